@@ -1,0 +1,146 @@
+# kq: see README.md.
+#
+#   make                    the programs, into build/
+#   make demo               install what is missing, build, run real input through a broker
+#   make test               install what is missing, build, run every test
+#   make check              the same tests, installing nothing
+#   make SAN=address,undefined test     (or SAN=thread)
+#   make fuzz FUZZ_SECONDS=60           every fuzz target, with clang
+#   make bench              the figures of the README
+#   make install PREFIX=/usr/local DESTDIR=
+#
+# V=1 shows the commands, DEV=1 makes warnings errors.
+
+CFLAGS       ?= -O2 -g
+SAN          ?=
+PREFIX       ?= /usr/local
+BINDIR       ?= $(PREFIX)/bin
+MANDIR       ?= $(PREFIX)/share/man
+BASHCOMPDIR  ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR   ?= $(PREFIX)/share/zsh/site-functions
+FISHCOMPDIR  ?= $(PREFIX)/share/fish/vendor_completions.d
+AWK          ?= awk
+FUZZ_SECONDS ?= 60
+FUZZ_CC      ?= clang
+VERSION      := 0.1
+
+comma    := ,
+B        := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+            -Wvla -Wwrite-strings -Wpointer-arith -Werror=implicit \
+            $(if $(DEV),-Werror)
+kq_cflags = -std=c11 -D_GNU_SOURCE -DKQ_VERSION='"$(VERSION)"' -pthread \
+            -Icommon -Icmd -I$(B)/gen -It/unit $(WARN) \
+            $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+kq_ldflags = -Wl,--as-needed
+kq_libs  ?= -lyaml -ljansson -lisal -llz4 -lzstd -lsnappy -lz -luring -lm
+Q        := $(if $(V),,@)
+say       = $(if $(V),,@printf '  %-4s %s\n' $(1) $(patsubst $(B)/%,%,$@);)
+
+lib_src  := $(wildcard common/*/*.c)
+gen      := proto kerr_gen config_gen
+lib_obj  := $(lib_src:%.c=$(B)/%.o) $(gen:%=$(B)/gen/%.o)
+# A command is cmd/NAME.c, or every file of cmd/NAME/.
+cmd_dir  := $(patsubst cmd/%/,%,$(sort $(dir $(wildcard cmd/*/*.c))))
+cmd_one  := $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
+cmd      := $(cmd_one) $(cmd_dir)
+schema   := $(sort $(wildcard share/proto/*.kqp))
+unit     := $(patsubst t/unit/%.c,$(B)/t/%,$(filter-out t/unit/tap.c,$(wildcard t/unit/*.c)))
+fuzz     := $(patsubst t/fuzz/%.c,%,$(filter-out t/fuzz/main.c,$(wildcard t/fuzz/*.c)))
+bench    := $(patsubst t/bench/%.c,$(B)/bench/%,$(wildcard t/bench/*.c))
+helper   := $(patsubst t/lib/%.c,$(B)/t/lib/%,$(wildcard t/lib/*.c))
+man      := $(patsubst share/man/%.in,$(B)/man/%,$(wildcard share/man/*.in))
+gen_h    := $(gen:%=$(B)/gen/%.h)
+
+all: $(cmd:%=$(B)/%) $(man)
+
+# Generated code: facts kept once in share/, as data.
+$(B)/gen/proto.h $(B)/gen/proto.c: $(B)/gen/proto.%: share/gen/proto.awk $(schema)
+	$(call say,GEN)mkdir -p $(@D) && $(AWK) -v what=$* -f $^ >$@.tmp && mv $@.tmp $@
+$(B)/gen/kerr_gen.h $(B)/gen/kerr_gen.c: $(B)/gen/kerr_gen.%: share/gen/kerr.awk share/errors.tab
+	$(call say,GEN)mkdir -p $(@D) && $(AWK) -v what=$* -f $^ >$@.tmp && mv $@.tmp $@
+$(B)/gen/config_gen.h $(B)/gen/config_gen.c: $(B)/gen/config_gen.%: share/gen/config.awk share/config.tab
+	$(call say,GEN)mkdir -p $(@D) && $(AWK) -v what=$* -f $^ >$@.tmp && mv $@.tmp $@
+
+$(B)/%.o: %.c | $(gen_h)
+	$(call say,CC)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/gen/%.o: $(B)/gen/%.c | $(gen_h)
+	$(call say,CC)$(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/libkq.a: $(lib_obj)
+	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
+
+$(cmd_one:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/libkq.a
+	$(call say,LD)$(CC) $(kq_cflags) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $^ $(kq_libs) $(LDLIBS)
+define link_dir
+$(B)/$(1): $(patsubst %.c,$(B)/%.o,$(wildcard cmd/$(1)/*.c)) $(B)/libkq.a
+	$$(call say,LD)$$(CC) $$(kq_cflags) $$(CFLAGS) $$(kq_ldflags) $$(LDFLAGS) -o $$@ $$^ $$(kq_libs) $$(LDLIBS)
+endef
+$(foreach c,$(cmd_dir),$(eval $(call link_dir,$(c))))
+
+# Manual pages: the OPTIONS section comes from the program's own table.
+$(B)/man/%: share/man/%.in share/gen/man.sh $(cmd:%=$(B)/%)
+	$(call say,MAN)mkdir -p $(@D) && sh share/gen/man.sh $(B) $< >$@.tmp && mv $@.tmp $@
+
+# Unit tests: a program a file, speaking TAP.  What a test needs of a
+# command's folder it includes itself.
+$(B)/t/%.list.c: t/unit/%.c share/gen/tests.sh
+	$(call say,GEN)mkdir -p $(@D) && sh share/gen/tests.sh $< >$@
+$(unit): $(B)/t/%: t/unit/%.c t/unit/tap.c $(B)/t/%.list.c $(B)/libkq.a | $(gen_h)
+	$(call say,LD)$(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.a,$^) $(kq_libs) $(LDLIBS)
+$(bench): $(B)/bench/%: t/bench/%.c $(B)/libkq.a | $(gen_h)
+	$(call say,LD)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $< $(B)/libkq.a $(kq_libs) $(LDLIBS)
+$(helper): $(B)/t/lib/%: t/lib/%.c $(B)/libkq.a | $(gen_h)
+	$(call say,LD)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $< $(B)/libkq.a $(kq_libs) $(shell sed -n 's/^.*Links: *\(.*[^ *]\) *\*\/$$/\1/p' $<) $(LDLIBS)
+
+# The corpora of the fuzz targets, run as ordinary tests.
+$(fuzz:%=$(B)/t/fuzz-%): $(B)/t/fuzz-%: t/fuzz/%.c t/fuzz/main.c $(B)/libkq.a | $(gen_h)
+	$(call say,LD)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(kq_libs) $(LDLIBS)
+
+test: deps
+	$(Q)$(MAKE) --no-print-directory check
+check: check-tidy check-unit check-cli
+check-tidy:
+	$(Q)$(AWK) -f share/gen/layers.awk common/LAYERS common/*/*.[ch]
+check-unit: $(unit) $(fuzz:%=$(B)/t/fuzz-%)
+	$(Q)prove $(if $(V),-v) --exec '' $(unit) $(fuzz:%=$(B)/t/fuzz-%)
+check-cli: all $(helper) $(bench)
+	$(Q)PATH="$(CURDIR)/$(B):$(CURDIR)/$(B)/t/lib:$$PATH" KQ_SAN='$(SAN)' prove $(if $(V),-v) --timer --exec 'bats --tap' $(or $(T),t/cli)
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)PATH="$(CURDIR)/$(B):$$PATH" share/demo
+bench: all $(bench)
+	$(Q)PATH="$(CURDIR)/$(B):$(CURDIR)/$(B)/bench:$$PATH" t/bench/run $(BENCH)
+fuzz: $(gen_h)
+	$(Q)$(MAKE) --no-print-directory SAN=address,undefined CC=$(FUZZ_CC) fuzz-run
+fuzz-run: $(lib_obj)
+	$(Q)for f in $(fuzz); do \
+	  $(FUZZ_CC) $(kq_cflags) $(CFLAGS) -fsanitize=fuzzer -o $(B)/fuzz-$$f t/fuzz/$$f.c $(lib_obj) $(kq_libs) && \
+	  mkdir -p $(B)/corpus/$$f && \
+	  $(B)/fuzz-$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	    -artifact_prefix=$(B)/fuzz-$$f- $(B)/corpus/$$f $$(ls -d t/fuzz/corpus/$$f 2>/dev/null) || exit 1; done
+
+deps:
+	$(Q)share/install-deps
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR) $(DESTDIR)$(FISHCOMPDIR)
+	install -m 755 $(cmd:%=$(B)/%) $(DESTDIR)$(BINDIR)
+	for m in $(man); do install -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/ || exit 1; done
+	install -m 644 completions/kq.bash $(DESTDIR)$(BASHCOMPDIR)/kq
+	for c in $(cmd); do ln -sf kq $(DESTDIR)$(BASHCOMPDIR)/$$c || exit 1; done
+	install -m 644 completions/_kq $(DESTDIR)$(ZSHCOMPDIR)/_kq
+	install -m 644 completions/kq.fish $(DESTDIR)$(FISHCOMPDIR)/kq.fish
+	for c in $(cmd); do ln -sf kq.fish $(DESTDIR)$(FISHCOMPDIR)/$$c.fish || exit 1; done
+uninstall:
+	for c in $(cmd); do rm -f $(DESTDIR)$(BINDIR)/$$c $(DESTDIR)$(BASHCOMPDIR)/$$c $(DESTDIR)$(FISHCOMPDIR)/$$c.fish; done
+	for m in $(notdir $(man)); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$$m; done
+	rm -f $(DESTDIR)$(BASHCOMPDIR)/kq $(DESTDIR)$(ZSHCOMPDIR)/_kq $(DESTDIR)$(FISHCOMPDIR)/kq.fish
+clean:
+	rm -rf build
+
+.PHONY: all test check check-tidy check-unit check-cli demo bench fuzz fuzz-run deps install uninstall clean
+.SECONDARY:
+.DELETE_ON_ERROR:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,68 @@
+/*
+ * A doubly linked ring whose links live inside the things listed.
+ *
+ *      head <-> a <-> b <-> c <-> head
+ *
+ * A link that is in no list points at itself, so unlinking twice is fine.
+ *
+ * Uses: base.h only.
+ */
+#ifndef KQ_BASE_LIST_H
+#define KQ_BASE_LIST_H
+
+#include "base/base.h"
+
+struct list {
+	struct list *prev, *next;
+};
+
+static inline void
+list_init(struct list *l)
+{
+	l->prev = l->next = l;
+}
+
+static inline bool
+list_is_empty(const struct list *l)
+{
+	return l->next == l;
+}
+
+static inline void
+list_unlink(struct list *l)
+{
+	l->prev->next = l->next;
+	l->next->prev = l->prev;
+	list_init(l);
+}
+
+/* Put l, which is in no list, last (before head). */
+static inline void
+list_append(struct list *head, struct list *l)
+{
+	assert(list_is_empty(l));
+	l->prev = head->prev;
+	l->next = head;
+	head->prev->next = l;
+	head->prev = l;
+}
+
+/* Move everything in from to the end of to. */
+static inline void
+list_splice(struct list *to, struct list *from)
+{
+	if (list_is_empty(from))
+		return;
+	from->next->prev = to->prev;
+	to->prev->next = from->next;
+	from->prev->next = to;
+	to->prev = from->prev;
+	list_init(from);
+}
+
+/* Walk; the body may unlink it. */
+#define LIST_EACH(it, head) \
+	for (struct list *it = (head)->next, *it##_next = it->next; \
+	     it != (head); it = it##_next, it##_next = it->next)
+
+#endif

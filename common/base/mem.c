@@ -1,0 +1,200 @@
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A small first block keeps idle connections cheap; later ones grow. */
+#define BLOCK_MIN 4096
+#define BLOCK_MAX 65536
+
+struct arena_block {
+	struct arena_block *next;
+	size_t n, cap;
+	_Alignas(16) uint8_t p[];
+};
+
+static void *
+must(void *p)
+{
+	if (unlikely(!p)) {
+		fputs("kq: out of memory\n", stderr);
+		abort();
+	}
+	return p;
+}
+
+void *
+mem_alloc(size_t n)
+{
+	return must(calloc(1, n ? n : 1));
+}
+
+void *
+mem_realloc(void *p, size_t n)
+{
+	return must(realloc(p, n ? n : 1));
+}
+
+void
+mem_free(void *p)
+{
+	free(p);
+}
+
+char *
+mem_strdup(const char *z)
+{
+	return must(strdup(z));
+}
+
+char *
+mem_strndup(struct str s)
+{
+	size_t n = s.n > 0 ? (size_t)s.n : 0;
+	char *z = must(malloc(n + 1));
+	if (n)
+		memcpy(z, s.p, n);
+	z[n] = 0;
+	return z;
+}
+
+void *
+arena_alloc(struct arena *a, size_t n)
+{
+	if (a->size_max && n > a->size_max - a->used)
+		return NULL;
+	n = (n + 15) & ~(size_t)15;
+	if (!a->head || a->head->cap - a->head->n < n) {
+		size_t cap = a->head ? MIN(a->head->cap * 2, BLOCK_MAX)
+				     : BLOCK_MIN;
+		cap = MAX(cap, n);
+		struct arena_block *b = must(malloc(sizeof *b + cap));
+		*b = (struct arena_block){ .next = a->head, .cap = cap };
+		a->head = b;
+	}
+	void *p = a->head->p + a->head->n;
+	a->head->n += n;
+	a->used += n;
+	if (a->size_max && a->used > a->size_max)
+		a->used = a->size_max; /* the rounding alone may pass it */
+	return memset(p, 0, n);
+}
+
+struct str
+arena_str(struct arena *a, struct str s)
+{
+	if (s.n < 0)
+		return STR_NULL;
+	uint8_t *p = arena_alloc(a, (size_t)s.n + 1);
+	if (s.n)
+		memcpy(p, s.p, (size_t)s.n);
+	return (struct str){ p, s.n };
+}
+
+char *
+arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list ap, again;
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	int n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	assert(n >= 0);
+	char *z = arena_alloc(a, (size_t)n + 1);
+	vsnprintf(z, (size_t)n + 1, fmt, again);
+	va_end(again);
+	return z;
+}
+
+void
+arena_reset(struct arena *a)
+{
+	while (a->head && (a->head->next || a->head->cap > BLOCK_MAX)) {
+		struct arena_block *b = a->head;
+		a->head = b->next;
+		free(b);
+	}
+	if (a->head)
+		a->head->n = 0;
+	a->used = 0;
+}
+
+void
+arena_release(struct arena *a)
+{
+	while (a->head) {
+		struct arena_block *b = a->head;
+		a->head = b->next;
+		free(b);
+	}
+	a->used = 0;
+}
+
+void
+buf_reserve(struct buf *b, size_t n)
+{
+	if (b->cap - b->n >= n)
+		return;
+	size_t cap = b->cap ? b->cap * 2 : 256;
+	while (cap - b->n < n)
+		cap *= 2;
+	b->p = must(realloc(b->p, cap));
+	b->cap = cap;
+}
+
+uint8_t *
+buf_grow(struct buf *b, size_t n)
+{
+	buf_reserve(b, n);
+	b->n += n;
+	return b->p + b->n - n;
+}
+
+void
+buf_put(struct buf *b, const void *p, size_t n)
+{
+	if (n)
+		memcpy(buf_grow(b, n), p, n);
+}
+
+void
+buf_put_str(struct buf *b, struct str s)
+{
+	if (s.n > 0)
+		memcpy(buf_grow(b, (size_t)s.n), s.p, (size_t)s.n);
+}
+
+void
+buf_puts(struct buf *b, const char *z)
+{
+	buf_put(b, z, strlen(z));
+}
+
+void
+buf_putc(struct buf *b, char c)
+{
+	*buf_grow(b, 1) = (uint8_t)c;
+}
+
+void
+buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap, again;
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	int n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	assert(n >= 0);
+	buf_reserve(b, (size_t)n + 1);
+	vsnprintf((char *)b->p + b->n, (size_t)n + 1, fmt, again);
+	va_end(again);
+	b->n += (size_t)n;
+}
+
+void
+buf_release(struct buf *b)
+{
+	free(b->p);
+	*b = (struct buf)BUF_INIT;
+}

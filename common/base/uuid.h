@@ -1,0 +1,37 @@
+/*
+ * Topic and cluster ids: 16 bytes, shown as Kafka shows them, in 22
+ * characters of URL-safe base64 without padding.
+ *
+ * Uses: base.h only.
+ */
+#ifndef KQ_BASE_UUID_H
+#define KQ_BASE_UUID_H
+
+#include "base/base.h"
+
+struct uuid {
+	uint8_t b[16];
+};
+
+enum { UUID_TEXT_SIZE = 23 }; /* with its NUL */
+
+static inline bool
+uuid_is_zero(const struct uuid *u)
+{
+	static const struct uuid zero;
+	return memcmp(u, &zero, sizeof zero) == 0;
+}
+
+static inline bool
+uuid_eq(const struct uuid *a, const struct uuid *b)
+{
+	return memcmp(a, b, sizeof *a) == 0;
+}
+
+/* Write the text form, NUL-terminated, to z; returns z. */
+char *uuid_format(const struct uuid *u, char z[UUID_TEXT_SIZE]);
+
+/* Read the text form.  False, and *u zero, when it is not one. */
+bool uuid_parse(struct uuid *u, struct str s);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * Variable-length integers as Kafka writes them: base 128, low group first
+ * (unsigned), and zig-zag before that (signed).
+ * Source: KIP-482 (unsigned), the record format v2 (signed).
+ *
+ * Uses: base.h only.
+ */
+#ifndef KQ_BASE_VARINT_H
+#define KQ_BASE_VARINT_H
+
+#include "base/base.h"
+
+enum { VARINT32_MAX = 5, VARINT64_MAX = 10 }; /* bytes */
+
+static inline uint64_t
+zigzag(int64_t v)
+{
+	return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+}
+
+static inline int64_t
+unzigzag(uint64_t v)
+{
+	return (int64_t)(v >> 1 ^ -(v & 1));
+}
+
+/* Bytes that v takes. */
+static inline int
+uvarint_size(uint64_t v)
+{
+	return v ? (70 - __builtin_clzll(v)) / 7 : 1;
+}
+
+/* Write v at p, where there is room for it; returns the byte behind it. */
+static inline uint8_t *
+uvarint_put(uint8_t *p, uint64_t v)
+{
+	while (v >= 0x80) {
+		*p++ = (uint8_t)(v | 0x80);
+		v >>= 7;
+	}
+	*p++ = (uint8_t)v;
+	return p;
+}
+
+static inline uint8_t *
+varint_put(uint8_t *p, int64_t v)
+{
+	return uvarint_put(p, zigzag(v));
+}
+
+/* Read from [p, end) into *v.  Returns the byte behind it, or NULL when the
+ * input is short, longer than 64 bits, or p is NULL already: a chain of
+ * reads may be checked once, at its end. */
+static inline const uint8_t *
+uvarint_get(const uint8_t *p, const uint8_t *end, uint64_t *v)
+{
+	uint64_t u = 0;
+	*v = 0;
+	if (!p)
+		return NULL;
+	for (int shift = 0; shift < 64 && p < end; shift += 7) {
+		uint8_t c = *p++;
+		if (shift == 63 && c > 1)
+			return NULL;
+		u |= (uint64_t)(c & 0x7f) << shift;
+		if (!(c & 0x80)) {
+			*v = u;
+			return p;
+		}
+	}
+	return NULL;
+}
+
+static inline const uint8_t *
+varint_get(const uint8_t *p, const uint8_t *end, int64_t *v)
+{
+	uint64_t u;
+	p = uvarint_get(p, end, &u);
+	*v = unzigzag(u);
+	return p;
+}
+
+#endif

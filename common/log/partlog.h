@@ -1,0 +1,161 @@
+/*
+ * A partition's log: a directory of segments in Kafka's layout.
+ *
+ *   topic-N/00000000000000000000.log        batches, back to back
+ *           00000000000000000000.index      (offset - base i32, position i32)...
+ *           00000000000000000000.timeindex  (timestamp i64, offset - base i32)...
+ *           leader-epoch-checkpoint         epoch -> its first offset
+ *           partition.metadata              version, topic id
+ *
+ * An idle log costs a few hundred bytes: after a clean stop nothing is read
+ * until its first use, and the directory is made by the first append.
+ * Descriptors are kept in a cache for the whole process and reopened at
+ * need.  Index entries gather in memory and reach their files by the page.
+ *
+ * With a root directory of -1 nothing touches a disk: segments are memory
+ * files (fs_open_memory).
+ *
+ * Threads: every call needs the caller's lock on this log, except those that
+ * say otherwise.  Only partlog_sync_run and reading a slice may take long.
+ *
+ * Uses: base, sys, record.  Knows nothing of topics, brokers or the wire.
+ */
+#ifndef KQ_LOG_PARTLOG_H
+#define KQ_LOG_PARTLOG_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/uuid.h"
+#include "record/batch.h"
+
+#include <stdatomic.h>
+
+struct partlog_config {
+	int64_t segment_bytes;         /* roll before this size is passed */
+	int64_t segment_ms;            /* roll when older than this */
+	int64_t segment_index_bytes;   /* roll when an index would pass this */
+	int64_t index_interval_bytes;
+};
+
+/* What the broker's checkpoints know of a log. */
+struct partlog_state {
+	int64_t log_start_offset; /* the first one readers may ask for */
+	int64_t recovery_offset;  /* all before it is on disk and was checked */
+	bool is_clean;            /* the log ends at recovery_offset: a clean
+	                             stop; nothing need be read */
+};
+
+/* An open segment file, shared by the log, by readers and by syncs. */
+struct segfile;
+
+struct partlog {
+	int root_fd;              /* the data directory; -1: memory */
+	char *name;               /* "topic-N" */
+	struct uuid topic_id;
+	const struct partlog_config *config; /* borrowed; may be changed in place
+	                             under the caller's lock */
+	int64_t log_start_offset;
+	int64_t next_offset;      /* the one that the next batch gets */
+	int64_t synced_offset;    /* all before it is on disk */
+	int64_t size;             /* bytes in all segments */
+	bool is_failed;           /* rot, or a failed write or sync: no appends */
+	struct err failure;       /* why */
+	struct partlog_body *body; /* segments, indexes, epochs; NULL until used */
+	bool is_recovered;        /* false: the first use must recover */
+};
+
+/* No I/O.  name is copied; state NULL means a new, empty log. */
+void partlog_init(struct partlog *l, int root_fd, const char *name,
+	const struct uuid *topic_id, const struct partlog_config *config,
+	const struct partlog_state *state);
+
+/* After an unclean stop, once, before anything else: read what lies behind
+ * the recovery offset, cut a torn tail, rebuild the indexes.  *cut_bytes
+ * tells how much was cut.  Rot (bad bytes before the recovery offset, or with
+ * good batches behind them while the machine itself did not go down:
+ * same_boot) is refused: -1, ERR_CORRUPT naming file and position, is_failed
+ * set; nothing on disk is changed then.  Other calls open a clean log lazily
+ * by themselves. */
+int partlog_recover(struct partlog *l, bool same_boot, int64_t *cut_bytes,
+	struct err *e);
+
+/* Append one batch: sets base offset and leader epoch in its bytes, rolls the
+ * segment if it is time, writes, adds index entries.  b is the parsed header
+ * of the bytes at p, already checked.  On failure the log is as before. */
+int partlog_append(struct partlog *l, uint8_t *p, struct batch *b,
+	int32_t leader_epoch, int64_t now_ms, struct err *e);
+
+/* A run of whole batches in one segment file. */
+struct partlog_slice {
+	struct segfile *file; /* a reference; NULL when size is 0 */
+	int64_t position, size;
+	int64_t first_offset, next_offset; /* of the batches in it */
+};
+
+/* The batches from the one holding offset on: below limit_offset, and at most
+ * size_max bytes, but never less than one whole batch when is_first_whole.
+ * Empty (size 0) at the end of the log.  Returns 0; or -1: ERR_LIMIT when the
+ * offset is outside [log_start_offset, next_offset], else a read failed. */
+int partlog_find(struct partlog *l, int64_t offset, int64_t limit_offset,
+	int64_t size_max, bool is_first_whole, struct partlog_slice *s,
+	struct err *e);
+
+/* The slice's descriptor, for pread and sendfile; valid until it is put.
+ * Needs no lock. */
+int partlog_slice_fd(const struct partlog_slice *s);
+void partlog_slice_put(struct partlog_slice *s); /* no lock; twice is fine */
+
+/* The first record at or after the timestamp (ms), looked up in the indexes
+ * and then in the batch itself.  Returns 1: *offset and *timestamp_ms are its;
+ * 0: none; -1: failed. */
+int partlog_find_time(struct partlog *l, int64_t timestamp_ms,
+	int64_t limit_offset, int64_t *offset, int64_t *found_ms, int32_t *epoch,
+	struct err *e);
+
+/* The record with the largest timestamp, likewise (ListOffsets -3). */
+int partlog_find_max_time(struct partlog *l, int64_t *offset,
+	int64_t *found_ms, int32_t *epoch, struct err *e);
+
+/* Leader epochs (KIP-101, KIP-320): the end offset of the largest epoch <=
+ * asked, per kafka-map section 5.5; *epoch -1 and *end_offset -1: undefined. */
+void partlog_epoch_end(struct partlog *l, int32_t asked, int32_t *epoch,
+	int64_t *end_offset);
+/* The epoch of the batch that holds the offset; -1 when unknown. */
+int32_t partlog_epoch_at(struct partlog *l, int64_t offset);
+
+/* Raise the log start offset (to at most next_offset) and delete the segments
+ * that lie wholly below it, except the last. */
+int partlog_trim(struct partlog *l, int64_t log_start_offset, struct err *e);
+
+/* Syncing, in three steps, so that no lock is held while the disk works:
+ * begin takes note of what is unsynced (false: nothing is), run waits for the
+ * disk without the lock, on any thread, end records the result and the
+ * offset that is now safe.  After a failure the log is_failed for good. */
+struct partlog_sync {
+	struct segfile *file[4]; /* more rolled segments than that: run syncs
+	                            in several rounds (begin again) */
+	int nfile;
+	int64_t next_offset; /* all before it is on disk after run */
+	bool is_dir;         /* files were made: the directory too */
+	int dir_fd;
+	int result;          /* errno of the failure, or 0 */
+};
+bool partlog_sync_begin(struct partlog *l, struct partlog_sync *s);
+void partlog_sync_run(struct partlog_sync *s);
+void partlog_sync_end(struct partlog *l, struct partlog_sync *s);
+
+/* Write out gathered index entries and the epochs; the log can then be closed
+ * cleanly (once it is synced, too).  Also lets descriptors go. */
+int partlog_flush(struct partlog *l, struct err *e);
+
+/* Remove all its files; slices that others hold stay readable. */
+int partlog_delete(struct partlog *l, struct err *e);
+
+void partlog_release(struct partlog *l);
+
+/* How many segment files the process keeps open at most (those in use by
+ * readers and syncs aside).  Call once, before any log is used. */
+void segfile_cache_limit(int nfile_max);
+
+#endif

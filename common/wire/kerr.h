@@ -1,0 +1,25 @@
+/*
+ * Kafka's error codes, from share/errors.tab: the enum KERR_... is generated
+ * (build/gen/kerr_gen.h), these are the questions about them.
+ *
+ * Uses: base.  Any thread.
+ */
+#ifndef KQ_WIRE_KERR_H
+#define KQ_WIRE_KERR_H
+
+#include "base/base.h"
+
+#include "kerr_gen.h" /* enum kerr { KERR_NONE = 0, KERR_OFFSET_OUT_OF_RANGE = 1, ... } */
+
+struct kerr_info {
+	int16_t code;
+	const char *name; /* "OFFSET_OUT_OF_RANGE" */
+	bool is_retriable;
+	const char *text; /* a sentence without a full stop */
+};
+
+/* Never NULL: an unknown code is told as UNKNOWN_SERVER_ERROR's neighbour
+ * "UNKNOWN" with its own text. */
+const struct kerr_info *kerr_info(int16_t code);
+
+#endif
