@@ -1,0 +1,334 @@
+#include "sys/net.h"
+
+#include "sys/clock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* What the kernel grants of this lets a 1 MiB batch travel in few pieces. */
+enum { SOCKET_BUFFER = 1 << 20 };
+
+int
+net_addr_parse(struct net_addr *a, const char *text, int default_port,
+	struct err *e)
+{
+	*a = (struct net_addr){ .kind = NET_TCP };
+	if (strncmp(text, "unix:", 5) == 0) {
+		a->kind = NET_UNIX;
+		const char *path = text + 5;
+		if (!*path || strlen(path) >= sizeof ((struct sockaddr_un *)0)->sun_path)
+			return err_set(e, ERR_USAGE, "'%s': a socket's path has 1 to %zu bytes",
+				text, sizeof ((struct sockaddr_un *)0)->sun_path - 1);
+		strcpy(a->host, path);
+		return 0;
+	}
+	const char *p = text, *scheme = strstr(text, "://");
+	if (scheme)
+		p = scheme + 3;
+	const char *end = *p == '[' ? strchr(p, ']') : strrchr(p, ':');
+	if (*p == '[') {
+		p++;
+		if (!end)
+			return err_set(e, ERR_USAGE, "'%s': ']' is missing", text);
+	} else if (!end || memchr(p, ':', (size_t)(end - p))) {
+		end = p + strlen(p); /* no port, or a bare IPv6 address */
+	}
+	size_t n = (size_t)(end - p);
+	if (n >= sizeof a->host || (n == 0 && !scheme && *end != ':'))
+		return err_set(e, ERR_USAGE, "'%s' is not an address; write host:port or unix:/path",
+			text);
+	memcpy(a->host, p, n);
+	if (n == 0)
+		strcpy(a->host, "0.0.0.0");
+	if (*end == ']')
+		end++;
+	long port = default_port;
+	if (*end == ':') {
+		char *rest;
+		port = strtol(end + 1, &rest, 10);
+		if (rest == end + 1 || *rest)
+			port = -1;
+	}
+	if (port < 0 || port > 65535)
+		return err_set(e, ERR_USAGE, "'%s': the port must be a number from 0 to 65535", text);
+	a->port = (uint16_t)port;
+	return 0;
+}
+
+char *
+net_addr_format(const struct net_addr *a, char z[NET_TEXT_SIZE])
+{
+	if (a->kind == NET_UNIX)
+		snprintf(z, NET_TEXT_SIZE, "unix:%s", a->host);
+	else
+		snprintf(z, NET_TEXT_SIZE, strchr(a->host, ':') ? "[%s]:%u" : "%s:%u",
+			a->host, a->port);
+	return z;
+}
+
+void
+net_addr_default(struct net_addr *a)
+{
+	*a = (struct net_addr){ .kind = NET_UNIX };
+	const char *dir = getenv("XDG_RUNTIME_DIR");
+	if (dir && *dir && strlen(dir) < 90)
+		snprintf(a->host, sizeof a->host, "%s/kq.sock", dir);
+	else
+		snprintf(a->host, sizeof a->host, "/tmp/kq-%u.sock", (unsigned)getuid());
+}
+
+static int
+new_socket(int family, struct err *e)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return fd < 0 ? err_sys(e, "cannot make a socket") : fd;
+}
+
+/* Set what every connection has.  All of it is advice: failures are ignored. */
+static void
+tune(int fd, bool is_unix)
+{
+	int one = 1, size = SOCKET_BUFFER;
+	if (is_unix) { /* TCP sizes its buffers itself, and better */
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+}
+
+static void
+unix_sockaddr(const struct net_addr *a, struct sockaddr_un *un)
+{
+	*un = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	memcpy(un->sun_path, a->host, strlen(a->host) + 1);
+}
+
+/* Connect one socket; waits until the deadline.  Returns 0, or -1 + errno. */
+static int
+connect_by(int fd, const struct sockaddr *sa, socklen_t n, int64_t deadline_ms)
+{
+	if (connect(fd, sa, n) == 0)
+		return 0;
+	/* A Unix socket with a full backlog says EAGAIN instead of waiting. */
+	while (errno == EAGAIN && clock_mono_ms() < deadline_ms) {
+		poll(NULL, 0, 1);
+		if (connect(fd, sa, n) == 0)
+			return 0;
+	}
+	if (errno != EINPROGRESS)
+		return -1;
+	for (;;) {
+		int64_t left = deadline_ms - clock_mono_ms();
+		struct pollfd p = { fd, POLLOUT, 0 };
+		int r = poll(&p, 1, left > 0 ? (int)left : 0);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r == 0)
+			errno = ETIMEDOUT;
+		if (r <= 0)
+			return -1;
+		int sys = 0;
+		socklen_t len = sizeof sys;
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &sys, &len);
+		errno = sys;
+		return sys ? -1 : 0;
+	}
+}
+
+static int
+resolve(const struct net_addr *a, int flags, struct addrinfo **list, struct err *e)
+{
+	char port[8];
+	snprintf(port, sizeof port, "%u", a->port);
+	struct addrinfo hint = { .ai_socktype = SOCK_STREAM, .ai_flags = flags };
+	int r = getaddrinfo(a->host, port, &hint, list);
+	if (r == EAI_AGAIN)
+		return err_set(e, ERR_RETRY, "cannot look up host '%s': %s", a->host, gai_strerror(r));
+	if (r)
+		return err_set(e, ERR_USAGE, "cannot look up host '%s': %s", a->host, gai_strerror(r));
+	return 0;
+}
+
+int
+net_connect(const struct net_addr *a, int timeout_ms, struct err *e)
+{
+	char z[NET_TEXT_SIZE];
+	int64_t deadline_ms = clock_mono_ms() + timeout_ms;
+	if (a->kind == NET_UNIX) {
+		struct sockaddr_un un;
+		unix_sockaddr(a, &un);
+		int fd = new_socket(AF_UNIX, e);
+		if (fd < 0)
+			return -1;
+		tune(fd, true);
+		if (connect_by(fd, (struct sockaddr *)&un, sizeof un, deadline_ms) == 0)
+			return fd;
+		err_sys(e, "cannot connect to '%s'", net_addr_format(a, z));
+		e->class = ERR_RETRY;
+		close(fd);
+		return -1;
+	}
+	struct addrinfo *list;
+	if (resolve(a, 0, &list, e) < 0)
+		return -1;
+	int fd = -1;
+	for (struct addrinfo *i = list; i && fd < 0; i = i->ai_next) {
+		fd = new_socket(i->ai_family, e);
+		if (fd < 0)
+			continue;
+		tune(fd, false);
+		if (connect_by(fd, i->ai_addr, i->ai_addrlen, deadline_ms) == 0)
+			break;
+		err_sys(e, "cannot connect to '%s'", net_addr_format(a, z));
+		e->class = ERR_RETRY;
+		close(fd);
+		fd = -1;
+	}
+	freeaddrinfo(list);
+	return fd;
+}
+
+/* Does anybody answer on the socket file?  1 yes, 0 no, -1: not a socket. */
+static int
+answers(const struct sockaddr_un *un)
+{
+	struct stat st;
+	if (lstat(un->sun_path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return -1;
+	struct err ignored;
+	int fd = new_socket(AF_UNIX, &ignored);
+	int r = connect(fd, (const struct sockaddr *)un, sizeof *un);
+	bool full = r < 0 && errno == EAGAIN;
+	close(fd);
+	return r == 0 || full;
+}
+
+static int
+listen_unix(const struct net_addr *a, int backlog, struct err *e)
+{
+	struct sockaddr_un un;
+	unix_sockaddr(a, &un);
+	int fd = new_socket(AF_UNIX, e);
+	if (fd < 0)
+		return -1;
+	int r = bind(fd, (struct sockaddr *)&un, sizeof un);
+	if (r < 0 && errno == EADDRINUSE) {
+		int who = answers(&un); /* only the dead are replaced */
+		if (who != 0) {
+			close(fd);
+			return err_set(e, ERR_LIMIT, "cannot listen on 'unix:%s': %s", a->host,
+				who > 0 ? "another program answers there"
+					: "a file that is no socket is there");
+		}
+		unlink(a->host);
+		r = bind(fd, (struct sockaddr *)&un, sizeof un);
+	}
+	if (r < 0 || chmod(a->host, 0600) < 0 || listen(fd, backlog) < 0) {
+		err_sys(e, "cannot listen on 'unix:%s'", a->host);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int
+listen_tcp(const struct addrinfo *i, int backlog, bool is_shared)
+{
+	struct err ignored;
+	int one = 1, fd = new_socket(i->ai_family, &ignored);
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (is_shared)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+	if (i->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+	if (bind(fd, i->ai_addr, i->ai_addrlen) == 0 && listen(fd, backlog) == 0)
+		return fd;
+	int sys = errno;
+	close(fd);
+	errno = sys;
+	return -1;
+}
+
+int
+net_listen(struct net_addr *a, int backlog, bool is_shared, struct err *e)
+{
+	if (a->kind == NET_UNIX)
+		return listen_unix(a, backlog, e);
+	struct addrinfo *list;
+	if (resolve(a, AI_PASSIVE, &list, e) < 0)
+		return -1;
+	char z[NET_TEXT_SIZE];
+	int fd = listen_tcp(list, backlog, is_shared);
+	if (fd < 0)
+		err_sys(e, "cannot listen on '%s'", net_addr_format(a, z));
+	freeaddrinfo(list);
+	if (fd >= 0 && !a->port) {
+		struct net_addr got;
+		net_local_addr(fd, &got);
+		a->port = got.port;
+	}
+	return fd;
+}
+
+int
+net_accept(int fd, bool is_unix)
+{
+	int c;
+	do
+		c = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	while (c < 0 && (errno == EINTR || errno == ECONNABORTED));
+	if (c < 0)
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -2 : -1;
+	tune(c, is_unix);
+	return c;
+}
+
+static bool
+sockaddr_to_addr(const struct sockaddr_storage *ss, struct net_addr *a)
+{
+	*a = (struct net_addr){ .kind = NET_TCP };
+	if (ss->ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)ss;
+		inet_ntop(AF_INET, &in->sin_addr, a->host, sizeof a->host);
+		a->port = ntohs(in->sin_port);
+	} else if (ss->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in = (const void *)ss;
+		inet_ntop(AF_INET6, &in->sin6_addr, a->host, sizeof a->host);
+		a->port = ntohs(in->sin6_port);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+char *
+net_peer_name(int fd, char z[NET_TEXT_SIZE])
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof ss;
+	struct net_addr a;
+	if (getpeername(fd, (struct sockaddr *)&ss, &n) == 0 && sockaddr_to_addr(&ss, &a))
+		return net_addr_format(&a, z);
+	return strcpy(z, "unix");
+}
+
+bool
+net_local_addr(int fd, struct net_addr *a)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof ss;
+	return getsockname(fd, (struct sockaddr *)&ss, &n) == 0 && sockaddr_to_addr(&ss, a);
+}

@@ -1,0 +1,55 @@
+/*
+ * Addresses and stream sockets, Unix and TCP.  Every descriptor made here is
+ * non-blocking and close-on-exec.
+ *
+ * Uses: base.  Any thread.
+ */
+#ifndef KQ_SYS_NET_H
+#define KQ_SYS_NET_H
+
+#include "base/base.h"
+#include "base/err.h"
+
+enum net_kind { NET_UNIX, NET_TCP };
+
+struct net_addr {
+	enum net_kind kind;
+	uint16_t port;  /* TCP */
+	char host[256]; /* TCP: name or number, no brackets; Unix: the path */
+};
+
+enum { NET_TEXT_SIZE = 280 };
+
+/* Read "unix:/path", "host:port", "[v6]:port", "host" (with default_port;
+ * -1: a port is required) or Kafka's "PLAINTEXT://host:port" (an empty host is
+ * "0.0.0.0").  Returns 0, or -1 (ERR_USAGE). */
+int net_addr_parse(struct net_addr *a, const char *text, int default_port,
+	struct err *e);
+
+/* The text form, NUL-terminated, in z; returns z. */
+char *net_addr_format(const struct net_addr *a, char z[NET_TEXT_SIZE]);
+
+/* The default rendezvous of broker and tools: $XDG_RUNTIME_DIR/kq.sock, else
+ * /tmp/kq-UID.sock. */
+void net_addr_default(struct net_addr *a);
+
+/* Connect within timeout_ms, trying each address a name has.  Returns the
+ * descriptor, or -1 (ERR_RETRY: nobody there, ERR_USAGE: no such host). */
+int net_connect(const struct net_addr *a, int timeout_ms, struct err *e);
+
+/* Listen.  Port 0 takes a free one and *a gets it.  is_shared lets several
+ * sockets of this process listen on one TCP port (SO_REUSEPORT).  A socket
+ * file that nobody answers on is replaced; one that answers is ERR_LIMIT. */
+int net_listen(struct net_addr *a, int backlog, bool is_shared, struct err *e);
+
+/* Accept one connection: the descriptor, -1 when there is none right now, or
+ * -2 when the process is out of descriptors. */
+int net_accept(int fd, bool is_unix);
+
+/* Who is at the other end, for logs; "unix" for a Unix socket. */
+char *net_peer_name(int fd, char z[NET_TEXT_SIZE]);
+
+/* The address our end of a TCP connection has; false when it is not one. */
+bool net_local_addr(int fd, struct net_addr *a);
+
+#endif
