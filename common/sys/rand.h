@@ -1,0 +1,9 @@
+/* Bytes nobody can guess, from the kernel.  Any thread. */
+#ifndef KQ_SYS_RAND_H
+#define KQ_SYS_RAND_H
+
+#include <stddef.h>
+
+void rand_bytes(void *p, size_t n);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * Makes files durable without blocking a loop: any number of fdatasyncs side
+ * by side, through io_uring when the kernel has it, else by a few threads.
+ * Each loop has a syncer of its own; results arrive on the loop's thread.
+ *
+ * Uses: base, loop.  The loop's thread only.
+ */
+#ifndef KQ_SYS_SYNCER_H
+#define KQ_SYS_SYNCER_H
+
+#include "sys/loop.h"
+
+enum { SYNC_JOB_FILES_MAX = 6 };
+
+/* One job: its files are synced side by side; done is called once, when all
+ * are through.  The job is the caller's and must live until then. */
+struct sync_job;
+typedef void sync_done_fn(struct sync_job *job);
+struct sync_job {
+	int fd[SYNC_JOB_FILES_MAX];
+	int nfd;
+	int result; /* 0, or the errno of the first failure */
+	sync_done_fn *done;
+	/* The syncer's own: */
+	struct syncer *syncer;
+	int left;
+	struct list link;
+	struct loop_task task;
+};
+
+struct syncer;
+
+/* use_uring false takes threads in any case. */
+struct syncer *syncer_new(struct loop *l, bool use_uring);
+void syncer_free(struct syncer *s); /* no job may be under way */
+
+void syncer_submit(struct syncer *s, struct sync_job *job);
+
+/* "io_uring" or "threads": which way it goes. */
+const char *syncer_name(const struct syncer *s);
+
+#endif
