@@ -65,7 +65,8 @@ int fs_list(int dirfd, fs_list_fn *fn, void *ctx, struct err *e);
 int fs_lock(int dirfd, const char *path, struct err *e);
 
 /* Fault injection: when set, called before every write, sync, open, rename
- * and truncate with that word; a non-zero return is the errno to fail with.
+ * and truncate with that word ("write", "sync", ...); a positive return is the
+ * errno to fail with.  From a write, -n lets n bytes through before ENOSPC.
  * For tests only; NULL in the programs. */
 typedef int fs_fault_fn(const char *op, int fd);
 extern fs_fault_fn *fs_fault;

@@ -1,0 +1,324 @@
+#include "sys/fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+fs_fault_fn *fs_fault;
+
+/* The errno that a test wants the call to fail with, or 0. */
+static int
+fault(const char *op, int fd)
+{
+	return unlikely(fs_fault != NULL) ? fs_fault(op, fd) : 0;
+}
+
+static int
+open_again(int dirfd, const char *path, int flags, int mode)
+{
+	int fd;
+	do
+		fd = openat(dirfd, path, flags | O_CLOEXEC, mode);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+int
+fs_open(int dirfd, const char *path, int flags, int mode, struct err *e)
+{
+	if ((errno = fault("open", dirfd)))
+		return err_sys(e, "cannot open %s", path);
+	int fd = open_again(dirfd, path, flags, mode);
+	return fd >= 0 ? fd : err_sys(e, "cannot open %s", path);
+}
+
+int
+fs_open_memory(const char *name, struct err *e)
+{
+	if ((errno = fault("open", -1)))
+		return err_sys(e, "cannot make the memory file %s", name);
+	int fd = memfd_create(name, MFD_CLOEXEC);
+	return fd >= 0 ? fd : err_sys(e, "cannot make the memory file %s", name);
+}
+
+int64_t
+fs_read_at(int fd, void *p, size_t n, int64_t at, struct err *e)
+{
+	size_t done = 0;
+	while (done < n) {
+		ssize_t r = pread(fd, (uint8_t *)p + done, n - done, at + (int64_t)done);
+		if (r == 0)
+			break;
+		if (r < 0 && errno != EINTR)
+			return err_sys(e, "cannot read");
+		if (r > 0)
+			done += (size_t)r;
+	}
+	return (int64_t)done;
+}
+
+int
+fs_write_at(int fd, struct str bytes, int64_t at, struct err *e)
+{
+	size_t n = bytes.n > 0 ? (size_t)bytes.n : 0, done = 0;
+	int bad = fault("write", fd);
+	if (bad > 0) {
+		errno = bad;
+		return err_sys(e, "cannot write");
+	}
+	if (bad < 0) /* the disk is full after so many bytes */
+		n = MIN(n, (size_t)-(int64_t)bad);
+	while (done < n) {
+		ssize_t r = pwrite(fd, bytes.p + done, n - done, at + (int64_t)done);
+		if (r < 0 && errno != EINTR)
+			return err_sys(e, "cannot write");
+		if (r > 0)
+			done += (size_t)r;
+	}
+	if (bad < 0) {
+		errno = ENOSPC;
+		return err_sys(e, "cannot write");
+	}
+	return 0;
+}
+
+int
+fs_read_file(int dirfd, const char *path, size_t size_max, struct buf *b, struct err *e)
+{
+	size_t before = b->n;
+	int fd = fs_open(dirfd, path, O_RDONLY, 0, e);
+	if (fd < 0)
+		return -1;
+	for (;;) {
+		/* One byte more than allowed tells "just fits" from "too long". */
+		size_t left = size_max - (b->n - before) + 1, want = MIN(left, (size_t)65536);
+		buf_reserve(b, want);
+		int64_t r = fs_read_at(fd, b->p + b->n, want, (int64_t)(b->n - before), e);
+		if (r < 0 || (size_t)r == left) {
+			if (r > 0)
+				err_set(e, ERR_LIMIT, "more than %zu bytes", size_max);
+			err_wrap(e, "%s", path);
+			b->n = before;
+			close(fd);
+			return -1;
+		}
+		b->n += (size_t)r;
+		if ((size_t)r < want)
+			break;
+	}
+	close(fd);
+	return 0;
+}
+
+/* Sync the directory that the path's last part lives in. */
+static int
+sync_parent(int dirfd, const char *path, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = !slash ? mem_strdup(".")
+		: slash == path ? mem_strdup("/")
+		: mem_strndup((struct str){ (const uint8_t *)path, (int32_t)(slash - path) });
+	int fd = fs_open(dirfd, dir, O_RDONLY | O_DIRECTORY, 0, e);
+	mem_free(dir);
+	if (fd < 0)
+		return -1;
+	int r = fs_sync_dir(fd, e);
+	close(fd);
+	return r;
+}
+
+int
+fs_replace_file(int dirfd, const char *path, struct str bytes, struct err *e)
+{
+	struct buf tmp = BUF_INIT;
+	buf_printf(&tmp, "%s.tmp", path);
+	buf_putc(&tmp, 0);
+	const char *name = (const char *)tmp.p;
+	int r = -1, fd = fs_open(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC, 0644, e);
+	if (fd >= 0) {
+		r = fs_write_at(fd, bytes, 0, e);
+		if (r == 0)
+			r = fs_sync(fd, e);
+		close(fd);
+		if (r == 0)
+			r = fs_rename(dirfd, name, path, e);
+		if (r < 0)
+			unlinkat(dirfd, name, 0);
+	}
+	buf_release(&tmp);
+	if (r == 0)
+		r = sync_parent(dirfd, path, e);
+	return r < 0 ? err_wrap(e, "%s", path) : 0;
+}
+
+int
+fs_sync(int fd, struct err *e)
+{
+	int r;
+	if ((errno = fault("sync", fd)))
+		return err_sys(e, "cannot sync");
+	do
+		r = fdatasync(fd);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? err_sys(e, "cannot sync") : 0;
+}
+
+int64_t
+fs_size(int fd, struct err *e)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "cannot stat");
+	return st.st_size;
+}
+
+int
+fs_truncate(int fd, int64_t size, struct err *e)
+{
+	int r;
+	if ((errno = fault("truncate", fd)))
+		return err_sys(e, "cannot truncate");
+	do
+		r = ftruncate(fd, size);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? err_sys(e, "cannot truncate") : 0;
+}
+
+int
+fs_remove(int dirfd, const char *path, struct err *e)
+{
+	if (unlinkat(dirfd, path, 0) < 0 && errno != ENOENT)
+		return err_sys(e, "cannot remove %s", path);
+	return 0;
+}
+
+int
+fs_rename(int dirfd, const char *from, const char *to, struct err *e)
+{
+	if ((errno = fault("rename", dirfd)))
+		return err_sys(e, "cannot rename %s to %s", from, to);
+	if (renameat(dirfd, from, dirfd, to) < 0)
+		return err_sys(e, "cannot rename %s to %s", from, to);
+	return 0;
+}
+
+int
+fs_mkdir(int dirfd, const char *path, int mode, struct err *e)
+{
+	if (mkdirat(dirfd, path, (mode_t)mode) == 0)
+		return 0;
+	if (errno == ENOENT) {
+		char *z = mem_strdup(path);
+		for (char *p = strchr(z + 1, '/'); p; p = strchr(p + 1, '/')) {
+			*p = 0;
+			mkdirat(dirfd, z, (mode_t)mode); /* the last one tells */
+			*p = '/';
+		}
+		mem_free(z);
+		if (mkdirat(dirfd, path, (mode_t)mode) == 0)
+			return 0;
+	}
+	if (errno == EEXIST) {
+		struct stat st;
+		if (fstatat(dirfd, path, &st, 0) == 0 && S_ISDIR(st.st_mode))
+			return 0;
+		errno = EEXIST;
+	}
+	return err_sys(e, "cannot make the directory %s", path);
+}
+
+int
+fs_sync_dir(int dirfd, struct err *e)
+{
+	int r;
+	if ((errno = fault("sync", dirfd)))
+		return err_sys(e, "cannot sync the directory");
+	do
+		r = fsync(dirfd);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? err_sys(e, "cannot sync the directory") : 0;
+}
+
+int
+fs_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
+static int
+remove_one(void *ctx, const char *name)
+{
+	/* What can't be removed shows when the directory itself won't go. */
+	unlinkat(*(int *)ctx, name, 0);
+	return 0;
+}
+
+int
+fs_remove_dir(int dirfd, const char *path, struct err *e)
+{
+	int fd = fs_open(dirfd, path, O_RDONLY | O_DIRECTORY, 0, e);
+	if (fd < 0)
+		return -1;
+	int r = fs_list(fd, remove_one, &fd, e);
+	close(fd);
+	if (r < 0)
+		return err_wrap(e, "%s", path);
+	if (unlinkat(dirfd, path, AT_REMOVEDIR) < 0)
+		return err_sys(e, "cannot remove the directory %s", path);
+	return 0;
+}
+
+int
+fs_list(int dirfd, fs_list_fn *fn, void *ctx, struct err *e)
+{
+	int fd = fs_open(dirfd, ".", O_RDONLY | O_DIRECTORY, 0, e);
+	if (fd < 0)
+		return -1;
+	DIR *d = fdopendir(fd);
+	if (!d) {
+		err_sys(e, "cannot list the directory");
+		close(fd);
+		return -1;
+	}
+	int r = 0;
+	while (r == 0) {
+		errno = 0;
+		struct dirent *it = readdir(d);
+		if (!it) {
+			if (errno)
+				r = err_sys(e, "cannot list the directory");
+			break;
+		}
+		if (strcmp(it->d_name, ".") != 0 && strcmp(it->d_name, "..") != 0)
+			r = fn(ctx, it->d_name);
+	}
+	closedir(d);
+	return r;
+}
+
+int
+fs_lock(int dirfd, const char *path, struct err *e)
+{
+	int fd = fs_open(dirfd, path, O_RDWR | O_CREAT, 0644, e);
+	if (fd < 0)
+		return -1;
+	int r;
+	do
+		r = flock(fd, LOCK_EX | LOCK_NB);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return fd;
+	if (errno == EWOULDBLOCK)
+		err_set(e, ERR_LIMIT, "%s is locked by another process", path);
+	else
+		err_sys(e, "cannot lock %s", path);
+	close(fd);
+	return -1;
+}
