@@ -49,11 +49,9 @@ varint_put(uint8_t *p, int64_t v)
 	return uvarint_put(p, zigzag(v));
 }
 
-/* Read from [p, end) into *v.  Returns the byte behind it, or NULL when the
- * input is short, longer than 64 bits, or p is NULL already: a chain of
- * reads may be checked once, at its end. */
+/* The general case of uvarint_get, which is where to look. */
 static inline const uint8_t *
-uvarint_get(const uint8_t *p, const uint8_t *end, uint64_t *v)
+uvarint_get_long(const uint8_t *p, const uint8_t *end, uint64_t *v)
 {
 	uint64_t u = 0;
 	*v = 0;
@@ -70,6 +68,26 @@ uvarint_get(const uint8_t *p, const uint8_t *end, uint64_t *v)
 		}
 	}
 	return NULL;
+}
+
+/* Read from [p, end) into *v.  Returns the byte behind it, or NULL when the
+ * input is short, longer than 64 bits, or p is NULL already: a chain of
+ * reads may be checked once, at its end.  Nearly all are of one or two
+ * bytes, hence the two cases apart. */
+static inline const uint8_t *
+uvarint_get(const uint8_t *p, const uint8_t *end, uint64_t *v)
+{
+	if (likely(p && end - p >= 2)) {
+		if (p[0] < 0x80) {
+			*v = p[0];
+			return p + 1;
+		}
+		if (p[1] < 0x80) {
+			*v = (uint64_t)(p[0] & 0x7f) | (uint64_t)p[1] << 7;
+			return p + 2;
+		}
+	}
+	return uvarint_get_long(p, end, v);
 }
 
 static inline const uint8_t *

@@ -52,7 +52,9 @@ struct batch {
 static inline int64_t
 batch_last_offset(const struct batch *b)
 {
-	return b->base_offset + b->last_offset_delta;
+	/* in unsigned: a hostile header may hold any two numbers */
+	return (int64_t)((uint64_t)b->base_offset +
+		(uint64_t)(int64_t)b->last_offset_delta);
 }
 
 /* Read a header from at least BATCH_HEADER_SIZE bytes (asserted).  False when
