@@ -1,0 +1,166 @@
+#include "record/builder.h"
+
+#include "record/crc32c.h"
+
+enum {
+	AT_CRC = 17, /* the header's places are in batch.h */
+	AT_ATTRIBUTES = 21,
+
+	/* The numbers of a record at their longest: its size, attributes,
+	 * timestamp, offset, and the counts of key, value and headers. */
+	RECORD_OVERHEAD_MAX = VARINT32_MAX + 1 + VARINT64_MAX + 4 * VARINT32_MAX,
+};
+
+void
+builder_reset(struct builder *b)
+{
+	buf_reset(&b->buf);
+	memset(buf_grow(&b->buf, BATCH_HEADER_SIZE), 0, BATCH_HEADER_SIZE);
+	b->count = 0;
+	b->base_timestamp = b->max_timestamp = -1;
+}
+
+static inline size_t
+varint_size(int64_t v)
+{
+	return (size_t)uvarint_size(zigzag(v));
+}
+
+static inline size_t
+bytes_of(struct str s)
+{
+	return s.n > 0 ? (size_t)s.n : 0;
+}
+
+/* From the batch's base; any two numbers are allowed, so it may wrap. */
+static inline int64_t
+timestamp_delta(const struct builder *b, int64_t timestamp_ms)
+{
+	if (b->count == 0)
+		return 0;
+	return (int64_t)((uint64_t)timestamp_ms - (uint64_t)b->base_timestamp);
+}
+
+/* Bytes of a record behind its size. */
+static inline size_t
+body_size(const struct builder *b, int64_t delta, struct str key,
+	struct str value, struct str headers, int32_t nheader)
+{
+	return 1 + varint_size(delta) + varint_size(b->count) +
+		varint_size(key.n) + bytes_of(key) +
+		varint_size(value.n) + bytes_of(value) +
+		varint_size(nheader) + bytes_of(headers);
+}
+
+size_t
+builder_record_size(const struct builder *b, int64_t timestamp_ms,
+	struct str key, struct str value, struct str headers, int32_t nheader)
+{
+	size_t n = body_size(b, timestamp_delta(b, timestamp_ms), key, value,
+		headers, nheader);
+	return varint_size((int64_t)n) + n;
+}
+
+static inline uint8_t *
+put_bytes(uint8_t *p, struct str s)
+{
+	p = varint_put(p, s.n);
+	if (s.n <= 0)
+		return p;
+	memcpy(p, s.p, (size_t)s.n);
+	return p + s.n;
+}
+
+void
+builder_append(struct builder *b, int64_t timestamp_ms, struct str key,
+	struct str value, struct str headers, int32_t nheader)
+{
+	assert(nheader >= 0);
+	assert(b->count < INT32_MAX);
+	if (b->count == 0) {
+		builder_reset(b);
+		b->base_timestamp = b->max_timestamp = timestamp_ms;
+	}
+	int64_t delta = timestamp_delta(b, timestamp_ms);
+	size_t n = body_size(b, delta, key, value, headers, nheader);
+	if (unlikely(b->buf.cap - b->buf.n < n + VARINT32_MAX))
+		buf_reserve(&b->buf, n + VARINT32_MAX);
+	uint8_t *p = b->buf.p + b->buf.n, *begin = p;
+	p = varint_put(p, (int64_t)n);
+	const uint8_t *end = p + n;
+	*p++ = 0;
+	p = varint_put(p, delta);
+	p = varint_put(p, b->count);
+	p = put_bytes(p, key);
+	p = put_bytes(p, value);
+	p = varint_put(p, nheader);
+	if (headers.n > 0) {
+		memcpy(p, headers.p, (size_t)headers.n);
+		p += headers.n;
+	}
+	assert(p == end);
+	b->buf.n += (size_t)(p - begin);
+	assert(b->buf.n <= INT32_MAX);
+	b->max_timestamp = MAX(b->max_timestamp, timestamp_ms);
+	b->count++;
+}
+
+void
+builder_put_header(struct buf *headers, struct str name, struct str value)
+{
+	assert(name.n >= 0);
+	size_t n = 2 * VARINT32_MAX + bytes_of(name) + bytes_of(value);
+	buf_reserve(headers, n);
+	uint8_t *p = put_bytes(headers->p + headers->n, name);
+	p = put_bytes(p, value);
+	headers->n = (size_t)(p - headers->p);
+}
+
+static void
+put_header(const struct builder *b, enum codec c,
+	const struct builder_producer *producer, uint8_t *p, size_t n)
+{
+	uint16_t attributes = (uint16_t)c;
+	if (producer->is_transactional)
+		attributes |= BATCH_TRANSACTIONAL;
+	batch_set_offset(p, 0, -1);
+	store_be32(p + 8, (uint32_t)(n - BATCH_PREFIX_SIZE));
+	p[16] = 2;
+	store_be16(p + AT_ATTRIBUTES, attributes);
+	store_be32(p + 23, (uint32_t)b->count - 1);
+	store_be64(p + 27, (uint64_t)b->base_timestamp);
+	store_be64(p + 35, (uint64_t)b->max_timestamp);
+	store_be64(p + 43, (uint64_t)producer->id);
+	store_be16(p + 51, (uint16_t)producer->epoch);
+	store_be32(p + 53, (uint32_t)producer->base_sequence);
+	store_be32(p + 57, (uint32_t)b->count);
+	store_be32(p + AT_CRC, crc32c(p + AT_ATTRIBUTES, n - AT_ATTRIBUTES));
+}
+
+struct str
+builder_finish(struct builder *b, enum codec c,
+	const struct builder_producer *producer, struct buf *packed)
+{
+	assert(b->count > 0);
+	struct buf *done = &b->buf;
+	if (c != CODEC_NONE) {
+		struct str plain = { b->buf.p + BATCH_HEADER_SIZE,
+			(int32_t)(b->buf.n - BATCH_HEADER_SIZE) };
+		buf_reset(packed);
+		buf_grow(packed, BATCH_HEADER_SIZE);
+		codec_compress(c, plain, packed);
+		if (packed->n < b->buf.n)
+			done = packed;
+		else
+			c = CODEC_NONE;
+	}
+	put_header(b, c, producer, done->p, done->n);
+	return buf_str(done);
+}
+
+void
+builder_release(struct builder *b)
+{
+	buf_release(&b->buf);
+	*b = (struct builder)BUILDER_INIT;
+}
