@@ -49,8 +49,13 @@ struct partlog_state {
 /* An open segment file, shared by the log, by readers and by syncs. */
 struct segfile;
 
+/* Segments, indexes, epochs: of a log that is in use. */
+struct partlog_body;
+
 struct partlog {
 	int root_fd;              /* the data directory; -1: memory */
+	bool is_recovered;        /* false: the first use will recover */
+	bool is_failed;           /* rot, or a failed sync: no appends */
 	char *name;               /* "topic-N" */
 	struct uuid topic_id;
 	const struct partlog_config *config; /* borrowed; may be changed in place
@@ -58,17 +63,20 @@ struct partlog {
 	int64_t log_start_offset;
 	int64_t next_offset;      /* the one that the next batch gets */
 	int64_t synced_offset;    /* all before it is on disk */
-	int64_t size;             /* bytes in all segments */
-	bool is_failed;           /* rot, or a failed write or sync: no appends */
-	struct err failure;       /* why */
-	struct partlog_body *body; /* segments, indexes, epochs; NULL until used */
-	bool is_recovered;        /* false: the first use must recover */
+	int64_t size;             /* bytes in all segments; 0 before the first use */
+	struct err *failure;      /* why; NULL unless is_failed */
+	struct partlog_body *body; /* NULL until used */
 };
 
 /* No I/O.  name is copied; state NULL means a new, empty log. */
 void partlog_init(struct partlog *l, int root_fd, const char *name,
 	const struct uuid *topic_id, const struct partlog_config *config,
 	const struct partlog_state *state);
+
+/* Open the log now; the other calls do so at need.  A clean log whose files
+ * don't end where they should is recovered; so is an unclean one that
+ * partlog_recover was not called for. */
+int partlog_open(struct partlog *l, struct err *e);
 
 /* After an unclean stop, once, before anything else: read what lies behind
  * the recovery offset, cut a torn tail, rebuild the indexes.  *cut_bytes
@@ -82,7 +90,8 @@ int partlog_recover(struct partlog *l, bool same_boot, int64_t *cut_bytes,
 
 /* Append one batch: sets base offset and leader epoch in its bytes, rolls the
  * segment if it is time, writes, adds index entries.  b is the parsed header
- * of the bytes at p, already checked.  On failure the log is as before. */
+ * of the bytes at p, already checked; its offset and epoch are set, too.  On
+ * failure the log is as before; a full disk may have room again later. */
 int partlog_append(struct partlog *l, uint8_t *p, struct batch *b,
 	int32_t leader_epoch, int64_t now_ms, struct err *e);
 
@@ -131,17 +140,22 @@ int partlog_trim(struct partlog *l, int64_t log_start_offset, struct err *e);
 /* Syncing, in three steps, so that no lock is held while the disk works:
  * begin takes note of what is unsynced (false: nothing is), run waits for the
  * disk without the lock, on any thread, end records the result and the
- * offset that is now safe.  After a failure the log is_failed for good. */
+ * offset that is now safe.  After a failure the log is_failed for good.
+ *
+ * In place of run the caller may sync every descriptor that partlog_sync_fds
+ * gives (fsync for the directories among them) and set the result. */
+enum { PARTLOG_SYNC_FD_MAX = 6 };
 struct partlog_sync {
-	struct segfile *file[4]; /* more rolled segments than that: run syncs
-	                            in several rounds (begin again) */
-	int nfile;
-	int64_t next_offset; /* all before it is on disk after run */
-	bool is_dir;         /* files were made: the directory too */
-	int dir_fd;
+	int64_t next_offset; /* all before it is on disk after run; more
+	                        rolled segments than fit take more rounds */
+	int fd[PARTLOG_SYNC_FD_MAX];
+	struct segfile *file[PARTLOG_SYNC_FD_MAX]; /* the fd's; NULL: see is_own */
+	bool is_own[PARTLOG_SYNC_FD_MAX]; /* to be closed by end */
+	int nfd;
 	int result;          /* errno of the failure, or 0 */
 };
 bool partlog_sync_begin(struct partlog *l, struct partlog_sync *s);
+int partlog_sync_fds(const struct partlog_sync *s, int fd[PARTLOG_SYNC_FD_MAX]);
 void partlog_sync_run(struct partlog_sync *s);
 void partlog_sync_end(struct partlog *l, struct partlog_sync *s);
 
@@ -149,8 +163,13 @@ void partlog_sync_end(struct partlog *l, struct partlog_sync *s);
  * cleanly (once it is synced, too).  Also lets descriptors go. */
 int partlog_flush(struct partlog *l, struct err *e);
 
-/* Remove all its files; slices that others hold stay readable. */
+/* Remove all its files; slices that others hold stay readable.  The log is
+ * only good for partlog_release then.  The directory is first renamed to
+ * NAME.ID-delete: what a crash leaves half removed is no log any more. */
 int partlog_delete(struct partlog *l, struct err *e);
+
+/* Remove such leftovers from a data directory, before any log is used. */
+int partlog_remove_leftovers(int root_fd, struct err *e);
 
 void partlog_release(struct partlog *l);
 

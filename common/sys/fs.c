@@ -177,6 +177,15 @@ fs_size(int fd, struct err *e)
 	return st.st_size;
 }
 
+int64_t
+fs_size_at(int dirfd, const char *path, struct err *e)
+{
+	struct stat st;
+	if (fstatat(dirfd, path, &st, 0) < 0)
+		return err_sys(e, "cannot stat %s", path);
+	return st.st_size;
+}
+
 int
 fs_truncate(int fd, int64_t size, struct err *e)
 {

@@ -44,6 +44,7 @@ int fs_replace_file(int dirfd, const char *path, struct str bytes,
 int fs_sync(int fd, struct err *e);
 
 int64_t fs_size(int fd, struct err *e);
+int64_t fs_size_at(int dirfd, const char *path, struct err *e);
 int fs_truncate(int fd, int64_t size, struct err *e);
 int fs_remove(int dirfd, const char *path, struct err *e); /* absent: fine */
 int fs_rename(int dirfd, const char *from, const char *to, struct err *e);

@@ -1,0 +1,221 @@
+#include "log/body.h"
+
+#include "sys/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+struct logdir
+body_dir(const struct partlog *l)
+{
+	return (struct logdir){ l->root_fd, l->name };
+}
+
+struct partlog_body *
+body_new(void)
+{
+	struct partlog_body *y = NEW(struct partlog_body);
+	for (size_t i = 0; i < ARRAY_LEN(y->recent); i++)
+		y->recent[i].offset = -1;
+	return y;
+}
+
+void
+body_free(struct partlog_body *y)
+{
+	if (!y)
+		return;
+	for (int i = 0; i < y->n; i++)
+		segment_release(&y->v[i]);
+	epochs_release(&y->epochs);
+	mem_free(y->v);
+	mem_free(y->page);
+	mem_free(y);
+}
+
+struct segment *
+body_add(struct partlog_body *y, int64_t base_offset)
+{
+	assert(y->n == 0 || y->v[y->n - 1].base_offset < base_offset);
+	if (y->n == y->cap) {
+		y->cap = y->cap ? y->cap * 2 : 1;
+		y->v = mem_realloc(y->v, (size_t)y->cap * sizeof *y->v);
+	}
+	segment_init(&y->v[y->n], base_offset);
+	return &y->v[y->n++];
+}
+
+int64_t
+body_end(const struct partlog *l, int i)
+{
+	const struct partlog_body *y = l->body;
+	return i + 1 < y->n ? y->v[i + 1].base_offset : l->next_offset;
+}
+
+int
+body_find(const struct partlog_body *y, int64_t offset)
+{
+	int low = -1, high = y->n;
+	if (high > 0 && y->v[high - 1].base_offset <= offset)
+		return high - 1;
+	while (high - low > 1) {
+		int mid = low + (high - low) / 2;
+		if (y->v[mid].base_offset <= offset)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+void
+body_remember(struct partlog_body *y, int64_t offset, int64_t base_offset, int64_t position)
+{
+	struct recent *r = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(y->recent) && !r; i++)
+		if (y->recent[i].offset == offset)
+			r = &y->recent[i];
+	if (!r)
+		r = &y->recent[y->recent_next++ % ARRAY_LEN(y->recent)];
+	*r = (struct recent){ offset, base_offset, position };
+}
+
+int64_t
+body_recall(const struct partlog_body *y, int64_t offset, int64_t base_offset)
+{
+	if (offset == base_offset)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(y->recent); i++)
+		if (y->recent[i].offset == offset && y->recent[i].base_offset == base_offset)
+			return y->recent[i].position;
+	return -1;
+}
+
+void
+body_forget_page(struct partlog_body *y)
+{
+	if (y->page)
+		y->page->base_offset = -1;
+}
+
+void
+body_fail(struct partlog *l, const struct err *e)
+{
+	if (l->is_failed)
+		return;
+	l->is_failed = true;
+	l->failure = NEW(struct err);
+	*l->failure = *e;
+}
+
+/* Gather the base offsets of "<20 digits>.log". */
+static int
+list_one(void *ctx, const char *name)
+{
+	struct buf *b = ctx;
+	int64_t base = 0;
+	size_t i = 0;
+	for (; i < 20 && name[i] >= '0' && name[i] <= '9'; i++)
+		if (__builtin_mul_overflow(base, 10, &base) ||
+			__builtin_add_overflow(base, name[i] - '0', &base))
+			return 0;
+	if (i == 20 && strcmp(name + i, ".log") == 0)
+		buf_put(b, &base, sizeof base);
+	return 0;
+}
+
+static int
+by_offset(const void *a, const void *b)
+{
+	int64_t x, y;
+	memcpy(&x, a, sizeof x);
+	memcpy(&y, b, sizeof y);
+	return (x > y) - (x < y);
+}
+
+static int
+load_segment(struct partlog *l, struct partlog_body *y, int64_t base, struct err *e)
+{
+	struct logdir d = body_dir(l);
+	char path[LOGDIR_PATH_SIZE];
+	struct segment *g = body_add(y, base);
+	g->size = fs_size_at(d.root_fd, logdir_path(&d, base, ".log", path), e);
+	if (g->size < 0)
+		return -1;
+	if (g->size > INT32_MAX)
+		return err_set(e, ERR_CORRUPT, "%s is too large for a segment", path);
+	struct index *both[] = { &g->offsets, &g->times };
+	for (int i = 0; i < 2; i++) {
+		int r = index_open(both[i], &d, e);
+		if (r < 0)
+			return -1;
+		if (r == 0)
+			both[i]->nfile = -1;
+	}
+	return 0;
+}
+
+/* A directory left from a topic of the same name that was deleted while this
+ * broker did not look must not become part of the new one. */
+static int
+check_owner(struct partlog *l, int dir_fd, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	struct uuid id;
+	if (fs_read_file(dir_fd, "partition.metadata", 4096, &b, e) < 0)
+		return e->sys == ENOENT ? 0 : -1;
+	buf_putc(&b, 0);
+	const char *z = strstr((char *)b.p, "topic_id: ");
+	int r = 0;
+	if (z && uuid_parse(&id, (struct str){ (const uint8_t *)z + 10,
+			(int32_t)strcspn(z + 10, "\r\n") }) &&
+		!uuid_is_zero(&l->topic_id) && !uuid_eq(&id, &l->topic_id)) {
+		char found[UUID_TEXT_SIZE], want[UUID_TEXT_SIZE];
+		r = err_set(e, ERR_CORRUPT, "the directory %s belongs to topic id %s, not %s",
+			l->name, uuid_format(&id, found), uuid_format(&l->topic_id, want));
+	}
+	buf_release(&b);
+	return r;
+}
+
+static int
+load_dir(struct partlog *l, struct partlog_body *y, int dir_fd, struct err *e)
+{
+	struct buf bases = BUF_INIT;
+	int r = fs_list(dir_fd, list_one, &bases, e);
+	size_t n = bases.n / sizeof(int64_t);
+	if (r == 0 && n)
+		qsort(bases.p, n, sizeof(int64_t), by_offset);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		int64_t base;
+		memcpy(&base, bases.p + i * sizeof base, sizeof base);
+		r = load_segment(l, y, base, e);
+	}
+	buf_release(&bases);
+	return r < 0 ? -1 : check_owner(l, dir_fd, e);
+}
+
+struct partlog_body *
+body_load(struct partlog *l, struct err *e)
+{
+	struct partlog_body *y = body_new();
+	int dir_fd = fs_open(l->root_fd, l->name, O_RDONLY | O_DIRECTORY, 0, e);
+	if (dir_fd < 0 && e->sys == ENOENT)
+		return y;
+	if (dir_fd >= 0) {
+		y->is_dir = true;
+		int r = load_dir(l, y, dir_fd, e);
+		if (r == 0 && epochs_read(&y->epochs, dir_fd, EPOCHS_FILE, e) < 0) {
+			/* To be gathered anew from the batches. */
+			epochs_release(&y->epochs);
+			y->is_epochs_bad = e->class == ERR_CORRUPT;
+			r = y->is_epochs_bad ? 0 : -1;
+		}
+		fs_close(dir_fd);
+		if (r == 0)
+			return y;
+	}
+	body_free(y);
+	return NULL;
+}

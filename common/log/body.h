@@ -1,0 +1,72 @@
+/*
+ * What a log that is in use keeps in memory; for the files of this room only.
+ *
+ * Uses: the room.  Under the lock of the log.
+ */
+#ifndef KQ_LOG_BODY_H
+#define KQ_LOG_BODY_H
+
+#include "log/epochs.h"
+#include "log/partlog.h"
+#include "log/segment.h"
+
+/* Where in a segment the batch with this first offset begins.  Ends of slices
+ * are kept, so that who reads on from there needs no index. */
+struct recent {
+	int64_t offset; /* -1: none */
+	int64_t base_offset, position;
+};
+
+struct partlog_body {
+	struct segment *v; /* by offset; the last one is appended to */
+	int n, cap;
+	struct epochs epochs;
+	struct recent recent[16];
+	unsigned recent_next;
+	struct index_page *page; /* NULL until needed */
+	bool is_dir;             /* the directory exists */
+	bool is_epochs_bad;      /* their file is: load only */
+	bool is_dir_dirty;       /* files were made in it since its last sync */
+	bool is_root_dirty;      /* it was made itself */
+};
+
+/* The log's body, opened if need be; 0, or -1. */
+static inline int
+body_ready(struct partlog *l, struct err *e)
+{
+	return likely(l->body != NULL) ? 0 : partlog_open(l, e);
+}
+
+struct logdir body_dir(const struct partlog *l);
+struct partlog_body *body_new(void);
+void body_free(struct partlog_body *y); /* NULL is fine */
+
+/* A new segment behind the others. */
+struct segment *body_add(struct partlog_body *y, int64_t base_offset);
+
+/* The first offset that is not in segment i: where the next one begins. */
+int64_t body_end(const struct partlog *l, int i);
+
+/* The segment that holds the offset, or would: the last one that begins at or
+ * before it.  -1: none does. */
+int body_find(const struct partlog_body *y, int64_t offset);
+
+void body_remember(struct partlog_body *y, int64_t offset, int64_t base_offset,
+	int64_t position);
+
+/* The position in the segment, or -1. */
+int64_t body_recall(const struct partlog_body *y, int64_t offset,
+	int64_t base_offset);
+
+/* Forget the page of an index that has changed. */
+void body_forget_page(struct partlog_body *y);
+
+/* Read the directory: segments with the sizes of their files, index counts,
+ * epochs.  The body, or NULL.  Changes nothing on disk; an index that is
+ * missing or odd has nfile -1. */
+struct partlog_body *body_load(struct partlog *l, struct err *e);
+
+/* The log has failed for good, as e says. */
+void body_fail(struct partlog *l, const struct err *e);
+
+#endif

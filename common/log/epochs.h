@@ -1,0 +1,54 @@
+/*
+ * Which leader epoch began at which offset (KIP-101), as in Kafka's file
+ * leader-epoch-checkpoint: a version, a count, and lines of epoch, offset;
+ * both columns rise.
+ *
+ * Uses: base, sys.  One thread at a time.
+ */
+#ifndef KQ_LOG_EPOCHS_H
+#define KQ_LOG_EPOCHS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+#define EPOCHS_FILE "leader-epoch-checkpoint"
+
+struct epoch {
+	int32_t epoch;
+	int64_t start_offset;
+};
+
+struct epochs {
+	struct epoch *v;
+	int n, cap;
+	bool is_dirty; /* the file says something else */
+};
+#define EPOCHS_INIT { NULL, 0, 0, false }
+
+/* Read the file; absent: none.  -1, ERR_CORRUPT: bad lines. */
+int epochs_read(struct epochs *s, int dirfd, const char *path, struct err *e);
+
+/* Append the file's text. */
+void epochs_print(const struct epochs *s, struct buf *b);
+
+/* A batch of that epoch begins at the offset.  Not larger than the last one,
+ * or negative: nothing. */
+void epochs_note(struct epochs *s, int32_t epoch, int64_t offset);
+
+/* Forget what begins at or behind the offset. */
+void epochs_cut(struct epochs *s, int64_t offset);
+
+/* The log now starts at the offset: forget epochs that end at or before it;
+ * the one that holds it begins there. */
+void epochs_trim(struct epochs *s, int64_t offset);
+
+int32_t epochs_at(const struct epochs *s, int64_t offset); /* -1: unknown */
+
+/* See partlog_epoch_end. */
+void epochs_end(const struct epochs *s, int32_t asked, int64_t next_offset,
+	int32_t *epoch, int64_t *end_offset);
+
+void epochs_release(struct epochs *s);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * The two indexes of a segment, in Kafka's formats, all big endian:
+ *
+ *   .index      (offset - base i32, position i32)...
+ *   .timeindex  (timestamp i64, offset - base i32)...
+ *
+ * An offset entry holds the last offset of a batch and where that batch
+ * begins; a time entry says that up to the batch with this last offset the
+ * largest timestamp is this one, and that this batch is the first to have it.
+ * Both columns of both files rise.  Entries may be missing between any two:
+ * an index makes a search short, the log itself is the truth.
+ *
+ * New entries gather in memory; index_write puts them behind the file's end.
+ * Files are open only while a call uses them.
+ *
+ * Uses: base, sys.  One thread at a time.
+ */
+#ifndef KQ_LOG_INDEX_H
+#define KQ_LOG_INDEX_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+/* Where a log's files are. */
+struct logdir {
+	int root_fd; /* -1: in memory, there are no files */
+	const char *name;
+};
+
+enum { LOGDIR_PATH_SIZE = 320 };
+
+/* The path of a segment's file below root_fd, in z; returns z. */
+char *logdir_path(const struct logdir *d, int64_t base_offset,
+	const char *suffix, char z[LOGDIR_PATH_SIZE]);
+
+enum index_kind { INDEX_OFFSET, INDEX_TIME };
+
+struct index {
+	enum index_kind kind;
+	int64_t base_offset; /* of the segment */
+	int64_t nfile;       /* entries in the file */
+	struct buf tail;     /* entries behind them */
+};
+
+/* One entry of either kind. */
+struct index_entry {
+	int64_t offset;
+	int64_t position;  /* of an offset entry */
+	int64_t timestamp; /* of a time entry */
+};
+
+/* A page of some index file, kept for the next look-up nearby. */
+struct index_page {
+	int64_t base_offset; /* of the segment; -1: none */
+	int64_t first;       /* entry */
+	int n;               /* entries */
+	uint8_t bytes[4096];
+};
+
+void index_init(struct index *x, enum index_kind kind, int64_t base_offset);
+void index_release(struct index *x);
+int64_t index_count(const struct index *x);
+
+/* Take the number of entries from the file's size.  Returns 1; 0 when the
+ * file is absent or holds no whole number of entries; -1. */
+int index_open(struct index *x, const struct logdir *d, struct err *e);
+
+void index_append(struct index *x, const struct index_entry *it);
+
+/* Write the tail to the file, which is made if need be.  On failure the tail
+ * stays. */
+int index_write(struct index *x, const struct logdir *d, struct err *e);
+
+/* The same, and cut off whatever the file holds behind these entries. */
+int index_replace(struct index *x, const struct logdir *d, struct err *e);
+
+/* The entry of that number. */
+int index_get(const struct index *x, const struct logdir *d, int64_t i,
+	struct index_entry *it, struct err *e);
+
+/* The number of the last entry no field of which is above that of max; -1:
+ * there is none; -2: failed.  *it is the entry.  page may be NULL. */
+int64_t index_floor(const struct index *x, const struct logdir *d,
+	const struct index_entry *max, struct index_page *page,
+	struct index_entry *it, struct err *e);
+
+#endif

@@ -1,0 +1,284 @@
+#include "log/body.h"
+
+#include "sys/fs.h"
+#include "sys/rand.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { INDEX_TAIL_MAX = 512 * 8 }; /* bytes: a page */
+
+void
+partlog_init(struct partlog *l, int root_fd, const char *name, const struct uuid *topic_id,
+	const struct partlog_config *config, const struct partlog_state *state)
+{
+	*l = (struct partlog){ .root_fd = root_fd, .name = mem_strdup(name),
+		.topic_id = *topic_id, .config = config, .is_recovered = true };
+	assert(strlen(name) < LOGDIR_PATH_SIZE - 40);
+	if (state) {
+		assert(state->log_start_offset >= 0);
+		l->log_start_offset = state->log_start_offset;
+		l->next_offset = MAX(state->recovery_offset, state->log_start_offset);
+		l->synced_offset = state->recovery_offset;
+		l->is_recovered = state->is_clean || root_fd < 0;
+	}
+}
+
+void
+partlog_release(struct partlog *l)
+{
+	body_free(l->body);
+	mem_free(l->failure);
+	mem_free(l->name);
+	l->body = NULL;
+	l->failure = NULL;
+	l->name = NULL;
+}
+
+/* --- appending --- */
+
+/* The directory, and in it the file that says whose it is. */
+static int
+make_dir(struct partlog *l, struct err *e)
+{
+	if (l->root_fd < 0 || l->body->is_dir)
+		return 0;
+	char path[LOGDIR_PATH_SIZE], id[UUID_TEXT_SIZE], text[64];
+	if (fs_mkdir(l->root_fd, l->name, 0755, e) < 0)
+		return -1;
+	l->body->is_root_dirty = true;
+	l->body->is_dir_dirty = true;
+	if (!uuid_is_zero(&l->topic_id)) {
+		snprintf(path, sizeof path, "%s/partition.metadata", l->name);
+		int n = snprintf(text, sizeof text, "version: 0\ntopic_id: %s\n",
+			uuid_format(&l->topic_id, id));
+		int fd = fs_open(l->root_fd, path, O_WRONLY | O_CREAT | O_TRUNC, 0644, e);
+		if (fd < 0)
+			return -1;
+		int r = fs_write_at(fd, (struct str){ (uint8_t *)text, n }, 0, e);
+		fs_close(fd);
+		if (r < 0)
+			return -1;
+	}
+	l->body->is_dir = true;
+	return 0;
+}
+
+/* Kafka's rules (LogSegment.shouldRoll). */
+static bool
+is_full(const struct partlog *l, struct segment *g, const struct batch *b, int64_t now_ms)
+{
+	const struct partlog_config *c = l->config;
+	int64_t age;
+	if (g->size == 0)
+		return false;
+	if (g->created_ms == 0)
+		g->created_ms = now_ms;
+	if (g->first_timestamp >= 0)
+		age = b->max_timestamp > g->first_timestamp
+			? b->max_timestamp - g->first_timestamp : 0;
+	else
+		age = now_ms - g->created_ms;
+	return g->size > c->segment_bytes - b->size || g->size > INT32_MAX - b->size ||
+		age > c->segment_ms ||
+		index_count(&g->offsets) >= c->segment_index_bytes / 8 ||
+		index_count(&g->times) >= c->segment_index_bytes / 12 - 1 ||
+		batch_last_offset(b) - g->base_offset > INT32_MAX;
+}
+
+/* A new last segment; the one before it is finished. */
+static int
+roll(struct partlog *l, int64_t now_ms, struct err *e)
+{
+	struct partlog_body *y = l->body;
+	struct logdir d = body_dir(l);
+	struct segment fresh;
+	if (make_dir(l, e) < 0)
+		return -1;
+	if (y->n && segment_write_indexes(&y->v[y->n - 1], &d, true, e) < 0)
+		return -1;
+	segment_init(&fresh, l->next_offset);
+	if (segment_create(&fresh, &d, e) < 0)
+		return -1;
+	fresh.created_ms = now_ms;
+	*body_add(y, l->next_offset) = fresh;
+	y->is_dir_dirty = l->root_fd >= 0;
+	return 0;
+}
+
+static int
+write_batch(struct partlog *l, struct segment *g, const uint8_t *p, int32_t n, struct err *e)
+{
+	struct logdir d = body_dir(l);
+	struct segfile *f = segment_file(g, &d);
+	int fd = segfile_pin(f, e);
+	if (fd < 0)
+		return -1;
+	int r = fs_write_at(fd, (struct str){ p, n }, g->size, e);
+	if (unlikely(r < 0)) {
+		/* Not needed for this log, but it makes the next start's work
+		 * simpler; and a full disk gets the room back. */
+		struct err ignored;
+		fs_truncate(fd, g->size, &ignored);
+		err_wrap(e, "%s/%020" PRId64 ".log: position %" PRId64, l->name,
+			g->base_offset, g->size);
+	}
+	segfile_unpin(f);
+	return r;
+}
+
+int
+partlog_append(struct partlog *l, uint8_t *p, struct batch *b, int32_t leader_epoch,
+	int64_t now_ms, struct err *e)
+{
+	if (unlikely(l->is_failed)) {
+		*e = *l->failure;
+		return -1;
+	}
+	if (body_ready(l, e) < 0)
+		return -1;
+	struct partlog_body *y = l->body;
+	batch_set_offset(p, l->next_offset, leader_epoch);
+	b->base_offset = l->next_offset;
+	b->leader_epoch = leader_epoch;
+	if (unlikely(y->n == 0) || unlikely(is_full(l, &y->v[y->n - 1], b, now_ms)))
+		if (roll(l, now_ms, e) < 0)
+			return -1;
+	struct segment *g = &y->v[y->n - 1];
+	if (write_batch(l, g, p, b->size, e) < 0)
+		return -1;
+	segment_note(g, b, l->config->index_interval_bytes);
+	epochs_note(&y->epochs, leader_epoch, b->base_offset);
+	l->next_offset = batch_last_offset(b) + 1;
+	l->size += b->size;
+	if (l->root_fd < 0) {
+		l->synced_offset = l->next_offset;
+	} else if (unlikely(g->offsets.tail.n >= INDEX_TAIL_MAX)) {
+		/* The batch is in.  If there is no room for the page now, the
+		 * next one takes it along. */
+		struct logdir d = body_dir(l);
+		struct err ignored;
+		segment_write_indexes(g, &d, false, &ignored);
+	}
+	return 0;
+}
+
+/* --- epochs --- */
+
+void
+partlog_epoch_end(struct partlog *l, int32_t asked, int32_t *epoch, int64_t *end_offset)
+{
+	struct err e;
+	*epoch = -1;
+	*end_offset = -1;
+	if (body_ready(l, &e) == 0)
+		epochs_end(&l->body->epochs, asked, l->next_offset, epoch, end_offset);
+}
+
+int32_t
+partlog_epoch_at(struct partlog *l, int64_t offset)
+{
+	struct err e;
+	return body_ready(l, &e) < 0 ? -1 : epochs_at(&l->body->epochs, offset);
+}
+
+/* --- flush, trim, delete --- */
+
+int
+partlog_flush(struct partlog *l, struct err *e)
+{
+	struct partlog_body *y = l->body;
+	if (!y || l->root_fd < 0)
+		return 0;
+	struct logdir d = body_dir(l);
+	if (y->n && segment_write_indexes(&y->v[y->n - 1], &d, true, e) < 0)
+		return -1;
+	if (y->epochs.is_dirty && y->is_dir) {
+		struct buf text = BUF_INIT;
+		char path[LOGDIR_PATH_SIZE];
+		snprintf(path, sizeof path, "%s/" EPOCHS_FILE, l->name);
+		epochs_print(&y->epochs, &text);
+		int r = fs_replace_file(l->root_fd, path, buf_str(&text), e);
+		buf_release(&text);
+		if (r < 0)
+			return -1;
+		y->epochs.is_dirty = false;
+	}
+	for (int i = 0; i < y->n; i++)
+		if (y->v[i].file)
+			segfile_let_go(y->v[i].file);
+	mem_free(y->page);
+	y->page = NULL;
+	return 0;
+}
+
+int
+partlog_trim(struct partlog *l, int64_t log_start_offset, struct err *e)
+{
+	if (body_ready(l, e) < 0)
+		return -1;
+	struct partlog_body *y = l->body;
+	struct logdir d = body_dir(l);
+	if (log_start_offset <= l->log_start_offset)
+		return 0;
+	l->log_start_offset = MIN(log_start_offset, l->next_offset);
+	epochs_trim(&y->epochs, l->log_start_offset);
+	int gone = 0, r = 0;
+	while (gone + 1 < y->n && body_end(l, gone) <= l->log_start_offset) {
+		if ((r = segment_remove(&y->v[gone], &d, e)) < 0)
+			break;
+		l->size -= y->v[gone].size;
+		segment_release(&y->v[gone]);
+		gone++;
+	}
+	y->n -= gone;
+	memmove(y->v, y->v + gone, (size_t)y->n * sizeof *y->v);
+	return r;
+}
+
+int
+partlog_delete(struct partlog *l, struct err *e)
+{
+	body_free(l->body);
+	l->body = NULL;
+	l->size = 0;
+	l->is_recovered = true;
+	if (l->root_fd < 0)
+		return 0;
+	uint64_t id[2];
+	char to[LOGDIR_PATH_SIZE];
+	rand_bytes(id, sizeof id);
+	/* A file's name has at most 255 bytes; the id and so on take 40. */
+	snprintf(to, sizeof to, "%.215s.%016" PRIx64 "%016" PRIx64 "-delete", l->name, id[0], id[1]);
+	if (fs_rename(l->root_fd, l->name, to, e) < 0)
+		return e->sys == ENOENT ? 0 : -1;
+	if (fs_sync_dir(l->root_fd, e) < 0)
+		return -1;
+	return fs_remove_dir(l->root_fd, to, e);
+}
+
+struct leftovers {
+	int root_fd;
+	struct err *e;
+};
+
+static int
+remove_leftover(void *ctx, const char *name)
+{
+	static const char suffix[] = "-delete";
+	struct leftovers *o = ctx;
+	size_t n = strlen(name), ns = sizeof suffix - 1;
+	/* NAME.<32 hex digits>-delete; a topic of such a name is "...-delete-0". */
+	if (n < ns + 34 || strcmp(name + n - ns, suffix) != 0 || name[n - ns - 33] != '.')
+		return 0;
+	return fs_remove_dir(o->root_fd, name, o->e);
+}
+
+int
+partlog_remove_leftovers(int root_fd, struct err *e)
+{
+	struct leftovers o = { root_fd, e };
+	return fs_list(root_fd, remove_leftover, &o, e);
+}

@@ -1,0 +1,188 @@
+#include "log/segfile.h"
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "log/partlog.h"
+#include "sys/fs.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { CLOSED = -1 };
+
+struct segfile {
+	struct list ring;   /* among the open ones; under the cache's lock */
+	atomic_int nref;
+	atomic_int npin;    /* CLOSED when there is no descriptor */
+	atomic_bool is_hot; /* pinned since the hand last passed */
+	int fd;
+	int root_fd;
+	char *path;         /* NULL: memory */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct list ring; /* the clock's hand is at its head */
+	int nopen, nopen_max;
+} cache = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.ring = { &cache.ring, &cache.ring },
+	.nopen_max = 512,
+};
+
+void
+segfile_cache_limit(int nfile_max)
+{
+	pthread_mutex_lock(&cache.lock);
+	cache.nopen_max = MAX(nfile_max, 1);
+	pthread_mutex_unlock(&cache.lock);
+}
+
+int
+segfile_nopen(void)
+{
+	pthread_mutex_lock(&cache.lock);
+	int n = cache.nopen;
+	pthread_mutex_unlock(&cache.lock);
+	return n;
+}
+
+static struct segfile *
+make(int root_fd, const char *path, int fd)
+{
+	struct segfile *f = NEW(struct segfile);
+	list_init(&f->ring);
+	atomic_init(&f->nref, 1);
+	atomic_init(&f->npin, fd < 0 ? CLOSED : 0);
+	f->fd = fd;
+	f->root_fd = root_fd;
+	f->path = path ? mem_strdup(path) : NULL;
+	return f;
+}
+
+struct segfile *
+segfile_new(int root_fd, const char *path)
+{
+	return make(root_fd, path, -1);
+}
+
+struct segfile *
+segfile_new_memory(int fd)
+{
+	assert(fd >= 0);
+	return make(-1, NULL, fd);
+}
+
+int
+segfile_root(const struct segfile *f)
+{
+	return f->root_fd;
+}
+
+const char *
+segfile_path(const struct segfile *f)
+{
+	return f->path;
+}
+
+int
+segfile_fd(const struct segfile *f)
+{
+	return f->fd;
+}
+
+/* Close f if it is idle.  Under the lock. */
+static bool
+evict(struct segfile *f)
+{
+	int idle = 0;
+	if (!atomic_compare_exchange_strong(&f->npin, &idle, CLOSED))
+		return false;
+	fs_close(f->fd);
+	f->fd = -1;
+	list_unlink(&f->ring);
+	cache.nopen--;
+	return true;
+}
+
+/* Two rounds at most: the first may only cool the hot ones down. */
+static void
+make_room(void)
+{
+	for (int left = 2 * cache.nopen; cache.nopen >= cache.nopen_max && left > 0; left--) {
+		struct segfile *f = CONTAINER_OF(cache.ring.next, struct segfile, ring);
+		if (!atomic_exchange(&f->is_hot, false) && evict(f))
+			continue;
+		list_unlink(&f->ring);
+		list_append(&cache.ring, &f->ring);
+	}
+}
+
+static bool
+pin_open(struct segfile *f)
+{
+	int n = atomic_load(&f->npin);
+	while (n != CLOSED)
+		if (atomic_compare_exchange_weak(&f->npin, &n, n + 1))
+			return true;
+	return false;
+}
+
+int
+segfile_pin(struct segfile *f, struct err *e)
+{
+	if (unlikely(!pin_open(f))) {
+		assert(f->path);
+		int fd = fs_open(f->root_fd, f->path, O_RDWR, 0, e);
+		if (fd < 0)
+			return -1;
+		pthread_mutex_lock(&cache.lock);
+		if (pin_open(f)) { /* another was faster */
+			fs_close(fd);
+		} else {
+			make_room();
+			f->fd = fd;
+			list_append(&cache.ring, &f->ring);
+			cache.nopen++;
+			atomic_store(&f->npin, 1);
+		}
+		pthread_mutex_unlock(&cache.lock);
+	}
+	if (!atomic_load_explicit(&f->is_hot, memory_order_relaxed))
+		atomic_store_explicit(&f->is_hot, true, memory_order_relaxed);
+	atomic_fetch_add(&f->nref, 1);
+	return f->fd;
+}
+
+void
+segfile_unpin(struct segfile *f)
+{
+	int n = atomic_fetch_sub(&f->npin, 1);
+	assert(n > 0);
+	segfile_drop(f);
+}
+
+void
+segfile_let_go(struct segfile *f)
+{
+	if (!f->path)
+		return;
+	pthread_mutex_lock(&cache.lock);
+	evict(f);
+	pthread_mutex_unlock(&cache.lock);
+}
+
+void
+segfile_drop(struct segfile *f)
+{
+	if (!f || atomic_fetch_sub(&f->nref, 1) > 1)
+		return;
+	if (f->path)
+		segfile_let_go(f);
+	else
+		fs_close(f->fd);
+	assert(f->fd < 0 || !f->path);
+	mem_free(f->path);
+	mem_free(f);
+}

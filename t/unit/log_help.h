@@ -1,0 +1,135 @@
+/* Batches and logs for the tests of the log room. */
+#ifndef KQ_T_LOG_HELP_H
+#define KQ_T_LOG_HELP_H
+
+#include "tap.h"
+
+#include "base/varint.h"
+#include "log/partlog.h"
+#include "record/crc32c.h"
+#include "sys/fs.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* A batch of n records with values of size bytes, timestamps t, t + 1, ...;
+ * the bytes are in b, and the caller releases it. */
+static inline struct batch
+make_batch(struct buf *b, int n, int size, int64_t t)
+{
+	buf_reset(b);
+	memset(buf_grow(b, BATCH_HEADER_SIZE), 0, BATCH_HEADER_SIZE);
+	for (int i = 0; i < n; i++) {
+		uint8_t record[32], *p = record;
+		*p++ = 0;
+		p = varint_put(p, i); /* timestamp delta */
+		p = varint_put(p, i); /* offset delta */
+		p = varint_put(p, -1); /* no key */
+		p = varint_put(p, size);
+		uint8_t length[10];
+		size_t head = (size_t)(p - record);
+		uint8_t *end = varint_put(length, (int64_t)head + size + 1);
+		buf_put(b, length, (size_t)(end - length));
+		buf_put(b, record, head);
+		memset(buf_grow(b, (size_t)size), 'a' + (int)(t % 26), (size_t)size);
+		buf_putc(b, 0); /* headers */
+	}
+	uint8_t *h = b->p;
+	store_be32(h + 8, (uint32_t)b->n - 12);
+	h[16] = 2;
+	store_be32(h + 23, (uint32_t)n - 1);
+	store_be64(h + 27, (uint64_t)t);
+	store_be64(h + 35, (uint64_t)(t + n - 1));
+	memset(h + 43, 0xff, 14);
+	store_be32(h + 57, (uint32_t)n);
+	store_be32(h + 17, crc32c(h + 21, b->n - 21));
+	struct batch parsed;
+	check(batch_parse(&parsed, h));
+	return parsed;
+}
+
+static inline int
+root_dir(void)
+{
+	int fd = open(".", O_RDONLY | O_DIRECTORY);
+	check(fd >= 0);
+	return fd;
+}
+
+static const struct uuid some_topic __attribute__((unused)) = { { 1, 2, 3 } };
+
+#define must(x) do { if ((x) < 0) tap_fail(__FILE__, __LINE__, "%s: %s", #x, e.msg); } while (0)
+
+static inline void
+append_epoch(struct partlog *l, int n, int size, int64_t t, int32_t epoch)
+{
+	struct err e;
+	struct buf b = BUF_INIT;
+	struct batch batch = make_batch(&b, n, size, t);
+	int64_t before = l->next_offset;
+	must(partlog_append(l, b.p, &batch, epoch, t, &e));
+	check_int(batch.base_offset, before);
+	check_int(l->next_offset, before + n);
+	buf_release(&b);
+}
+
+static inline void
+append(struct partlog *l, int n, int size, int64_t t)
+{
+	append_epoch(l, n, size, t, 0);
+}
+
+static inline void
+sync_all(struct partlog *l)
+{
+	struct partlog_sync s;
+	while (partlog_sync_begin(l, &s)) {
+		partlog_sync_run(&s);
+		partlog_sync_end(l, &s);
+		check(!l->is_failed);
+	}
+	check_int(l->synced_offset, l->next_offset);
+}
+
+/* Stop cleanly; the state is what the next start is told. */
+static inline struct partlog_state
+stop(struct partlog *l)
+{
+	struct err e;
+	sync_all(l);
+	must(partlog_flush(l, &e));
+	struct partlog_state s = { l->log_start_offset, l->next_offset, true };
+	partlog_release(l);
+	return s;
+}
+
+/* Read the slice and check that it is what it says; then put it. */
+static inline void
+check_slice(struct partlog_slice *s)
+{
+	struct err e;
+	uint8_t *p = mem_alloc((size_t)s->size + 1);
+	struct batch b;
+	int64_t next = s->first_offset, at = 0;
+	check_int(fs_read_at(partlog_slice_fd(s), p, (size_t)s->size, s->position, &e), s->size);
+	while (at < s->size) {
+		check(s->size - at >= BATCH_HEADER_SIZE);
+		check(batch_parse(&b, p + at));
+		check(b.size <= s->size - at);
+		check(batch_crc_is_good(&b, p + at));
+		if (at == 0)
+			check(b.base_offset <= next && batch_last_offset(&b) >= next);
+		else
+			check_int(b.base_offset, next);
+		next = batch_last_offset(&b) + 1;
+		at += b.size;
+	}
+	check_int(next, s->next_offset);
+	mem_free(p);
+	partlog_slice_put(s);
+	partlog_slice_put(s);
+}
+
+#endif
