@@ -18,8 +18,11 @@ struct kerr_info {
 	const char *text; /* a sentence without a full stop */
 };
 
-/* Never NULL: an unknown code is told as UNKNOWN_SERVER_ERROR's neighbour
- * "UNKNOWN" with its own text. */
+/* Never NULL: a code that is not in the table is "UNKNOWN_ERROR". */
 const struct kerr_info *kerr_info(int16_t code);
+
+/* All of them, by rising code.  Generated. */
+extern const struct kerr_info kerr_table[];
+extern const int kerr_table_n;
 
 #endif

@@ -85,6 +85,23 @@ int64_t wire_decode(const struct wire_struct *d, int16_t version, bool flex,
 void wire_encode(const struct wire_struct *d, int16_t version, bool flex,
 	const void *msg, struct buf *b);
 
+/* Places in an encoded message whose bytes come from elsewhere. */
+struct wire_gap {
+	size_t at; /* in the buffer: the bytes belong in front of what is there */
+	int32_t n;
+};
+struct wire_gaps {
+	struct wire_gap *v; /* in the order of their places */
+	int32_t n, cap;
+};
+#define WIRE_GAPS_INIT { NULL, 0, 0 }
+void wire_gaps_release(struct wire_gaps *g);
+
+/* As wire_encode; but of a bytes field with p NULL and n > 0 only the length
+ * is written, and a gap is noted: the caller sends those n bytes itself. */
+void wire_encode_gaps(const struct wire_struct *d, int16_t version, bool flex,
+	const void *msg, struct buf *b, struct wire_gaps *gaps);
+
 /* Append the message as one line of JSON, by the tables; bytes fields as
  * their length.  For traces and tests. */
 void wire_dump(const struct wire_struct *d, int16_t version, const void *msg,

@@ -1,0 +1,436 @@
+#include "wire/wire.h"
+
+#include "base/varint.h"
+
+const struct wire_api *
+wire_api_find(int16_t key)
+{
+	for (int i = 0; i < wire_api_n; i++)
+		if (wire_api[i].key == key)
+			return &wire_api[i];
+	return NULL;
+}
+
+/* Bytes that a value takes in memory, by kind. */
+static uint32_t
+value_size(const struct wire_field *f)
+{
+	static const uint8_t size[] = { sizeof(bool), 1, 2, 4, 8, 2, 4, 8, 16,
+		sizeof(struct str), sizeof(struct str) };
+	return f->kind == WIRE_STRUCT ? f->elem->size : size[f->kind];
+}
+
+static bool
+carries(const struct wire_field *f, int16_t version)
+{
+	return version >= f->from && version <= f->upto;
+}
+
+static bool
+may_be_null(const struct wire_field *f, int16_t version)
+{
+	return version >= f->null_from;
+}
+
+/* --- defaults --- */
+
+static void
+set_default(const struct wire_field *f, void *to)
+{
+	if (f->array) {
+		*(struct wire_vec *)to = (struct wire_vec){ NULL, (int32_t)f->def };
+		return;
+	}
+	switch ((enum wire_kind)f->kind) {
+	case WIRE_BOOL: *(bool *)to = f->def != 0; break;
+	case WIRE_I8: *(int8_t *)to = (int8_t)f->def; break;
+	case WIRE_I16: case WIRE_U16: *(int16_t *)to = (int16_t)f->def; break;
+	case WIRE_I32: case WIRE_U32: *(int32_t *)to = (int32_t)f->def; break;
+	case WIRE_I64: *(int64_t *)to = f->def; break;
+	case WIRE_F64: *(double *)to = (double)f->def; break;
+	case WIRE_UUID: memset(to, 0, 16); break;
+	case WIRE_STRING: case WIRE_BYTES:
+		*(struct str *)to = (struct str){ NULL, (int32_t)f->def };
+		break;
+	case WIRE_STRUCT:
+		if (f->pointer)
+			*(void **)to = NULL;
+		else
+			wire_defaults(f->elem, to);
+		break;
+	}
+}
+
+void
+wire_defaults(const struct wire_struct *d, void *msg)
+{
+	for (int i = 0; i < d->nfield; i++)
+		set_default(&d->field[i], (char *)msg + d->field[i].off);
+}
+
+/* --- decoding: a reader remembers its first failure; read on, check once --- */
+
+struct reader {
+	const uint8_t *p, *end;
+	struct arena *a;
+	int16_t version;
+	bool flex, bad;
+};
+
+static const uint8_t *
+take(struct reader *r, size_t n)
+{
+	static const uint8_t zero[16];
+	if (r->bad || (size_t)(r->end - r->p) < n) {
+		r->bad = true;
+		return n <= sizeof zero ? zero : NULL;
+	}
+	r->p += n;
+	return r->p - n;
+}
+
+static uint32_t
+get_uvarint32(struct reader *r)
+{
+	if (!r->bad && r->p < r->end && *r->p < 0x80)
+		return *r->p++;
+	uint64_t v = 0;
+	const uint8_t *p = r->bad ? NULL : uvarint_get(r->p, r->end, &v);
+	if (!p || p - r->p > VARINT32_MAX || v > UINT32_MAX) {
+		r->bad = true;
+		return 0;
+	}
+	r->p = p;
+	return (uint32_t)v;
+}
+
+/* A length: compact when flexible, else of two or four bytes.  -1 is null.
+ * Nothing is shorter than a byte, so none may pass what is left. */
+static int32_t
+get_len(struct reader *r, int width, bool nullable)
+{
+	int64_t n;
+	if (r->flex)
+		n = (int64_t)get_uvarint32(r) - 1;
+	else
+		n = width == 2 ? (int16_t)load_be16(take(r, 2)) : (int32_t)load_be32(take(r, 4));
+	if (n < -1 || (n == -1 && !nullable) || n > r->end - r->p)
+		r->bad = true;
+	return r->bad ? -1 : (int32_t)n;
+}
+
+static void get_struct(struct reader *r, const struct wire_struct *d, void *msg);
+
+static void
+get_pointer(struct reader *r, const struct wire_struct *d, void **to)
+{
+	*to = NULL;
+	if ((int8_t)*take(r, 1) < 0 || r->bad)
+		return;
+	*to = arena_alloc(r->a, d->size);
+	if (*to)
+		get_struct(r, d, *to);
+	else
+		r->bad = true;
+}
+
+static void
+get_value(struct reader *r, const struct wire_field *f, bool nullable, void *to)
+{
+	struct str *s = to;
+	switch ((enum wire_kind)f->kind) {
+	case WIRE_BOOL: *(bool *)to = *take(r, 1) != 0; break;
+	case WIRE_I8: *(uint8_t *)to = *take(r, 1); break;
+	case WIRE_I16: case WIRE_U16: *(uint16_t *)to = load_be16(take(r, 2)); break;
+	case WIRE_I32: case WIRE_U32: *(uint32_t *)to = load_be32(take(r, 4)); break;
+	case WIRE_I64: case WIRE_F64: *(uint64_t *)to = load_be64(take(r, 8)); break;
+	case WIRE_UUID: memcpy(to, take(r, 16), 16); break;
+	case WIRE_STRING: case WIRE_BYTES:
+		s->n = get_len(r, f->kind == WIRE_STRING ? 2 : 4, nullable);
+		s->p = s->n >= 0 ? take(r, (size_t)s->n) : NULL;
+		break;
+	case WIRE_STRUCT:
+		if (f->pointer)
+			get_pointer(r, f->elem, to);
+		else
+			get_struct(r, f->elem, to);
+		break;
+	}
+}
+
+static void
+get_field(struct reader *r, const struct wire_field *f, void *msg)
+{
+	void *to = (char *)msg + f->off;
+	bool nullable = may_be_null(f, r->version);
+	if (!f->array) {
+		get_value(r, f, nullable, to);
+		return;
+	}
+	struct wire_vec *v = to;
+	*v = (struct wire_vec){ NULL, get_len(r, 4, nullable) };
+	if (v->n <= 0 || r->bad)
+		return;
+	uint32_t size = value_size(f);
+	v->v = arena_alloc(r->a, (size_t)v->n * size);
+	if (!v->v) {
+		r->bad = true;
+		return;
+	}
+	for (int32_t i = 0; i < v->n && !r->bad; i++)
+		get_value(r, f, false, (char *)v->v + (size_t)i * size);
+}
+
+static const struct wire_field *
+find_tag(const struct wire_struct *d, int16_t version, uint32_t tag)
+{
+	for (int i = 0; i < d->nfield; i++)
+		if (d->field[i].tag >= 0 && (uint32_t)d->field[i].tag == tag
+			&& carries(&d->field[i], version))
+			return &d->field[i];
+	return NULL;
+}
+
+/* The tagged fields behind a flexible struct; tags rise, and the unknown are
+ * skipped. */
+static void
+get_tags(struct reader *r, const struct wire_struct *d, void *msg)
+{
+	int64_t last = -1;
+	for (uint32_t n = get_uvarint32(r); n > 0 && !r->bad; n--) {
+		uint32_t tag = get_uvarint32(r), len = get_uvarint32(r);
+		const uint8_t *p = take(r, len);
+		if (r->bad || (int64_t)tag <= last) {
+			r->bad = true;
+			return;
+		}
+		last = tag;
+		const struct wire_field *f = find_tag(d, r->version, tag);
+		if (!f)
+			continue;
+		struct reader sub = *r;
+		sub.p = p;
+		sub.end = p + len;
+		get_field(&sub, f, msg);
+		r->bad = sub.bad || sub.p != sub.end;
+	}
+}
+
+static void
+get_struct(struct reader *r, const struct wire_struct *d, void *msg)
+{
+	wire_defaults(d, msg);
+	for (int i = 0; i < d->nfield && !r->bad; i++)
+		if (d->field[i].tag < 0 && carries(&d->field[i], r->version))
+			get_field(r, &d->field[i], msg);
+	if (r->flex && !r->bad)
+		get_tags(r, d, msg);
+}
+
+int64_t
+wire_decode(const struct wire_struct *d, int16_t version, bool flex,
+	const uint8_t *p, size_t n, struct arena *a, void *msg)
+{
+	struct reader r = { p, p + n, a, version, flex, false };
+	get_struct(&r, d, msg);
+	return r.bad ? -1 : r.p - p;
+}
+
+/* --- encoding --- */
+
+struct writer {
+	struct buf *b;
+	struct wire_gaps *gaps; /* NULL: none are allowed */
+	int16_t version;
+	bool flex;
+};
+
+static void
+put_uvarint(struct buf *b, uint32_t v)
+{
+	buf_reserve(b, VARINT32_MAX);
+	b->n = (size_t)(uvarint_put(b->p + b->n, v) - b->p);
+}
+
+static void
+put_len(struct writer *w, int width, int32_t n)
+{
+	if (w->flex)
+		put_uvarint(w->b, (uint32_t)(n + 1));
+	else if (width == 2)
+		store_be16(buf_grow(w->b, 2), (uint16_t)n);
+	else
+		store_be32(buf_grow(w->b, 4), (uint32_t)n);
+}
+
+static void
+put_gap(struct writer *w, int32_t n)
+{
+	struct wire_gaps *g = w->gaps;
+	assert(g);
+	if (g->n == g->cap) {
+		g->cap = g->cap ? g->cap * 2 : 8;
+		g->v = mem_realloc(g->v, (size_t)g->cap * sizeof *g->v);
+	}
+	g->v[g->n++] = (struct wire_gap){ w->b->n, n };
+}
+
+static void put_struct(struct writer *w, const struct wire_struct *d, const void *msg);
+
+static void
+put_str(struct writer *w, const struct wire_field *f, bool nullable, const struct str *s)
+{
+	assert(s->n >= 0 || nullable);
+	put_len(w, f->kind == WIRE_STRING ? 2 : 4, s->n);
+	if (s->n > 0 && !s->p)
+		put_gap(w, s->n);
+	else
+		buf_put_str(w->b, *s);
+}
+
+static void
+put_value(struct writer *w, const struct wire_field *f, bool nullable, const void *from)
+{
+	switch ((enum wire_kind)f->kind) {
+	case WIRE_BOOL: *buf_grow(w->b, 1) = *(const bool *)from; break;
+	case WIRE_I8: *buf_grow(w->b, 1) = *(const uint8_t *)from; break;
+	case WIRE_I16: case WIRE_U16:
+		store_be16(buf_grow(w->b, 2), *(const uint16_t *)from);
+		break;
+	case WIRE_I32: case WIRE_U32:
+		store_be32(buf_grow(w->b, 4), *(const uint32_t *)from);
+		break;
+	case WIRE_I64: case WIRE_F64:
+		store_be64(buf_grow(w->b, 8), *(const uint64_t *)from);
+		break;
+	case WIRE_UUID: memcpy(buf_grow(w->b, 16), from, 16); break;
+	case WIRE_STRING: case WIRE_BYTES: put_str(w, f, nullable, from); break;
+	case WIRE_STRUCT:
+		if (f->pointer) {
+			from = *(void *const *)from;
+			assert(from || nullable);
+			*buf_grow(w->b, 1) = from ? 1 : 0xff;
+		}
+		if (from)
+			put_struct(w, f->elem, from);
+		break;
+	}
+}
+
+static void
+put_field(struct writer *w, const struct wire_field *f, const void *msg)
+{
+	const void *from = (const char *)msg + f->off;
+	bool nullable = may_be_null(f, w->version);
+	if (!f->array) {
+		put_value(w, f, nullable, from);
+		return;
+	}
+	const struct wire_vec *v = from;
+	assert(v->n >= 0 || nullable);
+	put_len(w, 4, v->n);
+	uint32_t size = value_size(f);
+	for (int32_t i = 0; i < v->n; i++)
+		put_value(w, f, false, (const char *)v->v + (size_t)i * size);
+}
+
+static bool is_default_struct(const struct wire_struct *d, const void *msg);
+
+static bool
+is_default(const struct wire_field *f, const void *msg)
+{
+	const void *p = (const char *)msg + f->off;
+	static const uint8_t zero[16];
+	if (f->array)
+		return ((const struct wire_vec *)p)->n == f->def;
+	switch ((enum wire_kind)f->kind) {
+	case WIRE_BOOL: return *(const bool *)p == (f->def != 0);
+	case WIRE_I8: return *(const int8_t *)p == f->def;
+	case WIRE_I16: return *(const int16_t *)p == f->def;
+	case WIRE_U16: return *(const uint16_t *)p == f->def;
+	case WIRE_I32: return *(const int32_t *)p == f->def;
+	case WIRE_U32: return *(const uint32_t *)p == f->def;
+	case WIRE_I64: return *(const int64_t *)p == f->def;
+	case WIRE_F64: return *(const double *)p == (double)f->def;
+	case WIRE_UUID: return memcmp(p, zero, 16) == 0;
+	case WIRE_STRING: case WIRE_BYTES: return ((const struct str *)p)->n == f->def;
+	case WIRE_STRUCT: break;
+	}
+	if (f->pointer)
+		return !*(void *const *)p;
+	return is_default_struct(f->elem, p);
+}
+
+static bool
+is_default_struct(const struct wire_struct *d, const void *msg)
+{
+	for (int i = 0; i < d->nfield; i++)
+		if (!is_default(&d->field[i], msg))
+			return false;
+	return true;
+}
+
+/* Write one tagged field: its bytes first, then what must stand before. */
+static void
+put_tag(struct writer *w, const struct wire_field *f, const void *msg)
+{
+	put_uvarint(w->b, (uint32_t)f->tag);
+	struct buf body = BUF_INIT;
+	struct writer sub = { &body, NULL, w->version, true };
+	put_field(&sub, f, msg);
+	put_uvarint(w->b, (uint32_t)body.n);
+	buf_put(w->b, body.p, body.n);
+	buf_release(&body);
+}
+
+static void
+put_tags(struct writer *w, const struct wire_struct *d, const void *msg)
+{
+	uint32_t n = 0;
+	int tag_max = -1;
+	for (int i = 0; i < d->nfield; i++) {
+		const struct wire_field *f = &d->field[i];
+		if (f->tag < 0 || !carries(f, w->version))
+			continue;
+		tag_max = MAX(tag_max, f->tag);
+		n += !is_default(f, msg);
+	}
+	put_uvarint(w->b, n);
+	for (int tag = 0; n > 0 && tag <= tag_max; tag++) {
+		const struct wire_field *f = find_tag(d, w->version, (uint32_t)tag);
+		if (f && !is_default(f, msg))
+			put_tag(w, f, msg);
+	}
+}
+
+static void
+put_struct(struct writer *w, const struct wire_struct *d, const void *msg)
+{
+	for (int i = 0; i < d->nfield; i++)
+		if (d->field[i].tag < 0 && carries(&d->field[i], w->version))
+			put_field(w, &d->field[i], msg);
+	if (w->flex)
+		put_tags(w, d, msg);
+}
+
+void
+wire_encode_gaps(const struct wire_struct *d, int16_t version, bool flex,
+	const void *msg, struct buf *b, struct wire_gaps *gaps)
+{
+	struct writer w = { b, gaps, version, flex };
+	put_struct(&w, d, msg);
+}
+
+void
+wire_encode(const struct wire_struct *d, int16_t version, bool flex,
+	const void *msg, struct buf *b)
+{
+	wire_encode_gaps(d, version, flex, msg, b, NULL);
+}
+
+void
+wire_gaps_release(struct wire_gaps *g)
+{
+	mem_free(g->v);
+	*g = (struct wire_gaps)WIRE_GAPS_INIT;
+}
