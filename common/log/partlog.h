@@ -137,6 +137,14 @@ int32_t partlog_epoch_at(struct partlog *l, int64_t offset);
  * that lie wholly below it, except the last. */
 int partlog_trim(struct partlog *l, int64_t log_start_offset, struct err *e);
 
+/* For retention: *offset is where the log may start when whole segments below
+ * limit_offset go that hold nothing younger than retention_ms, or that are
+ * more than retention_bytes need; -1: no such bound.  The last segment always
+ * stays.  Then call partlog_trim. */
+int partlog_retained_from(struct partlog *l, int64_t now_ms,
+	int64_t retention_ms, int64_t retention_bytes, int64_t limit_offset,
+	int64_t *offset, struct err *e);
+
 /* Syncing, in three steps, so that no lock is held while the disk works:
  * begin takes note of what is unsynced (false: nothing is), run waits for the
  * disk without the lock, on any thread, end records the result and the
