@@ -1,0 +1,82 @@
+/* One request, one answer, waiting for it. */
+#include "client/cluster.h"
+
+#include "client/cluster_int.h"
+
+struct sync_call {
+	struct call call;
+	struct arena *arena;
+	void *resp;
+	bool is_done;
+	struct err err; /* ERR_NONE: fine */
+};
+
+static void
+done(struct call *call, const struct reply *reply)
+{
+	struct sync_call *s = CONTAINER_OF(call, struct sync_call, call);
+	s->is_done = true;
+	if (!reply->body) {
+		s->err = *reply->err;
+		return;
+	}
+	uint8_t *p = arena_alloc(s->arena, reply->n ? reply->n : 1);
+	if (!p) {
+		err_set(&s->err, ERR_LIMIT, "an answer larger than is allowed");
+		return;
+	}
+	memcpy(p, reply->body, reply->n);
+	wire_defaults(call->api->response, s->resp);
+	call_decode(call, p, reply->n, s->arena, s->resp, &s->err);
+}
+
+int
+cluster_call_upto(struct cluster *cl, int32_t node, int16_t api_key,
+	int upto, int timeout_ms, const void *req, void *resp, struct arena *a,
+	struct err *e)
+{
+	const struct wire_api *api = wire_api_find(api_key);
+	assert(api);
+	struct conn *c = cluster_conn_for(cl, node, e);
+	if (!c)
+		return -1;
+	int version = conn_version(c, api, upto, e);
+	if (version < 0)
+		return -1;
+	struct sync_call s = { .arena = a, .resp = resp };
+	call_init(&s.call);
+	conn_send(c, &s.call, api, version, req, timeout_ms, done);
+	while (!s.is_done) {
+		cluster_wait(cl, -1, 0, -1);
+		if (cl->is_woken && !s.is_done) { /* the call must not outlive us */
+			struct err why;
+			err_set(&why, ERR_RETRY, "interrupted");
+			conn_abort(c, &why);
+		}
+	}
+	call_release(&s.call);
+	if (s.err.class == ERR_NONE)
+		return version;
+	*e = s.err;
+	return -1;
+}
+
+int
+cluster_call(struct cluster *cl, int32_t node, int16_t api_key,
+	const void *req, void *resp, struct arena *a, struct err *e)
+{
+	return cluster_call_upto(cl, node, api_key, INT16_MAX,
+		cl->opts.request_timeout_ms, req, resp, a, e);
+}
+
+int
+cluster_peer_err(struct err *e, int16_t code, struct str msg)
+{
+	const struct kerr_info *k = kerr_info(code);
+	if (msg.n > 0)
+		err_set(e, k->is_retriable ? ERR_RETRY : ERR_PEER, "%.*s (%s)", STR_ARG(msg), k->name);
+	else
+		err_set(e, k->is_retriable ? ERR_RETRY : ERR_PEER, "%s (%s)", k->text, k->name);
+	e->kafka = code;
+	return -1;
+}

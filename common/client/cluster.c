@@ -1,0 +1,319 @@
+#include "client/cluster.h"
+
+#include "client/cluster_int.h"
+#include "sys/clock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	PORT = 9092,
+	CONNECT_TIMEOUT_MS = 10000,
+	REQUEST_TIMEOUT_MS = 30000,
+	TOPIC_TIMEOUT_MS = 10000,
+	BACKOFF_FIRST_MS = 50,
+	BACKOFF_MAX_MS = 1000,
+};
+
+static void
+add_boot(struct cluster *cl, const struct net_addr *a)
+{
+	cl->boot = mem_realloc(cl->boot, (size_t)(cl->nboot + 1) * sizeof *cl->boot);
+	cl->boot[cl->nboot++] = *a;
+}
+
+/* "a,b,c" -> the bootstrap list. */
+static int
+parse_brokers(struct cluster *cl, const char *text, struct err *e)
+{
+	for (const char *p = text; *p;) {
+		size_t n = strcspn(p, ",");
+		char one[NET_TEXT_SIZE + 16];
+		struct net_addr a;
+		if (n >= sizeof one)
+			return err_set(e, ERR_USAGE, "a broker's address is too long");
+		memcpy(one, p, n);
+		one[n] = 0;
+		if (n > 0) {
+			if (net_addr_parse(&a, one, PORT, e) < 0)
+				return -1;
+			add_boot(cl, &a);
+		}
+		p += n + (p[n] == ',');
+	}
+	return cl->nboot ? 0 : err_set(e, ERR_USAGE, "no broker's address in '%s'", text);
+}
+
+static int
+find_boot(struct cluster *cl, struct err *e)
+{
+	const char *text = cl->opts.brokers;
+	if (!text || !*text)
+		text = getenv("KQ_BROKERS");
+	if (text && *text)
+		return parse_brokers(cl, text, e);
+	struct net_addr a;
+	net_addr_default(&a);
+	if (access(a.host, F_OK) == 0)
+		add_boot(cl, &a);
+	a = (struct net_addr){ .kind = NET_TCP, .port = PORT, .host = "127.0.0.1" };
+	add_boot(cl, &a);
+	return 0;
+}
+
+static bool
+addr_is_node(const struct net_addr *a, const struct cluster_node *n)
+{
+	return a->kind == NET_TCP && a->port == n->port && strcmp(a->host, n->host) == 0;
+}
+
+static int
+count_nodes(const struct cluster *cl)
+{
+	int n = 0;
+	for (int i = 0; i < cl->nnode; i++)
+		n += !cl->node[i]->is_gone;
+	return n;
+}
+
+struct cluster_node *
+cluster_node(struct cluster *cl, int32_t id)
+{
+	for (int i = 0; i < cl->nnode; i++)
+		if (cl->node[i]->id == id)
+			return cl->node[i];
+	return NULL;
+}
+
+/* A connection to somebody: the first one, any other, or a new one. */
+static struct conn *
+any_conn(struct cluster *cl, struct err *e)
+{
+	if (cl->first) {
+		if (!cl->first->is_broken)
+			return cl->first;
+		*e = cl->first->err; /* the next cluster_wait clears it away */
+		return NULL;
+	}
+	for (int i = 0; i < cl->nboot; i++) {
+		cl->first = conn_open(&cl->boot[i], &cl->conn_opts, e);
+		if (cl->first)
+			return cl->first;
+	}
+	for (int i = 0; i < cl->nnode; i++) {
+		struct conn *c = cl->node[i]->conn;
+		if (c && !c->is_broken)
+			return c;
+	}
+	for (int i = 0; i < cl->nnode; i++) {
+		struct cluster_node *n = cl->node[i];
+		struct net_addr a = { .kind = NET_TCP, .port = (uint16_t)n->port };
+		struct err ignored;
+		snprintf(a.host, sizeof a.host, "%s", n->host);
+		if (!n->is_gone && (cl->first = conn_open(&a, &cl->conn_opts, &ignored)))
+			return cl->first;
+	}
+	return NULL;
+}
+
+int
+cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e)
+{
+	*cl = (struct cluster){ .opts = *o, .controller = -1, .wake_fd = -1 };
+	cl->opts.client_id = o->client_id ? o->client_id : "kq";
+	cl->opts.connect_timeout_ms = o->connect_timeout_ms ? o->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+	cl->opts.request_timeout_ms = o->request_timeout_ms ? o->request_timeout_ms : REQUEST_TIMEOUT_MS;
+	cl->opts.topic_timeout_ms = o->topic_timeout_ms ? o->topic_timeout_ms : TOPIC_TIMEOUT_MS;
+	cl->conn_opts = (struct conn_opts){ cl->opts.client_id, cl->opts.connect_timeout_ms,
+		cl->opts.request_timeout_ms, cl->opts.reply_max };
+	if (find_boot(cl, e) == 0 && any_conn(cl, e))
+		return 0;
+	mem_free(cl->boot);
+	return -1;
+}
+
+/* Forget a connection that broke. */
+static void
+drop(struct cluster *cl, struct conn *c, const struct err *why)
+{
+	for (int i = 0; i < cl->nnode; i++) {
+		struct cluster_node *n = cl->node[i];
+		if (n->conn != c)
+			continue;
+		n->conn = NULL;
+		n->err = *why;
+		n->backoff_ms = BACKOFF_FIRST_MS;
+		n->retry_at_ms = clock_mono_ms() + n->backoff_ms;
+	}
+	if (cl->first == c)
+		cl->first = NULL;
+	conn_free(c, why);
+}
+
+void
+cluster_close(struct cluster *cl)
+{
+	struct err why;
+	err_set(&why, ERR_RETRY, "closing");
+	for (int i = 0; i < cl->nnode; i++)
+		if (cl->node[i]->conn)
+			drop(cl, cl->node[i]->conn, &why);
+	if (cl->first)
+		drop(cl, cl->first, &why);
+	for (int i = 0; i < cl->nnode; i++) {
+		mem_free(cl->node[i]->host);
+		mem_free(cl->node[i]);
+	}
+	for (int i = 0; i < cl->ntopic; i++) {
+		mem_free(cl->topic[i]->name);
+		mem_free(cl->topic[i]->part);
+		mem_free(cl->topic[i]);
+	}
+	mem_free(cl->node);
+	mem_free(cl->topic);
+	mem_free(cl->boot);
+	mem_free(cl->cluster_id);
+	mem_free(cl->poll);
+}
+
+/* The connection that a node shares with the first one, if it does. */
+static struct conn *
+shared_conn(struct cluster *cl, const struct cluster_node *n)
+{
+	struct conn *c = cl->first;
+	if (!c || c->is_broken)
+		return NULL;
+	if (c->addr.kind == NET_UNIX)
+		return count_nodes(cl) == 1 ? c : NULL;
+	return addr_is_node(&c->addr, n) ? c : NULL;
+}
+
+static struct conn *
+connect_node(struct cluster *cl, struct cluster_node *n, struct err *e)
+{
+	bool is_unix = cl->first ? cl->first->addr.kind == NET_UNIX
+		: cl->boot[0].kind == NET_UNIX;
+	if (is_unix && count_nodes(cl) == 1)
+		return any_conn(cl, e);
+	struct net_addr a = { .kind = NET_TCP, .port = (uint16_t)n->port };
+	snprintf(a.host, sizeof a.host, "%s", n->host);
+	struct conn *c = conn_open(&a, &cl->conn_opts, e);
+	if (!c && is_unix && cl->first && !cl->first->is_broken)
+		c = cl->first;
+	return c;
+}
+
+struct conn *
+cluster_conn(struct cluster *cl, int32_t node, struct err *e)
+{
+	struct cluster_node *n = cluster_node(cl, node);
+	if (!n) {
+		err_set(e, ERR_RETRY, "node %d is not known", node);
+		return NULL;
+	}
+	if (n->conn) {
+		if (!n->conn->is_broken)
+			return n->conn;
+		*e = n->conn->err;
+		return NULL;
+	}
+	if ((n->conn = shared_conn(cl, n)))
+		return n->conn;
+	int64_t now = clock_mono_ms();
+	if (n->retry_at_ms > now) {
+		*e = n->err;
+		return NULL;
+	}
+	n->conn = connect_node(cl, n, e);
+	if (n->conn) {
+		n->backoff_ms = 0;
+		return n->conn;
+	}
+	n->err = *e;
+	n->backoff_ms = n->backoff_ms ? MIN(2 * n->backoff_ms, BACKOFF_MAX_MS) : BACKOFF_FIRST_MS;
+	n->retry_at_ms = clock_mono_ms() + n->backoff_ms;
+	return NULL;
+}
+
+/* Asks for metadata first where it must. */
+struct conn *
+cluster_conn_for(struct cluster *cl, int32_t node, struct err *e)
+{
+	cluster_wait(cl, -1, 0, 0); /* clears away what is broken */
+	if (node == CLUSTER_ANY)
+		return any_conn(cl, e);
+	if (!cl->has_metadata && cluster_refresh(cl, e) < 0)
+		return NULL;
+	if (node == CLUSTER_CONTROLLER)
+		return cl->controller < 0 || !cluster_node(cl, cl->controller)
+			? any_conn(cl, e) : cluster_conn(cl, cl->controller, e);
+	return cluster_conn(cl, node, e);
+}
+
+/* Every connection once, into the scratch (behind the first two places). */
+static int
+list_conns(struct cluster *cl, struct conn **v, int cap)
+{
+	int n = 0;
+	if (cl->first)
+		v[n++] = cl->first;
+	for (int i = 0; i < cl->nnode && n < cap; i++) {
+		struct conn *c = cl->node[i]->conn;
+		int k = 0;
+		while (k < n && v[k] != c)
+			k++;
+		if (c && k == n)
+			v[n++] = c;
+	}
+	return n;
+}
+
+static int
+poll_timeout(struct conn **v, int n, int timeout_ms)
+{
+	int64_t first = INT64_MAX;
+	for (int i = 0; i < n; i++)
+		first = MIN(first, conn_deadline(v[i]));
+	if (first == INT64_MAX || timeout_ms == 0)
+		return timeout_ms;
+	int64_t left = MAX(first - clock_mono_ms(), 0);
+	return timeout_ms < 0 ? (int)MIN(left, 1 << 30) : (int)MIN(left, timeout_ms);
+}
+
+short
+cluster_wait(struct cluster *cl, int fd, short events, int timeout_ms)
+{
+	int cap = cl->nnode + 3;
+	if (cap > cl->poll_cap) {
+		cl->poll = mem_realloc(cl->poll, (size_t)cap * sizeof *cl->poll);
+		cl->poll_cap = cap;
+	}
+	struct conn *small[32], **v = small;
+	if (cap > (int)ARRAY_LEN(small))
+		v = mem_alloc((size_t)cap * sizeof(struct conn *));
+	int n = list_conns(cl, v, cap - 2);
+	for (int i = 0; i < n; i++) {
+		conn_flush(v[i]);
+		cl->poll[2 + i] = (struct pollfd){ v[i]->fd, conn_events(v[i]), 0 };
+	}
+	cl->poll[0] = (struct pollfd){ fd, events, 0 };
+	cl->poll[1] = (struct pollfd){ cl->wake_fd, POLLIN, 0 };
+	int got = poll(cl->poll, (nfds_t)n + 2, poll_timeout(v, n, timeout_ms));
+	short seen = got > 0 ? cl->poll[0].revents : 0;
+	cl->is_woken = got > 0 && cl->poll[1].revents;
+	int64_t now = clock_mono_ms();
+	for (int i = 0; i < n; i++) {
+		if (!cl->poll[2 + i].revents && conn_deadline(v[i]) > now)
+			continue;
+		if (!conn_work(v[i], now)) {
+			struct err why = v[i]->err;
+			drop(cl, v[i], &why);
+		}
+	}
+	if (v != small)
+		mem_free(v);
+	return seen;
+}

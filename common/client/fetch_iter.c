@@ -1,0 +1,78 @@
+/* From fetched batches to records. */
+#include "client/fetcher.h"
+
+void
+fetch_iter_begin(struct fetch_iter *it, const struct fetcher *f,
+	struct fetched *ch)
+{
+	it->f = f;
+	it->ch = ch;
+	it->p = ch->batches.p;
+	it->end = it->p ? it->p + ch->batches.n : NULL;
+	it->is_open = false;
+}
+
+static int
+place(const struct fetch_iter *it, struct err *e, int64_t offset)
+{
+	return err_wrap(e, "partition %d of '%s', batch at offset %lld",
+		it->ch->part->index, it->ch->part->topic->name, (long long)offset);
+}
+
+/* Open the next batch that has records for us.  1, 0: none, -1: bad. */
+static int
+next_batch(struct fetch_iter *it, struct err *e)
+{
+	struct fetcher_part *part = it->ch->part;
+	while (it->p < it->end) {
+		struct batch b;
+		const uint8_t *p = it->p;
+		if (!batch_parse(&b, p)) /* it was fine when it was measured */
+			return err_set(e, ERR_CORRUPT, "a batch that is none");
+		it->p += b.size;
+		if (batch_last_offset(&b) < part->deliver || b.base_offset >= part->stop
+			|| b.attributes & BATCH_CONTROL) {
+			part->deliver = MAX(part->deliver, batch_last_offset(&b) + 1);
+			continue;
+		}
+		if (it->f->opts.checks_crc && !batch_crc_is_good(&b, p)) {
+			err_set(e, ERR_CORRUPT, "the CRC does not match");
+			return place(it, e, b.base_offset);
+		}
+		if (record_iter_begin(&it->records, p, it->f->opts.batch_max, e) < 0)
+			return place(it, e, b.base_offset);
+		it->is_open = true;
+		return 1;
+	}
+	return 0;
+}
+
+int
+fetch_iter_next(struct fetch_iter *it, struct record *r, struct err *e)
+{
+	struct fetcher_part *part = it->ch->part;
+	for (;;) {
+		if (!it->is_open) {
+			int got = next_batch(it, e);
+			if (got <= 0)
+				return got;
+		}
+		int got;
+		while ((got = record_iter_next(&it->records, r, e)) > 0) {
+			if (unlikely(r->offset < part->deliver || r->offset >= part->stop))
+				continue;
+			part->deliver = r->offset + 1;
+			return 1;
+		}
+		if (got < 0)
+			return place(it, e, it->records.batch.base_offset);
+		it->is_open = false;
+		part->deliver = MAX(part->deliver, batch_last_offset(&it->records.batch) + 1);
+	}
+}
+
+void
+fetch_iter_release(struct fetch_iter *it)
+{
+	record_iter_release(&it->records);
+}

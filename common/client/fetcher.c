@@ -1,0 +1,314 @@
+#include "client/fetcher.h"
+
+#include "client/fetcher_int.h"
+#include "sys/clock.h"
+
+#include "proto.h"
+
+enum {
+	MAX_WAIT_MS = 500,
+	MIN_BYTES = 1,
+	REQUEST_TIMEOUT_MS = 30000,
+	RETRY_TIMEOUT_MS = 30000,
+	RETRY_BACKOFF_MS = 100,
+	FETCH_BYTES = 4 << 20,
+	PARTITION_BYTES = 1 << 20,
+	BATCH_MAX = 256 << 20,
+};
+
+void
+fetcher_opts_init(struct fetcher_opts *o)
+{
+	*o = (struct fetcher_opts){
+		.max_wait_ms = MAX_WAIT_MS,
+		.min_bytes = MIN_BYTES,
+		.request_timeout_ms = REQUEST_TIMEOUT_MS,
+		.retry_timeout_ms = RETRY_TIMEOUT_MS,
+		.retry_backoff_ms = RETRY_BACKOFF_MS,
+		.fetch_bytes = FETCH_BYTES,
+		.partition_bytes = PARTITION_BYTES,
+		.batch_max = BATCH_MAX,
+		.checks_crc = true,
+	};
+}
+
+void
+fetcher_init(struct fetcher *f, struct cluster *cl, const struct fetcher_opts *o)
+{
+	*f = (struct fetcher){ .cluster = cl, .opts = *o };
+	list_init(&f->part);
+	list_init(&f->ready);
+}
+
+void
+fetcher_release(struct fetcher *f)
+{
+	assert(f->nrequest == 0);
+	struct fetched *ch;
+	while ((ch = fetcher_take(f)))
+		fetcher_give_back(f, ch);
+	LIST_EACH(l, &f->part) {
+		list_unlink(l);
+		mem_free(CONTAINER_OF(l, struct fetcher_part, link));
+	}
+	while (f->idle) {
+		struct fetcher_request *r = f->idle;
+		f->idle = r->next;
+		call_release(&r->call);
+		mem_free(r->part);
+		mem_free(r);
+	}
+	while (f->idle_reply) {
+		struct fetcher_reply *r = f->idle_reply;
+		f->idle_reply = r->next;
+		buf_release(&r->bytes);
+		mem_free(r);
+	}
+}
+
+struct fetcher_part *
+fetcher_add(struct fetcher *f, struct cluster_topic *t, int32_t index,
+	int64_t offset, int64_t stop)
+{
+	assert(index >= 0 && index < t->npart);
+	struct fetcher_part *part = NEW(struct fetcher_part);
+	list_init(&part->link);
+	part->topic = t;
+	part->index = index;
+	part->offset = part->deliver = offset;
+	part->stop = stop;
+	part->high_watermark = part->log_start = -1;
+	part->bytes_max = f->opts.partition_bytes;
+	part->is_done = offset >= stop;
+	list_append(&f->part, &part->link);
+	f->npart++;
+	f->ndone += part->is_done;
+	return part;
+}
+
+void
+fetcher_seek(struct fetcher *f, struct fetcher_part *part, int64_t offset)
+{
+	assert(!part->is_asked);
+	f->ndone -= part->is_done;
+	part->offset = part->deliver = offset;
+	part->is_paused = false;
+	part->is_done = offset >= part->stop;
+	f->ndone += part->is_done;
+}
+
+bool
+fetcher_is_done(const struct fetcher *f)
+{
+	return f->ndone == f->npart && list_is_empty(&f->ready);
+}
+
+struct fetched *
+fetcher_take(struct fetcher *f)
+{
+	if (list_is_empty(&f->ready))
+		return NULL;
+	struct list *l = f->ready.next;
+	list_unlink(l);
+	return CONTAINER_OF(l, struct fetched, link);
+}
+
+void
+fetcher_give_back(struct fetcher *f, struct fetched *ch)
+{
+	struct fetcher_reply *r = ch->reply;
+	mem_free(ch);
+	if (!r || --r->nused > 0)
+		return;
+	f->held -= r->size;
+	r->next = f->idle_reply;
+	f->idle_reply = r;
+}
+
+void
+fetcher_refused(struct fetcher *f, struct fetcher_part *part,
+	const struct err *why)
+{
+	int64_t now = clock_mono_ms();
+	part->retry_at_ms = now + f->opts.retry_backoff_ms;
+	if (!part->failing_since_ms)
+		part->failing_since_ms = now;
+	if (!f->needs_refresh) {
+		f->needs_refresh = true;
+		f->refresh_at_ms = now;
+	}
+	if (f->is_failed || (why->class == ERR_RETRY
+		&& now - part->failing_since_ms < f->opts.retry_timeout_ms))
+		return;
+	f->is_failed = true;
+	f->err = *why;
+	err_wrap(&f->err, "partition %d of '%s'", part->index, part->topic->name);
+}
+
+static bool
+may_ask(const struct fetcher_part *part, int64_t now_ms)
+{
+	return !part->is_asked && !part->is_done && !part->is_paused
+		&& part->retry_at_ms <= now_ms;
+}
+
+static int32_t
+leader_of(const struct fetcher_part *part)
+{
+	return part->topic->part[part->index].leader;
+}
+
+static struct fetcher_request *
+request_new(struct fetcher *f, int32_t node)
+{
+	struct fetcher_request *r = f->idle;
+	if (r) {
+		f->idle = r->next;
+	} else {
+		r = NEW(struct fetcher_request);
+		call_init(&r->call);
+		r->fetcher = f;
+	}
+	if (r->cap < f->npart) {
+		r->part = mem_realloc(r->part, (size_t)f->npart * sizeof(void *));
+		r->cap = f->npart;
+	}
+	r->npart = r->cursor = 0;
+	r->node = node;
+	f->nrequest++;
+	return r;
+}
+
+static void
+fill(const struct fetcher_request *r, struct fetch_request *q, struct arena *a)
+{
+	const struct fetcher_opts *o = &r->fetcher->opts;
+	wire_defaults(wire_api_find(FETCH_KEY)->request, q);
+	q->replica_id = -1;
+	q->max_wait_ms = o->max_wait_ms;
+	q->min_bytes = o->min_bytes;
+	q->max_bytes = (int32_t)o->fetch_bytes;
+	q->topics.v = arena_alloc(a, (size_t)r->npart * sizeof *q->topics.v);
+	q->topics.n = 0;
+	const struct cluster_topic *t = NULL;
+	for (int i = 0; i < r->npart; i++) {
+		const struct fetcher_part *part = r->part[i];
+		if (part->topic != t) {
+			t = part->topic;
+			int32_t k = q->topics.n++;
+			q->topics.v[k].topic = str_of(t->name);
+			q->topics.v[k].topic_id = t->id;
+			q->topics.v[k].partitions.v = arena_alloc(a, (size_t)(r->npart - i)
+				* sizeof *q->topics.v[k].partitions.v);
+		}
+		int32_t k = q->topics.n - 1, n = q->topics.v[k].partitions.n++;
+		__typeof__(q->topics.v[k].partitions.v) to = &q->topics.v[k].partitions.v[n];
+		to->partition = part->index;
+		to->current_leader_epoch = -1;
+		to->fetch_offset = part->offset;
+		to->last_fetched_epoch = -1;
+		to->log_start_offset = -1;
+		to->high_watermark = INT64_MAX; /* not a replica's */
+		to->partition_max_bytes = (int32_t)part->bytes_max;
+	}
+}
+
+/* Ask a node for every partition that it leads and that is not asked yet.
+ * With more than one the broker serves the first ones first: see fetcher_done
+ * for why that is fair. */
+static void
+ask_node(struct fetcher *f, int32_t node, struct conn *c, int64_t now_ms)
+{
+	const struct wire_api *api = wire_api_find(FETCH_KEY);
+	struct fetcher_request *r = request_new(f, node);
+	bool has_ids = true;
+	LIST_EACH(l, &f->part) {
+		struct fetcher_part *part = CONTAINER_OF(l, struct fetcher_part, link);
+		if (leader_of(part) != node || !may_ask(part, now_ms))
+			continue;
+		part->is_asked = true;
+		r->part[r->npart++] = part;
+		has_ids = has_ids && !uuid_is_zero(&part->topic->id);
+	}
+	struct err e;
+	int version = conn_version(c, api, has_ids ? INT16_MAX : FETCH_TOPIC_ID_VERSION - 1, &e);
+	if (version < 0) {
+		fetcher_done(&r->call, &(struct reply){ c, NULL, 0, &e });
+		return;
+	}
+	struct arena a = ARENA_INIT;
+	struct fetch_request q;
+	fill(r, &q, &a);
+	conn_send(c, &r->call, api, version, &q,
+		f->opts.request_timeout_ms + f->opts.max_wait_ms, fetcher_done);
+	conn_flush(c);
+	arena_release(&a);
+}
+
+static bool
+is_asked(const struct fetcher *f, int32_t node)
+{
+	LIST_EACH(l, &f->part) {
+		struct fetcher_part *part = CONTAINER_OF(l, struct fetcher_part, link);
+		if (part->is_asked && leader_of(part) == node)
+			return true;
+	}
+	return false;
+}
+
+static void
+step(struct fetcher *f)
+{
+	int64_t now = clock_mono_ms();
+	struct err e;
+	if (f->needs_refresh && f->refresh_at_ms <= now) {
+		f->needs_refresh = cluster_refresh(f->cluster, &e) < 0;
+		now = clock_mono_ms();
+		f->refresh_at_ms = now + f->opts.retry_backoff_ms;
+	}
+	if (f->held > f->opts.fetch_bytes)
+		return;
+	struct list *next;
+	for (struct list *l = f->part.next; l != &f->part && !f->is_failed; l = next) {
+		struct fetcher_part *part = CONTAINER_OF(l, struct fetcher_part, link);
+		next = l->next;
+		int32_t node = leader_of(part);
+		if (!may_ask(part, now) || (node >= 0 && is_asked(f, node)))
+			continue;
+		if (node < 0) {
+			err_set(&e, ERR_RETRY, "no leader");
+			fetcher_refused(f, part, &e);
+			continue;
+		}
+		struct conn *c = cluster_conn(f->cluster, node, &e);
+		if (c)
+			ask_node(f, node, c, now);
+		else
+			fetcher_refused(f, part, &e);
+	}
+}
+
+static int
+step_timeout(const struct fetcher *f, int timeout_ms)
+{
+	int64_t now = clock_mono_ms(), at = timeout_ms < 0 ? INT64_MAX : now + timeout_ms;
+	LIST_EACH(l, &f->part) {
+		struct fetcher_part *part = CONTAINER_OF(l, struct fetcher_part, link);
+		if (part->failing_since_ms && !part->is_asked && !part->is_done)
+			at = MIN(at, MAX(part->retry_at_ms, now + 1));
+	}
+	if (f->needs_refresh)
+		at = MIN(at, f->refresh_at_ms);
+	return at == INT64_MAX ? -1 : (int)MAX(MIN(at - now, 1 << 30), 0);
+}
+
+short
+fetcher_wait(struct fetcher *f, int fd, short events, int timeout_ms)
+{
+	step(f);
+	if (!list_is_empty(&f->ready) || f->is_failed || f->ndone == f->npart)
+		return cluster_wait(f->cluster, fd, events, 0);
+	short got = cluster_wait(f->cluster, fd, events, step_timeout(f, timeout_ms));
+	step(f); /* the next requests leave before the records are looked at */
+	return got;
+}

@@ -1,0 +1,205 @@
+/* What comes back from a Fetch. */
+#include "client/fetcher_int.h"
+
+#include "sys/clock.h"
+
+#include "proto.h"
+
+enum {
+	ARENA_MAX = 64 << 20,
+	PART_BYTES_MAX = 128 << 20,
+};
+
+static struct fetcher_reply *
+reply_new(struct fetcher *f)
+{
+	struct fetcher_reply *r = f->idle_reply;
+	if (r)
+		f->idle_reply = r->next;
+	else
+		r = NEW(struct fetcher_reply);
+	r->nused = 0;
+	return r;
+}
+
+static struct fetched *
+add_fetched(struct fetcher *f, struct fetcher_part *part, struct fetcher_reply *from)
+{
+	struct fetched *ch = NEW(struct fetched);
+	list_init(&ch->link);
+	ch->part = part;
+	ch->reply = from;
+	if (from)
+		from->nused++;
+	list_append(&f->ready, &ch->link);
+	return ch;
+}
+
+/* Measure the whole batches in records, which a broker may have cut anywhere.
+ * Returns their bytes and the offset behind them, or -1. */
+static int64_t
+measure(struct str records, int64_t *next)
+{
+	int64_t at = 0;
+	while (records.n - at >= BATCH_HEADER_SIZE) {
+		struct batch b;
+		bool is_good = batch_parse(&b, records.p + at) && b.base_offset >= 0
+			&& b.last_offset_delta >= 0
+			&& b.base_offset < INT64_MAX - b.last_offset_delta;
+		if (!is_good && at == 0)
+			return -1;
+		if (!is_good || b.size > records.n - at)
+			break; /* the bad one is met again, and told of, next time */
+		*next = MAX(*next, batch_last_offset(&b) + 1);
+		at += b.size;
+	}
+	return at;
+}
+
+static void
+take_records(struct fetcher *f, struct fetcher_part *part, struct str records,
+	struct fetcher_reply *from)
+{
+	if (records.n <= 0)
+		return;
+	int64_t next = part->offset;
+	int64_t n = measure(records, &next);
+	struct err e;
+	if (n == 0) { /* not one whole batch: an old broker, a large one */
+		part->bytes_max = MIN(part->bytes_max * 2, (size_t)PART_BYTES_MAX);
+		return;
+	}
+	if (n < 0 || next == part->offset) {
+		err_set(&e, ERR_CORRUPT, "offset %lld: the broker sent what is no record batch of format 2",
+			(long long)part->offset);
+		fetcher_refused(f, part, &e);
+		return;
+	}
+	struct fetched *ch = add_fetched(f, part, from);
+	ch->batches = (struct str){ records.p, (int32_t)n };
+	part->offset = next;
+	if (next >= part->stop) {
+		part->is_done = true;
+		f->ndone++;
+	}
+	list_unlink(&part->link); /* the others have their turn first */
+	list_append(&f->part, &part->link);
+}
+
+static void
+take_error(struct fetcher *f, struct fetcher_part *part, int16_t code)
+{
+	struct err why;
+	cluster_peer_err(&why, code, STR_NULL);
+	if (code == KERR_OFFSET_OUT_OF_RANGE) {
+		part->is_paused = true;
+		add_fetched(f, part, NULL)->is_out_of_range = true;
+		return;
+	}
+	if (code == KERR_UNKNOWN_TOPIC_ID)
+		why.class = ERR_RETRY;
+	fetcher_refused(f, part, &why);
+}
+
+/* The request's partition that an answer is about; they come in order. */
+static struct fetcher_part *
+find_part(struct fetcher_request *r, struct str name, const struct uuid *id,
+	int32_t index)
+{
+	for (int i = 0; i < r->npart; i++) {
+		int at = (r->cursor + i) % r->npart;
+		struct fetcher_part *part = r->part[at];
+		if (part->index != index || !part->is_asked)
+			continue;
+		if (r->call.version >= FETCH_TOPIC_ID_VERSION ? uuid_eq(&part->topic->id, id)
+			: str_eq(str_of(part->topic->name), name)) {
+			r->cursor = at + 1;
+			return part;
+		}
+	}
+	return NULL;
+}
+
+static void
+take_answer(struct fetcher_request *r, const struct fetch_response *in,
+	struct fetcher_reply *from)
+{
+	struct fetcher *f = r->fetcher;
+	for (int32_t i = 0; i < in->responses.n; i++)
+		for (int32_t k = 0; k < in->responses.v[i].partitions.n; k++) {
+			__typeof__(in->responses.v[i].partitions.v) one
+				= &in->responses.v[i].partitions.v[k];
+			struct fetcher_part *part = find_part(r, in->responses.v[i].topic,
+				&in->responses.v[i].topic_id, one->partition_index);
+			if (!part)
+				continue; /* not asked for, or twice */
+			part->is_asked = false;
+			if (one->error_code) {
+				take_error(f, part, one->error_code);
+				continue;
+			}
+			part->failing_since_ms = 0;
+			part->high_watermark = one->high_watermark;
+			part->log_start = one->log_start_offset;
+			take_records(f, part, one->records, from);
+		}
+}
+
+static void
+request_recycle(struct fetcher_request *r)
+{
+	struct fetcher *f = r->fetcher;
+	r->next = f->idle;
+	f->idle = r;
+	f->nrequest--;
+}
+
+/* Partitions the answer said nothing of: asked again, or failed by *why. */
+static void
+settle(struct fetcher_request *r, const struct err *why)
+{
+	for (int i = 0; i < r->npart; i++) {
+		if (!r->part[i]->is_asked)
+			continue;
+		r->part[i]->is_asked = false;
+		if (why)
+			fetcher_refused(r->fetcher, r->part[i], why);
+	}
+	request_recycle(r);
+}
+
+void
+fetcher_done(struct call *call, const struct reply *reply)
+{
+	struct fetcher_request *r = CONTAINER_OF(call, struct fetcher_request, call);
+	struct fetcher *f = r->fetcher;
+	if (!reply->body) {
+		struct err why = *reply->err;
+		if (why.class == ERR_CORRUPT)
+			why.class = ERR_RETRY; /* another connection may do better */
+		settle(r, &why);
+		return;
+	}
+	struct fetcher_reply *from = reply_new(f);
+	const uint8_t *body = conn_take_reply(reply, &from->bytes);
+	struct arena a = { .size_max = ARENA_MAX };
+	struct fetch_response in;
+	struct err why = { .class = ERR_NONE };
+	wire_defaults(call->api->response, &in);
+	from->nused = 1; /* ours, while we look */
+	from->size = reply->n;
+	f->held += from->size;
+	if (call_decode(call, body, reply->n, &a, &in, &why) == 0) {
+		if (in.error_code)
+			cluster_peer_err(&why, in.error_code, STR_NULL);
+		else
+			take_answer(r, &in, from);
+	}
+	arena_release(&a);
+	settle(r, why.class == ERR_NONE ? NULL : &why);
+	if (--from->nused == 0) {
+		f->held -= from->size;
+		from->next = f->idle_reply;
+		f->idle_reply = from;
+	}
+}

@@ -1,0 +1,221 @@
+/* What the cluster looks like: nodes, topics, leaders. */
+#include "client/cluster.h"
+
+#include "client/cluster_int.h"
+#include "sys/clock.h"
+
+#include "proto.h"
+
+enum {
+	METADATA_KEY = 3,
+	ARENA_MAX = 256 << 20,
+	RETRY_MS = 20,      /* between two looks at a topic that is being made */
+	RETRY_MAX_MS = 300,
+	CREATE_WAIT_MS = 5000, /* for a topic that stays unknown */
+};
+
+static void
+take_node(struct cluster *cl, int32_t id, struct str host, int32_t port)
+{
+	struct cluster_node *n = cluster_node(cl, id);
+	if (!n) {
+		cl->node = mem_realloc(cl->node, (size_t)(cl->nnode + 1) * sizeof(void *));
+		n = cl->node[cl->nnode++] = NEW(struct cluster_node);
+		n->id = id;
+	}
+	if (n->host && (n->port != port || !str_eq(str_of(n->host), host)))
+		n->retry_at_ms = n->backoff_ms = 0;
+	mem_free(n->host);
+	n->host = mem_strndup(host);
+	n->port = port;
+	n->is_gone = false;
+}
+
+static struct cluster_topic *
+cached(struct cluster *cl, struct str name)
+{
+	for (int i = 0; i < cl->ntopic; i++)
+		if (str_eq(str_of(cl->topic[i]->name), name))
+			return cl->topic[i];
+	return NULL;
+}
+
+static void
+take_topic(struct cluster *cl, const struct metadata_response_metadata_response_topic *in)
+{
+	struct cluster_topic *t = cached(cl, in->name);
+	if (!t)
+		return;
+	t->error = in->error_code;
+	if (in->error_code && in->partitions.n <= 0)
+		return; /* keep what was known of its partitions */
+	t->id = in->topic_id;
+	int32_t n = MAX(in->partitions.n, 0); /* in any order, without holes */
+	if (n > t->npart) {
+		t->part = mem_realloc(t->part, (size_t)n * sizeof *t->part);
+		for (int32_t i = t->npart; i < n; i++)
+			t->part[i] = (struct cluster_part){ .leader = -1, .leader_epoch = -1 };
+		t->npart = n;
+	}
+	for (int32_t i = 0; i < in->partitions.n; i++) {
+		int32_t k = in->partitions.v[i].partition_index;
+		if (k < 0 || k >= n)
+			continue;
+		t->part[k].leader = in->partitions.v[i].leader_id;
+		t->part[k].leader_epoch = in->partitions.v[i].leader_epoch;
+		t->part[k].error = in->partitions.v[i].error_code;
+	}
+}
+
+static void
+take_metadata(struct cluster *cl, const struct metadata_response *r)
+{
+	for (int i = 0; i < cl->nnode; i++)
+		cl->node[i]->is_gone = true;
+	for (int32_t i = 0; i < r->brokers.n; i++)
+		take_node(cl, r->brokers.v[i].node_id, r->brokers.v[i].host,
+			r->brokers.v[i].port);
+	cl->controller = r->controller_id;
+	if (r->cluster_id.n >= 0) {
+		mem_free(cl->cluster_id);
+		cl->cluster_id = mem_strndup(r->cluster_id);
+	}
+	for (int32_t i = 0; i < r->topics.n; i++)
+		take_topic(cl, &r->topics.v[i]);
+	cl->has_metadata = true;
+	cl->refreshed_ms = clock_mono_ms();
+}
+
+/* Ask about the topics in the cache, or the one given. */
+static int
+ask(struct cluster *cl, const struct cluster_topic *only, bool may_create,
+	struct err *e)
+{
+	struct arena a = { .size_max = ARENA_MAX };
+	struct metadata_request q;
+	struct metadata_response r;
+	wire_defaults(wire_api_find(METADATA_KEY)->request, &q);
+	int n = only ? 1 : cl->ntopic;
+	q.topics.v = arena_alloc(&a, (size_t)(n + 1) * sizeof *q.topics.v);
+	q.topics.n = n;
+	for (int i = 0; i < n; i++) /* zeroed: no topic id */
+		q.topics.v[i].name = str_of(only ? only->name : cl->topic[i]->name);
+	q.allow_auto_topic_creation = may_create;
+	int got = cluster_call(cl, CLUSTER_ANY, METADATA_KEY, &q, &r, &a, e);
+	if (got >= 0)
+		take_metadata(cl, &r);
+	arena_release(&a);
+	return got < 0 ? -1 : 0;
+}
+
+int
+cluster_refresh(struct cluster *cl, struct err *e)
+{
+	return ask(cl, NULL, false, e);
+}
+
+int
+cluster_list_topics(struct cluster *cl, void *metadata_response,
+	struct arena *a, struct err *e)
+{
+	struct metadata_request q;
+	wire_defaults(wire_api_find(METADATA_KEY)->request, &q);
+	q.topics.v = NULL;
+	q.topics.n = -1;
+	q.allow_auto_topic_creation = false;
+	return cluster_call(cl, CLUSTER_ANY, METADATA_KEY, &q, metadata_response, a, e) < 0
+		? -1 : 0;
+}
+
+/* Is every partition led by somebody? */
+static bool
+is_whole(const struct cluster_topic *t)
+{
+	if (t->error || t->npart == 0)
+		return false;
+	for (int32_t i = 0; i < t->npart; i++)
+		if (t->part[i].leader < 0)
+			return false;
+	return true;
+}
+
+/* May another look find more? */
+static bool
+may_change(const struct cluster_topic *t, bool may_create, int64_t waited_ms)
+{
+	if (t->error == KERR_UNKNOWN_TOPIC_OR_PARTITION)
+		return may_create && waited_ms < CREATE_WAIT_MS;
+	return !t->error || kerr_info(t->error)->is_retriable;
+}
+
+static void
+forget_topic(struct cluster *cl, struct cluster_topic *t)
+{
+	int i = 0;
+	while (cl->topic[i] != t)
+		i++;
+	cl->topic[i] = cl->topic[--cl->ntopic];
+	mem_free(t->name);
+	mem_free(t->part);
+	mem_free(t);
+}
+
+static struct cluster_topic *
+add_topic(struct cluster *cl, const char *name)
+{
+	cl->topic = mem_realloc(cl->topic, (size_t)(cl->ntopic + 1) * sizeof(void *));
+	struct cluster_topic *t = cl->topic[cl->ntopic++] = NEW(struct cluster_topic);
+	t->name = mem_strdup(name);
+	return t;
+}
+
+void
+cluster_pause(struct cluster *cl, int ms)
+{
+	int64_t until = clock_mono_ms() + ms, now;
+	while ((now = clock_mono_ms()) < until && !cl->is_woken)
+		cluster_wait(cl, -1, 0, (int)(until - now));
+}
+
+static int
+topic_err(const struct cluster_topic *t, struct err *e)
+{
+	if (t->error == KERR_UNKNOWN_TOPIC_OR_PARTITION) {
+		err_set(e, ERR_PEER, "topic '%s' does not exist", t->name);
+		e->kafka = t->error;
+		return -1;
+	}
+	if (t->error) {
+		cluster_peer_err(e, t->error, STR_NULL);
+		return err_wrap(e, "topic '%s'", t->name);
+	}
+	return err_set(e, ERR_RETRY, "topic '%s' has partitions without a leader", t->name);
+}
+
+struct cluster_topic *
+cluster_topic(struct cluster *cl, const char *name, bool may_create,
+	struct err *e)
+{
+	struct cluster_topic *t = cached(cl, str_of(name));
+	if (t && is_whole(t))
+		return t;
+	bool is_new = !t;
+	if (is_new)
+		t = add_topic(cl, name);
+	int64_t start = clock_mono_ms();
+	for (int wait = RETRY_MS;; wait = MIN(wait * 2, RETRY_MAX_MS)) {
+		if (ask(cl, t, may_create, e) < 0)
+			break;
+		if (is_whole(t))
+			return t;
+		int64_t waited = clock_mono_ms() - start;
+		if (!may_change(t, may_create, waited) || waited >= cl->opts.topic_timeout_ms) {
+			topic_err(t, e);
+			break;
+		}
+		cluster_pause(cl, wait);
+	}
+	if (is_new)
+		forget_topic(cl, t);
+	return NULL;
+}

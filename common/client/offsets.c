@@ -1,0 +1,125 @@
+#include "client/offsets.h"
+
+#include "sys/clock.h"
+
+#include "proto.h"
+
+enum {
+	LIST_OFFSETS_KEY = 2,
+	RETRY_MS = 100,
+};
+
+struct asking {
+	struct cluster *cl;
+	struct cluster_topic *topic;
+	int32_t npart;     /* as of the start: a refresh may show more */
+	int64_t timestamp_ms;
+	int64_t *offset;
+	bool *is_due;      /* of each partition: still to be asked */
+	struct err err;    /* what a partition said last */
+};
+
+/* Take one partition's answer.  Returns -1 when it is final and bad. */
+static int
+take(struct asking *q, int32_t index, int16_t error, int64_t offset)
+{
+	if (index < 0 || index >= q->npart || !q->is_due[index])
+		return 0;
+	if (!error) {
+		q->offset[index] = offset;
+		q->is_due[index] = false;
+		return 0;
+	}
+	cluster_peer_err(&q->err, error, STR_NULL);
+	err_wrap(&q->err, "partition %d of '%s'", index, q->topic->name);
+	return q->err.class == ERR_RETRY ? 0 : -1;
+}
+
+/* Ask one leader for its partitions. */
+static int
+ask_leader(struct asking *q, int32_t leader)
+{
+	struct arena a = { .size_max = 64 << 20 };
+	struct list_offsets_request in;
+	struct list_offsets_response out;
+	int32_t npart = q->npart;
+	wire_defaults(wire_api_find(LIST_OFFSETS_KEY)->request, &in);
+	in.replica_id = -1;
+	in.topics.n = 1;
+	in.topics.v = arena_alloc(&a, sizeof *in.topics.v);
+	in.topics.v->name = str_of(q->topic->name);
+	__typeof__(in.topics.v->partitions.v) part = arena_alloc(&a, (size_t)npart * sizeof *part);
+	int32_t n = 0;
+	for (int32_t i = 0; i < npart; i++) {
+		if (!q->is_due[i] || q->topic->part[i].leader != leader)
+			continue;
+		part[n].partition_index = i;
+		part[n].current_leader_epoch = -1;
+		part[n++].timestamp = q->timestamp_ms;
+	}
+	in.topics.v->partitions.v = part;
+	in.topics.v->partitions.n = n;
+	int got = cluster_call(q->cl, leader, LIST_OFFSETS_KEY, &in, &out, &a, &q->err);
+	if (got < 0)
+		got = q->err.class == ERR_RETRY ? 0 : -1;
+	else
+		for (int32_t i = 0; got >= 0 && i < out.topics.n; i++)
+			for (int32_t k = 0; got >= 0 && k < out.topics.v[i].partitions.n; k++)
+				got = take(q, out.topics.v[i].partitions.v[k].partition_index,
+					out.topics.v[i].partitions.v[k].error_code,
+					out.topics.v[i].partitions.v[k].offset);
+	arena_release(&a);
+	return got < 0 ? -1 : 0;
+}
+
+/* Ask each leader once.  Returns how many partitions are still due, or -1. */
+static int
+ask_all(struct asking *q)
+{
+	int due = 0;
+	bool *was_asked = mem_alloc((size_t)q->npart);
+	int got = 0;
+	for (int32_t i = 0; got >= 0 && i < q->npart; i++) {
+		int32_t leader = q->topic->part[i].leader;
+		if (!q->is_due[i] || was_asked[i])
+			continue;
+		for (int32_t k = i; k < q->npart; k++)
+			was_asked[k] |= q->topic->part[k].leader == leader;
+		if (leader < 0)
+			err_set(&q->err, ERR_RETRY, "partition %d of '%s' has no leader", i,
+				q->topic->name);
+		else
+			got = ask_leader(q, leader);
+	}
+	for (int32_t i = 0; i < q->npart; i++)
+		due += q->is_due[i];
+	mem_free(was_asked);
+	return got < 0 ? -1 : due;
+}
+
+int
+offsets_list(struct cluster *cl, struct cluster_topic *t,
+	int64_t timestamp_ms, const bool *wants, int64_t *offset, struct err *e)
+{
+	struct asking q = { cl, t, t->npart, timestamp_ms, offset, NULL, { 0 } };
+	q.is_due = mem_alloc((size_t)t->npart + 1);
+	for (int32_t i = 0; i < q.npart; i++) {
+		q.is_due[i] = !wants || wants[i];
+		offset[i] = -1;
+	}
+	int64_t until = clock_mono_ms() + cl->opts.topic_timeout_ms;
+	int got;
+	for (;;) {
+		got = ask_all(&q);
+		if (got <= 0 || clock_mono_ms() >= until || cl->is_woken)
+			break;
+		cluster_pause(cl, RETRY_MS);
+		struct err ignored;
+		cluster_refresh(cl, &ignored);
+	}
+	mem_free(q.is_due);
+	if (got == 0)
+		return 0;
+	*e = q.err;
+	return -1;
+}

@@ -1,0 +1,495 @@
+#include "client/producer.h"
+
+#include "base/murmur2.h"
+#include "client/producer_int.h"
+#include "sys/clock.h"
+
+#include "proto.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	LINGER_MS = 5,
+	DELIVERY_TIMEOUT_MS = 30000,
+	REQUEST_TIMEOUT_MS = 30000,
+	RETRY_BACKOFF_MS = 100,
+	IN_FLIGHT = 5,
+	BATCH_BYTES = 1000000,
+	REQUEST_BYTES = 1 << 20,
+	MEMORY_BYTES = 32 << 20,
+	RECORD_OVERHEAD = 40, /* varints of a record, at most; headers excluded */
+	DESCRIBE_CONFIGS_KEY = 32,
+	DESCRIBE_TIMEOUT_MS = 5000,
+	RESOURCE_TOPIC = 2,
+};
+
+void
+producer_opts_init(struct producer_opts *o)
+{
+	*o = (struct producer_opts){
+		.acks = -1,
+		.linger_ms = LINGER_MS,
+		.delivery_timeout_ms = DELIVERY_TIMEOUT_MS,
+		.request_timeout_ms = REQUEST_TIMEOUT_MS,
+		.retry_backoff_ms = RETRY_BACKOFF_MS,
+		.in_flight = IN_FLIGHT,
+		.batch_bytes = BATCH_BYTES,
+		.request_bytes = REQUEST_BYTES,
+		.memory_bytes = MEMORY_BYTES,
+		.codec = CODEC_NONE,
+	};
+}
+
+void
+producer_init(struct producer *p, struct cluster *cl,
+	const struct producer_opts *o)
+{
+	*p = (struct producer){ .cluster = cl, .opts = *o };
+	list_init(&p->open);
+	list_init(&p->ready);
+}
+
+static void
+batch_free(struct producer_batch *b)
+{
+	builder_release(&b->builder);
+	buf_release(&b->packed);
+	mem_free(b);
+}
+
+static void
+batch_recycle(struct producer *p, struct producer_batch *b)
+{
+	if (p->nspare < (int)ARRAY_LEN(p->spare))
+		p->spare[p->nspare++] = b;
+	else
+		batch_free(b);
+}
+
+static struct producer_batch *
+batch_new(struct producer *p)
+{
+	if (p->nspare > 0) /* the last one used: its bytes may still be cached */
+		return p->spare[--p->nspare];
+	struct producer_batch *b = NEW(struct producer_batch);
+	list_init(&b->link);
+	list_init(&b->age);
+	return b;
+}
+
+static void
+part_release(struct producer_part *part)
+{
+	while (!list_is_empty(&part->queue)) {
+		struct producer_batch *b = CONTAINER_OF(part->queue.next, struct producer_batch, link);
+		list_unlink(&b->link);
+		batch_free(b);
+	}
+	if (part->open)
+		batch_free(part->open);
+}
+
+void
+producer_release(struct producer *p)
+{
+	assert(p->nrequest == 0);
+	for (int i = 0; i < p->ntopic; i++) {
+		for (int32_t k = 0; k < p->topic[i]->npart; k++)
+			part_release(&p->topic[i]->part[k]);
+		mem_free(p->topic[i]->part);
+		mem_free(p->topic[i]);
+	}
+	while (p->nspare > 0)
+		batch_free(p->spare[--p->nspare]);
+	producer_free_requests(p);
+	mem_free(p->topic);
+}
+
+/* The topic's max.message.bytes, 0 where it cannot be learned: an old broker,
+ * no permission. */
+static size_t
+ask_message_max(struct cluster *cl, const char *name)
+{
+	struct arena a = { .size_max = 4 << 20 };
+	struct describe_configs_request q;
+	struct describe_configs_response r;
+	struct err ignored;
+	struct str key = STR("max.message.bytes");
+	size_t max = 0;
+	const struct wire_api *api = wire_api_find(DESCRIBE_CONFIGS_KEY);
+	wire_defaults(api->request, &q);
+	q.resources.n = 1;
+	q.resources.v = arena_alloc(&a, sizeof *q.resources.v);
+	q.resources.v->resource_type = RESOURCE_TOPIC;
+	q.resources.v->resource_name = str_of(name);
+	q.resources.v->configuration_keys.n = 1;
+	q.resources.v->configuration_keys.v = &key;
+	if (cluster_call_upto(cl, CLUSTER_ANY, DESCRIBE_CONFIGS_KEY, INT16_MAX,
+		DESCRIBE_TIMEOUT_MS, &q, &r, &a, &ignored) >= 0 && r.results.n == 1)
+		for (int32_t i = 0; i < r.results.v->configs.n; i++) {
+			struct str v = r.results.v->configs.v[i].value;
+			char text[24];
+			if (!str_eq(r.results.v->configs.v[i].name, key) || v.n <= 0
+				|| v.n >= (int32_t)sizeof text)
+				continue;
+			memcpy(text, v.p, (size_t)v.n);
+			text[v.n] = 0;
+			max = (size_t)strtoull(text, NULL, 10);
+		}
+	arena_release(&a);
+	return max;
+}
+
+/* Take up partitions that the metadata shows. */
+static void
+add_parts(struct producer_topic *t)
+{
+	int32_t n = t->meta->npart;
+	if (n <= t->npart)
+		return;
+	assert(t->npart == 0); /* they hold links: they do not move */
+	t->part = mem_alloc((size_t)n * sizeof *t->part);
+	for (int32_t i = 0; i < n; i++) {
+		t->part[i].topic = t;
+		t->part[i].index = i;
+		list_init(&t->part[i].ready);
+		list_init(&t->part[i].queue);
+	}
+	t->npart = n;
+}
+
+struct producer_topic *
+producer_topic(struct producer *p, const char *name, struct err *e)
+{
+	for (int i = 0; i < p->ntopic; i++)
+		if (strcmp(p->topic[i]->meta->name, name) == 0)
+			return p->topic[i];
+	struct cluster_topic *meta = cluster_topic(p->cluster, name, true, e);
+	if (!meta)
+		return NULL;
+	struct producer_topic *t = NEW(struct producer_topic);
+	t->producer = p;
+	t->meta = meta;
+	add_parts(t);
+	t->sticky = (int32_t)((uint64_t)clock_mono_ns() / 1000 % (uint64_t)t->npart);
+	t->message_max = ask_message_max(p->cluster, name);
+	t->batch_bytes = p->opts.batch_bytes;
+	if (t->message_max)
+		t->batch_bytes = MIN(t->batch_bytes, t->message_max);
+	p->topic = mem_realloc(p->topic, (size_t)(p->ntopic + 1) * sizeof(void *));
+	p->topic[p->ntopic++] = t;
+	return t;
+}
+
+static void
+mark_ready(struct producer_part *part)
+{
+	bool has_unsent = part->nqueue > part->nsent;
+	if (has_unsent && !part->is_draining && list_is_empty(&part->ready))
+		list_append(&part->topic->producer->ready, &part->ready);
+	else if (!has_unsent || part->is_draining)
+		list_unlink(&part->ready);
+}
+
+/* Finish the partition's open batch and queue it. */
+static void
+close_batch(struct producer_part *part)
+{
+	struct producer_topic *t = part->topic;
+	struct producer *p = t->producer;
+	struct producer_batch *b = part->open;
+	part->open = NULL;
+	list_unlink(&b->age);
+	p->open_used -= builder_size(&b->builder);
+	b->bytes = builder_finish(&b->builder, p->opts.codec, &BUILDER_NO_PRODUCER, &b->packed);
+	b->is_sent = false;
+	p->used += (size_t)b->bytes.n;
+	list_append(&part->queue, &b->link);
+	part->nqueue++;
+	mark_ready(part);
+	if (t->sticky == part->index && t->npart > 1)
+		t->sticky = (t->sticky + 1) % t->npart;
+}
+
+static void
+open_batch(struct producer_part *part)
+{
+	struct producer *p = part->topic->producer;
+	struct producer_batch *b = batch_new(p);
+	builder_reset(&b->builder);
+	p->open_used += builder_size(&b->builder);
+	b->part = part;
+	b->first = p->nput + 1;
+	b->born_ms = clock_mono_ms();
+	list_append(&p->open, &b->age);
+	part->open = b;
+}
+
+/* The batch is out of the queue, one way or the other. */
+static void
+leave_queue(struct producer_batch *b)
+{
+	struct producer_part *part = b->part;
+	list_unlink(&b->link);
+	part->nqueue--;
+	if (b->is_sent)
+		part->nsent--;
+	if (part->nsent == 0)
+		part->is_draining = false;
+	part->topic->producer->used -= (size_t)b->bytes.n;
+	mark_ready(part);
+}
+
+void
+producer_acked(struct producer_batch *b)
+{
+	struct producer *p = b->part->topic->producer;
+	p->nacked += b->builder.count;
+	p->acked_bytes += b->bytes.n;
+	b->part->failing_since_ms = 0;
+	leave_queue(b);
+	batch_recycle(p, b);
+}
+
+static void
+fail(struct producer *p, const struct producer_batch *b, const struct err *why)
+{
+	if (p->is_failed && p->failed_number <= b->first)
+		return;
+	p->is_failed = true;
+	p->failed_number = b->first;
+	p->err = *why;
+	if (b->builder.count == 1)
+		err_wrap(&p->err, "record %lld", (long long)b->first);
+	else
+		err_wrap(&p->err, "partition %d of '%s'", b->part->index, b->part->topic->meta->name);
+}
+
+void
+producer_refused(struct producer_batch *b, const struct err *why)
+{
+	struct producer_part *part = b->part;
+	struct producer *p = part->topic->producer;
+	int64_t now = clock_mono_ms();
+	if (b->is_sent)
+		part->nsent--;
+	b->is_sent = false;
+	part->is_draining = part->nsent > 0;
+	if (!part->failing_since_ms)
+		part->failing_since_ms = now;
+	part->retry_at_ms = now + p->opts.retry_backoff_ms;
+	p->last = *why;
+	if (why->class != ERR_RETRY)
+		fail(p, b, why);
+	else if (!p->needs_refresh) {
+		p->needs_refresh = true;
+		p->refresh_at_ms = now;
+	}
+	mark_ready(part);
+}
+
+/* Close open batches whose time has come, if they could be sent: as long as
+ * their partition has others to send they may as well be filled on. */
+static void
+close_due(struct producer *p, int64_t now_ms)
+{
+	LIST_EACH(l, &p->open) {
+		struct producer_batch *b = CONTAINER_OF(l, struct producer_batch, age);
+		if (b->born_ms + p->opts.linger_ms > now_ms)
+			break;
+		if (b->part->nqueue == b->part->nsent && !b->part->is_draining
+			&& b->part->nsent < p->opts.in_flight)
+			close_batch(b->part);
+	}
+}
+
+static void
+close_all(struct producer *p)
+{
+	LIST_EACH(l, &p->open)
+		close_batch(CONTAINER_OF(l, struct producer_batch, age)->part);
+}
+
+/* Give up on what has failed for too long. */
+static void
+expire(struct producer *p, int64_t now_ms)
+{
+	LIST_EACH(l, &p->ready) {
+		struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
+		if (!part->failing_since_ms
+			|| now_ms - part->failing_since_ms < p->opts.delivery_timeout_ms)
+			continue;
+		struct err why = p->last;
+		err_wrap(&why, "not delivered within %d ms", p->opts.delivery_timeout_ms);
+		why.class = ERR_RETRY;
+		fail(p, CONTAINER_OF(part->queue.next, struct producer_batch, link), &why);
+	}
+}
+
+/* What is due now: closing, metadata, sending. */
+static void
+step(struct producer *p, int64_t now_ms)
+{
+	close_due(p, now_ms);
+	if (p->is_failed)
+		return;
+	if (p->needs_refresh && p->refresh_at_ms <= now_ms) {
+		struct err e;
+		p->needs_refresh = false;
+		if (cluster_refresh(p->cluster, &e) < 0) {
+			p->last = e;
+			p->needs_refresh = true;
+			p->refresh_at_ms = clock_mono_ms() + p->opts.retry_backoff_ms;
+		}
+	}
+	producer_send(p, now_ms);
+	expire(p, now_ms);
+}
+
+/* How long until step has something to do. */
+static int
+step_timeout(const struct producer *p, int64_t now_ms, int timeout_ms)
+{
+	int64_t at = timeout_ms < 0 ? INT64_MAX : now_ms + timeout_ms;
+	LIST_EACH(l, &p->open) {
+		struct producer_batch *b = CONTAINER_OF(l, struct producer_batch, age);
+		if (b->part->nqueue == b->part->nsent && !b->part->is_draining
+			&& b->part->nsent < p->opts.in_flight) {
+			at = MIN(at, b->born_ms + p->opts.linger_ms);
+			break;
+		}
+	}
+	LIST_EACH(l, &p->ready) {
+		struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
+		if (part->failing_since_ms)
+			at = MIN(at, MAX(part->retry_at_ms, now_ms + 1));
+	}
+	if (p->needs_refresh)
+		at = MIN(at, p->refresh_at_ms);
+	return at == INT64_MAX ? -1 : (int)MAX(MIN(at - now_ms, 1 << 30), 0);
+}
+
+short
+producer_wait(struct producer *p, int fd, short events, int timeout_ms)
+{
+	if (timeout_ms == 0) {
+		step(p, clock_mono_ms());
+		return cluster_wait(p->cluster, fd, events, 0);
+	}
+	step(p, clock_mono_ms());
+	int64_t now = clock_mono_ms();
+	short got = cluster_wait(p->cluster, fd, events,
+		p->is_failed ? timeout_ms : step_timeout(p, now, timeout_ms));
+	step(p, clock_mono_ms());
+	return got;
+}
+
+/* Wait until there is room for more. */
+static int
+make_room(struct producer *p, struct err *e)
+{
+	while (p->used + p->open_used > p->opts.memory_bytes) {
+		if (p->is_failed) {
+			*e = p->err;
+			return -1;
+		}
+		if (p->used == 0)
+			close_all(p);
+		producer_wait(p, -1, 0, -1);
+		if (p->cluster->is_woken)
+			return err_set(e, ERR_RETRY, "interrupted");
+	}
+	return 0;
+}
+
+static int
+too_large(struct producer_topic *t, size_t size, struct err *e)
+{
+	return err_set(e, ERR_LIMIT,
+		"record %lld, of %zu bytes, is larger than the topic's max.message.bytes, %zu",
+		(long long)t->producer->nput + 1, size, t->message_max);
+}
+
+int
+producer_put(struct producer_topic *t, int32_t partition,
+	int64_t timestamp_ms, struct str key, struct str value,
+	struct str headers, int32_t nheader, struct err *e)
+{
+	struct producer *p = t->producer;
+	if (unlikely(p->is_failed)) {
+		*e = p->err;
+		return -1;
+	}
+	size_t size = RECORD_OVERHEAD + (size_t)MAX(key.n, 0)
+		+ (size_t)MAX(value.n, 0) + (size_t)MAX(headers.n, 0);
+	for (;;) {
+		int32_t i = partition >= 0 ? partition
+			: key.n >= 0 ? partition_for_key(key, t->npart) : t->sticky;
+		if (unlikely(i >= t->npart))
+			return err_set(e, ERR_USAGE, "topic '%s' has %d partitions: there is no %d",
+				t->meta->name, t->npart, i);
+		struct producer_part *part = &t->part[i];
+		struct producer_batch *b = part->open;
+		if (likely(b && builder_size(&b->builder) + size <= t->batch_bytes)) {
+			size_t before = builder_size(&b->builder);
+			builder_append(&b->builder, timestamp_ms, key, value, headers, nheader);
+			p->open_used += builder_size(&b->builder) - before;
+			p->nput++;
+			return 0;
+		}
+		if (b && b->builder.count > 0) {
+			close_batch(part);
+			producer_send(p, clock_mono_ms());
+			continue; /* the sticky partition has changed */
+		}
+		if (t->message_max && p->opts.codec == CODEC_NONE
+			&& BATCH_HEADER_SIZE + size - RECORD_OVERHEAD > t->message_max)
+			return too_large(t, size - RECORD_OVERHEAD, e);
+		if (!b) {
+			if (make_room(p, e) < 0)
+				return -1;
+			open_batch(part);
+			b = part->open;
+		}
+		if (likely(builder_size(&b->builder) + size <= t->batch_bytes))
+			continue;
+		/* A batch of its own; what the broker says is then final. */
+		builder_append(&b->builder, timestamp_ms, key, value, headers, nheader);
+		p->open_used += builder_size(&b->builder) - BATCH_HEADER_SIZE;
+		p->nput++;
+		close_batch(part);
+		return 0;
+	}
+}
+
+int
+producer_flush(struct producer *p, struct err *e)
+{
+	close_all(p);
+	while (p->is_failed ? p->nrequest > 0 : p->used > 0) {
+		producer_wait(p, -1, 0, -1);
+		if (p->cluster->is_woken)
+			return err_set(e, ERR_RETRY, "interrupted");
+	}
+	if (!p->is_failed)
+		return 0;
+	*e = p->err;
+	return -1;
+}
+
+int64_t
+producer_next_unacked(const struct producer *p)
+{
+	int64_t first = p->nput + 1;
+	for (int i = 0; i < p->ntopic; i++)
+		for (int32_t k = 0; k < p->topic[i]->npart; k++) {
+			const struct producer_part *part = &p->topic[i]->part[k];
+			const struct producer_batch *b = part->open;
+			if (!list_is_empty(&part->queue))
+				b = CONTAINER_OF(part->queue.next, struct producer_batch, link);
+			if (b && b->builder.count > 0)
+				first = MIN(first, b->first);
+		}
+	return first;
+}

@@ -1,0 +1,347 @@
+/* Produce requests: packing, sending, what comes back. */
+#include "client/producer_int.h"
+
+#include "sys/clock.h"
+
+#include "proto.h"
+
+#include <stdlib.h>
+
+enum {
+	PRODUCE_KEY = 0,
+	PARTS_MAX = 1000,    /* in one request */
+	MARK_SIZE = 16,
+	TOPIC_ID_VERSION = 13, /* from here topics go by id */
+	ANSWER_SLACK_MS = 5000, /* the broker's own time-out comes first */
+};
+
+/*
+ * The table-driven codec would copy each batch into the frame.  Instead a
+ * mark of a few bytes is encoded in its place, found again, and cut out: the
+ * frame is written as "bytes, batch, bytes, batch, ..., bytes".  A mark has
+ * bytes that no name in the message may have.
+ */
+struct producer_request {
+	struct call call;
+	struct producer *producer;
+	struct producer_request *next; /* idle */
+	struct producer_batch *batch[PARTS_MAX];
+	int nbatch;
+	struct buf head;               /* all but the batches */
+	struct iovec *iov;
+	int iov_cap;
+};
+
+static struct producer_request *
+request_new(struct producer *p)
+{
+	struct producer_request *r = p->idle;
+	if (r) {
+		p->idle = r->next;
+	} else {
+		r = NEW(struct producer_request);
+		call_init(&r->call);
+		r->producer = p;
+	}
+	r->nbatch = 0;
+	p->nrequest++;
+	return r;
+}
+
+static void
+request_recycle(struct producer_request *r)
+{
+	struct producer *p = r->producer;
+	r->next = p->idle;
+	p->idle = r;
+	p->nrequest--;
+}
+
+void
+producer_free_requests(struct producer *p)
+{
+	while (p->idle) {
+		struct producer_request *r = p->idle;
+		p->idle = r->next;
+		call_release(&r->call);
+		buf_release(&r->head);
+		mem_free(r->iov);
+		mem_free(r);
+	}
+}
+
+static void
+make_mark(uint8_t m[MARK_SIZE], int i)
+{
+	memset(m, 0xff, MARK_SIZE);
+	store_be32(m + 4, (uint32_t)i);
+}
+
+/* Fill the message: batches are grouped by topic already. */
+static void
+fill(struct producer_request *r, struct produce_request *q, struct arena *a)
+{
+	const struct producer *p = r->producer;
+	wire_defaults(wire_api_find(PRODUCE_KEY)->request, q);
+	q->transactional_id = STR_NULL;
+	q->acks = (int16_t)p->opts.acks;
+	q->timeout_ms = p->opts.request_timeout_ms;
+	q->topic_data.v = arena_alloc(a, (size_t)r->nbatch * sizeof *q->topic_data.v);
+	q->topic_data.n = 0;
+	const struct producer_topic *t = NULL;
+	for (int i = 0; i < r->nbatch; i++) {
+		const struct producer_part *part = r->batch[i]->part;
+		if (part->topic != t) {
+			t = part->topic;
+			int32_t k = q->topic_data.n++;
+			q->topic_data.v[k].name = str_of(t->meta->name);
+			q->topic_data.v[k].topic_id = t->meta->id;
+			q->topic_data.v[k].partition_data.v = arena_alloc(a, (size_t)(r->nbatch - i)
+				* sizeof *q->topic_data.v[k].partition_data.v);
+		}
+		int32_t k = q->topic_data.n - 1, n = q->topic_data.v[k].partition_data.n++;
+		uint8_t *mark = arena_alloc(a, MARK_SIZE);
+		make_mark(mark, i);
+		q->topic_data.v[k].partition_data.v[n].index = part->index;
+		q->topic_data.v[k].partition_data.v[n].records = (struct str){ mark, MARK_SIZE };
+	}
+}
+
+/* Cut the marks out of the encoded frame and lay the pieces out. */
+static size_t
+splice(struct producer_request *r, const struct buf *whole, bool is_flex)
+{
+	size_t nlen = is_flex ? 1 : 4, at = 0, extra = 0;
+	int n = 2 * r->nbatch + 1;
+	if (n > r->iov_cap) {
+		r->iov = mem_realloc(r->iov, (size_t)n * sizeof *r->iov);
+		r->iov_cap = n;
+	}
+	buf_reset(&r->head);
+	buf_reserve(&r->head, whole->n + (size_t)r->nbatch * VARINT32_MAX);
+	for (int i = 0; i < r->nbatch; i++) {
+		uint8_t mark[MARK_SIZE];
+		make_mark(mark, i);
+		uint8_t *m = memmem(whole->p + at, whole->n - at, mark, MARK_SIZE);
+		assert(m && m >= whole->p + nlen);
+		size_t start = r->head.n, upto = (size_t)(m - whole->p) - nlen;
+		struct str bytes = r->batch[i]->bytes;
+		buf_put(&r->head, whole->p + at, upto - at);
+		uint8_t len[VARINT32_MAX], *end = len + 4;
+		if (is_flex)
+			end = uvarint_put(len, (uint64_t)bytes.n + 1);
+		else
+			store_be32(len, (uint32_t)bytes.n);
+		buf_put(&r->head, len, (size_t)(end - len));
+		at = upto + nlen + MARK_SIZE;
+		r->iov[2 * i] = (struct iovec){ r->head.p + start, r->head.n - start };
+		r->iov[2 * i + 1] = (struct iovec){ (void *)(uintptr_t)bytes.p, (size_t)bytes.n };
+		extra += (size_t)bytes.n;
+	}
+	size_t start = r->head.n;
+	buf_put(&r->head, whole->p + at, whole->n - at);
+	r->iov[n - 1] = (struct iovec){ r->head.p + start, r->head.n - start };
+	return extra;
+}
+
+static struct producer_batch *
+find_batch(struct producer_request *r, struct str name, const struct uuid *id,
+	int32_t index, int16_t version)
+{
+	for (int i = 0; i < r->nbatch; i++) {
+		struct producer_batch *b = r->batch[i];
+		if (!b || b->part->index != index)
+			continue;
+		const struct cluster_topic *t = b->part->topic->meta;
+		if (version >= TOPIC_ID_VERSION ? uuid_eq(&t->id, id) : str_eq(str_of(t->name), name)) {
+			r->batch[i] = NULL;
+			return b;
+		}
+	}
+	return NULL;
+}
+
+static void
+take_answer(struct producer_request *r, const struct produce_response *in)
+{
+	for (int32_t i = 0; i < in->responses.n; i++)
+		for (int32_t k = 0; k < in->responses.v[i].partition_responses.n; k++) {
+			__typeof__(in->responses.v[i].partition_responses.v) one
+				= &in->responses.v[i].partition_responses.v[k];
+			struct producer_batch *b = find_batch(r, in->responses.v[i].name,
+				&in->responses.v[i].topic_id, one->index, r->call.version);
+			if (!b)
+				continue; /* not asked for */
+			if (!one->error_code) {
+				producer_acked(b);
+				continue;
+			}
+			struct err why;
+			cluster_peer_err(&why, one->error_code, one->error_message);
+			if (one->error_code == KERR_UNKNOWN_TOPIC_ID)
+				why.class = ERR_RETRY; /* made anew under the same name */
+			producer_refused(b, &why);
+		}
+}
+
+static void
+done(struct call *call, const struct reply *reply)
+{
+	struct producer_request *r = CONTAINER_OF(call, struct producer_request, call);
+	struct err why = *reply->err;
+	if (!call->expects_reply && why.class == ERR_NONE) {
+		for (int i = 0; i < r->nbatch; i++)
+			producer_acked(r->batch[i]);
+		request_recycle(r);
+		return;
+	}
+	if (reply->body) {
+		struct arena a = { .size_max = 1 << 20 };
+		struct produce_response in;
+		wire_defaults(call->api->response, &in);
+		if (call_decode(call, reply->body, reply->n, &a, &in, &why) == 0) {
+			take_answer(r, &in);
+			err_set(&why, ERR_CORRUPT, "the broker's answer leaves a partition out");
+		}
+		arena_release(&a);
+	} else if (why.class == ERR_CORRUPT) {
+		why.class = ERR_RETRY; /* another connection may do better */
+	}
+	for (int i = 0; i < r->nbatch; i++)
+		if (r->batch[i])
+			producer_refused(r->batch[i], &why);
+	request_recycle(r);
+}
+
+static struct producer_batch *
+first_unsent(struct producer_part *part)
+{
+	LIST_EACH(l, &part->queue) {
+		struct producer_batch *b = CONTAINER_OF(l, struct producer_batch, link);
+		if (!b->is_sent)
+			return b;
+	}
+	assert(!"a ready partition has something to send");
+	return NULL;
+}
+
+static int32_t
+leader_of(const struct producer_part *part)
+{
+	return part->topic->meta->part[part->index].leader;
+}
+
+static int
+by_topic(const void *a, const void *b)
+{
+	const struct producer_batch *const *x = a, *const *y = b;
+	const struct producer_part *p = (*x)->part, *q = (*y)->part;
+	if (p->topic != q->topic)
+		return p->topic < q->topic ? -1 : 1;
+	return (p->index > q->index) - (p->index < q->index);
+}
+
+/* Take one batch of each ready partition that this node leads, the given one
+ * first, as many as go in one request. */
+static void
+collect(struct producer_request *r, struct producer_part *first, int64_t now_ms)
+{
+	struct producer *p = r->producer;
+	size_t size = 0;
+	int32_t node = leader_of(first);
+	struct list again; /* those with more to send: behind the others */
+	list_init(&again);
+	for (struct list *l = &first->ready, *next; l != &p->ready; l = next) {
+		struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
+		next = l->next;
+		if (leader_of(part) != node || part->retry_at_ms > now_ms)
+			continue;
+		struct producer_batch *b = first_unsent(part);
+		if (r->nbatch > 0 && size + (size_t)b->bytes.n > p->opts.request_bytes)
+			continue;
+		size += (size_t)b->bytes.n;
+		r->batch[r->nbatch++] = b;
+		b->is_sent = true;
+		part->nsent++;
+		list_unlink(&part->ready);
+		if (part->nqueue > part->nsent)
+			list_append(&again, &part->ready);
+		if (r->nbatch == PARTS_MAX)
+			break;
+	}
+	list_splice(&p->ready, &again);
+	if (r->nbatch > 1)
+		qsort(r->batch, (size_t)r->nbatch, sizeof(void *), by_topic);
+}
+
+static void
+send_request(struct producer *p, struct conn *c, struct producer_part *first,
+	int version, int64_t now_ms)
+{
+	const struct wire_api *api = wire_api_find(PRODUCE_KEY);
+	struct producer_request *r = request_new(p);
+	struct arena a = ARENA_INIT;
+	struct buf whole = BUF_INIT;
+	struct produce_request q;
+	collect(r, first, now_ms);
+	fill(r, &q, &a);
+	bool is_flex = wire_api_is_flexible(api, (int16_t)version);
+	struct request_header h = { PRODUCE_KEY, (int16_t)version, conn_next_id(c),
+		str_of(c->client_id) };
+	size_t at = frame_begin_request(&whole, api, &h);
+	wire_encode(api->request, (int16_t)version, is_flex, &q, &whole);
+	size_t extra = splice(r, &whole, is_flex);
+	assert(at == 0);
+	frame_end(&r->head, 0, extra);
+	conn_send_iov(c, &r->call, api, version, r->iov, 2 * r->nbatch + 1,
+		p->opts.request_timeout_ms + ANSWER_SLACK_MS, done);
+	r->call.expects_reply = p->opts.acks != 0;
+	conn_flush(c);
+	buf_release(&whole);
+	arena_release(&a);
+}
+
+/* Try the partition.  True when a request went out. */
+static bool
+send_part(struct producer *p, struct producer_part *part, int64_t now_ms)
+{
+	struct err e;
+	int32_t leader = leader_of(part);
+	if (leader < 0) {
+		err_set(&e, ERR_RETRY, "partition %d of '%s' has no leader", part->index,
+			part->topic->meta->name);
+		producer_refused(first_unsent(part), &e);
+		return false;
+	}
+	struct conn *c = cluster_conn(p->cluster, leader, &e);
+	if (!c) {
+		producer_refused(first_unsent(part), &e);
+		return false;
+	}
+	if (c->nwaiting >= p->opts.in_flight)
+		return false;
+	int upto = uuid_is_zero(&part->topic->meta->id) ? TOPIC_ID_VERSION - 1 : INT16_MAX;
+	int version = conn_version(c, wire_api_find(PRODUCE_KEY), upto, &e);
+	if (version < 0) {
+		producer_refused(first_unsent(part), &e);
+		return false;
+	}
+	send_request(p, c, part, version, now_ms);
+	return true;
+}
+
+void
+producer_send(struct producer *p, int64_t now_ms)
+{
+	for (bool is_sent = true; is_sent && !p->is_failed;) {
+		is_sent = false;
+		LIST_EACH(l, &p->ready) {
+			struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
+			if (part->retry_at_ms > now_ms)
+				continue;
+			is_sent = send_part(p, part, now_ms);
+			if (is_sent)
+				break; /* the list has changed */
+		}
+	}
+}
