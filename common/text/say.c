@@ -1,0 +1,149 @@
+#include "text/say.h"
+
+#include "base/utf8.h"
+#include "sys/clock.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE_MAX_ = 2048 };
+
+static const char *name = "kq";
+static atomic_int level_max = LOG_INFO;
+
+void
+say_init(const char *argv0)
+{
+	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+	name = slash ? slash + 1 : argv0 ? argv0 : name;
+}
+
+const char *
+say_name(void)
+{
+	return name;
+}
+
+/* Copy text to to (n bytes), escaping control characters, backslashes and
+ * what is not UTF-8.  Returns the bytes written, without a NUL. */
+static size_t
+escape(char *to, size_t n, const char *text)
+{
+	bool is_utf8 = utf8_is_valid(str_of(text));
+	size_t at = 0;
+	for (const uint8_t *p = (const uint8_t *)text; *p && at + 5 < n; p++) {
+		bool is_plain = *p >= 0x20 && *p != 0x7f && *p != '\\' && (*p < 0x80 || is_utf8);
+		/* C1 controls are two bytes in UTF-8: c2 80 .. c2 9f. */
+		if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			is_plain = false;
+		if (is_plain)
+			to[at++] = (char)*p;
+		else if (*p == '\n')
+			at += (size_t)snprintf(to + at, n - at, "\\n");
+		else if (*p == '\\')
+			at += (size_t)snprintf(to + at, n - at, "\\\\");
+		else
+			at += (size_t)snprintf(to + at, n - at, "\\x%02x", *p);
+	}
+	return at;
+}
+
+static void
+write_line(const char *line, size_t n)
+{
+	while (n > 0) {
+		ssize_t k = write(STDERR_FILENO, line, n);
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return; /* nobody to tell */
+		line += k;
+		n -= (size_t)k;
+	}
+}
+
+static void
+put_line(const char *head, const char *fmt, va_list ap)
+{
+	char text[LINE_MAX_ / 2], line[LINE_MAX_];
+	int n = snprintf(line, sizeof line / 4, "%s", head);
+	size_t at = (size_t)MIN(n, (int)sizeof line / 4 - 1);
+	vsnprintf(text, sizeof text, fmt, ap);
+	at += escape(line + at, sizeof line - at - 1, text);
+	line[at++] = '\n';
+	write_line(line, at);
+}
+
+void
+say_error(const char *fmt, ...)
+{
+	char head[128];
+	snprintf(head, sizeof head, "%s: ", name);
+	va_list ap;
+	va_start(ap, fmt);
+	put_line(head, fmt, ap);
+	va_end(ap);
+}
+
+int
+say_err(const struct err *e, bool is_retriable)
+{
+	say_error("%s", e->msg);
+	if (e->class == ERR_USAGE)
+		return EXIT_USAGE;
+	if (e->class == ERR_RETRY || (e->class == ERR_PEER && is_retriable))
+		return EXIT_RETRY;
+	return EXIT_FAILED;
+}
+
+int
+say_flush_stdout(void)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_DONE;
+	if (errno != EPIPE)
+		say_error("cannot write to stdout: %s", strerror(errno ? errno : EIO));
+	return EXIT_FAILED;
+}
+
+static const char *const level_word[] = { "error", "warn", "info", "debug" };
+
+void
+log_set_level(enum log_level level)
+{
+	atomic_store(&level_max, (int)level);
+}
+
+bool
+log_parse_level(const char *word, enum log_level *level)
+{
+	for (size_t i = 0; i < ARRAY_LEN(level_word); i++)
+		if (strcmp(word, level_word[i]) == 0) {
+			*level = (enum log_level)i;
+			return true;
+		}
+	return false;
+}
+
+void
+log_line(enum log_level level, const char *fmt, ...)
+{
+	if ((int)level > atomic_load_explicit(&level_max, memory_order_relaxed))
+		return;
+	int64_t now_ms = clock_ms();
+	time_t s = (time_t)(now_ms / 1000);
+	struct tm tm;
+	gmtime_r(&s, &tm);
+	char stamp[40], head[80];
+	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(head, sizeof head, "%s.%03dZ %s ", stamp, (int)(now_ms % 1000), level_word[level]);
+	va_list ap;
+	va_start(ap, fmt);
+	put_line(head, fmt, ap);
+	va_end(ap);
+}

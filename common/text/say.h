@@ -1,0 +1,47 @@
+/*
+ * Talking to people: errors on stderr, exit codes, the broker's log lines.
+ *
+ * Uses: base, sys.  Any thread, after say_init.
+ */
+#ifndef KQ_TEXT_SAY_H
+#define KQ_TEXT_SAY_H
+
+#include "base/base.h"
+#include "base/err.h"
+
+/* Every kq program ends with one of these. */
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_RETRY = 75, /* failed, but may work later (EX_TEMPFAIL) */
+};
+
+/* The program's name, for what is said; argv[0] will do. */
+void say_init(const char *argv0);
+const char *say_name(void);
+
+/* One line to stderr: "kq-topic: ...".  Control characters are escaped. */
+void say_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Say the error; returns the exit code that its class calls for.  With
+ * is_retriable an ERR_PEER is worth another try, too. */
+int say_err(const struct err *e, bool is_retriable);
+
+/* Flush stdout.  0; or EXIT_FAILED after saying why it could not be written
+ * (EPIPE is not said: nobody reads any more). */
+int say_flush_stdout(void);
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* Lines above the level are not written.  The default is LOG_INFO. */
+void log_set_level(enum log_level level);
+bool log_parse_level(const char *word, enum log_level *level);
+
+/* One event, one line, one write(2) to stderr:
+ *   2026-11-24T10:00:00.123Z warn 10.0.0.7:4711: closed: ...
+ * Whatever could end or forge a line is escaped. */
+void log_line(enum log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

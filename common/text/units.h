@@ -1,0 +1,37 @@
+/*
+ * Quantities as people write them: sizes, durations, moments.
+ *
+ * Uses: base, sys (the clock, for relative times).  Any thread.
+ */
+#ifndef KQ_TEXT_UNITS_H
+#define KQ_TEXT_UNITS_H
+
+#include "base/base.h"
+#include "base/err.h"
+
+/* A whole number between the limits, decimal, with an optional sign.
+ * Returns 0, or -1 (ERR_USAGE, the text quoted). */
+int units_parse_int(const char *text, int64_t min, int64_t max, int64_t *v,
+	struct err *e);
+
+/* Bytes: "100", "64k", "64KiB", "1M", "2G" (powers of 1024). */
+int units_parse_size(const char *text, int64_t *bytes, struct err *e);
+
+/* Milliseconds: "250" (ms), "250ms", "5s", "2m", "1h", "7d". */
+int units_parse_duration(const char *text, int64_t *ms, struct err *e);
+
+/* A moment in ms since 1970: that number itself, "2026-11-24",
+ * "2026-11-24T10:00[:00[.123]][Z|+01:00]" (local time without a zone), or
+ * "-1h" before now_ms.  A leading '@' is skipped. */
+int units_parse_time(const char *text, int64_t now_ms, int64_t *ms, struct err *e);
+
+enum { UNITS_TEXT_SIZE = 40 };
+
+/* "1.2 GB" (powers of 1000), "12.3 M": NUL-terminated in z, returned. */
+char *units_format_size(int64_t bytes, char z[UNITS_TEXT_SIZE]);
+char *units_format_count(double n, char z[UNITS_TEXT_SIZE]);
+
+/* "2026-11-24T10:00:00.123Z". */
+char *units_format_time(int64_t ms, char z[UNITS_TEXT_SIZE]);
+
+#endif
