@@ -1,0 +1,230 @@
+#include "record/builder.h"
+
+#include "record/crc32c.h"
+#include "tap.h"
+
+#include <stdio.h>
+
+enum { PLAIN_MAX = 64 << 20 };
+
+static uint64_t
+next_random(uint64_t *seed)
+{
+	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
+	return *seed >> 33;
+}
+
+/* What went in, to compare with what comes out. */
+struct want {
+	int64_t timestamp_ms;
+	struct str key, value, headers;
+	int32_t nheader;
+};
+
+static uint8_t pool[200000];
+
+/* Null, empty, mostly short, now and then long. */
+static struct str
+random_bytes(uint64_t *seed)
+{
+	static const int32_t n_max[] = { 1, 10, 62, 66, 200, 9000, 70000 };
+	uint64_t kind = next_random(seed) % 40;
+	if (kind < 5)
+		return kind ? STR("") : STR_NULL;
+	int32_t n_max_here = n_max[kind < 36 ? kind % 5 : kind % 2 + 5];
+	int32_t n = (int32_t)(next_random(seed) % (uint64_t)n_max_here) + 1;
+	return (struct str){ pool + next_random(seed) % (sizeof pool - 70001), n };
+}
+
+static int64_t
+random_timestamp(uint64_t *seed, int64_t last)
+{
+	switch (next_random(seed) % 20) {
+	case 0: return last - (int64_t)(next_random(seed) % 100000);
+	case 1: return last + (int64_t)next_random(seed) * 1000;
+	case 2: return -1;
+	case 3: return next_random(seed) % 2 ? INT64_MAX : INT64_MIN;
+	case 4: return 0;
+	default: return 1700000000000 + (int64_t)(next_random(seed) % 200);
+	}
+}
+
+static void
+random_record(uint64_t *seed, struct want *w, struct arena *a, int64_t last)
+{
+	struct buf headers = BUF_INIT;
+	w->timestamp_ms = random_timestamp(seed, last > 0 && last < 1ll << 60 ?
+		last : 1700000000000);
+	w->key = random_bytes(seed);
+	w->value = random_bytes(seed);
+	w->nheader = next_random(seed) % 3 ? 0 : (int32_t)(next_random(seed) % 70);
+	for (int32_t i = 0; i < w->nheader; i++) {
+		struct str name = random_bytes(seed);
+		if (name.n < 0 || name.n > 1000)
+			name = STR("name");
+		struct str value = random_bytes(seed);
+		if (value.n > 1000)
+			value = STR_NULL;
+		builder_put_header(&headers, name, value);
+	}
+	w->headers = w->nheader ? arena_str(a, buf_str(&headers)) : STR_NULL;
+	buf_release(&headers);
+}
+
+static void
+check_batch(struct str s, const struct want *want, int32_t n, int64_t base)
+{
+	struct record_iter it = RECORD_ITER_INIT;
+	struct record r;
+	struct batch b;
+	struct err e;
+	int64_t timestamp_max = INT64_MIN;
+	check(batch_parse(&b, s.p));
+	check_int(b.size, s.n);
+	check_int(b.count, n);
+	check(batch_crc_is_good(&b, s.p));
+	check_int(record_iter_begin(&it, s.p, PLAIN_MAX, &e), 0);
+	for (int32_t i = 0; i < n; i++) {
+		check_int(record_iter_next(&it, &r, &e), 1);
+		check_int(r.offset, base + i);
+		check_int(r.timestamp_ms, want[i].timestamp_ms);
+		check(str_eq(r.key, want[i].key));
+		check(str_eq(r.value, want[i].value));
+		check_int(r.nheader, want[i].nheader);
+		check(r.nheader == 0 || str_eq(r.headers, want[i].headers));
+		timestamp_max = MAX(timestamp_max, r.timestamp_ms);
+	}
+	check_int(record_iter_next(&it, &r, &e), 0);
+	check_int(b.max_timestamp, timestamp_max);
+	check_int(b.base_timestamp, want[0].timestamp_ms);
+	record_iter_release(&it);
+}
+
+void test_builder__random_batches_come_back_in_every_codec(void);
+void
+test_builder__random_batches_come_back_in_every_codec(void)
+{
+	enum { NROUND = 60, NRECORD_MAX = 300 };
+	struct builder b = BUILDER_INIT;
+	struct buf packed = BUF_INIT;
+	struct arena a = ARENA_INIT;
+	static struct want want[NRECORD_MAX];
+	uint64_t seed = 20240229;
+	for (size_t i = 0; i < sizeof pool; i++)
+		pool[i] = (uint8_t)(next_random(&seed) % (i % 1000 < 500 ? 256 : 4));
+	for (int round = 0; round < NROUND; round++) {
+		uint64_t first_seed = seed;
+		int32_t n = 1 + (int32_t)(next_random(&seed) % NRECORD_MAX);
+		builder_reset(&b);
+		arena_reset(&a);
+		for (int32_t i = 0; i < n; i++) {
+			struct want *w = &want[i];
+			random_record(&seed, w, &a, i ? want[i - 1].timestamp_ms : 0);
+			size_t before = builder_size(&b);
+			size_t size = builder_record_size(&b, w->timestamp_ms,
+				w->key, w->value, w->headers, w->nheader);
+			builder_append(&b, w->timestamp_ms, w->key, w->value,
+				w->headers, w->nheader);
+			check_int(builder_size(&b), before + size);
+		}
+		enum codec c = (enum codec)(round % CODEC_N);
+		printf("# seed %llu, %d records, %s\n",
+			(unsigned long long)first_seed, n, codec_name(c));
+		struct str s = builder_finish(&b, c, &BUILDER_NO_PRODUCER, &packed);
+		batch_set_offset((uint8_t *)s.p, 1000000007, 3);
+		check_batch(s, want, n, 1000000007);
+	}
+	builder_release(&b);
+	buf_release(&packed);
+	arena_release(&a);
+}
+
+void test_builder__an_empty_one_has_only_the_header(void);
+void
+test_builder__an_empty_one_has_only_the_header(void)
+{
+	struct builder b = BUILDER_INIT;
+	builder_reset(&b);
+	check_int(builder_size(&b), BATCH_HEADER_SIZE);
+	builder_append(&b, 5, STR_NULL, STR("x"), STR_NULL, 0);
+	check_int(builder_size(&b), BATCH_HEADER_SIZE + 8);
+	builder_reset(&b);
+	check_int(builder_size(&b), BATCH_HEADER_SIZE);
+	check_int(b.count, 0);
+	builder_release(&b);
+}
+
+void test_builder__the_producer_is_in_the_header(void);
+void
+test_builder__the_producer_is_in_the_header(void)
+{
+	struct builder b = BUILDER_INIT;
+	struct batch h;
+	struct builder_producer producer = { 1ll << 40, 12, INT32_MAX, true };
+	builder_append(&b, 5, STR_NULL, STR("x"), STR_NULL, 0);
+	builder_append(&b, 3, STR_NULL, STR("y"), STR_NULL, 0);
+	struct str s = builder_finish(&b, CODEC_NONE, &producer, NULL);
+	check(batch_parse(&h, s.p));
+	check_int(h.producer_id, 1ll << 40);
+	check_int(h.producer_epoch, 12);
+	check_int(h.base_sequence, INT32_MAX);
+	check_int(h.attributes, BATCH_TRANSACTIONAL);
+	check_int(h.base_offset, 0);
+	check_int(h.leader_epoch, -1);
+	check_int(h.last_offset_delta, 1);
+	check_int(h.base_timestamp, 5);
+	check_int(h.max_timestamp, 5);
+	s = builder_finish(&b, CODEC_NONE, &BUILDER_NO_PRODUCER, NULL);
+	check(batch_parse(&h, s.p));
+	check_int(h.producer_id, -1);
+	check_int(h.producer_epoch, -1);
+	check_int(h.base_sequence, -1);
+	check_int(h.attributes, 0);
+	builder_release(&b);
+}
+
+void test_builder__what_does_not_get_smaller_stays_plain(void);
+void
+test_builder__what_does_not_get_smaller_stays_plain(void)
+{
+	struct builder b = BUILDER_INIT;
+	struct buf packed = BUF_INIT;
+	struct batch h;
+	for (int c = 0; c < CODEC_N; c++) {
+		builder_reset(&b);
+		builder_append(&b, 5, STR_NULL, STR("x"), STR_NULL, 0);
+		struct str s = builder_finish(&b, (enum codec)c,
+			&BUILDER_NO_PRODUCER, &packed);
+		check(batch_parse(&h, s.p) && batch_crc_is_good(&h, s.p));
+		check_int(h.attributes, CODEC_NONE);
+		check(s.p == b.buf.p);
+		for (int i = 0; i < 100; i++)
+			builder_append(&b, 5, STR_NULL, STR("x"), STR_NULL, 0);
+		s = builder_finish(&b, (enum codec)c, &BUILDER_NO_PRODUCER,
+			&packed);
+		check(batch_parse(&h, s.p) && batch_crc_is_good(&h, s.p));
+		check_int(h.attributes, c);
+		check_int(h.count, 101);
+	}
+	builder_release(&b);
+	buf_release(&packed);
+}
+
+void test_builder__memory_is_kept_between_batches(void);
+void
+test_builder__memory_is_kept_between_batches(void)
+{
+	struct builder b = BUILDER_INIT;
+	static uint8_t value[1000];
+	const uint8_t *p = NULL;
+	for (int round = 0; round < 3; round++) {
+		builder_reset(&b);
+		for (int i = 0; i < 1000; i++)
+			builder_append(&b, i, STR_NULL,
+				(struct str){ value, sizeof value }, STR_NULL, 0);
+		check(round == 0 || b.buf.p == p);
+		p = b.buf.p;
+	}
+	builder_release(&b);
+	check(b.buf.p == NULL);
+}
