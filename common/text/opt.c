@@ -1,0 +1,394 @@
+#include "text/opt.h"
+
+#include "base/mem.h"
+#include "text/say.h"
+#include "text/units.h"
+
+#include <stdio.h>
+
+enum { WORDS_MAX = 200, WORD_SIZE_MAX = 63 };
+
+/* --- suggestions --- */
+
+/* Edits that turn a into b: insert, remove, replace, swap neighbours. */
+static int
+distance(const char *a, const char *b)
+{
+	int row[3][WORD_SIZE_MAX + 2];
+	int na = (int)strlen(a), nb = (int)strlen(b);
+	if (na > WORD_SIZE_MAX || nb > WORD_SIZE_MAX)
+		return WORD_SIZE_MAX;
+	for (int j = 0; j <= nb; j++)
+		row[0][j] = j;
+	for (int i = 1; i <= na; i++) {
+		int *now = row[i % 3], *last = row[(i + 2) % 3], *before = row[(i + 1) % 3];
+		now[0] = i;
+		for (int j = 1; j <= nb; j++) {
+			int best = last[j - 1] + (a[i - 1] != b[j - 1]);
+			best = MIN(best, MIN(last[j], now[j - 1]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				best = MIN(best, before[j - 2] + 1);
+			now[j] = best;
+		}
+	}
+	return row[na % 3][nb];
+}
+
+const char *
+opt_suggest(const char *text, const char *const *words)
+{
+	const char *found = NULL;
+	int best = (int)strlen(text) / 3 + 1; /* further off is no slip */
+	for (; *words; words++) {
+		int d = distance(text, *words);
+		if (d <= best) {
+			best = d - 1;
+			found = *words;
+		}
+	}
+	return found;
+}
+
+static int
+refuse_word(const char *what, const char *text, const char *const *words, const char *prefix,
+	struct err *e)
+{
+	const char *near = opt_suggest(text, words);
+	if (near)
+		return err_set(e, ERR_USAGE, "%s '%s%s' is not known; did you mean '%s%s'?", what,
+			prefix, text, prefix, near);
+	return err_set(e, ERR_USAGE, "%s '%s%s' is not known; see %s --help", what, prefix, text,
+		say_name());
+}
+
+/* --- finding --- */
+
+/* The tables to look in: the verb's, the command's. */
+struct tables {
+	const struct opt *v[2];
+};
+
+static struct tables
+tables_of(const struct opt_command *c, const struct opt_verb *verb)
+{
+	static const struct opt none[] = { OPT_END };
+	return (struct tables){ { verb && verb->opts ? verb->opts : none,
+		c->opts ? c->opts : none } };
+}
+
+#define EACH_OPT(o, t) \
+	for (int o##_i = 0; o##_i < 2; o##_i++) \
+		for (const struct opt *o = (t)->v[o##_i]; o->kind != OPT_KIND_END; o++)
+
+static const struct opt *
+find_letter(const struct tables *t, char letter)
+{
+	EACH_OPT(o, t)
+		if (letter && o->letter == letter)
+			return o;
+	return NULL;
+}
+
+static const struct opt *
+find_name(const struct tables *t, const char *name, size_t n)
+{
+	EACH_OPT(o, t)
+		if (o->name && strlen(o->name) == n && memcmp(o->name, name, n) == 0)
+			return o;
+	return NULL;
+}
+
+static const struct opt_verb *
+find_verb(const struct opt_verb *v, const char *name)
+{
+	for (; v->name; v++)
+		if (strcmp(v->name, name) == 0)
+			return v;
+	return NULL;
+}
+
+/* --- values --- */
+
+static int
+take_choice(const struct opt *o, const char *value, struct err *e)
+{
+	size_t n = strlen(value);
+	for (const char *p = o->choices; *p;) {
+		size_t k = strcspn(p, "|");
+		if (k == n && memcmp(p, value, n) == 0) {
+			*(const char **)o->to = value;
+			return 0;
+		}
+		p += k + (p[k] == '|');
+	}
+	return err_set(e, ERR_USAGE, "'%s' is none of %s", value, o->choices);
+}
+
+static int
+take_value(const struct opt *o, const char *value, struct err *e)
+{
+	switch (o->kind) {
+	case OPT_FLAG:
+		*(bool *)o->to = true;
+		return 0;
+	case OPT_STRING:
+		if (o->choices)
+			return take_choice(o, value, e);
+		*(const char **)o->to = value;
+		return 0;
+	case OPT_INT: {
+		bool any = !o->min && !o->max;
+		return units_parse_int(value, any ? INT64_MIN : o->min, any ? INT64_MAX : o->max,
+			o->to, e);
+	}
+	case OPT_SIZE: return units_parse_size(value, o->to, e);
+	case OPT_DURATION: return units_parse_duration(value, o->to, e);
+	case OPT_CALL: return o->call(o->to, value, e);
+	case OPT_KIND_END: break;
+	}
+	assert(!"an option of no kind");
+	return -1;
+}
+
+static int
+apply(const struct opt *o, const char *shown, const char *value, struct err *e)
+{
+	if (take_value(o, value, e) == 0)
+		return 0;
+	return err_wrap(e, "option '%s'", shown);
+}
+
+/* --- parsing --- */
+
+struct parser {
+	const struct opt_command *c;
+	struct tables tables;
+	int argc, at;
+	char **argv;
+	struct opt_result *r;
+	bool is_over; /* behind "--" */
+};
+
+static int
+take_long(struct parser *p, char *arg, struct err *e)
+{
+	char *name = arg + 2, *equals = strchr(name, '=');
+	size_t n = equals ? (size_t)(equals - name) : strlen(name);
+	const struct opt *o = find_name(&p->tables, name, n);
+	if (!o) {
+		const char *words[WORDS_MAX];
+		int k = 0;
+		EACH_OPT(it, &p->tables)
+			if (it->name && k < WORDS_MAX - 3)
+				words[k++] = it->name;
+		words[k++] = "help";
+		words[k++] = "version";
+		words[k] = NULL;
+		name[n] = 0;
+		return refuse_word("option", name, words, "--", e);
+	}
+	char shown[WORD_SIZE_MAX + 3];
+	snprintf(shown, sizeof shown, "--%s", o->name);
+	if (o->kind == OPT_FLAG && equals)
+		return err_set(e, ERR_USAGE, "option '%s' takes no value", shown);
+	if (o->kind == OPT_FLAG)
+		return apply(o, shown, NULL, e);
+	if (equals)
+		return apply(o, shown, equals + 1, e);
+	if (p->at == p->argc)
+		return err_set(e, ERR_USAGE, "option '%s' needs a value: %s", shown, o->arg);
+	return apply(o, shown, p->argv[p->at++], e);
+}
+
+static int
+take_short(struct parser *p, char *arg, struct err *e)
+{
+	for (char *letter = arg + 1; *letter; letter++) {
+		const struct opt *o = find_letter(&p->tables, *letter);
+		char shown[3] = { '-', *letter, 0 };
+		if (!o)
+			return err_set(e, ERR_USAGE, "option '-%c' is not known; see %s --help", *letter,
+				say_name());
+		if (o->kind == OPT_FLAG) {
+			if (apply(o, shown, NULL, e) < 0)
+				return -1;
+			continue;
+		}
+		if (letter[1])
+			return apply(o, shown, letter + 1, e);
+		if (p->at == p->argc)
+			return err_set(e, ERR_USAGE, "option '%s' needs a value: %s", shown, o->arg);
+		return apply(o, shown, p->argv[p->at++], e);
+	}
+	return 0;
+}
+
+static int
+take_operand(struct parser *p, char *arg, struct err *e)
+{
+	if (!p->c->verbs || p->r->verb) {
+		p->r->argv[p->r->argc++] = arg;
+		return 0;
+	}
+	p->r->verb = find_verb(p->c->verbs, arg);
+	p->tables = tables_of(p->c, p->r->verb);
+	if (p->r->verb)
+		return 0;
+	const char *words[WORDS_MAX];
+	int n = 0;
+	for (const struct opt_verb *v = p->c->verbs; v->name && n < WORDS_MAX - 1; v++)
+		words[n++] = v->name;
+	words[n] = NULL;
+	return refuse_word("verb", arg, words, "", e);
+}
+
+/* --- help --- */
+
+static void
+print_opts(const struct opt *o)
+{
+	for (; o && o->kind != OPT_KIND_END; o++) {
+		char left[80];
+		int n = o->letter ? snprintf(left, sizeof left, "  -%c%s", o->letter, o->name ? ", " : "")
+			: snprintf(left, sizeof left, "      ");
+		if (o->name)
+			n += snprintf(left + n, sizeof left - (size_t)n, "--%s", o->name);
+		if (o->arg)
+			snprintf(left + n, sizeof left - (size_t)n, " %s", o->arg);
+		printf("%-30s %s%s%s%s\n", left, strlen(left) > 30 ? "\n                               " : "",
+			o->phrase, o->choices ? ": " : "", o->choices ? o->choices : "");
+	}
+}
+
+static void
+print_help(const struct opt_command *c, const struct opt_verb *verb)
+{
+	if (verb)
+		printf("%s %s: %s\n\nUsage: %s %s [OPTION]... %s\n", say_name(), verb->name,
+			verb->phrase, say_name(), verb->name, verb->operands);
+	else
+		printf("%s: %s\n\n%s\nUsage: %s [OPTION]... %s\n", say_name(), c->phrase,
+			c->examples, say_name(), c->operands);
+	if (!verb && c->verbs) {
+		printf("\nVerbs:\n");
+		for (const struct opt_verb *v = c->verbs; v->name; v++)
+			printf("  %-10s %-20s %s\n", v->name, v->operands, v->phrase);
+	}
+	printf("\nOptions:\n");
+	if (verb)
+		print_opts(verb->opts);
+	print_opts(c->opts);
+	printf("      --help                   show this%s\n      --version                show the version\n",
+		!verb && c->verbs ? "; VERB --help shows a verb's own options" : "");
+	if (!verb && c->notes)
+		printf("\n%s", c->notes);
+}
+
+static void
+print_words(const char *verb, const struct opt *o)
+{
+	for (; o && o->kind != OPT_KIND_END; o++) {
+		if (o->name)
+			printf("%s\t--%s\t%s\t%s\t%s\n", verb, o->name, o->arg ? o->arg : "",
+				o->choices ? o->choices : "", o->phrase);
+		if (o->letter)
+			printf("%s\t-%c\t%s\t%s\t%s\n", verb, o->letter, o->arg ? o->arg : "",
+				o->choices ? o->choices : "", o->phrase);
+	}
+}
+
+/* For completion: VERB or "", word, argument, choices, phrase; tabs between. */
+static void
+print_all_words(const struct opt_command *c)
+{
+	for (const struct opt_verb *v = c->verbs; v && v->name; v++)
+		printf("\t%s\t%s\t\t%s\n", v->name, v->operands, v->phrase);
+	print_words("", c->opts);
+	for (const struct opt_verb *v = c->verbs; v && v->name; v++)
+		print_words(v->name, v->opts);
+	printf("\t--help\t\t\tshow help\n\t--version\t\t\tshow the version\n");
+}
+
+static void
+print_mdoc_opts(const struct opt *o)
+{
+	printf(".Bl -tag -width Ds\n");
+	for (; o && o->kind != OPT_KIND_END; o++) {
+		printf(".It");
+		if (o->letter)
+			printf(" Fl %c%s", o->letter, o->name ? " ," : "");
+		if (o->name)
+			printf(" Fl Fl %s", o->name);
+		if (o->arg)
+			printf(" Ar %s", o->arg);
+		printf("\n%c%s%s%s.\n", o->phrase[0] - (o->phrase[0] >= 'a' && o->phrase[0] <= 'z' ? 32 : 0),
+			o->phrase + 1, o->choices ? ": " : "", o->choices ? o->choices : "");
+	}
+	printf(".El\n");
+}
+
+static void
+print_mdoc(const struct opt_command *c)
+{
+	for (const struct opt_verb *v = c->verbs; v && v->name; v++) {
+		printf(".Ss %s %s\n%c%s.\n", v->name, v->operands, v->phrase[0] - 32, v->phrase + 1);
+		if (v->opts)
+			print_mdoc_opts(v->opts);
+	}
+	if (c->verbs)
+		printf(".Ss Options of every verb\n");
+	print_mdoc_opts(c->opts);
+}
+
+/* --help and --version, wherever they stand before "--".  1: printed. */
+static int
+print_asked(const struct opt_command *c, int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		const struct opt_verb *verb = c->verbs && i > 1 ? find_verb(c->verbs, argv[1]) : NULL;
+		if (strcmp(argv[i], "--help") == 0)
+			print_help(c, verb);
+		else if (strcmp(argv[i], "--help=words") == 0)
+			print_all_words(c);
+		else if (strcmp(argv[i], "--help=mdoc") == 0)
+			print_mdoc(c);
+		else if (strcmp(argv[i], "--version") == 0)
+			printf("%s %s%s%s\n", say_name(), KQ_VERSION, c->version ? "\n" : "",
+				c->version ? c->version : "");
+		else
+			continue;
+		return 1;
+	}
+	return 0;
+}
+
+int
+opt_parse(const struct opt_command *c, int argc, char **argv, struct opt_result *r,
+	struct err *e)
+{
+	struct parser p = { .c = c, .tables = tables_of(c, NULL), .argc = argc, .at = 1,
+		.argv = argv, .r = r };
+	*r = (struct opt_result){ .argv = argv };
+	if (print_asked(c, argc, argv))
+		return 1;
+	while (p.at < argc) {
+		char *arg = argv[p.at++];
+		int bad;
+		if (!p.is_over && strcmp(arg, "--") == 0) {
+			p.is_over = true;
+			continue;
+		}
+		if (!p.is_over && arg[0] == '-' && arg[1] == '-')
+			bad = take_long(&p, arg, e);
+		else if (!p.is_over && arg[0] == '-' && arg[1])
+			bad = take_short(&p, arg, e);
+		else
+			bad = take_operand(&p, arg, e);
+		if (bad)
+			return -1;
+	}
+	argv[r->argc] = NULL;
+	if (c->verbs && !r->verb)
+		return err_set(e, ERR_USAGE, "which verb? see %s --help", say_name());
+	return 0;
+}

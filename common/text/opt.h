@@ -1,0 +1,84 @@
+/*
+ * Command lines.  One table a command tells its options; from it come the
+ * parser, --help, the words for completion and the manual's OPTIONS section.
+ *
+ *   static bool is_json;
+ *   static int64_t npartition = 1;
+ *   static const struct opt opts[] = {
+ *   	{ 'p', "partitions", OPT_INT, &npartition, "N", "partitions to make", .min = 1, .max = 100000 },
+ *   	{ 0, "json", OPT_FLAG, &is_json, NULL, "one JSON object a line" },
+ *   	OPT_END
+ *   };
+ *
+ * Options and operands may be mixed; "--" ends the options.  A value follows
+ * its option, or stands behind '=' (long) or at once (-p4).  Every program
+ * has --help (and its forms =words and =mdoc) and --version besides.
+ *
+ * Uses: base, units, say.  One thread.
+ */
+#ifndef KQ_TEXT_OPT_H
+#define KQ_TEXT_OPT_H
+
+#include "base/base.h"
+#include "base/err.h"
+
+enum opt_kind {
+	OPT_KIND_END,
+	OPT_FLAG,     /* bool *: set */
+	OPT_STRING,   /* const char **; with choices, one of those */
+	OPT_INT,      /* int64_t *, from min to max (both 0: any) */
+	OPT_SIZE,     /* int64_t *, bytes */
+	OPT_DURATION, /* int64_t *, ms */
+	OPT_CALL,     /* call it, each time the option comes */
+};
+
+/* Take one value.  Returns 0, or -1 with ERR_USAGE. */
+typedef int opt_fn(void *to, const char *value, struct err *e);
+
+struct opt {
+	char letter;         /* 0: none */
+	const char *name;    /* long name; NULL: none */
+	enum opt_kind kind;
+	void *to;
+	const char *arg;     /* what its value is called; NULL for a flag */
+	const char *phrase;
+	const char *choices; /* "none|gzip|lz4"; or NULL */
+	int64_t min, max;
+	opt_fn *call;
+};
+#define OPT_END { .kind = OPT_KIND_END }
+
+struct opt_verb {
+	const char *name;     /* NULL ends the table */
+	const char *operands; /* "NAME..." */
+	const char *phrase;
+	const struct opt *opts; /* or NULL */
+	int (*run)(int argc, char **argv); /* the operands; returns the exit code */
+};
+
+struct opt_command {
+	const char *operands;   /* "TOPIC [FILE...]", or "VERB ..." */
+	const char *phrase;     /* what the program does */
+	const char *examples;   /* lines of help, first */
+	const char *notes;      /* lines of help, last; or NULL */
+	const struct opt *opts; /* those of every verb, when there are verbs */
+	const struct opt_verb *verbs; /* or NULL */
+	const char *version;    /* what is built in, for --version; or NULL */
+};
+
+struct opt_result {
+	int argc;             /* operands, without the verb */
+	char **argv;          /* moved to the front of the argv given */
+	const struct opt_verb *verb; /* NULL when the command has none */
+};
+
+/* Parse argv (argv[0] is the program).  0: go on; 1: help or the version was
+ * asked for and printed, end with EXIT_DONE; -1: *e says what is wrong. */
+int opt_parse(const struct opt_command *c, int argc, char **argv,
+	struct opt_result *r, struct err *e);
+
+/* The word of the list (up to a NULL) that text was probably meant to be, or
+ * NULL. */
+const char *opt_suggest(const char *text, const char *const *words);
+
+#endif
