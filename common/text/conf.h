@@ -1,0 +1,43 @@
+/*
+ * A YAML file as a flat list of keys and values: nested maps are joined with
+ * dots, sequences with commas.
+ *
+ *   num.partitions: 4            num.partitions = 4
+ *   log: { retention.ms: -1 }    log.retention.ms = -1
+ *   listeners:                   listeners = unix:/run/kq.sock,:9092
+ *     - unix:/run/kq.sock
+ *     - :9092
+ *
+ * Limits: 1 MiB, 10,000 values, 16 levels; anchors and aliases are refused.
+ * The only room that includes yaml.h.
+ *
+ * Uses: base, sys.  Any thread.
+ */
+#ifndef KQ_TEXT_CONF_H
+#define KQ_TEXT_CONF_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+struct conf_item {
+	char *key, *value;
+	int line, column; /* of the value, from 1 */
+};
+
+struct conf {
+	struct conf_item *v;
+	int n, cap;
+};
+#define CONF_INIT { NULL, 0, 0 }
+
+/* Read a file.  0; or -1: ERR_USAGE with "FILE:LINE:COLUMN: ...", or the
+ * file can't be read.  *c is empty after a failure. */
+int conf_read(struct conf *c, const char *path, struct err *e);
+
+/* The same of bytes; name stands for the file in messages. */
+int conf_parse(struct conf *c, const char *name, struct str text, struct err *e);
+
+void conf_release(struct conf *c);
+
+#endif
