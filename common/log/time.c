@@ -16,9 +16,12 @@ struct search {
 	int32_t epoch;
 };
 
-/* The first record of the batch that fits.  1: found; 0: none; -1. */
+/* Called for each record; stops at the first non-zero return. */
+typedef int record_fn(void *ctx, const struct record *r, const struct batch *b);
+
 static int
-search_batch(int fd, int64_t position, const struct batch *b, struct search *q, struct err *e)
+each_record(int fd, int64_t position, const struct batch *b, record_fn *fn, void *ctx,
+	struct err *e)
 {
 	struct buf bytes = BUF_INIT;
 	struct record_iter it = RECORD_ITER_INIT;
@@ -31,19 +34,26 @@ search_batch(int fd, int64_t position, const struct batch *b, struct search *q, 
 	if (r == 0)
 		r = record_iter_begin(&it, bytes.p, PLAIN_SIZE_MAX, e);
 	while (r == 0 && (r = record_iter_next(&it, &record, e)) > 0) {
-		int64_t ms = is_append_time ? b->max_timestamp : record.timestamp_ms;
-		if (ms >= q->timestamp_ms && record.offset >= q->first_offset &&
-			record.offset < q->limit_offset) {
-			q->offset = record.offset;
-			q->found_ms = ms;
-			q->epoch = b->leader_epoch;
-			break;
-		}
-		r = 0;
+		if (is_append_time)
+			record.timestamp_ms = b->max_timestamp;
+		r = fn(ctx, &record, b);
 	}
 	record_iter_release(&it);
 	buf_release(&bytes);
 	return r;
+}
+
+static int
+is_it(void *ctx, const struct record *r, const struct batch *b)
+{
+	struct search *q = ctx;
+	if (r->timestamp_ms < q->timestamp_ms || r->offset < q->first_offset ||
+		r->offset >= q->limit_offset)
+		return 0;
+	q->offset = r->offset;
+	q->found_ms = r->timestamp_ms;
+	q->epoch = b->leader_epoch;
+	return 1;
 }
 
 /* In the batches of a segment from the position on. */
@@ -62,7 +72,7 @@ search_from(struct segment *g, int fd, int64_t position, struct search *q, struc
 			return 0;
 		if (b.max_timestamp < q->timestamp_ms || batch_last_offset(&b) < q->first_offset)
 			continue;
-		if ((r = search_batch(fd, position, &b, q, e)) != 0)
+		if ((r = each_record(fd, position, &b, is_it, q, e)) != 0)
 			return r;
 	}
 }
@@ -122,30 +132,57 @@ partlog_find_time(struct partlog *l, int64_t timestamp_ms, int64_t limit_offset,
 	return 0;
 }
 
-/* The largest timestamp in a segment, of batches that may still be read. */
+/* Raises found_ms to the largest timestamp from first_offset on. */
+static int
+raise_max(void *ctx, const struct record *r, const struct batch *b)
+{
+	struct search *q = ctx;
+	(void)b;
+	if (r->offset >= q->first_offset)
+		q->found_ms = MAX(q->found_ms, r->timestamp_ms);
+	return 0;
+}
+
+/* The segment holds the log start offset: count only what lies behind it. */
+static int
+max_behind_start(struct partlog *l, struct segment *g, int fd, int64_t *max_ms, struct err *e)
+{
+	struct search q = { .first_offset = l->log_start_offset, .found_ms = -1 };
+	struct walk w;
+	struct batch b;
+	int r;
+	walk_begin(&w, fd, 0, g->size);
+	for (;;) {
+		int64_t position = w.position;
+		if ((r = walk_next(&w, &b, e)) <= 0)
+			break;
+		if (batch_last_offset(&b) < q.first_offset)
+			continue;
+		if (b.base_offset >= q.first_offset)
+			q.found_ms = MAX(q.found_ms, b.max_timestamp);
+		else if ((r = each_record(fd, position, &b, raise_max, &q, e)) < 0)
+			break;
+	}
+	*max_ms = q.found_ms;
+	return r;
+}
+
+/* The largest timestamp in a segment, of records that may still be read. */
 static int
 max_in_segment(struct partlog *l, int i, int64_t *max_ms, struct err *e)
 {
 	struct segment *g = &l->body->v[i];
 	struct logdir d = body_dir(l);
-	struct walk w;
-	struct batch b;
-	int r;
 	if (segment_load_time(g, &d, e) < 0)
 		return -1;
 	*max_ms = g->max_timestamp;
-	if (g->max_timestamp_offset >= l->log_start_offset || g->size == 0)
+	if (l->log_start_offset <= g->base_offset || g->size == 0)
 		return 0;
-	/* That record was deleted, its segment was not: count the others. */
 	struct segfile *f = segment_file(g, &d);
 	int fd = segfile_pin(f, e);
 	if (fd < 0)
 		return -1;
-	*max_ms = -1;
-	walk_begin(&w, fd, 0, g->size);
-	while ((r = walk_next(&w, &b, e)) > 0)
-		if (batch_last_offset(&b) >= l->log_start_offset)
-			*max_ms = MAX(*max_ms, b.max_timestamp);
+	int r = max_behind_start(l, g, fd, max_ms, e);
 	segfile_unpin(f);
 	return r;
 }

@@ -1,6 +1,7 @@
 #include "log_help.h"
 
 #include "log/segfile.h"
+#include "record/builder.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -8,6 +9,25 @@
 void test_partlog__appended_batches_are_found_again(void);
 void test_partlog__the_first_batch_comes_whole_or_not_at_all(void);
 void test_partlog__a_clean_stop_is_a_clean_start(void);
+void test_partlog__find_agrees_with_brute_force(void);
+void test_partlog__many_index_pages_are_searched(void);
+void test_partlog__segments_roll_by_size_age_and_index(void);
+void test_partlog__relative_offsets_never_overflow(void);
+void test_partlog__times_agree_with_brute_force(void);
+void test_partlog__retention_lets_whole_old_segments_go(void);
+void test_partlog__trim_hides_what_it_cannot_delete(void);
+void test_partlog__epochs_are_kept_and_answered(void);
+void test_partlog__a_full_disk_is_no_end(void);
+void test_partlog__an_index_page_that_does_not_fit_waits(void);
+void test_partlog__a_failed_sync_is_the_end(void);
+void test_partlog__a_sync_covers_rolled_segments_and_directories(void);
+void test_partlog__a_log_in_memory_touches_no_disk(void);
+void test_partlog__a_thousand_logs_share_sixteen_descriptors(void);
+void test_partlog__an_idle_log_is_small(void);
+void test_partlog__pinned_slices_outlive_cache_and_log(void);
+void test_partlog__a_half_deleted_log_is_removed_at_the_start(void);
+void test_partlog__another_topics_directory_is_refused(void);
+void test_partlog__a_lost_index_is_made_anew(void);
 
 static struct partlog_config small = { 4000, INT64_MAX / 2, 10 << 20, 200 };
 static struct partlog_config big = { 1 << 30, INT64_MAX / 2, 10 << 20, 4096 };
@@ -89,4 +109,707 @@ test_partlog__a_clean_stop_is_a_clean_start(void)
 	}
 	append(&l, 1, 10, 5000);
 	stop(&l);
+}
+
+/* --- against brute force --- */
+
+struct known {
+	int64_t base, last, segment, position, size;
+};
+
+static struct known *known;
+static int nknown;
+
+static void
+append_known(struct partlog *l, int n, int size, int64_t t)
+{
+	/* The segment is learnt by asking for the batch. */
+	struct err e;
+	struct partlog_slice s;
+	int64_t base = l->next_offset;
+	append(l, n, size, t);
+	must(partlog_find(l, base, l->next_offset, 1, true, &s, &e));
+	known = mem_realloc(known, (size_t)(nknown + 1) * sizeof *known);
+	int64_t segment = s.position == 0 ? base : known[nknown - 1].segment;
+	if (s.position)
+		check_int(s.position, known[nknown - 1].position + known[nknown - 1].size);
+	known[nknown++] = (struct known){ base, l->next_offset - 1, segment, s.position, s.size };
+	check_slice(&s);
+}
+
+static void
+check_find(struct partlog *l, int64_t offset, int64_t limit, int64_t size_max, bool is_whole)
+{
+	struct err e;
+	struct partlog_slice s;
+	int64_t size = 0, next = offset;
+	int i = 0;
+	while (i < nknown && known[i].last < offset)
+		i++;
+	int first = i;
+	for (; i < nknown && known[i].segment == known[first].segment; i++) {
+		bool is_taken = is_whole && i == first;
+		if (known[i].last >= limit || (size + known[i].size > size_max && !is_taken))
+			break;
+		size += known[i].size;
+		next = known[i].last + 1;
+	}
+	must(partlog_find(l, offset, limit, size_max, is_whole, &s, &e));
+	check_int(s.size, size);
+	check_int(s.next_offset, next);
+	if (size) {
+		check_int(s.position, known[first].position);
+		check_slice(&s);
+	}
+}
+
+static void
+check_many(struct partlog *l, int n)
+{
+	for (int i = 0; i < n; i++) {
+		int64_t offset = l->log_start_offset +
+			rand() % (l->next_offset - l->log_start_offset + 1);
+		int64_t limit = rand() % 3 ? l->next_offset : rand() % (l->next_offset + 1);
+		check_find(l, offset, limit, rand() % 6000, rand() % 2);
+	}
+}
+
+void
+test_partlog__find_agrees_with_brute_force(void)
+{
+	static const int64_t intervals[] = { 0, 1, 200, 1000, 100000 };
+	struct err e;
+	for (int round = 0; round < 10; round++) {
+		srand((unsigned)round);
+		struct partlog_config c = { 2000 + rand() % 20000, INT64_MAX / 2, 10 << 20,
+			intervals[round % 5] };
+		struct partlog l;
+		char name[20];
+		snprintf(name, sizeof name, "t-%d", round);
+		partlog_init(&l, root_dir(), name, &some_topic, &c, NULL);
+		nknown = 0;
+		for (int i = 0; i < 400; i++) {
+			append_known(&l, 1 + rand() % 5, rand() % 300, 1000 + i);
+			if (i % 50 == 49)
+				check_many(&l, 50);
+			if (rand() % 100 == 0)
+				must(partlog_flush(&l, &e));
+			if (rand() % 40 == 0)
+				sync_all(&l);
+		}
+		check_many(&l, 300);
+		struct partlog_state state = stop(&l);
+		partlog_init(&l, root_dir(), name, &some_topic, &c, &state);
+		check_many(&l, 300);
+		must(partlog_trim(&l, l.next_offset / 2, &e));
+		check_many(&l, 300);
+		partlog_release(&l);
+	}
+}
+
+void
+test_partlog__many_index_pages_are_searched(void)
+{
+	struct partlog_config c = { 1 << 30, INT64_MAX / 2, 10 << 20, 0 };
+	struct partlog l;
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, NULL);
+	for (int i = 0; i < 3000; i++)
+		append_known(&l, 1 + i % 3, i % 20, i);
+	struct stat st;
+	check(stat("t-0/00000000000000000000.index", &st) == 0);
+	check(st.st_size >= 5 * 4096); /* by the page, while it was written */
+	check_many(&l, 1000);
+	struct partlog_state state = stop(&l);
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, &state);
+	check_many(&l, 1000);
+	for (int64_t at = 0; at < l.next_offset; at++)
+		check_find(&l, at, l.next_offset, 500, true);
+	partlog_release(&l);
+}
+
+/* --- rolling --- */
+
+static int
+nsegment(const char *dir)
+{
+	char cmd[100];
+	int n = -1;
+	snprintf(cmd, sizeof cmd, "ls %s | grep -c '[.]log$'", dir);
+	FILE *f = popen(cmd, "r");
+	check(f && fscanf(f, "%d", &n) == 1);
+	pclose(f);
+	return n;
+}
+
+void
+test_partlog__segments_roll_by_size_age_and_index(void)
+{
+	struct partlog l;
+	struct partlog_config c = { 1000, 1000, 1 << 20, 100 };
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, NULL);
+	append(&l, 1, 600, 0);
+	append(&l, 1, 600, 0);
+	check_int(nsegment("t-0"), 2);
+	c.segment_bytes = 1 << 20;
+	append(&l, 1, 10, 999);
+	check_int(nsegment("t-0"), 2);
+	append(&l, 1, 10, 1001); /* 1001 ms younger than the segment's first */
+	check_int(nsegment("t-0"), 3);
+	c.segment_index_bytes = 24; /* three offset entries, one time entry */
+	c.segment_ms = INT64_MAX / 2;
+	append(&l, 1, 200, 1002);
+	append(&l, 1, 200, 1003);
+	check_int(nsegment("t-0"), 3);
+	append(&l, 1, 200, 1004);
+	check_int(nsegment("t-0"), 4);
+	partlog_release(&l);
+}
+
+void
+test_partlog__relative_offsets_never_overflow(void)
+{
+	struct err e;
+	struct partlog l;
+	struct partlog_slice s;
+	struct buf b = BUF_INIT;
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &big, NULL);
+	append(&l, 1, 10, 1);
+	struct batch batch = make_batch(&b, 1, 10, 2);
+	store_be32(b.p + 23, INT32_MAX); /* as compaction may leave it */
+	store_be32(b.p + 17, crc32c(b.p + 21, b.n - 21));
+	batch.last_offset_delta = INT32_MAX;
+	must(partlog_append(&l, b.p, &batch, 0, 2, &e));
+	check_int(nsegment("t-0"), 2);
+	must(partlog_find(&l, 5, l.next_offset, 1000, true, &s, &e));
+	check_slice(&s);
+	buf_release(&b);
+	partlog_release(&l);
+}
+
+/* --- time --- */
+
+struct stamp {
+	int64_t offset, ms;
+};
+
+static struct stamp *stamps;
+static int nstamp;
+
+/* A batch of any codec, with timestamps out of order. */
+static void
+append_stamped(struct partlog *l, int64_t t)
+{
+	struct err e;
+	struct builder w = BUILDER_INIT;
+	struct buf packed = BUF_INIT;
+	struct batch b;
+	builder_reset(&w);
+	int n = 1 + rand() % 10;
+	bool is_append_time = rand() % 8 == 0;
+	stamps = mem_realloc(stamps, (size_t)(nstamp + n) * sizeof *stamps);
+	for (int i = 0; i < n; i++) {
+		stamps[nstamp + i] = (struct stamp){ l->next_offset + i, t + rand() % 100 };
+		builder_append(&w, stamps[nstamp + i].ms, STR("a key"),
+			STR("a value, a value, a value"), STR(""), 0);
+	}
+	struct str bytes = builder_finish(&w, (enum codec)(rand() % CODEC_N), &BUILDER_NO_PRODUCER,
+		&packed);
+	uint8_t *p = (uint8_t *)(uintptr_t)bytes.p;
+	if (is_append_time) {
+		batch_set_log_append_time(p, t);
+		for (int i = 0; i < n; i++)
+			stamps[nstamp + i].ms = t;
+	}
+	nstamp += n;
+	check(batch_parse(&b, p));
+	must(partlog_append(l, p, &b, 7, t, &e));
+	builder_release(&w);
+	buf_release(&packed);
+}
+
+static void
+check_time(struct partlog *l, int64_t ms, int64_t limit)
+{
+	struct err e;
+	int64_t offset, found;
+	int32_t epoch;
+	int i = 0;
+	while (i < nstamp && (stamps[i].ms < ms || stamps[i].offset < l->log_start_offset))
+		i++;
+	int want = i < nstamp && stamps[i].offset < limit, r;
+	must(r = partlog_find_time(l, ms, limit, &offset, &found, &epoch, &e));
+	check_int(r, want);
+	if (want) {
+		check_int(offset, stamps[i].offset);
+		check_int(found, stamps[i].ms);
+		check_int(epoch, 7);
+	}
+}
+
+static void
+check_max_time(struct partlog *l)
+{
+	struct err e;
+	int64_t offset, found;
+	int32_t epoch;
+	int best = -1, r;
+	for (int i = 0; i < nstamp; i++)
+		if (stamps[i].offset >= l->log_start_offset &&
+			(best < 0 || stamps[i].ms > stamps[best].ms))
+			best = i;
+	must(r = partlog_find_max_time(l, &offset, &found, &epoch, &e));
+	check_int(r, best >= 0);
+	if (best >= 0) {
+		check_int(offset, stamps[best].offset);
+		check_int(found, stamps[best].ms);
+	}
+}
+
+void
+test_partlog__times_agree_with_brute_force(void)
+{
+	struct err e;
+	for (int round = 0; round < 6; round++) {
+		srand((unsigned)round);
+		struct partlog_config c = { 3000 + rand() % 10000, INT64_MAX / 2, 10 << 20,
+			round * 100 };
+		struct partlog l;
+		char name[20];
+		snprintf(name, sizeof name, "t-%d", round);
+		partlog_init(&l, root_dir(), name, &some_topic, &c, NULL);
+		nstamp = 0;
+		check_max_time(&l);
+		for (int i = 0; i < 300; i++) {
+			append_stamped(&l, 1000 + i * 10 - (rand() % 20 == 0 ? 500 : 0));
+			if (i % 60 == 59)
+				check_max_time(&l);
+		}
+		for (int again = 0; again < 3; again++) {
+			for (int i = 0; i < 300; i++)
+				check_time(&l, rand() % 5000, rand() % 3 ? l.next_offset
+					: rand() % l.next_offset);
+			check_max_time(&l);
+			if (again == 0) {
+				struct partlog_state state = stop(&l);
+				partlog_init(&l, root_dir(), name, &some_topic, &c, &state);
+			} else {
+				must(partlog_trim(&l, l.next_offset - 40 / again, &e));
+			}
+		}
+		check_time(&l, 0, l.next_offset);
+		check_max_time(&l);
+		must(partlog_trim(&l, l.next_offset, &e));
+		check_max_time(&l);
+		partlog_release(&l);
+	}
+}
+
+void
+test_partlog__retention_lets_whole_old_segments_go(void)
+{
+	struct err e;
+	struct partlog l;
+	struct partlog_config c = { 1000, INT64_MAX / 2, 1 << 20, 100 };
+	int64_t offset;
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, NULL);
+	for (int i = 0; i < 5; i++)
+		append(&l, 1, 700, i * 100);
+	check_int(nsegment("t-0"), 5);
+	int64_t one = l.size / 5;
+	must(partlog_retained_from(&l, 1000, -1, -1, 5, &offset, &e));
+	check_int(offset, 0);
+	must(partlog_retained_from(&l, 1000, 850, -1, 5, &offset, &e));
+	check_int(offset, 2);
+	must(partlog_retained_from(&l, 1000, 850, -1, 1, &offset, &e)); /* high watermark */
+	check_int(offset, 1);
+	must(partlog_retained_from(&l, 1000, 0, -1, 5, &offset, &e));
+	check_int(offset, 4);
+	must(partlog_retained_from(&l, 1000, -1, 3 * one, 5, &offset, &e));
+	check_int(offset, 2);
+	must(partlog_retained_from(&l, 1000, -1, 3 * one + 1, 5, &offset, &e));
+	check_int(offset, 1);
+	must(partlog_trim(&l, 2, &e));
+	check_int(nsegment("t-0"), 3);
+	check_int(l.size, 3 * one);
+	partlog_release(&l);
+}
+
+void
+test_partlog__trim_hides_what_it_cannot_delete(void)
+{
+	struct err e;
+	struct partlog l;
+	struct partlog_slice s;
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &big, NULL);
+	append(&l, 5, 10, 1);
+	append(&l, 5, 10, 1);
+	must(partlog_trim(&l, 3, &e));
+	check_int(l.log_start_offset, 3);
+	check(partlog_find(&l, 2, 10, 100, true, &s, &e) < 0);
+	check_int(e.class, ERR_LIMIT);
+	must(partlog_find(&l, 3, 10, 1000, true, &s, &e));
+	check_slice(&s);
+	must(partlog_trim(&l, 100, &e)); /* at most all of it */
+	check_int(l.log_start_offset, 10);
+	must(partlog_trim(&l, 4, &e)); /* never back */
+	check_int(l.log_start_offset, 10);
+	append(&l, 1, 10, 1);
+	struct partlog_state state = stop(&l);
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &big, &state);
+	must(partlog_find(&l, 10, 11, 1000, true, &s, &e));
+	check_int(s.first_offset, 10);
+	check_slice(&s);
+	partlog_release(&l);
+}
+
+/* --- epochs --- */
+
+static void
+check_epoch_end(struct partlog *l, int32_t asked, int32_t epoch, int64_t end)
+{
+	int32_t got;
+	int64_t got_end;
+	partlog_epoch_end(l, asked, &got, &got_end);
+	check_int(got, epoch);
+	check_int(got_end, end);
+}
+
+void
+test_partlog__epochs_are_kept_and_answered(void)
+{
+	struct err e;
+	struct partlog l;
+	struct buf b = BUF_INIT;
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
+	check_epoch_end(&l, 0, -1, -1);
+	append_epoch(&l, 5, 10, 1, 2);
+	append_epoch(&l, 5, 10, 1, 2);
+	append_epoch(&l, 5, 10, 1, 4);
+	append_epoch(&l, 5, 10, 1, 7);
+	for (int again = 0; again < 2; again++) {
+		check_epoch_end(&l, 8, -1, -1);
+		check_epoch_end(&l, 7, 7, 20);
+		check_epoch_end(&l, 6, 4, 15);
+		check_epoch_end(&l, 4, 4, 15);
+		check_epoch_end(&l, 3, 2, 10);
+		check_epoch_end(&l, 2, 2, 10);
+		check_epoch_end(&l, 1, 1, 0);
+		check_epoch_end(&l, -1, -1, -1);
+		check_int(partlog_epoch_at(&l, 0), 2);
+		check_int(partlog_epoch_at(&l, 9), 2);
+		check_int(partlog_epoch_at(&l, 10), 4);
+		check_int(partlog_epoch_at(&l, 19), 7);
+		if (again)
+			break;
+		sync_all(&l);
+		must(fs_read_file(AT_FDCWD, "t-0/leader-epoch-checkpoint", 1000, &b, &e));
+		check(str_eq(buf_str(&b), STR("0\n3\n2 0\n4 10\n7 15\n")));
+		struct partlog_state state = stop(&l);
+		partlog_init(&l, root_dir(), "t-0", &some_topic, &small, &state);
+	}
+	must(partlog_trim(&l, 12, &e));
+	check_epoch_end(&l, 2, 2, 12);
+	check_int(partlog_epoch_at(&l, 12), 4);
+	check_int(partlog_epoch_at(&l, 11), -1);
+	buf_release(&b);
+	partlog_release(&l);
+}
+
+/* --- faults --- */
+
+static const char *fault_op;
+static int fault_with, fault_after;
+
+static int
+fault_now(const char *op, int fd)
+{
+	(void)fd;
+	return strcmp(op, fault_op) == 0 && fault_after-- <= 0 ? fault_with : 0;
+}
+
+static void
+set_fault(const char *op, int with, int after)
+{
+	fault_op = op;
+	fault_with = with;
+	fault_after = after;
+	fs_fault = fault_now;
+}
+
+static void
+check_append_fails(struct partlog *l, int size, int sys)
+{
+	struct err e;
+	struct buf b = BUF_INIT;
+	struct batch batch = make_batch(&b, 1, size, 1);
+	int64_t next = l->next_offset, bytes = l->size;
+	check(partlog_append(l, b.p, &batch, 0, 1, &e) < 0);
+	check_int(e.class, ERR_SYS);
+	check_int(e.sys, sys);
+	check_int(l->next_offset, next);
+	check_int(l->size, bytes);
+	check(!l->is_failed);
+	buf_release(&b);
+}
+
+void
+test_partlog__a_full_disk_is_no_end(void)
+{
+	struct partlog l;
+	struct stat st;
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
+	set_fault("open", ENOSPC, 0);
+	check_append_fails(&l, 10, ENOSPC);
+	fs_fault = NULL;
+	append(&l, 1, 100, 1);
+	set_fault("write", ENOSPC, 0);
+	check_append_fails(&l, 200, ENOSPC);
+	set_fault("write", -50, 0); /* 50 bytes go in */
+	check_append_fails(&l, 200, ENOSPC);
+	fs_fault = NULL;
+	check(stat("t-0/00000000000000000000.log", &st) == 0);
+	check_int(st.st_size, l.size);
+	append(&l, 2, 10, 2);
+	/* The same at the roll: the index can't be written, the file not made. */
+	append(&l, 1, 3000, 2);
+	for (int after = 0; after < 3; after++) {
+		set_fault(after < 2 ? "write" : "open", ENOSPC, after < 2 ? after : 2);
+		check_append_fails(&l, 3000, ENOSPC);
+	}
+	fs_fault = NULL;
+	append(&l, 1, 3000, 2);
+	struct partlog_state state = stop(&l);
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, &state);
+	for (int64_t at = 0; at < l.next_offset;) {
+		struct err e;
+		struct partlog_slice s;
+		must(partlog_find(&l, at, l.next_offset, 10000, true, &s, &e));
+		at = s.next_offset;
+		check_slice(&s);
+	}
+	partlog_release(&l);
+}
+
+void
+test_partlog__an_index_page_that_does_not_fit_waits(void)
+{
+	struct partlog_config c = { 1 << 30, INT64_MAX / 2, 10 << 20, 0 };
+	struct partlog l;
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, NULL);
+	nknown = 0;
+	for (int i = 0; i < 512; i++)
+		append_known(&l, 1, 1, i);
+	/* Two writes a turn: the batch's goes, the index page's does not. */
+	for (int i = 0; i < 600; i++) {
+		set_fault("write", ENOSPC, 1);
+		append_known(&l, 1, 1, i);
+		fs_fault = NULL;
+	}
+	check_many(&l, 300);
+	append_known(&l, 1, 1, 2000);
+	check_many(&l, 300);
+	partlog_release(&l);
+}
+
+void
+test_partlog__a_failed_sync_is_the_end(void)
+{
+	struct err e;
+	struct partlog l;
+	struct partlog_sync s;
+	struct buf b = BUF_INIT;
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
+	append(&l, 1, 100, 1);
+	sync_all(&l);
+	append(&l, 1, 100, 1);
+	check(partlog_sync_begin(&l, &s));
+	set_fault("sync", EIO, 0);
+	partlog_sync_run(&s);
+	fs_fault = NULL;
+	partlog_sync_end(&l, &s);
+	check(l.is_failed);
+	check(strcmp(l.failure->msg, "t-0: cannot sync: Input/output error") == 0);
+	check_int(l.synced_offset, 1);
+	struct batch batch = make_batch(&b, 1, 10, 1);
+	check(partlog_append(&l, b.p, &batch, 0, 1, &e) < 0);
+	check(strcmp(e.msg, l.failure->msg) == 0);
+	check(!partlog_sync_begin(&l, &s));
+	buf_release(&b);
+	partlog_release(&l);
+}
+
+void
+test_partlog__a_sync_covers_rolled_segments_and_directories(void)
+{
+	struct partlog l;
+	struct partlog_sync s;
+	int fd[PARTLOG_SYNC_FD_MAX];
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
+	check(!partlog_sync_begin(&l, &s));
+	append(&l, 1, 100, 1);
+	check(partlog_sync_begin(&l, &s));
+	/* Epochs, directory, root, segment. */
+	check_int(partlog_sync_fds(&s, fd), 4);
+	append(&l, 1, 100, 1); /* meanwhile */
+	partlog_sync_run(&s);
+	partlog_sync_end(&l, &s);
+	check_int(l.synced_offset, 1);
+	check(partlog_sync_begin(&l, &s));
+	check_int(s.nfd, 1);
+	partlog_sync_run(&s);
+	partlog_sync_end(&l, &s);
+	check_int(l.synced_offset, 2);
+	check(!partlog_sync_begin(&l, &s));
+	for (int i = 0; i < 10; i++)
+		append(&l, 1, 3000, 1);
+	int rounds = 0;
+	while (partlog_sync_begin(&l, &s)) {
+		int64_t before = l.synced_offset;
+		partlog_sync_run(&s);
+		partlog_sync_end(&l, &s);
+		check(l.synced_offset > before);
+		rounds++;
+	}
+	check(rounds > 1);
+	check_int(l.synced_offset, l.next_offset);
+	partlog_release(&l);
+}
+
+/* --- memory, many logs, deletion --- */
+
+void
+test_partlog__a_log_in_memory_touches_no_disk(void)
+{
+	struct err e;
+	struct partlog l;
+	struct partlog_slice kept;
+	segfile_cache_limit(1);
+	partlog_init(&l, -1, "t-0", &some_topic, &small, NULL);
+	nknown = 0;
+	for (int i = 0; i < 300; i++)
+		append_known(&l, 1 + i % 4, i % 200, i);
+	check_int(l.synced_offset, l.next_offset);
+	check_many(&l, 500);
+	must(partlog_flush(&l, &e));
+	check_many(&l, 500);
+	must(partlog_find(&l, 0, l.next_offset, 1000, true, &kept, &e));
+	must(partlog_trim(&l, l.next_offset / 2, &e));
+	check_many(&l, 500);
+	check_slice(&kept); /* of a segment that is gone */
+	must(partlog_delete(&l, &e));
+	check(access("t-0", F_OK) < 0);
+	partlog_release(&l);
+}
+
+void
+test_partlog__a_thousand_logs_share_sixteen_descriptors(void)
+{
+	enum { N = 1000 };
+	static struct partlog l[N];
+	struct err e;
+	char name[20];
+	int root = root_dir();
+	segfile_cache_limit(16);
+	for (int i = 0; i < N; i++) {
+		snprintf(name, sizeof name, "t-%d", i);
+		partlog_init(&l[i], root, name, &some_topic, &small, NULL);
+		append(&l[i], 1, 10, i);
+		check(segfile_nopen() <= 16);
+	}
+	for (int i = 0; i < N; i++) {
+		struct partlog_state state = stop(&l[i]);
+		snprintf(name, sizeof name, "t-%d", i);
+		partlog_init(&l[i], root, name, &some_topic, &small, &state);
+	}
+	check_int(segfile_nopen(), 0);
+	for (int i = 0; i < 5000; i++) {
+		struct partlog *one = &l[rand() % N];
+		struct partlog_slice s;
+		append(one, 1, 10, i);
+		must(partlog_find(one, 0, one->next_offset, 100000, true, &s, &e));
+		check_slice(&s);
+		check(segfile_nopen() <= 16);
+	}
+	for (int i = 0; i < N; i++)
+		partlog_release(&l[i]);
+	check_int(segfile_nopen(), 0);
+}
+
+void
+test_partlog__an_idle_log_is_small(void)
+{
+	check(sizeof(struct partlog) <= 128);
+}
+
+void
+test_partlog__pinned_slices_outlive_cache_and_log(void)
+{
+	struct err e;
+	struct partlog l;
+	struct partlog_slice s[20];
+	segfile_cache_limit(2);
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
+	for (int i = 0; i < 20; i++)
+		append(&l, 1, 3000, i);
+	for (int i = 0; i < 20; i++)
+		must(partlog_find(&l, i, 20, 10000, true, &s[i], &e));
+	must(partlog_delete(&l, &e));
+	partlog_release(&l);
+	check(access("t-0", F_OK) < 0);
+	check(system("test -z \"$(ls)\"") == 0);
+	for (int i = 0; i < 20; i++)
+		check_slice(&s[i]);
+	check_int(segfile_nopen(), 0);
+}
+
+void
+test_partlog__a_half_deleted_log_is_removed_at_the_start(void)
+{
+	struct err e;
+	must(fs_mkdir(AT_FDCWD, "t-0.0123456789abcdef0123456789abcdef-delete", 0755, &e));
+	must(fs_mkdir(AT_FDCWD, "to-delete-0", 0755, &e));
+	must(fs_mkdir(AT_FDCWD, "x-delete", 0755, &e));
+	check(system("touch t-0.0123456789abcdef0123456789abcdef-delete/0.log") == 0);
+	must(partlog_remove_leftovers(root_dir(), &e));
+	check(access("t-0.0123456789abcdef0123456789abcdef-delete", F_OK) < 0);
+	check(access("to-delete-0", F_OK) == 0);
+	check(access("x-delete", F_OK) == 0);
+}
+
+void
+test_partlog__another_topics_directory_is_refused(void)
+{
+	struct err e;
+	struct partlog l;
+	struct uuid other = { { 9 } };
+	struct buf b = BUF_INIT;
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
+	append(&l, 1, 10, 1);
+	stop(&l);
+	partlog_init(&l, root_dir(), "t-0", &other, &small, NULL);
+	struct batch batch = make_batch(&b, 1, 10, 1);
+	check(partlog_append(&l, b.p, &batch, 0, 1, &e) < 0);
+	check_int(e.class, ERR_CORRUPT);
+	check(strstr(e.msg, "belongs to topic id AQIDAAAAAAAAAAAAAAAAAA, not "));
+	check(l.is_failed);
+	buf_release(&b);
+	partlog_release(&l);
+}
+
+void
+test_partlog__a_lost_index_is_made_anew(void)
+{
+	struct partlog l;
+	struct partlog_config c = { 3000, INT64_MAX / 2, 10 << 20, 100 };
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, NULL);
+	nknown = 0;
+	for (int i = 0; i < 100; i++)
+		append_known(&l, 1 + i % 3, 100, i);
+	struct partlog_state state = stop(&l);
+	check(system("mkdir was && cp t-0/*index was && rm t-0/*0.index t-0/*5.timeindex && "
+		"for f in t-0/*7.index; do printf x >>$f; done") == 0);
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, &state);
+	check_many(&l, 300);
+	check(system("for f in was/*; do cmp $f t-0/${f#*/} || exit 1; done") == 0);
+	partlog_release(&l);
 }
