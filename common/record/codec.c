@@ -276,10 +276,8 @@ snappy_unpack_run(struct str in, struct sink *s)
 			SNAPPY_OK ||
 		n > (size_t)in.n * SNAPPY_RATIO_MAX)
 		return corrupt(s, "snappy");
-	size_t room = sink_room(s, n);
-	if (n >= s->end_max - s->out->n)
+	if (sink_room(s, n + 1) <= n)
 		return too_large(s);
-	assert(room >= n);
 	if (snappy_uncompress((const char *)in.p, (size_t)in.n,
 			(char *)s->out->p + s->out->n, &n) != SNAPPY_OK)
 		return corrupt(s, "snappy");
@@ -392,8 +390,7 @@ zstd_unpack(struct str in, struct sink *s)
 		unsigned long long n = ZSTD_getFrameContentSize(in.p, frame);
 		struct str one = { in.p, (int32_t)frame };
 		if (n <= (size_t)in.n * 16 + CHUNK) {
-			size_t room = sink_room(s, n + 1);
-			if (room <= n)
+			if (sink_room(s, n + 1) <= n)
 				return too_large(s);
 			size_t rc = ZSTD_decompressDCtx(w->zstd,
 				s->out->p + s->out->n, n, one.p, frame);
@@ -438,6 +435,7 @@ codec_decompress(enum codec c, struct str in, size_t size_max, struct buf *out,
 	size_t base = out->n;
 	size_max = MIN(size_max, INT32_MAX - 1); /* what a slice can hold */
 	struct sink s = { out, base, base + size_max + 1, e };
+	sink_room(&s, (size_t)in.n + 1); /* a likely least, and never no memory */
 	int rc = unpack(c, in, &s);
 	if (rc == 0 && sink_is_over(&s))
 		rc = too_large(&s);

@@ -412,3 +412,26 @@ test_codec__zstd_without_a_size_in_its_header_is_read(void)
 	buf_release(&in);
 	buf_release(&out);
 }
+
+void test_codec__nothing_unpacks_into_an_empty_buffer(void);
+void
+test_codec__nothing_unpacks_into_an_empty_buffer(void)
+{
+	for (int c = 0; c < CODEC_N; c++) {
+		struct buf packed = BUF_INIT, plain = BUF_INIT;
+		struct err e;
+		codec_compress((enum codec)c, STR(""), &packed);
+		check(codec_decompress((enum codec)c, buf_str(&packed), 0,
+			&plain, &e) == 0);
+		check_int(plain.n, 0);
+		check(plain.p != NULL);
+		buf_release(&packed);
+		buf_release(&plain);
+	}
+	struct buf plain = BUF_INIT;
+	struct err e;
+	check(codec_decompress(CODEC_SNAPPY, XERIAL, 0, &plain, &e) == 0);
+	check_int(plain.n, 0);
+	check(plain.p != NULL);
+	buf_release(&plain);
+}
