@@ -21,8 +21,10 @@ bool codec_parse(const char *name, enum codec *c);
 void codec_compress(enum codec c, struct str in, struct buf *out);
 
 /* Append the plain bytes to out, at most size_max of them.  Returns 0, or -1:
- * ERR_CORRUPT, or ERR_LIMIT for one that would be larger (memory used stays
- * within about size_max whatever the input claims); out->n is then as before. */
+ * ERR_CORRUPT, or ERR_LIMIT for one that would be larger; out->n is then as
+ * before.  Memory stays within about size_max whatever the input claims, plus
+ * what the codec needs itself: a block of lz4 (4 MiB at most), a window of
+ * zstd (8 MiB, or up to size_max), kept by each thread for the next. */
 int codec_decompress(enum codec c, struct str in, size_t size_max,
 	struct buf *out, struct err *e);
 
