@@ -1,0 +1,60 @@
+/*
+ * How a record looks on stdout: a small program compiled once from kcat's
+ * format letters, or built from the delimiters, or JSON.
+ *
+ *	%s value      %S its bytes (-1: null)    %k key       %K its bytes
+ *	%t topic      %p partition               %o offset    %T timestamp, ms
+ *	%h headers, name=value,...               %% a percent sign
+ *	and the escapes of text/escape.
+ *
+ * Uses: base, record.
+ */
+#ifndef KQ_CONSUME_FORMAT_H
+#define KQ_CONSUME_FORMAT_H
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "record/batch.h"
+
+enum format_op {
+	FORMAT_LITERAL, FORMAT_VALUE, FORMAT_VALUE_SIZE, FORMAT_KEY,
+	FORMAT_KEY_SIZE, FORMAT_TOPIC, FORMAT_PARTITION, FORMAT_OFFSET,
+	FORMAT_TIMESTAMP, FORMAT_HEADERS,
+};
+
+struct format_step {
+	enum format_op op;
+	size_t at, n; /* of a literal, in text */
+};
+
+struct format {
+	struct format_step *v;
+	int n;
+	struct buf text;
+	bool is_json;
+	bool is_value_and_byte; /* the fast path: the value, then one byte */
+};
+
+/* Where a record comes from, beyond what it says itself. */
+struct origin {
+	struct str topic;
+	int32_t partition;
+	bool is_append_time;
+};
+
+/* Compile kcat's letters.  Returns 0, or -1 (ERR_USAGE). */
+int format_compile(struct format *f, const char *spec, struct err *e);
+
+/* [key, key delimiter,] value, delimiter; key_delimiter null: no key. */
+void format_delimited(struct format *f, struct str key_delimiter,
+	struct str delimiter);
+
+void format_json(struct format *f);
+
+/* Append the record as the format wants it. */
+void format_put(const struct format *f, const struct record *r,
+	const struct origin *from, struct buf *out);
+
+void format_release(struct format *f);
+
+#endif

@@ -1,0 +1,123 @@
+#include "kq-consume/reading.h"
+
+#include "client/offsets.h"
+#include "text/say.h"
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The partition's offset is no longer there.  Records that were deleted
+ * before we came to them are told of, and reading goes on with the first
+ * there is; an offset past the end cannot be explained. */
+static int
+out_of_range(struct reading *r, struct fetcher_part *part, struct err *e)
+{
+	int32_t n = part->topic->npart;
+	int64_t *offset = mem_alloc((size_t)n * sizeof *offset);
+	bool *wants = mem_alloc((size_t)n);
+	wants[part->index] = true;
+	int got = offsets_list(r->fetcher->cluster, part->topic, OFFSETS_EARLIEST, wants, offset, e);
+	int64_t first = offset[part->index];
+	mem_free(offset);
+	mem_free(wants);
+	if (got < 0)
+		return -1;
+	if (first <= part->offset)
+		return err_set(e, ERR_PEER, "offset %lld of partition %d of '%s' is past the end: "
+			"has the log been cut or the topic made anew?",
+			(long long)part->offset, part->index, part->topic->name);
+	say_error("partition %d of '%s': offsets %lld to %lld are deleted; going on at %lld",
+		part->index, part->topic->name, (long long)part->offset, (long long)first - 1,
+		(long long)first);
+	fetcher_seek(r->fetcher, part, first);
+	return 0;
+}
+
+static int
+print_fetched(struct reading *r, struct fetched *ch, struct err *e)
+{
+	struct fetch_iter *it = &r->iter;
+	struct record rec;
+	struct origin from = { str_of(ch->part->topic->name), ch->part->index, false };
+	int got;
+	fetch_iter_begin(it, r->fetcher, ch);
+	while (r->left > 0 && (got = fetch_iter_next(it, &rec, e)) != 0) {
+		if (got < 0)
+			return -1;
+		from.is_append_time = fetch_iter_batch(it)->attributes & BATCH_LOG_APPEND_TIME;
+		format_put(r->format, &rec, &from, &r->output->buf);
+		r->left--;
+		r->done++;
+		if (output_record_done(r->output, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* All that is ready. */
+static int
+print_ready(struct reading *r, struct err *e)
+{
+	struct fetched *ch;
+	int got = 0;
+	while (got == 0 && r->left > 0 && !*r->is_stopped && (ch = fetcher_take(r->fetcher))) {
+		if (ch->is_out_of_range)
+			got = out_of_range(r, ch->part, e);
+		else
+			got = print_fetched(r, ch, e);
+		fetcher_give_back(r->fetcher, ch);
+	}
+	return got;
+}
+
+/* What to watch beside the brokers: a pipe whose reader goes tells so even
+ * when there is nothing to write. */
+static int
+watched_fd(const struct output *o)
+{
+	struct stat st;
+	bool is_pipe = fstat(o->fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+	return is_pipe ? o->fd : -1;
+}
+
+static int
+run(struct reading *r, struct err *e)
+{
+	int watched = watched_fd(r->output);
+	while (r->left > 0 && !*r->is_stopped && !fetcher_is_done(r->fetcher)) {
+		if (print_ready(r, e) < 0)
+			return -1;
+		if (r->left == 0 || fetcher_is_done(r->fetcher))
+			break;
+		/* Nothing more at hand: what there is shall be seen. */
+		short seen = fetcher_wait(r->fetcher, watched, 0, 0);
+		if (!seen && list_is_empty(&r->fetcher->ready)) {
+			if (output_flush(r->output, e) < 0)
+				return -1;
+			seen = fetcher_wait(r->fetcher, watched, 0, -1);
+		}
+		if (seen & (POLLERR | POLLHUP)) {
+			r->output->is_closed = true;
+			return 0;
+		}
+		if (r->fetcher->is_failed && list_is_empty(&r->fetcher->ready)) {
+			*e = r->fetcher->err;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int
+reading_run(struct reading *r, struct err *e)
+{
+	struct err why;
+	int got = run(r, e);
+	if (!r->output->is_closed && output_flush(r->output, &why) < 0 && got == 0) {
+		*e = why;
+		got = -1;
+	}
+	fetch_iter_release(&r->iter);
+	return r->output->is_closed ? 0 : got;
+}

@@ -1,0 +1,93 @@
+#include "kq-consume/start.h"
+
+#include "text/units.h"
+
+int
+start_parse(struct start *s, const char *text, int64_t now_ms, struct err *e)
+{
+	if (strcmp(text, "beginning") == 0 || strcmp(text, "earliest") == 0) {
+		s->kind = START_BEGINNING;
+		return 0;
+	}
+	if (strcmp(text, "end") == 0 || strcmp(text, "latest") == 0) {
+		s->kind = START_END;
+		return 0;
+	}
+	if (*text == '@' || strncmp(text, "s@", 2) == 0) {
+		s->kind = START_TIME;
+		return units_parse_time(strchr(text, '@') + 1, now_ms, &s->n, e);
+	}
+	if (strncmp(text, "e@", 2) == 0) {
+		s->has_stop_time = true;
+		return units_parse_time(text + 2, now_ms, &s->stop_time_ms, e);
+	}
+	int64_t n;
+	struct err ignored;
+	if (units_parse_int(text, -INT64_MAX, INT64_MAX, &n, &ignored) < 0)
+		return err_set(e, ERR_USAGE, "'%s' is no place to begin; write beginning, end, "
+			"N, -N, @TIME, s@MS or e@MS", text);
+	s->kind = *text == '-' ? START_LAST : START_OFFSET;
+	s->n = n < 0 ? -n : n;
+	return 0;
+}
+
+static int
+check_range(struct cluster_topic *t, int32_t i, int64_t n, int64_t first,
+	int64_t end, struct err *e)
+{
+	if (n >= first && n <= end)
+		return 0;
+	return err_set(e, ERR_USAGE, "offset %lld is not in partition %d of '%s', which has %lld to %lld",
+		(long long)n, i, t->name, (long long)first, (long long)end);
+}
+
+static int
+pick(const struct start *s, struct cluster_topic *t, int32_t i, int64_t first,
+	int64_t end, int64_t at_time, int64_t *begin, struct err *e)
+{
+	switch (s->kind) {
+	case START_BEGINNING:
+		*begin = first;
+		return 0;
+	case START_END:
+		*begin = end;
+		return 0;
+	case START_OFFSET:
+		*begin = s->n;
+		return check_range(t, i, s->n, first, end, e);
+	case START_LAST:
+		*begin = MAX(first, end - s->n);
+		return 0;
+	case START_TIME:
+		*begin = at_time < 0 ? end : at_time;
+		return 0;
+	}
+	return 0;
+}
+
+int
+start_resolve(const struct start *s, struct cluster *cl,
+	struct cluster_topic *t, const bool *wants, bool stops_at_end,
+	int64_t *begin, int64_t *stop, struct err *e)
+{
+	size_t n = (size_t)t->npart;
+	int64_t *first = mem_alloc(4 * n * sizeof *first), *end = first + n;
+	int64_t *at_time = end + n, *at_stop = at_time + n;
+	int got = offsets_list(cl, t, OFFSETS_EARLIEST, wants, first, e);
+	if (got == 0)
+		got = offsets_list(cl, t, OFFSETS_LATEST, wants, end, e);
+	if (got == 0 && s->kind == START_TIME)
+		got = offsets_list(cl, t, s->n, wants, at_time, e);
+	if (got == 0 && s->has_stop_time)
+		got = offsets_list(cl, t, s->stop_time_ms, wants, at_stop, e);
+	for (int32_t i = 0; got == 0 && i < (int32_t)n; i++) {
+		if (wants && !wants[i])
+			continue;
+		got = pick(s, t, i, first[i], end[i], at_time[i], &begin[i], e);
+		stop[i] = stops_at_end ? end[i] : INT64_MAX;
+		if (s->has_stop_time)
+			stop[i] = MIN(stop[i], at_stop[i] >= 0 ? at_stop[i] : end[i]);
+	}
+	mem_free(first);
+	return got;
+}

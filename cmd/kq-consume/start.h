@@ -1,0 +1,38 @@
+/*
+ * Where to begin and end reading: the words of -o.
+ *
+ *	beginning, end   the first record there is; the next one to come
+ *	N                that offset
+ *	-N               the last N of each partition
+ *	@TIME, s@MS      the first record at or after the time
+ *	e@TIME           stop before the first record at or after the time
+ *
+ * Uses: base, text/units, client/offsets.
+ */
+#ifndef KQ_CONSUME_START_H
+#define KQ_CONSUME_START_H
+
+#include "client/offsets.h"
+
+enum start_kind { START_BEGINNING, START_END, START_OFFSET, START_LAST, START_TIME };
+
+struct start {
+	enum start_kind kind;
+	int64_t n;            /* offset, count or time in ms */
+	bool has_stop_time;
+	int64_t stop_time_ms;
+};
+
+/* Read one -o into *s; a second one may add the other end.  now_ms is for
+ * relative times.  Returns 0, or -1 (ERR_USAGE). */
+int start_parse(struct start *s, const char *text, int64_t now_ms, struct err *e);
+
+/* Turn it into offsets of a topic's partitions: where to begin, and the first
+ * not wanted (INT64_MAX: no end).  stops_at_end is -e: the end as of now.
+ * Partitions not in wants are left alone.  Returns 0, or -1; an offset that is
+ * not there is ERR_USAGE. */
+int start_resolve(const struct start *s, struct cluster *cl,
+	struct cluster_topic *t, const bool *wants, bool stops_at_end,
+	int64_t *begin, int64_t *stop, struct err *e);
+
+#endif

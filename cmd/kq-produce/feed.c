@@ -1,0 +1,68 @@
+#include "kq-produce/feed.h"
+
+#include "sys/clock.h"
+
+#include <poll.h>
+
+static int
+put(struct feed *f, struct str s, int64_t now_ms, struct err *e)
+{
+	struct str key = STR_NULL;
+	if (f->key_delimiter.n > 0 && s.n > 0) {
+		const uint8_t *at = memmem(s.p, (size_t)s.n, f->key_delimiter.p,
+			(size_t)f->key_delimiter.n);
+		if (at) {
+			key = (struct str){ s.p, (int32_t)(at - s.p) };
+			s.n -= key.n + f->key_delimiter.n;
+			s.p = at + f->key_delimiter.n;
+		}
+	}
+	if (s.n == 0 && f->empty_is_null)
+		s = STR_NULL;
+	return producer_put(f->topic, f->partition, now_ms, key, s,
+		buf_str(&f->headers), f->nheader, e);
+}
+
+/* Put what whole records the buffer holds.  1: fill again; 0: enough; -1. */
+static int
+put_piece(struct feed *f, struct input *in, struct err *e)
+{
+	int64_t now_ms = clock_ms(); /* one look at the clock a piece */
+	struct str s;
+	int got;
+	while (f->left > 0 && (got = input_next(in, &s, e)) > 0) {
+		if (put(f, s, now_ms, e) < 0)
+			return -1;
+		f->left--;
+	}
+	if (f->left > 0 && got < 0)
+		return err_wrap(e, "record %lld", (long long)f->topic->producer->nput + 1);
+	return f->left > 0 && !in->is_at_end;
+}
+
+int
+feed_input(struct feed *f, struct input *in, struct err *e)
+{
+	struct producer *p = f->topic->producer;
+	while (!*f->is_stopped) {
+		bool waits = in->is_pollable && !in->is_at_end;
+		short events = producer_wait(p, waits ? in->fd : -1, POLLIN, waits ? -1 : 0);
+		progress_show(f->progress, p->nacked, p->acked_bytes);
+		if (p->is_failed) {
+			*e = p->err;
+			return -1;
+		}
+		if (*f->is_stopped)
+			break;
+		if (waits && !events)
+			continue; /* an answer came, or a batch was due */
+		if (input_fill(in, e) < 0)
+			return -1;
+		int got = put_piece(f, in, e);
+		if (got < 0 && *f->is_stopped)
+			break;
+		if (got <= 0)
+			return got;
+	}
+	return 0;
+}

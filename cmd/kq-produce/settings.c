@@ -1,0 +1,104 @@
+#include "kq-produce/settings.h"
+
+#include "text/opt.h"
+#include "text/units.h"
+
+enum kind { TEXT, ACKS, CODEC, INT, MS, BYTES };
+
+struct setting {
+	const char *name;
+	enum kind kind;
+	size_t off; /* in struct settings */
+	int64_t min, max;
+};
+
+#define AT(member) offsetof(struct settings, member)
+
+static const struct setting table[] = {
+	{ "acks", ACKS, AT(producer.acks), 0, 0 },
+	{ "batch.size", BYTES, AT(producer.batch_bytes), 1, 256 << 20 },
+	{ "bootstrap.servers", TEXT, AT(cluster.brokers), 0, 0 },
+	{ "buffer.memory", BYTES, AT(producer.memory_bytes), 64 << 10, 1LL << 40 },
+	{ "client.id", TEXT, AT(cluster.client_id), 0, 0 },
+	{ "compression.type", CODEC, AT(producer.codec), 0, 0 },
+	{ "delivery.timeout.ms", MS, AT(producer.delivery_timeout_ms), 1, INT32_MAX },
+	{ "linger.ms", MS, AT(producer.linger_ms), 0, INT32_MAX },
+	{ "max.in.flight.requests.per.connection", INT, AT(producer.in_flight), 1, 1000 },
+	{ "request.timeout.ms", MS, AT(producer.request_timeout_ms), 1, INT32_MAX / 2 },
+	{ "retry.backoff.ms", MS, AT(producer.retry_backoff_ms), 1, INT32_MAX },
+	{ "socket.connection.setup.timeout.ms", MS, AT(cluster.connect_timeout_ms), 1, INT32_MAX },
+};
+
+int
+settings_parse_acks(const char *text, int *acks, struct err *e)
+{
+	if (strcmp(text, "all") == 0 || strcmp(text, "-1") == 0)
+		*acks = -1;
+	else if (strcmp(text, "0") == 0 || strcmp(text, "1") == 0)
+		*acks = *text - '0';
+	else
+		return err_set(e, ERR_USAGE, "acks are 0, 1 or all, not '%s'", text);
+	return 0;
+}
+
+static int
+take_value(struct settings *s, const struct setting *t, const char *value,
+	struct err *e)
+{
+	void *to = (char *)s + t->off;
+	int64_t n = 0;
+	int got = 0;
+	switch (t->kind) {
+	case TEXT:
+		*(const char **)to = value;
+		return 0;
+	case ACKS:
+		return settings_parse_acks(value, to, e);
+	case CODEC:
+		return codec_parse(value, to) ? 0
+			: err_set(e, ERR_USAGE, "there is no codec '%s'", value);
+	case INT:
+		got = units_parse_int(value, t->min, t->max, &n, e);
+		break;
+	case MS:
+		got = units_parse_duration(value, &n, e);
+		break;
+	case BYTES:
+		got = units_parse_size(value, &n, e);
+		break;
+	}
+	if (got == 0 && (n < t->min || n > t->max))
+		got = err_set(e, ERR_USAGE, "'%s' is not between %lld and %lld", value,
+			(long long)t->min, (long long)t->max);
+	if (got < 0)
+		return -1;
+	if (t->kind == BYTES)
+		*(size_t *)to = (size_t)n;
+	else
+		*(int *)to = (int)n;
+	return 0;
+}
+
+int
+settings_take(struct settings *s, const char *text, struct err *e)
+{
+	const char *equals = strchr(text, '=');
+	if (!equals)
+		return err_set(e, ERR_USAGE, "'%s' is not name=value", text);
+	size_t n = (size_t)(equals - text);
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (strlen(table[i].name) == n && memcmp(table[i].name, text, n) == 0)
+			return take_value(s, &table[i], equals + 1, e) == 0 ? 0
+				: err_wrap(e, "%s", table[i].name);
+	const char *words[ARRAY_LEN(table) + 1] = { NULL };
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		words[i] = table[i].name;
+	char name[64];
+	n = MIN(n, sizeof name - 1);
+	memcpy(name, text, n);
+	name[n] = 0;
+	const char *near = opt_suggest(name, words);
+	if (near)
+		return err_set(e, ERR_USAGE, "there is no setting '%s'; did you mean '%s'?", name, near);
+	return err_set(e, ERR_USAGE, "there is no setting '%s'; --help lists them", name);
+}

@@ -1,0 +1,30 @@
+/*
+ * -X name=value: what Kafka's clients call their settings, as far as they
+ * mean something here.
+ *
+ * Uses: text/opt, text/units, client/producer.
+ */
+#ifndef KQ_PRODUCE_SETTINGS_H
+#define KQ_PRODUCE_SETTINGS_H
+
+#include "client/producer.h"
+
+struct settings {
+	struct producer_opts producer;
+	struct cluster_opts cluster;
+};
+
+/* Take one "name=value".  Returns 0, or -1 (ERR_USAGE, with a suggestion). */
+int settings_take(struct settings *s, const char *text, struct err *e);
+
+/* "0", "1", "all" or "-1". */
+int settings_parse_acks(const char *text, int *acks, struct err *e);
+
+/* The names, for --help. */
+#define SETTINGS_NAMES \
+	"acks, batch.size, bootstrap.servers, buffer.memory, client.id,\n" \
+	"compression.type, delivery.timeout.ms, linger.ms,\n" \
+	"max.in.flight.requests.per.connection, request.timeout.ms,\n" \
+	"retry.backoff.ms, socket.connection.setup.timeout.ms"
+
+#endif
