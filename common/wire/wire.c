@@ -121,11 +121,22 @@ get_len(struct reader *r, int width, bool nullable)
 
 static void get_struct(struct reader *r, const struct wire_struct *d, void *msg);
 
+/* A string is no longer than its old two-byte length can say, in flexible
+ * versions too: so whatever came in can go out in any version. */
 static void
-get_pointer(struct reader *r, const struct wire_struct *d, void **to)
+get_string(struct reader *r, bool nullable, struct str *s)
+{
+	s->n = get_len(r, 2, nullable);
+	if (s->n > INT16_MAX)
+		r->bad = true;
+	s->p = s->n >= 0 ? take(r, (size_t)s->n) : NULL;
+}
+
+static void
+get_pointer(struct reader *r, const struct wire_struct *d, bool nullable, void **to)
 {
 	*to = NULL;
-	if ((int8_t)*take(r, 1) < 0 || r->bad)
+	if ((nullable && (int8_t)*take(r, 1) < 0) || r->bad)
 		return;
 	*to = arena_alloc(r->a, d->size);
 	if (*to)
@@ -145,17 +156,47 @@ get_value(struct reader *r, const struct wire_field *f, bool nullable, void *to)
 	case WIRE_I32: case WIRE_U32: *(uint32_t *)to = load_be32(take(r, 4)); break;
 	case WIRE_I64: case WIRE_F64: *(uint64_t *)to = load_be64(take(r, 8)); break;
 	case WIRE_UUID: memcpy(to, take(r, 16), 16); break;
-	case WIRE_STRING: case WIRE_BYTES:
-		s->n = get_len(r, f->kind == WIRE_STRING ? 2 : 4, nullable);
+	case WIRE_STRING: get_string(r, nullable, s); break;
+	case WIRE_BYTES:
+		s->n = get_len(r, 4, nullable);
 		s->p = s->n >= 0 ? take(r, (size_t)s->n) : NULL;
 		break;
 	case WIRE_STRUCT:
 		if (f->pointer)
-			get_pointer(r, f->elem, to);
+			get_pointer(r, f->elem, nullable, to);
 		else
 			get_struct(r, f->elem, to);
 		break;
 	}
+}
+
+/* The fewest bytes that one value of the field, or one element of it, takes. */
+static size_t
+wire_size_min(const struct wire_field *f, int16_t version, bool flex)
+{
+	static const uint8_t size[] = { 1, 1, 2, 4, 8, 2, 4, 8, 16 };
+	if (f->kind == WIRE_STRING || f->kind == WIRE_BYTES)
+		return flex ? 1 : f->kind == WIRE_STRING ? 2 : 4;
+	if (f->kind != WIRE_STRUCT)
+		return size[f->kind];
+	if (f->pointer && may_be_null(f, version))
+		return 1;
+	size_t n = flex; /* its tag section */
+	for (int i = 0; i < f->elem->nfield; i++) {
+		const struct wire_field *g = &f->elem->field[i];
+		if (g->tag < 0 && carries(g, version))
+			n += g->array ? flex ? 1 : 4 : wire_size_min(g, version, flex);
+	}
+	return n;
+}
+
+/* A count promises bytes; a large one that breaks its promise is refused
+ * before memory is taken for it. */
+static bool
+count_fits(const struct reader *r, const struct wire_field *f, int32_t n)
+{
+	return n <= 64
+		|| (size_t)n * wire_size_min(f, r->version, r->flex) <= (size_t)(r->end - r->p);
 }
 
 static void
@@ -172,7 +213,8 @@ get_field(struct reader *r, const struct wire_field *f, void *msg)
 	if (v->n <= 0 || r->bad)
 		return;
 	uint32_t size = value_size(f);
-	v->v = arena_alloc(r->a, (size_t)v->n * size);
+	if (count_fits(r, f, v->n))
+		v->v = arena_alloc(r->a, (size_t)v->n * size);
 	if (!v->v) {
 		r->bad = true;
 		return;
@@ -281,6 +323,7 @@ static void
 put_str(struct writer *w, const struct wire_field *f, bool nullable, const struct str *s)
 {
 	assert(s->n >= 0 || nullable);
+	assert(f->kind == WIRE_BYTES || s->n <= INT16_MAX);
 	put_len(w, f->kind == WIRE_STRING ? 2 : 4, s->n);
 	if (s->n > 0 && !s->p)
 		put_gap(w, s->n);
@@ -309,7 +352,8 @@ put_value(struct writer *w, const struct wire_field *f, bool nullable, const voi
 		if (f->pointer) {
 			from = *(void *const *)from;
 			assert(from || nullable);
-			*buf_grow(w->b, 1) = from ? 1 : 0xff;
+			if (nullable)
+				*buf_grow(w->b, 1) = from ? 1 : 0xff;
 		}
 		if (from)
 			put_struct(w, f->elem, from);
@@ -370,17 +414,20 @@ is_default_struct(const struct wire_struct *d, const void *msg)
 	return true;
 }
 
-/* Write one tagged field: its bytes first, then what must stand before. */
+/* Write one tagged field: its bytes first, which then make room for their
+ * length.  No gap may be in there, as it would have to move too. */
 static void
 put_tag(struct writer *w, const struct wire_field *f, const void *msg)
 {
-	put_uvarint(w->b, (uint32_t)f->tag);
-	struct buf body = BUF_INIT;
-	struct writer sub = { &body, NULL, w->version, true };
+	struct buf *b = w->b;
+	struct writer sub = { b, NULL, w->version, true };
+	put_uvarint(b, (uint32_t)f->tag);
+	size_t at = b->n;
 	put_field(&sub, f, msg);
-	put_uvarint(w->b, (uint32_t)body.n);
-	buf_put(w->b, body.p, body.n);
-	buf_release(&body);
+	size_t n = b->n - at, shift = (size_t)uvarint_size(n);
+	buf_grow(b, shift);
+	memmove(b->p + at + shift, b->p + at, n);
+	uvarint_put(b->p + at, n);
 }
 
 static void
