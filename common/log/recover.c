@@ -46,7 +46,7 @@ judge(struct recovery *y, int i, struct scan *s, struct err *e)
 		return 0;
 	/* No byte went missing on its way to the disk: a process that died
 	 * leaves one unfinished batch, and nothing behind it. */
-	int r = scan_seek(s, &good, e);
+	int r = s->is_misplaced ? 1 : scan_seek(s, &good, e);
 	if (r < 0)
 		return -1;
 	for (int j = i + 1; j < y->body->n && r == 0; j++)
@@ -78,7 +78,7 @@ trust_index(struct recovery *y, struct segment *g, struct segment *fresh, struct
 		return 0;
 	struct scan probe;
 	struct batch zeroth;
-	scan_begin(&probe, s->fd, g->size, 0, g->base_offset);
+	scan_begin(&probe, s->fd, g->size, g->base_offset);
 	enum scan_result r = scan_next(&probe, &zeroth, e);
 	probe.position = it.position;
 	if (r == SCAN_BATCH)
@@ -124,20 +124,13 @@ read_segment(struct recovery *y, int i, struct err *e)
 		return -1;
 	segment_init(&fresh, g->base_offset);
 	fresh.is_time_known = true;
-	scan_begin(&s, fd, g->size, 0, MAX(g->base_offset, y->next_offset));
+	scan_begin(&s, fd, g->size, g->base_offset);
 	enum scan_result r = trust_index(y, g, &fresh, &s, e) < 0 ? SCAN_FAILED : SCAN_BATCH;
 	if (s.position == 0)
 		epochs_cut(&y->body->epochs, g->base_offset);
 	else
 		epochs_cut(&y->body->epochs, s.next_offset + 1);
 	while (r == SCAN_BATCH && (r = scan_next(&s, &b, e)) == SCAN_BATCH) {
-		if (batch_last_offset(&b) - g->base_offset > INT32_MAX) {
-			s.position -= b.size;
-			s.next_offset = b.base_offset;
-			s.reason = "a record batch too far from the segment's begin";
-			r = SCAN_BAD;
-			break;
-		}
 		segment_note(&fresh, &b, l->config->index_interval_bytes);
 		epochs_note(&y->body->epochs, b.leader_epoch, b.base_offset);
 	}

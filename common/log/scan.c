@@ -5,10 +5,10 @@
 enum { WINDOW = 1 << 20 };
 
 void
-scan_begin(struct scan *s, int fd, int64_t size, int64_t position, int64_t next_offset)
+scan_begin(struct scan *s, int fd, int64_t size, int64_t base_offset)
 {
-	*s = (struct scan){ .fd = fd, .size = size, .position = position,
-		.next_offset = next_offset };
+	*s = (struct scan){ .fd = fd, .size = size, .base_offset = base_offset,
+		.next_offset = base_offset };
 }
 
 void
@@ -39,16 +39,19 @@ scan_bytes(struct scan *s, int64_t position, int64_t n, struct err *e)
 	return s->window.p + (position - s->at);
 }
 
-/* What, if anything, speaks against the header at p? */
-static const char *
-header_fault(const uint8_t *p, struct batch *b, int64_t next_offset)
+/* May a batch of this header come where offsets go on from next_offset? */
+static bool
+is_in_place(const struct scan *s, const struct batch *b, int64_t next_offset)
 {
-	if (!batch_parse(b, p))
-		return "no record batch";
-	if (b->last_offset_delta < 0 || b->base_offset < next_offset ||
-		b->base_offset > INT64_MAX - INT32_MAX - 1)
-		return "a record batch with the wrong offset";
-	return NULL;
+	return b->base_offset >= next_offset && b->last_offset_delta >= 0 &&
+		b->base_offset - s->base_offset <= INT32_MAX - b->last_offset_delta;
+}
+
+/* A header, and not just any bytes. */
+static bool
+is_header(const struct scan *s, const uint8_t *p, struct batch *b, int64_t next_offset)
+{
+	return batch_parse(b, p) && is_in_place(s, b, next_offset);
 }
 
 static enum scan_result
@@ -62,14 +65,14 @@ bad(struct scan *s, const char *reason)
 static enum scan_result
 check_at(struct scan *s, int64_t position, int64_t next_offset, struct batch *b, struct err *e)
 {
+	s->is_misplaced = false;
 	if (s->size - position < BATCH_HEADER_SIZE)
 		return bad(s, "a batch header that is cut off");
 	const uint8_t *p = scan_bytes(s, position, BATCH_HEADER_SIZE, e);
 	if (!p)
 		return SCAN_FAILED;
-	const char *reason = header_fault(p, b, next_offset);
-	if (reason)
-		return bad(s, reason);
+	if (!batch_parse(b, p))
+		return bad(s, "no record batch");
 	if (b->size > s->size - position)
 		return bad(s, "a record batch that is cut off");
 	p = scan_bytes(s, position, b->size, e);
@@ -77,7 +80,10 @@ check_at(struct scan *s, int64_t position, int64_t next_offset, struct batch *b,
 		return SCAN_FAILED;
 	if (!batch_crc_is_good(b, p))
 		return bad(s, "a record batch with the wrong CRC");
-	return SCAN_BATCH;
+	if (is_in_place(s, b, next_offset))
+		return SCAN_BATCH;
+	s->is_misplaced = true;
+	return bad(s, "a record batch with the wrong offset");
 }
 
 enum scan_result
@@ -109,7 +115,7 @@ is_chain(struct scan *s, int64_t position, struct err *e)
 			if (s->size - position < BATCH_HEADER_SIZE)
 				return 1;
 			const uint8_t *p = scan_bytes(s, position, BATCH_HEADER_SIZE, e);
-			return !p ? -1 : header_fault(p, &b, next_offset) == NULL;
+			return !p ? -1 : is_header(s, p, &b, next_offset);
 		}
 		position += b.size;
 		next_offset = batch_last_offset(&b) + 1;
@@ -131,8 +137,7 @@ scan_seek(struct scan *s, int64_t *position, struct err *e)
 		}
 		/* The offsets of one segment are close together: this keeps
 		 * chance, and CRCs of what is no batch, out. */
-		if (p[16] == 2 && !header_fault(p, &b, s->next_offset + 1) &&
-			b.base_offset - s->next_offset <= INT32_MAX)
+		if (p[16] == 2 && is_header(s, p, &b, s->next_offset + 1))
 			r = is_chain(s, at, e);
 		if (r > 0)
 			*position = at;

@@ -15,15 +15,16 @@ struct scan {
 	int64_t size;        /* of the file */
 	int64_t position;    /* where the next batch begins */
 	int64_t next_offset; /* the least that it may begin with */
-	const char *reason;  /* what is wrong with it, after SCAN_BAD */
+	int64_t base_offset; /* of the segment: no offset is 2^31 above it */
+	const char *reason;  /* what is wrong with it, after SCAN_BAD... */
+	bool is_misplaced;   /* ...is only its offset */
 	struct buf window;   /* bytes of the file... */
 	int64_t at;          /* ...from there */
 };
 
 enum scan_result { SCAN_FAILED = -1, SCAN_END, SCAN_BATCH, SCAN_BAD };
 
-void scan_begin(struct scan *s, int fd, int64_t size, int64_t position,
-	int64_t next_offset);
+void scan_begin(struct scan *s, int fd, int64_t size, int64_t base_offset);
 
 /* The next batch.  SCAN_BATCH: *b is its header, position is behind it;
  * SCAN_BAD: there are bytes, but no good batch; position stays. */
