@@ -27,7 +27,7 @@ VERSION      := 0.1
 comma    := ,
 B        := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-            -Wvla -Wwrite-strings -Wpointer-arith -Werror=implicit \
+            -Wno-missing-field-initializers -Wvla -Wwrite-strings -Wpointer-arith -Werror=implicit \
             $(if $(DEV),-Werror)
 kq_cflags = -std=c11 -D_GNU_SOURCE -DKQ_VERSION='"$(VERSION)"' -pthread \
             -Icommon -Icmd -I$(B)/gen -It/unit $(WARN) \

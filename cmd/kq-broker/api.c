@@ -1,0 +1,52 @@
+#include "api.h"
+
+/* Produce: versions 0 to 2 are announced though refused, since librdkafka
+ * before 2.12 compresses only for brokers that announce them (KAFKA-18659).
+ * No minimum here may rise: older clients test for exact versions. */
+static struct api table[] = {
+	{ 0, 0, 3, 12, 0, api_produce, NULL },
+	{ 1, 4, 4, 17, 0, api_fetch, NULL },
+	{ 2, 1, 1, 10, 0, api_list_offsets, NULL },
+	{ 3, 0, 0, 13, 0, api_metadata, NULL },
+	{ 10, 0, 0, 6, 0, api_find_coordinator, NULL },
+	{ 18, 0, 0, 4, 0, api_api_versions, NULL },
+	{ 19, 2, 2, 7, API_CONTROL, api_create_topics, NULL },
+	{ 20, 1, 1, 6, API_CONTROL, api_delete_topics, NULL },
+	{ 21, 0, 0, 2, API_CONTROL, api_delete_records, NULL },
+	{ 22, 0, 0, 5, API_CONTROL, api_init_producer_id, NULL },
+	{ 23, 2, 2, 4, 0, api_offset_for_leader_epoch, NULL },
+	{ 32, 1, 1, 4, 0, api_describe_configs, NULL },
+	{ 33, 0, 0, 2, API_CONTROL, api_alter_configs, NULL },
+	{ 35, 1, 1, 4, 0, api_describe_log_dirs, NULL },
+	{ 37, 0, 0, 3, API_CONTROL, api_create_partitions, NULL },
+	{ 44, 0, 0, 1, API_CONTROL, api_incremental_alter_configs, NULL },
+	{ 60, 0, 0, 2, 0, api_describe_cluster, NULL },
+	{ 75, 0, 0, 0, 0, api_describe_topic_partitions, NULL },
+};
+
+enum { KEY_MAX = 75 };
+static const struct api *by_key[KEY_MAX + 1];
+
+void
+api_init(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct api *a = &table[i];
+		a->wire = wire_api_find(a->key);
+		assert(a->wire && a->wire->min <= a->min && a->wire->max >= a->max);
+		by_key[a->key] = a;
+	}
+}
+
+const struct api *
+api_find(int16_t key)
+{
+	return key >= 0 && key <= KEY_MAX ? by_key[key] : NULL;
+}
+
+const struct api *
+api_table(int *n)
+{
+	*n = ARRAY_LEN(table);
+	return table;
+}

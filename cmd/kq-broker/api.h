@@ -1,0 +1,50 @@
+/*
+ * The one table of what this broker serves.  One file an API: api_NN_name.c.
+ */
+#ifndef KQ_BROKER_API_H
+#define KQ_BROKER_API_H
+
+#include "request.h"
+
+enum api_flags {
+	API_CONTROL = 1, /* changes metadata: always on the control thread */
+};
+
+struct api {
+	int16_t key;
+	int16_t advertised_min; /* what ApiVersions says */
+	int16_t min, max;       /* what is served */
+	int flags;
+	void (*handle)(struct request *rq);
+	const struct wire_api *wire;
+};
+
+/* The API of a key, or NULL; and the whole table. */
+const struct api *api_find(int16_t key);
+const struct api *api_table(int *n);
+void api_init(void); /* once, before any thread */
+
+void api_produce(struct request *rq);
+void api_fetch(struct request *rq);
+void api_list_offsets(struct request *rq);
+void api_metadata(struct request *rq);
+void api_find_coordinator(struct request *rq);
+void api_api_versions(struct request *rq);
+void api_create_topics(struct request *rq);
+void api_delete_topics(struct request *rq);
+void api_delete_records(struct request *rq);
+void api_init_producer_id(struct request *rq);
+void api_offset_for_leader_epoch(struct request *rq);
+void api_describe_configs(struct request *rq);
+void api_alter_configs(struct request *rq);
+void api_describe_log_dirs(struct request *rq);
+void api_create_partitions(struct request *rq);
+void api_incremental_alter_configs(struct request *rq);
+void api_describe_cluster(struct request *rq);
+void api_describe_topic_partitions(struct request *rq);
+
+/* The answer to an ApiVersions request of a version we do not know (KIP-511):
+ * version 0's body with error 35. */
+void api_versions_refuse(struct request *rq);
+
+#endif

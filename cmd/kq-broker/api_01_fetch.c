@@ -1,0 +1,306 @@
+/*
+ * Fetch: read record batches, waiting for them when there are too few.
+ *
+ * The request is looked at again whenever a partition in it moves, until the
+ * bytes reach min_bytes, something is wrong, or max_wait_ms is over.
+ */
+#include "api.h"
+
+#include "broker.h"
+#include "partition.h"
+#include "reactor.h"
+
+#include "proto.h"
+#include "text/say.h"
+#include "wire/kerr.h"
+
+struct fetch_part {
+	struct fetch_wait wait;
+	struct partition *partition; /* a reference, or NULL */
+	struct fetch_response_partition_data *answer;
+	int64_t offset, seen_hw;
+	int32_t size_max, leader_epoch, last_epoch;
+	int16_t missing_error;       /* without a partition */
+};
+
+struct fetch_state {
+	struct request *rq;
+	struct fetch_response response;
+	struct fetch_part *part;
+	int npart;
+	struct partlog_slice *slice;
+	int nslice;
+	int64_t size, size_min, size_max;
+	bool has_error, is_due, is_cancelled, is_waiting, is_read_committed;
+	struct fetch_waker waker;
+	struct loop_timer timer;
+};
+
+/* --- looking --- */
+
+static void
+drop_slices(struct fetch_state *s)
+{
+	for (int i = 0; i < s->nslice; i++)
+		partlog_slice_put(&s->slice[i]);
+	s->nslice = 0;
+	s->size = 0;
+}
+
+/* Has the log taken another way since the reader's last epoch (KIP-595)? */
+static bool
+diverges(struct fetch_part *f)
+{
+	if (f->last_epoch < 0)
+		return false;
+	int32_t epoch;
+	int64_t end;
+	partlog_epoch_end(&f->partition->log, f->last_epoch, &epoch, &end);
+	if (end < 0 || (epoch == f->last_epoch && end >= f->offset))
+		return false;
+	f->answer->diverging_epoch.epoch = epoch;
+	f->answer->diverging_epoch.end_offset = end;
+	return true;
+}
+
+/* Under the partition's lock. */
+static int16_t
+look_locked(struct fetch_state *s, struct fetch_part *f)
+{
+	struct partition *p = f->partition;
+	int32_t epoch = p->broker->leader_epoch;
+	struct err e;
+	f->seen_hw = p->high_watermark;
+	if (p->is_deleted)
+		return s->rq->header.api_version >= 13 ? KERR_UNKNOWN_TOPIC_ID
+			: KERR_UNKNOWN_TOPIC_OR_PARTITION;
+	if (f->leader_epoch >= 0 && f->leader_epoch != epoch)
+		return f->leader_epoch < epoch ? KERR_FENCED_LEADER_EPOCH
+			: KERR_UNKNOWN_LEADER_EPOCH;
+	if (p->log.is_failed && !p->log.is_recovered)
+		return KERR_KAFKA_STORAGE_ERROR;
+	f->answer->high_watermark = p->high_watermark;
+	f->answer->last_stable_offset = p->high_watermark;
+	f->answer->log_start_offset = p->log.log_start_offset;
+	if (diverges(f))
+		return KERR_NONE;
+	if (f->offset < p->log.log_start_offset || f->offset > p->log.next_offset)
+		return KERR_OFFSET_OUT_OF_RANGE;
+	if (f->offset >= p->high_watermark || s->size >= s->size_max)
+		return KERR_NONE;
+	struct partlog_slice *slice = &s->slice[s->nslice];
+	int64_t room = MIN(s->size_max - s->size, MAX(f->size_max, 0));
+	if (partlog_find(&p->log, f->offset, p->high_watermark, room, s->size == 0, slice, &e) < 0) {
+		log_line(LOG_ERROR, "fetch from %s-%d at %lld failed: %s", p->topic, p->index,
+			(long long)f->offset, e.msg);
+		return e.class == ERR_LIMIT ? KERR_OFFSET_OUT_OF_RANGE : KERR_KAFKA_STORAGE_ERROR;
+	}
+	if (slice->size > 0) {
+		f->answer->records = (struct str){ NULL, (int32_t)slice->size };
+		s->size += slice->size;
+		s->nslice++;
+	}
+	return KERR_NONE;
+}
+
+static void
+look_at(struct fetch_state *s, struct fetch_part *f)
+{
+	struct fetch_response_partition_data *a = f->answer;
+	int32_t index = a->partition_index;
+	wire_defaults(&fetch_response_partition_data_desc, a);
+	a->partition_index = index;
+	a->records = STR("");
+	a->aborted_transactions.n = s->is_read_committed ? 0 : -1;
+	a->high_watermark = -1;
+	int16_t error = f->missing_error;
+	if (f->partition) {
+		pthread_mutex_lock(&f->partition->lock);
+		error = look_locked(s, f);
+		pthread_mutex_unlock(&f->partition->lock);
+	}
+	a->error_code = error;
+	if (error || a->diverging_epoch.end_offset >= 0)
+		s->has_error = true;
+}
+
+/* --- waiting --- */
+
+static void
+stop_waiting(struct fetch_state *s)
+{
+	if (!s->is_waiting)
+		return;
+	for (int i = 0; i < s->npart; i++)
+		if (s->part[i].partition)
+			partition_cancel_fetch(&s->part[i].wait);
+	s->is_waiting = false;
+}
+
+/* False: a partition moved meanwhile. */
+static bool
+begin_waiting(struct fetch_state *s)
+{
+	s->is_waiting = true;
+	for (int i = 0; i < s->npart; i++)
+		list_init(&s->part[i].wait.link);
+	for (int i = 0; i < s->npart; i++) {
+		struct fetch_part *f = &s->part[i];
+		f->wait.partition = f->partition;
+		f->wait.waker = &s->waker;
+		if (f->partition && !partition_wait(f->partition, &f->wait, f->seen_hw)) {
+			stop_waiting(s);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+let_go(struct fetch_state *s)
+{
+	loop_timer_clear(&s->rq->reactor->loop, &s->timer);
+	for (int i = 0; i < s->npart; i++)
+		partition_put(s->part[i].partition);
+}
+
+static void
+look(struct fetch_state *s)
+{
+	do {
+		if (atomic_load(&s->waker.is_posted))
+			return; /* the task is on its way and looks again */
+		drop_slices(s);
+		s->has_error = false;
+		for (int i = 0; i < s->npart; i++)
+			look_at(s, &s->part[i]);
+		if (s->has_error || s->is_due || s->size >= s->size_min) {
+			let_go(s);
+			request_respond_slices(s->rq, &s->response, s->slice, s->nslice);
+			return;
+		}
+	} while (!begin_waiting(s));
+}
+
+static void
+on_wake(struct loop_task *t)
+{
+	struct fetch_state *s = CONTAINER_OF(t, struct fetch_state, waker.task);
+	atomic_store(&s->waker.is_posted, false);
+	stop_waiting(s);
+	if (atomic_load(&s->waker.is_posted))
+		return; /* posted again before the waits were off: that run goes on */
+	if (s->is_cancelled) {
+		let_go(s);
+		drop_slices(s);
+		request_drop(s->rq);
+		return;
+	}
+	look(s);
+}
+
+static void
+on_deadline(struct loop_timer *t)
+{
+	struct fetch_state *s = CONTAINER_OF(t, struct fetch_state, timer);
+	s->is_due = true;
+	stop_waiting(s);
+	look(s);
+}
+
+static void
+cancel(struct request *rq)
+{
+	struct fetch_state *s = rq->state;
+	s->is_cancelled = true;
+	stop_waiting(s);
+	loop_timer_clear(&rq->reactor->loop, &s->timer);
+	if (atomic_load(&s->waker.is_posted))
+		return; /* on_wake ends it */
+	let_go(s);
+	drop_slices(s);
+	request_drop(rq);
+}
+
+/* --- the request --- */
+
+static void
+prepare_part(struct fetch_state *s, const struct fetch_request_fetch_topic *t,
+	const struct fetch_request_fetch_partition *q,
+	struct fetch_response_partition_data *answer)
+{
+	struct fetch_part *f = &s->part[s->npart++];
+	bool by_id = s->rq->header.api_version >= 13, is_topic = false;
+	f->answer = answer;
+	answer->partition_index = q->partition;
+	f->offset = q->fetch_offset;
+	f->size_max = q->partition_max_bytes;
+	f->leader_epoch = q->current_leader_epoch;
+	f->last_epoch = q->last_fetched_epoch;
+	f->partition = topics_partition(&s->rq->broker->topics,
+		by_id ? STR_NULL : t->topic, &t->topic_id, q->partition, &is_topic);
+	f->missing_error = by_id && !is_topic ? KERR_UNKNOWN_TOPIC_ID
+		: KERR_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+static void
+prepare(struct fetch_state *s)
+{
+	struct request *rq = s->rq;
+	struct fetch_request *q = rq->body;
+	int n = 0;
+	for (int32_t i = 0; i < q->topics.n; i++)
+		n += q->topics.v[i].partitions.n;
+	s->part = REQUEST_ARRAY(rq, struct fetch_part, n);
+	s->slice = REQUEST_ARRAY(rq, struct partlog_slice, n);
+	s->response.responses.n = q->topics.n;
+	s->response.responses.v = REQUEST_ARRAY(rq,
+		struct fetch_response_fetchable_topic_response, q->topics.n);
+	for (int32_t i = 0; i < q->topics.n; i++) {
+		struct fetch_request_fetch_topic *t = &q->topics.v[i];
+		struct fetch_response_fetchable_topic_response *a = &s->response.responses.v[i];
+		wire_defaults(&fetch_response_fetchable_topic_response_desc, a);
+		a->topic = arena_str(&rq->arena, t->topic); /* it may wait */
+		a->topic_id = t->topic_id;
+		a->partitions.n = t->partitions.n;
+		a->partitions.v = REQUEST_ARRAY(rq, struct fetch_response_partition_data,
+			t->partitions.n);
+		for (int32_t k = 0; k < t->partitions.n; k++)
+			prepare_part(s, t, &t->partitions.v[k], &a->partitions.v[k]);
+	}
+}
+
+void
+api_fetch(struct request *rq)
+{
+	struct fetch_request *q = rq->body;
+	struct fetch_state *s = REQUEST_ARRAY(rq, struct fetch_state, 1);
+	s->rq = rq;
+	rq->state = s;
+	wire_defaults(&fetch_response_desc, &s->response);
+	/* No sessions are kept (KIP-227 allows that): id 0 is the answer, and
+	 * whoever names another is told to begin anew. */
+	if (q->session_id != 0 && q->session_epoch > 0)
+		s->response.error_code = KERR_FETCH_SESSION_ID_NOT_FOUND;
+	else if (q->session_epoch > 0)
+		s->response.error_code = KERR_INVALID_FETCH_SESSION_EPOCH;
+	if (s->response.error_code) {
+		request_respond(rq, &s->response);
+		return;
+	}
+	s->size_min = q->min_bytes;
+	s->size_max = MIN(MAX(q->max_bytes, 0), rq->broker->fetch_size_max);
+	s->is_read_committed = q->isolation_level == 1;
+	s->is_due = q->max_wait_ms <= 0;
+	s->waker.loop = &rq->reactor->loop;
+	s->waker.task.fn = on_wake;
+	s->timer.fn = on_deadline;
+	prepare(s);
+	if (s->npart == 0)
+		s->is_due = true;
+	if (!s->is_due)
+		loop_timer_set(&rq->reactor->loop, &s->timer,
+			rq->reactor->loop.now_ms + q->max_wait_ms);
+	rq->cancel = cancel;
+	look(s);
+}

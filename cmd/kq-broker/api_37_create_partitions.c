@@ -1,0 +1,42 @@
+/* CreatePartitions: a topic's number of partitions only grows. */
+#include "api.h"
+
+#include "broker.h"
+#include "catalog.h"
+
+#include "proto.h"
+#include "wire/kerr.h"
+
+static int
+grow(struct request *rq, const struct create_partitions_request_create_partitions_topic *t,
+	struct catalog_error *e)
+{
+	const struct create_partitions_request *q = rq->body;
+	for (int32_t i = 0; i < t->assignments.n; i++)
+		if (t->assignments.v[i].broker_ids.n != 1
+			|| t->assignments.v[i].broker_ids.v[0] != rq->broker->node_id)
+			return catalog_fail(e, KERR_INVALID_REPLICA_ASSIGNMENT,
+				"each new partition must have this broker as its replica");
+	return catalog_grow(rq->broker, t->name, t->count, q->validate_only, e);
+}
+
+void
+api_create_partitions(struct request *rq)
+{
+	struct create_partitions_request *q = rq->body;
+	struct create_partitions_response a;
+	wire_defaults(&create_partitions_response_desc, &a);
+	a.results.n = q->topics.n;
+	a.results.v = REQUEST_ARRAY(rq, struct create_partitions_response_create_partitions_topic_result,
+		q->topics.n);
+	for (int32_t i = 0; i < q->topics.n; i++) {
+		struct catalog_error e = { 0 };
+		a.results.v[i].name = q->topics.v[i].name;
+		a.results.v[i].error_message = STR_NULL;
+		if (grow(rq, &q->topics.v[i], &e) < 0) {
+			a.results.v[i].error_code = e.code;
+			a.results.v[i].error_message = arena_str(&rq->arena, str_of(e.message));
+		}
+	}
+	request_respond(rq, &a);
+}

@@ -1,0 +1,384 @@
+#include "broker.h"
+
+#include "api.h"
+#include "catalog.h"
+#include "datadir.h"
+
+#include "sys/fs.h"
+#include "text/say.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct advertised {
+	struct advertised *next;
+	struct net_addr addr;
+};
+
+enum {
+	ADVERTISED_MAX = 256, /* local addresses that are remembered */
+	SPARE_FILES = 200,    /* descriptors that are neither logs nor connections */
+};
+
+/* --- partitions side by side --- */
+
+struct each {
+	struct partition **v;
+	size_t n;
+	atomic_size_t at;
+	partition_fn *fn;
+	void *ctx;
+};
+
+static void *
+each_thread(void *arg)
+{
+	struct each *it = arg;
+	for (size_t i; (i = atomic_fetch_add(&it->at, 1)) < it->n;)
+		it->fn(it->v[i], it->ctx);
+	return NULL;
+}
+
+void
+broker_each_partition(struct broker *b, partition_fn *fn, void *ctx)
+{
+	struct each it = { .fn = fn, .ctx = ctx };
+	it.v = mem_alloc((size_t)b->topics.npartition * sizeof *it.v);
+	MAP_EACH(e, &b->topics.by_name) {
+		struct topic *t = e->value;
+		for (int32_t i = 0; i < t->npartition; i++)
+			it.v[it.n++] = t->partition[i];
+	}
+	pthread_t thread[REACTORS_MAX];
+	int n = 0;
+	while (n < b->nreactor - 1 && (size_t)n + 1 < it.n
+		&& pthread_create(&thread[n], NULL, each_thread, &it) == 0)
+		n++;
+	each_thread(&it);
+	while (n > 0)
+		pthread_join(thread[--n], NULL);
+	mem_free(it.v);
+}
+
+/* --- opening --- */
+
+static void
+take_settings(struct broker *b)
+{
+	const struct config_set *v = b->settings->values;
+	b->node_id = (int32_t)config_int(NULL, v, CONFIG_NODE_ID);
+	b->auto_create = config_int(NULL, v, CONFIG_AUTO_CREATE_TOPICS_ENABLE);
+	b->conn_max = config_int(NULL, v, CONFIG_MAX_CONNECTIONS);
+	b->idle_max_ms = config_int(NULL, v, CONFIG_CONNECTIONS_MAX_IDLE_MS);
+	b->frame_size_max = config_int(NULL, v, CONFIG_SOCKET_REQUEST_MAX_BYTES);
+	b->fetch_size_max = config_int(NULL, v, CONFIG_FETCH_MAX_BYTES);
+	b->arena_size_max = config_int(NULL, v, CONFIG_REQUEST_ARENA_BYTES_MAX);
+	b->input_size_max = config_int(NULL, v, CONFIG_QUEUED_MAX_REQUEST_BYTES);
+	b->partition_max = config_int(NULL, v, CONFIG_MAX_PARTITIONS);
+	b->use_uring = !config_is(NULL, v, CONFIG_SYNC_ENGINE, "threads");
+	b->nreactor = (int)config_int(NULL, v, CONFIG_REACTORS);
+	if (b->nreactor == 0)
+		b->nreactor = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	b->nreactor = MIN(MAX(b->nreactor, 1), REACTORS_MAX);
+}
+
+/* As many descriptors as we may have; half of them for segment files. */
+static void
+raise_file_limit(void)
+{
+	struct rlimit l;
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
+	int64_t n = l.rlim_cur == RLIM_INFINITY || l.rlim_cur > 1 << 20 ? 1 << 20
+		: (int64_t)l.rlim_cur;
+	segfile_cache_limit((int)MIN(MAX((n - SPARE_FILES) / 2, 16), 100000));
+}
+
+struct recovery {
+	bool same_boot;
+	atomic_int nfailed;
+};
+
+static void
+recover_one(struct partition *p, void *ctx)
+{
+	struct recovery *r = ctx;
+	struct err e;
+	int64_t cut = 0;
+	if (partlog_recover(&p->log, r->same_boot, &cut, &e) < 0) {
+		atomic_fetch_add(&r->nfailed, 1);
+		log_line(LOG_ERROR, "partition %s-%d is not served: %s", p->topic, p->index, e.msg);
+		return;
+	}
+	if (cut)
+		log_line(LOG_WARN, "partition %s-%d: cut %lld bytes of an unfinished write off its end",
+			p->topic, p->index, (long long)cut);
+	/* The last checkpoint of the high watermark may be far behind; with one
+	 * replica all that was recovered is committed. */
+	p->high_watermark = p->log.next_offset;
+}
+
+static int
+load(struct broker *b, struct err *e)
+{
+	struct datadir_state state;
+	int r = datadir_read(b, &state, e);
+	if (r == 0)
+		r = catalog_load(b, &state, e);
+	if (r == 0 && !state.is_clean && b->data_fd >= 0) {
+		struct recovery recovery = { .same_boot = state.same_boot };
+		r = partlog_remove_leftovers(b->data_fd, e);
+		if (b->topics.npartition) {
+			log_line(LOG_INFO, "the last stop was not clean: checking %lld partitions",
+				(long long)b->topics.npartition);
+			broker_each_partition(b, recover_one, &recovery);
+		}
+	}
+	datadir_state_release(&state);
+	return r < 0 ? -1 : datadir_begin(b, e);
+}
+
+int
+broker_open(struct broker *b, struct settings *s, struct err *e)
+{
+	*b = (struct broker){ .settings = s, .data_fd = -1, .lock_fd = -1 };
+	b->data_dir = mem_strdup(s->is_memory ? "(memory)" : s->data_dir);
+	pthread_mutex_init(&b->advertised_lock, NULL);
+	topics_init(&b->topics);
+	list_init(&b->control.posted);
+	b->control.epoll_fd = b->control.event_fd = -1;
+	take_settings(b);
+	raise_file_limit();
+	api_init();
+	if (!s->is_memory && datadir_open(b, e) < 0)
+		return -1;
+	b->meta = metastore_open_local(b->data_fd, e);
+	if (!b->meta)
+		return err_wrap(e, "data directory '%s'", b->data_dir);
+	return load(b, e);
+}
+
+/* --- checkpoints while running --- */
+
+static void
+write_checkpoint(struct loop_timer *t)
+{
+	struct broker *b = CONTAINER_OF(t, struct broker, checkpoint_timer);
+	struct err e;
+	atomic_store(&b->is_dirty, false);
+	if (datadir_checkpoint(b, &e) < 0)
+		log_line(LOG_ERROR, "cannot write the checkpoints: %s", e.msg);
+}
+
+static void
+arm_checkpoint(struct loop_task *t)
+{
+	struct broker *b = CONTAINER_OF(t, struct broker, checkpoint_task);
+	b->checkpoint_timer.fn = write_checkpoint;
+	loop_timer_set(&b->control, &b->checkpoint_timer, b->control.now_ms
+		+ config_int(NULL, b->settings->values, CONFIG_LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS));
+}
+
+void
+broker_note_append(struct broker *b)
+{
+	if (atomic_load_explicit(&b->is_dirty, memory_order_relaxed)
+		|| atomic_exchange(&b->is_dirty, true) || b->data_fd < 0)
+		return;
+	/* Only the control thread's timer clears the flag, so the task is idle. */
+	b->checkpoint_task.fn = arm_checkpoint;
+	loop_post(&b->control, &b->checkpoint_task);
+}
+
+void
+broker_disk_failed(struct broker *b, const char *topic, int32_t index, int sys)
+{
+	log_line(LOG_ERROR, "%s: syncing %s-%d failed: %s; what was not acknowledged is lost, "
+		"the broker ends here rather than lie about the rest", b->data_dir, topic, index,
+		strerror(sys));
+	_exit(EXIT_FAILED);
+}
+
+/* --- starting --- */
+
+static int
+listen_on(struct broker *b, struct net_addr *addr, struct err *e)
+{
+	int backlog = (int)config_int(NULL, b->settings->values, CONFIG_SOCKET_LISTEN_BACKLOG_SIZE);
+	int first = -1;
+	for (int i = 0; i < b->nreactor; i++) {
+		/* TCP: a socket each, and the kernel spreads the connections; a
+		 * Unix socket is one for all of them. */
+		int fd = addr->kind == NET_UNIX && i > 0 ? dup(first)
+			: net_listen(addr, backlog, b->nreactor > 1, e);
+		if (fd < 0)
+			return addr->kind == NET_UNIX && i > 0 ? err_sys(e, "cannot share a socket") : -1;
+		first = fd;
+		reactor_listen(&b->reactor[i], fd, addr);
+	}
+	b->listen[b->nlisten++] = *addr;
+	return 0;
+}
+
+static void *
+control_thread(void *arg)
+{
+	struct broker *b = arg;
+	loop_run(&b->control);
+	return NULL;
+}
+
+int
+broker_start(struct broker *b, struct err *e)
+{
+	if (loop_init(&b->control, e) < 0)
+		return -1;
+	b->reactor = mem_alloc((size_t)b->nreactor * sizeof *b->reactor);
+	for (int i = 0; i < b->nreactor; i++)
+		if (reactor_init(&b->reactor[i], b, i, e) < 0)
+			return -1;
+	for (int i = 0; i < b->settings->nlisten; i++)
+		if (listen_on(b, &b->settings->listen[i], e) < 0)
+			return -1;
+	log_line(LOG_DEBUG, "files are synced by %s", syncer_name(b->reactor[0].syncer));
+	errno = pthread_create(&b->control_thread, NULL, control_thread, b);
+	if (errno)
+		return err_sys(e, "cannot start a thread");
+	b->is_control_started = true;
+	for (int i = 0; i < b->nreactor; i++)
+		if (reactor_start(&b->reactor[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+/* --- where clients find us --- */
+
+static const struct net_addr *
+remember(struct broker *b, const struct net_addr *addr)
+{
+	int n = 0;
+	struct advertised *it;
+	pthread_mutex_lock(&b->advertised_lock);
+	for (it = b->advertised; it; it = it->next, n++)
+		if (it->addr.port == addr->port && strcmp(it->addr.host, addr->host) == 0)
+			break;
+	if (!it && n < ADVERTISED_MAX) {
+		it = NEW(struct advertised);
+		it->addr = *addr;
+		it->next = b->advertised;
+		b->advertised = it;
+	}
+	if (!it)
+		it = b->advertised;
+	pthread_mutex_unlock(&b->advertised_lock);
+	return &it->addr;
+}
+
+static bool
+is_wildcard(const struct net_addr *a)
+{
+	return strcmp(a->host, "0.0.0.0") == 0 || strcmp(a->host, "::") == 0;
+}
+
+const struct net_addr *
+broker_advertised(struct broker *b, const struct net_addr *from, int fd)
+{
+	static const struct net_addr nowhere = { NET_TCP, 0, "localhost" };
+	struct net_addr local;
+	if (b->settings->nadvertised) {
+		/* In the order of the TCP listeners; the last one serves the rest. */
+		int k = 0;
+		for (int i = 0; i < b->nlisten && (b->listen[i].kind == NET_UNIX
+			|| b->listen[i].port != from->port); i++)
+			k += b->listen[i].kind == NET_TCP;
+		k = from->kind == NET_UNIX ? 0 : MIN(k, b->settings->nadvertised - 1);
+		return &b->settings->advertised[k];
+	}
+	if (from->kind == NET_UNIX) {
+		for (int i = 0; i < b->nlisten; i++)
+			if (b->listen[i].kind == NET_TCP) {
+				local = b->listen[i];
+				if (is_wildcard(&local))
+					strcpy(local.host, "localhost");
+				return remember(b, &local);
+			}
+		return &nowhere;
+	}
+	/* It got here by our address at its end: it will again. */
+	if (is_wildcard(from) && net_local_addr(fd, &local))
+		return remember(b, &local);
+	return remember(b, from);
+}
+
+/* --- stopping --- */
+
+static void
+sync_one(struct partition *p, void *ctx)
+{
+	atomic_int *nfailed = ctx;
+	struct partlog_sync s;
+	struct err e;
+	while (partlog_sync_begin(&p->log, &s)) {
+		partlog_sync_run(&s);
+		partlog_sync_end(&p->log, &s);
+		if (p->log.is_failed)
+			break;
+	}
+	bool ok = !p->log.is_failed && partlog_flush(&p->log, &e) == 0;
+	/* A log that was refused at the start keeps the next start unclean. */
+	if (!ok)
+		atomic_fetch_add(nfailed, 1);
+}
+
+int
+broker_stop(struct broker *b, struct err *e)
+{
+	for (int i = 0; i < b->nreactor; i++)
+		if (b->reactor && b->reactor[i].thread)
+			reactor_stop(&b->reactor[i]);
+	for (int i = 0; i < b->nreactor; i++)
+		if (b->reactor)
+			reactor_join(&b->reactor[i]);
+	if (b->is_control_started) {
+		loop_stop(&b->control);
+		pthread_join(b->control_thread, NULL);
+	}
+	for (int i = 0; i < b->nlisten; i++)
+		if (b->listen[i].kind == NET_UNIX)
+			unlink(b->listen[i].host);
+	if (b->data_fd < 0)
+		return 0;
+	atomic_int nfailed = 0;
+	broker_each_partition(b, sync_one, &nfailed);
+	if (datadir_checkpoint(b, e) < 0)
+		return -1;
+	if (nfailed)
+		return err_set(e, ERR_SYS, "%d partitions could not be closed cleanly; "
+			"the next start checks them all", (int)nfailed);
+	return datadir_mark_clean(b, e);
+}
+
+void
+broker_release(struct broker *b)
+{
+	for (int i = 0; b->reactor && i < b->nreactor; i++)
+		if (b->reactor[i].broker)
+			reactor_release(&b->reactor[i]);
+	mem_free(b->reactor);
+	if (b->control.epoll_fd >= 0)
+		loop_release(&b->control);
+	topics_release(&b->topics);
+	metastore_close(b->meta);
+	for (struct advertised *it = b->advertised; it; it = b->advertised) {
+		b->advertised = it->next;
+		mem_free(it);
+	}
+	pthread_mutex_destroy(&b->advertised_lock);
+	fs_close(b->lock_fd);
+	fs_close(b->data_fd);
+	mem_free(b->data_dir);
+}

@@ -1,0 +1,91 @@
+/*
+ * The broker: its data directory, its topics, its threads.
+ *
+ *   main thread     starts, waits for a signal, stops
+ *   control thread  changes metadata, one request after the other; may block
+ *   reactors        serve connections; never block on a sync
+ *
+ * The fields below are set before the threads start and not changed, unless
+ * it says otherwise.
+ */
+#ifndef KQ_BROKER_BROKER_H
+#define KQ_BROKER_BROKER_H
+
+#include "base/err.h"
+#include "meta/metastore.h"
+#include "reactor.h"
+#include "settings.h"
+#include "sys/loop.h"
+#include "sys/net.h"
+#include "topics.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* What a client may do, as bits of Kafka's AclOperation: all of it, as long
+ * as there are no ACLs. */
+enum {
+	TOPIC_OPERATIONS = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11,
+	CLUSTER_OPERATIONS = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12,
+	REACTORS_MAX = 64,
+};
+
+struct advertised;
+
+struct broker {
+	struct settings *settings;
+	char *data_dir;
+	int data_fd, lock_fd; /* -1: memory */
+	int32_t node_id;
+	char cluster_id[UUID_TEXT_SIZE];
+	int32_t leader_epoch; /* one more after each unclean start */
+	bool use_uring, auto_create;
+	int64_t conn_max, idle_max_ms;
+	int64_t frame_size_max, fetch_size_max, arena_size_max, input_size_max;
+	int64_t partition_max;
+	struct metastore *meta; /* the control thread's, once it runs */
+	struct topics topics;
+	struct reactor *reactor;
+	int nreactor;
+	struct loop control;
+	pthread_t control_thread;
+	bool is_control_started;
+	struct loop_timer checkpoint_timer; /* the control thread's */
+	struct loop_task checkpoint_task;
+	int64_t next_producer_id, producer_id_end; /* the control thread's */
+	struct net_addr listen[LISTENERS_MAX]; /* with their real ports */
+	int nlisten;
+	pthread_mutex_t advertised_lock;
+	struct advertised *advertised; /* under its lock; entries stay */
+	/* Shared by all threads: */
+	atomic_llong nconn, input_size; /* connections; bytes of receive buffers */
+	atomic_bool is_dirty;           /* the checkpoints on disk are behind */
+};
+
+/* Read the data directory, recover after a crash, load the topics.  Nothing
+ * is served yet. */
+int broker_open(struct broker *b, struct settings *s, struct err *e);
+
+/* Listen and start the threads. */
+int broker_start(struct broker *b, struct err *e);
+
+/* Stop the threads, sync everything, leave the clean mark. */
+int broker_stop(struct broker *b, struct err *e);
+void broker_release(struct broker *b);
+
+/* Where a client that came in through this listener finds us. */
+const struct net_addr *broker_advertised(struct broker *b, const struct net_addr *from, int fd);
+
+/* Something was appended: the checkpoints will have to be written. */
+void broker_note_append(struct broker *b);
+
+/* A sync failed: what was acknowledged may be lost if we went on.  Says so
+ * and ends the process, without a clean mark. */
+void broker_disk_failed(struct broker *b, const char *topic, int32_t index, int sys)
+	__attribute__((noreturn));
+
+/* Call fn for every partition, from as many threads as there are reactors. */
+typedef void partition_fn(struct partition *p, void *ctx);
+void broker_each_partition(struct broker *b, partition_fn *fn, void *ctx);
+
+#endif

@@ -1,0 +1,434 @@
+#include "catalog.h"
+
+#include "sys/rand.h"
+#include "text/json.h"
+#include "text/say.h"
+#include "wire/kerr.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define TOPICS "/topics/"
+
+enum { PRODUCER_ID_BLOCK = 1000 };
+
+int
+catalog_fail(struct catalog_error *e, int16_t code, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	e->code = code;
+	vsnprintf(e->message, sizeof e->message, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+/* --- topics as JSON --- */
+
+static void
+format_topic(const struct uuid *id, int32_t npartition, const struct config_set *set,
+	struct buf *out)
+{
+	char z[UUID_TEXT_SIZE];
+	json_t *configs = json_object();
+	for (int i = 0; set && i < CONFIG_N; i++)
+		if (set->value[i])
+			json_object_set_new(configs, config_table[i].name, json_string(set->value[i]));
+	json_t *o = json_pack("{s:s, s:i, s:o}", "id", uuid_format(id, z), "partitions",
+		(int)npartition, "configs", configs);
+	json_put(o, out);
+	json_decref(o);
+}
+
+/* A value that is not known, or not allowed, any more is left out, not lost:
+ * the metastore keeps it until the topic is changed. */
+static struct config_set *
+parse_configs(json_t *o, const char *topic)
+{
+	struct config_set *set = NULL;
+	const char *key;
+	json_t *value;
+	json_object_foreach(o, key, value) {
+		struct err e;
+		const struct config_key *k = config_find(CONFIG_SCOPE_TOPIC, str_of(key));
+		const char *text = json_string_value(value);
+		if (!k || !text || config_check(k, text, &e) < 0) {
+			log_line(LOG_WARN, "topic %s: the setting '%s' is not understood and left out",
+				topic, key);
+			continue;
+		}
+		if (!set)
+			set = config_set_copy(NULL);
+		config_set_put(set, config_id_of(k), text);
+	}
+	return set;
+}
+
+/* --- the table --- */
+
+static struct topic_config *
+make_config(struct broker *b, const struct config_set *set)
+{
+	const struct config_set *d = b->settings->values;
+	struct topic_config *c = NEW(struct topic_config);
+	atomic_init(&c->refs, 1);
+	c->message_size_max = config_int(set, d, CONFIG_MAX_MESSAGE_BYTES);
+	c->timestamp_before_max_ms = config_int(set, d, CONFIG_MESSAGE_TIMESTAMP_BEFORE_MAX_MS);
+	c->timestamp_after_max_ms = config_int(set, d, CONFIG_MESSAGE_TIMESTAMP_AFTER_MAX_MS);
+	c->min_insync_replicas = (int32_t)config_int(set, d, CONFIG_MIN_INSYNC_REPLICAS);
+	c->is_log_append_time = config_is(set, d, CONFIG_MESSAGE_TIMESTAMP_TYPE, "LogAppendTime");
+	c->is_durable = config_is(set, d, CONFIG_DURABILITY, "disk");
+	c->log.segment_bytes = config_int(set, d, CONFIG_SEGMENT_BYTES);
+	c->log.segment_ms = config_int(set, d, CONFIG_SEGMENT_MS);
+	c->log.segment_index_bytes = config_int(set, d, CONFIG_SEGMENT_INDEX_BYTES);
+	c->log.index_interval_bytes = config_int(set, d, CONFIG_INDEX_INTERVAL_BYTES);
+	return c;
+}
+
+/* Make the partitions from first on, in an array that holds the old ones. */
+static struct partition **
+make_partitions(struct broker *b, struct topic *t, int32_t npartition,
+	const struct datadir_state *s)
+{
+	struct partition **v = mem_alloc((size_t)npartition * sizeof *v);
+	for (int32_t i = 0; i < npartition; i++) {
+		if (i < t->npartition) {
+			v[i] = t->partition[i];
+			continue;
+		}
+		const struct offsets_entry *o = s ? datadir_offsets(s, t->name, i) : NULL;
+		struct partlog_state state = { o ? o->log_start_offset : 0,
+			o ? o->recovery_offset : 0, !s || s->is_clean };
+		v[i] = partition_new(b, t->name, &t->id, i, t->config, &state,
+			o ? o->high_watermark : INT64_MAX);
+	}
+	return v;
+}
+
+static void
+add_topic(struct broker *b, const char *name, const struct uuid *id, int32_t npartition,
+	struct config_set *set, int64_t revision, const struct datadir_state *s)
+{
+	struct topic *t = NEW(struct topic);
+	t->name = mem_strdup(name);
+	t->id = *id;
+	t->overrides = set;
+	t->config = make_config(b, set);
+	t->revision = revision;
+	t->partition = make_partitions(b, t, npartition, s);
+	t->npartition = npartition;
+	pthread_rwlock_wrlock(&b->topics.lock);
+	map_put(&b->topics.by_name, str_of(t->name), t);
+	map_put(&b->topics.by_id, (struct str){ t->id.b, sizeof t->id.b }, t);
+	b->topics.npartition += npartition;
+	pthread_rwlock_unlock(&b->topics.lock);
+}
+
+/* --- loading --- */
+
+struct loading {
+	struct broker *broker;
+	const struct datadir_state *state;
+	struct err *e;
+};
+
+static int
+load_topic(void *ctx, const struct metastore_entry *entry)
+{
+	struct loading *l = ctx;
+	char *name = mem_strndup((struct str){ entry->key.p + sizeof TOPICS - 1,
+		entry->key.n - (int32_t)sizeof TOPICS + 1 });
+	json_t *o = json_loadb((const char *)entry->value.p, (size_t)entry->value.n, 0, NULL);
+	struct uuid id;
+	json_int_t n = json_integer_value(json_object_get(o, "partitions"));
+	bool ok = uuid_parse(&id, str_of(json_string_value(json_object_get(o, "id"))))
+		&& n > 0 && n <= INT32_MAX;
+	if (ok)
+		add_topic(l->broker, name, &id, (int32_t)n,
+			parse_configs(json_object_get(o, "configs"), name), entry->revision, l->state);
+	else
+		err_set(l->e, ERR_CORRUPT, "metastore: the entry of topic '%s' is not understood", name);
+	json_decref(o);
+	mem_free(name);
+	return ok ? 0 : -1;
+}
+
+/* The cluster's id, made at the first start; the epoch, one more after each
+ * unclean start with topics in it. */
+static int
+load_cluster(struct broker *b, const struct datadir_state *s, struct err *e)
+{
+	struct metastore_entry entry;
+	json_t *o = NULL;
+	if (metastore_get(b->meta, STR("/cluster"), &entry))
+		o = json_loadb((const char *)entry.value.p, (size_t)entry.value.n, 0, NULL);
+	struct uuid id;
+	const char *text = json_string_value(json_object_get(o, "id"));
+	bool is_new = !uuid_parse(&id, str_of(text));
+	b->leader_epoch = (int32_t)json_integer_value(json_object_get(o, "epoch"));
+	json_decref(o);
+	if (is_new)
+		rand_bytes(id.b, sizeof id.b);
+	uuid_format(&id, b->cluster_id);
+	if (!is_new && s->is_clean)
+		return 0;
+	b->leader_epoch += !is_new;
+	struct buf value = BUF_INIT;
+	buf_printf(&value, "{\"id\":\"%s\",\"epoch\":%d}", b->cluster_id, b->leader_epoch);
+	struct metastore_op op = { STR("/cluster"), buf_str(&value), METASTORE_ANY };
+	int r = metastore_txn(b->meta, &op, 1, e);
+	buf_release(&value);
+	return r;
+}
+
+int
+catalog_load(struct broker *b, const struct datadir_state *s, struct err *e)
+{
+	struct loading l = { b, s, e };
+	if (load_cluster(b, s, e) < 0)
+		return -1;
+	return metastore_list(b->meta, STR(TOPICS), load_topic, &l);
+}
+
+/* --- changes --- */
+
+/* Commit the topic's entry (value null: its removal). */
+static int
+commit(struct broker *b, struct str name, struct str value, int64_t expected,
+	struct catalog_error *e)
+{
+	struct buf key = BUF_INIT;
+	struct err why;
+	buf_puts(&key, TOPICS);
+	buf_put_str(&key, name);
+	struct metastore_op op = { buf_str(&key), value, expected };
+	int r = metastore_txn(b->meta, &op, 1, &why);
+	buf_release(&key);
+	if (r == 0)
+		return 0;
+	log_line(LOG_ERROR, "the metastore refused a change of topic %.*s: %s", STR_ARG(name), why.msg);
+	return catalog_fail(e, KERR_KAFKA_STORAGE_ERROR, "%s", why.msg);
+}
+
+static struct topic *
+find(struct broker *b, struct str name, struct catalog_error *e)
+{
+	/* Only this thread changes the table: reading it needs no lock. */
+	struct topic *t = topics_find(&b->topics, name);
+	if (!t)
+		catalog_fail(e, KERR_UNKNOWN_TOPIC_OR_PARTITION, "there is no topic '%.*s'",
+			MIN(name.n, 100), name.p);
+	return t;
+}
+
+/* '.' and '_' are one character in metric names: two topics must not differ
+ * in those alone. */
+static struct topic *
+find_colliding(struct broker *b, struct str name)
+{
+	MAP_EACH(it, &b->topics.by_name) {
+		bool same = it->key.n == name.n;
+		for (int32_t i = 0; same && i < name.n; i++)
+			same = (it->key.p[i] == '.' ? '_' : it->key.p[i])
+				== (name.p[i] == '.' ? '_' : name.p[i]);
+		if (same)
+			return it->value;
+	}
+	return NULL;
+}
+
+static bool
+has_dot_or_underscore(struct str name)
+{
+	return memchr(name.p, '.', (size_t)name.n) || memchr(name.p, '_', (size_t)name.n);
+}
+
+static int
+check_room(struct broker *b, int64_t more, struct catalog_error *e)
+{
+	if (b->topics.npartition + more > b->partition_max)
+		return catalog_fail(e, KERR_INVALID_PARTITIONS,
+			"max.partitions (%lld) would be passed", (long long)b->partition_max);
+	return 0;
+}
+
+int
+catalog_create(struct broker *b, struct str name, int32_t npartition,
+	const struct config_set *overrides, bool validate_only, struct catalog_error *e)
+{
+	const char *fault = topic_name_fault(name);
+	if (fault)
+		return catalog_fail(e, KERR_INVALID_TOPIC_EXCEPTION, "%s", fault);
+	if (topics_find(&b->topics, name))
+		return catalog_fail(e, KERR_TOPIC_ALREADY_EXISTS, "the topic '%.*s' is there already",
+			STR_ARG(name));
+	struct topic *near = has_dot_or_underscore(name) ? find_colliding(b, name) : NULL;
+	if (near)
+		return catalog_fail(e, KERR_INVALID_TOPIC_EXCEPTION,
+			"the topic '%.*s' collides with '%s': '.' and '_' count as one", STR_ARG(name), near->name);
+	if (npartition == -1)
+		npartition = (int32_t)config_int(NULL, b->settings->values, CONFIG_NUM_PARTITIONS);
+	if (npartition <= 0)
+		return catalog_fail(e, KERR_INVALID_PARTITIONS, "a topic needs at least one partition");
+	if (check_room(b, npartition, e) < 0)
+		return -1;
+	if (validate_only)
+		return 0;
+	struct uuid id;
+	do
+		rand_bytes(id.b, sizeof id.b);
+	while (uuid_is_zero(&id) || topics_find_id(&b->topics, &id));
+	struct buf value = BUF_INIT;
+	format_topic(&id, npartition, overrides, &value);
+	int r = commit(b, name, buf_str(&value), 0, e);
+	buf_release(&value);
+	if (r < 0)
+		return -1;
+	char *z = mem_strndup(name);
+	add_topic(b, z, &id, npartition, overrides ? config_set_copy(overrides) : NULL,
+		metastore_revision(b->meta), NULL);
+	log_line(LOG_INFO, "created topic %s with %d partitions", z, npartition);
+	mem_free(z);
+	return 0;
+}
+
+int
+catalog_delete(struct broker *b, struct str name, struct catalog_error *e)
+{
+	if (!config_int(NULL, b->settings->values, CONFIG_DELETE_TOPIC_ENABLE))
+		return catalog_fail(e, KERR_TOPIC_DELETION_DISABLED, "delete.topic.enable is false");
+	struct topic *t = find(b, name, e);
+	if (!t || commit(b, name, STR_NULL, t->revision, e) < 0)
+		return -1;
+	pthread_rwlock_wrlock(&b->topics.lock);
+	map_remove(&b->topics.by_name, str_of(t->name));
+	map_remove(&b->topics.by_id, (struct str){ t->id.b, sizeof t->id.b });
+	b->topics.npartition -= t->npartition;
+	pthread_rwlock_unlock(&b->topics.lock);
+	for (int32_t i = 0; i < t->npartition; i++) {
+		struct partition *p = t->partition[i];
+		struct err why;
+		partition_mark_deleted(p);
+		pthread_mutex_lock(&p->lock);
+		int r = partlog_delete(&p->log, &why);
+		pthread_mutex_unlock(&p->lock);
+		if (r < 0)
+			log_line(LOG_WARN, "the files of %s-%d stay behind: %s", t->name, i, why.msg);
+	}
+	log_line(LOG_INFO, "deleted topic %s", t->name);
+	topic_free(t);
+	return 0;
+}
+
+int
+catalog_grow(struct broker *b, struct str name, int32_t npartition, bool validate_only,
+	struct catalog_error *e)
+{
+	struct topic *t = find(b, name, e);
+	if (!t)
+		return -1;
+	if (npartition <= t->npartition)
+		return catalog_fail(e, KERR_INVALID_PARTITIONS,
+			"the topic has %d partitions; their number can only grow", t->npartition);
+	if (check_room(b, (int64_t)npartition - t->npartition, e) < 0)
+		return -1;
+	if (validate_only)
+		return 0;
+	struct buf value = BUF_INIT;
+	format_topic(&t->id, npartition, t->overrides, &value);
+	int r = commit(b, name, buf_str(&value), t->revision, e);
+	buf_release(&value);
+	if (r < 0)
+		return -1;
+	struct partition **v = make_partitions(b, t, npartition, NULL);
+	pthread_rwlock_wrlock(&b->topics.lock);
+	mem_free(t->partition);
+	t->partition = v;
+	b->topics.npartition += npartition - t->npartition;
+	t->npartition = npartition;
+	t->revision = metastore_revision(b->meta);
+	pthread_rwlock_unlock(&b->topics.lock);
+	return 0;
+}
+
+int
+catalog_configure(struct broker *b, struct str name, const struct config_set *overrides,
+	bool validate_only, struct catalog_error *e)
+{
+	struct topic *t = find(b, name, e);
+	if (!t)
+		return -1;
+	if (validate_only)
+		return 0;
+	struct buf value = BUF_INIT;
+	format_topic(&t->id, t->npartition, overrides, &value);
+	int r = commit(b, name, buf_str(&value), t->revision, e);
+	buf_release(&value);
+	if (r < 0)
+		return -1;
+	struct config_set *set = config_set_copy(overrides);
+	struct topic_config *config = make_config(b, set);
+	struct topic_config *old_config = t->config;
+	struct config_set *old_set = t->overrides;
+	pthread_rwlock_wrlock(&b->topics.lock);
+	t->overrides = set;
+	t->config = config;
+	t->revision = metastore_revision(b->meta);
+	pthread_rwlock_unlock(&b->topics.lock);
+	for (int32_t i = 0; i < t->npartition; i++)
+		partition_set_config(t->partition[i], config);
+	topic_config_put(old_config);
+	config_set_free(old_set);
+	return 0;
+}
+
+int
+catalog_put_config(struct config_set *s, struct str key, struct str value,
+	struct catalog_error *e)
+{
+	const struct config_key *k = config_find(CONFIG_SCOPE_TOPIC, key);
+	if (!k)
+		return catalog_fail(e, KERR_INVALID_CONFIG, "a topic has no setting '%.*s'",
+			MIN(key.n, 100), (const char *)key.p);
+	if (value.n < 0) {
+		config_set_put(s, config_id_of(k), NULL);
+		return 0;
+	}
+	struct err why;
+	char *z = mem_strndup(value);
+	int r = config_check(k, z, &why);
+	if (r == 0)
+		config_set_put(s, config_id_of(k), z);
+	else
+		catalog_fail(e, KERR_INVALID_CONFIG, "%s", why.msg);
+	mem_free(z);
+	return r;
+}
+
+int64_t
+catalog_producer_id(struct broker *b, struct err *e)
+{
+	if (b->next_producer_id < b->producer_id_end)
+		return b->next_producer_id++;
+	struct metastore_entry entry;
+	json_int_t next = 0;
+	if (metastore_get(b->meta, STR("/producer-ids"), &entry)) {
+		json_t *o = json_loadb((const char *)entry.value.p, (size_t)entry.value.n, 0, NULL);
+		if (!json_is_integer(json_object_get(o, "next"))) {
+			json_decref(o);
+			return err_set(e, ERR_CORRUPT, "metastore: the producer ids are not understood");
+		}
+		next = json_integer_value(json_object_get(o, "next"));
+		json_decref(o);
+	}
+	struct buf value = BUF_INIT;
+	buf_printf(&value, "{\"next\":%lld}", (long long)next + PRODUCER_ID_BLOCK);
+	struct metastore_op op = { STR("/producer-ids"), buf_str(&value), METASTORE_ANY };
+	int r = metastore_txn(b->meta, &op, 1, e);
+	buf_release(&value);
+	if (r < 0)
+		return -1;
+	b->next_producer_id = next + 1;
+	b->producer_id_end = next + PRODUCER_ID_BLOCK;
+	return next;
+}

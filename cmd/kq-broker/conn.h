@@ -1,0 +1,46 @@
+/*
+ * A client's connection: frames in, answers out, in order.
+ *
+ * The reactor's thread only.
+ */
+#ifndef KQ_BROKER_CONN_H
+#define KQ_BROKER_CONN_H
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "request.h"
+#include "sys/loop.h"
+#include "sys/net.h"
+
+struct listener;
+
+struct conn {
+	struct list link; /* in the reactor's */
+	struct loop_io io;
+	struct reactor *reactor;
+	const struct net_addr *advertised; /* the broker's */
+	struct buf in;        /* from the pool while it holds anything */
+	size_t in_at;         /* bytes of it already handled */
+	struct list requests; /* in order, the oldest first */
+	int nrequest;
+	size_t out_size;      /* bytes of answers that wait */
+	int64_t active_ms;    /* monotonic, of the last input */
+	struct loop_timer idle_timer;
+	bool is_handling;     /* in its own input code: close later */
+	bool is_closing;      /* as soon as that is over */
+	bool is_draining;     /* no more input: answer what is there, close */
+	char peer[64];
+};
+
+void conn_open(struct reactor *r, int fd, const struct listener *from);
+
+/* Let go of everything; requests that still run elsewhere lose their conn. */
+void conn_close(struct conn *c);
+
+/* Take no more input; close once all is answered. */
+void conn_drain(struct conn *c);
+
+/* Send what is done, in order. */
+void conn_flush(struct conn *c);
+
+#endif

@@ -1,0 +1,191 @@
+#include "datadir.h"
+
+#include "log/checkpoint.h"
+#include "sys/fs.h"
+
+#include <stdio.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#define RECOVERY "recovery-point-offset-checkpoint"
+#define HIGH_WATERMARK "replication-offset-checkpoint"
+#define LOG_START "log-start-offset-checkpoint"
+#define CLEAN ".kafka_cleanshutdown"
+#define BOOT "kq-boot-id"
+#define PROPERTIES "meta.properties"
+
+int
+datadir_open(struct broker *b, struct err *e)
+{
+	if (fs_mkdir(AT_FDCWD, b->data_dir, 0755, e) < 0)
+		return -1;
+	b->data_fd = fs_open(AT_FDCWD, b->data_dir, O_RDONLY | O_DIRECTORY, 0, e);
+	if (b->data_fd < 0)
+		return -1;
+	b->lock_fd = fs_lock(b->data_fd, ".lock", e);
+	if (b->lock_fd < 0 && e->class == ERR_LIMIT)
+		return err_set(e, ERR_LIMIT, "another broker uses the data directory '%s'", b->data_dir);
+	return b->lock_fd < 0 ? err_wrap(e, "data directory '%s'", b->data_dir) : 0;
+}
+
+/* --- reading --- */
+
+struct offsets_reader {
+	struct offsets *offsets;
+	size_t field; /* of the entry */
+};
+
+static void
+take_offset(void *ctx, struct str topic, int32_t partition, int64_t offset)
+{
+	struct offsets_reader *r = ctx;
+	char name[300];
+	int n = snprintf(name, sizeof name, "%.*s-%d", STR_ARG(topic), partition);
+	struct str key = { (const uint8_t *)name, n };
+	struct offsets_entry *it = map_get(&r->offsets->entries, key);
+	if (!it) {
+		it = mem_alloc(sizeof *it + (size_t)n);
+		memcpy(it + 1, name, (size_t)n);
+		it->name = (struct str){ (uint8_t *)(it + 1), n };
+		it->high_watermark = INT64_MAX; /* unknown: the log end */
+		map_put(&r->offsets->entries, it->name, it);
+	}
+	*(int64_t *)(void *)((char *)it + r->field) = offset;
+}
+
+/* The machine's boot id; "" where there is none. */
+static void
+boot_id(struct buf *b)
+{
+	struct err ignored;
+	buf_reset(b);
+	fs_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 100, b, &ignored);
+}
+
+static bool
+is_same_boot(struct broker *b)
+{
+	struct err ignored;
+	struct buf now = BUF_INIT, then = BUF_INIT;
+	boot_id(&now);
+	bool same = fs_read_file(b->data_fd, BOOT, 100, &then, &ignored) == 0
+		&& now.n > 0 && str_eq(buf_str(&now), buf_str(&then));
+	buf_release(&now);
+	buf_release(&then);
+	return same;
+}
+
+int
+datadir_read(struct broker *b, struct datadir_state *s, struct err *e)
+{
+	*s = (struct datadir_state){ .is_clean = true };
+	if (b->data_fd < 0)
+		return 0;
+	static const struct { const char *file; size_t field; } from[] = {
+		{ RECOVERY, offsetof(struct offsets_entry, recovery_offset) },
+		{ HIGH_WATERMARK, offsetof(struct offsets_entry, high_watermark) },
+		{ LOG_START, offsetof(struct offsets_entry, log_start_offset) },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(from); i++) {
+		struct offsets_reader r = { &s->offsets, from[i].field };
+		if (checkpoint_read(b->data_fd, from[i].file, take_offset, &r, e) < 0)
+			return -1;
+	}
+	s->is_clean = faccessat(b->data_fd, CLEAN, F_OK, 0) == 0;
+	s->same_boot = is_same_boot(b);
+	return 0;
+}
+
+void
+datadir_state_release(struct datadir_state *s)
+{
+	MAP_EACH(it, &s->offsets.entries)
+		mem_free(it->value);
+	map_release(&s->offsets.entries);
+}
+
+const struct offsets_entry *
+datadir_offsets(const struct datadir_state *s, const char *topic, int32_t index)
+{
+	char name[300];
+	snprintf(name, sizeof name, "%s-%d", topic, index);
+	return map_get(&s->offsets.entries, str_of(name));
+}
+
+/* --- writing --- */
+
+/* For Kafka's own tools; nothing of ours reads it, so it is not synced. */
+static int
+write_properties(struct broker *b, struct err *e)
+{
+	if (faccessat(b->data_fd, PROPERTIES, F_OK, 0) == 0)
+		return 0;
+	struct buf t = BUF_INIT;
+	buf_printf(&t, "version=1\ncluster.id=%s\nnode.id=%d\n", b->cluster_id, b->node_id);
+	int fd = fs_open(b->data_fd, PROPERTIES, O_WRONLY | O_CREAT, 0644, e);
+	int r = fd < 0 ? -1 : fs_write_at(fd, buf_str(&t), 0, e);
+	fs_close(fd);
+	buf_release(&t);
+	return r;
+}
+
+int
+datadir_begin(struct broker *b, struct err *e)
+{
+	if (b->data_fd < 0)
+		return 0;
+	if (write_properties(b, e) < 0)
+		return -1;
+	bool was_clean = faccessat(b->data_fd, CLEAN, F_OK, 0) == 0;
+	if (!is_same_boot(b)) {
+		struct buf id = BUF_INIT;
+		boot_id(&id);
+		int r = fs_replace_file(b->data_fd, BOOT, buf_str(&id), e);
+		buf_release(&id);
+		if (r < 0)
+			return -1;
+	}
+	if (!was_clean)
+		return 0;
+	return fs_remove(b->data_fd, CLEAN, e) < 0 ? -1 : fs_sync_dir(b->data_fd, e);
+}
+
+int
+datadir_checkpoint(struct broker *b, struct err *e)
+{
+	if (b->data_fd < 0)
+		return 0;
+	struct checkpoint recovery = CHECKPOINT_INIT, hw = CHECKPOINT_INIT, start = CHECKPOINT_INIT;
+	topics_read_begin(&b->topics);
+	MAP_EACH(it, &b->topics.by_name) {
+		struct topic *t = it->value;
+		struct str name = str_of(t->name);
+		for (int32_t i = 0; i < t->npartition; i++) {
+			struct partition *p = t->partition[i];
+			pthread_mutex_lock(&p->lock);
+			if (p->log.synced_offset > 0)
+				checkpoint_add(&recovery, name, i, p->log.synced_offset);
+			if (p->high_watermark > 0)
+				checkpoint_add(&hw, name, i, p->high_watermark);
+			if (p->log.log_start_offset > 0)
+				checkpoint_add(&start, name, i, p->log.log_start_offset);
+			pthread_mutex_unlock(&p->lock);
+		}
+	}
+	topics_read_end(&b->topics);
+	int r = checkpoint_write(&start, b->data_fd, LOG_START, e) < 0
+		|| checkpoint_write(&hw, b->data_fd, HIGH_WATERMARK, e) < 0
+		|| checkpoint_write(&recovery, b->data_fd, RECOVERY, e) < 0 ? -1 : 0;
+	checkpoint_release(&recovery);
+	checkpoint_release(&hw);
+	checkpoint_release(&start);
+	return r;
+}
+
+int
+datadir_mark_clean(struct broker *b, struct err *e)
+{
+	return b->data_fd < 0 ? 0
+		: fs_replace_file(b->data_fd, CLEAN, STR("{\"version\":0,\"brokerEpoch\":-1}"), e);
+}

@@ -1,0 +1,45 @@
+/*
+ * The data directory beside the logs: its lock, its checkpoints, the mark of
+ * a clean stop, and which boot of the machine wrote last.
+ *
+ * All of it blocks on the disk.  Start, stop, and the control thread.
+ */
+#ifndef KQ_BROKER_DATADIR_H
+#define KQ_BROKER_DATADIR_H
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "broker.h"
+
+/* What the checkpoints know, by "topic-N". */
+struct offsets {
+	struct map entries; /* struct offsets_entry */
+};
+struct offsets_entry {
+	struct str name; /* "topic-N" */
+	int64_t recovery_offset, log_start_offset, high_watermark;
+};
+
+struct datadir_state {
+	struct offsets offsets;
+	bool is_clean;  /* the last stop was */
+	bool same_boot; /* the machine has not gone down since the last start */
+};
+
+/* Make the directory if need be, and lock it; sets data_fd and lock_fd. */
+int datadir_open(struct broker *b, struct err *e);
+
+/* Read how the last run ended. */
+int datadir_read(struct broker *b, struct datadir_state *s, struct err *e);
+void datadir_state_release(struct datadir_state *s);
+const struct offsets_entry *datadir_offsets(const struct datadir_state *s,
+	const char *topic, int32_t index); /* or NULL */
+
+/* From now on a crash is a crash: take the mark off, note the boot. */
+int datadir_begin(struct broker *b, struct err *e);
+
+/* Write what is known now; and, when all is synced, the clean mark. */
+int datadir_checkpoint(struct broker *b, struct err *e);
+int datadir_mark_clean(struct broker *b, struct err *e);
+
+#endif

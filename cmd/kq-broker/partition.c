@@ -1,0 +1,350 @@
+#include "partition.h"
+
+#include "broker.h"
+#include "reactor.h"
+
+#include "text/say.h"
+#include "wire/kerr.h"
+
+#include <stdio.h>
+
+/* With durability "os" nobody asks for syncs; one every so many bytes bounds
+ * what a restart after a crash must read again. */
+enum { KICK_BYTES = 256 << 20 };
+
+void
+topic_config_put(struct topic_config *c)
+{
+	if (c && atomic_fetch_sub(&c->refs, 1) == 1)
+		mem_free(c);
+}
+
+struct partition *
+partition_new(struct broker *b, const char *topic, const struct uuid *id,
+	int32_t index, struct topic_config *config,
+	const struct partlog_state *state, int64_t high_watermark)
+{
+	struct partition *p = NEW(struct partition);
+	atomic_init(&p->refs, 1);
+	p->index = index;
+	p->broker = b;
+	p->topic = mem_strdup(topic);
+	p->topic_id = *id;
+	pthread_mutex_init(&p->lock, NULL);
+	atomic_fetch_add(&config->refs, 1);
+	p->config = config;
+	list_init(&p->acks);
+	list_init(&p->fetchers);
+	char name[300];
+	snprintf(name, sizeof name, "%s-%d", topic, index);
+	partlog_init(&p->log, b->data_fd, name, id, &config->log, state);
+	p->high_watermark = MAX(MIN(high_watermark, p->log.next_offset),
+		p->log.log_start_offset);
+	return p;
+}
+
+struct partition *
+partition_get(struct partition *p)
+{
+	atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+	return p;
+}
+
+void
+partition_put(struct partition *p)
+{
+	if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
+		return;
+	assert(list_is_empty(&p->acks) && list_is_empty(&p->fetchers));
+	partlog_release(&p->log);
+	topic_config_put(p->config);
+	pthread_mutex_destroy(&p->lock);
+	mem_free(p->topic);
+	mem_free(p);
+}
+
+/* --- waiting --- */
+
+static void
+wake_fetchers(struct partition *p)
+{
+	while (!list_is_empty(&p->fetchers)) {
+		struct fetch_wait *w = CONTAINER_OF(p->fetchers.next, struct fetch_wait, link);
+		list_unlink(&w->link);
+		if (!atomic_exchange(&w->waker->is_posted, true))
+			loop_post(w->waker->loop, &w->waker->task);
+	}
+}
+
+/* All before it is committed. */
+static int64_t
+committed_offset(const struct partition *p)
+{
+	return p->config->is_durable && p->log.root_fd >= 0
+		? MIN(p->high_watermark, p->log.synced_offset)
+		: p->high_watermark;
+}
+
+static void
+finish_ack(struct ack_wait *w, int16_t error)
+{
+	list_unlink(&w->link);
+	w->error = error;
+	loop_post(w->loop, &w->task);
+}
+
+static void
+release_acks(struct partition *p)
+{
+	int64_t committed = committed_offset(p);
+	while (!list_is_empty(&p->acks)) {
+		struct ack_wait *w = CONTAINER_OF(p->acks.next, struct ack_wait, link);
+		if (w->end_offset > committed)
+			break;
+		finish_ack(w, KERR_NONE);
+	}
+}
+
+static void
+fail_acks(struct partition *p, int16_t error)
+{
+	while (!list_is_empty(&p->acks))
+		finish_ack(CONTAINER_OF(p->acks.next, struct ack_wait, link), error);
+}
+
+bool
+partition_cancel_ack(struct ack_wait *w)
+{
+	pthread_mutex_lock(&w->partition->lock);
+	bool was_in = !list_is_empty(&w->link);
+	list_unlink(&w->link);
+	pthread_mutex_unlock(&w->partition->lock);
+	return was_in;
+}
+
+void
+partition_cancel_fetch(struct fetch_wait *w)
+{
+	pthread_mutex_lock(&w->partition->lock);
+	list_unlink(&w->link);
+	pthread_mutex_unlock(&w->partition->lock);
+}
+
+bool
+partition_wait(struct partition *p, struct fetch_wait *w, int64_t seen)
+{
+	list_init(&w->link);
+	pthread_mutex_lock(&p->lock);
+	bool same = p->high_watermark == seen && !p->is_deleted;
+	if (same)
+		list_append(&p->fetchers, &w->link);
+	pthread_mutex_unlock(&p->lock);
+	return same;
+}
+
+/* --- syncing: one sync under way, the next shares what arrives meanwhile --- */
+
+struct partition_sync {
+	struct sync_job job;
+	struct partlog_sync range;
+	struct partition *partition;
+	struct reactor *reactor;
+};
+
+static void begin_sync(struct partition *p, struct reactor *r);
+
+static void
+sync_is_done(struct sync_job *job)
+{
+	struct partition_sync *s = CONTAINER_OF(job, struct partition_sync, job);
+	struct partition *p = s->partition;
+	s->range.result = job->result;
+	pthread_mutex_lock(&p->lock);
+	partlog_sync_end(&p->log, &s->range);
+	p->is_syncing = false;
+	if (p->log.is_failed) {
+		fail_acks(p, KERR_KAFKA_STORAGE_ERROR);
+	} else {
+		release_acks(p);
+		if (!list_is_empty(&p->acks))
+			begin_sync(p, s->reactor);
+	}
+	bool is_failed = p->log.is_failed;
+	pthread_mutex_unlock(&p->lock);
+	if (is_failed)
+		broker_disk_failed(p->broker, p->topic, p->index, job->result);
+	partition_put(p);
+	mem_free(s);
+}
+
+static void
+begin_sync(struct partition *p, struct reactor *r)
+{
+	if (p->is_syncing)
+		return;
+	struct partition_sync *s = NEW(struct partition_sync);
+	if (!partlog_sync_begin(&p->log, &s->range)) {
+		mem_free(s);
+		release_acks(p);
+		return;
+	}
+	p->is_syncing = true;
+	p->kicked_size = p->log.size;
+	s->partition = partition_get(p);
+	s->reactor = r;
+	s->job.done = sync_is_done;
+	s->job.nfd = partlog_sync_fds(&s->range, s->job.fd);
+	syncer_submit(r->syncer, &s->job);
+}
+
+/* --- appending --- */
+
+static int16_t
+refuse(struct append_result *result, int16_t error, const char *message)
+{
+	result->error = error;
+	result->message = message;
+	return error;
+}
+
+/* What the bytes themselves say: whole, one batch, of magic 2, good CRC. */
+static int16_t
+check_bytes(const uint8_t *p, int32_t n, struct batch *b, struct append_result *result)
+{
+	if (n < BATCH_HEADER_SIZE)
+		return refuse(result, KERR_CORRUPT_MESSAGE, "the record batch is cut off");
+	if (!batch_parse(b, p))
+		return p[16] != 2 ? refuse(result, KERR_INVALID_RECORD,
+			"only record batches of magic 2 are accepted")
+			: refuse(result, KERR_CORRUPT_MESSAGE, "the batch length is wrong");
+	if (b->size > n)
+		return refuse(result, KERR_CORRUPT_MESSAGE, "the record batch is cut off");
+	if (b->size < n)
+		return refuse(result, KERR_INVALID_RECORD,
+			"a produce request carries one record batch for each partition");
+	if (!batch_crc_is_good(b, p))
+		return refuse(result, KERR_CORRUPT_MESSAGE, "the CRC of the record batch is wrong");
+	return KERR_NONE;
+}
+
+/* The rules for a client's batch (Kafka's UnifiedLog.analyzeAndValidateRecords
+ * and LogValidator, as far as the header tells). */
+static int16_t
+check_rules(const struct topic_config *c, const struct batch *b, int64_t now_ms,
+	struct append_result *result)
+{
+	if (b->size > c->message_size_max)
+		return refuse(result, KERR_MESSAGE_TOO_LARGE,
+			"the record batch is larger than max.message.bytes");
+	if (b->size > c->log.segment_bytes)
+		return refuse(result, KERR_RECORD_LIST_TOO_LARGE,
+			"the record batch is larger than segment.bytes");
+	if (b->base_offset != 0)
+		return refuse(result, KERR_INVALID_RECORD, "the base offset must be 0");
+	if (b->count <= 0 || b->last_offset_delta != b->count - 1)
+		return refuse(result, KERR_INVALID_RECORD, "record count and last offset differ");
+	if (b->attributes & BATCH_CONTROL)
+		return refuse(result, KERR_INVALID_RECORD, "clients may not write control batches");
+	if ((b->attributes & BATCH_CODEC_MASK) > 4)
+		return refuse(result, KERR_UNSUPPORTED_COMPRESSION_TYPE, "unknown codec");
+	if (b->producer_id >= 0 && b->base_sequence < 0)
+		return refuse(result, KERR_INVALID_RECORD, "a producer id needs a sequence number");
+	if (b->attributes & BATCH_TRANSACTIONAL)
+		return refuse(result, KERR_INVALID_TXN_STATE, "this broker has no transactions");
+	if (c->is_log_append_time)
+		return KERR_NONE;
+	if (b->attributes & BATCH_LOG_APPEND_TIME)
+		return refuse(result, KERR_INVALID_TIMESTAMP,
+			"the topic takes CreateTime, the batch says LogAppendTime");
+	int64_t ahead = b->max_timestamp > now_ms ? b->max_timestamp - now_ms : 0;
+	int64_t behind = b->base_timestamp >= 0 && b->base_timestamp < now_ms
+		? now_ms - b->base_timestamp : 0;
+	if (ahead > c->timestamp_after_max_ms || behind > c->timestamp_before_max_ms)
+		return refuse(result, KERR_INVALID_TIMESTAMP,
+			"a timestamp is outside message.timestamp.before.max.ms or .after.max.ms");
+	return KERR_NONE;
+}
+
+/* Under the lock, after a good append. */
+static void
+after_append(struct partition *p, struct reactor *r, struct ack_wait *ack,
+	struct append_result *result)
+{
+	/* The only in-sync replica is this one. */
+	p->high_watermark = p->log.next_offset;
+	wake_fetchers(p);
+	if (ack) {
+		ack->end_offset = p->log.next_offset;
+		if (committed_offset(p) < ack->end_offset) {
+			list_init(&ack->link);
+			list_append(&p->acks, &ack->link);
+			result->must_wait = true;
+			begin_sync(p, r);
+		}
+	} else if (p->log.size - p->kicked_size > KICK_BYTES && p->log.root_fd >= 0) {
+		begin_sync(p, r);
+	}
+}
+
+void
+partition_append(struct partition *p, struct reactor *r, uint8_t *b, int32_t n,
+	struct ack_wait *ack, struct append_result *result)
+{
+	*result = (struct append_result){ .base_offset = -1, .log_append_ms = -1,
+		.log_start_offset = -1 };
+	struct batch batch;
+	struct err e;
+	int64_t now_ms = r->loop.wall_ms;
+	if (check_bytes(b, n, &batch, result) != KERR_NONE)
+		return;
+	pthread_mutex_lock(&p->lock);
+	if (p->is_deleted) {
+		refuse(result, KERR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
+	} else if (p->log.is_failed) {
+		refuse(result, KERR_KAFKA_STORAGE_ERROR,
+			"the partition's log has failed; see the broker's log");
+	} else if (ack && p->config->min_insync_replicas > REPLICAS) {
+		refuse(result, KERR_NOT_ENOUGH_REPLICAS, NULL);
+	} else if (check_rules(p->config, &batch, now_ms, result) == KERR_NONE) {
+		if (p->config->is_log_append_time) {
+			batch_set_log_append_time(b, now_ms);
+			batch_parse(&batch, b);
+			result->log_append_ms = now_ms;
+		}
+		if (partlog_append(&p->log, b, &batch, p->broker->leader_epoch, now_ms, &e) < 0) {
+			refuse(result, KERR_KAFKA_STORAGE_ERROR,
+				"the broker could not write to its disk");
+			log_line(LOG_ERROR, "append to %s-%d failed: %s", p->topic, p->index, e.msg);
+		} else {
+			result->base_offset = p->log.next_offset - batch.count;
+			result->log_start_offset = p->log.log_start_offset;
+			after_append(p, r, ack, result);
+		}
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (result->error == KERR_NONE)
+		broker_note_append(p->broker);
+}
+
+void
+partition_mark_deleted(struct partition *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->is_deleted = true;
+	wake_fetchers(p);
+	fail_acks(p, KERR_UNKNOWN_TOPIC_OR_PARTITION);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void
+partition_set_config(struct partition *p, struct topic_config *config)
+{
+	atomic_fetch_add(&config->refs, 1);
+	pthread_mutex_lock(&p->lock);
+	struct topic_config *old = p->config;
+	p->config = config;
+	p->log.config = &config->log;
+	release_acks(p); /* durability may have become "os" */
+	pthread_mutex_unlock(&p->lock);
+	topic_config_put(old);
+}

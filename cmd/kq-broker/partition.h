@@ -1,0 +1,120 @@
+/*
+ * A partition as the broker sees it: a log, a high watermark, and those who
+ * wait for either to move on.
+ *
+ * The high watermark is what readers may see.  It is the least log end of
+ * the in-sync replicas; this broker being the only one, appends move it, but
+ * nothing else assumes that it is the log end.  A produce with acks=all waits
+ * until its records are committed: below the high watermark and, with
+ * durability "disk", on disk.
+ *
+ * Threads: any reactor, and the control thread.  The lock is held for the
+ * append and for bookkeeping, never for a sync.
+ */
+#ifndef KQ_BROKER_PARTITION_H
+#define KQ_BROKER_PARTITION_H
+
+#include "base/list.h"
+#include "log/partlog.h"
+#include "sys/loop.h"
+#include "sys/syncer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct reactor;
+struct broker;
+
+enum { REPLICAS = 1 }; /* this broker's alone, until there is a cluster */
+
+/* The topic's configuration, as the data path wants it.  Never changed: an
+ * alteration makes a new one. */
+struct topic_config {
+	atomic_int refs;
+	int64_t message_size_max; /* bytes of a batch */
+	int64_t timestamp_before_max_ms, timestamp_after_max_ms;
+	int32_t min_insync_replicas;
+	bool is_log_append_time;
+	bool is_durable; /* acks=all waits for the disk */
+	struct partlog_config log;
+};
+
+void topic_config_put(struct topic_config *c);
+
+struct partition {
+	atomic_int refs;
+	int32_t index;
+	struct broker *broker;
+	char *topic; /* its name; a copy */
+	struct uuid topic_id;
+	pthread_mutex_t lock;
+	/* Under the lock: */
+	struct topic_config *config;
+	struct partlog log;
+	int64_t high_watermark;
+	int64_t kicked_size; /* of the log, when a sync was last begun */
+	bool is_deleted;
+	bool is_syncing;
+	struct list acks;     /* struct ack_wait, by rising offset */
+	struct list fetchers; /* struct fetch_wait */
+};
+
+struct partition *partition_new(struct broker *b, const char *topic,
+	const struct uuid *id, int32_t index, struct topic_config *config,
+	const struct partlog_state *state, int64_t high_watermark);
+struct partition *partition_get(struct partition *p); /* one more reference */
+void partition_put(struct partition *p);              /* NULL: fine */
+
+/* Waits for records to be committed; embedded in a produce request.  Posted
+ * to the loop with error set when it is over. */
+struct ack_wait {
+	struct list link;
+	struct partition *partition; /* a reference of the waiter's */
+	int64_t end_offset;          /* the first one behind the records */
+	struct loop *loop;
+	struct loop_task task;
+	int16_t error;
+};
+
+/* Waits for the high watermark to move; embedded in a fetch request, one for
+ * each partition.  The request is posted once, whichever moves first. */
+struct fetch_wait {
+	struct list link;
+	struct partition *partition; /* a reference of the waiter's */
+	struct fetch_waker *waker;
+};
+struct fetch_waker {
+	struct loop *loop;
+	struct loop_task task;
+	atomic_bool is_posted; /* the task is on its way and will run */
+};
+
+struct append_result {
+	int16_t error;
+	const char *message; /* or NULL; static */
+	int64_t base_offset, log_start_offset;
+	int64_t log_append_ms; /* -1: CreateTime */
+	bool must_wait;        /* the ack was queued */
+};
+
+/* Check the batch at b (its n bytes are the request's for this partition),
+ * append it, wake the fetchers.  With ack given and the records not yet
+ * committed, queues it and says so.  Reactor r drives the sync. */
+void partition_append(struct partition *p, struct reactor *r, uint8_t *b,
+	int32_t n, struct ack_wait *ack, struct append_result *result);
+
+/* Take a wait out of its queue; false when it was not in there (any more). */
+bool partition_cancel_ack(struct ack_wait *w);
+void partition_cancel_fetch(struct fetch_wait *w);
+
+/* Queue the fetcher unless the high watermark is not at seen any more (or the
+ * partition is gone), in which case false: look again. */
+bool partition_wait(struct partition *p, struct fetch_wait *w, int64_t seen);
+
+/* Forget it: waiters are woken, appends and reads find no partition. */
+void partition_mark_deleted(struct partition *p);
+
+/* Take over another configuration (a reference is taken). */
+void partition_set_config(struct partition *p, struct topic_config *config);
+
+#endif

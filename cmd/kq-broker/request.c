@@ -1,0 +1,108 @@
+#include "request.h"
+
+#include "api.h"
+#include "broker.h"
+#include "conn.h"
+#include "reactor.h"
+
+#include "text/say.h"
+
+/* On the reactor: the answer is ready. */
+static void
+finish(struct request *rq)
+{
+	assert(!rq->is_done);
+	rq->is_done = true;
+	rq->cancel = NULL;
+	struct conn *c = rq->conn;
+	if (!c) {
+		reactor_request_free(rq->reactor, rq);
+		return;
+	}
+	c->out_size += rq->out.n;
+	if (!c->is_handling)
+		conn_flush(c);
+}
+
+static void
+finish_task(struct loop_task *t)
+{
+	finish(CONTAINER_OF(t, struct request, task));
+}
+
+static void
+hand_back(struct request *rq)
+{
+	if (rq->is_on_control) {
+		rq->task.fn = finish_task;
+		loop_post(&rq->reactor->loop, &rq->task);
+	} else {
+		finish(rq);
+	}
+}
+
+void
+request_respond_slices(struct request *rq, const void *response,
+	struct partlog_slice *slice, int32_t nslice)
+{
+	const struct wire_api *w = rq->api->wire;
+	int16_t version = rq->header.api_version;
+	size_t extra = 0;
+	size_t at = frame_begin_response(&rq->out, w, version, rq->header.correlation_id);
+	wire_encode_gaps(w->response, version, wire_api_is_flexible(w, version), response,
+		&rq->out, &rq->gaps);
+	assert((int32_t)rq->gaps.n == nslice);
+	for (int32_t i = 0; i < nslice; i++)
+		extra += (size_t)slice[i].size;
+	frame_end(&rq->out, at, extra);
+	rq->slice = slice;
+	hand_back(rq);
+}
+
+void
+request_respond(struct request *rq, const void *response)
+{
+	request_respond_slices(rq, response, NULL, 0);
+}
+
+void
+request_drop(struct request *rq)
+{
+	rq->is_silent = true;
+	hand_back(rq);
+}
+
+void
+request_close(struct request *rq)
+{
+	rq->must_close = true;
+	hand_back(rq);
+}
+
+static void
+run_on_control(struct loop_task *t)
+{
+	struct request *rq = CONTAINER_OF(t, struct request, task);
+	const struct wire_api *w = rq->api->wire;
+	int16_t version = rq->header.api_version;
+	rq->is_on_control = true;
+	arena_reset(&rq->arena);
+	int64_t n = request_header_decode(&rq->header, rq->frame.p, rq->frame.n);
+	assert(n > 0); /* it was read once already */
+	rq->body = arena_alloc(&rq->arena, w->request->size);
+	n = wire_decode(w->request, version, wire_api_is_flexible(w, version),
+		rq->frame.p + n, rq->frame.n - (size_t)n, &rq->arena, rq->body);
+	assert(n >= 0);
+	rq->api->handle(rq);
+}
+
+void
+request_to_control(struct request *rq)
+{
+	assert(!rq->is_on_control);
+	buf_reset(&rq->frame);
+	buf_put_str(&rq->frame, rq->raw);
+	rq->raw = STR_NULL;
+	rq->task.fn = run_on_control;
+	loop_post(&rq->broker->control, &rq->task);
+}

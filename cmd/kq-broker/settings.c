@@ -1,0 +1,206 @@
+#include "settings.h"
+
+#include "base/mem.h"
+#include "text/conf.h"
+#include "text/opt.h"
+#include "text/say.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { DEFAULT_PORT = 9092 };
+
+static const char *data_dir, *config_file, *level;
+static bool is_memory, was_listen_given;
+static struct settings *target; /* of the option functions */
+
+/* --- single values --- */
+
+static int
+set_value(struct settings *s, const char *name, const char *value, struct err *e)
+{
+	const struct config_key *k = config_find(CONFIG_SCOPE_BROKER, str_of(name));
+	if (!k) {
+		const char *near = config_suggest(CONFIG_SCOPE_BROKER, name);
+		if (near)
+			return err_set(e, ERR_USAGE, "'%s' is not known; did you mean '%s'?", name, near);
+		return err_set(e, ERR_USAGE, "'%s' is not known; see kq-broker --help=config", name);
+	}
+	if (config_check(k, value, e) < 0)
+		return -1;
+	config_set_put(s->values, config_id_of(k), value);
+	return 0;
+}
+
+static int
+add_addr(struct net_addr *v, int *n, const char *text, struct err *e)
+{
+	if (*n == SETTINGS_LISTENERS_MAX)
+		return err_set(e, ERR_USAGE, "more than %d addresses", SETTINGS_LISTENERS_MAX);
+	if (net_addr_parse(&v[*n], text, DEFAULT_PORT, e) < 0)
+		return -1;
+	(*n)++;
+	return 0;
+}
+
+static int
+add_addrs(struct net_addr *v, int *n, const char *list, struct err *e)
+{
+	char *copy = mem_strdup(list), *rest = copy, *word;
+	int r = 0;
+	while (r == 0 && (word = strsep(&rest, ",")))
+		if (*word)
+			r = add_addr(v, n, word, e);
+	mem_free(copy);
+	return r;
+}
+
+static int
+option_listen(void *to, const char *value, struct err *e)
+{
+	(void)to;
+	was_listen_given = true;
+	return add_addr(target->listen, &target->nlisten, value, e);
+}
+
+/* -o settings are kept until the file was read: they come before it. */
+static char *override[256];
+static int noverride;
+
+static int
+option_set(void *to, const char *value, struct err *e)
+{
+	(void)to;
+	if (!strchr(value, '='))
+		return err_set(e, ERR_USAGE, "'%s': write key=value", value);
+	if (noverride == (int)ARRAY_LEN(override))
+		return err_set(e, ERR_USAGE, "more than %zu settings", ARRAY_LEN(override));
+	override[noverride++] = (char *)(uintptr_t)value;
+	return 0;
+}
+
+static int
+apply_overrides(struct settings *s, struct err *e)
+{
+	for (int i = 0; i < noverride; i++) {
+		char *name = mem_strndup((struct str){ (uint8_t *)override[i],
+			(int32_t)strcspn(override[i], "=") });
+		int r = set_value(s, name, strchr(override[i], '=') + 1, e);
+		mem_free(name);
+		if (r < 0)
+			return err_wrap(e, "option '-o'");
+	}
+	return 0;
+}
+
+static int
+apply_file(struct settings *s, const char *path, struct err *e)
+{
+	struct conf c = CONF_INIT;
+	int r = conf_read(&c, path, e);
+	for (int i = 0; i < c.n && r == 0; i++) {
+		r = set_value(s, c.v[i].key, c.v[i].value, e);
+		if (r < 0)
+			err_wrap(e, "%s:%d:%d", path, c.v[i].line, c.v[i].column);
+	}
+	conf_release(&c);
+	return r;
+}
+
+/* --- the command line --- */
+
+static const struct opt opts[] = {
+	{ 'd', "data", OPT_STRING, &data_dir, "DIR", "the data directory" },
+	{ 'l', "listen", OPT_CALL, NULL, "ADDRESS", "listen on unix:/path or host:port (port 0: a free one); may be repeated", .call = option_listen },
+	{ 'c', "config", OPT_STRING, &config_file, "FILE", "read settings from a YAML file" },
+	{ 'o', "option", OPT_CALL, NULL, "KEY=VALUE", "one setting; before the file's", .call = option_set },
+	{ 0, "memory", OPT_FLAG, &is_memory, NULL, "keep nothing on disk" },
+	{ 0, "log-level", OPT_STRING, &level, "LEVEL", "how much to log", .choices = "error|warn|info|debug" },
+	OPT_END
+};
+
+static const struct opt_command command = {
+	.operands = "",
+	.phrase = "store topics, serve Kafka clients",
+	.examples =
+		"Examples:\n"
+		"  kq-broker                        the default socket and 127.0.0.1:9092\n"
+		"  kq-broker -d /var/lib/kq -l :9092 -l unix:/run/kq.sock\n"
+		"  kq-broker --memory -l 127.0.0.1:0   nothing on disk, a free port\n"
+		"  kq-broker -c kq.yaml -o num.partitions=4\n",
+	.notes =
+		"When it serves, it prints one line: ready ADDRESS...\n"
+		"SIGTERM and SIGINT stop it cleanly.  kq-broker --help=config lists the settings.\n"
+		"Exit codes: 0 stopped, 1 failed, 2 usage.\n",
+	.opts = opts,
+	.version = "with ISA-L, liburing, libyaml, lz4, zstd, snappy, zlib",
+};
+
+static char *
+default_data_dir(void)
+{
+	struct arena a = ARENA_INIT;
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	char *dir = mem_strdup(state && *state ? arena_printf(&a, "%s/kq", state)
+		: home && *home ? arena_printf(&a, "%s/.local/state/kq", home)
+		: arena_printf(&a, "/tmp/kq-%u", (unsigned)getuid()));
+	arena_release(&a);
+	return dir;
+}
+
+static int
+settle_listeners(struct settings *s, struct err *e)
+{
+	const char *set = config_value(NULL, s->values, CONFIG_LISTENERS);
+	if (!was_listen_given && *set)
+		return add_addrs(s->listen, &s->nlisten, set, e);
+	if (was_listen_given)
+		return 0;
+	net_addr_default(&s->listen[s->nlisten++]);
+	return add_addr(s->listen, &s->nlisten, "127.0.0.1:9092", e);
+}
+
+int
+settings_parse(struct settings *s, int argc, char **argv, struct err *e)
+{
+	*s = (struct settings){ .values = config_set_copy(NULL) };
+	target = s;
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--help=config") == 0) {
+			config_print_help();
+			return 1;
+		} else if (strcmp(argv[i], "--help=config-mdoc") == 0) {
+			config_print_mdoc();
+			return 1;
+		}
+	struct opt_result r;
+	int done = opt_parse(&command, argc, argv, &r, e);
+	if (done)
+		return done;
+	if (r.argc)
+		return err_set(e, ERR_USAGE, "'%s' is one word too many; see kq-broker --help", r.argv[0]);
+	if ((config_file && apply_file(s, config_file, e) < 0) || apply_overrides(s, e) < 0)
+		return -1;
+	enum log_level parsed;
+	if (level && log_parse_level(level, &parsed))
+		log_set_level(parsed);
+	const char *dirs = config_value(NULL, s->values, CONFIG_LOG_DIRS);
+	if (strchr(dirs, ','))
+		return err_set(e, ERR_USAGE, "log.dirs: one directory is supported, not '%s'", dirs);
+	s->is_memory = is_memory;
+	s->data_dir = data_dir ? mem_strdup(data_dir) : *dirs ? mem_strdup(dirs) : default_data_dir();
+	if (add_addrs(s->advertised, &s->nadvertised,
+		config_value(NULL, s->values, CONFIG_ADVERTISED_LISTENERS), e) < 0)
+		return err_wrap(e, "advertised.listeners");
+	if (settle_listeners(s, e) < 0)
+		return err_wrap(e, "listeners");
+	return 0;
+}
+
+void
+settings_release(struct settings *s)
+{
+	config_set_free(s->values);
+	mem_free(s->data_dir);
+}

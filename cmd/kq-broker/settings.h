@@ -1,0 +1,28 @@
+/*
+ * What the command line and kq.yaml say, checked.
+ */
+#ifndef KQ_BROKER_SETTINGS_H
+#define KQ_BROKER_SETTINGS_H
+
+#include "base/err.h"
+#include "sys/net.h"
+#include "text/config.h"
+
+enum { SETTINGS_LISTENERS_MAX = 16 };
+
+struct settings {
+	char *data_dir;           /* owned */
+	bool is_memory;
+	struct config_set *values; /* the broker's keys, and the synonyms of topics' */
+	struct net_addr listen[SETTINGS_LISTENERS_MAX];
+	int nlisten;
+	struct net_addr advertised[SETTINGS_LISTENERS_MAX];
+	int nadvertised;
+};
+
+/* Parse the command line of kq-broker.  0: go on; 1: something was printed
+ * and the program ends well; -1: *e says what is wrong. */
+int settings_parse(struct settings *s, int argc, char **argv, struct err *e);
+void settings_release(struct settings *s);
+
+#endif

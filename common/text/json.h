@@ -1,0 +1,28 @@
+/*
+ * JSON that people read or write, by jansson, whose header is included here
+ * and nowhere else; and two quick pieces for the paths where jansson would be
+ * too slow.
+ *
+ * Uses: base, jansson.  Any thread; a value belongs to one at a time.
+ */
+#ifndef KQ_TEXT_JSON_H
+#define KQ_TEXT_JSON_H
+
+#include "base/base.h"
+#include "base/mem.h"
+
+#include <jansson.h>
+
+/* Append the value's text, compact, members in the order they were set. */
+void json_put(const json_t *v, struct buf *out);
+
+/* Print the value as one line to stdout and let go of it. */
+void json_print(json_t *v);
+
+/* Append the bytes, which are UTF-8, as a JSON string with its quotes. */
+void json_put_string(struct str s, struct buf *out);
+
+/* Append the bytes in base64 (RFC 4648, with padding), without quotes. */
+void json_put_base64(struct str s, struct buf *out);
+
+#endif
