@@ -125,6 +125,19 @@ take_choice(const struct opt *o, const char *value, struct err *e)
 }
 
 static int
+take_amount(const struct opt *o, const char *value, struct err *e)
+{
+	int64_t v;
+	if ((o->kind == OPT_SIZE ? units_parse_size : units_parse_duration)(value, &v, e) < 0)
+		return -1;
+	if ((o->min || o->max) && (v < o->min || v > o->max))
+		return err_set(e, ERR_USAGE, "'%s' is not between %lld and %lld%s", value,
+			(long long)o->min, (long long)o->max, o->kind == OPT_SIZE ? "" : " ms");
+	*(int64_t *)o->to = v;
+	return 0;
+}
+
+static int
 take_value(const struct opt *o, const char *value, struct err *e)
 {
 	switch (o->kind) {
@@ -141,8 +154,8 @@ take_value(const struct opt *o, const char *value, struct err *e)
 		return units_parse_int(value, any ? INT64_MIN : o->min, any ? INT64_MAX : o->max,
 			o->to, e);
 	}
-	case OPT_SIZE: return units_parse_size(value, o->to, e);
-	case OPT_DURATION: return units_parse_duration(value, o->to, e);
+	case OPT_SIZE:
+	case OPT_DURATION: return take_amount(o, value, e);
 	case OPT_CALL: return o->call(o->to, value, e);
 	case OPT_KIND_END: break;
 	}
@@ -267,7 +280,7 @@ print_help(const struct opt_command *c, const struct opt_verb *verb)
 		printf("%s %s: %s\n\nUsage: %s %s [OPTION]... %s\n", say_name(), verb->name,
 			verb->phrase, say_name(), verb->name, verb->operands);
 	else
-		printf("%s: %s\n\n%s\nUsage: %s [OPTION]... %s\n", say_name(), c->phrase,
+		printf("%s: %s\n\nExamples:\n%s\nUsage: %s [OPTION]... %s\n", say_name(), c->phrase,
 			c->examples, say_name(), c->operands);
 	if (!verb && c->verbs) {
 		printf("\nVerbs:\n");
@@ -309,11 +322,31 @@ print_all_words(const struct opt_command *c)
 	printf("\t--help\t\t\tshow help\n\t--version\t\t\tshow the version\n");
 }
 
+/* A sentence of text lines: what groff would take for a request or an escape
+ * is made harmless. */
+static void
+print_mdoc_sentence(const char *phrase, const char *choices)
+{
+	bool is_first = true;
+	for (const char *p = phrase; *p; p++, is_first = false)
+		if (*p == '\\')
+			printf("\\e");
+		else if (is_first && (*p == '.' || *p == '\''))
+			printf("\\&%c", *p);
+		else if (is_first && *p >= 'a' && *p <= 'z')
+			putchar(*p - 'a' + 'A');
+		else
+			putchar(*p);
+	printf("%s%s.\n", choices ? ": " : "", choices ? choices : "");
+}
+
 static void
 print_mdoc_opts(const struct opt *o)
 {
+	if (!o || o->kind == OPT_KIND_END)
+		return;
 	printf(".Bl -tag -width Ds\n");
-	for (; o && o->kind != OPT_KIND_END; o++) {
+	for (; o->kind != OPT_KIND_END; o++) {
 		printf(".It");
 		if (o->letter)
 			printf(" Fl %c%s", o->letter, o->name ? " ," : "");
@@ -321,8 +354,8 @@ print_mdoc_opts(const struct opt *o)
 			printf(" Fl Fl %s", o->name);
 		if (o->arg)
 			printf(" Ar %s", o->arg);
-		printf("\n%c%s%s%s.\n", o->phrase[0] - (o->phrase[0] >= 'a' && o->phrase[0] <= 'z' ? 32 : 0),
-			o->phrase + 1, o->choices ? ": " : "", o->choices ? o->choices : "");
+		printf("\n");
+		print_mdoc_sentence(o->phrase, o->choices);
 	}
 	printf(".El\n");
 }
@@ -331,33 +364,65 @@ static void
 print_mdoc(const struct opt_command *c)
 {
 	for (const struct opt_verb *v = c->verbs; v && v->name; v++) {
-		printf(".Ss %s %s\n%c%s.\n", v->name, v->operands, v->phrase[0] - 32, v->phrase + 1);
-		if (v->opts)
-			print_mdoc_opts(v->opts);
+		printf(".Ss %s %s\n", v->name, v->operands);
+		print_mdoc_sentence(v->phrase, NULL);
+		print_mdoc_opts(v->opts);
 	}
 	if (c->verbs)
 		printf(".Ss Options of every verb\n");
 	print_mdoc_opts(c->opts);
 }
 
-/* --help and --version, wherever they stand before "--".  1: printed. */
+/* Print what --help[=words|=mdoc] or --version asks for.  0: the argument is
+ * something else; 1: printed. */
 static int
-print_asked(const struct opt_command *c, int argc, char **argv)
+print_asked(const struct opt_command *c, const struct opt_verb *verb, const char *arg)
 {
+	if (strcmp(arg, "--help") == 0)
+		print_help(c, verb);
+	else if (strcmp(arg, "--help=words") == 0)
+		print_all_words(c);
+	else if (strcmp(arg, "--help=mdoc") == 0)
+		print_mdoc(c);
+	else if (strcmp(arg, "--version") == 0)
+		printf("%s %s%s%s\n", say_name(), KQ_VERSION, c->version ? "\n" : "",
+			c->version ? c->version : "");
+	else
+		return 0;
+	return 1;
+}
+
+/* Does the next argument belong to this one, which begins with '-'? */
+static bool
+takes_next(const struct tables *t, const char *arg)
+{
+	const struct opt *o;
+	if (arg[1] == '-') {
+		o = find_name(t, arg + 2, strlen(arg + 2));
+		return o && o->kind != OPT_FLAG;
+	}
+	for (arg++; *arg; arg++) {
+		o = find_letter(t, *arg);
+		if (o && o->kind != OPT_FLAG)
+			return arg[1] == 0;
+	}
+	return false;
+}
+
+/* A first walk for --help and --version alone: whoever asks for help gets it
+ * whatever else is wrong with the line.  1: printed. */
+static int
+answer_asked(const struct opt_command *c, int argc, char **argv)
+{
+	const struct opt_verb *verb = NULL;
+	struct tables t = tables_of(c, NULL);
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		const struct opt_verb *verb = c->verbs && i > 1 ? find_verb(c->verbs, argv[1]) : NULL;
-		if (strcmp(argv[i], "--help") == 0)
-			print_help(c, verb);
-		else if (strcmp(argv[i], "--help=words") == 0)
-			print_all_words(c);
-		else if (strcmp(argv[i], "--help=mdoc") == 0)
-			print_mdoc(c);
-		else if (strcmp(argv[i], "--version") == 0)
-			printf("%s %s%s%s\n", say_name(), KQ_VERSION, c->version ? "\n" : "",
-				c->version ? c->version : "");
-		else
-			continue;
-		return 1;
+		if (print_asked(c, verb, argv[i]))
+			return 1;
+		if (argv[i][0] == '-' && argv[i][1])
+			i += takes_next(&t, argv[i]);
+		else if (c->verbs && !verb && (verb = find_verb(c->verbs, argv[i])))
+			t = tables_of(c, verb);
 	}
 	return 0;
 }
@@ -369,7 +434,7 @@ opt_parse(const struct opt_command *c, int argc, char **argv, struct opt_result 
 	struct parser p = { .c = c, .tables = tables_of(c, NULL), .argc = argc, .at = 1,
 		.argv = argv, .r = r };
 	*r = (struct opt_result){ .argv = argv };
-	if (print_asked(c, argc, argv))
+	if (answer_asked(c, argc, argv))
 		return 1;
 	while (p.at < argc) {
 		char *arg = argv[p.at++];

@@ -27,8 +27,8 @@ enum opt_kind {
 	OPT_FLAG,     /* bool *: set */
 	OPT_STRING,   /* const char **; with choices, one of those */
 	OPT_INT,      /* int64_t *, from min to max (both 0: any) */
-	OPT_SIZE,     /* int64_t *, bytes */
-	OPT_DURATION, /* int64_t *, ms */
+	OPT_SIZE,     /* int64_t *, bytes; the same limits */
+	OPT_DURATION, /* int64_t *, ms; the same limits */
 	OPT_CALL,     /* call it, each time the option comes */
 };
 
@@ -59,7 +59,7 @@ struct opt_verb {
 struct opt_command {
 	const char *operands;   /* "TOPIC [FILE...]", or "VERB ..." */
 	const char *phrase;     /* what the program does */
-	const char *examples;   /* lines of help, first */
+	const char *examples;   /* lines of help, first, under "Examples:" */
 	const char *notes;      /* lines of help, last; or NULL */
 	const struct opt *opts; /* those of every verb, when there are verbs */
 	const struct opt_verb *verbs; /* or NULL */

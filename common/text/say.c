@@ -28,15 +28,17 @@ say_name(void)
 	return name;
 }
 
-/* Copy text to to (n bytes), escaping control characters, backslashes and
- * what is not UTF-8.  Returns the bytes written, without a NUL. */
+/* Copy text to to (n bytes), escaping control characters, what is not UTF-8,
+ * and in a log line backslashes, so that it can be told what was escaped.
+ * Returns the bytes written, without a NUL. */
 static size_t
-escape(char *to, size_t n, const char *text)
+escape(char *to, size_t n, const char *text, bool is_log)
 {
 	bool is_utf8 = utf8_is_valid(str_of(text));
 	size_t at = 0;
 	for (const uint8_t *p = (const uint8_t *)text; *p && at + 5 < n; p++) {
-		bool is_plain = *p >= 0x20 && *p != 0x7f && *p != '\\' && (*p < 0x80 || is_utf8);
+		bool is_plain = *p >= 0x20 && *p != 0x7f && (*p != '\\' || !is_log)
+			&& (*p < 0x80 || is_utf8);
 		/* C1 controls are two bytes in UTF-8: c2 80 .. c2 9f. */
 		if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
 			is_plain = false;
@@ -67,13 +69,13 @@ write_line(const char *line, size_t n)
 }
 
 static void
-put_line(const char *head, const char *fmt, va_list ap)
+put_line(const char *head, bool is_log, const char *fmt, va_list ap)
 {
 	char text[LINE_MAX_ / 2], line[LINE_MAX_];
 	int n = snprintf(line, sizeof line / 4, "%s", head);
 	size_t at = (size_t)MIN(n, (int)sizeof line / 4 - 1);
 	vsnprintf(text, sizeof text, fmt, ap);
-	at += escape(line + at, sizeof line - at - 1, text);
+	at += escape(line + at, sizeof line - at - 1, text, is_log);
 	line[at++] = '\n';
 	write_line(line, at);
 }
@@ -85,7 +87,7 @@ say_error(const char *fmt, ...)
 	snprintf(head, sizeof head, "%s: ", name);
 	va_list ap;
 	va_start(ap, fmt);
-	put_line(head, fmt, ap);
+	put_line(head, false, fmt, ap);
 	va_end(ap);
 }
 
@@ -144,6 +146,6 @@ log_line(enum log_level level, const char *fmt, ...)
 	snprintf(head, sizeof head, "%s.%03dZ %s ", stamp, (int)(now_ms % 1000), level_word[level]);
 	va_list ap;
 	va_start(ap, fmt);
-	put_line(head, fmt, ap);
+	put_line(head, true, fmt, ap);
 	va_end(ap);
 }

@@ -5,19 +5,35 @@
 #include <stdlib.h>
 #include <time.h>
 
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 int
 units_parse_int(const char *text, int64_t min, int64_t max, int64_t *v, struct err *e)
 {
-	char *end;
+	assert(min <= max);
+	/* strtoll would skip blanks. */
+	bool is_number = is_digit(text[*text == '-' || *text == '+']);
+	char *end = NULL;
 	errno = 0;
-	long long n = strtoll(text, &end, 10);
-	if (end == text || *end || *text == ' ')
+	long long n = is_number ? strtoll(text, &end, 10) : 0;
+	if (!is_number || *end)
 		return err_set(e, ERR_USAGE, "'%s' is not a whole number", text);
-	if (errno || n < min || n > max)
+	if (!errno && n >= min && n <= max) {
+		*v = n;
+		return 0;
+	}
+	if (min != INT64_MIN && max != INT64_MAX)
 		return err_set(e, ERR_USAGE, "'%s' is not between %lld and %lld", text,
 			(long long)min, (long long)max);
-	*v = n;
-	return 0;
+	if (*text == '-' && min != INT64_MIN)
+		return err_set(e, ERR_USAGE, "'%s' is less than %lld", text, (long long)min);
+	if (n < min)
+		return err_set(e, ERR_USAGE, "'%s' is too small", text);
+	return err_set(e, ERR_USAGE, "'%s' is too large", text);
 }
 
 struct unit {
@@ -25,24 +41,34 @@ struct unit {
 	int64_t factor;
 };
 
-/* A number and one of the units behind it. */
+/* A number, perhaps with a fraction, and one of the units behind it.  Digits
+ * are added by hand: whole numbers keep every digit, and neither "0x10" nor
+ * "1e3" nor "inf" is a number here. */
 static int
 parse_with_unit(const char *text, const struct unit *unit, const char *example, int64_t *v,
 	struct err *e)
 {
-	char *end;
-	errno = 0;
-	double n = strtod(text, &end);
-	if (end != text && !errno && n >= 0 && *text >= '0' && *text <= '9')
-		for (; unit->word; unit++)
-			if (strcmp(end, unit->word) == 0 && n * (double)unit->factor < 9e18) {
-				/* Whole numbers keep every digit. */
-				long long whole = strtoll(text, &end, 10);
-				*v = strcmp(end, unit->word) == 0 ? (int64_t)whole * unit->factor
-					: (int64_t)(n * (double)unit->factor);
-				return 0;
-			}
-	return err_set(e, ERR_USAGE, "'%s' is not %s", text, example);
+	const char *p = text;
+	int64_t whole = 0;
+	double fraction = 0, scale = 1;
+	bool is_large = false;
+	for (; is_digit(*p); p++)
+		is_large |= __builtin_mul_overflow(whole, 10, &whole)
+			|| __builtin_add_overflow(whole, *p - '0', &whole);
+	bool has_digits = p > text;
+	if (has_digits && *p == '.' && is_digit(p[1]))
+		for (p++; is_digit(*p); p++)
+			fraction += (*p - '0') * (scale /= 10);
+	while (has_digits && unit->word && strcmp(p, unit->word) != 0)
+		unit++;
+	if (!has_digits || !unit->word)
+		return err_set(e, ERR_USAGE, "'%s' is not %s", text, example);
+	int64_t n;
+	if (is_large || __builtin_mul_overflow(whole, unit->factor, &n)
+		|| __builtin_add_overflow(n, (int64_t)(fraction * (double)unit->factor), &n))
+		return err_set(e, ERR_USAGE, "'%s' is too large", text);
+	*v = n;
+	return 0;
 }
 
 int
@@ -65,49 +91,93 @@ units_parse_duration(const char *text, int64_t *ms, struct err *e)
 	return parse_with_unit(text, unit, "a duration such as 250ms, 5s, 2m, 1h or 7d", ms, e);
 }
 
-/* The zone behind a time: "" local, "Z", "+01:00".  False: something else. */
+/* Exactly n digits, then move on.  False: something else stands there. */
 static bool
-parse_zone(const char *p, bool *is_local, int64_t *minutes)
+take_digits(const char **p, int n, int max, int *v)
 {
-	int h, m, n = 0;
+	*v = 0;
+	for (; n > 0; n--, ++*p) {
+		if (!is_digit(**p))
+			return false;
+		*v = *v * 10 + **p - '0';
+	}
+	return *v <= max;
+}
+
+static bool
+take_char(const char **p, char c)
+{
+	bool is_there = **p == c;
+	*p += is_there;
+	return is_there;
+}
+
+/* The zone behind a time: "" local, "Z", "+01:00", "+0100", "+01". */
+static bool
+parse_zone(const char *p, bool *is_local, int *minutes)
+{
+	int h, m = 0;
 	*is_local = *p == 0;
 	*minutes = 0;
 	if (!*p || strcmp(p, "Z") == 0)
 		return true;
-	if ((*p == '+' || *p == '-') && sscanf(p + 1, "%2d:%2d%n", &h, &m, &n) == 2 && !p[1 + n]) {
-		*minutes = (h * 60 + m) * (*p == '-' ? -1 : 1);
+	int sign = *p == '-' ? -1 : 1;
+	if (*p != '+' && *p != '-')
+		return false;
+	p++;
+	if (!take_digits(&p, 2, 23, &h))
+		return false;
+	p += *p == ':' && p[1];
+	if (*p && !take_digits(&p, 2, 59, &m))
+		return false;
+	*minutes = sign * (h * 60 + m);
+	return !*p;
+}
+
+/* "T10:00[:00[.123]]", or nothing, which is midnight. */
+static bool
+parse_clock(const char **p, struct tm *tm, int *fraction_ms)
+{
+	*fraction_ms = 0;
+	if (**p != 'T' && **p != ' ')
 		return true;
-	}
-	return false;
+	++*p;
+	if (!take_digits(p, 2, 23, &tm->tm_hour) || !take_char(p, ':')
+		|| !take_digits(p, 2, 59, &tm->tm_min))
+		return false;
+	if (**p != ':')
+		return true;
+	++*p;
+	if (!take_digits(p, 2, 60, &tm->tm_sec))
+		return false;
+	if (**p != '.')
+		return true;
+	++*p;
+	int scale = 100;
+	for (; is_digit(**p); ++*p, scale /= 10)
+		*fraction_ms += (**p - '0') * scale;
+	return is_digit((*p)[-1]);
 }
 
 static bool
-parse_date(const char *text, int64_t *ms)
+parse_date(const char *p, int64_t *ms)
 {
 	struct tm tm = { .tm_isdst = -1 };
-	const char *p = strptime(text, "%Y-%m-%d", &tm);
-	int64_t fraction = 0, minutes;
+	int year, month, fraction_ms, minutes;
 	bool is_local;
-	if (!p)
+	if (!take_digits(&p, 4, 9999, &year) || !take_char(&p, '-')
+		|| !take_digits(&p, 2, 12, &month) || !take_char(&p, '-')
+		|| !take_digits(&p, 2, 31, &tm.tm_mday) || !parse_clock(&p, &tm, &fraction_ms)
+		|| !parse_zone(p, &is_local, &minutes))
 		return false;
-	if (*p == 'T' || *p == ' ') {
-		const char *hm = strptime(p + 1, "%H:%M", &tm);
-		if (!hm)
-			return false;
-		p = hm;
-		const char *s = *p == ':' ? strptime(p + 1, "%S", &tm) : NULL;
-		if (s)
-			p = s;
-		if (s && *p == '.') {
-			int64_t scale = 100;
-			for (p++; *p >= '0' && *p <= '9'; p++, scale /= 10)
-				fraction += (*p - '0') * scale;
-		}
-	}
-	if (!parse_zone(p, &is_local, &minutes))
-		return false;
+	tm.tm_year = year - 1900;
+	tm.tm_mon = month - 1;
+	struct tm day = { .tm_year = tm.tm_year, .tm_mon = tm.tm_mon, .tm_mday = tm.tm_mday };
+	timegm(&day);
+	if (month < 1 || day.tm_mon != tm.tm_mon || day.tm_mday != tm.tm_mday)
+		return false; /* 31 April */
 	time_t t = is_local ? mktime(&tm) : timegm(&tm);
-	*ms = ((int64_t)t - minutes * 60) * 1000 + fraction;
+	*ms = ((int64_t)t - minutes * 60) * 1000 + fraction_ms;
 	return true;
 }
 
@@ -134,14 +204,15 @@ units_format_count(double n, char z[UNITS_TEXT_SIZE])
 {
 	static const char suffix[] = " kMGTP";
 	int i = 0;
-	while (n >= 1000 && i < 5) {
+	/* What would be rounded to 1000 goes one up. */
+	while (n >= 999.5 && i < 5) {
 		n /= 1000;
 		i++;
 	}
 	if (i == 0)
 		snprintf(z, UNITS_TEXT_SIZE, "%.0f ", n);
 	else
-		snprintf(z, UNITS_TEXT_SIZE, "%.*f %c", n < 10 ? 2 : n < 100 ? 1 : 0, n, suffix[i]);
+		snprintf(z, UNITS_TEXT_SIZE, "%.*f %c", n < 9.995 ? 2 : n < 99.95 ? 1 : 0, n, suffix[i]);
 	return z;
 }
 

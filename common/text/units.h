@@ -14,7 +14,7 @@
 int units_parse_int(const char *text, int64_t min, int64_t max, int64_t *v,
 	struct err *e);
 
-/* Bytes: "100", "64k", "64KiB", "1M", "2G" (powers of 1024). */
+/* Bytes: "100", "64k", "64KiB", "1.5M", "2G" (powers of 1024). */
 int units_parse_size(const char *text, int64_t *bytes, struct err *e);
 
 /* Milliseconds: "250" (ms), "250ms", "5s", "2m", "1h", "7d". */
@@ -22,12 +22,13 @@ int units_parse_duration(const char *text, int64_t *ms, struct err *e);
 
 /* A moment in ms since 1970: that number itself, "2026-11-24",
  * "2026-11-24T10:00[:00[.123]][Z|+01:00]" (local time without a zone), or
- * "-1h" before now_ms.  A leading '@' is skipped. */
+ * "-1h" before now_ms (a duration).  A leading '@' is skipped. */
 int units_parse_time(const char *text, int64_t now_ms, int64_t *ms, struct err *e);
 
 enum { UNITS_TEXT_SIZE = 40 };
 
-/* "1.2 GB" (powers of 1000), "12.3 M": NUL-terminated in z, returned. */
+/* "1.20 GB" (powers of 1000); and "12.3 M", "7 ", for a word behind it.
+ * NUL-terminated in z, returned. */
 char *units_format_size(int64_t bytes, char z[UNITS_TEXT_SIZE]);
 char *units_format_count(double n, char z[UNITS_TEXT_SIZE]);
 
