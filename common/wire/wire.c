@@ -273,6 +273,9 @@ int64_t
 wire_decode(const struct wire_struct *d, int16_t version, bool flex,
 	const uint8_t *p, size_t n, struct arena *a, void *msg)
 {
+	assert(p || n == 0);
+	if (!p)
+		p = (const uint8_t *)""; /* arithmetic on NULL is not defined */
 	struct reader r = { p, p + n, a, version, flex, false };
 	get_struct(&r, d, msg);
 	return r.bad ? -1 : r.p - p;
