@@ -151,7 +151,8 @@ int partlog_retained_from(struct partlog *l, int64_t now_ms,
  * offset that is now safe.  After a failure the log is_failed for good.
  *
  * In place of run the caller may sync every descriptor that partlog_sync_fds
- * gives (fsync for the directories among them) and set the result. */
+ * gives, at least one (fsync for the directories among them), and set the
+ * result. */
 enum { PARTLOG_SYNC_FD_MAX = 6 };
 struct partlog_sync {
 	int64_t next_offset; /* all before it is on disk after run; more
@@ -160,7 +161,8 @@ struct partlog_sync {
 	struct segfile *file[PARTLOG_SYNC_FD_MAX]; /* the fd's; NULL: see is_own */
 	bool is_own[PARTLOG_SYNC_FD_MAX]; /* to be closed by end */
 	int nfd;
-	int result;          /* errno of the failure, or 0 */
+	int not_opened;      /* errno, when a file could not even be opened */
+	int result;          /* errno of the failed sync, or 0 */
 };
 bool partlog_sync_begin(struct partlog *l, struct partlog_sync *s);
 int partlog_sync_fds(const struct partlog_sync *s, int fd[PARTLOG_SYNC_FD_MAX]);

@@ -74,7 +74,8 @@ trust_index(struct recovery *y, struct segment *g, struct segment *fresh, struct
 	int64_t ntime = index_floor(&g->times, &d, &max, NULL, &time, e);
 	if (ntime == -2)
 		return -1;
-	if (it.position >= g->size || it.offset < g->base_offset)
+	/* At 0 there never is one: it is what Kafka fills its files up with. */
+	if (it.position <= 0 || it.position >= g->size)
 		return 0;
 	struct scan probe;
 	struct batch zeroth;

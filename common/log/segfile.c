@@ -5,6 +5,7 @@
 #include "log/partlog.h"
 #include "sys/fs.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -129,12 +130,32 @@ pin_open(struct segfile *f)
 	return false;
 }
 
+/* Close all that are idle: the process has no descriptors left. */
+static void
+evict_idle(void)
+{
+	pthread_mutex_lock(&cache.lock);
+	LIST_EACH(it, &cache.ring)
+		evict(CONTAINER_OF(it, struct segfile, ring));
+	pthread_mutex_unlock(&cache.lock);
+}
+
+static int
+open_file(const struct segfile *f, struct err *e)
+{
+	int fd = fs_open(f->root_fd, f->path, O_RDWR, 0, e);
+	if (fd >= 0 || (e->sys != EMFILE && e->sys != ENFILE))
+		return fd;
+	evict_idle();
+	return fs_open(f->root_fd, f->path, O_RDWR, 0, e);
+}
+
 int
 segfile_pin(struct segfile *f, struct err *e)
 {
 	if (unlikely(!pin_open(f))) {
 		assert(f->path);
-		int fd = fs_open(f->root_fd, f->path, O_RDWR, 0, e);
+		int fd = open_file(f, e);
 		if (fd < 0)
 			return -1;
 		pthread_mutex_lock(&cache.lock);

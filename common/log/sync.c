@@ -26,7 +26,7 @@ add_path(struct partlog_sync *s, int root_fd, const char *path, int flags)
 	if (fd >= 0)
 		add(s, fd, NULL, true);
 	else if (e.sys != ENOENT)
-		s->result = e.sys;
+		s->not_opened = e.sys;
 }
 
 /* Put the epochs into their file; the sync makes it durable.  Should a crash
@@ -70,7 +70,7 @@ add_segment(struct partlog *l, struct partlog_sync *s, int i)
 	struct segfile *f = segment_file(g, &d);
 	int fd = segfile_pin(f, &e);
 	if (fd < 0) {
-		s->result = e.sys ? e.sys : EIO;
+		s->not_opened = e.sys ? e.sys : EIO;
 		return false;
 	}
 	add(s, fd, f, false);
@@ -104,9 +104,12 @@ partlog_sync_begin(struct partlog *l, struct partlog_sync *s)
 		add(s, l->root_fd, NULL, false);
 	y->is_dir_dirty = false;
 	y->is_root_dirty = false;
-	for (int i = MAX(body_find(y, l->synced_offset), 0); i < y->n && s->result == 0; i++)
+	for (int i = MAX(body_find(y, l->synced_offset), 0); i < y->n && s->not_opened == 0; i++)
 		if (body_end(l, i) > l->synced_offset && !add_segment(l, s, i))
 			break;
+	/* There is always something to sync, so that callers need not care. */
+	if (s->nfd == 0)
+		add(s, l->root_fd, NULL, false);
 	return true;
 }
 
@@ -139,10 +142,11 @@ partlog_sync_end(struct partlog *l, struct partlog_sync *s)
 			fs_close(s->fd[i]);
 	}
 	s->nfd = 0;
-	if (s->result) {
+	if (s->result || s->not_opened) {
 		struct err e;
-		errno = s->result;
-		err_sys(&e, "%s: cannot sync", l->name);
+		errno = s->result ? s->result : s->not_opened;
+		err_sys(&e, s->result ? "%s: cannot sync" : "%s: cannot open what is to be synced",
+			l->name);
 		body_fail(l, &e);
 		return;
 	}

@@ -48,7 +48,8 @@ int64_t fs_size_at(int dirfd, const char *path, struct err *e);
 int fs_truncate(int fd, int64_t size, struct err *e);
 int fs_remove(int dirfd, const char *path, struct err *e); /* absent: fine */
 int fs_rename(int dirfd, const char *from, const char *to, struct err *e);
-int fs_mkdir(int dirfd, const char *path, int mode, struct err *e); /* with its parents; there already: fine */
+/* With its parents; there already: fine. */
+int fs_mkdir(int dirfd, const char *path, int mode, struct err *e);
 int fs_sync_dir(int dirfd, struct err *e);
 int fs_close(int fd); /* -1: fine; never fails in a way to act on */
 

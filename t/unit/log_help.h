@@ -105,6 +105,19 @@ stop(struct partlog *l)
 	return s;
 }
 
+/* How many segments the directory has. */
+static inline int
+nsegment(const char *dir)
+{
+	char cmd[100];
+	int n = -1;
+	snprintf(cmd, sizeof cmd, "ls %s | grep -c '[.]log$'", dir);
+	FILE *f = popen(cmd, "r");
+	check(f && fscanf(f, "%d", &n) == 1);
+	pclose(f);
+	return n;
+}
+
 /* Read the slice and check that it is what it says; then put it. */
 static inline void
 check_slice(struct partlog_slice *s)

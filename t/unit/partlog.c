@@ -1,9 +1,9 @@
 #include "log_help.h"
 
 #include "log/segfile.h"
-#include "record/builder.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 void test_partlog__appended_batches_are_found_again(void);
@@ -13,13 +13,12 @@ void test_partlog__find_agrees_with_brute_force(void);
 void test_partlog__many_index_pages_are_searched(void);
 void test_partlog__segments_roll_by_size_age_and_index(void);
 void test_partlog__relative_offsets_never_overflow(void);
-void test_partlog__times_agree_with_brute_force(void);
-void test_partlog__retention_lets_whole_old_segments_go(void);
 void test_partlog__trim_hides_what_it_cannot_delete(void);
 void test_partlog__epochs_are_kept_and_answered(void);
 void test_partlog__a_full_disk_is_no_end(void);
 void test_partlog__an_index_page_that_does_not_fit_waits(void);
 void test_partlog__a_failed_sync_is_the_end(void);
+void test_partlog__a_sync_that_cannot_open_its_file_is_no_sync(void);
 void test_partlog__a_sync_covers_rolled_segments_and_directories(void);
 void test_partlog__a_log_in_memory_touches_no_disk(void);
 void test_partlog__a_thousand_logs_share_sixteen_descriptors(void);
@@ -28,6 +27,8 @@ void test_partlog__pinned_slices_outlive_cache_and_log(void);
 void test_partlog__a_half_deleted_log_is_removed_at_the_start(void);
 void test_partlog__another_topics_directory_is_refused(void);
 void test_partlog__a_lost_index_is_made_anew(void);
+void test_partlog__threads_share_the_cache(void);
+void test_partlog__out_of_descriptors_the_idle_ones_go(void);
 
 static struct partlog_config small = { 4000, INT64_MAX / 2, 10 << 20, 200 };
 static struct partlog_config big = { 1 << 30, INT64_MAX / 2, 10 << 20, 4096 };
@@ -229,18 +230,6 @@ test_partlog__many_index_pages_are_searched(void)
 
 /* --- rolling --- */
 
-static int
-nsegment(const char *dir)
-{
-	char cmd[100];
-	int n = -1;
-	snprintf(cmd, sizeof cmd, "ls %s | grep -c '[.]log$'", dir);
-	FILE *f = popen(cmd, "r");
-	check(f && fscanf(f, "%d", &n) == 1);
-	pclose(f);
-	return n;
-}
-
 void
 test_partlog__segments_roll_by_size_age_and_index(void)
 {
@@ -283,154 +272,6 @@ test_partlog__relative_offsets_never_overflow(void)
 	must(partlog_find(&l, 5, l.next_offset, 1000, true, &s, &e));
 	check_slice(&s);
 	buf_release(&b);
-	partlog_release(&l);
-}
-
-/* --- time --- */
-
-struct stamp {
-	int64_t offset, ms;
-};
-
-static struct stamp *stamps;
-static int nstamp;
-
-/* A batch of any codec, with timestamps out of order. */
-static void
-append_stamped(struct partlog *l, int64_t t)
-{
-	struct err e;
-	struct builder w = BUILDER_INIT;
-	struct buf packed = BUF_INIT;
-	struct batch b;
-	builder_reset(&w);
-	int n = 1 + rand() % 10;
-	bool is_append_time = rand() % 8 == 0;
-	stamps = mem_realloc(stamps, (size_t)(nstamp + n) * sizeof *stamps);
-	for (int i = 0; i < n; i++) {
-		stamps[nstamp + i] = (struct stamp){ l->next_offset + i, t + rand() % 100 };
-		builder_append(&w, stamps[nstamp + i].ms, STR("a key"),
-			STR("a value, a value, a value"), STR(""), 0);
-	}
-	struct str bytes = builder_finish(&w, (enum codec)(rand() % CODEC_N), &BUILDER_NO_PRODUCER,
-		&packed);
-	uint8_t *p = (uint8_t *)(uintptr_t)bytes.p;
-	if (is_append_time) {
-		batch_set_log_append_time(p, t);
-		for (int i = 0; i < n; i++)
-			stamps[nstamp + i].ms = t;
-	}
-	nstamp += n;
-	check(batch_parse(&b, p));
-	must(partlog_append(l, p, &b, 7, t, &e));
-	builder_release(&w);
-	buf_release(&packed);
-}
-
-static void
-check_time(struct partlog *l, int64_t ms, int64_t limit)
-{
-	struct err e;
-	int64_t offset, found;
-	int32_t epoch;
-	int i = 0;
-	while (i < nstamp && (stamps[i].ms < ms || stamps[i].offset < l->log_start_offset))
-		i++;
-	int want = i < nstamp && stamps[i].offset < limit, r;
-	must(r = partlog_find_time(l, ms, limit, &offset, &found, &epoch, &e));
-	check_int(r, want);
-	if (want) {
-		check_int(offset, stamps[i].offset);
-		check_int(found, stamps[i].ms);
-		check_int(epoch, 7);
-	}
-}
-
-static void
-check_max_time(struct partlog *l)
-{
-	struct err e;
-	int64_t offset, found;
-	int32_t epoch;
-	int best = -1, r;
-	for (int i = 0; i < nstamp; i++)
-		if (stamps[i].offset >= l->log_start_offset &&
-			(best < 0 || stamps[i].ms > stamps[best].ms))
-			best = i;
-	must(r = partlog_find_max_time(l, &offset, &found, &epoch, &e));
-	check_int(r, best >= 0);
-	if (best >= 0) {
-		check_int(offset, stamps[best].offset);
-		check_int(found, stamps[best].ms);
-	}
-}
-
-void
-test_partlog__times_agree_with_brute_force(void)
-{
-	struct err e;
-	for (int round = 0; round < 6; round++) {
-		srand((unsigned)round);
-		struct partlog_config c = { 3000 + rand() % 10000, INT64_MAX / 2, 10 << 20,
-			round * 100 };
-		struct partlog l;
-		char name[20];
-		snprintf(name, sizeof name, "t-%d", round);
-		partlog_init(&l, root_dir(), name, &some_topic, &c, NULL);
-		nstamp = 0;
-		check_max_time(&l);
-		for (int i = 0; i < 300; i++) {
-			append_stamped(&l, 1000 + i * 10 - (rand() % 20 == 0 ? 500 : 0));
-			if (i % 60 == 59)
-				check_max_time(&l);
-		}
-		for (int again = 0; again < 3; again++) {
-			for (int i = 0; i < 300; i++)
-				check_time(&l, rand() % 5000, rand() % 3 ? l.next_offset
-					: rand() % l.next_offset);
-			check_max_time(&l);
-			if (again == 0) {
-				struct partlog_state state = stop(&l);
-				partlog_init(&l, root_dir(), name, &some_topic, &c, &state);
-			} else {
-				must(partlog_trim(&l, l.next_offset - 40 / again, &e));
-			}
-		}
-		check_time(&l, 0, l.next_offset);
-		check_max_time(&l);
-		must(partlog_trim(&l, l.next_offset, &e));
-		check_max_time(&l);
-		partlog_release(&l);
-	}
-}
-
-void
-test_partlog__retention_lets_whole_old_segments_go(void)
-{
-	struct err e;
-	struct partlog l;
-	struct partlog_config c = { 1000, INT64_MAX / 2, 1 << 20, 100 };
-	int64_t offset;
-	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, NULL);
-	for (int i = 0; i < 5; i++)
-		append(&l, 1, 700, i * 100);
-	check_int(nsegment("t-0"), 5);
-	int64_t one = l.size / 5;
-	must(partlog_retained_from(&l, 1000, -1, -1, 5, &offset, &e));
-	check_int(offset, 0);
-	must(partlog_retained_from(&l, 1000, 850, -1, 5, &offset, &e));
-	check_int(offset, 2);
-	must(partlog_retained_from(&l, 1000, 850, -1, 1, &offset, &e)); /* high watermark */
-	check_int(offset, 1);
-	must(partlog_retained_from(&l, 1000, 0, -1, 5, &offset, &e));
-	check_int(offset, 4);
-	must(partlog_retained_from(&l, 1000, -1, 3 * one, 5, &offset, &e));
-	check_int(offset, 2);
-	must(partlog_retained_from(&l, 1000, -1, 3 * one + 1, 5, &offset, &e));
-	check_int(offset, 1);
-	must(partlog_trim(&l, 2, &e));
-	check_int(nsegment("t-0"), 3);
-	check_int(l.size, 3 * one);
 	partlog_release(&l);
 }
 
@@ -639,6 +480,32 @@ test_partlog__a_failed_sync_is_the_end(void)
 }
 
 void
+test_partlog__a_sync_that_cannot_open_its_file_is_no_sync(void)
+{
+	struct partlog l, other;
+	struct partlog_sync s;
+	segfile_cache_limit(1);
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
+	partlog_init(&other, root_dir(), "t-1", &some_topic, &small, NULL);
+	append(&l, 1, 100, 1);
+	sync_all(&l);
+	append(&l, 1, 100, 1);
+	append(&other, 1, 100, 1); /* takes the only descriptor */
+	set_fault("open", EMFILE, 0);
+	check(partlog_sync_begin(&l, &s));
+	fs_fault = NULL;
+	check(s.nfd > 0);
+	partlog_sync_run(&s);
+	s.result = 0; /* the descriptors it gave were synced well */
+	partlog_sync_end(&l, &s);
+	check_int(l.synced_offset, 1);
+	check(l.is_failed);
+	check(strstr(l.failure->msg, "cannot open what is to be synced: Too many open files"));
+	partlog_release(&l);
+	partlog_release(&other);
+}
+
+void
 test_partlog__a_sync_covers_rolled_segments_and_directories(void)
 {
 	struct partlog l;
@@ -811,5 +678,75 @@ test_partlog__a_lost_index_is_made_anew(void)
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, &state);
 	check_many(&l, 300);
 	check(system("for f in was/*; do cmp $f t-0/${f#*/} || exit 1; done") == 0);
+	partlog_release(&l);
+}
+
+/* Logs of their own, slices put by others, and one cache that is too small. */
+static void *
+use_log(void *arg)
+{
+	struct err e;
+	struct partlog *l = arg;
+	struct partlog_slice s[3] = { { 0 } };
+	for (int i = 0; i < 500; i++) {
+		append(l, 1, 500, i);
+		must(partlog_find(l, rand() % l->next_offset, l->next_offset, 3000, true,
+			&s[i % 3], &e));
+		check(s[i % 3].size > 0);
+		check_slice(s[(i + 1) % 3].file ? &s[(i + 1) % 3] : &s[i % 3]);
+		if (i % 50 == 0)
+			sync_all(l);
+	}
+	for (int i = 0; i < 3; i++)
+		partlog_slice_put(&s[i]);
+	return NULL;
+}
+
+void
+test_partlog__threads_share_the_cache(void)
+{
+	enum { N = 4 };
+	struct partlog l[N];
+	pthread_t thread[N];
+	char name[20];
+	int root = root_dir();
+	segfile_cache_limit(3);
+	for (int i = 0; i < N; i++) {
+		snprintf(name, sizeof name, "t-%d", i);
+		partlog_init(&l[i], root, name, &some_topic, &small, NULL);
+		check(pthread_create(&thread[i], NULL, use_log, &l[i]) == 0);
+	}
+	for (int i = 0; i < N; i++) {
+		check(pthread_join(thread[i], NULL) == 0);
+		partlog_release(&l[i]);
+	}
+	check_int(segfile_nopen(), 0);
+}
+
+static int
+no_descriptors(const char *op, int fd)
+{
+	(void)fd;
+	return strcmp(op, "open") == 0 && segfile_nopen() > 0 ? EMFILE : 0;
+}
+
+void
+test_partlog__out_of_descriptors_the_idle_ones_go(void)
+{
+	struct err e;
+	struct partlog l;
+	struct partlog_slice s;
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
+	for (int i = 0; i < 5; i++)
+		append(&l, 1, 3000, i);
+	must(partlog_flush(&l, &e));
+	must(partlog_find(&l, 1, 2, 3000, true, &s, &e));
+	check_slice(&s);
+	check_int(segfile_nopen(), 1);
+	fs_fault = no_descriptors;
+	must(partlog_find(&l, 3, 4, 3000, true, &s, &e));
+	fs_fault = NULL;
+	check_slice(&s);
+	check_int(segfile_nopen(), 1);
 	partlog_release(&l);
 }
