@@ -68,7 +68,8 @@ wire_defaults(const struct wire_struct *d, void *msg)
 		set_default(&d->field[i], (char *)msg + d->field[i].off);
 }
 
-/* --- decoding: a reader remembers its first failure; read on, check once --- */
+/* --- decoding: a reader remembers its first failure; read on, check once.
+ * From then on nothing is left to read: p is end. --- */
 
 struct reader {
 	const uint8_t *p, *end;
@@ -77,27 +78,35 @@ struct reader {
 	bool flex, bad;
 };
 
-static const uint8_t *
+static void
+fail(struct reader *r)
+{
+	r->bad = true;
+	r->p = r->end;
+}
+
+/* n bytes; zeros when there are not as many (NULL in place of many). */
+static inline const uint8_t *
 take(struct reader *r, size_t n)
 {
 	static const uint8_t zero[16];
-	if (r->bad || (size_t)(r->end - r->p) < n) {
-		r->bad = true;
+	if (unlikely((size_t)(r->end - r->p) < n)) {
+		fail(r);
 		return n <= sizeof zero ? zero : NULL;
 	}
 	r->p += n;
 	return r->p - n;
 }
 
-static uint32_t
+static inline uint32_t
 get_uvarint32(struct reader *r)
 {
-	if (!r->bad && r->p < r->end && *r->p < 0x80)
+	if (likely(r->p < r->end && *r->p < 0x80))
 		return *r->p++;
 	uint64_t v = 0;
-	const uint8_t *p = r->bad ? NULL : uvarint_get(r->p, r->end, &v);
+	const uint8_t *p = uvarint_get(r->p, r->end, &v);
 	if (!p || p - r->p > VARINT32_MAX || v > UINT32_MAX) {
-		r->bad = true;
+		fail(r);
 		return 0;
 	}
 	r->p = p;
@@ -106,7 +115,7 @@ get_uvarint32(struct reader *r)
 
 /* A length: compact when flexible, else of two or four bytes.  -1 is null.
  * Nothing is shorter than a byte, so none may pass what is left. */
-static int32_t
+static inline int32_t
 get_len(struct reader *r, int width, bool nullable)
 {
 	int64_t n;
@@ -115,7 +124,7 @@ get_len(struct reader *r, int width, bool nullable)
 	else
 		n = width == 2 ? (int16_t)load_be16(take(r, 2)) : (int32_t)load_be32(take(r, 4));
 	if (n < -1 || (n == -1 && !nullable) || n > r->end - r->p)
-		r->bad = true;
+		fail(r);
 	return r->bad ? -1 : (int32_t)n;
 }
 
@@ -128,7 +137,7 @@ get_string(struct reader *r, bool nullable, struct str *s)
 {
 	s->n = get_len(r, 2, nullable);
 	if (s->n > INT16_MAX)
-		r->bad = true;
+		fail(r);
 	s->p = s->n >= 0 ? take(r, (size_t)s->n) : NULL;
 }
 
@@ -142,7 +151,7 @@ get_pointer(struct reader *r, const struct wire_struct *d, bool nullable, void *
 	if (*to)
 		get_struct(r, d, *to);
 	else
-		r->bad = true;
+		fail(r);
 }
 
 static void
@@ -216,7 +225,7 @@ get_field(struct reader *r, const struct wire_field *f, void *msg)
 	if (count_fits(r, f, v->n))
 		v->v = arena_alloc(r->a, (size_t)v->n * size);
 	if (!v->v) {
-		r->bad = true;
+		fail(r);
 		return;
 	}
 	for (int32_t i = 0; i < v->n && !r->bad; i++)
@@ -243,7 +252,7 @@ get_tags(struct reader *r, const struct wire_struct *d, void *msg)
 		uint32_t tag = get_uvarint32(r), len = get_uvarint32(r);
 		const uint8_t *p = take(r, len);
 		if (r->bad || (int64_t)tag <= last) {
-			r->bad = true;
+			fail(r);
 			return;
 		}
 		last = tag;
@@ -254,18 +263,26 @@ get_tags(struct reader *r, const struct wire_struct *d, void *msg)
 		sub.p = p;
 		sub.end = p + len;
 		get_field(&sub, f, msg);
-		r->bad = sub.bad || sub.p != sub.end;
+		if (sub.bad || sub.p != sub.end)
+			fail(r);
 	}
 }
 
 static void
 get_struct(struct reader *r, const struct wire_struct *d, void *msg)
 {
-	wire_defaults(d, msg);
-	for (int i = 0; i < d->nfield && !r->bad; i++)
-		if (d->field[i].tag < 0 && carries(&d->field[i], r->version))
-			get_field(r, &d->field[i], msg);
-	if (r->flex && !r->bad)
+	const struct wire_field *f = d->field, *end = f + d->nfield;
+	for (; f < end && !r->bad; f++) {
+		if (f->tag < 0 && carries(f, r->version))
+			get_field(r, f, msg);
+		else
+			set_default(f, (char *)msg + f->off);
+	}
+	if (!r->flex || r->bad)
+		return;
+	if (likely(r->p < r->end && *r->p == 0))
+		r->p++; /* no tags, as nearly always */
+	else
 		get_tags(r, d, msg);
 }
 
@@ -290,11 +307,23 @@ struct writer {
 	bool flex;
 };
 
-static void
+/* buf_grow, without a call while there is room. */
+static inline uint8_t *
+grow(struct buf *b, size_t n)
+{
+	if (unlikely(b->cap - b->n < n))
+		return buf_grow(b, n);
+	b->n += n;
+	return b->p + b->n - n;
+}
+
+static inline void
 put_uvarint(struct buf *b, uint32_t v)
 {
-	buf_reserve(b, VARINT32_MAX);
-	b->n = (size_t)(uvarint_put(b->p + b->n, v) - b->p);
+	if (likely(v < 0x80))
+		*grow(b, 1) = (uint8_t)v;
+	else
+		uvarint_put(grow(b, (size_t)uvarint_size(v)), v);
 }
 
 static void
@@ -303,9 +332,9 @@ put_len(struct writer *w, int width, int32_t n)
 	if (w->flex)
 		put_uvarint(w->b, (uint32_t)(n + 1));
 	else if (width == 2)
-		store_be16(buf_grow(w->b, 2), (uint16_t)n);
+		store_be16(grow(w->b, 2), (uint16_t)n);
 	else
-		store_be32(buf_grow(w->b, 4), (uint32_t)n);
+		store_be32(grow(w->b, 4), (uint32_t)n);
 }
 
 static void
@@ -330,33 +359,33 @@ put_str(struct writer *w, const struct wire_field *f, bool nullable, const struc
 	put_len(w, f->kind == WIRE_STRING ? 2 : 4, s->n);
 	if (s->n > 0 && !s->p)
 		put_gap(w, s->n);
-	else
-		buf_put_str(w->b, *s);
+	else if (s->n > 0)
+		memcpy(grow(w->b, (size_t)s->n), s->p, (size_t)s->n);
 }
 
 static void
 put_value(struct writer *w, const struct wire_field *f, bool nullable, const void *from)
 {
 	switch ((enum wire_kind)f->kind) {
-	case WIRE_BOOL: *buf_grow(w->b, 1) = *(const bool *)from; break;
-	case WIRE_I8: *buf_grow(w->b, 1) = *(const uint8_t *)from; break;
+	case WIRE_BOOL: *grow(w->b, 1) = *(const bool *)from; break;
+	case WIRE_I8: *grow(w->b, 1) = *(const uint8_t *)from; break;
 	case WIRE_I16: case WIRE_U16:
-		store_be16(buf_grow(w->b, 2), *(const uint16_t *)from);
+		store_be16(grow(w->b, 2), *(const uint16_t *)from);
 		break;
 	case WIRE_I32: case WIRE_U32:
-		store_be32(buf_grow(w->b, 4), *(const uint32_t *)from);
+		store_be32(grow(w->b, 4), *(const uint32_t *)from);
 		break;
 	case WIRE_I64: case WIRE_F64:
-		store_be64(buf_grow(w->b, 8), *(const uint64_t *)from);
+		store_be64(grow(w->b, 8), *(const uint64_t *)from);
 		break;
-	case WIRE_UUID: memcpy(buf_grow(w->b, 16), from, 16); break;
+	case WIRE_UUID: memcpy(grow(w->b, 16), from, 16); break;
 	case WIRE_STRING: case WIRE_BYTES: put_str(w, f, nullable, from); break;
 	case WIRE_STRUCT:
 		if (f->pointer) {
 			from = *(void *const *)from;
 			assert(from || nullable);
 			if (nullable)
-				*buf_grow(w->b, 1) = from ? 1 : 0xff;
+				*grow(w->b, 1) = from ? 1 : 0xff;
 		}
 		if (from)
 			put_struct(w, f->elem, from);
@@ -433,34 +462,35 @@ put_tag(struct writer *w, const struct wire_field *f, const void *msg)
 	uvarint_put(b->p + at, n);
 }
 
+/* The n tagged fields that are not at their defaults, by rising tag. */
 static void
-put_tags(struct writer *w, const struct wire_struct *d, const void *msg)
+put_tags(struct writer *w, const struct wire_struct *d, uint32_t n, const void *msg)
 {
-	uint32_t n = 0;
-	int tag_max = -1;
-	for (int i = 0; i < d->nfield; i++) {
-		const struct wire_field *f = &d->field[i];
-		if (f->tag < 0 || !carries(f, w->version))
-			continue;
-		tag_max = MAX(tag_max, f->tag);
-		n += !is_default(f, msg);
-	}
 	put_uvarint(w->b, n);
-	for (int tag = 0; n > 0 && tag <= tag_max; tag++) {
-		const struct wire_field *f = find_tag(d, w->version, (uint32_t)tag);
-		if (f && !is_default(f, msg))
+	for (uint32_t tag = 0; n > 0; tag++) {
+		const struct wire_field *f = find_tag(d, w->version, tag);
+		if (f && !is_default(f, msg)) {
 			put_tag(w, f, msg);
+			n--;
+		}
 	}
 }
 
 static void
 put_struct(struct writer *w, const struct wire_struct *d, const void *msg)
 {
-	for (int i = 0; i < d->nfield; i++)
-		if (d->field[i].tag < 0 && carries(&d->field[i], w->version))
-			put_field(w, &d->field[i], msg);
+	const struct wire_field *f = d->field, *end = f + d->nfield;
+	uint32_t ntag = 0;
+	for (; f < end; f++) {
+		if (!carries(f, w->version))
+			continue;
+		if (f->tag < 0)
+			put_field(w, f, msg);
+		else
+			ntag += !is_default(f, msg);
+	}
 	if (w->flex)
-		put_tags(w, d, msg);
+		put_tags(w, d, ntag, msg);
 }
 
 void
