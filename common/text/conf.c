@@ -5,11 +5,12 @@
 #include <fcntl.h>
 #include <yaml.h>
 
-enum { FILE_MAX = 1 << 20, ITEMS_MAX = 10000, DEPTH_MAX = 16, KEY_MAX = 512 };
+enum { FILE_MAX = 1 << 20, ITEMS_MAX = 1000, DEPTH_MAX = 16, KEY_MAX = 512 };
 
 struct walk {
 	struct conf *conf;
 	const char *name;
+	struct str text;
 	yaml_parser_t parser;
 	yaml_event_t event;
 	bool has_event;
@@ -23,17 +24,32 @@ fail(struct walk *w, const yaml_mark_t *at, const char *what)
 	return err_set(w->e, ERR_USAGE, "%s:%zu:%zu: %s", w->name, at->line + 1, at->column + 1, what);
 }
 
+/* libyaml tells of bad bytes where they are, but not in which line. */
+static int
+fail_parse(struct walk *w)
+{
+	const char *what = w->parser.problem ? w->parser.problem : "not YAML";
+	yaml_mark_t at = w->parser.problem_mark;
+	if (w->parser.error == YAML_READER_ERROR) {
+		size_t n = MIN(w->parser.problem_offset, (size_t)w->text.n);
+		at.line = at.column = 0;
+		for (size_t i = 0; i < n; i++, at.column++)
+			if (w->text.p[i] == '\n') {
+				at.line++;
+				at.column = (size_t)-1; /* 0 at the next byte */
+			}
+	}
+	return fail(w, &at, what);
+}
+
 static int
 next(struct walk *w)
 {
 	if (w->has_event)
 		yaml_event_delete(&w->event);
 	w->has_event = yaml_parser_parse(&w->parser, &w->event);
-	if (!w->has_event) {
-		char what[200];
-		snprintf(what, sizeof what, "%s", w->parser.problem ? w->parser.problem : "not YAML");
-		return fail(w, &w->parser.problem_mark, what);
-	}
+	if (!w->has_event)
+		return fail_parse(w);
 	yaml_mark_t *at = &w->event.start_mark;
 	bool has_anchor = (w->event.type == YAML_SCALAR_EVENT && w->event.data.scalar.anchor)
 		|| (w->event.type == YAML_SEQUENCE_START_EVENT && w->event.data.sequence_start.anchor)
@@ -154,11 +170,12 @@ take_document(struct walk *w)
 int
 conf_parse(struct conf *c, const char *name, struct str text, struct err *e)
 {
-	struct walk w = { .conf = c, .name = name, .e = e };
+	static const uint8_t nothing[1];
+	struct walk w = { .conf = c, .name = name, .e = e,
+		.text = text.n > 0 ? text : (struct str){ nothing, 0 } };
 	if (!yaml_parser_initialize(&w.parser))
 		return err_set(e, ERR_LIMIT, "%s: out of memory", name);
-	yaml_parser_set_input_string(&w.parser, text.p ? text.p : (const uint8_t *)"",
-		(size_t)MAX(text.n, 0));
+	yaml_parser_set_input_string(&w.parser, w.text.p, (size_t)w.text.n);
 	int r = take_document(&w);
 	if (w.has_event)
 		yaml_event_delete(&w.event);

@@ -8,7 +8,7 @@
  *     - unix:/run/kq.sock
  *     - :9092
  *
- * Limits: 1 MiB, 10,000 values, 16 levels; anchors and aliases are refused.
+ * Limits: 1 MiB, 1,000 values, 16 levels; anchors and aliases are refused.
  * The only room that includes yaml.h.
  *
  * Uses: base, sys.  Any thread.

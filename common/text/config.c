@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 /* The name that a key goes by in a scope; NULL: it is not known there. */
 static const char *
@@ -54,13 +55,24 @@ is_choice(const char *choices, const char *word, size_t n)
 static bool
 is_list_of(const char *choices, const char *value)
 {
-	for (const char *p = value; *p;) {
+	for (const char *p = value;; p++) {
 		size_t n = strcspn(p, ",");
 		if (!is_choice(choices, p, n))
 			return false;
-		p += n + (p[n] == ',');
+		p += n;
+		if (!*p)
+			return true;
 	}
-	return *value != 0;
+}
+
+static int
+check_limits(const struct config_key *k, bool is_low, bool is_high, struct err *e)
+{
+	if (is_low)
+		return err_set(e, ERR_USAGE, "Value must be at least %lld", (long long)k->min);
+	if (is_high)
+		return err_set(e, ERR_USAGE, "Value must be no more than %lld", (long long)k->max);
+	return 0;
 }
 
 static int
@@ -69,34 +81,41 @@ check_double(const struct config_key *k, const char *value, struct err *e)
 	char *end;
 	errno = 0;
 	double v = strtod(value, &end);
-	if (end == value || *end || errno || !(v >= (double)k->min && v <= (double)k->max))
-		return err_set(e, ERR_USAGE, "'%s' is not a number from %lld to %lld", value,
-			(long long)k->min, (long long)k->max);
-	return 0;
+	if (end == value || *end || errno || v != v)
+		return err_set(e, ERR_USAGE, "Not a number of type DOUBLE");
+	return check_limits(k, v < (double)k->min, v > (double)k->max, e);
+}
+
+static int
+check_whole(const struct config_key *k, const char *value, struct err *e)
+{
+	bool is_int = k->type == CONFIG_TYPE_INT;
+	int64_t v;
+	if (units_parse_int(value, is_int ? INT32_MIN : INT64_MIN, is_int ? INT32_MAX : INT64_MAX,
+		&v, e) < 0)
+		return err_set(e, ERR_USAGE, "Not a number of type %s", is_int ? "INT" : "LONG");
+	return check_limits(k, v < k->min, v > k->max, e);
 }
 
 static int
 check(const struct config_key *k, const char *value, struct err *e)
 {
-	int64_t ignored;
 	switch (k->type) {
 	case CONFIG_TYPE_BOOL:
-		if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0)
+		if (strcasecmp(value, "true") == 0 || strcasecmp(value, "false") == 0)
 			return 0;
-		return err_set(e, ERR_USAGE, "'%s' is neither true nor false", value);
+		return err_set(e, ERR_USAGE, "Expected value to be either true or false");
 	case CONFIG_TYPE_INT:
-	case CONFIG_TYPE_LONG:
-		return units_parse_int(value, k->min, k->max, &ignored, e);
-	case CONFIG_TYPE_DOUBLE:
-		return check_double(k, value, e);
+	case CONFIG_TYPE_LONG: return check_whole(k, value, e);
+	case CONFIG_TYPE_DOUBLE: return check_double(k, value, e);
 	case CONFIG_TYPE_LIST:
 		if (is_list_of(k->choices, value))
 			return 0;
-		return err_set(e, ERR_USAGE, "'%s' is not a list of %s", value, k->choices);
+		return err_set(e, ERR_USAGE, "each must be one of: %s", k->choices);
 	case CONFIG_TYPE_ENUM:
 		if (is_choice(k->choices, value, strlen(value)))
 			return 0;
-		return err_set(e, ERR_USAGE, "'%s' is none of %s", value, k->choices);
+		return err_set(e, ERR_USAGE, "String must be one of: %s", k->choices);
 	case CONFIG_TYPE_STRING:
 		break;
 	}
@@ -108,13 +127,67 @@ config_check(const struct config_key *key, const char *value, struct err *e)
 {
 	if (check(key, value, e) == 0)
 		return 0;
-	return err_wrap(e, "%s", key->name);
+	return err_wrap(e, "Invalid value %.100s for configuration %s", value, key->name);
+}
+
+/* --- sets --- */
+
+/* Kafka's older, coarser names, the finer of two first. */
+static const struct {
+	enum config_id from, to;
+	int64_t factor;
+} coarse[] = {
+	{ CONFIG_LOG_RETENTION_MINUTES, CONFIG_RETENTION_MS, 60000 },
+	{ CONFIG_LOG_RETENTION_HOURS, CONFIG_RETENTION_MS, 3600000 },
+	{ CONFIG_LOG_ROLL_HOURS, CONFIG_SEGMENT_MS, 3600000 },
+	{ CONFIG_LOG_ROLL_JITTER_HOURS, CONFIG_SEGMENT_JITTER_MS, 3600000 },
+};
+
+static void
+put(struct config_set *s, enum config_id id, const char *value)
+{
+	char *copy = value ? mem_strdup(value) : NULL;
+	mem_free(s->value[id]);
+	s->value[id] = copy;
+}
+
+/* The key has no value of its own: take it from the finest coarse one. */
+static void
+derive(struct config_set *s, enum config_id to)
+{
+	bool is_done = false;
+	for (size_t i = 0; i < ARRAY_LEN(coarse); i++) {
+		if (coarse[i].to != to)
+			continue;
+		s->derived &= ~(1u << i);
+		const char *v = s->value[coarse[i].from];
+		if (!v || is_done)
+			continue;
+		int64_t n = strtoll(v, NULL, 10);
+		char z[24];
+		snprintf(z, sizeof z, "%lld", n < 0 ? -1LL : (long long)(n * coarse[i].factor));
+		put(s, to, z);
+		s->derived |= 1u << i;
+		is_done = true;
+	}
+	if (!is_done)
+		put(s, to, NULL);
+}
+
+static bool
+is_derived(const struct config_set *s, enum config_id id)
+{
+	for (size_t i = 0; i < ARRAY_LEN(coarse); i++)
+		if (coarse[i].to == id && (s->derived & 1u << i))
+			return true;
+	return false;
 }
 
 struct config_set *
 config_set_copy(const struct config_set *s)
 {
 	struct config_set *copy = NEW(struct config_set);
+	copy->derived = s ? s->derived : 0;
 	for (int i = 0; s && i < CONFIG_N; i++)
 		if (s->value[i])
 			copy->value[i] = mem_strdup(s->value[i]);
@@ -124,9 +197,14 @@ config_set_copy(const struct config_set *s)
 void
 config_set_put(struct config_set *s, enum config_id id, const char *value)
 {
-	char *copy = value ? mem_strdup(value) : NULL;
-	mem_free(s->value[id]);
-	s->value[id] = copy;
+	put(s, id, value);
+	for (size_t i = 0; i < ARRAY_LEN(coarse); i++) {
+		enum config_id to = coarse[i].to;
+		if (to == id && value)
+			s->derived &= ~(1u << i);
+		else if (to == id || (coarse[i].from == id && (!s->value[to] || is_derived(s, to))))
+			derive(s, to);
+	}
 }
 
 void
@@ -149,7 +227,7 @@ int64_t
 config_int(const struct config_set *topic, const struct config_set *broker, enum config_id id)
 {
 	const char *v = config_value(topic, broker, id);
-	return config_table[id].type == CONFIG_TYPE_BOOL ? strcmp(v, "true") == 0
+	return config_table[id].type == CONFIG_TYPE_BOOL ? strcasecmp(v, "true") == 0
 		: strtoll(v, NULL, 10);
 }
 
@@ -160,32 +238,48 @@ config_is(const struct config_set *topic, const struct config_set *broker, enum 
 	return strcmp(config_value(topic, broker, id), word) == 0;
 }
 
+/* --- printing --- */
+
 void
 config_print_help(void)
 {
 	for (int i = 0; i < CONFIG_N; i++) {
 		const struct config_key *k = &config_table[i];
-		printf("%s%s%s%s)\n    %s%s%s%s%s\n", k->name,
-			k->scope == CONFIG_SCOPE_TOPIC ? "  (topic" : "  (broker",
+		bool is_topic = k->scope == CONFIG_SCOPE_TOPIC;
+		printf("%s  (%s%s%s)\n    %s%s%s%s%s%s\n", k->name, is_topic ? "topic" : "broker",
 			k->synonym ? ", for all: " : "", k->synonym ? k->synonym : "", k->text,
-			*k->choices ? ": " : "", k->choices, *k->def ? "; default " : "", k->def);
+			*k->choices ? ": " : "", k->choices, *k->def ? "; default " : "", k->def,
+			k->is_enforced ? "" : "; without effect yet");
 	}
+}
+
+static void
+print_mdoc_keys(enum config_scope scope)
+{
+	printf(".Bl -tag -width Ds\n");
+	for (int i = 0; i < CONFIG_N; i++) {
+		const struct config_key *k = &config_table[i];
+		if (k->scope != scope)
+			continue;
+		char first = k->text[0];
+		printf(".It Ic %s\n", k->name);
+		printf("%c%s%s%s.\n", first >= 'a' && first <= 'z' ? first - 'a' + 'A' : first,
+			k->text + 1, *k->choices ? ": " : "", k->choices);
+		if (*k->def)
+			printf("Default: %s.\n", k->def);
+		if (k->synonym)
+			printf("For all topics:\n.Ic %s .\n", k->synonym);
+		if (!k->is_enforced)
+			printf("Accepted and shown, but without effect yet.\n");
+	}
+	printf(".El\n");
 }
 
 void
 config_print_mdoc(void)
 {
-	printf(".Bl -tag -width Ds\n");
-	for (int i = 0; i < CONFIG_N; i++) {
-		const struct config_key *k = &config_table[i];
-		printf(".It Ic %s\n", k->name);
-		if (k->synonym)
-			printf("Of a topic; for all topics\n.Ic %s .\n", k->synonym);
-		printf("%c%s%s%s.\n", k->text[0] - 32, k->text + 1, *k->choices ? ": " : "", k->choices);
-		if (*k->def)
-			printf("Default\n.Li %s .\n", k->def);
-		if (!k->is_enforced)
-			printf("Accepted and shown; without effect yet.\n");
-	}
-	printf(".El\n");
+	printf(".Ss Settings of the broker\n");
+	print_mdoc_keys(CONFIG_SCOPE_BROKER);
+	printf(".Ss Settings of topics\n");
+	print_mdoc_keys(CONFIG_SCOPE_TOPIC);
 }

@@ -3,7 +3,9 @@
  * look like, what holds when nothing is set.
  *
  * A topic's key has a synonym among the broker's keys, which gives the default
- * for all topics: retention.ms and log.retention.ms.
+ * for all topics: retention.ms and log.retention.ms.  Some of those have
+ * coarser forms (log.retention.hours), which hold while the finer is unset;
+ * putting one into a set puts the key that it stands for, too.
  *
  * Uses: base, units.  Any thread; a set belongs to its owner.
  */
@@ -44,12 +46,14 @@ const struct config_key *config_find(enum config_scope scope, struct str name);
 /* A known name close to this one, or NULL. */
 const char *config_suggest(enum config_scope scope, const char *name);
 
-/* Is the value one that the key may have?  0, or -1 with ERR_USAGE. */
+/* Is the value one that the key may have?  0, or -1 with ERR_USAGE, in Kafka's
+ * words: "Invalid value x for configuration retention.ms: ...". */
 int config_check(const struct config_key *key, const char *value, struct err *e);
 
 /* Values that were set, by key; the rest is default. */
 struct config_set {
 	char *value[CONFIG_N]; /* NULL: not set; the set's own */
+	uint32_t derived;      /* bit i: see config.c's coarse[i] */
 };
 
 /* Only what is set takes memory: the set of a topic without overrides is

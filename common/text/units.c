@@ -29,9 +29,10 @@ units_parse_int(const char *text, int64_t min, int64_t max, int64_t *v, struct e
 	if (min != INT64_MIN && max != INT64_MAX)
 		return err_set(e, ERR_USAGE, "'%s' is not between %lld and %lld", text,
 			(long long)min, (long long)max);
-	if (*text == '-' && min != INT64_MIN)
+	bool is_low = errno ? *text == '-' : n < min;
+	if (is_low && min != INT64_MIN)
 		return err_set(e, ERR_USAGE, "'%s' is less than %lld", text, (long long)min);
-	if (n < min)
+	if (is_low)
 		return err_set(e, ERR_USAGE, "'%s' is too small", text);
 	return err_set(e, ERR_USAGE, "'%s' is too large", text);
 }
