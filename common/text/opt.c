@@ -4,6 +4,7 @@
 #include "text/say.h"
 #include "text/units.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 enum { WORDS_MAX = 200, WORD_SIZE_MAX = 63 };
@@ -17,7 +18,7 @@ distance(const char *a, const char *b)
 	int row[3][WORD_SIZE_MAX + 2];
 	int na = (int)strlen(a), nb = (int)strlen(b);
 	if (na > WORD_SIZE_MAX || nb > WORD_SIZE_MAX)
-		return WORD_SIZE_MAX;
+		return INT_MAX;
 	for (int j = 0; j <= nb; j++)
 		row[0][j] = j;
 	for (int i = 1; i <= na; i++) {

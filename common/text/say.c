@@ -34,15 +34,15 @@ say_name(void)
 static size_t
 escape(char *to, size_t n, const char *text, bool is_log)
 {
-	bool is_utf8 = utf8_is_valid(str_of(text));
 	size_t at = 0;
-	for (const uint8_t *p = (const uint8_t *)text; *p && at + 5 < n; p++) {
-		bool is_plain = *p >= 0x20 && *p != 0x7f && (*p != '\\' || !is_log)
-			&& (*p < 0x80 || is_utf8);
+	bool is_utf8 = utf8_is_valid(str_of(text));
+	const uint8_t *p = (const uint8_t *)text;
+	for (bool is_c1 = false; *p && at + 5 < n; p++) {
 		/* C1 controls are two bytes in UTF-8: c2 80 .. c2 9f. */
-		if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-			is_plain = false;
-		if (is_plain)
+		bool is_plain = *p >= 0x20 && *p != 0x7f && (*p != '\\' || !is_log)
+			&& (*p < 0x80 || is_utf8) && !is_c1;
+		is_c1 = *p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+		if (is_plain && !is_c1)
 			to[at++] = (char)*p;
 		else if (*p == '\n')
 			at += (size_t)snprintf(to + at, n - at, "\\n");

@@ -1,0 +1,276 @@
+#include "tap.h"
+#include "text/opt.h"
+#include "text/say.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+void test_opt__values_stand_behind_or_at_the_option(void);
+void test_opt__flags_may_stand_together(void);
+void test_opt__operands_may_stand_anywhere(void);
+void test_opt__an_option_may_come_often(void);
+void test_opt__mistakes_are_told_in_one_sentence(void);
+void test_opt__a_verb_has_options_of_its_own(void);
+void test_opt__help_shows_examples_first(void);
+void test_opt__help_is_found_anywhere_but_in_a_value(void);
+void test_opt__words_are_told_for_completion(void);
+void test_opt__the_manual_gets_its_options_without_accidents(void);
+void test_opt__a_slip_is_near_and_another_word_is_not(void);
+
+static bool is_json, is_quiet;
+static const char *topic, *codec;
+static int64_t npartition, offset, size, wait_ms;
+static char taken[100];
+
+static int
+take(void *to, const char *value, struct err *e)
+{
+	if (!strchr(value, '='))
+		return err_set(e, ERR_USAGE, "'%s' is not name=value", value);
+	strcat(to, value);
+	strcat(to, ";");
+	return 0;
+}
+
+static const struct opt opts[] = {
+	{ 'j', "json", OPT_FLAG, &is_json, NULL, "one JSON object a line" },
+	{ 'q', NULL, OPT_FLAG, &is_quiet, NULL, "say \\n nothing" },
+	{ 't', "topic", OPT_STRING, &topic, "TOPIC", "a topic" },
+	{ 'p', "partitions", OPT_INT, &npartition, "N", "partitions", .min = 1, .max = 100 },
+	{ 'o', "offset", OPT_INT, &offset, "N", ".from there" },
+	{ 'z', "compress", OPT_STRING, &codec, "CODEC", "compress", .choices = "none|gzip|zstd" },
+	{ 0, "size", OPT_SIZE, &size, "SIZE", "how large", .min = 1, .max = 1 << 20 },
+	{ 0, "wait", OPT_DURATION, &wait_ms, "TIME", "how long" },
+	{ 'c', "set", OPT_CALL, taken, "NAME=VALUE", "a setting", .call = take },
+	OPT_END
+};
+
+static const struct opt_command plain = {
+	.operands = "TOPIC...",
+	.phrase = "an example",
+	.examples = "  kq-example one\n",
+	.notes = "A note.\n",
+	.opts = opts,
+	.version = "with this",
+};
+
+static const struct opt create_opts[] = {
+	{ 0, "if-not-exists", OPT_FLAG, &is_quiet, NULL, "there already is fine" },
+	OPT_END
+};
+
+static const struct opt_verb verbs[] = {
+	{ "create", "NAME...", "make topics", create_opts, NULL },
+	{ "list", "", "list topics", NULL, NULL },
+	{ NULL, NULL, NULL, NULL, NULL }
+};
+
+static const struct opt_command with_verbs = {
+	.operands = "VERB ...",
+	.phrase = "an example with verbs",
+	.examples = "  kq-example create one\n",
+	.opts = opts,
+	.verbs = verbs,
+};
+
+static struct opt_result r;
+static struct err e;
+
+/* Parse the words, which blanks part. */
+static int
+parse(const struct opt_command *c, const char *line)
+{
+	static char text[400], *argv[40];
+	char *rest = text, *word;
+	int argc = 0;
+	snprintf(text, sizeof text, "%s", line);
+	while ((word = strsep(&rest, " ")))
+		argv[argc++] = word;
+	argv[argc] = NULL;
+	e.class = ERR_NONE;
+	return opt_parse(c, argc, argv, &r, &e);
+}
+
+static bool
+refused(const struct opt_command *c, const char *line, const char *want)
+{
+	int got = parse(c, line);
+	printf("# %s -> %s\n", line, got < 0 ? e.msg : "(taken)");
+	return got == -1 && e.class == ERR_USAGE && strcmp(e.msg, want) == 0;
+}
+
+static bool
+is(const char *got, const char *want)
+{
+	printf("# %s\n", got ? got : "(null)");
+	return got && strcmp(got, want) == 0;
+}
+
+/* What parsing the line prints to stdout. */
+static const char *
+printed(const struct opt_command *c, const char *line)
+{
+	static char text[1 << 14];
+	fflush(stdout);
+	int old = dup(STDOUT_FILENO), fd = open("out", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	dup2(fd, STDOUT_FILENO);
+	int got = parse(c, line);
+	fflush(stdout);
+	dup2(old, STDOUT_FILENO);
+	check_int(got, 1);
+	ssize_t n = pread(fd, text, sizeof text - 1, 0);
+	check(n >= 0);
+	text[n] = 0;
+	close(fd);
+	close(old);
+	return text;
+}
+
+void
+test_opt__values_stand_behind_or_at_the_option(void)
+{
+	check_int(parse(&plain, "x -p4 -z gzip --topic=a=b --size 64k --wait=1.5s -o -10"), 0);
+	check_int(npartition, 4);
+	check(is(codec, "gzip") && is(topic, "a=b"));
+	check_int(size, 65536);
+	check_int(wait_ms, 1500);
+	check_int(offset, -10);
+	check_int(parse(&plain, "x -t -p --offset -5"), 0);
+	check(is(topic, "-p"));
+	check_int(offset, -5);
+	check_int(parse(&plain, "x --topic="), 0);
+	check(is(topic, ""));
+}
+
+void
+test_opt__flags_may_stand_together(void)
+{
+	check_int(parse(&plain, "x -jqp7 one"), 0);
+	check(is_json && is_quiet);
+	check_int(npartition, 7);
+	check_int(r.argc, 1);
+}
+
+void
+test_opt__operands_may_stand_anywhere(void)
+{
+	check_int(parse(&plain, "x one -j two - -p 3 three -- -p --topic --"), 0);
+	check_int(r.argc, 7);
+	check(is(r.argv[0], "one") && is(r.argv[1], "two") && is(r.argv[2], "-")
+		&& is(r.argv[3], "three") && is(r.argv[4], "-p") && is(r.argv[5], "--topic")
+		&& is(r.argv[6], "--") && r.argv[7] == NULL);
+}
+
+void
+test_opt__an_option_may_come_often(void)
+{
+	check_int(parse(&plain, "x -c a=1 --set b=2 -cc=3 -p 1 -p 2"), 0);
+	check(is(taken, "a=1;b=2;c=3;"));
+	check_int(npartition, 2);
+	check(refused(&plain, "x -c a", "option '-c': 'a' is not name=value"));
+}
+
+void
+test_opt__mistakes_are_told_in_one_sentence(void)
+{
+	say_init("kq-example");
+	check(refused(&plain, "x -x", "option '-x' is not known; see kq-example --help"));
+	check(refused(&plain, "x --topc a", "option '--topc' is not known; did you mean '--topic'?"));
+	check(refused(&plain, "x --topc=a", "option '--topc' is not known; did you mean '--topic'?"));
+	check(refused(&plain, "x --t a", "option '--t' is not known; see kq-example --help"));
+	check(refused(&plain, "x --hlep", "option '--hlep' is not known; did you mean '--help'?"));
+	check(refused(&plain, "x ---", "option '---' is not known; see kq-example --help"));
+	check(refused(&plain, "x --json=1", "option '--json' takes no value"));
+	check(refused(&plain, "x --topic", "option '--topic' needs a value: TOPIC"));
+	check(refused(&plain, "x -p", "option '-p' needs a value: N"));
+	check(refused(&plain, "x -p four", "option '-p': 'four' is not a whole number"));
+	check(refused(&plain, "x -p 101", "option '-p': '101' is not between 1 and 100"));
+	check(refused(&plain, "x -p 99999999999999999999",
+		"option '-p': '99999999999999999999' is not between 1 and 100"));
+	check(refused(&plain, "x --size 2M", "option '--size': '2M' is not between 1 and 1048576"));
+	check(refused(&plain, "x --wait 5w",
+		"option '--wait': '5w' is not a duration such as 250ms, 5s, 2m, 1h or 7d"));
+	check(refused(&plain, "x -z brotli", "option '-z': 'brotli' is none of none|gzip|zstd"));
+	check(refused(&plain, "x -z gz", "option '-z': 'gz' is none of none|gzip|zstd"));
+}
+
+void
+test_opt__a_verb_has_options_of_its_own(void)
+{
+	say_init("kq-example");
+	check_int(parse(&with_verbs, "x -j create --if-not-exists a b -p 2"), 0);
+	check(r.verb == &verbs[0] && r.argc == 2 && is(r.argv[1], "b") && is_quiet && is_json);
+	check_int(parse(&with_verbs, "x list"), 0);
+	check(r.verb == &verbs[1] && r.argc == 0);
+	check(refused(&with_verbs, "x", "which verb? see kq-example --help"));
+	check(refused(&with_verbs, "x crate a", "verb 'crate' is not known; did you mean 'create'?"));
+	check(refused(&with_verbs, "x xyzzy a", "verb 'xyzzy' is not known; see kq-example --help"));
+	check(refused(&with_verbs, "x list --if-not-exists",
+		"option '--if-not-exists' is not known; see kq-example --help"));
+	check(refused(&with_verbs, "x create --if-not-exist a",
+		"option '--if-not-exist' is not known; did you mean '--if-not-exists'?"));
+}
+
+void
+test_opt__help_shows_examples_first(void)
+{
+	say_init("kq-example");
+	const char *text = printed(&plain, "x --help");
+	printf("# %s\n", text);
+	const char *examples = strstr(text, "Examples:\n  kq-example one\n");
+	check(examples && examples < strstr(text, "Usage: kq-example [OPTION]... TOPIC...\n"));
+	check(strstr(text, "  -p, --partitions N           partitions\n"));
+	check(strstr(text, "compress: none|gzip|zstd\n"));
+	check(strstr(text, "A note.\n"));
+	check(is(printed(&plain, "x --version"), "kq-example " KQ_VERSION "\nwith this\n"));
+}
+
+void
+test_opt__help_is_found_anywhere_but_in_a_value(void)
+{
+	check(strstr(printed(&with_verbs, "x -t a create --bad --help"), "make topics"));
+	check(strstr(printed(&with_verbs, "x create -jp 3 --help"), "--if-not-exists"));
+	check(strstr(printed(&with_verbs, "x --help create"), "an example with verbs"));
+	check_int(parse(&plain, "x -t --help -jt --help --topic --help -- --help"), 0);
+	check_int(r.argc, 1);
+}
+
+void
+test_opt__words_are_told_for_completion(void)
+{
+	const char *text = printed(&with_verbs, "x --help=words");
+	printf("# %s\n", text);
+	check(strstr(text, "\tcreate\tNAME...\t\tmake topics\n"));
+	check(strstr(text, "\t--compress\tCODEC\tnone|gzip|zstd\tcompress\n"));
+	check(strstr(text, "\t-p\tN\t\tpartitions\n"));
+	check(strstr(text, "create\t--if-not-exists\t\t\tthere already is fine\n"));
+	check(strstr(text, "\t--help\t\t\tshow help\n"));
+}
+
+void
+test_opt__the_manual_gets_its_options_without_accidents(void)
+{
+	const char *text = printed(&with_verbs, "x --help=mdoc");
+	printf("# %s\n", text);
+	check(strstr(text, ".Ss create NAME...\nMake topics.\n"));
+	check(strstr(text, ".It Fl p , Fl Fl partitions Ar N\nPartitions.\n"));
+	check(strstr(text, ".It Fl q\nSay \\en nothing.\n"));
+	check(strstr(text, "\n\\&.from there.\n"));
+}
+
+void
+test_opt__a_slip_is_near_and_another_word_is_not(void)
+{
+	static const char *const words[] = { "create", "delete", "describe", "trim", NULL };
+	check(is(opt_suggest("craete", words), "create"));
+	check(is(opt_suggest("delet", words), "delete"));
+	check(is(opt_suggest("descirbe", words), "describe"));
+	check(is(opt_suggest("trm", words), "trim"));
+	check(opt_suggest("xyz", words) == NULL);
+	check(opt_suggest("", words) == NULL);
+	char line[200];
+	memset(line, 'x', sizeof line);
+	line[sizeof line - 1] = 0;
+	check(opt_suggest(line, words) == NULL);
+}
