@@ -75,13 +75,15 @@ void wire_defaults(const struct wire_struct *d, void *msg);
 /* Decode one message of the given version.  Returns the bytes used, or -1
  * when the input is short, breaks the format or needs more memory than the
  * arena's cap; *msg is then not to be read.  Unknown tagged fields are
- * skipped; a known tag outside its versions is treated as unknown. */
+ * skipped; a known tag outside its versions is treated as unknown.  No string
+ * is longer than 32767 bytes, so what came in can go out in any version. */
 int64_t wire_decode(const struct wire_struct *d, int16_t version, bool flex,
 	const uint8_t *p, size_t n, struct arena *a, void *msg);
 
 /* Append the message to b.  Fields absent from the version are left out; a
  * tagged field is written only when it is not its default.  A null where the
- * version knows none is a bug of the caller and asserts. */
+ * version knows none, or a string of more than 32767 bytes, is a bug of the
+ * caller and asserts. */
 void wire_encode(const struct wire_struct *d, int16_t version, bool flex,
 	const void *msg, struct buf *b);
 
