@@ -311,10 +311,13 @@ print_words(const char *verb, const struct opt *o)
 	}
 }
 
-/* For completion: VERB or "", word, argument, choices, phrase; tabs between. */
+/* For completion: VERB or "", word, argument, choices, phrase; tabs between.
+ * A line without a word tells the operands of a command without verbs. */
 static void
 print_all_words(const struct opt_command *c)
 {
+	if (!c->verbs)
+		printf("\t\t%s\t\t%s\n", c->operands, c->phrase);
 	for (const struct opt_verb *v = c->verbs; v && v->name; v++)
 		printf("\t%s\t%s\t\t%s\n", v->name, v->operands, v->phrase);
 	print_words("", c->opts);

@@ -1,0 +1,78 @@
+# Completion of every kq command in fish.  The words come from the commands
+# themselves (--help=words), names of topics from the broker.
+
+# The words that may follow, with their phrases.
+function __kq_words
+    set -l line (commandline -opc)
+    set -l cur (commandline -ct)
+    set -l verb
+    set -l skip
+    set -l brokers
+    command -q $line[1]; or return
+    set -l rows (command $line[1] --help=words 2>/dev/null)
+    set -l verbs
+    for row in $rows
+        set -l f (string split \t -- $row)
+        if test -z "$f[1]"; and string match -qr '^[a-z]' -- $f[2]
+            set -a verbs $f[2]
+        end
+    end
+    for word in $line[2..-1]
+        if contains -- "$skip" -b --brokers
+            set brokers -b $word
+        end
+        if test -n "$skip"
+            set skip
+        else if string match -q -- '-*' $word
+            for row in $rows
+                set -l f (string split \t -- $row)
+                if test "$f[2]" = "$word"; and test -n "$f[3]"
+                    set skip $word
+                end
+            end
+        else if test -z "$verb"; and contains -- $word $verbs
+            set verb $word
+        end
+    end
+    for row in $rows
+        set -l f (string split \t -- $row)
+        if test -n "$skip"
+            if test "$f[2]" = $skip; and contains -- "$f[1]" '' "$verb"
+                if test -n "$f[4]"
+                    string split '|' -- $f[4]
+                else if string match -q '*TOPIC*' -- $f[3]
+                    timeout 1 kq-topic list $brokers 2>/dev/null
+                else if string match -qi 'key=value' -- $f[3]
+                    set -l key '^([a-z.]+)  \\(topic.*'
+                    if string match -q '*kq-broker' -- $line[1]
+                        set key '^(?|([a-z.]+)  \\(broker.*|\\S.*\\(topic, for all: ([a-z.]+)\\))$'
+                    end
+                    kq-broker --help=config 2>/dev/null | string replace -rf $key '$1='
+                else if string match -qr 'FILE|DIR' -- $f[3]
+                    __fish_complete_path $cur
+                end
+            end
+            continue
+        end
+        if string match -q -- '-*' $cur
+            if string match -q -- '-*' $f[2]; and contains -- "$f[1]" '' "$verb"
+                printf '%s\t%s\n' $f[2] $f[5]
+            end
+        else if test -z "$verb"; and test -n "$verbs"
+            if test -z "$f[1]"; and contains -- "$f[2]" $verbs
+                printf '%s\t%s\n' $f[2] $f[5]
+            end
+        else if test -z "$f[1]"; and test "$f[2]" = "$verb"; and test "$verb" != create
+            if string match -qr 'TOPIC|NAME' -- $f[3]
+                timeout 1 kq-topic list $brokers 2>/dev/null
+            end
+            if string match -q '*FILE*' -- $f[3]
+                __fish_complete_path $cur
+            end
+        end
+    end
+end
+
+for command in kq-broker kq-topic kq-produce kq-consume
+    complete -c $command -f -a '(__kq_words)'
+end

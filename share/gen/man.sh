@@ -1,0 +1,25 @@
+#!/bin/sh
+# man.sh BUILD_DIR FILE.in: a manual page on stdout.  Lines of @OPTIONS@ and
+# @CONFIG@ alone are filled from the programs' own tables.
+set -eu
+build=$1 page=$2
+name=$(basename "$page" .in)
+name=${name%.*}
+
+# A program that is not built leaves its part out, with a note.
+ask() {
+	if [ -x "$build/$1" ]; then
+		"$build/$1" "$2"
+	else
+		echo "man.sh: $page: no $build/$1 yet" >&2
+		echo "See $1 $2."
+	fi
+}
+
+while IFS= read -r line || [ -n "$line" ]; do
+	case $line in
+	@OPTIONS@) ask "$name" --help=mdoc ;;
+	@CONFIG@) ask kq-broker --help=config-mdoc ;;
+	*) printf '%s\n' "$line" ;;
+	esac
+done <"$page"
