@@ -151,6 +151,8 @@ struct partition_sync {
 	struct reactor *reactor;
 };
 
+_Static_assert(PARTLOG_SYNC_FD_MAX <= SYNC_JOB_FILES_MAX, "a range fits in a job");
+
 static void begin_sync(struct partition *p, struct reactor *r);
 
 static void

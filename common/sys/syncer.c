@@ -6,6 +6,7 @@
 #include <liburing.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { RING_ENTRIES = 64, THREAD_MAX = 8 };
@@ -34,6 +35,15 @@ note(struct sync_job *job, int sys)
 		job->result = sys;
 }
 
+/* A directory's entries are what matters of it, and fdatasync leaves open
+ * whether they are data; a file's time stamps are not worth a journal write. */
+static bool
+is_directory(int fd)
+{
+	struct stat st;
+	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* --- threads --- */
 
 static void
@@ -57,7 +67,8 @@ pool_thread(void *arg)
 		list_unlink(&job->link);
 		pthread_mutex_unlock(&pool.lock);
 		for (int i = 0; i < job->nfd; i++)
-			note(job, fdatasync(job->fd[i]) < 0 ? errno : 0);
+			note(job, (is_directory(job->fd[i]) ? fsync(job->fd[i])
+				: fdatasync(job->fd[i])) < 0 ? errno : 0);
 		job->task.fn = job_is_done;
 		loop_post(job->syncer->loop, &job->task);
 		pthread_mutex_lock(&pool.lock);
@@ -97,7 +108,8 @@ ring_put(struct syncer *s, struct sync_job *job)
 	for (int i = 0; i < job->nfd; i++) {
 		struct io_uring_sqe *sqe = io_uring_get_sqe(&s->ring);
 		assert(sqe);
-		io_uring_prep_fsync(sqe, job->fd[i], IORING_FSYNC_DATASYNC);
+		io_uring_prep_fsync(sqe, job->fd[i],
+			is_directory(job->fd[i]) ? 0 : IORING_FSYNC_DATASYNC);
 		io_uring_sqe_set_data(sqe, job);
 	}
 	s->in_ring += job->nfd;
