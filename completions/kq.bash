@@ -12,36 +12,49 @@ _kq_keys() { # "topic" or "broker"
 		sed -n -e "s/^\([a-z][a-z.]*\)  ($1.*/\1=/p" -e "$all"
 }
 
+_kq_takes_value() { # table, verb, option
+	local of word arg rest
+	while IFS=$'\037' read -r of word arg rest; do
+		if [[ $word == "$3" && -n $arg && (-z $of || $of == "$2") ]]; then return 0; fi
+	done <<<"$1"
+	return 1
+}
+
 _kq() {
-	local cmd=$1 cur=$2 prev=$3 verb= brokers= operands=0 skip= i w
-	local of word arg choices phrase words=() verbs=() takes= list= usage=
-	# bash cuts words at '='.
-	if [[ $cur == = ]]; then cur=; fi
-	if [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD - 2]}; fi
+	local cmd=$1 cur=$2 prev i w line=() is_open=''
+	local table of word arg choices rest words=() verbs=() takes='' list='' usage=''
+	local verb='' brokers='' operands=0 skip=''
+
+	# bash cuts words at ':' and '='; put them together again, but for
+	# --option=value, which is read as two words.
+	for ((i = 0; i < COMP_CWORD; i++)); do
+		w=${COMP_WORDS[i]}
+		if [[ $w == = && ${line[-1]} == --* ]]; then
+			continue
+		elif [[ $w == [:=] ]]; then
+			line[-1]+=$w is_open=1
+		elif [[ -n $is_open ]]; then
+			line[-1]+=$w is_open=''
+		else
+			line+=("$w")
+		fi
+	done
+	prev=${line[-1]}
+	if [[ $cur == = ]]; then cur=''; fi
 
 	# The tables, with a separator that read does not join.
-	local table
 	table=$("$cmd" --help=words 2>/dev/null | tr '\t' '\037') || return
-	takes_value() { # option, verb
-		while IFS=$'\037' read -r of word arg choices phrase; do
-			if [[ $word == "$1" && -n $arg && (-z $of || $of == "$2") ]]; then return 0; fi
-		done <<<"$table"
-		return 1
-	}
-	while IFS=$'\037' read -r of word arg choices phrase; do
+	while IFS=$'\037' read -r of word rest; do
 		if [[ -z $of && $word == [a-z]* ]]; then verbs+=("$word"); fi
 	done <<<"$table"
 
 	# What stands before: the verb, the operands, where the brokers are.
-	for ((i = 1; i < COMP_CWORD; i++)); do
-		w=${COMP_WORDS[i]}
-		case $skip in
-		-b | --brokers) if [[ $w != = ]]; then brokers=$w; fi ;;
-		esac
-		if [[ $w == = ]]; then continue; fi
-		if [[ -n $skip ]]; then skip=; continue; fi
-		if [[ $w == -* ]]; then
-			if takes_value "$w" "$verb"; then skip=$w; fi
+	for w in "${line[@]:1}"; do
+		if [[ $skip == -b || $skip == --brokers ]]; then brokers=$w; fi
+		if [[ -n $skip ]]; then
+			skip=''
+		elif [[ $w == -* ]]; then
+			if _kq_takes_value "$table" "$verb" "$w"; then skip=$w; fi
 		elif [[ -z $verb && " ${verbs[*]} " == *" $w "* ]]; then
 			verb=$w
 		else
@@ -49,7 +62,7 @@ _kq() {
 		fi
 	done
 
-	while IFS=$'\037' read -r of word arg choices phrase; do
+	while IFS=$'\037' read -r of word arg choices rest; do
 		if [[ -z $of && -z $word ]] || [[ -z $of && -n $verb && $word == "$verb" ]]; then usage=$arg; fi
 		if [[ -n $of && $of != "$verb" ]]; then continue; fi
 		if [[ $word == "$prev" && -n $arg ]]; then takes=$arg list=$choices; fi

@@ -58,7 +58,7 @@ is() { # want line...
 @test "bash: names of topics, from the brokers of the line" {
 	is "orders odd-ones" kq-topic describe o
 	is "orders odd-ones payments" kq-topic describe orders ""
-	is "at-h:1" kq-topic -b h:1 describe at
+	is "at-h:1" kq-topic -b h : 1 describe at
 	is "at-h" kq-topic --brokers = h describe at
 	is "" kq-topic create o
 	is "" kq-topic list o
@@ -75,7 +75,8 @@ is() { # want line...
 	is "gzip" kq-produce --compress g
 	is "gzip" kq-produce --compress = g
 	is "none gzip snappy lz4 zstd" kq-produce --compress =
-	is "retention.ms= retention.bytes=" kq-topic create t -c retention || is "retention.bytes= retention.ms=" kq-topic create t -c retention
+	is "retention.bytes= retention.ms=" kq-topic create t -c retention
+	is "orders odd-ones" kq-topic describe -c a = 1 o
 	is "num.partitions=" kq-broker -o num
 	is "log.segment.bytes=" kq-broker -o log.segment.b
 }
