@@ -151,7 +151,7 @@ struct partition_sync {
 	struct reactor *reactor;
 };
 
-_Static_assert(PARTLOG_SYNC_FD_MAX <= SYNC_JOB_FILES_MAX, "a range fits in a job");
+_Static_assert((int)PARTLOG_SYNC_FD_MAX <= (int)SYNC_JOB_FILES_MAX, "a range fits in a job");
 
 static void begin_sync(struct partition *p, struct reactor *r);
 
