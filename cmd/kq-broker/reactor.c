@@ -83,7 +83,6 @@ static void *
 run(void *arg)
 {
 	struct reactor *r = arg;
-	r->loop.thread = pthread_self();
 	r->accept_again.fn = accept_again;
 	watch_listeners(r, true);
 	loop_run(&r->loop);

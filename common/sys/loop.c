@@ -7,6 +7,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* The loop that this thread runs. */
+static _Thread_local struct loop *current;
+
 static void
 on_wake(struct loop_io *io, uint32_t events)
 {
@@ -39,7 +42,6 @@ loop_init(struct loop *l, struct err *e)
 	}
 	l->wake = (struct loop_io){ .fd = l->event_fd, .fn = on_wake };
 	loop_watch(l, &l->wake, EPOLLIN);
-	l->thread = pthread_self();
 	loop_update_time(l);
 	return 0;
 }
@@ -107,7 +109,7 @@ wake(struct loop *l)
 void
 loop_post(struct loop *l, struct loop_task *t)
 {
-	if (pthread_equal(l->thread, pthread_self())) {
+	if (l == current) {
 		list_init(&t->link);
 		list_append(&l->local, &t->link);
 		return;
@@ -179,7 +181,7 @@ wait_ms(struct loop *l)
 void
 loop_run(struct loop *l)
 {
-	l->thread = pthread_self();
+	current = l;
 	while (run_tasks(l)) {
 		int n = epoll_wait(l->epoll_fd, l->ready, ARRAY_LEN(l->ready), wait_ms(l));
 		loop_update_time(l);

@@ -51,7 +51,6 @@ struct loop {
 	struct list posted;       /* by other threads; under the lock */
 	bool is_woken, is_stopped; /* under the lock */
 	struct list local;        /* by this thread */
-	pthread_t thread;         /* that runs it */
 	struct loop_io wake;
 	struct epoll_event ready[64];
 	int nready, at_ready; /* being handled */
