@@ -5,8 +5,8 @@
  *   static bool is_json;
  *   static int64_t npartition = 1;
  *   static const struct opt opts[] = {
- *   	{ 'p', "partitions", OPT_INT, &npartition, "N", "partitions to make", .min = 1, .max = 100000 },
- *   	{ 0, "json", OPT_FLAG, &is_json, NULL, "one JSON object a line" },
+ *   	{ 'p', "partitions", OPT_INT, &npartition, "N", .phrase = "partitions to make", .min = 1, .max = 100000 },
+ *   	{ 0, "json", OPT_FLAG, &is_json, NULL, .phrase = "one JSON object a line" },
  *   	OPT_END
  *   };
  *

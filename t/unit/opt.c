@@ -34,15 +34,15 @@ take(void *to, const char *value, struct err *e)
 }
 
 static const struct opt opts[] = {
-	{ 'j', "json", OPT_FLAG, &is_json, NULL, "one JSON object a line" },
-	{ 'q', NULL, OPT_FLAG, &is_quiet, NULL, "say \\n nothing" },
-	{ 't', "topic", OPT_STRING, &topic, "TOPIC", "a topic" },
-	{ 'p', "partitions", OPT_INT, &npartition, "N", "partitions", .min = 1, .max = 100 },
-	{ 'o', "offset", OPT_INT, &offset, "N", ".from there" },
-	{ 'z', "compress", OPT_STRING, &codec, "CODEC", "compress", .choices = "none|gzip|zstd" },
-	{ 0, "size", OPT_SIZE, &size, "SIZE", "how large", .min = 1, .max = 1 << 20 },
-	{ 0, "wait", OPT_DURATION, &wait_ms, "TIME", "how long" },
-	{ 'c', "set", OPT_CALL, taken, "NAME=VALUE", "a setting", .call = take },
+	{ 'j', "json", OPT_FLAG, &is_json, NULL, .phrase = "one JSON object a line" },
+	{ 'q', NULL, OPT_FLAG, &is_quiet, NULL, .phrase = "say \\n nothing" },
+	{ 't', "topic", OPT_STRING, &topic, "TOPIC", .phrase = "a topic" },
+	{ 'p', "partitions", OPT_INT, &npartition, "N", .phrase = "partitions", .min = 1, .max = 100 },
+	{ 'o', "offset", OPT_INT, &offset, "N", .phrase = ".from there" },
+	{ 'z', "compress", OPT_STRING, &codec, "CODEC", .phrase = "compress", .choices = "none|gzip|zstd" },
+	{ 0, "size", OPT_SIZE, &size, "SIZE", .phrase = "how large", .min = 1, .max = 1 << 20 },
+	{ 0, "wait", OPT_DURATION, &wait_ms, "TIME", .phrase = "how long" },
+	{ 'c', "set", OPT_CALL, taken, "NAME=VALUE", .phrase = "a setting", .call = take },
 	OPT_END
 };
 
@@ -56,7 +56,7 @@ static const struct opt_command plain = {
 };
 
 static const struct opt create_opts[] = {
-	{ 0, "if-not-exists", OPT_FLAG, &is_quiet, NULL, "there already is fine" },
+	{ 0, "if-not-exists", OPT_FLAG, &is_quiet, NULL, .phrase = "there already is fine" },
 	OPT_END
 };
 
