@@ -463,6 +463,7 @@ struct odd {
 	uint16_t port;   /* tag 0 */
 	uint32_t crc;
 	struct odd_point *point; /* nullable since version 1 */
+	struct odd_point *spare; /* tag 3 */
 };
 
 static const struct wire_field odd_point_field[] = {
@@ -477,6 +478,7 @@ static const struct wire_field odd_field[] = {
 	{ "port", offsetof(struct odd, port), WIRE_U16, 0, 0, 0, 32767, 32767, 0, 65535, NULL },
 	{ "crc", offsetof(struct odd, crc), WIRE_U32, 0, 0, 0, 32767, 32767, -1, 4294967295, NULL },
 	{ "point", offsetof(struct odd, point), WIRE_STRUCT, 0, 1, 0, 32767, 1, -1, 0, &odd_point_desc },
+	{ "spare", offsetof(struct odd, spare), WIRE_STRUCT, 0, 1, 0, 32767, 0, 3, 0, &odd_point_desc },
 };
 static const struct wire_struct odd_desc = {
 	"odd", sizeof(struct odd), ARRAY_LEN(odd_field), odd_field
@@ -488,7 +490,7 @@ test_wire__tags_are_written_in_their_order(void)
 {
 	static const uint8_t want[] = { 0x3f, 0xf8, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xfe,
 		0xff, 2, 0, 2, 0x80, 1, 2, 3, 3, 'h', 'i' };
-	struct odd m = { 1.5, STR("hi"), 32769, 4294967294, NULL };
+	struct odd m = { 1.5, STR("hi"), 32769, 4294967294, NULL, NULL };
 	struct buf b = BUF_INIT;
 	wire_encode(&odd_desc, 1, true, &m, &b);
 	check_bytes(&b, want, sizeof want);
@@ -508,7 +510,7 @@ test_wire__defaults_of_every_kind(void)
 	struct odd m;
 	memset(&m, 0xa5, sizeof m);
 	wire_defaults(&odd_desc, &m);
-	check(m.ratio == 2 && m.port == 65535 && m.crc == UINT32_MAX && !m.point);
+	check(m.ratio == 2 && m.port == 65535 && m.crc == UINT32_MAX && !m.point && !m.spare);
 	check_int(m.note.n, -1);
 	struct buf b = BUF_INIT;
 	wire_encode(&odd_desc, 1, true, &m, &b);
@@ -523,12 +525,32 @@ test_wire__defaults_of_every_kind(void)
 	buf_release(&b);
 }
 
+void test_wire__a_nullable_struct_may_be_tagged(void);
+void
+test_wire__a_nullable_struct_may_be_tagged(void)
+{
+	static const uint8_t want[] = { 0xff, 1, 3, 6, 1, 0, 0, 0, 9, 0 };
+	struct odd_point p = { 9 };
+	struct odd m;
+	struct buf b = BUF_INIT;
+	struct arena a = ARENA_INIT;
+	wire_defaults(&odd_desc, &m);
+	m.spare = &p;
+	wire_encode(&odd_desc, 1, true, &m, &b);
+	check_int(b.n, 12 + sizeof want);
+	check(memcmp(b.p + 12, want, sizeof want) == 0);
+	check_int(wire_decode(&odd_desc, 1, true, b.p, b.n, &a, &m), (long long)b.n);
+	check(m.spare && m.spare != &p && m.spare->x == 9);
+	arena_release(&a);
+	buf_release(&b);
+}
+
 void test_wire__a_struct_that_may_not_be_null_has_no_byte_in_front(void);
 void
 test_wire__a_struct_that_may_not_be_null_has_no_byte_in_front(void)
 {
 	struct odd_point p = { 7 };
-	struct odd m = { 0, STR_NULL, 65535, 0, &p };
+	struct odd m = { 0, STR_NULL, 65535, 0, &p, NULL };
 	struct buf b = BUF_INIT;
 	struct arena a = ARENA_INIT;
 	wire_encode(&odd_desc, 0, false, &m, &b);
