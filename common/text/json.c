@@ -62,6 +62,8 @@ json_put_base64(struct str s, struct buf *out)
 	static const char digit[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	int32_t n = MAX(s.n, 0);
+	if (n == 0)
+		return;
 	uint8_t *to = buf_grow(out, ((size_t)n + 2) / 3 * 4);
 	for (int32_t i = 0; i < n; i += 3, to += 4) {
 		uint32_t v = (uint32_t)s.p[i] << 16;

@@ -184,23 +184,33 @@ struct parser {
 };
 
 static int
+refuse_long(const struct parser *p, const char *name, size_t n, struct err *e)
+{
+	const char *words[WORDS_MAX];
+	int k = 0;
+	EACH_OPT(it, &p->tables)
+		if (it->name && k < WORDS_MAX - 3)
+			words[k++] = it->name;
+	words[k++] = "help";
+	words[k++] = "version";
+	words[k] = NULL;
+	char shown[WORD_SIZE_MAX + 1];
+	snprintf(shown, sizeof shown, "%.*s", (int)MIN(n, sizeof shown - 1), name);
+	/* Those without a value, or with a good one, were answered before. */
+	if (strcmp(shown, "help") == 0 || strcmp(shown, "version") == 0)
+		return err_set(e, ERR_USAGE, "option '--%s' takes no value '%s'", shown,
+			name[n] ? name + n + 1 : "");
+	return refuse_word("option", shown, words, "--", e);
+}
+
+static int
 take_long(struct parser *p, char *arg, struct err *e)
 {
-	char *name = arg + 2, *equals = strchr(name, '=');
+	const char *name = arg + 2, *equals = strchr(name, '=');
 	size_t n = equals ? (size_t)(equals - name) : strlen(name);
 	const struct opt *o = find_name(&p->tables, name, n);
-	if (!o) {
-		const char *words[WORDS_MAX];
-		int k = 0;
-		EACH_OPT(it, &p->tables)
-			if (it->name && k < WORDS_MAX - 3)
-				words[k++] = it->name;
-		words[k++] = "help";
-		words[k++] = "version";
-		words[k] = NULL;
-		name[n] = 0;
-		return refuse_word("option", name, words, "--", e);
-	}
+	if (!o)
+		return refuse_long(p, name, n, e);
 	char shown[WORD_SIZE_MAX + 3];
 	snprintf(shown, sizeof shown, "--%s", o->name);
 	if (o->kind == OPT_FLAG && equals)

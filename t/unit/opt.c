@@ -180,6 +180,8 @@ test_opt__mistakes_are_told_in_one_sentence(void)
 	check(refused(&plain, "x --topc=a", "option '--topc' is not known; did you mean '--topic'?"));
 	check(refused(&plain, "x --t a", "option '--t' is not known; see kq-example --help"));
 	check(refused(&plain, "x --hlep", "option '--hlep' is not known; did you mean '--help'?"));
+	check(refused(&plain, "x --version=", "option '--version' takes no value ''"));
+	check(refused(&plain, "x --help=me", "option '--help' takes no value 'me'"));
 	check(refused(&plain, "x ---", "option '---' is not known; see kq-example --help"));
 	check(refused(&plain, "x --json=1", "option '--json' takes no value"));
 	check(refused(&plain, "x --topic", "option '--topic' needs a value: TOPIC"));
