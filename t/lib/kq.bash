@@ -93,7 +93,7 @@ restart_broker() {
 
 wait_broker() {
 	if ! flock -w "$kq_patience" "$broker_dir/alive" true; then
-		echo "the broker (process $broker_pid) does not end" >&2
+		echo "the broker, process $broker_pid, does not end" >&2
 		_kq_show_log
 		return 1
 	fi
@@ -118,7 +118,10 @@ _kq_no_sanitizer_report() {
 stop_broker() {
 	local begin=$EPOCHREALTIME took
 	kill -TERM "$broker_pid" || return 1
-	wait_broker || return 1
+	if ! wait_broker; then
+		end_broker
+		return 1
+	fi
 	took=$(((${EPOCHREALTIME/[.,]/} - ${begin/[.,]/}) / 1000))
 	if [ "$broker_code" -ne 0 ] || [ "$took" -ge $((kq_stop_max * 1000)) ]; then
 		echo "the broker ended with $broker_code after $took ms" >&2
