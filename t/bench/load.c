@@ -1,0 +1,431 @@
+/*
+ * The measuring ends of `make bench`: bare socket-and-disk loops to compare
+ * with, and a client that costs next to nothing, so that the broker is what is
+ * measured.  Each mode prints one line of numbers.
+ *
+ *   load sink ADDR FILE            receive, pwrite:   bytes seconds cpu-seconds
+ *   load blast ADDR BYTES          send that much in 1 MiB writes
+ *   load source ADDR FILE MODE     send the file by "sendfile" or "pread"
+ *   load drain ADDR                receive to the end: bytes seconds
+ *   load fetch ADDR TOPIC          read partition 0:   bytes seconds
+ *   load pong ADDR                 echo
+ *   load ping ADDR N SIZE          microseconds: p50 p99
+ *   load latency ADDR TOPIC N      produce one by one: p50 p99 (microseconds)
+ *   load produce ADDR TOPIC PARTITIONS BATCH IN-FLIGHT BYTES ACKS
+ *                                  a connection a partition: bytes seconds
+ */
+#include "base/mem.h"
+#include "base/varint.h"
+#include "record/builder.h"
+#include "sys/clock.h"
+#include "sys/fs.h"
+#include "sys/net.h"
+#include "text/say.h"
+#include "wire/frame.h"
+#include "wire/kerr.h"
+
+#include "proto.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { CHUNK = 1 << 20, FETCH_BYTES = 32 << 20, PART_MAX = 1024 };
+
+static _Noreturn void
+die(const char *what)
+{
+	say_error("%s: %s", what, strerror(errno));
+	exit(EXIT_FAILED);
+}
+
+static void
+must(int r, const struct err *e)
+{
+	if (r >= 0)
+		return;
+	say_error("%s", e->msg);
+	exit(EXIT_FAILED);
+}
+
+static void
+make_blocking(int fd)
+{
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) < 0)
+		die("fcntl");
+}
+
+static int
+dial(const char *text)
+{
+	struct net_addr a;
+	struct err e;
+	must(net_addr_parse(&a, text, -1, &e), &e);
+	int fd = net_connect(&a, 5000, &e);
+	must(fd, &e);
+	make_blocking(fd);
+	return fd;
+}
+
+/* Listen, say so, take one caller. */
+static int
+answer(const char *text)
+{
+	struct net_addr a;
+	struct err e;
+	char z[NET_TEXT_SIZE];
+	must(net_addr_parse(&a, text, -1, &e), &e);
+	int fd = net_listen(&a, 1, false, &e);
+	must(fd, &e);
+	printf("ready %s\n", net_addr_format(&a, z));
+	fflush(stdout);
+	make_blocking(fd);
+	int c;
+	while ((c = net_accept(fd, a.kind == NET_UNIX)) < 0)
+		;
+	make_blocking(c);
+	return c;
+}
+
+static void
+send_all(int fd, const void *p, size_t n)
+{
+	for (const char *at = p; n > 0;) {
+		ssize_t k = send(fd, at, n, MSG_NOSIGNAL);
+		if (k < 0)
+			die("send");
+		at += k;
+		n -= (size_t)k;
+	}
+}
+
+static void
+recv_all(int fd, void *p, size_t n)
+{
+	if (n && recv(fd, p, n, MSG_WAITALL) != (ssize_t)n)
+		die("recv");
+}
+
+static double
+cpu_s(void)
+{
+	struct rusage u;
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec)
+		+ (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static double
+since_s(int64_t start_ns)
+{
+	return (double)(clock_mono_ns() - start_ns) / 1e9;
+}
+
+/* --- bare loops --- */
+
+static int
+sink(char **v)
+{
+	struct err e;
+	int fd = answer(v[0]), file = fs_open(AT_FDCWD, v[1], O_RDWR | O_CREAT, 0644, &e);
+	must(file, &e);
+	uint8_t *p = mem_alloc(CHUNK);
+	int64_t at = 0, start = 0;
+	double cpu = 0;
+	for (;;) {
+		ssize_t n = recv(fd, p, CHUNK, 0);
+		if (n < 0)
+			die("recv");
+		if (n == 0)
+			break;
+		if (!start) {
+			start = clock_mono_ns();
+			cpu = cpu_s();
+		}
+		must(fs_write_at(file, (struct str){ p, (int32_t)n }, at, &e), &e);
+		at += n;
+	}
+	printf("%lld %.6f %.6f\n", (long long)at, since_s(start), cpu_s() - cpu);
+	return 0;
+}
+
+static int
+blast(char **v)
+{
+	int fd = dial(v[0]);
+	uint8_t *p = mem_alloc(CHUNK);
+	for (long long left = atoll(v[1]); left > 0; left -= CHUNK)
+		send_all(fd, p, (size_t)MIN(left, CHUNK));
+	return 0;
+}
+
+static int
+source(char **v)
+{
+	struct err e;
+	int fd = answer(v[0]), file = fs_open(AT_FDCWD, v[1], O_RDONLY, 0, &e);
+	must(file, &e);
+	int64_t size = fs_size(file, &e);
+	uint8_t *p = mem_alloc(CHUNK);
+	for (off_t at = 0; at < size;) {
+		if (strcmp(v[2], "sendfile") == 0) {
+			if (sendfile(fd, file, &at, (size_t)MIN(size - at, CHUNK)) < 0)
+				die("sendfile");
+			continue;
+		}
+		int64_t n = fs_read_at(file, p, CHUNK / 4, at, &e);
+		must((int)n, &e);
+		send_all(fd, p, (size_t)n);
+		at += n;
+	}
+	return 0;
+}
+
+static int
+drain(char **v)
+{
+	int fd = dial(v[0]);
+	uint8_t *p = mem_alloc(CHUNK);
+	int64_t total = 0, start = clock_mono_ns();
+	for (ssize_t n; (n = recv(fd, p, CHUNK, 0)) > 0;)
+		total += n;
+	printf("%lld %.6f\n", (long long)total, since_s(start));
+	return 0;
+}
+
+/* --- latencies --- */
+
+static int
+by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+static void
+print_percentiles(int64_t *ns, int n)
+{
+	qsort(ns, (size_t)n, sizeof *ns, by_value);
+	printf("%.2f %.2f\n", (double)ns[n / 2] / 1e3, (double)ns[n * 99 / 100] / 1e3);
+}
+
+static int
+pong(char **v)
+{
+	int fd = answer(v[0]);
+	uint8_t p[65536];
+	for (ssize_t n; (n = recv(fd, p, sizeof p, 0)) > 0;)
+		send_all(fd, p, (size_t)n);
+	return 0;
+}
+
+static int
+ping(char **v)
+{
+	int fd = dial(v[0]), n = atoi(v[1]);
+	size_t size = (size_t)atoi(v[2]);
+	uint8_t *p = mem_alloc(size);
+	int64_t *ns = mem_alloc((size_t)n * sizeof *ns);
+	for (int i = -n / 10; i < n; i++) { /* the first ones warm up */
+		int64_t start = clock_mono_ns();
+		send_all(fd, p, size);
+		recv_all(fd, p, size);
+		if (i >= 0)
+			ns[i] = clock_mono_ns() - start;
+	}
+	print_percentiles(ns, n);
+	return 0;
+}
+
+/* --- Kafka requests --- */
+
+static void
+put_request(struct buf *b, int16_t key, int16_t version, const void *msg)
+{
+	const struct wire_api *api = wire_api_find(key);
+	struct request_header h = { key, version, 1, STR("load") };
+	size_t at = frame_begin_request(b, api, &h);
+	wire_encode(api->request, version, wire_api_is_flexible(api, version), msg, b);
+	frame_end(b, at, 0);
+}
+
+/* A Produce request of one batch of records of 100 bytes, about so large. */
+static void
+put_produce(struct buf *b, const char *topic, int32_t partition, size_t batch_bytes, int16_t acks)
+{
+	static uint8_t value[100];
+	struct builder bd = BUILDER_INIT;
+	int64_t now_ms = clock_ms();
+	builder_reset(&bd);
+	do
+		builder_append(&bd, now_ms, STR_NULL, (struct str){ value, 100 }, STR(""), 0);
+	while (builder_size(&bd) + 120 < batch_bytes);
+	struct builder_producer none = BUILDER_NO_PRODUCER;
+	struct produce_request_partition_produce_data data = { .index = partition,
+		.records = builder_finish(&bd, CODEC_NONE, &none, NULL) };
+	struct produce_request_topic_produce_data t = { .name = str_of(topic),
+		.partition_data = { &data, 1 } };
+	struct produce_request q = { .transactional_id = STR_NULL, .acks = acks,
+		.timeout_ms = 30000, .topic_data = { &t, 1 } };
+	put_request(b, 0, 7, &q);
+	builder_release(&bd);
+}
+
+/* Read one response into b (its frame without the length). */
+static void
+get_response(int fd, struct buf *b)
+{
+	uint8_t size[4];
+	recv_all(fd, size, 4);
+	buf_reset(b);
+	recv_all(fd, buf_grow(b, load_be32(size)), load_be32(size));
+}
+
+static void
+check_produced(const struct buf *b)
+{
+	struct arena a = ARENA_INIT;
+	struct produce_response r;
+	if (wire_decode(wire_api_find(0)->response, 7, false, b->p + 4, b->n - 4, &a, &r) < 0
+		|| r.responses.n != 1 || r.responses.v[0].partition_responses.v[0].error_code) {
+		say_error("produce was refused: %s", r.responses.n == 1
+			? kerr_info(r.responses.v[0].partition_responses.v[0].error_code)->name : "?");
+		exit(EXIT_FAILED);
+	}
+	arena_release(&a);
+}
+
+static int
+latency(char **v)
+{
+	int fd = dial(v[0]), n = atoi(v[2]);
+	struct buf request = BUF_INIT, response = BUF_INIT;
+	int64_t *ns = mem_alloc((size_t)n * sizeof *ns);
+	put_produce(&request, v[1], 0, 0, 1);
+	for (int i = -n / 10; i < n; i++) {
+		int64_t start = clock_mono_ns();
+		send_all(fd, request.p, request.n);
+		get_response(fd, &response);
+		if (i >= 0)
+			ns[i] = clock_mono_ns() - start;
+		check_produced(&response);
+	}
+	print_percentiles(ns, n);
+	return 0;
+}
+
+static int64_t
+fetch_next(const struct buf *b, int64_t offset, int64_t *bytes)
+{
+	struct arena a = ARENA_INIT;
+	struct fetch_response r;
+	if (wire_decode(wire_api_find(1)->response, 11, false, b->p + 4, b->n - 4, &a, &r) < 0
+		|| r.responses.n != 1 || r.responses.v[0].partitions.v[0].error_code) {
+		say_error("fetch was refused");
+		exit(EXIT_FAILED);
+	}
+	struct str s = r.responses.v[0].partitions.v[0].records;
+	struct batch batch;
+	for (int32_t at = 0; s.n - at >= BATCH_HEADER_SIZE && batch_parse(&batch, s.p + at)
+		&& batch.size <= s.n - at; at += batch.size)
+		offset = batch_last_offset(&batch) + 1;
+	*bytes += s.n;
+	arena_release(&a);
+	return offset;
+}
+
+static int
+fetch(char **v)
+{
+	int fd = dial(v[0]);
+	struct buf request = BUF_INIT, response = BUF_INIT;
+	int64_t offset = 0, bytes = 0, last = -1, start = clock_mono_ns();
+	while (offset != last) {
+		struct fetch_request_fetch_partition p = { .fetch_offset = offset,
+			.current_leader_epoch = -1, .last_fetched_epoch = -1, .log_start_offset = -1,
+			.partition_max_bytes = FETCH_BYTES };
+		struct fetch_request_fetch_topic t = { .topic = str_of(v[1]), .partitions = { &p, 1 } };
+		struct fetch_request q;
+		wire_defaults(&fetch_request_desc, &q);
+		q.max_bytes = FETCH_BYTES;
+		q.min_bytes = 1;
+		q.session_epoch = -1;
+		q.topics.v = &t;
+		q.topics.n = 1;
+		q.rack_id = STR("");
+		last = offset;
+		buf_reset(&request);
+		put_request(&request, 1, 11, &q);
+		send_all(fd, request.p, request.n);
+		get_response(fd, &response);
+		offset = fetch_next(&response, offset, &bytes);
+	}
+	printf("%lld %.6f\n", (long long)bytes, since_s(start));
+	return 0;
+}
+
+struct lane {
+	int fd;
+	struct buf request;
+	int in_flight;
+};
+
+static int
+produce(char **v)
+{
+	int npart = MIN(atoi(v[2]), PART_MAX), in_flight = atoi(v[4]), acks = atoi(v[6]);
+	size_t batch = (size_t)atoll(v[3]);
+	long long left = atoll(v[5]), done = 0;
+	struct lane *lane = mem_alloc((size_t)npart * sizeof *lane);
+	struct pollfd *p = mem_alloc((size_t)npart * sizeof *p);
+	struct buf response = BUF_INIT;
+	for (int i = 0; i < npart; i++) {
+		lane[i].fd = dial(v[0]);
+		put_produce(&lane[i].request, v[1], i, batch, (int16_t)acks);
+		p[i] = (struct pollfd){ lane[i].fd, POLLIN, 0 };
+	}
+	int64_t start = clock_mono_ns();
+	for (int busy = npart; busy > 0;) {
+		busy = 0;
+		for (int i = 0; i < npart; i++) {
+			for (; lane[i].in_flight < in_flight && left > 0; lane[i].in_flight++) {
+				send_all(lane[i].fd, lane[i].request.p, lane[i].request.n);
+				left -= (long long)lane[i].request.n;
+				done += (long long)lane[i].request.n;
+			}
+			busy += lane[i].in_flight > 0;
+		}
+		if (!busy || poll(p, (nfds_t)npart, -1) < 0)
+			break;
+		for (int i = 0; i < npart; i++)
+			if (p[i].revents) {
+				get_response(lane[i].fd, &response);
+				check_produced(&response);
+				lane[i].in_flight--;
+			}
+	}
+	printf("%lld %.6f\n", done, since_s(start));
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct { const char *name; int nargs; int (*run)(char **v); } mode[] = {
+		{ "sink", 2, sink }, { "blast", 2, blast }, { "source", 3, source },
+		{ "drain", 1, drain }, { "fetch", 2, fetch }, { "pong", 1, pong },
+		{ "ping", 3, ping }, { "latency", 3, latency }, { "produce", 7, produce },
+	};
+	say_init(argv[0]);
+	for (size_t i = 0; i < ARRAY_LEN(mode); i++)
+		if (argc == mode[i].nargs + 2 && strcmp(argv[1], mode[i].name) == 0)
+			return mode[i].run(argv + 2) || say_flush_stdout();
+	say_error("see the head of t/bench/load.c");
+	return EXIT_USAGE;
+}
