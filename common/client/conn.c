@@ -83,6 +83,7 @@ static void
 advance(struct conn *c, size_t n)
 {
 	while (n > 0) {
+		assert(!list_is_empty(&c->out));
 		struct call *call = CONTAINER_OF(c->out.next, struct call, link);
 		call->is_sent = true;
 		while (call->niov > 0 && n >= call->iov->iov_len) {
@@ -194,8 +195,7 @@ take_frame(struct conn *c, const uint8_t *p, size_t n)
 		return corrupt(c, "an answer to nothing that was asked");
 	struct call *call = CONTAINER_OF(c->waiting.next, struct call, link);
 	int32_t id;
-	int64_t head = response_header_decode(call->api, call->version, p + 4, n - 4, &id);
-	id = (int32_t)load_be32(p);
+	int64_t head = response_header_decode(call->api, call->version, p, n, &id);
 	if (id != call->correlation_id)
 		return corrupt(c, "an answer to another request");
 	if (head < 0)
