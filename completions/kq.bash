@@ -82,6 +82,9 @@ _kq() {
 				if [[ ${cmd##*/} == kq-broker ]]; then i=broker; fi
 				mapfile -t COMPREPLY < <(compgen -W "$(_kq_keys $i)" -- "$cur")
 				;;
+			KEY)
+				mapfile -t COMPREPLY < <(compgen -W "$(_kq_keys topic | tr -d =)" -- "$cur")
+				;;
 			*FILE* | *DIR*) compopt -o default -o filenames ;;
 			esac
 		fi

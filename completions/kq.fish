@@ -48,6 +48,8 @@ function __kq_words
                         set key '^(?|([a-z.]+)  \\(broker.*|\\S.*\\(topic, for all: ([a-z.]+)\\))$'
                     end
                     kq-broker --help=config 2>/dev/null | string replace -rf $key '$1='
+                else if test "$f[3]" = KEY
+                    kq-broker --help=config 2>/dev/null | string replace -rf '^([a-z.]+)  \\(topic.*' '$1'
                 else if string match -qr 'FILE|DIR' -- $f[3]
                     __fish_complete_path $cur
                 end

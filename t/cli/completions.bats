@@ -15,6 +15,7 @@ setup() {
 			printf '%s\t%s\t%s\t%s\t%s\n' \
 				'' --brokers ADDRESS,... '' 'where to begin' '' -b ADDRESS,... '' 'where to begin' \
 				create --partitions N '' 'how many' create -c KEY=VALUE '' 'a setting' \
+				describe -d KEY '' 'a key' \
 				list --internal '' '' 'internal ones, too'
 			printf '\t--help\t\t\tshow help\n'
 			;;
@@ -77,6 +78,7 @@ is() { # want line...
 	is "none gzip snappy lz4 zstd" kq-produce --compress =
 	is "retention.bytes= retention.ms=" kq-topic create t -c retention
 	is "orders odd-ones" kq-topic describe -c a = 1 o
+	is "retention.bytes retention.ms" kq-topic describe t -d retention
 	is "num.partitions=" kq-broker -o num
 	is "log.segment.bytes=" kq-broker -o log.segment.b
 }
@@ -89,6 +91,8 @@ is() { # want line...
 	[ "$output" = "--internal	internal ones, too" ]
 	run fish --no-config -c "source $root/completions/kq.fish; complete -C 'kq-topic -b h:1 describe at'"
 	[ "$output" = "at-h:1" ]
+	run fish --no-config -c "source $root/completions/kq.fish; complete -C 'kq-topic describe -d segment.by'"
+	[ "$output" = "segment.bytes" ]
 	run fish --no-config -c "source $root/completions/kq.fish; complete -C 'kq-produce -z g'"
 	[ "$output" = "gzip" ]
 	run fish --no-config -c "source $root/completions/kq.fish; complete -C 'kq-consume -e pay'"
