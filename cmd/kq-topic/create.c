@@ -1,0 +1,117 @@
+/* kq-topic create, and delete. */
+#include "kq-topic/run.h"
+#include "kq-topic/verbs.h"
+
+#include "proto.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum {
+	CREATE_KEY = 19,
+	DELETE_KEY = 20,
+	BROKER_DEFAULTS_FROM = 4, /* version: -1 is the broker's default */
+};
+
+static void
+create_some(struct run *r, int n, char **names)
+{
+	struct create_topics_request q;
+	struct create_topics_response a;
+	int def = run_version(r, CREATE_KEY) >= BROKER_DEFAULTS_FROM ? -1 : 1;
+	wire_defaults(&create_topics_request_desc, &q);
+	q.timeout_ms = RUN_TIMEOUT_MS;
+	q.topics.n = n;
+	q.topics.v = arena_alloc(&r->arena, (size_t)n * sizeof *q.topics.v);
+	for (int i = 0; i < n; i++) {
+		struct create_topics_request_creatable_topic *t = &q.topics.v[i];
+		t->name = str_of(names[i]);
+		t->num_partitions = options.npartition ? (int32_t)options.npartition : def;
+		t->replication_factor = (int16_t)(options.replicas ? options.replicas : def);
+		t->configs.n = options.nsetting;
+		t->configs.v = arena_alloc(&r->arena, (size_t)options.nsetting * sizeof *t->configs.v + 1);
+		for (int k = 0; k < options.nsetting; k++) {
+			t->configs.v[k].name = str_of(options.setting[k].key);
+			t->configs.v[k].value = str_of(options.setting[k].value);
+		}
+	}
+	if (run_call(r, CLUSTER_CONTROLLER, CREATE_KEY, &q, &a) < 0)
+		return;
+	run_check_count(r, n, a.topics.n);
+	for (int32_t i = 0; i < a.topics.n; i++) {
+		int16_t code = a.topics.v[i].error_code;
+		if (code == KERR_TOPIC_ALREADY_EXISTS && options.may_exist)
+			code = KERR_NONE;
+		run_take(r, code, a.topics.v[i].error_message, a.topics.v[i].name);
+	}
+}
+
+int
+verb_create(int argc, char **argv)
+{
+	struct run r;
+	int code = run_open(&r, argc, argv);
+	if (code)
+		return code;
+	for (int i = 0; i < argc; i += RUN_TOPICS_MAX)
+		create_some(&r, MIN(argc - i, RUN_TOPICS_MAX), argv + i);
+	return run_close(&r);
+}
+
+/* --- delete --- */
+
+static void
+delete_some(struct run *r, int n, char **names)
+{
+	struct delete_topics_request q;
+	struct delete_topics_response a;
+	wire_defaults(&delete_topics_request_desc, &q);
+	q.timeout_ms = RUN_TIMEOUT_MS;
+	q.topics.n = q.topic_names.n = n;
+	q.topics.v = arena_alloc(&r->arena, (size_t)n * sizeof *q.topics.v);
+	q.topic_names.v = arena_alloc(&r->arena, (size_t)n * sizeof *q.topic_names.v);
+	for (int i = 0; i < n; i++) /* one or the other goes out, by the version */
+		q.topics.v[i].name = q.topic_names.v[i] = str_of(names[i]);
+	if (run_call(r, CLUSTER_CONTROLLER, DELETE_KEY, &q, &a) < 0)
+		return;
+	run_check_count(r, n, a.responses.n);
+	for (int32_t i = 0; i < a.responses.n; i++)
+		run_take(r, a.responses.v[i].error_code, a.responses.v[i].error_message,
+			a.responses.v[i].name);
+}
+
+/* 0: go on; else an exit code. */
+static int
+ask(int argc, char **argv)
+{
+	char line[16];
+	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+		say_error("there is nobody to ask: to delete, give --yes");
+		return EXIT_USAGE;
+	}
+	if (argc == 1)
+		fprintf(stderr, "Delete the topic '%s' with all its records? [y/N] ", argv[0]);
+	else {
+		for (int i = 0; i < argc; i++)
+			fprintf(stderr, "%s\n", argv[i]);
+		fprintf(stderr, "Delete these %d topics with all their records? [y/N] ", argc);
+	}
+	if (fgets(line, sizeof line, stdin) && (strcmp(line, "y\n") == 0 || strcmp(line, "yes\n") == 0))
+		return 0;
+	say_error("nothing is deleted");
+	return EXIT_FAILED;
+}
+
+int
+verb_delete(int argc, char **argv)
+{
+	struct run r;
+	int code = options.is_sure ? 0 : ask(argc, argv);
+	if (!code)
+		code = run_open(&r, argc, argv);
+	if (code)
+		return code;
+	for (int i = 0; i < argc; i += RUN_TOPICS_MAX)
+		delete_some(&r, MIN(argc - i, RUN_TOPICS_MAX), argv + i);
+	return run_close(&r);
+}

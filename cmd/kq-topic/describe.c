@@ -1,0 +1,225 @@
+/* kq-topic describe. */
+#include "kq-topic/look.h"
+#include "kq-topic/verbs.h"
+#include "text/units.h"
+
+#include <stdio.h>
+
+/* Where a setting comes from that is not the built-in default. */
+static const char *
+source_word(int8_t source)
+{
+	switch (source) {
+	case LOOK_TOPIC: return "topic";
+	case LOOK_DYNAMIC_BROKER:
+	case LOOK_DYNAMIC_DEFAULT:
+	case LOOK_STATIC_BROKER: return "broker";
+	default: return NULL;
+	}
+}
+
+/* kq's own setting; NULL for other brokers. */
+static const struct look_config *
+durability_of(const struct look_topic *t)
+{
+	for (int32_t i = 0; i < t->nconfig; i++)
+		if (str_eq(t->config[i].name, STR("durability")) && t->config[i].value.n >= 0)
+			return &t->config[i];
+	return NULL;
+}
+
+static int
+count_replicas(const struct look_topic *t)
+{
+	int n = 0;
+	for (int32_t i = 0; i < t->npart; i++)
+		n = MAX(n, t->part[i].replicas.n);
+	return n;
+}
+
+static int64_t
+total_size(const struct look_topic *t)
+{
+	int64_t sum = -1;
+	for (int32_t i = 0; i < t->npart; i++) {
+		int64_t size = look_size(&t->part[i]);
+		if (size >= 0)
+			sum = MAX(sum, 0) + size;
+	}
+	return sum;
+}
+
+/* --- JSON --- */
+
+static json_t *
+ids_json(struct look_ids ids)
+{
+	json_t *a = json_array();
+	for (int32_t i = 0; i < ids.n; i++)
+		json_array_append_new(a, json_integer(ids.v[i]));
+	return a;
+}
+
+static json_t *
+configs_json(const struct look_topic *t)
+{
+	json_t *all = json_object();
+	for (int32_t i = 0; i < t->nconfig; i++) {
+		const struct look_config *c = &t->config[i];
+		const char *source = source_word(c->source);
+		if (!source)
+			continue;
+		json_t *name = json_text(c->name);
+		json_object_set_new(all, json_string_value(name), json_pack("{s:o, s:s}", "value",
+			json_text(c->value), "source", source));
+		json_decref(name);
+	}
+	return all;
+}
+
+static void
+print_json(const struct look_topic *t)
+{
+	char id[UUID_TEXT_SIZE];
+	const struct look_config *durability = durability_of(t);
+	json_t *o = json_pack("{s:o}", "topic", json_text(t->name)), *parts = json_array();
+	if (!uuid_is_zero(&t->id))
+		json_object_set_new(o, "id", json_string(uuid_format(&t->id, id)));
+	json_object_set_new(o, "internal", json_boolean(t->is_internal));
+	json_object_set_new(o, "replicas", json_integer(count_replicas(t)));
+	json_object_set_new(o, "bytes", json_known(total_size(t)));
+	if (durability)
+		json_object_set_new(o, "durability", json_text(durability->value));
+	if (t->nconfig >= 0)
+		json_object_set_new(o, "configs", configs_json(t));
+	for (int32_t i = 0; i < t->npart; i++) {
+		const struct look_part *p = &t->part[i];
+		json_t *v = json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "partition",
+			(int)p->index, "leader", json_known(p->leader), "replicas", ids_json(p->replicas),
+			"isr", ids_json(p->isr), "offline", ids_json(p->offline),
+			"start", json_known(p->start_offset), "end", json_known(p->end_offset),
+			"bytes", json_known(look_size(p)));
+		if (p->error)
+			json_object_set_new(v, "error", json_string(kerr_info(p->error)->name));
+		json_array_append_new(parts, v);
+	}
+	json_object_set_new(o, "partitions", parts);
+	json_print(o);
+}
+
+/* --- text --- */
+
+enum { NCOLUMN = 7 };
+
+static char *
+ids_text(struct run *r, struct look_ids ids)
+{
+	struct buf b = BUF_INIT;
+	for (int32_t i = 0; i < ids.n; i++)
+		buf_printf(&b, "%s%d", i ? "," : "", ids.v[i]);
+	if (ids.n <= 0)
+		buf_puts(&b, "-");
+	char *z = arena_printf(&r->arena, "%.*s", (int)b.n, (char *)b.p);
+	buf_release(&b);
+	return z;
+}
+
+static char *
+known_text(struct run *r, int64_t n)
+{
+	return n < 0 ? arena_printf(&r->arena, "-") : arena_printf(&r->arena, "%lld", (long long)n);
+}
+
+/* Columns as wide as their widest cell, two spaces between. */
+static void
+print_parts(struct run *r, const struct look_topic *t)
+{
+	static const char *const head[NCOLUMN] = { "partition", "leader", "replicas", "isr", "start", "end",
+		"bytes" };
+	int width[NCOLUMN] = { 0 };
+	const char *(*cell)[NCOLUMN] = arena_alloc(&r->arena, (size_t)(t->npart + 1) * sizeof *cell);
+	memcpy(cell[0], head, sizeof head);
+	for (int32_t i = 0; i < t->npart; i++) {
+		const struct look_part *p = &t->part[i];
+		const char *row[NCOLUMN] = { known_text(r, p->index), known_text(r, p->leader),
+			ids_text(r, p->replicas), ids_text(r, p->isr), known_text(r, p->start_offset),
+			known_text(r, p->end_offset), known_text(r, look_size(p)) };
+		memcpy(cell[i + 1], row, sizeof row);
+	}
+	for (int32_t i = 0; i <= t->npart; i++)
+		for (int k = 0; k < NCOLUMN; k++)
+			width[k] = MAX(width[k], (int)strlen(cell[i][k]));
+	for (int32_t i = 0; i <= t->npart; i++)
+		for (int k = 0; k < NCOLUMN; k++)
+			printf("%*s%s", width[k], cell[i][k], k + 1 < NCOLUMN ? "  " : "\n");
+}
+
+static void
+print_line(const char *label, struct str value)
+{
+	printf("%-12s", label);
+	put_text(value);
+	putchar('\n');
+}
+
+static void
+print_configs(const struct look_topic *t)
+{
+	for (int32_t i = 0; i < t->nconfig; i++) {
+		const struct look_config *c = &t->config[i];
+		const char *source = source_word(c->source);
+		if (!source)
+			continue;
+		printf("%-12s", "config");
+		put_text(c->name);
+		putchar('=');
+		put_text(c->value);
+		printf("%s\n", c->source == LOOK_TOPIC ? "" : "  (of the broker)");
+	}
+}
+
+static void
+print_text(struct run *r, const struct look_topic *t)
+{
+	char z[UNITS_TEXT_SIZE], id[UUID_TEXT_SIZE];
+	const struct look_config *durability = durability_of(t);
+	int64_t size = total_size(t);
+	print_line("topic", t->name);
+	if (!uuid_is_zero(&t->id))
+		print_line("id", str_of(uuid_format(&t->id, id)));
+	printf("%-12s%d\n%-12s%d\n", "partitions", t->npart, "replicas", count_replicas(t));
+	if (size >= 0)
+		print_line("size", str_of(units_format_size(size, z)));
+	if (durability)
+		print_line("durability", durability->value);
+	print_configs(t);
+	putchar('\n');
+	print_parts(r, t);
+}
+
+int
+verb_describe(int argc, char **argv)
+{
+	struct run r;
+	struct look l;
+	int code = run_open(&r, argc, argv);
+	if (code)
+		return code;
+	if (look_topics(&l, &r, argc, argv, false) == 0) {
+		look_offsets(&l, &r);
+		look_copies(&l, &r);
+		look_configs(&l, &r);
+	}
+	for (int i = 0; i < l.n; i++) {
+		r.ndone++;
+		if (options.is_json) {
+			print_json(l.v[i]);
+			continue;
+		}
+		if (i > 0)
+			putchar('\n');
+		print_text(&r, l.v[i]);
+	}
+	look_release(&l);
+	return run_close(&r);
+}

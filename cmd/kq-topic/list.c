@@ -1,0 +1,87 @@
+/* kq-topic list, and du. */
+#include "kq-topic/look.h"
+#include "kq-topic/verbs.h"
+
+#include <stdio.h>
+
+int
+verb_list(int argc, char **argv)
+{
+	struct run r;
+	struct look l;
+	char id[UUID_TEXT_SIZE];
+	int code = run_open(&r, argc, argv);
+	if (code)
+		return code;
+	look_topics(&l, &r, 0, NULL, options.shows_internal);
+	for (int i = 0; i < l.n; i++) {
+		struct look_topic *t = l.v[i];
+		if (!options.is_json) {
+			put_text(t->name);
+			putchar('\n');
+			continue;
+		}
+		json_t *o = json_pack("{s:o}", "topic", json_text(t->name));
+		if (!uuid_is_zero(&t->id))
+			json_object_set_new(o, "id", json_string(uuid_format(&t->id, id)));
+		json_object_set_new(o, "partitions", json_integer(t->npart));
+		json_object_set_new(o, "internal", json_boolean(t->is_internal));
+		json_print(o);
+	}
+	look_release(&l);
+	return run_close(&r);
+}
+
+/* --- du --- */
+
+static json_t *
+du_json(const struct look_topic *t, int64_t bytes)
+{
+	json_t *parts = json_array();
+	for (int32_t i = 0; i < t->npart; i++)
+		for (const struct look_copy *c = t->part[i].copies; c; c = c->next) {
+			json_t *o = json_pack("{s:i, s:i, s:o, s:I, s:I}", "partition", (int)t->part[i].index,
+				"broker", (int)c->broker, "dir", json_text(c->dir), "bytes",
+				(json_int_t)c->size, "lag", (json_int_t)c->lag);
+			if (c->is_future)
+				json_object_set_new(o, "future", json_true());
+			json_array_append_new(parts, o);
+		}
+	return json_pack("{s:o, s:I, s:o}", "topic", json_text(t->name), "bytes", (json_int_t)bytes,
+		"copies", parts);
+}
+
+int
+verb_du(int argc, char **argv)
+{
+	enum { DESCRIBE_LOG_DIRS_KEY = 35 };
+	struct run r;
+	struct look l;
+	int code = run_open(&r, argc, argv);
+	if (code)
+		return code;
+	look_topics(&l, &r, argc, argv, true);
+	if (run_version(&r, DESCRIBE_LOG_DIRS_KEY) < 0) {
+		struct err e;
+		err_set(&e, ERR_PEER, "the broker does not tell sizes");
+		run_failed(&r, &e);
+		l.n = 0;
+	}
+	look_copies(&l, &r);
+	for (int i = 0; i < l.n; i++) {
+		int64_t bytes = 0;
+		for (int32_t k = 0; k < l.v[i]->npart; k++)
+			for (struct look_copy *c = l.v[i]->part[k].copies; c; c = c->next)
+				bytes += c->size;
+		r.ndone++;
+		if (options.is_json) {
+			json_print(du_json(l.v[i], bytes));
+			continue;
+		}
+		printf("%lld\t", (long long)bytes);
+		put_text(l.v[i]->name);
+		putchar('\n');
+	}
+	look_release(&l);
+	return run_close(&r);
+}

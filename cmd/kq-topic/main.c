@@ -1,0 +1,137 @@
+/* kq-topic: make, show, change and remove topics. */
+#include "kq-topic/run.h"
+#include "kq-topic/verbs.h"
+#include "text/opt.h"
+
+#include <stdio.h>
+
+struct options options = { .partition = -1 };
+
+static void
+add_setting(const char *key, const char *value)
+{
+	options.setting = mem_realloc(options.setting,
+		(size_t)(options.nsetting + 1) * sizeof *options.setting);
+	options.setting[options.nsetting++] = (struct setting){ key, value };
+}
+
+static int
+take_set(void *to, const char *text, struct err *e)
+{
+	(void)to;
+	const char *equals = strchr(text, '=');
+	if (!equals || equals == text)
+		return err_set(e, ERR_USAGE, "'%s' is not key=value", text);
+	add_setting(mem_strndup((struct str){ (const uint8_t *)text, (int32_t)(equals - text) }),
+		equals + 1);
+	return 0;
+}
+
+static int
+take_unset(void *to, const char *text, struct err *e)
+{
+	(void)to;
+	if (!*text || strchr(text, '='))
+		return err_set(e, ERR_USAGE, "'%s' is not a key", text);
+	add_setting(mem_strdup(text), NULL);
+	return 0;
+}
+
+#define PARTITIONS(text) \
+	{ 'p', "partitions", OPT_INT, &options.npartition, "N", .phrase = text, .min = 1, .max = INT32_MAX }
+#define CONFIG \
+	{ 'c', "config", OPT_CALL, NULL, "KEY=VALUE", .phrase = "set this; may come often", .call = take_set }
+#define JSON \
+	{ 0, "json", OPT_FLAG, &options.is_json, NULL, .phrase = "one JSON object a line" }
+
+static const struct opt create_opts[] = {
+	PARTITIONS("partitions (default: the broker's)"),
+	{ 'r', "replicas", OPT_INT, &options.replicas, "N", .phrase = "copies of each partition (default: the broker's)", .min = 1, .max = INT16_MAX },
+	CONFIG,
+	{ 0, "if-not-exists", OPT_FLAG, &options.may_exist, NULL, .phrase = "a topic that is there already is no failure" },
+	OPT_END
+};
+static const struct opt list_opts[] = {
+	{ 0, "internal", OPT_FLAG, &options.shows_internal, NULL, .phrase = "the cluster's own topics, too" },
+	JSON,
+	OPT_END
+};
+static const struct opt json_opts[] = { JSON, OPT_END };
+static const struct opt alter_opts[] = {
+	PARTITIONS("grow to so many partitions"),
+	CONFIG,
+	{ 'd', "delete-config", OPT_CALL, NULL, "KEY", .phrase = "back to the default; may come often", .call = take_unset },
+	OPT_END
+};
+static const struct opt delete_opts[] = {
+	{ 0, "yes", OPT_FLAG, &options.is_sure, NULL, .phrase = "do not ask" },
+	OPT_END
+};
+static const struct opt offsets_opts[] = {
+	{ 0, "at", OPT_STRING, &options.at, "WHEN", .phrase = "earliest, latest or a time (default: earliest and latest)" },
+	JSON,
+	OPT_END
+};
+static const struct opt trim_opts[] = {
+	{ 0, "before", OPT_STRING, &options.before, "WHERE", .phrase = "an offset, a time, or latest for all there is" },
+	{ 'p', "partition", OPT_INT, &options.partition, "N", .phrase = "in this partition alone", .min = 0, .max = INT32_MAX },
+	JSON,
+	OPT_END
+};
+
+static const struct opt opts[] = {
+	{ 'b', "brokers", OPT_STRING, &options.brokers, "ADDRESS,...", .phrase = "where to begin: host:port, unix:/path" },
+	OPT_END
+};
+
+static const struct opt_verb verbs[] = {
+	{ "create", "NAME...", "make topics", create_opts, verb_create },
+	{ "list", "", "the names of all topics", list_opts, verb_list },
+	{ "describe", "[NAME...]", "partitions, replicas, offsets, sizes, settings", json_opts, verb_describe },
+	{ "alter", "NAME", "add partitions, change settings", alter_opts, verb_alter },
+	{ "delete", "NAME...", "remove topics with all their records", delete_opts, verb_delete },
+	{ "offsets", "NAME", "where partitions begin and end, or stood at a time", offsets_opts, verb_offsets },
+	{ "trim", "NAME", "remove the oldest records", trim_opts, verb_trim },
+	{ "du", "[NAME...]", "bytes on disk", json_opts, verb_du },
+	{ NULL }
+};
+
+static const struct opt_command command = {
+	.operands = "VERB [NAME]...",
+	.phrase = "make, show, change and remove topics",
+	.examples =
+		"  kq-topic create -p 4 -c retention.ms=86400000 orders\n"
+		"  kq-topic list\n"
+		"  kq-topic describe orders\n"
+		"  kq-topic alter orders -p 8 -d retention.ms\n"
+		"  kq-topic offsets orders --at 2026-11-24T10:00\n"
+		"  kq-topic trim orders --before -7d\n"
+		"  kq-topic du | sort -rn | head\n"
+		"  kq-topic delete --yes orders\n",
+	.notes =
+		"A time is 2026-11-24, 2026-11-24T10:00:00Z, -1h (an hour ago), or @ and milliseconds\n"
+		"since 1970.  Without -b: KQ_BROKERS, else the default socket, else 127.0.0.1:9092.\n",
+	.opts = opts,
+	.verbs = verbs,
+};
+
+int
+main(int argc, char **argv)
+{
+	struct opt_result r;
+	struct err e;
+	say_init(argv[0]);
+	int got = opt_parse(&command, argc, argv, &r, &e);
+	if (got > 0)
+		return say_flush_stdout();
+	if (got == 0 && strstr(r.verb->operands, "NAME") == r.verb->operands && r.argc == 0)
+		got = err_set(&e, ERR_USAGE, "which topic? see kq-topic %s --help", r.verb->name);
+	if (got == 0 && !strstr(r.verb->operands, "...") && r.argc > (*r.verb->operands != 0))
+		got = err_set(&e, ERR_USAGE, "'%s' is one too many; see kq-topic %s --help",
+			r.argv[*r.verb->operands != 0], r.verb->name);
+	int code = got < 0 ? say_err(&e, false) : r.verb->run(r.argc, r.argv);
+	for (int i = 0; i < options.nsetting; i++)
+		mem_free((char *)options.setting[i].key);
+	mem_free(options.setting);
+	return code;
+}
