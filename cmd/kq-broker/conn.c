@@ -348,6 +348,17 @@ refuse(struct conn *c, const char *why, long long n)
 	c->is_closing = true;
 }
 
+/* The request was never anybody's but ours. */
+static void
+refuse_request(struct request *rq, const char *why, long long n)
+{
+	struct conn *c = rq->conn;
+	list_unlink(&rq->link);
+	c->nrequest--;
+	reactor_request_free(c->reactor, rq);
+	refuse(c, why, n);
+}
+
 static void
 handle_frame(struct conn *c, const uint8_t *p, size_t n)
 {
@@ -359,12 +370,12 @@ handle_frame(struct conn *c, const uint8_t *p, size_t n)
 	rq->raw = (struct str){ p, (int32_t)n };
 	int64_t used = request_header_decode(&rq->header, p, n);
 	if (used < 0) {
-		refuse(c, "the request header is malformed", (long long)n);
+		refuse_request(rq, "the request header is malformed", (long long)n);
 		return;
 	}
 	rq->api = api_find(rq->header.api_key);
 	if (!rq->api) {
-		refuse(c, "unknown API key", rq->header.api_key);
+		refuse_request(rq, "unknown API key", rq->header.api_key);
 		return;
 	}
 	int16_t version = rq->header.api_version;
@@ -372,14 +383,14 @@ handle_frame(struct conn *c, const uint8_t *p, size_t n)
 		if (rq->api->key == 18)
 			api_versions_refuse(rq);
 		else
-			refuse(c, "unsupported version of an API", version);
+			refuse_request(rq, "unsupported version of an API", version);
 		return;
 	}
 	const struct wire_api *w = rq->api->wire;
 	rq->body = arena_alloc(&rq->arena, w->request->size);
 	if (wire_decode(w->request, version, wire_api_is_flexible(w, version), p + used,
 		n - (size_t)used, &rq->arena, rq->body) < 0) {
-		refuse(c, "the request is malformed, or needs more than request.arena.bytes.max; its API key is",
+		refuse_request(rq, "the request is malformed, or needs more than request.arena.bytes.max; its API key is",
 			rq->api->key);
 		return;
 	}
