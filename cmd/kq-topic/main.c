@@ -45,7 +45,7 @@ take_unset(void *to, const char *text, struct err *e)
 	{ 0, "json", OPT_FLAG, &options.is_json, NULL, .phrase = "one JSON object a line" }
 
 static const struct opt create_opts[] = {
-	PARTITIONS("partitions (default: the broker's)"),
+	PARTITIONS("of how many partitions (default: the broker's number)"),
 	{ 'r', "replicas", OPT_INT, &options.replicas, "N", .phrase = "copies of each partition (default: the broker's)", .min = 1, .max = INT16_MAX },
 	CONFIG,
 	{ 0, "if-not-exists", OPT_FLAG, &options.may_exist, NULL, .phrase = "a topic that is there already is no failure" },

@@ -1,0 +1,79 @@
+"""A broker as an older one would be: passes everything on to a kq-broker's
+socket, but takes back what it says of the versions it speaks.
+
+    older.py SOCKET KEY[:MAX]...
+
+An API named by its key alone is not known at all; with a maximum, it is spoken
+up to that version.  Prints host:port.  The broker is to advertise that.
+"""
+import socket
+import struct
+import sys
+import threading
+
+
+def frame(sock):
+    def exactly(n):
+        got = b""
+        while len(got) < n:
+            more = sock.recv(n - len(got))
+            if not more:
+                raise EOFError
+            got += more
+        return got
+    return exactly(struct.unpack(">i", exactly(4))[0])
+
+
+def change(body, version, changes):
+    """Rewrite an ApiVersions answer in place."""
+    at = 4 + 2  # correlation id, error
+    if version >= 3:
+        n, at = body[at] - 1, at + 1  # a compact array, of fewer than 127
+        size = 7
+    else:
+        n, at = struct.unpack_from(">i", body, at)[0], at + 4
+        size = 6
+    body = bytearray(body)
+    for place in range(at, at + n * size, size):
+        key, low, high = struct.unpack_from(">hhh", body, place)
+        if key in changes:
+            most = changes[key]
+            if most is None:
+                key = 9000 + key
+            struct.pack_into(">hhh", body, place, key, low, high if most is None else most)
+    return bytes(body)
+
+
+def serve(client, target, changes):
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(target)
+    try:
+        while True: # one by one: the tools under test wait for each answer
+            request = frame(client)
+            key, version = struct.unpack_from(">hh", request)
+            server.sendall(struct.pack(">i", len(request)) + request)
+            answer = frame(server)
+            if key == 18:
+                answer = change(answer, version, changes)
+            client.sendall(struct.pack(">i", len(answer)) + answer)
+    except (EOFError, OSError):
+        client.close()
+        server.close()
+
+
+def main():
+    target = sys.argv[1]
+    changes = {}
+    for word in sys.argv[2:]:
+        key, _, most = word.partition(":")
+        changes[int(key)] = int(most) if most else None
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    print("127.0.0.1:%d" % listener.getsockname()[1], flush=True)
+    while True:
+        client, _ = listener.accept()
+        threading.Thread(target=serve, args=(client, target, changes), daemon=True).start()
+
+
+main()
