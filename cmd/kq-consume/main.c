@@ -168,7 +168,7 @@ main(int argc, char **argv)
 	fetcher_opts_init(&fo);
 	if (catch_signals(&e) < 0 || cluster_open(&cl, &cluster_opts, &e) < 0) {
 		format_release(&format);
-		return say_err(&e, true);
+		return say_err(&e, false);
 	}
 	cl.wake_fd = wake_fd;
 	fetcher_init(&f, &cl, &fo);
@@ -176,5 +176,5 @@ main(int argc, char **argv)
 	cluster_close(&cl);
 	fetcher_release(&f);
 	format_release(&format);
-	return got < 0 && !is_stopped ? say_err(&e, true) : EXIT_DONE;
+	return got < 0 && !is_stopped ? say_err(&e, false) : EXIT_DONE;
 }

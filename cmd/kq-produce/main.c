@@ -205,7 +205,7 @@ produce(struct cluster *cl, struct producer *p, struct input *in,
 static int
 report(int got, const struct err *e, int64_t nacked, int64_t next)
 {
-	int code = got < 0 ? say_err(e, true) : EXIT_DONE;
+	int code = got < 0 ? say_err(e, false) : EXIT_DONE;
 	if (got < 0 || is_stopped)
 		fprintf(stderr, "%lld records acknowledged, next is input record %lld\n",
 			(long long)nacked, (long long)next);

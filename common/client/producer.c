@@ -17,7 +17,7 @@ enum {
 	IN_FLIGHT = 5,
 	BATCH_BYTES = 1000000,
 	REQUEST_BYTES = 1 << 20,
-	MEMORY_BYTES = 32 << 20,
+	MEMORY_BYTES = 16 << 20,
 	RECORD_OVERHEAD = 40, /* varints of a record, at most; headers excluded */
 	DESCRIBE_CONFIGS_KEY = 32,
 	DESCRIBE_TIMEOUT_MS = 5000,
