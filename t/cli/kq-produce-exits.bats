@@ -152,16 +152,13 @@ print(struct.unpack("i", fcntl.ioctl(int(sys.argv[1]), termios.FIONREAD, b"\0" *
 }
 
 @test "a broker that comes back is gone on with" {
-	mkfifo pipe
-	kq-produce --batch-bytes 2000 t <pipe 2>err &
+	mkfifo gate
+	{ seq 2000; read -r <gate; seq 2001 4000; } | kq-produce --batch-bytes 2000 t 2>err &
 	local pid=$!
-	exec 7>pipe
-	seq 2000 >&7
 	timeout 20 kq-consume -c 1000 t >/dev/null
 	stop_broker
-	restart_broker 7>&- # it must not hold the pipe open
-	seq 2001 4000 >&7
-	exec 7>&-
+	restart_broker
+	echo open >gate
 	wait $pid
 	kq-consume -e t | sort -nu | cmp - <(seq 4000)
 }
