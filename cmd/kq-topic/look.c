@@ -15,6 +15,8 @@ enum {
 	/* Enough for the ends; from 4 on librdkafka's mock broker writes a
 	 * leader epoch of eight bytes. */
 	LIST_OFFSETS_UPTO = 3,
+	OFFSETS_TRIES = 15,
+	OFFSETS_PAUSE_MS = 100,
 	CONFIGS_AT_ONCE = 300, /* topics; each answers with dozens of settings */
 };
 
@@ -47,7 +49,7 @@ take_topic(struct run *r, const struct metadata_response_metadata_response_topic
 		const struct metadata_response_metadata_response_partition *p = &in->partitions.v[i];
 		t->part[i] = (struct look_part){ p->partition_index, p->leader_id, p->error_code,
 			{ p->replica_nodes.v, p->replica_nodes.n }, { p->isr_nodes.v, p->isr_nodes.n },
-			{ p->offline_replicas.v, p->offline_replicas.n }, -1, -1, NULL };
+			{ p->offline_replicas.v, p->offline_replicas.n }, -1, -1, 0, false, NULL };
 	}
 	qsort(t->part, (size_t)t->npart, sizeof *t->part, by_index);
 	return t;
@@ -137,7 +139,7 @@ find_part(struct look *l, struct str topic, int32_t index)
 
 /* --- offsets --- */
 
-/* A question for all partitions that a node leads; no topics: none. */
+/* A question for the partitions of a node that are not settled. */
 static struct list_offsets_request
 offsets_of(struct look *l, struct run *r, int32_t node)
 {
@@ -150,18 +152,21 @@ offsets_of(struct look *l, struct run *r, int32_t node)
 		struct list_offsets_request_list_offsets_topic *qt = &q.topics.v[q.topics.n];
 		*qt = (struct list_offsets_request_list_offsets_topic){ .name = t->name };
 		qt->partitions.v = arena_alloc(&r->arena, (size_t)t->npart * sizeof *qt->partitions.v + 1);
-		for (int32_t k = 0; k < t->npart; k++)
-			if (t->part[k].leader == node)
-				qt->partitions.v[qt->partitions.n++] =
-					(struct list_offsets_request_list_offsets_partition){
-						t->part[k].index, -1, 0 };
+		for (int32_t k = 0; k < t->npart; k++) {
+			struct look_part *p = &t->part[k];
+			if (p->leader != node || p->is_settled)
+				continue;
+			p->offset_error = KERR_NONE;
+			qt->partitions.v[qt->partitions.n++] =
+				(struct list_offsets_request_list_offsets_partition){ p->index, -1, 0 };
+		}
 		q.topics.n += qt->partitions.n > 0;
 	}
 	return q;
 }
 
-/* Ask one node for one end of all that it leads. */
-static void
+/* Ask one node for one end of its partitions.  -1: counted. */
+static int
 ask_end(struct look *l, struct run *r, int32_t node, struct list_offsets_request *q,
 	int64_t timestamp)
 {
@@ -173,7 +178,7 @@ ask_end(struct look *l, struct run *r, int32_t node, struct list_offsets_request
 	if (cluster_call_upto(&r->cluster, node, LIST_OFFSETS_KEY, LIST_OFFSETS_UPTO,
 			r->cluster.opts.request_timeout_ms, q, &a, &r->replies, &e) < 0) {
 		run_failed(r, &e);
-		return;
+		return -1;
 	}
 	for (int32_t i = 0; i < a.topics.n; i++)
 		for (int32_t k = 0; k < a.topics.v[i].partitions.n; k++) {
@@ -183,10 +188,39 @@ ask_end(struct look *l, struct run *r, int32_t node, struct list_offsets_request
 			if (!p)
 				continue;
 			if (in->error_code)
-				run_refused(r, in->error_code, STR_NULL, a.topics.v[i].name, p->index);
+				p->offset_error = in->error_code;
 			else
 				*(timestamp == EARLIEST ? &p->start_offset : &p->end_offset) = in->offset;
 		}
+	return 0;
+}
+
+/* Is there more to learn of a partition?  Without a leader there is not. */
+static bool
+is_settled(const struct look_part *p)
+{
+	return p->is_settled || p->leader < 0 || (p->start_offset >= 0 && p->end_offset >= 0)
+		|| !kerr_info(p->offset_error)->is_retriable;
+}
+
+/* Ask a node once.  Returns how many partitions are worth another try. */
+static int
+ask_ends(struct look *l, struct run *r, int32_t node)
+{
+	int n = 0;
+	struct list_offsets_request q = offsets_of(l, r, node);
+	if (q.topics.n == 0)
+		return 0;
+	bool is_lost = ask_end(l, r, node, &q, EARLIEST) < 0 || ask_end(l, r, node, &q, LATEST) < 0;
+	for (int i = 0; i < l->n; i++)
+		for (int32_t k = 0; k < l->v[i]->npart; k++) {
+			struct look_part *p = &l->v[i]->part[k];
+			if (p->leader != node)
+				continue;
+			p->is_settled = is_lost || is_settled(p);
+			n += !p->is_settled;
+		}
+	return n;
 }
 
 /* The nodes and their addresses, known before one is asked.  -1: counted. */
@@ -205,14 +239,20 @@ look_offsets(struct look *l, struct run *r)
 {
 	if (find_nodes(r) < 0)
 		return;
-	for (int i = 0; i < r->cluster.nnode; i++) {
-		int32_t node = r->cluster.node[i]->id;
-		struct list_offsets_request q = offsets_of(l, r, node);
-		if (q.topics.n == 0)
-			continue;
-		ask_end(l, r, node, &q, EARLIEST);
-		ask_end(l, r, node, &q, LATEST);
+	for (int try = 0; try < OFFSETS_TRIES; try++) {
+		int n = 0;
+		for (int i = 0; i < r->cluster.nnode; i++)
+			n += ask_ends(l, r, r->cluster.node[i]->id);
+		if (n == 0)
+			break;
+		cluster_pause(&r->cluster, OFFSETS_PAUSE_MS);
 	}
+	for (int i = 0; i < l->n; i++)
+		for (int32_t k = 0; k < l->v[i]->npart; k++) {
+			struct look_part *p = &l->v[i]->part[k];
+			if (p->offset_error)
+				run_refused(r, p->offset_error, STR_NULL, l->v[i]->name, p->index);
+		}
 }
 
 /* --- sizes --- */

@@ -31,6 +31,8 @@ struct look_part {
 	int16_t error;
 	struct look_ids replicas, isr, offline;
 	int64_t start_offset, end_offset; /* -1: unknown */
+	int16_t offset_error;
+	bool is_settled; /* its offsets are not to be asked again */
 	struct look_copy *copies;
 };
 
@@ -66,10 +68,14 @@ struct look {
 int look_topics(struct look *l, struct run *r, int nname, char **names, bool internal);
 void look_release(struct look *l);
 
+/* Where the partitions begin and end.  Waits a little for those whose leader
+ * is just taking them over. */
 void look_offsets(struct look *l, struct run *r);
+
+/* The copies and their sizes. */
 void look_copies(struct look *l, struct run *r);
 
-/* The settings of one topic or of all in l. */
+/* The settings of all topics. */
 void look_configs(struct look *l, struct run *r);
 
 /* The size of the leader's copy, else of the largest; -1: unknown. */

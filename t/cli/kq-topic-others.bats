@@ -95,3 +95,16 @@ settings() {
 	[ "$status" -ne 0 ] && [[ $stderr == "kq-topic: "* ]]
 	[[ $output == *"topic       two"* ]]
 }
+
+@test "a leader that is just taking over is asked again, a refusal is not" {
+	skip_without mock-broker
+	start_mock 1 one:1
+	mock error 2 6 6 6
+	kq-topic describe one | awk '$1 == "0" && $5 == 0 && $6 == 0 { found = 1 } END { exit !found }'
+	mock error 2 29 29
+	run --separate-stderr kq-topic describe one
+	echo "$status: $output: $stderr"
+	[ "$status" -eq 1 ]
+	[[ $stderr == "kq-topic: topic 'one', partition 0: "*"(TOPIC_AUTHORIZATION_FAILED)" ]]
+	[[ $output == *"topic       one"* ]]
+}
