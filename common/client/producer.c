@@ -373,15 +373,15 @@ step_timeout(const struct producer *p, int64_t now_ms, int timeout_ms)
 short
 producer_wait(struct producer *p, int fd, short events, int timeout_ms)
 {
-	if (timeout_ms == 0) {
+	bool was_failed = p->is_failed;
+	step(p, clock_mono_ms());
+	if (p->is_failed && !was_failed)
+		timeout_ms = 0; /* the caller shall see it at once */
+	if (timeout_ms != 0 && !p->is_failed)
+		timeout_ms = step_timeout(p, clock_mono_ms(), timeout_ms);
+	short got = cluster_wait(p->cluster, fd, events, timeout_ms);
+	if (timeout_ms != 0)
 		step(p, clock_mono_ms());
-		return cluster_wait(p->cluster, fd, events, 0);
-	}
-	step(p, clock_mono_ms());
-	int64_t now = clock_mono_ms();
-	short got = cluster_wait(p->cluster, fd, events,
-		p->is_failed ? timeout_ms : step_timeout(p, now, timeout_ms));
-	step(p, clock_mono_ms());
 	return got;
 }
 

@@ -1,0 +1,449 @@
+/* The fetcher and the producer against a scripted broker, a child process on
+ * a Unix socket; also one that lies. */
+#include "tap.h"
+
+#include "client/fetcher.h"
+#include "client/producer.h"
+#include "record/builder.h"
+#include "sys/clock.h"
+
+#include "proto.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct buf the_log;          /* what the peer serves, from offset 0 */
+static int16_t produce_error[64];   /* of the nth Produce request */
+static int lie_seed;                /* not 0: spoil bytes of Fetch answers */
+static pid_t peer;
+
+/* --- the peer --- */
+
+static void
+answer_versions(const struct wire_api *api, int16_t v, struct buf *out)
+{
+	static __typeof__(*((struct api_versions_response *)0)->api_keys.v) keys[] = {
+		{ 0, 0, 9 }, { 1, 4, 12 }, { 2, 1, 7 }, { 3, 0, 9 },
+	};
+	struct api_versions_response r;
+	wire_defaults(api->response, &r);
+	r.api_keys.v = keys;
+	r.api_keys.n = ARRAY_LEN(keys);
+	wire_encode(api->response, v, wire_api_is_flexible(api, v), &r, out);
+}
+
+static void
+answer_metadata(const struct wire_api *api, int16_t v, struct buf *out)
+{
+	struct metadata_response r;
+	struct metadata_response_metadata_response_broker b = { .node_id = 1, .host = STR("nowhere"),
+		.port = 1, .rack = STR_NULL };
+	struct metadata_response_metadata_response_partition p = { .leader_id = 1 };
+	struct metadata_response_metadata_response_topic t = { .name = STR("t") };
+	wire_defaults(api->response, &r);
+	t.partitions.v = &p;
+	t.partitions.n = 1;
+	r.brokers.v = &b;
+	r.brokers.n = 1;
+	r.topics.v = &t;
+	r.topics.n = 1;
+	wire_encode(api->response, v, wire_api_is_flexible(api, v), &r, out);
+}
+
+static void
+answer_fetch(const struct wire_api *api, int16_t v, const struct fetch_request *q,
+	struct buf *out)
+{
+	struct fetch_response r;
+	struct fetch_response_fetchable_topic_response t = { .topic = STR("t") };
+	struct fetch_response_partition_data p;
+	wire_defaults(api->response, &r);
+	wire_defaults(&fetch_response_partition_data_desc, &p);
+	int64_t want = q->topics.v[0].partitions.v[0].fetch_offset;
+	size_t at = 0;
+	struct batch b;
+	while (at + BATCH_HEADER_SIZE <= the_log.n && batch_parse(&b, the_log.p + at)
+		&& batch_last_offset(&b) < want)
+		at += (size_t)b.size;
+	at = MIN(at, the_log.n);
+	p.high_watermark = 1000;
+	p.records = (struct str){ the_log.p + at, (int32_t)(the_log.n - at) };
+	t.partitions.v = &p;
+	t.partitions.n = 1;
+	r.responses.v = &t;
+	r.responses.n = 1;
+	size_t start = out->n;
+	wire_encode(api->response, v, wire_api_is_flexible(api, v), &r, out);
+	if (lie_seed)
+		for (int i = 0; i < 1 + rand() % 4; i++)
+			out->p[start + (size_t)rand() % MIN(out->n - start, (size_t)(i % 2 ? 40 : 400))]
+				= (uint8_t)rand();
+}
+
+static void
+answer_produce(const struct wire_api *api, int16_t v, struct buf *out)
+{
+	static int n;
+	struct produce_response r;
+	struct produce_response_topic_produce_response t = { .name = STR("t") };
+	struct produce_response_partition_produce_response p;
+	wire_defaults(api->response, &r);
+	wire_defaults(&produce_response_partition_produce_response_desc, &p);
+	p.error_code = produce_error[n++ % 64];
+	t.partition_responses.v = &p;
+	t.partition_responses.n = 1;
+	r.responses.v = &t;
+	r.responses.n = 1;
+	wire_encode(api->response, v, wire_api_is_flexible(api, v), &r, out);
+}
+
+static bool
+read_all(int fd, void *p, size_t n)
+{
+	return recv(fd, p, n, MSG_WAITALL) == (ssize_t)n;
+}
+
+static void
+serve(int fd)
+{
+	static uint8_t frame[1 << 20];
+	uint8_t len[4];
+	struct arena a = ARENA_INIT;
+	struct buf out = BUF_INIT;
+	while (read_all(fd, len, 4) && load_be32(len) < sizeof frame
+		&& read_all(fd, frame, load_be32(len))) {
+		struct request_header h;
+		uint32_t n = load_be32(len);
+		int64_t at = request_header_decode(&h, frame, n);
+		const struct wire_api *api = wire_api_find(h.api_key);
+		buf_reset(&out);
+		size_t begin = frame_begin_response(&out, api, h.api_version, h.correlation_id);
+		struct fetch_request q;
+		if (h.api_key == 18)
+			answer_versions(api, h.api_version, &out);
+		else if (h.api_key == 3)
+			answer_metadata(api, h.api_version, &out);
+		else if (h.api_key == 0)
+			answer_produce(api, h.api_version, &out);
+		else if (wire_decode(api->request, h.api_version,
+			wire_api_is_flexible(api, h.api_version), frame + at, n - (size_t)at, &a, &q) >= 0)
+			answer_fetch(api, h.api_version, &q, &out);
+		frame_end(&out, begin, 0);
+		if (send(fd, out.p, out.n, MSG_NOSIGNAL) < 0)
+			break;
+		arena_reset(&a);
+	}
+	arena_release(&a);
+	buf_release(&out);
+	close(fd);
+}
+
+static void
+start_peer(void)
+{
+	struct net_addr a;
+	struct err e;
+	check_int(net_addr_parse(&a, "unix:s", -1, &e), 0);
+	int fd = net_listen(&a, 10, false, &e);
+	check(fd >= 0);
+	peer = fork();
+	if (peer) {
+		close(fd);
+		return;
+	}
+	srand((unsigned)lie_seed);
+	fcntl(fd, F_SETFL, 0);
+	for (;;) {
+		int c = accept(fd, NULL, NULL);
+		if (c >= 0)
+			serve(c);
+	}
+}
+
+static void
+stop_peer(void)
+{
+	kill(peer, SIGKILL);
+	waitpid(peer, NULL, 0);
+}
+
+/* --- what it serves --- */
+
+/* Append a batch of n records with the values "OFFSET". */
+static void
+add_batch(int64_t offset, int n, int16_t attributes)
+{
+	struct builder b = BUILDER_INIT;
+	struct buf packed = BUF_INIT;
+	builder_reset(&b);
+	for (int i = 0; i < n; i++) {
+		char text[24];
+		snprintf(text, sizeof text, "%lld", (long long)offset + i);
+		builder_append(&b, 1700000000000, STR_NULL, str_of(text), STR(""), 0);
+	}
+	struct str s = builder_finish(&b, CODEC_NONE, &BUILDER_NO_PRODUCER, &packed);
+	size_t at = the_log.n;
+	buf_put_str(&the_log, s);
+	if (attributes) { /* a control batch, but for its CRC */
+		store_be16(the_log.p + at + 21, (uint16_t)attributes);
+	}
+	batch_set_offset(the_log.p + at, offset, 0);
+	builder_release(&b);
+	buf_release(&packed);
+}
+
+/* Read from offset to stop: the values joined by spaces, or the error. */
+static void
+fetch_all(int64_t offset, int64_t stop, struct buf *got, struct err *e)
+{
+	struct cluster cl;
+	struct fetcher f;
+	struct fetcher_opts o;
+	struct fetch_iter it = FETCH_ITER_INIT;
+	*e = (struct err){ .class = ERR_NONE };
+	fetcher_opts_init(&o);
+	o.retry_timeout_ms = 1;
+	o.retry_backoff_ms = 1;
+	struct cluster_opts co = { .brokers = "unix:s", .connect_timeout_ms = 2000,
+		.request_timeout_ms = 2000 };
+	check_int(cluster_open(&cl, &co, e), 0);
+	struct cluster_topic *t = cluster_topic(&cl, "t", false, e);
+	check(t);
+	fetcher_init(&f, &cl, &o);
+	fetcher_add(&f, t, 0, offset, stop);
+	for (int i = 0; i < 100 && !fetcher_is_done(&f) && e->class == ERR_NONE; i++) {
+		fetcher_wait(&f, -1, 0, 2000);
+		struct fetched *ch;
+		while (e->class == ERR_NONE && (ch = fetcher_take(&f))) {
+			struct record r;
+			fetch_iter_begin(&it, &f, ch);
+			while (!ch->is_out_of_range && fetch_iter_next(&it, &r, e) > 0) {
+				buf_put_str(got, r.value);
+				buf_putc(got, ' ');
+			}
+			fetcher_give_back(&f, ch);
+		}
+		if (e->class == ERR_NONE && f.is_failed)
+			*e = f.err;
+	}
+	cluster_close(&cl);
+	fetcher_release(&f);
+	fetch_iter_release(&it);
+}
+
+static void
+check_fetch(int64_t offset, int64_t stop, const char *want)
+{
+	struct buf got = BUF_INIT;
+	struct err e;
+	fetch_all(offset, stop, &got, &e);
+	if (!str_eq(buf_str(&got), str_of(want)) || e.class != ERR_NONE)
+		tap_fail(__FILE__, __LINE__, "'%.*s', want '%s' (%s)", STR_ARG(buf_str(&got)), want,
+			e.msg);
+	buf_release(&got);
+}
+
+void test_fetcher__gaps_control_batches_and_cut_batches_are_passed_over(void);
+void
+test_fetcher__gaps_control_batches_and_cut_batches_are_passed_over(void)
+{
+	add_batch(0, 3, 0);
+	add_batch(5, 2, 0);              /* 3 and 4 were compacted away */
+	add_batch(7, 1, BATCH_CONTROL);
+	add_batch(8, 2, 0);
+	add_batch(10, 4, 0);
+	the_log.n -= 10;                 /* the last one is cut short */
+	start_peer();
+	check_fetch(0, 10, "0 1 2 5 6 8 9 ");
+	check_fetch(1, 9, "1 2 5 6 8 ");
+	check_fetch(4, 6, "5 ");
+	check_fetch(9, 10, "9 ");
+	check_fetch(7, 8, "");
+	stop_peer();
+	buf_release(&the_log);
+}
+
+void test_fetcher__a_wrong_crc_is_told_with_its_place(void);
+void
+test_fetcher__a_wrong_crc_is_told_with_its_place(void)
+{
+	struct buf got = BUF_INIT;
+	struct err e;
+	add_batch(0, 3, 0);
+	add_batch(3, 3, 0);
+	the_log.p[the_log.n - 2] ^= 1;
+	start_peer();
+	fetch_all(0, 6, &got, &e);
+	check_int(e.class, ERR_CORRUPT);
+	check(strstr(e.msg, "CRC") && strstr(e.msg, "offset 3") && strstr(e.msg, "'t'"));
+	check(str_eq(buf_str(&got), STR("0 1 2 ")));
+	stop_peer();
+	buf_release(&got);
+	buf_release(&the_log);
+}
+
+void test_fetcher__bytes_that_are_no_batches_end_it(void);
+void
+test_fetcher__bytes_that_are_no_batches_end_it(void)
+{
+	struct buf got = BUF_INIT;
+	struct err e;
+	buf_puts(&the_log, "................................................................");
+	start_peer();
+	fetch_all(0, 6, &got, &e);
+	check_int(e.class, ERR_CORRUPT);
+	check_int(got.n, 0);
+	stop_peer();
+	buf_release(&got);
+	buf_release(&the_log);
+}
+
+void test_fetcher__answers_that_lie_do_no_harm(void);
+void
+test_fetcher__answers_that_lie_do_no_harm(void)
+{
+	for (int i = 0; i < 20; i++)
+		add_batch(3 * i, 3, 0);
+	for (lie_seed = 1; lie_seed <= 40; lie_seed++) {
+		start_peer();
+		for (int i = 0; i < 10; i++) {
+			struct buf got = BUF_INIT;
+			struct err e;
+			fetch_all(0, 60, &got, &e);
+			check(e.class == ERR_NONE || e.msg[0]);
+			buf_release(&got);
+		}
+		stop_peer();
+	}
+	buf_release(&the_log);
+}
+
+/* --- the producer --- */
+
+struct setup {
+	struct cluster cl;
+	struct producer p;
+	struct producer_topic *t;
+};
+
+static void
+open_producer(struct setup *s, int in_flight)
+{
+	struct err e;
+	struct producer_opts o;
+	struct cluster_opts co = { .brokers = "unix:s", .connect_timeout_ms = 2000 };
+	producer_opts_init(&o);
+	o.batch_bytes = 150; /* a record a batch, nearly */
+	o.in_flight = in_flight;
+	o.retry_backoff_ms = 1;
+	o.delivery_timeout_ms = 2000;
+	check_int(cluster_open(&s->cl, &co, &e), 0);
+	producer_init(&s->p, &s->cl, &o);
+	s->t = producer_topic(&s->p, "t", &e);
+	check(s->t);
+}
+
+static void
+close_producer(struct setup *s)
+{
+	cluster_close(&s->cl);
+	producer_release(&s->p);
+}
+
+static int
+put(struct setup *s, int n, struct err *e)
+{
+	static const uint8_t value[60];
+	for (int i = 0; i < n; i++)
+		if (producer_put(s->t, -1, 1, STR_NULL, (struct str){ value, 60 }, STR(""), 0, e) < 0)
+			return -1;
+	return 0;
+}
+
+void test_producer__counts_what_is_acknowledged(void);
+void
+test_producer__counts_what_is_acknowledged(void)
+{
+	struct setup s;
+	struct err e;
+	start_peer();
+	open_producer(&s, 5);
+	check_int(producer_next_unacked(&s.p), 1);
+	check_int(put(&s, 10, &e), 0);
+	check_int(producer_flush(&s.p, &e), 0);
+	check_int(s.p.nacked, 10);
+	check_int(producer_next_unacked(&s.p), 11);
+	close_producer(&s);
+	stop_peer();
+}
+
+void test_producer__repeats_what_may_be_repeated(void);
+void
+test_producer__repeats_what_may_be_repeated(void)
+{
+	struct setup s;
+	struct err e;
+	produce_error[0] = produce_error[1] = produce_error[4] = KERR_NOT_LEADER_OR_FOLLOWER;
+	start_peer();
+	open_producer(&s, 1);
+	check_int(put(&s, 10, &e), 0);
+	check_int(producer_flush(&s.p, &e), 0);
+	check_int(s.p.nacked, 10);
+	check_int(producer_next_unacked(&s.p), 11);
+	close_producer(&s);
+	stop_peer();
+}
+
+void test_producer__a_refusal_is_final_and_numbered(void);
+void
+test_producer__a_refusal_is_final_and_numbered(void)
+{
+	struct setup s;
+	struct err e;
+	produce_error[3] = KERR_INVALID_RECORD;
+	start_peer();
+	open_producer(&s, 1);
+	int got = put(&s, 10, &e);
+	if (got == 0)
+		got = producer_flush(&s.p, &e);
+	else
+		producer_flush(&s.p, &(struct err){ 0 });
+	check_int(got, -1);
+	check_int(e.class, ERR_PEER);
+	check_int(e.kafka, KERR_INVALID_RECORD);
+	check_int(s.p.nacked, 3); /* a record a batch */
+	check_int(producer_next_unacked(&s.p), 4);
+	check(strstr(e.msg, "record 4"));
+	close_producer(&s);
+	stop_peer();
+}
+
+void test_producer__gives_up_when_the_broker_stays_away(void);
+void
+test_producer__gives_up_when_the_broker_stays_away(void)
+{
+	struct setup s;
+	struct err e;
+	start_peer();
+	open_producer(&s, 5);
+	s.p.opts.delivery_timeout_ms = 50;
+	check_int(put(&s, 1, &e), 0);
+	check_int(producer_flush(&s.p, &e), 0);
+	stop_peer();
+	check_int(unlink("s"), 0);
+	int64_t begin = clock_mono_ms();
+	int got = put(&s, 3, &e);
+	if (got == 0)
+		got = producer_flush(&s.p, &e);
+	check_int(got, -1);
+	check_int(e.class, ERR_RETRY);
+	check(clock_mono_ms() - begin < 20000);
+	check_int(s.p.nacked, 1);
+	check_int(producer_next_unacked(&s.p), 2);
+	close_producer(&s);
+}
