@@ -205,11 +205,25 @@ broker_disk_failed(struct broker *b, const char *topic, int32_t index, int sys)
 
 /* --- starting --- */
 
+/* Sockets that share a port would share it with another broker's, too: one
+ * that does not share finds out whether the port is free. */
+static int
+check_port(struct broker *b, struct net_addr *addr, struct err *e)
+{
+	if (addr->kind == NET_UNIX || addr->port == 0 || b->nreactor == 1)
+		return 0;
+	int fd = net_listen(addr, 1, false, e);
+	fs_close(fd);
+	return fd < 0 ? -1 : 0;
+}
+
 static int
 listen_on(struct broker *b, struct net_addr *addr, struct err *e)
 {
 	int backlog = (int)config_int(NULL, b->settings->values, CONFIG_SOCKET_LISTEN_BACKLOG_SIZE);
 	int first = -1;
+	if (check_port(b, addr, e) < 0)
+		return -1;
 	for (int i = 0; i < b->nreactor; i++) {
 		/* TCP: a socket each, and the kernel spreads the connections; a
 		 * Unix socket is one for all of them. */
