@@ -105,24 +105,24 @@ check-tidy:
 check-unit: $(unit) $(fuzz:%=$(B)/t/fuzz-%)
 	$(Q)prove $(if $(V),-v) --exec '' $(unit) $(fuzz:%=$(B)/t/fuzz-%)
 check-cli: all $(helper) $(bench)
-	$(Q)PATH="$(CURDIR)/$(B):$(CURDIR)/$(B)/t/lib:$$PATH" KQ_SAN='$(SAN)' prove $(if $(V),-v) --timer --exec 'bats --tap' $(or $(T),t/cli)
+	$(Q)PATH="$(CURDIR)/$(B):$(CURDIR)/$(B)/t/lib:$$PATH" KQ_SAN='$(SAN)' prove $(if $(V),-v) --timer --exec 'bats --tap' $(or $(T),$(wildcard t/cli/*.bats))
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)PATH="$(CURDIR)/$(B):$$PATH" share/demo
 bench: all $(bench)
 	$(Q)PATH="$(CURDIR)/$(B):$(CURDIR)/$(B)/bench:$$PATH" t/bench/run $(BENCH)
-fuzz: $(gen_h)
-	$(Q)$(MAKE) --no-print-directory SAN=address,undefined CC=$(FUZZ_CC) fuzz-run
+fuzz: deps
+	$(Q)$(MAKE) --no-print-directory SAN=address,undefined,fuzzer-no-link CC=$(FUZZ_CC) fuzz-run
 fuzz-run: $(lib_obj)
 	$(Q)for f in $(fuzz); do \
-	  $(FUZZ_CC) $(kq_cflags) $(CFLAGS) -fsanitize=fuzzer -o $(B)/fuzz-$$f t/fuzz/$$f.c $(lib_obj) $(kq_libs) && \
+	  $(FUZZ_CC) $(subst $(comma)fuzzer-no-link,,$(kq_cflags)) $(CFLAGS) -fsanitize=fuzzer -o $(B)/fuzz-$$f t/fuzz/$$f.c $(lib_obj) $(kq_libs) && \
 	  mkdir -p $(B)/corpus/$$f && \
 	  $(B)/fuzz-$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 	    -artifact_prefix=$(B)/fuzz-$$f- $(B)/corpus/$$f $$(ls -d t/fuzz/corpus/$$f 2>/dev/null) || exit 1; done
 
 deps:
-	$(Q)share/install-deps
+	$(Q)share/install-deps $(if $(filter fuzz,$(MAKECMDGOALS)),--fuzz)
 
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR) $(DESTDIR)$(FISHCOMPDIR)

@@ -124,7 +124,6 @@ static const struct opt_command command = {
 	.operands = "",
 	.phrase = "store topics, serve Kafka clients",
 	.examples =
-		"Examples:\n"
 		"  kq-broker                        the default socket and 127.0.0.1:9092\n"
 		"  kq-broker -d /var/lib/kq -l :9092 -l unix:/run/kq.sock\n"
 		"  kq-broker --memory -l 127.0.0.1:0   nothing on disk, a free port\n"

@@ -134,8 +134,8 @@ arena_release(struct arena *a)
 void
 buf_reserve(struct buf *b, size_t n)
 {
-	if (b->cap - b->n >= n)
-		return;
+	if (b->p && b->cap - b->n >= n)
+		return; /* but an empty one gets memory even for nothing: p is valid */
 	size_t cap = b->cap ? b->cap * 2 : 256;
 	while (cap - b->n < n)
 		cap *= 2;
