@@ -12,7 +12,10 @@
 
 #include "base/base.h"
 
-struct list {
+/* may_alias: gcc 12 took a link reached through a neighbour (l->prev->next) and
+ * the same one reached through the struct it lives in (c->out.next) for
+ * different ones, kept the latter in a register, and looped for ever. */
+struct __attribute__((may_alias)) list {
 	struct list *prev, *next;
 };
 

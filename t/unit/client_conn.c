@@ -272,6 +272,28 @@ test_conn__a_request_larger_than_the_socket_goes_out_in_parts(void)
 	close(peer);
 }
 
+/* Several whole requests in one write: gcc 12 once made an endless loop of it
+ * (see base/list.h). */
+void test_conn__several_requests_leave_in_one_write(void);
+void
+test_conn__several_requests_leave_in_one_write(void)
+{
+	struct conn *c = open_conn();
+	struct seen s[5];
+	for (int i = 0; i < 5; i++)
+		ask(c, &s[i], 5000);
+	conn_flush(c);
+	check(list_is_empty(&c->out));
+	for (int i = 0; i < 5; i++)
+		say_metadata(1 + i);
+	check(conn_work(c, clock_mono_ms()));
+	for (int i = 0; i < 5; i++) {
+		check_int(s[i].n, 1);
+		call_release(&s[i].call);
+	}
+	close_conn(c);
+}
+
 void test_conn__a_call_that_wants_no_answer_is_done_when_written(void);
 void
 test_conn__a_call_that_wants_no_answer_is_done_when_written(void)
