@@ -3,11 +3,12 @@
 As lines of JSON: key, value (null or text), headers, time in ms.
 """
 import json
+import os
 
 TIME = 1700000000000
 
 
-def records(n=40):
+def records(n=int(os.environ.get("RECORDS", 40))):
     out = []
     for i in range(n):
         key = None if i % 4 == 0 else "" if i % 4 == 1 else "key-%d" % i
