@@ -88,6 +88,20 @@ input_next(struct input *in, struct str *s, struct err *e)
 	return 0;
 }
 
+struct str
+input_rest(const struct input *in)
+{
+	return (struct str){ in->buf.p + in->at, (int32_t)MIN(in->buf.n - in->at, INT32_MAX) };
+}
+
+void
+input_take(struct input *in, size_t n)
+{
+	assert(n <= in->buf.n - in->at);
+	in->at += n;
+	in->searched = MAX(in->searched, in->at);
+}
+
 void
 input_release(struct input *in)
 {

@@ -34,6 +34,11 @@ int input_fill(struct input *in, struct err *e);
  * fill; 0: fill first, or that was all; -1: longer than record_max. */
 int input_next(struct input *in, struct str *s, struct err *e);
 
+/* What the buffer holds and was not handed out; and that the first n bytes of
+ * it, whole records all of them, were taken. */
+struct str input_rest(const struct input *in);
+void input_take(struct input *in, size_t n);
+
 void input_release(struct input *in);
 
 #endif

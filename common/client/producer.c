@@ -463,6 +463,26 @@ producer_put(struct producer_topic *t, int32_t partition,
 	}
 }
 
+int32_t
+producer_put_lines(struct producer_topic *t, int32_t partition,
+	int64_t timestamp_ms, struct str lines, uint8_t delimiter, int32_t nmax,
+	size_t *used)
+{
+	struct producer *p = t->producer;
+	int32_t i = partition >= 0 ? partition : t->sticky;
+	struct producer_batch *b = i < t->npart ? t->part[i].open : NULL;
+	*used = 0;
+	if (p->is_failed || !b)
+		return 0;
+	size_t before = builder_size(&b->builder);
+	int32_t n = builder_append_lines(&b->builder, timestamp_ms, lines, delimiter,
+		t->batch_bytes, nmax, used);
+	if (n)
+		p->open_used += builder_size(&b->builder) - before;
+	p->nput += n;
+	return n;
+}
+
 int
 producer_flush(struct producer *p, struct err *e)
 {

@@ -118,6 +118,14 @@ int producer_put(struct producer_topic *t, int32_t partition,
 	int64_t timestamp_ms, struct str key, struct str value,
 	struct str headers, int32_t nheader, struct err *e);
 
+/* Put as many whole lines (builder_append_lines) as fit in the batch that is
+ * being filled, at most nmax: the quick way for records without keys and
+ * headers.  Returns how many, with *used the bytes they took; 0 when none
+ * fits: producer_put takes the next one then. */
+int32_t producer_put_lines(struct producer_topic *t, int32_t partition,
+	int64_t timestamp_ms, struct str lines, uint8_t delimiter, int32_t nmax,
+	size_t *used);
+
 /* Send what is due, then wait as cluster_wait does, at most until something
  * else is due. */
 short producer_wait(struct producer *p, int fd, short events, int timeout_ms);

@@ -105,6 +105,52 @@ builder_append(struct builder *b, int64_t timestamp_ms, struct str key,
 	b->count++;
 }
 
+int32_t
+builder_append_lines(struct builder *b, int64_t timestamp_ms, struct str lines,
+	uint8_t delimiter, size_t size_max, int32_t nmax, size_t *used)
+{
+	/* What a record has beside its value, at most: size, attributes, two
+	 * deltas, no key, the value's size, no headers. */
+	enum { AROUND = 2 * VARINT32_MAX + 1 + VARINT64_MAX + VARINT32_MAX + 2 };
+	const uint8_t *at = lines.p, *end = lines.p + lines.n;
+	int32_t n = 0;
+	*used = 0;
+	if (b->count == 0) {
+		builder_reset(b);
+		b->base_timestamp = b->max_timestamp = timestamp_ms;
+	}
+	if (size_max <= b->buf.n || lines.n <= 0)
+		return 0;
+	buf_reserve(&b->buf, size_max - b->buf.n);
+	int64_t delta = timestamp_delta(b, timestamp_ms);
+	int delta_size = varint_size(delta);
+	uint8_t *p = b->buf.p + b->buf.n, *limit = b->buf.p + size_max;
+	for (; n < nmax && at < end; n++) {
+		const uint8_t *hit = memchr(at, delimiter, (size_t)(end - at));
+		if (!hit)
+			break;
+		int64_t size = hit - at, count = b->count + n;
+		if (limit - p < size + AROUND || count == INT32_MAX)
+			break;
+		p = varint_put(p, 3 + delta_size + varint_size(count) + varint_size(size) + size);
+		*p++ = 0; /* attributes */
+		p = varint_put(p, delta);
+		p = varint_put(p, count);
+		*p++ = 1; /* -1: no key */
+		p = varint_put(p, size);
+		memcpy(p, at, (size_t)size);
+		p += size;
+		*p++ = 0; /* headers */
+		at = hit + 1;
+	}
+	b->buf.n = (size_t)(p - b->buf.p);
+	b->count += n;
+	if (n)
+		b->max_timestamp = MAX(b->max_timestamp, timestamp_ms);
+	*used = (size_t)(at - lines.p);
+	return n;
+}
+
 void
 builder_put_header(struct buf *headers, struct str name, struct str value)
 {

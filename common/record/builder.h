@@ -30,6 +30,15 @@ size_t builder_record_size(const struct builder *b, int64_t timestamp_ms,
 void builder_append(struct builder *b, int64_t timestamp_ms, struct str key,
 	struct str value, struct str headers, int32_t nheader);
 
+/* Append each line of the bytes (up to its delimiter, which is left out) as a
+ * record of that value, with no key and no headers, as long as a line is
+ * whole, the batch stays within size_max bytes, and at most nmax.  Returns how
+ * many; *used is the bytes they took of the input, delimiters included.  It
+ * does in one go what builder_append does, several times as fast. */
+int32_t builder_append_lines(struct builder *b, int64_t timestamp_ms,
+	struct str lines, uint8_t delimiter, size_t size_max, int32_t nmax,
+	size_t *used);
+
 /* Append one encoded header to a buf. */
 void builder_put_header(struct buf *headers, struct str name, struct str value);
 

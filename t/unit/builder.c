@@ -101,6 +101,8 @@ check_batch(struct str s, const struct want *want, int32_t n, int64_t base)
 }
 
 void test_builder__random_batches_come_back_in_every_codec(void);
+void test_builder__lines_are_what_append_makes_of_them(void);
+void test_builder__lines_stop_where_they_should(void);
 void
 test_builder__random_batches_come_back_in_every_codec(void)
 {
@@ -227,4 +229,60 @@ test_builder__memory_is_kept_between_batches(void)
 	}
 	builder_release(&b);
 	check(b.buf.p == NULL);
+}
+
+void
+test_builder__lines_are_what_append_makes_of_them(void)
+{
+	struct builder one = BUILDER_INIT, all = BUILDER_INIT;
+	struct buf text = BUF_INIT;
+	for (int i = 0; i < 20000; i++) { /* sizes across every varint border */
+		for (int k = 0; k < (i * 7919) % 300; k++)
+			buf_putc(&text, (char)('a' + k % 26));
+		buf_putc(&text, ';');
+	}
+	const uint8_t *at = text.p, *end = text.p + text.n;
+	builder_reset(&one);
+	while (at < end) {
+		const uint8_t *hit = memchr(at, ';', (size_t)(end - at));
+		builder_append(&one, 1000 + one.count / 1000, STR_NULL,
+			(struct str){ at, (int32_t)(hit - at) }, STR(""), 0);
+		at = hit + 1;
+	}
+	builder_reset(&all);
+	size_t done = 0, used;
+	for (int32_t n; done < text.n; done += used) { /* 1000 at a time */
+		struct str rest = { text.p + done, (int32_t)(text.n - done) };
+		n = builder_append_lines(&all, 1000 + all.count / 1000, rest, ';', 64 << 20, 1000, &used);
+		check_int(n, 1000);
+	}
+	check_int(all.count, one.count);
+	check_int(all.max_timestamp, one.max_timestamp);
+	check_int(all.buf.n, one.buf.n);
+	check(memcmp(all.buf.p + BATCH_HEADER_SIZE, one.buf.p + BATCH_HEADER_SIZE,
+		all.buf.n - BATCH_HEADER_SIZE) == 0);
+	builder_release(&one);
+	builder_release(&all);
+	buf_release(&text);
+}
+
+void
+test_builder__lines_stop_where_they_should(void)
+{
+	struct builder b = BUILDER_INIT;
+	size_t used;
+	builder_reset(&b);
+	/* The last line is not whole. */
+	check_int(builder_append_lines(&b, 5, STR("a\n\nbc\nde"), '\n', 1000, 100, &used), 3);
+	check_int(used, 6);
+	check_int(b.count, 3);
+	/* No room for one more byte than size_max. */
+	size_t before = b.buf.n;
+	check_int(builder_append_lines(&b, 5, STR("0123456789\n"), '\n', before + 9, 100, &used), 0);
+	check_int(used, 0);
+	check_int(b.buf.n, before);
+	check_int(builder_append_lines(&b, 5, STR(""), '\n', 1000, 100, &used), 0);
+	check_int(builder_append_lines(&b, 5, STR("x\ny\n"), '\n', 1000, 1, &used), 1);
+	check_int(used, 2);
+	builder_release(&b);
 }
