@@ -152,6 +152,7 @@ print(struct.unpack("i", fcntl.ioctl(int(sys.argv[1]), termios.FIONREAD, b"\0" *
 }
 
 @test "a broker that comes back is gone on with" {
+	kq-topic create t
 	mkfifo gate
 	{ seq 2000; read -r <gate; seq 2001 4000; } | kq-produce --batch-bytes 2000 t 2>err &
 	local pid=$!
