@@ -64,6 +64,8 @@ arena_alloc(struct arena *a, size_t n)
 {
 	if (a->size_max && n > a->size_max - a->used)
 		return NULL;
+	if (unlikely(n > PTRDIFF_MAX / 2))
+		must(NULL); /* and the rounding would turn it to nothing */
 	n = (n + 15) & ~(size_t)15;
 	if (!a->head || a->head->cap - a->head->n < n) {
 		size_t cap = a->head ? MIN(a->head->cap * 2, BLOCK_MAX)
@@ -136,6 +138,8 @@ buf_reserve(struct buf *b, size_t n)
 {
 	if (b->p && b->cap - b->n >= n)
 		return; /* but an empty one gets memory even for nothing: p is valid */
+	if (unlikely(n > PTRDIFF_MAX / 2 - b->n))
+		must(NULL); /* and the doubling would come to nothing */
 	size_t cap = b->cap ? b->cap * 2 : 256;
 	while (cap - b->n < n)
 		cap *= 2;
