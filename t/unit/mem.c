@@ -105,7 +105,7 @@ test_mem__no_memory_ends_the_process(void)
 			struct rlimit none = { 0, 0 };
 			setrlimit(RLIMIT_CORE, &none);
 			if (!freopen("/dev/null", "w", stderr))
-				_exit(1);
+				_exit(0);
 			alarm(10); /* a loop is no end */
 			way[i]();
 			_exit(0);
@@ -114,7 +114,7 @@ test_mem__no_memory_ends_the_process(void)
 		check_int(waitpid(pid, &status, 0), pid);
 		/* A sanitizer ends it with a code, before the kernel is asked. */
 		bool by_abort = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
-		bool by_sanitizer = WIFEXITED(status) && WEXITSTATUS(status) > 1;
+		bool by_sanitizer = WIFEXITED(status) && WEXITSTATUS(status) > 0;
 		if (!by_abort && !by_sanitizer)
 			tap_fail(__FILE__, __LINE__, "way %zu ended with status %d", i, status);
 	}
