@@ -8,9 +8,9 @@
 
 #include <stdio.h>
 
-/* With durability "os" nobody asks for syncs; one every so many bytes bounds
- * what a restart after a crash must read again. */
-enum { KICK_BYTES = 256 << 20 };
+/* With acks=1 or durability "os" nobody asks for syncs; one every so many bytes
+ * bounds what a stop has to write and a start after a crash has to read. */
+enum { KICK_BYTES = 64 << 20 };
 
 void
 topic_config_put(struct topic_config *c)
