@@ -1,7 +1,6 @@
 /*
  * JSON that people read or write, by jansson, whose header is included here
- * and nowhere else; and two quick pieces for the paths where jansson would be
- * too slow.
+ * and nowhere else.
  *
  * Uses: base, jansson.  Any thread; a value belongs to one at a time.
  */
@@ -10,6 +9,7 @@
 
 #include "base/base.h"
 #include "base/mem.h"
+#include "text/jsonput.h"
 
 #include <jansson.h>
 
@@ -18,11 +18,5 @@ void json_put(const json_t *v, struct buf *out);
 
 /* Print the value as one line to stdout and let go of it. */
 void json_print(json_t *v);
-
-/* Append the bytes, which are UTF-8, as a JSON string with its quotes. */
-void json_put_string(struct str s, struct buf *out);
-
-/* Append the bytes in base64 (RFC 4648, with padding), without quotes. */
-void json_put_base64(struct str s, struct buf *out);
 
 #endif
