@@ -154,11 +154,14 @@ run_tasks(struct loop *l)
 	return !is_stopped;
 }
 
+/* At most as many as there are now: one that is set again for a time that has
+ * come waits for the next round, like a task. */
 static void
 run_timers(struct loop *l)
 {
+	size_t left = l->timers.n;
 	struct heap_node *top;
-	while ((top = heap_top(&l->timers)) && top->key <= l->now_ms) {
+	while (left-- > 0 && (top = heap_top(&l->timers)) && top->key <= l->now_ms) {
 		struct loop_timer *t = CONTAINER_OF(top, struct loop_timer, node);
 		heap_remove(&l->timers, top);
 		t->fn(t);

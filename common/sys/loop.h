@@ -67,7 +67,8 @@ void loop_watch(struct loop *l, struct loop_io *io, uint32_t events);
  * fetched.  The descriptor stays open. */
 void loop_unwatch(struct loop *l, struct loop_io *io);
 
-/* Call t->fn once at the time (monotonic ms); sets again when it was set. */
+/* Call t->fn once at the time (monotonic ms); sets again when it was set.
+ * A time that has come already: in the next round, at the latest. */
 void loop_timer_set(struct loop *l, struct loop_timer *t, int64_t at_ms);
 void loop_timer_clear(struct loop *l, struct loop_timer *t); /* unset: fine */
 
