@@ -117,11 +117,11 @@ loop_post(struct loop *l, struct loop_task *t)
 	pthread_mutex_lock(&l->lock);
 	list_init(&t->link);
 	list_append(&l->posted, &t->link);
-	bool must_wake = !l->is_woken;
+	/* Under the lock: whoever runs the task may release the loop next. */
+	if (!l->is_woken)
+		wake(l);
 	l->is_woken = true;
 	pthread_mutex_unlock(&l->lock);
-	if (must_wake)
-		wake(l);
 }
 
 void
@@ -129,8 +129,8 @@ loop_stop(struct loop *l)
 {
 	pthread_mutex_lock(&l->lock);
 	l->is_stopped = true;
+	wake(l); /* under the lock, as in loop_post */
 	pthread_mutex_unlock(&l->lock);
-	wake(l);
 }
 
 /* Run what is posted, but not what that posts: it waits for the next round,

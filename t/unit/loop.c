@@ -1,0 +1,446 @@
+#include "tap.h"
+
+#include "base/mem.h"
+#include "sys/clock.h"
+#include "sys/loop.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+void test_loop__timers_fire_in_order_and_not_early(void);
+void test_loop__a_timer_moves_and_goes(void);
+void test_loop__a_timer_for_now_does_not_starve_descriptors(void);
+void test_loop__tasks_of_many_threads_run_once_each(void);
+void test_loop__a_task_of_another_thread_wakes_a_sleeper(void);
+void test_loop__local_tasks_run_in_order_and_do_not_starve_descriptors(void);
+void test_loop__a_task_may_free_itself(void);
+void test_loop__what_was_unwatched_is_not_called(void);
+void test_loop__events_can_be_changed(void);
+void test_loop__stops_before_it_starts(void);
+void test_loop__may_be_released_once_the_last_task_ran(void);
+
+static struct loop loop; /* a test a process: one for all of them */
+
+static void
+begin(void)
+{
+	struct err e;
+	if (loop_init(&loop, &e) < 0)
+		tap_fail(__FILE__, __LINE__, "%s", e.msg);
+}
+
+static uint32_t
+rnd(uint32_t below)
+{
+	static uint64_t seed = 362436069;
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)(seed >> 20) % below;
+}
+
+/* --- timers --- */
+
+static int nfired;
+static int64_t last_key;
+
+struct timed {
+	struct loop_timer timer;
+	int64_t want_ms;
+	int fired;
+};
+
+static void
+stop_timer(struct loop_timer *t)
+{
+	(void)t;
+	loop_stop(&loop);
+}
+
+static void
+on_timed(struct loop_timer *t)
+{
+	struct timed *it = CONTAINER_OF(t, struct timed, timer);
+	check(clock_mono_ms() >= it->want_ms);
+	check(loop.now_ms >= it->want_ms && loop.now_ms <= clock_mono_ms());
+	check(it->want_ms >= last_key);
+	last_key = it->want_ms;
+	it->fired++;
+	nfired++;
+}
+
+void
+test_loop__timers_fire_in_order_and_not_early(void)
+{
+	enum { N = 200 };
+	static struct timed v[N];
+	begin();
+	struct loop_timer end = { .fn = stop_timer };
+	int64_t now = clock_mono_ms();
+	for (int i = 0; i < N; i++) {
+		v[i] = (struct timed){ .timer.fn = on_timed, .want_ms = now - 20 + rnd(120) };
+		loop_timer_set(&loop, &v[i].timer, v[i].want_ms);
+	}
+	loop_timer_set(&loop, &end, now + 110);
+	loop_run(&loop);
+	for (int i = 0; i < N; i++)
+		check_int(v[i].fired, 1);
+	check_int(nfired, N);
+	check(clock_mono_ms() - now >= 110);
+	check(llabs(loop.wall_ms - clock_ms()) < 5000);
+	loop_release(&loop);
+}
+
+static struct timed moved, cleared;
+
+static void
+move_others(struct loop_timer *t)
+{
+	(void)t;
+	loop_timer_clear(&loop, &cleared.timer);
+	moved.want_ms = loop.now_ms + 30;
+	loop_timer_set(&loop, &moved.timer, moved.want_ms);
+}
+
+void
+test_loop__a_timer_moves_and_goes(void)
+{
+	begin();
+	struct loop_timer first = { .fn = move_others }, end = { .fn = stop_timer };
+	moved.timer.fn = cleared.timer.fn = on_timed;
+	int64_t now = clock_mono_ms();
+	loop_timer_clear(&loop, &cleared.timer); /* unset: fine */
+	loop_timer_set(&loop, &first, now);
+	/* Due in the same round as the first, which takes them away. */
+	loop_timer_set(&loop, &cleared.timer, now + 1);
+	loop_timer_set(&loop, &moved.timer, now + 1);
+	loop_timer_set(&loop, &end, now + 60);
+	poll(NULL, 0, 5);
+	loop_run(&loop);
+	check_int(cleared.fired, 0);
+	check_int(moved.fired, 1);
+	loop_release(&loop);
+}
+
+static int greedy;
+
+static void
+on_greedy_timer(struct loop_timer *t)
+{
+	if (++greedy < 100000)
+		loop_timer_set(&loop, t, loop.now_ms);
+}
+
+static void
+stop_io(struct loop_io *io, uint32_t events)
+{
+	char c;
+	check(events & EPOLLIN);
+	check_int(read(io->fd, &c, 1), 1);
+	loop_stop(&loop);
+}
+
+/* A pipe with one byte in it. */
+static void
+full_pipe(int fd[2])
+{
+	check(pipe(fd) == 0);
+	check_int(write(fd[1], "x", 1), 1);
+}
+
+void
+test_loop__a_timer_for_now_does_not_starve_descriptors(void)
+{
+	begin();
+	int fd[2];
+	full_pipe(fd);
+	struct loop_timer t = { .fn = on_greedy_timer };
+	struct loop_io io = { .fd = fd[0], .fn = stop_io };
+	loop_timer_set(&loop, &t, 0);
+	loop_watch(&loop, &io, EPOLLIN);
+	loop_run(&loop);
+	check(greedy > 0 && greedy < 10);
+	loop_release(&loop);
+}
+
+/* --- tasks --- */
+
+enum { THREADS = 4, TASKS = 5000 };
+
+struct counted {
+	struct loop_task task;
+	int ran; /* the loop's thread only */
+};
+static struct counted work[THREADS][TASKS];
+static int nran, order[THREADS];
+
+static void
+on_counted(struct loop_task *t)
+{
+	struct counted *it = CONTAINER_OF(t, struct counted, task);
+	int who = (int)((it - work[0]) / TASKS), which = (int)((it - work[0]) % TASKS);
+	check_int(it->ran++, 0);
+	check_int(which, order[who]++); /* in the order posted */
+	if (++nran == THREADS * TASKS)
+		loop_stop(&loop);
+}
+
+static void *
+poster(void *arg)
+{
+	struct counted *v = arg;
+	for (int i = 0; i < TASKS; i++) {
+		v[i].task.fn = on_counted;
+		loop_post(&loop, &v[i].task);
+		if (i % 1000 == 999)
+			poll(NULL, 0, 1); /* let the loop go to sleep */
+	}
+	return NULL;
+}
+
+void
+test_loop__tasks_of_many_threads_run_once_each(void)
+{
+	pthread_t t[THREADS];
+	begin();
+	for (int i = 0; i < THREADS; i++)
+		check(pthread_create(&t[i], NULL, poster, work[i]) == 0);
+	loop_run(&loop);
+	check_int(nran, THREADS * TASKS);
+	for (int i = 0; i < THREADS; i++)
+		check(pthread_join(t[i], NULL) == 0);
+	loop_release(&loop);
+}
+
+static void
+stop_task(struct loop_task *t)
+{
+	(void)t;
+	loop_stop(&loop);
+}
+
+static void *
+late_poster(void *arg)
+{
+	poll(NULL, 0, 30);
+	loop_post(&loop, arg);
+	return NULL;
+}
+
+void
+test_loop__a_task_of_another_thread_wakes_a_sleeper(void)
+{
+	begin();
+	pthread_t t;
+	struct loop_task task = { .fn = stop_task };
+	int64_t now = clock_mono_ms();
+	check(pthread_create(&t, NULL, late_poster, &task) == 0);
+	loop_run(&loop); /* no timer: sleeps until woken */
+	check(clock_mono_ms() - now >= 30);
+	check(pthread_join(t, NULL) == 0);
+	loop_release(&loop);
+}
+
+static char trail[20];
+
+static void
+on_greedy_task(struct loop_task *t)
+{
+	trail[greedy++] = 'g';
+	check(greedy < 10);
+	loop_post(&loop, t);
+}
+
+static void
+on_plain_task(struct loop_task *t)
+{
+	(void)t;
+	trail[greedy++] = 'p';
+}
+
+void
+test_loop__local_tasks_run_in_order_and_do_not_starve_descriptors(void)
+{
+	begin();
+	int fd[2];
+	full_pipe(fd);
+	struct loop_task g = { .fn = on_greedy_task }, p = { .fn = on_plain_task };
+	struct loop_io io = { .fd = fd[0], .fn = stop_io };
+	loop_watch(&loop, &io, EPOLLIN);
+	loop_post(&loop, &g);
+	loop_post(&loop, &p);
+	loop_run(&loop);
+	check(strncmp(trail, "gpg", 3) == 0); /* the repeated one at the end */
+	loop_release(&loop);
+}
+
+static void
+free_task(struct loop_task *t)
+{
+	mem_free(t);
+	if (++nran == 100)
+		loop_stop(&loop);
+}
+
+void
+test_loop__a_task_may_free_itself(void)
+{
+	begin();
+	for (int i = 0; i < 100; i++) {
+		struct loop_task *t = NEW(struct loop_task);
+		t->fn = free_task;
+		loop_post(&loop, t);
+	}
+	loop_run(&loop);
+	check_int(nran, 100);
+	loop_release(&loop);
+}
+
+/* --- descriptors --- */
+
+enum { PIPES = 40 };
+static struct loop_io *pipes[PIPES];
+static bool is_gone[PIPES];
+static int ncalled;
+
+static void
+on_pipe(struct loop_io *io, uint32_t events)
+{
+	(void)events;
+	char c;
+	ncalled++;
+	/* Every second call: read one's own; else end all the odd others. */
+	for (int i = 0; i < PIPES; i++) {
+		if (pipes[i] == io) {
+			check(!is_gone[i]);
+			check_int(read(io->fd, &c, 1), 1);
+		} else if (i % 2 && !is_gone[i]) {
+			is_gone[i] = true;
+			loop_unwatch(&loop, pipes[i]);
+			mem_free(pipes[i]); /* ASan sees a later touch */
+		}
+	}
+}
+
+void
+test_loop__what_was_unwatched_is_not_called(void)
+{
+	begin();
+	int fd[2], left = 0;
+	for (int i = 0; i < PIPES; i++) {
+		full_pipe(fd);
+		pipes[i] = NEW(struct loop_io);
+		*pipes[i] = (struct loop_io){ .fd = fd[0], .fn = on_pipe };
+		loop_watch(&loop, pipes[i], EPOLLIN);
+	}
+	struct loop_timer end = { .fn = stop_timer };
+	loop_timer_set(&loop, &end, clock_mono_ms() + 20);
+	loop_run(&loop);
+	for (int i = 0; i < PIPES; i++)
+		left += !is_gone[i];
+	check(left == PIPES / 2 || left == PIPES / 2 + 1); /* the caller may be odd */
+	check_int(ncalled, left);
+	loop_release(&loop);
+}
+
+static int nwrite, nread;
+
+static void
+on_change(struct loop_io *io, uint32_t events)
+{
+	char c;
+	if (events & EPOLLOUT) {
+		nwrite++;
+		check(!(events & EPOLLIN)); /* not asked for yet */
+		loop_watch(&loop, io, EPOLLIN);
+	} else if (events & EPOLLIN) {
+		nread++;
+		check_int(read(io->fd, &c, 1), 1);
+		loop_watch(&loop, io, 0); /* though there is more to read */
+		check_int(io->events, 0);
+		loop_unwatch(&loop, io); /* twice: fine */
+	}
+}
+
+void
+test_loop__events_can_be_changed(void)
+{
+	begin();
+	struct loop_io io = { .fd = loop.event_fd, .fn = on_change };
+	int fd[2];
+	full_pipe(fd);
+	check_int(write(fd[1], "yz", 2), 2);
+	struct loop_timer end = { .fn = stop_timer };
+	/* The pipe's file opened again is one that can do both. */
+	char path[40];
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd[0]);
+	FILE *both = fopen(path, "r+");
+	check(both);
+	io.fd = fileno(both);
+	loop_watch(&loop, &io, EPOLLOUT);
+	loop_watch(&loop, &io, EPOLLOUT); /* the same: fine */
+	loop_timer_set(&loop, &end, clock_mono_ms() + 20);
+	loop_run(&loop);
+	check_int(nwrite, 1);
+	check_int(nread, 1);
+	loop_release(&loop);
+	fclose(both);
+}
+
+void
+test_loop__stops_before_it_starts(void)
+{
+	begin();
+	struct loop_task task = { .fn = on_plain_task };
+	loop_post(&loop, &task);
+	loop_stop(&loop);
+	loop_run(&loop);
+	check_int(greedy, 1); /* what was posted before still ran */
+	loop_release(&loop);
+	loop_release(&(struct loop){ .epoll_fd = -1, .event_fd = -1 });
+}
+
+static void *
+last_poster(void *arg)
+{
+	loop_post(&loop, arg);
+	return NULL;
+}
+
+static void
+last_task(struct loop_task *t)
+{
+	(void)t;
+	if (++nran == THREADS)
+		loop_stop(&loop);
+}
+
+static void
+spin_task(struct loop_task *t)
+{
+	loop_post(&loop, t);
+}
+
+void
+test_loop__may_be_released_once_the_last_task_ran(void)
+{
+	/* A poster may still be on its way out of loop_post; a loop that is
+	 * busy finds the task without being woken. */
+	for (int i = 0; i < 500; i++) {
+		begin();
+		pthread_t t[THREADS];
+		struct loop_task last[THREADS], spin = { .fn = spin_task };
+		nran = 0;
+		loop_post(&loop, &spin);
+		for (int j = 0; j < THREADS; j++) {
+			last[j].fn = last_task;
+			check(pthread_create(&t[j], NULL, last_poster, &last[j]) == 0);
+		}
+		loop_run(&loop);
+		loop_release(&loop);
+		for (int j = 0; j < THREADS; j++)
+			check(pthread_join(t[j], NULL) == 0);
+	}
+}
