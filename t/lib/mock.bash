@@ -6,10 +6,11 @@
 # stop_mock     For teardown.
 
 start_mock() {
+	# Its threads are C11's, which this sanitizer does not see begin.
+	case ${KQ_SAN-} in *thread*) skip "librdkafka's mock dies under the thread sanitizer" ;; esac
 	stop_mock
 	cd "$BATS_TEST_TMPDIR" || return 1
-	# librdkafka was not built for the thread sanitizer, which so cries wolf.
-	coproc MOCK { TSAN_OPTIONS=report_bugs=0 exec mock-broker "$@" 2>mock.log 3>&- 4>&-; }
+	coproc MOCK { exec mock-broker "$@" 2>mock.log 3>&- 4>&-; }
 	mock_pid=$MOCK_PID
 	local answer
 	read -r -t 20 answer <&"${MOCK[0]}" || return 1
