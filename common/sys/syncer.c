@@ -25,7 +25,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t has_work;
 	struct list jobs;
-	int nthread, nidle;
+	int njob, nthread, nidle;
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .has_work = PTHREAD_COND_INITIALIZER };
 
 static void
@@ -65,6 +65,7 @@ pool_thread(void *arg)
 		pool.nidle--;
 		struct sync_job *job = CONTAINER_OF(pool.jobs.next, struct sync_job, link);
 		list_unlink(&job->link);
+		pool.njob--;
 		pthread_mutex_unlock(&pool.lock);
 		for (int i = 0; i < job->nfd; i++)
 			note(job, (is_directory(job->fd[i]) ? fsync(job->fd[i])
@@ -84,7 +85,9 @@ pool_submit(struct sync_job *job)
 		list_init(&pool.jobs);
 	list_init(&job->link);
 	list_append(&pool.jobs, &job->link);
-	if (!pool.nidle && pool.nthread < THREAD_MAX) {
+	/* An idle thread is good for one job: those before it may not have
+	 * been taken yet. */
+	if (++pool.njob > pool.nidle && pool.nthread < THREAD_MAX) {
 		pthread_t t;
 		if (pthread_create(&t, NULL, pool_thread, NULL) == 0) {
 			pthread_detach(t);
