@@ -41,6 +41,42 @@ log_of() {
 	stop_broker
 }
 
+@test "SIGTERM while producing: ends in time, cleanly, and what was acknowledged is there" {
+	start_broker
+	begin=$EPOCHREALTIME
+	py crash.py produce stopped 4 200 SIGTERM >acked
+	wait_broker
+	[ "$broker_code" -eq 0 ]
+	[ $((${EPOCHREALTIME/[.,]/} - ${begin/[.,]/})) -lt $(((kq_stop_max + 1) * 1000000)) ]
+	[ -e "$broker_data/.kafka_cleanshutdown" ]
+	restart_broker
+	run grep -c 'not clean' "$broker_log"
+	[ "$output" = 0 ]
+	py crash.py check stopped 4 <acked
+	stop_broker
+}
+
+@test "a client goes on when the broker comes back: every line is there" {
+	skip_without py:confluent_kafka
+	start_broker
+	rules create lines
+	mkfifo lines
+	py client_confluent.py feed lines <lines 3>&- &
+	client=$!
+	exec 7>lines
+	for round in 1 2 3; do
+		seq $((round * 1000)) $((round * 1000 + 999)) >&7
+		kill_broker
+		seq $((round * 1000 + 10000)) $((round * 1000 + 10999)) >&7
+		restart_broker
+	done
+	exec 7>&-
+	wait "$client"
+	py rules.py get lines | sort -n -u >got
+	{ seq 1000 3999; seq 11000 13999; } | cmp - got
+	stop_broker
+}
+
 @test "SIGKILL while topics are made and deleted: all is there or all is not" {
 	start_broker
 	for i in 1 2 3 4 5 6; do

@@ -52,6 +52,14 @@ peak_below() {
 	peak_below 60
 }
 
+@test "large frames that do come, in part, are bounded by queued.max.request.bytes" {
+	stop_broker
+	restart_broker -o queued.max.request.bytes=50000000
+	py hostile.py hoard
+	peak_below 150
+	grep -q 'closed: queued.max.request.bytes is used up' "$broker_log"
+}
+
 @test "array counts of 2^31-1" {
 	py hostile.py counts
 	peak_below 50
@@ -100,4 +108,12 @@ peak_below() {
 @test "strange names" {
 	py hostile.py strange-names
 	peak_below 50
+}
+
+@test "the same over the Unix socket" {
+	export broker_tcp=$KQ_BROKERS
+	for what in random-bytes random-bodies half-frames counts batches pipeline; do
+		py hostile.py "$what"
+	done
+	peak_below 100
 }

@@ -1,4 +1,4 @@
-"""python3-confluent-kafka: produce TOPIC [CODEC], consume TOPIC, offsets TOPIC, admin."""
+"""python3-confluent-kafka: produce TOPIC [CODEC], feed TOPIC <LINES, consume TOPIC, offsets TOPIC, admin."""
 import os
 import sys
 
@@ -22,6 +22,17 @@ def produce(topic, codec="none"):
                   headers=[(k, enc(v)) for k, v in r["headers"]], on_delivery=delivered)
     assert p.flush(20) == 0
     assert got == list(range(len(records()))), got
+
+
+def feed(topic):
+    """Lines of stdin; all must be acknowledged, whatever happens meanwhile."""
+    failed = []
+    p = Producer({"bootstrap.servers": BROKER, "acks": "all", "reconnect.backoff.ms": 10,
+                  "reconnect.backoff.max.ms": 50, "retry.backoff.ms": 10, "log_level": 0})
+    for line in sys.stdin:
+        p.produce(topic, line.strip(), on_delivery=lambda error, m: error and failed.append(error))
+        p.poll(0)
+    assert p.flush(20) == 0 and not failed, failed[:1]
 
 
 def consumer(topic, at=0):

@@ -114,6 +114,27 @@ def promised():
         c.close()
 
 
+def hoard():
+    """Large frames that do come, all but their ends, on many connections:
+    queued.max.request.bytes bounds what they take; small requests pass."""
+    conns, closed = [], 0
+    head = i32(100 * 1024 * 1024) + i16(0) + i16(7) + i32(1)
+    for _ in range(30):
+        c = Conn()
+        try:
+            c.raw(head + bytes(10 << 20))
+            conns.append(c)
+        except ConnectionError:
+            closed += 1
+    check_sane()
+    for c in conns:
+        closed += select.select([c.s], [], [], 0)[0] != []
+    assert closed >= 20, closed
+    for c in conns:
+        c.close()
+    check_sane()
+
+
 def counts():
     """Arrays that claim more than there is."""
     for n in INT_MAX, 1000000, -2, -2**31:

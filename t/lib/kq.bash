@@ -48,17 +48,22 @@ _kq_show_log() {
 # Run the broker behind a shell that keeps a lock while it runs and its exit
 # code afterwards, so that any process can wait for it.
 _kq_spawn() {
-	local first word
+	local first word fd
 	rm -f "$broker_dir/exit" "$broker_dir/ready"
 	mkfifo "$broker_dir/ready"
 	(
+		# What the test has open is not for the broker to keep open.
+		for fd in /proc/self/fd/*; do
+			fd=${fd##*/}
+			[ "$fd" -le 2 ] || [ "$fd" -eq 255 ] || eval "exec $fd>&-"
+		done
 		exec 9>"$broker_dir/alive"
 		flock 9
 		code=0
 		bash -c 'echo $$ >"$0"; exec "$@"' "$broker_dir/pid" "$@" \
-			</dev/null >"$broker_dir/ready" 2>>"$broker_log" 3>&- 4>&- 9>&- || code=$?
+			</dev/null >"$broker_dir/ready" 2>>"$broker_log" 9>&- || code=$?
 		echo "$code" >"$broker_dir/exit"
-	) </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	) </dev/null >/dev/null 2>&1 &
 	if ! read -r -t "$kq_patience" -a first <"$broker_dir/ready" || [ "${first[0]}" != ready ]; then
 		echo "the broker did not come up: $*" >&2
 		_kq_show_log
