@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -18,49 +19,66 @@
 /* What the kernel grants of this lets a 1 MiB batch travel in few pieces. */
 enum { SOCKET_BUFFER = 1 << 20 };
 
+/* Digits alone, unlike strtol's numbers; -1 when it is not a port. */
+static int
+read_port(const char *p)
+{
+	int port = *p ? 0 : -1;
+	for (; *p && port >= 0; p++)
+		port = *p >= '0' && *p <= '9' && port <= 65535 ? port * 10 + *p - '0' : -1;
+	return port <= 65535 ? port : -1;
+}
+
+static int
+parse_unix(struct net_addr *a, const char *text, struct err *e)
+{
+	const char *path = text + 5;
+	size_t n = strlen(path), n_max = sizeof ((struct sockaddr_un *)0)->sun_path - 1;
+	if (n == 0 || n > n_max)
+		return err_set(e, ERR_USAGE, "'%s': a socket's path has 1 to %zu bytes", text, n_max);
+	a->kind = NET_UNIX;
+	memcpy(a->host, path, n + 1);
+	return 0;
+}
+
 int
 net_addr_parse(struct net_addr *a, const char *text, int default_port,
 	struct err *e)
 {
 	*a = (struct net_addr){ .kind = NET_TCP };
-	if (strncmp(text, "unix:", 5) == 0) {
-		a->kind = NET_UNIX;
-		const char *path = text + 5;
-		if (!*path || strlen(path) >= sizeof ((struct sockaddr_un *)0)->sun_path)
-			return err_set(e, ERR_USAGE, "'%s': a socket's path has 1 to %zu bytes",
-				text, sizeof ((struct sockaddr_un *)0)->sun_path - 1);
-		strcpy(a->host, path);
-		return 0;
-	}
+	if (strncmp(text, "unix:", 5) == 0)
+		return parse_unix(a, text, e);
 	const char *p = text, *scheme = strstr(text, "://");
-	if (scheme)
+	if (scheme) {
 		p = scheme + 3;
-	const char *end = *p == '[' ? strchr(p, ']') : strrchr(p, ':');
-	if (*p == '[') {
+		/* To take SSL:// for this would send secrets in the clear. */
+		if (scheme - text != 9 || strncasecmp(text, "PLAINTEXT", 9) != 0)
+			return err_set(e, ERR_USAGE, "'%s': of Kafka's protocols only PLAINTEXT:// is known",
+				text);
+	}
+	bool has_bracket = *p == '[';
+	const char *end = has_bracket ? strchr(p, ']') : strrchr(p, ':'), *rest;
+	if (has_bracket) {
 		p++;
 		if (!end)
 			return err_set(e, ERR_USAGE, "'%s': ']' is missing", text);
-	} else if (!end || memchr(p, ':', (size_t)(end - p))) {
-		end = p + strlen(p); /* no port, or a bare IPv6 address */
+		rest = end + 1;
+	} else {
+		if (!end || memchr(p, ':', (size_t)(end - p)))
+			end = p + strlen(p); /* no port, or a bare IPv6 address */
+		rest = end;
 	}
 	size_t n = (size_t)(end - p);
-	if (n >= sizeof a->host || (n == 0 && !scheme && *end != ':'))
+	bool may_be_empty = !has_bracket && (scheme || *rest);
+	if (n >= sizeof a->host || (n == 0 && !may_be_empty) || (*rest && *rest != ':'))
 		return err_set(e, ERR_USAGE, "'%s' is not an address; write host:port or unix:/path",
 			text);
+	int port = *rest ? read_port(rest + 1) : default_port;
+	if (port < 0 || port > 65535)
+		return err_set(e, ERR_USAGE, "'%s': the port must be a number from 0 to 65535", text);
 	memcpy(a->host, p, n);
 	if (n == 0)
 		strcpy(a->host, "0.0.0.0");
-	if (*end == ']')
-		end++;
-	long port = default_port;
-	if (*end == ':') {
-		char *rest;
-		port = strtol(end + 1, &rest, 10);
-		if (rest == end + 1 || *rest)
-			port = -1;
-	}
-	if (port < 0 || port > 65535)
-		return err_set(e, ERR_USAGE, "'%s': the port must be a number from 0 to 65535", text);
 	a->port = (uint16_t)port;
 	return 0;
 }
