@@ -226,10 +226,12 @@ answers(const struct sockaddr_un *un)
 		return -1;
 	struct err ignored;
 	int fd = new_socket(AF_UNIX, &ignored);
-	int r = connect(fd, (const struct sockaddr *)un, sizeof *un);
-	bool full = r < 0 && errno == EAGAIN;
+	/* Its backlog may be full, it may be of another type, it may not be for
+	 * us: whatever else the kernel says, somebody has it open. */
+	bool is_dead = connect(fd, (const struct sockaddr *)un, sizeof *un) < 0
+		&& (errno == ECONNREFUSED || errno == ENOENT);
 	close(fd);
-	return r == 0 || full;
+	return !is_dead;
 }
 
 static int
