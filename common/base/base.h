@@ -49,6 +49,14 @@ str_eq(struct str a, struct str b)
 	return a.n == b.n && (a.n <= 0 || memcmp(a.p, b.p, (size_t)a.n) == 0);
 }
 
+/* Null has no beginning, and an empty one is the beginning of all others. */
+static inline bool
+str_has_prefix(struct str s, struct str prefix)
+{
+	return s.n >= prefix.n && prefix.n >= 0
+		&& (prefix.n == 0 || memcmp(s.p, prefix.p, (size_t)prefix.n) == 0);
+}
+
 static inline int
 str_cmp(struct str a, struct str b)
 {

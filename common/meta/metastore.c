@@ -41,8 +41,7 @@ void
 metastore_tell(struct metastore *m, const struct metastore_entry *entry)
 {
 	for (struct metastore_watch *w = m->watches; w; w = w->next)
-		if (entry->key.n >= w->prefix.n
-			&& memcmp(entry->key.p, w->prefix.p, (size_t)w->prefix.n) == 0)
+		if (str_has_prefix(entry->key, w->prefix))
 			w->fn(w, entry);
 }
 

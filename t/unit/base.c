@@ -9,6 +9,7 @@
 
 void test_base__null_and_empty_strings_differ(void);
 void test_base__strings_are_ordered_by_bytes_then_length(void);
+void test_base__a_prefix_is_where_a_string_begins(void);
 void test_base__big_endian_words_go_both_ways(void);
 void test_err__a_message_says_why(void);
 void test_err__a_long_message_is_cut(void);
@@ -45,6 +46,21 @@ test_base__strings_are_ordered_by_bytes_then_length(void)
 			int r = str_cmp(v[i], v[j]);
 			check_int((r > 0) - (r < 0), (i > j) - (i < j));
 		}
+}
+
+void
+test_base__a_prefix_is_where_a_string_begins(void)
+{
+	struct str no_bytes = { NULL, 0 };
+	check(str_has_prefix(STR("abc"), STR("ab")));
+	check(str_has_prefix(STR("abc"), STR("abc")));
+	check(!str_has_prefix(STR("abc"), STR("abcd")));
+	check(!str_has_prefix(STR("abc"), STR("b")));
+	check(str_has_prefix(STR("abc"), no_bytes));
+	check(str_has_prefix(no_bytes, no_bytes));
+	check(!str_has_prefix(no_bytes, STR("a")));
+	check(!str_has_prefix(STR_NULL, no_bytes));
+	check(!str_has_prefix(STR("abc"), STR_NULL));
 }
 
 void
