@@ -40,6 +40,7 @@ struct local {
 	int64_t size;   /* of the file's good part */
 	int64_t live;   /* bytes that the entries would take in it */
 	bool is_failed;
+	bool is_telling;
 	struct buf frame;
 };
 
@@ -213,7 +214,7 @@ sorted(struct local *s, struct str prefix, size_t *n)
 	struct entry **v = mem_alloc((s->entries.n + 1) * sizeof *v);
 	*n = 0;
 	MAP_EACH(it, &s->entries)
-		if (it->key.n >= prefix.n && memcmp(it->key.p, prefix.p, (size_t)prefix.n) == 0)
+		if (str_has_prefix(it->key, prefix))
 			v[(*n)++] = it->value;
 	qsort(v, *n, sizeof *v, by_key);
 	return v;
@@ -308,6 +309,7 @@ static int
 local_txn(struct metastore *m, const struct metastore_op *op, int nop, struct err *e)
 {
 	struct local *s = CONTAINER_OF(m, struct local, base);
+	assert(!s->is_telling);
 	if (s->is_failed)
 		return err_set(e, ERR_SYS, "%s: a sync failed before; restart the broker", FILE_NAME);
 	for (int i = 0; i < nop; i++) {
@@ -325,11 +327,17 @@ local_txn(struct metastore *m, const struct metastore_op *op, int nop, struct er
 	if (write_frame(s, e) < 0)
 		return -1;
 	m->revision++;
+	/* From the frame: what op has may be an entry's, which goes here. */
+	const uint8_t *p = s->frame.p + FRAME_HEADER + FRAME_MIN, *end = s->frame.p + s->frame.n;
+	s->is_telling = true;
 	for (int i = 0; i < nop; i++) {
-		apply(s, op[i].key, op[i].value, m->revision);
-		struct metastore_entry x = { op[i].key, op[i].value, m->revision };
+		struct metastore_entry x = { .revision = m->revision };
+		bool is_whole = take_bytes(&p, end, &x.key) && take_bytes(&p, end, &x.value);
+		assert(is_whole);
+		apply(s, x.key, x.value, m->revision);
 		metastore_tell(m, &x);
 	}
+	s->is_telling = false;
 	return 0;
 }
 

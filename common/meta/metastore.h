@@ -10,7 +10,8 @@
  * directory, serves one broker; a cluster's store takes its place.
  *
  * Threads: one thread at a time calls; it may block on the disk or network.
- * Watchers are called on that thread, within metastore_txn.
+ * Watchers are called on that thread, within metastore_txn; they start no
+ * transaction themselves.
  *
  * Uses: base, sys, record (CRC).
  */
