@@ -29,7 +29,8 @@ void map_release(struct map *m);                           /* not the values */
 
 /* Walk in no order; neither put nor remove meanwhile. */
 #define MAP_EACH(e, m) \
-	for (struct map_entry *e = (m)->v; e < (m)->v + (m)->cap; e++) \
+	for (struct map_entry *e = (m)->v, *e##_end = (m)->cap ? e + (m)->cap : e; \
+	     e != e##_end; e++) \
 		if (e->value)
 
 #endif

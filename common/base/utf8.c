@@ -25,8 +25,8 @@ char_size(const uint8_t *p, const uint8_t *end)
 bool
 utf8_is_valid(struct str s)
 {
-	if (s.n < 0)
-		return false;
+	if (s.n <= 0)
+		return s.n == 0;
 	const uint8_t *p = s.p, *end = s.p + s.n;
 	while (p < end) {
 		uint64_t eight;
