@@ -58,7 +58,8 @@ struct broker {
 	pthread_mutex_t advertised_lock;
 	struct advertised *advertised; /* under its lock; entries stay */
 	/* Shared by all threads: */
-	atomic_llong nconn, input_size; /* connections; bytes of receive buffers */
+	/* Connections; bytes of receive buffers and of large answers. */
+	atomic_llong nconn, input_size;
 	atomic_bool is_dirty;           /* the checkpoints on disk are behind */
 };
 

@@ -155,7 +155,6 @@ reactor_release(struct reactor *r)
 		buf_release(&r->input[i]);
 	for (int i = 0; i < r->nlistener; i++)
 		fs_close(r->listener[i].io.fd);
-	mem_free(r->scratch);
 	syncer_free(r->syncer);
 	loop_release(&r->loop);
 }
@@ -194,6 +193,9 @@ reactor_request_free(struct reactor *r, struct request *rq)
 	assert(list_is_empty(&rq->link));
 	for (int32_t i = rq->at_slice; rq->slice && i < (int32_t)rq->gaps.n; i++)
 		partlog_slice_put(&rq->slice[i]);
+	if (rq->counted)
+		atomic_fetch_sub_explicit(&r->broker->input_size, (int64_t)rq->counted,
+			memory_order_relaxed);
 	arena_reset(&rq->arena);
 	forget_large(&rq->out);
 	forget_large(&rq->frame);

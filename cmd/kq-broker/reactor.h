@@ -24,7 +24,6 @@ struct listener {
 enum {
 	LISTENERS_MAX = 16,
 	INPUT_POOL_MAX = 4,
-	SCRATCH_SIZE = 256 * 1024,
 };
 
 struct reactor {
@@ -41,7 +40,6 @@ struct reactor {
 	int nfree_request;
 	struct buf input[INPUT_POOL_MAX]; /* receive buffers not in use */
 	int ninput;
-	uint8_t *scratch;         /* SCRATCH_SIZE bytes, for sending file data */
 	bool is_stopping;
 	struct loop_task stop_task;
 	struct loop_timer stop_timer;

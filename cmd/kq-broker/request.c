@@ -7,6 +7,30 @@
 
 #include "text/say.h"
 
+enum { LARGE_ANSWER = 4096 }; /* smaller ones are not worth the counting */
+
+/* An answer may lie here for as long as its reader likes. */
+static void
+account_answer(struct request *rq)
+{
+	struct broker *b = rq->broker;
+	if (!rq->slice)
+		arena_reset(&rq->arena);
+	if (rq->out.n <= LARGE_ANSWER)
+		return;
+	int64_t n = (int64_t)rq->out.n;
+	if (atomic_fetch_add_explicit(&b->input_size, n, memory_order_relaxed) + n
+		<= b->input_size_max) {
+		rq->counted = rq->out.n;
+		return;
+	}
+	atomic_fetch_sub_explicit(&b->input_size, n, memory_order_relaxed);
+	log_line(LOG_WARN, "%s: closed: queued.max.request.bytes is used up by answers "
+		"that nobody reads (%lld)", rq->conn->peer, (long long)n);
+	buf_release(&rq->out);
+	rq->must_close = true;
+}
+
 /* On the reactor: the answer is ready. */
 static void
 finish(struct request *rq)
@@ -19,6 +43,7 @@ finish(struct request *rq)
 		reactor_request_free(rq->reactor, rq);
 		return;
 	}
+	account_answer(rq);
 	c->out_size += rq->out.n;
 	if (!c->is_handling)
 		conn_flush(c);

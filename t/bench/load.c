@@ -191,9 +191,10 @@ static int
 drain(char **v)
 {
 	int fd = dial(v[0]);
-	uint8_t *p = mem_alloc(CHUNK);
+	uint8_t *p = mem_alloc(FETCH_BYTES);
 	int64_t total = 0, start = clock_mono_ns();
-	for (ssize_t n; (n = recv(fd, p, CHUNK, 0)) > 0;)
+	/* As the fetching end reads: an answer at a time. */
+	for (ssize_t n; (n = recv(fd, p, FETCH_BYTES, MSG_WAITALL)) > 0;)
 		total += n;
 	printf("%lld %.6f\n", (long long)total, since_s(start));
 	return 0;
