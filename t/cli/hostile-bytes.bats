@@ -60,6 +60,14 @@ peak_below() {
 	grep -q 'closed: queued.max.request.bytes is used up' "$broker_log"
 }
 
+@test "large answers that nobody reads are bounded by it, too" {
+	stop_broker
+	restart_broker -o queued.max.request.bytes=50000000
+	py hostile.py unread
+	peak_below 300
+	grep -q 'closed: queued.max.request.bytes is used up by answers that nobody reads' "$broker_log"
+}
+
 @test "array counts of 2^31-1" {
 	py hostile.py counts
 	peak_below 50

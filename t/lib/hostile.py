@@ -135,6 +135,25 @@ def hoard():
     check_sane()
 
 
+def unread():
+    """Small requests with large answers that nobody reads."""
+    with Conn() as c:
+        assert create_topic(c, "t") == 0
+    n, conns = 4000, []
+    for _ in range(60):
+        c = Conn(rcvbuf=4096)
+        c.send(32, 1, array([i8(2) + string("t") + i32(-1)] * n) + i8(0))
+        conns.append(c)
+    for c in conns:  # the beginning of an answer, or the end
+        select.select([c.s], [], [], PATIENCE)
+    check_sane()
+    for c in conns:
+        c.close()
+    check_sane()
+    with Conn() as c:
+        assert len(c.call(32, 1, array([i8(2) + string("t") + i32(-1)] * n) + i8(0)).b) > 1000000
+
+
 def counts():
     """Arrays that claim more than there is."""
     for n in INT_MAX, 1000000, -2, -2**31:
