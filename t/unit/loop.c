@@ -6,11 +6,13 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 void test_loop__timers_fire_in_order_and_not_early(void);
 void test_loop__a_timer_moves_and_goes(void);
 void test_loop__a_timer_for_now_does_not_starve_descriptors(void);
+void test_loop__sleeps_while_nothing_is_due(void);
 void test_loop__tasks_of_many_threads_run_once_each(void);
 void test_loop__a_task_of_another_thread_wakes_a_sleeper(void);
 void test_loop__local_tasks_run_in_order_and_do_not_starve_descriptors(void);
@@ -159,6 +161,22 @@ test_loop__a_timer_for_now_does_not_starve_descriptors(void)
 	loop_watch(&loop, &io, EPOLLIN);
 	loop_run(&loop);
 	check(greedy > 0 && greedy < 10);
+	loop_release(&loop);
+}
+
+void
+test_loop__sleeps_while_nothing_is_due(void)
+{
+	begin();
+	struct loop_timer end = { .fn = stop_timer };
+	struct timespec before, after;
+	loop_timer_set(&loop, &end, clock_mono_ms() + 200);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+	loop_run(&loop);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+	int64_t spent_us = (after.tv_sec - before.tv_sec) * 1000000
+		+ (after.tv_nsec - before.tv_nsec) / 1000;
+	check(spent_us < 20000);
 	loop_release(&loop);
 }
 
