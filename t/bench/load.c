@@ -165,23 +165,40 @@ blast(char **v)
 	return 0;
 }
 
+/* Wait until the socket takes more: a sender that is woken for every buffer
+ * freed would be slower than it has to be. */
+static void
+wait_writable(int fd)
+{
+	struct pollfd p = { fd, POLLOUT, 0 };
+	if (errno != EAGAIN || poll(&p, 1, -1) < 0)
+		die("send");
+}
+
 static int
 source(char **v)
 {
 	struct err e;
 	int fd = answer(v[0]), file = fs_open(AT_FDCWD, v[1], O_RDONLY, 0, &e);
 	must(file, &e);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	int64_t size = fs_size(file, &e);
 	uint8_t *p = mem_alloc(CHUNK);
 	for (off_t at = 0; at < size;) {
 		if (strcmp(v[2], "sendfile") == 0) {
 			if (sendfile(fd, file, &at, (size_t)MIN(size - at, CHUNK)) < 0)
-				die("sendfile");
+				wait_writable(fd);
 			continue;
 		}
-		int64_t n = fs_read_at(file, p, CHUNK / 4, at, &e);
+		int64_t n = fs_read_at(file, p, CHUNK / 4, at, &e), done = 0;
 		must((int)n, &e);
-		send_all(fd, p, (size_t)n);
+		while (done < n) {
+			ssize_t k = send(fd, p + done, (size_t)(n - done), MSG_NOSIGNAL);
+			if (k < 0)
+				wait_writable(fd);
+			else
+				done += k;
+		}
 		at += n;
 	}
 	return 0;
