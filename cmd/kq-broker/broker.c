@@ -137,6 +137,9 @@ load(struct broker *b, struct err *e)
 				(long long)b->topics.npartition);
 			broker_each_partition(b, recover_one, &recovery);
 		}
+		/* Without the topics whose deletion the crash followed. */
+		if (r == 0)
+			r = datadir_checkpoint(b, e);
 	}
 	datadir_state_release(&state);
 	return r < 0 ? -1 : datadir_begin(b, e);

@@ -52,6 +52,7 @@ struct broker {
 	bool is_control_started;
 	struct loop_timer checkpoint_timer; /* the control thread's */
 	struct loop_task checkpoint_task;
+	bool is_checkpoint_stale; /* it names deleted topics; the control thread's */
 	int64_t next_producer_id, producer_id_end; /* the control thread's */
 	struct net_addr listen[LISTENERS_MAX]; /* with their real ports */
 	int nlisten;

@@ -252,6 +252,17 @@ check_room(struct broker *b, int64_t more, struct catalog_error *e)
 	return 0;
 }
 
+/* Nothing on disk may still speak of an older topic of a name that comes. */
+static int
+freshen_checkpoint(struct broker *b, struct catalog_error *e)
+{
+	struct err why;
+	if (!b->is_checkpoint_stale || datadir_checkpoint(b, &why) == 0)
+		return 0;
+	log_line(LOG_ERROR, "cannot write the checkpoints: %s", why.msg);
+	return catalog_fail(e, KERR_KAFKA_STORAGE_ERROR, "%s", why.msg);
+}
+
 int
 catalog_create(struct broker *b, struct str name, int32_t npartition,
 	const struct config_set *overrides, bool validate_only, struct catalog_error *e)
@@ -274,6 +285,8 @@ catalog_create(struct broker *b, struct str name, int32_t npartition,
 		return -1;
 	if (validate_only)
 		return 0;
+	if (freshen_checkpoint(b, e) < 0)
+		return -1;
 	struct uuid id;
 	do
 		rand_bytes(id.b, sizeof id.b);
@@ -305,6 +318,7 @@ catalog_delete(struct broker *b, struct str name, struct catalog_error *e)
 	map_remove(&b->topics.by_id, (struct str){ t->id.b, sizeof t->id.b });
 	b->topics.npartition -= t->npartition;
 	pthread_rwlock_unlock(&b->topics.lock);
+	b->is_checkpoint_stale = b->data_fd >= 0;
 	for (int32_t i = 0; i < t->npartition; i++) {
 		struct partition *p = t->partition[i];
 		struct err why;

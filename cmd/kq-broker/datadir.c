@@ -180,6 +180,8 @@ datadir_checkpoint(struct broker *b, struct err *e)
 	checkpoint_release(&recovery);
 	checkpoint_release(&hw);
 	checkpoint_release(&start);
+	if (r == 0)
+		b->is_checkpoint_stale = false;
 	return r;
 }
 

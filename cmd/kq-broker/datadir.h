@@ -38,7 +38,11 @@ const struct offsets_entry *datadir_offsets(const struct datadir_state *s,
 /* From now on a crash is a crash: take the mark off, note the boot. */
 int datadir_begin(struct broker *b, struct err *e);
 
-/* Write what is known now; and, when all is synced, the clean mark. */
+/* Write what is known now, of the topics there are now; and, when all is
+ * synced, the clean mark.  The files know topics by name alone: before a name
+ * is used again they must have been written without it (see
+ * is_checkpoint_stale), or a crash would hold the old topic's offsets against
+ * the new one's log. */
 int datadir_checkpoint(struct broker *b, struct err *e);
 int datadir_mark_clean(struct broker *b, struct err *e);
 

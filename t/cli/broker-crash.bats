@@ -237,3 +237,38 @@ log_of() {
 	[ "$(rules put t 0 1)" = '0 10' ]
 	stop_broker
 }
+
+@test "a topic made anew owes nothing to the one of its name that was deleted" {
+	start_broker
+	kq-topic create again
+	seq 1000 | kq-produce again
+	kq-topic trim again --before 500
+	stop_broker # the checkpoints know of 1000 records now, and of the trim
+	restart_broker
+	kq-topic delete --yes again
+	kq-topic create again
+	seq 5 | kq-produce again
+	kill_broker
+	restart_broker
+	run -0 timeout 20 kq-consume -o beginning -e again
+	[ "$output" = "$(seq 5)" ]
+	stop_broker
+}
+
+@test "nor does it when the broker dies right after the deletion" {
+	start_broker
+	kq-topic create again
+	seq 1000 | kq-produce again
+	stop_broker
+	restart_broker
+	kq-topic delete --yes again
+	kill_broker
+	restart_broker
+	kq-topic create again
+	seq 5 | kq-produce again
+	kill_broker
+	restart_broker
+	run -0 timeout 20 kq-consume -o beginning -e again
+	[ "$output" = "$(seq 5)" ]
+	stop_broker
+}
