@@ -131,7 +131,7 @@ load(struct broker *b, struct err *e)
 		r = catalog_load(b, &state, e);
 	if (r == 0 && !state.is_clean && b->data_fd >= 0) {
 		struct recovery recovery = { .same_boot = state.same_boot };
-		r = partlog_remove_leftovers(b->data_fd, e);
+		r = partlog_remove_leftovers(b->data_fd, e) < 0 ? -1 : datadir_set_strays_aside(b, e);
 		if (b->topics.npartition) {
 			log_line(LOG_INFO, "the last stop was not clean: checking %lld partitions",
 				(long long)b->topics.npartition);

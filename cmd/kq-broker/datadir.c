@@ -1,11 +1,15 @@
 #include "datadir.h"
 
 #include "log/checkpoint.h"
+#include "sys/clock.h"
 #include "sys/fs.h"
+#include "text/say.h"
 
 #include <stdio.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define RECOVERY "recovery-point-offset-checkpoint"
@@ -111,6 +115,49 @@ datadir_offsets(const struct datadir_state *s, const char *topic, int32_t index)
 	char name[300];
 	snprintf(name, sizeof name, "%s-%d", topic, index);
 	return map_get(&s->offsets.entries, str_of(name));
+}
+
+/* --- strays --- */
+
+struct strays {
+	struct broker *broker;
+	struct err *e;
+};
+
+/* Is it "TOPIC-N" with a topic or a partition that isn't there? */
+static bool
+is_stray(struct broker *b, const char *name)
+{
+	const char *dash = strrchr(name, '-');
+	char *end;
+	if (!dash || dash == name || dash[1] < '0' || dash[1] > '9')
+		return false;
+	long index = strtol(dash + 1, &end, 10);
+	struct topic *t = topics_find(&b->topics,
+		(struct str){ (const uint8_t *)name, (int32_t)(dash - name) });
+	return !*end && (!t || index >= t->npartition);
+}
+
+static int
+set_stray_aside(void *ctx, const char *name)
+{
+	struct strays *s = ctx;
+	struct stat st;
+	char aside[400];
+	if (!is_stray(s->broker, name)
+		|| fstatat(s->broker->data_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0
+		|| !S_ISDIR(st.st_mode))
+		return 0;
+	snprintf(aside, sizeof aside, "%s.%lld-stray", name, (long long)clock_ms());
+	log_line(LOG_WARN, "%s belongs to no topic: set aside as %s", name, aside);
+	return fs_rename(s->broker->data_fd, name, aside, s->e);
+}
+
+int
+datadir_set_strays_aside(struct broker *b, struct err *e)
+{
+	struct strays s = { b, e };
+	return fs_list(b->data_fd, set_stray_aside, &s, e);
 }
 
 /* --- writing --- */

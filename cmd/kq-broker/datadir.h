@@ -35,6 +35,11 @@ void datadir_state_release(struct datadir_state *s);
 const struct offsets_entry *datadir_offsets(const struct datadir_state *s,
 	const char *topic, int32_t index); /* or NULL */
 
+/* After a crash: rename the directories of partitions that no topic has, which
+ * a deletion cut short leaves behind, to NAME.MS-stray, and say so.  They are
+ * never removed: it may be the metastore that is wrong. */
+int datadir_set_strays_aside(struct broker *b, struct err *e);
+
 /* From now on a crash is a crash: take the mark off, note the boot. */
 int datadir_begin(struct broker *b, struct err *e);
 

@@ -272,3 +272,25 @@ log_of() {
 	[ "$output" = "$(seq 5)" ]
 	stop_broker
 }
+
+@test "what a deletion cut short leaves behind is set aside, not taken for the new topic's" {
+	start_broker -d "$PWD/data"
+	kq-topic create again
+	seq 1000 | kq-produce again
+	kq-topic create other
+	seq 3 | kq-produce other
+	cp -a data/again-0 copy
+	kq-topic delete --yes again
+	kill_broker
+	cp -a copy data/again-0
+	restart_broker -d "$PWD/data"
+	grep -q 'again-0 belongs to no topic' "$broker_log"
+	cmp copy/*.log data/again-0.*-stray/*.log
+	kq-topic create again
+	seq 5 | kq-produce again
+	run -0 timeout 20 kq-consume -o beginning -e again
+	[ "$output" = "$(seq 5)" ]
+	run -0 timeout 20 kq-consume -o beginning -e other
+	[ "$output" = "$(seq 3)" ]
+	stop_broker
+}
