@@ -89,6 +89,7 @@ report() {
 }
 
 @test "slow input goes out after the linger, not at the end" {
+	kq-topic create t
 	mkfifo pipe
 	kq-produce --linger 10ms t <pipe &
 	exec 7>pipe
