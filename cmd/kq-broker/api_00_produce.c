@@ -104,7 +104,8 @@ produce_one(struct request *rq, struct str topic,
 	}
 	struct append_result result;
 	/* The bytes are ours to change: they lie in the receive buffer. */
-	partition_append(p, rq->reactor, (uint8_t *)(uintptr_t)data->records.p,
+	struct append_from from = { rq->reactor->syncer, rq->reactor->loop.wall_ms, false, 0 };
+	partition_append(p, &from, (uint8_t *)(uintptr_t)data->records.p,
 		data->records.n, w ? &w->ack : NULL, &result);
 	set_error(answer, result.error);
 	if (result.error) {

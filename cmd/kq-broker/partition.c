@@ -1,7 +1,6 @@
 #include "partition.h"
 
 #include "broker.h"
-#include "reactor.h"
 
 #include "text/say.h"
 #include "wire/kerr.h"
@@ -148,12 +147,12 @@ struct partition_sync {
 	struct sync_job job;
 	struct partlog_sync range;
 	struct partition *partition;
-	struct reactor *reactor;
+	struct syncer *syncer;
 };
 
 _Static_assert((int)PARTLOG_SYNC_FD_MAX <= (int)SYNC_JOB_FILES_MAX, "a range fits in a job");
 
-static void begin_sync(struct partition *p, struct reactor *r);
+static void begin_sync(struct partition *p, struct syncer *y);
 
 static void
 sync_is_done(struct sync_job *job)
@@ -169,7 +168,7 @@ sync_is_done(struct sync_job *job)
 	} else {
 		release_acks(p);
 		if (!list_is_empty(&p->acks))
-			begin_sync(p, s->reactor);
+			begin_sync(p, s->syncer);
 	}
 	bool is_failed = p->log.is_failed;
 	pthread_mutex_unlock(&p->lock);
@@ -180,7 +179,7 @@ sync_is_done(struct sync_job *job)
 }
 
 static void
-begin_sync(struct partition *p, struct reactor *r)
+begin_sync(struct partition *p, struct syncer *y)
 {
 	if (p->is_syncing)
 		return;
@@ -193,10 +192,10 @@ begin_sync(struct partition *p, struct reactor *r)
 	p->is_syncing = true;
 	p->kicked_size = p->log.size;
 	s->partition = partition_get(p);
-	s->reactor = r;
+	s->syncer = y;
 	s->job.done = sync_is_done;
 	s->job.nfd = partlog_sync_fds(&s->range, s->job.fd);
-	syncer_submit(r->syncer, &s->job);
+	syncer_submit(y, &s->job);
 }
 
 /* --- appending --- */
@@ -269,7 +268,7 @@ check_rules(const struct topic_config *c, const struct batch *b, int64_t now_ms,
 
 /* Under the lock, after a good append. */
 static void
-after_append(struct partition *p, struct reactor *r, struct ack_wait *ack,
+after_append(struct partition *p, struct syncer *y, struct ack_wait *ack,
 	struct append_result *result)
 {
 	/* The only in-sync replica is this one. */
@@ -281,22 +280,22 @@ after_append(struct partition *p, struct reactor *r, struct ack_wait *ack,
 			list_init(&ack->link);
 			list_append(&p->acks, &ack->link);
 			result->must_wait = true;
-			begin_sync(p, r);
+			begin_sync(p, y);
 		}
 	} else if (p->log.size - p->kicked_size > KICK_BYTES && p->log.root_fd >= 0) {
-		begin_sync(p, r);
+		begin_sync(p, y);
 	}
 }
 
 void
-partition_append(struct partition *p, struct reactor *r, uint8_t *b, int32_t n,
-	struct ack_wait *ack, struct append_result *result)
+partition_append(struct partition *p, const struct append_from *from, uint8_t *b,
+	int32_t n, struct ack_wait *ack, struct append_result *result)
 {
 	*result = (struct append_result){ .base_offset = -1, .log_append_ms = -1,
 		.log_start_offset = -1 };
 	struct batch batch;
 	struct err e;
-	int64_t now_ms = r->loop.wall_ms;
+	int64_t now_ms = from->wall_ms;
 	if (check_bytes(b, n, &batch, result) != KERR_NONE)
 		return;
 	pthread_mutex_lock(&p->lock);
@@ -320,7 +319,7 @@ partition_append(struct partition *p, struct reactor *r, uint8_t *b, int32_t n,
 		} else {
 			result->base_offset = p->log.next_offset - batch.count;
 			result->log_start_offset = p->log.log_start_offset;
-			after_append(p, r, ack, result);
+			after_append(p, from->syncer, ack, result);
 		}
 	}
 	pthread_mutex_unlock(&p->lock);

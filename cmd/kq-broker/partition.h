@@ -24,6 +24,7 @@
 
 struct reactor;
 struct broker;
+struct syncer;
 
 enum { REPLICAS = 1 }; /* this broker's alone, until there is a cluster */
 
@@ -95,13 +96,36 @@ struct append_result {
 	int64_t base_offset, log_start_offset;
 	int64_t log_append_ms; /* -1: CreateTime */
 	bool must_wait;        /* the ack was queued */
+	int64_t guard;         /* not 0: nothing was appended; see below */
+};
+
+/* Who appends, and on which thread. */
+struct append_from {
+	struct syncer *syncer;  /* of this thread; drives the sync */
+	int64_t wall_ms;
+	bool is_coordinator;    /* its own topic's records: no client's rules */
+	int64_t guard;          /* 0: not verified */
 };
 
 /* Check the batch at b (its n bytes are the request's for this partition),
  * append it, wake the fetchers.  With ack given and the records not yet
- * committed, queues it and says so.  Reactor r drives the sync. */
-void partition_append(struct partition *p, struct reactor *r, uint8_t *b,
+ * committed, queues it and says so.
+ *
+ * A sequence number that was seen before (KIP-98) is answered as the first
+ * time, and waits as that does.  The first batch of a transaction in this
+ * partition is not appended: result->guard is set (with no error), the caller
+ * asks the transaction coordinator (KIP-890) and appends once more with that
+ * guard.  It is refused with INVALID_TXN_STATE when the transaction ended
+ * meanwhile. */
+void partition_append(struct partition *p, const struct append_from *from, uint8_t *b,
 	int32_t n, struct ack_wait *ack, struct append_result *result);
+
+/* Append the control batch that ends the producer's transaction here (also
+ * when none is open).  TRANSACTION_COORDINATOR_FENCED when the coordinator epoch is
+ * behind, INVALID_PRODUCER_EPOCH when the producer's is. */
+void partition_append_marker(struct partition *p, const struct append_from *from,
+	int64_t producer_id, int16_t producer_epoch, int32_t coordinator_epoch,
+	bool is_commit, struct ack_wait *ack, struct append_result *result);
 
 /* Take a wait out of its queue; false when it was not in there (any more). */
 bool partition_cancel_ack(struct ack_wait *w);

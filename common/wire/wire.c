@@ -514,3 +514,26 @@ wire_gaps_release(struct wire_gaps *g)
 	mem_free(g->v);
 	*g = (struct wire_gaps)WIRE_GAPS_INIT;
 }
+
+int
+wire_data_decode(const struct wire_data *d, const void *p, size_t n,
+	struct arena *a, void *msg)
+{
+	if (n < 2)
+		return -1;
+	int16_t version = (int16_t)load_be16(p);
+	if (version < d->min || version > d->max)
+		return -1;
+	int64_t used = wire_decode(d->desc, version, version >= d->flex,
+		(const uint8_t *)p + 2, n - 2, a, msg);
+	return used == (int64_t)n - 2 ? version : -1;
+}
+
+void
+wire_data_encode(const struct wire_data *d, int16_t version, const void *msg,
+	struct buf *b)
+{
+	assert(version >= d->min && version <= d->max);
+	store_be16(buf_grow(b, 2), (uint16_t)version);
+	wire_encode(d->desc, version, version >= d->flex, msg, b);
+}

@@ -51,6 +51,13 @@ struct wire_api {
 	const struct wire_struct *request, *response;
 };
 
+/* What stands in records: a version (i16), then the message. */
+struct wire_data {
+	int16_t min, max;
+	int16_t flex;
+	const struct wire_struct *desc;
+};
+
 struct wire_vec { /* the shape of every generated array member */
 	void *v;
 	int32_t n;
@@ -103,6 +110,15 @@ void wire_gaps_release(struct wire_gaps *g);
  * is written, and a gap is noted: the caller sends those n bytes itself. */
 void wire_encode_gaps(const struct wire_struct *d, int16_t version, bool flex,
 	const void *msg, struct buf *b, struct wire_gaps *gaps);
+
+/* Decode a version and a message of that version, which take all n bytes.
+ * Returns the version, or -1 when they don't, or we don't know the version. */
+int wire_data_decode(const struct wire_data *d, const void *p, size_t n,
+	struct arena *a, void *msg);
+
+/* Append version (one of the table's) and message. */
+void wire_data_encode(const struct wire_data *d, int16_t version, const void *msg,
+	struct buf *b);
 
 /* Append the message as one line of JSON, by the tables; bytes fields as
  * their length.  For traces and tests. */
