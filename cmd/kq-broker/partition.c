@@ -327,6 +327,24 @@ partition_append(struct partition *p, const struct append_from *from, uint8_t *b
 		broker_note_append(p->broker);
 }
 
+bool
+partition_wait_committed(struct partition *p, struct syncer *y, struct ack_wait *w)
+{
+	bool must_wait = false;
+	list_init(&w->link);
+	pthread_mutex_lock(&p->lock);
+	w->end_offset = p->log.next_offset;
+	w->error = p->is_deleted ? KERR_UNKNOWN_TOPIC_OR_PARTITION
+		: p->log.is_failed ? KERR_KAFKA_STORAGE_ERROR : KERR_NONE;
+	if (!w->error && committed_offset(p) < w->end_offset) {
+		must_wait = true;
+		list_append(&p->acks, &w->link);
+		begin_sync(p, y);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return must_wait;
+}
+
 void
 partition_mark_deleted(struct partition *p)
 {

@@ -127,6 +127,10 @@ void partition_append_marker(struct partition *p, const struct append_from *from
 	int64_t producer_id, int16_t producer_epoch, int32_t coordinator_epoch,
 	bool is_commit, struct ack_wait *ack, struct append_result *result);
 
+/* Wait for all that was appended so far to be committed.  False: it is already,
+ * or never will be (w->error then); nothing is posted. */
+bool partition_wait_committed(struct partition *p, struct syncer *y, struct ack_wait *w);
+
 /* Take a wait out of its queue; false when it was not in there (any more). */
 bool partition_cancel_ack(struct ack_wait *w);
 void partition_cancel_fetch(struct fetch_wait *w);
