@@ -29,6 +29,8 @@ struct coord_now {
 	int64_t mono_ms, wall_ms;
 };
 
+enum { COORD_ALL_PARTITIONS = -2 };
+
 /* A request, as a coordinator sees it.  It lives in what the driver keeps of
  * the request, until it was responded to, which happens exactly once: within
  * the handler, or later.  body and what it points to are gone when the
@@ -38,8 +40,9 @@ struct coord_call {
 	const void *body;          /* the decoded request struct of the API */
 	struct str client_id, client_host; /* never null; host as "/1.2.3.4" */
 	int32_t partition;         /* of the coordinator's topic that the answer
-	                              has to wait for; -1: none.  Set by the
-	                              handler before it responds */
+	                              has to wait for; -1: none;
+	                              COORD_ALL_PARTITIONS: everything appended.
+	                              Set by the handler before it responds */
 	struct arena *arena;       /* for the response's arrays; no cap */
 	void *state;               /* the coordinator's, while the call waits */
 };

@@ -35,14 +35,24 @@
 enum {
 	GROUP_RETRY_MS = 500,       /* a refused append of a timer */
 	GROUP_PROTOCOL_MAX = 64,    /* protocols a classic member may offer */
-	GROUP_TOPIC_MAX = 100000,   /* topics a group may have offsets of */
+	GROUP_PENDING_MAX = 4096,   /* member ids given out that nobody joined with yet */
 	GROUP_NAME_SHOWN = 200,     /* bytes of a client id that a member id shows */
+	GROUP_NEW_MEMBER_MS = 300000, /* the longest first join of a member */
+	GROUP_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11,
+	                            /* read, delete, describe, describe and alter configs */
 };
 
 /* ---- the world of groups ---- */
 
 struct group;
 struct consumer; /* consumer.h's */
+
+/* Something to do at a time.  Embed it; fire gets it back when due, already
+ * unset, and finds its owner with CONTAINER_OF. */
+struct timer {
+	struct heap_node node;
+	void (*fire)(struct groups *g, struct timer *t, struct coord_now now);
+};
 
 struct groups {
 	struct groups_config config;
@@ -51,17 +61,10 @@ struct groups {
 	struct map topic_names;/* struct topic_name */
 	struct map producers;  /* struct producer_offsets; by its key */
 	struct heap timers;    /* struct timer */
-	struct timer *expiry;  /* of offsets */
+	struct timer expiry;   /* of offsets */
 	struct arena scratch;  /* of the running handler, replay or timer */
+	uint64_t nwrite;       /* offsets written or replayed: which came later */
 	bool is_stopped;
-	bool is_loading;       /* replaying: apply, never write */
-};
-
-/* Something to do at a time.  Embed it; fire gets it back when due, already
- * unset, and finds its owner with CONTAINER_OF. */
-struct timer {
-	struct heap_node node;
-	void (*fire)(struct groups *g, struct timer *t, struct coord_now now);
 };
 
 /* Set, or set anew. */
@@ -108,9 +111,9 @@ struct member {
 	int32_t nprotocol;
 	struct str assignment;          /* owned; empty, never null */
 	struct coord_call *join, *sync; /* parked; NULL: none */
-	struct timer session;           /* not set while a call is parked */
-	bool is_new;                    /* joined the first time and waits: the
-	                                   session timer runs beside the parked call */
+	struct timer session;           /* counts only while no call is parked... */
+	bool is_new;                    /* ...or the first join still is */
+	bool awaits_sync;               /* joined this generation, did not sync yet */
 };
 
 /* A member id that was given out and waits for its join (KIP-394). */
@@ -127,7 +130,8 @@ struct classic {
 	bool new_member_added;          /* since the initial rebalance's timer was set */
 	int32_t generation;
 	int32_t initial_left_ms;        /* how much longer the initial rebalance may wait */
-	int32_t njoining, nsynced;      /* members with a parked join; that synced */
+	int32_t njoining;               /* members with a parked join */
+	int32_t nawaits_sync;
 	int64_t state_since_wall_ms;    /* what the records call current state */
 	struct str protocol_type;       /* owned; null: none yet */
 	struct str protocol;            /* owned; null: none chosen */
@@ -147,6 +151,7 @@ struct committed {
 	int64_t offset;
 	int64_t commit_wall_ms;
 	int64_t expire_wall_ms;         /* -1: by retention */
+	uint64_t seq;                   /* groups.nwrite when written */
 	struct str metadata;            /* owned; empty, never null */
 	int32_t partition, leader_epoch;
 };
@@ -167,7 +172,7 @@ struct pending_offset {
 };
 
 struct producer_offsets {
-	struct { int64_t id; int32_t partition; int32_t zero; } key;
+	struct producer_key { int64_t id; int32_t partition, zero; } key;
 	struct list pending;
 };
 
@@ -225,18 +230,24 @@ struct records {
 void records_put(struct records *r, const struct wire_data *key, int16_t key_version,
 	const void *key_msg, const struct wire_data *value, int16_t value_version,
 	const void *value_msg);
-/* Append all (fine if none); 0, or the error to answer. */
+/* Append all (fine if none); 0, or the error to answer (group_append_error's). */
 int16_t records_append(struct records *r, int32_t partition,
 	const struct coord_producer *producer, int64_t wall_ms);
 
 void records_classic_group(struct records *r, const struct group *gr, int64_t wall_ms);
+/* As if fresh stood in old's place (NULL: nobody is replaced), and the members
+ * had these assignments (NULL: the ones they have). */
+void records_classic_changed(struct records *r, const struct group *gr,
+	const struct member *old, const struct member *fresh,
+	const struct sync_group_request *assignments, int64_t wall_ms);
 void records_classic_tombstone(struct records *r, struct str group_id);
 void records_offset(struct records *r, struct str group_id, struct str topic,
 	const struct committed *c);
 void records_offset_tombstone(struct records *r, struct str group_id, struct str topic,
 	int32_t partition);
-/* Tombstones of all offsets that the group has, committed and pending. */
-void records_offsets_tombstones(struct records *r, const struct group *gr);
+
+/* An append's refusal, as clients of groups know it. */
+int16_t group_append_error(int16_t error);
 
 /* ---- classic.c and its parts ---- */
 
@@ -253,16 +264,24 @@ struct member_spec {
 	int32_t nprotocol;
 };
 struct member *classic_add(struct groups *g, struct group *gr, const struct member_spec *s);
+/* Parked calls are answered UNKNOWN_MEMBER_ID; the rebalance is up to the
+ * caller. */
 void classic_remove(struct groups *g, struct group *gr, struct member *m);
 void classic_set_assignment(struct member *m, struct str assignment);
 struct member *classic_member(const struct group *gr, struct str id);
+/* May this member speak?  0, UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID. */
+int16_t classic_check_member(const struct group *gr, struct str id, struct str instance_id);
 struct member *classic_static_member(const struct group *gr, struct str instance_id);
 /* The metadata a member gave for the protocol; empty if none. */
 struct str classic_metadata(const struct member *m, struct str protocol);
 /* The session time-out starts again. */
 void classic_alive(struct groups *g, struct member *m, struct coord_now now);
-/* To PREPARING, and on to the next generation if all are there. */
+/* Somebody came, went or changed.  STABLE, COMPLETING, EMPTY: to PREPARING.
+ * PREPARING: on to the next generation if all are there (not during the
+ * initial rebalance: its timer decides). */
 void classic_rebalance(struct groups *g, struct group *gr, struct coord_now now);
+/* PREPARING ends: a new generation with those who are there. */
+void classic_complete(struct groups *g, struct group *gr, struct coord_now now);
 const char *classic_state_name(enum classic_state s);
 
 void classic_join(struct groups *g, struct coord_call *call, struct coord_now now);
@@ -279,6 +298,8 @@ void classic_answer_heartbeat(struct groups *g, struct coord_call *call, int16_t
 /* Replay of a group metadata record; value NULL: a tombstone. */
 void classic_replay(struct groups *g, struct str group_id,
 	const struct group_metadata_value *v);
+/* Somebody of the group is subscribed to the topic, or we can't tell. */
+bool classic_is_subscribed(const struct group *gr, struct str topic);
 /* Behind the replay of all: members get a session to come back. */
 void classic_loaded(struct groups *g, struct group *gr, struct coord_now now);
 
@@ -296,7 +317,16 @@ void offsets_set(struct groups *g, struct group *gr, struct str topic,
 void offsets_remove(struct groups *g, struct group *gr, struct str topic, int32_t partition);
 void offsets_set_pending(struct groups *g, struct group *gr, struct str topic,
 	const struct committed *c, const struct coord_producer *p);
+bool offsets_is_pending(const struct group *gr, struct str topic, int32_t partition);
 void offsets_release(struct groups *g, struct group *gr); /* all, pending ones too */
+/* Write tombstones for what pick says true to, committed or pending, and
+ * forget it; in portions, so that a failure may leave some.  0 or an error. */
+int16_t offsets_purge(struct groups *g, struct group *gr,
+	bool (*pick)(const void *ctx, const struct group *gr, struct str topic,
+		const struct committed *c),
+	const void *ctx, struct coord_now now);
+/* Group and offsets go, in the log too.  0 or an error. */
+int16_t group_delete(struct groups *g, struct group *gr, struct coord_now now);
 void offsets_start_expiry(struct groups *g, struct coord_now now);
 
 /* ---- group_admin.c ---- */
