@@ -28,6 +28,10 @@ void api_produce(struct request *rq);
 void api_fetch(struct request *rq);
 void api_list_offsets(struct request *rq);
 void api_metadata(struct request *rq);
+void api_groups(struct request *rq); /* many: see api_08_groups.c */
+void api_txns(struct request *rq);   /* many: see api_24_txns.c */
+void api_write_txn_markers(struct request *rq);
+void api_describe_producers(struct request *rq);
 void api_find_coordinator(struct request *rq);
 void api_api_versions(struct request *rq);
 void api_create_topics(struct request *rq);

@@ -1,10 +1,17 @@
 /*
  * Produce: append record batches.  With acks=all the answer waits until all
  * of the request's records are committed.
+ *
+ * The first batch of a transaction in a partition is put by until the
+ * transaction coordinator has agreed (KIP-890).  While a connection waits for
+ * that, what it sends next for a transaction goes the same way, so that its
+ * batches stay in order.
  */
 #include "api.h"
 
 #include "broker.h"
+#include "conn.h"
+#include "coordinator.h"
 #include "partition.h"
 #include "reactor.h"
 
@@ -12,125 +19,31 @@
 #include "text/say.h"
 #include "wire/kerr.h"
 
-struct produce_wait {
-	struct ack_wait ack;
+enum { CHECKS_MAX = 3 }; /* of one request */
+
+/* One partition's records, as long as something is awaited for them. */
+struct produce_part {
+	struct ack_wait ack; /* its partition is a reference of ours */
 	struct request *rq;
 	struct produce_response_partition_produce_response *answer;
+	bool is_queued;      /* the ack is */
+	bool is_put_by;      /* until the coordinator has agreed */
+	uint8_t *batch;      /* then: a copy, */
+	int32_t size;
+	int64_t guard;       /* and what to append it with */
 };
 
 struct produce_state {
 	struct produce_response response;
-	struct produce_wait *wait;
-	int nwait, nleft; /* in all; not over yet */
+	struct produce_part *part;
+	int npart, nleft;    /* in part; not over yet */
 	struct loop_timer timer;
 	struct request *rq;
+	int16_t acks;
+	struct txn_check check;
+	struct coord_partition *checked;
+	int ncheck;
 };
-
-static void
-finish(struct produce_state *s)
-{
-	struct request *rq = s->rq;
-	loop_timer_clear(&rq->reactor->loop, &s->timer);
-	for (int i = 0; i < s->nwait; i++)
-		partition_put(s->wait[i].ack.partition);
-	request_respond(rq, &s->response);
-}
-
-static void
-set_error(struct produce_response_partition_produce_response *a, int16_t error)
-{
-	a->error_code = error;
-	if (error) {
-		a->base_offset = -1;
-		a->log_append_time_ms = -1;
-		a->log_start_offset = -1;
-	}
-}
-
-/* On our reactor: one partition's records are committed, or failed. */
-static void
-on_ack(struct loop_task *t)
-{
-	struct produce_wait *w = CONTAINER_OF(t, struct produce_wait, ack.task);
-	struct produce_state *s = w->rq->state;
-	set_error(w->answer, w->ack.error);
-	if (--s->nleft == 0)
-		finish(s);
-}
-
-static void
-on_timeout(struct loop_timer *t)
-{
-	struct produce_state *s = CONTAINER_OF(t, struct produce_state, timer);
-	for (int i = 0; i < s->nwait; i++) {
-		/* One that is not queued any more is on its way to on_ack. */
-		if (!partition_cancel_ack(&s->wait[i].ack))
-			continue;
-		set_error(s->wait[i].answer, KERR_REQUEST_TIMED_OUT);
-		s->nleft--;
-	}
-	if (s->nleft == 0)
-		finish(s);
-}
-
-/* Append one partition's records and fill its answer. */
-static void
-produce_one(struct request *rq, struct str topic,
-	struct produce_request_partition_produce_data *data,
-	struct produce_response_partition_produce_response *answer)
-{
-	struct produce_request *q = rq->body;
-	struct produce_state *s = rq->state;
-	answer->index = data->index;
-	set_error(answer, KERR_INVALID_REQUIRED_ACKS);
-	if (q->acks < -1 || q->acks > 1)
-		return;
-	set_error(answer, KERR_INVALID_TOPIC_EXCEPTION);
-	if (topic_is_internal(topic))
-		return;
-	struct partition *p = topics_partition(&rq->broker->topics, topic, NULL,
-		data->index, NULL);
-	set_error(answer, KERR_UNKNOWN_TOPIC_OR_PARTITION);
-	if (!p)
-		return;
-	struct produce_wait *w = NULL;
-	if (q->acks == -1) {
-		w = &s->wait[s->nwait];
-		w->rq = rq;
-		w->answer = answer;
-		w->ack.partition = p;
-		w->ack.loop = &rq->reactor->loop;
-		w->ack.task.fn = on_ack;
-	}
-	struct append_result result;
-	/* The bytes are ours to change: they lie in the receive buffer. */
-	struct append_from from = { rq->reactor->syncer, rq->reactor->loop.wall_ms, false, 0 };
-	partition_append(p, &from, (uint8_t *)(uintptr_t)data->records.p,
-		data->records.n, w ? &w->ack : NULL, &result);
-	set_error(answer, result.error);
-	if (result.error) {
-		answer->error_message = str_of(result.message);
-	} else {
-		answer->base_offset = result.base_offset;
-		answer->log_append_time_ms = result.log_append_ms;
-		answer->log_start_offset = result.log_start_offset;
-	}
-	if (result.must_wait) {
-		s->nwait++;
-		s->nleft++;
-	} else {
-		partition_put(p);
-	}
-}
-
-static int
-count_partitions(const struct produce_request *q)
-{
-	int n = 0;
-	for (int32_t i = 0; i < q->topic_data.n; i++)
-		n += q->topic_data.v[i].partition_data.n;
-	return n;
-}
 
 /* With acks=0 nobody hears of an error: closing the connection tells. */
 static void
@@ -147,19 +60,267 @@ end_unacknowledged(struct request *rq, const struct produce_response *a)
 	request_drop(rq);
 }
 
-void
-api_produce(struct request *rq)
+static void
+finish(struct produce_state *s)
+{
+	struct request *rq = s->rq;
+	loop_timer_clear(&rq->reactor->loop, &s->timer);
+	for (int i = 0; i < s->npart; i++)
+		partition_put(s->part[i].ack.partition);
+	if (s->acks == 0)
+		end_unacknowledged(rq, &s->response);
+	else
+		request_respond(rq, &s->response);
+}
+
+static void
+set_error(struct produce_response_partition_produce_response *a, int16_t error)
+{
+	a->error_code = error;
+	if (error) {
+		a->base_offset = -1;
+		a->log_append_time_ms = -1;
+		a->log_start_offset = -1;
+	}
+}
+
+static void
+set_result(struct produce_response_partition_produce_response *a,
+	const struct append_result *result)
+{
+	set_error(a, result->error);
+	if (result->error) {
+		a->error_message = str_of(result->message);
+	} else {
+		a->base_offset = result->base_offset;
+		a->log_append_time_ms = result->log_append_ms;
+		a->log_start_offset = result->log_start_offset;
+	}
+}
+
+/* On our reactor: one partition's records are committed, or failed. */
+static void
+on_ack(struct loop_task *t)
+{
+	struct produce_part *w = CONTAINER_OF(t, struct produce_part, ack.task);
+	struct produce_state *s = w->rq->state;
+	w->is_queued = false;
+	set_error(w->answer, w->ack.error);
+	if (--s->nleft == 0)
+		finish(s);
+}
+
+static void
+on_timeout(struct loop_timer *t)
+{
+	struct produce_state *s = CONTAINER_OF(t, struct produce_state, timer);
+	for (int i = 0; i < s->npart; i++) {
+		struct produce_part *w = &s->part[i];
+		/* One that is not queued any more is on its way to on_ack. */
+		if (!w->is_queued || !partition_cancel_ack(&w->ack))
+			continue;
+		w->is_queued = false;
+		set_error(w->answer, KERR_REQUEST_TIMED_OUT);
+		s->nleft--;
+	}
+	if (s->nleft == 0)
+		finish(s);
+}
+
+/* --- asking the coordinator --- */
+
+static void
+put_by(struct produce_part *w, const uint8_t *batch, int32_t size, int64_t guard)
+{
+	w->is_put_by = true;
+	w->guard = guard;
+	if (w->batch)
+		return;
+	w->batch = arena_alloc(&w->rq->arena, (size_t)size);
+	memcpy(w->batch, batch, (size_t)size);
+	w->size = size;
+}
+
+/* Who writes the batch, which was checked up to its header. */
+static struct coord_producer
+producer_of(const struct produce_part *w)
+{
+	struct batch b;
+	batch_parse(&b, w->batch);
+	return (struct coord_producer){ b.producer_id, b.producer_epoch };
+}
+
+/* What the coordinator said, as the version of the request knows it. */
+static int16_t
+check_error(const struct request *rq, int16_t error)
+{
+	switch (error) {
+	case KERR_TRANSACTION_ABORTABLE:
+		return rq->header.api_version < 11 ? KERR_INVALID_TXN_STATE : error;
+	case KERR_CONCURRENT_TRANSACTIONS:
+	case KERR_COORDINATOR_NOT_AVAILABLE:
+		return KERR_NOT_ENOUGH_REPLICAS; /* which clients try again after */
+	case KERR_PRODUCER_FENCED:
+		return KERR_INVALID_PRODUCER_EPOCH;
+	default:
+		return error;
+	}
+}
+
+static void on_checked(struct loop_task *t);
+
+/* Ask for all that is put by; it is one producer's. */
+static void
+ask(struct produce_state *s)
+{
+	struct request *rq = s->rq;
+	struct txn_check *k = &s->check;
+	k->n = 0;
+	k->v = s->checked;
+	for (int i = 0; i < s->npart; i++) {
+		struct produce_part *w = &s->part[i];
+		if (!w->is_put_by)
+			continue;
+		if (k->n == 0)
+			k->producer = producer_of(w);
+		s->checked[k->n++] = (struct coord_partition){ str_of(w->ack.partition->topic),
+			w->ack.partition->index };
+	}
+	k->may_add = rq->header.api_version >= 12; /* transaction.version 2 */
+	k->loop = &rq->reactor->loop;
+	k->done.fn = on_checked;
+	s->ncheck++;
+	if (rq->conn)
+		rq->conn->ncheck++;
+	coordinator_check(&rq->broker->coordinator, k);
+}
+
+static void
+append_put_by(struct produce_state *s, struct produce_part *w)
+{
+	struct reactor *r = s->rq->reactor;
+	struct coord_producer producer = producer_of(w);
+	struct append_from from = { r->syncer, r->loop.wall_ms, false, w->guard };
+	struct append_result result = { .error = check_error(s->rq, s->check.error) };
+	w->is_put_by = false;
+	if (!result.error && (producer.id != s->check.producer.id
+		|| producer.epoch != s->check.producer.epoch))
+		result.error = KERR_INVALID_PRODUCER_ID_MAPPING;
+	if (!result.error)
+		partition_append(w->ack.partition, &from, w->batch, w->size,
+			s->acks == -1 ? &w->ack : NULL, &result);
+	if (result.guard && s->ncheck < CHECKS_MAX) {
+		put_by(w, NULL, 0, result.guard);
+		return;
+	}
+	if (result.guard)
+		result.error = KERR_INVALID_TXN_STATE;
+	set_result(w->answer, &result);
+	w->is_queued = result.must_wait;
+	s->nleft -= !result.must_wait;
+}
+
+static void
+on_checked(struct loop_task *t)
+{
+	struct produce_state *s = CONTAINER_OF(t, struct produce_state, check.done);
+	bool again = false;
+	if (s->rq->conn)
+		s->rq->conn->ncheck--;
+	for (int i = 0; i < s->npart; i++)
+		if (s->part[i].is_put_by) {
+			append_put_by(s, &s->part[i]);
+			again |= s->part[i].is_put_by;
+		}
+	if (again)
+		ask(s);
+	else if (s->nleft == 0)
+		finish(s);
+}
+
+/* --- the request --- */
+
+static bool
+is_transactional(struct str records)
+{
+	return records.n >= BATCH_HEADER_SIZE
+		&& (load_be16(records.p + 21) & BATCH_TRANSACTIONAL);
+}
+
+/* What is wrong before the partition is looked for. */
+static int16_t
+check_request(const struct produce_request *q, struct str topic, struct str records)
+{
+	if (q->acks < -1 || q->acks > 1)
+		return KERR_INVALID_REQUIRED_ACKS;
+	if (topic_is_internal(topic))
+		return KERR_INVALID_TOPIC_EXCEPTION;
+	if (is_transactional(records) && q->transactional_id.n < 0)
+		return KERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+	return KERR_NONE;
+}
+
+/* Append one partition's records and fill its answer. */
+static void
+produce_one(struct request *rq, struct str topic,
+	struct produce_request_partition_produce_data *data,
+	struct produce_response_partition_produce_response *answer)
+{
+	struct produce_state *s = rq->state;
+	int16_t error = check_request(rq->body, topic, data->records);
+	struct partition *p = error ? NULL
+		: topics_partition(&rq->broker->topics, topic, NULL, data->index, NULL);
+	answer->index = data->index;
+	set_error(answer, error ? error : KERR_UNKNOWN_TOPIC_OR_PARTITION);
+	if (!p)
+		return;
+	struct produce_part *w = NULL;
+	struct append_result result = { .guard = 0 };
+	if (s->part) {
+		w = &s->part[s->npart];
+		w->rq = rq;
+		w->answer = answer;
+		w->ack.partition = p;
+		w->ack.loop = &rq->reactor->loop;
+		w->ack.task.fn = on_ack;
+	}
+	/* The bytes are ours to change: they lie in the receive buffer. */
+	uint8_t *batch = (uint8_t *)(uintptr_t)data->records.p;
+	bool must_follow = is_transactional(data->records) && rq->conn->ncheck > 0;
+	struct append_from from = { rq->reactor->syncer, rq->reactor->loop.wall_ms, false, 0 };
+	if (!must_follow) {
+		partition_append(p, &from, batch, data->records.n,
+			s->acks == -1 ? &w->ack : NULL, &result);
+		set_result(answer, &result);
+	}
+	if (must_follow || result.guard)
+		put_by(w, batch, data->records.n, result.guard);
+	if (!result.must_wait && !(w && w->is_put_by)) {
+		partition_put(p);
+		if (w)
+			*w = (struct produce_part){ .rq = NULL };
+		return;
+	}
+	w->is_queued = result.must_wait;
+	s->npart++;
+	s->nleft++;
+}
+
+static int
+count_partitions(const struct produce_request *q)
+{
+	int n = 0;
+	for (int32_t i = 0; i < q->topic_data.n; i++)
+		n += q->topic_data.v[i].partition_data.n;
+	return n;
+}
+
+static void
+produce_all(struct request *rq)
 {
 	struct produce_request *q = rq->body;
-	struct produce_state *s = REQUEST_ARRAY(rq, struct produce_state, 1);
+	struct produce_state *s = rq->state;
 	struct produce_response *a = &s->response;
-	rq->state = s;
-	s->rq = rq;
-	s->timer.fn = on_timeout;
-	if (q->acks == -1)
-		s->wait = REQUEST_ARRAY(rq, struct produce_wait, count_partitions(q));
-	/* One more than there are keeps an early ack from ending it all. */
-	s->nleft = 1;
 	a->responses.n = q->topic_data.n;
 	a->responses.v = REQUEST_ARRAY(rq, struct produce_response_topic_produce_response,
 		a->responses.n);
@@ -178,15 +339,45 @@ api_produce(struct request *rq)
 			produce_one(rq, t->name, &t->partition_data.v[k], pa);
 		}
 	}
+}
+
+static bool
+is_any_put_by(const struct produce_state *s)
+{
+	for (int i = 0; i < s->npart; i++)
+		if (s->part[i].is_put_by)
+			return true;
+	return false;
+}
+
+void
+api_produce(struct request *rq)
+{
+	struct produce_request *q = rq->body;
+	struct produce_state *s = REQUEST_ARRAY(rq, struct produce_state, 1);
+	struct produce_response *a = &s->response;
+	bool is_in_txn = q->transactional_id.n >= 0;
+	rq->state = s;
+	s->rq = rq;
+	s->acks = q->acks;
+	s->timer.fn = on_timeout;
+	if (q->acks == -1 || is_in_txn)
+		s->part = REQUEST_ARRAY(rq, struct produce_part, count_partitions(q));
+	/* One more than there are keeps an early ack from ending it all. */
+	s->nleft = 1;
+	produce_all(rq);
 	s->nleft--;
-	if (q->acks == 0) {
-		end_unacknowledged(rq, a);
-	} else if (s->nleft == 0) {
+	if (s->nleft == 0) {
 		finish(s);
-	} else {
-		for (int32_t i = 0; i < a->responses.n; i++) /* the input goes */
-			a->responses.v[i].name = arena_str(&rq->arena, a->responses.v[i].name);
-		loop_timer_set(&rq->reactor->loop, &s->timer,
-			rq->reactor->loop.now_ms + MAX(q->timeout_ms, 0));
+		return;
+	}
+	for (int32_t i = 0; i < a->responses.n; i++) /* the input goes */
+		a->responses.v[i].name = arena_str(&rq->arena, a->responses.v[i].name);
+	loop_timer_set(&rq->reactor->loop, &s->timer,
+		rq->reactor->loop.now_ms + MAX(q->timeout_ms, 0));
+	if (is_any_put_by(s)) {
+		s->check.transactional_id = arena_str(&rq->arena, q->transactional_id);
+		s->checked = REQUEST_ARRAY(rq, struct coord_partition, s->npart);
+		ask(s);
 	}
 }

@@ -140,7 +140,7 @@ api_metadata(struct request *rq)
 	bool may_create = rq->broker->auto_create
 		&& (version < 4 || q->allow_auto_topic_creation);
 	int nmissing = 0;
-	if (rq->is_on_control && may_create)
+	if (rq->place == ON_CONTROL && may_create)
 		create_missing(rq);
 	wire_defaults(&metadata_response_desc, &a);
 	fill_broker(rq, &a);
@@ -151,8 +151,8 @@ api_metadata(struct request *rq)
 	else
 		fill_named(rq, &a, &nmissing);
 	topics_read_end(&rq->broker->topics);
-	if (nmissing && may_create && !rq->is_on_control)
-		request_to_control(rq);
+	if (nmissing && may_create && rq->place == ON_REACTOR)
+		request_to(rq, ON_CONTROL);
 	else
 		request_respond(rq, &a);
 }

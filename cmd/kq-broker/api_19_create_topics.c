@@ -53,6 +53,9 @@ create(struct request *rq, const wanted_topic *q, bool is_twice, struct config_s
 	for (int32_t i = 0; i < q->configs.n; i++)
 		if (catalog_put_config(set, q->configs.v[i].name, q->configs.v[i].value, e) < 0)
 			return -1;
+	if (topic_is_internal(q->name))
+		return catalog_fail(e, KERR_INVALID_TOPIC_EXCEPTION, "the broker makes '%.*s' itself",
+			STR_ARG(q->name));
 	return catalog_create(rq->broker, q->name, n, set, all->validate_only, e);
 }
 

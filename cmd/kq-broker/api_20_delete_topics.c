@@ -23,6 +23,11 @@ delete_one(struct request *rq, struct str name, const struct uuid *id,
 	}
 	a->name = arena_str(&rq->arena, str_of(t->name));
 	a->topic_id = t->id;
+	if (topic_is_internal(a->name)) {
+		a->error_code = KERR_INVALID_REQUEST;
+		a->error_message = STR("the broker's own topics can't be deleted");
+		return;
+	}
 	if (catalog_delete(rq->broker, a->name, &e) < 0) {
 		a->error_code = e.code;
 		a->error_message = arena_str(&rq->arena, str_of(e.message));

@@ -1,4 +1,5 @@
-/* InitProducerId: a fresh id and epoch 0 for an idempotent producer. */
+/* InitProducerId: a fresh id and epoch 0 for an idempotent producer; with a
+ * transactional id it is the transaction coordinator's. */
 #include "api.h"
 
 #include "broker.h"
@@ -8,27 +9,38 @@
 #include "text/say.h"
 #include "wire/kerr.h"
 
+static void
+answer(struct request *rq, int16_t error, int64_t id)
+{
+	struct init_producer_id_response a;
+	wire_defaults(&init_producer_id_response_desc, &a);
+	a.error_code = error;
+	a.producer_id = id;
+	a.producer_epoch = error ? -1 : 0;
+	request_respond(rq, &a);
+}
+
 void
 api_init_producer_id(struct request *rq)
 {
 	struct init_producer_id_request *q = rq->body;
-	struct init_producer_id_response a;
 	struct err e;
-	wire_defaults(&init_producer_id_response_desc, &a);
-	a.producer_epoch = -1;
-	if (q->transactional_id.n >= 0) {
-		/* Fatal to the client, as it should be: there are no transactions. */
-		a.error_code = q->transactional_id.n ? KERR_UNSUPPORTED_VERSION : KERR_INVALID_REQUEST;
-		request_respond(rq, &a);
+	/* With no id left more are fetched first: on the control thread. */
+	if (rq->place == ON_CONTROL && catalog_refill_producer_ids(rq->broker, &e) < 0) {
+		log_line(LOG_ERROR, "no producer ids: %s", e.msg);
+		answer(rq, KERR_COORDINATOR_NOT_AVAILABLE, -1);
 		return;
 	}
-	int64_t id = catalog_producer_id(rq->broker, &e);
-	if (id < 0) {
-		log_line(LOG_ERROR, "no producer ids: %s", e.msg);
-		a.error_code = KERR_COORDINATOR_NOT_AVAILABLE;
-	} else {
-		a.producer_id = id;
-		a.producer_epoch = 0;
+	if (q->transactional_id.n >= 0) {
+		if (rq->place == ON_REACTOR)
+			request_to(rq, ON_CONTROL);
+		else
+			coordinator_take(rq, COORD_TXNS);
+		return;
 	}
-	request_respond(rq, &a);
+	int64_t id = broker_producer_id(rq->broker);
+	if (id < 0 && rq->place == ON_REACTOR)
+		request_to(rq, ON_CONTROL);
+	else
+		answer(rq, id < 0 ? KERR_COORDINATOR_NOT_AVAILABLE : KERR_NONE, id);
 }

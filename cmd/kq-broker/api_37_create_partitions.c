@@ -17,6 +17,9 @@ grow(struct request *rq, const struct create_partitions_request_create_partition
 			|| t->assignments.v[i].broker_ids.v[0] != rq->broker->node_id)
 			return catalog_fail(e, KERR_INVALID_REPLICA_ASSIGNMENT,
 				"each new partition must have this broker as its replica");
+	if (topic_is_internal(t->name))
+		return catalog_fail(e, KERR_INVALID_TOPIC_EXCEPTION,
+			"the partitions of the broker's own topics can't be changed");
 	return catalog_grow(rq->broker, t->name, t->count, q->validate_only, e);
 }
 

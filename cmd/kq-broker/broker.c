@@ -20,6 +20,7 @@ struct advertised {
 enum {
 	ADVERTISED_MAX = 256, /* local addresses that are remembered */
 	SPARE_FILES = 200,    /* descriptors that are neither logs nor connections */
+	PRODUCER_IDS_LOW = 250,
 };
 
 /* --- partitions side by side --- */
@@ -70,6 +71,8 @@ take_settings(struct broker *b)
 	const struct config_set *v = b->settings->values;
 	b->node_id = (int32_t)config_int(NULL, v, CONFIG_NODE_ID);
 	b->auto_create = config_int(NULL, v, CONFIG_AUTO_CREATE_TOPICS_ENABLE);
+	b->has_consumer_protocol = strstr(config_value(NULL, v,
+		CONFIG_GROUP_COORDINATOR_REBALANCE_PROTOCOLS), "consumer");
 	b->conn_max = config_int(NULL, v, CONFIG_MAX_CONNECTIONS);
 	b->idle_max_ms = config_int(NULL, v, CONFIG_CONNECTIONS_MAX_IDLE_MS);
 	b->frame_size_max = config_int(NULL, v, CONFIG_SOCKET_REQUEST_MAX_BYTES);
@@ -151,9 +154,11 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	*b = (struct broker){ .settings = s, .data_fd = -1, .lock_fd = -1 };
 	b->data_dir = mem_strdup(s->is_memory ? "(memory)" : s->data_dir);
 	pthread_mutex_init(&b->advertised_lock, NULL);
+	pthread_mutex_init(&b->producer_id_lock, NULL);
 	topics_init(&b->topics);
 	list_init(&b->control.posted);
 	b->control.epoll_fd = b->control.event_fd = -1;
+	b->coordinator.loop.epoll_fd = b->coordinator.loop.event_fd = -1;
 	take_settings(b);
 	raise_file_limit();
 	api_init();
@@ -162,7 +167,7 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	b->meta = metastore_open_local(b->data_fd, e);
 	if (!b->meta)
 		return err_wrap(e, "data directory '%s'", b->data_dir);
-	return load(b, e);
+	return load(b, e) < 0 ? -1 : coordinator_init(&b->coordinator, b, e);
 }
 
 /* --- checkpoints while running --- */
@@ -195,6 +200,36 @@ broker_note_append(struct broker *b)
 	/* Only the control thread's timer clears the flag, so the task is idle. */
 	b->checkpoint_task.fn = arm_checkpoint;
 	loop_post(&b->control, &b->checkpoint_task);
+}
+
+/* --- producer ids --- */
+
+static void
+refill(struct loop_task *t)
+{
+	struct broker *b = CONTAINER_OF(t, struct broker, refill_task);
+	struct err e;
+	if (catalog_refill_producer_ids(b, &e) < 0)
+		log_line(LOG_ERROR, "no producer ids: %s", e.msg);
+	pthread_mutex_lock(&b->producer_id_lock);
+	b->is_refilling = false;
+	pthread_mutex_unlock(&b->producer_id_lock);
+}
+
+int64_t
+broker_producer_id(struct broker *b)
+{
+	pthread_mutex_lock(&b->producer_id_lock);
+	int64_t left = b->producer_id_end - b->next_producer_id;
+	int64_t id = left > 0 ? b->next_producer_id++ : -1;
+	bool must_refill = left < PRODUCER_IDS_LOW && !b->is_refilling;
+	b->is_refilling |= must_refill;
+	pthread_mutex_unlock(&b->producer_id_lock);
+	if (must_refill) {
+		b->refill_task.fn = refill;
+		loop_post(&b->control, &b->refill_task);
+	}
+	return id;
 }
 
 void
@@ -266,6 +301,8 @@ broker_start(struct broker *b, struct err *e)
 	if (errno)
 		return err_sys(e, "cannot start a thread");
 	b->is_control_started = true;
+	if (coordinator_start(&b->coordinator, e) < 0)
+		return -1;
 	for (int i = 0; i < b->nreactor; i++)
 		if (reactor_start(&b->reactor[i], e) < 0)
 			return -1;
@@ -354,6 +391,7 @@ sync_one(struct partition *p, void *ctx)
 int
 broker_stop(struct broker *b, struct err *e)
 {
+	coordinator_quiesce(&b->coordinator);
 	for (int i = 0; i < b->nreactor; i++)
 		if (b->reactor && b->reactor[i].thread)
 			reactor_stop(&b->reactor[i]);
@@ -364,6 +402,7 @@ broker_stop(struct broker *b, struct err *e)
 		loop_stop(&b->control);
 		pthread_join(b->control_thread, NULL);
 	}
+	coordinator_stop(&b->coordinator);
 	for (int i = 0; i < b->nlisten; i++)
 		if (b->listen[i].kind == NET_UNIX)
 			unlink(b->listen[i].host);
@@ -382,6 +421,7 @@ broker_stop(struct broker *b, struct err *e)
 void
 broker_release(struct broker *b)
 {
+	coordinator_release(&b->coordinator);
 	for (int i = 0; b->reactor && i < b->nreactor; i++)
 		if (b->reactor[i].broker)
 			reactor_release(&b->reactor[i]);
@@ -395,6 +435,7 @@ broker_release(struct broker *b)
 		mem_free(it);
 	}
 	pthread_mutex_destroy(&b->advertised_lock);
+	pthread_mutex_destroy(&b->producer_id_lock);
 	fs_close(b->lock_fd);
 	fs_close(b->data_fd);
 	mem_free(b->data_dir);

@@ -3,6 +3,7 @@
  *
  *   main thread     starts, waits for a signal, stops
  *   control thread  changes metadata, one request after the other; may block
+ *   coordinator     groups and transactions, one request after the other
  *   reactors        serve connections; never block on a sync
  *
  * The fields below are set before the threads start and not changed, unless
@@ -12,6 +13,7 @@
 #define KQ_BROKER_BROKER_H
 
 #include "base/err.h"
+#include "coordinator.h"
 #include "meta/metastore.h"
 #include "reactor.h"
 #include "settings.h"
@@ -39,7 +41,7 @@ struct broker {
 	int32_t node_id;
 	char cluster_id[UUID_TEXT_SIZE];
 	int32_t leader_epoch; /* one more after each unclean start */
-	bool use_uring, auto_create;
+	bool use_uring, auto_create, has_consumer_protocol;
 	int64_t conn_max, idle_max_ms;
 	int64_t frame_size_max, fetch_size_max, arena_size_max, input_size_max;
 	int64_t partition_max;
@@ -53,7 +55,11 @@ struct broker {
 	struct loop_timer checkpoint_timer; /* the control thread's */
 	struct loop_task checkpoint_task;
 	bool is_checkpoint_stale; /* it names deleted topics; the control thread's */
-	int64_t next_producer_id, producer_id_end; /* the control thread's */
+	pthread_mutex_t producer_id_lock;
+	int64_t next_producer_id, producer_id_end; /* under its lock */
+	bool is_refilling;                         /* likewise */
+	struct loop_task refill_task;
+	struct coordinator coordinator;
 	struct net_addr listen[LISTENERS_MAX]; /* with their real ports */
 	int nlisten;
 	pthread_mutex_t advertised_lock;
@@ -80,6 +86,10 @@ const struct net_addr *broker_advertised(struct broker *b, const struct net_addr
 
 /* Something was appended: the checkpoints will have to be written. */
 void broker_note_append(struct broker *b);
+
+/* A fresh producer id; -1: none is left, and more are on their way.  Any
+ * thread. */
+int64_t broker_producer_id(struct broker *b);
 
 /* A sync failed: what was acknowledged may be lost if we went on.  Says so
  * and ends the process, without a clean mark. */

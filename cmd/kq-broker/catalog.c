@@ -302,6 +302,7 @@ catalog_create(struct broker *b, struct str name, int32_t npartition,
 		metastore_revision(b->meta), NULL);
 	log_line(LOG_INFO, "created topic %s with %d partitions", z, npartition);
 	mem_free(z);
+	coordinator_note_topics(&b->coordinator);
 	return 0;
 }
 
@@ -330,6 +331,7 @@ catalog_delete(struct broker *b, struct str name, struct catalog_error *e)
 			log_line(LOG_WARN, "the files of %s-%d stay behind: %s", t->name, i, why.msg);
 	}
 	log_line(LOG_INFO, "deleted topic %s", t->name);
+	coordinator_note_deleted(&b->coordinator, name);
 	topic_free(t);
 	return 0;
 }
@@ -362,6 +364,7 @@ catalog_grow(struct broker *b, struct str name, int32_t npartition, bool validat
 	t->npartition = npartition;
 	t->revision = metastore_revision(b->meta);
 	pthread_rwlock_unlock(&b->topics.lock);
+	coordinator_note_topics(&b->coordinator);
 	return 0;
 }
 
@@ -419,22 +422,31 @@ catalog_put_config(struct config_set *s, struct str key, struct str value,
 	return r;
 }
 
-int64_t
-catalog_producer_id(struct broker *b, struct err *e)
+static int
+read_next_producer_id(struct broker *b, int64_t *next, struct err *e)
 {
-	if (b->next_producer_id < b->producer_id_end)
-		return b->next_producer_id++;
 	struct metastore_entry entry;
-	json_int_t next = 0;
-	if (metastore_get(b->meta, STR("/producer-ids"), &entry)) {
-		json_t *o = json_loadb((const char *)entry.value.p, (size_t)entry.value.n, 0, NULL);
-		if (!json_is_integer(json_object_get(o, "next"))) {
-			json_decref(o);
-			return err_set(e, ERR_CORRUPT, "metastore: the producer ids are not understood");
-		}
-		next = json_integer_value(json_object_get(o, "next"));
-		json_decref(o);
-	}
+	*next = 0;
+	if (!metastore_get(b->meta, STR("/producer-ids"), &entry))
+		return 0;
+	json_t *o = json_loadb((const char *)entry.value.p, (size_t)entry.value.n, 0, NULL);
+	bool ok = json_is_integer(json_object_get(o, "next"));
+	*next = json_integer_value(json_object_get(o, "next"));
+	json_decref(o);
+	return ok ? 0 : err_set(e, ERR_CORRUPT, "metastore: the producer ids are not understood");
+}
+
+int
+catalog_refill_producer_ids(struct broker *b, struct err *e)
+{
+	int64_t next;
+	pthread_mutex_lock(&b->producer_id_lock);
+	bool has_enough = b->producer_id_end - b->next_producer_id > PRODUCER_ID_BLOCK / 2;
+	pthread_mutex_unlock(&b->producer_id_lock);
+	if (has_enough)
+		return 0;
+	if (read_next_producer_id(b, &next, e) < 0)
+		return -1;
 	struct buf value = BUF_INIT;
 	buf_printf(&value, "{\"next\":%lld}", (long long)next + PRODUCER_ID_BLOCK);
 	struct metastore_op op = { STR("/producer-ids"), buf_str(&value), METASTORE_ANY };
@@ -442,7 +454,11 @@ catalog_producer_id(struct broker *b, struct err *e)
 	buf_release(&value);
 	if (r < 0)
 		return -1;
-	b->next_producer_id = next + 1;
+	/* Blocks follow each other, unless a broker before us took some. */
+	pthread_mutex_lock(&b->producer_id_lock);
+	if (b->producer_id_end != next)
+		b->next_producer_id = next;
 	b->producer_id_end = next + PRODUCER_ID_BLOCK;
-	return next;
+	pthread_mutex_unlock(&b->producer_id_lock);
+	return 0;
 }

@@ -35,9 +35,9 @@ int catalog_grow(struct broker *b, struct str name, int32_t npartition,
 int catalog_configure(struct broker *b, struct str name,
 	const struct config_set *overrides, bool validate_only, struct catalog_error *e);
 
-/* The next producer id; taken from blocks that are durable before their first
- * id is handed out.  -1: the metastore failed. */
-int64_t catalog_producer_id(struct broker *b, struct err *e);
+/* Take another block of producer ids if less than half a block is left; it is
+ * durable before its first id is handed out.  0, or -1: the metastore failed. */
+int catalog_refill_producer_ids(struct broker *b, struct err *e);
 
 /* Check key and value and put them into the set (value NULL: take it out). */
 int catalog_put_config(struct config_set *s, struct str key, struct str value,

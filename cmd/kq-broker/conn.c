@@ -395,7 +395,7 @@ handle_frame(struct conn *c, const uint8_t *p, size_t n)
 	}
 	rq->arena.size_max = 0; /* the answer is no larger than it must be */
 	if (rq->api->flags & API_CONTROL)
-		request_to_control(rq);
+		request_to(rq, ON_CONTROL);
 	else
 		rq->api->handle(rq);
 }

@@ -23,6 +23,7 @@ struct conn {
 	size_t in_at;         /* bytes of it already handled */
 	struct list requests; /* in order, the oldest first */
 	int nrequest;
+	int ncheck;           /* produces that ask the transaction coordinator */
 	size_t out_size;      /* bytes of answers that wait */
 	int64_t active_ms;    /* monotonic, of the last input */
 	struct loop_timer idle_timer;

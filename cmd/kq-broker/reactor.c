@@ -138,11 +138,14 @@ reactor_join(struct reactor *r)
 	if (r->thread)
 		pthread_join(r->thread, NULL);
 	r->thread = 0;
+	if (r->syncer)
+		syncer_drain(r->syncer);
 }
 
 void
 reactor_release(struct reactor *r)
 {
+	loop_drain(&r->loop); /* requests that came back too late */
 	LIST_EACH(it, &r->free_requests) {
 		struct request *rq = CONTAINER_OF(it, struct request, link);
 		arena_release(&rq->arena);

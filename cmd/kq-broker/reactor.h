@@ -53,7 +53,7 @@ void reactor_listen(struct reactor *r, int fd, const struct net_addr *addr);
 
 /* From any thread: accept no more, finish what is under way, then end. */
 void reactor_stop(struct reactor *r);
-void reactor_join(struct reactor *r);
+void reactor_join(struct reactor *r); /* and wait for its syncs */
 void reactor_release(struct reactor *r);
 
 /* Called when a connection is gone: the last one may end a stopping reactor. */

@@ -7,6 +7,8 @@
 
 #include "text/say.h"
 
+#include <stdio.h>
+
 enum { LARGE_ANSWER = 4096 }; /* smaller ones are not worth the counting */
 
 /* An answer may lie here for as long as its reader likes. */
@@ -55,10 +57,10 @@ finish_task(struct loop_task *t)
 	finish(CONTAINER_OF(t, struct request, task));
 }
 
-static void
-hand_back(struct request *rq)
+void
+request_send(struct request *rq)
 {
-	if (rq->is_on_control) {
+	if (rq->place != ON_REACTOR) {
 		rq->task.fn = finish_task;
 		loop_post(&rq->reactor->loop, &rq->task);
 	} else {
@@ -66,9 +68,8 @@ hand_back(struct request *rq)
 	}
 }
 
-void
-request_respond_slices(struct request *rq, const void *response,
-	struct partlog_slice *slice, int32_t nslice)
+static void
+encode(struct request *rq, const void *response, struct partlog_slice *slice, int32_t nslice)
 {
 	const struct wire_api *w = rq->api->wire;
 	int16_t version = rq->header.api_version;
@@ -81,7 +82,20 @@ request_respond_slices(struct request *rq, const void *response,
 		extra += (size_t)slice[i].size;
 	frame_end(&rq->out, at, extra);
 	rq->slice = slice;
-	hand_back(rq);
+}
+
+void
+request_encode(struct request *rq, const void *response)
+{
+	encode(rq, response, NULL, 0);
+}
+
+void
+request_respond_slices(struct request *rq, const void *response,
+	struct partlog_slice *slice, int32_t nslice)
+{
+	encode(rq, response, slice, nslice);
+	request_send(rq);
 }
 
 void
@@ -94,23 +108,22 @@ void
 request_drop(struct request *rq)
 {
 	rq->is_silent = true;
-	hand_back(rq);
+	request_send(rq);
 }
 
 void
 request_close(struct request *rq)
 {
 	rq->must_close = true;
-	hand_back(rq);
+	request_send(rq);
 }
 
 static void
-run_on_control(struct loop_task *t)
+run_elsewhere(struct loop_task *t)
 {
 	struct request *rq = CONTAINER_OF(t, struct request, task);
 	const struct wire_api *w = rq->api->wire;
 	int16_t version = rq->header.api_version;
-	rq->is_on_control = true;
 	arena_reset(&rq->arena);
 	int64_t n = request_header_decode(&rq->header, rq->frame.p, rq->frame.n);
 	assert(n > 0); /* it was read once already */
@@ -121,13 +134,27 @@ run_on_control(struct loop_task *t)
 	rq->api->handle(rq);
 }
 
-void
-request_to_control(struct request *rq)
+/* As Kafka shows clients: "/127.0.0.1". */
+static void
+set_client_host(struct request *rq)
 {
-	assert(!rq->is_on_control);
-	buf_reset(&rq->frame);
-	buf_put_str(&rq->frame, rq->raw);
-	rq->raw = STR_NULL;
-	rq->task.fn = run_on_control;
-	loop_post(&rq->broker->control, &rq->task);
+	const char *peer = rq->conn->peer, *colon = strrchr(peer, ':');
+	int n = colon ? (int)(colon - peer) : (int)strlen(peer);
+	snprintf(rq->client_host, sizeof rq->client_host, "/%.*s", n, peer);
+}
+
+void
+request_to(struct request *rq, enum request_place place)
+{
+	assert(place != ON_REACTOR && place != rq->place);
+	if (rq->place == ON_REACTOR) {
+		buf_reset(&rq->frame);
+		buf_put_str(&rq->frame, rq->raw);
+		rq->raw = STR_NULL;
+		set_client_host(rq);
+	}
+	rq->place = place;
+	rq->task.fn = run_elsewhere;
+	loop_post(place == ON_CONTROL ? &rq->broker->control : &rq->broker->coordinator.loop,
+		&rq->task);
 }

@@ -2,12 +2,14 @@
  * A request under way: what was asked, and what will be answered.
  *
  * A connection's requests are answered in the order they came, whenever each
- * is done.  A handler runs on the connection's reactor (or, for what changes
- * metadata, on the control thread, with a copy of the frame) and ends with
- * request_respond, request_drop, or by keeping the request for later.
+ * is done.  A handler runs on the connection's reactor; or, with a copy of
+ * the frame, on the control thread (what changes metadata) or the coordinator
+ * thread (groups and transactions).  It ends with request_respond,
+ * request_drop, request_to, or by keeping the request for later.
  *
  * The body's slices point into the connection's input: they are gone when
- * the handler returns, unless the request holds a copy (is_copied).
+ * the handler returns, except where the request holds a copy of the frame:
+ * away from its reactor.
  */
 #ifndef KQ_BROKER_REQUEST_H
 #define KQ_BROKER_REQUEST_H
@@ -35,7 +37,8 @@ struct request {
 	void *body;           /* struct NAME_request */
 	struct arena arena;   /* of the body and the response */
 	bool is_done, is_silent; /* silent: done, and nothing is sent (acks=0) */
-	bool is_copied, is_on_control;
+	enum request_place { ON_REACTOR, ON_CONTROL, ON_COORDINATOR } place;
+	char client_host[NET_TEXT_SIZE]; /* away from its reactor */
 	bool must_close;      /* when it comes to be sent: close instead */
 	struct str raw;       /* the frame behind its length, while handled */
 	struct buf frame;     /* the copy of it */
@@ -69,8 +72,13 @@ void request_drop(struct request *rq);
 /* Done by closing the connection, after what is before it was answered. */
 void request_close(struct request *rq);
 
-/* Go on on the control thread: the handler is called there again with
- * is_on_control set and a body of its own. */
-void request_to_control(struct request *rq);
+/* The two halves of request_respond, for answers that are ready before they
+ * may be sent: encode at once, send later. */
+void request_encode(struct request *rq, const void *response);
+void request_send(struct request *rq);
+
+/* Go on on another thread: the handler is called there again with place set
+ * and a body of its own. */
+void request_to(struct request *rq, enum request_place place);
 
 #endif

@@ -199,3 +199,18 @@ loop_run(struct loop *l)
 		run_timers(l);
 	}
 }
+
+void
+loop_drain(struct loop *l)
+{
+	struct loop *before = current;
+	current = l;
+	bool any;
+	do {
+		run_tasks(l);
+		pthread_mutex_lock(&l->lock);
+		any = !list_is_empty(&l->posted) || !list_is_empty(&l->local);
+		pthread_mutex_unlock(&l->lock);
+	} while (any);
+	current = before;
+}

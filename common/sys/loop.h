@@ -79,6 +79,10 @@ void loop_post(struct loop *l, struct loop_task *t);
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l); /* any thread */
 
+/* After loop_run, by whoever ends it: run what was posted since, and what that
+ * posts, so that nothing posted is lost. */
+void loop_drain(struct loop *l);
+
 /* Take the times again: after something that took long. */
 void loop_update_time(struct loop *l);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <liburing.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@ struct syncer {
 	struct loop_io done_io; /* an eventfd that the ring signals */
 	struct list waiting;    /* jobs that found the ring full */
 	int in_ring;
+	int njob;               /* under way */
 };
 
 /* The threads serve every syncer of the process; they start at need. */
@@ -50,6 +52,7 @@ static void
 job_is_done(struct loop_task *t)
 {
 	struct sync_job *job = CONTAINER_OF(t, struct sync_job, task);
+	job->syncer->njob--;
 	job->done(job);
 }
 
@@ -143,8 +146,10 @@ on_ring(struct loop_io *io, uint32_t events)
 		note(job, cqe->res < 0 ? -cqe->res : 0);
 		io_uring_cqe_seen(&s->ring, cqe);
 		s->in_ring--;
-		if (--job->left == 0)
+		if (--job->left == 0) {
+			s->njob--;
 			job->done(job);
+		}
 	}
 	bool any = false;
 	while (!list_is_empty(&s->waiting)) {
@@ -197,7 +202,7 @@ syncer_free(struct syncer *s)
 {
 	if (!s)
 		return;
-	assert(s->in_ring == 0);
+	assert(s->njob == 0);
 	if (s->has_ring) {
 		loop_unwatch(s->loop, &s->done_io);
 		io_uring_queue_exit(&s->ring);
@@ -210,6 +215,7 @@ void
 syncer_submit(struct syncer *s, struct sync_job *job)
 {
 	assert(job->nfd > 0 && job->nfd <= SYNC_JOB_FILES_MAX);
+	s->njob++;
 	job->syncer = s;
 	job->left = job->nfd;
 	job->result = 0;
@@ -220,6 +226,17 @@ syncer_submit(struct syncer *s, struct sync_job *job)
 		ring_enter(s);
 	else
 		list_append(&s->waiting, &job->link);
+}
+
+void
+syncer_drain(struct syncer *s)
+{
+	for (loop_drain(s->loop); s->njob; loop_drain(s->loop)) {
+		struct pollfd p = { s->has_ring ? s->done_io.fd : s->loop->event_fd, POLLIN, 0 };
+		poll(&p, 1, 10);
+		if (s->has_ring)
+			on_ring(&s->done_io, EPOLLIN);
+	}
 }
 
 const char *

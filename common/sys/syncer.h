@@ -36,6 +36,10 @@ void syncer_free(struct syncer *s); /* no job may be under way */
 
 void syncer_submit(struct syncer *s, struct sync_job *job);
 
+/* After the loop's end: wait for the jobs under way, and those that their done
+ * begins, as the loop would. */
+void syncer_drain(struct syncer *s);
+
 /* "io_uring" or "threads": which way it goes. */
 const char *syncer_name(const struct syncer *s);
 

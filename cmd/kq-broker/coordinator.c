@@ -1,0 +1,537 @@
+#include "coordinator.h"
+
+#include "api.h"
+#include "broker.h"
+#include "catalog.h"
+#include "markers.h"
+
+#include "proto.h"
+#include "sys/syncer.h"
+#include "text/say.h"
+#include "wire/kerr.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum {
+	TXN_OFFSET_COMMIT = 28,
+	RETRY_MS = 5,       /* a write that finds its last transaction still ending */
+	RETRY_MAX_MS = 200, /* and how long it is worth waiting for that */
+};
+
+/* --- partitions --- */
+
+struct partition *
+coordinator_partition(struct coordinator *c, enum coordinator_kind kind, int32_t index)
+{
+	struct coordinator_topic *t = &c->topic[kind];
+	assert(index >= 0 && index < t->npartition);
+	if (!t->partition[index])
+		t->partition[index] = topics_partition(&c->broker->topics, str_of(t->name), NULL,
+			index, NULL);
+	return t->partition[index];
+}
+
+int16_t
+coordinator_make_topic(struct broker *b, enum coordinator_kind kind)
+{
+	struct coordinator_topic *t = &b->coordinator.topic[kind];
+	struct catalog_error e;
+	if (atomic_load(&t->is_there))
+		return KERR_NONE;
+	struct config_set *set = config_set_copy(NULL);
+	char size[24];
+	snprintf(size, sizeof size, "%lld", (long long)config_int(NULL, b->settings->values,
+		kind == COORD_GROUPS ? CONFIG_OFFSETS_TOPIC_SEGMENT_BYTES
+		: CONFIG_TRANSACTION_STATE_LOG_SEGMENT_BYTES));
+	config_set_put(set, CONFIG_CLEANUP_POLICY, "compact");
+	config_set_put(set, CONFIG_COMPRESSION_TYPE, "producer");
+	config_set_put(set, CONFIG_SEGMENT_BYTES, size);
+	int r = catalog_create(b, str_of(t->name), t->npartition, set, false, &e);
+	config_set_free(set);
+	if (r < 0) {
+		log_line(LOG_ERROR, "cannot make %s: %s", t->name, e.message);
+		return KERR_COORDINATOR_NOT_AVAILABLE;
+	}
+	atomic_store(&t->is_there, true);
+	return KERR_NONE;
+}
+
+/* --- timers --- */
+
+static void
+on_groups_timer(struct loop_timer *t)
+{
+	struct coordinator *c = CONTAINER_OF(t, struct coordinator, groups_timer);
+	groups_tick(c->groups, coordinator_now(c));
+	coordinator_set_timers(c);
+}
+
+static void
+on_txns_timer(struct loop_timer *t)
+{
+	struct coordinator *c = CONTAINER_OF(t, struct coordinator, txns_timer);
+	txns_tick(c->txns, coordinator_now(c));
+	coordinator_set_timers(c);
+}
+
+static void
+set_timer(struct coordinator *c, struct loop_timer *t, int64_t at_ms)
+{
+	if (at_ms == INT64_MAX)
+		loop_timer_clear(&c->loop, t);
+	else
+		loop_timer_set(&c->loop, t, at_ms);
+}
+
+void
+coordinator_set_timers(struct coordinator *c)
+{
+	set_timer(c, &c->groups_timer, groups_next_tick(c->groups));
+	set_timer(c, &c->txns_timer, txns_next_tick(c->txns));
+	arena_reset(&c->scratch);
+}
+
+/* --- answers --- */
+
+/* Send the answer, unless there is a partition to wait for. */
+static void
+send_or_hold(struct coordinator *c, struct coord_request *q)
+{
+	while (q->next <= q->last) {
+		q->ack.partition = c->topic[q->kind].partition[q->next++];
+		if (!q->ack.partition)
+			continue; /* nothing was ever appended */
+		if (partition_wait_committed(q->ack.partition, c->syncer, &q->ack)) {
+			list_append(&c->held, &q->link);
+			return;
+		}
+		if (q->ack.error) {
+			request_close(q->rq); /* it must not be taken for done */
+			return;
+		}
+	}
+	request_send(q->rq);
+}
+
+static void
+on_held(struct loop_task *t)
+{
+	struct coord_request *q = CONTAINER_OF(t, struct coord_request, ack.task);
+	list_unlink(&q->link);
+	if (q->ack.error)
+		request_close(q->rq);
+	else
+		send_or_hold(&q->rq->broker->coordinator, q);
+}
+
+void
+coordinator_respond(struct coordinator *c, enum coordinator_kind kind,
+	struct coord_call *call, const void *response)
+{
+	struct coord_request *q = CONTAINER_OF(call, struct coord_request, call);
+	request_encode(q->rq, response);
+	q->kind = kind;
+	q->next = call->partition == COORD_ALL_PARTITIONS ? 0 : call->partition;
+	q->last = call->partition == COORD_ALL_PARTITIONS ? c->topic[kind].npartition - 1
+		: call->partition;
+	q->ack.loop = &c->loop;
+	q->ack.task.fn = on_held;
+	if (call->partition == -1)
+		request_send(q->rq);
+	else
+		send_or_hold(c, q);
+}
+
+/* --- requests --- */
+
+/* A transaction may commit offsets only as part of it.  True: go on. */
+static bool check_offsets(struct coordinator *c, struct coord_request *q);
+
+static void
+handle(struct coordinator *c, struct coord_request *q)
+{
+	int16_t key = q->call.api_key;
+	if (key == TXN_OFFSET_COMMIT && !check_offsets(c, q))
+		return;
+	if (groups_handles(key))
+		groups_handle(c->groups, &q->call, coordinator_now(c));
+	else
+		txns_handle(c->txns, &q->call, coordinator_now(c));
+	coordinator_set_timers(c);
+}
+
+static void
+refuse_offsets(struct coordinator *c, struct coord_request *q, int16_t error)
+{
+	const struct txn_offset_commit_request *r = q->call.body;
+	struct txn_offset_commit_response a;
+	wire_defaults(&txn_offset_commit_response_desc, &a);
+	a.topics.n = r->topics.n;
+	a.topics.v = arena_alloc(q->call.arena, (size_t)r->topics.n * sizeof *a.topics.v);
+	for (int32_t i = 0; i < a.topics.n; i++) {
+		struct txn_offset_commit_response_txn_offset_commit_response_topic *t = &a.topics.v[i];
+		t->name = r->topics.v[i].name;
+		t->partitions.n = r->topics.v[i].partitions.n;
+		t->partitions.v = arena_alloc(q->call.arena,
+			(size_t)t->partitions.n * sizeof *t->partitions.v);
+		for (int32_t k = 0; k < t->partitions.n; k++) {
+			t->partitions.v[k].partition_index = r->topics.v[i].partitions.v[k].partition_index;
+			t->partitions.v[k].error_code = error;
+		}
+	}
+	coordinator_respond(c, COORD_GROUPS, &q->call, &a);
+}
+
+static void
+on_offsets_added(struct loop_task *t)
+{
+	struct coord_request *q = CONTAINER_OF(t, struct coord_request, ack.task);
+	struct coordinator *c = &q->rq->broker->coordinator;
+	list_unlink(&q->link);
+	if (q->ack.error)
+		request_close(q->rq);
+	else
+		handle(c, q); /* looks again: the transaction may be over */
+}
+
+static bool
+check_offsets(struct coordinator *c, struct coord_request *q)
+{
+	const struct txn_offset_commit_request *r = q->call.body;
+	struct coord_producer producer = { r->producer_id, r->producer_epoch };
+	struct coord_partition part = { str_of(c->topic[COORD_GROUPS].name),
+		coord_partition_of(r->group_id, c->topic[COORD_GROUPS].npartition) };
+	int32_t partition = -1;
+	bool must_wait = false;
+	int16_t error = txns_check_write(c->txns, r->transactional_id, &producer, &part, 1,
+		q->call.api_version >= 5, coordinator_now(c), &partition, &must_wait);
+	coordinator_set_timers(c);
+	if (error == KERR_TRANSACTION_ABORTABLE && q->call.api_version < 4)
+		error = KERR_INVALID_TXN_STATE;
+	if (error) {
+		refuse_offsets(c, q, error);
+		return false;
+	}
+	if (!must_wait)
+		return true;
+	q->ack.partition = coordinator_partition(c, COORD_TXNS, partition);
+	q->ack.loop = &c->loop;
+	q->ack.task.fn = on_offsets_added;
+	if (!q->ack.partition || !partition_wait_committed(q->ack.partition, c->syncer, &q->ack))
+		return true;
+	list_append(&c->held, &q->link);
+	return false;
+}
+
+void
+coordinator_take(struct request *rq, enum coordinator_kind kind)
+{
+	struct coordinator *c = &rq->broker->coordinator;
+	if (rq->place == ON_CONTROL)
+		coordinator_make_topic(rq->broker, kind); /* or the machine says no */
+	if (rq->place != ON_COORDINATOR) {
+		bool must_make = rq->place == ON_REACTOR && !atomic_load(&c->topic[kind].is_there);
+		request_to(rq, must_make ? ON_CONTROL : ON_COORDINATOR);
+		return;
+	}
+	struct coord_request *q = REQUEST_ARRAY(rq, struct coord_request, 1);
+	list_init(&q->link);
+	q->rq = rq;
+	q->call = (struct coord_call){ .api_key = rq->api->key,
+		.api_version = rq->header.api_version, .body = rq->body,
+		.client_id = rq->header.client_id.n < 0 ? STR("") : rq->header.client_id,
+		.client_host = str_of(rq->client_host), .partition = -1, .arena = &rq->arena };
+	handle(c, q);
+}
+
+/* --- checks of transactional writes --- */
+
+static void
+end_check(struct txn_check *k, int16_t error)
+{
+	loop_timer_clear(&k->coordinator->loop, &k->retry);
+	list_unlink(&k->link);
+	k->error = error;
+	loop_post(k->loop, &k->done);
+}
+
+static void
+on_check_committed(struct loop_task *t)
+{
+	struct txn_check *k = CONTAINER_OF(t, struct txn_check, ack.task);
+	end_check(k, k->ack.error);
+}
+
+static void
+check(struct txn_check *k)
+{
+	struct coordinator *c = k->coordinator;
+	int32_t partition = -1;
+	bool must_wait = false;
+	int16_t error = !atomic_load(&c->topic[COORD_TXNS].is_there) ? KERR_INVALID_PRODUCER_ID_MAPPING
+		: txns_check_write(c->txns, k->transactional_id, &k->producer, k->v, k->n,
+			k->may_add, coordinator_now(c), &partition, &must_wait);
+	coordinator_set_timers(c);
+	if (error == KERR_CONCURRENT_TRANSACTIONS && c->loop.now_ms < k->give_up_ms) {
+		/* Its last transaction's markers are being written: soon over. */
+		if (list_is_empty(&k->link))
+			list_append(&c->checks, &k->link);
+		loop_timer_set(&c->loop, &k->retry, c->loop.now_ms + RETRY_MS);
+		return;
+	}
+	if (!error && must_wait) {
+		k->ack.partition = coordinator_partition(c, COORD_TXNS, partition);
+		k->ack.loop = &c->loop;
+		k->ack.task.fn = on_check_committed;
+		if (k->ack.partition && partition_wait_committed(k->ack.partition, c->syncer, &k->ack)) {
+			if (list_is_empty(&k->link))
+				list_append(&c->checks, &k->link);
+			return;
+		}
+		error = k->ack.partition ? k->ack.error : KERR_COORDINATOR_NOT_AVAILABLE;
+	}
+	end_check(k, error);
+}
+
+static void
+on_retry(struct loop_timer *t)
+{
+	check(CONTAINER_OF(t, struct txn_check, retry));
+}
+
+static void
+on_check(struct loop_task *t)
+{
+	struct txn_check *k = CONTAINER_OF(t, struct txn_check, task);
+	k->give_up_ms = k->coordinator->loop.now_ms + RETRY_MAX_MS;
+	check(k);
+}
+
+void
+coordinator_check(struct coordinator *c, struct txn_check *k)
+{
+	k->coordinator = c;
+	k->task.fn = on_check;
+	k->retry = (struct loop_timer){ .fn = on_retry };
+	list_init(&k->link);
+	loop_post(&c->loop, &k->task);
+}
+
+/* --- what the control thread tells --- */
+
+static void
+on_topics(struct loop_task *t)
+{
+	struct coordinator *c = CONTAINER_OF(t, struct coordinator, topics_task);
+	atomic_store(&c->is_noted, false);
+	groups_topics_changed(c->groups, coordinator_now(c));
+	coordinator_set_timers(c);
+}
+
+void
+coordinator_note_topics(struct coordinator *c)
+{
+	if (!c->is_started || atomic_exchange(&c->is_noted, true))
+		return;
+	c->topics_task.fn = on_topics;
+	loop_post(&c->loop, &c->topics_task);
+}
+
+struct deleted_note {
+	struct loop_task task;
+	struct coordinator *coordinator;
+	char *topic;
+};
+
+static void
+on_deleted(struct loop_task *t)
+{
+	struct deleted_note *n = CONTAINER_OF(t, struct deleted_note, task);
+	struct coordinator *c = n->coordinator;
+	groups_topic_deleted(c->groups, str_of(n->topic), coordinator_now(c));
+	coordinator_set_timers(c);
+	mem_free(n->topic);
+	mem_free(n);
+}
+
+void
+coordinator_note_deleted(struct coordinator *c, struct str topic)
+{
+	struct deleted_note *n = NEW(struct deleted_note);
+	n->task.fn = on_deleted;
+	n->coordinator = c;
+	n->topic = mem_strndup(topic);
+	loop_post(&c->loop, &n->task);
+}
+
+/* --- beginning and end --- */
+
+static struct groups_config
+groups_settings(const struct broker *b, int32_t npartition)
+{
+	const struct config_set *v = b->settings->values;
+	const char *migration = config_value(NULL, v, CONFIG_GROUP_CONSUMER_MIGRATION_POLICY);
+	bool both = strcmp(migration, "bidirectional") == 0;
+	return (struct groups_config){
+		.npartition = npartition,
+		.ngroup_max = (int32_t)config_int(NULL, v, CONFIG_MAX_GROUPS),
+		.member_max = (int32_t)config_int(NULL, v, CONFIG_GROUP_MAX_SIZE),
+		.session_min_ms = (int32_t)config_int(NULL, v, CONFIG_GROUP_MIN_SESSION_TIMEOUT_MS),
+		.session_max_ms = (int32_t)config_int(NULL, v, CONFIG_GROUP_MAX_SESSION_TIMEOUT_MS),
+		.initial_delay_ms = (int32_t)config_int(NULL, v, CONFIG_GROUP_INITIAL_REBALANCE_DELAY_MS),
+		.offset_metadata_max = (int32_t)config_int(NULL, v, CONFIG_OFFSET_METADATA_MAX_BYTES),
+		.offsets_retention_ms = config_int(NULL, v, CONFIG_OFFSETS_RETENTION_MINUTES) * 60000,
+		.expiry_interval_ms = config_int(NULL, v, CONFIG_OFFSETS_RETENTION_CHECK_INTERVAL_MS),
+		.has_consumer_protocol = b->has_consumer_protocol,
+		.consumer_session_ms = (int32_t)config_int(NULL, v, CONFIG_GROUP_CONSUMER_SESSION_TIMEOUT_MS),
+		.consumer_heartbeat_ms = (int32_t)config_int(NULL, v,
+			CONFIG_GROUP_CONSUMER_HEARTBEAT_INTERVAL_MS),
+		.consumer_member_max = (int32_t)config_int(NULL, v, CONFIG_GROUP_CONSUMER_MAX_SIZE),
+		.can_upgrade = both || strcmp(migration, "upgrade") == 0,
+		.can_downgrade = both || strcmp(migration, "downgrade") == 0,
+	};
+}
+
+static struct txns_config
+txns_settings(const struct broker *b, int32_t npartition)
+{
+	const struct config_set *v = b->settings->values;
+	return (struct txns_config){
+		.npartition = npartition,
+		.ntxn_max = (int32_t)config_int(NULL, v, CONFIG_MAX_TRANSACTIONAL_IDS),
+		.timeout_max_ms = (int32_t)config_int(NULL, v, CONFIG_TRANSACTION_MAX_TIMEOUT_MS),
+		.id_expiration_ms = config_int(NULL, v, CONFIG_TRANSACTIONAL_ID_EXPIRATION_MS),
+		.abort_interval_ms = config_int(NULL, v,
+			CONFIG_TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS),
+		.expiry_interval_ms = config_int(NULL, v,
+			CONFIG_TRANSACTION_REMOVE_EXPIRED_TRANSACTION_CLEANUP_INTERVAL_MS),
+		.coordinator_epoch = b->leader_epoch,
+	};
+}
+
+/* As many partitions as the topic has, or will have. */
+static void
+init_topic(struct coordinator *c, struct coordinator_topic *t, const char *name, int64_t npartition)
+{
+	struct topic *topic = topics_find(&c->broker->topics, str_of(name));
+	t->name = name;
+	t->npartition = topic ? topic->npartition : (int32_t)npartition;
+	t->partition = mem_alloc((size_t)t->npartition * sizeof *t->partition);
+	atomic_init(&t->is_there, topic != NULL);
+}
+
+int
+coordinator_init(struct coordinator *c, struct broker *b, struct err *e)
+{
+	const struct config_set *v = b->settings->values;
+	c->broker = b;
+	list_init(&c->held);
+	list_init(&c->commits);
+	list_init(&c->markers);
+	list_init(&c->checks);
+	c->groups_timer.fn = on_groups_timer;
+	c->txns_timer.fn = on_txns_timer;
+	if (loop_init(&c->loop, e) < 0)
+		return -1;
+	c->syncer = syncer_new(&c->loop, b->use_uring);
+	init_topic(c, &c->topic[COORD_GROUPS], "__consumer_offsets",
+		config_int(NULL, v, CONFIG_OFFSETS_TOPIC_NUM_PARTITIONS));
+	init_topic(c, &c->topic[COORD_TXNS], "__transaction_state",
+		config_int(NULL, v, CONFIG_TRANSACTION_STATE_LOG_NUM_PARTITIONS));
+	coordinator_env_init(c);
+	struct groups_config gc = groups_settings(b, c->topic[COORD_GROUPS].npartition);
+	struct txns_config tc = txns_settings(b, c->topic[COORD_TXNS].npartition);
+	c->groups = groups_new(&gc, &c->groups_env);
+	c->txns = txns_new(&tc, &c->txns_env);
+	return 0;
+}
+
+static void *
+run(void *arg)
+{
+	struct coordinator *c = arg;
+	loop_update_time(&c->loop);
+	coordinator_load(c); /* requests wait in the loop's queue meanwhile */
+	loop_update_time(&c->loop);
+	coordinator_set_timers(c);
+	loop_run(&c->loop);
+	return NULL;
+}
+
+int
+coordinator_start(struct coordinator *c, struct err *e)
+{
+	errno = pthread_create(&c->thread, NULL, run, c);
+	if (errno)
+		return err_sys(e, "cannot start a thread");
+	c->is_started = true;
+	return 0;
+}
+
+static void
+on_stop(struct loop_task *t)
+{
+	struct coordinator *c = CONTAINER_OF(t, struct coordinator, stop_task);
+	groups_stop(c->groups);
+	txns_stop(c->txns);
+	coordinator_set_timers(c);
+}
+
+void
+coordinator_quiesce(struct coordinator *c)
+{
+	if (!c->is_started)
+		return;
+	c->stop_task.fn = on_stop;
+	loop_post(&c->loop, &c->stop_task);
+}
+
+void
+coordinator_stop(struct coordinator *c)
+{
+	if (!c->is_started)
+		return;
+	loop_stop(&c->loop);
+	pthread_join(c->thread, NULL);
+	c->is_started = false;
+	syncer_drain(c->syncer);
+}
+
+void
+coordinator_release(struct coordinator *c)
+{
+	if (!c->broker)
+		return;
+	LIST_EACH(it, &c->held) {
+		struct coord_request *q = CONTAINER_OF(it, struct coord_request, link);
+		list_unlink(&q->link);
+		partition_cancel_ack(&q->ack);
+		request_close(q->rq);
+	}
+	LIST_EACH(it, &c->checks) {
+		struct txn_check *k = CONTAINER_OF(it, struct txn_check, link);
+		if (k->ack.partition)
+			partition_cancel_ack(&k->ack);
+	}
+	LIST_EACH(it, &c->commits) {
+		struct commit_wait *w = CONTAINER_OF(it, struct commit_wait, link);
+		partition_cancel_ack(&w->ack);
+		mem_free(w);
+	}
+	markers_release(c);
+	groups_free(c->groups);
+	txns_free(c->txns);
+	for (int kind = 0; kind < COORD_N; kind++) {
+		for (int32_t i = 0; i < c->topic[kind].npartition; i++)
+			partition_put(c->topic[kind].partition[i]);
+		mem_free(c->topic[kind].partition);
+	}
+	arena_release(&c->scratch);
+	builder_release(&c->builder);
+	buf_release(&c->packed);
+	if (c->syncer)
+		syncer_free(c->syncer);
+	if (c->loop.epoll_fd >= 0)
+		loop_release(&c->loop);
+}

@@ -1,0 +1,140 @@
+/*
+ * The coordinator thread: drives the state machines of groups and of
+ * transactions (common/coord), keeps their records in __consumer_offsets and
+ * __transaction_state, and writes the markers that end transactions.
+ *
+ * Their requests come here one after the other, each with a copy of its
+ * frame.  An answer leaves once everything appended before it is on disk.
+ *
+ *   coordinator.c       the thread, requests, held answers, timers
+ *   coordinator_env.c   what the state machines need of the world
+ *   coordinator_load.c  reading the two topics at the start
+ *   markers.c           writing the ends of transactions
+ *
+ * Functions are the coordinator thread's, unless they say otherwise.
+ */
+#ifndef KQ_BROKER_COORDINATOR_H
+#define KQ_BROKER_COORDINATOR_H
+
+#include "base/list.h"
+#include "coord/groups.h"
+#include "coord/txns.h"
+#include "partition.h"
+#include "record/builder.h"
+#include "request.h"
+#include "sys/loop.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum coordinator_kind { COORD_GROUPS, COORD_TXNS, COORD_N };
+
+struct coordinator_topic {
+	const char *name;
+	int32_t npartition;
+	struct partition **partition; /* references; NULL until looked up */
+	atomic_bool is_there;         /* the topic exists; any thread */
+};
+
+struct coordinator {
+	struct broker *broker;
+	struct loop loop;
+	struct syncer *syncer;
+	pthread_t thread;
+	bool is_started;
+	struct coordinator_topic topic[COORD_N];
+	struct coord_env groups_env, txns_env;
+	struct groups *groups;
+	struct txns *txns;
+	struct loop_timer groups_timer, txns_timer;
+	struct list held;     /* struct coord_request: answers that wait */
+	struct list commits;  /* struct commit_wait: transactions that wait */
+	struct list markers;  /* struct marker_job */
+	struct list checks;   /* struct txn_check that waits for the disk */
+	struct arena scratch; /* of one call into a state machine */
+	struct builder builder;
+	struct buf packed;
+	atomic_bool is_noted; /* topics_task is on its way; any thread */
+	struct loop_task topics_task, stop_task;
+};
+
+/* Before any thread runs: what there is of topics. */
+int coordinator_init(struct coordinator *c, struct broker *b, struct err *e);
+int coordinator_start(struct coordinator *c, struct err *e); /* its thread, which loads first */
+void coordinator_quiesce(struct coordinator *c); /* any thread: answer all that waits */
+void coordinator_stop(struct coordinator *c);    /* main thread, behind the reactors' end */
+void coordinator_release(struct coordinator *c);
+
+/* A handler for groups' or transactions' requests, on any thread: goes on to
+ * the coordinator thread, by way of the control thread when the topic has yet
+ * to be made. */
+void coordinator_take(struct request *rq, enum coordinator_kind kind);
+
+/* Make the topic if it isn't there; the control thread.  0, or an error. */
+int16_t coordinator_make_topic(struct broker *b, enum coordinator_kind kind);
+
+/* Told by the control thread: topics were made or grown; one is gone. */
+void coordinator_note_topics(struct coordinator *c);
+void coordinator_note_deleted(struct coordinator *c, struct str topic);
+
+/* --- the check of a transactional write (KIP-890) --- */
+
+/* Filled by a reactor, which is told by done, on its loop, with error set. */
+struct txn_check {
+	struct str transactional_id;
+	struct coord_producer producer;
+	const struct coord_partition *v;
+	int n;
+	bool may_add;
+	struct loop *loop;    /* the reactor's */
+	struct loop_task done;
+	int16_t error;
+	/* The coordinator's own: */
+	struct coordinator *coordinator;
+	struct loop_task task;
+	struct list link;
+	struct ack_wait ack;
+	struct loop_timer retry;
+	int64_t give_up_ms;
+};
+void coordinator_check(struct coordinator *c, struct txn_check *k); /* any thread */
+
+/* --- for the files above --- */
+
+struct coord_request {
+	struct coord_call call;
+	struct request *rq;
+	struct ack_wait ack;
+	struct list link;     /* in held */
+	int32_t next, last;   /* partitions that the answer still waits for */
+	enum coordinator_kind kind;
+};
+
+struct commit_wait {
+	struct list link;
+	struct ack_wait ack;
+	struct coordinator *coordinator;
+	uint64_t ticket;
+};
+
+void coordinator_env_init(struct coordinator *c);
+void coordinator_load(struct coordinator *c);
+
+/* Borrowed; NULL when there is none. */
+struct partition *coordinator_partition(struct coordinator *c, enum coordinator_kind kind,
+	int32_t index);
+
+/* Answer once what was appended to the call's partition is on disk. */
+void coordinator_respond(struct coordinator *c, enum coordinator_kind kind,
+	struct coord_call *call, const void *response);
+
+static inline struct coord_now
+coordinator_now(const struct coordinator *c)
+{
+	return (struct coord_now){ c->loop.now_ms, c->loop.wall_ms };
+}
+
+/* After any call into the state machines. */
+void coordinator_set_timers(struct coordinator *c);
+
+#endif

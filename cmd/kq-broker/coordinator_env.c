@@ -1,0 +1,197 @@
+#include "coordinator.h"
+
+#include "broker.h"
+#include "markers.h"
+
+#include "sys/rand.h"
+#include "sys/syncer.h"
+#include "text/say.h"
+#include "wire/kerr.h"
+
+/* --- appending --- */
+
+static int16_t
+append(struct coordinator *c, enum coordinator_kind kind, int32_t partition,
+	const struct coord_record *v, int n, const struct coord_producer *producer, int64_t wall_ms)
+{
+	struct partition *p = coordinator_partition(c, kind, partition);
+	if (!p)
+		return KERR_COORDINATOR_NOT_AVAILABLE;
+	builder_reset(&c->builder);
+	for (int i = 0; i < n; i++)
+		builder_append(&c->builder, wall_ms, v[i].key, v[i].value, STR(""), 0);
+	struct builder_producer none = BUILDER_NO_PRODUCER, own = { 0 };
+	if (producer)
+		own = (struct builder_producer){ producer->id, producer->epoch, -1, true };
+	struct str batch = builder_finish(&c->builder, CODEC_NONE, producer ? &own : &none, &c->packed);
+	struct append_from from = { c->syncer, c->loop.wall_ms, true, 0 };
+	struct append_result result;
+	partition_append(p, &from, (uint8_t *)(uintptr_t)batch.p, batch.n, NULL, &result);
+	if (result.error == KERR_NONE)
+		return KERR_NONE;
+	log_line(LOG_ERROR, "cannot append to %s-%d: %s", p->topic, p->index,
+		result.message ? result.message : kerr_info(result.error)->name);
+	return producer && result.error != KERR_KAFKA_STORAGE_ERROR ? result.error
+		: KERR_COORDINATOR_NOT_AVAILABLE;
+}
+
+static int16_t
+groups_append(struct coord_env *env, int32_t partition, const struct coord_record *v, int n,
+	const struct coord_producer *producer, int64_t wall_ms)
+{
+	return append(CONTAINER_OF(env, struct coordinator, groups_env), COORD_GROUPS, partition,
+		v, n, producer, wall_ms);
+}
+
+static int16_t
+txns_append(struct coord_env *env, int32_t partition, const struct coord_record *v, int n,
+	const struct coord_producer *producer, int64_t wall_ms)
+{
+	return append(CONTAINER_OF(env, struct coordinator, txns_env), COORD_TXNS, partition, v, n,
+		producer, wall_ms);
+}
+
+/* --- answering --- */
+
+static void
+groups_respond(struct coord_env *env, struct coord_call *call, const void *response)
+{
+	coordinator_respond(CONTAINER_OF(env, struct coordinator, groups_env), COORD_GROUPS, call,
+		response);
+}
+
+static void
+txns_respond(struct coord_env *env, struct coord_call *call, const void *response)
+{
+	coordinator_respond(CONTAINER_OF(env, struct coordinator, txns_env), COORD_TXNS, call,
+		response);
+}
+
+/* --- topics --- */
+
+static bool
+find_topic(struct coordinator *c, struct str name, const struct uuid *id, struct coord_topic *t,
+	struct str *name_out)
+{
+	struct topics *topics = &c->broker->topics;
+	topics_read_begin(topics);
+	struct topic *topic = name.n >= 0 ? topics_find(topics, name) : topics_find_id(topics, id);
+	if (topic) {
+		*t = (struct coord_topic){ topic->id, topic->npartition };
+		if (name_out)
+			*name_out = arena_str(&c->scratch, str_of(topic->name));
+	}
+	topics_read_end(topics);
+	return topic != NULL;
+}
+
+static bool
+groups_topic(struct coord_env *env, struct str name, const struct uuid *id,
+	struct coord_topic *t, struct str *name_out)
+{
+	return find_topic(CONTAINER_OF(env, struct coordinator, groups_env), name, id, t, name_out);
+}
+
+static bool
+txns_topic(struct coord_env *env, struct str name, const struct uuid *id,
+	struct coord_topic *t, struct str *name_out)
+{
+	return find_topic(CONTAINER_OF(env, struct coordinator, txns_env), name, id, t, name_out);
+}
+
+/* The names are copied first: fn may look topics up itself. */
+static void
+groups_each_topic(struct coord_env *env, void (*fn)(void *ctx, struct str name,
+	const struct coord_topic *t), void *ctx)
+{
+	struct coordinator *c = CONTAINER_OF(env, struct coordinator, groups_env);
+	struct topics *topics = &c->broker->topics;
+	struct arena a = ARENA_INIT;
+	int n;
+	topics_read_begin(topics);
+	struct topic **sorted = topics_sorted(topics, &a, &n);
+	struct str *name = arena_alloc(&a, (size_t)n * sizeof *name + 1);
+	struct coord_topic *v = arena_alloc(&a, (size_t)n * sizeof *v + 1);
+	for (int i = 0; i < n; i++) {
+		name[i] = arena_str(&a, str_of(sorted[i]->name));
+		v[i] = (struct coord_topic){ sorted[i]->id, sorted[i]->npartition };
+	}
+	topics_read_end(topics);
+	for (int i = 0; i < n; i++)
+		if (!topic_is_internal(name[i]))
+			fn(ctx, name[i], &v[i]);
+	arena_release(&a);
+}
+
+/* --- the rest --- */
+
+static uint64_t
+random_bits(struct coord_env *env)
+{
+	(void)env;
+	uint64_t v;
+	rand_bytes(&v, sizeof v);
+	return v;
+}
+
+static int64_t
+txns_producer_id(struct coord_env *env)
+{
+	return broker_producer_id(CONTAINER_OF(env, struct coordinator, txns_env)->broker);
+}
+
+static void
+on_committed(struct loop_task *t)
+{
+	struct commit_wait *w = CONTAINER_OF(t, struct commit_wait, ack.task);
+	struct coordinator *c = w->coordinator;
+	list_unlink(&w->link);
+	/* An error means that the disk failed: the broker is on its way out. */
+	if (!w->ack.error)
+		txns_committed(c->txns, w->ticket, coordinator_now(c));
+	mem_free(w);
+	coordinator_set_timers(c);
+}
+
+static void
+txns_when_committed(struct coord_env *env, int32_t partition, uint64_t ticket)
+{
+	struct coordinator *c = CONTAINER_OF(env, struct coordinator, txns_env);
+	struct commit_wait *w = NEW(struct commit_wait);
+	w->coordinator = c;
+	w->ticket = ticket;
+	w->ack.loop = &c->loop;
+	w->ack.task.fn = on_committed;
+	w->ack.partition = coordinator_partition(c, COORD_TXNS, partition);
+	list_init(&w->link);
+	list_append(&c->commits, &w->link);
+	if (!w->ack.partition || !partition_wait_committed(w->ack.partition, c->syncer, &w->ack))
+		loop_post(&c->loop, &w->ack.task);
+}
+
+static void
+on_markers(struct marker_job *job)
+{
+	struct coordinator *c = job->coordinator;
+	txns_markers_written(c->txns, job->ticket, coordinator_now(c));
+	coordinator_set_timers(c);
+}
+
+static void
+txns_write_markers(struct coord_env *env, uint64_t ticket, const struct coord_producer *producer,
+	int32_t coordinator_epoch, bool is_commit, const struct coord_partition *v, int n)
+{
+	struct coordinator *c = CONTAINER_OF(env, struct coordinator, txns_env);
+	markers_write(c, producer, coordinator_epoch, is_commit, true, v, n, on_markers)->ticket = ticket;
+}
+
+void
+coordinator_env_init(struct coordinator *c)
+{
+	c->groups_env = (struct coord_env){ .append = groups_append, .respond = groups_respond,
+		.topic = groups_topic, .each_topic = groups_each_topic, .random = random_bits };
+	c->txns_env = (struct coord_env){ .append = txns_append, .respond = txns_respond,
+		.topic = txns_topic, .each_topic = groups_each_topic, .random = random_bits,
+		.producer_id = txns_producer_id, .when_committed = txns_when_committed,
+		.write_markers = txns_write_markers };
+}

@@ -1,0 +1,155 @@
+#include "markers.h"
+
+#include "broker.h"
+
+#include "sys/syncer.h"
+#include "text/say.h"
+#include "wire/kerr.h"
+
+enum { MARKER_RETRY_MS = 100 };
+
+static void
+free_job(struct marker_job *job)
+{
+	list_unlink(&job->link);
+	for (int i = 0; i < job->npart; i++) {
+		partition_put(job->part[i].partition);
+		mem_free(job->part[i].topic);
+	}
+	mem_free(job->part);
+	mem_free(job);
+}
+
+/* No part is under way. */
+static void
+end_round(struct marker_job *job)
+{
+	struct loop *l = &job->coordinator->loop;
+	for (int i = 0; i < job->npart; i++)
+		if (!job->part[i].is_done) {
+			loop_timer_set(l, &job->timer, l->now_ms + MARKER_RETRY_MS);
+			return;
+		}
+	job->done(job);
+	free_job(job);
+}
+
+/* What came of one part. */
+static void
+note_part(struct marker_part *p, int16_t error)
+{
+	struct marker_job *job = p->job;
+	p->error = error;
+	p->is_done = true;
+	if (!error || !job->must_retry)
+		return;
+	if (error == KERR_UNKNOWN_TOPIC_OR_PARTITION)
+		return; /* gone: there is nothing to be marked */
+	if (error == KERR_TRANSACTION_COORDINATOR_FENCED || error == KERR_INVALID_PRODUCER_EPOCH) {
+		/* Somebody wrote there who came later: it is marked already. */
+		log_line(LOG_WARN, "the end of producer %lld's transaction was not written to %s-%d: %s",
+			(long long)job->producer.id, p->topic, p->index, kerr_info(error)->name);
+		return;
+	}
+	p->is_done = false;
+}
+
+static void
+on_ack(struct loop_task *t)
+{
+	struct marker_part *p = CONTAINER_OF(t, struct marker_part, ack.task);
+	struct marker_job *job = p->job;
+	partition_put(p->partition);
+	p->partition = NULL;
+	note_part(p, p->ack.error);
+	if (--job->nleft == 0)
+		end_round(job);
+}
+
+/* A transaction's offsets count, or not, as soon as its end is in their log. */
+static void
+tell_groups(struct marker_job *job, const struct marker_part *p)
+{
+	struct coordinator *c = job->coordinator;
+	if (strcmp(p->topic, c->topic[COORD_GROUPS].name) == 0) {
+		groups_marker(c->groups, p->index, &job->producer, job->is_commit);
+		coordinator_set_timers(c);
+	}
+}
+
+static void
+write_part(struct marker_job *job, struct marker_part *p)
+{
+	struct coordinator *c = job->coordinator;
+	struct partition *target = topics_partition(&c->broker->topics, str_of(p->topic), NULL,
+		p->index, NULL);
+	if (!target) {
+		note_part(p, KERR_UNKNOWN_TOPIC_OR_PARTITION);
+		return;
+	}
+	struct append_from from = { c->syncer, c->loop.wall_ms, true, 0 };
+	struct append_result result;
+	p->ack.partition = p->partition = target;
+	p->ack.loop = &c->loop;
+	p->ack.task.fn = on_ack;
+	partition_append_marker(target, &from, job->producer.id, job->producer.epoch,
+		job->coordinator_epoch, job->is_commit, &p->ack, &result);
+	if (result.error == KERR_NONE)
+		tell_groups(job, p);
+	if (result.must_wait) {
+		job->nleft++;
+		return;
+	}
+	partition_put(target);
+	p->partition = NULL;
+	note_part(p, result.error);
+}
+
+static void
+write_round(struct loop_timer *t)
+{
+	struct marker_job *job = CONTAINER_OF(t, struct marker_job, timer);
+	for (int i = 0; i < job->npart; i++)
+		if (!job->part[i].is_done)
+			write_part(job, &job->part[i]);
+	if (job->nleft == 0)
+		end_round(job);
+}
+
+struct marker_job *
+markers_write(struct coordinator *c, const struct coord_producer *producer,
+	int32_t coordinator_epoch, bool is_commit, bool must_retry,
+	const struct coord_partition *v, int n, marker_done_fn *done)
+{
+	struct marker_job *job = NEW(struct marker_job);
+	list_init(&job->link);
+	list_append(&c->markers, &job->link);
+	job->coordinator = c;
+	job->producer = *producer;
+	job->coordinator_epoch = coordinator_epoch;
+	job->is_commit = is_commit;
+	job->must_retry = must_retry;
+	job->done = done;
+	job->npart = n;
+	job->part = mem_alloc((size_t)n * sizeof *job->part);
+	for (int i = 0; i < n; i++) {
+		job->part[i].job = job;
+		job->part[i].topic = mem_strndup(v[i].topic);
+		job->part[i].index = v[i].index;
+	}
+	job->timer.fn = write_round;
+	loop_timer_set(&c->loop, &job->timer, c->loop.now_ms);
+	return job;
+}
+
+void
+markers_release(struct coordinator *c)
+{
+	LIST_EACH(it, &c->markers) {
+		struct marker_job *job = CONTAINER_OF(it, struct marker_job, link);
+		for (int i = 0; i < job->npart; i++)
+			if (job->part[i].partition)
+				partition_cancel_ack(&job->part[i].ack);
+		free_job(job);
+	}
+}
