@@ -125,7 +125,7 @@ verb_alter(int argc, char **argv)
 		say_error("nothing to alter: give -p, -c or -d");
 		return EXIT_USAGE;
 	}
-	int code = run_open(&r, argc, argv);
+	int code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
 	if (options.nsetting && run_version(&r, INCREMENTAL_KEY) >= 0)

@@ -3,9 +3,7 @@
 #include "kq-topic/verbs.h"
 
 #include "proto.h"
-
-#include <stdio.h>
-#include <unistd.h>
+#include "text/ask.h"
 
 enum {
 	CREATE_KEY = 19,
@@ -50,7 +48,7 @@ int
 verb_create(int argc, char **argv)
 {
 	struct run r;
-	int code = run_open(&r, argc, argv);
+	int code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
 	for (int i = 0; i < argc; i += RUN_TOPICS_MAX)
@@ -80,35 +78,13 @@ delete_some(struct run *r, int n, char **names)
 			a.responses.v[i].name);
 }
 
-/* 0: go on; else an exit code. */
-static int
-ask(int argc, char **argv)
-{
-	char line[16];
-	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-		say_error("there is nobody to ask: to delete, give --yes");
-		return EXIT_USAGE;
-	}
-	if (argc == 1)
-		fprintf(stderr, "Delete the topic '%s' with all its records? [y/N] ", argv[0]);
-	else {
-		for (int i = 0; i < argc; i++)
-			fprintf(stderr, "%s\n", argv[i]);
-		fprintf(stderr, "Delete these %d topics with all their records? [y/N] ", argc);
-	}
-	if (fgets(line, sizeof line, stdin) && (strcmp(line, "y\n") == 0 || strcmp(line, "yes\n") == 0))
-		return 0;
-	say_error("nothing is deleted");
-	return EXIT_FAILED;
-}
-
 int
 verb_delete(int argc, char **argv)
 {
 	struct run r;
-	int code = options.is_sure ? 0 : ask(argc, argv);
+	int code = options.is_sure ? 0 : ask_delete(argc, argv, "topic", "records");
 	if (!code)
-		code = run_open(&r, argc, argv);
+		code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
 	for (int i = 0; i < argc; i += RUN_TOPICS_MAX)

@@ -1,6 +1,7 @@
 /* kq-topic describe. */
 #include "kq-topic/look.h"
 #include "kq-topic/verbs.h"
+#include "text/table.h"
 #include "text/units.h"
 
 #include <stdio.h>
@@ -109,8 +110,6 @@ print_json(const struct look_topic *t)
 
 /* --- text --- */
 
-enum { NCOLUMN = 7 };
-
 static char *
 ids_text(struct run *r, struct look_ids ids)
 {
@@ -124,34 +123,22 @@ ids_text(struct run *r, struct look_ids ids)
 	return z;
 }
 
-static char *
-known_text(struct run *r, int64_t n)
-{
-	return n < 0 ? arena_printf(&r->arena, "-") : arena_printf(&r->arena, "%lld", (long long)n);
-}
-
-/* Columns as wide as their widest cell, two spaces between. */
 static void
 print_parts(struct run *r, const struct look_topic *t)
 {
-	static const char *const head[NCOLUMN] = { "partition", "leader", "replicas", "isr", "start", "end",
+	static const char *const head[] = { "partition", "leader", "replicas", "isr", "start", "end",
 		"bytes" };
-	int width[NCOLUMN] = { 0 };
-	const char *(*cell)[NCOLUMN] = arena_alloc(&r->arena, (size_t)(t->npart + 1) * sizeof *cell);
-	memcpy(cell[0], head, sizeof head);
+	struct arena *a = &r->arena;
+	struct table table;
+	table_init(&table, head, (int)ARRAY_LEN(head), "");
 	for (int32_t i = 0; i < t->npart; i++) {
 		const struct look_part *p = &t->part[i];
-		const char *row[NCOLUMN] = { known_text(r, p->index), known_text(r, p->leader),
-			ids_text(r, p->replicas), ids_text(r, p->isr), known_text(r, p->start_offset),
-			known_text(r, p->end_offset), known_text(r, look_size(p)) };
-		memcpy(cell[i + 1], row, sizeof row);
+		table_add(&table, (const char *[]){ put_known(a, p->index), put_known(a, p->leader),
+			ids_text(r, p->replicas), ids_text(r, p->isr), put_known(a, p->start_offset),
+			put_known(a, p->end_offset), put_known(a, look_size(p)) });
 	}
-	for (int32_t i = 0; i <= t->npart; i++)
-		for (int k = 0; k < NCOLUMN; k++)
-			width[k] = MAX(width[k], (int)strlen(cell[i][k]));
-	for (int32_t i = 0; i <= t->npart; i++)
-		for (int k = 0; k < NCOLUMN; k++)
-			printf("%*s%s", width[k], cell[i][k], k + 1 < NCOLUMN ? "  " : "\n");
+	table_print(&table);
+	table_release(&table);
 }
 
 static void
@@ -202,7 +189,7 @@ verb_describe(int argc, char **argv)
 {
 	struct run r;
 	struct look l;
-	int code = run_open(&r, argc, argv);
+	int code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
 	if (look_topics(&l, &r, argc, argv, false) == 0) {

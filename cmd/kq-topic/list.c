@@ -10,7 +10,7 @@ verb_list(int argc, char **argv)
 	struct run r;
 	struct look l;
 	char id[UUID_TEXT_SIZE];
-	int code = run_open(&r, argc, argv);
+	int code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
 	look_topics(&l, &r, 0, NULL, options.shows_internal);
@@ -57,7 +57,7 @@ verb_du(int argc, char **argv)
 	enum { DESCRIBE_LOG_DIRS_KEY = 35 };
 	struct run r;
 	struct look l;
-	int code = run_open(&r, argc, argv);
+	int code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
 	look_topics(&l, &r, argc, argv, true);

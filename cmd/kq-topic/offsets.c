@@ -82,7 +82,7 @@ verb_offsets(int argc, char **argv)
 	int64_t when = OFFSETS_EARLIEST;
 	if (options.at && parse_at(options.at, &when, &e) < 0)
 		return say_err(&e, false);
-	int code = run_open(&r, argc, argv);
+	int code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
 	struct cluster_topic *t = find_topic(&r, argv[0]);
@@ -196,7 +196,7 @@ verb_trim(int argc, char **argv)
 	struct place before;
 	if (parse_before(options.before, &before, &e) < 0)
 		return say_err(&e, false);
-	int code = run_open(&r, argc, argv);
+	int code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
 	struct cluster_topic *t = find_topic(&r, argv[0]);

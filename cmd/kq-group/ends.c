@@ -1,0 +1,95 @@
+/* Where the partitions of groups begin and end; which groups there are. */
+#include "kq-group/group.h"
+
+#include "client/offsets.h"
+#include "proto.h"
+
+#include <stdlib.h>
+
+/* --- rows --- */
+
+int
+group_rows(struct run *r, const struct group *g, struct rows *rows)
+{
+	struct rows c;
+	if (group_committed(r, g, &c) < 0)
+		return -1;
+	int32_t n = c.n;
+	for (int32_t i = 0; i < g->nmember; i++)
+		for (int32_t k = 0; k < g->member[i].nassigned; k++)
+			n += g->member[i].assigned[k].n;
+	rows->v = arena_alloc(&r->arena, (size_t)n * sizeof *rows->v + 1);
+	rows->n = c.n;
+	if (c.n > 0)
+		memcpy(rows->v, c.v, (size_t)c.n * sizeof *c.v);
+	for (int32_t i = 0; i < g->nmember; i++) {
+		const struct member *m = &g->member[i];
+		for (int32_t k = 0; k < m->nassigned; k++)
+			for (int32_t p = 0; p < m->assigned[k].n; p++) {
+				struct row *row = &rows->v[rows->n++];
+				*row = ROW_INIT(m->assigned[k].topic, m->assigned[k].v[p]);
+				row->member = m;
+			}
+	}
+	assert(rows->n == n);
+	rows_merge(rows);
+	return 0;
+}
+
+/* Is the thing itself no more, so that asking has no answer? */
+static bool
+is_gone(const struct err *e)
+{
+	return e->kafka == KERR_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+/* Ask for the n rows, which are all of topic t; the answers go to the member
+ * of a row at this place in it. */
+static void
+ask_topic(struct run *r, struct cluster_topic *t, struct row *v, int32_t n, int64_t when, size_t place)
+{
+	struct err e = { .class = ERR_NONE };
+	int32_t npart = t->npart;
+	int64_t *offset = arena_alloc(&r->arena, (size_t)npart * sizeof *offset + 1);
+	bool *wants = arena_alloc(&r->arena, (size_t)npart + 1);
+	for (int32_t i = 0; i < n; i++)
+		if (v[i].partition >= 0 && v[i].partition < npart)
+			wants[v[i].partition] = true;
+	if (offsets_list(&r->cluster, t, when, wants, offset, &e) < 0 && !is_gone(&e))
+		run_failed(r, &e);
+	for (int32_t i = 0; i < n; i++)
+		if (v[i].partition >= 0 && v[i].partition < npart)
+			memcpy((char *)&v[i] + place, &offset[v[i].partition], sizeof *offset);
+}
+
+static void
+ask(struct run *r, struct rows *rows, int64_t when, size_t place)
+{
+	struct err e;
+	for (int32_t i = 0, n; i < rows->n; i += n) {
+		struct row *v = rows->v + i;
+		for (n = 1; i + n < rows->n && str_eq(v[n].topic, v->topic);)
+			n++;
+		const char *name = arena_printf(&r->arena, "%.*s", STR_ARG(v->topic));
+		struct cluster_topic *t = cluster_topic(&r->cluster, name, false, &e);
+		if (t)
+			ask_topic(r, t, v, n, when, place);
+		else if (!is_gone(&e))
+			run_failed(r, &e);
+	}
+}
+
+void
+rows_ends(struct run *r, struct rows *rows, bool with_starts)
+{
+	if (with_starts)
+		ask(r, rows, OFFSETS_EARLIEST, offsetof(struct row, start));
+	ask(r, rows, OFFSETS_LATEST, offsetof(struct row, end));
+}
+
+void
+rows_at(struct run *r, struct rows *rows, int64_t time_ms)
+{
+	assert(time_ms >= 0);
+	ask(r, rows, time_ms, offsetof(struct row, to));
+}

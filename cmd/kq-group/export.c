@@ -1,0 +1,43 @@
+/* kq-group export. */
+#include "kq-group/group.h"
+#include "kq-group/list.h"
+#include "kq-group/offsetfile.h"
+#include "kq-group/verbs.h"
+
+#include <stdio.h>
+
+static void
+put_group(const struct group *g, const struct rows *rows, struct buf *out)
+{
+	for (int32_t i = 0; i < rows->n; i++) {
+		const struct row *row = &rows->v[i];
+		offset_line_put(&(struct offset_line){ 0, g->id, row->topic, row->partition, row->committed,
+			row->leader_epoch, row->metadata }, out);
+	}
+}
+
+int
+verb_export(int argc, char **argv)
+{
+	struct run r;
+	struct buf out = BUF_INIT;
+	int code = run_open_groups(&r, argc, argv);
+	if (code)
+		return code;
+	if (options.takes_all)
+		argc = list_names(&r, &argv);
+	struct group *g = groups_find(&r, &argc, argv);
+	for (int i = 0; i < argc; i++) {
+		struct rows rows;
+		/* Of a group that is not there no offsets come, and no refusal. */
+		if (group_committed(&r, &g[i], &rows) < 0
+			|| (rows.n == 0 && group_describe(&r, &g[i], false) < 0))
+			continue;
+		put_group(&g[i], &rows, &out);
+		fwrite(out.p, 1, out.n, stdout);
+		buf_reset(&out);
+		r.ndone++;
+	}
+	buf_release(&out);
+	return run_close(&r);
+}

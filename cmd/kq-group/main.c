@@ -1,0 +1,128 @@
+/* kq-group: show, move, copy and delete the offsets of consumer groups. */
+#include "kq-group/run.h"
+#include "kq-group/verbs.h"
+#include "text/opt.h"
+
+#include <stdio.h>
+
+enum { EVERY_MS = 2000 };
+
+struct options options = { .every_ms = EVERY_MS };
+
+#define ALL(text) \
+	{ 0, "all", OPT_FLAG, &options.takes_all, NULL, .phrase = text }
+#define JSON \
+	{ 0, "json", OPT_FLAG, &options.is_json, NULL, .phrase = "one JSON object a line" }
+
+static const struct opt list_opts[] = {
+	{ 0, "state", OPT_STRING, &options.states, "STATE,...", .phrase = "only groups in one of these states" },
+	{ 0, "type", OPT_STRING, &options.types, "TYPE,...", .phrase = "only groups of one of these types" },
+	JSON,
+	OPT_END
+};
+static const struct opt describe_opts[] = {
+	{ 0, "members", OPT_FLAG, &options.shows_members, NULL, .phrase = "the members and what they have, instead of offsets" },
+	{ 0, "state", OPT_FLAG, &options.shows_state, NULL, .phrase = "neither offsets nor members" },
+	ALL("all groups"),
+	JSON,
+	OPT_END
+};
+
+#define EXECUTE \
+	{ 0, "execute", OPT_FLAG, &options.is_executed, NULL, .phrase = "do it, instead of telling what would change" }
+#define YES \
+	{ 0, "yes", OPT_FLAG, &options.is_sure, NULL, .phrase = "do not ask" }
+
+static const struct opt seek_opts[] = {
+	{ 0, "to", OPT_STRING, &options.to, "WHERE", .phrase = "earliest, latest, current, an offset, +N, -N or @TIME" },
+	{ 0, "from-file", OPT_STRING, &options.from_file, "FILE", .phrase = "the offsets of these lines (-: stdin); topics, if named, choose among them" },
+	ALL("all topics that the group has offsets of"),
+	EXECUTE,
+	JSON,
+	OPT_END
+};
+static const struct opt delete_opts[] = { YES, OPT_END };
+static const struct opt export_opts[] = { ALL("all groups"), OPT_END };
+static const struct opt import_opts[] = { EXECUTE, JSON, OPT_END };
+static const struct opt watch_opts[] = {
+	{ 0, "every", OPT_DURATION, &options.every_ms, "TIME", .phrase = "from one look to the next (default 2s)", .min = 10, .max = INT32_MAX },
+	JSON,
+	OPT_END
+};
+
+static const struct opt opts[] = {
+	{ 'b', "brokers", OPT_STRING, &options.brokers, "ADDRESS,...", .phrase = "where to begin: host:port, unix:/path" },
+	OPT_END
+};
+
+static const struct opt_verb verbs[] = {
+	{ "list", "", "all groups, their types and states", list_opts, verb_list },
+	{ "describe", "GROUP...", "offsets and lag; members; state", describe_opts, verb_describe },
+	{ "seek", "GROUP [TOPIC[:P,..]]...", "move offsets; tells first, does with --execute", seek_opts, verb_seek },
+	{ "delete", "GROUP...", "remove groups with all their offsets", delete_opts, verb_delete },
+	{ "delete-offsets", "GROUP TOPIC[:P,..]...", "remove the offsets of topics", NULL, verb_delete_offsets },
+	{ "export", "GROUP...", "all offsets, a line each", export_opts, verb_export },
+	{ "import", "[FILE]", "set offsets from such lines; does with --execute", import_opts, verb_import },
+	{ "watch", "GROUP", "lag and rate, again and again", watch_opts, verb_watch },
+	{ NULL }
+};
+
+static const struct opt_command command = {
+	.operands = "VERB [GROUP]...",
+	.phrase = "show, move, copy and delete the offsets of consumer groups",
+	.examples =
+		"  kq-group list --state stable\n"
+		"  kq-group describe billing\n"
+		"  kq-group describe --members billing\n"
+		"  kq-group seek billing orders:0,1 --to @2026-11-24T10:00\n"
+		"  kq-group seek billing --all --to -100 --execute\n"
+		"  kq-group export --all | KQ_BROKERS=other:9092 kq-group import --execute\n"
+		"  kq-group watch billing --every 1s\n"
+		"  kq-group delete --yes billing\n",
+	.notes =
+		"WHERE: earliest; latest; current (the end, where nothing is committed); N, that offset;\n"
+		"+N or -N, so far from what is committed; @TIME, the first record at or after it, else the\n"
+		"end.  TIME: 2026-11-24T10:00Z, ms since 1970, or -1h (an hour ago).\n"
+		"Without -b: KQ_BROKERS, else the default socket, else 127.0.0.1:9092.\n",
+	.opts = opts,
+	.verbs = verbs,
+};
+
+/* How many operands the verb takes: "[X]" none or one, "X" one, "X..." one or
+ * more, "" none. */
+static int
+check_operands(const struct opt_result *r, struct err *e)
+{
+	const char *word = r->verb->operands;
+	int least = 0, most = 0;
+	for (; *word; word += strspn(word, " ")) {
+		size_t n = strcspn(word, " ");
+		least += *word != '[';
+		most = n > 3 && memcmp(word + n - 3, "...", 3) == 0 ? INT32_MAX : most + (most < INT32_MAX);
+		word += n;
+	}
+	bool is_for_groups = strncmp(r->verb->operands, "GROUP...", 8) == 0;
+	if (options.takes_all && is_for_groups && r->argc > 0)
+		return err_set(e, ERR_USAGE, "either --all or groups' names");
+	if (r->argc < least && !(options.takes_all && is_for_groups))
+		return err_set(e, ERR_USAGE, "which %s? see kq-group %s --help",
+			r->argc == 0 ? "group" : "topic", r->verb->name);
+	if (r->argc > most)
+		return err_set(e, ERR_USAGE, "'%s' is one too many; see kq-group %s --help",
+			r->argv[most], r->verb->name);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct opt_result r;
+	struct err e;
+	say_init(argv[0]);
+	int got = opt_parse(&command, argc, argv, &r, &e);
+	if (got > 0)
+		return say_flush_stdout();
+	if (got == 0)
+		got = check_operands(&r, &e);
+	return got < 0 ? say_err(&e, false) : r.verb->run(r.argc, r.argv);
+}

@@ -1,0 +1,248 @@
+#include "kq-group/offsetfile.h"
+
+#include "text/json.h"
+#include "text/units.h"
+
+#include <stdlib.h>
+
+enum {
+	TOPIC_MAX = 249,
+	TEXT_MAX = 32767, /* the protocol's limit of a string */
+	FIELDS_MAX = 5,
+};
+
+/* --- JSON --- */
+
+static int
+take_text(const json_t *v, const char *key, struct str *s, struct arena *a, struct err *e)
+{
+	if (json_is_null(v))
+		return 0;
+	if (!json_is_string(v))
+		return err_set(e, ERR_CORRUPT, "'%s' is not a string", key);
+	*s = arena_str(a, (struct str){ (const uint8_t *)json_string_value(v),
+		(int32_t)json_string_length(v) });
+	return 0;
+}
+
+static int
+take_number(const json_t *v, const char *key, int64_t max, int64_t *n, struct err *e)
+{
+	if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > max)
+		return err_set(e, ERR_CORRUPT, "'%s' is not a number from 0 to %lld", key, (long long)max);
+	*n = json_integer_value(v);
+	return 0;
+}
+
+static int
+take_member(struct offset_line *line, const char *key, const json_t *v, struct arena *a, struct err *e)
+{
+	int64_t n;
+	int got;
+	if (strcmp(key, "group") == 0)
+		return take_text(v, key, &line->group, a, e);
+	if (strcmp(key, "topic") == 0)
+		return take_text(v, key, &line->topic, a, e);
+	if (strcmp(key, "metadata") == 0)
+		return take_text(v, key, &line->metadata, a, e);
+	if (strcmp(key, "offset") == 0)
+		return take_number(v, key, INT64_MAX, &line->offset, e);
+	if (strcmp(key, "leader_epoch") == 0) {
+		if (json_is_null(v))
+			return 0;
+		if ((got = take_number(v, key, INT32_MAX, &n, e)) == 0)
+			line->leader_epoch = (int32_t)n;
+		return got;
+	}
+	if (strcmp(key, "partition") != 0)
+		return err_set(e, ERR_CORRUPT, "'%s' is not known", key);
+	if ((got = take_number(v, key, INT32_MAX, &n, e)) == 0)
+		line->partition = (int32_t)n;
+	return got;
+}
+
+static int
+parse_json(struct offset_line *line, struct str text, struct arena *a, struct err *e)
+{
+	json_error_t why;
+	json_t *o = json_loadb((const char *)text.p, (size_t)text.n, JSON_REJECT_DUPLICATES, &why);
+	const char *key;
+	json_t *v;
+	int got = 0;
+	if (!o)
+		return err_set(e, ERR_CORRUPT, "not JSON: %s", why.text);
+	if (!json_is_object(o))
+		got = err_set(e, ERR_CORRUPT, "not a JSON object");
+	else
+		json_object_foreach(o, key, v)
+			if (got == 0)
+				got = take_member(line, key, v, a, e);
+	json_decref(o);
+	return got;
+}
+
+/* --- commas --- */
+
+/* The field at *p, which is moved behind it and its comma; -1: a quote is
+ * left open, or stands in the middle. */
+static int
+take_field(const uint8_t **p, const uint8_t *end, struct str *field, struct arena *a)
+{
+	struct buf b = BUF_INIT;
+	bool is_quoted = *p < end && **p == '"', is_open = is_quoted;
+	for (*p += is_quoted; *p < end && (is_open || **p != ','); ++*p) {
+		if (**p != '"' || !is_quoted) {
+			if (is_quoted && !is_open)
+				break; /* behind the closing quote */
+			buf_putc(&b, (char)**p);
+		} else if (is_open && *p + 1 < end && (*p)[1] == '"') {
+			buf_putc(&b, '"');
+			++*p;
+		} else {
+			is_open = false;
+		}
+	}
+	*field = arena_str(a, (struct str){ b.n ? b.p : (const uint8_t *)"", (int32_t)b.n });
+	buf_release(&b);
+	if (is_open || (*p < end && **p != ','))
+		return -1;
+	return 0;
+}
+
+static int
+parse_number(struct str s, const char *what, int64_t max, int64_t *n, struct err *e)
+{
+	const char *z = (const char *)s.p; /* NUL-terminated, as arena_str does */
+	struct err ignored;
+	if (s.n == 0 || strspn(z, "0123456789") != (size_t)s.n || units_parse_int(z, 0, max, n, &ignored) < 0)
+		return err_set(e, ERR_CORRUPT, "'%.40s' is not %s", z, what);
+	return 0;
+}
+
+static int
+parse_commas(struct offset_line *line, struct str text, struct arena *a, struct err *e)
+{
+	struct str field[FIELDS_MAX];
+	const uint8_t *p = text.p, *end = p + text.n;
+	int64_t partition;
+	int n = 0;
+	for (bool is_more = true; is_more && n < FIELDS_MAX; p++) {
+		if (take_field(&p, end, &field[n++], a) < 0)
+			return err_set(e, ERR_CORRUPT, "a quote is not closed, or not at the end of its word");
+		is_more = p < end;
+	}
+	if (n < 3 || n > 4)
+		return err_set(e, ERR_CORRUPT,
+			"neither a JSON object nor [group,]topic,partition,offset");
+	if (n == 4)
+		line->group = field[0];
+	line->topic = field[n - 3];
+	if (parse_number(field[n - 2], "a partition", INT32_MAX, &partition, e) < 0
+		|| parse_number(field[n - 1], "an offset", INT64_MAX, &line->offset, e) < 0)
+		return -1;
+	line->partition = (int32_t)partition;
+	return 0;
+}
+
+/* --- all lines --- */
+
+static int
+check_line(const struct offset_line *line, struct err *e)
+{
+	if (line->group.n < 0)
+		return err_set(e, ERR_CORRUPT, "no group");
+	if (line->topic.n <= 0)
+		return err_set(e, ERR_CORRUPT, "no topic");
+	if (line->partition < 0)
+		return err_set(e, ERR_CORRUPT, "no partition");
+	if (line->offset < 0)
+		return err_set(e, ERR_CORRUPT, "no offset");
+	if (line->topic.n > TOPIC_MAX)
+		return err_set(e, ERR_CORRUPT, "the topic's name is longer than %d characters", TOPIC_MAX);
+	if (line->group.n > TEXT_MAX || line->metadata.n > TEXT_MAX)
+		return err_set(e, ERR_CORRUPT, "a word is longer than %d bytes", TEXT_MAX);
+	return 0;
+}
+
+static int
+parse_line(struct offset_lines *l, struct str text, int number, const char *group,
+	struct arena *a, struct err *e)
+{
+	struct offset_line line = { number, str_of(group), STR_NULL, -1, -1, -1, STR_NULL };
+	while (text.n > 0 && strchr(" \t\r", text.p[text.n - 1]))
+		text.n--;
+	for (; text.n > 0 && strchr(" \t", text.p[0]); text.p++)
+		text.n--;
+	if (text.n == 0 || text.p[0] == '#')
+		return 0;
+	if ((text.p[0] == '{' ? parse_json : parse_commas)(&line, text, a, e) < 0
+		|| check_line(&line, e) < 0)
+		return err_wrap(e, "line %d", number);
+	if (l->n == l->cap) {
+		l->cap = MAX(2 * l->cap, 64);
+		l->v = mem_realloc(l->v, (size_t)l->cap * sizeof *l->v);
+	}
+	l->v[l->n++] = line;
+	return 0;
+}
+
+static int
+cmp_place(const struct offset_line *a, const struct offset_line *b)
+{
+	int order = str_cmp(a->group, b->group);
+	if (!order)
+		order = str_cmp(a->topic, b->topic);
+	return order ? order : (a->partition > b->partition) - (a->partition < b->partition);
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	const struct offset_line *x = a, *y = b;
+	int order = cmp_place(x, y);
+	return order ? order : (x->number > y->number) - (x->number < y->number);
+}
+
+int
+offset_lines_parse(struct offset_lines *l, struct str text, const char *group,
+	struct arena *a, struct err *e)
+{
+	int number = 1;
+	*l = (struct offset_lines)OFFSET_LINES_INIT;
+	for (const uint8_t *p = text.p, *end = p + MAX(text.n, 0), *eol; p < end; p = eol + 1, number++) {
+		eol = memchr(p, '\n', (size_t)(end - p));
+		if (!eol)
+			eol = end;
+		if (parse_line(l, (struct str){ p, (int32_t)(eol - p) }, number, group, a, e) < 0)
+			return -1;
+	}
+	if (l->n > 0)
+		qsort(l->v, (size_t)l->n, sizeof *l->v, by_place);
+	for (int32_t i = 1; i < l->n; i++)
+		if (cmp_place(&l->v[i - 1], &l->v[i]) == 0)
+			return err_set(e, ERR_CORRUPT, "line %d: partition %d of topic '%.*s' was in line %d before",
+				l->v[i].number, l->v[i].partition, STR_ARG(l->v[i].topic), l->v[i - 1].number);
+	return 0;
+}
+
+void
+offset_lines_release(struct offset_lines *l)
+{
+	mem_free(l->v);
+	*l = (struct offset_lines)OFFSET_LINES_INIT;
+}
+
+void
+offset_line_put(const struct offset_line *line, struct buf *out)
+{
+	json_t *o = json_pack("{s:o, s:o, s:i, s:I}", "group", json_text(line->group), "topic",
+		json_text(line->topic), "partition", (int)line->partition, "offset",
+		(json_int_t)line->offset);
+	if (line->leader_epoch >= 0)
+		json_object_set_new(o, "leader_epoch", json_integer(line->leader_epoch));
+	if (line->metadata.n > 0)
+		json_object_set_new(o, "metadata", json_text(line->metadata));
+	json_put(o, out);
+	buf_putc(out, '\n');
+	json_decref(o);
+}

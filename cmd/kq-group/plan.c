@@ -1,0 +1,160 @@
+#include "kq-group/plan.h"
+
+#include "proto.h"
+
+#include <stdio.h>
+
+enum {
+	OFFSET_COMMIT_KEY = 8,
+	OFFSET_COMMIT_UPTO = 9, /* from 10 on topics have ids, not names */
+};
+
+int
+plan_begin(struct run *r, struct group *g, struct rows *committed)
+{
+	struct err e;
+	if (group_describe(r, g, true) < 0)
+		return -1;
+	if (group_is_active(g)) {
+		err_set(&e, ERR_PEER, "group '%.*s' is in use (%.*s, members: %d): its offsets can be moved "
+			"only after its members have left", STR_ARG(g->id), STR_ARG(g->state), g->nmember);
+		run_failed(r, &e);
+		return -1;
+	}
+	return group_committed(r, g, committed);
+}
+
+static void
+say_clamped(const struct row *row, int64_t was)
+{
+	say_error("topic '%.*s', partition %d: %lld is %s %lld, which is taken instead",
+		STR_ARG(row->topic), row->partition, (long long)was,
+		was > row->to ? "behind the end" : "before the beginning", (long long)row->to);
+}
+
+void
+plan_resolve(struct run *r, struct plan *p, const struct where *w)
+{
+	struct err e;
+	rows_ends(r, &p->rows, true);
+	if (w && w->kind == WHERE_TIME)
+		rows_at(r, &p->rows, w->n);
+	for (int32_t i = 0; i < p->rows.n; i++) {
+		struct row *row = &p->rows.v[i];
+		if (row->start < 0 || row->end < 0) {
+			err_set(&e, ERR_PEER, "topic '%.*s' has no partition %d that could be read",
+				STR_ARG(row->topic), row->partition);
+			run_failed(r, &e);
+			row->to = -1;
+			continue;
+		}
+		if (w && where_go(w, row, &e) < 0) {
+			run_failed(r, &e);
+			row->to = -1;
+			continue;
+		}
+		int64_t was = where_clamp(row);
+		if (was >= 0)
+			say_clamped(row, was);
+	}
+}
+
+void
+plan_print(struct run *r, const struct plan *p, bool with_group)
+{
+	for (int32_t i = 0; i < p->rows.n; i++) {
+		const struct row *row = &p->rows.v[i];
+		if (row->to < 0)
+			continue;
+		if (options.is_json) {
+			json_print(json_pack("{s:o, s:o, s:i, s:o, s:I}", "group", json_text(p->group->id),
+				"topic", json_text(row->topic), "partition", (int)row->partition, "from",
+				json_known(row->committed), "to", (json_int_t)row->to));
+			continue;
+		}
+		if (with_group) {
+			put_text(p->group->id);
+			putchar('\t');
+		}
+		put_text(row->topic);
+		printf("\t%d\t%s\t%lld\n", row->partition, put_known(&r->arena, row->committed),
+			(long long)row->to);
+	}
+}
+
+/* --- doing it --- */
+
+static struct offset_commit_request
+request_of(struct run *r, const struct plan *p)
+{
+	struct offset_commit_request q;
+	wire_defaults(&offset_commit_request_desc, &q);
+	q.group_id = p->group->id;
+	q.member_id = STR("");
+	q.topics.v = arena_alloc(&r->arena, (size_t)p->rows.n * sizeof *q.topics.v + 1);
+	__typeof__(q.topics.v->partitions.v) part = arena_alloc(&r->arena,
+		(size_t)p->rows.n * sizeof *part + 1);
+	for (int32_t i = 0; i < p->rows.n; i++) {
+		const struct row *row = &p->rows.v[i];
+		if (row->to < 0)
+			continue;
+		__typeof__(q.topics.v) t = &q.topics.v[q.topics.n - 1];
+		if (q.topics.n == 0 || !str_eq(t->name, row->topic)) {
+			t = &q.topics.v[q.topics.n++];
+			t->name = row->topic;
+			t->partitions.v = part;
+		}
+		t->partitions.n++;
+		part->partition_index = row->partition;
+		part->committed_offset = row->to;
+		/* The epochs of another cluster, or of a record that was not
+		 * read, would only mislead a consumer. */
+		part->committed_leader_epoch = -1;
+		part->committed_metadata = row->metadata.n > 0 ? row->metadata : STR("");
+		part++;
+	}
+	return q;
+}
+
+/* The first refusal; a coordinator that is moving refuses all alike. */
+static int16_t
+code_of(const struct offset_commit_response *a)
+{
+	for (int32_t i = 0; i < a->topics.n; i++)
+		for (int32_t k = 0; k < a->topics.v[i].partitions.n; k++)
+			if (a->topics.v[i].partitions.v[k].error_code)
+				return a->topics.v[i].partitions.v[k].error_code;
+	return KERR_NONE;
+}
+
+void
+plan_execute(struct run *r, struct plan *p)
+{
+	struct offset_commit_request q = request_of(r, p);
+	struct offset_commit_response a;
+	int64_t until_ms = group_deadline(r);
+	if (q.topics.n == 0)
+		return;
+	do {
+		if (run_call_upto(r, p->group->coordinator, OFFSET_COMMIT_KEY, OFFSET_COMMIT_UPTO, &q, &a) < 0)
+			return;
+	} while (group_again(r, p->group, code_of(&a), until_ms));
+	for (int32_t i = 0; i < a.topics.n; i++)
+		for (int32_t k = 0; k < a.topics.v[i].partitions.n; k++)
+			if (a.topics.v[i].partitions.v[k].error_code)
+				run_part_refused(r, a.topics.v[i].partitions.v[k].error_code, p->group->id,
+					a.topics.v[i].name, a.topics.v[i].partitions.v[k].partition_index);
+			else
+				r->ndone++;
+}
+
+void
+plan_left(struct run *r)
+{
+	if (r->cluster.is_woken)
+		return;
+	if (r->nfailed)
+		say_error("nothing is changed");
+	else
+		say_error("nothing is changed yet; --execute does it");
+}

@@ -1,0 +1,35 @@
+/*
+ * Moving a group's offsets: what would change, and doing it.
+ *
+ * Uses: group, target.
+ */
+#ifndef KQ_GROUP_PLAN_H
+#define KQ_GROUP_PLAN_H
+
+#include "kq-group/group.h"
+#include "kq-group/target.h"
+
+struct plan {
+	struct group *group;
+	struct rows rows; /* of each, "to" is set in the end */
+};
+
+/* Is the group one whose offsets can be moved?  Learns what it has committed,
+ * into rows.  Returns 0, or -1: counted. */
+int plan_begin(struct run *r, struct group *g, struct rows *committed);
+
+/* Decide where the plan's rows are to go: by w, or, NULL, as each says, and
+ * always between the ends of the partition, with a word.  The rows are merged
+ * and know what is committed.  Those that can't go are counted. */
+void plan_resolve(struct run *r, struct plan *p, const struct where *w);
+
+/* A line, or object, a partition: [group,] topic, partition, from, to. */
+void plan_print(struct run *r, const struct plan *p, bool with_group);
+
+/* Commit.  What is refused is counted. */
+void plan_execute(struct run *r, struct plan *p);
+
+/* Say that nothing was done, and why. */
+void plan_left(struct run *r);
+
+#endif

@@ -1,0 +1,137 @@
+/* kq-group delete, and delete-offsets. */
+#include "kq-group/group.h"
+#include "kq-group/target.h"
+#include "kq-group/verbs.h"
+
+#include "proto.h"
+#include "text/ask.h"
+
+enum {
+	DELETE_GROUPS_KEY = 42,
+	OFFSET_DELETE_KEY = 47,
+};
+
+static void
+delete_group(struct run *r, struct group *g)
+{
+	struct delete_groups_request q;
+	struct delete_groups_response a;
+	int64_t until_ms = group_deadline(r);
+	int16_t code;
+	if (g->coordinator < 0)
+		return;
+	wire_defaults(&delete_groups_request_desc, &q);
+	q.groups_names.v = &g->id;
+	q.groups_names.n = 1;
+	do {
+		if (run_call(r, g->coordinator, DELETE_GROUPS_KEY, &q, &a) < 0)
+			return;
+		code = a.results.n == 1 ? a.results.v[0].error_code : KERR_UNKNOWN_SERVER_ERROR;
+	} while (group_again(r, g, code, until_ms));
+	if (code)
+		run_refused(r, code, STR_NULL, g->id);
+	else
+		r->ndone++;
+}
+
+int
+verb_delete(int argc, char **argv)
+{
+	struct run r;
+	int code = options.is_sure ? 0 : ask_delete(argc, argv, "group", "offsets");
+	if (!code)
+		code = run_open_groups(&r, argc, argv);
+	if (code)
+		return code;
+	struct group *g = groups_find(&r, &argc, argv);
+	for (int i = 0; i < argc; i++)
+		delete_group(&r, &g[i]);
+	return run_close(&r);
+}
+
+/* --- offsets --- */
+
+/* The partitions of a topic that the group has offsets of. */
+static void
+fill_all(struct run *r, struct target *t, const struct rows *committed)
+{
+	t->part = arena_alloc(&r->arena, (size_t)committed->n * sizeof *t->part + 1);
+	for (int32_t i = 0; i < committed->n; i++)
+		if (str_eq(committed->v[i].topic, t->topic))
+			t->part[t->npart++] = committed->v[i].partition;
+}
+
+static void
+take_deleted(struct run *r, const struct group *g, const struct offset_delete_response *a)
+{
+	for (int32_t i = 0; i < a->topics.n; i++)
+		for (int32_t k = 0; k < a->topics.v[i].partitions.n; k++)
+			if (a->topics.v[i].partitions.v[k].error_code)
+				run_part_refused(r, a->topics.v[i].partitions.v[k].error_code, g->id,
+					a->topics.v[i].name, a->topics.v[i].partitions.v[k].partition_index);
+			else
+				r->ndone++;
+}
+
+static void
+delete_offsets(struct run *r, struct group *g, struct target *t, int n)
+{
+	struct offset_delete_request q;
+	struct offset_delete_response a;
+	struct rows committed;
+	struct err e;
+	int64_t until_ms = group_deadline(r);
+	if (group_describe(r, g, false) < 0 || group_committed(r, g, &committed) < 0)
+		return;
+	wire_defaults(&offset_delete_request_desc, &q);
+	q.group_id = g->id;
+	q.topics.v = arena_alloc(&r->arena, (size_t)n * sizeof *q.topics.v);
+	for (int i = 0; i < n; i++) {
+		if (t[i].npart == 0)
+			fill_all(r, &t[i], &committed);
+		if (t[i].npart == 0) {
+			err_set(&e, ERR_PEER, "group '%.*s' has no offsets of topic '%.*s'", STR_ARG(g->id),
+				STR_ARG(t[i].topic));
+			run_failed(r, &e);
+			continue;
+		}
+		__typeof__(q.topics.v) topic = &q.topics.v[q.topics.n++];
+		topic->name = t[i].topic;
+		topic->partitions.n = t[i].npart;
+		topic->partitions.v = arena_alloc(&r->arena,
+			(size_t)t[i].npart * sizeof *topic->partitions.v);
+		for (int32_t k = 0; k < t[i].npart; k++)
+			topic->partitions.v[k].partition_index = t[i].part[k];
+	}
+	if (q.topics.n == 0)
+		return;
+	do {
+		if (run_call(r, g->coordinator, OFFSET_DELETE_KEY, &q, &a) < 0)
+			return;
+	} while (group_again(r, g, a.error_code, until_ms));
+	if (a.error_code)
+		run_refused(r, a.error_code, STR_NULL, g->id);
+	else
+		take_deleted(r, g, &a);
+}
+
+int
+verb_delete_offsets(int argc, char **argv)
+{
+	struct run r;
+	struct err e;
+	struct arena a = ARENA_INIT;
+	struct target *t = arena_alloc(&a, (size_t)argc * sizeof *t);
+	int code = 0, n = 1;
+	for (int i = 1; !code && i < argc; i++)
+		if (target_parse(&t[i - 1], argv[i], &a, &e) < 0)
+			code = say_err(&e, false);
+	if (!code)
+		code = run_open_groups(&r, 1, argv);
+	if (!code) {
+		delete_offsets(&r, groups_find(&r, &n, argv), t, argc - 1);
+		code = run_close(&r);
+	}
+	arena_release(&a);
+	return code;
+}

@@ -1,0 +1,51 @@
+#include "kq-group/run.h"
+
+enum { TEXT_MAX = 32767 /* the protocol's limit of a string */ };
+
+int
+run_open_groups(struct run *r, int nname, char **names)
+{
+	struct err e;
+	for (int i = 0; i < nname; i++)
+		if (strlen(names[i]) > TEXT_MAX) {
+			err_set(&e, ERR_USAGE, "the group's name '%.20s...' is longer than %d characters",
+				names[i], TEXT_MAX);
+			return say_err(&e, false);
+		}
+	return run_open(r, options.brokers, "kq-group");
+}
+
+void
+run_refused(struct run *r, int16_t code, struct str message, struct str group)
+{
+	struct err e;
+	assert(code != KERR_NONE);
+	switch (code) {
+	case KERR_GROUP_ID_NOT_FOUND:
+		err_set(&e, ERR_PEER, "group '%.*s' does not exist", STR_ARG(group));
+		break;
+	case KERR_NON_EMPTY_GROUP:
+	case KERR_UNKNOWN_MEMBER_ID: /* of a commit from outside */
+		err_set(&e, ERR_PEER, "group '%.*s' has members; stop them first", STR_ARG(group));
+		break;
+	default:
+		cluster_peer_err(&e, code, message);
+		err_wrap(&e, "group '%.*s'", STR_ARG(group));
+	}
+	run_failed(r, &e);
+}
+
+void
+run_part_refused(struct run *r, int16_t code, struct str group, struct str topic,
+	int32_t partition)
+{
+	struct err e;
+	cluster_peer_err(&e, code, STR_NULL);
+	if (code == KERR_UNKNOWN_MEMBER_ID)
+		err_set(&e, ERR_PEER, "the group has members; stop them first");
+	else if (code == KERR_GROUP_SUBSCRIBED_TO_TOPIC)
+		err_set(&e, ERR_PEER, "members of the group read this topic; stop them first");
+	err_wrap(&e, "group '%.*s', topic '%.*s', partition %d", STR_ARG(group), STR_ARG(topic),
+		partition);
+	run_failed(r, &e);
+}

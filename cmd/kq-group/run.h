@@ -1,0 +1,38 @@
+/*
+ * What the verbs of kq-group share: the options, and what a run says of
+ * groups.
+ *
+ * Uses: client/run, text.
+ */
+#ifndef KQ_GROUP_RUN_H
+#define KQ_GROUP_RUN_H
+
+#include "client/run.h"
+#include "text/json.h"
+#include "text/put.h"
+
+struct options {
+	const char *brokers;
+	bool is_json;
+	const char *states, *types; /* words with commas between; NULL: all */
+	bool shows_members, shows_state;
+	bool takes_all;
+	const char *to, *from_file;
+	bool is_executed;
+	bool is_sure;
+	int64_t every_ms;
+};
+extern struct options options;
+
+/* run_open, after a look at the groups' names. */
+int run_open_groups(struct run *r, int nname, char **names);
+
+/* Say and count a Kafka error about a group, with the broker's own words if
+ * it sent any. */
+void run_refused(struct run *r, int16_t code, struct str message, struct str group);
+
+/* The same of one of its partitions. */
+void run_part_refused(struct run *r, int16_t code, struct str group, struct str topic,
+	int32_t partition);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * One run of one verb of a program against a cluster: the connection, what
+ * lives until the end, and what came of it.
+ *
+ * A verb that is given several things goes on after a failure: it says it,
+ * counts it, and run_close makes the exit code of the counts.
+ *
+ * Uses: cluster, text.  One thread.
+ */
+#ifndef KQ_CLIENT_RUN_H
+#define KQ_CLIENT_RUN_H
+
+#include "client/cluster.h"
+#include "text/say.h"
+
+enum {
+	/* How long the broker may take, less than what a request may take. */
+	RUN_TIMEOUT_MS = 25000,
+};
+
+struct run {
+	struct cluster cluster;
+	struct arena arena;   /* ours, until the end */
+	struct arena replies; /* what came in, until the end */
+	int ndone, nfailed;
+	bool is_final;        /* a failure that trying again does not mend */
+};
+
+/* Connect (brokers as in cluster_opts).  0; or an exit code, after saying
+ * why: the run is then not to be closed. */
+int run_open(struct run *r, const char *brokers, const char *client_id);
+
+/* Let go of everything and flush stdout.  0 when nothing failed, 75 when all
+ * there was failed and may work later, else 1. */
+int run_close(struct run *r);
+
+/* Say and count a failure; it is not said when it comes of being woken. */
+void run_failed(struct run *r, const struct err *e);
+
+/* The version in which the broker would be asked; -1: it does not know. */
+int run_version(struct run *r, int16_t api_key);
+
+/* Call, and count a failure of the call itself.  Returns 0 or -1. */
+int run_call(struct run *r, int32_t node, int16_t api_key, const void *request, void *response);
+
+/* The same in a version of at most upto. */
+int run_call_upto(struct run *r, int32_t node, int16_t api_key, int upto, const void *request,
+	void *response);
+
+#endif
