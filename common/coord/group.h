@@ -167,6 +167,7 @@ struct pending_offset {
 	struct list in_producer;        /* producer_offsets.pending */
 	struct list in_group;           /* group.pending_offsets */
 	struct group *group;
+	struct producer_offsets *producer;
 	struct topic_name *topic;
 	struct committed value;
 };
@@ -197,8 +198,12 @@ struct group {
 
 struct group *group_find(const struct groups *g, struct str id); /* or NULL */
 /* The group, made as an empty classic one if need be; NULL: there are
- * max.groups already (not when loading). */
+ * max.groups already. */
 struct group *group_make(struct groups *g, struct str id);
+/* The same for what the log says: there is no limit to what there was. */
+struct group *group_replayed(struct groups *g, struct str id);
+/* All of them, for walks that free some; the caller mem_frees the array. */
+struct group **groups_all(struct groups *g, int32_t *n);
 /* Forget the group, with whatever it has; nothing is written or answered. */
 void group_free(struct groups *g, struct group *gr);
 /* Forget it if nothing is left: no member of any kind, no pending member, no
@@ -255,6 +260,7 @@ void classic_init(struct classic *c);
 /* Free members and all; calls that are parked are answered with error (0:
  * just dropped). */
 void classic_release(struct groups *g, struct group *gr, int16_t error);
+void classic_stop(struct groups *g, struct group *gr); /* answer what is parked */
 
 /* What a member is made of; everything is copied. */
 struct member_spec {
@@ -310,6 +316,7 @@ void offsets_fetch(struct groups *g, struct coord_call *call, struct coord_now n
 void offsets_delete(struct groups *g, struct coord_call *call, struct coord_now now);
 void offsets_txn_commit(struct groups *g, struct coord_call *call, struct coord_now now);
 
+struct offset_topic *offsets_topic(const struct group *gr, struct str name); /* or NULL */
 struct committed *offsets_find(const struct group *gr, struct str topic, int32_t partition);
 /* c->metadata is copied. */
 void offsets_set(struct groups *g, struct group *gr, struct str topic,
@@ -327,6 +334,8 @@ int16_t offsets_purge(struct groups *g, struct group *gr,
 	const void *ctx, struct coord_now now);
 /* Group and offsets go, in the log too.  0 or an error. */
 int16_t group_delete(struct groups *g, struct group *gr, struct coord_now now);
+/* Is the topic read in the group, of either kind, as far as we can tell? */
+bool group_is_subscribed(const struct group *gr, struct str topic);
 void offsets_start_expiry(struct groups *g, struct coord_now now);
 
 /* ---- group_admin.c ---- */
