@@ -10,6 +10,7 @@
 #include "partition.h"
 #include "reactor.h"
 
+#include "log/prodstate.h"
 #include "proto.h"
 #include "text/say.h"
 #include "wire/kerr.h"
@@ -18,7 +19,8 @@ struct fetch_part {
 	struct fetch_wait wait;
 	struct partition *partition; /* a reference, or NULL */
 	struct fetch_response_partition_data *answer;
-	int64_t offset, seen_hw;
+	int64_t offset, seen_limit;
+	int32_t aborted_cap;         /* of the answer's array */
 	int32_t size_max, leader_epoch, last_epoch;
 	int16_t missing_error;       /* without a partition */
 };
@@ -63,6 +65,60 @@ diverges(struct fetch_part *f)
 	return true;
 }
 
+/* Whose records a reader of committed ones is to leave out.  The array is kept
+ * for the next look, which mostly finds as many. */
+static int
+gather_aborted(struct fetch_state *s, struct fetch_part *f, const struct partlog_slice *slice,
+	struct err *e)
+{
+	struct fetch_response_partition_data *a = f->answer;
+	struct buf txns = BUF_INIT;
+	int r = partlog_aborted(&f->partition->log, f->offset, slice->next_offset, &txns, e);
+	int32_t n = (int32_t)(txns.n / sizeof(struct prodstate_txn));
+	if (n > f->aborted_cap) {
+		f->aborted_cap = MAX(n, 2 * f->aborted_cap);
+		a->aborted_transactions.v = REQUEST_ARRAY(s->rq,
+			struct fetch_response_aborted_transaction, f->aborted_cap);
+	}
+	for (int32_t i = 0; i < n; i++) {
+		struct prodstate_txn t;
+		memcpy(&t, txns.p + (size_t)i * sizeof t, sizeof t);
+		a->aborted_transactions.v[i].producer_id = t.producer_id;
+		a->aborted_transactions.v[i].first_offset = t.first_offset;
+	}
+	a->aborted_transactions.n = n;
+	buf_release(&txns);
+	return r;
+}
+
+/* The last stable offset; of a log that nobody has used since a clean start,
+ * only for those who care: 100,000 idle ones stay unopened. */
+static int64_t
+stable_offset(struct fetch_state *s, struct partition *p)
+{
+	return partition_read_limit(p, s->is_read_committed || p->log.body);
+}
+
+static int
+find(struct fetch_state *s, struct fetch_part *f, int64_t limit, struct err *e)
+{
+	struct partlog *log = &f->partition->log;
+	struct partlog_slice *slice = &s->slice[s->nslice];
+	int64_t room = MIN(s->size_max - s->size, MAX(f->size_max, 0));
+	if (partlog_find(log, f->offset, limit, room, s->size == 0, slice, e) < 0)
+		return -1;
+	if (slice->size == 0)
+		return 0;
+	if (s->is_read_committed && gather_aborted(s, f, slice, e) < 0) {
+		partlog_slice_put(slice);
+		return -1;
+	}
+	f->answer->records = (struct str){ NULL, (int32_t)slice->size };
+	s->size += slice->size;
+	s->nslice++;
+	return 0;
+}
+
 /* Under the partition's lock. */
 static int16_t
 look_locked(struct fetch_state *s, struct fetch_part *f)
@@ -70,7 +126,7 @@ look_locked(struct fetch_state *s, struct fetch_part *f)
 	struct partition *p = f->partition;
 	int32_t epoch = p->broker->leader_epoch;
 	struct err e;
-	f->seen_hw = p->high_watermark;
+	f->seen_limit = p->high_watermark;
 	if (p->is_deleted)
 		return s->rq->header.api_version >= 13 ? KERR_UNKNOWN_TOPIC_ID
 			: KERR_UNKNOWN_TOPIC_OR_PARTITION;
@@ -80,25 +136,22 @@ look_locked(struct fetch_state *s, struct fetch_part *f)
 	if (p->log.is_failed && !p->log.is_recovered)
 		return KERR_KAFKA_STORAGE_ERROR;
 	f->answer->high_watermark = p->high_watermark;
-	f->answer->last_stable_offset = p->high_watermark;
+	f->answer->last_stable_offset = stable_offset(s, p);
+	if (f->answer->last_stable_offset < 0)
+		return KERR_KAFKA_STORAGE_ERROR;
+	if (s->is_read_committed)
+		f->seen_limit = f->answer->last_stable_offset;
 	f->answer->log_start_offset = p->log.log_start_offset;
 	if (diverges(f))
 		return KERR_NONE;
 	if (f->offset < p->log.log_start_offset || f->offset > p->log.next_offset)
 		return KERR_OFFSET_OUT_OF_RANGE;
-	if (f->offset >= p->high_watermark || s->size >= s->size_max)
+	if (f->offset >= f->seen_limit || s->size >= s->size_max)
 		return KERR_NONE;
-	struct partlog_slice *slice = &s->slice[s->nslice];
-	int64_t room = MIN(s->size_max - s->size, MAX(f->size_max, 0));
-	if (partlog_find(&p->log, f->offset, p->high_watermark, room, s->size == 0, slice, &e) < 0) {
+	if (find(s, f, f->seen_limit, &e) < 0) {
 		log_line(LOG_ERROR, "fetch from %s-%d at %lld failed: %s", p->topic, p->index,
 			(long long)f->offset, e.msg);
 		return e.class == ERR_LIMIT ? KERR_OFFSET_OUT_OF_RANGE : KERR_KAFKA_STORAGE_ERROR;
-	}
-	if (slice->size > 0) {
-		f->answer->records = (struct str){ NULL, (int32_t)slice->size };
-		s->size += slice->size;
-		s->nslice++;
 	}
 	return KERR_NONE;
 }
@@ -107,10 +160,11 @@ static void
 look_at(struct fetch_state *s, struct fetch_part *f)
 {
 	struct fetch_response_partition_data *a = f->answer;
-	int32_t index = a->partition_index;
+	struct fetch_response_partition_data before = *a;
 	wire_defaults(&fetch_response_partition_data_desc, a);
-	a->partition_index = index;
+	a->partition_index = before.partition_index;
 	a->records = STR("");
+	a->aborted_transactions = before.aborted_transactions;
 	a->aborted_transactions.n = s->is_read_committed ? 0 : -1;
 	a->high_watermark = -1;
 	int16_t error = f->missing_error;
@@ -148,7 +202,8 @@ begin_waiting(struct fetch_state *s)
 		struct fetch_part *f = &s->part[i];
 		f->wait.partition = f->partition;
 		f->wait.waker = &s->waker;
-		if (f->partition && !partition_wait(f->partition, &f->wait, f->seen_hw)) {
+		f->wait.is_stable = s->is_read_committed;
+		if (f->partition && !partition_wait(f->partition, &f->wait, f->seen_limit)) {
 			stop_waiting(s);
 			return false;
 		}

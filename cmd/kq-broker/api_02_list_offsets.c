@@ -17,19 +17,21 @@ enum {
 };
 
 static int16_t
-answer_time(struct partition *p, int64_t timestamp,
+answer_time(struct partition *p, int64_t timestamp, int64_t limit,
 	struct list_offsets_response_list_offsets_partition_response *a)
 {
 	struct err e;
 	int32_t epoch = -1;
 	int r = timestamp == TIME_MAX
 		? partlog_find_max_time(&p->log, &a->offset, &a->timestamp, &epoch, &e)
-		: partlog_find_time(&p->log, timestamp, p->high_watermark, &a->offset,
+		: partlog_find_time(&p->log, timestamp, limit, &a->offset,
 			&a->timestamp, &epoch, &e);
 	if (r < 0) {
 		log_line(LOG_ERROR, "looking up a time in %s-%d failed: %s", p->topic, p->index, e.msg);
 		return KERR_KAFKA_STORAGE_ERROR;
 	}
+	if (r > 0 && a->offset >= limit)
+		r = 0;
 	if (r == 0)
 		a->offset = a->timestamp = -1;
 	a->leader_epoch = r ? epoch : -1;
@@ -39,9 +41,11 @@ answer_time(struct partition *p, int64_t timestamp,
 /* Under the partition's lock. */
 static int16_t
 answer(struct partition *p, const struct list_offsets_request_list_offsets_partition *q,
-	int16_t version, struct list_offsets_response_list_offsets_partition_response *a)
+	bool is_committed, int16_t version,
+	struct list_offsets_response_list_offsets_partition_response *a)
 {
 	int32_t epoch = p->broker->leader_epoch;
+	int64_t limit = p->high_watermark;
 	if (p->is_deleted)
 		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
 	if (q->current_leader_epoch >= 0 && q->current_leader_epoch != epoch)
@@ -49,9 +53,11 @@ answer(struct partition *p, const struct list_offsets_request_list_offsets_parti
 			: KERR_UNKNOWN_LEADER_EPOCH;
 	if (p->log.is_failed && !p->log.is_recovered)
 		return KERR_KAFKA_STORAGE_ERROR;
+	if (is_committed && (limit = partition_read_limit(p, true)) < 0)
+		return KERR_KAFKA_STORAGE_ERROR;
 	switch (q->timestamp) {
 	case TIME_LATEST:
-		a->offset = p->high_watermark;
+		a->offset = limit;
 		a->leader_epoch = epoch;
 		return KERR_NONE;
 	case TIME_EARLIEST:
@@ -70,7 +76,7 @@ answer(struct partition *p, const struct list_offsets_request_list_offsets_parti
 		if (q->timestamp < 0)
 			return KERR_UNSUPPORTED_VERSION;
 	}
-	return answer_time(p, q->timestamp, a);
+	return answer_time(p, q->timestamp, limit, a);
 }
 
 void
@@ -100,7 +106,8 @@ api_list_offsets(struct request *rq)
 			if (!p)
 				continue;
 			pthread_mutex_lock(&p->lock);
-			pa->error_code = answer(p, &t->partitions.v[k], rq->header.api_version, pa);
+			pa->error_code = answer(p, &t->partitions.v[k], q->isolation_level == 1,
+				rq->header.api_version, pa);
 			pthread_mutex_unlock(&p->lock);
 			partition_put(p);
 		}

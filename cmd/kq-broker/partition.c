@@ -2,6 +2,7 @@
 
 #include "broker.h"
 
+#include "log/prodstate.h"
 #include "text/say.h"
 #include "wire/kerr.h"
 
@@ -34,6 +35,9 @@ partition_new(struct broker *b, const char *topic, const struct uuid *id,
 	p->config = config;
 	list_init(&p->acks);
 	list_init(&p->fetchers);
+	list_init(&p->stable_fetchers);
+	p->producer_expiration_ms = config_int(NULL, b->settings->values,
+		CONFIG_PRODUCER_ID_EXPIRATION_MS);
 	char name[300];
 	snprintf(name, sizeof name, "%s-%d", topic, index);
 	partlog_init(&p->log, b->data_fd, name, id, &config->log, state);
@@ -55,6 +59,7 @@ partition_put(struct partition *p)
 	if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
 		return;
 	assert(list_is_empty(&p->acks) && list_is_empty(&p->fetchers));
+	assert(list_is_empty(&p->stable_fetchers));
 	partlog_release(&p->log);
 	topic_config_put(p->config);
 	pthread_mutex_destroy(&p->lock);
@@ -65,14 +70,37 @@ partition_put(struct partition *p)
 /* --- waiting --- */
 
 static void
-wake_fetchers(struct partition *p)
+wake(struct list *fetchers)
 {
-	while (!list_is_empty(&p->fetchers)) {
-		struct fetch_wait *w = CONTAINER_OF(p->fetchers.next, struct fetch_wait, link);
+	while (!list_is_empty(fetchers)) {
+		struct fetch_wait *w = CONTAINER_OF(fetchers->next, struct fetch_wait, link);
 		list_unlink(&w->link);
 		if (!atomic_exchange(&w->waker->is_posted, true))
 			loop_post(w->waker->loop, &w->waker->task);
 	}
+}
+
+int64_t
+partition_read_limit(struct partition *p, bool is_stable)
+{
+	struct err e;
+	int64_t offset = p->high_watermark;
+	if (!is_stable || partlog_stable_offset(&p->log, p->high_watermark, &offset, &e) == 0)
+		return offset;
+	log_line(LOG_ERROR, "opening %s-%d failed: %s", p->topic, p->index, e.msg);
+	return -1;
+}
+
+/* The high watermark is where the log ends, now. */
+static void
+move_high_watermark(struct partition *p)
+{
+	p->high_watermark = p->log.next_offset;
+	wake(&p->fetchers);
+	int64_t stable = partition_read_limit(p, true);
+	if (stable != p->stable_offset)
+		wake(&p->stable_fetchers);
+	p->stable_offset = stable;
 }
 
 /* All before it is committed. */
@@ -134,9 +162,11 @@ partition_wait(struct partition *p, struct fetch_wait *w, int64_t seen)
 {
 	list_init(&w->link);
 	pthread_mutex_lock(&p->lock);
-	bool same = p->high_watermark == seen && !p->is_deleted;
+	bool same = !p->is_deleted && partition_read_limit(p, w->is_stable) == seen;
+	if (same && w->is_stable)
+		p->stable_offset = seen;
 	if (same)
-		list_append(&p->fetchers, &w->link);
+		list_append(w->is_stable ? &p->stable_fetchers : &p->fetchers, &w->link);
 	pthread_mutex_unlock(&p->lock);
 	return same;
 }
@@ -208,6 +238,28 @@ refuse(struct append_result *result, int16_t error, const char *message)
 	return error;
 }
 
+static void
+refuse_producer(struct append_result *result, enum prodstate_verdict v)
+{
+	static const struct {
+		int16_t error;
+		const char *message;
+	} refusals[] = {
+		[PRODSTATE_OLD_EPOCH] = { KERR_INVALID_PRODUCER_EPOCH,
+			"a producer of the same id has written with a newer epoch" },
+		[PRODSTATE_OUT_OF_ORDER] = { KERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+			"the sequence number does not follow the last one" },
+		[PRODSTATE_NO_TXN] = { KERR_INVALID_TXN_STATE,
+			"the producer's transaction here does not allow for this batch" },
+		[PRODSTATE_OLD_COORDINATOR] = { KERR_TRANSACTION_COORDINATOR_FENCED,
+			"a newer coordinator has ended transactions here" },
+		/* One that a producer tries again after. */
+		[PRODSTATE_FULL] = { KERR_THROTTLING_QUOTA_EXCEEDED,
+			"too many transactions are open in this partition" },
+	};
+	refuse(result, refusals[v].error, refusals[v].message);
+}
+
 /* What the bytes themselves say: whole, one batch, of magic 2, good CRC. */
 static int16_t
 check_bytes(const uint8_t *p, int32_t n, struct batch *b, struct append_result *result)
@@ -250,8 +302,9 @@ check_rules(const struct topic_config *c, const struct batch *b, int64_t now_ms,
 		return refuse(result, KERR_UNSUPPORTED_COMPRESSION_TYPE, "unknown codec");
 	if (b->producer_id >= 0 && b->base_sequence < 0)
 		return refuse(result, KERR_INVALID_RECORD, "a producer id needs a sequence number");
-	if (b->attributes & BATCH_TRANSACTIONAL)
-		return refuse(result, KERR_INVALID_TXN_STATE, "this broker has no transactions");
+	if (b->producer_id >= 0 ? b->producer_epoch < 0 : b->attributes & BATCH_TRANSACTIONAL)
+		return refuse(result, KERR_INVALID_RECORD,
+			"a transaction needs a producer id, and that an epoch");
 	if (c->is_log_append_time)
 		return KERR_NONE;
 	if (b->attributes & BATCH_LOG_APPEND_TIME)
@@ -266,25 +319,121 @@ check_rules(const struct topic_config *c, const struct batch *b, int64_t now_ms,
 	return KERR_NONE;
 }
 
-/* Under the lock, after a good append. */
+/* What the producer's state says.  True: go on; else the result says why not,
+ * or is that of the same batch before, with *end_offset. */
+static bool
+check_producer(struct partition *p, const struct append_from *from, const struct batch *b,
+	struct append_result *result, int64_t *end_offset)
+{
+	struct err e;
+	struct prodstate_batch seen;
+	int64_t guard = from->guard;
+	struct prodstate *s = partlog_producers(&p->log, &e);
+	if (!s) {
+		log_line(LOG_ERROR, "opening %s-%d failed: %s", p->topic, p->index, e.msg);
+		refuse(result, KERR_KAFKA_STORAGE_ERROR, "the partition's log could not be opened");
+		return false;
+	}
+	prodstate_expire(s, from->wall_ms, p->producer_expiration_ms);
+	enum prodstate_verdict v = prodstate_check(s, b, from->is_coordinator, from->wall_ms,
+		&guard, &seen);
+	switch (v) {
+	case PRODSTATE_GOOD:
+		return true;
+	case PRODSTATE_DUPLICATE:
+		result->base_offset = seen.last_offset - seen.offset_delta;
+		result->log_append_ms = seen.timestamp;
+		result->log_start_offset = p->log.log_start_offset;
+		*end_offset = seen.last_offset + 1;
+		return false;
+	case PRODSTATE_VERIFY:
+		result->guard = guard;
+		return false;
+	default:
+		refuse_producer(result, v);
+		return false;
+	}
+}
+
+/* The answer waits until all before the end offset is committed.  One that was
+ * sent again may wait for less than those who came between. */
 static void
-after_append(struct partition *p, struct syncer *y, struct ack_wait *ack,
+wait_for(struct partition *p, struct ack_wait *ack, int64_t end_offset, struct syncer *y,
 	struct append_result *result)
 {
+	if (committed_offset(p) >= end_offset)
+		return;
+	struct list *behind = p->acks.prev;
+	while (behind != &p->acks &&
+		CONTAINER_OF(behind, struct ack_wait, link)->end_offset > end_offset)
+		behind = behind->prev;
+	ack->end_offset = end_offset;
+	list_init(&ack->link);
+	list_append(behind->next, &ack->link);
+	result->must_wait = true;
+	begin_sync(p, y);
+}
+
+/* Under the lock, after a good append. */
+static void
+after_append(struct partition *p, struct syncer *y, struct ack_wait *ack, int64_t base_offset,
+	struct append_result *result)
+{
+	result->base_offset = base_offset;
+	result->log_start_offset = p->log.log_start_offset;
 	/* The only in-sync replica is this one. */
-	p->high_watermark = p->log.next_offset;
-	wake_fetchers(p);
-	if (ack) {
-		ack->end_offset = p->log.next_offset;
-		if (committed_offset(p) < ack->end_offset) {
-			list_init(&ack->link);
-			list_append(&p->acks, &ack->link);
-			result->must_wait = true;
-			begin_sync(p, y);
-		}
-	} else if (p->log.size - p->kicked_size > KICK_BYTES && p->log.root_fd >= 0) {
+	move_high_watermark(p);
+	if (ack)
+		wait_for(p, ack, p->log.next_offset, y, result);
+	else if (p->log.size - p->kicked_size > KICK_BYTES && p->log.root_fd >= 0)
 		begin_sync(p, y);
+}
+
+static void
+disk_refused(struct partition *p, struct append_result *result, const struct err *e)
+{
+	refuse(result, KERR_KAFKA_STORAGE_ERROR, "the broker could not write to its disk");
+	log_line(LOG_ERROR, "append to %s-%d failed: %s", p->topic, p->index, e->msg);
+}
+
+/* Is the partition one to append to?  Under the lock. */
+static int16_t
+check_state(struct partition *p, const struct ack_wait *ack, struct append_result *result)
+{
+	if (p->is_deleted)
+		return refuse(result, KERR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
+	if (p->log.is_failed)
+		return refuse(result, KERR_KAFKA_STORAGE_ERROR,
+			"the partition's log has failed; see the broker's log");
+	if (ack && p->config->min_insync_replicas > REPLICAS)
+		return refuse(result, KERR_NOT_ENOUGH_REPLICAS, NULL);
+	return KERR_NONE;
+}
+
+static void
+append_locked(struct partition *p, const struct append_from *from, uint8_t *b,
+	struct batch *batch, struct ack_wait *ack, struct append_result *result)
+{
+	struct err e;
+	int64_t now_ms = from->wall_ms, end_offset = -1;
+	if (check_state(p, ack, result) != KERR_NONE)
+		return;
+	if (!from->is_coordinator && check_rules(p->config, batch, now_ms, result) != KERR_NONE)
+		return;
+	if (batch->producer_id >= 0 && !check_producer(p, from, batch, result, &end_offset)) {
+		if (end_offset >= 0 && ack)
+			wait_for(p, ack, end_offset, from->syncer, result);
+		return;
 	}
+	if (p->config->is_log_append_time) {
+		batch_set_log_append_time(b, now_ms);
+		batch_parse(batch, b);
+		result->log_append_ms = now_ms;
+	}
+	if (partlog_append(&p->log, b, batch, p->broker->leader_epoch, now_ms, &e) < 0)
+		disk_refused(p, result, &e);
+	else
+		after_append(p, from->syncer, ack, batch->base_offset, result);
 }
 
 void
@@ -294,34 +443,50 @@ partition_append(struct partition *p, const struct append_from *from, uint8_t *b
 	*result = (struct append_result){ .base_offset = -1, .log_append_ms = -1,
 		.log_start_offset = -1 };
 	struct batch batch;
-	struct err e;
-	int64_t now_ms = from->wall_ms;
 	if (check_bytes(b, n, &batch, result) != KERR_NONE)
 		return;
 	pthread_mutex_lock(&p->lock);
-	if (p->is_deleted) {
-		refuse(result, KERR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
-	} else if (p->log.is_failed) {
-		refuse(result, KERR_KAFKA_STORAGE_ERROR,
-			"the partition's log has failed; see the broker's log");
-	} else if (ack && p->config->min_insync_replicas > REPLICAS) {
-		refuse(result, KERR_NOT_ENOUGH_REPLICAS, NULL);
-	} else if (check_rules(p->config, &batch, now_ms, result) == KERR_NONE) {
-		if (p->config->is_log_append_time) {
-			batch_set_log_append_time(b, now_ms);
-			batch_parse(&batch, b);
-			result->log_append_ms = now_ms;
-		}
-		if (partlog_append(&p->log, b, &batch, p->broker->leader_epoch, now_ms, &e) < 0) {
-			refuse(result, KERR_KAFKA_STORAGE_ERROR,
-				"the broker could not write to its disk");
-			log_line(LOG_ERROR, "append to %s-%d failed: %s", p->topic, p->index, e.msg);
-		} else {
-			result->base_offset = p->log.next_offset - batch.count;
-			result->log_start_offset = p->log.log_start_offset;
-			after_append(p, from->syncer, ack, result);
-		}
+	append_locked(p, from, b, &batch, ack, result);
+	pthread_mutex_unlock(&p->lock);
+	if (result->error == KERR_NONE)
+		broker_note_append(p->broker);
+}
+
+static void
+append_marker_locked(struct partition *p, const struct append_from *from,
+	const struct partlog_marker *m, struct ack_wait *ack, struct append_result *result)
+{
+	struct err e;
+	if (check_state(p, ack, result) != KERR_NONE)
+		return;
+	struct prodstate *s = partlog_producers(&p->log, &e);
+	if (!s) {
+		disk_refused(p, result, &e);
+		return;
 	}
+	enum prodstate_verdict v = prodstate_check_marker(s, m->producer_id, m->producer_epoch,
+		m->coordinator_epoch);
+	if (v != PRODSTATE_GOOD) {
+		refuse_producer(result, v);
+		return;
+	}
+	int64_t offset = p->log.next_offset;
+	if (partlog_append_marker(&p->log, m, p->broker->leader_epoch, from->wall_ms, &e) < 0)
+		disk_refused(p, result, &e);
+	else
+		after_append(p, from->syncer, ack, offset, result);
+}
+
+void
+partition_append_marker(struct partition *p, const struct append_from *from,
+	int64_t producer_id, int16_t producer_epoch, int32_t coordinator_epoch,
+	bool is_commit, struct ack_wait *ack, struct append_result *result)
+{
+	*result = (struct append_result){ .base_offset = -1, .log_append_ms = -1,
+		.log_start_offset = -1 };
+	struct partlog_marker m = { producer_id, producer_epoch, coordinator_epoch, is_commit };
+	pthread_mutex_lock(&p->lock);
+	append_marker_locked(p, from, &m, ack, result);
 	pthread_mutex_unlock(&p->lock);
 	if (result->error == KERR_NONE)
 		broker_note_append(p->broker);
@@ -350,7 +515,8 @@ partition_mark_deleted(struct partition *p)
 {
 	pthread_mutex_lock(&p->lock);
 	p->is_deleted = true;
-	wake_fetchers(p);
+	wake(&p->fetchers);
+	wake(&p->stable_fetchers);
 	fail_acks(p, KERR_UNKNOWN_TOPIC_OR_PARTITION);
 	pthread_mutex_unlock(&p->lock);
 }

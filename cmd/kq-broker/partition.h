@@ -6,7 +6,8 @@
  * the in-sync replicas; this broker being the only one, appends move it, but
  * nothing else assumes that it is the log end.  A produce with acks=all waits
  * until its records are committed: below the high watermark and, with
- * durability "disk", on disk.
+ * durability "disk", on disk.  (Committed transactions are another matter: the
+ * last stable offset is where the first one begins that is not over.)
  *
  * Threads: any reactor, and the control thread.  The lock is held for the
  * append and for bookkeeping, never for a sync.
@@ -48,16 +49,19 @@ struct partition {
 	struct broker *broker;
 	char *topic; /* its name; a copy */
 	struct uuid topic_id;
+	int64_t producer_expiration_ms;
 	pthread_mutex_t lock;
 	/* Under the lock: */
 	struct topic_config *config;
 	struct partlog log;
 	int64_t high_watermark;
+	int64_t stable_offset; /* the last one told to the fetchers */
 	int64_t kicked_size; /* of the log, when a sync was last begun */
 	bool is_deleted;
 	bool is_syncing;
 	struct list acks;     /* struct ack_wait, by rising offset */
-	struct list fetchers; /* struct fetch_wait */
+	struct list fetchers; /* struct fetch_wait... */
+	struct list stable_fetchers; /* ...for the last stable offset */
 };
 
 struct partition *partition_new(struct broker *b, const char *topic,
@@ -77,12 +81,13 @@ struct ack_wait {
 	int16_t error;
 };
 
-/* Waits for the high watermark to move; embedded in a fetch request, one for
+/* Waits for the high watermark (or the last stable offset) to move; embedded in a fetch request, one for
  * each partition.  The request is posted once, whichever moves first. */
 struct fetch_wait {
 	struct list link;
 	struct partition *partition; /* a reference of the waiter's */
 	struct fetch_waker *waker;
+	bool is_stable; /* it is the last stable offset that is waited for */
 };
 struct fetch_waker {
 	struct loop *loop;
@@ -135,7 +140,11 @@ bool partition_wait_committed(struct partition *p, struct syncer *y, struct ack_
 bool partition_cancel_ack(struct ack_wait *w);
 void partition_cancel_fetch(struct fetch_wait *w);
 
-/* Queue the fetcher unless the high watermark is not at seen any more (or the
+/* Where a reader has to stop: the high watermark, or the last stable offset.
+ * Under the lock.  -1: the log can't be opened. */
+int64_t partition_read_limit(struct partition *p, bool is_stable);
+
+/* Queue the fetcher unless what it waits for is not at seen any more (or the
  * partition is gone), in which case false: look again. */
 bool partition_wait(struct partition *p, struct fetch_wait *w, int64_t seen);
 

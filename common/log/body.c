@@ -1,9 +1,11 @@
-#include "log/body.h"
+#include "log/producers.h"
 
 #include "sys/fs.h"
+#include "sys/rand.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 struct logdir
@@ -12,10 +14,21 @@ body_dir(const struct partlog *l)
 	return (struct logdir){ l->root_fd, l->name };
 }
 
+static pthread_once_t seed_once = PTHREAD_ONCE_INIT;
+static uint32_t seed;
+
+static void
+make_seed(void)
+{
+	rand_bytes(&seed, sizeof seed);
+}
+
 struct partlog_body *
 body_new(void)
 {
 	struct partlog_body *y = NEW(struct partlog_body);
+	pthread_once(&seed_once, make_seed);
+	prodstate_init(&y->producers, seed);
 	for (size_t i = 0; i < ARRAY_LEN(y->recent); i++)
 		y->recent[i].offset = -1;
 	return y;
@@ -29,6 +42,8 @@ body_free(struct partlog_body *y)
 	for (int i = 0; i < y->n; i++)
 		segment_release(&y->v[i]);
 	epochs_release(&y->epochs);
+	prodstate_release(&y->producers);
+	mem_free(y->snapshot);
 	mem_free(y->v);
 	mem_free(y->page);
 	mem_free(y);
@@ -109,19 +124,30 @@ body_fail(struct partlog *l, const struct err *e)
 	*l->failure = *e;
 }
 
-/* Gather the base offsets of "<20 digits>.log". */
+/* The base offsets in the names "<20 digits>.log", and so on. */
+struct listing {
+	struct buf logs, txns;
+	struct partlog_body *body;
+};
+
 static int
 list_one(void *ctx, const char *name)
 {
-	struct buf *b = ctx;
+	struct listing *list = ctx;
 	int64_t base = 0;
 	size_t i = 0;
 	for (; i < 20 && name[i] >= '0' && name[i] <= '9'; i++)
 		if (__builtin_mul_overflow(base, 10, &base) ||
 			__builtin_add_overflow(base, name[i] - '0', &base))
 			return 0;
-	if (i == 20 && strcmp(name + i, ".log") == 0)
-		buf_put(b, &base, sizeof base);
+	if (i < 20)
+		return 0;
+	if (strcmp(name + i, ".log") == 0)
+		buf_put(&list->logs, &base, sizeof base);
+	else if (strcmp(name + i, ".txnindex") == 0)
+		buf_put(&list->txns, &base, sizeof base);
+	else if (strcmp(name + i, ".snapshot") == 0)
+		producers_add_snapshot(list->body, base);
 	return 0;
 }
 
@@ -156,6 +182,18 @@ load_segment(struct partlog *l, struct partlog_body *y, int64_t base, struct err
 	return 0;
 }
 
+/* Most segments have no such file, and nothing is spent on them. */
+static int
+load_txns(struct partlog *l, struct partlog_body *y, int64_t base, struct err *e)
+{
+	struct logdir d = body_dir(l);
+	int i = body_find(y, base);
+	if (i < 0 || y->v[i].base_offset != base)
+		return 0;
+	y->v[i].has_txn_file = true;
+	return index_open(&y->v[i].txns, &d, e) < 0 ? -1 : 0;
+}
+
 /* A directory left from a topic of the same name that was deleted while this
  * broker did not look must not become part of the new one. */
 static int
@@ -182,17 +220,22 @@ check_owner(struct partlog *l, int dir_fd, struct err *e)
 static int
 load_dir(struct partlog *l, struct partlog_body *y, int dir_fd, struct err *e)
 {
-	struct buf bases = BUF_INIT;
-	int r = fs_list(dir_fd, list_one, &bases, e);
-	size_t n = bases.n / sizeof(int64_t);
+	struct listing list = { BUF_INIT, BUF_INIT, y };
+	int r = fs_list(dir_fd, list_one, &list, e);
+	int64_t base;
+	size_t n = list.logs.n / sizeof base;
 	if (r == 0 && n)
-		qsort(bases.p, n, sizeof(int64_t), by_offset);
+		qsort(list.logs.p, n, sizeof base, by_offset);
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		int64_t base;
-		memcpy(&base, bases.p + i * sizeof base, sizeof base);
+		memcpy(&base, list.logs.p + i * sizeof base, sizeof base);
 		r = load_segment(l, y, base, e);
 	}
-	buf_release(&bases);
+	for (size_t i = 0; r == 0 && i < list.txns.n / sizeof base; i++) {
+		memcpy(&base, list.txns.p + i * sizeof base, sizeof base);
+		r = load_txns(l, y, base, e);
+	}
+	buf_release(&list.logs);
+	buf_release(&list.txns);
 	return r < 0 ? -1 : check_owner(l, dir_fd, e);
 }
 

@@ -8,6 +8,7 @@
 
 #include "log/epochs.h"
 #include "log/partlog.h"
+#include "log/prodstate.h"
 #include "log/segment.h"
 
 /* Where in a segment the batch with this first offset begins.  Ends of slices
@@ -24,6 +25,9 @@ struct partlog_body {
 	struct recent recent[16];
 	unsigned recent_next;
 	struct index_page *page; /* NULL until needed */
+	struct prodstate producers;
+	int64_t *snapshot;       /* offsets of the files OFFSET.snapshot, rising */
+	int nsnapshot, snapshot_cap;
 	bool is_dir;             /* the directory exists */
 	bool is_epochs_bad;      /* their file is: load only */
 	bool is_dir_dirty;       /* files were made in it since its last sync */

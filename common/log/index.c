@@ -13,6 +13,7 @@ static const struct {
 } kinds[] = {
 	[INDEX_OFFSET] = { 8, 512, ".index" },
 	[INDEX_TIME] = { 12, 341, ".timeindex" },
+	[INDEX_TXN] = { INDEX_TXN_SIZE, 120, ".txnindex" },
 };
 
 char *
@@ -93,6 +94,13 @@ index_append(struct index *x, const struct index_entry *it)
 	}
 }
 
+void
+index_put(struct index *x, const uint8_t entry[INDEX_TXN_SIZE])
+{
+	assert(x->kind == INDEX_TXN);
+	buf_put(&x->tail, entry, INDEX_TXN_SIZE);
+}
+
 int
 index_write(struct index *x, const struct logdir *d, struct err *e)
 {
@@ -124,6 +132,33 @@ index_replace(struct index *x, const struct logdir *d, struct err *e)
 	int r = fs_truncate(fd, x->nfile * (int64_t)kinds[x->kind].size, e);
 	fs_close(fd);
 	return r;
+}
+
+int
+index_read(const struct index *x, const struct logdir *d, int64_t first, int n, uint8_t *entries,
+	struct err *e)
+{
+	size_t size = kinds[x->kind].size;
+	assert(first >= 0 && first + n <= index_count(x));
+	int64_t in_file = MAX(MIN(x->nfile - first, n), 0);
+	if (in_file > 0) {
+		int fd = open_file(x, d, O_RDONLY, e);
+		if (fd < 0)
+			return -1;
+		int64_t want = in_file * (int64_t)size;
+		int64_t r = fs_read_at(fd, entries, (size_t)want, first * (int64_t)size, e);
+		fs_close(fd);
+		if (r < 0)
+			return -1;
+		if (r < want)
+			return err_set(e, ERR_CORRUPT, "%s/%lld%s is shorter than it was", d->name,
+				(long long)x->base_offset, kinds[x->kind].suffix);
+		entries += want;
+	}
+	if (n > in_file)
+		memcpy(entries, x->tail.p + (size_t)(first + in_file - x->nfile) * size,
+			(size_t)(n - in_file) * size);
+	return 0;
 }
 
 /* Read entries from the file into a page. */

@@ -1,14 +1,21 @@
 /*
- * The two indexes of a segment, in Kafka's formats, all big endian:
+ * The indexes of a segment, in Kafka's formats, all big endian:
  *
  *   .index      (offset - base i32, position i32)...
  *   .timeindex  (timestamp i64, offset - base i32)...
+ *   .txnindex   (version i16 = 0, producer id i64, first offset i64,
+ *                last offset i64, last stable offset i64)...
  *
  * An offset entry holds the last offset of a batch and where that batch
  * begins; a time entry says that up to the batch with this last offset the
  * largest timestamp is this one, and that this batch is the first to have it.
  * Both columns of both files rise.  Entries may be missing between any two:
  * an index makes a search short, the log itself is the truth.
+ *
+ * The third one is another matter: it lists the transactions that were aborted
+ * by a marker in this segment, in the order of the markers, and none may be
+ * missing, as nothing else tells a reader which records to leave out.  There
+ * is no file while there is no entry.
  *
  * New entries gather in memory; index_write puts them behind the file's end.
  * Files are open only while a call uses them.
@@ -34,7 +41,7 @@ enum { LOGDIR_PATH_SIZE = 320 };
 char *logdir_path(const struct logdir *d, int64_t base_offset,
 	const char *suffix, char z[LOGDIR_PATH_SIZE]);
 
-enum index_kind { INDEX_OFFSET, INDEX_TIME };
+enum index_kind { INDEX_OFFSET, INDEX_TIME, INDEX_TXN };
 
 struct index {
 	enum index_kind kind;
@@ -43,7 +50,9 @@ struct index {
 	struct buf tail;     /* entries behind them */
 };
 
-/* One entry of either kind. */
+enum { INDEX_TXN_SIZE = 34 };
+
+/* One entry of the first two kinds. */
 struct index_entry {
 	int64_t offset;
 	int64_t position;  /* of an offset entry */
@@ -67,6 +76,11 @@ int64_t index_count(const struct index *x);
 int index_open(struct index *x, const struct logdir *d, struct err *e);
 
 void index_append(struct index *x, const struct index_entry *it);
+
+/* For INDEX_TXN: entries as bytes. */
+void index_put(struct index *x, const uint8_t entry[INDEX_TXN_SIZE]);
+int index_read(const struct index *x, const struct logdir *d, int64_t first, int n,
+	uint8_t *entries, struct err *e);
 
 /* Write the tail to the file, which is made if need be.  On failure the tail
  * stays. */

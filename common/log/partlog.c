@@ -1,5 +1,7 @@
-#include "log/body.h"
+#include "log/producers.h"
 
+#include "record/builder.h"
+#include "record/crc32c.h"
 #include "sys/fs.h"
 #include "sys/rand.h"
 
@@ -99,12 +101,16 @@ roll(struct partlog *l, int64_t now_ms, struct err *e)
 		return -1;
 	if (y->n && segment_write_indexes(&y->v[y->n - 1], &d, true, e) < 0)
 		return -1;
+	if (l->root_fd >= 0 && prodstate_count(&y->producers) &&
+		producers_snapshot(l, y, &y->producers, l->next_offset, false, e) < 0)
+		return -1;
 	segment_init(&fresh, l->next_offset);
 	if (segment_create(&fresh, &d, e) < 0)
 		return -1;
 	fresh.created_ms = now_ms;
 	*body_add(y, l->next_offset) = fresh;
 	y->is_dir_dirty = l->root_fd >= 0;
+	producers_prune(l, y);
 	return 0;
 }
 
@@ -147,15 +153,20 @@ partlog_append(struct partlog *l, uint8_t *p, struct batch *b, int32_t leader_ep
 		if (roll(l, now_ms, e) < 0)
 			return -1;
 	struct segment *g = &y->v[y->n - 1];
+	if (b->producer_id >= 0 && producers_prepare(l, e) < 0)
+		return -1;
 	if (write_batch(l, g, p, b->size, e) < 0)
 		return -1;
+	if (b->producer_id >= 0)
+		producers_note(y, g, p, b, MAX(now_ms, 1));
 	segment_note(g, b, l->config->index_interval_bytes);
 	epochs_note(&y->epochs, leader_epoch, b->base_offset);
 	l->next_offset = batch_last_offset(b) + 1;
 	l->size += b->size;
 	if (l->root_fd < 0) {
 		l->synced_offset = l->next_offset;
-	} else if (unlikely(g->offsets.tail.n >= INDEX_TAIL_MAX)) {
+	} else if (unlikely(g->offsets.tail.n >= INDEX_TAIL_MAX ||
+		g->txns.tail.n >= INDEX_TAIL_MAX)) {
 		/* The batch is in.  If there is no room for the page now, the
 		 * next one takes it along. */
 		struct logdir d = body_dir(l);
@@ -163,6 +174,33 @@ partlog_append(struct partlog *l, uint8_t *p, struct batch *b, int32_t leader_ep
 		segment_write_indexes(g, &d, false, &ignored);
 	}
 	return 0;
+}
+
+int
+partlog_append_marker(struct partlog *l, const struct partlog_marker *m, int32_t leader_epoch,
+	int64_t now_ms, struct err *e)
+{
+	uint8_t key[4] = { 0, 0, 0, m->is_commit }, value[6] = { 0 };
+	struct builder builder = BUILDER_INIT;
+	struct buf packed = BUF_INIT;
+	struct batch b;
+	struct builder_producer producer = { m->producer_id, m->producer_epoch, -1, true };
+	assert(m->producer_id >= 0);
+	store_be32(value + 2, (uint32_t)m->coordinator_epoch);
+	builder_reset(&builder);
+	builder_append(&builder, now_ms, (struct str){ key, sizeof key },
+		(struct str){ value, sizeof value }, STR(""), 0);
+	struct str s = builder_finish(&builder, CODEC_NONE, &producer, &packed);
+	uint8_t *p = builder.buf.p;
+	assert(s.p == p);
+	store_be16(p + 21, (uint16_t)(load_be16(p + 21) | BATCH_CONTROL));
+	store_be32(p + 17, crc32c(p + 21, (size_t)s.n - 21));
+	bool ok = batch_parse(&b, p);
+	assert(ok);
+	int r = partlog_append(l, p, &b, leader_epoch, now_ms, e);
+	builder_release(&builder);
+	buf_release(&packed);
+	return r;
 }
 
 /* --- epochs --- */
@@ -206,6 +244,8 @@ partlog_flush(struct partlog *l, struct err *e)
 			return -1;
 		y->epochs.is_dirty = false;
 	}
+	if (producers_flush(l, e) < 0)
+		return -1;
 	for (int i = 0; i < y->n; i++)
 		if (y->v[i].file)
 			segfile_let_go(y->v[i].file);
@@ -235,6 +275,8 @@ partlog_trim(struct partlog *l, int64_t log_start_offset, struct err *e)
 	}
 	y->n -= gone;
 	memmove(y->v, y->v + gone, (size_t)y->n * sizeof *y->v);
+	if (r == 0 && y->nsnapshot && y->n)
+		r = producers_remove_snapshots(l, y, 0, y->v[0].base_offset, e);
 	return r;
 }
 

@@ -4,6 +4,8 @@
  *   topic-N/00000000000000000000.log        batches, back to back
  *           00000000000000000000.index      (offset - base i32, position i32)...
  *           00000000000000000000.timeindex  (timestamp i64, offset - base i32)...
+ *           00000000000000000000.txnindex   aborted transactions, if any
+ *           00000000000000000000.snapshot   producers, if any; see producers.h
  *           leader-epoch-checkpoint         epoch -> its first offset
  *           partition.metadata              version, topic id
  *
@@ -30,6 +32,8 @@
 #include "record/batch.h"
 
 #include <stdatomic.h>
+
+struct prodstate;
 
 struct partlog_config {
 	int64_t segment_bytes;         /* roll before this size is passed */
@@ -94,6 +98,31 @@ int partlog_recover(struct partlog *l, bool same_boot, int64_t *cut_bytes,
  * failure the log is as before; a full disk may have room again later. */
 int partlog_append(struct partlog *l, uint8_t *p, struct batch *b,
 	int32_t leader_epoch, int64_t now_ms, struct err *e);
+
+/* Append the control batch that ends a producer's transaction. */
+struct partlog_marker {
+	int64_t producer_id;
+	int16_t producer_epoch;
+	int32_t coordinator_epoch;
+	bool is_commit;
+};
+int partlog_append_marker(struct partlog *l, const struct partlog_marker *m,
+	int32_t leader_epoch, int64_t now_ms, struct err *e);
+
+/* Who has written to the log (prodstate.h), for judging what is appended:
+ * partlog_append takes note of what comes from producers by itself.  Valid as
+ * long as the log is.  NULL: the log can't be opened. */
+struct prodstate *partlog_producers(struct partlog *l, struct err *e);
+
+/* The last stable offset: all before it is replicated, and decided if it was
+ * part of a transaction. */
+int partlog_stable_offset(struct partlog *l, int64_t high_watermark, int64_t *offset,
+	struct err *e);
+
+/* Put the aborted transactions with records in [first_offset, limit_offset),
+ * which is stable, behind txns: an array of struct prodstate_txn. */
+int partlog_aborted(struct partlog *l, int64_t first_offset, int64_t limit_offset,
+	struct buf *txns, struct err *e);
 
 /* A run of whole batches in one segment file. */
 struct partlog_slice {
@@ -169,8 +198,8 @@ int partlog_sync_fds(const struct partlog_sync *s, int fd[PARTLOG_SYNC_FD_MAX]);
 void partlog_sync_run(struct partlog_sync *s);
 void partlog_sync_end(struct partlog *l, struct partlog_sync *s);
 
-/* Write out gathered index entries and the epochs; the log can then be closed
- * cleanly (once it is synced, too).  Also lets descriptors go. */
+/* Write out gathered index entries, the epochs and the producers; the log can
+ * then be closed cleanly (once it is synced, too).  Also lets descriptors go. */
 int partlog_flush(struct partlog *l, struct err *e);
 
 /* Remove all its files; slices that others hold stay readable.  The log is

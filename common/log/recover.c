@@ -4,12 +4,13 @@
  * Everything is read and judged first; only then is anything changed on disk,
  * so that a log that is refused stays what it was.
  */
-#include "log/body.h"
+#include "log/producers.h"
 
 #include "log/scan.h"
 #include "sys/fs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 
 struct recovery {
@@ -21,6 +22,9 @@ struct recovery {
 	int first;           /* the first segment that was read... */
 	int last;            /* ...and the last one to keep */
 	int64_t *cut_bytes;
+	bool is_rebuild;     /* of indexes only; producers are known */
+	int64_t producers_from; /* batches from there on are to be noted */
+	int64_t first_noted; /* the first one of a producer; -1 */
 };
 
 /* --- what is wrong --- */
@@ -103,12 +107,56 @@ trust_index(struct recovery *y, struct segment *g, struct segment *fresh, struct
 }
 
 static void
-take_over(struct segment *g, struct segment *fresh)
+take_over(struct segment *g, struct segment *fresh, bool is_rebuild)
 {
 	index_release(&g->offsets);
 	index_release(&g->times);
+	if (is_rebuild)
+		fresh->txns = g->txns;
+	else
+		index_release(&g->txns);
+	fresh->has_txn_file = g->has_txn_file;
+	fresh->is_txn_dirty = g->has_txn_file;
 	fresh->file = g->file;
 	*g = *fresh;
+}
+
+/* Before segment i is read from the offset on: what is known of producers and
+ * aborted transactions up to there. */
+static int
+begin_producers(struct recovery *y, int i, struct segment *fresh, int64_t offset, struct err *e)
+{
+	struct partlog *l = y->log;
+	struct segment *g = &y->body->v[i];
+	/* When the page cache was lost, all of the segment's list of aborted
+	 * transactions is made anew. */
+	int64_t known = y->same_boot ? y->recovery_offset : g->base_offset;
+	if (y->is_rebuild)
+		return 0;
+	if (i == y->first && producers_load(l, y->body, known, &y->producers_from, e) < 0)
+		return -1;
+	int64_t n = producers_ended_before(l, g, y->producers_from, e);
+	if (n < 0)
+		return -1;
+	fresh->txns.nfile = MIN(n, g->txns.nfile);
+	return i > y->first || y->producers_from >= offset ? 0
+		: producers_walk(l, y->body, y->producers_from, offset, i, fresh, e);
+}
+
+/* A batch was read. */
+static int
+note_producer(struct recovery *y, struct segment *fresh, struct scan *s, const struct batch *b,
+	struct err *e)
+{
+	if (likely(b->producer_id < 0) || y->is_rebuild || b->base_offset < y->producers_from)
+		return 0;
+	const uint8_t *p = scan_bytes(s, s->position - b->size, b->size, e);
+	if (!p)
+		return -1;
+	if (y->first_noted < 0)
+		y->first_noted = b->base_offset;
+	producers_note(y->body, fresh, p, b, 0);
+	return 0;
 }
 
 /* Read segment i.  1: all of it is good; 0: up to a torn tail; -1. */
@@ -126,7 +174,8 @@ read_segment(struct recovery *y, int i, struct err *e)
 	segment_init(&fresh, g->base_offset);
 	fresh.is_time_known = true;
 	scan_begin(&s, fd, g->size, g->base_offset);
-	enum scan_result r = trust_index(y, g, &fresh, &s, e) < 0 ? SCAN_FAILED : SCAN_BATCH;
+	enum scan_result r = trust_index(y, g, &fresh, &s, e) < 0 ||
+		begin_producers(y, i, &fresh, s.next_offset, e) < 0 ? SCAN_FAILED : SCAN_BATCH;
 	if (s.position == 0)
 		epochs_cut(&y->body->epochs, g->base_offset);
 	else
@@ -134,19 +183,20 @@ read_segment(struct recovery *y, int i, struct err *e)
 	while (r == SCAN_BATCH && (r = scan_next(&s, &b, e)) == SCAN_BATCH) {
 		segment_note(&fresh, &b, l->config->index_interval_bytes);
 		epochs_note(&y->body->epochs, b.leader_epoch, b.base_offset);
+		if (note_producer(y, &fresh, &s, &b, e) < 0)
+			r = SCAN_FAILED;
 	}
 	y->next_offset = s.next_offset;
 	int result = r == SCAN_END ? 1 : r == SCAN_BAD ? judge(y, i, &s, e) : -1;
 	scan_release(&s);
 	segfile_unpin(g->file);
 	if (result < 0) {
-		index_release(&fresh.offsets);
-		index_release(&fresh.times);
+		segment_release(&fresh);
 		return -1;
 	}
 	/* fresh.size is what is good; the file's size is dealt with later. */
 	*y->cut_bytes += g->size - fresh.size;
-	take_over(g, &fresh);
+	take_over(g, &fresh, y->is_rebuild);
 	return result;
 }
 
@@ -213,7 +263,9 @@ write_back(struct recovery *y, int i, struct err *e)
 		/* Rolled: the time index ends with the largest timestamp. */
 		r = segment_write_indexes(g, &d, true, e);
 	}
-	if (r < 0 || index_replace(&g->times, &d, e) < 0 || index_replace(&g->offsets, &d, e) < 0)
+	if (r < 0 || index_replace(&g->times, &d, e) < 0 || index_replace(&g->offsets, &d, e) < 0 ||
+		segment_write_txns(g, &d, e) < 0 ||
+		(g->has_txn_file && index_replace(&g->txns, &d, e) < 0))
 		return -1;
 	y->body->is_dir_dirty = true;
 	return 0;
@@ -226,6 +278,7 @@ rebuild_indexes(struct recovery *y, int i, struct err *e)
 	struct recovery one = *y;
 	int64_t none = 0;
 	one.same_boot = false;
+	one.is_rebuild = true;
 	one.cut_bytes = &none;
 	one.recovery_offset = body_end(y->log, i);
 	one.next_offset = y->body->v[i].base_offset;
@@ -240,16 +293,50 @@ rebuild_indexes(struct recovery *y, int i, struct err *e)
 	return r < 0 ? -1 : write_back(y, i, e);
 }
 
+/* A snapshot of what was cut must not be there when offsets get that far again. */
+static int
+remove_snapshots(struct recovery *y, int64_t from, struct err *e)
+{
+	struct partlog_body *body = y->body;
+	if (body->nsnapshot == 0 || body->snapshot[body->nsnapshot - 1] < from)
+		return 0;
+	if (producers_remove_snapshots(y->log, body, from, INT64_MAX, e) < 0)
+		return -1;
+	int fd = fs_open(y->log->root_fd, y->log->name, O_RDONLY | O_DIRECTORY, 0, e);
+	int r = fd < 0 ? -1 : fs_sync_dir(fd, e);
+	fs_close(fd);
+	return r;
+}
+
+/* See producers.h for what has to be there. */
+static int
+write_snapshots(struct recovery *y, struct err *e)
+{
+	struct partlog_body *body = y->body;
+	struct prodstate nobody;
+	if (body->nsnapshot == 0 && y->first_noted >= 0) {
+		prodstate_init(&nobody, 0);
+		if (producers_snapshot(y->log, body, &nobody, y->first_noted, false, e) < 0)
+			return -1;
+	}
+	if (prodstate_count(&body->producers) &&
+		producers_snapshot(y->log, body, &body->producers, y->next_offset, false, e) < 0)
+		return -1;
+	producers_prune(y->log, body);
+	return 0;
+}
+
 static int
 apply(struct recovery *y, struct err *e)
 {
 	struct partlog *l = y->log;
 	struct partlog_body *body = y->body;
-	if (remove_from(y, y->last + 1, e) < 0)
+	if (remove_snapshots(y, y->recovery_offset + 1, e) < 0 || remove_from(y, y->last + 1, e) < 0)
 		return -1;
 	/* Data that was deleted need not have been on disk. */
 	if (y->next_offset < l->log_start_offset) {
-		if (remove_from(y, 0, e) < 0)
+		prodstate_clear(&body->producers);
+		if (remove_snapshots(y, 0, e) < 0 || remove_from(y, 0, e) < 0)
 			return -1;
 		y->next_offset = l->log_start_offset;
 		return 0;
@@ -259,7 +346,7 @@ apply(struct recovery *y, struct err *e)
 	for (int i = y->first; i <= y->last; i++)
 		if (write_back(y, i, e) < 0)
 			return -1;
-	return 0;
+	return write_snapshots(y, e);
 }
 
 static int
@@ -289,7 +376,7 @@ partlog_recover(struct partlog *l, bool same_boot, int64_t *cut_bytes, struct er
 	assert(!l->body);
 	*cut_bytes = 0;
 	struct recovery y = { .log = l, .recovery_offset = l->synced_offset,
-		.same_boot = same_boot, .cut_bytes = cut_bytes };
+		.same_boot = same_boot, .cut_bytes = cut_bytes, .first_noted = -1 };
 	if (l->is_failed) {
 		*e = *l->failure;
 		return -1;
@@ -399,7 +486,7 @@ partlog_open(struct partlog *l, struct err *e)
 		body_free(y.body);
 		return partlog_recover(l, false, &cut, e);
 	}
-	if (r < 0 || add_up(&y, e) < 0)
+	if (r < 0 || producers_open(l, y.body, e) < 0 || add_up(&y, e) < 0)
 		goto fail;
 	if (y.body->n && y.body->v[0].base_offset > l->log_start_offset)
 		l->log_start_offset = y.body->v[0].base_offset;

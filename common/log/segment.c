@@ -16,6 +16,7 @@ segment_init(struct segment *g, int64_t base_offset)
 	};
 	index_init(&g->offsets, INDEX_OFFSET, base_offset);
 	index_init(&g->times, INDEX_TIME, base_offset);
+	index_init(&g->txns, INDEX_TXN, base_offset);
 }
 
 void
@@ -25,6 +26,7 @@ segment_release(struct segment *g)
 	g->file = NULL;
 	index_release(&g->offsets);
 	index_release(&g->times);
+	index_release(&g->txns);
 }
 
 struct segfile *
@@ -63,7 +65,7 @@ segment_create(struct segment *g, const struct logdir *d, struct err *e)
 int
 segment_remove(struct segment *g, const struct logdir *d, struct err *e)
 {
-	static const char *const suffixes[] = { ".timeindex", ".index", ".log" };
+	static const char *const suffixes[] = { ".txnindex", ".timeindex", ".index", ".log" };
 	char path[LOGDIR_PATH_SIZE];
 	if (d->root_fd < 0)
 		return 0;
@@ -111,9 +113,20 @@ segment_write_indexes(struct segment *g, const struct logdir *d, bool is_last, s
 	if (is_last)
 		note_time(g);
 	/* Offsets last: where they end, recovery knows all times to be there. */
-	if (index_write(&g->times, d, e) < 0)
+	if (segment_write_txns(g, d, e) < 0 || index_write(&g->times, d, e) < 0)
 		return -1;
 	return index_write(&g->offsets, d, e);
+}
+
+int
+segment_write_txns(struct segment *g, const struct logdir *d, struct err *e)
+{
+	if (g->txns.tail.n == 0 || d->root_fd < 0)
+		return 0;
+	if (index_write(&g->txns, d, e) < 0)
+		return -1;
+	g->has_txn_file = g->is_txn_dirty = true;
+	return 0;
 }
 
 int

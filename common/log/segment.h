@@ -1,5 +1,5 @@
 /*
- * One segment of a log: its file of batches, its two indexes, and what is
+ * One segment of a log: its file of batches, its indexes, and what is
  * known of its end.
  *
  * A segment is named by the offset that its first batch was to have, and
@@ -19,7 +19,9 @@ struct segment {
 	int64_t base_offset;
 	int64_t size;              /* bytes of whole batches */
 	struct segfile *file;      /* NULL until used */
-	struct index offsets, times;
+	struct index offsets, times, txns;
+	bool has_txn_file;         /* .txnindex is there */
+	bool is_txn_dirty;         /* and may not be on disk */
 	int64_t bytes_since_index; /* appended since the last offset entry */
 	int64_t first_timestamp;   /* of the first batch; -1: none */
 	int64_t created_ms;        /* when this process first wrote to it */
@@ -43,10 +45,12 @@ int segment_remove(struct segment *g, const struct logdir *d, struct err *e);
 void segment_note(struct segment *g, const struct batch *b,
 	int64_t index_interval_bytes);
 
-/* Write both indexes out; is_last: with the largest timestamp so far as the
+/* Write the indexes out; is_last: with the largest timestamp so far as the
  * last time entry, as at a roll and at a stop. */
 int segment_write_indexes(struct segment *g, const struct logdir *d,
 	bool is_last, struct err *e);
+
+int segment_write_txns(struct segment *g, const struct logdir *d, struct err *e);
 
 /* Read the largest timestamp from the time index, unless it is known. */
 int segment_load_time(struct segment *g, const struct logdir *d, struct err *e);

@@ -65,7 +65,8 @@ add_segment(struct partlog *l, struct partlog_sync *s, int i)
 	struct err e;
 	char path[LOGDIR_PATH_SIZE];
 	bool is_rolled = i + 1 < l->body->n;
-	if (s->nfd + (is_rolled ? 3 : 1) > PARTLOG_SYNC_FD_MAX)
+	int need = is_rolled ? 3 + g->has_txn_file : 1;
+	if (s->nfd + need > PARTLOG_SYNC_FD_MAX)
 		return false;
 	struct segfile *f = segment_file(g, &d);
 	int fd = segfile_pin(f, &e);
@@ -79,6 +80,10 @@ add_segment(struct partlog *l, struct partlog_sync *s, int i)
 		add_path(s, l->root_fd, path, O_RDWR);
 		logdir_path(&d, g->base_offset, ".timeindex", path);
 		add_path(s, l->root_fd, path, O_RDWR);
+		if (g->has_txn_file) {
+			logdir_path(&d, g->base_offset, ".txnindex", path);
+			add_path(s, l->root_fd, path, O_RDWR);
+		}
 	} else {
 		/* Whoever may read up to here will stop here. */
 		body_remember(l->body, l->next_offset, g->base_offset, g->size);
