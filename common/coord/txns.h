@@ -50,8 +50,18 @@ void txns_handle(struct txns *t, struct coord_call *call, struct coord_now now);
 /* May this producer write to these partitions as part of its transaction?
  * With may_add (transaction.version 2: Produce from 12, TxnOffsetCommit from 5)
  * they become part of it, and a transaction begins with the first.  Returns a
- * Kafka error code; all or none.  When something was added, *must_wait: the
- * write may go on only once what was appended to *partition is on disk. */
+ * Kafka error code; all or none.
+ *
+ * *must_wait: something was added, now or by a call just before, that is not
+ * on disk yet.  The write may go on only once what was appended to *partition
+ * is; and then this is asked again, as the transaction may have ended
+ * meanwhile.
+ *
+ * Errors are those that writers expect: INVALID_PRODUCER_EPOCH for an old
+ * epoch; TRANSACTION_ABORTABLE for a partition that is not in the transaction,
+ * which clients older than Produce 11 know as INVALID_TXN_STATE; and
+ * CONCURRENT_TRANSACTIONS while the last transaction is still ending: it passes
+ * soon, so try again a few times before telling the client. */
 int16_t txns_check_write(struct txns *t, struct str transactional_id,
 	const struct coord_producer *producer, const struct coord_partition *v, int n,
 	bool may_add, struct coord_now now, int32_t *partition, bool *must_wait);
