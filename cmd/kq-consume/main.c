@@ -1,24 +1,21 @@
 /* kq-consume: records to stdout. */
-#include "kq-consume/reading.h"
-#include "kq-consume/start.h"
+#include "kq-consume/group.h"
 #include "sys/clock.h"
+#include "sys/sig.h"
 #include "text/escape.h"
 #include "text/opt.h"
 #include "text/say.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 static struct cluster_opts cluster_opts = { .client_id = "kq-consume" };
-static struct start start = { .kind = START_BEGINNING };
+static struct start start = { .kind = START_DEFAULT };
 static const char *format_text, *key_delimiter_text, *delimiter_text = "\\n";
 static int64_t partition = -1, count = INT64_MAX;
-static bool stops_at_end, is_json, is_unbuffered;
-
-static volatile sig_atomic_t is_stopped;
-static int wake_fd = -1;
+static bool stops_at_end, is_json, is_unbuffered, is_committed, is_uncommitted;
+static struct group_opts group_opts;
+static const char *protocol_text = "auto";
+static int64_t commit_ms = 5000, session_ms;
 
 static int
 take_start(void *to, const char *value, struct err *e)
@@ -28,7 +25,7 @@ take_start(void *to, const char *value, struct err *e)
 
 static const struct opt opts[] = {
 	{ 'b', "brokers", OPT_STRING, &cluster_opts.brokers, "ADDRESS,...", .phrase = "where to begin: host:port, unix:/path" },
-	{ 'o', "offset", OPT_CALL, &start, "WHERE", .phrase = "where to begin (default beginning), to end: see below", .call = take_start },
+	{ 'o', "offset", OPT_CALL, &start, "WHERE", .phrase = "where to begin (default beginning; -G: end), to end: see below", .call = take_start },
 	{ 'p', "partition", OPT_INT, &partition, "N", .phrase = "only this partition", .max = INT32_MAX },
 	{ 'c', "count", OPT_INT, &count, "N", .phrase = "end after N records", .max = INT64_MAX },
 	{ 'e', "end", OPT_FLAG, &stops_at_end, NULL, .phrase = "end where the partitions end now" },
@@ -36,6 +33,14 @@ static const struct opt opts[] = {
 	{ 'K', "key-delimiter", OPT_STRING, &key_delimiter_text, "STRING", .phrase = "print keys, too, and this behind them" },
 	{ 'D', "delimiter", OPT_STRING, &delimiter_text, "STRING", .phrase = "printed behind a record (default \\n)" },
 	{ 'J', "json", OPT_FLAG, &is_json, NULL, .phrase = "one JSON object a record" },
+	{ 'G', "group", OPT_STRING, &group_opts.member.group, "GROUP", .phrase = "read as a member of this group" },
+	{ 0, "instance", OPT_STRING, &group_opts.member.instance, "ID", .phrase = "be its static member of that name" },
+	{ 0, "assignor", OPT_STRING, &group_opts.member.assignors, "NAME,...", .phrase = "how partitions are divided: see below" },
+	{ 0, "protocol", OPT_STRING, &protocol_text, "NAME", .phrase = "of the group (default auto)", .choices = "auto|classic|consumer" },
+	{ 0, "commit-every", OPT_DURATION, &commit_ms, "TIME", .phrase = "store the group's offsets so often (default 5s)", .min = 1, .max = INT32_MAX },
+	{ 0, "session", OPT_DURATION, &session_ms, "TIME", .phrase = "silent for so long is out (classic; default 45s)", .min = 1000, .max = INT32_MAX },
+	{ 0, "committed", OPT_FLAG, &is_committed, NULL, .phrase = "only what transactions have committed (default)" },
+	{ 0, "uncommitted", OPT_FLAG, &is_uncommitted, NULL, .phrase = "also what is open or was aborted" },
 	{ 'u', "unbuffered", OPT_FLAG, &is_unbuffered, NULL, .phrase = "write after every record" },
 	OPT_END
 };
@@ -47,7 +52,8 @@ static const struct opt_command command = {
 		"  kq-consume -e numbers\n"
 		"  kq-consume -o -10 -e -K '\\t' scores\n"
 		"  kq-consume -o @2026-11-24T10:00Z -J orders | jq .value\n"
-		"  kq-consume -o end -f '%p %o %s\\n' app\n",
+		"  kq-consume -o end -f '%p %o %s\\n' app\n"
+		"  kq-consume -G billing -o beginning orders | ./charge\n",
 	.notes =
 		"WHERE: beginning; end; N (that offset); -N (the last N of each partition); @TIME or\n"
 		"s@MS (the first record at or after it); e@TIME, besides (stop before the first record at\n"
@@ -57,33 +63,15 @@ static const struct opt_command command = {
 		"%T timestamp in ms, %h headers, %% a percent sign; \\n \\t \\r \\0 \\\\ \\xHH.\n"
 		"\n"
 		"An offset N that a partition does not have is an error.  When records are deleted\n"
-		"before they could be read, that is said and reading goes on behind them.\n",
+		"before they could be read, that is said and reading goes on behind them.\n"
+		"\n"
+		"With -G partitions are shared with the group's other members, and reading begins where\n"
+		"the group stopped; -o (default end) is for partitions that it has not read yet.  Offsets\n"
+		"are stored once what is before them is written: every --commit-every, before partitions\n"
+		"are given up, and at the end.  NAME: range, roundrobin, sticky, cooperative-sticky\n"
+		"(classic; default: all, by preference in that order); uniform, range (consumer).\n",
 	.opts = opts,
 };
-
-static void
-on_signal(int sig)
-{
-	(void)sig;
-	int saved = errno;
-	uint64_t one = 1;
-	is_stopped = 1;
-	ssize_t got = write(wake_fd, &one, sizeof one);
-	(void)got; /* it can only be full, which wakes as well */
-	errno = saved;
-}
-
-static int
-catch_signals(struct err *e)
-{
-	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (wake_fd < 0)
-		return err_sys(e, "cannot make an event descriptor");
-	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND };
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	return 0;
-}
 
 static int
 make_format(struct format *f, struct err *e)
@@ -136,15 +124,69 @@ static int
 consume(struct fetcher *f, char **topics, struct format *format, struct err *e)
 {
 	struct output out;
-	for (; *topics; topics++)
-		if (add_topic(f, *topics, e) < 0)
-			return -1;
+	int got = 0;
+	for (; got == 0 && *topics; topics++)
+		got = add_topic(f, *topics, e);
 	output_init(&out, STDOUT_FILENO, is_unbuffered);
 	struct reading r = { .fetcher = f, .format = format, .output = &out, .left = count,
-		.is_stopped = &is_stopped, .iter = FETCH_ITER_INIT };
-	int got = reading_run(&r, e);
+		.is_stopped = &sig_is_stopped, .iter = FETCH_ITER_INIT };
+	if (got == 0)
+		got = reading_run(&r, e);
 	output_release(&out);
+	cluster_close(f->cluster);
 	return got;
+}
+
+static int
+consume_in_group(struct fetcher *f, char **topics, struct format *format, struct err *e)
+{
+	struct output out;
+	output_init(&out, STDOUT_FILENO, is_unbuffered);
+	struct reading r = { .fetcher = f, .format = format, .output = &out, .left = count,
+		.is_stopped = &sig_is_stopped, .iter = FETCH_ITER_INIT };
+	struct group *g = group_open(&r, &group_opts, topics, e);
+	int got = g ? group_run(g, e) : -1;
+	output_release(&out);
+	cluster_close(f->cluster);
+	group_free(g);
+	return got;
+}
+
+/* What the options say together. */
+static int
+check_options(struct err *e)
+{
+	struct member_opts *m = &group_opts.member;
+	const char *group = m->group, *instance = m->instance, *assignors = m->assignors;
+	if (is_committed && is_uncommitted)
+		return err_set(e, ERR_USAGE, "only one of --committed and --uncommitted");
+	if (!group && (instance || assignors || session_ms))
+		return err_set(e, ERR_USAGE, "--instance, --assignor and --session are for -G");
+	if (start.kind == START_DEFAULT)
+		start.kind = group ? START_END : START_BEGINNING;
+	start.is_committed = !is_uncommitted;
+	if (!group)
+		return 0;
+	if (!*group)
+		return err_set(e, ERR_USAGE, "the group's name is empty");
+	if (partition >= 0)
+		return err_set(e, ERR_USAGE, "not both -G and -p: the group's members share all partitions");
+	if (start.kind == START_OFFSET)
+		return err_set(e, ERR_USAGE, "an offset to begin with is not for -G");
+	member_opts_init(m);
+	m->group = group;
+	m->instance = instance;
+	m->assignors = assignors;
+	m->protocol = *protocol_text == 'a' ? MEMBER_AUTO
+		: strcmp(protocol_text, "classic") == 0 ? MEMBER_CLASSIC : MEMBER_CONSUMER;
+	if (session_ms) {
+		m->session_timeout_ms = (int)session_ms;
+		m->heartbeat_ms = MIN(m->heartbeat_ms, m->session_timeout_ms / 3);
+	}
+	group_opts.commit_ms = (int)commit_ms;
+	group_opts.start = &start;
+	group_opts.stops_at_end = stops_at_end;
+	return 0;
 }
 
 int
@@ -159,22 +201,26 @@ main(int argc, char **argv)
 		return say_flush_stdout();
 	if (got == 0 && r.argc < 1)
 		got = err_set(&e, ERR_USAGE, "which topic? see kq-consume --help");
-	if (got < 0 || make_format(&format, &e) < 0)
+	if (got < 0 || check_options(&e) < 0 || make_format(&format, &e) < 0)
 		return say_err(&e, false);
 
 	struct cluster cl;
 	struct fetcher f;
 	struct fetcher_opts fo;
 	fetcher_opts_init(&fo);
-	if (catch_signals(&e) < 0 || cluster_open(&cl, &cluster_opts, &e) < 0) {
+	fo.is_committed = !is_uncommitted;
+	if (group_opts.member.group)
+		fo.retry_timeout_ms = group_opts.member.retry_timeout_ms;
+	int wake_fd = group_opts.wake_fd = sig_catch(true, &e);
+	if (wake_fd < 0 || cluster_open(&cl, &cluster_opts, &e) < 0) {
 		format_release(&format);
 		return say_err(&e, false);
 	}
 	cl.wake_fd = wake_fd;
 	fetcher_init(&f, &cl, &fo);
-	got = consume(&f, r.argv, &format, &e);
-	cluster_close(&cl);
+	got = group_opts.member.group ? consume_in_group(&f, r.argv, &format, &e)
+		: consume(&f, r.argv, &format, &e);
 	fetcher_release(&f);
 	format_release(&format);
-	return got < 0 && !is_stopped ? say_err(&e, false) : EXIT_DONE;
+	return got < 0 && !sig_is_stopped ? say_err(&e, false) : EXIT_DONE;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FLUSH_AT = 256 << 10 };
@@ -18,7 +19,12 @@ output_flush(struct output *o, struct err *e)
 {
 	size_t at = 0;
 	while (at < o->buf.n) {
-		ssize_t got = write(o->fd, o->buf.p + at, o->buf.n - at);
+		size_t n = o->piece ? MIN(o->piece, o->buf.n - at) : o->buf.n - at;
+		if (o->wait && o->wait(o, e) < 0) {
+			buf_reset(&o->buf);
+			return -1;
+		}
+		ssize_t got = write(o->fd, o->buf.p + at, n);
 		if (got >= 0) {
 			at += (size_t)got;
 			continue;
@@ -34,7 +40,16 @@ output_flush(struct output *o, struct err *e)
 		return err_sys(e, "cannot write to stdout");
 	}
 	buf_reset(&o->buf);
+	if (o->flushed)
+		o->flushed(o);
 	return 0;
+}
+
+bool
+output_is_pipe(const struct output *o)
+{
+	struct stat st;
+	return fstat(o->fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
 }
 
 int

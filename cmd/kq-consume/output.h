@@ -15,6 +15,12 @@ struct output {
 	struct buf buf;
 	bool is_unbuffered;
 	bool is_closed; /* the reader has gone: not an error, but the end */
+	size_t piece;   /* write no more at once; 0: no limit */
+	/* Called, if set: before each write, to wait until it would not block (0), or
+	 * give up (-1), and when all there was is written. */
+	int (*wait)(struct output *o, struct err *e);
+	void (*flushed)(struct output *o);
+	void *owner;    /* of those two */
 };
 
 void output_init(struct output *o, int fd, bool is_unbuffered);
@@ -23,8 +29,11 @@ void output_init(struct output *o, int fd, bool is_unbuffered);
 int output_record_done(struct output *o, struct err *e);
 
 /* Write all there is.  Returns 0, or -1; a reader that has gone is -1 with
- * is_closed. */
+ * is_closed.  What could not be written is dropped. */
 int output_flush(struct output *o, struct err *e);
+
+/* Does it go into a pipe, whose reader may leave or be slow? */
+bool output_is_pipe(const struct output *o);
 
 void output_release(struct output *o);
 

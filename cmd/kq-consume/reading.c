@@ -4,8 +4,21 @@
 #include "text/say.h"
 
 #include <poll.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+static int
+ask_offset(struct reading *r, const struct fetcher_part *part, int64_t which,
+	int64_t *found, struct err *e)
+{
+	int32_t n = part->topic->npart;
+	int64_t *offset = mem_alloc((size_t)n * sizeof *offset);
+	bool *wants = mem_alloc((size_t)n);
+	wants[part->index] = true;
+	int got = offsets_list(r->fetcher->cluster, part->topic, which, wants, offset, e);
+	*found = offset[part->index];
+	mem_free(offset);
+	mem_free(wants);
+	return got;
+}
 
 /* The partition's offset is no longer there.  Records that were deleted
  * before we came to them are told of, and reading goes on with the first
@@ -13,16 +26,18 @@
 static int
 out_of_range(struct reading *r, struct fetcher_part *part, struct err *e)
 {
-	int32_t n = part->topic->npart;
-	int64_t *offset = mem_alloc((size_t)n * sizeof *offset);
-	bool *wants = mem_alloc((size_t)n);
-	wants[part->index] = true;
-	int got = offsets_list(r->fetcher->cluster, part->topic, OFFSETS_EARLIEST, wants, offset, e);
-	int64_t first = offset[part->index];
-	mem_free(offset);
-	mem_free(wants);
-	if (got < 0)
+	int64_t first;
+	if (ask_offset(r, part, OFFSETS_EARLIEST, &first, e) < 0)
 		return -1;
+	if (first <= part->offset && r->reset) {
+		int64_t to;
+		if (ask_offset(r, part, r->reset, &to, e) < 0)
+			return -1;
+		say_error("partition %d of '%s': offset %lld is past the end; going on at %lld",
+			part->index, part->topic->name, (long long)part->offset, (long long)to);
+		fetcher_seek(r->fetcher, part, to);
+		return 0;
+	}
 	if (first <= part->offset)
 		return err_set(e, ERR_PEER, "offset %lld of partition %d of '%s' is past the end: "
 			"has the log been cut or the topic made anew?",
@@ -55,9 +70,8 @@ print_fetched(struct reading *r, struct fetched *ch, struct err *e)
 	return 0;
 }
 
-/* All that is ready. */
-static int
-print_ready(struct reading *r, struct err *e)
+int
+reading_print(struct reading *r, struct err *e)
 {
 	struct fetched *ch;
 	int got = 0;
@@ -71,22 +85,12 @@ print_ready(struct reading *r, struct err *e)
 	return got;
 }
 
-/* What to watch beside the brokers: a pipe whose reader goes tells so even
- * when there is nothing to write. */
-static int
-watched_fd(const struct output *o)
-{
-	struct stat st;
-	bool is_pipe = fstat(o->fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
-	return is_pipe ? o->fd : -1;
-}
-
 static int
 run(struct reading *r, struct err *e)
 {
-	int watched = watched_fd(r->output);
+	int watched = reading_watched(r);
 	while (r->left > 0 && !*r->is_stopped && !fetcher_is_done(r->fetcher)) {
-		if (print_ready(r, e) < 0)
+		if (reading_print(r, e) < 0)
 			return -1;
 		if (r->left == 0 || fetcher_is_done(r->fetcher))
 			break;

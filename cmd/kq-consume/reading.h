@@ -19,6 +19,8 @@ struct reading {
 	int64_t left;             /* records still wanted */
 	int64_t done;             /* records printed */
 	const volatile sig_atomic_t *is_stopped;
+	int64_t reset;            /* OFFSETS_EARLIEST, OFFSETS_LATEST: where to go
+	                           * on when the offset is past the end; 0: fail */
 	struct fetch_iter iter;
 };
 
@@ -26,5 +28,16 @@ struct reading {
  * to stop, or stdout's reader has gone (all 0), or it fails (-1).  What was
  * read before a failure is printed. */
 int reading_run(struct reading *r, struct err *e);
+
+/* The steps of it.  Print all that is ready.  0, or -1. */
+int reading_print(struct reading *r, struct err *e);
+
+/* What to watch beside the brokers: a pipe whose reader goes tells so even
+ * when there is nothing to write.  -1: nothing. */
+static inline int
+reading_watched(const struct reading *r)
+{
+	return output_is_pipe(r->output) ? r->output->fd : -1;
+}
 
 #endif

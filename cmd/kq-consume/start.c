@@ -46,6 +46,7 @@ pick(const struct start *s, struct cluster_topic *t, int32_t i, int64_t first,
 	int64_t end, int64_t at_time, int64_t *begin, struct err *e)
 {
 	switch (s->kind) {
+	case START_DEFAULT:
 	case START_BEGINNING:
 		*begin = first;
 		return 0;
@@ -75,7 +76,7 @@ start_resolve(const struct start *s, struct cluster *cl,
 	int64_t *at_time = end + n, *at_stop = at_time + n;
 	int got = offsets_list(cl, t, OFFSETS_EARLIEST, wants, first, e);
 	if (got == 0)
-		got = offsets_list(cl, t, OFFSETS_LATEST, wants, end, e);
+		got = offsets_list(cl, t, s->is_committed ? OFFSETS_STABLE : OFFSETS_LATEST, wants, end, e);
 	if (got == 0 && s->kind == START_TIME)
 		got = offsets_list(cl, t, s->n, wants, at_time, e);
 	if (got == 0 && s->has_stop_time)

@@ -14,13 +14,16 @@
 
 #include "client/offsets.h"
 
-enum start_kind { START_BEGINNING, START_END, START_OFFSET, START_LAST, START_TIME };
+enum start_kind {
+	START_DEFAULT, START_BEGINNING, START_END, START_OFFSET, START_LAST, START_TIME,
+};
 
 struct start {
 	enum start_kind kind;
 	int64_t n;            /* offset, count or time in ms */
 	bool has_stop_time;
 	int64_t stop_time_ms;
+	bool is_committed;    /* the end is that of what is committed */
 };
 
 /* Read one -o into *s; a second one may add the other end.  now_ms is for

@@ -141,9 +141,12 @@ drop(struct cluster *cl, struct conn *c, const struct err *why)
 {
 	for (int i = 0; i < cl->nnode; i++) {
 		struct cluster_node *n = cl->node[i];
-		if (n->conn != c)
+		if (n->conn != c && n->apart != c)
 			continue;
-		n->conn = NULL;
+		if (n->conn == c)
+			n->conn = NULL;
+		else
+			n->apart = NULL;
 		n->err = *why;
 		n->backoff_ms = BACKOFF_FIRST_MS;
 		n->retry_at_ms = clock_mono_ms() + n->backoff_ms;
@@ -158,9 +161,12 @@ cluster_close(struct cluster *cl)
 {
 	struct err why;
 	err_set(&why, ERR_RETRY, "closing");
-	for (int i = 0; i < cl->nnode; i++)
+	for (int i = 0; i < cl->nnode; i++) {
 		if (cl->node[i]->conn)
 			drop(cl, cl->node[i]->conn, &why);
+		if (cl->node[i]->apart)
+			drop(cl, cl->node[i]->apart, &why);
+	}
 	if (cl->first)
 		drop(cl, cl->first, &why);
 	for (int i = 0; i < cl->nnode; i++) {
@@ -238,6 +244,49 @@ cluster_conn(struct cluster *cl, int32_t node, struct err *e)
 	return NULL;
 }
 
+/* A connection of one's own; through the socket where that is the way. */
+static struct conn *
+connect_apart(struct cluster *cl, const struct cluster_node *n, struct err *e)
+{
+	struct net_addr a = { .kind = NET_TCP, .port = (uint16_t)n->port };
+	struct net_addr boot = cl->first ? cl->first->addr : cl->boot[0];
+	snprintf(a.host, sizeof a.host, "%s", n->host);
+	bool is_unix = boot.kind == NET_UNIX;
+	if (is_unix && count_nodes(cl) == 1)
+		return conn_open(&boot, &cl->conn_opts, e);
+	struct conn *c = conn_open(&a, &cl->conn_opts, e);
+	return !c && is_unix ? conn_open(&boot, &cl->conn_opts, e) : c;
+}
+
+struct conn *
+cluster_conn_apart(struct cluster *cl, int32_t node, struct err *e)
+{
+	struct cluster_node *n = cluster_node(cl, node);
+	if (!n) {
+		err_set(e, ERR_RETRY, "node %d is not known", node);
+		return NULL;
+	}
+	if (n->apart) {
+		if (!n->apart->is_broken)
+			return n->apart;
+		*e = n->apart->err;
+		return NULL;
+	}
+	if (n->retry_at_ms > clock_mono_ms()) {
+		*e = n->err;
+		return NULL;
+	}
+	n->apart = connect_apart(cl, n, e);
+	if (n->apart) {
+		n->backoff_ms = 0;
+		return n->apart;
+	}
+	n->err = *e;
+	n->backoff_ms = n->backoff_ms ? MIN(2 * n->backoff_ms, BACKOFF_MAX_MS) : BACKOFF_FIRST_MS;
+	n->retry_at_ms = clock_mono_ms() + n->backoff_ms;
+	return NULL;
+}
+
 /* Asks for metadata first where it must. */
 struct conn *
 cluster_conn_for(struct cluster *cl, int32_t node, struct err *e)
@@ -267,6 +316,8 @@ list_conns(struct cluster *cl, struct conn **v, int cap)
 			k++;
 		if (c && k == n)
 			v[n++] = c;
+		if (cl->node[i]->apart && n < cap)
+			v[n++] = cl->node[i]->apart;
 	}
 	return n;
 }
@@ -286,7 +337,7 @@ poll_timeout(struct conn **v, int n, int timeout_ms)
 short
 cluster_wait(struct cluster *cl, int fd, short events, int timeout_ms)
 {
-	int cap = cl->nnode + 3;
+	int cap = 2 * cl->nnode + 3;
 	if (cap > cl->poll_cap) {
 		cl->poll = mem_realloc(cl->poll, (size_t)cap * sizeof *cl->poll);
 		cl->poll_cap = cap;

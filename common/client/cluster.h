@@ -48,6 +48,7 @@ struct cluster_node {
 	int32_t port;
 	bool is_gone;            /* absent from the last metadata */
 	struct conn *conn;       /* may be the cluster's first one; or NULL */
+	struct conn *apart;      /* see cluster_conn_apart; or NULL */
 	int backoff_ms;          /* of reconnecting */
 	int64_t retry_at_ms;
 	struct err err;          /* why the last attempt failed */
@@ -138,6 +139,11 @@ struct cluster_node *cluster_node(struct cluster *cl, int32_t id); /* or NULL */
  * at once while its back-off lasts.  Good until the next cluster_ call that
  * waits. */
 struct conn *cluster_conn(struct cluster *cl, int32_t node, struct err *e);
+
+/* The same, but a second connection, of its own: a broker serves one in order,
+ * and what must not wait behind a Fetch that waits for data, or itself keeps
+ * others waiting, goes over this. */
+struct conn *cluster_conn_apart(struct cluster *cl, int32_t node, struct err *e);
 
 /* Serve all connections: write, read, call back, until something happened or
  * timeout_ms (-1: none) is over.  fd (-1: none) is polled along for events.

@@ -10,6 +10,7 @@ fetch_iter_begin(struct fetch_iter *it, const struct fetcher *f,
 	it->p = ch->batches.p;
 	it->end = it->p ? it->p + ch->batches.n : NULL;
 	it->is_open = false;
+	it->nbegun = 0;
 }
 
 static int
@@ -17,6 +18,38 @@ place(const struct fetch_iter *it, struct err *e, int64_t offset)
 {
 	return err_wrap(e, "partition %d of '%s', batch at offset %lld",
 		it->ch->part->index, it->ch->part->topic->name, (long long)offset);
+}
+
+/* Is it the marker that ends a transaction by giving it up?  Its only record's key
+ * is a version i16 and a type i16, 0 for that. */
+static bool
+is_abort_marker(struct fetch_iter *it, const uint8_t *p)
+{
+	struct record r;
+	struct err ignored;
+	return record_iter_begin(&it->records, p, it->f->opts.batch_max, &ignored) == 0
+		&& record_iter_next(&it->records, &r, &ignored) > 0
+		&& r.key.n >= 4 && load_be16(r.key.p + 2) == 0;
+}
+
+/* Is the batch part of a transaction that was given up? */
+static bool
+is_aborted(struct fetch_iter *it, const struct batch *b, const uint8_t *p)
+{
+	struct fetched *ch = it->ch;
+	if (ch->naborted == 0 || !(b->attributes & BATCH_TRANSACTIONAL))
+		return false;
+	for (; it->nbegun < ch->naborted
+		&& ch->aborted[it->nbegun].first_offset <= batch_last_offset(b); it->nbegun++)
+		ch->aborted[it->nbegun].is_open = true;
+	bool is_in = false;
+	for (int32_t i = 0; i < it->nbegun; i++)
+		is_in |= ch->aborted[i].is_open && ch->aborted[i].producer_id == b->producer_id;
+	if (is_in && b->attributes & BATCH_CONTROL && is_abort_marker(it, p))
+		for (int32_t i = 0; i < it->nbegun; i++)
+			if (ch->aborted[i].producer_id == b->producer_id)
+				ch->aborted[i].is_open = false;
+	return is_in;
 }
 
 /* Open the next batch that has records for us.  1, 0: none, -1: bad. */
@@ -30,7 +63,8 @@ next_batch(struct fetch_iter *it, struct err *e)
 		if (!batch_parse(&b, p)) /* it was fine when it was measured */
 			return err_set(e, ERR_CORRUPT, "a batch that is none");
 		it->p += b.size;
-		if (batch_last_offset(&b) < part->deliver || b.base_offset >= part->stop
+		part->epoch = b.leader_epoch;
+		if (is_aborted(it, &b, p) || batch_last_offset(&b) < part->deliver || b.base_offset >= part->stop
 			|| b.attributes & BATCH_CONTROL) {
 			part->deliver = MAX(part->deliver, batch_last_offset(&b) + 1);
 			continue;

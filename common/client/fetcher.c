@@ -78,6 +78,7 @@ fetcher_add(struct fetcher *f, struct cluster_topic *t, int32_t index,
 	part->offset = part->deliver = offset;
 	part->stop = stop;
 	part->high_watermark = part->log_start = -1;
+	part->epoch = -1;
 	part->bytes_max = f->opts.partition_bytes;
 	part->is_done = offset >= stop;
 	list_append(&f->part, &part->link);
@@ -97,10 +98,28 @@ fetcher_seek(struct fetcher *f, struct fetcher_part *part, int64_t offset)
 	f->ndone += part->is_done;
 }
 
+void
+fetcher_remove(struct fetcher *f, struct fetcher_part *part)
+{
+	LIST_EACH(l, &f->ready) {
+		struct fetched *ch = CONTAINER_OF(l, struct fetched, link);
+		if (ch->part != part)
+			continue;
+		list_unlink(l);
+		fetcher_give_back(f, ch);
+	}
+	list_unlink(&part->link);
+	f->npart--;
+	f->ndone -= part->is_done;
+	part->is_removed = true;
+	if (!part->is_asked) /* else the request has it, and frees it */
+		mem_free(part);
+}
+
 bool
 fetcher_is_done(const struct fetcher *f)
 {
-	return f->ndone == f->npart && list_is_empty(&f->ready);
+	return f->npart > 0 && f->ndone == f->npart && list_is_empty(&f->ready);
 }
 
 struct fetched *
@@ -117,6 +136,7 @@ void
 fetcher_give_back(struct fetcher *f, struct fetched *ch)
 {
 	struct fetcher_reply *r = ch->reply;
+	mem_free(ch->aborted);
 	mem_free(ch);
 	if (!r || --r->nused > 0)
 		return;
@@ -188,6 +208,7 @@ fill(const struct fetcher_request *r, struct fetch_request *q, struct arena *a)
 	q->max_wait_ms = o->max_wait_ms;
 	q->min_bytes = o->min_bytes;
 	q->max_bytes = (int32_t)o->fetch_bytes;
+	q->isolation_level = o->is_committed;
 	q->topics.v = arena_alloc(a, (size_t)r->npart * sizeof *q->topics.v);
 	q->topics.n = 0;
 	const struct cluster_topic *t = NULL;
@@ -306,7 +327,7 @@ short
 fetcher_wait(struct fetcher *f, int fd, short events, int timeout_ms)
 {
 	step(f);
-	if (!list_is_empty(&f->ready) || f->is_failed || f->ndone == f->npart)
+	if (!list_is_empty(&f->ready) || f->is_failed || fetcher_is_done(f))
 		return cluster_wait(f->cluster, fd, events, 0);
 	short got = cluster_wait(f->cluster, fd, events, step_timeout(f, timeout_ms));
 	step(f); /* the next requests leave before the records are looked at */

@@ -32,6 +32,7 @@ struct fetcher_opts {
 	size_t partition_bytes;  /* of one partition in it, about */
 	size_t batch_max;        /* a batch may open to this size */
 	bool checks_crc;
+	bool is_committed;       /* only what is committed (read_committed) */
 };
 
 void fetcher_opts_init(struct fetcher_opts *o);
@@ -44,12 +45,21 @@ struct fetcher_part {
 	int64_t deliver;         /* the next to hand out; at most offset */
 	int64_t stop;            /* the first not wanted; INT64_MAX: none */
 	int64_t high_watermark, log_start; /* as last heard; -1 */
+	int32_t epoch;           /* leader epoch of what deliver is behind; -1 */
+	bool is_removed;         /* by fetcher_remove, but still asked for */
 	bool is_asked;           /* in a request under way */
 	bool is_paused;          /* out of range: see fetcher_seek */
 	bool is_done;            /* offset has reached stop */
 	size_t bytes_max;
 	int64_t retry_at_ms;
 	int64_t failing_since_ms; /* 0: all is well */
+};
+
+/* A transaction that was given up: what its producer wrote from first_offset up
+ * to its next abort marker is not to be seen. */
+struct fetch_aborted {
+	int64_t producer_id, first_offset;
+	bool is_open;            /* fetch_iter is between the two */
 };
 
 /* What came for one partition: whole batches, or a word that its offset is
@@ -60,6 +70,8 @@ struct fetched {
 	struct fetcher_reply *reply;
 	struct str batches;
 	bool is_out_of_range;
+	struct fetch_aborted *aborted; /* by first_offset */
+	int32_t naborted;
 };
 
 struct fetcher {
@@ -91,26 +103,32 @@ struct fetcher_part *fetcher_add(struct fetcher *f, struct cluster_topic *t,
 /* Go on at another offset. */
 void fetcher_seek(struct fetcher *f, struct fetcher_part *part, int64_t offset);
 
+/* Stop reading it: what came of it and was not taken is dropped, and part, which
+ * nothing taken may refer to any more, is freed. */
+void fetcher_remove(struct fetcher *f, struct fetcher_part *part);
+
 /* Ask what may be asked, and wait as cluster_wait does, unless something is
  * ready to be taken. */
 short fetcher_wait(struct fetcher *f, int fd, short events, int timeout_ms);
 
-/* All partitions reached their stop and all that came was taken. */
+/* All partitions (there is one) reached their stop and all that came was taken. */
 bool fetcher_is_done(const struct fetcher *f);
 
 struct fetched *fetcher_take(struct fetcher *f); /* or NULL */
 void fetcher_give_back(struct fetcher *f, struct fetched *ch);
 
 /* Walks the records of what was fetched: checks CRCs, skips control batches,
- * and records before deliver or from stop on; moves deliver. */
+ * records before deliver or from stop on and, with is_committed, those of
+ * transactions that were given up; moves deliver. */
 struct fetch_iter {
 	const struct fetcher *f;
 	struct fetched *ch;
 	const uint8_t *p, *end;
 	bool is_open;
+	int32_t nbegun;          /* of ch->aborted: those behind us, or open */
 	struct record_iter records;
 };
-#define FETCH_ITER_INIT { NULL, NULL, NULL, NULL, false, RECORD_ITER_INIT }
+#define FETCH_ITER_INIT { NULL, NULL, NULL, NULL, false, 0, RECORD_ITER_INIT }
 
 void fetch_iter_begin(struct fetch_iter *it, const struct fetcher *f,
 	struct fetched *ch);

@@ -5,6 +5,8 @@
 
 #include "proto.h"
 
+#include <stdlib.h>
+
 enum {
 	ARENA_MAX = 64 << 20,
 	PART_BYTES_MAX = 128 << 20,
@@ -56,10 +58,33 @@ measure(struct str records, int64_t *next)
 	return at;
 }
 
-static void
-take_records(struct fetcher *f, struct fetcher_part *part, struct str records,
-	struct fetcher_reply *from)
+static int
+by_first(const void *x, const void *y)
 {
+	const struct fetch_aborted *a = x, *b = y;
+	return (a->first_offset > b->first_offset) - (a->first_offset < b->first_offset);
+}
+
+/* The transactions given up that reach into what was fetched, as the broker says. */
+static void
+keep_aborted(struct fetched *ch, const struct fetch_response_partition_data *in)
+{
+	int32_t n = in->aborted_transactions.n;
+	if (n <= 0)
+		return;
+	ch->aborted = mem_alloc((size_t)n * sizeof *ch->aborted);
+	ch->naborted = n;
+	for (int32_t i = 0; i < n; i++)
+		ch->aborted[i] = (struct fetch_aborted){ in->aborted_transactions.v[i].producer_id,
+			in->aborted_transactions.v[i].first_offset, false };
+	qsort(ch->aborted, (size_t)n, sizeof *ch->aborted, by_first);
+}
+
+static void
+take_records(struct fetcher *f, struct fetcher_part *part,
+	const struct fetch_response_partition_data *in, struct fetcher_reply *from)
+{
+	struct str records = in->records;
 	if (records.n <= 0)
 		return;
 	int64_t next = part->offset;
@@ -77,6 +102,8 @@ take_records(struct fetcher *f, struct fetcher_part *part, struct str records,
 	}
 	struct fetched *ch = add_fetched(f, part, from);
 	ch->batches = (struct str){ records.p, (int32_t)n };
+	if (f->opts.is_committed)
+		keep_aborted(ch, in);
 	part->offset = next;
 	if (next >= part->stop) {
 		part->is_done = true;
@@ -109,7 +136,7 @@ find_part(struct fetcher_request *r, struct str name, const struct uuid *id,
 	for (int i = 0; i < r->npart; i++) {
 		int at = (r->cursor + i) % r->npart;
 		struct fetcher_part *part = r->part[at];
-		if (part->index != index || !part->is_asked)
+		if (part->index != index || !part->is_asked || part->is_removed)
 			continue;
 		if (r->call.version >= FETCH_TOPIC_ID_VERSION ? uuid_eq(&part->topic->id, id)
 			: str_eq(str_of(part->topic->name), name)) {
@@ -141,7 +168,7 @@ take_answer(struct fetcher_request *r, const struct fetch_response *in,
 			part->failing_since_ms = 0;
 			part->high_watermark = one->high_watermark;
 			part->log_start = one->log_start_offset;
-			take_records(f, part, one->records, from);
+			take_records(f, part, one, from);
 		}
 }
 
@@ -159,11 +186,14 @@ static void
 settle(struct fetcher_request *r, const struct err *why)
 {
 	for (int i = 0; i < r->npart; i++) {
-		if (!r->part[i]->is_asked)
+		struct fetcher_part *part = r->part[i];
+		if (!part->is_asked)
 			continue;
-		r->part[i]->is_asked = false;
-		if (why)
-			fetcher_refused(r->fetcher, r->part[i], why);
+		part->is_asked = false;
+		if (part->is_removed)
+			mem_free(part);
+		else if (why)
+			fetcher_refused(r->fetcher, part, why);
 	}
 	request_recycle(r);
 }

@@ -47,7 +47,9 @@ ask_leader(struct asking *q, int32_t leader)
 	struct list_offsets_response out;
 	int32_t npart = q->npart;
 	wire_defaults(wire_api_find(LIST_OFFSETS_KEY)->request, &in);
+	bool is_stable = q->timestamp_ms == OFFSETS_STABLE;
 	in.replica_id = -1;
+	in.isolation_level = is_stable;
 	in.topics.n = 1;
 	in.topics.v = arena_alloc(&a, sizeof *in.topics.v);
 	in.topics.v->name = str_of(q->topic->name);
@@ -58,11 +60,11 @@ ask_leader(struct asking *q, int32_t leader)
 			continue;
 		part[n].partition_index = i;
 		part[n].current_leader_epoch = -1;
-		part[n++].timestamp = q->timestamp_ms;
+		part[n++].timestamp = is_stable ? OFFSETS_LATEST : q->timestamp_ms;
 	}
 	in.topics.v->partitions.v = part;
 	in.topics.v->partitions.n = n;
-	int upto = q->timestamp_ms >= OFFSETS_EARLIEST ? PLAIN_VERSION : INT16_MAX;
+	int upto = q->timestamp_ms >= OFFSETS_EARLIEST || is_stable ? PLAIN_VERSION : INT16_MAX;
 	int got = cluster_call_upto(q->cl, leader, LIST_OFFSETS_KEY, upto,
 		q->cl->opts.request_timeout_ms, &in, &out, &a, &q->err);
 	if (got < 0)

@@ -13,6 +13,7 @@ enum { /* timestamps with a meaning of their own */
 	OFFSETS_LATEST = -1,   /* the end: the next record's offset */
 	OFFSETS_EARLIEST = -2, /* the first record there is */
 	OFFSETS_MAX_TIMESTAMP = -3,
+	OFFSETS_STABLE = -1000, /* the end of what no open transaction holds back */
 };
 
 /* For every partition i with wants[i] (NULL: all), the offset of the first

@@ -1,0 +1,38 @@
+/*
+ * Reading as a member of a group: partitions come and go, and the group's offsets
+ * follow what was written to stdout.
+ *
+ * At least once: an offset is stored only after all before it is written; every
+ * commit_ms, before partitions are given up, and at the end.  While stdout takes
+ * nothing the member stays in the group, until the others want to rebalance and
+ * have waited for it in vain.
+ *
+ * Uses: client/member, client/fetcher, reading, start.
+ */
+#ifndef KQ_CONSUME_GROUP_H
+#define KQ_CONSUME_GROUP_H
+
+#include "client/member.h"
+#include "kq-consume/reading.h"
+#include "kq-consume/start.h"
+
+struct group_opts {
+	struct member_opts member;
+	int commit_ms;
+	const struct start *start; /* for partitions that nothing is stored of */
+	bool stops_at_end;
+	int wake_fd;
+};
+
+struct group;
+
+/* Look at the topics; r and *o stay the caller's.  NULL on failure. */
+struct group *group_open(struct reading *r, const struct group_opts *o, char **topics,
+	struct err *e);
+
+/* Join, read as reading_run does, store, leave.  Returns 0, or -1. */
+int group_run(struct group *g, struct err *e);
+
+void group_free(struct group *g); /* after cluster_close; NULL is fine */
+
+#endif

@@ -1,0 +1,406 @@
+#include "client/assign_int.h"
+
+#include "proto.h"
+
+#include <stdlib.h>
+
+enum {
+	VERSION = 3,        /* of both formats, the one that we write */
+	CELLS_MAX = 16 << 20, /* members times topics, and partitions in all */
+	ARENA_MAX = 64 << 20,
+};
+
+/* In the order in which we offer them: what others have by default first. */
+const struct assign_kind assign_kinds[] = {
+	{ "range", false, false, assign_range },
+	{ "roundrobin", false, false, assign_roundrobin },
+	{ "sticky", false, true, assign_sticky },
+	{ "cooperative-sticky", true, true, assign_cooperative },
+};
+const int assign_kinds_n = ARRAY_LEN(assign_kinds);
+
+const struct assign_kind *
+assign_find(struct str name)
+{
+	for (int i = 0; i < assign_kinds_n; i++)
+		if (str_eq(str_of(assign_kinds[i].name), name))
+			return &assign_kinds[i];
+	return NULL;
+}
+
+/* --- helps for the assignors --- */
+
+bool
+assign_has_topic(const struct assign_member *m, int32_t topic)
+{
+	int32_t low = 0, high = m->ntopic;
+	while (low < high) {
+		int32_t mid = low + (high - low) / 2;
+		if (m->topic[mid] < topic)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < m->ntopic && m->topic[low] == topic;
+}
+
+static void
+add_part(struct arena *a, struct assign_list *to, int32_t topic, int32_t partition)
+{
+	if ((to->n & (to->n - 1)) == 0) { /* full: 0, 1, 2, 4, ... */
+		struct assign_part *v = arena_alloc(a, (size_t)MAX(2 * to->n, 1) * sizeof *v);
+		assert(v);
+		if (to->n > 0)
+			memcpy(v, to->v, (size_t)to->n * sizeof *v);
+		to->v = v;
+	}
+	to->v[to->n++] = (struct assign_part){ topic, partition };
+}
+
+void
+assign_give(struct assign *a, struct assign_member *m, int32_t topic,
+	int32_t partition)
+{
+	add_part(a->arena, &m->got, topic, partition);
+}
+
+static int
+by_turn(const void *x, const void *y)
+{
+	const struct assign_member *a = *(struct assign_member *const *)x;
+	const struct assign_member *b = *(struct assign_member *const *)y;
+	if ((a->instance.n < 0) != (b->instance.n < 0))
+		return a->instance.n < 0 ? 1 : -1;
+	int r = a->instance.n < 0 ? 0 : str_cmp(a->instance, b->instance);
+	return r ? r : str_cmp(a->id, b->id);
+}
+
+struct assign_member **
+assign_order(struct assign *a)
+{
+	struct assign_member **v = arena_alloc(a->arena, ((size_t)a->nmember + 1) * sizeof(void *));
+	assert(v);
+	for (int32_t i = 0; i < a->nmember; i++)
+		v[i] = &a->member[i];
+	qsort(v, (size_t)a->nmember, sizeof(void *), by_turn);
+	return v;
+}
+
+/* --- writing --- */
+
+static void
+put_i16(struct buf *b, int16_t v)
+{
+	store_be16(buf_grow(b, 2), (uint16_t)v);
+}
+
+static void
+put_i32(struct buf *b, int32_t v)
+{
+	store_be32(buf_grow(b, 4), (uint32_t)v);
+}
+
+/* [topic string, partitions [i32]] */
+static void
+put_owned(struct buf *b, const struct assign_owned *v, int n)
+{
+	size_t count_at = b->n;
+	int32_t ntopic = 0;
+	put_i32(b, 0);
+	for (int i = 0; i < n; ntopic++) {
+		int last = i;
+		while (last < n && str_eq(v[last].topic, v[i].topic))
+			last++;
+		put_i16(b, (int16_t)v[i].topic.n);
+		buf_put_str(b, v[i].topic);
+		put_i32(b, last - i);
+		while (i < last)
+			put_i32(b, v[i++].partition);
+	}
+	store_be32(b->p + count_at, (uint32_t)ntopic);
+}
+
+/* The same, as the generated struct has it. */
+static int32_t
+group_owned(const struct assign_owned *v, int n, struct arena *a,
+	struct consumer_protocol_subscription_topic_partition **out)
+{
+	int32_t ntopic = 0;
+	*out = arena_alloc(a, ((size_t)n + 1) * sizeof **out);
+	int32_t *p = arena_alloc(a, ((size_t)n + 1) * sizeof *p);
+	for (int i = 0; i < n; ntopic++) {
+		int first = i;
+		for (; i < n && str_eq(v[i].topic, v[first].topic); i++)
+			p[i] = v[i].partition;
+		(*out)[ntopic].topic = v[first].topic;
+		(*out)[ntopic].partitions.v = p + first;
+		(*out)[ntopic].partitions.n = i - first;
+	}
+	return ntopic;
+}
+
+void
+assign_put_subscription(struct buf *b, const struct assign_kind *as,
+	const struct str *topic, int ntopic, const struct assign_owned *owned,
+	int nowned, int32_t generation)
+{
+	struct arena a = ARENA_INIT;
+	struct buf user = BUF_INIT;
+	struct consumer_protocol_subscription s;
+	wire_defaults(&consumer_protocol_subscription_desc, &s);
+	s.topics.v = arena_alloc(&a, ((size_t)ntopic + 1) * sizeof *s.topics.v);
+	s.topics.n = ntopic;
+	for (int i = 0; i < ntopic; i++)
+		s.topics.v[i] = topic[i];
+	s.generation_id = generation;
+	if (as->is_cooperative) {
+		s.owned_partitions.n = group_owned(owned, nowned, &a, &s.owned_partitions.v);
+		put_i32(&user, generation);
+	} else if (as->has_user_data && generation >= 0) {
+		put_owned(&user, owned, nowned);
+		put_i32(&user, generation);
+	}
+	if (user.n > 0)
+		s.user_data = buf_str(&user);
+	wire_data_encode(&consumer_protocol_subscription_data, VERSION, &s, b);
+	buf_release(&user);
+	arena_release(&a);
+}
+
+void
+assign_put_assignment(struct buf *b, const struct assign *a, int32_t member)
+{
+	const struct assign_list *got = &a->member[member].got;
+	struct arena scratch = ARENA_INIT;
+	struct consumer_protocol_assignment s;
+	struct consumer_protocol_assignment_topic_partition *to;
+	wire_defaults(&consumer_protocol_assignment_desc, &s);
+	s.assigned_partitions.v = to = arena_alloc(&scratch, ((size_t)a->ntopic + 1) * sizeof *to);
+	int32_t *p = arena_alloc(&scratch, ((size_t)got->n + 1) * sizeof *p);
+	/* Round robin over several topics gives them by topic, too. */
+	for (int32_t i = 0; i < got->n;) {
+		int32_t topic = got->v[i].topic;
+		to[s.assigned_partitions.n].topic = a->topic[topic].name;
+		to[s.assigned_partitions.n].partitions.v = p + i;
+		int32_t first = i;
+		for (; i < got->n && got->v[i].topic == topic; i++)
+			p[i] = got->v[i].partition;
+		to[s.assigned_partitions.n++].partitions.n = i - first;
+	}
+	wire_data_encode(&consumer_protocol_assignment_data, VERSION, &s, b);
+	arena_release(&scratch);
+}
+
+/* --- reading --- */
+
+static int
+broken(struct err *e, const char *what)
+{
+	return err_set(e, ERR_CORRUPT, "a member of the group sent %s that cannot be read", what);
+}
+
+/* A version, and a message of it or of a later one. */
+static int
+decode(const struct wire_data *d, struct str bytes, struct arena *a, void *msg)
+{
+	if (bytes.n < 2)
+		return -1;
+	int16_t version = (int16_t)load_be16(bytes.p);
+	if (version < d->min)
+		return -1;
+	wire_defaults(d->desc, msg);
+	return wire_decode(d->desc, MIN(version, d->max), false, bytes.p + 2,
+		(size_t)bytes.n - 2, a, msg) < 0 ? -1 : MIN(version, d->max);
+}
+
+static int
+by_name(const void *x, const void *y)
+{
+	return str_cmp(*(const struct str *)x, *(const struct str *)y);
+}
+
+int
+assign_topics(const struct assign_bytes *in, int n, struct arena *a,
+	struct str **names, struct err *e)
+{
+	int32_t count = 0, cap = 0;
+	struct str *v = NULL;
+	for (int i = 0; i < n; i++) {
+		struct consumer_protocol_subscription s;
+		if (decode(&consumer_protocol_subscription_data, in[i].subscription, a, &s) < 0)
+			return broken(e, "a subscription");
+		if (count + s.topics.n > cap) {
+			cap = 2 * (count + s.topics.n);
+			struct str *more = arena_alloc(a, (size_t)cap * sizeof *more);
+			if (!more)
+				return err_set(e, ERR_LIMIT, "the group subscribes to too many topics");
+			if (count > 0)
+				memcpy(more, v, (size_t)count * sizeof *more);
+			v = more;
+		}
+		for (int32_t k = 0; k < s.topics.n; k++)
+			v[count++] = s.topics.v[k];
+	}
+	if (count > 0)
+		qsort(v, (size_t)count, sizeof *v, by_name);
+	int32_t kept = 0;
+	for (int32_t i = 0; i < count; i++)
+		if (kept == 0 || !str_eq(v[kept - 1], v[i]))
+			v[kept++] = v[i];
+	*names = v;
+	return kept;
+}
+
+static int32_t
+find_topic(const struct assign *a, struct str name)
+{
+	int32_t low = 0, high = a->ntopic;
+	while (low < high) {
+		int32_t mid = low + (high - low) / 2;
+		if (str_cmp(a->topic[mid].name, name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < a->ntopic && str_eq(a->topic[low].name, name) ? low : -1;
+}
+
+static void
+add_owned(struct assign *a, struct assign_member *m, struct str topic,
+	int32_t partition)
+{
+	int32_t t = find_topic(a, topic);
+	if (t >= 0 && partition >= 0 && partition < a->topic[t].npart)
+		add_part(a->arena, &m->owned, t, partition);
+}
+
+/* sticky's user data.  What cannot be read is as good as none. */
+static void
+read_user_data(struct assign *a, struct assign_member *m, struct str user)
+{
+	const uint8_t *p = user.p, *end = p + MAX(user.n, 0);
+	if (user.n < 4)
+		return;
+	int32_t ntopic = (int32_t)load_be32(p);
+	p += 4;
+	for (int32_t i = 0; i < ntopic; i++) {
+		if (end - p < 2 || (int16_t)load_be16(p) < 0 || end - p < 6 + load_be16(p))
+			goto bad;
+		struct str topic = { p + 2, load_be16(p) };
+		p += 2 + topic.n;
+		int32_t n = (int32_t)load_be32(p);
+		p += 4;
+		if (n < 0 || (end - p) / 4 < n)
+			goto bad;
+		for (; n > 0; n--, p += 4)
+			add_owned(a, m, topic, (int32_t)load_be32(p));
+	}
+	if (end - p >= 4)
+		m->generation = (int32_t)load_be32(p);
+	return;
+bad:
+	m->owned.n = 0;
+}
+
+static int
+by_number(const void *x, const void *y)
+{
+	int32_t a = *(const int32_t *)x, b = *(const int32_t *)y;
+	return (a > b) - (a < b);
+}
+
+static void
+read_topics(struct assign *a, struct assign_member *m,
+	const struct consumer_protocol_subscription *s)
+{
+	m->topic = arena_alloc(a->arena, ((size_t)s->topics.n + 1) * sizeof *m->topic);
+	assert(m->topic);
+	for (int32_t i = 0; i < s->topics.n; i++) {
+		int32_t t = find_topic(a, s->topics.v[i]);
+		if (t >= 0)
+			m->topic[m->ntopic++] = t;
+	}
+	qsort(m->topic, (size_t)m->ntopic, sizeof *m->topic, by_number);
+	int32_t kept = 0;
+	for (int32_t i = 0; i < m->ntopic; i++)
+		if (kept == 0 || m->topic[kept - 1] != m->topic[i])
+			m->topic[kept++] = m->topic[i];
+	m->ntopic = kept;
+}
+
+static int
+read_member(struct assign *a, const struct assign_kind *as,
+	const struct assign_bytes *in, struct assign_member *m, struct err *e)
+{
+	struct consumer_protocol_subscription s;
+	int version = decode(&consumer_protocol_subscription_data, in->subscription, a->arena, &s);
+	if (version < 0)
+		return broken(e, "a subscription");
+	m->id = in->id;
+	m->instance = in->instance;
+	m->generation = -1;
+	read_topics(a, m, &s);
+	if (!as->is_cooperative) {
+		if (as->has_user_data)
+			read_user_data(a, m, s.user_data);
+		return 0;
+	}
+	for (int32_t i = 0; version >= 1 && i < s.owned_partitions.n; i++)
+		for (int32_t k = 0; k < s.owned_partitions.v[i].partitions.n; k++)
+			add_owned(a, m, s.owned_partitions.v[i].topic,
+				s.owned_partitions.v[i].partitions.v[k]);
+	if (version >= 2 && s.generation_id >= 0)
+		m->generation = s.generation_id;
+	else if (s.user_data.n >= 4)
+		m->generation = (int32_t)load_be32(s.user_data.p);
+	return 0;
+}
+
+int
+assign_read(struct assign *a, const struct assign_kind *as,
+	const struct assign_bytes *in, int n, struct err *e)
+{
+	int64_t npart = 0;
+	for (int32_t i = 0; i < a->ntopic; i++)
+		npart += a->topic[i].npart;
+	if ((int64_t)n * MAX(a->ntopic, 1) > CELLS_MAX || npart > CELLS_MAX)
+		return err_set(e, ERR_LIMIT, "the group is too large to be divided");
+	a->member = arena_alloc(a->arena, ((size_t)n + 1) * sizeof *a->member);
+	a->nmember = n;
+	for (int i = 0; i < n; i++)
+		if (read_member(a, as, &in[i], &a->member[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+void
+assign_run(struct assign *a, const struct assign_kind *as)
+{
+	if (a->nmember > 0)
+		as->run(a);
+}
+
+int
+assign_take(struct str bytes, struct arena *a, struct assign_owned **v,
+	struct err *e)
+{
+	struct consumer_protocol_assignment s;
+	if (bytes.n <= 0) {
+		*v = NULL;
+		return 0;
+	}
+	if (decode(&consumer_protocol_assignment_data, bytes, a, &s) < 0)
+		return err_set(e, ERR_CORRUPT, "the group's leader sent an assignment that cannot be read");
+	int64_t n = 0;
+	for (int32_t i = 0; i < s.assigned_partitions.n; i++)
+		n += s.assigned_partitions.v[i].partitions.n;
+	*v = n <= ARENA_MAX / (int64_t)sizeof **v ? arena_alloc(a, ((size_t)n + 1) * sizeof **v) : NULL;
+	if (!*v)
+		return err_set(e, ERR_LIMIT, "an assignment larger than is allowed");
+	int count = 0;
+	for (int32_t i = 0; i < s.assigned_partitions.n; i++)
+		for (int32_t k = 0; k < s.assigned_partitions.v[i].partitions.n; k++)
+			(*v)[count++] = (struct assign_owned){ s.assigned_partitions.v[i].topic,
+				s.assigned_partitions.v[i].partitions.v[k] };
+	return count;
+}

@@ -1,0 +1,26 @@
+/* Each topic by itself: neighbouring partitions to one member, and the first
+ * members get one more when it does not come out even. */
+#include "client/assign_int.h"
+
+void
+assign_range(struct assign *a)
+{
+	struct assign_member **order = assign_order(a);
+	for (int32_t t = 0; t < a->ntopic; t++) {
+		int32_t n = 0;
+		for (int32_t i = 0; i < a->nmember; i++)
+			n += assign_has_topic(order[i], t);
+		if (n == 0)
+			continue;
+		int32_t each = a->topic[t].npart / n, more = a->topic[t].npart % n, next = 0;
+		for (int32_t i = 0; i < a->nmember; i++) {
+			if (!assign_has_topic(order[i], t))
+				continue;
+			int32_t count = each + (more > 0);
+			more -= more > 0;
+			while (count-- > 0)
+				assign_give(a, order[i], t, next++);
+		}
+		assert(next == a->topic[t].npart);
+	}
+}

@@ -1,0 +1,259 @@
+/* Where the group stopped reading: asking for it, and storing it. */
+#include "client/member_int.h"
+
+#include "sys/clock.h"
+
+enum {
+	BY_NAME = 9,      /* the last version in which topics go by name */
+	FLAT_VERSION = 7, /* the last that asks about one group only */
+};
+
+/* --- asking --- */
+
+static void
+take_offset(struct member *m, struct str topic, int32_t index, int64_t offset,
+	int16_t error)
+{
+	struct member_part *p = member_find(m, topic, index);
+	if (!p || !p->is_asked || p->state != MEMBER_WAITING)
+		return;
+	p->is_asked = false;
+	if (error) {
+		struct err why;
+		cluster_peer_err(&why, error, STR_NULL);
+		m->offsets_at_ms = clock_mono_ms() + m->opts.retry_backoff_ms;
+		if (why.class != ERR_RETRY)
+			member_code(m, error, STR_NULL);
+		return;
+	}
+	p->committed = offset;
+	p->state = MEMBER_GAINED;
+}
+
+static void
+take_flat(struct member *m, const struct offset_fetch_response *r)
+{
+	for (int32_t i = 0; i < r->topics.n; i++)
+		for (int32_t k = 0; k < r->topics.v[i].partitions.n; k++)
+			take_offset(m, r->topics.v[i].name, r->topics.v[i].partitions.v[k].partition_index,
+				r->topics.v[i].partitions.v[k].committed_offset,
+				r->topics.v[i].partitions.v[k].error_code);
+}
+
+static void
+take_group(struct member *m, const struct offset_fetch_response_offset_fetch_response_group *g)
+{
+	for (int32_t i = 0; i < g->topics.n; i++)
+		for (int32_t k = 0; k < g->topics.v[i].partitions.n; k++)
+			take_offset(m, g->topics.v[i].name, g->topics.v[i].partitions.v[k].partition_index,
+				g->topics.v[i].partitions.v[k].committed_offset,
+				g->topics.v[i].partitions.v[k].error_code);
+}
+
+static void
+fetched(struct call *call, const struct reply *reply)
+{
+	struct member *m = CONTAINER_OF(call, struct member_call, call)->member;
+	struct arena a = { .size_max = MEMBER_ARENA_MAX };
+	struct offset_fetch_response r;
+	m->offsets_at_ms = clock_mono_ms() + m->opts.retry_backoff_ms;
+	if (member_answer(call, reply, &a, &r)) {
+		bool is_flat = call->version <= FLAT_VERSION;
+		int16_t code = is_flat ? r.error_code
+			: r.groups.n > 0 ? r.groups.v[0].error_code : KERR_UNKNOWN_SERVER_ERROR;
+		if (code)
+			member_code(m, code, STR_NULL);
+		else if (is_flat)
+			take_flat(m, &r);
+		else
+			take_group(m, &r.groups.v[0]);
+	}
+	arena_release(&a);
+}
+
+static void
+fetch_offsets(struct member *m)
+{
+	struct arena a = ARENA_INIT;
+	struct offset_fetch_request q;
+	struct offset_fetch_request_offset_fetch_request_group g;
+	struct conn *c = member_conn(m);
+	if (!c)
+		return;
+	size_t n = (size_t)m->ntopic;
+	wire_defaults(&offset_fetch_request_desc, &q);
+	wire_defaults(&offset_fetch_request_offset_fetch_request_group_desc, &g);
+	q.topics.v = arena_alloc(&a, n * sizeof *q.topics.v);
+	g.topics.v = arena_alloc(&a, n * sizeof *g.topics.v);
+	q.topics.n = g.topics.n = 0;
+	for (int i = 0; i < m->ntopic; i++) {
+		int32_t count = 0, *v = arena_alloc(&a, ((size_t)m->npart + 1) * sizeof *v);
+		for (int k = 0; k < m->npart; k++) {
+			struct member_part *p = m->part[k];
+			if (p->topic != m->topic[i] || p->state != MEMBER_WAITING)
+				continue;
+			p->is_asked = true;
+			v[count++] = p->index;
+		}
+		if (count == 0)
+			continue;
+		int32_t at = q.topics.n++;
+		q.topics.v[at].name = str_of(m->topic[i]->name);
+		q.topics.v[at].partition_indexes.v = v;
+		q.topics.v[at].partition_indexes.n = count;
+		at = g.topics.n++;
+		g.topics.v[at].name = str_of(m->topic[i]->name);
+		g.topics.v[at].partition_indexes.v = v;
+		g.topics.v[at].partition_indexes.n = count;
+	}
+	q.group_id = g.group_id = str_of(m->opts.group);
+	if (m->protocol == MEMBER_CONSUMER) {
+		g.member_id = str_of(m->member_id);
+		g.member_epoch = m->generation;
+	}
+	q.groups.v = &g;
+	q.groups.n = 1;
+	q.require_stable = true;
+	member_send(m, &m->fetch, c, OFFSET_FETCH_KEY, BY_NAME, &q,
+		m->opts.request_timeout_ms, fetched);
+	arena_release(&a);
+}
+
+/* --- storing --- */
+
+static bool
+is_due(const struct member_part *p)
+{
+	return (p->state == MEMBER_HELD || p->state == MEMBER_REVOKED)
+		&& p->position >= 0 && p->position != p->committed;
+}
+
+/* One partition's answer.  Returns a code that concerns all, or 0. */
+static int16_t
+take_stored(struct member *m, struct str topic, int32_t index, int16_t error)
+{
+	struct member_part *p = member_find(m, topic, index);
+	if (!p || p->sent < 0)
+		return 0;
+	int64_t sent = p->sent;
+	p->sent = -1;
+	switch (error) {
+	case 0:
+	case KERR_UNKNOWN_TOPIC_OR_PARTITION: /* deleted: nothing is left to store */
+	case KERR_UNKNOWN_TOPIC_ID:
+		p->committed = sent;
+		return 0;
+	}
+	return error;
+}
+
+/* Refused: we may have been told so before the news of a rebalance reached us. */
+static void
+refused(struct member *m, int16_t code)
+{
+	m->commit_at_ms = clock_mono_ms() + m->opts.retry_backoff_ms;
+	bool is_old = m->stage != MEMBER_IN || m->generation != m->commit_generation;
+	switch (code) {
+	case KERR_ILLEGAL_GENERATION:
+	case KERR_UNKNOWN_MEMBER_ID:
+	case KERR_FENCED_MEMBER_EPOCH:
+		if (!is_old)
+			member_code(m, code, STR_NULL);
+		return;
+	case KERR_STALE_MEMBER_EPOCH: /* the next heartbeat tells the new one */
+		m->heartbeat_at_ms = 0;
+		return;
+	}
+	member_code(m, code, STR_NULL);
+}
+
+static void
+stored(struct call *call, const struct reply *reply)
+{
+	struct member *m = CONTAINER_OF(call, struct member_call, call)->member;
+	struct arena a = { .size_max = MEMBER_ARENA_MAX };
+	struct offset_commit_response r;
+	m->commit_at_ms = 0;
+	if (member_answer(call, reply, &a, &r)) {
+		int16_t code = 0;
+		for (int32_t i = 0; i < r.topics.n; i++)
+			for (int32_t k = 0; k < r.topics.v[i].partitions.n; k++) {
+				int16_t got = take_stored(m, r.topics.v[i].name,
+					r.topics.v[i].partitions.v[k].partition_index,
+					r.topics.v[i].partitions.v[k].error_code);
+				code = code ? code : got;
+			}
+		if (code)
+			refused(m, code);
+		m->wants_commit |= code != 0;
+	} else {
+		m->commit_at_ms = clock_mono_ms() + m->opts.retry_backoff_ms;
+		m->wants_commit = true;
+	}
+	arena_release(&a);
+}
+
+static void
+fill_topic(struct member *m, struct cluster_topic *t, struct offset_commit_request *q,
+	struct arena *a)
+{
+	struct offset_commit_request_offset_commit_request_partition *v
+		= arena_alloc(a, ((size_t)m->npart + 1) * sizeof *v);
+	int32_t n = 0;
+	for (int k = 0; k < m->npart; k++) {
+		struct member_part *p = m->part[k];
+		if (p->topic != t || !is_due(p))
+			continue;
+		wire_defaults(&offset_commit_request_offset_commit_request_partition_desc, &v[n]);
+		v[n].partition_index = p->index;
+		v[n].committed_offset = p->sent = p->position;
+		v[n].committed_leader_epoch = p->position_epoch;
+		v[n++].committed_metadata = STR("");
+	}
+	if (n == 0)
+		return;
+	int32_t at = q->topics.n++;
+	q->topics.v[at].name = str_of(t->name);
+	q->topics.v[at].partitions.v = v;
+	q->topics.v[at].partitions.n = n;
+}
+
+static void
+store_offsets(struct member *m)
+{
+	struct arena a = ARENA_INIT;
+	struct offset_commit_request q;
+	struct err e;
+	wire_defaults(&offset_commit_request_desc, &q);
+	q.group_id = str_of(m->opts.group);
+	q.generation_id_or_member_epoch = m->commit_generation = m->generation;
+	q.member_id = str_of(m->member_id);
+	q.group_instance_id = str_of(m->opts.instance);
+	q.topics.v = arena_alloc(&a, (size_t)m->ntopic * sizeof *q.topics.v);
+	q.topics.n = 0;
+	for (int i = 0; i < m->ntopic; i++)
+		fill_topic(m, m->topic[i], &q, &a);
+	m->wants_commit = q.topics.n > 0;
+	/* A join that waits for the others would keep this waiting, too. */
+	struct conn *c = !m->wants_commit ? NULL
+		: m->stage == MEMBER_JOINING ? cluster_conn(m->cluster, m->coordinator, &e)
+		: member_conn(m);
+	if (c && member_send(m, &m->commit, c, OFFSET_COMMIT_KEY, BY_NAME, &q,
+		m->opts.request_timeout_ms, stored) >= 0)
+		m->wants_commit = false; /* until the answer says otherwise, or more is asked for */
+	m->commit_at_ms = clock_mono_ms() + m->opts.retry_backoff_ms;
+	arena_release(&a);
+}
+
+void
+member_offsets_work(struct member *m, int64_t now_ms)
+{
+	bool is_waiting = false;
+	for (int i = 0; i < m->npart; i++)
+		is_waiting |= m->part[i]->state == MEMBER_WAITING;
+	if (is_waiting && !m->fetch.is_busy && !m->is_leaving && now_ms >= m->offsets_at_ms)
+		fetch_offsets(m);
+	if (m->wants_commit && !m->commit.is_busy && m->stage != MEMBER_OUT
+		&& m->coordinator >= 0 && now_ms >= m->commit_at_ms)
+		store_offsets(m);
+}
