@@ -1,8 +1,12 @@
 # Completion of every kq command in bash.  The words come from the commands
-# themselves (--help=words), names of topics from the broker.
+# themselves (--help=words), names of topics and groups from the broker.
 
 _kq_topics() { # the -b of the line, if any
 	timeout 1 kq-topic list ${1:+-b "$1"} 2>/dev/null
+}
+
+_kq_groups() {
+	timeout 1 kq-group list ${1:+-b "$1"} 2>/dev/null | cut -f 1
 }
 
 _kq_keys() { # "topic" or "broker"
@@ -85,6 +89,7 @@ _kq() {
 			KEY)
 				mapfile -t COMPREPLY < <(compgen -W "$(_kq_keys topic | tr -d =)" -- "$cur")
 				;;
+			*GROUP*) mapfile -t COMPREPLY < <(compgen -W "$(_kq_groups "$brokers")" -- "$cur") ;;
 			*FILE* | *DIR*) compopt -o default -o filenames ;;
 			esac
 		fi
@@ -92,10 +97,12 @@ _kq() {
 		mapfile -t COMPREPLY < <(compgen -W "${words[*]}" -- "$cur")
 	elif ((${#verbs[@]})) && [[ -z $verb ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "${verbs[*]}" -- "$cur")
-	elif [[ $usage == *FILE* ]] && ((operands > 0)); then
+	elif [[ $usage == GROUP* && ($usage != *TOPIC* || $operands -eq 0) ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_kq_groups "$brokers")" -- "$cur")
+	elif [[ $usage == '[FILE]' ]] || { [[ $usage == *FILE* ]] && ((operands > 0)); }; then
 		compopt -o default -o filenames
 	elif [[ $usage == *TOPIC* || $usage == *NAME* ]] && [[ $verb != create ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_kq_topics "$brokers")" -- "$cur")
 	fi
 }
-complete -F _kq kq-broker kq-topic kq-produce kq-consume
+complete -F _kq kq-broker kq-topic kq-produce kq-consume kq-group

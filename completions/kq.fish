@@ -1,5 +1,5 @@
 # Completion of every kq command in fish.  The words come from the commands
-# themselves (--help=words), names of topics from the broker.
+# themselves (--help=words), names of topics and groups from the broker.
 
 # The words that may follow, with their phrases.
 function __kq_words
@@ -8,6 +8,7 @@ function __kq_words
     set -l verb
     set -l skip
     set -l brokers
+    set -l operands 0
     command -q $line[1]; or return
     set -l rows (command $line[1] --help=words 2>/dev/null)
     set -l verbs
@@ -32,6 +33,8 @@ function __kq_words
             end
         else if test -z "$verb"; and contains -- $word $verbs
             set verb $word
+        else
+            set operands (math $operands + 1)
         end
     end
     for row in $rows
@@ -42,6 +45,8 @@ function __kq_words
                     string split '|' -- $f[4]
                 else if string match -q '*TOPIC*' -- $f[3]
                     timeout 1 kq-topic list $brokers 2>/dev/null
+                else if string match -q '*GROUP*' -- $f[3]
+                    timeout 1 kq-group list $brokers 2>/dev/null | string replace -r '\t.*' ''
                 else if string match -qi 'key=value' -- $f[3]
                     set -l key '^([a-z.]+)  \\(topic.*'
                     if string match -q '*kq-broker' -- $line[1]
@@ -65,7 +70,11 @@ function __kq_words
                 printf '%s\t%s\n' $f[2] $f[5]
             end
         else if test -z "$f[1]"; and test "$f[2]" = "$verb"; and test "$verb" != create
-            if string match -qr 'TOPIC|NAME' -- $f[3]
+            if string match -q 'GROUP*' -- $f[3]; and begin
+                    not string match -q '*TOPIC*' -- $f[3]; or test $operands -eq 0
+                end
+                timeout 1 kq-group list $brokers 2>/dev/null | string replace -r '\t.*' ''
+            else if string match -qr 'TOPIC|NAME' -- $f[3]
                 timeout 1 kq-topic list $brokers 2>/dev/null
             end
             if string match -q '*FILE*' -- $f[3]
@@ -75,6 +84,6 @@ function __kq_words
     end
 end
 
-for command in kq-broker kq-topic kq-produce kq-consume
+for command in kq-broker kq-topic kq-produce kq-consume kq-group
     complete -c $command -f -a '(__kq_words)'
 end

@@ -42,7 +42,7 @@ plan_resolve(struct run *r, struct plan *p, const struct where *w)
 	for (int32_t i = 0; i < p->rows.n; i++) {
 		struct row *row = &p->rows.v[i];
 		if (row->start < 0 || row->end < 0) {
-			err_set(&e, ERR_PEER, "topic '%.*s' has no partition %d that could be read",
+			err_set(&e, ERR_PEER, "topic '%.*s' has no partition %d, or it cannot be read",
 				STR_ARG(row->topic), row->partition);
 			run_failed(r, &e);
 			row->to = -1;
@@ -151,8 +151,7 @@ plan_execute(struct run *r, struct plan *p)
 void
 plan_left(struct run *r)
 {
-	if (r->cluster.is_woken)
-		return;
+	fflush(stdout); /* so that it stands behind what it speaks of */
 	if (r->nfailed)
 		say_error("nothing is changed");
 	else

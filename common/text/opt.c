@@ -285,6 +285,19 @@ print_opts(const struct opt *o)
 }
 
 static void
+print_verbs(const struct opt_verb *verbs)
+{
+	int name = 10, operands = 20; /* columns' widths */
+	for (const struct opt_verb *v = verbs; v->name; v++) {
+		name = MAX(name, (int)strlen(v->name));
+		operands = MAX(operands, (int)strlen(v->operands));
+	}
+	printf("\nVerbs:\n");
+	for (const struct opt_verb *v = verbs; v->name; v++)
+		printf("  %-*s %-*s %s\n", name, v->name, operands, v->operands, v->phrase);
+}
+
+static void
 print_help(const struct opt_command *c, const struct opt_verb *verb)
 {
 	if (verb)
@@ -293,11 +306,8 @@ print_help(const struct opt_command *c, const struct opt_verb *verb)
 	else
 		printf("%s: %s\n\nExamples:\n%s\nUsage: %s [OPTION]... %s\n", say_name(), c->phrase,
 			c->examples, say_name(), c->operands);
-	if (!verb && c->verbs) {
-		printf("\nVerbs:\n");
-		for (const struct opt_verb *v = c->verbs; v->name; v++)
-			printf("  %-10s %-20s %s\n", v->name, v->operands, v->phrase);
-	}
+	if (!verb && c->verbs)
+		print_verbs(c->verbs);
 	printf("\nOptions:\n");
 	if (verb)
 		print_opts(verb->opts);

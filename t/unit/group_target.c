@@ -1,0 +1,148 @@
+/* kq-group: TOPIC[:P,...], and the words of --to. */
+#include "tap.h"
+
+#include "kq-group/rows.c"
+#include "kq-group/target.c"
+
+enum { NOW_MS = 1000000000 };
+
+void test_group_target__a_topic_and_its_partitions(void);
+void
+test_group_target__a_topic_and_its_partitions(void)
+{
+	struct arena a = ARENA_INIT;
+	struct target t;
+	struct err e;
+	check_int(target_parse(&t, "orders", &a, &e), 0);
+	check(str_eq(t.topic, STR("orders")));
+	check_int(t.npart, 0);
+	check_int(target_parse(&t, "a.b-c_d:0", &a, &e), 0);
+	check(str_eq(t.topic, STR("a.b-c_d")));
+	check_int(t.npart, 1);
+	check_int(t.part[0], 0);
+	check_int(target_parse(&t, "t:3,2147483647,0", &a, &e), 0);
+	check_int(t.npart, 3);
+	check_int(t.part[0], 3);
+	check_int(t.part[1], INT32_MAX);
+	check_int(t.part[2], 0);
+	arena_release(&a);
+}
+
+void test_group_target__what_is_none_is_refused(void);
+void
+test_group_target__what_is_none_is_refused(void)
+{
+	static const char *const bad[] = { "", ":1", "t:", "t:1,", "t:,1", "t:x", "t:-1", "t:+1", "t: 1",
+		"t:1:2", "t:2147483648", "t:99999999999999999999999999" };
+	struct arena a = ARENA_INIT;
+	struct target t;
+	struct err e;
+	char longest[260];
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		if (target_parse(&t, bad[i], &a, &e) == 0)
+			tap_fail(__FILE__, __LINE__, "'%s' is taken", bad[i]);
+		check_int(e.class, ERR_USAGE);
+	}
+	memset(longest, 't', sizeof longest);
+	longest[249] = 0;
+	check_int(target_parse(&t, longest, &a, &e), 0);
+	longest[249] = 't';
+	longest[250] = 0;
+	check_int(target_parse(&t, longest, &a, &e), -1);
+	arena_release(&a);
+}
+
+static void
+check_where(const char *text, enum where_kind kind, int64_t n)
+{
+	struct where w;
+	struct err e;
+	if (where_parse(&w, text, NOW_MS, &e) < 0)
+		tap_fail(__FILE__, __LINE__, "'%s': %s", text, e.msg);
+	check_int(w.kind, kind);
+	check_int(w.n, n);
+}
+
+void test_group_where__every_word(void);
+void
+test_group_where__every_word(void)
+{
+	check_where("earliest", WHERE_EARLIEST, 0);
+	check_where("latest", WHERE_LATEST, 0);
+	check_where("current", WHERE_CURRENT, 0);
+	check_where("0", WHERE_OFFSET, 0);
+	check_where("9223372036854775807", WHERE_OFFSET, INT64_MAX);
+	check_where("+5", WHERE_SHIFT, 5);
+	check_where("-5", WHERE_SHIFT, -5);
+	check_where("@12345", WHERE_TIME, 12345);
+	check_where("@-1s", WHERE_TIME, NOW_MS - 1000);
+	check_where("@1970-01-02T00:00Z", WHERE_TIME, 86400000);
+}
+
+void test_group_where__what_is_none_is_refused(void);
+void
+test_group_where__what_is_none_is_refused(void)
+{
+	static const char *const bad[] = { "", "+", "-", "@", "first", "1h", "-1h", "5x", "+-5", "--5",
+		"9223372036854775808", "@1969-01-01", "2026-11-24", "@yesterday" };
+	struct where w;
+	struct err e;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		if (where_parse(&w, bad[i], NOW_MS, &e) == 0)
+			tap_fail(__FILE__, __LINE__, "'%s' is taken", bad[i]);
+		check_int(e.class, ERR_USAGE);
+	}
+}
+
+/* Where a row from 10 to 100 goes; -2: nowhere. */
+static int64_t
+go(enum where_kind kind, int64_t n, int64_t committed, int64_t at_time)
+{
+	struct row row = ROW_INIT(STR("t"), 0);
+	struct err e;
+	row.start = 10;
+	row.end = 100;
+	row.committed = committed;
+	row.to = at_time;
+	if (where_go(&(struct where){ kind, n }, &row, &e) < 0)
+		return -2;
+	return row.to;
+}
+
+void test_group_where__kafkas_rules(void);
+void
+test_group_where__kafkas_rules(void)
+{
+	check_int(go(WHERE_EARLIEST, 0, 50, -1), 10);
+	check_int(go(WHERE_LATEST, 0, 50, -1), 100);
+	check_int(go(WHERE_CURRENT, 0, 50, -1), 50);
+	check_int(go(WHERE_CURRENT, 0, -1, -1), 100);
+	check_int(go(WHERE_OFFSET, 7, -1, -1), 7);
+	check_int(go(WHERE_TIME, 1, -1, 42), 42);
+	check_int(go(WHERE_TIME, 1, -1, -1), 100);
+	check_int(go(WHERE_SHIFT, 5, 50, -1), 55);
+	check_int(go(WHERE_SHIFT, -60, 50, -1), 0);
+	check_int(go(WHERE_SHIFT, INT64_MAX, 50, -1), INT64_MAX);
+	check_int(go(WHERE_SHIFT, -INT64_MAX, 50, -1), 0);
+	check_int(go(WHERE_SHIFT, 5, -1, -1), -2);
+}
+
+void test_group_where__stays_between_the_ends(void);
+void
+test_group_where__stays_between_the_ends(void)
+{
+	struct row row = ROW_INIT(STR("t"), 0);
+	row.start = 10;
+	row.end = 100;
+	row.to = 9;
+	check_int(where_clamp(&row), 9);
+	check_int(row.to, 10);
+	row.to = 101;
+	check_int(where_clamp(&row), 101);
+	check_int(row.to, 100);
+	row.to = 10;
+	check_int(where_clamp(&row), -1);
+	row.to = 100;
+	check_int(where_clamp(&row), -1);
+	check_int(row.to, 100);
+}
