@@ -67,6 +67,7 @@ struct broker {
 	/* Shared by all threads: */
 	/* Connections; bytes of receive buffers and of large answers. */
 	atomic_llong nconn, input_size;
+	atomic_llong unsynced_size;     /* of all partitions */
 	atomic_bool is_dirty;           /* the checkpoints on disk are behind */
 };
 

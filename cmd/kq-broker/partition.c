@@ -8,9 +8,15 @@
 
 #include <stdio.h>
 
-/* With acks=1 or durability "os" nobody asks for syncs; one every so many bytes
- * bounds what a stop has to write and a start after a crash has to read. */
-enum { KICK_BYTES = 64 << 20 };
+/* With acks=1 or durability "os" nobody asks for syncs.  So many bytes in all
+ * partitions together, unsynced, bound what a stop has to write and a start after
+ * a crash has to read; past that, whoever appends has its own share synced if it is
+ * large enough to be worth it.  Not more often: while a sync writes, ext4 holds up
+ * appends to the file. */
+enum {
+	UNSYNCED_MAX = 1 << 30,
+	UNSYNCED_SHARE = 4 << 20,
+};
 
 void
 topic_config_put(struct topic_config *c)
@@ -60,6 +66,7 @@ partition_put(struct partition *p)
 		return;
 	assert(list_is_empty(&p->acks) && list_is_empty(&p->fetchers));
 	assert(list_is_empty(&p->stable_fetchers));
+	atomic_fetch_sub_explicit(&p->broker->unsynced_size, p->unsynced_size, memory_order_relaxed);
 	partlog_release(&p->log);
 	topic_config_put(p->config);
 	pthread_mutex_destroy(&p->lock);
@@ -220,7 +227,8 @@ begin_sync(struct partition *p, struct syncer *y)
 		return;
 	}
 	p->is_syncing = true;
-	p->kicked_size = p->log.size;
+	atomic_fetch_sub_explicit(&p->broker->unsynced_size, p->unsynced_size, memory_order_relaxed);
+	p->unsynced_size = 0;
 	s->partition = partition_get(p);
 	s->syncer = y;
 	s->job.done = sync_is_done;
@@ -374,18 +382,35 @@ wait_for(struct partition *p, struct ack_wait *ack, int64_t end_offset, struct s
 	begin_sync(p, y);
 }
 
+static void
+note_unsynced(struct partition *p, size_t size)
+{
+	if (p->log.root_fd < 0)
+		return;
+	p->unsynced_size += (int64_t)size;
+	atomic_fetch_add_explicit(&p->broker->unsynced_size, (int64_t)size, memory_order_relaxed);
+}
+
+static bool
+is_too_much_unsynced(const struct partition *p)
+{
+	return p->unsynced_size >= UNSYNCED_SHARE
+		&& atomic_load_explicit(&p->broker->unsynced_size, memory_order_relaxed) > UNSYNCED_MAX;
+}
+
 /* Under the lock, after a good append. */
 static void
 after_append(struct partition *p, struct syncer *y, struct ack_wait *ack, int64_t base_offset,
-	struct append_result *result)
+	size_t size, struct append_result *result)
 {
 	result->base_offset = base_offset;
 	result->log_start_offset = p->log.log_start_offset;
+	note_unsynced(p, size);
 	/* The only in-sync replica is this one. */
 	move_high_watermark(p);
 	if (ack)
 		wait_for(p, ack, p->log.next_offset, y, result);
-	else if (p->log.size - p->kicked_size > KICK_BYTES && p->log.root_fd >= 0)
+	else if (is_too_much_unsynced(p))
 		begin_sync(p, y);
 }
 
@@ -433,7 +458,7 @@ append_locked(struct partition *p, const struct append_from *from, uint8_t *b,
 	if (partlog_append(&p->log, b, batch, p->broker->leader_epoch, now_ms, &e) < 0)
 		disk_refused(p, result, &e);
 	else
-		after_append(p, from->syncer, ack, batch->base_offset, result);
+		after_append(p, from->syncer, ack, batch->base_offset, (size_t)batch->size, result);
 }
 
 void
@@ -474,7 +499,7 @@ append_marker_locked(struct partition *p, const struct append_from *from,
 	if (partlog_append_marker(&p->log, m, p->broker->leader_epoch, from->wall_ms, &e) < 0)
 		disk_refused(p, result, &e);
 	else
-		after_append(p, from->syncer, ack, offset, result);
+		after_append(p, from->syncer, ack, offset, sizeof m, result);
 }
 
 void

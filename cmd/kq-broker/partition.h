@@ -56,7 +56,7 @@ struct partition {
 	struct partlog log;
 	int64_t high_watermark;
 	int64_t stable_offset; /* the last one told to the fetchers */
-	int64_t kicked_size; /* of the log, when a sync was last begun */
+	int64_t unsynced_size; /* appended since a sync was last begun */
 	bool is_deleted;
 	bool is_syncing;
 	struct list acks;     /* struct ack_wait, by rising offset */
