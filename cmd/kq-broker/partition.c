@@ -499,7 +499,7 @@ append_marker_locked(struct partition *p, const struct append_from *from,
 	if (partlog_append_marker(&p->log, m, p->broker->leader_epoch, from->wall_ms, &e) < 0)
 		disk_refused(p, result, &e);
 	else
-		after_append(p, from->syncer, ack, offset, sizeof m, result);
+		after_append(p, from->syncer, ack, offset, BATCH_HEADER_SIZE, result);
 }
 
 void
