@@ -226,19 +226,24 @@ assign_sticky(struct assign *a)
 	give_all(&t);
 }
 
-/* A partition that another member still has goes to nobody in this generation:
- * that one gives it up on seeing so, rejoins, and then it is free. */
+/* A partition that is new to a member, and that another still has, goes to nobody
+ * in this generation: the other gives it up on seeing so, rejoins, and then it
+ * is free. */
 void
 assign_cooperative(struct assign *a)
 {
 	struct table t;
 	divide(&t, a);
-	for (int32_t i = 0; i < a->nmember; i++)
-		for (int32_t k = 0; k < a->member[i].owned.n; k++) {
-			struct assign_part o = a->member[i].owned.v[k];
-			int32_t part = t.first[o.topic] + o.partition;
-			if (t.holder[part] != i)
-				hand(&t, part, -1);
-		}
+	bool *stays = arena_alloc(a->arena, (size_t)t.npart + 1);
+	for (int pass = 0; pass < 2; pass++)
+		for (int32_t i = 0; i < a->nmember; i++)
+			for (int32_t k = 0; k < a->member[i].owned.n; k++) {
+				struct assign_part o = a->member[i].owned.v[k];
+				int32_t part = t.first[o.topic] + o.partition;
+				if (pass == 0)
+					stays[part] |= t.holder[part] == i;
+				else if (!stays[part] && t.holder[part] >= 0)
+					hand(&t, part, -1);
+			}
 	give_all(&t);
 }
