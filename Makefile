@@ -7,6 +7,8 @@
 #   make SAN=address,undefined test     (or SAN=thread)
 #   make fuzz FUZZ_SECONDS=60           every fuzz target, with clang
 #   make bench              the figures of the README
+#   make conformance        others' clients; some: CONFORMANCE='kcat kafkajs';
+#                           against Apache Kafka's broker: AGAINST=kafka
 #   make install PREFIX=/usr/local DESTDIR=
 #
 # V=1 shows the commands, DEV=1 makes warnings errors.
@@ -112,6 +114,8 @@ demo: deps
 	$(Q)PATH="$(CURDIR)/$(B):$$PATH" share/demo
 bench: all $(bench)
 	$(Q)PATH="$(CURDIR)/$(B):$(CURDIR)/$(B)/bench:$$PATH" t/bench/run $(BENCH)
+conformance: all
+	$(Q)PATH="$(CURDIR)/$(B):$$PATH" AGAINST='$(or $(AGAINST),kq)' t/conformance/run $(CONFORMANCE)
 fuzz: deps
 	$(Q)$(MAKE) --no-print-directory SAN=address,undefined,fuzzer-no-link CC=$(FUZZ_CC) fuzz-run
 fuzz-run: $(lib_obj)
@@ -140,7 +144,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all test check check-tidy check-unit check-cli demo bench fuzz fuzz-run deps install uninstall clean
+.PHONY: all test check check-tidy check-unit check-cli demo bench conformance fuzz fuzz-run deps install uninstall clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,142 @@
+# kcat -G: librdkafka's classic groups.
+. "$(dirname "$0")/lib.bash"
+need kcat
+version "$(kcat -V | sed -n 's/^Version \([^ ]*\).*librdkafka \([0-9.]*\).*/\1 librdkafka \2/p')"
+broker group.min.session.timeout.ms=1000
+
+k() {
+	kcat -b "$broker_tcp" "$@"
+}
+
+# member GROUP FILE TOPIC [ARG...]: a member of a group, line by line into FILE.
+member() {
+	local group=$1 file=$2
+	shift 2
+	kcat -b "$broker_tcp" -u -X auto.offset.reset=earliest -X fetch.wait.max.ms=20 -X auto.commit.interval.ms=100 \
+		-X session.timeout.ms=2000 -X heartbeat.interval.ms=200 -G "$group" "$@" >>"$file" 2>>"$file.err" &
+}
+
+# feed TOPIC FROM TO: numbers, spread over the partitions by their keys.
+feed() {
+	seq "$2" "$3" | sed 's/.*/&:&/' | k -P -t "$1" -K:
+}
+
+topic() {
+	kq-topic create -p "$2" "$1" >/dev/null
+}
+
+# read_all FROM TO FILE...: between them the files hold each number at least once.
+read_all() {
+	local from=$1 to=$2
+	shift 2
+	[ "$(cat "$@" | sort -nu)" = "$(seq "$from" "$to")" ]
+}
+
+alone() {
+	topic alone 4
+	feed alone 1 1000
+	k -q -e -X auto.offset.reset=earliest -G alone alone >"$scratch/a1"
+	read_all 1 1000 "$scratch/a1"
+	[ "$(wc -l <"$scratch/a1")" -eq 1000 ]
+}
+
+resumes() {
+	feed alone 1001 1500
+	k -q -e -X auto.offset.reset=earliest -G alone alone >"$scratch/a2"
+	read_all 1001 1500 "$scratch/a2"
+	[ "$(wc -l <"$scratch/a2")" -eq 500 ]
+}
+
+other_group() {
+	k -q -e -X auto.offset.reset=earliest -G other alone >"$scratch/a3"
+	read_all 1 1500 "$scratch/a3"
+}
+
+both_some() {
+	[ -s "$1" ] && [ -s "$2" ]
+}
+
+# shares STRATEGY HOW: two members share; when one goes, the other has it all.
+shares() {
+	local t=shares-$1-$2 f=$scratch/shares-$1-$2 first
+	topic "$t" 8
+	member "$t" "$f.1" -X "partition.assignment.strategy=$1" "$t"
+	first=$!
+	member "$t" "$f.2" -X "partition.assignment.strategy=$1" "$t"
+	feed "$t" 1 200
+	eventually read_all 1 200 "$f.1" "$f.2"
+	for round in 1 2 3 4 5 6 7 8 9; do
+		feed "$t" $((round * 200 + 1)) $((round * 200 + 200))
+		eventually read_all 1 $((round * 200 + 200)) "$f.1" "$f.2"
+		both_some "$f.1" "$f.2" && break
+		sleep 0.2
+	done
+	both_some "$f.1" "$f.2"
+	kill "-$2" "$first"
+	wait "$first" || :
+	feed "$t" 5001 5200
+	eventually has_range 5001 5200 "$f.2"
+}
+
+has_range() {
+	[ "$(awk -v a="$1" -v b="$2" '$1 >= a && $1 <= b' "$3" | sort -nu)" = "$(seq "$1" "$2")" ]
+}
+
+pattern() {
+	topic pattern-a 2
+	topic pattern-b 2
+	feed pattern-a 1 100
+	feed pattern-b 101 200
+	k -q -e -X auto.offset.reset=earliest -G pattern '^pattern-.*' >"$scratch/p"
+	read_all 1 200 "$scratch/p"
+}
+
+# A static member that comes back under its name finds its partitions again.
+static() {
+	local f=$scratch/static
+	topic static 4
+	member static "$f.1" -X group.instance.id=one -X session.timeout.ms=10000 static
+	local one=$!
+	member static "$f.2" -X group.instance.id=two -X session.timeout.ms=10000 static
+	feed static 1 100
+	eventually read_all 1 100 "$f.1" "$f.2"
+	kill -KILL "$one"
+	wait "$one" || :
+	member static "$f.3" -X group.instance.id=one -X session.timeout.ms=10000 static
+	feed static 101 200
+	eventually read_all 1 200 "$f.1" "$f.2" "$f.3"
+}
+
+restart() {
+	local f=$scratch/restart
+	topic restart 4
+	local one two
+	member restart "$f.1" restart
+	one=$!
+	member restart "$f.2" restart
+	two=$!
+	feed restart 1 500
+	eventually read_all 1 500 "$f.1" "$f.2"
+	sleep 0.3
+	bounce
+	feed restart 501 1000
+	eventually read_all 1 1000 "$f.1" "$f.2"
+	sleep 0.3
+	kill "$one" "$two"
+	wait "$one" "$two" || :
+	# What was committed before the crash is not read again.
+	k -q -e -X auto.offset.reset=earliest -G restart restart >"$f.3"
+	[ "$(wc -l <"$f.3")" -eq 0 ]
+}
+
+check 'a group of one reads every partition' alone
+check 'it goes on where it stopped' resumes
+check 'another group begins at the beginning' other_group
+check 'range: two share, and one that leaves is replaced' shares range TERM
+check 'roundrobin: two share, and one that leaves is replaced' shares roundrobin TERM
+check 'cooperative-sticky: two share, and one that leaves is replaced' shares cooperative-sticky TERM
+check 'a member that is killed is replaced after its session' shares range KILL
+check 'a pattern of topics' pattern
+check 'a static member comes back' static
+check 'the broker is killed, and the group goes on' restart
+done_checking
