@@ -126,8 +126,9 @@ static void
 read_states(const struct list_transactions_request *q, struct filter *f,
 	struct list_transactions_response *r, struct arena *a)
 {
-	r->unknown_state_filters.v = arena_alloc(a, (size_t)MAX(q->state_filters.n, 0) * sizeof(struct str));
-	for (int32_t i = 0; i < q->state_filters.n; i++) {
+	int32_t n = MAX(q->state_filters.n, 0);
+	r->unknown_state_filters.v = arena_alloc(a, (size_t)n * sizeof(struct str));
+	for (int32_t i = 0; i < n; i++) {
 		struct str name = q->state_filters.v[i];
 		int s = 0;
 		while (s < TXN_STATUSES && !str_eq(str_of(status_name[s]), name))
