@@ -1,5 +1,4 @@
 /* kq-group describe. */
-#include "kq-group/group.h"
 #include "kq-group/list.h"
 #include "kq-group/verbs.h"
 
@@ -95,20 +94,12 @@ print_json(struct run *r, const struct group *g, const struct rows *rows)
 /* --- text --- */
 
 static void
-print_line(const char *label, struct str value)
-{
-	printf("%-12s", label);
-	put_text(value);
-	putchar('\n');
-}
-
-static void
 print_state(struct run *r, const struct group *g)
 {
 	const struct cluster_node *n = cluster_node(&r->cluster, g->coordinator);
-	print_line("type", str_of(g->type));
+	put_line("type", str_of(g->type));
 	if (!str_eq(g->protocol_type, STR("consumer")) && g->protocol_type.n > 0)
-		print_line("protocol", g->protocol_type);
+		put_line("protocol", g->protocol_type);
 	printf("%-12s%d", "coordinator", g->coordinator);
 	if (n) {
 		printf(" (");
@@ -116,9 +107,9 @@ print_state(struct run *r, const struct group *g)
 		printf(":%d)", n->port);
 	}
 	putchar('\n');
-	print_line("state", g->state);
+	put_line("state", g->state);
 	if (g->protocol.n > 0)
-		print_line("assignor", g->protocol);
+		put_line("assignor", g->protocol);
 	if (g->epoch >= 0)
 		printf("%-12s%d\n%-12s%d\n", "epoch", g->epoch, "assigned at", g->assignment_epoch);
 	printf("%-12s%d\n", "members", g->nmember);
@@ -202,10 +193,10 @@ print_rows(struct run *r, const struct rows *rows)
 static void
 print_text(struct run *r, const struct group *g, const struct rows *rows)
 {
-	print_line("group", g->id);
+	put_line("group", g->id);
 	print_state(r, g);
 	if (rows)
-		print_line("lag", str_of(put_known(&r->arena, rows_lag(rows))));
+		put_line("lag", str_of(put_known(&r->arena, rows_lag(rows))));
 	if (rows)
 		print_rows(r, rows);
 	else if (options.shows_members)
@@ -221,13 +212,11 @@ verb_describe(int argc, char **argv)
 		err_set(&e, ERR_USAGE, "only one of --members and --state");
 		return say_err(&e, false);
 	}
-	int code = run_open_groups(&r, argc, argv);
+	struct group *g;
+	int n, code = list_open(&r, argc, argv, &g, &n);
 	if (code)
 		return code;
-	if (options.takes_all)
-		argc = list_names(&r, &argv);
-	struct group *g = groups_find(&r, &argc, argv);
-	for (int i = 0; i < argc; i++) {
+	for (int i = 0; i < n; i++) {
 		struct rows rows, *shown = options.shows_members || options.shows_state ? NULL : &rows;
 		if (group_describe(&r, &g[i], false) < 0 || (shown && group_rows(&r, &g[i], shown) < 0))
 			continue;

@@ -1,5 +1,4 @@
 /* kq-group export. */
-#include "kq-group/group.h"
 #include "kq-group/list.h"
 #include "kq-group/offsetfile.h"
 #include "kq-group/verbs.h"
@@ -21,13 +20,11 @@ verb_export(int argc, char **argv)
 {
 	struct run r;
 	struct buf out = BUF_INIT;
-	int code = run_open_groups(&r, argc, argv);
+	struct group *g;
+	int n, code = list_open(&r, argc, argv, &g, &n);
 	if (code)
 		return code;
-	if (options.takes_all)
-		argc = list_names(&r, &argv);
-	struct group *g = groups_find(&r, &argc, argv);
-	for (int i = 0; i < argc; i++) {
+	for (int i = 0; i < n; i++) {
 		struct rows rows;
 		/* Of a group that is not there no offsets come, and no refusal. */
 		if (group_committed(&r, &g[i], &rows) < 0

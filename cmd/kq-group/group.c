@@ -1,6 +1,7 @@
 #include "kq-group/group.h"
 
 #include "base/map.h"
+#include "kq-group/list.h"
 #include "proto.h"
 #include "sys/clock.h"
 
@@ -289,6 +290,14 @@ group_describe(struct run *r, struct group *g, bool may_miss)
 	g->state = STR("Dead");
 	if (may_miss)
 		return 0;
+	struct str type = list_type(r, g);
+	if (type.n > 0) {
+		struct err e;
+		err_set(&e, ERR_PEER, "group '%.*s' is of type %.*s, which has no offsets to look at",
+			STR_ARG(g->id), STR_ARG(type));
+		run_failed(r, &e);
+		return -1;
+	}
 	run_refused(r, KERR_GROUP_ID_NOT_FOUND, STR_NULL, g->id);
 	return -1;
 }

@@ -16,6 +16,12 @@ enum {
 	RETRY_MS = 100,
 };
 
+static bool
+is_same_word(struct str a, const char *b)
+{
+	return a.n == (int32_t)strlen(b) && strncasecmp((const char *)a.p, b, (size_t)a.n) == 0;
+}
+
 static int
 by_id(const void *a, const void *b)
 {
@@ -76,15 +82,40 @@ list_groups(struct run *r, struct listed **v)
 	return n;
 }
 
-int
-list_names(struct run *r, char ***names)
+static int
+names_of(struct run *r, char ***names)
 {
 	struct listed *v;
 	int n = list_groups(r, &v);
 	*names = arena_alloc(&r->arena, (size_t)n * sizeof **names + 1);
+	int nname = 0;
 	for (int i = 0; i < n; i++)
-		(*names)[i] = (char *)arena_str(&r->arena, v[i].id).p;
-	return n;
+		if (is_same_word(v[i].type, "classic") || is_same_word(v[i].type, "consumer"))
+			(*names)[nname++] = (char *)arena_str(&r->arena, v[i].id).p;
+	return nname;
+}
+
+struct str
+list_type(struct run *r, const struct group *g)
+{
+	struct list_groups_response a;
+	if (run_version(r, LIST_GROUPS_KEY) < TYPES_FROM || ask(r, g->coordinator, &a) < 0)
+		return STR_NULL;
+	for (int32_t i = 0; i < a.groups.n; i++)
+		if (str_eq(a.groups.v[i].group_id, g->id))
+			return a.groups.v[i].group_type;
+	return STR_NULL;
+}
+
+int
+list_open(struct run *r, int argc, char **argv, struct group **v, int *n)
+{
+	int code = run_open_groups(r, argc, argv);
+	if (code)
+		return code;
+	*n = options.takes_all ? names_of(r, &argv) : argc;
+	*v = groups_find(r, n, argv);
+	return 0;
 }
 
 /* --- the verb --- */
@@ -92,12 +123,6 @@ list_names(struct run *r, char ***names)
 static const char *const states[] = { "PreparingRebalance", "CompletingRebalance", "Stable", "Dead",
 	"Empty", "Assigning", "Reconciling", "NotReady", NULL };
 static const char *const types[] = { "Classic", "Consumer", "Share", "Streams", NULL };
-
-static bool
-is_same_word(struct str a, const char *b)
-{
-	return a.n == (int32_t)strlen(b) && strncasecmp((const char *)a.p, b, (size_t)a.n) == 0;
-}
 
 /* The next of the words with commas between; null at the end. */
 static struct str
@@ -172,6 +197,11 @@ verb_list(int argc, char **argv)
 		return code;
 	int n = list_groups(&r, &v);
 	r.ndone += n > 0;
+	if (options.states && run_version(&r, LIST_GROUPS_KEY) < STATES_FROM) {
+		err_set(&e, ERR_PEER, "the broker does not tell states");
+		run_failed(&r, &e);
+		n = 0;
+	}
 	for (int i = 0; i < n; i++)
 		if (is_wanted(v[i].state, options.states) && is_wanted(v[i].type, options.types))
 			print(&r, &v[i]);

@@ -1,12 +1,12 @@
 /*
  * All groups of a cluster.
  *
- * Uses: run.
+ * Uses: group.
  */
 #ifndef KQ_GROUP_LIST_H
 #define KQ_GROUP_LIST_H
 
-#include "kq-group/run.h"
+#include "kq-group/group.h"
 
 struct listed {
 	struct str id, type, protocol_type;
@@ -17,7 +17,13 @@ struct listed {
  * failed is counted. */
 int list_groups(struct run *r, struct listed **v);
 
-/* Their names alone. */
-int list_names(struct run *r, char ***names);
+/* The type of one group, which is asked of its coordinator; null: there is no
+ * such group. */
+struct str list_type(struct run *r, const struct group *g);
+
+/* Connect, and find the groups of these names, or with --all all that
+ * consumers commit offsets to.
+ * 0; or an exit code, after saying why: the run is then not to be closed. */
+int list_open(struct run *r, int argc, char **argv, struct group **v, int *n);
 
 #endif

@@ -142,14 +142,6 @@ print_parts(struct run *r, const struct look_topic *t)
 }
 
 static void
-print_line(const char *label, struct str value)
-{
-	printf("%-12s", label);
-	put_text(value);
-	putchar('\n');
-}
-
-static void
 print_configs(const struct look_topic *t)
 {
 	for (int32_t i = 0; i < t->nconfig; i++) {
@@ -171,14 +163,14 @@ print_text(struct run *r, const struct look_topic *t)
 	char z[UNITS_TEXT_SIZE], id[UUID_TEXT_SIZE];
 	const struct look_config *durability = durability_of(t);
 	int64_t size = total_size(t);
-	print_line("topic", t->name);
+	put_line("topic", t->name);
 	if (!uuid_is_zero(&t->id))
-		print_line("id", str_of(uuid_format(&t->id, id)));
+		put_line("id", str_of(uuid_format(&t->id, id)));
 	printf("%-12s%d\n%-12s%d\n", "partitions", t->npart, "replicas", count_replicas(t));
 	if (size >= 0)
-		print_line("size", str_of(units_format_size(size, z)));
+		put_line("size", str_of(units_format_size(size, z)));
 	if (durability)
-		print_line("durability", durability->value);
+		put_line("durability", durability->value);
 	print_configs(t);
 	putchar('\n');
 	print_parts(r, t);

@@ -30,6 +30,14 @@ put_text(struct str s)
 	buf_release(&b);
 }
 
+void
+put_line(const char *label, struct str value)
+{
+	printf("%-12s", label);
+	put_text(value);
+	putchar('\n');
+}
+
 char *
 put_cell(struct arena *a, struct str s)
 {

@@ -13,7 +13,10 @@
 /* The bytes to stdout. */
 void put_text(struct str s);
 
-/* Append them. */
+/* A line of a word and a value, for people. */
+void put_line(const char *label, struct str value);
+
+/* Append the bytes. */
 void put_escaped(struct str s, struct buf *b);
 
 /* As a string in the arena, "-" for null and for none. */

@@ -3,29 +3,16 @@
 bats_require_minimum_version 1.5.0
 load ../lib/kq.bash
 load ../lib/mock.bash
+load ../lib/older.bash
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
-	older_pid=
 }
 
 teardown() {
-	[ -z "$older_pid" ] || kill "$older_pid"
+	stop_older
 	stop_mock
 	end_broker
-}
-
-# A kq-broker that speaks less, see older.py.
-start_older() {
-	local address
-	skip_without python3
-	mkfifo address
-	python3 "$BATS_TEST_DIRNAME/../lib/older.py" "$PWD/target" "$@" >address 3>&- 4>&- &
-	older_pid=$!
-	read -r -t "$kq_patience" address <address
-	start_broker -o "advertised.listeners=PLAINTEXT://$address"
-	ln -s "$broker_dir/kq.sock" target
-	export KQ_BROKERS=$address
 }
 
 settings() {

@@ -1,0 +1,22 @@
+# older.bash - a kq-broker that speaks less, see older.py.
+#
+# start_older KEY[:MAX]...  Start a broker behind older.py; KQ_BROKERS names
+#     the latter.  In the current directory, once a test.
+# stop_older                For teardown, with end_broker.
+
+start_older() {
+	local address
+	skip_without python3
+	mkfifo address
+	python3 "$BATS_TEST_DIRNAME/../lib/older.py" "$PWD/target" "$@" >address 3>&- 4>&- &
+	older_pid=$!
+	read -r -t "$kq_patience" address <address
+	start_broker -o "advertised.listeners=PLAINTEXT://$address"
+	ln -s "$broker_dir/kq.sock" target
+	export KQ_BROKERS=$address
+}
+
+stop_older() {
+	[ -z "${older_pid-}" ] || kill "$older_pid"
+	older_pid=
+}
