@@ -211,7 +211,9 @@ main(int argc, char **argv)
 	fo.is_committed = !is_uncommitted;
 	if (group_opts.member.group)
 		fo.retry_timeout_ms = group_opts.member.retry_timeout_ms;
-	int wake_fd = group_opts.wake_fd = sig_catch(true, &e);
+	/* Leaving a group takes no longer than it may; a second signal (timeout(1) sends
+	 * two) would only lose what it stores then. */
+	int wake_fd = group_opts.wake_fd = sig_catch(!group_opts.member.group, &e);
 	if (wake_fd < 0 || cluster_open(&cl, &cluster_opts, &e) < 0) {
 		format_release(&format);
 		return say_err(&e, false);

@@ -20,6 +20,16 @@ place(const struct fetch_iter *it, struct err *e, int64_t offset)
 		it->ch->part->index, it->ch->part->topic->name, (long long)offset);
 }
 
+static int
+check_crc(const struct fetch_iter *it, const struct batch *b, const uint8_t *p,
+	struct err *e)
+{
+	if (!it->f->opts.checks_crc || batch_crc_is_good(b, p))
+		return 0;
+	err_set(e, ERR_CORRUPT, "the CRC does not match");
+	return place(it, e, b->base_offset);
+}
+
 /* Is it the marker that ends a transaction by giving it up?  Its only record's key
  * is a version i16 and a type i16, 0 for that. */
 static bool
@@ -63,16 +73,17 @@ next_batch(struct fetch_iter *it, struct err *e)
 		if (!batch_parse(&b, p)) /* it was fine when it was measured */
 			return err_set(e, ERR_CORRUPT, "a batch that is none");
 		it->p += b.size;
+		/* of markers only those that we look into */
+		if (b.attributes & BATCH_CONTROL && it->ch->naborted > 0 && check_crc(it, &b, p, e) < 0)
+			return -1;
 		part->epoch = b.leader_epoch;
 		if (is_aborted(it, &b, p) || batch_last_offset(&b) < part->deliver || b.base_offset >= part->stop
 			|| b.attributes & BATCH_CONTROL) {
 			part->deliver = MAX(part->deliver, batch_last_offset(&b) + 1);
 			continue;
 		}
-		if (it->f->opts.checks_crc && !batch_crc_is_good(&b, p)) {
-			err_set(e, ERR_CORRUPT, "the CRC does not match");
-			return place(it, e, b.base_offset);
-		}
+		if (check_crc(it, &b, p, e) < 0)
+			return -1;
 		if (record_iter_begin(&it->records, p, it->f->opts.batch_max, e) < 0)
 			return place(it, e, b.base_offset);
 		it->is_open = true;

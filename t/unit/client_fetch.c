@@ -5,6 +5,7 @@
 #include "client/fetcher.h"
 #include "client/producer.h"
 #include "record/builder.h"
+#include "record/crc32c.h"
 #include "sys/clock.h"
 
 #include "proto.h"
@@ -19,6 +20,8 @@
 
 static struct buf the_log;          /* what the peer serves, from offset 0 */
 static int16_t produce_error[64];   /* of the nth Produce request */
+static struct { int64_t producer, first, marker; } the_aborted[4];
+static int naborted;                /* told to those who ask for committed records */
 static int lie_seed;                /* not 0: spoil bytes of Fetch answers */
 static pid_t peer;
 
@@ -72,6 +75,13 @@ answer_fetch(const struct wire_api *api, int16_t v, const struct fetch_request *
 		at += (size_t)b.size;
 	at = MIN(at, the_log.n);
 	p.high_watermark = 1000;
+	struct fetch_response_aborted_transaction aborted[4];
+	p.aborted_transactions.v = aborted;
+	p.aborted_transactions.n = q->isolation_level ? 0 : -1;
+	for (int i = 0; i < naborted && q->isolation_level; i++)
+		if (the_aborted[i].marker >= want)
+			aborted[p.aborted_transactions.n++] = (struct fetch_response_aborted_transaction){
+				the_aborted[i].producer, the_aborted[i].first };
 	p.records = (struct str){ the_log.p + at, (int32_t)(the_log.n - at) };
 	t.partitions.v = &p;
 	t.partitions.n = 1;
@@ -174,6 +184,19 @@ stop_peer(void)
 
 /* --- what it serves --- */
 
+/* Append a batch, with these attributes if there are any. */
+static void
+add_bytes(struct str s, int64_t offset, int16_t attributes)
+{
+	size_t at = the_log.n;
+	buf_put_str(&the_log, s);
+	if (attributes) {
+		store_be16(the_log.p + at + 21, (uint16_t)attributes);
+		store_be32(the_log.p + at + 17, crc32c(the_log.p + at + 21, (size_t)s.n - 21));
+	}
+	batch_set_offset(the_log.p + at, offset, 0);
+}
+
 /* Append a batch of n records with the values "OFFSET". */
 static void
 add_batch(int64_t offset, int n, int16_t attributes)
@@ -187,15 +210,46 @@ add_batch(int64_t offset, int n, int16_t attributes)
 		builder_append(&b, 1700000000000, STR_NULL, str_of(text), STR(""), 0);
 	}
 	struct str s = builder_finish(&b, CODEC_NONE, &BUILDER_NO_PRODUCER, &packed);
-	size_t at = the_log.n;
-	buf_put_str(&the_log, s);
-	if (attributes) { /* a control batch, but for its CRC */
-		store_be16(the_log.p + at + 21, (uint16_t)attributes);
-	}
-	batch_set_offset(the_log.p + at, offset, 0);
+	add_bytes(s, offset, attributes);
 	builder_release(&b);
 	buf_release(&packed);
 }
+
+/* The same in a transaction of the producer. */
+static void
+add_in_txn(int64_t offset, int n, int64_t producer, enum codec codec)
+{
+	struct builder b = BUILDER_INIT;
+	struct buf packed = BUF_INIT;
+	struct builder_producer p = { producer, 0, 0, true };
+	builder_reset(&b);
+	for (int i = 0; i < n; i++) {
+		char text[24];
+		snprintf(text, sizeof text, "%lld", (long long)offset + i);
+		builder_append(&b, 1700000000000, STR_NULL, str_of(text), STR(""), 0);
+	}
+	add_bytes(builder_finish(&b, codec, &p, &packed), offset, 0);
+	builder_release(&b);
+	buf_release(&packed);
+}
+
+/* The marker that ends it. */
+static void
+add_marker(int64_t offset, int64_t producer, bool is_commit)
+{
+	struct builder b = BUILDER_INIT;
+	struct buf packed = BUF_INIT;
+	struct builder_producer p = { producer, 0, -1, true };
+	uint8_t key[4] = { 0, 0, 0, is_commit };
+	builder_reset(&b);
+	builder_append(&b, 1700000000000, (struct str){ key, 4 }, STR("\0\0\0\0\0\0"), STR(""), 0);
+	add_bytes(builder_finish(&b, CODEC_NONE, &p, &packed), offset,
+		BATCH_CONTROL | BATCH_TRANSACTIONAL);
+	builder_release(&b);
+	buf_release(&packed);
+}
+
+static bool is_committed;
 
 /* Read from offset to stop: the values joined by spaces, or the error. */
 static void
@@ -209,6 +263,7 @@ fetch_all(int64_t offset, int64_t stop, struct buf *got, struct err *e)
 	fetcher_opts_init(&o);
 	o.retry_timeout_ms = 1;
 	o.retry_backoff_ms = 1;
+	o.is_committed = is_committed;
 	struct cluster_opts co = { .brokers = "unix:s", .connect_timeout_ms = 2000,
 		.request_timeout_ms = 2000 };
 	check_int(cluster_open(&cl, &co, e), 0);
@@ -264,6 +319,116 @@ test_fetcher__gaps_control_batches_and_cut_batches_are_passed_over(void)
 	check_fetch(4, 6, "5 ");
 	check_fetch(9, 10, "9 ");
 	check_fetch(7, 8, "");
+	stop_peer();
+	buf_release(&the_log);
+}
+
+void test_fetcher__aborted_transactions_are_left_out_of_what_is_committed(void);
+void
+test_fetcher__aborted_transactions_are_left_out_of_what_is_committed(void)
+{
+	add_in_txn(0, 2, 1, CODEC_NONE);
+	add_in_txn(2, 2, 2, CODEC_LZ4);
+	add_batch(4, 1, 0);
+	add_in_txn(5, 1, 1, CODEC_LZ4);
+	add_marker(6, 1, false);
+	add_in_txn(7, 2, 1, CODEC_NONE); /* the same producer again */
+	add_marker(9, 2, true);
+	add_marker(10, 1, true);
+	add_batch(11, 1, 0);
+	add_in_txn(12, 2, 1, CODEC_NONE);
+	add_in_txn(14, 1, 2, CODEC_NONE);
+	add_marker(15, 1, false);
+	add_marker(16, 2, true);
+	add_batch(17, 1, 0);
+	naborted = 2; /* in no order */
+	the_aborted[0].producer = the_aborted[1].producer = 1;
+	the_aborted[0].first = 12;
+	the_aborted[0].marker = 15;
+	the_aborted[1].marker = 6;
+	start_peer();
+	is_committed = true;
+	check_fetch(0, 18, "2 3 4 7 8 11 14 17 ");
+	check_fetch(1, 18, "2 3 4 7 8 11 14 17 ");
+	check_fetch(5, 12, "7 8 11 ");
+	check_fetch(8, 15, "8 11 14 ");
+	check_fetch(13, 14, "");
+	is_committed = false;
+	check_fetch(0, 18, "0 1 2 3 4 5 7 8 11 12 13 14 17 ");
+	stop_peer();
+	buf_release(&the_log);
+}
+
+void test_fetcher__a_rotten_marker_is_not_believed(void);
+void
+test_fetcher__a_rotten_marker_is_not_believed(void)
+{
+	struct buf got = BUF_INIT;
+	struct err e;
+	add_in_txn(0, 2, 1, CODEC_NONE);
+	add_marker(2, 1, false);
+	the_log.p[the_log.n - 8] ^= 1;
+	add_batch(3, 1, 0);
+	the_aborted[0].producer = 1;
+	the_aborted[0].marker = 2;
+	naborted = 1;
+	is_committed = true;
+	start_peer();
+	fetch_all(0, 4, &got, &e);
+	check_int(e.class, ERR_CORRUPT);
+	check(strstr(e.msg, "offset 2"));
+	check_int(got.n, 0);
+	stop_peer();
+	buf_release(&got);
+	buf_release(&the_log);
+}
+
+/* Taken away while it is asked for, and while it is ready. */
+void test_fetcher__a_partition_can_be_removed_at_any_time(void);
+void
+test_fetcher__a_partition_can_be_removed_at_any_time(void)
+{
+	add_batch(0, 3, 0);
+	start_peer();
+	struct cluster cl;
+	struct fetcher f;
+	struct fetcher_opts o;
+	struct err e;
+	fetcher_opts_init(&o);
+	struct cluster_opts co = { .brokers = "unix:s", .connect_timeout_ms = 2000 };
+	check_int(cluster_open(&cl, &co, &e), 0);
+	struct cluster_topic *t = cluster_topic(&cl, "t", false, &e);
+	fetcher_init(&f, &cl, &o);
+	struct fetcher_part *part = fetcher_add(&f, t, 0, 0, 3);
+	fetcher_wait(&f, -1, 0, 0);
+	if (part->is_asked || !list_is_empty(&f.ready))
+		fetcher_remove(&f, part);
+	check_int(f.npart, 0);
+	check(list_is_empty(&f.ready));
+	check(!fetcher_is_done(&f));
+	while (f.nrequest > 0)
+		fetcher_wait(&f, -1, 0, 100);
+	check(list_is_empty(&f.ready));
+	part = fetcher_add(&f, t, 0, 0, 3);
+	while (list_is_empty(&f.ready))
+		fetcher_wait(&f, -1, 0, 100);
+	check(fetcher_is_done(&f) == false);
+	fetcher_remove(&f, part);
+	check(list_is_empty(&f.ready));
+	check_int(f.held, 0);
+	check_int(f.npart, 0);
+	check_int(f.ndone, 0);
+	/* and the next one is read as if nothing had been */
+	part = fetcher_add(&f, t, 0, 1, 3);
+	while (!fetcher_is_done(&f)) {
+		fetcher_wait(&f, -1, 0, 100);
+		struct fetched *ch = fetcher_take(&f);
+		if (ch)
+			fetcher_give_back(&f, ch);
+	}
+	fetcher_remove(&f, part);
+	cluster_close(&cl);
+	fetcher_release(&f);
 	stop_peer();
 	buf_release(&the_log);
 }
