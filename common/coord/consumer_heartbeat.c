@@ -178,23 +178,26 @@ made_id(struct groups *g, struct arena *a)
 	return str_of(uuid_format(&u, arena_alloc(a, UUID_TEXT_SIZE)));
 }
 
-/* What the request says goes into the draft; what it leaves out stays. */
+/* What the request says goes into the draft; what it leaves out stays, but for
+ * a join, which says all there is: who takes a static member's place may be
+ * subscribed in another way. */
 static void
 update_spec(struct change *ch, const struct beat *b)
 {
 	const struct consumer_group_heartbeat_request *q = b->q;
 	struct consumer_spec *s = &ch->spec;
+	bool is_join = q->member_epoch == 0;
 	if (q->instance_id.n >= 0)
 		s->instance_id = q->instance_id;
-	if (q->rack_id.n >= 0)
+	if (is_join || q->rack_id.n >= 0)
 		s->rack_id = q->rack_id;
 	if (q->rebalance_timeout_ms != -1)
 		s->rebalance_timeout_ms = q->rebalance_timeout_ms;
-	if (q->server_assignor.n >= 0)
+	if (is_join || q->server_assignor.n >= 0)
 		s->assignor = q->server_assignor;
-	if (q->subscribed_topic_regex.n >= 0)
+	if (is_join || q->subscribed_topic_regex.n >= 0)
 		s->regex = q->subscribed_topic_regex;
-	if (q->subscribed_topic_names.n >= 0) {
+	if (is_join || q->subscribed_topic_names.n >= 0) {
 		subscription_put(ch->g, s->names);
 		s->names = subscription_get(ch->g, ch->c, q->subscribed_topic_names.v,
 			q->subscribed_topic_names.n, &ch->g->scratch);
