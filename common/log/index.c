@@ -161,6 +161,43 @@ index_read(const struct index *x, const struct logdir *d, int64_t first, int n, 
 	return 0;
 }
 
+static int64_t
+txn_last_offset(const uint8_t *entry)
+{
+	return (int64_t)load_be64(entry + 18);
+}
+
+int64_t
+index_txn_from(const struct index *x, const struct logdir *d, int64_t offset, struct err *e)
+{
+	uint8_t p[INDEX_TXN_SIZE];
+	int64_t low = 0, high = x->nfile, end = index_count(x);
+	int r = 0, fd = high > 0 ? open_file(x, d, O_RDONLY, e) : -1;
+	if (high > 0 && fd < 0)
+		return -1;
+	while (low < high && r == 0) {
+		int64_t mid = low + (high - low) / 2;
+		int64_t n = fs_read_at(fd, p, sizeof p, mid * INDEX_TXN_SIZE, e);
+		if (n < 0)
+			r = -1;
+		else if (n < (int64_t)sizeof p)
+			r = err_set(e, ERR_CORRUPT, "%s/%lld%s is shorter than it was", d->name,
+				(long long)x->base_offset, kinds[x->kind].suffix);
+		else if (txn_last_offset(p) < offset)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	fs_close(fd);
+	if (r < 0)
+		return -1;
+	if (low == x->nfile)
+		for (; low < end; low++)
+			if (txn_last_offset(x->tail.p + (size_t)(low - x->nfile) * INDEX_TXN_SIZE) >= offset)
+				break;
+	return low;
+}
+
 /* Read entries from the file into a page. */
 static int
 read_page(const struct index *x, int fd, int64_t first, struct index_page *page, struct err *e)

@@ -82,6 +82,11 @@ void index_put(struct index *x, const uint8_t entry[INDEX_TXN_SIZE]);
 int index_read(const struct index *x, const struct logdir *d, int64_t first, int n,
 	uint8_t *entries, struct err *e);
 
+/* The number of the first one whose last offset is at or behind the offset, or
+ * how many there are; -1: failed. */
+int64_t index_txn_from(const struct index *x, const struct logdir *d, int64_t offset,
+	struct err *e);
+
 /* Write the tail to the file, which is made if need be.  On failure the tail
  * stays. */
 int index_write(struct index *x, const struct logdir *d, struct err *e);

@@ -332,31 +332,11 @@ partlog_stable_offset(struct partlog *l, int64_t high_watermark, int64_t *offset
 	return 0;
 }
 
-/* The first entry whose transaction ends at or behind the offset. */
-static int64_t
-first_ending_at(struct partlog *l, const struct index *x, int64_t offset, struct err *e)
-{
-	struct logdir d = body_dir(l);
-	int64_t low = 0, high = index_count(x);
-	while (low < high) {
-		uint8_t p[INDEX_TXN_SIZE];
-		struct prodstate_txn t;
-		int64_t mid = low + (high - low) / 2;
-		if (index_read(x, &d, mid, 1, p, e) < 0)
-			return -1;
-		get_aborted(p, &t);
-		if (t.last_offset < offset)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 int64_t
 producers_ended_before(struct partlog *l, const struct segment *g, int64_t offset, struct err *e)
 {
-	return first_ending_at(l, &g->txns, offset, e);
+	struct logdir d = body_dir(l);
+	return index_txn_from(&g->txns, &d, offset, e);
 }
 
 /* 1: nothing of what is asked for can be in a later segment; 0; -1. */
@@ -367,7 +347,7 @@ gather_aborted(struct partlog *l, const struct index *x, int64_t from, int64_t l
 	struct logdir d = body_dir(l);
 	uint8_t page[TXN_PAGE * INDEX_TXN_SIZE];
 	struct prodstate_txn t;
-	int64_t i = first_ending_at(l, x, from, e), end = index_count(x);
+	int64_t i = index_txn_from(x, &d, from, e), end = index_count(x);
 	if (i < 0)
 		return -1;
 	for (int n; i < end; i += n) {

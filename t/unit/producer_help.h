@@ -1,0 +1,83 @@
+/* Batches of producers, and a log's producers as text to compare. */
+#ifndef KQ_T_PRODUCER_HELP_H
+#define KQ_T_PRODUCER_HELP_H
+
+#include "log_help.h"
+
+#include "log/prodstate.h"
+
+/* As make_batch; with a sequence of -1 as from a coordinator. */
+static inline struct batch
+make_producer_batch(struct buf *b, int n, int size, int64_t t, int64_t id, int16_t epoch,
+	int32_t sequence, bool is_txn)
+{
+	struct batch parsed = make_batch(b, n, size, t);
+	uint8_t *h = b->p;
+	store_be16(h + 21, is_txn ? BATCH_TRANSACTIONAL : 0);
+	store_be64(h + 43, (uint64_t)id);
+	store_be16(h + 51, (uint16_t)epoch);
+	store_be32(h + 53, (uint32_t)sequence);
+	store_be32(h + 17, crc32c(h + 21, b->n - 21));
+	check(batch_parse(&parsed, h));
+	return parsed;
+}
+
+static inline int
+compare_producers(const void *a, const void *b)
+{
+	const struct producer *x = *(struct producer *const *)a, *y = *(struct producer *const *)b;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+struct producer_list {
+	const struct producer *v[1000];
+	int n;
+};
+
+static inline void
+list_producer(void *ctx, const struct producer *p)
+{
+	struct producer_list *l = ctx;
+	check(l->n < 1000);
+	l->v[l->n++] = p;
+}
+
+/* What a snapshot holds of the producers, a line each, by id. */
+static inline void
+print_producers(const struct prodstate *s, struct buf *b)
+{
+	struct producer_list list = { .n = 0 };
+	prodstate_each(s, list_producer, &list);
+	if (list.n)
+		qsort(list.v, (size_t)list.n, sizeof *list.v, compare_producers);
+	buf_reset(b);
+	for (int i = 0; i < list.n; i++) {
+		const struct producer *p = list.v[i];
+		const struct prodstate_batch *last = p->nbatch ? &p->batch[p->nbatch - 1] : NULL;
+		buf_printf(b, "%lld epoch %d last %d..%lld+%d at %lld coordinator %d txn %lld\n",
+			(long long)p->id, p->epoch, last ? last->last_sequence : -1,
+			(long long)(last ? last->last_offset : -1), last ? last->offset_delta : 0,
+			(long long)p->timestamp, p->coordinator_epoch, (long long)p->txn_first_offset);
+	}
+	buf_putc(b, 0);
+}
+
+/* The aborted transactions of the whole log, a line each. */
+static inline void
+print_aborted(struct partlog *l, struct buf *b)
+{
+	struct err e;
+	struct buf txns = BUF_INIT;
+	struct prodstate_txn t;
+	must(partlog_aborted(l, 0, INT64_MAX, &txns, &e));
+	buf_reset(b);
+	for (size_t i = 0; i < txns.n; i += sizeof t) {
+		memcpy(&t, txns.p + i, sizeof t);
+		buf_printf(b, "%lld: %lld..%lld stable %lld\n", (long long)t.producer_id,
+			(long long)t.first_offset, (long long)t.last_offset, (long long)t.stable_offset);
+	}
+	buf_putc(b, 0);
+	buf_release(&txns);
+}
+
+#endif
