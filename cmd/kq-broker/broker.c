@@ -65,6 +65,18 @@ broker_each_partition(struct broker *b, partition_fn *fn, void *ctx)
 
 /* --- opening --- */
 
+static enum fault
+fault_of(const struct config_set *v)
+{
+	enum fault f = config_is(NULL, v, CONFIG_TEST_FAULT, "commit-aborted") ? FAULT_COMMIT_ABORTED
+		: config_is(NULL, v, CONFIG_TEST_FAULT, "tear-commits") ? FAULT_TEAR_COMMITS
+		: config_is(NULL, v, CONFIG_TEST_FAULT, "accept-duplicates") ? FAULT_ACCEPT_DUPLICATES
+		: FAULT_NONE;
+	if (f)
+		log_line(LOG_WARN, "test.fault is set: this broker does not keep its word");
+	return f;
+}
+
 static void
 take_settings(struct broker *b)
 {
@@ -81,6 +93,7 @@ take_settings(struct broker *b)
 	b->input_size_max = config_int(NULL, v, CONFIG_QUEUED_MAX_REQUEST_BYTES);
 	b->partition_max = config_int(NULL, v, CONFIG_MAX_PARTITIONS);
 	b->use_uring = !config_is(NULL, v, CONFIG_SYNC_ENGINE, "threads");
+	b->fault = fault_of(v);
 	b->nreactor = (int)config_int(NULL, v, CONFIG_REACTORS);
 	if (b->nreactor == 0)
 		b->nreactor = (int)sysconf(_SC_NPROCESSORS_ONLN);

@@ -34,6 +34,9 @@ enum {
 
 struct advertised;
 
+/* test.fault: how the broker is to break its word. */
+enum fault { FAULT_NONE, FAULT_COMMIT_ABORTED, FAULT_TEAR_COMMITS, FAULT_ACCEPT_DUPLICATES };
+
 struct broker {
 	struct settings *settings;
 	char *data_dir;
@@ -42,6 +45,7 @@ struct broker {
 	char cluster_id[UUID_TEXT_SIZE];
 	int32_t leader_epoch; /* one more after each unclean start */
 	bool use_uring, auto_create, has_consumer_protocol;
+	enum fault fault;
 	int64_t conn_max, idle_max_ms;
 	int64_t frame_size_max, fetch_size_max, arena_size_max, input_size_max;
 	int64_t partition_max;

@@ -77,6 +77,16 @@ tell_groups(struct marker_job *job, const struct marker_part *p)
 	}
 }
 
+static bool
+counts(const struct marker_job *job, const struct marker_part *p)
+{
+	switch (job->coordinator->broker->fault) {
+	case FAULT_COMMIT_ABORTED: return true;
+	case FAULT_TEAR_COMMITS: return job->is_commit && p == job->part;
+	default: return job->is_commit;
+	}
+}
+
 static void
 write_part(struct marker_job *job, struct marker_part *p)
 {
@@ -93,7 +103,7 @@ write_part(struct marker_job *job, struct marker_part *p)
 	p->ack.loop = &c->loop;
 	p->ack.task.fn = on_ack;
 	partition_append_marker(target, &from, job->producer.id, job->producer.epoch,
-		job->coordinator_epoch, job->is_commit, &p->ack, &result);
+		job->coordinator_epoch, counts(job, p), &p->ack, &result);
 	if (result.error == KERR_NONE)
 		tell_groups(job, p);
 	if (result.must_wait) {
