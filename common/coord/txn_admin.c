@@ -68,38 +68,78 @@ struct filter {
 	regex_t pattern;
 };
 
-/* libc copies what is repeated: {1,255} thrice over is gigabytes.  And it takes
- * a back-reference, which costs exponential time and which Kafka refuses. */
+/* Behind "[": to behind its "]".  A backslash is one of the set in POSIX and
+ * none in RE2. */
 static bool
-is_harmless(struct str s)
+is_plain_set(struct str s, int32_t *i)
+{
+	if (*i < s.n && s.p[*i] == '^')
+		++*i;
+	if (*i < s.n && s.p[*i] == ']')
+		++*i;
+	for (; *i < s.n && s.p[*i] != ']'; ++*i) {
+		uint8_t c = s.p[*i], next = *i + 1 < s.n ? s.p[*i + 1] : 0;
+		if (c == '\\' || (c == '[' && (next == ':' || next == '.' || next == '=')))
+			return false;
+	}
+	return (*i)++ < s.n;
+}
+
+/* Behind "{": to behind its "}"; how often at most, -1 if that is not what it
+ * says. */
+static int64_t
+repetition(struct str s, int32_t *i)
+{
+	int64_t most = 0, n = 0;
+	int32_t from = *i;
+	for (; *i < s.n && s.p[*i] != '}'; ++*i) {
+		bool is_digit = s.p[*i] >= '0' && s.p[*i] <= '9';
+		if (!is_digit && (s.p[*i] != ',' || *i == from))
+			return -1;
+		n = is_digit ? MIN(10 * n + (s.p[*i] - '0'), PATTERN_REPEAT_MAX + 1) : 0;
+		most = MAX(most, n);
+	}
+	return *i == from || (*i)++ >= s.n ? -1 : MAX(most, 1);
+}
+
+/* Kafka takes RE2's syntax.  libc's is taken as far as it means the same: what
+ * it would misread is refused, and so is what could take long: it copies what
+ * is repeated ({1,255} thrice over is gigabytes), and knows back-references. */
+static bool
+is_plain_pattern(struct str s)
 {
 	int64_t product = 1;
-	for (int32_t i = 0; i < s.n; i++) {
-		if (s.p[i] == 0)
+	int depth = 0;
+	bool can_repeat = false; /* something stands there that can be */
+	for (int32_t i = 0; i < s.n;) {
+		uint8_t c = s.p[i++], next = i < s.n ? s.p[i] : 0;
+		bool is_word = (next >= '0' && next <= '9') || (next >= 'A' && next <= 'Z')
+			|| (next >= 'a' && next <= 'z');
+		bool is_repeat = c && strchr("*+?{", c);
+		depth += (c == '(') - (c == ')');
+		if (c == 0 || (c == '(' && next == '?') || depth < 0 || (is_repeat && !can_repeat))
 			return false;
-		if (s.p[i] == '\\' && i + 1 < s.n) {
+		can_repeat = !is_repeat && !strchr("(|^", c);
+		if (c == '\\' && (is_word || (next && strchr("<>`'", next))))
+			return false;
+		if (c == '\\')
 			i++;
-			if (s.p[i] >= '1' && s.p[i] <= '9')
-				return false;
-		} else if (s.p[i] == '{') {
-			int64_t most = 0, number = 0;
-			for (i++; i < s.n && s.p[i] != '}'; i++) {
-				bool is_digit = s.p[i] >= '0' && s.p[i] <= '9';
-				number = is_digit ? MIN(10 * number + (s.p[i] - '0'), PATTERN_REPEAT_MAX + 1) : 0;
-				most = MAX(most, number);
-			}
-			product *= MAX(most, 1);
-			if (product > PATTERN_REPEAT_MAX)
+		else if (c == '[' && !is_plain_set(s, &i))
+			return false;
+		if (c == '{') {
+			int64_t n = repetition(s, &i);
+			product *= n;
+			if (n < 0 || product > PATTERN_REPEAT_MAX)
 				return false;
 		}
 	}
-	return true;
+	return depth == 0;
 }
 
 static bool
 compile(struct txns *t, struct str s, regex_t *out)
 {
-	if (s.n > PATTERN_MAX || !is_harmless(s))
+	if (s.n > PATTERN_MAX || !is_plain_pattern(s))
 		return false;
 	/* It has to match all of an id. */
 	const char *z = arena_printf(&t->scratch, "^(%.*s)$", STR_ARG(s));
