@@ -256,11 +256,17 @@ end_check(struct txn_check *k, int16_t error)
 	loop_post(k->loop, &k->done);
 }
 
+static void check(struct txn_check *k);
+
+/* Looks again: the transaction may have ended meanwhile. */
 static void
 on_check_committed(struct loop_task *t)
 {
 	struct txn_check *k = CONTAINER_OF(t, struct txn_check, ack.task);
-	end_check(k, k->ack.error);
+	if (k->ack.error)
+		end_check(k, k->ack.error);
+	else
+		check(k);
 }
 
 static void
