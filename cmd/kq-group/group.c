@@ -149,8 +149,16 @@ groups_find(struct run *r, int *n, char **names)
 			.protocol_type = STR_NULL, .protocol = STR_NULL, .epoch = -1, .assignment_epoch = -1 };
 	}
 	map_release(&seen);
-	find(r, v, nfound, group_deadline(r));
 	*n = nfound;
+	int nfailed = r->nfailed;
+	find(r, v, nfound, group_deadline(r));
+	for (int i = 0; i < nfound && r->nfailed == nfailed; i++)
+		if (v[i].coordinator < 0) {
+			struct err e;
+			err_set(&e, ERR_CORRUPT, "the broker does not tell who coordinates group '%.*s'",
+				STR_ARG(v[i].id));
+			run_failed(r, &e);
+		}
 	return v;
 }
 

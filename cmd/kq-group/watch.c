@@ -154,9 +154,11 @@ draw(struct run *r, const struct look *l)
 static int
 look(struct run *r, char **argv, struct look *l)
 {
+	struct err ignored; /* the next call will tell */
 	int n = 1;
 	arena_reset(&r->arena);
 	arena_reset(&r->replies);
+	cluster_refresh(&r->cluster, &ignored); /* topics may have grown */
 	l->group = groups_find(r, &n, argv);
 	if (group_describe(r, l->group, false) < 0 || group_rows(r, l->group, &l->rows) < 0)
 		return -1;

@@ -1,4 +1,4 @@
-# kq-group with brokers that are not as new, with groups of the consumer
+# kq-group with brokers that are not as new or just busy, with groups of the consumer
 # protocol, and with many groups.
 
 bats_require_minimum_version 1.5.0
@@ -46,6 +46,21 @@ rows() {
 	[ "$(rows g)" = "t 0 3 10 7" ]
 	kq-group delete --yes g
 	[ -z "$(kq-group list)" ]
+}
+
+@test "a coordinator that moves or loads is asked again, a refusal is not" {
+	local load=14 none=15 moved=16 refused=30
+	start_older 9=$moved 9=$load 9=$none 42=$load 42=$refused
+	kq-topic create t
+	seq 10 | kq-produce t
+	kq-group seek g t --to 3 --execute
+	[ "$(rows g)" = "t 0 3 10 7" ]
+	run --separate-stderr kq-group delete --yes g
+	echo "$status: $stderr"
+	[ "$status" -eq 1 ] && [[ $stderr == "kq-group: group 'g': "*"(GROUP_AUTHORIZATION_FAILED)" ]]
+	# The answer alone was a refusal.
+	run --separate-stderr kq-group delete --yes g
+	[ "$status" -eq 1 ] && [ "$stderr" = "kq-group: group 'g' does not exist" ]
 }
 
 @test "a group of the consumer protocol" {

@@ -1,6 +1,6 @@
 # older.bash - a kq-broker that speaks less, see older.py.
 #
-# start_older KEY[:MAX]...  Start a broker behind older.py; KQ_BROKERS names
+# start_older KEY[:MAX]... [KEY=CODE...]  Start a broker behind older.py; KQ_BROKERS names
 #     the latter.  In the current directory, once a test.
 # stop_older                For teardown, with end_broker.
 

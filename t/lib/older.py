@@ -1,10 +1,13 @@
-"""A broker as an older one would be: passes everything on to a kq-broker's
-socket, but takes back what it says of the versions it speaks.
+"""A broker as an older or a busy one would be: passes everything on to a
+kq-broker's socket, but takes back what it says of the versions it speaks.
 
-    older.py SOCKET KEY[:MAX]...
+    older.py SOCKET KEY[:MAX]... [KEY=CODE...]
 
 An API named by its key alone is not known at all; with a maximum, it is spoken
-up to that version.  Prints host:port.  The broker is to advertise that.
+up to that version.  The first answers to KEY have these error codes instead of
+their own, one after the other; the code must be the last field of the answer's
+last element, in a flexible version, as of OffsetFetch from 8 and DeleteGroups
+from 2.  Prints host:port.  The broker is to advertise that.
 """
 import socket
 import struct
@@ -44,7 +47,7 @@ def change(body, version, changes):
     return bytes(body)
 
 
-def serve(client, target, changes):
+def serve(client, target, changes, codes):
     server = socket.socket(socket.AF_UNIX)
     server.connect(target)
     try:
@@ -55,6 +58,9 @@ def serve(client, target, changes):
             answer = frame(server)
             if key == 18:
                 answer = change(answer, version, changes)
+            elif codes.get(key):
+                # Behind it are the tags of the element and of the answer.
+                answer = answer[:-4] + struct.pack(">h", codes[key].pop(0)) + answer[-2:]
             client.sendall(struct.pack(">i", len(answer)) + answer)
     except (EOFError, OSError):
         client.close()
@@ -64,7 +70,12 @@ def serve(client, target, changes):
 def main():
     target = sys.argv[1]
     changes = {}
+    codes = {}
     for word in sys.argv[2:]:
+        if "=" in word:
+            key, code = word.split("=")
+            codes.setdefault(int(key), []).append(int(code))
+            continue
         key, _, most = word.partition(":")
         changes[int(key)] = int(most) if most else None
     listener = socket.socket()
@@ -73,7 +84,7 @@ def main():
     print("127.0.0.1:%d" % listener.getsockname()[1], flush=True)
     while True:
         client, _ = listener.accept()
-        threading.Thread(target=serve, args=(client, target, changes), daemon=True).start()
+        threading.Thread(target=serve, args=(client, target, changes, codes), daemon=True).start()
 
 
 main()
