@@ -30,11 +30,41 @@ put_lines(struct feed *f, struct input *in, int64_t now_ms)
 {
 	if (f->key_delimiter.n > 0 || f->nheader || f->empty_is_null || in->delimiter.n != 1)
 		return 0;
+	if (f->is_txn && !f->topic->producer->is_in_txn)
+		return 0;
+	int64_t max = f->is_txn ? MIN(f->left, f->txn_left) : f->left;
 	size_t used;
 	int32_t n = producer_put_lines(f->topic, f->partition, now_ms, input_rest(in),
-		in->delimiter.p[0], (int32_t)MIN(f->left, INT32_MAX), &used);
+		in->delimiter.p[0], (int32_t)MIN(max, INT32_MAX), &used);
 	input_take(in, used);
 	return n;
+}
+
+int
+feed_commit(struct feed *f, struct err *e)
+{
+	struct producer *p = f->topic->producer;
+	return p->is_in_txn ? producer_commit(p, &f->is_unknown, e) : 0;
+}
+
+/* A transaction to put the next record in. */
+static int
+begin_txn(struct feed *f, struct err *e)
+{
+	struct producer *p = f->topic->producer;
+	if (!f->is_txn || p->is_in_txn)
+		return 0;
+	f->txn_left = f->txn_records;
+	return producer_begin_txn(p, e);
+}
+
+/* So many were put: is the transaction full? */
+static int
+count_put(struct feed *f, int64_t n, struct err *e)
+{
+	f->left -= n;
+	f->txn_left -= n;
+	return f->is_txn && f->txn_left == 0 ? feed_commit(f, e) : 0;
 }
 
 /* Put what whole records the buffer holds.  1: fill again; 0: enough; -1. */
@@ -43,21 +73,32 @@ put_piece(struct feed *f, struct input *in, struct err *e)
 {
 	int64_t now_ms = clock_ms(); /* one look at the clock a piece */
 	struct str s;
-	int got = 1;
-	while (f->left > 0 && got > 0) {
-		f->left -= put_lines(f, in, now_ms);
-		if (f->left == 0)
-			break;
-		got = input_next(in, &s, e);
-		if (got < 0)
-			return err_wrap(e, "record %lld", (long long)f->topic->producer->nput + 1);
-		if (got == 0)
-			break;
-		if (put(f, s, now_ms, e) < 0)
+	while (f->left > 0) {
+		int64_t n = put_lines(f, in, now_ms);
+		if (n == 0) {
+			int got = input_next(in, &s, e);
+			if (got < 0)
+				return err_wrap(e, "record %lld", (long long)f->topic->producer->nput + 1);
+			if (got == 0)
+				break;
+			if (begin_txn(f, e) < 0 || put(f, s, now_ms, e) < 0)
+				return -1;
+			n = 1;
+		}
+		if (count_put(f, n, e) < 0)
 			return -1;
-		f->left--;
 	}
 	return f->left > 0 && !in->is_at_end;
+}
+
+/* How long the open transaction may still wait for input; -1: for ever. */
+static int
+txn_wait_ms(const struct feed *f)
+{
+	const struct producer *p = f->topic->producer;
+	if (!f->txn_ms || !p->is_in_txn)
+		return -1;
+	return (int)MAX(p->txn_since_ms + f->txn_ms - clock_mono_ms(), 0);
 }
 
 int
@@ -66,7 +107,7 @@ feed_input(struct feed *f, struct input *in, struct err *e)
 	struct producer *p = f->topic->producer;
 	while (!*f->is_stopped) {
 		bool waits = in->is_pollable && !in->is_at_end;
-		short events = producer_wait(p, waits ? in->fd : -1, POLLIN, waits ? -1 : 0);
+		short events = producer_wait(p, waits ? in->fd : -1, POLLIN, waits ? txn_wait_ms(f) : 0);
 		progress_show(f->progress, p->nacked, p->acked_bytes);
 		if (p->is_failed) {
 			*e = p->err;
@@ -74,6 +115,8 @@ feed_input(struct feed *f, struct input *in, struct err *e)
 		}
 		if (*f->is_stopped)
 			break;
+		if (txn_wait_ms(f) == 0 && feed_commit(f, e) < 0)
+			return -1;
 		if (waits && !events)
 			continue; /* an answer came, or a batch was due */
 		if (input_fill(in, e) < 0)

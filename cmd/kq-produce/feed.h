@@ -1,6 +1,7 @@
 /*
  * From input to producer: splits keys from values, puts the records, stops
- * when told, serves the producer while it waits for input.
+ * when told, serves the producer while it waits for input, begins and commits
+ * transactions.
  *
  * Uses: client/producer, input, progress.
  */
@@ -21,6 +22,11 @@ struct feed {
 	struct buf headers;       /* of every record, encoded */
 	int32_t nheader;
 	int64_t left;             /* records still wanted */
+	bool is_txn;              /* put them in transactions ... */
+	int64_t txn_records;      /* ... of so many; INT64_MAX: any number */
+	int txn_ms;               /* ... of so long; 0: any time */
+	int64_t txn_left;         /* records this one may still take */
+	bool is_unknown;          /* whether a commit, which failed, was done */
 	const volatile sig_atomic_t *is_stopped;
 	struct progress *progress;
 };
@@ -28,5 +34,8 @@ struct feed {
 /* Put all of the input's records.  Returns 0 at its end, or when stopped or
  * none is left to be wanted; -1 on failure. */
 int feed_input(struct feed *f, struct input *in, struct err *e);
+
+/* Commit the open transaction, if there is one. */
+int feed_commit(struct feed *f, struct err *e);
 
 #endif

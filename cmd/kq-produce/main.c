@@ -1,14 +1,15 @@
 /* kq-produce: lines of stdin or files become records. */
 #include "kq-produce/feed.h"
 #include "kq-produce/settings.h"
+#include "sys/sig.h"
 #include "text/escape.h"
 #include "text/opt.h"
 #include "text/say.h"
+#include "text/units.h"
 
-#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { RECORD_MAX = 128 << 20 }; /* where the topic's own limit is not known */
@@ -18,8 +19,8 @@ static const char *delimiter_text = "\\n", *key_delimiter_text, *acks_text, *cod
 static int64_t partition = -1, count = INT64_MAX, linger_ms = -1, batch_bytes = -1;
 static bool empty_is_null;
 static struct feed feed;
-
-static volatile sig_atomic_t is_stopped;
+static bool is_plain;
+static int64_t txn_timeout_ms = -1;
 static int wake_fd = -1;
 
 static int
@@ -41,6 +42,25 @@ take_setting(void *to, const char *value, struct err *e)
 	return settings_take(to, value, e);
 }
 
+/* "1000": so many records; "500ms": so long. */
+static int
+take_every(void *to, const char *value, struct err *e)
+{
+	struct feed *f = to;
+	int64_t n;
+	bool is_count = value[strspn(value, "0123456789")] == 0;
+	f->txn_ms = 0;
+	f->txn_records = INT64_MAX;
+	if (is_count)
+		return units_parse_int(value, 1, INT64_MAX, &f->txn_records, e);
+	if (units_parse_duration(value, &n, e) < 0)
+		return -1;
+	if (n < 1 || n > INT32_MAX)
+		return err_set(e, ERR_USAGE, "'%s' is not between 1ms and 24d", value);
+	f->txn_ms = (int)n;
+	return 0;
+}
+
 static const struct opt opts[] = {
 	{ 'b', "brokers", OPT_STRING, &settings.cluster.brokers, "ADDRESS,...", .phrase = "where to begin: host:port, unix:/path" },
 	{ 'D', "delimiter", OPT_STRING, &delimiter_text, "STRING", .phrase = "ends a record (default \\n)" },
@@ -52,6 +72,10 @@ static const struct opt opts[] = {
 	{ 0, "acks", OPT_STRING, &acks_text, "N", .phrase = "who must have a record: nobody, the leader, all (default)", .choices = "0|1|all" },
 	{ 0, "linger", OPT_DURATION, &linger_ms, "TIME", .phrase = "how long an unfilled batch waits for more (default 5ms)" },
 	{ 0, "batch-bytes", OPT_SIZE, &batch_bytes, "SIZE", .phrase = "of a batch, before compression" },
+	{ 0, "no-idempotence", OPT_FLAG, &is_plain, NULL, .phrase = "without producer ids: what is sent again may be there twice" },
+	{ 0, "txn", OPT_STRING, &settings.producer.txn_id, "ID", .phrase = "one transaction, with this transactional id" },
+	{ 0, "txn-every", OPT_CALL, &feed, "N|TIME", .phrase = "a transaction for every N records, or as much time (500ms)", .call = take_every },
+	{ 0, "txn-timeout", OPT_DURATION, &txn_timeout_ms, "TIME", .phrase = "the broker aborts one open for longer (default 60s)", .min = 1, .max = INT32_MAX },
 	{ 'c', "count", OPT_INT, &count, "N", .phrase = "put at most N records", .max = INT64_MAX },
 	{ 'X', "set", OPT_CALL, &settings, "NAME=VALUE", .phrase = "a setting by Kafka's name for it", .call = take_setting },
 	OPT_END
@@ -64,42 +88,47 @@ static const struct opt_command command = {
 		"  seq 10 | kq-produce numbers\n"
 		"  kq-produce -z lz4 lines access.log access.log.1\n"
 		"  printf 'alice\\t1\\nbob\\t2\\n' | kq-produce -K '\\t' scores\n"
-		"  tail -f app.log | kq-produce -H host=web1 --acks 1 app\n",
+		"  tail -f app.log | kq-produce -H host=web1 --acks 1 app\n"
+		"  kq-produce --txn load-1 orders orders.csv\n"
+		"  tail -f orders.csv | kq-produce --txn feed-1 --txn-every 500ms orders\n",
 	.notes =
 		"Delimiters know \\n \\t \\r \\0 \\\\ \\xHH.  A FILE of - is stdin.  The last record needs\n"
 		"no delimiter.  Exits with 0 when every record is acknowledged; else the last line on\n"
 		"stderr is 'N records acknowledged, next is input record M', counted from 1.\n"
 		"\n"
-		"A batch whose answer is lost with its connection is sent again, and may then be\n"
-		"there twice.\n"
+		"A batch whose answer is lost is sent again, and the broker knows it by its number;\n"
+		"with --acks 0 or 1, or --no-idempotence, it may then be there twice.\n"
+		"\n"
+		"With --txn consumers of committed records see all of a transaction or nothing.  At a\n"
+		"failure or a signal the open one is aborted, and the last line on stderr is\n"
+		"'N records committed, next is input record M'.  Whoever comes with an ID shuts out\n"
+		"who had it before, and aborts what that one left open.\n"
 		"\n"
 		"Settings of -X:\n" SETTINGS_NAMES "\n",
 	.opts = opts,
 };
 
-/* The second signal finds nobody waiting politely: see finish. */
-static void
-on_signal(int sig)
-{
-	(void)sig;
-	int saved = errno;
-	uint64_t one = 1;
-	is_stopped = 1;
-	ssize_t got = write(wake_fd, &one, sizeof one);
-	(void)got; /* it can only be full, which wakes as well */
-	errno = saved;
-}
-
+/* Whether each record is to be there once, and what belongs together. */
 static int
-catch_signals(struct err *e)
+apply_txn(struct producer_opts *o, struct err *e)
 {
-	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (wake_fd < 0)
-		return err_sys(e, "cannot make an event descriptor");
-	struct sigaction sa = { .sa_handler = on_signal };
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	if (is_plain)
+		o->idempotence = PRODUCER_PLAIN;
+	if (txn_timeout_ms > 0)
+		o->txn_timeout_ms = (int)txn_timeout_ms;
+	bool has_every = feed.txn_records || feed.txn_ms;
+	if (!o->txn_id && (has_every || txn_timeout_ms > 0))
+		return err_set(e, ERR_USAGE, "option '--txn%s' needs '--txn'",
+			has_every ? "-every" : "-timeout");
+	if (o->txn_id && !*o->txn_id)
+		return err_set(e, ERR_USAGE, "option '--txn': empty");
+	if (o->txn_id && (o->idempotence == PRODUCER_PLAIN || o->acks != -1))
+		return err_set(e, ERR_USAGE, "transactions need idempotence and acks of all");
+	if (o->idempotence == PRODUCER_IDEMPOTENT && o->acks != -1)
+		return err_set(e, ERR_USAGE, "idempotence needs acks of all");
+	feed.is_txn = o->txn_id != NULL;
+	if (!has_every)
+		feed.txn_records = INT64_MAX;
 	return 0;
 }
 
@@ -111,6 +140,8 @@ apply_options(struct input *in, struct buf *key_delimiter, struct buf *delimiter
 	struct producer_opts *o = &settings.producer;
 	if (acks_text)
 		settings_parse_acks(acks_text, &o->acks, e);
+	if (apply_txn(o, e) < 0)
+		return -1;
 	if (codec_text)
 		codec_parse(codec_text, &o->codec);
 	if (linger_ms >= 0)
@@ -136,7 +167,7 @@ apply_options(struct input *in, struct buf *key_delimiter, struct buf *delimiter
 	feed.partition = (int32_t)partition;
 	feed.empty_is_null = empty_is_null;
 	feed.left = count;
-	feed.is_stopped = &is_stopped;
+	feed.is_stopped = &sig_is_stopped;
 	return 0;
 }
 
@@ -160,7 +191,7 @@ feed_files(struct input *in, char **files, struct err *e)
 	if (!*files)
 		return feed_file(in, "-", e);
 	int got = 0;
-	for (; got == 0 && *files && !is_stopped && feed.left > 0; files++)
+	for (; got == 0 && *files && !sig_is_stopped && feed.left > 0; files++)
 		got = feed_file(in, *files, e);
 	return got;
 }
@@ -169,10 +200,32 @@ feed_files(struct input *in, char **files, struct err *e)
 static int
 flush(struct producer *p, struct err *e)
 {
-	uint64_t n;
-	ssize_t got = read(wake_fd, &n, sizeof n);
-	(void)got; /* empty, unless a signal stopped the feeding */
+	sig_drain(wake_fd);
 	return producer_flush(p, e);
+}
+
+/* Commit the last transaction; or, after a failure or a signal, abort it. */
+static int
+end_txn(struct producer *p, int got, struct err *e)
+{
+	struct err why;
+	if (got == 0 && !sig_is_stopped)
+		got = feed_commit(&feed, e);
+	if (!p->is_in_txn)
+		return got;
+	sig_drain(wake_fd);
+	if (feed.is_unknown && sig_is_stopped && feed_commit(&feed, e) == 0)
+		return 0; /* the signal came between question and answer */
+	long long n = (long long)(p->nput - p->txn_nput);
+	if (got == 0 || sig_is_stopped)
+		got = err_set(e, ERR_RETRY, "interrupted: a transaction of %lld records is aborted", n);
+	if (producer_abort(p, &why) == 0)
+		return got;
+	if (feed.is_unknown)
+		return err_wrap(e, "it is not known whether the last %lld records are committed", n);
+	if (!p->is_fenced)
+		say_error("cannot abort the transaction: %s; the broker will in its time", why.msg);
+	return got;
 }
 
 /* Everything between the connection's opening and its end. */
@@ -182,16 +235,20 @@ produce(struct cluster *cl, struct producer *p, struct input *in,
 {
 	struct progress progress;
 	struct err why;
+	cl->wake_fd = wake_fd;
+	if (producer_start(p, e) < 0)
+		return -1;
 	feed.topic = producer_topic(p, topic, e);
 	if (!feed.topic)
 		return -1;
-	cl->wake_fd = wake_fd;
 	in->record_max = RECORD_MAX;
 	if (feed.topic->message_max && p->opts.codec == CODEC_NONE)
 		in->record_max = feed.topic->message_max;
 	progress_init(&progress);
 	feed.progress = &progress;
 	int got = feed_files(in, files, e);
+	if (feed.is_txn)
+		got = end_txn(p, got, e);
 	int flushed = flush(p, &why);
 	progress_end(&progress, p->nacked, p->acked_bytes);
 	if (got == 0 && flushed < 0) {
@@ -203,12 +260,12 @@ produce(struct cluster *cl, struct producer *p, struct input *in,
 }
 
 static int
-report(int got, const struct err *e, int64_t nacked, int64_t next)
+report(int got, const struct err *e, const char *what, int64_t n, int64_t next)
 {
 	int code = got < 0 ? say_err(e, false) : EXIT_DONE;
-	if (got < 0 || is_stopped)
-		fprintf(stderr, "%lld records acknowledged, next is input record %lld\n",
-			(long long)nacked, (long long)next);
+	if (got < 0 || sig_is_stopped)
+		fprintf(stderr, "%lld records %s, next is input record %lld\n",
+			(long long)n, what, (long long)next);
 	return code;
 }
 
@@ -233,15 +290,17 @@ main(int argc, char **argv)
 	struct cluster cl;
 	struct producer p;
 	settings.cluster.request_timeout_ms = settings.producer.request_timeout_ms;
-	int64_t nacked = 0, next = 1;
-	got = catch_signals(&e);
+	int64_t n = 0, next = 1;
+	signal(SIGPIPE, SIG_IGN);
+	wake_fd = sig_catch(false, &e);
+	got = wake_fd < 0 ? -1 : 0;
 	if (got == 0)
 		got = cluster_open(&cl, &settings.cluster, &e);
 	if (got == 0) {
 		producer_init(&p, &cl, &settings.producer);
 		got = produce(&cl, &p, &in, r.argv[0], r.argv + 1, &e);
-		nacked = p.nacked;
-		next = producer_next_unacked(&p);
+		n = feed.is_txn ? p.ncommitted : p.nacked;
+		next = feed.is_txn ? n + 1 : producer_next_unacked(&p);
 		cluster_close(&cl);
 		producer_release(&p);
 	}
@@ -249,5 +308,5 @@ main(int argc, char **argv)
 	buf_release(&feed.headers);
 	buf_release(&key_delimiter);
 	buf_release(&delimiter);
-	return report(got, &e, nacked, next);
+	return report(got, &e, feed.is_txn ? "committed" : "acknowledged", n, next);
 }

@@ -3,7 +3,7 @@
 #include "text/opt.h"
 #include "text/units.h"
 
-enum kind { TEXT, ACKS, CODEC, INT, MS, BYTES };
+enum kind { TEXT, ACKS, CODEC, IDEMPOTENCE, INT, MS, BYTES };
 
 struct setting {
 	const char *name;
@@ -22,11 +22,14 @@ static const struct setting table[] = {
 	{ "client.id", TEXT, AT(cluster.client_id), 0, 0 },
 	{ "compression.type", CODEC, AT(producer.codec), 0, 0 },
 	{ "delivery.timeout.ms", MS, AT(producer.delivery_timeout_ms), 1, INT32_MAX },
+	{ "enable.idempotence", IDEMPOTENCE, AT(producer.idempotence), 0, 0 },
 	{ "linger.ms", MS, AT(producer.linger_ms), 0, INT32_MAX },
 	{ "max.in.flight.requests.per.connection", INT, AT(producer.in_flight), 1, 1000 },
 	{ "request.timeout.ms", MS, AT(producer.request_timeout_ms), 1, INT32_MAX / 2 },
 	{ "retry.backoff.ms", MS, AT(producer.retry_backoff_ms), 1, INT32_MAX },
 	{ "socket.connection.setup.timeout.ms", MS, AT(cluster.connect_timeout_ms), 1, INT32_MAX },
+	{ "transaction.timeout.ms", MS, AT(producer.txn_timeout_ms), 1, INT32_MAX },
+	{ "transactional.id", TEXT, AT(producer.txn_id), 0, 0 },
 };
 
 int
@@ -38,6 +41,18 @@ settings_parse_acks(const char *text, int *acks, struct err *e)
 		*acks = *text - '0';
 	else
 		return err_set(e, ERR_USAGE, "acks are 0, 1 or all, not '%s'", text);
+	return 0;
+}
+
+static int
+parse_idempotence(const char *text, enum producer_idempotence *to, struct err *e)
+{
+	if (strcmp(text, "true") == 0)
+		*to = PRODUCER_IDEMPOTENT;
+	else if (strcmp(text, "false") == 0)
+		*to = PRODUCER_PLAIN;
+	else
+		return err_set(e, ERR_USAGE, "'%s' is neither true nor false", text);
 	return 0;
 }
 
@@ -57,6 +72,8 @@ take_value(struct settings *s, const struct setting *t, const char *value,
 	case CODEC:
 		return codec_parse(value, to) ? 0
 			: err_set(e, ERR_USAGE, "there is no codec '%s'", value);
+	case IDEMPOTENCE:
+		return parse_idempotence(value, to, e);
 	case INT:
 		got = units_parse_int(value, t->min, t->max, &n, e);
 		break;

@@ -78,6 +78,7 @@ struct conn {
 	bool is_broken;             /* by err; conn_work will tell the calls */
 	struct err err;
 	struct { int16_t min, max; } range[CONN_KEYS]; /* max -1: not spoken */
+	int16_t txn_level;          /* of the feature transaction.version; 0 */
 };
 
 struct conn_opts {

@@ -35,6 +35,9 @@ take_ranges(struct conn *c, const struct api_versions_response *r)
 		c->range[key].min = r->api_keys.v[i].min_version;
 		c->range[key].max = r->api_keys.v[i].max_version;
 	}
+	for (int32_t i = 0; i < r->finalized_features.n; i++)
+		if (str_eq(r->finalized_features.v[i].name, STR("transaction.version")))
+			c->txn_level = r->finalized_features.v[i].max_version_level;
 }
 
 static void

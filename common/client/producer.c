@@ -18,6 +18,8 @@ enum {
 	BATCH_BYTES = 1000000,
 	REQUEST_BYTES = 1 << 20,
 	MEMORY_BYTES = 16 << 20,
+	TXN_TIMEOUT_MS = 60000,
+	BUSY_BACKOFF_MS = 5,
 	RECORD_OVERHEAD = 40, /* varints of a record, at most; headers excluded */
 	DESCRIBE_CONFIGS_KEY = 32,
 	DESCRIBE_TIMEOUT_MS = 5000,
@@ -38,6 +40,8 @@ producer_opts_init(struct producer_opts *o)
 		.request_bytes = REQUEST_BYTES,
 		.memory_bytes = MEMORY_BYTES,
 		.codec = CODEC_NONE,
+		.idempotence = PRODUCER_IF_POSSIBLE,
+		.txn_timeout_ms = TXN_TIMEOUT_MS,
 	};
 }
 
@@ -45,7 +49,8 @@ void
 producer_init(struct producer *p, struct cluster *cl,
 	const struct producer_opts *o)
 {
-	*p = (struct producer){ .cluster = cl, .opts = *o };
+	*p = (struct producer){ .cluster = cl, .opts = *o, .id = -1, .epoch = -1,
+		.coordinator = -1 };
 	list_init(&p->open);
 	list_init(&p->ready);
 }
@@ -153,6 +158,8 @@ add_parts(struct producer_topic *t)
 	for (int32_t i = 0; i < n; i++) {
 		t->part[i].topic = t;
 		t->part[i].index = i;
+		t->part[i].id = t->producer->id;
+		t->part[i].epoch = t->producer->epoch;
 		list_init(&t->part[i].ready);
 		list_init(&t->part[i].queue);
 	}
@@ -182,14 +189,16 @@ producer_topic(struct producer *p, const char *name, struct err *e)
 	return t;
 }
 
-static void
-mark_ready(struct producer_part *part)
+void
+producer_mark_ready(struct producer_part *part)
 {
-	bool has_unsent = part->nqueue > part->nsent;
-	if (has_unsent && !part->is_draining && list_is_empty(&part->ready))
-		list_append(&part->topic->producer->ready, &part->ready);
-	else if (!has_unsent || part->is_draining)
+	struct producer *p = part->topic->producer;
+	bool is_ready = part->nqueue > part->nsent && !part->is_draining
+		&& !(p->is_idempotent && part->nsent >= PRODUCER_WINDOW);
+	if (!is_ready)
 		list_unlink(&part->ready);
+	else if (list_is_empty(&part->ready))
+		list_append(&p->ready, &part->ready);
 }
 
 /* Finish the partition's open batch and queue it. */
@@ -202,12 +211,13 @@ close_batch(struct producer_part *part)
 	part->open = NULL;
 	list_unlink(&b->age);
 	p->open_used -= builder_size(&b->builder);
-	b->bytes = builder_finish(&b->builder, p->opts.codec, &BUILDER_NO_PRODUCER, &b->packed);
+	struct builder_producer number = producer_number(part, b);
+	b->bytes = builder_finish(&b->builder, p->opts.codec, &number, &b->packed);
 	b->is_sent = false;
 	p->used += (size_t)b->bytes.n;
 	list_append(&part->queue, &b->link);
 	part->nqueue++;
-	mark_ready(part);
+	producer_mark_ready(part);
 	if (t->sticky == part->index && t->npart > 1)
 		t->sticky = (t->sticky + 1) % t->npart;
 }
@@ -238,7 +248,7 @@ leave_queue(struct producer_batch *b)
 	if (part->nsent == 0)
 		part->is_draining = false;
 	part->topic->producer->used -= (size_t)b->bytes.n;
-	mark_ready(part);
+	producer_mark_ready(part);
 }
 
 void
@@ -252,18 +262,25 @@ producer_acked(struct producer_batch *b)
 	batch_recycle(p, b);
 }
 
+void
+producer_fail(struct producer *p, int64_t number, const struct err *why)
+{
+	if (p->is_failed && p->failed_number <= number)
+		return;
+	p->is_failed = true;
+	p->failed_number = number;
+	p->err = *why;
+}
+
 static void
 fail(struct producer *p, const struct producer_batch *b, const struct err *why)
 {
-	if (p->is_failed && p->failed_number <= b->first)
-		return;
-	p->is_failed = true;
-	p->failed_number = b->first;
-	p->err = *why;
+	struct err e = *why;
 	if (b->builder.count == 1)
-		err_wrap(&p->err, "record %lld", (long long)b->first);
+		err_wrap(&e, "record %lld", (long long)b->first);
 	else
-		err_wrap(&p->err, "partition %d of '%s'", b->part->index, b->part->topic->meta->name);
+		err_wrap(&e, "partition %d of '%s'", b->part->index, b->part->topic->meta->name);
+	producer_fail(p, b->first, &e);
 }
 
 void
@@ -278,15 +295,21 @@ producer_refused(struct producer_batch *b, const struct err *why)
 	part->is_draining = part->nsent > 0;
 	if (!part->failing_since_ms)
 		part->failing_since_ms = now;
-	part->retry_at_ms = now + p->opts.retry_backoff_ms;
+	/* The transaction before, or the batch before, is not through yet: that
+	 * is quick, and no matter of who leads. */
+	bool is_busy = why->kafka == KERR_CONCURRENT_TRANSACTIONS;
+	bool is_early = why->kafka == KERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+	if (!is_early)
+		part->retry_at_ms = now + (is_busy ? MIN(BUSY_BACKOFF_MS, p->opts.retry_backoff_ms)
+			: p->opts.retry_backoff_ms);
 	p->last = *why;
-	if (why->class != ERR_RETRY)
+	if (why->class != ERR_RETRY) {
 		fail(p, b, why);
-	else if (!p->needs_refresh) {
+	} else if (!p->needs_refresh && !is_busy && !is_early) {
 		p->needs_refresh = true;
 		p->refresh_at_ms = now;
 	}
-	mark_ready(part);
+	producer_mark_ready(part);
 }
 
 /* Close open batches whose time has come, if they could be sent: as long as
@@ -302,6 +325,31 @@ close_due(struct producer *p, int64_t now_ms)
 			&& b->part->nsent < p->opts.in_flight)
 			close_batch(b->part);
 	}
+}
+
+/* Also those that were sent, and came back refused. */
+void
+producer_drop_all(struct producer *p)
+{
+	assert(p->nrequest == 0);
+	for (int i = 0; i < p->ntopic; i++)
+		for (int32_t k = 0; k < p->topic[i]->npart; k++) {
+			struct producer_part *part = &p->topic[i]->part[k];
+			if (part->open) {
+				list_unlink(&part->open->age);
+				p->open_used -= builder_size(&part->open->builder);
+				batch_recycle(p, part->open);
+				part->open = NULL;
+			}
+			for (bool is_first = true; !list_is_empty(&part->queue); is_first = false) {
+				struct producer_batch *b = CONTAINER_OF(part->queue.next, struct producer_batch, link);
+				if (is_first)
+					part->sequence = b->sequence;
+				leave_queue(b);
+				batch_recycle(p, b);
+			}
+			part->failing_since_ms = part->retry_at_ms = 0;
+		}
 }
 
 static void
@@ -343,6 +391,8 @@ step(struct producer *p, int64_t now_ms)
 			p->refresh_at_ms = clock_mono_ms() + p->opts.retry_backoff_ms;
 		}
 	}
+	if (p->is_idempotent)
+		producer_renew(p, now_ms);
 	producer_send(p, now_ms);
 	expire(p, now_ms);
 }
@@ -417,6 +467,7 @@ producer_put(struct producer_topic *t, int32_t partition,
 	struct str headers, int32_t nheader, struct err *e)
 {
 	struct producer *p = t->producer;
+	assert(!p->opts.txn_id || p->is_in_txn);
 	if (unlikely(p->is_failed)) {
 		*e = p->err;
 		return -1;

@@ -11,13 +11,22 @@
  *
  * Order: within a partition batches go out in the order they were filled.
  * After a failure that can be repeated the partition waits until all its
- * batches under way are back, and sends them again in order.  There are no
- * sequence numbers yet: a batch whose answer was lost with its connection is
+ * batches under way are back, and sends them again in order.  An idempotent
+ * producer (see producer_start) numbers its records within each partition, by
+ * which the broker knows a batch it has already, and takes none before its
+ * turn.  Without that, a batch whose answer was lost with its connection is
  * sent again and may then be there twice, and a batch that was refused while
  * the next one was accepted comes after it.
  *
  * A failure that cannot be repeated, or has been for delivery_timeout_ms,
  * is final for the whole producer: see is_failed.
+ *
+ * With a transactional id, records are put within transactions:
+ *
+ *	producer_begin_txn(&p, &e);
+ *	... producer_put, producer_send_offsets ...
+ *	if (failed || producer_commit(&p, &e) < 0)
+ *		producer_abort(&p, &e);
  *
  * Uses: cluster, record.  One thread.
  */
@@ -26,6 +35,12 @@
 
 #include "client/cluster.h"
 #include "record/builder.h"
+
+enum producer_idempotence {
+	PRODUCER_PLAIN,
+	PRODUCER_IF_POSSIBLE, /* with acks -1 and a broker that knows how */
+	PRODUCER_IDEMPOTENT,  /* else producer_start fails */
+};
 
 struct producer_opts {
 	int acks;                /* 0, 1 or -1 (all) */
@@ -38,6 +53,9 @@ struct producer_opts {
 	size_t request_bytes;    /* of several batches packed in one request */
 	size_t memory_bytes;     /* of records put and not acknowledged, about */
 	enum codec codec;
+	enum producer_idempotence idempotence;
+	const char *txn_id;      /* NULL: no transactions */
+	int txn_timeout_ms;      /* the broker aborts what is open for longer */
 };
 
 /* Fill with the defaults. */
@@ -52,6 +70,7 @@ struct producer_batch {
 	struct str bytes;        /* finished */
 	int64_t first;           /* number of its first record */
 	int64_t born_ms;
+	int32_t sequence;        /* of its first record */
 	bool is_sent;
 };
 
@@ -65,6 +84,11 @@ struct producer_part {
 	bool is_draining;        /* after a failure: wait until nsent is 0 */
 	int64_t retry_at_ms;
 	int64_t failing_since_ms; /* 0: all is well */
+	int64_t id;              /* of the producer, here; -1: none */
+	int16_t epoch;
+	int32_t sequence;        /* the next one, 0 after INT32_MAX */
+	bool needs_id;           /* the broker has forgotten the producer */
+	bool is_in_txn;          /* the coordinator knows */
 };
 
 struct producer_topic {
@@ -98,11 +122,28 @@ struct producer {
 	struct err err;
 	int64_t failed_number;   /* the first record of the refused batch; 0 */
 	struct err last;         /* the last failure that was repeated */
+	bool is_idempotent;      /* id and epoch are good */
+	int64_t id;
+	int16_t epoch;
+	int32_t coordinator;     /* of the transactions: node id; -1: to be found */
+	bool is_txn_v2;          /* the broker adds partitions, and raises the epoch */
+	bool is_in_txn;
+	bool is_txn_known;       /* something may have reached the coordinator */
+	bool is_group_in_txn;
+	bool is_fenced;          /* no transaction can be ended any more */
+	int64_t txn_since_ms;
+	int64_t txn_nput;        /* nput when it began */
+	int64_t ncommitted;      /* records of transactions committed */
 };
 
 void producer_init(struct producer *p, struct cluster *cl,
 	const struct producer_opts *o);
 void producer_release(struct producer *p); /* unsent records are dropped */
+
+/* Get a producer id, if the options want one.  Before the first record.  With
+ * a transactional id, ends whatever another producer with it, which is shut out
+ * from then on, has left open.  Waits and repeats, up to delivery_timeout_ms. */
+int producer_start(struct producer *p, struct err *e);
 
 /* Prepare a topic, made by the broker if it may.  NULL on failure. */
 struct producer_topic *producer_topic(struct producer *p, const char *name,
@@ -137,5 +178,43 @@ int producer_flush(struct producer *p, struct err *e);
 
 /* The number of the first record not acknowledged (nput + 1: none). */
 int64_t producer_next_unacked(const struct producer *p);
+
+/* Begin a transaction: nothing is sent by this.  Not within another. */
+int producer_begin_txn(struct producer *p, struct err *e);
+
+/* Flush, and commit all that was put since the beginning, and the offsets.
+ * After a failure nothing is committed, unless *is_unknown (set here, and
+ * false at first), where the answer was lost: call it again, if you can, or
+ * abort, which fails when it is committed.  A transaction of nothing costs nothing. */
+int producer_commit(struct producer *p, bool *is_unknown, struct err *e);
+
+/* Drop what was not sent and abort the transaction.  Allowed without one.
+ * Afterwards the producer can begin another, also if it had failed.  On
+ * failure the broker will abort it in its time, unless another producer has
+ * taken over; this one is done for. */
+int producer_abort(struct producer *p, struct err *e);
+
+/* What a consumer of a group stands for: itself, or (generation -1, member
+ * "") nobody. */
+struct producer_group {
+	const char *group;
+	const char *member;
+	const char *instance; /* or NULL */
+	int32_t generation;   /* or member epoch */
+};
+
+struct producer_offset {
+	const char *topic;
+	int32_t partition;
+	int64_t offset;       /* the next one to be read */
+	int32_t leader_epoch; /* of the one before; -1 */
+};
+
+/* Store a group's offsets with the transaction: they count when it is
+ * committed.  Those of one topic stand together.  Waits for the answer.  After a
+ * failure, abort: ERR_PEER with what is of the group (err.kafka is
+ * ILLEGAL_GENERATION, ...) may be cured by joining anew. */
+int producer_send_offsets(struct producer *p, const struct producer_group *g,
+	const struct producer_offset *v, int n, struct err *e);
 
 #endif

@@ -4,6 +4,17 @@
 
 #include "client/producer.h"
 
+enum {
+	/* The broker remembers so many batches of a producer in a partition. */
+	PRODUCER_WINDOW = 5,
+	/* The last versions in which the client, not the broker, adds partitions
+	 * and groups to a transaction. */
+	PRODUCE_UPTO_V1 = 11,
+	END_TXN_UPTO_V1 = 4,
+	TXN_OFFSET_COMMIT_UPTO_V1 = 4,
+	ADD_PARTITIONS_UPTO = 3,
+};
+
 /* Send whatever may be sent now. */
 void producer_send(struct producer *p, int64_t now_ms);
 
@@ -12,7 +23,74 @@ void producer_send(struct producer *p, int64_t now_ms);
 void producer_acked(struct producer_batch *b);
 void producer_refused(struct producer_batch *b, const struct err *why);
 
+/* Put the partition in the list of the ready ones, or take it out. */
+void producer_mark_ready(struct producer_part *part);
+
+/* Fail for good; number 0: no record's fault. */
+void producer_fail(struct producer *p, int64_t number, const struct err *why);
+
+/* Drop every batch; none is under way. */
+void producer_drop_all(struct producer *p);
+
 /* Free the requests kept for reuse. */
 void producer_free_requests(struct producer *p);
+
+/* For what is repeated while its caller waits: pauses, each twice as long as
+ * the one before. */
+struct producer_again {
+	int64_t until_ms;
+	int pause_ms;
+};
+void producer_again_begin(const struct producer *p, struct producer_again *a);
+
+/* After the failure *e: pause, or, when it is final or time is up, say so in *e
+ * and return false. */
+bool producer_again(struct producer *p, struct producer_again *a, struct err *e);
+
+/*
+ * Ids and sequence numbers (producer_id.c).
+ */
+
+/* The broker's error for a batch: what it means here.  *why is what
+ * cluster_peer_err made of it.  Returns false when it is no failure. */
+bool producer_judge(struct producer_batch *b, int16_t code, struct err *why);
+
+/* Numbers for a batch that is being finished. */
+struct builder_producer producer_number(struct producer_part *part,
+	struct producer_batch *b);
+
+/* All partitions begin anew with the producer's id and epoch. */
+void producer_reset_parts(struct producer *p);
+
+/* New ids for partitions that need them, if they may have them now. */
+void producer_renew(struct producer *p, int64_t now_ms);
+
+/* One InitProducerId, without repeats. */
+int producer_ask_id(struct producer *p, int32_t node, int64_t *id, int16_t *epoch,
+	struct err *e);
+
+/*
+ * Transactions (producer_txn.c).
+ */
+
+/* Get the id of a transactional producer; again, to leave an aborted
+ * transaction behind. */
+int producer_init_txns(struct producer *p, struct err *e);
+
+/* Tell the coordinator of the partitions that are about to get their first
+ * batch.  Waits.  On failure the producer has failed. */
+void producer_add_parts(struct producer *p);
+
+/* Ask who coordinates a transactional id (type 1) or a group (0). */
+int producer_find_coordinator(struct producer *p, int8_t type, const char *name,
+	int32_t *node, struct err *e);
+
+/* One call to the transactions' coordinator, which is found first, without
+ * repeats. */
+int producer_call_coordinator(struct producer *p, int16_t key, int upto,
+	const void *q, void *r, struct arena *a, struct err *e);
+
+/* Put words to the coordinator's error. */
+int producer_txn_err(struct producer *p, int16_t code, struct err *e);
 
 #endif

@@ -83,7 +83,7 @@ fill(struct producer_request *r, struct produce_request *q, struct arena *a)
 {
 	const struct producer *p = r->producer;
 	wire_defaults(wire_api_find(PRODUCE_KEY)->request, q);
-	q->transactional_id = STR_NULL;
+	q->transactional_id = p->opts.txn_id ? str_of(p->opts.txn_id) : STR_NULL;
 	q->acks = (int16_t)p->opts.acks;
 	q->timeout_ms = p->opts.request_timeout_ms;
 	q->topic_data.v = arena_alloc(a, (size_t)r->nbatch * sizeof *q->topic_data.v);
@@ -178,9 +178,10 @@ take_answer(struct producer_request *r, const struct produce_response *in)
 			}
 			struct err why;
 			cluster_peer_err(&why, one->error_code, one->error_message);
-			if (one->error_code == KERR_UNKNOWN_TOPIC_ID)
-				why.class = ERR_RETRY; /* made anew under the same name */
-			producer_refused(b, &why);
+			if (producer_judge(b, one->error_code, &why))
+				producer_refused(b, &why);
+			else
+				producer_acked(b);
 		}
 }
 
@@ -231,6 +232,12 @@ leader_of(const struct producer_part *part)
 	return part->topic->meta->part[part->index].leader;
 }
 
+static bool
+is_held(const struct producer_part *part, int64_t now_ms)
+{
+	return part->retry_at_ms > now_ms || part->needs_id;
+}
+
 static int
 by_topic(const void *a, const void *b)
 {
@@ -254,7 +261,7 @@ collect(struct producer_request *r, struct producer_part *first, int64_t now_ms)
 	for (struct list *l = &first->ready, *next; l != &p->ready; l = next) {
 		struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
 		next = l->next;
-		if (leader_of(part) != node || part->retry_at_ms > now_ms)
+		if (leader_of(part) != node || is_held(part, now_ms))
 			continue;
 		struct producer_batch *b = first_unsent(part);
 		if (r->nbatch > 0 && size + (size_t)b->bytes.n > p->opts.request_bytes)
@@ -264,8 +271,11 @@ collect(struct producer_request *r, struct producer_part *first, int64_t now_ms)
 		b->is_sent = true;
 		part->nsent++;
 		list_unlink(&part->ready);
-		if (part->nqueue > part->nsent)
+		producer_mark_ready(part);
+		if (!list_is_empty(&part->ready)) {
+			list_unlink(&part->ready);
 			list_append(&again, &part->ready);
+		}
 		if (r->nbatch == PARTS_MAX)
 			break;
 	}
@@ -293,6 +303,7 @@ send_request(struct producer *p, struct conn *c, struct producer_part *first,
 	size_t extra = splice(r, &whole, is_flex);
 	assert(at == 0);
 	frame_end(&r->head, 0, extra);
+	p->is_txn_known = p->is_in_txn;
 	conn_send_iov(c, &r->call, api, version, r->iov, 2 * r->nbatch + 1,
 		p->opts.request_timeout_ms + ANSWER_SLACK_MS, done);
 	r->call.expects_reply = p->opts.acks != 0;
@@ -321,6 +332,8 @@ send_part(struct producer *p, struct producer_part *part, int64_t now_ms)
 	if (c->nwaiting >= p->opts.in_flight)
 		return false;
 	int upto = uuid_is_zero(&part->topic->meta->id) ? TOPIC_ID_VERSION - 1 : INT16_MAX;
+	if (p->opts.txn_id && !p->is_txn_v2)
+		upto = PRODUCE_UPTO_V1;
 	int version = conn_version(c, wire_api_find(PRODUCE_KEY), upto, &e);
 	if (version < 0) {
 		producer_refused(first_unsent(part), &e);
@@ -333,11 +346,13 @@ send_part(struct producer *p, struct producer_part *part, int64_t now_ms)
 void
 producer_send(struct producer *p, int64_t now_ms)
 {
+	if (p->is_in_txn && !p->is_txn_v2)
+		producer_add_parts(p);
 	for (bool is_sent = true; is_sent && !p->is_failed;) {
 		is_sent = false;
 		LIST_EACH(l, &p->ready) {
 			struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
-			if (part->retry_at_ms > now_ms)
+			if (is_held(part, now_ms))
 				continue;
 			is_sent = send_part(p, part, now_ms);
 			if (is_sent)

@@ -67,6 +67,19 @@ batch_set_offset(uint8_t *p, int64_t base_offset, int32_t leader_epoch)
 }
 
 void
+batch_set_producer(uint8_t *p, int64_t id, int16_t epoch, int32_t base_sequence)
+{
+	struct batch b;
+	bool is_batch = batch_parse(&b, p);
+	assert(is_batch);
+	store_be64(p + AT_PRODUCER_ID, (uint64_t)id);
+	store_be16(p + AT_PRODUCER_EPOCH, (uint16_t)epoch);
+	store_be32(p + AT_BASE_SEQUENCE, (uint32_t)base_sequence);
+	size_t n = (size_t)b.size - AT_ATTRIBUTES;
+	store_be32(p + AT_CRC, crc32c(p + AT_ATTRIBUTES, n));
+}
+
+void
 batch_set_log_append_time(uint8_t *p, int64_t now_ms)
 {
 	struct batch b;

@@ -68,6 +68,10 @@ bool batch_crc_is_good(const struct batch *b, const uint8_t *p);
 /* Write offset and leader epoch into the batch at p. */
 void batch_set_offset(uint8_t *p, int64_t base_offset, int32_t leader_epoch);
 
+/* Give the batch at p to another producer, from base_sequence on: header and
+ * CRC. */
+void batch_set_producer(uint8_t *p, int64_t id, int16_t epoch, int32_t base_sequence);
+
 /* Turn the batch at p to LogAppendTime: attribute bit, max timestamp, CRC. */
 void batch_set_log_append_time(uint8_t *p, int64_t now_ms);
 

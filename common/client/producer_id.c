@@ -1,0 +1,193 @@
+/* Producer ids, sequence numbers, and what the broker says of them. */
+#include "client/producer_int.h"
+
+#include "sys/clock.h"
+
+#include "proto.h"
+
+enum { INIT_PRODUCER_ID_KEY = 22, PAUSE_FIRST_MS = 2 };
+
+void
+producer_again_begin(const struct producer *p, struct producer_again *a)
+{
+	a->until_ms = clock_mono_ms() + p->opts.delivery_timeout_ms;
+	a->pause_ms = PAUSE_FIRST_MS;
+}
+
+bool
+producer_again(struct producer *p, struct producer_again *a, struct err *e)
+{
+	if (e->class != ERR_RETRY)
+		return false;
+	if (!p->cluster->is_woken && clock_mono_ms() < a->until_ms) {
+		cluster_pause(p->cluster, a->pause_ms);
+		a->pause_ms = MIN(2 * a->pause_ms, MAX(p->opts.retry_backoff_ms, PAUSE_FIRST_MS));
+	}
+	if (p->cluster->is_woken) {
+		err_set(e, ERR_RETRY, "interrupted");
+		return false;
+	}
+	if (clock_mono_ms() < a->until_ms)
+		return true;
+	err_wrap(e, "no success within %d ms", p->opts.delivery_timeout_ms);
+	return false;
+}
+
+int
+producer_ask_id(struct producer *p, int32_t node, int64_t *id, int16_t *epoch,
+	struct err *e)
+{
+	struct arena a = { .size_max = 1 << 20 };
+	struct init_producer_id_request q;
+	struct init_producer_id_response r;
+	wire_defaults(wire_api_find(INIT_PRODUCER_ID_KEY)->request, &q);
+	q.transactional_id = p->opts.txn_id ? str_of(p->opts.txn_id) : STR_NULL;
+	q.transaction_timeout_ms = p->opts.txn_id ? p->opts.txn_timeout_ms : INT32_MAX;
+	if (p->opts.txn_id) { /* so that it is not taken from who has taken over */
+		q.producer_id = *id;
+		q.producer_epoch = *epoch;
+	} else {
+		q.producer_epoch = -1;
+	}
+	int got = cluster_call(p->cluster, node, INIT_PRODUCER_ID_KEY, &q, &r, &a, e);
+	if (got >= 0 && r.error_code)
+		got = cluster_peer_err(e, r.error_code, STR_NULL);
+	if (got >= 0 && (r.producer_id < 0 || r.producer_epoch < 0))
+		got = err_set(e, ERR_CORRUPT, "the broker gave out a producer id of %lld, epoch %d",
+			(long long)r.producer_id, r.producer_epoch);
+	if (got >= 0) {
+		*id = r.producer_id;
+		*epoch = r.producer_epoch;
+	}
+	arena_release(&a);
+	return got < 0 ? -1 : 0;
+}
+
+void
+producer_reset_parts(struct producer *p)
+{
+	for (int i = 0; i < p->ntopic; i++)
+		for (int32_t k = 0; k < p->topic[i]->npart; k++) {
+			struct producer_part *part = &p->topic[i]->part[k];
+			part->id = p->id;
+			part->epoch = p->epoch;
+			part->sequence = 0;
+			part->needs_id = false;
+		}
+}
+
+int
+producer_start(struct producer *p, struct err *e)
+{
+	enum producer_idempotence want = p->opts.idempotence;
+	assert(!p->is_idempotent && p->nput == 0);
+	if (p->opts.txn_id)
+		want = PRODUCER_IDEMPOTENT;
+	if (want == PRODUCER_IDEMPOTENT && p->opts.acks != -1)
+		return err_set(e, ERR_USAGE, "only with acks=all can records be written exactly once");
+	if (want == PRODUCER_PLAIN || p->opts.acks != -1)
+		return 0;
+	if (p->opts.txn_id)
+		return producer_init_txns(p, e);
+	struct producer_again again;
+	producer_again_begin(p, &again);
+	while (producer_ask_id(p, CLUSTER_ANY, &p->id, &p->epoch, e) < 0) {
+		if (e->kafka == KERR_UNSUPPORTED_VERSION && want == PRODUCER_IF_POSSIBLE)
+			return 0; /* an old broker */
+		if (!producer_again(p, &again, e))
+			return err_wrap(e, "cannot get a producer id");
+	}
+	p->is_idempotent = true;
+	producer_reset_parts(p);
+	return 0;
+}
+
+static int32_t
+sequence_after(int32_t sequence, int32_t n)
+{
+	return (int32_t)(((uint32_t)sequence + (uint32_t)n) & INT32_MAX);
+}
+
+struct builder_producer
+producer_number(struct producer_part *part, struct producer_batch *b)
+{
+	const struct producer *p = part->topic->producer;
+	if (!p->is_idempotent)
+		return BUILDER_NO_PRODUCER;
+	b->sequence = part->sequence;
+	part->sequence = sequence_after(part->sequence, b->builder.count);
+	return (struct builder_producer){ part->id, part->epoch, b->sequence,
+		p->opts.txn_id != NULL };
+}
+
+/* Nothing of the partition is under way: what waits begins anew under an id of
+ * its own.  The others keep theirs, by which the broker knows what it has. */
+static void
+renew_part(struct producer_part *part)
+{
+	struct producer *p = part->topic->producer;
+	struct err e;
+	if (producer_ask_id(p, CLUSTER_ANY, &part->id, &part->epoch, &e) < 0) {
+		part->retry_at_ms = clock_mono_ms() + p->opts.retry_backoff_ms;
+		p->last = e;
+		if (e.class != ERR_RETRY)
+			producer_fail(p, 0, &e);
+		return;
+	}
+	part->needs_id = false;
+	part->sequence = 0;
+	LIST_EACH(l, &part->queue) {
+		struct producer_batch *b = CONTAINER_OF(l, struct producer_batch, link);
+		producer_number(part, b);
+		batch_set_producer((uint8_t *)(uintptr_t)b->bytes.p, part->id, part->epoch, b->sequence);
+	}
+}
+
+void
+producer_renew(struct producer *p, int64_t now_ms)
+{
+	LIST_EACH(l, &p->ready) {
+		struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
+		if (!part->needs_id || part->nsent > 0 || part->retry_at_ms > now_ms)
+			continue;
+		renew_part(part);
+		return; /* the list may have changed: the next one in the next round */
+	}
+}
+
+bool
+producer_judge(struct producer_batch *b, int16_t code, struct err *why)
+{
+	struct producer_part *part = b->part;
+	struct producer *p = part->topic->producer;
+	bool is_first = part->queue.next == &b->link;
+	switch (code) {
+	case KERR_DUPLICATE_SEQUENCE_NUMBER:
+		return !p->is_idempotent;
+	case KERR_UNKNOWN_TOPIC_ID: /* made anew under the same name */
+		why->class = ERR_RETRY;
+		break;
+	case KERR_OUT_OF_ORDER_SEQUENCE_NUMBER:
+		if (!is_first) /* one before it was refused, and goes again first */
+			why->class = ERR_RETRY;
+		else
+			err_set(why, ERR_PEER, "the broker lacks records that it had acknowledged: "
+				"it awaits another sequence number than %d", b->sequence);
+		break;
+	case KERR_UNKNOWN_PRODUCER_ID:
+		/* What the broker knew of us went with the records, by age.  In a
+		 * transaction that must not be. */
+		if (p->opts.txn_id)
+			break;
+		why->class = ERR_RETRY;
+		part->needs_id = part->needs_id || is_first;
+		break;
+	case KERR_INVALID_PRODUCER_EPOCH:
+	case KERR_PRODUCER_FENCED:
+		if (p->opts.txn_id)
+			producer_txn_err(p, code, why);
+		break;
+	}
+	why->kafka = code;
+	return true;
+}

@@ -1,0 +1,129 @@
+/* A group's offsets within a transaction. */
+#include "client/producer_int.h"
+
+#include "proto.h"
+
+enum {
+	ADD_OFFSETS_KEY = 25,
+	TXN_OFFSET_COMMIT_KEY = 28,
+	KEY_TYPE_GROUP = 0,
+	ARENA_MAX = 16 << 20,
+};
+
+/* The group becomes part of the transaction. */
+static int
+add_group(struct producer *p, const char *group, struct err *e)
+{
+	struct arena a = { .size_max = ARENA_MAX };
+	struct add_offsets_to_txn_request q;
+	struct add_offsets_to_txn_response r;
+	struct producer_again again;
+	int got;
+	wire_defaults(wire_api_find(ADD_OFFSETS_KEY)->request, &q);
+	q.transactional_id = str_of(p->opts.txn_id);
+	q.producer_id = p->id;
+	q.producer_epoch = p->epoch;
+	q.group_id = str_of(group);
+	producer_again_begin(p, &again);
+	do {
+		got = producer_call_coordinator(p, ADD_OFFSETS_KEY, INT16_MAX, &q, &r, &a, e);
+		if (got >= 0 && r.error_code)
+			got = producer_txn_err(p, r.error_code, e);
+	} while (got < 0 && producer_again(p, &again, e));
+	arena_release(&a);
+	return got < 0 ? -1 : 0;
+}
+
+static void
+fill(const struct producer *p, struct txn_offset_commit_request *q,
+	const struct producer_group *g, const struct producer_offset *v, int n, struct arena *a)
+{
+	wire_defaults(wire_api_find(TXN_OFFSET_COMMIT_KEY)->request, q);
+	q->transactional_id = str_of(p->opts.txn_id);
+	q->producer_id = p->id;
+	q->producer_epoch = p->epoch;
+	q->group_id = str_of(g->group);
+	q->member_id = str_of(g->member ? g->member : "");
+	q->group_instance_id = g->instance ? str_of(g->instance) : STR_NULL;
+	q->generation_id = g->generation;
+	q->topics.v = arena_alloc(a, (size_t)n * sizeof *q->topics.v);
+	q->topics.n = 0;
+	for (int i = 0; i < n; i++) {
+		if (i == 0 || strcmp(v[i].topic, v[i - 1].topic) != 0) {
+			int32_t k = q->topics.n++;
+			q->topics.v[k].name = str_of(v[i].topic);
+			q->topics.v[k].partitions.v = arena_alloc(a, (size_t)(n - i)
+				* sizeof *q->topics.v[k].partitions.v);
+			q->topics.v[k].partitions.n = 0;
+		}
+		int32_t k = q->topics.n - 1, at = q->topics.v[k].partitions.n++;
+		__typeof__(q->topics.v[k].partitions.v) to = &q->topics.v[k].partitions.v[at];
+		to->partition_index = v[i].partition;
+		to->committed_offset = v[i].offset;
+		to->committed_leader_epoch = v[i].leader_epoch;
+		to->committed_metadata = STR("");
+	}
+}
+
+static int16_t
+code_of(const struct txn_offset_commit_response *r)
+{
+	for (int32_t i = 0; i < r->topics.n; i++)
+		for (int32_t k = 0; k < r->topics.v[i].partitions.n; k++)
+			if (r->topics.v[i].partitions.v[k].error_code)
+				return r->topics.v[i].partitions.v[k].error_code;
+	return 0;
+}
+
+/* These are of the group's coordinator, not the transaction's. */
+static int
+group_err(struct producer *p, int16_t code, int32_t *node, struct err *e)
+{
+	switch (code) {
+	case KERR_NOT_COORDINATOR:
+	case KERR_COORDINATOR_NOT_AVAILABLE:
+		*node = -1;
+		return cluster_peer_err(e, code, STR_NULL);
+	default:
+		return producer_txn_err(p, code, e);
+	}
+}
+
+int
+producer_send_offsets(struct producer *p, const struct producer_group *g,
+	const struct producer_offset *v, int n, struct err *e)
+{
+	assert(p->is_in_txn);
+	if (p->is_failed) {
+		*e = p->err;
+		return -1;
+	}
+	if (n == 0)
+		return 0;
+	p->is_txn_known = true;
+	if (!p->is_txn_v2 && !p->is_group_in_txn && add_group(p, g->group, e) < 0)
+		return -1;
+	p->is_group_in_txn = true;
+	struct arena a = { .size_max = ARENA_MAX };
+	struct txn_offset_commit_request q;
+	struct txn_offset_commit_response r;
+	struct producer_again again;
+	int32_t node = -1;
+	int got, upto = p->is_txn_v2 ? INT16_MAX : TXN_OFFSET_COMMIT_UPTO_V1;
+	fill(p, &q, g, v, n, &a);
+	producer_again_begin(p, &again);
+	do {
+		got = 0;
+		if (node < 0)
+			got = producer_find_coordinator(p, KEY_TYPE_GROUP, g->group, &node, e);
+		if (got >= 0)
+			got = cluster_call_upto(p->cluster, node, TXN_OFFSET_COMMIT_KEY, upto,
+				p->opts.request_timeout_ms, &q, &r, &a, e);
+		if (got < 0)
+			node = -1;
+		else if (code_of(&r))
+			got = group_err(p, code_of(&r), &node, e);
+	} while (got < 0 && producer_again(p, &again, e));
+	arena_release(&a);
+	return got < 0 ? err_wrap(e, "offsets of the group '%s'", g->group) : 0;
+}
