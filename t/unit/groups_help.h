@@ -292,7 +292,8 @@ ask_as(struct world *w, int16_t key, int16_t version, const void *request,
 		.arena = &a->arena };
 	groups_handle(w->g, &a->call, w->now);
 	a->call.body = NULL;
-	memset(b.p, 0xdd, b.n);
+	if (b.n)
+		memset(b.p, 0xdd, b.n);
 	buf_release(&b);
 	arena_release(&decoded);
 	return a;
