@@ -252,6 +252,9 @@ bool consumer_read_subscription(struct groups *g, struct str metadata,
 	struct consumer_protocol_subscription *s);
 bool consumer_read_assignment(struct groups *g, struct str assignment,
 	struct consumer_protocol_assignment *s);
+/* What the member says it has, as far as that is there. */
+struct tp_set consumer_read_owned(struct groups *g,
+	const struct consumer_protocol_subscription *q);
 /* The bytes that a member with this metadata expects. */
 struct str consumer_write_assignment(struct groups *g, const struct tp_set *set,
 	struct str metadata);

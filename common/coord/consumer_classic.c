@@ -67,8 +67,8 @@ consumer_write_assignment(struct groups *g, const struct tp_set *set, struct str
 	return s;
 }
 
-static struct tp_set
-owned_of(struct groups *g, const struct consumer_protocol_subscription *q)
+struct tp_set
+consumer_read_owned(struct groups *g, const struct consumer_protocol_subscription *q)
 {
 	struct tp_set s = { NULL, 0 };
 	int32_t total = 0;
@@ -79,8 +79,11 @@ owned_of(struct groups *g, const struct consumer_protocol_subscription *q)
 		struct coord_topic t;
 		if (!g->env->topic(g->env, q->owned_partitions.v[i].topic, NULL, &t, NULL))
 			continue;
-		for (int32_t k = 0; k < q->owned_partitions.v[i].partitions.n; k++)
-			s.v[s.n++] = (struct tp){ t.id, q->owned_partitions.v[i].partitions.v[k] };
+		for (int32_t k = 0; k < q->owned_partitions.v[i].partitions.n; k++) {
+			int32_t p = q->owned_partitions.v[i].partitions.v[k];
+			if (p >= 0 && p < t.npartition)
+				s.v[s.n++] = (struct tp){ t.id, p };
+		}
 	}
 	tp_sort(&s);
 	return s;
@@ -230,7 +233,13 @@ consumer_classic_join(struct groups *g, struct group *gr, struct coord_call *cal
 		return;
 	}
 	struct change ch;
-	struct tp_set owned = owned_of(g, &sub);
+	struct tp_set owned = consumer_read_owned(g, &sub);
+	if (!replaced && !consumer_find(gr, id) && owned.n > 0) {
+		/* It was thrown out, and others may have that: it must hear of it,
+		 * as it would in a classic group. */
+		classic_answer_join(g, call, q->member_id, KERR_UNKNOWN_MEMBER_ID);
+		return;
+	}
 	bool was_replaced = replaced && !replaced->spec.is_classic;
 	change_init(&ch, g, gr, now);
 	change_draft(&ch, id, replaced);

@@ -13,18 +13,22 @@ static const struct str consumer_type = { (const uint8_t *)"consumer", 8 };
 
 /* ---- up ---- */
 
-/* What the classic leader gave the member, as far as it is there at all. */
+/* What the member may have: what the leader gave it, and what it said it had
+ * when it joined, for in the middle of a rebalance only that is known. */
 static struct tp_set
-assigned_of(struct groups *g, const struct member *m)
+assigned_of(struct groups *g, const struct member *m,
+	const struct consumer_protocol_subscription *sub)
 {
 	struct consumer_protocol_assignment v;
-	struct tp_set s = { NULL, 0 };
-	int32_t total = 0;
+	struct tp_set said = consumer_read_owned(g, sub), s = { NULL, 0 };
+	int32_t total = said.n;
 	if (m->assignment.n <= 0 || !consumer_read_assignment(g, m->assignment, &v))
-		return s;
+		return said;
 	for (int32_t i = 0; i < v.assigned_partitions.n; i++)
 		total += MAX(v.assigned_partitions.v[i].partitions.n, 0);
 	s.v = arena_alloc(&g->scratch, ((size_t)total + 1) * sizeof *s.v);
+	for (int32_t i = 0; i < said.n; i++)
+		s.v[s.n++] = said.v[i];
 	for (int32_t i = 0; i < v.assigned_partitions.n; i++) {
 		struct coord_topic t;
 		if (!g->env->topic(g->env, v.assigned_partitions.v[i].topic, NULL, &t, NULL))
@@ -62,8 +66,8 @@ put_member(struct records *r, struct group *gr, const struct member *m, int32_t 
 		.session_timeout_ms = m->session_timeout_ms, .protocol = m->protocol,
 		.nprotocol = m->nprotocol,
 	};
-	struct consumer_current now = { epoch, epoch, CONSUMER_STABLE, assigned_of(g, m),
-		{ NULL, 0 } };
+	struct consumer_current now = { epoch, epoch, CONSUMER_STABLE,
+		assigned_of(g, m, &sub), { NULL, 0 } };
 	records_member(r, gr->id, m->id, &s);
 	records_target(r, gr->id, m->id, &now.assigned);
 	records_current(r, gr->id, m->id, &now);
@@ -118,6 +122,7 @@ struct plan {
 	struct str *metadata; /* of the protocol chosen */
 	int32_t n;
 	struct str protocol;
+	bool is_settled; /* all have what they should */
 };
 
 static const struct member_protocol *
@@ -183,7 +188,18 @@ plan_member(struct groups *g, struct plan *p, const struct consumer_member *m)
 		.protocol = protocol, .nprotocol = s->nprotocol,
 	};
 	p->metadata[p->n] = arena_str(a, protocol_of(m, p->protocol)->metadata);
-	p->assignment[p->n] = consumer_write_assignment(g, &m->target, p->metadata[p->n]);
+	/* What it may have now, not what it should: that is for the rebalance,
+	 * and a group that goes up again before must not think it free. */
+	struct tp_set has = { arena_alloc(a, ((size_t)m->current.assigned.n
+		+ (size_t)m->current.revoking.n + 1) * sizeof(struct tp)), 0 };
+	for (int32_t i = 0; i < m->current.assigned.n; i++)
+		has.v[has.n++] = m->current.assigned.v[i];
+	for (int32_t i = 0; i < m->current.revoking.n; i++)
+		has.v[has.n++] = m->current.revoking.v[i];
+	tp_sort(&has);
+	p->assignment[p->n] = consumer_write_assignment(g, &has, p->metadata[p->n]);
+	p->is_settled &= m->current.state == CONSUMER_STABLE
+		&& m->current.epoch == m->group->consumer->epoch;
 	p->n++;
 }
 
@@ -198,7 +214,7 @@ make_plan(struct groups *g, const struct group *gr, const struct consumer_member
 	MAP_EACH(e, &gr->consumer->by_id)
 		if (e->value != leaver)
 			v[n++] = e->value;
-	*p = (struct plan){ .spec = arena_alloc(a, size * sizeof *p->spec),
+	*p = (struct plan){ .is_settled = true, .spec = arena_alloc(a, size * sizeof *p->spec),
 		.assignment = arena_alloc(a, size * sizeof *p->assignment),
 		.metadata = arena_alloc(a, size * sizeof *p->metadata),
 		.protocol = arena_str(a, select_protocol(v, n)) };
@@ -258,7 +274,7 @@ convert_to_classic(struct groups *g, struct group *gr, struct consumer_member *m
 		if (i == 0)
 			c->leader = one;
 	}
-	if (m)
+	if (m || !p.is_settled)
 		classic_rebalance(g, gr, now);
 	return 0;
 }

@@ -14,6 +14,7 @@ void test_consumer_convert__the_last_static_new_member_comes_back_classic(void);
 void test_consumer_convert__a_restart_finds_what_was_converted(void);
 void test_consumer_convert__a_refused_write_converts_nothing(void);
 void test_consumer_convert__classic_members_time_out(void);
+void test_consumer_convert__who_was_thrown_out_must_not_keep_partitions(void);
 
 static const struct old_member plain = { .topic = { "apples" } };
 
@@ -390,5 +391,33 @@ test_consumer_convert__classic_members_time_out(void)
 	}
 	pass(&o.w, 3);
 	check_int(heartbeat(&o.w, "g", m.id, m.generation), KERR_UNKNOWN_MEMBER_ID);
+	world_release(&o.w);
+}
+
+void
+test_consumer_convert__who_was_thrown_out_must_not_keep_partitions(void)
+{
+	struct town o;
+	town_init(&o, 1);
+	struct client c = { .id = "new", .topic = { "apples" } };
+	struct old_member m = plain;
+	m.is_cooperative = true;
+	check_int(step(&o, &c), 0);
+	for (int i = 0; i < 8; i++) {
+		old_step(&o, &m);
+		step(&o, &c);
+	}
+	check_int(m.owned.n, 3);
+	pass(&o.w, SESSION_MS - 1);
+	check_int(step(&o, &c), 0);
+	pass(&o.w, 1);
+	steps(&o, &c, 1, 2);
+	check_int(c.owned.n, NDATA);
+	/* It has not noticed, and joins with what it had. */
+	m.next = OLD_JOIN;
+	check_int(old_step(&o, &m), KERR_UNKNOWN_MEMBER_ID);
+	check_int(m.owned.n, 0);
+	check_int(old_step(&o, &m), KERR_MEMBER_ID_REQUIRED);
+	check_int(old_step(&o, &m), 0);
 	world_release(&o.w);
 }
