@@ -39,8 +39,8 @@ static struct api table[] = {
 	{ 61, 0, 0, 0, 0, api_describe_producers, NULL },
 	{ 65, 0, 0, 0, 0, api_txns, NULL },
 	{ 66, 0, 0, 2, 0, api_txns, NULL },
-	{ 68, 0, 0, 1, 0, api_groups, NULL },
-	{ 69, 0, 0, 1, 0, api_groups, NULL },
+	{ 68, 0, 0, 1, API_CONSUMER_PROTOCOL, api_groups, NULL },
+	{ 69, 0, 0, 1, API_CONSUMER_PROTOCOL, api_groups, NULL },
 	{ 75, 0, 0, 0, 0, api_describe_topic_partitions, NULL },
 };
 

@@ -38,12 +38,12 @@ fill(struct request *rq, struct api_versions_response *a)
 	int n;
 	const struct api *table = api_table(&n);
 	wire_defaults(&api_versions_response_desc, a);
-	a->api_keys.n = n;
 	a->api_keys.v = REQUEST_ARRAY(rq, struct api_versions_response_api_version, n);
 	for (int i = 0; i < n; i++)
-		a->api_keys.v[i] = (struct api_versions_response_api_version){
-			.api_key = table[i].key, .min_version = table[i].advertised_min,
-			.max_version = table[i].max };
+		if (rq->broker->has_consumer_protocol || !(table[i].flags & API_CONSUMER_PROTOCOL))
+			a->api_keys.v[a->api_keys.n++] = (struct api_versions_response_api_version){
+				.api_key = table[i].key, .min_version = table[i].advertised_min,
+				.max_version = table[i].max };
 	fill_features(rq, a);
 }
 

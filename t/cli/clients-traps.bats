@@ -31,12 +31,19 @@ setup() {
 	py traps.py ordered
 }
 
-@test "trap 5: no finalized features before they are true" {
+@test "trap 5: features are announced where they hold" {
 	py traps.py features
 }
 
 @test "trap 6: what is not served is not announced" {
 	py traps.py unlisted
+}
+
+@test "without the consumer protocol neither its feature nor its APIs are announced" {
+	start_broker -o group.coordinator.rebalance.protocols=classic
+	py traps.py features 0
+	py traps.py unlisted 68 69
+	stop_broker
 }
 
 @test "trap 7: topic ids are never zero, and Fetch 13 and later go by them" {
