@@ -7,6 +7,7 @@
 #include "api.h"
 
 #include "broker.h"
+#include "fetch_session.h"
 #include "partition.h"
 #include "reactor.h"
 
@@ -25,8 +26,14 @@ struct fetch_part {
 	int16_t missing_error;       /* without a partition */
 };
 
+enum session { SESSION_NONE, SESSION_NEW, SESSION_OLD };
+
 struct fetch_state {
 	struct request *rq;
+	enum session session;
+	bool by_id; /* topics go by their ids, not by names */
+	struct fetch_session_part *asked; /* as many as parts */
+	int nasked;
 	struct fetch_response response;
 	struct fetch_part *part;
 	int npart;
@@ -219,6 +226,8 @@ let_go(struct fetch_state *s)
 		partition_put(s->part[i].partition);
 }
 
+static void respond(struct fetch_state *s);
+
 static void
 look(struct fetch_state *s)
 {
@@ -231,7 +240,7 @@ look(struct fetch_state *s)
 			look_at(s, &s->part[i]);
 		if (s->has_error || s->is_due || s->size >= s->size_min) {
 			let_go(s);
-			request_respond_slices(s->rq, &s->response, s->slice, s->nslice);
+			respond(s);
 			return;
 		}
 	} while (!begin_waiting(s));
@@ -280,49 +289,158 @@ cancel(struct request *rq)
 /* --- the request --- */
 
 static void
-prepare_part(struct fetch_state *s, const struct fetch_request_fetch_topic *t,
-	const struct fetch_request_fetch_partition *q,
+prepare_part(struct fetch_state *s, const struct fetch_session_part *q,
 	struct fetch_response_partition_data *answer)
 {
 	struct fetch_part *f = &s->part[s->npart++];
-	bool by_id = s->rq->header.api_version >= 13, is_topic = false;
+	bool is_topic = false;
 	f->answer = answer;
-	answer->partition_index = q->partition;
-	f->offset = q->fetch_offset;
-	f->size_max = q->partition_max_bytes;
-	f->leader_epoch = q->current_leader_epoch;
-	f->last_epoch = q->last_fetched_epoch;
+	answer->partition_index = q->index;
+	f->offset = q->offset;
+	f->size_max = q->size_max;
+	f->leader_epoch = q->leader_epoch;
+	f->last_epoch = q->last_epoch;
 	f->partition = topics_partition(&s->rq->broker->topics,
-		by_id ? STR_NULL : t->topic, &t->topic_id, q->partition, &is_topic);
-	f->missing_error = by_id && !is_topic ? KERR_UNKNOWN_TOPIC_ID
+		s->by_id ? STR_NULL : q->topic, &q->topic_id, q->index, &is_topic);
+	f->missing_error = s->by_id && !is_topic ? KERR_UNKNOWN_TOPIC_ID
 		: KERR_UNKNOWN_TOPIC_OR_PARTITION;
 }
 
+/* What a request says itself, as a session would have it. */
+static void
+list_asked(struct fetch_state *s, const struct fetch_request *q)
+{
+	for (int32_t i = 0; i < q->topics.n; i++)
+		s->nasked += q->topics.v[i].partitions.n;
+	s->asked = REQUEST_ARRAY(s->rq, struct fetch_session_part, s->nasked);
+	struct fetch_session_part *to = s->asked;
+	for (int32_t i = 0; i < q->topics.n; i++) {
+		const struct fetch_request_fetch_topic *t = &q->topics.v[i];
+		struct str topic = arena_str(&s->rq->arena, t->topic); /* it may wait */
+		for (int32_t k = 0; k < t->partitions.n; k++) {
+			const struct fetch_request_fetch_partition *p = &t->partitions.v[k];
+			*to++ = (struct fetch_session_part){ .topic = topic, .topic_id = t->topic_id,
+				.index = p->partition, .size_max = p->partition_max_bytes,
+				.leader_epoch = p->current_leader_epoch,
+				.last_epoch = p->last_fetched_epoch, .offset = p->fetch_offset };
+		}
+	}
+}
+
+static bool
+is_same_topic(const struct fetch_state *s, const struct fetch_session_part *a,
+	const struct fetch_session_part *b)
+{
+	return s->by_id ? uuid_eq(&a->topic_id, &b->topic_id) : str_eq(a->topic, b->topic);
+}
+
+/* The parts, and an answer for each: neighbours of one topic are answered as one. */
 static void
 prepare(struct fetch_state *s)
 {
 	struct request *rq = s->rq;
-	struct fetch_request *q = rq->body;
-	int n = 0;
-	for (int32_t i = 0; i < q->topics.n; i++)
-		n += q->topics.v[i].partitions.n;
+	int n = s->nasked, ntopic = 0;
 	s->part = REQUEST_ARRAY(rq, struct fetch_part, n);
 	s->slice = REQUEST_ARRAY(rq, struct partlog_slice, n);
-	s->response.responses.n = q->topics.n;
+	struct fetch_response_partition_data *answer =
+		REQUEST_ARRAY(rq, struct fetch_response_partition_data, n);
+	for (int i = 0; i < n; i++)
+		ntopic += i == 0 || !is_same_topic(s, &s->asked[i], &s->asked[i - 1]);
 	s->response.responses.v = REQUEST_ARRAY(rq,
-		struct fetch_response_fetchable_topic_response, q->topics.n);
-	for (int32_t i = 0; i < q->topics.n; i++) {
-		struct fetch_request_fetch_topic *t = &q->topics.v[i];
-		struct fetch_response_fetchable_topic_response *a = &s->response.responses.v[i];
-		wire_defaults(&fetch_response_fetchable_topic_response_desc, a);
-		a->topic = arena_str(&rq->arena, t->topic); /* it may wait */
-		a->topic_id = t->topic_id;
-		a->partitions.n = t->partitions.n;
-		a->partitions.v = REQUEST_ARRAY(rq, struct fetch_response_partition_data,
-			t->partitions.n);
-		for (int32_t k = 0; k < t->partitions.n; k++)
-			prepare_part(s, t, &t->partitions.v[k], &a->partitions.v[k]);
+		struct fetch_response_fetchable_topic_response, ntopic);
+	struct fetch_response_fetchable_topic_response *t = s->response.responses.v - 1;
+	for (int i = 0; i < n; i++) {
+		if (i == 0 || !is_same_topic(s, &s->asked[i], &s->asked[i - 1])) {
+			wire_defaults(&fetch_response_fetchable_topic_response_desc, ++t);
+			t->topic = s->asked[i].topic;
+			t->topic_id = s->asked[i].topic_id;
+			t->partitions.v = answer + i;
+		}
+		t->partitions.n++;
+		prepare_part(s, &s->asked[i], answer + i);
 	}
+	s->response.responses.n = ntopic;
+}
+
+/* --- sessions --- */
+
+/* False: the response has an error. */
+static bool
+begin_session(struct fetch_state *s, const struct fetch_request *q)
+{
+	struct request *rq = s->rq;
+	bool is_over = false;
+	if (q->session_epoch <= 0) {
+		if (q->session_id != 0)
+			fetch_session_end(q->session_id);
+		s->session = q->session_epoch == 0 && rq->header.api_version >= 7 ? SESSION_NEW
+			: SESSION_NONE;
+		list_asked(s, q);
+		return true;
+	}
+	s->response.error_code = fetch_session_next(q, s->by_id, rq->reactor->loop.now_ms,
+		&rq->arena, &s->asked, &s->nasked, &is_over);
+	s->session = is_over ? SESSION_NONE : SESSION_OLD;
+	if (s->response.error_code)
+		return false;
+	if (!is_over)
+		s->response.session_id = q->session_id;
+	return true;
+}
+
+/* What the client gets to know of each partition. */
+static void
+note_answers(struct fetch_state *s)
+{
+	for (int i = 0; i < s->npart; i++) {
+		const struct fetch_response_partition_data *a = s->part[i].answer;
+		s->asked[i].high_watermark = a->error_code ? -1 : a->high_watermark;
+		s->asked[i].log_start_offset = a->log_start_offset;
+		s->asked[i].has_records = a->records.n > 0;
+		s->asked[i].must_tell = a->error_code || a->diverging_epoch.end_offset >= 0;
+	}
+}
+
+/* Leave out partitions of which there is nothing new. */
+static void
+leave_out_the_known(struct fetch_state *s)
+{
+	struct fetch_response_fetchable_topic_response *t = s->response.responses.v;
+	const struct fetch_session_part *asked = s->asked;
+	int32_t ntopic = 0;
+	for (int32_t i = 0; i < s->response.responses.n; i++) {
+		int32_t n = 0;
+		for (int32_t k = 0; k < t[i].partitions.n; k++)
+			if (asked++->must_tell)
+				t[i].partitions.v[n++] = t[i].partitions.v[k];
+		t[i].partitions.n = n;
+		if (n)
+			t[ntopic++] = t[i];
+	}
+	s->response.responses.n = ntopic;
+}
+
+static void
+respond(struct fetch_state *s)
+{
+	struct request *rq = s->rq;
+	if (s->session != SESSION_NONE)
+		note_answers(s);
+	if (s->session == SESSION_NEW)
+		s->response.session_id = fetch_session_new(s->asked, s->nasked, s->by_id,
+			(int)config_int(NULL, rq->broker->settings->values,
+				CONFIG_MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS),
+			rq->reactor->loop.now_ms);
+	if (s->session == SESSION_OLD) {
+		s->response.error_code = fetch_session_answer(rq->body, s->asked, s->nasked);
+		if (s->response.error_code) {
+			drop_slices(s);
+			s->response.responses.n = 0;
+		} else {
+			leave_out_the_known(s);
+		}
+	}
+	request_respond_slices(rq, &s->response, s->slice, s->nslice);
 }
 
 void
@@ -333,13 +451,8 @@ api_fetch(struct request *rq)
 	s->rq = rq;
 	rq->state = s;
 	wire_defaults(&fetch_response_desc, &s->response);
-	/* No sessions are kept (KIP-227 allows that): id 0 is the answer, and
-	 * whoever names another is told to begin anew. */
-	if (q->session_id != 0 && q->session_epoch > 0)
-		s->response.error_code = KERR_FETCH_SESSION_ID_NOT_FOUND;
-	else if (q->session_epoch > 0)
-		s->response.error_code = KERR_INVALID_FETCH_SESSION_EPOCH;
-	if (s->response.error_code) {
+	s->by_id = rq->header.api_version >= 13;
+	if (!begin_session(s, q)) {
 		request_respond(rq, &s->response);
 		return;
 	}
