@@ -287,7 +287,11 @@ check(const struct groups *g, const struct join_group_request *q)
 		return KERR_INVALID_SESSION_TIMEOUT;
 	if (q->protocols.n > GROUP_PROTOCOL_MAX)
 		return KERR_INCONSISTENT_GROUP_PROTOCOL;
-	return 0;
+	/* More would not fit into a record either. */
+	int64_t n = 0;
+	for (int32_t i = 0; i < q->protocols.n; i++)
+		n += q->protocols.v[i].metadata.n;
+	return n > GROUP_METADATA_MAX ? KERR_INVALID_REQUEST : 0;
 }
 
 void

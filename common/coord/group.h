@@ -35,6 +35,8 @@
 enum {
 	GROUP_RETRY_MS = 500,       /* a refused append of a timer */
 	GROUP_PROTOCOL_MAX = 64,    /* protocols a classic member may offer */
+	GROUP_METADATA_MAX = 1 << 20, /* bytes of their metadata, all together */
+	GROUP_TOLD_MAX = 1000000,   /* members, or offsets, told in one answer */
 	GROUP_PENDING_MAX = 4096,   /* member ids given out that nobody joined with yet */
 	GROUP_NAME_SHOWN = 200,     /* bytes of a client id that a member id shows */
 	GROUP_NEW_MEMBER_MS = 300000, /* the longest first join of a member */

@@ -24,8 +24,10 @@ describe_members(const struct group *gr, struct arena *arena,
 	}
 }
 
+/* told counts members: who names a group again and again gets it so often
+ * only. */
 static void
-describe(const struct groups *g, const struct coord_call *call, struct str id,
+describe(const struct groups *g, const struct coord_call *call, struct str id, int64_t *told,
 	struct describe_groups_response_described_group *a)
 {
 	const struct describe_groups_request *q = call->body;
@@ -46,6 +48,10 @@ describe(const struct groups *g, const struct coord_call *call, struct str id,
 		return;
 	}
 	const struct classic *c = &gr->classic;
+	if ((*told += c->nmember) > GROUP_TOLD_MAX) {
+		a->error_code = KERR_INVALID_REQUEST;
+		return;
+	}
 	a->group_state = str_of(classic_state_name(c->state));
 	if (c->protocol_type.n > 0)
 		a->protocol_type = c->protocol_type;
@@ -69,11 +75,12 @@ admin_describe(struct groups *g, struct coord_call *call, struct coord_now now)
 	(void)now;
 	const struct describe_groups_request *q = call->body;
 	struct describe_groups_response a = { 0 };
+	int64_t told = 0;
 	a.groups.v = arena_alloc(call->arena, (size_t)(q->groups.n + 1) * sizeof *a.groups.v);
 	a.groups.n = q->groups.n;
 	for (int32_t i = 0; i < q->groups.n; i++) {
 		wait_for(g, call, q->groups.v[i]);
-		describe(g, call, q->groups.v[i], &a.groups.v[i]);
+		describe(g, call, q->groups.v[i], &told, &a.groups.v[i]);
 	}
 	g->env->respond(g->env, call, &a);
 }

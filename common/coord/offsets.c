@@ -424,8 +424,6 @@ has_expired(const void *ctx, const struct group *gr, struct str topic,
 	const struct expiry *e = ctx;
 	const struct classic *cl = &gr->classic;
 	int64_t since = c->commit_wall_ms;
-	if (offsets_is_pending(gr, topic, c->partition))
-		return false;
 	if (gr->kind == GROUP_CLASSIC && cl->protocol_type.n >= 0) {
 		/* Retention begins when the group was left; with members, only
 		 * what none of them reads can get old. */
@@ -440,7 +438,7 @@ has_expired(const void *ctx, const struct group *gr, struct str topic,
 	if (c->expire_wall_ms >= 0 ? e->wall_ms < c->expire_wall_ms
 			: e->wall_ms - since < e->retention_ms)
 		return false;
-	return !group_is_subscribed(gr, topic);
+	return !offsets_is_pending(gr, topic, c->partition) && !group_is_subscribed(gr, topic);
 }
 
 static void

@@ -6,6 +6,7 @@ struct fetch {
 	struct groups *g;
 	struct coord_call *call;
 	bool require_stable;
+	int64_t told; /* offsets, of groups whose request did not name each */
 };
 
 static void
@@ -61,11 +62,17 @@ fetch_topic(const struct fetch *f, const struct group *gr,
 }
 
 static void
-fetch_all(const struct fetch *f, const struct group *gr,
+fetch_all(struct fetch *f, const struct group *gr,
 	struct offset_fetch_response_offset_fetch_response_group *a)
 {
 	struct coord_env *env = f->g->env;
 	int32_t ntopic = gr ? gr->ntopic : 0;
+	for (int32_t i = 0; i < ntopic; i++)
+		f->told += gr->topic[i].n;
+	if (f->told > GROUP_TOLD_MAX) {
+		a->error_code = KERR_INVALID_REQUEST;
+		return;
+	}
 	a->topics.v = arena_alloc(f->call->arena, (size_t)(ntopic + 1) * sizeof *a->topics.v);
 	for (int32_t i = 0; i < ntopic; i++) {
 		const struct offset_topic *t = &gr->topic[i];
@@ -87,7 +94,7 @@ fetch_all(const struct fetch *f, const struct group *gr,
 }
 
 static void
-fetch_group(const struct fetch *f, const struct offset_fetch_request_offset_fetch_request_group *q,
+fetch_group(struct fetch *f, const struct offset_fetch_request_offset_fetch_request_group *q,
 	struct offset_fetch_response_offset_fetch_response_group *a)
 {
 	struct group *gr = group_find(f->g, q->group_id);
@@ -129,7 +136,7 @@ old_group(const struct fetch *f, const struct offset_fetch_request *q)
 }
 
 static void
-answer_old(const struct fetch *f, const struct offset_fetch_request *q)
+answer_old(struct fetch *f, const struct offset_fetch_request *q)
 {
 	struct arena *arena = f->call->arena;
 	struct offset_fetch_request_offset_fetch_request_group rg = old_group(f, q);
@@ -165,7 +172,7 @@ offsets_fetch(struct groups *g, struct coord_call *call, struct coord_now now)
 {
 	(void)now;
 	const struct offset_fetch_request *q = call->body;
-	struct fetch f = { g, call, call->api_version >= 7 && q->require_stable };
+	struct fetch f = { g, call, call->api_version >= 7 && q->require_stable, 0 };
 	if (call->api_version < 8) {
 		answer_old(&f, q);
 		return;

@@ -483,6 +483,16 @@ test_groups_classic__what_does_not_fit_is_refused(void)
 	check_int(refusal(&w, j), KERR_INCONSISTENT_GROUP_PROTOCOL);
 	j = (struct joiner){ "g", "", NULL, { "range" }, .type = "" };
 	check_int(refusal(&w, j), KERR_INCONSISTENT_GROUP_PROTOCOL);
+	/* More metadata than a record would take. */
+	struct join_group_request_join_group_request_protocol p = { STR("range"),
+		{ mem_alloc((1 << 20) + 1), (1 << 20) + 1 } };
+	struct join_group_request q = { .group_id = STR("g"), .session_timeout_ms = 6000,
+		.member_id = STR(""), .group_instance_id = STR_NULL,
+		.protocol_type = STR("consumer"), .protocols = { &p, 1 }, .reason = STR_NULL };
+	struct ask *a = ask(&w, 11, 3, &q);
+	check_int(code(a), KERR_INVALID_REQUEST);
+	mem_free((void *)(uintptr_t)p.metadata.p);
+	drop(&w, a);
 	check_int(groups_count(w.g), 0);
 	settle(&w, "g", "range");
 	j = (struct joiner){ "g", "me", NULL, { "range" } };

@@ -22,6 +22,7 @@ void test_groups_offsets__a_commits_own_retention_counts(void);
 void test_groups_offsets__a_deleted_topic_takes_its_offsets_along(void);
 void test_groups_offsets__groups_are_listed_by_state_and_type(void);
 void test_groups_offsets__groups_are_described_by_version(void);
+void test_groups_offsets__asking_for_all_again_and_again_has_an_end(void);
 void test_groups_offsets__a_group_is_deleted_when_nobody_is_in_it(void);
 void test_groups_offsets__many_offsets_are_deleted_in_portions(void);
 void test_groups_offsets__an_idle_group_takes_less_than_two_kilobytes(void);
@@ -640,6 +641,34 @@ test_groups_offsets__groups_are_described_by_version(void)
 		check_int(r->groups.v[1].error_code, v >= 6 ? KERR_GROUP_ID_NOT_FOUND : 0);
 		drop(&w, a);
 	}
+	world_release(&w);
+}
+
+void
+test_groups_offsets__asking_for_all_again_and_again_has_an_end(void)
+{
+	enum { N = 600 };
+	struct world w;
+	world_init(&w, 1);
+	for (int32_t i = 0; i < 2000; i++) {
+		uint8_t k[] = { 0, 1, 0, 1, 'g', 0, 1, 't', 0, 0, 0, 0 };
+		uint8_t v[2 + 8 + 4 + 2 + 8] = { 0, 3 };
+		store_be32(k + 8, (uint32_t)i);
+		struct coord_record r = { { k, sizeof k }, { v, sizeof v } };
+		groups_replay(w.g, 0, &r, NULL, 0);
+	}
+	struct offset_fetch_request_offset_fetch_request_group rg[N];
+	for (int i = 0; i < N; i++)
+		rg[i] = (struct offset_fetch_request_offset_fetch_request_group){
+			STR("g"), STR_NULL, -1, { NULL, -1 } };
+	struct offset_fetch_request q = { .groups = { rg, N } };
+	struct ask *a = ask(&w, 9, 8, &q);
+	const struct offset_fetch_response *r = a->answer;
+	check_int(r->groups.n, N);
+	check_int(r->groups.v[499].topics.v[0].partitions.n, 2000);
+	check_int(r->groups.v[500].topics.n, 0);
+	check_int(r->groups.v[500].error_code, KERR_INVALID_REQUEST);
+	drop(&w, a);
 	world_release(&w);
 }
 

@@ -21,7 +21,7 @@ void test_sim_groups__many_histories_hold(void);
 enum {
 	NGROUP = 2, NCLIENT = 6, NSTEP = 400, NET_MAX = 24, ASK_MAX = 64, GENERATIONS = 1024,
 #ifdef __SANITIZE_ADDRESS__
-	HISTORIES = 1500,
+	HISTORIES = 4000,
 #else
 	HISTORIES = 16000,
 #endif
