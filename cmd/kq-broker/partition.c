@@ -349,6 +349,8 @@ check_producer(struct partition *p, const struct append_from *from, const struct
 	case PRODSTATE_GOOD:
 		return true;
 	case PRODSTATE_DUPLICATE:
+		if (p->broker->fault == FAULT_ACCEPT_DUPLICATES)
+			return true;
 		result->base_offset = seen.last_offset - seen.offset_delta;
 		result->log_append_ms = seen.timestamp;
 		result->log_start_offset = p->log.log_start_offset;

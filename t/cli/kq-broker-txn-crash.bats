@@ -33,3 +33,10 @@ crash() {
 	[ "$status" -eq 1 ]
 	[[ $output == *"was committed;"* ]]
 }
+
+@test "the checker notices what was sent twice and stored twice" {
+	run crash 15 -- -o test.fault=accept-duplicates
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"is there twice"* ]]
+}
