@@ -1,0 +1,325 @@
+/* Sequence numbers: what goes out, and what is made of the answers. */
+#include "client_producer_peer.h"
+
+static struct cluster cl;
+static struct producer p;
+static struct producer_topic *t;
+
+/* Every record is a batch of its own, unless batch_bytes says more. */
+static void
+begin(struct producer_opts *o)
+{
+	struct err e;
+	struct cluster_opts co = { .brokers = "unix:peer.sock" };
+	check_int(cluster_open(&cl, &co, &e), 0);
+	o->retry_backoff_ms = 10;
+	producer_init(&p, &cl, o);
+	check_int(producer_start(&p, &e), 0);
+	t = producer_topic(&p, "t", &e);
+	check(t != NULL);
+}
+
+static void
+begin_small(void)
+{
+	struct producer_opts o;
+	producer_opts_init(&o);
+	o.batch_bytes = BATCH_HEADER_SIZE + 60;
+	begin(&o);
+}
+
+static void
+end(void)
+{
+	cluster_close(&cl);
+	producer_release(&p);
+	peer_stop();
+}
+
+static void
+put(int32_t partition, int n)
+{
+	struct err e;
+	for (int i = 0; i < n; i++)
+		check_int(producer_put(t, partition, 1000, STR_NULL, STR("a value of 30 bytes, and so on"),
+			STR_NULL, 0, &e), 0);
+}
+
+static void
+flush(void)
+{
+	struct err e;
+	int got = producer_flush(&p, &e);
+	if (got < 0)
+		tap_fail(__FILE__, __LINE__, "flush: %s", e.msg);
+}
+
+/* The i-th batch that came begins at the sequence number, under the id. */
+static void
+check_batch(int i, int64_t id, int32_t sequence)
+{
+	const struct peer_seen *s = peer_nth(PRODUCE, i);
+	check_int(s->id, id);
+	check_int(s->epoch, 0);
+	check_int(s->sequence, sequence);
+	check(s->has_good_crc);
+	check(!s->is_transactional);
+}
+
+void test_producer__numbers_go_on_from_batch_to_batch_in_each_partition(void);
+void
+test_producer__numbers_go_on_from_batch_to_batch_in_each_partition(void)
+{
+	peer_start(&(struct peer_opts){ .npart = 2 });
+	struct producer_opts o;
+	producer_opts_init(&o);
+	begin(&o);
+	put(0, 3);
+	put(1, 5);
+	flush();
+	put(0, 4);
+	put(1, 1);
+	flush();
+	end();
+	check_int(peer_count(INIT_ID), 1);
+	check_int(peer_count(PRODUCE), 4);
+	int32_t next[2] = { 0, 0 };
+	for (int i = 0; i < 4; i++) {
+		const struct peer_seen *s = peer_nth(PRODUCE, i);
+		check_batch(i, PEER_ID, next[s->partition]);
+		next[s->partition] += s->count;
+	}
+	check_int(next[0], 7);
+	check_int(next[1], 6);
+}
+
+void test_producer__after_2147483647_comes_0(void);
+void
+test_producer__after_2147483647_comes_0(void)
+{
+	peer_start(&(struct peer_opts){ 0 });
+	struct producer_opts o;
+	producer_opts_init(&o);
+	begin(&o);
+	t->part[0].sequence = INT32_MAX - 1;
+	put(0, 1);
+	flush();
+	put(0, 3); /* at INT32_MAX, 0 and 1 */
+	flush();
+	put(0, 1);
+	flush();
+	t->part[0].sequence = INT32_MAX;
+	put(0, 1);
+	flush();
+	put(0, 1);
+	flush();
+	end();
+	check_batch(0, PEER_ID, INT32_MAX - 1);
+	check_batch(1, PEER_ID, INT32_MAX);
+	check_batch(2, PEER_ID, 2);
+	check_batch(3, PEER_ID, INT32_MAX);
+	check_batch(4, PEER_ID, 0);
+}
+
+void test_producer__a_lost_answer_brings_the_same_batch_again(void);
+void
+test_producer__a_lost_answer_brings_the_same_batch_again(void)
+{
+	peer_start(&(struct peer_opts){ 0 });
+	peer_plan(PRODUCE, 0, PEER_CLOSE, KERR_DUPLICATE_SEQUENCE_NUMBER);
+	begin_small();
+	put(0, 1);
+	flush();
+	put(0, 1);
+	flush();
+	put(0, 1);
+	flush();
+	check_int(p.nacked, 3);
+	end();
+	check_int(peer_count(PRODUCE), 4);
+	check_batch(1, PEER_ID, 1);
+	check_batch(2, PEER_ID, 1);
+	check(peer_nth(PRODUCE, 1)->digest == peer_nth(PRODUCE, 2)->digest);
+	check_batch(3, PEER_ID, 2);
+	check_int(peer_count(INIT_ID), 1);
+}
+
+void test_producer__what_came_too_early_goes_again_after_what_was_refused(void);
+void
+test_producer__what_came_too_early_goes_again_after_what_was_refused(void)
+{
+	peer_start(&(struct peer_opts){ .hold = 3, .hold_upto = 3 });
+	peer_plan(PRODUCE, KERR_NOT_LEADER_OR_FOLLOWER, KERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+		KERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+	begin_small();
+	put(0, 3);
+	flush();
+	check_int(p.nacked, 3);
+	check(!p.is_failed);
+	end();
+	check_int(peer_count(PRODUCE), 6);
+	for (int i = 0; i < 6; i++)
+		check_batch(i, PEER_ID, i % 3);
+}
+
+void test_producer__a_gap_that_is_not_ours_is_final(void);
+void
+test_producer__a_gap_that_is_not_ours_is_final(void)
+{
+	struct err e;
+	peer_start(&(struct peer_opts){ 0 });
+	peer_plan(PRODUCE, 0, KERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+	begin_small();
+	put(0, 2);
+	check_int(producer_flush(&p, &e), -1);
+	check_int(e.class, ERR_PEER);
+	check_int(e.kafka, KERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+	check(strstr(e.msg, "lacks records that it had acknowledged") != NULL);
+	check_int(p.nacked, 1);
+	check_int(producer_next_unacked(&p), 2);
+	end();
+	check_int(peer_count(PRODUCE), 2);
+}
+
+void test_producer__a_forgotten_producer_begins_anew_in_that_partition(void);
+void
+test_producer__a_forgotten_producer_begins_anew_in_that_partition(void)
+{
+	peer_start(&(struct peer_opts){ .npart = 2 });
+	peer_plan(PRODUCE, 0, 0, KERR_UNKNOWN_PRODUCER_ID);
+	begin_small();
+	put(0, 1);
+	flush();
+	put(1, 1);
+	flush();
+	put(0, 1);
+	flush();
+	put(0, 1);
+	put(1, 1);
+	flush();
+	check_int(p.nacked, 5);
+	end();
+	check_int(peer_count(INIT_ID), 2);
+	check_batch(0, PEER_ID, 0);
+	check_batch(1, PEER_ID, 0);
+	check_batch(2, PEER_ID, 1);
+	check_batch(3, PEER_ID + 1, 0);
+	for (int i = 4; i < 6; i++)
+		check_batch(i, PEER_ID + (peer_nth(PRODUCE, i)->partition == 0), 1);
+}
+
+void test_producer__those_behind_a_forgotten_one_are_numbered_anew_too(void);
+void
+test_producer__those_behind_a_forgotten_one_are_numbered_anew_too(void)
+{
+	peer_start(&(struct peer_opts){ .hold = 3, .hold_upto = 3 });
+	peer_plan(PRODUCE, 0, KERR_UNKNOWN_PRODUCER_ID, KERR_UNKNOWN_PRODUCER_ID);
+	begin_small();
+	put(0, 3);
+	flush();
+	check_int(p.nacked, 3);
+	end();
+	check_int(peer_count(INIT_ID), 2);
+	check_int(peer_count(PRODUCE), 5);
+	check_batch(3, PEER_ID + 1, 0);
+	check_batch(4, PEER_ID + 1, 1);
+}
+
+void test_producer__five_batches_of_a_partition_are_under_way_and_no_more(void);
+void
+test_producer__five_batches_of_a_partition_are_under_way_and_no_more(void)
+{
+	struct producer_opts o;
+	peer_start(&(struct peer_opts){ .hold = 6, .hold_upto = 1 });
+	producer_opts_init(&o);
+	o.in_flight = 100;
+	o.batch_bytes = BATCH_HEADER_SIZE + 60;
+	begin(&o);
+	put(0, 20);
+	flush();
+	end();
+	check_int(peer.most_held, 5);
+	check_int(peer_count(PRODUCE), 20);
+	for (int i = 0; i < 20; i++)
+		check_batch(i, PEER_ID, i);
+}
+
+void test_producer__without_numbers_there_is_no_such_bound(void);
+void
+test_producer__without_numbers_there_is_no_such_bound(void)
+{
+	struct producer_opts o;
+	peer_start(&(struct peer_opts){ .hold = 6, .hold_upto = 1 });
+	producer_opts_init(&o);
+	o.in_flight = 100;
+	o.batch_bytes = BATCH_HEADER_SIZE + 60;
+	o.idempotence = PRODUCER_PLAIN;
+	begin(&o);
+	put(0, 20);
+	flush();
+	end();
+	check(peer.most_held >= 6);
+	check_int(peer_count(INIT_ID), 0);
+	for (int i = 0; i < 20; i++) {
+		check_int(peer_nth(PRODUCE, i)->id, -1);
+		check_int(peer_nth(PRODUCE, i)->sequence, -1);
+	}
+}
+
+void test_producer__an_old_broker_gets_plain_batches(void);
+void
+test_producer__an_old_broker_gets_plain_batches(void)
+{
+	peer_start(&(struct peer_opts){ .is_old = true });
+	begin_small();
+	put(0, 2);
+	flush();
+	check(!p.is_idempotent);
+	end();
+	check_int(peer_nth(PRODUCE, 1)->id, -1);
+}
+
+void test_producer__an_old_broker_is_not_enough_when_it_matters(void);
+void
+test_producer__an_old_broker_is_not_enough_when_it_matters(void)
+{
+	struct err e;
+	struct producer_opts o;
+	struct cluster_opts co = { .brokers = "unix:peer.sock" };
+	peer_start(&(struct peer_opts){ .is_old = true });
+	check_int(cluster_open(&cl, &co, &e), 0);
+	producer_opts_init(&o);
+	o.idempotence = PRODUCER_IDEMPOTENT;
+	producer_init(&p, &cl, &o);
+	check_int(producer_start(&p, &e), -1);
+	check_int(e.kafka, KERR_UNSUPPORTED_VERSION);
+	end();
+}
+
+void test_producer__acks_of_one_is_plain(void);
+void
+test_producer__acks_of_one_is_plain(void)
+{
+	struct producer_opts o;
+	peer_start(&(struct peer_opts){ 0 });
+	producer_opts_init(&o);
+	o.acks = 1;
+	begin(&o);
+	put(0, 1);
+	flush();
+	end();
+	check_int(peer_count(INIT_ID), 0);
+	check_int(peer_nth(PRODUCE, 0)->id, -1);
+}
+
+void test_producer__an_id_is_asked_for_until_there_is_one(void);
+void
+test_producer__an_id_is_asked_for_until_there_is_one(void)
+{
+	peer_start(&(struct peer_opts){ 0 });
+	peer_plan(INIT_ID, KERR_COORDINATOR_LOAD_IN_PROGRESS, PEER_CLOSE, KERR_NOT_COORDINATOR);
+	begin_small();
+	check(p.is_idempotent);
+	end();
+	check_int(peer_count(INIT_ID), 4);
+}
