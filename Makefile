@@ -90,7 +90,7 @@ $(B)/t/%.list.c: t/unit/%.c share/gen/tests.sh
 	$(call say,GEN)mkdir -p $(@D) && sh share/gen/tests.sh $< >$@
 $(unit): $(B)/t/%: t/unit/%.c t/unit/tap.c $(B)/t/%.list.c $(B)/libkq.a | $(gen_h)
 	$(call say,LD)$(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.a,$^) $(kq_libs) $(LDLIBS)
-$(bench): $(B)/bench/%: t/bench/%.c $(B)/libkq.a | $(gen_h)
+$(bench): $(B)/bench/%: t/bench/%.c t/bench/talk.h $(B)/libkq.a | $(gen_h)
 	$(call say,LD)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $< $(B)/libkq.a $(kq_libs) $(LDLIBS)
 $(helper): $(B)/t/lib/%: t/lib/%.c $(B)/libkq.a | $(gen_h)
 	$(call say,LD)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $< $(B)/libkq.a $(kq_libs) $(shell sed -n 's/^.*Links: *\(.*[^ *]\) *\*\/$$/\1/p' $<) $(LDLIBS)

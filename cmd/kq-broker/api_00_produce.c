@@ -209,6 +209,15 @@ append_put_by(struct produce_state *s, struct produce_part *w)
 	if (!result.error)
 		partition_append(w->ack.partition, &from, w->batch, w->size,
 			s->acks == -1 ? &w->ack : NULL, &result);
+	/* The last transaction's end may have come in between, which takes the
+	 * guard away; with an epoch for each transaction the coordinator knows
+	 * which one this is of, so ask once more. */
+	if (result.error == KERR_INVALID_TXN_STATE && !s->check.error && s->check.may_add
+		&& w->guard && s->ncheck < CHECKS_MAX) {
+		from.guard = 0;
+		partition_append(w->ack.partition, &from, w->batch, w->size,
+			s->acks == -1 ? &w->ack : NULL, &result);
+	}
 	if (result.guard && s->ncheck < CHECKS_MAX) {
 		put_by(w, NULL, 0, result.guard);
 		return;

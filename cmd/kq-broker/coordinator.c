@@ -15,7 +15,8 @@
 
 enum {
 	TXN_OFFSET_COMMIT = 28,
-	RETRY_MS = 5,       /* a write that finds its last transaction still ending */
+	RETRY_MS = 50,      /* a write that finds its last transaction still ending
+	                       is looked at again, if nobody told of the end */
 	RETRY_MAX_MS = 200, /* and how long it is worth waiting for that */
 };
 
@@ -247,71 +248,111 @@ coordinator_take(struct request *rq, enum coordinator_kind kind)
 
 /* --- checks of transactional writes --- */
 
-static void
-end_check(struct txn_check *k, int16_t error)
+/* One transactional id's checks go on in the order of their coming, as its
+ * batches have to: c->checks has all that are not over, and of each id only the
+ * first is looked at. */
+static struct txn_check *
+next_check(struct coordinator *c, struct list *behind, struct str id)
 {
-	loop_timer_clear(&k->coordinator->loop, &k->retry);
-	list_unlink(&k->link);
-	k->error = error;
-	loop_post(k->loop, &k->done);
+	for (struct list *it = behind->next; it != &c->checks; it = it->next) {
+		struct txn_check *k = CONTAINER_OF(it, struct txn_check, link);
+		if (str_eq(k->transactional_id, id))
+			return k;
+	}
+	return NULL;
 }
 
-static void check(struct txn_check *k);
+static void on_check_committed(struct loop_task *t);
+
+/* True: the check is over, with k->error set.  Else it waits. */
+static bool
+check(struct txn_check *k)
+{
+	struct coordinator *c = k->coordinator;
+	int32_t partition = -1;
+	bool must_wait = false;
+	k->error = !atomic_load(&c->topic[COORD_TXNS].is_there) ? KERR_INVALID_PRODUCER_ID_MAPPING
+		: txns_check_write(c->txns, k->transactional_id, &k->producer, k->v, k->n,
+			k->may_add, coordinator_now(c), &partition, &must_wait);
+	coordinator_set_timers(c);
+	if (k->error == KERR_CONCURRENT_TRANSACTIONS && c->loop.now_ms < k->give_up_ms) {
+		/* Its last transaction's markers are being written: soon over. */
+		k->awaits_end = true;
+		loop_timer_set(&c->loop, &k->retry, c->loop.now_ms + RETRY_MS);
+		return false;
+	}
+	if (k->error || !must_wait)
+		return true;
+	k->ack.partition = coordinator_partition(c, COORD_TXNS, partition);
+	k->ack.loop = &c->loop;
+	k->ack.task.fn = on_check_committed;
+	if (k->ack.partition && partition_wait_committed(k->ack.partition, c->syncer, &k->ack))
+		return false;
+	k->error = k->ack.partition ? k->ack.error : KERR_COORDINATOR_NOT_AVAILABLE;
+	return true;
+}
+
+/* k is over; it is its reactor's from here on.  The next one of its id. */
+static struct txn_check *
+end_check(struct txn_check *k)
+{
+	struct txn_check *next = next_check(k->coordinator, &k->link, k->transactional_id);
+	loop_timer_clear(&k->coordinator->loop, &k->retry);
+	list_unlink(&k->link);
+	loop_post(k->loop, &k->done);
+	return next;
+}
+
+/* Look at k, the first of its id, and at those behind it as far as they go. */
+static void
+advance_checks(struct txn_check *k)
+{
+	while (k && check(k))
+		k = end_check(k);
+}
 
 /* Looks again: the transaction may have ended meanwhile. */
 static void
 on_check_committed(struct loop_task *t)
 {
 	struct txn_check *k = CONTAINER_OF(t, struct txn_check, ack.task);
-	if (k->ack.error)
-		end_check(k, k->ack.error);
-	else
-		check(k);
-}
-
-static void
-check(struct txn_check *k)
-{
-	struct coordinator *c = k->coordinator;
-	int32_t partition = -1;
-	bool must_wait = false;
-	int16_t error = !atomic_load(&c->topic[COORD_TXNS].is_there) ? KERR_INVALID_PRODUCER_ID_MAPPING
-		: txns_check_write(c->txns, k->transactional_id, &k->producer, k->v, k->n,
-			k->may_add, coordinator_now(c), &partition, &must_wait);
-	coordinator_set_timers(c);
-	if (error == KERR_CONCURRENT_TRANSACTIONS && c->loop.now_ms < k->give_up_ms) {
-		/* Its last transaction's markers are being written: soon over. */
-		if (list_is_empty(&k->link))
-			list_append(&c->checks, &k->link);
-		loop_timer_set(&c->loop, &k->retry, c->loop.now_ms + RETRY_MS);
-		return;
+	if (k->ack.error) {
+		k->error = k->ack.error;
+		k = end_check(k);
 	}
-	if (!error && must_wait) {
-		k->ack.partition = coordinator_partition(c, COORD_TXNS, partition);
-		k->ack.loop = &c->loop;
-		k->ack.task.fn = on_check_committed;
-		if (k->ack.partition && partition_wait_committed(k->ack.partition, c->syncer, &k->ack)) {
-			if (list_is_empty(&k->link))
-				list_append(&c->checks, &k->link);
-			return;
-		}
-		error = k->ack.partition ? k->ack.error : KERR_COORDINATOR_NOT_AVAILABLE;
-	}
-	end_check(k, error);
+	advance_checks(k);
 }
 
 static void
 on_retry(struct loop_timer *t)
 {
-	check(CONTAINER_OF(t, struct txn_check, retry));
+	advance_checks(CONTAINER_OF(t, struct txn_check, retry));
+}
+
+void
+coordinator_note_end(struct coordinator *c, int64_t producer_id)
+{
+	LIST_EACH(it, &c->checks) {
+		struct txn_check *k = CONTAINER_OF(it, struct txn_check, link);
+		if (!k->awaits_end || k->producer.id != producer_id)
+			continue;
+		k->awaits_end = false;
+		loop_timer_clear(&c->loop, &k->retry);
+		advance_checks(k);
+		return;
+	}
 }
 
 static void
 on_check(struct loop_task *t)
 {
 	struct txn_check *k = CONTAINER_OF(t, struct txn_check, task);
-	k->give_up_ms = k->coordinator->loop.now_ms + RETRY_MAX_MS;
-	check(k);
+	struct coordinator *c = k->coordinator;
+	bool is_first = !next_check(c, &c->checks, k->transactional_id);
+	k->give_up_ms = c->loop.now_ms + RETRY_MAX_MS;
+	list_append(&c->checks, &k->link);
+	if (is_first)
+		advance_checks(k);
 }
 
 void
@@ -319,6 +360,8 @@ coordinator_check(struct coordinator *c, struct txn_check *k)
 {
 	k->coordinator = c;
 	k->task.fn = on_check;
+	k->awaits_end = false;
+	k->ack.partition = NULL;
 	k->retry = (struct loop_timer){ .fn = on_retry };
 	list_init(&k->link);
 	loop_post(&c->loop, &k->task);

@@ -50,7 +50,7 @@ struct coordinator {
 	struct list held;     /* struct coord_request: answers that wait */
 	struct list commits;  /* struct commit_wait: transactions that wait */
 	struct list markers;  /* struct marker_job */
-	struct list checks;   /* struct txn_check that waits for the disk */
+	struct list checks;   /* struct txn_check, in the order of their coming */
 	struct arena scratch; /* of one call into a state machine */
 	struct builder builder;
 	struct buf packed;
@@ -92,10 +92,11 @@ struct txn_check {
 	/* The coordinator's own: */
 	struct coordinator *coordinator;
 	struct loop_task task;
-	struct list link;
+	struct list link;     /* in checks */
 	struct ack_wait ack;
 	struct loop_timer retry;
 	int64_t give_up_ms;
+	bool awaits_end;      /* of the producer's last transaction */
 };
 void coordinator_check(struct coordinator *c, struct txn_check *k); /* any thread */
 
@@ -116,6 +117,9 @@ struct commit_wait {
 	struct coordinator *coordinator;
 	uint64_t ticket;
 };
+
+/* The producer's transaction has ended: its next one may begin. */
+void coordinator_note_end(struct coordinator *c, int64_t producer_id);
 
 void coordinator_env_init(struct coordinator *c);
 void coordinator_load(struct coordinator *c);

@@ -175,6 +175,7 @@ on_markers(struct marker_job *job)
 	struct coordinator *c = job->coordinator;
 	txns_markers_written(c->txns, job->ticket, coordinator_now(c));
 	coordinator_set_timers(c);
+	coordinator_note_end(c, job->producer.id);
 }
 
 static void
