@@ -29,6 +29,7 @@ body_new(void)
 	struct partlog_body *y = NEW(struct partlog_body);
 	pthread_once(&seed_once, make_seed);
 	prodstate_init(&y->producers, seed);
+	y->rolled_offset = -1;
 	for (size_t i = 0; i < ARRAY_LEN(y->recent); i++)
 		y->recent[i].offset = -1;
 	return y;

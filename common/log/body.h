@@ -21,6 +21,8 @@ struct recent {
 struct partlog_body {
 	struct segment *v; /* by offset; the last one is appended to */
 	int n, cap;
+	int64_t rolled_offset;   /* from that segment on, the indexes of the rolled
+	                            ones are not on disk yet; -1: they are */
 	struct epochs epochs;
 	struct recent recent[16];
 	unsigned recent_next;

@@ -108,6 +108,8 @@ roll(struct partlog *l, int64_t now_ms, struct err *e)
 	if (segment_create(&fresh, &d, e) < 0)
 		return -1;
 	fresh.created_ms = now_ms;
+	if (y->n && y->rolled_offset < 0)
+		y->rolled_offset = y->v[y->n - 1].base_offset;
 	*body_add(y, l->next_offset) = fresh;
 	y->is_dir_dirty = l->root_fd >= 0;
 	producers_prune(l, y);

@@ -56,7 +56,7 @@ add_epochs(struct partlog *l, struct partlog_sync *s)
 }
 
 /* A rolled segment takes its indexes along: nothing behind it will ever make
- * recovery rebuild them. */
+ * recovery rebuild them.  (Its batches may all have been synced before.) */
 static bool
 add_segment(struct partlog *l, struct partlog_sync *s, int i)
 {
@@ -99,7 +99,8 @@ partlog_sync_begin(struct partlog *l, struct partlog_sync *s)
 	*s = (struct partlog_sync){ .next_offset = l->synced_offset };
 	if (!y || l->root_fd < 0 || l->is_failed || !y->is_dir)
 		return false;
-	if (l->synced_offset == l->next_offset && !y->is_dir_dirty && !y->is_root_dirty)
+	if (l->synced_offset == l->next_offset && !y->is_dir_dirty && !y->is_root_dirty &&
+		y->rolled_offset < 0)
 		return false;
 	if (y->epochs.is_dirty)
 		add_epochs(l, s);
@@ -109,9 +110,20 @@ partlog_sync_begin(struct partlog *l, struct partlog_sync *s)
 		add(s, l->root_fd, NULL, false);
 	y->is_dir_dirty = false;
 	y->is_root_dirty = false;
-	for (int i = MAX(body_find(y, l->synced_offset), 0); i < y->n && s->not_opened == 0; i++)
-		if (body_end(l, i) > l->synced_offset && !add_segment(l, s, i))
-			break;
+	int64_t from = l->synced_offset;
+	if (y->rolled_offset >= 0)
+		from = MIN(from, y->rolled_offset);
+	bool is_all = true;
+	for (int i = MAX(body_find(y, from), 0); i < y->n && s->not_opened == 0 && is_all; i++) {
+		bool is_rolled = y->rolled_offset >= 0 && i + 1 < y->n &&
+			y->v[i].base_offset >= y->rolled_offset;
+		if (is_rolled || body_end(l, i) > l->synced_offset)
+			is_all = add_segment(l, s, i);
+		if (!is_all)
+			y->rolled_offset = y->v[i].base_offset;
+	}
+	if (is_all)
+		y->rolled_offset = -1;
 	/* There is always something to sync, so that callers need not care. */
 	if (s->nfd == 0)
 		add(s, l->root_fd, NULL, false);

@@ -20,6 +20,7 @@ void test_partlog__an_index_page_that_does_not_fit_waits(void);
 void test_partlog__a_failed_sync_is_the_end(void);
 void test_partlog__a_sync_that_cannot_open_its_file_is_no_sync(void);
 void test_partlog__a_sync_covers_rolled_segments_and_directories(void);
+void test_partlog__indexes_are_synced_behind_synced_batches(void);
 void test_partlog__a_log_in_memory_touches_no_disk(void);
 void test_partlog__a_thousand_logs_share_sixteen_descriptors(void);
 void test_partlog__an_idle_log_is_small(void);
@@ -503,6 +504,46 @@ test_partlog__a_sync_that_cannot_open_its_file_is_no_sync(void)
 	check(strstr(l.failure->msg, "cannot open what is to be synced: Too many open files"));
 	partlog_release(&l);
 	partlog_release(&other);
+}
+
+/* Does the sync cover a file of that name? */
+static bool
+covers(const struct partlog_sync *s, const char *name)
+{
+	int fd[PARTLOG_SYNC_FD_MAX], n = partlog_sync_fds(s, fd);
+	char link[50], path[300];
+	for (int i = 0; i < n; i++) {
+		snprintf(link, sizeof link, "/proc/self/fd/%d", fd[i]);
+		ssize_t len = readlink(link, path, sizeof path - 1);
+		check(len > 0);
+		path[len] = 0;
+		if (strcmp(strrchr(path, '/') + 1, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+void
+test_partlog__indexes_are_synced_behind_synced_batches(void)
+{
+	struct partlog_config tiny = { 100, INT64_MAX / 2, 10 << 20, 300 };
+	struct partlog l;
+	struct partlog_sync s;
+	bool is_index = false, is_time = false, is_log = false;
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &tiny, NULL);
+	append(&l, 1, 50, 1);
+	sync_all(&l);
+	append(&l, 1, 50, 1); /* rolls, with nothing of the first segment unsynced */
+	while (partlog_sync_begin(&l, &s)) {
+		is_index |= covers(&s, "00000000000000000000.index");
+		is_time |= covers(&s, "00000000000000000000.timeindex");
+		is_log |= covers(&s, "00000000000000000001.log");
+		partlog_sync_run(&s);
+		partlog_sync_end(&l, &s);
+	}
+	check(is_index && is_time && is_log);
+	check_int(l.synced_offset, 2);
+	partlog_release(&l);
 }
 
 void
