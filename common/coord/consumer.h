@@ -6,7 +6,7 @@
  *   consumer_log.c        records out of state, state out of records
  *   consumer_target.c     metadata hash and target assignment
  *   consumer_reconcile.c  from target to current assignment, a pure function
- *   consumer_regex.c      subscriptions by regular expression
+ *   consumer_regex.c      subscriptions by regular expression (pattern.h)
  *   consumer_change.c     one member's change, from draft to applied records
  *   consumer_heartbeat.c  ConsumerGroupHeartbeat, leaving, time-outs
  *   consumer_classic.c    the classic protocol spoken to a consumer group
@@ -29,7 +29,7 @@
 enum {
 	CONSUMER_LEAVE = -1,
 	CONSUMER_LEAVE_STATIC = -2, /* as an epoch: gone, but coming back */
-	CONSUMER_REGEX_MAX = 100,   /* different ones in a group */
+	CONSUMER_REGEX_MAX = 50,    /* different ones in a group */
 };
 
 enum { /* the numbers that records carry */

@@ -58,7 +58,8 @@ put_member(struct records *r, struct group *gr, const struct member *m, int32_t 
 	struct consumer none = { .epoch = 0 };
 	list_init(&none.subscriptions);
 	struct consumer_spec s = {
-		.instance_id = m->instance_id, .rack_id = sub.rack_id.n > 0 ? sub.rack_id : STR_NULL,
+		.instance_id = m->instance_id,
+		.rack_id = sub.rack_id.n > 0 ? sub.rack_id : STR_NULL,
 		.client_id = m->client_id, .client_host = m->client_host,
 		.assignor = STR_NULL, .regex = STR_NULL,
 		.names = subscription_get(g, &none, sub.topics.v, sub.topics.n, &g->scratch),

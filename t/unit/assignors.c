@@ -98,7 +98,8 @@ check_valid(const struct trial *t)
 			owners[p.topic][p.index]++;
 			if (k > 0) {
 				struct assignor_partition q = t->m[i].v[k - 1];
-				check(q.topic < p.topic || (q.topic == p.topic && q.index < p.index));
+				check(q.topic < p.topic
+					|| (q.topic == p.topic && q.index < p.index));
 			}
 		}
 	}
@@ -119,7 +120,8 @@ gained(const struct assignor_member *m)
 	for (int32_t k = 0; k < m->n; k++) {
 		bool had = false;
 		for (int32_t j = 0; j < m->nprev; j++)
-			had |= m->prev[j].topic == m->v[k].topic && m->prev[j].index == m->v[k].index;
+			had |= m->prev[j].topic == m->v[k].topic
+				&& m->prev[j].index == m->v[k].index;
 		n += !had;
 	}
 	return n;

@@ -90,6 +90,18 @@ old_assignment(const struct set *set, struct buf *b)
 	wire_data_encode(&consumer_protocol_assignment_data, 1, &s, b);
 }
 
+/* Does the member say that it has the partition? */
+static inline bool
+old_has(const struct consumer_protocol_subscription *s, int topic, int32_t p)
+{
+	for (int32_t k = 0; k < s->owned_partitions.n; k++)
+		for (int32_t x = 0; x < s->owned_partitions.v[k].partitions.n; x++)
+			if (topic_at(s->owned_partitions.v[k].topic) == topic
+					&& s->owned_partitions.v[k].partitions.v[x] == p)
+				return true;
+	return false;
+}
+
 /* Every member's share of each topic in turn, but for what another still has. */
 static inline void
 old_plan(struct town *o, struct old_member *m, const struct join_group_response *r)
@@ -115,11 +127,7 @@ old_plan(struct town *o, struct old_member *m, const struct join_group_response 
 		for (int32_t p = 0; n > 0 && p < o->npartition[t]; p++) {
 			bool is_kept = false;
 			for (int i = 0; i < m->nplan; i++)
-				for (int32_t k = 0; k < sub[i].owned_partitions.n; k++)
-					for (int32_t x = 0; x < sub[i].owned_partitions.v[k].partitions.n; x++)
-						is_kept |= i != who[p % n]
-							&& topic_at(sub[i].owned_partitions.v[k].topic) == t
-							&& sub[i].owned_partitions.v[k].partitions.v[x] == p;
+				is_kept |= i != who[p % n] && old_has(&sub[i], t, p);
 			if (!is_kept)
 				set_add(&m->plan[who[p % n]].set, t * 1000 + p);
 		}

@@ -491,10 +491,10 @@ test_consumer_groups__bad_regular_expressions_are_refused(void)
 {
 	struct town o;
 	town_init(&o, 1);
-	static char long_one[300];
+	static char long_one[1100];
 	memset(long_one, 'a', sizeof long_one - 1);
-	const char *bad[] = { "(a", "a)", "a)(b", "[a", "(a)\\1", "\\Qa\\E", "(?i)a", "\\pL", "a{",
-		"a{2,1}", "\\", "[[.a.]]", "a{1000}{1000}", long_one };
+	const char *bad[] = { "(a", "a)", "a)(b", "[a", "(a)\\1", "(?i)a", "\\pL",
+		"a{2,1}", "\\", "a**", "(a{100}){100}", long_one };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct beating b = { .group = "g", .member = "m", .regex = bad[i] };
 		if (refused(&o, &b) != KERR_INVALID_REGULAR_EXPRESSION)
