@@ -116,8 +116,8 @@ begin_topic(struct group *g, struct cluster_topic *t, struct err *e)
 	return got;
 }
 
-static int
-begin_gained(struct group *g, struct err *e)
+int
+group_begin_gained(struct group *g, struct err *e)
 {
 	if (clock_mono_ms() < g->begin_at_ms)
 		return 0;
@@ -135,6 +135,17 @@ begin_gained(struct group *g, struct err *e)
 	return 0;
 }
 
+void
+group_drop(struct group *g)
+{
+	struct member_part *p;
+	while ((p = member_next(&g->member)) && p->state != MEMBER_GAINED) {
+		if (p->owner)
+			fetcher_remove(g->r->fetcher, p->owner);
+		member_give_back(&g->member, p);
+	}
+}
+
 /* Partitions that go: what was read of them is written and stored first. */
 static int
 give_back(struct group *g, struct err *e)
@@ -148,21 +159,17 @@ give_back(struct group *g, struct err *e)
 		member_commit(m);
 		member_settle(m, STORE_WAIT_MS);
 	}
-	struct member_part *p;
-	while ((p = member_next(m)) && p->state != MEMBER_GAINED) {
-		if (p->owner)
-			fetcher_remove(g->r->fetcher, p->owner);
-		member_give_back(m, p);
-	}
+	group_drop(g);
 	return 0;
 }
 
 /* --- the loop --- */
 
-/* -e: is all that is ours read? */
-static bool
-is_at_end(struct group *g)
+bool
+group_is_at_end(struct group *g)
 {
+	if (!reads_to_end(g))
+		return false;
 	if (!member_is_stable(&g->member)) {
 		g->idle_since_ms = 0;
 		return false;
@@ -205,9 +212,9 @@ loop(struct group *g, struct err *e)
 			*e = g->member.is_failed ? g->member.err : r->fetcher->err;
 			return -1;
 		}
-		if (give_back(g, e) < 0 || begin_gained(g, e) < 0 || reading_print(r, e) < 0)
+		if (give_back(g, e) < 0 || group_begin_gained(g, e) < 0 || reading_print(r, e) < 0)
 			return -1;
-		if (r->left == 0 || (reads_to_end(g) && is_at_end(g)))
+		if (r->left == 0 || group_is_at_end(g))
 			break;
 		if (clock_mono_ms() >= g->commit_at_ms) {
 			if (output_flush(r->output, e) < 0)
@@ -236,6 +243,12 @@ finish(struct group *g, struct err *e)
 		member_leave(m, LEAVE_WAIT_MS);
 	}
 	return got;
+}
+
+struct member *
+group_member(struct group *g)
+{
+	return &g->member;
 }
 
 static int

@@ -35,4 +35,18 @@ int group_run(struct group *g, struct err *e);
 
 void group_free(struct group *g); /* after cluster_close; NULL is fine */
 
+/* --- the steps of it, for who reads otherwise (exec.h) --- */
+
+/* A held partition's owner is its fetcher_part. */
+struct member *group_member(struct group *g);
+
+/* Begin to read what was gained.  0, or -1. */
+int group_begin_gained(struct group *g, struct err *e);
+
+/* Stop reading what was revoked or lost.  Nothing taken from the fetcher may be of it. */
+void group_drop(struct group *g);
+
+/* Is there an end, and is all that is ours read up to it? */
+bool group_is_at_end(struct group *g);
+
 #endif

@@ -35,7 +35,7 @@ static const struct opt opts[] = {
 	{ 'J', "json", OPT_FLAG, &is_json, NULL, .phrase = "one JSON object a record" },
 	{ 'G', "group", OPT_STRING, &group_opts.member.group, "GROUP", .phrase = "read as a member of this group" },
 	{ 0, "instance", OPT_STRING, &group_opts.member.instance, "ID", .phrase = "be its static member of that name" },
-	{ 0, "assignor", OPT_STRING, &group_opts.member.assignors, "NAME,...", .phrase = "how partitions are divided: see below" },
+	{ 0, "assignor", OPT_STRING, &group_opts.member.assignors, "NAME", .phrase = "how partitions are divided", .choices = "range|roundrobin|sticky|cooperative-sticky|uniform" },
 	{ 0, "protocol", OPT_STRING, &protocol_text, "NAME", .phrase = "of the group (default auto)", .choices = "auto|classic|consumer" },
 	{ 0, "commit-every", OPT_DURATION, &commit_ms, "TIME", .phrase = "store the group's offsets so often (default 5s)", .min = 1, .max = INT32_MAX },
 	{ 0, "session", OPT_DURATION, &session_ms, "TIME", .phrase = "silent for so long is out (classic; default 45s)", .min = 1000, .max = INT32_MAX },
@@ -68,8 +68,9 @@ static const struct opt_command command = {
 		"With -G partitions are shared with the group's other members, and reading begins where\n"
 		"the group stopped; -o (default end) is for partitions that it has not read yet.  Offsets\n"
 		"are stored once what is before them is written: every --commit-every, before partitions\n"
-		"are given up, and at the end.  NAME: range, roundrobin, sticky, cooperative-sticky\n"
-		"(classic; default: all, by preference in that order); uniform, range (consumer).\n",
+		"are given up, and at the end: a record may come twice, but none is left out.  Of the\n"
+		"assignors the classic protocol has all but uniform, and offers all of them by default;\n"
+		"the consumer protocol has uniform and range.\n",
 	.opts = opts,
 };
 

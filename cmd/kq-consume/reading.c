@@ -23,8 +23,8 @@ ask_offset(struct reading *r, const struct fetcher_part *part, int64_t which,
 /* The partition's offset is no longer there.  Records that were deleted
  * before we came to them are told of, and reading goes on with the first
  * there is; an offset past the end cannot be explained. */
-static int
-out_of_range(struct reading *r, struct fetcher_part *part, struct err *e)
+int
+reading_out_of_range(struct reading *r, struct fetcher_part *part, struct err *e)
 {
 	int64_t first;
 	if (ask_offset(r, part, OFFSETS_EARLIEST, &first, e) < 0)
@@ -77,7 +77,7 @@ reading_print(struct reading *r, struct err *e)
 	int got = 0;
 	while (got == 0 && r->left > 0 && !*r->is_stopped && (ch = fetcher_take(r->fetcher))) {
 		if (ch->is_out_of_range)
-			got = out_of_range(r, ch->part, e);
+			got = reading_out_of_range(r, ch->part, e);
 		else
 			got = print_fetched(r, ch, e);
 		fetcher_give_back(r->fetcher, ch);

@@ -32,6 +32,10 @@ int reading_run(struct reading *r, struct err *e);
 /* The steps of it.  Print all that is ready.  0, or -1. */
 int reading_print(struct reading *r, struct err *e);
 
+/* The partition's offset is not there: say so, and seek to where reading goes on.
+ * 0, or -1. */
+int reading_out_of_range(struct reading *r, struct fetcher_part *part, struct err *e);
+
 /* What to watch beside the brokers: a pipe whose reader goes tells so even
  * when there is nothing to write.  -1: nothing. */
 static inline int
