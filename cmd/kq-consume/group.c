@@ -246,7 +246,7 @@ finish(struct group *g, struct err *e)
 }
 
 struct member *
-group_member(struct group *g)
+group_self(struct group *g)
 {
 	return &g->member;
 }

@@ -38,7 +38,7 @@ void group_free(struct group *g); /* after cluster_close; NULL is fine */
 /* --- the steps of it, for who reads otherwise (exec.h) --- */
 
 /* A held partition's owner is its fetcher_part. */
-struct member *group_member(struct group *g);
+struct member *group_self(struct group *g);
 
 /* Begin to read what was gained.  0, or -1. */
 int group_begin_gained(struct group *g, struct err *e);

@@ -1,4 +1,5 @@
 /* kq-consume: records to stdout. */
+#include "kq-consume/exec.h"
 #include "kq-consume/group.h"
 #include "sys/clock.h"
 #include "sys/sig.h"
@@ -16,6 +17,10 @@ static bool stops_at_end, is_json, is_unbuffered, is_committed, is_uncommitted;
 static struct group_opts group_opts;
 static const char *protocol_text = "auto";
 static int64_t commit_ms = 5000, session_ms;
+static struct exec_opts exec_opts = { .batch_records = 1000, .sink = { .txn_timeout_ms = 10000 } };
+static const char *frame_text;
+static int64_t batch_records, exec_timeout_ms;
+static struct buf key_delimiter_bytes;
 
 static int
 take_start(void *to, const char *value, struct err *e)
@@ -41,6 +46,13 @@ static const struct opt opts[] = {
 	{ 0, "session", OPT_DURATION, &session_ms, "TIME", .phrase = "silent for so long is out (classic; default 45s)", .min = 1000, .max = INT32_MAX },
 	{ 0, "committed", OPT_FLAG, &is_committed, NULL, .phrase = "only what transactions have committed (default)" },
 	{ 0, "uncommitted", OPT_FLAG, &is_uncommitted, NULL, .phrase = "also what is open or was aborted" },
+	{ 0, "exec", OPT_STRING, &exec_opts.command, "COMMAND", .phrase = "each record exactly once through it: see below" },
+	{ 0, "to", OPT_STRING, &exec_opts.sink.topic, "TOPIC", .phrase = "where what it writes goes" },
+	{ 0, "frame", OPT_STRING, &frame_text, "NAME", .phrase = "how it is handed records (default line)", .choices = COFRAME_CHOICES },
+	{ 0, "batch", OPT_INT, &batch_records, "N", .phrase = "at most N records a batch and transaction (default 1000)", .min = 1, .max = COFRAME_COUNT_MAX },
+	{ 0, "exec-timeout", OPT_DURATION, &exec_timeout_ms, "TIME", .phrase = "it may do nothing for so long (default 60s)", .min = 1, .max = INT32_MAX / 2 },
+	{ 0, "txn", OPT_STRING, &exec_opts.sink.txn_id, "ID", .phrase = "the transactional id (default GROUP-exec-...)" },
+	{ 'Z', "null", OPT_FLAG, &exec_opts.sink.empty_is_null, NULL, .phrase = "an empty value that it writes is null" },
 	{ 'u', "unbuffered", OPT_FLAG, &is_unbuffered, NULL, .phrase = "write after every record" },
 	OPT_END
 };
@@ -53,7 +65,8 @@ static const struct opt_command command = {
 		"  kq-consume -o -10 -e -K '\\t' scores\n"
 		"  kq-consume -o @2026-11-24T10:00Z -J orders | jq .value\n"
 		"  kq-consume -o end -f '%p %o %s\\n' app\n"
-		"  kq-consume -G billing -o beginning orders | ./charge\n",
+		"  kq-consume -G billing -o beginning orders | ./charge\n"
+		"  kq-consume -G upper raw --exec 'sed -u s/a/A/' --to clean\n",
 	.notes =
 		"WHERE: beginning; end; N (that offset); -N (the last N of each partition); @TIME or\n"
 		"s@MS (the first record at or after it); e@TIME, besides (stop before the first record at\n"
@@ -70,7 +83,14 @@ static const struct opt_command command = {
 		"are stored once what is before them is written: every --commit-every, before partitions\n"
 		"are given up, and at the end: a record may come twice, but none is left out.  Of the\n"
 		"assignors the classic protocol has all but uniform, and offers all of them by default;\n"
-		"the consumer protocol has uniform and range.\n",
+		"the consumer protocol has uniform and range.\n"
+		"\n"
+		"--exec: COMMAND reads batches of records, a line each, from stdin, and writes any\n"
+		"number of lines to stdout.  It answers the empty line at a batch's end with an empty\n"
+		"line, and flushes.  What it wrote and the group's offsets are then committed in one\n"
+		"transaction.  --frame count: a line with the number of records goes before them, both\n"
+		"ways, instead; length: 4 bytes, big-endian, before each, ff ff ff ff behind the last.\n"
+		"With -K keys go in front of the values, both ways; -f and -J are for what it reads.\n",
 	.opts = opts,
 };
 
@@ -79,6 +99,8 @@ make_format(struct format *f, struct err *e)
 {
 	struct buf delimiter = BUF_INIT, key_delimiter = BUF_INIT;
 	int got = 0;
+	if (exec_opts.command)
+		delimiter_text = ""; /* the frame has its own */
 	if (is_json + (format_text != NULL) + (key_delimiter_text != NULL) > 1)
 		return err_set(e, ERR_USAGE, "only one of -J, -f and -K");
 	if (is_json) {
@@ -153,6 +175,53 @@ consume_in_group(struct fetcher *f, char **topics, struct format *format, struct
 	return got;
 }
 
+static int
+consume_exactly_once(struct fetcher *f, char **topics, struct format *format, struct err *e)
+{
+	struct reading r = { .fetcher = f, .format = format, .left = count,
+		.is_stopped = &sig_is_stopped, .iter = FETCH_ITER_INIT };
+	struct group *g = group_open(&r, &group_opts, topics, e);
+	int got = g ? exec_run(g, &r, &exec_opts, &group_opts, e) : -1;
+	cluster_close(f->cluster);
+	group_free(g);
+	buf_release(&key_delimiter_bytes);
+	return got;
+}
+
+static int
+check_exec(struct err *e)
+{
+	struct exec_opts *o = &exec_opts;
+	struct sink_opts *s = &o->sink;
+	bool has_other = frame_text || batch_records || exec_timeout_ms || s->txn_id || s->empty_is_null;
+	if (!o->command != !s->topic)
+		return err_set(e, ERR_USAGE, "--exec and --to belong together");
+	if (!o->command && has_other)
+		return err_set(e, ERR_USAGE, "--frame, --batch, --exec-timeout, --txn and -Z are for --exec");
+	if (!o->command)
+		return 0;
+	if (!group_opts.member.group)
+		return err_set(e, ERR_USAGE, "--exec is for a group: -G");
+	if (is_uncommitted)
+		return err_set(e, ERR_USAGE, "not both --exec and --uncommitted");
+	if (s->txn_id && !*s->txn_id)
+		return err_set(e, ERR_USAGE, "option '--txn': empty");
+	if (frame_text)
+		o->frame = coframe_of(frame_text);
+	if (batch_records)
+		o->batch_records = batch_records;
+	o->timeout_ms = exec_timeout_ms ? (int)exec_timeout_ms : 60000;
+	s->cluster = cluster_opts;
+	s->key_delimiter = STR_NULL;
+	if (key_delimiter_text) {
+		if (escape_parse(str_of(key_delimiter_text), &key_delimiter_bytes, e) < 0)
+			return err_wrap(e, "option '-K'");
+		s->key_delimiter = buf_str(&key_delimiter_bytes);
+	}
+	s->retry_timeout_ms = group_opts.member.retry_timeout_ms;
+	return 0;
+}
+
 /* What the options say together. */
 static int
 check_options(struct err *e)
@@ -167,7 +236,7 @@ check_options(struct err *e)
 		start.kind = group ? START_END : START_BEGINNING;
 	start.is_committed = !is_uncommitted;
 	if (!group)
-		return 0;
+		return check_exec(e);
 	if (!*group)
 		return err_set(e, ERR_USAGE, "the group's name is empty");
 	if (partition >= 0)
@@ -187,7 +256,7 @@ check_options(struct err *e)
 	group_opts.commit_ms = (int)commit_ms;
 	group_opts.start = &start;
 	group_opts.stops_at_end = stops_at_end;
-	return 0;
+	return check_exec(e);
 }
 
 int
@@ -214,14 +283,15 @@ main(int argc, char **argv)
 		fo.retry_timeout_ms = group_opts.member.retry_timeout_ms;
 	/* Leaving a group takes no longer than it may; a second signal (timeout(1) sends
 	 * two) would only lose what it stores then. */
-	int wake_fd = group_opts.wake_fd = sig_catch(!group_opts.member.group, &e);
+	int wake_fd = group_opts.wake_fd = exec_opts.sink.wake_fd = sig_catch(!group_opts.member.group, &e);
 	if (wake_fd < 0 || cluster_open(&cl, &cluster_opts, &e) < 0) {
 		format_release(&format);
 		return say_err(&e, false);
 	}
 	cl.wake_fd = wake_fd;
 	fetcher_init(&f, &cl, &fo);
-	got = group_opts.member.group ? consume_in_group(&f, r.argv, &format, &e)
+	got = exec_opts.command ? consume_exactly_once(&f, r.argv, &format, &e)
+		: group_opts.member.group ? consume_in_group(&f, r.argv, &format, &e)
 		: consume(&f, r.argv, &format, &e);
 	fetcher_release(&f);
 	format_release(&format);

@@ -1,0 +1,167 @@
+#include "kq-consume/coprocess_frame.h"
+
+#include <stdio.h>
+
+enum {
+	HEAD_SIZE = 21, /* of count: an int64_t, and a newline */
+	LENGTH_SIZE = 4,
+};
+static const uint32_t end_mark = UINT32_MAX;
+
+enum coframe_kind
+coframe_of(const char *word)
+{
+	return strcmp(word, "line") == 0 ? COFRAME_LINE
+		: strcmp(word, "count") == 0 ? COFRAME_COUNT : COFRAME_LENGTH;
+}
+
+void
+coframe_begin(enum coframe_kind kind, struct buf *out)
+{
+	buf_reset(out);
+	if (kind == COFRAME_COUNT)
+		buf_grow(out, HEAD_SIZE); /* how many is known at the end */
+}
+
+int
+coframe_put(enum coframe_kind kind, struct str record, struct buf *out, struct err *e)
+{
+	size_t n = record.n > 0 ? (size_t)record.n : 0;
+	if (kind == COFRAME_LENGTH) {
+		store_be32(buf_grow(out, LENGTH_SIZE), (uint32_t)n);
+		buf_put_str(out, record);
+		return 0;
+	}
+	if (n == 0 && kind == COFRAME_LINE)
+		return err_set(e, ERR_USAGE, "the record is empty, and an empty line would end the "
+			"batch: --frame count or length can carry it");
+	if (n > 0 && memchr(record.p, '\n', n))
+		return err_set(e, ERR_USAGE, "the record has a newline in it: --frame length, or -J, "
+			"can carry it");
+	buf_put_str(out, record);
+	buf_putc(out, '\n');
+	return 0;
+}
+
+size_t
+coframe_end(enum coframe_kind kind, int64_t nrecord, struct buf *out)
+{
+	char head[HEAD_SIZE + 1];
+	size_t n;
+	switch (kind) {
+	case COFRAME_LINE:
+		buf_putc(out, '\n');
+		return 0;
+	case COFRAME_COUNT:
+		n = (size_t)snprintf(head, sizeof head, "%lld\n", (long long)nrecord);
+		assert(n <= HEAD_SIZE && out->n >= HEAD_SIZE);
+		memcpy(out->p + HEAD_SIZE - n, head, n);
+		return HEAD_SIZE - n;
+	case COFRAME_LENGTH:
+		store_be32(buf_grow(out, LENGTH_SIZE), end_mark);
+		return 0;
+	}
+	return 0;
+}
+
+static int
+too_long(struct err *e)
+{
+	return err_set(e, ERR_LIMIT, "a record of more than %d MiB", COFRAME_RECORD_MAX >> 20);
+}
+
+/* A whole line: 1, 0: not yet, -1: too long. */
+static int
+next_line(struct coframe_cursor *c, const struct buf *b, struct str *line, struct err *e)
+{
+	size_t from = MAX(c->searched, c->at);
+	const uint8_t *hit = from < b->n ? memchr(b->p + from, '\n', b->n - from) : NULL;
+	size_t end = hit ? (size_t)(hit - b->p) : b->n;
+	if (end - c->at > COFRAME_RECORD_MAX)
+		return too_long(e);
+	c->searched = end;
+	if (!hit)
+		return 0;
+	*line = (struct str){ b->p + c->at, (int32_t)(end - c->at) };
+	c->at = c->searched = end + 1;
+	return 1;
+}
+
+static int
+parse_head(struct coframe_cursor *c, struct str line, struct err *e)
+{
+	int64_t n = 0;
+	bool is_bad = line.n <= 0;
+	for (int32_t i = 0; i < line.n && !is_bad; i++) {
+		is_bad = line.p[i] < '0' || line.p[i] > '9';
+		n = 10 * n + line.p[i] - '0';
+		is_bad = is_bad || n > COFRAME_COUNT_MAX;
+	}
+	if (is_bad)
+		return err_set(e, ERR_CORRUPT, "the number of records was to come, not '%.*s'",
+			(int)MIN(line.n, 40), (const char *)line.p);
+	c->has_head = true;
+	c->left = n;
+	return 0;
+}
+
+static int
+next_of_count(struct coframe_cursor *c, const struct buf *b, struct str *record,
+	struct err *e)
+{
+	int got;
+	if (!c->has_head) {
+		got = next_line(c, b, record, e);
+		if (got <= 0)
+			return got;
+		if (parse_head(c, *record, e) < 0)
+			return -1;
+	}
+	if (c->left == 0) {
+		c->has_head = false;
+		return COFRAME_END;
+	}
+	got = next_line(c, b, record, e);
+	if (got > 0)
+		c->left--;
+	return got > 0 ? COFRAME_RECORD : got;
+}
+
+static int
+next_of_length(struct coframe_cursor *c, const struct buf *b, struct str *record,
+	struct err *e)
+{
+	size_t rest = b->n - c->at;
+	if (rest < LENGTH_SIZE)
+		return COFRAME_MORE;
+	uint32_t n = load_be32(b->p + c->at);
+	if (n == end_mark) {
+		c->at += LENGTH_SIZE;
+		return COFRAME_END;
+	}
+	if (n > COFRAME_RECORD_MAX)
+		return too_long(e);
+	if (rest - LENGTH_SIZE < n)
+		return COFRAME_MORE;
+	*record = (struct str){ b->p + c->at + LENGTH_SIZE, (int32_t)n };
+	c->at += LENGTH_SIZE + n;
+	return COFRAME_RECORD;
+}
+
+int
+coframe_next(struct coframe_cursor *c, const struct buf *bytes, struct str *record,
+	struct err *e)
+{
+	int got;
+	assert(c->at <= bytes->n);
+	switch (c->kind) {
+	case COFRAME_LINE:
+		got = next_line(c, bytes, record, e);
+		return got <= 0 ? got : record->n == 0 ? COFRAME_END : COFRAME_RECORD;
+	case COFRAME_COUNT:
+		return next_of_count(c, bytes, record, e);
+	case COFRAME_LENGTH:
+		return next_of_length(c, bytes, record, e);
+	}
+	return -1;
+}

@@ -1,0 +1,161 @@
+#include "kq-consume/exec_sink.h"
+
+#include "sys/clock.h"
+#include "sys/sig.h"
+
+enum { HURRY_MS = 5000 };
+
+static int
+open_producer(struct sink *s, struct err *e)
+{
+	struct producer_opts o;
+	producer_opts_init(&o);
+	o.txn_id = s->o->txn_id;
+	o.txn_timeout_ms = s->o->txn_timeout_ms;
+	o.delivery_timeout_ms = s->o->retry_timeout_ms;
+	if (cluster_open(&s->cluster, &s->o->cluster, e) < 0)
+		return -1;
+	s->cluster.wake_fd = s->o->wake_fd;
+	producer_init(&s->producer, &s->cluster, &o);
+	s->is_open = true;
+	if (producer_start(&s->producer, e) < 0)
+		return -1;
+	s->topic = producer_topic(&s->producer, s->o->topic, e);
+	return s->topic ? 0 : -1;
+}
+
+int
+sink_open(struct sink *s, const struct sink_opts *o, struct err *e)
+{
+	*s = (struct sink){ .o = o };
+	if (open_producer(s, e) == 0)
+		return 0;
+	sink_close(s);
+	return -1;
+}
+
+void
+sink_close(struct sink *s)
+{
+	if (!s->is_open)
+		return;
+	cluster_close(&s->cluster);
+	producer_release(&s->producer);
+	s->is_open = false;
+}
+
+void
+sink_hurry(struct sink *s)
+{
+	sig_drain(s->o->wake_fd);
+	s->producer.opts.delivery_timeout_ms = MIN(s->producer.opts.delivery_timeout_ms, HURRY_MS);
+}
+
+/* Was it the signal that ended the waiting?  Then once more, in a hurry. */
+static bool
+is_interrupted(struct sink *s)
+{
+	if (!s->cluster.is_woken)
+		return false;
+	sink_hurry(s);
+	s->cluster.is_woken = false;
+	return true;
+}
+
+int
+sink_begin(struct sink *s, struct err *e)
+{
+	s->now_ms = clock_ms();
+	s->is_unknown = false;
+	return producer_begin_txn(&s->producer, e);
+}
+
+int
+sink_put(struct sink *s, struct str record, struct err *e)
+{
+	struct str key = STR_NULL, d = s->o->key_delimiter;
+	if (d.n > 0 && record.n > 0) {
+		const uint8_t *at = memmem(record.p, (size_t)record.n, d.p, (size_t)d.n);
+		if (at) {
+			key = (struct str){ record.p, (int32_t)(at - record.p) };
+			record.n -= key.n + d.n;
+			record.p = at + d.n;
+		}
+	}
+	if (record.n == 0 && s->o->empty_is_null)
+		record = STR_NULL;
+	int got;
+	do
+		got = producer_put(s->topic, -1, s->now_ms, key, record, STR_NULL, 0, e);
+	while (got < 0 && is_interrupted(s));
+	return got;
+}
+
+/* Do these say that our place in the group is not what it was? */
+static bool
+is_of_group(int16_t code)
+{
+	switch (code) {
+	case KERR_ILLEGAL_GENERATION:
+	case KERR_UNKNOWN_MEMBER_ID:
+	case KERR_FENCED_MEMBER_EPOCH:
+	case KERR_STALE_MEMBER_EPOCH:
+	case KERR_REBALANCE_IN_PROGRESS:
+		return true;
+	}
+	return false;
+}
+
+int
+sink_offsets(struct sink *s, const struct producer_group *g,
+	const struct producer_offset *v, int n, struct err *e)
+{
+	struct producer *p = &s->producer;
+	int got;
+	do
+		got = producer_flush(p, e);
+	while (got < 0 && is_interrupted(s));
+	if (got < 0)
+		return SINK_FAILED;
+	do
+		got = producer_send_offsets(p, g, v, n, e);
+	while (got < 0 && is_interrupted(s));
+	return got == 0 ? SINK_DONE : is_of_group(e->kafka) ? SINK_FENCED : SINK_FAILED;
+}
+
+int
+sink_commit(struct sink *s, struct err *e)
+{
+	int got;
+	do
+		got = producer_commit(&s->producer, &s->is_unknown, e);
+	while (got < 0 && is_interrupted(s));
+	return got;
+}
+
+int
+sink_abort(struct sink *s, int got, struct err *e)
+{
+	struct producer *p = &s->producer;
+	struct err why;
+	int aborted;
+	/* Did the broker give up what was open for too long, or another take over? */
+	bool is_old = p->is_fenced && clock_mono_ms() - p->txn_since_ms >= p->opts.txn_timeout_ms;
+	if (s->is_unknown) {
+		err_wrap(e, "it is not known whether the last batch is committed, which the next start will find out");
+		e->class = ERR_RETRY;
+		return SINK_FAILED;
+	}
+	do
+		aborted = producer_abort(p, &why);
+	while (aborted < 0 && is_interrupted(s));
+	if (aborted == 0 || (p->is_fenced && !is_old))
+		return got;
+	if (got == SINK_FAILED && !is_old)
+		return got; /* one failure is enough; the broker will abort it in its time */
+	sink_close(s);
+	if (open_producer(s, &why) == 0)
+		return SINK_FENCED;
+	*e = why;
+	return SINK_FAILED;
+}

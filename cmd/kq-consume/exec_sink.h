@@ -1,0 +1,72 @@
+/*
+ * Where the answers of a co-process go: a topic, in transactions, together with
+ * the offsets of what was read.  It has connections of its own, so that nothing waits
+ * behind a Fetch.
+ *
+ *	got = sink_begin(&s, &e);
+ *	while (got == SINK_DONE && ...)
+ *		got = sink_put(&s, record, &e);
+ *	if (got == SINK_DONE)
+ *		got = sink_offsets(&s, &group, v, n, &e);
+ *	if (got == SINK_DONE)
+ *		got = sink_commit(&s, &e);
+ *	if (got != SINK_DONE)
+ *		got = sink_abort(&s, got, &e);
+ *
+ * Uses: client/producer.
+ */
+#ifndef KQ_CONSUME_EXEC_SINK_H
+#define KQ_CONSUME_EXEC_SINK_H
+
+#include "client/producer.h"
+
+struct sink_opts {
+	struct cluster_opts cluster;
+	const char *topic;
+	const char *txn_id;
+	int txn_timeout_ms;
+	int retry_timeout_ms;       /* how long a broker may be away */
+	int wake_fd;
+	struct str key_delimiter;   /* null: records have no keys */
+	bool empty_is_null;
+};
+
+enum sink_got {
+	SINK_DONE = 0,
+	SINK_FAILED = -1, /* by e */
+	SINK_FENCED = -2, /* by e: we are not the ones to store these offsets; or the broker
+	                   * gave the transaction up.  Nothing of it counts. */
+};
+
+struct sink {
+	const struct sink_opts *o;
+	struct cluster cluster;
+	struct producer producer;
+	struct producer_topic *topic;
+	int64_t now_ms;             /* of the wall, when the transaction began */
+	bool is_unknown;            /* whether a commit that failed was taken */
+	bool is_open;
+};
+
+/* Connect, and end what another with our id has left open.  0, or -1. */
+int sink_open(struct sink *s, const struct sink_opts *o, struct err *e);
+void sink_close(struct sink *s);
+
+int sink_begin(struct sink *s, struct err *e);
+int sink_put(struct sink *s, struct str record, struct err *e);
+
+/* All that was put is with the brokers after this, and the offsets. */
+int sink_offsets(struct sink *s, const struct producer_group *g,
+	const struct producer_offset *v, int n, struct err *e);
+
+int sink_commit(struct sink *s, struct err *e);
+
+/* Void the transaction, after one of them failed with got and *e, or for a reason of
+ * the caller's (SINK_FAILED or SINK_FENCED).  The sink is good again after this.
+ * Returns got; or SINK_FAILED when it cannot be made good. */
+int sink_abort(struct sink *s, int got, struct err *e);
+
+/* We were told to stop: a broker that does not answer is not waited for long. */
+void sink_hurry(struct sink *s);
+
+#endif

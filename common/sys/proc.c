@@ -1,0 +1,149 @@
+#include "sys/proc.h"
+
+#include "sys/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { LOOK_MS_MAX = 20 };
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static int
+spawn(struct proc *p, const char *command, int in_fd, int out_fd, struct err *e)
+{
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t pipes, none;
+	char sh[] = "sh", c[] = "-c";
+	char *argv[] = { sh, c, (char *)(uintptr_t)command, NULL };
+	posix_spawn_file_actions_init(&files);
+	posix_spawnattr_init(&attr);
+	posix_spawn_file_actions_adddup2(&files, in_fd, STDIN_FILENO);
+	posix_spawn_file_actions_adddup2(&files, out_fd, STDOUT_FILENO);
+	/* What we ignore or block is our own affair. */
+	sigemptyset(&pipes);
+	sigaddset(&pipes, SIGPIPE);
+	sigemptyset(&none);
+	posix_spawnattr_setsigdefault(&attr, &pipes);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF
+		| POSIX_SPAWN_SETSIGMASK);
+	int got = posix_spawn(&p->pid, "/bin/sh", &files, &attr, argv, environ);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attr);
+	if (got == 0)
+		return 0;
+	errno = got;
+	p->pid = 0;
+	return err_sys(e, "cannot run '%.60s'", command);
+}
+
+/* A pipe between 0, 1 and 2 would be closed by the child's own dup2. */
+static int
+make_pipe(int fd[2], struct err *e)
+{
+	if (pipe2(fd, O_CLOEXEC) < 0)
+		return err_sys(e, "cannot make a pipe");
+	for (int i = 0; i < 2; i++) {
+		if (fd[i] > STDERR_FILENO)
+			continue;
+		int moved = fcntl(fd[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		if (moved < 0) {
+			err_sys(e, "cannot make a pipe");
+			close(fd[0]);
+			close(fd[1]);
+			return -1;
+		}
+		close(fd[i]);
+		fd[i] = moved;
+	}
+	return 0;
+}
+
+int
+proc_open(struct proc *p, const char *command, struct err *e)
+{
+	int in[2], out[2];
+	*p = (struct proc)PROC_INIT;
+	if (make_pipe(in, e) < 0)
+		return -1;
+	if (make_pipe(out, e) < 0) {
+		close(in[0]);
+		close(in[1]);
+		return -1;
+	}
+	int got = spawn(p, command, in[0], out[1], e);
+	close(in[0]);
+	close(out[1]);
+	p->in_fd = in[1];
+	p->out_fd = out[0];
+	if (got == 0 && (fcntl(p->in_fd, F_SETFL, O_NONBLOCK) < 0
+		|| fcntl(p->out_fd, F_SETFL, O_NONBLOCK) < 0))
+		got = err_sys(e, "cannot make a pipe non-blocking");
+	if (got < 0)
+		proc_kill(p);
+	return got;
+}
+
+void
+proc_close_in(struct proc *p)
+{
+	close_fd(&p->in_fd);
+}
+
+bool
+proc_wait(struct proc *p, int timeout_ms)
+{
+	int64_t until = clock_mono_ms() + timeout_ms;
+	for (int64_t pause_ms = 1; p->pid > 0; pause_ms = MIN(2 * pause_ms, LOOK_MS_MAX)) {
+		pid_t got = waitpid(p->pid, &p->status, WNOHANG);
+		if (got == p->pid || (got < 0 && errno == ECHILD)) {
+			p->pid = 0;
+			break;
+		}
+		int64_t left = until - clock_mono_ms();
+		if (left <= 0)
+			return false;
+		int64_t ns = MIN(left, pause_ms) * 1000000;
+		nanosleep(&(struct timespec){ .tv_nsec = (long)ns }, NULL);
+	}
+	return true;
+}
+
+void
+proc_kill(struct proc *p)
+{
+	close_fd(&p->in_fd);
+	close_fd(&p->out_fd);
+	if (p->pid <= 0)
+		return;
+	kill(-p->pid, SIGKILL);
+	while (waitpid(p->pid, &p->status, 0) < 0 && errno == EINTR)
+		;
+	p->pid = 0;
+}
+
+char *
+proc_status_text(int status, char z[PROC_TEXT_SIZE])
+{
+	if (WIFSIGNALED(status))
+		snprintf(z, PROC_TEXT_SIZE, "signal %d", WTERMSIG(status));
+	else
+		snprintf(z, PROC_TEXT_SIZE, "exit code %d", WEXITSTATUS(status));
+	return z;
+}
