@@ -13,7 +13,8 @@
  */
 #include "classic_member_help.h"
 
-#include <time.h>
+#include <signal.h>
+#include <unistd.h>
 
 void test_sim_consumer__members_of_the_new_protocol_share_partitions(void);
 void test_sim_consumer__members_of_both_protocols_share_partitions(void);
@@ -45,11 +46,29 @@ struct stage {
 	uint64_t seed;
 };
 
-static struct stage *stage; /* for the failure's message */
+static struct stage *stage; /* the history that runs; NULL: none */
 
-#define need(x, ...) do { if (!(x)) { \
-	printf("# KQ_SEED=%llu\n", (unsigned long long)stage->seed); fflush(stdout); \
-	tap_fail(__FILE__, __LINE__, __VA_ARGS__); } } while (0)
+#define need(x, ...) do { if (!(x)) tap_fail(__FILE__, __LINE__, __VA_ARGS__); } while (0)
+
+/* However a history ends that should not have. */
+static void
+tell_seed(void)
+{
+	char z[64];
+	int n = stage ? snprintf(z, sizeof z, "# KQ_SEED=%llu\n",
+		(unsigned long long)stage->seed) : 0;
+	fflush(stdout);
+	if (n > 0 && write(1, z, (size_t)n) < 0)
+		_exit(1);
+}
+
+static void
+tell_and_die(int sig)
+{
+	tell_seed();
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
 
 static int16_t
 sim_append(struct coord_env *env, int32_t partition, const struct coord_record *v, int n,
@@ -560,6 +579,7 @@ play(uint64_t seed, bool is_mixed, bool is_trace)
 	world_release(&s->o.w);
 	mem_free(s->ends);
 	mem_free(s);
+	stage = NULL;
 }
 
 /* Default: some seconds' worth. */
@@ -567,11 +587,15 @@ static void
 play_many(bool is_mixed)
 {
 	const char *seed = getenv("KQ_SEED"), *n = getenv("KQ_HISTORIES");
+	atexit(tell_seed);
+	signal(SIGABRT, tell_and_die);
+	signal(SIGALRM, tell_and_die);
+	signal(SIGSEGV, tell_and_die);
 	if (seed) {
 		play(strtoull(seed, NULL, 0), is_mixed, getenv("KQ_TRACE") != NULL);
 		return;
 	}
-	int histories = n ? atoi(n) : 2500;
+	int histories = n ? atoi(n) : 3500;
 	for (int i = 1; i <= histories; i++)
 		play((uint64_t)i * 7919 + is_mixed, is_mixed, false);
 	printf("# %d histories\n", histories);
