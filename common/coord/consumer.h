@@ -103,6 +103,7 @@ struct consumer {
 	struct map owners;    /* struct owners, by topic id */
 	int32_t nclassic;
 	bool is_stale;        /* topics may have changed: look again */
+	int64_t busy_until_ms;/* mono; till then members are to look more often */
 };
 
 /* ---- consumer_group.c ---- */

@@ -1,6 +1,18 @@
 /* ConsumerGroupHeartbeat: members join, live, leave, and are thrown out. */
 #include "coord/consumer.h"
 
+/* Members learn of a change with their next heartbeat.  For as long as one
+ * takes, a group that has just changed is asked for more of them, so that many
+ * who join at once need not wait for the first one's. */
+enum { BUSY_INTERVAL_MS = 500 };
+
+static int32_t
+interval(const struct groups *g, const struct group *gr, struct coord_now now)
+{
+	int32_t ms = g->config.consumer_heartbeat_ms;
+	return now.mono_ms < gr->consumer->busy_until_ms ? MIN(ms, BUSY_INTERVAL_MS) : ms;
+}
+
 static void
 answer_error(struct groups *g, struct coord_call *call, int16_t error, const char *why)
 {
@@ -13,14 +25,14 @@ answer_error(struct groups *g, struct coord_call *call, int16_t error, const cha
 
 static void
 answer(struct groups *g, struct coord_call *call, struct str id, int32_t epoch,
-	const struct tp_set *assigned)
+	int32_t interval_ms, const struct tp_set *assigned)
 {
 	struct consumer_group_heartbeat_response r;
 	struct consumer_group_heartbeat_response_assignment a = { 0 };
 	wire_defaults(&consumer_group_heartbeat_response_desc, &r);
 	r.member_id = id;
 	r.member_epoch = epoch;
-	r.heartbeat_interval_ms = epoch >= 0 ? g->config.consumer_heartbeat_ms : 0;
+	r.heartbeat_interval_ms = interval_ms;
 	if (assigned) {
 		int32_t n;
 		struct tp_run *run = tp_runs(assigned, &n, call->arena);
@@ -254,7 +266,7 @@ beat(struct beat *b, struct coord_now now)
 		change_release(&ch);
 		if (!error) {
 			answer(g, b->call, ch.old->id, ch.old->current.epoch,
-				is_told ? &ch.old->current.assigned : NULL);
+				interval(g, b->gr, now), is_told ? &ch.old->current.assigned : NULL);
 			return;
 		}
 	}
@@ -322,7 +334,7 @@ consumer_heartbeat(struct groups *g, struct coord_call *call, struct coord_now n
 		if (error)
 			answer_error(g, call, error, NULL);
 		else
-			answer(g, call, q->member_id, q->member_epoch, NULL);
+			answer(g, call, q->member_id, q->member_epoch, 0, NULL);
 		return;
 	}
 	struct beat b = { .g = g, .call = call, .q = q };

@@ -1,0 +1,509 @@
+/*
+ * Groups, seen from their members.  A connection a member, all of one thread;
+ * each does what a Java client does: it joins, hands in or takes an
+ * assignment, acknowledges at once what it is told to own or to give back, and
+ * else sends a heartbeat when it is time to.
+ *
+ *   groups classic ADDR TOPIC PARTITIONS MEMBERS SPREAD
+ *                  MEMBER_ID_REQUIRED, JoinGroup, SyncGroup (the leader assigns);
+ *                  a heartbeat every 3 s
+ *   groups consumer ADDR TOPIC PARTITIONS MEMBERS SPREAD
+ *                  ConsumerGroupHeartbeat, as often as the broker says
+ *   groups commit ADDR COUNT      one offset in each of so many groups
+ *   groups offset ADDR COUNT      ask for the last group's: milliseconds
+ *
+ * SPREAD: milliseconds between one member's joining and the next one's.  Prints
+ * the milliseconds from the last join until every member owns its share; then
+ * one leaves, and when all is settled again: how many partitions moved from one
+ * to another of those who stayed (consumer; classic: 0), and how long that took.
+ */
+#include "talk.h"
+
+#include "base/uuid.h"
+
+enum {
+	OFFSET_COMMIT = 8, OFFSET_FETCH = 9, JOIN_GROUP = 11, HEARTBEAT = 12, SYNC_GROUP = 14,
+	METADATA = 3, CONSUMER_HEARTBEAT = 68,
+	MEMBER_MAX = 1000, PARTITION_MAX = 10000, GIVE_UP_MS = 60000, AGAIN_MS = 20,
+	CLASSIC_INTERVAL_MS = 3000, SESSION_MS = 45000, REBALANCE_MS = 300000, IN_FLIGHT = 64,
+};
+
+struct member {
+	int fd;
+	char id[128];
+	int32_t epoch;       /* or generation */
+	int16_t asked;       /* the request that is under way; -1: none */
+	int64_t next_ms;     /* when to send the next one */
+	int32_t interval_ms;
+	bool is_leader, must_join, must_sync, is_settled, is_gone;
+	int nshare;          /* partitions owned */
+	bool must_tell;      /* what it owns, as that changed */
+};
+
+static const char *topic;
+static char group[32]; /* another one each time */
+static struct uuid topic_id;
+static int npartition, nmember;
+static struct member *member;
+static bool is_consumer;
+static int16_t *owner, *owner_before; /* a partition's; -1: none */
+static struct buf request, response;
+static struct arena arena = ARENA_INIT;
+static const int16_t version[128] = { [METADATA] = 12, [OFFSET_COMMIT] = 8, [OFFSET_FETCH] = 7,
+	[JOIN_GROUP] = 9, [HEARTBEAT] = 4, [SYNC_GROUP] = 5, [CONSUMER_HEARTBEAT] = 1 };
+
+static void
+ask(int fd, int16_t key, const void *msg)
+{
+	buf_reset(&request);
+	put_request(&request, key, version[key], msg);
+	send_all(fd, request.p, request.n);
+}
+
+static void
+hear(int fd, int16_t key, void *msg)
+{
+	const struct wire_api *api = wire_api_find(key);
+	int32_t correlation;
+	arena_reset(&arena);
+	get_response(fd, &response);
+	int64_t skip = response_header_decode(api, version[key], response.p, response.n, &correlation);
+	if (skip >= 0 && wire_decode(api->response, version[key], wire_api_is_flexible(api, version[key]),
+		response.p + 4 + skip, response.n - 4 - (size_t)skip, &arena, msg) >= 0)
+		return;
+	say_error("a response does not decode");
+	exit(EXIT_FAILED);
+}
+
+static _Noreturn void
+refused(const char *what, int16_t error)
+{
+	say_error("%s was refused: %s", what, kerr_info(error)->name);
+	exit(EXIT_FAILED);
+}
+
+static void
+find_topic(const char *addr)
+{
+	struct metadata_request_metadata_request_topic t = { .name = str_of(topic) };
+	struct metadata_request q = { .topics = { &t, 1 } };
+	struct metadata_response r;
+	int fd = dial(addr);
+	ask(fd, METADATA, &q);
+	hear(fd, METADATA, &r);
+	if (r.topics.n != 1 || r.topics.v[0].error_code)
+		refused("the topic", r.topics.n == 1 ? r.topics.v[0].error_code : -1);
+	topic_id = r.topics.v[0].topic_id;
+	close(fd);
+}
+
+static void
+send_from(struct member *m, int16_t key, const void *msg)
+{
+	ask(m->fd, key, msg);
+	m->asked = key;
+}
+
+static void
+set_id(struct member *m, struct str id)
+{
+	snprintf(m->id, sizeof m->id, "%.*s", (int)id.n, (const char *)id.p);
+}
+
+/* --- classic --- */
+
+static void
+join_classic(struct member *m)
+{
+	uint8_t subscription[300]; /* version 0: topics, no data of the user's */
+	size_t n = strlen(topic);
+	store_be16(subscription, 0);
+	store_be32(subscription + 2, 1);
+	store_be16(subscription + 6, (uint16_t)n);
+	memcpy(subscription + 8, topic, n);
+	store_be32(subscription + 8 + n, UINT32_MAX);
+	struct join_group_request_join_group_request_protocol p = { STR("range"),
+		{ subscription, (int32_t)n + 12 } };
+	struct join_group_request q = { .group_id = str_of(group), .session_timeout_ms = SESSION_MS,
+		.rebalance_timeout_ms = REBALANCE_MS, .member_id = str_of(m->id),
+		.group_instance_id = STR_NULL, .protocol_type = STR("consumer"), .protocols = { &p, 1 },
+		.reason = STR_NULL };
+	m->must_join = m->must_sync = m->is_settled = false;
+	send_from(m, JOIN_GROUP, &q);
+}
+
+/* A leader assigns while it has the members' list: before the next response. */
+static void
+sync_classic(struct member *m, const struct join_group_response *r)
+{
+	static uint8_t share[MEMBER_MAX][4];
+	struct sync_group_request q = { .group_id = str_of(group), .generation_id = m->epoch,
+		.member_id = str_of(m->id), .group_instance_id = STR_NULL,
+		.protocol_type = STR("consumer"), .protocol_name = STR("range") };
+	int n = m->is_leader ? MIN(r->members.n, MEMBER_MAX) : 0;
+	struct sync_group_request_sync_group_request_assignment *v = mem_alloc((size_t)n * sizeof *v + 1);
+	for (int i = 0; i < n; i++) {
+		store_be32(share[i], (uint32_t)(npartition / n + (i < npartition % n)));
+		v[i].member_id = r->members.v[i].member_id;
+		v[i].assignment = (struct str){ share[i], 4 };
+	}
+	q.assignments.v = v;
+	q.assignments.n = n;
+	send_from(m, SYNC_GROUP, &q);
+	mem_free(v);
+}
+
+static void
+hear_join(struct member *m)
+{
+	struct join_group_response r;
+	hear(m->fd, JOIN_GROUP, &r);
+	if (r.error_code == KERR_MEMBER_ID_REQUIRED || r.error_code == KERR_COORDINATOR_NOT_AVAILABLE
+		|| r.error_code == KERR_REBALANCE_IN_PROGRESS) {
+		if (r.member_id.n > 0)
+			set_id(m, r.member_id);
+		join_classic(m);
+		return;
+	}
+	if (r.error_code)
+		refused("a join", r.error_code);
+	m->epoch = r.generation_id;
+	m->is_leader = str_eq(r.leader, r.member_id);
+	sync_classic(m, &r);
+}
+
+static void
+hear_sync(struct member *m)
+{
+	struct sync_group_response r;
+	hear(m->fd, SYNC_GROUP, &r);
+	m->must_join = r.error_code == KERR_REBALANCE_IN_PROGRESS;
+	if (r.error_code && !m->must_join)
+		refused("a sync", r.error_code);
+	m->is_settled = !m->must_join;
+	m->nshare = m->must_join || r.assignment.n < 4 ? 0 : (int)load_be32(r.assignment.p);
+}
+
+static void
+step_classic(struct member *m, int64_t now_ms)
+{
+	struct heartbeat_response r = { .error_code = 0 };
+	int16_t asked = m->asked;
+	m->asked = -1;
+	if (asked == JOIN_GROUP)
+		hear_join(m);
+	else if (asked == SYNC_GROUP)
+		hear_sync(m);
+	else
+		hear(m->fd, HEARTBEAT, &r);
+	m->next_ms = now_ms + CLASSIC_INTERVAL_MS;
+	if (r.error_code == KERR_REBALANCE_IN_PROGRESS || m->must_join)
+		join_classic(m);
+	else if (r.error_code)
+		refused("a heartbeat", r.error_code);
+}
+
+static void
+tick_classic(struct member *m)
+{
+	struct heartbeat_request q = { .group_id = str_of(group), .generation_id = m->epoch,
+		.member_id = str_of(m->id), .group_instance_id = STR_NULL };
+	send_from(m, HEARTBEAT, &q);
+}
+
+/* --- the new protocol --- */
+
+static void
+tick_consumer(struct member *m)
+{
+	static int32_t index[PARTITION_MAX];
+	struct str name = str_of(topic);
+	struct consumer_group_heartbeat_request_topic_partitions t = { .topic_id = topic_id,
+		.partitions = { index, 0 } };
+	struct consumer_group_heartbeat_request q;
+	wire_defaults(&consumer_group_heartbeat_request_desc, &q);
+	bool is_join = m->epoch == 0;
+	q.group_id = str_of(group);
+	q.member_id = str_of(m->id);
+	q.member_epoch = m->epoch;
+	q.topic_partitions.n = -1;
+	q.subscribed_topic_names.n = -1;
+	if (is_join || m->must_tell) {
+		for (int i = 0; i < npartition; i++)
+			if (owner[i] == m - member)
+				index[t.partitions.n++] = i;
+		q.topic_partitions.v = &t;
+		q.topic_partitions.n = t.partitions.n > 0;
+	}
+	if (is_join) {
+		q.rebalance_timeout_ms = REBALANCE_MS;
+		q.subscribed_topic_names.v = &name;
+		q.subscribed_topic_names.n = 1;
+	}
+	m->must_tell = false;
+	send_from(m, CONSUMER_HEARTBEAT, &q);
+}
+
+/* What is to be owned.  A partition that another one still has is not given
+ * by a broker that does its work. */
+static void
+take_assignment(struct member *m, const struct consumer_group_heartbeat_response_assignment *a)
+{
+	int16_t self = (int16_t)(m - member);
+	bool *mine = mem_alloc((size_t)npartition * sizeof *mine);
+	for (int32_t i = 0; i < a->topic_partitions.n; i++)
+		for (int32_t k = 0; k < a->topic_partitions.v[i].partitions.n; k++)
+			mine[a->topic_partitions.v[i].partitions.v[k]] = true;
+	for (int i = 0; i < npartition; i++) {
+		if (mine[i] && owner[i] >= 0 && owner[i] != self && !member[owner[i]].is_gone) {
+			say_error("partition %d has two owners", i);
+			exit(EXIT_FAILED);
+		}
+		if (mine[i] == (owner[i] == self))
+			continue;
+		owner[i] = mine[i] ? self : -1;
+		m->nshare += mine[i] ? 1 : -1;
+		m->must_tell = true;
+	}
+	mem_free(mine);
+}
+
+static void
+step_consumer(struct member *m, int64_t now_ms)
+{
+	struct consumer_group_heartbeat_response r;
+	m->asked = -1;
+	hear(m->fd, CONSUMER_HEARTBEAT, &r);
+	if (m->is_gone)
+		return;
+	if (r.error_code == KERR_COORDINATOR_NOT_AVAILABLE) {
+		m->next_ms = now_ms + AGAIN_MS;
+		return;
+	}
+	if (r.error_code)
+		refused("a heartbeat", r.error_code);
+	m->epoch = r.member_epoch;
+	m->interval_ms = r.heartbeat_interval_ms;
+	m->next_ms = now_ms + m->interval_ms;
+	if (r.assignment)
+		take_assignment(m, r.assignment);
+	m->is_settled = !m->must_tell;
+	if (m->must_tell)
+		tick_consumer(m);
+}
+
+/* --- all together --- */
+
+static bool
+is_stable(void)
+{
+	int total = 0;
+	int32_t epoch = 0;
+	for (int i = 0; i < nmember; i++)
+		epoch = MAX(epoch, member[i].is_gone ? 0 : member[i].epoch);
+	for (int i = 0; i < nmember; i++) {
+		if (member[i].is_gone)
+			continue;
+		if (!member[i].is_settled || member[i].epoch != epoch)
+			return false;
+		total += member[i].nshare;
+	}
+	return total == npartition;
+}
+
+/* Until every member has its share: the milliseconds since start_ns. */
+static double
+settle(int64_t start_ns)
+{
+	struct pollfd *p = mem_alloc((size_t)nmember * sizeof *p);
+	for (;;) {
+		int64_t now_ms = clock_mono_ns() / 1000000, next_ms = now_ms + GIVE_UP_MS;
+		for (int i = 0; i < nmember; i++) {
+			struct member *m = &member[i];
+			p[i] = (struct pollfd){ m->fd, POLLIN, 0 };
+			if (m->asked < 0 && !m->is_gone && m->next_ms <= now_ms)
+				is_consumer ? tick_consumer(m) : tick_classic(m);
+			if (m->asked < 0 && !m->is_gone)
+				next_ms = MIN(next_ms, m->next_ms);
+		}
+		if (poll(p, (nfds_t)nmember, (int)MAX(next_ms - now_ms, 0)) < 0)
+			die("poll");
+		now_ms = clock_mono_ns() / 1000000;
+		for (int i = 0; i < nmember; i++)
+			if (p[i].revents)
+				is_consumer ? step_consumer(&member[i], now_ms)
+					: step_classic(&member[i], now_ms);
+		double ms = since_s(start_ns) * 1e3;
+		if (is_stable() || ms > GIVE_UP_MS) {
+			mem_free(p);
+			if (ms > GIVE_UP_MS)
+				say_error("the group does not settle");
+			return ms;
+		}
+	}
+}
+
+/* Serve those who are there for so long. */
+static void
+wait_serving(int ms, int njoined)
+{
+	int64_t until = clock_mono_ns() + ms * 1000000LL;
+	struct pollfd *p = mem_alloc((size_t)njoined * sizeof *p);
+	for (int64_t left; (left = until - clock_mono_ns()) > 0;) {
+		for (int i = 0; i < njoined; i++)
+			p[i] = (struct pollfd){ member[i].fd, POLLIN, 0 };
+		if (poll(p, (nfds_t)njoined, (int)(left / 1000000)) < 0)
+			die("poll");
+		for (int i = 0; i < njoined; i++)
+			if (p[i].revents)
+				is_consumer ? step_consumer(&member[i], clock_mono_ns() / 1000000)
+					: step_classic(&member[i], clock_mono_ns() / 1000000);
+	}
+	mem_free(p);
+}
+
+/* One leaves: what moves?  They look at once, so as not to keep us waiting. */
+static void
+leave(void)
+{
+	struct member *m = &member[nmember / 2];
+	int moved = 0;
+	memcpy(owner_before, owner, (size_t)npartition * sizeof *owner);
+	m->epoch = -1;
+	m->must_tell = false;
+	tick_consumer(m);
+	step_consumer((m->is_gone = true, m), 0);
+	int64_t start = clock_mono_ns();
+	for (int i = 0; i < nmember; i++) {
+		member[i].next_ms = 0;
+		member[i].is_settled = false;
+	}
+	double ms = settle(start);
+	for (int i = 0; i < npartition; i++)
+		moved += owner_before[i] != m - member && owner[i] != owner_before[i];
+	printf(" %d %.1f", moved, ms);
+}
+
+static int
+run_group(char **v)
+{
+	topic = v[1];
+	snprintf(group, sizeof group, "group-%d", (int)getpid());
+	npartition = MIN(atoi(v[2]), PARTITION_MAX);
+	nmember = MIN(atoi(v[3]), MEMBER_MAX);
+	int spread_ms = atoi(v[4]);
+	member = mem_alloc((size_t)nmember * sizeof *member);
+	owner = mem_alloc((size_t)npartition * sizeof *owner);
+	owner_before = mem_alloc((size_t)npartition * sizeof *owner);
+	for (int i = 0; i < npartition; i++)
+		owner[i] = -1;
+	find_topic(v[0]);
+	for (int i = 0; i < nmember; i++) {
+		member[i].fd = dial(v[0]);
+		member[i].asked = -1;
+		snprintf(member[i].id, sizeof member[i].id, is_consumer ? "member-%04d" : "", i);
+	}
+	int64_t last = 0;
+	for (int i = 0; i < nmember; i++) {
+		if (i && spread_ms)
+			wait_serving(spread_ms, i);
+		last = clock_mono_ns();
+		is_consumer ? tick_consumer(&member[i]) : join_classic(&member[i]);
+	}
+	printf("%.1f", settle(last));
+	if (is_consumer)
+		leave();
+	else
+		printf(" 0 0");
+	printf("\n");
+	return 0;
+}
+
+static int
+classic(char **v)
+{
+	return run_group(v);
+}
+
+static int
+consumer(char **v)
+{
+	is_consumer = true;
+	return run_group(v);
+}
+
+/* --- groups that nobody is in --- */
+
+static void
+group_name(char z[static 32], int i)
+{
+	snprintf(z, 32, "idle-group-%06d", i);
+}
+
+static void
+hear_commit(int fd)
+{
+	struct offset_commit_response r;
+	hear(fd, OFFSET_COMMIT, &r);
+	if (r.topics.n != 1 || r.topics.v[0].partitions.v[0].error_code)
+		refused("a commit", r.topics.n == 1 ? r.topics.v[0].partitions.v[0].error_code : -1);
+}
+
+static int
+commit(char **v)
+{
+	int fd = dial(v[0]), n = atoi(v[1]), nasked = 0, nheard = 0;
+	char name[32];
+	struct offset_commit_request_offset_commit_request_partition p = { .committed_offset = 42,
+		.committed_leader_epoch = -1, .committed_metadata = STR("") };
+	struct offset_commit_request_offset_commit_request_topic t = { .name = STR("idle"),
+		.partitions = { &p, 1 } };
+	struct offset_commit_request q = { .group_id = STR_NULL, .generation_id_or_member_epoch = -1,
+		.member_id = STR(""), .group_instance_id = STR_NULL, .topics = { &t, 1 } };
+	while (nheard < n) {
+		for (; nasked < n && nasked - nheard < IN_FLIGHT; nasked++) {
+			group_name(name, nasked);
+			q.group_id = str_of(name);
+			ask(fd, OFFSET_COMMIT, &q);
+		}
+		hear_commit(fd);
+		nheard++;
+	}
+	printf("%d\n", nheard);
+	return 0;
+}
+
+static int
+offset(char **v)
+{
+	int64_t start = clock_mono_ns();
+	int fd = dial(v[0]);
+	char name[32];
+	int32_t index = 0;
+	group_name(name, atoi(v[1]) - 1);
+	struct offset_fetch_request_offset_fetch_request_topic t = { .name = STR("idle"),
+		.partition_indexes = { &index, 1 } };
+	struct offset_fetch_request q = { .group_id = str_of(name), .topics = { &t, 1 } };
+	struct offset_fetch_response r;
+	ask(fd, OFFSET_FETCH, &q);
+	hear(fd, OFFSET_FETCH, &r);
+	if (r.error_code || r.topics.n != 1 || r.topics.v[0].partitions.v[0].committed_offset != 42)
+		refused("a fetch of offsets", r.error_code);
+	printf("%.3f\n", since_s(start) * 1e3);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct { const char *name; int nargs; int (*run)(char **v); } mode[] = {
+		{ "classic", 5, classic }, { "consumer", 5, consumer }, { "commit", 2, commit },
+		{ "offset", 2, offset },
+	};
+	say_init(argv[0]);
+	for (size_t i = 0; i < ARRAY_LEN(mode); i++)
+		if (argc == mode[i].nargs + 2 && strcmp(argv[1], mode[i].name) == 0)
+			return mode[i].run(argv + 2) || say_flush_stdout();
+	say_error("see the head of t/bench/groups.c");
+	return EXIT_USAGE;
+}
