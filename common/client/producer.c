@@ -258,6 +258,7 @@ producer_acked(struct producer_batch *b)
 	p->nacked += b->builder.count;
 	p->acked_bytes += b->bytes.n;
 	b->part->failing_since_ms = 0;
+	b->part->is_in_txn = p->is_in_txn;
 	leave_queue(b);
 	batch_recycle(p, b);
 }
@@ -295,9 +296,11 @@ producer_refused(struct producer_batch *b, const struct err *why)
 	part->is_draining = part->nsent > 0;
 	if (!part->failing_since_ms)
 		part->failing_since_ms = now;
-	/* The transaction before, or the batch before, is not through yet: that
-	 * is quick, and no matter of who leads. */
-	bool is_busy = why->kafka == KERR_CONCURRENT_TRANSACTIONS;
+	/* The transaction before (which brokers also say with NOT_ENOUGH_REPLICAS),
+	 * or the batch before, is not through yet: that is quick, and no matter of
+	 * who leads. */
+	bool is_busy = why->kafka == KERR_CONCURRENT_TRANSACTIONS
+		|| (why->kafka == KERR_NOT_ENOUGH_REPLICAS && p->is_in_txn && !part->is_in_txn);
 	bool is_early = why->kafka == KERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
 	if (!is_early)
 		part->retry_at_ms = now + (is_busy ? MIN(BUSY_BACKOFF_MS, p->opts.retry_backoff_ms)

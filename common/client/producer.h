@@ -88,7 +88,7 @@ struct producer_part {
 	int16_t epoch;
 	int32_t sequence;        /* the next one, 0 after INT32_MAX */
 	bool needs_id;           /* the broker has forgotten the producer */
-	bool is_in_txn;          /* the coordinator knows */
+	bool is_in_txn;          /* it is part of the transaction, for certain */
 };
 
 struct producer_topic {
