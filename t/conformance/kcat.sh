@@ -107,26 +107,26 @@ static() {
 	eventually read_all 1 200 "$f.1" "$f.2" "$f.3"
 }
 
+no_lag() {
+	kq-group describe "$1" | grep -q '^lag  *0$'
+}
+
+# kcat itself gives up when its broker is away, so others take over from it.
 restart() {
 	local f=$scratch/restart
 	topic restart 4
-	local one two
 	member restart "$f.1" restart
-	one=$!
 	member restart "$f.2" restart
-	two=$!
 	feed restart 1 500
 	eventually read_all 1 500 "$f.1" "$f.2"
-	sleep 0.3
+	eventually no_lag restart
 	bounce
+	member restart "$f.3" restart
+	member restart "$f.4" restart
 	feed restart 501 1000
-	eventually read_all 1 1000 "$f.1" "$f.2"
-	sleep 0.3
-	kill "$one" "$two"
-	wait "$one" "$two" || :
-	# What was committed before the crash is not read again.
-	k -q -e -X auto.offset.reset=earliest -G restart restart >"$f.3"
-	[ "$(wc -l <"$f.3")" -eq 0 ]
+	eventually read_all 1 1000 "$f".[1-4]
+	# What was committed before is not read again.
+	[ "$(cat "$f".[34] | awk '$1 <= 500' | wc -l)" -eq 0 ]
 }
 
 check 'a group of one reads every partition' alone
@@ -138,5 +138,5 @@ check 'cooperative-sticky: two share, and one that leaves is replaced' shares co
 check 'a member that is killed is replaced after its session' shares range KILL
 check 'a pattern of topics' pattern
 check 'a static member comes back' static
-check 'the broker is killed, and the group goes on' restart
+check 'the broker is killed, and the group goes on where it was' restart
 done_checking

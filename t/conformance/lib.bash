@@ -20,6 +20,8 @@
 #     prints: `COMMAND NAME`.
 # check_skip WORDS WHY   A case that cannot be tried.
 # done_checking          The end.
+# kafka CLASS ARG...     One of Kafka's tools, after fetch_kafka; kafka_start runs it
+#     in the background.
 # eventually COMMAND...  Wait until COMMAND succeeds, for at most $limit seconds.
 
 set -uo pipefail
@@ -110,13 +112,24 @@ _fetch_kafka() {
 
 # kafka CLASS ARG...: one of Kafka's own tools; the usual packages may be left out.
 kafka() {
-	local class=$1
+	_kafka_class "$1"
 	shift
+	java "${kafka_opts[@]}" -cp "$kafka_cp" "$class" "$@" 2> >(grep -v '^SLF4J: ' >&2)
+}
+
+# The same in the background, $! its pid.
+kafka_start() {
+	_kafka_class "$1"
+	shift
+	java "${kafka_opts[@]}" -cp "$kafka_cp" "$class" "$@" </dev/null &
+}
+
+_kafka_class() {
+	class=$1
 	case $class in
 	org.* | kafka.*) ;;
 	*) class=org.apache.kafka.tools.$class ;;
 	esac
-	java "${kafka_opts[@]}" -cp "$kafka_cp" "$class" "$@"
 }
 
 # A port that nobody listens on now.
@@ -130,13 +143,13 @@ free_port() {
 }
 
 _kafka_spawn() {
-	kafka kafka.Kafka "$broker_dir/server.properties" </dev/null >>"$broker_log" 2>&1 &
+	kafka_start kafka.Kafka "$broker_dir/server.properties" >>"$broker_log" 2>&1
 	broker_pid=$!
 	disown
 	export broker_pid
 	echo "$broker_pid" >"$broker_dir/pid"
 	local limit=60
-	if ! eventually tcp_open "$broker_tcp"; then
+	if ! eventually tcp_open "$broker_tcp" || ! eventually timeout 5 kq-topic list >/dev/null 2>&1; then
 		_kq_show_log
 		return 1
 	fi
@@ -226,7 +239,7 @@ eventually() {
 }
 
 check() {
-	local words=$1 log pid watch code=0
+	local words=$1 log pid watch code=0 begin=$SECONDS
 	shift
 	ncase=$((ncase + 1))
 	log=$conf_logs/$ncase
@@ -253,6 +266,7 @@ check() {
 		kill -KILL -- "-$pid"
 		wait "$watch"
 	} 2>/dev/null
+	echo "$((SECONDS - begin)) s: $words" >>"$conf_logs/times"
 	if [ "$code" -eq 0 ]; then
 		echo "ok $ncase - $words"
 		return
