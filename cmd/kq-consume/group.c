@@ -11,7 +11,6 @@ enum {
 	STORE_WAIT_MS = 5000,  /* for offsets to be stored before giving back */
 	LEAVE_WAIT_MS = 3000,
 	STOP_WAIT_MS = 2000,   /* for a slow stdout, once told to stop */
-	PIECE = 4096,          /* what a pipe that polls as writable takes */
 	RETRY_MS = 200,
 };
 
@@ -291,7 +290,7 @@ group_run(struct group *g, struct err *e)
 	r->output->owner = g;
 	r->output->wait = wait_output;
 	r->output->flushed = note_written;
-	r->output->piece = output_is_pipe(r->output) ? PIECE : 0;
+	r->output->is_careful = output_is_pipe(r->output);
 	r->reset = g->o->start->kind == START_BEGINNING ? OFFSETS_EARLIEST : OFFSETS_LATEST;
 	g->commit_at_ms = clock_mono_ms() + g->o->commit_ms;
 	int got = loop(g, e);

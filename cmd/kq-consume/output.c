@@ -1,7 +1,10 @@
 #include "kq-consume/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,16 +17,28 @@ output_init(struct output *o, int fd, bool is_unbuffered)
 	buf_reserve(&o->buf, 2 * FLUSH_AT);
 }
 
+/* What a pipe that polls as writable takes at least: all of its size when it is
+ * empty, else one page. */
+static size_t
+pipe_room(int fd)
+{
+	int used = 0, size = fcntl(fd, F_GETPIPE_SZ);
+	return size > PIPE_BUF && ioctl(fd, FIONREAD, &used) == 0 && used == 0
+		? (size_t)size : PIPE_BUF;
+}
+
 int
 output_flush(struct output *o, struct err *e)
 {
 	size_t at = 0;
 	while (at < o->buf.n) {
-		size_t n = o->piece ? MIN(o->piece, o->buf.n - at) : o->buf.n - at;
+		size_t n = o->buf.n - at;
 		if (o->wait && o->wait(o, e) < 0) {
 			buf_reset(&o->buf);
 			return -1;
 		}
+		if (o->is_careful)
+			n = MIN(n, pipe_room(o->fd));
 		ssize_t got = write(o->fd, o->buf.p + at, n);
 		if (got >= 0) {
 			at += (size_t)got;

@@ -15,7 +15,7 @@ struct output {
 	struct buf buf;
 	bool is_unbuffered;
 	bool is_closed; /* the reader has gone: not an error, but the end */
-	size_t piece;   /* write no more at once; 0: no limit */
+	bool is_careful; /* into a pipe no more at once than it takes without waiting */
 	/* Called, if set: before each write, to wait until it would not block (0), or
 	 * give up (-1), and when all there was is written. */
 	int (*wait)(struct output *o, struct err *e);

@@ -80,6 +80,22 @@ stop() { # PID...
 	for p; do wait "$p" || return 1; done
 }
 
+# spread AT: feed, from AT on, until both a and b are given something, and once
+# more: each has three partitions then.  at is what was fed last.
+spread() {
+	at=$1
+	until [ -s a ] && [ -s b ]; do
+		[ "$at" -lt 1000000 ]
+		feed "$at"
+		at=$((at + 10000))
+		until_true lines $((600 * at / 10000)) a b
+	done
+	feed "$at"
+	until_true lines $((600 * at / 10000 + 600)) a b
+	echo "a has $(parts a "$at" 9999999), b has $(parts b "$at" 9999999)"
+	[ "$(parts a "$at" 9999999 | wc -c)" -eq 3 ] && [ "$(parts b "$at" 9999999 | wc -c)" -eq 3 ]
+}
+
 # Two of them share the partitions, and each takes over from the other.
 share() {
 	local a b
@@ -89,19 +105,7 @@ share() {
 	until_true lines 600 a
 	member b "$@"
 	b=$member
-	# b is in once it is given something; what is in flight then may go to either
-	local at=10000
-	until [ -s b ]; do
-		[ $at -lt 1000000 ]
-		feed $at
-		at=$((at + 10000))
-		until_true lines $((600 * at / 10000)) a b
-	done
-	feed $at
-	until_true lines $((600 * at / 10000 + 600)) a b
-	echo "a has $(parts a $at 9999999), b has $(parts b $at 9999999)"
-	[ "$(parts a $at 9999999 | wc -c)" -eq 3 ]
-	[ "$(parts b $at 9999999 | wc -c)" -eq 3 ]
+	spread 10000
 	stop "$a"
 	at=$((at + 10000))
 	feed $at
@@ -202,16 +206,13 @@ share() {
 	local a=$member b
 	member b --protocol classic --instance two
 	b=$member
-	until_true has_members 2 g
-	feed 0
-	until_true lines 600 a b
-	local had
-	had=$(parts a 0 9999)
+	spread 0
 	stop "$a"
+	cp a a-before
 	member a --protocol classic --instance one
-	feed 10000
-	until_true sh -c '[ "$(cat a b | awk "\$2 >= 10000" | wc -l)" -ge 600 ]'
-	[ "$(parts a 10000 99999)" = "$had" ]
+	feed $((at + 10000))
+	until_true lines $((600 * at / 10000 + 1200)) a-before a b
+	[ "$(parts a $((at + 10000)) 9999999)" = "$(parts a-before $at $((at + 9999)))" ]
 	stop "$member" "$b"
 }
 
@@ -262,7 +263,7 @@ share() {
 
 @test "with kcat in one group, by its assignors" {
 	skip_without kcat
-	local as k m at
+	local as k m
 	for as in range roundrobin cooperative-sticky; do
 		anew
 		kcat -b "$broker_tcp" -u -q -X partition.assignment.strategy=$as -X auto.offset.reset=earliest \
@@ -272,17 +273,7 @@ share() {
 		until_true has_members 1 g-$as
 		member a -G "g-$as" --protocol classic --assignor $as
 		m=$member
-		at=0
-		until [ -s a ]; do
-			[ $at -lt 1000000 ]
-			feed $at
-			at=$((at + 10000))
-			until_true lines $((600 * at / 10000)) a b
-		done
-		feed $at
-		until_true lines $((600 * at / 10000 + 600)) a b
-		[ "$(parts a $at 9999999 | wc -c)" -eq 3 ]
-		[ "$(parts b $at 9999999 | wc -c)" -eq 3 ]
+		spread 0
 		stop "$m"
 		feed $((at + 10000))
 		until_true lines $((600 * at / 10000 + 1200)) a b
