@@ -27,18 +27,19 @@
  *
  * Two protocols: consumer (KIP-848), where the broker divides, spoken when the
  * broker knows ConsumerGroupHeartbeat and takes us; and classic, where one member
- * divides (assign.h).  Classic: with a cooperative assignor alone a member
- * keeps what it has while the group rebalances; with any other in the list it gives all back first.
+ * divides (assign.h).  Classic: with a cooperative assignor alone a member keeps
+ * what it has while the group rebalances; with any other in the list it gives
+ * all back first.
  *
- * Nothing here waits but member_settle and member_leave (for as long as they are told), and
- * member_work where the cluster connects (opts.connect_timeout_ms of the cluster) or, rarely, asks for metadata.
- * Heartbeats leave from member_work: call it at least once a second, also
- * while output is slow.
+ * Nothing here waits but member_settle and member_leave, for as long as they are
+ * told, and member_work where the cluster connects (connect_timeout_ms of its
+ * options) or, rarely, asks for metadata.  Heartbeats leave from member_work: call
+ * it at least once a second, also while output is slow.
  *
  * Survived, without a word: a coordinator that moves, loads or restarts, lost
  * connections, being forgotten (the partitions are then LOST, and it joins
- * anew).  Failed for good: refusals that will not change, another process with our
- * instance, and retry_timeout_ms without any answer that helps.
+ * anew).  Failed for good: refusals that will not change, another process with
+ * our instance, and retry_timeout_ms without any answer that helps.
  *
  * Uses: cluster, assign.  One thread.
  */
@@ -208,8 +209,8 @@ bool member_settle(struct member *m, int timeout_ms);
 /* In the group, with an assignment that is wholly taken up? */
 bool member_is_stable(const struct member *m);
 
-/* Leave: the others are told (a static member of a classic group says nothing and is
- * expected back).  Waits for at most timeout_ms.  What is held is not stored by this. */
+/* Leave: the others are told (a static member of a classic group says nothing and
+ * is expected back).  Waits for at most timeout_ms.  Stores nothing. */
 void member_leave(struct member *m, int timeout_ms);
 
 #endif

@@ -72,6 +72,81 @@ answer_metadata(struct metadata_response *r)
 	r->topics.n = 1;
 }
 
+static void
+answer_beat(const struct step *s, const void *in, void *out, struct arena *a)
+{
+	const struct consumer_group_heartbeat_request *q = in;
+	struct consumer_group_heartbeat_response *r = out;
+	shared->epoch = q->member_epoch;
+	if (q->topic_partitions.n >= 0) {
+		int n = 0;
+		for (int i = 0; q->topic_partitions.n > 0 && i < q->topic_partitions.v->partitions.n; i++)
+			shared->owned[n++] = (char)('0' + q->topic_partitions.v->partitions.v[i]);
+		shared->owned[n] = 0;
+	}
+	r->error_code = s->error;
+	r->member_id = q->member_id;
+	r->member_epoch = s->generation;
+	r->heartbeat_interval_ms = 30;
+	if (s->parts) {
+		r->assignment = arena_alloc(a, sizeof *r->assignment);
+		r->assignment->topic_partitions.v = arena_alloc(a, sizeof *r->assignment->topic_partitions.v);
+		r->assignment->topic_partitions.n = 1;
+		r->assignment->topic_partitions.v->topic_id = topic_id;
+		int32_t *v = arena_alloc(a, 8 * sizeof *v), n = 0;
+		for (const char *p = s->parts; *p; p++)
+			v[n++] = *p - '0';
+		r->assignment->topic_partitions.v->partitions.v = v;
+		r->assignment->topic_partitions.v->partitions.n = n;
+	}
+}
+
+static void
+answer_offsets(const struct step *s, const void *in, void *out)
+{
+	const struct offset_fetch_request *q = in;
+	struct offset_fetch_response *r = out;
+	static struct offset_fetch_response_offset_fetch_response_group g;
+	static struct offset_fetch_response_offset_fetch_response_topics t;
+	static struct offset_fetch_response_offset_fetch_response_partitions p[8];
+	wire_defaults(&offset_fetch_response_offset_fetch_response_group_desc, &g);
+	wire_defaults(&offset_fetch_response_offset_fetch_response_topics_desc, &t);
+	g.group_id = STR("g");
+	g.error_code = s->error;
+	t.name = STR("t");
+	t.partitions.v = p;
+	t.partitions.n = q->groups.v->topics.v->partition_indexes.n;
+	for (int i = 0; i < t.partitions.n; i++) {
+		wire_defaults(&offset_fetch_response_offset_fetch_response_partitions_desc, &p[i]);
+		p[i].partition_index = q->groups.v->topics.v->partition_indexes.v[i];
+		p[i].committed_offset = p[i].partition_index == 0 ? 100 : -1;
+	}
+	g.topics.v = &t;
+	g.topics.n = 1;
+	r->groups.v = &g;
+	r->groups.n = 1;
+}
+
+static void
+answer_commit(const struct step *s, const void *in, void *out)
+{
+	const struct offset_commit_request *q = in;
+	struct offset_commit_response *r = out;
+	static struct offset_commit_response_offset_commit_response_topic t;
+	static struct offset_commit_response_offset_commit_response_partition p[8];
+	t.name = STR("t");
+	t.partitions.v = p;
+	t.partitions.n = q->topics.v->partitions.n;
+	for (int i = 0; i < t.partitions.n; i++) {
+		p[i].partition_index = q->topics.v->partitions.v[i].partition_index;
+		p[i].error_code = s->error;
+		if (!s->error)
+			shared->committed = q->topics.v->partitions.v[i].committed_offset;
+	}
+	r->topics.v = &t;
+	r->topics.n = 1;
+}
+
 /* Fill the answer that the step says. */
 static void
 answer(const struct step *s, const void *in, void *out, struct arena *a, struct buf *scratch)
@@ -114,75 +189,15 @@ answer(const struct step *s, const void *in, void *out, struct arena *a, struct 
 	case LEAVE:
 		((struct leave_group_response *)out)->error_code = s->error;
 		return;
-	case BEAT848: {
-		const struct consumer_group_heartbeat_request *q = in;
-		struct consumer_group_heartbeat_response *r = out;
-		shared->epoch = q->member_epoch;
-		if (q->topic_partitions.n >= 0) {
-			int n = 0;
-			for (int i = 0; q->topic_partitions.n > 0 && i < q->topic_partitions.v->partitions.n; i++)
-				shared->owned[n++] = (char)('0' + q->topic_partitions.v->partitions.v[i]);
-			shared->owned[n] = 0;
-		}
-		r->error_code = s->error;
-		r->member_id = q->member_id;
-		r->member_epoch = s->generation;
-		r->heartbeat_interval_ms = 30;
-		if (s->parts) {
-			r->assignment = arena_alloc(a, sizeof *r->assignment);
-			r->assignment->topic_partitions.v = arena_alloc(a, sizeof *r->assignment->topic_partitions.v);
-			r->assignment->topic_partitions.n = 1;
-			r->assignment->topic_partitions.v->topic_id = topic_id;
-			int32_t *v = arena_alloc(a, 8 * sizeof *v), n = 0;
-			for (const char *p = s->parts; *p; p++)
-				v[n++] = *p - '0';
-			r->assignment->topic_partitions.v->partitions.v = v;
-			r->assignment->topic_partitions.v->partitions.n = n;
-		}
+	case BEAT848:
+		answer_beat(s, in, out, a);
 		return;
-	}
-	case OFFSETS: {
-		const struct offset_fetch_request *q = in;
-		struct offset_fetch_response *r = out;
-		static struct offset_fetch_response_offset_fetch_response_group g;
-		static struct offset_fetch_response_offset_fetch_response_topics t;
-		static struct offset_fetch_response_offset_fetch_response_partitions p[8];
-		wire_defaults(&offset_fetch_response_offset_fetch_response_group_desc, &g);
-		wire_defaults(&offset_fetch_response_offset_fetch_response_topics_desc, &t);
-		g.group_id = STR("g");
-		g.error_code = s->error;
-		t.name = STR("t");
-		t.partitions.v = p;
-		t.partitions.n = q->groups.v->topics.v->partition_indexes.n;
-		for (int i = 0; i < t.partitions.n; i++) {
-			wire_defaults(&offset_fetch_response_offset_fetch_response_partitions_desc, &p[i]);
-			p[i].partition_index = q->groups.v->topics.v->partition_indexes.v[i];
-			p[i].committed_offset = p[i].partition_index == 0 ? 100 : -1;
-		}
-		g.topics.v = &t;
-		g.topics.n = 1;
-		r->groups.v = &g;
-		r->groups.n = 1;
+	case OFFSETS:
+		answer_offsets(s, in, out);
 		return;
-	}
-	case COMMIT: {
-		const struct offset_commit_request *q = in;
-		struct offset_commit_response *r = out;
-		static struct offset_commit_response_offset_commit_response_topic t;
-		static struct offset_commit_response_offset_commit_response_partition p[8];
-		t.name = STR("t");
-		t.partitions.v = p;
-		t.partitions.n = q->topics.v->partitions.n;
-		for (int i = 0; i < t.partitions.n; i++) {
-			p[i].partition_index = q->topics.v->partitions.v[i].partition_index;
-			p[i].error_code = s->error;
-			if (!s->error)
-				shared->committed = q->topics.v->partitions.v[i].committed_offset;
-		}
-		r->topics.v = &t;
-		r->topics.n = 1;
+	case COMMIT:
+		answer_commit(s, in, out);
 		return;
-	}
 	}
 }
 
