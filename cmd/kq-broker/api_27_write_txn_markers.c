@@ -10,10 +10,15 @@
 #include "proto.h"
 #include "wire/kerr.h"
 
+/* Of one request.  Each part takes memory, and a turn of the coordinator
+ * thread, of more than the four bytes that ask for it. */
+enum { PARTS_MAX = 10000 };
+
 struct markers_state {
 	struct request *rq;
 	struct write_txn_markers_response response;
 	int nleft;
+	int npart;
 };
 
 struct one_marker {
@@ -39,6 +44,17 @@ on_written(struct marker_job *job)
 	end_one(m->state);
 }
 
+/* A marker by a coordinator that is newer than ours would lock ours out. */
+static bool
+is_sound(const struct markers_state *s, const struct write_txn_markers_request_writable_txn_marker *q)
+{
+	for (int32_t i = 0; i < q->topics.n; i++)
+		if (q->topics.v[i].name.n > TOPIC_NAME_MAX)
+			return false;
+	return q->producer_id >= 0 && q->producer_epoch >= 0
+		&& q->coordinator_epoch <= s->rq->broker->leader_epoch && s->npart <= PARTS_MAX;
+}
+
 static void
 begin_one(struct markers_state *s, const struct write_txn_markers_request_writable_txn_marker *q,
 	struct write_txn_markers_response_writable_txn_marker_result *a)
@@ -51,7 +67,9 @@ begin_one(struct markers_state *s, const struct write_txn_markers_request_writab
 		struct write_txn_markers_response_writable_txn_marker_topic_result, a->topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++)
 		n += q->topics.v[i].partition_indexes.n;
-	struct coord_partition *v = REQUEST_ARRAY(rq, struct coord_partition, n);
+	s->npart += n;
+	bool is_good = is_sound(s, q);
+	struct coord_partition *v = REQUEST_ARRAY(rq, struct coord_partition, is_good ? n : 0);
 	n = 0;
 	for (int32_t i = 0; i < q->topics.n; i++) {
 		struct write_txn_markers_response_writable_txn_marker_topic_result *t = &a->topics.v[i];
@@ -62,9 +80,13 @@ begin_one(struct markers_state *s, const struct write_txn_markers_request_writab
 			t->partitions.n);
 		for (int32_t k = 0; k < t->partitions.n; k++) {
 			t->partitions.v[k].partition_index = q->topics.v[i].partition_indexes.v[k];
-			v[n++] = (struct coord_partition){ t->name, q->topics.v[i].partition_indexes.v[k] };
+			t->partitions.v[k].error_code = KERR_INVALID_REQUEST;
+			if (is_good)
+				v[n++] = (struct coord_partition){ t->name, q->topics.v[i].partition_indexes.v[k] };
 		}
 	}
+	if (!is_good)
+		return;
 	struct one_marker *m = REQUEST_ARRAY(rq, struct one_marker, 1);
 	struct coord_producer producer = { q->producer_id, q->producer_epoch };
 	*m = (struct one_marker){ s, a };

@@ -126,7 +126,7 @@ consumer_describe(struct groups *g, struct coord_call *call, struct coord_now no
 			describe_group(g, gr, d, call->arena);
 		if (d->error_code == KERR_GROUP_ID_NOT_FOUND)
 			d->error_message = str_of(arena_printf(call->arena,
-				"Group %.*s not found.", STR_ARG(id)));
+				"Group %.*s not found.", MIN(id.n, GROUP_NAME_SHOWN), (const char *)id.p));
 	}
 	call->partition = COORD_ALL_PARTITIONS;
 	g->env->respond(g->env, call, &r);

@@ -38,7 +38,8 @@ enum {
 	GROUP_METADATA_MAX = 1 << 20, /* bytes of their metadata, all together */
 	GROUP_TOLD_MAX = 1000000,   /* members, or offsets, told in one answer */
 	GROUP_PENDING_MAX = 4096,   /* member ids given out that nobody joined with yet */
-	GROUP_NAME_SHOWN = 200,     /* bytes of a client id that a member id shows */
+	GROUP_NAME_SHOWN = 200,     /* bytes of a client id that a member id shows, or of
+	                               a group id that an error does */
 	GROUP_NEW_MEMBER_MS = 300000, /* the longest first join of a member */
 	GROUP_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11,
 	                            /* read, delete, describe, describe and alter configs */

@@ -1,0 +1,64 @@
+"""What nobody should send to the coordinators.  NAME sends it, and checks that
+the broker answers as it should, or closes, and serves a normal client as ever."""
+from wire import *
+
+INT_MAX = 2**31 - 1
+
+
+def write_markers(c, markers):
+    """WriteTxnMarkers 1; markers: (producer id, epoch, coordinator epoch, topic,
+    [partition]).  [[error of each partition] of each marker]"""
+    r = c.call(27, 1, carray([
+        i64(id) + i16(epoch) + i8(1)
+        + carray([cstring(topic) + carray([i32(p) for p in parts]) + TAGS])
+        + i32(coordinator) + TAGS for id, epoch, coordinator, topic, parts in markers]) + TAGS, flex=True)
+
+    def partition():
+        out = r.i32(), r.i16()
+        r.tags()
+        return out[1]
+
+    def topic():
+        r.cstring()
+        out = r.carray(partition)
+        r.tags()
+        return out
+
+    def marker():
+        r.i64()
+        out = r.carray(topic)
+        r.tags()
+        return [e for t in out for e in t]
+    out = r.carray(marker)
+    r.tags()
+    r.end()
+    return out
+
+
+def markers():
+    """Ends of transactions by strangers: of nobody, by a coordinator to come
+    (it would lock ours out), of more partitions than there can be."""
+    with Conn() as c:
+        assert create_topic(c, "m") == 0
+        sound = (7, 0, 0, "m", [0])
+        for id, epoch, coordinator in (-1, 0, 0), (-2, 0, 0), (7, -1, 0), (7, 0, INT_MAX):
+            got = write_markers(c, [sound, (id, epoch, coordinator, "m", [0, 0])])
+            assert got == [[0], [42, 42]], got
+        got = write_markers(c, [(7, 0, 0, "x" * 30000, [0] * 20000), sound])
+        assert got == [[42] * 20000, [42]], got[1]
+        got = write_markers(c, [(7, 0, 0, "x" * 30000, [0] * 9000), sound])
+        assert got == [[42] * 9000, [0]], got[1]
+    check_sane()
+
+
+def names():
+    """The longest names there can be, where answers repeat them in a sentence."""
+    with Conn() as c:
+        r = c.call(69, 0, carray([cstring("x" * 32767)]) + i8(0) + TAGS, flex=True)
+        r.i32()
+        assert r.uvarint() == 2 and r.i16() == 69 and "not found" in r.cstring()
+    check_sane()
+
+
+if __name__ == "__main__":
+    run(globals())
