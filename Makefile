@@ -48,9 +48,9 @@ cmd_one  := $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
 cmd      := $(cmd_one) $(cmd_dir)
 schema   := $(sort $(wildcard share/proto/*.kqp))
 unit     := $(patsubst t/unit/%.c,$(B)/t/%,$(filter-out t/unit/tap.c,$(wildcard t/unit/*.c)))
-fuzz     := $(patsubst t/fuzz/%.c,%,$(filter-out t/fuzz/main.c,$(wildcard t/fuzz/*.c)))
+fuzz     := $(patsubst t/fuzz/%.c,%,$(filter-out t/fuzz/main.c t/fuzz/live%,$(wildcard t/fuzz/*.c)))
 bench    := $(patsubst t/bench/%.c,$(B)/bench/%,$(wildcard t/bench/*.c))
-helper   := $(patsubst t/lib/%.c,$(B)/t/lib/%,$(wildcard t/lib/*.c))
+helper   := $(patsubst t/lib/%.c,$(B)/t/lib/%,$(wildcard t/lib/*.c)) $(B)/t/lib/fuzz-live
 man      := $(patsubst share/man/%.in,$(B)/man/%,$(wildcard share/man/*.in))
 gen_h    := $(gen:%=$(B)/gen/%.h)
 
@@ -92,11 +92,15 @@ $(unit): $(B)/t/%: t/unit/%.c t/unit/tap.c $(B)/t/%.list.c $(B)/libkq.a | $(gen_
 	$(call say,LD)$(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.a,$^) $(kq_libs) $(LDLIBS)
 $(bench): $(B)/bench/%: t/bench/%.c t/bench/talk.h $(B)/libkq.a | $(gen_h)
 	$(call say,LD)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $< $(B)/libkq.a $(kq_libs) $(LDLIBS)
-$(helper): $(B)/t/lib/%: t/lib/%.c $(B)/libkq.a | $(gen_h)
+$(filter-out %/fuzz-live,$(helper)): $(B)/t/lib/%: t/lib/%.c $(B)/libkq.a | $(gen_h)
 	$(call say,LD)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $< $(B)/libkq.a $(kq_libs) $(shell sed -n 's/^.*Links: *\(.*[^ *]\) *\*\/$$/\1/p' $<) $(LDLIBS)
 
 # The corpora of the fuzz targets, run as ordinary tests.
 $(fuzz:%=$(B)/t/fuzz-%): $(B)/t/fuzz-%: t/fuzz/%.c t/fuzz/main.c $(B)/libkq.a | $(gen_h)
+	$(call say,LD)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(kq_libs) $(LDLIBS)
+
+# The one that asks a live broker.
+$(B)/t/lib/fuzz-live: t/fuzz/live.c t/fuzz/live_make.c t/fuzz/live.h $(B)/libkq.a | $(gen_h)
 	$(call say,LD)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(kq_libs) $(LDLIBS)
 
 test: deps
