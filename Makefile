@@ -23,6 +23,8 @@ ZSHCOMPDIR   ?= $(PREFIX)/share/zsh/site-functions
 FISHCOMPDIR  ?= $(PREFIX)/share/fish/vendor_completions.d
 AWK          ?= awk
 FUZZ_SECONDS ?= 60
+# Test programs at a time: most of them wait for something most of the time.
+TEST_JOBS    ?= 4
 FUZZ_CC      ?= clang
 VERSION      := 0.1
 
@@ -109,9 +111,9 @@ check: check-tidy check-unit check-cli
 check-tidy:
 	$(Q)$(AWK) -f share/gen/layers.awk common/LAYERS common/*/*.[ch]
 check-unit: $(unit) $(fuzz:%=$(B)/t/fuzz-%)
-	$(Q)prove $(if $(V),-v) --exec '' $(unit) $(fuzz:%=$(B)/t/fuzz-%)
+	$(Q)prove -j$(TEST_JOBS) $(if $(V),-v) --exec '' $(unit) $(fuzz:%=$(B)/t/fuzz-%)
 check-cli: all $(helper) $(bench)
-	$(Q)PATH="$(CURDIR)/$(B):$(CURDIR)/$(B)/t/lib:$$PATH" KQ_SAN='$(SAN)' prove $(if $(V),-v) --timer --exec 'bats --tap' $(or $(T),$(wildcard t/cli/*.bats))
+	$(Q)PATH="$(CURDIR)/$(B):$(CURDIR)/$(B)/t/lib:$$PATH" KQ_SAN='$(SAN)' prove -j$(TEST_JOBS) $(if $(V),-v) --timer --exec 'bats --tap' $(or $(T),$(wildcard t/cli/*.bats))
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all
