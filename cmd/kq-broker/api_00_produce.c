@@ -1,6 +1,7 @@
 /*
  * Produce: append record batches.  With acks=all the answer waits until all
- * of the request's records are committed.
+ * of the request's records are committed; but a transaction's wait for its end
+ * (coordinator.h).
  *
  * The first batch of a transaction in a partition is put by until the
  * transaction coordinator has agreed (KIP-890).  While a connection waits for

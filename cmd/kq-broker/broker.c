@@ -152,6 +152,8 @@ load(struct broker *b, struct err *e)
 			log_line(LOG_INFO, "the last stop was not clean: checking %lld partitions",
 				(long long)b->topics.npartition);
 			broker_each_partition(b, recover_one, &recovery);
+			if (r == 0 && !state.same_boot)
+				r = datadir_note_power_loss(b, e);
 		}
 		/* Without the topics whose deletion the crash followed. */
 		if (r == 0)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 enum {
+	END_TXN = 26,
 	TXN_OFFSET_COMMIT = 28,
 	RETRY_MS = 50,      /* a write that finds its last transaction still ending
 	                       is looked at again, if nobody told of the end */
@@ -150,16 +151,86 @@ coordinator_respond(struct coordinator *c, enum coordinator_kind kind,
 static bool check_offsets(struct coordinator *c, struct coord_request *q);
 
 static void
-handle(struct coordinator *c, struct coord_request *q)
+hand_in(struct coordinator *c, struct coord_request *q)
 {
 	int16_t key = q->call.api_key;
-	if (key == TXN_OFFSET_COMMIT && !check_offsets(c, q))
-		return;
 	if (groups_handles(key))
 		groups_handle(c->groups, &q->call, coordinator_now(c));
 	else
 		txns_handle(c->txns, &q->call, coordinator_now(c));
 	coordinator_set_timers(c);
+}
+
+static void
+on_written(struct loop_task *t)
+{
+	struct end_part *p = CONTAINER_OF(t, struct end_part, ack.task);
+	struct end_wait *w = p->wait;
+	struct coord_request *q = w->request;
+	/* A topic that was deleted has nothing to be waited for. */
+	w->has_failed |= p->ack.error == KERR_KAFKA_STORAGE_ERROR;
+	partition_put(p->ack.partition);
+	p->ack.partition = NULL;
+	if (--w->nleft > 0)
+		return;
+	list_unlink(&w->link);
+	if (w->has_failed)
+		request_close(q->rq);
+	else
+		hand_in(&q->rq->broker->coordinator, q);
+}
+
+static void
+wait_for_part(struct coordinator *c, struct end_wait *w, struct end_part *p,
+	const struct coord_partition *at)
+{
+	p->ack = (struct ack_wait){ .loop = &c->loop, .task.fn = on_written };
+	p->ack.partition = topics_partition(&c->broker->topics, at->topic, NULL, at->index, NULL);
+	p->wait = w;
+	if (!p->ack.partition)
+		return;
+	if (partition_wait_committed(p->ack.partition, c->syncer, &p->ack)) {
+		w->nleft++;
+		return;
+	}
+	w->has_failed |= p->ack.error == KERR_KAFKA_STORAGE_ERROR;
+	partition_put(p->ack.partition);
+	p->ack.partition = NULL;
+}
+
+/* Before a commit, all that was written for it has to be on disk.  True: go on. */
+static bool
+check_written(struct coordinator *c, struct coord_request *q)
+{
+	const struct end_txn_request *r = q->call.body;
+	struct coord_producer producer = { r->producer_id, r->producer_epoch };
+	struct coord_partition *v;
+	int n = !r->committed ? 0
+		: txns_touched(c->txns, r->transactional_id, &producer, q->call.arena, &v);
+	if (n == 0)
+		return true;
+	struct end_wait *w = REQUEST_ARRAY(q->rq, struct end_wait, 1);
+	w->part = REQUEST_ARRAY(q->rq, struct end_part, n);
+	w->npart = n;
+	w->request = q;
+	list_init(&w->link);
+	for (int i = 0; i < n; i++)
+		wait_for_part(c, w, &w->part[i], &v[i]);
+	if (w->nleft > 0)
+		list_append(&c->ends, &w->link);
+	else if (w->has_failed)
+		request_close(q->rq);
+	return w->nleft == 0 && !w->has_failed;
+}
+
+static void
+handle(struct coordinator *c, struct coord_request *q)
+{
+	if (q->call.api_key == TXN_OFFSET_COMMIT && !check_offsets(c, q))
+		return;
+	if (q->call.api_key == END_TXN && !check_written(c, q))
+		return;
+	hand_in(c, q);
 }
 
 static void
@@ -476,6 +547,7 @@ coordinator_init(struct coordinator *c, struct broker *b, struct err *e)
 	const struct config_set *v = b->settings->values;
 	c->broker = b;
 	list_init(&c->held);
+	list_init(&c->ends);
 	list_init(&c->commits);
 	list_init(&c->markers);
 	list_init(&c->checks);
@@ -547,11 +619,25 @@ coordinator_stop(struct coordinator *c)
 	syncer_drain(c->syncer);
 }
 
+static void
+drop_end(struct end_wait *w)
+{
+	list_unlink(&w->link);
+	for (int i = 0; i < w->npart; i++)
+		if (w->part[i].ack.partition) {
+			partition_cancel_ack(&w->part[i].ack);
+			partition_put(w->part[i].ack.partition);
+		}
+	request_close(w->request->rq);
+}
+
 void
 coordinator_release(struct coordinator *c)
 {
 	if (!c->broker)
 		return;
+	LIST_EACH(it, &c->ends)
+		drop_end(CONTAINER_OF(it, struct end_wait, link));
 	LIST_EACH(it, &c->held) {
 		struct coord_request *q = CONTAINER_OF(it, struct coord_request, link);
 		list_unlink(&q->link);

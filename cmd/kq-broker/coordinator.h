@@ -11,6 +11,26 @@
  *   coordinator_load.c  reading the two topics at the start
  *   markers.c           writing the ends of transactions
  *
+ * What has to be on disk before what (where durability is "disk"; a process
+ * that is killed loses nothing that was appended, so this is about the machine
+ * going down):
+ *
+ *  - That a partition is part of a transaction, before anything of it is
+ *    appended there: else nobody would know to end it.
+ *  - What was appended in the transaction, before Prepare is when it is to be
+ *    committed; so EndTxn waits for the partitions.  Not before each write is
+ *    acknowledged: as long as there is no Prepare there is nothing that counts.
+ *    But the producer believes in what was acknowledged, and must not commit
+ *    the rest when that is lost.  So after the machine went down every
+ *    transaction that is open is aborted, and its producer shut out; that it is
+ *    open is on disk, by the first rule.
+ *  - Prepare, before any marker is appended, and before EndTxn is answered: one
+ *    marker is enough for records to be seen.
+ *  - All markers, before Complete is appended, and with it before the next
+ *    transaction begins: what the coordinator does not know any more it can't
+ *    write again.  Complete itself is waited for by nobody: the next record of
+ *    the id stands behind it in the same log.
+ *
  * Functions are the coordinator thread's, unless they say otherwise.
  */
 #ifndef KQ_BROKER_COORDINATOR_H
@@ -48,6 +68,7 @@ struct coordinator {
 	struct txns *txns;
 	struct loop_timer groups_timer, txns_timer;
 	struct list held;     /* struct coord_request: answers that wait */
+	struct list ends;     /* struct end_wait */
 	struct list commits;  /* struct commit_wait: transactions that wait */
 	struct list markers;  /* struct marker_job */
 	struct list checks;   /* struct txn_check, in the order of their coming */
@@ -109,6 +130,18 @@ struct coord_request {
 	struct list link;     /* in held */
 	int32_t next, last;   /* partitions that the answer still waits for */
 	enum coordinator_kind kind;
+};
+
+/* An EndTxn that waits for what its transaction wrote. */
+struct end_wait {
+	struct list link;
+	struct coord_request *request;
+	int npart, nleft;
+	bool has_failed;
+	struct end_part {
+		struct ack_wait ack; /* its partition is a reference of ours */
+		struct end_wait *wait;
+	} *part;
 };
 
 struct commit_wait {

@@ -1,6 +1,7 @@
 #include "coordinator.h"
 
 #include "broker.h"
+#include "datadir.h"
 
 #include "record/batch.h"
 #include "sys/fs.h"
@@ -131,10 +132,22 @@ load_partition(struct coordinator *c, enum coordinator_kind kind, int32_t i)
 	coordinator_set_timers(c);
 }
 
+/* See coordinator.h. */
+static void
+abort_open(struct coordinator *c)
+{
+	log_line(LOG_INFO, "the machine went down: aborting the transactions that were open");
+	txns_abort_ongoing(c->txns, coordinator_now(c));
+	coordinator_set_timers(c);
+	datadir_forget_power_loss(c->broker);
+}
+
 void
 coordinator_load(struct coordinator *c)
 {
 	for (int kind = 0; kind < COORD_N; kind++)
 		for (int32_t i = 0; atomic_load(&c->topic[kind].is_there) && i < c->topic[kind].npartition; i++)
 			load_partition(c, (enum coordinator_kind)kind, i);
+	if (datadir_has_power_loss(c->broker))
+		abort_open(c);
 }

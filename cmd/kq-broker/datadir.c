@@ -17,6 +17,7 @@
 #define LOG_START "log-start-offset-checkpoint"
 #define CLEAN ".kafka_cleanshutdown"
 #define BOOT "kq-boot-id"
+#define POWER_LOSS "kq-power-loss"
 #define PROPERTIES "meta.properties"
 
 int
@@ -196,6 +197,30 @@ datadir_begin(struct broker *b, struct err *e)
 	if (!was_clean)
 		return 0;
 	return fs_remove(b->data_fd, CLEAN, e) < 0 ? -1 : fs_sync_dir(b->data_fd, e);
+}
+
+/* Not synced: if that is lost the machine went down again, and it is noted
+ * again. */
+int
+datadir_note_power_loss(struct broker *b, struct err *e)
+{
+	int fd = fs_open(b->data_fd, POWER_LOSS, O_WRONLY | O_CREAT, 0644, e);
+	fs_close(fd);
+	return fd < 0 ? -1 : 0;
+}
+
+bool
+datadir_has_power_loss(struct broker *b)
+{
+	return b->data_fd >= 0 && faccessat(b->data_fd, POWER_LOSS, F_OK, 0) == 0;
+}
+
+void
+datadir_forget_power_loss(struct broker *b)
+{
+	struct err e;
+	if (fs_remove(b->data_fd, POWER_LOSS, &e) < 0)
+		log_line(LOG_ERROR, "%s", e.msg);
 }
 
 int

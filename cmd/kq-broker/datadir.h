@@ -43,6 +43,12 @@ int datadir_set_strays_aside(struct broker *b, struct err *e);
 /* From now on a crash is a crash: take the mark off, note the boot. */
 int datadir_begin(struct broker *b, struct err *e);
 
+/* The machine went down under us: say so in the directory, until what may have
+ * been lost by that has been dealt with, which a crash can interrupt. */
+int datadir_note_power_loss(struct broker *b, struct err *e);
+bool datadir_has_power_loss(struct broker *b);
+void datadir_forget_power_loss(struct broker *b); /* any thread */
+
 /* Write what is known now, of the topics there are now; and, when all is
  * synced, the clean mark.  The files know topics by name alone: before a name
  * is used again they must have been written without it (see

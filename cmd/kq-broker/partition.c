@@ -447,6 +447,12 @@ append_locked(struct partition *p, const struct append_from *from, uint8_t *b,
 		return;
 	if (!from->is_coordinator && check_rules(p->config, batch, now_ms, result) != KERR_NONE)
 		return;
+	/* What is written in a transaction counts when that has been committed:
+	 * the coordinator waits for the disk before it does (coordinator.h).  But
+	 * for duplicates there have to be answers that a kill comes before. */
+	if (!from->is_coordinator && (batch->attributes & BATCH_TRANSACTIONAL)
+		&& p->broker->fault != FAULT_ACCEPT_DUPLICATES)
+		ack = NULL;
 	if (batch->producer_id >= 0 && !check_producer(p, from, batch, result, &end_offset)) {
 		if (end_offset >= 0 && ack)
 			wait_for(p, ack, end_offset, from->syncer, result);

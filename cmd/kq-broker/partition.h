@@ -114,7 +114,8 @@ struct append_from {
 
 /* Check the batch at b (its n bytes are the request's for this partition),
  * append it, wake the fetchers.  With ack given and the records not yet
- * committed, queues it and says so.
+ * committed, queues it and says so; but not for a transaction's, whose end is
+ * what waits for the disk.
  *
  * A sequence number that was seen before (KIP-98) is answered as the first
  * time, and waits as that does.  The first batch of a transaction in this

@@ -47,6 +47,36 @@ txn_fence(struct txns *t, struct txn *x, struct coord_now now)
 }
 
 void
+txns_abort_ongoing(struct txns *t, struct coord_now now)
+{
+	LIST_EACH(l, &t->ongoing) {
+		struct txn *x = CONTAINER_OF(l, struct txn, link);
+		if (txn_fence(t, x, now) != KERR_NONE)
+			x->start_mono_ms = INT64_MIN / 2; /* the next scan's business */
+		arena_reset(&t->scratch);
+	}
+	txn_see_time(t, now);
+}
+
+int
+txns_touched(const struct txns *t, struct str transactional_id,
+	const struct coord_producer *producer, struct arena *a, struct coord_partition **v)
+{
+	const struct txn *x = transactional_id.n > 0 ? txn_find(t, transactional_id) : NULL;
+	int n = 0;
+	if (!x || x->m.status != TXN_ONGOING || x->m.producer_id != producer->id
+		|| x->m.epoch != producer->epoch)
+		return 0;
+	*v = arena_alloc(a, (size_t)x->parts.total * sizeof **v + 1);
+	for (int32_t i = 0; i < x->parts.n; i++) {
+		struct str name = arena_str(a, x->parts.v[i].name);
+		for (int32_t k = 0; k < x->parts.v[i].n; k++)
+			(*v)[n++] = (struct coord_partition){ name, x->parts.v[i].v[k] };
+	}
+	return n;
+}
+
+void
 txn_send_markers(struct txns *t, struct txn *x, struct coord_now now)
 {
 	assert(txn_is_preparing(x));

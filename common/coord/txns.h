@@ -66,6 +66,17 @@ int16_t txns_check_write(struct txns *t, struct str transactional_id,
 	const struct coord_producer *producer, const struct coord_partition *v, int n,
 	bool may_add, struct coord_now now, int32_t *partition, bool *must_wait);
 
+/* What has to be on disk before the producer's transaction may be committed:
+ * the partitions that it wrote to, from the arena; none when it has no
+ * transaction.  The driver waits for them before it hands in an EndTxn. */
+int txns_touched(const struct txns *t, struct str transactional_id,
+	const struct coord_producer *producer, struct arena *a, struct coord_partition **v);
+
+/* The machine went down, and with it maybe writes that were acknowledged but
+ * not on disk yet: abort every transaction that is open, and shut its producer
+ * out.  Behind txns_loaded of all. */
+void txns_abort_ongoing(struct txns *t, struct coord_now now);
+
 /* What the driver was asked to tell. */
 void txns_committed(struct txns *t, uint64_t ticket, struct coord_now now);
 void txns_markers_written(struct txns *t, uint64_t ticket, struct coord_now now);

@@ -9,6 +9,8 @@ void test_txns_state__a_refused_record_changes_nothing(void);
 void test_txns_state__a_refused_complete_is_tried_again(void);
 void test_txns_state__a_restart_goes_on_where_it_was(void);
 void test_txns_state__time_outs_survive_a_restart(void);
+void test_txns_state__what_was_open_when_the_machine_went_down_is_aborted(void);
+void test_txns_state__a_commit_can_ask_what_was_written(void);
 void test_txns_state__foreign_records_are_passed_over(void);
 void test_txns_state__ids_expire_with_a_tombstone(void);
 void test_txns_state__many_ids_expire_bit_by_bit(void);
@@ -150,6 +152,63 @@ test_txns_state__time_outs_survive_a_restart(void)
 	w_restart(&w);
 	tick_after(10000);
 	check(is_in("a", "PrepareAbort"));
+	stop();
+}
+
+void
+test_txns_state__what_was_open_when_the_machine_went_down_is_aborted(void)
+{
+	start();
+	for (const char *id = "abc"; *id; id++)
+		init((char[]){ *id, 0 });
+	check_int(write2("a", 1000, 0, 3), 0);
+	check_int(add("b", 1001, 0, 1), 0);
+	check_int(write2("c", 1002, 0, 2), 0);
+	check_int(end(5, "c", 1002, 0, true), 0);
+	w_restart(&w);
+	txns_abort_ongoing(w.t, w.now);
+	check(is_in("a", "PrepareAbort"));
+	check(is_in("b", "PrepareAbort"));
+	settle();
+	check(is_in("a", "CompleteAbort"));
+	check(is_in("b", "CompleteAbort"));
+	check(is_in("c", "CompleteCommit")); /* that was certain already */
+	/* Who believes that something was written can't commit the rest. */
+	check_int(write2("a", 1000, 0, 4), KERR_INVALID_PRODUCER_EPOCH);
+	check_int(end(5, "a", 1000, 0, true), KERR_INVALID_TXN_STATE);
+	check_int(end(3, "b", 1001, 0, true), KERR_PRODUCER_FENCED);
+	/* Refused: the next scan does it. */
+	check_int(write2("a", 1000, 1, 3), 0);
+	w.append_error = KERR_KAFKA_STORAGE_ERROR;
+	txns_abort_ongoing(w.t, w.now);
+	check(is_in("a", "Ongoing"));
+	w.append_error = 0;
+	tick_after(w.config.abort_interval_ms);
+	check(is_in("a", "PrepareAbort"));
+	stop();
+}
+
+void
+test_txns_state__a_commit_can_ask_what_was_written(void)
+{
+	struct arena arena = ARENA_INIT;
+	struct coord_partition *v = NULL;
+	struct coord_producer p = { 1000, 0 }, old = { 1000, -1 }, other = { 1, 0 };
+	start();
+	check_int(txns_touched(w.t, STR("a"), &p, &arena, &v), 0);
+	init("a");
+	check_int(txns_touched(w.t, STR("a"), &p, &arena, &v), 0);
+	check_int(write2("a", 1000, 0, 3), 0);
+	check_int(write2("a", 1000, 0, 5), 0);
+	check_int(txns_touched(w.t, STR("a"), &p, &arena, &v), 2);
+	check_int(v[0].index, 3);
+	check_int(v[1].index, 5);
+	check_int(txns_touched(w.t, STR("a"), &old, &arena, &v), 0);
+	check_int(txns_touched(w.t, STR("a"), &other, &arena, &v), 0);
+	check_int(txns_touched(w.t, STR_NULL, &p, &arena, &v), 0);
+	check_int(end(5, "a", 1000, 0, true), 0);
+	check_int(txns_touched(w.t, STR("a"), &p, &arena, &v), 0);
+	arena_release(&arena);
 	stop();
 }
 
