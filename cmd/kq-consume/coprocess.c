@@ -237,7 +237,7 @@ read_nothing(struct coprocess *c, struct err *e)
 	assert(!c->is_busy);
 	ssize_t got = read(c->proc.out_fd, &one, 1);
 	if (got > 0)
-		return failed(c, e, "has written more behind the end of its batch");
+		return failed(c, e, "has written what belongs to no batch");
 	return got == 0;
 }
 
