@@ -35,7 +35,7 @@
 enum {
 	CONNS_MAX = 64,
 	PIPE_MAX = 24,        /* requests of a connection under way */
-	PARKED_MS = 2000,     /* an answer that may wait for others... */
+	PARKED_MS = 400,      /* an answer that may wait for others... */
 	ANSWER_MS = 30000,    /* ...and any other */
 	GONE_MS = 60000,      /* nobody listens: being started again */
 	ANSWER_SIZE_MAX = 128 << 20,

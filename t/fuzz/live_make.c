@@ -6,7 +6,11 @@
 
 #include <stdio.h>
 
-enum { API_PRODUCE = 0, API_API_VERSIONS = 18, STRING_MAX = 32767, BUDGET = 400, BUDGET_HUGE = 20000 };
+enum {
+	API_PRODUCE = 0, API_API_VERSIONS = 18, API_INIT_PRODUCER_ID = 22,
+	API_CONSUMER_GROUP_HEARTBEAT = 68,
+	STRING_MAX = 32767, BUDGET = 400, BUDGET_HUGE = 20000,
+};
 
 static const char *const group_names[LIVE_GROUPS] = { "g0", "g1", "g2", "g3", "g4", "g5" };
 static const char *const txn_names[LIVE_TXNS] = { "t0", "t1", "t2", "t3", "t4" };
@@ -174,8 +178,10 @@ draw_string(struct live *l, const struct wire_struct *in, const char *name)
 		return one_in(l, 2) ? str_of(PICK(l, group_names)) : str_of(PICK(l, txn_names));
 	if (strcmp(name, "protocol_type") == 0)
 		return one_in(l, 8) ? STR("connect") : STR("consumer");
-	if (strstr(name, "protocol") || strcmp(name, "server_assignor") == 0 || strstr(in->name, "protocol"))
-		return str_of(PICK(l, protocol_names));
+	if (strcmp(name, "server_assignor") == 0)
+		return one_in(l, 4) ? str_of(PICK(l, protocol_names)) : STR("uniform");
+	if (strstr(name, "protocol") || strstr(in->name, "protocol"))
+		return one_in(l, 4) ? str_of(PICK(l, protocol_names)) : STR("range");
 	if (strstr(name, "regex") || strstr(name, "pattern"))
 		return str_of(PICK(l, regexes));
 	if (strcmp(name, "value") == 0)
@@ -394,6 +400,28 @@ draw_api(struct live *l)
 	}
 }
 
+/* What chance would seldom find, and nothing begins without. */
+static void
+make_likely(struct live *l, struct live_request *r)
+{
+	if (r->api->key == API_INIT_PRODUCER_ID) {
+		struct init_producer_id_request *q = r->body;
+		q->producer_id = -1;
+		q->producer_epoch = -1;
+	} else if (r->api->key == API_CONSUMER_GROUP_HEARTBEAT) {
+		struct consumer_group_heartbeat_request *q = r->body;
+		if (q->member_epoch != 0)
+			return;
+		q->rebalance_timeout_ms = 1000;
+		q->topic_partitions.n = 0;
+		if (q->subscribed_topic_names.n < 0) {
+			q->subscribed_topic_names.v = arena_alloc(&l->arena, sizeof(struct str));
+			q->subscribed_topic_names.v[0] = str_of(PICK(l, topic_names));
+			q->subscribed_topic_names.n = 1;
+		}
+	}
+}
+
 void
 live_make(struct live *l, struct live_request *r)
 {
@@ -411,6 +439,8 @@ live_make(struct live *l, struct live_request *r)
 	l->budget = BUDGET;
 	r->body = arena_alloc(&l->arena, api->request->size);
 	fill(l, api->request, r->version, r->body);
+	if (!one_in(l, 4))
+		make_likely(l, r);
 	if (api->key == API_PRODUCE)
 		r->is_silent = ((struct produce_request *)r->body)->acks == 0;
 	r->scene = l->scene;
