@@ -9,26 +9,32 @@
 
 #include <stdio.h>
 
-enum { LARGE_ANSWER = 4096 }; /* smaller ones are not worth the counting */
+enum { LARGE = 4096 }; /* what is smaller is not worth the counting */
+
+/* Count n bytes that the request keeps.  False: there are too many already. */
+static bool
+account(struct request *rq, size_t n)
+{
+	struct broker *b = rq->broker;
+	if (atomic_fetch_add_explicit(&b->input_size, (int64_t)n, memory_order_relaxed)
+		+ (int64_t)n <= b->input_size_max) {
+		rq->counted += n;
+		return true;
+	}
+	atomic_fetch_sub_explicit(&b->input_size, (int64_t)n, memory_order_relaxed);
+	return false;
+}
 
 /* An answer may lie here for as long as its reader likes. */
 static void
 account_answer(struct request *rq)
 {
-	struct broker *b = rq->broker;
 	if (!rq->slice)
 		arena_reset(&rq->arena);
-	if (rq->out.n <= LARGE_ANSWER)
+	if (rq->out.n <= LARGE || account(rq, rq->out.n))
 		return;
-	int64_t n = (int64_t)rq->out.n;
-	if (atomic_fetch_add_explicit(&b->input_size, n, memory_order_relaxed) + n
-		<= b->input_size_max) {
-		rq->counted = rq->out.n;
-		return;
-	}
-	atomic_fetch_sub_explicit(&b->input_size, n, memory_order_relaxed);
 	log_line(LOG_WARN, "%s: closed: queued.max.request.bytes is used up by answers "
-		"that nobody reads (%lld)", rq->conn->peer, (long long)n);
+		"that nobody reads (%lld)", rq->conn->peer, (long long)rq->out.n);
 	buf_release(&rq->out);
 	rq->must_close = true;
 }
@@ -148,6 +154,14 @@ request_to(struct request *rq, enum request_place place)
 {
 	assert(place != ON_REACTOR && place != rq->place);
 	if (rq->place == ON_REACTOR) {
+		/* It may wait there for long, and for longer than its connection. */
+		size_t n = (size_t)rq->raw.n + rq->arena.used;
+		if (n > LARGE && !account(rq, n)) {
+			log_line(LOG_WARN, "%s: closed: queued.max.request.bytes is used up by "
+				"requests that wait (%lld)", rq->conn->peer, (long long)n);
+			request_close(rq);
+			return;
+		}
 		buf_reset(&rq->frame);
 		buf_put_str(&rq->frame, rq->raw);
 		rq->raw = STR_NULL;

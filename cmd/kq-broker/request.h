@@ -51,7 +51,7 @@ struct request {
 	struct buf out;
 	struct wire_gaps gaps;
 	struct partlog_slice *slice; /* gaps.n of them, in the arena */
-	size_t counted;       /* bytes of out in the broker's account */
+	size_t counted;       /* bytes in the broker's account */
 	size_t at_out;        /* bytes of out already sent */
 	int32_t at_slice;     /* being sent */
 	int64_t at_slice_byte;

@@ -29,3 +29,12 @@ peak_below() {
 	py hostile_groups.py names
 	stop_broker
 }
+
+@test "large requests that wait are bounded by queued.max.request.bytes" {
+	skip_without python3
+	start_broker -o queued.max.request.bytes=50000000
+	py hostile_groups.py parked
+	peak_below 150
+	grep -q 'closed: queued.max.request.bytes is used up by requests that wait' "$broker_log"
+	stop_broker
+}

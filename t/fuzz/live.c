@@ -65,6 +65,7 @@ static int64_t seed = -1, seconds = 10, nconn = 6;
 static bool is_trace;
 static int64_t nanswer, nclosed, ndropped, ngone;
 static int64_t ncode[256]; /* answers' error codes, from -1 */
+static int64_t slowest_ms[LIVE_KEYS]; /* from when it was the oldest */
 static int64_t gone_since_ms = -1;
 static int32_t last_id;
 static const struct net_addr *broker;
@@ -215,6 +216,8 @@ take_answer(struct conn *c, const uint8_t *p, size_t n)
 	live_learn(&live, &a->scene, a->api, a->version, msg);
 	arena_release(&arena);
 	nanswer++;
+	int64_t took_ms = clock_mono_ms() - c->moved_ms;
+	slowest_ms[a->api->key] = MAX(slowest_ms[a->api->key], took_ms);
 	pop(c, 1);
 }
 
@@ -325,6 +328,10 @@ report(void)
 	for (int i = 0; i < LIVE_KEYS; i++)
 		if (live.nmade[i])
 			printf(" %s %lld", wire_api_find((int16_t)i)->name, (long long)live.nmade[i]);
+	printf("\n# slowest, ms:");
+	for (int i = 0; i < LIVE_KEYS; i++)
+		if (slowest_ms[i])
+			printf(" %s %lld", wire_api_find((int16_t)i)->name, (long long)slowest_ms[i]);
 	printf("\n# told:");
 	for (int i = 0; i < (int)ARRAY_LEN(ncode); i++)
 		if (ncode[i])

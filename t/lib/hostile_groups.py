@@ -60,5 +60,26 @@ def names():
     check_sane()
 
 
+def parked():
+    """Joins that wait for others for ever, each with megabytes that mean nothing;
+    they stay when their connections go."""
+    junk = uvarint(1) + uvarint(1000) + uvarint(4 << 20) + bytes(4 << 20)
+    first = Conn()
+    first.send(11, 1, string("p") + i32(1800000) + i32(INT_MAX) + string("") + string("consumer")
+               + array([string("range") + data(b"")]))
+    for k in range(10):
+        with Conn() as c:
+            try:
+                for i in range(6):
+                    c.send(11, 9, cstring("p") + i32(1800000) + i32(INT_MAX) + cstring("")
+                           + cstring("i%d.%d" % (k, i)) + cstring("consumer")
+                           + carray([cstring("range") + cstring("") + TAGS]) + cstring(None) + junk, flex=True)
+                c.s.settimeout(0.2)
+                c.is_closed()
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+    check_sane()
+
+
 if __name__ == "__main__":
     run(globals())
