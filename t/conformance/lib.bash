@@ -18,6 +18,8 @@
 #     within $limit seconds.  What it starts and leaves is killed.
 # check_each COMMAND...  A case for each line, NAME WORDS, that `COMMAND list`
 #     prints: `COMMAND NAME`.
+# check_go COMMAND...    A case for each test of Go that COMMAND, which must be
+#     verbose, runs within $limit seconds.
 # check_skip WORDS WHY   A case that cannot be tried.
 # done_checking          The end.
 # kafka CLASS ARG...     One of Kafka's tools, after fetch_kafka; kafka_start runs it
@@ -281,6 +283,33 @@ check_each() {
 	while read -r name words; do
 		check "$words" "$@" "$name"
 	done < <("$@" list)
+}
+
+check_go() {
+	local log=$conf_logs/go verdict test first
+	timeout -k 5 "$limit" "$@" </dev/null >"$log" 2>&1
+	while read -r verdict test; do
+		ncase=$((ncase + 1))
+		case $verdict in
+		PASS) echo "ok $ncase - $test" ;;
+		SKIP) echo "ok $ncase - $test # SKIP by itself" ;;
+		*)
+			echo "not ok $ncase - $test"
+			echo "# the first words of it in $log:"
+			first=$(grep -nE "^ +[a-zA-Z0-9_]+\.go:[0-9]+: |panic: |^ +--- FAIL: $test" "$log" |
+				grep -A 12 -- "FAIL: $test" | sed 's/^/#   /;14q')
+			[ -z "$first" ] || echo "$first"
+			;;
+		esac
+	done < <(awk '
+		$1 == "===" && $2 == "RUN" && $3 !~ "/" { order[++n] = $3; got[$3] = "HUNG" }
+		match($0, /--- (PASS|FAIL|SKIP): /) && $0 !~ /^ / { got[$3] = substr($2, 1, 4) }
+		END { for (i = 1; i <= n; i++) print got[order[i]], order[i] }' "$log")
+	if ! grep -q '^=== RUN' "$log"; then
+		ncase=$((ncase + 1))
+		echo "not ok $ncase - the tests run"
+		tail -n 20 "$log" | sed 's/^/#   /'
+	fi
 }
 
 check_skip() {
