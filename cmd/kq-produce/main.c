@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { RECORD_MAX = 128 << 20 }; /* where the topic's own limit is not known */
+enum {
+	RECORD_MAX = 128 << 20, /* where the topic's own limit is not known */
+	ABORT_MS = 5000,        /* to try for */
+};
 
 static struct settings settings;
 static const char *delimiter_text = "\\n", *key_delimiter_text, *acks_text, *codec_text;
@@ -219,6 +222,8 @@ end_txn(struct producer *p, int got, struct err *e)
 	long long n = (long long)(p->nput - p->txn_nput);
 	if (got == 0 || sig_is_stopped)
 		got = err_set(e, ERR_RETRY, "interrupted: a transaction of %lld records is aborted", n);
+	/* If it does not work at once, the broker does it later. */
+	p->opts.delivery_timeout_ms = MIN(p->opts.delivery_timeout_ms, ABORT_MS);
 	if (producer_abort(p, &why) == 0)
 		return got;
 	if (feed.is_unknown)

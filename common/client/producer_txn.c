@@ -312,6 +312,7 @@ producer_abort(struct producer *p, struct err *e)
 	bool ignored = false;
 	if (!p->is_in_txn)
 		return 0;
+	cluster_wait(p->cluster, -1, 0, 0); /* what woke us before may be read by now */
 	while (p->nrequest > 0 && !p->cluster->is_woken)
 		cluster_wait(p->cluster, -1, 0, -1);
 	if (p->nrequest > 0)

@@ -1,6 +1,8 @@
 /* Transactions: what the coordinator is asked, and what is made of its answers. */
 #include "client_producer_peer.h"
 
+#include <sys/eventfd.h>
+
 static struct cluster cl;
 static struct producer p;
 static struct producer_topic *t;
@@ -276,6 +278,30 @@ test_txn__after_an_abort_numbers_begin_with_a_new_epoch(void)
 		check_end(1, 1, true, level == 1 ? 4 : 5);
 		check_int(peer_count(INIT_ID), level == 1 ? 2 : 1);
 	}
+}
+
+void test_txn__a_signal_that_was_read_does_not_stop_the_abort(void);
+void
+test_txn__a_signal_that_was_read_does_not_stop_the_abort(void)
+{
+	uint64_t one = 1;
+	begin(&(struct peer_opts){ .npart = 2, .txn_level = 2, .hold = 2, .hold_upto = 1 }, 5000);
+	cl.wake_fd = eventfd(0, EFD_NONBLOCK);
+	txn_begin();
+	put(0, 2); /* the first is under way, and answered late */
+	check_int(p.nrequest, 1);
+	check_int(write(cl.wake_fd, &one, sizeof one), sizeof one);
+	cluster_wait(&cl, -1, 0, 0);
+	check(cl.is_woken);
+	check_int(producer_abort(&p, &err), -1);
+	check(p.is_in_txn);
+	check_int(read(cl.wake_fd, &one, sizeof one), sizeof one);
+	check_int(producer_abort(&p, &err), 0);
+	check_int(p.nrequest, 0);
+	close(cl.wake_fd);
+	end();
+	check_int(peer_count(END_TXN), 1);
+	check_end(0, 0, false, 5);
 }
 
 void test_txn__what_was_never_sent_leaves_no_gap(void);
