@@ -18,7 +18,8 @@ enum {
 	TXN_OFFSET_COMMIT = 28,
 	RETRY_MS = 50,      /* a write that finds its last transaction still ending
 	                       is looked at again, if nobody told of the end */
-	RETRY_MAX_MS = 200, /* and how long it is worth waiting for that */
+	RETRY_MAX_MS = 5000,/* and how long it is worth waiting for that: for
+	                       those behind it the error is not one of order */
 };
 
 /* --- partitions --- */
@@ -342,6 +343,7 @@ check(struct txn_check *k)
 	struct coordinator *c = k->coordinator;
 	int32_t partition = -1;
 	bool must_wait = false;
+	k->awaits_end = false;
 	k->error = !atomic_load(&c->topic[COORD_TXNS].is_there) ? KERR_INVALID_PRODUCER_ID_MAPPING
 		: txns_check_write(c->txns, k->transactional_id, &k->producer, k->v, k->n,
 			k->may_add, coordinator_now(c), &partition, &must_wait);
@@ -407,7 +409,6 @@ coordinator_note_end(struct coordinator *c, int64_t producer_id)
 		struct txn_check *k = CONTAINER_OF(it, struct txn_check, link);
 		if (!k->awaits_end || k->producer.id != producer_id)
 			continue;
-		k->awaits_end = false;
 		loop_timer_clear(&c->loop, &k->retry);
 		advance_checks(k);
 		return;
@@ -496,6 +497,7 @@ groups_settings(const struct broker *b, int32_t npartition)
 	return (struct groups_config){
 		.npartition = npartition,
 		.ngroup_max = (int32_t)config_int(NULL, v, CONFIG_MAX_GROUPS),
+		.state_size_max = config_int(NULL, v, CONFIG_GROUP_STATE_BYTES_MAX),
 		.member_max = (int32_t)config_int(NULL, v, CONFIG_GROUP_MAX_SIZE),
 		.session_min_ms = (int32_t)config_int(NULL, v, CONFIG_GROUP_MIN_SESSION_TIMEOUT_MS),
 		.session_max_ms = (int32_t)config_int(NULL, v, CONFIG_GROUP_MAX_SESSION_TIMEOUT_MS),
