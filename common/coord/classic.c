@@ -144,10 +144,10 @@ room(struct str s)
 }
 
 struct member *
-classic_member_new(struct group *gr, const struct member_spec *s)
+classic_member_new(struct groups *g, struct group *gr, const struct member_spec *s)
 {
-	struct member *m = NEW(struct member);
-	uint8_t *p = mem_alloc(room(s->id) + room(s->instance_id) + room(s->client_id)
+	struct member *m = group_alloc(g, sizeof *m);
+	uint8_t *p = group_alloc(g, room(s->id) + room(s->instance_id) + room(s->client_id)
 		+ room(s->client_host) + 1);
 	list_init(&m->in_group);
 	m->group = gr;
@@ -156,23 +156,23 @@ classic_member_new(struct group *gr, const struct member_spec *s)
 	m->client_id = pack(&p, s->client_id);
 	m->client_host = pack(&p, s->client_host);
 	m->assignment = STR("");
-	classic_update(m, s);
+	classic_update(g, m, s);
 	return m;
 }
 
 void
-classic_update(struct member *m, const struct member_spec *s)
+classic_update(struct groups *g, struct member *m, const struct member_spec *s)
 {
 	size_t n = 1;
 	for (int32_t i = 0; i < s->nprotocol; i++)
 		n += sizeof *m->protocol + room(s->protocol[i].name) + room(s->protocol[i].metadata);
-	struct member_protocol *v = mem_alloc(n);
+	struct member_protocol *v = group_alloc(g, n);
 	uint8_t *p = (uint8_t *)(v + s->nprotocol);
 	for (int32_t i = 0; i < s->nprotocol; i++) {
 		v[i].name = pack(&p, s->protocol[i].name);
 		v[i].metadata = pack(&p, s->protocol[i].metadata);
 	}
-	mem_free(m->protocol);
+	group_dealloc(m->protocol);
 	m->protocol = v;
 	m->nprotocol = s->nprotocol;
 	m->session_timeout_ms = s->session_timeout_ms;
@@ -185,11 +185,11 @@ classic_member_free(struct groups *g, struct member *m)
 	assert(list_is_empty(&m->in_group));
 	assert(!m->join && !m->sync);
 	timer_clear(g, &m->session);
-	mem_free((void *)(uintptr_t)m->id.p);
-	mem_free(m->protocol);
+	group_dealloc((void *)(uintptr_t)m->id.p);
+	group_dealloc(m->protocol);
 	if (m->assignment.n > 0)
 		group_str_free(&m->assignment);
-	mem_free(m);
+	group_dealloc(m);
 }
 
 void
@@ -232,7 +232,7 @@ unlink_member(struct groups *g, struct member *m)
 struct member *
 classic_add(struct groups *g, struct group *gr, const struct member_spec *s)
 {
-	struct member *m = classic_member_new(gr, s);
+	struct member *m = classic_member_new(g, gr, s);
 	classic_link(g, gr, m);
 	return m;
 }
@@ -269,9 +269,9 @@ classic_replace(struct groups *g, struct member *old, struct member *fresh)
 }
 
 void
-classic_set_assignment(struct member *m, struct str assignment)
+classic_set_assignment(struct groups *g, struct member *m, struct str assignment)
 {
-	struct str fresh = assignment.n > 0 ? group_strdup(assignment) : STR("");
+	struct str fresh = assignment.n > 0 ? group_strdup(g, assignment) : STR("");
 	if (m->assignment.n > 0)
 		group_str_free(&m->assignment);
 	m->assignment = fresh;
@@ -369,7 +369,7 @@ void
 classic_pending_add(struct groups *g, struct group *gr, struct str id, int32_t ms,
 	struct coord_now now)
 {
-	struct pending_member *p = mem_alloc(sizeof *p + (size_t)id.n);
+	struct pending_member *p = group_alloc(g, sizeof *p + (size_t)id.n);
 	uint8_t *bytes = (uint8_t *)(p + 1);
 	p->group = gr;
 	p->id = pack(&bytes, id);
@@ -390,7 +390,7 @@ classic_pending_remove(struct groups *g, struct group *gr, struct str id)
 	if (pending->n == 0)
 		map_release(pending);
 	timer_clear(g, &p->timer);
-	mem_free(p);
+	group_dealloc(p);
 	return true;
 }
 
@@ -455,7 +455,7 @@ classic_end_syncs(struct groups *g, struct group *gr, int16_t error, struct coor
 		struct member *m = CONTAINER_OF(l, struct member, in_group);
 		m->awaits_sync = false;
 		if (c->state == CLASSIC_COMPLETING)
-			classic_set_assignment(m, STR(""));
+			classic_set_assignment(g, m, STR(""));
 		if (!m->sync)
 			continue;
 		struct coord_call *call = m->sync;
@@ -560,7 +560,7 @@ classic_complete(struct groups *g, struct group *gr, struct coord_now now)
 		complete_empty(g, gr, now);
 		return;
 	}
-	group_str_set(&c->protocol, classic_select(gr, NULL, NULL));
+	group_str_set(g, &c->protocol, classic_select(gr, NULL, NULL));
 	to_state(c, CLASSIC_COMPLETING, now);
 	LIST_EACH(l, &c->members) {
 		struct member *m = CONTAINER_OF(l, struct member, in_group);

@@ -9,11 +9,12 @@
 #include "coord/group.h"
 
 /* A member that is in no group's lists yet; link puts it there. */
-struct member *classic_member_new(struct group *gr, const struct member_spec *s);
+struct member *classic_member_new(struct groups *g, struct group *gr,
+	const struct member_spec *s);
 void classic_member_free(struct groups *g, struct member *m);
 void classic_link(struct groups *g, struct group *gr, struct member *m);
 /* Take over the spec's protocols and time-outs. */
-void classic_update(struct member *m, const struct member_spec *s);
+void classic_update(struct groups *g, struct member *m, const struct member_spec *s);
 /* fresh, in no list yet, takes the place, the assignment and the leadership of
  * the static member old, which is freed; its parked calls hear of that. */
 void classic_replace(struct groups *g, struct member *old, struct member *fresh);

@@ -126,7 +126,7 @@ add_member(struct groups *g, struct group *gr, struct join *j, struct str id,
 	if (c->state == CLASSIC_PREPARING && c->was_empty)
 		c->new_member_added = true;
 	if (c->nmember == 0)
-		group_str_set(&c->protocol_type, j->q->protocol_type);
+		group_str_set(g, &c->protocol_type, j->q->protocol_type);
 	classic_pending_remove(g, gr, id);
 	j->spec.id = id;
 	struct member *m = classic_add(g, gr, &j->spec);
@@ -140,7 +140,7 @@ static void
 update_member(struct groups *g, struct group *gr, struct join *j, struct member *m,
 	struct coord_now now)
 {
-	classic_update(m, &j->spec);
+	classic_update(g, m, &j->spec);
 	classic_park_join(g, m, j->call);
 	classic_rebalance(g, gr, now);
 }
@@ -182,7 +182,7 @@ replace_static(struct groups *g, struct group *gr, struct join *j, struct member
 	j->spec.id = id;
 	j->spec.client_id = old->client_id;
 	j->spec.client_host = old->client_host;
-	struct member *fresh = classic_member_new(gr, &j->spec);
+	struct member *fresh = classic_member_new(g, gr, &j->spec);
 	if (c->state == CLASSIC_STABLE
 			&& str_eq(c->protocol, classic_select(gr, old, fresh))) {
 		replace_in_stable(g, gr, j, old, fresh, now);
@@ -287,6 +287,8 @@ check(const struct groups *g, const struct join_group_request *q)
 		return KERR_INVALID_SESSION_TIMEOUT;
 	if (q->protocols.n > GROUP_PROTOCOL_MAX)
 		return KERR_INCONSISTENT_GROUP_PROTOCOL;
+	if (group_is_full(g))
+		return KERR_COORDINATOR_NOT_AVAILABLE;
 	/* More would not fit into a record either. */
 	int64_t n = 0;
 	for (int32_t i = 0; i < q->protocols.n; i++)

@@ -20,7 +20,7 @@ replay_member(struct groups *g, struct group *gr,
 			: m->rebalance_timeout,
 		.protocol = &only, .nprotocol = 1,
 	};
-	classic_set_assignment(classic_add(g, gr, &s), m->assignment);
+	classic_set_assignment(g, classic_add(g, gr, &s), m->assignment);
 }
 
 void
@@ -41,8 +41,8 @@ classic_replay(struct groups *g, struct str group_id, const struct group_metadat
 	gr->kind = GROUP_CLASSIC;
 	struct classic *c = &gr->classic;
 	if (v->protocol_type.n > 0)
-		group_str_set(&c->protocol_type, v->protocol_type);
-	group_str_set(&c->protocol, v->protocol);
+		group_str_set(g, &c->protocol_type, v->protocol_type);
+	group_str_set(g, &c->protocol, v->protocol);
 	c->generation = v->generation;
 	c->state_since_wall_ms = v->current_state_timestamp;
 	for (int32_t i = 0; i < v->members.n; i++)

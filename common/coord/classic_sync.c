@@ -49,11 +49,11 @@ sync_leader(struct groups *g, struct group *gr, const struct sync_group_request 
 	}
 	gr->has_record = true;
 	LIST_EACH(l, &c->members)
-		classic_set_assignment(CONTAINER_OF(l, struct member, in_group), STR(""));
+		classic_set_assignment(g, CONTAINER_OF(l, struct member, in_group), STR(""));
 	for (int32_t i = 0; i < q->assignments.n; i++) {
 		struct member *m = classic_member(gr, q->assignments.v[i].member_id);
 		if (m)
-			classic_set_assignment(m, q->assignments.v[i].assignment);
+			classic_set_assignment(g, m, q->assignments.v[i].assignment);
 	}
 	classic_stable(c, now);
 	LIST_EACH(l, &c->members) {
@@ -80,6 +80,7 @@ classic_sync(struct groups *g, struct coord_call *call, struct coord_now now)
 	int16_t error = g->is_stopped ? KERR_NOT_COORDINATOR
 		: q->group_id.n == 0 ? KERR_INVALID_GROUP_ID
 		: !gr || group_is_empty(gr) ? KERR_UNKNOWN_MEMBER_ID
+		: q->assignments.n > 0 && group_is_full(g) ? KERR_COORDINATOR_NOT_AVAILABLE
 		: check_sync(gr, q);
 	if (error) {
 		classic_answer_sync(g, call, error);

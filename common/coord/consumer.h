@@ -116,7 +116,7 @@ void consumer_close(struct groups *g, struct group *gr);
 
 struct consumer_member *consumer_find(const struct group *gr, struct str id);
 struct consumer_member *consumer_find_static(const struct group *gr, struct str instance_id);
-struct consumer_member *consumer_add(struct group *gr, struct str id);
+struct consumer_member *consumer_add(struct groups *g, struct group *gr, struct str id);
 void consumer_remove(struct groups *g, struct consumer_member *m);
 /* Copies the spec, but takes over the reference to names. */
 void consumer_set_spec(struct groups *g, struct consumer_member *m,

@@ -113,7 +113,7 @@ subscription_get(struct groups *g, struct consumer *c, const struct str *names, 
 		if (s->n == nv && i == nv)
 			return subscription_ref(s);
 	}
-	struct subscription *s = mem_alloc(sizeof *s + (size_t)nv * sizeof s->v[0]);
+	struct subscription *s = group_alloc(g, sizeof *s + (size_t)nv * sizeof s->v[0]);
 	s->nref = 1;
 	s->n = nv;
 	for (int32_t i = 0; i < nv; i++)
@@ -139,7 +139,7 @@ subscription_put(struct groups *g, struct subscription *s)
 	for (int32_t i = 0; i < s->n; i++)
 		topic_name_put(g, s->v[i]);
 	list_unlink(&s->in_consumer);
-	mem_free(s);
+	group_dealloc(s);
 }
 
 bool
@@ -190,7 +190,7 @@ consumer_set_regex(struct groups *g, struct consumer *c, struct str pattern,
 		c->regex_cap = c->regex_cap ? c->regex_cap * 2 : 2;
 		c->regex = mem_realloc(c->regex, (size_t)c->regex_cap * sizeof *c->regex);
 	}
-	c->regex[c->nregex++] = (struct resolved){ group_strdup(pattern), topics, version };
+	c->regex[c->nregex++] = (struct resolved){ group_strdup(g, pattern), topics, version };
 }
 
 /* ---- who has which partition ---- */
@@ -258,9 +258,9 @@ consumer_find_static(const struct group *gr, struct str instance_id)
 }
 
 struct consumer_member *
-consumer_add(struct group *gr, struct str id)
+consumer_add(struct groups *g, struct group *gr, struct str id)
 {
-	struct consumer_member *m = mem_alloc(sizeof *m + (size_t)MAX(id.n, 0));
+	struct consumer_member *m = group_alloc(g, sizeof *m + (size_t)MAX(id.n, 0));
 	uint8_t *p = (uint8_t *)(m + 1);
 	if (id.n > 0)
 		memcpy(p, id.p, (size_t)id.n);
@@ -282,20 +282,20 @@ spec_release(struct groups *g, struct consumer_spec *s)
 	group_str_free(&s->client_host);
 	group_str_free(&s->assignor);
 	group_str_free(&s->regex);
-	mem_free(s->protocol);
+	group_dealloc(s->protocol);
 	if (s->names)
 		subscription_put(g, s->names);
 }
 
 static struct member_protocol *
-protocols_dup(const struct member_protocol *v, int32_t n)
+protocols_dup(struct groups *g, const struct member_protocol *v, int32_t n)
 {
 	size_t size = (size_t)n * sizeof *v;
 	for (int32_t i = 0; i < n; i++)
 		size += (size_t)MAX(v[i].name.n, 0) + (size_t)MAX(v[i].metadata.n, 0);
 	if (n == 0)
 		return NULL;
-	struct member_protocol *copy = mem_alloc(size);
+	struct member_protocol *copy = group_alloc(g, size);
 	uint8_t *p = (uint8_t *)(copy + n);
 	for (int32_t i = 0; i < n; i++) {
 		struct str from[] = { v[i].name, v[i].metadata }, to[2];
@@ -324,13 +324,13 @@ consumer_set_spec(struct groups *g, struct consumer_member *m, const struct cons
 {
 	struct consumer *c = m->group->consumer;
 	struct consumer_spec fresh = *s;
-	fresh.instance_id = group_strdup(s->instance_id);
-	fresh.rack_id = group_strdup(s->rack_id);
-	fresh.client_id = group_strdup(s->client_id);
-	fresh.client_host = group_strdup(s->client_host);
-	fresh.assignor = group_strdup(s->assignor);
-	fresh.regex = group_strdup(s->regex);
-	fresh.protocol = protocols_dup(s->protocol, s->nprotocol);
+	fresh.instance_id = group_strdup(g, s->instance_id);
+	fresh.rack_id = group_strdup(g, s->rack_id);
+	fresh.client_id = group_strdup(g, s->client_id);
+	fresh.client_host = group_strdup(g, s->client_host);
+	fresh.assignor = group_strdup(g, s->assignor);
+	fresh.regex = group_strdup(g, s->regex);
+	fresh.protocol = protocols_dup(g, s->protocol, s->nprotocol);
 	forget_instance(c, m);
 	c->nclassic += s->is_classic - m->spec.is_classic;
 	spec_release(g, &m->spec);
@@ -381,7 +381,7 @@ consumer_remove(struct groups *g, struct consumer_member *m)
 	timer_clear(g, &m->sync);
 	map_remove(&c->by_id, m->id);
 	spec_release(g, &m->spec);
-	mem_free(m);
+	group_dealloc(m);
 }
 
 /* ---- groups ---- */

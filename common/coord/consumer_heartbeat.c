@@ -129,12 +129,22 @@ struct beat {
 	bool is_opened; /* by this request */
 };
 
+/* Does it say what would be kept? */
+static bool
+adds(const struct consumer_group_heartbeat_request *q)
+{
+	return q->member_epoch == 0 || q->subscribed_topic_names.n >= 0
+		|| q->subscribed_topic_regex.n >= 0 || q->rack_id.n >= 0;
+}
+
 /* The group, as a consumer group. */
 static int16_t
 find_group(struct beat *b, struct coord_now now)
 {
 	struct groups *g = b->g;
 	bool is_join = b->q->member_epoch == 0;
+	if (b->q->member_epoch >= 0 && group_is_full(g) && adds(b->q))
+		return KERR_COORDINATOR_NOT_AVAILABLE;
 	b->gr = is_join ? group_make(g, b->q->group_id) : group_find(g, b->q->group_id);
 	if (!b->gr)
 		return is_join ? KERR_COORDINATOR_NOT_AVAILABLE : KERR_GROUP_ID_NOT_FOUND;

@@ -181,7 +181,7 @@ member_of(struct groups *g, struct str group_id, struct str id)
 {
 	struct group *gr = opened(g, group_id);
 	struct consumer_member *m = consumer_find(gr, id);
-	return m ? m : consumer_add(gr, id);
+	return m ? m : consumer_add(g, gr, id);
 }
 
 /* The member a tombstone is about; NULL: none. */

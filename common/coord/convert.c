@@ -263,14 +263,14 @@ convert_to_classic(struct groups *g, struct group *gr, struct consumer_member *m
 	consumer_close(g, gr);
 	struct classic *c = &gr->classic;
 	gr->has_record = true;
-	group_str_set(&c->protocol_type, consumer_type);
-	group_str_set(&c->protocol, p.protocol);
+	group_str_set(g, &c->protocol_type, consumer_type);
+	group_str_set(g, &c->protocol, p.protocol);
 	c->generation = generation;
 	c->state = CLASSIC_STABLE;
 	c->state_since_wall_ms = now.wall_ms;
 	for (int32_t i = 0; i < p.n; i++) {
 		struct member *one = classic_add(g, gr, &p.spec[i]);
-		classic_set_assignment(one, p.assignment[i]);
+		classic_set_assignment(g, one, p.assignment[i]);
 		classic_alive(g, one, now);
 		if (i == 0)
 			c->leader = one;

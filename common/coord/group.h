@@ -66,6 +66,7 @@ struct groups {
 	struct heap timers;    /* struct timer */
 	struct timer expiry;   /* of offsets */
 	struct arena scratch;  /* of the running handler, replay or timer */
+	int64_t kept_size;     /* bytes of group_alloc */
 	uint64_t nwrite;       /* offsets written or replayed: which came later */
 	bool is_stopped;
 };
@@ -201,7 +202,7 @@ struct group {
 
 struct group *group_find(const struct groups *g, struct str id); /* or NULL */
 /* The group, made as an empty classic one if need be; NULL: there are
- * max.groups already. */
+ * max.groups already, or group_is_full. */
 struct group *group_make(struct groups *g, struct str id);
 /* The same for what the log says: there is no limit to what there was. */
 struct group *group_replayed(struct groups *g, struct str id);
@@ -218,11 +219,18 @@ int32_t group_member_count(const struct group *gr);
 /* prefix "-" and a random UUID, in the arena. */
 struct str group_member_id(struct groups *g, struct str prefix, struct arena *a);
 
-/* An owned copy (mem_alloc), free with group_str_free; null stays null, and
+/* As mem_alloc and so on, for what clients make us keep: it is counted. */
+void *group_alloc(struct groups *g, size_t n);
+void *group_realloc(struct groups *g, void *p, size_t n);
+void group_dealloc(void *p);
+/* There is so much of it (group.state.bytes.max) that nothing may be added. */
+bool group_is_full(const struct groups *g);
+
+/* An owned copy (group_alloc), free with group_str_free; null stays null, and
  * set releases what was there. */
-struct str group_strdup(struct str s);
+struct str group_strdup(struct groups *g, struct str s);
 void group_str_free(struct str *s); /* to null */
-void group_str_set(struct str *s, struct str to);
+void group_str_set(struct groups *g, struct str *s, struct str to);
 
 /* ---- group_log.c ---- */
 
@@ -276,7 +284,7 @@ struct member *classic_add(struct groups *g, struct group *gr, const struct memb
 /* Parked calls are answered UNKNOWN_MEMBER_ID; the rebalance is up to the
  * caller. */
 void classic_remove(struct groups *g, struct group *gr, struct member *m);
-void classic_set_assignment(struct member *m, struct str assignment);
+void classic_set_assignment(struct groups *g, struct member *m, struct str assignment);
 struct member *classic_member(const struct group *gr, struct str id);
 /* May this member speak?  0, UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID. */
 int16_t classic_check_member(const struct group *gr, struct str id, struct str instance_id);

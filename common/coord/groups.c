@@ -51,7 +51,7 @@ topic_name_get(struct groups *g, struct str s)
 	if (t)
 		return topic_name_ref(t);
 	assert(s.n >= 0);
-	t = mem_alloc(sizeof *t + (size_t)s.n);
+	t = group_alloc(g, sizeof *t + (size_t)s.n);
 	if (s.n > 0)
 		memcpy(t->bytes, s.p, (size_t)s.n);
 	t->s = (struct str){ t->bytes, s.n };
@@ -74,15 +74,61 @@ topic_name_put(struct groups *g, struct topic_name *t)
 	if (--t->nref > 0)
 		return;
 	map_remove(&g->topic_names, t->s);
-	mem_free(t);
+	group_dealloc(t);
+}
+
+/* ---- what is kept for clients ---- */
+
+/* In front of each piece. */
+struct kept {
+	struct groups *groups;
+	size_t size;
+};
+
+void *
+group_alloc(struct groups *g, size_t n)
+{
+	struct kept *k = mem_alloc(sizeof *k + n);
+	*k = (struct kept){ g, sizeof *k + n };
+	g->kept_size += (int64_t)k->size;
+	return k + 1;
+}
+
+void *
+group_realloc(struct groups *g, void *p, size_t n)
+{
+	if (!p)
+		return group_alloc(g, n);
+	struct kept *k = (struct kept *)p - 1;
+	g->kept_size -= (int64_t)k->size;
+	k = mem_realloc(k, sizeof *k + n);
+	k->size = sizeof *k + n;
+	g->kept_size += (int64_t)k->size;
+	return k + 1;
+}
+
+void
+group_dealloc(void *p)
+{
+	if (!p)
+		return;
+	struct kept *k = (struct kept *)p - 1;
+	k->groups->kept_size -= (int64_t)k->size;
+	mem_free(k);
+}
+
+bool
+group_is_full(const struct groups *g)
+{
+	return g->kept_size >= g->config.state_size_max;
 }
 
 struct str
-group_strdup(struct str s)
+group_strdup(struct groups *g, struct str s)
 {
 	if (s.n <= 0)
 		return (struct str){ NULL, s.n };
-	uint8_t *p = mem_alloc((size_t)s.n);
+	uint8_t *p = group_alloc(g, (size_t)s.n);
 	memcpy(p, s.p, (size_t)s.n);
 	return (struct str){ p, s.n };
 }
@@ -90,14 +136,14 @@ group_strdup(struct str s)
 void
 group_str_free(struct str *s)
 {
-	mem_free((void *)(uintptr_t)s->p);
+	group_dealloc((void *)(uintptr_t)s->p);
 	*s = STR_NULL;
 }
 
 void
-group_str_set(struct str *s, struct str to)
+group_str_set(struct groups *g, struct str *s, struct str to)
 {
-	struct str fresh = group_strdup(to);
+	struct str fresh = group_strdup(g, to);
 	group_str_free(s);
 	*s = fresh;
 }
@@ -162,6 +208,7 @@ groups_free(struct groups *g)
 	}
 	assert(g->topic_names.n == 0);
 	assert(g->producers.n == 0);
+	assert(g->kept_size == 0);
 	timer_clear(g, &g->expiry);
 	map_release(&g->by_id);
 	map_release(&g->topic_names);
@@ -181,7 +228,7 @@ static struct group *
 make(struct groups *g, struct str id)
 {
 	assert(id.n >= 0);
-	struct group *gr = mem_alloc(sizeof *gr + (size_t)id.n);
+	struct group *gr = group_alloc(g, sizeof *gr + (size_t)id.n);
 	uint8_t *p = (uint8_t *)(gr + 1);
 	if (id.n > 0)
 		memcpy(p, id.p, (size_t)id.n);
@@ -198,7 +245,7 @@ struct group *
 group_make(struct groups *g, struct str id)
 {
 	struct group *gr = group_find(g, id);
-	if (gr || g->by_id.n >= (uint32_t)g->config.ngroup_max)
+	if (gr || g->by_id.n >= (uint32_t)g->config.ngroup_max || group_is_full(g))
 		return gr;
 	return make(g, id);
 }
@@ -217,7 +264,7 @@ group_free(struct groups *g, struct group *gr)
 	consumer_release(g, gr);
 	offsets_release(g, gr);
 	map_remove(&g->by_id, gr->id);
-	mem_free(gr);
+	group_dealloc(gr);
 }
 
 bool

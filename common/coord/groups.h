@@ -22,6 +22,8 @@ struct groups_config {
 	int32_t npartition;              /* of __consumer_offsets */
 	int32_t ngroup_max;              /* max.groups; past it: COORDINATOR_NOT_AVAILABLE
 	                                    for what would make one more */
+	int64_t state_size_max;          /* group.state.bytes.max; past it, what would
+	                                    add is refused in the same way */
 	int32_t member_max;              /* group.max.size */
 	int32_t session_min_ms, session_max_ms; /* classic */
 	int32_t initial_delay_ms;        /* group.initial.rebalance.delay.ms */

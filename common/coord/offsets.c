@@ -57,11 +57,11 @@ offsets_find(const struct group *gr, struct str topic, int32_t partition)
 
 /* Make place for one more at i; most groups have one or two of a thing. */
 static void *
-open_gap(void *v, int32_t n, int32_t *cap, int32_t i, size_t size)
+open_gap(struct groups *g, void *v, int32_t n, int32_t *cap, int32_t i, size_t size)
 {
 	if (n == *cap) {
 		*cap = *cap ? *cap * 2 : 1;
-		v = mem_realloc(v, (size_t)*cap * size);
+		v = group_realloc(g, v, (size_t)*cap * size);
 	}
 	uint8_t *p = (uint8_t *)v + (size_t)i * size;
 	memmove(p + size, p, (size_t)(n - i) * size);
@@ -76,7 +76,7 @@ make_topic(struct groups *g, struct group *gr, struct str name)
 	if (t)
 		return t;
 	int32_t at = topic_at(gr, name);
-	gr->topic = open_gap(gr->topic, gr->ntopic, &gr->topic_cap, at, sizeof *gr->topic);
+	gr->topic = open_gap(g, gr->topic, gr->ntopic, &gr->topic_cap, at, sizeof *gr->topic);
 	gr->ntopic++;
 	gr->topic[at].name = topic_name_get(g, name);
 	return &gr->topic[at];
@@ -90,10 +90,10 @@ forget_metadata(struct committed *c)
 }
 
 static struct committed
-copy_of(const struct committed *c)
+copy_of(struct groups *g, const struct committed *c)
 {
 	struct committed copy = *c;
-	copy.metadata = c->metadata.n > 0 ? group_strdup(c->metadata) : STR("");
+	copy.metadata = c->metadata.n > 0 ? group_strdup(g, c->metadata) : STR("");
 	return copy;
 }
 
@@ -107,7 +107,7 @@ put(struct groups *g, struct group *gr, struct str topic, struct committed value
 		forget_metadata(c);
 	} else {
 		int32_t at = partition_at(t, value.partition);
-		t->v = open_gap(t->v, t->n, &t->cap, at, sizeof *t->v);
+		t->v = open_gap(g, t->v, t->n, &t->cap, at, sizeof *t->v);
 		t->n++;
 		c = &t->v[at];
 	}
@@ -117,7 +117,7 @@ put(struct groups *g, struct group *gr, struct str topic, struct committed value
 void
 offsets_set(struct groups *g, struct group *gr, struct str topic, const struct committed *c)
 {
-	struct committed value = copy_of(c);
+	struct committed value = copy_of(g, c);
 	value.seq = ++g->nwrite;
 	put(g, gr, topic, value);
 }
@@ -126,12 +126,12 @@ static void
 remove_topic(struct groups *g, struct group *gr, struct offset_topic *t)
 {
 	assert(t->n == 0);
-	mem_free(t->v);
+	group_dealloc(t->v);
 	topic_name_put(g, t->name);
 	size_t after = (size_t)(gr->topic + gr->ntopic - (t + 1));
 	memmove(t, t + 1, after * sizeof *t);
 	if (--gr->ntopic == 0) {
-		mem_free(gr->topic);
+		group_dealloc(gr->topic);
 		gr->topic = NULL;
 		gr->topic_cap = 0;
 	}
@@ -171,7 +171,7 @@ free_producer_if_done(struct groups *g, struct producer_offsets *p)
 	if (!list_is_empty(&p->pending))
 		return;
 	map_remove(&g->producers, producer_key(&p->key));
-	mem_free(p);
+	group_dealloc(p);
 }
 
 static void
@@ -181,7 +181,7 @@ free_pending(struct groups *g, struct pending_offset *o)
 	list_unlink(&o->in_group);
 	topic_name_put(g, o->topic);
 	forget_metadata(&o->value);
-	mem_free(o);
+	group_dealloc(o);
 }
 
 static struct pending_offset *
@@ -203,7 +203,7 @@ offsets_set_pending(struct groups *g, struct group *gr, struct str topic,
 {
 	struct producer_offsets *p = find_producer(g, producer->id, gr->partition);
 	if (!p) {
-		p = NEW(struct producer_offsets);
+		p = group_alloc(g, sizeof *p);
 		p->key = (struct producer_key){ producer->id, gr->partition, 0 };
 		list_init(&p->pending);
 		map_put(&g->producers, producer_key(&p->key), p);
@@ -212,7 +212,7 @@ offsets_set_pending(struct groups *g, struct group *gr, struct str topic,
 	if (o) {
 		forget_metadata(&o->value);
 	} else {
-		o = NEW(struct pending_offset);
+		o = group_alloc(g, sizeof *o);
 		list_init(&o->in_producer);
 		list_init(&o->in_group);
 		list_append(&p->pending, &o->in_producer);
@@ -221,7 +221,7 @@ offsets_set_pending(struct groups *g, struct group *gr, struct str topic,
 		o->producer = p;
 		o->topic = topic_name_get(g, topic);
 	}
-	o->value = copy_of(c);
+	o->value = copy_of(g, c);
 	o->value.seq = ++g->nwrite;
 }
 

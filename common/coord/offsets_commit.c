@@ -11,7 +11,7 @@ check_partition(const struct groups *g, const struct coord_topic *t, bool is_kno
 		return unknown;
 	if (partition < 0 || partition >= t->npartition)
 		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
-	if (metadata.n > g->config.offset_metadata_max)
+	if (metadata.n > g->config.offset_metadata_max || (metadata.n > 0 && group_is_full(g)))
 		return KERR_OFFSET_METADATA_TOO_LARGE;
 	return 0;
 }
@@ -50,7 +50,7 @@ check_committer(const struct groups *g, const struct group *gr, const struct com
 		return w->is_transactional || w->api_version < 9 ? KERR_ILLEGAL_GENERATION
 			: KERR_GROUP_ID_NOT_FOUND;
 	if (!gr)
-		return g->by_id.n >= (uint32_t)g->config.ngroup_max
+		return g->by_id.n >= (uint32_t)g->config.ngroup_max || group_is_full(g)
 			? KERR_COORDINATOR_NOT_AVAILABLE : 0;
 	if (gr->kind == GROUP_CLASSIC)
 		return check_classic(gr, w);

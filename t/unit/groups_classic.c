@@ -22,6 +22,7 @@ void test_groups_classic__stopping_answers_who_waits(void);
 void test_groups_classic__a_refused_write_does_not_make_a_group_stable(void);
 void test_groups_classic__a_refused_write_does_not_replace_a_static_member(void);
 void test_groups_classic__there_are_no_more_groups_than_allowed(void);
+void test_groups_classic__nothing_is_added_past_the_memory_that_groups_may_take(void);
 void test_groups_classic__old_versions_are_answered_in_their_way(void);
 void test_groups_classic__fifty_members_join_one_generation(void);
 
@@ -668,6 +669,46 @@ test_groups_classic__there_are_no_more_groups_than_allowed(void)
 	check_int(refusal(&w, j), KERR_COORDINATOR_NOT_AVAILABLE);
 	check_int(commit(&w, "h", "apples", 0, 1), KERR_COORDINATOR_NOT_AVAILABLE);
 	check_int(groups_count(w.g), 1);
+	world_release(&w);
+}
+
+void
+test_groups_classic__nothing_is_added_past_the_memory_that_groups_may_take(void)
+{
+	enum { SIZE = 20000 };
+	struct world w;
+	world_init(&w, 1);
+	w.config.state_size_max = SIZE;
+	w.config.member_max = 1000000;
+	world_configure(&w);
+	char *metadata = mem_alloc(1001);
+	memset(metadata, 'm', 1000);
+	/* Members take it, */
+	const char *id = settle(&w, "g", "range");
+	struct joiner j = { "h", "", NULL, { "range" }, metadata, 3 };
+	struct ask *a[100];
+	int n = 0;
+	while (n < 99 && (a[n] = join_as(&w, &j))->answer == NULL)
+		n++;
+	check_int(code(a[n]), KERR_COORDINATOR_NOT_AVAILABLE);
+	check(n > 5 && n < SIZE / 1000);
+	/* nothing more is kept, of whatever kind, */
+	check_int(refusal(&w, (struct joiner){ "i", "", NULL, { "range" } }),
+		KERR_COORDINATOR_NOT_AVAILABLE);
+	check_int(commit(&w, "i", "apples", 0, 1), KERR_COORDINATOR_NOT_AVAILABLE);
+	struct committing c = { .group = "g", .member = id, .topic = "apples", .epoch = 1,
+		.metadata = "m" };
+	check_int(commit_as(&w, &c), KERR_OFFSET_METADATA_TOO_LARGE);
+	/* what there is goes on, */
+	check_int(heartbeat(&w, "g", id, 1), 0);
+	c.metadata = NULL;
+	check_int(commit_as(&w, &c), 0);
+	/* and once they are gone there is room again. */
+	pass(&w, 1800000);
+	check_int(commit(&w, "i", "apples", 0, 1), 0);
+	for (int i = 0; i <= n; i++)
+		drop(&w, a[i]);
+	mem_free(metadata);
 	world_release(&w);
 }
 

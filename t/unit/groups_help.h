@@ -175,7 +175,8 @@ world_init(struct world *w, uint64_t seed)
 	*w = (struct world){
 		.env = { .append = env_append, .respond = env_respond, .topic = env_topic,
 			.each_topic = env_each_topic, .random = env_random },
-		.config = { .npartition = NPARTITION, .ngroup_max = 100, .member_max = 50,
+		.config = { .npartition = NPARTITION, .ngroup_max = 100,
+			.state_size_max = INT64_MAX, .member_max = 50,
 			.session_min_ms = 1000, .session_max_ms = 1800000,
 			.offset_metadata_max = 100, .offsets_retention_ms = 86400000,
 			.expiry_interval_ms = 600000 },
