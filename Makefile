@@ -5,7 +5,7 @@
 #   make test               install what is missing, build, run every test
 #   make check              the same tests, installing nothing
 #   make SAN=address,undefined test     (or SAN=thread)
-#   make fuzz FUZZ_SECONDS=60           every fuzz target, with clang
+#   make fuzz FUZZ_SECONDS=60           every fuzz target, with clang; a live broker
 #   make bench              the figures of the README
 #   make conformance        others' clients; some: CONFORMANCE='kcat kafkajs';
 #                           against Apache Kafka's broker: AGAINST=kafka
@@ -124,6 +124,8 @@ conformance: all
 	$(Q)PATH="$(CURDIR)/$(B):$$PATH" AGAINST='$(or $(AGAINST),kq)' t/conformance/run $(CONFORMANCE)
 fuzz: deps
 	$(Q)$(MAKE) --no-print-directory SAN=address,undefined,fuzzer-no-link CC=$(FUZZ_CC) fuzz-run
+	$(Q)KQ_FUZZ_SECONDS=$(FUZZ_SECONDS) $(MAKE) --no-print-directory SAN=address,undefined \
+	  T=t/cli/hostile-groups.bats check-cli
 fuzz-run: $(lib_obj)
 	$(Q)for f in $(fuzz); do \
 	  $(FUZZ_CC) $(subst $(comma)fuzzer-no-link,,$(kq_cflags)) $(CFLAGS) -fsanitize=fuzzer -o $(B)/fuzz-$$f t/fuzz/$$f.c $(lib_obj) $(kq_libs) && \

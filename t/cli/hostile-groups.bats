@@ -38,3 +38,31 @@ peak_below() {
 	grep -q 'closed: queued.max.request.bytes is used up by requests that wait' "$broker_log"
 	stop_broker
 }
+
+# The protocol's tables draw the requests.  KQ_SEED repeats a run, as far as
+# time lets it; KQ_FUZZ_SECONDS makes it longer (make fuzz does).
+@test "random requests, pipelined, while the broker is stopped, killed and started again" {
+	local seed=${KQ_SEED:-$RANDOM} end=$((SECONDS + ${KQ_FUZZ_SECONDS:-10})) other
+	start_broker -o offsets.topic.num.partitions=5 -o transaction.state.log.num.partitions=5 \
+		-o transaction.abort.timed.out.transaction.cleanup.interval.ms=500 \
+		-o offsets.retention.check.interval.ms=1000 -o group.min.session.timeout.ms=100 \
+		-o group.consumer.session.timeout.ms=3000
+	while [ "$SECONDS" -lt "$end" ]; do
+		echo "KQ_SEED=$seed"
+		timeout 200 fuzz-live --seed "$seed" --seconds 3 "$KQ_BROKERS" >"$broker_dir/other" 2>&1 3>&- &
+		other=$!
+		timeout 200 fuzz-live --seed $((seed + 1)) --seconds 2 --connections 3 "$KQ_BROKERS"
+		kill_broker
+		restart_broker
+		wait "$other" || {
+			cat "$broker_dir/other"
+			false
+		}
+		stop_broker
+		restart_broker
+		seed=$((seed + 2))
+	done
+	py hostile_groups.py names
+	peak_below 300
+	stop_broker
+}
