@@ -5,8 +5,8 @@
  *
  * The first batch of a transaction in a partition is put by until the
  * transaction coordinator has agreed (KIP-890).  While a connection waits for
- * that, what it sends next for a transaction goes the same way, so that its
- * batches stay in order.
+ * that, what it sends next for a transaction is put by behind it, so that its
+ * batches stay in order: only the first one of such a queue asks.
  */
 #include "api.h"
 
@@ -44,6 +44,7 @@ struct produce_state {
 	struct txn_check check;
 	struct coord_partition *checked;
 	int ncheck;
+	struct produce_state *next; /* of its connection's queue, behind this */
 };
 
 /* With acks=0 nobody hears of an error: closing the connection tells. */
@@ -191,8 +192,6 @@ ask(struct produce_state *s)
 	k->loop = &rq->reactor->loop;
 	k->done.fn = on_checked;
 	s->ncheck++;
-	if (rq->conn)
-		rq->conn->ncheck++;
 	coordinator_check(&rq->broker->coordinator, k);
 }
 
@@ -204,7 +203,7 @@ append_put_by(struct produce_state *s, struct produce_part *w)
 	struct append_from from = { r->syncer, r->loop.wall_ms, false, w->guard };
 	struct append_result result = { .error = check_error(s->rq, s->check.error) };
 	w->is_put_by = false;
-	if (!result.error && (producer.id != s->check.producer.id
+	if (!result.error && s->ncheck > 0 && (producer.id != s->check.producer.id
 		|| producer.epoch != s->check.producer.epoch))
 		result.error = KERR_INVALID_PRODUCER_ID_MAPPING;
 	if (!result.error)
@@ -230,13 +229,12 @@ append_put_by(struct produce_state *s, struct produce_part *w)
 	s->nleft -= !result.must_wait;
 }
 
-static void
-on_checked(struct loop_task *t)
+/* The first one of a queue: append what is put by, or ask (again).  True: its
+ * queue goes on without it. */
+static bool
+append_or_ask(struct produce_state *s)
 {
-	struct produce_state *s = CONTAINER_OF(t, struct produce_state, check.done);
 	bool again = false;
-	if (s->rq->conn)
-		s->rq->conn->ncheck--;
 	for (int i = 0; i < s->npart; i++)
 		if (s->part[i].is_put_by) {
 			append_put_by(s, &s->part[i]);
@@ -244,8 +242,34 @@ on_checked(struct loop_task *t)
 		}
 	if (again)
 		ask(s);
-	else if (s->nleft == 0)
-		finish(s);
+	return !again;
+}
+
+static void
+on_checked(struct loop_task *t)
+{
+	struct produce_state *s = CONTAINER_OF(t, struct produce_state, check.done);
+	while (s && append_or_ask(s)) {
+		struct produce_state *next = s->next;
+		struct conn *c = s->rq->conn;
+		if (c && c->last_put_by == s)
+			c->last_put_by = NULL;
+		if (s->nleft == 0)
+			finish(s);
+		s = next;
+	}
+}
+
+static void
+queue_put_by(struct produce_state *s)
+{
+	struct conn *c = s->rq->conn;
+	struct produce_state *last = c->last_put_by;
+	c->last_put_by = s;
+	if (last)
+		last->next = s;
+	else
+		ask(s);
 }
 
 /* --- the request --- */
@@ -296,7 +320,7 @@ produce_one(struct request *rq, struct str topic,
 	}
 	/* The bytes are ours to change: they lie in the receive buffer. */
 	uint8_t *batch = (uint8_t *)(uintptr_t)data->records.p;
-	bool must_follow = is_transactional(data->records) && rq->conn->ncheck > 0;
+	bool must_follow = is_transactional(data->records) && rq->conn->last_put_by;
 	struct append_from from = { rq->reactor->syncer, rq->reactor->loop.wall_ms, false, 0 };
 	if (!must_follow) {
 		partition_append(p, &from, batch, data->records.n,
@@ -388,6 +412,6 @@ api_produce(struct request *rq)
 	if (is_any_put_by(s)) {
 		s->check.transactional_id = arena_str(&rq->arena, q->transactional_id);
 		s->checked = REQUEST_ARRAY(rq, struct coord_partition, s->npart);
-		ask(s);
+		queue_put_by(s);
 	}
 }

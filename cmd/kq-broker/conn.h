@@ -23,7 +23,8 @@ struct conn {
 	size_t in_at;         /* bytes of it already handled */
 	struct list requests; /* in order, the oldest first */
 	int nrequest;
-	int ncheck;           /* produces that ask the transaction coordinator */
+	void *last_put_by;    /* of the produces that wait for the transaction
+	                         coordinator; api_00_produce.c's */
 	size_t out_size;      /* bytes of answers that wait */
 	int64_t active_ms;    /* monotonic, of the last input */
 	struct loop_timer idle_timer;
