@@ -42,20 +42,18 @@ create(struct request *rq, const wanted_topic *q, bool is_twice, struct config_s
 		return catalog_fail(e, KERR_INVALID_REQUEST, "the topic is named twice");
 	if (topic_is_internal(q->name))
 		return catalog_fail(e, KERR_INVALID_TOPIC_EXCEPTION, "the name is reserved");
+	if (topics_find(&rq->broker->topics, q->name))
+		return catalog_fail(e, KERR_TOPIC_ALREADY_EXISTS, "the topic '%.*s' is there already",
+			STR_ARG(q->name));
 	int32_t n = count_partitions(q, rq->broker->node_id, e);
 	if (n == 0 && q->assignments.n)
 		return -1;
 	if (!q->assignments.n && q->replication_factor != -1 && q->replication_factor != REPLICAS)
 		return catalog_fail(e, KERR_INVALID_REPLICATION_FACTOR,
 			"replication factor %d: there is one broker", q->replication_factor);
-	if (n == -1 && rq->header.api_version < 4)
-		return catalog_fail(e, KERR_INVALID_PARTITIONS, "the number of partitions must be given");
 	for (int32_t i = 0; i < q->configs.n; i++)
 		if (catalog_put_config(set, q->configs.v[i].name, q->configs.v[i].value, e) < 0)
 			return -1;
-	if (topic_is_internal(q->name))
-		return catalog_fail(e, KERR_INVALID_TOPIC_EXCEPTION, "the broker makes '%.*s' itself",
-			STR_ARG(q->name));
 	return catalog_create(rq->broker, q->name, n, set, all->validate_only, e);
 }
 

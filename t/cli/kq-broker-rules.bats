@@ -20,6 +20,14 @@ rules() {
 	grep -q 'created topic wanted with 3 partitions' "$broker_log"
 }
 
+@test "a creator who does not say gets num.partitions, in old versions, too; a name is used once" {
+	start_broker -o num.partitions=3
+	[ "$(rules create unsaid -1)" = 0 ]
+	[ "$(rules partitions unsaid)" = 3 ]
+	[ "$(rules create unsaid 0)" = 36 ]
+	[ "$(rules create __consumer_offsets 1)" = 17 ]
+}
+
 @test "or is not, with auto.create.topics.enable=false" {
 	start_broker -o auto.create.topics.enable=false
 	[ "$(rules meta wanted)" = 3 ]
