@@ -14,7 +14,7 @@
  * batches under way are back, and sends them again in order.  An idempotent
  * producer (see producer_start) numbers its records within each partition, by
  * which the broker knows a batch it has already, and takes none before its
- * turn.  Without that, a batch whose answer was lost with its connection is
+ * turn; that costs nothing to be measured.  Without it, a batch whose answer was lost with its connection is
  * sent again and may then be there twice, and a batch that was refused while
  * the next one was accepted comes after it.
  *
