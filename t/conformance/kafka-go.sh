@@ -1,0 +1,32 @@
+# segmentio's kafka-go: its own tests.
+. "$(dirname "$0")/lib.bash"
+need go
+release=v0.4.51
+
+# The address of the broker is in the tests' text: make it the environment's.
+build() {
+	local dir
+	cat >go.mod <<-END
+		module conformance
+		go 1.24
+	END
+	dir=$(go mod download -json "github.com/segmentio/kafka-go@$release" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+	cp -r "$dir" source
+	chmod -R u+w source
+	cd source
+	sed -i -E 's/^(\t*)const ([a-z]+) = "localhost:9092"/\1var \2 = "localhost:9092"/' ./*_test.go
+	sed -i '/^\tconst ($/,/^\t)$/s/^\tconst ($/\tvar (/' conn_test.go
+	sed -i 's/TCP("localhost")/TCP(brokerOfTests)/' client_test.go
+	rm address_test.go # no broker in it
+	sed -i 's/"localhost:9092"/brokerOfTests/g; s/"127\.0\.0\.1:9092"/brokerOfTests/g' ./*_test.go
+	rm example_*_test.go # nothing to run in them, and in a package of their own
+	printf 'package kafka\n\nimport "os"\n\nvar brokerOfTests = os.Getenv("broker_tcp")\n' >broker_of_tests_test.go
+	nice go test -mod=mod -c -o ../kafka-go.test .
+}
+fetch "kafka-go-$release" build
+version "$release $(go version | cut -d' ' -f3)"
+limit=300
+broker group.min.session.timeout.ms=1000
+cd "$fetched/source" || exit 1
+check_go "$fetched/kafka-go.test" -test.v -test.timeout 290s
+done_checking
