@@ -143,12 +143,13 @@ put_by(struct produce_part *w, const uint8_t *batch, int32_t size, int64_t guard
 	w->size = size;
 }
 
-/* Who writes the batch, which was checked up to its header. */
+/* Who writes the batch, if it is one: whole headers are all that was checked. */
 static struct coord_producer
 producer_of(const struct produce_part *w)
 {
 	struct batch b;
-	batch_parse(&b, w->batch);
+	if (!batch_parse(&b, w->batch))
+		return (struct coord_producer){ -1, -1 };
 	return (struct coord_producer){ b.producer_id, b.producer_epoch };
 }
 
@@ -201,7 +202,8 @@ append_put_by(struct produce_state *s, struct produce_part *w)
 	struct reactor *r = s->rq->reactor;
 	struct coord_producer producer = producer_of(w);
 	struct append_from from = { r->syncer, r->loop.wall_ms, false, w->guard };
-	struct append_result result = { .error = check_error(s->rq, s->check.error) };
+	struct append_result result = { .error = check_error(s->rq,
+		s->rq->broker->is_over ? KERR_COORDINATOR_NOT_AVAILABLE : s->check.error) };
 	w->is_put_by = false;
 	if (!result.error && s->ncheck > 0 && (producer.id != s->check.producer.id
 		|| producer.epoch != s->check.producer.epoch))
