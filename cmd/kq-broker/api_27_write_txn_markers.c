@@ -102,6 +102,10 @@ api_write_txn_markers(struct request *rq)
 		request_to(rq, ON_COORDINATOR);
 		return;
 	}
+	if (rq->broker->coordinator.is_cut) {
+		request_close(rq);
+		return;
+	}
 	struct write_txn_markers_request *q = rq->body;
 	struct markers_state *s = REQUEST_ARRAY(rq, struct markers_state, 1);
 	s->rq = rq;

@@ -418,6 +418,7 @@ broker_stop(struct broker *b, struct err *e)
 		pthread_join(b->control_thread, NULL);
 	}
 	coordinator_stop(&b->coordinator);
+	b->is_over = true;
 	for (int i = 0; i < b->nlisten; i++)
 		if (b->listen[i].kind == NET_UNIX)
 			unlink(b->listen[i].host);

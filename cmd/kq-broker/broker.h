@@ -56,6 +56,7 @@ struct broker {
 	struct loop control;
 	pthread_t control_thread;
 	bool is_control_started;
+	bool is_over;         /* no thread runs any more, nothing may be written */
 	struct loop_timer checkpoint_timer; /* the control thread's */
 	struct loop_task checkpoint_task;
 	bool is_checkpoint_stale; /* it names deleted topics; the control thread's */

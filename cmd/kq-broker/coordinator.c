@@ -90,8 +90,10 @@ set_timer(struct coordinator *c, struct loop_timer *t, int64_t at_ms)
 void
 coordinator_set_timers(struct coordinator *c)
 {
-	set_timer(c, &c->groups_timer, groups_next_tick(c->groups));
-	set_timer(c, &c->txns_timer, txns_next_tick(c->txns));
+	if (!c->is_cut) {
+		set_timer(c, &c->groups_timer, groups_next_tick(c->groups));
+		set_timer(c, &c->txns_timer, txns_next_tick(c->txns));
+	}
 	arena_reset(&c->scratch);
 }
 
@@ -308,6 +310,10 @@ coordinator_take(struct request *rq, enum coordinator_kind kind)
 		request_to(rq, must_make ? ON_CONTROL : ON_COORDINATOR);
 		return;
 	}
+	if (c->is_cut) {
+		request_close(rq);
+		return;
+	}
 	struct coord_request *q = REQUEST_ARRAY(rq, struct coord_request, 1);
 	list_init(&q->link);
 	q->rq = rq;
@@ -344,7 +350,8 @@ check(struct txn_check *k)
 	int32_t partition = -1;
 	bool must_wait = false;
 	k->awaits_end = false;
-	k->error = !atomic_load(&c->topic[COORD_TXNS].is_there) ? KERR_INVALID_PRODUCER_ID_MAPPING
+	k->error = c->is_cut ? KERR_COORDINATOR_NOT_AVAILABLE
+		: !atomic_load(&c->topic[COORD_TXNS].is_there) ? KERR_INVALID_PRODUCER_ID_MAPPING
 		: txns_check_write(c->txns, k->transactional_id, &k->producer, k->v, k->n,
 			k->may_add, coordinator_now(c), &partition, &must_wait);
 	coordinator_set_timers(c);
@@ -446,7 +453,8 @@ on_topics(struct loop_task *t)
 {
 	struct coordinator *c = CONTAINER_OF(t, struct coordinator, topics_task);
 	atomic_store(&c->is_noted, false);
-	groups_topics_changed(c->groups, coordinator_now(c));
+	if (!c->is_cut)
+		groups_topics_changed(c->groups, coordinator_now(c));
 	coordinator_set_timers(c);
 }
 
@@ -470,7 +478,8 @@ on_deleted(struct loop_task *t)
 {
 	struct deleted_note *n = CONTAINER_OF(t, struct deleted_note, task);
 	struct coordinator *c = n->coordinator;
-	groups_topic_deleted(c->groups, str_of(n->topic), coordinator_now(c));
+	if (!c->is_cut)
+		groups_topic_deleted(c->groups, str_of(n->topic), coordinator_now(c));
 	coordinator_set_timers(c);
 	mem_free(n->topic);
 	mem_free(n);
@@ -596,8 +605,10 @@ static void
 on_stop(struct loop_task *t)
 {
 	struct coordinator *c = CONTAINER_OF(t, struct coordinator, stop_task);
-	groups_stop(c->groups);
-	txns_stop(c->txns);
+	if (!c->is_cut) {
+		groups_stop(c->groups);
+		txns_stop(c->txns);
+	}
 	coordinator_set_timers(c);
 }
 
@@ -606,6 +617,7 @@ coordinator_quiesce(struct coordinator *c)
 {
 	if (!c->is_started)
 		return;
+	atomic_store(&c->is_stopping, true);
 	c->stop_task.fn = on_stop;
 	loop_post(&c->loop, &c->stop_task);
 }

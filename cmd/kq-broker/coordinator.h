@@ -62,6 +62,9 @@ struct coordinator {
 	struct syncer *syncer;
 	pthread_t thread;
 	bool is_started;
+	atomic_bool is_stopping;      /* any thread */
+	bool is_cut;          /* stopped while loading: nothing is to be done with
+	                         what is known only in part */
 	struct coordinator_topic topic[COORD_N];
 	struct coord_env groups_env, txns_env;
 	struct groups *groups;

@@ -95,8 +95,9 @@ load_log(struct loading *l, struct partition *p, struct err *e)
 	pthread_mutex_lock(&p->lock);
 	int64_t at = p->log.log_start_offset, end = p->log.next_offset;
 	pthread_mutex_unlock(&p->lock);
-	while (at < end) {
+	while (at < end && !l->coordinator->is_cut) {
 		struct partlog_slice s;
+		l->coordinator->is_cut = atomic_load(&l->coordinator->is_stopping);
 		pthread_mutex_lock(&p->lock);
 		int r = partlog_find(&p->log, at, end, LOAD_BYTES, true, &s, e);
 		pthread_mutex_unlock(&p->lock);
@@ -121,9 +122,9 @@ load_partition(struct coordinator *c, enum coordinator_kind kind, int32_t i)
 	if (p && load_log(&l, p, &e) < 0)
 		log_line(LOG_ERROR, "%s-%d was read only in part: %s; what it knew of groups or "
 			"transactions behind that is lost", c->topic[kind].name, i, e.msg);
-	if (kind == COORD_GROUPS)
+	if (!c->is_cut && kind == COORD_GROUPS)
 		groups_loaded(c->groups, i, coordinator_now(c));
-	else
+	else if (!c->is_cut)
 		txns_loaded(c->txns, i, coordinator_now(c));
 	if (l.nrecord)
 		log_line(LOG_DEBUG, "%s-%d: %lld records", c->topic[kind].name, i, (long long)l.nrecord);
@@ -146,8 +147,9 @@ void
 coordinator_load(struct coordinator *c)
 {
 	for (int kind = 0; kind < COORD_N; kind++)
-		for (int32_t i = 0; atomic_load(&c->topic[kind].is_there) && i < c->topic[kind].npartition; i++)
+		for (int32_t i = 0; atomic_load(&c->topic[kind].is_there) && !c->is_cut
+			&& i < c->topic[kind].npartition; i++)
 			load_partition(c, (enum coordinator_kind)kind, i);
-	if (datadir_has_power_loss(c->broker))
+	if (!c->is_cut && datadir_has_power_loss(c->broker))
 		abort_open(c);
 }
