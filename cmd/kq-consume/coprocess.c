@@ -219,7 +219,8 @@ coprocess_work(struct coprocess *c, struct err *e)
 int
 coprocess_timeout(const struct coprocess *c)
 {
-	return (int)MAX(c->active_ms + c->timeout_ms - clock_mono_ms(), 0);
+	int64_t left = c->active_ms + c->timeout_ms - clock_mono_ms();
+	return (int)MAX(left, 0);
 }
 
 bool
@@ -244,7 +245,7 @@ read_nothing(struct coprocess *c, struct err *e)
 int
 coprocess_check_quiet(struct coprocess *c, struct err *e)
 {
-	return MIN(read_nothing(c, e), 0);
+	return read_nothing(c, e) < 0 ? -1 : 0;
 }
 
 int
@@ -269,10 +270,10 @@ await_end(struct coprocess *c, int timeout_ms, struct err *e)
 			return failed(c, e, "has written more at its end, which belongs to no batch");
 		if (got == 0)
 			return 0;
-		int left = (int)MAX(until - clock_mono_ms(), 0);
-		if (left == 0)
+		int64_t left = until - clock_mono_ms();
+		if (left <= 0)
 			return failed(c, e, "does not end when its input does");
-		poll(&(struct pollfd){ c->proc.out_fd, POLLIN, 0 }, 1, left);
+		poll(&(struct pollfd){ c->proc.out_fd, POLLIN, 0 }, 1, (int)left);
 	}
 }
 

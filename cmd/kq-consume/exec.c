@@ -138,7 +138,9 @@ static bool
 serve(struct exec *x, int fd, int wait_ms)
 {
 	struct member *m = x->member;
-	cluster_wait(x->r->fetcher->cluster, fd, POLLIN, MIN(wait_ms, MAX(member_timeout(m), 1)));
+	int due_ms = member_timeout(m);
+	due_ms = MAX(due_ms, 1); /* what is due may have to wait for an answer */
+	cluster_wait(x->r->fetcher->cluster, fd, POLLIN, MIN(wait_ms, due_ms));
 	member_work(m);
 	int64_t now = clock_mono_ms();
 	if (*x->r->is_stopped)
@@ -361,7 +363,7 @@ finish(struct exec *x, int got, struct err *e)
 	x->give_up_ms = clock_mono_ms() + GRACE_MS;
 	if (got == 0 && !x->co.is_busy) {
 		if (list_offsets(x) > 0 && m->nlost == 0)
-			got = MIN(store(x, e), 0);
+			got = store(x, e) < 0 ? -1 : 0;
 		ended = coprocess_close(&x->co, END_WAIT_MS, &why);
 	}
 	if (got == 0 && ended < 0) {
