@@ -142,7 +142,8 @@ sink_abort(struct sink *s, int got, struct err *e)
 	/* Did the broker give up what was open for too long, or another take over? */
 	bool is_old = p->is_fenced && clock_mono_ms() - p->txn_since_ms >= p->opts.txn_timeout_ms;
 	if (s->is_unknown) {
-		err_wrap(e, "it is not known whether the last batch is committed, which the next start will find out");
+		err_wrap(e, "it is not known whether the last batch is committed; "
+			"the next start will find out");
 		e->class = ERR_RETRY;
 		return SINK_FAILED;
 	}
