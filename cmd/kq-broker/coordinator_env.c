@@ -118,8 +118,7 @@ groups_each_topic(struct coord_env *env, void (*fn)(void *ctx, struct str name,
 	}
 	topics_read_end(topics);
 	for (int i = 0; i < n; i++)
-		if (!topic_is_internal(name[i]))
-			fn(ctx, name[i], &v[i]);
+		fn(ctx, name[i], &v[i]);
 	arena_release(&a);
 }
 

@@ -89,8 +89,8 @@ struct coord_env {
 	bool (*topic)(struct coord_env *env, struct str name, const struct uuid *id,
 		struct coord_topic *t, struct str *name_out);
 
-	/* Call fn for each topic that is not internal, in order of names, for
-	 * regular expressions. */
+	/* Call fn for each topic, internal ones too as Kafka does, in order of
+	 * names, for regular expressions. */
 	void (*each_topic)(struct coord_env *env, void (*fn)(void *ctx, struct str name,
 		const struct coord_topic *t), void *ctx);
 
