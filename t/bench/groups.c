@@ -401,7 +401,8 @@ run_group(char **v)
 	for (int i = 0; i < nmember; i++) {
 		member[i].fd = dial(v[0]);
 		member[i].asked = -1;
-		snprintf(member[i].id, sizeof member[i].id, is_consumer ? "member-%04d" : "", i);
+		if (is_consumer)
+			snprintf(member[i].id, sizeof member[i].id, "member-%04d", i);
 	}
 	int64_t last = 0;
 	for (int i = 0; i < nmember; i++) {
