@@ -12,15 +12,21 @@
 typedef struct describe_log_dirs_response_describe_log_dirs_topic dir_topic;
 typedef struct describe_log_dirs_response_describe_log_dirs_partition dir_partition;
 
-static bool
-wants(const struct describe_log_dirs_request_describable_log_dir_topic *q, int32_t index)
+/* Partitions looked at for one answer: topics may be named any number of times. */
+enum { TOLD_MAX = 1000000 };
+
+/* Which of the topic's partitions are asked for; NULL: all. */
+static const bool *
+wanted(struct request *rq, const struct topic *t,
+	const struct describe_log_dirs_request_describable_log_dir_topic *q)
 {
-	if (!q)
-		return true;
+	if (!q || q->partitions.n == 0)
+		return NULL;
+	bool *is_wanted = REQUEST_ARRAY(rq, bool, t->npartition);
 	for (int32_t i = 0; i < q->partitions.n; i++)
-		if (q->partitions.v[i] == index)
-			return true;
-	return q->partitions.n == 0;
+		if (q->partitions.v[i] >= 0 && q->partitions.v[i] < t->npartition)
+			is_wanted[q->partitions.v[i]] = true;
+	return is_wanted;
 }
 
 /* Under the lock of the topics. */
@@ -28,11 +34,12 @@ static void
 add_topic(struct request *rq, const struct topic *t,
 	const struct describe_log_dirs_request_describable_log_dir_topic *q, dir_topic *a)
 {
+	const bool *is_wanted = wanted(rq, t, q);
 	a->name = arena_str(&rq->arena, str_of(t->name));
 	a->partitions.n = 0;
 	a->partitions.v = REQUEST_ARRAY(rq, dir_partition, t->npartition);
 	for (int32_t i = 0; i < t->npartition; i++) {
-		if (!wants(q, i))
+		if (is_wanted && !is_wanted[i])
 			continue;
 		struct partition *p = t->partition[i];
 		dir_partition *pa = &a->partitions.v[a->partitions.n++];
@@ -56,8 +63,14 @@ fill_topics(struct request *rq, struct describe_log_dirs_response_describe_log_d
 	if (n < 0)
 		all = topics_sorted(topics, &rq->arena, &n);
 	a->topics.v = REQUEST_ARRAY(rq, dir_topic, n);
+	int64_t told = 0;
 	for (int i = 0; i < n; i++) {
 		struct topic *t = all ? all[i] : topics_find(topics, q->topics.v[i].topic);
+		if (t && (told += t->npartition) > TOLD_MAX) {
+			a->error_code = KERR_INVALID_REQUEST;
+			a->topics.n = 0;
+			return;
+		}
 		if (t)
 			add_topic(rq, t, all ? NULL : &q->topics.v[i], &a->topics.v[a->topics.n++]);
 	}

@@ -34,9 +34,12 @@ by_id(const void *a, const void *b)
 	return (x->producer_id > y->producer_id) - (x->producer_id < y->producer_id);
 }
 
+/* Producers in one answer: partitions may be named any number of times. */
+enum { TOLD_MAX = 1000000 };
+
 /* Under the partition's lock. */
 static int16_t
-answer(struct request *rq, struct partition *p,
+answer(struct request *rq, struct partition *p, int64_t *told,
 	struct describe_producers_response_partition_response *a)
 {
 	struct err e;
@@ -47,6 +50,8 @@ answer(struct request *rq, struct partition *p,
 	if (!s)
 		return KERR_KAFKA_STORAGE_ERROR;
 	prodstate_expire(s, rq->reactor->loop.wall_ms, p->producer_expiration_ms);
+	if ((*told += prodstate_count(s)) > TOLD_MAX)
+		return KERR_INVALID_REQUEST;
 	a->active_producers.v = REQUEST_ARRAY(rq, struct describe_producers_response_producer_state,
 		prodstate_count(s));
 	prodstate_each(s, add, a);
@@ -57,7 +62,7 @@ answer(struct request *rq, struct partition *p,
 }
 
 static void
-describe(struct request *rq, struct str topic, int32_t index,
+describe(struct request *rq, struct str topic, int32_t index, int64_t *told,
 	struct describe_producers_response_partition_response *a)
 {
 	wire_defaults(&describe_producers_response_partition_response_desc, a);
@@ -67,7 +72,7 @@ describe(struct request *rq, struct str topic, int32_t index,
 	if (!p)
 		return;
 	pthread_mutex_lock(&p->lock);
-	a->error_code = answer(rq, p, a);
+	a->error_code = answer(rq, p, told, a);
 	pthread_mutex_unlock(&p->lock);
 	partition_put(p);
 }
@@ -77,6 +82,7 @@ api_describe_producers(struct request *rq)
 {
 	struct describe_producers_request *q = rq->body;
 	struct describe_producers_response a;
+	int64_t told = 0;
 	wire_defaults(&describe_producers_response_desc, &a);
 	a.topics.n = q->topics.n;
 	a.topics.v = REQUEST_ARRAY(rq, struct describe_producers_response_topic_response, a.topics.n);
@@ -88,7 +94,7 @@ api_describe_producers(struct request *rq)
 		ta->partitions.v = REQUEST_ARRAY(rq,
 			struct describe_producers_response_partition_response, ta->partitions.n);
 		for (int32_t k = 0; k < ta->partitions.n; k++)
-			describe(rq, t->name, t->partition_indexes.v[k], &ta->partitions.v[k]);
+			describe(rq, t->name, t->partition_indexes.v[k], &told, &ta->partitions.v[k]);
 	}
 	request_respond(rq, &a);
 }

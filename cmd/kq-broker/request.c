@@ -9,7 +9,10 @@
 
 #include <stdio.h>
 
-enum { LARGE = 4096 }; /* what is smaller is not worth the counting */
+enum {
+	LARGE = 4096, /* what is smaller is not worth the counting */
+	ANSWER_SIZE_MAX = 100 << 20, /* without records: more than clients take */
+};
 
 /* Count n bytes that the request keeps.  False: there are too many already. */
 static bool
@@ -75,14 +78,29 @@ request_send(struct request *rq)
 }
 
 static void
+refuse_answer(struct request *rq, struct partlog_slice *slice, int32_t nslice)
+{
+	log_line(LOG_WARN, "closing a connection: its %s asks for an answer of more than %d bytes",
+		rq->api->wire->name, ANSWER_SIZE_MAX);
+	buf_release(&rq->out);
+	rq->gaps.n = 0;
+	for (int32_t i = 0; i < nslice; i++)
+		partlog_slice_put(&slice[i]);
+	rq->must_close = true;
+}
+
+static void
 encode(struct request *rq, const void *response, struct partlog_slice *slice, int32_t nslice)
 {
 	const struct wire_api *w = rq->api->wire;
 	int16_t version = rq->header.api_version;
 	size_t extra = 0;
 	size_t at = frame_begin_response(&rq->out, w, version, rq->header.correlation_id);
-	wire_encode_gaps(w->response, version, wire_api_is_flexible(w, version), response,
-		&rq->out, &rq->gaps);
+	if (!wire_encode_gaps(w->response, version, wire_api_is_flexible(w, version), response,
+		ANSWER_SIZE_MAX, &rq->out, &rq->gaps)) {
+		refuse_answer(rq, slice, nslice);
+		return;
+	}
 	assert((int32_t)rq->gaps.n == nslice);
 	for (int32_t i = 0; i < nslice; i++)
 		extra += (size_t)slice[i].size;

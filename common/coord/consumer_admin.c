@@ -86,6 +86,18 @@ assignor_name(const struct consumer *c)
 	return str_of(assignors[best].name);
 }
 
+/* What telling of it takes, roughly: members, and names and partitions of theirs. */
+static int64_t
+size_of(const struct group *gr)
+{
+	int64_t n = 1;
+	MAP_EACH(e, &gr->consumer->by_id) {
+		const struct consumer_member *m = e->value;
+		n += 1 + (m->spec.names ? m->spec.names->n : 0) + m->current.assigned.n + m->target.n;
+	}
+	return n;
+}
+
 static void
 describe_group(struct groups *g, const struct group *gr,
 	struct consumer_group_describe_response_described_group *d, struct arena *a)
@@ -112,6 +124,7 @@ consumer_describe(struct groups *g, struct coord_call *call, struct coord_now no
 	int32_t n = MAX(q->group_ids.n, 0);
 	r.groups.v = arena_alloc(call->arena, ((size_t)n + 1) * sizeof *r.groups.v);
 	r.groups.n = n;
+	int64_t told = 0;
 	for (int32_t i = 0; i < n; i++) {
 		struct consumer_group_describe_response_described_group *d = &r.groups.v[i];
 		struct str id = q->group_ids.v[i];
@@ -122,6 +135,8 @@ consumer_describe(struct groups *g, struct coord_call *call, struct coord_now no
 			d->error_code = KERR_INVALID_GROUP_ID;
 		else if (!gr || gr->kind != GROUP_CONSUMER)
 			d->error_code = KERR_GROUP_ID_NOT_FOUND;
+		else if ((told += size_of(gr)) > GROUP_TOLD_MAX)
+			d->error_code = KERR_INVALID_REQUEST;
 		else
 			describe_group(g, gr, d, call->arena);
 		if (d->error_code == KERR_GROUP_ID_NOT_FOUND)

@@ -26,6 +26,7 @@
 
 enum {
 	TXN_PARTITION_MAX = 10000, /* in one transaction; each addition writes all */
+	TXN_TOLD_MAX = 1000000,    /* partitions told of in one answer */
 	TXN_EXPIRE_MAX = 1000,     /* ids removed in one tick */
 	TXN_EXPIRE_AGAIN_MS = 10,  /* till the tick that removes the next ones */
 	TXN_EPOCH_LAST = INT16_MAX - 1, /* a producer's last; the one behind it is

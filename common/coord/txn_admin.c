@@ -18,13 +18,17 @@ typedef struct describe_transactions_response_transaction_state described;
 typedef struct describe_transactions_response_topic_data described_topic;
 
 static void
-describe(struct txns *t, struct coord_call *call, struct str id, described *d)
+describe(struct txns *t, struct coord_call *call, struct str id, int64_t *told, described *d)
 {
 	wire_defaults(&describe_transactions_response_transaction_state_desc, d);
 	d->transactional_id = id;
 	const struct txn *x = txn_find(t, id);
 	if (id.n <= 0 || !x) {
 		d->error_code = id.n <= 0 ? KERR_INVALID_REQUEST : KERR_TRANSACTIONAL_ID_NOT_FOUND;
+		return;
+	}
+	if ((*told += x->parts.total) > TXN_TOLD_MAX) {
+		d->error_code = KERR_INVALID_REQUEST;
 		return;
 	}
 	d->transaction_state = str_of(status_name[x->m.status]);
@@ -50,10 +54,11 @@ txn_handle_describe(struct txns *t, struct coord_call *call, struct coord_now no
 	struct describe_transactions_response r;
 	wire_defaults(&describe_transactions_response_desc, &r);
 	int32_t n = MAX(q->transactional_ids.n, 0);
+	int64_t told = 0;
 	r.transaction_states.n = n;
 	r.transaction_states.v = arena_alloc(call->arena, (size_t)n * sizeof *r.transaction_states.v);
 	for (int32_t i = 0; i < n; i++)
-		describe(t, call, q->transactional_ids.v[i], &r.transaction_states.v[i]);
+		describe(t, call, q->transactional_ids.v[i], &told, &r.transaction_states.v[i]);
 	txn_respond(t, call, STR_NULL, &r);
 }
 

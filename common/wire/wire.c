@@ -305,6 +305,7 @@ struct writer {
 	struct wire_gaps *gaps; /* NULL: none are allowed */
 	int16_t version;
 	bool flex;
+	size_t end_max; /* more bytes than that in b: no more elements are put */
 };
 
 /* buf_grow, without a call while there is room. */
@@ -406,7 +407,7 @@ put_field(struct writer *w, const struct wire_field *f, const void *msg)
 	assert(v->n >= 0 || nullable);
 	put_len(w, 4, v->n);
 	uint32_t size = value_size(f);
-	for (int32_t i = 0; i < v->n; i++)
+	for (int32_t i = 0; i < v->n && w->b->n <= w->end_max; i++)
 		put_value(w, f, false, (const char *)v->v + (size_t)i * size);
 }
 
@@ -452,7 +453,7 @@ static void
 put_tag(struct writer *w, const struct wire_field *f, const void *msg)
 {
 	struct buf *b = w->b;
-	struct writer sub = { b, NULL, w->version, true };
+	struct writer sub = { b, NULL, w->version, true, w->end_max };
 	put_uvarint(b, (uint32_t)f->tag);
 	size_t at = b->n;
 	put_field(&sub, f, msg);
@@ -493,19 +494,21 @@ put_struct(struct writer *w, const struct wire_struct *d, const void *msg)
 		put_tags(w, d, ntag, msg);
 }
 
-void
+bool
 wire_encode_gaps(const struct wire_struct *d, int16_t version, bool flex,
-	const void *msg, struct buf *b, struct wire_gaps *gaps)
+	const void *msg, size_t size_max, struct buf *b, struct wire_gaps *gaps)
 {
-	struct writer w = { b, gaps, version, flex };
+	struct writer w = { b, gaps, version, flex, b->n + MIN(size_max, SIZE_MAX - b->n) };
 	put_struct(&w, d, msg);
+	return b->n <= w.end_max;
 }
 
 void
 wire_encode(const struct wire_struct *d, int16_t version, bool flex,
 	const void *msg, struct buf *b)
 {
-	wire_encode_gaps(d, version, flex, msg, b, NULL);
+	struct writer w = { b, NULL, version, flex, SIZE_MAX };
+	put_struct(&w, d, msg);
 }
 
 void

@@ -107,9 +107,11 @@ struct wire_gaps {
 void wire_gaps_release(struct wire_gaps *g);
 
 /* As wire_encode; but of a bytes field with p NULL and n > 0 only the length
- * is written, and a gap is noted: the caller sends those n bytes itself. */
-void wire_encode_gaps(const struct wire_struct *d, int16_t version, bool flex,
-	const void *msg, struct buf *b, struct wire_gaps *gaps);
+ * is written, and a gap is noted: the caller sends those n bytes itself.  False:
+ * more than size_max bytes, of which a part is written: naming large things many
+ * times in a small request can ask for any size. */
+bool wire_encode_gaps(const struct wire_struct *d, int16_t version, bool flex,
+	const void *msg, size_t size_max, struct buf *b, struct wire_gaps *gaps);
 
 /* Decode a version and a message of that version, which take all n bytes.
  * Returns the version, or -1 when they don't, or we don't know the version. */

@@ -39,6 +39,14 @@ peak_below() {
 	stop_broker
 }
 
+@test "small requests for endless answers" {
+	skip_without python3
+	start_broker
+	py hostile_groups.py repeated
+	peak_below 500
+	stop_broker
+}
+
 # The protocol's tables draw the requests.  KQ_SEED repeats a run, as far as
 # time lets it; KQ_FUZZ_SECONDS makes it longer (make fuzz does).
 @test "random requests, pipelined, while the broker is stopped, killed and started again" {

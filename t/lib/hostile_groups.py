@@ -81,5 +81,40 @@ def parked():
     check_sane()
 
 
+def repeated():
+    """Something large, named again and again in a small request."""
+    def attack(c, key, version, body, flex):
+        try:
+            c.call(key, version, body, flex)
+        except Closed:
+            pass
+
+    with Conn() as c:
+        c.call(11, 1, string("r") + i32(1800000) + i32(1000) + string("") + string("consumer")
+               + array([string("range") + data(bytes(1000000))]))
+    with Conn() as c:
+        attack(c, 15, 0, array([string("r")] * 3000), False)
+    names = [cstring("%d" % i + "n" * 100) for i in range(2000)]
+    with Conn() as c:
+        r = c.call(68, 1, cstring("k") + cstring("member") + i32(0) + cstring(None) + cstring(None)
+                   + i32(1000) + carray(names) + cstring(None) + cstring(None) + carray([]) + TAGS, flex=True)
+        r.i32()
+        assert r.i16() == 0
+        attack(c, 69, 0, carray([cstring("k")] * 20000) + i8(0) + TAGS, True)
+    with Conn() as c:
+        assert create_topic(c, "r", 1) == 0
+        for id in range(1000):
+            b = bytearray(batch(producer_id=id, base_sequence=0))
+            b[51:53] = i16(0)
+            b[17:21] = struct.pack(">I", crc32c(bytes(b[21:])))
+            assert produce(c, "r", bytes(b))[0] == 0
+        assert create_topic(c, "s", 1000) == 0
+        r = c.call(35, 1, array([string("s") + array([])] * 20000))
+        r.i32()
+        assert r.array(lambda: (r.i16(), r.string(), r.i32()))[0][::2] == (42, 0)
+        attack(c, 61, 0, carray([cstring("r") + carray([i32(0)] * 300000) + TAGS]) + TAGS, True)
+    check_sane()
+
+
 if __name__ == "__main__":
     run(globals())

@@ -205,7 +205,7 @@ void
 test_wire__every_version_of_every_message_comes_back(void)
 {
 	check_int(wire_api_n, 38);
-	check_int(each_sample(comes_back), 220);
+	check_int(each_sample(comes_back), 414);
 }
 
 static void
@@ -578,9 +578,35 @@ fetch_with_records(int16_t version, struct str records, struct buf *b, struct wi
 		.partitions = { p, 3 } };
 	struct fetch_response m = { .responses = { &t, 1 } };
 	if (gaps)
-		wire_encode_gaps(&fetch_response_desc, version, version >= 12, &m, b, gaps);
+		wire_encode_gaps(&fetch_response_desc, version, version >= 12, &m, SIZE_MAX, b, gaps);
 	else
 		wire_encode(&fetch_response_desc, version, version >= 12, &m, b);
+}
+
+void test_wire__a_message_stops_growing_behind_its_limit(void);
+void
+test_wire__a_message_stops_growing_behind_its_limit(void)
+{
+	struct str name = STR("a name that is told often");
+	struct metadata_response_metadata_response_topic t[100];
+	struct metadata_response m;
+	wire_defaults(&metadata_response_desc, &m);
+	for (int i = 0; i < 100; i++) {
+		wire_defaults(&metadata_response_metadata_response_topic_desc, &t[i]);
+		t[i].name = name;
+	}
+	m.topics.v = t;
+	m.topics.n = 100;
+	for (int16_t v = 0; v <= 13; v++) {
+		struct buf whole = BUF_INIT, part = BUF_INIT;
+		wire_encode(&metadata_response_desc, v, v >= 9, &m, &whole);
+		check(wire_encode_gaps(&metadata_response_desc, v, v >= 9, &m, whole.n, &part, NULL));
+		check_int(part.n, whole.n);
+		check(!wire_encode_gaps(&metadata_response_desc, v, v >= 9, &m, 1000, &part, NULL));
+		check(part.n < whole.n + 1200);
+		buf_release(&whole);
+		buf_release(&part);
+	}
 }
 
 void test_wire__gaps_filled_make_the_whole_message(void);
