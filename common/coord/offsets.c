@@ -184,15 +184,27 @@ free_pending(struct groups *g, struct pending_offset *o)
 	group_dealloc(o);
 }
 
+static bool
+is_it(const struct pending_offset *o, const struct producer_offsets *p, const struct group *gr,
+	struct str topic, int32_t partition)
+{
+	return o->group == gr && o->producer == p && o->value.partition == partition
+		&& str_eq(o->topic->s, topic);
+}
+
+/* It is in both lists, of which either may be long: walk both at once. */
 static struct pending_offset *
 find_pending(const struct producer_offsets *p, const struct group *gr, struct str topic,
 	int32_t partition)
 {
-	LIST_EACH(l, &p->pending) {
-		struct pending_offset *o = CONTAINER_OF(l, struct pending_offset, in_producer);
-		if (o->group == gr && o->value.partition == partition
-				&& str_eq(o->topic->s, topic))
-			return o;
+	const struct list *a = p->pending.next, *b = gr->pending_offsets.next;
+	for (; a != &p->pending && b != &gr->pending_offsets; a = a->next, b = b->next) {
+		struct pending_offset *x = CONTAINER_OF(a, struct pending_offset, in_producer);
+		struct pending_offset *y = CONTAINER_OF(b, struct pending_offset, in_group);
+		if (is_it(x, p, gr, topic, partition))
+			return x;
+		if (is_it(y, p, gr, topic, partition))
+			return y;
 	}
 	return NULL;
 }
