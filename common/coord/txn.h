@@ -26,6 +26,7 @@
 
 enum {
 	TXN_PARTITION_MAX = 10000, /* in one transaction; each addition writes all */
+	TXN_IDS_SIZE_MAX = 64 << 20, /* bytes of all ids; one may have 32 KiB */
 	TXN_TOLD_MAX = 1000000,    /* partitions told of in one answer */
 	TXN_EXPIRE_MAX = 1000,     /* ids removed in one tick */
 	TXN_EXPIRE_AGAIN_MS = 10,  /* till the tick that removes the next ones */
@@ -107,6 +108,7 @@ struct txns {
 	struct txns_config config;
 	struct coord_env *env;
 	struct map by_id;       /* struct txn */
+	int64_t ids_size;       /* bytes of their ids */
 	struct map waits;       /* struct txn_wait, by ticket */
 	uint64_t last_ticket;
 	struct list ongoing;    /* may time out */

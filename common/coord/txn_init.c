@@ -88,7 +88,7 @@ static int16_t
 take_new(struct txns *t, struct str id, int32_t timeout_ms, const struct claim *c,
 	struct coord_now now)
 {
-	if (txns_count(t) >= t->config.ntxn_max)
+	if (txns_count(t) >= t->config.ntxn_max || t->ids_size >= TXN_IDS_SIZE_MAX)
 		return KERR_COORDINATOR_NOT_AVAILABLE;
 	int64_t producer_id = t->env->producer_id(t->env);
 	if (producer_id < 0)

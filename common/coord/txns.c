@@ -69,6 +69,7 @@ txn_put(struct txns *t, struct txn *x)
 {
 	assert(!txn_find(t, x->id));
 	map_put(&t->by_id, x->id, x);
+	t->ids_size += x->id.n;
 }
 
 void
@@ -83,6 +84,7 @@ txn_drop(struct txns *t, struct txn *x)
 {
 	assert(x->nwait == 0);
 	map_remove(&t->by_id, x->id);
+	t->ids_size -= x->id.n;
 	list_unlink(&x->link);
 	txn_free(x);
 }

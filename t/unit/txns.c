@@ -1,10 +1,13 @@
 /* The transaction coordinator, call by call. */
 #include "txns_ask.h"
 
+#include <stdio.h>
+
 void test_txns__init_hands_out_an_id_and_bumps_its_epoch(void);
 void test_txns__init_refuses_bad_requests(void);
 void test_txns__init_without_a_name_only_hands_out_an_id(void);
 void test_txns__ids_are_limited(void);
+void test_txns__the_bytes_of_ids_are_limited(void);
 void test_txns__a_producer_bumps_its_own_epoch(void);
 void test_txns__used_up_epochs_bring_a_new_producer_id(void);
 void test_txns__a_transaction_commits(void);
@@ -110,6 +113,29 @@ test_txns__ids_are_limited(void)
 	check_int(init("c").error_code, KERR_COORDINATOR_NOT_AVAILABLE);
 	check_int(init("a").error_code, 0);
 	check_int(txns_count(w.t), 2);
+	stop();
+}
+
+void
+test_txns__the_bytes_of_ids_are_limited(void)
+{
+	enum { SIZE = 32767, N = 2500 };
+	char *id = mem_alloc(SIZE + 1);
+	int n = 0;
+	start();
+	txns_free(w.t);
+	w.config.ntxn_max = N;
+	w.t = txns_new(&w.config, &w.env);
+	memset(id, 'x', SIZE);
+	do {
+		snprintf(id, 8, "%07d", n);
+		id[7] = 'x';
+	} while (n < N && init(id).error_code == 0 && ++n);
+	check(n > 2000 && n < N);
+	check_int(init(id).error_code, KERR_COORDINATOR_NOT_AVAILABLE);
+	check_int(init("short").error_code, KERR_COORDINATOR_NOT_AVAILABLE);
+	check_int(txns_count(w.t), n);
+	mem_free(id);
 	stop();
 }
 
