@@ -203,7 +203,7 @@ end_kafka() {
 }
 
 broker() {
-	local key
+	local key fetched
 	local -a args=()
 	if [ "$AGAINST" = kafka ]; then
 		fetch_kafka
