@@ -253,6 +253,9 @@ broker_disk_failed(struct broker *b, const char *topic, int32_t index, int sys)
 	log_line(LOG_ERROR, "%s: syncing %s-%d failed: %s; what was not acknowledged is lost, "
 		"the broker ends here rather than lie about the rest", b->data_dir, topic, index,
 		strerror(sys));
+	/* To open transactions it is as if the machine had gone down: see coordinator.h. */
+	struct err ignored;
+	datadir_note_power_loss(b, &ignored);
 	_exit(EXIT_FAILED);
 }
 

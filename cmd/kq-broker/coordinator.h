@@ -13,7 +13,7 @@
  *
  * What has to be on disk before what (where durability is "disk"; a process
  * that is killed loses nothing that was appended, so this is about the machine
- * going down):
+ * going down, or a sync that failed):
  *
  *  - That a partition is part of a transaction, before anything of it is
  *    appended there: else nobody would know to end it.
