@@ -17,6 +17,7 @@ read_committed.  Then it checks what is there:
 
 Prints one line and ends with 0, or tells what is wrong and ends with 1.
 """
+import atexit
 import logging
 import random
 import signal
@@ -51,6 +52,7 @@ class Broker:
 
     def start(self):
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=self.log)
+        atexit.register(self.process.kill)  # it is not to outlive us
         if not self.process.stdout.readline().startswith(b"ready"):
             sys.exit("the broker did not get ready; see %s" % self.log.name)
 
