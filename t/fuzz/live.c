@@ -323,7 +323,8 @@ run(int64_t end_ms)
 static void
 report(void)
 {
-	printf("# %lld answers, %lld connections closed by the broker, %lld by us, %lld refused\n# asked:",
+	printf("# %lld answers, %lld connections closed by the broker, %lld by us, "
+		"%lld refused\n# asked:",
 		(long long)nanswer, (long long)nclosed, (long long)ndropped, (long long)ngone);
 	for (int i = 0; i < LIVE_KEYS; i++)
 		if (live.nmade[i])

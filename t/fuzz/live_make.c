@@ -14,14 +14,27 @@ enum {
 
 static const char *const group_names[LIVE_GROUPS] = { "g0", "g1", "g2", "g3", "g4", "g5" };
 static const char *const txn_names[LIVE_TXNS] = { "t0", "t1", "t2", "t3", "t4" };
-static const char *const topic_names[LIVE_TOPICS] = { "a", "b", "c", "__consumer_offsets", "__transaction_state" };
-static const char *const protocol_names[] = { "range", "roundrobin", "cooperative-sticky", "uniform" };
-static const char *const regexes[] = { "a|b", ".*", "[abc]", "(a*)*b", "a{1,1000}", "^(", "\\p{L}+", "(?i)A" };
-static const char *const config_keys[] = { "retention.ms", "segment.bytes", "cleanup.policy", "max.message.bytes",
-	"compression.type", "message.timestamp.type", "index.interval.bytes", "no.such.key", "segment.ms" };
-static const char *const config_values[] = { "1", "-1", "1000", "100000", "delete", "compact", "zstd", "producer",
-	"LogAppendTime", "CreateTime", "9223372036854775807", "" };
-static const char *const states[] = { "Stable", "Empty", "Dead", "Ongoing", "CompleteCommit", "classic", "consumer" };
+static const char *const topic_names[LIVE_TOPICS] = {
+	"a", "b", "c", "__consumer_offsets", "__transaction_state",
+};
+static const char *const protocol_names[] = {
+	"range", "roundrobin", "cooperative-sticky", "uniform",
+};
+static const char *const regexes[] = {
+	"a|b", ".*", "[abc]", "(a*)*b", "a{1,1000}", "^(", "\\p{L}+", "(?i)A",
+};
+static const char *const config_keys[] = {
+	"retention.ms", "segment.bytes", "cleanup.policy", "max.message.bytes",
+	"compression.type", "message.timestamp.type", "index.interval.bytes",
+	"no.such.key", "segment.ms",
+};
+static const char *const config_values[] = {
+	"1", "-1", "1000", "100000", "delete", "compact", "zstd", "producer",
+	"LogAppendTime", "CreateTime", "9223372036854775807", "",
+};
+static const char *const states[] = {
+	"Stable", "Empty", "Dead", "Ongoing", "CompleteCommit", "classic", "consumer",
+};
 
 /* How often each API is asked; the rest: 4. */
 static const struct { int16_t key, weight; } weights[] = {
@@ -155,7 +168,8 @@ noise(struct live *l, size_t n, bool is_text)
 static struct str
 strange_string(struct live *l)
 {
-	static const char *const v[] = { "", ".", "..", "a/b", "\xff\xfe", "\n\x1b[31m", "\xf0\x9f\x98\x80", "__x" };
+	static const char *const v[] = { "", ".", "..", "a/b", "\xff\xfe", "\n\x1b[31m",
+		"\xf0\x9f\x98\x80", "__x" };
 	static const int size[] = { 249, 250, 4096, 4097, STRING_MAX };
 	return one_in(l, 3) ? noise(l, (size_t)PICK(l, size), true) : str_of(PICK(l, v));
 }
@@ -186,7 +200,8 @@ draw_string(struct live *l, const struct wire_struct *in, const char *name)
 		return str_of(PICK(l, regexes));
 	if (strcmp(name, "value") == 0)
 		return str_of(PICK(l, config_values));
-	if (strcmp(name, "configuration_keys") == 0 || (strcmp(name, "name") == 0 && strstr(in->name, "config")))
+	if (strcmp(name, "configuration_keys") == 0
+		|| (strcmp(name, "name") == 0 && strstr(in->name, "config")))
 		return str_of(PICK(l, config_keys));
 	if (strstr(name, "filter"))
 		return str_of(PICK(l, states));
@@ -238,7 +253,8 @@ draw_producer(struct live *l)
 	if (!s->is_txn && one_in(l, 3))
 		return BUILDER_NO_PRODUCER;
 	int32_t *seq = &p->sequence[s->topic][s->partition];
-	struct builder_producer b = { draw_int(l, "producer_id"), (int16_t)draw_int(l, "producer_epoch"),
+	struct builder_producer b = { draw_int(l, "producer_id"),
+		(int16_t)draw_int(l, "producer_epoch"),
 		one_in(l, 6) ? (int32_t)draw_int(l, "") : *seq, s->is_txn };
 	if (one_in(l, 30))
 		b.is_transactional = !b.is_transactional;
@@ -430,7 +446,8 @@ live_make(struct live *l, struct live_request *r)
 	int16_t max = l->max[api->key] < 0 ? api->max : l->max[api->key];
 	int16_t min = MIN(api->min, max);
 	*r = (struct live_request){ .api = api };
-	r->version = (int16_t)(one_in(l, 2) ? max : min + (int16_t)live_below(l, (uint64_t)(max - min + 1)));
+	r->version = one_in(l, 2) ? max
+		: (int16_t)(min + (int16_t)live_below(l, (uint64_t)(max - min + 1)));
 	l->scene = (struct live_scene){ .group = (int)live_below(l, LIVE_GROUPS),
 		.member = (int)live_below(l, LIVE_MEMBERS), .is_txn = one_in(l, 2),
 		.session = (int)live_below(l, LIVE_SESSIONS) };
