@@ -2,6 +2,7 @@
 
 bats_require_minimum_version 1.5.0
 load ../lib/kq.bash
+load ../lib/older.bash
 
 setup() {
 	start_broker
@@ -10,6 +11,7 @@ setup() {
 }
 
 teardown() {
+	stop_older
 	end_broker
 }
 
@@ -211,15 +213,11 @@ producer_id() {
 }
 
 @test "a broker that knows no producer ids gets plain batches" {
-	skip_without python3
-	exec 8< <(py older.py "$broker_dir/kq.sock" 22)
-	local older
-	read -r older <&8
-	stop_broker
-	restart_broker -o "advertised.listeners=PLAINTEXT://$older"
-	seq 5 | kq-produce -b "$older" t
-	[ "$(producer_id t)" = -1 ]
-	run -1 kq-produce -b "$older" -X enable.idempotence=true t <<<x
-	run -1 kq-produce -b "$older" --txn me t <<<x
-	exec 8<&-
+	end_broker
+	start_older 22
+	kq-topic create plain
+	seq 5 | kq-produce plain
+	[ "$(producer_id plain)" = -1 ]
+	run -1 kq-produce -X enable.idempotence=true plain <<<x
+	run -1 kq-produce --txn me plain <<<x
 }
