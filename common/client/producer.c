@@ -427,9 +427,12 @@ short
 producer_wait(struct producer *p, int fd, short events, int timeout_ms)
 {
 	bool was_failed = p->is_failed;
+	int64_t nacked = p->nacked;
 	step(p, clock_mono_ms());
-	if (p->is_failed && !was_failed)
-		timeout_ms = 0; /* the caller shall see it at once */
+	/* The caller shall see it at once: answers come also while step waits for
+	 * metadata, and may have been the last. */
+	if ((p->is_failed && !was_failed) || p->nacked != nacked)
+		timeout_ms = 0;
 	if (timeout_ms != 0 && !p->is_failed)
 		timeout_ms = step_timeout(p, clock_mono_ms(), timeout_ms);
 	short got = cluster_wait(p->cluster, fd, events, timeout_ms);

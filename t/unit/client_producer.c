@@ -323,3 +323,31 @@ test_producer__an_id_is_asked_for_until_there_is_one(void)
 	end();
 	check_int(peer_count(INIT_ID), 4);
 }
+
+/* Metadata is due while the last batch is under way, as after a failure: its answer
+ * comes while the producer waits for the metadata, and nothing else will come. */
+void test_producer__an_answer_that_comes_with_metadata_ends_the_waiting(void);
+void
+test_producer__an_answer_that_comes_with_metadata_ends_the_waiting(void)
+{
+	int n = 0;
+	alarm(60);
+	peer_start(&(struct peer_opts){ .npart = 1 });
+	struct producer_opts o;
+	producer_opts_init(&o);
+	o.linger_ms = 0;
+	begin(&o);
+	for (int i = 0; i < 20; i++) {
+		put(0, 1);
+		p.needs_refresh = true;
+		p.refresh_at_ms = INT64_MAX;
+		producer_wait(&p, -1, 0, 0);
+		n += p.nrequest > 0; /* mostly: the peer has not been that quick */
+		p.refresh_at_ms = 0;
+		flush();
+		check_int(p.nacked, i + 1);
+	}
+	check(n > 0);
+	end();
+	alarm(0);
+}
