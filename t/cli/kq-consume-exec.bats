@@ -312,7 +312,7 @@ nothing_written() {
 	local i code=1 kills=0
 	seq 1 6000 | kq-produce in
 	for ((i = 0; i < 60 && code != 0; i++)); do
-		spawn a 'sed -u s/x/y/' -e --batch 20 --protocol classic --instance one --session 6s
+		spawn a 'sed -u s/x/y/' -e --batch 5 --protocol classic --instance one --session 6s
 		sleep "0.$((RANDOM % 5 + 1))$((RANDOM % 10))"
 		kill -KILL "$job" && kills=$((kills + 1))
 		code=0
