@@ -200,8 +200,9 @@ watch(struct run *r, char **argv)
 		}
 		if (say_flush_stdout())
 			break;
-		next_ms = MAX(next_ms + options.every_ms, clock_mono_ms());
-		cluster_pause(&r->cluster, (int)(next_ms - clock_mono_ms()));
+		int64_t now_ms = clock_mono_ms();
+		next_ms = MAX(next_ms + options.every_ms, now_ms);
+		cluster_pause(&r->cluster, (int)(next_ms - now_ms));
 	}
 	rate_release(&rate);
 }

@@ -22,6 +22,7 @@ struct str {
 #define STR(lit) ((struct str){ (const uint8_t *)(lit), sizeof(lit) - 1 })
 #define STR_NULL ((struct str){ NULL, -1 })
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+/* Each argument may be evaluated twice. */
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 

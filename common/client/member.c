@@ -542,7 +542,8 @@ member_leave(struct member *m, int timeout_ms)
 		: cluster_conn_apart(m->cluster, m->coordinator, &e);
 	if (!c || m->fetch.is_busy)
 		return;
-	int wait_ms = (int)MAX(until - clock_mono_ms(), 1);
+	int64_t wait_left = until - clock_mono_ms();
+	int wait_ms = (int)MAX(wait_left, 1);
 	int got = m->protocol == MEMBER_CLASSIC ? member_classic_leave(m, c, wait_ms, left)
 		: member_consumer_leave(m, c, wait_ms, left);
 	while (got >= 0 && m->fetch.is_busy && clock_mono_ms() < until)
