@@ -400,10 +400,12 @@ step(struct producer *p, int64_t now_ms)
 	expire(p, now_ms);
 }
 
-/* How long until step has something to do. */
+/* How long until step has something to do; stepped_ms is the time that it went by
+ * last. */
 static int
-step_timeout(const struct producer *p, int64_t now_ms, int timeout_ms)
+step_timeout(const struct producer *p, int64_t stepped_ms, int timeout_ms)
 {
+	int64_t now_ms = clock_mono_ms();
 	int64_t at = timeout_ms < 0 ? INT64_MAX : now_ms + timeout_ms;
 	LIST_EACH(l, &p->open) {
 		struct producer_batch *b = CONTAINER_OF(l, struct producer_batch, age);
@@ -415,7 +417,9 @@ step_timeout(const struct producer *p, int64_t now_ms, int timeout_ms)
 	}
 	LIST_EACH(l, &p->ready) {
 		struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
-		if (part->failing_since_ms)
+		/* One that was refused rests, even if others of its batches were taken
+		 * meanwhile. */
+		if (part->failing_since_ms || part->retry_at_ms > stepped_ms)
 			at = MIN(at, MAX(part->retry_at_ms, now_ms + 1));
 	}
 	if (p->needs_refresh)
@@ -427,14 +431,14 @@ short
 producer_wait(struct producer *p, int fd, short events, int timeout_ms)
 {
 	bool was_failed = p->is_failed;
-	int64_t nacked = p->nacked;
-	step(p, clock_mono_ms());
+	int64_t nacked = p->nacked, now_ms = clock_mono_ms();
+	step(p, now_ms);
 	/* The caller shall see it at once: answers come also while step waits for
 	 * metadata, and may have been the last. */
 	if ((p->is_failed && !was_failed) || p->nacked != nacked)
 		timeout_ms = 0;
 	if (timeout_ms != 0 && !p->is_failed)
-		timeout_ms = step_timeout(p, clock_mono_ms(), timeout_ms);
+		timeout_ms = step_timeout(p, now_ms, timeout_ms);
 	short got = cluster_wait(p->cluster, fd, events, timeout_ms);
 	if (timeout_ms != 0)
 		step(p, clock_mono_ms());

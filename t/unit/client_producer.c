@@ -351,3 +351,26 @@ test_producer__an_answer_that_comes_with_metadata_ends_the_waiting(void)
 	end();
 	alarm(0);
 }
+
+/* The first of two is refused for now, then the second is taken: the partition rests
+ * for a while, and nothing but that while's end will wake the producer. */
+void test_producer__a_rest_ends_by_itself_though_others_were_taken(void);
+void
+test_producer__a_rest_ends_by_itself_though_others_were_taken(void)
+{
+	alarm(30);
+	peer_start(&(struct peer_opts){ .npart = 1, .hold = 2, .hold_upto = 2 });
+	peer_plan(PRODUCE, KERR_NOT_LEADER_OR_FOLLOWER);
+	struct producer_opts o;
+	producer_opts_init(&o);
+	o.idempotence = PRODUCER_PLAIN;
+	o.retry_backoff_ms = 300;
+	o.batch_bytes = 110; /* a record each */
+	begin(&o);
+	put(0, 2);
+	flush();
+	check_int(p.nacked, 2);
+	end();
+	alarm(0);
+	check_int(peer_count(PRODUCE), 3);
+}
