@@ -342,12 +342,14 @@ test_producer__an_answer_that_comes_with_metadata_ends_the_waiting(void)
 		p.needs_refresh = true;
 		p.refresh_at_ms = INT64_MAX;
 		producer_wait(&p, -1, 0, 0);
-		n += p.nrequest > 0; /* mostly: the peer has not been that quick */
+		n += p.nrequest > 0; /* the peer has not been that quick */
 		p.refresh_at_ms = 0;
 		flush();
 		check_int(p.nacked, i + 1);
 	}
+#ifndef __SANITIZE_THREAD__ /* which makes us slow, and the peer quick */
 	check(n > 0);
+#endif
 	end();
 	alarm(0);
 }
