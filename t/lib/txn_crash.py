@@ -19,6 +19,7 @@ Prints one line and ends with 0, or tells what is wrong and ends with 1.
 """
 import atexit
 import logging
+import os
 import random
 import signal
 import socket
