@@ -191,7 +191,7 @@ coordinator_env_init(struct coordinator *c)
 	c->groups_env = (struct coord_env){ .append = groups_append, .respond = groups_respond,
 		.topic = groups_topic, .each_topic = groups_each_topic, .random = random_bits };
 	c->txns_env = (struct coord_env){ .append = txns_append, .respond = txns_respond,
-		.topic = txns_topic, .each_topic = groups_each_topic, .random = random_bits,
+		.topic = txns_topic, .random = random_bits,
 		.producer_id = txns_producer_id, .when_committed = txns_when_committed,
 		.write_markers = txns_write_markers };
 }
