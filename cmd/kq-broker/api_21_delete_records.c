@@ -15,6 +15,11 @@ trim(struct request *rq, struct str topic, int32_t index, int64_t offset, int64_
 	struct partition *p = topics_partition(&rq->broker->topics, topic, NULL, index, NULL);
 	struct err e;
 	int16_t error = KERR_NONE;
+	if (topic_is_internal(topic)) {
+		/* What groups and transactions are is in there. */
+		partition_put(p);
+		return KERR_INVALID_TOPIC_EXCEPTION;
+	}
 	if (!p)
 		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
 	pthread_mutex_lock(&p->lock);

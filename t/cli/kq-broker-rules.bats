@@ -28,6 +28,20 @@ rules() {
 	[ "$(rules create __consumer_offsets 1)" = 17 ]
 }
 
+@test "what groups have committed can't be trimmed or deleted away" {
+	start_broker
+	echo x | kq-produce t
+	[ "$(kq-consume -G g -o beginning -e t)" = x ]
+	run kq-topic trim __consumer_offsets --before latest
+	[ "$status" -eq 1 ]
+	[[ $output == *INVALID_TOPIC* ]]
+	run kq-topic delete --yes __consumer_offsets
+	[ "$status" -eq 1 ]
+	kill_broker
+	restart_broker
+	[ -z "$(kq-consume -G g -o beginning -e t)" ]
+}
+
 @test "or is not, with auto.create.topics.enable=false" {
 	start_broker -o auto.create.topics.enable=false
 	[ "$(rules meta wanted)" = 3 ]
