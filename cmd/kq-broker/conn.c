@@ -54,6 +54,7 @@ conn_open(struct reactor *r, int fd, const struct listener *from)
 	}
 	struct conn *c = NEW(struct conn);
 	list_init(&c->link);
+	list_init(&c->flush_link);
 	list_append(&r->conns, &c->link);
 	list_init(&c->requests);
 	c->io = (struct loop_io){ .fd = fd, .fn = on_event };
@@ -108,6 +109,7 @@ conn_close(struct conn *c)
 			rq->cancel(rq);
 	}
 	list_unlink(&c->link);
+	list_unlink(&c->flush_link);
 	atomic_fetch_sub(&r->broker->nconn, 1);
 	log_line(LOG_DEBUG, "%s: disconnected", c->peer);
 	mem_free(c);
@@ -321,6 +323,13 @@ conn_flush(struct conn *c)
 {
 	if (flush(c) && has_frame(c))
 		take_input(c);
+}
+
+void
+conn_flush_soon(struct conn *c)
+{
+	if (list_is_empty(&c->flush_link))
+		list_append(&c->reactor->to_flush, &c->flush_link);
 }
 
 void

@@ -16,6 +16,7 @@ struct listener;
 
 struct conn {
 	struct list link; /* in the reactor's */
+	struct list flush_link; /* in its to_flush, or alone */
 	struct loop_io io;
 	struct reactor *reactor;
 	const struct net_addr *advertised; /* the broker's */
@@ -42,7 +43,9 @@ void conn_close(struct conn *c);
 /* Take no more input; close once all is answered. */
 void conn_drain(struct conn *c);
 
-/* Send what is done, in order. */
+/* Send what is done, in order: now; or at the end of the loop's round, with
+ * whatever else is done by then. */
 void conn_flush(struct conn *c);
+void conn_flush_soon(struct conn *c);
 
 #endif

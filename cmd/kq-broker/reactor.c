@@ -18,14 +18,28 @@ enum {
 	STOP_GRACE_MS = 1000, /* for what is under way when we are stopped */
 };
 
+/* Answers of one round go out together: the acknowledgements of a sync, say. */
+static void
+flush_conns(struct loop *l)
+{
+	struct reactor *r = CONTAINER_OF(l, struct reactor, loop);
+	while (!list_is_empty(&r->to_flush)) {
+		struct conn *c = CONTAINER_OF(r->to_flush.next, struct conn, flush_link);
+		list_unlink(&c->flush_link);
+		conn_flush(c);
+	}
+}
+
 int
 reactor_init(struct reactor *r, struct broker *b, int index, struct err *e)
 {
 	*r = (struct reactor){ .broker = b, .index = index };
 	list_init(&r->conns);
 	list_init(&r->free_requests);
+	list_init(&r->to_flush);
 	if (loop_init(&r->loop, e) < 0)
 		return -1;
+	r->loop.settle = flush_conns;
 	r->syncer = syncer_new(&r->loop, b->use_uring);
 	return 0;
 }

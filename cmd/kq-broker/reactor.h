@@ -36,6 +36,7 @@ struct reactor {
 	int nlistener;
 	struct loop_timer accept_again; /* after running out of descriptors */
 	struct list conns;
+	struct list to_flush; /* those of them with answers that are done */
 	struct list free_requests;
 	int nfree_request;
 	struct buf input[INPUT_POOL_MAX]; /* receive buffers not in use */

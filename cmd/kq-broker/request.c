@@ -57,7 +57,7 @@ finish(struct request *rq)
 	account_answer(rq);
 	c->out_size += rq->out.n;
 	if (!c->is_handling)
-		conn_flush(c);
+		conn_flush_soon(c);
 }
 
 static void

@@ -85,25 +85,29 @@ loop_unwatch(struct loop *l, struct loop_io *io)
 			l->ready[i].data.ptr = NULL;
 }
 
-void
-loop_timer_set(struct loop *l, struct loop_timer *t, int64_t at_ms)
-{
-	heap_remove(&l->timers, &t->node);
-	heap_put(&l->timers, &t->node, at_ms);
-}
-
-void
-loop_timer_clear(struct loop *l, struct loop_timer *t)
-{
-	heap_remove(&l->timers, &t->node);
-}
-
 static void
 wake(struct loop *l)
 {
 	uint64_t one = 1;
 	while (write(l->event_fd, &one, sizeof one) < 0 && errno == EINTR)
 		;
+}
+
+void
+loop_timer_set(struct loop *l, struct loop_timer *t, int64_t at_ms)
+{
+	heap_remove(&l->timers, &t->node);
+	heap_put(&l->timers, &t->node, at_ms);
+	if (l->guard && l != current && at_ms < l->until_ms) {
+		l->until_ms = at_ms;
+		wake(l);
+	}
+}
+
+void
+loop_timer_clear(struct loop *l, struct loop_timer *t)
+{
+	heap_remove(&l->timers, &t->node);
 }
 
 void
@@ -181,14 +185,38 @@ wait_ms(struct loop *l)
 	return left < 0 ? 0 : (int)MIN(left, 3600 * 1000);
 }
 
+static void
+settle(struct loop *l)
+{
+	if (l->settle)
+		l->settle(l);
+}
+
+/* Fetch events into ready; the guard is free meanwhile. */
+static void
+wait_for_events(struct loop *l)
+{
+	int ms = wait_ms(l);
+	if (l->guard) {
+		l->until_ms = ms < 0 ? INT64_MAX : clock_mono_ms() + ms;
+		pthread_mutex_unlock(l->guard);
+	}
+	int n = epoll_wait(l->epoll_fd, l->ready, ARRAY_LEN(l->ready), ms);
+	if (l->guard)
+		pthread_mutex_lock(l->guard);
+	l->nready = n > 0 ? n : 0;
+	loop_update_time(l);
+}
+
 void
 loop_run(struct loop *l)
 {
 	current = l;
+	if (l->guard)
+		pthread_mutex_lock(l->guard);
 	while (run_tasks(l)) {
-		int n = epoll_wait(l->epoll_fd, l->ready, ARRAY_LEN(l->ready), wait_ms(l));
-		loop_update_time(l);
-		l->nready = n > 0 ? n : 0;
+		settle(l);
+		wait_for_events(l);
 		for (l->at_ready = 0; l->at_ready < l->nready;) {
 			struct epoll_event *ev = &l->ready[l->at_ready++];
 			struct loop_io *io = ev->data.ptr;
@@ -198,6 +226,9 @@ loop_run(struct loop *l)
 		l->nready = l->at_ready = 0;
 		run_timers(l);
 	}
+	settle(l);
+	if (l->guard)
+		pthread_mutex_unlock(l->guard);
 }
 
 void

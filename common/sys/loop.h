@@ -4,7 +4,8 @@
  * wakes for nothing but an event, a due timer or a posted task.
  *
  * Uses: base.  Everything here belongs to the loop's own thread, except
- * loop_post and loop_stop, which any thread may call.
+ * loop_post and loop_stop, which any thread may call; and, with a guard, to
+ * whoever holds it.
  */
 #ifndef KQ_SYS_LOOP_H
 #define KQ_SYS_LOOP_H
@@ -54,6 +55,11 @@ struct loop {
 	struct loop_io wake;
 	struct epoll_event ready[64];
 	int nready, at_ready; /* being handled */
+	/* Set before loop_run, or NULL: */
+	void (*settle)(struct loop *l); /* called before each wait, and at the end */
+	pthread_mutex_t *guard; /* held but while waiting: whoever holds it may do
+	                           what the loop's thread may, and set timers */
+	int64_t until_ms;       /* with a guard: when the wait will end by itself */
 };
 
 int loop_init(struct loop *l, struct err *e);
