@@ -190,8 +190,7 @@ rest(struct group *g, int watched, struct err *e)
 	if (!seen && list_is_empty(&r->fetcher->ready)) {
 		if (output_flush(r->output, e) < 0)
 			return -1;
-		int64_t left = g->commit_at_ms - clock_mono_ms();
-		left = MAX(left, 0);
+		int64_t left = MAX(g->commit_at_ms - clock_mono_ms(), 0);
 		int wait_ms = (int)MIN(left, member_timeout(&g->member));
 		if (g->member.nrevoked == 0 && g->member.nlost == 0)
 			seen = fetcher_wait(r->fetcher, watched, 0, wait_ms);

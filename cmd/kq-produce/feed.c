@@ -98,8 +98,7 @@ txn_wait_ms(const struct feed *f)
 	const struct producer *p = f->topic->producer;
 	if (!f->txn_ms || !p->is_in_txn)
 		return -1;
-	int64_t left = p->txn_since_ms + f->txn_ms - clock_mono_ms();
-	return (int)MAX(left, 0);
+	return (int)MAX(p->txn_since_ms + f->txn_ms - clock_mono_ms(), 0);
 }
 
 int

@@ -22,9 +22,15 @@ struct str {
 #define STR(lit) ((struct str){ (const uint8_t *)(lit), sizeof(lit) - 1 })
 #define STR_NULL ((struct str){ NULL, -1 })
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-/* Each argument may be evaluated twice. */
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+/* The lesser and the greater of two, each evaluated once; in functions only. */
+#define MIN(a, b) PICK(<, a, b, __COUNTER__)
+#define MAX(a, b) PICK(>, a, b, __COUNTER__)
+#define PICK(op, a, b, n) PICK_AS(op, a, b, n) /* n becomes a number: one may stand in another */
+#define PICK_AS(op, a, b, n) __extension__({ \
+		__typeof__(1 ? (a) : (b)) pick_a##n = (a), pick_b##n = (b); \
+		pick_a##n op pick_b##n ? pick_a##n : pick_b##n; \
+	})
 
 /* For printf's "%.*s". */
 #define STR_ARG(s) ((s).n > 0 ? (s).n : 0), (const char *)((s).p ? (const char *)(s).p : "")

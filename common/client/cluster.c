@@ -330,8 +330,7 @@ poll_timeout(struct conn **v, int n, int timeout_ms)
 		first = MIN(first, conn_deadline(v[i]));
 	if (first == INT64_MAX || timeout_ms == 0)
 		return timeout_ms;
-	int64_t left = first - clock_mono_ms();
-	left = MAX(left, 0); /* not in one: the clock would be read twice */
+	int64_t left = MAX(first - clock_mono_ms(), 0);
 	return timeout_ms < 0 ? (int)MIN(left, 1 << 30) : (int)MIN(left, timeout_ms);
 }
 

@@ -498,8 +498,7 @@ member_commit(struct member *m)
 static void
 serve(struct member *m, int64_t until_ms)
 {
-	int64_t left = until_ms - clock_mono_ms();
-	cluster_wait(m->cluster, -1, 0, (int)MAX(MIN(left, member_timeout(m)), 0));
+	cluster_wait(m->cluster, -1, 0, (int)MAX(MIN(until_ms - clock_mono_ms(), member_timeout(m)), 0));
 }
 
 bool
@@ -542,8 +541,7 @@ member_leave(struct member *m, int timeout_ms)
 		: cluster_conn_apart(m->cluster, m->coordinator, &e);
 	if (!c || m->fetch.is_busy)
 		return;
-	int64_t wait_left = until - clock_mono_ms();
-	int wait_ms = (int)MAX(wait_left, 1);
+	int wait_ms = (int)MAX(until - clock_mono_ms(), 1);
 	int got = m->protocol == MEMBER_CLASSIC ? member_classic_leave(m, c, wait_ms, left)
 		: member_consumer_leave(m, c, wait_ms, left);
 	while (got >= 0 && m->fetch.is_busy && clock_mono_ms() < until)

@@ -11,6 +11,7 @@ void test_base__null_and_empty_strings_differ(void);
 void test_base__strings_are_ordered_by_bytes_then_length(void);
 void test_base__a_prefix_is_where_a_string_begins(void);
 void test_base__big_endian_words_go_both_ways(void);
+void test_base__the_lesser_of_two_looks_once(void);
 void test_err__a_message_says_why(void);
 void test_err__a_long_message_is_cut(void);
 void test_err__words_in_front_push_the_end_out(void);
@@ -77,6 +78,27 @@ test_base__big_endian_words_go_both_ways(void)
 	check(memcmp(q + 1, p + 1, 4) == 0 && q[5] == 0x55);
 	store_be64(q + 1, 0x8123456789abcdef);
 	check(memcmp(q + 1, p + 1, 10) == 0 && q[0] == 0x55);
+}
+
+/* A clock, say: between two looks it moves on. */
+static int64_t
+next(int64_t *last)
+{
+	return ++*last;
+}
+
+void
+test_base__the_lesser_of_two_looks_once(void)
+{
+	int64_t last = 0;
+	check_int(MIN(next(&last), 10), 1);
+	check_int(MAX(10, next(&last)), 10);
+	check_int(MAX(2 - next(&last), 0), 0);
+	check_int(MAX(MIN(next(&last), 10), MIN(20, next(&last))), 5);
+	check_int(last, 5);
+	check(MIN((uint8_t)200, -1) == -1);
+	check(MAX(UINT32_MAX, (int64_t)-1) == UINT32_MAX);
+	check_int(sizeof MIN((int8_t)1, INT64_MAX), sizeof(int64_t));
 }
 
 void
