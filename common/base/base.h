@@ -24,10 +24,10 @@ struct str {
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The lesser and the greater of two, each evaluated once; in functions only. */
-#define MIN(a, b) PICK(<, a, b, __COUNTER__)
-#define MAX(a, b) PICK(>, a, b, __COUNTER__)
-#define PICK(op, a, b, n) PICK_AS(op, a, b, n) /* n becomes a number: one may stand in another */
-#define PICK_AS(op, a, b, n) __extension__({ \
+#define MIN(a, b) MIN_MAX(<, a, b, __COUNTER__)
+#define MAX(a, b) MIN_MAX(>, a, b, __COUNTER__)
+#define MIN_MAX(op, a, b, n) MIN_MAX_AS(op, a, b, n) /* n becomes a number: one may stand in another */
+#define MIN_MAX_AS(op, a, b, n) __extension__({ \
 		__typeof__(1 ? (a) : (b)) pick_a##n = (a), pick_b##n = (b); \
 		pick_a##n op pick_b##n ? pick_a##n : pick_b##n; \
 	})
