@@ -47,7 +47,7 @@ conn_open(struct reactor *r, int fd, const struct listener *from)
 	if (atomic_fetch_add(&b->nconn, 1) >= b->conn_max) {
 		atomic_fetch_sub(&b->nconn, 1);
 		char z[NET_TEXT_SIZE];
-		log_line(LOG_WARN, "%s: refused, max.connections (%lld) is reached",
+		log_bounded(LOG_WARN, "%s: refused, max.connections (%lld) is reached",
 			net_peer_name(fd, z), (long long)b->conn_max);
 		close(fd);
 		return;
@@ -352,7 +352,7 @@ conn_drain(struct conn *c)
 static void
 refuse(struct conn *c, const char *why, long long n)
 {
-	log_line(LOG_WARN, "%s: closed: %s (%lld)", c->peer, why, n);
+	log_bounded(LOG_WARN, "%s: closed: %s (%lld)", c->peer, why, n);
 	c->is_closing = true;
 }
 

@@ -4,6 +4,7 @@
 #include "sys/clock.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -132,11 +133,15 @@ log_parse_level(const char *word, enum log_level *level)
 	return false;
 }
 
-void
-log_line(enum log_level level, const char *fmt, ...)
+static bool
+is_level_written(enum log_level level)
 {
-	if ((int)level > atomic_load_explicit(&level_max, memory_order_relaxed))
-		return;
+	return (int)level <= atomic_load_explicit(&level_max, memory_order_relaxed);
+}
+
+static void
+put_log_line(enum log_level level, const char *fmt, va_list ap)
+{
 	int64_t now_ms = clock_ms();
 	time_t s = (time_t)(now_ms / 1000);
 	struct tm tm;
@@ -144,8 +149,107 @@ log_line(enum log_level level, const char *fmt, ...)
 	char stamp[40], head[80];
 	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(head, sizeof head, "%s.%03dZ %s ", stamp, (int)(now_ms % 1000), level_word[level]);
+	put_line(head, true, fmt, ap);
+}
+
+/* --- lines that others bring about --- */
+
+/* The formats are literals, and few: where there are more, they share the last. */
+enum { KIND_MAX = 32, BURST_MS = 1000 };
+
+static struct {
+	pthread_mutex_t lock;
+	struct kind {
+		const char *fmt;
+		enum log_level level;
+		int64_t since_ms; /* when the first of n lines was written */
+		int n;
+		int64_t nmore;    /* that were not */
+	} kind[KIND_MAX];
+	atomic_int nmute;     /* kinds with nmore */
+} bounded = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void __attribute__((format(printf, 2, 3)))
+put_log_linef(enum log_level level, const char *fmt, ...)
+{
 	va_list ap;
 	va_start(ap, fmt);
-	put_line(head, true, fmt, ap);
+	put_log_line(level, fmt, ap);
+	va_end(ap);
+}
+
+static void
+end_burst(struct kind *k)
+{
+	if (k->nmore) {
+		put_log_linef(k->level, "%lld more lines like \"%s\" were left out",
+			(long long)k->nmore, k->fmt);
+		atomic_fetch_sub(&bounded.nmute, 1);
+	}
+	k->n = 0;
+	k->nmore = 0;
+}
+
+/* Before any line is written: those whose second is over. */
+static void
+tell_left_out(void)
+{
+	if (atomic_load_explicit(&bounded.nmute, memory_order_relaxed) == 0)
+		return;
+	pthread_mutex_lock(&bounded.lock);
+	int64_t now_ms = clock_mono_ms();
+	for (int i = 0; i < KIND_MAX; i++)
+		if (bounded.kind[i].nmore && now_ms - bounded.kind[i].since_ms >= BURST_MS)
+			end_burst(&bounded.kind[i]);
+	pthread_mutex_unlock(&bounded.lock);
+}
+
+static bool
+admit(enum log_level level, const char *fmt)
+{
+	pthread_mutex_lock(&bounded.lock);
+	int i = 0;
+	while (i < KIND_MAX - 1 && bounded.kind[i].fmt && bounded.kind[i].fmt != fmt)
+		i++;
+	struct kind *k = &bounded.kind[i];
+	int64_t now_ms = clock_mono_ms();
+	if (k->n && now_ms - k->since_ms >= BURST_MS)
+		end_burst(k);
+	if (k->n == 0)
+		k->since_ms = now_ms;
+	k->fmt = fmt;
+	k->level = level;
+	bool is_admitted = k->n < LOG_BURST;
+	if (is_admitted)
+		k->n++;
+	else if (k->nmore++ == 0)
+		atomic_fetch_add(&bounded.nmute, 1);
+	pthread_mutex_unlock(&bounded.lock);
+	return is_admitted;
+}
+
+void
+log_line(enum log_level level, const char *fmt, ...)
+{
+	if (!is_level_written(level))
+		return;
+	tell_left_out();
+	va_list ap;
+	va_start(ap, fmt);
+	put_log_line(level, fmt, ap);
+	va_end(ap);
+}
+
+void
+log_bounded(enum log_level level, const char *fmt, ...)
+{
+	if (!is_level_written(level))
+		return;
+	tell_left_out();
+	if (!admit(level, fmt))
+		return;
+	va_list ap;
+	va_start(ap, fmt);
+	put_log_line(level, fmt, ap);
 	va_end(ap);
 }

@@ -44,4 +44,11 @@ bool log_parse_level(const char *word, enum log_level *level);
 void log_line(enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* The same for what others can bring about as often as they like: of the lines
+ * with one fmt, LOG_BURST in a second are written.  How many more there were is
+ * told when it is over, with whatever line comes next. */
+enum { LOG_BURST = 20 };
+void log_bounded(enum log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
 #endif

@@ -47,6 +47,24 @@ peak_below() {
 	stop_broker
 }
 
+@test "connections that are closed are told of in a few lines" {
+	skip_without python3
+	start_broker
+	run py hostile_groups.py flood 2000
+	echo "$output"
+	[ "$status" -eq 0 ]
+	lines=$(grep -c "closed: a frame's size" "$broker_log")
+	[ "$lines" -ge 20 ]
+	[ "$lines" -le $(((output + 1) * 20)) ]
+	if [ "$lines" -lt 2000 ]; then # a slow machine may need no bound
+		sleep 1.1
+		stop_broker
+		grep "more lines like" "$broker_log"
+		told=$(awk '/ more lines like / { n += $3 } END { print n }' "$broker_log")
+		[ $((lines + told)) -eq 2000 ]
+	fi
+}
+
 # The protocol's tables draw the requests.  KQ_SEED repeats a run, as far as
 # time lets it; KQ_FUZZ_SECONDS makes it longer (make fuzz does).
 @test "random requests, pipelined, while the broker is stopped, killed and started again" {

@@ -1,5 +1,7 @@
 """What nobody should send to the coordinators.  NAME sends it, and checks that
 the broker answers as it should, or closes, and serves a normal client as ever."""
+import time
+
 from wire import *
 
 INT_MAX = 2**31 - 1
@@ -114,6 +116,17 @@ def repeated():
         assert r.array(lambda: (r.i16(), r.string(), r.i32()))[0][::2] == (42, 0)
         attack(c, 61, 0, carray([cstring("r") + carray([i32(0)] * 300000) + TAGS]) + TAGS, True)
     check_sane()
+
+
+def flood(n="2000"):
+    """Many connections that have to be closed; prints for how many seconds."""
+    begin = time.time()
+    for i in range(int(n)):
+        with Conn() as c:
+            c.raw(i32(-1))
+            assert c.is_closed()
+    check_sane()
+    print(int(time.time() - begin) + 1)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 void test_say__errors_carry_the_programs_name(void);
@@ -14,6 +16,7 @@ void test_say__a_full_disk_is_told_and_a_closed_pipe_is_not(void);
 void test_say__a_log_line_cannot_be_forged(void);
 void test_say__a_long_log_line_is_cut_and_still_ends(void);
 void test_say__the_level_holds_lines_back(void);
+void test_say__a_flood_of_lines_is_bounded_and_counted(void);
 void test_say__escapes_in_delimiters_are_those_of_the_shell_user(void);
 
 static char text[1 << 14];
@@ -151,6 +154,48 @@ test_say__the_level_holds_lines_back(void)
 	log_line(LOG_WARN, "hidden");
 	check(*caught() == 0);
 	check(!log_parse_level("loud", &level));
+}
+
+/* How many lines of what stderr was told have it in them. */
+static int
+lines_with(const char *told, const char *part)
+{
+	int n = 0;
+	for (const char *p = told; (p = strstr(p, part)); p++)
+		n++;
+	return n;
+}
+
+void
+test_say__a_flood_of_lines_is_bounded_and_counted(void)
+{
+	struct timespec second = { 1, 10000000 };
+	catch();
+	for (int i = 0; i < 1000; i++)
+		log_bounded(LOG_WARN, "flood %d", i);
+	const char *told = caught();
+	/* A machine that stands still meanwhile begins another second. */
+	int n = lines_with(told, "warn flood "), nmore = 0;
+	check(n >= LOG_BURST && n <= 10 * LOG_BURST);
+	for (const char *p = told; (p = strstr(p, "warn ")); p++)
+		nmore += strstr(p, " more lines") == p + 5 + strspn(p + 5, "0123456789") ? atoi(p + 5) : 0;
+	/* Others are not held back, and the rest is told with the next of any. */
+	log_bounded(LOG_WARN, "other %d", 1);
+	check(lines_with(caught(), "warn other 1\n") == 1);
+	nanosleep(&second, NULL);
+	log_line(LOG_INFO, "next");
+	told = caught();
+	check(lines_with(told, "info next\n") == 1);
+	const char *rest = strstr(told, "warn ");
+	check(rest != NULL);
+	check(strstr(rest, " more lines like \"flood %d\" were left out\n") != NULL);
+	check_int(n + nmore + atoi(rest + 5), 1000);
+	log_line(LOG_INFO, "next");
+	check(strcmp(logged(), "info next\n") == 0);
+	log_bounded(LOG_WARN, "flood %d", 1000);
+	check(strcmp(logged(), "warn flood 1000\n") == 0);
+	log_bounded(LOG_DEBUG, "flood %d", 1000);
+	check(*caught() == 0);
 }
 
 static bool
