@@ -283,9 +283,8 @@ nothing_written() {
 	wait "$job"
 	[ ! -s a.err ]
 	seq 101 200 | kq-produce -p 0 in
-	spawn b 'touch begun; exec sleep 1000'
+	spawn b 'read x; touch begun; exec sleep 1000'
 	until_true test -e begun
-	sleep 0.5
 	kill -TERM "$job"
 	wait "$job"
 	[ ! -s b.err ]
@@ -368,8 +367,9 @@ nothing_written() {
 		anew in
 		rm -f hung
 		seq 1 300 | kq-produce in
-		# hangs in its first batch, once
-		spawn a 'test -e hung || { touch hung; exec sleep 1000; }; exec sed -u s/x/y/' --protocol $p -G $p
+		# hangs in its first batch, once; before that it might not be a member yet, and
+		# nobody would want anything of it
+		spawn a 'test -e hung || { read x; touch hung; exec sleep 1000; }; exec sed -u s/x/y/' --protocol $p -G $p
 		until_true test -e hung
 		spawn b 'sed -u s/x/y/' --protocol $p -G $p
 		until_true has_written 300
