@@ -3,8 +3,9 @@
  * of the request's records are committed; but a transaction's wait for its end
  * (coordinator.h).
  *
- * The first batch of a transaction in a partition is put by until the
- * transaction coordinator has agreed (KIP-890).  While a connection waits for
+ * The first batch of a transaction in a partition is appended once the
+ * transaction coordinator has agreed (KIP-890).  Where that can't be told at
+ * once the batch is put by.  While a connection waits for
  * that, what it sends next for a transaction is put by behind it, so that its
  * batches stay in order: only the first one of such a queue asks.
  */
@@ -20,7 +21,10 @@
 #include "text/say.h"
 #include "wire/kerr.h"
 
-enum { CHECKS_MAX = 3 }; /* of one request */
+enum {
+	CHECKS_MAX = 3,      /* of one request */
+	TXN_V2_VERSION = 12, /* from which a write adds its partition (transaction.version 2) */
+};
 
 /* One partition's records, as long as something is awaited for them. */
 struct produce_part {
@@ -41,6 +45,7 @@ struct produce_state {
 	struct loop_timer timer;
 	struct request *rq;
 	int16_t acks;
+	bool is_alone;       /* the request's only partition */
 	struct txn_check check;
 	struct coord_partition *checked;
 	int ncheck;
@@ -170,6 +175,38 @@ check_error(const struct request *rq, int16_t error)
 	}
 }
 
+/* The batch is the only one of its request, and still where it was received:
+ * append it if the coordinator agrees at once.  Else its guard is left to ask with. */
+static void
+append_if_agreed(struct produce_state *s, struct produce_part *w, struct append_from *from,
+	uint8_t *batch, int32_t size, struct append_result *result)
+{
+	struct request *rq = s->rq;
+	struct batch b;
+	struct coord_partition at = { str_of(w->ack.partition->topic), w->ack.partition->index };
+	struct txn_check *k = &s->check;
+	batch_parse(&b, batch);
+	k->transactional_id = ((struct produce_request *)rq->body)->transactional_id;
+	k->producer = (struct coord_producer){ b.producer_id, b.producer_epoch };
+	k->v = &at;
+	k->n = 1;
+	k->may_add = rq->header.api_version >= TXN_V2_VERSION;
+	if (!coordinator_check_now(&rq->broker->coordinator, k))
+		return;
+	from->guard = result->guard;
+	result->guard = 0;
+	if (k->error) {
+		result->error = check_error(rq, k->error);
+		return;
+	}
+	partition_append(w->ack.partition, from, batch, size, s->acks == -1 ? &w->ack : NULL, result);
+	if (result->error != KERR_INVALID_TXN_STATE || !k->may_add)
+		return;
+	/* The last transaction's end came in between: see append_put_by. */
+	from->guard = 0;
+	partition_append(w->ack.partition, from, batch, size, s->acks == -1 ? &w->ack : NULL, result);
+}
+
 static void on_checked(struct loop_task *t);
 
 /* Ask for all that is put by; it is one producer's. */
@@ -189,7 +226,7 @@ ask(struct produce_state *s)
 		s->checked[k->n++] = (struct coord_partition){ str_of(w->ack.partition->topic),
 			w->ack.partition->index };
 	}
-	k->may_add = rq->header.api_version >= 12; /* transaction.version 2 */
+	k->may_add = rq->header.api_version >= TXN_V2_VERSION;
 	k->loop = &rq->reactor->loop;
 	k->done.fn = on_checked;
 	s->ncheck++;
@@ -327,6 +364,8 @@ produce_one(struct request *rq, struct str topic,
 	if (!must_follow) {
 		partition_append(p, &from, batch, data->records.n,
 			s->acks == -1 ? &w->ack : NULL, &result);
+		if (result.guard && s->is_alone)
+			append_if_agreed(s, w, &from, batch, data->records.n, &result);
 		set_result(answer, &result);
 	}
 	if (must_follow || result.guard)
@@ -397,8 +436,10 @@ api_produce(struct request *rq)
 	s->rq = rq;
 	s->acks = q->acks;
 	s->timer.fn = on_timeout;
+	int n = count_partitions(q);
+	s->is_alone = n == 1;
 	if (q->acks == -1 || is_in_txn)
-		s->part = REQUEST_ARRAY(rq, struct produce_part, count_partitions(q));
+		s->part = REQUEST_ARRAY(rq, struct produce_part, n);
 	/* One more than there are keeps an early ack from ending it all. */
 	s->nleft = 1;
 	produce_all(rq);

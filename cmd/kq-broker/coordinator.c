@@ -16,11 +16,54 @@
 enum {
 	END_TXN = 26,
 	TXN_OFFSET_COMMIT = 28,
-	RETRY_MS = 50,      /* a write that finds its last transaction still ending
-	                       is looked at again, if nobody told of the end */
-	RETRY_MAX_MS = 5000,/* and how long it is worth waiting for that: for
-	                       those behind it the error is not one of order */
 };
+
+/* --- whose turn it is --- */
+
+bool
+coordinator_enter(struct coordinator *c)
+{
+	if (pthread_mutex_trylock(&c->lock) != 0)
+		return false;
+	if (!c->is_loaded || atomic_load(&c->nposted) > 0) {
+		pthread_mutex_unlock(&c->lock);
+		return false;
+	}
+	loop_update_time(&c->loop);
+	return true;
+}
+
+void
+coordinator_soon(struct coordinator *c, struct loop_task *t)
+{
+	list_init(&t->link);
+	list_append(&c->soon, &t->link);
+}
+
+static void
+settle(struct loop *l)
+{
+	struct coordinator *c = CONTAINER_OF(l, struct coordinator, loop);
+	while (!list_is_empty(&c->soon)) {
+		struct loop_task *t = CONTAINER_OF(c->soon.next, struct loop_task, link);
+		list_unlink(&t->link);
+		t->fn(t);
+	}
+}
+
+void
+coordinator_leave(struct coordinator *c)
+{
+	settle(&c->loop);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void
+coordinator_post(struct coordinator *c, struct loop_task *t)
+{
+	atomic_fetch_add(&c->nposted, 1);
+	loop_post(&c->loop, t);
+}
 
 /* --- partitions --- */
 
@@ -324,128 +367,6 @@ coordinator_take(struct request *rq, enum coordinator_kind kind)
 	handle(c, q);
 }
 
-/* --- checks of transactional writes --- */
-
-/* One transactional id's checks go on in the order of their coming, as its
- * batches have to: c->checks has all that are not over, and of each id only the
- * first is looked at. */
-static struct txn_check *
-next_check(struct coordinator *c, struct list *behind, struct str id)
-{
-	for (struct list *it = behind->next; it != &c->checks; it = it->next) {
-		struct txn_check *k = CONTAINER_OF(it, struct txn_check, link);
-		if (str_eq(k->transactional_id, id))
-			return k;
-	}
-	return NULL;
-}
-
-static void on_check_committed(struct loop_task *t);
-
-/* True: the check is over, with k->error set.  Else it waits. */
-static bool
-check(struct txn_check *k)
-{
-	struct coordinator *c = k->coordinator;
-	int32_t partition = -1;
-	bool must_wait = false;
-	k->awaits_end = false;
-	k->error = c->is_cut ? KERR_COORDINATOR_NOT_AVAILABLE
-		: !atomic_load(&c->topic[COORD_TXNS].is_there) ? KERR_INVALID_PRODUCER_ID_MAPPING
-		: txns_check_write(c->txns, k->transactional_id, &k->producer, k->v, k->n,
-			k->may_add, coordinator_now(c), &partition, &must_wait);
-	coordinator_set_timers(c);
-	if (k->error == KERR_CONCURRENT_TRANSACTIONS && c->loop.now_ms < k->give_up_ms) {
-		/* Its last transaction's markers are being written: soon over. */
-		k->awaits_end = true;
-		loop_timer_set(&c->loop, &k->retry, c->loop.now_ms + RETRY_MS);
-		return false;
-	}
-	if (k->error || !must_wait)
-		return true;
-	k->ack.partition = coordinator_partition(c, COORD_TXNS, partition);
-	k->ack.loop = &c->loop;
-	k->ack.task.fn = on_check_committed;
-	if (k->ack.partition && partition_wait_committed(k->ack.partition, c->syncer, &k->ack))
-		return false;
-	k->error = k->ack.partition ? k->ack.error : KERR_COORDINATOR_NOT_AVAILABLE;
-	return true;
-}
-
-/* k is over; it is its reactor's from here on.  The next one of its id. */
-static struct txn_check *
-end_check(struct txn_check *k)
-{
-	struct txn_check *next = next_check(k->coordinator, &k->link, k->transactional_id);
-	loop_timer_clear(&k->coordinator->loop, &k->retry);
-	list_unlink(&k->link);
-	loop_post(k->loop, &k->done);
-	return next;
-}
-
-/* Look at k, the first of its id, and at those behind it as far as they go. */
-static void
-advance_checks(struct txn_check *k)
-{
-	while (k && check(k))
-		k = end_check(k);
-}
-
-/* Looks again: the transaction may have ended meanwhile. */
-static void
-on_check_committed(struct loop_task *t)
-{
-	struct txn_check *k = CONTAINER_OF(t, struct txn_check, ack.task);
-	if (k->ack.error) {
-		k->error = k->ack.error;
-		k = end_check(k);
-	}
-	advance_checks(k);
-}
-
-static void
-on_retry(struct loop_timer *t)
-{
-	advance_checks(CONTAINER_OF(t, struct txn_check, retry));
-}
-
-void
-coordinator_note_end(struct coordinator *c, int64_t producer_id)
-{
-	LIST_EACH(it, &c->checks) {
-		struct txn_check *k = CONTAINER_OF(it, struct txn_check, link);
-		if (!k->awaits_end || k->producer.id != producer_id)
-			continue;
-		loop_timer_clear(&c->loop, &k->retry);
-		advance_checks(k);
-		return;
-	}
-}
-
-static void
-on_check(struct loop_task *t)
-{
-	struct txn_check *k = CONTAINER_OF(t, struct txn_check, task);
-	struct coordinator *c = k->coordinator;
-	bool is_first = !next_check(c, &c->checks, k->transactional_id);
-	k->give_up_ms = c->loop.now_ms + RETRY_MAX_MS;
-	list_append(&c->checks, &k->link);
-	if (is_first)
-		advance_checks(k);
-}
-
-void
-coordinator_check(struct coordinator *c, struct txn_check *k)
-{
-	k->coordinator = c;
-	k->task.fn = on_check;
-	k->awaits_end = false;
-	k->ack.partition = NULL;
-	k->retry = (struct loop_timer){ .fn = on_retry };
-	list_init(&k->link);
-	loop_post(&c->loop, &k->task);
-}
-
 /* --- what the control thread tells --- */
 
 static void
@@ -562,10 +483,14 @@ coordinator_init(struct coordinator *c, struct broker *b, struct err *e)
 	list_init(&c->commits);
 	list_init(&c->markers);
 	list_init(&c->checks);
+	list_init(&c->soon);
 	c->groups_timer.fn = on_groups_timer;
 	c->txns_timer.fn = on_txns_timer;
 	if (loop_init(&c->loop, e) < 0)
 		return -1;
+	pthread_mutex_init(&c->lock, NULL);
+	c->loop.guard = &c->lock;
+	c->loop.settle = settle;
 	c->syncer = syncer_new(&c->loop, b->use_uring);
 	init_topic(c, &c->topic[COORD_GROUPS], "__consumer_offsets",
 		config_int(NULL, v, CONFIG_OFFSETS_TOPIC_NUM_PARTITIONS));
@@ -583,10 +508,13 @@ static void *
 run(void *arg)
 {
 	struct coordinator *c = arg;
+	pthread_mutex_lock(&c->lock);
 	loop_update_time(&c->loop);
 	coordinator_load(c); /* requests wait in the loop's queue meanwhile */
 	loop_update_time(&c->loop);
 	coordinator_set_timers(c);
+	c->is_loaded = !c->is_cut;
+	coordinator_leave(c);
 	loop_run(&c->loop);
 	return NULL;
 }
@@ -681,6 +609,8 @@ coordinator_release(struct coordinator *c)
 	buf_release(&c->packed);
 	if (c->syncer)
 		syncer_free(c->syncer);
-	if (c->loop.epoll_fd >= 0)
-		loop_release(&c->loop);
+	if (c->loop.epoll_fd < 0)
+		return;
+	loop_release(&c->loop);
+	pthread_mutex_destroy(&c->lock);
 }

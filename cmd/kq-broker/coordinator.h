@@ -1,12 +1,19 @@
 /*
- * The coordinator thread: drives the state machines of groups and of
- * transactions (common/coord), keeps their records in __consumer_offsets and
+ * The coordinator: drives the state machines of groups and of transactions
+ * (common/coord), keeps their records in __consumer_offsets and
  * __transaction_state, and writes the markers that end transactions.
  *
  * Their requests come here one after the other, each with a copy of its
  * frame.  An answer leaves once everything appended before it is on disk.
  *
+ * It is a thread, with a lock that it lets go only while it waits.  A reactor
+ * that finds the lock free and nothing on its way to the thread does what is
+ * quickly done by itself: a request of API_QUICK, or a check.  Two switches of
+ * threads would cost more than that.  Else it posts.  So requests of one connection stay in order, and
+ * a reactor never waits for the coordinator.
+ *
  *   coordinator.c       the thread, requests, held answers, timers
+ *   coordinator_check.c checks of transactional writes
  *   coordinator_env.c   what the state machines need of the world
  *   coordinator_load.c  reading the two topics at the start
  *   markers.c           writing the ends of transactions
@@ -31,7 +38,8 @@
  *    write again.  Complete itself is waited for by nobody: the next record of
  *    the id stands behind it in the same log.
  *
- * Functions are the coordinator thread's, unless they say otherwise.
+ * Functions are the coordinator's, which is to say of whoever holds its lock,
+ * unless they say otherwise.
  */
 #ifndef KQ_BROKER_COORDINATOR_H
 #define KQ_BROKER_COORDINATOR_H
@@ -61,8 +69,12 @@ struct coordinator {
 	struct loop loop;
 	struct syncer *syncer;
 	pthread_t thread;
+	pthread_mutex_t lock; /* the loop's guard: of all here that is not atomic */
 	bool is_started;
+	bool is_loaded;       /* all is known: others than the thread may enter */
 	atomic_bool is_stopping;      /* any thread */
+	atomic_int nposted;   /* requests and checks on their way; any thread */
+	struct list soon;     /* struct loop_task: before the lock is let go */
 	bool is_cut;          /* stopped while loading: nothing is to be done with
 	                         what is known only in part */
 	struct coordinator_topic topic[COORD_N];
@@ -103,7 +115,8 @@ void coordinator_note_deleted(struct coordinator *c, struct str topic);
 
 /* --- the check of a transactional write (KIP-890) --- */
 
-/* Filled by a reactor, which is told by done, on its loop, with error set. */
+/* Filled by a reactor, which is told by done, on its loop, with error set; or
+ * at once, by coordinator_check_now. */
 struct txn_check {
 	struct str transactional_id;
 	struct coord_producer producer;
@@ -123,6 +136,27 @@ struct txn_check {
 	bool awaits_end;      /* of the producer's last transaction */
 };
 void coordinator_check(struct coordinator *c, struct txn_check *k); /* any thread */
+
+/* True: k->error is set, and that is all.  False: it can't be told at once, use
+ * coordinator_check; nothing is kept of k.  Any thread but the coordinator's. */
+bool coordinator_check_now(struct coordinator *c, struct txn_check *k);
+
+/* --- whose turn it is; any thread --- */
+
+/* True: the caller is the coordinator, until it leaves.  False: somebody else
+ * is, or comes before it. */
+bool coordinator_enter(struct coordinator *c);
+void coordinator_leave(struct coordinator *c);
+
+/* Run a request's or check's task on the thread; it begins with
+ * coordinator_unpost. */
+void coordinator_post(struct coordinator *c, struct loop_task *t);
+
+static inline void
+coordinator_unpost(struct coordinator *c)
+{
+	atomic_fetch_sub(&c->nposted, 1);
+}
 
 /* --- for the files above --- */
 
@@ -153,6 +187,10 @@ struct commit_wait {
 	struct coordinator *coordinator;
 	uint64_t ticket;
 };
+
+/* Run t once the call into a state machine that is under way has returned, and
+ * before the lock is let go. */
+void coordinator_soon(struct coordinator *c, struct loop_task *t);
 
 /* The producer's transaction has ended: its next one may begin. */
 void coordinator_note_end(struct coordinator *c, int64_t producer_id);

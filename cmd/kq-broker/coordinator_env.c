@@ -165,7 +165,7 @@ txns_when_committed(struct coord_env *env, int32_t partition, uint64_t ticket)
 	list_init(&w->link);
 	list_append(&c->commits, &w->link);
 	if (!w->ack.partition || !partition_wait_committed(w->ack.partition, c->syncer, &w->ack))
-		loop_post(&c->loop, &w->ack.task);
+		coordinator_soon(c, &w->ack.task);
 }
 
 static void

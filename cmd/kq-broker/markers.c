@@ -116,14 +116,25 @@ write_part(struct marker_job *job, struct marker_part *p)
 }
 
 static void
-write_round(struct loop_timer *t)
+write_round(struct marker_job *job)
 {
-	struct marker_job *job = CONTAINER_OF(t, struct marker_job, timer);
 	for (int i = 0; i < job->npart; i++)
 		if (!job->part[i].is_done)
 			write_part(job, &job->part[i]);
 	if (job->nleft == 0)
 		end_round(job);
+}
+
+static void
+first_round(struct loop_task *t)
+{
+	write_round(CONTAINER_OF(t, struct marker_job, task));
+}
+
+static void
+next_round(struct loop_timer *t)
+{
+	write_round(CONTAINER_OF(t, struct marker_job, timer));
 }
 
 struct marker_job *
@@ -147,8 +158,9 @@ markers_write(struct coordinator *c, const struct coord_producer *producer,
 		job->part[i].topic = mem_strndup(v[i].topic);
 		job->part[i].index = v[i].index;
 	}
-	job->timer.fn = write_round;
-	loop_timer_set(&c->loop, &job->timer, c->loop.now_ms);
+	job->timer.fn = next_round;
+	job->task.fn = first_round;
+	coordinator_soon(c, &job->task);
 	return job;
 }
 

@@ -29,7 +29,8 @@ struct marker_job {
 	bool is_commit, must_retry;
 	struct marker_part *part;
 	int npart, nleft;
-	struct loop_timer timer;
+	struct loop_task task;    /* the first round, */
+	struct loop_timer timer;  /* and those after it */
 	marker_done_fn *done; /* frees what hangs on ctx, not the job */
 	void *ctx;
 	uint64_t ticket;

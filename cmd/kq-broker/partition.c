@@ -543,6 +543,15 @@ partition_wait_committed(struct partition *p, struct syncer *y, struct ack_wait 
 	return must_wait;
 }
 
+bool
+partition_is_committed(struct partition *p)
+{
+	pthread_mutex_lock(&p->lock);
+	bool is = committed_offset(p) >= p->log.next_offset;
+	pthread_mutex_unlock(&p->lock);
+	return is;
+}
+
 void
 partition_mark_deleted(struct partition *p)
 {

@@ -137,6 +137,9 @@ void partition_append_marker(struct partition *p, const struct append_from *from
  * or never will be (w->error then); nothing is posted. */
 bool partition_wait_committed(struct partition *p, struct syncer *y, struct ack_wait *w);
 
+/* Is all that was appended so far committed? */
+bool partition_is_committed(struct partition *p);
+
 /* Take a wait out of its queue; false when it was not in there (any more). */
 bool partition_cancel_ack(struct ack_wait *w);
 void partition_cancel_fetch(struct fetch_wait *w);

@@ -143,9 +143,8 @@ request_close(struct request *rq)
 }
 
 static void
-run_elsewhere(struct loop_task *t)
+run_elsewhere(struct request *rq)
 {
-	struct request *rq = CONTAINER_OF(t, struct request, task);
 	const struct wire_api *w = rq->api->wire;
 	int16_t version = rq->header.api_version;
 	arena_reset(&rq->arena);
@@ -156,6 +155,15 @@ run_elsewhere(struct loop_task *t)
 		rq->frame.p + n, rq->frame.n - (size_t)n, &rq->arena, rq->body);
 	assert(n >= 0);
 	rq->api->handle(rq);
+}
+
+static void
+on_elsewhere(struct loop_task *t)
+{
+	struct request *rq = CONTAINER_OF(t, struct request, task);
+	if (rq->place == ON_COORDINATOR)
+		coordinator_unpost(&rq->broker->coordinator);
+	run_elsewhere(rq);
 }
 
 /* As Kafka shows clients: "/127.0.0.1". */
@@ -171,6 +179,8 @@ void
 request_to(struct request *rq, enum request_place place)
 {
 	assert(place != ON_REACTOR && place != rq->place);
+	bool is_quick = rq->place == ON_REACTOR && place == ON_COORDINATOR
+		&& (rq->api->flags & API_QUICK);
 	if (rq->place == ON_REACTOR) {
 		/* It may wait there for long, and for longer than its connection. */
 		size_t n = (size_t)rq->raw.n + rq->arena.used;
@@ -186,7 +196,14 @@ request_to(struct request *rq, enum request_place place)
 		set_client_host(rq);
 	}
 	rq->place = place;
-	rq->task.fn = run_elsewhere;
-	loop_post(place == ON_CONTROL ? &rq->broker->control : &rq->broker->coordinator.loop,
-		&rq->task);
+	rq->task.fn = on_elsewhere;
+	struct coordinator *c = &rq->broker->coordinator;
+	if (place == ON_CONTROL) {
+		loop_post(&rq->broker->control, &rq->task);
+	} else if (is_quick && coordinator_enter(c)) {
+		run_elsewhere(rq);
+		coordinator_leave(c);
+	} else {
+		coordinator_post(c, &rq->task);
+	}
 }

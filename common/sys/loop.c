@@ -239,6 +239,7 @@ loop_drain(struct loop *l)
 	bool any;
 	do {
 		run_tasks(l);
+		settle(l);
 		pthread_mutex_lock(&l->lock);
 		any = !list_is_empty(&l->posted) || !list_is_empty(&l->local);
 		pthread_mutex_unlock(&l->lock);

@@ -19,6 +19,7 @@ void test_loop__local_tasks_run_in_order_and_do_not_starve_descriptors(void);
 void test_loop__a_task_may_free_itself(void);
 void test_loop__stops_before_it_starts(void);
 void test_loop__may_be_released_once_the_last_task_ran(void);
+void test_loop__whoever_holds_its_guard_may_set_timers(void);
 
 static struct loop loop; /* a test a process: one for all of them */
 
@@ -369,4 +370,66 @@ test_loop__may_be_released_once_the_last_task_ran(void)
 		for (int j = 0; j < THREADS; j++)
 			check(pthread_join(t[j], NULL) == 0);
 	}
+}
+
+static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
+static int nguarded, nsettled;
+
+static void
+guarded_timer(struct loop_timer *t)
+{
+	(void)t;
+	nguarded++;
+}
+
+static void
+guarded_settle(struct loop *l)
+{
+	(void)l;
+	nsettled++;
+}
+
+static void *
+run_loop(void *arg)
+{
+	loop_run(arg);
+	return NULL;
+}
+
+static int
+guarded(void)
+{
+	pthread_mutex_lock(&guard);
+	int n = nguarded;
+	pthread_mutex_unlock(&guard);
+	return n;
+}
+
+void
+test_loop__whoever_holds_its_guard_may_set_timers(void)
+{
+	begin();
+	pthread_t t;
+	struct loop_timer far = { .fn = guarded_timer }, near = { .fn = guarded_timer };
+	nguarded = nsettled = 0;
+	loop.guard = &guard;
+	loop.settle = guarded_settle;
+	loop_timer_set(&loop, &far, clock_mono_ms() + 3600 * 1000);
+	check(pthread_create(&t, NULL, run_loop, &loop) == 0);
+	for (int i = 1; i <= 20; i++) {
+		/* It sleeps for an hour by now, or soon will: this must cut that short. */
+		pthread_mutex_lock(&guard);
+		loop_timer_set(&loop, &near, clock_mono_ms() + i % 3);
+		pthread_mutex_unlock(&guard);
+		while (guarded() < i)
+			usleep(200);
+	}
+	pthread_mutex_lock(&guard);
+	loop_timer_clear(&loop, &far);
+	pthread_mutex_unlock(&guard);
+	loop_stop(&loop);
+	check(pthread_join(t, NULL) == 0);
+	check_int(nguarded, 20);
+	check(nsettled >= 20);
+	loop_release(&loop);
 }

@@ -20,6 +20,7 @@ void test_syncer__a_done_job_may_be_submitted_again(void);
 void test_syncer__several_loops_share_the_threads(void);
 void test_syncer__a_burst_takes_more_than_one_thread(void);
 void test_syncer__goes_with_its_loop_as_soon_as_the_jobs_are_done(void);
+void test_syncer__jobs_outlive_the_thread_that_submitted_them(void);
 
 enum { JOBS = 300 }; /* of up to six files: far more than ring entries */
 
@@ -322,4 +323,46 @@ test_syncer__goes_with_its_loop_as_soon_as_the_jobs_are_done(void)
 		memset(&r, 0, sizeof r); /* TSan sees a later touch */
 	}
 	syncer_free(NULL);
+}
+
+static void *
+submit_and_go(void *arg)
+{
+	struct rig *r = arg;
+	submit_all(&r->start);
+	return NULL;
+}
+
+/* What a thread that ends has in the ring is finished by the kernel. */
+void
+test_syncer__jobs_outlive_the_thread_that_submitted_them(void)
+{
+	enum { FILES = 60 };
+	static struct rig r;
+	static uint8_t bytes[100000];
+	int fd[FILES];
+	for (int i = 0; i < FILES; i++)
+		fd[i] = file_of(i);
+	for (int round = 0; round < 5; round++) {
+		rig_init(&r, true);
+		for (int i = 0; i < FILES; i++) {
+			struct err e;
+			bytes[0] = (uint8_t)round;
+			check(fs_write_at(fd[i], (struct str){ bytes, sizeof bytes }, 0, &e) == 0);
+			r.work[i].job.nfd = 1;
+			r.work[i].job.fd[0] = fd[i];
+		}
+		r.left = FILES;
+		pthread_t t;
+		check(pthread_create(&t, NULL, submit_and_go, &r) == 0);
+		check(pthread_join(t, NULL) == 0);
+		r.owner = pthread_self();
+		syncer_drain(r.syncer);
+		for (int i = 0; i < FILES; i++)
+			check_int(r.work[i].ndone, 1);
+		rig_release(&r);
+		memset(&r, 0, sizeof r);
+	}
+	for (int i = 0; i < FILES; i++)
+		close(fd[i]);
 }
