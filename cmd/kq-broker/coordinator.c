@@ -16,7 +16,7 @@
 enum {
 	END_TXN = 26,
 	TXN_OFFSET_COMMIT = 28,
-	GATHER_MS = 20, /* those that start at once come this close behind one another;
+	GATHER_MS = 50, /* those that start at once come this close behind one another;
 	                   whoever comes too late waits for the others' heartbeats */
 };
 
