@@ -5,8 +5,11 @@
  * else sends a heartbeat when it is time to.
  *
  *   groups classic ADDR TOPIC PARTITIONS MEMBERS SPREAD
- *                  MEMBER_ID_REQUIRED, JoinGroup, SyncGroup (the leader assigns);
- *                  a heartbeat every 3 s
+ *                  MEMBER_ID_REQUIRED, JoinGroup, SyncGroup (the leader assigns,
+ *                  by range); a heartbeat every 3 s
+ *   groups cooperative ADDR TOPIC PARTITIONS MEMBERS SPREAD
+ *                  the same with cooperative-sticky: who has to give something
+ *                  back does so, and joins again
  *   groups consumer ADDR TOPIC PARTITIONS MEMBERS SPREAD
  *                  ConsumerGroupHeartbeat, as often as the broker says
  *   groups commit ADDR COUNT      one offset in each of so many groups
@@ -15,15 +18,16 @@
  * SPREAD: milliseconds between one member's joining and the next one's.  Prints
  * the milliseconds from the last join until every member owns its share; then
  * one leaves, and when all is settled again: how many partitions moved from one
- * to another of those who stayed (consumer; classic: 0), and how long that took.
+ * to another of those who stayed, and how long that took.
  */
 #include "talk.h"
 
 #include "base/uuid.h"
+#include "client/assign.h"
 
 enum {
-	OFFSET_COMMIT = 8, OFFSET_FETCH = 9, JOIN_GROUP = 11, HEARTBEAT = 12, SYNC_GROUP = 14,
-	METADATA = 3, CONSUMER_HEARTBEAT = 68,
+	OFFSET_COMMIT = 8, OFFSET_FETCH = 9, JOIN_GROUP = 11, HEARTBEAT = 12, LEAVE_GROUP = 13,
+	SYNC_GROUP = 14, METADATA = 3, CONSUMER_HEARTBEAT = 68,
 	MEMBER_MAX = 1000, PARTITION_MAX = 10000, GIVE_UP_MS = 60000, AGAIN_MS = 20,
 	CLASSIC_INTERVAL_MS = 3000, SESSION_MS = 45000, REBALANCE_MS = 300000, IN_FLIGHT = 64,
 };
@@ -46,11 +50,13 @@ static struct uuid topic_id;
 static int npartition, nmember;
 static struct member *member;
 static bool is_consumer;
+static const struct assign_kind *kind; /* of the classic ones */
 static int16_t *owner, *owner_before; /* a partition's; -1: none */
 static struct buf request, response;
 static struct arena arena = ARENA_INIT;
 static const int16_t version[128] = { [METADATA] = 12, [OFFSET_COMMIT] = 8, [OFFSET_FETCH] = 7,
-	[JOIN_GROUP] = 9, [HEARTBEAT] = 4, [SYNC_GROUP] = 5, [CONSUMER_HEARTBEAT] = 1 };
+	[JOIN_GROUP] = 9, [HEARTBEAT] = 4, [LEAVE_GROUP] = 5, [SYNC_GROUP] = 5,
+	[CONSUMER_HEARTBEAT] = 1 };
 
 static void
 ask(int fd, int16_t key, const void *msg)
@@ -110,47 +116,95 @@ set_id(struct member *m, struct str id)
 	snprintf(m->id, sizeof m->id, "%.*s", (int)id.n, (const char *)id.p);
 }
 
+/* What is to be owned.  True: m had something that it has to give back. */
+static bool
+own(struct member *m, const bool *mine)
+{
+	int16_t self = (int16_t)(m - member);
+	bool gives_back = false;
+	for (int i = 0; i < npartition; i++) {
+		if (mine[i] && owner[i] >= 0 && owner[i] != self && !member[owner[i]].is_gone
+			&& (is_consumer || kind->is_cooperative)) {
+			say_error("partition %d has two owners", i);
+			exit(EXIT_FAILED);
+		}
+		if (mine[i] == (owner[i] == self))
+			continue;
+		gives_back |= !mine[i];
+		if (mine[i] || owner[i] == self)
+			owner[i] = mine[i] ? self : -1;
+		m->must_tell = true;
+	}
+	m->nshare = 0;
+	for (int i = 0; i < npartition; i++)
+		m->nshare += mine[i];
+	return gives_back;
+}
+
 /* --- classic --- */
 
 static void
 join_classic(struct member *m)
 {
-	uint8_t subscription[300]; /* version 0: topics, no data of the user's */
-	size_t n = strlen(topic);
-	store_be16(subscription, 0);
-	store_be32(subscription + 2, 1);
-	store_be16(subscription + 6, (uint16_t)n);
-	memcpy(subscription + 8, topic, n);
-	store_be32(subscription + 8 + n, UINT32_MAX);
-	struct join_group_request_join_group_request_protocol p = { STR("range"),
-		{ subscription, (int32_t)n + 12 } };
+	static struct assign_owned owned[PARTITION_MAX];
+	struct buf subscription = BUF_INIT;
+	struct str name = str_of(topic);
+	int nowned = 0;
+	for (int i = 0; kind->is_cooperative && i < npartition; i++)
+		if (owner[i] == m - member)
+			owned[nowned++] = (struct assign_owned){ name, i };
+	assign_put_subscription(&subscription, kind, &name, 1, owned, nowned,
+		m->epoch ? m->epoch : -1);
+	struct join_group_request_join_group_request_protocol p = { str_of(kind->name),
+		{ subscription.p, (int32_t)subscription.n } };
 	struct join_group_request q = { .group_id = str_of(group), .session_timeout_ms = SESSION_MS,
 		.rebalance_timeout_ms = REBALANCE_MS, .member_id = str_of(m->id),
 		.group_instance_id = STR_NULL, .protocol_type = STR("consumer"), .protocols = { &p, 1 },
 		.reason = STR_NULL };
 	m->must_join = m->must_sync = m->is_settled = false;
 	send_from(m, JOIN_GROUP, &q);
+	buf_release(&subscription);
+}
+
+/* What the leader says that each is to have, from the arena. */
+static int
+divide(const struct join_group_response *r,
+	struct sync_group_request_sync_group_request_assignment **out)
+{
+	int n = r->members.n;
+	struct err e;
+	struct assign_topic t = { str_of(topic), npartition };
+	struct assign a = { .topic = &t, .ntopic = 1, .arena = &arena };
+	struct assign_bytes *in = arena_alloc(&arena, (size_t)n * sizeof *in + 1);
+	for (int i = 0; i < n; i++)
+		in[i] = (struct assign_bytes){ r->members.v[i].member_id, STR_NULL,
+			r->members.v[i].metadata };
+	if (assign_read(&a, kind, in, n, &e) < 0) {
+		say_error("%s", e.msg);
+		exit(EXIT_FAILED);
+	}
+	assign_run(&a, kind);
+	*out = arena_alloc(&arena, (size_t)n * sizeof **out + 1);
+	for (int i = 0; i < n; i++) {
+		struct buf b = BUF_INIT;
+		assign_put_assignment(&b, &a, i);
+		(*out)[i].member_id = a.member[i].id;
+		(*out)[i].assignment = arena_str(&arena, (struct str){ b.p, (int32_t)b.n });
+		buf_release(&b);
+	}
+	return n;
 }
 
 /* A leader assigns while it has the members' list: before the next response. */
 static void
 sync_classic(struct member *m, const struct join_group_response *r)
 {
-	static uint8_t share[MEMBER_MAX][4];
 	struct sync_group_request q = { .group_id = str_of(group), .generation_id = m->epoch,
 		.member_id = str_of(m->id), .group_instance_id = STR_NULL,
-		.protocol_type = STR("consumer"), .protocol_name = STR("range") };
-	int n = m->is_leader ? MIN(r->members.n, MEMBER_MAX) : 0;
-	struct sync_group_request_sync_group_request_assignment *v = mem_alloc((size_t)n * sizeof *v + 1);
-	for (int i = 0; i < n; i++) {
-		store_be32(share[i], (uint32_t)(npartition / n + (i < npartition % n)));
-		v[i].member_id = r->members.v[i].member_id;
-		v[i].assignment = (struct str){ share[i], 4 };
-	}
-	q.assignments.v = v;
-	q.assignments.n = n;
+		.protocol_type = STR("consumer"), .protocol_name = str_of(kind->name) };
+	if (m->is_leader)
+		q.assignments.n = divide(r, &q.assignments.v);
 	send_from(m, SYNC_GROUP, &q);
-	mem_free(v);
 }
 
 static void
@@ -172,6 +226,19 @@ hear_join(struct member *m)
 	sync_classic(m, &r);
 }
 
+/* True: something is to be given back. */
+static bool
+take_classic(struct member *m, struct str assignment)
+{
+	struct err e;
+	struct assign_owned *v;
+	int n = assign_take(assignment, &arena, &v, &e);
+	bool *mine = arena_alloc(&arena, (size_t)npartition * sizeof *mine);
+	for (int i = 0; i < n; i++)
+		mine[v[i].partition] = true;
+	return own(m, mine);
+}
+
 static void
 hear_sync(struct member *m)
 {
@@ -180,8 +247,9 @@ hear_sync(struct member *m)
 	m->must_join = r.error_code == KERR_REBALANCE_IN_PROGRESS;
 	if (r.error_code && !m->must_join)
 		refused("a sync", r.error_code);
+	if (!m->must_join)
+		m->must_join = take_classic(m, r.assignment) && kind->is_cooperative;
 	m->is_settled = !m->must_join;
-	m->nshare = m->must_join || r.assignment.n < 4 ? 0 : (int)load_be32(r.assignment.p);
 }
 
 static void
@@ -244,27 +312,16 @@ tick_consumer(struct member *m)
 	send_from(m, CONSUMER_HEARTBEAT, &q);
 }
 
-/* What is to be owned.  A partition that another one still has is not given
- * by a broker that does its work. */
+/* A partition that another one still has is not given by a broker that does
+ * its work. */
 static void
 take_assignment(struct member *m, const struct consumer_group_heartbeat_response_assignment *a)
 {
-	int16_t self = (int16_t)(m - member);
 	bool *mine = mem_alloc((size_t)npartition * sizeof *mine);
 	for (int32_t i = 0; i < a->topic_partitions.n; i++)
 		for (int32_t k = 0; k < a->topic_partitions.v[i].partitions.n; k++)
 			mine[a->topic_partitions.v[i].partitions.v[k]] = true;
-	for (int i = 0; i < npartition; i++) {
-		if (mine[i] && owner[i] >= 0 && owner[i] != self && !member[owner[i]].is_gone) {
-			say_error("partition %d has two owners", i);
-			exit(EXIT_FAILED);
-		}
-		if (mine[i] == (owner[i] == self))
-			continue;
-		owner[i] = mine[i] ? self : -1;
-		m->nshare += mine[i] ? 1 : -1;
-		m->must_tell = true;
-	}
+	own(m, mine);
 	mem_free(mine);
 }
 
@@ -362,6 +419,32 @@ wait_serving(int ms, int njoined)
 	mem_free(p);
 }
 
+static void
+leave_classic(struct member *m)
+{
+	struct leave_group_request_member_identity who = { .member_id = str_of(m->id),
+		.group_instance_id = STR_NULL, .reason = STR_NULL };
+	struct leave_group_request q = { .group_id = str_of(group), .members = { &who, 1 } };
+	struct leave_group_response r;
+	if (m->asked >= 0)
+		step_classic(m, 0);
+	m->is_gone = true;
+	ask(m->fd, LEAVE_GROUP, &q);
+	hear(m->fd, LEAVE_GROUP, &r);
+	if (r.error_code)
+		refused("a leave", r.error_code);
+}
+
+static void
+leave_consumer(struct member *m)
+{
+	m->epoch = -1;
+	m->must_tell = false;
+	tick_consumer(m);
+	m->is_gone = true;
+	step_consumer(m, 0);
+}
+
 /* One leaves: what moves?  They look at once, so as not to keep us waiting. */
 static void
 leave(void)
@@ -369,10 +452,7 @@ leave(void)
 	struct member *m = &member[nmember / 2];
 	int moved = 0;
 	memcpy(owner_before, owner, (size_t)npartition * sizeof *owner);
-	m->epoch = -1;
-	m->must_tell = false;
-	tick_consumer(m);
-	step_consumer((m->is_gone = true, m), 0);
+	is_consumer ? leave_consumer(m) : leave_classic(m);
 	int64_t start = clock_mono_ns();
 	for (int i = 0; i < nmember; i++) {
 		member[i].next_ms = 0;
@@ -412,10 +492,7 @@ run_group(char **v)
 		is_consumer ? tick_consumer(&member[i]) : join_classic(&member[i]);
 	}
 	printf("%.1f", settle(last));
-	if (is_consumer)
-		leave();
-	else
-		printf(" 0 0");
+	leave();
 	printf("\n");
 	return 0;
 }
@@ -423,6 +500,14 @@ run_group(char **v)
 static int
 classic(char **v)
 {
+	kind = assign_find(STR("range"));
+	return run_group(v);
+}
+
+static int
+cooperative(char **v)
+{
+	kind = assign_find(STR("cooperative-sticky"));
 	return run_group(v);
 }
 
@@ -498,8 +583,8 @@ int
 main(int argc, char **argv)
 {
 	static const struct { const char *name; int nargs; int (*run)(char **v); } mode[] = {
-		{ "classic", 5, classic }, { "consumer", 5, consumer }, { "commit", 2, commit },
-		{ "offset", 2, offset },
+		{ "classic", 5, classic }, { "cooperative", 5, cooperative }, { "consumer", 5, consumer },
+		{ "commit", 2, commit }, { "offset", 2, offset },
 	};
 	say_init(argv[0]);
 	for (size_t i = 0; i < ARRAY_LEN(mode); i++)
