@@ -27,6 +27,7 @@
 enum {
 	TXN_PARTITION_MAX = 10000, /* in one transaction; each addition writes all */
 	TXN_IDS_SIZE_MAX = 64 << 20, /* bytes of all ids; one may have 32 KiB */
+	TXN_PARTS_SIZE_MAX = 64 << 20, /* bytes of all transactions' partitions */
 	TXN_TOLD_MAX = 1000000,    /* partitions told of in one answer */
 	TXN_EXPIRE_MAX = 1000,     /* ids removed in one tick */
 	TXN_EXPIRE_AGAIN_MS = 10,  /* till the tick that removes the next ones */
@@ -52,8 +53,9 @@ struct txn_parts {
 	struct txn_topic *v;
 	int32_t n, cap;
 	int32_t total; /* partitions */
+	int64_t size;  /* bytes, about */
 };
-#define TXN_PARTS_INIT { NULL, 0, 0, 0 }
+#define TXN_PARTS_INIT { NULL, 0, 0, 0, 0 }
 
 bool txn_parts_has(const struct txn_parts *p, const struct coord_partition *x);
 void txn_parts_add(struct txn_parts *p, const struct coord_partition *x); /* had: fine */
@@ -109,6 +111,7 @@ struct txns {
 	struct coord_env *env;
 	struct map by_id;       /* struct txn */
 	int64_t ids_size;       /* bytes of their ids */
+	int64_t parts_size;     /* of their partitions */
 	struct map waits;       /* struct txn_wait, by ticket */
 	uint64_t last_ticket;
 	struct list ongoing;    /* may time out */

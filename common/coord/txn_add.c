@@ -73,7 +73,8 @@ add(struct txns *t, const struct asked *a, int16_t version, struct coord_now now
 	txn_parts_copy(&parts, &x->parts);
 	for (int i = 0; i < a->n; i++)
 		txn_parts_add(&parts, &a->v[i]);
-	error = write_added(t, x, &parts, version, now);
+	error = t->parts_size - x->parts.size + parts.size > TXN_PARTS_SIZE_MAX
+		? KERR_COORDINATOR_NOT_AVAILABLE : write_added(t, x, &parts, version, now);
 	txn_parts_release(&parts);
 	return error;
 }

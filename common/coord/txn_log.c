@@ -60,6 +60,7 @@ topic_get(struct txn_parts *p, struct str name)
 	memmove(p->v + i + 1, p->v + i, (size_t)(p->n - i) * sizeof *p->v);
 	p->v[i] = (struct txn_topic){ own(name), NULL, 0, 0 };
 	p->n++;
+	p->size += (int64_t)sizeof *p->v + name.n;
 	return &p->v[i];
 }
 
@@ -78,6 +79,7 @@ txn_parts_add(struct txn_parts *p, const struct coord_partition *x)
 	t->v[k] = x->index;
 	t->n++;
 	p->total++;
+	p->size += (int64_t)sizeof *t->v;
 }
 
 void
@@ -89,6 +91,7 @@ txn_parts_copy(struct txn_parts *to, const struct txn_parts *from)
 	to->v = mem_alloc((size_t)from->n * sizeof *to->v);
 	to->n = to->cap = from->n;
 	to->total = from->total;
+	to->size = from->size;
 	for (int32_t i = 0; i < from->n; i++) {
 		const struct txn_topic *f = &from->v[i];
 		struct txn_topic *x = &to->v[i];
@@ -177,11 +180,13 @@ txn_write(struct txns *t, struct txn *x, const struct txn_meta *m,
 		return client_error(error);
 	x->m = *m;
 	if (parts != &x->parts) {
+		t->parts_size -= x->parts.size;
 		txn_parts_release(&x->parts);
 		if (parts) {
 			x->parts = *parts;
 			*parts = (struct txn_parts)TXN_PARTS_INIT;
 		}
+		t->parts_size += x->parts.size;
 	}
 	return KERR_NONE;
 }
@@ -215,12 +220,14 @@ replay_value(struct txns *t, struct str id, const struct transaction_log_value *
 		.version = v->client_transaction_version,
 		.status = (uint8_t)v->transaction_status,
 	};
+	t->parts_size -= x->parts.size;
 	txn_parts_release(&x->parts);
 	for (int32_t i = 0; i < v->transaction_partitions.n; i++) {
 		const struct transaction_log_value_partitions_schema *p = &v->transaction_partitions.v[i];
 		for (int32_t k = 0; k < p->partition_ids.n; k++)
 			txn_parts_add(&x->parts, &(struct coord_partition){ p->topic, p->partition_ids.v[k] });
 	}
+	t->parts_size += x->parts.size;
 	txn_link(t, x, txn_is_idle(x) ? NULL : &t->unfinished);
 }
 

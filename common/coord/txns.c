@@ -85,6 +85,7 @@ txn_drop(struct txns *t, struct txn *x)
 	assert(x->nwait == 0);
 	map_remove(&t->by_id, x->id);
 	t->ids_size -= x->id.n;
+	t->parts_size -= x->parts.size;
 	list_unlink(&x->link);
 	txn_free(x);
 }

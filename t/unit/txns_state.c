@@ -15,6 +15,7 @@ void test_txns_state__foreign_records_are_passed_over(void);
 void test_txns_state__ids_expire_with_a_tombstone(void);
 void test_txns_state__many_ids_expire_bit_by_bit(void);
 void test_txns_state__partitions_of_a_transaction_are_limited(void);
+void test_txns_state__bytes_of_partitions_are_limited(void);
 void test_txns_state__describe_tells_the_state(void);
 void test_txns_state__list_filters(void);
 void test_txns_state__late_and_repeated_tickets_are_passed_over(void);
@@ -305,6 +306,50 @@ test_txns_state__partitions_of_a_transaction_are_limited(void)
 	check_int(end(5, "a", 1000, 0, true), 0);
 	settle();
 	check_int(markers()->n, 10000);
+	stop();
+}
+
+void
+test_txns_state__bytes_of_partitions_are_limited(void)
+{
+	enum { NAME = 30000, TOPICS = 200, IDS = 20 };
+	char *names = mem_alloc(TOPICS * NAME);
+	struct coord_partition v[TOPICS];
+	int32_t partition, n = 0;
+	bool must_wait;
+	int16_t error = 0;
+	memset(names, 'x', TOPICS * NAME);
+	for (int i = 0; i < TOPICS; i++) {
+		char *z = names + i * NAME;
+		snprintf(z, 8, "%07d", i);
+		z[7] = 'x';
+		v[i] = (struct coord_partition){ { (uint8_t *)z, NAME }, 0 };
+	}
+	start();
+	while (n < IDS && !error) {
+		char id[8];
+		snprintf(id, sizeof id, "%d", n++);
+		struct coord_producer x = { init(id).producer_id, 0 };
+		error = txns_check_write(w.t, str_of(id), &x, v, TOPICS, true, w.now, &partition,
+			&must_wait);
+	}
+	check_int(error, KERR_COORDINATOR_NOT_AVAILABLE);
+	check_int(n - 1, (64 << 20) / (TOPICS * NAME));
+	/* Small ones, too, where it does not fit: but they find what is left. */
+	check_int(write2("0", 1000, 0, 0), 0);
+	settle();
+	w_restart(&w);
+	char tail[8];
+	snprintf(tail, sizeof tail, "%d", n - 1);
+	struct coord_producer x = { init(tail).producer_id, 1 };
+	check_int(txns_check_write(w.t, str_of(tail), &x, v, TOPICS, true, w.now, &partition,
+		&must_wait), KERR_COORDINATOR_NOT_AVAILABLE);
+	/* The end of a transaction makes room for others'. */
+	check_int(end(5, "0", 1000, 0, true), 0);
+	settle();
+	check_int(txns_check_write(w.t, str_of(tail), &x, v, TOPICS, true, w.now, &partition,
+		&must_wait), 0);
+	mem_free(names);
 	stop();
 }
 
