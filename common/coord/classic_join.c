@@ -112,6 +112,24 @@ has_room(const struct groups *g, const struct group *gr, struct str member_id)
 	}
 }
 
+/* Would all members' metadata still fit into the group's record? */
+static bool
+metadata_fits(const struct group *gr, const struct join_group_request *q)
+{
+	int64_t n = 0;
+	for (int32_t i = 0; i < q->protocols.n; i++)
+		n += q->protocols.v[i].metadata.n;
+	LIST_EACH(l, &gr->classic.members) {
+		const struct member *m = CONTAINER_OF(l, struct member, in_group);
+		if (str_eq(m->id, q->member_id) || (m->instance_id.n >= 0
+				&& str_eq(m->instance_id, q->group_instance_id)))
+			continue; /* it takes this one's place */
+		for (int32_t i = 0; i < m->nprotocol; i++)
+			n += m->protocol[i].metadata.n;
+	}
+	return n <= GROUP_MEMBERS_SIZE_MAX;
+}
+
 static void
 answer(struct groups *g, const struct join *j, struct str member_id, int16_t error)
 {
@@ -330,7 +348,9 @@ classic_join(struct groups *g, struct coord_call *call, struct coord_now now)
 			: q->rebalance_timeout_ms,
 		.protocol = q->protocols.v, .nprotocol = q->protocols.n,
 	} };
-	if (!has_room(g, gr, q->member_id)) {
+	if (!metadata_fits(gr, q)) {
+		answer(g, &j, q->member_id, KERR_GROUP_MAX_SIZE_REACHED);
+	} else if (!has_room(g, gr, q->member_id)) {
 		/* What it may have held of the group is held no longer. */
 		struct member *m = classic_member(gr, q->member_id);
 		classic_pending_remove(g, gr, q->member_id);

@@ -139,6 +139,7 @@ change_commit(struct change *ch)
 		ch->r.v = v;
 		ch->r.n++;
 		ch->r.cap = ch->r.n;
+		ch->r.size += all.size;
 	}
 	int16_t error = records_append(&ch->r, ch->gr->partition, NULL, ch->now.wall_ms);
 	if (error)

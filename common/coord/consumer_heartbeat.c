@@ -374,8 +374,11 @@ int16_t
 consumer_fence(struct groups *g, struct group *gr, struct consumer_member *m,
 	struct coord_now now)
 {
-	if (convert_is_due(g, gr, m))
-		return convert_to_classic(g, gr, m, now);
+	/* What does not fit into one record stays as it is. */
+	int16_t error = convert_is_due(g, gr, m) ? convert_to_classic(g, gr, m, now)
+		: KERR_UNKNOWN_SERVER_ERROR;
+	if (error != KERR_UNKNOWN_SERVER_ERROR)
+		return error;
 	struct change ch;
 	change_init(&ch, g, gr, now);
 	m->is_leaving = true;
@@ -385,7 +388,7 @@ consumer_fence(struct groups *g, struct group *gr, struct consumer_member *m,
 	change_view(&ch);
 	ch.epoch++;
 	records_epoch(&ch.r, gr->id, ch.epoch, ch.hash);
-	int16_t error = change_commit(&ch);
+	error = change_commit(&ch);
 	if (error)
 		m->is_leaving = false;
 	change_release(&ch);

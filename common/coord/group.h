@@ -36,6 +36,9 @@ enum {
 	GROUP_RETRY_MS = 500,       /* a refused append of a timer */
 	GROUP_PROTOCOL_MAX = 64,    /* protocols a classic member may offer */
 	GROUP_METADATA_MAX = 1 << 20, /* bytes of their metadata, all together */
+	GROUP_MEMBERS_SIZE_MAX = 16 << 20, /* of all members of a classic group, which
+	                               one record tells */
+	GROUP_APPEND_MAX = 64 << 20,/* bytes of the records of one append */
 	GROUP_TOLD_MAX = 1000000,   /* members, or offsets, told in one answer */
 	GROUP_PENDING_MAX = 4096,   /* member ids given out that nobody joined with yet */
 	GROUP_NAME_SHOWN = 200,     /* bytes of a client id that a member id shows, or of
@@ -225,6 +228,9 @@ void *group_realloc(struct groups *g, void *p, size_t n);
 void group_dealloc(void *p);
 /* There is so much of it (group.state.bytes.max) that nothing may be added. */
 bool group_is_full(const struct groups *g);
+/* So much that this goes for offsets of groups that are there, too: those who
+ * work are to go on for longer than others can join. */
+bool group_is_overfull(const struct groups *g);
 
 /* An owned copy (group_alloc), free with group_str_free; null stays null, and
  * set releases what was there. */
@@ -239,14 +245,16 @@ struct records {
 	struct groups *g;
 	struct coord_record *v;
 	int n, cap;
+	int64_t size; /* bytes of keys and values */
 };
-#define RECORDS_INIT(g) { (g), NULL, 0, 0 }
+#define RECORDS_INIT(g) { (g), NULL, 0, 0, 0 }
 
 /* key_version is the record type's number; value NULL: a tombstone. */
 void records_put(struct records *r, const struct wire_data *key, int16_t key_version,
 	const void *key_msg, const struct wire_data *value, int16_t value_version,
 	const void *value_msg);
-/* Append all (fine if none); 0, or the error to answer (group_append_error's). */
+/* Append all (fine if none); 0, or the error to answer (group_append_error's,
+ * or UNKNOWN_SERVER_ERROR when there are more than GROUP_APPEND_MAX). */
 int16_t records_append(struct records *r, int32_t partition,
 	const struct coord_producer *producer, int64_t wall_ms);
 

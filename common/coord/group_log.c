@@ -20,6 +20,8 @@ records_put(struct records *r, const struct wire_data *key, int16_t key_version,
 	const void *key_msg, const struct wire_data *value, int16_t value_version,
 	const void *value_msg)
 {
+	if (r->size > GROUP_APPEND_MAX)
+		return; /* all is refused: a small request may ask for endless records */
 	if (r->n == r->cap) {
 		int cap = r->cap ? r->cap * 2 : 4;
 		struct coord_record *v = arena_alloc(&r->g->scratch, (size_t)cap * sizeof *v);
@@ -28,10 +30,10 @@ records_put(struct records *r, const struct wire_data *key, int16_t key_version,
 		r->v = v;
 		r->cap = cap;
 	}
-	r->v[r->n++] = (struct coord_record){
-		encode(r, key, key_version, key_msg),
-		value ? encode(r, value, value_version, value_msg) : STR_NULL,
-	};
+	struct coord_record *x = &r->v[r->n++];
+	x->key = encode(r, key, key_version, key_msg);
+	x->value = value ? encode(r, value, value_version, value_msg) : STR_NULL;
+	r->size += x->key.n + MAX(x->value.n, 0);
 }
 
 int16_t
@@ -62,6 +64,8 @@ records_append(struct records *r, int32_t partition,
 	struct coord_env *env = r->g->env;
 	if (r->n == 0)
 		return 0;
+	if (r->size > GROUP_APPEND_MAX)
+		return KERR_UNKNOWN_SERVER_ERROR;
 	return group_append_error(env->append(env, partition, r->v, r->n, producer, wall_ms));
 }
 

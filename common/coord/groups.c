@@ -123,6 +123,12 @@ group_is_full(const struct groups *g)
 	return g->kept_size >= g->config.state_size_max;
 }
 
+bool
+group_is_overfull(const struct groups *g)
+{
+	return g->kept_size - g->config.state_size_max >= g->config.state_size_max / 4;
+}
+
 struct str
 group_strdup(struct groups *g, struct str s)
 {

@@ -5,7 +5,7 @@
  * the memory with offsets of topics made up. */
 static int16_t
 check_partition(const struct groups *g, const struct coord_topic *t, bool is_known,
-	int16_t unknown, int32_t partition, struct str metadata)
+	int16_t unknown, int32_t partition, struct str metadata, bool is_kept)
 {
 	if (!is_known)
 		return unknown;
@@ -13,7 +13,7 @@ check_partition(const struct groups *g, const struct coord_topic *t, bool is_kno
 		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
 	if (metadata.n > g->config.offset_metadata_max || (metadata.n > 0 && group_is_full(g)))
 		return KERR_OFFSET_METADATA_TOO_LARGE;
-	return 0;
+	return !is_kept && group_is_overfull(g) ? KERR_COORDINATOR_NOT_AVAILABLE : 0;
 }
 
 /* Who asks, as both kinds of commit tell it. */
@@ -102,7 +102,7 @@ write_all(struct groups *g, const struct committer *w, const struct commits *c,
 /* ---- OffsetCommit ---- */
 
 static void
-stage_topic(struct groups *g, struct coord_call *call,
+stage_topic(struct groups *g, const struct group *gr, struct coord_call *call,
 	const struct offset_commit_request_offset_commit_request_topic *q,
 	struct offset_commit_response_offset_commit_response_topic *a, int16_t error,
 	int64_t expire_wall_ms, struct commits *c, struct coord_now now)
@@ -127,7 +127,8 @@ stage_topic(struct groups *g, struct coord_call *call,
 		int16_t *to = &a->partitions.v[i].error_code;
 		a->partitions.v[i].partition_index = p->partition_index;
 		*to = error ? error : check_partition(g, &t, is_known, unknown,
-			p->partition_index, p->committed_metadata);
+			p->partition_index, p->committed_metadata,
+			gr && offsets_find(gr, a->name, p->partition_index));
 		if (*to)
 			continue;
 		c->v[c->n++] = (struct commit){ a->name, {
@@ -164,7 +165,7 @@ offsets_commit(struct groups *g, struct coord_call *call, struct coord_now now)
 	a.topics.v = arena_alloc(call->arena, (size_t)(q->topics.n + 1) * sizeof *a.topics.v);
 	a.topics.n = q->topics.n;
 	for (int32_t i = 0; i < q->topics.n; i++)
-		stage_topic(g, call, &q->topics.v[i], &a.topics.v[i], error, expire, &c, now);
+		stage_topic(g, gr, call, &q->topics.v[i], &a.topics.v[i], error, expire, &c, now);
 	write_all(g, &w, &c, NULL, now);
 	g->env->respond(g->env, call, &a);
 }
@@ -189,7 +190,8 @@ stage_txn_topic(struct groups *g, struct coord_call *call,
 		int16_t *to = &a->partitions.v[i].error_code;
 		a->partitions.v[i].partition_index = p->partition_index;
 		*to = error ? error : check_partition(g, &t, is_known,
-			KERR_UNKNOWN_TOPIC_OR_PARTITION, p->partition_index, p->committed_metadata);
+			KERR_UNKNOWN_TOPIC_OR_PARTITION, p->partition_index, p->committed_metadata,
+			false);
 		if (*to)
 			continue;
 		c->v[c->n++] = (struct commit){ q->name, {

@@ -47,6 +47,14 @@ peak_below() {
 	stop_broker
 }
 
+@test "endless records of a small commit" {
+	skip_without python3
+	start_broker
+	py hostile_groups.py commits
+	peak_below 350
+	stop_broker
+}
+
 @test "connections that are closed are told of in a few lines" {
 	skip_without python3
 	start_broker

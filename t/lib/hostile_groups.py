@@ -118,6 +118,38 @@ def repeated():
     check_sane()
 
 
+def commits():
+    """One partition's offset, two hundred thousand times in one request: each is
+    a record with the group's long name in it."""
+    one = i32(0) + i64(1) + i32(-1) + uvarint(0) + TAGS
+    with Conn() as c:
+        assert create_topic(c, "often") == 0
+
+        def commit(n):
+            r = c.call(8, 8, cstring("x" * 32000) + i32(-1) + cstring("") + cstring(None)
+                       + carray([cstring("often") + carray([one] * n) + TAGS]) + TAGS, flex=True)
+
+            def part():
+                out = r.i32(), r.i16()
+                r.tags()
+                return out[1]
+
+            def topic():
+                r.cstring()
+                out = r.carray(part)
+                r.tags()
+                return out
+            r.i32()
+            got = r.carray(topic)
+            assert len(got[0]) == n
+            return set(got[0])
+        assert commit(10) == {0}
+        got = commit(200000)
+        assert got == {-1}, got
+        assert commit(10) == {0}
+    check_sane()
+
+
 def flood(n="2000"):
     """Many connections that have to be closed; prints for how many seconds."""
     begin = time.time()
