@@ -123,7 +123,8 @@ void consumer_set_spec(struct groups *g, struct consumer_member *m,
 	const struct consumer_spec *s);
 void consumer_set_current(struct groups *g, struct consumer_member *m,
 	const struct consumer_current *s);
-void consumer_set_target(struct consumer_member *m, const struct tp_set *target);
+void consumer_set_target(struct groups *g, struct consumer_member *m,
+	const struct tp_set *target);
 
 /* How many members have the partition, or have yet to let go of it. */
 int32_t consumer_owners(const struct consumer *c, const struct tp *p);

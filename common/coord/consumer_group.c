@@ -67,11 +67,11 @@ tp_runs(const struct tp_set *s, int32_t *n, struct arena *a)
 }
 
 static struct tp_set
-tp_set_dup(const struct tp_set *s)
+tp_set_dup(struct groups *g, const struct tp_set *s)
 {
 	struct tp_set copy = { NULL, s->n };
 	if (s->n > 0) {
-		copy.v = mem_alloc((size_t)s->n * sizeof *copy.v);
+		copy.v = group_alloc(g, (size_t)s->n * sizeof *copy.v);
 		memcpy(copy.v, s->v, (size_t)s->n * sizeof *copy.v);
 	}
 	return copy;
@@ -80,7 +80,7 @@ tp_set_dup(const struct tp_set *s)
 static void
 tp_set_release(struct tp_set *s)
 {
-	mem_free(s->v);
+	group_dealloc(s->v);
 	*s = (struct tp_set){ NULL, 0 };
 }
 
@@ -188,7 +188,7 @@ consumer_set_regex(struct groups *g, struct consumer *c, struct str pattern,
 	}
 	if (c->nregex == c->regex_cap) {
 		c->regex_cap = c->regex_cap ? c->regex_cap * 2 : 2;
-		c->regex = mem_realloc(c->regex, (size_t)c->regex_cap * sizeof *c->regex);
+		c->regex = group_realloc(g, c->regex, (size_t)c->regex_cap * sizeof *c->regex);
 	}
 	c->regex[c->nregex++] = (struct resolved){ group_strdup(g, pattern), topics, version };
 }
@@ -198,7 +198,7 @@ consumer_set_regex(struct groups *g, struct consumer *c, struct str pattern,
 struct owners {
 	struct uuid id;
 	int32_t n;
-	uint16_t *count; /* by partition */
+	int32_t *count; /* by partition */
 };
 
 static struct str
@@ -217,7 +217,7 @@ consumer_owners(const struct consumer *c, const struct tp *p)
 /* Two may have the same for a while: when a compacted log is read, or when a
  * classic leader gave it to both. */
 static void
-own(struct consumer *c, const struct tp_set *s, int by)
+own(struct groups *g, struct consumer *c, const struct tp_set *s, int by)
 {
 	struct owners *o = NULL;
 	for (int32_t i = 0; i < s->n; i++) {
@@ -227,18 +227,18 @@ own(struct consumer *c, const struct tp_set *s, int by)
 		if (!o || !uuid_eq(&o->id, &p->id))
 			o = map_get(&c->owners, uuid_key(&p->id));
 		if (!o) {
-			o = NEW(struct owners);
+			o = group_alloc(g, sizeof *o);
 			o->id = p->id;
 			map_put(&c->owners, uuid_key(&o->id), o);
 		}
 		if (p->index >= o->n) {
 			int32_t n = MAX(p->index + 1, o->n * 2);
-			o->count = mem_realloc(o->count, (size_t)n * sizeof *o->count);
+			o->count = group_realloc(g, o->count, (size_t)n * sizeof *o->count);
 			memset(o->count + o->n, 0, (size_t)(n - o->n) * sizeof *o->count);
 			o->n = n;
 		}
 		assert(by > 0 || o->count[p->index] > 0);
-		o->count[p->index] = (uint16_t)(o->count[p->index] + by);
+		o->count[p->index] += by;
 	}
 }
 
@@ -343,24 +343,23 @@ void
 consumer_set_current(struct groups *g, struct consumer_member *m,
 	const struct consumer_current *s)
 {
-	(void)g;
 	struct consumer *c = m->group->consumer;
 	struct consumer_current fresh = *s;
-	fresh.assigned = tp_set_dup(&s->assigned);
-	fresh.revoking = tp_set_dup(&s->revoking);
-	own(c, &m->current.assigned, -1);
-	own(c, &m->current.revoking, -1);
-	own(c, &fresh.assigned, 1);
-	own(c, &fresh.revoking, 1);
+	fresh.assigned = tp_set_dup(g, &s->assigned);
+	fresh.revoking = tp_set_dup(g, &s->revoking);
+	own(g, c, &m->current.assigned, -1);
+	own(g, c, &m->current.revoking, -1);
+	own(g, c, &fresh.assigned, 1);
+	own(g, c, &fresh.revoking, 1);
 	tp_set_release(&m->current.assigned);
 	tp_set_release(&m->current.revoking);
 	m->current = fresh;
 }
 
 void
-consumer_set_target(struct consumer_member *m, const struct tp_set *target)
+consumer_set_target(struct groups *g, struct consumer_member *m, const struct tp_set *target)
 {
-	struct tp_set fresh = target ? tp_set_dup(target) : (struct tp_set){ NULL, 0 };
+	struct tp_set fresh = target ? tp_set_dup(g, target) : (struct tp_set){ NULL, 0 };
 	tp_set_release(&m->target);
 	m->target = fresh;
 	m->has_target = target != NULL;
@@ -372,7 +371,7 @@ consumer_remove(struct groups *g, struct consumer_member *m)
 	struct consumer *c = m->group->consumer;
 	struct consumer_current none = { 0 };
 	consumer_set_current(g, m, &none);
-	consumer_set_target(m, NULL);
+	consumer_set_target(g, m, NULL);
 	forget_instance(c, m);
 	c->nclassic -= m->spec.is_classic;
 	timer_clear(g, &m->session);
@@ -391,7 +390,7 @@ consumer_open(struct groups *g, struct group *gr)
 {
 	assert(gr->kind == GROUP_CLASSIC && !gr->consumer);
 	classic_release(g, gr, KERR_REBALANCE_IN_PROGRESS);
-	struct consumer *c = NEW(struct consumer);
+	struct consumer *c = group_alloc(g, sizeof *c);
 	c->target_epoch = -1;
 	c->is_stale = true;
 	c->by_id.seed = c->by_instance.seed = c->owners.seed = g->by_id.seed;
@@ -426,14 +425,14 @@ consumer_release(struct groups *g, struct group *gr)
 		consumer_set_regex(g, c, c->regex[0].pattern, NULL, 0);
 	assert(list_is_empty(&c->subscriptions));
 	MAP_EACH(e, &c->owners) {
-		mem_free(((struct owners *)e->value)->count);
-		mem_free(e->value);
+		group_dealloc(((struct owners *)e->value)->count);
+		group_dealloc(e->value);
 	}
 	map_release(&c->owners);
 	map_release(&c->by_id);
 	map_release(&c->by_instance);
-	mem_free(c->regex);
-	mem_free(c);
+	group_dealloc(c->regex);
+	group_dealloc(c);
 	gr->consumer = NULL;
 }
 

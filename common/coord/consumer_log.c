@@ -282,7 +282,7 @@ replay_target(struct groups *g, const struct consumer_group_target_assignment_me
 	if (!v) {
 		struct consumer_member *m = known(g, k->group_id, k->member_id);
 		if (m) {
-			consumer_set_target(m, NULL);
+			consumer_set_target(g, m, NULL);
 			remove_if_bare(g, m);
 		}
 		return;
@@ -298,7 +298,7 @@ replay_target(struct groups *g, const struct consumer_group_target_assignment_me
 			s.v[s.n++] = (struct tp){ v->topic_partitions.v[i].topic_id,
 				v->topic_partitions.v[i].partitions.v[p] };
 	tp_sort(&s);
-	consumer_set_target(m, &s);
+	consumer_set_target(g, m, &s);
 }
 
 static void
