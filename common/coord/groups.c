@@ -315,48 +315,35 @@ groups_count(const struct groups *g)
 
 typedef void (*handler_fn)(struct groups *g, struct coord_call *call, struct coord_now now);
 
-static const struct {
-	int16_t key;
-	handler_fn handle;
-} handlers[] = {
-	{ 8, offsets_commit },
-	{ 9, offsets_fetch },
-	{ 11, classic_join },
-	{ 12, classic_heartbeat },
-	{ 13, classic_leave },
-	{ 14, classic_sync },
-	{ 15, admin_describe },
-	{ 16, admin_list },
-	{ 28, offsets_txn_commit },
-	{ 42, admin_delete },
-	{ 47, offsets_delete },
-	{ 68, consumer_heartbeat },
-	{ 69, consumer_describe },
+static const handler_fn handlers[] = { /* by API key */
+	[8] = offsets_commit,
+	[9] = offsets_fetch,
+	[11] = classic_join,
+	[12] = classic_heartbeat,
+	[13] = classic_leave,
+	[14] = classic_sync,
+	[15] = admin_describe,
+	[16] = admin_list,
+	[28] = offsets_txn_commit,
+	[42] = admin_delete,
+	[47] = offsets_delete,
+	[68] = consumer_heartbeat,
+	[69] = consumer_describe,
 };
-
-static handler_fn
-handler_of(int16_t api_key)
-{
-	for (size_t i = 0; i < ARRAY_LEN(handlers); i++)
-		if (handlers[i].key == api_key)
-			return handlers[i].handle;
-	return NULL;
-}
 
 bool
 groups_handles(int16_t api_key)
 {
-	return handler_of(api_key) != NULL;
+	return api_key >= 0 && api_key < (int)ARRAY_LEN(handlers) && handlers[api_key];
 }
 
 void
 groups_handle(struct groups *g, struct coord_call *call, struct coord_now now)
 {
-	handler_fn handle = handler_of(call->api_key);
-	assert(handle);
+	assert(groups_handles(call->api_key));
 	call->partition = -1;
 	call->state = NULL;
-	handle(g, call, now);
+	handlers[call->api_key](g, call, now);
 	arena_reset(&g->scratch);
 }
 

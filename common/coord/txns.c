@@ -103,31 +103,19 @@ txn_link(struct txns *t, struct txn *x, struct list *to)
 
 typedef void (*handler_fn)(struct txns *t, struct coord_call *call, struct coord_now now);
 
-static const struct {
-	int16_t key;
-	handler_fn handle;
-} handlers[] = {
-	{ 22, txn_handle_init },
-	{ 24, txn_handle_add_partitions },
-	{ 25, txn_handle_add_offsets },
-	{ 26, txn_handle_end },
-	{ 65, txn_handle_describe },
-	{ 66, txn_handle_list },
+static const handler_fn handlers[] = { /* by API key */
+	[22] = txn_handle_init,
+	[24] = txn_handle_add_partitions,
+	[25] = txn_handle_add_offsets,
+	[26] = txn_handle_end,
+	[65] = txn_handle_describe,
+	[66] = txn_handle_list,
 };
-
-static handler_fn
-handler_of(int16_t api_key)
-{
-	for (size_t i = 0; i < ARRAY_LEN(handlers); i++)
-		if (handlers[i].key == api_key)
-			return handlers[i].handle;
-	return NULL;
-}
 
 bool
 txns_handles(int16_t api_key)
 {
-	return handler_of(api_key) != NULL;
+	return api_key >= 0 && api_key < (int)ARRAY_LEN(handlers) && handlers[api_key];
 }
 
 /* Timers start with the first call that needs them: nobody told us the time
@@ -145,10 +133,9 @@ txn_see_time(struct txns *t, struct coord_now now)
 void
 txns_handle(struct txns *t, struct coord_call *call, struct coord_now now)
 {
-	handler_fn handle = handler_of(call->api_key);
-	assert(handle);
+	assert(txns_handles(call->api_key));
 	call->partition = -1;
-	handle(t, call, now);
+	handlers[call->api_key](t, call, now);
 	arena_reset(&t->scratch);
 	txn_see_time(t, now);
 }
