@@ -24,7 +24,9 @@
 # done_checking          The end.
 # kafka CLASS ARG...     One of Kafka's tools, after fetch_kafka; kafka_start runs it
 #     in the background.
-# eventually COMMAND...  Wait until COMMAND succeeds, for at most $limit seconds.
+# eventually COMMAND...  Wait until COMMAND succeeds, for at most $limit seconds, in a
+#     case three quarters of them.  In vain: then in_vain, if there is such a
+#     function, tells more.
 
 set -uo pipefail
 
@@ -234,6 +236,7 @@ eventually() {
 	until "$@"; do
 		if [ "$SECONDS" -ge "$end" ]; then
 			echo "waited in vain: $*" >&2
+			! declare -F in_vain >/dev/null || in_vain >&2
 			return 1
 		fi
 		sleep 0.05
@@ -251,6 +254,7 @@ check() {
 		set +m
 		set -e
 		trap - EXIT INT TERM HUP
+		limit=$((limit * 3 / 4)) # so that it can say what it waits for
 		"$@"
 	) </dev/null >"$log" 2>&1 &
 	pid=$!
@@ -275,7 +279,7 @@ check() {
 	fi
 	echo "not ok $ncase - $words"
 	echo "# it ended with $code; the last of $log:"
-	tail -n 25 "$log" | sed 's/^/#   /'
+	tail -n 40 "$log" | sed 's/^/#   /'
 }
 
 check_each() {
