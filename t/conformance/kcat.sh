@@ -8,12 +8,12 @@ k() {
 	kcat -b "$broker_tcp" "$@"
 }
 
-# member GROUP FILE TOPIC [ARG...]: a member of a group, line by line into FILE.
+# member GROUP FILE [ARG...] TOPIC: a member of a group, line by line into FILE.
 member() {
 	local group=$1 file=$2
 	shift 2
 	kcat -b "$broker_tcp" -u -X auto.offset.reset=earliest -X fetch.wait.max.ms=20 -X auto.commit.interval.ms=100 \
-		-X session.timeout.ms=2000 -X heartbeat.interval.ms=200 -G "$group" "$@" >>"$file" 2>>"$file.err" &
+		-X session.timeout.ms=2000 -X heartbeat.interval.ms=200 -G "$group" "$@" >>"$file" &
 }
 
 # feed TOPIC FROM TO: numbers, spread over the partitions by their keys.
@@ -56,26 +56,32 @@ both_some() {
 	[ -s "$1" ] && [ -s "$2" ]
 }
 
+# What eventually tells then.
+in_vain() {
+	wc -l "$scratch"/[a-z]*[0-9] 2>/dev/null || :
+	kq-group describe --all
+}
+
 # shares STRATEGY HOW: two members share; when one goes, the other has it all.
 shares() {
-	local t=shares-$1-$2 f=$scratch/shares-$1-$2 first
+	local t=shares-$1-$2 f=$scratch/shares-$1-$2 first last=200
 	topic "$t" 8
 	member "$t" "$f.1" -X "partition.assignment.strategy=$1" "$t"
 	first=$!
 	member "$t" "$f.2" -X "partition.assignment.strategy=$1" "$t"
 	feed "$t" 1 200
 	eventually read_all 1 200 "$f.1" "$f.2"
-	for round in 1 2 3 4 5 6 7 8 9; do
-		feed "$t" $((round * 200 + 1)) $((round * 200 + 200))
-		eventually read_all 1 $((round * 200 + 200)) "$f.1" "$f.2"
-		both_some "$f.1" "$f.2" && break
+	# The first may have read all before the second was in.
+	until both_some "$f.1" "$f.2"; do
+		last=$((last + 200))
+		feed "$t" $((last - 199)) $last
+		eventually read_all 1 $last "$f.1" "$f.2"
 		sleep 0.2
 	done
-	both_some "$f.1" "$f.2"
 	kill "-$2" "$first"
 	wait "$first" || :
-	feed "$t" 5001 5200
-	eventually has_range 5001 5200 "$f.2"
+	feed "$t" 1000001 1000200
+	eventually has_range 1000001 1000200 "$f.2"
 }
 
 has_range() {
@@ -107,8 +113,9 @@ static() {
 	eventually read_all 1 200 "$f.1" "$f.2" "$f.3"
 }
 
-no_lag() {
-	kq-group describe "$1" | grep -q '^lag  *0$'
+# all_committed GROUP N: nothing is left of N partitions, and that is known of each.
+all_committed() {
+	[ "$(kq-group describe "$1" | awk 'in_table && $5 == "0" { n++ } $1 == "topic" { in_table = 1 } END { print n + 0 }')" -eq "$2" ]
 }
 
 # kcat itself gives up when its broker is away, so others take over from it.
@@ -119,7 +126,7 @@ restart() {
 	member restart "$f.2" restart
 	feed restart 1 500
 	eventually read_all 1 500 "$f.1" "$f.2"
-	eventually no_lag restart
+	eventually all_committed restart 4
 	bounce
 	member restart "$f.3" restart
 	member restart "$f.4" restart
