@@ -23,7 +23,7 @@ setup() {
 
 # wrap NAME SCRIPT: put a program in front of the real one.
 wrap() {
-	printf '#!/bin/sh\nPATH=%s:$PATH\n%s\n' "$real" "$2" >"$bin/$1"
+	printf '#!/bin/sh\nreal=%s\n%s\n' "$real" "$2" >"$bin/$1"
 	chmod +x "$bin/$1"
 }
 
@@ -58,21 +58,21 @@ refuses() {
 }
 
 @test "a record that is lost, or there twice, fails it" {
-	wrap kq-consume 'kq=$(command -v kq-consume); "$kq" "$@" | sed 1000d'
+	wrap kq-consume '"$real/kq-consume" "$@" | sed 1000d'
 	refuses "kq-consume: 2000 records came back of 2001"
-	wrap kq-consume 'kq=$(command -v kq-consume); "$kq" "$@" | sed 1000p'
+	wrap kq-consume '"$real/kq-consume" "$@" | sed 1000p'
 	refuses "kq-consume: 2002 records came back of 2001"
 }
 
 @test "a byte that differs fails it" {
-	wrap kq-consume 'kq=$(command -v kq-consume); "$kq" "$@" | sed "s/\"1:1234\"/\"1:1235\"/"'
+	wrap kq-consume '"$real/kq-consume" "$@" | sed "s/\"1:1234\"/\"1:1235\"/"'
 	refuses "kq-consume: what came back is not what went in"
-	wrap kq-consume 'kq=$(command -v kq-consume); "$kq" "$@" | sed "s/\"1:1234\"/\"1:123\"/"'
+	wrap kq-consume '"$real/kq-consume" "$@" | sed "s/\"1:1234\"/\"1:123\"/"'
 	refuses "kq-consume: *bytes came back of"
 }
 
 @test "records of a key out of order fail it" {
-	wrap kq-consume 'kq=$(command -v kq-consume); "$kq" "$@" | tac'
+	wrap kq-consume '"$real/kq-consume" "$@" | tac'
 	refuses "kq-consume: what came back is not what went in"
 }
 
