@@ -195,6 +195,7 @@ producer_mark_ready(struct producer_part *part)
 	struct producer *p = part->topic->producer;
 	bool is_ready = part->nqueue > part->nsent && !part->is_draining
 		&& !(p->is_idempotent && part->nsent >= PRODUCER_WINDOW);
+	p->nchange++;
 	if (!is_ready)
 		list_unlink(&part->ready);
 	else if (list_is_empty(&part->ready))
@@ -303,8 +304,8 @@ producer_refused(struct producer_batch *b, const struct err *why)
 		|| (why->kafka == KERR_NOT_ENOUGH_REPLICAS && p->is_in_txn && !part->is_in_txn);
 	bool is_early = why->kafka == KERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
 	if (!is_early)
-		part->retry_at_ms = now + (is_busy ? MIN(BUSY_BACKOFF_MS, p->opts.retry_backoff_ms)
-			: p->opts.retry_backoff_ms);
+		part->retry_at_ms = now + MAX(is_busy ? MIN(BUSY_BACKOFF_MS, p->opts.retry_backoff_ms)
+			: p->opts.retry_backoff_ms, 1);
 	p->last = *why;
 	if (why->class != ERR_RETRY) {
 		fail(p, b, why);
@@ -316,18 +317,22 @@ producer_refused(struct producer_batch *b, const struct err *why)
 }
 
 /* Close open batches whose time has come, if they could be sent: as long as
- * their partition has others to send they may as well be filled on. */
-static void
+ * their partition has others to send they may as well be filled on.  Returns
+ * when the next one's time comes. */
+static int64_t
 close_due(struct producer *p, int64_t now_ms)
 {
 	LIST_EACH(l, &p->open) {
 		struct producer_batch *b = CONTAINER_OF(l, struct producer_batch, age);
-		if (b->born_ms + p->opts.linger_ms > now_ms)
-			break;
-		if (b->part->nqueue == b->part->nsent && !b->part->is_draining
-			&& b->part->nsent < p->opts.in_flight)
-			close_batch(b->part);
+		struct producer_part *part = b->part;
+		int64_t at = b->born_ms + p->opts.linger_ms;
+		if (part->nqueue > part->nsent || part->is_draining || part->nsent >= p->opts.in_flight)
+			continue;
+		if (at > now_ms)
+			return at;
+		close_batch(part);
 	}
+	return INT64_MAX;
 }
 
 /* Also those that were sent, and came back refused. */
@@ -362,31 +367,12 @@ close_all(struct producer *p)
 		close_batch(CONTAINER_OF(l, struct producer_batch, age)->part);
 }
 
-/* Give up on what has failed for too long. */
-static void
-expire(struct producer *p, int64_t now_ms)
+/* Ask for metadata, if that is due.  Returns when to ask again. */
+static int64_t
+refresh(struct producer *p, int64_t now_ms)
 {
-	LIST_EACH(l, &p->ready) {
-		struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
-		if (!part->failing_since_ms
-			|| now_ms - part->failing_since_ms < p->opts.delivery_timeout_ms)
-			continue;
-		struct err why = p->last;
-		err_wrap(&why, "not delivered within %d ms", p->opts.delivery_timeout_ms);
-		why.class = ERR_RETRY;
-		fail(p, CONTAINER_OF(part->queue.next, struct producer_batch, link), &why);
-	}
-}
-
-/* What is due now: closing, metadata, sending. */
-static void
-step(struct producer *p, int64_t now_ms)
-{
-	close_due(p, now_ms);
-	if (p->is_failed)
-		return;
+	struct err e;
 	if (p->needs_refresh && p->refresh_at_ms <= now_ms) {
-		struct err e;
 		p->needs_refresh = false;
 		if (cluster_refresh(p->cluster, &e) < 0) {
 			p->last = e;
@@ -394,53 +380,57 @@ step(struct producer *p, int64_t now_ms)
 			p->refresh_at_ms = clock_mono_ms() + p->opts.retry_backoff_ms;
 		}
 	}
-	if (p->is_idempotent)
-		producer_renew(p, now_ms);
-	producer_send(p, now_ms);
-	expire(p, now_ms);
+	return p->needs_refresh ? p->refresh_at_ms : INT64_MAX;
 }
 
-/* How long until step has something to do; stepped_ms is the time that it went by
- * last. */
-static int
-step_timeout(const struct producer *p, int64_t stepped_ms, int timeout_ms)
+/* Give up on what has failed for too long.  Returns when the next one will have. */
+static int64_t
+expire(struct producer *p, int64_t now_ms)
 {
-	int64_t now_ms = clock_mono_ms();
-	int64_t at = timeout_ms < 0 ? INT64_MAX : now_ms + timeout_ms;
-	LIST_EACH(l, &p->open) {
-		struct producer_batch *b = CONTAINER_OF(l, struct producer_batch, age);
-		if (b->part->nqueue == b->part->nsent && !b->part->is_draining
-			&& b->part->nsent < p->opts.in_flight) {
-			at = MIN(at, b->born_ms + p->opts.linger_ms);
-			break;
-		}
-	}
+	int64_t at = INT64_MAX;
 	LIST_EACH(l, &p->ready) {
 		struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
-		/* One that was refused rests, even if others of its batches were taken
-		 * meanwhile. */
-		if (part->failing_since_ms || part->retry_at_ms > stepped_ms)
-			at = MIN(at, MAX(part->retry_at_ms, now_ms + 1));
+		if (!part->failing_since_ms)
+			continue;
+		int64_t end_ms = part->failing_since_ms + p->opts.delivery_timeout_ms;
+		at = MIN(at, end_ms);
+		if (end_ms > now_ms)
+			continue;
+		struct err why = p->last;
+		err_wrap(&why, "not delivered within %d ms", p->opts.delivery_timeout_ms);
+		why.class = ERR_RETRY;
+		fail(p, CONTAINER_OF(part->queue.next, struct producer_batch, link), &why);
 	}
-	if (p->needs_refresh)
-		at = MIN(at, p->refresh_at_ms);
-	return at == INT64_MAX ? -1 : (int)MAX(MIN(at - now_ms, 1 << 30), 0);
+	return at;
+}
+
+/* Do what is due.  Returns until when there is nothing more to do, unless an
+ * answer comes.  What was done, or came meanwhile, can make more due, and the
+ * caller shall see it: then that is at once. */
+static int64_t
+step(struct producer *p, int64_t now_ms)
+{
+	int64_t nchange = p->nchange;
+	if (p->is_failed)
+		return INT64_MAX;
+	int64_t at = close_due(p, now_ms);
+	at = MIN(at, refresh(p, now_ms));
+	if (p->is_idempotent)
+		producer_renew(p, now_ms);
+	at = MIN(at, producer_send(p, now_ms));
+	at = MIN(at, expire(p, now_ms));
+	return p->is_failed || p->nchange != nchange ? now_ms : at;
 }
 
 short
 producer_wait(struct producer *p, int fd, short events, int timeout_ms)
 {
-	bool was_failed = p->is_failed;
-	int64_t nacked = p->nacked, now_ms = clock_mono_ms();
-	step(p, now_ms);
-	/* The caller shall see it at once: answers come also while step waits for
-	 * metadata, and may have been the last. */
-	if ((p->is_failed && !was_failed) || p->nacked != nacked)
-		timeout_ms = 0;
-	if (timeout_ms != 0 && !p->is_failed)
-		timeout_ms = step_timeout(p, now_ms, timeout_ms);
-	short got = cluster_wait(p->cluster, fd, events, timeout_ms);
-	if (timeout_ms != 0)
+	int64_t now_ms = clock_mono_ms(), at = step(p, now_ms);
+	if (timeout_ms >= 0)
+		at = MIN(at, now_ms + timeout_ms);
+	int left = at == INT64_MAX ? -1 : (int)MIN(MAX(at - clock_mono_ms(), 0), 1 << 30);
+	short got = cluster_wait(p->cluster, fd, events, left);
+	if (left != 0)
 		step(p, clock_mono_ms());
 	return got;
 }

@@ -112,6 +112,7 @@ struct producer {
 	int nspare;
 	struct producer_request *idle; /* requests for the next time */
 	int nrequest;            /* under way */
+	int64_t nchange;         /* of what there is to send, or may be sent */
 	size_t used;             /* bytes of finished batches */
 	size_t open_used;        /* bytes of the others, about */
 	int64_t nput, nacked;    /* records */

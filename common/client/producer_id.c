@@ -128,7 +128,7 @@ renew_part(struct producer_part *part)
 	struct producer *p = part->topic->producer;
 	struct err e;
 	if (producer_ask_id(p, CLUSTER_ANY, &part->id, &part->epoch, &e) < 0) {
-		part->retry_at_ms = clock_mono_ms() + p->opts.retry_backoff_ms;
+		part->retry_at_ms = clock_mono_ms() + MAX(p->opts.retry_backoff_ms, 1);
 		p->last = e;
 		if (e.class != ERR_RETRY)
 			producer_fail(p, 0, &e);
@@ -151,6 +151,7 @@ producer_renew(struct producer *p, int64_t now_ms)
 		if (!part->needs_id || part->nsent > 0 || part->retry_at_ms > now_ms)
 			continue;
 		renew_part(part);
+		p->nchange++;
 		return; /* the list may have changed: the next one in the next round */
 	}
 }

@@ -15,15 +15,17 @@ enum {
 	ADD_PARTITIONS_UPTO = 3,
 };
 
-/* Send whatever may be sent now. */
-void producer_send(struct producer *p, int64_t now_ms);
+/* Send whatever may be sent now.  Returns when the first of what rests may be sent;
+ * the others wait for answers. */
+int64_t producer_send(struct producer *p, int64_t now_ms);
 
 /* A batch came back acknowledged; or refused with *why, where err_class
  * ERR_RETRY means that it may be sent again. */
 void producer_acked(struct producer_batch *b);
 void producer_refused(struct producer_batch *b, const struct err *why);
 
-/* Put the partition in the list of the ready ones, or take it out. */
+/* Something of the partition has changed: put it in the list of the ready ones,
+ * or take it out. */
 void producer_mark_ready(struct producer_part *part);
 
 /* Fail for good; number 0: no record's fault. */

@@ -343,15 +343,19 @@ send_part(struct producer *p, struct producer_part *part, int64_t now_ms)
 	return true;
 }
 
-void
+int64_t
 producer_send(struct producer *p, int64_t now_ms)
 {
+	int64_t at = INT64_MAX;
 	if (p->is_in_txn && !p->is_txn_v2)
 		producer_add_parts(p);
 	for (bool is_sent = true; is_sent && !p->is_failed;) {
 		is_sent = false;
+		at = INT64_MAX;
 		LIST_EACH(l, &p->ready) {
 			struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
+			if (part->retry_at_ms > now_ms)
+				at = MIN(at, part->retry_at_ms);
 			if (is_held(part, now_ms))
 				continue;
 			is_sent = send_part(p, part, now_ms);
@@ -359,4 +363,5 @@ producer_send(struct producer *p, int64_t now_ms)
 				break; /* the list has changed */
 		}
 	}
+	return at;
 }
