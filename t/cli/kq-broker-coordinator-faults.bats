@@ -1,0 +1,79 @@
+#!/usr/bin/env bats
+# kq-broker: groups and transactions when their records find no room.
+
+load ../lib/kq.bash
+
+setup() {
+	skip_without python3
+	[ "$(id -u)" -eq 0 ] || skip "only root mounts"
+	cd "$BATS_TEST_TMPDIR" || exit
+	mkdir mnt
+	if ! mount -t tmpfs -o size=4m tmpfs mnt; then
+		rmdir mnt
+		skip "no tmpfs can be mounted here"
+	fi
+	arg=(-d "$PWD/mnt/data" -o offsets.topic.num.partitions=1
+		-o transaction.state.log.num.partitions=1
+		-o group.initial.rebalance.delay.ms=0)
+	start_broker "${arg[@]}"
+	broker_data=$PWD/mnt/data
+}
+
+teardown() {
+	end_broker
+	if [ -e mnt ]; then
+		umount mnt
+	fi
+}
+
+disk() {
+	py full_disk.py "$@"
+}
+
+@test "what a full disk has no room for is refused and not done, and goes on when there is room" {
+	disk begin
+	disk refused mnt/other
+	broker_alive
+	grep -q 'No space left on device' "$broker_log"
+	disk go_on mnt/other
+	disk show >before
+	kill_broker
+	restart_broker
+	disk show >after
+	diff before after
+	stop_broker
+}
+
+@test "what was refused is not there after a kill either" {
+	disk begin
+	disk refused mnt/other
+	disk show >before
+	kill_broker
+	rm mnt/other
+	restart_broker
+	disk show >after
+	diff before after
+	disk go_on mnt/other
+	stop_broker
+}
+
+@test "a stop and a start while the disk is full" {
+	disk begin
+	disk refused mnt/other
+	disk show >before
+	# It has no room for its checkpoints, and says so.
+	kill -TERM "$broker_pid"
+	wait_broker
+	[ "$broker_code" -eq 1 ]
+	if restart_broker; then
+		disk show >after
+		diff before after
+		kill_broker
+	fi
+	rm mnt/other
+	restart_broker
+	disk show >after
+	diff before after
+	disk go_on mnt/other
+	stop_broker
+}
