@@ -15,6 +15,7 @@ setup() {
 
 teardown() {
 	local m
+	[ "${BATS_TEST_COMPLETED-}" = 1 ] || head -v -n 5 ./*.err 2>/dev/null || :
 	for m in "${members[@]}"; do kill -KILL "$m" 2>/dev/null || :; done
 	stop_mock
 	end_broker
@@ -52,7 +53,6 @@ until_true() {
 	until "$@"; do
 		if [ "$SECONDS" -ge "$end" ]; then
 			echo "in vain: $*" >&2
-			head -n 5 ./*.err >&2
 			return 1
 		fi
 		sleep 0.05
