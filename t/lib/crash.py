@@ -1,9 +1,9 @@
 """Nothing acknowledged is lost.
 
-    crash.py produce TOPIC PARTITIONS N [SIGNAL]   produce unique values with acks=all,
+    crash.py produce TOPIC PARTITIONS N [SIGNAL [FILE]]   produce unique values with acks=all,
         several requests in flight on a connection for each partition, until N
         batches are acknowledged; then SIGKILL (or SIGNAL) the broker, with
-        requests under way, and print what was acknowledged: PARTITION OFFSET VALUE
+        requests under way, make FILE, and print what was acknowledged: PARTITION OFFSET VALUE
     crash.py check TOPIC PARTITIONS <THAT  all of it is there, where it was
         said to be, and once; what was not acknowledged may be there
 """
@@ -17,7 +17,7 @@ from wire import *
 lock = threading.Lock()
 
 
-def produce(topic, partitions, n, sig):
+def produce(topic, partitions, n, sig, file):
     acked, count, run_id = [], [0], uuid.uuid4().hex[:8].encode()
 
     def one(p):
@@ -36,6 +36,8 @@ def produce(topic, partitions, n, sig):
                         acked.extend((p, base + k, v) for k, v in enumerate(sent.pop(0)))
                         count[0] += 1
                         if count[0] == n:
+                            if file:
+                                open(file, "x").close()
                             os.kill(int(os.environ["broker_pid"]), sig)
         except (Closed, ConnectionError):
             pass
@@ -69,6 +71,7 @@ def check(topic, partitions):
 
 if sys.argv[1] == "produce":
     produce(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]),
-            getattr(signal, sys.argv[5] if len(sys.argv) > 5 else "SIGKILL"))
+            getattr(signal, sys.argv[5] if len(sys.argv) > 5 else "SIGKILL"),
+            sys.argv[6] if len(sys.argv) > 6 else None)
 else:
     check(sys.argv[2], int(sys.argv[3]))

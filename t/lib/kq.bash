@@ -32,11 +32,12 @@
 
 kq_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-# Sanitizers make everything slower, and one machine serves many.
+# Sanitizers make everything slower, and one machine serves many.  A broker that ends
+# syncs what it has, which a busy disk makes wait.
 if [ -n "${KQ_SAN-}" ]; then
 	kq_patience=60 kq_stop_max=20
 else
-	kq_patience=20 kq_stop_max=2
+	kq_patience=20 kq_stop_max=10
 fi
 
 _kq_show_log() {
