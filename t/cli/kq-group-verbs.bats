@@ -274,8 +274,12 @@ to() {
 	skip_without script
 	make_topic $t
 	kq-group seek $g $t:1 --to 3 --execute
-	script -qec "timeout --preserve-status -s INT 2 kq-group watch $g --every 100ms" /dev/null </dev/null >seen
-	[ "$(grep -c "^$t  *1  *3  *20  *17  " <(tr -d '\r' <seen))" -ge 2 ]
+	script -qfec "timeout --preserve-status -s INT $((kq_patience * 2)) sh -c 'echo \$\$ >pid; exec kq-group watch $g --every 100ms'" \
+		/dev/null </dev/null >seen 3>&- &
+	looked_twice() { [ "$(tr -d '\r' <seen | grep -c "^$t  *1  *3  *20  *17  ")" -ge 2 ]; }
+	wait_for looked_twice
+	kill -INT "$(<pid)"
+	wait $!
 	grep -q $'\033\\[H' seen
 }
 
@@ -287,8 +291,10 @@ to() {
 	[ "$(kq-group list --json | jq -r "select(.group == \"$g\") | .type + .state")" = classicEmpty ]
 	[ "$(kq-group describe $g --json | jq -c '[.lag, .member_count, .members, .offsets[0].lag]')" = '[17,0,[],17]' ]
 	[ "$(kq-group describe $g --state --json | jq -c '[.offsets, .members, .coordinator.node >= 0]')" = '[null,null,true]' ]
-	timeout -s INT 1 kq-group watch $g --json --every 100ms >out || :
-	[ "$(jq -c '[.lag, .offsets[0].lag]' out | sort -u)" = '[17,17]' ]
+	kq-group watch $g --json --every 100ms >out 3>&- &
+	wait_for test -s out
+	kill -KILL $!
+	[ "$(head -n 1 out | jq -c '[.lag, .offsets[0].lag]')" = '[17,17]' ]
 }
 
 @test "wrong lines are refused before anything is asked" {
