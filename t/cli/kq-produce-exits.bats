@@ -132,7 +132,7 @@ print(struct.unpack("i", fcntl.ioctl(int(sys.argv[1]), termios.FIONREAD, b"\0" *
 @test "a broker that dies in mid-produce: 75, and the report is true" {
 	kq-topic create t
 	mkfifo pipe
-	kq-produce --batch-bytes 2000 -X delivery.timeout.ms=500 t <pipe 2>err &
+	kq-produce --batch-bytes 2000 -X delivery.timeout.ms=3000 t <pipe 2>err &
 	local pid=$! code=0
 	exec 7>pipe
 	seq 5000 >&7
