@@ -88,41 +88,17 @@ static const struct opt_command command = {
 	.verbs = verbs,
 };
 
-/* How many operands the verb takes: "[X]" none or one, "X" one, "X..." one or
- * more, "" none. */
 static int
-check_operands(const struct opt_result *r, struct err *e)
+check(const struct opt_result *r, struct err *e)
 {
-	const char *word = r->verb->operands;
-	int least = 0, most = 0;
-	for (; *word; word += strspn(word, " ")) {
-		size_t n = strcspn(word, " ");
-		least += *word != '[';
-		most = n > 3 && memcmp(word + n - 3, "...", 3) == 0 ? INT32_MAX : most + (most < INT32_MAX);
-		word += n;
-	}
 	bool is_for_groups = strncmp(r->verb->operands, "GROUP...", 8) == 0;
-	if (options.takes_all && is_for_groups && r->argc > 0)
-		return err_set(e, ERR_USAGE, "either --all or groups' names");
-	if (r->argc < least && !(options.takes_all && is_for_groups))
-		return err_set(e, ERR_USAGE, "which %s? see kq-group %s --help",
-			r->argc == 0 ? "group" : "topic", r->verb->name);
-	if (r->argc > most)
-		return err_set(e, ERR_USAGE, "'%s' is one too many; see kq-group %s --help",
-			r->argv[most], r->verb->name);
-	return 0;
+	if (options.takes_all && is_for_groups)
+		return r->argc == 0 ? 0 : err_set(e, ERR_USAGE, "either --all or groups' names");
+	return opt_check_operands(r, r->argc == 0 ? "group" : "topic", e);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct opt_result r;
-	struct err e;
-	say_init(argv[0]);
-	int got = opt_parse(&command, argc, argv, &r, &e);
-	if (got > 0)
-		return say_flush_stdout();
-	if (got == 0)
-		got = check_operands(&r, &e);
-	return got < 0 ? say_err(&e, false) : r.verb->run(r.argc, r.argv);
+	return opt_main(&command, argc, argv, check);
 }

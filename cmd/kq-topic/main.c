@@ -115,21 +115,16 @@ static const struct opt_command command = {
 	.verbs = verbs,
 };
 
+static int
+check(const struct opt_result *r, struct err *e)
+{
+	return opt_check_operands(r, "topic", e);
+}
+
 int
 main(int argc, char **argv)
 {
-	struct opt_result r;
-	struct err e;
-	say_init(argv[0]);
-	int got = opt_parse(&command, argc, argv, &r, &e);
-	if (got > 0)
-		return say_flush_stdout();
-	if (got == 0 && strstr(r.verb->operands, "NAME") == r.verb->operands && r.argc == 0)
-		got = err_set(&e, ERR_USAGE, "which topic? see kq-topic %s --help", r.verb->name);
-	if (got == 0 && !strstr(r.verb->operands, "...") && r.argc > (*r.verb->operands != 0))
-		got = err_set(&e, ERR_USAGE, "'%s' is one too many; see kq-topic %s --help",
-			r.argv[*r.verb->operands != 0], r.verb->name);
-	int code = got < 0 ? say_err(&e, false) : r.verb->run(r.argc, r.argv);
+	int code = opt_main(&command, argc, argv, check);
 	for (int i = 0; i < options.nsetting; i++)
 		mem_free((char *)options.setting[i].key);
 	mem_free(options.setting);

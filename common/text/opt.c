@@ -481,3 +481,38 @@ opt_parse(const struct opt_command *c, int argc, char **argv, struct opt_result 
 		return err_set(e, ERR_USAGE, "which verb? see %s --help", say_name());
 	return 0;
 }
+
+int
+opt_main(const struct opt_command *c, int argc, char **argv,
+	int (*check)(const struct opt_result *r, struct err *e))
+{
+	struct opt_result r;
+	struct err e;
+	say_init(argv[0]);
+	int got = opt_parse(c, argc, argv, &r, &e);
+	if (got > 0)
+		return say_flush_stdout();
+	if (got == 0)
+		got = check(&r, &e);
+	return got < 0 ? say_err(&e, false) : r.verb->run(r.argc, r.argv);
+}
+
+int
+opt_check_operands(const struct opt_result *r, const char *what, struct err *e)
+{
+	int least = 0, most = 0;
+	for (const char *word = r->verb->operands; *word; word += strspn(word, " ")) {
+		size_t n = strcspn(word, " "), end = n - (word[n - 1] == ']');
+		bool is_list = end >= 3 && memcmp(word + end - 3, "...", 3) == 0;
+		least += *word != '[';
+		most = is_list || most == INT32_MAX ? INT32_MAX : most + 1;
+		word += n;
+	}
+	if (r->argc < least)
+		return err_set(e, ERR_USAGE, "which %s? see %s %s --help", what, say_name(),
+			r->verb->name);
+	if (r->argc > most)
+		return err_set(e, ERR_USAGE, "'%s' is one too many; see %s %s --help",
+			r->argv[most], say_name(), r->verb->name);
+	return 0;
+}

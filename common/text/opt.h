@@ -77,6 +77,18 @@ struct opt_result {
 int opt_parse(const struct opt_command *c, int argc, char **argv,
 	struct opt_result *r, struct err *e);
 
+/*
+ * The main of a program with verbs: parse, and run the verb, unless check, which
+ * may know more than the tables do, says -1.  Returns the exit code.
+ */
+int opt_main(const struct opt_command *c, int argc, char **argv,
+	int (*check)(const struct opt_result *r, struct err *e));
+
+/* Has the verb as many operands as its words in the table say?  "X" is one,
+ * "X..." one or more, and "[X]" and "[X...]" may be none.  If one lacks, it is
+ * asked for as 'which WHAT?'.  0; or -1 with ERR_USAGE. */
+int opt_check_operands(const struct opt_result *r, const char *what, struct err *e);
+
 /* The word of the list (up to a NULL) that text was probably meant to be, or
  * NULL. */
 const char *opt_suggest(const char *text, const char *const *words);

@@ -12,6 +12,7 @@ void test_opt__operands_may_stand_anywhere(void);
 void test_opt__an_option_may_come_often(void);
 void test_opt__mistakes_are_told_in_one_sentence(void);
 void test_opt__a_verb_has_options_of_its_own(void);
+void test_opt__a_verb_s_operands_are_counted(void);
 void test_opt__help_shows_examples_first(void);
 void test_opt__help_is_found_anywhere_but_in_a_value(void);
 void test_opt__words_are_told_for_completion(void);
@@ -212,6 +213,30 @@ test_opt__a_verb_has_options_of_its_own(void)
 		"option '--if-not-exists' is not known; see kq-example --help"));
 	check(refused(&with_verbs, "x create --if-not-exist a",
 		"option '--if-not-exist' is not known; did you mean '--if-not-exists'?"));
+}
+
+static bool
+counts(const char *operands, int argc)
+{
+	char *argv[] = { (char[]){ "a" }, (char[]){ "b" }, (char[]){ "c" }, (char[]){ "d" } };
+	struct opt_verb verb = { "seek", operands, "", NULL, NULL };
+	return opt_check_operands(&(struct opt_result){ argc, argv, &verb }, "topic", &e) == 0;
+}
+
+void
+test_opt__a_verb_s_operands_are_counted(void)
+{
+	static const struct { const char *operands; int least, most; } cases[] = {
+		{ "", 0, 0 }, { "NAME", 1, 1 }, { "NAME...", 1, 4 }, { "[NAME]", 0, 1 },
+		{ "[NAME...]", 0, 4 }, { "GROUP TOPIC[:P,..]...", 2, 4 },
+		{ "GROUP [TOPIC[:P,..]]...", 1, 4 }, { "GROUP TOPIC[:P,..]", 2, 2 },
+	};
+	say_init("kq-example");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		for (int n = 0; n <= 4; n++)
+			check_int(counts(cases[i].operands, n), n >= cases[i].least && n <= cases[i].most);
+	check(!counts("NAME...", 0) && is(e.msg, "which topic? see kq-example seek --help"));
+	check(!counts("NAME", 2) && is(e.msg, "'b' is one too many; see kq-example seek --help"));
 }
 
 void
