@@ -55,6 +55,14 @@ peak_below() {
 	stop_broker
 }
 
+@test "joins that are assigned more than groups may take" {
+	skip_without python3
+	start_broker -o group.state.bytes.max=1048576
+	py hostile_groups.py assigned
+	peak_below 100
+	stop_broker
+}
+
 @test "connections that are closed are told of in a few lines" {
 	skip_without python3
 	start_broker

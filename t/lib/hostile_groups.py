@@ -150,6 +150,37 @@ def commits():
     check_sane()
 
 
+def assigned():
+    """Small joins that are given a lot, with little that groups may take."""
+    def beat(c, group, epoch):
+        """(error, epoch)"""
+        r = c.call(68, 1, cstring(group) + cstring("member") + i32(epoch) + cstring(None) + cstring(None)
+                   + i32(60000 if epoch == 0 else -1) + (carray([cstring("wide")]) if epoch == 0 else uvarint(0))
+                   + cstring(None) + cstring(None) + (carray([]) if epoch == 0 else uvarint(0)) + TAGS, flex=True)
+        r.i32()
+        error = r.i16()
+        r.cstring(), r.cstring()
+        return error, r.i32()
+
+    with Conn() as c:
+        assert create_topic(c, "wide", 4000) == 0
+        epochs = []
+        for i in range(100):
+            error, epoch = beat(c, "g%d" % i, 0)
+            if error:
+                break
+            epochs.append(epoch)
+        assert error == 15, error  # try again, at the coordinator
+        assert 3 <= len(epochs) <= 20, len(epochs)
+        assert [beat(c, "other", 0)[0] for _ in range(50)] == [15] * 50
+        # Who is in goes on, and when they leave there is room.
+        assert beat(c, "g0", epochs[0])[0] == 0
+        for i in range(len(epochs)):
+            assert beat(c, "g%d" % i, -1)[0] == 0
+        assert beat(c, "other", 0)[0] == 0
+    check_sane()
+
+
 def flood(n="2000"):
     """Many connections that have to be closed; prints for how many seconds."""
     begin = time.time()
