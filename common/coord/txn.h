@@ -85,6 +85,8 @@ struct txn {
 	uint64_t add_ticket;   /* 0: all additions are on disk */
 	int32_t partition;     /* of __transaction_state */
 	int32_t nwait;         /* tickets that name it */
+	bool is_doomed;        /* not to be committed: what its producer believes
+	                          that it wrote may be lost */
 	char id_bytes[];       /* and a NUL */
 };
 

@@ -15,6 +15,8 @@ static int16_t
 prepare(struct txns *t, struct txn *x, bool is_commit, bool is_v2, struct coord_now now)
 {
 	struct txn_meta m = x->m;
+	if (is_commit && x->is_doomed)
+		return KERR_COORDINATOR_NOT_AVAILABLE; /* until the abort is written */
 	m.previous_producer_id = m.producer_id;
 	m.version = is_v2 ? TXN_V2 : 0;
 	if (is_v2) {
@@ -34,6 +36,7 @@ prepare(struct txns *t, struct txn *x, bool is_commit, bool is_v2, struct coord_
 	int16_t error = txn_write(t, x, &m, &x->parts, now);
 	if (error)
 		return error;
+	x->is_doomed = false;
 	txn_link(t, x, NULL);
 	t->env->when_committed(t->env, x->partition, txn_ticket(t, TXN_WAIT_PREPARED, x, NULL));
 	return KERR_NONE;
@@ -46,16 +49,21 @@ txn_fence(struct txns *t, struct txn *x, struct coord_now now)
 	return prepare(t, x, false, true, now);
 }
 
-void
+bool
 txns_abort_ongoing(struct txns *t, struct coord_now now)
 {
+	bool are_all = true;
 	LIST_EACH(l, &t->ongoing) {
 		struct txn *x = CONTAINER_OF(l, struct txn, link);
-		if (txn_fence(t, x, now) != KERR_NONE)
+		if (txn_fence(t, x, now) != KERR_NONE) {
 			x->start_mono_ms = INT64_MIN / 2; /* the next scan's business */
+			x->is_doomed = true;
+			are_all = false;
+		}
 		arena_reset(&t->scratch);
 	}
 	txn_see_time(t, now);
+	return are_all;
 }
 
 int

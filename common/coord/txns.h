@@ -74,8 +74,10 @@ int txns_touched(const struct txns *t, struct str transactional_id,
 
 /* The machine went down, and with it maybe writes that were acknowledged but
  * not on disk yet: abort every transaction that is open, and shut its producer
- * out.  Behind txns_loaded of all. */
-void txns_abort_ongoing(struct txns *t, struct coord_now now);
+ * out.  Behind txns_loaded of all.  False: that could not be written for some,
+ * which can't be committed, and are aborted later; the next start has to be told
+ * the same, should it come before. */
+bool txns_abort_ongoing(struct txns *t, struct coord_now now);
 
 /* What the driver was asked to tell. */
 void txns_committed(struct txns *t, uint64_t ticket, struct coord_now now);

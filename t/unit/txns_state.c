@@ -167,7 +167,7 @@ test_txns_state__what_was_open_when_the_machine_went_down_is_aborted(void)
 	check_int(write2("c", 1002, 0, 2), 0);
 	check_int(end(5, "c", 1002, 0, true), 0);
 	w_restart(&w);
-	txns_abort_ongoing(w.t, w.now);
+	check(txns_abort_ongoing(w.t, w.now));
 	check(is_in("a", "PrepareAbort"));
 	check(is_in("b", "PrepareAbort"));
 	settle();
@@ -180,10 +180,18 @@ test_txns_state__what_was_open_when_the_machine_went_down_is_aborted(void)
 	check_int(end(3, "b", 1001, 0, true), KERR_PRODUCER_FENCED);
 	/* Refused: the next scan does it. */
 	check_int(write2("a", 1000, 1, 3), 0);
+	check_int(add("b", 1001, 1, 1), 0);
 	w.append_error = KERR_KAFKA_STORAGE_ERROR;
-	txns_abort_ongoing(w.t, w.now);
+	check(!txns_abort_ongoing(w.t, w.now));
 	check(is_in("a", "Ongoing"));
 	w.append_error = 0;
+	/* Nobody is faster and commits; to give up is fine. */
+	check_int(end(5, "a", 1000, 1, true), KERR_COORDINATOR_NOT_AVAILABLE);
+	check_int(end(3, "b", 1001, 1, true), KERR_COORDINATOR_NOT_AVAILABLE);
+	check_int(end(3, "b", 1001, 1, false), 0);
+	settle();
+	check_int(add("b", 1001, 1, 1), 0);
+	check_int(end(3, "b", 1001, 1, true), 0);
 	tick_after(w.config.abort_interval_ms);
 	check(is_in("a", "PrepareAbort"));
 	stop();
