@@ -138,9 +138,9 @@ static void
 abort_open(struct coordinator *c)
 {
 	log_line(LOG_INFO, "the machine went down: aborting the transactions that were open");
-	txns_abort_ongoing(c->txns, coordinator_now(c));
+	if (txns_abort_ongoing(c->txns, coordinator_now(c)))
+		datadir_forget_power_loss(c->broker);
 	coordinator_set_timers(c);
-	datadir_forget_power_loss(c->broker);
 }
 
 void
