@@ -59,7 +59,7 @@ end_unacknowledged(struct request *rq, const struct produce_response *a)
 	for (int32_t i = 0; i < a->responses.n; i++)
 		for (int32_t k = 0; k < a->responses.v[i].partition_responses.n; k++)
 			if (a->responses.v[i].partition_responses.v[k].error_code) {
-				log_line(LOG_WARN, "closing a connection: a produce with acks=0 failed: %s",
+				log_bounded(LOG_WARN, "closing a connection: a produce with acks=0 failed: %s",
 					kerr_info(a->responses.v[i].partition_responses.v[k].error_code)->name);
 				request_close(rq);
 				return;

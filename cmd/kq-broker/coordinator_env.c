@@ -29,7 +29,7 @@ append(struct coordinator *c, enum coordinator_kind kind, int32_t partition,
 	partition_append(p, &from, (uint8_t *)(uintptr_t)batch.p, batch.n, NULL, &result);
 	if (result.error == KERR_NONE)
 		return KERR_NONE;
-	log_line(LOG_ERROR, "cannot append to %s-%d: %s", p->topic, p->index,
+	log_bounded(LOG_ERROR, "cannot append to %s-%d: %s", p->topic, p->index,
 		result.message ? result.message : kerr_info(result.error)->name);
 	return producer && result.error != KERR_KAFKA_STORAGE_ERROR ? result.error
 		: KERR_COORDINATOR_NOT_AVAILABLE;

@@ -94,7 +94,7 @@ partition_read_limit(struct partition *p, bool is_stable)
 	int64_t offset = p->high_watermark;
 	if (!is_stable || partlog_stable_offset(&p->log, p->high_watermark, &offset, &e) == 0)
 		return offset;
-	log_line(LOG_ERROR, "opening %s-%d failed: %s", p->topic, p->index, e.msg);
+	log_bounded(LOG_ERROR, "opening %s-%d failed: %s", p->topic, p->index, e.msg);
 	return -1;
 }
 
@@ -338,7 +338,7 @@ check_producer(struct partition *p, const struct append_from *from, const struct
 	int64_t guard = from->guard;
 	struct prodstate *s = partlog_producers(&p->log, &e);
 	if (!s) {
-		log_line(LOG_ERROR, "opening %s-%d failed: %s", p->topic, p->index, e.msg);
+		log_bounded(LOG_ERROR, "opening %s-%d failed: %s", p->topic, p->index, e.msg);
 		refuse(result, KERR_KAFKA_STORAGE_ERROR, "the partition's log could not be opened");
 		return false;
 	}
@@ -420,7 +420,7 @@ static void
 disk_refused(struct partition *p, struct append_result *result, const struct err *e)
 {
 	refuse(result, KERR_KAFKA_STORAGE_ERROR, "the broker could not write to its disk");
-	log_line(LOG_ERROR, "append to %s-%d failed: %s", p->topic, p->index, e->msg);
+	log_bounded(LOG_ERROR, "append to %s-%d failed: %s", p->topic, p->index, e->msg);
 }
 
 /* Is the partition one to append to?  Under the lock. */
