@@ -112,6 +112,19 @@ load_log(struct loading *l, struct partition *p, struct err *e)
 	return 0;
 }
 
+/* Part of it would be worse than nothing: groups without the offsets that they
+ * committed, ends of transactions that are over.  As no answer leaves before a
+ * failed log is synced, nobody hears of any of it. */
+static void
+refuse_partition(struct partition *p, const struct err *e)
+{
+	log_line(LOG_ERROR, "partition %s-%d is not served, nor are its groups or transactions: %s",
+		p->topic, p->index, e->msg);
+	pthread_mutex_lock(&p->lock);
+	partlog_fail(&p->log, e);
+	pthread_mutex_unlock(&p->lock);
+}
+
 static void
 load_partition(struct coordinator *c, enum coordinator_kind kind, int32_t i)
 {
@@ -119,12 +132,12 @@ load_partition(struct coordinator *c, enum coordinator_kind kind, int32_t i)
 	struct loading l = { .coordinator = c, .kind = kind, .partition = i,
 		.records = RECORD_ITER_INIT };
 	struct err e;
-	if (p && load_log(&l, p, &e) < 0)
-		log_line(LOG_ERROR, "%s-%d was read only in part: %s; what it knew of groups or "
-			"transactions behind that is lost", c->topic[kind].name, i, e.msg);
+	bool is_read = !p || load_log(&l, p, &e) == 0;
+	if (!is_read)
+		refuse_partition(p, &e);
 	if (!c->is_cut && kind == COORD_GROUPS)
 		groups_loaded(c->groups, i, coordinator_now(c));
-	else if (!c->is_cut)
+	else if (!c->is_cut && is_read) /* else an end might be an old one */
 		txns_loaded(c->txns, i, coordinator_now(c));
 	if (l.nrecord)
 		log_line(LOG_DEBUG, "%s-%d: %lld records", c->topic[kind].name, i, (long long)l.nrecord);

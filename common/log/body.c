@@ -125,6 +125,12 @@ body_fail(struct partlog *l, const struct err *e)
 	*l->failure = *e;
 }
 
+void
+partlog_fail(struct partlog *l, const struct err *e)
+{
+	body_fail(l, e);
+}
+
 /* The base offsets in the names "<20 digits>.log", and so on. */
 struct listing {
 	struct buf logs, txns;

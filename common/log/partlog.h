@@ -198,6 +198,9 @@ int partlog_sync_fds(const struct partlog_sync *s, int fd[PARTLOG_SYNC_FD_MAX]);
 void partlog_sync_run(struct partlog_sync *s);
 void partlog_sync_end(struct partlog *l, struct partlog_sync *s);
 
+/* A reader found what makes the log unfit to go on with: as after a failure. */
+void partlog_fail(struct partlog *l, const struct err *e);
+
 /* Write out gathered index entries, the epochs and the producers; the log can
  * then be closed cleanly (once it is synced, too).  Also lets descriptors go. */
 int partlog_flush(struct partlog *l, struct err *e);

@@ -26,6 +26,12 @@ teardown() {
 	fi
 }
 
+# What the first record of the offsets' log says is not what was written.
+rot() {
+	printf '\xff' | dd of="$broker_data/__consumer_offsets-0/00000000000000000000.log" bs=1 seek=70 \
+		conv=notrunc status=none
+}
+
 disk() {
 	py full_disk.py "$@"
 }
@@ -76,4 +82,18 @@ disk() {
 	diff before after
 	disk go_on mnt/other
 	stop_broker
+}
+
+@test "groups whose records can't be read are not served, however the broker was stopped" {
+	disk begin
+	local how
+	for how in stop_broker kill_broker; do
+		$how
+		rot
+		restart_broker
+		disk not-served
+		broker_alive
+		grep -q '__consumer_offsets-0 is not served' "$broker_log"
+	done
+	kill_broker # a stop would say that the partition is not closed
 }

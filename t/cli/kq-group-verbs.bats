@@ -291,10 +291,10 @@ to() {
 	[ "$(kq-group list --json | jq -r "select(.group == \"$g\") | .type + .state")" = classicEmpty ]
 	[ "$(kq-group describe $g --json | jq -c '[.lag, .member_count, .members, .offsets[0].lag]')" = '[17,0,[],17]' ]
 	[ "$(kq-group describe $g --state --json | jq -c '[.offsets, .members, .coordinator.node >= 0]')" = '[null,null,true]' ]
-	kq-group watch $g --json --every 100ms >out 3>&- &
-	wait_for test -s out
+	kq-group watch $g --json --every 100ms >looks 3>&- &
+	wait_for test -s looks
 	kill -KILL $!
-	[ "$(head -n 1 out | jq -c '[.lag, .offsets[0].lag]')" = '[17,17]' ]
+	[ "$(head -n 1 looks | jq -c '[.lag, .offsets[0].lag]')" = '[17,17]' ]
 }
 
 @test "wrong lines are refused before anything is asked" {

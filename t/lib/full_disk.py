@@ -4,6 +4,7 @@ begin           A group with a member, offsets, three open transactions.
 refused FILE    Fill the disk with FILE, then ask for all that has to be written,
                 until each is refused; what is refused must not be done.
 go_on FILE      Remove FILE: what was refused is done when it is asked for again.
+not_served      Groups are not to be had; all the rest is.
 show            What there is, for comparing.  What is only in memory is not shown.
 """
 import json
@@ -258,6 +259,20 @@ def go_on(path):
         error, generation, member = join(c, "joined")
         assert error == 0 and sync(c, "joined", generation, member) == 0
         assert beat(c, "consumers", "me") == 0
+
+
+def not_served():
+    """Nobody is told that there is nothing: connections are closed."""
+    for ask in offset_of, group_state, lambda c, g: commit(c, g, 77), join:
+        with Conn() as c:
+            try:
+                got = ask(c, "g")
+            except Closed:
+                continue
+            assert False, got
+    with Conn() as c:
+        assert txn_state(c, "idle")[1] == "Empty"
+    check_sane()
 
 
 def show():
