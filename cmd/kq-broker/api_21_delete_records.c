@@ -9,11 +9,38 @@
 #include "text/say.h"
 #include "wire/kerr.h"
 
+/* One round; *more: there is another, with the same offset. */
+static int16_t
+trim_some(struct partition *p, int64_t *offset, int64_t *low, bool *more)
+{
+	struct partlog_trimmed t = { .n = 0 };
+	struct err e;
+	int16_t error = KERR_NONE;
+	*more = false;
+	pthread_mutex_lock(&p->lock);
+	if (*offset == -1)
+		*offset = p->high_watermark;
+	if (*offset < 0 || *offset > p->high_watermark) {
+		error = KERR_OFFSET_OUT_OF_RANGE;
+	} else {
+		int got = partlog_trim(&p->log, *offset, &t, &e);
+		*more = got > 0;
+		if (got < 0) {
+			log_line(LOG_ERROR, "trimming %s-%d failed: %s", p->topic, p->index, e.msg);
+			error = KERR_KAFKA_STORAGE_ERROR;
+		}
+	}
+	if (error == KERR_NONE)
+		*low = p->log.log_start_offset;
+	pthread_mutex_unlock(&p->lock);
+	partlog_trimmed_release(&t);
+	return error;
+}
+
 static int16_t
 trim(struct request *rq, struct str topic, int32_t index, int64_t offset, int64_t *low)
 {
 	struct partition *p = topics_partition(&rq->broker->topics, topic, NULL, index, NULL);
-	struct err e;
 	int16_t error = KERR_NONE;
 	if (topic_is_internal(topic)) {
 		/* What groups and transactions are is in there. */
@@ -22,18 +49,8 @@ trim(struct request *rq, struct str topic, int32_t index, int64_t offset, int64_
 	}
 	if (!p)
 		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
-	pthread_mutex_lock(&p->lock);
-	if (offset == -1)
-		offset = p->high_watermark;
-	if (offset < 0 || offset > p->high_watermark) {
-		error = KERR_OFFSET_OUT_OF_RANGE;
-	} else if (offset > p->log.log_start_offset && partlog_trim(&p->log, offset, &e) < 0) {
-		log_line(LOG_ERROR, "trimming %s-%d failed: %s", p->topic, p->index, e.msg);
-		error = KERR_KAFKA_STORAGE_ERROR;
-	}
-	if (error == KERR_NONE)
-		*low = p->log.log_start_offset;
-	pthread_mutex_unlock(&p->lock);
+	for (bool more = true; more && error == KERR_NONE;)
+		error = trim_some(p, &offset, low, &more);
 	partition_put(p);
 	return error;
 }

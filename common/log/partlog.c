@@ -257,29 +257,45 @@ partlog_flush(struct partlog *l, struct err *e)
 }
 
 int
-partlog_trim(struct partlog *l, int64_t log_start_offset, struct err *e)
+partlog_trim(struct partlog *l, int64_t log_start_offset, struct partlog_trimmed *t,
+	struct err *e)
 {
+	t->n = 0;
 	if (body_ready(l, e) < 0)
 		return -1;
 	struct partlog_body *y = l->body;
 	struct logdir d = body_dir(l);
-	if (log_start_offset <= l->log_start_offset)
-		return 0;
-	l->log_start_offset = MIN(log_start_offset, l->next_offset);
-	epochs_trim(&y->epochs, l->log_start_offset);
+	if (log_start_offset > l->log_start_offset) {
+		l->log_start_offset = MIN(log_start_offset, l->next_offset);
+		epochs_trim(&y->epochs, l->log_start_offset);
+	}
 	int gone = 0, r = 0;
-	while (gone + 1 < y->n && body_end(l, gone) <= l->log_start_offset) {
-		if ((r = segment_remove(&y->v[gone], &d, e)) < 0)
+	for (; gone + 1 < y->n && body_end(l, gone) <= l->log_start_offset; gone++) {
+		struct err ignored;
+		struct segment *g = &y->v[gone];
+		if (gone == PARTLOG_TRIM_MAX) {
+			r = 1;
 			break;
-		l->size -= y->v[gone].size;
-		segment_release(&y->v[gone]);
-		gone++;
+		}
+		if (segfile_pin(segment_file(g, &d), &ignored) >= 0)
+			t->file[t->n++] = g->file;
+		if ((r = segment_remove(g, &d, e)) < 0)
+			break;
+		l->size -= g->size;
+		segment_release(g);
 	}
 	y->n -= gone;
 	memmove(y->v, y->v + gone, (size_t)y->n * sizeof *y->v);
 	if (r == 0 && y->nsnapshot && y->n)
 		r = producers_remove_snapshots(l, y, 0, y->v[0].base_offset, e);
 	return r;
+}
+
+void
+partlog_trimmed_release(struct partlog_trimmed *t)
+{
+	while (t->n > 0)
+		segfile_unpin(t->file[--t->n]);
 }
 
 int

@@ -163,8 +163,18 @@ void partlog_epoch_end(struct partlog *l, int32_t asked, int32_t *epoch,
 int32_t partlog_epoch_at(struct partlog *l, int64_t offset);
 
 /* Raise the log start offset (to at most next_offset) and delete the segments
- * that lie wholly below it, except the last. */
-int partlog_trim(struct partlog *l, int64_t log_start_offset, struct err *e);
+ * that lie wholly below it, except the last.  The files lose their names, but
+ * the first of them stay open, in *t, until partlog_trimmed_release, which
+ * needs no lock: to free a large file takes long.  Returns 0; 1: there are more,
+ * call it again with the same offset; or -1. */
+enum { PARTLOG_TRIM_MAX = 16 };
+struct partlog_trimmed {
+	struct segfile *file[PARTLOG_TRIM_MAX];
+	int n;
+};
+int partlog_trim(struct partlog *l, int64_t log_start_offset,
+	struct partlog_trimmed *t, struct err *e);
+void partlog_trimmed_release(struct partlog_trimmed *t);
 
 /* For retention: *offset is where the log may start when whole segments below
  * limit_offset go that hold nothing younger than retention_ms, or that are

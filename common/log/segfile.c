@@ -93,17 +93,27 @@ segfile_fd(const struct segfile *f)
 	return f->fd;
 }
 
+/* Take the descriptor of f, to be closed, if f is idle; else -1.  Under the lock. */
+static int
+take_fd(struct segfile *f)
+{
+	int idle = 0, fd = f->fd;
+	if (!atomic_compare_exchange_strong(&f->npin, &idle, CLOSED))
+		return -1;
+	f->fd = -1;
+	list_unlink(&f->ring);
+	cache.nopen--;
+	return fd;
+}
+
 /* Close f if it is idle.  Under the lock. */
 static bool
 evict(struct segfile *f)
 {
-	int idle = 0;
-	if (!atomic_compare_exchange_strong(&f->npin, &idle, CLOSED))
+	int fd = take_fd(f);
+	if (fd < 0)
 		return false;
-	fs_close(f->fd);
-	f->fd = -1;
-	list_unlink(&f->ring);
-	cache.nopen--;
+	fs_close(fd);
 	return true;
 }
 
@@ -190,8 +200,10 @@ segfile_let_go(struct segfile *f)
 	if (!f->path)
 		return;
 	pthread_mutex_lock(&cache.lock);
-	evict(f);
+	int fd = take_fd(f);
 	pthread_mutex_unlock(&cache.lock);
+	if (fd >= 0)
+		fs_close(fd); /* without the lock: to free a removed file takes long */
 }
 
 void

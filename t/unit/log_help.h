@@ -145,4 +145,17 @@ check_slice(struct partlog_slice *s)
 	partlog_slice_put(s);
 }
 
+/* All of it, freed at once. */
+static inline int
+trim(struct partlog *l, int64_t offset, struct err *err)
+{
+	struct partlog_trimmed t;
+	int r = 1;
+	while (r > 0) {
+		r = partlog_trim(l, offset, &t, err);
+		partlog_trimmed_release(&t);
+	}
+	return r;
+}
+
 #endif

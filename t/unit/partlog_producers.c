@@ -175,7 +175,7 @@ test_partlog_producers__snapshots_go_with_their_segments(void)
 		put(&l, 1, 0, 3 * i, 3, false);
 	check(nsegment("t-0") > 3);
 	check_int(nfile("t-0", ".snapshot"), nsegment("t-0"));
-	must(partlog_trim(&l, l.next_offset - 1, &e));
+	must(trim(&l, l.next_offset - 1, &e));
 	check_int(nsegment("t-0"), 1);
 	check_int(nfile("t-0", ".snapshot"), 1);
 	struct partlog_state state = stop(&l);
@@ -268,7 +268,7 @@ test_partlog_producers__a_log_start_inside_a_transaction(void)
 	start(&l, "t-0", &big, NULL);
 	put(&l, 1, 0, 0, 5, true);
 	put(&l, 1, 0, 5, 5, true);
-	must(partlog_trim(&l, 7, &e));
+	must(trim(&l, 7, &e));
 	check_int(stable(&l, 10), 7);
 	end(&l, 1, 0, true);
 	check_int(stable(&l, 11), 11);

@@ -110,12 +110,12 @@ test_partlog_time__times_agree_with_brute_force(void)
 				struct partlog_state state = stop(&l);
 				partlog_init(&l, root_dir(), name, &some_topic, &c, &state);
 			} else {
-				must(partlog_trim(&l, l.next_offset - 40 / again, &e));
+				must(trim(&l, l.next_offset - 40 / again, &e));
 			}
 		}
 		check_time(&l, 0, l.next_offset);
 		check_max_time(&l);
-		must(partlog_trim(&l, l.next_offset, &e));
+		must(trim(&l, l.next_offset, &e));
 		check_max_time(&l);
 		partlog_release(&l);
 	}
@@ -145,7 +145,7 @@ test_partlog_time__retention_lets_whole_old_segments_go(void)
 	check_int(offset, 2);
 	must(partlog_retained_from(&l, 1000, -1, 3 * one + 1, 5, &offset, &e));
 	check_int(offset, 1);
-	must(partlog_trim(&l, 2, &e));
+	must(trim(&l, 2, &e));
 	check_int(nsegment("t-0"), 3);
 	check_int(l.size, 3 * one);
 	partlog_release(&l);
