@@ -7,22 +7,27 @@ from=/usr/share/gocode/src/github.com/confluentinc/confluent-kafka-go/kafka
 pkg-config --exists rdkafka || skip_all "no librdkafka-dev"
 release=$(dpkg-query -W -f '${Version}' "$package")
 
-# Its code is older than modules, and than go vet.
+# Its code is older than modules, than go vet, and than a librdkafka that tells of
+# the end of a partition only to those that ask.
 build() {
 	cp "$from"/*.go "$from"/*.h .
 	printf 'module conformance\n\ngo 1.19\n' >go.mod
-	echo '{"Brokers": "$broker_tcp", "Topic": "test", "GroupID": "testgroup"}' >testconf.json
+	echo '{"Brokers": "$broker_tcp", "Topic": "test", "GroupID": "testgroup", "Config": ["enable.partition.eof=true"]}' >testconf.json
 	nice go test -vet=off -c -o confluent-kafka-go.test .
 }
-fetch "confluent-kafka-go-$release" build
+fetch "confluent-kafka-go-$release-eof" build
 version "$release librdkafka $(pkg-config --modversion rdkafka)"
 limit=300
 broker
-# Its tests write to partitions by their number.
-kq-topic create -p 3 test >/dev/null
+# Its tests write to partitions by their number, and with times of ten years ahead.
+kq-topic create -p 3 -c message.timestamp.after.max.ms=9223372036854775807 test >/dev/null
 cd "$fetched" || exit 1
-# Not two that want an unknown partition told of in a delivery report, as the
-# librdkafka of their time did: today's says so before.  Not one that waits for the
-# end of a partition without asking for it, as today's wants to be asked.
-check_go ./confluent-kafka-go.test -test.v -test.timeout 290s -test.skip '^(TestProducerFunc(DR)?|TestProducerConsumerTimestamps)$'
+# Two want a partition that does not exist to be refused in a delivery report.  The
+# library does so while it does not know the topic yet, else at once, and then the
+# second test waits forever.  Against kq-broker it knows the topic in time; with
+# each answer a millisecond later they pass, as against Kafka.
+check_go ./confluent-kafka-go.test -test.v -test.timeout 290s -test.skip '^TestProducerFunc(DR)?$'
+for test in TestProducerFunc TestProducerFuncDR; do
+	check_skip "$test" 'it wants the broker to be slower than the producer'
+done
 done_checking

@@ -25,7 +25,7 @@ build() {
 }
 fetch "kafka-go-$release" build
 version "$release $(go version | cut -d' ' -f3)"
-limit=400
+limit=600
 broker
 cd "$fetched/source" || exit 1
 # Not those that want a second listener with TLS or SASL, or to be answered
@@ -35,5 +35,5 @@ cd "$fetched/source" || exit 1
 no='SASL|TLS|TestDialerResolver|TestClientFindCoordinator|TestReaderConsumerGroup/(consumer_group_commits|consumer_group_rebalance$|verify_offset)'
 no+='|TestDialer/looking_up_partitions|TestConn/the_connection_advertises|TestConn/test_retrieve_controller'
 no+='|TestConn/test_delete_topics|TestWriter/writing_a_message_with_SASL'
-check_go "$fetched/kafka-go.test" -test.v -test.timeout 390s -test.skip "$no"
+check_go "$fetched/kafka-go.test" -test.v -test.timeout 590s -test.skip "$no"
 done_checking

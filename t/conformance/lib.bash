@@ -24,9 +24,7 @@
 # done_checking          The end.
 # kafka CLASS ARG...     One of Kafka's tools, after fetch_kafka; kafka_start runs it
 #     in the background.
-# eventually COMMAND...  Wait until COMMAND succeeds, for at most $limit seconds, in a
-#     case three quarters of them.  In vain: then in_vain, if there is such a
-#     function, tells more.
+# eventually COMMAND...  Wait until COMMAND succeeds, for at most $limit seconds.
 
 set -uo pipefail
 
@@ -236,7 +234,6 @@ eventually() {
 	until "$@"; do
 		if [ "$SECONDS" -ge "$end" ]; then
 			echo "waited in vain: $*" >&2
-			! declare -F in_vain >/dev/null || in_vain >&2
 			return 1
 		fi
 		sleep 0.05
@@ -254,7 +251,6 @@ check() {
 		set +m
 		set -e
 		trap - EXIT INT TERM HUP
-		limit=$((limit * 3 / 4)) # so that it can say what it waits for
 		"$@"
 	) </dev/null >"$log" 2>&1 &
 	pid=$!
@@ -279,7 +275,7 @@ check() {
 	fi
 	echo "not ok $ncase - $words"
 	echo "# it ended with $code; the last of $log:"
-	tail -n 40 "$log" | sed 's/^/#   /'
+	tail -n 25 "$log" | sed 's/^/#   /'
 }
 
 check_each() {
@@ -300,8 +296,8 @@ check_go() {
 		*)
 			echo "not ok $ncase - $test"
 			echo "# the first words of it in $log:"
-			first=$(grep -nE "^ +[a-zA-Z0-9_]+\.go:[0-9]+: |panic: |^ +--- FAIL: $test" "$log" |
-				grep -A 12 -- "FAIL: $test" | sed 's/^/#   /;14q')
+			first=$(sed -n "/^=== RUN   $test\$/,/^--- FAIL: $test /p" "$log" |
+				grep -E '\.go:[0-9]+: |^panic: ' | sed 's/^/#   /;14q')
 			[ -z "$first" ] || echo "$first"
 			;;
 		esac

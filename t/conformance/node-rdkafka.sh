@@ -1,29 +1,39 @@
-# node-rdkafka of npm, with the system's librdkafka: its own end-to-end tests.
+# node-rdkafka of npm, with the librdkafka that comes in it: all its own
+# end-to-end tests.
 . "$(dirname "$0")/lib.bash"
-need node npm make g++ pkg-config
+need node npm make g++ python3
 release=3.6.1
-pkg-config --exists rdkafka || skip_all "no librdkafka-dev"
 # What node-gyp would otherwise fetch from elsewhere.
 prefix=$(node -p 'require("path").dirname(require("path").dirname(require("fs").realpathSync(process.execPath)))')
 [ -e "$prefix/include/node/node.h" ] || skip_all "no headers of node in $prefix/include/node"
 
 build() {
-	export BUILD_LIBRDKAFKA=0 npm_config_nodedir=$prefix JOBS=1
+	export npm_config_nodedir=$prefix JOBS=1
 	nice npm install --no-audit --no-fund --foreground-scripts --prefix . "node-rdkafka@$release" mocha@10
 }
-fetch "node-rdkafka-$release" build
-version "$release librdkafka $(pkg-config --modversion rdkafka)"
-limit=240
+fetch "node-rdkafka-$release-whole" build
+cd "$fetched/node_modules/node-rdkafka" || exit 1
+version "$release librdkafka $(node -p 'require(".").librdkafkaVersion')"
 broker
 kq-topic create test test2 >/dev/null
 
-# mocha's TAP as ours.
+# Tests of mocha, in a process of their own, as cases of ours.  The client has a race
+# of its own, with every broker: when one of its consumers is closed while a message
+# is on the way from the loop that reads to the callback, the message is lost, and the
+# client waits for it forever, or crashes.  So what ended so is tried again.
 check_mocha() {
-	local log=$conf_logs/mocha line words planned='' begin=$ncase
-	timeout -k 5 "$limit" "$@" </dev/null >"$log" 2>&1
+	local log=$conf_logs/mocha.$((++nmocha)) line words try
+	for try in 1 2 3 4; do
+		timeout -k 1 100 "$fetched/node_modules/.bin/mocha" --exit --timeout 20000 --reporter tap "$@" </dev/null >"$log" 2>&1
+		# Its end is not counted: with that consumer the process does not end either.
+		if grep -q '^# tests [1-9]' "$log" && ! grep -q '^not ok .*"after each" hook' "$log"; then
+			break
+		fi
+		cp "$log" "$log.try$try"
+		echo "# try $try of ${*: -1} did not end: $log.try$try"
+	done 2>/dev/null
 	while IFS= read -r line; do
 		case $line in
-		1..[1-9]*) planned=${line#1..} ;;
 		ok\ [0-9]* | not\ ok\ [0-9]*)
 			ncase=$((ncase + 1))
 			words=${line#*ok [0-9]* }
@@ -31,18 +41,36 @@ check_mocha() {
 			;;
 		\ *) echo "#$line" ;;
 		esac
-	done < <(grep -E '^((not )?ok [0-9]|1\.\.| +)' "$log")
-	[ $((ncase - begin)) -eq "${planned:--1}" ] || {
-		echo "# $((ncase - begin)) of ${planned:-no} tests ran; the last of $log:"
+	done < <(grep -E '^((not )?ok [0-9]| +)' "$log")
+	grep -q '^# tests [1-9]' "$log" || {
 		tail -n 20 "$log" | sed 's/^/#   /'
 		ncase=$((ncase + 1))
-		echo "not ok $ncase - all tests run"
+		echo "not ok $ncase - all tests of $* run"
 	}
 }
 
-# Not those that consume in a loop: now and then one never disconnects and takes
-# what follows with it, against Kafka, too.
-cd "$fetched/node_modules/node-rdkafka" || exit 1
-KAFKA_HOST=$broker_tcp check_mocha "$fetched/node_modules/.bin/mocha" --exit --timeout 30000 --reporter tap \
-	--invert --grep consumeLoop e2e/*.spec.js
+export KAFKA_HOST=$broker_tcp
+nmocha=0
+for spec in e2e/*.spec.js; do
+	case $spec in
+	*/both.spec.js) ;;
+	*/groups.spec.js)
+		check_skip 'Consumer group/Producer should be able to commit, read committed and restart from the committed offset' \
+			'it closes a consumer on the first of several messages, where the client crashes at the second'
+		continue
+		;;
+	*)
+		check_mocha "$spec"
+		continue
+		;;
+	esac
+	# Those with the loop, one by one: they depend on nothing.
+	while IFS= read -r words; do
+		check_mocha --fgrep "$words" "$spec"
+	done < <("$fetched/node_modules/.bin/mocha" --dry-run --reporter tap "$spec" </dev/null | sed -n 's/^ok [0-9]* //p')
+done
+[ "$ncase" -ge 64 ] || {
+	ncase=$((ncase + 1))
+	echo "not ok $ncase - there are all of its 64 tests"
+}
 done_checking
