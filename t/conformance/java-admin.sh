@@ -167,10 +167,12 @@ delete_offsets() {
 	! groups --list | grep -x listed
 }
 
-# kq-broker has no access lists.
-acls=false
-[ "$AGAINST" = kq ] || acls=true
-check 'ClientCompatibilityTest finds what it wants' compatible $acls
+# kq-broker has no access lists: the tool is told so, and finds it so.
+if [ "$AGAINST" = kq ]; then
+	check 'ClientCompatibilityTest finds what it wants, and no access lists' compatible false
+else
+	check 'ClientCompatibilityTest finds what it wants' compatible true
+fi
 check 'BrokerApiVersionsCommand understands what is served' api_versions
 check 'TopicCommand makes, describes, grows and deletes' topic_command
 check 'ConfigCommand sets and shows' config_command

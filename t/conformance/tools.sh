@@ -12,6 +12,7 @@ session=$conf_dir/tools.txt
 normalise() {
 	sed -E -e 's/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/UUID/g' \
 		-e "s/(127\\.0\\.0\\.1|localhost):[0-9]+/HOST:PORT/g; s#unix:[^ ]*kq.sock#HOST:PORT#g" \
+		-e 's/"port": ?[0-9]+/"port":PORT/g' \
 		-e 's/\b1[5-9][0-9]{11}\b/TIME/g' \
 		-e 's/20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]+(\.[0-9]+)?Z?/TIME/g' \
 		-e 's/(id +)[A-Za-z0-9_-]{22}$/\1UUID/; s/"id": ?"[A-Za-z0-9_-]{22}"/"id": "UUID"/' \
