@@ -112,7 +112,7 @@ check-tidy:
 	$(Q)$(AWK) -f share/gen/layers.awk common/LAYERS common/*/*.[ch]
 # Sanitized simulations run fewer histories: the same code, many times slower.
 check-unit: $(unit) $(fuzz:%=$(B)/t/fuzz-%)
-	$(Q)$(if $(SAN),KQ_HISTORIES=$${KQ_HISTORIES:-$(if $(findstring thread,$(SAN)),100,1000)}) prove --failures --comments -j$(TEST_JOBS) $(if $(V),-v) --exec '' $(unit) $(fuzz:%=$(B)/t/fuzz-%)
+	$(Q)$(if $(SAN),KQ_HISTORIES=$${KQ_HISTORIES:-$(if $(findstring thread,$(SAN)),100,1000)}) prove -j$(TEST_JOBS) $(if $(V),-v) --exec '' $(unit) $(fuzz:%=$(B)/t/fuzz-%)
 check-cli: all $(helper) $(bench)
 	$(Q)PATH="$(CURDIR)/$(B):$(CURDIR)/$(B)/t/lib:$$PATH" KQ_SAN='$(SAN)' prove --failures --comments -j$(TEST_JOBS) $(if $(V),-v) --timer --exec 'bats --tap' $(or $(T),$(wildcard t/cli/*.bats))
 

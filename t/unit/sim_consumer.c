@@ -57,8 +57,7 @@ tell_seed(void)
 	char z[64];
 	int n = stage ? snprintf(z, sizeof z, "# KQ_SEED=%llu\n",
 		(unsigned long long)stage->seed) : 0;
-	fflush(stdout);
-	if (n > 0 && write(1, z, (size_t)n) < 0)
+	if (n > 0 && write(2, z, (size_t)n) < 0)
 		_exit(1);
 }
 

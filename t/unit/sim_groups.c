@@ -102,8 +102,7 @@ static void
 tell_seed(void)
 {
 	if (running)
-		printf("# KQ_SEED=%llu\n", (unsigned long long)running);
-	fflush(stdout);
+		fprintf(stderr, "# KQ_SEED=%llu\n", (unsigned long long)running);
 }
 
 static void

@@ -561,10 +561,8 @@ run_history(uint64_t seed)
 static void
 tell_seed(void)
 {
-	if (history) {
-		printf("# KQ_SEED=%llu repeats it\n", (unsigned long long)history);
-		fflush(stdout);
-	}
+	if (history)
+		fprintf(stderr, "# KQ_SEED=%llu repeats it\n", (unsigned long long)history);
 }
 
 static void
@@ -573,7 +571,7 @@ on_abort(int sig)
 	(void)sig;
 	char s[64];
 	int n = snprintf(s, sizeof s, "# KQ_SEED=%llu repeats it\n", (unsigned long long)history);
-	if (write(STDOUT_FILENO, s, (size_t)n) < 0)
+	if (write(STDERR_FILENO, s, (size_t)n) < 0)
 		_exit(2);
 }
 
