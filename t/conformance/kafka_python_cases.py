@@ -51,7 +51,9 @@ class Member:
             self.c.subscribe([t])
 
     def poll(self):
-        for batch in self.c.poll(timeout_ms=50).values():
+        # Longer than it takes to join: what the leader gets when its poll has just
+        # ended is lost, and it reads nothing ever after, against Kafka, too.
+        for batch in self.c.poll(timeout_ms=500).values():
             self.read += [int(m.value) for m in batch]
 
     def owned(self):

@@ -91,7 +91,7 @@ fetch() {
 		rm -rf "$fetched"
 		mkdir -p "$fetched" && cd "$fetched" || exit 1
 		set -e
-		"$@" && touch .fetched
+		"$@" && touch "$fetched/.fetched"
 	) 8>"$cache/.lock.$name" </dev/null >"$conf_logs/fetch" 2>&1 ||
 		skip_all "$name cannot be fetched; see $conf_logs/fetch"
 }
