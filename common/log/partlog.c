@@ -284,8 +284,10 @@ partlog_trim(struct partlog *l, int64_t log_start_offset, struct partlog_trimmed
 		l->size -= g->size;
 		segment_release(g);
 	}
-	y->n -= gone;
-	memmove(y->v, y->v + gone, (size_t)y->n * sizeof *y->v);
+	if (gone > 0) {
+		y->n -= gone;
+		memmove(y->v, y->v + gone, (size_t)y->n * sizeof *y->v);
+	}
 	if (r == 0 && y->nsnapshot && y->n)
 		r = producers_remove_snapshots(l, y, 0, y->v[0].base_offset, e);
 	return r;
