@@ -292,7 +292,11 @@ check_go() {
 		ncase=$((ncase + 1))
 		case $verdict in
 		PASS) echo "ok $ncase - $test" ;;
-		SKIP) echo "ok $ncase - $test # SKIP by itself" ;;
+		SKIP)
+			first=$(sed -n "/^=== RUN   $test\$/,/^--- SKIP: $test /p" "$log" |
+				sed -nE 's/^ +[a-zA-Z0-9_]+\.go:[0-9]+: //p' | tail -n 1)
+			echo "ok $ncase - $test # SKIP by itself: ${first:-no reason}"
+			;;
 		*)
 			echo "not ok $ncase - $test"
 			echo "# the first words of it in $log:"
