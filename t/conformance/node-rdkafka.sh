@@ -14,6 +14,7 @@ build() {
 fetch "node-rdkafka-$release-whole" build
 cd "$fetched/node_modules/node-rdkafka" || exit 1
 version "$release librdkafka $(node -p 'require(".").librdkafkaVersion')"
+limit=150
 broker
 kq-topic create test test2 >/dev/null
 
@@ -24,7 +25,7 @@ kq-topic create test test2 >/dev/null
 check_mocha() {
 	local log=$conf_logs/mocha.$((++nmocha)) line words try
 	for try in 1 2 3 4; do
-		timeout -k 1 100 "$fetched/node_modules/.bin/mocha" --exit --timeout 20000 --reporter tap "$@" </dev/null >"$log" 2>&1
+		timeout -k 1 "$limit" "$fetched/node_modules/.bin/mocha" --exit --timeout 20000 --reporter tap "$@" </dev/null >"$log" 2>&1
 		# Its end is not counted: with that consumer the process does not end either.
 		if grep -q '^# tests [1-9]' "$log" && ! grep -q '^not ok .*"after each" hook' "$log"; then
 			break
@@ -71,9 +72,11 @@ for spec in e2e/*.spec.js; do
 		;;
 	esac
 	# Those with the loop, one by one: they depend on nothing.
+	limit=45
 	while IFS= read -r words; do
 		check_mocha --fgrep "$words" "$spec"
 	done < <("$fetched/node_modules/.bin/mocha" --dry-run --reporter tap "$spec" </dev/null | sed -n 's/^ok [0-9]* //p')
+	limit=150
 done
 [ "$ncase" -ge 64 ] || {
 	ncase=$((ncase + 1))
