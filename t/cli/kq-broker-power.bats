@@ -167,8 +167,9 @@ wait_for_either() {
 		exec 7>&-
 		if wait_for_either; then
 			check_disk_failed
-		else
-			kill_broker
+		else # a later sync may just end it
+			kill -KILL "$broker_pid" 2>/dev/null || :
+			wait_broker
 		fi
 		restart_broker
 		code=0
