@@ -203,13 +203,16 @@ static bool
 begin_waiting(struct fetch_state *s)
 {
 	s->is_waiting = true;
-	for (int i = 0; i < s->npart; i++)
-		list_init(&s->part[i].wait.link);
+	/* All first: those behind one that moved are cancelled, too. */
 	for (int i = 0; i < s->npart; i++) {
 		struct fetch_part *f = &s->part[i];
+		list_init(&f->wait.link);
 		f->wait.partition = f->partition;
 		f->wait.waker = &s->waker;
 		f->wait.is_stable = s->is_read_committed;
+	}
+	for (int i = 0; i < s->npart; i++) {
+		struct fetch_part *f = &s->part[i];
 		if (f->partition && !partition_wait(f->partition, &f->wait, f->seen_limit)) {
 			stop_waiting(s);
 			return false;
