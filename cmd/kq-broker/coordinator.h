@@ -9,8 +9,8 @@
  * It is a thread, with a lock that it lets go only while it waits.  A reactor
  * that finds the lock free and nothing on its way to the thread does what is
  * quickly done by itself: a request of API_QUICK, or a check.  Two switches of
- * threads would cost more than that.  Else it posts.  So requests of one connection stay in order, and
- * a reactor never waits for the coordinator.
+ * threads would cost more than that.  Else it posts.  So requests of one
+ * connection stay in order, and a reactor never waits for the coordinator.
  *
  *   coordinator.c       the thread, requests, held answers, timers
  *   coordinator_check.c checks of transactional writes

@@ -116,19 +116,13 @@ body_forget_page(struct partlog_body *y)
 }
 
 void
-body_fail(struct partlog *l, const struct err *e)
+partlog_fail(struct partlog *l, const struct err *e)
 {
 	if (l->is_failed)
 		return;
 	l->is_failed = true;
 	l->failure = NEW(struct err);
 	*l->failure = *e;
-}
-
-void
-partlog_fail(struct partlog *l, const struct err *e)
-{
-	body_fail(l, e);
 }
 
 /* The base offsets in the names "<20 digits>.log", and so on. */

@@ -72,7 +72,4 @@ void body_forget_page(struct partlog_body *y);
  * missing or odd has nfile -1. */
 struct partlog_body *body_load(struct partlog *l, struct err *e);
 
-/* The log has failed for good, as e says. */
-void body_fail(struct partlog *l, const struct err *e);
-
 #endif

@@ -208,7 +208,7 @@ int partlog_sync_fds(const struct partlog_sync *s, int fd[PARTLOG_SYNC_FD_MAX]);
 void partlog_sync_run(struct partlog_sync *s);
 void partlog_sync_end(struct partlog *l, struct partlog_sync *s);
 
-/* A reader found what makes the log unfit to go on with: as after a failure. */
+/* The log has failed for good, as e says: also what a reader found in it. */
 void partlog_fail(struct partlog *l, const struct err *e);
 
 /* Write out gathered index entries, the epochs and the producers; the log can

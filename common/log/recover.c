@@ -404,7 +404,7 @@ partlog_recover(struct partlog *l, bool same_boot, int64_t *cut_bytes, struct er
 fail:
 	body_free(y.body);
 	if (e->class == ERR_CORRUPT)
-		body_fail(l, e);
+		partlog_fail(l, e);
 	return -1;
 }
 
@@ -494,6 +494,6 @@ partlog_open(struct partlog *l, struct err *e)
 fail:
 	body_free(y.body);
 	if (e->class == ERR_CORRUPT)
-		body_fail(l, e);
+		partlog_fail(l, e);
 	return -1;
 }

@@ -164,7 +164,7 @@ partlog_sync_end(struct partlog *l, struct partlog_sync *s)
 		errno = s->result ? s->result : s->not_opened;
 		err_sys(&e, s->result ? "%s: cannot sync" : "%s: cannot open what is to be synced",
 			l->name);
-		body_fail(l, &e);
+		partlog_fail(l, &e);
 		return;
 	}
 	l->synced_offset = MAX(l->synced_offset, MIN(s->next_offset, l->next_offset));
