@@ -21,3 +21,9 @@ teardown() {
 	py churn.py 2
 	stop_broker
 }
+
+@test "a partition grows while fetches of many begin to wait" {
+	start_broker --memory
+	py wide_fetch.py
+	stop_broker
+}
