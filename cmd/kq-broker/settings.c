@@ -112,9 +112,9 @@ apply_file(struct settings *s, const char *path, struct err *e)
 
 static const struct opt opts[] = {
 	{ 'd', "data", OPT_STRING, &data_dir, "DIR", "the data directory" },
-	{ 'l', "listen", OPT_CALL, NULL, "ADDRESS", "listen on unix:/path or host:port (port 0: a free one); may be repeated", .call = option_listen },
+	{ 'l', "listen", OPT_CALL, NULL, "ADDRESS", "listen on unix:/path or host:port (port 0: any free port); may be repeated", .call = option_listen },
 	{ 'c', "config", OPT_STRING, &config_file, "FILE", "read settings from a YAML file" },
-	{ 'o', "option", OPT_CALL, NULL, "KEY=VALUE", "one setting; before the file's", .call = option_set },
+	{ 'o', "option", OPT_CALL, NULL, "KEY=VALUE", "set KEY, overriding the file; may be repeated", .call = option_set },
 	{ 0, "memory", OPT_FLAG, &is_memory, NULL, "keep nothing on disk" },
 	{ 0, "log-level", OPT_STRING, &level, "LEVEL", "how much to log", .choices = "error|warn|info|debug" },
 	OPT_END
@@ -122,14 +122,14 @@ static const struct opt opts[] = {
 
 static const struct opt_command command = {
 	.operands = "",
-	.phrase = "store topics, serve Kafka clients",
+	.phrase = "Kafka broker: store topics and serve Kafka clients",
 	.examples =
-		"  kq-broker                        the default socket and 127.0.0.1:9092\n"
+		"  kq-broker                        listen on the default socket and 127.0.0.1:9092\n"
 		"  kq-broker -d /var/lib/kq -l :9092 -l unix:/run/kq.sock\n"
 		"  kq-broker --memory -l 127.0.0.1:0   nothing on disk, a free port\n"
 		"  kq-broker -c kq.yaml -o num.partitions=4\n",
 	.notes =
-		"When it serves, it prints one line: ready ADDRESS...\n"
+		"Once it accepts connections it prints one line: ready ADDRESS...\n"
 		"SIGTERM and SIGINT stop it cleanly.  kq-broker --help=config lists the settings.\n"
 		"Exit codes: 0 stopped, 1 failed, 2 usage.\n",
 	.opts = opts,

@@ -12,7 +12,7 @@ struct options options = { .every_ms = EVERY_MS };
 #define ALL(text) \
 	{ 0, "all", OPT_FLAG, &options.takes_all, NULL, .phrase = text }
 #define JSON \
-	{ 0, "json", OPT_FLAG, &options.is_json, NULL, .phrase = "one JSON object a line" }
+	{ 0, "json", OPT_FLAG, &options.is_json, NULL, .phrase = "print one JSON object per line" }
 
 static const struct opt list_opts[] = {
 	{ 0, "state", OPT_STRING, &options.states, "STATE,...", .phrase = "only groups in one of these states" },
@@ -21,22 +21,22 @@ static const struct opt list_opts[] = {
 	OPT_END
 };
 static const struct opt describe_opts[] = {
-	{ 0, "members", OPT_FLAG, &options.shows_members, NULL, .phrase = "the members and what they have, instead of offsets" },
-	{ 0, "state", OPT_FLAG, &options.shows_state, NULL, .phrase = "neither offsets nor members" },
+	{ 0, "members", OPT_FLAG, &options.shows_members, NULL, .phrase = "show members and their partitions instead of offsets" },
+	{ 0, "state", OPT_FLAG, &options.shows_state, NULL, .phrase = "show only the group's state" },
 	ALL("all groups"),
 	JSON,
 	OPT_END
 };
 
 #define EXECUTE \
-	{ 0, "execute", OPT_FLAG, &options.is_executed, NULL, .phrase = "do it, instead of telling what would change" }
+	{ 0, "execute", OPT_FLAG, &options.is_executed, NULL, .phrase = "apply the plan instead of only printing it" }
 #define YES \
-	{ 0, "yes", OPT_FLAG, &options.is_sure, NULL, .phrase = "do not ask" }
+	{ 0, "yes", OPT_FLAG, &options.is_sure, NULL, .phrase = "do not ask for confirmation" }
 
 static const struct opt seek_opts[] = {
 	{ 0, "to", OPT_STRING, &options.to, "WHERE", .phrase = "earliest, latest, current, an offset, +N, -N or @TIME" },
-	{ 0, "from-file", OPT_STRING, &options.from_file, "FILE", .phrase = "the offsets of these lines (-: stdin); topics, if named, choose among them" },
-	ALL("all topics that the group has offsets of"),
+	{ 0, "from-file", OPT_STRING, &options.from_file, "FILE", .phrase = "take offsets from FILE, as written by export (-: stdin); named topics limit it" },
+	ALL("all topics for which the group has offsets"),
 	EXECUTE,
 	JSON,
 	OPT_END
@@ -45,31 +45,31 @@ static const struct opt delete_opts[] = { YES, OPT_END };
 static const struct opt export_opts[] = { ALL("all groups"), OPT_END };
 static const struct opt import_opts[] = { EXECUTE, JSON, OPT_END };
 static const struct opt watch_opts[] = {
-	{ 0, "every", OPT_DURATION, &options.every_ms, "TIME", .phrase = "from one look to the next (default 2s)", .min = 10, .max = INT32_MAX },
+	{ 0, "every", OPT_DURATION, &options.every_ms, "TIME", .phrase = "refresh interval (default 2s)", .min = 10, .max = INT32_MAX },
 	JSON,
 	OPT_END
 };
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &options.brokers, "ADDRESS,...", .phrase = "where to begin: host:port, unix:/path" },
+	{ 'b', "brokers", OPT_STRING, &options.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path" },
 	OPT_END
 };
 
 static const struct opt_verb verbs[] = {
 	{ "list", "", "all groups, their types and states", list_opts, verb_list },
 	{ "describe", "GROUP...", "offsets and lag; members; state", describe_opts, verb_describe },
-	{ "seek", "GROUP [TOPIC[:P,..]]...", "move offsets; tells first, does with --execute", seek_opts, verb_seek },
-	{ "delete", "GROUP...", "remove groups with all their offsets", delete_opts, verb_delete },
-	{ "delete-offsets", "GROUP TOPIC[:P,..]...", "remove the offsets of topics", NULL, verb_delete_offsets },
-	{ "export", "GROUP...", "all offsets, a line each", export_opts, verb_export },
-	{ "import", "[FILE]", "set offsets from such lines; does with --execute", import_opts, verb_import },
-	{ "watch", "GROUP", "lag and rate, again and again", watch_opts, verb_watch },
+	{ "seek", "GROUP [TOPIC[:P,..]]...", "move offsets: prints the plan; --execute applies it", seek_opts, verb_seek },
+	{ "delete", "GROUP...", "delete groups and all their offsets", delete_opts, verb_delete },
+	{ "delete-offsets", "GROUP TOPIC[:P,..]...", "delete the committed offsets of topics", NULL, verb_delete_offsets },
+	{ "export", "GROUP...", "print all offsets, one line each", export_opts, verb_export },
+	{ "import", "[FILE]", "set offsets from export's lines: prints the plan; --execute applies it", import_opts, verb_import },
+	{ "watch", "GROUP", "show lag and rate, refreshed regularly", watch_opts, verb_watch },
 	{ NULL }
 };
 
 static const struct opt_command command = {
 	.operands = "VERB [GROUP]...",
-	.phrase = "show, move, copy and delete the offsets of consumer groups",
+	.phrase = "show, move, copy and delete the offsets of Kafka consumer groups",
 	.examples =
 		"  kq-group list --state stable\n"
 		"  kq-group describe billing\n"

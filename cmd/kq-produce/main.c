@@ -65,28 +65,28 @@ take_every(void *to, const char *value, struct err *e)
 }
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &settings.cluster.brokers, "ADDRESS,...", .phrase = "where to begin: host:port, unix:/path" },
-	{ 'D', "delimiter", OPT_STRING, &delimiter_text, "STRING", .phrase = "ends a record (default \\n)" },
-	{ 'K', "key-delimiter", OPT_STRING, &key_delimiter_text, "STRING", .phrase = "ends a record's key; a record without it has none" },
-	{ 'p', "partition", OPT_INT, &partition, "N", .phrase = "the partition (default: by the key's hash)", .max = INT32_MAX },
-	{ 'H', "header", OPT_CALL, &feed, "NAME=VALUE", .phrase = "a header of every record; may come often", .call = take_header },
-	{ 'Z', "null", OPT_FLAG, &empty_is_null, NULL, .phrase = "an empty value is null" },
+	{ 'b', "brokers", OPT_STRING, &settings.cluster.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path" },
+	{ 'D', "delimiter", OPT_STRING, &delimiter_text, "STRING", .phrase = "separator of records (default \\n)" },
+	{ 'K', "key-delimiter", OPT_STRING, &key_delimiter_text, "STRING", .phrase = "separator of key and value; a record without it has no key" },
+	{ 'p', "partition", OPT_INT, &partition, "N", .phrase = "write to this partition (default: by the key's hash)", .max = INT32_MAX },
+	{ 'H', "header", OPT_CALL, &feed, "NAME=VALUE", .phrase = "add this header to every record; may be repeated", .call = take_header },
+	{ 'Z', "null", OPT_FLAG, &empty_is_null, NULL, .phrase = "turn empty values into null (tombstones)" },
 	{ 'z', "compress", OPT_STRING, &codec_text, "CODEC", .phrase = "compress batches", .choices = "none|gzip|snappy|lz4|zstd" },
-	{ 0, "acks", OPT_STRING, &acks_text, "N", .phrase = "who must have a record: nobody, the leader, all (default)", .choices = "0|1|all" },
-	{ 0, "linger", OPT_DURATION, &linger_ms, "TIME", .phrase = "how long an unfilled batch waits for more (default 5ms)" },
-	{ 0, "batch-bytes", OPT_SIZE, &batch_bytes, "SIZE", .phrase = "of a batch, before compression" },
-	{ 0, "no-idempotence", OPT_FLAG, &is_plain, NULL, .phrase = "without producer ids: what is sent again may be there twice" },
-	{ 0, "txn", OPT_STRING, &settings.producer.txn_id, "ID", .phrase = "one transaction, with this transactional id" },
-	{ 0, "txn-every", OPT_CALL, &feed, "N|TIME", .phrase = "a transaction for every N records, or as much time (500ms)", .call = take_every },
-	{ 0, "txn-timeout", OPT_DURATION, &txn_timeout_ms, "TIME", .phrase = "the broker aborts one open for longer (default 60s)", .min = 1, .max = INT32_MAX },
-	{ 'c', "count", OPT_INT, &count, "N", .phrase = "put at most N records", .max = INT64_MAX },
-	{ 'X', "set", OPT_CALL, &settings, "NAME=VALUE", .phrase = "a setting by Kafka's name for it", .call = take_setting },
+	{ 0, "acks", OPT_STRING, &acks_text, "N", .phrase = "replicas that must have a record: none, the leader, all in sync (default)", .choices = "0|1|all" },
+	{ 0, "linger", OPT_DURATION, &linger_ms, "TIME", .phrase = "longest wait for more records to fill a batch (default 5ms)" },
+	{ 0, "batch-bytes", OPT_SIZE, &batch_bytes, "SIZE", .phrase = "largest batch before compression (default 1 MB)" },
+	{ 0, "no-idempotence", OPT_FLAG, &is_plain, NULL, .phrase = "no producer ids: a retry may store a record twice" },
+	{ 0, "txn", OPT_STRING, &settings.producer.txn_id, "ID", .phrase = "write all input in one transaction, with this transactional id" },
+	{ 0, "txn-every", OPT_CALL, &feed, "N|TIME", .phrase = "commit a transaction every N records, or every TIME (such as 500ms)", .call = take_every },
+	{ 0, "txn-timeout", OPT_DURATION, &txn_timeout_ms, "TIME", .phrase = "transaction timeout, after which the broker aborts it (default 60s)", .min = 1, .max = INT32_MAX },
+	{ 'c', "count", OPT_INT, &count, "N", .phrase = "stop after N records", .max = INT64_MAX },
+	{ 'X', "set", OPT_CALL, &settings, "NAME=VALUE", .phrase = "a producer setting, by Kafka's name; may be repeated", .call = take_setting },
 	OPT_END
 };
 
 static const struct opt_command command = {
 	.operands = "TOPIC [FILE]...",
-	.phrase = "lines of stdin, or of files, become records",
+	.phrase = "write lines of stdin or files to a Kafka topic",
 	.examples =
 		"  seq 10 | kq-produce numbers\n"
 		"  kq-produce -z lz4 lines access.log access.log.1\n"

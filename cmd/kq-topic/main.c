@@ -1,4 +1,4 @@
-/* kq-topic: make, show, change and remove topics. */
+/* kq-topic: create, show, change and delete topics. */
 #include "kq-topic/run.h"
 #include "kq-topic/verbs.h"
 #include "text/opt.h"
@@ -40,31 +40,31 @@ take_unset(void *to, const char *text, struct err *e)
 #define PARTITIONS(text) \
 	{ 'p', "partitions", OPT_INT, &options.npartition, "N", .phrase = text, .min = 1, .max = INT32_MAX }
 #define CONFIG \
-	{ 'c', "config", OPT_CALL, NULL, "KEY=VALUE", .phrase = "set this; may come often", .call = take_set }
+	{ 'c', "config", OPT_CALL, NULL, "KEY=VALUE", .phrase = "a topic setting; may be repeated", .call = take_set }
 #define JSON \
-	{ 0, "json", OPT_FLAG, &options.is_json, NULL, .phrase = "one JSON object a line" }
+	{ 0, "json", OPT_FLAG, &options.is_json, NULL, .phrase = "print one JSON object per line" }
 
 static const struct opt create_opts[] = {
-	PARTITIONS("of how many partitions (default: the broker's number)"),
-	{ 'r', "replicas", OPT_INT, &options.replicas, "N", .phrase = "copies of each partition (default: the broker's)", .min = 1, .max = INT16_MAX },
+	PARTITIONS("number of partitions (default: the broker's num.partitions)"),
+	{ 'r', "replicas", OPT_INT, &options.replicas, "N", .phrase = "copies of each partition (default: the broker's default.replication.factor)", .min = 1, .max = INT16_MAX },
 	CONFIG,
-	{ 0, "if-not-exists", OPT_FLAG, &options.may_exist, NULL, .phrase = "a topic that is there already is no failure" },
+	{ 0, "if-not-exists", OPT_FLAG, &options.may_exist, NULL, .phrase = "succeed if the topic already exists" },
 	OPT_END
 };
 static const struct opt list_opts[] = {
-	{ 0, "internal", OPT_FLAG, &options.shows_internal, NULL, .phrase = "the cluster's own topics, too" },
+	{ 0, "internal", OPT_FLAG, &options.shows_internal, NULL, .phrase = "include the cluster's internal topics" },
 	JSON,
 	OPT_END
 };
 static const struct opt json_opts[] = { JSON, OPT_END };
 static const struct opt alter_opts[] = {
-	PARTITIONS("grow to so many partitions"),
+	PARTITIONS("raise the number of partitions to N"),
 	CONFIG,
-	{ 'd', "delete-config", OPT_CALL, NULL, "KEY", .phrase = "back to the default; may come often", .call = take_unset },
+	{ 'd', "delete-config", OPT_CALL, NULL, "KEY", .phrase = "reset a setting to its default; may be repeated", .call = take_unset },
 	OPT_END
 };
 static const struct opt delete_opts[] = {
-	{ 0, "yes", OPT_FLAG, &options.is_sure, NULL, .phrase = "do not ask" },
+	{ 0, "yes", OPT_FLAG, &options.is_sure, NULL, .phrase = "do not ask for confirmation" },
 	OPT_END
 };
 static const struct opt offsets_opts[] = {
@@ -73,32 +73,32 @@ static const struct opt offsets_opts[] = {
 	OPT_END
 };
 static const struct opt trim_opts[] = {
-	{ 0, "before", OPT_STRING, &options.before, "WHERE", .phrase = "an offset, a time, or latest for all there is" },
-	{ 'p', "partition", OPT_INT, &options.partition, "N", .phrase = "in this partition alone", .min = 0, .max = INT32_MAX },
+	{ 0, "before", OPT_STRING, &options.before, "WHERE", .phrase = "an offset, a time, or latest for all records" },
+	{ 'p', "partition", OPT_INT, &options.partition, "N", .phrase = "only in this partition", .min = 0, .max = INT32_MAX },
 	JSON,
 	OPT_END
 };
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &options.brokers, "ADDRESS,...", .phrase = "where to begin: host:port, unix:/path" },
+	{ 'b', "brokers", OPT_STRING, &options.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path" },
 	OPT_END
 };
 
 static const struct opt_verb verbs[] = {
-	{ "create", "NAME...", "make topics", create_opts, verb_create },
-	{ "list", "", "the names of all topics", list_opts, verb_list },
-	{ "describe", "[NAME...]", "partitions, replicas, offsets, sizes, settings", json_opts, verb_describe },
+	{ "create", "NAME...", "create topics", create_opts, verb_create },
+	{ "list", "", "list the names of topics", list_opts, verb_list },
+	{ "describe", "[NAME...]", "show partitions, replicas, offsets, sizes, settings", json_opts, verb_describe },
 	{ "alter", "NAME", "add partitions, change settings", alter_opts, verb_alter },
-	{ "delete", "NAME...", "remove topics with all their records", delete_opts, verb_delete },
-	{ "offsets", "NAME", "where partitions begin and end, or stood at a time", offsets_opts, verb_offsets },
-	{ "trim", "NAME", "remove the oldest records", trim_opts, verb_trim },
-	{ "du", "[NAME...]", "bytes on disk", json_opts, verb_du },
+	{ "delete", "NAME...", "delete topics and all their records", delete_opts, verb_delete },
+	{ "offsets", "NAME", "show first and next offsets, or the offsets at a time", offsets_opts, verb_offsets },
+	{ "trim", "NAME", "delete the oldest records", trim_opts, verb_trim },
+	{ "du", "[NAME...]", "show bytes on disk", json_opts, verb_du },
 	{ NULL }
 };
 
 static const struct opt_command command = {
 	.operands = "VERB [NAME]...",
-	.phrase = "make, show, change and remove topics",
+	.phrase = "create, show, change and delete Kafka topics",
 	.examples =
 		"  kq-topic create -p 4 -c retention.ms=86400000 orders\n"
 		"  kq-topic list\n"
