@@ -74,6 +74,9 @@ option_set(void *to, const char *value, struct err *e)
 	(void)to;
 	if (!strchr(value, '='))
 		return err_set(e, ERR_USAGE, "'%s': write key=value", value);
+	for (int i = 0; i < noverride; i++)
+		if (strncmp(override[i], value, strcspn(value, "=") + 1) == 0)
+			return err_set(e, ERR_USAGE, "'%.*s' is given twice", (int)strcspn(value, "="), value);
 	if (noverride == (int)ARRAY_LEN(override))
 		return err_set(e, ERR_USAGE, "more than %zu settings", ARRAY_LEN(override));
 	override[noverride++] = (char *)(uintptr_t)value;
@@ -112,9 +115,9 @@ apply_file(struct settings *s, const char *path, struct err *e)
 
 static const struct opt opts[] = {
 	{ 'd', "data", OPT_STRING, &data_dir, "DIR", "the data directory" },
-	{ 'l', "listen", OPT_CALL, NULL, "ADDRESS", "listen on unix:/path or host:port (port 0: any free port); may be repeated", .call = option_listen },
+	{ 'l', "listen", OPT_CALL, NULL, "ADDRESS", "listen on unix:/path or host:port (port 0: any free port); may be repeated", .call = option_listen, .is_repeatable = true },
 	{ 'c', "config", OPT_STRING, &config_file, "FILE", "read settings from a YAML file" },
-	{ 'o', "option", OPT_CALL, NULL, "KEY=VALUE", "set KEY, overriding the file; may be repeated", .call = option_set },
+	{ 'o', "option", OPT_CALL, NULL, "KEY=VALUE", "set KEY, overriding the file; may be repeated", .call = option_set, .is_repeatable = true },
 	{ 0, "memory", OPT_FLAG, &is_memory, NULL, "keep nothing on disk" },
 	{ 0, "log-level", OPT_STRING, &level, "LEVEL", "how much to log", .choices = "error|warn|info|debug" },
 	OPT_END

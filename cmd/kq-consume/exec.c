@@ -3,6 +3,7 @@
 #include "sys/clock.h"
 #include "sys/rand.h"
 #include "sys/sig.h"
+#include "text/opt.h"
 #include "text/say.h"
 
 #include <poll.h>
@@ -375,9 +376,9 @@ finish(struct exec *x, int got, struct err *e)
 	return got;
 }
 
-/* See exec.h. */
+/* See exec.h.  NULL: it would be too long. */
 static char *
-make_txn_id(const struct member_opts *m)
+make_txn_id(const struct member_opts *m, struct err *e)
 {
 	struct buf b = BUF_INIT;
 	uint64_t n;
@@ -388,8 +389,14 @@ make_txn_id(const struct member_opts *m)
 		rand_bytes(&n, sizeof n);
 		buf_printf(&b, "%016llx", (unsigned long long)n);
 	}
-	buf_putc(&b, 0);
-	return (char *)b.p;
+	if (b.n <= OPT_TEXT_MAX) {
+		buf_putc(&b, 0);
+		return (char *)b.p;
+	}
+	buf_release(&b);
+	err_set(e, ERR_USAGE, "the transactional id made of the names of group and instance is longer "
+		"than %d bytes: give --txn", OPT_TEXT_MAX);
+	return NULL;
 }
 
 static int
@@ -398,7 +405,9 @@ open_all(struct exec *x, struct err *e)
 	const struct exec_opts *o = x->o;
 	x->sink_opts = o->sink;
 	if (!o->sink.txn_id)
-		x->sink_opts.txn_id = x->txn_id = make_txn_id(&x->member->opts);
+		x->sink_opts.txn_id = x->txn_id = make_txn_id(&x->member->opts, e);
+	if (!x->sink_opts.txn_id)
+		return -1;
 	for (int i = 0; i < x->member->ntopic; i++)
 		if (strcmp(x->member->topic[i]->name, o->sink.topic) == 0)
 			return err_set(e, ERR_USAGE, "'%s' is read: what is written to it would come "

@@ -22,19 +22,26 @@ static const char *frame_text;
 static int64_t batch_records, exec_timeout_ms;
 static struct buf key_delimiter_bytes;
 
+/* -o may stand twice: for where to begin, and for where to stop. */
 static int
 take_start(void *to, const char *value, struct err *e)
 {
+	static bool has_begin, has_stop;
+	bool *has = strncmp(value, "e@", 2) == 0 ? &has_stop : &has_begin;
+	if (*has)
+		return err_set(e, ERR_USAGE, has == &has_stop ? "where to stop is given twice"
+			: "where to begin is given twice");
+	*has = true;
 	return start_parse(to, value, clock_ms(), e);
 }
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &cluster_opts.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path" },
-	{ 'o', "offset", OPT_CALL, &start, "WHERE", .phrase = "first record to read (default: beginning; with -G: end); e@TIME: where to stop", .call = take_start },
+	{ 'b', "brokers", OPT_STRING, &cluster_opts.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path", .max = INT32_MAX },
+	{ 'o', "offset", OPT_CALL, &start, "WHERE", .phrase = "first record to read (default: beginning; with -G: end); e@TIME: where to stop", .call = take_start, .is_repeatable = true },
 	{ 'p', "partition", OPT_INT, &partition, "N", .phrase = "read only this partition", .max = INT32_MAX },
 	{ 'c', "count", OPT_INT, &count, "N", .phrase = "stop after N records", .max = INT64_MAX },
 	{ 'e', "end", OPT_FLAG, &stops_at_end, NULL, .phrase = "stop at the present end of the partitions" },
-	{ 'f', "format", OPT_STRING, &format_text, "FORMAT", .phrase = "format of printed records: see below" },
+	{ 'f', "format", OPT_STRING, &format_text, "FORMAT", .phrase = "format of printed records: see below", .max = INT32_MAX },
 	{ 'K', "key-delimiter", OPT_STRING, &key_delimiter_text, "STRING", .phrase = "print the key and STRING before each value" },
 	{ 'D', "delimiter", OPT_STRING, &delimiter_text, "STRING", .phrase = "print STRING after each record (default \\n)" },
 	{ 'J', "json", OPT_FLAG, &is_json, NULL, .phrase = "print one JSON object per record" },
@@ -46,7 +53,7 @@ static const struct opt opts[] = {
 	{ 0, "session", OPT_DURATION, &session_ms, "TIME", .phrase = "session timeout: a member silent for longer is removed (classic; default 45s)", .min = 1000, .max = INT32_MAX },
 	{ 0, "committed", OPT_FLAG, &is_committed, NULL, .phrase = "skip records of open and aborted transactions (default)" },
 	{ 0, "uncommitted", OPT_FLAG, &is_uncommitted, NULL, .phrase = "also print records of open and aborted transactions" },
-	{ 0, "exec", OPT_STRING, &exec_opts.command, "COMMAND", .phrase = "process each record exactly once through COMMAND: see below" },
+	{ 0, "exec", OPT_STRING, &exec_opts.command, "COMMAND", .phrase = "process each record exactly once through COMMAND: see below", .max = INT32_MAX },
 	{ 0, "to", OPT_STRING, &exec_opts.sink.topic, "TOPIC", .phrase = "topic for COMMAND's output" },
 	{ 0, "frame", OPT_STRING, &frame_text, "NAME", .phrase = "framing of records on COMMAND's stdin and stdout (default line)", .choices = COFRAME_CHOICES },
 	{ 0, "batch", OPT_INT, &batch_records, "N", .phrase = "most records per batch and transaction (default 1000)", .min = 1, .max = COFRAME_COUNT_MAX },
@@ -55,6 +62,20 @@ static const struct opt opts[] = {
 	{ 'Z', "null", OPT_FLAG, &exec_opts.sink.empty_is_null, NULL, .phrase = "turn empty values written by COMMAND into null (tombstones)" },
 	{ 'u', "unbuffered", OPT_FLAG, &is_unbuffered, NULL, .phrase = "flush stdout after every record" },
 	OPT_END
+};
+
+static const struct opt_foreign foreign[] = {
+	{ "-t", "name topics without an option: kq-consume TOPIC" },
+	{ "--topic", "name topics without an option: kq-consume TOPIC" },
+	{ "-C", "kq-consume always reads; leave it out" },
+	{ "-P", "kq-produce writes records: kq-produce TOPIC" },
+	{ "-L", "kq-topic shows topics: kq-topic list, kq-topic describe" },
+	{ "-q", "kq-consume prints nothing but records; leave it out" },
+	{ "--bootstrap-server", "brokers are given by -b HOST:PORT" },
+	{ "--from-beginning", "reading begins there by default, and with -G by -o beginning" },
+	{ "--max-messages", "the number of records is given by -c N" },
+	{ "--timeout-ms", "-e stops at the end" },
+	OPT_FOREIGN_END
 };
 
 static const struct opt_command command = {
@@ -92,6 +113,7 @@ static const struct opt_command command = {
 		"ways, instead; length: 4 bytes, big-endian, before each, ff ff ff ff behind the last.\n"
 		"With -K keys go in front of the values, both ways; -f and -J are for what it reads.\n",
 	.opts = opts,
+	.foreign = foreign,
 };
 
 static int
@@ -271,6 +293,7 @@ main(int argc, char **argv)
 		return say_flush_stdout();
 	if (got == 0 && r.argc < 1)
 		got = err_set(&e, ERR_USAGE, "which topic? see kq-consume --help");
+	opt_drop_repeats(&r, 0);
 	if (got < 0 || check_options(&e) < 0 || make_format(&format, &e) < 0)
 		return say_err(&e, false);
 

@@ -110,7 +110,7 @@ list_type(struct run *r, const struct group *g)
 int
 list_open(struct run *r, int argc, char **argv, struct group **v, int *n)
 {
-	int code = run_open_groups(r, argc, argv);
+	int code = run_open_groups(r);
 	if (code)
 		return code;
 	*n = options.takes_all ? names_of(r, &argv) : argc;
@@ -186,13 +186,15 @@ print(struct run *r, const struct listed *g)
 int
 verb_list(int argc, char **argv)
 {
+	(void)argc;
+	(void)argv;
 	struct run r;
 	struct err e;
 	struct listed *v;
 	if (check_words(options.states, states, "state", &e) < 0
 		|| check_words(options.types, types, "type", &e) < 0)
 		return say_err(&e, false);
-	int code = run_open_groups(&r, argc, argv);
+	int code = run_open_groups(&r);
 	if (code)
 		return code;
 	int n = list_groups(&r, &v);

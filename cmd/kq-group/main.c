@@ -51,20 +51,39 @@ static const struct opt watch_opts[] = {
 };
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &options.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path" },
+	{ 'b', "brokers", OPT_STRING, &options.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path", .max = INT32_MAX },
 	OPT_END
 };
 
 static const struct opt_verb verbs[] = {
-	{ "list", "", "all groups, their types and states", list_opts, verb_list },
+	{ "list", "", "all groups, their types and states", list_opts, verb_list, "ls" },
 	{ "describe", "GROUP...", "offsets and lag; members; state", describe_opts, verb_describe },
 	{ "seek", "GROUP [TOPIC[:P,..]]...", "move offsets: prints the plan; --execute applies it", seek_opts, verb_seek },
-	{ "delete", "GROUP...", "delete groups and all their offsets", delete_opts, verb_delete },
+	{ "delete", "GROUP...", "delete groups and all their offsets", delete_opts, verb_delete, "rm" },
 	{ "delete-offsets", "GROUP TOPIC[:P,..]...", "delete the committed offsets of topics", NULL, verb_delete_offsets },
 	{ "export", "GROUP...", "print all offsets, one line each", export_opts, verb_export },
 	{ "import", "[FILE]", "set offsets from export's lines: prints the plan; --execute applies it", import_opts, verb_import },
 	{ "watch", "GROUP", "show lag and rate, refreshed regularly", watch_opts, verb_watch },
 	{ NULL }
+};
+
+static const struct opt_foreign foreign[] = {
+	{ "-G", "name the group behind the verb: kq-group describe GROUP" },
+	{ "--group", "name the group behind the verb: kq-group describe GROUP" },
+	{ "-t", "name topics behind the group: kq-group seek GROUP TOPIC" },
+	{ "--topic", "name topics behind the group: kq-group seek GROUP TOPIC" },
+	{ "-L", "kq-group list and kq-group describe show groups" },
+	{ "-C", "kq-consume reads as a member: kq-consume -G GROUP TOPIC" },
+	{ "-P", "kq-produce writes records: kq-produce TOPIC" },
+	{ "--bootstrap-server", "brokers are given by -b HOST:PORT" },
+	{ "--list", "it is a verb here: kq-group list" },
+	{ "--describe", "it is a verb here: kq-group describe GROUP" },
+	{ "--delete", "it is a verb here: kq-group delete GROUP" },
+	{ "--delete-offsets", "it is a verb here: kq-group delete-offsets GROUP TOPIC" },
+	{ "--reset-offsets", "use the verb seek: kq-group seek GROUP TOPIC --to WHERE" },
+	{ "--all-groups", "all groups are named by --all" },
+	{ "--all-topics", "all topics are named by --all" },
+	OPT_FOREIGN_END
 };
 
 static const struct opt_command command = {
@@ -86,12 +105,14 @@ static const struct opt_command command = {
 		"Without -b: KQ_BROKERS, else the default socket, else 127.0.0.1:9092.\n",
 	.opts = opts,
 	.verbs = verbs,
+	.foreign = foreign,
 };
 
 static int
-check(const struct opt_result *r, struct err *e)
+check(struct opt_result *r, struct err *e)
 {
 	bool is_for_groups = strncmp(r->verb->operands, "GROUP...", 8) == 0;
+	opt_drop_repeats(r, is_for_groups ? 0 : 1);
 	if (options.takes_all && is_for_groups)
 		return r->argc == 0 ? 0 : err_set(e, ERR_USAGE, "either --all or groups' names");
 	return opt_check_operands(r, r->argc == 0 ? "group" : "topic", e);

@@ -40,7 +40,7 @@ verb_delete(int argc, char **argv)
 	struct run r;
 	int code = options.is_sure ? 0 : ask_delete(argc, argv, "group", "offsets");
 	if (!code)
-		code = run_open_groups(&r, argc, argv);
+		code = run_open_groups(&r);
 	if (code)
 		return code;
 	struct group *g = groups_find(&r, &argc, argv);
@@ -127,7 +127,7 @@ verb_delete_offsets(int argc, char **argv)
 		if (target_parse(&t[i - 1], argv[i], &a, &e) < 0)
 			code = say_err(&e, false);
 	if (!code)
-		code = run_open_groups(&r, 1, argv);
+		code = run_open_groups(&r);
 	if (!code) {
 		delete_offsets(&r, groups_find(&r, &n, argv), t, argc - 1);
 		code = run_close(&r);

@@ -1,17 +1,8 @@
 #include "kq-group/run.h"
 
-enum { TEXT_MAX = 32767 /* the protocol's limit of a string */ };
-
 int
-run_open_groups(struct run *r, int nname, char **names)
+run_open_groups(struct run *r)
 {
-	struct err e;
-	for (int i = 0; i < nname; i++)
-		if (strlen(names[i]) > TEXT_MAX) {
-			err_set(&e, ERR_USAGE, "the group's name '%.20s...' is longer than %d characters",
-				names[i], TEXT_MAX);
-			return say_err(&e, false);
-		}
 	return run_open(r, options.brokers, "kq-group");
 }
 

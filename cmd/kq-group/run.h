@@ -24,8 +24,8 @@ struct options {
 };
 extern struct options options;
 
-/* run_open, after a look at the groups' names. */
-int run_open_groups(struct run *r, int nname, char **names);
+/* run_open, with the options. */
+int run_open_groups(struct run *r);
 
 /* Say and count a Kafka error about a group, with the broker's own words if
  * it sent any. */

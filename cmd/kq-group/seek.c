@@ -205,7 +205,7 @@ verb_seek(int argc, char **argv)
 	struct run r;
 	struct err e;
 	struct seek s = { .arena = ARENA_INIT };
-	int code = prepare(&s, argc, argv, &e) < 0 ? say_err(&e, false) : run_open_groups(&r, 1, argv);
+	int code = prepare(&s, argc, argv, &e) < 0 ? say_err(&e, false) : run_open_groups(&r);
 	if (!code) {
 		seek(&r, &s, argv);
 		code = run_close(&r);
@@ -263,7 +263,7 @@ verb_import(int argc, char **argv)
 	struct offset_lines l;
 	struct arena a = ARENA_INIT;
 	int code = read_lines(argc ? argv[0] : "-", NULL, &l, &a, &e) < 0 ? say_err(&e, false)
-		: run_open_groups(&r, 0, NULL);
+		: run_open_groups(&r);
 	if (!code) {
 		import(&r, &l);
 		code = run_close(&r);

@@ -210,10 +210,11 @@ watch(struct run *r, char **argv)
 int
 verb_watch(int argc, char **argv)
 {
+	(void)argc;
 	struct run r;
 	struct err e;
 	int wake_fd = sig_catch(true, &e);
-	int code = wake_fd < 0 ? say_err(&e, false) : run_open_groups(&r, argc, argv);
+	int code = wake_fd < 0 ? say_err(&e, false) : run_open_groups(&r);
 	if (code)
 		return code;
 	r.cluster.wake_fd = wake_fd;

@@ -24,6 +24,7 @@ static bool empty_is_null;
 static struct feed feed;
 static bool is_plain;
 static int64_t txn_timeout_ms = -1;
+static const char *brokers_text, *txn_text;
 static int wake_fd = -1;
 
 static int
@@ -65,23 +66,35 @@ take_every(void *to, const char *value, struct err *e)
 }
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &settings.cluster.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path" },
+	{ 'b', "brokers", OPT_STRING, &brokers_text, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path", .max = INT32_MAX },
 	{ 'D', "delimiter", OPT_STRING, &delimiter_text, "STRING", .phrase = "separator of records (default \\n)" },
 	{ 'K', "key-delimiter", OPT_STRING, &key_delimiter_text, "STRING", .phrase = "separator of key and value; a record without it has no key" },
 	{ 'p', "partition", OPT_INT, &partition, "N", .phrase = "write to this partition (default: by the key's hash)", .max = INT32_MAX },
-	{ 'H', "header", OPT_CALL, &feed, "NAME=VALUE", .phrase = "add this header to every record; may be repeated", .call = take_header },
+	{ 'H', "header", OPT_CALL, &feed, "NAME=VALUE", .phrase = "add this header to every record; may be repeated", .call = take_header, .max = INT32_MAX, .is_repeatable = true },
 	{ 'Z', "null", OPT_FLAG, &empty_is_null, NULL, .phrase = "turn empty values into null (tombstones)" },
 	{ 'z', "compress", OPT_STRING, &codec_text, "CODEC", .phrase = "compress batches", .choices = "none|gzip|snappy|lz4|zstd" },
 	{ 0, "acks", OPT_STRING, &acks_text, "N", .phrase = "replicas that must have a record: none, the leader, all in sync (default)", .choices = "0|1|all" },
 	{ 0, "linger", OPT_DURATION, &linger_ms, "TIME", .phrase = "longest wait for more records to fill a batch (default 5ms)" },
 	{ 0, "batch-bytes", OPT_SIZE, &batch_bytes, "SIZE", .phrase = "largest batch before compression (default 1 MB)" },
 	{ 0, "no-idempotence", OPT_FLAG, &is_plain, NULL, .phrase = "no producer ids: a retry may store a record twice" },
-	{ 0, "txn", OPT_STRING, &settings.producer.txn_id, "ID", .phrase = "write all input in one transaction, with this transactional id" },
+	{ 0, "txn", OPT_STRING, &txn_text, "ID", .phrase = "write all input in one transaction, with this transactional id" },
 	{ 0, "txn-every", OPT_CALL, &feed, "N|TIME", .phrase = "commit a transaction every N records, or every TIME (such as 500ms)", .call = take_every },
 	{ 0, "txn-timeout", OPT_DURATION, &txn_timeout_ms, "TIME", .phrase = "transaction timeout, after which the broker aborts it (default 60s)", .min = 1, .max = INT32_MAX },
 	{ 'c', "count", OPT_INT, &count, "N", .phrase = "stop after N records", .max = INT64_MAX },
-	{ 'X', "set", OPT_CALL, &settings, "NAME=VALUE", .phrase = "a producer setting, by Kafka's name; may be repeated", .call = take_setting },
+	{ 'X', "set", OPT_CALL, &settings, "NAME=VALUE", .phrase = "a producer setting, by Kafka's name; may be repeated", .call = take_setting, .is_repeatable = true },
 	OPT_END
+};
+
+static const struct opt_foreign foreign[] = {
+	{ "-t", "name the topic without an option: kq-produce TOPIC" },
+	{ "--topic", "name the topic without an option: kq-produce TOPIC" },
+	{ "-P", "kq-produce always writes; leave it out" },
+	{ "-l", "kq-produce reads lines of every FILE: kq-produce TOPIC FILE" },
+	{ "-C", "kq-consume reads records: kq-consume TOPIC" },
+	{ "-L", "kq-topic shows topics: kq-topic list, kq-topic describe" },
+	{ "--bootstrap-server", "brokers are given by -b HOST:PORT" },
+	{ "--broker-list", "brokers are given by -b HOST:PORT" },
+	OPT_FOREIGN_END
 };
 
 static const struct opt_command command = {
@@ -109,6 +122,7 @@ static const struct opt_command command = {
 		"\n"
 		"Settings of -X:\n" SETTINGS_NAMES "\n",
 	.opts = opts,
+	.foreign = foreign,
 };
 
 /* Whether each record is to be there once, and what belongs together. */
@@ -135,12 +149,36 @@ apply_txn(struct producer_opts *o, struct err *e)
 	return 0;
 }
 
+/* An option, or the setting of -X that means the same; not both. */
+static int
+check_once(struct err *e)
+{
+	const struct { bool is_given; const char *option, *name; } both[] = {
+		{ brokers_text, "-b", "bootstrap.servers" }, { acks_text, "--acks", "acks" },
+		{ codec_text, "-z", "compression.type" }, { linger_ms >= 0, "--linger", "linger.ms" },
+		{ batch_bytes >= 0, "--batch-bytes", "batch.size" },
+		{ is_plain, "--no-idempotence", "enable.idempotence" },
+		{ txn_text, "--txn", "transactional.id" },
+		{ txn_timeout_ms > 0, "--txn-timeout", "transaction.timeout.ms" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(both); i++)
+		if (both[i].is_given && settings_check_once(&settings, both[i].name, both[i].option, e) < 0)
+			return -1;
+	if (brokers_text)
+		settings.cluster.brokers = brokers_text;
+	if (txn_text)
+		settings.producer.txn_id = txn_text;
+	return 0;
+}
+
 /* What the options say beyond what they could be stored as. */
 static int
 apply_options(struct input *in, struct buf *key_delimiter, struct buf *delimiter,
 	struct err *e)
 {
 	struct producer_opts *o = &settings.producer;
+	if (check_once(e) < 0)
+		return -1;
 	if (acks_text)
 		settings_parse_acks(acks_text, &o->acks, e);
 	if (apply_txn(o, e) < 0)

@@ -96,6 +96,25 @@ take_value(struct settings *s, const struct setting *t, const char *value,
 	return 0;
 }
 
+static int
+take_once(struct settings *s, size_t i, const char *value, struct err *e)
+{
+	static_assert(ARRAY_LEN(table) <= 32, "a bit each");
+	if (s->given & 1u << i)
+		return err_set(e, ERR_USAGE, "it is given twice");
+	s->given |= 1u << i;
+	return take_value(s, &table[i], value, e);
+}
+
+int
+settings_check_once(const struct settings *s, const char *name, const char *option, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (s->given & 1u << i && strcmp(table[i].name, name) == 0)
+			return err_set(e, ERR_USAGE, "only one of %s and -X %s", option, name);
+	return 0;
+}
+
 int
 settings_take(struct settings *s, const char *text, struct err *e)
 {
@@ -105,8 +124,7 @@ settings_take(struct settings *s, const char *text, struct err *e)
 	size_t n = (size_t)(equals - text);
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (strlen(table[i].name) == n && memcmp(table[i].name, text, n) == 0)
-			return take_value(s, &table[i], equals + 1, e) == 0 ? 0
-				: err_wrap(e, "%s", table[i].name);
+			return take_once(s, i, equals + 1, e) == 0 ? 0 : err_wrap(e, "%s", table[i].name);
 	const char *words[ARRAY_LEN(table) + 1] = { NULL };
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		words[i] = table[i].name;

@@ -12,10 +12,15 @@
 struct settings {
 	struct producer_opts producer;
 	struct cluster_opts cluster;
+	uint32_t given; /* a bit for each that was taken */
 };
 
 /* Take one "name=value".  Returns 0, or -1 (ERR_USAGE, with a suggestion). */
 int settings_take(struct settings *s, const char *text, struct err *e);
+
+/* Refuse the setting of this name beside an option that means the same. */
+int settings_check_once(const struct settings *s, const char *name, const char *option,
+	struct err *e);
 
 /* "0", "1", "all" or "-1". */
 int settings_parse_acks(const char *text, int *acks, struct err *e);

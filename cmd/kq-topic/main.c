@@ -7,12 +7,20 @@
 
 struct options options = { .partition = -1 };
 
-static void
-add_setting(const char *key, const char *value)
+/* key: ours to free. */
+static int
+add_setting(char *key, const char *value, struct err *e)
 {
+	for (int i = 0; i < options.nsetting; i++)
+		if (strcmp(options.setting[i].key, key) == 0) {
+			err_set(e, ERR_USAGE, "the setting '%s' is given twice", key);
+			mem_free(key);
+			return -1;
+		}
 	options.setting = mem_realloc(options.setting,
 		(size_t)(options.nsetting + 1) * sizeof *options.setting);
 	options.setting[options.nsetting++] = (struct setting){ key, value };
+	return 0;
 }
 
 static int
@@ -22,9 +30,8 @@ take_set(void *to, const char *text, struct err *e)
 	const char *equals = strchr(text, '=');
 	if (!equals || equals == text)
 		return err_set(e, ERR_USAGE, "'%s' is not key=value", text);
-	add_setting(mem_strndup((struct str){ (const uint8_t *)text, (int32_t)(equals - text) }),
-		equals + 1);
-	return 0;
+	return add_setting(mem_strndup((struct str){ (const uint8_t *)text, (int32_t)(equals - text) }),
+		equals + 1, e);
 }
 
 static int
@@ -33,14 +40,13 @@ take_unset(void *to, const char *text, struct err *e)
 	(void)to;
 	if (!*text || strchr(text, '='))
 		return err_set(e, ERR_USAGE, "'%s' is not a key", text);
-	add_setting(mem_strdup(text), NULL);
-	return 0;
+	return add_setting(mem_strdup(text), NULL, e);
 }
 
 #define PARTITIONS(text) \
 	{ 'p', "partitions", OPT_INT, &options.npartition, "N", .phrase = text, .min = 1, .max = INT32_MAX }
 #define CONFIG \
-	{ 'c', "config", OPT_CALL, NULL, "KEY=VALUE", .phrase = "a topic setting; may be repeated", .call = take_set }
+	{ 'c', "config", OPT_CALL, NULL, "KEY=VALUE", .phrase = "a topic setting; may be repeated", .call = take_set, .is_repeatable = true }
 #define JSON \
 	{ 0, "json", OPT_FLAG, &options.is_json, NULL, .phrase = "print one JSON object per line" }
 
@@ -60,7 +66,7 @@ static const struct opt json_opts[] = { JSON, OPT_END };
 static const struct opt alter_opts[] = {
 	PARTITIONS("raise the number of partitions to N"),
 	CONFIG,
-	{ 'd', "delete-config", OPT_CALL, NULL, "KEY", .phrase = "reset a setting to its default; may be repeated", .call = take_unset },
+	{ 'd', "delete-config", OPT_CALL, NULL, "KEY", .phrase = "reset a setting to its default; may be repeated", .call = take_unset, .is_repeatable = true },
 	OPT_END
 };
 static const struct opt delete_opts[] = {
@@ -80,20 +86,36 @@ static const struct opt trim_opts[] = {
 };
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &options.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path" },
+	{ 'b', "brokers", OPT_STRING, &options.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path", .max = INT32_MAX },
 	OPT_END
 };
 
 static const struct opt_verb verbs[] = {
 	{ "create", "NAME...", "create topics", create_opts, verb_create },
-	{ "list", "", "list the names of topics", list_opts, verb_list },
+	{ "list", "", "list the names of topics", list_opts, verb_list, "ls" },
 	{ "describe", "[NAME...]", "show partitions, replicas, offsets, sizes, settings", json_opts, verb_describe },
 	{ "alter", "NAME", "add partitions, change settings", alter_opts, verb_alter },
-	{ "delete", "NAME...", "delete topics and all their records", delete_opts, verb_delete },
+	{ "delete", "NAME...", "delete topics and all their records", delete_opts, verb_delete, "rm" },
 	{ "offsets", "NAME", "show first and next offsets, or the offsets at a time", offsets_opts, verb_offsets },
 	{ "trim", "NAME", "delete the oldest records", trim_opts, verb_trim },
 	{ "du", "[NAME...]", "show bytes on disk", json_opts, verb_du },
 	{ NULL }
+};
+
+static const struct opt_foreign foreign[] = {
+	{ "-t", "name the topic behind the verb: kq-topic describe TOPIC" },
+	{ "--topic", "name the topic behind the verb: kq-topic describe TOPIC" },
+	{ "-L", "kq-topic list and kq-topic describe show topics" },
+	{ "-C", "kq-consume reads records: kq-consume TOPIC" },
+	{ "-P", "kq-produce writes records: kq-produce TOPIC" },
+	{ "--bootstrap-server", "brokers are given by -b HOST:PORT" },
+	{ "--create", "it is a verb here: kq-topic create TOPIC" },
+	{ "--list", "it is a verb here: kq-topic list" },
+	{ "--describe", "it is a verb here: kq-topic describe TOPIC" },
+	{ "--alter", "it is a verb here: kq-topic alter TOPIC" },
+	{ "--delete", "it is a verb here: kq-topic delete TOPIC" },
+	{ "--replication-factor", "the number of replicas is given by -r N" },
+	OPT_FOREIGN_END
 };
 
 static const struct opt_command command = {
@@ -113,11 +135,13 @@ static const struct opt_command command = {
 		"since 1970.  Without -b: KQ_BROKERS, else the default socket, else 127.0.0.1:9092.\n",
 	.opts = opts,
 	.verbs = verbs,
+	.foreign = foreign,
 };
 
 static int
-check(const struct opt_result *r, struct err *e)
+check(struct opt_result *r, struct err *e)
 {
+	opt_drop_repeats(r, 0);
 	return opt_check_operands(r, "topic", e);
 }
 

@@ -2,7 +2,6 @@
 
 enum {
 	NAME_MAX_ = 249,        /* Kafka's limit of a topic's name */
-	TEXT_MAX = 32767,       /* the protocol's of a string */
 };
 
 static int
@@ -10,13 +9,8 @@ check_words(int nname, char **names, struct err *e)
 {
 	for (int i = 0; i < nname; i++)
 		if (strlen(names[i]) > NAME_MAX_)
-			return err_set(e, ERR_USAGE, "the topic's name '%.20s...' is longer than %d characters",
+			return err_set(e, ERR_USAGE, "the topic's name '%.20s...' is longer than %d bytes",
 				names[i], NAME_MAX_);
-	for (int i = 0; i < options.nsetting; i++)
-		if (strlen(options.setting[i].key) > TEXT_MAX
-			|| (options.setting[i].value && strlen(options.setting[i].value) > TEXT_MAX))
-			return err_set(e, ERR_USAGE, "the setting '%.20s...' is longer than %d characters",
-				options.setting[i].key, TEXT_MAX);
 	return 0;
 }
 

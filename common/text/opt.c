@@ -1,5 +1,6 @@
 #include "text/opt.h"
 
+#include "base/map.h"
 #include "base/mem.h"
 #include "text/say.h"
 #include "text/units.h"
@@ -103,7 +104,7 @@ static const struct opt_verb *
 find_verb(const struct opt_verb *v, const char *name)
 {
 	for (; v->name; v++)
-		if (strcmp(v->name, name) == 0)
+		if (strcmp(v->name, name) == 0 || (v->alias && strcmp(v->alias, name) == 0))
 			return v;
 	return NULL;
 }
@@ -164,12 +165,14 @@ take_value(const struct opt *o, const char *value, struct err *e)
 	return -1;
 }
 
+/* Where a text is taken, a longer one could not be sent. */
 static int
-apply(const struct opt *o, const char *shown, const char *value, struct err *e)
+check_size(const struct opt *o, const char *value, struct err *e)
 {
-	if (take_value(o, value, e) == 0)
+	size_t most = o->max > 0 ? (size_t)o->max : OPT_TEXT_MAX;
+	if ((o->kind != OPT_STRING && o->kind != OPT_CALL) || strlen(value) <= most)
 		return 0;
-	return err_wrap(e, "option '%s'", shown);
+	return err_set(e, ERR_USAGE, "'%.20s...' is longer than %zu bytes", value, most);
 }
 
 /* --- parsing --- */
@@ -181,7 +184,34 @@ struct parser {
 	char **argv;
 	struct opt_result *r;
 	bool is_over; /* behind "--" */
+	const struct opt *seen[WORDS_MAX]; /* of those that may stand once */
+	int nseen;
 };
+
+static int
+apply(struct parser *p, const struct opt *o, const char *shown, const char *value, struct err *e)
+{
+	if (o->kind != OPT_FLAG && !o->is_repeatable) {
+		for (int i = 0; i < p->nseen; i++)
+			if (p->seen[i] == o)
+				return err_set(e, ERR_USAGE, "option '%s' is given twice", shown);
+		assert(p->nseen < WORDS_MAX);
+		p->seen[p->nseen++] = o;
+	}
+	if (check_size(o, value, e) == 0 && take_value(o, value, e) == 0)
+		return 0;
+	return err_wrap(e, "option '%s'", shown);
+}
+
+/* Is it an option of another tool?  NULL: no. */
+static const char *
+answer_foreign(const struct opt_command *c, const char *option)
+{
+	for (const struct opt_foreign *f = c->foreign; f && f->option; f++)
+		if (strcmp(f->option, option) == 0)
+			return f->answer;
+	return NULL;
+}
 
 static int
 refuse_long(const struct parser *p, const char *name, size_t n, struct err *e)
@@ -195,7 +225,11 @@ refuse_long(const struct parser *p, const char *name, size_t n, struct err *e)
 	words[k++] = "version";
 	words[k] = NULL;
 	char shown[WORD_SIZE_MAX + 1];
-	snprintf(shown, sizeof shown, "%.*s", (int)MIN(n, sizeof shown - 1), name);
+	snprintf(shown, sizeof shown, "--%.*s", (int)MIN(n, sizeof shown - 3), name);
+	const char *answer = answer_foreign(p->c, shown);
+	if (answer)
+		return err_set(e, ERR_USAGE, "option '%s' is not known: %s", shown, answer);
+	memmove(shown, shown + 2, strlen(shown) - 1);
 	/* Those without a value, or with a good one, were answered before. */
 	if (strcmp(shown, "help") == 0 || strcmp(shown, "version") == 0)
 		return err_set(e, ERR_USAGE, "option '--%s' takes no value '%s'", shown,
@@ -216,12 +250,12 @@ take_long(struct parser *p, char *arg, struct err *e)
 	if (o->kind == OPT_FLAG && equals)
 		return err_set(e, ERR_USAGE, "option '%s' takes no value", shown);
 	if (o->kind == OPT_FLAG)
-		return apply(o, shown, NULL, e);
+		return apply(p, o, shown, NULL, e);
 	if (equals)
-		return apply(o, shown, equals + 1, e);
+		return apply(p, o, shown, equals + 1, e);
 	if (p->at == p->argc)
 		return err_set(e, ERR_USAGE, "option '%s' needs a value: %s", shown, o->arg);
-	return apply(o, shown, p->argv[p->at++], e);
+	return apply(p, o, shown, p->argv[p->at++], e);
 }
 
 static int
@@ -230,19 +264,22 @@ take_short(struct parser *p, char *arg, struct err *e)
 	for (char *letter = arg + 1; *letter; letter++) {
 		const struct opt *o = find_letter(&p->tables, *letter);
 		char shown[3] = { '-', *letter, 0 };
+		const char *answer = o ? NULL : answer_foreign(p->c, shown);
+		if (answer)
+			return err_set(e, ERR_USAGE, "option '%s' is not known: %s", shown, answer);
 		if (!o)
 			return err_set(e, ERR_USAGE, "option '-%c' is not known; see %s --help", *letter,
 				say_name());
 		if (o->kind == OPT_FLAG) {
-			if (apply(o, shown, NULL, e) < 0)
+			if (apply(p, o, shown, NULL, e) < 0)
 				return -1;
 			continue;
 		}
 		if (letter[1])
-			return apply(o, shown, letter + 1, e);
+			return apply(p, o, shown, letter + 1, e);
 		if (p->at == p->argc)
 			return err_set(e, ERR_USAGE, "option '%s' needs a value: %s", shown, o->arg);
-		return apply(o, shown, p->argv[p->at++], e);
+		return apply(p, o, shown, p->argv[p->at++], e);
 	}
 	return 0;
 }
@@ -250,6 +287,8 @@ take_short(struct parser *p, char *arg, struct err *e)
 static int
 take_operand(struct parser *p, char *arg, struct err *e)
 {
+	if (strlen(arg) > OPT_TEXT_MAX)
+		return err_set(e, ERR_USAGE, "'%.20s...' is longer than %d bytes", arg, OPT_TEXT_MAX);
 	if (!p->c->verbs || p->r->verb) {
 		p->r->argv[p->r->argc++] = arg;
 		return 0;
@@ -294,7 +333,8 @@ print_verbs(const struct opt_verb *verbs)
 	}
 	printf("\nVerbs:\n");
 	for (const struct opt_verb *v = verbs; v->name; v++)
-		printf("  %-*s %-*s %s\n", name, v->name, operands, v->operands, v->phrase);
+		printf("  %-*s %-*s %s%s%s%s\n", name, v->name, operands, v->operands, v->phrase,
+			v->alias ? " (also: " : "", v->alias ? v->alias : "", v->alias ? ")" : "");
 }
 
 static void
@@ -312,7 +352,7 @@ print_help(const struct opt_command *c, const struct opt_verb *verb)
 	if (verb)
 		print_opts(verb->opts);
 	print_opts(c->opts);
-	printf("      --help                   show this%s\n      --version                show the version\n",
+	printf("  -h, --help                   show this%s\n      --version                show the version\n",
 		!verb && c->verbs ? "; VERB --help shows a verb's own options" : "");
 	if (!verb && c->notes)
 		printf("\n%s", c->notes);
@@ -343,7 +383,7 @@ print_all_words(const struct opt_command *c)
 	print_words("", c->opts);
 	for (const struct opt_verb *v = c->verbs; v && v->name; v++)
 		print_words(v->name, v->opts);
-	printf("\t--help\t\t\tshow help\n\t--version\t\t\tshow the version\n");
+	printf("\t--help\t\t\tshow help\n\t-h\t\t\tshow help\n\t--version\t\t\tshow the version\n");
 }
 
 /* A sentence of text lines: what groff would take for a request or an escape
@@ -416,6 +456,13 @@ print_asked(const struct opt_command *c, const struct opt_verb *verb, const char
 	return 1;
 }
 
+/* "help" in the place of a verb: help for all, or for the verb behind it. */
+static void
+print_help_verb(const struct opt_command *c, const char *name)
+{
+	print_help(c, name ? find_verb(c->verbs, name) : NULL);
+}
+
 /* Does the next argument belong to this one, which begins with '-'? */
 static bool
 takes_next(const struct tables *t, const char *arg)
@@ -441,8 +488,13 @@ answer_asked(const struct opt_command *c, int argc, char **argv)
 	const struct opt_verb *verb = NULL;
 	struct tables t = tables_of(c, NULL);
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		if (print_asked(c, verb, argv[i]))
+		const char *arg = strcmp(argv[i], "-h") == 0 ? "--help" : argv[i];
+		if (print_asked(c, verb, arg))
 			return 1;
+		if (c->verbs && !verb && strcmp(arg, "help") == 0) {
+			print_help_verb(c, argv[i + 1]);
+			return 1;
+		}
 		if (argv[i][0] == '-' && argv[i][1])
 			i += takes_next(&t, argv[i]);
 		else if (c->verbs && !verb && (verb = find_verb(c->verbs, argv[i])))
@@ -484,7 +536,7 @@ opt_parse(const struct opt_command *c, int argc, char **argv, struct opt_result 
 
 int
 opt_main(const struct opt_command *c, int argc, char **argv,
-	int (*check)(const struct opt_result *r, struct err *e))
+	int (*check)(struct opt_result *r, struct err *e))
 {
 	struct opt_result r;
 	struct err e;
@@ -515,4 +567,19 @@ opt_check_operands(const struct opt_result *r, const char *what, struct err *e)
 		return err_set(e, ERR_USAGE, "'%s' is one too many; see %s %s --help",
 			r->argv[most], say_name(), r->verb->name);
 	return 0;
+}
+
+void
+opt_drop_repeats(struct opt_result *r, int from)
+{
+	struct map seen = MAP_INIT;
+	int n = MIN(from, r->argc);
+	for (int i = n; i < r->argc; i++)
+		if (!map_get(&seen, str_of(r->argv[i]))) {
+			map_put(&seen, str_of(r->argv[i]), r->argv[i]);
+			r->argv[n++] = r->argv[i];
+		}
+	r->argc = n;
+	r->argv[n] = NULL;
+	map_release(&seen);
 }

@@ -30,7 +30,7 @@ static const struct opt opts[] = {
 	{ 0, "limited", OPT_INT, &limited, "N", .phrase = "a number", .min = 1, .max = 5 },
 	{ 'b', "bytes", OPT_SIZE, &bytes, "SIZE", .phrase = "a size" },
 	{ 'w', "wait", OPT_DURATION, &wait_ms, "TIME", .phrase = "a duration", .max = 1000 },
-	{ 'c', "call", OPT_CALL, NULL, "X", .phrase = "a call", .call = take },
+	{ 'c', "call", OPT_CALL, NULL, "X", .phrase = "a call", .call = take, .is_repeatable = true },
 	OPT_END
 };
 

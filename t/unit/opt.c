@@ -9,7 +9,11 @@
 void test_opt__values_stand_behind_or_at_the_option(void);
 void test_opt__flags_may_stand_together(void);
 void test_opt__operands_may_stand_anywhere(void);
-void test_opt__an_option_may_come_often(void);
+void test_opt__an_option_may_be_repeatable(void);
+void test_opt__two_values_of_one_option_are_refused(void);
+void test_opt__what_could_not_be_sent_is_too_long(void);
+void test_opt__options_of_other_tools_are_answered(void);
+void test_opt__operands_can_be_a_set(void);
 void test_opt__mistakes_are_told_in_one_sentence(void);
 void test_opt__a_verb_has_options_of_its_own(void);
 void test_opt__a_verb_s_operands_are_counted(void);
@@ -43,8 +47,14 @@ static const struct opt opts[] = {
 	{ 'z', "compress", OPT_STRING, &codec, "CODEC", .phrase = "compress", .choices = "none|gzip|zstd" },
 	{ 0, "size", OPT_SIZE, &size, "SIZE", .phrase = "how large", .min = 1, .max = 1 << 20 },
 	{ 0, "wait", OPT_DURATION, &wait_ms, "TIME", .phrase = "how long" },
-	{ 'c', "set", OPT_CALL, taken, "NAME=VALUE", .phrase = "a setting", .call = take },
+	{ 'c', "set", OPT_CALL, taken, "NAME=VALUE", .phrase = "a setting", .call = take, .is_repeatable = true },
 	OPT_END
+};
+
+static const struct opt_foreign foreign[] = {
+	{ "-C", "this reads by itself" },
+	{ "--brokers-of", "use -b" },
+	OPT_FOREIGN_END
 };
 
 static const struct opt_command plain = {
@@ -54,6 +64,7 @@ static const struct opt_command plain = {
 	.notes = "A note.\n",
 	.opts = opts,
 	.version = "with this",
+	.foreign = foreign,
 };
 
 static const struct opt create_opts[] = {
@@ -63,7 +74,7 @@ static const struct opt create_opts[] = {
 
 static const struct opt_verb verbs[] = {
 	{ "create", "NAME...", "make topics", create_opts, NULL },
-	{ "list", "", "list topics", NULL, NULL },
+	{ "list", "", "list topics", NULL, NULL, "ls" },
 	{ NULL, NULL, NULL, NULL, NULL }
 };
 
@@ -164,12 +175,64 @@ test_opt__operands_may_stand_anywhere(void)
 }
 
 void
-test_opt__an_option_may_come_often(void)
+test_opt__an_option_may_be_repeatable(void)
 {
-	check_int(parse(&plain, "x -c a=1 --set b=2 -cc=3 -p 1 -p 2"), 0);
+	check_int(parse(&plain, "x -c a=1 --set b=2 -cc=3 -jj -j"), 0);
 	check(is(taken, "a=1;b=2;c=3;"));
-	check_int(npartition, 2);
 	check(refused(&plain, "x -c a", "option '-c': 'a' is not name=value"));
+}
+
+void
+test_opt__two_values_of_one_option_are_refused(void)
+{
+	check(refused(&plain, "x -p 1 -p 2", "option '-p' is given twice"));
+	check(refused(&plain, "x -p 1 --partitions=1", "option '--partitions' is given twice"));
+	check(refused(&plain, "x -z gzip -zgzip", "option '-z' is given twice"));
+	check_int(parse(&plain, "x -p 1"), 0);
+	check_int(parse(&plain, "x -p 1"), 0);
+}
+
+void
+test_opt__what_could_not_be_sent_is_too_long(void)
+{
+	static char text[OPT_TEXT_MAX + 2];
+	char *argv[] = { (char[]){ "x" }, (char[]){ "-t" }, text, NULL };
+	memset(text, 'a', OPT_TEXT_MAX);
+	check_int(opt_parse(&plain, 3, argv, &r, &e), 0);
+	text[OPT_TEXT_MAX] = 'a';
+	check_int(opt_parse(&plain, 3, argv, &r, &e), -1);
+	check_int(e.class, ERR_USAGE);
+	check(is(e.msg, "option '-t': 'aaaaaaaaaaaaaaaaaaaa...' is longer than 32767 bytes"));
+	char *call[] = { (char[]){ "x" }, (char[]){ "-c" }, text, NULL };
+	check_int(opt_parse(&plain, 3, call, &r, &e), -1);
+	char *operand[] = { (char[]){ "x" }, text, NULL };
+	check_int(opt_parse(&plain, 2, operand, &r, &e), -1);
+	check(is(e.msg, "'aaaaaaaaaaaaaaaaaaaa...' is longer than 32767 bytes"));
+}
+
+void
+test_opt__options_of_other_tools_are_answered(void)
+{
+	check(refused(&plain, "x -C", "option '-C' is not known: this reads by itself"));
+	check(refused(&plain, "x -jCq", "option '-C' is not known: this reads by itself"));
+	check(refused(&plain, "x --brokers-of=a", "option '--brokers-of' is not known: use -b"));
+	check(refused(&plain, "x --brokers-of a", "option '--brokers-of' is not known: use -b"));
+}
+
+void
+test_opt__operands_can_be_a_set(void)
+{
+	check_int(parse(&plain, "x b a b c a b"), 0);
+	opt_drop_repeats(&r, 0);
+	check_int(r.argc, 3);
+	check(is(r.argv[0], "b") && is(r.argv[1], "a") && is(r.argv[2], "c") && r.argv[3] == NULL);
+	check_int(parse(&plain, "x a a b b"), 0);
+	opt_drop_repeats(&r, 1);
+	check_int(r.argc, 3);
+	check(is(r.argv[0], "a") && is(r.argv[1], "a") && is(r.argv[2], "b"));
+	check_int(parse(&plain, "x"), 0);
+	opt_drop_repeats(&r, 1);
+	check_int(r.argc, 0);
 }
 
 void
@@ -205,6 +268,7 @@ test_opt__a_verb_has_options_of_its_own(void)
 	check_int(parse(&with_verbs, "x -j create --if-not-exists a b -p 2"), 0);
 	check(r.verb == &verbs[0] && r.argc == 2 && is(r.argv[1], "b") && is_quiet && is_json);
 	check_int(parse(&with_verbs, "x list"), 0);
+	check_int(parse(&with_verbs, "x ls"), 0);
 	check(r.verb == &verbs[1] && r.argc == 0);
 	check(refused(&with_verbs, "x", "which verb? see kq-example --help"));
 	check(refused(&with_verbs, "x crate a", "verb 'crate' is not known; did you mean 'create'?"));
@@ -259,8 +323,17 @@ test_opt__help_is_found_anywhere_but_in_a_value(void)
 	check(strstr(printed(&with_verbs, "x -t a create --bad --help"), "make topics"));
 	check(strstr(printed(&with_verbs, "x create -jp 3 --help"), "--if-not-exists"));
 	check(strstr(printed(&with_verbs, "x --help create"), "an example with verbs"));
-	check_int(parse(&plain, "x -t --help -jt --help --topic --help -- --help"), 0);
+	check(strstr(printed(&with_verbs, "x help"), "an example with verbs"));
+	check(strstr(printed(&with_verbs, "x help create"), "--if-not-exists"));
+	check(strstr(printed(&with_verbs, "x -j help ls"), "list topics"));
+	check(strstr(printed(&with_verbs, "x help crate"), "an example with verbs"));
+	check(strstr(printed(&with_verbs, "x create -h"), "--if-not-exists"));
+	check(strstr(printed(&plain, "x -h"), "an example"));
+	check_int(parse(&plain, "x help"), 0);
+	check_int(parse(&plain, "x -t --help -- --help"), 0);
 	check_int(r.argc, 1);
+	check_int(parse(&plain, "x -jt --help"), 0);
+	check_int(parse(&plain, "x --topic --help"), 0);
 }
 
 void

@@ -1,0 +1,89 @@
+#!/usr/bin/env bats
+# What every tool does with a command line that asks for too much, twice, or in
+# another tool's words.  No broker is asked for any of it.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	export KQ_BROKERS=unix:$BATS_TEST_TMPDIR/none
+	long=$(printf '%040000d' 0)
+}
+
+refused() { # part-of-the-sentence command...
+	local want=$1
+	shift
+	run -2 "$@"
+	echo "$output"
+	[[ ${#lines[@]} -eq 1 && $output == *"$want"* ]]
+}
+
+@test "a word that no request could carry is a usage error in every tool" {
+	local words=(
+		"kq-consume $long" "kq-consume -G $long t" "kq-consume -G g --instance $long t"
+		"kq-consume -G g --txn $long --exec cat --to u t" "kq-consume -G g --exec cat --to $long t"
+		"kq-produce $long" "kq-produce --txn $long t" "kq-produce -X client.id=$long t"
+		"kq-produce -X transactional.id=$long t"
+		"kq-topic create $long" "kq-topic create t -c k=$long" "kq-topic create t -c $long=v"
+		"kq-topic alter t -d $long" "kq-topic describe $long" "kq-topic offsets $long"
+		"kq-topic trim $long --before 1" "kq-topic delete --yes $long" "kq-topic du $long"
+		"kq-group describe $long" "kq-group list --state $long" "kq-group list --type $long"
+		"kq-group delete --yes $long" "kq-group delete-offsets $long t" "kq-group delete-offsets g $long"
+		"kq-group seek $long t --to 1" "kq-group export $long" "kq-group watch $long"
+		"kq-broker -d $BATS_TEST_TMPDIR/d -o num.partitions=$long" "kq-broker -d $long"
+	)
+	local w
+	for w in "${words[@]}"; do
+		# shellcheck disable=SC2086
+		refused 'bytes' $w </dev/null
+	done
+}
+
+@test "an option whose last value would win silently is refused" {
+	refused "where to begin is given twice" kq-consume -o 1 -o 2 t
+	refused "where to stop is given twice" kq-consume -o e@1 -o e@2 t
+	refused "'-p' is given twice" kq-consume -p 1 -p 2 t
+	refused "'--group' is given twice" kq-consume -G a --group b t
+	refused "'-K' is given twice" kq-produce -K a -K b t
+	refused "linger.ms: it is given twice" kq-produce -X linger.ms=1 -X linger.ms=2 t
+	refused "only one of --linger and -X linger.ms" kq-produce -X linger.ms=1 --linger 2 t
+	refused "only one of --acks and -X acks" kq-produce -X acks=1 --acks all t
+	refused "only one of -b and -X bootstrap.servers" kq-produce -X bootstrap.servers=h:1 -b h:2 t
+	refused "the setting 'k' is given twice" kq-topic create t -c k=a -c k=b
+	refused "the setting 'k' is given twice" kq-topic alter t -c k=a -d k
+	refused "'--to' is given twice" kq-group seek g t --to 1 --to 2
+	refused "'num.partitions' is given twice" kq-broker -o num.partitions=1 -o num.partitions=2
+	refused "'-d' is given twice" kq-broker -d a -d b
+}
+
+@test "the words of kcat and of Kafka's own tools are answered with kq's" {
+	refused "name topics without an option: kq-consume TOPIC" kq-consume -b h:1 -t t
+	refused "kq-consume always reads" kq-consume -C t
+	refused "kq-produce writes records: kq-produce TOPIC" kq-consume -P t
+	refused "kq-topic list" kq-consume -L
+	refused "-o beginning" kq-consume --from-beginning t
+	refused "name the topic without an option: kq-produce TOPIC" kq-produce -t t
+	refused "kq-produce always writes" kq-produce -P t
+	refused "kq-consume TOPIC" kq-produce -C t
+	refused "kq-topic list" kq-produce -L
+	refused "-b HOST:PORT" kq-topic --bootstrap-server h:1 --list
+	refused "kq-topic list" kq-topic --list
+	refused "kq-topic list" kq-topic -L
+	refused "the verb seek" kq-group --reset-offsets --group g
+}
+
+@test "-h, help and help VERB print help; ls and rm are list and delete" {
+	local cmd
+	for cmd in kq-broker kq-topic kq-group kq-produce kq-consume; do
+		run -0 "$cmd" -h
+		[ "$output" = "$("$cmd" --help)" ]
+	done
+	for cmd in kq-topic kq-group; do
+		run -0 "$cmd" help
+		[ "$output" = "$("$cmd" --help)" ]
+		run -0 "$cmd" help ls
+		[ "$output" = "$("$cmd" list --help)" ]
+		run -0 "$cmd" rm -h
+		[ "$output" = "$("$cmd" delete --help)" ]
+	done
+	refused "which topic?" kq-topic rm
+}
