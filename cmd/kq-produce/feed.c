@@ -101,12 +101,21 @@ txn_wait_ms(const struct feed *f)
 	return (int)MAX(p->txn_since_ms + f->txn_ms - clock_mono_ms(), 0);
 }
 
+/* Is there more to be read without waiting? */
+static bool
+has_more(const struct input *in)
+{
+	return !in->is_at_end && (!in->is_pollable
+		|| poll(&(struct pollfd){ in->fd, POLLIN, 0 }, 1, 0) > 0);
+}
+
 int
 feed_input(struct feed *f, struct input *in, struct err *e)
 {
 	struct producer *p = f->topic->producer;
 	while (!*f->is_stopped) {
 		bool waits = in->is_pollable && !in->is_at_end;
+		p->has_more = has_more(in);
 		short events = producer_wait(p, waits ? in->fd : -1, POLLIN, waits ? txn_wait_ms(f) : 0);
 		progress_show(f->progress, p->nacked, p->acked_bytes);
 		if (p->is_failed) {

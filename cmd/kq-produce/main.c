@@ -74,7 +74,7 @@ static const struct opt opts[] = {
 	{ 'Z', "null", OPT_FLAG, &empty_is_null, NULL, .phrase = "turn empty values into null (tombstones)" },
 	{ 'z', "compress", OPT_STRING, &codec_text, "CODEC", .phrase = "compress batches", .choices = "none|gzip|snappy|lz4|zstd" },
 	{ 0, "acks", OPT_STRING, &acks_text, "N", .phrase = "replicas that must have a record: none, the leader, all in sync (default)", .choices = "0|1|all" },
-	{ 0, "linger", OPT_DURATION, &linger_ms, "TIME", .phrase = "longest wait for more records to fill a batch (default 5ms)" },
+	{ 0, "linger", OPT_DURATION, &linger_ms, "TIME", .phrase = "wait this long to fill a batch (default: 5ms, none when idle)" },
 	{ 0, "batch-bytes", OPT_SIZE, &batch_bytes, "SIZE", .phrase = "largest batch before compression (default 1 MB)" },
 	{ 0, "no-idempotence", OPT_FLAG, &is_plain, NULL, .phrase = "no producer ids: a retry may store a record twice" },
 	{ 0, "txn", OPT_STRING, &txn_text, "ID", .phrase = "write all input in one transaction, with this transactional id" },

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 enum {
-	LINGER_MS = 5,
 	DELIVERY_TIMEOUT_MS = 30000,
 	REQUEST_TIMEOUT_MS = 30000,
 	RETRY_BACKOFF_MS = 100,
@@ -31,7 +30,7 @@ producer_opts_init(struct producer_opts *o)
 {
 	*o = (struct producer_opts){
 		.acks = -1,
-		.linger_ms = LINGER_MS,
+		.linger_ms = -1,
 		.delivery_timeout_ms = DELIVERY_TIMEOUT_MS,
 		.request_timeout_ms = REQUEST_TIMEOUT_MS,
 		.retry_backoff_ms = RETRY_BACKOFF_MS,
@@ -295,18 +294,21 @@ producer_refused(struct producer_batch *b, const struct err *why)
 		part->nsent--;
 	b->is_sent = false;
 	part->is_draining = part->nsent > 0;
-	if (!part->failing_since_ms)
+	if (!part->failing_since_ms) {
 		part->failing_since_ms = now;
+		part->first = part->last = *why;
+	}
 	/* The transaction before (which brokers also say with NOT_ENOUGH_REPLICAS),
 	 * or the batch before, is not through yet: that is quick, and no matter of
 	 * who leads. */
 	bool is_busy = why->kafka == KERR_CONCURRENT_TRANSACTIONS
 		|| (why->kafka == KERR_NOT_ENOUGH_REPLICAS && p->is_in_txn && !part->is_in_txn);
 	bool is_early = why->kafka == KERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
-	if (!is_early)
+	if (!is_early) {
+		part->last = *why;
 		part->retry_at_ms = now + MAX(is_busy ? MIN(BUSY_BACKOFF_MS, p->opts.retry_backoff_ms)
 			: p->opts.retry_backoff_ms, 1);
-	p->last = *why;
+	}
 	if (why->class != ERR_RETRY) {
 		fail(p, b, why);
 	} else if (!p->needs_refresh && !is_busy && !is_early) {
@@ -316,23 +318,38 @@ producer_refused(struct producer_batch *b, const struct err *why)
 	producer_mark_ready(part);
 }
 
+/* Can the open batch grow while it waits at no cost: is a request under way to its
+ * leader, or does the owner have more records at hand? */
+static bool
+gains_by_waiting(const struct producer *p, const struct producer_part *part)
+{
+	if (p->opts.linger_ms >= 0 || p->has_more)
+		return true;
+	const struct cluster_node *n = cluster_node(p->cluster,
+		part->topic->meta->part[part->index].leader);
+	return n && n->conn && n->conn->nwaiting > 0;
+}
+
 /* Close open batches whose time has come, if they could be sent: as long as
  * their partition has others to send they may as well be filled on.  Returns
  * when the next one's time comes. */
 static int64_t
 close_due(struct producer *p, int64_t now_ms)
 {
+	int linger_ms = p->opts.linger_ms >= 0 ? p->opts.linger_ms : PRODUCER_LINGER_MS;
+	int64_t first = INT64_MAX;
 	LIST_EACH(l, &p->open) {
 		struct producer_batch *b = CONTAINER_OF(l, struct producer_batch, age);
 		struct producer_part *part = b->part;
-		int64_t at = b->born_ms + p->opts.linger_ms;
+		int64_t at = b->born_ms + linger_ms;
 		if (part->nqueue > part->nsent || part->is_draining || part->nsent >= p->opts.in_flight)
 			continue;
-		if (at > now_ms)
-			return at;
-		close_batch(part);
+		if (at <= now_ms || !gains_by_waiting(p, part))
+			close_batch(part);
+		else
+			first = MIN(first, at);
 	}
-	return INT64_MAX;
+	return first;
 }
 
 /* Also those that were sent, and came back refused. */
@@ -375,12 +392,25 @@ refresh(struct producer *p, int64_t now_ms)
 	if (p->needs_refresh && p->refresh_at_ms <= now_ms) {
 		p->needs_refresh = false;
 		if (cluster_refresh(p->cluster, &e) < 0) {
-			p->last = e;
 			p->needs_refresh = true;
 			p->refresh_at_ms = clock_mono_ms() + p->opts.retry_backoff_ms;
 		}
 	}
 	return p->needs_refresh ? p->refresh_at_ms : INT64_MAX;
+}
+
+/* What kept it from being delivered.  What came first may be the cause of what came
+ * last: a broker whose disk is full stops leading, for one. */
+static struct err
+not_delivered(const struct producer_part *part)
+{
+	struct err why = part->last;
+	if (strcmp(part->first.msg, why.msg) != 0 && part->first.kafka)
+		err_set(&why, ERR_RETRY, "%.150s; then %.150s", part->first.msg, part->last.msg);
+	err_wrap(&why, "not delivered within %d ms", part->topic->producer->opts.delivery_timeout_ms);
+	why.class = ERR_RETRY;
+	why.kafka = part->first.kafka;
+	return why;
 }
 
 /* Give up on what has failed for too long.  Returns when the next one will have. */
@@ -396,9 +426,7 @@ expire(struct producer *p, int64_t now_ms)
 		at = MIN(at, end_ms);
 		if (end_ms > now_ms)
 			continue;
-		struct err why = p->last;
-		err_wrap(&why, "not delivered within %d ms", p->opts.delivery_timeout_ms);
-		why.class = ERR_RETRY;
+		struct err why = not_delivered(part);
 		fail(p, CONTAINER_OF(part->queue.next, struct producer_batch, link), &why);
 	}
 	return at;

@@ -9,6 +9,10 @@
  *	nacked                   records are acknowledged, and
  *	producer_next_unacked    is the first that is not.
  *
+ * With a linger_ms of -1 an unfilled batch is sent at once while no request is
+ * under way to its broker and the owner has no more records at hand (has_more);
+ * else it waits for at most PRODUCER_LINGER_MS.
+ *
  * Order: within a partition batches go out in the order they were filled.
  * After a failure that can be repeated the partition waits until all its
  * batches under way are back, and sends them again in order.  An idempotent
@@ -42,9 +46,11 @@ enum producer_idempotence {
 	PRODUCER_IDEMPOTENT,  /* else producer_start fails */
 };
 
+enum { PRODUCER_LINGER_MS = 5 };
+
 struct producer_opts {
 	int acks;                /* 0, 1 or -1 (all) */
-	int linger_ms;           /* how long an unfilled batch may wait */
+	int linger_ms;           /* how long an unfilled batch waits; -1: see below */
 	int delivery_timeout_ms; /* how long failures are met with repeats */
 	int request_timeout_ms;
 	int retry_backoff_ms;
@@ -84,6 +90,7 @@ struct producer_part {
 	bool is_draining;        /* after a failure: wait until nsent is 0 */
 	int64_t retry_at_ms;
 	int64_t failing_since_ms; /* 0: all is well */
+	struct err first, last;  /* failures since then */
 	int64_t id;              /* of the producer, here; -1: none */
 	int16_t epoch;
 	int32_t sequence;        /* the next one, 0 after INT32_MAX */
@@ -112,6 +119,7 @@ struct producer {
 	int nspare;
 	struct producer_request *idle; /* requests for the next time */
 	int nrequest;            /* under way */
+	bool has_more;           /* set by the owner: it puts more records at once */
 	int64_t nchange;         /* of what there is to send, or may be sent */
 	size_t used;             /* bytes of finished batches */
 	size_t open_used;        /* bytes of the others, about */
@@ -122,7 +130,6 @@ struct producer {
 	bool is_failed;          /* for good, by err, which names the record */
 	struct err err;
 	int64_t failed_number;   /* the first record of the refused batch; 0 */
-	struct err last;         /* the last failure that was repeated */
 	bool is_idempotent;      /* id and epoch are good */
 	int64_t id;
 	int16_t epoch;

@@ -129,7 +129,7 @@ renew_part(struct producer_part *part)
 	struct err e;
 	if (producer_ask_id(p, CLUSTER_ANY, &part->id, &part->epoch, &e) < 0) {
 		part->retry_at_ms = clock_mono_ms() + MAX(p->opts.retry_backoff_ms, 1);
-		p->last = e;
+		part->last = e;
 		if (e.class != ERR_RETRY)
 			producer_fail(p, 0, &e);
 		return;

@@ -376,3 +376,55 @@ test_producer__a_rest_ends_by_itself_though_others_were_taken(void)
 	alarm(0);
 	check_int(peer_count(PRODUCE), 3);
 }
+
+void test_producer__a_lone_record_goes_at_once_and_others_wait_for_its_answer(void);
+void
+test_producer__a_lone_record_goes_at_once_and_others_wait_for_its_answer(void)
+{
+	peer_start(&(struct peer_opts){ .hold = 2, .hold_upto = 2 });
+	struct producer_opts o;
+	producer_opts_init(&o);
+	begin(&o);
+	int64_t since_ms = clock_mono_ms();
+	p.has_more = true;
+	put(0, 1);
+	producer_wait(&p, -1, 0, 0);
+	if (clock_mono_ms() - since_ms < PRODUCER_LINGER_MS)
+		check_int(p.nrequest, 0);
+	p.has_more = false;
+	producer_wait(&p, -1, 0, 0);
+	check_int(p.nrequest, 1);
+	since_ms = clock_mono_ms();
+	put(0, 2);
+	producer_wait(&p, -1, 0, 0);
+	if (clock_mono_ms() - since_ms < PRODUCER_LINGER_MS)
+		check_int(p.nrequest, 1);
+	flush();
+	end();
+	check_int(peer_count(PRODUCE), 2);
+	check_int(peer_nth(PRODUCE, 1)->count, 2);
+}
+
+/* The broker's disk is full: what comes behind a refused batch is out of order, which
+ * is not what went wrong. */
+void test_producer__what_went_wrong_first_is_reported(void);
+void
+test_producer__what_went_wrong_first_is_reported(void)
+{
+	enum { FULL = KERR_KAFKA_STORAGE_ERROR, EARLY = KERR_OUT_OF_ORDER_SEQUENCE_NUMBER };
+	peer_start(&(struct peer_opts){ 0 });
+	peer_plan(PRODUCE, FULL, EARLY, FULL, EARLY, FULL, EARLY, FULL, EARLY, FULL, EARLY,
+		FULL, EARLY, FULL, EARLY, FULL, EARLY);
+	struct producer_opts o;
+	struct err e;
+	producer_opts_init(&o);
+	o.batch_bytes = BATCH_HEADER_SIZE + 60;
+	o.delivery_timeout_ms = 25;
+	begin(&o);
+	put(0, 2);
+	check_int(producer_flush(&p, &e), -1);
+	check_int(e.kafka, FULL);
+	check(strstr(e.msg, "KAFKA_STORAGE_ERROR") != NULL);
+	check(strstr(e.msg, "OUT_OF_ORDER") == NULL);
+	end();
+}
