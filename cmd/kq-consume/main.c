@@ -3,6 +3,7 @@
 #include "kq-consume/group.h"
 #include "sys/clock.h"
 #include "sys/sig.h"
+#include "sys/stdfd.h"
 #include "text/escape.h"
 #include "text/opt.h"
 #include "text/say.h"
@@ -295,6 +296,8 @@ main(int argc, char **argv)
 		got = err_set(&e, ERR_USAGE, "which topic? see kq-consume --help");
 	opt_drop_repeats(&r, 0);
 	if (got < 0 || check_options(&e) < 0 || make_format(&format, &e) < 0)
+		return say_err(&e, false);
+	if (!exec_opts.command && stdfd_need(STDOUT_FILENO, &e) < 0)
 		return say_err(&e, false);
 
 	struct cluster cl;

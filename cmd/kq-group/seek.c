@@ -5,6 +5,7 @@
 
 #include "sys/clock.h"
 #include "sys/fs.h"
+#include "sys/stdfd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -125,6 +126,8 @@ read_lines(const char *path, const char *group, struct offset_lines *l, struct a
 {
 	struct buf b = BUF_INIT;
 	*l = (struct offset_lines)OFFSET_LINES_INIT;
+	if (strcmp(path, "-") == 0 && stdfd_need(STDIN_FILENO, e) < 0)
+		return -1;
 	int got = read_all(path, &b, e);
 	if (got == 0)
 		got = offset_lines_parse(l, buf_str(&b), group, a, e);

@@ -2,6 +2,7 @@
 #include "kq-produce/feed.h"
 #include "kq-produce/settings.h"
 #include "sys/sig.h"
+#include "sys/stdfd.h"
 #include "text/escape.h"
 #include "text/opt.h"
 #include "text/say.h"
@@ -171,6 +172,16 @@ check_once(struct err *e)
 	return 0;
 }
 
+/* Is stdin among the files?  No file at all is stdin, too. */
+static bool
+takes_stdin(char **files)
+{
+	bool is = !*files;
+	for (; *files && !is; files++)
+		is = strcmp(*files, "-") == 0;
+	return is;
+}
+
 /* What the options say beyond what they could be stored as. */
 static int
 apply_options(struct input *in, struct buf *key_delimiter, struct buf *delimiter,
@@ -328,6 +339,8 @@ main(int argc, char **argv)
 	struct input in = { .fd = -1 };
 	struct buf key_delimiter = BUF_INIT, delimiter = BUF_INIT;
 	if (got < 0 || apply_options(&in, &key_delimiter, &delimiter, &e) < 0)
+		return say_err(&e, false);
+	if (takes_stdin(r.argv + 1) && stdfd_need(STDIN_FILENO, &e) < 0)
 		return say_err(&e, false);
 
 	struct cluster cl;

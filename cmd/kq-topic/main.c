@@ -91,11 +91,11 @@ static const struct opt opts[] = {
 };
 
 static const struct opt_verb verbs[] = {
-	{ "create", "NAME...", "create topics", create_opts, verb_create },
+	{ "create", "NAME...", "create topics", create_opts, verb_create, .is_silent = true },
 	{ "list", "", "list the names of topics", list_opts, verb_list, "ls" },
 	{ "describe", "[NAME...]", "show partitions, replicas, offsets, sizes, settings", json_opts, verb_describe },
-	{ "alter", "NAME", "add partitions, change settings", alter_opts, verb_alter },
-	{ "delete", "NAME...", "delete topics and all their records", delete_opts, verb_delete, "rm" },
+	{ "alter", "NAME", "add partitions, change settings", alter_opts, verb_alter, .is_silent = true },
+	{ "delete", "NAME...", "delete topics and all their records", delete_opts, verb_delete, "rm", .is_silent = true },
 	{ "offsets", "NAME", "show first and next offsets, or the offsets at a time", offsets_opts, verb_offsets },
 	{ "trim", "NAME", "delete the oldest records", trim_opts, verb_trim },
 	{ "du", "[NAME...]", "show bytes on disk", json_opts, verb_du },

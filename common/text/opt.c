@@ -2,11 +2,13 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "sys/stdfd.h"
 #include "text/say.h"
 #include "text/units.h"
 
 #include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { WORDS_MAX = 200, WORD_SIZE_MAX = 63 };
 
@@ -546,6 +548,8 @@ opt_main(const struct opt_command *c, int argc, char **argv,
 		return say_flush_stdout();
 	if (got == 0)
 		got = check(&r, &e);
+	if (got == 0 && !r.verb->is_silent)
+		got = stdfd_need(STDOUT_FILENO, &e);
 	return got < 0 ? say_err(&e, false) : r.verb->run(r.argc, r.argv);
 }
 

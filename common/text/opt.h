@@ -66,6 +66,7 @@ struct opt_verb {
 	const struct opt *opts; /* or NULL */
 	int (*run)(int argc, char **argv); /* the operands; returns the exit code */
 	const char *alias;    /* a second, shorter name; or NULL */
+	bool is_silent;       /* prints nothing: stdout may be closed */
 };
 
 /* An option of another tool, and what to do instead. */

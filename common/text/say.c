@@ -2,12 +2,14 @@
 
 #include "base/utf8.h"
 #include "sys/clock.h"
+#include "sys/stdfd.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +22,10 @@ void
 say_init(const char *argv0)
 {
 	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+	struct err e;
 	name = slash ? slash + 1 : argv0 ? argv0 : name;
+	if (stdfd_init(&e) < 0)
+		exit(say_err(&e, false));
 }
 
 const char *

@@ -17,7 +17,9 @@ enum exit_code {
 	EXIT_RETRY = 75, /* failed, but may work later (EX_TEMPFAIL) */
 };
 
-/* The program's name, for what is said; argv[0] will do. */
+/* First of all in main: takes the program's name (argv[0] will do) and makes
+ * sure that descriptors 0 to 2 are open (sys/stdfd.h).  Ends the process with
+ * EXIT_FAILED when that cannot be done. */
 void say_init(const char *argv0);
 const char *say_name(void);
 
