@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 enum {
+	ADD_OFFSETS_TO_TXN = 25,
 	END_TXN = 26,
 	TXN_OFFSET_COMMIT = 28,
 	GATHER_MS = 50, /* those that start at once come this close behind one another;
@@ -344,14 +345,38 @@ check_offsets(struct coordinator *c, struct coord_request *q)
 	return false;
 }
 
+/* A request to add offsets to a transaction writes to the groups' topic, and may
+ * be the first one to need that topic. */
+static bool
+needs_groups(const struct request *rq)
+{
+	return rq->api->key == ADD_OFFSETS_TO_TXN;
+}
+
+static bool
+has_topics(const struct request *rq, enum coordinator_kind kind)
+{
+	struct coordinator *c = &rq->broker->coordinator;
+	return atomic_load(&c->topic[kind].is_there)
+		&& (!needs_groups(rq) || atomic_load(&c->topic[COORD_GROUPS].is_there));
+}
+
+static void
+make_topics(const struct request *rq, enum coordinator_kind kind)
+{
+	coordinator_make_topic(rq->broker, kind);
+	if (needs_groups(rq))
+		coordinator_make_topic(rq->broker, COORD_GROUPS);
+}
+
 void
 coordinator_take(struct request *rq, enum coordinator_kind kind)
 {
 	struct coordinator *c = &rq->broker->coordinator;
 	if (rq->place == ON_CONTROL)
-		coordinator_make_topic(rq->broker, kind); /* or the machine says no */
+		make_topics(rq, kind); /* or the machine says no */
 	if (rq->place != ON_COORDINATOR) {
-		bool must_make = rq->place == ON_REACTOR && !atomic_load(&c->topic[kind].is_there);
+		bool must_make = rq->place == ON_REACTOR && !has_topics(rq, kind);
 		request_to(rq, must_make ? ON_CONTROL : ON_COORDINATOR);
 		return;
 	}

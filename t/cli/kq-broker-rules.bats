@@ -128,6 +128,14 @@ rules() {
 	[ -z "$output" ]
 }
 
+@test "a transaction takes a group's offsets along when nothing has named a group before" {
+	start_broker
+	[ "$(rules offsets_first first)" = 0 ]
+	kill_broker
+	restart_broker
+	[ "$(rules offsets_first second)" = 0 ]
+}
+
 @test "topics, their settings and records outlive a restart" {
 	start_broker
 	rules create configured 3 retention.ms=777 max.message.bytes=500

@@ -158,6 +158,18 @@ def forge():
         assert c.is_closed()
 
 
+def offsets_first(name):
+    """Add a group's offsets to a transaction, as the first request on any group."""
+    with Conn() as c:
+        r = c.call(22, 0, string(name) + i32(10000))
+        r.i32()
+        assert r.i16() == 0
+        producer = i64(r.i64()) + i16(r.i16())
+        r = c.call(25, 0, string(name) + producer + string("group of " + name))
+        r.i32()
+        print(r.i16())
+
+
 def hold(seconds="30"):
     """Open a connection, leave a long poll; say so; wait for the end."""
     with Conn() as c:
