@@ -63,7 +63,7 @@ $(B)/gen/proto.h $(B)/gen/proto.c: $(B)/gen/proto.%: share/gen/proto.awk $(schem
 	$(call say,GEN)mkdir -p $(@D) && $(AWK) -v what=$* -f $^ >$@.tmp && mv $@.tmp $@
 $(B)/gen/kerr_gen.h $(B)/gen/kerr_gen.c: $(B)/gen/kerr_gen.%: share/gen/kerr.awk share/errors.tab
 	$(call say,GEN)mkdir -p $(@D) && $(AWK) -v what=$* -f $^ >$@.tmp && mv $@.tmp $@
-$(B)/gen/config_gen.h $(B)/gen/config_gen.c: $(B)/gen/config_gen.%: share/gen/config.awk share/config.tab
+$(B)/gen/config_gen.h $(B)/gen/config_gen.c: $(B)/gen/config_gen.%: share/gen/config.awk share/config.tab share/kafka-config.tab
 	$(call say,GEN)mkdir -p $(@D) && $(AWK) -v what=$* -f $^ >$@.tmp && mv $@.tmp $@
 
 $(B)/%.o: %.c | $(gen_h)

@@ -52,7 +52,7 @@ create(struct request *rq, const wanted_topic *q, bool is_twice, struct config_s
 		return catalog_fail(e, KERR_INVALID_REPLICATION_FACTOR,
 			"replication factor %d: there is one broker", q->replication_factor);
 	for (int32_t i = 0; i < q->configs.n; i++)
-		if (catalog_put_config(set, q->configs.v[i].name, q->configs.v[i].value, e) < 0)
+		if (catalog_put_config(set, CONFIG_SCOPE_TOPIC, q->configs.v[i].name, q->configs.v[i].value, e) < 0)
 			return -1;
 	return catalog_create(rq->broker, q->name, n, set, all->validate_only, e);
 }

@@ -40,7 +40,7 @@ alter(struct request *rq, const struct alter_configs_request_alter_configs_resou
 	struct config_set *set = begin(rq, q->resource_type, q->resource_name, true, e);
 	int r = set ? 0 : -1;
 	for (int32_t i = 0; r == 0 && i < q->configs.n; i++)
-		r = catalog_put_config(set, q->configs.v[i].name, q->configs.v[i].value, e);
+		r = catalog_put_config(set, CONFIG_SCOPE_TOPIC, q->configs.v[i].name, q->configs.v[i].value, e);
 	if (r == 0)
 		r = catalog_configure(rq->broker, q->resource_name, set, all->validate_only, e);
 	config_set_free(set);
@@ -118,11 +118,11 @@ apply(struct request *rq, struct config_set *set,
 {
 	const struct config_key *k = config_find(CONFIG_SCOPE_TOPIC, q->name);
 	if (q->config_operation == OP_DELETE)
-		return catalog_put_config(set, q->name, STR_NULL, e);
+		return catalog_put_config(set, CONFIG_SCOPE_TOPIC, q->name, STR_NULL, e);
 	if (q->value.n < 0)
 		return catalog_fail(e, KERR_INVALID_REQUEST, "a value is missing");
 	if (q->config_operation == OP_SET || !k)
-		return catalog_put_config(set, q->name, q->value, e);
+		return catalog_put_config(set, CONFIG_SCOPE_TOPIC, q->name, q->value, e);
 	if (q->config_operation != OP_APPEND && q->config_operation != OP_SUBTRACT)
 		return catalog_fail(e, KERR_INVALID_REQUEST, "unknown operation %d", q->config_operation);
 	if (k->type != CONFIG_TYPE_LIST)
@@ -130,7 +130,7 @@ apply(struct request *rq, struct config_set *set,
 	struct buf list = BUF_INIT;
 	edit_list(config_value(set, rq->broker->settings->values, config_id_of(k)), q->value,
 		q->config_operation == OP_APPEND, &list);
-	int r = catalog_put_config(set, q->name, list.n ? buf_str(&list) : STR(""), e);
+	int r = catalog_put_config(set, CONFIG_SCOPE_TOPIC, q->name, list.n ? buf_str(&list) : STR(""), e);
 	buf_release(&list);
 	return r;
 }

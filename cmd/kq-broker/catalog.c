@@ -23,6 +23,16 @@ catalog_fail(struct catalog_error *e, int16_t code, const char *fmt, ...)
 	return -1;
 }
 
+/* Do the topic's settings fit together? */
+static int
+check_together(struct broker *b, const struct config_set *set, struct catalog_error *e)
+{
+	struct err why;
+	if (config_check_together(set, b->settings->values, &why) < 0)
+		return catalog_fail(e, KERR_INVALID_CONFIG, "%s", why.msg);
+	return 0;
+}
+
 /* --- topics as JSON --- */
 
 static void
@@ -52,14 +62,16 @@ parse_configs(json_t *o, const char *topic)
 		struct err e;
 		const struct config_key *k = config_find(CONFIG_SCOPE_TOPIC, str_of(key));
 		const char *text = json_string_value(value);
-		if (!k || !text || config_check(k, text, &e) < 0) {
+		char *plain = k && text ? config_parse(k, CONFIG_SCOPE_TOPIC, str_of(text), &e) : NULL;
+		if (!plain) {
 			log_line(LOG_WARN, "topic %s: the setting '%s' is not understood and left out",
 				topic, key);
 			continue;
 		}
 		if (!set)
 			set = config_set_copy(NULL);
-		config_set_put(set, config_id_of(k), text);
+		config_set_put(set, config_id_of(k), plain);
+		mem_free(plain);
 	}
 	return set;
 }
@@ -78,7 +90,9 @@ make_config(struct broker *b, const struct config_set *set)
 	c->min_insync_replicas = (int32_t)config_int(set, d, CONFIG_MIN_INSYNC_REPLICAS);
 	c->is_log_append_time = config_is(set, d, CONFIG_MESSAGE_TIMESTAMP_TYPE, "LogAppendTime");
 	c->is_durable = config_is(set, d, CONFIG_DURABILITY, "disk");
-	c->log.segment_bytes = config_int(set, d, CONFIG_SEGMENT_BYTES);
+	c->log.segment_bytes = config_int(set, d, CONFIG_INTERNAL_SEGMENT_BYTES);
+	if (!c->log.segment_bytes)
+		c->log.segment_bytes = config_int(set, d, CONFIG_SEGMENT_BYTES);
 	c->log.segment_ms = config_int(set, d, CONFIG_SEGMENT_MS);
 	c->log.segment_index_bytes = config_int(set, d, CONFIG_SEGMENT_INDEX_BYTES);
 	c->log.index_interval_bytes = config_int(set, d, CONFIG_INDEX_INTERVAL_BYTES);
@@ -281,7 +295,7 @@ catalog_create(struct broker *b, struct str name, int32_t npartition,
 		npartition = (int32_t)config_int(NULL, b->settings->values, CONFIG_NUM_PARTITIONS);
 	if (npartition <= 0)
 		return catalog_fail(e, KERR_INVALID_PARTITIONS, "a topic needs at least one partition");
-	if (check_room(b, npartition, e) < 0)
+	if (check_together(b, overrides, e) < 0 || check_room(b, npartition, e) < 0)
 		return -1;
 	if (validate_only)
 		return 0;
@@ -373,7 +387,7 @@ catalog_configure(struct broker *b, struct str name, const struct config_set *ov
 	bool validate_only, struct catalog_error *e)
 {
 	struct topic *t = find(b, name, e);
-	if (!t)
+	if (!t || check_together(b, overrides, e) < 0)
 		return -1;
 	if (validate_only)
 		return 0;
@@ -400,26 +414,25 @@ catalog_configure(struct broker *b, struct str name, const struct config_set *ov
 }
 
 int
-catalog_put_config(struct config_set *s, struct str key, struct str value,
-	struct catalog_error *e)
+catalog_put_config(struct config_set *s, enum config_scope scope, struct str key,
+	struct str value, struct catalog_error *e)
 {
-	const struct config_key *k = config_find(CONFIG_SCOPE_TOPIC, key);
-	if (!k)
-		return catalog_fail(e, KERR_INVALID_CONFIG, "a topic has no setting '%.*s'",
-			MIN(key.n, 100), (const char *)key.p);
+	const struct config_key *k = config_find(scope, key);
+	struct err why;
 	if (value.n < 0) {
-		config_set_put(s, config_id_of(k), NULL);
+		/* What nobody has set is unset. */
+		if (k)
+			config_set_put(s, config_id_of(k), NULL);
 		return 0;
 	}
-	struct err why;
-	char *z = mem_strndup(value);
-	int r = config_check(k, z, &why);
-	if (r == 0)
-		config_set_put(s, config_id_of(k), z);
-	else
-		catalog_fail(e, KERR_INVALID_CONFIG, "%s", why.msg);
-	mem_free(z);
-	return r;
+	if (!k)
+		config_unknown(scope, key, &why);
+	char *plain = k ? config_parse(k, scope, value, &why) : NULL;
+	if (!plain)
+		return catalog_fail(e, KERR_INVALID_CONFIG, "%s", why.msg);
+	config_set_put(s, config_id_of(k), plain);
+	mem_free(plain);
+	return 0;
 }
 
 static int

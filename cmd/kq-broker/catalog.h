@@ -39,9 +39,9 @@ int catalog_configure(struct broker *b, struct str name,
  * durable before its first id is handed out.  0, or -1: the metastore failed. */
 int catalog_refill_producer_ids(struct broker *b, struct err *e);
 
-/* Check key and value and put them into the set (value NULL: take it out). */
-int catalog_put_config(struct config_set *s, struct str key, struct str value,
-	struct catalog_error *e);
+/* Check key and value and put them into the set (value null: take it out). */
+int catalog_put_config(struct config_set *s, enum config_scope scope, struct str key,
+	struct str value, struct catalog_error *e);
 
 int catalog_fail(struct catalog_error *e, int16_t code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

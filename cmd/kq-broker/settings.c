@@ -21,15 +21,18 @@ static int
 set_value(struct settings *s, const char *name, const char *value, struct err *e)
 {
 	const struct config_key *k = config_find(CONFIG_SCOPE_BROKER, str_of(name));
-	if (!k) {
-		const char *near = config_suggest(CONFIG_SCOPE_BROKER, name);
-		if (near)
-			return err_set(e, ERR_USAGE, "'%s' is not known; did you mean '%s'?", name, near);
-		return err_set(e, ERR_USAGE, "'%s' is not known; see kq-broker --help=config", name);
-	}
-	if (config_check(k, value, e) < 0)
+	if (!k)
+		return config_unknown(CONFIG_SCOPE_BROKER, str_of(name), e);
+	struct buf number = BUF_INIT;
+	config_put_plain(name, value, &number);
+	char *plain = config_parse(k, CONFIG_SCOPE_BROKER, buf_str(&number), e);
+	buf_release(&number);
+	if (!plain)
 		return -1;
-	config_set_put(s->values, config_id_of(k), value);
+	config_set_put(s->values, config_id_of(k), plain);
+	if (k->effect == CONFIG_EFFECT_NO)
+		log_line(LOG_WARN, "the setting %s has no effect yet", name);
+	mem_free(plain);
 	return 0;
 }
 

@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-/* The name that a key goes by in a scope; NULL: it is not known there. */
-static const char *
-name_in(const struct config_key *k, enum config_scope scope)
+const char *
+config_name(const struct config_key *k, enum config_scope scope)
 {
 	return k->scope == scope ? k->name
 		: scope == CONFIG_SCOPE_BROKER ? k->synonym : NULL;
@@ -20,7 +19,7 @@ const struct config_key *
 config_find(enum config_scope scope, struct str name)
 {
 	for (int i = 0; i < CONFIG_N; i++) {
-		const char *z = name_in(&config_table[i], scope);
+		const char *z = config_name(&config_table[i], scope);
 		if (z && str_eq(str_of(z), name))
 			return &config_table[i];
 	}
@@ -33,101 +32,262 @@ config_suggest(enum config_scope scope, const char *name)
 	const char *words[CONFIG_N + 1];
 	int n = 0;
 	for (int i = 0; i < CONFIG_N; i++)
-		if (name_in(&config_table[i], scope))
-			words[n++] = name_in(&config_table[i], scope);
+		if (config_name(&config_table[i], scope))
+			words[n++] = config_name(&config_table[i], scope);
 	words[n] = NULL;
 	return opt_suggest(name, words);
 }
 
-/* Is the word (n bytes) one of "a,b,c"? */
-static bool
-is_choice(const char *choices, const char *word, size_t n)
+int
+config_unknown(enum config_scope scope, struct str name, struct err *e)
 {
-	for (const char *p = choices; *p;) {
-		size_t k = strcspn(p, ",");
-		if (k == n && memcmp(p, word, n) == 0)
-			return true;
-		p += k + (p[k] == ',');
-	}
-	return false;
+	static const char *const owner[] = { [CONFIG_SCOPE_TOPIC] = "topic",
+		[CONFIG_SCOPE_BROKER] = "broker", [CONFIG_SCOPE_GROUP] = "group" };
+	char z[100];
+	snprintf(z, sizeof z, "%.*s", STR_ARG(name));
+	for (const struct config_foreign *f = config_foreign_table; f->name; f++)
+		if (f->scope == scope && str_eq(str_of(f->name), name))
+			return err_set(e, ERR_USAGE, "Kafka has the %s setting '%s', kq does not yet",
+				owner[scope], z);
+	const char *near = config_suggest(scope, z);
+	if (near)
+		return err_set(e, ERR_USAGE, "there is no %s setting '%s'; did you mean '%s'?",
+			owner[scope], z, near);
+	return err_set(e, ERR_USAGE, "there is no %s setting '%s'", owner[scope], z);
 }
 
-static bool
-is_list_of(const char *choices, const char *value)
+bool
+config_is_live(const struct config_key *k)
 {
-	for (const char *p = value;; p++) {
-		size_t n = strcspn(p, ",");
-		if (!is_choice(choices, p, n))
-			return false;
-		p += n;
-		if (!*p)
-			return true;
+	return k->scope == CONFIG_SCOPE_TOPIC || k->effect == CONFIG_EFFECT_LIVE;
+}
+
+/* --- values --- */
+
+/* As Kafka trims: what is not above a space goes. */
+static struct str
+trim(struct str s)
+{
+	while (s.n > 0 && s.p[0] <= ' ') {
+		s.p++;
+		s.n--;
 	}
+	while (s.n > 0 && s.p[s.n - 1] <= ' ')
+		s.n--;
+	return s;
+}
+
+/* The next member of a list, trimmed.  False: there is none.  A list that
+ * ends with a comma has an empty member there. */
+static bool
+next_member(struct str *rest, struct str *member)
+{
+	if (rest->n < 0)
+		return false;
+	const uint8_t *comma = rest->n ? memchr(rest->p, ',', (size_t)rest->n) : NULL;
+	int32_t n = comma ? (int32_t)(comma - rest->p) : rest->n;
+	*member = trim((struct str){ rest->p, n });
+	*rest = comma ? (struct str){ comma + 1, rest->n - n - 1 } : STR_NULL;
+	return true;
+}
+
+/* The word of "a,b,c" that this one is; n 0: none of them. */
+static struct str
+find_choice(struct str choices, struct str word, bool any_case)
+{
+	struct str s;
+	while (next_member(&choices, &s))
+		if (s.n == word.n && (any_case
+			? strncasecmp((const char *)s.p, (const char *)word.p, (size_t)s.n) == 0
+			: str_eq(s, word)))
+			return s;
+	return STR("");
 }
 
 static int
 check_limits(const struct config_key *k, bool is_low, bool is_high, struct err *e)
 {
+	if (!is_low && !is_high)
+		return 0;
+	if (k->other != k->min)
+		return err_set(e, ERR_USAGE, "Value must be between %lld and %lld or equal to %lld",
+			(long long)k->min, (long long)k->max, (long long)k->other);
 	if (is_low)
 		return err_set(e, ERR_USAGE, "Value must be at least %lld", (long long)k->min);
-	if (is_high)
-		return err_set(e, ERR_USAGE, "Value must be no more than %lld", (long long)k->max);
-	return 0;
+	return err_set(e, ERR_USAGE, "Value must be no more than %lld", (long long)k->max);
+}
+
+/* In the fewest digits that give the number again. */
+static void
+put_double(double v, struct buf *out)
+{
+	char z[40];
+	for (int digits = 1; digits <= 17; digits++) {
+		snprintf(z, sizeof z, "%.*g", digits, v);
+		if (strtod(z, NULL) == v)
+			break;
+	}
+	buf_printf(out, "%s%s", z, strpbrk(z, ".e") ? "" : ".0");
 }
 
 static int
-check_double(const struct config_key *k, const char *value, struct err *e)
+put_number_double(const struct config_key *k, const char *value, struct buf *out, struct err *e)
 {
 	char *end;
 	errno = 0;
 	double v = strtod(value, &end);
-	if (end == value || *end || errno || v != v)
+	/* Java's suffixes. */
+	bool is_over = !*end || (strchr("fFdD", *end) && !end[1]);
+	if (end == value || !is_over || errno || v != v)
 		return err_set(e, ERR_USAGE, "Not a number of type DOUBLE");
+	put_double(v, out);
 	return check_limits(k, v < (double)k->min, v > (double)k->max, e);
 }
 
 static int
-check_whole(const struct config_key *k, const char *value, struct err *e)
+put_whole(const struct config_key *k, const char *value, struct buf *out, struct err *e)
 {
 	bool is_int = k->type == CONFIG_TYPE_INT;
 	int64_t v;
 	if (units_parse_int(value, is_int ? INT32_MIN : INT64_MIN, is_int ? INT32_MAX : INT64_MAX,
 		&v, e) < 0)
 		return err_set(e, ERR_USAGE, "Not a number of type %s", is_int ? "INT" : "LONG");
-	return check_limits(k, v < k->min, v > k->max, e);
+	buf_printf(out, "%lld", (long long)v);
+	return v == k->other ? 0 : check_limits(k, v < k->min, v > k->max, e);
 }
 
 static int
-check(const struct config_key *k, const char *value, struct err *e)
+put_choice(const struct config_key *k, struct str word, struct buf *out, struct err *e)
 {
-	switch (k->type) {
-	case CONFIG_TYPE_BOOL:
-		if (strcasecmp(value, "true") == 0 || strcasecmp(value, "false") == 0)
-			return 0;
-		return err_set(e, ERR_USAGE, "Expected value to be either true or false");
-	case CONFIG_TYPE_INT:
-	case CONFIG_TYPE_LONG: return check_whole(k, value, e);
-	case CONFIG_TYPE_DOUBLE: return check_double(k, value, e);
-	case CONFIG_TYPE_LIST:
-		if (is_list_of(k->choices, value))
-			return 0;
-		return err_set(e, ERR_USAGE, "each must be one of: %s", k->choices);
-	case CONFIG_TYPE_ENUM:
-		if (is_choice(k->choices, value, strlen(value)))
-			return 0;
+	struct str s = find_choice(str_of(k->choices), word, k->type == CONFIG_TYPE_ANYCASE);
+	if (!s.n)
 		return err_set(e, ERR_USAGE, "String must be one of: %s", k->choices);
-	case CONFIG_TYPE_STRING:
-		break;
-	}
+	buf_put_str(out, s);
 	return 0;
 }
 
-int
-config_check(const struct config_key *key, const char *value, struct err *e)
+static bool
+is_replica(struct str s)
 {
-	if (check(key, value, e) == 0)
+	int32_t i = 0, colon;
+	for (; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+		;
+	colon = i++;
+	for (; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+		;
+	return colon > 0 && i == s.n && i > colon + 1 && s.p[colon] == ':';
+}
+
+static int
+put_member(const struct config_key *k, struct str member, struct buf *out, struct err *e)
+{
+	if (k->type == CONFIG_TYPE_REPLICAS && !is_replica(member))
+		return err_set(e, ERR_USAGE, "write * or [partitionId]:[brokerId],...");
+	if (!member.n)
+		return err_set(e, ERR_USAGE, "the members of a list must not be empty");
+	if (*k->choices && !find_choice(str_of(k->choices), member, false).n)
+		return err_set(e, ERR_USAGE, "each must be one of: %s", k->choices);
+	/* A word counts once. */
+	if (*k->choices && out->n && find_choice(buf_str(out), member, false).n)
 		return 0;
-	return err_wrap(e, "Invalid value %.100s for configuration %s", value, key->name);
+	if (out->n)
+		buf_putc(out, ',');
+	buf_put_str(out, member);
+	return 0;
+}
+
+static int
+put_list(const struct config_key *k, struct str list, struct buf *out, struct err *e)
+{
+	struct str member;
+	if (k->type == CONFIG_TYPE_REPLICAS && str_eq(list, STR("*"))) {
+		buf_putc(out, '*');
+		return 0;
+	}
+	if (!list.n)
+		return 0;
+	while (next_member(&list, &member))
+		if (put_member(k, member, out, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* Append the value in its plain form; text is the same with a NUL behind. */
+static int
+put_value(const struct config_key *k, struct str value, const char *text, struct buf *out,
+	struct err *e)
+{
+	switch (k->type) {
+	case CONFIG_TYPE_BOOL:
+		if (strcasecmp(text, "true") != 0 && strcasecmp(text, "false") != 0)
+			return err_set(e, ERR_USAGE, "Expected value to be either true or false");
+		buf_puts(out, strcasecmp(text, "true") == 0 ? "true" : "false");
+		return 0;
+	case CONFIG_TYPE_INT:
+	case CONFIG_TYPE_LONG: return put_whole(k, text, out, e);
+	case CONFIG_TYPE_DOUBLE: return put_number_double(k, text, out, e);
+	case CONFIG_TYPE_LIST:
+	case CONFIG_TYPE_REPLICAS: return put_list(k, value, out, e);
+	case CONFIG_TYPE_ENUM:
+	case CONFIG_TYPE_ANYCASE: return put_choice(k, value, out, e);
+	case CONFIG_TYPE_STRING: break;
+	}
+	buf_put_str(out, value);
+	return 0;
+}
+
+char *
+config_parse(const struct config_key *k, enum config_scope scope, struct str value, struct err *e)
+{
+	struct str s = trim(value);
+	char *text = mem_strndup(s);
+	struct buf out = BUF_INIT;
+	int r = (int32_t)strlen(text) == s.n ? put_value(k, s, text, &out, e)
+		: err_set(e, ERR_USAGE, "a value has no NUL in it");
+	char *plain = r == 0 ? mem_strndup(buf_str(&out)) : NULL;
+	buf_release(&out);
+	if (r == 0 && k->effect == CONFIG_EFFECT_FIXED && strcmp(plain, k->def) != 0)
+		r = err_set(e, ERR_USAGE, "kq does not have what this is for yet: "
+			"nothing but the default, %s, can be set", k->def);
+	if (r < 0) {
+		err_wrap(e, "Invalid value %.100s for configuration %s", text, config_name(k, scope));
+		mem_free(plain);
+		plain = NULL;
+	}
+	mem_free(text);
+	return plain;
+}
+
+static bool
+ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), k = strlen(end);
+	return n >= k && strcmp(s + n - k, end) == 0;
+}
+
+void
+config_put_plain(const char *name, const char *value, struct buf *out)
+{
+	struct err ignored;
+	int64_t n;
+	bool is_size = ends_with(name, ".bytes") || strstr(name, ".bytes.");
+	if ((ends_with(name, ".ms") && units_parse_duration(value, &n, &ignored) == 0)
+		|| (is_size && units_parse_size(value, &n, &ignored) == 0))
+		buf_printf(out, "%lld", (long long)n);
+	else
+		buf_puts(out, value);
+}
+
+int
+config_check_together(const struct config_set *topic, const struct config_set *broker,
+	struct err *e)
+{
+	int64_t min = config_int(topic, broker, CONFIG_MIN_COMPACTION_LAG_MS);
+	int64_t max = config_int(topic, broker, CONFIG_MAX_COMPACTION_LAG_MS);
+	if (min > max)
+		return err_set(e, ERR_USAGE, "min.compaction.lag.ms (%lld) is above "
+			"max.compaction.lag.ms (%lld)", (long long)min, (long long)max);
+	return 0;
 }
 
 /* --- sets --- */
@@ -240,16 +400,25 @@ config_is(const struct config_set *topic, const struct config_set *broker, enum 
 
 /* --- printing --- */
 
+/* What stands behind the text of a key. */
+static const char *
+effect_note(const struct config_key *k)
+{
+	return k->effect == CONFIG_EFFECT_NO ? CONFIG_WITHOUT_EFFECT
+		: k->effect == CONFIG_EFFECT_FIXED ? "; only the default is accepted" : "";
+}
+
 void
 config_print_help(void)
 {
+	static const char *const owner[] = { [CONFIG_SCOPE_TOPIC] = "topic",
+		[CONFIG_SCOPE_BROKER] = "broker", [CONFIG_SCOPE_GROUP] = "group" };
 	for (int i = 0; i < CONFIG_N; i++) {
 		const struct config_key *k = &config_table[i];
-		bool is_topic = k->scope == CONFIG_SCOPE_TOPIC;
-		printf("%s  (%s%s%s)\n    %s%s%s%s%s%s\n", k->name, is_topic ? "topic" : "broker",
+		printf("%s  (%s%s%s)\n    %s%s%s%s%s%s\n", k->name, owner[k->scope],
 			k->synonym ? ", for all: " : "", k->synonym ? k->synonym : "", k->text,
 			*k->choices ? ": " : "", k->choices, *k->def ? "; default " : "", k->def,
-			k->is_enforced ? "" : "; without effect yet");
+			effect_note(k));
 	}
 }
 
@@ -268,9 +437,14 @@ print_mdoc_keys(enum config_scope scope)
 		if (*k->def)
 			printf("Default: %s.\n", k->def);
 		if (k->synonym)
-			printf("For all topics:\n.Ic %s .\n", k->synonym);
-		if (!k->is_enforced)
+			printf("For all %ss:\n.Ic %s .\n",
+				scope == CONFIG_SCOPE_GROUP ? "group" : "topic", k->synonym);
+		if (k->effect == CONFIG_EFFECT_NO)
 			printf("Accepted and shown, but without effect yet.\n");
+		if (k->effect == CONFIG_EFFECT_FIXED)
+			printf("Only the default is accepted.\n");
+		if (scope == CONFIG_SCOPE_BROKER && config_is_live(k))
+			printf("It can be changed while the broker runs.\n");
 	}
 	printf(".El\n");
 }
@@ -282,4 +456,6 @@ config_print_mdoc(void)
 	print_mdoc_keys(CONFIG_SCOPE_BROKER);
 	printf(".Ss Settings of topics\n");
 	print_mdoc_keys(CONFIG_SCOPE_TOPIC);
+	printf(".Ss Settings of groups\n");
+	print_mdoc_keys(CONFIG_SCOPE_GROUP);
 }

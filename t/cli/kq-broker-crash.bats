@@ -25,7 +25,7 @@ log_of() {
 }
 
 @test "SIGKILL while producing, again and again: every acknowledged record is there, once" {
-	start_broker -o log.segment.bytes=20000 -o log.index.interval.bytes=500
+	start_broker -o internal.segment.bytes=20000 -o log.index.interval.bytes=500
 	: >acked
 	for round in 1 2 3 4 5; do
 		py crash.py produce crashed 4 $((round * 40)) >>acked
@@ -169,7 +169,7 @@ log_of() {
 }
 
 @test "lost indexes and checkpoints are made again" {
-	start_broker -o log.segment.bytes=5000 -o log.index.interval.bytes=100
+	start_broker -o internal.segment.bytes=5000 -o log.index.interval.bytes=100
 	rules put t 0 100 100
 	stop_broker
 	[ "$(find "$broker_data/t-0" -name '*.index' | wc -l)" -gt 2 ]

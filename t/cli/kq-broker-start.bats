@@ -141,7 +141,7 @@ refused() {
 	printf 'num.partitions: 2\nnum.partition: 3\n' >c.yaml
 	refused -c c.yaml -d d
 	[ "$status" -eq 2 ]
-	[[ $output == "kq-broker: c.yaml:2:"[0-9]*": 'num.partition' is not known; did you mean 'num.partitions'?" ]]
+	[[ $output == "kq-broker: c.yaml:2:"[0-9]*": there is no broker setting 'num.partition'; did you mean 'num.partitions'?" ]]
 	printf '\n  reactors: many\n' >c.yaml
 	refused -c c.yaml -d d
 	[ "$status" -eq 2 ]

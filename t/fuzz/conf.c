@@ -24,17 +24,24 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (int i = 0; i < c.n; i++) {
 		assert(c.v[i].line >= 1 && c.v[i].column >= 1);
 		const struct config_key *k = config_find(CONFIG_SCOPE_BROKER, str_of(c.v[i].key));
-		config_suggest(CONFIG_SCOPE_BROKER, c.v[i].key);
-		if (!k || config_check(k, c.v[i].value, &e) < 0)
+		if (!k) {
+			config_unknown(CONFIG_SCOPE_BROKER, str_of(c.v[i].key), &e);
 			continue;
-		config_set_put(set, config_id_of(k), c.v[i].value);
+		}
+		char *plain = config_parse(k, CONFIG_SCOPE_BROKER, str_of(c.v[i].value), &e);
+		if (!plain)
+			continue;
+		config_set_put(set, config_id_of(k), plain);
 		const char *held = config_value(NULL, set, config_id_of(k));
-		assert(strcmp(held, c.v[i].value) == 0);
+		assert(strcmp(held, plain) == 0);
+		mem_free(plain);
 	}
 	for (int i = 0; i < CONFIG_N; i++)
 		if (set->value[i]) {
-			bool is_good = config_check(&config_table[i], set->value[i], &e) == 0;
-			assert(is_good);
+			char *again = config_parse(&config_table[i], config_table[i].scope,
+				str_of(set->value[i]), &e);
+			assert(again && strcmp(again, set->value[i]) == 0);
+			mem_free(again);
 		}
 	config_set_free(set);
 	conf_release(&c);

@@ -47,13 +47,13 @@ def admin(rnd, c):
     elif what == 1:
         assert grow(c, name, rnd.randrange(1, 6)) in (0, 3, 37)
     elif what == 2:
-        assert alter(c, name, *rnd.choice((("segment.bytes", "1000"), ("durability", "os"), ("durability", "disk"),
+        assert alter(c, name, *rnd.choice((("internal.segment.bytes", "1000"), ("durability", "os"), ("durability", "disk"),
                                            ("message.timestamp.type", "LogAppendTime"),
                                            ("max.message.bytes", "300")))) in (0, 3)
     elif what == 3:
         assert trim(c, name, rnd.randrange(3), rnd.choice((-1, 0, 5, 50))) in (0, 1, 3)
     else:
-        assert create_topic(c, name, rnd.randrange(1, 4), [("segment.bytes", str(rnd.choice((2000, 100000))))]) \
+        assert create_topic(c, name, rnd.randrange(1, 4), [("internal.segment.bytes", str(rnd.choice((2000, 100000))))]) \
             in (0, 36)
 
 
@@ -120,7 +120,7 @@ def repeat(fn, seed):
 
 
 with Conn() as setup:
-    assert create_topic(setup, "steady", 1, [("segment.bytes", "3000")]) == 0
+    assert create_topic(setup, "steady", 1, [("internal.segment.bytes", "3000")]) == 0
 threads = [threading.Thread(target=repeat, args=(fn, SEED + i)) for i, fn in enumerate(
     [admin, admin, writer, writer, writer, reader, reader, leaver, keeper])]
 for t in threads:

@@ -104,7 +104,7 @@ def go_on(sequence, want):
 
 def begin():
     with Conn() as c:
-        assert create_topic(c, "k", 1, [("segment.bytes", "1000000")]) == 0
+        assert create_topic(c, "k", 1, [("internal.segment.bytes", "1000000")]) == 0
         for i in range(4):
             assert put(c, "k", 9, 2, i) == (0, i)
 

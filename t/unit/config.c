@@ -11,6 +11,13 @@ void test_config__a_topics_key_goes_by_its_synonym_in_the_broker(void);
 void test_config__a_misspelt_name_gets_a_suggestion(void);
 void test_config__numbers_keep_their_limits(void);
 void test_config__words_are_from_their_lists(void);
+void test_config__every_number_is_kept_plain_and_has_its_limits(void);
+void test_config__every_word_is_kept_plain(void);
+void test_config__throttled_replicas_are_pairs_or_a_star(void);
+void test_config__what_would_have_no_effect_is_refused(void);
+void test_config__unknown_names_are_explained(void);
+void test_config__people_may_write_units(void);
+void test_config__compaction_lags_are_in_order(void);
 void test_config__the_nearest_value_holds(void);
 void test_config__finer_names_win_over_coarser_in_any_order(void);
 void test_config__help_and_manual_name_every_key(void);
@@ -21,6 +28,8 @@ key(const char *name)
 	const struct config_key *k = config_find(CONFIG_SCOPE_TOPIC, str_of(name));
 	if (!k)
 		k = config_find(CONFIG_SCOPE_BROKER, str_of(name));
+	if (!k)
+		k = config_find(CONFIG_SCOPE_GROUP, str_of(name));
 	check(k != NULL);
 	return k;
 }
@@ -30,8 +39,23 @@ static const char *
 refused(const char *name, const char *value)
 {
 	static struct err e;
-	return config_check(key(name), value, &e) == 0 ? NULL
-		: e.class == ERR_USAGE ? e.msg : "of another class";
+	char *plain = config_parse(key(name), key(name)->scope, str_of(value), &e);
+	bool is_taken = plain != NULL;
+	mem_free(plain);
+	return is_taken ? NULL : e.class == ERR_USAGE ? e.msg : "of another class";
+}
+
+/* Is the value taken, and kept as this? */
+static bool
+becomes(const char *name, struct str value, const char *want)
+{
+	struct err e;
+	char *plain = config_parse(key(name), key(name)->scope, value, &e);
+	bool ok = plain && strcmp(plain, want) == 0;
+	if (!ok)
+		printf("# %s: %s, not %s\n", name, plain ? plain : e.msg, want);
+	mem_free(plain);
+	return ok;
 }
 
 static bool
@@ -50,9 +74,12 @@ test_config__every_default_is_a_value_that_is_allowed(void)
 		printf("# %s\n", k->name);
 		check(k->min <= k->max);
 		check(*k->text);
-		check(!*k->def || config_check(k, k->def, &e) == 0);
+		char *plain = *k->def ? config_parse(k, k->scope, str_of(k->def), &e) : NULL;
+		check(!*k->def || (plain && strcmp(plain, k->def) == 0));
+		mem_free(plain);
 		check_int(config_id_of(k), i);
-		check((k->type == CONFIG_TYPE_LIST || k->type == CONFIG_TYPE_ENUM) == (*k->choices != 0));
+		check(k->type != CONFIG_TYPE_ENUM || *k->choices);
+		check(k->type != CONFIG_TYPE_ANYCASE || *k->choices);
 	}
 }
 
@@ -116,7 +143,7 @@ test_config__words_are_from_their_lists(void)
 	check(!refused("cleanup.policy", "delete"));
 	check(is(refused("cleanup.policy", "delete,burn"),
 		"Invalid value delete,burn for configuration cleanup.policy: each must be one of: delete,compact"));
-	check(refused("cleanup.policy", ""));
+	check(!refused("cleanup.policy", ""));
 	check(refused("cleanup.policy", "delete,"));
 	check(refused("cleanup.policy", ",delete"));
 	check(refused("cleanup.policy", "delet"));
@@ -125,6 +152,149 @@ test_config__words_are_from_their_lists(void)
 	check(refused("compression.type", ""));
 	check(!refused("preallocate", "True")); /* as Python writes it */
 	check(refused("preallocate", "yes"));
+}
+
+void
+test_config__every_number_is_kept_plain_and_has_its_limits(void)
+{
+	for (int i = 0; i < CONFIG_N; i++) {
+		const struct config_key *k = &config_table[i];
+		bool is_long = k->type == CONFIG_TYPE_LONG;
+		if ((k->type != CONFIG_TYPE_INT && !is_long) || k->effect == CONFIG_EFFECT_FIXED)
+			continue;
+		char z[60];
+		const char *bad[] = { "", "x", "1x", "1.5", "1e3", "0x10", "--1", "+", "1 2", "null" };
+		for (size_t at = 0; at < ARRAY_LEN(bad); at++)
+			check(refused(k->name, bad[at]));
+		check(refused(k->name, is_long ? "9223372036854775808" : "2147483648"));
+		check(refused(k->name, is_long ? "-9223372036854775809" : "-2147483649"));
+		int64_t good[] = { k->min, k->max, k->other };
+		for (size_t at = 0; at < ARRAY_LEN(good); at++) {
+			char want[30];
+			snprintf(want, sizeof want, "%lld", (long long)good[at]);
+			snprintf(z, sizeof z, "\t %s%s%s \r\n", good[at] >= 0 ? "+" : "-",
+				good[at] >= 0 ? "00" : "", want + (good[at] < 0));
+			check(becomes(k->name, str_of(z), want));
+		}
+		if (k->min - (is_long ? 0 : 1) != INT64_MIN && k->min - 1 != k->other) {
+			snprintf(z, sizeof z, "%lld", (long long)k->min - 1);
+			check(refused(k->name, z));
+		}
+		if (k->max != INT64_MAX) {
+			snprintf(z, sizeof z, "%lld", (long long)k->max + 1);
+			check(refused(k->name, z));
+		}
+	}
+	check(!refused("compression.gzip.level", "-1"));
+	check(is(refused("compression.gzip.level", "0"), "Invalid value 0 for configuration "
+		"compression.gzip.level: Value must be between 1 and 9 or equal to -1"));
+	check(refused("segment.bytes", "1048575"));
+	check(refused("max.decompressed.message.bytes", "2147483640"));
+}
+
+void
+test_config__every_word_is_kept_plain(void)
+{
+	for (int i = 0; i < CONFIG_N; i++) {
+		const struct config_key *k = &config_table[i];
+		char z[200];
+		if (k->effect == CONFIG_EFFECT_FIXED || !*k->def)
+			continue;
+		snprintf(z, sizeof z, " \n%s\t", k->def);
+		check(becomes(k->name, str_of(z), k->def));
+		check(becomes(k->name, (struct str){ (const uint8_t *)z, (int32_t)strlen(z) + 1 }, k->def));
+		if (k->type == CONFIG_TYPE_BOOL) {
+			check(becomes(k->name, STR(" TRUE"), "true"));
+			check(becomes(k->name, STR("False "), "false"));
+			check(refused(k->name, "1") && refused(k->name, "yes") && refused(k->name, ""));
+		} else if (k->type == CONFIG_TYPE_ENUM || k->type == CONFIG_TYPE_ANYCASE) {
+			check(refused(k->name, "") && refused(k->name, "nothing"));
+			z[1] = (char)(k->def[0] ^ 32);
+			strcpy(z + 2, k->def + 1);
+			check((refused(k->name, z) != NULL) == (k->type == CONFIG_TYPE_ENUM));
+		} else if (k->type == CONFIG_TYPE_LIST && *k->choices) {
+			check(refused(k->name, ",") && refused(k->name, "nothing"));
+			check(becomes(k->name, STR(""), ""));
+		}
+	}
+	check(becomes("cleanup.policy", STR(" compact , delete,compact"), "compact,delete"));
+	check(refused("cleanup.policy", "delete compact"));
+	check(becomes("min.cleanable.dirty.ratio", STR(" .5f "), "0.5"));
+	check(becomes("min.cleanable.dirty.ratio", STR("1"), "1.0"));
+	check(refused("min.cleanable.dirty.ratio", "0.5x"));
+	struct err e;
+	check(!config_parse(key("listeners"), CONFIG_SCOPE_BROKER, STR("a\0b"), &e));
+}
+
+void
+test_config__throttled_replicas_are_pairs_or_a_star(void)
+{
+	static const char *const bad[] = { "0", "a:b", "0:1:2", ":", "0:", ":1", "*,0:1", "none",
+		"-1:2", "0:1,," };
+	const char *name = "leader.replication.throttled.replicas";
+	check(becomes(name, STR(" 0:1 , 1:2"), "0:1,1:2"));
+	check(becomes(name, STR(" * "), "*"));
+	check(becomes(name, STR(""), ""));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		check(refused(name, bad[i]));
+}
+
+void
+test_config__what_would_have_no_effect_is_refused(void)
+{
+	check(!refused("remote.storage.enable", "False"));
+	check(refused("remote.storage.enable", "true"));
+	check(!refused("local.retention.ms", " -2 "));
+	check(strstr(refused("local.retention.ms", "1000"), "kq does not have"));
+}
+
+void
+test_config__unknown_names_are_explained(void)
+{
+	struct err e;
+	check_int(config_unknown(CONFIG_SCOPE_BROKER, STR("log.cleaner.threads"), &e), -1);
+	check(is(e.msg, "Kafka has the broker setting 'log.cleaner.threads', kq does not yet"));
+	config_unknown(CONFIG_SCOPE_GROUP, STR("share.session.timeout.ms"), &e);
+	check(is(e.msg, "Kafka has the group setting 'share.session.timeout.ms', kq does not yet"));
+	config_unknown(CONFIG_SCOPE_TOPIC, STR("retention.sm"), &e);
+	check(is(e.msg, "there is no topic setting 'retention.sm'; did you mean 'retention.ms'?"));
+	config_unknown(CONFIG_SCOPE_TOPIC, STR("colour"), &e);
+	check(is(e.msg, "there is no topic setting 'colour'"));
+}
+
+void
+test_config__people_may_write_units(void)
+{
+	static const struct { const char *name, *value, *want; } cases[] = {
+		{ "retention.ms", "7d", "604800000" }, { "retention.ms", "-1", "-1" },
+		{ "segment.bytes", "1G", "1073741824" }, { "log.roll.ms", "1h", "3600000" },
+		{ "group.state.bytes.max", "2M", "2097152" }, { "retention.ms", "1G", "1G" },
+		{ "segment.bytes", "7d", "7d" }, { "num.partitions", "1k", "1k" },
+		{ "flush.messages", "1k", "1k" }, { "x.unknown.ms", "5s", "5000" },
+		{ "retention.ms", "", "" }, { "compression.zstd.level", "1M", "1M" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf b = BUF_INIT;
+		config_put_plain(cases[i].name, cases[i].value, &b);
+		check(str_eq(buf_str(&b), str_of(cases[i].want)));
+		buf_release(&b);
+	}
+}
+
+void
+test_config__compaction_lags_are_in_order(void)
+{
+	struct config_set *broker = config_set_copy(NULL), *topic = config_set_copy(NULL);
+	struct err e;
+	check_int(config_check_together(NULL, NULL, &e), 0);
+	config_set_put(broker, CONFIG_MAX_COMPACTION_LAG_MS, "10");
+	config_set_put(topic, CONFIG_MIN_COMPACTION_LAG_MS, "10");
+	check_int(config_check_together(topic, broker, &e), 0);
+	config_set_put(topic, CONFIG_MIN_COMPACTION_LAG_MS, "11");
+	check_int(config_check_together(topic, broker, &e), -1);
+	check(e.class == ERR_USAGE);
+	config_set_free(broker);
+	config_set_free(topic);
 }
 
 void
