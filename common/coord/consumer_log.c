@@ -56,7 +56,6 @@ current_set(const struct tp_set *s, struct arena *a,
 		(*v)[i].topic_id = run[i].id;
 		(*v)[i].partitions.v = run[i].v;
 		(*v)[i].partitions.n = run[i].n;
-		(*v)[i].assignment_epochs.n = -1;
 	}
 }
 
