@@ -2,29 +2,25 @@
 #include "api.h"
 
 #include "broker.h"
+#include "features.h"
 
 #include "proto.h"
 #include "wire/kerr.h"
 
-/* What a client can rely on beyond versions: transactions with an epoch for
- * each (KIP-890), and groups of KIP-848. */
 static void
 fill_features(struct request *rq, struct api_versions_response *a)
 {
-	static const struct { const char *name; int16_t max; } feature[] = {
-		{ "group.version", 1 }, { "transaction.version", 2 },
-	};
-	bool has_groups = rq->broker->has_consumer_protocol;
-	int n = 0;
+	int n;
+	const struct feature *f = features(rq->broker, &n);
 	a->supported_features.v = REQUEST_ARRAY(rq,
-		struct api_versions_response_supported_feature_key, ARRAY_LEN(feature));
+		struct api_versions_response_supported_feature_key, n);
 	a->finalized_features.v = REQUEST_ARRAY(rq,
-		struct api_versions_response_finalized_feature_key, ARRAY_LEN(feature));
-	for (size_t i = has_groups ? 0 : 1; i < ARRAY_LEN(feature); i++, n++) {
-		a->supported_features.v[n] = (struct api_versions_response_supported_feature_key){
-			str_of(feature[i].name), 0, feature[i].max };
-		a->finalized_features.v[n] = (struct api_versions_response_finalized_feature_key){
-			str_of(feature[i].name), feature[i].max, feature[i].max };
+		struct api_versions_response_finalized_feature_key, n);
+	for (int i = 0; i < n; i++) {
+		a->supported_features.v[i] = (struct api_versions_response_supported_feature_key){
+			str_of(f[i].name), 0, f[i].level };
+		a->finalized_features.v[i] = (struct api_versions_response_finalized_feature_key){
+			str_of(f[i].name), f[i].level, f[i].level };
 	}
 	a->finalized_features.n = n;
 	a->finalized_features_epoch = 1;
@@ -61,16 +57,41 @@ is_software_word(struct str s)
 	return s.n > 0;
 }
 
+/* Whom the client thinks it talks to: it names both the cluster and the node, or
+ * neither (KIP-1242). */
+static int16_t
+check_peer(const struct broker *b, const struct api_versions_request *q)
+{
+	bool has_cluster = q->cluster_id.n >= 0, has_node = q->node_id != -1;
+	if (!has_cluster && !has_node)
+		return KERR_NONE;
+	if (!has_cluster || !has_node)
+		return KERR_INVALID_REQUEST;
+	return str_eq(q->cluster_id, str_of(b->cluster_id)) && q->node_id == b->node_id
+		? KERR_NONE : KERR_REBOOTSTRAP_REQUIRED;
+}
+
+static int16_t
+check(const struct request *rq)
+{
+	const struct api_versions_request *q = rq->body;
+	if (rq->header.api_version >= 3 && (!is_software_word(q->client_software_name)
+		|| !is_software_word(q->client_software_version)))
+		return KERR_INVALID_REQUEST;
+	return rq->header.api_version >= 5 ? check_peer(rq->broker, q) : KERR_NONE;
+}
+
+/* A refusal carries nothing else.  The connection goes on. */
 void
 api_api_versions(struct request *rq)
 {
-	struct api_versions_request *q = rq->body;
 	struct api_versions_response a;
-	fill(rq, &a);
-	if (rq->header.api_version >= 3 && (!is_software_word(q->client_software_name)
-		|| !is_software_word(q->client_software_version))) {
-		a.error_code = KERR_INVALID_REQUEST;
-		a.api_keys.n = 0;
+	int16_t error = check(rq);
+	if (error) {
+		wire_defaults(&api_versions_response_desc, &a);
+		a.error_code = error;
+	} else {
+		fill(rq, &a);
 	}
 	request_respond(rq, &a);
 }

@@ -12,6 +12,7 @@ enum {
 	PRODUCE_UPTO_V1 = 11,
 	END_TXN_UPTO_V1 = 4,
 	TXN_OFFSET_COMMIT_UPTO_V1 = 4,
+	TXN_OFFSET_COMMIT_UPTO = 5, /* later ones name topics by id */
 	ADD_PARTITIONS_UPTO = 3,
 };
 

@@ -45,7 +45,7 @@ fill(const struct producer *p, struct txn_offset_commit_request *q,
 	q->group_id = str_of(g->group);
 	q->member_id = str_of(g->member ? g->member : "");
 	q->group_instance_id = g->instance ? str_of(g->instance) : STR_NULL;
-	q->generation_id = g->generation;
+	q->generation_id_or_member_epoch = g->generation;
 	q->topics.v = arena_alloc(a, (size_t)n * sizeof *q->topics.v);
 	q->topics.n = 0;
 	for (int i = 0; i < n; i++) {
@@ -109,7 +109,7 @@ producer_send_offsets(struct producer *p, const struct producer_group *g,
 	struct txn_offset_commit_response r;
 	struct producer_again again;
 	int32_t node = -1;
-	int got, upto = p->is_txn_v2 ? INT16_MAX : TXN_OFFSET_COMMIT_UPTO_V1;
+	int got, upto = p->is_txn_v2 ? TXN_OFFSET_COMMIT_UPTO : TXN_OFFSET_COMMIT_UPTO_V1;
 	fill(p, &q, g, v, n, &a);
 	producer_again_begin(p, &again);
 	do {

@@ -164,6 +164,7 @@ admin_delete(struct groups *g, struct coord_call *call, struct coord_now now)
 		wait_for(g, call, q->groups_names.v[i]);
 		a.results.v[i].group_id = q->groups_names.v[i];
 		a.results.v[i].error_code = delete_one(g, q->groups_names.v[i], now);
+		a.results.v[i].error_message = STR_NULL;
 	}
 	g->env->respond(g->env, call, &a);
 }

@@ -2,15 +2,18 @@
 #include "coord/group.h"
 
 /* Is there such a partition?  Only what exists is kept, so that nobody fills
- * the memory with offsets of topics made up. */
+ * the memory with offsets of topics made up.  What does not exist is reported
+ * before the group's error, as in Kafka. */
 static int16_t
-check_partition(const struct groups *g, const struct coord_topic *t, bool is_known,
-	int16_t unknown, int32_t partition, struct str metadata, bool is_kept)
+check_partition(const struct groups *g, const struct coord_topic *t, int16_t topic_error,
+	int16_t group_error, int32_t partition, struct str metadata, bool is_kept)
 {
-	if (!is_known)
-		return unknown;
+	if (topic_error)
+		return topic_error;
 	if (partition < 0 || partition >= t->npartition)
 		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
+	if (group_error)
+		return group_error;
 	if (metadata.n > g->config.offset_metadata_max || (metadata.n > 0 && group_is_full(g)))
 		return KERR_OFFSET_METADATA_TOO_LARGE;
 	return !is_kept && group_is_overfull(g) ? KERR_COORDINATOR_NOT_AVAILABLE : 0;
@@ -43,12 +46,18 @@ check_classic(const struct group *gr, const struct committer *w)
 		? KERR_REBALANCE_IN_PROGRESS : 0;
 }
 
+/* Does this version know the errors GROUP_ID_NOT_FOUND and STALE_MEMBER_EPOCH? */
+static bool
+has_new_errors(const struct committer *w)
+{
+	return w->api_version >= (w->is_transactional ? 6 : 9);
+}
+
 static int16_t
 check_committer(const struct groups *g, const struct group *gr, const struct committer *w)
 {
 	if (!gr && w->epoch >= 0)
-		return w->is_transactional || w->api_version < 9 ? KERR_ILLEGAL_GENERATION
-			: KERR_GROUP_ID_NOT_FOUND;
+		return has_new_errors(w) ? KERR_GROUP_ID_NOT_FOUND : KERR_ILLEGAL_GENERATION;
 	if (!gr)
 		return g->by_id.n >= (uint32_t)g->config.ngroup_max || group_is_full(g)
 			? KERR_COORDINATOR_NOT_AVAILABLE : 0;
@@ -56,7 +65,7 @@ check_committer(const struct groups *g, const struct group *gr, const struct com
 		return check_classic(gr, w);
 	int16_t error = consumer_check_commit(gr, w->member_id, w->instance_id, w->epoch,
 		w->is_transactional, w->api_version);
-	return error == KERR_STALE_MEMBER_EPOCH && w->is_transactional
+	return error == KERR_STALE_MEMBER_EPOCH && w->is_transactional && !has_new_errors(w)
 		? KERR_ILLEGAL_GENERATION : error;
 }
 
@@ -99,6 +108,23 @@ write_all(struct groups *g, const struct committer *w, const struct commits *c,
 	}
 }
 
+/* Look up the topic, by the id where the version has ids: *name is set then.
+ * Returns the error when there is none. */
+static int16_t
+find_topic(struct groups *g, struct coord_call *call, bool by_id, const struct uuid *id,
+	struct str *name, struct coord_topic *t)
+{
+	struct str found = STR_NULL;
+	if (!by_id)
+		return g->env->topic(g->env, *name, NULL, t, NULL) ? 0
+			: KERR_UNKNOWN_TOPIC_OR_PARTITION;
+	*name = STR("");
+	if (!g->env->topic(g->env, STR_NULL, id, t, &found))
+		return KERR_UNKNOWN_TOPIC_ID;
+	*name = arena_str(call->arena, found);
+	return 0;
+}
+
 /* ---- OffsetCommit ---- */
 
 static void
@@ -109,15 +135,9 @@ stage_topic(struct groups *g, const struct group *gr, struct coord_call *call,
 {
 	struct coord_topic t = { 0 };
 	bool by_id = call->api_version >= 10;
-	a->name = by_id ? STR("") : q->name;
+	a->name = q->name;
 	a->topic_id = q->topic_id;
-	bool is_known = g->env->topic(g->env, by_id ? STR_NULL : q->name, &q->topic_id, &t,
-		by_id ? &a->name : NULL);
-	int16_t unknown = by_id ? KERR_UNKNOWN_TOPIC_ID : KERR_UNKNOWN_TOPIC_OR_PARTITION;
-	if (!is_known)
-		a->name = by_id ? STR("") : q->name;
-	else if (by_id)
-		a->name = arena_str(call->arena, a->name);
+	int16_t topic_error = find_topic(g, call, by_id, &q->topic_id, &a->name, &t);
 	a->partitions.v = arena_alloc(call->arena,
 		(size_t)(q->partitions.n + 1) * sizeof *a->partitions.v);
 	a->partitions.n = q->partitions.n;
@@ -126,7 +146,7 @@ stage_topic(struct groups *g, const struct group *gr, struct coord_call *call,
 			&q->partitions.v[i];
 		int16_t *to = &a->partitions.v[i].error_code;
 		a->partitions.v[i].partition_index = p->partition_index;
-		*to = error ? error : check_partition(g, &t, is_known, unknown,
+		*to = check_partition(g, &t, topic_error, error,
 			p->partition_index, p->committed_metadata,
 			gr && offsets_find(gr, a->name, p->partition_index));
 		if (*to)
@@ -179,8 +199,10 @@ stage_txn_topic(struct groups *g, struct coord_call *call,
 	struct commits *c, struct coord_now now)
 {
 	struct coord_topic t = { 0 };
-	bool is_known = g->env->topic(g->env, q->name, NULL, &t, NULL);
+	bool by_id = call->api_version >= 6;
 	a->name = q->name;
+	a->topic_id = q->topic_id;
+	int16_t topic_error = find_topic(g, call, by_id, &q->topic_id, &a->name, &t);
 	a->partitions.v = arena_alloc(call->arena,
 		(size_t)(q->partitions.n + 1) * sizeof *a->partitions.v);
 	a->partitions.n = q->partitions.n;
@@ -189,12 +211,11 @@ stage_txn_topic(struct groups *g, struct coord_call *call,
 			&q->partitions.v[i];
 		int16_t *to = &a->partitions.v[i].error_code;
 		a->partitions.v[i].partition_index = p->partition_index;
-		*to = error ? error : check_partition(g, &t, is_known,
-			KERR_UNKNOWN_TOPIC_OR_PARTITION, p->partition_index, p->committed_metadata,
-			false);
+		*to = check_partition(g, &t, topic_error, error, p->partition_index,
+			p->committed_metadata, false);
 		if (*to)
 			continue;
-		c->v[c->n++] = (struct commit){ q->name, {
+		c->v[c->n++] = (struct commit){ a->name, {
 			.offset = p->committed_offset, .commit_wall_ms = now.wall_ms,
 			.expire_wall_ms = -1,
 			.metadata = p->committed_metadata.n < 0 ? STR("") : p->committed_metadata,
@@ -208,7 +229,7 @@ offsets_txn_commit(struct groups *g, struct coord_call *call, struct coord_now n
 {
 	const struct txn_offset_commit_request *q = call->body;
 	struct committer w = { q->group_id, q->member_id, q->group_instance_id,
-		q->generation_id, true, call->api_version };
+		q->generation_id_or_member_epoch, true, call->api_version };
 	struct coord_producer producer = { q->producer_id, q->producer_epoch };
 	struct txn_offset_commit_response a = { 0 };
 	int16_t error = q->group_id.n == 0 ? KERR_INVALID_GROUP_ID

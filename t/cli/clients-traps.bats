@@ -23,7 +23,7 @@ setup() {
 	py traps.py exact
 }
 
-@test "trap 3: ApiVersions 0 to 4 are answered in their own form, others by error 35 in the form of 0" {
+@test "trap 3: ApiVersions 0 to 5 are answered in their own form, others by error 35 in the form of 0" {
 	py traps.py versions
 }
 

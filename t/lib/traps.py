@@ -40,7 +40,8 @@ def exact():
 
 
 def _flexible(c, version):
-    c.send(18, version, cstring("test") + cstring("1.0") + TAGS, flex=True)
+    peer = cstring(None) + i32(-1) if version >= 5 else b""
+    c.send(18, version, cstring("test") + cstring("1.0") + peer + TAGS, flex=True)
     r = c.recv(c.correlation)  # the header has no tags, in any version
     error = r.i16()
     keys = dict(r.carray(lambda: (r.i16(), (r.i16(), r.i16(), r.tags())[:2])))
@@ -51,17 +52,17 @@ def _flexible(c, version):
 
 
 def versions():
-    """ApiVersions: 0 never flexible, 3 and 4 flexible behind an old header,
+    """ApiVersions: 0 never flexible, 3 to 5 flexible behind an old header,
     an unknown one answered by error 35 in the form of 0."""
     with Conn() as c:
         error, v0 = api_versions(c)
         assert error == 0 and 18 in v0
         for v in 1, 2:
             assert api_versions(c, v) == (0, v0)
-        for v in 3, 4:
+        for v in 3, 4, 5:
             error, keys, _ = _flexible(c, v)
             assert (error, keys) == (0, v0), (v, error, keys)
-        for v in 5, 99:
+        for v in 6, 99:
             c.send(18, v, b"\xff\xfe whatever this is", flex=True)
             r = c.recv(c.correlation)
             assert r.i16() == 35
@@ -101,7 +102,7 @@ def features(groups="1"):
     if groups == "1":
         want["group.version"] = (1, 1)
     with Conn() as c:
-        for v in 3, 4:
+        for v in 3, 4, 5:
             error, keys, tags = _flexible(c, v)
             assert error == 0
             r = Reader(tags[2])

@@ -350,7 +350,7 @@ peer_txn_offsets(const struct txn_offset_commit_request *q, int16_t version, int
 	int16_t code = peer_next_code(TXN_OFFSETS);
 	s->id = q->producer_id;
 	s->epoch = q->producer_epoch;
-	s->generation = q->generation_id;
+	s->generation = q->generation_id_or_member_epoch;
 	s->offset = q->topics.v[0].partitions.v[0].committed_offset;
 	wire_defaults(&txn_offset_commit_response_desc, &r);
 	r.topics.n = q->topics.n;

@@ -483,7 +483,7 @@ commit_as(struct world *w, const struct committing *c)
 		struct txn_offset_commit_request_txn_offset_commit_request_partition p = {
 			c->partition, c->offset, 5, str_of(c->metadata) };
 		struct txn_offset_commit_request_txn_offset_commit_request_topic t = {
-			str_of(c->topic), { &p, 1 } };
+			.name = str_of(c->topic), .partitions = { &p, 1 } };
 		struct txn_offset_commit_request q = { STR("txn"), str_of(c->group),
 			c->producer, 0, c->epoch, str_of(member), str_of(c->instance), { &t, 1 } };
 		struct ask *a = ask(w, 28, 5, &q);

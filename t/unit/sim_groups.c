@@ -274,7 +274,7 @@ handle(struct sim *s, const struct message *m)
 	struct txn_offset_commit_request_txn_offset_commit_request_partition p = {
 		m->partition, m->offset, -1, STR_NULL };
 	struct txn_offset_commit_request_txn_offset_commit_request_topic t = {
-		topic, { &p, 1 } };
+		.name = topic, .partitions = { &p, 1 } };
 	struct txn_offset_commit_request q = { STR("t"), str_of(group), m->client + 1, 0,
 		m->generation, str_of(m->member), str_of(m->instance), { &t, 1 } };
 	return ask(w, 28, 5, &q);
