@@ -7,7 +7,7 @@
 #include "request.h"
 
 enum api_flags {
-	API_CONTROL = 1, /* changes metadata: always on the control thread */
+	API_CONTROL = 1, /* of the metadata store: always on the control thread */
 	API_QUICK = 4,   /* a reactor may be the coordinator for as long as it takes */
 	API_CONSUMER_PROTOCOL = 2, /* not announced where groups can't use it */
 };
@@ -41,13 +41,34 @@ void api_delete_topics(struct request *rq);
 void api_delete_records(struct request *rq);
 void api_init_producer_id(struct request *rq);
 void api_offset_for_leader_epoch(struct request *rq);
+void api_describe_acls(struct request *rq);
+void api_create_acls(struct request *rq);
+void api_delete_acls(struct request *rq);
 void api_describe_configs(struct request *rq);
 void api_alter_configs(struct request *rq);
+void api_alter_replica_log_dirs(struct request *rq);
 void api_describe_log_dirs(struct request *rq);
 void api_create_partitions(struct request *rq);
+void api_create_delegation_token(struct request *rq);
+void api_renew_delegation_token(struct request *rq);
+void api_expire_delegation_token(struct request *rq);
+void api_describe_delegation_token(struct request *rq);
+void api_elect_leaders(struct request *rq);
 void api_incremental_alter_configs(struct request *rq);
+void api_alter_partition_reassignments(struct request *rq);
+void api_list_partition_reassignments(struct request *rq);
+void api_describe_client_quotas(struct request *rq);
+void api_alter_client_quotas(struct request *rq);
+void api_describe_user_scram_credentials(struct request *rq);
+void api_alter_user_scram_credentials(struct request *rq);
+void api_describe_quorum(struct request *rq);
+void api_update_features(struct request *rq);
 void api_describe_cluster(struct request *rq);
+void api_unregister_broker(struct request *rq);
 void api_describe_topic_partitions(struct request *rq);
+void api_add_raft_voter(struct request *rq);
+void api_remove_raft_voter(struct request *rq);
+void api_unregister_controller(struct request *rq);
 
 /* The answer to an ApiVersions request of a version we do not know (KIP-511):
  * version 0's body with error 35. */

@@ -204,8 +204,11 @@ void test_wire__every_version_of_every_message_comes_back(void);
 void
 test_wire__every_version_of_every_message_comes_back(void)
 {
-	check_int(wire_api_n, 38);
-	check_int(each_sample(comes_back), 414);
+	int n = 0;
+	for (int i = 0; i < wire_api_n; i++)
+		n += 2 * (wire_api[i].max - wire_api[i].min + 1);
+	check(n >= 500);
+	check_int(each_sample(comes_back), n);
 }
 
 static void
