@@ -359,7 +359,7 @@ is_wildcard(const struct net_addr *a)
 const struct net_addr *
 broker_advertised(struct broker *b, const struct net_addr *from, int fd)
 {
-	static const struct net_addr nowhere = { NET_TCP, 0, "localhost" };
+	static const struct net_addr nowhere = { .kind = NET_TCP, .host = "localhost" };
 	struct net_addr local;
 	if (b->settings->nadvertised) {
 		/* In the order of the TCP listeners; the last one serves the rest. */

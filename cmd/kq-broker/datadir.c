@@ -3,11 +3,13 @@
 #include "log/checkpoint.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
+#include "sys/user.h"
 #include "text/say.h"
 
 #include <stdio.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,18 +22,97 @@
 #define POWER_LOSS "kq-power-loss"
 #define PROPERTIES "meta.properties"
 
+/* --- opening --- */
+
+/* Is the directory ours, and only ours to write to? */
+static int
+check_owner(struct broker *b, struct err *e)
+{
+	struct stat st;
+	char owner[USER_TEXT_SIZE], self[USER_TEXT_SIZE];
+	if (fstat(b->data_fd, &st) < 0)
+		return err_sys(e, "cannot stat the data directory '%s'", b->data_dir);
+	if (st.st_uid != geteuid())
+		return err_set(e, ERR_USAGE, "the data directory '%s' belongs to %s, the broker runs as %s; "
+			"run it as the owner, or change the owner with chown -R", b->data_dir,
+			user_text(st.st_uid, owner), user_text(geteuid(), self));
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return err_set(e, ERR_USAGE, "other users may write to the data directory '%s' (mode %03o); "
+			"change that with chmod go-w", b->data_dir, st.st_mode & 0777);
+	return 0;
+}
+
+/* The length of the topic's name and the partition in a directory's name
+ * "TOPIC-N"; 0: it is another name. */
+static size_t
+parse_partition(const char *name, long *index)
+{
+	const char *dash = strrchr(name, '-');
+	char *end;
+	if (!dash || dash == name || dash[1] < '0' || dash[1] > '9')
+		return 0;
+	*index = strtol(dash + 1, &end, 10);
+	return *end ? 0 : (size_t)(dash - name);
+}
+
+static bool
+is_directory(struct broker *b, const char *name)
+{
+	struct stat st;
+	return fstatat(b->data_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int
+find_partition(void *ctx, const char *name)
+{
+	long index;
+	return parse_partition(name, &index) && is_directory(ctx, name);
+}
+
+/* Refuse a directory that holds data and no metadata: all of its partitions would
+ * be taken for strays. */
+static int
+check_new(struct broker *b, struct err *e)
+{
+	if (faccessat(b->data_fd, BOOT, F_OK, 0) == 0)
+		return err_set(e, ERR_CORRUPT, "the data directory '%s' has lost its " METASTORE_FILE
+			", which knows the topics; restore that file from a copy", b->data_dir);
+	bool is_foreign = faccessat(b->data_fd, PROPERTIES, F_OK, 0) == 0;
+	int found = is_foreign ? 1 : fs_list(b->data_fd, find_partition, b, e);
+	if (found <= 0)
+		return found;
+	return err_set(e, ERR_USAGE, "'%s' is the data directory of another program: it has %s, "
+		"but no " METASTORE_FILE "; give a directory of its own with -d", b->data_dir,
+		is_foreign ? PROPERTIES : "partitions");
+}
+
+static void
+log_place(struct broker *b)
+{
+	char path[PATH_MAX];
+	log_line(LOG_INFO, "the data directory is %s",
+		realpath(b->data_dir, path) ? path : b->data_dir);
+}
+
 int
 datadir_open(struct broker *b, struct err *e)
 {
-	if (fs_mkdir(AT_FDCWD, b->data_dir, 0755, e) < 0)
+	struct stat st;
+	if (fs_mkdir(AT_FDCWD, b->data_dir, 0700, e) < 0)
 		return -1;
 	b->data_fd = fs_open(AT_FDCWD, b->data_dir, O_RDONLY | O_DIRECTORY, 0, e);
-	if (b->data_fd < 0)
+	if (b->data_fd < 0 || check_owner(b, e) < 0)
+		return -1;
+	bool is_new = fstatat(b->data_fd, METASTORE_FILE, &st, 0) < 0 || st.st_size == 0;
+	if (is_new && check_new(b, e) < 0)
 		return -1;
 	b->lock_fd = fs_lock(b->data_fd, ".lock", e);
 	if (b->lock_fd < 0 && e->class == ERR_LIMIT)
 		return err_set(e, ERR_LIMIT, "another broker uses the data directory '%s'", b->data_dir);
-	return b->lock_fd < 0 ? err_wrap(e, "data directory '%s'", b->data_dir) : 0;
+	if (b->lock_fd < 0)
+		return err_wrap(e, "data directory '%s'", b->data_dir);
+	log_place(b);
+	return 0;
 }
 
 /* --- reading --- */
@@ -87,6 +168,8 @@ datadir_read(struct broker *b, struct datadir_state *s, struct err *e)
 	*s = (struct datadir_state){ .is_clean = true };
 	if (b->data_fd < 0)
 		return 0;
+	if (metastore_revision(b->meta) == 0 && check_new(b, e) < 0)
+		return -1;
 	static const struct { const char *file; size_t field; } from[] = {
 		{ RECOVERY, offsetof(struct offsets_entry, recovery_offset) },
 		{ HIGH_WATERMARK, offsetof(struct offsets_entry, high_watermark) },
@@ -129,25 +212,21 @@ struct strays {
 static bool
 is_stray(struct broker *b, const char *name)
 {
-	const char *dash = strrchr(name, '-');
-	char *end;
-	if (!dash || dash == name || dash[1] < '0' || dash[1] > '9')
+	long index;
+	size_t n = parse_partition(name, &index);
+	if (n == 0)
 		return false;
-	long index = strtol(dash + 1, &end, 10);
 	struct topic *t = topics_find(&b->topics,
-		(struct str){ (const uint8_t *)name, (int32_t)(dash - name) });
-	return !*end && (!t || index >= t->npartition);
+		(struct str){ (const uint8_t *)name, (int32_t)n });
+	return !t || index >= t->npartition;
 }
 
 static int
 set_stray_aside(void *ctx, const char *name)
 {
 	struct strays *s = ctx;
-	struct stat st;
 	char aside[400];
-	if (!is_stray(s->broker, name)
-		|| fstatat(s->broker->data_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0
-		|| !S_ISDIR(st.st_mode))
+	if (!is_stray(s->broker, name) || !is_directory(s->broker, name))
 		return 0;
 	snprintf(aside, sizeof aside, "%s.%lld-stray", name, (long long)clock_ms());
 	log_line(LOG_WARN, "%s belongs to no topic: set aside as %s", name, aside);
@@ -171,7 +250,7 @@ write_properties(struct broker *b, struct err *e)
 		return 0;
 	struct buf t = BUF_INIT;
 	buf_printf(&t, "version=1\ncluster.id=%s\nnode.id=%d\n", b->cluster_id, b->node_id);
-	int fd = fs_open(b->data_fd, PROPERTIES, O_WRONLY | O_CREAT, 0644, e);
+	int fd = fs_open(b->data_fd, PROPERTIES, O_WRONLY | O_CREAT, 0600, e);
 	int r = fd < 0 ? -1 : fs_write_at(fd, buf_str(&t), 0, e);
 	fs_close(fd);
 	buf_release(&t);
@@ -204,7 +283,7 @@ datadir_begin(struct broker *b, struct err *e)
 int
 datadir_note_power_loss(struct broker *b, struct err *e)
 {
-	int fd = fs_open(b->data_fd, POWER_LOSS, O_WRONLY | O_CREAT, 0644, e);
+	int fd = fs_open(b->data_fd, POWER_LOSS, O_WRONLY | O_CREAT, 0600, e);
 	fs_close(fd);
 	return fd < 0 ? -1 : 0;
 }

@@ -26,7 +26,9 @@ struct datadir_state {
 	bool same_boot; /* the machine has not gone down since the last start */
 };
 
-/* Make the directory if need be, and lock it; sets data_fd and lock_fd. */
+/* Make the directory if need be, and lock it; sets data_fd and lock_fd.  Refused,
+ * with nothing written: one that other users own or may write to, and one that
+ * holds data of another program, or of kq without the metastore's log. */
 int datadir_open(struct broker *b, struct err *e);
 
 /* Read how the last run ended. */

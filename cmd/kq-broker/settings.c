@@ -1,6 +1,7 @@
 #include "settings.h"
 
 #include "base/mem.h"
+#include "sys/user.h"
 #include "text/conf.h"
 #include "text/opt.h"
 #include "text/say.h"
@@ -142,15 +143,23 @@ static const struct opt_command command = {
 	.version = "with ISA-L, liburing, libyaml, lz4, zstd, snappy, zlib",
 };
 
+/* $XDG_STATE_HOME/kq, else ~/.local/state/kq.  NULL: there is no home. */
 static char *
-default_data_dir(void)
+default_data_dir(struct err *e)
 {
-	struct arena a = ARENA_INIT;
-	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-	char *dir = mem_strdup(state && *state ? arena_printf(&a, "%s/kq", state)
-		: home && *home ? arena_printf(&a, "%s/.local/state/kq", home)
-		: arena_printf(&a, "/tmp/kq-%u", (unsigned)getuid()));
-	arena_release(&a);
+	struct buf b = BUF_INIT;
+	char home[USER_HOME_SIZE];
+	const char *state = getenv("XDG_STATE_HOME");
+	if (state && *state) {
+		buf_printf(&b, "%s/kq", state);
+	} else if (user_home(home)) {
+		buf_printf(&b, "%s/.local/state/kq", home);
+	} else {
+		err_set(e, ERR_USAGE, "this user has no home directory; give a data directory with -d");
+		return NULL;
+	}
+	char *dir = mem_strndup(buf_str(&b));
+	buf_release(&b);
 	return dir;
 }
 
@@ -194,7 +203,10 @@ settings_parse(struct settings *s, int argc, char **argv, struct err *e)
 	if (strchr(dirs, ','))
 		return err_set(e, ERR_USAGE, "log.dirs: one directory is supported, not '%s'", dirs);
 	s->is_memory = is_memory;
-	s->data_dir = data_dir ? mem_strdup(data_dir) : *dirs ? mem_strdup(dirs) : default_data_dir();
+	s->data_dir = data_dir ? mem_strdup(data_dir) : *dirs ? mem_strdup(dirs)
+		: is_memory ? mem_strdup("") : default_data_dir(e);
+	if (!s->data_dir)
+		return -1;
 	if (add_addrs(s->advertised, &s->nadvertised,
 		config_value(NULL, s->values, CONFIG_ADVERTISED_LISTENERS), e) < 0)
 		return err_wrap(e, "advertised.listeners");

@@ -57,7 +57,10 @@ find_boot(struct cluster *cl, struct err *e)
 		return parse_brokers(cl, text, e);
 	struct net_addr a;
 	net_addr_default(&a);
-	if (access(a.host, F_OK) == 0)
+	int got = net_addr_exists(&a, e);
+	if (got < 0)
+		return -1;
+	if (got > 0)
 		add_boot(cl, &a);
 	a = (struct net_addr){ .kind = NET_TCP, .port = PORT, .host = "127.0.0.1" };
 	add_boot(cl, &a);
@@ -102,6 +105,8 @@ any_conn(struct cluster *cl, struct err *e)
 		cl->first = conn_open(&cl->boot[i], &cl->conn_opts, e);
 		if (cl->first)
 			return cl->first;
+		if (cl->boot[i].must_be_own && e->class == ERR_SYS)
+			return NULL; /* it is not, and nothing else is the default broker */
 	}
 	for (int i = 0; i < cl->nnode; i++) {
 		struct conn *c = cl->node[i]->conn;

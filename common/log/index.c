@@ -49,7 +49,7 @@ open_file(const struct index *x, const struct logdir *d, int flags, struct err *
 {
 	char path[LOGDIR_PATH_SIZE];
 	return fs_open(d->root_fd, logdir_path(d, x->base_offset, kinds[x->kind].suffix, path),
-		flags, 0644, e);
+		flags, 0600, e);
 }
 
 int

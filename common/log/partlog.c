@@ -48,7 +48,7 @@ make_dir(struct partlog *l, struct err *e)
 	if (l->root_fd < 0 || l->body->is_dir)
 		return 0;
 	char path[LOGDIR_PATH_SIZE], id[UUID_TEXT_SIZE], text[64];
-	if (fs_mkdir(l->root_fd, l->name, 0755, e) < 0)
+	if (fs_mkdir(l->root_fd, l->name, 0700, e) < 0)
 		return -1;
 	l->body->is_root_dirty = true;
 	l->body->is_dir_dirty = true;
@@ -56,7 +56,7 @@ make_dir(struct partlog *l, struct err *e)
 		snprintf(path, sizeof path, "%s/partition.metadata", l->name);
 		int n = snprintf(text, sizeof text, "version: 0\ntopic_id: %s\n",
 			uuid_format(&l->topic_id, id));
-		int fd = fs_open(l->root_fd, path, O_WRONLY | O_CREAT | O_TRUNC, 0644, e);
+		int fd = fs_open(l->root_fd, path, O_WRONLY | O_CREAT | O_TRUNC, 0600, e);
 		if (fd < 0)
 			return -1;
 		int r = fs_write_at(fd, (struct str){ (uint8_t *)text, n }, 0, e);

@@ -76,7 +76,7 @@ replace_file(struct partlog *l, const char *path, struct str bytes, struct err *
 {
 	char tmp[LOGDIR_PATH_SIZE + 4];
 	snprintf(tmp, sizeof tmp, "%s.tmp", path);
-	int fd = fs_open(l->root_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC, 0644, e);
+	int fd = fs_open(l->root_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC, 0600, e);
 	if (fd < 0)
 		return -1;
 	int r = fs_write_at(fd, bytes, 0, e);

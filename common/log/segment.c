@@ -54,7 +54,7 @@ segment_create(struct segment *g, const struct logdir *d, struct err *e)
 		g->file = segfile_new_memory(fd);
 		return 0;
 	}
-	int fd = fs_open(d->root_fd, path, O_RDWR | O_CREAT | O_TRUNC, 0644, e);
+	int fd = fs_open(d->root_fd, path, O_RDWR | O_CREAT | O_TRUNC, 0600, e);
 	if (fd < 0)
 		return -1;
 	fs_close(fd);

@@ -40,7 +40,7 @@ add_epochs(struct partlog *l, struct partlog_sync *s)
 	char tmp[LOGDIR_PATH_SIZE], path[LOGDIR_PATH_SIZE];
 	snprintf(path, sizeof path, "%s/" EPOCHS_FILE, l->name);
 	snprintf(tmp, sizeof tmp, "%s/" EPOCHS_FILE ".tmp", l->name);
-	int fd = fs_open(l->root_fd, tmp, O_RDWR | O_CREAT | O_TRUNC, 0644, &e);
+	int fd = fs_open(l->root_fd, tmp, O_RDWR | O_CREAT | O_TRUNC, 0600, &e);
 	if (fd < 0)
 		return; /* no room, say: stays dirty, and the next sync tries */
 	epochs_print(epochs, &text);

@@ -19,13 +19,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#define FILE_NAME "kq-metadata.log"
-
 enum {
 	FRAME_HEADER = 8,
 	FRAME_MIN = 12,          /* revision and count */
 	FILE_SIZE_MAX = 1 << 30, /* refused beyond: it can't be ours */
 	COMPACT_MIN = 1 << 20,   /* smaller files are left as they are */
+	FIRST_FRAME_MAX = 4096,  /* more than a new cluster's first one takes */
 };
 
 struct entry {
@@ -175,11 +174,18 @@ has_frame_behind(const uint8_t *p, size_t n)
 	return false;
 }
 
+/* Are the bytes, without a whole frame, what is left of a first write cut short? */
+static bool
+is_torn_first_frame(const uint8_t *p, size_t n)
+{
+	return n <= FIRST_FRAME_MAX && (n < 4 || load_be32(p) <= FIRST_FRAME_MAX);
+}
+
 static int
 load(struct local *s, struct err *e)
 {
 	struct buf b = BUF_INIT;
-	if (fs_read_file(s->dir_fd, FILE_NAME, FILE_SIZE_MAX, &b, e) < 0) {
+	if (fs_read_file(s->dir_fd, METASTORE_FILE, FILE_SIZE_MAX, &b, e) < 0) {
 		buf_release(&b);
 		return -1;
 	}
@@ -191,9 +197,10 @@ load(struct local *s, struct err *e)
 		at += n;
 	}
 	s->size = (int64_t)at;
-	if (at < b.n && (n > 0 || has_frame_behind(b.p + at, b.n - at)))
+	if (at < b.n && (n > 0 || has_frame_behind(b.p + at, b.n - at)
+		|| (at == 0 && !is_torn_first_frame(b.p, b.n))))
 		r = err_set(e, ERR_CORRUPT, "%s: bad bytes at position %zu; restore the file from a copy",
-			FILE_NAME, at);
+			METASTORE_FILE, at);
 	else if (at < b.n)
 		r = fs_truncate(s->fd, s->size, e);
 	buf_release(&b);
@@ -237,11 +244,11 @@ compact(struct local *s, struct err *e)
 	/* Replay takes the last frame's revision for the store's. */
 	size_t at = frame_begin(&b, s->base.revision, 0);
 	frame_finish(&b, at);
-	int r = fs_replace_file(s->dir_fd, FILE_NAME, buf_str(&b), e);
+	int r = fs_replace_file(s->dir_fd, METASTORE_FILE, buf_str(&b), e);
 	if (r == 0) {
 		fs_close(s->fd);
 		s->size = (int64_t)b.n;
-		s->fd = fs_open(s->dir_fd, FILE_NAME, O_RDWR, 0644, e);
+		s->fd = fs_open(s->dir_fd, METASTORE_FILE, O_RDWR, 0600, e);
 		r = s->fd < 0 ? -1 : 0;
 	}
 	buf_release(&b);
@@ -295,11 +302,11 @@ write_frame(struct local *s, struct err *e)
 	if (fs_write_at(s->fd, buf_str(&s->frame), s->size, e) < 0) {
 		struct err ignored; /* the next one overwrites it anyway */
 		fs_truncate(s->fd, s->size, &ignored);
-		return err_wrap(e, "%s", FILE_NAME);
+		return err_wrap(e, "%s", METASTORE_FILE);
 	}
 	if (fs_sync(s->fd, e) < 0) {
 		s->is_failed = true;
-		return err_wrap(e, "%s", FILE_NAME);
+		return err_wrap(e, "%s", METASTORE_FILE);
 	}
 	s->size += (int64_t)s->frame.n;
 	return 0;
@@ -311,7 +318,7 @@ local_txn(struct metastore *m, const struct metastore_op *op, int nop, struct er
 	struct local *s = CONTAINER_OF(m, struct local, base);
 	assert(!s->is_telling);
 	if (s->is_failed)
-		return err_set(e, ERR_SYS, "%s: a sync failed before; restart the broker", FILE_NAME);
+		return err_set(e, ERR_SYS, "%s: a sync failed before; restart the broker", METASTORE_FILE);
 	for (int i = 0; i < nop; i++) {
 		struct entry *it = map_get(&s->entries, op[i].key);
 		if (op[i].expected != METASTORE_ANY && op[i].expected != (it ? it->revision : 0))
@@ -355,7 +362,7 @@ metastore_open_local(int dir_fd, struct err *e)
 	rand_bytes(&s->entries.seed, sizeof s->entries.seed);
 	if (dir_fd < 0)
 		return &s->base;
-	s->fd = fs_open(dir_fd, FILE_NAME, O_RDWR | O_CREAT, 0644, e);
+	s->fd = fs_open(dir_fd, METASTORE_FILE, O_RDWR | O_CREAT, 0600, e);
 	if (s->fd < 0 || load(s, e) < 0 || fs_sync_dir(dir_fd, e) < 0 || compact(s, e) < 0) {
 		local_close(&s->base);
 		return NULL;

@@ -22,6 +22,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+/* The local store's log. */
+#define METASTORE_FILE "kq-metadata.log"
+
 enum { METASTORE_ANY = -1 }; /* as expected revision: whatever it is */
 
 struct metastore_op {

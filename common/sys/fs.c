@@ -139,7 +139,7 @@ fs_replace_file(int dirfd, const char *path, struct str bytes, struct err *e)
 	buf_printf(&tmp, "%s.tmp", path);
 	buf_putc(&tmp, 0);
 	const char *name = (const char *)tmp.p;
-	int r = -1, fd = fs_open(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC, 0644, e);
+	int r = -1, fd = fs_open(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC, 0600, e);
 	if (fd >= 0) {
 		r = fs_write_at(fd, bytes, 0, e);
 		if (r == 0)
@@ -315,7 +315,7 @@ fs_list(int dirfd, fs_list_fn *fn, void *ctx, struct err *e)
 int
 fs_lock(int dirfd, const char *path, struct err *e)
 {
-	int fd = fs_open(dirfd, path, O_RDWR | O_CREAT, 0644, e);
+	int fd = fs_open(dirfd, path, O_RDWR | O_CREAT, 0600, e);
 	if (fd < 0)
 		return -1;
 	int r;

@@ -1,6 +1,7 @@
 #include "sys/net.h"
 
 #include "sys/clock.h"
+#include "sys/user.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -97,12 +98,33 @@ net_addr_format(const struct net_addr *a, char z[NET_TEXT_SIZE])
 void
 net_addr_default(struct net_addr *a)
 {
-	*a = (struct net_addr){ .kind = NET_UNIX };
+	*a = (struct net_addr){ .kind = NET_UNIX, .must_be_own = true };
 	const char *dir = getenv("XDG_RUNTIME_DIR");
 	if (dir && *dir && strlen(dir) < 90)
 		snprintf(a->host, sizeof a->host, "%s/kq.sock", dir);
 	else
 		snprintf(a->host, sizeof a->host, "/tmp/kq-%u.sock", (unsigned)getuid());
+}
+
+/* May a socket of that user be our default one? */
+static int
+check_owner(const struct net_addr *a, uid_t uid, struct err *e)
+{
+	char who[USER_TEXT_SIZE];
+	if (!a->must_be_own || uid == geteuid() || uid == 0)
+		return 0;
+	return err_set(e, ERR_SYS, "the default socket '%s' belongs to %s; give another address",
+		a->host, user_text(uid, who));
+}
+
+int
+net_addr_exists(const struct net_addr *a, struct err *e)
+{
+	struct stat st;
+	assert(a->kind == NET_UNIX);
+	if (lstat(a->host, &st) < 0)
+		return 0;
+	return check_owner(a, st.st_uid, e) < 0 ? -1 : 1;
 }
 
 static int
@@ -178,25 +200,39 @@ resolve(const struct net_addr *a, int flags, struct addrinfo **list, struct err 
 	return 0;
 }
 
+static int
+connect_unix(const struct net_addr *a, int64_t deadline_ms, struct err *e)
+{
+	char z[NET_TEXT_SIZE];
+	struct sockaddr_un un;
+	struct ucred peer;
+	socklen_t n = sizeof peer;
+	if (net_addr_exists(a, e) < 0)
+		return -1;
+	unix_sockaddr(a, &un);
+	int fd = new_socket(AF_UNIX, e);
+	if (fd < 0)
+		return -1;
+	tune(fd, true);
+	if (connect_by(fd, (struct sockaddr *)&un, sizeof un, deadline_ms) < 0) {
+		err_sys(e, "cannot connect to '%s'", net_addr_format(a, z));
+		e->class = ERR_RETRY;
+	} else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0) {
+		err_sys(e, "cannot tell who listens on '%s'", net_addr_format(a, z));
+	} else if (check_owner(a, peer.uid, e) == 0) {
+		return fd;
+	}
+	close(fd);
+	return -1;
+}
+
 int
 net_connect(const struct net_addr *a, int timeout_ms, struct err *e)
 {
 	char z[NET_TEXT_SIZE];
 	int64_t deadline_ms = clock_mono_ms() + timeout_ms;
-	if (a->kind == NET_UNIX) {
-		struct sockaddr_un un;
-		unix_sockaddr(a, &un);
-		int fd = new_socket(AF_UNIX, e);
-		if (fd < 0)
-			return -1;
-		tune(fd, true);
-		if (connect_by(fd, (struct sockaddr *)&un, sizeof un, deadline_ms) == 0)
-			return fd;
-		err_sys(e, "cannot connect to '%s'", net_addr_format(a, z));
-		e->class = ERR_RETRY;
-		close(fd);
-		return -1;
-	}
+	if (a->kind == NET_UNIX)
+		return connect_unix(a, deadline_ms, e);
 	struct addrinfo *list;
 	if (resolve(a, 0, &list, e) < 0)
 		return -1;
@@ -238,6 +274,8 @@ static int
 listen_unix(const struct net_addr *a, int backlog, struct err *e)
 {
 	struct sockaddr_un un;
+	if (net_addr_exists(a, e) < 0)
+		return -1;
 	unix_sockaddr(a, &un);
 	int fd = new_socket(AF_UNIX, e);
 	if (fd < 0)
@@ -251,7 +289,11 @@ listen_unix(const struct net_addr *a, int backlog, struct err *e)
 				who > 0 ? "another program answers there"
 					: "a file that is no socket is there");
 		}
-		unlink(a->host);
+		if (unlink(a->host) < 0 && errno != ENOENT) {
+			err_sys(e, "cannot listen on 'unix:%s': cannot remove the old socket", a->host);
+			close(fd);
+			return -1;
+		}
 		r = bind(fd, (struct sockaddr *)&un, sizeof un);
 	}
 	if (r < 0 || chmod(a->host, 0600) < 0 || listen(fd, backlog) < 0) {

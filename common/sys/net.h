@@ -14,6 +14,7 @@ enum net_kind { NET_UNIX, NET_TCP };
 
 struct net_addr {
 	enum net_kind kind;
+	bool must_be_own; /* Unix: connect only to a program of this user or root */
 	uint16_t port;  /* TCP */
 	char host[256]; /* TCP: name or number, no brackets; Unix: the path */
 };
@@ -30,8 +31,12 @@ int net_addr_parse(struct net_addr *a, const char *text, int default_port,
 char *net_addr_format(const struct net_addr *a, char z[NET_TEXT_SIZE]);
 
 /* The default rendezvous of broker and tools: $XDG_RUNTIME_DIR/kq.sock, else
- * /tmp/kq-UID.sock. */
+ * /tmp/kq-UID.sock, which any user could make first: it must be our own. */
 void net_addr_default(struct net_addr *a);
+
+/* Is there a file at the address of a Unix socket?  1; 0; or -1 when the address
+ * must be our own and the file is another user's. */
+int net_addr_exists(const struct net_addr *a, struct err *e);
 
 /* Connect within timeout_ms, trying each address a name has.  Returns the
  * descriptor, or -1 (ERR_RETRY: nobody there, ERR_USAGE: no such host). */

@@ -105,7 +105,7 @@ refused() {
 	start_broker
 	refused -d other -l "$broker_tcp"
 	[ "$status" -eq 1 ]
-	[[ $output == "kq-broker: cannot listen on '$broker_tcp': Address already in use" ]]
+	[[ $output == *"kq-broker: cannot listen on '$broker_tcp': Address already in use" ]]
 	stop_broker
 }
 
@@ -118,6 +118,7 @@ refused() {
 		setpriv --reuid=65534 --regid=65534 --clear-groups "$(command -v kq-broker)" --version ||
 			skip "another user may not run the programs here"
 		chmod 755 . ..
+		chown 65534 ro
 	fi
 	chmod 555 ro
 	run timeout "$kq_patience" "${as_other[@]}" "$(command -v kq-broker)" -d ro -l 127.0.0.1:0

@@ -10,6 +10,7 @@ void test_metastore_file__a_torn_last_transaction_is_dropped(void);
 void test_metastore_file__rubbish_behind_the_end_is_dropped(void);
 void test_metastore_file__a_flipped_bit_is_refused_with_its_place(void);
 void test_metastore_file__a_wrong_body_of_a_good_sum_is_refused(void);
+void test_metastore_file__a_file_of_something_else_is_refused(void);
 
 enum { FRAMES = 6 };
 
@@ -190,4 +191,25 @@ test_metastore_file__a_wrong_body_of_a_good_sum_is_refused(void)
 		buf_release(&b);
 	}
 	history_release(&h);
+}
+
+void
+test_metastore_file__a_file_of_something_else_is_refused(void)
+{
+	struct err e;
+	struct buf b = BUF_INIT;
+	for (int i = 0; i < 2; i++) {
+		buf_reset(&b);
+		if (i == 0) /* a line of text */
+			buf_puts(&b, "2026-11-30T10:00:00.000Z info ready\n");
+		else /* more zeros than a first write could have left */
+			memset(buf_grow(&b, 5000), 0, 5000);
+		write_log(buf_str(&b));
+		check(metastore_open_local(here(), &e) == NULL);
+		check_int(e.class, ERR_CORRUPT);
+		struct buf same = read_log();
+		check(str_eq(buf_str(&same), buf_str(&b)));
+		buf_release(&same);
+	}
+	buf_release(&b);
 }
