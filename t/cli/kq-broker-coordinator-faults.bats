@@ -12,11 +12,10 @@ setup() {
 		rmdir mnt
 		skip "no tmpfs can be mounted here"
 	fi
-	arg=(-d "$PWD/mnt/data" -o offsets.topic.num.partitions=1
+	arg=(-o offsets.topic.num.partitions=1
 		-o transaction.state.log.num.partitions=1
 		-o group.initial.rebalance.delay.ms=0)
-	start_broker "${arg[@]}"
-	broker_data=$PWD/mnt/data
+	KQ_DATA=$PWD/mnt/data start_broker "${arg[@]}"
 }
 
 teardown() {

@@ -189,7 +189,7 @@ log_of() {
 		skip "no tmpfs can be mounted here"
 	fi
 	head -c 2000000 /dev/zero >mnt/other
-	start_broker -d "$PWD/mnt/data"
+	KQ_DATA=$PWD/mnt/data start_broker
 	broker_data=$PWD/mnt/data
 	rules create full 2
 	rules put full 1
@@ -211,7 +211,7 @@ log_of() {
 	[ "$(rules put full 1 1)" = '0 10' ]
 	[ "$(rules get full | wc -l)" -eq $((n + 5)) ]
 	stop_broker
-	restart_broker -d "$PWD/mnt/data"
+	restart_broker
 	[ "$(rules get full | wc -l)" -eq $((n + 5)) ]
 	stop_broker
 }
@@ -223,16 +223,16 @@ log_of() {
 		rmdir mnt
 		skip "no tmpfs can be mounted here"
 	fi
-	start_broker -d "$PWD/mnt/data"
+	KQ_DATA=$PWD/mnt/data start_broker
 	broker_data=$PWD/mnt/data
 	rules put t
 	kill_broker
 	cat /dev/zero >mnt/other 2>/dev/null || :
-	if restart_broker -d "$PWD/mnt/data"; then
+	if restart_broker; then
 		kill_broker
 	fi
 	rm mnt/other
-	restart_broker -d "$PWD/mnt/data"
+	restart_broker
 	[ "$(rules get t)" = "$(seq 0 9)" ]
 	[ "$(rules put t 0 1)" = '0 10' ]
 	stop_broker
@@ -274,7 +274,7 @@ log_of() {
 }
 
 @test "what a deletion cut short leaves behind is set aside, not taken for the new topic's" {
-	start_broker -d "$PWD/data"
+	KQ_DATA=$PWD/data start_broker
 	kq-topic create again
 	seq 1000 | kq-produce again
 	kq-topic create other
@@ -283,7 +283,7 @@ log_of() {
 	kq-topic delete --yes again
 	kill_broker
 	cp -a copy data/again-0
-	restart_broker -d "$PWD/data"
+	restart_broker
 	grep -q 'again-0 belongs to no topic' "$broker_log"
 	cmp copy/*.log data/again-0.*-stray/*.log
 	kq-topic create again

@@ -51,9 +51,9 @@ make_public() {
 
 @test "nobody else may read the data, whatever the umask" {
 	umask 000
-	start_broker -o num.partitions=2 -o log.segment.bytes=65536
+	start_broker -o num.partitions=2 -o log.segment.bytes=1048576
 	kq-topic create t
-	seq 50000 | kq-produce --batch-bytes 4096 t
+	seq 1000000 | kq-produce t
 	kq-consume -G g -o beginning -e t >/dev/null
 	seq 10 | kq-produce --txn x t
 	[ "$(stat -c %a "$broker_dir/kq.sock")" = 600 ]

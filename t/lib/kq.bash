@@ -12,7 +12,7 @@
 #     when it serves.  Exports KQ_BROKERS (the socket), broker_tcp (host:port),
 #     broker_pid, broker_dir, broker_data, broker_log.  Fails, with the log
 #     shown, when the broker does not come up.  A second one replaces the
-#     variables: keep them first.
+#     variables: keep them first.  KQ_DATA names another data directory.
 # stop_broker            SIGTERM: must end with 0, in time, without a report of
 #     a sanitizer.
 # kill_broker            SIGKILL.
@@ -82,7 +82,7 @@ _kq_spawn() {
 
 start_broker() {
 	broker_dir=$(mktemp -d "${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/kq.XXXXXX")
-	broker_data=$broker_dir/data
+	broker_data=${KQ_DATA:-$broker_dir/data}
 	broker_log=$broker_dir/log
 	printf '%s\0' "$@" >"$broker_dir/args"
 	: >"$broker_log"

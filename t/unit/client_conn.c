@@ -15,7 +15,7 @@
 enum { API_VERSIONS = 18, METADATA = 3, FETCH = 1 };
 
 static const struct conn_opts opts = { "test", 2000, 2000, 1 << 20 };
-static const struct net_addr addr = { NET_UNIX, 0, "peer" };
+static const struct net_addr addr = { .kind = NET_UNIX, .host = "peer" };
 
 static int peer = -1;
 
