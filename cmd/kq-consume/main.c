@@ -300,6 +300,7 @@ main(int argc, char **argv)
 	if (!exec_opts.command && stdfd_need(STDOUT_FILENO, &e) < 0)
 		return say_err(&e, false);
 
+	signal(SIGPIPE, SIG_IGN); /* a reader that has gone is the end, not a failure */
 	struct cluster cl;
 	struct fetcher f;
 	struct fetcher_opts fo;
@@ -321,5 +322,5 @@ main(int argc, char **argv)
 		: consume(&f, r.argv, &format, &e);
 	fetcher_release(&f);
 	format_release(&format);
-	return got < 0 && !sig_is_stopped ? say_err(&e, false) : EXIT_DONE;
+	return sig_end(got < 0 && !sig_is_stopped ? say_err(&e, false) : EXIT_DONE);
 }

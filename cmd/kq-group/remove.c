@@ -43,6 +43,7 @@ verb_delete(int argc, char **argv)
 		code = run_open_groups(&r);
 	if (code)
 		return code;
+	r.is_removing = true;
 	struct group *g = groups_find(&r, &argc, argv);
 	for (int i = 0; i < argc; i++)
 		delete_group(&r, &g[i]);
@@ -129,6 +130,7 @@ verb_delete_offsets(int argc, char **argv)
 	if (!code)
 		code = run_open_groups(&r);
 	if (!code) {
+		r.is_removing = true;
 		delete_offsets(&r, groups_find(&r, &n, argv), t, argc - 1);
 		code = run_close(&r);
 	}

@@ -13,7 +13,9 @@ run_refused(struct run *r, int16_t code, struct str message, struct str group)
 	assert(code != KERR_NONE);
 	switch (code) {
 	case KERR_GROUP_ID_NOT_FOUND:
-		err_set(&e, ERR_PEER, "group '%.*s' does not exist", STR_ARG(group));
+		/* It may come yet; who wants it gone has no use for another try. */
+		err_set(&e, r->is_removing ? ERR_PEER : ERR_RETRY, "group '%.*s' does not exist",
+			STR_ARG(group));
 		break;
 	case KERR_NON_EMPTY_GROUP:
 	case KERR_UNKNOWN_MEMBER_ID: /* of a commit from outside */

@@ -220,5 +220,5 @@ verb_watch(int argc, char **argv)
 	r.cluster.wake_fd = wake_fd;
 	watch(&r, argv);
 	code = run_close(&r);
-	return sig_is_stopped ? EXIT_DONE : code;
+	return sig_end(code);
 }

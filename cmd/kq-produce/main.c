@@ -364,5 +364,5 @@ main(int argc, char **argv)
 	buf_release(&feed.headers);
 	buf_release(&key_delimiter);
 	buf_release(&delimiter);
-	return report(got, &e, feed.is_txn ? "committed" : "acknowledged", n, next);
+	return sig_end(report(got, &e, feed.is_txn ? "committed" : "acknowledged", n, next));
 }

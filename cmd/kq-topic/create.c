@@ -87,6 +87,7 @@ verb_delete(int argc, char **argv)
 		code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
+	r.is_removing = true;
 	for (int i = 0; i < argc; i += RUN_TOPICS_MAX)
 		delete_some(&r, MIN(argc - i, RUN_TOPICS_MAX), argv + i);
 	return run_close(&r);

@@ -29,9 +29,9 @@ run_refused(struct run *r, int16_t code, struct str message, struct str topic, i
 	struct err e;
 	assert(code != KERR_NONE);
 	if (code == KERR_UNKNOWN_TOPIC_OR_PARTITION && partition < 0) {
-		/* Retriable by Kafka's table, for topics that are just being
-		 * made; whoever names a topic here rather mistyped it. */
-		err_set(&e, ERR_PEER, "topic '%.*s' does not exist", STR_ARG(topic));
+		/* It may come yet; who wants it gone has no use for another try. */
+		err_set(&e, r->is_removing ? ERR_PEER : ERR_RETRY, "topic '%.*s' does not exist",
+			STR_ARG(topic));
 	} else {
 		cluster_peer_err(&e, code, message);
 		char *quoted = arena_printf(&r->arena, "'%.*s'", STR_ARG(topic));

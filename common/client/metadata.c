@@ -181,7 +181,7 @@ static int
 topic_err(const struct cluster_topic *t, struct err *e)
 {
 	if (t->error == KERR_UNKNOWN_TOPIC_OR_PARTITION) {
-		err_set(e, ERR_PEER, "topic '%s' does not exist", t->name);
+		err_set(e, ERR_RETRY, "topic '%s' does not exist", t->name); /* yet */
 		e->kafka = t->error;
 		return -1;
 	}

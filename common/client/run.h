@@ -24,6 +24,7 @@ struct run {
 	struct arena replies; /* what came in, until the end */
 	int ndone, nfailed;
 	bool is_final;        /* a failure that trying again does not mend */
+	bool is_removing;     /* set by verbs for which "not there" is final */
 };
 
 /* Connect (brokers as in cluster_opts).  0; or an exit code, after saying

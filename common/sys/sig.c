@@ -10,10 +10,10 @@ static int wake_fd = -1;
 static void
 on_signal(int sig)
 {
-	(void)sig;
 	int saved = errno;
 	uint64_t one = 1;
-	sig_is_stopped = 1;
+	if (!sig_is_stopped)
+		sig_is_stopped = sig;
 	ssize_t got = write(wake_fd, &one, sizeof one);
 	(void)got; /* it can only be full, which wakes as well */
 	errno = saved;
@@ -38,4 +38,15 @@ sig_drain(int fd)
 	uint64_t n;
 	ssize_t got = read(fd, &n, sizeof n);
 	(void)got; /* it may have been empty */
+}
+
+int
+sig_end(int code)
+{
+	int sig = sig_is_stopped;
+	if (!sig)
+		return code;
+	signal(sig, SIG_DFL);
+	raise(sig);
+	return 128 + sig; /* not reached: it is neither blocked nor ignored */
 }

@@ -23,16 +23,18 @@ teardown() {
 
 # through COMMAND [OPTION...]: what there is in "in", into "out".
 through() {
-	local command=$1
+	local command=$1 group=(-G g)
 	shift
-	timeout "$((kq_patience * 3))" kq-consume -G g -o beginning -e in --exec "$command" --to out "$@" 3>&-
+	[[ " $* " != *" -G "* ]] || group=()
+	timeout "$((kq_patience * 3))" kq-consume "${group[@]}" -o beginning -e in --exec "$command" --to out "$@" 3>&-
 }
 
 # spawn NAME COMMAND [OPTION...]: the same in the background, $job its process.
 spawn() {
-	local name=$1 command=$2
+	local name=$1 command=$2 group=(-G g)
 	shift 2
-	kq-consume -G g -o beginning in --exec "$command" --to out "$@" >"$name.out" 2>"$name.err" 3>&- </dev/null &
+	[[ " $* " != *" -G "* ]] || group=()
+	kq-consume "${group[@]}" -o beginning in --exec "$command" --to out "$@" >"$name.out" 2>"$name.err" 3>&- </dev/null &
 	job=$!
 	jobs+=("$job")
 }
@@ -284,13 +286,13 @@ nothing_written() {
 	spawn a 'sed -u s/x/y/'
 	until_true has_written 100
 	kill -TERM "$job"
-	wait "$job"
+	died_of TERM "$job"
 	[ ! -s a.err ]
 	seq 101 200 | kq-produce -p 0 in
 	spawn b 'read x; touch begun; exec sleep 1000'
 	until_true test -e begun
 	kill -TERM "$job"
-	wait "$job"
+	died_of TERM "$job"
 	[ ! -s b.err ]
 	through 'sed -u s/x/y/'
 	once 1 200
@@ -358,7 +360,7 @@ nothing_written() {
 		seq 3001 4000 | kq-produce in
 		until_true has_written 4000
 		kill -TERM "$b"
-		wait "$b"
+		died_of TERM "$b"
 		[ ! -s b.err ]
 		once 1 4000
 	done
@@ -378,7 +380,8 @@ nothing_written() {
 		spawn b 'sed -u s/x/y/' --protocol $p -G $p
 		until_true has_written 300
 		kill -TERM "${jobs[@]: -2}"
-		wait "${jobs[@]: -2}"
+		died_of TERM "${jobs[-2]}"
+		died_of TERM "${jobs[-1]}"
 		once 1 300
 	done
 }

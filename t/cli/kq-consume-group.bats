@@ -38,11 +38,14 @@ feed() {
 	done
 }
 
-# member FILE [OPTION...]: one in the background, $member its process.
+# member FILE [OPTION...]: one in the background, $member its process; in the group g and
+# storing its place every 200 ms, unless the options say otherwise.
 member() {
-	local out=$1
+	local out=$1 default=()
 	shift
-	kq-consume -G g -o beginning -u -f '%p %s\n' --commit-every 200ms "$@" t >"$out" 2>"$out.err" 3>&- </dev/null &
+	[[ " $* " == *" -G "* ]] || default+=(-G g)
+	[[ " $* " == *" --commit-every "* ]] || default+=(--commit-every 200ms)
+	kq-consume "${default[@]}" -o beginning -u -f '%p %s\n' "$@" t >"$out" 2>"$out.err" 3>&- </dev/null &
 	member=$!
 	members+=("$member")
 }
@@ -77,7 +80,7 @@ parts() {
 stop() { # PID...
 	kill -TERM "$@"
 	local p
-	for p; do wait "$p" || return 1; done
+	for p; do died_of TERM "$p" || return 1; done
 }
 
 # spread AT: feed, from AT on, until both a and b are given something, and once
@@ -257,7 +260,7 @@ share() {
 	run -2 consume -G g --assignor sticky --protocol consumer t
 	run -2 consume -G g --assignor uniform --protocol classic t
 	run -2 consume --committed --uncommitted t
-	run -1 --separate-stderr consume -G g nosuch
+	run -75 --separate-stderr consume -G g nosuch
 	[ "$stderr" = "kq-consume: topic 'nosuch' does not exist" ]
 }
 

@@ -63,8 +63,8 @@ consume() {
 	cmp <(consume -e t) <(seq 6 10)
 }
 
-@test "no topic: 1; nobody there: 75; wrong use: 2" {
-	run -1 --separate-stderr consume -e nosuch
+@test "no topic, nobody there: 75; wrong use: 2" {
+	run -75 --separate-stderr consume -e nosuch
 	[ "$stderr" = "kq-consume: topic 'nosuch' does not exist" ]
 	run -75 --separate-stderr consume -b unix:/nonexistent/s -e t
 	run -2 --separate-stderr consume -o nonsense t

@@ -84,7 +84,7 @@ rows() {
 	run --separate-stderr kq-group delete-offsets g t
 	[ "$status" -eq 1 ] && [[ $stderr == *"stop them first" ]]
 	kill -TERM "$member_pid"
-	wait "$member_pid"
+	died_of TERM "$member_pid"
 	member_pid=
 	[ "$(kq-group list --type consumer --state empty)" = $'g\tconsumer\tconsumer\tEmpty' ]
 	kq-group seek g t:0 --to -4 --execute

@@ -78,11 +78,11 @@ stop_member() {
 
 @test "what is not there is said" {
 	make_topic $t
-	fails 1 "kq-group: group '$g' does not exist" kq-group describe $g
+	fails 75 "kq-group: group '$g' does not exist" kq-group describe $g
 	[ -z "$output" ]
-	fails 1 "kq-group: group '$g' does not exist" kq-group describe --state $g
-	fails 1 "kq-group: group '$g' does not exist" kq-group export $g
-	fails 1 "kq-group: group '$g' does not exist" kq-group watch $g
+	fails 75 "kq-group: group '$g' does not exist" kq-group describe --state $g
+	fails 75 "kq-group: group '$g' does not exist" kq-group export $g
+	fails 75 "kq-group: group '$g' does not exist" kq-group watch $g
 	fails 1 "kq-group: group '$g' does not exist" kq-group delete --yes $g
 	fails 1 "kq-group: group '$g' does not exist" kq-group delete-offsets $g $t
 	run kq-group list
@@ -95,7 +95,7 @@ stop_member() {
 	[ "$status" -eq 0 ]
 	[ "$output" = "$t"$'\t0\t-\t5\n'"$t"$'\t1\t-\t5' ]
 	[ "$stderr" = "kq-group: nothing is changed yet; --execute does it" ]
-	fails 1 "*does not exist" kq-group describe $g
+	fails 75 "*does not exist" kq-group describe $g
 	run --separate-stderr kq-group seek $g $t --to 5 --execute
 	[ "$status" -eq 0 ] && [ -z "$stderr" ]
 	[ "$output" = "$t"$'\t0\t-\t5\n'"$t"$'\t1\t-\t5' ]
@@ -150,9 +150,9 @@ to() {
 
 @test "seek does all or nothing" {
 	make_topic $t
-	fails 1 "*'nope' does not exist*nothing is changed" kq-group seek $g $t nope --to 3 --execute
+	fails 75 "*'nope' does not exist*nothing is changed" kq-group seek $g $t nope --to 3 --execute
 	fails 1 "*no partition 2*nothing is changed" kq-group seek $g $t:0,2 --to 3 --execute
-	fails 1 "*does not exist" kq-group describe $g
+	fails 75 "*does not exist" kq-group describe $g
 	fails 1 "*has no offsets*" kq-group seek $g --all --to 3
 	kq-group seek $g $t:0 --to 3 --execute
 	kq-group seek $g --all --to 4 --execute
@@ -238,7 +238,7 @@ to() {
 	printf '%s,%s,0,1\n%s,nope,0,1\n' $g $t h$g >file
 	fails 1 "*'nope'*nothing is changed" kq-group import --execute file
 	fails 1 "*/nowhere*" kq-group import /nowhere
-	fails 1 "*does not exist" kq-group describe $g
+	fails 75 "*does not exist" kq-group describe $g
 }
 
 @test "seek takes offsets from a file" {
@@ -263,7 +263,7 @@ to() {
 	wait_for grep -q $'\t'"$t"$'\t1\t8\t20\t12\t[1-9][0-9.]*$' seen
 	wait_for grep -q $'\t\\*\t\\*\t-\t-\t12\t[1-9][0-9.]*$' seen
 	kill -INT $pid
-	wait $pid
+	died_of INT $pid
 	cat seen said
 	[ "$(head -n 1 seen | cut -f 2-)" = "$t"$'\t1\t0\t20\t20\t-' ]
 	[ "$(sed -n 2p seen | cut -f 2-)" = $'*\t*\t-\t-\t20\t-' ]
@@ -279,7 +279,7 @@ to() {
 	looked_twice() { [ "$(tr -d '\r' <seen | grep -c "^$t  *1  *3  *20  *17  ")" -ge 2 ]; }
 	wait_for looked_twice
 	kill -INT "$(<pid)"
-	wait $!
+	died_of INT $!
 	grep -q $'\033\\[H' seen
 }
 

@@ -116,7 +116,7 @@ report() {
 		while [ -z "$(cat /proc/$pid/wchan 2>/dev/null)" ] && kill -0 $pid; do :; done
 		until [ "$(kq_fionread 7)" = 0 ]; do :; done
 		kill "-$sig" $pid
-		wait $pid
+		died_of $sig $pid
 		exec 7>&-
 		[ "$(report err)" = "10 11" ]
 		kq-consume -e "s-$sig" | cmp - <(seq 10)

@@ -76,15 +76,14 @@ await() {
 	mkfifo pipe
 	for sig in INT TERM; do
 		env --default-signal=INT kq-produce --txn me --txn-every 4 --linger 1ms "t-$sig" <pipe 2>err &
-		local pid=$! code=0
+		local pid=$!
 		exec 7>pipe
 		seq 10 >&7
 		await "t-$sig" 10
 		kill "-$sig" $pid
-		wait $pid || code=$?
+		died_of $sig $pid
 		exec 7>&-
 		cat err
-		[ "$code" -eq 75 ]
 		[ "$(tail -n 1 err)" = "8 records committed, next is input record 9" ]
 		grep -q "a transaction of 2 records is aborted" err
 		[ "$(committed "t-$sig")" = "1 2 3 4 5 6 7 8" ]

@@ -27,7 +27,7 @@ settings() {
 	run --separate-stderr kq-topic alter t -c nope=1
 	[ "$status" -eq 1 ] && [[ $stderr == *INVALID_CONFIG* ]]
 	run --separate-stderr kq-topic alter nope -c retention.ms=1
-	[ "$status" -eq 1 ] && [ "$stderr" = "kq-topic: topic 'nope' does not exist" ]
+	[ "$status" -eq 75 ] && [ "$stderr" = "kq-topic: topic 'nope' does not exist" ]
 	[ "$(settings t)" = $'cleanup.policy=compact\nsegment.ms=6000' ]
 }
 

@@ -133,8 +133,8 @@ described() {
 	fails 1 "*INVALID_CONFIG*" kq-topic alter t -c retention.ms=soon
 	fails 1 "*INVALID_CONFIG*" kq-topic alter t -c nope=1 -p 9
 	[ "$(described t partitions)" = 5 ]
-	fails 1 "kq-topic: topic 'nope' does not exist" kq-topic alter nope -p 9
-	fails 1 "kq-topic: topic 'nope' does not exist" kq-topic alter nope -c retention.ms=1
+	fails 75 "kq-topic: topic 'nope' does not exist" kq-topic alter nope -p 9
+	fails 75 "kq-topic: topic 'nope' does not exist" kq-topic alter nope -c retention.ms=1
 	fails 2 "kq-topic: nothing to alter*" kq-topic alter t
 }
 
@@ -154,7 +154,7 @@ described() {
 {"topic":"t","partition":1,"offset":null}' ]
 	[ "$(kq-topic offsets t --json | head -n 1)" = '{"topic":"t","partition":0,"start":0,"end":8}' ]
 	fails 2 "*'noon'*" kq-topic offsets t --at noon
-	fails 1 "kq-topic: topic 'nope' does not exist" kq-topic offsets nope
+	fails 75 "kq-topic: topic 'nope' does not exist" kq-topic offsets nope
 }
 
 @test "trim by offset, by time, and all" {
@@ -188,7 +188,7 @@ described() {
 	fails 2 "*before what*" kq-topic trim t
 	fails 2 "*-1*" kq-topic trim t --before -1
 	fails 2 "*'noon'*" kq-topic trim t --before noon
-	fails 1 "kq-topic: topic 'nope' does not exist" kq-topic trim nope --before 1
+	fails 75 "kq-topic: topic 'nope' does not exist" kq-topic trim nope --before 1
 	[ "$(kq-topic offsets t)" = $'t\t0\t3\t5\nt\t1\t0\t0' ]
 }
 

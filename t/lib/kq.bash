@@ -24,6 +24,7 @@
 #     sanitizer spoke, and the test fails.
 # broker_alive           Is it?
 # broker_rss             Its resident memory in KiB.
+# died_of SIG PID        Wait for a job, which must have died of the signal.
 # py SCRIPT [ARG...]     Run t/lib/SCRIPT with a python3 that has the clients.
 # skip_without WORD...   Skip unless the commands, or py:MODULE, are there.
 #
@@ -104,6 +105,12 @@ wait_broker() {
 		return 1
 	fi
 	broker_code=$(<"$broker_dir/exit")
+}
+
+died_of() {
+	local code=0
+	wait "$2" || code=$?
+	[ "$code" -eq $((128 + $(kill -l "$1"))) ] || { echo "ended with $code, not of SIG$1" >&2; return 1; }
 }
 
 broker_alive() {
