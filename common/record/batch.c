@@ -80,6 +80,17 @@ batch_set_producer(uint8_t *p, int64_t id, int16_t epoch, int32_t base_sequence)
 }
 
 void
+batch_set_max_timestamp(uint8_t *p, int64_t ms)
+{
+	struct batch b;
+	bool is_batch = batch_parse(&b, p);
+	assert(is_batch);
+	store_be64(p + AT_MAX_TIMESTAMP, (uint64_t)ms);
+	size_t n = (size_t)b.size - AT_ATTRIBUTES;
+	store_be32(p + AT_CRC, crc32c(p + AT_ATTRIBUTES, n));
+}
+
+void
 batch_set_log_append_time(uint8_t *p, int64_t now_ms)
 {
 	struct batch b;

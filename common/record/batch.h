@@ -72,6 +72,9 @@ void batch_set_offset(uint8_t *p, int64_t base_offset, int32_t leader_epoch);
  * CRC. */
 void batch_set_producer(uint8_t *p, int64_t id, int16_t epoch, int32_t base_sequence);
 
+/* Give the batch at p another max timestamp, and the CRC that goes with it. */
+void batch_set_max_timestamp(uint8_t *p, int64_t ms);
+
 /* Turn the batch at p to LogAppendTime: attribute bit, max timestamp, CRC. */
 void batch_set_log_append_time(uint8_t *p, int64_t now_ms);
 

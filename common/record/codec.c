@@ -26,6 +26,12 @@ enum {
 
 	/* Snappy's best: three bytes stand for sixty-four. */
 	SNAPPY_RATIO_MAX = 22,
+
+	/* What a thread keeps of the memory that codec_inspect took. */
+	WINDOW_KEEP = 1 << 20,
+	ZSTD_KEEP = 16 << 20,
+
+	LZ4_HEADER_SIZE = 5, /* the magic and the flags */
 	XERIAL_HEADER_SIZE = 16, /* magic, version, oldest version that reads it */
 };
 
@@ -60,6 +66,7 @@ struct work {
 	LZ4F_dctx *lz4;
 	ZSTD_CCtx *zstd_pack;
 	ZSTD_DCtx *zstd;
+	struct buf window; /* of codec_inspect */
 };
 
 struct deflate {
@@ -80,6 +87,7 @@ work_free(void *p)
 	LZ4F_freeDecompressionContext(w->lz4);
 	ZSTD_freeCCtx(w->zstd_pack);
 	ZSTD_freeDCtx(w->zstd);
+	buf_release(&w->window);
 	mem_free(w);
 }
 
@@ -194,10 +202,16 @@ codec_compress(enum codec c, struct str in, struct buf *out)
 
 /* Where plain bytes go.  It grows by doubling what is really there, never by
  * what the input says, up to one byte more than allowed: when that byte is
- * written, the input is too large. */
+ * written, the input is too large.
+ *
+ * With take given the bytes are handed on, and out is empty again after each
+ * piece; end_max then shrinks by what went. */
 struct sink {
 	struct buf *out;
 	size_t base, end_max; /* of out->n; end_max is the byte more */
+	size_t size_max;
+	codec_take *take;
+	void *arg;
 	struct err *e;
 };
 
@@ -210,8 +224,7 @@ corrupt(struct sink *s, const char *what)
 static int
 too_large(struct sink *s)
 {
-	return err_set(s->e, ERR_LIMIT, "data unpacks to more than %zu bytes",
-		s->end_max - 1 - s->base);
+	return err_set(s->e, ERR_LIMIT, "data unpacks to more than %zu bytes", s->size_max);
 }
 
 static bool
@@ -232,6 +245,26 @@ sink_room(struct sink *s, size_t n)
 		b->p = mem_realloc(b->p, b->cap);
 	}
 	return sink_is_over(s) ? 0 : MIN(b->cap, s->end_max) - b->n;
+}
+
+/* The codec has put n bytes into the room.  False: nobody wants more. */
+static bool
+sink_fill(struct sink *s, size_t n)
+{
+	struct buf *b = s->out;
+	b->n += n;
+	if (!s->take || sink_is_over(s))
+		return true;
+	struct str piece = { b->p, (int32_t)b->n };
+	s->end_max -= b->n;
+	b->n = 0;
+	return piece.n == 0 || s->take(s->arg, piece);
+}
+
+static int
+refused(struct sink *s)
+{
+	return err_set(s->e, ERR_CORRUPT, "the unpacked data is not what it should be");
 }
 
 /* A gzip file may be several, one behind another. */
@@ -255,7 +288,8 @@ gzip_unpack(struct str in, struct sink *s)
 		int rc = isal_inflate(z);
 		if (rc < 0 || rc >= ISAL_NAME_OVERFLOW)
 			return corrupt(s, "gzip");
-		s->out->n += room - z->avail_out;
+		if (!sink_fill(s, room - z->avail_out))
+			return refused(s);
 		if (z->block_state == ISAL_BLOCK_FINISH) {
 			if (z->avail_in == 0)
 				return 0;
@@ -281,8 +315,7 @@ snappy_unpack_run(struct str in, struct sink *s)
 	if (snappy_uncompress((const char *)in.p, (size_t)in.n,
 			(char *)s->out->p + s->out->n, &n) != SNAPPY_OK)
 		return corrupt(s, "snappy");
-	s->out->n += n;
-	return 0;
+	return sink_fill(s, n) ? 0 : refused(s);
 }
 
 static bool
@@ -319,10 +352,21 @@ snappy_unpack(struct str in, struct sink *s)
 	return 0;
 }
 
+/* Does the frame begin as Kafka's clients in Java want it: no skippable frame,
+ * independent blocks, no dictionary, the reserved bit 0? */
+static bool
+is_plain_lz4(struct str in)
+{
+	return in.n >= LZ4_HEADER_SIZE && load_be32(in.p) == 0x04224d18 &&
+		(in.p[4] & 0xe3) == 0x60;
+}
+
 static int
 lz4_unpack(struct str in, struct sink *s)
 {
 	struct work *w = work_get();
+	if (s->take && !is_plain_lz4(in))
+		return err_set(s->e, ERR_CORRUPT, "lz4 data is not one frame of independent blocks");
 	if (!w->lz4)
 		LZ4F_createDecompressionContext(&w->lz4, LZ4F_VERSION);
 	assert(w->lz4);
@@ -337,10 +381,14 @@ lz4_unpack(struct str in, struct sink *s)
 			&nout, in.p + at, &nin, NULL);
 		if (LZ4F_isError(rc))
 			return corrupt(s, "lz4");
-		s->out->n += nout;
+		if (!sink_fill(s, nout))
+			return refused(s);
 		at += nin;
 		if (at == (size_t)in.n && rc == 0)
 			return 0;
+		/* Clients in Java would silently leave out the next frame. */
+		if (rc == 0 && s->take)
+			return err_set(s->e, ERR_CORRUPT, "more bytes follow the frame of lz4 data");
 		/* fed all and it left room: it waits for more */
 		if (at == (size_t)in.n && nout < room)
 			return corrupt(s, "lz4");
@@ -352,8 +400,7 @@ static int
 zstd_unpack_stream(ZSTD_DCtx *z, struct str in, struct sink *s)
 {
 	int log = ZSTD_WINDOW_LOG;
-	while (log < ZSTD_WINDOW_LOG_MAX &&
-		(size_t)1 << log < s->end_max - s->base)
+	while (log < ZSTD_WINDOW_LOG_MAX && (size_t)1 << log <= s->size_max)
 		log++;
 	ZSTD_DCtx_reset(z, ZSTD_reset_session_and_parameters);
 	ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, log);
@@ -366,7 +413,8 @@ zstd_unpack_stream(ZSTD_DCtx *z, struct str in, struct sink *s)
 		size_t rc = ZSTD_decompressStream(z, &zout, &zin);
 		if (ZSTD_isError(rc))
 			return corrupt(s, "zstd");
-		s->out->n += zout.pos;
+		if (!sink_fill(s, zout.pos))
+			return refused(s);
 		if (rc == 0)
 			return zin.pos == zin.size ? 0 : corrupt(s, "zstd");
 		if (zin.pos == zin.size && zout.pos < zout.size)
@@ -375,7 +423,8 @@ zstd_unpack_stream(ZSTD_DCtx *z, struct str in, struct sink *s)
 }
 
 /* A frame unpacks fastest straight to where it goes, which takes knowing its
- * size; that is believed while it is in proportion to the input. */
+ * size; that is believed while it is in proportion to the input.  (That way
+ * takes any window, too, which clients in Java do not.) */
 static int
 zstd_unpack(struct str in, struct sink *s)
 {
@@ -389,7 +438,7 @@ zstd_unpack(struct str in, struct sink *s)
 			return corrupt(s, "zstd");
 		unsigned long long n = ZSTD_getFrameContentSize(in.p, frame);
 		struct str one = { in.p, (int32_t)frame };
-		if (n <= (size_t)in.n * 16 + CHUNK) {
+		if (!s->take && n <= (size_t)in.n * 16 + CHUNK) {
 			if (sink_room(s, n + 1) <= n)
 				return too_large(s);
 			size_t rc = ZSTD_decompressDCtx(w->zstd,
@@ -434,12 +483,36 @@ codec_decompress(enum codec c, struct str in, size_t size_max, struct buf *out,
 	assert(in.n >= 0);
 	size_t base = out->n;
 	size_max = MIN(size_max, INT32_MAX - 1); /* what a slice can hold */
-	struct sink s = { out, base, base + size_max + 1, e };
+	struct sink s = { .out = out, .base = base, .end_max = base + size_max + 1,
+		.size_max = size_max, .e = e };
 	sink_room(&s, (size_t)in.n + 1); /* a likely least, and never no memory */
 	int rc = unpack(c, in, &s);
 	if (rc == 0 && sink_is_over(&s))
 		rc = too_large(&s);
 	if (rc)
 		out->n = base;
+	return rc;
+}
+
+int
+codec_inspect(enum codec c, struct str in, size_t size_max, codec_take *take, void *arg,
+	struct err *e)
+{
+	assert(in.n >= 0 && c != CODEC_NONE);
+	struct work *w = work_get();
+	size_max = MIN(size_max, INT32_MAX - 1);
+	struct sink s = { .out = &w->window, .end_max = size_max + 1, .size_max = size_max,
+		.take = take, .arg = arg, .e = e };
+	buf_reset(&w->window);
+	sink_room(&s, CHUNK);
+	int rc = unpack(c, in, &s);
+	if (rc == 0 && sink_is_over(&s))
+		rc = too_large(&s);
+	if (w->window.cap > WINDOW_KEEP)
+		buf_release(&w->window);
+	if (w->zstd && ZSTD_sizeof_DCtx(w->zstd) > ZSTD_KEEP) {
+		ZSTD_freeDCtx(w->zstd);
+		w->zstd = NULL;
+	}
 	return rc;
 }

@@ -28,4 +28,16 @@ void codec_compress(enum codec c, struct str in, struct buf *out);
 int codec_decompress(enum codec c, struct str in, size_t size_max,
 	struct buf *out, struct err *e);
 
+/* Gets the next plain bytes; false: that is enough, the data is refused. */
+typedef bool codec_take(void *arg, struct str piece);
+
+/* Unpack bytes that others are to read, handing the plain ones on piece by
+ * piece: no more of them is kept than a window (64 KiB; a block of snappy; for
+ * lz4 and zstd see above).  It refuses what some client of Kafka's cannot read,
+ * or would read in part only: lz4 that is anything but one frame of
+ * independent blocks, windows of zstd above 128 MiB.  Not for CODEC_NONE.
+ * Returns 0, or -1: ERR_CORRUPT (also when take was false), ERR_LIMIT. */
+int codec_inspect(enum codec c, struct str in, size_t size_max, codec_take *take,
+	void *arg, struct err *e);
+
 #endif

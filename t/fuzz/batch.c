@@ -1,9 +1,14 @@
 /*
  * A batch as the network brings it.  Its length and CRC are put right first,
  * so that the records, and not those two, are what is tried.
+ *
+ * What an inspection lets pass is read whole; and it says the same of plain
+ * records, whether they come at once or in pieces of any size.
  */
 #include "record/batch.h"
+#include "record/codec.h"
 #include "record/crc32c.h"
+#include "record/inspect.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,6 +34,74 @@ walk(const uint8_t *p)
 	record_iter_release(&it);
 }
 
+enum { PLAIN_MAX = 1 << 20 };
+
+/* Read what was found to be good, and compare. */
+static void
+read_whole(const uint8_t *p, const struct inspection *seen)
+{
+	struct record_iter it = RECORD_ITER_INIT;
+	struct record r;
+	struct err e;
+	int32_t n = 0, nkeyless = 0;
+	int64_t min = INT64_MAX, max = INT64_MIN;
+	int rc = record_iter_begin(&it, p, PLAIN_MAX, &e);
+	assert(rc == 0);
+	it.batch.attributes &= ~BATCH_LOG_APPEND_TIME;
+	while ((rc = record_iter_next(&it, &r, &e)) == 1) {
+		assert((uint64_t)r.offset == (uint64_t)it.batch.base_offset + (uint64_t)n);
+		n++;
+		nkeyless += r.key.n < 0;
+		min = MIN(min, r.timestamp_ms);
+		max = MAX(max, r.timestamp_ms);
+	}
+	assert(rc == 0 && n == it.batch.count);
+	assert(nkeyless == seen->nkeyless && min == seen->min_timestamp && max == seen->max_timestamp);
+	record_iter_release(&it);
+}
+
+/* The plain batch with its records in pieces of so many bytes: a snappy stream. */
+static void
+put_pieces(struct buf *out, const uint8_t *p, const struct batch *b, int32_t piece)
+{
+	static const uint8_t header[16] = "\202SNAPPY\0\0\0\0\1\0\0\0\1";
+	buf_put(out, p, BATCH_HEADER_SIZE);
+	buf_put(out, header, sizeof header);
+	for (int32_t at = BATCH_HEADER_SIZE; at < b->size; at += piece) {
+		size_t head = out->n;
+		buf_grow(out, 4);
+		codec_compress(CODEC_SNAPPY, (struct str){ p + at, MIN(piece, b->size - at) }, out);
+		store_be32(out->p + head, (uint32_t)(out->n - head - 4));
+	}
+	store_be32(out->p + 8, (uint32_t)(out->n - BATCH_PREFIX_SIZE));
+	out->p[22] |= CODEC_SNAPPY;
+}
+
+static void
+inspect(const uint8_t *p, const struct batch *b)
+{
+	struct inspection seen, again;
+	struct err e;
+	enum codec c = (enum codec)(b->attributes & BATCH_CODEC_MASK);
+	if (b->count <= 0 || c >= CODEC_N)
+		return;
+	int rc = batch_inspect(b, p, PLAIN_MAX, INT32_MAX, &seen, &e);
+	if (rc == 0)
+		read_whole(p, &seen);
+	if (c != CODEC_NONE || b->size > 4096)
+		return;
+	struct buf pieces = BUF_INIT;
+	struct batch cut;
+	put_pieces(&pieces, p, b, 1 + p[20] % 32);
+	bool is_batch = batch_parse(&cut, pieces.p);
+	assert(is_batch);
+	int rc_again = batch_inspect(&cut, pieces.p, PLAIN_MAX, INT32_MAX, &again, &e);
+	assert(rc_again == rc);
+	assert(rc || (again.nkeyless == seen.nkeyless && again.min_timestamp == seen.min_timestamp &&
+		again.max_timestamp == seen.max_timestamp));
+	buf_release(&pieces);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -45,6 +118,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool is_batch = batch_parse(&b, p) && batch_crc_is_good(&b, p);
 	assert(is_batch);
 	walk(p);
+	inspect(p, &b);
 	batch_set_log_append_time(p, 1);
 	is_batch = batch_parse(&b, p) && batch_crc_is_good(&b, p);
 	assert(is_batch);
