@@ -14,6 +14,7 @@
 #include "broker.h"
 #include "conn.h"
 #include "coordinator.h"
+#include "intake.h"
 #include "partition.h"
 #include "reactor.h"
 
@@ -23,6 +24,8 @@
 
 enum {
 	CHECKS_MAX = 3,      /* of one request */
+	FAULTS_MAX = 10000,  /* single records that a request's answer speaks of */
+	TOPIC_ID_VERSION = 13, /* from which topics go by their ids */
 	TXN_V2_VERSION = 12, /* from which a write adds its partition (transaction.version 2) */
 };
 
@@ -34,7 +37,6 @@ struct produce_part {
 	bool is_queued;      /* the ack is */
 	bool is_put_by;      /* until the coordinator has agreed */
 	uint8_t *batch;      /* then: a copy, */
-	int32_t size;
 	int64_t guard;       /* and what to append it with */
 };
 
@@ -46,6 +48,7 @@ struct produce_state {
 	struct request *rq;
 	int16_t acks;
 	bool is_alone;       /* the request's only partition */
+	int32_t nfault;      /* records whose refusal the answer has spoken of */
 	struct txn_check check;
 	struct coord_partition *checked;
 	int ncheck;
@@ -91,13 +94,31 @@ set_error(struct produce_response_partition_produce_response *a, int16_t error)
 	}
 }
 
+/* Errors that come with the offset at which the log starts, as Kafka has it. */
+static bool
+has_log_start(int16_t error)
+{
+	switch (error) {
+	case KERR_CORRUPT_MESSAGE:
+	case KERR_UNKNOWN_TOPIC_OR_PARTITION:
+	case KERR_MESSAGE_TOO_LARGE:
+	case KERR_RECORD_LIST_TOO_LARGE:
+	case KERR_KAFKA_STORAGE_ERROR:
+		return false;
+	default:
+		return true;
+	}
+}
+
 static void
-set_result(struct produce_response_partition_produce_response *a,
+set_result(struct produce_response_partition_produce_response *a, struct partition *p,
 	const struct append_result *result)
 {
 	set_error(a, result->error);
 	if (result->error) {
 		a->error_message = str_of(result->message);
+		if (has_log_start(result->error))
+			a->log_start_offset = partition_log_start(p);
 	} else {
 		a->base_offset = result->base_offset;
 		a->log_append_time_ms = result->log_append_ms;
@@ -137,24 +158,19 @@ on_timeout(struct loop_timer *t)
 /* --- asking the coordinator --- */
 
 static void
-put_by(struct produce_part *w, const uint8_t *batch, int32_t size, int64_t guard)
+put_by(struct produce_part *w, struct str batch, int64_t guard)
 {
 	w->is_put_by = true;
 	w->guard = guard;
-	if (w->batch)
-		return;
-	w->batch = arena_alloc(&w->rq->arena, (size_t)size);
-	memcpy(w->batch, batch, (size_t)size);
-	w->size = size;
+	w->batch = arena_alloc(&w->rq->arena, (size_t)batch.n);
+	memcpy(w->batch, batch.p, (size_t)batch.n);
 }
 
-/* Who writes the batch, if it is one: whole headers are all that was checked. */
 static struct coord_producer
 producer_of(const struct produce_part *w)
 {
 	struct batch b;
-	if (!batch_parse(&b, w->batch))
-		return (struct coord_producer){ -1, -1 };
+	batch_parse(&b, w->batch);
 	return (struct coord_producer){ b.producer_id, b.producer_epoch };
 }
 
@@ -179,7 +195,7 @@ check_error(const struct request *rq, int16_t error)
  * append it if the coordinator agrees at once.  Else its guard is left to ask with. */
 static void
 append_if_agreed(struct produce_state *s, struct produce_part *w, struct append_from *from,
-	uint8_t *batch, int32_t size, struct append_result *result)
+	uint8_t *batch, struct append_result *result)
 {
 	struct request *rq = s->rq;
 	struct batch b;
@@ -199,12 +215,12 @@ append_if_agreed(struct produce_state *s, struct produce_part *w, struct append_
 		result->error = check_error(rq, k->error);
 		return;
 	}
-	partition_append(w->ack.partition, from, batch, size, s->acks == -1 ? &w->ack : NULL, result);
+	partition_append(w->ack.partition, from, batch, s->acks == -1 ? &w->ack : NULL, result);
 	if (result->error != KERR_INVALID_TXN_STATE || !k->may_add)
 		return;
 	/* The last transaction's end came in between: see append_put_by. */
 	from->guard = 0;
-	partition_append(w->ack.partition, from, batch, size, s->acks == -1 ? &w->ack : NULL, result);
+	partition_append(w->ack.partition, from, batch, s->acks == -1 ? &w->ack : NULL, result);
 }
 
 static void on_checked(struct loop_task *t);
@@ -246,7 +262,7 @@ append_put_by(struct produce_state *s, struct produce_part *w)
 		|| producer.epoch != s->check.producer.epoch))
 		result.error = KERR_INVALID_PRODUCER_ID_MAPPING;
 	if (!result.error)
-		partition_append(w->ack.partition, &from, w->batch, w->size,
+		partition_append(w->ack.partition, &from, w->batch,
 			s->acks == -1 ? &w->ack : NULL, &result);
 	/* The last transaction's end may have come in between, which takes the
 	 * guard away; with an epoch for each transaction the coordinator knows
@@ -254,16 +270,17 @@ append_put_by(struct produce_state *s, struct produce_part *w)
 	if (result.error == KERR_INVALID_TXN_STATE && !s->check.error && s->check.may_add
 		&& w->guard && s->ncheck < CHECKS_MAX) {
 		from.guard = 0;
-		partition_append(w->ack.partition, &from, w->batch, w->size,
+		partition_append(w->ack.partition, &from, w->batch,
 			s->acks == -1 ? &w->ack : NULL, &result);
 	}
 	if (result.guard && s->ncheck < CHECKS_MAX) {
-		put_by(w, NULL, 0, result.guard);
+		w->is_put_by = true;
+		w->guard = result.guard;
 		return;
 	}
 	if (result.guard)
 		result.error = KERR_INVALID_TXN_STATE;
-	set_result(w->answer, &result);
+	set_result(w->answer, w->ack.partition, &result);
 	w->is_queued = result.must_wait;
 	s->nleft -= !result.must_wait;
 }
@@ -320,63 +337,113 @@ is_transactional(struct str records)
 		&& (load_be16(records.p + 21) & BATCH_TRANSACTIONAL);
 }
 
-/* What is wrong before the partition is looked for. */
-static int16_t
-check_request(const struct produce_request *q, struct str topic, struct str records)
+/* Find the partition, by the topic's name or, from version 13 on, its id.  NULL: *error
+ * says why it is not to be written to. */
+static struct partition *
+find(struct request *rq, const struct produce_request_topic_produce_data *t, int32_t index,
+	int16_t *error)
 {
-	if (q->acks < -1 || q->acks > 1)
-		return KERR_INVALID_REQUIRED_ACKS;
-	if (topic_is_internal(topic))
-		return KERR_INVALID_TOPIC_EXCEPTION;
-	if (is_transactional(records) && q->transactional_id.n < 0)
-		return KERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-	return KERR_NONE;
+	const struct produce_request *q = rq->body;
+	bool by_id = rq->header.api_version >= TOPIC_ID_VERSION, is_topic;
+	*error = q->acks < -1 || q->acks > 1 ? KERR_INVALID_REQUIRED_ACKS : KERR_NONE;
+	if (*error)
+		return NULL;
+	struct partition *p = topics_partition(&rq->broker->topics, by_id ? STR_NULL : t->name,
+		&t->topic_id, index, &is_topic);
+	if (topic_is_internal(p ? str_of(p->topic) : t->name))
+		*error = KERR_INVALID_TOPIC_EXCEPTION;
+	else if (!p)
+		*error = by_id && !is_topic ? KERR_UNKNOWN_TOPIC_ID : KERR_UNKNOWN_TOPIC_OR_PARTITION;
+	if (*error && p) {
+		partition_put(p);
+		p = NULL;
+	}
+	return p;
 }
 
-/* Append one partition's records and fill its answer. */
+/* Check a client's records.  False: they are refused, and the answer says why. */
+static bool
+take_in(struct produce_state *s, struct partition *p, struct str records,
+	struct produce_response_partition_produce_response *answer)
+{
+	struct request *rq = s->rq;
+	struct topic_config *config = partition_config(p);
+	struct intake k = { .config = config, .now_ms = rq->reactor->loop.wall_ms,
+		.arena = &rq->arena, .nfault_max = MAX(FAULTS_MAX - s->nfault, 1) };
+	/* The bytes are ours to change: they lie in the receive buffer. */
+	bool is_good = intake_check(&k, (uint8_t *)(uintptr_t)records.p, records.n);
+	topic_config_put(config);
+	if (is_good)
+		return true;
+	struct append_result result = { .error = k.error, .message = k.message };
+	set_result(answer, p, &result);
+	s->nfault += k.nfault;
+	answer->record_errors.n = k.nfault;
+	answer->record_errors.v = REQUEST_ARRAY(rq,
+		struct produce_response_batch_index_and_error_message, k.nfault);
+	for (int32_t i = 0; i < k.nfault; i++) {
+		answer->record_errors.v[i].batch_index = k.fault[i].index;
+		answer->record_errors.v[i].batch_index_error_message = k.fault[i].message;
+	}
+	return false;
+}
+
+static struct produce_part *
+new_part(struct produce_state *s, struct partition *p,
+	struct produce_response_partition_produce_response *answer)
+{
+	if (!s->part)
+		return NULL;
+	struct produce_part *w = &s->part[s->npart];
+	*w = (struct produce_part){ .rq = s->rq, .answer = answer };
+	w->ack.partition = p;
+	w->ack.loop = &s->rq->reactor->loop;
+	w->ack.task.fn = on_ack;
+	return w;
+}
+
+/* Append one partition's records, which are good ones, and fill its answer.
+ * False: that is all; else the part w keeps the partition. */
+static bool
+append_one(struct produce_state *s, struct partition *p, struct str records,
+	struct produce_part *w, struct produce_response_partition_produce_response *answer)
+{
+	struct request *rq = s->rq;
+	uint8_t *batch = (uint8_t *)(uintptr_t)records.p;
+	struct append_result result = { .guard = 0 };
+	struct append_from from = { rq->reactor->syncer, rq->reactor->loop.wall_ms, false, 0 };
+	bool must_follow = is_transactional(records) && rq->conn->last_put_by;
+	if (!must_follow) {
+		partition_append(p, &from, batch, s->acks == -1 ? &w->ack : NULL, &result);
+		if (result.guard && s->is_alone)
+			append_if_agreed(s, w, &from, batch, &result);
+		set_result(answer, p, &result);
+	}
+	if (must_follow || result.guard)
+		put_by(w, records, result.guard);
+	if (w)
+		w->is_queued = result.must_wait;
+	return result.must_wait || (w && w->is_put_by);
+}
+
 static void
-produce_one(struct request *rq, struct str topic,
+produce_one(struct request *rq, const struct produce_request_topic_produce_data *t,
 	struct produce_request_partition_produce_data *data,
 	struct produce_response_partition_produce_response *answer)
 {
 	struct produce_state *s = rq->state;
-	int16_t error = check_request(rq->body, topic, data->records);
-	struct partition *p = error ? NULL
-		: topics_partition(&rq->broker->topics, topic, NULL, data->index, NULL);
+	const struct produce_request *q = rq->body;
+	int16_t error;
+	struct partition *p = find(rq, t, data->index, &error);
 	answer->index = data->index;
-	set_error(answer, error ? error : KERR_UNKNOWN_TOPIC_OR_PARTITION);
-	if (!p)
-		return;
-	struct produce_part *w = NULL;
-	struct append_result result = { .guard = 0 };
-	if (s->part) {
-		w = &s->part[s->npart];
-		w->rq = rq;
-		w->answer = answer;
-		w->ack.partition = p;
-		w->ack.loop = &rq->reactor->loop;
-		w->ack.task.fn = on_ack;
-	}
-	/* The bytes are ours to change: they lie in the receive buffer. */
-	uint8_t *batch = (uint8_t *)(uintptr_t)data->records.p;
-	bool must_follow = is_transactional(data->records) && rq->conn->last_put_by;
-	struct append_from from = { rq->reactor->syncer, rq->reactor->loop.wall_ms, false, 0 };
-	if (!must_follow) {
-		partition_append(p, &from, batch, data->records.n,
-			s->acks == -1 ? &w->ack : NULL, &result);
-		if (result.guard && s->is_alone)
-			append_if_agreed(s, w, &from, batch, data->records.n, &result);
-		set_result(answer, &result);
-	}
-	if (must_follow || result.guard)
-		put_by(w, batch, data->records.n, result.guard);
-	if (!result.must_wait && !(w && w->is_put_by)) {
+	if (p && is_transactional(data->records) && q->transactional_id.n < 0)
+		error = KERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+	set_error(answer, error);
+	if (error || !take_in(s, p, data->records, answer)
+		|| !append_one(s, p, data->records, new_part(s, p, answer), answer)) {
 		partition_put(p);
-		if (w)
-			*w = (struct produce_part){ .rq = NULL };
 		return;
 	}
-	w->is_queued = result.must_wait;
 	s->npart++;
 	s->nleft++;
 }
@@ -404,6 +471,7 @@ produce_all(struct request *rq)
 		struct produce_response_topic_produce_response *ta = &a->responses.v[i];
 		wire_defaults(&produce_response_topic_produce_response_desc, ta);
 		ta->name = t->name;
+		ta->topic_id = t->topic_id;
 		ta->partition_responses.n = t->partition_data.n;
 		ta->partition_responses.v = REQUEST_ARRAY(rq,
 			struct produce_response_partition_produce_response, t->partition_data.n);
@@ -411,7 +479,7 @@ produce_all(struct request *rq)
 			struct produce_response_partition_produce_response *pa =
 				&ta->partition_responses.v[k];
 			wire_defaults(&produce_response_partition_produce_response_desc, pa);
-			produce_one(rq, t->name, &t->partition_data.v[k], pa);
+			produce_one(rq, t, &t->partition_data.v[k], pa);
 		}
 	}
 }

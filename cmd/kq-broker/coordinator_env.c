@@ -26,7 +26,7 @@ append(struct coordinator *c, enum coordinator_kind kind, int32_t partition,
 	struct str batch = builder_finish(&c->builder, CODEC_NONE, producer ? &own : &none, &c->packed);
 	struct append_from from = { c->syncer, c->loop.wall_ms, true, 0 };
 	struct append_result result;
-	partition_append(p, &from, (uint8_t *)(uintptr_t)batch.p, batch.n, NULL, &result);
+	partition_append(p, &from, (uint8_t *)(uintptr_t)batch.p, NULL, &result);
 	if (result.error == KERR_NONE)
 		return KERR_NONE;
 	log_bounded(LOG_ERROR, "cannot append to %s-%d: %s", p->topic, p->index,

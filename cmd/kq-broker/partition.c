@@ -268,65 +268,6 @@ refuse_producer(struct append_result *result, enum prodstate_verdict v)
 	refuse(result, refusals[v].error, refusals[v].message);
 }
 
-/* What the bytes themselves say: whole, one batch, of magic 2, good CRC. */
-static int16_t
-check_bytes(const uint8_t *p, int32_t n, struct batch *b, struct append_result *result)
-{
-	if (n < BATCH_HEADER_SIZE)
-		return refuse(result, KERR_CORRUPT_MESSAGE, "the record batch is cut off");
-	if (!batch_parse(b, p))
-		return p[16] != 2 ? refuse(result, KERR_INVALID_RECORD,
-			"only record batches of magic 2 are accepted")
-			: refuse(result, KERR_CORRUPT_MESSAGE, "the batch length is wrong");
-	if (b->size > n)
-		return refuse(result, KERR_CORRUPT_MESSAGE, "the record batch is cut off");
-	if (b->size < n)
-		return refuse(result, KERR_INVALID_RECORD,
-			"a produce request carries one record batch for each partition");
-	if (!batch_crc_is_good(b, p))
-		return refuse(result, KERR_CORRUPT_MESSAGE, "the CRC of the record batch is wrong");
-	return KERR_NONE;
-}
-
-/* The rules for a client's batch (Kafka's UnifiedLog.analyzeAndValidateRecords
- * and LogValidator, as far as the header tells). */
-static int16_t
-check_rules(const struct topic_config *c, const struct batch *b, int64_t now_ms,
-	struct append_result *result)
-{
-	if (b->size > c->message_size_max)
-		return refuse(result, KERR_MESSAGE_TOO_LARGE,
-			"the record batch is larger than max.message.bytes");
-	if (b->size > c->log.segment_bytes)
-		return refuse(result, KERR_RECORD_LIST_TOO_LARGE,
-			"the record batch is larger than segment.bytes");
-	if (b->base_offset != 0)
-		return refuse(result, KERR_INVALID_RECORD, "the base offset must be 0");
-	if (b->count <= 0 || b->last_offset_delta != b->count - 1)
-		return refuse(result, KERR_INVALID_RECORD, "record count and last offset differ");
-	if (b->attributes & BATCH_CONTROL)
-		return refuse(result, KERR_INVALID_RECORD, "clients may not write control batches");
-	if ((b->attributes & BATCH_CODEC_MASK) > 4)
-		return refuse(result, KERR_UNSUPPORTED_COMPRESSION_TYPE, "unknown codec");
-	if (b->producer_id >= 0 && b->base_sequence < 0)
-		return refuse(result, KERR_INVALID_RECORD, "a producer id needs a sequence number");
-	if (b->producer_id >= 0 ? b->producer_epoch < 0 : b->attributes & BATCH_TRANSACTIONAL)
-		return refuse(result, KERR_INVALID_RECORD,
-			"a transaction needs a producer id, and that an epoch");
-	if (c->is_log_append_time)
-		return KERR_NONE;
-	if (b->attributes & BATCH_LOG_APPEND_TIME)
-		return refuse(result, KERR_INVALID_TIMESTAMP,
-			"the topic takes CreateTime, the batch says LogAppendTime");
-	int64_t ahead = b->max_timestamp > now_ms ? b->max_timestamp - now_ms : 0;
-	int64_t behind = b->base_timestamp >= 0 && b->base_timestamp < now_ms
-		? now_ms - b->base_timestamp : 0;
-	if (ahead > c->timestamp_after_max_ms || behind > c->timestamp_before_max_ms)
-		return refuse(result, KERR_INVALID_TIMESTAMP,
-			"a timestamp is outside message.timestamp.before.max.ms or .after.max.ms");
-	return KERR_NONE;
-}
-
 /* What the producer's state says.  True: go on; else the result says why not,
  * or is that of the same batch before, with *end_offset. */
 static bool
@@ -445,8 +386,6 @@ append_locked(struct partition *p, const struct append_from *from, uint8_t *b,
 	int64_t now_ms = from->wall_ms, end_offset = -1;
 	if (check_state(p, ack, result) != KERR_NONE)
 		return;
-	if (!from->is_coordinator && check_rules(p->config, batch, now_ms, result) != KERR_NONE)
-		return;
 	/* What is written in a transaction counts when that has been committed:
 	 * the coordinator waits for the disk before it does (coordinator.h).  But
 	 * for duplicates there have to be answers that a kill comes before. */
@@ -471,13 +410,13 @@ append_locked(struct partition *p, const struct append_from *from, uint8_t *b,
 
 void
 partition_append(struct partition *p, const struct append_from *from, uint8_t *b,
-	int32_t n, struct ack_wait *ack, struct append_result *result)
+	struct ack_wait *ack, struct append_result *result)
 {
 	*result = (struct append_result){ .base_offset = -1, .log_append_ms = -1,
 		.log_start_offset = -1 };
 	struct batch batch;
-	if (check_bytes(b, n, &batch, result) != KERR_NONE)
-		return;
+	bool is_batch = batch_parse(&batch, b);
+	assert(is_batch);
 	pthread_mutex_lock(&p->lock);
 	append_locked(p, from, b, &batch, ack, result);
 	pthread_mutex_unlock(&p->lock);
@@ -561,6 +500,25 @@ partition_mark_deleted(struct partition *p)
 	wake(&p->stable_fetchers);
 	fail_acks(p, KERR_UNKNOWN_TOPIC_OR_PARTITION);
 	pthread_mutex_unlock(&p->lock);
+}
+
+struct topic_config *
+partition_config(struct partition *p)
+{
+	pthread_mutex_lock(&p->lock);
+	struct topic_config *c = p->config;
+	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+	pthread_mutex_unlock(&p->lock);
+	return c;
+}
+
+int64_t
+partition_log_start(struct partition *p)
+{
+	pthread_mutex_lock(&p->lock);
+	int64_t offset = p->log.log_start_offset;
+	pthread_mutex_unlock(&p->lock);
+	return offset;
 }
 
 void

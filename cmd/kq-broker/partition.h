@@ -35,8 +35,11 @@ struct topic_config {
 	atomic_int refs;
 	int64_t message_size_max; /* bytes of a batch */
 	int64_t timestamp_before_max_ms, timestamp_after_max_ms;
-	int32_t min_insync_replicas;
+	int32_t record_size_max;  /* bytes of a record in a compressed batch, opened */
+	int32_t min_insync_replicas; /* no more than there are replicas */
 	bool is_log_append_time;
+	bool is_compacted;
+	bool verifies_compressed; /* the records of compressed batches are looked at */
 	bool is_durable; /* acks=all waits for the disk */
 	struct partlog_config log;
 };
@@ -108,13 +111,12 @@ struct append_result {
 struct append_from {
 	struct syncer *syncer;  /* of this thread; drives the sync */
 	int64_t wall_ms;
-	bool is_coordinator;    /* its own topic's records: no client's rules */
+	bool is_coordinator;    /* its own topic's records */
 	int64_t guard;          /* 0: not verified */
 };
 
-/* Check the batch at b (its n bytes are the request's for this partition),
- * append it, wake the fetchers.  With ack given and the records not yet
- * committed, queues it and says so; but not for a transaction's, whose end is
+/* Append the batch at b, which is a good one (a client's: see intake.h), wake the
+ * fetchers.  With ack given and the records not yet committed, queues it and says so; but not for a transaction's, whose end is
  * what waits for the disk.
  *
  * A sequence number that was seen before (KIP-98) is answered as the first
@@ -124,7 +126,7 @@ struct append_from {
  * guard.  It is refused with INVALID_TXN_STATE when the transaction ended
  * meanwhile. */
 void partition_append(struct partition *p, const struct append_from *from, uint8_t *b,
-	int32_t n, struct ack_wait *ack, struct append_result *result);
+	struct ack_wait *ack, struct append_result *result);
 
 /* Append the control batch that ends the producer's transaction here (also
  * when none is open).  TRANSACTION_COORDINATOR_FENCED when the coordinator epoch is
@@ -154,6 +156,11 @@ bool partition_wait(struct partition *p, struct fetch_wait *w, int64_t seen);
 
 /* Forget it: waiters are woken, appends and reads find no partition. */
 void partition_mark_deleted(struct partition *p);
+
+/* Its configuration as of now; a reference of the caller's. */
+struct topic_config *partition_config(struct partition *p);
+
+int64_t partition_log_start(struct partition *p);
 
 /* Take over another configuration (a reference is taken). */
 void partition_set_config(struct partition *p, struct topic_config *config);

@@ -294,6 +294,43 @@ def produce(c, topic, records, partition=0, acks=-1):
     return produce_answer(c.call(0, 7, produce_body(topic, records, partition, acks)))
 
 
+def produce_parts(c, topic, parts, acks=-1, transactional_id=None):
+    """Produce 8, or by a topic's id (16 bytes) 13: {partition: (error, base
+    offset, log start, {record: message}, message)} of [(partition, records)]"""
+    if isinstance(topic, bytes):
+        body = (cstring(transactional_id) + i16(acks) + i32(10000)
+                + carray([topic + carray([i32(p) + cstring(b) + TAGS for p, b in parts]) + TAGS]) + TAGS)
+        r = c.call(0, 13, body, True)
+
+        def part():
+            out = (r.i32(), r.i16(), r.i64(), r.i64(), r.i64(),
+                   r.carray(lambda: (r.i32(), r.cstring(), r.tags())[:2]), r.cstring())
+            r.tags()
+            return out
+        (got, rows, _), = r.carray(lambda: (r.take(16), r.carray(part), r.tags()))
+        assert got == topic
+        r.i32(), r.tags()
+    else:
+        r = c.call(0, 8, string(transactional_id) + i16(acks) + i32(10000)
+                   + array([string(topic) + array([i32(p) + data(b) for p, b in parts])]))
+        (got, rows), = r.array(lambda: (r.string(), r.array(lambda: (
+            r.i32(), r.i16(), r.i64(), r.i64(), r.i64(), r.array(lambda: (r.i32(), r.string())), r.string()))))
+        assert got == topic
+        r.i32()
+    r.end()
+    return {p: (error, base, start, dict(faults), message) for p, error, base, _, start, faults, message in rows}
+
+
+def topic_id(c, topic):
+    """its 16 bytes, by Metadata 12"""
+    r = c.call(3, 12, carray([bytes(16) + cstring(topic) + TAGS]) + i8(0) + i8(0) + TAGS, True)
+    r.i32()
+    r.carray(lambda: (r.i32(), r.cstring(), r.i32(), r.cstring(), r.tags()))
+    r.cstring(), r.i32()
+    assert r.uvarint() == 2 and r.i16() == 0 and r.cstring() == topic
+    return r.take(16)
+
+
 def fetch_body(topic, offset, partition=0, wait_ms=0, min_bytes=1, max_bytes=50 << 20):
     return (i32(-1) + i32(wait_ms) + i32(min_bytes) + i32(max_bytes) + i8(0)
             + array([string(topic) + array([i32(partition) + i64(offset) + i32(max_bytes)])]))

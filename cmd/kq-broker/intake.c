@@ -1,0 +1,177 @@
+#include "intake.h"
+
+#include "record/codec.h"
+#include "record/inspect.h"
+#include "wire/kerr.h"
+
+enum {
+	/* What a compressed batch may open to.  kq's own readers take twice as
+	 * much; opening it takes some 0.1 s at worst. */
+	PLAIN_SIZE_MAX = 128 << 20,
+};
+
+static bool
+refuse(struct intake *k, int16_t error, const char *message)
+{
+	k->error = error;
+	k->message = message;
+	return false;
+}
+
+/* What the bytes themselves say: whole, one batch, of magic 2, good CRC. */
+static bool
+check_bytes(struct intake *k, struct batch *b, const uint8_t *p, int32_t n)
+{
+	if (n < BATCH_HEADER_SIZE)
+		return refuse(k, KERR_CORRUPT_MESSAGE, "the record batch is cut off");
+	if (!batch_parse(b, p))
+		return p[16] != 2 ? refuse(k, KERR_INVALID_RECORD,
+			"only record batches of magic 2 are accepted")
+			: refuse(k, KERR_CORRUPT_MESSAGE, "the batch length is wrong");
+	if (b->size > n)
+		return refuse(k, KERR_CORRUPT_MESSAGE, "the record batch is cut off");
+	if (b->size < n)
+		return refuse(k, KERR_INVALID_RECORD,
+			"a produce request carries one record batch for each partition");
+	if (!batch_crc_is_good(b, p))
+		return refuse(k, KERR_CORRUPT_MESSAGE, "the CRC of the record batch is wrong");
+	return true;
+}
+
+static bool
+check_header(struct intake *k, const struct batch *b)
+{
+	const struct topic_config *c = k->config;
+	if (b->size > c->message_size_max)
+		return refuse(k, KERR_MESSAGE_TOO_LARGE,
+			"the record batch is larger than max.message.bytes");
+	if (b->size > c->log.segment_bytes)
+		return refuse(k, KERR_RECORD_LIST_TOO_LARGE,
+			"the record batch is larger than segment.bytes");
+	if (b->base_offset != 0)
+		return refuse(k, KERR_INVALID_RECORD, "the base offset must be 0");
+	if (b->count <= 0 || b->last_offset_delta != b->count - 1)
+		return refuse(k, KERR_INVALID_RECORD, "record count and last offset differ");
+	if (b->attributes & BATCH_CONTROL)
+		return refuse(k, KERR_INVALID_RECORD, "clients may not write control batches");
+	if ((b->attributes & BATCH_CODEC_MASK) >= CODEC_N)
+		return refuse(k, KERR_UNSUPPORTED_COMPRESSION_TYPE, "unknown codec");
+	if (b->producer_id >= 0 && b->base_sequence < 0)
+		return refuse(k, KERR_INVALID_RECORD, "a producer id needs a sequence number");
+	if (b->producer_id >= 0 ? b->producer_epoch < 0 : b->attributes & BATCH_TRANSACTIONAL)
+		return refuse(k, KERR_INVALID_RECORD,
+			"a transaction needs a producer id, and that an epoch");
+	if (b->attributes & BATCH_LOG_APPEND_TIME)
+		return refuse(k, KERR_INVALID_TIMESTAMP, "producers may not set LogAppendTime");
+	return true;
+}
+
+/* --- single records --- */
+
+/* The timestamps that the topic takes; -1, for none, is always fine. */
+struct span {
+	int64_t first_ms, last_ms;
+};
+
+static struct span
+span_of(const struct intake *k)
+{
+	const struct topic_config *c = k->config;
+	if (c->is_log_append_time)
+		return (struct span){ INT64_MIN, INT64_MAX };
+	return (struct span){ k->now_ms - c->timestamp_before_max_ms,
+		k->now_ms > INT64_MAX - c->timestamp_after_max_ms ? INT64_MAX
+			: k->now_ms + c->timestamp_after_max_ms };
+}
+
+static bool
+is_within(struct span s, int64_t ms)
+{
+	return ms == -1 || (ms >= s.first_ms && ms <= s.last_ms);
+}
+
+static void
+list_fault(struct intake *k, int32_t index, const char *message)
+{
+	if (k->nfault < k->nfault_max)
+		k->fault[k->nfault++] = (struct record_fault){ index, str_of(message) };
+}
+
+/* Some of the good batch's records break a rule of the topic: which? */
+static bool
+check_each(struct intake *k, const uint8_t *p, struct span span)
+{
+	struct record_iter it = RECORD_ITER_INIT;
+	struct record r;
+	struct err e;
+	int32_t nkeyless = 0, nout = 0;
+	int rc = record_iter_begin(&it, p, PLAIN_SIZE_MAX, &e);
+	int32_t count = it.batch.count;
+	k->fault = arena_alloc(k->arena, (size_t)MIN(k->nfault_max, count) * sizeof *k->fault);
+	for (int32_t i = 0; rc == 0 && (rc = record_iter_next(&it, &r, &e)) == 1; i++) {
+		rc = 0;
+		if (r.key.n < 0 && k->config->is_compacted) {
+			nkeyless++;
+			list_fault(k, i, "a compacted topic takes no record without a key");
+		} else if (!is_within(span, r.timestamp_ms)) {
+			nout++;
+			if (k->nfault < k->nfault_max)
+				list_fault(k, i, arena_printf(k->arena,
+					"timestamp %lld is outside of %lld to %lld (message.timestamp.before.max.ms, .after.max.ms)",
+					(long long)r.timestamp_ms, (long long)span.first_ms,
+					(long long)span.last_ms));
+		}
+	}
+	record_iter_release(&it);
+	if (rc < 0)
+		return refuse(k, KERR_INVALID_RECORD, "the records can't be read");
+	if (nkeyless + nout == 0)
+		return true;
+	return refuse(k, nkeyless ? KERR_INVALID_RECORD : KERR_INVALID_TIMESTAMP,
+		arena_printf(k->arena, "%d of %d records were refused; the first: %s",
+			nkeyless + nout, count, (const char *)k->fault[0].message.p));
+}
+
+/* By the header alone: the records are not looked at. */
+static bool
+check_span(struct intake *k, const struct batch *b)
+{
+	struct span span = span_of(k);
+	if (!is_within(span, b->base_timestamp) || !is_within(span, b->max_timestamp))
+		return refuse(k, KERR_INVALID_TIMESTAMP,
+			"a timestamp is outside message.timestamp.before.max.ms or .after.max.ms");
+	return true;
+}
+
+static bool
+check_records(struct intake *k, const struct batch *b, uint8_t *p)
+{
+	const struct topic_config *c = k->config;
+	struct inspection seen;
+	struct err e;
+	if ((b->attributes & BATCH_CODEC_MASK) != CODEC_NONE && !c->verifies_compressed
+		&& !c->is_compacted)
+		return check_span(k, b);
+	if (batch_inspect(b, p, PLAIN_SIZE_MAX, c->record_size_max, &seen, &e) < 0)
+		return refuse(k, KERR_INVALID_RECORD, arena_printf(k->arena, "%s", e.msg));
+	struct span span = span_of(k);
+	if ((seen.nkeyless > 0 && c->is_compacted) || !is_within(span, seen.min_timestamp)
+		|| !is_within(span, seen.max_timestamp)) {
+		if (!check_each(k, p, span))
+			return false;
+	}
+	if (!c->is_log_append_time && seen.max_timestamp != b->max_timestamp)
+		batch_set_max_timestamp(p, seen.max_timestamp);
+	return true;
+}
+
+bool
+intake_check(struct intake *k, uint8_t *p, int32_t n)
+{
+	struct batch b;
+	k->error = KERR_NONE;
+	k->message = NULL;
+	k->fault = NULL;
+	k->nfault = 0;
+	return check_bytes(k, &b, p, n) && check_header(k, &b) && check_records(k, &b, p);
+}

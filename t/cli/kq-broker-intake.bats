@@ -1,0 +1,37 @@
+#!/usr/bin/env bats
+# kq-broker: which batches it takes, by what is inside.
+
+load ../lib/kq.bash
+
+setup() {
+	start_broker
+}
+
+teardown() {
+	[ ! -e "$broker_dir/exit" ] || return 0
+	stop_broker
+}
+
+intake() {
+	py intake.py "$@"
+}
+
+@test "broken records are refused, plain and compressed; nothing of them is stored" {
+	intake broken
+}
+
+@test "data that does not decompress is refused" {
+	intake packed
+}
+
+@test "a compacted topic takes no record without a key, and says which" {
+	intake compacted
+}
+
+@test "timestamps out of range are refused, record by record; a wrong header is mended" {
+	intake times
+}
+
+@test "max.decompressed.message.bytes, to the byte" {
+	intake large
+}
