@@ -35,3 +35,7 @@ intake() {
 @test "max.decompressed.message.bytes, to the byte" {
 	intake large
 }
+
+@test "min.insync.replicas above the number of replicas asks for all of them" {
+	intake insync
+}

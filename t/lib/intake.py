@@ -133,5 +133,12 @@ def large():
         assert produce(c, "large", batch(packed=of(981), count=1)) == (0, 1)
 
 
+def insync():
+    """With fewer replicas than min.insync.replicas, acks=all needs them all."""
+    with Conn() as c:
+        assert create_topic(c, "insync", 1, [("min.insync.replicas", "2")]) == 0
+        assert produce(c, "insync", batch()) == (0, 0)
+
+
 if __name__ == "__main__":
     run(globals())
