@@ -4,7 +4,7 @@
  * before 2.12 compresses only for brokers that announce them (KAFKA-18659).
  * No minimum here may rise: older clients test for exact versions. */
 static struct api table[] = {
-	{ 0, 0, 3, 12, 0, api_produce, NULL },
+	{ 0, 0, 3, 13, 0, api_produce, NULL },
 	{ 1, 4, 4, 18, 0, api_fetch, NULL },
 	{ 2, 1, 1, 11, 0, api_list_offsets, NULL },
 	{ 3, 0, 0, 13, 0, api_metadata, NULL },

@@ -39,3 +39,7 @@ intake() {
 @test "min.insync.replicas above the number of replicas asks for all of them" {
 	intake insync
 }
+
+@test "topics by their ids" {
+	intake by_id
+}

@@ -140,5 +140,20 @@ def insync():
         assert produce(c, "insync", batch()) == (0, 0)
 
 
+def by_id():
+    """Produce 13 goes by topic ids."""
+    with Conn() as c:
+        assert create_topic(c, "ids", 2) == 0
+        topic = topic_id(c, "ids")
+        got = produce_parts(c, topic, [(1, batch([b"a"])), (0, batch(packed=GOOD, count=2)), (2, batch())])
+        assert [got[i][:3] for i in range(3)] == [(INVALID_RECORD, -1, 0), (0, 0, 0), (3, -1, -1)], got
+        for unknown in bytes(16), b"\x7f" * 16:
+            assert produce_parts(c, unknown, [(0, batch())])[0][:3] == (100, -1, -1)
+        assert fetch_all(c, "ids", 1) == [(0, None, b"a")]
+        c.send(0, 13, cstring(None) + i16(0) + i32(1000) + carray([topic + carray(
+            [i32(0) + cstring(batch([b"b"])) + TAGS]) + TAGS]) + TAGS, True)
+        assert produce(c, "ids", batch([b"c"])) == (0, 1)
+
+
 if __name__ == "__main__":
     run(globals())
