@@ -59,6 +59,7 @@ static struct api table[] = {
 	{ 66, 0, 0, 2, 0, api_txns, NULL },
 	{ 68, 0, 0, 1, API_CONSUMER_PROTOCOL, api_groups, NULL },
 	{ 69, 0, 0, 1, API_CONSUMER_PROTOCOL, api_groups, NULL },
+	{ 74, 0, 0, 1, 0, api_list_config_resources, NULL },
 	{ 75, 0, 0, 0, 0, api_describe_topic_partitions, NULL },
 	{ 80, 0, 0, 1, 0, api_add_raft_voter, NULL },
 	{ 81, 0, 0, 0, 0, api_remove_raft_voter, NULL },

@@ -65,6 +65,7 @@ void api_describe_quorum(struct request *rq);
 void api_update_features(struct request *rq);
 void api_describe_cluster(struct request *rq);
 void api_unregister_broker(struct request *rq);
+void api_list_config_resources(struct request *rq);
 void api_describe_topic_partitions(struct request *rq);
 void api_add_raft_voter(struct request *rq);
 void api_remove_raft_voter(struct request *rq);

@@ -52,7 +52,8 @@ create(struct request *rq, const wanted_topic *q, bool is_twice, struct config_s
 		return catalog_fail(e, KERR_INVALID_REPLICATION_FACTOR,
 			"replication factor %d: there is one broker", q->replication_factor);
 	for (int32_t i = 0; i < q->configs.n; i++)
-		if (catalog_put_config(set, CONFIG_SCOPE_TOPIC, q->configs.v[i].name, q->configs.v[i].value, e) < 0)
+		if (catalog_put_config(set, CONFIG_SCOPE_TOPIC, q->configs.v[i].name,
+			q->configs.v[i].value, e) < 0)
 			return -1;
 	return catalog_create(rq->broker, q->name, n, set, all->validate_only, e);
 }
@@ -74,13 +75,14 @@ fill(struct request *rq, const wanted_topic *q, const struct config_set *set, re
 		CONFIG_N);
 	for (int i = 0; i < CONFIG_N; i++) {
 		const struct config_key *k = &config_table[i];
-		if (k->scope != CONFIG_SCOPE_TOPIC)
+		if (k->scope != CONFIG_SCOPE_TOPIC || (config_is_hidden(k) && !set->value[i]))
 			continue;
 		struct create_topics_response_creatable_topic_configs *c = &a->configs.v[a->configs.n++];
-		const struct config_set *d = rq->broker->settings->values;
+		const struct config_set *from;
+		int8_t source = (int8_t)dynamic_source(rq->broker, (enum config_id)i, &from);
 		c->name = str_of(k->name);
-		c->value = arena_str(&rq->arena, str_of(config_value(set, d, (enum config_id)i)));
-		c->config_source = (int8_t)describe_source(set, d, (enum config_id)i);
+		c->value = arena_str(&rq->arena, str_of(config_value(set, from, (enum config_id)i)));
+		c->config_source = set->value[i] ? SOURCE_TOPIC : source;
 	}
 }
 

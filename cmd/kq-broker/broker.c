@@ -85,7 +85,6 @@ take_settings(struct broker *b)
 	b->auto_create = config_int(NULL, v, CONFIG_AUTO_CREATE_TOPICS_ENABLE);
 	b->has_consumer_protocol = strstr(config_value(NULL, v,
 		CONFIG_GROUP_COORDINATOR_REBALANCE_PROTOCOLS), "consumer");
-	b->conn_max = config_int(NULL, v, CONFIG_MAX_CONNECTIONS);
 	b->idle_max_ms = config_int(NULL, v, CONFIG_CONNECTIONS_MAX_IDLE_MS);
 	b->frame_size_max = config_int(NULL, v, CONFIG_SOCKET_REQUEST_MAX_BYTES);
 	b->fetch_size_max = config_int(NULL, v, CONFIG_FETCH_MAX_BYTES);
@@ -144,6 +143,8 @@ load(struct broker *b, struct err *e)
 	struct datadir_state state;
 	int r = datadir_read(b, &state, e);
 	if (r == 0)
+		r = dynamic_load(b, e);
+	if (r == 0)
 		r = catalog_load(b, &state, e);
 	if (r == 0 && !state.is_clean && b->data_fd >= 0) {
 		struct recovery recovery = { .same_boot = state.same_boot };
@@ -171,6 +172,7 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	pthread_mutex_init(&b->advertised_lock, NULL);
 	pthread_mutex_init(&b->producer_id_lock, NULL);
 	topics_init(&b->topics);
+	dynamic_init(&b->dynamic, s->values);
 	list_init(&b->control.posted);
 	b->control.epoll_fd = b->control.event_fd = -1;
 	b->coordinator.loop.epoll_fd = b->coordinator.loop.event_fd = -1;
@@ -448,6 +450,7 @@ broker_release(struct broker *b)
 	if (b->control.epoll_fd >= 0)
 		loop_release(&b->control);
 	topics_release(&b->topics);
+	dynamic_release(&b->dynamic);
 	metastore_close(b->meta);
 	for (struct advertised *it = b->advertised; it; it = b->advertised) {
 		b->advertised = it->next;

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "coordinator.h"
+#include "dynamic.h"
 #include "meta/metastore.h"
 #include "reactor.h"
 #include "settings.h"
@@ -46,10 +47,11 @@ struct broker {
 	int32_t leader_epoch; /* one more after each unclean start */
 	bool use_uring, auto_create, has_consumer_protocol;
 	enum fault fault;
-	int64_t conn_max, idle_max_ms;
+	int64_t idle_max_ms;
 	int64_t frame_size_max, fetch_size_max, arena_size_max, input_size_max;
 	int64_t partition_max;
 	struct metastore *meta; /* the control thread's, once it runs */
+	struct dynamic dynamic; /* under its lock */
 	struct topics topics;
 	struct reactor *reactor;
 	int nreactor;
@@ -72,6 +74,7 @@ struct broker {
 	/* Shared by all threads: */
 	/* Connections; bytes of receive buffers and of large answers. */
 	atomic_llong nconn, input_size;
+	atomic_llong conn_max; /* the control thread changes it */
 	atomic_llong unsynced_size;     /* of all partitions */
 	atomic_bool is_dirty;           /* the checkpoints on disk are behind */
 };

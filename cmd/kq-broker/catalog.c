@@ -28,7 +28,7 @@ static int
 check_together(struct broker *b, const struct config_set *set, struct catalog_error *e)
 {
 	struct err why;
-	if (config_check_together(set, b->settings->values, &why) < 0)
+	if (config_check_together(set, b->dynamic.values, &why) < 0)
 		return catalog_fail(e, KERR_INVALID_CONFIG, "%s", why.msg);
 	return 0;
 }
@@ -81,7 +81,7 @@ parse_configs(json_t *o, const char *topic)
 static struct topic_config *
 make_config(struct broker *b, const struct config_set *set)
 {
-	const struct config_set *d = b->settings->values;
+	const struct config_set *d = b->dynamic.values;
 	struct topic_config *c = NEW(struct topic_config);
 	atomic_init(&c->refs, 1);
 	c->message_size_max = config_int(set, d, CONFIG_MAX_MESSAGE_BYTES);
@@ -90,6 +90,7 @@ make_config(struct broker *b, const struct config_set *set)
 	c->record_size_max = (int32_t)config_int(set, d, CONFIG_MAX_DECOMPRESSED_MESSAGE_BYTES);
 	/* As Kafka 4: with fewer replicas than that, acks=all needs them all. */
 	c->min_insync_replicas = (int32_t)MIN(config_int(set, d, CONFIG_MIN_INSYNC_REPLICAS), REPLICAS);
+	c->producer_expiration_ms = config_int(NULL, d, CONFIG_PRODUCER_ID_EXPIRATION_MS);
 	c->is_log_append_time = config_is(set, d, CONFIG_MESSAGE_TIMESTAMP_TYPE, "LogAppendTime");
 	c->is_compacted = strstr(config_value(set, d, CONFIG_CLEANUP_POLICY), "compact") != NULL;
 	c->verifies_compressed = config_int(set, d, CONFIG_VERIFY_COMPRESSED_RECORDS);
@@ -296,7 +297,7 @@ catalog_create(struct broker *b, struct str name, int32_t npartition,
 		return catalog_fail(e, KERR_INVALID_TOPIC_EXCEPTION,
 			"the topic '%.*s' collides with '%s': '.' and '_' count as one", STR_ARG(name), near->name);
 	if (npartition == -1)
-		npartition = (int32_t)config_int(NULL, b->settings->values, CONFIG_NUM_PARTITIONS);
+		npartition = (int32_t)config_int(NULL, b->dynamic.values, CONFIG_NUM_PARTITIONS);
 	if (npartition <= 0)
 		return catalog_fail(e, KERR_INVALID_PARTITIONS, "a topic needs at least one partition");
 	if (check_together(b, overrides, e) < 0 || check_room(b, npartition, e) < 0)
@@ -327,7 +328,7 @@ catalog_create(struct broker *b, struct str name, int32_t npartition,
 int
 catalog_delete(struct broker *b, struct str name, struct catalog_error *e)
 {
-	if (!config_int(NULL, b->settings->values, CONFIG_DELETE_TOPIC_ENABLE))
+	if (!config_int(NULL, b->dynamic.values, CONFIG_DELETE_TOPIC_ENABLE))
 		return catalog_fail(e, KERR_TOPIC_DELETION_DISABLED, "delete.topic.enable is false");
 	struct topic *t = find(b, name, e);
 	if (!t || commit(b, name, STR_NULL, t->revision, e) < 0)
@@ -386,6 +387,27 @@ catalog_grow(struct broker *b, struct str name, int32_t npartition, bool validat
 	return 0;
 }
 
+/* Give the partitions the configuration that follows from their topic's set. */
+static void
+configure_partitions(struct broker *b, struct topic *t)
+{
+	struct topic_config *config = make_config(b, t->overrides);
+	struct topic_config *old = t->config;
+	pthread_rwlock_wrlock(&b->topics.lock);
+	t->config = config;
+	pthread_rwlock_unlock(&b->topics.lock);
+	for (int32_t i = 0; i < t->npartition; i++)
+		partition_set_config(t->partition[i], config);
+	topic_config_put(old);
+}
+
+void
+catalog_follow_defaults(struct broker *b)
+{
+	MAP_EACH(it, &b->topics.by_name)
+		configure_partitions(b, it->value);
+}
+
 int
 catalog_configure(struct broker *b, struct str name, const struct config_set *overrides,
 	bool validate_only, struct catalog_error *e)
@@ -402,17 +424,12 @@ catalog_configure(struct broker *b, struct str name, const struct config_set *ov
 	if (r < 0)
 		return -1;
 	struct config_set *set = config_set_copy(overrides);
-	struct topic_config *config = make_config(b, set);
-	struct topic_config *old_config = t->config;
 	struct config_set *old_set = t->overrides;
 	pthread_rwlock_wrlock(&b->topics.lock);
 	t->overrides = set;
-	t->config = config;
 	t->revision = metastore_revision(b->meta);
 	pthread_rwlock_unlock(&b->topics.lock);
-	for (int32_t i = 0; i < t->npartition; i++)
-		partition_set_config(t->partition[i], config);
-	topic_config_put(old_config);
+	configure_partitions(b, t);
 	config_set_free(old_set);
 	return 0;
 }
@@ -433,7 +450,8 @@ catalog_put_config(struct config_set *s, enum config_scope scope, struct str key
 		config_unknown(scope, key, &why);
 	char *plain = k ? config_parse(k, scope, value, &why) : NULL;
 	if (!plain)
-		return catalog_fail(e, KERR_INVALID_CONFIG, "%s", why.msg);
+		return catalog_fail(e, scope == CONFIG_SCOPE_BROKER ? KERR_INVALID_REQUEST
+			: KERR_INVALID_CONFIG, "%s", why.msg);
 	config_set_put(s, config_id_of(k), plain);
 	mem_free(plain);
 	return 0;

@@ -39,6 +39,10 @@ int catalog_configure(struct broker *b, struct str name,
  * durable before its first id is handed out.  0, or -1: the metastore failed. */
 int catalog_refill_producer_ids(struct broker *b, struct err *e);
 
+/* The defaults of topics were changed: all topics without a value of their
+ * own go by the new ones. */
+void catalog_follow_defaults(struct broker *b);
+
 /* Check key and value and put them into the set (value null: take it out). */
 int catalog_put_config(struct config_set *s, enum config_scope scope, struct str key,
 	struct str value, struct catalog_error *e);

@@ -44,11 +44,11 @@ void
 conn_open(struct reactor *r, int fd, const struct listener *from)
 {
 	struct broker *b = r->broker;
-	if (atomic_fetch_add(&b->nconn, 1) >= b->conn_max) {
+	if (atomic_fetch_add(&b->nconn, 1) >= atomic_load(&b->conn_max)) {
 		atomic_fetch_sub(&b->nconn, 1);
 		char z[NET_TEXT_SIZE];
 		log_bounded(LOG_WARN, "%s: refused, max.connections (%lld) is reached",
-			net_peer_name(fd, z), (long long)b->conn_max);
+			net_peer_name(fd, z), (long long)atomic_load(&b->conn_max));
 		close(fd);
 		return;
 	}

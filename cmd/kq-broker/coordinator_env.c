@@ -185,11 +185,26 @@ txns_write_markers(struct coord_env *env, uint64_t ticket, const struct coord_pr
 	markers_write(c, producer, coordinator_epoch, is_commit, true, v, n, on_markers)->ticket = ticket;
 }
 
+static void
+groups_times(struct coord_env *env, struct str group, int32_t *session_ms, int32_t *heartbeat_ms)
+{
+	struct coordinator *c = CONTAINER_OF(env, struct coordinator, groups_env);
+	struct dynamic *d = &c->broker->dynamic;
+	dynamic_read_begin(d);
+	const struct config_set *set = dynamic_group(d, group);
+	if (set) {
+		*session_ms = (int32_t)config_int(set, d->values, CONFIG_CONSUMER_SESSION_TIMEOUT_MS);
+		*heartbeat_ms = (int32_t)config_int(set, d->values, CONFIG_CONSUMER_HEARTBEAT_INTERVAL_MS);
+	}
+	dynamic_read_end(d);
+}
+
 void
 coordinator_env_init(struct coordinator *c)
 {
 	c->groups_env = (struct coord_env){ .append = groups_append, .respond = groups_respond,
-		.topic = groups_topic, .each_topic = groups_each_topic, .random = random_bits };
+		.topic = groups_topic, .each_topic = groups_each_topic, .random = random_bits,
+		.group_times = groups_times };
 	c->txns_env = (struct coord_env){ .append = txns_append, .respond = txns_respond,
 		.topic = txns_topic, .random = random_bits,
 		.producer_id = txns_producer_id, .when_committed = txns_when_committed,

@@ -1,26 +1,23 @@
 /*
  * Resources of the config APIs, and where a value comes from, in Kafka's
- * numbers (ConfigResource.Type, ConfigSource, ConfigType).
+ * numbers (ConfigResource.Type, ConfigSource).
  */
 #ifndef KQ_BROKER_DESCRIBE_H
 #define KQ_BROKER_DESCRIBE_H
 
-#include "text/config.h"
-
-enum resource_type { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4 };
-
-enum config_source {
-	SOURCE_TOPIC = 1,         /* set for the topic */
-	SOURCE_STATIC_BROKER = 4, /* set in the broker's settings */
-	SOURCE_DEFAULT = 5,
+enum resource_type {
+	RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4, RESOURCE_BROKER_LOGGER = 8,
+	RESOURCE_CLIENT_METRICS = 16, RESOURCE_GROUP = 32,
 };
 
-static inline int
-describe_source(const struct config_set *topic, const struct config_set *broker,
-	enum config_id id)
-{
-	return topic && topic->value[id] ? SOURCE_TOPIC
-		: broker && broker->value[id] ? SOURCE_STATIC_BROKER : SOURCE_DEFAULT;
-}
+enum config_source {
+	SOURCE_TOPIC = 1,               /* set for the topic */
+	SOURCE_DYNAMIC_BROKER = 2,      /* set for the broker while it ran */
+	SOURCE_DYNAMIC_ALL_BROKERS = 3, /* set for all brokers while they ran */
+	SOURCE_STATIC_BROKER = 4,       /* set at the broker's start */
+	SOURCE_DEFAULT = 5,
+	SOURCE_LOGGER = 6,
+	SOURCE_GROUP = 8,               /* set for the group */
+};
 
 #endif

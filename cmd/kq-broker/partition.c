@@ -42,8 +42,6 @@ partition_new(struct broker *b, const char *topic, const struct uuid *id,
 	list_init(&p->acks);
 	list_init(&p->fetchers);
 	list_init(&p->stable_fetchers);
-	p->producer_expiration_ms = config_int(NULL, b->settings->values,
-		CONFIG_PRODUCER_ID_EXPIRATION_MS);
 	char name[300];
 	snprintf(name, sizeof name, "%s-%d", topic, index);
 	partlog_init(&p->log, b->data_fd, name, id, &config->log, state);
@@ -283,7 +281,7 @@ check_producer(struct partition *p, const struct append_from *from, const struct
 		refuse(result, KERR_KAFKA_STORAGE_ERROR, "the partition's log could not be opened");
 		return false;
 	}
-	prodstate_expire(s, from->wall_ms, p->producer_expiration_ms);
+	prodstate_expire(s, from->wall_ms, p->config->producer_expiration_ms);
 	enum prodstate_verdict v = prodstate_check(s, b, from->is_coordinator, from->wall_ms,
 		&guard, &seen);
 	switch (v) {

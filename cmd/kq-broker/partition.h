@@ -37,6 +37,7 @@ struct topic_config {
 	int64_t timestamp_before_max_ms, timestamp_after_max_ms;
 	int32_t record_size_max;  /* bytes of a record in a compressed batch, opened */
 	int32_t min_insync_replicas; /* no more than there are replicas */
+	int64_t producer_expiration_ms;
 	bool is_log_append_time;
 	bool is_compacted;
 	bool verifies_compressed; /* the records of compressed batches are looked at */
@@ -52,7 +53,6 @@ struct partition {
 	struct broker *broker;
 	char *topic; /* its name; a copy */
 	struct uuid topic_id;
-	int64_t producer_expiration_ms;
 	pthread_mutex_t lock;
 	/* Under the lock: */
 	struct topic_config *config;

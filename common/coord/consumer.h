@@ -242,6 +242,10 @@ void consumer_refresh(struct groups *g, struct group *gr, struct coord_now now);
 int16_t consumer_fence(struct groups *g, struct group *gr, struct consumer_member *m,
 	struct coord_now now);
 void consumer_session(struct groups *g, struct consumer_member *m, struct coord_now now);
+
+/* The group's own times, or the defaults. */
+void consumer_times(const struct groups *g, const struct group *gr, int32_t *session_ms,
+	int32_t *heartbeat_ms);
 void consumer_session_fire(struct groups *g, struct timer *t, struct coord_now now);
 /* The member's state is new: wait for it to revoke, or no longer. */
 void consumer_watch_revocation(struct groups *g, struct consumer_member *m,

@@ -146,8 +146,11 @@ change_commit(struct change *ch)
 		return error;
 	ch->gr->has_record = false;
 	ch->c->is_stale = false;
-	if (ch->r.n > 0)
-		ch->c->busy_until_ms = ch->now.mono_ms + ch->g->config.consumer_heartbeat_ms;
+	if (ch->r.n > 0) {
+		int32_t session_ms, heartbeat_ms;
+		consumer_times(ch->g, ch->gr, &session_ms, &heartbeat_ms);
+		ch->c->busy_until_ms = ch->now.mono_ms + heartbeat_ms;
+	}
 	consumer_apply(&ch->r);
 	if (ch->id.n >= 0)
 		ch->old = consumer_find(ch->gr, ch->id);

@@ -6,10 +6,21 @@
  * who join at once need not wait for the first one's. */
 enum { BUSY_INTERVAL_MS = 500 };
 
+void
+consumer_times(const struct groups *g, const struct group *gr, int32_t *session_ms,
+	int32_t *heartbeat_ms)
+{
+	*session_ms = g->config.consumer_session_ms;
+	*heartbeat_ms = g->config.consumer_heartbeat_ms;
+	if (g->env->group_times)
+		g->env->group_times(g->env, gr->id, session_ms, heartbeat_ms);
+}
+
 static int32_t
 interval(const struct groups *g, const struct group *gr, struct coord_now now)
 {
-	int32_t ms = g->config.consumer_heartbeat_ms;
+	int32_t session_ms, ms;
+	consumer_times(g, gr, &session_ms, &ms);
 	return now.mono_ms < gr->consumer->busy_until_ms ? MIN(ms, BUSY_INTERVAL_MS) : ms;
 }
 
@@ -414,8 +425,10 @@ consumer_session_fire(struct groups *g, struct timer *t, struct coord_now now)
 void
 consumer_session(struct groups *g, struct consumer_member *m, struct coord_now now)
 {
-	int32_t ms = m->spec.is_classic ? m->spec.session_timeout_ms
-		: g->config.consumer_session_ms;
+	int32_t ms, heartbeat_ms;
+	consumer_times(g, m->group, &ms, &heartbeat_ms);
+	if (m->spec.is_classic)
+		ms = m->spec.session_timeout_ms;
 	timer_set(g, &m->session, now.mono_ms + ms, consumer_session_fire);
 }
 

@@ -97,6 +97,12 @@ struct coord_env {
 	/* Random bits, for member ids. */
 	uint64_t (*random)(struct coord_env *env);
 
+	/* Groups only: the times that were set for this group, consumer.*.ms,
+	 * into *session_ms and *heartbeat_ms, which hold the defaults.  NULL:
+	 * no group has times of its own. */
+	void (*group_times)(struct coord_env *env, struct str group, int32_t *session_ms,
+		int32_t *heartbeat_ms);
+
 	/* Transactions only: a fresh producer id, never given out before; -1
 	 * when there is none to be had now. */
 	int64_t (*producer_id)(struct coord_env *env);

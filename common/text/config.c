@@ -57,6 +57,12 @@ config_unknown(enum config_scope scope, struct str name, struct err *e)
 }
 
 bool
+config_is_hidden(const struct config_key *k)
+{
+	return strncmp(k->name, "internal.", 9) == 0;
+}
+
+bool
 config_is_live(const struct config_key *k)
 {
 	return k->scope == CONFIG_SCOPE_TOPIC || k->effect == CONFIG_EFFECT_LIVE;
@@ -77,10 +83,8 @@ trim(struct str s)
 	return s;
 }
 
-/* The next member of a list, trimmed.  False: there is none.  A list that
- * ends with a comma has an empty member there. */
-static bool
-next_member(struct str *rest, struct str *member)
+bool
+config_next_member(struct str *rest, struct str *member)
 {
 	if (rest->n < 0)
 		return false;
@@ -96,7 +100,7 @@ static struct str
 find_choice(struct str choices, struct str word, bool any_case)
 {
 	struct str s;
-	while (next_member(&choices, &s))
+	while (config_next_member(&choices, &s))
 		if (s.n == word.n && (any_case
 			? strncasecmp((const char *)s.p, (const char *)word.p, (size_t)s.n) == 0
 			: str_eq(s, word)))
@@ -206,7 +210,7 @@ put_list(const struct config_key *k, struct str list, struct buf *out, struct er
 	}
 	if (!list.n)
 		return 0;
-	while (next_member(&list, &member))
+	while (config_next_member(&list, &member))
 		if (put_member(k, member, out, e) < 0)
 			return -1;
 	return 0;

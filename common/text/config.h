@@ -84,6 +84,13 @@ char *config_parse(const struct config_key *key, enum config_scope scope, struct
  * as it is.  The key need not be one of kq's. */
 void config_put_plain(const char *name, const char *value, struct buf *out);
 
+/* The next member of a list, without blanks around it; *rest is what is
+ * behind it.  False: there is none.  An empty list has one empty member. */
+bool config_next_member(struct str *rest, struct str *member);
+
+/* Is it shown only where it is set? */
+bool config_is_hidden(const struct config_key *key);
+
 /* Can the broker's key of that scope be changed while it runs?  The defaults
  * of topics can. */
 bool config_is_live(const struct config_key *key);

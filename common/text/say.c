@@ -127,6 +127,12 @@ log_set_level(enum log_level level)
 	atomic_store(&level_max, (int)level);
 }
 
+enum log_level
+log_get_level(void)
+{
+	return (enum log_level)atomic_load(&level_max);
+}
+
 bool
 log_parse_level(const char *word, enum log_level *level)
 {

@@ -38,6 +38,7 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Lines above the level are not written.  The default is LOG_INFO. */
 void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
 bool log_parse_level(const char *word, enum log_level *level);
 
 /* One event, one line, one write(2) to stderr:

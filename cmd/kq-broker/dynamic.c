@@ -1,0 +1,335 @@
+#include "dynamic.h"
+
+#include "broker.h"
+#include "catalog.h"
+
+#include "sys/rand.h"
+#include "text/json.h"
+#include "wire/kerr.h"
+
+#include <stdio.h>
+
+#define BROKERS "/configs/brokers/"
+#define GROUPS "/configs/groups/"
+
+/* --- the sets --- */
+
+static struct config_set *
+merge(const struct config_set *at_start, const struct config_set *shared,
+	const struct config_set *own)
+{
+	struct config_set *set = config_set_copy(at_start);
+	for (int i = 0; i < CONFIG_N; i++) {
+		const char *value = own && own->value[i] ? own->value[i]
+			: shared ? shared->value[i] : NULL;
+		if (value)
+			config_set_put(set, (enum config_id)i, value);
+	}
+	return set;
+}
+
+void
+dynamic_init(struct dynamic *d, const struct config_set *at_start)
+{
+	*d = (struct dynamic){ .groups = MAP_INIT };
+	pthread_rwlock_init(&d->lock, NULL);
+	rand_bytes(&d->groups.seed, sizeof d->groups.seed);
+	d->own = config_set_copy(NULL);
+	d->shared = config_set_copy(NULL);
+	d->values = config_set_copy(at_start);
+}
+
+static void
+group_free(struct dynamic_group *g)
+{
+	if (!g)
+		return;
+	config_set_free(g->set);
+	mem_free(g->name);
+	mem_free(g);
+}
+
+void
+dynamic_release(struct dynamic *d)
+{
+	config_set_free(d->own);
+	config_set_free(d->shared);
+	config_set_free(d->values);
+	MAP_EACH(it, &d->groups)
+		group_free(it->value);
+	map_release(&d->groups);
+	pthread_rwlock_destroy(&d->lock);
+}
+
+void
+dynamic_read_begin(struct dynamic *d)
+{
+	pthread_rwlock_rdlock(&d->lock);
+}
+
+void
+dynamic_read_end(struct dynamic *d)
+{
+	pthread_rwlock_unlock(&d->lock);
+}
+
+const struct config_set *
+dynamic_group(struct dynamic *d, struct str name)
+{
+	struct dynamic_group *g = map_get(&d->groups, name);
+	return g ? g->set : NULL;
+}
+
+enum config_source
+dynamic_source(const struct broker *b, enum config_id id, const struct config_set **set)
+{
+	const struct dynamic *d = &b->dynamic;
+	*set = d->own->value[id] ? d->own
+		: d->shared->value[id] ? d->shared
+		: b->settings->values->value[id] ? b->settings->values : NULL;
+	return *set == NULL ? SOURCE_DEFAULT
+		: *set == d->own ? SOURCE_DYNAMIC_BROKER
+		: *set == d->shared ? SOURCE_DYNAMIC_ALL_BROKERS : SOURCE_STATIC_BROKER;
+}
+
+bool
+dynamic_is_this_broker(const struct broker *b, struct str id)
+{
+	char mine[16];
+	snprintf(mine, sizeof mine, "%d", b->node_id);
+	return str_eq(id, str_of(mine));
+}
+
+static const char *const level_name[] = { [LOG_ERROR] = "ERROR", [LOG_WARN] = "WARN",
+	[LOG_INFO] = "INFO", [LOG_DEBUG] = "DEBUG" };
+
+const char *
+dynamic_level_name(void)
+{
+	return level_name[log_get_level()];
+}
+
+bool
+dynamic_parse_level(struct str word, enum log_level *level)
+{
+	for (size_t i = 0; i < ARRAY_LEN(level_name); i++)
+		if (str_eq(word, str_of(level_name[i]))) {
+			*level = (enum log_level)i;
+			return true;
+		}
+	return false;
+}
+
+/* Put the group's set in place of the one it has; NULL: it has none. */
+static void
+put_group(struct dynamic *d, struct str name, struct config_set *set)
+{
+	struct dynamic_group *g = NULL;
+	if (set) {
+		g = NEW(struct dynamic_group);
+		g->name = mem_strndup(name);
+		g->name_size = name.n;
+		g->set = set;
+	}
+	pthread_rwlock_wrlock(&d->lock);
+	struct dynamic_group *old = map_remove(&d->groups, name);
+	if (g)
+		map_put(&d->groups, (struct str){ (uint8_t *)g->name, g->name_size }, g);
+	pthread_rwlock_unlock(&d->lock);
+	group_free(old);
+}
+
+/* --- in the metastore --- */
+
+static bool
+is_empty(const struct config_set *set)
+{
+	for (int i = 0; i < CONFIG_N; i++)
+		if (set->value[i])
+			return false;
+	return true;
+}
+
+/* Commit what is set; an empty set has no entry. */
+static int
+commit(struct broker *b, const char *prefix, struct str name, enum config_scope scope,
+	const struct config_set *set, struct catalog_error *e)
+{
+	struct buf key = BUF_INIT, value = BUF_INIT;
+	struct err why;
+	buf_puts(&key, prefix);
+	buf_put_str(&key, name);
+	json_t *o = json_object();
+	for (int i = 0; i < CONFIG_N; i++)
+		if (set->value[i])
+			json_object_set_new(o, config_name(&config_table[i], scope),
+				json_string(set->value[i]));
+	json_put(o, &value);
+	json_decref(o);
+	struct metastore_op op = { buf_str(&key), is_empty(set) ? STR_NULL : buf_str(&value),
+		METASTORE_ANY };
+	int r = metastore_txn(b->meta, &op, 1, &why);
+	buf_release(&key);
+	buf_release(&value);
+	if (r == 0)
+		return 0;
+	log_line(LOG_ERROR, "the metastore refused a change of settings: %s", why.msg);
+	return catalog_fail(e, KERR_KAFKA_STORAGE_ERROR, "%s", why.msg);
+}
+
+/* What an entry says.  A setting that is not known, or not allowed, any more
+ * is left out. */
+static struct config_set *
+parse(const struct metastore_entry *entry, enum config_scope scope)
+{
+	struct config_set *set = config_set_copy(NULL);
+	json_t *o = json_loadb((const char *)entry->value.p, (size_t)entry->value.n, 0, NULL);
+	const char *name;
+	json_t *value;
+	json_object_foreach(o, name, value) {
+		const struct config_key *k = config_find(scope, str_of(name));
+		const char *text = json_string_value(value);
+		struct err e;
+		char *plain = k && text ? config_parse(k, scope, str_of(text), &e) : NULL;
+		if (plain)
+			config_set_put(set, config_id_of(k), plain);
+		else
+			log_line(LOG_WARN, "the setting '%s', made at run time, is not understood and "
+				"left out", name);
+		if (plain && k->effect == CONFIG_EFFECT_NO)
+			log_line(LOG_WARN, "the setting %s has no effect yet", name);
+		mem_free(plain);
+	}
+	json_decref(o);
+	return set;
+}
+
+static int
+load_group(void *ctx, const struct metastore_entry *entry)
+{
+	struct broker *b = ctx;
+	struct str name = { entry->key.p + sizeof GROUPS - 1, entry->key.n - (int32_t)sizeof GROUPS + 1 };
+	put_group(&b->dynamic, name, parse(entry, CONFIG_SCOPE_GROUP));
+	return 0;
+}
+
+/* The broker's entry, or an empty set. */
+static void
+load_broker(struct broker *b, const char *id, struct config_set **set)
+{
+	struct metastore_entry entry;
+	struct buf key = BUF_INIT;
+	buf_printf(&key, BROKERS "%s", id);
+	if (metastore_get(b->meta, buf_str(&key), &entry)) {
+		config_set_free(*set);
+		*set = parse(&entry, CONFIG_SCOPE_BROKER);
+	}
+	buf_release(&key);
+}
+
+/* What is not read from the sets each time. */
+static void
+apply(struct broker *b)
+{
+	atomic_store(&b->conn_max, config_int(NULL, b->dynamic.values, CONFIG_MAX_CONNECTIONS));
+}
+
+int
+dynamic_load(struct broker *b, struct err *e)
+{
+	(void)e;
+	struct dynamic *d = &b->dynamic;
+	char id[16];
+	snprintf(id, sizeof id, "%d", b->node_id);
+	load_broker(b, "", &d->shared);
+	load_broker(b, id, &d->own);
+	config_set_free(d->values);
+	d->values = merge(b->settings->values, d->shared, d->own);
+	apply(b);
+	return metastore_list(b->meta, STR(GROUPS), load_group, b);
+}
+
+/* --- changes --- */
+
+int
+dynamic_configure_broker(struct broker *b, bool is_shared, const struct config_set *set,
+	bool validate_only, struct catalog_error *e)
+{
+	struct dynamic *d = &b->dynamic;
+	struct config_set *values = merge(b->settings->values, is_shared ? set : d->shared,
+		is_shared ? d->own : set);
+	struct err why;
+	char id[16];
+	snprintf(id, sizeof id, "%d", b->node_id);
+	int r = config_check_together(NULL, values, &why) < 0
+		? catalog_fail(e, KERR_INVALID_REQUEST, "%s", why.msg) : 0;
+	if (r == 0 && !validate_only)
+		r = commit(b, BROKERS, is_shared ? STR("") : str_of(id), CONFIG_SCOPE_BROKER, set, e);
+	if (r < 0 || validate_only) {
+		config_set_free(values);
+		return r;
+	}
+	struct config_set **place = is_shared ? &d->shared : &d->own;
+	struct config_set *old = *place, *old_values = d->values;
+	struct config_set *copy = config_set_copy(set);
+	pthread_rwlock_wrlock(&d->lock);
+	*place = copy;
+	d->values = values;
+	pthread_rwlock_unlock(&d->lock);
+	config_set_free(old);
+	config_set_free(old_values);
+	apply(b);
+	catalog_follow_defaults(b);
+	return 0;
+}
+
+static int
+check_range(struct broker *b, const struct config_set *set, enum config_id id,
+	enum config_id min_id, enum config_id max_id, struct catalog_error *e)
+{
+	int64_t min = config_int(NULL, b->dynamic.values, min_id);
+	int64_t max = config_int(NULL, b->dynamic.values, max_id);
+	int64_t n = config_int(set, b->dynamic.values, id);
+	if (!set->value[id] || (n >= min && n <= max))
+		return 0;
+	return catalog_fail(e, KERR_INVALID_CONFIG, "%s must be in the range %lld to %lld inclusive",
+		config_table[id].name, (long long)min, (long long)max);
+}
+
+static int
+check_group(struct broker *b, struct str name, const struct config_set *set,
+	struct catalog_error *e)
+{
+	if (check_range(b, set, CONFIG_CONSUMER_SESSION_TIMEOUT_MS,
+		CONFIG_GROUP_CONSUMER_MIN_SESSION_TIMEOUT_MS,
+		CONFIG_GROUP_CONSUMER_MAX_SESSION_TIMEOUT_MS, e) < 0
+		|| check_range(b, set, CONFIG_CONSUMER_HEARTBEAT_INTERVAL_MS,
+		CONFIG_GROUP_CONSUMER_MIN_HEARTBEAT_INTERVAL_MS,
+		CONFIG_GROUP_CONSUMER_MAX_HEARTBEAT_INTERVAL_MS, e) < 0)
+		return -1;
+	int64_t session = config_int(set, b->dynamic.values, CONFIG_CONSUMER_SESSION_TIMEOUT_MS);
+	int64_t heartbeat = config_int(set, b->dynamic.values, CONFIG_CONSUMER_HEARTBEAT_INTERVAL_MS);
+	if (!is_empty(set) && session <= heartbeat)
+		return catalog_fail(e, KERR_INVALID_CONFIG, "consumer.session.timeout.ms (%lld) must be "
+			"above consumer.heartbeat.interval.ms (%lld)", (long long)session,
+			(long long)heartbeat);
+	if (!is_empty(set) && !dynamic_group(&b->dynamic, name)
+		&& (int64_t)b->dynamic.groups.n >= config_int(NULL, b->dynamic.values, CONFIG_MAX_GROUPS))
+		return catalog_fail(e, KERR_POLICY_VIOLATION,
+			"max.groups would be passed by the groups that have settings");
+	return 0;
+}
+
+int
+dynamic_configure_group(struct broker *b, struct str name, const struct config_set *set,
+	bool validate_only, struct catalog_error *e)
+{
+	if (check_group(b, name, set, e) < 0)
+		return -1;
+	if (validate_only)
+		return 0;
+	if (commit(b, GROUPS, name, CONFIG_SCOPE_GROUP, set, e) < 0)
+		return -1;
+	put_group(&b->dynamic, name, is_empty(set) ? NULL : config_set_copy(set));
+	return 0;
+}

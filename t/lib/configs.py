@@ -1,0 +1,161 @@
+"""Settings of topics, brokers and groups, for shell tests: NAME [ARG...]
+
+A resource is TYPE/NAME: topic/t, broker/1, broker/ (all), group/g, logger/1."""
+from wire import *
+
+TYPES = {"topic": 2, "broker": 4, "logger": 8, "metrics": 16, "group": 32}
+OPS = {"set": 0, "delete": 1, "append": 2, "subtract": 3}
+
+
+def resource(word):
+    kind, name = word.split("/", 1)
+    return i8(int(kind) if kind.isdigit() else TYPES[kind]) + string(name)
+
+
+def alter(c, where, changes, validate=False, version=0):
+    """[(operation, key, value)], in one request; (error, message)"""
+    r = c.call(44, 0, array([resource(where) + array(
+        [string(key) + i8(OPS[op]) + string(value) for op, key, value in changes])])
+        + i8(validate))
+    r.i32()
+    out = r.array(lambda: (r.i16(), r.string(), r.i8(), r.string()))
+    r.end()
+    return out[0][:2]
+
+
+def replace(c, where, settings, validate=False):
+    """[(key, value)]: all that is set from now on; (error, message)"""
+    r = c.call(33, 0, array([resource(where) + array(
+        [string(key) + string(value) for key, value in settings])]) + i8(validate))
+    r.i32()
+    out = r.array(lambda: (r.i16(), r.string(), r.i8(), r.string()))
+    r.end()
+    return out[0][:2]
+
+
+def describe(c, where, keys=None):
+    """(error, message), [(key, value, is_read_only, source, synonyms, type, documentation)]"""
+    r = c.call(32, 3, array([resource(where) + array(
+        None if keys is None else [string(k) for k in keys])]) + i8(1) + i8(1))
+    r.i32()
+
+    def result():
+        head = (r.i16(), r.string(), r.i8(), r.string())
+        return head[:2], r.array(lambda: (r.string(), r.string(), r.i8(), r.i8(), r.i8(), r.array(
+            lambda: (r.string(), r.string(), r.i8())), r.i8(), r.string()))
+    out = r.array(result)[0]
+    r.end()
+    return out[0], [v[:4] + v[5:] for v in out[1]]
+
+
+def listed(c, types, version=1):
+    """error, [(name, type)]"""
+    body = carray([i8(t) for t in types]) if version else b""
+    r = c.call(74, version, body + TAGS, flex=True)
+    r.i32()
+    error = r.i16()
+    out = []
+    for _ in range(r.uvarint() - 1):
+        name = r.take(r.uvarint() - 1).decode()
+        out.append((name, r.i8() if version else 16))
+        r.uvarint()
+    return error, out
+
+
+# --- steps ---
+
+def change(where, *changes):
+    """OP KEY[=VALUE]...; prints the error"""
+    with Conn() as c:
+        print(*alter(c, where, [
+            (op, word.split("=")[0], word.split("=", 1)[1] if "=" in word else None)
+            for op, word in zip(changes[::2], changes[1::2])]))
+
+
+def show(where, *keys):
+    """KEY=VALUE SOURCE rw|ro, a line each; the error instead"""
+    with Conn() as c:
+        (error, message), values = describe(c, where, keys or None)
+        if error:
+            print(error, message)
+        for key, value, read_only, source, *_ in values:
+            print("%s=%s %d %s" % (key, "" if value is None else value, source,
+                                   "ro" if read_only else "rw"))
+
+
+def synonyms(where, key):
+    with Conn() as c:
+        for name, value, source in describe(c, where, [key])[1][0][4]:
+            print("%s=%s %d" % (name, value, source))
+
+
+def names(*types):
+    with Conn() as c:
+        error, out = listed(c, [int(t) for t in types])
+        print(error, *("%s/%d" % pair for pair in out))
+
+
+def rules():
+    with Conn() as c:
+        assert alter(c, "broker/", [("set", "log.retention.ms", "5")] * 2)[0] == 42
+        assert alter(c, "broker/", [("set", "log.retention.ms", None)])[0] == 42
+        assert replace(c, "broker/", [("log.retention.ms", None)])[0] == 42
+        for where in "broker/2", "broker/x", "broker/-1", "logger/2", "logger/", "1/x", "99/x":
+            assert describe(c, where)[0][0] == 42, where
+            assert alter(c, where, [("set", "log.retention.ms", "5")])[0] == 42, where
+        for where in "group/", "metrics/":
+            assert describe(c, where)[0][0] == 42, where
+            assert alter(c, where, [("set", "consumer.session.timeout.ms", "50000")])[0] == 42
+        assert describe(c, "metrics/m") == ((0, ""), [])
+        assert alter(c, "metrics/m", [("set", "interval.ms", "1000")])[0] == 42
+        # Validated only: nothing is changed.
+        assert alter(c, "broker/1", [("set", "message.max.bytes", "77")], True) == (0, None)
+        assert replace(c, "group/g", [("consumer.session.timeout.ms", "46000")], True) == (0, None)
+        assert alter(c, "logger/1", [("set", "root", "ERROR")], True) == (0, None)
+        assert describe(c, "broker/1", ["message.max.bytes"])[1][0][1] == "1048588"
+        assert describe(c, "group/g", ["consumer.session.timeout.ms"])[1][0][1] == "45000"
+        assert describe(c, "logger/1")[1][0][:2] == ("root", "INFO")
+        # All at once replaces what was set.
+        assert alter(c, "broker/", [("set", "log.retention.ms", " 9 "),
+                                    ("set", "log.cleanup.policy", "compact")]) == (0, None)
+        assert replace(c, "broker/", [("log.roll.ms", "8")]) == (0, None)
+        assert [v[:2] for v in describe(c, "broker/")[1]] == [("log.roll.ms", "8")]
+        assert replace(c, "broker/", []) == (0, None)
+        assert describe(c, "broker/") == ((0, ""), [])
+        # One bad setting, and nothing of the resource is changed.
+        assert alter(c, "broker/", [("set", "log.roll.ms", "8"), ("set", "log.retention.ms", "x")])[0] == 42
+        assert describe(c, "broker/") == ((0, ""), [])
+        # A list is edited from what holds now.
+        assert alter(c, "broker/", [("append", "log.cleanup.policy", " compact ")]) == (0, None)
+        assert describe(c, "broker/")[1][0][:2] == ("log.cleanup.policy", "delete,compact")
+        assert alter(c, "broker/", [("subtract", "log.cleanup.policy", "delete,compact")]) == (0, None)
+        assert describe(c, "broker/")[1][0][:2] == ("log.cleanup.policy", "")
+        assert alter(c, "broker/", [("append", "log.retention.ms", "5")])[0] == 40
+        # What belongs together is checked together.
+        assert alter(c, "broker/", [("set", "log.cleaner.max.compaction.lag.ms", "5")]) == (0, None)
+        assert alter(c, "broker/1", [("set", "log.cleaner.min.compaction.lag.ms", "6")])[0] == 42
+        assert alter(c, "group/g", [("set", "consumer.session.timeout.ms", "44999")])[0] == 40
+        assert alter(c, "group/g", [("set", "consumer.heartbeat.interval.ms", "15001")])[0] == 40
+        # What documentation says of settings without effect, kq's tools show.
+        doc = {v[0]: v[6] for v in describe(c, "broker/1")[1]}
+        assert doc["log.retention.ms"].endswith("; without effect yet")
+        assert "effect" not in doc["message.max.bytes"]
+    print("ok")
+
+
+def heartbeat(group):
+    """a member joins; prints the interval it is given"""
+    with Conn() as c:
+        r = c.call(68, 1, cstring(group) + cstring("member") + i32(0) + cstring(None) + cstring(None)
+                   + i32(60000) + carray([cstring("t")]) + cstring(None) + cstring(None)
+                   + carray([]) + TAGS, flex=True)
+        r.i32()
+        error = r.i16()
+        for _ in range(2):
+            n = r.uvarint()
+            r.take(n - 1 if n else 0)
+        r.i32()
+        print(error, r.i32())
+
+
+run(globals())
