@@ -17,7 +17,7 @@ static int64_t partition = -1, count = INT64_MAX;
 static bool stops_at_end, is_json, is_unbuffered, is_committed, is_uncommitted;
 static struct group_opts group_opts;
 static const char *protocol_text = "auto";
-static int64_t commit_ms = 5000, session_ms;
+static int64_t commit_ms = 5000, session_ms, wait_ms;
 static struct exec_opts exec_opts = { .batch_records = 1000, .sink = { .txn_timeout_ms = 10000 } };
 static const char *frame_text;
 static int64_t batch_records, exec_timeout_ms;
@@ -38,6 +38,7 @@ take_start(void *to, const char *value, struct err *e)
 
 static const struct opt opts[] = {
 	{ 'b', "brokers", OPT_STRING, &cluster_opts.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path", .max = INT32_MAX },
+	{ 0, "wait", OPT_DURATION, &wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
 	{ 'o', "offset", OPT_CALL, &start, "WHERE", .phrase = "first record to read (default: beginning; with -G: end); e@TIME: where to stop", .call = take_start, .is_repeatable = true },
 	{ 'p', "partition", OPT_INT, &partition, "N", .phrase = "read only this partition", .max = INT32_MAX },
 	{ 'c', "count", OPT_INT, &count, "N", .phrase = "stop after N records", .max = INT64_MAX },
@@ -311,11 +312,14 @@ main(int argc, char **argv)
 	/* Leaving a group takes no longer than it may; a second signal (timeout(1) sends
 	 * two) would only lose what it stores then. */
 	int wake_fd = group_opts.wake_fd = exec_opts.sink.wake_fd = sig_catch(!group_opts.member.group, &e);
+	cluster_opts.wake_fd = wake_fd;
+	cluster_opts.wait_ms = (int)wait_ms;
+	cluster_opts.retry_timeout_ms = fo.retry_timeout_ms;
+	cluster_opts.say = say_error;
 	if (wake_fd < 0 || cluster_open(&cl, &cluster_opts, &e) < 0) {
 		format_release(&format);
 		return say_err(&e, false);
 	}
-	cl.wake_fd = wake_fd;
 	fetcher_init(&f, &cl, &fo);
 	got = exec_opts.command ? consume_exactly_once(&f, r.argv, &format, &e)
 		: group_opts.member.group ? consume_in_group(&f, r.argv, &format, &e)

@@ -3,7 +3,7 @@
 int
 run_open_groups(struct run *r)
 {
-	return run_open(r, options.brokers, "kq-group");
+	return run_open(r, &options.run, "kq-group");
 }
 
 void

@@ -12,7 +12,7 @@
 #include "text/put.h"
 
 struct options {
-	const char *brokers;
+	struct run_opts run;
 	bool is_json;
 	const char *states, *types; /* words with commas between; NULL: all */
 	bool shows_members, shows_state;

@@ -24,7 +24,7 @@ static int64_t partition = -1, count = INT64_MAX, linger_ms = -1, batch_bytes = 
 static bool empty_is_null;
 static struct feed feed;
 static bool is_plain;
-static int64_t txn_timeout_ms = -1;
+static int64_t txn_timeout_ms = -1, wait_ms;
 static const char *brokers_text, *txn_text;
 static int wake_fd = -1;
 
@@ -68,6 +68,7 @@ take_every(void *to, const char *value, struct err *e)
 
 static const struct opt opts[] = {
 	{ 'b', "brokers", OPT_STRING, &brokers_text, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path", .max = INT32_MAX },
+	{ 0, "wait", OPT_DURATION, &wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
 	{ 'D', "delimiter", OPT_STRING, &delimiter_text, "STRING", .phrase = "separator of records (default \\n)" },
 	{ 'K', "key-delimiter", OPT_STRING, &key_delimiter_text, "STRING", .phrase = "separator of key and value; a record without it has no key" },
 	{ 'p', "partition", OPT_INT, &partition, "N", .phrase = "write to this partition (default: by the key's hash)", .max = INT32_MAX },
@@ -350,6 +351,10 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	wake_fd = sig_catch(false, &e);
 	got = wake_fd < 0 ? -1 : 0;
+	settings.cluster.wake_fd = wake_fd;
+	settings.cluster.wait_ms = (int)wait_ms;
+	settings.cluster.retry_timeout_ms = settings.producer.delivery_timeout_ms;
+	settings.cluster.say = say_error;
 	if (got == 0)
 		got = cluster_open(&cl, &settings.cluster, &e);
 	if (got == 0) {

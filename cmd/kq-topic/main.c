@@ -86,7 +86,8 @@ static const struct opt trim_opts[] = {
 };
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &options.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path", .max = INT32_MAX },
+	{ 'b', "brokers", OPT_STRING, &options.run.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path", .max = INT32_MAX },
+	{ 0, "wait", OPT_DURATION, &options.run.wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
 	OPT_END
 };
 

@@ -20,7 +20,7 @@ run_open_topics(struct run *r, int nname, char **names)
 	struct err e;
 	if (check_words(nname, names, &e) < 0)
 		return say_err(&e, true);
-	return run_open(r, options.brokers, "kq-topic");
+	return run_open(r, &options.run, "kq-topic");
 }
 
 void

@@ -17,7 +17,7 @@ struct setting {
 };
 
 struct options {
-	const char *brokers;
+	struct run_opts run;
 	bool is_json;
 	int64_t npartition;    /* 0: not said */
 	int64_t replicas;      /* 0: not said */

@@ -91,6 +91,14 @@ cluster_node(struct cluster *cl, int32_t id)
 	return NULL;
 }
 
+/* A single node behind a Unix socket is reached through it and no other way. */
+static bool
+goes_through_socket(const struct cluster *cl)
+{
+	const struct net_addr *a = cl->first ? &cl->first->addr : &cl->boot[0];
+	return a->kind == NET_UNIX && count_nodes(cl) == 1;
+}
+
 /* A connection to somebody: the first one, any other, or a new one. */
 static struct conn *
 any_conn(struct cluster *cl, struct err *e)
@@ -116,10 +124,13 @@ any_conn(struct cluster *cl, struct err *e)
 	for (int i = 0; i < cl->nnode; i++) {
 		struct cluster_node *n = cl->node[i];
 		struct net_addr a = { .kind = NET_TCP, .port = (uint16_t)n->port };
-		struct err ignored;
+		struct err why = *e;
 		snprintf(a.host, sizeof a.host, "%s", n->host);
-		if (!n->is_gone && (cl->first = conn_open(&a, &cl->conn_opts, &ignored)))
+		if (n->is_gone)
+			continue;
+		if (!goes_through_socket(cl) && (cl->first = conn_open(&a, &cl->conn_opts, &why)))
 			return cl->first;
+		cluster_node_failed(cl, n, &why);
 	}
 	return NULL;
 }
@@ -127,16 +138,28 @@ any_conn(struct cluster *cl, struct err *e)
 int
 cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e)
 {
-	*cl = (struct cluster){ .opts = *o, .controller = -1, .wake_fd = -1 };
+	*cl = (struct cluster){ .opts = *o, .controller = -1,
+		.wake_fd = o->wake_fd ? o->wake_fd : -1 };
 	cl->opts.client_id = o->client_id ? o->client_id : "kq";
 	cl->opts.connect_timeout_ms = o->connect_timeout_ms ? o->connect_timeout_ms : CONNECT_TIMEOUT_MS;
 	cl->opts.request_timeout_ms = o->request_timeout_ms ? o->request_timeout_ms : REQUEST_TIMEOUT_MS;
 	cl->opts.topic_timeout_ms = o->topic_timeout_ms ? o->topic_timeout_ms : TOPIC_TIMEOUT_MS;
 	cl->conn_opts = (struct conn_opts){ cl->opts.client_id, cl->opts.connect_timeout_ms,
 		cl->opts.request_timeout_ms, cl->opts.reply_max };
-	if (find_boot(cl, e) == 0 && any_conn(cl, e))
+	int64_t since_ms = clock_mono_ms();
+	int got = find_boot(cl, e);
+	while (got == 0 && !any_conn(cl, e))
+		if (!cluster_wait_for_first(cl, since_ms, e))
+			got = -1;
+	if (cl->outage.is_said && got == 0)
+		cl->opts.say("%s answers", cl->first->name);
+	cl->outage = (struct cluster_outage){ 0 };
+	if (got == 0)
 		return 0;
+	if (cl->is_woken)
+		err_set(e, ERR_RETRY, "interrupted");
 	mem_free(cl->boot);
+	mem_free(cl->poll);
 	return -1;
 }
 
@@ -205,16 +228,30 @@ shared_conn(struct cluster *cl, const struct cluster_node *n)
 static struct conn *
 connect_node(struct cluster *cl, struct cluster_node *n, struct err *e)
 {
-	bool is_unix = cl->first ? cl->first->addr.kind == NET_UNIX
-		: cl->boot[0].kind == NET_UNIX;
-	if (is_unix && count_nodes(cl) == 1)
+	if (goes_through_socket(cl))
 		return any_conn(cl, e);
 	struct net_addr a = { .kind = NET_TCP, .port = (uint16_t)n->port };
 	snprintf(a.host, sizeof a.host, "%s", n->host);
 	struct conn *c = conn_open(&a, &cl->conn_opts, e);
-	if (!c && is_unix && cl->first && !cl->first->is_broken)
+	if (!c && cl->first && cl->first->addr.kind == NET_UNIX && !cl->first->is_broken)
 		c = cl->first;
 	return c;
+}
+
+/* A new connection to a node, or none for the reason *e.  Returns it. */
+static struct conn *
+note_attempt(struct cluster *cl, struct cluster_node *n, struct conn *c, const struct err *e)
+{
+	if (c) {
+		n->backoff_ms = 0;
+		cluster_node_reached(cl, n);
+		return c;
+	}
+	n->err = *e;
+	n->backoff_ms = n->backoff_ms ? MIN(2 * n->backoff_ms, BACKOFF_MAX_MS) : BACKOFF_FIRST_MS;
+	n->retry_at_ms = clock_mono_ms() + n->backoff_ms;
+	cluster_node_failed(cl, n, e);
+	return NULL;
 }
 
 struct conn *
@@ -232,21 +269,14 @@ cluster_conn(struct cluster *cl, int32_t node, struct err *e)
 		return NULL;
 	}
 	if ((n->conn = shared_conn(cl, n)))
-		return n->conn;
+		return note_attempt(cl, n, n->conn, e);
 	int64_t now = clock_mono_ms();
 	if (n->retry_at_ms > now) {
 		*e = n->err;
 		return NULL;
 	}
 	n->conn = connect_node(cl, n, e);
-	if (n->conn) {
-		n->backoff_ms = 0;
-		return n->conn;
-	}
-	n->err = *e;
-	n->backoff_ms = n->backoff_ms ? MIN(2 * n->backoff_ms, BACKOFF_MAX_MS) : BACKOFF_FIRST_MS;
-	n->retry_at_ms = clock_mono_ms() + n->backoff_ms;
-	return NULL;
+	return note_attempt(cl, n, n->conn, e);
 }
 
 /* A connection of one's own; through the socket where that is the way. */
@@ -256,11 +286,10 @@ connect_apart(struct cluster *cl, const struct cluster_node *n, struct err *e)
 	struct net_addr a = { .kind = NET_TCP, .port = (uint16_t)n->port };
 	struct net_addr boot = cl->first ? cl->first->addr : cl->boot[0];
 	snprintf(a.host, sizeof a.host, "%s", n->host);
-	bool is_unix = boot.kind == NET_UNIX;
-	if (is_unix && count_nodes(cl) == 1)
+	if (goes_through_socket(cl))
 		return conn_open(&boot, &cl->conn_opts, e);
 	struct conn *c = conn_open(&a, &cl->conn_opts, e);
-	return !c && is_unix ? conn_open(&boot, &cl->conn_opts, e) : c;
+	return !c && boot.kind == NET_UNIX ? conn_open(&boot, &cl->conn_opts, e) : c;
 }
 
 struct conn *
@@ -282,14 +311,7 @@ cluster_conn_apart(struct cluster *cl, int32_t node, struct err *e)
 		return NULL;
 	}
 	n->apart = connect_apart(cl, n, e);
-	if (n->apart) {
-		n->backoff_ms = 0;
-		return n->apart;
-	}
-	n->err = *e;
-	n->backoff_ms = n->backoff_ms ? MIN(2 * n->backoff_ms, BACKOFF_MAX_MS) : BACKOFF_FIRST_MS;
-	n->retry_at_ms = clock_mono_ms() + n->backoff_ms;
-	return NULL;
+	return note_attempt(cl, n, n->apart, e);
 }
 
 /* Asks for metadata first where it must. */

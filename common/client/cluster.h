@@ -40,6 +40,18 @@ struct cluster_opts {
 	int request_timeout_ms;  /* 0: 30 s */
 	int topic_timeout_ms;    /* to wait for a topic's leaders; 0: 10 s */
 	size_t reply_max;        /* 0: CONN_REPLY_MAX */
+	int wait_ms;             /* cluster_open tries for this long; 0: once */
+	int wake_fd;             /* see cluster_wait; 0: none */
+	/* What a person should know while the owner waits: a broker that cannot be
+	 * reached, and that it can be again.  NULL: nothing is said. */
+	void (*say)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+	int retry_timeout_ms;    /* how long the owner repeats what fails, to be said; 0 */
+};
+
+/* A broker that cannot be reached, and what was said of it. */
+struct cluster_outage {
+	int64_t since_ms;        /* the first attempt that failed; 0: it can */
+	bool is_said;
 };
 
 struct cluster_node {
@@ -51,6 +63,7 @@ struct cluster_node {
 	struct conn *apart;      /* see cluster_conn_apart; or NULL */
 	int backoff_ms;          /* of reconnecting */
 	int64_t retry_at_ms;
+	struct cluster_outage outage;
 	struct err err;          /* why the last attempt failed */
 };
 
@@ -81,6 +94,7 @@ struct cluster {
 	char *cluster_id;        /* or NULL */
 	int32_t controller;      /* node id; -1: unknown */
 	bool has_metadata;
+	struct cluster_outage outage; /* of all brokers, at the start */
 	int64_t refreshed_ms;
 	int wake_fd;             /* readable: stop waiting; -1: none */
 	bool is_woken;           /* cluster_wait saw it readable */

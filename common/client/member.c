@@ -383,9 +383,11 @@ member_timeout(const struct member *m)
 			&& !m->has_goal && !(m->wants_rejoin && m->nrevoked == 0);
 		at = MIN(at, MAX(m->retry_at_ms, rests ? m->heartbeat_at_ms : 0));
 	}
-	if (m->wants_commit && !m->commit.is_busy)
+	if (m->coordinator < 0) /* offsets wait for it, too */
+		return (int)MAX(at - now, 0);
+	if (m->wants_commit && !m->commit.is_busy && m->stage != MEMBER_OUT)
 		at = MIN(at, m->commit_at_ms);
-	for (int i = 0; i < m->npart && !m->fetch.is_busy; i++)
+	for (int i = 0; i < m->npart && !m->fetch.is_busy && !m->is_leaving; i++)
 		if (m->part[i]->state == MEMBER_WAITING)
 			at = MIN(at, m->offsets_at_ms);
 	return (int)MAX(at - now, 0);

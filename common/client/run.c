@@ -3,12 +3,13 @@
 enum { REPLIES_MAX = 1 << 30 };
 
 int
-run_open(struct run *r, const char *brokers, const char *client_id)
+run_open(struct run *r, const struct run_opts *o, const char *client_id)
 {
-	struct cluster_opts o = { .brokers = brokers, .client_id = client_id };
+	struct cluster_opts co = { .brokers = o->brokers, .client_id = client_id,
+		.wait_ms = (int)o->wait_ms, .say = say_error };
 	struct err e;
 	*r = (struct run){ .arena = ARENA_INIT, .replies = { .size_max = REPLIES_MAX } };
-	return cluster_open(&r->cluster, &o, &e) < 0 ? say_err(&e, true) : 0;
+	return cluster_open(&r->cluster, &co, &e) < 0 ? say_err(&e, true) : 0;
 }
 
 int

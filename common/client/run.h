@@ -27,9 +27,15 @@ struct run {
 	bool is_removing;     /* set by verbs for which "not there" is final */
 };
 
-/* Connect (brokers as in cluster_opts).  0; or an exit code, after saying
+/* What the command line says of how to connect. */
+struct run_opts {
+	const char *brokers;  /* as in cluster_opts */
+	int64_t wait_ms;
+};
+
+/* Connect.  0; or an exit code, after saying
  * why: the run is then not to be closed. */
-int run_open(struct run *r, const char *brokers, const char *client_id);
+int run_open(struct run *r, const struct run_opts *o, const char *client_id);
 
 /* Let go of everything and flush stdout.  0 when nothing failed, 75 when all
  * there was failed and may work later, else 1. */

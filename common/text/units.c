@@ -226,6 +226,22 @@ units_format_size(int64_t bytes, char z[UNITS_TEXT_SIZE])
 }
 
 char *
+units_format_duration(int64_t ms, char z[UNITS_TEXT_SIZE])
+{
+	static const struct { int64_t ms; const char *name; } unit[] = {
+		{ 3600000, "h" }, { 60000, "min" }, { 1000, "s" },
+	};
+	size_t i = 0;
+	while (i < ARRAY_LEN(unit) && ms < unit[i].ms)
+		i++;
+	if (i == ARRAY_LEN(unit))
+		snprintf(z, UNITS_TEXT_SIZE, "%lld ms", (long long)ms);
+	else
+		snprintf(z, UNITS_TEXT_SIZE, "%.3g %s", (double)ms / (double)unit[i].ms, unit[i].name);
+	return z;
+}
+
+char *
 units_format_time(int64_t ms, char z[UNITS_TEXT_SIZE])
 {
 	time_t s = (time_t)(ms / 1000);

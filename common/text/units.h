@@ -32,6 +32,9 @@ enum { UNITS_TEXT_SIZE = 40 };
 char *units_format_size(int64_t bytes, char z[UNITS_TEXT_SIZE]);
 char *units_format_count(double n, char z[UNITS_TEXT_SIZE]);
 
+/* "250 ms", "1.5 s", "30 s", "5 min", "2 h". */
+char *units_format_duration(int64_t ms, char z[UNITS_TEXT_SIZE]);
+
 /* "2026-11-24T10:00:00.123Z". */
 char *units_format_time(int64_t ms, char z[UNITS_TEXT_SIZE]);
 

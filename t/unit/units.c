@@ -171,6 +171,12 @@ test_units__quantities_read_well(void)
 	check(reads(units_format_size(0, z), "0 B"));
 	check(reads(units_format_size(999, z), "999 B"));
 	check(reads(units_format_size(1234567890, z), "1.23 GB"));
+	check(reads(units_format_duration(0, z), "0 ms"));
+	check(reads(units_format_duration(999, z), "999 ms"));
+	check(reads(units_format_duration(1500, z), "1.5 s"));
+	check(reads(units_format_duration(30000, z), "30 s"));
+	check(reads(units_format_duration(300000, z), "5 min"));
+	check(reads(units_format_duration(5400000, z), "1.5 h"));
 	check(reads(units_format_size(999999, z), "1.00 MB"));
 	check(reads(units_format_size(INT64_MAX, z), "9223 PB"));
 	check(reads(units_format_count(12345678, z), "12.3 M"));

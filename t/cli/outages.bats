@@ -1,0 +1,104 @@
+#!/usr/bin/env bats
+# Brokers that are not there yet, or go away and come back: what the tools say, how
+# long they wait, what they end with.
+
+load ../lib/kq.bash
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+}
+
+teardown() {
+	local pid
+	[ -z "${broker_dir-}" ] || end_broker
+	for pid in $(jobs -p); do kill -KILL "$pid" 2>/dev/null || :; done
+}
+
+# TEXT FILE: wait until the file has a line that contains the text.
+await() {
+	timeout "$kq_patience" bash -c 'until grep -qF -- "$0" "$1"; do sleep 0.05; done' "$1" "$2"
+}
+
+@test "--wait: the broker may start later than the tool" {
+	start_broker
+	stop_broker
+	for tool in "kq-topic create t" "kq-group list" "kq-consume -e t" "kq-produce t"; do
+		run -75 --separate-stderr $tool --wait 200ms </dev/null
+		[ "$(grep -c 'cannot connect' <<<"$stderr")" -eq 1 ]
+		run -75 --separate-stderr $tool </dev/null
+	done
+	kq-topic create --wait 30s t 2>err 3>&- &
+	local pid=$!
+	await 'trying again for up to 30 s' err
+	restart_broker
+	wait "$pid"
+	await 'unix:' err
+	[ "$(wc -l <err)" -eq 2 ]
+	kq-topic list --wait 30s 2>err2 | grep -qx t
+	[ ! -s err2 ]
+}
+
+@test "a signal ends the waiting" {
+	kq-consume -b unix:nosuch --wait 1h t 2>err 3>&- &
+	local pid=$!
+	await 'trying again' err
+	kill -INT "$pid" || kill "$pid"
+	timeout 10 tail --pid="$pid" -f /dev/null
+}
+
+@test "a lost broker is reported once, and once when it is back" {
+	start_broker
+	seq 3 | kq-produce t
+	kq-consume t >out 2>err 3>&- &
+	local plain=$!
+	kq-consume -G g -o beginning --commit-every 100ms t >out-g 2>err-g 3>&- &
+	local grouped=$!
+	await 3 out
+	await 3 out-g
+	mkfifo pipe
+	kq-produce t <pipe 2>err-p 3>&- &
+	local producer=$!
+	exec 5>pipe
+	echo 4 >&5
+	await 4 out
+	stop_broker
+	echo 5 >&5
+	for f in err err-g err-p; do
+		await 'broker 1 is lost: ' $f
+		grep -q 'trying again for up to' $f
+	done
+	# Nobody is busy while there is nothing to do.
+	local before after
+	before=$(awk '{ print $14 + $15 }' "/proc/$grouped/stat")
+	sleep 1
+	after=$(awk '{ print $14 + $15 }' "/proc/$grouped/stat")
+	[ $((after - before)) -lt 30 ]
+	restart_broker
+	for f in err err-g err-p; do
+		await 'broker 1 is back after ' $f
+		[ "$(wc -l <$f)" -eq 2 ]
+	done
+	await 5 out
+	await 5 out-g
+	exec 5>&-
+	wait "$producer"
+	kill "$plain" "$grouped"
+	wait "$grouped" || :
+	cmp out <(seq 5)
+	cmp out-g <(seq 5)
+}
+
+@test "a restart that is quick is not worth a word" {
+	start_broker
+	seq 3 | kq-produce t
+	kq-consume t >out 2>err 3>&- &
+	local pid=$!
+	await 3 out
+	stop_broker
+	restart_broker
+	seq 4 6 | kq-produce t
+	await 6 out
+	kill "$pid"
+	[ ! -s err ] || grep -q 'broker 1 is back' err
+}
