@@ -425,7 +425,7 @@ exec_run(struct group *g, struct reading *r, const struct exec_opts *o,
 	struct exec x = { .r = r, .group = g, .o = o, .member = group_self(g),
 		.co = { .proc = PROC_INIT, .poll_fd = -1 } };
 	signal(SIGPIPE, SIG_IGN);
-	r->reset = go->start->kind == START_BEGINNING ? OFFSETS_EARLIEST : OFFSETS_LATEST;
+	r->reset = go->start->begin.kind == PLACE_BEGINNING ? OFFSETS_EARLIEST : OFFSETS_LATEST;
 	int got = open_all(&x, e);
 	if (got == 0)
 		got = finish(&x, loop(&x, e), e);

@@ -291,7 +291,7 @@ group_run(struct group *g, struct err *e)
 	r->output->wait = wait_output;
 	r->output->flushed = note_written;
 	r->output->is_careful = output_is_pipe(r->output);
-	r->reset = g->o->start->kind == START_BEGINNING ? OFFSETS_EARLIEST : OFFSETS_LATEST;
+	r->reset = g->o->start->begin.kind == PLACE_BEGINNING ? OFFSETS_EARLIEST : OFFSETS_LATEST;
 	g->commit_at_ms = clock_mono_ms() + g->o->commit_ms;
 	int got = loop(g, e);
 	if (finish(g, &why) < 0 && got == 0) {

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static struct cluster_opts cluster_opts = { .client_id = "kq-consume" };
-static struct start start = { .kind = START_DEFAULT };
+static struct start start;
 static const char *format_text, *key_delimiter_text, *delimiter_text = "\\n";
 static int64_t partition = -1, count = INT64_MAX;
 static bool stops_at_end, is_json, is_unbuffered, is_committed, is_uncommitted;
@@ -256,8 +256,8 @@ check_options(struct err *e)
 		return err_set(e, ERR_USAGE, "only one of --committed and --uncommitted");
 	if (!group && (instance || assignors || session_ms))
 		return err_set(e, ERR_USAGE, "--instance, --assignor and --session are for -G");
-	if (start.kind == START_DEFAULT)
-		start.kind = group ? START_END : START_BEGINNING;
+	if (start.begin.kind == PLACE_NONE)
+		start.begin.kind = group ? PLACE_END : PLACE_BEGINNING;
 	start.is_committed = !is_uncommitted;
 	if (!group)
 		return check_exec(e);
@@ -265,7 +265,7 @@ check_options(struct err *e)
 		return err_set(e, ERR_USAGE, "the group's name is empty");
 	if (partition >= 0)
 		return err_set(e, ERR_USAGE, "not both -G and -p: the group's members share all partitions");
-	if (start.kind == START_OFFSET)
+	if (start.begin.kind == PLACE_OFFSET)
 		return err_set(e, ERR_USAGE, "an offset to begin with is not for -G");
 	member_opts_init(m);
 	m->group = group;

@@ -1,34 +1,14 @@
 #include "kq-consume/start.h"
 
-#include "text/units.h"
+enum { KINDS = PLACE_BEGINNING | PLACE_END | PLACE_OFFSET | PLACE_LAST | PLACE_TIME };
 
 int
 start_parse(struct start *s, const char *text, int64_t now_ms, struct err *e)
 {
-	if (strcmp(text, "beginning") == 0 || strcmp(text, "earliest") == 0) {
-		s->kind = START_BEGINNING;
-		return 0;
-	}
-	if (strcmp(text, "end") == 0 || strcmp(text, "latest") == 0) {
-		s->kind = START_END;
-		return 0;
-	}
-	if (*text == '@' || strncmp(text, "s@", 2) == 0) {
-		s->kind = START_TIME;
-		return units_parse_time(strchr(text, '@') + 1, now_ms, &s->n, e);
-	}
-	if (strncmp(text, "e@", 2) == 0) {
-		s->has_stop_time = true;
-		return units_parse_time(text + 2, now_ms, &s->stop_time_ms, e);
-	}
-	int64_t n;
-	struct err ignored;
-	if (units_parse_int(text, -INT64_MAX, INT64_MAX, &n, &ignored) < 0)
-		return err_set(e, ERR_USAGE, "'%s' is no place to begin; write beginning, end, "
-			"N, -N, @TIME, s@MS or e@MS", text);
-	s->kind = *text == '-' ? START_LAST : START_OFFSET;
-	s->n = n < 0 ? -n : n;
-	return 0;
+	if (strncmp(text, "e@", 2) != 0)
+		return place_parse(&s->begin, text, KINDS, now_ms, e);
+	s->has_stop_time = true;
+	return place_parse_time(text + 2, now_ms, &s->stop_time_ms, e);
 }
 
 static int
@@ -45,21 +25,21 @@ static int
 pick(const struct start *s, struct cluster_topic *t, int32_t i, int64_t first,
 	int64_t end, int64_t at_time, int64_t *begin, struct err *e)
 {
-	switch (s->kind) {
-	case START_DEFAULT:
-	case START_BEGINNING:
+	switch (s->begin.kind) {
+	default:
+	case PLACE_BEGINNING:
 		*begin = first;
 		return 0;
-	case START_END:
+	case PLACE_END:
 		*begin = end;
 		return 0;
-	case START_OFFSET:
-		*begin = s->n;
-		return check_range(t, i, s->n, first, end, e);
-	case START_LAST:
-		*begin = MAX(first, end - s->n);
+	case PLACE_OFFSET:
+		*begin = s->begin.n;
+		return check_range(t, i, s->begin.n, first, end, e);
+	case PLACE_LAST:
+		*begin = MAX(first, end - s->begin.n);
 		return 0;
-	case START_TIME:
+	case PLACE_TIME:
 		*begin = at_time < 0 ? end : at_time;
 		return 0;
 	}
@@ -77,8 +57,8 @@ start_resolve(const struct start *s, struct cluster *cl,
 	int got = offsets_list(cl, t, OFFSETS_EARLIEST, wants, first, e);
 	if (got == 0)
 		got = offsets_list(cl, t, s->is_committed ? OFFSETS_STABLE : OFFSETS_LATEST, wants, end, e);
-	if (got == 0 && s->kind == START_TIME)
-		got = offsets_list(cl, t, s->n, wants, at_time, e);
+	if (got == 0 && s->begin.kind == PLACE_TIME)
+		got = offsets_list(cl, t, s->begin.n, wants, at_time, e);
 	if (got == 0 && s->has_stop_time)
 		got = offsets_list(cl, t, s->stop_time_ms, wants, at_stop, e);
 	for (int32_t i = 0; got == 0 && i < (int32_t)n; i++) {

@@ -1,26 +1,17 @@
 /*
- * Where to begin and end reading: the words of -o.
+ * Where to begin and end reading: the words of -o, which are those of
+ * text/place, and e@TIME: stop before the first record at or after the time.
  *
- *	beginning, end   the first record there is; the next one to come
- *	N                that offset
- *	-N               the last N of each partition
- *	@TIME, s@MS      the first record at or after the time
- *	e@TIME           stop before the first record at or after the time
- *
- * Uses: base, text/units, client/offsets.
+ * Uses: base, text/place, client/offsets.
  */
 #ifndef KQ_CONSUME_START_H
 #define KQ_CONSUME_START_H
 
 #include "client/offsets.h"
-
-enum start_kind {
-	START_DEFAULT, START_BEGINNING, START_END, START_OFFSET, START_LAST, START_TIME,
-};
+#include "text/place.h"
 
 struct start {
-	enum start_kind kind;
-	int64_t n;            /* offset, count or time in ms */
+	struct place begin;   /* PLACE_NONE: not given */
 	bool has_stop_time;
 	int64_t stop_time_ms;
 	bool is_committed;    /* the end is that of what is committed */

@@ -1,7 +1,9 @@
 /* kq-group: show, move, copy and delete the offsets of consumer groups. */
 #include "kq-group/run.h"
 #include "kq-group/verbs.h"
+#include "text/ask.h"
 #include "text/opt.h"
+#include "text/place.h"
 
 #include <stdio.h>
 
@@ -28,22 +30,23 @@ static const struct opt describe_opts[] = {
 	OPT_END
 };
 
-#define EXECUTE \
-	{ 0, "execute", OPT_FLAG, &options.is_executed, NULL, .phrase = "apply the plan instead of only printing it" }
-#define YES \
-	{ 0, "yes", OPT_FLAG, &options.is_sure, NULL, .phrase = "do not ask for confirmation" }
+/* Of seek and import; a plan removes nothing. */
+#define PLAN \
+	ASK_YES(&options.is_sure), \
+	{ 'n', "dry-run", OPT_FLAG, &options.is_dry, NULL, .phrase = "only print the plan" }, \
+	{ 0, "execute", OPT_FLAG, &options.is_sure, NULL, .phrase = "the same as --yes" }
 
 static const struct opt seek_opts[] = {
-	{ 0, "to", OPT_STRING, &options.to, "WHERE", .phrase = "earliest, latest, current, an offset, +N, -N or @TIME" },
+	{ 0, "to", OPT_STRING, &options.to, "WHERE", .phrase = "beginning, end, current, an offset, +N, -N or @TIME: see below" },
 	{ 0, "from-file", OPT_STRING, &options.from_file, "FILE", .phrase = "take offsets from FILE, as written by export (-: stdin); named topics limit it" },
 	ALL("all topics for which the group has offsets"),
-	EXECUTE,
+	PLAN,
 	JSON,
 	OPT_END
 };
-static const struct opt delete_opts[] = { YES, OPT_END };
+static const struct opt delete_opts[] = { ASK_YES(&options.is_sure), ASK_DRY_RUN(&options.is_dry), OPT_END };
 static const struct opt export_opts[] = { ALL("all groups"), OPT_END };
-static const struct opt import_opts[] = { EXECUTE, JSON, OPT_END };
+static const struct opt import_opts[] = { PLAN, JSON, OPT_END };
 static const struct opt watch_opts[] = {
 	{ 0, "every", OPT_DURATION, &options.every_ms, "TIME", .phrase = "refresh interval (default 2s)", .min = 10, .max = INT32_MAX },
 	JSON,
@@ -59,11 +62,11 @@ static const struct opt opts[] = {
 static const struct opt_verb verbs[] = {
 	{ "list", "", "all groups, their types and states", list_opts, verb_list, "ls" },
 	{ "describe", "GROUP...", "offsets and lag; members; state", describe_opts, verb_describe },
-	{ "seek", "GROUP [TOPIC[:P,..]]...", "move offsets: prints the plan; --execute applies it", seek_opts, verb_seek },
+	{ "seek", "GROUP [TOPIC[:P,..]]...", "move offsets: prints the plan, and asks", seek_opts, verb_seek },
 	{ "delete", "GROUP...", "delete groups and all their offsets", delete_opts, verb_delete, "rm", .is_silent = true },
-	{ "delete-offsets", "GROUP TOPIC[:P,..]...", "delete the committed offsets of topics", NULL, verb_delete_offsets, .is_silent = true },
+	{ "delete-offsets", "GROUP TOPIC[:P,..]...", "delete the committed offsets of topics", delete_opts, verb_delete_offsets, .is_silent = true },
 	{ "export", "GROUP...", "print all offsets, one line each", export_opts, verb_export },
-	{ "import", "[FILE]", "set offsets from export's lines: prints the plan; --execute applies it", import_opts, verb_import },
+	{ "import", "[FILE]", "set offsets from export's lines: prints the plan, and asks", import_opts, verb_import },
 	{ "watch", "GROUP", "show lag and rate, refreshed regularly", watch_opts, verb_watch },
 	{ NULL }
 };
@@ -95,14 +98,20 @@ static const struct opt_command command = {
 		"  kq-group describe billing\n"
 		"  kq-group describe --members billing\n"
 		"  kq-group seek billing orders:0,1 --to @2026-11-24T10:00\n"
-		"  kq-group seek billing --all --to -100 --execute\n"
-		"  kq-group export --all | KQ_BROKERS=other:9092 kq-group import --execute\n"
+		"  kq-group seek billing --all --to -100 --yes\n"
+		"  kq-group export --all | KQ_BROKERS=other:9092 kq-group import --yes\n"
 		"  kq-group watch billing --every 1s\n"
 		"  kq-group delete --yes billing\n",
 	.notes =
-		"WHERE: earliest; latest; current (the end, where nothing is committed); N, that offset;\n"
-		"+N or -N, so far from what is committed; @TIME, the first record at or after it, else the\n"
-		"end.  TIME: 2026-11-24T10:00Z, ms since 1970, or -1h (an hour ago).\n"
+		"WHERE: beginning; end; current (the end, where nothing is committed); N (that offset);\n"
+		"+N or -N (so many on or back from what is committed); @TIME (the first record at or\n"
+		"after it, else the end).\n"
+		PLACE_TIME_NOTES
+		"\n"
+		"delete, delete-offsets, seek and import ask on the terminal before they change anything.\n"
+		"--yes does not ask; --dry-run only shows; without a terminal one of the two is needed,\n"
+		"but seek and import then print their plan.\n"
+		"\n"
 		"Without -b: KQ_BROKERS, else the default socket, else 127.0.0.1:9092.\n",
 	.opts = opts,
 	.verbs = verbs,

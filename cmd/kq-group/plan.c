@@ -1,6 +1,7 @@
 #include "kq-group/plan.h"
 
 #include "proto.h"
+#include "text/ask.h"
 
 #include <stdio.h>
 
@@ -33,11 +34,11 @@ say_clamped(const struct row *row, int64_t was)
 }
 
 void
-plan_resolve(struct run *r, struct plan *p, const struct where *w)
+plan_resolve(struct run *r, struct plan *p, const struct place *w)
 {
 	struct err e;
 	rows_ends(r, &p->rows, true);
-	if (w && w->kind == WHERE_TIME)
+	if (w && w->kind == PLACE_TIME)
 		rows_at(r, &p->rows, w->n);
 	for (int32_t i = 0; i < p->rows.n; i++) {
 		struct row *row = &p->rows.v[i];
@@ -148,12 +149,20 @@ plan_execute(struct run *r, struct plan *p)
 				r->ndone++;
 }
 
-void
-plan_left(struct run *r)
+bool
+plan_is_wanted(struct run *r, int *code)
 {
-	fflush(stdout); /* so that it stands behind what it speaks of */
-	if (r->nfailed)
+	*code = 0;
+	fflush(stdout); /* so that it stands before what is said of it */
+	if (r->nfailed) {
 		say_error("nothing is changed");
-	else
+		return false;
+	}
+	if (!options.is_sure && (options.is_dry || !ask_has_terminal())) {
 		say_error("nothing is changed yet; --execute does it");
+		return false;
+	}
+	if (!options.is_sure)
+		*code = ask("Set these offsets?");
+	return *code == 0;
 }

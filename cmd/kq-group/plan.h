@@ -21,7 +21,7 @@ int plan_begin(struct run *r, struct group *g, struct rows *committed);
 /* Decide where the plan's rows are to go: by w, or, NULL, as each says, and
  * always between the ends of the partition, with a word.  The rows are merged
  * and know what is committed.  Those that can't go are counted. */
-void plan_resolve(struct run *r, struct plan *p, const struct where *w);
+void plan_resolve(struct run *r, struct plan *p, const struct place *w);
 
 /* A line, or object, a partition: [group,] topic, partition, from, to. */
 void plan_print(struct run *r, const struct plan *p, bool with_group);
@@ -29,7 +29,9 @@ void plan_print(struct run *r, const struct plan *p, bool with_group);
 /* Commit.  What is refused is counted. */
 void plan_execute(struct run *r, struct plan *p);
 
-/* Say that nothing was done, and why. */
-void plan_left(struct run *r);
+/* After the plan was printed: is it to be done?  By the rule of text/ask, but
+ * that a plan removes nothing, so that it needs neither a terminal nor an option.
+ * *code is 0, or the exit code of a no. */
+bool plan_is_wanted(struct run *r, int *code);
 
 #endif

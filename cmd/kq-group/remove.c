@@ -6,10 +6,27 @@
 #include "proto.h"
 #include "text/ask.h"
 
+#include <stdio.h>
+
 enum {
 	DELETE_GROUPS_KEY = 42,
 	OFFSET_DELETE_KEY = 47,
 };
+
+/* A group that could be removed, by name. */
+static void
+print_deleted(struct run *r, struct group *g)
+{
+	if (g->coordinator < 0 || group_describe(r, g, false) < 0)
+		return;
+	if (group_is_active(g)) {
+		run_refused(r, KERR_NON_EMPTY_GROUP, STR_NULL, g->id);
+		return;
+	}
+	put_text(g->id);
+	putchar('\n');
+	r->ndone++;
+}
 
 static void
 delete_group(struct run *r, struct group *g)
@@ -38,7 +55,9 @@ int
 verb_delete(int argc, char **argv)
 {
 	struct run r;
-	int code = options.is_sure ? 0 : ask_delete(argc, argv, "group", "offsets");
+	int code = ask_check(options.is_sure, options.is_dry);
+	if (!code && !options.is_sure && !options.is_dry)
+		code = ask_delete(argc, argv, "group", "offsets");
 	if (!code)
 		code = run_open_groups(&r);
 	if (code)
@@ -46,7 +65,7 @@ verb_delete(int argc, char **argv)
 	r.is_removing = true;
 	struct group *g = groups_find(&r, &argc, argv);
 	for (int i = 0; i < argc; i++)
-		delete_group(&r, &g[i]);
+		(options.is_dry ? print_deleted : delete_group)(&r, &g[i]);
 	return run_close(&r);
 }
 
@@ -72,6 +91,23 @@ take_deleted(struct run *r, const struct group *g, const struct offset_delete_re
 					a->topics.v[i].name, a->topics.v[i].partitions.v[k].partition_index);
 			else
 				r->ndone++;
+}
+
+/* Which offsets would go. */
+static void
+print_offsets(struct run *r, const struct offset_delete_request *q, const struct rows *committed)
+{
+	for (int32_t t = 0; t < q->topics.n; t++)
+		for (int32_t k = 0; k < q->topics.v[t].partitions.n; k++)
+			for (int32_t i = 0; i < committed->n; i++) {
+				const struct row *row = &committed->v[i];
+				if (!str_eq(row->topic, q->topics.v[t].name)
+					|| row->partition != q->topics.v[t].partitions.v[k].partition_index)
+					continue;
+				put_text(row->topic);
+				printf("\t%d\t%lld\n", row->partition, (long long)row->committed);
+				r->ndone++;
+			}
 }
 
 static void
@@ -106,6 +142,10 @@ delete_offsets(struct run *r, struct group *g, struct target *t, int n)
 	}
 	if (q.topics.n == 0)
 		return;
+	if (options.is_dry) {
+		print_offsets(r, &q, &committed);
+		return;
+	}
 	do {
 		if (run_call(r, g->coordinator, OFFSET_DELETE_KEY, &q, &a) < 0)
 			return;
@@ -123,10 +163,13 @@ verb_delete_offsets(int argc, char **argv)
 	struct err e;
 	struct arena a = ARENA_INIT;
 	struct target *t = arena_alloc(&a, (size_t)argc * sizeof *t);
-	int code = 0, n = 1;
+	int code = ask_check(options.is_sure, options.is_dry), n = 1;
 	for (int i = 1; !code && i < argc; i++)
 		if (target_parse(&t[i - 1], argv[i], &a, &e) < 0)
 			code = say_err(&e, false);
+	if (!code && !options.is_sure && !options.is_dry)
+		code = ask("Delete the offsets of group '%s' of %d topic%s?", argv[0], argc - 1,
+			argc == 2 ? "" : "s");
 	if (!code)
 		code = run_open_groups(&r);
 	if (!code) {

@@ -18,8 +18,7 @@ struct options {
 	bool shows_members, shows_state;
 	bool takes_all;
 	const char *to, *from_file;
-	bool is_executed;
-	bool is_sure;
+	bool is_sure, is_dry;
 	int64_t every_ms;
 };
 extern struct options options;

@@ -138,7 +138,7 @@ read_lines(const char *path, const char *group, struct offset_lines *l, struct a
 /* --- seek --- */
 
 struct seek {
-	struct where where;
+	struct place where;
 	struct scope scope;
 	struct offset_lines lines;
 	struct arena arena;
@@ -153,6 +153,8 @@ prepare(struct seek *s, int argc, char **argv, struct err *e)
 	for (int i = 1; i < argc; i++)
 		if (target_parse(&s->scope.v[i - 1], argv[i], &s->arena, e) < 0)
 			return -1;
+	if (options.is_sure && options.is_dry)
+		return err_set(e, ERR_USAGE, "only one of --yes and --dry-run");
 	if (!options.to == !options.from_file)
 		return err_set(e, ERR_USAGE, options.to ? "only one of --to and --from-file"
 			: "where to? give --to or --from-file");
@@ -185,21 +187,21 @@ collect(struct run *r, struct plan *p, const struct seek *s, const struct rows *
 	}
 }
 
-static void
+static int
 seek(struct run *r, const struct seek *s, char **argv)
 {
 	int n = 1;
 	struct rows committed;
 	struct plan p = { .group = groups_find(r, &n, argv) };
+	int code;
 	if (plan_begin(r, p.group, &committed) < 0)
-		return;
+		return 0;
 	collect(r, &p, s, &committed);
 	plan_resolve(r, &p, options.to ? &s->where : NULL);
 	plan_print(r, &p, false);
-	if (r->nfailed || !options.is_executed)
-		plan_left(r);
-	else
+	if (plan_is_wanted(r, &code))
 		plan_execute(r, &p);
+	return code;
 }
 
 int
@@ -210,8 +212,9 @@ verb_seek(int argc, char **argv)
 	struct seek s = { .arena = ARENA_INIT };
 	int code = prepare(&s, argc, argv, &e) < 0 ? say_err(&e, false) : run_open_groups(&r);
 	if (!code) {
-		seek(&r, &s, argv);
-		code = run_close(&r);
+		code = seek(&r, &s, argv);
+		int closed = run_close(&r);
+		code = code ? code : closed;
 	}
 	offset_lines_release(&s.lines);
 	arena_release(&s.arena);
@@ -233,7 +236,7 @@ names_of(struct run *r, const struct offset_lines *l, int *n)
 }
 
 /* All is planned before anything is done. */
-static void
+static int
 import(struct run *r, const struct offset_lines *l)
 {
 	static const struct scope all = { NULL, 0 };
@@ -251,11 +254,11 @@ import(struct run *r, const struct offset_lines *l)
 		plan_resolve(r, &p[i], NULL);
 		plan_print(r, &p[i], true);
 	}
-	if (r->nfailed || !options.is_executed)
-		plan_left(r);
-	else
+	int code;
+	if (plan_is_wanted(r, &code))
 		for (int i = 0; i < n; i++)
 			plan_execute(r, &p[i]);
+	return code;
 }
 
 int
@@ -268,8 +271,9 @@ verb_import(int argc, char **argv)
 	int code = read_lines(argc ? argv[0] : "-", NULL, &l, &a, &e) < 0 ? say_err(&e, false)
 		: run_open_groups(&r);
 	if (!code) {
-		import(&r, &l);
-		code = run_close(&r);
+		code = import(&r, &l);
+		int closed = run_close(&r);
+		code = code ? code : closed;
 	}
 	offset_lines_release(&l);
 	arena_release(&a);

@@ -45,34 +45,11 @@ target_parse(struct target *t, const char *text, struct arena *a, struct err *e)
 
 /* --- where --- */
 
-static bool
-is_number(const char *text)
-{
-	return *text && text[strspn(text, "0123456789")] == 0;
-}
-
 int
-where_parse(struct where *w, const char *text, int64_t now_ms, struct err *e)
+where_parse(struct place *w, const char *text, int64_t now_ms, struct err *e)
 {
-	static const char *const word[] = { "earliest", "latest", "current" };
-	*w = (struct where){ .n = 0 };
-	for (size_t i = 0; i < ARRAY_LEN(word); i++)
-		if (strcmp(text, word[i]) == 0) {
-			w->kind = (enum where_kind)(WHERE_EARLIEST + (int)i);
-			return 0;
-		}
-	bool has_sign = *text == '+' || *text == '-';
-	if (is_number(text + has_sign)) {
-		w->kind = has_sign ? WHERE_SHIFT : WHERE_OFFSET;
-		return units_parse_int(text, -INT64_MAX, INT64_MAX, &w->n, e);
-	}
-	w->kind = WHERE_TIME;
-	if (*text != '@' || units_parse_time(text, now_ms, &w->n, e) < 0)
-		return err_set(e, ERR_USAGE, "'%s' is none of earliest, latest, current, an offset, "
-			"+N or -N, and @TIME such as @2026-11-24T10:00 or @-1h", text);
-	if (w->n < 0)
-		return err_set(e, ERR_USAGE, "'%s' is before 1970", text);
-	return 0;
+	return place_parse(w, text, PLACE_BEGINNING | PLACE_END | PLACE_CURRENT | PLACE_OFFSET | PLACE_SHIFT
+		| PLACE_TIME, now_ms, e);
 }
 
 static int64_t
@@ -85,32 +62,34 @@ shifted(int64_t offset, int64_t by)
 }
 
 int
-where_go(const struct where *w, struct row *row, struct err *e)
+where_go(const struct place *w, struct row *row, struct err *e)
 {
 	assert(row->start >= 0);
 	assert(row->end >= 0);
 	switch (w->kind) {
-	case WHERE_EARLIEST:
+	case PLACE_BEGINNING:
 		row->to = row->start;
 		break;
-	case WHERE_LATEST:
+	case PLACE_END:
 		row->to = row->end;
 		break;
-	case WHERE_CURRENT:
+	case PLACE_CURRENT:
 		row->to = row->committed >= 0 ? row->committed : row->end;
 		break;
-	case WHERE_OFFSET:
+	case PLACE_OFFSET:
 		row->to = w->n;
 		break;
-	case WHERE_TIME:
+	case PLACE_TIME:
 		row->to = row->to >= 0 ? row->to : row->end;
 		break;
-	case WHERE_SHIFT:
+	case PLACE_SHIFT:
 		if (row->committed < 0)
 			return err_set(e, ERR_PEER, "topic '%.*s', partition %d: nothing is committed that "
 				"could be shifted", STR_ARG(row->topic), row->partition);
 		row->to = shifted(row->committed, w->n);
 		break;
+	default:
+		assert(!"a place that where_parse does not take");
 	}
 	return 0;
 }

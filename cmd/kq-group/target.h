@@ -2,13 +2,14 @@
  * What a person names and where it is to go: TOPIC[:P[,P...]], and the words
  * of --to.
  *
- * Uses: rows, text/units.  Any thread.
+ * Uses: rows, text/place.  Any thread.
  */
 #ifndef KQ_GROUP_TARGET_H
 #define KQ_GROUP_TARGET_H
 
 #include "base/err.h"
 #include "kq-group/rows.h"
+#include "text/place.h"
 
 struct target {
 	struct str topic;
@@ -20,21 +21,14 @@ struct target {
  * are in the arena. */
 int target_parse(struct target *t, const char *text, struct arena *a, struct err *e);
 
-enum where_kind { WHERE_EARLIEST, WHERE_LATEST, WHERE_CURRENT, WHERE_OFFSET, WHERE_SHIFT, WHERE_TIME };
-
-struct where {
-	enum where_kind kind;
-	int64_t n; /* the offset, how far, or ms since 1970 */
-};
-
-/* earliest, latest, current, 42, +42, -42, @TIME.  Returns 0, or -1
+/* The words of --to: those of text/place that can be meant.  Returns 0, or -1
  * (ERR_USAGE). */
-int where_parse(struct where *w, const char *text, int64_t now_ms, struct err *e);
+int where_parse(struct place *w, const char *text, int64_t now_ms, struct err *e);
 
 /* Set where the row is to go.  Its start and end are known; of a time, the
  * row's "to" is the first offset at or after it, -1: there is none.  Not kept
  * between start and end yet.  Returns 0, or -1. */
-int where_go(const struct where *w, struct row *row, struct err *e);
+int where_go(const struct place *w, struct row *row, struct err *e);
 
 /* Keep it between start and end.  Returns what it was, or -1: it is left as it
  * was. */

@@ -1,9 +1,11 @@
 /* kq-topic create, and delete. */
-#include "kq-topic/run.h"
+#include "kq-topic/look.h"
 #include "kq-topic/verbs.h"
 
 #include "proto.h"
 #include "text/ask.h"
+
+#include <stdio.h>
 
 enum {
 	CREATE_KEY = 19,
@@ -78,17 +80,35 @@ delete_some(struct run *r, int n, char **names)
 			a.responses.v[i].name);
 }
 
+/* Those that are there, by name. */
+static void
+print_deleted(struct run *r, int n, char **names)
+{
+	struct look l;
+	look_topics(&l, r, n, names, true);
+	for (int i = 0; i < l.n; i++) {
+		put_text(l.v[i]->name);
+		putchar('\n');
+		r->ndone++;
+	}
+	look_release(&l);
+}
+
 int
 verb_delete(int argc, char **argv)
 {
 	struct run r;
-	int code = options.is_sure ? 0 : ask_delete(argc, argv, "topic", "records");
+	int code = ask_check(options.is_sure, options.is_dry);
+	if (!code && !options.is_sure && !options.is_dry)
+		code = ask_delete(argc, argv, "topic", "records");
 	if (!code)
 		code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
 	r.is_removing = true;
-	for (int i = 0; i < argc; i += RUN_TOPICS_MAX)
+	if (options.is_dry)
+		print_deleted(&r, argc, argv);
+	for (int i = 0; !options.is_dry && i < argc; i += RUN_TOPICS_MAX)
 		delete_some(&r, MIN(argc - i, RUN_TOPICS_MAX), argv + i);
 	return run_close(&r);
 }

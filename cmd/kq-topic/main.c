@@ -1,7 +1,9 @@
 /* kq-topic: create, show, change and delete topics. */
 #include "kq-topic/run.h"
 #include "kq-topic/verbs.h"
+#include "text/ask.h"
 #include "text/opt.h"
+#include "text/place.h"
 
 #include <stdio.h>
 
@@ -70,17 +72,20 @@ static const struct opt alter_opts[] = {
 	OPT_END
 };
 static const struct opt delete_opts[] = {
-	{ 0, "yes", OPT_FLAG, &options.is_sure, NULL, .phrase = "do not ask for confirmation" },
+	ASK_YES(&options.is_sure),
+	ASK_DRY_RUN(&options.is_dry),
 	OPT_END
 };
 static const struct opt offsets_opts[] = {
-	{ 0, "at", OPT_STRING, &options.at, "WHEN", .phrase = "earliest, latest or a time (default: earliest and latest)" },
+	{ 0, "at", OPT_STRING, &options.at, "WHERE", .phrase = "beginning, end, -N or @TIME: see below (default: beginning and end)" },
 	JSON,
 	OPT_END
 };
 static const struct opt trim_opts[] = {
-	{ 0, "before", OPT_STRING, &options.before, "WHERE", .phrase = "an offset, a time, or latest for all records" },
+	{ 0, "before", OPT_STRING, &options.before, "WHERE", .phrase = "up to there: an offset, @TIME, -N, or end for all records: see below" },
 	{ 'p', "partition", OPT_INT, &options.partition, "N", .phrase = "only in this partition", .min = 0, .max = INT32_MAX },
+	ASK_YES(&options.is_sure),
+	ASK_DRY_RUN(&options.is_dry),
 	JSON,
 	OPT_END
 };
@@ -127,13 +132,19 @@ static const struct opt_command command = {
 		"  kq-topic list\n"
 		"  kq-topic describe orders\n"
 		"  kq-topic alter orders -p 8 -d retention.ms\n"
-		"  kq-topic offsets orders --at 2026-11-24T10:00\n"
-		"  kq-topic trim orders --before -7d\n"
+		"  kq-topic offsets orders --at @2026-11-24T10:00\n"
+		"  kq-topic trim orders --before @-7d --yes\n"
 		"  kq-topic du | sort -rn | head\n"
 		"  kq-topic delete --yes orders\n",
 	.notes =
-		"A time is 2026-11-24, 2026-11-24T10:00:00Z, -1h (an hour ago), or @ and milliseconds\n"
-		"since 1970.  Without -b: KQ_BROKERS, else the default socket, else 127.0.0.1:9092.\n",
+		"WHERE: beginning; end; N (that offset); -N (the last N of each partition); @TIME (the\n"
+		"first record at or after it).\n"
+		PLACE_TIME_NOTES
+		"\n"
+		"delete and trim ask on the terminal before they remove anything.  --yes does not ask;\n"
+		"--dry-run only shows; without a terminal one of the two is needed.\n"
+		"\n"
+		"Without -b: KQ_BROKERS, else the default socket, else 127.0.0.1:9092.\n",
 	.opts = opts,
 	.verbs = verbs,
 	.foreign = foreign,

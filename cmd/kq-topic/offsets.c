@@ -5,11 +5,16 @@
 #include "client/offsets.h"
 #include "proto.h"
 #include "sys/clock.h"
-#include "text/units.h"
+#include "text/ask.h"
+#include "text/place.h"
 
 #include <stdio.h>
 
-enum { DELETE_RECORDS_KEY = 21 };
+enum {
+	DELETE_RECORDS_KEY = 21,
+	AT_KINDS = PLACE_BEGINNING | PLACE_END | PLACE_LAST | PLACE_TIME,
+	BEFORE_KINDS = AT_KINDS | PLACE_OFFSET,
+};
 
 /* NULL: counted. */
 static struct cluster_topic *
@@ -59,18 +64,31 @@ print_offsets(const char *topic, int32_t partition, const char *const *label,
 	putchar('\n');
 }
 
-static int
-parse_at(const char *text, int64_t *when, struct err *e)
+/* Each partition's place; of a time that no record is as young as, and of what
+ * is not asked for, -1.  NULL: counted. */
+static int64_t *
+find_places(struct run *r, struct cluster_topic *t, const struct place *p)
 {
-	if (strcmp(text, "earliest") == 0)
-		*when = OFFSETS_EARLIEST;
-	else if (strcmp(text, "latest") == 0)
-		*when = OFFSETS_LATEST;
-	else if (units_parse_time(text, clock_ms(), when, e) < 0)
-		return err_wrap(e, "--at is earliest, latest or a time");
-	else if (*when < 0)
-		return err_set(e, ERR_USAGE, "--at: '%s' is before 1970", text);
-	return 0;
+	int32_t n = t->npart;
+	switch (p->kind) {
+	case PLACE_BEGINNING:
+		return ask_offsets(r, t, OFFSETS_EARLIEST);
+	case PLACE_TIME:
+		return ask_offsets(r, t, p->n);
+	case PLACE_OFFSET: {
+		int64_t *v = arena_alloc(&r->arena, (size_t)n * sizeof *v);
+		for (int32_t i = 0; i < n; i++)
+			v[i] = p->n;
+		return v;
+	}
+	default:
+		break;
+	}
+	int64_t *v = ask_offsets(r, t, OFFSETS_LATEST);
+	int64_t *first = v && p->kind == PLACE_LAST ? ask_offsets(r, t, OFFSETS_EARLIEST) : v;
+	for (int32_t i = 0; first && p->kind == PLACE_LAST && i < n; i++)
+		v[i] = v[i] - first[i] > p->n ? v[i] - p->n : first[i];
+	return first ? v : NULL;
 }
 
 int
@@ -79,15 +97,17 @@ verb_offsets(int argc, char **argv)
 	static const char *const ends[] = { "start", "end" }, *const one[] = { "offset" };
 	struct run r;
 	struct err e;
-	int64_t when = OFFSETS_EARLIEST;
-	if (options.at && parse_at(options.at, &when, &e) < 0)
+	struct place at = { PLACE_BEGINNING, 0 };
+	if (options.at && place_parse(&at, options.at, AT_KINDS, clock_ms(), &e) < 0) {
+		err_wrap(&e, "option '--at'");
 		return say_err(&e, false);
+	}
 	int code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
 	struct cluster_topic *t = find_topic(&r, argv[0]);
 	int32_t n = t ? t->npart : 0;
-	int64_t *first = t ? ask_offsets(&r, t, when) : NULL;
+	int64_t *first = t ? find_places(&r, t, &at) : NULL;
 	int64_t *last = first && !options.at ? ask_offsets(&r, t, OFFSETS_LATEST) : first;
 	for (int32_t i = 0; last && i < n; i++)
 		if (options.at)
@@ -99,51 +119,21 @@ verb_offsets(int argc, char **argv)
 
 /* --- trim --- */
 
-struct place {
-	bool is_offset;
-	int64_t offset, when;
-};
-
-/* A plain number is an offset; a time in milliseconds has an '@'. */
-static int
-parse_before(const char *text, struct place *p, struct err *e)
-{
-	if (!text)
-		return err_set(e, ERR_USAGE, "before what? give --before with an offset, a time or latest");
-	*p = (struct place){ .when = OFFSETS_LATEST };
-	if (strcmp(text, "latest") == 0)
-		return 0;
-	const char *digits = text + (*text == '-');
-	p->is_offset = *digits && digits[strspn(digits, "0123456789")] == 0;
-	if (p->is_offset)
-		return units_parse_int(text, 0, INT64_MAX, &p->offset, e) < 0
-			? err_wrap(e, "--before") : 0;
-	if (units_parse_time(text, clock_ms(), &p->when, e) < 0)
-		return err_wrap(e, "--before is an offset, a time or latest");
-	if (p->when < 0)
-		return err_set(e, ERR_USAGE, "--before: '%s' is before 1970", text);
-	return 0;
-}
-
-/* Up to which offset each partition is to be emptied.  NULL: counted. */
+/* Up to which offset each partition is to be emptied; -1: not at all.  NULL:
+ * counted. */
 static int64_t *
 find_limits(struct run *r, struct cluster_topic *t, const struct place *before)
 {
-	int32_t n = t->npart;
-	if (before->is_offset) {
-		int64_t *v = arena_alloc(&r->arena, (size_t)n * sizeof *v);
-		for (int32_t i = 0; i < n; i++)
-			v[i] = before->offset;
-		return v;
-	}
 	/* The end comes first: where no record is as young as the time, all up
 	 * to the end are older; those that come meanwhile are spared. */
-	int64_t *end = ask_offsets(r, t, OFFSETS_LATEST);
-	if (!end || before->when == OFFSETS_LATEST)
-		return end;
-	int64_t *v = ask_offsets(r, t, before->when);
-	for (int32_t i = 0; v && i < n; i++)
-		if (v[i] < 0)
+	int64_t *end = before->kind == PLACE_TIME ? ask_offsets(r, t, OFFSETS_LATEST) : NULL;
+	if (before->kind == PLACE_TIME && !end)
+		return NULL;
+	int64_t *v = find_places(r, t, before);
+	for (int32_t i = 0; v && i < t->npart; i++)
+		if (options.partition >= 0 && i != options.partition)
+			v[i] = -1;
+		else if (v[i] < 0 && end)
 			v[i] = end[i];
 	return v;
 }
@@ -188,31 +178,75 @@ trim_leader(struct run *r, struct cluster_topic *t, int32_t npart, int32_t leade
 		take_trimmed(r, t, &a);
 }
 
+/* What it would do, for --dry-run and before it is asked: where partitions will
+ * begin, and how many offsets go.  -1: counted. */
+static int64_t
+plan_trim(struct run *r, struct cluster_topic *t, const int64_t *limit, bool prints)
+{
+	static const char *const label[] = { "start" };
+	int64_t *first = ask_offsets(r, t, OFFSETS_EARLIEST);
+	int64_t *end = first ? ask_offsets(r, t, OFFSETS_LATEST) : NULL, sum = 0;
+	for (int32_t i = 0; end && i < t->npart; i++) {
+		int64_t to = MAX(limit[i], first[i]);
+		if (limit[i] < 0)
+			continue;
+		if (limit[i] > end[i]) {
+			run_refused(r, KERR_OFFSET_OUT_OF_RANGE, STR_NULL, str_of(t->name), i);
+			continue;
+		}
+		sum += to - first[i];
+		if (prints)
+			print_offsets(t->name, i, label, &to, 1);
+	}
+	return end && r->nfailed == 0 ? sum : -1;
+}
+
+static int
+trim(struct run *r, struct cluster_topic *t, const struct place *before)
+{
+	struct err e;
+	int32_t n = t->npart;
+	if (options.partition >= n) {
+		err_set(&e, ERR_PEER, "topic '%s' has %d partitions, and none is %lld", t->name, n,
+			(long long)options.partition);
+		run_failed(r, &e);
+		return 0;
+	}
+	int64_t *limit = find_limits(r, t, before);
+	if (!limit)
+		return 0;
+	int64_t nrecord = options.is_sure ? 0 : plan_trim(r, t, limit, options.is_dry);
+	if (nrecord < 0 || options.is_dry)
+		return 0;
+	int code = options.is_sure ? 0 : ask("Delete %lld record%s of the topic '%s'?",
+		(long long)nrecord, nrecord == 1 ? "" : "s", t->name);
+	for (int32_t i = 0; code == 0 && i < n; i++)
+		if (limit[i] >= 0)
+			trim_leader(r, t, n, t->part[i].leader, limit);
+	return code;
+}
+
 int
 verb_trim(int argc, char **argv)
 {
 	struct run r;
 	struct err e;
 	struct place before;
-	if (parse_before(options.before, &before, &e) < 0)
+	if (!options.before)
+		err_set(&e, ERR_USAGE, "before what? give --before with an offset, a time or another place");
+	else if (place_parse(&before, options.before, BEFORE_KINDS, clock_ms(), &e) == 0)
+		e.class = ERR_NONE;
+	else
+		err_wrap(&e, "option '--before'");
+	if (e.class != ERR_NONE)
 		return say_err(&e, false);
-	int code = run_open_topics(&r, argc, argv);
+	int code = ask_check(options.is_sure, options.is_dry);
+	if (!code)
+		code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
 	struct cluster_topic *t = find_topic(&r, argv[0]);
-	int32_t n = t ? t->npart : 0;
-	if (t && options.partition >= n) {
-		err_set(&e, ERR_PEER, "topic '%s' has %d partitions, and none is %lld", t->name, n,
-			(long long)options.partition);
-		run_failed(&r, &e);
-		t = NULL;
-	}
-	int64_t *limit = t ? find_limits(&r, t, &before) : NULL;
-	for (int32_t i = 0; limit && i < n; i++)
-		if (options.partition >= 0 && i != options.partition)
-			limit[i] = -1;
-	for (int32_t i = 0; limit && i < n; i++)
-		if (limit[i] >= 0)
-			trim_leader(&r, t, n, t->part[i].leader, limit);
-	return run_close(&r);
+	code = t ? trim(&r, t, &before) : 0;
+	int closed = run_close(&r);
+	return code ? code : closed;
 }

@@ -25,7 +25,7 @@ struct options {
 	int nsetting;
 	bool may_exist;
 	bool shows_internal;
-	bool is_sure;
+	bool is_sure, is_dry;
 	const char *at, *before;
 	int64_t partition;     /* -1: all */
 };

@@ -2,26 +2,50 @@
 
 #include "text/say.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
+
+bool
+ask_has_terminal(void)
+{
+	return isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+}
+
+int
+ask_check(bool is_sure, bool is_dry)
+{
+	if (is_sure && is_dry)
+		say_error("only one of --yes and --dry-run");
+	else if (!is_sure && !is_dry && !ask_has_terminal())
+		say_error("there is no terminal to ask on: give --yes to do it, or --dry-run to see what "
+			"would be removed");
+	else
+		return 0;
+	return EXIT_USAGE;
+}
+
+int
+ask(const char *fmt, ...)
+{
+	char line[16];
+	va_list ap;
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputs(" [y/N] ", stderr);
+	if (fgets(line, sizeof line, stdin) && (strcmp(line, "y\n") == 0 || strcmp(line, "yes\n") == 0))
+		return 0;
+	say_error("nothing is changed");
+	return EXIT_FAILED;
+}
 
 int
 ask_delete(int n, char **names, const char *kind, const char *what)
 {
-	char line[16];
-	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-		say_error("there is nobody to ask: to delete, give --yes");
-		return EXIT_USAGE;
-	}
 	if (n == 1)
-		fprintf(stderr, "Delete the %s '%s' with all its %s? [y/N] ", kind, names[0], what);
-	else {
-		for (int i = 0; i < n; i++)
-			fprintf(stderr, "%s\n", names[i]);
-		fprintf(stderr, "Delete these %d %ss with all their %s? [y/N] ", n, kind, what);
-	}
-	if (fgets(line, sizeof line, stdin) && (strcmp(line, "y\n") == 0 || strcmp(line, "yes\n") == 0))
-		return 0;
-	say_error("nothing is deleted");
-	return EXIT_FAILED;
+		return ask("Delete the %s '%s' with all its %s?", kind, names[0], what);
+	for (int i = 0; i < n; i++)
+		fprintf(stderr, "%s\n", names[i]);
+	return ask("Delete these %d %ss with all their %s?", n, kind, what);
 }

@@ -1,14 +1,33 @@
 /*
- * Asking a person before something is destroyed.
+ * The rule for what destroys: a verb that removes records, topics, groups or
+ * offsets asks on the terminal before it does.  With --yes it does not ask; with
+ * --dry-run it prints what it would remove, and removes nothing.  Where there is
+ * no terminal to ask on, one of the two has to be given.
  *
  * Uses: say, libc.  One thread.
  */
 #ifndef KQ_TEXT_ASK_H
 #define KQ_TEXT_ASK_H
 
-/* "Delete the KIND 'name' with all its WHAT? [y/N]", on the terminal; of
- * several, their names come first.  0: yes; else an exit code, after saying
- * why: nobody is there to ask (EXIT_USAGE), or the answer was no. */
+#include "base/base.h"
+
+/* The options of such a verb, for its table. */
+#define ASK_YES(to) \
+	{ 'y', "yes", OPT_FLAG, to, NULL, .phrase = "do not ask for confirmation" }
+#define ASK_DRY_RUN(to) \
+	{ 'n', "dry-run", OPT_FLAG, to, NULL, .phrase = "print what would be removed, and remove nothing" }
+
+/* First of all: can the rule be kept?  0; or EXIT_USAGE after saying why: both
+ * options are given, or neither and there is no terminal. */
+int ask_check(bool is_sure, bool is_dry);
+
+bool ask_has_terminal(void);
+
+/* "... [y/N]", on the terminal.  0: yes; EXIT_FAILED: no, which was said. */
+int ask(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* "Delete the KIND 'name' with all its WHAT? [y/N]"; of several, their names
+ * come first.  As ask. */
 int ask_delete(int n, char **names, const char *kind, const char *what);
 
 #endif

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* A number of up to so many digits is a time in seconds (until the year 2286),
+ * a longer one in milliseconds (since September 1970). */
+enum { SECONDS_DIGITS = 10 };
+
 static bool
 is_digit(char c)
 {
@@ -188,8 +192,11 @@ units_parse_time(const char *text, int64_t now_ms, int64_t *ms, struct err *e)
 	const char *p = *text == '@' ? text + 1 : text;
 	struct err ignored;
 	int64_t ago;
-	if (units_parse_int(p, 0, INT64_MAX, ms, &ignored) == 0)
+	if (is_digit(*p) && units_parse_int(p, 0, INT64_MAX, ms, &ignored) == 0) {
+		if (strlen(p) <= SECONDS_DIGITS)
+			*ms *= 1000;
 		return 0;
+	}
 	if (*p == '-' && units_parse_duration(p + 1, &ago, &ignored) == 0) {
 		*ms = now_ms - ago;
 		return 0;
@@ -197,7 +204,7 @@ units_parse_time(const char *text, int64_t now_ms, int64_t *ms, struct err *e)
 	if (parse_date(p, ms))
 		return 0;
 	return err_set(e, ERR_USAGE,
-		"'%s' is not a time such as 2026-11-24T10:00:00Z, -1h or milliseconds since 1970", text);
+		"'%s' is not a time such as 2026-11-24T10:00:00Z, -1h or seconds since 1970", text);
 }
 
 char *

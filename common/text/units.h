@@ -20,7 +20,8 @@ int units_parse_size(const char *text, int64_t *bytes, struct err *e);
 /* Milliseconds: "250" (ms), "250ms", "5s", "2m", "1h", "7d". */
 int units_parse_duration(const char *text, int64_t *ms, struct err *e);
 
-/* A moment in ms since 1970: that number itself, "2026-11-24",
+/* A moment in ms since 1970: a number since then, seconds if it has ten digits
+ * or fewer and else milliseconds; "2026-11-24",
  * "2026-11-24T10:00[:00[.123]][Z|+01:00]" (local time without a zone), or
  * "-1h" before now_ms (a duration).  A leading '@' is skipped. */
 int units_parse_time(const char *text, int64_t now_ms, int64_t *ms, struct err *e);

@@ -42,7 +42,7 @@ ends() {
 	ends 1 kq-topic alter numbers -c nope=1
 	ends 1 kq-topic delete --yes nosuch
 	ends 1 kq-group delete --yes nosuch
-	ends 1 kq-group delete-offsets nosuch t </dev/null
+	ends 1 kq-group delete-offsets --yes nosuch t
 	ends 1 kq-group import /nowhere
 	ends 1 kq-broker -d /dev/null/none
 	kq-topic list >/dev/null
@@ -60,6 +60,10 @@ ends() {
 	ends 2 kq-group describe
 	ends 2 kq-produce
 	ends 2 kq-consume
+	ends 2 kq-topic delete numbers </dev/null
+	ends 2 kq-topic trim numbers --before 1 </dev/null
+	ends 2 kq-group delete g </dev/null
+	ends 2 kq-group delete-offsets g numbers </dev/null
 	ends 2 kq-consume -o 200000 -e numbers
 	ends 2 kq-consume -p 9 -e numbers
 	ends 2 kq-produce -p 9 numbers <<<x

@@ -242,7 +242,7 @@ log_of() {
 	start_broker
 	kq-topic create again
 	seq 1000 | kq-produce again
-	kq-topic trim again --before 500
+	kq-topic trim again --before 500 --yes
 	stop_broker # the checkpoints know of 1000 records now, and of the trim
 	restart_broker
 	kq-topic delete --yes again

@@ -32,7 +32,7 @@ rules() {
 	start_broker
 	echo x | kq-produce t
 	[ "$(kq-consume -G g -o beginning -e t)" = x ]
-	run kq-topic trim __consumer_offsets --before latest
+	run kq-topic trim __consumer_offsets --before latest --yes
 	[ "$status" -eq 1 ]
 	[[ $output == *INVALID_TOPIC* ]]
 	run kq-topic delete --yes __consumer_offsets

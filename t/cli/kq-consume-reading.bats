@@ -56,7 +56,7 @@ consume() {
 	seq 10 | kq-produce t
 	run -2 --separate-stderr consume -e -o 11 t
 	[ "$stderr" = "kq-consume: offset 11 is not in partition 0 of 't', which has 0 to 10" ]
-	kq-topic trim t --before 5
+	kq-topic trim t --before 5 --yes
 	run -2 --separate-stderr consume -e -o 2 t
 	[ -z "$output" ]
 	[ "$stderr" = "kq-consume: offset 2 is not in partition 0 of 't', which has 5 to 10" ]

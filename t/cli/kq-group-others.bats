@@ -38,10 +38,10 @@ rows() {
 	kq-group export g >file
 	[ "$(<file)" = '{"group":"g","topic":"t","partition":0,"offset":3}' ]
 	run --separate-stderr kq-group describe nope
-	[ "$status" -eq 1 ] && [ "$stderr" = "kq-group: group 'nope' does not exist" ]
+	[ "$status" -eq 75 ] && [ "$stderr" = "kq-group: group 'nope' does not exist" ]
 	run --separate-stderr kq-group list --state empty
 	[ "$status" -eq 1 ] && [ "$stderr" = "kq-group: the broker does not tell states" ]
-	kq-group delete-offsets g t:0
+	kq-group delete-offsets --yes g t:0
 	kq-group import --execute file
 	[ "$(rows g)" = "t 0 3 10 7" ]
 	kq-group delete --yes g
@@ -81,7 +81,7 @@ rows() {
 	kq-group describe --members g | grep -q ' kq-consume  *2  t:0,1$'
 	run --separate-stderr kq-group seek g t --to 0 --execute
 	[ "$status" -eq 1 ] && [[ $stderr == "kq-group: group 'g' is in use (Stable, members: 1)"* ]]
-	run --separate-stderr kq-group delete-offsets g t
+	run --separate-stderr kq-group delete-offsets --yes g t
 	[ "$status" -eq 1 ] && [[ $stderr == *"stop them first" ]]
 	kill -TERM "$member_pid"
 	died_of TERM "$member_pid"

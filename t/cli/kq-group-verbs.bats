@@ -84,7 +84,7 @@ stop_member() {
 	fails 75 "kq-group: group '$g' does not exist" kq-group export $g
 	fails 75 "kq-group: group '$g' does not exist" kq-group watch $g
 	fails 1 "kq-group: group '$g' does not exist" kq-group delete --yes $g
-	fails 1 "kq-group: group '$g' does not exist" kq-group delete-offsets $g $t
+	fails 1 "kq-group: group '$g' does not exist" kq-group delete-offsets --yes $g $t
 	run kq-group list
 	[ "$status" -eq 0 ] && [[ $'\n'$output != *$'\n'$g$'\t'* ]]
 }
@@ -124,7 +124,7 @@ to() {
 	[ "$(to -3)" = 4 ]
 	[ "$(to @-1h)" = 0 ]
 	[ "$(to @2100-01-01)" = 20 ]
-	kq-topic trim $t --before 5
+	kq-topic trim $t --before 5 --yes
 	[ "$(to earliest)" = 5 ]
 }
 
@@ -141,7 +141,7 @@ to() {
 
 @test "seek stays between the ends, with a word" {
 	make_topic $t
-	kq-topic trim $t --before 5
+	kq-topic trim $t --before 5 --yes
 	fails 0 "*partition 1: 99 is behind the end 20*" kq-group seek $g $t:1 --to 99
 	[ "$output" = "$t"$'\t1\t-\t20' ]
 	fails 0 "*partition 0: 2 is before the beginning 5*" kq-group seek $g $t:0 --to 2 --execute
@@ -173,7 +173,7 @@ to() {
 	kq-group describe $g | grep -q "^$t  .* rdkafka-.* rdkafka\$"
 	fails 1 "*'$g' is in use (Stable*" kq-group seek $g $t --to earliest --execute
 	fails 1 "*'$g' has members*" kq-group delete --yes $g
-	fails 1 "*'$g', topic '$t', partition 0: *stop them first*" kq-group delete-offsets $g $t
+	fails 1 "*'$g', topic '$t', partition 0: *stop them first*" kq-group delete-offsets --yes $g $t
 	stop_member
 	wait_for is_state $g Empty
 	[ "$(rows $g)" = "$t 0 10 10 0"$'\n'"$t 1 20 20 0" ]
@@ -185,18 +185,18 @@ to() {
 	make_topic $t
 	make_topic u$t
 	kq-group seek $g $t u$t --to 1 --execute
-	kq-group delete-offsets $g $t:1
+	kq-group delete-offsets --yes $g $t:1
 	[ "$(rows $g)" = "$t 0 1 10 9"$'\n'"u$t 0 1 10 9"$'\n'"u$t 1 1 20 19" ]
-	kq-group delete-offsets $g u$t
+	kq-group delete-offsets --yes $g u$t
 	[ "$(rows $g)" = "$t 0 1 10 9" ]
-	fails 1 "*'$g' has no offsets of topic 'u$t'" kq-group delete-offsets $g u$t
+	fails 1 "*'$g' has no offsets of topic 'u$t'" kq-group delete-offsets --yes $g u$t
 }
 
 @test "delete asks, and goes on after a failure" {
 	make_topic $t
 	kq-group seek $g $t --to 1 --execute
 	kq-group seek h$g $t --to 1 --execute
-	fails 2 "*nobody to ask*" kq-group delete $g
+	fails 2 "*no terminal to ask on*" kq-group delete $g
 	[ "$(described $g state)" = Empty ]
 	fails 1 "kq-group: group 'nope' does not exist" kq-group delete --yes $g nope h$g
 	[ -z "$(kq-group list | grep "$g"$'\t')" ]

@@ -38,7 +38,7 @@ settings() {
 	kq-topic alter t -p 3 -c retention.ms=1000
 	[ "$(kq-topic list)" = $'t\nu' ]
 	[ "$(settings t)" = retention.ms=1000 ]
-	[ "$(kq-topic trim t --before 4 -p 0)" = $'t\t0\t4' ]
+	[ "$(kq-topic trim t --before 4 --yes -p 0)" = $'t\t0\t4' ]
 	[ "$(kq-topic offsets t)" = $'t\t0\t4\t9\nt\t1\t0\t0\nt\t2\t0\t0' ]
 	[ "$(kq-topic du t | cut -f 1)" -gt 0 ]
 	kq-topic describe t | awk '$1 == "0" && $5 == 4 && $6 == 9 && $7 > 0 { found = 1 } END { exit !found }'
@@ -60,7 +60,7 @@ settings() {
 	kq-topic describe three --json | grep -q '"bytes":null'
 	local verb
 	for verb in "du" "create x" "delete --yes three" "alter three -p 9" "alter three -c a=b" \
-		"trim three --before 1"; do
+		"trim three --before 1 --yes"; do
 		run --separate-stderr kq-topic $verb
 		echo "$verb -> $status: $stderr"
 		[ "$status" -eq 1 ] && [[ $stderr == "kq-topic: "* ]]

@@ -166,29 +166,29 @@ described() {
 	between=$(date +%s%3N)
 	sleep 0.02
 	seq 6 8 | kq-produce -p 0 t
-	[ "$(kq-topic trim t --before 2)" = $'t\t0\t2\nt\t1\t2' ]
-	[ "$(kq-topic trim t --before 3 -p 1)" = $'t\t1\t3' ]
+	[ "$(kq-topic trim t --before 2 --yes)" = $'t\t0\t2\nt\t1\t2' ]
+	[ "$(kq-topic trim t --before 3 --yes -p 1)" = $'t\t1\t3' ]
 	[ "$(kq-topic offsets t)" = $'t\t0\t2\t8\nt\t1\t3\t5' ]
 	# Nothing of partition 1 is as young: all of it is older.
-	[ "$(kq-topic trim t --before "@$between" --json)" = '{"topic":"t","partition":0,"start":5}
+	[ "$(kq-topic trim t --before "@$between" --yes --json)" = '{"topic":"t","partition":0,"start":5}
 {"topic":"t","partition":1,"start":5}' ]
 	[ "$(kq-consume -e -p 0 t)" = $'6\n7\n8' ]
-	kq-topic trim t --before 1 >out # never back
+	kq-topic trim t --before 1 --yes >out # never back
 	[ "$(kq-topic offsets t)" = $'t\t0\t5\t8\nt\t1\t5\t5' ]
-	[ "$(kq-topic trim t --before latest)" = $'t\t0\t8\nt\t1\t5' ]
+	[ "$(kq-topic trim t --before latest --yes)" = $'t\t0\t8\nt\t1\t5' ]
 	[ -z "$(kq-consume -e t)" ]
 }
 
 @test "trim refuses what is not there" {
 	kq-topic create -p 2 t
 	seq 5 | kq-produce -p 0 t
-	fails 1 "*topic 't', partition 1: *OFFSET_OUT_OF_RANGE*" kq-topic trim t --before 3
+	fails 1 "*topic 't', partition 1: *OFFSET_OUT_OF_RANGE*" kq-topic trim t --before 3 --yes
 	[ "$output" = $'t\t0\t3' ] # the rest is done
-	fails 1 "*none is 2" kq-topic trim t --before 3 -p 2
+	fails 1 "*none is 2" kq-topic trim t --before 3 --yes -p 2
 	fails 2 "*before what*" kq-topic trim t
-	fails 2 "*-1*" kq-topic trim t --before -1
-	fails 2 "*'noon'*" kq-topic trim t --before noon
-	fails 75 "kq-topic: topic 'nope' does not exist" kq-topic trim nope --before 1
+	fails 2 "*-1x*" kq-topic trim t --before -1x --yes
+	fails 2 "*'noon'*" kq-topic trim t --before noon --yes
+	fails 75 "kq-topic: topic 'nope' does not exist" kq-topic trim nope --before 1 --yes
 	[ "$(kq-topic offsets t)" = $'t\t0\t3\t5\nt\t1\t0\t0' ]
 }
 

