@@ -113,6 +113,7 @@ static const struct {
 	{ "no number of headers", 1, STR("\x0e\0\0\0\2k\2v"), -1 },
 };
 
+void test_inspect__judges_every_record(void);
 void
 test_inspect__judges_every_record(void)
 {
@@ -122,6 +123,7 @@ test_inspect__judges_every_record(void)
 
 /* The quick way needs room behind a record; so let many good ones follow, and
  * put each of the bad ones there as a third. */
+void test_inspect__judges_records_among_others(void);
 void
 test_inspect__judges_records_among_others(void)
 {
@@ -157,6 +159,7 @@ fill(struct builder *b, int32_t n, char *value)
 	buf_release(&headers);
 }
 
+void test_inspect__sees_times_and_keys_in_every_codec(void);
 void
 test_inspect__sees_times_and_keys_in_every_codec(void)
 {
@@ -184,6 +187,7 @@ test_inspect__sees_times_and_keys_in_every_codec(void)
 	buf_release(&packed);
 }
 
+void test_inspect__refuses_timestamps_that_overflow(void);
 void
 test_inspect__refuses_timestamps_that_overflow(void)
 {
@@ -214,6 +218,7 @@ check_frame(const char *name, enum codec c, struct str frame, int want)
 	buf_release(&b);
 }
 
+void test_inspect__takes_one_frame_of_lz4(void);
 void
 test_inspect__takes_one_frame_of_lz4(void)
 {
@@ -237,6 +242,7 @@ test_inspect__takes_one_frame_of_lz4(void)
 	buf_release(&twice);
 }
 
+void test_inspect__takes_windows_of_zstd_that_java_takes(void);
 void
 test_inspect__takes_windows_of_zstd_that_java_takes(void)
 {
@@ -251,6 +257,7 @@ test_inspect__takes_windows_of_zstd_that_java_takes(void)
 	check_frame("256 MiB", CODEC_ZSTD, s, -1);
 }
 
+void test_inspect__refuses_bytes_behind_gzip(void);
 void
 test_inspect__refuses_bytes_behind_gzip(void)
 {
