@@ -44,3 +44,16 @@ utf8_is_valid(struct str s)
 	}
 	return true;
 }
+
+int32_t
+utf8_utf16_length(struct str s)
+{
+	int32_t length = 0;
+	const uint8_t *p = s.p, *end = s.n > 0 ? s.p + s.n : s.p;
+	while (p < end) {
+		int n = char_size(p, end);
+		length += n == 4 ? 2 : 1;
+		p += MAX(n, 1);
+	}
+	return length;
+}

@@ -1,5 +1,5 @@
 /*
- * Is it UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF)?
+ * Is it UTF-8, and how long? (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF)?
  *
  * Uses: base.h only.
  */
@@ -9,5 +9,9 @@
 #include "base/base.h"
 
 bool utf8_is_valid(struct str s); /* null is not */
+
+/* The length as Java counts it, in units of UTF-16: 2 for a character beyond
+ * U+FFFF.  A byte that belongs to no character counts as 1; null as 0. */
+int32_t utf8_utf16_length(struct str s);
 
 #endif

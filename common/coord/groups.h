@@ -27,7 +27,7 @@ struct groups_config {
 	int32_t member_max;              /* group.max.size */
 	int32_t session_min_ms, session_max_ms; /* classic */
 	int32_t initial_delay_ms;        /* group.initial.rebalance.delay.ms */
-	int32_t offset_metadata_max;     /* bytes */
+	int32_t offset_metadata_max;     /* units of UTF-16, as Kafka counts */
 	int64_t offsets_retention_ms;
 	int64_t expiry_interval_ms;      /* how often offsets are looked at */
 	/* KIP-848: */

@@ -1,6 +1,8 @@
 /* OffsetCommit, TxnOffsetCommit, OffsetDelete. */
 #include "coord/group.h"
 
+#include "base/utf8.h"
+
 /* Is there such a partition?  Only what exists is kept, so that nobody fills
  * the memory with offsets of topics made up.  What does not exist is reported
  * before the group's error, as in Kafka. */
@@ -14,7 +16,8 @@ check_partition(const struct groups *g, const struct coord_topic *t, int16_t top
 		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
 	if (group_error)
 		return group_error;
-	if (metadata.n > g->config.offset_metadata_max || (metadata.n > 0 && group_is_full(g)))
+	if (utf8_utf16_length(metadata) > g->config.offset_metadata_max
+		|| (metadata.n > 0 && group_is_full(g)))
 		return KERR_OFFSET_METADATA_TOO_LARGE;
 	return !is_kept && group_is_overfull(g) ? KERR_COORDINATOR_NOT_AVAILABLE : 0;
 }

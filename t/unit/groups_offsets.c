@@ -190,6 +190,18 @@ test_groups_offsets__only_partitions_that_exist_are_kept(void)
 	check_int(w.nlog, 0);
 	c.metadata = longer + 1;
 	check_int(commit_as(&w, &c), 0);
+	/* The limit is of UTF-16 units, of which U+20AC has one and U+1F600 two. */
+	char wide[400] = "";
+	for (int i = 0; i < 49; i++)
+		strcat(wide, "\xe2\x82\xac\xf0\x9f\x98\x80"); /* 147 units: too many */
+	c.metadata = wide;
+	check_int(commit_as(&w, &c), KERR_OFFSET_METADATA_TOO_LARGE);
+	wide[0] = 0;
+	for (int i = 0; i < 33; i++)
+		strcat(wide, "\xe2\x82\xac\xf0\x9f\x98\x80"); /* 99 */
+	check_int(commit_as(&w, &c), 0);
+	strcat(wide, "xx");
+	check_int(commit_as(&w, &c), KERR_OFFSET_METADATA_TOO_LARGE);
 	/* One bad partition does not spoil the good one beside it. */
 	struct offset_commit_request_offset_commit_request_partition p[] = {
 		{ 0, 5, -1, STR_NULL }, { 77, 6, -1, STR_NULL } };

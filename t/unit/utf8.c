@@ -10,6 +10,7 @@ void test_utf8__every_pair_and_triple_of_bytes(void);
 void test_utf8__a_bad_byte_is_found_at_every_place(void);
 void test_utf8__a_cut_character_is_refused(void);
 void test_utf8__null_is_not_text(void);
+void test_utf8__lengths_are_those_of_java(void);
 
 /* The character in n bytes, whether it may be or not. */
 static void
@@ -147,4 +148,16 @@ test_utf8__null_is_not_text(void)
 	check(utf8_is_valid(STR("a\0b")));
 	check(!utf8_is_valid(STR("\xc0\x80"))); /* Java's own way to write NUL */
 	check(!utf8_is_valid(STR("\xed\xa0\xbd\xed\xb8\x80"))); /* and U+1F600 */
+}
+
+void
+test_utf8__lengths_are_those_of_java(void)
+{
+	check_int(utf8_utf16_length(STR_NULL), 0);
+	check_int(utf8_utf16_length(STR("")), 0);
+	check_int(utf8_utf16_length(STR("a\0b")), 3);
+	check_int(utf8_utf16_length(STR("\xc3\xa9\xe2\x82\xac")), 2);
+	check_int(utf8_utf16_length(STR("x\xf0\x9f\x98\x80")), 3); /* U+1F600 */
+	check_int(utf8_utf16_length(STR("\x80\x80")), 2);
+	check_int(utf8_utf16_length(STR("\xf0\x9f\x98")), 3); /* cut */
 }
