@@ -230,7 +230,8 @@ open_batch(struct producer_part *part)
 	builder_reset(&b->builder);
 	p->open_used += builder_size(&b->builder);
 	b->part = part;
-	b->first = p->nput + 1;
+	b->first = b->last = p->nput + 1;
+	b->refused = -1;
 	b->born_ms = clock_mono_ms();
 	list_append(&p->open, &b->age);
 	part->open = b;
@@ -277,11 +278,19 @@ static void
 fail(struct producer *p, const struct producer_batch *b, const struct err *why)
 {
 	struct err e = *why;
-	if (b->builder.count == 1)
-		err_wrap(&e, "record %lld", (long long)b->first);
+	int64_t number = b->first;
+	bool is_run = b->last - b->first == b->builder.count - 1;
+	if (b->refused >= 0 && is_run)
+		number += b->refused;
+	if (b->builder.count == 1 || number > b->first || (b->refused == 0 && is_run))
+		err_wrap(&e, "record %lld", (long long)number);
+	else if (b->refused >= 0)
+		err_wrap(&e, "one of the records %lld to %lld, number %d of those for partition %d of '%s'",
+			(long long)b->first, (long long)b->last, b->refused + 1, b->part->index,
+			b->part->topic->meta->name);
 	else
 		err_wrap(&e, "partition %d of '%s'", b->part->index, b->part->topic->meta->name);
-	producer_fail(p, b->first, &e);
+	producer_fail(p, number, &e);
 }
 
 void
@@ -514,7 +523,7 @@ producer_put(struct producer_topic *t, int32_t partition,
 			size_t before = builder_size(&b->builder);
 			builder_append(&b->builder, timestamp_ms, key, value, headers, nheader);
 			p->open_used += builder_size(&b->builder) - before;
-			p->nput++;
+			b->last = ++p->nput;
 			return 0;
 		}
 		if (b && b->builder.count > 0) {
@@ -559,6 +568,7 @@ producer_put_lines(struct producer_topic *t, int32_t partition,
 	if (n)
 		p->open_used += builder_size(&b->builder) - before;
 	p->nput += n;
+	b->last = n ? p->nput : b->last;
 	return n;
 }
 

@@ -74,7 +74,10 @@ struct producer_batch {
 	struct builder builder;
 	struct buf packed;
 	struct str bytes;        /* finished */
-	int64_t first;           /* number of its first record */
+	int64_t first, last;     /* numbers of its first and last record, between
+	                            which there may be others' */
+	int32_t refused;         /* index of the first record that the broker refused
+	                            by name; -1: none */
 	int64_t born_ms;
 	int32_t sequence;        /* of its first record */
 	bool is_sent;
@@ -129,7 +132,7 @@ struct producer {
 	int64_t refresh_at_ms;
 	bool is_failed;          /* for good, by err, which names the record */
 	struct err err;
-	int64_t failed_number;   /* the first record of the refused batch; 0 */
+	int64_t failed_number;   /* the refused record, or the first of its batch; 0 */
 	bool is_idempotent;      /* id and epoch are good */
 	int64_t id;
 	int16_t epoch;

@@ -161,6 +161,24 @@ find_batch(struct producer_request *r, struct str name, const struct uuid *id,
 	return NULL;
 }
 
+/* What the broker says of a batch that it refused, best of the one record that
+ * is at fault. */
+static void
+take_refusal(struct producer_batch *b,
+	const struct produce_response_partition_produce_response *one, struct err *why)
+{
+	struct str message = one->error_message;
+	b->refused = -1;
+	if (one->record_errors.n > 0) {
+		__typeof__(one->record_errors.v) first = one->record_errors.v;
+		if (first->batch_index >= 0 && first->batch_index < b->builder.count)
+			b->refused = first->batch_index;
+		if (first->batch_index_error_message.n > 0)
+			message = first->batch_index_error_message;
+	}
+	cluster_peer_err(why, one->error_code, message);
+}
+
 static void
 take_answer(struct producer_request *r, const struct produce_response *in)
 {
@@ -177,7 +195,7 @@ take_answer(struct producer_request *r, const struct produce_response *in)
 				continue;
 			}
 			struct err why;
-			cluster_peer_err(&why, one->error_code, one->error_message);
+			take_refusal(b, one, &why);
 			if (producer_judge(b, one->error_code, &why))
 				producer_refused(b, &why);
 			else

@@ -198,3 +198,17 @@ print(struct.unpack("i", fcntl.ioctl(int(sys.argv[1]), termios.FIONREAD, b"\0" *
 	seq 5 | timeout 20 kq-produce t
 	[ "$(timeout 20 kq-consume -e t | wc -l)" -eq 5 ]
 }
+
+@test "the record that the broker refuses is named" {
+	kq-topic create compact -c cleanup.policy=compact
+	kq-topic create several -p 3 -c cleanup.policy=compact
+	run kq-produce compact -K : < <(printf 'a:1\nb:2\nnone\nc:3\n')
+	[ "$status" -eq 1 ]
+	[[ $output == *'record 3: '*key*'(INVALID_RECORD)'*'next is input record 1' ]]
+	run kq-produce compact < <(echo one)
+	[[ $output == *'record 1: '*key* ]]
+	# Batches of several partitions, filled in turns.
+	run kq-produce several -K : < <(printf '%s:1\n' {a..z}; echo none; printf '%s:2\n' {a..z})
+	[ "$status" -eq 1 ]
+	[[ $output =~ 'one of the records '[0-9]+' to '[0-9]+', number '[0-9]+' of those for partition '[0-2]" of 'several': " ]]
+}
