@@ -1,4 +1,5 @@
 /* kq-topic alter. */
+#include "kq-topic/effect.h"
 #include "kq-topic/look.h"
 #include "kq-topic/verbs.h"
 
@@ -134,5 +135,7 @@ verb_alter(int argc, char **argv)
 		alter_all(&r, argv[0]);
 	if (options.npartition && !r.nfailed)
 		grow(&r, argv[0]);
+	if (!r.nfailed)
+		effect_warn(&r, argv[0]);
 	return run_close(&r);
 }

@@ -1,4 +1,5 @@
 /* kq-topic create, and delete. */
+#include "kq-topic/effect.h"
 #include "kq-topic/look.h"
 #include "kq-topic/verbs.h"
 
@@ -55,6 +56,8 @@ verb_create(int argc, char **argv)
 		return code;
 	for (int i = 0; i < argc; i += RUN_TOPICS_MAX)
 		create_some(&r, MIN(argc - i, RUN_TOPICS_MAX), argv + i);
+	if (r.ndone && !r.nfailed)
+		effect_warn(&r, argv[0]);
 	return run_close(&r);
 }
 

@@ -1,4 +1,5 @@
 /* kq-topic describe. */
+#include "kq-topic/effect.h"
 #include "kq-topic/look.h"
 #include "kq-topic/verbs.h"
 #include "text/table.h"
@@ -71,8 +72,10 @@ configs_json(const struct look_topic *t)
 		if (!source)
 			continue;
 		json_t *name = json_text(c->name);
-		json_object_set_new(all, json_string_value(name), json_pack("{s:o, s:s}", "value",
-			json_text(c->value), "source", source));
+		json_t *config = json_pack("{s:o, s:s}", "value", json_text(c->value), "source", source);
+		if (c->is_void)
+			json_object_set_new(config, "has_effect", json_false());
+		json_object_set_new(all, json_string_value(name), config);
 		json_decref(name);
 	}
 	return all;
@@ -153,7 +156,8 @@ print_configs(const struct look_topic *t)
 		put_text(c->name);
 		putchar('=');
 		put_text(c->value);
-		printf("%s\n", c->source == LOOK_TOPIC ? "" : "  (of the broker)");
+		printf("%s%s\n", c->source == LOOK_TOPIC ? "" : "  (of the broker)",
+			c->is_void ? "  (without effect yet)" : "");
 	}
 }
 
@@ -188,6 +192,7 @@ verb_describe(int argc, char **argv)
 		look_offsets(&l, &r);
 		look_copies(&l, &r);
 		look_configs(&l, &r);
+		effect_mark(&l, &r);
 	}
 	for (int i = 0; i < l.n; i++) {
 		r.ndone++;

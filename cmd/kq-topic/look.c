@@ -352,7 +352,7 @@ take_configs(struct look *l, struct run *r,
 	t->config = arena_alloc(&r->arena, (size_t)t->nconfig * sizeof *t->config + 1);
 	for (int32_t i = 0; i < t->nconfig; i++)
 		t->config[i] = (struct look_config){ in->configs.v[i].name, in->configs.v[i].value,
-			in->configs.v[i].config_source };
+			in->configs.v[i].config_source, false };
 }
 
 static void

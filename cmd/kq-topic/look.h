@@ -39,6 +39,7 @@ struct look_part {
 struct look_config {
 	struct str name, value;
 	int8_t source; /* LOOK_... */
+	bool is_void;  /* it has no effect: see effect.h */
 };
 
 /* Kafka's numbers of where a setting comes from. */

@@ -2,6 +2,7 @@
 #include "kq-topic/run.h"
 #include "kq-topic/verbs.h"
 #include "text/ask.h"
+#include "text/config.h"
 #include "text/opt.h"
 #include "text/place.h"
 
@@ -9,14 +10,15 @@
 
 struct options options = { .partition = -1 };
 
-/* key: ours to free. */
+/* key and value: ours to free. */
 static int
-add_setting(char *key, const char *value, struct err *e)
+add_setting(char *key, char *value, struct err *e)
 {
 	for (int i = 0; i < options.nsetting; i++)
 		if (strcmp(options.setting[i].key, key) == 0) {
 			err_set(e, ERR_USAGE, "the setting '%s' is given twice", key);
 			mem_free(key);
+			mem_free(value);
 			return -1;
 		}
 	options.setting = mem_realloc(options.setting,
@@ -32,8 +34,13 @@ take_set(void *to, const char *text, struct err *e)
 	const char *equals = strchr(text, '=');
 	if (!equals || equals == text)
 		return err_set(e, ERR_USAGE, "'%s' is not key=value", text);
-	return add_setting(mem_strndup((struct str){ (const uint8_t *)text, (int32_t)(equals - text) }),
-		equals + 1, e);
+	/* Where the key is in ms or bytes, "7d" or "1G" will do. */
+	char *key = mem_strndup((struct str){ (const uint8_t *)text, (int32_t)(equals - text) });
+	struct buf plain = BUF_INIT;
+	config_put_plain(key, equals + 1, &plain);
+	char *value = mem_strndup(buf_str(&plain));
+	buf_release(&plain);
+	return add_setting(key, value, e);
 }
 
 static int
@@ -161,8 +168,10 @@ int
 main(int argc, char **argv)
 {
 	int code = opt_main(&command, argc, argv, check);
-	for (int i = 0; i < options.nsetting; i++)
-		mem_free((char *)options.setting[i].key);
+	for (int i = 0; i < options.nsetting; i++) {
+		mem_free(options.setting[i].key);
+		mem_free(options.setting[i].value);
+	}
 	mem_free(options.setting);
 	return code;
 }

@@ -12,8 +12,8 @@
 #include "text/put.h"
 
 struct setting {
-	const char *key;
-	const char *value; /* NULL: back to the default */
+	char *key;
+	char *value; /* NULL: back to the default */
 };
 
 struct options {

@@ -40,13 +40,13 @@ described() {
 }
 
 @test "create takes partitions, replicas and settings" {
-	kq-topic create t -p 3 -r 1 -c retention.ms=3600000 -c cleanup.policy=compact,delete
+	kq-topic create t -p 3 -r 1 -c segment.ms=3600000 -c max.message.bytes=9999
 	kq-topic describe t >out
 	cat out
 	grep -qx 'partitions  3' out
 	grep -qx 'replicas    1' out
 	grep -qx 'durability  disk' out
-	[ "$(grep ^config out)" = $'config      cleanup.policy=compact,delete\nconfig      retention.ms=3600000' ]
+	[ "$(grep ^config out)" = $'config      max.message.bytes=9999\nconfig      segment.ms=3600000' ]
 	fails 1 "*INVALID_REPLICATION_FACTOR*" kq-topic create two -r 2
 	fails 1 "*'nope'*INVALID_CONFIG*" kq-topic create bad -c nope=1
 	[ "$(kq-topic list)" = t ]
@@ -95,7 +95,7 @@ described() {
 
 @test "describe --json says the same" {
 	skip_without python3
-	kq-topic create -p 2 t -c retention.ms=1000
+	kq-topic create -p 2 t -c segment.ms=1000
 	seq 10 | kq-produce -p 1 t
 	kq-topic describe --json t >out
 	cat out
@@ -105,7 +105,7 @@ described() {
 		t = json.load(os.fdopen(3))
 		assert t["topic"] == "t" and len(t["id"]) == 22 and t["replicas"] == 1 and not t["internal"], t
 		assert t["durability"] == "disk", t
-		assert t["configs"] == {"retention.ms": {"value": "1000", "source": "topic"}}, t
+		assert t["configs"] == {"segment.ms": {"value": "1000", "source": "topic"}}, t
 		p = t["partitions"][1]
 		assert (p["partition"], p["leader"], p["replicas"], p["isr"], p["offline"]) == (1, 1, [1], [1], []), p
 		assert (p["start"], p["end"]) == (0, 10) and p["bytes"] == t["bytes"] > 0, p
@@ -115,13 +115,38 @@ described() {
 
 @test "describe tells the broker's settings from the topic's" {
 	end_broker
-	start_broker -o log.retention.ms=5000 -o durability=os
+	start_broker -o log.roll.ms=5000 -o durability=os
 	kq-topic create t -c segment.bytes=1048576
 	kq-topic describe t >out
 	cat out
 	grep -qx 'durability  os' out
-	grep -qx 'config      retention.ms=5000  (of the broker)' out
+	grep -qx 'config      segment.ms=5000  (of the broker)' out
 	grep -qx 'config      segment.bytes=1048576' out
+}
+
+@test "what has no effect yet is said at create, alter and describe" {
+	run --separate-stderr kq-topic create t -c flush.ms=1000 -c segment.ms=1000 -c preallocate=true
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	[ "$stderr" = 'kq-topic: the broker keeps flush.ms, preallocate but does not act on them yet' ]
+	run --separate-stderr kq-topic alter t -d flush.ms -c flush.messages=5
+	[ "$stderr" = 'kq-topic: the broker keeps flush.messages but does not act on it yet' ]
+	run --separate-stderr kq-topic alter t -c segment.ms=2000
+	[ -z "$stderr" ]
+	[ "$(kq-topic describe t | grep ^config)" = \
+'config      flush.messages=5  (without effect yet)
+config      preallocate=true  (without effect yet)
+config      segment.ms=2000' ]
+	kq-topic describe --json t | grep -F '"preallocate":{"value":"true","source":"topic","has_effect":false}'
+	kq-topic describe --json t | grep -F '"segment.ms":{"value":"2000","source":"topic"}'
+}
+
+@test "times and sizes of settings take units" {
+	kq-topic create t -c segment.ms=7d -c segment.bytes=2M
+	kq-topic alter t -c max.message.bytes=1.5M
+	[ "$(described t config)" = $'max.message.bytes=1572864\nsegment.bytes=2097152\nsegment.ms=604800000' ]
+	fails 1 "*INVALID_CONFIG*" kq-topic alter t -c flush.messages=1k
+	fails 1 "*INVALID_CONFIG*" kq-topic alter t -c segment.ms=1G
 }
 
 @test "alter grows, sets and takes back" {

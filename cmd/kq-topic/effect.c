@@ -1,0 +1,94 @@
+#include "kq-topic/effect.h"
+
+#include "proto.h"
+#include "text/config.h"
+
+enum {
+	DESCRIBE_CONFIGS_KEY = 32,
+	DOCUMENTATION_FROM = 3, /* version */
+	RESOURCE_TOPIC = 2,
+};
+
+struct names {
+	struct str *v;
+	int32_t n;
+};
+
+static bool
+has(const struct names *names, struct str name)
+{
+	for (int32_t i = 0; i < names->n; i++)
+		if (str_eq(names->v[i], name))
+			return true;
+	return false;
+}
+
+/* Of the keys, those that the broker says have no effect.  That it does not
+ * answer is no failure: what was asked of the run is done. */
+static struct names
+ask(struct run *r, struct str topic, const struct names *keys)
+{
+	struct names found = { arena_alloc(&r->arena, (size_t)keys->n * sizeof *found.v + 1), 0 };
+	struct describe_configs_request_describe_configs_resource resource = {
+		.resource_type = RESOURCE_TOPIC, .resource_name = topic,
+		.configuration_keys = { keys->v, keys->n } };
+	struct describe_configs_request q;
+	struct describe_configs_response a;
+	struct err ignored;
+	if (!keys->n || run_version(r, DESCRIBE_CONFIGS_KEY) < DOCUMENTATION_FROM)
+		return found;
+	wire_defaults(&describe_configs_request_desc, &q);
+	q.resources.v = &resource;
+	q.resources.n = 1;
+	q.include_documentation = true;
+	if (cluster_call(&r->cluster, CLUSTER_ANY, DESCRIBE_CONFIGS_KEY, &q, &a, &r->replies,
+		&ignored) < 0 || a.results.n != 1)
+		return found;
+	static const char mark[] = CONFIG_WITHOUT_EFFECT;
+	int32_t size = sizeof mark - 1;
+	for (int32_t i = 0; i < a.results.v[0].configs.n && found.n < keys->n; i++) {
+		struct str text = a.results.v[0].configs.v[i].documentation;
+		if (text.n >= size && memcmp(text.p + text.n - size, mark, (size_t)size) == 0)
+			found.v[found.n++] = a.results.v[0].configs.v[i].name;
+	}
+	return found;
+}
+
+void
+effect_mark(struct look *l, struct run *r)
+{
+	struct names keys = { NULL, 0 };
+	int32_t most = 0;
+	for (int i = 0; i < l->n; i++)
+		most += MAX(l->v[i]->nconfig, 0);
+	keys.v = arena_alloc(&r->arena, (size_t)most * sizeof *keys.v + 1);
+	for (int i = 0; i < l->n; i++)
+		for (int32_t k = 0; k < l->v[i]->nconfig; k++)
+			if (l->v[i]->config[k].source != LOOK_DEFAULT
+				&& !has(&keys, l->v[i]->config[k].name))
+				keys.v[keys.n++] = l->v[i]->config[k].name;
+	if (!keys.n)
+		return;
+	struct names found = ask(r, l->v[0]->name, &keys);
+	for (int i = 0; i < l->n; i++)
+		for (int32_t k = 0; k < l->v[i]->nconfig; k++)
+			l->v[i]->config[k].is_void = has(&found, l->v[i]->config[k].name);
+}
+
+void
+effect_warn(struct run *r, const char *topic)
+{
+	struct names keys = { arena_alloc(&r->arena,
+		(size_t)options.nsetting * sizeof *keys.v + 1), 0 };
+	for (int i = 0; i < options.nsetting; i++)
+		if (options.setting[i].value)
+			keys.v[keys.n++] = str_of(options.setting[i].key);
+	struct names found = ask(r, str_of(topic), &keys);
+	struct buf list = BUF_INIT;
+	for (int32_t i = 0; i < found.n; i++)
+		buf_printf(&list, "%s%.*s", i ? ", " : "", STR_ARG(found.v[i]));
+	if (found.n)
+		say_error("the broker keeps %.*s but does not act on %s yet", (int)list.n,
+			(const char *)list.p, found.n > 1 ? "them" : "it");
+	buf_release(&list);
+}
