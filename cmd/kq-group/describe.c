@@ -16,8 +16,10 @@ places_json(const struct places *v, int32_t n)
 		json_t *parts = json_array();
 		for (int32_t k = 0; k < v[i].n; k++)
 			json_array_append_new(parts, json_integer(v[i].v[k]));
-		json_array_append_new(all, json_pack("{s:o, s:o}", "topic", json_text(v[i].topic),
-			"partitions", parts));
+		json_t *o = json_object();
+		json_set_bytes(o, "topic", v[i].topic);
+		json_object_set_new(o, "partitions", parts);
+		json_array_append_new(all, o);
 	}
 	return all;
 }
@@ -28,12 +30,15 @@ members_json(const struct group *g)
 	json_t *all = json_array();
 	for (int32_t i = 0; i < g->nmember; i++) {
 		const struct member *m = &g->member[i];
-		json_t *o = json_pack("{s:o, s:o, s:o, s:o}", "member", json_text(m->id), "instance",
-			json_text(m->instance), "client", json_text(m->client), "host", json_text(m->host));
+		json_t *o = json_object();
+		json_set_bytes(o, "member", m->id);
+		json_set_bytes(o, "instance", m->instance);
+		json_set_bytes(o, "client", m->client);
+		json_set_bytes(o, "host", m->host);
 		if (m->epoch >= 0)
 			json_object_set_new(o, "epoch", json_integer(m->epoch));
 		if (m->rack.n > 0)
-			json_object_set_new(o, "rack", json_text(m->rack));
+			json_set_bytes(o, "rack", m->rack);
 		json_object_set_new(o, "assigned", places_json(m->assigned, m->nassigned));
 		if (m->ntarget >= 0)
 			json_object_set_new(o, "target", places_json(m->target, m->ntarget));
@@ -49,12 +54,16 @@ rows_json(const struct rows *rows)
 	for (int32_t i = 0; i < rows->n; i++) {
 		const struct row *row = &rows->v[i];
 		const struct member *m = row->member;
-		json_array_append_new(all, json_pack("{s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "topic",
-			json_text(row->topic), "partition", (int)row->partition, "committed",
-			json_known(row->committed), "end", json_known(row->end), "lag",
-			row_has_lag(row) ? json_integer(row_lag(row)) : json_null(), "member",
-			json_text(m ? m->id : STR_NULL), "host", json_text(m ? m->host : STR_NULL),
-			"client", json_text(m ? m->client : STR_NULL)));
+		json_t *o = json_object();
+		json_set_bytes(o, "topic", row->topic);
+		json_object_set_new(o, "partition", json_integer(row->partition));
+		json_object_set_new(o, "committed", json_known(row->committed));
+		json_object_set_new(o, "end", json_known(row->end));
+		json_object_set_new(o, "lag", row_has_lag(row) ? json_integer(row_lag(row)) : json_null());
+		json_set_bytes(o, "member", m ? m->id : STR_NULL);
+		json_set_bytes(o, "host", m ? m->host : STR_NULL);
+		json_set_bytes(o, "client", m ? m->client : STR_NULL);
+		json_array_append_new(all, o);
 	}
 	return all;
 }
@@ -65,7 +74,7 @@ coordinator_json(struct run *r, const struct group *g)
 	const struct cluster_node *n = cluster_node(&r->cluster, g->coordinator);
 	json_t *o = json_pack("{s:i}", "node", (int)g->coordinator);
 	if (n) {
-		json_object_set_new(o, "host", json_text(str_of(n->host)));
+		json_set_bytes(o, "host", str_of(n->host));
 		json_object_set_new(o, "port", json_integer(n->port));
 	}
 	return o;
@@ -74,9 +83,13 @@ coordinator_json(struct run *r, const struct group *g)
 static void
 print_json(struct run *r, const struct group *g, const struct rows *rows)
 {
-	json_t *o = json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "group", json_text(g->id), "type",
-		g->type, "protocol", json_text(g->protocol_type), "state", json_text(g->state), "assignor",
-		json_text(g->protocol), "coordinator", coordinator_json(r, g));
+	json_t *o = json_object();
+	json_set_bytes(o, "group", g->id);
+	json_object_set_new(o, "type", json_string(g->type));
+	json_set_bytes(o, "protocol", g->protocol_type);
+	json_set_bytes(o, "state", g->state);
+	json_set_bytes(o, "assignor", g->protocol);
+	json_object_set_new(o, "coordinator", coordinator_json(r, g));
 	if (g->epoch >= 0) {
 		json_object_set_new(o, "epoch", json_integer(g->epoch));
 		json_object_set_new(o, "assignment_epoch", json_integer(g->assignment_epoch));

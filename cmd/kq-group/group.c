@@ -136,16 +136,16 @@ find(struct run *r, struct group *v, int n, int64_t until_ms)
 }
 
 struct group *
-groups_find(struct run *r, int *n, char **names)
+groups_find(struct run *r, int *n, const struct str *names)
 {
 	struct group *v = arena_alloc(&r->arena, (size_t)*n * sizeof *v + 1);
 	struct map seen = MAP_INIT;
 	int nfound = 0;
 	for (int i = 0; i < *n; i++) {
-		if (map_get(&seen, str_of(names[i])))
+		if (map_get(&seen, names[i]))
 			continue;
-		map_put(&seen, str_of(names[i]), names[i]);
-		v[nfound++] = (struct group){ .id = str_of(names[i]), .coordinator = -1, .state = STR_NULL,
+		map_put(&seen, names[i], &v[nfound]);
+		v[nfound++] = (struct group){ .id = names[i], .coordinator = -1, .state = STR_NULL,
 			.protocol_type = STR_NULL, .protocol = STR_NULL, .epoch = -1, .assignment_epoch = -1 };
 	}
 	map_release(&seen);
@@ -160,6 +160,15 @@ groups_find(struct run *r, int *n, char **names)
 			run_failed(r, &e);
 		}
 	return v;
+}
+
+struct group *
+groups_named(struct run *r, int *n, char **names)
+{
+	struct str *v = arena_alloc(&r->arena, (size_t)*n * sizeof *v + 1);
+	for (int i = 0; i < *n; i++)
+		v[i] = str_of(names[i]);
+	return groups_find(r, n, v);
 }
 
 bool

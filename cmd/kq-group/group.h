@@ -40,7 +40,10 @@ struct group {
 /* Find the coordinators of the groups, of all at once where the broker can.
  * Returns an array in the order of the names, each once; *n becomes less when
  * a name came twice. */
-struct group *groups_find(struct run *r, int *n, char **names);
+struct group *groups_find(struct run *r, int *n, const struct str *names);
+
+/* The same from the command line. */
+struct group *groups_named(struct run *r, int *n, char **names);
 
 /* Learn type, state and members.  Returns 0, or -1: counted.  A group that is
  * not there is one of state "Dead" when it may_miss, else a failure. */

@@ -83,7 +83,7 @@ list_groups(struct run *r, struct listed **v)
 }
 
 static int
-names_of(struct run *r, char ***names)
+names_of(struct run *r, struct str **names)
 {
 	struct listed *v;
 	int n = list_groups(r, &v);
@@ -91,7 +91,7 @@ names_of(struct run *r, char ***names)
 	int nname = 0;
 	for (int i = 0; i < n; i++)
 		if (is_same_word(v[i].type, "classic") || is_same_word(v[i].type, "consumer"))
-			(*names)[nname++] = (char *)arena_str(&r->arena, v[i].id).p;
+			(*names)[nname++] = v[i].id;
 	return nname;
 }
 
@@ -113,8 +113,9 @@ list_open(struct run *r, int argc, char **argv, struct group **v, int *n)
 	int code = run_open_groups(r);
 	if (code)
 		return code;
-	*n = options.takes_all ? names_of(r, &argv) : argc;
-	*v = groups_find(r, n, argv);
+	struct str *names;
+	*n = options.takes_all ? names_of(r, &names) : argc;
+	*v = options.takes_all ? groups_find(r, n, names) : groups_named(r, n, argv);
 	return 0;
 }
 
@@ -173,9 +174,12 @@ static void
 print(struct run *r, const struct listed *g)
 {
 	if (options.is_json) {
-		json_print(json_pack("{s:o, s:o, s:o, s:o}", "group", json_text(g->id), "type",
-			json_text(g->type), "protocol", json_text(g->protocol_type), "state",
-			json_text(g->state)));
+		json_t *o = json_object();
+		json_set_bytes(o, "group", g->id);
+		json_set_bytes(o, "type", g->type);
+		json_set_bytes(o, "protocol", g->protocol_type);
+		json_set_bytes(o, "state", g->state);
+		json_print(o);
 		return;
 	}
 	put_text(g->id);

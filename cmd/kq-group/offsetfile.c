@@ -13,15 +13,15 @@ enum {
 
 /* --- JSON --- */
 
+/* Words; null or absent leaves what there was. */
 static int
-take_text(const json_t *v, const char *key, struct str *s, struct arena *a, struct err *e)
+take_text(const json_t *o, const char *name, struct str *s, struct arena *a, struct err *e)
 {
-	if (json_is_null(v))
-		return 0;
-	if (!json_is_string(v))
-		return err_set(e, ERR_CORRUPT, "'%s' is not a string", key);
-	*s = arena_str(a, (struct str){ (const uint8_t *)json_string_value(v),
-		(int32_t)json_string_length(v) });
+	struct str got;
+	if (json_get_bytes(o, name, a, &got, e) < 0)
+		return -1;
+	if (got.n >= 0)
+		*s = got;
 	return 0;
 }
 
@@ -35,16 +35,13 @@ take_number(const json_t *v, const char *key, int64_t max, int64_t *n, struct er
 }
 
 static int
-take_member(struct offset_line *line, const char *key, const json_t *v, struct arena *a, struct err *e)
+take_member(struct offset_line *line, const char *key, const json_t *v, struct err *e)
 {
 	int64_t n;
 	int got;
-	if (strcmp(key, "group") == 0)
-		return take_text(v, key, &line->group, a, e);
-	if (strcmp(key, "topic") == 0)
-		return take_text(v, key, &line->topic, a, e);
-	if (strcmp(key, "metadata") == 0)
-		return take_text(v, key, &line->metadata, a, e);
+	if (json_is_bytes_key(key, "group") || json_is_bytes_key(key, "topic")
+		|| json_is_bytes_key(key, "metadata"))
+		return 0; /* taken with the object */
 	if (strcmp(key, "offset") == 0)
 		return take_number(v, key, INT64_MAX, &line->offset, e);
 	if (strcmp(key, "leader_epoch") == 0) {
@@ -65,7 +62,8 @@ static int
 parse_json(struct offset_line *line, struct str text, struct arena *a, struct err *e)
 {
 	json_error_t why;
-	json_t *o = json_loadb((const char *)text.p, (size_t)text.n, JSON_REJECT_DUPLICATES, &why);
+	json_t *o = json_loadb((const char *)text.p, (size_t)text.n,
+		JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
 	const char *key;
 	json_t *v;
 	int got = 0;
@@ -76,7 +74,11 @@ parse_json(struct offset_line *line, struct str text, struct arena *a, struct er
 	else
 		json_object_foreach(o, key, v)
 			if (got == 0)
-				got = take_member(line, key, v, a, e);
+				got = take_member(line, key, v, e);
+	if (got == 0 && (take_text(o, "group", &line->group, a, e) < 0
+			|| take_text(o, "topic", &line->topic, a, e) < 0
+			|| take_text(o, "metadata", &line->metadata, a, e) < 0))
+		got = -1;
 	json_decref(o);
 	return got;
 }
@@ -235,13 +237,15 @@ offset_lines_release(struct offset_lines *l)
 void
 offset_line_put(const struct offset_line *line, struct buf *out)
 {
-	json_t *o = json_pack("{s:o, s:o, s:i, s:I}", "group", json_text(line->group), "topic",
-		json_text(line->topic), "partition", (int)line->partition, "offset",
-		(json_int_t)line->offset);
+	json_t *o = json_object();
+	json_set_bytes(o, "group", line->group);
+	json_set_bytes(o, "topic", line->topic);
+	json_object_set_new(o, "partition", json_integer(line->partition));
+	json_object_set_new(o, "offset", json_integer(line->offset));
 	if (line->leader_epoch >= 0)
 		json_object_set_new(o, "leader_epoch", json_integer(line->leader_epoch));
 	if (line->metadata.n > 0)
-		json_object_set_new(o, "metadata", json_text(line->metadata));
+		json_set_bytes(o, "metadata", line->metadata);
 	json_put(o, out);
 	buf_putc(out, '\n');
 	json_decref(o);

@@ -68,9 +68,13 @@ plan_print(struct run *r, const struct plan *p, bool with_group)
 		if (row->to < 0)
 			continue;
 		if (options.is_json) {
-			json_print(json_pack("{s:o, s:o, s:i, s:o, s:I}", "group", json_text(p->group->id),
-				"topic", json_text(row->topic), "partition", (int)row->partition, "from",
-				json_known(row->committed), "to", (json_int_t)row->to));
+			json_t *o = json_object();
+			json_set_bytes(o, "group", p->group->id);
+			json_set_bytes(o, "topic", row->topic);
+			json_object_set_new(o, "partition", json_integer(row->partition));
+			json_object_set_new(o, "from", json_known(row->committed));
+			json_object_set_new(o, "to", json_integer(row->to));
+			json_print(o);
 			continue;
 		}
 		if (with_group) {

@@ -63,7 +63,7 @@ verb_delete(int argc, char **argv)
 	if (code)
 		return code;
 	r.is_removing = true;
-	struct group *g = groups_find(&r, &argc, argv);
+	struct group *g = groups_named(&r, &argc, argv);
 	for (int i = 0; i < argc; i++)
 		(options.is_dry ? print_deleted : delete_group)(&r, &g[i]);
 	return run_close(&r);
@@ -174,7 +174,7 @@ verb_delete_offsets(int argc, char **argv)
 		code = run_open_groups(&r);
 	if (!code) {
 		r.is_removing = true;
-		delete_offsets(&r, groups_find(&r, &n, argv), t, argc - 1);
+		delete_offsets(&r, groups_named(&r, &n, argv), t, argc - 1);
 		code = run_close(&r);
 	}
 	arena_release(&a);

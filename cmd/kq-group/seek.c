@@ -192,7 +192,7 @@ seek(struct run *r, const struct seek *s, char **argv)
 {
 	int n = 1;
 	struct rows committed;
-	struct plan p = { .group = groups_find(r, &n, argv) };
+	struct plan p = { .group = groups_named(r, &n, argv) };
 	int code;
 	if (plan_begin(r, p.group, &committed) < 0)
 		return 0;
@@ -224,14 +224,14 @@ verb_seek(int argc, char **argv)
 /* --- import --- */
 
 /* The groups of the lines, which are sorted, each once. */
-static char **
+static struct str *
 names_of(struct run *r, const struct offset_lines *l, int *n)
 {
-	char **v = arena_alloc(&r->arena, (size_t)l->n * sizeof *v + 1);
+	struct str *v = arena_alloc(&r->arena, (size_t)l->n * sizeof *v + 1);
 	*n = 0;
 	for (int32_t i = 0; i < l->n; i++)
 		if (i == 0 || !str_eq(l->v[i].group, l->v[i - 1].group))
-			v[(*n)++] = (char *)arena_str(&r->arena, l->v[i].group).p;
+			v[(*n)++] = l->v[i].group;
 	return v;
 }
 
@@ -241,7 +241,7 @@ import(struct run *r, const struct offset_lines *l)
 {
 	static const struct scope all = { NULL, 0 };
 	int n;
-	char **names = names_of(r, l, &n);
+	struct str *names = names_of(r, l, &n);
 	struct group *g = groups_find(r, &n, names);
 	struct plan *p = arena_alloc(&r->arena, (size_t)n * sizeof *p + 1);
 	for (int i = 0; i < n; i++) {

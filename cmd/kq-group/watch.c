@@ -68,17 +68,24 @@ print_json(const struct look *l)
 	for (int32_t i = 0; i < l->rows.n; i++) {
 		const struct row *row = &l->rows.v[i];
 		bool is_known = rate_of(l->rate, row, l->mono_ns, &rate);
-		json_array_append_new(all, json_pack("{s:o, s:i, s:o, s:o, s:o, s:o}", "topic",
-			json_text(row->topic), "partition", (int)row->partition, "committed",
-			json_known(row->committed), "end", json_known(row->end), "lag",
-			row_has_lag(row) ? json_integer(row_lag(row)) : json_null(), "rate",
-			rate_json(is_known, rate)));
+		json_t *o = json_object();
+		json_set_bytes(o, "topic", row->topic);
+		json_object_set_new(o, "partition", json_integer(row->partition));
+		json_object_set_new(o, "committed", json_known(row->committed));
+		json_object_set_new(o, "end", json_known(row->end));
+		json_object_set_new(o, "lag", row_has_lag(row) ? json_integer(row_lag(row)) : json_null());
+		json_object_set_new(o, "rate", rate_json(is_known, rate));
+		json_array_append_new(all, o);
 	}
 	bool is_known = rate_total(l->rate, &l->rows, l->mono_ns, &rate);
-	json_print(json_pack("{s:s, s:o, s:o, s:i, s:o, s:o, s:o}", "time",
-		units_format_time(l->wall_ms, z), "group", json_text(l->group->id), "state",
-		json_text(l->group->state), "member_count", l->group->nmember, "lag",
-		json_known(rows_lag(&l->rows)), "rate", rate_json(is_known, rate), "offsets", all));
+	json_t *o = json_pack("{s:s}", "time", units_format_time(l->wall_ms, z));
+	json_set_bytes(o, "group", l->group->id);
+	json_set_bytes(o, "state", l->group->state);
+	json_object_set_new(o, "member_count", json_integer(l->group->nmember));
+	json_object_set_new(o, "lag", json_known(rows_lag(&l->rows)));
+	json_object_set_new(o, "rate", rate_json(is_known, rate));
+	json_object_set_new(o, "offsets", all);
+	json_print(o);
 }
 
 static void
@@ -159,7 +166,7 @@ look(struct run *r, char **argv, struct look *l)
 	arena_reset(&r->arena);
 	arena_reset(&r->replies);
 	cluster_refresh(&r->cluster, &ignored); /* topics may have grown */
-	l->group = groups_find(r, &n, argv);
+	l->group = groups_named(r, &n, argv);
 	if (group_describe(r, l->group, false) < 0 || group_rows(r, l->group, &l->rows) < 0)
 		return -1;
 	l->wall_ms = clock_ms();

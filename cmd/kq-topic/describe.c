@@ -71,12 +71,13 @@ configs_json(const struct look_topic *t)
 		const char *source = source_word(c->source);
 		if (!source)
 			continue;
-		json_t *name = json_text(c->name);
-		json_t *config = json_pack("{s:o, s:s}", "value", json_text(c->value), "source", source);
+		json_t *o = json_object();
+		json_set_bytes(o, "value", c->value);
+		json_object_set_new(o, "source", json_string(source));
 		if (c->is_void)
-			json_object_set_new(config, "has_effect", json_false());
-		json_object_set_new(all, json_string_value(name), config);
-		json_decref(name);
+			json_object_set_new(o, "has_effect", json_false());
+		/* One that is no UTF-8 is no setting that Kafka or kq has. */
+		json_object_setn_new(all, (const char *)c->name.p, (size_t)c->name.n, o);
 	}
 	return all;
 }
@@ -86,14 +87,15 @@ print_json(const struct look_topic *t)
 {
 	char id[UUID_TEXT_SIZE];
 	const struct look_config *durability = durability_of(t);
-	json_t *o = json_pack("{s:o}", "topic", json_text(t->name)), *parts = json_array();
+	json_t *o = json_object(), *parts = json_array();
+	json_set_bytes(o, "topic", t->name);
 	if (!uuid_is_zero(&t->id))
 		json_object_set_new(o, "id", json_string(uuid_format(&t->id, id)));
 	json_object_set_new(o, "internal", json_boolean(t->is_internal));
 	json_object_set_new(o, "replicas", json_integer(count_replicas(t)));
 	json_object_set_new(o, "bytes", json_known(total_size(t)));
 	if (durability)
-		json_object_set_new(o, "durability", json_text(durability->value));
+		json_set_bytes(o, "durability", durability->value);
 	if (t->nconfig >= 0)
 		json_object_set_new(o, "configs", configs_json(t));
 	for (int32_t i = 0; i < t->npart; i++) {

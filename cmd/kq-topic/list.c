@@ -21,7 +21,8 @@ verb_list(int argc, char **argv)
 			putchar('\n');
 			continue;
 		}
-		json_t *o = json_pack("{s:o}", "topic", json_text(t->name));
+		json_t *o = json_object();
+		json_set_bytes(o, "topic", t->name);
 		if (!uuid_is_zero(&t->id))
 			json_object_set_new(o, "id", json_string(uuid_format(&t->id, id)));
 		json_object_set_new(o, "partitions", json_integer(t->npart));
@@ -40,15 +41,20 @@ du_json(const struct look_topic *t, int64_t bytes)
 	json_t *parts = json_array();
 	for (int32_t i = 0; i < t->npart; i++)
 		for (const struct look_copy *c = t->part[i].copies; c; c = c->next) {
-			json_t *o = json_pack("{s:i, s:i, s:o, s:I, s:I}", "partition", (int)t->part[i].index,
-				"broker", (int)c->broker, "dir", json_text(c->dir), "bytes",
-				(json_int_t)c->size, "lag", (json_int_t)c->lag);
+			json_t *o = json_pack("{s:i, s:i}", "partition", (int)t->part[i].index,
+				"broker", (int)c->broker);
+			json_set_bytes(o, "dir", c->dir);
+			json_object_set_new(o, "bytes", json_integer(c->size));
+			json_object_set_new(o, "lag", json_integer(c->lag));
 			if (c->is_future)
 				json_object_set_new(o, "future", json_true());
 			json_array_append_new(parts, o);
 		}
-	return json_pack("{s:o, s:I, s:o}", "topic", json_text(t->name), "bytes", (json_int_t)bytes,
-		"copies", parts);
+	json_t *o = json_object();
+	json_set_bytes(o, "topic", t->name);
+	json_object_set_new(o, "bytes", json_integer(bytes));
+	json_object_set_new(o, "copies", parts);
+	return o;
 }
 
 int

@@ -47,8 +47,9 @@ print_offsets(const char *topic, int32_t partition, const char *const *label,
 {
 	json_t *o = NULL;
 	if (options.is_json) {
-		o = json_pack("{s:o, s:i}", "topic", json_text(str_of(topic)), "partition",
-			(int)partition);
+		o = json_object();
+		json_set_bytes(o, "topic", str_of(topic));
+		json_object_set_new(o, "partition", json_integer(partition));
 		for (int i = 0; i < n; i++)
 			json_object_set_new(o, label[i], json_known(offset[i]));
 		json_print(o);

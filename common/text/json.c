@@ -1,7 +1,5 @@
 #include "text/json.h"
 
-#include "text/put.h"
-
 #include <stdio.h>
 
 static int
@@ -29,19 +27,65 @@ json_print(json_t *v)
 	json_decref(v);
 }
 
-json_t *
-json_text(struct str s)
+enum { KEY_SIZE = 64 }; /* of a member's name with _b64 */
+
+void
+json_set_bytes(json_t *o, const char *name, struct str s)
 {
-	if (s.n < 0)
-		return json_null();
+	char key[KEY_SIZE];
+	if (s.n < 0) {
+		json_object_set_new(o, name, json_null());
+		return;
+	}
 	json_t *v = json_stringn(s.n ? (const char *)s.p : "", (size_t)s.n);
-	if (v)
-		return v;
+	if (v) {
+		json_object_set_new(o, name, v);
+		return;
+	}
 	struct buf b = BUF_INIT;
-	put_escaped(s, &b);
-	v = json_stringn((const char *)b.p, b.n);
+	json_put_base64(s, &b);
+	snprintf(key, sizeof key, "%s_b64", name);
+	json_object_set_new(o, key, json_stringn((const char *)b.p, b.n));
 	buf_release(&b);
-	return v;
+}
+
+bool
+json_is_bytes_key(const char *key, const char *name)
+{
+	size_t n = strlen(name);
+	return strncmp(key, name, n) == 0 && (!key[n] || strcmp(key + n, "_b64") == 0);
+}
+
+static struct str
+str_in(const json_t *v)
+{
+	return (struct str){ (const uint8_t *)json_string_value(v), (int32_t)json_string_length(v) };
+}
+
+int
+json_get_bytes(const json_t *o, const char *name, struct arena *a, struct str *s,
+	struct err *e)
+{
+	char key[KEY_SIZE];
+	snprintf(key, sizeof key, "%s_b64", name);
+	const json_t *text = json_object_get(o, name), *b64 = json_object_get(o, key);
+	*s = STR_NULL;
+	if (text && b64)
+		return err_set(e, ERR_CORRUPT, "only one of '%s' and '%s'", name, key);
+	if (!b64 && (!text || json_is_null(text)))
+		return 0;
+	if (!json_is_string(b64 ? b64 : text))
+		return err_set(e, ERR_CORRUPT, "'%s' is not a string", b64 ? key : name);
+	if (!b64) {
+		*s = arena_str(a, str_in(text));
+		return 0;
+	}
+	struct buf b = BUF_INIT;
+	int got = json_parse_base64(str_in(b64), &b);
+	if (got == 0)
+		*s = arena_str(a, (struct str){ b.n ? b.p : (const uint8_t *)"", (int32_t)b.n });
+	buf_release(&b);
+	return got == 0 ? 0 : err_set(e, ERR_CORRUPT, "'%s' is not base64", key);
 }
 
 json_t *

@@ -50,3 +50,41 @@ json_put_base64(struct str s, struct buf *out)
 		to[3] = i + 2 < n ? (uint8_t)digit[v & 63] : '=';
 	}
 }
+
+static int
+digit_value(uint8_t c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+int
+json_parse_base64(struct str text, struct buf *out)
+{
+	size_t before = out->n;
+	int32_t n = text.n;
+	bool is_bad = n < 0 || n % 4 != 0;
+	while (n > 0 && text.n - n < 2 && text.p[n - 1] == '=')
+		n--;
+	for (int32_t i = 0; i < n && !is_bad; i += 4) {
+		int32_t k = MIN(n - i, 4);
+		uint32_t v = 0;
+		for (int32_t j = 0; j < 4; j++) {
+			int d = j < k ? digit_value(text.p[i + j]) : 0;
+			is_bad = is_bad || d < 0;
+			v = v << 6 | ((uint32_t)d & 63);
+		}
+		uint8_t bytes[3] = { (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v };
+		buf_put(out, bytes, (size_t)k - 1);
+		/* What the last digit has beyond whole bytes is to be zero. */
+		is_bad = is_bad || (k < 4 && (v & (k == 2 ? 0xffffu : 0xffu)));
+	}
+	if (is_bad)
+		out->n = before;
+	return is_bad ? -1 : 0;
+}

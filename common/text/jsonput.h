@@ -16,4 +16,7 @@ void json_put_string(struct str s, struct buf *out);
 /* Append the bytes in base64 (RFC 4648, with padding), without quotes. */
 void json_put_base64(struct str s, struct buf *out);
 
+/* Append the bytes that such a text stands for.  0; -1: it is none. */
+int json_parse_base64(struct str text, struct buf *out);
+
 #endif

@@ -230,6 +230,32 @@ to() {
 	[ "$(rows $g)" = "$t 0 7 10 3"$'\n'"$t 1 8 20 12" ]
 }
 
+@test "ids and metadata that are not UTF-8 come through export and import" {
+	local id=$'\xff\xfe/'"$g"$'\001"'
+	make_topic $t
+	printf '{"group_b64":"%s","topic":"%s","partition":0,"offset":4,"metadata_b64":"/wD+"}\n' \
+		"$(printf %s "$id" | base64 -w0)" $t >file
+	kq-group import --execute file
+	kq-group export "$id" >out
+	cat out
+	cmp out file
+	kq-group export --all | grep -qxF "$(<file)"
+	kq-group delete --yes "$id"
+	kq-group import --execute out
+	kq-group export "$id" | cmp - file
+	[ "$(kq-group list | grep -c "$g")" -eq 1 ]
+	local b64
+	b64="\"group_b64\":\"$(printf %s "$id" | base64 -w0)\""
+	kq-group list --json | grep -qF "$b64"
+	kq-group describe "$id" --json | grep -qF "$b64"
+	kq-group seek "$id" $t --to 1 --json 2>/dev/null </dev/null | grep -qF "$b64"
+	kq-group watch "$id" --json | head -n 1 | grep -qF "$b64"
+	# A NUL byte is in no command line, but in a file it may be.
+	printf '{"group":"a\\u0000%s","topic":"%s","partition":0,"offset":4}\n' "$g" $t >file
+	kq-group import --execute file
+	kq-group export --all | grep -qxF "$(<file)"
+}
+
 @test "import changes nothing when a line is bad" {
 	make_topic $t
 	printf '%s,%s,0,1\n' $g $t >file

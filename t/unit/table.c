@@ -82,14 +82,61 @@ void
 test_json__words_and_numbers_that_may_be_unknown(void)
 {
 	struct buf b = BUF_INIT;
-	json_t *all = json_array();
-	json_array_append_new(all, json_text(STR("\xc3\xa4\n")));
-	json_array_append_new(all, json_text(STR("\xff")));
-	json_array_append_new(all, json_text(STR("")));
-	json_array_append_new(all, json_text(STR_NULL));
-	json_array_append_new(all, json_known(7));
-	json_array_append_new(all, json_known(-1));
-	json_put(all, &b);
-	json_decref(all);
-	check_buf(&b, "[\"\xc3\xa4\\n\",\"\\\\xff\",\"\",null,7,null]");
+	json_t *o = json_object();
+	json_set_bytes(o, "a", STR("\xc3\xa4\n"));
+	json_set_bytes(o, "b", STR("\xff\0"));
+	json_set_bytes(o, "c", STR(""));
+	json_set_bytes(o, "d", STR_NULL);
+	json_object_set_new(o, "e", json_known(7));
+	json_object_set_new(o, "f", json_known(-1));
+	json_put(o, &b);
+	json_decref(o);
+	check_buf(&b, "{\"a\":\"\xc3\xa4\\n\",\"b_b64\":\"/wA=\",\"c\":\"\",\"d\":null,\"e\":7,\"f\":null}");
+}
+
+void test_json__bytes_come_back(void);
+void
+test_json__bytes_come_back(void)
+{
+	static const struct str cases[] = { { NULL, -1 }, { (const uint8_t *)"", 0 }, { (const uint8_t *)"a", 1 },
+		{ (const uint8_t *)"\0", 1 }, { (const uint8_t *)"\xff", 1 }, { (const uint8_t *)"\xff\0", 2 },
+		{ (const uint8_t *)"\xff\xfe\xfd", 3 }, { (const uint8_t *)"gr\xc3\xbc\xc3\x9f\xed\xa0\x80", 9 } };
+	struct arena a = ARENA_INIT;
+	struct err e;
+	struct str s;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf b = BUF_INIT;
+		json_t *o = json_object();
+		json_set_bytes(o, "x", cases[i]);
+		json_put(o, &b);
+		json_decref(o);
+		o = json_loadb((const char *)b.p, b.n, JSON_ALLOW_NUL, NULL);
+		check(o != NULL);
+		check_int(json_get_bytes(o, "x", &a, &s, &e), 0);
+		check(s.n == cases[i].n && str_eq(s, cases[i]));
+		json_decref(o);
+		buf_release(&b);
+	}
+	arena_release(&a);
+}
+
+void test_json__what_is_no_bytes_is_refused(void);
+void
+test_json__what_is_no_bytes_is_refused(void)
+{
+	static const char *const bad[] = { "{\"x\":1}", "{\"x_b64\":null}", "{\"x\":\"\",\"x_b64\":\"\"}",
+		"{\"x_b64\":\"/w\"}", "{\"x_b64\":\"/w=\"}", "{\"x_b64\":\"/x==\"}", "{\"x_b64\":\"====\"}",
+		"{\"x_b64\":\"a===\"}", "{\"x_b64\":\"/w==/w==\"}", "{\"x_b64\":\"-w==\"}", "{\"x_b64\":\"/ w=\"}" };
+	struct arena a = ARENA_INIT;
+	struct err e;
+	struct str s;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		json_t *o = json_loads(bad[i], 0, NULL);
+		if (json_get_bytes(o, "x", &a, &s, &e) == 0)
+			tap_fail(__FILE__, __LINE__, "%s is taken", bad[i]);
+		json_decref(o);
+	}
+	arena_release(&a);
+	check(json_is_bytes_key("x", "x") && json_is_bytes_key("x_b64", "x"));
+	check(!json_is_bytes_key("x_b6", "x") && !json_is_bytes_key("y", "x"));
 }
