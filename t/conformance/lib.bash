@@ -45,7 +45,7 @@ export BATS_TEST_TMPDIR AGAINST
 scratch=$BATS_TEST_TMPDIR
 limit=60
 ncase=0
-kafka_version=4.3.1
+kafka_version=4.4.0
 kafka_opts=(-Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1)
 
 _conf_exit() {
