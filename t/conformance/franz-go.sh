@@ -1,7 +1,7 @@
 # franz-go's kgo: the tests of its own that want a broker.
 . "$(dirname "$0")/lib.bash"
 need go
-release=v1.22.0
+release=v1.22.3
 
 build() {
 	local dir

@@ -19,7 +19,7 @@
 # check_each COMMAND...  A case for each line, NAME WORDS, that `COMMAND list`
 #     prints: `COMMAND NAME`.
 # check_go COMMAND...    A case for each test of Go that COMMAND, which must be
-#     verbose, runs within $limit seconds.
+#     verbose, runs within $limit seconds; of the test $suite for each of its own.
 # check_skip WORDS WHY   A case that cannot be tried.
 # done_checking          The end.
 # kafka CLASS ARG...     One of Kafka's tools, after fetch_kafka; kafka_start runs it
@@ -285,6 +285,13 @@ check_each() {
 	done < <("$@" list)
 }
 
+# _go_words TEST LOG: what one test said, though others ran beside it.
+_go_words() {
+	awk -v test="$1" '
+		$1 == "===" { is_its = $3 == test || index($3, test "/") == 1 }
+		is_its && /\.go:[0-9]+: |^panic: /' "$2"
+}
+
 check_go() {
 	local log=$conf_logs/go verdict test first
 	timeout -k 5 "$limit" "$@" </dev/null >"$log" 2>&1
@@ -293,21 +300,19 @@ check_go() {
 		case $verdict in
 		PASS) echo "ok $ncase - $test" ;;
 		SKIP)
-			first=$(sed -n "/^=== RUN   $test\$/,/^--- SKIP: $test /p" "$log" |
-				sed -nE 's/^ +[a-zA-Z0-9_]+\.go:[0-9]+: //p' | tail -n 1)
+			first=$(_go_words "$test" "$log" | sed -nE 's/^ +[a-zA-Z0-9_]+\.go:[0-9]+: //p' | tail -n 1)
 			echo "ok $ncase - $test # SKIP by itself: ${first:-no reason}"
 			;;
 		*)
 			echo "not ok $ncase - $test"
 			echo "# the first words of it in $log:"
-			first=$(sed -n "/^=== RUN   $test\$/,/^--- FAIL: $test /p" "$log" |
-				grep -E '\.go:[0-9]+: |^panic: ' | sed 's/^/#   /;14q')
-			[ -z "$first" ] || echo "$first"
+			_go_words "$test" "$log" | sed 's/^/#   /;14q'
 			;;
 		esac
-	done < <(awk '
-		$1 == "===" && $2 == "RUN" && $3 !~ "/" { order[++n] = $3; got[$3] = "HUNG" }
-		match($0, /--- (PASS|FAIL|SKIP): /) && $0 !~ /^ / { got[$3] = substr($2, 1, 4) }
+	done < <(awk -v suite="${suite--}" '
+		function is_one(name) { return name ~ "/" ? name ~ "^" suite "/[^/]*$" : name != suite }
+		$1 == "===" && $2 == "RUN" && is_one($3) { order[++n] = $3; got[$3] = "HUNG" }
+		match($0, /--- (PASS|FAIL|SKIP): /) && is_one($3) { got[$3] = substr($2, 1, 4) }
 		END { for (i = 1; i <= n; i++) print got[order[i]], order[i] }' "$log")
 	if ! grep -q '^=== RUN' "$log"; then
 		ncase=$((ncase + 1))

@@ -1,10 +1,12 @@
-# @platformatic/kafka of npm.
+# @platformatic/kafka of npm, with the Node.js that it wants.
 . "$(dirname "$0")/lib.bash"
-need node npm
-release=1.35.0
-fetch "platformatic-$release" npm install --silent --no-audit --no-fund --prefix . "@platformatic/kafka@$release"
+need npm
+release=2.12.1 node=24.21.0
+fetch "platformatic-$release-$node" \
+	npm install --silent --no-audit --no-fund --prefix . "@platformatic/kafka@$release" "node@$node"
 export NODE_PATH=$fetched/node_modules
-version "$release node $(node -v)"
+node=$NODE_PATH/.bin/node
+version "$release node $("$node" -v)"
 broker
-check_each node "$conf_dir/platformatic_cases.mjs"
+check_each "$node" "$conf_dir/platformatic_cases.mjs"
 done_checking

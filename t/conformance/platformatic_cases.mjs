@@ -108,7 +108,7 @@ const cases = {
     const t = await topic('groups', 2)
     const g = name('g')
     const m = await member(t, g)
-    await until(async () => (await admin.describeGroups({ groups: [g] })).get(g).state === 'STABLE')
+    await until(async () => (await admin.describeGroups({ groups: [g] })).get(g).state.toUpperCase() === 'STABLE')
     const d = (await admin.describeGroups({ groups: [g] })).get(g)
     assert.strictEqual(d.members.size, 1)
     assert((await admin.listGroups()).has(g))
