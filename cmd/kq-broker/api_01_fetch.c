@@ -40,7 +40,7 @@ struct fetch_state {
 	struct partlog_slice *slice;
 	int nslice;
 	int64_t size, size_min, size_max;
-	bool has_error, is_due, is_cancelled, is_waiting, is_read_committed;
+	bool has_error, is_due, is_cancelled, is_waiting, is_read_committed, is_follower;
 	struct fetch_waker waker;
 	struct loop_timer timer;
 };
@@ -140,6 +140,8 @@ look_locked(struct fetch_state *s, struct fetch_part *f)
 	if (f->leader_epoch >= 0 && f->leader_epoch != epoch)
 		return f->leader_epoch < epoch ? KERR_FENCED_LEADER_EPOCH
 			: KERR_UNKNOWN_LEADER_EPOCH;
+	if (s->is_follower) /* no partition has one */
+		return KERR_NOT_LEADER_OR_FOLLOWER;
 	if (p->log.is_failed && !p->log.is_recovered)
 		return KERR_KAFKA_STORAGE_ERROR;
 	f->answer->high_watermark = p->high_watermark;
@@ -172,7 +174,7 @@ look_at(struct fetch_state *s, struct fetch_part *f)
 	a->partition_index = before.partition_index;
 	a->records = STR("");
 	a->aborted_transactions = before.aborted_transactions;
-	a->aborted_transactions.n = s->is_read_committed ? 0 : -1;
+	a->aborted_transactions.n = s->is_read_committed || !f->partition ? 0 : -1;
 	a->high_watermark = -1;
 	int16_t error = f->missing_error;
 	if (f->partition) {
@@ -181,6 +183,8 @@ look_at(struct fetch_state *s, struct fetch_part *f)
 		pthread_mutex_unlock(&f->partition->lock);
 	}
 	a->error_code = error;
+	if (error) /* no offsets come with one */
+		a->high_watermark = a->last_stable_offset = a->log_start_offset = -1;
 	if (error || a->diverging_epoch.end_offset >= 0)
 		s->has_error = true;
 }
@@ -462,6 +466,7 @@ api_fetch(struct request *rq)
 	s->size_min = q->min_bytes;
 	s->size_max = MIN(MAX(q->max_bytes, 0), rq->broker->fetch_size_max);
 	s->is_read_committed = q->isolation_level == 1;
+	s->is_follower = q->replica_id >= 0 || q->replica_state.replica_id >= 0;
 	s->is_due = q->max_wait_ms <= 0;
 	s->waker.loop = &rq->reactor->loop;
 	s->waker.task.fn = on_wake;

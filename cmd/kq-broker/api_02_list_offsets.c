@@ -14,6 +14,7 @@ enum {
 	TIME_MAX = -3,            /* KIP-734 */
 	TIME_EARLIEST_LOCAL = -4, /* KIP-405 */
 	TIME_LATEST_TIERED = -5,  /* KIP-1005 */
+	TIME_PENDING_UPLOAD = -6, /* KIP-1023: the first that is still to be tiered */
 };
 
 static int16_t
@@ -62,12 +63,17 @@ answer(struct partition *p, const struct list_offsets_request_list_offsets_parti
 		return KERR_NONE;
 	case TIME_EARLIEST:
 	case TIME_EARLIEST_LOCAL:
+		if (q->timestamp == TIME_EARLIEST_LOCAL && version < 8)
+			return KERR_UNSUPPORTED_VERSION;
 		a->offset = p->log.log_start_offset;
 		a->leader_epoch = partlog_epoch_at(&p->log, a->offset);
-		return q->timestamp == TIME_EARLIEST_LOCAL && version < 8
-			? KERR_UNSUPPORTED_VERSION : KERR_NONE;
+		if (a->leader_epoch < 0) /* nothing was ever written: what will be has this one */
+			a->leader_epoch = epoch;
+		return KERR_NONE;
 	case TIME_LATEST_TIERED: /* nothing is tiered */
 		return version < 9 ? KERR_UNSUPPORTED_VERSION : KERR_NONE;
+	case TIME_PENDING_UPLOAD: /* and nothing will be */
+		return version < 11 ? KERR_UNSUPPORTED_VERSION : KERR_NONE;
 	case TIME_MAX:
 		if (version < 7)
 			return KERR_UNSUPPORTED_VERSION;

@@ -48,10 +48,13 @@ static void
 fill_missing(struct request *rq, const struct metadata_request_metadata_request_topic *q,
 	int16_t error, struct metadata_response_metadata_response_topic *a)
 {
+	const struct metadata_request *all = rq->body;
 	wire_defaults(&metadata_response_metadata_response_topic_desc, a);
 	a->error_code = error;
 	a->topic_id = q->topic_id;
 	a->name = q->name;
+	if (q->name.n >= 0 && all->include_topic_authorized_operations)
+		a->topic_authorized_operations = TOPIC_OPERATIONS;
 	if (a->name.n < 0 && rq->header.api_version < 12)
 		a->name = STR("");
 }

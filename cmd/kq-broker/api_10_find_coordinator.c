@@ -18,8 +18,11 @@ fill(struct request *rq, struct str key, int16_t error,
 	wire_defaults(&find_coordinator_response_coordinator_desc, c);
 	c->key = key;
 	c->error_code = error;
-	c->error_message = error ? str_of(error == KERR_INVALID_REQUEST ? unknown_type
-		: kerr_info(error)->text) : STR_NULL;
+	if (error)
+		c->error_message = str_of(error == KERR_INVALID_REQUEST ? unknown_type
+			: kerr_info(error)->text);
+	else /* as Kafka says it */
+		c->error_message = rq->header.api_version < 4 ? STR("NONE") : STR("");
 	c->node_id = error ? -1 : rq->broker->node_id;
 	c->host = error ? STR("") : str_of(rq->advertised->host);
 	c->port = error ? -1 : rq->advertised->port;

@@ -4,6 +4,7 @@
 #include "broker.h"
 #include "catalog.h"
 #include "describe.h"
+#include "names.h"
 
 #include "proto.h"
 #include "wire/kerr.h"
@@ -52,6 +53,10 @@ create(struct request *rq, const wanted_topic *q, bool is_twice, struct config_s
 		return catalog_fail(e, KERR_INVALID_REPLICATION_FACTOR,
 			"replication factor %d: there is one broker", q->replication_factor);
 	for (int32_t i = 0; i < q->configs.n; i++)
+		if (q->configs.v[i].value.n < 0)
+			return catalog_fail(e, KERR_INVALID_CONFIG, "%.*s has no value",
+				STR_ARG(q->configs.v[i].name));
+	for (int32_t i = 0; i < q->configs.n; i++)
 		if (catalog_put_config(set, CONFIG_SCOPE_TOPIC, q->configs.v[i].name,
 			q->configs.v[i].value, e) < 0)
 			return -1;
@@ -91,22 +96,20 @@ api_create_topics(struct request *rq)
 {
 	struct create_topics_request *q = rq->body;
 	struct create_topics_response a;
-	struct map seen = MAP_INIT, twice = MAP_INIT;
+	struct names names = NAMES_INIT;
 	wire_defaults(&create_topics_response_desc, &a);
 	a.topics.n = q->topics.n;
 	a.topics.v = REQUEST_ARRAY(rq, result_topic, q->topics.n);
-	for (int32_t i = 0; i < q->topics.n; i++) {
-		wanted_topic *t = &q->topics.v[i];
-		map_put(map_get(&seen, t->name) ? &twice : &seen, t->name, t);
-	}
+	for (int32_t i = 0; i < q->topics.n; i++)
+		names_add(&names, q->topics.v[i].name);
 	for (int32_t i = 0; i < q->topics.n; i++) {
 		wanted_topic *t = &q->topics.v[i];
 		struct catalog_error e = { 0 };
 		struct config_set *set = config_set_copy(NULL);
 		wire_defaults(&create_topics_response_creatable_topic_result_desc, &a.topics.v[i]);
 		a.topics.v[i].name = t->name;
-		a.topics.v[i].configs.n = -1;
-		if (create(rq, t, map_get(&twice, t->name) != NULL, set, &e) < 0) {
+		a.topics.v[i].error_message = STR_NULL;
+		if (create(rq, t, names_are_twice(&names, t->name), set, &e) < 0) {
 			a.topics.v[i].error_code = e.code;
 			a.topics.v[i].error_message = arena_str(&rq->arena, str_of(e.message));
 		} else if (rq->header.api_version >= 5) {
@@ -114,7 +117,6 @@ api_create_topics(struct request *rq)
 		}
 		config_set_free(set);
 	}
-	map_release(&seen);
-	map_release(&twice);
+	names_release(&names);
 	request_respond(rq, &a);
 }

@@ -25,6 +25,11 @@ answer(struct request *rq, struct str topic,
 			: KERR_UNKNOWN_LEADER_EPOCH;
 	else
 		partlog_epoch_end(&p->log, q->leader_epoch, &a->leader_epoch, &a->end_offset);
+	if (!error && q->leader_epoch == epoch && a->end_offset < 0) {
+		/* Nothing was written in it yet: it ends where it will begin. */
+		a->leader_epoch = epoch;
+		a->end_offset = p->log.next_offset;
+	}
 	pthread_mutex_unlock(&p->lock);
 	partition_put(p);
 	return error;

@@ -6,7 +6,7 @@
 #include "proto.h"
 #include "wire/kerr.h"
 
-enum { ENDPOINT_BROKERS = 1 };
+enum { ENDPOINT_BROKERS = 1, ENDPOINT_CONTROLLERS = 2 };
 
 void
 api_describe_cluster(struct request *rq)
@@ -15,14 +15,14 @@ api_describe_cluster(struct request *rq)
 	struct broker *b = rq->broker;
 	struct describe_cluster_response a;
 	wire_defaults(&describe_cluster_response_desc, &a);
-	a.cluster_id = str_of(b->cluster_id);
 	if (rq->header.api_version >= 1 && q->endpoint_type != ENDPOINT_BROKERS) {
-		a.error_code = KERR_UNSUPPORTED_ENDPOINT_TYPE;
+		a.error_code = q->endpoint_type == ENDPOINT_CONTROLLERS
+			? KERR_MISMATCHED_ENDPOINT_TYPE : KERR_UNSUPPORTED_ENDPOINT_TYPE;
 		a.error_message = STR("only brokers have endpoints here");
-		a.endpoint_type = q->endpoint_type;
 		request_respond(rq, &a);
 		return;
 	}
+	a.cluster_id = str_of(b->cluster_id);
 	a.controller_id = b->node_id;
 	a.brokers.n = 1;
 	a.brokers.v = REQUEST_ARRAY(rq, struct describe_cluster_response_describe_cluster_broker, 1);

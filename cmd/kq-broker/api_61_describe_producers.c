@@ -68,13 +68,16 @@ describe(struct request *rq, struct str topic, int32_t index, int64_t *told,
 	wire_defaults(&describe_producers_response_partition_response_desc, a);
 	a->partition_index = index;
 	a->error_code = KERR_UNKNOWN_TOPIC_OR_PARTITION;
-	struct partition *p = topics_partition(&rq->broker->topics, topic, NULL, index, NULL);
-	if (!p)
-		return;
-	pthread_mutex_lock(&p->lock);
-	a->error_code = answer(rq, p, told, a);
-	pthread_mutex_unlock(&p->lock);
-	partition_put(p);
+	bool is_topic;
+	struct partition *p = topics_partition(&rq->broker->topics, topic, NULL, index, &is_topic);
+	if (p) {
+		pthread_mutex_lock(&p->lock);
+		a->error_code = answer(rq, p, told, a);
+		pthread_mutex_unlock(&p->lock);
+		partition_put(p);
+	}
+	if (!is_topic)
+		a->error_message = STR("there is no such topic");
 }
 
 void

@@ -39,6 +39,7 @@ add_topic(struct page *g, struct str name, const struct topic *t)
 	page_topic *a = &g->a.topics.v[g->a.topics.n++];
 	wire_defaults(&describe_topic_partitions_response_describe_topic_partitions_response_topic_desc, a);
 	a->name = arena_str(&rq->arena, name);
+	a->topic_authorized_operations = TOPIC_OPERATIONS;
 	if (!t) {
 		a->error_code = topic_name_fault(name) ? KERR_INVALID_TOPIC_EXCEPTION
 			: KERR_UNKNOWN_TOPIC_OR_PARTITION;
@@ -48,7 +49,6 @@ add_topic(struct page *g, struct str name, const struct topic *t)
 	int32_t n = MIN(t->npartition - first, g->left);
 	a->topic_id = t->id;
 	a->is_internal = topic_is_internal(name);
-	a->topic_authorized_operations = TOPIC_OPERATIONS;
 	a->partitions.n = n;
 	a->partitions.v = REQUEST_ARRAY(rq, page_partition, n);
 	for (int32_t i = 0; i < n; i++) {
@@ -101,14 +101,34 @@ wanted(struct page *g, struct str **names)
 	return kept;
 }
 
+/* A cursor that points before the first partition: no topic has an answer. */
+static void
+refuse(struct page *g)
+{
+	const struct describe_topic_partitions_request *q = g->rq->body;
+	int32_t n = q->topics.n;
+	g->a.topics.n = n;
+	g->a.topics.v = REQUEST_ARRAY(g->rq, page_topic, n);
+	for (int32_t i = 0; i < n; i++) {
+		wire_defaults(&describe_topic_partitions_response_describe_topic_partitions_response_topic_desc,
+			&g->a.topics.v[i]);
+		g->a.topics.v[i].error_code = KERR_INVALID_REQUEST;
+		g->a.topics.v[i].name = q->topics.v[i].name;
+	}
+	request_respond(g->rq, &g->a);
+}
+
 void
 api_describe_topic_partitions(struct request *rq)
 {
 	struct describe_topic_partitions_request *q = rq->body;
 	struct page g = { .rq = rq, .from = STR_NULL };
 	wire_defaults(&describe_topic_partitions_response_desc, &g.a);
-	g.left = q->response_partition_limit > 0
-		? MIN(q->response_partition_limit, PARTITIONS_MAX) : PARTITIONS_MAX;
+	g.left = MAX(1, MIN(q->response_partition_limit, PARTITIONS_MAX));
+	if (q->cursor && q->cursor->partition_index < 0) {
+		refuse(&g);
+		return;
+	}
 	if (q->cursor) {
 		g.from = q->cursor->topic_name;
 		g.from_index = q->cursor->partition_index;

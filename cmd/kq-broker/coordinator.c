@@ -282,19 +282,21 @@ handle(struct coordinator *c, struct coord_request *q)
 	hand_in(c, q);
 }
 
-/* A topic that is not there is reported before what is wrong with the transaction. */
+/* What is not there is reported before what is wrong with the transaction.  0: the
+ * topic is there, with *npartition partitions. */
 static int16_t
 topic_fault(const struct coord_request *q,
-	const struct txn_offset_commit_request_txn_offset_commit_request_topic *t)
+	const struct txn_offset_commit_request_txn_offset_commit_request_topic *t,
+	int32_t *npartition)
 {
 	bool by_id = q->call.api_version >= 6;
 	struct topics *topics = &q->rq->broker->topics;
 	topics_read_begin(topics);
-	bool is_there = by_id ? topics_find_id(topics, &t->topic_id) : topics_find(topics, t->name);
+	const struct topic *topic = by_id ? topics_find_id(topics, &t->topic_id)
+		: topics_find(topics, t->name);
+	*npartition = topic ? topic->npartition : 0;
 	topics_read_end(topics);
-	if (is_there)
-		return KERR_NONE;
-	return by_id ? KERR_UNKNOWN_TOPIC_ID : KERR_UNKNOWN_TOPIC_OR_PARTITION;
+	return topic ? KERR_NONE : by_id ? KERR_UNKNOWN_TOPIC_ID : KERR_UNKNOWN_TOPIC_OR_PARTITION;
 }
 
 static void
@@ -309,13 +311,17 @@ refuse_offsets(struct coordinator *c, struct coord_request *q, int16_t error)
 		struct txn_offset_commit_response_txn_offset_commit_response_topic *t = &a.topics.v[i];
 		t->name = r->topics.v[i].name;
 		t->topic_id = r->topics.v[i].topic_id;
-		int16_t topic_error = topic_fault(q, &r->topics.v[i]);
+		int32_t npartition;
+		int16_t topic_error = topic_fault(q, &r->topics.v[i], &npartition);
 		t->partitions.n = r->topics.v[i].partitions.n;
 		t->partitions.v = arena_alloc(q->call.arena,
 			(size_t)t->partitions.n * sizeof *t->partitions.v);
 		for (int32_t k = 0; k < t->partitions.n; k++) {
-			t->partitions.v[k].partition_index = r->topics.v[i].partitions.v[k].partition_index;
-			t->partitions.v[k].error_code = topic_error ? topic_error : error;
+			int32_t index = r->topics.v[i].partitions.v[k].partition_index;
+			t->partitions.v[k].partition_index = index;
+			t->partitions.v[k].error_code = topic_error ? topic_error
+				: index < 0 || index >= npartition ? KERR_UNKNOWN_TOPIC_OR_PARTITION
+				: error;
 		}
 	}
 	coordinator_respond(c, COORD_GROUPS, &q->call, &a);

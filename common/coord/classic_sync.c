@@ -77,7 +77,9 @@ classic_sync(struct groups *g, struct coord_call *call, struct coord_now now)
 		consumer_classic_sync(g, gr, call, now);
 		return;
 	}
+	bool has_protocol = q->protocol_type.n >= 0 && q->protocol_name.n >= 0;
 	int16_t error = g->is_stopped ? KERR_NOT_COORDINATOR
+		: call->api_version >= 5 && !has_protocol ? KERR_INCONSISTENT_GROUP_PROTOCOL
 		: q->group_id.n == 0 ? KERR_INVALID_GROUP_ID
 		: !gr || group_is_empty(gr) ? KERR_UNKNOWN_MEMBER_ID
 		: q->assignments.n > 0 && group_is_full(g) ? KERR_COORDINATOR_NOT_AVAILABLE

@@ -58,7 +58,7 @@ describe_member(struct groups *g, const struct consumer_member *m,
 	d->member_epoch = m->current.epoch;
 	d->client_id = m->spec.client_id.n < 0 ? STR("") : m->spec.client_id;
 	d->client_host = m->spec.client_host.n < 0 ? STR("") : m->spec.client_host;
-	d->subscribed_topic_regex = m->spec.regex;
+	d->subscribed_topic_regex = m->spec.regex.n < 0 ? STR("") : m->spec.regex;
 	d->subscribed_topic_names.n = names ? names->n : 0;
 	d->subscribed_topic_names.v = arena_alloc(a,
 		((size_t)d->subscribed_topic_names.n + 1) * sizeof(struct str));
@@ -139,6 +139,8 @@ consumer_describe(struct groups *g, struct coord_call *call, struct coord_now no
 			d->error_code = KERR_INVALID_REQUEST;
 		else
 			describe_group(g, gr, d, call->arena);
+		if (!d->error_code && q->include_authorized_operations)
+			d->authorized_operations = GROUP_OPERATIONS;
 		if (d->error_code == KERR_GROUP_ID_NOT_FOUND)
 			d->error_message = str_of(arena_printf(call->arena,
 				"Group %.*s not found.", MIN(id.n, GROUP_NAME_SHOWN), (const char *)id.p));

@@ -42,6 +42,7 @@ describe(const struct groups *g, const struct coord_call *call, struct str id, i
 		/* Before version 6 the state alone tells. */
 		if (call->api_version >= 6) {
 			a->error_code = KERR_GROUP_ID_NOT_FOUND;
+			a->authorized_operations = INT32_MIN;
 			a->error_message = gr ? STR("the group is not a classic group")
 				: STR("there is no such group");
 		}

@@ -272,7 +272,8 @@ stage_delete(struct groups *g, struct group *gr, struct coord_call *call,
 	struct offset_delete_response_offset_delete_response_topic *a, struct records *r)
 {
 	bool is_read = group_is_subscribed(gr, q->name);
-	(void)g;
+	struct coord_topic t = { 0 };
+	g->env->topic(g->env, q->name, NULL, &t, NULL);
 	a->name = q->name;
 	a->partitions.v = arena_alloc(call->arena,
 		(size_t)(q->partitions.n + 1) * sizeof *a->partitions.v);
@@ -280,7 +281,9 @@ stage_delete(struct groups *g, struct group *gr, struct coord_call *call,
 	for (int32_t i = 0; i < q->partitions.n; i++) {
 		int32_t p = q->partitions.v[i].partition_index;
 		a->partitions.v[i].partition_index = p;
-		if (is_read)
+		if (p < 0 || p >= t.npartition)
+			a->partitions.v[i].error_code = KERR_UNKNOWN_TOPIC_OR_PARTITION;
+		else if (is_read)
 			a->partitions.v[i].error_code = KERR_GROUP_SUBSCRIBED_TO_TOPIC;
 		else if (offsets_find(gr, q->name, p) || offsets_is_pending(gr, q->name, p))
 			records_offset_tombstone(r, gr->id, q->name, p);
@@ -311,6 +314,7 @@ offsets_delete(struct groups *g, struct coord_call *call, struct coord_now now)
 			if (!a.topics.v[i].partitions.v[k].error_code)
 				offsets_remove(g, gr, a.topics.v[i].name,
 					a.topics.v[i].partitions.v[k].partition_index);
+	/* Without offsets the group stays until the next expiry, as in Kafka: it can
+	 * be described, and deleted. */
 	g->env->respond(g->env, call, &a);
-	group_free_if_idle(g, gr);
 }

@@ -50,7 +50,7 @@ rows() {
 
 @test "a coordinator that moves or loads is asked again, a refusal is not" {
 	local load=14 none=15 moved=16 refused=30
-	start_older 9=$moved 9=$load 9=$none 42=$load 42=$refused
+	start_older 42:2 9=$moved 9=$load 9=$none 42=$load 42=$refused
 	kq-topic create t
 	seq 10 | kq-produce t
 	kq-group seek g t --to 3 --execute

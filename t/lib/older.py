@@ -6,8 +6,8 @@ kq-broker's socket, but takes back what it says of the versions it speaks.
 An API named by its key alone is not known at all; with a maximum, it is spoken
 up to that version.  The first answers to KEY have these error codes instead of
 their own, one after the other; the code must be the last field of the answer's
-last element, in a flexible version, as of OffsetFetch from 8 and DeleteGroups
-from 2.  Prints host:port.  The broker is to advertise that.
+last element, in a flexible version, as of OffsetFetch from 8 and DeleteGroups 2.
+Prints host:port.  The broker is to advertise that.
 """
 import socket
 import struct

@@ -173,7 +173,7 @@ old_send_sync(struct town *o, struct old_member *m)
 		v[i].member_id = str_of(m->plan[i].id);
 		v[i].assignment = buf_str(&b[i]);
 	}
-	struct ask *a = ask(&o->w, 14, 5, &q);
+	struct ask *a = ask(&o->w, 14, 4, &q);
 	for (int i = 0; i < m->nplan; i++)
 		buf_release(&b[i]);
 	return a;

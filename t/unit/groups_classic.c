@@ -736,7 +736,7 @@ test_groups_classic__old_versions_are_answered_in_their_way(void)
 		check_int(code(b), 0);
 		struct sync_group_request s = { .group_id = str_of(name), .generation_id = 1,
 			.member_id = joined(a)->member_id, .group_instance_id = STR_NULL,
-			.protocol_type = STR_NULL, .protocol_name = STR_NULL };
+			.protocol_type = STR("consumer"), .protocol_name = STR("range") };
 		struct ask *c = ask(&w, 14, v, &s);
 		check_int(code(c), 0);
 		drop(&w, a);

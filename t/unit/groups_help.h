@@ -422,7 +422,7 @@ sync_as(struct world *w, const char *group, const char *member, const char *inst
 		v[i].member_id = str_of(to[i]);
 		v[i].assignment = str_of(assignment[i]);
 	}
-	return ask(w, 14, 5, &q);
+	return ask(w, 14, 4, &q);
 }
 
 static inline struct ask *

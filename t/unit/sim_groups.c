@@ -248,7 +248,7 @@ handle(struct sim *s, const struct message *m)
 			v[i].member_id = str_of(m->to[i]);
 			v[i].assignment = str_of(z[i]);
 		}
-		return ask(w, 14, 5, &q);
+		return ask(w, 14, 4, &q);
 	}
 	if (m->what == BEAT) {
 		struct heartbeat_request q = { str_of(group), m->generation, str_of(m->member),

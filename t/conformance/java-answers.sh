@@ -1,0 +1,32 @@
+# Kafka's message definitions and Kafka's answers, as kq has them.
+. "$(dirname "$0")/lib.bash"
+need python3
+fetch_kafka
+version "$kafka_version"
+limit=120
+broker
+
+definitions() {
+	local -a jars
+	IFS=: read -r -a jars <<<"$kafka_cp"
+	python3 "$conf_dir/schema.py" check "${jars[@]}"
+}
+
+answers() {
+	python3 "$conf_dir/../lib/answers.py" ask >"$scratch/answers"
+	python3 "$conf_dir/../lib/answers.py" compare "$scratch/answers" "$conf_dir/../data/kafka-answers.txt"
+}
+
+# Kafka itself answers as was recorded, in every case.
+recorded() {
+	python3 "$conf_dir/../lib/answers.py" ask >"$scratch/answers"
+	grep -v '^#' "$conf_dir/../data/kafka-answers.txt" | diff - "$scratch/answers"
+}
+
+check 'share/proto has the fields of the message definitions' definitions
+if [ "$AGAINST" = kq ]; then
+	check 'requests are answered as Kafka does' answers
+else
+	check 'requests are answered as recorded' recorded
+fi
+done_checking
