@@ -56,8 +56,10 @@ read_from(struct exec *x, struct member_part *p, int64_t offset)
 {
 	struct fetcher_part *from = p->owner;
 	int64_t stop = from->stop;
+	int generation = from->generation;
 	fetcher_remove(x->r->fetcher, from);
-	p->owner = fetcher_add(x->r->fetcher, p->topic, p->index, offset, stop);
+	from = p->owner = fetcher_add(x->r->fetcher, p->topic, p->index, offset, stop);
+	from->generation = generation;
 }
 
 /* The batch is void: back to where the last transaction ended. */
@@ -96,7 +98,7 @@ static bool
 is_to_store(const struct member_part *p)
 {
 	const struct fetcher_part *from = p->owner;
-	return from && (p->state == MEMBER_HELD || p->state == MEMBER_REVOKED)
+	return from && member_is_current(p) && (p->state == MEMBER_HELD || p->state == MEMBER_REVOKED)
 		&& from->deliver != p->committed;
 }
 
@@ -192,11 +194,13 @@ next_chunk(struct exec *x, struct err *e)
 	x->chunk = fetcher_take(f);
 	if (!x->chunk)
 		return 0;
-	if (!x->chunk->is_out_of_range) {
+	if (!x->chunk->is_out_of_range && !x->chunk->is_new_topic) {
 		fetch_iter_begin(&x->r->iter, f, x->chunk);
 		return 1;
 	}
-	int got = reading_out_of_range(x->r, x->chunk->part, e);
+	int got = 0;
+	if (x->chunk->is_out_of_range)
+		got = reading_out_of_range(x->r, x->chunk->part, e);
 	drop_chunk(x);
 	return got < 0 ? -1 : 1;
 }
@@ -334,7 +338,7 @@ loop(struct exec *x, struct err *e)
 			return -1;
 		}
 		give_back(x);
-		if (group_begin_gained(x->group, e) < 0)
+		if (group_look(x->group, e) < 0 || group_begin_gained(x->group, e) < 0)
 			return -1;
 		fetcher_wait(r->fetcher, -1, 0, 0);
 		if (gather(x, e) < 0)

@@ -18,6 +18,7 @@ struct group {
 	struct reading *r;
 	const struct group_opts *o;
 	struct member member;
+	struct topics topics;
 	int64_t commit_at_ms;
 	int64_t begin_at_ms;   /* the next try to begin what was gained */
 	int64_t idle_since_ms; /* stable with nothing to read; 0: not so */
@@ -83,36 +84,77 @@ begin_part(struct group *g, struct member_part *p, int64_t begin, int64_t stop)
 	member_accept(&g->member, p, at);
 }
 
+/* A partition that came into being while we ran: nothing of it was meant to be
+ * skipped, whatever -o says. */
+static bool
+is_new(const struct member_part *p)
+{
+	return p->topic->generation > 0 || p->index >= p->topic->npart_first;
+}
+
+/* What was gained of a topic, and where it may begin and end. */
+struct gained {
+	struct cluster_topic *topic;
+	int32_t n;
+	bool *wants[2];     /* to be asked about: old ones, new ones */
+	int64_t *begin, *stop;
+};
+
+/* Look up where the partitions begin and end, as far as that has to be known. */
+static int
+look_up(struct group *g, struct gained *in, struct err *e)
+{
+	struct member *m = &g->member;
+	bool any[2] = { false, false };
+	struct start start = *g->o->start;
+	for (int i = 0; i < m->npart; i++) {
+		struct member_part *p = m->part[i];
+		bool k = is_new(p);
+		if (p->state != MEMBER_GAINED || p->topic != in->topic || p->index >= in->n)
+			continue;
+		in->wants[k][p->index] = p->committed < 0 || reads_to_end(g);
+		any[k] |= in->wants[k][p->index];
+	}
+	for (int k = 0; k < 2; k++) {
+		if (any[k] && start_resolve(&start, g->r->fetcher->cluster, in->topic, in->n,
+				in->wants[k], g->o->stops_at_end, in->begin, in->stop, e) < 0)
+			return -1;
+		start.begin.kind = PLACE_BEGINNING;
+	}
+	return 0;
+}
+
 /* Begin what was gained of a topic.  Looking up offsets may let some of it be
- * taken away again: each is looked for anew. */
+ * taken away again: each is looked for afterwards. */
 static int
 begin_topic(struct group *g, struct cluster_topic *t, struct err *e)
 {
 	struct member *m = &g->member;
 	size_t n = (size_t)t->npart;
-	bool *wants = mem_alloc(n + 1), asks = false;
+	int generation = t->generation;
+	bool *wants = mem_alloc(2 * (n + 1));
 	int64_t *begin = mem_alloc(2 * (n + 1) * sizeof *begin), *stop = begin + n;
-	bool always = reads_to_end(g);
+	struct gained in = { t, (int32_t)n, { wants, wants + n }, begin, stop };
 	for (size_t i = 0; i < n; i++)
 		stop[i] = INT64_MAX;
-	for (int i = 0; i < m->npart; i++) {
+	int got = look_up(g, &in, e);
+	for (int i = 0; got == 0 && i < m->npart && t->generation == generation; i++) {
 		struct member_part *p = m->part[i];
-		if (p->state != MEMBER_GAINED || p->topic != t)
+		if (p->state != MEMBER_GAINED || p->topic != t || p->index >= in.n)
 			continue;
-		wants[p->index] = p->committed < 0 || always;
-		asks |= wants[p->index];
-	}
-	int got = asks ? start_resolve(g->o->start, g->r->fetcher->cluster, t, wants,
-		g->o->stops_at_end, begin, stop, e) : 0;
-	for (int i = 0; got == 0 && i < m->npart; i++) {
-		struct member_part *p = m->part[i];
-		if (p->state == MEMBER_GAINED && p->topic == t && (size_t)p->index < n
-			&& (wants[p->index] || (p->committed >= 0 && !always)))
+		bool was_asked = wants[p->index] || (wants + n)[p->index];
+		if (was_asked || (p->committed >= 0 && !reads_to_end(g)))
 			begin_part(g, p, begin[p->index], stop[p->index]);
 	}
 	mem_free(begin);
 	mem_free(wants);
 	return got;
+}
+
+int
+group_look(struct group *g, struct err *e)
+{
+	return topics_look(&g->topics, e);
 }
 
 int
@@ -191,7 +233,7 @@ rest(struct group *g, int watched, struct err *e)
 		if (output_flush(r->output, e) < 0)
 			return -1;
 		int64_t left = MAX(g->commit_at_ms - clock_mono_ms(), 0);
-		int wait_ms = (int)MIN(left, member_timeout(&g->member));
+		int wait_ms = topics_timeout(&g->topics, (int)MIN(left, member_timeout(&g->member)));
 		if (g->member.nrevoked == 0 && g->member.nlost == 0)
 			seen = fetcher_wait(r->fetcher, watched, 0, wait_ms);
 	}
@@ -211,7 +253,7 @@ loop(struct group *g, struct err *e)
 			*e = g->member.is_failed ? g->member.err : r->fetcher->err;
 			return -1;
 		}
-		if (give_back(g, e) < 0 || group_begin_gained(g, e) < 0 || reading_print(r, e) < 0)
+		if (give_back(g, e) < 0 || group_look(g, e) < 0 || group_begin_gained(g, e) < 0 || reading_print(r, e) < 0)
 			return -1;
 		if (r->left == 0 || group_is_at_end(g))
 			break;
@@ -260,7 +302,7 @@ open_member(struct group *g, char **topics, struct err *e)
 	struct cluster_topic **t = mem_alloc(((size_t)n + 1) * sizeof(void *));
 	int got = 0;
 	for (int i = 0; got == 0 && i < n; i++)
-		if (!(t[i] = cluster_topic(cl, topics[i], false, e)))
+		if (!(t[i] = topics_open(&g->topics, topics[i], e)))
 			got = -1;
 	if (got == 0)
 		got = member_init(&g->member, cl, &g->o->member, t, n, e);
@@ -275,8 +317,10 @@ group_open(struct reading *r, const struct group_opts *o, char **topics,
 	struct group *g = NEW(struct group);
 	g->r = r;
 	g->o = o;
+	g->topics = (struct topics){ .cluster = r->fetcher->cluster, .waits = o->waits_topic };
 	if (open_member(g, topics, e) == 0)
 		return g;
+	topics_release(&g->topics);
 	mem_free(g);
 	return NULL;
 }
@@ -308,5 +352,6 @@ group_free(struct group *g)
 	if (!g)
 		return;
 	member_release(&g->member);
+	topics_release(&g->topics);
 	mem_free(g);
 }

@@ -21,6 +21,7 @@ struct group_opts {
 	int commit_ms;
 	const struct start *start; /* for partitions that nothing is stored of */
 	bool stops_at_end;
+	bool waits_topic;
 	int wake_fd;
 };
 
@@ -39,6 +40,9 @@ void group_free(struct group *g); /* after cluster_close; NULL is fine */
 
 /* A held partition's owner is its fetcher_part. */
 struct member *group_self(struct group *g);
+
+/* Say what has become of the topics.  0, or -1: one is gone for good. */
+int group_look(struct group *g, struct err *e);
 
 /* Begin to read what was gained.  0, or -1. */
 int group_begin_gained(struct group *g, struct err *e);

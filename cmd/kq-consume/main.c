@@ -14,10 +14,10 @@ static struct cluster_opts cluster_opts = { .client_id = "kq-consume" };
 static struct start start;
 static const char *format_text, *key_delimiter_text, *delimiter_text = "\\n";
 static int64_t partition = -1, count = INT64_MAX;
-static bool stops_at_end, is_json, is_unbuffered, is_committed, is_uncommitted;
+static bool waits_topic, stops_at_end, is_json, is_unbuffered, is_committed, is_uncommitted;
 static struct group_opts group_opts;
 static const char *protocol_text = "auto";
-static int64_t commit_ms = 5000, session_ms, wait_ms;
+static int64_t commit_ms = 5000, session_ms, wait_ms, max_age_ms;
 static struct exec_opts exec_opts = { .batch_records = 1000, .sink = { .txn_timeout_ms = 10000 } };
 static const char *frame_text;
 static int64_t batch_records, exec_timeout_ms;
@@ -39,6 +39,8 @@ take_start(void *to, const char *value, struct err *e)
 static const struct opt opts[] = {
 	{ 'b', "brokers", OPT_STRING, &cluster_opts.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path", .max = INT32_MAX },
 	{ 0, "wait", OPT_DURATION, &wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
+	{ 0, "wait-topic", OPT_FLAG, &waits_topic, NULL, .phrase = "wait for topics that do not exist, or are deleted" },
+	{ 0, "metadata-max-age", OPT_DURATION, &max_age_ms, "TIME", .phrase = "look for new partitions this often (default 5m)", .min = 1, .max = INT32_MAX },
 	{ 'o', "offset", OPT_CALL, &start, "WHERE", .phrase = "first record to read (default: beginning; with -G: end); e@TIME: where to stop", .call = take_start, .is_repeatable = true },
 	{ 'p', "partition", OPT_INT, &partition, "N", .phrase = "read only this partition", .max = INT32_MAX },
 	{ 'c', "count", OPT_INT, &count, "N", .phrase = "stop after N records", .max = INT64_MAX },
@@ -145,41 +147,22 @@ make_format(struct format *f, struct err *e)
 }
 
 static int
-add_topic(struct fetcher *f, const char *name, struct err *e)
-{
-	struct cluster_topic *t = cluster_topic(f->cluster, name, false, e);
-	if (!t)
-		return -1;
-	if (partition >= t->npart)
-		return err_set(e, ERR_USAGE, "topic '%s' has %d partitions: there is no %lld",
-			name, t->npart, (long long)partition);
-	int32_t n = t->npart;
-	bool *wants = mem_alloc((size_t)n);
-	int64_t *begin = mem_alloc(2 * (size_t)n * sizeof *begin), *stop = begin + n;
-	for (int32_t i = 0; i < n; i++)
-		wants[i] = partition < 0 || i == partition;
-	int got = start_resolve(&start, f->cluster, t, wants, stops_at_end, begin, stop, e);
-	for (int32_t i = 0; got == 0 && i < n; i++)
-		if (wants[i])
-			fetcher_add(f, t, i, begin[i], stop[i]);
-	mem_free(begin);
-	mem_free(wants);
-	return got;
-}
-
-static int
 consume(struct fetcher *f, char **topics, struct format *format, struct err *e)
 {
 	struct output out;
+	struct alone alone = { .fetcher = f, .topics = { .cluster = f->cluster, .waits = waits_topic },
+		.start = &start, .partition = partition, .stops_at_end = stops_at_end };
 	int got = 0;
 	for (; got == 0 && *topics; topics++)
-		got = add_topic(f, *topics, e);
+		got = alone_add(&alone, *topics, e);
 	output_init(&out, STDOUT_FILENO, is_unbuffered);
 	struct reading r = { .fetcher = f, .format = format, .output = &out, .left = count,
 		.is_stopped = &sig_is_stopped, .iter = FETCH_ITER_INIT };
+	r.alone = &alone;
 	if (got == 0)
 		got = reading_run(&r, e);
 	output_release(&out);
+	alone_release(&alone);
 	cluster_close(f->cluster);
 	return got;
 }
@@ -271,6 +254,9 @@ check_options(struct err *e)
 	m->group = group;
 	m->instance = instance;
 	m->assignors = assignors;
+	if (max_age_ms)
+		m->refresh_ms = (int)max_age_ms;
+	group_opts.waits_topic = waits_topic;
 	m->protocol = *protocol_text == 'a' ? MEMBER_AUTO
 		: strcmp(protocol_text, "classic") == 0 ? MEMBER_CLASSIC : MEMBER_CONSUMER;
 	if (session_ms) {
@@ -314,6 +300,7 @@ main(int argc, char **argv)
 	int wake_fd = group_opts.wake_fd = exec_opts.sink.wake_fd = sig_catch(!group_opts.member.group, &e);
 	cluster_opts.wake_fd = wake_fd;
 	cluster_opts.wait_ms = (int)wait_ms;
+	cluster_opts.metadata_max_age_ms = (int)max_age_ms;
 	cluster_opts.retry_timeout_ms = fo.retry_timeout_ms;
 	cluster_opts.say = say_error;
 	if (wake_fd < 0 || cluster_open(&cl, &cluster_opts, &e) < 0) {

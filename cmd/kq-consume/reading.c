@@ -9,11 +9,11 @@ static int
 ask_offset(struct reading *r, const struct fetcher_part *part, int64_t which,
 	int64_t *found, struct err *e)
 {
-	int32_t n = part->topic->npart;
+	int32_t n = part->index + 1;
 	int64_t *offset = mem_alloc((size_t)n * sizeof *offset);
 	bool *wants = mem_alloc((size_t)n);
 	wants[part->index] = true;
-	int got = offsets_list(r->fetcher->cluster, part->topic, which, wants, offset, e);
+	int got = offsets_list(r->fetcher->cluster, part->topic, n, which, wants, offset, e);
 	*found = offset[part->index];
 	mem_free(offset);
 	mem_free(wants);
@@ -40,7 +40,7 @@ reading_out_of_range(struct reading *r, struct fetcher_part *part, struct err *e
 	}
 	if (first <= part->offset)
 		return err_set(e, ERR_PEER, "offset %lld of partition %d of '%s' is past the end: "
-			"has the log been cut or the topic made anew?",
+			"was the log cut, or the topic deleted and created again?",
 			(long long)part->offset, part->index, part->topic->name);
 	say_error("partition %d of '%s': offsets %lld to %lld are deleted; going on at %lld",
 		part->index, part->topic->name, (long long)part->offset, (long long)first - 1,
@@ -76,11 +76,15 @@ reading_print(struct reading *r, struct err *e)
 	struct fetched *ch;
 	int got = 0;
 	while (got == 0 && r->left > 0 && !*r->is_stopped && (ch = fetcher_take(r->fetcher))) {
+		struct fetcher_part *part = ch->part;
+		bool is_new_topic = ch->is_new_topic;
 		if (ch->is_out_of_range)
-			got = reading_out_of_range(r, ch->part, e);
-		else
+			got = reading_out_of_range(r, part, e);
+		else if (!is_new_topic)
 			got = print_fetched(r, ch, e);
 		fetcher_give_back(r->fetcher, ch);
+		if (is_new_topic && r->alone) /* of a group: its member loses it */
+			got = alone_take_new(r->alone, part, e);
 	}
 	return got;
 }
@@ -90,7 +94,7 @@ run(struct reading *r, struct err *e)
 {
 	int watched = reading_watched(r);
 	while (r->left > 0 && !*r->is_stopped && !fetcher_is_done(r->fetcher)) {
-		if (reading_print(r, e) < 0)
+		if (reading_print(r, e) < 0 || alone_look(r->alone, e) < 0)
 			return -1;
 		if (r->left == 0 || fetcher_is_done(r->fetcher))
 			break;
@@ -99,7 +103,7 @@ run(struct reading *r, struct err *e)
 		if (!seen && list_is_empty(&r->fetcher->ready)) {
 			if (output_flush(r->output, e) < 0)
 				return -1;
-			seen = fetcher_wait(r->fetcher, watched, 0, -1);
+			seen = fetcher_wait(r->fetcher, watched, 0, topics_timeout(&r->alone->topics, -1));
 		}
 		if (seen & (POLLERR | POLLHUP)) {
 			r->output->is_closed = true;

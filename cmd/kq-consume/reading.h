@@ -7,6 +7,7 @@
 #define KQ_CONSUME_READING_H
 
 #include "client/fetcher.h"
+#include "kq-consume/alone.h"
 #include "kq-consume/format.h"
 #include "kq-consume/output.h"
 
@@ -21,6 +22,7 @@ struct reading {
 	const volatile sig_atomic_t *is_stopped;
 	int64_t reset;            /* OFFSETS_EARLIEST, OFFSETS_LATEST: where to go
 	                           * on when the offset is past the end; 0: fail */
+	struct alone *alone;      /* NULL: as a member of a group */
 	struct fetch_iter iter;
 };
 

@@ -48,19 +48,19 @@ pick(const struct start *s, struct cluster_topic *t, int32_t i, int64_t first,
 
 int
 start_resolve(const struct start *s, struct cluster *cl,
-	struct cluster_topic *t, const bool *wants, bool stops_at_end,
+	struct cluster_topic *t, int32_t npart, const bool *wants, bool stops_at_end,
 	int64_t *begin, int64_t *stop, struct err *e)
 {
-	size_t n = (size_t)t->npart;
+	size_t n = (size_t)npart;
 	int64_t *first = mem_alloc(4 * n * sizeof *first), *end = first + n;
 	int64_t *at_time = end + n, *at_stop = at_time + n;
-	int got = offsets_list(cl, t, OFFSETS_EARLIEST, wants, first, e);
+	int got = offsets_list(cl, t, npart, OFFSETS_EARLIEST, wants, first, e);
 	if (got == 0)
-		got = offsets_list(cl, t, s->is_committed ? OFFSETS_STABLE : OFFSETS_LATEST, wants, end, e);
+		got = offsets_list(cl, t, npart, s->is_committed ? OFFSETS_STABLE : OFFSETS_LATEST, wants, end, e);
 	if (got == 0 && s->begin.kind == PLACE_TIME)
-		got = offsets_list(cl, t, s->begin.n, wants, at_time, e);
+		got = offsets_list(cl, t, npart, s->begin.n, wants, at_time, e);
 	if (got == 0 && s->has_stop_time)
-		got = offsets_list(cl, t, s->stop_time_ms, wants, at_stop, e);
+		got = offsets_list(cl, t, npart, s->stop_time_ms, wants, at_stop, e);
 	for (int32_t i = 0; got == 0 && i < (int32_t)n; i++) {
 		if (wants && !wants[i])
 			continue;

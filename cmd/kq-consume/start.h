@@ -26,7 +26,7 @@ int start_parse(struct start *s, const char *text, int64_t now_ms, struct err *e
  * Partitions not in wants are left alone.  Returns 0, or -1; an offset that is
  * not there is ERR_USAGE. */
 int start_resolve(const struct start *s, struct cluster *cl,
-	struct cluster_topic *t, const bool *wants, bool stops_at_end,
+	struct cluster_topic *t, int32_t npart, const bool *wants, bool stops_at_end,
 	int64_t *begin, int64_t *stop, struct err *e);
 
 #endif

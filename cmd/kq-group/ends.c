@@ -55,7 +55,7 @@ ask_topic(struct run *r, struct cluster_topic *t, struct row *v, int32_t n, int6
 	for (int32_t i = 0; i < n; i++)
 		if (v[i].partition >= 0 && v[i].partition < npart)
 			wants[v[i].partition] = true;
-	if (offsets_list(&r->cluster, t, when, wants, offset, &e) < 0 && !is_gone(&e))
+	if (offsets_list(&r->cluster, t, npart, when, wants, offset, &e) < 0 && !is_gone(&e))
 		run_failed(r, &e);
 	for (int32_t i = 0; i < n; i++)
 		if (v[i].partition >= 0 && v[i].partition < npart)

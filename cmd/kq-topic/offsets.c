@@ -33,7 +33,7 @@ ask_offsets(struct run *r, struct cluster_topic *t, int64_t when)
 {
 	struct err e;
 	int64_t *v = arena_alloc(&r->arena, (size_t)t->npart * sizeof *v);
-	if (offsets_list(&r->cluster, t, when, NULL, v, &e) == 0)
+	if (offsets_list(&r->cluster, t, t->npart, when, NULL, v, &e) == 0)
 		return v;
 	run_failed(r, &e);
 	return NULL;

@@ -39,6 +39,7 @@ struct cluster_opts {
 	int connect_timeout_ms;  /* 0: 10 s */
 	int request_timeout_ms;  /* 0: 30 s */
 	int topic_timeout_ms;    /* to wait for a topic's leaders; 0: 10 s */
+	int metadata_max_age_ms; /* then it is asked for again; 0: 5 min */
 	size_t reply_max;        /* 0: CONN_REPLY_MAX */
 	int wait_ms;             /* cluster_open tries for this long; 0: once */
 	int wake_fd;             /* see cluster_wait; 0: none */
@@ -76,9 +77,14 @@ struct cluster_part {
 struct cluster_topic {
 	char *name;
 	struct uuid id;          /* zero: the broker has none */
+	struct uuid old_id;      /* of the topic that was deleted before; zero */
+	int generation;          /* how often it was deleted and created again */
+	int64_t gone_since_ms;   /* it was there, and is not any more; 0 */
 	int16_t error;
 	struct cluster_part *part;
-	int32_t npart;
+	int32_t npart;           /* becomes less only with a new generation */
+	int32_t part_cap;
+	int32_t npart_first;     /* when it was first seen */
 };
 
 struct cluster {
@@ -95,7 +101,8 @@ struct cluster {
 	int32_t controller;      /* node id; -1: unknown */
 	bool has_metadata;
 	struct cluster_outage outage; /* of all brokers, at the start */
-	int64_t refreshed_ms;
+	int64_t refreshed_ms;    /* when all topics were last asked about */
+	int64_t refresh_at_ms;   /* after an attempt that failed: not before */
 	int wake_fd;             /* readable: stop waiting; -1: none */
 	bool is_woken;           /* cluster_wait saw it readable */
 	struct pollfd *poll;     /* scratch */
@@ -131,13 +138,18 @@ int cluster_peer_err(struct err *e, int16_t code, struct str msg);
 /* A topic and its partitions, from the cache or the cluster.  Waits, up to
  * topic_timeout_ms, for every partition to have a leader.  With may_create the
  * broker may create it.  NULL on failure (ERR_PEER with the code).  The
- * pointer stays good until cluster_close; its contents follow refreshes. */
+ * pointer stays good until cluster_close; its contents follow refreshes: see
+ * generation, gone_since_ms and npart. */
 struct cluster_topic *cluster_topic(struct cluster *cl, const char *name,
 	bool may_create, struct err *e);
 
 /* Ask again about nodes, controller and the topics in the cache.  Returns 0,
  * or -1 when no node answers. */
 int cluster_refresh(struct cluster *cl, struct err *e);
+
+/* Ask again if that is due: by age, or, when a topic is gone or a partition has no
+ * leader, every second.  Returns when to call it again (clock_mono_ms). */
+int64_t cluster_keep_fresh(struct cluster *cl);
 
 /* The names of all topics, internal ones too if asked, and metadata of each,
  * as one metadata response (see cluster_call for what lives where). */

@@ -75,6 +75,7 @@ fetcher_add(struct fetcher *f, struct cluster_topic *t, int32_t index,
 	list_init(&part->link);
 	part->topic = t;
 	part->index = index;
+	part->generation = t->generation;
 	part->offset = part->deliver = offset;
 	part->stop = stop;
 	part->high_watermark = part->log_start = -1;
@@ -94,6 +95,8 @@ fetcher_seek(struct fetcher *f, struct fetcher_part *part, int64_t offset)
 	f->ndone -= part->is_done;
 	part->offset = part->deliver = offset;
 	part->is_paused = false;
+	part->failing_since_ms = part->retry_at_ms = 0;
+	part->generation = part->topic->generation;
 	part->is_done = offset >= part->stop;
 	f->ndone += part->is_done;
 }
@@ -169,7 +172,7 @@ static bool
 may_ask(const struct fetcher_part *part, int64_t now_ms)
 {
 	return !part->is_asked && !part->is_done && !part->is_paused
-		&& part->retry_at_ms <= now_ms;
+		&& !part->topic->gone_since_ms && part->retry_at_ms <= now_ms;
 }
 
 static int32_t
@@ -277,9 +280,27 @@ is_asked(const struct fetcher *f, int32_t node)
 	return false;
 }
 
+/* Partitions of a topic that is gone are not asked for; of one that was created
+ * again, the owner says where to go on. */
+static void
+look_at_topics(struct fetcher *f)
+{
+	LIST_EACH(l, &f->part) {
+		struct fetcher_part *part = CONTAINER_OF(l, struct fetcher_part, link);
+		if (part->topic->gone_since_ms)
+			part->failing_since_ms = 0;
+		if (part->generation == part->topic->generation || part->is_asked || part->is_paused
+			|| part->is_done)
+			continue;
+		part->is_paused = true;
+		fetcher_add_fetched(f, part, NULL)->is_new_topic = true;
+	}
+}
+
 static void
 step(struct fetcher *f)
 {
+	f->fresh_until_ms = cluster_keep_fresh(f->cluster);
 	int64_t now = clock_mono_ms();
 	struct err e;
 	if (f->needs_refresh && f->refresh_at_ms <= now) {
@@ -287,6 +308,7 @@ step(struct fetcher *f)
 		now = clock_mono_ms();
 		f->refresh_at_ms = now + f->opts.retry_backoff_ms;
 	}
+	look_at_topics(f);
 	if (f->held > f->opts.fetch_bytes)
 		return;
 	struct list *next;
@@ -320,6 +342,7 @@ step_timeout(const struct fetcher *f, int timeout_ms)
 	}
 	if (f->needs_refresh)
 		at = MIN(at, f->refresh_at_ms);
+	at = MIN(at, f->fresh_until_ms);
 	return at == INT64_MAX ? -1 : (int)MAX(MIN(at - now, 1 << 30), 0);
 }
 

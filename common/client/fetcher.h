@@ -41,6 +41,7 @@ struct fetcher_part {
 	struct list link;        /* in fetcher.part; those just read go last */
 	struct cluster_topic *topic;
 	int32_t index;
+	int generation;          /* of the topic: see fetched.is_new_topic */
 	int64_t offset;          /* the next to ask for */
 	int64_t deliver;         /* the next to hand out; at most offset */
 	int64_t stop;            /* the first not wanted; INT64_MAX: none */
@@ -48,7 +49,7 @@ struct fetcher_part {
 	int32_t epoch;           /* leader epoch of what deliver is behind; -1 */
 	bool is_removed;         /* by fetcher_remove, but still asked for */
 	bool is_asked;           /* in a request under way */
-	bool is_paused;          /* out of range: see fetcher_seek */
+	bool is_paused;          /* out of range, or of a new topic: see fetcher_seek */
 	bool is_done;            /* offset has reached stop */
 	size_t bytes_max;
 	int64_t retry_at_ms;
@@ -62,14 +63,15 @@ struct fetch_aborted {
 	bool is_open;            /* fetch_iter is between the two */
 };
 
-/* What came for one partition: whole batches, or a word that its offset is
- * out of range (its fetching is then paused). */
+/* What came for one partition: whole batches; or that its offset is out of range,
+ * or that the topic was deleted and created again (its fetching is then paused). */
 struct fetched {
 	struct list link;
 	struct fetcher_part *part;
 	struct fetcher_reply *reply;
 	struct str batches;
 	bool is_out_of_range;
+	bool is_new_topic;
 	struct fetch_aborted *aborted; /* by first_offset */
 	int32_t naborted;
 };
@@ -86,6 +88,7 @@ struct fetcher {
 	size_t held;             /* bytes of answers not given back */
 	bool needs_refresh;
 	int64_t refresh_at_ms;
+	int64_t fresh_until_ms;  /* metadata */
 	bool is_failed;          /* for good, by err */
 	struct err err;
 };
@@ -100,7 +103,7 @@ void fetcher_release(struct fetcher *f);
 struct fetcher_part *fetcher_add(struct fetcher *f, struct cluster_topic *t,
 	int32_t index, int64_t offset, int64_t stop);
 
-/* Go on at another offset. */
+/* Go on at another offset, in the topic as it is now. */
 void fetcher_seek(struct fetcher *f, struct fetcher_part *part, int64_t offset);
 
 /* Stop reading it: what came of it and was not taken is dropped, and part, which

@@ -26,6 +26,10 @@ struct fetcher_request {
 	int npart, cap, cursor;
 };
 
+/* Something for the owner to take. */
+struct fetched *fetcher_add_fetched(struct fetcher *f, struct fetcher_part *part,
+	struct fetcher_reply *from);
+
 /* The answer to a Fetch (call_done_fn). */
 void fetcher_done(struct call *call, const struct reply *reply);
 

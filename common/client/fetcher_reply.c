@@ -24,8 +24,8 @@ reply_new(struct fetcher *f)
 	return r;
 }
 
-static struct fetched *
-add_fetched(struct fetcher *f, struct fetcher_part *part, struct fetcher_reply *from)
+struct fetched *
+fetcher_add_fetched(struct fetcher *f, struct fetcher_part *part, struct fetcher_reply *from)
 {
 	struct fetched *ch = NEW(struct fetched);
 	list_init(&ch->link);
@@ -100,7 +100,7 @@ take_records(struct fetcher *f, struct fetcher_part *part,
 		fetcher_refused(f, part, &e);
 		return;
 	}
-	struct fetched *ch = add_fetched(f, part, from);
+	struct fetched *ch = fetcher_add_fetched(f, part, from);
 	ch->batches = (struct str){ records.p, (int32_t)n };
 	if (f->opts.is_committed)
 		keep_aborted(ch, in);
@@ -120,7 +120,7 @@ take_error(struct fetcher *f, struct fetcher_part *part, int16_t code)
 	cluster_peer_err(&why, code, STR_NULL);
 	if (code == KERR_OFFSET_OUT_OF_RANGE) {
 		part->is_paused = true;
-		add_fetched(f, part, NULL)->is_out_of_range = true;
+		fetcher_add_fetched(f, part, NULL)->is_out_of_range = true;
 		return;
 	}
 	if (code == KERR_UNKNOWN_TOPIC_ID)

@@ -154,6 +154,23 @@ remove_part(struct member *m, int i)
 	m->part[i] = m->part[--m->npart];
 }
 
+/* The partition's topic was created again, and in a classic group, whose assignments
+ * go by names, the new one's is ours, too: ask where to begin.  A consumer group's
+ * broker will say what is ours of the new one. */
+static bool
+regain(struct member *m, struct member_part *p)
+{
+	if (m->protocol != MEMBER_CLASSIC || m->stage != MEMBER_IN || p->index >= p->topic->npart)
+		return false;
+	set_state(m, p, MEMBER_WAITING);
+	p->generation = p->topic->generation;
+	p->committed = p->position = p->sent = -1;
+	p->position_epoch = -1;
+	p->is_asked = false;
+	p->owner = NULL;
+	return true;
+}
+
 /* The owner loses what it has begun with; of the rest it knows nothing. */
 static void
 take_away(struct member *m, enum member_part_state as, bool all)
@@ -166,6 +183,22 @@ take_away(struct member *m, enum member_part_state as, bool all)
 			remove_part(m, i);
 		else if (p->state == MEMBER_HELD || as == MEMBER_LOST)
 			set_state(m, p, as);
+	}
+}
+
+/* A topic was deleted and created again: what we know of its partitions is of the
+ * old one, and so is what we have read. */
+static void
+lose_old_topics(struct member *m)
+{
+	for (int i = m->npart - 1; i >= 0; i--) {
+		struct member_part *p = m->part[i];
+		if (member_is_current(p) || p->state == MEMBER_LOST)
+			continue;
+		if (p->state == MEMBER_HELD || p->state == MEMBER_REVOKED)
+			set_state(m, p, MEMBER_LOST);
+		else if (!regain(m, p))
+			remove_part(m, i);
 	}
 }
 
@@ -356,6 +389,7 @@ member_work(struct member *m)
 	int64_t now = clock_mono_ms();
 	if (m->is_failed)
 		return;
+	lose_old_topics(m);
 	if (m->coordinator < 0) {
 		if (!m->control.is_busy && now >= m->retry_at_ms)
 			find_coordinator(m);
@@ -418,7 +452,8 @@ member_target(struct member *m, struct cluster_topic *t, int32_t index)
 		return false;
 	struct member_part *p = member_find(m, str_of(t->name), index);
 	if (p) {
-		p->is_target = p->state != MEMBER_REVOKED && p->state != MEMBER_LOST;
+		p->is_target = p->state != MEMBER_REVOKED && p->state != MEMBER_LOST
+			&& member_is_current(p);
 		return p->is_target;
 	}
 	if (m->npart == m->part_cap) {
@@ -428,6 +463,7 @@ member_target(struct member *m, struct cluster_topic *t, int32_t index)
 	p = m->part[m->npart++] = NEW(struct member_part);
 	p->topic = t;
 	p->index = index;
+	p->generation = t->generation;
 	p->committed = p->position = p->sent = -1;
 	p->position_epoch = -1;
 	p->is_target = true;
@@ -473,7 +509,8 @@ member_give_back(struct member *m, struct member_part *p)
 	int i = 0;
 	while (m->part[i] != p)
 		i++;
-	remove_part(m, i);
+	if (member_is_current(p) || p->state == MEMBER_REVOKED || !regain(m, p))
+		remove_part(m, i);
 	if (m->nrevoked == 0)
 		m->has_news = m->protocol == MEMBER_CONSUMER;
 }

@@ -73,12 +73,14 @@ enum member_part_state {
 	MEMBER_GAINED,  /* the owner may begin: member_accept */
 	MEMBER_HELD,    /* being read */
 	MEMBER_REVOKED, /* store offsets, then member_give_back */
-	MEMBER_LOST,    /* somebody else's by now: member_give_back */
+	MEMBER_LOST,    /* somebody else's by now, or of a topic that was deleted and
+	                 * created again: member_give_back */
 };
 
 struct member_part {
 	struct cluster_topic *topic;
 	int32_t index;
+	int generation;              /* of the topic */
 	enum member_part_state state;
 	int64_t committed;           /* what the group has stored; -1: nothing */
 	int64_t position;            /* of the owner: the next one to be read */
@@ -88,6 +90,13 @@ struct member_part {
 	bool is_asked;               /* in the OffsetFetch under way */
 	void *owner;                 /* the owner's */
 };
+
+/* Is the topic still the one that the partition was given to us of? */
+static inline bool
+member_is_current(const struct member_part *p)
+{
+	return p->generation == p->topic->generation;
+}
 
 /* A partition by its topic; by its topic's id. */
 struct member_spot {

@@ -352,11 +352,14 @@ heartbeat(struct member *m, int64_t now_ms)
 static void
 look_for_partitions(struct member *m, int64_t now_ms)
 {
-	struct err e;
-	if (!m->is_leader || now_ms < m->refresh_at_ms)
+	struct err ignored;
+	if (!m->is_leader)
 		return;
-	m->refresh_at_ms = now_ms + m->opts.refresh_ms;
-	if (cluster_refresh(m->cluster, &e) == 0 && count_parts(m) != m->nknown_part)
+	if (now_ms >= m->refresh_at_ms) {
+		m->refresh_at_ms = now_ms + m->opts.refresh_ms;
+		cluster_refresh(m->cluster, &ignored);
+	}
+	if (count_parts(m) != m->nknown_part)
 		m->wants_rejoin = true;
 }
 

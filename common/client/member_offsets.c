@@ -124,7 +124,7 @@ fetch_offsets(struct member *m)
 static bool
 is_due(const struct member_part *p)
 {
-	return (p->state == MEMBER_HELD || p->state == MEMBER_REVOKED)
+	return (p->state == MEMBER_HELD || p->state == MEMBER_REVOKED) && member_is_current(p)
 		&& p->position >= 0 && p->position != p->committed;
 }
 

@@ -12,6 +12,8 @@ enum {
 	RETRY_MS = 20,      /* between two looks at a topic that is being made */
 	RETRY_MAX_MS = 300,
 	CREATE_WAIT_MS = 5000, /* for a topic that stays unknown */
+	ODD_AGE_MS = 1000,     /* of metadata in which something is missing */
+	REFRESH_RETRY_MS = 1000,
 };
 
 static void
@@ -40,23 +42,32 @@ cached(struct cluster *cl, struct str name)
 	return NULL;
 }
 
+/* The topic's id is another one: all that was known of it is over. */
 static void
-take_topic(struct cluster *cl, const struct metadata_response_metadata_response_topic *in)
+begin_generation(struct cluster_topic *t)
 {
-	struct cluster_topic *t = cached(cl, in->name);
-	if (!t)
-		return;
-	t->error = in->error_code;
-	if (in->error_code && in->partitions.n <= 0)
-		return; /* keep what was known of its partitions */
-	t->id = in->topic_id;
-	int32_t n = MAX(in->partitions.n, 0); /* in any order, without holes */
-	if (n > t->npart) {
+	t->old_id = t->id;
+	t->generation++;
+	for (int32_t i = 0; i < t->npart; i++) /* those that it does not have any more, too */
+		t->part[i] = (struct cluster_part){ .leader = -1, .leader_epoch = -1 };
+}
+
+/* Partitions come in any order, without holes.  The array never shrinks: a stale
+ * index finds no leader. */
+static void
+take_parts(struct cluster_topic *t, const struct metadata_response_metadata_response_topic *in,
+	bool is_new)
+{
+	int32_t n = MAX(in->partitions.n, 0);
+	if (n > t->part_cap) {
 		t->part = mem_realloc(t->part, (size_t)n * sizeof *t->part);
-		for (int32_t i = t->npart; i < n; i++)
+		for (int32_t i = t->part_cap; i < n; i++)
 			t->part[i] = (struct cluster_part){ .leader = -1, .leader_epoch = -1 };
-		t->npart = n;
+		t->part_cap = n;
 	}
+	t->npart = is_new ? n : MAX(n, t->npart);
+	if (!t->npart_first)
+		t->npart_first = n;
 	for (int32_t i = 0; i < in->partitions.n; i++) {
 		int32_t k = in->partitions.v[i].partition_index;
 		if (k < 0 || k >= n)
@@ -65,6 +76,28 @@ take_topic(struct cluster *cl, const struct metadata_response_metadata_response_
 		t->part[k].leader_epoch = in->partitions.v[i].leader_epoch;
 		t->part[k].error = in->partitions.v[i].error_code;
 	}
+}
+
+static void
+take_topic(struct cluster *cl, const struct metadata_response_metadata_response_topic *in)
+{
+	struct cluster_topic *t = cached(cl, in->name);
+	const struct uuid *id = &in->topic_id;
+	if (!t)
+		return;
+	if (!uuid_is_zero(id) && uuid_eq(id, &t->old_id))
+		return; /* of a broker that has not heard yet */
+	t->error = in->error_code;
+	if (t->error == KERR_UNKNOWN_TOPIC_OR_PARTITION && t->npart > 0 && !t->gone_since_ms)
+		t->gone_since_ms = clock_mono_ms();
+	if (in->error_code && in->partitions.n <= 0)
+		return; /* keep what was known of its partitions */
+	bool is_new = !uuid_is_zero(id) && !uuid_is_zero(&t->id) && !uuid_eq(id, &t->id);
+	if (is_new)
+		begin_generation(t);
+	t->gone_since_ms = 0;
+	t->id = *id;
+	take_parts(t, in, is_new);
 }
 
 static void
@@ -83,7 +116,6 @@ take_metadata(struct cluster *cl, const struct metadata_response *r)
 	for (int32_t i = 0; i < r->topics.n; i++)
 		take_topic(cl, &r->topics.v[i]);
 	cl->has_metadata = true;
-	cl->refreshed_ms = clock_mono_ms();
 }
 
 /* Ask about the topics in the cache, or the one given. */
@@ -104,6 +136,8 @@ ask(struct cluster *cl, const struct cluster_topic *only, bool may_create,
 	int got = cluster_call(cl, CLUSTER_ANY, METADATA_KEY, &q, &r, &a, e);
 	if (got >= 0)
 		take_metadata(cl, &r);
+	if (got >= 0 && (!only || !cl->refreshed_ms))
+		cl->refreshed_ms = clock_mono_ms();
 	arena_release(&a);
 	return got < 0 ? -1 : 0;
 }
@@ -112,6 +146,36 @@ int
 cluster_refresh(struct cluster *cl, struct err *e)
 {
 	return ask(cl, NULL, false, e);
+}
+
+/* Is something missing that may be there soon? */
+static bool
+is_odd(const struct cluster *cl)
+{
+	for (int i = 0; i < cl->ntopic; i++) {
+		const struct cluster_topic *t = cl->topic[i];
+		if (t->error)
+			return true;
+		for (int32_t k = 0; k < t->npart; k++)
+			if (t->part[k].leader < 0)
+				return true;
+	}
+	return false;
+}
+
+int64_t
+cluster_keep_fresh(struct cluster *cl)
+{
+	struct err ignored;
+	int age_ms = cl->opts.metadata_max_age_ms;
+	if (is_odd(cl))
+		age_ms = MIN(age_ms, ODD_AGE_MS);
+	int64_t now = clock_mono_ms(), at = MAX(cl->refreshed_ms + age_ms, cl->refresh_at_ms);
+	if (now < at)
+		return at;
+	if (cluster_refresh(cl, &ignored) < 0)
+		cl->refresh_at_ms = clock_mono_ms() + REFRESH_RETRY_MS;
+	return clock_mono_ms(); /* what was found may concern the caller */
 }
 
 int

@@ -56,7 +56,7 @@ ask_leader(struct asking *q, int32_t leader)
 	__typeof__(in.topics.v->partitions.v) part = arena_alloc(&a, (size_t)npart * sizeof *part);
 	int32_t n = 0;
 	for (int32_t i = 0; i < npart; i++) {
-		if (!q->is_due[i] || q->topic->part[i].leader != leader)
+		if (!q->is_due[i] || i >= q->topic->npart || q->topic->part[i].leader != leader)
 			continue;
 		part[n].partition_index = i;
 		part[n].current_leader_epoch = -1;
@@ -87,11 +87,11 @@ ask_all(struct asking *q)
 	bool *was_asked = mem_alloc((size_t)q->npart);
 	int got = 0;
 	for (int32_t i = 0; got >= 0 && i < q->npart; i++) {
-		int32_t leader = q->topic->part[i].leader;
+		int32_t leader = i < q->topic->npart ? q->topic->part[i].leader : -1;
 		if (!q->is_due[i] || was_asked[i])
 			continue;
 		for (int32_t k = i; k < q->npart; k++)
-			was_asked[k] |= q->topic->part[k].leader == leader;
+			was_asked[k] |= k < q->topic->npart && q->topic->part[k].leader == leader;
 		if (leader < 0)
 			err_set(&q->err, ERR_RETRY, "partition %d of '%s' has no leader", i,
 				q->topic->name);
@@ -105,11 +105,11 @@ ask_all(struct asking *q)
 }
 
 int
-offsets_list(struct cluster *cl, struct cluster_topic *t,
+offsets_list(struct cluster *cl, struct cluster_topic *t, int32_t n,
 	int64_t timestamp_ms, const bool *wants, int64_t *offset, struct err *e)
 {
-	struct asking q = { cl, t, t->npart, timestamp_ms, offset, NULL, { 0 } };
-	q.is_due = mem_alloc((size_t)t->npart + 1);
+	struct asking q = { cl, t, n, timestamp_ms, offset, NULL, { 0 } };
+	q.is_due = mem_alloc((size_t)n + 1);
 	for (int32_t i = 0; i < q.npart; i++) {
 		q.is_due[i] = !wants || wants[i];
 		offset[i] = -1;

@@ -16,11 +16,11 @@ enum { /* timestamps with a meaning of their own */
 	OFFSETS_STABLE = -1000, /* the end of what no open transaction holds back */
 };
 
-/* For every partition i with wants[i] (NULL: all), the offset of the first
+/* For every partition i < n with wants[i] (NULL: all), the offset of the first
  * record at or after the timestamp in ms into offset[i]: -1 where there is
  * none.  Repeats what can be repeated for topic_timeout_ms.  Returns 0, or -1:
  * ERR_PEER or ERR_RETRY with the partition in the message. */
-int offsets_list(struct cluster *cl, struct cluster_topic *t,
+int offsets_list(struct cluster *cl, struct cluster_topic *t, int32_t n,
 	int64_t timestamp_ms, const bool *wants, int64_t *offset, struct err *e);
 
 #endif

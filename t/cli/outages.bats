@@ -12,7 +12,7 @@ setup() {
 teardown() {
 	local pid
 	[ -z "${broker_dir-}" ] || end_broker
-	for pid in $(jobs -p); do kill -KILL "$pid" 2>/dev/null || :; done
+	for pid in $(jobs -p); do kill "$pid" 2>/dev/null || :; done
 }
 
 # TEXT FILE: wait until the file has a line that contains the text.

@@ -1,0 +1,101 @@
+#include "kq-consume/topics.h"
+
+#include "sys/clock.h"
+#include "text/say.h"
+#include "text/units.h"
+
+enum {
+	QUIET_MS = 1000,      /* who deletes a topic to create it again is that quick */
+	GONE_MAX_MS = 5000,   /* then it is taken to be gone for good */
+	LOOK_MS = 500,
+};
+
+/* Ask until it is there. */
+static struct cluster_topic *
+wait_for(struct topics *ts, const char *name, struct err *e)
+{
+	struct cluster_topic *t;
+	say_error("topic '%s' does not exist yet; waiting for it", name);
+	do
+		cluster_pause(ts->cluster, LOOK_MS);
+	while (!ts->cluster->is_woken && !(t = cluster_topic(ts->cluster, name, false, e))
+		&& (e->kafka == KERR_UNKNOWN_TOPIC_OR_PARTITION || e->class == ERR_RETRY));
+	if (ts->cluster->is_woken) {
+		err_set(e, ERR_RETRY, "interrupted");
+		return NULL;
+	}
+	if (t)
+		say_error("topic '%s' exists now", name);
+	return t;
+}
+
+struct cluster_topic *
+topics_open(struct topics *ts, const char *name, struct err *e)
+{
+	struct cluster_topic *t = cluster_topic(ts->cluster, name, false, e);
+	if (!t && ts->waits && e->kafka == KERR_UNKNOWN_TOPIC_OR_PARTITION)
+		t = wait_for(ts, name, e);
+	if (!t)
+		return NULL;
+	ts->one = mem_realloc(ts->one, (size_t)(ts->n + 1) * sizeof *ts->one);
+	ts->one[ts->n++] = (struct topics_one){ t, t->generation, false };
+	return t;
+}
+
+static int
+look_at_gone(const struct topics *ts, struct topics_one *one, struct err *e)
+{
+	char z[UNITS_TEXT_SIZE];
+	const struct cluster_topic *t = one->topic;
+	int64_t since_ms = clock_mono_ms() - t->gone_since_ms;
+	if (!one->is_gone && since_ms >= QUIET_MS) {
+		one->is_gone = true;
+		if (ts->waits)
+			say_error("topic '%s' was deleted; waiting until it is created again", t->name);
+		else
+			say_error("topic '%s' was deleted; waiting for up to %s until it is created again",
+				t->name, units_format_duration(GONE_MAX_MS, z));
+	}
+	if (ts->waits || since_ms < GONE_MAX_MS)
+		return 0;
+	return err_set(e, ERR_RETRY, "topic '%s' was deleted and not created again", t->name);
+}
+
+int
+topics_look(struct topics *ts, struct err *e)
+{
+	for (int i = 0; i < ts->n; i++) {
+		struct topics_one *one = &ts->one[i];
+		const struct cluster_topic *t = one->topic;
+		if (t->gone_since_ms) {
+			if (look_at_gone(ts, one, e) < 0)
+				return -1;
+			continue;
+		}
+		if (one->generation != t->generation)
+			say_error("topic '%s' was deleted and created again; "
+				"reading the new one from its beginning", t->name);
+		else if (one->is_gone)
+			say_error("topic '%s' is there again", t->name);
+		one->generation = t->generation;
+		one->is_gone = false;
+	}
+	return 0;
+}
+
+int
+topics_timeout(const struct topics *ts, int timeout_ms)
+{
+	for (int i = 0; i < ts->n; i++)
+		if (ts->one[i].topic->gone_since_ms)
+			return timeout_ms < 0 ? LOOK_MS : MIN(timeout_ms, LOOK_MS);
+	return timeout_ms;
+}
+
+void
+topics_release(struct topics *ts)
+{
+	mem_free(ts->one);
+	ts->one = NULL;
+	ts->n = 0;
+}
