@@ -158,7 +158,7 @@ look_locked(struct fetch_state *s, struct fetch_part *f)
 	if (f->offset >= f->seen_limit || s->size >= s->size_max)
 		return KERR_NONE;
 	if (find(s, f, f->seen_limit, &e) < 0) {
-		log_line(LOG_ERROR, "fetch from %s-%d at %lld failed: %s", p->topic, p->index,
+		log_bounded(LOG_ERROR, "fetch from %s-%d at %lld failed: %s", p->topic, p->index,
 			(long long)f->offset, e.msg);
 		return e.class == ERR_LIMIT ? KERR_OFFSET_OUT_OF_RANGE : KERR_KAFKA_STORAGE_ERROR;
 	}

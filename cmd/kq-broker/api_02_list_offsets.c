@@ -28,7 +28,7 @@ answer_time(struct partition *p, int64_t timestamp, int64_t limit,
 		: partlog_find_time(&p->log, timestamp, limit, &a->offset,
 			&a->timestamp, &epoch, &e);
 	if (r < 0) {
-		log_line(LOG_ERROR, "looking up a time in %s-%d failed: %s", p->topic, p->index, e.msg);
+		log_bounded(LOG_ERROR, "looking up a time in %s-%d failed: %s", p->topic, p->index, e.msg);
 		return KERR_KAFKA_STORAGE_ERROR;
 	}
 	if (r > 0 && a->offset >= limit)

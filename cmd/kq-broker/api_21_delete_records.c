@@ -26,7 +26,7 @@ trim_some(struct partition *p, int64_t *offset, int64_t *low, bool *more)
 		int got = partlog_trim(&p->log, *offset, &t, &e);
 		*more = got > 0;
 		if (got < 0) {
-			log_line(LOG_ERROR, "trimming %s-%d failed: %s", p->topic, p->index, e.msg);
+			log_bounded(LOG_ERROR, "trimming %s-%d failed: %s", p->topic, p->index, e.msg);
 			error = KERR_KAFKA_STORAGE_ERROR;
 		}
 	}
@@ -82,6 +82,6 @@ api_delete_records(struct request *rq)
 	}
 	/* What was deleted stays deleted, also after a crash. */
 	if (datadir_checkpoint(rq->broker, &e) < 0)
-		log_line(LOG_ERROR, "cannot write the checkpoints: %s", e.msg);
+		log_bounded(LOG_ERROR, "cannot write the checkpoints: %s", e.msg);
 	request_respond(rq, &a);
 }

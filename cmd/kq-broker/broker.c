@@ -196,7 +196,7 @@ write_checkpoint(struct loop_timer *t)
 	struct err e;
 	atomic_store(&b->is_dirty, false);
 	if (datadir_checkpoint(b, &e) < 0)
-		log_line(LOG_ERROR, "cannot write the checkpoints: %s", e.msg);
+		log_bounded(LOG_ERROR, "cannot write the checkpoints: %s", e.msg);
 }
 
 static void
@@ -227,7 +227,7 @@ refill(struct loop_task *t)
 	struct broker *b = CONTAINER_OF(t, struct broker, refill_task);
 	struct err e;
 	if (catalog_refill_producer_ids(b, &e) < 0)
-		log_line(LOG_ERROR, "no producer ids: %s", e.msg);
+		log_bounded(LOG_ERROR, "no producer ids: %s", e.msg);
 	pthread_mutex_lock(&b->producer_id_lock);
 	b->is_refilling = false;
 	pthread_mutex_unlock(&b->producer_id_lock);
@@ -258,6 +258,7 @@ broker_disk_failed(struct broker *b, const char *topic, int32_t index, int sys)
 	/* To open transactions it is as if the machine had gone down: see coordinator.h. */
 	struct err ignored;
 	datadir_note_power_loss(b, &ignored);
+	log_end();
 	_exit(EXIT_FAILED);
 }
 

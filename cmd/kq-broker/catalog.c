@@ -225,7 +225,7 @@ commit(struct broker *b, struct str name, struct str value, int64_t expected,
 	buf_release(&key);
 	if (r == 0)
 		return 0;
-	log_line(LOG_ERROR, "the metastore refused a change of topic %.*s: %s", STR_ARG(name), why.msg);
+	log_bounded(LOG_ERROR, "the metastore refused a change of topic %.*s: %s", STR_ARG(name), why.msg);
 	return catalog_fail(e, KERR_KAFKA_STORAGE_ERROR, "%s", why.msg);
 }
 
@@ -278,7 +278,7 @@ freshen_checkpoint(struct broker *b, struct catalog_error *e)
 	struct err why;
 	if (!b->is_checkpoint_stale || datadir_checkpoint(b, &why) == 0)
 		return 0;
-	log_line(LOG_ERROR, "cannot write the checkpoints: %s", why.msg);
+	log_bounded(LOG_ERROR, "cannot write the checkpoints: %s", why.msg);
 	return catalog_fail(e, KERR_KAFKA_STORAGE_ERROR, "%s", why.msg);
 }
 

@@ -250,7 +250,7 @@ send_gathered(struct conn *c, struct gather *g)
 	off_t at = g->file.position;
 	int64_t n = sendfile(c->io.fd, g->file.fd, &at, (size_t)MIN(g->file.size, SENDFILE_MAX));
 	if (n == 0) {
-		log_line(LOG_ERROR, "a log segment is shorter than it should be");
+		log_bounded(LOG_ERROR, "a log segment is shorter than it should be");
 		errno = EIO;
 		n = -1;
 	}

@@ -6,16 +6,34 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
+static char ready[LISTENERS_MAX * NET_TEXT_SIZE + 16];
+
+static void *
+write_ready(void *arg)
+{
+	(void)arg;
+	ssize_t done = write(STDOUT_FILENO, ready, strlen(ready));
+	(void)done; /* nobody may be reading: that is no failure */
+	return NULL;
+}
+
+/* In a thread of its own, as stdout may block. */
 static void
 print_ready(const struct broker *b)
 {
 	char z[NET_TEXT_SIZE];
-	printf("ready");
+	pthread_t thread;
+	size_t n = (size_t)snprintf(ready, sizeof ready, "ready");
 	for (int i = 0; i < b->nlisten; i++)
-		printf(" %s", net_addr_format(&b->listen[i], z));
-	printf("\n");
-	fflush(stdout); /* nobody may be reading: that is no failure */
+		n += (size_t)snprintf(ready + n, sizeof ready - n, " %s",
+			net_addr_format(&b->listen[i], z));
+	snprintf(ready + n, sizeof ready - n, "\n");
+	if (pthread_create(&thread, NULL, write_ready, NULL) == 0)
+		pthread_detach(thread);
+	else
+		log_line(LOG_ERROR, "cannot start a thread to print the ready line");
 }
 
 static void
@@ -34,6 +52,8 @@ serve(struct settings *s, const sigset_t *signals)
 	struct broker b;
 	struct err e;
 	int code = EXIT_DONE;
+	if (log_begin(&e) < 0)
+		return say_err(&e, false);
 	if (broker_open(&b, s, &e) < 0) {
 		code = say_err(&e, false);
 	} else if (broker_start(&b, &e) < 0) {
@@ -47,6 +67,7 @@ serve(struct settings *s, const sigset_t *signals)
 			code = say_err(&e, false);
 	}
 	broker_release(&b);
+	log_end();
 	return code;
 }
 

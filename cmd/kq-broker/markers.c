@@ -47,7 +47,7 @@ note_part(struct marker_part *p, int16_t error)
 		return; /* gone: there is nothing to be marked */
 	if (error == KERR_TRANSACTION_COORDINATOR_FENCED || error == KERR_INVALID_PRODUCER_EPOCH) {
 		/* Somebody wrote there who came later: it is marked already. */
-		log_line(LOG_WARN, "the end of producer %lld's transaction was not written to %s-%d: %s",
+		log_bounded(LOG_WARN, "the end of producer %lld's transaction was not written to %s-%d: %s",
 			(long long)job->producer.id, p->topic, p->index, kerr_info(error)->name);
 		return;
 	}

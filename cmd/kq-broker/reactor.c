@@ -71,7 +71,7 @@ on_accept(struct loop_io *io, uint32_t events)
 	for (int i = 0; i < 64; i++) {
 		int fd = net_accept(io->fd, l->addr.kind == NET_UNIX);
 		if (fd == -2) {
-			log_line(LOG_WARN, "out of descriptors: new connections wait (raise the limit of open files)");
+			log_bounded(LOG_WARN, "out of descriptors: new connections wait (raise the limit of open files)");
 			watch_listeners(r, false);
 			loop_timer_set(&r->loop, &r->accept_again,
 				r->loop.now_ms + ACCEPT_AGAIN_MS);

@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "sys/clock.h"
 #include "sys/stdfd.h"
+#include "text/logwriter.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -13,7 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_MAX_ = 2048 };
+enum {
+	LINE_MAX_ = LOGWRITER_LINE_MAX,
+	TEXT_MAX_ = LINE_MAX_ / 2,
+	HEAD_MAX = 80,
+	END_MS = 1000, /* for the last lines */
+};
 
 static const char *name = "kq";
 static atomic_int level_max = LOG_INFO;
@@ -74,27 +80,36 @@ write_line(const char *line, size_t n)
 	}
 }
 
-static void
-put_line(const char *head, bool is_log, const char *fmt, va_list ap)
+/* Make a line.  Returns its length. */
+static size_t
+format_line(char line[LINE_MAX_], const char *head, bool is_log, const char *text)
 {
-	char text[LINE_MAX_ / 2], line[LINE_MAX_];
-	int n = snprintf(line, sizeof line / 4, "%s", head);
-	size_t at = (size_t)MIN(n, (int)sizeof line / 4 - 1);
-	vsnprintf(text, sizeof text, fmt, ap);
-	at += escape(line + at, sizeof line - at - 1, text, is_log);
+	int n = snprintf(line, LINE_MAX_ / 4, "%s", head);
+	size_t at = (size_t)MIN(n, LINE_MAX_ / 4 - 1);
+	at += escape(line + at, LINE_MAX_ - at - 1, text, is_log);
 	line[at++] = '\n';
-	write_line(line, at);
+	return at;
+}
+
+static void
+put_line(const char *head, bool is_log, const char *text)
+{
+	char line[LINE_MAX_];
+	size_t n = format_line(line, head, is_log, text);
+	if (!logwriter_put(line, n))
+		write_line(line, n);
 }
 
 void
 say_error(const char *fmt, ...)
 {
-	char head[128];
+	char head[128], text[TEXT_MAX_];
 	snprintf(head, sizeof head, "%s: ", name);
 	va_list ap;
 	va_start(ap, fmt);
-	put_line(head, false, fmt, ap);
+	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	put_line(head, false, text);
 }
 
 int
@@ -150,23 +165,31 @@ is_level_written(enum log_level level)
 	return (int)level <= atomic_load_explicit(&level_max, memory_order_relaxed);
 }
 
+/* What a log line begins with. */
 static void
-put_log_line(enum log_level level, const char *fmt, va_list ap)
+format_head(char head[HEAD_MAX], enum log_level level)
 {
 	int64_t now_ms = clock_ms();
 	time_t s = (time_t)(now_ms / 1000);
 	struct tm tm;
 	gmtime_r(&s, &tm);
-	char stamp[40], head[80];
+	char stamp[40];
 	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(head, sizeof head, "%s.%03dZ %s ", stamp, (int)(now_ms % 1000), level_word[level]);
-	put_line(head, true, fmt, ap);
+	snprintf(head, HEAD_MAX, "%s.%03dZ %s ", stamp, (int)(now_ms % 1000), level_word[level]);
+}
+
+static void
+put_log_line(enum log_level level, const char *text)
+{
+	char head[HEAD_MAX];
+	format_head(head, level);
+	put_line(head, true, text);
 }
 
 /* --- lines that others bring about --- */
 
 /* The formats are literals, and few: where there are more, they share the last. */
-enum { KIND_MAX = 32, BURST_MS = 1000 };
+enum { KIND_MAX = 32, BURST_MS = 1000, RECENT_MAX = 1024 };
 
 static struct {
 	pthread_mutex_t lock;
@@ -176,65 +199,82 @@ static struct {
 		int64_t since_ms; /* when the first of n lines was written */
 		int n;
 		int64_t nmore;    /* that were not */
+		int64_t tell_ms;  /* when to say so */
 	} kind[KIND_MAX];
 	atomic_int nmute;     /* kinds with nmore */
+	struct recent {       /* a line that was written, at its hash */
+		uint64_t hash;    /* 0: none */
+		int64_t at_ms;
+	} recent[RECENT_MAX];
 } bounded = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static void __attribute__((format(printf, 2, 3)))
-put_log_linef(enum log_level level, const char *fmt, ...)
+/* FNV-1a, never 0. */
+static uint64_t
+hash_of(const char *text)
 {
-	va_list ap;
-	va_start(ap, fmt);
-	put_log_line(level, fmt, ap);
-	va_end(ap);
+	uint64_t h = 0xcbf29ce484222325;
+	for (; *text; text++)
+		h = (h ^ (uint8_t)*text) * 0x100000001b3;
+	return h ? h : 1;
 }
 
 static void
-end_burst(struct kind *k)
+tell_more(struct kind *k)
 {
-	if (k->nmore) {
-		put_log_linef(k->level, "%lld more lines like \"%s\" were left out",
-			(long long)k->nmore, k->fmt);
-		atomic_fetch_sub(&bounded.nmute, 1);
-	}
-	k->n = 0;
+	char text[TEXT_MAX_];
+	snprintf(text, sizeof text, "%lld more lines like \"%s\" were left out",
+		(long long)k->nmore, k->fmt);
+	put_log_line(k->level, text);
 	k->nmore = 0;
+	atomic_fetch_sub(&bounded.nmute, 1);
 }
 
-/* Before any line is written: those whose second is over. */
+/* Before any line is written: the counts that are due, or all. */
 static void
-tell_left_out(void)
+tell_left_out(bool is_end)
 {
 	if (atomic_load_explicit(&bounded.nmute, memory_order_relaxed) == 0)
 		return;
 	pthread_mutex_lock(&bounded.lock);
 	int64_t now_ms = clock_mono_ms();
 	for (int i = 0; i < KIND_MAX; i++)
-		if (bounded.kind[i].nmore && now_ms - bounded.kind[i].since_ms >= BURST_MS)
-			end_burst(&bounded.kind[i]);
+		if (bounded.kind[i].nmore && (is_end || now_ms >= bounded.kind[i].tell_ms))
+			tell_more(&bounded.kind[i]);
 	pthread_mutex_unlock(&bounded.lock);
 }
 
-static bool
-admit(enum log_level level, const char *fmt)
+static struct kind *
+find_kind(const char *fmt)
 {
-	pthread_mutex_lock(&bounded.lock);
 	int i = 0;
 	while (i < KIND_MAX - 1 && bounded.kind[i].fmt && bounded.kind[i].fmt != fmt)
 		i++;
-	struct kind *k = &bounded.kind[i];
+	return &bounded.kind[i];
+}
+
+static bool
+admit(enum log_level level, const char *fmt, const char *text)
+{
+	uint64_t hash = hash_of(text);
+	pthread_mutex_lock(&bounded.lock);
+	struct recent *same = &bounded.recent[hash % RECENT_MAX];
+	struct kind *k = find_kind(fmt);
 	int64_t now_ms = clock_mono_ms();
+	bool is_same = same->hash == hash && now_ms - same->at_ms < LOG_REPEAT_MS;
 	if (k->n && now_ms - k->since_ms >= BURST_MS)
-		end_burst(k);
+		k->n = 0;
 	if (k->n == 0)
 		k->since_ms = now_ms;
 	k->fmt = fmt;
 	k->level = level;
-	bool is_admitted = k->n < LOG_BURST;
-	if (is_admitted)
+	bool is_admitted = !is_same && k->n < LOG_BURST;
+	if (is_admitted) {
 		k->n++;
-	else if (k->nmore++ == 0)
+		*same = (struct recent){ hash, now_ms };
+	} else if (k->nmore++ == 0) {
+		k->tell_ms = is_same ? now_ms + LOG_COUNT_MS : k->since_ms + BURST_MS;
 		atomic_fetch_add(&bounded.nmute, 1);
+	}
 	pthread_mutex_unlock(&bounded.lock);
 	return is_admitted;
 }
@@ -242,25 +282,53 @@ admit(enum log_level level, const char *fmt)
 void
 log_line(enum log_level level, const char *fmt, ...)
 {
+	char text[TEXT_MAX_];
 	if (!is_level_written(level))
 		return;
-	tell_left_out();
+	tell_left_out(false);
 	va_list ap;
 	va_start(ap, fmt);
-	put_log_line(level, fmt, ap);
+	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	put_log_line(level, text);
 }
 
 void
 log_bounded(enum log_level level, const char *fmt, ...)
 {
+	char text[TEXT_MAX_];
 	if (!is_level_written(level))
 		return;
-	tell_left_out();
-	if (!admit(level, fmt))
-		return;
+	tell_left_out(false);
 	va_list ap;
 	va_start(ap, fmt);
-	put_log_line(level, fmt, ap);
+	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	if (admit(level, fmt, text))
+		put_log_line(level, text);
+}
+
+/* --- the thread that writes --- */
+
+static size_t
+format_dropped(char line[LINE_MAX_], int64_t n)
+{
+	char head[HEAD_MAX], text[100];
+	format_head(head, LOG_WARN);
+	snprintf(text, sizeof text, "%lld log lines were dropped while stderr was blocked",
+		(long long)n);
+	return format_line(line, head, true, text);
+}
+
+int
+log_begin(struct err *e)
+{
+	return logwriter_begin(STDERR_FILENO, format_dropped, e);
+}
+
+void
+log_end(void)
+{
+	tell_left_out(true);
+	logwriter_end(END_MS);
 }

@@ -36,6 +36,13 @@ int say_flush_stdout(void);
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
+/* From now on a thread of its own writes all lines to stderr (logwriter.h): a
+ * blocked stderr holds nobody up.  Without it, each caller writes. */
+int log_begin(struct err *e);
+
+/* The process is about to end: give the lines that wait at most a second. */
+void log_end(void);
+
 /* Lines above the level are not written.  The default is LOG_INFO. */
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
@@ -47,10 +54,12 @@ bool log_parse_level(const char *word, enum log_level *level);
 void log_line(enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* The same for what others can bring about as often as they like: of the lines
- * with one fmt, LOG_BURST in a second are written.  How many more there were is
- * told when it is over, with whatever line comes next. */
-enum { LOG_BURST = 20 };
+/* The same for what others can bring about as often as they like, or what is
+ * tried again and again: of the lines with one fmt, LOG_BURST in a second are
+ * written, and the very same line once in LOG_REPEAT_MS.  The number of those
+ * left out follows before a later line: after a second, or after LOG_COUNT_MS
+ * where a line repeats itself. */
+enum { LOG_BURST = 20, LOG_REPEAT_MS = 60000, LOG_COUNT_MS = 10000 };
 void log_bounded(enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -17,6 +17,7 @@ void test_say__a_log_line_cannot_be_forged(void);
 void test_say__a_long_log_line_is_cut_and_still_ends(void);
 void test_say__the_level_holds_lines_back(void);
 void test_say__a_flood_of_lines_is_bounded_and_counted(void);
+void test_say__the_same_line_is_written_once_and_counted(void);
 void test_say__escapes_in_delimiters_are_those_of_the_shell_user(void);
 
 static char text[1 << 14];
@@ -196,6 +197,23 @@ test_say__a_flood_of_lines_is_bounded_and_counted(void)
 	check(strcmp(logged(), "warn flood 1000\n") == 0);
 	log_bounded(LOG_DEBUG, "flood %d", 1000);
 	check(*caught() == 0);
+}
+
+void
+test_say__the_same_line_is_written_once_and_counted(void)
+{
+	catch();
+	for (int i = 0; i < 100; i++) {
+		log_bounded(LOG_ERROR, "append to %s failed", "t-0");
+		log_bounded(LOG_ERROR, "append to %s failed", i % 2 ? "t-1" : "t-2");
+	}
+	const char *told = caught();
+	check_int(lines_with(told, "append to "), 3);
+	check_int(lines_with(told, "append to t-0 failed\n"), 1);
+	/* The counts are not lost at the end. */
+	log_end();
+	told = caught();
+	check_int(lines_with(told, "error 197 more lines like \"append to %s failed\" were left out\n"), 1);
 }
 
 static bool
