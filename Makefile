@@ -42,7 +42,7 @@ Q        := $(if $(V),,@)
 say       = $(if $(V),,@printf '  %-4s %s\n' $(1) $(patsubst $(B)/%,%,$@);)
 
 lib_src  := $(wildcard common/*/*.c)
-gen      := proto kerr_gen config_gen
+gen      := proto kerr_gen config_gen apis_gen
 lib_obj  := $(lib_src:%.c=$(B)/%.o) $(gen:%=$(B)/gen/%.o)
 # A command is cmd/NAME.c, or every file of cmd/NAME/.
 cmd_dir  := $(patsubst cmd/%/,%,$(sort $(dir $(wildcard cmd/*/*.c))))
@@ -64,6 +64,8 @@ $(B)/gen/proto.h $(B)/gen/proto.c: $(B)/gen/proto.%: share/gen/proto.awk $(schem
 $(B)/gen/kerr_gen.h $(B)/gen/kerr_gen.c: $(B)/gen/kerr_gen.%: share/gen/kerr.awk share/errors.tab
 	$(call say,GEN)mkdir -p $(@D) && $(AWK) -v what=$* -f $^ >$@.tmp && mv $@.tmp $@
 $(B)/gen/config_gen.h $(B)/gen/config_gen.c: $(B)/gen/config_gen.%: share/gen/config.awk share/config.tab share/kafka-config.tab
+	$(call say,GEN)mkdir -p $(@D) && $(AWK) -v what=$* -f $^ >$@.tmp && mv $@.tmp $@
+$(B)/gen/apis_gen.h $(B)/gen/apis_gen.c: $(B)/gen/apis_gen.%: share/gen/apis.awk share/apis.tab
 	$(call say,GEN)mkdir -p $(@D) && $(AWK) -v what=$* -f $^ >$@.tmp && mv $@.tmp $@
 
 $(B)/%.o: %.c | $(gen_h)
@@ -138,7 +140,7 @@ deps:
 	$(Q)share/install-deps $(if $(filter fuzz,$(MAKECMDGOALS)),--fuzz)
 
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR) $(DESTDIR)$(FISHCOMPDIR)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR) $(DESTDIR)$(FISHCOMPDIR)
 	install -m 755 $(cmd:%=$(B)/%) $(DESTDIR)$(BINDIR)
 	for m in $(man); do install -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/ || exit 1; done
 	install -m 644 completions/kq.bash $(DESTDIR)$(BASHCOMPDIR)/kq

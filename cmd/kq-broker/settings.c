@@ -1,5 +1,7 @@
 #include "settings.h"
 
+#include "protocol.h"
+
 #include "base/mem.h"
 #include "sys/user.h"
 #include "text/conf.h"
@@ -137,7 +139,8 @@ static const struct opt_command command = {
 		"  kq-broker -c kq.yaml -o num.partitions=4\n",
 	.notes =
 		"Once it accepts connections it prints one line: ready ADDRESS...\n"
-		"SIGTERM and SIGINT stop it cleanly.  kq-broker --help=config lists the settings.\n"
+		"SIGTERM and SIGINT stop it cleanly.  kq-broker --help=config lists the settings,\n"
+		"kq-broker --help=protocol the APIs and versions that are served.\n"
 		"Exit codes: 0 stopped, 1 failed, 2 usage.\n",
 	.opts = opts,
 	.version = "with ISA-L, liburing, libyaml, lz4, zstd, snappy, zlib",
@@ -186,6 +189,12 @@ settings_parse(struct settings *s, int argc, char **argv, struct err *e)
 			return 1;
 		} else if (strcmp(argv[i], "--help=config-mdoc") == 0) {
 			config_print_mdoc();
+			return 1;
+		} else if (strcmp(argv[i], "--help=protocol") == 0) {
+			protocol_print_help();
+			return 1;
+		} else if (strcmp(argv[i], "--help=protocol-mdoc") == 0) {
+			protocol_print_mdoc();
 			return 1;
 		}
 	struct opt_result r;

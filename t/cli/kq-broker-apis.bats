@@ -17,6 +17,10 @@ setup() {
 	skip_without python3
 }
 
+@test "the table of APIs is what the broker announces, with a reason for each difference" {
+	py apis.py table
+}
+
 @test "ApiVersions 5 refuses a client that looks for another cluster or node" {
 	py apis.py peer
 }

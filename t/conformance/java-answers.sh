@@ -10,6 +10,7 @@ definitions() {
 	local -a jars
 	IFS=: read -r -a jars <<<"$kafka_cp"
 	python3 "$conf_dir/schema.py" check "${jars[@]}"
+	python3 "$conf_dir/schema.py" table "${jars[@]}"
 }
 
 answers() {
@@ -23,10 +24,11 @@ recorded() {
 	grep -v '^#' "$conf_dir/../data/kafka-answers.txt" | diff - "$scratch/answers"
 }
 
-check 'share/proto has the fields of the message definitions' definitions
+check 'share/proto and share/apis.tab fit the message definitions' definitions
 if [ "$AGAINST" = kq ]; then
 	check 'requests are answered as Kafka does' answers
 else
 	check 'requests are answered as recorded' recorded
+	check 'what is announced is in share/apis.tab' python3 "$conf_dir/schema.py" announced
 fi
 done_checking

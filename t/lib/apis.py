@@ -1,4 +1,6 @@
 """What APIs answer of things that kq-broker has not.  Usage: apis.py NAME"""
+import subprocess
+
 from wire import Closed, Conn, run
 import kqp
 
@@ -169,6 +171,29 @@ def updates():
                 {"feature": feature, "max_version_level": level}]):
             assert a["error_code"] == error, (feature, level, a)
             assert v > 1 or [r["feature"] for r in a["results"]] == ([] if error else [feature])
+
+
+def table():
+    """kq-broker --help=protocol tells what is announced, and a reason where it is not what
+    Kafka announces."""
+    with Conn() as c:
+        a = kqp.call(c, APIS["api_versions"], 4, {"client_software_name": "t",
+                                                  "client_software_version": "1"})
+    announced = {k["api_key"]: (k["min_version"], k["max_version"]) for k in a["api_keys"]}
+    text = subprocess.run(["kq-broker", "--help=protocol"], capture_output=True, text=True,
+                          check=True).stdout
+    seen = set()
+    for line in text.splitlines()[1:]:
+        key, name, served, kafka, why = line.split(None, 4)
+        first, _, last = served.partition("-")
+        want = None if served == "-" else (int(first), int(last or first))
+        assert announced.get(int(key)) == want, (line, announced.get(int(key)))
+        assert (served == kafka) == (why == "-") or served == kafka == "-", line
+        assert served != "-" or why != "-", line
+        seen.add(int(key))
+    assert set(announced) <= seen, set(announced) - seen
+    names = {m.key for m in APIS.values()}
+    assert set(announced) == names, "share/proto has others: %s" % (names ^ set(announced))
 
 
 run(globals())
