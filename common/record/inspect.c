@@ -272,7 +272,9 @@ batch_inspect(const struct batch *b, const uint8_t *p, size_t plain_max, int32_t
 {
 	enum codec c = (enum codec)(b->attributes & BATCH_CODEC_MASK);
 	struct str records = { p + BATCH_HEADER_SIZE, b->size - BATCH_HEADER_SIZE };
-	struct walk k = { .count = b->count, .record_max = c == CODEC_NONE ? INT32_MAX : record_max,
+	/* A record that says it is larger than all may be is refused at once. */
+	struct walk k = { .count = b->count, .record_max = c == CODEC_NONE ? INT32_MAX
+			: (int32_t)MIN((size_t)record_max, plain_max),
 		.delta_min = INT64_MAX, .delta_max = INT64_MIN };
 	assert(b->count > 0 && c < CODEC_N);
 	if (c == CODEC_NONE)
