@@ -40,6 +40,10 @@ intake() {
 	intake insync
 }
 
+@test "a refused batch takes no sequence number and begins no transaction" {
+	intake producers
+}
+
 @test "topics by their ids" {
 	intake by_id
 }

@@ -123,4 +123,5 @@ def expired():
         assert put(c, "e", 9, 4, 7) == (0, 1)
 
 
-run(globals())
+if __name__ == "__main__":
+    run(globals())

@@ -3,6 +3,7 @@ For shell tests: NAME [ARG...].  Kafka 4.4.0 does the same but where a comment
 says so (and it has no verify.compressed.records)."""
 import gzip
 
+from idempotence import describe, numbered
 from wire import *
 
 INVALID_RECORD, INVALID_TIMESTAMP = 87, 32
@@ -138,6 +139,43 @@ def insync():
     with Conn() as c:
         assert create_topic(c, "insync", 1, [("min.insync.replicas", "2")]) == 0
         assert produce(c, "insync", batch()) == (0, 0)
+
+
+def init_producer_id(c, transactional_id):
+    """(id, epoch), by InitProducerId 1; a coordinator may be on its way"""
+    deadline = time.time() + PATIENCE
+    while True:
+        r = c.call(22, 1, string(transactional_id) + i32(60000))
+        r.i32()
+        error, id, epoch = r.i16(), r.i64(), r.i16()
+        if error not in (14, 15, 16, 51):
+            assert error == 0, error
+            return id, epoch
+        assert time.time() < deadline, error
+        time.sleep(.1)
+
+
+def producers():
+    """A refused batch takes no sequence number, and begins no transaction."""
+    with Conn() as c:
+        assert create_topic(c, "numbers") == 0
+        id, epoch = init_producer_id(c, None)
+        for n in range(3):
+            refuse(c, "numbers", "numbered", numbered([], id, epoch, n, packed=GOOD + b"x", count=1))
+            b = numbered([], id, epoch, n, packed=GOOD, count=1)
+            assert produce(c, "numbers", b) == (0, n)
+            assert produce(c, "numbers", b) == (0, n)  # sent again
+        assert create_topic(c, "transactions") == 0
+        topic = topic_id(c, "transactions")
+        id, epoch = init_producer_id(c, "intake")
+        for n in range(3):
+            for packed in GOOD + b"x", GOOD:
+                b = numbered([], id, epoch, n, packed=packed, count=1, attributes=16)
+                error = produce_parts(c, topic, [(0, b)], transactional_id="intake")[0][0]
+                assert error == (0 if packed == GOOD else INVALID_RECORD), (n, error)
+                error, rows = describe(c, "transactions")
+                assert error == 0 and len(rows) == (0 if n == 0 and packed != GOOD else 1), rows
+        assert [o for o, _, _ in fetch_all(c, "transactions")] == [0, 1, 2]
 
 
 def by_id():
