@@ -24,7 +24,7 @@ static int64_t partition = -1, count = INT64_MAX, linger_ms = -1, batch_bytes = 
 static bool empty_is_null;
 static struct feed feed;
 static bool is_plain;
-static int64_t txn_timeout_ms = -1, wait_ms;
+static int64_t txn_timeout_ms = -1, wait_ms, max_age_ms;
 static const char *brokers_text, *txn_text;
 static int wake_fd = -1;
 
@@ -69,6 +69,8 @@ take_every(void *to, const char *value, struct err *e)
 static const struct opt opts[] = {
 	{ 'b', "brokers", OPT_STRING, &brokers_text, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path", .max = INT32_MAX },
 	{ 0, "wait", OPT_DURATION, &wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
+	{ 0, "no-create", OPT_FLAG, &settings.producer.never_creates, NULL, .phrase = "fail when the topic does not exist" },
+	{ 0, "metadata-max-age", OPT_DURATION, &max_age_ms, "TIME", .phrase = "look for new partitions this often (default 5m)", .min = 1, .max = INT32_MAX },
 	{ 'D', "delimiter", OPT_STRING, &delimiter_text, "STRING", .phrase = "separator of records (default \\n)" },
 	{ 'K', "key-delimiter", OPT_STRING, &key_delimiter_text, "STRING", .phrase = "separator of key and value; a record without it has no key" },
 	{ 'p', "partition", OPT_INT, &partition, "N", .phrase = "write to this partition (default: by the key's hash)", .max = INT32_MAX },
@@ -294,6 +296,9 @@ produce(struct cluster *cl, struct producer *p, struct input *in,
 	if (producer_start(p, e) < 0)
 		return -1;
 	feed.topic = producer_topic(p, topic, e);
+	if (!feed.topic && e->kafka == KERR_UNKNOWN_TOPIC_OR_PARTITION && p->opts.never_creates)
+		return err_set(e, ERR_RETRY, "topic '%s' does not exist; create it with "
+			"'kq-topic create', or leave out --no-create", topic);
 	if (!feed.topic)
 		return -1;
 	in->record_max = RECORD_MAX;
@@ -353,6 +358,8 @@ main(int argc, char **argv)
 	got = wake_fd < 0 ? -1 : 0;
 	settings.cluster.wake_fd = wake_fd;
 	settings.cluster.wait_ms = (int)wait_ms;
+	if (max_age_ms)
+		settings.cluster.metadata_max_age_ms = (int)max_age_ms;
 	settings.cluster.retry_timeout_ms = settings.producer.delivery_timeout_ms;
 	settings.cluster.say = say_error;
 	if (got == 0)

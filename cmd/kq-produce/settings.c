@@ -25,6 +25,7 @@ static const struct setting table[] = {
 	{ "enable.idempotence", IDEMPOTENCE, AT(producer.idempotence), 0, 0 },
 	{ "linger.ms", MS, AT(producer.linger_ms), 0, INT32_MAX },
 	{ "max.in.flight.requests.per.connection", INT, AT(producer.in_flight), 1, 1000 },
+	{ "metadata.max.age.ms", MS, AT(cluster.metadata_max_age_ms), 1, INT32_MAX },
 	{ "request.timeout.ms", MS, AT(producer.request_timeout_ms), 1, INT32_MAX / 2 },
 	{ "retry.backoff.ms", MS, AT(producer.retry_backoff_ms), 1, INT32_MAX },
 	{ "socket.connection.setup.timeout.ms", MS, AT(cluster.connect_timeout_ms), 1, INT32_MAX },

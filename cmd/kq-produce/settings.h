@@ -29,8 +29,8 @@ int settings_parse_acks(const char *text, int *acks, struct err *e);
 #define SETTINGS_NAMES \
 	"acks, batch.size, bootstrap.servers, buffer.memory, client.id,\n" \
 	"compression.type, delivery.timeout.ms, enable.idempotence, linger.ms,\n" \
-	"max.in.flight.requests.per.connection, request.timeout.ms,\n" \
-	"retry.backoff.ms, socket.connection.setup.timeout.ms,\n" \
+	"max.in.flight.requests.per.connection, metadata.max.age.ms,\n" \
+	"request.timeout.ms, retry.backoff.ms, socket.connection.setup.timeout.ms,\n" \
 	"transaction.timeout.ms, transactional.id"
 
 #endif

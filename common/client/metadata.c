@@ -90,7 +90,7 @@ take_topic(struct cluster *cl, const struct metadata_response_metadata_response_
 	t->error = in->error_code;
 	if (t->error == KERR_UNKNOWN_TOPIC_OR_PARTITION && t->npart > 0 && !t->gone_since_ms)
 		t->gone_since_ms = clock_mono_ms();
-	if (in->error_code && in->partitions.n <= 0)
+	if (in->partitions.n <= 0)
 		return; /* keep what was known of its partitions */
 	bool is_new = !uuid_is_zero(id) && !uuid_is_zero(&t->id) && !uuid_eq(id, &t->id);
 	if (is_new)

@@ -20,9 +20,6 @@ enum {
 	TXN_TIMEOUT_MS = 60000,
 	BUSY_BACKOFF_MS = 5,
 	RECORD_OVERHEAD = 40, /* varints of a record, at most; headers excluded */
-	DESCRIBE_CONFIGS_KEY = 32,
-	DESCRIBE_TIMEOUT_MS = 5000,
-	RESOURCE_TOPIC = 2,
 };
 
 void
@@ -99,8 +96,10 @@ producer_release(struct producer *p)
 {
 	assert(p->nrequest == 0);
 	for (int i = 0; i < p->ntopic; i++) {
-		for (int32_t k = 0; k < p->topic[i]->npart; k++)
-			part_release(&p->topic[i]->part[k]);
+		for (int32_t k = 0; k < p->topic[i]->npart; k++) {
+			part_release(p->topic[i]->part[k]);
+			mem_free(p->topic[i]->part[k]);
+		}
 		mem_free(p->topic[i]->part);
 		mem_free(p->topic[i]);
 	}
@@ -108,84 +107,6 @@ producer_release(struct producer *p)
 		batch_free(p->spare[--p->nspare]);
 	producer_free_requests(p);
 	mem_free(p->topic);
-}
-
-/* The topic's max.message.bytes, 0 where it cannot be learned: an old broker,
- * no permission. */
-static size_t
-ask_message_max(struct cluster *cl, const char *name)
-{
-	struct arena a = { .size_max = 4 << 20 };
-	struct describe_configs_request q;
-	struct describe_configs_response r;
-	struct err ignored;
-	struct str key = STR("max.message.bytes");
-	size_t max = 0;
-	const struct wire_api *api = wire_api_find(DESCRIBE_CONFIGS_KEY);
-	wire_defaults(api->request, &q);
-	q.resources.n = 1;
-	q.resources.v = arena_alloc(&a, sizeof *q.resources.v);
-	q.resources.v->resource_type = RESOURCE_TOPIC;
-	q.resources.v->resource_name = str_of(name);
-	q.resources.v->configuration_keys.n = 1;
-	q.resources.v->configuration_keys.v = &key;
-	if (cluster_call_upto(cl, CLUSTER_ANY, DESCRIBE_CONFIGS_KEY, INT16_MAX,
-		DESCRIBE_TIMEOUT_MS, &q, &r, &a, &ignored) >= 0 && r.results.n == 1)
-		for (int32_t i = 0; i < r.results.v->configs.n; i++) {
-			struct str v = r.results.v->configs.v[i].value;
-			char text[24];
-			if (!str_eq(r.results.v->configs.v[i].name, key) || v.n <= 0
-				|| v.n >= (int32_t)sizeof text)
-				continue;
-			memcpy(text, v.p, (size_t)v.n);
-			text[v.n] = 0;
-			max = (size_t)strtoull(text, NULL, 10);
-		}
-	arena_release(&a);
-	return max;
-}
-
-/* Take up partitions that the metadata shows. */
-static void
-add_parts(struct producer_topic *t)
-{
-	int32_t n = t->meta->npart;
-	if (n <= t->npart)
-		return;
-	assert(t->npart == 0); /* they hold links: they do not move */
-	t->part = mem_alloc((size_t)n * sizeof *t->part);
-	for (int32_t i = 0; i < n; i++) {
-		t->part[i].topic = t;
-		t->part[i].index = i;
-		t->part[i].id = t->producer->id;
-		t->part[i].epoch = t->producer->epoch;
-		list_init(&t->part[i].ready);
-		list_init(&t->part[i].queue);
-	}
-	t->npart = n;
-}
-
-struct producer_topic *
-producer_topic(struct producer *p, const char *name, struct err *e)
-{
-	for (int i = 0; i < p->ntopic; i++)
-		if (strcmp(p->topic[i]->meta->name, name) == 0)
-			return p->topic[i];
-	struct cluster_topic *meta = cluster_topic(p->cluster, name, true, e);
-	if (!meta)
-		return NULL;
-	struct producer_topic *t = NEW(struct producer_topic);
-	t->producer = p;
-	t->meta = meta;
-	add_parts(t);
-	t->sticky = (int32_t)((uint64_t)clock_mono_ns() / 1000 % (uint64_t)t->npart);
-	t->message_max = ask_message_max(p->cluster, name);
-	t->batch_bytes = p->opts.batch_bytes;
-	if (t->message_max)
-		t->batch_bytes = MIN(t->batch_bytes, t->message_max);
-	p->topic = mem_realloc(p->topic, (size_t)(p->ntopic + 1) * sizeof(void *));
-	p->topic[p->ntopic++] = t;
-	return t;
 }
 
 void
@@ -218,8 +139,8 @@ close_batch(struct producer_part *part)
 	list_append(&part->queue, &b->link);
 	part->nqueue++;
 	producer_mark_ready(part);
-	if (t->sticky == part->index && t->npart > 1)
-		t->sticky = (t->sticky + 1) % t->npart;
+	if (t->sticky == part->index && t->nlive > 1)
+		t->sticky = (t->sticky + 1) % t->nlive;
 }
 
 static void
@@ -368,7 +289,7 @@ producer_drop_all(struct producer *p)
 	assert(p->nrequest == 0);
 	for (int i = 0; i < p->ntopic; i++)
 		for (int32_t k = 0; k < p->topic[i]->npart; k++) {
-			struct producer_part *part = &p->topic[i]->part[k];
+			struct producer_part *part = p->topic[i]->part[k];
 			if (part->open) {
 				list_unlink(&part->open->age);
 				p->open_used -= builder_size(&part->open->builder);
@@ -405,7 +326,8 @@ refresh(struct producer *p, int64_t now_ms)
 			p->refresh_at_ms = clock_mono_ms() + p->opts.retry_backoff_ms;
 		}
 	}
-	return p->needs_refresh ? p->refresh_at_ms : INT64_MAX;
+	int64_t at = cluster_keep_fresh(p->cluster);
+	return p->needs_refresh ? MIN(p->refresh_at_ms, at) : at;
 }
 
 /* What kept it from being delivered.  What came first may be the cause of what came
@@ -414,7 +336,9 @@ static struct err
 not_delivered(const struct producer_part *part)
 {
 	struct err why = part->last;
-	if (strcmp(part->first.msg, why.msg) != 0 && part->first.kafka)
+	if (part->topic->meta->gone_since_ms)
+		err_set(&why, ERR_RETRY, "topic '%s' was deleted", part->topic->meta->name);
+	else if (strcmp(part->first.msg, why.msg) != 0 && part->first.kafka)
 		err_set(&why, ERR_RETRY, "%.150s; then %.150s", part->first.msg, part->last.msg);
 	err_wrap(&why, "not delivered within %d ms", part->topic->producer->opts.delivery_timeout_ms);
 	why.class = ERR_RETRY;
@@ -452,6 +376,7 @@ step(struct producer *p, int64_t now_ms)
 		return INT64_MAX;
 	int64_t at = close_due(p, now_ms);
 	at = MIN(at, refresh(p, now_ms));
+	producer_follow(p);
 	if (p->is_idempotent)
 		producer_renew(p, now_ms);
 	at = MIN(at, producer_send(p, now_ms));
@@ -513,11 +438,11 @@ producer_put(struct producer_topic *t, int32_t partition,
 		+ (size_t)MAX(value.n, 0) + (size_t)MAX(headers.n, 0);
 	for (;;) {
 		int32_t i = partition >= 0 ? partition
-			: key.n >= 0 ? partition_for_key(key, t->npart) : t->sticky;
-		if (unlikely(i >= t->npart))
+			: key.n >= 0 ? partition_for_key(key, t->nlive) : t->sticky;
+		if (unlikely(i >= t->nlive))
 			return err_set(e, ERR_USAGE, "topic '%s' has %d partitions: there is no %d",
-				t->meta->name, t->npart, i);
-		struct producer_part *part = &t->part[i];
+				t->meta->name, t->nlive, i);
+		struct producer_part *part = t->part[i];
 		struct producer_batch *b = part->open;
 		if (likely(b && builder_size(&b->builder) + size <= t->batch_bytes)) {
 			size_t before = builder_size(&b->builder);
@@ -558,7 +483,7 @@ producer_put_lines(struct producer_topic *t, int32_t partition,
 {
 	struct producer *p = t->producer;
 	int32_t i = partition >= 0 ? partition : t->sticky;
-	struct producer_batch *b = i < t->npart ? t->part[i].open : NULL;
+	struct producer_batch *b = i < t->nlive ? t->part[i]->open : NULL;
 	*used = 0;
 	if (p->is_failed || !b)
 		return 0;
@@ -593,7 +518,7 @@ producer_next_unacked(const struct producer *p)
 	int64_t first = p->nput + 1;
 	for (int i = 0; i < p->ntopic; i++)
 		for (int32_t k = 0; k < p->topic[i]->npart; k++) {
-			const struct producer_part *part = &p->topic[i]->part[k];
+			const struct producer_part *part = p->topic[i]->part[k];
 			const struct producer_batch *b = part->open;
 			if (!list_is_empty(&part->queue))
 				b = CONTAINER_OF(part->queue.next, struct producer_batch, link);

@@ -22,6 +22,10 @@
  * sent again and may then be there twice, and a batch that was refused while
  * the next one was accepted comes after it.
  *
+ * Partitions that are added are used as soon as the metadata shows them.  A topic
+ * that was deleted and created again is written to like a new one; within a
+ * transaction that has records in it, that is a failure.
+ *
  * A failure that cannot be repeated, or has been for delivery_timeout_ms,
  * is final for the whole producer: see is_failed.
  *
@@ -60,6 +64,7 @@ struct producer_opts {
 	size_t memory_bytes;     /* of records put and not acknowledged, about */
 	enum codec codec;
 	enum producer_idempotence idempotence;
+	bool never_creates;      /* topics that do not exist */
 	const char *txn_id;      /* NULL: no transactions */
 	int txn_timeout_ms;      /* the broker aborts what is open for longer */
 };
@@ -104,8 +109,12 @@ struct producer_part {
 struct producer_topic {
 	struct producer *producer;
 	struct cluster_topic *meta;
-	struct producer_part *part;
-	int32_t npart;
+	struct producer_part **part;
+	int32_t npart;           /* what part has; a new topic may have less: */
+	int32_t nlive;           /* partitions to choose from */
+	int generation;          /* of the topic */
+	bool is_gone;            /* which was reported */
+	bool is_created;         /* by producer_topic */
 	int32_t sticky;          /* where records without a key go now */
 	size_t batch_bytes;      /* the least of the option and the topic's limit */
 	size_t message_max;      /* the topic's max.message.bytes; 0: unknown */
@@ -156,7 +165,8 @@ void producer_release(struct producer *p); /* unsent records are dropped */
  * from then on, has left open.  Waits and repeats, up to delivery_timeout_ms. */
 int producer_start(struct producer *p, struct err *e);
 
-/* Prepare a topic, made by the broker if it may.  NULL on failure. */
+/* Prepare a topic; one that does not exist is created by the broker, if both it and
+ * the options let it, and that is said (cluster_opts.say).  NULL on failure. */
 struct producer_topic *producer_topic(struct producer *p, const char *name,
 	struct err *e);
 

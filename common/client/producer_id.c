@@ -68,7 +68,7 @@ producer_reset_parts(struct producer *p)
 {
 	for (int i = 0; i < p->ntopic; i++)
 		for (int32_t k = 0; k < p->topic[i]->npart; k++) {
-			struct producer_part *part = &p->topic[i]->part[k];
+			struct producer_part *part = p->topic[i]->part[k];
 			part->id = p->id;
 			part->epoch = p->epoch;
 			part->sequence = 0;

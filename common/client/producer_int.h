@@ -25,6 +25,9 @@ int64_t producer_send(struct producer *p, int64_t now_ms);
 void producer_acked(struct producer_batch *b);
 void producer_refused(struct producer_batch *b, const struct err *why);
 
+/* Take up what the metadata shows of the topics (producer_topic.c). */
+void producer_follow(struct producer *p);
+
 /* Something of the partition has changed: put it in the list of the ready ones,
  * or take it out. */
 void producer_mark_ready(struct producer_part *part);

@@ -365,6 +365,7 @@ int64_t
 producer_send(struct producer *p, int64_t now_ms)
 {
 	int64_t at = INT64_MAX;
+	producer_follow(p);
 	if (p->is_in_txn && !p->is_txn_v2)
 		producer_add_parts(p);
 	for (bool is_sent = true; is_sent && !p->is_failed;) {

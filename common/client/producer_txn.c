@@ -165,9 +165,9 @@ list_new_parts(struct producer *p, struct add_partitions_to_txn_request *q,
 		struct producer_topic *t = p->topic[i];
 		int32_t *v = arena_alloc(a, (size_t)t->npart * sizeof *v), nv = 0;
 		for (int32_t k = 0; k < t->npart; k++)
-			if (!t->part[k].is_in_txn && t->part[k].nqueue > 0) {
+			if (!t->part[k]->is_in_txn && t->part[k]->nqueue > 0) {
 				v[nv++] = k;
-				(*parts)[n++] = &t->part[k];
+				(*parts)[n++] = t->part[k];
 			}
 		if (nv == 0)
 			continue;
@@ -290,7 +290,7 @@ leave_txn(struct producer *p)
 	p->is_in_txn = p->is_txn_known = p->is_group_in_txn = false;
 	for (int i = 0; i < p->ntopic; i++)
 		for (int32_t k = 0; k < p->topic[i]->npart; k++)
-			p->topic[i]->part[k].is_in_txn = false;
+			p->topic[i]->part[k]->is_in_txn = false;
 }
 
 int

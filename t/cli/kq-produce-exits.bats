@@ -18,6 +18,7 @@ report() {
 }
 
 @test "all acknowledged: silence and 0" {
+	kq-topic create t
 	seq 1000 >in
 	run -0 --separate-stderr kq-produce t in
 	[ -z "$output$stderr" ]

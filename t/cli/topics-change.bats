@@ -148,3 +148,87 @@ recreate() {
 	run ! kq-topic offsets nosuch
 	[ -z "$(kq-topic list)" ]
 }
+
+# A producer that is fed by lines of fd 5.
+feed() {
+	mkfifo pipe
+	kq-produce "$@" <pipe 2>err-p 3>&- &
+	producer=$!
+	exec 5>pipe
+}
+
+@test "a producer goes on in a topic that was created again" {
+	kq-topic create t -p 2
+	feed -p 0 t
+	seq 3 >&5
+	timeout "$kq_patience" bash -c 'until [ "$(kq-consume -e t | wc -l)" -eq 3 ]; do sleep 0.05; done'
+	recreate t -p 2
+	seq 4 6 >&5
+	timeout "$kq_patience" bash -c 'until [ "$(kq-consume -e t | wc -l)" -eq 3 ]; do sleep 0.05; done'
+	seq 7 9 >&5
+	exec 5>&-
+	wait "$producer"
+	cmp <(kq-consume -e t) <(seq 4 9)
+	[ "$(cat err-p)" = "kq-produce: topic 't' was deleted and created again; writing to the new one" ]
+}
+
+@test "a producer whose topic is gone says so and ends with 75" {
+	kq-topic create t
+	feed -X delivery.timeout.ms=2500 t
+	echo 1 >&5
+	timeout "$kq_patience" bash -c 'until [ "$(kq-consume -e t | wc -l)" -eq 1 ]; do sleep 0.05; done'
+	kq-topic delete --yes t
+	echo 2 >&5
+	await "topic 't' was deleted; records for it wait for up to 2 s" err-p
+	local code=0
+	wait "$producer" || code=$?
+	exec 5>&-
+	[ "$code" -eq 75 ]
+	grep -q "not delivered within 2500 ms: topic 't' was deleted" err-p
+}
+
+@test "a transaction does not outlive its topic" {
+	kq-topic create t
+	feed --txn me --txn-every 2 t
+	seq 3 >&5
+	timeout "$kq_patience" bash -c 'until [ "$(kq-consume -e --uncommitted t | wc -l)" -eq 3 ]; do sleep 0.05; done'
+	recreate t
+	echo 4 >&5
+	local code=0
+	wait "$producer" || code=$?
+	exec 5>&-
+	[ "$code" -eq 75 ]
+	grep -q "created again within the transaction" err-p
+	[ "$(tail -n 1 err-p)" = "2 records committed, next is input record 3" ]
+	seq 3 4 | kq-produce --txn me t
+	cmp <(kq-consume -e t) <(seq 3 4)
+}
+
+@test "a producer uses partitions that are added" {
+	kq-topic create t
+	feed --metadata-max-age 100ms -K : t
+	echo a:1 >&5
+	await_count 1
+	kq-topic alter t -p 8
+	timeout "$kq_patience" bash -c 'n=1; until [ "$(kq-consume -e -f "%p\n" t | sort -u | wc -l)" -gt 3 ]; do
+		n=$((n + 1)); echo "key$n:$n" >&5; sleep 0.02; done'
+	exec 5>&-
+	wait "$producer"
+}
+
+# N: wait until the topic t has as many records.
+await_count() {
+	timeout "$kq_patience" bash -c 'until [ "$(kq-consume -e t | wc -l)" -eq "$0" ]; do sleep 0.05; done' "$1"
+}
+
+@test "a topic is created by producing with a word, or not at all" {
+	run -75 --separate-stderr kq-produce --no-create nosuch <<<1
+	[ "${stderr_lines[0]}" = "kq-produce: topic 'nosuch' does not exist; create it with 'kq-topic create', or leave out --no-create" ]
+	[ -z "$(kq-topic list)" ]
+	run -0 --separate-stderr kq-produce new <<<1
+	[ "$stderr" = "kq-produce: topic 'new' did not exist; it was created with 1 partition" ]
+	run -0 --separate-stderr kq-produce new <<<2
+	[ -z "$stderr" ]
+	run -0 kq-produce --no-create new <<<3
+	cmp <(kq-consume -e new) <(seq 3)
+}

@@ -101,14 +101,14 @@ test_producer__after_2147483647_comes_0(void)
 	struct producer_opts o;
 	producer_opts_init(&o);
 	begin(&o);
-	t->part[0].sequence = INT32_MAX - 1;
+	t->part[0]->sequence = INT32_MAX - 1;
 	put(0, 1);
 	flush();
 	put(0, 3); /* at INT32_MAX, 0 and 1 */
 	flush();
 	put(0, 1);
 	flush();
-	t->part[0].sequence = INT32_MAX;
+	t->part[0]->sequence = INT32_MAX;
 	put(0, 1);
 	flush();
 	put(0, 1);

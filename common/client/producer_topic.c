@@ -1,0 +1,171 @@
+/* The topics of a producer: what the metadata shows of them, and when it changes. */
+#include "client/producer_int.h"
+
+#include "sys/clock.h"
+
+#include "proto.h"
+
+#include <stdlib.h>
+
+enum {
+	DESCRIBE_CONFIGS_KEY = 32,
+	DESCRIBE_TIMEOUT_MS = 5000,
+	RESOURCE_TOPIC = 2,
+	GONE_QUIET_MS = 1000, /* who deletes a topic to create it again is that quick */
+};
+
+/* The topic's max.message.bytes, 0 where it cannot be learned: an old broker,
+ * no permission. */
+static size_t
+ask_message_max(struct cluster *cl, const char *name)
+{
+	struct arena a = { .size_max = 4 << 20 };
+	struct describe_configs_request q;
+	struct describe_configs_response r;
+	struct err ignored;
+	struct str key = STR("max.message.bytes");
+	size_t max = 0;
+	const struct wire_api *api = wire_api_find(DESCRIBE_CONFIGS_KEY);
+	wire_defaults(api->request, &q);
+	q.resources.n = 1;
+	q.resources.v = arena_alloc(&a, sizeof *q.resources.v);
+	q.resources.v->resource_type = RESOURCE_TOPIC;
+	q.resources.v->resource_name = str_of(name);
+	q.resources.v->configuration_keys.n = 1;
+	q.resources.v->configuration_keys.v = &key;
+	if (cluster_call_upto(cl, CLUSTER_ANY, DESCRIBE_CONFIGS_KEY, INT16_MAX,
+		DESCRIBE_TIMEOUT_MS, &q, &r, &a, &ignored) >= 0 && r.results.n == 1)
+		for (int32_t i = 0; i < r.results.v->configs.n; i++) {
+			struct str v = r.results.v->configs.v[i].value;
+			char text[24];
+			if (!str_eq(r.results.v->configs.v[i].name, key) || v.n <= 0
+				|| v.n >= (int32_t)sizeof text)
+				continue;
+			memcpy(text, v.p, (size_t)v.n);
+			text[v.n] = 0;
+			max = (size_t)strtoull(text, NULL, 10);
+		}
+	arena_release(&a);
+	return max;
+}
+
+/* Take up partitions that the metadata shows. */
+static void
+add_parts(struct producer_topic *t)
+{
+	int32_t n = t->meta->npart;
+	t->nlive = n;
+	if (n <= t->npart)
+		return;
+	t->part = mem_realloc(t->part, (size_t)n * sizeof(void *));
+	for (; t->npart < n; t->npart++) {
+		struct producer_part *part = t->part[t->npart] = NEW(struct producer_part);
+		part->topic = t;
+		part->index = t->npart;
+		part->id = t->producer->id;
+		part->epoch = t->producer->epoch;
+		list_init(&part->ready);
+		list_init(&part->queue);
+	}
+}
+
+/* The topic, and whether it had to be created for us. */
+static struct cluster_topic *
+look_up(struct producer *p, const char *name, bool *is_created, struct err *e)
+{
+	struct cluster *cl = p->cluster;
+	struct cluster_topic *meta = cluster_topic(cl, name, false, e);
+	*is_created = false;
+	if (meta || e->kafka != KERR_UNKNOWN_TOPIC_OR_PARTITION || p->opts.never_creates)
+		return meta;
+	meta = cluster_topic(cl, name, true, e);
+	*is_created = meta != NULL;
+	if (meta && cl->opts.say)
+		cl->opts.say("topic '%s' did not exist; it was created with %d partition%s", name,
+			meta->npart, meta->npart == 1 ? "" : "s");
+	return meta;
+}
+
+struct producer_topic *
+producer_topic(struct producer *p, const char *name, struct err *e)
+{
+	bool is_created;
+	for (int i = 0; i < p->ntopic; i++)
+		if (strcmp(p->topic[i]->meta->name, name) == 0)
+			return p->topic[i];
+	struct cluster_topic *meta = look_up(p, name, &is_created, e);
+	if (!meta)
+		return NULL;
+	struct producer_topic *t = NEW(struct producer_topic);
+	t->producer = p;
+	t->meta = meta;
+	t->generation = meta->generation;
+	t->is_created = is_created;
+	add_parts(t);
+	t->sticky = (int32_t)((uint64_t)clock_mono_ns() / 1000 % (uint64_t)t->npart);
+	t->message_max = ask_message_max(p->cluster, name);
+	t->batch_bytes = p->opts.batch_bytes;
+	if (t->message_max)
+		t->batch_bytes = MIN(t->batch_bytes, t->message_max);
+	p->topic = mem_realloc(p->topic, (size_t)(p->ntopic + 1) * sizeof(void *));
+	p->topic[p->ntopic++] = t;
+	return t;
+}
+
+/* A partition of a topic that was deleted and created again: what it had is gone with
+ * the topic, and its numbers begin again.  Without a transaction that takes a new id:
+ * a batch sent by the topic's name may be in the new one, its answer lost. */
+static void
+begin_again(struct producer_part *part)
+{
+	struct producer *p = part->topic->producer;
+	struct err e;
+	bool has_records = part->open || part->nqueue > 0;
+	part->failing_since_ms = part->retry_at_ms = 0;
+	if (part->index >= part->topic->meta->npart && has_records) {
+		err_set(&e, ERR_PEER, "topic '%s' was deleted and created again without partition %d",
+			part->topic->meta->name, part->index);
+		producer_fail(p, 0, &e);
+	} else if (p->is_in_txn && (part->is_in_txn || part->nqueue > 0)) {
+		err_set(&e, ERR_RETRY, "topic '%s' was deleted and created again within the transaction",
+			part->topic->meta->name);
+		producer_fail(p, 0, &e);
+	} else if (p->opts.txn_id) {
+		part->sequence = 0;
+	} else if (p->is_idempotent && part->sequence > 0) {
+		part->needs_id = true;
+	}
+	if (has_records)
+		producer_mark_ready(part);
+}
+
+static void
+say_gone(struct producer *p, struct producer_topic *t)
+{
+	bool is_gone = t->meta->gone_since_ms
+		&& clock_mono_ms() - t->meta->gone_since_ms >= GONE_QUIET_MS;
+	if (is_gone && !t->is_gone && p->cluster->opts.say)
+		p->cluster->opts.say("topic '%s' was deleted; records for it wait for up to %d s "
+			"until it is created again", t->meta->name, p->opts.delivery_timeout_ms / 1000);
+	t->is_gone = is_gone;
+}
+
+void
+producer_follow(struct producer *p)
+{
+	for (int i = 0; i < p->ntopic; i++) {
+		struct producer_topic *t = p->topic[i];
+		say_gone(p, t);
+		if (t->generation != t->meta->generation) {
+			t->generation = t->meta->generation;
+			if (p->cluster->opts.say)
+				p->cluster->opts.say("topic '%s' was deleted and created again; "
+					"writing to the new one", t->meta->name);
+			for (int32_t k = 0; k < t->npart; k++)
+				begin_again(t->part[k]);
+			t->sticky %= t->meta->npart;
+		}
+		if (t->nlive != t->meta->npart)
+			add_parts(t);
+	}
+}
