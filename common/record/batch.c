@@ -209,7 +209,7 @@ record_iter_next(struct record_iter *it, struct record *r, struct err *e)
 	return 1;
 bad:
 	return err_set(e, ERR_CORRUPT, "record %d of %d is malformed",
-		b->count - it->left, b->count);
+		b->count - it->left + 1, b->count);
 }
 
 void

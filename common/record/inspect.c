@@ -210,16 +210,19 @@ run(struct walk *k, const uint8_t *p, const uint8_t *end)
 	struct walk w = *k;
 	while (w.n < w.count && end - p > FIXED_MAX + SLACK) {
 		const uint8_t *at = p;
-		uint32_t size, offset, nheader;
-		uint64_t u;
+		uint32_t size, time, offset, nheader;
+		int64_t delta;
 		bool is_keyless, is_null;
 		if (!get_quick(&at, &size) || (size & 1) || (int64_t)(size >> 1) > w.record_max ||
 			(int64_t)(size >> 1) + SLACK > end - at)
 			break;
 		const uint8_t *next = at + (size >> 1);
 		at++; /* the attributes */
-		if (!(at = uvarint_get(at, end, &u)) || !get_quick(&at, &offset) ||
-			offset != (uint32_t)w.n << 1 || at >= next)
+		if (likely(get_quick(&at, &time)))
+			delta = unzigzag(time);
+		else if (!(at = varint_get(at, end, &delta)))
+			break;
+		if (!get_quick(&at, &offset) || offset != (uint32_t)w.n << 1 || at >= next)
 			break;
 		if (!pass_bytes(&at, next, &is_keyless) || at >= next ||
 			!pass_bytes(&at, next, &is_null) || at >= next ||
@@ -228,7 +231,6 @@ run(struct walk *k, const uint8_t *p, const uint8_t *end)
 		if (unlikely(nheader || at != next) &&
 			((nheader & 1) || !pass_headers(&at, next, nheader >> 1)))
 			break;
-		int64_t delta = unzigzag(u);
 		w.delta_min = MIN(w.delta_min, delta);
 		w.delta_max = MAX(w.delta_max, delta);
 		w.nkeyless += is_keyless;
@@ -260,10 +262,10 @@ malformed(const struct walk *k, struct err *e)
 {
 	if (k->is_too_large)
 		return err_set(e, ERR_LIMIT, "record %d of %d opens to more than %d bytes",
-			k->n, k->count, k->record_max);
+			k->n + 1, k->count, k->record_max);
 	if (k->n == k->count)
 		return err_set(e, ERR_CORRUPT, "more bytes follow the last of %d records", k->count);
-	return err_set(e, ERR_CORRUPT, "record %d of %d is malformed", k->n, k->count);
+	return err_set(e, ERR_CORRUPT, "record %d of %d is malformed", k->n + 1, k->count);
 }
 
 int
@@ -284,7 +286,7 @@ batch_inspect(const struct batch *b, const uint8_t *p, size_t plain_max, int32_t
 	if (k.is_bad)
 		return malformed(&k, e);
 	if (k.n < k.count || k.skip > 0)
-		return err_set(e, ERR_CORRUPT, "the bytes end in record %d of %d", k.n, k.count);
+		return err_set(e, ERR_CORRUPT, "the bytes end before the last of %d records does", k.count);
 	if (__builtin_add_overflow(b->base_timestamp, k.delta_min, &out->min_timestamp) ||
 		__builtin_add_overflow(b->base_timestamp, k.delta_max, &out->max_timestamp))
 		return err_set(e, ERR_CORRUPT, "a timestamp is out of range");
