@@ -95,7 +95,7 @@ put(const struct target *t, struct config_set *set, struct str name, struct str 
 	struct catalog_error *e)
 {
 	const struct config_key *k = config_find(t->scope, name);
-	if (k && t->scope == CONFIG_SCOPE_BROKER && !config_is_live(k))
+	if (k && value.n >= 0 && t->scope == CONFIG_SCOPE_BROKER && !config_is_live(k))
 		return catalog_fail(e, KERR_INVALID_REQUEST,
 			"%s cannot be changed while the broker runs: set it in kq.yaml or with -o",
 			config_name(k, t->scope));

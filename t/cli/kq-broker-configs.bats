@@ -23,6 +23,18 @@ ok='0 None'
 	[ "$(configs rules)" = ok ]
 }
 
+# kq refuses the empty member of a list, and takes blanks in what is subtracted
+# as in what is set.
+@test "values are taken, refused and shown as Apache Kafka does" {
+	start_broker --memory
+	configs values "$BATS_TEST_DIRNAME/../data/config-values.txt" >out
+	diff out - <<-'END'
+		topic set follower.replication.throttled.replicas 0:1, -> 40 ''
+		topic set leader.replication.throttled.replicas 0:1, -> 40 ''
+		topic subtract cleanup.policy  delete  -> 0 ''
+	END
+}
+
 @test "a default of topics takes effect at once, and is kept" {
 	start_broker -o message.max.bytes=3000
 	rules create t

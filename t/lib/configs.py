@@ -158,4 +158,40 @@ def heartbeat(group):
         print(error, r.i32())
 
 
+def held(c, where, key):
+    """what the key's value is now; none where nothing is set"""
+    (error, _), values = describe(c, where, [key])
+    return "none" if error or not values else repr(values[0][1].strip())
+
+
+def values(cases, record=""):
+    """Change settings as the lines of CASES say, and print what became of it
+    where it is not what a line says: RESOURCE OP KEY VALUE; ... -> ERROR VALUE.
+    With record, all is printed, and results in CASES do not count.  Waits a
+    little where Kafka's broker may not have heard of its controller's change."""
+    kafka = record or os.environ.get("AGAINST") == "kafka"
+    with Conn() as c:
+        for n, line in enumerate(open(cases, newline="\n")):
+            line = line.rstrip("\n")
+            if line.startswith("#"):
+                continue
+            what = line.rsplit(" -> ", 1)[0]
+            kind, changes = what.split(" ", 1)
+            where = "broker/" if kind == "broker" else "%s/values-%d" % (kind, n)
+            if kind == "topic":
+                create_topic(c, where[6:])
+            for part in changes.split("; "):
+                op, key, *value = part.split(" ", 2)
+                value = value[0].encode().decode("unicode_escape") if value else None
+                error = alter(c, where, [(op, key, value)])[0]
+            got = "%s -> %d %s" % (what, error, held(c, where, key))
+            for _ in range(20):
+                if not kafka or (got == line and not record):
+                    break
+                time.sleep(0.02)
+                got = "%s -> %d %s" % (what, error, held(c, where, key))
+            if record or got != line:
+                print(got)
+
+
 run(globals())

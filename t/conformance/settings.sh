@@ -1,0 +1,19 @@
+# Values of settings: what t/data/config-values.txt says of Apache Kafka.
+. "$(dirname "$0")/lib.bash"
+version "$(head -n 1 "$conf_dir/../data/config-values.txt" | grep -oE '[0-9]+\.[0-9]+\.[0-9]+')"
+limit=600
+broker
+
+# The differences that kq means to have are in t/cli/kq-broker-configs.bats.
+as_recorded() {
+	py configs.py values "$conf_dir/../data/config-values.txt" >"$scratch/out"
+	cat "$scratch/out"
+	if [ "$AGAINST" = kafka ]; then
+		[ ! -s "$scratch/out" ]
+	else
+		[ "$(wc -l <"$scratch/out")" -eq 3 ]
+	fi
+}
+
+check 'values are taken, refused and shown as recorded' as_recorded
+done_checking
