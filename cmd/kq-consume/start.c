@@ -1,5 +1,7 @@
 #include "kq-consume/start.h"
 
+#include "client/last.h"
+
 enum { KINDS = PLACE_BEGINNING | PLACE_END | PLACE_OFFSET | PLACE_LAST | PLACE_TIME };
 
 int
@@ -36,14 +38,21 @@ pick(const struct start *s, struct cluster_topic *t, int32_t i, int64_t first,
 	case PLACE_OFFSET:
 		*begin = s->begin.n;
 		return check_range(t, i, s->begin.n, first, end, e);
-	case PLACE_LAST:
-		*begin = MAX(first, end - s->begin.n);
+	case PLACE_LAST: /* find_last has done it */
 		return 0;
 	case PLACE_TIME:
 		*begin = at_time < 0 ? end : at_time;
 		return 0;
 	}
 	return 0;
+}
+
+static int
+find_last(const struct start *s, struct cluster *cl, struct cluster_topic *t, int32_t npart,
+	const bool *wants, const int64_t *first, const int64_t *end, int64_t *begin, struct err *e)
+{
+	struct last l = { t, npart, wants, s->is_committed, s->begin.n, first, end };
+	return last_find(cl, &l, begin, e);
 }
 
 int
@@ -61,6 +70,8 @@ start_resolve(const struct start *s, struct cluster *cl,
 		got = offsets_list(cl, t, npart, s->begin.n, wants, at_time, e);
 	if (got == 0 && s->has_stop_time)
 		got = offsets_list(cl, t, npart, s->stop_time_ms, wants, at_stop, e);
+	if (got == 0 && s->begin.kind == PLACE_LAST)
+		got = find_last(s, cl, t, npart, wants, first, end, begin, e);
 	for (int32_t i = 0; got == 0 && i < (int32_t)n; i++) {
 		if (wants && !wants[i])
 			continue;

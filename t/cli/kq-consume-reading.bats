@@ -79,3 +79,32 @@ consume() {
 	cmp out <(seq 3)
 	[ ! -s err ]
 }
+
+@test "-N counts the records that are shown, not markers or aborted ones" {
+	kq-topic create t -p 2
+	seq 100 | kq-produce --txn me --txn-every 1 -p 0 t
+	cmp <(consume -e -o -3 t) <(seq 98 100)
+	cmp <(consume -e -o -50 t) <(seq 51 100)
+	cmp <(consume -e -o -100 t) <(seq 100)
+	cmp <(consume -e -o -1000 t) <(seq 100)
+	[ -z "$(consume -e -o -0 t)" ]
+	# Aborted ones come last.
+	local i
+	for i in 1 2 3; do
+		mkfifo pipe
+		env --default-signal=INT kq-produce --txn me --linger 0 -p 0 t <pipe 2>/dev/null &
+		exec 5>pipe
+		seq 1001 1050 >&5
+		timeout "$kq_patience" bash -c 'until [ "$(kq-consume -e --uncommitted t | grep -c 1050)" -eq "$0" ]; do sleep 0.05; done' "$i"
+		kill -INT $!
+		wait $! || :
+		exec 5>&-
+		rm pipe
+	done
+	cmp <(consume -e -o -3 t) <(seq 98 100)
+	cmp <(consume -e -o -3 --uncommitted t) <(seq 1048 1050)
+	seq 7 | kq-produce -p 1 t
+	cmp <(consume -e -o -2 t | sort -n) <(printf '%s\n' 6 7 99 100)
+	cmp <(consume -e -o -2 -p 1 t) <(seq 6 7)
+	cmp <(consume -e -G g -o -2 t | sort -n) <(printf '%s\n' 6 7 99 100)
+}
