@@ -101,9 +101,9 @@ coprocess_begin(struct coprocess *c)
 }
 
 int
-coprocess_put(struct coprocess *c, struct str record, struct err *e)
+coprocess_put(struct coprocess *c, struct str key, struct str record, struct err *e)
 {
-	if (coframe_put(c->frame, record, &c->in, e) < 0)
+	if (coframe_put(c->frame, key, record, &c->in, e) < 0)
 		return -1;
 	c->nin++;
 	return 0;
@@ -167,9 +167,9 @@ read_some(struct coprocess *c, struct err *e)
 static int
 parse(struct coprocess *c, struct err *e)
 {
-	struct str record;
+	struct str key, record;
 	int got;
-	while ((got = coframe_next(&c->seen, &c->out, &record, e)) == COFRAME_RECORD)
+	while ((got = coframe_next(&c->seen, &c->out, &key, &record, e)) == COFRAME_RECORD)
 		c->nout++;
 	if (got < 0)
 		return err_wrap(e, "'%.60s', record %lld of its answer", c->command,
@@ -190,6 +190,7 @@ too_slow(const struct coprocess *c, struct err *e)
 		[COFRAME_LINE] = "it has to answer an empty line with an empty line, and to flush",
 		[COFRAME_COUNT] = "it has to write how many records it answers with, and to flush",
 		[COFRAME_LENGTH] = "it has to end its answer with ff ff ff ff, and to flush",
+		[COFRAME_PAIR] = "it has to end its answer with ff ff ff ff, and to flush",
 	};
 	return err_set(e, ERR_RETRY, "'%.60s' has not finished its batch, and done nothing for %d ms "
 		"(--exec-timeout): %s", c->command, c->timeout_ms, hint[c->frame]);
@@ -224,10 +225,10 @@ coprocess_timeout(const struct coprocess *c)
 }
 
 bool
-coprocess_next(struct coprocess *c, struct str *record)
+coprocess_next(struct coprocess *c, struct str *key, struct str *record)
 {
 	struct err never;
-	return coframe_next(&c->given, &c->out, record, &never) == COFRAME_RECORD;
+	return coframe_next(&c->given, &c->out, key, record, &never) == COFRAME_RECORD;
 }
 
 /* 1: its output has ended. */

@@ -57,7 +57,7 @@ void coprocess_release(struct coprocess *c);
 int coprocess_restart(struct coprocess *c, struct err *e);
 
 void coprocess_begin(struct coprocess *c);
-int coprocess_put(struct coprocess *c, struct str record, struct err *e);
+int coprocess_put(struct coprocess *c, struct str key, struct str record, struct err *e);
 void coprocess_end(struct coprocess *c);
 
 /* Write and read what goes without waiting.  1: the answer is there; 0: not yet;
@@ -67,8 +67,9 @@ int coprocess_work(struct coprocess *c, struct err *e);
 /* How many ms until it has done nothing for too long. */
 int coprocess_timeout(const struct coprocess *c);
 
-/* The next record of the answer, good until the next batch begins. */
-bool coprocess_next(struct coprocess *c, struct str *record);
+/* The next record of the answer, good until the next batch begins.  The key is for
+ * frames of pairs, else null. */
+bool coprocess_next(struct coprocess *c, struct str *key, struct str *record);
 
 /* Between batches it has nothing to say.  0; -1: it said something; or (idle, the more
  * thorough look) it has ended. */

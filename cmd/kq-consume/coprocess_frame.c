@@ -6,13 +6,14 @@ enum {
 	HEAD_SIZE = 21, /* of count: an int64_t, and a newline */
 	LENGTH_SIZE = 4,
 };
-static const uint32_t end_mark = UINT32_MAX;
+static const uint32_t end_mark = UINT32_MAX, null_mark = UINT32_MAX - 1;
 
 enum coframe_kind
 coframe_of(const char *word)
 {
 	return strcmp(word, "line") == 0 ? COFRAME_LINE
-		: strcmp(word, "count") == 0 ? COFRAME_COUNT : COFRAME_LENGTH;
+		: strcmp(word, "count") == 0 ? COFRAME_COUNT
+		: strcmp(word, "length") == 0 ? COFRAME_LENGTH : COFRAME_PAIR;
 }
 
 void
@@ -23,13 +24,22 @@ coframe_begin(enum coframe_kind kind, struct buf *out)
 		buf_grow(out, HEAD_SIZE); /* how many is known at the end */
 }
 
+static void
+put_bytes(struct str s, struct buf *out)
+{
+	store_be32(buf_grow(out, LENGTH_SIZE), s.n < 0 ? null_mark : (uint32_t)s.n);
+	buf_put_str(out, s);
+}
+
 int
-coframe_put(enum coframe_kind kind, struct str record, struct buf *out, struct err *e)
+coframe_put(enum coframe_kind kind, struct str key, struct str record, struct buf *out,
+	struct err *e)
 {
 	size_t n = record.n > 0 ? (size_t)record.n : 0;
-	if (kind == COFRAME_LENGTH) {
-		store_be32(buf_grow(out, LENGTH_SIZE), (uint32_t)n);
-		buf_put_str(out, record);
+	if (kind == COFRAME_PAIR)
+		put_bytes(key, out);
+	if (kind == COFRAME_LENGTH || kind == COFRAME_PAIR) {
+		put_bytes(record, out);
 		return 0;
 	}
 	if (n == 0 && kind == COFRAME_LINE)
@@ -58,6 +68,7 @@ coframe_end(enum coframe_kind kind, int64_t nrecord, struct buf *out)
 		memcpy(out->p + HEAD_SIZE - n, head, n);
 		return HEAD_SIZE - n;
 	case COFRAME_LENGTH:
+	case COFRAME_PAIR:
 		store_be32(buf_grow(out, LENGTH_SIZE), end_mark);
 		return 0;
 	}
@@ -127,33 +138,51 @@ next_of_count(struct coframe_cursor *c, const struct buf *b, struct str *record,
 	return got > 0 ? COFRAME_RECORD : got;
 }
 
+/* The bytes at *at, which is moved behind them. */
 static int
-next_of_length(struct coframe_cursor *c, const struct buf *b, struct str *record,
-	struct err *e)
+next_bytes(size_t *at, const struct buf *b, struct str *s, struct err *e)
 {
-	size_t rest = b->n - c->at;
+	size_t rest = b->n - *at;
 	if (rest < LENGTH_SIZE)
 		return COFRAME_MORE;
-	uint32_t n = load_be32(b->p + c->at);
-	if (n == end_mark) {
-		c->at += LENGTH_SIZE;
-		return COFRAME_END;
+	uint32_t n = load_be32(b->p + *at);
+	*s = STR_NULL;
+	if (n == end_mark || n == null_mark) {
+		*at += LENGTH_SIZE;
+		return n == end_mark ? COFRAME_END : COFRAME_RECORD;
 	}
 	if (n > COFRAME_RECORD_MAX)
 		return too_long(e);
 	if (rest - LENGTH_SIZE < n)
 		return COFRAME_MORE;
-	*record = (struct str){ b->p + c->at + LENGTH_SIZE, (int32_t)n };
-	c->at += LENGTH_SIZE + n;
+	*s = (struct str){ b->p + *at + LENGTH_SIZE, (int32_t)n };
+	*at += LENGTH_SIZE + n;
 	return COFRAME_RECORD;
 }
 
-int
-coframe_next(struct coframe_cursor *c, const struct buf *bytes, struct str *record,
+static int
+next_pair(struct coframe_cursor *c, const struct buf *b, struct str *key, struct str *value,
 	struct err *e)
+{
+	size_t at = c->at;
+	int got = next_bytes(&at, b, key, e);
+	if (got == COFRAME_RECORD) {
+		got = next_bytes(&at, b, value, e);
+		if (got == COFRAME_END)
+			return err_set(e, ERR_CORRUPT, "a key has no value behind it");
+	}
+	if (got == COFRAME_RECORD || got == COFRAME_END)
+		c->at = at;
+	return got;
+}
+
+int
+coframe_next(struct coframe_cursor *c, const struct buf *bytes, struct str *key,
+	struct str *record, struct err *e)
 {
 	int got;
 	assert(c->at <= bytes->n);
+	*key = STR_NULL;
 	switch (c->kind) {
 	case COFRAME_LINE:
 		got = next_line(c, bytes, record, e);
@@ -161,7 +190,9 @@ coframe_next(struct coframe_cursor *c, const struct buf *bytes, struct str *reco
 	case COFRAME_COUNT:
 		return next_of_count(c, bytes, record, e);
 	case COFRAME_LENGTH:
-		return next_of_length(c, bytes, record, e);
+		return next_bytes(&c->at, bytes, record, e);
+	case COFRAME_PAIR:
+		return next_pair(c, bytes, key, record, e);
 	}
 	return -1;
 }

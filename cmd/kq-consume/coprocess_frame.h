@@ -7,7 +7,9 @@
  *	count	a line with the number of records, in decimal, then so many
  *		lines.  Records may be empty.
  *	length	four bytes, a record's length, big-endian, then the record, which
- *		may be any bytes; the length ff ff ff ff ends the batch.
+ *		may be any bytes; the length ff ff ff fe, without bytes, is null;
+ *		the length ff ff ff ff ends the batch.
+ *	pair	the same twice a record: its key, then its value.
  *
  * Pure: bytes in, records out.  Uses: base.
  */
@@ -17,8 +19,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-enum coframe_kind { COFRAME_LINE, COFRAME_COUNT, COFRAME_LENGTH };
-#define COFRAME_CHOICES "line|count|length"
+enum coframe_kind { COFRAME_LINE, COFRAME_COUNT, COFRAME_LENGTH, COFRAME_PAIR };
+#define COFRAME_CHOICES "line|count|length|pair"
 
 /* One of COFRAME_CHOICES. */
 enum coframe_kind coframe_of(const char *word);
@@ -33,8 +35,10 @@ enum {
 
 void coframe_begin(enum coframe_kind kind, struct buf *out);
 
-/* Returns 0, or -1 (ERR_USAGE): the frame cannot carry it; out is unchanged. */
-int coframe_put(enum coframe_kind kind, struct str record, struct buf *out, struct err *e);
+/* The key is for pair alone.  Returns 0, or -1 (ERR_USAGE): the frame cannot carry it;
+ * out is unchanged. */
+int coframe_put(enum coframe_kind kind, struct str key, struct str record, struct buf *out,
+	struct err *e);
 
 size_t coframe_end(enum coframe_kind kind, int64_t nrecord, struct buf *out);
 
@@ -53,8 +57,8 @@ enum { COFRAME_MORE, COFRAME_RECORD, COFRAME_END };
 /* Step over what comes next in bytes, which begin where they did the last time and
  * may have grown.  COFRAME_RECORD: *record is one, in bytes; COFRAME_END: the batch ends,
  * at is behind it; COFRAME_MORE: bytes end too early; -1 (ERR_CORRUPT, ERR_LIMIT): that
- * is no frame, or a record of more than COFRAME_RECORD_MAX. */
-int coframe_next(struct coframe_cursor *c, const struct buf *bytes, struct str *record,
-	struct err *e);
+ * is no frame, or a record of more than COFRAME_RECORD_MAX.  *key is null but with pair. */
+int coframe_next(struct coframe_cursor *c, const struct buf *bytes, struct str *key,
+	struct str *record, struct err *e);
 
 #endif

@@ -167,18 +167,40 @@ await_place(struct exec *x)
 
 /* --- a batch --- */
 
+/* Would the text, taken apart, be the record's key again?  And where null has a
+ * marker, the value? */
+static int
+check_split(const struct exec *x, const struct record *rec, struct str text, struct err *e)
+{
+	const struct keyed *k = &x->o->keyed;
+	struct str key, value;
+	if (x->o->frame == COFRAME_PAIR || !x->r->format->is_delimited
+		|| (k->delimiter.n < 0 && k->marker.n < 0))
+		return 0;
+	keyed_split(k, text, &key, &value);
+	if (k->delimiter.n >= 0 && (key.n != rec->key.n || !str_eq(key, rec->key)))
+		return err_set(e, ERR_USAGE, "its key and value cannot be told apart by the delimiter of -K: "
+			"--frame pair can carry them");
+	if (k->marker.n >= 0 && (value.n != rec->value.n || !str_eq(value, rec->value)))
+		return err_set(e, ERR_USAGE, "its value would be taken for null: --frame pair can carry it");
+	return 0;
+}
+
 static int
 put_record(struct exec *x, const struct record *rec, struct err *e)
 {
 	const struct fetcher_part *part = x->chunk->part;
 	struct origin from = { str_of(part->topic->name), part->index,
 		fetch_iter_batch(&x->r->iter)->attributes & BATCH_LOG_APPEND_TIME };
-	buf_reset(&x->text);
-	format_put(x->r->format, rec, &from, &x->text);
-	struct str text = buf_str(&x->text);
+	struct str text = rec->value;
+	if (x->o->frame != COFRAME_PAIR && !format_is_value(x->r->format)) {
+		buf_reset(&x->text);
+		format_put(x->r->format, rec, &from, &x->text);
+		text = buf_str(&x->text);
+	}
 	if (x->r->format->is_json && text.n > 0)
 		text.n--; /* the newline is the frame's affair */
-	if (coprocess_put(&x->co, text, e) < 0)
+	if (check_split(x, rec, text, e) < 0 || coprocess_put(&x->co, rec->key, text, e) < 0)
 		return err_wrap(e, "partition %d of '%s', offset %lld", part->index, part->topic->name,
 			(long long)rec->offset);
 	x->r->left--;
@@ -262,15 +284,18 @@ static int
 store(struct exec *x, struct err *e)
 {
 	struct member *m = x->member;
-	struct str record;
+	struct str key, value;
 	if (!await_place(x))
 		return VOID;
 	struct producer_group g = { m->opts.group, m->member_id, m->opts.instance, m->generation };
 	if (list_offsets(x) == 0)
 		return THROUGH;
 	int got = sink_begin(&x->sink, e);
-	while (got == SINK_DONE && x->co.nin > 0 && coprocess_next(&x->co, &record))
-		got = sink_put(&x->sink, record, e);
+	while (got == SINK_DONE && x->co.nin > 0 && coprocess_next(&x->co, &key, &value)) {
+		if (x->o->frame != COFRAME_PAIR && value.n >= 0)
+			keyed_split(&x->o->keyed, value, &key, &value);
+		got = sink_put(&x->sink, key, value, e);
+	}
 	if (got == SINK_DONE)
 		got = sink_offsets(&x->sink, &g, x->offset, x->noffset, e);
 	/* A second look, after all that was sent: was it really the end of its answer? */

@@ -41,6 +41,7 @@
 struct exec_opts {
 	const char *command;
 	enum coframe_kind frame;
+	struct keyed keyed;        /* how a record is a text, both ways; not for pairs */
 	int timeout_ms;            /* the command may do nothing for so long */
 	int64_t batch_records;
 	struct sink_opts sink;     /* txn_id NULL: by the rule above */

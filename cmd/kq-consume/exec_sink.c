@@ -71,22 +71,11 @@ sink_begin(struct sink *s, struct err *e)
 }
 
 int
-sink_put(struct sink *s, struct str record, struct err *e)
+sink_put(struct sink *s, struct str key, struct str value, struct err *e)
 {
-	struct str key = STR_NULL, d = s->o->key_delimiter;
-	if (d.n > 0 && record.n > 0) {
-		const uint8_t *at = memmem(record.p, (size_t)record.n, d.p, (size_t)d.n);
-		if (at) {
-			key = (struct str){ record.p, (int32_t)(at - record.p) };
-			record.n -= key.n + d.n;
-			record.p = at + d.n;
-		}
-	}
-	if (record.n == 0 && s->o->empty_is_null)
-		record = STR_NULL;
 	int got;
 	do
-		got = producer_put(s->topic, -1, s->now_ms, key, record, STR_NULL, 0, e);
+		got = producer_put(s->topic, -1, s->now_ms, key, value, STR_NULL, 0, e);
 	while (got < 0 && is_interrupted(s));
 	return got;
 }

@@ -5,7 +5,7 @@
  *
  *	got = sink_begin(&s, &e);
  *	while (got == SINK_DONE && ...)
- *		got = sink_put(&s, record, &e);
+ *		got = sink_put(&s, key, value, &e);
  *	if (got == SINK_DONE)
  *		got = sink_offsets(&s, &group, v, n, &e);
  *	if (got == SINK_DONE)
@@ -27,8 +27,6 @@ struct sink_opts {
 	int txn_timeout_ms;
 	int retry_timeout_ms;       /* how long a broker may be away */
 	int wake_fd;
-	struct str key_delimiter;   /* null: records have no keys */
-	bool empty_is_null;
 };
 
 enum sink_got {
@@ -53,7 +51,7 @@ int sink_open(struct sink *s, const struct sink_opts *o, struct err *e);
 void sink_close(struct sink *s);
 
 int sink_begin(struct sink *s, struct err *e);
-int sink_put(struct sink *s, struct str record, struct err *e);
+int sink_put(struct sink *s, struct str key, struct str value, struct err *e);
 
 /* All that was put is with the brokers after this, and the offsets. */
 int sink_offsets(struct sink *s, const struct producer_group *g,

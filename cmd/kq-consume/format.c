@@ -29,7 +29,7 @@ static void
 finish(struct format *f)
 {
 	f->is_value_and_byte = f->n == 2 && f->v[0].op == FORMAT_VALUE
-		&& f->v[1].op == FORMAT_LITERAL && f->v[1].n == 1;
+		&& f->v[1].op == FORMAT_LITERAL && f->v[1].n == 1 && f->keyed.marker.n < 0;
 }
 
 static const struct {
@@ -62,9 +62,9 @@ add_letter(struct format *f, char c, struct err *e)
 }
 
 int
-format_compile(struct format *f, const char *spec, struct err *e)
+format_compile(struct format *f, const char *spec, const struct keyed *k, struct err *e)
 {
-	*f = (struct format){ .n = 0 };
+	*f = (struct format){ .keyed = *k };
 	struct buf plain = BUF_INIT;
 	int got = 0;
 	for (const char *p = spec; got == 0 && *p;) {
@@ -88,17 +88,20 @@ format_compile(struct format *f, const char *spec, struct err *e)
 }
 
 void
-format_delimited(struct format *f, struct str key_delimiter,
-	struct str delimiter)
+format_delimited(struct format *f, const struct keyed *k, struct str delimiter)
 {
-	*f = (struct format){ .n = 0 };
-	if (key_delimiter.n >= 0) {
-		add_step(f, FORMAT_KEY, 0, 0);
-		add_literal(f, key_delimiter);
-	}
+	*f = (struct format){ .keyed = *k, .is_delimited = true };
+	if (k->delimiter.n >= 0)
+		add_step(f, FORMAT_KEY_AND_DELIMITER, 0, 0);
 	add_step(f, FORMAT_VALUE, 0, 0);
 	add_literal(f, delimiter);
 	finish(f);
+}
+
+bool
+format_is_value(const struct format *f)
+{
+	return f->n == 1 && f->v[0].op == FORMAT_VALUE && f->keyed.marker.n < 0;
 }
 
 void
@@ -131,14 +134,17 @@ put_step(const struct format *f, const struct format_step *s,
 	case FORMAT_LITERAL:
 		buf_put(out, f->text.p + s->at, s->n);
 		break;
+	case FORMAT_KEY_AND_DELIMITER:
+		keyed_put_key(&f->keyed, r->key, out);
+		break;
 	case FORMAT_VALUE:
-		buf_put_str(out, r->value);
+		keyed_put_value(&f->keyed, r->value, out);
 		break;
 	case FORMAT_VALUE_SIZE:
 		buf_printf(out, "%d", r->value.n);
 		break;
 	case FORMAT_KEY:
-		buf_put_str(out, r->key);
+		keyed_put_value(&f->keyed, r->key, out);
 		break;
 	case FORMAT_KEY_SIZE:
 		buf_printf(out, "%d", r->key.n);

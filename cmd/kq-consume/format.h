@@ -7,7 +7,7 @@
  *	%h headers, name=value,...               %% a percent sign
  *	and the escapes of text/escape.
  *
- * Uses: base, record.
+ * Uses: base, record, text/keyed.
  */
 #ifndef KQ_CONSUME_FORMAT_H
 #define KQ_CONSUME_FORMAT_H
@@ -15,9 +15,10 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "record/batch.h"
+#include "text/keyed.h"
 
 enum format_op {
-	FORMAT_LITERAL, FORMAT_VALUE, FORMAT_VALUE_SIZE, FORMAT_KEY,
+	FORMAT_LITERAL, FORMAT_KEY_AND_DELIMITER, FORMAT_VALUE, FORMAT_VALUE_SIZE, FORMAT_KEY,
 	FORMAT_KEY_SIZE, FORMAT_TOPIC, FORMAT_PARTITION, FORMAT_OFFSET,
 	FORMAT_TIMESTAMP, FORMAT_HEADERS,
 };
@@ -31,7 +32,8 @@ struct format {
 	struct format_step *v;
 	int n;
 	struct buf text;
-	bool is_json;
+	struct keyed keyed; /* null, and the delimiter of keys */
+	bool is_json, is_delimited;
 	bool is_value_and_byte; /* the fast path: the value, then one byte */
 };
 
@@ -42,12 +44,15 @@ struct origin {
 	bool is_append_time;
 };
 
-/* Compile kcat's letters.  Returns 0, or -1 (ERR_USAGE). */
-int format_compile(struct format *f, const char *spec, struct err *e);
+/* Compile kcat's letters; null is printed as the marker of k.  What k points to
+ * remains the caller's.  Returns 0, or -1 (ERR_USAGE). */
+int format_compile(struct format *f, const char *spec, const struct keyed *k, struct err *e);
 
-/* [key, key delimiter,] value, delimiter; key_delimiter null: no key. */
-void format_delimited(struct format *f, struct str key_delimiter,
-	struct str delimiter);
+/* [key, key delimiter,] value, as k has it, and the delimiter. */
+void format_delimited(struct format *f, const struct keyed *k, struct str delimiter);
+
+/* Is it the value alone, so that null can be told by other means? */
+bool format_is_value(const struct format *f);
 
 void format_json(struct format *f);
 

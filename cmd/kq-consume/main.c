@@ -21,7 +21,9 @@ static int64_t commit_ms = 5000, session_ms, wait_ms, max_age_ms;
 static struct exec_opts exec_opts = { .batch_records = 1000, .sink = { .txn_timeout_ms = 10000 } };
 static const char *frame_text;
 static int64_t batch_records, exec_timeout_ms;
-static struct buf key_delimiter_bytes;
+static struct buf keyed_bytes;
+static const char *marker_text;
+static bool empty_is_null;
 
 /* -o may stand twice: for where to begin, and for where to stop. */
 static int
@@ -48,6 +50,7 @@ static const struct opt opts[] = {
 	{ 'f', "format", OPT_STRING, &format_text, "FORMAT", .phrase = "format of printed records: see below", .max = INT32_MAX },
 	{ 'K', "key-delimiter", OPT_STRING, &key_delimiter_text, "STRING", .phrase = "print the key and STRING before each value" },
 	{ 'D', "delimiter", OPT_STRING, &delimiter_text, "STRING", .phrase = "print STRING after each record (default \\n)" },
+	{ 0, "null-marker", OPT_STRING, &marker_text, "STRING", .phrase = "print this in the place of a null key or value (default: nothing)" },
 	{ 'J', "json", OPT_FLAG, &is_json, NULL, .phrase = "print one JSON object per record" },
 	{ 'G', "group", OPT_STRING, &group_opts.member.group, "GROUP", .phrase = "read as a member of this group" },
 	{ 0, "instance", OPT_STRING, &group_opts.member.instance, "ID", .phrase = "be the group's static member ID (group.instance.id)" },
@@ -63,7 +66,7 @@ static const struct opt opts[] = {
 	{ 0, "batch", OPT_INT, &batch_records, "N", .phrase = "most records per batch and transaction (default 1000)", .min = 1, .max = COFRAME_COUNT_MAX },
 	{ 0, "exec-timeout", OPT_DURATION, &exec_timeout_ms, "TIME", .phrase = "time COMMAND has to answer a batch (default 60s)", .min = 1, .max = INT32_MAX / 2 },
 	{ 0, "txn", OPT_STRING, &exec_opts.sink.txn_id, "ID", .phrase = "transactional id (default GROUP-exec-...)" },
-	{ 'Z', "null", OPT_FLAG, &exec_opts.sink.empty_is_null, NULL, .phrase = "turn empty values written by COMMAND into null (tombstones)" },
+	{ 'Z', "null", OPT_FLAG, &empty_is_null, NULL, .phrase = "turn empty values written by COMMAND into null (tombstones)" },
 	{ 'u', "unbuffered", OPT_FLAG, &is_unbuffered, NULL, .phrase = "flush stdout after every record" },
 	OPT_END
 };
@@ -123,26 +126,23 @@ static const struct opt_command command = {
 static int
 make_format(struct format *f, struct err *e)
 {
-	struct buf delimiter = BUF_INIT, key_delimiter = BUF_INIT;
-	int got = 0;
+	struct buf delimiter = BUF_INIT;
 	if (exec_opts.command)
 		delimiter_text = ""; /* the frame has its own */
 	if (is_json + (format_text != NULL) + (key_delimiter_text != NULL) > 1)
 		return err_set(e, ERR_USAGE, "only one of -J, -f and -K");
+	if (is_json && marker_text)
+		return err_set(e, ERR_USAGE, "--null-marker is not for -J: JSON tells null");
 	if (is_json) {
 		format_json(f);
 		return 0;
 	}
 	if (format_text)
-		return format_compile(f, format_text, e);
-	got = escape_parse(str_of(delimiter_text), &delimiter, e);
-	if (got == 0 && key_delimiter_text)
-		got = escape_parse(str_of(key_delimiter_text), &key_delimiter, e);
+		return format_compile(f, format_text, &exec_opts.keyed, e);
+	int got = escape_parse(str_of(delimiter_text), &delimiter, e);
 	if (got == 0)
-		format_delimited(f, key_delimiter_text ? buf_str(&key_delimiter) : STR_NULL,
-			buf_str(&delimiter));
+		format_delimited(f, &exec_opts.keyed, buf_str(&delimiter));
 	buf_release(&delimiter);
-	buf_release(&key_delimiter);
 	return got;
 }
 
@@ -191,7 +191,6 @@ consume_exactly_once(struct fetcher *f, char **topics, struct format *format, st
 	int got = g ? exec_run(g, &r, &exec_opts, &group_opts, e) : -1;
 	cluster_close(f->cluster);
 	group_free(g);
-	buf_release(&key_delimiter_bytes);
 	return got;
 }
 
@@ -200,7 +199,7 @@ check_exec(struct err *e)
 {
 	struct exec_opts *o = &exec_opts;
 	struct sink_opts *s = &o->sink;
-	bool has_other = frame_text || batch_records || exec_timeout_ms || s->txn_id || s->empty_is_null;
+	bool has_other = frame_text || batch_records || exec_timeout_ms || s->txn_id || empty_is_null;
 	if (!o->command != !s->topic)
 		return err_set(e, ERR_USAGE, "--exec and --to belong together");
 	if (!o->command && has_other)
@@ -219,12 +218,9 @@ check_exec(struct err *e)
 		o->batch_records = batch_records;
 	o->timeout_ms = exec_timeout_ms ? (int)exec_timeout_ms : 60000;
 	s->cluster = cluster_opts;
-	s->key_delimiter = STR_NULL;
-	if (key_delimiter_text) {
-		if (escape_parse(str_of(key_delimiter_text), &key_delimiter_bytes, e) < 0)
-			return err_wrap(e, "option '-K'");
-		s->key_delimiter = buf_str(&key_delimiter_bytes);
-	}
+	if (o->frame == COFRAME_PAIR && (key_delimiter_text || format_text || is_json || marker_text || empty_is_null))
+		return err_set(e, ERR_USAGE, "-K, -f, -J, -Z and --null-marker are not for --frame pair");
+	o->keyed.empty_is_null = empty_is_null;
 	s->retry_timeout_ms = group_opts.member.retry_timeout_ms;
 	return 0;
 }
@@ -235,6 +231,8 @@ check_options(struct err *e)
 {
 	struct member_opts *m = &group_opts.member;
 	const char *group = m->group, *instance = m->instance, *assignors = m->assignors;
+	if (keyed_parse(&exec_opts.keyed, key_delimiter_text, marker_text, &keyed_bytes, e) < 0)
+		return -1;
 	if (is_committed && is_uncommitted)
 		return err_set(e, ERR_USAGE, "only one of --committed and --uncommitted");
 	if (!group && (instance || assignors || session_ms))
@@ -313,5 +311,6 @@ main(int argc, char **argv)
 		: consume(&f, r.argv, &format, &e);
 	fetcher_release(&f);
 	format_release(&format);
+	buf_release(&keyed_bytes);
 	return sig_end(got < 0 && !sig_is_stopped ? say_err(&e, false) : EXIT_DONE);
 }

@@ -5,22 +5,24 @@
 #include <poll.h>
 
 static int
+put_json(struct feed *f, struct str s, int64_t now_ms, struct err *e)
+{
+	struct json_record *r = f->json;
+	if (json_record_parse(r, s, e) < 0)
+		return err_wrap(e, "record %lld", (long long)f->topic->producer->nput + 1);
+	buf_put_str(&r->headers, buf_str(&f->headers));
+	return producer_put(f->topic, f->partition, r->timestamp_ms < 0 ? now_ms : r->timestamp_ms, r->key,
+		r->value, buf_str(&r->headers), r->nheader + f->nheader, e);
+}
+
+static int
 put(struct feed *f, struct str s, int64_t now_ms, struct err *e)
 {
-	struct str key = STR_NULL;
-	if (f->key_delimiter.n > 0 && s.n > 0) {
-		const uint8_t *at = memmem(s.p, (size_t)s.n, f->key_delimiter.p,
-			(size_t)f->key_delimiter.n);
-		if (at) {
-			key = (struct str){ s.p, (int32_t)(at - s.p) };
-			s.n -= key.n + f->key_delimiter.n;
-			s.p = at + f->key_delimiter.n;
-		}
-	}
-	if (s.n == 0 && f->empty_is_null)
-		s = STR_NULL;
-	return producer_put(f->topic, f->partition, now_ms, key, s,
-		buf_str(&f->headers), f->nheader, e);
+	struct str key, value;
+	if (f->json)
+		return put_json(f, s, now_ms, e);
+	keyed_split(&f->keyed, s, &key, &value);
+	return producer_put(f->topic, f->partition, now_ms, key, value, buf_str(&f->headers), f->nheader, e);
 }
 
 /* Lines without keys and headers, of which nothing is null: no look at each
@@ -28,7 +30,8 @@ put(struct feed *f, struct str s, int64_t now_ms, struct err *e)
 static int64_t
 put_lines(struct feed *f, struct input *in, int64_t now_ms)
 {
-	if (f->key_delimiter.n > 0 || f->nheader || f->empty_is_null || in->delimiter.n != 1)
+	if (f->json || f->keyed.delimiter.n > 0 || f->keyed.marker.n >= 0 || f->keyed.empty_is_null
+		|| f->nheader || in->delimiter.n != 1)
 		return 0;
 	if (f->is_txn && !f->topic->producer->is_in_txn)
 		return 0;

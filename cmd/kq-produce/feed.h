@@ -10,15 +10,17 @@
 
 #include "client/producer.h"
 #include "kq-produce/input.h"
+#include "kq-produce/json.h"
 #include "kq-produce/progress.h"
+#include "text/keyed.h"
 
 #include <signal.h>
 
 struct feed {
 	struct producer_topic *topic;
 	int32_t partition;        /* -1: by key */
-	struct str key_delimiter; /* null: no keys */
-	bool empty_is_null;
+	struct keyed keyed;       /* how a text is a record, unless ... */
+	struct json_record *json; /* ... it is JSON; or NULL */
 	struct buf headers;       /* of every record, encoded */
 	int32_t nheader;
 	int64_t left;             /* records still wanted */

@@ -21,7 +21,9 @@ enum {
 static struct settings settings;
 static const char *delimiter_text = "\\n", *key_delimiter_text, *acks_text, *codec_text;
 static int64_t partition = -1, count = INT64_MAX, linger_ms = -1, batch_bytes = -1;
-static bool empty_is_null;
+static const char *marker_text;
+static bool empty_is_null, is_json;
+static struct json_record json_record = JSON_RECORD_INIT;
 static struct feed feed;
 static bool is_plain;
 static int64_t txn_timeout_ms = -1, wait_ms, max_age_ms;
@@ -76,6 +78,8 @@ static const struct opt opts[] = {
 	{ 'p', "partition", OPT_INT, &partition, "N", .phrase = "write to this partition (default: by the key's hash)", .max = INT32_MAX },
 	{ 'H', "header", OPT_CALL, &feed, "NAME=VALUE", .phrase = "add this header to every record; may be repeated", .call = take_header, .max = INT32_MAX, .is_repeatable = true },
 	{ 'Z', "null", OPT_FLAG, &empty_is_null, NULL, .phrase = "turn empty values into null (tombstones)" },
+	{ 0, "null-marker", OPT_STRING, &marker_text, "STRING", .phrase = "a key or value of this text is null" },
+	{ 'J', "json", OPT_FLAG, &is_json, NULL, .phrase = "each line is a JSON object, as kq-consume -J writes it" },
 	{ 'z', "compress", OPT_STRING, &codec_text, "CODEC", .phrase = "compress batches", .choices = "none|gzip|snappy|lz4|zstd" },
 	{ 0, "acks", OPT_STRING, &acks_text, "N", .phrase = "replicas that must have a record: none, the leader, all in sync (default)", .choices = "0|1|all" },
 	{ 0, "linger", OPT_DURATION, &linger_ms, "TIME", .phrase = "wait this long to fill a batch (default: 5ms, none when idle)" },
@@ -187,7 +191,7 @@ takes_stdin(char **files)
 
 /* What the options say beyond what they could be stored as. */
 static int
-apply_options(struct input *in, struct buf *key_delimiter, struct buf *delimiter,
+apply_options(struct input *in, struct buf *keyed_bytes, struct buf *delimiter,
 	struct err *e)
 {
 	struct producer_opts *o = &settings.producer;
@@ -211,16 +215,13 @@ apply_options(struct input *in, struct buf *key_delimiter, struct buf *delimiter
 	if (delimiter->n == 0)
 		return err_set(e, ERR_USAGE, "option '-D': empty");
 	in->delimiter = buf_str(delimiter);
-	feed.key_delimiter = STR_NULL;
-	if (key_delimiter_text) {
-		if (escape_parse(str_of(key_delimiter_text), key_delimiter, e) < 0)
-			return err_wrap(e, "option '-K'");
-		if (key_delimiter->n == 0)
-			return err_set(e, ERR_USAGE, "option '-K': empty");
-		feed.key_delimiter = buf_str(key_delimiter);
-	}
+	if (is_json && (key_delimiter_text || marker_text || empty_is_null))
+		return err_set(e, ERR_USAGE, "-K, -Z and --null-marker are not for -J: JSON tells keys and null");
+	if (keyed_parse(&feed.keyed, key_delimiter_text, marker_text, keyed_bytes, e) < 0)
+		return -1;
+	feed.keyed.empty_is_null = empty_is_null;
+	feed.json = is_json ? &json_record : NULL;
 	feed.partition = (int32_t)partition;
-	feed.empty_is_null = empty_is_null;
 	feed.left = count;
 	feed.is_stopped = &sig_is_stopped;
 	return 0;
@@ -343,8 +344,8 @@ main(int argc, char **argv)
 	if (got == 0 && r.argc < 1)
 		got = err_set(&e, ERR_USAGE, "which topic? see kq-produce --help");
 	struct input in = { .fd = -1 };
-	struct buf key_delimiter = BUF_INIT, delimiter = BUF_INIT;
-	if (got < 0 || apply_options(&in, &key_delimiter, &delimiter, &e) < 0)
+	struct buf keyed_bytes = BUF_INIT, delimiter = BUF_INIT;
+	if (got < 0 || apply_options(&in, &keyed_bytes, &delimiter, &e) < 0)
 		return say_err(&e, false);
 	if (takes_stdin(r.argv + 1) && stdfd_need(STDIN_FILENO, &e) < 0)
 		return say_err(&e, false);
@@ -374,7 +375,8 @@ main(int argc, char **argv)
 	}
 	input_release(&in);
 	buf_release(&feed.headers);
-	buf_release(&key_delimiter);
+	buf_release(&keyed_bytes);
+	json_record_release(&json_record);
 	buf_release(&delimiter);
 	return sig_end(report(got, &e, feed.is_txn ? "committed" : "acknowledged", n, next));
 }

@@ -255,7 +255,7 @@ nothing_written() {
 	[[ "$stderr" == *"a record of more than 16 MiB" ]]
 	run -1 --separate-stderr through 'read x; yes xxxxxxxxxxxxxxx'
 	[[ "$stderr" == *"answers a batch of 10 records with more than 64 MiB"* ]]
-	run -1 --separate-stderr through 'head -c 1 >first; printf "\377\377\377\376"; cat' --frame length
+	run -1 --separate-stderr through 'head -c 1 >first; printf "\377\377\377\375"; cat' --frame length
 	[[ "$stderr" == *"a record of more than 16 MiB" ]]
 	nothing_written
 	through 'sed -u s/x/y/'

@@ -8,6 +8,8 @@
 #include "kq-consume/start.c"
 #include "record/builder.h"
 
+static const struct keyed plain = KEYED_INIT;
+
 static struct record
 record_of(struct buf *headers)
 {
@@ -35,7 +37,7 @@ check_format(const char *spec, const struct record *r, const char *want)
 {
 	struct format f;
 	struct err e;
-	check_int(format_compile(&f, spec, &e), 0);
+	check_int(format_compile(&f, spec, &plain, &e), 0);
 	check_put(&f, r, want);
 	format_release(&f);
 }
@@ -65,7 +67,7 @@ test_format__what_is_no_letter_is_refused(void)
 	struct format f;
 	struct err e;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		check_int(format_compile(&f, bad[i], &e), -1);
+		check_int(format_compile(&f, bad[i], &plain, &e), -1);
 		check_int(e.class, ERR_USAGE);
 		check(f.v == NULL);
 	}
@@ -77,18 +79,18 @@ test_format__delimiters_of_any_length(void)
 {
 	struct format f;
 	struct record r = { .key = STR("k"), .value = STR("v") };
-	format_delimited(&f, STR_NULL, STR("\n"));
+	format_delimited(&f, &plain, STR("\n"));
 	check(f.is_value_and_byte);
 	check_put(&f, &r, "v\n");
 	r.value = STR_NULL;
 	check_put(&f, &r, "\n");
 	format_release(&f);
 	r.value = STR("v");
-	format_delimited(&f, STR("::"), STR("--"));
+	format_delimited(&f, &(struct keyed){ STR("::"), STR_NULL, false }, STR("--"));
 	check(!f.is_value_and_byte);
 	check_put(&f, &r, "k::v--");
 	format_release(&f);
-	format_delimited(&f, STR_NULL, STR(""));
+	format_delimited(&f, &plain, STR(""));
 	check_put(&f, &r, "v");
 	format_release(&f);
 }

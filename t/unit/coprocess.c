@@ -12,6 +12,7 @@ void test_coprocess__a_frame_cut_anywhere_waits_for_the_rest(void);
 void test_coprocess__records_that_a_frame_cannot_carry_are_refused(void);
 void test_coprocess__what_is_no_frame_is_refused(void);
 void test_coprocess__batches_are_answered_one_after_the_other(void);
+void test_coprocess__pairs_carry_any_key_and_value(void);
 void test_coprocess__neither_side_waits_with_full_pipes(void);
 void test_coprocess__a_command_that_ends_is_told_of(void);
 void test_coprocess__a_command_that_hangs_is_given_up(void);
@@ -20,8 +21,9 @@ void test_coprocess__one_that_is_started_anew_knows_nothing(void);
 void test_coprocess__its_end_is_awaited(void);
 void test_coprocess__commands_are_apart_from_us_and_each_other(void);
 
-static const enum coframe_kind kinds[] = { COFRAME_LINE, COFRAME_COUNT, COFRAME_LENGTH };
-static const char *const words[] = { "line", "count", "length" };
+static const enum coframe_kind kinds[] = { COFRAME_LINE, COFRAME_COUNT, COFRAME_LENGTH, COFRAME_PAIR };
+static const char *const words[] = { "line", "count", "length", "pair" };
+static struct str no_key; /* of the frames without one */
 
 /* A batch of records "r0" "r1x" "r2xx"..., as bytes. */
 static size_t
@@ -32,7 +34,7 @@ make_batch(enum coframe_kind kind, int n, struct buf *out)
 	coframe_begin(kind, out);
 	for (int i = 0; i < n; i++) {
 		int len = snprintf(text, sizeof text, "r%d%.*s", i, i % 7, "xxxxxxx");
-		check_int(coframe_put(kind, (struct str){ (uint8_t *)text, len }, out, &e), 0);
+		check_int(coframe_put(kind, STR_NULL, (struct str){ (uint8_t *)text, len }, out, &e), 0);
 	}
 	return coframe_end(kind, n, out);
 }
@@ -51,12 +53,12 @@ test_coprocess__frames_come_back_as_they_went(void)
 			for (int i = 0; i < n; i++) {
 				char want[64];
 				snprintf(want, sizeof want, "r%d%.*s", i, i % 7, "xxxxxxx");
-				check_int(coframe_next(&c, &b, &r, &e), COFRAME_RECORD);
+				check_int(coframe_next(&c, &b, &no_key, &r, &e), COFRAME_RECORD);
 				check(str_eq(r, str_of(want)));
 			}
-			check_int(coframe_next(&c, &b, &r, &e), COFRAME_END);
+			check_int(coframe_next(&c, &b, &no_key, &r, &e), COFRAME_END);
 			check_int(c.at, b.n);
-			check_int(coframe_next(&c, &b, &r, &e), COFRAME_MORE);
+			check_int(coframe_next(&c, &b, &no_key, &r, &e), COFRAME_MORE);
 			buf_release(&b);
 		}
 }
@@ -74,7 +76,7 @@ test_coprocess__a_frame_cut_anywhere_waits_for_the_rest(void)
 		for (; at < b.n; at++) { /* a byte at a time */
 			check_int(got, COFRAME_MORE);
 			buf_putc(&part, (char)b.p[at]);
-			while ((got = coframe_next(&c, &part, &r, &e)) == COFRAME_RECORD)
+			while ((got = coframe_next(&c, &part, &no_key, &r, &e)) == COFRAME_RECORD)
 				n++;
 		}
 		check_int(got, COFRAME_END);
@@ -91,24 +93,54 @@ test_coprocess__records_that_a_frame_cannot_carry_are_refused(void)
 	struct err e;
 	struct str r;
 	coframe_begin(COFRAME_LINE, &b);
-	check_int(coframe_put(COFRAME_LINE, STR(""), &b, &e), -1);
+	check_int(coframe_put(COFRAME_LINE, STR_NULL, STR(""), &b, &e), -1);
 	check_int(e.class, ERR_USAGE);
-	check_int(coframe_put(COFRAME_LINE, STR_NULL, &b, &e), -1);
-	check_int(coframe_put(COFRAME_LINE, STR("a\nb"), &b, &e), -1);
+	check_int(coframe_put(COFRAME_LINE, STR_NULL, STR_NULL, &b, &e), -1);
+	check_int(coframe_put(COFRAME_LINE, STR_NULL, STR("a\nb"), &b, &e), -1);
 	check_int(b.n, 0);
 	coframe_begin(COFRAME_COUNT, &b);
-	check_int(coframe_put(COFRAME_COUNT, STR("a\n"), &b, &e), -1);
-	check_int(coframe_put(COFRAME_COUNT, STR(""), &b, &e), 0);
+	check_int(coframe_put(COFRAME_COUNT, STR_NULL, STR("a\n"), &b, &e), -1);
+	check_int(coframe_put(COFRAME_COUNT, STR_NULL, STR(""), &b, &e), 0);
 	coframe_begin(COFRAME_LENGTH, &b);
-	check_int(coframe_put(COFRAME_LENGTH, STR("\n\0\xff"), &b, &e), 0);
-	check_int(coframe_put(COFRAME_LENGTH, STR_NULL, &b, &e), 0);
+	check_int(coframe_put(COFRAME_LENGTH, STR_NULL, STR("\n\0\xff"), &b, &e), 0);
+	check_int(coframe_put(COFRAME_LENGTH, STR_NULL, STR_NULL, &b, &e), 0);
 	coframe_end(COFRAME_LENGTH, 2, &b);
 	struct coframe_cursor c = { .kind = COFRAME_LENGTH };
-	check_int(coframe_next(&c, &b, &r, &e), COFRAME_RECORD);
+	check_int(coframe_next(&c, &b, &no_key, &r, &e), COFRAME_RECORD);
 	check(str_eq(r, STR("\n\0\xff")));
-	check_int(coframe_next(&c, &b, &r, &e), COFRAME_RECORD);
-	check_int(r.n, 0);
-	check_int(coframe_next(&c, &b, &r, &e), COFRAME_END);
+	check_int(coframe_next(&c, &b, &no_key, &r, &e), COFRAME_RECORD);
+	check_int(r.n, -1); /* null, and not empty */
+	check_int(coframe_next(&c, &b, &no_key, &r, &e), COFRAME_END);
+	buf_release(&b);
+}
+
+void
+test_coprocess__pairs_carry_any_key_and_value(void)
+{
+	static const struct str some[] = { { NULL, -1 }, { (const uint8_t *)"", 0 },
+		{ (const uint8_t *)"\n\0\t", 3 }, { (const uint8_t *)"\xff\xff\xff\xff", 4 } };
+	struct buf b = BUF_INIT;
+	struct err e;
+	struct str key, value;
+	coframe_begin(COFRAME_PAIR, &b);
+	for (size_t i = 0; i < ARRAY_LEN(some); i++)
+		for (size_t k = 0; k < ARRAY_LEN(some); k++)
+			check_int(coframe_put(COFRAME_PAIR, some[i], some[k], &b, &e), 0);
+	coframe_end(COFRAME_PAIR, 16, &b);
+	struct coframe_cursor c = { .kind = COFRAME_PAIR };
+	for (size_t i = 0; i < ARRAY_LEN(some); i++)
+		for (size_t k = 0; k < ARRAY_LEN(some); k++) {
+			check_int(coframe_next(&c, &b, &key, &value, &e), COFRAME_RECORD);
+			check(key.n == some[i].n && str_eq(key, some[i]));
+			check(value.n == some[k].n && str_eq(value, some[k]));
+		}
+	check_int(coframe_next(&c, &b, &key, &value, &e), COFRAME_END);
+	check_int(c.at, b.n);
+	buf_reset(&b);
+	buf_put_str(&b, STR("\0\0\0\1k\xff\xff\xff\xff"));
+	c = (struct coframe_cursor){ .kind = COFRAME_PAIR };
+	check_int(coframe_next(&c, &b, &key, &value, &e), -1);
+	check_int(e.class, ERR_CORRUPT);
 	buf_release(&b);
 }
 
@@ -120,7 +152,7 @@ read_text(enum coframe_kind kind, struct str text, struct err *e)
 	struct str r;
 	int got;
 	buf_put_str(&b, text);
-	while ((got = coframe_next(&c, &b, &r, e)) == COFRAME_RECORD)
+	while ((got = coframe_next(&c, &b, &no_key, &r, e)) == COFRAME_RECORD)
 		;
 	buf_release(&b);
 	return got;
@@ -159,7 +191,7 @@ ask(struct coprocess *c, int n, int size, struct err *e)
 	memset(text, 'r', (size_t)size);
 	coprocess_begin(c);
 	for (int i = 0; i < n; i++)
-		check_int(coprocess_put(c, (struct str){ (uint8_t *)text, size }, e), 0);
+		check_int(coprocess_put(c, STR_NULL, (struct str){ (uint8_t *)text, size }, e), 0);
 	coprocess_end(c);
 	while ((got = coprocess_work(c, e)) == 0)
 		poll(&(struct pollfd){ c->poll_fd, POLLIN, 0 }, 1, coprocess_timeout(c));
@@ -172,7 +204,7 @@ count_answer(struct coprocess *c)
 {
 	struct str r;
 	int n = 0;
-	while (coprocess_next(c, &r))
+	while (coprocess_next(c, &no_key, &r))
 		n++;
 	check_int(n, c->nout);
 	return n;
@@ -286,7 +318,7 @@ test_coprocess__one_that_is_started_anew_knows_nothing(void)
 	struct err e;
 	begin(&c, "sed -u s/r/x/", COFRAME_LINE);
 	coprocess_begin(&c);
-	check_int(coprocess_put(&c, STR("r"), &e), 0);
+	check_int(coprocess_put(&c, STR_NULL, STR("r"), &e), 0);
 	coprocess_end(&c);
 	check(coprocess_work(&c, &e) >= 0);
 	check_int(coprocess_restart(&c, &e), 0);
@@ -323,7 +355,7 @@ test_coprocess__commands_are_apart_from_us_and_each_other(void)
 	/* SIGPIPE ends a command, though we ignore it */
 	begin(&c, "read x; yes | head -n 1; cat", COFRAME_LINE);
 	check_int(ask(&c, 1, 1, &e), 1);
-	check(coprocess_next(&c, &r));
+	check(coprocess_next(&c, &no_key, &r));
 	check(str_eq(r, STR("y")));
 	coprocess_release(&c);
 	/* one that is started later does not keep the other's pipe open */
