@@ -269,7 +269,7 @@ test_frame__kafkas_own_come_back_byte_for_byte(void)
 		arena_release(&a);
 		buf_release(&b);
 	}
-	check_int(n, 440);
+	check(n >= 1000);
 	fclose(f);
 	buf_release(&g.frame);
 }
@@ -315,7 +315,7 @@ test_frame__defaults_are_kafkas(void)
 		buf_release(&b);
 		n++;
 	}
-	check_int(n, 220);
+	check(n >= 500);
 	fclose(f);
 	buf_release(&g.frame);
 }
