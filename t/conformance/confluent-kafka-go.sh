@@ -23,6 +23,14 @@ broker
 # Its tests write to partitions by their number, and with times of ten years ahead.
 kq-topic create -p 3 -c message.timestamp.after.max.ms=9223372036854775807 test >/dev/null
 cd "$fetched/source/kafka" || exit 1
+# Four write to a partition that does not exist, and want the library to refuse that
+# later, as it does while it does not know the topic yet.  Else it does so at once,
+# and they fail or wait for reports that do not come.  Against kq-broker it may know
+# the topic in time.
+no='TestProducerFunc TestProducerFuncDR TestProducerChannel TestProducerBatchChannel'
 suite=TestIntegration
-check_go "$fetched/confluent-kafka-go.test" -test.v -test.timeout 590s
+check_go "$fetched/confluent-kafka-go.test" -test.v -test.timeout 590s -test.skip "^$suite\$/^(${no// /|})\$"
+for test in $no; do
+	check_skip "$suite/$test" 'it wants the broker to be slower than the producer'
+done
 done_checking
