@@ -115,7 +115,7 @@ list_offsets(struct exec *x)
 			const struct fetcher_part *from = p->owner;
 			if (p->topic == m->topic[t] && is_to_store(p))
 				x->offset[x->noffset++] = (struct producer_offset){ p->topic->name, p->index,
-					from->deliver, from->epoch };
+					from->deliver, from->epoch, p->topic->id };
 		}
 	return x->noffset;
 }

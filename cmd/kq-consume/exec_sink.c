@@ -90,6 +90,7 @@ is_of_group(int16_t code)
 	case KERR_FENCED_MEMBER_EPOCH:
 	case KERR_STALE_MEMBER_EPOCH:
 	case KERR_REBALANCE_IN_PROGRESS:
+	case KERR_UNKNOWN_TOPIC_ID: /* a topic was deleted, and may have been created again */
 		return true;
 	}
 	return false;

@@ -4,9 +4,30 @@
 #include "sys/clock.h"
 
 enum {
-	BY_NAME = 9,      /* the last version in which topics go by name */
+	BY_NAME = 9,      /* the last version in which topics go by name; from then on
+	                   * a topic that was created again is not taken for the old one */
 	FLAT_VERSION = 7, /* the last that asks about one group only */
 };
+
+/* The newest version in which our topics can be told apart. */
+static int
+newest(const struct member *m)
+{
+	for (int i = 0; i < m->ntopic; i++)
+		if (uuid_is_zero(&m->topic[i]->id))
+			return BY_NAME;
+	return INT16_MAX;
+}
+
+/* The name of a topic in an answer. */
+static struct str
+name_of(const struct member *m, int version, struct str name, const struct uuid *id)
+{
+	for (int i = 0; version > BY_NAME && i < m->ntopic; i++)
+		if (uuid_eq(&m->topic[i]->id, id))
+			return str_of(m->topic[i]->name);
+	return name;
+}
 
 /* --- asking --- */
 
@@ -21,6 +42,8 @@ take_offset(struct member *m, struct str topic, int32_t index, int64_t offset,
 	if (error) {
 		struct err why;
 		cluster_peer_err(&why, error, STR_NULL);
+		if (error == KERR_UNKNOWN_TOPIC_ID) /* the metadata will show why */
+			why.class = ERR_RETRY;
 		m->offsets_at_ms = clock_mono_ms() + m->opts.retry_backoff_ms;
 		if (why.class != ERR_RETRY)
 			member_code(m, error, STR_NULL);
@@ -41,11 +64,13 @@ take_flat(struct member *m, const struct offset_fetch_response *r)
 }
 
 static void
-take_group(struct member *m, const struct offset_fetch_response_offset_fetch_response_group *g)
+take_group(struct member *m, int version,
+	const struct offset_fetch_response_offset_fetch_response_group *g)
 {
 	for (int32_t i = 0; i < g->topics.n; i++)
 		for (int32_t k = 0; k < g->topics.v[i].partitions.n; k++)
-			take_offset(m, g->topics.v[i].name, g->topics.v[i].partitions.v[k].partition_index,
+			take_offset(m, name_of(m, version, g->topics.v[i].name, &g->topics.v[i].topic_id),
+				g->topics.v[i].partitions.v[k].partition_index,
 				g->topics.v[i].partitions.v[k].committed_offset,
 				g->topics.v[i].partitions.v[k].error_code);
 }
@@ -66,7 +91,7 @@ fetched(struct call *call, const struct reply *reply)
 		else if (is_flat)
 			take_flat(m, &r);
 		else
-			take_group(m, &r.groups.v[0]);
+			take_group(m, call->version, &r.groups.v[0]);
 	}
 	arena_release(&a);
 }
@@ -103,6 +128,7 @@ fetch_offsets(struct member *m)
 		q.topics.v[at].partition_indexes.n = count;
 		at = g.topics.n++;
 		g.topics.v[at].name = str_of(m->topic[i]->name);
+		g.topics.v[at].topic_id = m->topic[i]->id;
 		g.topics.v[at].partition_indexes.v = v;
 		g.topics.v[at].partition_indexes.n = count;
 	}
@@ -114,7 +140,7 @@ fetch_offsets(struct member *m)
 	q.groups.v = &g;
 	q.groups.n = 1;
 	q.require_stable = true;
-	member_send(m, &m->fetch, c, OFFSET_FETCH_KEY, BY_NAME, &q,
+	member_send(m, &m->fetch, c, OFFSET_FETCH_KEY, newest(m), &q,
 		m->opts.request_timeout_ms, fetched);
 	arena_release(&a);
 }
@@ -178,7 +204,8 @@ stored(struct call *call, const struct reply *reply)
 		int16_t code = 0;
 		for (int32_t i = 0; i < r.topics.n; i++)
 			for (int32_t k = 0; k < r.topics.v[i].partitions.n; k++) {
-				int16_t got = take_stored(m, r.topics.v[i].name,
+				int16_t got = take_stored(m, name_of(m, call->version,
+						r.topics.v[i].name, &r.topics.v[i].topic_id),
 					r.topics.v[i].partitions.v[k].partition_index,
 					r.topics.v[i].partitions.v[k].error_code);
 				code = code ? code : got;
@@ -214,6 +241,7 @@ fill_topic(struct member *m, struct cluster_topic *t, struct offset_commit_reque
 		return;
 	int32_t at = q->topics.n++;
 	q->topics.v[at].name = str_of(t->name);
+	q->topics.v[at].topic_id = t->id;
 	q->topics.v[at].partitions.v = v;
 	q->topics.v[at].partitions.n = n;
 }
@@ -238,7 +266,7 @@ store_offsets(struct member *m)
 	struct conn *c = !m->wants_commit ? NULL
 		: m->stage == MEMBER_JOINING ? cluster_conn(m->cluster, m->coordinator, &e)
 		: member_conn(m);
-	if (c && member_send(m, &m->commit, c, OFFSET_COMMIT_KEY, BY_NAME, &q,
+	if (c && member_send(m, &m->commit, c, OFFSET_COMMIT_KEY, newest(m), &q,
 		m->opts.request_timeout_ms, stored) >= 0)
 		m->wants_commit = false; /* until the answer says otherwise, or more is asked for */
 	m->commit_at_ms = clock_mono_ms() + m->opts.retry_backoff_ms;

@@ -229,6 +229,7 @@ struct producer_offset {
 	int32_t partition;
 	int64_t offset;       /* the next one to be read */
 	int32_t leader_epoch; /* of the one before; -1 */
+	struct uuid topic_id; /* zero: not known */
 };
 
 /* Store a group's offsets with the transaction: they count when it is

@@ -12,7 +12,7 @@ enum {
 	PRODUCE_UPTO_V1 = 11,
 	END_TXN_UPTO_V1 = 4,
 	TXN_OFFSET_COMMIT_UPTO_V1 = 4,
-	TXN_OFFSET_COMMIT_UPTO = 5, /* later ones name topics by id */
+	TXN_OFFSET_COMMIT_BY_NAME = 5, /* later ones name topics by id */
 	ADD_PARTITIONS_UPTO = 3,
 };
 

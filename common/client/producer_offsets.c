@@ -52,6 +52,7 @@ fill(const struct producer *p, struct txn_offset_commit_request *q,
 		if (i == 0 || strcmp(v[i].topic, v[i - 1].topic) != 0) {
 			int32_t k = q->topics.n++;
 			q->topics.v[k].name = str_of(v[i].topic);
+			q->topics.v[k].topic_id = v[i].topic_id;
 			q->topics.v[k].partitions.v = arena_alloc(a, (size_t)(n - i)
 				* sizeof *q->topics.v[k].partitions.v);
 			q->topics.v[k].partitions.n = 0;
@@ -89,6 +90,19 @@ group_err(struct producer *p, int16_t code, int32_t *node, struct err *e)
 	}
 }
 
+/* The newest version to be used: by topic ids, which tell a topic that was created
+ * again from the old one, where all are known. */
+static int
+newest(const struct producer *p, const struct producer_offset *v, int n)
+{
+	if (!p->is_txn_v2)
+		return TXN_OFFSET_COMMIT_UPTO_V1;
+	for (int i = 0; i < n; i++)
+		if (uuid_is_zero(&v[i].topic_id))
+			return TXN_OFFSET_COMMIT_BY_NAME;
+	return INT16_MAX;
+}
+
 int
 producer_send_offsets(struct producer *p, const struct producer_group *g,
 	const struct producer_offset *v, int n, struct err *e)
@@ -109,7 +123,7 @@ producer_send_offsets(struct producer *p, const struct producer_group *g,
 	struct txn_offset_commit_response r;
 	struct producer_again again;
 	int32_t node = -1;
-	int got, upto = p->is_txn_v2 ? TXN_OFFSET_COMMIT_UPTO : TXN_OFFSET_COMMIT_UPTO_V1;
+	int got, upto = newest(p, v, n);
 	fill(p, &q, g, v, n, &a);
 	producer_again_begin(p, &again);
 	do {
