@@ -24,6 +24,29 @@ recorded() {
 	grep -v '^#' "$conf_dir/../data/kafka-answers.txt" | diff - "$scratch/answers"
 }
 
+# Kafka's tools understand the answers about what a broker has not.
+tools() {
+	local -a at=(--bootstrap-server "$broker_tcp")
+	kafka TopicCommand "${at[@]}" --create --topic there --partitions 2
+	kafka LeaderElectionCommand "${at[@]}" --election-type preferred --topic there --partition 0 |
+		grep 'already elected'
+	echo '{"version":1,"partitions":[{"topic":"there","partition":0,"replicas":[1]}]}' >"$scratch/moves"
+	kafka reassign.ReassignPartitionsCommand "${at[@]}" --list | grep 'No partition reassignments'
+	kafka reassign.ReassignPartitionsCommand "${at[@]}" --reassignment-json-file "$scratch/moves" --execute
+	kafka reassign.ReassignPartitionsCommand "${at[@]}" --reassignment-json-file "$scratch/moves" --verify |
+		grep 'there-0 is completed'
+	kafka MetadataQuorumCommand "${at[@]}" describe --status | grep -E 'LeaderId: +1$'
+	kafka FeatureCommand "${at[@]}" describe | grep -E 'transaction.version.*FinalizedVersionLevel: 2'
+	kafka FeatureCommand "${at[@]}" upgrade --feature transaction.version=2
+	! kafka FeatureCommand "${at[@]}" upgrade --feature transaction.version=9
+	kafka ClusterTool cluster-id "${at[@]}"
+	kafka ClusterTool list-endpoints "${at[@]}" | grep -E '^1 .*broker'
+	! kafka ClusterTool unregister "${at[@]}" --id 9 2>"$scratch/gone"
+	grep BrokerIdNotRegistered "$scratch/gone"
+	kafka ConfigCommand "${at[@]}" --describe --entity-type users
+	! kafka AclCommand "${at[@]}" --list 2>&1 | grep ' has ACL for '
+}
+
 check 'share/proto and share/apis.tab fit the message definitions' definitions
 if [ "$AGAINST" = kq ]; then
 	check 'requests are answered as Kafka does' answers
@@ -31,4 +54,5 @@ else
 	check 'requests are answered as recorded' recorded
 	check 'what is announced is in share/apis.tab' python3 "$conf_dir/schema.py" announced
 fi
+check "Kafka's tools understand what is answered" tools
 done_checking
