@@ -88,8 +88,6 @@ make_config(struct broker *b, const struct config_set *set)
 	c->timestamp_before_max_ms = config_int(set, d, CONFIG_MESSAGE_TIMESTAMP_BEFORE_MAX_MS);
 	c->timestamp_after_max_ms = config_int(set, d, CONFIG_MESSAGE_TIMESTAMP_AFTER_MAX_MS);
 	c->record_size_max = (int32_t)config_int(set, d, CONFIG_MAX_DECOMPRESSED_MESSAGE_BYTES);
-	/* As Kafka 4: with fewer replicas than that, acks=all needs them all. */
-	c->min_insync_replicas = (int32_t)MIN(config_int(set, d, CONFIG_MIN_INSYNC_REPLICAS), REPLICAS);
 	c->producer_expiration_ms = config_int(NULL, d, CONFIG_PRODUCER_ID_EXPIRATION_MS);
 	c->is_log_append_time = config_is(set, d, CONFIG_MESSAGE_TIMESTAMP_TYPE, "LogAppendTime");
 	c->is_compacted = strstr(config_value(set, d, CONFIG_CLEANUP_POLICY), "compact") != NULL;

@@ -364,15 +364,13 @@ disk_refused(struct partition *p, struct append_result *result, const struct err
 
 /* Is the partition one to append to?  Under the lock. */
 static int16_t
-check_state(struct partition *p, const struct ack_wait *ack, struct append_result *result)
+check_state(const struct partition *p, struct append_result *result)
 {
 	if (p->is_deleted)
 		return refuse(result, KERR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
 	if (p->log.is_failed)
 		return refuse(result, KERR_KAFKA_STORAGE_ERROR,
 			"the partition's log has failed; see the broker's log");
-	if (ack && p->config->min_insync_replicas > REPLICAS)
-		return refuse(result, KERR_NOT_ENOUGH_REPLICAS, NULL);
 	return KERR_NONE;
 }
 
@@ -382,7 +380,7 @@ append_locked(struct partition *p, const struct append_from *from, uint8_t *b,
 {
 	struct err e;
 	int64_t now_ms = from->wall_ms, end_offset = -1;
-	if (check_state(p, ack, result) != KERR_NONE)
+	if (check_state(p, result) != KERR_NONE)
 		return;
 	/* What is written in a transaction counts when that has been committed:
 	 * the coordinator waits for the disk before it does (coordinator.h).  But
@@ -427,7 +425,7 @@ append_marker_locked(struct partition *p, const struct append_from *from,
 	const struct partlog_marker *m, struct ack_wait *ack, struct append_result *result)
 {
 	struct err e;
-	if (check_state(p, ack, result) != KERR_NONE)
+	if (check_state(p, result) != KERR_NONE)
 		return;
 	struct prodstate *s = partlog_producers(&p->log, &e);
 	if (!s) {

@@ -36,7 +36,6 @@ struct topic_config {
 	int64_t message_size_max; /* bytes of a batch */
 	int64_t timestamp_before_max_ms, timestamp_after_max_ms;
 	int32_t record_size_max;  /* bytes of a record in a compressed batch, opened */
-	int32_t min_insync_replicas; /* no more than there are replicas */
 	int64_t producer_expiration_ms;
 	bool is_log_append_time;
 	bool is_compacted;
