@@ -285,11 +285,13 @@ check_each() {
 	done < <("$@" list)
 }
 
-# _go_words TEST LOG: what one test said, though others ran beside it.
+# _go_words TEST LOG: what one test said, though others ran beside it; of the tests in
+# it, those that failed.
 _go_words() {
 	awk -v test="$1" '
-		$1 == "===" { is_its = $3 == test || index($3, test "/") == 1 }
-		is_its && /\.go:[0-9]+: |^panic: /' "$2"
+		NR == FNR { if ($1 == "---" && $2 == "FAIL:") bad[$3]; next }
+		$1 == "===" { is_its = $3 == test || index($3, test "/") == 1 && ($3 in bad || !(test in bad)) }
+		is_its && /\.go:[0-9]+: |^panic: /' "$2" "$2"
 }
 
 check_go() {
