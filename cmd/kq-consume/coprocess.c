@@ -12,6 +12,7 @@
 enum {
 	PIECE = 64 << 10,
 	END_WAIT_MS = 1000, /* from the end of its output to its own */
+	CANNOT_RUN = 126,   /* sh's exit codes from here on: it did not run, or died */
 };
 
 static int
@@ -48,6 +49,7 @@ start(struct coprocess *c, struct err *e)
 	if (proc_open(&c->proc, c->command, e) < 0)
 		return -1;
 	c->is_busy = c->watches_in = c->is_in_broken = false;
+	c->nbatch = 0;
 	c->poll_fd = epoll_create1(EPOLL_CLOEXEC);
 	int got = c->poll_fd < 0 ? err_sys(e, "cannot make an epoll descriptor")
 		: watch(c, EPOLL_CTL_ADD, c->proc.out_fd, EPOLLIN, e);
@@ -114,6 +116,7 @@ coprocess_end(struct coprocess *c)
 {
 	c->in_at = coframe_end(c->frame, c->nin, &c->in);
 	c->is_busy = true;
+	c->nbatch++;
 	c->active_ms = clock_mono_ms();
 }
 
@@ -285,7 +288,9 @@ coprocess_close(struct coprocess *c, int timeout_ms, struct err *e)
 	int got = await_end(c, timeout_ms, e);
 	if (got == 0 && !proc_wait(&c->proc, timeout_ms))
 		got = failed(c, e, "does not end when its input does");
-	if (got == 0 && c->proc.status)
+	bool was_idle = c->nbatch == 0 && WIFEXITED(c->proc.status)
+		&& WEXITSTATUS(c->proc.status) < CANNOT_RUN;
+	if (got == 0 && c->proc.status && !was_idle)
 		got = ended(c, "at the end of its input", e);
 	coprocess_release(c);
 	return got;

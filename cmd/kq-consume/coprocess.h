@@ -42,6 +42,7 @@ struct coprocess {
 	struct coframe_cursor seen;  /* checked up to here */
 	struct coframe_cursor given; /* coprocess_next's */
 	int64_t nout;
+	int64_t nbatch;            /* begun to be sent since it was started */
 	bool is_busy;              /* a batch was begun to be sent, not wholly answered */
 	int64_t active_ms;         /* when it last took or gave anything */
 };
@@ -77,7 +78,8 @@ int coprocess_check_quiet(struct coprocess *c, struct err *e);
 int coprocess_check_idle(struct coprocess *c, struct err *e);
 
 /* End its input and wait for it to end.  Returns 0, or -1: it has failed, wrote more,
- * or does not end within timeout_ms and is killed. */
+ * or does not end within timeout_ms and is killed.  Its exit status is no failure if it
+ * was given nothing to do (grep then ends with 1), but that it could not be run is. */
 int coprocess_close(struct coprocess *c, int timeout_ms, struct err *e);
 
 #endif
