@@ -112,6 +112,14 @@ has_more(const struct input *in)
 		|| poll(&(struct pollfd){ in->fd, POLLIN, 0 }, 1, 0) > 0);
 }
 
+/* How long we may wait for input; -1: for ever. */
+static int
+wait_ms(const struct feed *f)
+{
+	int txn_ms = txn_wait_ms(f), show_ms = progress_timeout(f->progress);
+	return txn_ms < 0 ? show_ms : show_ms < 0 ? txn_ms : MIN(txn_ms, show_ms);
+}
+
 int
 feed_input(struct feed *f, struct input *in, struct err *e)
 {
@@ -119,8 +127,8 @@ feed_input(struct feed *f, struct input *in, struct err *e)
 	while (!*f->is_stopped) {
 		bool waits = in->is_pollable && !in->is_at_end;
 		p->has_more = has_more(in);
-		short events = producer_wait(p, waits ? in->fd : -1, POLLIN, waits ? txn_wait_ms(f) : 0);
-		progress_show(f->progress, p->nacked, p->acked_bytes);
+		short events = producer_wait(p, waits ? in->fd : -1, POLLIN, waits ? wait_ms(f) : 0);
+		progress_show(f->progress, p->nacked, in->nread);
 		if (p->is_failed) {
 			*e = p->err;
 			return -1;

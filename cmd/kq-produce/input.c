@@ -46,6 +46,7 @@ input_fill(struct input *in, struct err *e)
 	if (got < 0)
 		return err_sys(e, "cannot read '%s'", in->name);
 	b->n += (size_t)got;
+	in->nread += got;
 	in->is_at_end = got == 0;
 	return got > 0;
 }

@@ -18,6 +18,7 @@ struct input {
 	size_t record_max;   /* a longer record is an error */
 	struct buf buf;
 	size_t at;           /* handed out up to here */
+	int64_t nread;       /* bytes read, of all files */
 	size_t searched;     /* no delimiter begins before here */
 	bool is_at_end;      /* of the file; the rest is the last record */
 	bool is_pollable;    /* a read may wait: a pipe, a terminal, a socket */

@@ -308,10 +308,10 @@ produce(struct cluster *cl, struct producer *p, struct input *in,
 	progress_init(&progress);
 	feed.progress = &progress;
 	int got = feed_files(in, files, e);
+	progress_end(&progress);
 	if (feed.is_txn)
 		got = end_txn(p, got, e);
 	int flushed = flush(p, &why);
-	progress_end(&progress, p->nacked, p->acked_bytes);
 	if (got == 0 && flushed < 0) {
 		*e = why;
 		got = -1;

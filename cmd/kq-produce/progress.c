@@ -1,29 +1,65 @@
 #include "kq-produce/progress.h"
 
+#include "base/base.h"
 #include "sys/clock.h"
+#include "text/say.h"
 
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { EVERY_MS = 250 };
+enum { FIRST_MS = 1000, EVERY_MS = 250, LINE_SIZE = 200, WIDTH_DEFAULT = 80, FREE_COLUMNS = 3 };
+
+static bool is_shown;
+
+/* A job in the background shares the terminal with the shell's prompt. */
+static bool
+is_in_foreground(void)
+{
+	return tcgetpgrp(STDERR_FILENO) == getpgrp();
+}
+
+static void
+put(const char *text, size_t n)
+{
+	ssize_t got = write(STDERR_FILENO, text, n);
+	(void)got; /* a terminal that is gone needs no progress */
+}
+
+static void
+erase(void)
+{
+	static const char back[] = "\r\033[K";
+	if (is_shown && is_in_foreground())
+		put(back, sizeof back - 1);
+	is_shown = false;
+}
 
 void
 progress_init(struct progress *p)
 {
 	*p = (struct progress){ .is_on = isatty(STDERR_FILENO) };
 	p->start_ms = clock_mono_ms();
-	p->next_ms = p->start_ms + EVERY_MS;
+	p->next_ms = p->start_ms + FIRST_MS;
+	if (p->is_on)
+		say_before(erase);
 }
 
 static void
 print(const struct progress *p, int64_t now_ms, int64_t records, int64_t bytes)
 {
+	char line[LINE_SIZE];
+	struct winsize w;
 	double s = (double)(now_ms - p->start_ms) / 1e3, mb = (double)bytes / 1e6;
-	if (s <= 0)
-		s = 1e-3;
-	fprintf(stderr, "\r%lld records, %.1f MB, %.0f records/s, %.1f MB/s\033[K",
-		(long long)records, mb, (double)records / s, mb / s);
-	fflush(stderr);
+	int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : WIDTH_DEFAULT;
+	line[0] = '\r';
+	int n = snprintf(line + 1, sizeof line - 1, "%lld records acknowledged, %.0f/s; %.1f MB read, "
+		"%.1f MB/s", (long long)records, (double)records / s, mb, mb / s);
+	/* A line that fills the last column would wrap, and so would the terminal's ^C. */
+	n = 1 + MIN(n, MIN(MAX(width - FREE_COLUMNS, 0), LINE_SIZE - 8));
+	n += snprintf(line + n, sizeof line - (size_t)n, "\033[K");
+	put(line, (size_t)n);
+	is_shown = true;
 }
 
 void
@@ -35,15 +71,22 @@ progress_show(struct progress *p, int64_t records, int64_t bytes)
 	if (now < p->next_ms)
 		return;
 	p->next_ms = now + EVERY_MS;
-	p->is_shown = true;
-	print(p, now, records, bytes);
+	if (is_in_foreground())
+		print(p, now, records, bytes);
+	else
+		is_shown = false; /* the shell has written over it */
+}
+
+int
+progress_timeout(const struct progress *p)
+{
+	int64_t left = p->next_ms - clock_mono_ms();
+	return p->is_on ? (int)MAX(left, 0) : -1;
 }
 
 void
-progress_end(struct progress *p, int64_t records, int64_t bytes)
+progress_end(struct progress *p)
 {
-	if (!p->is_shown)
-		return;
-	print(p, clock_mono_ms(), records, bytes);
-	fputc('\n', stderr);
+	erase();
+	p->is_on = false;
 }

@@ -1,7 +1,9 @@
 /*
- * A line on a terminal's stderr that says how far we are; nothing elsewhere.
+ * A line on the terminal that says how far we are: from one second on, while we
+ * are in the foreground, never longer than the terminal is wide.  It is erased
+ * before anything else is said, and at the end.
  *
- * Uses: sys/clock.
+ * Uses: sys/clock, text/say.  Once a process.
  */
 #ifndef KQ_PRODUCE_PROGRESS_H
 #define KQ_PRODUCE_PROGRESS_H
@@ -10,16 +12,19 @@
 #include <stdint.h>
 
 struct progress {
-	bool is_on, is_shown;
+	bool is_on;
 	int64_t start_ms, next_ms;
 };
 
 void progress_init(struct progress *p);
 
-/* At most four times a second. */
+/* At most four times a second: records acknowledged, bytes read. */
 void progress_show(struct progress *p, int64_t records, int64_t bytes);
 
-/* The last figures, and on to the next line, if anything was shown. */
-void progress_end(struct progress *p, int64_t records, int64_t bytes);
+/* In how many ms progress_show would show something new; -1: never. */
+int progress_timeout(const struct progress *p);
+
+/* Erase it, for good. */
+void progress_end(struct progress *p);
 
 #endif

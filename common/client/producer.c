@@ -178,7 +178,6 @@ producer_acked(struct producer_batch *b)
 {
 	struct producer *p = b->part->topic->producer;
 	p->nacked += b->builder.count;
-	p->acked_bytes += b->bytes.n;
 	b->part->failing_since_ms = 0;
 	b->part->is_in_txn = p->is_in_txn;
 	leave_queue(b);

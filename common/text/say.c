@@ -100,6 +100,14 @@ put_line(const char *head, bool is_log, const char *text)
 		write_line(line, n);
 }
 
+static void (*before)(void);
+
+void
+say_before(void (*clear)(void))
+{
+	before = clear;
+}
+
 void
 say_error(const char *fmt, ...)
 {
@@ -109,6 +117,8 @@ say_error(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	if (before)
+		before();
 	put_line(head, false, text);
 }
 

@@ -26,6 +26,9 @@ const char *say_name(void);
 /* One line to stderr: "kq-topic: ...".  Control characters are escaped. */
 void say_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Called before each line of say_error, to clear what stands in its place. */
+void say_before(void (*clear)(void));
+
 /* Say the error; returns the exit code that its class calls for.  With
  * is_retriable an ERR_PEER is worth another try, too. */
 int say_err(const struct err *e, bool is_retriable);
