@@ -39,7 +39,7 @@ take_start(void *to, const char *value, struct err *e)
 }
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &cluster_opts.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path", .max = INT32_MAX },
+	{ 'b', "brokers", OPT_STRING, &cluster_opts.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path, /path", .max = INT32_MAX },
 	{ 0, "wait", OPT_DURATION, &wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
 	{ 0, "wait-topic", OPT_FLAG, &waits_topic, NULL, .phrase = "wait for topics that do not exist, or are deleted" },
 	{ 0, "metadata-max-age", OPT_DURATION, &max_age_ms, "TIME", .phrase = "look for new partitions this often (default 5m)", .min = 1, .max = INT32_MAX },

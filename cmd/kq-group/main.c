@@ -54,7 +54,7 @@ static const struct opt watch_opts[] = {
 };
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &options.run.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path", .max = INT32_MAX },
+	{ 'b', "brokers", OPT_STRING, &options.run.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path, /path", .max = INT32_MAX },
 	{ 0, "wait", OPT_DURATION, &options.run.wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
 	OPT_END
 };

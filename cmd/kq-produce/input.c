@@ -54,8 +54,8 @@ input_fill(struct input *in, struct err *e)
 static int
 too_long(const struct input *in, struct err *e)
 {
-	return err_set(e, ERR_LIMIT, "'%s': a record of more than %zu bytes",
-		in->name, in->record_max);
+	return err_set(e, ERR_LIMIT, "'%s': a record of more than %zu bytes%s%s", in->name,
+		in->record_max, in->limit ? ", which is " : "", in->limit ? in->limit : "");
 }
 
 int

@@ -16,6 +16,7 @@ struct input {
 	const char *name;    /* for messages */
 	struct str delimiter;
 	size_t record_max;   /* a longer record is an error */
+	const char *limit;   /* what says so, for messages; or NULL */
 	struct buf buf;
 	size_t at;           /* handed out up to here */
 	int64_t nread;       /* bytes read, of all files */

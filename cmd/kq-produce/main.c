@@ -69,7 +69,7 @@ take_every(void *to, const char *value, struct err *e)
 }
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &brokers_text, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path", .max = INT32_MAX },
+	{ 'b', "brokers", OPT_STRING, &brokers_text, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path, /path", .max = INT32_MAX },
 	{ 0, "wait", OPT_DURATION, &wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
 	{ 0, "no-create", OPT_FLAG, &settings.producer.never_creates, NULL, .phrase = "fail when the topic does not exist" },
 	{ 0, "metadata-max-age", OPT_DURATION, &max_age_ms, "TIME", .phrase = "look for new partitions this often (default 5m)", .min = 1, .max = INT32_MAX },
@@ -305,6 +305,7 @@ produce(struct cluster *cl, struct producer *p, struct input *in,
 	in->record_max = RECORD_MAX;
 	if (feed.topic->message_max && p->opts.codec == CODEC_NONE)
 		in->record_max = feed.topic->message_max;
+	in->limit = in->record_max == RECORD_MAX ? NULL : "the topic's max.message.bytes";
 	progress_init(&progress);
 	feed.progress = &progress;
 	int got = feed_files(in, files, e);

@@ -190,7 +190,7 @@ verb_describe(int argc, char **argv)
 	int code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
-	if (look_topics(&l, &r, argc, argv, false) == 0) {
+	if (look_topics(&l, &r, argc, argv, options.shows_internal) == 0) {
 		look_offsets(&l, &r);
 		look_copies(&l, &r);
 		look_configs(&l, &r);

@@ -66,7 +66,7 @@ verb_du(int argc, char **argv)
 	int code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
-	look_topics(&l, &r, argc, argv, true);
+	look_topics(&l, &r, argc, argv, options.shows_internal);
 	if (run_version(&r, DESCRIBE_LOG_DIRS_KEY) < 0) {
 		struct err e;
 		err_set(&e, ERR_PEER, "the broker does not tell sizes");

@@ -66,12 +66,9 @@ static const struct opt create_opts[] = {
 	{ 0, "if-not-exists", OPT_FLAG, &options.may_exist, NULL, .phrase = "succeed if the topic already exists" },
 	OPT_END
 };
-static const struct opt list_opts[] = {
-	{ 0, "internal", OPT_FLAG, &options.shows_internal, NULL, .phrase = "include the cluster's internal topics" },
-	JSON,
-	OPT_END
-};
-static const struct opt json_opts[] = { JSON, OPT_END };
+#define INTERNAL \
+	{ 0, "internal", OPT_FLAG, &options.shows_internal, NULL, .phrase = "include the cluster's internal topics; a name always finds them" }
+static const struct opt list_opts[] = { INTERNAL, JSON, OPT_END };
 static const struct opt alter_opts[] = {
 	PARTITIONS("raise the number of partitions to N"),
 	CONFIG,
@@ -98,7 +95,7 @@ static const struct opt trim_opts[] = {
 };
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &options.run.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path", .max = INT32_MAX },
+	{ 'b', "brokers", OPT_STRING, &options.run.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path, /path", .max = INT32_MAX },
 	{ 0, "wait", OPT_DURATION, &options.run.wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
 	OPT_END
 };
@@ -106,12 +103,12 @@ static const struct opt opts[] = {
 static const struct opt_verb verbs[] = {
 	{ "create", "NAME...", "create topics", create_opts, verb_create, .is_silent = true },
 	{ "list", "", "list the names of topics", list_opts, verb_list, "ls" },
-	{ "describe", "[NAME...]", "show partitions, replicas, offsets, sizes, settings", json_opts, verb_describe },
+	{ "describe", "[NAME...]", "show partitions, replicas, offsets, sizes, settings", list_opts, verb_describe },
 	{ "alter", "NAME", "add partitions, change settings", alter_opts, verb_alter, .is_silent = true },
 	{ "delete", "NAME...", "delete topics and all their records", delete_opts, verb_delete, "rm", .is_silent = true },
 	{ "offsets", "NAME", "show first and next offsets, or the offsets at a time", offsets_opts, verb_offsets },
 	{ "trim", "NAME", "delete the oldest records", trim_opts, verb_trim },
-	{ "du", "[NAME...]", "show bytes on disk", json_opts, verb_du },
+	{ "du", "[NAME...]", "show bytes on disk", list_opts, verb_du },
 	{ NULL }
 };
 

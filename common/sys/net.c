@@ -31,9 +31,8 @@ read_port(const char *p)
 }
 
 static int
-parse_unix(struct net_addr *a, const char *text, struct err *e)
+parse_unix(struct net_addr *a, const char *text, const char *path, struct err *e)
 {
-	const char *path = text + 5;
 	size_t n = strlen(path), n_max = sizeof ((struct sockaddr_un *)0)->sun_path - 1;
 	if (n == 0 || n > n_max)
 		return err_set(e, ERR_USAGE, "'%s': a socket's path has 1 to %zu bytes", text, n_max);
@@ -48,7 +47,9 @@ net_addr_parse(struct net_addr *a, const char *text, int default_port,
 {
 	*a = (struct net_addr){ .kind = NET_TCP };
 	if (strncmp(text, "unix:", 5) == 0)
-		return parse_unix(a, text, e);
+		return parse_unix(a, text, text + 5, e);
+	if (*text == '/' || strncmp(text, "./", 2) == 0)
+		return parse_unix(a, text, text, e); /* no host begins like that */
 	const char *p = text, *scheme = strstr(text, "://");
 	if (scheme) {
 		p = scheme + 3;

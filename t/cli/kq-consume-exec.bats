@@ -281,6 +281,37 @@ nothing_written() {
 	[ "$(written | wc -l)" -eq 2 ] # its transaction was aborted
 }
 
+@test "a command that was given nothing to do may end as it likes, if it was run at all" {
+	seq 3 | kq-produce in
+	local command
+	for command in "grep x" "cat >/dev/null; exit 125"; do
+		run -0 --separate-stderr kq-consume -G "at the end" -o end -e in --exec "$command" --to out
+		[ -z "$stderr" ]
+	done
+	run -1 --separate-stderr kq-consume -G "at the end" -o end -e in --exec 'exec no-such-command' --to out
+	[[ $stderr == *"(exit code 127)"* ]]
+	# One that had something to do says how it went; what it answered is committed.
+	run -1 --separate-stderr through 'sed -u s/x/y/; exit 3'
+	[[ $stderr == *"has ended (exit code 3) at the end of its input" ]]
+	[ "$(written | wc -l)" -eq 3 ]
+	run -75 through 'sed -u s/x/y/; exit 75' -G again
+}
+
+@test "what the manual shows does what it says" {
+	local line
+	printf '{"id":"error 1"}\n{"id":"fine"}\n' | kq-produce in
+	sed -n '/^How commands do that/,/^In Python/p' "$BATS_TEST_DIRNAME/../../share/man/kq-consume.1.in" |
+		sed -n '/^\.Bd/,/^\.Ed/{/^\./d;s/  *#.*//;s/\\e/\\/g;p;}' >examples
+	cat examples
+	[ "$(wc -l <examples)" -ge 4 ]
+	while IFS= read -r line; do
+		echo "$line"
+		command -v "${line%% *}" >/dev/null || continue
+		run -0 through "$line" -G "$line" --exec-timeout 10s
+	done <examples
+	[ "$(written | grep -ic 'error 1')" -ge 3 ]
+}
+
 @test "a signal: the batch under way is finished, or void" {
 	seq 1 100 | kq-produce -p 0 in
 	spawn a 'sed -u s/x/y/'

@@ -1,10 +1,13 @@
 #!/usr/bin/env bats
 # What every tool does with a command line that asks for too much, twice, or in
-# another tool's words.  No broker is asked for any of it.
+# another tool's words; and small things that are alike in all of them.
 
 bats_require_minimum_version 1.5.0
+load ../lib/kq.bash
 
+teardown() { end_broker; }
 setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
 	export KQ_BROKERS=unix:$BATS_TEST_TMPDIR/none
 	long=$(printf '%040000d' 0)
 }
@@ -86,4 +89,40 @@ refused() { # part-of-the-sentence command...
 		[ "$output" = "$("$cmd" delete --help)" ]
 	done
 	refused "which topic?" kq-topic rm
+}
+
+@test "internal topics are shown when they are asked for or named, by every verb" {
+	local verb
+	start_broker
+	seq 3 | kq-produce t
+	kq-consume -G g -o beginning -e t
+	for verb in list describe du; do
+		kq-topic $verb >out
+		! grep -q __consumer_offsets out
+		kq-topic $verb --json >out
+		! grep -q __consumer_offsets out
+		kq-topic $verb --internal | grep -q __consumer_offsets
+	done
+	kq-topic describe __consumer_offsets | grep -q '^topic *__consumer_offsets$'
+	kq-topic du __consumer_offsets | grep -q __consumer_offsets
+}
+
+@test "a socket is a path, with unix: or without" {
+	start_broker
+	seq 3 | kq-produce -b "unix:$broker_dir/kq.sock" t
+	[ "$(kq-consume -e -b "$broker_dir/kq.sock" t | wc -l)" -eq 3 ]
+	KQ_BROKERS=$broker_dir/kq.sock kq-topic list | grep -qx t
+	cd "$broker_dir"
+	kq-group list -b ./kq.sock
+}
+
+@test "a record that is too large is told with its limit's name" {
+	start_broker
+	kq-topic create -c max.message.bytes=1000 small
+	run -1 kq-produce small < <(head -c 2000 /dev/zero | tr '\0' a)
+	[[ ${lines[0]} == *"a record of more than 1000 bytes, which is the topic's max.message.bytes" ]]
+	run -1 kq-produce small < <(head -c 990 /dev/zero | tr '\0' a)
+	[[ ${lines[0]} == *" bytes, is larger than the topic's max.message.bytes, 1000" ]]
+	run -1 kq-produce -z gzip small < <(head -c 3000 /dev/urandom | base64 -w0)
+	[[ ${lines[0]} == *"max.message.bytes"* ]]
 }

@@ -51,6 +51,8 @@ test_net_addr__good_forms_are_read(void)
 		const char *again;
 	} v[] = {
 		{ "unix:/tmp/x", -1, NET_UNIX, "/tmp/x", 0, "unix:/tmp/x" },
+		{ "/run/kq.sock", 9092, NET_UNIX, "/run/kq.sock", 0, "unix:/run/kq.sock" },
+		{ "./kq.sock", -1, NET_UNIX, "./kq.sock", 0, "unix:./kq.sock" },
 		{ "unix:x", 9092, NET_UNIX, "x", 0, "unix:x" },
 		{ "unix:a:1", 9092, NET_UNIX, "a:1", 0, "unix:a:1" },
 		{ "localhost:9092", -1, NET_TCP, "localhost", 9092, "localhost:9092" },
