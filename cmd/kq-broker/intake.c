@@ -90,46 +90,51 @@ is_within(struct span s, int64_t ms)
 	return ms == -1 || (ms >= s.first_ms && ms <= s.last_ms);
 }
 
-static void
-list_fault(struct intake *k, int32_t index, const char *message)
+struct sieve {
+	struct intake *intake;
+	struct span span;
+	int32_t nkeyless, nout; /* records refused, listed or not */
+};
+
+static const char *
+out_of_span(struct arena *a, struct span span, int64_t ms)
 {
-	if (k->nfault < k->nfault_max)
-		k->fault[k->nfault++] = (struct record_fault){ index, str_of(message) };
+	return arena_printf(a, "timestamp %lld is outside of %lld to %lld "
+		"(message.timestamp.before.max.ms, .after.max.ms)",
+		(long long)ms, (long long)span.first_ms, (long long)span.last_ms);
 }
 
-/* Some of the good batch's records break a rule of the topic: which? */
-static bool
-check_each(struct intake *k, const uint8_t *p, struct span span)
+static void
+sift(void *arg, int32_t index, int64_t timestamp_ms, bool is_keyless)
 {
-	struct record_iter it = RECORD_ITER_INIT;
-	struct record r;
+	struct sieve *s = arg;
+	struct intake *k = s->intake;
+	bool lacks_key = is_keyless && k->config->is_compacted;
+	if (!lacks_key && is_within(s->span, timestamp_ms))
+		return;
+	s->nkeyless += lacks_key;
+	s->nout += !lacks_key;
+	if (k->nfault == k->nfault_max)
+		return;
+	k->fault[k->nfault++] = (struct record_fault){ index, str_of(lacks_key
+		? "a compacted topic takes no record without a key"
+		: out_of_span(k->arena, s->span, timestamp_ms)) };
+}
+
+/* Some of the good batch's records may break a rule of the topic: which? */
+static bool
+check_each(struct intake *k, const struct batch *b, const uint8_t *p, struct span span)
+{
+	struct sieve s = { k, span, 0, 0 };
 	struct err e;
-	int32_t nkeyless = 0, nout = 0;
-	int rc = record_iter_begin(&it, p, PLAIN_SIZE_MAX, &e);
-	int32_t count = it.batch.count;
-	k->fault = arena_alloc(k->arena, (size_t)MIN(k->nfault_max, count) * sizeof *k->fault);
-	for (int32_t i = 0; rc == 0 && (rc = record_iter_next(&it, &r, &e)) == 1; i++) {
-		rc = 0;
-		if (r.key.n < 0 && k->config->is_compacted) {
-			nkeyless++;
-			list_fault(k, i, "a compacted topic takes no record without a key");
-		} else if (!is_within(span, r.timestamp_ms)) {
-			nout++;
-			if (k->nfault < k->nfault_max)
-				list_fault(k, i, arena_printf(k->arena,
-					"timestamp %lld is outside of %lld to %lld (message.timestamp.before.max.ms, .after.max.ms)",
-					(long long)r.timestamp_ms, (long long)span.first_ms,
-					(long long)span.last_ms));
-		}
-	}
-	record_iter_release(&it);
-	if (rc < 0)
-		return refuse(k, KERR_INVALID_RECORD, "the records can't be read");
-	if (nkeyless + nout == 0)
+	k->fault = arena_alloc(k->arena, (size_t)MIN(k->nfault_max, b->count) * sizeof *k->fault);
+	if (batch_inspect_each(b, p, PLAIN_SIZE_MAX, sift, &s, &e) < 0)
+		return refuse(k, KERR_INVALID_RECORD, arena_printf(k->arena, "%s", e.msg));
+	if (s.nkeyless + s.nout == 0)
 		return true;
-	return refuse(k, nkeyless ? KERR_INVALID_RECORD : KERR_INVALID_TIMESTAMP,
+	return refuse(k, s.nkeyless ? KERR_INVALID_RECORD : KERR_INVALID_TIMESTAMP,
 		arena_printf(k->arena, "%d of %d records were refused; the first: %s",
-			nkeyless + nout, count, (const char *)k->fault[0].message.p));
+			s.nkeyless + s.nout, b->count, (const char *)k->fault[0].message.p));
 }
 
 /* By the header alone: the records are not looked at. */
@@ -155,11 +160,10 @@ check_records(struct intake *k, const struct batch *b, uint8_t *p)
 	if (batch_inspect(b, p, PLAIN_SIZE_MAX, c->record_size_max, &seen, &e) < 0)
 		return refuse(k, KERR_INVALID_RECORD, arena_printf(k->arena, "%s", e.msg));
 	struct span span = span_of(k);
-	if ((seen.nkeyless > 0 && c->is_compacted) || !is_within(span, seen.min_timestamp)
-		|| !is_within(span, seen.max_timestamp)) {
-		if (!check_each(k, p, span))
-			return false;
-	}
+	bool is_suspect = (seen.nkeyless > 0 && c->is_compacted)
+		|| !is_within(span, seen.min_timestamp) || !is_within(span, seen.max_timestamp);
+	if (is_suspect && !check_each(k, b, p, span))
+		return false;
 	if (!c->is_log_append_time && seen.max_timestamp != b->max_timestamp)
 		batch_set_max_timestamp(p, seen.max_timestamp);
 	return true;

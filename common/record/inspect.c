@@ -21,11 +21,16 @@ struct walk {
 	int32_t nkeyless;
 	bool is_bad;        /* it has come upon bytes that are no records */
 	bool is_too_large;  /* because a record is */
+	inspect_record *record; /* NULL: nobody asks */
+	void *arg;
+	int64_t base_timestamp;
 	/* The record that is being walked step by step: */
 	enum field field;
 	int32_t left;       /* its bytes, behind the current one */
 	int32_t skip;       /* bytes to pass over before the next field */
 	int32_t nheader;    /* still to come */
+	int64_t delta;      /* of its timestamp */
+	bool is_keyless;
 	uint64_t value;     /* of the integer under way */
 	int shift;
 };
@@ -37,6 +42,9 @@ end_record(struct walk *k)
 {
 	if (k->left > 0)
 		return false;
+	if (k->record)
+		k->record(k->arg, k->n, (int64_t)((uint64_t)k->base_timestamp + (uint64_t)k->delta),
+			k->is_keyless);
 	k->field = SIZE;
 	k->n++;
 	return true;
@@ -73,6 +81,7 @@ take_integer(struct walk *k, int64_t v)
 	case SIZE:
 		return begin_record(k, v);
 	case TIMESTAMP:
+		k->delta = v;
 		k->delta_min = MIN(k->delta_min, v);
 		k->delta_max = MAX(k->delta_max, v);
 		k->field = OFFSET;
@@ -81,7 +90,8 @@ take_integer(struct walk *k, int64_t v)
 		k->field = KEY;
 		return v == k->n;
 	case KEY:
-		k->nkeyless += v < 0;
+		k->is_keyless = v < 0;
+		k->nkeyless += k->is_keyless;
 		return skip_bytes(k, v, VALUE);
 	case VALUE:
 		return skip_bytes(k, v, HEADERS);
@@ -249,7 +259,7 @@ take_piece(void *arg, struct str piece)
 	struct walk *k = arg;
 	const uint8_t *p = piece.p, *end = p + piece.n;
 	while (p && p < end) {
-		if (k->field == SIZE && k->shift == 0 && k->skip == 0)
+		if (!k->record && k->field == SIZE && k->shift == 0 && k->skip == 0)
 			p = run(k, p, end);
 		p = step(k, p, end);
 	}
@@ -268,28 +278,48 @@ malformed(const struct walk *k, struct err *e)
 	return err_set(e, ERR_CORRUPT, "record %d of %d is malformed", k->n + 1, k->count);
 }
 
+static int
+walk_batch(struct walk *k, const struct batch *b, const uint8_t *p, size_t plain_max,
+	struct err *e)
+{
+	enum codec c = (enum codec)(b->attributes & BATCH_CODEC_MASK);
+	struct str records = { p + BATCH_HEADER_SIZE, b->size - BATCH_HEADER_SIZE };
+	assert(b->count > 0 && c < CODEC_N);
+	k->count = b->count;
+	k->base_timestamp = b->base_timestamp;
+	k->delta_min = INT64_MAX;
+	k->delta_max = INT64_MIN;
+	/* A record that says it is larger than all may be is refused at once. */
+	k->record_max = c == CODEC_NONE ? INT32_MAX : (int32_t)MIN((size_t)k->record_max, plain_max);
+	if (c == CODEC_NONE)
+		take_piece(k, records);
+	else if (codec_inspect(c, records, plain_max, take_piece, k, e) < 0 && !k->is_bad)
+		return -1;
+	if (k->is_bad)
+		return malformed(k, e);
+	if (k->n < k->count || k->skip > 0)
+		return err_set(e, ERR_CORRUPT, "the bytes end before the last of %d records does", k->count);
+	return 0;
+}
+
 int
 batch_inspect(const struct batch *b, const uint8_t *p, size_t plain_max, int32_t record_max,
 	struct inspection *out, struct err *e)
 {
-	enum codec c = (enum codec)(b->attributes & BATCH_CODEC_MASK);
-	struct str records = { p + BATCH_HEADER_SIZE, b->size - BATCH_HEADER_SIZE };
-	/* A record that says it is larger than all may be is refused at once. */
-	struct walk k = { .count = b->count, .record_max = c == CODEC_NONE ? INT32_MAX
-			: (int32_t)MIN((size_t)record_max, plain_max),
-		.delta_min = INT64_MAX, .delta_max = INT64_MIN };
-	assert(b->count > 0 && c < CODEC_N);
-	if (c == CODEC_NONE)
-		take_piece(&k, records);
-	else if (codec_inspect(c, records, plain_max, take_piece, &k, e) < 0 && !k.is_bad)
+	struct walk k = { .record_max = record_max };
+	if (walk_batch(&k, b, p, plain_max, e) < 0)
 		return -1;
-	if (k.is_bad)
-		return malformed(&k, e);
-	if (k.n < k.count || k.skip > 0)
-		return err_set(e, ERR_CORRUPT, "the bytes end before the last of %d records does", k.count);
 	if (__builtin_add_overflow(b->base_timestamp, k.delta_min, &out->min_timestamp) ||
 		__builtin_add_overflow(b->base_timestamp, k.delta_max, &out->max_timestamp))
 		return err_set(e, ERR_CORRUPT, "a timestamp is out of range");
 	out->nkeyless = k.nkeyless;
 	return 0;
+}
+
+int
+batch_inspect_each(const struct batch *b, const uint8_t *p, size_t plain_max,
+	inspect_record *record, void *arg, struct err *e)
+{
+	struct walk k = { .record_max = INT32_MAX, .record = record, .arg = arg };
+	return walk_batch(&k, b, p, plain_max, e);
 }

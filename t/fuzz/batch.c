@@ -60,6 +60,27 @@ read_whole(const uint8_t *p, const struct inspection *seen)
 	record_iter_release(&it);
 }
 
+static void
+add_up(void *arg, int32_t index, int64_t timestamp_ms, bool is_keyless)
+{
+	struct inspection *sum = arg;
+	(void)index;
+	sum->nkeyless += is_keyless;
+	sum->min_timestamp = MIN(sum->min_timestamp, timestamp_ms);
+	sum->max_timestamp = MAX(sum->max_timestamp, timestamp_ms);
+}
+
+/* Record by record it comes to the same. */
+static void
+inspect_each(const uint8_t *p, const struct batch *b, const struct inspection *seen)
+{
+	struct inspection sum = { INT64_MAX, INT64_MIN, 0 };
+	struct err e;
+	int rc = batch_inspect_each(b, p, PLAIN_MAX, add_up, &sum, &e);
+	assert(rc == 0 && sum.nkeyless == seen->nkeyless);
+	assert(sum.min_timestamp == seen->min_timestamp && sum.max_timestamp == seen->max_timestamp);
+}
+
 /* The plain batch with its records in pieces of so many bytes: a snappy stream. */
 static void
 put_pieces(struct buf *out, const uint8_t *p, const struct batch *b, int32_t piece)
@@ -86,8 +107,10 @@ inspect(const uint8_t *p, const struct batch *b)
 	if (b->count <= 0 || c >= CODEC_N)
 		return;
 	int rc = batch_inspect(b, p, PLAIN_MAX, INT32_MAX, &seen, &e);
-	if (rc == 0)
+	if (rc == 0) {
 		read_whole(p, &seen);
+		inspect_each(p, b, &seen);
+	}
 	if (c != CODEC_NONE || b->size > 4096)
 		return;
 	struct buf pieces = BUF_INIT;

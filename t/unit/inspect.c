@@ -187,6 +187,37 @@ test_inspect__sees_times_and_keys_in_every_codec(void)
 	buf_release(&packed);
 }
 
+static void
+check_one(void *arg, int32_t index, int64_t timestamp_ms, bool is_keyless)
+{
+	int32_t *n = arg;
+	check_int(index, *n);
+	check_int(timestamp_ms, 1700000000000 + index % 7 * 1000 - index % 5);
+	check_int(is_keyless, index % 3 == 0);
+	++*n;
+}
+
+void test_inspect__hands_on_record_by_record(void);
+void
+test_inspect__hands_on_record_by_record(void)
+{
+	static char value[70000];
+	struct builder b = BUILDER_INIT;
+	struct buf packed = BUF_INIT;
+	struct batch head;
+	struct err e;
+	for (int c = CODEC_NONE; c < CODEC_N; c++) {
+		int32_t n = 0;
+		fill(&b, 600, value);
+		struct str s = builder_finish(&b, (enum codec)c, &BUILDER_NO_PRODUCER, &packed);
+		check(batch_parse(&head, s.p));
+		check_int(batch_inspect_each(&head, s.p, PLAIN_MAX, check_one, &n, &e), 0);
+		check_int(n, 600);
+	}
+	builder_release(&b);
+	buf_release(&packed);
+}
+
 void test_inspect__refuses_timestamps_that_overflow(void);
 void
 test_inspect__refuses_timestamps_that_overflow(void)
