@@ -352,9 +352,12 @@ list_conns(struct cluster *cl, struct conn **v, int cap)
 }
 
 static int
-poll_timeout(struct conn **v, int n, int timeout_ms)
+poll_timeout(const struct cluster *cl, struct conn **v, int n, int timeout_ms)
 {
-	int64_t first = INT64_MAX;
+	int64_t first = INT64_MAX, ignored;
+	for (int i = 0; i < cl->nnode && cl->opts.say; i++)
+		if (cl->node[i]->conn && !cl->node[i]->is_late)
+			conn_late(cl->node[i]->conn, &first, &ignored);
 	for (int i = 0; i < n; i++)
 		first = MIN(first, conn_deadline(v[i]));
 	if (first == INT64_MAX || timeout_ms == 0)
@@ -381,7 +384,7 @@ cluster_wait(struct cluster *cl, int fd, short events, int timeout_ms)
 	}
 	cl->poll[0] = (struct pollfd){ fd, events, 0 };
 	cl->poll[1] = (struct pollfd){ cl->wake_fd, POLLIN, 0 };
-	int got = poll(cl->poll, (nfds_t)n + 2, poll_timeout(v, n, timeout_ms));
+	int got = poll(cl->poll, (nfds_t)n + 2, poll_timeout(cl, v, n, timeout_ms));
 	short seen = got > 0 ? cl->poll[0].revents : 0;
 	cl->is_woken = got > 0 && cl->poll[1].revents;
 	int64_t now = clock_mono_ms();
@@ -393,6 +396,8 @@ cluster_wait(struct cluster *cl, int fd, short events, int timeout_ms)
 			drop(cl, v[i], &why);
 		}
 	}
+	for (int i = 0; i < cl->nnode && cl->opts.say; i++)
+		cluster_look_late(cl, cl->node[i], now);
 	if (v != small)
 		mem_free(v);
 	return seen;

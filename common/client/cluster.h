@@ -49,9 +49,9 @@ struct cluster_opts {
 	int retry_timeout_ms;    /* how long the owner repeats what fails, to be said; 0 */
 };
 
-/* A broker that cannot be reached, and what was said of it. */
+/* Something that fails again and again, and what was said of it. */
 struct cluster_outage {
-	int64_t since_ms;        /* the first attempt that failed; 0: it can */
+	int64_t since_ms;        /* the first failure; 0: all is well */
 	bool is_said;
 };
 
@@ -65,6 +65,7 @@ struct cluster_node {
 	int backoff_ms;          /* of reconnecting */
 	int64_t retry_at_ms;
 	struct cluster_outage outage;
+	bool is_late;            /* it owes an answer; that was said */
 	struct err err;          /* why the last attempt failed */
 };
 
@@ -170,6 +171,11 @@ struct conn *cluster_conn(struct cluster *cl, int32_t node, struct err *e);
  * and what must not wait behind a Fetch that waits for data, or itself keeps
  * others waiting, goes over this. */
 struct conn *cluster_conn_apart(struct cluster *cl, int32_t node, struct err *e);
+
+/* A broker refuses what the owner repeats: say so when it has lasted; and, once that
+ * was said, that it is over. */
+void cluster_say_refused(struct cluster *cl, struct cluster_outage *o, const struct err *why);
+void cluster_say_taken(struct cluster *cl, struct cluster_outage *o);
 
 /* Serve all connections: write, read, call back, until something happened or
  * timeout_ms (-1: none) is over.  fd (-1: none) is polled along for events.

@@ -11,6 +11,9 @@ struct conn *cluster_conn_for(struct cluster *cl, int32_t node, struct err *e);
 void cluster_node_failed(struct cluster *cl, struct cluster_node *n, const struct err *why);
 void cluster_node_reached(struct cluster *cl, struct cluster_node *n);
 
+/* Say when a node leaves a request without an answer, and when that is over. */
+void cluster_look_late(struct cluster *cl, struct cluster_node *n, int64_t now_ms);
+
 /* No broker can be reached at the start: pause, then true; or false when the time
  * to wait, which began at since_ms, is over. */
 bool cluster_wait_for_first(struct cluster *cl, int64_t since_ms, const struct err *why);

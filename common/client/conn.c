@@ -45,6 +45,7 @@ queue(struct conn *c, struct call *call, int timeout_ms, call_done_fn *done)
 	call->correlation_id = c->correlation_id;
 	c->correlation_id = (c->correlation_id + 1) & 0x7fffffff;
 	call->deadline_ms = clock_mono_ms() + timeout_ms;
+	call->late_ms = 0;
 	call->done = done;
 	list_append(&c->out, &call->link);
 	c->nwaiting++;
@@ -155,6 +156,18 @@ conn_deadline(const struct conn *c)
 			first = MIN(first, call->deadline_ms);
 		}
 	return first;
+}
+
+void
+conn_late(const struct conn *c, int64_t *late_ms, int64_t *deadline_ms)
+{
+	LIST_EACH(l, &c->waiting) {
+		const struct call *call = CONTAINER_OF(l, struct call, link);
+		if (!call->late_ms || call->late_ms >= *late_ms)
+			continue;
+		*late_ms = call->late_ms;
+		*deadline_ms = call->deadline_ms;
+	}
 }
 
 static void

@@ -51,6 +51,7 @@ struct call {
 	bool is_sent;        /* some of its bytes have left this process */
 	int32_t correlation_id;
 	int64_t deadline_ms; /* clock_mono_ms */
+	int64_t late_ms;     /* then an answer is overdue; 0: never.  Set it after sending */
 	struct buf buf;      /* the frame, or those parts of it that are ours */
 	struct iovec *iov;   /* what is still to be written */
 	int niov;
@@ -127,6 +128,9 @@ void conn_flush(struct conn *c);
  * 0: conn_work has something to do at once). */
 short conn_events(const struct conn *c);
 int64_t conn_deadline(const struct conn *c);
+
+/* Lower *late_ms to when the first answer is overdue, with its call's deadline. */
+void conn_late(const struct conn *c, int64_t *late_ms, int64_t *deadline_ms);
 
 /* Read, write, call back, enforce deadlines.  False when the connection is
  * broken: its calls were told, and only conn_free is left. */

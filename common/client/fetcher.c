@@ -14,6 +14,7 @@ enum {
 	FETCH_BYTES = 4 << 20,
 	PARTITION_BYTES = 1 << 20,
 	BATCH_MAX = 256 << 20,
+	LATE_MS = 2000,      /* beyond max_wait_ms */
 };
 
 void
@@ -160,12 +161,15 @@ fetcher_refused(struct fetcher *f, struct fetcher_part *part,
 		f->needs_refresh = true;
 		f->refresh_at_ms = now;
 	}
+	struct err e = *why;
+	err_wrap(&e, "partition %d of '%s'", part->index, part->topic->name);
+	if (why->class == ERR_RETRY && why->kafka && !part->topic->error)
+		cluster_say_refused(f->cluster, &f->refusal, &e);
 	if (f->is_failed || (why->class == ERR_RETRY
 		&& now - part->failing_since_ms < f->opts.retry_timeout_ms))
 		return;
 	f->is_failed = true;
-	f->err = *why;
-	err_wrap(&f->err, "partition %d of '%s'", part->index, part->topic->name);
+	f->err = e;
 }
 
 static bool
@@ -265,6 +269,7 @@ ask_node(struct fetcher *f, int32_t node, struct conn *c, int64_t now_ms)
 	fill(r, &q, &a);
 	conn_send(c, &r->call, api, version, &q,
 		f->opts.request_timeout_ms + f->opts.max_wait_ms, fetcher_done);
+	r->call.late_ms = now_ms + f->opts.max_wait_ms + LATE_MS;
 	conn_flush(c);
 	arena_release(&a);
 }
@@ -320,6 +325,7 @@ step(struct fetcher *f)
 			continue;
 		if (node < 0) {
 			err_set(&e, ERR_RETRY, "no leader");
+			e.kafka = KERR_LEADER_NOT_AVAILABLE;
 			fetcher_refused(f, part, &e);
 			continue;
 		}

@@ -86,6 +86,7 @@ struct fetcher {
 	struct fetcher_request *idle;
 	int nrequest;            /* under way */
 	size_t held;             /* bytes of answers not given back */
+	struct cluster_outage refusal;
 	bool needs_refresh;
 	int64_t refresh_at_ms;
 	int64_t fresh_until_ms;  /* metadata */

@@ -165,6 +165,8 @@ take_answer(struct fetcher_request *r, const struct fetch_response *in,
 				take_error(f, part, one->error_code);
 				continue;
 			}
+			if (part->failing_since_ms)
+				cluster_say_taken(f->cluster, &f->refusal);
 			part->failing_since_ms = 0;
 			part->high_watermark = one->high_watermark;
 			part->log_start = one->log_start_offset;

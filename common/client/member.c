@@ -121,6 +121,7 @@ void
 member_is_well(struct member *m)
 {
 	m->failing_since_ms = 0;
+	cluster_say_taken(m->cluster, &m->refusal);
 }
 
 void
@@ -130,12 +131,15 @@ member_trouble(struct member *m, const struct err *why)
 	m->retry_at_ms = now + m->opts.retry_backoff_ms;
 	if (!m->failing_since_ms)
 		m->failing_since_ms = now;
+	struct err e = *why;
+	err_wrap(&e, "group '%s'", m->opts.group);
+	if (why->class == ERR_RETRY && why->kafka)
+		cluster_say_refused(m->cluster, &m->refusal, &e);
 	if (m->is_failed || (why->class == ERR_RETRY
 		&& now - m->failing_since_ms < m->opts.retry_timeout_ms))
 		return;
 	m->is_failed = true;
-	m->err = *why;
-	err_wrap(&m->err, "group '%s'", m->opts.group);
+	m->err = e;
 }
 
 static void

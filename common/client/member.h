@@ -146,6 +146,7 @@ struct member {
 	int64_t heartbeat_at_ms;
 	int64_t retry_at_ms, offsets_at_ms, commit_at_ms;
 	int64_t failing_since_ms;      /* 0: all is well */
+	struct cluster_outage refusal;
 
 	struct member_part **part;
 	int npart, part_cap;

@@ -3,6 +3,8 @@
 #include "sys/clock.h"
 #include "text/units.h"
 
+#include <stdio.h>
+
 enum {
 	QUIET_MS = 1500,   /* a restart, or a moved leader, is not worth a line */
 	FIRST_PAUSE_MS = 50,
@@ -21,17 +23,63 @@ is_to_be_said(const struct cluster *cl, struct cluster_outage *o, int64_t now_ms
 	return true;
 }
 
+/* ", for up to 30 s" or "", as the owner has said how long it repeats. */
+static const char *
+for_up_to(const struct cluster *cl, char z[UNITS_TEXT_SIZE + 16])
+{
+	char text[UNITS_TEXT_SIZE];
+	*z = 0;
+	if (cl->opts.retry_timeout_ms)
+		snprintf(z, UNITS_TEXT_SIZE + 16, " for up to %s",
+			units_format_duration(cl->opts.retry_timeout_ms, text));
+	return z;
+}
+
 void
 cluster_node_failed(struct cluster *cl, struct cluster_node *n, const struct err *why)
 {
+	char z[UNITS_TEXT_SIZE + 16];
+	if (is_to_be_said(cl, &n->outage, clock_mono_ms()))
+		cl->opts.say("broker %d is lost: %s; trying again%s", n->id, why->msg, for_up_to(cl, z));
+}
+
+void
+cluster_say_refused(struct cluster *cl, struct cluster_outage *o, const struct err *why)
+{
+	char z[UNITS_TEXT_SIZE + 16];
+	if (is_to_be_said(cl, o, clock_mono_ms()))
+		cl->opts.say("%s; trying again%s", why->msg, for_up_to(cl, z));
+}
+
+void
+cluster_say_taken(struct cluster *cl, struct cluster_outage *o)
+{
 	char z[UNITS_TEXT_SIZE];
-	if (!is_to_be_said(cl, &n->outage, clock_mono_ms()))
+	if (o->is_said)
+		cl->opts.say("going on after %s",
+			units_format_duration(clock_mono_ms() - o->since_ms, z));
+	*o = (struct cluster_outage){ 0 };
+}
+
+/* Has the node left a request without an answer for too long? */
+void
+cluster_look_late(struct cluster *cl, struct cluster_node *n, int64_t now_ms)
+{
+	int64_t late_ms = INT64_MAX, deadline_ms = 0;
+	char z[UNITS_TEXT_SIZE];
+	struct conn *c[] = { n->conn, n->apart };
+	for (size_t i = 0; i < ARRAY_LEN(c); i++)
+		if (c[i])
+			conn_late(c[i], &late_ms, &deadline_ms);
+	bool is_late = late_ms <= now_ms;
+	if (is_late == n->is_late || !cl->opts.say)
 		return;
-	if (cl->opts.retry_timeout_ms)
-		cl->opts.say("broker %d is lost: %s; trying again for up to %s", n->id, why->msg,
-			units_format_duration(cl->opts.retry_timeout_ms, z));
-	else
-		cl->opts.say("broker %d is lost: %s; trying again", n->id, why->msg);
+	n->is_late = is_late;
+	if (is_late)
+		cl->opts.say("broker %d does not answer; waiting for up to %s more", n->id,
+			units_format_duration(MAX(deadline_ms - now_ms, 0), z));
+	else if (n->conn || n->apart)
+		cl->opts.say("broker %d answers again", n->id);
 }
 
 void

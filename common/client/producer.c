@@ -178,6 +178,8 @@ producer_acked(struct producer_batch *b)
 {
 	struct producer *p = b->part->topic->producer;
 	p->nacked += b->builder.count;
+	if (b->part->failing_since_ms)
+		cluster_say_taken(p->cluster, &p->refusal);
 	b->part->failing_since_ms = 0;
 	b->part->is_in_txn = p->is_in_txn;
 	leave_queue(b);
@@ -238,6 +240,11 @@ producer_refused(struct producer_batch *b, const struct err *why)
 		part->retry_at_ms = now + MAX(is_busy ? MIN(BUSY_BACKOFF_MS, p->opts.retry_backoff_ms)
 			: p->opts.retry_backoff_ms, 1);
 	}
+	struct err e = *why;
+	err_wrap(&e, "partition %d of '%s'", part->index, part->topic->meta->name);
+	if (why->class == ERR_RETRY && why->kafka && !is_busy && !is_early
+		&& !part->topic->meta->error)
+		cluster_say_refused(p->cluster, &p->refusal, &e);
 	if (why->class != ERR_RETRY) {
 		fail(p, b, why);
 	} else if (!p->needs_refresh && !is_busy && !is_early) {

@@ -136,6 +136,7 @@ struct producer {
 	size_t used;             /* bytes of finished batches */
 	size_t open_used;        /* bytes of the others, about */
 	int64_t nput, nacked;    /* records */
+	struct cluster_outage refusal;
 	bool needs_refresh;      /* of metadata */
 	int64_t refresh_at_ms;
 	bool is_failed;          /* for good, by err, which names the record */

@@ -12,6 +12,7 @@ enum {
 	PARTS_MAX = 1000,    /* in one request */
 	MARK_SIZE = 16,
 	TOPIC_ID_VERSION = 13, /* from here topics go by id */
+	LATE_MS = 5000,      /* a disk may be slow */
 	ANSWER_SLACK_MS = 5000, /* the broker's own time-out comes first */
 };
 
@@ -325,6 +326,7 @@ send_request(struct producer *p, struct conn *c, struct producer_part *first,
 	conn_send_iov(c, &r->call, api, version, r->iov, 2 * r->nbatch + 1,
 		p->opts.request_timeout_ms + ANSWER_SLACK_MS, done);
 	r->call.expects_reply = p->opts.acks != 0;
+	r->call.late_ms = now_ms + LATE_MS;
 	conn_flush(c);
 	buf_release(&whole);
 	arena_release(&a);
@@ -337,8 +339,8 @@ send_part(struct producer *p, struct producer_part *part, int64_t now_ms)
 	struct err e;
 	int32_t leader = leader_of(part);
 	if (leader < 0) {
-		err_set(&e, ERR_RETRY, "partition %d of '%s' has no leader", part->index,
-			part->topic->meta->name);
+		err_set(&e, ERR_RETRY, "no leader");
+		e.kafka = KERR_LEADER_NOT_AVAILABLE;
 		producer_refused(first_unsent(part), &e);
 		return false;
 	}

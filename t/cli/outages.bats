@@ -12,6 +12,7 @@ setup() {
 teardown() {
 	local pid
 	[ -z "${broker_dir-}" ] || end_broker
+	! mountpoint -q mnt || umount -l mnt
 	for pid in $(jobs -p); do kill "$pid" 2>/dev/null || :; done
 }
 
@@ -101,4 +102,44 @@ await() {
 	await 6 out
 	kill "$pid"
 	[ ! -s err ] || grep -q 'broker 1 is back' err
+}
+
+@test "a broker that does not answer is reported" {
+	start_broker
+	seq 3 | kq-produce t
+	kq-consume t >out 2>err 3>&- &
+	local pid=$!
+	await 3 out
+	kill -STOP "$broker_pid"
+	await 'broker 1 does not answer; waiting for up to' err
+	kill -CONT "$broker_pid"
+	await 'broker 1 answers again' err
+	seq 4 5 | kq-produce t
+	await 5 out
+	cmp out <(seq 5)
+	[ "$(wc -l <err)" -eq 2 ]
+	kill "$pid"
+}
+
+@test "a full disk is what the producer reports, and it goes on when there is room" {
+	[ "$(id -u)" -eq 0 ] || skip "only root mounts"
+	mkdir mnt
+	mount -t tmpfs -o size=16m tmpfs mnt || skip "no tmpfs can be mounted here"
+	BATS_TEST_TMPDIR=$PWD/mnt start_broker
+	seq 400000 >in
+	kq-topic create t
+	head -c 15000000 /dev/zero >mnt/filler
+	run -75 --separate-stderr kq-produce -X delivery.timeout.ms=4000 t in
+	grep -E "partition 0 of 't': .*KAFKA_STORAGE_ERROR.*; trying again for up to 4 s" <<<"$stderr"
+	grep -E "not delivered within 4000 ms: .*KAFKA_STORAGE_ERROR" <<<"$stderr"
+	[[ $stderr != *OUT_OF_ORDER* ]]
+	local n
+	n=$(sed -n 's/^\([0-9]*\) records acknowledged.*/\1/p' <<<"$stderr")
+	tail -n +"$((n + 1))" in | kq-produce t 2>err 3>&- &
+	local pid=$!
+	await 'KAFKA_STORAGE_ERROR' err
+	rm mnt/filler
+	wait "$pid"
+	await 'going on after' err
+	cmp <(kq-consume -e t) in
 }
