@@ -307,12 +307,9 @@ check_group(struct broker *b, struct str name, const struct config_set *set,
 		CONFIG_GROUP_CONSUMER_MIN_HEARTBEAT_INTERVAL_MS,
 		CONFIG_GROUP_CONSUMER_MAX_HEARTBEAT_INTERVAL_MS, e) < 0)
 		return -1;
-	int64_t session = config_int(set, b->dynamic.values, CONFIG_CONSUMER_SESSION_TIMEOUT_MS);
-	int64_t heartbeat = config_int(set, b->dynamic.values, CONFIG_CONSUMER_HEARTBEAT_INTERVAL_MS);
-	if (!is_empty(set) && session <= heartbeat)
-		return catalog_fail(e, KERR_INVALID_CONFIG, "consumer.session.timeout.ms (%lld) must be "
-			"above consumer.heartbeat.interval.ms (%lld)", (long long)session,
-			(long long)heartbeat);
+	struct err why;
+	if (config_check_together(set, b->dynamic.values, &why) < 0)
+		return catalog_fail(e, KERR_INVALID_CONFIG, "%s", why.msg);
 	if (!is_empty(set) && !dynamic_group(&b->dynamic, name)
 		&& (int64_t)b->dynamic.groups.n >= config_int(NULL, b->dynamic.values, CONFIG_MAX_GROUPS))
 		return catalog_fail(e, KERR_POLICY_VIOLATION,

@@ -178,6 +178,16 @@ settle_listeners(struct settings *s, struct err *e)
 	return add_addr(s->listen, &s->nlisten, "127.0.0.1:9092", e);
 }
 
+/* Do the values fit together? */
+static int
+check_values(const struct config_set *v, struct err *e)
+{
+	if (!strstr(config_value(NULL, v, CONFIG_GROUP_COORDINATOR_REBALANCE_PROTOCOLS), "classic"))
+		return err_set(e, ERR_USAGE,
+			"group.coordinator.rebalance.protocols: the protocol classic cannot be left out");
+	return config_check_together(NULL, v, e);
+}
+
 int
 settings_parse(struct settings *s, int argc, char **argv, struct err *e)
 {
@@ -203,7 +213,8 @@ settings_parse(struct settings *s, int argc, char **argv, struct err *e)
 		return done;
 	if (r.argc)
 		return err_set(e, ERR_USAGE, "'%s' is one word too many; see kq-broker --help", r.argv[0]);
-	if ((config_file && apply_file(s, config_file, e) < 0) || apply_overrides(s, e) < 0)
+	if ((config_file && apply_file(s, config_file, e) < 0) || apply_overrides(s, e) < 0
+		|| check_values(s->values, e) < 0)
 		return -1;
 	enum log_level parsed;
 	if (level && log_parse_level(level, &parsed))

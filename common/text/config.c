@@ -282,15 +282,32 @@ config_put_plain(const char *name, const char *value, struct buf *out)
 		buf_puts(out, value);
 }
 
+/* The first must not be above the second. */
+static const struct {
+	enum config_id low, high;
+} ordered[] = {
+	{ CONFIG_MIN_COMPACTION_LAG_MS, CONFIG_MAX_COMPACTION_LAG_MS },
+	{ CONFIG_CONSUMER_HEARTBEAT_INTERVAL_MS, CONFIG_CONSUMER_SESSION_TIMEOUT_MS },
+	{ CONFIG_GROUP_CONSUMER_MIN_HEARTBEAT_INTERVAL_MS,
+		CONFIG_GROUP_CONSUMER_MAX_HEARTBEAT_INTERVAL_MS },
+	{ CONFIG_GROUP_CONSUMER_MIN_SESSION_TIMEOUT_MS, CONFIG_GROUP_CONSUMER_MAX_SESSION_TIMEOUT_MS },
+	{ CONFIG_GROUP_MIN_SESSION_TIMEOUT_MS, CONFIG_GROUP_MAX_SESSION_TIMEOUT_MS },
+};
+
 int
-config_check_together(const struct config_set *topic, const struct config_set *broker,
+config_check_together(const struct config_set *own, const struct config_set *broker,
 	struct err *e)
 {
-	int64_t min = config_int(topic, broker, CONFIG_MIN_COMPACTION_LAG_MS);
-	int64_t max = config_int(topic, broker, CONFIG_MAX_COMPACTION_LAG_MS);
-	if (min > max)
-		return err_set(e, ERR_USAGE, "min.compaction.lag.ms (%lld) is above "
-			"max.compaction.lag.ms (%lld)", (long long)min, (long long)max);
+	for (size_t i = 0; i < ARRAY_LEN(ordered); i++) {
+		const struct config_key *a = &config_table[ordered[i].low];
+		const struct config_key *b = &config_table[ordered[i].high];
+		int64_t low = config_int(own, broker, ordered[i].low);
+		int64_t high = config_int(own, broker, ordered[i].high);
+		if (low > high)
+			return err_set(e, ERR_USAGE, "%s (%lld) is above %s (%lld)",
+				config_name(a, own ? a->scope : CONFIG_SCOPE_BROKER), (long long)low,
+				config_name(b, own ? b->scope : CONFIG_SCOPE_BROKER), (long long)high);
+	}
 	return 0;
 }
 

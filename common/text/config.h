@@ -122,8 +122,9 @@ config_id_of(const struct config_key *key)
 	return (enum config_id)(key - config_table);
 }
 
-/* Do values that depend on each other fit?  0, or -1 with ERR_USAGE. */
-int config_check_together(const struct config_set *topic, const struct config_set *broker,
+/* Do values that depend on each other fit?  own: a topic's or group's set, or
+ * NULL.  0, or -1 with ERR_USAGE. */
+int config_check_together(const struct config_set *own, const struct config_set *broker,
 	struct err *e);
 
 /* Ends the documentation of a key whose value has no effect: kq's tools look

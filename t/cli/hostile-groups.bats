@@ -88,7 +88,7 @@ peak_below() {
 	start_broker -o offsets.topic.num.partitions=5 -o transaction.state.log.num.partitions=5 \
 		-o transaction.abort.timed.out.transaction.cleanup.interval.ms=500 \
 		-o offsets.retention.check.interval.ms=1000 -o group.min.session.timeout.ms=100 \
-		-o group.consumer.session.timeout.ms=3000
+		-o group.consumer.session.timeout.ms=3000 -o group.consumer.heartbeat.interval.ms=1000
 	while [ "$SECONDS" -lt "$end" ]; do
 		echo "KQ_SEED=$seed"
 		timeout 200 fuzz-live --seed "$seed" --seconds 3 "$KQ_BROKERS" >"$broker_dir/other" 2>&1 3>&- &

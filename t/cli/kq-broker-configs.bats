@@ -139,6 +139,20 @@ consumer.session.timeout.ms=45000 5 rw' ]
 	[[ $(configs change logger/1 set kafka=INFO) == "40 "* ]]
 }
 
+@test "settings that do not fit together are refused at the start" {
+	local pair
+	for pair in log.cleaner.min.compaction.lag.ms=6,log.cleaner.max.compaction.lag.ms=5 \
+		group.min.session.timeout.ms=7000,group.max.session.timeout.ms=6999 \
+		group.consumer.session.timeout.ms=100,group.consumer.heartbeat.interval.ms=101; do
+		run kq-broker --memory -l 127.0.0.1:0 -o "${pair%,*}" -o "${pair#*,}"
+		[ "$status" -eq 2 ]
+		[[ $output == *' is above '* ]]
+	done
+	run kq-broker --memory -l 127.0.0.1:0 -o group.coordinator.rebalance.protocols=consumer
+	[ "$status" -eq 2 ]
+	start_broker
+}
+
 @test "a setting without effect is named in the log at the start" {
 	start_broker -o log.retention.ms=7d
 	grep -q 'warn the setting log.retention.ms has no effect yet' "$broker_log"

@@ -53,6 +53,29 @@ config_command() {
 	configs --describe --broker 1 --all | grep 'num.partitions=1'
 }
 
+# Settings of brokers and groups, changed while the broker runs.
+live_settings() {
+	configs --alter --entity-type brokers --entity-name 1 --add-config message.max.bytes=2000000
+	configs --alter --entity-type brokers --entity-default \
+		--add-config 'log.roll.ms=500000,log.cleanup.policy=[delete,compact]'
+	configs --describe --entity-type brokers --entity-name 1 |
+		grep 'message.max.bytes=2000000 .*{DYNAMIC_BROKER_CONFIG:message.max.bytes=2000000, DEFAULT_CONFIG:'
+	configs --describe --entity-type brokers --entity-default |
+		grep 'log.roll.ms=500000 .*DYNAMIC_DEFAULT_BROKER_CONFIG:log.roll.ms=500000'
+	configs --describe --entity-type brokers --entity-default | grep 'log.cleanup.policy=delete,compact'
+	configs --alter --entity-type brokers --entity-default --delete-config log.roll.ms,log.cleanup.policy
+	! configs --describe --entity-type brokers --entity-default | grep log.roll.ms
+	! configs --alter --entity-type brokers --entity-name 1 --add-config num.partitions=4
+	configs --alter --entity-type brokers --entity-name 1 --delete-config message.max.bytes
+	! configs --describe --entity-type brokers --entity-name 1 | grep message.max.bytes
+	configs --alter --entity-type groups --entity-name g --add-config consumer.session.timeout.ms=50000
+	configs --describe --entity-type groups |
+		grep 'consumer.session.timeout.ms=50000 .*DYNAMIC_GROUP_CONFIG:consumer.session.timeout.ms=50000'
+	! configs --alter --entity-type groups --entity-name g --add-config consumer.session.timeout.ms=5
+	configs --alter --entity-type broker-loggers --entity-name 1 --add-config root=WARN
+	configs --describe --entity-type broker-loggers --entity-name 1 | grep root=WARN
+}
+
 offset_shell() {
 	kq-topic create -p 2 shell >/dev/null
 	seq 10 | kcat -P -b "$broker_tcp" -t shell -p 0
@@ -171,6 +194,7 @@ check 'ClientCompatibilityTest finds what it wants' compatible
 check 'BrokerApiVersionsCommand understands what is served' api_versions
 check 'TopicCommand makes, describes, grows and deletes' topic_command
 check 'ConfigCommand sets and shows' config_command
+check 'ConfigCommand changes brokers, groups and loggers' live_settings
 check 'GetOffsetShell and DeleteRecordsCommand' offset_shell
 check 'LogDirsCommand' log_dirs
 check 'ConsumerGroupCommand and GroupsCommand list' group_list
