@@ -96,9 +96,10 @@ static const struct opt_command command = {
 		"  kq-consume -G billing -o beginning orders | ./charge\n"
 		"  kq-consume -G upper raw --exec 'sed -u s/a/A/' --to clean\n",
 	.notes =
-		"WHERE: beginning; end; N (that offset); -N (the last N of each partition); @TIME or\n"
-		"s@MS (the first record at or after it); e@TIME, besides (stop before the first record at\n"
-		"or after it, or at the present end).  TIME: ms since 1970, 2026-11-24T10:00Z, -1h.\n"
+		"WHERE: beginning; end; N (that offset); -N (the last N of each partition); @TIME (the\n"
+		"first record at or after it); and e@TIME (stop before the first record at or after it,\n"
+		"or at the present end).\n"
+		PLACE_TIME_NOTES
 		"\n"
 		"FORMAT: %s value, %S its bytes, %k key, %K its bytes, %t topic, %p partition, %o offset,\n"
 		"%T timestamp in ms, %h headers, %% a percent sign; \\n \\t \\r \\0 \\\\ \\xHH.\n"
@@ -117,7 +118,8 @@ static const struct opt_command command = {
 		"number of lines to stdout.  It answers the empty line at a batch's end with an empty\n"
 		"line, and flushes.  What it wrote and the group's offsets are then committed in one\n"
 		"transaction.  --frame count: a line with the number of records goes before them, both\n"
-		"ways, instead; length: 4 bytes, big-endian, before each, ff ff ff ff behind the last.\n"
+		"ways, instead; length: 4 bytes, big-endian, before each, ff ff ff ff behind the last,\n"
+		"ff ff ff fe for null; pair: the same twice a record, for its key and its value.\n"
 		"With -K keys go in front of the values, both ways; -f and -J are for what it reads.\n",
 	.opts = opts,
 	.foreign = foreign,
