@@ -165,6 +165,7 @@ api_alter_configs(struct request *rq)
 /* --- one by one --- */
 
 typedef struct incremental_alter_configs_request_alterable_config change;
+typedef struct incremental_alter_configs_request_alter_configs_resource changes;
 
 static bool
 list_has(struct str list, struct str word)
@@ -229,8 +230,7 @@ apply(struct request *rq, const struct target *t, struct config_set *set, const 
 
 /* The level of the one logger. */
 static int
-change_level(struct broker *b, const struct incremental_alter_configs_request_alter_configs_resource *q,
-	bool validate_only, struct catalog_error *e)
+change_level(struct broker *b, const changes *q, bool validate_only, struct catalog_error *e)
 {
 	enum log_level level = LOG_INFO;
 	if (!dynamic_is_this_broker(b, q->resource_name))
@@ -251,8 +251,7 @@ change_level(struct broker *b, const struct incremental_alter_configs_request_al
 }
 
 static int
-check_names(const struct incremental_alter_configs_request_alter_configs_resource *q,
-	struct catalog_error *e)
+check_names(const changes *q, struct catalog_error *e)
 {
 	struct map seen = MAP_INIT;
 	bool is_twice = false;
@@ -265,9 +264,7 @@ check_names(const struct incremental_alter_configs_request_alter_configs_resourc
 }
 
 static int
-alter_each(struct request *rq,
-	const struct incremental_alter_configs_request_alter_configs_resource *q, bool is_twice,
-	struct catalog_error *e)
+alter_each(struct request *rq, const changes *q, bool is_twice, struct catalog_error *e)
 {
 	const struct incremental_alter_configs_request *all = rq->body;
 	struct target t = { q->resource_type, q->resource_name, .is_twice = is_twice };

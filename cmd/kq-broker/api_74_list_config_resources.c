@@ -46,8 +46,8 @@ fill(struct request *rq, int types, struct list_config_resources_response *a)
 	struct broker *b = rq->broker;
 	char id[16];
 	snprintf(id, sizeof id, "%d", b->node_id);
-	topics_read_begin(&b->topics);
 	dynamic_read_begin(&b->dynamic);
+	topics_read_begin(&b->topics);
 	a->config_resources.v = REQUEST_ARRAY(rq, resource,
 		2 + b->topics.by_name.n + b->dynamic.groups.n);
 	if (types & RESOURCE_GROUP)
@@ -60,8 +60,8 @@ fill(struct request *rq, int types, struct list_config_resources_response *a)
 	if (types & RESOURCE_TOPIC)
 		MAP_EACH(it, &b->topics.by_name)
 			add(rq, a, it->key, RESOURCE_TOPIC);
-	dynamic_read_end(&b->dynamic);
 	topics_read_end(&b->topics);
+	dynamic_read_end(&b->dynamic);
 }
 
 void

@@ -26,11 +26,12 @@ static const char *const regexes[] = {
 static const char *const config_keys[] = {
 	"retention.ms", "segment.bytes", "cleanup.policy", "max.message.bytes",
 	"compression.type", "message.timestamp.type", "index.interval.bytes",
-	"no.such.key", "segment.ms",
+	"no.such.key", "segment.ms", "log.retention.ms", "log.cleanup.policy", "message.max.bytes",
+	"consumer.session.timeout.ms", "consumer.heartbeat.interval.ms", "log.cleaner.threads",
 };
 static const char *const config_values[] = {
 	"1", "-1", "1000", "100000", "delete", "compact", "zstd", "producer",
-	"LogAppendTime", "CreateTime", "9223372036854775807", "",
+	"LogAppendTime", "CreateTime", "9223372036854775807", "", "50000", " compact , delete ",
 };
 static const char *const states[] = {
 	"Stable", "Empty", "Dead", "Ongoing", "CompleteCommit", "classic", "consumer",
@@ -104,7 +105,7 @@ static const struct {
 	{ "replication_factor", { 1, 1, 1, 1, -1, 2 } },
 	{ "replica_id", { -1, -1, -1, -1, -1, 1 } },
 	{ "key_type", { 0, 0, 1, 1, 1, 2 } },
-	{ "resource_type", { 2, 2, 2, 4, 4, 32 } },
+	{ "resource_type", { 2, 2, 4, 8, 16, 32 } },
 	{ "endpoint_type", { 1, 1, 1, 1, 2, 0 } },
 	{ "current_leader_epoch", { -1, -1, -1, 0, 1, 1 } },
 	{ "leader_epoch", { -1, 0, 0, 1, 1, 2 } },
@@ -198,6 +199,8 @@ draw_string(struct live *l, const struct wire_struct *in, const char *name)
 		return one_in(l, 4) ? str_of(PICK(l, protocol_names)) : STR("range");
 	if (strstr(name, "regex") || strstr(name, "pattern"))
 		return str_of(PICK(l, regexes));
+	if (strcmp(name, "resource_name") == 0 && one_in(l, 2))
+		return one_in(l, 2) ? str_of(group_names[s->group]) : one_in(l, 2) ? STR("1") : STR("");
 	if (strcmp(name, "value") == 0)
 		return str_of(PICK(l, config_values));
 	if (strcmp(name, "configuration_keys") == 0

@@ -123,7 +123,8 @@ def rules():
         assert replace(c, "broker/", []) == (0, None)
         assert describe(c, "broker/") == ((0, ""), [])
         # One bad setting, and nothing of the resource is changed.
-        assert alter(c, "broker/", [("set", "log.roll.ms", "8"), ("set", "log.retention.ms", "x")])[0] == 42
+        assert alter(c, "broker/", [("set", "log.roll.ms", "8"),
+                                    ("set", "log.retention.ms", "x")])[0] == 42
         assert describe(c, "broker/") == ((0, ""), [])
         # A list is edited from what holds now.
         assert alter(c, "broker/", [("append", "log.cleanup.policy", " compact ")]) == (0, None)
