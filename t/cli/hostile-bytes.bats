@@ -88,6 +88,11 @@ peak_below() {
 	peak_below 100
 }
 
+@test "large records in small batches take no memory" {
+	py hostile.py large-records
+	peak_below 50
+}
+
 @test "decompression bombs" {
 	py hostile.py bombs
 	peak_below 640

@@ -308,6 +308,22 @@ def gzip_bomb(head, plain):
             + bytes(8))  # the check sum comes too late to save anybody
 
 
+def large_records():
+    """One of 120 MiB, in a few kilobytes: it takes no memory, whether it is
+    taken or refused."""
+    plain = 120 << 20
+    inner = i8(0) + varint(0) + varint(0) + varint(-1) + varint(plain - 1)  # then no headers
+    head = varint(len(inner) + plain) + inner
+    with Conn() as c:
+        assert create_topic(c, "large") == 0
+        assert create_topic(c, "large-compact", 1, [("cleanup.policy", "compact")]) == 0
+        b = batch(packed=zstd_bomb(head, plain), codec=4, count=1)
+        for i in range(4):
+            assert produce(c, "large", b) == (0, i)
+            assert produce(c, "large-compact", b) == (INVALID_RECORD, -1)
+    check_sane()
+
+
 def bombs():
     """A megabyte that unpacks to gigabytes: refused, and quickly.  Where it is
     stored unseen, it is opened to find a time in it."""
