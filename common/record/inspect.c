@@ -8,9 +8,10 @@
 enum field { SIZE, ATTRIBUTES, TIMESTAMP, OFFSET, KEY, VALUE, HEADERS, NAME, HEADER_VALUE };
 
 enum {
-	/* Bytes that may be read before anything is compared: a record's five
-	 * integers at their quickest, then one more. */
-	FIXED_MAX = 1 + 10 + 3 * 3,
+	/* The quick way compares with the record's end only where it must.  It
+	 * reads the size, the attributes, the timestamp and the offset before it
+	 * does so, and later a quick integer, of three bytes, from within it. */
+	FIXED_MAX = 3 + 1 + 10 + 3,
 	SLACK = 4,
 };
 
@@ -21,7 +22,7 @@ struct walk {
 	int32_t nkeyless;
 	bool is_bad;        /* it has come upon bytes that are no records */
 	bool is_too_large;  /* because a record is */
-	inspect_record *record; /* NULL: nobody asks */
+	inspect_record *record; /* or NULL; called at the end of each record */
 	void *arg;
 	int64_t base_timestamp;
 	/* The record that is being walked step by step: */
