@@ -17,8 +17,6 @@ enum {
 	ADD_OFFSETS_TO_TXN = 25,
 	END_TXN = 26,
 	TXN_OFFSET_COMMIT = 28,
-	GATHER_MS = 50, /* those that start at once come this close behind one another;
-	                   whoever comes too late waits for the others' heartbeats */
 };
 
 /* --- whose turn it is --- */
@@ -481,8 +479,8 @@ groups_settings(const struct broker *b, int32_t npartition)
 		.member_max = (int32_t)config_int(NULL, v, CONFIG_GROUP_MAX_SIZE),
 		.session_min_ms = (int32_t)config_int(NULL, v, CONFIG_GROUP_MIN_SESSION_TIMEOUT_MS),
 		.session_max_ms = (int32_t)config_int(NULL, v, CONFIG_GROUP_MAX_SESSION_TIMEOUT_MS),
-		.initial_delay_ms = (int32_t)MAX(GATHER_MS,
-			config_int(NULL, v, CONFIG_GROUP_INITIAL_REBALANCE_DELAY_MS)),
+		.initial_delay_ms = (int32_t)config_int(NULL, v,
+			CONFIG_GROUP_INITIAL_REBALANCE_DELAY_MS),
 		.offset_metadata_max = (int32_t)config_int(NULL, v, CONFIG_OFFSET_METADATA_MAX_BYTES),
 		.offsets_retention_ms = config_int(NULL, v, CONFIG_OFFSETS_RETENTION_MINUTES) * 60000,
 		.expiry_interval_ms = config_int(NULL, v, CONFIG_OFFSETS_RETENTION_CHECK_INTERVAL_MS),
