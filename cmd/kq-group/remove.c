@@ -93,6 +93,31 @@ take_deleted(struct run *r, const struct group *g, const struct offset_delete_re
 				r->ndone++;
 }
 
+static bool
+is_listed(const struct offset_delete_request *q, struct str topic, int32_t partition)
+{
+	for (int32_t t = 0; t < q->topics.n; t++)
+		for (int32_t k = 0; k < q->topics.v[t].partitions.n; k++)
+			if (str_eq(q->topics.v[t].name, topic)
+				&& q->topics.v[t].partitions.v[k].partition_index == partition)
+				return true;
+	return false;
+}
+
+/* Its partitions, but those that another target has named. */
+static void
+add_target(struct run *r, struct offset_delete_request *q, const struct target *t)
+{
+	__typeof__(q->topics.v) topic = &q->topics.v[q->topics.n++];
+	topic->name = t->topic;
+	topic->partitions.v = arena_alloc(&r->arena, (size_t)t->npart * sizeof *topic->partitions.v);
+	for (int32_t k = 0; k < t->npart; k++)
+		if (!is_listed(q, t->topic, t->part[k]))
+			topic->partitions.v[topic->partitions.n++].partition_index = t->part[k];
+	if (topic->partitions.n == 0)
+		q->topics.n--;
+}
+
 /* Which offsets would go. */
 static void
 print_offsets(struct run *r, const struct offset_delete_request *q, const struct rows *committed)
@@ -132,13 +157,7 @@ delete_offsets(struct run *r, struct group *g, struct target *t, int n)
 			run_failed(r, &e);
 			continue;
 		}
-		__typeof__(q.topics.v) topic = &q.topics.v[q.topics.n++];
-		topic->name = t[i].topic;
-		topic->partitions.n = t[i].npart;
-		topic->partitions.v = arena_alloc(&r->arena,
-			(size_t)t[i].npart * sizeof *topic->partitions.v);
-		for (int32_t k = 0; k < t[i].npart; k++)
-			topic->partitions.v[k].partition_index = t[i].part[k];
+		add_target(r, &q, &t[i]);
 	}
 	if (q.topics.n == 0)
 		return;

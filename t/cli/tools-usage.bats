@@ -41,6 +41,11 @@ refused() { # part-of-the-sentence command...
 	done
 }
 
+@test "a value in the broker's file that no answer could carry is a usage error" {
+	printf 'advertised.listeners: %s\n' "$long" >kq.yaml
+	refused "'advertised.listeners': a value of more than 32767 bytes" kq-broker -c kq.yaml -d "$BATS_TEST_TMPDIR/d"
+}
+
 @test "an option whose last value would win silently is refused" {
 	refused "where to begin is given twice" kq-consume -o 1 -o 2 t
 	refused "where to stop is given twice" kq-consume -o e@1 -o e@2 t
