@@ -219,7 +219,6 @@ check_exec(struct err *e)
 	if (batch_records)
 		o->batch_records = batch_records;
 	o->timeout_ms = exec_timeout_ms ? (int)exec_timeout_ms : 60000;
-	s->cluster = cluster_opts;
 	if (o->frame == COFRAME_PAIR && (key_delimiter_text || format_text || is_json || marker_text || empty_is_null))
 		return err_set(e, ERR_USAGE, "-K, -f, -J, -Z and --null-marker are not for --frame pair");
 	o->keyed.empty_is_null = empty_is_null;
@@ -303,6 +302,8 @@ main(int argc, char **argv)
 	cluster_opts.metadata_max_age_ms = (int)max_age_ms;
 	cluster_opts.retry_timeout_ms = fo.retry_timeout_ms;
 	cluster_opts.say = say_error;
+	exec_opts.sink.cluster = cluster_opts;
+	exec_opts.sink.cluster.is_second = true;
 	if (wake_fd < 0 || cluster_open(&cl, &cluster_opts, &e) < 0) {
 		format_release(&format);
 		return say_err(&e, false);

@@ -355,7 +355,7 @@ static int
 poll_timeout(const struct cluster *cl, struct conn **v, int n, int timeout_ms)
 {
 	int64_t first = INT64_MAX, ignored;
-	for (int i = 0; i < cl->nnode && cl->opts.say; i++)
+	for (int i = 0; i < cl->nnode && cl->opts.say && !cl->opts.is_second; i++)
 		if (cl->node[i]->conn && !cl->node[i]->is_late)
 			conn_late(cl->node[i]->conn, &first, &ignored);
 	for (int i = 0; i < n; i++)

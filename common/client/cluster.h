@@ -46,6 +46,7 @@ struct cluster_opts {
 	/* What a person should know while the owner waits: a broker that cannot be
 	 * reached, and that it can be again.  NULL: nothing is said. */
 	void (*say)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+	bool is_second;          /* another cluster of this process reports lost brokers */
 	int retry_timeout_ms;    /* how long the owner repeats what fails, to be said; 0 */
 };
 

@@ -39,7 +39,7 @@ void
 cluster_node_failed(struct cluster *cl, struct cluster_node *n, const struct err *why)
 {
 	char z[UNITS_TEXT_SIZE + 16];
-	if (is_to_be_said(cl, &n->outage, clock_mono_ms()))
+	if (!cl->opts.is_second && is_to_be_said(cl, &n->outage, clock_mono_ms()))
 		cl->opts.say("broker %d is lost: %s; trying again%s", n->id, why->msg, for_up_to(cl, z));
 }
 
@@ -72,7 +72,7 @@ cluster_look_late(struct cluster *cl, struct cluster_node *n, int64_t now_ms)
 		if (c[i])
 			conn_late(c[i], &late_ms, &deadline_ms);
 	bool is_late = late_ms <= now_ms;
-	if (is_late == n->is_late || !cl->opts.say)
+	if (is_late == n->is_late || !cl->opts.say || cl->opts.is_second)
 		return;
 	n->is_late = is_late;
 	if (is_late)
