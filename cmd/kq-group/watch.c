@@ -202,6 +202,8 @@ watch(struct run *r, char **argv)
 			show(r, &l, is_terminal);
 			rate_keep(&rate, &l.rows, l.mono_ns);
 			r->ndone++;
+			r->repeats = true;
+			cluster_say_taken(&r->cluster, &r->refusal);
 		} else if (r->ndone == 0) {
 			break;
 		}

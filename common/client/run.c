@@ -30,6 +30,11 @@ run_failed(struct run *r, const struct err *e)
 	r->nfailed++;
 	if (r->cluster.is_woken)
 		return;
+	if (r->repeats && e->class == ERR_RETRY) {
+		if (e->kafka) /* else a broker is lost, and the cluster says so */
+			cluster_say_refused(&r->cluster, &r->refusal, e);
+		return;
+	}
 	if (say_err(e, false) != EXIT_RETRY)
 		r->is_final = true;
 }

@@ -24,6 +24,8 @@ struct run {
 	struct arena replies; /* what came in, until the end */
 	int ndone, nfailed;
 	bool is_final;        /* a failure that trying again does not mend */
+	bool repeats;         /* the verb tries again: what may pass is not said each time */
+	struct cluster_outage refusal;
 	bool is_removing;     /* set by verbs for which "not there" is final */
 };
 

@@ -90,6 +90,23 @@ await() {
 	cmp out-g <(seq 5)
 }
 
+@test "kq-group watch goes on when the broker is back, and says it once" {
+	start_broker
+	seq 3 | kq-produce t
+	kq-consume -G g -o beginning -e t >/dev/null
+	kq-group watch --every 100ms g >out 2>err 3>&- &
+	local pid=$! n
+	await t out
+	stop_broker
+	await 'broker 1 is lost: ' err
+	restart_broker
+	await 'broker 1 is back after ' err
+	n=$(wc -l <out)
+	timeout "$kq_patience" bash -c 'until [ "$(wc -l <out)" -gt "$0" ]; do sleep 0.05; done' "$n"
+	kill "$pid"
+	[ "$(wc -l <err)" -eq 2 ]
+}
+
 @test "a restart that is quick is not worth a word" {
 	start_broker
 	seq 3 | kq-produce t
