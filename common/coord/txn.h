@@ -159,6 +159,14 @@ txn_is_preparing(const struct txn *x)
 	return x->m.status == TXN_PREPARE_COMMIT || x->m.status == TXN_PREPARE_ABORT;
 }
 
+/* Is this the producer id that its producer was told to use next, before the
+ * end that brings it is complete? */
+static inline bool
+txn_is_next(const struct txn *x, int64_t producer_id)
+{
+	return txn_is_preparing(x) && producer_id >= 0 && x->m.next_producer_id == producer_id;
+}
+
 /* Is the id neither in a transaction nor ending one? */
 static inline bool
 txn_is_idle(const struct txn *x)

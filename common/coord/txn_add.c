@@ -21,6 +21,8 @@ struct asked {
 static int16_t
 check_producer(const struct txn *x, const struct coord_producer *p)
 {
+	if (x && p->epoch == 0 && txn_is_next(x, p->id))
+		return KERR_CONCURRENT_TRANSACTIONS;
 	if (!x || x->m.producer_id != p->id)
 		return KERR_INVALID_PRODUCER_ID_MAPPING;
 	if (x->m.epoch != p->epoch)

@@ -141,13 +141,11 @@ end_v1(struct txns *t, struct txn *x, const struct end_txn_request *q, struct co
 		return KERR_INVALID_PRODUCER_ID_MAPPING;
 	if (x->m.epoch != q->producer_epoch)
 		return KERR_PRODUCER_FENCED;
+	if (txn_is_preparing(x))
+		return KERR_CONCURRENT_TRANSACTIONS;
 	switch (x->m.status) {
 	case TXN_ONGOING:
 		return prepare(t, x, q->committed, false, now);
-	case TXN_PREPARE_COMMIT:
-		return q->committed ? KERR_CONCURRENT_TRANSACTIONS : KERR_INVALID_TXN_STATE;
-	case TXN_PREPARE_ABORT:
-		return q->committed ? KERR_INVALID_TXN_STATE : KERR_CONCURRENT_TRANSACTIONS;
 	case TXN_COMPLETE_COMMIT:
 		return q->committed ? KERR_NONE : KERR_INVALID_TXN_STATE;
 	case TXN_COMPLETE_ABORT:
@@ -161,21 +159,23 @@ end_v1(struct txns *t, struct txn *x, const struct end_txn_request *q, struct co
 static int16_t
 end_again(const struct txn *x, bool is_commit)
 {
-	bool was_commit = x->m.status == TXN_PREPARE_COMMIT || x->m.status == TXN_COMPLETE_COMMIT;
-	if (was_commit != is_commit)
-		return KERR_INVALID_TXN_STATE;
-	return txn_is_preparing(x) ? KERR_CONCURRENT_TRANSACTIONS : KERR_NONE;
+	return (x->m.status == TXN_COMPLETE_COMMIT) == is_commit ? KERR_NONE : KERR_INVALID_TXN_STATE;
 }
 
 /* EndTxn 5: by the epoch we see which transaction is meant. */
 static int16_t
 end_v2(struct txns *t, struct txn *x, const struct end_txn_request *q, struct coord_now now)
 {
+	/* The producer has its new epoch since Prepare, and may end its next
+	 * transaction, one without a record, before this end is complete. */
+	if (txn_is_next(x, q->producer_id)
+		|| (txn_is_preparing(x) && x->m.producer_id == q->producer_id))
+		return KERR_CONCURRENT_TRANSACTIONS;
 	/* An end that another version wrote kept its epoch: the one before
 	 * belongs to a producer that was shut out.  (Kafka does not look.) */
-	bool has_ended = x->m.status >= TXN_PREPARE_COMMIT && x->m.version >= TXN_V2;
+	bool has_ended = x->m.status >= TXN_COMPLETE_COMMIT && x->m.version >= TXN_V2;
 	/* Again, after a new producer id came with the end. */
-	bool is_overflow = has_ended && x->m.status >= TXN_COMPLETE_COMMIT && x->m.epoch == 0
+	bool is_overflow = has_ended && x->m.epoch == 0
 		&& x->m.previous_producer_id == q->producer_id && q->producer_epoch == TXN_EPOCH_LAST;
 	if (is_overflow && x->m.producer_id != q->producer_id)
 		return end_again(x, q->committed);
@@ -183,7 +183,7 @@ end_v2(struct txns *t, struct txn *x, const struct end_txn_request *q, struct co
 		return KERR_INVALID_PRODUCER_ID_MAPPING;
 	if (has_ended && x->m.epoch == q->producer_epoch + 1)
 		return end_again(x, q->committed);
-	if (x->m.epoch != q->producer_epoch || txn_is_preparing(x))
+	if (x->m.epoch != q->producer_epoch)
 		return KERR_PRODUCER_FENCED;
 	if (x->m.status == TXN_ONGOING)
 		return prepare(t, x, q->committed, true, now);

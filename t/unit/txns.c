@@ -200,7 +200,7 @@ test_txns__a_transaction_commits(void)
 	check(is_in("a", "PrepareCommit"));
 	check(!markers()); /* not before Prepare is on disk */
 	check_int(end(3, "a", 1000, 0, true), KERR_CONCURRENT_TRANSACTIONS);
-	check_int(end(3, "a", 1000, 0, false), KERR_INVALID_TXN_STATE);
+	check_int(end(3, "a", 1000, 0, false), KERR_CONCURRENT_TRANSACTIONS);
 	check_int(add("a", 1000, 0, 5), KERR_CONCURRENT_TRANSACTIONS);
 	check_int(init("a").error_code, KERR_CONCURRENT_TRANSACTIONS);
 	w_tell(&w, w.nask - 1);
@@ -234,7 +234,7 @@ test_txns__a_transaction_aborts(void)
 	check_int(add("a", 1000, 0, 3), 0);
 	check_int(end(0, "a", 1000, 0, false), 0);
 	check_int(end(0, "a", 1000, 0, false), KERR_CONCURRENT_TRANSACTIONS);
-	check_int(end(0, "a", 1000, 0, true), KERR_INVALID_TXN_STATE);
+	check_int(end(0, "a", 1000, 0, true), KERR_CONCURRENT_TRANSACTIONS);
 	settle();
 	check(!markers()->is_commit);
 	check(is_in("a", "CompleteAbort"));
@@ -258,8 +258,9 @@ test_txns__version_2_bumps_the_epoch_at_each_end(void)
 	check_int(last_value().client_transaction_version, 2);
 	/* Again, while it is under way; and the next transaction has to wait. */
 	check_int(end(5, "a", 1000, 0, true), KERR_CONCURRENT_TRANSACTIONS);
-	check_int(end(5, "a", 1000, 0, false), KERR_INVALID_TXN_STATE);
-	check_int(end(5, "a", 1000, 1, true), KERR_PRODUCER_FENCED);
+	check_int(end(5, "a", 1000, 0, false), KERR_CONCURRENT_TRANSACTIONS);
+	check_int(end(5, "a", 1000, 1, true), KERR_CONCURRENT_TRANSACTIONS);
+	check_int(end(5, "a", 1000, 1, false), KERR_CONCURRENT_TRANSACTIONS);
 	check_int(write2("a", 1000, 1, 2), KERR_CONCURRENT_TRANSACTIONS);
 	settle();
 	check_int(markers()->producer.epoch, 1);
@@ -339,6 +340,9 @@ test_txns__version_2_takes_a_new_producer_id_when_epochs_are_used_up(void)
 	check_int(r.producer_epoch, 0);
 	check_int(last_value().next_producer_id, 2000);
 	check_int(end(5, "a", 500, 32766, true), KERR_CONCURRENT_TRANSACTIONS);
+	check_int(end(5, "a", 2000, 0, false), KERR_CONCURRENT_TRANSACTIONS);
+	check_int(write2("a", 2000, 0, 1), KERR_CONCURRENT_TRANSACTIONS);
+	check_int(end(5, "a", 3000, 0, false), KERR_INVALID_PRODUCER_ID_MAPPING);
 	w_restart(&w); /* the new id is in the record */
 	settle();
 	check_int(markers()->producer.id, 500);
@@ -386,7 +390,7 @@ test_txns__a_new_producer_aborts_the_old_ones_transaction(void)
 	check_int(end(1, "a", 1000, 0, true), KERR_INVALID_PRODUCER_EPOCH);
 	check_int(add_offsets(1, "a", 1000, 0, "g"), KERR_INVALID_PRODUCER_EPOCH);
 	check_int(add_offsets(2, "a", 1000, 0, "g"), KERR_PRODUCER_FENCED);
-	check_int(end(5, "a", 1000, 0, true), KERR_INVALID_TXN_STATE);
+	check_int(end(5, "a", 1000, 0, true), KERR_CONCURRENT_TRANSACTIONS);
 	settle();
 	check(!markers()->is_commit);
 	check_int(markers()->producer.epoch, 1); /* shuts the old one out there too */
