@@ -219,7 +219,8 @@ check_exec(struct err *e)
 	if (batch_records)
 		o->batch_records = batch_records;
 	o->timeout_ms = exec_timeout_ms ? (int)exec_timeout_ms : 60000;
-	if (o->frame == COFRAME_PAIR && (key_delimiter_text || format_text || is_json || marker_text || empty_is_null))
+	if (o->frame == COFRAME_PAIR && (key_delimiter_text || format_text || is_json || marker_text
+			|| empty_is_null))
 		return err_set(e, ERR_USAGE, "-K, -f, -J, -Z and --null-marker are not for --frame pair");
 	o->keyed.empty_is_null = empty_is_null;
 	s->retry_timeout_ms = group_opts.member.retry_timeout_ms;

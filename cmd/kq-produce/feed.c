@@ -22,7 +22,8 @@ put(struct feed *f, struct str s, int64_t now_ms, struct err *e)
 	if (f->json)
 		return put_json(f, s, now_ms, e);
 	keyed_split(&f->keyed, s, &key, &value);
-	return producer_put(f->topic, f->partition, now_ms, key, value, buf_str(&f->headers), f->nheader, e);
+	return producer_put(f->topic, f->partition, now_ms, key, value, buf_str(&f->headers),
+		f->nheader, e);
 }
 
 /* Lines without keys and headers, of which nothing is null: no look at each

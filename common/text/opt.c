@@ -380,11 +380,17 @@ print_all_words(const struct opt_command *c)
 {
 	if (!c->verbs)
 		printf("\t\t%s\t\t%s\n", c->operands, c->phrase);
-	for (const struct opt_verb *v = c->verbs; v && v->name; v++)
+	for (const struct opt_verb *v = c->verbs; v && v->name; v++) {
 		printf("\t%s\t%s\t\t%s\n", v->name, v->operands, v->phrase);
+		if (v->alias)
+			printf("\t%s\t%s\t\t%s\n", v->alias, v->operands, v->phrase);
+	}
 	print_words("", c->opts);
-	for (const struct opt_verb *v = c->verbs; v && v->name; v++)
+	for (const struct opt_verb *v = c->verbs; v && v->name; v++) {
 		print_words(v->name, v->opts);
+		if (v->alias)
+			print_words(v->alias, v->opts);
+	}
 	printf("\t--help\t\t\tshow help\n\t-h\t\t\tshow help\n\t--version\t\t\tshow the version\n");
 }
 

@@ -46,6 +46,8 @@ is() {
 	is "" kq-group import ""
 	is "--to" kq-group seek billing --t
 	is "" kq-group list ""
+	is "billing books" kq-group rm ""
+	is "--yes" kq-group rm --y
 }
 
 @test "fish: groups, then topics" {
@@ -54,7 +56,7 @@ is() {
 	[ "$(offered 'kq-group describe bo')" = books ]
 	[ "$(offered 'kq-group seek billing o')" = orders ]
 	[ "$(offered 'kq-group seek bi')" = billing ]
-	[ "$(offered 'kq-group wa')" = "watch	lag and rate, again and again" ]
+	[ "$(offered 'kq-group wa')" = "watch	show lag and rate, refreshed regularly" ]
 }
 
 @test "zsh: the file is one that zsh reads" {

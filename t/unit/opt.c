@@ -346,6 +346,7 @@ test_opt__words_are_told_for_completion(void)
 	check(strstr(text, "\t-p\tN\t\tpartitions\n"));
 	check(strstr(text, "create\t--if-not-exists\t\t\tthere already is fine\n"));
 	check(strstr(text, "\t--help\t\t\tshow help\n"));
+	check(strstr(text, "\tls\t\t\tlist topics\n"));
 	check(strstr(text, "\tcreate\t") == text);
 	text = printed(&plain, "x --help=words");
 	check(strstr(text, "\t\tTOPIC...\t\tan example\n") == text);
