@@ -280,6 +280,7 @@ dynamic_configure_broker(struct broker *b, bool is_shared, const struct config_s
 	config_set_free(old_values);
 	apply(b);
 	catalog_follow_defaults(b);
+	log_line(LOG_INFO, "changed the settings of %s", is_shared ? "all brokers" : "this broker");
 	return 0;
 }
 
@@ -328,5 +329,6 @@ dynamic_configure_group(struct broker *b, struct str name, const struct config_s
 	if (commit(b, GROUPS, name, CONFIG_SCOPE_GROUP, set, e) < 0)
 		return -1;
 	put_group(&b->dynamic, name, is_empty(set) ? NULL : config_set_copy(set));
+	log_line(LOG_INFO, "changed the settings of group %.*s", MIN(name.n, 100), (const char *)name.p);
 	return 0;
 }

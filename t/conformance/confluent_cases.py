@@ -366,6 +366,37 @@ if NEW:
         ends = admin.list_offsets({TopicPartition(t, 0): OffsetSpec.latest()})
         assert result(ends).offset == 5
 
+    def case_settings():
+        """settings of the broker and of a group are changed and described"""
+        from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
+        from confluent_kafka.admin import ResourceType
+        admin = AdminClient({"bootstrap.servers": BROKER})
+
+        def change(kind, resource, key, value, op=AlterConfigOpType.SET):
+            entry = ConfigEntry(key, value, incremental_operation=op)
+            return result(admin.incremental_alter_configs(
+                [ConfigResource(kind, resource, incremental_configs=[entry])]))
+
+        def value(kind, resource, key):
+            entry = result(admin.describe_configs([ConfigResource(kind, resource)]))[key]
+            return entry.value, entry.is_read_only
+        group = name("settings")
+        change(ResourceType.BROKER, "1", "log.roll.ms", "500000")
+        change(ResourceType.GROUP, group, "consumer.session.timeout.ms", "50000")
+        until(lambda: value(ResourceType.BROKER, "1", "log.roll.ms") == ("500000", False))
+        until(lambda: value(ResourceType.GROUP, group, "consumer.session.timeout.ms")
+              == ("50000", False))
+        assert value(ResourceType.BROKER, "1", "num.partitions")[1]
+        change(ResourceType.BROKER, "1", "log.roll.ms", None, AlterConfigOpType.DELETE)
+        for kind, resource, key, bad in ((ResourceType.BROKER, "1", "num.partitions", "4"),
+                                         (ResourceType.BROKER, "1", "log.roll.ms", "0"),
+                                         (ResourceType.GROUP, group, "consumer.session.timeout.ms", "5")):
+            try:
+                change(kind, resource, key, bad)
+                assert False, "taken: %s=%s" % (key, bad)
+            except KafkaException as e:
+                assert e.args[0].code() in (KafkaError.INVALID_REQUEST, KafkaError.INVALID_CONFIG), e
+
     def case_consumer_described():
         """a group of the new protocol is described as one"""
         t, g = topic("described", 2), name("g")
