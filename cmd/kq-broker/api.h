@@ -7,7 +7,7 @@
 #include "request.h"
 
 enum api_flags {
-	API_CONTROL = 1, /* of the metadata store: always on the control thread */
+	API_CONTROL = 1, /* uses the metadata store: always on the control thread */
 	API_QUICK = 4,   /* a reactor may be the coordinator for as long as it takes */
 	API_CONSUMER_PROTOCOL = 2, /* not announced where groups can't use it */
 };

@@ -1,5 +1,4 @@
-/* AlterReplicaLogDirs: there is one data directory, where all replicas are
- * already. */
+/* AlterReplicaLogDirs: there is one data directory, and all replicas are in it. */
 #include "api.h"
 
 #include "broker.h"

@@ -1,6 +1,6 @@
 /* CreateDelegationToken, RenewDelegationToken, ExpireDelegationToken,
- * DescribeDelegationToken: a token stands for who is authenticated, and nobody
- * is. */
+ * DescribeDelegationToken: a token stands for an authenticated user, and there is no
+ * authentication. */
 #include "api.h"
 
 #include "proto.h"

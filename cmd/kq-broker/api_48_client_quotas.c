@@ -1,5 +1,5 @@
 /* DescribeClientQuotas, AlterClientQuotas: there are no quotas, and none can be
- * set (KIP-546).  Removing one is fine: it is not there. */
+ * set (KIP-546).  Removing one succeeds, as in Kafka, since it is not there. */
 #include "api.h"
 
 #include "proto.h"

@@ -1,5 +1,5 @@
-/* UpdateFeatures: the levels are those of the program (KIP-584).  Asking for what is
- * in force is fine, as in Kafka; nothing else is. */
+/* UpdateFeatures: the levels are those of the program (KIP-584).  A request for the
+ * level in force succeeds, as in Kafka; every other one fails. */
 #include "api.h"
 
 #include "broker.h"

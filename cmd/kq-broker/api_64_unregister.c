@@ -1,5 +1,5 @@
-/* UnregisterBroker, UnregisterController: forget what is gone.  This broker is the
- * only one, and there. */
+/* UnregisterBroker, UnregisterController: forget one that is gone.  There is only this
+ * broker, which is running. */
 #include "api.h"
 
 #include "broker.h"

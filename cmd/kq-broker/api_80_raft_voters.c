@@ -1,4 +1,4 @@
-/* AddRaftVoter, RemoveRaftVoter: the metadata has one voter, and stays so. */
+/* AddRaftVoter, RemoveRaftVoter: the metadata has one voter, this broker. */
 #include "api.h"
 
 #include "broker.h"

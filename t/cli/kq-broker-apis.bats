@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# APIs of things that kq-broker has not: each gives the empty answer or the error
-# that Kafka 4.4.0 has for it, in every version, and keeps nothing.
+# APIs for things that kq-broker does not have: each gives the empty answer or the
+# error that Kafka 4.4.0 gives, in every version, and stores nothing.
 
 load ../lib/kq.bash
 

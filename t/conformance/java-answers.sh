@@ -24,7 +24,7 @@ recorded() {
 	grep -v '^#' "$conf_dir/../data/kafka-answers.txt" | diff - "$scratch/answers"
 }
 
-# Kafka's tools understand the answers about what a broker has not.
+# Kafka's tools understand the answers about what a broker does not have.
 tools() {
 	local -a at=(--bootstrap-server "$broker_tcp")
 	kafka TopicCommand "${at[@]}" --create --topic there --partitions 2

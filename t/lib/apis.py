@@ -1,4 +1,4 @@
-"""What APIs answer of things that kq-broker has not.  Usage: apis.py NAME"""
+"""Check the APIs for things that kq-broker does not have.  Usage: apis.py NAME"""
 import subprocess
 
 from wire import Closed, Conn, run
