@@ -186,6 +186,9 @@ parse(const struct metastore_entry *entry, enum config_scope scope)
 	json_t *o = json_loadb((const char *)entry->value.p, (size_t)entry->value.n, 0, NULL);
 	const char *name;
 	json_t *value;
+	if (!json_is_object(o))
+		log_line(LOG_WARN, "metastore: the entry %.*s is not understood and left out",
+			MIN(entry->key.n, 100), (const char *)entry->key.p);
 	json_object_foreach(o, name, value) {
 		const struct config_key *k = config_find(scope, str_of(name));
 		const char *text = json_string_value(value);

@@ -16,4 +16,17 @@ as_recorded() {
 }
 
 check 'values are taken, refused and shown as recorded' as_recorded
+
+# share/kafka-config.tab is made by Java and kept: is it what Kafka has?
+the_table() {
+	java -cp "$kafka_cp" "$conf_dir/../../share/gen/KafkaConfig.java" "$kafka_version" >"$scratch/tab"
+	diff "$conf_dir/../../share/kafka-config.tab" "$scratch/tab"
+}
+
+if command -v javac >/dev/null && command -v mvn >/dev/null; then
+	fetch_kafka
+	check "share/kafka-config.tab is Kafka's" the_table
+else
+	check_skip "share/kafka-config.tab is Kafka's" 'no javac and mvn'
+fi
 done_checking
