@@ -7,12 +7,15 @@
 #include "api.h"
 
 #include "broker.h"
+#include "descriptors.h"
 #include "fetch_session.h"
 #include "partition.h"
 #include "reactor.h"
 
+#include "log/partlog.h"
 #include "log/prodstate.h"
 #include "proto.h"
+#include "sys/fs.h"
 #include "text/say.h"
 #include "wire/kerr.h"
 
@@ -25,6 +28,8 @@ struct fetch_part {
 	int32_t size_max, leader_epoch, last_epoch;
 	int16_t missing_error;       /* without a partition */
 };
+
+enum { STARVED_MS = 100 }; /* a client without an answer asks again after that */
 
 enum session { SESSION_NONE, SESSION_NEW, SESSION_OLD };
 
@@ -39,7 +44,8 @@ struct fetch_state {
 	int npart;
 	struct partlog_slice *slice;
 	int nslice;
-	int64_t size, size_min, size_max;
+	int64_t size, size_min, size_max, due_ms;
+	bool is_starved; /* there were no descriptors to read some of it */
 	bool has_error, is_due, is_cancelled, is_waiting, is_read_committed, is_follower;
 	struct fetch_waker waker;
 	struct loop_timer timer;
@@ -126,6 +132,14 @@ find(struct fetch_state *s, struct fetch_part *f, int64_t limit, struct err *e)
 	return 0;
 }
 
+/* Does the answer hold as many segment files open as it may? */
+static bool
+is_full(const struct fetch_state *s)
+{
+	return s->nslice > 0 && (s->nslice >= s->rq->broker->descriptors.slice_max
+		|| segfile_is_crowded());
+}
+
 /* Under the partition's lock. */
 static int16_t
 look_locked(struct fetch_state *s, struct fetch_part *f)
@@ -155,9 +169,14 @@ look_locked(struct fetch_state *s, struct fetch_part *f)
 		return KERR_NONE;
 	if (f->offset < p->log.log_start_offset || f->offset > p->log.next_offset)
 		return KERR_OFFSET_OUT_OF_RANGE;
-	if (f->offset >= f->seen_limit || s->size >= s->size_max)
+	if (f->offset >= f->seen_limit || s->size >= s->size_max || is_full(s))
 		return KERR_NONE;
 	if (find(s, f, f->seen_limit, &e) < 0) {
+		if (fs_is_out_of_files(e.sys)) {
+			log_bounded(LOG_WARN, "out of descriptors: fetches wait; " RAISE_FILE_LIMIT);
+			s->is_starved = true;
+			return KERR_NONE;
+		}
 		log_bounded(LOG_ERROR, "fetch from %s-%d at %lld failed: %s", p->topic, p->index,
 			(long long)f->offset, e.msg);
 		return e.class == ERR_LIMIT ? KERR_OFFSET_OUT_OF_RANGE : KERR_KAFKA_STORAGE_ERROR;
@@ -242,14 +261,17 @@ look(struct fetch_state *s)
 		if (atomic_load(&s->waker.is_posted))
 			return; /* the task is on its way and looks again */
 		drop_slices(s);
-		s->has_error = false;
+		s->has_error = s->is_starved = false;
 		for (int i = 0; i < s->npart; i++)
 			look_at(s, &s->part[i]);
-		if (s->has_error || s->is_due || s->size >= s->size_min) {
+		if (s->has_error || s->is_due || s->size >= s->size_min || is_full(s)) {
 			let_go(s);
 			respond(s);
 			return;
 		}
+		if (s->is_starved)
+			loop_timer_set(&s->rq->reactor->loop, &s->timer,
+				MIN(s->due_ms, s->rq->reactor->loop.now_ms + STARVED_MS));
 	} while (!begin_waiting(s));
 }
 
@@ -474,9 +496,9 @@ api_fetch(struct request *rq)
 	prepare(s);
 	if (s->npart == 0)
 		s->is_due = true;
+	s->due_ms = rq->reactor->loop.now_ms + q->max_wait_ms;
 	if (!s->is_due)
-		loop_timer_set(&rq->reactor->loop, &s->timer,
-			rq->reactor->loop.now_ms + q->max_wait_ms);
+		loop_timer_set(&rq->reactor->loop, &s->timer, s->due_ms);
 	rq->cancel = cancel;
 	look(s);
 }

@@ -3,13 +3,13 @@
 #include "api.h"
 #include "catalog.h"
 #include "datadir.h"
+#include "descriptors.h"
 
 #include "sys/fs.h"
 #include "text/say.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 struct advertised {
@@ -19,7 +19,6 @@ struct advertised {
 
 enum {
 	ADVERTISED_MAX = 256, /* local addresses that are remembered */
-	SPARE_FILES = 200,    /* descriptors that are neither logs nor connections */
 	PRODUCER_IDS_LOW = 250,
 };
 
@@ -99,20 +98,6 @@ take_settings(struct broker *b)
 	b->nreactor = MIN(MAX(b->nreactor, 1), REACTORS_MAX);
 }
 
-/* As many descriptors as we may have; half of them for segment files. */
-static void
-raise_file_limit(void)
-{
-	struct rlimit l;
-	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
-		return;
-	l.rlim_cur = l.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &l);
-	int64_t n = l.rlim_cur == RLIM_INFINITY || l.rlim_cur > 1 << 20 ? 1 << 20
-		: (int64_t)l.rlim_cur;
-	segfile_cache_limit((int)MIN(MAX((n - SPARE_FILES) / 2, 16), 100000));
-}
-
 struct recovery {
 	bool same_boot;
 	atomic_int nfailed;
@@ -177,8 +162,9 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	b->control.epoll_fd = b->control.event_fd = -1;
 	b->coordinator.loop.epoll_fd = b->coordinator.loop.event_fd = -1;
 	take_settings(b);
-	raise_file_limit();
 	api_init();
+	if (descriptors_plan(b, e) < 0)
+		return -1;
 	if (!s->is_memory && datadir_open(b, e) < 0)
 		return -1;
 	b->meta = metastore_open_local(b->data_fd, e);
@@ -397,13 +383,14 @@ sync_one(struct partition *p, void *ctx)
 	atomic_int *nfailed = ctx;
 	struct partlog_sync s;
 	struct err e;
-	while (partlog_sync_begin(&p->log, &s)) {
+	while (partlog_sync_begin(&p->log, &s) > 0) {
 		partlog_sync_run(&s);
 		partlog_sync_end(&p->log, &s);
 		if (p->log.is_failed)
 			break;
 	}
-	bool ok = !p->log.is_failed && partlog_flush(&p->log, &e) == 0;
+	bool ok = !p->log.is_failed && p->log.synced_offset == p->log.next_offset
+		&& partlog_flush(&p->log, &e) == 0;
 	/* A log that was refused at the start keeps the next start unclean. */
 	if (!ok)
 		atomic_fetch_add(nfailed, 1);

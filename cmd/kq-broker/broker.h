@@ -38,6 +38,14 @@ struct advertised;
 /* test.fault: how the broker is to break its word. */
 enum fault { FAULT_NONE, FAULT_COMMIT_ABORTED, FAULT_TEAR_COMMITS, FAULT_ACCEPT_DUPLICATES };
 
+/* How the limit of open files is divided; see descriptors.h. */
+struct descriptors {
+	int64_t sync_max;  /* files that each syncer may hold */
+	int64_t cache_max; /* segment files open at a time */
+	int64_t conn_max;  /* connections */
+	int64_t slice_max; /* segment files in one answer to a fetch */
+};
+
 struct broker {
 	struct settings *settings;
 	char *data_dir;
@@ -47,6 +55,7 @@ struct broker {
 	int32_t leader_epoch; /* one more after each unclean start */
 	bool use_uring, auto_create, has_consumer_protocol;
 	enum fault fault;
+	struct descriptors descriptors;
 	int64_t idle_max_ms;
 	int64_t frame_size_max, fetch_size_max, arena_size_max, input_size_max;
 	int64_t partition_max;

@@ -541,6 +541,7 @@ coordinator_init(struct coordinator *c, struct broker *b, struct err *e)
 	c->loop.guard = &c->lock;
 	c->loop.settle = settle;
 	c->syncer = syncer_new(&c->loop, b->use_uring);
+	syncer_limit(c->syncer, (int)b->descriptors.sync_max);
 	init_topic(c, &c->topic[COORD_GROUPS], "__consumer_offsets",
 		config_int(NULL, v, CONFIG_OFFSETS_TOPIC_NUM_PARTITIONS));
 	init_topic(c, &c->topic[COORD_TXNS], "__transaction_state",

@@ -1,6 +1,7 @@
 #include "partition.h"
 
 #include "broker.h"
+#include "descriptors.h"
 
 #include "log/prodstate.h"
 #include "text/say.h"
@@ -180,6 +181,7 @@ partition_wait(struct partition *p, struct fetch_wait *w, int64_t seen)
 
 struct partition_sync {
 	struct sync_job job;
+	struct sync_turn turn;
 	struct partlog_sync range;
 	struct partition *partition;
 	struct syncer *syncer;
@@ -189,6 +191,23 @@ _Static_assert((int)PARTLOG_SYNC_FD_MAX <= (int)SYNC_JOB_FILES_MAX, "a range fit
 
 static void begin_sync(struct partition *p, struct syncer *y);
 
+/* Under the lock: the answers that a sync has made ready. */
+static void
+settle_acks(struct partition *p)
+{
+	if (p->log.is_failed)
+		fail_acks(p, KERR_KAFKA_STORAGE_ERROR);
+	else
+		release_acks(p);
+}
+
+static void
+end_sync(struct partition_sync *s)
+{
+	partition_put(s->partition);
+	mem_free(s);
+}
+
 static void
 sync_is_done(struct sync_job *job)
 {
@@ -197,41 +216,70 @@ sync_is_done(struct sync_job *job)
 	s->range.result = job->result;
 	pthread_mutex_lock(&p->lock);
 	partlog_sync_end(&p->log, &s->range);
+	syncer_give_back(s->syncer, job->nfd);
 	p->is_syncing = false;
-	if (p->log.is_failed) {
-		fail_acks(p, KERR_KAFKA_STORAGE_ERROR);
-	} else {
-		release_acks(p);
-		if (!list_is_empty(&p->acks))
-			begin_sync(p, s->syncer);
-	}
-	bool is_failed = p->log.is_failed;
+	settle_acks(p);
+	if (!list_is_empty(&p->acks))
+		begin_sync(p, s->syncer);
 	pthread_mutex_unlock(&p->lock);
-	if (is_failed)
-		broker_disk_failed(p->broker, p->topic, p->index, job->result);
-	partition_put(p);
-	mem_free(s);
+	int failure = s->range.result ? s->range.result : s->range.not_opened;
+	if (failure)
+		broker_disk_failed(p->broker, p->topic, p->index, failure);
+	end_sync(s);
 }
 
+/* Open what is to be synced and have it synced; files are reserved for it.  Under
+ * the lock.  False: nothing is to be done, s has to end. */
+static bool
+run_sync(struct partition_sync *s)
+{
+	struct partition *p = s->partition;
+	int r = partlog_sync_begin(&p->log, &s->range);
+	if (r < 0) {
+		log_bounded(LOG_WARN, "out of descriptors: syncs wait; " RAISE_FILE_LIMIT);
+		syncer_postpone(s->syncer, &s->turn);
+		return true;
+	}
+	if (r == 0) {
+		syncer_give_back(s->syncer, SYNC_JOB_FILES_MAX);
+		p->is_syncing = false;
+		settle_acks(p);
+		return false;
+	}
+	atomic_fetch_sub_explicit(&p->broker->unsynced_size, p->unsynced_size, memory_order_relaxed);
+	p->unsynced_size = 0;
+	s->job.done = sync_is_done;
+	s->job.nfd = partlog_sync_fds(&s->range, s->job.fd);
+	syncer_give_back(s->syncer, SYNC_JOB_FILES_MAX - s->job.nfd);
+	syncer_submit(s->syncer, &s->job);
+	return true;
+}
+
+static void
+on_turn(struct sync_turn *turn)
+{
+	struct partition_sync *s = CONTAINER_OF(turn, struct partition_sync, turn);
+	struct partition *p = s->partition;
+	pthread_mutex_lock(&p->lock);
+	bool goes_on = run_sync(s);
+	pthread_mutex_unlock(&p->lock);
+	if (!goes_on)
+		end_sync(s);
+}
+
+/* Under the lock. */
 static void
 begin_sync(struct partition *p, struct syncer *y)
 {
 	if (p->is_syncing)
 		return;
 	struct partition_sync *s = NEW(struct partition_sync);
-	if (!partlog_sync_begin(&p->log, &s->range)) {
-		mem_free(s);
-		release_acks(p);
-		return;
-	}
 	p->is_syncing = true;
-	atomic_fetch_sub_explicit(&p->broker->unsynced_size, p->unsynced_size, memory_order_relaxed);
-	p->unsynced_size = 0;
 	s->partition = partition_get(p);
 	s->syncer = y;
-	s->job.done = sync_is_done;
-	s->job.nfd = partlog_sync_fds(&s->range, s->job.fd);
-	syncer_submit(y, &s->job);
+	s->turn.fn = on_turn;
+	if (syncer_reserve(y, &s->turn) && !run_sync(s))
+		end_sync(s); /* whoever has the lock has a reference, too */
 }
 
 /* --- appending --- */

@@ -2,6 +2,7 @@
 
 #include "broker.h"
 #include "conn.h"
+#include "descriptors.h"
 
 #include "sys/fs.h"
 #include "text/say.h"
@@ -41,6 +42,7 @@ reactor_init(struct reactor *r, struct broker *b, int index, struct err *e)
 		return -1;
 	r->loop.settle = flush_conns;
 	r->syncer = syncer_new(&r->loop, b->use_uring);
+	syncer_limit(r->syncer, (int)b->descriptors.sync_max);
 	return 0;
 }
 
@@ -62,20 +64,28 @@ accept_again(struct loop_timer *t)
 		watch_listeners(r, true);
 }
 
+/* Connections wait in the listener's backlog until there are descriptors again. */
+static void
+stop_accepting(struct reactor *r)
+{
+	log_bounded(LOG_WARN, "%lld connections take all descriptors that are left for them: "
+		"new ones wait; " RAISE_FILE_LIMIT, (long long)atomic_load(&r->broker->nconn));
+	watch_listeners(r, false);
+	loop_timer_set(&r->loop, &r->accept_again, r->loop.now_ms + ACCEPT_AGAIN_MS);
+}
+
 static void
 on_accept(struct loop_io *io, uint32_t events)
 {
 	(void)events;
 	struct listener *l = CONTAINER_OF(io, struct listener, io);
 	struct reactor *r = l->reactor;
+	struct broker *b = r->broker;
 	for (int i = 0; i < 64; i++) {
-		int fd = net_accept(io->fd, l->addr.kind == NET_UNIX);
-		if (fd == -2) {
-			log_bounded(LOG_WARN, "out of descriptors: new connections wait (raise the limit of open files)");
-			watch_listeners(r, false);
-			loop_timer_set(&r->loop, &r->accept_again,
-				r->loop.now_ms + ACCEPT_AGAIN_MS);
-		}
+		bool has_room = atomic_load(&b->nconn) < b->descriptors.conn_max;
+		int fd = has_room ? net_accept(io->fd, l->addr.kind == NET_UNIX) : -2;
+		if (fd == -2)
+			stop_accepting(r);
 		if (fd < 0)
 			return;
 		conn_open(r, fd, l);

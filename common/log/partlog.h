@@ -185,9 +185,10 @@ int partlog_retained_from(struct partlog *l, int64_t now_ms,
 	int64_t *offset, struct err *e);
 
 /* Syncing, in three steps, so that no lock is held while the disk works:
- * begin takes note of what is unsynced (false: nothing is), run waits for the
- * disk without the lock, on any thread, end records the result and the
- * offset that is now safe.  After a failure the log is_failed for good.
+ * begin takes note of what is unsynced (1; 0: nothing is; -1: there are no
+ * descriptors left, try again later), run waits for the disk without the lock,
+ * on any thread, end records the result and the offset that is now safe.  After
+ * a failure the log is_failed for good.
  *
  * In place of run the caller may sync every descriptor that partlog_sync_fds
  * gives, at least one (fsync for the directories among them), and set the
@@ -203,7 +204,7 @@ struct partlog_sync {
 	int not_opened;      /* errno, when a file could not even be opened */
 	int result;          /* errno of the failed sync, or 0 */
 };
-bool partlog_sync_begin(struct partlog *l, struct partlog_sync *s);
+int partlog_sync_begin(struct partlog *l, struct partlog_sync *s);
 int partlog_sync_fds(const struct partlog_sync *s, int fd[PARTLOG_SYNC_FD_MAX]);
 void partlog_sync_run(struct partlog_sync *s);
 void partlog_sync_end(struct partlog *l, struct partlog_sync *s);
@@ -228,5 +229,9 @@ void partlog_release(struct partlog *l);
 /* How many segment files the process keeps open at most (those in use by
  * readers and syncs aside).  Call once, before any log is used. */
 void segfile_cache_limit(int nfile_max);
+
+/* Are more open than that, all of them in use?  Who holds some already should
+ * make do with them. */
+bool segfile_is_crowded(void);
 
 #endif

@@ -5,7 +5,6 @@
 #include "log/partlog.h"
 #include "sys/fs.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,18 +25,25 @@ static struct {
 	pthread_mutex_t lock;
 	struct list ring; /* the clock's hand is at its head */
 	int nopen, nopen_max;
+	atomic_bool is_crowded; /* nopen is above nopen_max: nothing could be closed */
 } cache = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.ring = { &cache.ring, &cache.ring },
 	.nopen_max = 512,
 };
 
-void
-segfile_cache_limit(int nfile_max)
+bool
+segfile_is_crowded(void)
 {
-	pthread_mutex_lock(&cache.lock);
-	cache.nopen_max = MAX(nfile_max, 1);
-	pthread_mutex_unlock(&cache.lock);
+	return atomic_load_explicit(&cache.is_crowded, memory_order_relaxed);
+}
+
+/* Under the lock, when nopen has changed. */
+static void
+note_crowd(void)
+{
+	atomic_store_explicit(&cache.is_crowded, cache.nopen > cache.nopen_max,
+		memory_order_relaxed);
 }
 
 int
@@ -103,6 +109,7 @@ take_fd(struct segfile *f)
 	f->fd = -1;
 	list_unlink(&f->ring);
 	cache.nopen--;
+	note_crowd();
 	return fd;
 }
 
@@ -140,24 +147,26 @@ pin_open(struct segfile *f)
 	return false;
 }
 
-/* Close all that are idle: the process has no descriptors left. */
-static void
+/* Close all that are idle: there are no descriptors left. */
+static bool
 evict_idle(void)
 {
+	bool any = false;
 	pthread_mutex_lock(&cache.lock);
 	LIST_EACH(it, &cache.ring)
-		evict(CONTAINER_OF(it, struct segfile, ring));
+		any |= evict(CONTAINER_OF(it, struct segfile, ring));
 	pthread_mutex_unlock(&cache.lock);
+	return any;
 }
 
-static int
-open_file(const struct segfile *f, struct err *e)
+void
+segfile_cache_limit(int nfile_max)
 {
-	int fd = fs_open(f->root_fd, f->path, O_RDWR, 0, e);
-	if (fd >= 0 || (e->sys != EMFILE && e->sys != ENFILE))
-		return fd;
-	evict_idle();
-	return fs_open(f->root_fd, f->path, O_RDWR, 0, e);
+	pthread_mutex_lock(&cache.lock);
+	cache.nopen_max = MAX(nfile_max, 1);
+	note_crowd();
+	pthread_mutex_unlock(&cache.lock);
+	fs_relief = evict_idle;
 }
 
 int
@@ -165,7 +174,7 @@ segfile_pin(struct segfile *f, struct err *e)
 {
 	if (unlikely(!pin_open(f))) {
 		assert(f->path);
-		int fd = open_file(f, e);
+		int fd = fs_open(f->root_fd, f->path, O_RDWR, 0, e);
 		if (fd < 0)
 			return -1;
 		pthread_mutex_lock(&cache.lock);
@@ -176,6 +185,7 @@ segfile_pin(struct segfile *f, struct err *e)
 			f->fd = fd;
 			list_append(&cache.ring, &f->ring);
 			cache.nopen++;
+			note_crowd();
 			atomic_store(&f->npin, 1);
 		}
 		pthread_mutex_unlock(&cache.lock);

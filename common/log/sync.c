@@ -92,16 +92,23 @@ add_segment(struct partlog *l, struct partlog_sync *s, int i)
 	return true;
 }
 
-bool
-partlog_sync_begin(struct partlog *l, struct partlog_sync *s)
+static void
+let_go(struct partlog_sync *s)
+{
+	for (int i = 0; i < s->nfd; i++) {
+		if (s->file[i])
+			segfile_unpin(s->file[i]);
+		else if (s->is_own[i])
+			fs_close(s->fd[i]);
+	}
+	s->nfd = 0;
+}
+
+/* Gather the descriptors of what is unsynced. */
+static void
+gather(struct partlog *l, struct partlog_sync *s)
 {
 	struct partlog_body *y = l->body;
-	*s = (struct partlog_sync){ .next_offset = l->synced_offset };
-	if (!y || l->root_fd < 0 || l->is_failed || !y->is_dir)
-		return false;
-	if (l->synced_offset == l->next_offset && !y->is_dir_dirty && !y->is_root_dirty &&
-		y->rolled_offset < 0)
-		return false;
 	if (y->epochs.is_dirty)
 		add_epochs(l, s);
 	if (y->is_dir_dirty)
@@ -127,7 +134,30 @@ partlog_sync_begin(struct partlog *l, struct partlog_sync *s)
 	/* There is always something to sync, so that callers need not care. */
 	if (s->nfd == 0)
 		add(s, l->root_fd, NULL, false);
-	return true;
+}
+
+int
+partlog_sync_begin(struct partlog *l, struct partlog_sync *s)
+{
+	struct partlog_body *y = l->body;
+	*s = (struct partlog_sync){ .next_offset = l->synced_offset };
+	if (!y || l->root_fd < 0 || l->is_failed || !y->is_dir)
+		return 0;
+	if (l->synced_offset == l->next_offset && !y->is_dir_dirty && !y->is_root_dirty &&
+		y->rolled_offset < 0)
+		return 0;
+	bool has_epochs = y->epochs.is_dirty, has_dir = y->is_dir_dirty, has_root = y->is_root_dirty;
+	int64_t rolled_offset = y->rolled_offset;
+	gather(l, s);
+	if (!fs_is_out_of_files(s->not_opened))
+		return 1;
+	/* Nothing is wrong with the log: as if it had not been tried. */
+	let_go(s);
+	y->epochs.is_dirty |= has_epochs;
+	y->is_dir_dirty |= has_dir || has_epochs;
+	y->is_root_dirty |= has_root;
+	y->rolled_offset = rolled_offset;
+	return -1;
 }
 
 int
@@ -152,13 +182,7 @@ partlog_sync_run(struct partlog_sync *s)
 void
 partlog_sync_end(struct partlog *l, struct partlog_sync *s)
 {
-	for (int i = 0; i < s->nfd; i++) {
-		if (s->file[i])
-			segfile_unpin(s->file[i]);
-		else if (s->is_own[i])
-			fs_close(s->fd[i]);
-	}
-	s->nfd = 0;
+	let_go(s);
 	if (s->result || s->not_opened) {
 		struct err e;
 		errno = s->result ? s->result : s->not_opened;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 fs_fault_fn *fs_fault;
+fs_relief_fn *fs_relief;
 
 /* The errno that a test wants the call to fail with, or 0. */
 static int
@@ -22,18 +23,31 @@ static int
 open_again(int dirfd, const char *path, int flags, int mode)
 {
 	int fd;
+	if ((errno = fault("open", dirfd)))
+		return -1;
 	do
 		fd = openat(dirfd, path, flags | O_CLOEXEC, mode);
 	while (fd < 0 && errno == EINTR);
 	return fd;
 }
 
+bool
+fs_is_out_of_files(int sys)
+{
+	return sys == EMFILE || sys == ENFILE;
+}
+
 int
 fs_open(int dirfd, const char *path, int flags, int mode, struct err *e)
 {
-	if ((errno = fault("open", dirfd)))
-		return err_sys(e, "cannot open %s", path);
 	int fd = open_again(dirfd, path, flags, mode);
+	if (unlikely(fd < 0) && fs_is_out_of_files(errno)) {
+		int sys = errno;
+		if (fs_relief && fs_relief())
+			fd = open_again(dirfd, path, flags, mode);
+		else
+			errno = sys;
+	}
 	return fd >= 0 ? fd : err_sys(e, "cannot open %s", path);
 }
 

@@ -19,6 +19,15 @@
  * mode as open(2), O_CLOEXEC added.  Returns the descriptor, or -1. */
 int fs_open(int dirfd, const char *path, int flags, int mode, struct err *e);
 
+/* Called when an open fails for want of descriptors, of the process or of the
+ * system; true: some were closed, so the open is tried once more.  NULL: none
+ * can be.  Set before there are threads. */
+typedef bool fs_relief_fn(void);
+extern fs_relief_fn *fs_relief;
+
+/* Is that errno a want of descriptors?  It passes; no file is at fault. */
+bool fs_is_out_of_files(int sys);
+
 /* A file that lives in memory only and goes with its last descriptor. */
 int fs_open_memory(const char *name, struct err *e);
 

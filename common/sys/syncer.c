@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { RING_ENTRIES = 64, THREAD_MAX = 8 };
+enum { RING_ENTRIES = 64, THREAD_MAX = 8, POSTPONE_MS = 20 };
 
 struct syncer {
 	struct loop *loop;
@@ -20,6 +20,12 @@ struct syncer {
 	struct list waiting;    /* jobs that found the ring full */
 	int in_ring;
 	int njob;               /* under way */
+	int nfile, nfile_max;   /* reserved */
+	struct list turns;      /* that wait for a reservation */
+	struct loop_task serve_task;
+	bool is_serve_posted;
+	bool is_postponed;      /* nobody's turn comes before the timer */
+	struct loop_timer postpone_timer;
 };
 
 /* The threads serve every syncer of the process; they start at need. */
@@ -187,12 +193,91 @@ ring_init(struct syncer *s)
 	return true;
 }
 
+/* --- reservations --- */
+
+static bool
+has_room(const struct syncer *s)
+{
+	return !s->is_postponed && s->nfile + SYNC_JOB_FILES_MAX <= s->nfile_max;
+}
+
+static void
+serve(struct syncer *s)
+{
+	while (has_room(s) && !list_is_empty(&s->turns)) {
+		struct sync_turn *turn = CONTAINER_OF(s->turns.next, struct sync_turn, link);
+		list_unlink(&turn->link);
+		s->nfile += SYNC_JOB_FILES_MAX;
+		turn->fn(turn);
+	}
+}
+
+static void
+serve_posted(struct loop_task *t)
+{
+	struct syncer *s = CONTAINER_OF(t, struct syncer, serve_task);
+	s->is_serve_posted = false;
+	serve(s);
+}
+
+static void
+serve_postponed(struct loop_timer *t)
+{
+	struct syncer *s = CONTAINER_OF(t, struct syncer, postpone_timer);
+	s->is_postponed = false;
+	serve(s);
+}
+
+bool
+syncer_reserve(struct syncer *s, struct sync_turn *turn)
+{
+	list_init(&turn->link);
+	if (has_room(s) && list_is_empty(&s->turns)) {
+		s->nfile += SYNC_JOB_FILES_MAX;
+		return true;
+	}
+	list_append(&s->turns, &turn->link);
+	return false;
+}
+
+/* Turns come from the loop, as the caller may hold a lock that they take. */
+void
+syncer_give_back(struct syncer *s, int nfile)
+{
+	s->nfile -= nfile;
+	assert(s->nfile >= 0);
+	if (list_is_empty(&s->turns) || s->is_serve_posted)
+		return;
+	s->is_serve_posted = true;
+	loop_post(s->loop, &s->serve_task);
+}
+
+void
+syncer_postpone(struct syncer *s, struct sync_turn *turn)
+{
+	list_append(s->turns.next, &turn->link);
+	s->is_postponed = true;
+	loop_timer_set(s->loop, &s->postpone_timer, s->loop->now_ms + POSTPONE_MS);
+	syncer_give_back(s, SYNC_JOB_FILES_MAX);
+}
+
+void
+syncer_limit(struct syncer *s, int nfile_max)
+{
+	s->nfile_max = MAX(nfile_max, (int)SYNC_JOB_FILES_MAX);
+}
+
 struct syncer *
 syncer_new(struct loop *l, bool use_uring)
 {
 	struct syncer *s = NEW(struct syncer);
 	s->loop = l;
+	s->nfile_max = RING_ENTRIES;
 	list_init(&s->waiting);
+	list_init(&s->turns);
+	list_init(&s->serve_task.link);
+	s->serve_task.fn = serve_posted;
+	s->postpone_timer.fn = serve_postponed;
 	s->has_ring = use_uring && ring_init(s);
 	return s;
 }
@@ -202,7 +287,8 @@ syncer_free(struct syncer *s)
 {
 	if (!s)
 		return;
-	assert(s->njob == 0);
+	assert(s->njob == 0 && list_is_empty(&s->turns) && !s->is_serve_posted);
+	loop_timer_clear(s->loop, &s->postpone_timer);
 	if (s->has_ring) {
 		loop_unwatch(s->loop, &s->done_io);
 		io_uring_queue_exit(&s->ring);
@@ -231,11 +317,15 @@ syncer_submit(struct syncer *s, struct sync_job *job)
 void
 syncer_drain(struct syncer *s)
 {
-	for (loop_drain(s->loop); s->njob; loop_drain(s->loop)) {
+	loop_drain(s->loop);
+	while (s->njob || !list_is_empty(&s->turns)) {
 		struct pollfd p = { s->has_ring ? s->done_io.fd : s->loop->event_fd, POLLIN, 0 };
 		poll(&p, 1, 10);
 		if (s->has_ring)
 			on_ring(&s->done_io, EPOLLIN);
+		s->is_postponed = false; /* the timer does not run any more */
+		serve(s);
+		loop_drain(s->loop);
 	}
 }
 

@@ -36,6 +36,30 @@ void syncer_free(struct syncer *s); /* no job may be under way */
 
 void syncer_submit(struct syncer *s, struct sync_job *job);
 
+/*
+ * Jobs that wait must not hold descriptors: before it opens its files, a job
+ * reserves SYNC_JOB_FILES_MAX of those that the syncer may hold, and gives back
+ * what it does not use, or uses no more.  One that finds them taken waits; its
+ * turn comes on the loop's thread.
+ */
+struct sync_turn;
+typedef void sync_turn_fn(struct sync_turn *turn);
+struct sync_turn {
+	sync_turn_fn *fn;
+	struct list link;
+};
+
+/* True: they are reserved; false: they will be when fn is called. */
+bool syncer_reserve(struct syncer *s, struct sync_turn *turn);
+void syncer_give_back(struct syncer *s, int nfile);
+
+/* There were no descriptors to open files with: give the turn back, and come
+ * first when it is tried again a little later. */
+void syncer_postpone(struct syncer *s, struct sync_turn *turn);
+
+/* How many files may be reserved; at least SYNC_JOB_FILES_MAX. */
+void syncer_limit(struct syncer *s, int nfile_max);
+
 /* After the loop's end: wait for the jobs under way, and those that their done
  * begins, as the loop would. */
 void syncer_drain(struct syncer *s);

@@ -18,6 +18,7 @@ void test_partlog__a_full_disk_is_no_end(void);
 void test_partlog__an_index_page_that_does_not_fit_waits(void);
 void test_partlog__a_failed_sync_is_the_end(void);
 void test_partlog__a_sync_that_cannot_open_its_file_is_no_sync(void);
+void test_partlog__a_first_sync_tried_again_covers_all(void);
 void test_partlog__a_sync_covers_rolled_segments_and_directories(void);
 void test_partlog__indexes_are_synced_behind_synced_batches(void);
 void test_partlog__a_log_in_memory_touches_no_disk(void);
@@ -463,8 +464,8 @@ test_partlog__a_sync_that_cannot_open_its_file_is_no_sync(void)
 	sync_all(&l);
 	append(&l, 1, 100, 1);
 	append(&other, 1, 100, 1); /* takes the only descriptor */
-	set_fault("open", EMFILE, 0);
-	check(partlog_sync_begin(&l, &s));
+	set_fault("open", EACCES, 0);
+	check_int(partlog_sync_begin(&l, &s), 1);
 	fs_fault = NULL;
 	check(s.nfd > 0);
 	partlog_sync_run(&s);
@@ -472,9 +473,30 @@ test_partlog__a_sync_that_cannot_open_its_file_is_no_sync(void)
 	partlog_sync_end(&l, &s);
 	check_int(l.synced_offset, 1);
 	check(l.is_failed);
-	check(strstr(l.failure->msg, "cannot open what is to be synced: Too many open files"));
+	check(strstr(l.failure->msg, "cannot open what is to be synced: Permission denied"));
 	partlog_release(&l);
 	partlog_release(&other);
+}
+
+static bool covers(const struct partlog_sync *s, const char *name);
+
+void
+test_partlog__a_first_sync_tried_again_covers_all(void)
+{
+	struct partlog l;
+	struct partlog_sync s;
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
+	append(&l, 1, 100, 1);
+	set_fault("open", EMFILE, 1); /* the first is of the epochs, which can wait */
+	check_int(partlog_sync_begin(&l, &s), -1);
+	fs_fault = NULL;
+	check_int(partlog_sync_begin(&l, &s), 1);
+	check(covers(&s, "00000000000000000000.log") && covers(&s, "t-0"));
+	partlog_sync_run(&s);
+	partlog_sync_end(&l, &s);
+	check(!l.is_failed && l.synced_offset == 1);
+	check_int(partlog_sync_begin(&l, &s), 0);
+	partlog_release(&l);
 }
 
 /* Does the sync cover a file of that name? */
@@ -749,6 +771,7 @@ test_partlog__out_of_descriptors_the_idle_ones_go(void)
 	struct err e;
 	struct partlog l;
 	struct partlog_slice s;
+	segfile_cache_limit(512);
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
 	for (int i = 0; i < 5; i++)
 		append(&l, 1, 3000, i);

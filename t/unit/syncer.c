@@ -1,6 +1,7 @@
 #include "tap.h"
 
 #include "base/mem.h"
+#include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/syncer.h"
 
@@ -21,6 +22,7 @@ void test_syncer__several_loops_share_the_threads(void);
 void test_syncer__a_burst_takes_more_than_one_thread(void);
 void test_syncer__goes_with_its_loop_as_soon_as_the_jobs_are_done(void);
 void test_syncer__jobs_outlive_the_thread_that_submitted_them(void);
+void test_syncer__reservations_are_served_in_turn(void);
 
 enum { JOBS = 300 }; /* of up to six files: far more than ring entries */
 
@@ -365,4 +367,66 @@ test_syncer__jobs_outlive_the_thread_that_submitted_them(void)
 	}
 	for (int i = 0; i < FILES; i++)
 		close(fd[i]);
+}
+
+enum { TURNS = 20 };
+
+struct turns {
+	struct loop loop;
+	struct syncer *syncer;
+	struct turn {
+		struct sync_turn turn;
+		struct turns *turns;
+	} v[TURNS];
+	int next, held, npostponed;
+	struct loop_timer end;
+};
+
+static void
+end_loop(struct loop_timer *t)
+{
+	loop_stop(&CONTAINER_OF(t, struct turns, end)->loop);
+}
+
+/* Hold what was reserved for a moment; the fifth finds no descriptors twice. */
+static void
+on_turn(struct sync_turn *turn)
+{
+	struct turn *t = CONTAINER_OF(turn, struct turn, turn);
+	struct turns *all = t->turns;
+	check_int(t - all->v, all->next); /* nobody overtakes one who was postponed */
+	if (all->next == 5 && all->npostponed < 2) {
+		all->npostponed++;
+		syncer_postpone(all->syncer, turn);
+		return;
+	}
+	all->next++;
+	syncer_give_back(all->syncer, SYNC_JOB_FILES_MAX);
+}
+
+void
+test_syncer__reservations_are_served_in_turn(void)
+{
+	struct turns all = { .next = 2 };
+	struct err e;
+	check(loop_init(&all.loop, &e) == 0);
+	all.syncer = syncer_new(&all.loop, false);
+	syncer_limit(all.syncer, 2 * SYNC_JOB_FILES_MAX + 1);
+	for (int i = 0; i < TURNS; i++) {
+		all.v[i] = (struct turn){ .turn.fn = on_turn, .turns = &all };
+		check_int(syncer_reserve(all.syncer, &all.v[i].turn), i < 2);
+	}
+	/* Too little for anybody. */
+	syncer_give_back(all.syncer, SYNC_JOB_FILES_MAX - 2);
+	loop_drain(&all.loop);
+	check_int(all.next, 2);
+	syncer_give_back(all.syncer, 2);
+	all.end.fn = end_loop;
+	loop_timer_set(&all.loop, &all.end, clock_mono_ms() + 500);
+	loop_run(&all.loop);
+	check_int(all.next, TURNS);
+	check_int(all.npostponed, 2);
+	syncer_give_back(all.syncer, SYNC_JOB_FILES_MAX);
+	syncer_free(all.syncer);
+	loop_release(&all.loop);
 }
