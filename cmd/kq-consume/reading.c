@@ -29,6 +29,12 @@ reading_out_of_range(struct reading *r, struct fetcher_part *part, struct err *e
 	int64_t first;
 	if (ask_offset(r, part, OFFSETS_EARLIEST, &first, e) < 0)
 		return -1;
+	if (first <= part->offset && uuid_is_zero(&part->topic->id) && part->topic->was_gone) {
+		say_error("topic '%s' was deleted and created again; reading partition %d of the new "
+			"one from its beginning", part->topic->name, part->index);
+		fetcher_seek(r->fetcher, part, first);
+		return 0;
+	}
 	if (first <= part->offset && r->reset) {
 		int64_t to;
 		if (ask_offset(r, part, r->reset, &to, e) < 0)

@@ -82,6 +82,7 @@ struct cluster_topic {
 	struct uuid old_id;      /* of the topic that was deleted before; zero */
 	int generation;          /* how often it was deleted and created again */
 	int64_t gone_since_ms;   /* it was there, and is not any more; 0 */
+	bool was_gone;           /* and is there again: without ids it may be a new one */
 	int16_t error;
 	struct cluster_part *part;
 	int32_t npart;           /* becomes less only with a new generation */

@@ -95,6 +95,7 @@ take_topic(struct cluster *cl, const struct metadata_response_metadata_response_
 	bool is_new = !uuid_is_zero(id) && !uuid_is_zero(&t->id) && !uuid_eq(id, &t->id);
 	if (is_new)
 		begin_generation(t);
+	t->was_gone |= t->gone_since_ms != 0;
 	t->gone_since_ms = 0;
 	t->id = *id;
 	take_parts(t, in, is_new);
