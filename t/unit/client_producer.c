@@ -428,3 +428,36 @@ test_producer__what_went_wrong_first_is_reported(void)
 	check(strstr(e.msg, "OUT_OF_ORDER") == NULL);
 	end();
 }
+
+/* The metadata shows another id: what the broker knew of the producer there went with
+ * the old topic.  Metadata of a broker that has not heard yet changes nothing. */
+void test_producer__numbers_begin_again_in_a_topic_created_again(void);
+void
+test_producer__numbers_begin_again_in_a_topic_created_again(void)
+{
+	struct producer_opts o;
+	struct err e;
+	peer_start(&(struct peer_opts){ 0 });
+	peer.topic_id = 1;
+	producer_opts_init(&o);
+	begin(&o);
+	for (int i = 0; i < 2; i++) {
+		put(0, 1);
+		flush();
+	}
+	peer.topic_id = 2;
+	check_int(cluster_refresh(&cl, &e), 0);
+	check_int(t->meta->generation, 1);
+	put(0, 1);
+	flush();
+	peer.topic_id = 1;
+	check_int(cluster_refresh(&cl, &e), 0);
+	check_int(t->meta->generation, 1);
+	put(0, 1);
+	flush();
+	end();
+	check_int(peer_count(PRODUCE), 4);
+	check_batch(1, PEER_ID, 1);
+	check_batch(2, PEER_ID + 1, 0);
+	check_batch(3, PEER_ID + 1, 1);
+}

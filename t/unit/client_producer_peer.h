@@ -73,6 +73,7 @@ static struct peer {
 	int nheld, most_held, nanswered;
 	int64_t next_id;
 	int16_t epoch;
+	_Atomic uint8_t topic_id; /* of every topic; 0: none */
 } peer;
 
 #define peer_plan(key_, ...) do { \
@@ -113,7 +114,7 @@ static void
 peer_versions(int32_t id)
 {
 	static __typeof__(*((struct api_versions_response *)0)->api_keys.v) keys[] = {
-		{ PRODUCE, 3, 12 }, { METADATA, 0, 9 }, { FIND, 0, 4 }, { VERSIONS, 0, 3 },
+		{ PRODUCE, 3, 12 }, { METADATA, 0, 10 }, { FIND, 0, 4 }, { VERSIONS, 0, 3 },
 		{ ADD_PARTS, 0, 5 }, { ADD_OFFSETS, 0, 4 }, { END_TXN, 0, 5 }, { TXN_OFFSETS, 0, 5 },
 		{ CONFIGS, 1, 4 }, { INIT_ID, 0, 5 },
 	};
@@ -145,6 +146,7 @@ peer_metadata(const struct metadata_request *q, int16_t version, int32_t id, str
 	for (int32_t i = 0; i < n; i++) {
 		r.topics.v[i].name = q->topics.v[i].name;
 		r.topics.v[i].partitions.n = npart;
+		memset(&r.topics.v[i].topic_id, peer.topic_id, sizeof r.topics.v[i].topic_id);
 		r.topics.v[i].partitions.v = arena_alloc(a, (size_t)npart * sizeof *r.topics.v[i].partitions.v);
 		for (int32_t k = 0; k < npart; k++) {
 			r.topics.v[i].partitions.v[k].partition_index = k;
