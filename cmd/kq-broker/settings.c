@@ -215,12 +215,12 @@ settings_parse(struct settings *s, int argc, char **argv, struct err *e)
 		return done;
 	if (r.argc)
 		return err_set(e, ERR_USAGE, "'%s' is one word too many; see kq-broker --help", r.argv[0]);
-	if ((config_file && apply_file(s, config_file, e) < 0) || apply_overrides(s, e) < 0
-		|| check_values(s->values, e) < 0)
-		return -1;
 	enum log_level parsed;
 	if (level && log_parse_level(level, &parsed))
 		log_set_level(parsed);
+	if ((config_file && apply_file(s, config_file, e) < 0) || apply_overrides(s, e) < 0
+		|| check_values(s->values, e) < 0)
+		return -1;
 	const char *dirs = config_value(NULL, s->values, CONFIG_LOG_DIRS);
 	if (strchr(dirs, ','))
 		return err_set(e, ERR_USAGE, "log.dirs: one directory is supported, not '%s'", dirs);

@@ -157,4 +157,8 @@ consumer.session.timeout.ms=45000 5 rw' ]
 	start_broker -o log.retention.ms=7d
 	grep -q 'warn the setting log.retention.ms has no effect yet' "$broker_log"
 	[ "$(configs show broker/1 log.retention.ms)" = 'log.retention.ms=604800000 4 rw' ]
+	stop_broker
+	: >"$broker_log"
+	restart_broker -o log.retention.ms=7d --log-level error
+	[ ! -s "$broker_log" ]
 }
