@@ -339,12 +339,6 @@ remember(struct broker *b, const struct net_addr *addr)
 	return &it->addr;
 }
 
-static bool
-is_wildcard(const struct net_addr *a)
-{
-	return strcmp(a->host, "0.0.0.0") == 0 || strcmp(a->host, "::") == 0;
-}
-
 const struct net_addr *
 broker_advertised(struct broker *b, const struct net_addr *from, int fd)
 {
@@ -363,14 +357,14 @@ broker_advertised(struct broker *b, const struct net_addr *from, int fd)
 		for (int i = 0; i < b->nlisten; i++)
 			if (b->listen[i].kind == NET_TCP) {
 				local = b->listen[i];
-				if (is_wildcard(&local))
+				if (net_addr_is_any(&local))
 					strcpy(local.host, "localhost");
 				return remember(b, &local);
 			}
 		return &nowhere;
 	}
 	/* It got here by our address at its end: it will again. */
-	if (is_wildcard(from) && net_local_addr(fd, &local))
+	if (net_addr_is_any(from) && net_local_addr(fd, &local))
 		return remember(b, &local);
 	return remember(b, from);
 }

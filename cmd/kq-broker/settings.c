@@ -41,25 +41,65 @@ set_value(struct settings *s, const char *name, const char *value, struct err *e
 	return 0;
 }
 
+/* An address of a list.  Of "::1:9092" nobody can say where the host ends. */
 static int
-add_addr(struct net_addr *v, int *n, const char *text, struct err *e)
+parse_addr(struct net_addr *a, const char *text, struct err *e)
+{
+	const char *scheme = strstr(text, "://"), *p = scheme ? scheme + 3 : text;
+	const char *colon = strchr(p, ':');
+	bool is_path = strncmp(text, "unix:", 5) == 0 || strchr(p, '/');
+	if (!is_path && *p != '[' && colon && strchr(colon + 1, ':'))
+		return err_set(e, ERR_USAGE, "'%s': write an IPv6 address in brackets: [ADDRESS]:PORT",
+			text);
+	return net_addr_parse(a, text, DEFAULT_PORT, e);
+}
+
+/* One to listen on: a number alone is a port of this machine. */
+static int
+parse_listener(struct net_addr *a, const char *text, struct err *e)
+{
+	char local[NET_TEXT_SIZE];
+	bool is_port = *text && text[strspn(text, "0123456789")] == 0;
+	if (is_port)
+		snprintf(local, sizeof local, "127.0.0.1:%s", text);
+	return parse_addr(a, is_port ? local : text, e);
+}
+
+/* One for clients to connect to. */
+static int
+parse_advertised(struct net_addr *a, const char *text, struct err *e)
+{
+	if (parse_addr(a, text, e) < 0)
+		return -1;
+	if (a->kind == NET_UNIX || a->port == 0)
+		return err_set(e, ERR_USAGE, "'%s': write host:port, as clients are to connect to it", text);
+	if (net_addr_is_any(a))
+		return err_set(e, ERR_USAGE, "'%s' is no address that clients can connect to; "
+			"write this machine's name or address: HOST:%u", text, a->port);
+	return 0;
+}
+
+typedef int parse_fn(struct net_addr *a, const char *text, struct err *e);
+
+static int
+add_addr(struct net_addr *v, int *n, parse_fn *parse, const char *text, struct err *e)
 {
 	if (*n == SETTINGS_LISTENERS_MAX)
 		return err_set(e, ERR_USAGE, "more than %d addresses", SETTINGS_LISTENERS_MAX);
-	if (net_addr_parse(&v[*n], text, DEFAULT_PORT, e) < 0)
+	if (parse(&v[*n], text, e) < 0)
 		return -1;
 	(*n)++;
 	return 0;
 }
 
 static int
-add_addrs(struct net_addr *v, int *n, const char *list, struct err *e)
+add_addrs(struct net_addr *v, int *n, parse_fn *parse, const char *list, struct err *e)
 {
 	char *copy = mem_strdup(list), *rest = copy, *word;
 	int r = 0;
 	while (r == 0 && (word = strsep(&rest, ",")))
 		if (*word)
-			r = add_addr(v, n, word, e);
+			r = add_addr(v, n, parse, word, e);
 	mem_free(copy);
 	return r;
 }
@@ -69,7 +109,7 @@ option_listen(void *to, const char *value, struct err *e)
 {
 	(void)to;
 	was_listen_given = true;
-	return add_addr(target->listen, &target->nlisten, value, e);
+	return add_addr(target->listen, &target->nlisten, parse_listener, value, e);
 }
 
 /* -o settings are kept until the file was read: they come before it. */
@@ -123,7 +163,7 @@ apply_file(struct settings *s, const char *path, struct err *e)
 
 static const struct opt opts[] = {
 	{ 'd', "data", OPT_STRING, &data_dir, "DIR", "the data directory" },
-	{ 'l', "listen", OPT_CALL, NULL, "ADDRESS", "listen on unix:/path or host:port (port 0: any free port); may be repeated", .call = option_listen, .is_repeatable = true },
+	{ 'l', "listen", OPT_CALL, NULL, "ADDRESS", "listen on unix:/path, host:port, or a port of 127.0.0.1 (port 0: any free port); may be repeated", .call = option_listen, .is_repeatable = true },
 	{ 'c', "config", OPT_STRING, &config_file, "FILE", "read settings from a YAML file" },
 	{ 'o', "option", OPT_CALL, NULL, "KEY=VALUE", "set KEY, overriding the file; may be repeated", .call = option_set, .is_repeatable = true },
 	{ 0, "memory", OPT_FLAG, &is_memory, NULL, "keep nothing on disk" },
@@ -173,11 +213,11 @@ settle_listeners(struct settings *s, struct err *e)
 {
 	const char *set = config_value(NULL, s->values, CONFIG_LISTENERS);
 	if (!was_listen_given && *set)
-		return add_addrs(s->listen, &s->nlisten, set, e);
+		return add_addrs(s->listen, &s->nlisten, parse_listener, set, e);
 	if (was_listen_given)
 		return 0;
 	net_addr_default(&s->listen[s->nlisten++]);
-	return add_addr(s->listen, &s->nlisten, "127.0.0.1:9092", e);
+	return add_addr(s->listen, &s->nlisten, parse_listener, "127.0.0.1:9092", e);
 }
 
 /* Do the values fit together? */
@@ -229,7 +269,7 @@ settings_parse(struct settings *s, int argc, char **argv, struct err *e)
 		: is_memory ? mem_strdup("") : default_data_dir(e);
 	if (!s->data_dir)
 		return -1;
-	if (add_addrs(s->advertised, &s->nadvertised,
+	if (add_addrs(s->advertised, &s->nadvertised, parse_advertised,
 		config_value(NULL, s->values, CONFIG_ADVERTISED_LISTENERS), e) < 0)
 		return err_wrap(e, "advertised.listeners");
 	if (settle_listeners(s, e) < 0)

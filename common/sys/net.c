@@ -79,7 +79,7 @@ net_addr_parse(struct net_addr *a, const char *text, int default_port,
 	if (port < 0 || port > 65535)
 		return err_set(e, ERR_USAGE, "'%s': the port must be a number from 0 to 65535", text);
 	memcpy(a->host, p, n);
-	if (n == 0)
+	if (n == 0 || strcmp(a->host, "*") == 0)
 		strcpy(a->host, "0.0.0.0");
 	a->port = (uint16_t)port;
 	return 0;
@@ -315,8 +315,11 @@ listen_tcp(const struct addrinfo *i, int backlog, bool is_shared)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	if (is_shared)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-	if (i->ai_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+	if (i->ai_family == AF_INET6) {
+		const struct sockaddr_in6 *in = (const void *)i->ai_addr;
+		int only = !IN6_IS_ADDR_UNSPECIFIED(&in->sin6_addr);
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+	}
 	if (bind(fd, i->ai_addr, i->ai_addrlen) == 0 && listen(fd, backlog) == 0)
 		return fd;
 	int sys = errno;
@@ -369,12 +372,26 @@ sockaddr_to_addr(const struct sockaddr_storage *ss, struct net_addr *a)
 		a->port = ntohs(in->sin_port);
 	} else if (ss->ss_family == AF_INET6) {
 		const struct sockaddr_in6 *in = (const void *)ss;
-		inet_ntop(AF_INET6, &in->sin6_addr, a->host, sizeof a->host);
+		if (IN6_IS_ADDR_V4MAPPED(&in->sin6_addr)) /* IPv4, at a socket of "::" */
+			inet_ntop(AF_INET, &in->sin6_addr.s6_addr[12], a->host, sizeof a->host);
+		else
+			inet_ntop(AF_INET6, &in->sin6_addr, a->host, sizeof a->host);
 		a->port = ntohs(in->sin6_port);
 	} else {
 		return false;
 	}
 	return true;
+}
+
+bool
+net_addr_is_any(const struct net_addr *a)
+{
+	struct in6_addr in6;
+	struct in_addr in;
+	if (a->kind != NET_TCP)
+		return false;
+	return (inet_pton(AF_INET, a->host, &in) == 1 && in.s_addr == INADDR_ANY)
+		|| (inet_pton(AF_INET6, a->host, &in6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&in6));
 }
 
 char *

@@ -23,7 +23,7 @@ enum { NET_TEXT_SIZE = 280 };
 
 /* Read "unix:/path" ("/path" and "./path" are enough), "host:port", "[v6]:port", "host" (with default_port;
  * -1: a port is required) or Kafka's "PLAINTEXT://host:port" (no other of its
- * protocols; an empty host is "0.0.0.0").  Returns 0, or -1 (ERR_USAGE). */
+ * protocols; an empty host or "*" is "0.0.0.0").  Returns 0, or -1 (ERR_USAGE). */
 int net_addr_parse(struct net_addr *a, const char *text, int default_port,
 	struct err *e);
 
@@ -42,7 +42,7 @@ int net_addr_exists(const struct net_addr *a, struct err *e);
  * descriptor, or -1 (ERR_RETRY: nobody there, ERR_USAGE: no such host). */
 int net_connect(const struct net_addr *a, int timeout_ms, struct err *e);
 
-/* Listen.  Port 0 takes a free one and *a gets it.  is_shared lets several
+/* Listen.  "::" takes connections of IPv4, too.  Port 0 takes a free one and *a gets it.  is_shared lets several
  * sockets of this process listen on one TCP port (SO_REUSEPORT).  A socket
  * file that nobody answers on is replaced; one that answers is ERR_LIMIT. */
 int net_listen(struct net_addr *a, int backlog, bool is_shared, struct err *e);
@@ -50,6 +50,9 @@ int net_listen(struct net_addr *a, int backlog, bool is_shared, struct err *e);
 /* Accept one connection: the descriptor, -1 when there is none right now, or
  * -2 when the process is out of descriptors. */
 int net_accept(int fd, bool is_unix);
+
+/* Does it stand for all addresses of this machine: "0.0.0.0" or "::"? */
+bool net_addr_is_any(const struct net_addr *a);
 
 /* Who is at the other end, for logs; "unix" for a Unix socket. */
 char *net_peer_name(int fd, char z[NET_TEXT_SIZE]);

@@ -109,6 +109,40 @@ refused() {
 	stop_broker
 }
 
+@test "addresses that no client can connect to are not advertised" {
+	for address in 0.0.0.0:9092 PLAINTEXT://0.0.0.0:9092 '[::]:9092' '[0::0]:9092' '*:9092' :9092 PLAINTEXT://:9092; do
+		refused --memory -l 127.0.0.1:0 -o "advertised.listeners=$address"
+		[ "$status" -eq 2 ]
+		[[ $output == *"'$address' is no address that clients can connect to; write this machine's name or address: HOST:9092" ]]
+	done
+	for address in ::1:9092 ::1 PLAINTEXT://fe80::1:9092; do
+		refused --memory -l 127.0.0.1:0 -o "advertised.listeners=$address"
+		[ "$status" -eq 2 ]
+		[[ $output == *"'$address': write an IPv6 address in brackets: [ADDRESS]:PORT" ]]
+		refused --memory -l "$address"
+		[ "$status" -eq 2 ]
+		[[ $output == *"write an IPv6 address in brackets: [ADDRESS]:PORT" ]]
+	done
+	for address in unix:/run/kq.sock host:0; do
+		refused --memory -l 127.0.0.1:0 -o "advertised.listeners=$address"
+		[ "$status" -eq 2 ]
+		[[ $output == *"'$address': write host:port, as clients are to connect to it" ]]
+	done
+}
+
+@test "[::] serves both families, * all of IPv4, a port alone 127.0.0.1" {
+	[ -e /proc/net/if_inet6 ] || skip "no IPv6"
+	start_broker -l '[::]:0' -l '*:0' -l 0
+	set -- $broker_ready
+	[[ $4 == '[::]:'* && $5 == 0.0.0.0:* && $6 == 127.0.0.1:* ]]
+	echo record | kq-produce t
+	for address in "127.0.0.1:${4##*:}" "[::1]:${4##*:}" "127.0.0.1:${5##*:}" "$6"; do
+		[ "$(kq-consume -b "$address" -e t)" = record ]
+		kq-group -b "$address" list
+	done
+	stop_broker
+}
+
 @test "a directory that cannot be written, or made" {
 	mkdir ro
 	local -a as_other=()
