@@ -53,10 +53,14 @@ exact() {
 		<(awk '{ n[$1] = $2 } END { for (w in n) print w, n[w] }' "$scratch/$1.counts" | sort)
 }
 
-# Where its output ends now, aborted records and markers counted.
+# Where its output ends now, aborted records and markers counted.  A broker that has
+# just begun may not know yet that it leads.
 ends() {
-	kcat -b "$broker_tcp" -Q -t "$1-out:0:-1" -t "$1-out:1:-1" -t "$1-out:2:-1" |
-		awk '{ n += $NF } END { print n + 0 }'
+	local all
+	until all=$(kcat -b "$broker_tcp" -Q -t "$1-out:0:-1" -t "$1-out:1:-1" -t "$1-out:2:-1"); do
+		sleep 0.2
+	done
+	awk '{ n += $NF } END { print n + 0 }' <<<"$all"
 }
 
 grows() {
