@@ -345,7 +345,7 @@ main(int argc, char **argv)
 	if (got == 0 && r.argc < 1)
 		got = err_set(&e, ERR_USAGE, "which topic? see kq-produce --help");
 	struct input in = { .fd = -1 };
-	struct buf keyed_bytes = BUF_INIT, delimiter = BUF_INIT;
+	static struct buf keyed_bytes, delimiter; /* still there after a usage error */
 	if (got < 0 || apply_options(&in, &keyed_bytes, &delimiter, &e) < 0)
 		return say_err(&e, false);
 	if (takes_stdin(r.argv + 1) && stdfd_need(STDIN_FILENO, &e) < 0)
