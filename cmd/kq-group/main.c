@@ -37,7 +37,7 @@ static const struct opt describe_opts[] = {
 	{ 0, "execute", OPT_FLAG, &options.is_sure, NULL, .phrase = "the same as --yes" }
 
 static const struct opt seek_opts[] = {
-	{ 0, "to", OPT_STRING, &options.to, "WHERE", .phrase = "beginning, end, current, an offset, +N, -N or @TIME: see below" },
+	{ 0, "to", OPT_STRING, &options.to, "WHERE", .phrase = "beginning, end, current, an offset, +N, -N or @TIME: see kq(7)" },
 	{ 0, "from-file", OPT_STRING, &options.from_file, "FILE", .phrase = "take offsets from FILE, as written by export (-: stdin); named topics limit it" },
 	ALL("all topics for which the group has offsets"),
 	PLAN,

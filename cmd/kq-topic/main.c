@@ -81,12 +81,12 @@ static const struct opt delete_opts[] = {
 	OPT_END
 };
 static const struct opt offsets_opts[] = {
-	{ 0, "at", OPT_STRING, &options.at, "WHERE", .phrase = "beginning, end, -N or @TIME: see below (default: beginning and end)" },
+	{ 0, "at", OPT_STRING, &options.at, "WHERE", .phrase = "beginning, end, -N or @TIME: see kq(7) (default: beginning and end)" },
 	JSON,
 	OPT_END
 };
 static const struct opt trim_opts[] = {
-	{ 0, "before", OPT_STRING, &options.before, "WHERE", .phrase = "up to there: an offset, @TIME, -N, or end for all records: see below" },
+	{ 0, "before", OPT_STRING, &options.before, "WHERE", .phrase = "up to there: an offset, @TIME, -N, or end for all records: see kq(7)" },
 	{ 'p', "partition", OPT_INT, &options.partition, "N", .phrase = "only in this partition", .min = 0, .max = INT32_MAX },
 	ASK_YES(&options.is_sure),
 	ASK_DRY_RUN(&options.is_dry),
