@@ -436,7 +436,7 @@ cut_has() {
 	[ "$(written | grep -c '^2')" -ge "$1" ]
 }
 
-@test "-G | filter | kq-produce: at least once" {
+@test "-G | filter | kq-produce: at least once, as long as the filter and kq-produce live" {
 	mkfifo fifo
 	seq 1 5000 | kq-produce in
 	kq-consume -G pipe -o beginning -e in | sed 's/^/1/' | kq-produce out
