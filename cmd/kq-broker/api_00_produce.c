@@ -49,6 +49,7 @@ struct produce_state {
 	int16_t acks;
 	bool is_alone;       /* the request's only partition */
 	int32_t nfault;      /* records whose refusal the answer has spoken of */
+	int64_t plain_size;  /* what its compressed batches have opened to */
 	struct txn_check check;
 	struct coord_partition *checked;
 	int ncheck;
@@ -369,10 +370,12 @@ take_in(struct produce_state *s, struct partition *p, struct str records,
 	struct request *rq = s->rq;
 	struct topic_config *config = partition_config(p);
 	struct intake k = { .config = config, .now_ms = rq->reactor->loop.wall_ms,
-		.arena = &rq->arena, .nfault_max = MAX(FAULTS_MAX - s->nfault, 1) };
+		.arena = &rq->arena, .nfault_max = MAX(FAULTS_MAX - s->nfault, 1),
+		.plain_size = s->plain_size };
 	/* The bytes are ours to change: they lie in the receive buffer. */
 	bool is_good = intake_check(&k, (uint8_t *)(uintptr_t)records.p, records.n);
 	topic_config_put(config);
+	s->plain_size = k.plain_size;
 	if (is_good)
 		return true;
 	struct append_result result = { .error = k.error, .message = k.message };

@@ -8,6 +8,9 @@ enum {
 	/* What a compressed batch may open to.  kq's own readers take twice as
 	 * much; opening it takes some 0.1 s at worst. */
 	PLAIN_SIZE_MAX = 128 << 20,
+	/* And what those of a request may open to before the next one is refused:
+	 * it takes less than a second, in which the reactor does nothing else. */
+	REQUEST_PLAIN_SIZE_MAX = 1 << 30,
 };
 
 static bool
@@ -152,18 +155,27 @@ static bool
 check_records(struct intake *k, const struct batch *b, uint8_t *p)
 {
 	const struct topic_config *c = k->config;
+	bool is_packed = (b->attributes & BATCH_CODEC_MASK) != CODEC_NONE;
 	struct inspection seen;
 	struct err e;
-	if ((b->attributes & BATCH_CODEC_MASK) != CODEC_NONE && !c->verifies_compressed
-		&& !c->is_compacted)
+	if (is_packed && !c->verifies_compressed && !c->is_compacted)
 		return check_span(k, b);
-	if (batch_inspect(b, p, PLAIN_SIZE_MAX, c->record_size_max, &seen, &e) < 0)
+	if (is_packed && k->plain_size > REQUEST_PLAIN_SIZE_MAX)
+		return refuse(k, KERR_MESSAGE_TOO_LARGE,
+			"the compressed batches of the request open to too many bytes together");
+	int rc = batch_inspect(b, p, PLAIN_SIZE_MAX, c->record_size_max, &seen, &e);
+	k->plain_size += is_packed ? seen.plain_size : 0;
+	if (rc < 0)
 		return refuse(k, KERR_INVALID_RECORD, arena_printf(k->arena, "%s", e.msg));
+	/* One without a timestamp, -1, may hide one that is too early. */
 	struct span span = span_of(k);
 	bool is_suspect = (seen.nkeyless > 0 && c->is_compacted)
-		|| !is_within(span, seen.min_timestamp) || !is_within(span, seen.max_timestamp);
-	if (is_suspect && !check_each(k, b, p, span))
-		return false;
+		|| seen.min_timestamp < span.first_ms || !is_within(span, seen.max_timestamp);
+	if (is_suspect) {
+		k->plain_size += is_packed ? seen.plain_size : 0; /* opened again */
+		if (!check_each(k, b, p, span))
+			return false;
+	}
 	if (!c->is_log_append_time && seen.max_timestamp != b->max_timestamp)
 		batch_set_max_timestamp(p, seen.max_timestamp);
 	return true;

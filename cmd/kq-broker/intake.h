@@ -26,6 +26,9 @@ struct intake {
 	int64_t now_ms;
 	struct arena *arena; /* of what follows, and of its messages */
 	int32_t nfault_max;  /* more are not listed; at least 1 */
+	/* What compressed batches have opened to: counted on, for a limit on the
+	 * batches of one request. */
+	int64_t plain_size;
 	/* Of a batch that was refused: */
 	int16_t error;
 	const char *message;

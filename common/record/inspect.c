@@ -20,6 +20,7 @@ struct walk {
 	int32_t record_max;
 	int64_t delta_min, delta_max;
 	int32_t nkeyless;
+	int64_t plain_size; /* bytes walked, in whole pieces */
 	bool is_bad;        /* it has come upon bytes that are no records */
 	bool is_too_large;  /* because a record is */
 	inspect_record *record; /* or NULL; called at the end of each record */
@@ -259,6 +260,7 @@ take_piece(void *arg, struct str piece)
 {
 	struct walk *k = arg;
 	const uint8_t *p = piece.p, *end = p + piece.n;
+	k->plain_size += piece.n;
 	while (p && p < end) {
 		if (!k->record && k->field == SIZE && k->shift == 0 && k->skip == 0)
 			p = run(k, p, end);
@@ -308,7 +310,9 @@ batch_inspect(const struct batch *b, const uint8_t *p, size_t plain_max, int32_t
 	struct inspection *out, struct err *e)
 {
 	struct walk k = { .record_max = record_max };
-	if (walk_batch(&k, b, p, plain_max, e) < 0)
+	int rc = walk_batch(&k, b, p, plain_max, e);
+	out->plain_size = k.plain_size;
+	if (rc < 0)
 		return -1;
 	if (__builtin_add_overflow(b->base_timestamp, k.delta_min, &out->min_timestamp) ||
 		__builtin_add_overflow(b->base_timestamp, k.delta_max, &out->max_timestamp))

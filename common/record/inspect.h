@@ -18,6 +18,7 @@ struct inspection {
 	/* Of the records, by their deltas (in a LogAppendTime batch: nobody's). */
 	int64_t min_timestamp, max_timestamp;
 	int32_t nkeyless; /* records with a null key */
+	int64_t plain_size; /* bytes looked at; set for a bad batch, too */
 };
 
 /* Inspect the batch b at p, all of whose bytes are there, and whose count is

@@ -36,6 +36,10 @@ intake() {
 	intake large
 }
 
+@test "what the compressed batches of one request open to is limited" {
+	intake bombs
+}
+
 @test "min.insync.replicas above the number of replicas asks for all of them" {
 	intake insync
 }

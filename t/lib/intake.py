@@ -6,7 +6,7 @@ import gzip
 from idempotence import describe, numbered
 from wire import *
 
-INVALID_RECORD, INVALID_TIMESTAMP = 87, 32
+TOO_LARGE, INVALID_RECORD, INVALID_TIMESTAMP = 10, 87, 32
 
 
 def raw(body, size=None):
@@ -119,6 +119,10 @@ def times():
         error, _, _, faults, _ = produce_parts(c, "before", [(0, batch([b"x"], time_ms=now - 60000))])[0]
         assert (error, list(faults)) == (INVALID_TIMESTAMP, [0])
         assert produce(c, "before", batch([b"x"], time_ms=-1))[0] == 0  # no timestamp is fine
+        hidden = b"".join(raw(i8(0) + varint(t) + varint(i) + vdata(b"k") * 2 + varint(0))
+                          for i, t in enumerate((0, 6, now + 1)))
+        b = batch(packed=hidden, count=3, time_ms=-1, max_time_ms=now)
+        assert list(produce_parts(c, "before", [(0, b)])[0][3]) == [1]
 
 
 def large():
@@ -132,6 +136,20 @@ def large():
         assert produce(c, "large", batch(packed=gzip.compress(of(980)), count=1, codec=1)) == (0, 0)
         refuse(c, "large", "too large", batch(packed=gzip.compress(of(981)), count=1, codec=1))
         assert produce(c, "large", batch(packed=of(981), count=1)) == (0, 1)
+
+
+def bombs():
+    """What one request's batches may open to is limited; another request begins again."""
+    z = gzip.compress(raw(fields(value=bytes(100 << 20))))
+    bomb, small = batch(packed=z, count=1, codec=1), batch(packed=gzip.compress(GOOD), count=1, codec=1)
+    n = 20
+    with Conn() as c:
+        assert create_topic(c, "bombs", n) == 0
+        got = produce_parts(c, "bombs", [(i, bomb) for i in range(n - 2)] + [(n - 2, small), (n - 1, batch())])
+        errors = [got[i][0] for i in range(n)]
+        assert errors == [0] * 11 + [TOO_LARGE] * 8 + [0], errors
+        assert "together" in got[n - 2][4], got[n - 2]
+        assert produce(c, "bombs", small, n - 2) == (0, 0)
 
 
 def insync():
