@@ -82,6 +82,14 @@ read_word(const char *word)
 	buf_release(&b);
 }
 
+/* Is it a word that makes opt_parse print help?  That is tested elsewhere. */
+static bool
+is_printed(const char *word)
+{
+	return strncmp(word, "--help", 6) == 0 || strcmp(word, "--version") == 0
+		|| strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -92,8 +100,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *line = mem_strndup((struct str){ data, (int32_t)size }), *rest = line, *word;
 	while (n < WORDS_MAX && (word = strsep(&rest, "\n"))) {
 		read_word(word);
-		/* Those print, which is tested elsewhere. */
-		if (strncmp(word, "--help", 6) != 0 && strcmp(word, "--version") != 0)
+		if (!is_printed(word))
 			words[n++] = word;
 	}
 	parse(&plain, words, n);
