@@ -78,7 +78,7 @@ fill_named(struct request *rq, struct metadata_response *a, int *nmissing)
 {
 	struct metadata_request *q = rq->body;
 	struct topics *topics = &rq->broker->topics;
-	struct map seen = MAP_INIT;
+	struct map seen = { .seed = topics->by_name.seed };
 	a->topics.v = REQUEST_ARRAY(rq, struct metadata_response_metadata_response_topic,
 		q->topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++) {

@@ -96,7 +96,7 @@ api_create_topics(struct request *rq)
 {
 	struct create_topics_request *q = rq->body;
 	struct create_topics_response a;
-	struct names names = NAMES_INIT;
+	struct names names = NAMES_INIT(rq->broker->topics.by_name.seed);
 	wire_defaults(&create_topics_response_desc, &a);
 	a.topics.n = q->topics.n;
 	a.topics.v = REQUEST_ARRAY(rq, result_topic, q->topics.n);

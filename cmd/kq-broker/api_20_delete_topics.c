@@ -69,7 +69,7 @@ api_delete_topics(struct request *rq)
 {
 	const struct delete_topics_request *q = rq->body;
 	struct delete_topics_response a;
-	struct names names = NAMES_INIT;
+	struct names names = NAMES_INIT(rq->broker->topics.by_name.seed);
 	const struct uuid *id;
 	wire_defaults(&delete_topics_response_desc, &a);
 	a.responses.n = rq->header.api_version < 6 ? q->topic_names.n : q->topics.n;

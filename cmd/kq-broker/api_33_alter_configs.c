@@ -143,7 +143,7 @@ api_alter_configs(struct request *rq)
 {
 	struct alter_configs_request *q = rq->body;
 	struct alter_configs_response a;
-	struct map seen = MAP_INIT;
+	struct map seen = { .seed = rq->broker->topics.by_name.seed };
 	wire_defaults(&alter_configs_response_desc, &a);
 	a.responses.n = q->resources.n;
 	a.responses.v = REQUEST_ARRAY(rq, struct alter_configs_response_alter_configs_resource_response,
@@ -251,9 +251,9 @@ change_level(struct broker *b, const changes *q, bool validate_only, struct cata
 }
 
 static int
-check_names(const changes *q, struct catalog_error *e)
+check_names(const struct broker *b, const changes *q, struct catalog_error *e)
 {
-	struct map seen = MAP_INIT;
+	struct map seen = { .seed = b->topics.by_name.seed };
 	bool is_twice = false;
 	for (int32_t i = 0; i < q->configs.n; i++) {
 		is_twice |= map_get(&seen, q->configs.v[i].name) != NULL;
@@ -268,7 +268,7 @@ alter_each(struct request *rq, const changes *q, bool is_twice, struct catalog_e
 {
 	const struct incremental_alter_configs_request *all = rq->body;
 	struct target t = { q->resource_type, q->resource_name, .is_twice = is_twice };
-	if (check_names(q, e) < 0)
+	if (check_names(rq->broker, q, e) < 0)
 		return -1;
 	if (t.type == RESOURCE_BROKER_LOGGER && !is_twice)
 		return change_level(rq->broker, q, all->validate_only, e);
@@ -289,7 +289,7 @@ api_incremental_alter_configs(struct request *rq)
 {
 	struct incremental_alter_configs_request *q = rq->body;
 	struct incremental_alter_configs_response a;
-	struct map seen = MAP_INIT;
+	struct map seen = { .seed = rq->broker->topics.by_name.seed };
 	wire_defaults(&incremental_alter_configs_response_desc, &a);
 	a.responses.n = q->resources.n;
 	a.responses.v = REQUEST_ARRAY(rq,

@@ -36,7 +36,7 @@ api_create_partitions(struct request *rq)
 {
 	struct create_partitions_request *q = rq->body;
 	struct create_partitions_response a;
-	struct names names = NAMES_INIT;
+	struct names names = NAMES_INIT(rq->broker->topics.by_name.seed);
 	wire_defaults(&create_partitions_response_desc, &a);
 	a.results.n = q->topics.n;
 	a.results.v = REQUEST_ARRAY(rq, struct create_partitions_response_create_partitions_topic_result,
