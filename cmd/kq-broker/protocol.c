@@ -51,7 +51,7 @@ protocol_print_mdoc(void)
 		printf(".It %d Ta %s Ta %s Ta %s\n", k->key, k->name, served(k->key).text,
 			range_of(k->min, k->max).text);
 	}
-	printf(".El\n.Pp\nWhere they differ:\n.Bl -tag -width Ds\n");
+	printf(".El\n.Pp\nThe differences:\n.Bl -tag -width Ds\n");
 	for (int i = 0; i < KAFKA_API_N; i++) {
 		const struct kafka_api *k = &kafka_apis[i];
 		const char *note = k->note;
