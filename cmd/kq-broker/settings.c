@@ -162,12 +162,12 @@ apply_file(struct settings *s, const char *path, struct err *e)
 /* --- the command line --- */
 
 static const struct opt opts[] = {
-	{ 'd', "data", OPT_STRING, &data_dir, "DIR", "the data directory" },
-	{ 'l', "listen", OPT_CALL, NULL, "ADDRESS", "listen on unix:/path, host:port, or a port of 127.0.0.1 (port 0: any free port); may be repeated", .call = option_listen, .is_repeatable = true },
-	{ 'c', "config", OPT_STRING, &config_file, "FILE", "read settings from a YAML file" },
+	{ 'd', "data", OPT_STRING, &data_dir, "DIR", "directory for the data (default: ~/.local/state/kq)" },
+	{ 'l', "listen", OPT_CALL, NULL, "ADDRESS", "listen on unix:/path, host:port, or a port of 127.0.0.1 (0: any free port); may be repeated", .call = option_listen, .is_repeatable = true },
+	{ 'c', "config", OPT_STRING, &config_file, "FILE", "read settings from a YAML file, see kq.yaml(5)" },
 	{ 'o', "option", OPT_CALL, NULL, "KEY=VALUE", "set KEY, overriding the file; may be repeated", .call = option_set, .is_repeatable = true },
 	{ 0, "memory", OPT_FLAG, &is_memory, NULL, "keep nothing on disk" },
-	{ 0, "log-level", OPT_STRING, &level, "LEVEL", "how much to log", .choices = "error|warn|info|debug" },
+	{ 0, "log-level", OPT_STRING, &level, "LEVEL", "log messages up to this level (default info)", .choices = "error|warn|info|debug" },
 	OPT_END
 };
 
@@ -180,10 +180,10 @@ static const struct opt_command command = {
 		"  kq-broker --memory -l 127.0.0.1:0   nothing on disk, a free port\n"
 		"  kq-broker -c kq.yaml -o num.partitions=4\n",
 	.notes =
-		"Once it accepts connections it prints one line: ready ADDRESS...\n"
+		"When the broker accepts connections it prints one line: ready ADDRESS...\n"
 		"SIGTERM and SIGINT stop it cleanly.  kq-broker --help=config lists the settings,\n"
-		"kq-broker --help=protocol the APIs and versions that are served.\n"
-		"Exit codes: 0 stopped, 1 failed, 2 usage.\n",
+		"kq-broker --help=protocol the APIs and versions that it serves.\n"
+		"Exit codes: 0 stopped, 1 failed, 2 usage error.\n",
 	.opts = opts,
 	.version = "with ISA-L, liburing, libyaml, lz4, zstd, snappy, zlib",
 };

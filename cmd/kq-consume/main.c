@@ -33,7 +33,7 @@ take_start(void *to, const char *value, struct err *e)
 	bool *has = strncmp(value, "e@", 2) == 0 ? &has_stop : &has_begin;
 	if (*has)
 		return err_set(e, ERR_USAGE, has == &has_stop ? "where to stop is given twice"
-			: "where to begin is given twice");
+			: "where to start is given twice");
 	*has = true;
 	return start_parse(to, value, clock_ms(), e);
 }
@@ -41,31 +41,31 @@ take_start(void *to, const char *value, struct err *e)
 static const struct opt opts[] = {
 	{ 'b', "brokers", OPT_STRING, &cluster_opts.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path, /path", .max = INT32_MAX },
 	{ 0, "wait", OPT_DURATION, &wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
-	{ 0, "wait-topic", OPT_FLAG, &waits_topic, NULL, .phrase = "wait for topics that do not exist, or are deleted" },
+	{ 0, "wait-topic", OPT_FLAG, &waits_topic, NULL, .phrase = "wait for topics that do not exist or are deleted" },
 	{ 0, "metadata-max-age", OPT_DURATION, &max_age_ms, "TIME", .phrase = "look for new partitions this often (default 5m)", .min = 1, .max = INT32_MAX },
-	{ 'o', "offset", OPT_CALL, &start, "WHERE", .phrase = "first record to read (default: beginning; with -G: end); e@TIME: where to stop", .call = take_start, .is_repeatable = true },
+	{ 'o', "offset", OPT_CALL, &start, "WHERE", .phrase = "where to start (default: beginning; with -G: end); a second -o e@TIME: where to stop", .call = take_start, .is_repeatable = true },
 	{ 'p', "partition", OPT_INT, &partition, "N", .phrase = "read only this partition", .max = INT32_MAX },
 	{ 'c', "count", OPT_INT, &count, "N", .phrase = "stop after N records", .max = INT64_MAX },
-	{ 'e', "end", OPT_FLAG, &stops_at_end, NULL, .phrase = "stop at the present end of the partitions" },
-	{ 'f', "format", OPT_STRING, &format_text, "FORMAT", .phrase = "format of printed records: see below", .max = INT32_MAX },
+	{ 'e', "end", OPT_FLAG, &stops_at_end, NULL, .phrase = "stop at the current end of the partitions" },
+	{ 'f', "format", OPT_STRING, &format_text, "FORMAT", .phrase = "format of the printed records: see below", .max = INT32_MAX },
 	{ 'K', "key-delimiter", OPT_STRING, &key_delimiter_text, "STRING", .phrase = "print the key and STRING before each value" },
 	{ 'D', "delimiter", OPT_STRING, &delimiter_text, "STRING", .phrase = "print STRING after each record (default \\n)" },
-	{ 0, "null-marker", OPT_STRING, &marker_text, "STRING", .phrase = "print this in the place of a null key or value (default: nothing)" },
+	{ 0, "null-marker", OPT_STRING, &marker_text, "STRING", .phrase = "print this for a null key or value (default: nothing)" },
 	{ 'J', "json", OPT_FLAG, &is_json, NULL, .phrase = "print one JSON object per record" },
 	{ 'G', "group", OPT_STRING, &group_opts.member.group, "GROUP", .phrase = "read as a member of this group" },
-	{ 0, "instance", OPT_STRING, &group_opts.member.instance, "ID", .phrase = "be the group's static member ID (group.instance.id)" },
-	{ 0, "assignor", OPT_STRING, &group_opts.member.assignors, "NAME", .phrase = "assignor that divides the partitions among members", .choices = "range|roundrobin|sticky|cooperative-sticky|uniform" },
+	{ 0, "instance", OPT_STRING, &group_opts.member.instance, "ID", .phrase = "be a static member of the group, with this ID (group.instance.id)" },
+	{ 0, "assignor", OPT_STRING, &group_opts.member.assignors, "NAME", .phrase = "assignor that divides the partitions among the members", .choices = "range|roundrobin|sticky|cooperative-sticky|uniform" },
 	{ 0, "protocol", OPT_STRING, &protocol_text, "NAME", .phrase = "group protocol (default auto)", .choices = "auto|classic|consumer" },
 	{ 0, "commit-every", OPT_DURATION, &commit_ms, "TIME", .phrase = "interval between offset commits (default 5s)", .min = 1, .max = INT32_MAX },
 	{ 0, "session", OPT_DURATION, &session_ms, "TIME", .phrase = "session timeout: a member silent for longer is removed (classic; default 45s)", .min = 1000, .max = INT32_MAX },
 	{ 0, "committed", OPT_FLAG, &is_committed, NULL, .phrase = "skip records of open and aborted transactions (default)" },
 	{ 0, "uncommitted", OPT_FLAG, &is_uncommitted, NULL, .phrase = "also print records of open and aborted transactions" },
-	{ 0, "exec", OPT_STRING, &exec_opts.command, "COMMAND", .phrase = "process each record exactly once through COMMAND: see below", .max = INT32_MAX },
+	{ 0, "exec", OPT_STRING, &exec_opts.command, "COMMAND", .phrase = "process each record exactly once with COMMAND: see below", .max = INT32_MAX },
 	{ 0, "to", OPT_STRING, &exec_opts.sink.topic, "TOPIC", .phrase = "topic for COMMAND's output" },
 	{ 0, "frame", OPT_STRING, &frame_text, "NAME", .phrase = "framing of records on COMMAND's stdin and stdout (default line)", .choices = COFRAME_CHOICES },
-	{ 0, "batch", OPT_INT, &batch_records, "N", .phrase = "most records per batch and transaction (default 1000)", .min = 1, .max = COFRAME_COUNT_MAX },
+	{ 0, "batch", OPT_INT, &batch_records, "N", .phrase = "largest number of records in a batch and transaction (default 1000)", .min = 1, .max = COFRAME_COUNT_MAX },
 	{ 0, "exec-timeout", OPT_DURATION, &exec_timeout_ms, "TIME", .phrase = "time COMMAND has to answer a batch (default 60s)", .min = 1, .max = INT32_MAX / 2 },
-	{ 0, "txn", OPT_STRING, &exec_opts.sink.txn_id, "ID", .phrase = "transactional id (default GROUP-exec-...)" },
+	{ 0, "txn", OPT_STRING, &exec_opts.sink.txn_id, "ID", .phrase = "transactional ID (default GROUP-exec-...)" },
 	{ 'Z', "null", OPT_FLAG, &empty_is_null, NULL, .phrase = "turn empty values written by COMMAND into null (tombstones)" },
 	{ 'u', "unbuffered", OPT_FLAG, &is_unbuffered, NULL, .phrase = "flush stdout after every record" },
 	OPT_END
@@ -79,9 +79,9 @@ static const struct opt_foreign foreign[] = {
 	{ "-L", "kq-topic shows topics: kq-topic list, kq-topic describe" },
 	{ "-q", "kq-consume prints nothing but records; leave it out" },
 	{ "--bootstrap-server", "brokers are given by -b HOST:PORT" },
-	{ "--from-beginning", "reading begins there by default, and with -G by -o beginning" },
-	{ "--max-messages", "the number of records is given by -c N" },
-	{ "--timeout-ms", "-e stops at the end" },
+	{ "--from-beginning", "this is the default; with -G, use -o beginning" },
+	{ "--max-messages", "use -c N to stop after N records" },
+	{ "--timeout-ms", "use -e to stop at the end" },
 	OPT_FOREIGN_END
 };
 
@@ -97,30 +97,30 @@ static const struct opt_command command = {
 		"  kq-consume -G upper raw --exec 'sed -u s/a/A/' --to clean\n",
 	.notes =
 		"WHERE: beginning; end; N (that offset); -N (the last N of each partition); @TIME (the\n"
-		"first record at or after it); and e@TIME (stop before the first record at or after it,\n"
-		"or at the present end).\n"
+		"first record at or after it); e@TIME (stop before the first record at or after it, or\n"
+		"at the current end).\n"
 		PLACE_TIME_NOTES
 		"\n"
-		"FORMAT: %s value, %S its bytes, %k key, %K its bytes, %t topic, %p partition, %o offset,\n"
+		"FORMAT: %s value, %S its length, %k key, %K its length, %t topic, %p partition, %o offset,\n"
 		"%T timestamp in ms, %h headers, %% a percent sign; \\n \\t \\r \\0 \\\\ \\xHH.\n"
 		"\n"
-		"An offset N that a partition does not have is an error.  When records are deleted\n"
-		"before they could be read, that is said and reading goes on behind them.\n"
+		"It is an error if a partition does not have offset N.  If records are deleted before they\n"
+		"are read, a message reports it, and reading continues after them.\n"
 		"\n"
-		"With -G partitions are shared with the group's other members, and reading begins where\n"
-		"the group stopped; -o (default end) is for partitions that it has not read yet.  Offsets\n"
-		"are stored once what is before them is written: every --commit-every, before partitions\n"
-		"are given up, and at the end: a record may come twice, but none is left out.  Of the\n"
-		"assignors the classic protocol has all but uniform, and offers all of them by default;\n"
-		"the consumer protocol has uniform and range.\n"
+		"With -G the members of the group share the partitions, and reading resumes at the group's\n"
+		"committed offsets; -o (default end) applies to partitions without one.  An offset is\n"
+		"committed after the records before it have been written: at every --commit-every, before\n"
+		"partitions are given up, and at exit.  A record may be printed twice, but none is left out.\n"
+		"The classic protocol has all assignors but uniform, and offers all of them by default; the\n"
+		"consumer protocol has uniform and range.\n"
 		"\n"
-		"--exec: COMMAND reads batches of records, a line each, from stdin, and writes any\n"
-		"number of lines to stdout.  It answers the empty line at a batch's end with an empty\n"
-		"line, and flushes.  What it wrote and the group's offsets are then committed in one\n"
-		"transaction.  --frame count: a line with the number of records goes before them, both\n"
-		"ways, instead; length: 4 bytes, big-endian, before each, ff ff ff ff behind the last,\n"
-		"ff ff ff fe for null; pair: the same twice a record, for its key and its value.\n"
-		"With -K keys go in front of the values, both ways; -f and -J are for what it reads.\n",
+		"--exec: COMMAND reads batches of records from stdin, one per line; an empty line ends a\n"
+		"batch.  It writes any number of lines to stdout as its answer, then an empty line, and\n"
+		"flushes.  The answer and the group's offsets are then committed in one transaction.\n"
+		"--frame count: a line with the number of records precedes them, instead of the empty line.\n"
+		"--frame length: each record is preceded by its length in 4 bytes, big-endian; ff ff ff ff\n"
+		"ends a batch, ff ff ff fe is null.  --frame pair: the same for the key and the value of\n"
+		"each record.  The frame and -K apply to both directions, -f and -J to the input.\n",
 	.opts = opts,
 	.foreign = foreign,
 };
@@ -134,7 +134,7 @@ make_format(struct format *f, struct err *e)
 	if (is_json + (format_text != NULL) + (key_delimiter_text != NULL) > 1)
 		return err_set(e, ERR_USAGE, "only one of -J, -f and -K");
 	if (is_json && marker_text)
-		return err_set(e, ERR_USAGE, "--null-marker is not for -J: JSON tells null");
+		return err_set(e, ERR_USAGE, "--null-marker cannot be used with -J: JSON has its own null");
 	if (is_json) {
 		format_json(f);
 		return 0;
@@ -203,15 +203,15 @@ check_exec(struct err *e)
 	struct sink_opts *s = &o->sink;
 	bool has_other = frame_text || batch_records || exec_timeout_ms || s->txn_id || empty_is_null;
 	if (!o->command != !s->topic)
-		return err_set(e, ERR_USAGE, "--exec and --to belong together");
+		return err_set(e, ERR_USAGE, "--exec and --to must be given together");
 	if (!o->command && has_other)
-		return err_set(e, ERR_USAGE, "--frame, --batch, --exec-timeout, --txn and -Z are for --exec");
+		return err_set(e, ERR_USAGE, "--frame, --batch, --exec-timeout, --txn and -Z need --exec");
 	if (!o->command)
 		return 0;
 	if (!group_opts.member.group)
-		return err_set(e, ERR_USAGE, "--exec is for a group: -G");
+		return err_set(e, ERR_USAGE, "--exec needs a group: -G");
 	if (is_uncommitted)
-		return err_set(e, ERR_USAGE, "not both --exec and --uncommitted");
+		return err_set(e, ERR_USAGE, "only one of --exec and --uncommitted");
 	if (s->txn_id && !*s->txn_id)
 		return err_set(e, ERR_USAGE, "option '--txn': empty");
 	if (frame_text)
@@ -221,7 +221,7 @@ check_exec(struct err *e)
 	o->timeout_ms = exec_timeout_ms ? (int)exec_timeout_ms : 60000;
 	if (o->frame == COFRAME_PAIR && (key_delimiter_text || format_text || is_json || marker_text
 			|| empty_is_null))
-		return err_set(e, ERR_USAGE, "-K, -f, -J, -Z and --null-marker are not for --frame pair");
+		return err_set(e, ERR_USAGE, "-K, -f, -J, -Z and --null-marker cannot be used with --frame pair");
 	o->keyed.empty_is_null = empty_is_null;
 	s->retry_timeout_ms = group_opts.member.retry_timeout_ms;
 	return 0;
@@ -238,7 +238,7 @@ check_options(struct err *e)
 	if (is_committed && is_uncommitted)
 		return err_set(e, ERR_USAGE, "only one of --committed and --uncommitted");
 	if (!group && (instance || assignors || session_ms))
-		return err_set(e, ERR_USAGE, "--instance, --assignor and --session are for -G");
+		return err_set(e, ERR_USAGE, "--instance, --assignor and --session need -G");
 	if (start.begin.kind == PLACE_NONE)
 		start.begin.kind = group ? PLACE_END : PLACE_BEGINNING;
 	start.is_committed = !is_uncommitted;
@@ -247,9 +247,9 @@ check_options(struct err *e)
 	if (!*group)
 		return err_set(e, ERR_USAGE, "the group's name is empty");
 	if (partition >= 0)
-		return err_set(e, ERR_USAGE, "not both -G and -p: the group's members share all partitions");
+		return err_set(e, ERR_USAGE, "only one of -G and -p: the group's members share all partitions");
 	if (start.begin.kind == PLACE_OFFSET)
-		return err_set(e, ERR_USAGE, "an offset to begin with is not for -G");
+		return err_set(e, ERR_USAGE, "with -G, -o does not take an offset; kq-group seek sets the group's offsets");
 	member_opts_init(m);
 	m->group = group;
 	m->instance = instance;

@@ -175,7 +175,7 @@ print_members(struct run *r, const struct group *g)
 	table_release(&t);
 	for (int32_t i = 0; is_settling(g) && i < g->nmember; i++) {
 		const struct member *m = &g->member[i];
-		printf("%s is to have %s\n", put_cell(a, m->id), places_text(r, m->target, m->ntarget));
+		printf("target of %s: %s\n", put_cell(a, m->id), places_text(r, m->target, m->ntarget));
 	}
 }
 

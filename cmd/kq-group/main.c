@@ -24,7 +24,7 @@ static const struct opt list_opts[] = {
 };
 static const struct opt describe_opts[] = {
 	{ 0, "members", OPT_FLAG, &options.shows_members, NULL, .phrase = "show members and their partitions instead of offsets" },
-	{ 0, "state", OPT_FLAG, &options.shows_state, NULL, .phrase = "show only the group's state" },
+	{ 0, "state", OPT_FLAG, &options.shows_state, NULL, .phrase = "show only the state of the group" },
 	ALL("all groups"),
 	JSON,
 	OPT_END
@@ -37,8 +37,8 @@ static const struct opt describe_opts[] = {
 	{ 0, "execute", OPT_FLAG, &options.is_sure, NULL, .phrase = "the same as --yes" }
 
 static const struct opt seek_opts[] = {
-	{ 0, "to", OPT_STRING, &options.to, "WHERE", .phrase = "beginning, end, current, an offset, +N, -N or @TIME: see kq(7)" },
-	{ 0, "from-file", OPT_STRING, &options.from_file, "FILE", .phrase = "take offsets from FILE, as written by export (-: stdin); named topics limit it" },
+	{ 0, "to", OPT_STRING, &options.to, "WHERE", .phrase = "beginning, end, current, N, +N, -N or @TIME: see kq(7)" },
+	{ 0, "from-file", OPT_STRING, &options.from_file, "FILE", .phrase = "take the offsets of export from FILE (-: stdin), or only those of the named topics" },
 	ALL("all topics for which the group has offsets"),
 	PLAN,
 	JSON,
@@ -60,22 +60,22 @@ static const struct opt opts[] = {
 };
 
 static const struct opt_verb verbs[] = {
-	{ "list", "", "all groups, their types and states", list_opts, verb_list, "ls" },
-	{ "describe", "GROUP...", "offsets and lag; members; state", describe_opts, verb_describe },
-	{ "seek", "GROUP [TOPIC[:P,..]]...", "move offsets: prints the plan, and asks", seek_opts, verb_seek },
+	{ "list", "", "list groups with their types and states", list_opts, verb_list, "ls" },
+	{ "describe", "GROUP...", "show offsets and lag, members, or the state", describe_opts, verb_describe },
+	{ "seek", "GROUP [TOPIC[:P,..]]...", "change committed offsets: print the plan, then ask", seek_opts, verb_seek },
 	{ "delete", "GROUP...", "delete groups and all their offsets", delete_opts, verb_delete, "rm", .is_silent = true },
 	{ "delete-offsets", "GROUP TOPIC[:P,..]...", "delete the committed offsets of topics", delete_opts, verb_delete_offsets, .is_silent = true },
-	{ "export", "GROUP...", "print all offsets, one line each", export_opts, verb_export },
-	{ "import", "[FILE]", "set offsets from export's lines: prints the plan, and asks", import_opts, verb_import },
-	{ "watch", "GROUP", "show lag and rate, refreshed regularly", watch_opts, verb_watch },
+	{ "export", "GROUP...", "print all committed offsets, one per line", export_opts, verb_export },
+	{ "import", "[FILE]", "set offsets from lines of export: print the plan, then ask", import_opts, verb_import },
+	{ "watch", "GROUP", "show lag and rate, and keep refreshing them", watch_opts, verb_watch },
 	{ NULL }
 };
 
 static const struct opt_foreign foreign[] = {
-	{ "-G", "name the group behind the verb: kq-group describe GROUP" },
-	{ "--group", "name the group behind the verb: kq-group describe GROUP" },
-	{ "-t", "name topics behind the group: kq-group seek GROUP TOPIC" },
-	{ "--topic", "name topics behind the group: kq-group seek GROUP TOPIC" },
+	{ "-G", "name the group after the verb: kq-group describe GROUP" },
+	{ "--group", "name the group after the verb: kq-group describe GROUP" },
+	{ "-t", "name topics after the group: kq-group seek GROUP TOPIC" },
+	{ "--topic", "name topics after the group: kq-group seek GROUP TOPIC" },
 	{ "-L", "kq-group list and kq-group describe show groups" },
 	{ "-C", "kq-consume reads as a member: kq-consume -G GROUP TOPIC" },
 	{ "-P", "kq-produce writes records: kq-produce TOPIC" },
@@ -85,8 +85,8 @@ static const struct opt_foreign foreign[] = {
 	{ "--delete", "it is a verb here: kq-group delete GROUP" },
 	{ "--delete-offsets", "it is a verb here: kq-group delete-offsets GROUP TOPIC" },
 	{ "--reset-offsets", "use the verb seek: kq-group seek GROUP TOPIC --to WHERE" },
-	{ "--all-groups", "all groups are named by --all" },
-	{ "--all-topics", "all topics are named by --all" },
+	{ "--all-groups", "use --all for all groups" },
+	{ "--all-topics", "use --all for all topics" },
 	OPT_FOREIGN_END
 };
 
@@ -103,16 +103,16 @@ static const struct opt_command command = {
 		"  kq-group watch billing --every 1s\n"
 		"  kq-group delete --yes billing\n",
 	.notes =
-		"WHERE: beginning; end; current (the end, where nothing is committed); N (that offset);\n"
-		"+N or -N (so many on or back from what is committed); @TIME (the first record at or\n"
-		"after it, else the end).\n"
+		"WHERE: beginning; end; current (the committed offset, else the end); N (that offset); +N or\n"
+		"-N (N after or before the committed offset); @TIME (the first record at or after it, else\n"
+		"the end).\n"
 		PLACE_TIME_NOTES
 		"\n"
-		"delete, delete-offsets, seek and import ask on the terminal before they change anything.\n"
-		"--yes does not ask; --dry-run only shows; without a terminal one of the two is needed,\n"
-		"but seek and import then print their plan.\n"
+		"delete, delete-offsets, seek and import ask for confirmation on the terminal.  --yes\n"
+		"suppresses the question; --dry-run only prints what would be done.  Without a terminal\n"
+		"delete and delete-offsets require one of them; seek and import just print their plan.\n"
 		"\n"
-		"Without -b: KQ_BROKERS, else the default socket, else 127.0.0.1:9092.\n",
+		"Default of -b: KQ_BROKERS, else the default socket, else 127.0.0.1:9092.\n",
 	.opts = opts,
 	.verbs = verbs,
 	.foreign = foreign,
@@ -124,7 +124,7 @@ check(struct opt_result *r, struct err *e)
 	bool is_for_groups = strncmp(r->verb->operands, "GROUP...", 8) == 0;
 	opt_drop_repeats(r, is_for_groups ? 0 : 1);
 	if (options.takes_all && is_for_groups)
-		return r->argc == 0 ? 0 : err_set(e, ERR_USAGE, "either --all or groups' names");
+		return r->argc == 0 ? 0 : err_set(e, ERR_USAGE, "only one of --all and names of groups");
 	return opt_check_operands(r, r->argc == 0 ? "group" : "topic", e);
 }
 

@@ -17,8 +17,8 @@ plan_begin(struct run *r, struct group *g, struct rows *committed)
 	if (group_describe(r, g, true) < 0)
 		return -1;
 	if (group_is_active(g)) {
-		err_set(&e, ERR_PEER, "group '%.*s' is in use (%.*s, members: %d): its offsets can be moved "
-			"only after its members have left", STR_ARG(g->id), STR_ARG(g->state), g->nmember);
+		err_set(&e, ERR_PEER, "group '%.*s' is in use (%.*s, members: %d): stop its members "
+			"before you change its offsets", STR_ARG(g->id), STR_ARG(g->state), g->nmember);
 		run_failed(r, &e);
 		return -1;
 	}
@@ -28,9 +28,9 @@ plan_begin(struct run *r, struct group *g, struct rows *committed)
 static void
 say_clamped(const struct row *row, int64_t was)
 {
-	say_error("topic '%.*s', partition %d: %lld is %s %lld, which is taken instead",
+	say_error("topic '%.*s', partition %d: offset %lld is %s; using %lld",
 		STR_ARG(row->topic), row->partition, (long long)was,
-		was > row->to ? "behind the end" : "before the beginning", (long long)row->to);
+		was > row->to ? "after the end" : "before the beginning", (long long)row->to);
 }
 
 void
@@ -159,11 +159,11 @@ plan_is_wanted(struct run *r, int *code)
 	*code = 0;
 	fflush(stdout); /* so that it stands before what is said of it */
 	if (r->nfailed) {
-		say_error("nothing is changed");
+		say_error("nothing was changed");
 		return false;
 	}
 	if (!options.is_sure && (options.is_dry || !ask_has_terminal())) {
-		say_error("nothing is changed yet; --execute does it");
+		say_error("nothing was changed; --execute applies the plan");
 		return false;
 	}
 	if (!options.is_sure)

@@ -73,23 +73,23 @@ static const struct opt opts[] = {
 	{ 0, "wait", OPT_DURATION, &wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
 	{ 0, "no-create", OPT_FLAG, &settings.producer.never_creates, NULL, .phrase = "fail when the topic does not exist" },
 	{ 0, "metadata-max-age", OPT_DURATION, &max_age_ms, "TIME", .phrase = "look for new partitions this often (default 5m)", .min = 1, .max = INT32_MAX },
-	{ 'D', "delimiter", OPT_STRING, &delimiter_text, "STRING", .phrase = "separator of records (default \\n)" },
-	{ 'K', "key-delimiter", OPT_STRING, &key_delimiter_text, "STRING", .phrase = "separator of key and value; a record without it has no key" },
-	{ 'p', "partition", OPT_INT, &partition, "N", .phrase = "write to this partition (default: by the key's hash)", .max = INT32_MAX },
+	{ 'D', "delimiter", OPT_STRING, &delimiter_text, "STRING", .phrase = "end records at STRING (default \\n)" },
+	{ 'K', "key-delimiter", OPT_STRING, &key_delimiter_text, "STRING", .phrase = "separate key and value at STRING; without it, the key is null" },
+	{ 'p', "partition", OPT_INT, &partition, "N", .phrase = "write to this partition (default: chosen by the key)", .max = INT32_MAX },
 	{ 'H', "header", OPT_CALL, &feed, "NAME=VALUE", .phrase = "add this header to every record; may be repeated", .call = take_header, .max = INT32_MAX, .is_repeatable = true },
 	{ 'Z', "null", OPT_FLAG, &empty_is_null, NULL, .phrase = "turn empty values into null (tombstones)" },
-	{ 0, "null-marker", OPT_STRING, &marker_text, "STRING", .phrase = "a key or value of this text is null" },
-	{ 'J', "json", OPT_FLAG, &is_json, NULL, .phrase = "each line is a JSON object, as kq-consume -J writes it" },
+	{ 0, "null-marker", OPT_STRING, &marker_text, "STRING", .phrase = "read a key or value equal to STRING as null" },
+	{ 'J', "json", OPT_FLAG, &is_json, NULL, .phrase = "read each line as a JSON object, as printed by kq-consume -J" },
 	{ 'z', "compress", OPT_STRING, &codec_text, "CODEC", .phrase = "compress batches", .choices = "none|gzip|snappy|lz4|zstd" },
-	{ 0, "acks", OPT_STRING, &acks_text, "N", .phrase = "replicas that must have a record: none, the leader, all in sync (default)", .choices = "0|1|all" },
-	{ 0, "linger", OPT_DURATION, &linger_ms, "TIME", .phrase = "wait this long to fill a batch (default: 5ms, none when idle)" },
+	{ 0, "acks", OPT_STRING, &acks_text, "N", .phrase = "replicas that must acknowledge a record: none, the leader, or all in sync (default)", .choices = "0|1|all" },
+	{ 0, "linger", OPT_DURATION, &linger_ms, "TIME", .phrase = "wait this long to fill a batch (default: 5ms; not at all when idle)" },
 	{ 0, "batch-bytes", OPT_SIZE, &batch_bytes, "SIZE", .phrase = "largest batch before compression (default 1 MB)" },
-	{ 0, "no-idempotence", OPT_FLAG, &is_plain, NULL, .phrase = "no producer ids: a retry may store a record twice" },
-	{ 0, "txn", OPT_STRING, &txn_text, "ID", .phrase = "write all input in one transaction, with this transactional id" },
-	{ 0, "txn-every", OPT_CALL, &feed, "N|TIME", .phrase = "commit a transaction every N records, or every TIME (such as 500ms)", .call = take_every },
-	{ 0, "txn-timeout", OPT_DURATION, &txn_timeout_ms, "TIME", .phrase = "transaction timeout, after which the broker aborts it (default 60s)", .min = 1, .max = INT32_MAX },
+	{ 0, "no-idempotence", OPT_FLAG, &is_plain, NULL, .phrase = "do not use a producer ID: a retry may store a record twice" },
+	{ 0, "txn", OPT_STRING, &txn_text, "ID", .phrase = "write all input in one transaction, with this transactional ID" },
+	{ 0, "txn-every", OPT_CALL, &feed, "N|TIME", .phrase = "begin a new transaction every N records, or every TIME (such as 500ms)", .call = take_every },
+	{ 0, "txn-timeout", OPT_DURATION, &txn_timeout_ms, "TIME", .phrase = "time after which the broker aborts an open transaction (default 60s)", .min = 1, .max = INT32_MAX },
 	{ 'c', "count", OPT_INT, &count, "N", .phrase = "stop after N records", .max = INT64_MAX },
-	{ 'X', "set", OPT_CALL, &settings, "NAME=VALUE", .phrase = "a producer setting, by Kafka's name; may be repeated", .call = take_setting, .is_repeatable = true },
+	{ 'X', "set", OPT_CALL, &settings, "NAME=VALUE", .phrase = "set a producer setting of Kafka (listed below); may be repeated", .call = take_setting, .is_repeatable = true },
 	OPT_END
 };
 
@@ -116,17 +116,17 @@ static const struct opt_command command = {
 		"  kq-produce --txn load-1 orders orders.csv\n"
 		"  tail -f orders.csv | kq-produce --txn feed-1 --txn-every 500ms orders\n",
 	.notes =
-		"Delimiters know \\n \\t \\r \\0 \\\\ \\xHH.  A FILE of - is stdin.  The last record needs\n"
-		"no delimiter.  Exits with 0 when every record is acknowledged; else the last line on\n"
-		"stderr is 'N records acknowledged, next is input record M', counted from 1.\n"
+		"Delimiters may contain \\n \\t \\r \\0 \\\\ \\xHH.  A FILE of - is stdin.  The last record\n"
+		"needs no delimiter.  The exit code is 0 if every record was acknowledged; otherwise the\n"
+		"last line on stderr is 'N records acknowledged, next is input record M', counted from 1.\n"
 		"\n"
-		"A batch whose answer is lost is sent again, and the broker knows it by its number;\n"
-		"with --acks 0 or 1, or --no-idempotence, it may then be there twice.\n"
+		"If the answer to a batch is lost, the batch is sent again, and the broker recognizes it by\n"
+		"its sequence number.  With --acks 0 or 1, or --no-idempotence, it may be stored twice.\n"
 		"\n"
-		"With --txn consumers of committed records see all of a transaction or nothing.  At a\n"
-		"failure or a signal the open one is aborted, and the last line on stderr is\n"
-		"'N records committed, next is input record M'.  Whoever comes with an ID shuts out\n"
-		"who had it before, and aborts what that one left open.\n"
+		"With --txn, consumers of committed records see all of a transaction or nothing.  After a\n"
+		"failure or a signal the open transaction is aborted, and the last line on stderr is\n"
+		"'N records committed, next is input record M'.  Starting with an ID shuts out an earlier\n"
+		"producer with the same ID, and aborts the transaction that it left open.\n"
 		"\n"
 		"Settings of -X:\n" SETTINGS_NAMES "\n",
 	.opts = opts,
@@ -148,9 +148,9 @@ apply_txn(struct producer_opts *o, struct err *e)
 	if (o->txn_id && !*o->txn_id)
 		return err_set(e, ERR_USAGE, "option '--txn': empty");
 	if (o->txn_id && (o->idempotence == PRODUCER_PLAIN || o->acks != -1))
-		return err_set(e, ERR_USAGE, "transactions need idempotence and acks of all");
+		return err_set(e, ERR_USAGE, "transactions need idempotence and --acks all");
 	if (o->idempotence == PRODUCER_IDEMPOTENT && o->acks != -1)
-		return err_set(e, ERR_USAGE, "idempotence needs acks of all");
+		return err_set(e, ERR_USAGE, "idempotence needs --acks all");
 	feed.is_txn = o->txn_id != NULL;
 	if (!has_every)
 		feed.txn_records = INT64_MAX;
@@ -216,7 +216,7 @@ apply_options(struct input *in, struct buf *keyed_bytes, struct buf *delimiter,
 		return err_set(e, ERR_USAGE, "option '-D': empty");
 	in->delimiter = buf_str(delimiter);
 	if (is_json && (key_delimiter_text || marker_text || empty_is_null))
-		return err_set(e, ERR_USAGE, "-K, -Z and --null-marker are not for -J: JSON tells keys and null");
+		return err_set(e, ERR_USAGE, "-K, -Z and --null-marker cannot be used with -J: JSON has its own keys and null");
 	if (keyed_parse(&feed.keyed, key_delimiter_text, marker_text, keyed_bytes, e) < 0)
 		return -1;
 	feed.keyed.empty_is_null = empty_is_null;
@@ -282,7 +282,7 @@ end_txn(struct producer *p, int got, struct err *e)
 	if (feed.is_unknown)
 		return err_wrap(e, "it is not known whether the last %lld records are committed", n);
 	if (!p->is_fenced)
-		say_error("cannot abort the transaction: %s; the broker will in its time", why.msg);
+		say_error("cannot abort the transaction: %s; the broker aborts it after its timeout", why.msg);
 	return got;
 }
 

@@ -55,7 +55,7 @@ take_unset(void *to, const char *text, struct err *e)
 #define PARTITIONS(text) \
 	{ 'p', "partitions", OPT_INT, &options.npartition, "N", .phrase = text, .min = 1, .max = INT32_MAX }
 #define CONFIG \
-	{ 'c', "config", OPT_CALL, NULL, "KEY=VALUE", .phrase = "a topic setting; may be repeated", .call = take_set, .is_repeatable = true }
+	{ 'c', "config", OPT_CALL, NULL, "KEY=VALUE", .phrase = "set a setting of the topic; may be repeated", .call = take_set, .is_repeatable = true }
 #define JSON \
 	{ 0, "json", OPT_FLAG, &options.is_json, NULL, .phrase = "print one JSON object per line" }
 
@@ -67,12 +67,12 @@ static const struct opt create_opts[] = {
 	OPT_END
 };
 #define INTERNAL \
-	{ 0, "internal", OPT_FLAG, &options.shows_internal, NULL, .phrase = "include the cluster's internal topics; a name always finds them" }
+	{ 0, "internal", OPT_FLAG, &options.shows_internal, NULL, .phrase = "include the cluster's internal topics" }
 static const struct opt list_opts[] = { INTERNAL, JSON, OPT_END };
 static const struct opt alter_opts[] = {
 	PARTITIONS("raise the number of partitions to N"),
 	CONFIG,
-	{ 'd', "delete-config", OPT_CALL, NULL, "KEY", .phrase = "reset a setting to its default; may be repeated", .call = take_unset, .is_repeatable = true },
+	{ 'd', "delete-config", OPT_CALL, NULL, "KEY", .phrase = "reset this setting to its default; may be repeated", .call = take_unset, .is_repeatable = true },
 	OPT_END
 };
 static const struct opt delete_opts[] = {
@@ -81,13 +81,13 @@ static const struct opt delete_opts[] = {
 	OPT_END
 };
 static const struct opt offsets_opts[] = {
-	{ 0, "at", OPT_STRING, &options.at, "WHERE", .phrase = "beginning, end, -N or @TIME: see kq(7) (default: beginning and end)" },
+	{ 0, "at", OPT_STRING, &options.at, "WHERE", .phrase = "beginning, end, -N or @TIME, see kq(7); default: beginning and end" },
 	JSON,
 	OPT_END
 };
 static const struct opt trim_opts[] = {
-	{ 0, "before", OPT_STRING, &options.before, "WHERE", .phrase = "up to there: an offset, @TIME, -N, or end for all records: see kq(7)" },
-	{ 'p', "partition", OPT_INT, &options.partition, "N", .phrase = "only in this partition", .min = 0, .max = INT32_MAX },
+	{ 0, "before", OPT_STRING, &options.before, "WHERE", .phrase = "delete the records before an offset, @TIME, -N, or end (all records): see kq(7)" },
+	{ 'p', "partition", OPT_INT, &options.partition, "N", .phrase = "delete only in this partition", .min = 0, .max = INT32_MAX },
 	ASK_YES(&options.is_sure),
 	ASK_DRY_RUN(&options.is_dry),
 	JSON,
@@ -103,18 +103,18 @@ static const struct opt opts[] = {
 static const struct opt_verb verbs[] = {
 	{ "create", "NAME...", "create topics", create_opts, verb_create, .is_silent = true },
 	{ "list", "", "list the names of topics", list_opts, verb_list, "ls" },
-	{ "describe", "[NAME...]", "show partitions, replicas, offsets, sizes, settings", list_opts, verb_describe },
-	{ "alter", "NAME", "add partitions, change settings", alter_opts, verb_alter, .is_silent = true },
+	{ "describe", "[NAME...]", "show partitions, replicas, offsets, sizes and settings", list_opts, verb_describe },
+	{ "alter", "NAME", "add partitions; change settings", alter_opts, verb_alter, .is_silent = true },
 	{ "delete", "NAME...", "delete topics and all their records", delete_opts, verb_delete, "rm", .is_silent = true },
-	{ "offsets", "NAME", "show first and next offsets, or the offsets at a time", offsets_opts, verb_offsets },
+	{ "offsets", "NAME", "show the first and the next offset, or the offset at a time", offsets_opts, verb_offsets },
 	{ "trim", "NAME", "delete the oldest records", trim_opts, verb_trim },
-	{ "du", "[NAME...]", "show bytes on disk", list_opts, verb_du },
+	{ "du", "[NAME...]", "show the bytes on disk", list_opts, verb_du },
 	{ NULL }
 };
 
 static const struct opt_foreign foreign[] = {
-	{ "-t", "name the topic behind the verb: kq-topic describe TOPIC" },
-	{ "--topic", "name the topic behind the verb: kq-topic describe TOPIC" },
+	{ "-t", "name the topic after the verb: kq-topic describe TOPIC" },
+	{ "--topic", "name the topic after the verb: kq-topic describe TOPIC" },
 	{ "-L", "kq-topic list and kq-topic describe show topics" },
 	{ "-C", "kq-consume reads records: kq-consume TOPIC" },
 	{ "-P", "kq-produce writes records: kq-produce TOPIC" },
@@ -132,10 +132,10 @@ static const struct opt_command command = {
 	.operands = "VERB [NAME]...",
 	.phrase = "create, show, change and delete Kafka topics",
 	.examples =
-		"  kq-topic create -p 4 -c retention.ms=86400000 orders\n"
+		"  kq-topic create -p 4 -c max.message.bytes=4MiB orders\n"
 		"  kq-topic list\n"
 		"  kq-topic describe orders\n"
-		"  kq-topic alter orders -p 8 -d retention.ms\n"
+		"  kq-topic alter orders -p 8 -d max.message.bytes\n"
 		"  kq-topic offsets orders --at @2026-11-24T10:00\n"
 		"  kq-topic trim orders --before @-7d --yes\n"
 		"  kq-topic du | sort -rn | head\n"
@@ -145,10 +145,10 @@ static const struct opt_command command = {
 		"first record at or after it).\n"
 		PLACE_TIME_NOTES
 		"\n"
-		"delete and trim ask on the terminal before they remove anything.  --yes does not ask;\n"
-		"--dry-run only shows; without a terminal one of the two is needed.\n"
+		"delete and trim ask for confirmation on the terminal.  --yes suppresses the question;\n"
+		"--dry-run only prints what would be deleted.  Without a terminal one of them is required.\n"
 		"\n"
-		"Without -b: KQ_BROKERS, else the default socket, else 127.0.0.1:9092.\n",
+		"Default of -b: KQ_BROKERS, else the default socket, else 127.0.0.1:9092.\n",
 	.opts = opts,
 	.verbs = verbs,
 	.foreign = foreign,

@@ -18,8 +18,8 @@ ask_check(bool is_sure, bool is_dry)
 	if (is_sure && is_dry)
 		say_error("only one of --yes and --dry-run");
 	else if (!is_sure && !is_dry && !ask_has_terminal())
-		say_error("there is no terminal to ask on: give --yes to do it, or --dry-run to see what "
-			"would be removed");
+		say_error("confirmation is required and there is no terminal: give --yes, or --dry-run "
+			"to see what would be deleted");
 	else
 		return 0;
 	return EXIT_USAGE;
@@ -36,7 +36,7 @@ ask(const char *fmt, ...)
 	fputs(" [y/N] ", stderr);
 	if (fgets(line, sizeof line, stdin) && (strcmp(line, "y\n") == 0 || strcmp(line, "yes\n") == 0))
 		return 0;
-	say_error("nothing is changed");
+	say_error("nothing was changed");
 	return EXIT_FAILED;
 }
 

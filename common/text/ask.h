@@ -15,7 +15,7 @@
 #define ASK_YES(to) \
 	{ 'y', "yes", OPT_FLAG, to, NULL, .phrase = "do not ask for confirmation" }
 #define ASK_DRY_RUN(to) \
-	{ 'n', "dry-run", OPT_FLAG, to, NULL, .phrase = "print what would be removed, and remove nothing" }
+	{ 'n', "dry-run", OPT_FLAG, to, NULL, .phrase = "print what would be deleted, and delete nothing" }
 
 /* First of all: can the rule be kept?  0; or EXIT_USAGE after saying why: both
  * options are given, or neither and there is no terminal. */

@@ -309,6 +309,34 @@ take_operand(struct parser *p, char *arg, struct err *e)
 
 /* --- help --- */
 
+enum { HELP_WIDTH = 100, HELP_INDENT = 31 };
+
+/* Print "PHRASE: CHOICES" from column at on, and end the line.  Words that do not
+ * fit go to further lines, from column indent on. */
+static void
+print_phrase(int at, int indent, const char *phrase, const char *choices)
+{
+	struct buf b = BUF_INIT;
+	buf_printf(&b, "%s%s%s", phrase, choices ? ": " : "", choices ? choices : "");
+	buf_putc(&b, 0);
+	for (const char *p = (const char *)b.p; *p; p += strspn(p, " ")) {
+		int n = (int)strcspn(p, " ");
+		bool is_first = p == (const char *)b.p, fits = at + n + !is_first <= HELP_WIDTH;
+		if (!fits && !is_first) {
+			printf("\n%*s", indent, "");
+			at = indent;
+		} else if (!is_first) {
+			putchar(' ');
+			at++;
+		}
+		printf("%.*s", n, p);
+		at += n;
+		p += n;
+	}
+	putchar('\n');
+	buf_release(&b);
+}
+
 static void
 print_opts(const struct opt *o)
 {
@@ -320,8 +348,10 @@ print_opts(const struct opt *o)
 			n += snprintf(left + n, sizeof left - (size_t)n, "--%s", o->name);
 		if (o->arg)
 			snprintf(left + n, sizeof left - (size_t)n, " %s", o->arg);
-		printf("%-30s %s%s%s%s\n", left, strlen(left) > 30 ? "\n                               " : "",
-			o->phrase, o->choices ? ": " : "", o->choices ? o->choices : "");
+		printf("%-*s ", HELP_INDENT - 1, left);
+		if ((int)strlen(left) >= HELP_INDENT)
+			printf("\n%*s", HELP_INDENT, "");
+		print_phrase(HELP_INDENT, HELP_INDENT, o->phrase, o->choices);
 	}
 }
 
@@ -343,11 +373,11 @@ static void
 print_help(const struct opt_command *c, const struct opt_verb *verb)
 {
 	if (verb)
-		printf("%s %s: %s\n\nUsage: %s %s [OPTION]... %s\n", say_name(), verb->name,
-			verb->phrase, say_name(), verb->name, verb->operands);
+		printf("%s %s: %s\n\nUsage: %s %s [OPTION]...%s%s\n", say_name(), verb->name,
+			verb->phrase, say_name(), verb->name, *verb->operands ? " " : "", verb->operands);
 	else
-		printf("%s: %s\n\nExamples:\n%s\nUsage: %s [OPTION]... %s\n", say_name(), c->phrase,
-			c->examples, say_name(), c->operands);
+		printf("%s: %s\n\nExamples:\n%s\nUsage: %s [OPTION]...%s%s\n", say_name(), c->phrase,
+			c->examples, say_name(), *c->operands ? " " : "", c->operands);
 	if (!verb && c->verbs)
 		print_verbs(c->verbs);
 	printf("\nOptions:\n");

@@ -94,7 +94,7 @@ stop_member() {
 	run --separate-stderr kq-group seek $g $t --to 5
 	[ "$status" -eq 0 ]
 	[ "$output" = "$t"$'\t0\t-\t5\n'"$t"$'\t1\t-\t5' ]
-	[ "$stderr" = "kq-group: nothing is changed yet; --execute does it" ]
+	[ "$stderr" = "kq-group: nothing was changed; --execute applies the plan" ]
 	fails 75 "*does not exist" kq-group describe $g
 	run --separate-stderr kq-group seek $g $t --to 5 --execute
 	[ "$status" -eq 0 ] && [ -z "$stderr" ]
@@ -114,7 +114,7 @@ to() {
 @test "seek knows every word of --to" {
 	make_topic $t
 	[ "$(to current)" = 20 ]
-	fails 1 "*$t*partition 1: nothing is committed*nothing is changed" kq-group seek $g $t:1 --to +1 --execute
+	fails 1 "*$t*partition 1: nothing is committed*nothing was changed" kq-group seek $g $t:1 --to +1 --execute
 	kq-group seek $g $t:1 --to 7 --execute
 	[ "$(to earliest)" = 0 ]
 	[ "$(to latest)" = 20 ]
@@ -142,16 +142,16 @@ to() {
 @test "seek stays between the ends, with a word" {
 	make_topic $t
 	kq-topic trim $t --before 5 --yes
-	fails 0 "*partition 1: 99 is behind the end 20*" kq-group seek $g $t:1 --to 99
+	fails 0 "*partition 1: offset 99 is after the end; using 20*" kq-group seek $g $t:1 --to 99
 	[ "$output" = "$t"$'\t1\t-\t20' ]
-	fails 0 "*partition 0: 2 is before the beginning 5*" kq-group seek $g $t:0 --to 2 --execute
+	fails 0 "*partition 0: offset 2 is before the beginning; using 5*" kq-group seek $g $t:0 --to 2 --execute
 	[ "$(rows $g)" = "$t 0 5 10 5" ]
 }
 
 @test "seek does all or nothing" {
 	make_topic $t
-	fails 75 "*'nope' does not exist*nothing is changed" kq-group seek $g $t nope --to 3 --execute
-	fails 1 "*no partition 2*nothing is changed" kq-group seek $g $t:0,2 --to 3 --execute
+	fails 75 "*'nope' does not exist*nothing was changed" kq-group seek $g $t nope --to 3 --execute
+	fails 1 "*no partition 2*nothing was changed" kq-group seek $g $t:0,2 --to 3 --execute
 	fails 75 "*does not exist" kq-group describe $g
 	fails 1 "*has no offsets*" kq-group seek $g --all --to 3
 	kq-group seek $g $t:0 --to 3 --execute
@@ -196,7 +196,7 @@ to() {
 	make_topic $t
 	kq-group seek $g $t --to 1 --execute
 	kq-group seek h$g $t --to 1 --execute
-	fails 2 "*no terminal to ask on*" kq-group delete $g
+	fails 2 "*there is no terminal*" kq-group delete $g
 	[ "$(described $g state)" = Empty ]
 	fails 1 "kq-group: group 'nope' does not exist" kq-group delete --yes $g nope h$g
 	[ -z "$(kq-group list | grep "$g"$'\t')" ]
@@ -212,7 +212,7 @@ to() {
 	[ "$(sed -n 1p file)" = "{\"group\":\"$g\",\"topic\":\"$t\",\"partition\":0,\"offset\":4}" ]
 	kq-group delete --yes $g h$g
 	run --separate-stderr kq-group import file
-	[ "$status" -eq 0 ] && [ "$stderr" = "kq-group: nothing is changed yet; --execute does it" ]
+	[ "$status" -eq 0 ] && [ "$stderr" = "kq-group: nothing was changed; --execute applies the plan" ]
 	[ "${lines[0]}" = "$g"$'\t'"$t"$'\t0\t-\t4' ]
 	[ -z "$(kq-group list | grep "$g"$'\t')" ]
 	kq-group import --execute <file
@@ -262,7 +262,7 @@ to() {
 	echo nonsense >>file
 	fails 1 "kq-group: file: line 2: *" kq-group import --execute file
 	printf '%s,%s,0,1\n%s,nope,0,1\n' $g $t h$g >file
-	fails 1 "*'nope'*nothing is changed" kq-group import --execute file
+	fails 1 "*'nope'*nothing was changed" kq-group import --execute file
 	fails 1 "*/nowhere*" kq-group import /nowhere
 	fails 75 "*does not exist" kq-group describe $g
 }
@@ -270,7 +270,7 @@ to() {
 @test "seek takes offsets from a file" {
 	make_topic $t
 	printf '%s,0,5\nother,%s,0,6\n%s,1,99\n' $t $t $t >file
-	fails 0 "*99 is behind the end 20*" kq-group seek $g --from-file file
+	fails 0 "*offset 99 is after the end; using 20*" kq-group seek $g --from-file file
 	[ "$output" = "$t"$'\t0\t-\t5\n'"$t"$'\t1\t-\t20' ]
 	kq-group seek $g $t:0 --from-file - --execute <file
 	[ "$(rows $g)" = "$t 0 5 10 5" ]
@@ -329,7 +329,7 @@ to() {
 	fails 2 "*which verb*" kq-group
 	fails 2 "*which group*" kq-group describe
 	fails 2 "*only one of*" kq-group describe --members --state x
-	fails 2 "*either --all or*" kq-group describe --all x
+	fails 2 "*only one of --all and*" kq-group describe --all x
 	fails 2 "*'stabel' is not known; did you mean 'Stable'*" kq-group list --state empty,stabel
 	fails 2 "*'new' is not known*" kq-group list --type new
 	fails 2 "*one too many*" kq-group list x

@@ -73,7 +73,7 @@ answered() {
 	for verb in "kq-topic delete $t" "kq-topic trim $t --before 3" "kq-group delete $g" \
 		"kq-group delete-offsets $g $t"; do
 		run -2 $verb </dev/null
-		[[ $output == *"no terminal to ask on: give --yes"* ]]
+		[[ $output == *"there is no terminal: give --yes"* ]]
 		run -2 $verb --yes --dry-run
 	done
 	[ "$(kq-topic delete -n $t)" = $t ]
@@ -99,7 +99,7 @@ answered() {
 	skip_without script
 	kq-group seek $g $t --to 4 --yes
 	run -1 answered n kq-topic trim $t --before 3
-	[[ $output == *"Delete 3 records of the topic '$t'? [y/N]"*"nothing is changed"* ]]
+	[[ $output == *"Delete 3 records of the topic '$t'? [y/N]"*"nothing was changed"* ]]
 	run -1 answered n kq-group delete-offsets $g $t
 	[[ $output == *"Delete the offsets of group '$g' of 1 topic? [y/N]"* ]]
 	run -1 answered n kq-group delete $g
@@ -118,7 +118,7 @@ answered() {
 
 @test "seek and import only show their plan where there is no terminal" {
 	[ "$(kq-group seek $g $t --to 4 2>said </dev/null)" = $t$'\t0\t-\t4' ]
-	[ "$(<said)" = "kq-group: nothing is changed yet; --execute does it" ]
+	[ "$(<said)" = "kq-group: nothing was changed; --execute applies the plan" ]
 	run -75 kq-group export $g
 	kq-group seek $g $t --to 4 --execute
 	kq-group export $g >file

@@ -47,7 +47,7 @@ refused() { # part-of-the-sentence command...
 }
 
 @test "an option whose last value would win silently is refused" {
-	refused "where to begin is given twice" kq-consume -o 1 -o 2 t
+	refused "where to start is given twice" kq-consume -o 1 -o 2 t
 	refused "where to stop is given twice" kq-consume -o e@1 -o e@2 t
 	refused "'-p' is given twice" kq-consume -p 1 -p 2 t
 	refused "'--group' is given twice" kq-consume -G a --group b t
@@ -130,4 +130,16 @@ refused() { # part-of-the-sentence command...
 	[[ ${lines[0]} == *" bytes, is larger than the topic's max.message.bytes, 1000" ]]
 	run -1 kq-produce -z gzip small < <(head -c 3000 /dev/urandom | base64 -w0)
 	[[ ${lines[0]} == *"max.message.bytes"* ]]
+}
+
+@test "help fits 100 columns" {
+	for cmd in kq-broker kq-consume kq-produce kq-topic kq-group; do
+		{
+			"$cmd" --help
+			"$cmd" --help=words | awk -F '\t' '$1 == "" && $2 ~ /^[a-z]/ { print $2 }' |
+				while read -r verb; do "$cmd" "$verb" --help; done
+		} >"$BATS_TEST_TMPDIR/help"
+		[ -s "$BATS_TEST_TMPDIR/help" ]
+		run -1 grep -nE '.{101}| $' "$BATS_TEST_TMPDIR/help"
+	done
 }
