@@ -2,11 +2,17 @@
 #include "api.h"
 
 #include "broker.h"
+#include "names.h"
 #include "partition.h"
 
 #include "proto.h"
+#include "sys/clock.h"
 #include "text/say.h"
 #include "wire/kerr.h"
+
+enum {
+	TURN_MS = 20, /* looking up, before others have their turn */
+};
 
 enum {
 	TIME_LATEST = -1,
@@ -85,38 +91,147 @@ answer(struct partition *p, const struct list_offsets_request_list_offsets_parti
 	return answer_time(p, q->timestamp, limit, a);
 }
 
+/* --- the request --- */
+
+/* A look-up by time reads a batch, and may unpack it: a request for many takes
+ * turns with what else its reactor has to do. */
+struct lookups {
+	struct list_offsets_response response;
+	struct request *rq;
+	struct loop_task task;
+	int32_t topic, partition; /* the next one */
+	bool is_cancelled;
+};
+
+/* A partition's name for names.h: the first place of its topic in the request,
+ * and its index. */
+struct place {
+	int32_t topic, partition;
+};
+
+static struct str
+place_str(const struct place *p)
+{
+	return (struct str){ (const uint8_t *)p, sizeof *p };
+}
+
+/* Refuse the partitions that are named twice, as Kafka does. */
+static void
+refuse_twice(struct request *rq, struct list_offsets_response *a)
+{
+	struct list_offsets_request *q = rq->body;
+	struct map topics = { .seed = rq->broker->topics.by_name.seed };
+	struct names names = NAMES_INIT(rq->broker->topics.by_name.seed);
+	struct place **places = REQUEST_ARRAY(rq, struct place *, q->topics.n);
+	for (int32_t i = 0; i < q->topics.n; i++) {
+		struct list_offsets_request_list_offsets_topic *t = &q->topics.v[i], *first;
+		if (!(first = map_get(&topics, t->name)))
+			map_put(&topics, t->name, first = t);
+		places[i] = REQUEST_ARRAY(rq, struct place, t->partitions.n);
+		for (int32_t k = 0; k < t->partitions.n; k++) {
+			places[i][k] = (struct place){ (int32_t)(first - q->topics.v),
+				t->partitions.v[k].partition_index };
+			names_add(&names, place_str(&places[i][k]));
+		}
+	}
+	for (int32_t i = 0; i < q->topics.n; i++)
+		for (int32_t k = 0; k < q->topics.v[i].partitions.n; k++)
+			if (names_are_twice(&names, place_str(&places[i][k])))
+				a->topics.v[i].partitions.v[k].error_code = KERR_INVALID_REQUEST;
+	names_release(&names);
+	map_release(&topics);
+}
+
+static void
+answer_one(struct request *rq, struct str topic,
+	const struct list_offsets_request_list_offsets_partition *q,
+	struct list_offsets_response_list_offsets_partition_response *a)
+{
+	bool is_committed = ((struct list_offsets_request *)rq->body)->isolation_level == 1;
+	if (a->error_code)
+		return;
+	struct partition *p = topics_partition(&rq->broker->topics, topic, NULL,
+		q->partition_index, NULL);
+	a->error_code = KERR_UNKNOWN_TOPIC_OR_PARTITION;
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	a->error_code = answer(p, q, is_committed, rq->header.api_version, a);
+	pthread_mutex_unlock(&p->lock);
+	partition_put(p);
+}
+
+/* Answer some more.  True: that was the last one. */
+static bool
+answer_some(struct lookups *s)
+{
+	struct list_offsets_request *q = s->rq->body;
+	int64_t end_ms = clock_mono_ms() + TURN_MS;
+	for (; s->topic < q->topics.n; s->topic++, s->partition = 0) {
+		struct list_offsets_request_list_offsets_topic *t = &q->topics.v[s->topic];
+		for (; s->partition < t->partitions.n; s->partition++) {
+			if (clock_mono_ms() >= end_ms)
+				return false;
+			answer_one(s->rq, t->name, &t->partitions.v[s->partition],
+				&s->response.topics.v[s->topic].partitions.v[s->partition]);
+		}
+	}
+	return true;
+}
+
+static void
+on_turn(struct loop_task *task)
+{
+	struct lookups *s = CONTAINER_OF(task, struct lookups, task);
+	if (!s->is_cancelled && !answer_some(s)) {
+		loop_post(&s->rq->reactor->loop, &s->task);
+		return;
+	}
+	if (s->is_cancelled)
+		request_drop(s->rq);
+	else
+		request_respond(s->rq, &s->response);
+}
+
+static void
+cancel(struct request *rq)
+{
+	((struct lookups *)rq->state)->is_cancelled = true;
+}
+
+static struct list_offsets_response_list_offsets_topic_response
+blank_topic(struct request *rq, const struct list_offsets_request_list_offsets_topic *t)
+{
+	struct list_offsets_response_list_offsets_topic_response a = { .name = t->name };
+	a.partitions.n = t->partitions.n;
+	a.partitions.v = REQUEST_ARRAY(rq,
+		struct list_offsets_response_list_offsets_partition_response, a.partitions.n);
+	for (int32_t k = 0; k < a.partitions.n; k++) {
+		wire_defaults(&list_offsets_response_list_offsets_partition_response_desc,
+			&a.partitions.v[k]);
+		a.partitions.v[k].partition_index = t->partitions.v[k].partition_index;
+	}
+	return a;
+}
+
 void
 api_list_offsets(struct request *rq)
 {
 	struct list_offsets_request *q = rq->body;
-	struct list_offsets_response a;
-	wire_defaults(&list_offsets_response_desc, &a);
-	a.topics.n = q->topics.n;
-	a.topics.v = REQUEST_ARRAY(rq, struct list_offsets_response_list_offsets_topic_response,
+	struct lookups *s = REQUEST_ARRAY(rq, struct lookups, 1);
+	struct list_offsets_response *a = &s->response;
+	rq->state = s;
+	rq->cancel = cancel;
+	s->rq = rq;
+	s->task.fn = on_turn;
+	wire_defaults(&list_offsets_response_desc, a);
+	a->topics.n = q->topics.n;
+	a->topics.v = REQUEST_ARRAY(rq, struct list_offsets_response_list_offsets_topic_response,
 		q->topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++) {
-		struct list_offsets_request_list_offsets_topic *t = &q->topics.v[i];
-		int32_t n = t->partitions.n;
-		a.topics.v[i].name = t->name;
-		a.topics.v[i].partitions.n = n;
-		a.topics.v[i].partitions.v = REQUEST_ARRAY(rq,
-			struct list_offsets_response_list_offsets_partition_response, n);
-		for (int32_t k = 0; k < n; k++) {
-			struct list_offsets_response_list_offsets_partition_response *pa =
-				&a.topics.v[i].partitions.v[k];
-			wire_defaults(&list_offsets_response_list_offsets_partition_response_desc, pa);
-			pa->partition_index = t->partitions.v[k].partition_index;
-			struct partition *p = topics_partition(&rq->broker->topics, t->name, NULL,
-				pa->partition_index, NULL);
-			pa->error_code = KERR_UNKNOWN_TOPIC_OR_PARTITION;
-			if (!p)
-				continue;
-			pthread_mutex_lock(&p->lock);
-			pa->error_code = answer(p, &t->partitions.v[k], q->isolation_level == 1,
-				rq->header.api_version, pa);
-			pthread_mutex_unlock(&p->lock);
-			partition_put(p);
-		}
+		q->topics.v[i].name = arena_str(&rq->arena, q->topics.v[i].name); /* the input goes */
+		a->topics.v[i] = blank_topic(rq, &q->topics.v[i]);
 	}
-	request_respond(rq, &a);
+	refuse_twice(rq, a);
+	on_turn(&s->task);
 }

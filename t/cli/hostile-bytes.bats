@@ -37,6 +37,12 @@ peak_below() {
 	peak_below 100
 }
 
+@test "a look-up that takes long lets others have their turns" {
+	stop_broker
+	restart_broker -o reactors=1
+	py hostile.py look-ups
+}
+
 @test "half frames, then silence or the end" {
 	py hostile.py half-frames
 	peak_below 50

@@ -115,6 +115,32 @@ def promised():
         c.close()
 
 
+def look_ups():
+    """A request that makes the broker unpack much, partition by partition: others
+    are served between two of them (the broker has one reactor).  Named twice, a
+    partition is refused."""
+    n = 20
+    z = gzip.compress(record(bytes(50 << 20)))
+    with Conn() as c, Conn() as other:
+        assert create_topic(c, "packed", n) == 0
+        for i in range(n):
+            assert produce(c, "packed", batch(packed=z, count=1, codec=1), i)[0] == 0
+        parts = [i32(i) + i64(5) for i in range(n)]
+        c.send(2, 1, i32(-1) + array([string("packed") + array(parts)]))
+        assert api_versions(other)[0] == 0
+        assert not select.select([c.s], [], [], 0)[0], "all were looked up before others had a turn"
+        r = c.recv()
+        rows = r.array(lambda: (r.string(), r.array(lambda: (r.i32(), r.i16(), r.i64(), r.i64()))))[0][1]
+        assert [row[:2] + row[3:] for row in rows] == [(i, 0, 0) for i in range(n)], rows
+        for topics in [parts + parts[:1]], [parts, parts[:1]]:
+            r = c.call(2, 1, i32(-1) + array([string("packed") + array(p) for p in topics]))
+            rows = sum((row for _, row in r.array(lambda: (r.string(), r.array(lambda: (
+                r.i32(), r.i16(), r.i64(), r.i64()))))), [])
+            assert [row[:2] for row in rows] == [(i % n, 0 if i % n else 42) for i in range(n + 1)], rows
+        c.send(2, 1, i32(-1) + array([string("packed") + array(parts)]))
+    check_sane()
+
+
 def hoard():
     """Large frames that do come, all but their ends, on many connections:
     queued.max.request.bytes bounds what they take; small requests pass."""
