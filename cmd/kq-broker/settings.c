@@ -26,8 +26,6 @@ set_value(struct settings *s, const char *name, const char *value, struct err *e
 	const struct config_key *k = config_find(CONFIG_SCOPE_BROKER, str_of(name));
 	if (!k)
 		return config_unknown(CONFIG_SCOPE_BROKER, str_of(name), e);
-	if (strlen(value) > OPT_TEXT_MAX)
-		return err_set(e, ERR_USAGE, "'%s': a value of more than %d bytes", name, OPT_TEXT_MAX);
 	struct buf number = BUF_INIT;
 	config_put_plain(name, value, &number);
 	char *plain = config_parse(k, CONFIG_SCOPE_BROKER, buf_str(&number), e);

@@ -250,6 +250,8 @@ config_parse(const struct config_key *k, enum config_scope scope, struct str val
 		: err_set(e, ERR_USAGE, "a value has no NUL in it");
 	char *plain = r == 0 ? mem_strndup(buf_str(&out)) : NULL;
 	buf_release(&out);
+	if (r == 0 && strlen(plain) > CONFIG_VALUE_MAX)
+		r = err_set(e, ERR_USAGE, "longer than %d bytes", CONFIG_VALUE_MAX);
 	if (r == 0 && k->effect == CONFIG_EFFECT_FIXED && strcmp(plain, k->def) != 0)
 		r = err_set(e, ERR_USAGE, "kq does not have what this is for yet: "
 			"nothing but the default, %s, can be set", k->def);

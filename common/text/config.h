@@ -71,6 +71,9 @@ const char *config_suggest(enum config_scope scope, const char *name);
  * misspelt, or nobody knows it.  ERR_USAGE; returns -1. */
 int config_unknown(enum config_scope scope, struct str name, struct err *e);
 
+/* Bytes of a value: no string of the protocol can carry more. */
+enum { CONFIG_VALUE_MAX = INT16_MAX };
+
 /* The value as it is kept and shown: without blanks around it or between the
  * members of a list, numbers in their plain form, true and false in lower
  * case.  The caller frees it.  NULL: the key may not have this value;

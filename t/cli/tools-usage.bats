@@ -43,7 +43,7 @@ refused() { # part-of-the-sentence command...
 
 @test "a value in the broker's file that no answer could carry is a usage error" {
 	printf 'advertised.listeners: %s\n' "$long" >kq.yaml
-	refused "'advertised.listeners': a value of more than 32767 bytes" kq-broker -c kq.yaml -d "$BATS_TEST_TMPDIR/d"
+	refused 'for configuration advertised.listeners: longer than 32767 bytes' kq-broker -c kq.yaml -d "$BATS_TEST_TMPDIR/d"
 }
 
 @test "an option whose last value would win silently is refused" {

@@ -132,6 +132,14 @@ def rules():
         assert alter(c, "broker/", [("subtract", "log.cleanup.policy", "delete,compact")]) == (0, None)
         assert describe(c, "broker/")[1][0][:2] == ("log.cleanup.policy", "")
         assert alter(c, "broker/", [("append", "log.retention.ms", "5")])[0] == 40
+        # No answer can carry a longer value.
+        throttled = "follower.replication.throttled.replicas"
+        pairs = [",".join("%d:1" % i for i in range(n, n + 4000)) for n in (0, 4000)]
+        assert create_topic(c, "long") == 0
+        assert alter(c, "topic/long", [("append", throttled, pairs[0])]) == (0, None)
+        error, message = alter(c, "topic/long", [("append", throttled, pairs[1])])
+        assert error == 40 and message.endswith("longer than 32767 bytes"), message
+        assert describe(c, "topic/long", [throttled])[1][0][1] == pairs[0]
         # What belongs together is checked together.
         assert alter(c, "broker/", [("set", "log.cleaner.max.compaction.lag.ms", "5")]) == (0, None)
         assert alter(c, "broker/1", [("set", "log.cleaner.min.compaction.lag.ms", "6")])[0] == 42

@@ -224,6 +224,12 @@ test_config__every_word_is_kept_plain(void)
 	check(refused("min.cleanable.dirty.ratio", "0.5x"));
 	struct err e;
 	check(!config_parse(key("listeners"), CONFIG_SCOPE_BROKER, STR("a\0b"), &e));
+	char longest[CONFIG_VALUE_MAX + 2];
+	memset(longest, 'x', sizeof longest - 1);
+	longest[CONFIG_VALUE_MAX + 1] = 0;
+	check(refused("cluster.id", longest));
+	longest[CONFIG_VALUE_MAX] = 0;
+	check(becomes("cluster.id", str_of(longest), longest));
 }
 
 void
