@@ -115,9 +115,9 @@ has_more(const struct input *in)
 
 /* How long we may wait for input; -1: for ever. */
 static int
-wait_ms(const struct feed *f)
+wait_ms(const struct feed *f, const struct input *in)
 {
-	int txn_ms = txn_wait_ms(f), show_ms = progress_timeout(f->progress);
+	int txn_ms = txn_wait_ms(f), show_ms = in->is_terminal ? -1 : progress_timeout(f->progress);
 	return txn_ms < 0 ? show_ms : show_ms < 0 ? txn_ms : MIN(txn_ms, show_ms);
 }
 
@@ -128,8 +128,9 @@ feed_input(struct feed *f, struct input *in, struct err *e)
 	while (!*f->is_stopped) {
 		bool waits = in->is_pollable && !in->is_at_end;
 		p->has_more = has_more(in);
-		short events = producer_wait(p, waits ? in->fd : -1, POLLIN, waits ? wait_ms(f) : 0);
-		progress_show(f->progress, p->nacked, in->nread);
+		short events = producer_wait(p, waits ? in->fd : -1, POLLIN, waits ? wait_ms(f, in) : 0);
+		if (!in->is_terminal)
+			progress_show(f->progress, p->nacked, in->nread);
 		if (p->is_failed) {
 			*e = p->err;
 			return -1;

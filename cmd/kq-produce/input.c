@@ -19,6 +19,7 @@ input_begin(struct input *in, int fd, const char *name)
 	in->at = in->searched = in->buf.n = 0;
 	in->is_at_end = false;
 	in->is_pollable = fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode);
+	in->is_terminal = isatty(fd);
 	if (in->is_pollable)
 		fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE); /* fewer, larger reads; may fail */
 }

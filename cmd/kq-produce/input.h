@@ -23,6 +23,7 @@ struct input {
 	size_t searched;     /* no delimiter begins before here */
 	bool is_at_end;      /* of the file; the rest is the last record */
 	bool is_pollable;    /* a read may wait: a pipe, a terminal, a socket */
+	bool is_terminal;    /* a person types */
 };
 
 /* Begin with a descriptor, which is not closed here. */

@@ -1,7 +1,8 @@
 /*
  * A line on the terminal that says how far we are: from one second on, while we
  * are in the foreground, never longer than the terminal is wide.  It is erased
- * before anything else is said, and at the end.
+ * before anything else is said, and at the end.  The owner shows none while a
+ * person types the input.
  *
  * Uses: sys/clock, text/say.  Once a process.
  */

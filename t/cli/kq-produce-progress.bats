@@ -42,6 +42,15 @@ sees() {
 	[ "$(screen | grep -c '/s')" -eq 0 ]
 }
 
+@test "nothing while a person types" {
+	keys 'clear; kq-produce t; echo ended with $?' Enter
+	sleep 2
+	! screen | grep -q 'records'
+	keys 'typed' Enter 'C-d'
+	sees '^ended with 0'
+	! screen | grep -q 'records'
+}
+
 @test "nothing at all when it is done in less than a second" {
 	keys 'clear; seq 1000 | kq-produce t; echo ended' Enter
 	sees '^ended'
