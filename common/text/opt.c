@@ -128,10 +128,23 @@ take_choice(const struct opt *o, const char *value, struct err *e)
 	return err_set(e, ERR_USAGE, "'%s' is none of %s", value, o->choices);
 }
 
+/* Of "--wait 5" some mean seconds and some Kafka's milliseconds. */
+static int
+refuse_bare_number(const char *value, struct err *e)
+{
+	size_t n = strspn(value, "0123456789");
+	if (value[n] || strspn(value, "0") == n)
+		return 0;
+	return err_set(e, ERR_USAGE, "'%.20s' needs a unit: %.20sms, %.20ss, %.20sm, %.20sh or %.20sd",
+		value, value, value, value, value, value);
+}
+
 static int
 take_amount(const struct opt *o, const char *value, struct err *e)
 {
 	int64_t v;
+	if (o->kind == OPT_DURATION && refuse_bare_number(value, e) < 0)
+		return -1;
 	if ((o->kind == OPT_SIZE ? units_parse_size : units_parse_duration)(value, &v, e) < 0)
 		return -1;
 	if ((o->min || o->max) && (v < o->min || v > o->max))

@@ -32,7 +32,7 @@ enum opt_kind {
 	OPT_STRING,   /* const char **; with choices, one of those */
 	OPT_INT,      /* int64_t *, from min to max (both 0: any) */
 	OPT_SIZE,     /* int64_t *, bytes; the same limits */
-	OPT_DURATION, /* int64_t *, ms; the same limits */
+	OPT_DURATION, /* int64_t *, ms; the same limits; a unit must be given */
 	OPT_CALL,     /* call it, each time the option comes */
 };
 

@@ -53,7 +53,7 @@ refused() { # part-of-the-sentence command...
 	refused "'--group' is given twice" kq-consume -G a --group b t
 	refused "'-K' is given twice" kq-produce -K a -K b t
 	refused "linger.ms: it is given twice" kq-produce -X linger.ms=1 -X linger.ms=2 t
-	refused "only one of --linger and -X linger.ms" kq-produce -X linger.ms=1 --linger 2 t
+	refused "only one of --linger and -X linger.ms" kq-produce -X linger.ms=1 --linger 2ms t
 	refused "only one of --acks and -X acks" kq-produce -X acks=1 --acks all t
 	refused "only one of -b and -X bootstrap.servers" kq-produce -X bootstrap.servers=h:1 -b h:2 t
 	refused "the setting 'k' is given twice" kq-topic create t -c k=a -c k=b

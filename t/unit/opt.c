@@ -257,6 +257,9 @@ test_opt__mistakes_are_told_in_one_sentence(void)
 	check(refused(&plain, "x --size 2M", "option '--size': '2M' is not between 1 and 1048576"));
 	check(refused(&plain, "x --wait 5w",
 		"option '--wait': '5w' is not a duration such as 250ms, 5s, 2m, 1h or 7d"));
+	check(refused(&plain, "x --wait 5", "option '--wait': '5' needs a unit: 5ms, 5s, 5m, 5h or 5d"));
+	check_int(parse(&plain, "x --wait 0"), 0);
+	check_int(wait_ms, 0);
 	check(refused(&plain, "x -z brotli", "option '-z': 'brotli' is none of none|gzip|zstd"));
 	check(refused(&plain, "x -z gz", "option '-z': 'gz' is none of none|gzip|zstd"));
 }
