@@ -7,6 +7,7 @@
 
 #include "sys/fs.h"
 #include "text/say.h"
+#include "text/units.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -135,8 +136,8 @@ load(struct broker *b, struct err *e)
 		struct recovery recovery = { .same_boot = state.same_boot };
 		r = partlog_remove_leftovers(b->data_fd, e) < 0 ? -1 : datadir_set_strays_aside(b, e);
 		if (b->topics.npartition) {
-			log_line(LOG_INFO, "the last stop was not clean: checking %lld partitions",
-				(long long)b->topics.npartition);
+			log_line(LOG_INFO, "the last stop was not clean: checking %lld partition%s",
+				(long long)b->topics.npartition, units_plural(b->topics.npartition));
 			broker_each_partition(b, recover_one, &recovery);
 			if (r == 0 && !state.same_boot)
 				r = datadir_note_power_loss(b, e);
@@ -250,6 +251,17 @@ broker_disk_failed(struct broker *b, const char *topic, int32_t index, int sys)
 
 /* --- starting --- */
 
+static int
+open_listener(struct net_addr *addr, int backlog, bool is_shared, struct err *e)
+{
+	int fd = net_listen(addr, backlog, is_shared, e);
+	if (fd < 0 && e->sys == EADDRINUSE) {
+		struct err why = *e;
+		err_set(e, why.class, "%s; choose another address with -l", why.msg);
+	}
+	return fd;
+}
+
 /* Sockets that share a port would share it with another broker's, too: one
  * that does not share finds out whether the port is free. */
 static int
@@ -257,7 +269,7 @@ check_port(struct broker *b, struct net_addr *addr, struct err *e)
 {
 	if (addr->kind == NET_UNIX || addr->port == 0 || b->nreactor == 1)
 		return 0;
-	int fd = net_listen(addr, 1, false, e);
+	int fd = open_listener(addr, 1, false, e);
 	fs_close(fd);
 	return fd < 0 ? -1 : 0;
 }
@@ -273,7 +285,7 @@ listen_on(struct broker *b, struct net_addr *addr, struct err *e)
 		/* TCP: a socket each, and the kernel spreads the connections; a
 		 * Unix socket is one for all of them. */
 		int fd = addr->kind == NET_UNIX && i > 0 ? dup(first)
-			: net_listen(addr, backlog, b->nreactor > 1, e);
+			: open_listener(addr, backlog, b->nreactor > 1, e);
 		if (fd < 0)
 			return addr->kind == NET_UNIX && i > 0 ? err_sys(e, "cannot share a socket") : -1;
 		first = fd;
@@ -416,8 +428,8 @@ broker_stop(struct broker *b, struct err *e)
 	if (datadir_checkpoint(b, e) < 0)
 		return -1;
 	if (nfailed)
-		return err_set(e, ERR_SYS, "%d partitions could not be closed cleanly; "
-			"the next start checks them all", (int)nfailed);
+		return err_set(e, ERR_SYS, "%d partition%s could not be closed cleanly; "
+			"the next start checks them all", (int)nfailed, units_plural(nfailed));
 	return datadir_mark_clean(b, e);
 }
 

@@ -3,6 +3,7 @@
 #include "sys/rand.h"
 #include "text/json.h"
 #include "text/say.h"
+#include "text/units.h"
 #include "wire/kerr.h"
 
 #include <stdarg.h>
@@ -317,7 +318,8 @@ catalog_create(struct broker *b, struct str name, int32_t npartition,
 	char *z = mem_strndup(name);
 	add_topic(b, z, &id, npartition, overrides ? config_set_copy(overrides) : NULL,
 		metastore_revision(b->meta), NULL);
-	log_line(LOG_INFO, "created topic %s with %d partitions", z, npartition);
+	log_line(LOG_INFO, "created topic %s with %d partition%s", z, npartition,
+		units_plural(npartition));
 	mem_free(z);
 	coordinator_note_topics(&b->coordinator);
 	return 0;
@@ -362,7 +364,8 @@ catalog_grow(struct broker *b, struct str name, int32_t npartition, bool validat
 		return -1;
 	if (npartition <= t->npartition)
 		return catalog_fail(e, KERR_INVALID_PARTITIONS,
-			"the topic has %d partitions; their number can only grow", t->npartition);
+			"the topic has %d partition%s; their number can only grow", t->npartition,
+			units_plural(t->npartition));
 	if (check_room(b, (int64_t)npartition - t->npartition, e) < 0)
 		return -1;
 	if (validate_only)

@@ -108,7 +108,8 @@ datadir_open(struct broker *b, struct err *e)
 		return -1;
 	b->lock_fd = fs_lock(b->data_fd, ".lock", e);
 	if (b->lock_fd < 0 && e->class == ERR_LIMIT)
-		return err_set(e, ERR_LIMIT, "another broker uses the data directory '%s'", b->data_dir);
+		return err_set(e, ERR_LIMIT, "another broker uses the data directory '%s'; "
+			"choose another with -d", b->data_dir);
 	if (b->lock_fd < 0)
 		return err_wrap(e, "data directory '%s'", b->data_dir);
 	log_place(b);

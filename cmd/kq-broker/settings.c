@@ -246,6 +246,10 @@ settings_parse(struct settings *s, int argc, char **argv, struct err *e)
 		} else if (strcmp(argv[i], "--help=protocol-mdoc") == 0) {
 			protocol_print_mdoc();
 			return 1;
+		} else if (strncmp(argv[i], "--help=", 7) == 0 && strcmp(argv[i], "--help=words") != 0
+			&& strcmp(argv[i], "--help=mdoc") != 0) {
+			return err_set(e, ERR_USAGE, "option '--help': '%s' is none of config|protocol",
+				argv[i] + 7);
 		}
 	struct opt_result r;
 	int done = opt_parse(&command, argc, argv, &r, e);

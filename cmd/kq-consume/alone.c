@@ -1,5 +1,7 @@
 #include "kq-consume/alone.h"
 
+#include "text/units.h"
+
 /* Read partitions from..upto of the topic that are wanted, from where s says. */
 static int
 add_parts(struct alone *a, struct cluster_topic *t, const struct start *s, int32_t from,
@@ -25,8 +27,8 @@ add_parts(struct alone *a, struct cluster_topic *t, const struct start *s, int32
 static int
 no_partition(const struct alone *a, const struct cluster_topic *t, struct err *e)
 {
-	return err_set(e, ERR_USAGE, "topic '%s' has %d partitions: there is no %lld", t->name,
-		t->npart, (long long)a->partition);
+	return err_set(e, ERR_USAGE, "topic '%s' has %d partition%s: there is no %lld", t->name,
+		t->npart, units_plural(t->npart), (long long)a->partition);
 }
 
 int

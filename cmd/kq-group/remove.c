@@ -5,6 +5,7 @@
 
 #include "proto.h"
 #include "text/ask.h"
+#include "text/units.h"
 
 #include <stdio.h>
 
@@ -188,7 +189,7 @@ verb_delete_offsets(int argc, char **argv)
 			code = say_err(&e, false);
 	if (!code && !options.is_sure && !options.is_dry)
 		code = ask("Delete the offsets of group '%s' of %d topic%s?", argv[0], argc - 1,
-			argc == 2 ? "" : "s");
+			units_plural(argc - 1));
 	if (!code)
 		code = run_open_groups(&r);
 	if (!code) {

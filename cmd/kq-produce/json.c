@@ -49,7 +49,8 @@ take_member(struct json_record *r, const char *key, const json_t *v, struct err 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (json_is_bytes_key(key, known[i]))
 			return 0;
-	return err_set(e, ERR_CORRUPT, "'%.40s' is not known", key);
+	return err_set(e, ERR_CORRUPT, "'%.40s' is not a member of a record that kq-consume -J writes; "
+		"leave out -J to store lines of JSON as they are", key);
 }
 
 int

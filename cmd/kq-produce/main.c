@@ -274,7 +274,8 @@ end_txn(struct producer *p, int got, struct err *e)
 		return 0; /* the signal came between question and answer */
 	long long n = (long long)(p->nput - p->txn_nput);
 	if (got == 0 || sig_is_stopped)
-		got = err_set(e, ERR_RETRY, "interrupted: a transaction of %lld records is aborted", n);
+		got = err_set(e, ERR_RETRY, "interrupted: a transaction of %lld record%s is aborted", n,
+			units_plural(n));
 	/* If it does not work at once, the broker does it later. */
 	p->opts.delivery_timeout_ms = MIN(p->opts.delivery_timeout_ms, ABORT_MS);
 	if (producer_abort(p, &why) == 0)

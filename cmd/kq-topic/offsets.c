@@ -7,6 +7,7 @@
 #include "sys/clock.h"
 #include "text/ask.h"
 #include "text/place.h"
+#include "text/units.h"
 
 #include <stdio.h>
 
@@ -208,8 +209,8 @@ trim(struct run *r, struct cluster_topic *t, const struct place *before)
 	struct err e;
 	int32_t n = t->npart;
 	if (options.partition >= n) {
-		err_set(&e, ERR_PEER, "topic '%s' has %d partitions, and none is %lld", t->name, n,
-			(long long)options.partition);
+		err_set(&e, ERR_PEER, "topic '%s' has %d partition%s: there is no %lld", t->name, n,
+			units_plural(n), (long long)options.partition);
 		run_failed(r, &e);
 		return 0;
 	}
@@ -220,7 +221,7 @@ trim(struct run *r, struct cluster_topic *t, const struct place *before)
 	if (nrecord < 0 || options.is_dry)
 		return 0;
 	int code = options.is_sure ? 0 : ask("Delete %lld record%s of the topic '%s'?",
-		(long long)nrecord, nrecord == 1 ? "" : "s", t->name);
+		(long long)nrecord, units_plural(nrecord), t->name);
 	for (int32_t i = 0; code == 0 && i < n; i++)
 		if (limit[i] >= 0)
 			trim_leader(r, t, n, t->part[i].leader, limit);

@@ -48,14 +48,19 @@ parse_brokers(struct cluster *cl, const char *text, struct err *e)
 	return cl->nboot ? 0 : err_set(e, ERR_USAGE, "no broker's address in '%s'", text);
 }
 
-static int
-find_boot(struct cluster *cl, struct err *e)
+/* The addresses that the user gave; NULL: none. */
+static const char *
+named_brokers(const struct cluster *cl)
 {
 	const char *text = cl->opts.brokers;
 	if (!text || !*text)
 		text = getenv("KQ_BROKERS");
-	if (text && *text)
-		return parse_brokers(cl, text, e);
+	return text && *text ? text : NULL;
+}
+
+static int
+add_default_brokers(struct cluster *cl, struct err *e)
+{
 	struct net_addr a;
 	net_addr_default(&a);
 	int got = net_addr_exists(&a, e);
@@ -136,6 +141,15 @@ any_conn(struct cluster *cl, struct err *e)
 	return NULL;
 }
 
+/* No broker was named, and none runs at the default addresses. */
+static void
+add_hint(struct err *e)
+{
+	struct err why = *e;
+	err_set(e, why.class, "%s; start kq-broker here, or name a broker with -b or KQ_BROKERS",
+		why.msg);
+}
+
 int
 cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e)
 {
@@ -149,7 +163,8 @@ cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e)
 	cl->conn_opts = (struct conn_opts){ cl->opts.client_id, cl->opts.connect_timeout_ms,
 		cl->opts.request_timeout_ms, cl->opts.reply_max };
 	int64_t since_ms = clock_mono_ms();
-	int got = find_boot(cl, e);
+	const char *text = named_brokers(cl);
+	int got = text ? parse_brokers(cl, text, e) : add_default_brokers(cl, e);
 	while (got == 0 && !any_conn(cl, e))
 		if (!cluster_wait_for_first(cl, since_ms, e))
 			got = -1;
@@ -160,6 +175,8 @@ cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e)
 		return 0;
 	if (cl->is_woken)
 		err_set(e, ERR_RETRY, "interrupted");
+	else if (!text && e->class == ERR_RETRY)
+		add_hint(e);
 	mem_free(cl->boot);
 	mem_free(cl->poll);
 	return -1;

@@ -2,6 +2,7 @@
 #include "client/producer_int.h"
 
 #include "sys/clock.h"
+#include "text/units.h"
 
 #include "proto.h"
 
@@ -82,7 +83,7 @@ look_up(struct producer *p, const char *name, bool *is_created, struct err *e)
 	*is_created = meta != NULL;
 	if (meta && cl->opts.say)
 		cl->opts.say("topic '%s' did not exist; it was created with %d partition%s", name,
-			meta->npart, meta->npart == 1 ? "" : "s");
+			meta->npart, units_plural(meta->npart));
 	return meta;
 }
 

@@ -87,6 +87,12 @@ units_parse_size(const char *text, int64_t *bytes, struct err *e)
 	return parse_with_unit(text, unit, "a size such as 64k, 1M or 2GiB", bytes, e);
 }
 
+const char *
+units_plural(int64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 int
 units_parse_duration(const char *text, int64_t *ms, struct err *e)
 {

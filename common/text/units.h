@@ -33,6 +33,9 @@ enum { UNITS_TEXT_SIZE = 40 };
 char *units_format_size(int64_t bytes, char z[UNITS_TEXT_SIZE]);
 char *units_format_count(double n, char z[UNITS_TEXT_SIZE]);
 
+/* The ending of a noun behind the number n: "" or "s". */
+const char *units_plural(int64_t n);
+
 /* "250 ms", "1.5 s", "30 s", "5 min", "2 h". */
 char *units_format_duration(int64_t ms, char z[UNITS_TEXT_SIZE]);
 

@@ -74,7 +74,7 @@ refused() {
 	start_broker
 	refused -d "$broker_data" -l 127.0.0.1:0
 	[ "$status" -eq 1 ]
-	[[ $output == "kq-broker: another broker uses the data directory '$broker_data'" ]]
+	[[ $output == "kq-broker: another broker uses the data directory '$broker_data'; choose another with -d" ]]
 	py rules.py put t
 	stop_broker
 	# and not any more, when the first is gone, however it went
@@ -105,7 +105,7 @@ refused() {
 	start_broker
 	refused -d other -l "$broker_tcp"
 	[ "$status" -eq 1 ]
-	[[ $output == *"kq-broker: cannot listen on '$broker_tcp': Address already in use" ]]
+	[[ $output == *"kq-broker: cannot listen on '$broker_tcp': Address already in use; choose another address with -l" ]]
 	stop_broker
 }
 

@@ -113,7 +113,7 @@ lines() {
 	[[ $output == *"offset 101 is not in partition 0 of 't', which has 0 to 100"* ]]
 	run -2 kq-consume -e -o somewhere t
 	run -2 kq-consume -e -p 1 t
-	[[ $output == *"has 1 partitions"* ]]
+	[[ $output == *"has 1 partition:"* ]]
 }
 
 @test "-c ends a consumer that would wait for more" {

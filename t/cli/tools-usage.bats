@@ -96,6 +96,35 @@ refused() { # part-of-the-sentence command...
 	refused "which topic?" kq-topic rm
 }
 
+@test "a part of the help that does not exist is refused with those that do" {
+	refused "option '--help': 'settings' is none of config|protocol" kq-broker --help=settings
+	refused "option '--help' takes no value 'config'" kq-topic --help=config
+	run -0 kq-broker --help=config
+	run -0 kq-broker --help=protocol
+}
+
+@test "where no broker was named and none runs, the answer says how to get one" {
+	mkdir home
+	unset KQ_BROKERS
+	export HOME=$PWD/home XDG_RUNTIME_DIR=$PWD/home
+	! { : <>/dev/tcp/127.0.0.1/9092; } 2>/dev/null || skip "a broker of this machine runs there"
+	run -75 kq-topic list
+	[[ ${lines[0]} == "kq-topic: cannot connect to "*"; start kq-broker here, or name a broker with -b or KQ_BROKERS" ]]
+	run -75 kq-topic list -b 127.0.0.1:1
+	[[ $output != *"start kq-broker"* ]]
+}
+
+@test "lines of JSON are stored without -J, and the refusal of -J says so" {
+	start_broker
+	run -1 kq-produce -J t <<<'{"id":1}'
+	[[ $output == *"record 1: 'id' is not a member of a record that kq-consume -J writes; leave out -J"* ]]
+	kq-produce t <<<'{"id":1}'
+	[ "$(kq-consume t -e)" = '{"id":1}' ]
+	grep -q 'created topic t with 1 partition$' "$broker_log"
+	run -2 kq-consume t -p 3 -e
+	[[ $output == *"has 1 partition: there is no 3" ]]
+}
+
 @test "internal topics are shown when they are asked for or named, by every verb" {
 	local verb
 	start_broker
