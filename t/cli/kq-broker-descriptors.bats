@@ -134,9 +134,12 @@ works_with() {
 @test "more connections than there are descriptors for wait, and nothing spins" {
 	start_limited 128
 	echo before | kq-produce t
-	kq-consume -o end -c 1 t >got 3>&- & # is connected before the others come
+	: >got
+	kq-consume -u -c 2 t >>got 3>&- & # is connected before the others come
 	consumer=$!
-	sleep 0.5
+	until [ "$(<got)" = before ]; do
+		sleep 0.05
+	done
 	hold 200
 	ticks() {
 		awk '{ print $14 + $15 }' "/proc/$broker_pid/stat"
@@ -151,6 +154,6 @@ works_with() {
 	wait "$holder" || :
 	echo after | kq-produce t
 	wait "$consumer"
-	[ "$(<got)" = after ]
+	[ "$(<got)" = $'before\nafter' ]
 	stop_broker
 }

@@ -21,6 +21,11 @@ await() {
 	timeout "$kq_patience" bash -c 'until grep -qF -- "$0" "$1"; do sleep 0.05; done' "$1" "$2"
 }
 
+# The group has stored N, the end of partition 0.
+committed() {
+	timeout "$kq_patience" bash -c 'until kq-group describe "$0" | grep -qE "^t +0 +$1 +$1 +0 "; do sleep 0.1; done' "$1" "$2"
+}
+
 recreate() {
 	kq-topic delete --yes "$1"
 	kq-topic create "$@"
@@ -35,10 +40,12 @@ recreate() {
 	await 6 out
 	await 6 out-g
 	await 6 out-c
-	sleep 0.3
+	local f
+	for f in g c; do
+		committed "$f" 6
+	done
 	recreate t -p 2
 	seq 11 14 | kq-produce -p 0 t
-	local f
 	for f in '' -g -c; do
 		await 14 out$f
 		cmp out$f <(seq 6; seq 11 14)
@@ -46,7 +53,7 @@ recreate() {
 	done
 	# What is stored is of the new topic.
 	for f in g c; do
-		timeout "$kq_patience" bash -c 'until kq-group describe "$0" | grep -qE "^t +0 +4 +4 +0 "; do sleep 0.1; done' "$f"
+		committed "$f" 4
 	done
 }
 
@@ -86,12 +93,19 @@ recreate() {
 	kq-consume -o end --metadata-max-age 200ms t >out 2>err 3>&- &
 	kq-consume -G g -o end --metadata-max-age 200ms t >out-g 2>err-g 3>&- &
 	kq-consume -G c --protocol classic -o end --metadata-max-age 200ms t >out-c 2>err-c 3>&- &
-	sleep 1
+	# What prints something has found its place.
+	local f
+	for f in out out-g out-c; do
+		until grep -q here $f; do
+			echo here | kq-produce t
+			sleep 0.1
+		done
+	done
 	kq-topic alter t -p 2
 	echo new | kq-produce -p 1 t
 	for f in out out-g out-c; do
 		await new $f
-		[ "$(cat $f)" = new ]
+		[ "$(sort -u $f)" = $'here\nnew' ]
 	done
 }
 
