@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Apache Kafka 4.4.0, the message definitions inside its group coordinator.
+#
+# "default": null in a message definition is ignored.  The generated classes
+# give an empty value, and so does a record that was written without the field.
+# Only the string "null" makes a default of null.  Every field of the group
+# coordinator's records with a bare null, and what a new object has:
+#
+#	ConsumerGroupCurrentMemberAssignmentValue AssignmentEpochs: []
+#	ConsumerGroupMemberMetadataValue ClassicMemberMetadata: ClassicMemberMetadata(sessionTimeoutMs=0, supportedProtocols=[])
+#	StreamsGroupCurrentMemberAssignmentValue AssignmentEpochs: []
+#	StreamsGroupMetadataValue LastAssignmentConfigs: []
+#
+# So a codec that takes the definitions at their word leaves null out, as the
+# default of a tagged field, and Kafka reads a member of the classic protocol
+# with a session timeout of 0.  Kafka itself writes null in full.
+#
+# Needs a JDK, mvn.  Exits with 0 while it is so, with 1 when it has changed,
+# with 2 when it could not be set up.
+set -euo pipefail
+trap 'exit 2' ERR
+
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir"
+
+cat >pom.xml <<-'EOF'
+	<project xmlns="http://maven.apache.org/POM/4.0.0">
+	  <modelVersion>4.0.0</modelVersion>
+	  <groupId>x</groupId> <artifactId>x</artifactId> <version>1</version>
+	  <dependencies>
+	    <dependency>
+	      <groupId>org.apache.kafka</groupId> <artifactId>kafka-group-coordinator</artifactId>
+	      <version>4.4.0</version>
+	    </dependency>
+	  </dependencies>
+	</project>
+EOF
+mvn -q -B dependency:build-classpath -Dmdep.outputFile=cp >mvn.log 2>&1 || { cat mvn.log && exit 2; }
+
+cat >Show.java <<'EOF'
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.databind.*;
+import java.nio.file.*;
+import java.util.*;
+import org.apache.kafka.common.protocol.Message;
+
+class Show {
+	static final String CLASSES = "org.apache.kafka.coordinator.group.generated.";
+
+	/* The names of the fields below a node whose default is a bare null. */
+	static Set<String> bareNulls(JsonNode node) {
+		Set<String> names = new TreeSet<>();
+		for (JsonNode parent : node.findParents("default"))
+			if (parent.get("default").isNull())
+				names.add(parent.get("name").asText());
+		return names;
+	}
+
+	/* What a new object of the class has for the field, or null if it lacks the field. */
+	static Optional<String> value(Class<?> of, String field) throws Exception {
+		String method = Character.toLowerCase(field.charAt(0)) + field.substring(1);
+		for (var m : of.getMethods())
+			if (m.getName().equals(method) && m.getParameterCount() == 0)
+				return Optional.of(String.valueOf(m.invoke(of.getConstructor().newInstance())));
+		return Optional.empty();
+	}
+
+	public static void main(String[] args) throws Exception {
+		ObjectMapper json = new ObjectMapper().enable(JsonParser.Feature.ALLOW_COMMENTS);
+		Path jar = Path.of(Class.forName(CLASSES + "ConsumerGroupMemberMetadataValue")
+			.getProtectionDomain().getCodeSource().getLocation().toURI());
+		try (FileSystem files = FileSystems.newFileSystem(jar); var found = Files.list(files.getPath("common/message"))) {
+			for (Path path : (Iterable<Path>) found.sorted()::iterator) {
+				JsonNode definition = json.readTree(Files.readString(path));
+				String name = definition.path("name").asText();
+				for (String field : bareNulls(definition)) {
+					Class<?> message = Class.forName(CLASSES + name);
+					List<Class<?>> classes = new ArrayList<>(List.of(message));
+					classes.addAll(List.of(message.getClasses()));
+					for (Class<?> of : classes)
+						if (Message.class.isAssignableFrom(of)) {
+							Optional<String> v = value(of, field);
+							if (v.isPresent())
+								System.out.println(name + " " + field + ": " + v.get());
+						}
+				}
+			}
+		}
+	}
+}
+EOF
+seen=$(java -cp "$(<cp)" Show.java 2> >(grep -v '^SLF4J' >&2))
+echo "$seen"
+[ "$seen" = 'ConsumerGroupCurrentMemberAssignmentValue AssignmentEpochs: []
+ConsumerGroupMemberMetadataValue ClassicMemberMetadata: ClassicMemberMetadata(sessionTimeoutMs=0, supportedProtocols=[])
+StreamsGroupCurrentMemberAssignmentValue AssignmentEpochs: []
+StreamsGroupMetadataValue LastAssignmentConfigs: []' ] || exit 1
