@@ -128,10 +128,10 @@ load(struct broker *b, struct err *e)
 {
 	struct datadir_state state;
 	int r = datadir_read(b, &state, e);
-	if (r == 0)
-		r = dynamic_load(b, e);
-	if (r == 0)
+	if (r == 0) {
+		dynamic_load(b);
 		r = catalog_load(b, &state, e);
+	}
 	if (r == 0 && !state.is_clean && b->data_fd >= 0) {
 		struct recovery recovery = { .same_boot = state.same_boot };
 		r = partlog_remove_leftovers(b->data_fd, e) < 0 ? -1 : datadir_set_strays_aside(b, e);

@@ -42,7 +42,7 @@ enum fault { FAULT_NONE, FAULT_COMMIT_ABORTED, FAULT_TEAR_COMMITS, FAULT_ACCEPT_
 struct descriptors {
 	int64_t sync_max;  /* files that each syncer may hold */
 	int64_t cache_max; /* segment files open at a time */
-	int64_t conn_max;  /* connections */
+	int64_t conn_max;  /* connections that there are files for */
 	int64_t slice_max; /* segment files in one answer to a fetch */
 };
 
@@ -83,7 +83,7 @@ struct broker {
 	/* Shared by all threads: */
 	/* Connections; bytes of receive buffers and of large answers. */
 	atomic_llong nconn, input_size;
-	atomic_llong conn_max; /* the control thread changes it */
+	atomic_llong conn_max; /* max.connections; the control thread changes it */
 	atomic_llong unsynced_size;     /* of all partitions */
 	atomic_bool is_dirty;           /* the checkpoints on disk are behind */
 };

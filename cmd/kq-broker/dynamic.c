@@ -211,7 +211,8 @@ static int
 load_group(void *ctx, const struct metastore_entry *entry)
 {
 	struct broker *b = ctx;
-	struct str name = { entry->key.p + sizeof GROUPS - 1, entry->key.n - (int32_t)sizeof GROUPS + 1 };
+	int32_t prefix = sizeof GROUPS - 1;
+	struct str name = { entry->key.p + prefix, entry->key.n - prefix };
 	put_group(&b->dynamic, name, parse(entry, CONFIG_SCOPE_GROUP));
 	return 0;
 }
@@ -230,17 +231,16 @@ load_broker(struct broker *b, const char *id, struct config_set **set)
 	buf_release(&key);
 }
 
-/* What is not read from the sets each time. */
+/* Copy the values that hot paths read elsewhere. */
 static void
 apply(struct broker *b)
 {
 	atomic_store(&b->conn_max, config_int(NULL, b->dynamic.values, CONFIG_MAX_CONNECTIONS));
 }
 
-int
-dynamic_load(struct broker *b, struct err *e)
+void
+dynamic_load(struct broker *b)
 {
-	(void)e;
 	struct dynamic *d = &b->dynamic;
 	char id[16];
 	snprintf(id, sizeof id, "%d", b->node_id);
@@ -249,7 +249,7 @@ dynamic_load(struct broker *b, struct err *e)
 	config_set_free(d->values);
 	d->values = merge(b->settings->values, d->shared, d->own);
 	apply(b);
-	return metastore_list(b->meta, STR(GROUPS), load_group, b);
+	metastore_list(b->meta, STR(GROUPS), load_group, b);
 }
 
 /* --- changes --- */
@@ -332,6 +332,7 @@ dynamic_configure_group(struct broker *b, struct str name, const struct config_s
 	if (commit(b, GROUPS, name, CONFIG_SCOPE_GROUP, set, e) < 0)
 		return -1;
 	put_group(&b->dynamic, name, is_empty(set) ? NULL : config_set_copy(set));
-	log_line(LOG_INFO, "changed the settings of group %.*s", MIN(name.n, 100), (const char *)name.p);
+	log_line(LOG_INFO, "changed the settings of group %.*s", MIN(name.n, 100),
+		(const char *)name.p);
 	return 0;
 }

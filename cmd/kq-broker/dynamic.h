@@ -15,7 +15,6 @@
 #ifndef KQ_BROKER_DYNAMIC_H
 #define KQ_BROKER_DYNAMIC_H
 
-#include "base/err.h"
 #include "base/map.h"
 #include "describe.h"
 #include "text/config.h"
@@ -42,9 +41,12 @@ struct dynamic_group {
 void dynamic_init(struct dynamic *d, const struct config_set *at_start);
 void dynamic_release(struct dynamic *d);
 
-/* Read what the metastore has; before the topics are loaded. */
-int dynamic_load(struct broker *b, struct err *e);
+/* Take what the metastore has; before the topics are loaded.  An entry, or a setting
+ * in one, that is not understood is left out, which is logged. */
+void dynamic_load(struct broker *b);
 
+/* Whoever is not the control thread reads the sets between these two.  It may take
+ * the lock of the topics meanwhile, but not the other way round. */
 void dynamic_read_begin(struct dynamic *d);
 void dynamic_read_end(struct dynamic *d);
 
@@ -58,13 +60,16 @@ bool dynamic_is_this_broker(const struct broker *b, struct str id);
 const char *dynamic_level_name(void); /* of the one that holds */
 bool dynamic_parse_level(struct str word, enum log_level *level);
 
-/* Where the broker's value of a key comes from.  set: that value's set, NULL
- * for the default. */
+/* Where the broker's value of a key comes from.  *set is the set that has it, or
+ * NULL for the default. */
 enum config_source dynamic_source(const struct broker *b, enum config_id id,
 	const struct config_set **set);
 
-/* Make this what is set for the broker alone, or for all brokers, or for the
- * group.  0, or -1 with *e filled; with validate_only nothing is changed. */
+/* Replace what is set for all brokers (is_shared) or this one alone, or for the
+ * group, once that is durable.  With validate_only the set is only checked.
+ * Returns 0; or -1 with *e filled and nothing changed: INVALID_REQUEST (a broker's)
+ * or INVALID_CONFIG for values that do not fit together, POLICY_VIOLATION for too
+ * many groups, KAFKA_STORAGE_ERROR for the metastore. */
 int dynamic_configure_broker(struct broker *b, bool is_shared, const struct config_set *set,
 	bool validate_only, struct catalog_error *e);
 int dynamic_configure_group(struct broker *b, struct str name, const struct config_set *set,

@@ -114,9 +114,9 @@ struct append_from {
 	int64_t guard;          /* 0: not verified */
 };
 
-/* Append the batch at b, which is a good one (a client's: see intake.h), wake the
- * fetchers.  With ack given and the records not yet committed, queues it and says so; but not for a transaction's, whose end is
- * what waits for the disk.
+/* Append the batch at b, which is a good one (a client's: see intake.h), and wake the
+ * fetchers.  With ack given and the records not yet committed, queues it and says
+ * so; but not for a transaction's, whose end is what waits for the disk.
  *
  * A sequence number that was seen before (KIP-98) is answered as the first
  * time, and waits as that does.  The first batch of a transaction in this
@@ -156,9 +156,10 @@ bool partition_wait(struct partition *p, struct fetch_wait *w, int64_t seen);
 /* Forget it: waiters are woken, appends and reads find no partition. */
 void partition_mark_deleted(struct partition *p);
 
-/* Its configuration as of now; a reference of the caller's. */
+/* Its configuration as of now: a new reference, for topic_config_put. */
 struct topic_config *partition_config(struct partition *p);
 
+/* The offset at which its log starts. */
 int64_t partition_log_start(struct partition *p);
 
 /* Take over another configuration (a reference is taken). */

@@ -253,7 +253,8 @@ loop(struct group *g, struct err *e)
 			*e = g->member.is_failed ? g->member.err : r->fetcher->err;
 			return -1;
 		}
-		if (give_back(g, e) < 0 || group_look(g, e) < 0 || group_begin_gained(g, e) < 0 || reading_print(r, e) < 0)
+		if (give_back(g, e) < 0 || group_look(g, e) < 0 || group_begin_gained(g, e) < 0
+			|| reading_print(r, e) < 0)
 			return -1;
 		if (r->left == 0 || group_is_at_end(g))
 			break;

@@ -65,7 +65,8 @@ start_resolve(const struct start *s, struct cluster *cl,
 	int64_t *at_time = end + n, *at_stop = at_time + n;
 	int got = offsets_list(cl, t, npart, OFFSETS_EARLIEST, wants, first, e);
 	if (got == 0)
-		got = offsets_list(cl, t, npart, s->is_committed ? OFFSETS_STABLE : OFFSETS_LATEST, wants, end, e);
+		got = offsets_list(cl, t, npart, s->is_committed ? OFFSETS_STABLE : OFFSETS_LATEST,
+			wants, end, e);
 	if (got == 0 && s->begin.kind == PLACE_TIME)
 		got = offsets_list(cl, t, npart, s->begin.n, wants, at_time, e);
 	if (got == 0 && s->has_stop_time)

@@ -6,10 +6,10 @@
  *	{"group":"billing","topic":"orders","partition":0,"offset":42,"leader_epoch":3,"metadata":"x"}
  *
  * leader_epoch and metadata may be absent or null.  A word that is not UTF-8 is
- * in base64, and its member's name ends in _b64, as in the records of kq-consume -J.  What Kafka's own tool
- * writes is read, too: topic,partition,offset with or without a group in
- * front, words in double quotes or not.  Empty lines, and those that begin
- * with '#', say nothing.
+ * in base64, and its member's name ends in _b64, as in the records of
+ * kq-consume -J.  What Kafka's own tool writes is read, too:
+ * topic,partition,offset with or without a group in front, words in double
+ * quotes or not.  Empty lines, and those that begin with '#', are skipped.
  *
  * Uses: base, text/json.  Any thread.
  */

@@ -1,5 +1,6 @@
 /*
- * Is it UTF-8, and how long? (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF)?
+ * Is it UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF), and
+ * how long is it in other units?
  *
  * Uses: base.h only.
  */

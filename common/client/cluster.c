@@ -159,7 +159,8 @@ cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e)
 	cl->opts.connect_timeout_ms = o->connect_timeout_ms ? o->connect_timeout_ms : CONNECT_TIMEOUT_MS;
 	cl->opts.request_timeout_ms = o->request_timeout_ms ? o->request_timeout_ms : REQUEST_TIMEOUT_MS;
 	cl->opts.topic_timeout_ms = o->topic_timeout_ms ? o->topic_timeout_ms : TOPIC_TIMEOUT_MS;
-	cl->opts.metadata_max_age_ms = o->metadata_max_age_ms ? o->metadata_max_age_ms : METADATA_MAX_AGE_MS;
+	if (!o->metadata_max_age_ms)
+		cl->opts.metadata_max_age_ms = METADATA_MAX_AGE_MS;
 	cl->conn_opts = (struct conn_opts){ cl->opts.client_id, cl->opts.connect_timeout_ms,
 		cl->opts.request_timeout_ms, cl->opts.reply_max };
 	int64_t since_ms = clock_mono_ms();

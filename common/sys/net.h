@@ -21,9 +21,10 @@ struct net_addr {
 
 enum { NET_TEXT_SIZE = 280 };
 
-/* Read "unix:/path" ("/path" and "./path" are enough), "host:port", "[v6]:port", "host" (with default_port;
- * -1: a port is required) or Kafka's "PLAINTEXT://host:port" (no other of its
- * protocols; an empty host or "*" is "0.0.0.0").  Returns 0, or -1 (ERR_USAGE). */
+/* Read "unix:/path" ("/path" and "./path" are enough), "host:port", "[v6]:port",
+ * "host" (with default_port; -1: a port is required) or Kafka's
+ * "PLAINTEXT://host:port" (no other of its protocols; an empty host or "*" is
+ * "0.0.0.0").  Returns 0, or -1 (ERR_USAGE). */
 int net_addr_parse(struct net_addr *a, const char *text, int default_port,
 	struct err *e);
 
@@ -42,9 +43,10 @@ int net_addr_exists(const struct net_addr *a, struct err *e);
  * descriptor, or -1 (ERR_RETRY: nobody there, ERR_USAGE: no such host). */
 int net_connect(const struct net_addr *a, int timeout_ms, struct err *e);
 
-/* Listen.  "::" takes connections of IPv4, too.  Port 0 takes a free one and *a gets it.  is_shared lets several
- * sockets of this process listen on one TCP port (SO_REUSEPORT).  A socket
- * file that nobody answers on is replaced; one that answers is ERR_LIMIT. */
+/* Listen.  "::" takes connections of IPv4, too.  Port 0 takes a free one and *a
+ * gets it.  is_shared lets several sockets of this process listen on one TCP port
+ * (SO_REUSEPORT).  A socket file that nobody answers on is replaced; one that
+ * answers is ERR_LIMIT. */
 int net_listen(struct net_addr *a, int backlog, bool is_shared, struct err *e);
 
 /* Accept one connection: the descriptor, -1 when there is none right now, or
