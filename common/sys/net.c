@@ -217,7 +217,7 @@ connect_unix(const struct net_addr *a, int64_t deadline_ms, struct err *e)
 	tune(fd, true);
 	if (connect_by(fd, (struct sockaddr *)&un, sizeof un, deadline_ms) < 0) {
 		err_sys(e, "cannot connect to '%s'", net_addr_format(a, z));
-		e->class = ERR_RETRY;
+		e->class = e->sys == EACCES ? ERR_SYS : ERR_RETRY;
 	} else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0) {
 		err_sys(e, "cannot tell who listens on '%s'", net_addr_format(a, z));
 	} else if (check_owner(a, peer.uid, e) == 0) {

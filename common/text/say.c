@@ -199,7 +199,7 @@ put_log_line(enum log_level level, const char *text)
 /* --- lines that others bring about --- */
 
 /* The formats are literals, and few: where there are more, they share the last. */
-enum { KIND_MAX = 32, BURST_MS = 1000, RECENT_MAX = 1024 };
+enum { KIND_MAX = 32, BURST_MS = 1000, RECENT_MAX = 1024, SAMPLE_MAX = 200 };
 
 static struct {
 	pthread_mutex_t lock;
@@ -209,6 +209,7 @@ static struct {
 		int64_t since_ms; /* when the first of n lines was written */
 		int n;
 		int64_t nmore;    /* that were not */
+		char sample[SAMPLE_MAX]; /* the first of those */
 		int64_t tell_ms;  /* when to say so */
 	} kind[KIND_MAX];
 	atomic_int nmute;     /* kinds with nmore */
@@ -233,7 +234,7 @@ tell_more(struct kind *k)
 {
 	char text[TEXT_MAX_];
 	snprintf(text, sizeof text, "%lld more lines like \"%s\" were left out",
-		(long long)k->nmore, k->fmt);
+		(long long)k->nmore, k->sample);
 	put_log_line(k->level, text);
 	k->nmore = 0;
 	atomic_fetch_sub(&bounded.nmute, 1);
@@ -282,6 +283,7 @@ admit(enum log_level level, const char *fmt, const char *text)
 		k->n++;
 		*same = (struct recent){ hash, now_ms };
 	} else if (k->nmore++ == 0) {
+		snprintf(k->sample, sizeof k->sample, "%.*s", SAMPLE_MAX - 1, text);
 		k->tell_ms = is_same ? now_ms + LOG_COUNT_MS : k->since_ms + BURST_MS;
 		atomic_fetch_add(&bounded.nmute, 1);
 	}

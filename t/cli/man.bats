@@ -40,6 +40,7 @@ setup() {
 	echo "$output"
 	[ "$status" -eq 1 ]
 	[[ $output == *"/dev/null/x"* ]]
+	[[ $output != *warn* ]]
 }
 
 @test "mandoc finds nothing wrong" {

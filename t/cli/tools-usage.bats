@@ -114,6 +114,15 @@ refused() { # part-of-the-sentence command...
 	[[ $output != *"start kq-broker"* ]]
 }
 
+@test "a socket that this user may not open is no matter of time: 1" {
+	start_broker
+	chmod 0 "$broker_dir/kq.sock"
+	local as=()
+	[ "$(id -u)" -ne 0 ] || as=(setpriv --bounding-set=-dac_override)
+	run -1 "${as[@]}" kq-topic -b "unix:$broker_dir/kq.sock" list
+	[[ $output == "kq-topic: cannot connect to "*": Permission denied" ]]
+}
+
 @test "lines of JSON are stored without -J, and the refusal of -J says so" {
 	start_broker
 	run -1 kq-produce -J t <<<'{"id":1}'

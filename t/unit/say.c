@@ -189,7 +189,8 @@ test_say__a_flood_of_lines_is_bounded_and_counted(void)
 	check(lines_with(told, "info next\n") == 1);
 	const char *rest = strstr(told, "warn ");
 	check(rest != NULL);
-	check(strstr(rest, " more lines like \"flood %d\" were left out\n") != NULL);
+	check(strstr(rest, " more lines like \"flood ") != NULL);
+	check(strstr(rest, "%d") == NULL);
 	check_int(n + nmore + atoi(rest + 5), 1000);
 	log_line(LOG_INFO, "next");
 	check(strcmp(logged(), "info next\n") == 0);
@@ -213,7 +214,7 @@ test_say__the_same_line_is_written_once_and_counted(void)
 	/* The counts are not lost at the end. */
 	log_end();
 	told = caught();
-	check_int(lines_with(told, "error 197 more lines like \"append to %s failed\" were left out\n"), 1);
+	check_int(lines_with(told, "error 197 more lines like \"append to t-0 failed\" were left out\n"), 1);
 }
 
 static bool
