@@ -16,7 +16,7 @@
 #
 # Needs a JDK, mvn.  Exits with 0 while it is so, with 1 when it has changed,
 # with 2 when it could not be set up.
-set -euo pipefail
+set -Eeuo pipefail
 trap 'exit 2' ERR
 
 dir=$(mktemp -d)
