@@ -282,10 +282,12 @@ main(int argc, char **argv)
 	if (got == 0 && r.argc < 1)
 		got = err_set(&e, ERR_USAGE, "which topic? see kq-consume --help");
 	opt_drop_repeats(&r, 0);
-	if (got < 0 || check_options(&e) < 0 || make_format(&format, &e) < 0)
+	if (got < 0 || check_options(&e) < 0
+		|| (!exec_opts.command && stdfd_need(STDOUT_FILENO, &e) < 0)
+		|| make_format(&format, &e) < 0) {
+		format_release(&format);
 		return say_err(&e, false);
-	if (!exec_opts.command && stdfd_need(STDOUT_FILENO, &e) < 0)
-		return say_err(&e, false);
+	}
 
 	signal(SIGPIPE, SIG_IGN); /* a reader that has gone is the end, not a failure */
 	struct cluster cl;
