@@ -102,9 +102,10 @@ struct sieve {
 static const char *
 out_of_span(struct arena *a, struct span span, int64_t ms)
 {
-	return arena_printf(a, "timestamp %lld is outside of %lld to %lld "
-		"(message.timestamp.before.max.ms, .after.max.ms)",
-		(long long)ms, (long long)span.first_ms, (long long)span.last_ms);
+	bool is_early = ms < span.first_ms;
+	return arena_printf(a, "timestamp %lld is %s than %lld (message.timestamp.%s.max.ms)",
+		(long long)ms, is_early ? "earlier" : "later",
+		(long long)(is_early ? span.first_ms : span.last_ms), is_early ? "before" : "after");
 }
 
 static void

@@ -186,14 +186,15 @@ static const struct opt_command command = {
 	.version = "with ISA-L, liburing, libyaml, lz4, zstd, snappy, zlib",
 };
 
-/* $XDG_STATE_HOME/kq, else ~/.local/state/kq.  NULL: there is no home. */
+/* $XDG_STATE_HOME/kq, else ~/.local/state/kq.  As the XDG rules want it, a
+ * path that is not absolute is ignored.  NULL: there is no home. */
 static char *
 default_data_dir(struct err *e)
 {
 	struct buf b = BUF_INIT;
 	char home[USER_HOME_SIZE];
 	const char *state = getenv("XDG_STATE_HOME");
-	if (state && *state) {
+	if (state && *state == '/') {
 		buf_printf(&b, "%s/kq", state);
 	} else if (user_home(home)) {
 		buf_printf(&b, "%s/.local/state/kq", home);
@@ -267,6 +268,8 @@ settings_parse(struct settings *s, int argc, char **argv, struct err *e)
 	if (strchr(dirs, ','))
 		return err_set(e, ERR_USAGE, "log.dirs: one directory is supported, not '%s'", dirs);
 	s->is_memory = is_memory;
+	if (data_dir && !*data_dir)
+		return err_set(e, ERR_USAGE, "option '-d': the name of the directory is empty");
 	s->data_dir = data_dir ? mem_strdup(data_dir) : *dirs ? mem_strdup(dirs)
 		: is_memory ? mem_strdup("") : default_data_dir(e);
 	if (!s->data_dir)

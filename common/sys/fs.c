@@ -235,7 +235,7 @@ fs_mkdir(int dirfd, const char *path, int mode, struct err *e)
 {
 	if (mkdirat(dirfd, path, (mode_t)mode) == 0)
 		return 0;
-	if (errno == ENOENT) {
+	if (errno == ENOENT && *path) {
 		char *z = mem_strdup(path);
 		for (char *p = strchr(z + 1, '/'); p; p = strchr(p + 1, '/')) {
 			*p = 0;
@@ -252,7 +252,7 @@ fs_mkdir(int dirfd, const char *path, int mode, struct err *e)
 			return 0;
 		errno = EEXIST;
 	}
-	return err_sys(e, "cannot make the directory %s", path);
+	return err_sys(e, "cannot make the directory '%s'", path);
 }
 
 int

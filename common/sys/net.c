@@ -101,7 +101,7 @@ net_addr_default(struct net_addr *a)
 {
 	*a = (struct net_addr){ .kind = NET_UNIX, .must_be_own = true };
 	const char *dir = getenv("XDG_RUNTIME_DIR");
-	if (dir && *dir && strlen(dir) < 90)
+	if (dir && *dir == '/' && strlen(dir) < 90)
 		snprintf(a->host, sizeof a->host, "%s/kq.sock", dir);
 	else
 		snprintf(a->host, sizeof a->host, "/tmp/kq-%u.sock", (unsigned)getuid());

@@ -26,7 +26,7 @@ user_home(char z[USER_HOME_SIZE])
 	char text[ENTRY_SIZE];
 	struct passwd entry, *found = NULL;
 	const char *home = getenv("HOME");
-	if (!home || !*home) {
+	if (!home || *home != '/') {
 		if (getpwuid_r(getuid(), &entry, text, sizeof text, &found) != 0 || !found)
 			return false;
 		home = entry.pw_dir;

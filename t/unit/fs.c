@@ -159,6 +159,7 @@ test_fs__directories_are_made_with_their_parents(void)
 	must(fs_mkdir(AT_FDCWD, "a/b/c", 0755, &e));
 	must(fs_replace_file(AT_FDCWD, "a/f", STR("x"), &e));
 	check_int(fs_mkdir(AT_FDCWD, "a/f", 0755, &e), -1);
+	check_int(fs_mkdir(AT_FDCWD, "", 0755, &e), -1);
 	check_int(fs_mkdir(AT_FDCWD, "a/f/g", 0755, &e), -1);
 	must(fs_replace_file(AT_FDCWD, "a/b/c/1", STR("x"), &e));
 	must(fs_replace_file(AT_FDCWD, "a/b/c/2", STR("x"), &e));
