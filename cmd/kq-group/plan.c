@@ -153,6 +153,13 @@ plan_execute(struct run *r, struct plan *p)
 				r->ndone++;
 }
 
+int
+plan_check_options(struct err *e)
+{
+	return options.is_sure && options.is_dry
+		? err_set(e, ERR_USAGE, "only one of --yes and --dry-run") : 0;
+}
+
 bool
 plan_is_wanted(struct run *r, int *code)
 {
@@ -162,7 +169,7 @@ plan_is_wanted(struct run *r, int *code)
 		say_error("nothing was changed");
 		return false;
 	}
-	if (!options.is_sure && (options.is_dry || !ask_has_terminal())) {
+	if (options.is_dry || (!options.is_sure && !ask_has_terminal())) {
 		say_error("nothing was changed; --execute applies the plan");
 		return false;
 	}

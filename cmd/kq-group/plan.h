@@ -29,6 +29,9 @@ void plan_print(struct run *r, const struct plan *p, bool with_group);
 /* Commit.  What is refused is counted. */
 void plan_execute(struct run *r, struct plan *p);
 
+/* Can the options be followed?  0, or -1 (ERR_USAGE): to apply and not to. */
+int plan_check_options(struct err *e);
+
 /* After the plan was printed: is it to be done?  By the rule of text/ask, but
  * that a plan removes nothing, so that it needs neither a terminal nor an option.
  * *code is 0, or the exit code of a no. */

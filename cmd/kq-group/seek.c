@@ -153,8 +153,8 @@ prepare(struct seek *s, int argc, char **argv, struct err *e)
 	for (int i = 1; i < argc; i++)
 		if (target_parse(&s->scope.v[i - 1], argv[i], &s->arena, e) < 0)
 			return -1;
-	if (options.is_sure && options.is_dry)
-		return err_set(e, ERR_USAGE, "only one of --yes and --dry-run");
+	if (plan_check_options(e) < 0)
+		return -1;
 	if (!options.to == !options.from_file)
 		return err_set(e, ERR_USAGE, options.to ? "only one of --to and --from-file"
 			: "where to? give --to or --from-file");
@@ -266,9 +266,10 @@ verb_import(int argc, char **argv)
 {
 	struct run r;
 	struct err e;
-	struct offset_lines l;
+	struct offset_lines l = OFFSET_LINES_INIT;
 	struct arena a = ARENA_INIT;
-	int code = read_lines(argc ? argv[0] : "-", NULL, &l, &a, &e) < 0 ? say_err(&e, false)
+	int code = plan_check_options(&e) < 0
+		|| read_lines(argc ? argv[0] : "-", NULL, &l, &a, &e) < 0 ? say_err(&e, false)
 		: run_open_groups(&r);
 	if (!code) {
 		code = import(&r, &l);

@@ -28,13 +28,14 @@ find_topic(struct run *r, const char *name)
 	return t;
 }
 
-/* Of each partition; NULL: counted. */
+/* Of the first n partitions (the topic may have others by now, as each call may
+ * refresh the metadata); NULL: counted. */
 static int64_t *
-ask_offsets(struct run *r, struct cluster_topic *t, int64_t when)
+ask_offsets(struct run *r, struct cluster_topic *t, int32_t n, int64_t when)
 {
 	struct err e;
-	int64_t *v = arena_alloc(&r->arena, (size_t)t->npart * sizeof *v);
-	if (offsets_list(&r->cluster, t, t->npart, when, NULL, v, &e) == 0)
+	int64_t *v = arena_alloc(&r->arena, (size_t)n * sizeof *v);
+	if (offsets_list(&r->cluster, t, n, when, NULL, v, &e) == 0)
 		return v;
 	run_failed(r, &e);
 	return NULL;
@@ -69,14 +70,13 @@ print_offsets(const char *topic, int32_t partition, const char *const *label,
 /* Each partition's place; of a time that no record is as young as, and of what
  * is not asked for, -1.  NULL: counted. */
 static int64_t *
-find_places(struct run *r, struct cluster_topic *t, const struct place *p)
+find_places(struct run *r, struct cluster_topic *t, int32_t n, const struct place *p)
 {
-	int32_t n = t->npart;
 	switch (p->kind) {
 	case PLACE_BEGINNING:
-		return ask_offsets(r, t, OFFSETS_EARLIEST);
+		return ask_offsets(r, t, n, OFFSETS_EARLIEST);
 	case PLACE_TIME:
-		return ask_offsets(r, t, p->n);
+		return ask_offsets(r, t, n, p->n);
 	case PLACE_OFFSET: {
 		int64_t *v = arena_alloc(&r->arena, (size_t)n * sizeof *v);
 		for (int32_t i = 0; i < n; i++)
@@ -86,8 +86,8 @@ find_places(struct run *r, struct cluster_topic *t, const struct place *p)
 	default:
 		break;
 	}
-	int64_t *v = ask_offsets(r, t, OFFSETS_LATEST);
-	int64_t *first = v && p->kind == PLACE_LAST ? ask_offsets(r, t, OFFSETS_EARLIEST) : v;
+	int64_t *v = ask_offsets(r, t, n, OFFSETS_LATEST);
+	int64_t *first = v && p->kind == PLACE_LAST ? ask_offsets(r, t, n, OFFSETS_EARLIEST) : v;
 	for (int32_t i = 0; first && p->kind == PLACE_LAST && i < n; i++)
 		v[i] = v[i] - first[i] > p->n ? v[i] - p->n : first[i];
 	return first ? v : NULL;
@@ -109,8 +109,8 @@ verb_offsets(int argc, char **argv)
 		return code;
 	struct cluster_topic *t = find_topic(&r, argv[0]);
 	int32_t n = t ? t->npart : 0;
-	int64_t *first = t ? find_places(&r, t, &at) : NULL;
-	int64_t *last = first && !options.at ? ask_offsets(&r, t, OFFSETS_LATEST) : first;
+	int64_t *first = t ? find_places(&r, t, n, &at) : NULL;
+	int64_t *last = first && !options.at ? ask_offsets(&r, t, n, OFFSETS_LATEST) : first;
 	for (int32_t i = 0; last && i < n; i++)
 		if (options.at)
 			print_offsets(t->name, i, one, &first[i], 1);
@@ -124,15 +124,15 @@ verb_offsets(int argc, char **argv)
 /* Up to which offset each partition is to be emptied; -1: not at all.  NULL:
  * counted. */
 static int64_t *
-find_limits(struct run *r, struct cluster_topic *t, const struct place *before)
+find_limits(struct run *r, struct cluster_topic *t, int32_t n, const struct place *before)
 {
 	/* The end comes first: where no record is as young as the time, all up
 	 * to the end are older; those that come meanwhile are spared. */
-	int64_t *end = before->kind == PLACE_TIME ? ask_offsets(r, t, OFFSETS_LATEST) : NULL;
+	int64_t *end = before->kind == PLACE_TIME ? ask_offsets(r, t, n, OFFSETS_LATEST) : NULL;
 	if (before->kind == PLACE_TIME && !end)
 		return NULL;
-	int64_t *v = find_places(r, t, before);
-	for (int32_t i = 0; v && i < t->npart; i++)
+	int64_t *v = find_places(r, t, n, before);
+	for (int32_t i = 0; v && i < n; i++)
 		if (options.partition >= 0 && i != options.partition)
 			v[i] = -1;
 		else if (v[i] < 0 && end)
@@ -183,12 +183,12 @@ trim_leader(struct run *r, struct cluster_topic *t, int32_t npart, int32_t leade
 /* What it would do, for --dry-run and before it is asked: where partitions will
  * begin, and how many offsets go.  -1: counted. */
 static int64_t
-plan_trim(struct run *r, struct cluster_topic *t, const int64_t *limit, bool prints)
+plan_trim(struct run *r, struct cluster_topic *t, int32_t n, const int64_t *limit, bool prints)
 {
 	static const char *const label[] = { "start" };
-	int64_t *first = ask_offsets(r, t, OFFSETS_EARLIEST);
-	int64_t *end = first ? ask_offsets(r, t, OFFSETS_LATEST) : NULL, sum = 0;
-	for (int32_t i = 0; end && i < t->npart; i++) {
+	int64_t *first = ask_offsets(r, t, n, OFFSETS_EARLIEST);
+	int64_t *end = first ? ask_offsets(r, t, n, OFFSETS_LATEST) : NULL, sum = 0;
+	for (int32_t i = 0; end && i < n; i++) {
 		int64_t to = MAX(limit[i], first[i]);
 		if (limit[i] < 0)
 			continue;
@@ -214,10 +214,10 @@ trim(struct run *r, struct cluster_topic *t, const struct place *before)
 		run_failed(r, &e);
 		return 0;
 	}
-	int64_t *limit = find_limits(r, t, before);
+	int64_t *limit = find_limits(r, t, n, before);
 	if (!limit)
 		return 0;
-	int64_t nrecord = options.is_sure ? 0 : plan_trim(r, t, limit, options.is_dry);
+	int64_t nrecord = options.is_sure ? 0 : plan_trim(r, t, n, limit, options.is_dry);
 	if (nrecord < 0 || options.is_dry)
 		return 0;
 	int code = options.is_sure ? 0 : ask("Delete %lld record%s of the topic '%s'?",
