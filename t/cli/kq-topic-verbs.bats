@@ -209,7 +209,7 @@ config      segment.ms=2000' ]
 	seq 5 | kq-produce -p 0 t
 	fails 1 "*topic 't', partition 1: *OFFSET_OUT_OF_RANGE*" kq-topic trim t --before 3 --yes
 	[ "$output" = $'t\t0\t3' ] # the rest is done
-	fails 1 "*none is 2" kq-topic trim t --before 3 --yes -p 2
+	fails 1 "*there is no 2" kq-topic trim t --before 3 --yes -p 2
 	fails 2 "*before what*" kq-topic trim t
 	fails 2 "*-1x*" kq-topic trim t --before -1x --yes
 	fails 2 "*'noon'*" kq-topic trim t --before noon --yes
