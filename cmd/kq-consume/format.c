@@ -61,6 +61,19 @@ add_letter(struct format *f, char c, struct err *e)
 		"%%s %%S %%k %%K %%t %%p %%o %%T %%h", c);
 }
 
+/* "-f json" would print the same text for every record. */
+static int
+check_steps(const struct format *f, const char *spec, struct err *e)
+{
+	for (int i = 0; i < f->n; i++)
+		if (f->v[i].op != FORMAT_LITERAL)
+			return 0;
+	if (!*spec)
+		return 0; /* to print nothing */
+	return err_set(e, ERR_USAGE, "the format '%.60s' has no letter of a record such as %%s; "
+		"-J prints JSON", spec);
+}
+
 int
 format_compile(struct format *f, const char *spec, const struct keyed *k, struct err *e)
 {
@@ -80,6 +93,8 @@ format_compile(struct format *f, const char *spec, const struct keyed *k, struct
 		p += n;
 	}
 	buf_release(&plain);
+	if (got == 0)
+		got = check_steps(f, spec, e);
 	if (got < 0)
 		format_release(f);
 	else

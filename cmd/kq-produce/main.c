@@ -99,6 +99,8 @@ static const struct opt_foreign foreign[] = {
 	{ "-P", "kq-produce always writes; leave it out" },
 	{ "-l", "kq-produce reads lines of every FILE: kq-produce TOPIC FILE" },
 	{ "-C", "kq-consume reads records: kq-consume TOPIC" },
+	{ "-k", "the key stands in each line: -K SEPARATOR" },
+	{ "--key", "the key stands in each line: -K SEPARATOR" },
 	{ "-L", "kq-topic shows topics: kq-topic list, kq-topic describe" },
 	{ "--bootstrap-server", "brokers are given by -b HOST:PORT" },
 	{ "--broker-list", "brokers are given by -b HOST:PORT" },

@@ -157,7 +157,7 @@ take_document(struct walk *w)
 		return -1;
 	bool is_empty = w->event.type == YAML_SCALAR_EVENT && w->event.data.scalar.length == 0;
 	if (!is_empty && w->event.type != YAML_MAPPING_START_EVENT)
-		return fail(w, &w->event.start_mark, "the file must be a map of keys to values");
+		return fail(w, &w->event.start_mark, "the file must be YAML, with lines of 'key: value'");
 	if (!is_empty && take_map(w, 1) < 0)
 		return -1;
 	if (next(w) < 0 || next(w) < 0)

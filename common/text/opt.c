@@ -42,7 +42,7 @@ const char *
 opt_suggest(const char *text, const char *const *words)
 {
 	const char *found = NULL;
-	int best = (int)strlen(text) / 3 + 1; /* further off is no slip */
+	int best = ((int)strlen(text) + 1) / 3; /* further off is no slip */
 	for (; *words; words++) {
 		int d = distance(text, *words);
 		if (d <= best) {

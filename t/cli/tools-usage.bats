@@ -114,6 +114,14 @@ refused() { # part-of-the-sentence command...
 	[[ $output != *"start kq-broker"* ]]
 }
 
+@test "a format without a letter, and a file of Java properties, are refused" {
+	refused "the format 'json' has no letter of a record such as %s; -J prints JSON" kq-consume -f json t
+	printf 'num.partitions=3\n' >server.properties
+	refused "server.properties:1:1: the file must be YAML, with lines of 'key: value'" \
+		kq-broker -c server.properties -d d
+	refused "the key stands in each line: -K SEPARATOR" kq-produce -k key t
+}
+
 @test "a socket that this user may not open is no matter of time: 1" {
 	start_broker
 	chmod 0 "$broker_dir/kq.sock"

@@ -51,7 +51,7 @@ test_format__every_letter(void)
 	check_format("%t %p %o %T", &r, "topic 3 7 1700000000000");
 	check_format("%k %K %s %S", &r, "k 1 value 5");
 	check_format("[%h]", &r, "[n=v,empty=,null=NULL]");
-	check_format("100%%\\t\\x41\\\\\\n", &r, "100%\tA\\\n");
+	check_format("%s 100%%\\t\\x41\\\\\\n", &r, "value 100%\tA\\\n");
 	check_format("", &r, "");
 	check_format("%s\\n", &r, "value\n");
 	r.key = r.value = STR_NULL;
@@ -63,7 +63,8 @@ void test_format__what_is_no_letter_is_refused(void);
 void
 test_format__what_is_no_letter_is_refused(void)
 {
-	static const char *const bad[] = { "%x", "%", "abc%", "\\q", "\\x4", "\\xg0", "\\" };
+	static const char *const bad[] = { "%x", "%", "abc%", "\\q", "\\x4", "\\xg0", "\\",
+		"json", "%%", "\\n" };
 	struct format f;
 	struct err e;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

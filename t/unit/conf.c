@@ -66,8 +66,8 @@ test_conf__a_bad_file_is_told_by_line_and_column(void)
 	is("a: 1\n\tb: 2\n", "kq.yaml:2:1: found a tab character that violates indentation");
 	is("a: 1\na: 2\n", "kq.yaml:2:4: the key is there already");
 	is("a: { b: 1 }\na.b: 2\n", "kq.yaml:2:6: the key is there already");
-	is("- 1\n- 2\n", "kq.yaml:1:1: the file must be a map of keys to values");
-	is("just words\n", "kq.yaml:1:1: the file must be a map of keys to values");
+	is("- 1\n- 2\n", "kq.yaml:1:1: the file must be YAML, with lines of 'key: value'");
+	is("just words\n", "kq.yaml:1:1: the file must be YAML, with lines of 'key: value'");
 	is("a: [[1]]\n", "kq.yaml:1:5: a list holds plain values only");
 	is("? [a]\n: 1\n", "kq.yaml:1:3: a key is a plain word");
 	is("a: 1\n---\nb: 2\n", "kq.yaml:2:1: one document is enough");

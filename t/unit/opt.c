@@ -375,6 +375,7 @@ test_opt__a_slip_is_near_and_another_word_is_not(void)
 	check(is(opt_suggest("descirbe", words), "describe"));
 	check(is(opt_suggest("trm", words), "trim"));
 	check(opt_suggest("xyz", words) == NULL);
+	check(opt_suggest("arm", words) == NULL);
 	check(opt_suggest("", words) == NULL);
 	char line[200];
 	memset(line, 'x', sizeof line);
