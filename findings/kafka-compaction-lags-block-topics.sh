@@ -1,18 +1,23 @@
 #!/usr/bin/env bash
 # Apache Kafka 4.4.0, its own admin client, one broker.
 #
-# log.cleaner.min.compaction.lag.ms above log.cleaner.max.compaction.lag.ms is
-# accepted as the setting of all brokers, and a topic without settings can still
-# be made.  From then on each change to any topic's settings is refused, and so
-# is each new topic with a setting, here retention.ms:
+# A higher log.cleaner.min.compaction.lag.ms for all brokers is accepted, though
+# a topic has a lower max.compaction.lag.ms of its own.  From then on each change
+# to that topic is refused, whatever the setting.  When the brokers' maximum goes
+# below their minimum, too, this holds for all topics, and for each new topic
+# with a setting:
 #
-#	all brokers, min 2000 max 1000: accepted
+#	topic a, max 3600000: accepted
+#	all brokers, min 7200000: accepted
+#	topic a, retention.ms: conflict topic config setting min.compaction.lag.ms (7200000) > max.compaction.lag.ms (3600000)
+#	topic b, retention.ms: accepted
+#	all brokers, max 3600000: accepted
+#	topic b, retention.ms: conflict topic config setting min.compaction.lag.ms (7200000) > max.compaction.lag.ms (3600000)
+#	new topic, retention.ms: conflict topic config setting min.compaction.lag.ms (7200000) > max.compaction.lag.ms (3600000)
 #	new topic: accepted
-#	new topic, retention.ms: conflict topic config setting min.compaction.lag.ms (2000) > max.compaction.lag.ms (1000)
-#	old topic, retention.ms: conflict topic config setting min.compaction.lag.ms (2000) > max.compaction.lag.ms (1000)
 #
-# The controller checks the pair only when it checks a topic, and then with the
-# brokers' values filled in.
+# The controller checks the pair only when it checks a topic's settings, and then
+# with the brokers' values filled in.
 #
 # Needs a JDK, mvn.  Exits with 0 while it is so, with 1 when it has changed,
 # with 2 when it could not be set up.
@@ -76,6 +81,11 @@ import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.InvalidConfigurationException;
 
 class Show {
+	static final ConfigResource BROKERS = new ConfigResource(ConfigResource.Type.BROKER, "");
+	static final ConfigResource A = new ConfigResource(ConfigResource.Type.TOPIC, "a");
+	static final ConfigResource B = new ConfigResource(ConfigResource.Type.TOPIC, "b");
+	static Admin admin;
+
 	static void say(String what, KafkaFuture<?> answer) throws Exception {
 		String how = "accepted";
 		try {
@@ -88,32 +98,39 @@ class Show {
 		System.out.println(what + ": " + how);
 	}
 
-	static AlterConfigOp set(String name, String value) {
-		return new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
+	static KafkaFuture<Void> set(ConfigResource of, String name, String value) {
+		AlterConfigOp set = new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
+		return admin.incrementalAlterConfigs(Map.of(of, List.of(set))).all();
+	}
+
+	static KafkaFuture<Void> create(String name, Map<String, String> settings) {
+		return admin.createTopics(List.of(new NewTopic(name, 1, (short) 1).configs(settings))).all();
 	}
 
 	public static void main(String[] args) throws Exception {
-		ConfigResource brokers = new ConfigResource(ConfigResource.Type.BROKER, "");
-		ConfigResource old = new ConfigResource(ConfigResource.Type.TOPIC, "old");
-		Map<String, String> retention = Map.of("retention.ms", "86400000");
-		try (Admin admin = Admin.create(Map.of("bootstrap.servers", args[0]))) {
-			admin.createTopics(List.of(new NewTopic("old", 1, (short) 1))).all().get();
-			say("all brokers, min 2000 max 1000", admin.incrementalAlterConfigs(Map.of(brokers, List.of(
-				set("log.cleaner.min.compaction.lag.ms", "2000"),
-				set("log.cleaner.max.compaction.lag.ms", "1000")))).all());
-			say("new topic", admin.createTopics(List.of(new NewTopic("a", 1, (short) 1))).all());
-			say("new topic, retention.ms",
-				admin.createTopics(List.of(new NewTopic("b", 1, (short) 1).configs(retention))).all());
-			say("old topic, retention.ms", admin.incrementalAlterConfigs(Map.of(old,
-				List.of(set("retention.ms", "86400000")))).all());
-		}
+		admin = Admin.create(Map.of("bootstrap.servers", args[0]));
+		create("a", Map.of()).get();
+		create("b", Map.of()).get();
+		say("topic a, max 3600000", set(A, "max.compaction.lag.ms", "3600000"));
+		say("all brokers, min 7200000", set(BROKERS, "log.cleaner.min.compaction.lag.ms", "7200000"));
+		say("topic a, retention.ms", set(A, "retention.ms", "86400000"));
+		say("topic b, retention.ms", set(B, "retention.ms", "86400000"));
+		say("all brokers, max 3600000", set(BROKERS, "log.cleaner.max.compaction.lag.ms", "3600000"));
+		say("topic b, retention.ms", set(B, "retention.ms", "172800000"));
+		say("new topic, retention.ms", create("c", Map.of("retention.ms", "86400000")));
+		say("new topic", create("d", Map.of()));
+		admin.close();
 	}
 }
 EOF
 seen=$(kafka Show.java "127.0.0.1:$port")
 echo "$seen"
-conflict='conflict topic config setting min.compaction.lag.ms (2000) > max.compaction.lag.ms (1000)'
-[ "$seen" = "all brokers, min 2000 max 1000: accepted
-new topic: accepted
+conflict='conflict topic config setting min.compaction.lag.ms (7200000) > max.compaction.lag.ms (3600000)'
+[ "$seen" = "topic a, max 3600000: accepted
+all brokers, min 7200000: accepted
+topic a, retention.ms: $conflict
+topic b, retention.ms: accepted
+all brokers, max 3600000: accepted
+topic b, retention.ms: $conflict
 new topic, retention.ms: $conflict
-old topic, retention.ms: $conflict" ] || exit 1
+new topic: accepted" ] || exit 1
