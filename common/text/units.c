@@ -46,8 +46,8 @@ struct unit {
 	int64_t factor;
 };
 
-/* A number, perhaps with a fraction, and one of the units behind it.  Digits
- * are added by hand: whole numbers keep every digit, and neither "0x10" nor
+/* A number, with a fraction if the unit behind it can be divided.  Digits are
+ * added by hand: whole numbers keep every digit, and neither "0x10" nor
  * "1e3" nor "inf" is a number here. */
 static int
 parse_with_unit(const char *text, const struct unit *unit, const char *example, int64_t *v,
@@ -60,13 +60,13 @@ parse_with_unit(const char *text, const struct unit *unit, const char *example, 
 	for (; is_digit(*p); p++)
 		is_large |= __builtin_mul_overflow(whole, 10, &whole)
 			|| __builtin_add_overflow(whole, *p - '0', &whole);
-	bool has_digits = p > text;
-	if (has_digits && *p == '.' && is_digit(p[1]))
+	bool has_digits = p > text, has_fraction = has_digits && *p == '.' && is_digit(p[1]);
+	if (has_fraction)
 		for (p++; is_digit(*p); p++)
 			fraction += (*p - '0') * (scale /= 10);
 	while (has_digits && unit->word && strcmp(p, unit->word) != 0)
 		unit++;
-	if (!has_digits || !unit->word)
+	if (!has_digits || !unit->word || (has_fraction && unit->factor == 1))
 		return err_set(e, ERR_USAGE, "'%s' is not %s", text, example);
 	int64_t n;
 	if (is_large || __builtin_mul_overflow(whole, unit->factor, &n)

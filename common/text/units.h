@@ -14,7 +14,8 @@
 int units_parse_int(const char *text, int64_t min, int64_t max, int64_t *v,
 	struct err *e);
 
-/* Bytes: "100", "64k", "64KiB", "1.5M", "2G" (powers of 1024). */
+/* Bytes: "100", "64k", "64KiB", "1.5M", "2G" (powers of 1024).  There is no
+ * half of a byte or a millisecond. */
 int units_parse_size(const char *text, int64_t *bytes, struct err *e);
 
 /* Milliseconds: "250" (ms), "250ms", "5s", "2m", "1h", "7d". */

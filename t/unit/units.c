@@ -90,7 +90,7 @@ void
 test_units__bad_sizes_are_refused(void)
 {
 	static const char *const bad[] = { "", "k", "-1", "1x", "1 k", "0x10", "1e3", "inf", "nan",
-		"1.", ".5", "1.5.5", "1kk", "9223372036854775808", "8388608T",
+		"1.", ".5", "1.5.5", "1kk", "1.5", "1.5B", "9223372036854775808", "8388608T",
 		"99999999999999999999999999", "9223372036854775807.5k" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		check_int(parsed(units_parse_size, bad[i]), -1);
@@ -106,6 +106,8 @@ test_units__durations_are_in_milliseconds(void)
 	check_int(parsed(units_parse_duration, "1h"), 3600000);
 	check_int(parsed(units_parse_duration, "7d"), 604800000);
 	check_int(parsed(units_parse_duration, "7w"), -1);
+	check_int(parsed(units_parse_duration, "1.5"), -1);
+	check_int(parsed(units_parse_duration, "1.5ms"), -1);
 	check_int(parsed(units_parse_duration, "-5s"), -1);
 }
 
