@@ -309,7 +309,7 @@ main(int argc, char **argv)
 	exec_opts.sink.cluster.is_second = true;
 	if (wake_fd < 0 || cluster_open(&cl, &cluster_opts, &e) < 0) {
 		format_release(&format);
-		return say_err(&e, false);
+		return sig_end(sig_is_stopped ? EXIT_DONE : say_err(&e, false));
 	}
 	fetcher_init(&f, &cl, &fo);
 	got = exec_opts.command ? consume_exactly_once(&f, r.argv, &format, &e)

@@ -222,11 +222,10 @@ verb_watch(int argc, char **argv)
 	(void)argc;
 	struct run r;
 	struct err e;
-	int wake_fd = sig_catch(true, &e);
-	int code = wake_fd < 0 ? say_err(&e, false) : run_open_groups(&r);
+	options.run.wake_fd = sig_catch(true, &e);
+	int code = options.run.wake_fd < 0 ? say_err(&e, false) : run_open_groups(&r);
 	if (code)
-		return code;
-	r.cluster.wake_fd = wake_fd;
+		return sig_end(code);
 	watch(&r, argv);
 	code = run_close(&r);
 	return sig_end(code);

@@ -6,10 +6,12 @@ int
 run_open(struct run *r, const struct run_opts *o, const char *client_id)
 {
 	struct cluster_opts co = { .brokers = o->brokers, .client_id = client_id,
-		.wait_ms = (int)o->wait_ms, .say = say_error };
+		.wait_ms = (int)o->wait_ms, .wake_fd = o->wake_fd, .say = say_error };
 	struct err e;
 	*r = (struct run){ .arena = ARENA_INIT, .replies = { .size_max = REPLIES_MAX } };
-	return cluster_open(&r->cluster, &co, &e) < 0 ? say_err(&e, true) : 0;
+	if (cluster_open(&r->cluster, &co, &e) == 0)
+		return 0;
+	return r->cluster.is_woken ? EXIT_RETRY : say_err(&e, true);
 }
 
 int

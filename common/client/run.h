@@ -33,10 +33,11 @@ struct run {
 struct run_opts {
 	const char *brokers;  /* as in cluster_opts */
 	int64_t wait_ms;
+	int wake_fd;          /* as in cluster_opts */
 };
 
 /* Connect.  0; or an exit code, after saying
- * why: the run is then not to be closed. */
+ * why, unless it was woken: the run is then not to be closed. */
 int run_open(struct run *r, const struct run_opts *o, const char *client_id);
 
 /* Let go of everything and flush stdout.  0 when nothing failed, 75 when all

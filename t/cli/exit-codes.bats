@@ -118,6 +118,22 @@ stopped() {
 	done
 }
 
+@test "also while it waits for the first broker" {
+	local command pid
+	mkfifo wait
+	exec 7<>wait
+	for command in "kq-consume t" "kq-consume -G g t" "kq-consume -G g t --exec cat --to u" \
+			"kq-produce t" "kq-topic list" "kq-group watch g"; do
+		: >err
+		env --default-signal=INT $command -b "unix:$PWD/nobody" --wait 60s <wait >out 2>err 3>&- &
+		pid=$!
+		until grep -q "trying again" err; do read -r -t 0.05 -u 7 || :; done
+		kill -INT $pid
+		died_of INT $pid
+	done
+	exec 7>&-
+}
+
 @test "a loop of the shell ends with the tool that was interrupted in it" {
 	mkfifo wait
 	cat >loop <<-'END'
