@@ -300,7 +300,7 @@ nothing_written() {
 @test "what the manual shows does what it says" {
 	local line
 	printf '{"id":"error 1"}\n{"id":"fine"}\n' | kq-produce in
-	sed -n '/^How commands do that/,/^In Python/p' "$BATS_TEST_DIRNAME/../../share/man/kq-consume.1.in" |
+	sed -n '/^These commands answer/,/^In Python/p' "$BATS_TEST_DIRNAME/../../share/man/kq-consume.1.in" |
 		sed -n '/^\.Bd/,/^\.Ed/{/^\./d;s/  *#.*//;s/\\e/\\/g;p;}' >examples
 	cat examples
 	[ "$(wc -l <examples)" -ge 4 ]

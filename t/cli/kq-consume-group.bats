@@ -251,7 +251,7 @@ share() {
 
 @test "what does not go together is refused" {
 	run -2 --separate-stderr consume -G g -p 1 t
-	[ "$stderr" = "kq-consume: not both -G and -p: the group's members share all partitions" ]
+	[ "$stderr" = "kq-consume: only one of -G and -p: the group's members share all partitions" ]
 	run -2 consume -G g -o 17 t
 	run -2 consume --instance x t
 	run -2 consume --assignor range t
