@@ -2,6 +2,7 @@
 #include "kq-topic/run.h"
 #include "kq-topic/verbs.h"
 
+#include "client/last.h"
 #include "client/offsets.h"
 #include "proto.h"
 #include "sys/clock.h"
@@ -67,6 +68,25 @@ print_offsets(const char *topic, int32_t partition, const char *const *label,
 	putchar('\n');
 }
 
+/* Where each partition's last count records begin, as kq-consume -o -N reads them.
+ * NULL: counted. */
+static int64_t *
+find_last(struct run *r, struct cluster_topic *t, int32_t n, int64_t count)
+{
+	struct err e;
+	int64_t *v = arena_alloc(&r->arena, (size_t)n * sizeof *v);
+	const int64_t *first = ask_offsets(r, t, n, OFFSETS_EARLIEST);
+	const int64_t *end = first ? ask_offsets(r, t, n, OFFSETS_STABLE) : NULL;
+	if (!end)
+		return NULL;
+	struct last l = { .topic = t, .npart = n, .is_committed = true, .count = count,
+		.first = first, .end = end };
+	if (last_find(&r->cluster, &l, v, &e) == 0)
+		return v;
+	run_failed(r, &e);
+	return NULL;
+}
+
 /* Each partition's place; of a time that no record is as young as, and of what
  * is not asked for, -1.  NULL: counted. */
 static int64_t *
@@ -83,14 +103,11 @@ find_places(struct run *r, struct cluster_topic *t, int32_t n, const struct plac
 			v[i] = p->n;
 		return v;
 	}
+	case PLACE_LAST:
+		return find_last(r, t, n, p->n);
 	default:
-		break;
+		return ask_offsets(r, t, n, OFFSETS_LATEST);
 	}
-	int64_t *v = ask_offsets(r, t, n, OFFSETS_LATEST);
-	int64_t *first = v && p->kind == PLACE_LAST ? ask_offsets(r, t, n, OFFSETS_EARLIEST) : v;
-	for (int32_t i = 0; first && p->kind == PLACE_LAST && i < n; i++)
-		v[i] = v[i] - first[i] > p->n ? v[i] - p->n : first[i];
-	return first ? v : NULL;
 }
 
 int

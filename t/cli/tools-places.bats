@@ -67,6 +67,17 @@ answered() {
 	return $code
 }
 
+@test "the last N are records to trim and offsets, too, not transaction markers" {
+	local i
+	for i in 1 2 3 4; do
+		echo $i | kq-produce --txn trimmer marked
+	done
+	[ "$(kq-topic offsets marked)" = $'marked\t0\t0\t8' ]
+	[ "$(kq-topic offsets marked --at -4)" = $'marked\t0\t0' ]
+	kq-topic trim marked --before -2 --yes
+	[ "$(kq-consume -e marked)" = $'3\n4' ]
+}
+
 @test "what destroys: refused without a terminal, shown by --dry-run, done by --yes" {
 	kq-group seek $g $t --to 4 --yes
 	local verb
