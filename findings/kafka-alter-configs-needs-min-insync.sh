@@ -42,7 +42,7 @@ resolve cp kafka_2.13:4.4.0
 resolve old kafka-clients:3.9.1
 
 kafka() {
-	java -Xmx512m -cp "$(<cp)" "$@" 2> >(grep -v '^SLF4J' >&2)
+	java -Xmx512m -cp "$(cat cp)" "$@" 2> >(grep -v '^SLF4J' >&2)
 }
 
 # Two ports that nobody has now.
@@ -61,7 +61,7 @@ cat >server.properties <<-EOF
 	offsets.topic.replication.factor=1
 EOF
 kafka kafka.tools.StorageTool format -t 4L6g3nShT-eMCtK--X86sw -c server.properties >format.log
-java -Xmx512m -cp "$(<cp)" kafka.Kafka server.properties >kafka.log 2>&1 &
+java -Xmx512m -cp "$(cat cp)" kafka.Kafka server.properties >kafka.log 2>&1 &
 broker=$!
 for ((i = 0; i < 600; i++)); do
 	(: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
@@ -102,7 +102,7 @@ class Show {
 	}
 }
 EOF
-seen=$(java -cp "$(<old)" Show.java "127.0.0.1:$port" 2> >(grep -v '^SLF4J' >&2))
+seen=$(java -cp "$(cat old)" Show.java "127.0.0.1:$port" 2> >(grep -v '^SLF4J' >&2))
 echo "$seen"
 [ "$seen" = 'set for all brokers: [min.insync.replicas=1]
 log.retention.ms: Cluster-level min.insync.replicas cannot be removed while ELR is enabled.

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Apache Kafka 4.4.0, the message definitions inside its group coordinator.
 #
-# "default": null in a message definition is ignored.  The generated classes
-# give an empty value, and so does a record that was written without the field.
-# Only the string "null" makes a default of null.  Every field of the group
-# coordinator's records with a bare null, and what a new object has:
+# "default": null in a message definition is ignored: the field of a new object
+# is empty, and so is that of a record that was written without it.  Only the
+# string "null" makes a default of null.  All fields of the group coordinator's
+# records that have a bare null, and what a new object has there:
 #
 #	ConsumerGroupCurrentMemberAssignmentValue AssignmentEpochs: []
 #	ConsumerGroupMemberMetadataValue ClassicMemberMetadata: ClassicMemberMetadata(sessionTimeoutMs=0, supportedProtocols=[])
@@ -43,7 +43,6 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.databind.*;
 import java.nio.file.*;
 import java.util.*;
-import org.apache.kafka.common.protocol.Message;
 
 class Show {
 	static final String CLASSES = "org.apache.kafka.coordinator.group.generated.";
@@ -57,40 +56,34 @@ class Show {
 		return names;
 	}
 
-	/* What a new object of the class has for the field, or null if it lacks the field. */
-	static Optional<String> value(Class<?> of, String field) throws Exception {
-		String method = Character.toLowerCase(field.charAt(0)) + field.substring(1);
-		for (var m : of.getMethods())
-			if (m.getName().equals(method) && m.getParameterCount() == 0)
-				return Optional.of(String.valueOf(m.invoke(of.getConstructor().newInstance())));
-		return Optional.empty();
+	/* Prints what new objects of a generated class, or of those within it, have for the field. */
+	static void show(Class<?> message, String field) throws Exception {
+		String getter = Character.toLowerCase(field.charAt(0)) + field.substring(1);
+		List<Class<?>> classes = new ArrayList<>(List.of(message.getClasses()));
+		classes.add(message);
+		for (Class<?> of : classes)
+			for (var method : of.getMethods())
+				if (method.getName().equals(getter) && method.getParameterCount() == 0)
+					System.out.println(message.getSimpleName() + " " + field + ": "
+						+ method.invoke(of.getConstructor().newInstance()));
 	}
 
 	public static void main(String[] args) throws Exception {
 		ObjectMapper json = new ObjectMapper().enable(JsonParser.Feature.ALLOW_COMMENTS);
 		Path jar = Path.of(Class.forName(CLASSES + "ConsumerGroupMemberMetadataValue")
 			.getProtectionDomain().getCodeSource().getLocation().toURI());
-		try (FileSystem files = FileSystems.newFileSystem(jar); var found = Files.list(files.getPath("common/message"))) {
-			for (Path path : (Iterable<Path>) found.sorted()::iterator) {
+		try (FileSystem files = FileSystems.newFileSystem(jar);
+		     var paths = Files.list(files.getPath("common/message"))) {
+			for (Path path : (Iterable<Path>) paths.sorted()::iterator) {
 				JsonNode definition = json.readTree(Files.readString(path));
-				String name = definition.path("name").asText();
-				for (String field : bareNulls(definition)) {
-					Class<?> message = Class.forName(CLASSES + name);
-					List<Class<?>> classes = new ArrayList<>(List.of(message));
-					classes.addAll(List.of(message.getClasses()));
-					for (Class<?> of : classes)
-						if (Message.class.isAssignableFrom(of)) {
-							Optional<String> v = value(of, field);
-							if (v.isPresent())
-								System.out.println(name + " " + field + ": " + v.get());
-						}
-				}
+				for (String field : bareNulls(definition))
+					show(Class.forName(CLASSES + definition.get("name").asText()), field);
 			}
 		}
 	}
 }
 EOF
-seen=$(java -cp "$(<cp)" Show.java 2> >(grep -v '^SLF4J' >&2))
+seen=$(java -cp "$(cat cp)" Show.java 2> >(grep -v '^SLF4J' >&2))
 echo "$seen"
 [ "$seen" = 'ConsumerGroupCurrentMemberAssignmentValue AssignmentEpochs: []
 ConsumerGroupMemberMetadataValue ClassicMemberMetadata: ClassicMemberMetadata(sessionTimeoutMs=0, supportedProtocols=[])

@@ -40,7 +40,7 @@ resolve() {
 resolve cp kafka_2.13:4.4.0
 
 kafka() {
-	java -Xmx512m -cp "$(<cp)" "$@" 2> >(grep -v '^SLF4J' >&2)
+	java -Xmx512m -cp "$(cat cp)" "$@" 2> >(grep -v '^SLF4J' >&2)
 }
 
 # Two ports that nobody has now.
@@ -59,7 +59,7 @@ cat >server.properties <<-EOF
 	offsets.topic.replication.factor=1
 EOF
 kafka kafka.tools.StorageTool format -t 4L6g3nShT-eMCtK--X86sw -c server.properties >format.log
-java -Xmx512m -cp "$(<cp)" kafka.Kafka server.properties >kafka.log 2>&1 &
+java -Xmx512m -cp "$(cat cp)" kafka.Kafka server.properties >kafka.log 2>&1 &
 broker=$!
 for ((i = 0; i < 600; i++)); do
 	(: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break

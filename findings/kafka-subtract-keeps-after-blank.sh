@@ -41,7 +41,7 @@ resolve() {
 resolve cp kafka_2.13:4.4.0
 
 kafka() {
-	java -Xmx512m -cp "$(<cp)" "$@" 2> >(grep -v '^SLF4J' >&2)
+	java -Xmx512m -cp "$(cat cp)" "$@" 2> >(grep -v '^SLF4J' >&2)
 }
 
 # Two ports that nobody has now.
@@ -60,7 +60,7 @@ cat >server.properties <<-EOF
 	offsets.topic.replication.factor=1
 EOF
 kafka kafka.tools.StorageTool format -t 4L6g3nShT-eMCtK--X86sw -c server.properties >format.log
-java -Xmx512m -cp "$(<cp)" kafka.Kafka server.properties >kafka.log 2>&1 &
+java -Xmx512m -cp "$(cat cp)" kafka.Kafka server.properties >kafka.log 2>&1 &
 broker=$!
 for ((i = 0; i < 600; i++)); do
 	(: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
@@ -76,22 +76,27 @@ class Show {
 	static final ConfigResource TOPIC = new ConfigResource(ConfigResource.Type.TOPIC, "t");
 	static Admin admin;
 
-	static void describe(String after) throws Exception {
-		Config config = admin.describeConfigs(List.of(TOPIC)).all().get().get(TOPIC);
-		System.out.println(after + ": " + config.get("cleanup.policy").value());
+	static String policy() throws Exception {
+		return admin.describeConfigs(List.of(TOPIC)).all().get().get(TOPIC).get("cleanup.policy").value();
 	}
 
+	/* Waits up to 5 seconds for the broker to describe something else than before. */
 	static void subtract(String what) throws Exception {
+		String before = policy();
 		AlterConfigOp op = new AlterConfigOp(new ConfigEntry("cleanup.policy", what), AlterConfigOp.OpType.SUBTRACT);
 		admin.incrementalAlterConfigs(Map.of(TOPIC, List.of(op))).all().get();
-		describe("SUBTRACT \"" + what + "\"");
+		for (int i = 0; i < 50 && policy().equals(before); i++)
+			Thread.sleep(100);
+		System.out.println("SUBTRACT \"" + what + "\": " + policy());
 	}
 
 	public static void main(String[] args) throws Exception {
 		admin = Admin.create(Map.of("bootstrap.servers", args[0]));
 		admin.createTopics(List.of(new NewTopic("t", 1, (short) 1)
 			.configs(Map.of("cleanup.policy", "compact, delete")))).all().get();
-		describe("made with \"compact, delete\"");
+		while (!admin.listTopics().names().get().contains("t"))
+			Thread.sleep(100);
+		System.out.println("made with \"compact, delete\": " + policy());
 		subtract("delete");
 		subtract(" delete");
 		admin.close();
