@@ -294,20 +294,29 @@ describe_consumer(struct run *r, struct group *g)
 	return 1;
 }
 
+static int
+describe_either(struct run *r, struct group *g)
+{
+	int got = describe_consumer(r, g);
+	return got ? got : describe_classic(r, g);
+}
+
 int
 group_describe(struct run *r, struct group *g, bool may_miss)
 {
 	if (g->coordinator < 0)
 		return -1;
-	int got = describe_consumer(r, g);
-	if (got == 0)
-		got = describe_classic(r, g);
+	int got = describe_either(r, g);
+	struct str type = got || may_miss ? STR_NULL : list_type(r, g);
+	if (str_eq(type, STR("consumer")) || str_eq(type, STR("classic"))) {
+		type = STR_NULL; /* it was created after the first look */
+		got = describe_either(r, g);
+	}
 	if (got != 0)
 		return got < 0 ? -1 : 0;
 	g->state = STR("Dead");
 	if (may_miss)
 		return 0;
-	struct str type = list_type(r, g);
 	if (type.n > 0) {
 		struct err e;
 		err_set(&e, ERR_PEER, "group '%.*s' is of type %.*s, which has no offsets to look at",
