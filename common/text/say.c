@@ -136,11 +136,16 @@ say_err(const struct err *e, bool is_retriable)
 int
 say_flush_stdout(void)
 {
+	struct err e;
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return EXIT_DONE;
-	if (errno != EPIPE)
-		say_error("cannot write to stdout: %s", strerror(errno ? errno : EIO));
+	if (stdfd_need(STDOUT_FILENO, &e) < 0)
+		say_err(&e, false);
+	else if (errno == 0) /* it failed before, when the buffer was full */
+		say_error("cannot write to stdout");
+	else if (errno != EPIPE)
+		say_error("cannot write to stdout: %s", strerror(errno));
 	return EXIT_FAILED;
 }
 

@@ -69,7 +69,7 @@ fails() {
 	fails 'kq-group: stdin is closed; ' 'kq-group import <&-'
 	fails 'kq-group: stdin is closed; ' 'kq-group seek g --from-file - <&-'
 	for program in kq-broker kq-topic kq-group kq-produce kq-consume; do
-		fails "$program: cannot write to stdout: " "$program --help >&-"
+		fails "$program: stdout is closed; " "$program --help >&-"
 	done
 	[ "$(kq-consume -e t)" = "$(seq 3)" ]
 }
