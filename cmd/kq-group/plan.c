@@ -170,7 +170,7 @@ plan_is_wanted(struct run *r, int *code)
 		return false;
 	}
 	if (options.is_dry || (!options.is_sure && !ask_has_terminal())) {
-		say_error("nothing was changed; --execute applies the plan");
+		say_error("nothing was changed; --yes applies the plan");
 		return false;
 	}
 	if (!options.is_sure)

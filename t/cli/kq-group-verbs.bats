@@ -94,7 +94,7 @@ stop_member() {
 	run --separate-stderr kq-group seek $g $t --to 5
 	[ "$status" -eq 0 ]
 	[ "$output" = "$t"$'\t0\t-\t5\n'"$t"$'\t1\t-\t5' ]
-	[ "$stderr" = "kq-group: nothing was changed; --execute applies the plan" ]
+	[ "$stderr" = "kq-group: nothing was changed; --yes applies the plan" ]
 	fails 75 "*does not exist" kq-group describe $g
 	run --separate-stderr kq-group seek $g $t --to 5 --execute
 	[ "$status" -eq 0 ] && [ -z "$stderr" ]
@@ -212,7 +212,7 @@ to() {
 	[ "$(sed -n 1p file)" = "{\"group\":\"$g\",\"topic\":\"$t\",\"partition\":0,\"offset\":4}" ]
 	kq-group delete --yes $g h$g
 	run --separate-stderr kq-group import file
-	[ "$status" -eq 0 ] && [ "$stderr" = "kq-group: nothing was changed; --execute applies the plan" ]
+	[ "$status" -eq 0 ] && [ "$stderr" = "kq-group: nothing was changed; --yes applies the plan" ]
 	[ "${lines[0]}" = "$g"$'\t'"$t"$'\t0\t-\t4' ]
 	[ -z "$(kq-group list | grep "$g"$'\t')" ]
 	kq-group import --execute <file

@@ -135,7 +135,7 @@ answered() {
 
 @test "seek and import only show their plan where there is no terminal" {
 	[ "$(kq-group seek $g $t --to 4 2>said </dev/null)" = $t$'\t0\t-\t4' ]
-	[ "$(<said)" = "kq-group: nothing was changed; --execute applies the plan" ]
+	[ "$(<said)" = "kq-group: nothing was changed; --yes applies the plan" ]
 	run -75 kq-group export $g
 	kq-group seek $g $t --to 4 --execute
 	kq-group export $g >file
