@@ -93,11 +93,12 @@ ends() {
 stopped() {
 	local sig=$1 pid seen
 	shift
+	rm -f out # what an earlier command wrote is no sign that this one runs
 	env --default-signal=INT "$@" <wait >out 2>err 3>&- &
 	pid=$!
 	exec 7>wait
 	for ((seen = 0; seen < kq_patience * 20; seen++)); do
-		[ -s out ] || [ -e stored ] && break
+		[ -s out ] && break
 		read -r -t 0.05 <>silence || :
 	done
 	kill "-$sig" "$pid"
