@@ -63,6 +63,14 @@ parse_listener(struct net_addr *a, const char *text, struct err *e)
 	return parse_addr(a, is_port ? local : text, e);
 }
 
+/* What names and addresses of hosts are made of, as Kafka sees it. */
+static bool
+is_host(const char *text)
+{
+	return text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+		"-._:%")] == 0;
+}
+
 /* One for clients to connect to. */
 static int
 parse_advertised(struct net_addr *a, const char *text, struct err *e)
@@ -71,7 +79,7 @@ parse_advertised(struct net_addr *a, const char *text, struct err *e)
 		return -1;
 	if (a->kind == NET_UNIX || a->port == 0)
 		return err_set(e, ERR_USAGE, "'%s': write host:port, as clients are to connect to it", text);
-	if (net_addr_is_any(a))
+	if (net_addr_is_any(a) || !is_host(a->host))
 		return err_set(e, ERR_USAGE, "'%s' is no address that clients can connect to; "
 			"write this machine's name or address: HOST:%u", text, a->port);
 	return 0;

@@ -110,7 +110,7 @@ refused() {
 }
 
 @test "addresses that no client can connect to are not advertised" {
-	for address in 0.0.0.0:9092 PLAINTEXT://0.0.0.0:9092 '[::]:9092' '[0::0]:9092' '*:9092' :9092 PLAINTEXT://:9092; do
+	for address in 0.0.0.0:9092 PLAINTEXT://0.0.0.0:9092 '[::]:9092' '[0::0]:9092' '*:9092' :9092 PLAINTEXT://:9092 'a b:9092' 'h@x:9092'; do
 		refused --memory -l 127.0.0.1:0 -o "advertised.listeners=$address"
 		[ "$status" -eq 2 ]
 		[[ $output == *"'$address' is no address that clients can connect to; write this machine's name or address: HOST:9092" ]]
