@@ -166,6 +166,9 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	api_init();
 	if (descriptors_plan(b, e) < 0)
 		return -1;
+	if (s->is_memory && *s->data_dir)
+		log_line(LOG_WARN, "--memory keeps nothing on disk: the data directory '%s' is not used",
+			s->data_dir);
 	if (!s->is_memory && datadir_open(b, e) < 0)
 		return -1;
 	b->meta = metastore_open_local(b->data_fd, e);

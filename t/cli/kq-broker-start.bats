@@ -63,6 +63,7 @@ refused() {
 	py rules.py put t
 	[ "$(py rules.py get t)" = "$(seq 0 9)" ]
 	[ ! -e "$broker_data" ]
+	grep -q "warn --memory keeps nothing on disk: the data directory '$broker_data' is not used" "$broker_log"
 	stop_broker
 	[ ! -e "$broker_data" ]
 	restart_broker
