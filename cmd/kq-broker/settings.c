@@ -39,19 +39,6 @@ set_value(struct settings *s, const char *name, const char *value, struct err *e
 	return 0;
 }
 
-/* An address of a list.  Of "::1:9092" nobody can say where the host ends. */
-static int
-parse_addr(struct net_addr *a, const char *text, struct err *e)
-{
-	const char *scheme = strstr(text, "://"), *p = scheme ? scheme + 3 : text;
-	const char *colon = strchr(p, ':');
-	bool is_path = strncmp(text, "unix:", 5) == 0 || strchr(p, '/');
-	if (!is_path && *p != '[' && colon && strchr(colon + 1, ':'))
-		return err_set(e, ERR_USAGE, "'%s': write an IPv6 address in brackets: [ADDRESS]:PORT",
-			text);
-	return net_addr_parse(a, text, DEFAULT_PORT, e);
-}
-
 /* One to listen on: a number alone is a port of this machine. */
 static int
 parse_listener(struct net_addr *a, const char *text, struct err *e)
@@ -60,7 +47,7 @@ parse_listener(struct net_addr *a, const char *text, struct err *e)
 	bool is_port = *text && text[strspn(text, "0123456789")] == 0;
 	if (is_port)
 		snprintf(local, sizeof local, "127.0.0.1:%s", text);
-	return parse_addr(a, is_port ? local : text, e);
+	return net_addr_parse(a, is_port ? local : text, DEFAULT_PORT, e);
 }
 
 /* What names and addresses of hosts are made of, as Kafka sees it. */
@@ -75,7 +62,7 @@ is_host(const char *text)
 static int
 parse_advertised(struct net_addr *a, const char *text, struct err *e)
 {
-	if (parse_addr(a, text, e) < 0)
+	if (net_addr_parse(a, text, DEFAULT_PORT, e) < 0)
 		return -1;
 	if (a->kind == NET_UNIX || a->port == 0)
 		return err_set(e, ERR_USAGE, "'%s': write host:port, as clients are to connect to it", text);

@@ -66,8 +66,10 @@ net_addr_parse(struct net_addr *a, const char *text, int default_port,
 			return err_set(e, ERR_USAGE, "'%s': ']' is missing", text);
 		rest = end + 1;
 	} else {
-		if (!end || memchr(p, ':', (size_t)(end - p)))
-			end = p + strlen(p); /* no port, or a bare IPv6 address */
+		if (end && memchr(p, ':', (size_t)(end - p))) /* where would the host of ::1:9092 end? */
+			return err_set(e, ERR_USAGE, "'%s': write an IPv6 address in brackets: [ADDRESS]:PORT",
+				text);
+		end = end ? end : p + strlen(p);
 		rest = end;
 	}
 	size_t n = (size_t)(end - p);

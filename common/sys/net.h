@@ -24,7 +24,8 @@ enum { NET_TEXT_SIZE = 280 };
 /* Read "unix:/path" ("/path" and "./path" are enough), "host:port", "[v6]:port",
  * "host" (with default_port; -1: a port is required) or Kafka's
  * "PLAINTEXT://host:port" (no other of its protocols; an empty host or "*" is
- * "0.0.0.0").  Returns 0, or -1 (ERR_USAGE). */
+ * "0.0.0.0").  An IPv6 address without brackets is refused: nobody can say where
+ * the host of "::1:9092" ends.  Returns 0, or -1 (ERR_USAGE). */
 int net_addr_parse(struct net_addr *a, const char *text, int default_port,
 	struct err *e);
 

@@ -189,3 +189,13 @@ refused() { # part-of-the-sentence command...
 		run -1 grep -nE '.{101}| $' "$BATS_TEST_TMPDIR/help"
 	done
 }
+
+@test "an IPv6 address in -b stands in brackets" {
+	local address command
+	for address in ::1:9092 ::1 unix:s,fe80::1:9092; do
+		for command in "kq-topic list" "kq-group list" "kq-consume -e t" "kq-produce t"; do
+			run -2 $command -b "$address" </dev/null
+			[[ $output == *": write an IPv6 address in brackets: [ADDRESS]:PORT"* ]]
+		done
+	done
+}
