@@ -162,7 +162,7 @@ cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e)
 	if (!o->metadata_max_age_ms)
 		cl->opts.metadata_max_age_ms = METADATA_MAX_AGE_MS;
 	cl->conn_opts = (struct conn_opts){ cl->opts.client_id, cl->opts.connect_timeout_ms,
-		cl->opts.request_timeout_ms, cl->opts.reply_max };
+		cl->opts.request_timeout_ms, cl->opts.reply_max, o->wake_fd };
 	int64_t since_ms = clock_mono_ms();
 	const char *text = named_brokers(cl);
 	int got = text ? parse_brokers(cl, text, e) : add_default_brokers(cl, e);
@@ -172,6 +172,8 @@ cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e)
 	if (cl->outage.is_said && got == 0)
 		cl->opts.say("%s answers", cl->first->name);
 	cl->outage = (struct cluster_outage){ 0 };
+	/* A later one may be what those need who clean up after a signal. */
+	cl->conn_opts.wake_fd = 0;
 	if (got == 0)
 		return 0;
 	if (cl->is_woken)

@@ -86,6 +86,7 @@ struct conn_opts {
 	const char *client_id;
 	int connect_timeout_ms, request_timeout_ms;
 	size_t reply_max;           /* 0: CONN_REPLY_MAX */
+	int wake_fd;                /* readable: wait for no answer, ERR_RETRY; 0: none */
 };
 
 /* Connect and learn the peer's versions.  NULL on failure: ERR_RETRY when it

@@ -67,22 +67,27 @@ done(struct call *call, const struct reply *reply)
 	arena_release(&a);
 }
 
-/* Run the connection until the call is done. */
+/* Run the connection until the call is done, or we are woken. */
 static void
-run(struct conn *c, struct hello *h)
+run(struct conn *c, int wake_fd, struct hello *h)
 {
+	struct pollfd p[2] = { { c->fd }, { wake_fd > 0 ? wake_fd : -1, POLLIN } };
 	while (!h->is_done) {
 		conn_flush(c);
 		int64_t now = clock_mono_ms(), left = conn_deadline(c) - now;
-		struct pollfd p = { c->fd, conn_events(c), 0 };
-		if (left > 0 && poll(&p, 1, (int)MIN(left, 1 << 30)) < 0 && errno != EINTR)
+		p[0].events = conn_events(c);
+		if (left > 0 && poll(p, 2, (int)MIN(left, 1 << 30)) < 0 && errno != EINTR)
 			break;
 		conn_work(c, clock_mono_ms());
+		if (!h->is_done && p[1].revents) {
+			err_set(&h->err, ERR_RETRY, "interrupted");
+			break;
+		}
 	}
 }
 
 static int
-ask_versions(struct conn *c, int version, int timeout_ms, struct hello *h)
+ask_versions(struct conn *c, int version, const struct conn_opts *o, struct hello *h)
 {
 	const struct wire_api *api = wire_api_find(VERSIONS_KEY);
 	assert(api);
@@ -93,8 +98,9 @@ ask_versions(struct conn *c, int version, int timeout_ms, struct hello *h)
 	h->is_done = false;
 	h->error = 0;
 	h->err.class = ERR_NONE;
-	conn_send(c, &h->call, api, MIN(version, api->max), &q, timeout_ms, done);
-	run(c, h);
+	conn_send(c, &h->call, api, MIN(version, api->max), &q,
+		o->connect_timeout_ms, done);
+	run(c, o->wake_fd, h);
 	return h->err.class == ERR_NONE ? 0 : -1;
 }
 
@@ -116,10 +122,9 @@ conn_open_fd(int fd, const struct net_addr *a, const struct conn_opts *o,
 
 	struct hello h = { .is_done = false };
 	call_init(&h.call);
-	int timeout_ms = o->connect_timeout_ms;
-	int got = ask_versions(c, FIRST_VERSION, timeout_ms, &h);
+	int got = ask_versions(c, FIRST_VERSION, o, &h);
 	if (got == 0 && h.error == KERR_UNSUPPORTED_VERSION)
-		got = ask_versions(c, 0, timeout_ms, &h);
+		got = ask_versions(c, 0, o, &h);
 	if (got == 0 && h.error != 0)
 		err_set(&h.err, ERR_PEER, "%s: %s", c->name, kerr_info(h.error)->text);
 	if (got == 0 && h.error == 0 && !c->is_broken) {

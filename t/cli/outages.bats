@@ -138,6 +138,19 @@ await() {
 	kill "$pid"
 }
 
+@test "a signal ends a tool that waits for the first answer of its broker" {
+	start_broker
+	kill -STOP "$broker_pid"
+	for tool in "kq-consume t" "kq-consume -G g t" "kq-consume -G g t --exec cat --to u" "kq-produce t" "kq-topic list" "kq-group list"; do
+		begin=$EPOCHREALTIME
+		run -143 timeout --preserve-status 0.5 $tool </dev/null
+		took=$(((${EPOCHREALTIME/[.,]/} - ${begin/[.,]/}) / 1000))
+		echo "$tool: $took ms"
+		[ "$took" -lt 5000 ]
+	done
+	kill -CONT "$broker_pid"
+}
+
 @test "a full disk is what the producer reports, and it goes on when there is room" {
 	[ "$(id -u)" -eq 0 ] || skip "only root mounts"
 	mkdir mnt
