@@ -399,6 +399,10 @@ consumer_fence(struct groups *g, struct group *gr, struct consumer_member *m,
 	change_view(&ch);
 	ch.epoch++;
 	records_epoch(&ch.r, gr->id, ch.epoch, ch.hash);
+	/* Without members there is nothing left to assign: the empty assignment is that
+	 * of the new epoch, as in Kafka 4.4.0. */
+	if (gr->consumer->by_id.n == 1)
+		records_target_epoch(&ch.r, gr->id, ch.epoch, now.wall_ms);
 	error = change_commit(&ch);
 	if (error)
 		m->is_leaving = false;

@@ -121,6 +121,12 @@ test_consumer_groups__a_leave_gives_its_partitions_to_the_others(void)
 	check_int(leave_now(&o, &c[0], -1), 0);
 	check_int(leave_now(&o, &c[1], -1), 0);
 	check_group(&o, "g", "Empty");
+	/* Nothing is left to assign, also after a restart. */
+	world_restart(&o.w, o.w.nlog);
+	struct ask *look = look_at(&o, "g");
+	check_int(looked(look)->group_epoch, 6);
+	check_int(looked(look)->assignment_epoch, 6);
+	drop(&o.w, look);
 	check(groups_next_tick(o.w.g) > o.w.now.mono_ms + SESSION_MS);
 	world_release(&o.w);
 }
