@@ -207,7 +207,7 @@ drop(struct cluster *cl, struct conn *c, const struct err *why)
 }
 
 void
-cluster_close(struct cluster *cl)
+cluster_disconnect(struct cluster *cl)
 {
 	struct err why;
 	err_set(&why, ERR_RETRY, "closing");
@@ -219,6 +219,12 @@ cluster_close(struct cluster *cl)
 	}
 	if (cl->first)
 		drop(cl, cl->first, &why);
+}
+
+void
+cluster_close(struct cluster *cl)
+{
+	cluster_disconnect(cl);
 	for (int i = 0; i < cl->nnode; i++) {
 		mem_free(cl->node[i]->host);
 		mem_free(cl->node[i]);

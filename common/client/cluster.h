@@ -119,6 +119,10 @@ int cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e
 /* Calls under way are done with an error first. */
 void cluster_close(struct cluster *cl);
 
+/* Close all connections, as if they had failed: calls under way are done with an
+ * error, and later ones connect again. */
+void cluster_disconnect(struct cluster *cl);
+
 /* Send one request and wait for the answer; other connections are served
  * meanwhile.  node is an id, CLUSTER_ANY or CLUSTER_CONTROLLER; api_key one of
  * share/proto; the highest version both sides know is used.  *resp is decoded

@@ -135,8 +135,12 @@ last_find(struct cluster *cl, const struct last *l, int64_t *begin, struct err *
 		got = read_all(&s, NULL, e);
 	if (got == 0 && list_skips(&s, begin) > 0)
 		got = read_all(&s, begin, e);
-	while (s.fetcher.nrequest > 0) /* of partitions that were found early */
+	/* Requests for partitions that were found early.  When we are to end, they may
+	 * be answered late or never. */
+	while (s.fetcher.nrequest > 0 && !cl->is_woken)
 		cluster_wait(cl, -1, 0, -1);
+	if (s.fetcher.nrequest > 0)
+		cluster_disconnect(cl);
 	fetch_iter_release(&s.iter);
 	fetcher_release(&s.fetcher);
 	mem_free(s.walk);

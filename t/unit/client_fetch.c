@@ -3,6 +3,7 @@
 #include "tap.h"
 
 #include "client/fetcher.h"
+#include "client/last.h"
 #include "client/producer.h"
 #include "record/builder.h"
 #include "record/crc32c.h"
@@ -431,6 +432,33 @@ test_fetcher__a_partition_can_be_removed_at_any_time(void)
 	fetcher_release(&f);
 	stop_peer();
 	buf_release(&the_log);
+}
+
+void test_last__an_interrupted_search_waits_for_no_answer(void);
+void
+test_last__an_interrupted_search_waits_for_no_answer(void)
+{
+	struct cluster cl;
+	struct err e;
+	int wake[2];
+	start_peer();
+	check(pipe(wake) == 0);
+	struct cluster_opts co = { .brokers = "unix:s", .wake_fd = wake[0] };
+	check_int(cluster_open(&cl, &co, &e), 0);
+	struct cluster_topic *t = cluster_topic(&cl, "t", false, &e);
+	check(t);
+	kill(peer, SIGSTOP);
+	check(write(wake[1], "", 1) == 1);
+	struct last l = { .topic = t, .npart = 1, .count = 1, .first = (int64_t[]){ 0 },
+		.end = (int64_t[]){ 3 } };
+	int64_t begin, since_ms = clock_mono_ms();
+	int got = last_find(&cl, &l, &begin, &e);
+	int64_t took_ms = clock_mono_ms() - since_ms;
+	stop_peer();
+	check_int(got, -1);
+	check_int(e.class, ERR_RETRY);
+	check(took_ms < 10000); /* of the 30 s that the request has */
+	cluster_close(&cl);
 }
 
 void test_fetcher__a_wrong_crc_is_told_with_its_place(void);
