@@ -173,7 +173,7 @@ look_locked(struct fetch_state *s, struct fetch_part *f)
 		return KERR_NONE;
 	if (find(s, f, f->seen_limit, &e) < 0) {
 		if (fs_is_out_of_files(e.sys)) {
-			log_bounded(LOG_WARN, "out of descriptors: fetches wait; " RAISE_FILE_LIMIT);
+			log_bounded(LOG_WARN, "out of descriptors; fetches wait: " RAISE_FILE_LIMIT);
 			s->is_starved = true;
 			return KERR_NONE;
 		}

@@ -44,7 +44,7 @@ create(struct request *rq, const wanted_topic *q, bool is_twice, struct config_s
 	if (topic_is_internal(q->name))
 		return catalog_fail(e, KERR_INVALID_TOPIC_EXCEPTION, "the name is reserved");
 	if (topics_find(&rq->broker->topics, q->name))
-		return catalog_fail(e, KERR_TOPIC_ALREADY_EXISTS, "the topic '%.*s' is there already",
+		return catalog_fail(e, KERR_TOPIC_ALREADY_EXISTS, "the topic '%.*s' already exists",
 			STR_ARG(q->name));
 	int32_t n = count_partitions(q, rq->broker->node_id, e);
 	if (n == 0 && q->assignments.n)

@@ -27,7 +27,7 @@ api_init_producer_id(struct request *rq)
 	struct err e;
 	/* With no id left more are fetched first: on the control thread. */
 	if (rq->place == ON_CONTROL && catalog_refill_producer_ids(rq->broker, &e) < 0) {
-		log_bounded(LOG_ERROR, "no producer ids: %s", e.msg);
+		log_bounded(LOG_ERROR, "cannot allocate producer IDs: %s", e.msg);
 		answer(rq, KERR_COORDINATOR_NOT_AVAILABLE, -1);
 		return;
 	}

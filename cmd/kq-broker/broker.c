@@ -73,7 +73,7 @@ fault_of(const struct config_set *v)
 		: config_is(NULL, v, CONFIG_TEST_FAULT, "accept-duplicates") ? FAULT_ACCEPT_DUPLICATES
 		: FAULT_NONE;
 	if (f)
-		log_line(LOG_WARN, "test.fault is set: this broker does not keep its word");
+		log_line(LOG_WARN, "test.fault is set: this broker breaks its guarantees on purpose");
 	return f;
 }
 
@@ -116,8 +116,8 @@ recover_one(struct partition *p, void *ctx)
 		return;
 	}
 	if (cut)
-		log_line(LOG_WARN, "partition %s-%d: cut %lld bytes of an unfinished write off its end",
-			p->topic, p->index, (long long)cut);
+		log_line(LOG_WARN, "partition %s-%d: cut %lld byte%s of an unfinished write off its end",
+			p->topic, p->index, (long long)cut, units_plural(cut));
 	/* The last checkpoint of the high watermark may be far behind; with one
 	 * replica all that was recovered is committed. */
 	p->high_watermark = p->log.next_offset;
@@ -217,7 +217,7 @@ refill(struct loop_task *t)
 	struct broker *b = CONTAINER_OF(t, struct broker, refill_task);
 	struct err e;
 	if (catalog_refill_producer_ids(b, &e) < 0)
-		log_bounded(LOG_ERROR, "no producer ids: %s", e.msg);
+		log_bounded(LOG_ERROR, "cannot allocate producer IDs: %s", e.msg);
 	pthread_mutex_lock(&b->producer_id_lock);
 	b->is_refilling = false;
 	pthread_mutex_unlock(&b->producer_id_lock);
@@ -242,8 +242,8 @@ broker_producer_id(struct broker *b)
 void
 broker_disk_failed(struct broker *b, const char *topic, int32_t index, int sys)
 {
-	log_line(LOG_ERROR, "%s: syncing %s-%d failed: %s; what was not acknowledged is lost, "
-		"the broker ends here rather than lie about the rest", b->data_dir, topic, index,
+	log_line(LOG_ERROR, "%s: syncing %s-%d failed: %s; records that were not acknowledged may "
+		"be lost; the broker stops", b->data_dir, topic, index,
 		strerror(sys));
 	/* To open transactions it is as if the machine had gone down: see coordinator.h. */
 	struct err ignored;
@@ -432,7 +432,7 @@ broker_stop(struct broker *b, struct err *e)
 		return -1;
 	if (nfailed)
 		return err_set(e, ERR_SYS, "%d partition%s could not be closed cleanly; "
-			"the next start checks them all", (int)nfailed, units_plural(nfailed));
+			"the next start checks all partitions", (int)nfailed, units_plural(nfailed));
 	return datadir_mark_clean(b, e);
 }
 

@@ -65,7 +65,7 @@ parse_configs(json_t *o, const char *topic)
 		const char *text = json_string_value(value);
 		char *plain = k && text ? config_parse(k, CONFIG_SCOPE_TOPIC, str_of(text), &e) : NULL;
 		if (!plain) {
-			log_line(LOG_WARN, "topic %s: the setting '%s' is not understood and left out",
+			log_line(LOG_WARN, "topic %s: ignoring the setting '%s', which this version does not know",
 				topic, key);
 			continue;
 		}
@@ -224,7 +224,7 @@ commit(struct broker *b, struct str name, struct str value, int64_t expected,
 	buf_release(&key);
 	if (r == 0)
 		return 0;
-	log_bounded(LOG_ERROR, "the metastore refused a change of topic %.*s: %s", STR_ARG(name), why.msg);
+	log_bounded(LOG_ERROR, "cannot save a change of topic %.*s: %s", STR_ARG(name), why.msg);
 	return catalog_fail(e, KERR_KAFKA_STORAGE_ERROR, "%s", why.msg);
 }
 
@@ -266,7 +266,7 @@ check_room(struct broker *b, int64_t more, struct catalog_error *e)
 {
 	if (b->topics.npartition + more > b->partition_max)
 		return catalog_fail(e, KERR_INVALID_PARTITIONS,
-			"max.partitions (%lld) would be passed", (long long)b->partition_max);
+			"max.partitions (%lld) would be exceeded", (long long)b->partition_max);
 	return 0;
 }
 
@@ -289,12 +289,12 @@ catalog_create(struct broker *b, struct str name, int32_t npartition,
 	if (fault)
 		return catalog_fail(e, KERR_INVALID_TOPIC_EXCEPTION, "%s", fault);
 	if (topics_find(&b->topics, name))
-		return catalog_fail(e, KERR_TOPIC_ALREADY_EXISTS, "the topic '%.*s' is there already",
+		return catalog_fail(e, KERR_TOPIC_ALREADY_EXISTS, "the topic '%.*s' already exists",
 			STR_ARG(name));
 	struct topic *near = has_dot_or_underscore(name) ? find_colliding(b, name) : NULL;
 	if (near)
 		return catalog_fail(e, KERR_INVALID_TOPIC_EXCEPTION,
-			"the topic '%.*s' collides with '%s': '.' and '_' count as one", STR_ARG(name), near->name);
+			"the topic '%.*s' collides with '%s': '.' and '_' are treated as the same", STR_ARG(name), near->name);
 	if (npartition == -1)
 		npartition = (int32_t)config_int(NULL, b->dynamic.values, CONFIG_NUM_PARTITIONS);
 	if (npartition <= 0)
@@ -347,7 +347,7 @@ catalog_delete(struct broker *b, struct str name, struct catalog_error *e)
 		int r = partlog_delete(&p->log, &why);
 		pthread_mutex_unlock(&p->lock);
 		if (r < 0)
-			log_line(LOG_WARN, "the files of %s-%d stay behind: %s", t->name, i, why.msg);
+			log_line(LOG_WARN, "cannot delete the files of %s-%d: %s", t->name, i, why.msg);
 	}
 	log_line(LOG_INFO, "deleted topic %s", t->name);
 	coordinator_note_deleted(&b->coordinator, name);
@@ -364,7 +364,7 @@ catalog_grow(struct broker *b, struct str name, int32_t npartition, bool validat
 		return -1;
 	if (npartition <= t->npartition)
 		return catalog_fail(e, KERR_INVALID_PARTITIONS,
-			"the topic has %d partition%s; their number can only grow", t->npartition,
+			"the topic has %d partition%s; the number can only be increased", t->npartition,
 			units_plural(t->npartition));
 	if (check_room(b, (int64_t)npartition - t->npartition, e) < 0)
 		return -1;

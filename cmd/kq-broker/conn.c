@@ -466,7 +466,7 @@ is_over_budget(struct conn *c)
 	if (atomic_load_explicit(&b->input_size, memory_order_relaxed) <= b->input_size_max
 		|| c->in.cap <= INT16_MAX * 4)
 		return false;
-	refuse(c, "queued.max.request.bytes is used up by requests under way",
+	refuse(c, "queued.max.request.bytes is exhausted by requests in progress",
 		(long long)c->in.cap);
 	return true;
 }

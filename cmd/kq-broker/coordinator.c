@@ -97,7 +97,7 @@ coordinator_make_topic(struct broker *b, enum coordinator_kind kind)
 	int r = catalog_create(b, str_of(t->name), t->npartition, set, false, &e);
 	config_set_free(set);
 	if (r < 0) {
-		log_bounded(LOG_ERROR, "cannot make %s: %s", t->name, e.message);
+		log_bounded(LOG_ERROR, "cannot create %s: %s", t->name, e.message);
 		return KERR_COORDINATOR_NOT_AVAILABLE;
 	}
 	atomic_store(&t->is_there, true);

@@ -6,6 +6,7 @@
 #include "record/batch.h"
 #include "sys/fs.h"
 #include "text/say.h"
+#include "text/units.h"
 
 #include <unistd.h>
 
@@ -140,7 +141,8 @@ load_partition(struct coordinator *c, enum coordinator_kind kind, int32_t i)
 	else if (!c->is_cut && is_read) /* else an end might be an old one */
 		txns_loaded(c->txns, i, coordinator_now(c));
 	if (l.nrecord)
-		log_line(LOG_DEBUG, "%s-%d: %lld records", c->topic[kind].name, i, (long long)l.nrecord);
+		log_line(LOG_DEBUG, "%s-%d: %lld record%s", c->topic[kind].name, i,
+			(long long)l.nrecord, units_plural(l.nrecord));
 	record_iter_release(&l.records);
 	buf_release(&l.bytes);
 	coordinator_set_timers(c);
@@ -150,7 +152,7 @@ load_partition(struct coordinator *c, enum coordinator_kind kind, int32_t i)
 static void
 abort_open(struct coordinator *c)
 {
-	log_line(LOG_INFO, "the machine went down: aborting the transactions that were open");
+	log_line(LOG_INFO, "the machine had crashed: aborting the transactions that were open");
 	if (txns_abort_ongoing(c->txns, coordinator_now(c)))
 		datadir_forget_power_loss(c->broker);
 	coordinator_set_timers(c);

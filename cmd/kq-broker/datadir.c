@@ -76,7 +76,7 @@ check_new(struct broker *b, struct err *e)
 {
 	if (faccessat(b->data_fd, BOOT, F_OK, 0) == 0)
 		return err_set(e, ERR_CORRUPT, "the data directory '%s' has lost its " METASTORE_FILE
-			", which knows the topics; restore that file from a copy", b->data_dir);
+			"; restore that file from a copy", b->data_dir);
 	bool is_foreign = faccessat(b->data_fd, PROPERTIES, F_OK, 0) == 0;
 	int found = is_foreign ? 1 : fs_list(b->data_fd, find_partition, b, e);
 	if (found <= 0)

@@ -1,6 +1,7 @@
 #include "descriptors.h"
 
 #include "log/partlog.h"
+#include "text/units.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -55,9 +56,9 @@ descriptors_plan(struct broker *b, struct err *e)
 		least = descriptors_divide(&b->descriptors, limit, b->nreactor - 1,
 			b->settings->nlisten);
 	if (limit < least)
-		return err_set(e, ERR_LIMIT, "%lld open files are allowed, and %d reactors need %lld; "
+		return err_set(e, ERR_LIMIT, "%lld open files are allowed, and %d reactor%s need%s %lld; "
 			RAISE_FILE_LIMIT ", or set fewer reactors", (long long)limit, b->nreactor,
-			(long long)least);
+			units_plural(b->nreactor), b->nreactor == 1 ? "s" : "", (long long)least);
 	segfile_cache_limit((int)b->descriptors.cache_max);
 	return 0;
 }

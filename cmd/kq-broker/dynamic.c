@@ -173,7 +173,7 @@ commit(struct broker *b, const char *prefix, struct str name, enum config_scope 
 	buf_release(&value);
 	if (r == 0)
 		return 0;
-	log_line(LOG_ERROR, "the metastore refused a change of settings: %s", why.msg);
+	log_line(LOG_ERROR, "cannot save a change of settings: %s", why.msg);
 	return catalog_fail(e, KERR_KAFKA_STORAGE_ERROR, "%s", why.msg);
 }
 
@@ -187,7 +187,7 @@ parse(const struct metastore_entry *entry, enum config_scope scope)
 	const char *name;
 	json_t *value;
 	if (!json_is_object(o))
-		log_line(LOG_WARN, "metastore: the entry %.*s is not understood and left out",
+		log_line(LOG_WARN, "metastore: ignoring the entry %.*s, which this version does not know",
 			MIN(entry->key.n, 100), (const char *)entry->key.p);
 	json_object_foreach(o, name, value) {
 		const struct config_key *k = config_find(scope, str_of(name));
@@ -197,8 +197,8 @@ parse(const struct metastore_entry *entry, enum config_scope scope)
 		if (plain)
 			config_set_put(set, config_id_of(k), plain);
 		else
-			log_line(LOG_WARN, "the setting '%s', made at run time, is not understood and "
-				"left out", name);
+			log_line(LOG_WARN, "ignoring the setting '%s', made at run time, which this version "
+				"does not know", name);
 		if (plain && k->effect == CONFIG_EFFECT_NO)
 			log_line(LOG_WARN, "the setting %s has no effect yet", name);
 		mem_free(plain);
@@ -317,7 +317,7 @@ check_group(struct broker *b, struct str name, const struct config_set *set,
 	if (!is_empty(set) && !dynamic_group(&b->dynamic, name)
 		&& (int64_t)b->dynamic.groups.n >= config_int(NULL, b->dynamic.values, CONFIG_MAX_GROUPS))
 		return catalog_fail(e, KERR_POLICY_VIOLATION,
-			"max.groups would be passed by the groups that have settings");
+			"the groups that have settings would exceed max.groups");
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include "record/codec.h"
 #include "record/inspect.h"
+#include "text/units.h"
 #include "wire/kerr.h"
 
 enum {
@@ -63,7 +64,7 @@ check_header(struct intake *k, const struct batch *b)
 		return refuse(k, KERR_INVALID_RECORD, "a producer id needs a sequence number");
 	if (b->producer_id >= 0 ? b->producer_epoch < 0 : b->attributes & BATCH_TRANSACTIONAL)
 		return refuse(k, KERR_INVALID_RECORD,
-			"a transaction needs a producer id, and that an epoch");
+			"a transactional batch needs a producer ID and an epoch");
 	if (b->attributes & BATCH_LOG_APPEND_TIME)
 		return refuse(k, KERR_INVALID_TIMESTAMP, "producers may not set LogAppendTime");
 	return true;
@@ -121,7 +122,7 @@ sift(void *arg, int32_t index, int64_t timestamp_ms, bool is_keyless)
 	if (k->nfault == k->nfault_max)
 		return;
 	k->fault[k->nfault++] = (struct record_fault){ index, str_of(lacks_key
-		? "a compacted topic takes no record without a key"
+		? "a compacted topic does not accept records without a key"
 		: out_of_span(k->arena, s->span, timestamp_ms)) };
 }
 
@@ -137,8 +138,8 @@ check_each(struct intake *k, const struct batch *b, const uint8_t *p, struct spa
 	if (s.nkeyless + s.nout == 0)
 		return true;
 	return refuse(k, s.nkeyless ? KERR_INVALID_RECORD : KERR_INVALID_TIMESTAMP,
-		arena_printf(k->arena, "%d of %d records were refused; the first: %s",
-			s.nkeyless + s.nout, b->count, (const char *)k->fault[0].message.p));
+		arena_printf(k->arena, "refused %d of %d record%s; the first: %s",
+			s.nkeyless + s.nout, b->count, units_plural(b->count), (const char *)k->fault[0].message.p));
 }
 
 /* By the header alone: the records are not looked at. */

@@ -236,7 +236,7 @@ run_sync(struct partition_sync *s)
 	struct partition *p = s->partition;
 	int r = partlog_sync_begin(&p->log, &s->range);
 	if (r < 0) {
-		log_bounded(LOG_WARN, "out of descriptors: syncs wait; " RAISE_FILE_LIMIT);
+		log_bounded(LOG_WARN, "out of descriptors; syncs wait: " RAISE_FILE_LIMIT);
 		syncer_postpone(s->syncer, &s->turn);
 		return true;
 	}

@@ -68,8 +68,8 @@ accept_again(struct loop_timer *t)
 static void
 stop_accepting(struct reactor *r)
 {
-	log_bounded(LOG_WARN, "%lld connections take all descriptors that are left for them: "
-		"new ones wait; " RAISE_FILE_LIMIT, (long long)atomic_load(&r->broker->nconn));
+	log_bounded(LOG_WARN, "%lld connections use all descriptors available to connections; "
+		"new ones wait: " RAISE_FILE_LIMIT, (long long)atomic_load(&r->broker->nconn));
 	watch_listeners(r, false);
 	loop_timer_set(&r->loop, &r->accept_again, r->loop.now_ms + ACCEPT_AGAIN_MS);
 }

@@ -36,8 +36,8 @@ account_answer(struct request *rq)
 		arena_reset(&rq->arena);
 	if (rq->out.n <= LARGE || account(rq, rq->out.n))
 		return;
-	log_bounded(LOG_WARN, "%s: closed: queued.max.request.bytes is used up by answers "
-		"that nobody reads (%lld)", rq->conn->peer, (long long)rq->out.n);
+	log_bounded(LOG_WARN, "%s: closed: queued.max.request.bytes is exhausted by responses "
+		"that the client does not read (%lld bytes)", rq->conn->peer, (long long)rq->out.n);
 	buf_release(&rq->out);
 	rq->must_close = true;
 }
@@ -80,7 +80,7 @@ request_send(struct request *rq)
 static void
 refuse_answer(struct request *rq, struct partlog_slice *slice, int32_t nslice)
 {
-	log_bounded(LOG_WARN, "closing a connection: its %s asks for an answer of more than %d bytes",
+	log_bounded(LOG_WARN, "closing a connection: the response to its %s would exceed %d bytes",
 		rq->api->wire->name, ANSWER_SIZE_MAX);
 	buf_release(&rq->out);
 	rq->gaps.n = 0;
@@ -185,8 +185,8 @@ request_to(struct request *rq, enum request_place place)
 		/* It may wait there for long, and for longer than its connection. */
 		size_t n = (size_t)rq->raw.n + rq->arena.used;
 		if (n > LARGE && !account(rq, n)) {
-			log_bounded(LOG_WARN, "%s: closed: queued.max.request.bytes is used up by "
-				"requests that wait (%lld)", rq->conn->peer, (long long)n);
+			log_bounded(LOG_WARN, "%s: closed: queued.max.request.bytes is exhausted by "
+				"waiting requests (%lld bytes)", rq->conn->peer, (long long)n);
 			request_close(rq);
 			return;
 		}

@@ -67,7 +67,7 @@ parse_advertised(struct net_addr *a, const char *text, struct err *e)
 	if (a->kind == NET_UNIX || a->port == 0)
 		return err_set(e, ERR_USAGE, "'%s': write host:port, as clients are to connect to it", text);
 	if (net_addr_is_any(a) || !is_host(a->host))
-		return err_set(e, ERR_USAGE, "'%s' is no address that clients can connect to; "
+		return err_set(e, ERR_USAGE, "'%s' is not an address that clients can connect to; "
 			"write this machine's name or address: HOST:%u", text, a->port);
 	return 0;
 }
@@ -252,7 +252,7 @@ settings_parse(struct settings *s, int argc, char **argv, struct err *e)
 	if (done)
 		return done;
 	if (r.argc)
-		return err_set(e, ERR_USAGE, "'%s' is one word too many; see kq-broker --help", r.argv[0]);
+		return err_set(e, ERR_USAGE, "unexpected operand '%s'; see kq-broker --help", r.argv[0]);
 	enum log_level parsed;
 	if (level && log_parse_level(level, &parsed))
 		log_set_level(parsed);

@@ -27,7 +27,7 @@ add_parts(struct alone *a, struct cluster_topic *t, const struct start *s, int32
 static int
 no_partition(const struct alone *a, const struct cluster_topic *t, struct err *e)
 {
-	return err_set(e, ERR_USAGE, "topic '%s' has %d partition%s: there is no %lld", t->name,
+	return err_set(e, ERR_USAGE, "topic '%s' has %d partition%s: there is no partition %lld", t->name,
 		t->npart, units_plural(t->npart), (long long)a->partition);
 }
 

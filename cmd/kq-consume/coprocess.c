@@ -2,6 +2,7 @@
 
 #include "sys/clock.h"
 #include "text/say.h"
+#include "text/units.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -27,9 +28,9 @@ ended(struct coprocess *c, const char *when, struct err *e)
 {
 	char z[PROC_TEXT_SIZE];
 	if (!proc_wait(&c->proc, END_WAIT_MS))
-		return err_set(e, ERR_PEER, "'%.60s' has closed its pipes %s, and goes on", c->command, when);
+		return err_set(e, ERR_PEER, "'%.60s' closed its stdin or stdout %s, and is still running", c->command, when);
 	bool is_temporary = WIFEXITED(c->proc.status) && WEXITSTATUS(c->proc.status) == EXIT_RETRY;
-	return err_set(e, is_temporary ? ERR_RETRY : ERR_PEER, "'%.60s' has ended (%s) %s",
+	return err_set(e, is_temporary ? ERR_RETRY : ERR_PEER, "'%.60s' exited (%s) %s",
 		c->command, proc_status_text(c->proc.status, z), when);
 }
 
@@ -51,7 +52,7 @@ start(struct coprocess *c, struct err *e)
 	c->is_busy = c->watches_in = c->is_in_broken = false;
 	c->nbatch = 0;
 	c->poll_fd = epoll_create1(EPOLL_CLOEXEC);
-	int got = c->poll_fd < 0 ? err_sys(e, "cannot make an epoll descriptor")
+	int got = c->poll_fd < 0 ? err_sys(e, "cannot create an epoll descriptor")
 		: watch(c, EPOLL_CTL_ADD, c->proc.out_fd, EPOLLIN, e);
 	return got;
 }
@@ -150,8 +151,9 @@ read_some(struct coprocess *c, struct err *e)
 {
 	ssize_t got;
 	if (c->out.n >= COPROCESS_ANSWER_MAX)
-		return err_set(e, ERR_LIMIT, "'%.60s' answers a batch of %lld records with more than %d MiB; "
-			"--batch makes them smaller", c->command, (long long)c->nin, COPROCESS_ANSWER_MAX >> 20);
+		return err_set(e, ERR_LIMIT, "'%.60s' answered a batch of %lld record%s with more than %d MiB; "
+			"use a smaller --batch", c->command, (long long)c->nin, units_plural(c->nin),
+			COPROCESS_ANSWER_MAX >> 20);
 	buf_reserve(&c->out, PIECE);
 	do
 		got = read(c->proc.out_fd, c->out.p + c->out.n, PIECE);
@@ -161,7 +163,7 @@ read_some(struct coprocess *c, struct err *e)
 	if (got < 0)
 		return err_sys(e, "cannot read from '%.60s'", c->command);
 	if (got == 0)
-		return ended(c, "in the midst of a batch", e);
+		return ended(c, "during a batch", e);
 	c->out.n += (size_t)got;
 	return 1;
 }
@@ -180,9 +182,9 @@ parse(struct coprocess *c, struct err *e)
 	if (got == COFRAME_MORE)
 		return 0;
 	if (c->in_at < c->in.n)
-		return failed(c, e, "has ended its batch before it had read the one given to it");
+		return failed(c, e, "ended its answer before it had read the whole batch");
 	if (c->seen.at < c->out.n)
-		return failed(c, e, "has written more behind the end of its batch");
+		return failed(c, e, "wrote more after the end of its answer");
 	return 1;
 }
 
@@ -190,12 +192,12 @@ static int
 too_slow(const struct coprocess *c, struct err *e)
 {
 	static const char *const hint[] = {
-		[COFRAME_LINE] = "it has to answer an empty line with an empty line, and to flush",
-		[COFRAME_COUNT] = "it has to write how many records it answers with, and to flush",
-		[COFRAME_LENGTH] = "it has to end its answer with ff ff ff ff, and to flush",
-		[COFRAME_PAIR] = "it has to end its answer with ff ff ff ff, and to flush",
+		[COFRAME_LINE] = "it must answer an empty line with an empty line, and flush",
+		[COFRAME_COUNT] = "it must write the number of records before its answer, and flush",
+		[COFRAME_LENGTH] = "it must end its answer with ff ff ff ff, and flush",
+		[COFRAME_PAIR] = "it must end its answer with ff ff ff ff, and flush",
 	};
-	return err_set(e, ERR_RETRY, "'%.60s' has not finished its batch, and done nothing for %d ms "
+	return err_set(e, ERR_RETRY, "'%.60s' did not complete its answer, and made no progress for %d ms "
 		"(--exec-timeout): %s", c->command, c->timeout_ms, hint[c->frame]);
 }
 
@@ -242,7 +244,7 @@ read_nothing(struct coprocess *c, struct err *e)
 	assert(!c->is_busy);
 	ssize_t got = read(c->proc.out_fd, &one, 1);
 	if (got > 0)
-		return failed(c, e, "has written what belongs to no batch");
+		return failed(c, e, "wrote output that belongs to no batch");
 	return got == 0;
 }
 
@@ -271,12 +273,12 @@ await_end(struct coprocess *c, int timeout_ms, struct err *e)
 		uint8_t one;
 		ssize_t got = read(c->proc.out_fd, &one, 1);
 		if (got > 0)
-			return failed(c, e, "has written more at its end, which belongs to no batch");
+			return failed(c, e, "wrote output at its end that belongs to no batch");
 		if (got == 0)
 			return 0;
 		int64_t left = until - clock_mono_ms();
 		if (left <= 0)
-			return failed(c, e, "does not end when its input does");
+			return failed(c, e, "did not exit at the end of its input");
 		poll(&(struct pollfd){ c->proc.out_fd, POLLIN, 0 }, 1, (int)left);
 	}
 }
@@ -287,7 +289,7 @@ coprocess_close(struct coprocess *c, int timeout_ms, struct err *e)
 	proc_close_in(&c->proc);
 	int got = await_end(c, timeout_ms, e);
 	if (got == 0 && !proc_wait(&c->proc, timeout_ms))
-		got = failed(c, e, "does not end when its input does");
+		got = failed(c, e, "did not exit at the end of its input");
 	bool was_idle = c->nbatch == 0 && WIFEXITED(c->proc.status)
 		&& WEXITSTATUS(c->proc.status) < CANNOT_RUN;
 	if (got == 0 && c->proc.status && !was_idle)

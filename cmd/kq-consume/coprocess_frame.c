@@ -44,10 +44,10 @@ coframe_put(enum coframe_kind kind, struct str key, struct str record, struct bu
 	}
 	if (n == 0 && kind == COFRAME_LINE)
 		return err_set(e, ERR_USAGE, "the record is empty, and an empty line would end the "
-			"batch: --frame count or length can carry it");
+			"batch; use --frame count or length");
 	if (n > 0 && memchr(record.p, '\n', n))
-		return err_set(e, ERR_USAGE, "the record has a newline in it: --frame length, or -J, "
-			"can carry it");
+		return err_set(e, ERR_USAGE, "the record contains a newline; use --frame length, or "
+			"-J");
 	buf_put_str(out, record);
 	buf_putc(out, '\n');
 	return 0;
@@ -109,7 +109,7 @@ parse_head(struct coframe_cursor *c, struct str line, struct err *e)
 		is_bad = is_bad || n > COFRAME_COUNT_MAX;
 	}
 	if (is_bad)
-		return err_set(e, ERR_CORRUPT, "the number of records was to come, not '%.*s'",
+		return err_set(e, ERR_CORRUPT, "'%.*s' is not the number of records of an answer",
 			(int)MIN(line.n, 40), (const char *)line.p);
 	c->has_head = true;
 	c->left = n;
@@ -169,7 +169,7 @@ next_pair(struct coframe_cursor *c, const struct buf *b, struct str *key, struct
 	if (got == COFRAME_RECORD) {
 		got = next_bytes(&at, b, value, e);
 		if (got == COFRAME_END)
-			return err_set(e, ERR_CORRUPT, "a key has no value behind it");
+			return err_set(e, ERR_CORRUPT, "a key is not followed by a value");
 	}
 	if (got == COFRAME_RECORD || got == COFRAME_END)
 		c->at = at;

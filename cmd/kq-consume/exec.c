@@ -179,10 +179,10 @@ check_split(const struct exec *x, const struct record *rec, struct str text, str
 		return 0;
 	keyed_split(k, text, &key, &value);
 	if (k->delimiter.n >= 0 && (key.n != rec->key.n || !str_eq(key, rec->key)))
-		return err_set(e, ERR_USAGE, "its key and value cannot be told apart by the delimiter of -K: "
-			"--frame pair can carry them");
+		return err_set(e, ERR_USAGE, "the delimiter of -K cannot separate its key from its value; "
+			"use --frame pair");
 	if (k->marker.n >= 0 && (value.n != rec->value.n || !str_eq(value, rec->value)))
-		return err_set(e, ERR_USAGE, "its value would be taken for null: --frame pair can carry it");
+		return err_set(e, ERR_USAGE, "its value would be read as null; use --frame pair");
 	return 0;
 }
 
@@ -423,8 +423,8 @@ make_txn_id(const struct member_opts *m, struct err *e)
 		return (char *)b.p;
 	}
 	buf_release(&b);
-	err_set(e, ERR_USAGE, "the transactional id made of the names of group and instance is longer "
-		"than %d bytes: give --txn", OPT_TEXT_MAX);
+	err_set(e, ERR_USAGE, "the transactional ID made of the names of group and instance is longer "
+		"than %d bytes; give --txn", OPT_TEXT_MAX);
 	return NULL;
 }
 
@@ -439,8 +439,8 @@ open_all(struct exec *x, struct err *e)
 		return -1;
 	for (int i = 0; i < x->member->ntopic; i++)
 		if (strcmp(x->member->topic[i]->name, o->sink.topic) == 0)
-			return err_set(e, ERR_USAGE, "'%s' is read: what is written to it would come "
-				"round again", o->sink.topic);
+			return err_set(e, ERR_USAGE, "topic '%s' is also an input: its records would be "
+				"read again", o->sink.topic);
 	if (coprocess_open(&x->co, o->command, o->frame, o->timeout_ms, e) < 0)
 		return -1;
 	/* First of all: what one before us left open would keep its offsets from us. */

@@ -46,7 +46,7 @@ wait_output(struct output *out, struct err *e)
 			g->give_up_ms = now + STOP_WAIT_MS;
 		}
 		if (g->give_up_ms && now >= g->give_up_ms)
-			return err_set(e, ERR_RETRY, "nobody reads what is written to stdout");
+			return err_set(e, ERR_RETRY, "nothing reads the output");
 		member_work(&g->member);
 		wait_ms = member_timeout(&g->member);
 		if (g->member.nrevoked || g->member.nlost) /* they have to wait for us */
@@ -281,7 +281,7 @@ finish(struct group *g, struct err *e)
 	if (!m->is_failed) {
 		member_commit(m);
 		if (!member_settle(m, STORE_WAIT_MS) && m->npart > 0)
-			say_error("group '%s': not all offsets could be stored", m->opts.group);
+			say_error("group '%s': not all offsets could be committed", m->opts.group);
 		member_leave(m, LEAVE_WAIT_MS);
 	}
 	return got;

@@ -39,7 +39,7 @@ reading_out_of_range(struct reading *r, struct fetcher_part *part, struct err *e
 		int64_t to;
 		if (ask_offset(r, part, r->reset, &to, e) < 0)
 			return -1;
-		say_error("partition %d of '%s': offset %lld is past the end; going on at %lld",
+		say_error("partition %d of '%s': offset %lld is past the end; continuing at %lld",
 			part->index, part->topic->name, (long long)part->offset, (long long)to);
 		fetcher_seek(r->fetcher, part, to);
 		return 0;
@@ -48,7 +48,7 @@ reading_out_of_range(struct reading *r, struct fetcher_part *part, struct err *e
 		return err_set(e, ERR_PEER, "offset %lld of partition %d of '%s' is past the end: "
 			"was the log cut, or the topic deleted and created again?",
 			(long long)part->offset, part->index, part->topic->name);
-	say_error("partition %d of '%s': offsets %lld to %lld are deleted; going on at %lld",
+	say_error("partition %d of '%s': offsets %lld to %lld are deleted; continuing at %lld",
 		part->index, part->topic->name, (long long)part->offset, (long long)first - 1,
 		(long long)first);
 	fetcher_seek(r->fetcher, part, first);

@@ -76,7 +76,7 @@ topics_look(struct topics *ts, struct err *e)
 			say_error("topic '%s' was deleted and created again; "
 				"reading the new one from its beginning", t->name);
 		else if (one->is_gone)
-			say_error("topic '%s' is there again", t->name);
+			say_error("topic '%s' exists again", t->name);
 		one->generation = t->generation;
 		one->is_gone = false;
 	}

@@ -155,7 +155,7 @@ groups_find(struct run *r, int *n, const struct str *names)
 	for (int i = 0; i < nfound && r->nfailed == nfailed; i++)
 		if (v[i].coordinator < 0) {
 			struct err e;
-			err_set(&e, ERR_CORRUPT, "the broker does not tell who coordinates group '%.*s'",
+			err_set(&e, ERR_CORRUPT, "the broker does not name the coordinator of group '%.*s'",
 				STR_ARG(v[i].id));
 			run_failed(r, &e);
 		}
@@ -319,7 +319,7 @@ group_describe(struct run *r, struct group *g, bool may_miss)
 		return 0;
 	if (type.n > 0) {
 		struct err e;
-		err_set(&e, ERR_PEER, "group '%.*s' is of type %.*s, which has no offsets to look at",
+		err_set(&e, ERR_PEER, "group '%.*s' is of type %.*s, which has no committed offsets",
 			STR_ARG(g->id), STR_ARG(type));
 		run_failed(r, &e);
 		return -1;

@@ -204,7 +204,7 @@ verb_list(int argc, char **argv)
 	int n = list_groups(&r, &v);
 	r.ndone += n > 0;
 	if (options.states && run_version(&r, LIST_GROUPS_KEY) < STATES_FROM) {
-		err_set(&e, ERR_PEER, "the broker does not tell states");
+		err_set(&e, ERR_PEER, "the broker does not report the states of groups");
 		run_failed(&r, &e);
 		n = 0;
 	}

@@ -130,7 +130,7 @@ parse_commas(struct offset_line *line, struct str text, struct arena *a, struct 
 	int n = 0;
 	for (bool is_more = true; is_more && n < FIELDS_MAX; p++) {
 		if (take_field(&p, end, &field[n++], a) < 0)
-			return err_set(e, ERR_CORRUPT, "a quote is not closed, or not at the end of its word");
+			return err_set(e, ERR_CORRUPT, "a quote is not closed, or not at the end of its field");
 		is_more = p < end;
 	}
 	if (n < 3 || n > 4)
@@ -162,7 +162,7 @@ check_line(const struct offset_line *line, struct err *e)
 	if (line->topic.n > TOPIC_MAX)
 		return err_set(e, ERR_CORRUPT, "the topic's name is longer than %d characters", TOPIC_MAX);
 	if (line->group.n > TEXT_MAX || line->metadata.n > TEXT_MAX)
-		return err_set(e, ERR_CORRUPT, "a word is longer than %d bytes", TEXT_MAX);
+		return err_set(e, ERR_CORRUPT, "a value is longer than %d bytes", TEXT_MAX);
 	return 0;
 }
 

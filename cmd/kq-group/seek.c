@@ -157,13 +157,13 @@ prepare(struct seek *s, int argc, char **argv, struct err *e)
 		return -1;
 	if (!options.to == !options.from_file)
 		return err_set(e, ERR_USAGE, options.to ? "only one of --to and --from-file"
-			: "where to? give --to or --from-file");
+			: "which offsets? give --to or --from-file");
 	if (options.takes_all && (argc > 1 || options.from_file))
-		return err_set(e, ERR_USAGE, "--all is for --to, in place of topics");
+		return err_set(e, ERR_USAGE, "--all needs --to, and takes the place of topics");
 	if (options.from_file)
 		return read_lines(options.from_file, argv[0], &s->lines, &s->arena, e);
 	if (argc == 1 && !options.takes_all)
-		return err_set(e, ERR_USAGE, "which topic? name it, or give --all for all that have offsets");
+		return err_set(e, ERR_USAGE, "which topics? name them, or give --all");
 	return where_parse(&s->where, options.to, clock_ms(), e) < 0 ? err_wrap(e, "--to") : 0;
 }
 

@@ -84,8 +84,8 @@ where_go(const struct place *w, struct row *row, struct err *e)
 		break;
 	case PLACE_SHIFT:
 		if (row->committed < 0)
-			return err_set(e, ERR_PEER, "topic '%.*s', partition %d: nothing is committed that "
-				"could be shifted", STR_ARG(row->topic), row->partition);
+			return err_set(e, ERR_PEER, "topic '%.*s', partition %d: nothing is committed, "
+				"so +N and -N do not apply", STR_ARG(row->topic), row->partition);
 		row->to = shifted(row->committed, w->n);
 		break;
 	default:

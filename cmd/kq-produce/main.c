@@ -283,7 +283,8 @@ end_txn(struct producer *p, int got, struct err *e)
 	if (producer_abort(p, &why) == 0)
 		return got;
 	if (feed.is_unknown)
-		return err_wrap(e, "it is not known whether the last %lld records are committed", n);
+		return err_wrap(e, n == 1 ? "it is not known whether the last %lld record is committed"
+			: "it is not known whether the last %lld records are committed", n);
 	if (!p->is_fenced)
 		say_error("cannot abort the transaction: %s; the broker aborts it after its timeout", why.msg);
 	return got;

@@ -102,7 +102,7 @@ take_once(struct settings *s, size_t i, const char *value, struct err *e)
 {
 	static_assert(ARRAY_LEN(table) <= 32, "a bit each");
 	if (s->given & 1u << i)
-		return err_set(e, ERR_USAGE, "it is given twice");
+		return err_set(e, ERR_USAGE, "given twice");
 	s->given |= 1u << i;
 	return take_value(s, &table[i], value, e);
 }

@@ -80,7 +80,7 @@ alter_all(struct run *r, char *name)
 		look_configs(&l, r);
 	if (r->nfailed == nfailed && (l.n != 1 || l.v[0]->nconfig < 0)) {
 		struct err e;
-		err_set(&e, ERR_PEER, "topic '%s': the broker does not tell its settings", name);
+		err_set(&e, ERR_PEER, "topic '%s': the broker does not report its settings", name);
 		run_failed(r, &e);
 	}
 	if (r->nfailed == nfailed) {

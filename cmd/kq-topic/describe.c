@@ -158,7 +158,7 @@ print_configs(const struct look_topic *t)
 		put_text(c->name);
 		putchar('=');
 		put_text(c->value);
-		printf("%s%s\n", c->source == LOOK_TOPIC ? "" : "  (of the broker)",
+		printf("%s%s\n", c->source == LOOK_TOPIC ? "" : "  (from the broker)",
 			c->is_void ? "  (without effect yet)" : "");
 	}
 }

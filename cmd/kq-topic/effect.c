@@ -88,7 +88,7 @@ effect_warn(struct run *r, const char *topic)
 	for (int32_t i = 0; i < found.n; i++)
 		buf_printf(&list, "%s%.*s", i ? ", " : "", STR_ARG(found.v[i]));
 	if (found.n)
-		say_error("the broker keeps %.*s but does not act on %s yet", (int)list.n,
+		say_error("the broker stores %.*s but does not act on %s yet", (int)list.n,
 			(const char *)list.p, found.n > 1 ? "them" : "it");
 	buf_release(&list);
 }

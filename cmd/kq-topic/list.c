@@ -69,7 +69,7 @@ verb_du(int argc, char **argv)
 	look_topics(&l, &r, argc, argv, options.shows_internal);
 	if (run_version(&r, DESCRIBE_LOG_DIRS_KEY) < 0) {
 		struct err e;
-		err_set(&e, ERR_PEER, "the broker does not tell sizes");
+		err_set(&e, ERR_PEER, "the broker does not report sizes");
 		run_failed(&r, &e);
 		l.n = 0;
 	}

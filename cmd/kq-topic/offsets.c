@@ -226,7 +226,7 @@ trim(struct run *r, struct cluster_topic *t, const struct place *before)
 	struct err e;
 	int32_t n = t->npart;
 	if (options.partition >= n) {
-		err_set(&e, ERR_PEER, "topic '%s' has %d partition%s: there is no %lld", t->name, n,
+		err_set(&e, ERR_PEER, "topic '%s' has %d partition%s: there is no partition %lld", t->name, n,
 			units_plural(n), (long long)options.partition);
 		run_failed(r, &e);
 		return 0;

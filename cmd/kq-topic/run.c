@@ -1,5 +1,7 @@
 #include "kq-topic/run.h"
 
+#include "text/units.h"
+
 enum {
 	NAME_MAX_ = 249,        /* Kafka's limit of a topic's name */
 };
@@ -58,6 +60,7 @@ run_check_count(struct run *r, int nasked, int nanswered)
 	struct err e;
 	if (nanswered >= nasked)
 		return;
-	err_set(&e, ERR_CORRUPT, "the broker answered for %d of %d topics", nanswered, nasked);
+	err_set(&e, ERR_CORRUPT, "the broker answered for %d of %d topic%s", nanswered, nasked,
+		units_plural(nasked));
 	run_failed(r, &e);
 }

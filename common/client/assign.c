@@ -364,7 +364,7 @@ assign_read(struct assign *a, const struct assign_kind *as,
 	for (int32_t i = 0; i < a->ntopic; i++)
 		npart += a->topic[i].npart;
 	if ((int64_t)n * MAX(a->ntopic, 1) > CELLS_MAX || npart > CELLS_MAX)
-		return err_set(e, ERR_LIMIT, "the group is too large to be divided");
+		return err_set(e, ERR_LIMIT, "the group is too large to assign its partitions");
 	a->member = arena_alloc(a->arena, ((size_t)n + 1) * sizeof *a->member);
 	a->nmember = n;
 	for (int i = 0; i < n; i++)

@@ -205,7 +205,7 @@ static int
 take_frame(struct conn *c, const uint8_t *p, size_t n)
 {
 	if (list_is_empty(&c->waiting))
-		return corrupt(c, "an answer to nothing that was asked");
+		return corrupt(c, "an answer without a request");
 	struct call *call = CONTAINER_OF(c->waiting.next, struct call, link);
 	int32_t id;
 	int64_t head = response_header_decode(call->api, call->version, p, n, &id);
@@ -229,7 +229,7 @@ take_frames(struct conn *c)
 	while (!c->is_broken && c->in.n - c->in_at >= 4) {
 		uint32_t n = load_be32(c->in.p + c->in_at);
 		if (n < 4 || n > c->reply_max)
-			return corrupt(c, n < 4 ? "an answer too short to be one"
+			return corrupt(c, n < 4 ? "an answer that is too short"
 				: "an answer longer than is allowed");
 		size_t have = c->in.n - c->in_at - 4;
 		if (have < n) {
@@ -340,7 +340,7 @@ conn_version(const struct conn *c, const struct wire_api *api, int upto,
 		max = c->range[api->key].max;
 	}
 	if (max < 0) {
-		err_set(e, ERR_PEER, "%s does not know the request %s", c->name, api->name);
+		err_set(e, ERR_PEER, "%s does not support the request %s", c->name, api->name);
 		e->kafka = KERR_UNSUPPORTED_VERSION;
 		return -1;
 	}

@@ -50,7 +50,7 @@ done(struct call *call, const struct reply *reply)
 		return;
 	}
 	if (reply->n < 2) {
-		err_set(&h->err, ERR_CORRUPT, "%s: an answer cut short", reply->conn->name);
+		err_set(&h->err, ERR_CORRUPT, "%s: a truncated answer", reply->conn->name);
 		return;
 	}
 	/* An unknown version is answered in the form of version 0 (KIP-511). */

@@ -71,7 +71,7 @@ next_batch(struct fetch_iter *it, struct err *e)
 		struct batch b;
 		const uint8_t *p = it->p;
 		if (!batch_parse(&b, p)) /* it was fine when it was measured */
-			return err_set(e, ERR_CORRUPT, "a batch that is none");
+			return err_set(e, ERR_CORRUPT, "not a record batch");
 		it->p += b.size;
 		/* of markers only those that we look into */
 		if (b.attributes & BATCH_CONTROL && it->ch->naborted > 0 && check_crc(it, &b, p, e) < 0)

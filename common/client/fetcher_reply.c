@@ -95,7 +95,7 @@ take_records(struct fetcher *f, struct fetcher_part *part,
 		return;
 	}
 	if (n < 0 || next == part->offset) {
-		err_set(&e, ERR_CORRUPT, "offset %lld: the broker sent what is no record batch of format 2",
+		err_set(&e, ERR_CORRUPT, "offset %lld: the broker sent something other than a record batch of format 2",
 			(long long)part->offset);
 		fetcher_refused(f, part, &e);
 		return;

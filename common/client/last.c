@@ -24,8 +24,8 @@ take(struct search *s, struct fetched *ch, int64_t *begin, struct err *e)
 	struct record r;
 	int got;
 	if (ch->is_out_of_range || ch->is_new_topic)
-		return err_set(e, ERR_RETRY, "partition %d of '%s' has changed while its last records "
-			"were looked for", ch->part->index, s->l->topic->name);
+		return err_set(e, ERR_RETRY, "partition %d of '%s' changed while its last records "
+			"were searched", ch->part->index, s->l->topic->name);
 	fetch_iter_begin(&s->iter, &s->fetcher, ch);
 	while ((got = fetch_iter_next(&s->iter, &r, e)) > 0) {
 		if (!begin) {

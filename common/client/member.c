@@ -44,7 +44,7 @@ choose_assignors(struct member *m, struct err *e)
 		const struct assign_kind *as = assign_find(name);
 		bool is_servers = str_eq(name, STR("range")) || str_eq(name, STR("uniform"));
 		if (!as && !is_servers)
-			return err_set(e, ERR_USAGE, "no assignor is called '%.*s': write range, roundrobin, "
+			return err_set(e, ERR_USAGE, "there is no assignor '%.*s': use range, roundrobin, "
 				"sticky, cooperative-sticky or uniform", STR_ARG(name));
 		if (as && m->noffered < (int)ARRAY_LEN(m->offered)) {
 			m->offered[m->noffered++] = as;
@@ -57,7 +57,7 @@ choose_assignors(struct member *m, struct err *e)
 	if (m->noffered == 0 && m->opts.protocol == MEMBER_CLASSIC)
 		return err_set(e, ERR_USAGE, "the classic protocol has no assignor '%s'", m->opts.assignors);
 	if (!m->server_assignor && m->opts.protocol == MEMBER_CONSUMER)
-		return err_set(e, ERR_USAGE, "a broker has no assignor '%s'", m->opts.assignors);
+		return err_set(e, ERR_USAGE, "the consumer protocol has no assignor '%s'", m->opts.assignors);
 	if (m->opts.protocol == MEMBER_AUTO && !m->server_assignor)
 		m->protocol = MEMBER_CLASSIC;
 	return 0;
@@ -242,7 +242,7 @@ member_code(struct member *m, int16_t code, struct str msg)
 		why.class = ERR_RETRY;
 		break;
 	case KERR_INCONSISTENT_GROUP_PROTOCOL:
-		err_set(&why, ERR_PEER, "its members have no assignor in common with us (%s)",
+		err_set(&why, ERR_PEER, "its members have no assignor in common with this one (%s)",
 			kerr_info(code)->name);
 		break;
 	case KERR_FENCED_INSTANCE_ID:

@@ -82,7 +82,7 @@ joined(struct call *call, const struct reply *reply)
 		member_is_well(m);
 		keep_answer(m, call, reply->body, reply->n);
 		if (!m->chosen) {
-			err_set(&why, ERR_PEER, "the group divides by an assignor that we did not offer");
+			err_set(&why, ERR_PEER, "the group uses an assignor that this member did not offer");
 			member_trouble(m, &why);
 		}
 	}

@@ -179,7 +179,7 @@ take_up(struct member *m)
 {
 	struct err e;
 	if (!knows_goal(m) && (cluster_refresh(m->cluster, &e) < 0 || !knows_goal(m))) {
-		err_set(&e, ERR_RETRY, "a partition that is ours is not known");
+		err_set(&e, ERR_RETRY, "an assigned partition is not known yet");
 		member_trouble(m, &e);
 		return;
 	}

@@ -56,7 +56,7 @@ cluster_say_taken(struct cluster *cl, struct cluster_outage *o)
 {
 	char z[UNITS_TEXT_SIZE];
 	if (o->is_said)
-		cl->opts.say("going on after %s",
+		cl->opts.say("continuing after %s",
 			units_format_duration(clock_mono_ms() - o->since_ms, z));
 	*o = (struct cluster_outage){ 0 };
 }

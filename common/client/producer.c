@@ -447,8 +447,8 @@ producer_put(struct producer_topic *t, int32_t partition,
 		int32_t i = partition >= 0 ? partition
 			: key.n >= 0 ? partition_for_key(key, t->nlive) : t->sticky;
 		if (unlikely(i >= t->nlive))
-			return err_set(e, ERR_USAGE, "topic '%s' has %d partition%s: there is no %d",
-				t->meta->name, t->nlive, units_plural(t->nlive), i);
+			return err_set(e, ERR_USAGE, "topic '%s' has %d partition%s: there is no "
+				"partition %d", t->meta->name, t->nlive, units_plural(t->nlive), i);
 		struct producer_part *part = t->part[i];
 		struct producer_batch *b = part->open;
 		if (likely(b && builder_size(&b->builder) + size <= t->batch_bytes)) {

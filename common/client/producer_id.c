@@ -29,7 +29,7 @@ producer_again(struct producer *p, struct producer_again *a, struct err *e)
 	}
 	if (clock_mono_ms() < a->until_ms)
 		return true;
-	err_wrap(e, "no success within %d ms", p->opts.delivery_timeout_ms);
+	err_wrap(e, "not done within %d ms", p->opts.delivery_timeout_ms);
 	return false;
 }
 
@@ -53,7 +53,7 @@ producer_ask_id(struct producer *p, int32_t node, int64_t *id, int16_t *epoch,
 	if (got >= 0 && r.error_code)
 		got = cluster_peer_err(e, r.error_code, STR_NULL);
 	if (got >= 0 && (r.producer_id < 0 || r.producer_epoch < 0))
-		got = err_set(e, ERR_CORRUPT, "the broker gave out a producer id of %lld, epoch %d",
+		got = err_set(e, ERR_CORRUPT, "the broker sent the producer ID %lld, epoch %d",
 			(long long)r.producer_id, r.producer_epoch);
 	if (got >= 0) {
 		*id = r.producer_id;
@@ -84,7 +84,7 @@ producer_start(struct producer *p, struct err *e)
 	if (p->opts.txn_id)
 		want = PRODUCER_IDEMPOTENT;
 	if (want == PRODUCER_IDEMPOTENT && p->opts.acks != -1)
-		return err_set(e, ERR_USAGE, "only with acks=all can records be written exactly once");
+		return err_set(e, ERR_USAGE, "idempotence needs acks=all");
 	if (want == PRODUCER_PLAIN || p->opts.acks != -1)
 		return 0;
 	if (p->opts.txn_id)
@@ -95,7 +95,7 @@ producer_start(struct producer *p, struct err *e)
 		if (e->kafka == KERR_UNSUPPORTED_VERSION && want == PRODUCER_IF_POSSIBLE)
 			return 0; /* an old broker */
 		if (!producer_again(p, &again, e))
-			return err_wrap(e, "cannot get a producer id");
+			return err_wrap(e, "cannot get a producer ID");
 	}
 	p->is_idempotent = true;
 	producer_reset_parts(p);
@@ -172,8 +172,8 @@ producer_judge(struct producer_batch *b, int16_t code, struct err *why)
 		if (!is_first) /* one before it was refused, and goes again first */
 			why->class = ERR_RETRY;
 		else
-			err_set(why, ERR_PEER, "the broker lacks records that it had acknowledged: "
-				"it awaits another sequence number than %d", b->sequence);
+			err_set(why, ERR_PEER, "the broker has lost records that it had acknowledged: "
+				"it does not expect sequence number %d", b->sequence);
 		break;
 	case KERR_UNKNOWN_PRODUCER_ID:
 		/* What the broker knew of us went with the records, by age.  In a

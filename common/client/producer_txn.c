@@ -22,19 +22,19 @@ producer_txn_err(struct producer *p, int16_t code, struct err *e)
 	case KERR_INVALID_PRODUCER_EPOCH:
 		p->is_fenced = true;
 		if (age >= p->opts.txn_timeout_ms)
-			err_set(e, ERR_PEER, "the transaction was open for longer than its time-out "
+			err_set(e, ERR_PEER, "the transaction was open for longer than its timeout "
 				"of %d ms, and the broker has aborted it", p->opts.txn_timeout_ms);
 		else
-			err_set(e, ERR_PEER, "another producer with the transactional id '%s' "
+			err_set(e, ERR_PEER, "another producer with the transactional ID '%s' "
 				"has taken over", p->opts.txn_id);
 		break;
 	case KERR_INVALID_PRODUCER_ID_MAPPING:
 		p->is_fenced = true;
-		err_set(e, ERR_PEER, "the broker does not know the transactional id '%s' any more",
+		err_set(e, ERR_PEER, "the broker no longer knows the transactional ID '%s'",
 			p->opts.txn_id);
 		break;
 	case KERR_INVALID_TRANSACTION_TIMEOUT:
-		err_set(e, ERR_PEER, "the transactions' time-out of %d ms is longer than the broker "
+		err_set(e, ERR_PEER, "the transaction timeout of %d ms is longer than the broker "
 			"allows (transaction.max.timeout.ms)", p->opts.txn_timeout_ms);
 		break;
 	case KERR_NOT_COORDINATOR:
@@ -127,7 +127,7 @@ producer_init_txns(struct producer *p, struct err *e)
 		else if (e->class == ERR_RETRY)
 			p->coordinator = -1;
 		if (!producer_again(p, &again, e))
-			return err_wrap(e, "transactional id '%s'", p->opts.txn_id);
+			return err_wrap(e, "transactional ID '%s'", p->opts.txn_id);
 	}
 	p->is_idempotent = true;
 	producer_reset_parts(p);
@@ -319,7 +319,7 @@ producer_abort(struct producer *p, struct err *e)
 		return err_set(e, ERR_RETRY, "interrupted");
 	producer_drop_all(p);
 	if (p->is_fenced)
-		return err_set(e, ERR_PEER, "the transaction is not ours to abort any more");
+		return err_set(e, ERR_PEER, "the transaction belongs to another producer by now");
 	if (p->is_txn_known) {
 		if (end_txn(p, false, &ignored, e) < 0)
 			return -1;

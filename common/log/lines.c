@@ -80,6 +80,6 @@ lines_read(int dirfd, const char *path, size_t size_max, lines_fn *fn, void *ctx
 	int r = parse(buf_str(&b), fn, ctx, &line);
 	buf_release(&b);
 	if (r < 0)
-		return err_set(e, ERR_CORRUPT, "%s: line %d is not what it should be", path, line);
+		return err_set(e, ERR_CORRUPT, "%s: line %d is invalid", path, line);
 	return 0;
 }

@@ -55,9 +55,9 @@ int
 fs_open_memory(const char *name, struct err *e)
 {
 	if ((errno = fault("open", -1)))
-		return err_sys(e, "cannot make the memory file %s", name);
+		return err_sys(e, "cannot create the memory file %s", name);
 	int fd = memfd_create(name, MFD_CLOEXEC);
-	return fd >= 0 ? fd : err_sys(e, "cannot make the memory file %s", name);
+	return fd >= 0 ? fd : err_sys(e, "cannot create the memory file %s", name);
 }
 
 int64_t
@@ -216,7 +216,7 @@ int
 fs_remove(int dirfd, const char *path, struct err *e)
 {
 	if (unlinkat(dirfd, path, 0) < 0 && errno != ENOENT)
-		return err_sys(e, "cannot remove %s", path);
+		return err_sys(e, "cannot delete %s", path);
 	return 0;
 }
 
@@ -252,7 +252,7 @@ fs_mkdir(int dirfd, const char *path, int mode, struct err *e)
 			return 0;
 		errno = EEXIST;
 	}
-	return err_sys(e, "cannot make the directory '%s'", path);
+	return err_sys(e, "cannot create the directory '%s'", path);
 }
 
 int
@@ -294,7 +294,7 @@ fs_remove_dir(int dirfd, const char *path, struct err *e)
 	if (r < 0)
 		return err_wrap(e, "%s", path);
 	if (unlinkat(dirfd, path, AT_REMOVEDIR) < 0)
-		return err_sys(e, "cannot remove the directory %s", path);
+		return err_sys(e, "cannot delete the directory %s", path);
 	return 0;
 }
 

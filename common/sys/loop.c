@@ -36,7 +36,7 @@ loop_init(struct loop *l, struct err *e)
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	l->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (l->epoll_fd < 0 || l->event_fd < 0) {
-		err_sys(e, "cannot make an event loop");
+		err_sys(e, "cannot create an event loop");
 		loop_release(l);
 		return -1;
 	}

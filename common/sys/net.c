@@ -55,7 +55,7 @@ net_addr_parse(struct net_addr *a, const char *text, int default_port,
 		p = scheme + 3;
 		/* To take SSL:// for this would send secrets in the clear. */
 		if (scheme - text != 9 || strncasecmp(text, "PLAINTEXT", 9) != 0)
-			return err_set(e, ERR_USAGE, "'%s': of Kafka's protocols only PLAINTEXT:// is known",
+			return err_set(e, ERR_USAGE, "'%s': PLAINTEXT:// is the only protocol of Kafka that is supported",
 				text);
 	}
 	bool has_bracket = *p == '[';
@@ -134,7 +134,7 @@ static int
 new_socket(int family, struct err *e)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	return fd < 0 ? err_sys(e, "cannot make a socket") : fd;
+	return fd < 0 ? err_sys(e, "cannot create a socket") : fd;
 }
 
 /* Set what every connection has.  All of it is advice: failures are ignored. */
@@ -221,7 +221,7 @@ connect_unix(const struct net_addr *a, int64_t deadline_ms, struct err *e)
 		err_sys(e, "cannot connect to '%s'", net_addr_format(a, z));
 		e->class = e->sys == EACCES ? ERR_SYS : ERR_RETRY;
 	} else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0) {
-		err_sys(e, "cannot tell who listens on '%s'", net_addr_format(a, z));
+		err_sys(e, "cannot determine who listens on '%s'", net_addr_format(a, z));
 	} else if (check_owner(a, peer.uid, e) == 0) {
 		return fd;
 	}
@@ -289,11 +289,11 @@ listen_unix(const struct net_addr *a, int backlog, struct err *e)
 		if (who != 0) {
 			close(fd);
 			return err_set(e, ERR_LIMIT, "cannot listen on 'unix:%s': %s", a->host,
-				who > 0 ? "another program answers there"
-					: "a file that is no socket is there");
+				who > 0 ? "another program is listening there"
+					: "it is a file, not a socket");
 		}
 		if (unlink(a->host) < 0 && errno != ENOENT) {
-			err_sys(e, "cannot listen on 'unix:%s': cannot remove the old socket", a->host);
+			err_sys(e, "cannot listen on 'unix:%s': cannot delete the old socket", a->host);
 			close(fd);
 			return -1;
 		}

@@ -58,13 +58,13 @@ static int
 make_pipe(int fd[2], struct err *e)
 {
 	if (pipe2(fd, O_CLOEXEC) < 0)
-		return err_sys(e, "cannot make a pipe");
+		return err_sys(e, "cannot create a pipe");
 	for (int i = 0; i < 2; i++) {
 		if (fd[i] > STDERR_FILENO)
 			continue;
 		int moved = fcntl(fd[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 		if (moved < 0) {
-			err_sys(e, "cannot make a pipe");
+			err_sys(e, "cannot create a pipe");
 			close(fd[0]);
 			close(fd[1]);
 			return -1;
@@ -94,7 +94,7 @@ proc_open(struct proc *p, const char *command, struct err *e)
 	p->out_fd = out[0];
 	if (got == 0 && (fcntl(p->in_fd, F_SETFL, O_NONBLOCK) < 0
 		|| fcntl(p->out_fd, F_SETFL, O_NONBLOCK) < 0))
-		got = err_sys(e, "cannot make a pipe non-blocking");
+		got = err_sys(e, "cannot create a pipe non-blocking");
 	if (got < 0)
 		proc_kill(p);
 	return got;

@@ -25,7 +25,7 @@ sig_catch(bool once, struct err *e)
 	assert(wake_fd < 0);
 	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (wake_fd < 0)
-		return err_sys(e, "cannot make an event descriptor");
+		return err_sys(e, "cannot create an event descriptor");
 	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = once ? (int)SA_RESETHAND : 0 };
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);

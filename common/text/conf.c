@@ -65,7 +65,7 @@ add(struct walk *w, const char *value, const yaml_mark_t *at)
 	struct conf *c = w->conf;
 	for (int i = 0; i < c->n; i++)
 		if (strcmp(c->v[i].key, w->key) == 0)
-			return fail(w, at, "the key is there already");
+			return fail(w, at, "the key occurs twice");
 	if (c->n == ITEMS_MAX)
 		return fail(w, at, "too many values");
 	if (c->n == c->cap) {

@@ -247,14 +247,14 @@ config_parse(const struct config_key *k, enum config_scope scope, struct str val
 	char *text = mem_strndup(s);
 	struct buf out = BUF_INIT;
 	int r = (int32_t)strlen(text) == s.n ? put_value(k, s, text, &out, e)
-		: err_set(e, ERR_USAGE, "a value has no NUL in it");
+		: err_set(e, ERR_USAGE, "a value must not contain NUL");
 	char *plain = r == 0 ? mem_strndup(buf_str(&out)) : NULL;
 	buf_release(&out);
 	if (r == 0 && strlen(plain) > CONFIG_VALUE_MAX)
 		r = err_set(e, ERR_USAGE, "longer than %d bytes", CONFIG_VALUE_MAX);
 	if (r == 0 && k->effect == CONFIG_EFFECT_FIXED && strcmp(plain, k->def) != 0)
-		r = err_set(e, ERR_USAGE, "kq does not have what this is for yet: "
-			"nothing but the default, %s, can be set", k->def);
+		r = err_set(e, ERR_USAGE, "kq does not have this feature yet: "
+			"only the default, %s, can be set", k->def);
 	if (r < 0) {
 		err_wrap(e, "Invalid value %.100s for configuration %s", text, config_name(k, scope));
 		mem_free(plain);

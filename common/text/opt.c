@@ -125,7 +125,7 @@ take_choice(const struct opt *o, const char *value, struct err *e)
 		}
 		p += k + (p[k] == '|');
 	}
-	return err_set(e, ERR_USAGE, "'%s' is none of %s", value, o->choices);
+	return err_set(e, ERR_USAGE, "'%s' is not one of %s", value, o->choices);
 }
 
 /* Of "--wait 5" some mean seconds and some Kafka's milliseconds. */
@@ -617,7 +617,7 @@ opt_check_operands(const struct opt_result *r, const char *what, struct err *e)
 		return err_set(e, ERR_USAGE, "which %s? see %s %s --help", what, say_name(),
 			r->verb->name);
 	if (r->argc > most)
-		return err_set(e, ERR_USAGE, "'%s' is one too many; see %s %s --help",
+		return err_set(e, ERR_USAGE, "unexpected operand '%s'; see %s %s --help",
 			r->argv[most], say_name(), r->verb->name);
 	return 0;
 }

@@ -17,7 +17,7 @@ static const struct {
 	enum place_kind kind;
 } listed[] = {
 	{ "beginning", PLACE_BEGINNING }, { "end", PLACE_END }, { "current", PLACE_CURRENT },
-	{ "an offset N", PLACE_OFFSET }, { "-N", PLACE_LAST }, { "+N, -N", PLACE_SHIFT },
+	{ "N (an offset)", PLACE_OFFSET }, { "-N", PLACE_LAST }, { "+N, -N", PLACE_SHIFT },
 	{ "@TIME such as @2026-11-24T10:00 or @-1h", PLACE_TIME },
 };
 
@@ -28,7 +28,7 @@ refuse(const char *text, int kinds, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(listed); i++)
 		if (kinds & (int)listed[i].kind)
 			buf_printf(&b, "%s%s", b.n ? ", " : "", listed[i].word);
-	err_set(e, ERR_USAGE, "'%.40s' is no place; there are: %.*s", text, (int)b.n, (char *)b.p);
+	err_set(e, ERR_USAGE, "'%.40s' is not a position; use one of: %.*s", text, (int)b.n, (char *)b.p);
 	buf_release(&b);
 	return -1;
 }

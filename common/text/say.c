@@ -4,6 +4,7 @@
 #include "sys/clock.h"
 #include "sys/stdfd.h"
 #include "text/logwriter.h"
+#include "text/units.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -238,8 +239,8 @@ static void
 tell_more(struct kind *k)
 {
 	char text[TEXT_MAX_];
-	snprintf(text, sizeof text, "%lld more lines like \"%s\" were left out",
-		(long long)k->nmore, k->sample);
+	snprintf(text, sizeof text, "%lld more line%s like \"%s\" %s left out",
+		(long long)k->nmore, units_plural(k->nmore), k->sample, k->nmore == 1 ? "was" : "were");
 	put_log_line(k->level, text);
 	k->nmore = 0;
 	atomic_fetch_sub(&bounded.nmute, 1);
@@ -332,8 +333,8 @@ format_dropped(char line[LINE_MAX_], int64_t n)
 {
 	char head[HEAD_MAX], text[100];
 	format_head(head, LOG_WARN);
-	snprintf(text, sizeof text, "%lld log lines were dropped while stderr was blocked",
-		(long long)n);
+	snprintf(text, sizeof text, "%lld log line%s %s dropped while stderr was blocked",
+		(long long)n, units_plural(n), n == 1 ? "was" : "were");
 	return format_line(line, head, true, text);
 }
 

@@ -1,7 +1,7 @@
 /*
  * Talking to people: errors on stderr, exit codes, the broker's log lines.
  *
- * Uses: base, sys.  Any thread, after say_init.
+ * Uses: base, sys, units.  Any thread, after say_init.
  */
 #ifndef KQ_TEXT_SAY_H
 #define KQ_TEXT_SAY_H

@@ -63,7 +63,7 @@ peak_below() {
 	restart_broker -o queued.max.request.bytes=50000000
 	py hostile.py hoard
 	peak_below 150
-	grep -q 'closed: queued.max.request.bytes is used up' "$broker_log"
+	grep -q 'closed: queued.max.request.bytes is exhausted' "$broker_log"
 }
 
 @test "large answers that nobody reads are bounded by it, too" {
@@ -71,7 +71,7 @@ peak_below() {
 	restart_broker -o queued.max.request.bytes=50000000
 	py hostile.py unread
 	peak_below 300
-	grep -q 'closed: queued.max.request.bytes is used up by answers that nobody reads' "$broker_log"
+	grep -q 'closed: queued.max.request.bytes is exhausted by responses that the client does not read' "$broker_log"
 }
 
 @test "array counts of 2^31-1" {

@@ -134,7 +134,7 @@ make_public() {
 	home=$(getent passwd 65534 | cut -d: -f6)
 	run -1 as_user 65534 "$public/kq-broker" -l unix:/nowhere/kq.sock
 	echo "$output"
-	[[ $output == "kq-broker: cannot make the directory '$home/.local/state/kq': "* ]]
+	[[ $output == "kq-broker: cannot create the directory '$home/.local/state/kq': "* ]]
 	run -2 as_user 54321 "$public/kq-broker" -l unix:/nowhere/kq.sock
 	[ "$output" = "kq-broker: this user has no home directory; give a data directory with -d" ]
 	mkdir "$public/home"
@@ -144,7 +144,7 @@ make_public() {
 	[ "$(stat -c %a "$public/home/.local")" = 700 ]
 	# A path that is not absolute is no home.
 	run -1 as_user 65534 HOME=some XDG_STATE_HOME=other XDG_RUNTIME_DIR=. "$public/kq-broker" -l unix:/nowhere/kq.sock
-	[[ $output == "kq-broker: cannot make the directory '$home/.local/state/kq': "* ]]
+	[[ $output == "kq-broker: cannot create the directory '$home/.local/state/kq': "* ]]
 	run -2 as_user 65534 "$public/kq-broker" -d '' -l unix:/nowhere/kq.sock
 	[ "$output" = "kq-broker: option '-d': the name of the directory is empty" ]
 	# Nothing of that is needed when there is no data directory.

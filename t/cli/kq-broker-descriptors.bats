@@ -147,7 +147,7 @@ works_with() {
 	before=$(ticks)
 	sleep 2
 	[ $(($(ticks) - before)) -lt 20 ] # of 200
-	[ "$(grep -c 'take all descriptors that are left for them' "$broker_log")" -eq 1 ]
+	[ "$(grep -c 'use all descriptors available to connections' "$broker_log")" -eq 1 ]
 	run timeout 1 kq-topic list
 	[ "$status" -ne 0 ]
 	kill "$holder"

@@ -24,7 +24,7 @@ intake() {
 	intake packed
 }
 
-@test "a compacted topic takes no record without a key, and says which" {
+@test "a compacted topic does not accept records without a key, and says which" {
 	intake compacted
 }
 

@@ -93,7 +93,7 @@ refused() {
 	broker_tcp=$KQ_BROKERS py rules.py put t
 	refused -d other -l "$KQ_BROKERS"
 	[ "$status" -eq 1 ]
-	[[ $output == *"another program answers there" ]]
+	[[ $output == *"another program is listening there" ]]
 	broker_tcp=$KQ_BROKERS py rules.py put t
 	stop_broker
 	echo precious >file
@@ -114,7 +114,7 @@ refused() {
 	for address in 0.0.0.0:9092 PLAINTEXT://0.0.0.0:9092 '[::]:9092' '[0::0]:9092' '*:9092' :9092 PLAINTEXT://:9092 'a b:9092' 'h@x:9092'; do
 		refused --memory -l 127.0.0.1:0 -o "advertised.listeners=$address"
 		[ "$status" -eq 2 ]
-		[[ $output == *"'$address' is no address that clients can connect to; write this machine's name or address: HOST:9092" ]]
+		[[ $output == *"'$address' is not an address that clients can connect to; write this machine's name or address: HOST:9092" ]]
 	done
 	for address in ::1:9092 ::1 PLAINTEXT://fe80::1:9092; do
 		refused --memory -l 127.0.0.1:0 -o "advertised.listeners=$address"

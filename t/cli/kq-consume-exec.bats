@@ -156,7 +156,7 @@ nothing_written() {
 	anew out
 	printf 'x\ny;\0\xff;' | kq-produce -p 1 -D ';' in
 	run -2 --separate-stderr through 'sed -u s/a/b/' --frame count
-	[[ "$stderr" == *"the record has a newline in it"* ]]
+	[[ "$stderr" == *"the record contains a newline"* ]]
 	through 'python3 length.py' --frame length
 	written -D ';' | cmp - <(printf 'x\nyx\ny;\0\xff\0\xff;')
 }
@@ -204,14 +204,14 @@ nothing_written() {
 @test "a command that fails: nothing is written, and the place is kept" {
 	seq 1 100 | kq-produce -p 0 in
 	run -1 --separate-stderr through 'sed -u /77/q3'
-	[ "$stderr" = "kq-consume: 'sed -u /77/q3' has ended (exit code 3) in the midst of a batch" ]
+	[ "$stderr" = "kq-consume: 'sed -u /77/q3' exited (exit code 3) during a batch" ]
 	nothing_written
 	run -75 --separate-stderr through 'read x; exit 75'
-	[[ "$stderr" == *"(exit code 75) in the midst of a batch" ]]
+	[[ "$stderr" == *"(exit code 75) during a batch" ]]
 	run -1 --separate-stderr through './no-such-command'
-	[[ "$stderr" == *"has ended (exit code 127) "* ]]
+	[[ "$stderr" == *"exited (exit code 127) "* ]]
 	run -1 --separate-stderr through 'read x; kill -SEGV $$'
-	[[ "$stderr" == *"has ended (signal 11) in the midst of a batch" ]]
+	[[ "$stderr" == *"exited (signal 11) during a batch" ]]
 	nothing_written
 	# what was through before it failed counts
 	run -1 through 'sed -u /77/q3' --batch 10
@@ -223,18 +223,18 @@ nothing_written() {
 @test "a command that fails at its end, or has more to say then" {
 	seq 1 100 | kq-produce -p 0 in
 	run -1 --separate-stderr through 'sed -u s/x/y/; exit 9'
-	[[ "$stderr" == *"has ended (exit code 9) at the end of its input" ]]
+	[[ "$stderr" == *"exited (exit code 9) at the end of its input" ]]
 	once 1 100
 	seq 101 200 | kq-produce -p 0 in
 	run -1 --separate-stderr through 'sed -u s/x/y/; echo total 7'
-	[[ "$stderr" == *"has written more at its end, which belongs to no batch" ]]
+	[[ "$stderr" == *"wrote output at its end that belongs to no batch" ]]
 	once 1 200
 }
 
 @test "a command that hangs: it is killed after --exec-timeout" {
 	seq 100 | kq-produce in
 	run -75 --separate-stderr through 'echo $$ >pid; exec sleep 1000' --exec-timeout 300ms
-	[[ "$stderr" == *"done nothing for 300 ms (--exec-timeout)"*"answer an empty line with an empty line"* ]]
+	[[ "$stderr" == *"made no progress for 300 ms (--exec-timeout)"*"answer an empty line with an empty line"* ]]
 	[ -s pid ]
 	! kill -0 "$(<pid)" 2>/dev/null
 	# one that does not flush
@@ -248,13 +248,13 @@ nothing_written() {
 	local babble
 	seq 10 | kq-produce -p 0 in
 	run -1 --separate-stderr through 'read x; echo hello; cat' --frame count
-	[[ "$stderr" == *"record 1 of its answer: the number of records was to come, not 'hello'" ]]
+	[[ "$stderr" == *"record 1 of its answer: 'hello' is not the number of records of an answer" ]]
 	run -1 --separate-stderr through 'sed -u "s/^$/\n/"'
-	[[ "$stderr" == *"has written more behind the end of its batch" || "$stderr" == *"belongs to no batch" ]]
+	[[ "$stderr" == *"wrote more after the end of its answer" || "$stderr" == *"belongs to no batch" ]]
 	run -1 --separate-stderr through 'read x; yes xxxxxxxxxxxxxxx | tr -d "\n"'
 	[[ "$stderr" == *"a record of more than 16 MiB" ]]
 	run -1 --separate-stderr through 'read x; yes xxxxxxxxxxxxxxx'
-	[[ "$stderr" == *"answers a batch of 10 records with more than 64 MiB"* ]]
+	[[ "$stderr" == *"answered a batch of 10 records with more than 64 MiB"* ]]
 	run -1 --separate-stderr through 'head -c 1 >first; printf "\377\377\377\375"; cat' --frame length
 	[[ "$stderr" == *"a record of more than 16 MiB" ]]
 	nothing_written
@@ -265,7 +265,7 @@ nothing_written() {
 	for babble in 'echo hello' 'printf "\n"'; do
 		spawn a "$babble; cat" -G none
 		wait "$job" && false
-		[ "$(<a.err)" = "kq-consume: '$babble; cat' has written what belongs to no batch" ]
+		[ "$(<a.err)" = "kq-consume: '$babble; cat' wrote output that belongs to no batch" ]
 	done
 }
 
@@ -292,7 +292,7 @@ nothing_written() {
 	[[ $stderr == *"(exit code 127)"* ]]
 	# One that had something to do says how it went; what it answered is committed.
 	run -1 --separate-stderr through 'sed -u s/x/y/; exit 3'
-	[[ $stderr == *"has ended (exit code 3) at the end of its input" ]]
+	[[ $stderr == *"exited (exit code 3) at the end of its input" ]]
 	[ "$(written | wc -l)" -eq 3 ]
 	run -75 through 'sed -u s/x/y/; exit 75' -G again
 }
@@ -339,7 +339,7 @@ nothing_written() {
 	run -2 kq-consume -G g in --exec cat --to out --txn ''
 	run -2 kq-consume -G g in --batch 10
 	run -2 --separate-stderr kq-consume -G g in --exec cat --to in
-	[[ "$stderr" == *"'in' is read: what is written to it would come round again" ]]
+	[[ "$stderr" == *"topic 'in' is also an input: its records would be read again" ]]
 }
 
 # --- who dies ---
@@ -427,7 +427,7 @@ nothing_written() {
 	until_true has_written 200
 	seq 101 200 | kq-produce -p 0 in
 	wait "$a" && false
-	grep -q "another producer with the transactional id 'mine' has taken over" a.err
+	grep -q "another producer with the transactional ID 'mine' has taken over" a.err
 }
 
 # --- the pipe ---

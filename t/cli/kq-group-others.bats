@@ -40,7 +40,7 @@ rows() {
 	run --separate-stderr kq-group describe nope
 	[ "$status" -eq 75 ] && [ "$stderr" = "kq-group: group 'nope' does not exist" ]
 	run --separate-stderr kq-group list --state empty
-	[ "$status" -eq 1 ] && [ "$stderr" = "kq-group: the broker does not tell states" ]
+	[ "$status" -eq 1 ] && [ "$stderr" = "kq-group: the broker does not report the states of groups" ]
 	kq-group delete-offsets --yes g t:0
 	kq-group import --execute file
 	[ "$(rows g)" = "t 0 3 10 7" ]

@@ -332,14 +332,14 @@ to() {
 	fails 2 "*only one of --all and*" kq-group describe --all x
 	fails 2 "*'stabel' is not known; did you mean 'Stable'*" kq-group list --state empty,stabel
 	fails 2 "*'new' is not known*" kq-group list --type new
-	fails 2 "*one too many*" kq-group list x
-	fails 2 "*where to*" kq-group seek x t
+	fails 2 "*unexpected operand*" kq-group list x
+	fails 2 "*which offsets*" kq-group seek x t
 	fails 2 "*which topic*" kq-group seek x --to latest
 	fails 2 "*only one of*" kq-group seek x t --to latest --from-file f
 	fails 2 "*--to: *" kq-group seek x t --to soon
 	fails 2 "*'t:x'*not a partition*" kq-group seek x t:x --to latest
 	fails 2 "*which topic*" kq-group delete-offsets x
-	fails 2 "*one too many*" kq-group watch x y
+	fails 2 "*unexpected operand*" kq-group watch x y
 	fails 75 "kq-group: *" kq-group list
 	kq-group --help | sed -n '/^Examples:/,/^$/p' | grep -q 'kq-group describe'
 }

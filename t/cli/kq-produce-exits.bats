@@ -53,7 +53,7 @@ report() {
 
 @test "a partition that is not there" {
 	run -2 --separate-stderr kq-produce -p 5 t <<<"x"
-	[[ $stderr == *"there is no 5"* ]]
+	[[ $stderr == *"there is no partition 5"* ]]
 	[ "${stderr_lines[-1]}" = "0 records acknowledged, next is input record 1" ]
 }
 

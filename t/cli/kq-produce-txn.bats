@@ -118,7 +118,7 @@ await() {
 	wait $pid || code=$?
 	cat err
 	[ "$code" -eq 1 ]
-	grep -q "another producer with the transactional id 'me' has taken over" err
+	grep -q "another producer with the transactional ID 'me' has taken over" err
 	[ "$(tail -n 1 err)" = "0 records committed, next is input record 1" ]
 	[ "$(committed t)" = "11 12 13 14 15" ]
 }
@@ -177,7 +177,7 @@ await() {
 	wait $pid || code=$?
 	cat err
 	[ "$code" -eq 1 ]
-	grep -q "longer than its time-out of 1000 ms" err
+	grep -q "longer than its timeout of 1000 ms" err
 	[ "$(committed t)" = "later" ]
 }
 

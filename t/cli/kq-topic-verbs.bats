@@ -120,7 +120,7 @@ described() {
 	kq-topic describe t >out
 	cat out
 	grep -qx 'durability  os' out
-	grep -qx 'config      segment.ms=5000  (of the broker)' out
+	grep -qx 'config      segment.ms=5000  (from the broker)' out
 	grep -qx 'config      segment.bytes=1048576' out
 }
 
@@ -128,9 +128,9 @@ described() {
 	run --separate-stderr kq-topic create t -c flush.ms=1000 -c segment.ms=1000 -c preallocate=true
 	[ "$status" -eq 0 ]
 	[ -z "$output" ]
-	[ "$stderr" = 'kq-topic: the broker keeps flush.ms, preallocate but does not act on them yet' ]
+	[ "$stderr" = 'kq-topic: the broker stores flush.ms, preallocate but does not act on them yet' ]
 	run --separate-stderr kq-topic alter t -d flush.ms -c flush.messages=5
-	[ "$stderr" = 'kq-topic: the broker keeps flush.messages but does not act on it yet' ]
+	[ "$stderr" = 'kq-topic: the broker stores flush.messages but does not act on it yet' ]
 	run --separate-stderr kq-topic alter t -c segment.ms=2000
 	[ -z "$stderr" ]
 	[ "$(kq-topic describe t | grep ^config)" = \
@@ -209,7 +209,7 @@ config      segment.ms=2000' ]
 	seq 5 | kq-produce -p 0 t
 	fails 1 "*topic 't', partition 1: *OFFSET_OUT_OF_RANGE*" kq-topic trim t --before 3 --yes
 	[ "$output" = $'t\t0\t3' ] # the rest is done
-	fails 1 "*there is no 2" kq-topic trim t --before 3 --yes -p 2
+	fails 1 "*there is no partition 2" kq-topic trim t --before 3 --yes -p 2
 	fails 2 "*before what*" kq-topic trim t
 	fails 2 "*-1x*" kq-topic trim t --before -1x --yes
 	fails 2 "*'noon'*" kq-topic trim t --before noon --yes
@@ -235,8 +235,8 @@ config      segment.ms=2000' ]
 	fails 2 "*'creat'*did you mean 'create'?" kq-topic creat t
 	fails 2 "*did you mean '--partitions'?" kq-topic create t --partition 3
 	fails 2 "kq-topic: which topic?*" kq-topic create
-	fails 2 "*'u' is one too many*" kq-topic alter t u
-	fails 2 "*'t' is one too many*" kq-topic list t
+	fails 2 "*unexpected operand 'u'*" kq-topic alter t u
+	fails 2 "*unexpected operand 't'*" kq-topic list t
 	fails 2 "*not key=value*" kq-topic create t -c retention.ms
 	fails 2 "*not key=value*" kq-topic create t -c =1
 	fails 2 "*not a key*" kq-topic alter t -d a=b

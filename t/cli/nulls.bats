@@ -107,10 +107,10 @@ exec_to_out() { # COMMAND [OPTION...]
 @test "what a text could not tell apart stops --exec, and --frame pair carries it" {
 	echo '{"key":null,"value":"a:b"}' | kq-produce -J $in
 	run -2 exec_to_out cat --frame count -K :
-	[[ $output == *"cannot be told apart by the delimiter of -K: --frame pair can carry them" ]]
+	[[ $output == *"the delimiter of -K cannot separate its key from its value; use --frame pair" ]]
 	echo '{"key":"x","value":"NIL"}' | kq-produce -J $in
 	run -2 exec_to_out cat --frame count --null-marker NIL
-	[[ $output == *"would be taken for null: --frame pair can carry it" ]]
+	[[ $output == *"its value would be read as null; use --frame pair" ]]
 	exec_to_out cat --frame pair
 	same
 }

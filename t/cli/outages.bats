@@ -170,6 +170,6 @@ await() {
 	await 'KAFKA_STORAGE_ERROR' err
 	rm mnt/filler
 	wait "$pid"
-	await 'going on after' err
+	await 'continuing after' err
 	cmp <(kq-consume -e t) in
 }

@@ -52,7 +52,7 @@ setup() {
 	local option
 	for option in "kq-consume -e -o" "kq-topic offsets --at" "kq-topic trim -n --before" "kq-group seek $g -n --to"; do
 		run -2 $option nonsense $t
-		[[ $output == *"'nonsense' is no place; there are: beginning, end,"* ]]
+		[[ $output == *"'nonsense' is not a position; use one of: beginning, end,"* ]]
 		run -2 $option @-99999d $t
 		[[ $output == *"is before 1970" ]]
 	done

@@ -52,7 +52,7 @@ refused() { # part-of-the-sentence command...
 	refused "'-p' is given twice" kq-consume -p 1 -p 2 t
 	refused "'--group' is given twice" kq-consume -G a --group b t
 	refused "'-K' is given twice" kq-produce -K a -K b t
-	refused "linger.ms: it is given twice" kq-produce -X linger.ms=1 -X linger.ms=2 t
+	refused "linger.ms: given twice" kq-produce -X linger.ms=1 -X linger.ms=2 t
 	refused "only one of --linger and -X linger.ms" kq-produce -X linger.ms=1 --linger 2ms t
 	refused "only one of --acks and -X acks" kq-produce -X acks=1 --acks all t
 	refused "only one of -b and -X bootstrap.servers" kq-produce -X bootstrap.servers=h:1 -b h:2 t
@@ -139,7 +139,7 @@ refused() { # part-of-the-sentence command...
 	[ "$(kq-consume t -e)" = '{"id":1}' ]
 	grep -q 'created topic t with 1 partition$' "$broker_log"
 	run -2 kq-consume t -p 3 -e
-	[[ $output == *"has 1 partition: there is no 3" ]]
+	[[ $output == *"has 1 partition: there is no partition 3" ]]
 }
 
 @test "internal topics are shown when they are asked for or named, by every verb" {

@@ -85,7 +85,7 @@ test_checkpoint__bad_lines_are_named(void)
 		check_int(fs_replace_file(AT_FDCWD, "x", str_of(bad[i].text), &e), 0);
 		check_int(checkpoint_read(AT_FDCWD, "x", gather, &b, &e), -1);
 		check_int(e.class, ERR_CORRUPT);
-		snprintf(words, sizeof words, "x: line %d is not what it should be", bad[i].line);
+		snprintf(words, sizeof words, "x: line %d is invalid", bad[i].line);
 		if (strcmp(e.msg, words) != 0)
 			tap_fail(__FILE__, __LINE__, "case %zu: %s", i, e.msg);
 		buf_release(&b);

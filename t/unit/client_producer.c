@@ -174,7 +174,7 @@ test_producer__a_gap_that_is_not_ours_is_final(void)
 	check_int(producer_flush(&p, &e), -1);
 	check_int(e.class, ERR_PEER);
 	check_int(e.kafka, KERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
-	check(strstr(e.msg, "lacks records that it had acknowledged") != NULL);
+	check(strstr(e.msg, "lost records that it had acknowledged") != NULL);
 	check_int(p.nacked, 1);
 	check_int(producer_next_unacked(&p), 2);
 	end();

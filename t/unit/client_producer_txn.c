@@ -216,7 +216,7 @@ test_txn__fenced_at_the_end(void)
 	check_int(producer_commit(&p, &is_unknown, &err), -1);
 	check(!is_unknown);
 	check_int(err.class, ERR_PEER);
-	check(strstr(err.msg, "another producer with the transactional id 'me' has taken over") != NULL);
+	check(strstr(err.msg, "another producer with the transactional ID 'me' has taken over") != NULL);
 	check_int(producer_abort(&p, &err), -1);
 	check_int(p.ncommitted, 0);
 	end();
@@ -251,7 +251,7 @@ test_txn__too_slow_is_told_from_fenced(void)
 	put(0, 1);
 	cluster_pause(&cl, 25);
 	check_int(producer_commit(&p, &is_unknown, &err), -1);
-	check(strstr(err.msg, "longer than its time-out of 20 ms") != NULL);
+	check(strstr(err.msg, "longer than its timeout of 20 ms") != NULL);
 	end();
 }
 

@@ -255,7 +255,7 @@ test_coprocess__a_command_that_ends_is_told_of(void)
 	begin(&c, "read x; exit 3", COFRAME_LINE);
 	check_int(ask(&c, 5, 5, &e), -1);
 	check_int(e.class, ERR_PEER);
-	check(strcmp(e.msg, "'read x; exit 3' has ended (exit code 3) in the midst of a batch") == 0);
+	check(strcmp(e.msg, "'read x; exit 3' exited (exit code 3) during a batch") == 0);
 	coprocess_release(&c);
 	begin(&c, "read x; exit 75", COFRAME_LINE);
 	check_int(ask(&c, 5, 5, &e), -1);
@@ -307,7 +307,7 @@ test_coprocess__an_answer_before_all_was_read_is_an_error(void)
 		got = coprocess_check_quiet(&c, &e);
 	}
 	check_int(got, -1);
-	check(strstr(e.msg, "has written") != NULL);
+	check(strstr(e.msg, "wrote") != NULL);
 	coprocess_release(&c);
 }
 
@@ -343,7 +343,7 @@ test_coprocess__its_end_is_awaited(void)
 	begin(&c, "cat; sleep 1000", COFRAME_LINE);
 	check_int(ask(&c, 3, 3, &e), 1);
 	check_int(coprocess_close(&c, 50, &e), -1);
-	check(strstr(e.msg, "does not end") != NULL);
+	check(strstr(e.msg, "did not exit") != NULL);
 }
 
 void

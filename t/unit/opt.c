@@ -260,8 +260,8 @@ test_opt__mistakes_are_told_in_one_sentence(void)
 	check(refused(&plain, "x --wait 5", "option '--wait': '5' needs a unit: 5ms, 5s, 5m, 5h or 5d"));
 	check_int(parse(&plain, "x --wait 0"), 0);
 	check_int(wait_ms, 0);
-	check(refused(&plain, "x -z brotli", "option '-z': 'brotli' is none of none|gzip|zstd"));
-	check(refused(&plain, "x -z gz", "option '-z': 'gz' is none of none|gzip|zstd"));
+	check(refused(&plain, "x -z brotli", "option '-z': 'brotli' is not one of none|gzip|zstd"));
+	check(refused(&plain, "x -z gz", "option '-z': 'gz' is not one of none|gzip|zstd"));
 }
 
 void
@@ -303,7 +303,7 @@ test_opt__a_verb_s_operands_are_counted(void)
 		for (int n = 0; n <= 4; n++)
 			check_int(counts(cases[i].operands, n), n >= cases[i].least && n <= cases[i].most);
 	check(!counts("NAME...", 0) && is(e.msg, "which topic? see kq-example seek --help"));
-	check(!counts("NAME", 2) && is(e.msg, "'b' is one too many; see kq-example seek --help"));
+	check(!counts("NAME", 2) && is(e.msg, "unexpected operand 'b'; see kq-example seek --help"));
 }
 
 void

@@ -74,9 +74,9 @@ test_place__what_is_none_is_refused_with_those_there_are(void)
 		"@-99999d", "@yesterday", "2026-02-30", "e@1796021551" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		check_refused(bad[i], ALL, NULL);
-	check_refused("current", ALL, "'current' is no place; there are: beginning, end, an offset N, -N, "
+	check_refused("current", ALL, "'current' is not a position; use one of: beginning, end, N (an offset), -N, "
 		"@TIME such as @2026-11-24T10:00 or @-1h");
-	check_refused("7", PLACE_BEGINNING | PLACE_END, "'7' is no place; there are: beginning, end");
-	check_refused("nonsense", PLACE_CURRENT | PLACE_SHIFT | PLACE_TIME, "'nonsense' is no place; there are: "
+	check_refused("7", PLACE_BEGINNING | PLACE_END, "'7' is not a position; use one of: beginning, end");
+	check_refused("nonsense", PLACE_CURRENT | PLACE_SHIFT | PLACE_TIME, "'nonsense' is not a position; use one of: "
 		"current, +N, -N, @TIME such as @2026-11-24T10:00 or @-1h");
 }
