@@ -4,6 +4,7 @@
 #include "broker.h"
 #include "names.h"
 #include "partition.h"
+#include "reactor.h"
 
 #include "proto.h"
 #include "sys/clock.h"
@@ -94,11 +95,11 @@ answer(struct partition *p, const struct list_offsets_request_list_offsets_parti
 /* --- the request --- */
 
 /* A look-up by time reads a batch, and may unpack it: a request for many takes
- * turns with what else its reactor has to do. */
+ * turns with the others, of which the reactor lets one go on a round. */
 struct lookups {
+	struct list link; /* in the reactor's turns, between two of them */
 	struct list_offsets_response response;
 	struct request *rq;
-	struct loop_task task;
 	int32_t topic, partition; /* the next one */
 	bool is_cancelled;
 };
@@ -179,18 +180,38 @@ answer_some(struct lookups *s)
 	return true;
 }
 
+static void on_turn(struct loop_task *t);
+
 static void
-on_turn(struct loop_task *task)
+post_turn(struct reactor *r)
 {
-	struct lookups *s = CONTAINER_OF(task, struct lookups, task);
-	if (!s->is_cancelled && !answer_some(s)) {
-		loop_post(&s->rq->reactor->loop, &s->task);
+	if (list_is_empty(&r->turns) || r->is_turn_posted)
 		return;
-	}
+	r->is_turn_posted = true;
+	r->turn_task.fn = on_turn;
+	loop_post(&r->loop, &r->turn_task);
+}
+
+static void
+take_turn(struct reactor *r, struct lookups *s)
+{
 	if (s->is_cancelled)
 		request_drop(s->rq);
-	else
+	else if (answer_some(s))
 		request_respond(s->rq, &s->response);
+	else
+		list_append(&r->turns, &s->link);
+}
+
+static void
+on_turn(struct loop_task *t)
+{
+	struct reactor *r = CONTAINER_OF(t, struct reactor, turn_task);
+	struct lookups *s = CONTAINER_OF(r->turns.next, struct lookups, link);
+	r->is_turn_posted = false;
+	list_unlink(&s->link);
+	take_turn(r, s);
+	post_turn(r);
 }
 
 static void
@@ -219,11 +240,12 @@ api_list_offsets(struct request *rq)
 {
 	struct list_offsets_request *q = rq->body;
 	struct lookups *s = REQUEST_ARRAY(rq, struct lookups, 1);
+	struct reactor *r = rq->reactor;
 	struct list_offsets_response *a = &s->response;
 	rq->state = s;
 	rq->cancel = cancel;
+	list_init(&s->link);
 	s->rq = rq;
-	s->task.fn = on_turn;
 	wire_defaults(&list_offsets_response_desc, a);
 	a->topics.n = q->topics.n;
 	a->topics.v = REQUEST_ARRAY(rq, struct list_offsets_response_list_offsets_topic_response,
@@ -233,5 +255,9 @@ api_list_offsets(struct request *rq)
 		a->topics.v[i] = blank_topic(rq, &q->topics.v[i]);
 	}
 	refuse_twice(rq, a);
-	on_turn(&s->task);
+	if (list_is_empty(&r->turns))
+		take_turn(r, s);
+	else
+		list_append(&r->turns, &s->link);
+	post_turn(r);
 }

@@ -38,6 +38,7 @@ reactor_init(struct reactor *r, struct broker *b, int index, struct err *e)
 	list_init(&r->conns);
 	list_init(&r->free_requests);
 	list_init(&r->to_flush);
+	list_init(&r->turns);
 	if (loop_init(&r->loop, e) < 0)
 		return -1;
 	r->loop.settle = flush_conns;

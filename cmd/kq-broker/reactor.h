@@ -37,6 +37,9 @@ struct reactor {
 	struct loop_timer accept_again; /* after running out of descriptors */
 	struct list conns;
 	struct list to_flush; /* those of them with answers that are done */
+	struct list turns;    /* requests for look-ups that go on one after the other, */
+	struct loop_task turn_task; /* one a round: see api_02_list_offsets.c */
+	bool is_turn_posted;
 	struct list free_requests;
 	int nfree_request;
 	struct buf input[INPUT_POOL_MAX]; /* receive buffers not in use */
