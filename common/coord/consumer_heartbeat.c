@@ -78,7 +78,7 @@ check_request(const struct consumer_group_heartbeat_request *q, int16_t version,
 	else if (q->rack_id.n == 0)
 		*why = "the rack id must not be empty";
 	else if (epoch == 0 && q->rebalance_timeout_ms == -1)
-		*why = "a join must give a rebalance time-out";
+		*why = "a join must give a rebalance timeout";
 	else if (epoch == 0 && q->topic_partitions.n != 0)
 		*why = "a join must say that it has no partitions";
 	else if (epoch == 0 && q->subscribed_topic_names.n < 0 && q->subscribed_topic_regex.n < 0)

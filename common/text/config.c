@@ -460,14 +460,14 @@ print_mdoc_keys(enum config_scope scope)
 		if (*k->def)
 			printf("Default: %s.\n", k->def);
 		if (k->synonym)
-			printf("For all %ss:\n.Ic %s .\n",
+			printf("Default for all %ss:\n.Ic %s .\n",
 				scope == CONFIG_SCOPE_GROUP ? "group" : "topic", k->synonym);
 		if (k->effect == CONFIG_EFFECT_NO)
-			printf("Accepted and shown, but without effect yet.\n");
+			printf("Accepted and stored, but without effect yet.\n");
 		if (k->effect == CONFIG_EFFECT_FIXED)
 			printf("Only the default is accepted.\n");
 		if (scope == CONFIG_SCOPE_BROKER && config_is_live(k))
-			printf("It can be changed while the broker runs.\n");
+			printf("It can be changed at run time.\n");
 	}
 	printf(".El\n");
 }
