@@ -8,7 +8,9 @@
 #include "text/say.h"
 #include "wire/kerr.h"
 
-enum { RESOURCES_MAX = 10000 }; /* each makes an answer many times its size */
+/* A resource of a few bytes makes an answer of some kilobytes: what does not fit into
+ * this any more is refused. */
+enum { ANSWER_SIZE_MAX = 128 << 20 };
 
 typedef struct describe_configs_response_describe_configs_result config_answer;
 typedef struct describe_configs_response_describe_configs_resource_result value_answer;
@@ -105,20 +107,26 @@ fill_one(struct request *rq, enum config_id id, const struct own *own, value_ans
 	v->documentation = all->include_documentation ? document(rq, k) : STR_NULL;
 }
 
-/* The settings that a resource has, or those of them that were asked for. */
+/* Is the setting one that the resource has, and one that was asked for? */
+static bool
+is_shown(const resource *q, enum config_id id, const struct own *own)
+{
+	const struct config_key *k = &config_table[id];
+	const char *name = config_name(k, own->scope);
+	bool is_own = own->set && own->set->value[id];
+	return name && is_wanted(q, name) && (is_own || (!own->is_all && !config_is_hidden(k)));
+}
+
 static void
 fill(struct request *rq, const resource *q, const struct own *own, config_answer *a)
 {
-	a->configs.v = REQUEST_ARRAY(rq, value_answer, CONFIG_N);
-	for (int i = 0; i < CONFIG_N; i++) {
-		const struct config_key *k = &config_table[i];
-		const char *name = config_name(k, own->scope);
-		bool is_own = own->set && own->set->value[i];
-		if (!name || !is_wanted(q, name) || (own->is_all && !is_own)
-			|| (config_is_hidden(k) && !is_own))
-			continue;
-		fill_one(rq, (enum config_id)i, own, &a->configs.v[a->configs.n++]);
-	}
+	int n = 0;
+	for (int i = 0; i < CONFIG_N; i++)
+		n += is_shown(q, (enum config_id)i, own);
+	a->configs.v = REQUEST_ARRAY(rq, value_answer, n);
+	for (int i = 0; i < CONFIG_N; i++)
+		if (is_shown(q, (enum config_id)i, own))
+			fill_one(rq, (enum config_id)i, own, &a->configs.v[a->configs.n++]);
 }
 
 static int16_t
@@ -216,13 +224,13 @@ api_describe_configs(struct request *rq)
 		r->error_message = STR(""); /* as Kafka has it */
 		r->resource_type = q->resources.v[i].resource_type;
 		r->resource_name = q->resources.v[i].resource_name;
-		if (i < RESOURCES_MAX) {
+		if (rq->arena.used < ANSWER_SIZE_MAX) {
 			dynamic_read_begin(&rq->broker->dynamic);
 			r->error_code = answer(rq, &q->resources.v[i], r);
 			dynamic_read_end(&rq->broker->dynamic);
 		} else {
 			r->error_code = KERR_INVALID_REQUEST;
-			r->error_message = STR("too many resources in one request");
+			r->error_message = STR("too many resources for one answer: ask for the rest in another request");
 		}
 	}
 	request_respond(rq, &a);

@@ -78,6 +78,14 @@ message.max.bytes=1048588 5' ]
 	[[ $(configs change broker/ set log.retention.m=3) == "42 "*"did you mean 'log.retention.ms'?" ]]
 }
 
+@test "one request cannot ask for an answer of any size" {
+	start_broker --memory
+	[ "$(configs many)" = 0 ]
+	peak=$(awk '/^VmHWM/ { print $2 }' "/proc/$broker_pid/status")
+	echo "$peak KiB"
+	[ -n "$KQ_SAN" ] || [ "$peak" -lt $((400 << 10)) ]
+}
+
 @test "max.connections changes while the broker runs" {
 	start_broker
 	[ "$(configs change broker/1 set max.connections=2)" = "$ok" ]

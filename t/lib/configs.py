@@ -48,6 +48,23 @@ def describe(c, where, keys=None):
     return out[0], [v[:4] + v[5:] for v in out[1]]
 
 
+def many():
+    """Describe 20,000 brokers, all this one: errors, a later answer's error."""
+    with Conn() as c:
+        r = c.call(32, 3, array([resource("broker/1") + array(None)] * 20000) + i8(1) + i8(1))
+        r.i32()
+        errors = {}
+        for _ in range(r.i32()):
+            error = r.i16()
+            errors[error] = errors.get(error, 0) + 1
+            r.string(), r.i8(), r.string()
+            r.array(lambda: (r.string(), r.string(), r.i8(), r.i8(), r.i8(), r.array(
+                lambda: (r.string(), r.string(), r.i8())), r.i8(), r.string()))
+        r.end()
+        assert errors[0] > 1000 and errors[0] + errors[42] == 20000, errors
+        print(describe(c, "broker/1", ["node.id"])[0][0])
+
+
 def listed(c, types, version=1):
     """error, [(name, type)]"""
     body = carray([i8(t) for t in types]) if version else b""
