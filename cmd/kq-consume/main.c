@@ -94,7 +94,7 @@ static const struct opt_command command = {
 		"  kq-consume -o @2026-11-24T10:00Z -J orders | jq .value\n"
 		"  kq-consume -o end -f '%p %o %s\\n' app\n"
 		"  kq-consume -G billing -o beginning orders | ./charge\n"
-		"  kq-consume -G upper raw --exec 'sed -u s/a/A/' --to clean\n",
+		"  kq-consume -G upper -o beginning raw --exec 'sed -u s/a/A/' --to clean\n",
 	.notes =
 		"WHERE: beginning; end; N (that offset); -N (the last N of each partition); @TIME (the\n"
 		"first record at or after it); e@TIME (stop before the first record at or after it, or\n"
