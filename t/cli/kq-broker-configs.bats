@@ -27,8 +27,8 @@ ok='0 None'
 # as in what is set.
 @test "values are taken, refused and shown as Apache Kafka does" {
 	start_broker --memory
-	configs values "$BATS_TEST_DIRNAME/../data/config-values.txt" >out
-	diff out - <<-'END'
+	configs values "$BATS_TEST_DIRNAME/../data/config-values.txt" >"$BATS_TEST_TMPDIR/out"
+	diff "$BATS_TEST_TMPDIR/out" - <<-'END'
 		topic set follower.replication.throttled.replicas 0:1, -> 40 ''
 		topic set leader.replication.throttled.replicas 0:1, -> 40 ''
 		topic subtract cleanup.policy  delete  -> 0 ''
