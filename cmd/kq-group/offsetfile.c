@@ -61,20 +61,15 @@ take_member(struct offset_line *line, const char *key, const json_t *v, struct e
 static int
 parse_json(struct offset_line *line, struct str text, struct arena *a, struct err *e)
 {
-	json_error_t why;
-	json_t *o = json_loadb((const char *)text.p, (size_t)text.n,
-		JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+	json_t *o = json_parse_object(text, e);
 	const char *key;
 	json_t *v;
 	int got = 0;
 	if (!o)
-		return err_set(e, ERR_CORRUPT, "not JSON: %s", why.text);
-	if (!json_is_object(o))
-		got = err_set(e, ERR_CORRUPT, "not a JSON object");
-	else
-		json_object_foreach(o, key, v)
-			if (got == 0)
-				got = take_member(line, key, v, e);
+		return -1;
+	json_object_foreach(o, key, v)
+		if (got == 0)
+			got = take_member(line, key, v, e);
 	if (got == 0 && (take_text(o, "group", &line->group, a, e) < 0
 			|| take_text(o, "topic", &line->topic, a, e) < 0
 			|| take_text(o, "metadata", &line->metadata, a, e) < 0))

@@ -56,23 +56,18 @@ take_member(struct json_record *r, const char *key, const json_t *v, struct err 
 int
 json_record_parse(struct json_record *r, struct str line, struct err *e)
 {
-	json_error_t why;
 	const char *key;
-	json_t *v, *o = json_loadb((const char *)line.p, (size_t)MAX(line.n, 0),
-		JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+	json_t *v, *o = json_parse_object(line, e);
 	int got = 0;
 	arena_reset(&r->arena);
 	buf_reset(&r->headers);
 	r->nheader = 0;
 	r->timestamp_ms = -1;
 	if (!o)
-		return err_set(e, ERR_CORRUPT, "not JSON: %s", why.text);
-	if (!json_is_object(o))
-		got = err_set(e, ERR_CORRUPT, "not a JSON object");
-	else
-		json_object_foreach(o, key, v)
-			if (got == 0)
-				got = take_member(r, key, v, e);
+		return -1;
+	json_object_foreach(o, key, v)
+		if (got == 0)
+			got = take_member(r, key, v, e);
 	if (got == 0 && (json_get_bytes(o, "key", &r->arena, &r->key, e) < 0
 			|| json_get_bytes(o, "value", &r->arena, &r->value, e) < 0))
 		got = -1;

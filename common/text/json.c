@@ -9,6 +9,22 @@ take(const char *p, size_t n, void *ctx)
 	return 0;
 }
 
+json_t *
+json_parse_object(struct str text, struct err *e)
+{
+	json_error_t why;
+	json_t *o = json_loadb((const char *)text.p, (size_t)MAX(text.n, 0),
+		JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+	if (json_is_object(o))
+		return o;
+	if (o)
+		err_set(e, ERR_CORRUPT, "not a JSON object");
+	else
+		err_set(e, ERR_CORRUPT, "not JSON: %s", why.text);
+	json_decref(o);
+	return NULL;
+}
+
 void
 json_put(const json_t *v, struct buf *out)
 {

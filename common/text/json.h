@@ -14,6 +14,10 @@
 
 #include <jansson.h>
 
+/* Read one object, without members of the same name; NUL bytes are fine.  The
+ * caller owns it; NULL, and ERR_CORRUPT, when the text is something else. */
+json_t *json_parse_object(struct str text, struct err *e);
+
 /* Append the value's text, compact, members in the order they were set. */
 void json_put(const json_t *v, struct buf *out);
 
