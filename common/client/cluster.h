@@ -103,6 +103,7 @@ struct cluster {
 	char *cluster_id;        /* or NULL */
 	int32_t controller;      /* node id; -1: unknown */
 	bool has_metadata;
+	bool is_odd;             /* something is missing in it that may be there soon */
 	struct cluster_outage outage; /* of all brokers, at the start */
 	int64_t refreshed_ms;    /* when all topics were last asked about */
 	int64_t refresh_at_ms;   /* after an attempt that failed: not before */

@@ -101,6 +101,21 @@ take_topic(struct cluster *cl, const struct metadata_response_metadata_response_
 	take_parts(t, in, is_new);
 }
 
+/* Is something missing that may be there soon? */
+static bool
+is_odd(const struct cluster *cl)
+{
+	for (int i = 0; i < cl->ntopic; i++) {
+		const struct cluster_topic *t = cl->topic[i];
+		if (t->error)
+			return true;
+		for (int32_t k = 0; k < t->npart; k++)
+			if (t->part[k].leader < 0)
+				return true;
+	}
+	return false;
+}
+
 static void
 take_metadata(struct cluster *cl, const struct metadata_response *r)
 {
@@ -117,6 +132,7 @@ take_metadata(struct cluster *cl, const struct metadata_response *r)
 	for (int32_t i = 0; i < r->topics.n; i++)
 		take_topic(cl, &r->topics.v[i]);
 	cl->has_metadata = true;
+	cl->is_odd = is_odd(cl);
 }
 
 /* Ask about the topics in the cache, or the one given. */
@@ -149,27 +165,12 @@ cluster_refresh(struct cluster *cl, struct err *e)
 	return ask(cl, NULL, false, e);
 }
 
-/* Is something missing that may be there soon? */
-static bool
-is_odd(const struct cluster *cl)
-{
-	for (int i = 0; i < cl->ntopic; i++) {
-		const struct cluster_topic *t = cl->topic[i];
-		if (t->error)
-			return true;
-		for (int32_t k = 0; k < t->npart; k++)
-			if (t->part[k].leader < 0)
-				return true;
-	}
-	return false;
-}
-
 int64_t
 cluster_keep_fresh(struct cluster *cl)
 {
 	struct err ignored;
 	int age_ms = cl->opts.metadata_max_age_ms;
-	if (is_odd(cl))
+	if (cl->is_odd)
 		age_ms = MIN(age_ms, ODD_AGE_MS);
 	int64_t now = clock_mono_ms(), at = MAX(cl->refreshed_ms + age_ms, cl->refresh_at_ms);
 	if (now < at)

@@ -255,13 +255,10 @@ producer_refused(struct producer_batch *b, const struct err *why)
 	producer_mark_ready(part);
 }
 
-/* Can the open batch grow while it waits at no cost: is a request under way to its
- * leader, or does the owner have more records at hand? */
+/* Is a request under way to the partition's leader? */
 static bool
-gains_by_waiting(const struct producer *p, const struct producer_part *part)
+is_leader_busy(const struct producer *p, const struct producer_part *part)
 {
-	if (p->opts.linger_ms >= 0 || p->has_more)
-		return true;
 	const struct cluster_node *n = cluster_node(p->cluster,
 		part->topic->meta->part[part->index].leader);
 	return n && n->conn && n->conn->nwaiting > 0;
@@ -274,6 +271,8 @@ static int64_t
 close_due(struct producer *p, int64_t now_ms)
 {
 	int linger_ms = p->opts.linger_ms >= 0 ? p->opts.linger_ms : PRODUCER_LINGER_MS;
+	/* Else a batch waits only while it grows at no cost: behind a request. */
+	bool all_wait = p->opts.linger_ms >= 0 || p->has_more;
 	int64_t first = INT64_MAX;
 	LIST_EACH(l, &p->open) {
 		struct producer_batch *b = CONTAINER_OF(l, struct producer_batch, age);
@@ -281,7 +280,9 @@ close_due(struct producer *p, int64_t now_ms)
 		int64_t at = b->born_ms + linger_ms;
 		if (part->nqueue > part->nsent || part->is_draining || part->nsent >= p->opts.in_flight)
 			continue;
-		if (at <= now_ms || !gains_by_waiting(p, part))
+		if (at > now_ms && all_wait)
+			return at; /* those that follow are younger */
+		if (at <= now_ms || !is_leader_busy(p, part))
 			close_batch(part);
 		else
 			first = MIN(first, at);
