@@ -144,6 +144,7 @@ class Copier(threading.Thread):
     def __init__(self, broker, stop):
         super().__init__(daemon=True)
         self.broker, self.stop = broker, stop
+        self.committed = 0  # transactions
 
     def open(self):
         c = Consumer({"bootstrap.servers": self.broker.address, "group.id": "copiers",
@@ -173,6 +174,7 @@ class Copier(threading.Thread):
         while True:
             try:
                 p.commit_transaction(20)
+                self.committed += 1
                 return
             except KafkaException as e:
                 if not e.args[0].retriable():
@@ -273,7 +275,8 @@ def main():
     feed.flush()
     stop = threading.Event()
     writers = [Writer("w%d" % i, broker, random.Random(seed + i), stop) for i in range(3)]
-    threads = writers + [Copier(broker, stop)]
+    copier = Copier(broker, stop)
+    threads = writers + [copier]
     tail = []
     tailer = threading.Thread(target=lambda: tail.extend(read(broker, "out", 1e9, stop)), daemon=True)
     for t in threads + [tailer]:
@@ -282,7 +285,11 @@ def main():
         time.sleep(rng.uniform(0.05, 1.0))
         broker.kill()
         broker.start()
+    # The kills may have left the copier's group no time to form: wait for its first commit.
     time.sleep(2)
+    deadline = time.time() + 60
+    while not copier.committed and time.time() < deadline:
+        time.sleep(0.1)
     stop.set()
     for t in threads + [tailer]:
         t.join(60)
