@@ -6,6 +6,7 @@
 
 #include "sys/fs.h"
 #include "text/say.h"
+#include "proto.h"
 
 #include <stdio.h>
 #include <errno.h>
@@ -388,7 +389,7 @@ handle_frame(struct conn *c, const uint8_t *p, size_t n)
 	}
 	int16_t version = rq->header.api_version;
 	if (version < rq->api->min || version > rq->api->max) {
-		if (rq->api->key == 18)
+		if (rq->api->key == API_API_VERSIONS)
 			api_versions_refuse(rq);
 		else
 			refuse_request(rq, "unsupported version of an API", version);

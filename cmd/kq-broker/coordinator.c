@@ -13,12 +13,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-enum {
-	ADD_OFFSETS_TO_TXN = 25,
-	END_TXN = 26,
-	TXN_OFFSET_COMMIT = 28,
-};
-
 /* --- whose turn it is --- */
 
 bool
@@ -273,9 +267,9 @@ check_written(struct coordinator *c, struct coord_request *q)
 static void
 handle(struct coordinator *c, struct coord_request *q)
 {
-	if (q->call.api_key == TXN_OFFSET_COMMIT && !check_offsets(c, q))
+	if (q->call.api_key == API_TXN_OFFSET_COMMIT && !check_offsets(c, q))
 		return;
-	if (q->call.api_key == END_TXN && !check_written(c, q))
+	if (q->call.api_key == API_END_TXN && !check_written(c, q))
 		return;
 	hand_in(c, q);
 }
@@ -371,7 +365,7 @@ check_offsets(struct coordinator *c, struct coord_request *q)
 static bool
 needs_groups(const struct request *rq)
 {
-	return rq->api->key == ADD_OFFSETS_TO_TXN;
+	return rq->api->key == API_ADD_OFFSETS_TO_TXN;
 }
 
 static bool

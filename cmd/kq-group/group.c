@@ -6,10 +6,6 @@
 #include "sys/clock.h"
 
 enum {
-	OFFSET_FETCH_KEY = 9,
-	FIND_COORDINATOR_KEY = 10,
-	DESCRIBE_GROUPS_KEY = 15,
-	CONSUMER_GROUP_DESCRIBE_KEY = 69,
 	FIND_BATCH_FROM = 4,    /* versions */
 	OFFSET_FETCH_GROUPS_FROM = 8,
 	OFFSET_FETCH_UPTO = 9,  /* from 10 on topics have ids, not names */
@@ -84,7 +80,7 @@ ask_batch(struct run *r, struct group **due, int n, bool may_repeat)
 		q.coordinator_keys.v[i] = due[i]->id;
 		map_put(&by_name, due[i]->id, due[i]);
 	}
-	if (run_call(r, CLUSTER_ANY, FIND_COORDINATOR_KEY, &q, &a) < 0)
+	if (run_call(r, CLUSTER_ANY, API_FIND_COORDINATOR, &q, &a) < 0)
 		a.coordinators.n = 0;
 	for (int32_t i = 0; i < a.coordinators.n; i++) {
 		struct find_coordinator_response_coordinator *c = &a.coordinators.v[i];
@@ -107,7 +103,7 @@ ask_each(struct run *r, struct group **due, int n, bool may_repeat)
 	q.key_type = KEY_GROUP;
 	for (int i = 0; i < n; i++) {
 		q.key = due[i]->id;
-		if (run_call(r, CLUSTER_ANY, FIND_COORDINATOR_KEY, &q, &a) == 0
+		if (run_call(r, CLUSTER_ANY, API_FIND_COORDINATOR, &q, &a) == 0
 			&& take_coordinator(r, due[i], a.error_code, a.error_message, a.node_id, may_repeat))
 			due[nleft++] = due[i];
 	}
@@ -119,7 +115,7 @@ static void
 find(struct run *r, struct group *v, int n, int64_t until_ms)
 {
 	struct group **due = arena_alloc(&r->arena, (size_t)n * sizeof *due + 1);
-	bool has_batches = run_version(r, FIND_COORDINATOR_KEY) >= FIND_BATCH_FROM;
+	bool has_batches = run_version(r, API_FIND_COORDINATOR) >= FIND_BATCH_FROM;
 	int ndue = 0;
 	for (int i = 0; i < n; i++)
 		if (v[i].coordinator < 0)
@@ -211,7 +207,7 @@ describe_classic(struct run *r, struct group *g)
 	q.groups.v = &g->id;
 	q.groups.n = 1;
 	do {
-		if (run_call(r, g->coordinator, DESCRIBE_GROUPS_KEY, &q, &a) < 0)
+		if (run_call(r, g->coordinator, API_DESCRIBE_GROUPS, &q, &a) < 0)
 			return -1;
 	} while (a.groups.n == 1 && group_again(r, g, a.groups.v[0].error_code, until_ms));
 	if (a.groups.n != 1)
@@ -274,13 +270,13 @@ describe_consumer(struct run *r, struct group *g)
 	struct consumer_group_describe_request q;
 	struct consumer_group_describe_response a;
 	int64_t until_ms = group_deadline(r);
-	if (run_version(r, CONSUMER_GROUP_DESCRIBE_KEY) < 0)
+	if (run_version(r, API_CONSUMER_GROUP_DESCRIBE) < 0)
 		return 0;
 	wire_defaults(&consumer_group_describe_request_desc, &q);
 	q.group_ids.v = &g->id;
 	q.group_ids.n = 1;
 	do {
-		if (run_call(r, g->coordinator, CONSUMER_GROUP_DESCRIBE_KEY, &q, &a) < 0)
+		if (run_call(r, g->coordinator, API_CONSUMER_GROUP_DESCRIBE, &q, &a) < 0)
 			return -1;
 	} while (a.groups.n == 1 && group_again(r, g, a.groups.v[0].error_code, until_ms));
 	if (a.groups.n != 1 || a.groups.v[0].error_code == KERR_GROUP_ID_NOT_FOUND
@@ -382,7 +378,7 @@ group_committed(struct run *r, const struct group *g, struct rows *rows)
 	struct committed c = { r, g, rows };
 	int64_t until_ms = group_deadline(r);
 	int16_t code;
-	bool has_groups = run_version(r, OFFSET_FETCH_KEY) >= OFFSET_FETCH_GROUPS_FROM;
+	bool has_groups = run_version(r, API_OFFSET_FETCH) >= OFFSET_FETCH_GROUPS_FROM;
 	*rows = (struct rows){ NULL, 0 };
 	if (g->coordinator < 0)
 		return -1;
@@ -394,7 +390,7 @@ group_committed(struct run *r, const struct group *g, struct rows *rows)
 	q.groups.v = &one;
 	q.groups.n = 1;
 	do {
-		if (run_call_upto(r, asked.coordinator, OFFSET_FETCH_KEY, OFFSET_FETCH_UPTO, &q, &a) < 0)
+		if (run_call_upto(r, asked.coordinator, API_OFFSET_FETCH, OFFSET_FETCH_UPTO, &q, &a) < 0)
 			return -1;
 		code = !has_groups ? a.error_code : a.groups.n == 1 ? a.groups.v[0].error_code
 			: KERR_UNKNOWN_SERVER_ERROR;

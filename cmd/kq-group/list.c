@@ -11,7 +11,6 @@
 #include <strings.h>
 
 enum {
-	LIST_GROUPS_KEY = 16,
 	STATES_FROM = 4, TYPES_FROM = 5, /* versions that tell them */
 	RETRY_MS = 100,
 };
@@ -37,7 +36,7 @@ ask(struct run *r, int32_t node, struct list_groups_response *a)
 	int64_t until_ms = clock_mono_ms() + r->cluster.opts.topic_timeout_ms;
 	wire_defaults(&list_groups_request_desc, &q);
 	for (;;) {
-		if (run_call(r, node, LIST_GROUPS_KEY, &q, a) < 0)
+		if (run_call(r, node, API_LIST_GROUPS, &q, a) < 0)
 			return -1;
 		if (!a->error_code)
 			return 0;
@@ -57,7 +56,7 @@ list_groups(struct run *r, struct listed **v)
 {
 	struct list_groups_response a;
 	struct err e;
-	int version = run_version(r, LIST_GROUPS_KEY), n = 0;
+	int version = run_version(r, API_LIST_GROUPS), n = 0;
 	*v = NULL;
 	if (!r->cluster.has_metadata && cluster_refresh(&r->cluster, &e) < 0) {
 		run_failed(r, &e);
@@ -99,7 +98,7 @@ struct str
 list_type(struct run *r, const struct group *g)
 {
 	struct list_groups_response a;
-	if (run_version(r, LIST_GROUPS_KEY) < TYPES_FROM || ask(r, g->coordinator, &a) < 0)
+	if (run_version(r, API_LIST_GROUPS) < TYPES_FROM || ask(r, g->coordinator, &a) < 0)
 		return STR_NULL;
 	for (int32_t i = 0; i < a.groups.n; i++)
 		if (str_eq(a.groups.v[i].group_id, g->id))
@@ -203,7 +202,7 @@ verb_list(int argc, char **argv)
 		return code;
 	int n = list_groups(&r, &v);
 	r.ndone += n > 0;
-	if (options.states && run_version(&r, LIST_GROUPS_KEY) < STATES_FROM) {
+	if (options.states && run_version(&r, API_LIST_GROUPS) < STATES_FROM) {
 		err_set(&e, ERR_PEER, "the broker does not report the states of groups");
 		run_failed(&r, &e);
 		n = 0;

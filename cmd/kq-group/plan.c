@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 enum {
-	OFFSET_COMMIT_KEY = 8,
 	OFFSET_COMMIT_UPTO = 9, /* from 10 on topics have ids, not names */
 };
 
@@ -141,7 +140,7 @@ plan_execute(struct run *r, struct plan *p)
 	if (q.topics.n == 0)
 		return;
 	do {
-		if (run_call_upto(r, p->group->coordinator, OFFSET_COMMIT_KEY, OFFSET_COMMIT_UPTO, &q, &a) < 0)
+		if (run_call_upto(r, p->group->coordinator, API_OFFSET_COMMIT, OFFSET_COMMIT_UPTO, &q, &a) < 0)
 			return;
 	} while (group_again(r, p->group, code_of(&a), until_ms));
 	for (int32_t i = 0; i < a.topics.n; i++)

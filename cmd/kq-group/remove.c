@@ -9,11 +9,6 @@
 
 #include <stdio.h>
 
-enum {
-	DELETE_GROUPS_KEY = 42,
-	OFFSET_DELETE_KEY = 47,
-};
-
 /* A group that could be removed, by name. */
 static void
 print_deleted(struct run *r, struct group *g)
@@ -42,7 +37,7 @@ delete_group(struct run *r, struct group *g)
 	q.groups_names.v = &g->id;
 	q.groups_names.n = 1;
 	do {
-		if (run_call(r, g->coordinator, DELETE_GROUPS_KEY, &q, &a) < 0)
+		if (run_call(r, g->coordinator, API_DELETE_GROUPS, &q, &a) < 0)
 			return;
 		code = a.results.n == 1 ? a.results.v[0].error_code : KERR_UNKNOWN_SERVER_ERROR;
 	} while (group_again(r, g, code, until_ms));
@@ -167,7 +162,7 @@ delete_offsets(struct run *r, struct group *g, struct target *t, int n)
 		return;
 	}
 	do {
-		if (run_call(r, g->coordinator, OFFSET_DELETE_KEY, &q, &a) < 0)
+		if (run_call(r, g->coordinator, API_OFFSET_DELETE, &q, &a) < 0)
 			return;
 	} while (group_again(r, g, a.error_code, until_ms));
 	if (a.error_code)

@@ -6,9 +6,6 @@
 #include "proto.h"
 
 enum {
-	ALTER_CONFIGS_KEY = 33,
-	CREATE_PARTITIONS_KEY = 37,
-	INCREMENTAL_KEY = 44,
 	RESOURCE_TOPIC = 2,
 	OP_SET = 0,
 	OP_DELETE = 1,
@@ -31,7 +28,7 @@ alter_each(struct run *r, char *name)
 		topic.configs.v[i].config_operation = options.setting[i].value ? OP_SET : OP_DELETE;
 		topic.configs.v[i].value = str_of(options.setting[i].value);
 	}
-	if (run_call(r, CLUSTER_ANY, INCREMENTAL_KEY, &q, &a) < 0)
+	if (run_call(r, CLUSTER_ANY, API_INCREMENTAL_ALTER_CONFIGS, &q, &a) < 0)
 		return;
 	run_check_count(r, 1, a.responses.n);
 	for (int32_t i = 0; i < a.responses.n; i++)
@@ -90,7 +87,7 @@ alter_all(struct run *r, char *name)
 		topic.configs.v = arena_alloc(&r->arena,
 			(size_t)(l.v[0]->nconfig + options.nsetting) * sizeof *topic.configs.v);
 		topic.configs.n = merge(l.v[0], topic.configs.v);
-		if (run_call(r, CLUSTER_ANY, ALTER_CONFIGS_KEY, &q, &a) == 0) {
+		if (run_call(r, CLUSTER_ANY, API_ALTER_CONFIGS, &q, &a) == 0) {
 			run_check_count(r, 1, a.responses.n);
 			for (int32_t i = 0; i < a.responses.n; i++)
 				run_take(r, a.responses.v[i].error_code, a.responses.v[i].error_message,
@@ -111,7 +108,7 @@ grow(struct run *r, char *name)
 	q.topics.v = &topic;
 	q.topics.n = 1;
 	q.timeout_ms = RUN_TIMEOUT_MS;
-	if (run_call(r, CLUSTER_CONTROLLER, CREATE_PARTITIONS_KEY, &q, &a) < 0)
+	if (run_call(r, CLUSTER_CONTROLLER, API_CREATE_PARTITIONS, &q, &a) < 0)
 		return;
 	run_check_count(r, 1, a.results.n);
 	for (int32_t i = 0; i < a.results.n; i++)
@@ -129,7 +126,7 @@ verb_alter(int argc, char **argv)
 	int code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
-	if (options.nsetting && run_version(&r, INCREMENTAL_KEY) >= 0)
+	if (options.nsetting && run_version(&r, API_INCREMENTAL_ALTER_CONFIGS) >= 0)
 		alter_each(&r, argv[0]);
 	else if (options.nsetting)
 		alter_all(&r, argv[0]);

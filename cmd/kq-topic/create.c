@@ -9,8 +9,6 @@
 #include <stdio.h>
 
 enum {
-	CREATE_KEY = 19,
-	DELETE_KEY = 20,
 	BROKER_DEFAULTS_FROM = 4, /* version: -1 is the broker's default */
 };
 
@@ -19,7 +17,7 @@ create_some(struct run *r, int n, char **names)
 {
 	struct create_topics_request q;
 	struct create_topics_response a;
-	int def = run_version(r, CREATE_KEY) >= BROKER_DEFAULTS_FROM ? -1 : 1;
+	int def = run_version(r, API_CREATE_TOPICS) >= BROKER_DEFAULTS_FROM ? -1 : 1;
 	wire_defaults(&create_topics_request_desc, &q);
 	q.timeout_ms = RUN_TIMEOUT_MS;
 	q.topics.n = n;
@@ -36,7 +34,7 @@ create_some(struct run *r, int n, char **names)
 			t->configs.v[k].value = str_of(options.setting[k].value);
 		}
 	}
-	if (run_call(r, CLUSTER_CONTROLLER, CREATE_KEY, &q, &a) < 0)
+	if (run_call(r, CLUSTER_CONTROLLER, API_CREATE_TOPICS, &q, &a) < 0)
 		return;
 	run_check_count(r, n, a.topics.n);
 	for (int32_t i = 0; i < a.topics.n; i++) {
@@ -75,7 +73,7 @@ delete_some(struct run *r, int n, char **names)
 	q.topic_names.v = arena_alloc(&r->arena, (size_t)n * sizeof *q.topic_names.v);
 	for (int i = 0; i < n; i++) /* one or the other goes out, by the version */
 		q.topics.v[i].name = q.topic_names.v[i] = str_of(names[i]);
-	if (run_call(r, CLUSTER_CONTROLLER, DELETE_KEY, &q, &a) < 0)
+	if (run_call(r, CLUSTER_CONTROLLER, API_DELETE_TOPICS, &q, &a) < 0)
 		return;
 	run_check_count(r, n, a.responses.n);
 	for (int32_t i = 0; i < a.responses.n; i++)

@@ -4,7 +4,6 @@
 #include "text/config.h"
 
 enum {
-	DESCRIBE_CONFIGS_KEY = 32,
 	DOCUMENTATION_FROM = 3, /* version */
 	RESOURCE_TOPIC = 2,
 };
@@ -35,13 +34,13 @@ ask(struct run *r, struct str topic, const struct names *keys)
 	struct describe_configs_request q;
 	struct describe_configs_response a;
 	struct err ignored;
-	if (!keys->n || run_version(r, DESCRIBE_CONFIGS_KEY) < DOCUMENTATION_FROM)
+	if (!keys->n || run_version(r, API_DESCRIBE_CONFIGS) < DOCUMENTATION_FROM)
 		return found;
 	wire_defaults(&describe_configs_request_desc, &q);
 	q.resources.v = &resource;
 	q.resources.n = 1;
 	q.include_documentation = true;
-	if (cluster_call(&r->cluster, CLUSTER_ANY, DESCRIBE_CONFIGS_KEY, &q, &a, &r->replies,
+	if (cluster_call(&r->cluster, CLUSTER_ANY, API_DESCRIBE_CONFIGS, &q, &a, &r->replies,
 		&ignored) < 0 || a.results.n != 1)
 		return found;
 	static const char mark[] = CONFIG_WITHOUT_EFFECT;

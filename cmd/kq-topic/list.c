@@ -1,6 +1,7 @@
 /* kq-topic list, and du. */
 #include "kq-topic/look.h"
 #include "kq-topic/verbs.h"
+#include "proto.h"
 
 #include <stdio.h>
 
@@ -60,14 +61,13 @@ du_json(const struct look_topic *t, int64_t bytes)
 int
 verb_du(int argc, char **argv)
 {
-	enum { DESCRIBE_LOG_DIRS_KEY = 35 };
 	struct run r;
 	struct look l;
 	int code = run_open_topics(&r, argc, argv);
 	if (code)
 		return code;
 	look_topics(&l, &r, argc, argv, options.shows_internal);
-	if (run_version(&r, DESCRIBE_LOG_DIRS_KEY) < 0) {
+	if (run_version(&r, API_DESCRIBE_LOG_DIRS) < 0) {
 		struct err e;
 		err_set(&e, ERR_PEER, "the broker does not report sizes");
 		run_failed(&r, &e);

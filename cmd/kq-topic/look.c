@@ -5,10 +5,6 @@
 #include <stdlib.h>
 
 enum {
-	LIST_OFFSETS_KEY = 2,
-	METADATA_KEY = 3,
-	DESCRIBE_CONFIGS_KEY = 32,
-	DESCRIBE_LOG_DIRS_KEY = 35,
 	RESOURCE_TOPIC = 2,
 	EARLIEST = -2,
 	LATEST = -1,
@@ -65,7 +61,7 @@ ask_metadata(struct run *r, int nname, char **names, struct metadata_response *a
 	q.topics.v = arena_alloc(&r->arena, (size_t)nname * sizeof *q.topics.v + 1);
 	for (int i = 0; i < nname; i++)
 		q.topics.v[i].name = str_of(names[i]);
-	if (run_call(r, CLUSTER_ANY, METADATA_KEY, &q, a) < 0)
+	if (run_call(r, CLUSTER_ANY, API_METADATA, &q, a) < 0)
 		return -1;
 	if (a->error_code) {
 		struct err e;
@@ -175,7 +171,7 @@ ask_end(struct look *l, struct run *r, int32_t node, struct list_offsets_request
 	for (int32_t i = 0; i < q->topics.n; i++)
 		for (int32_t k = 0; k < q->topics.v[i].partitions.n; k++)
 			q->topics.v[i].partitions.v[k].timestamp = timestamp;
-	if (cluster_call_upto(&r->cluster, node, LIST_OFFSETS_KEY, LIST_OFFSETS_UPTO,
+	if (cluster_call_upto(&r->cluster, node, API_LIST_OFFSETS, LIST_OFFSETS_UPTO,
 			r->cluster.opts.request_timeout_ms, q, &a, &r->replies, &e) < 0) {
 		run_failed(r, &e);
 		return -1;
@@ -280,7 +276,7 @@ ask_copies(struct look *l, struct run *r, int32_t node, const struct describe_lo
 {
 	struct describe_log_dirs_response a;
 	struct err e;
-	if (run_call(r, node, DESCRIBE_LOG_DIRS_KEY, q, &a) < 0)
+	if (run_call(r, node, API_DESCRIBE_LOG_DIRS, q, &a) < 0)
 		return;
 	if (a.error_code) {
 		cluster_peer_err(&e, a.error_code, STR_NULL);
@@ -302,7 +298,7 @@ void
 look_copies(struct look *l, struct run *r)
 {
 	struct describe_log_dirs_request q;
-	if (run_version(r, DESCRIBE_LOG_DIRS_KEY) < 0 || find_nodes(r) < 0)
+	if (run_version(r, API_DESCRIBE_LOG_DIRS) < 0 || find_nodes(r) < 0)
 		return;
 	wire_defaults(&describe_log_dirs_request_desc, &q);
 	q.topics.n = l->n;
@@ -368,7 +364,7 @@ ask_configs(struct look *l, struct run *r, int from, int n)
 		q.resources.v[i].resource_name = l->v[from + i]->name;
 		q.resources.v[i].configuration_keys.n = -1; /* null: all */
 	}
-	if (run_call(r, CLUSTER_ANY, DESCRIBE_CONFIGS_KEY, &q, &a) == 0)
+	if (run_call(r, CLUSTER_ANY, API_DESCRIBE_CONFIGS, &q, &a) == 0)
 		for (int32_t i = 0; i < a.results.n; i++)
 			take_configs(l, r, &a.results.v[i]);
 }
@@ -376,7 +372,7 @@ ask_configs(struct look *l, struct run *r, int from, int n)
 void
 look_configs(struct look *l, struct run *r)
 {
-	if (run_version(r, DESCRIBE_CONFIGS_KEY) < 0)
+	if (run_version(r, API_DESCRIBE_CONFIGS) < 0)
 		return;
 	for (int i = 0; i < l->n; i += CONFIGS_AT_ONCE)
 		ask_configs(l, r, i, MIN(l->n - i, CONFIGS_AT_ONCE));

@@ -13,7 +13,6 @@
 #include <stdio.h>
 
 enum {
-	DELETE_RECORDS_KEY = 21,
 	AT_KINDS = PLACE_BEGINNING | PLACE_END | PLACE_LAST | PLACE_TIME,
 	BEFORE_KINDS = AT_KINDS | PLACE_OFFSET,
 };
@@ -193,7 +192,7 @@ trim_leader(struct run *r, struct cluster_topic *t, int32_t npart, int32_t leade
 				(struct delete_records_request_delete_records_partition){ i, limit[i] };
 			limit[i] = -1;
 		}
-	if (run_call(r, leader, DELETE_RECORDS_KEY, &q, &a) == 0)
+	if (run_call(r, leader, API_DELETE_RECORDS, &q, &a) == 0)
 		take_trimmed(r, t, &a);
 }
 

@@ -6,7 +6,7 @@
  *	if (cluster_open(&cl, &(struct cluster_opts){ .client_id = "kq-topic" }, &e) < 0)
  *		...
  *	struct create_topics_request q;
- *	wire_defaults(wire_api_find(19)->request, &q);
+ *	wire_defaults(wire_api_find(API_CREATE_TOPICS)->request, &q);
  *	... fill q ...
  *	struct create_topics_response r;
  *	struct arena a = ARENA_INIT;

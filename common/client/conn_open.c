@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 enum {
-	VERSIONS_KEY = 18,
 	ARENA_MAX = 1 << 20,
 	FIRST_VERSION = 3, /* 4.x brokers and librdkafka's mock know at most it */
 };
@@ -89,7 +88,7 @@ run(struct conn *c, int wake_fd, struct hello *h)
 static int
 ask_versions(struct conn *c, int version, const struct conn_opts *o, struct hello *h)
 {
-	const struct wire_api *api = wire_api_find(VERSIONS_KEY);
+	const struct wire_api *api = wire_api_find(API_API_VERSIONS);
 	assert(api);
 	struct api_versions_request q;
 	wire_defaults(api->request, &q);

@@ -210,7 +210,7 @@ static void
 fill(const struct fetcher_request *r, struct fetch_request *q, struct arena *a)
 {
 	const struct fetcher_opts *o = &r->fetcher->opts;
-	wire_defaults(wire_api_find(FETCH_KEY)->request, q);
+	wire_defaults(wire_api_find(API_FETCH)->request, q);
 	q->replica_id = -1;
 	q->max_wait_ms = o->max_wait_ms;
 	q->min_bytes = o->min_bytes;
@@ -247,7 +247,7 @@ fill(const struct fetcher_request *r, struct fetch_request *q, struct arena *a)
 static void
 ask_node(struct fetcher *f, int32_t node, struct conn *c, int64_t now_ms)
 {
-	const struct wire_api *api = wire_api_find(FETCH_KEY);
+	const struct wire_api *api = wire_api_find(API_FETCH);
 	struct fetcher_request *r = request_new(f, node);
 	bool has_ids = true;
 	LIST_EACH(l, &f->part) {

@@ -5,7 +5,6 @@
 #include "client/fetcher.h"
 
 enum {
-	FETCH_KEY = 1,
 	FETCH_TOPIC_ID_VERSION = 13, /* from here topics go by id */
 };
 

@@ -351,7 +351,7 @@ find_coordinator(struct member *m)
 	q.key = key;
 	q.coordinator_keys.v = &key;
 	q.coordinator_keys.n = 1;
-	member_send(m, &m->control, c, FIND_COORDINATOR_KEY, INT16_MAX, &q,
+	member_send(m, &m->control, c, API_FIND_COORDINATOR, INT16_MAX, &q,
 		m->opts.request_timeout_ms, found);
 }
 
@@ -365,7 +365,7 @@ settle_protocol(struct member *m)
 	struct err e;
 	if (!c)
 		return false;
-	bool knows = conn_version(c, wire_api_find(CONSUMER_HEARTBEAT_KEY), INT16_MAX, &e) >= 0;
+	bool knows = conn_version(c, wire_api_find(API_CONSUMER_GROUP_HEARTBEAT), INT16_MAX, &e) >= 0;
 	m->protocol = knows ? MEMBER_CONSUMER : MEMBER_CLASSIC;
 	return true;
 }

@@ -119,7 +119,7 @@ join(struct member *m)
 		q.protocols.v[i].name = str_of(as->name);
 		q.protocols.v[i].metadata = buf_str(&bytes[i]);
 	}
-	if (member_send(m, &m->control, c, JOIN_GROUP_KEY, INT16_MAX, &q,
+	if (member_send(m, &m->control, c, API_JOIN_GROUP, INT16_MAX, &q,
 		m->opts.rebalance_timeout_ms + JOIN_GRACE_MS, joined) >= 0)
 		m->stage = MEMBER_JOINING;
 	for (int i = 0; i < m->noffered; i++)
@@ -168,7 +168,7 @@ divide(struct member *m, struct arena *arena, struct buf *bytes,
 	struct assign a = { .arena = arena };
 	struct str *names;
 	wire_defaults(&join_group_response_desc, &r);
-	const struct wire_api *api = wire_api_find(JOIN_GROUP_KEY);
+	const struct wire_api *api = wire_api_find(API_JOIN_GROUP);
 	if (wire_decode(api->response, m->joined_version, wire_api_is_flexible(api, m->joined_version),
 		m->joined.p, m->joined.n, arena, &r) < 0)
 		return err_set(e, ERR_CORRUPT, "an answer to join_group that cannot be read");
@@ -235,7 +235,7 @@ sync_group(struct member *m)
 		member_trouble(m, &e);
 	} else {
 		struct conn *c = member_conn(m);
-		if (c && member_send(m, &m->control, c, SYNC_GROUP_KEY, INT16_MAX, &q,
+		if (c && member_send(m, &m->control, c, API_SYNC_GROUP, INT16_MAX, &q,
 			m->opts.rebalance_timeout_ms + JOIN_GRACE_MS, synced) >= 0)
 			m->stage = MEMBER_SYNCING;
 	}
@@ -284,7 +284,7 @@ take_assignment(struct member *m, int64_t now_ms)
 	struct sync_group_response r;
 	struct assign_owned *v;
 	struct err e;
-	const struct wire_api *api = wire_api_find(SYNC_GROUP_KEY);
+	const struct wire_api *api = wire_api_find(API_SYNC_GROUP);
 	wire_defaults(api->response, &r);
 	int64_t got = wire_decode(api->response, m->joined_version,
 		wire_api_is_flexible(api, m->joined_version), m->joined.p, m->joined.n, &a, &r);
@@ -345,7 +345,7 @@ heartbeat(struct member *m, int64_t now_ms)
 	q.member_id = str_of(m->member_id);
 	q.group_instance_id = str_of(m->opts.instance);
 	m->heartbeat_at_ms = now_ms + m->heartbeat_ms;
-	member_send(m, &m->control, c, HEARTBEAT_KEY, INT16_MAX, &q,
+	member_send(m, &m->control, c, API_HEARTBEAT, INT16_MAX, &q,
 		MIN(m->opts.request_timeout_ms, m->opts.session_timeout_ms / 2), beaten);
 }
 
@@ -417,5 +417,5 @@ member_classic_leave(struct member *m, struct conn *conn, int timeout_ms,
 	q.group_id = str_of(m->opts.group);
 	q.members.v = &one;
 	q.members.n = 1;
-	return member_send(m, &m->fetch, conn, LEAVE_GROUP_KEY, INT16_MAX, &q, timeout_ms, done);
+	return member_send(m, &m->fetch, conn, API_LEAVE_GROUP, INT16_MAX, &q, timeout_ms, done);
 }

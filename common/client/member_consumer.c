@@ -129,7 +129,7 @@ heartbeat(struct member *m, int64_t now_ms)
 		return;
 	bool joins = m->stage == MEMBER_OUT;
 	/* From version 1 on the member makes its id. */
-	if (joins && !*m->member_id && conn_version(c, wire_api_find(CONSUMER_HEARTBEAT_KEY),
+	if (joins && !*m->member_id && conn_version(c, wire_api_find(API_CONSUMER_GROUP_HEARTBEAT),
 		INT16_MAX, &ignored) >= 1) {
 		struct uuid id;
 		rand_bytes(&id, sizeof id);
@@ -143,7 +143,7 @@ heartbeat(struct member *m, int64_t now_ms)
 		fill_all(m, &q, &a);
 	else if (m->has_news)
 		fill_owned(m, &q, &a);
-	if (member_send(m, &m->control, c, CONSUMER_HEARTBEAT_KEY, INT16_MAX, &q,
+	if (member_send(m, &m->control, c, API_CONSUMER_GROUP_HEARTBEAT, INT16_MAX, &q,
 		m->opts.request_timeout_ms, beaten) >= 0) {
 		m->heartbeat_at_ms = now_ms + m->heartbeat_ms;
 		m->has_news = m->is_full = false;
@@ -216,6 +216,6 @@ member_consumer_leave(struct member *m, struct conn *conn, int timeout_ms,
 	struct consumer_group_heartbeat_request q;
 	fill_name(m, &q);
 	q.member_epoch = m->opts.instance ? EPOCH_LEAVE_STATIC : EPOCH_LEAVE;
-	return member_send(m, &m->fetch, conn, CONSUMER_HEARTBEAT_KEY, INT16_MAX, &q,
+	return member_send(m, &m->fetch, conn, API_CONSUMER_GROUP_HEARTBEAT, INT16_MAX, &q,
 		timeout_ms, done);
 }

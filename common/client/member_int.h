@@ -6,17 +6,6 @@
 
 #include "proto.h"
 
-enum {
-	OFFSET_COMMIT_KEY = 8,
-	OFFSET_FETCH_KEY = 9,
-	FIND_COORDINATOR_KEY = 10,
-	JOIN_GROUP_KEY = 11,
-	HEARTBEAT_KEY = 12,
-	LEAVE_GROUP_KEY = 13,
-	SYNC_GROUP_KEY = 14,
-	CONSUMER_HEARTBEAT_KEY = 68,
-};
-
 enum { MEMBER_ARENA_MAX = 64 << 20 };
 
 /* The coordinator's connection; NULL after noting why not. */

@@ -140,7 +140,7 @@ fetch_offsets(struct member *m)
 	q.groups.v = &g;
 	q.groups.n = 1;
 	q.require_stable = true;
-	member_send(m, &m->fetch, c, OFFSET_FETCH_KEY, newest(m), &q,
+	member_send(m, &m->fetch, c, API_OFFSET_FETCH, newest(m), &q,
 		m->opts.request_timeout_ms, fetched);
 	arena_release(&a);
 }
@@ -266,7 +266,7 @@ store_offsets(struct member *m)
 	struct conn *c = !m->wants_commit ? NULL
 		: m->stage == MEMBER_JOINING ? cluster_conn(m->cluster, m->coordinator, &e)
 		: member_conn(m);
-	if (c && member_send(m, &m->commit, c, OFFSET_COMMIT_KEY, newest(m), &q,
+	if (c && member_send(m, &m->commit, c, API_OFFSET_COMMIT, newest(m), &q,
 		m->opts.request_timeout_ms, stored) >= 0)
 		m->wants_commit = false; /* until the answer says otherwise, or more is asked for */
 	m->commit_at_ms = clock_mono_ms() + m->opts.retry_backoff_ms;

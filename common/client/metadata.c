@@ -7,7 +7,6 @@
 #include "proto.h"
 
 enum {
-	METADATA_KEY = 3,
 	ARENA_MAX = 256 << 20,
 	RETRY_MS = 20,      /* between two looks at a topic that is being made */
 	RETRY_MAX_MS = 300,
@@ -143,14 +142,14 @@ ask(struct cluster *cl, const struct cluster_topic *only, bool may_create,
 	struct arena a = { .size_max = ARENA_MAX };
 	struct metadata_request q;
 	struct metadata_response r;
-	wire_defaults(wire_api_find(METADATA_KEY)->request, &q);
+	wire_defaults(wire_api_find(API_METADATA)->request, &q);
 	int n = only ? 1 : cl->ntopic;
 	q.topics.v = arena_alloc(&a, (size_t)(n + 1) * sizeof *q.topics.v);
 	q.topics.n = n;
 	for (int i = 0; i < n; i++) /* zeroed: no topic id */
 		q.topics.v[i].name = str_of(only ? only->name : cl->topic[i]->name);
 	q.allow_auto_topic_creation = may_create;
-	int got = cluster_call(cl, CLUSTER_ANY, METADATA_KEY, &q, &r, &a, e);
+	int got = cluster_call(cl, CLUSTER_ANY, API_METADATA, &q, &r, &a, e);
 	if (got >= 0)
 		take_metadata(cl, &r);
 	if (got >= 0 && (!only || !cl->refreshed_ms))
@@ -185,11 +184,11 @@ cluster_list_topics(struct cluster *cl, void *metadata_response,
 	struct arena *a, struct err *e)
 {
 	struct metadata_request q;
-	wire_defaults(wire_api_find(METADATA_KEY)->request, &q);
+	wire_defaults(wire_api_find(API_METADATA)->request, &q);
 	q.topics.v = NULL;
 	q.topics.n = -1;
 	q.allow_auto_topic_creation = false;
-	return cluster_call(cl, CLUSTER_ANY, METADATA_KEY, &q, metadata_response, a, e) < 0
+	return cluster_call(cl, CLUSTER_ANY, API_METADATA, &q, metadata_response, a, e) < 0
 		? -1 : 0;
 }
 

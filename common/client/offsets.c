@@ -5,7 +5,6 @@
 #include "proto.h"
 
 enum {
-	LIST_OFFSETS_KEY = 2,
 	RETRY_MS = 100,
 	/* Enough for a time, the beginning and the end; from 4 on librdkafka's
 	 * mock broker writes a leader epoch of eight bytes. */
@@ -46,7 +45,7 @@ ask_leader(struct asking *q, int32_t leader)
 	struct list_offsets_request in;
 	struct list_offsets_response out;
 	int32_t npart = q->npart;
-	wire_defaults(wire_api_find(LIST_OFFSETS_KEY)->request, &in);
+	wire_defaults(wire_api_find(API_LIST_OFFSETS)->request, &in);
 	bool is_stable = q->timestamp_ms == OFFSETS_STABLE;
 	in.replica_id = -1;
 	in.isolation_level = is_stable;
@@ -65,7 +64,7 @@ ask_leader(struct asking *q, int32_t leader)
 	in.topics.v->partitions.v = part;
 	in.topics.v->partitions.n = n;
 	int upto = q->timestamp_ms >= OFFSETS_EARLIEST || is_stable ? PLAIN_VERSION : INT16_MAX;
-	int got = cluster_call_upto(q->cl, leader, LIST_OFFSETS_KEY, upto,
+	int got = cluster_call_upto(q->cl, leader, API_LIST_OFFSETS, upto,
 		q->cl->opts.request_timeout_ms, &in, &out, &a, &q->err);
 	if (got < 0)
 		got = q->err.class == ERR_RETRY ? 0 : -1;

@@ -5,7 +5,7 @@
 
 #include "proto.h"
 
-enum { INIT_PRODUCER_ID_KEY = 22, PAUSE_FIRST_MS = 2 };
+enum { PAUSE_FIRST_MS = 2 };
 
 void
 producer_again_begin(const struct producer *p, struct producer_again *a)
@@ -40,7 +40,7 @@ producer_ask_id(struct producer *p, int32_t node, int64_t *id, int16_t *epoch,
 	struct arena a = { .size_max = 1 << 20 };
 	struct init_producer_id_request q;
 	struct init_producer_id_response r;
-	wire_defaults(wire_api_find(INIT_PRODUCER_ID_KEY)->request, &q);
+	wire_defaults(wire_api_find(API_INIT_PRODUCER_ID)->request, &q);
 	q.transactional_id = p->opts.txn_id ? str_of(p->opts.txn_id) : STR_NULL;
 	q.transaction_timeout_ms = p->opts.txn_id ? p->opts.txn_timeout_ms : INT32_MAX;
 	if (p->opts.txn_id) { /* so that it is not taken from who has taken over */
@@ -49,7 +49,7 @@ producer_ask_id(struct producer *p, int32_t node, int64_t *id, int16_t *epoch,
 	} else {
 		q.producer_epoch = -1;
 	}
-	int got = cluster_call(p->cluster, node, INIT_PRODUCER_ID_KEY, &q, &r, &a, e);
+	int got = cluster_call(p->cluster, node, API_INIT_PRODUCER_ID, &q, &r, &a, e);
 	if (got >= 0 && r.error_code)
 		got = cluster_peer_err(e, r.error_code, STR_NULL);
 	if (got >= 0 && (r.producer_id < 0 || r.producer_epoch < 0))

@@ -4,8 +4,6 @@
 #include "proto.h"
 
 enum {
-	ADD_OFFSETS_KEY = 25,
-	TXN_OFFSET_COMMIT_KEY = 28,
 	KEY_TYPE_GROUP = 0,
 	ARENA_MAX = 16 << 20,
 };
@@ -19,14 +17,14 @@ add_group(struct producer *p, const char *group, struct err *e)
 	struct add_offsets_to_txn_response r;
 	struct producer_again again;
 	int got;
-	wire_defaults(wire_api_find(ADD_OFFSETS_KEY)->request, &q);
+	wire_defaults(wire_api_find(API_ADD_OFFSETS_TO_TXN)->request, &q);
 	q.transactional_id = str_of(p->opts.txn_id);
 	q.producer_id = p->id;
 	q.producer_epoch = p->epoch;
 	q.group_id = str_of(group);
 	producer_again_begin(p, &again);
 	do {
-		got = producer_call_coordinator(p, ADD_OFFSETS_KEY, INT16_MAX, &q, &r, &a, e);
+		got = producer_call_coordinator(p, API_ADD_OFFSETS_TO_TXN, INT16_MAX, &q, &r, &a, e);
 		if (got >= 0 && r.error_code)
 			got = producer_txn_err(p, r.error_code, e);
 	} while (got < 0 && producer_again(p, &again, e));
@@ -38,7 +36,7 @@ static void
 fill(const struct producer *p, struct txn_offset_commit_request *q,
 	const struct producer_group *g, const struct producer_offset *v, int n, struct arena *a)
 {
-	wire_defaults(wire_api_find(TXN_OFFSET_COMMIT_KEY)->request, q);
+	wire_defaults(wire_api_find(API_TXN_OFFSET_COMMIT)->request, q);
 	q->transactional_id = str_of(p->opts.txn_id);
 	q->producer_id = p->id;
 	q->producer_epoch = p->epoch;
@@ -131,7 +129,7 @@ producer_send_offsets(struct producer *p, const struct producer_group *g,
 		if (node < 0)
 			got = producer_find_coordinator(p, KEY_TYPE_GROUP, g->group, &node, e);
 		if (got >= 0)
-			got = cluster_call_upto(p->cluster, node, TXN_OFFSET_COMMIT_KEY, upto,
+			got = cluster_call_upto(p->cluster, node, API_TXN_OFFSET_COMMIT, upto,
 				p->opts.request_timeout_ms, &q, &r, &a, e);
 		if (got < 0)
 			node = -1;

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 enum {
-	PRODUCE_KEY = 0,
 	PARTS_MAX = 1000,    /* in one request */
 	MARK_SIZE = 16,
 	TOPIC_ID_VERSION = 13, /* from here topics go by id */
@@ -83,7 +82,7 @@ static void
 fill(struct producer_request *r, struct produce_request *q, struct arena *a)
 {
 	const struct producer *p = r->producer;
-	wire_defaults(wire_api_find(PRODUCE_KEY)->request, q);
+	wire_defaults(wire_api_find(API_PRODUCE)->request, q);
 	q->transactional_id = p->opts.txn_id ? str_of(p->opts.txn_id) : STR_NULL;
 	q->acks = (int16_t)p->opts.acks;
 	q->timeout_ms = p->opts.request_timeout_ms;
@@ -307,7 +306,7 @@ static void
 send_request(struct producer *p, struct conn *c, struct producer_part *first,
 	int version, int64_t now_ms)
 {
-	const struct wire_api *api = wire_api_find(PRODUCE_KEY);
+	const struct wire_api *api = wire_api_find(API_PRODUCE);
 	struct producer_request *r = request_new(p);
 	struct arena a = ARENA_INIT;
 	struct buf whole = BUF_INIT;
@@ -315,7 +314,7 @@ send_request(struct producer *p, struct conn *c, struct producer_part *first,
 	collect(r, first, now_ms);
 	fill(r, &q, &a);
 	bool is_flex = wire_api_is_flexible(api, (int16_t)version);
-	struct request_header h = { PRODUCE_KEY, (int16_t)version, conn_next_id(c),
+	struct request_header h = { API_PRODUCE, (int16_t)version, conn_next_id(c),
 		str_of(c->client_id) };
 	size_t at = frame_begin_request(&whole, api, &h);
 	wire_encode(api->request, (int16_t)version, is_flex, &q, &whole);
@@ -354,7 +353,7 @@ send_part(struct producer *p, struct producer_part *part, int64_t now_ms)
 	int upto = uuid_is_zero(&part->topic->meta->id) ? TOPIC_ID_VERSION - 1 : INT16_MAX;
 	if (p->opts.txn_id && !p->is_txn_v2)
 		upto = PRODUCE_UPTO_V1;
-	int version = conn_version(c, wire_api_find(PRODUCE_KEY), upto, &e);
+	int version = conn_version(c, wire_api_find(API_PRODUCE), upto, &e);
 	if (version < 0) {
 		producer_refused(first_unsent(part), &e);
 		return false;

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 enum {
-	DESCRIBE_CONFIGS_KEY = 32,
 	DESCRIBE_TIMEOUT_MS = 5000,
 	RESOURCE_TOPIC = 2,
 	GONE_QUIET_MS = 1000, /* who deletes a topic to create it again is that quick */
@@ -26,7 +25,7 @@ ask_message_max(struct cluster *cl, const char *name)
 	struct err ignored;
 	struct str key = STR("max.message.bytes");
 	size_t max = 0;
-	const struct wire_api *api = wire_api_find(DESCRIBE_CONFIGS_KEY);
+	const struct wire_api *api = wire_api_find(API_DESCRIBE_CONFIGS);
 	wire_defaults(api->request, &q);
 	q.resources.n = 1;
 	q.resources.v = arena_alloc(&a, sizeof *q.resources.v);
@@ -34,7 +33,7 @@ ask_message_max(struct cluster *cl, const char *name)
 	q.resources.v->resource_name = str_of(name);
 	q.resources.v->configuration_keys.n = 1;
 	q.resources.v->configuration_keys.v = &key;
-	if (cluster_call_upto(cl, CLUSTER_ANY, DESCRIBE_CONFIGS_KEY, INT16_MAX,
+	if (cluster_call_upto(cl, CLUSTER_ANY, API_DESCRIBE_CONFIGS, INT16_MAX,
 		DESCRIBE_TIMEOUT_MS, &q, &r, &a, &ignored) >= 0 && r.results.n == 1)
 		for (int32_t i = 0; i < r.results.v->configs.n; i++) {
 			struct str v = r.results.v->configs.v[i].value;

@@ -6,9 +6,6 @@
 #include "proto.h"
 
 enum {
-	FIND_COORDINATOR_KEY = 10,
-	ADD_PARTITIONS_KEY = 24,
-	END_TXN_KEY = 26,
 	KEY_TYPE_TRANSACTION = 1,
 	ARENA_MAX = 16 << 20,
 };
@@ -56,12 +53,12 @@ producer_find_coordinator(struct producer *p, int8_t type, const char *name,
 	struct find_coordinator_request q;
 	struct find_coordinator_response r;
 	struct str key = str_of(name);
-	wire_defaults(wire_api_find(FIND_COORDINATOR_KEY)->request, &q);
+	wire_defaults(wire_api_find(API_FIND_COORDINATOR)->request, &q);
 	q.key = key;
 	q.key_type = type;
 	q.coordinator_keys.v = &key;
 	q.coordinator_keys.n = 1;
-	int got = cluster_call(p->cluster, CLUSTER_ANY, FIND_COORDINATOR_KEY, &q, &r, &a, e);
+	int got = cluster_call(p->cluster, CLUSTER_ANY, API_FIND_COORDINATOR, &q, &r, &a, e);
 	int16_t code = got < 0 ? 0 : r.error_code;
 	struct str msg = got < 0 ? STR_NULL : r.error_message;
 	*node = got < 0 ? -1 : r.node_id;
@@ -105,7 +102,7 @@ look_at_level(struct producer *p)
 		: cluster_conn(p->cluster, p->coordinator, &ignored);
 	if (c)
 		p->is_txn_v2 = c->txn_level >= 2
-			&& conn_version(c, wire_api_find(END_TXN_KEY), INT16_MAX, &ignored) > END_TXN_UPTO_V1;
+			&& conn_version(c, wire_api_find(API_END_TXN), INT16_MAX, &ignored) > END_TXN_UPTO_V1;
 }
 
 int
@@ -216,7 +213,7 @@ producer_add_parts(struct producer *p)
 	struct err e;
 	if (!has_new_parts(p))
 		return;
-	wire_defaults(wire_api_find(ADD_PARTITIONS_KEY)->request, &q);
+	wire_defaults(wire_api_find(API_ADD_PARTITIONS_TO_TXN)->request, &q);
 	q.v3_and_below_transactional_id = str_of(p->opts.txn_id);
 	q.v3_and_below_producer_id = p->id;
 	q.v3_and_below_producer_epoch = p->epoch;
@@ -225,7 +222,8 @@ producer_add_parts(struct producer *p)
 	p->is_txn_known = p->is_txn_known || n > 0;
 	while (n > 0) {
 		int16_t code = 0;
-		int got = producer_call_coordinator(p, ADD_PARTITIONS_KEY, ADD_PARTITIONS_UPTO, &q, &r, &a, &e);
+		int got = producer_call_coordinator(p, API_ADD_PARTITIONS_TO_TXN,
+			ADD_PARTITIONS_UPTO, &q, &r, &a, &e);
 		if (got >= 0 && (code = code_of(&r)))
 			got = producer_txn_err(p, code, &e);
 		if (got >= 0)
@@ -257,7 +255,7 @@ end_txn(struct producer *p, bool is_commit, bool *is_unknown, struct err *e)
 	struct end_txn_response r;
 	struct producer_again again;
 	int got, upto = p->is_txn_v2 ? INT16_MAX : END_TXN_UPTO_V1;
-	wire_defaults(wire_api_find(END_TXN_KEY)->request, &q);
+	wire_defaults(wire_api_find(API_END_TXN)->request, &q);
 	q.transactional_id = str_of(p->opts.txn_id);
 	q.producer_id = p->id;
 	q.producer_epoch = p->epoch;
@@ -265,7 +263,7 @@ end_txn(struct producer *p, bool is_commit, bool *is_unknown, struct err *e)
 	producer_again_begin(p, &again);
 	do {
 		bool may_arrive = is_reachable(p);
-		got = producer_call_coordinator(p, END_TXN_KEY, upto, &q, &r, &a, e);
+		got = producer_call_coordinator(p, API_END_TXN, upto, &q, &r, &a, e);
 		if (got < 0)
 			*is_unknown = *is_unknown || may_arrive;
 		else if (r.error_code)

@@ -1,4 +1,5 @@
 #include "coord/group.h"
+#include "proto.h"
 
 #include <stdio.h>
 
@@ -316,19 +317,19 @@ groups_count(const struct groups *g)
 typedef void (*handler_fn)(struct groups *g, struct coord_call *call, struct coord_now now);
 
 static const handler_fn handlers[] = { /* by API key */
-	[8] = offsets_commit,
-	[9] = offsets_fetch,
-	[11] = classic_join,
-	[12] = classic_heartbeat,
-	[13] = classic_leave,
-	[14] = classic_sync,
-	[15] = admin_describe,
-	[16] = admin_list,
-	[28] = offsets_txn_commit,
-	[42] = admin_delete,
-	[47] = offsets_delete,
-	[68] = consumer_heartbeat,
-	[69] = consumer_describe,
+	[API_OFFSET_COMMIT] = offsets_commit,
+	[API_OFFSET_FETCH] = offsets_fetch,
+	[API_JOIN_GROUP] = classic_join,
+	[API_HEARTBEAT] = classic_heartbeat,
+	[API_LEAVE_GROUP] = classic_leave,
+	[API_SYNC_GROUP] = classic_sync,
+	[API_DESCRIBE_GROUPS] = admin_describe,
+	[API_LIST_GROUPS] = admin_list,
+	[API_TXN_OFFSET_COMMIT] = offsets_txn_commit,
+	[API_DELETE_GROUPS] = admin_delete,
+	[API_OFFSET_DELETE] = offsets_delete,
+	[API_CONSUMER_GROUP_HEARTBEAT] = consumer_heartbeat,
+	[API_CONSUMER_GROUP_DESCRIBE] = consumer_describe,
 };
 
 bool

@@ -1,4 +1,5 @@
 #include "coord/txn.h"
+#include "proto.h"
 
 struct txns *
 txns_new(const struct txns_config *c, struct coord_env *env)
@@ -104,12 +105,12 @@ txn_link(struct txns *t, struct txn *x, struct list *to)
 typedef void (*handler_fn)(struct txns *t, struct coord_call *call, struct coord_now now);
 
 static const handler_fn handlers[] = { /* by API key */
-	[22] = txn_handle_init,
-	[24] = txn_handle_add_partitions,
-	[25] = txn_handle_add_offsets,
-	[26] = txn_handle_end,
-	[65] = txn_handle_describe,
-	[66] = txn_handle_list,
+	[API_INIT_PRODUCER_ID] = txn_handle_init,
+	[API_ADD_PARTITIONS_TO_TXN] = txn_handle_add_partitions,
+	[API_ADD_OFFSETS_TO_TXN] = txn_handle_add_offsets,
+	[API_END_TXN] = txn_handle_end,
+	[API_DESCRIBE_TRANSACTIONS] = txn_handle_describe,
+	[API_LIST_TRANSACTIONS] = txn_handle_list,
 };
 
 bool

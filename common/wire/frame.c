@@ -2,7 +2,7 @@
 
 #include "base/varint.h"
 
-enum { API_VERSIONS = 18 };
+#include "proto.h"
 
 /* Skip a section of tagged fields.  NULL when it is malformed. */
 static const uint8_t *
@@ -30,7 +30,7 @@ request_header_decode(struct request_header *h, const uint8_t *p, size_t n)
 		.api_version = (int16_t)load_be16(p + 2),
 		.correlation_id = (int32_t)load_be32(p + 4), .client_id = STR_NULL };
 	const struct wire_api *api = wire_api_find(h->api_key);
-	if (h->api_key == API_VERSIONS && api
+	if (h->api_key == API_API_VERSIONS && api
 		&& (h->api_version < api->min || h->api_version > api->max))
 		return 8;
 	if (end - at < 2)
@@ -68,7 +68,7 @@ frame_begin_request(struct buf *b, const struct wire_api *api, const struct requ
 static bool
 has_flexible_header(const struct wire_api *api, int16_t version)
 {
-	return api->key != API_VERSIONS && wire_api_is_flexible(api, version);
+	return api->key != API_API_VERSIONS && wire_api_is_flexible(api, version);
 }
 
 size_t

@@ -21,13 +21,12 @@
  * to another of those who stayed, and how long that took.
  */
 #include "talk.h"
+#include "proto.h"
 
 #include "base/uuid.h"
 #include "client/assign.h"
 
 enum {
-	OFFSET_COMMIT = 8, OFFSET_FETCH = 9, JOIN_GROUP = 11, HEARTBEAT = 12, LEAVE_GROUP = 13,
-	SYNC_GROUP = 14, METADATA = 3, CONSUMER_HEARTBEAT = 68,
 	MEMBER_MAX = 1000, PARTITION_MAX = 10000, GIVE_UP_MS = 60000, AGAIN_MS = 20,
 	CLASSIC_INTERVAL_MS = 3000, SESSION_MS = 45000, REBALANCE_MS = 300000, IN_FLIGHT = 64,
 };
@@ -54,9 +53,10 @@ static const struct assign_kind *kind; /* of the classic ones */
 static int16_t *owner, *owner_before; /* a partition's; -1: none */
 static struct buf request, response;
 static struct arena arena = ARENA_INIT;
-static const int16_t version[128] = { [METADATA] = 12, [OFFSET_COMMIT] = 8, [OFFSET_FETCH] = 7,
-	[JOIN_GROUP] = 9, [HEARTBEAT] = 4, [LEAVE_GROUP] = 5, [SYNC_GROUP] = 5,
-	[CONSUMER_HEARTBEAT] = 1 };
+static const int16_t version[128] = {
+	[API_METADATA] = 12, [API_OFFSET_COMMIT] = 8, [API_OFFSET_FETCH] = 7,
+	[API_JOIN_GROUP] = 9, [API_HEARTBEAT] = 4, [API_LEAVE_GROUP] = 5, [API_SYNC_GROUP] = 5,
+	[API_CONSUMER_GROUP_HEARTBEAT] = 1 };
 
 static void
 ask(int fd, int16_t key, const void *msg)
@@ -95,8 +95,8 @@ find_topic(const char *addr)
 	struct metadata_request q = { .topics = { &t, 1 } };
 	struct metadata_response r;
 	int fd = dial(addr);
-	ask(fd, METADATA, &q);
-	hear(fd, METADATA, &r);
+	ask(fd, API_METADATA, &q);
+	hear(fd, API_METADATA, &r);
 	if (r.topics.n != 1 || r.topics.v[0].error_code)
 		refused("the topic", r.topics.n == 1 ? r.topics.v[0].error_code : -1);
 	topic_id = r.topics.v[0].topic_id;
@@ -162,7 +162,7 @@ join_classic(struct member *m)
 		.group_instance_id = STR_NULL, .protocol_type = STR("consumer"), .protocols = { &p, 1 },
 		.reason = STR_NULL };
 	m->must_join = m->must_sync = m->is_settled = false;
-	send_from(m, JOIN_GROUP, &q);
+	send_from(m, API_JOIN_GROUP, &q);
 	buf_release(&subscription);
 }
 
@@ -204,14 +204,14 @@ sync_classic(struct member *m, const struct join_group_response *r)
 		.protocol_type = STR("consumer"), .protocol_name = str_of(kind->name) };
 	if (m->is_leader)
 		q.assignments.n = divide(r, &q.assignments.v);
-	send_from(m, SYNC_GROUP, &q);
+	send_from(m, API_SYNC_GROUP, &q);
 }
 
 static void
 hear_join(struct member *m)
 {
 	struct join_group_response r;
-	hear(m->fd, JOIN_GROUP, &r);
+	hear(m->fd, API_JOIN_GROUP, &r);
 	if (r.error_code == KERR_MEMBER_ID_REQUIRED || r.error_code == KERR_COORDINATOR_NOT_AVAILABLE
 		|| r.error_code == KERR_REBALANCE_IN_PROGRESS) {
 		if (r.member_id.n > 0)
@@ -243,7 +243,7 @@ static void
 hear_sync(struct member *m)
 {
 	struct sync_group_response r;
-	hear(m->fd, SYNC_GROUP, &r);
+	hear(m->fd, API_SYNC_GROUP, &r);
 	m->must_join = r.error_code == KERR_REBALANCE_IN_PROGRESS;
 	if (r.error_code && !m->must_join)
 		refused("a sync", r.error_code);
@@ -258,12 +258,12 @@ step_classic(struct member *m, int64_t now_ms)
 	struct heartbeat_response r = { .error_code = 0 };
 	int16_t asked = m->asked;
 	m->asked = -1;
-	if (asked == JOIN_GROUP)
+	if (asked == API_JOIN_GROUP)
 		hear_join(m);
-	else if (asked == SYNC_GROUP)
+	else if (asked == API_SYNC_GROUP)
 		hear_sync(m);
 	else
-		hear(m->fd, HEARTBEAT, &r);
+		hear(m->fd, API_HEARTBEAT, &r);
 	m->next_ms = now_ms + CLASSIC_INTERVAL_MS;
 	if (r.error_code == KERR_REBALANCE_IN_PROGRESS || m->must_join)
 		join_classic(m);
@@ -276,7 +276,7 @@ tick_classic(struct member *m)
 {
 	struct heartbeat_request q = { .group_id = str_of(group), .generation_id = m->epoch,
 		.member_id = str_of(m->id), .group_instance_id = STR_NULL };
-	send_from(m, HEARTBEAT, &q);
+	send_from(m, API_HEARTBEAT, &q);
 }
 
 /* --- the new protocol --- */
@@ -309,7 +309,7 @@ tick_consumer(struct member *m)
 		q.subscribed_topic_names.n = 1;
 	}
 	m->must_tell = false;
-	send_from(m, CONSUMER_HEARTBEAT, &q);
+	send_from(m, API_CONSUMER_GROUP_HEARTBEAT, &q);
 }
 
 /* A partition that another one still has is not given by a broker that does
@@ -330,7 +330,7 @@ step_consumer(struct member *m, int64_t now_ms)
 {
 	struct consumer_group_heartbeat_response r;
 	m->asked = -1;
-	hear(m->fd, CONSUMER_HEARTBEAT, &r);
+	hear(m->fd, API_CONSUMER_GROUP_HEARTBEAT, &r);
 	if (m->is_gone)
 		return;
 	if (r.error_code == KERR_COORDINATOR_NOT_AVAILABLE) {
@@ -429,8 +429,8 @@ leave_classic(struct member *m)
 	if (m->asked >= 0)
 		step_classic(m, 0);
 	m->is_gone = true;
-	ask(m->fd, LEAVE_GROUP, &q);
-	hear(m->fd, LEAVE_GROUP, &r);
+	ask(m->fd, API_LEAVE_GROUP, &q);
+	hear(m->fd, API_LEAVE_GROUP, &r);
 	if (r.error_code)
 		refused("a leave", r.error_code);
 }
@@ -530,7 +530,7 @@ static void
 hear_commit(int fd)
 {
 	struct offset_commit_response r;
-	hear(fd, OFFSET_COMMIT, &r);
+	hear(fd, API_OFFSET_COMMIT, &r);
 	if (r.topics.n != 1 || r.topics.v[0].partitions.v[0].error_code)
 		refused("a commit", r.topics.n == 1 ? r.topics.v[0].partitions.v[0].error_code : -1);
 }
@@ -550,7 +550,7 @@ commit(char **v)
 		for (; nasked < n && nasked - nheard < IN_FLIGHT; nasked++) {
 			group_name(name, nasked);
 			q.group_id = str_of(name);
-			ask(fd, OFFSET_COMMIT, &q);
+			ask(fd, API_OFFSET_COMMIT, &q);
 		}
 		hear_commit(fd);
 		nheard++;
@@ -571,8 +571,8 @@ offset(char **v)
 		.partition_indexes = { &index, 1 } };
 	struct offset_fetch_request q = { .group_id = str_of(name), .topics = { &t, 1 } };
 	struct offset_fetch_response r;
-	ask(fd, OFFSET_FETCH, &q);
-	hear(fd, OFFSET_FETCH, &r);
+	ask(fd, API_OFFSET_FETCH, &q);
+	hear(fd, API_OFFSET_FETCH, &r);
 	if (r.error_code || r.topics.n != 1 || r.topics.v[0].partitions.v[0].committed_offset != 42)
 		refused("a fetch of offsets", r.error_code);
 	printf("%.3f\n", since_s(start) * 1e3);

@@ -18,6 +18,7 @@
 
 #include "record/builder.h"
 #include "sys/fs.h"
+#include "proto.h"
 
 #include <sys/resource.h>
 #include <sys/sendfile.h>
@@ -202,7 +203,7 @@ check_produced(const struct buf *b)
 {
 	struct arena a = ARENA_INIT;
 	struct produce_response r;
-	if (wire_decode(wire_api_find(0)->response, 7, false, b->p + 4, b->n - 4, &a, &r) < 0
+	if (wire_decode(wire_api_find(API_PRODUCE)->response, 7, false, b->p + 4, b->n - 4, &a, &r) < 0
 		|| r.responses.n != 1 || r.responses.v[0].partition_responses.v[0].error_code) {
 		say_error("produce was refused: %s", r.responses.n == 1
 			? kerr_info(r.responses.v[0].partition_responses.v[0].error_code)->name : "?");
@@ -235,7 +236,7 @@ fetch_next(const struct buf *b, int64_t offset, int64_t *bytes)
 {
 	struct arena a = ARENA_INIT;
 	struct fetch_response r;
-	if (wire_decode(wire_api_find(1)->response, 11, false, b->p + 4, b->n - 4, &a, &r) < 0
+	if (wire_decode(wire_api_find(API_FETCH)->response, 11, false, b->p + 4, b->n - 4, &a, &r) < 0
 		|| r.responses.n != 1 || r.responses.v[0].partitions.v[0].error_code) {
 		say_error("fetch was refused");
 		exit(EXIT_FAILED);

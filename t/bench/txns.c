@@ -12,13 +12,14 @@
  * thousand took (milliseconds).
  */
 #include "talk.h"
+#include "proto.h"
 
 #include "record/builder.h"
 
 enum {
 	RECORDS = 1000, RECORD_BYTES = 100, BATCH_BYTES = 16384, BATCH_MAX = 16, IN_FLIGHT = 5,
 	PRODUCER_MAX = 256, ROUND_MAX = 1 << 20,
-	PRODUCE = 0, INIT_PRODUCER_ID = 22, END_TXN = 26, INIT_VERSION = 5, END_VERSION = 5,
+	INIT_VERSION = 5, END_VERSION = 5,
 	PRODUCE_VERSION = 12, RETRY_US = 20000,
 };
 
@@ -116,8 +117,8 @@ init(struct producer *p, const char *addr, int index)
 		.transaction_timeout_ms = 60000, .producer_id = -1, .producer_epoch = -1 };
 	struct init_producer_id_response r;
 	for (int i = 0; i < 100; i++) {
-		put(p, INIT_PRODUCER_ID, INIT_VERSION, &q);
-		read_response(p, INIT_PRODUCER_ID, INIT_VERSION, &r);
+		put(p, API_INIT_PRODUCER_ID, INIT_VERSION, &q);
+		read_response(p, API_INIT_PRODUCER_ID, INIT_VERSION, &r);
 		if (!r.error_code || !kerr_info(r.error_code)->is_retriable)
 			break;
 		usleep(RETRY_US);
@@ -139,7 +140,7 @@ send_batch(struct producer *p)
 		.partition_data = { &data, 1 } };
 	struct produce_request q = { .transactional_id = txn_id(p), .acks = -1,
 		.timeout_ms = 30000, .topic_data = { &t, 1 } };
-	put(p, PRODUCE, PRODUCE_VERSION, &q);
+	put(p, API_PRODUCE, PRODUCE_VERSION, &q);
 }
 
 static void
@@ -147,7 +148,7 @@ send_end(struct producer *p)
 {
 	struct end_txn_request q = { .transactional_id = txn_id(p), .producer_id = p->id,
 		.producer_epoch = p->epoch, .committed = true };
-	put(p, END_TXN, END_VERSION, &q);
+	put(p, API_END_TXN, END_VERSION, &q);
 	p->is_ending = true;
 }
 
@@ -166,7 +167,7 @@ step(struct producer *p)
 {
 	if (p->is_ending) {
 		struct end_txn_response r;
-		read_response(p, END_TXN, END_VERSION, &r);
+		read_response(p, API_END_TXN, END_VERSION, &r);
 		must_succeed("the end of a transaction", r.error_code);
 		if (r.producer_epoch != p->epoch || r.producer_id != p->id)
 			p->sequence = 0;
@@ -176,7 +177,7 @@ step(struct producer *p)
 		return true;
 	}
 	struct produce_response r;
-	read_response(p, PRODUCE, PRODUCE_VERSION, &r);
+	read_response(p, API_PRODUCE, PRODUCE_VERSION, &r);
 	must_succeed("produce", r.responses.n == 1
 		? r.responses.v[0].partition_responses.v[0].error_code : KERR_UNKNOWN_SERVER_ERROR);
 	p->nacked++;

@@ -23,6 +23,7 @@
 #include "text/say.h"
 #include "wire/frame.h"
 #include "wire/kerr.h"
+#include "proto.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -259,7 +260,7 @@ receive(struct conn *c)
 static bool
 may_park(const struct asked *a)
 {
-	return a->api->key == 1 || a->api->key == 11 || a->api->key == 14;
+	return a->api->key == API_FETCH || a->api->key == API_JOIN_GROUP || a->api->key == API_SYNC_GROUP;
 }
 
 /* Patience, and its end. */

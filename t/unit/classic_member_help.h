@@ -7,6 +7,7 @@
 #ifndef KQ_T_CLASSIC_MEMBER_HELP_H
 #define KQ_T_CLASSIC_MEMBER_HELP_H
 #include "consumer_help.h"
+#include "proto.h"
 
 enum { OLD_JOIN, OLD_SYNC, OLD_BEAT }; /* what it sends next */
 
@@ -228,7 +229,7 @@ static inline int
 old_hear(struct town *o, struct old_member *m, const struct ask *a)
 {
 	int error = code(a);
-	if (a->call.api_key == 11) {
+	if (a->call.api_key == API_JOIN_GROUP) {
 		const struct join_group_response *r = joined(a);
 		if (error == KERR_MEMBER_ID_REQUIRED || error == 0)
 			snprintf(m->id, sizeof m->id, "%.*s", STR_ARG(r->member_id));
@@ -243,7 +244,7 @@ old_hear(struct town *o, struct old_member *m, const struct ask *a)
 		}
 	} else if (error) {
 		old_lost(m, error);
-	} else if (a->call.api_key == 14) {
+	} else if (a->call.api_key == API_SYNC_GROUP) {
 		old_assigned(m, a->answer);
 	}
 	return error;

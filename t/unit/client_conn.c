@@ -12,7 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { API_VERSIONS = 18, METADATA = 3, FETCH = 1 };
 
 static const struct conn_opts opts = { "test", 2000, 2000, 1 << 20 };
 static const struct net_addr addr = { .kind = NET_UNIX, .host = "peer" };
@@ -57,7 +56,7 @@ say_versions(int16_t version, int32_t id, int16_t error)
 	r.error_code = error;
 	r.api_keys.v = keys;
 	r.api_keys.n = ARRAY_LEN(keys);
-	say_response(API_VERSIONS, version, id, &r);
+	say_response(API_API_VERSIONS, version, id, &r);
 }
 
 static struct conn *
@@ -106,7 +105,7 @@ ask(struct conn *c, struct seen *s, int timeout_ms)
 	q.topics.n = -1;
 	*s = (struct seen){ .n = 0 };
 	call_init(&s->call);
-	conn_send(c, &s->call, wire_api_find(METADATA), 4, &q, timeout_ms, seen_done);
+	conn_send(c, &s->call, wire_api_find(API_METADATA), 4, &q, timeout_ms, seen_done);
 }
 
 static void
@@ -114,7 +113,7 @@ say_metadata(int32_t id)
 {
 	struct metadata_response r;
 	wire_defaults(&metadata_response_desc, &r);
-	say_response(METADATA, 4, id, &r);
+	say_response(API_METADATA, 4, id, &r);
 }
 
 void test_conn__learns_the_versions_of_the_peer(void);
@@ -123,12 +122,12 @@ test_conn__learns_the_versions_of_the_peer(void)
 {
 	struct err e;
 	struct conn *c = open_conn();
-	check_int(conn_version(c, wire_api_find(METADATA), INT16_MAX, &e), 4);
-	check_int(conn_version(c, wire_api_find(METADATA), 2, &e), 2);
-	check_int(conn_version(c, wire_api_find(FETCH), INT16_MAX, &e), 11);
-	check_int(conn_version(c, wire_api_find(FETCH), 3, &e), -1);
+	check_int(conn_version(c, wire_api_find(API_METADATA), INT16_MAX, &e), 4);
+	check_int(conn_version(c, wire_api_find(API_METADATA), 2, &e), 2);
+	check_int(conn_version(c, wire_api_find(API_FETCH), INT16_MAX, &e), 11);
+	check_int(conn_version(c, wire_api_find(API_FETCH), 3, &e), -1);
 	check_int(e.class, ERR_PEER);
-	check_int(conn_version(c, wire_api_find(19), INT16_MAX, &e), -1);
+	check_int(conn_version(c, wire_api_find(API_CREATE_TOPICS), INT16_MAX, &e), -1);
 	check_int(e.kafka, KERR_UNSUPPORTED_VERSION);
 	close_conn(c);
 }
@@ -151,7 +150,7 @@ test_conn__asks_again_in_version_0_when_told_so(void)
 	}
 	struct conn *c = conn_open_fd(fd, &addr, &opts, &e);
 	check(c != NULL);
-	check_int(conn_version(c, wire_api_find(METADATA), INT16_MAX, &e), 4);
+	check_int(conn_version(c, wire_api_find(API_METADATA), INT16_MAX, &e), 4);
 	close_conn(c);
 	int status;
 	check_int(waitpid(pid, &status, 0), pid);
@@ -217,7 +216,7 @@ test_conn__an_answer_may_come_byte_by_byte(void)
 	struct seen s;
 	struct buf b = BUF_INIT;
 	struct metadata_response r;
-	const struct wire_api *api = wire_api_find(METADATA);
+	const struct wire_api *api = wire_api_find(API_METADATA);
 	wire_defaults(&metadata_response_desc, &r);
 	size_t at = frame_begin_response(&b, api, 4, 1);
 	wire_encode(api->response, 4, false, &r, &b);
@@ -250,7 +249,7 @@ test_conn__a_request_larger_than_the_socket_goes_out_in_parts(void)
 	call_init(&s[0].call);
 	while (read(peer, drain, sizeof drain) > 0)
 		;
-	conn_send_iov(c, &s[0].call, wire_api_find(METADATA), 4, iov, 3, 5000, seen_done);
+	conn_send_iov(c, &s[0].call, wire_api_find(API_METADATA), 4, iov, 3, 5000, seen_done);
 	ask(c, &s[1], 5000);
 	while (c->out.next != &c->out) {
 		check(conn_work(c, clock_mono_ms()));

@@ -135,11 +135,11 @@ serve(int fd)
 		buf_reset(&out);
 		size_t begin = frame_begin_response(&out, api, h.api_version, h.correlation_id);
 		struct fetch_request q;
-		if (h.api_key == 18)
+		if (h.api_key == API_API_VERSIONS)
 			answer_versions(api, h.api_version, &out);
-		else if (h.api_key == 3)
+		else if (h.api_key == API_METADATA)
 			answer_metadata(api, h.api_version, &out);
-		else if (h.api_key == 0)
+		else if (h.api_key == API_PRODUCE)
 			answer_produce(api, h.api_version, &out);
 		else if (wire_decode(api->request, h.api_version,
 			wire_api_is_flexible(api, h.api_version), frame + at, n - (size_t)at, &a, &q) >= 0)

@@ -24,7 +24,11 @@ struct step {
 	const char *parts;   /* SyncGroup, ConsumerGroupHeartbeat: "01"; NULL: none said */
 };
 
-enum { COMMIT = 8, OFFSETS = 9, FIND = 10, JOIN = 11, BEAT = 12, LEAVE = 13, SYNC = 14, BEAT848 = 68 };
+enum { /* short, for the scripts below */
+	COMMIT = API_OFFSET_COMMIT, OFFSETS = API_OFFSET_FETCH, FIND = API_FIND_COORDINATOR,
+	JOIN = API_JOIN_GROUP, BEAT = API_HEARTBEAT, LEAVE = API_LEAVE_GROUP, SYNC = API_SYNC_GROUP,
+	BEAT848 = API_CONSUMER_GROUP_HEARTBEAT,
+};
 
 static const struct step *script;
 static int nstep;
@@ -213,9 +217,9 @@ reply(int fd, const struct request_header *h, const uint8_t *body, size_t n)
 	wire_defaults(api->response, resp);
 	wire_decode(api->request, h->api_version, flex, body, n, &a, in);
 	static const struct step calm = { BEAT, 0, 0, NULL };
-	if (h->api_key == 18)
+	if (h->api_key == API_API_VERSIONS)
 		answer_versions(resp);
-	else if (h->api_key == 3)
+	else if (h->api_key == API_METADATA)
 		answer_metadata(resp);
 	else if (shared->at < nstep && script[shared->at].key == h->api_key)
 		answer(&script[shared->at++], in, resp, &a, &scratch);

@@ -58,7 +58,7 @@ flush(void)
 static void
 check_batch(int i, int64_t id, int32_t sequence)
 {
-	const struct peer_seen *s = peer_nth(PRODUCE, i);
+	const struct peer_seen *s = peer_nth(API_PRODUCE, i);
 	check_int(s->id, id);
 	check_int(s->epoch, 0);
 	check_int(s->sequence, sequence);
@@ -81,11 +81,11 @@ test_producer__numbers_go_on_from_batch_to_batch_in_each_partition(void)
 	put(1, 1);
 	flush();
 	end();
-	check_int(peer_count(INIT_ID), 1);
-	check_int(peer_count(PRODUCE), 4);
+	check_int(peer_count(API_INIT_PRODUCER_ID), 1);
+	check_int(peer_count(API_PRODUCE), 4);
 	int32_t next[2] = { 0, 0 };
 	for (int i = 0; i < 4; i++) {
-		const struct peer_seen *s = peer_nth(PRODUCE, i);
+		const struct peer_seen *s = peer_nth(API_PRODUCE, i);
 		check_batch(i, PEER_ID, next[s->partition]);
 		next[s->partition] += s->count;
 	}
@@ -126,7 +126,7 @@ void
 test_producer__a_lost_answer_brings_the_same_batch_again(void)
 {
 	peer_start(&(struct peer_opts){ 0 });
-	peer_plan(PRODUCE, 0, PEER_CLOSE, KERR_DUPLICATE_SEQUENCE_NUMBER);
+	peer_plan(API_PRODUCE, 0, PEER_CLOSE, KERR_DUPLICATE_SEQUENCE_NUMBER);
 	begin_small();
 	put(0, 1);
 	flush();
@@ -136,12 +136,12 @@ test_producer__a_lost_answer_brings_the_same_batch_again(void)
 	flush();
 	check_int(p.nacked, 3);
 	end();
-	check_int(peer_count(PRODUCE), 4);
+	check_int(peer_count(API_PRODUCE), 4);
 	check_batch(1, PEER_ID, 1);
 	check_batch(2, PEER_ID, 1);
-	check(peer_nth(PRODUCE, 1)->digest == peer_nth(PRODUCE, 2)->digest);
+	check(peer_nth(API_PRODUCE, 1)->digest == peer_nth(API_PRODUCE, 2)->digest);
 	check_batch(3, PEER_ID, 2);
-	check_int(peer_count(INIT_ID), 1);
+	check_int(peer_count(API_INIT_PRODUCER_ID), 1);
 }
 
 void test_producer__what_came_too_early_goes_again_after_what_was_refused(void);
@@ -149,7 +149,7 @@ void
 test_producer__what_came_too_early_goes_again_after_what_was_refused(void)
 {
 	peer_start(&(struct peer_opts){ .hold = 3, .hold_upto = 3 });
-	peer_plan(PRODUCE, KERR_NOT_LEADER_OR_FOLLOWER, KERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+	peer_plan(API_PRODUCE, KERR_NOT_LEADER_OR_FOLLOWER, KERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
 		KERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
 	begin_small();
 	put(0, 3);
@@ -157,7 +157,7 @@ test_producer__what_came_too_early_goes_again_after_what_was_refused(void)
 	check_int(p.nacked, 3);
 	check(!p.is_failed);
 	end();
-	check_int(peer_count(PRODUCE), 6);
+	check_int(peer_count(API_PRODUCE), 6);
 	for (int i = 0; i < 6; i++)
 		check_batch(i, PEER_ID, i % 3);
 }
@@ -168,7 +168,7 @@ test_producer__a_gap_that_is_not_ours_is_final(void)
 {
 	struct err e;
 	peer_start(&(struct peer_opts){ 0 });
-	peer_plan(PRODUCE, 0, KERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+	peer_plan(API_PRODUCE, 0, KERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
 	begin_small();
 	put(0, 2);
 	check_int(producer_flush(&p, &e), -1);
@@ -178,7 +178,7 @@ test_producer__a_gap_that_is_not_ours_is_final(void)
 	check_int(p.nacked, 1);
 	check_int(producer_next_unacked(&p), 2);
 	end();
-	check_int(peer_count(PRODUCE), 2);
+	check_int(peer_count(API_PRODUCE), 2);
 }
 
 void test_producer__a_forgotten_producer_begins_anew_in_that_partition(void);
@@ -186,7 +186,7 @@ void
 test_producer__a_forgotten_producer_begins_anew_in_that_partition(void)
 {
 	peer_start(&(struct peer_opts){ .npart = 2 });
-	peer_plan(PRODUCE, 0, 0, KERR_UNKNOWN_PRODUCER_ID);
+	peer_plan(API_PRODUCE, 0, 0, KERR_UNKNOWN_PRODUCER_ID);
 	begin_small();
 	put(0, 1);
 	flush();
@@ -199,13 +199,13 @@ test_producer__a_forgotten_producer_begins_anew_in_that_partition(void)
 	flush();
 	check_int(p.nacked, 5);
 	end();
-	check_int(peer_count(INIT_ID), 2);
+	check_int(peer_count(API_INIT_PRODUCER_ID), 2);
 	check_batch(0, PEER_ID, 0);
 	check_batch(1, PEER_ID, 0);
 	check_batch(2, PEER_ID, 1);
 	check_batch(3, PEER_ID + 1, 0);
 	for (int i = 4; i < 6; i++)
-		check_batch(i, PEER_ID + (peer_nth(PRODUCE, i)->partition == 0), 1);
+		check_batch(i, PEER_ID + (peer_nth(API_PRODUCE, i)->partition == 0), 1);
 }
 
 void test_producer__those_behind_a_forgotten_one_are_numbered_anew_too(void);
@@ -213,14 +213,14 @@ void
 test_producer__those_behind_a_forgotten_one_are_numbered_anew_too(void)
 {
 	peer_start(&(struct peer_opts){ .hold = 3, .hold_upto = 3 });
-	peer_plan(PRODUCE, 0, KERR_UNKNOWN_PRODUCER_ID, KERR_UNKNOWN_PRODUCER_ID);
+	peer_plan(API_PRODUCE, 0, KERR_UNKNOWN_PRODUCER_ID, KERR_UNKNOWN_PRODUCER_ID);
 	begin_small();
 	put(0, 3);
 	flush();
 	check_int(p.nacked, 3);
 	end();
-	check_int(peer_count(INIT_ID), 2);
-	check_int(peer_count(PRODUCE), 5);
+	check_int(peer_count(API_INIT_PRODUCER_ID), 2);
+	check_int(peer_count(API_PRODUCE), 5);
 	check_batch(3, PEER_ID + 1, 0);
 	check_batch(4, PEER_ID + 1, 1);
 }
@@ -239,7 +239,7 @@ test_producer__five_batches_of_a_partition_are_under_way_and_no_more(void)
 	flush();
 	end();
 	check_int(peer.most_held, 5);
-	check_int(peer_count(PRODUCE), 20);
+	check_int(peer_count(API_PRODUCE), 20);
 	for (int i = 0; i < 20; i++)
 		check_batch(i, PEER_ID, i);
 }
@@ -259,10 +259,10 @@ test_producer__without_numbers_there_is_no_such_bound(void)
 	flush();
 	end();
 	check(peer.most_held >= 6);
-	check_int(peer_count(INIT_ID), 0);
+	check_int(peer_count(API_INIT_PRODUCER_ID), 0);
 	for (int i = 0; i < 20; i++) {
-		check_int(peer_nth(PRODUCE, i)->id, -1);
-		check_int(peer_nth(PRODUCE, i)->sequence, -1);
+		check_int(peer_nth(API_PRODUCE, i)->id, -1);
+		check_int(peer_nth(API_PRODUCE, i)->sequence, -1);
 	}
 }
 
@@ -276,7 +276,7 @@ test_producer__an_old_broker_gets_plain_batches(void)
 	flush();
 	check(!p.is_idempotent);
 	end();
-	check_int(peer_nth(PRODUCE, 1)->id, -1);
+	check_int(peer_nth(API_PRODUCE, 1)->id, -1);
 }
 
 void test_producer__an_old_broker_is_not_enough_when_it_matters(void);
@@ -308,8 +308,8 @@ test_producer__acks_of_one_is_plain(void)
 	put(0, 1);
 	flush();
 	end();
-	check_int(peer_count(INIT_ID), 0);
-	check_int(peer_nth(PRODUCE, 0)->id, -1);
+	check_int(peer_count(API_INIT_PRODUCER_ID), 0);
+	check_int(peer_nth(API_PRODUCE, 0)->id, -1);
 }
 
 void test_producer__an_id_is_asked_for_until_there_is_one(void);
@@ -317,11 +317,11 @@ void
 test_producer__an_id_is_asked_for_until_there_is_one(void)
 {
 	peer_start(&(struct peer_opts){ 0 });
-	peer_plan(INIT_ID, KERR_COORDINATOR_LOAD_IN_PROGRESS, PEER_CLOSE, KERR_NOT_COORDINATOR);
+	peer_plan(API_INIT_PRODUCER_ID, KERR_COORDINATOR_LOAD_IN_PROGRESS, PEER_CLOSE, KERR_NOT_COORDINATOR);
 	begin_small();
 	check(p.is_idempotent);
 	end();
-	check_int(peer_count(INIT_ID), 4);
+	check_int(peer_count(API_INIT_PRODUCER_ID), 4);
 }
 
 /* Metadata is due while the last batch is under way, as after a failure: its answer
@@ -362,7 +362,7 @@ test_producer__a_rest_ends_by_itself_though_others_were_taken(void)
 {
 	alarm(30);
 	peer_start(&(struct peer_opts){ .npart = 1, .hold = 2, .hold_upto = 2 });
-	peer_plan(PRODUCE, KERR_NOT_LEADER_OR_FOLLOWER);
+	peer_plan(API_PRODUCE, KERR_NOT_LEADER_OR_FOLLOWER);
 	struct producer_opts o;
 	producer_opts_init(&o);
 	o.idempotence = PRODUCER_PLAIN;
@@ -374,7 +374,7 @@ test_producer__a_rest_ends_by_itself_though_others_were_taken(void)
 	check_int(p.nacked, 2);
 	end();
 	alarm(0);
-	check_int(peer_count(PRODUCE), 3);
+	check_int(peer_count(API_PRODUCE), 3);
 }
 
 void test_producer__a_lone_record_goes_at_once_and_others_wait_for_its_answer(void);
@@ -401,8 +401,8 @@ test_producer__a_lone_record_goes_at_once_and_others_wait_for_its_answer(void)
 		check_int(p.nrequest, 1);
 	flush();
 	end();
-	check_int(peer_count(PRODUCE), 2);
-	check_int(peer_nth(PRODUCE, 1)->count, 2);
+	check_int(peer_count(API_PRODUCE), 2);
+	check_int(peer_nth(API_PRODUCE, 1)->count, 2);
 }
 
 /* The broker's disk is full: what comes behind a refused batch is out of order, which
@@ -413,7 +413,7 @@ test_producer__what_went_wrong_first_is_reported(void)
 {
 	enum { FULL = KERR_KAFKA_STORAGE_ERROR, EARLY = KERR_OUT_OF_ORDER_SEQUENCE_NUMBER };
 	peer_start(&(struct peer_opts){ 0 });
-	peer_plan(PRODUCE, FULL, EARLY, FULL, EARLY, FULL, EARLY, FULL, EARLY, FULL, EARLY,
+	peer_plan(API_PRODUCE, FULL, EARLY, FULL, EARLY, FULL, EARLY, FULL, EARLY, FULL, EARLY,
 		FULL, EARLY, FULL, EARLY, FULL, EARLY);
 	struct producer_opts o;
 	struct err e;
@@ -456,7 +456,7 @@ test_producer__numbers_begin_again_in_a_topic_created_again(void)
 	put(0, 1);
 	flush();
 	end();
-	check_int(peer_count(PRODUCE), 4);
+	check_int(peer_count(API_PRODUCE), 4);
 	check_batch(1, PEER_ID, 1);
 	check_batch(2, PEER_ID + 1, 0);
 	check_batch(3, PEER_ID + 1, 1);

@@ -3,11 +3,11 @@
  * writes down what came, and fails when the test has said so.
  *
  *	peer_start(&(struct peer_opts){ ... });
- *	peer_plan(PRODUCE, KERR_NONE, PEER_CLOSE);  the first is taken, the second
+ *	peer_plan(API_PRODUCE, KERR_NONE, PEER_CLOSE);  the first is taken, the second
  *	                                            ends the connection, all others are taken
  *	...
  *	peer_stop();
- *	check_int(peer.n, 3); check_int(peer.seen[0].key, INIT_ID); ...
+ *	check_int(peer.n, 3); check_int(peer.seen[0].key, API_INIT_PRODUCER_ID); ...
  */
 #ifndef KQ_T_CLIENT_PRODUCER_PEER_H
 #define KQ_T_CLIENT_PRODUCER_PEER_H
@@ -27,9 +27,6 @@
 #include <unistd.h>
 
 enum {
-	PRODUCE = 0, METADATA = 3, FIND = 10, VERSIONS = 18, INIT_ID = 22, ADD_PARTS = 24,
-	ADD_OFFSETS = 25, END_TXN = 26, TXN_OFFSETS = 28, CONFIGS = 32,
-
 	PEER_CLOSE = -1000, /* take it, and end the connection instead of an answer */
 	PEER_GONE = -1001,  /* the same, and nobody can connect any more */
 
@@ -114,9 +111,9 @@ static void
 peer_versions(int32_t id)
 {
 	static __typeof__(*((struct api_versions_response *)0)->api_keys.v) keys[] = {
-		{ PRODUCE, 3, 12 }, { METADATA, 0, 10 }, { FIND, 0, 4 }, { VERSIONS, 0, 3 },
-		{ ADD_PARTS, 0, 5 }, { ADD_OFFSETS, 0, 4 }, { END_TXN, 0, 5 }, { TXN_OFFSETS, 0, 5 },
-		{ CONFIGS, 1, 4 }, { INIT_ID, 0, 5 },
+		{ API_PRODUCE, 3, 12 }, { API_METADATA, 0, 10 }, { API_FIND_COORDINATOR, 0, 4 }, { API_API_VERSIONS, 0, 3 },
+		{ API_ADD_PARTITIONS_TO_TXN, 0, 5 }, { API_ADD_OFFSETS_TO_TXN, 0, 4 }, { API_END_TXN, 0, 5 }, { API_TXN_OFFSET_COMMIT, 0, 5 },
+		{ API_DESCRIBE_CONFIGS, 1, 4 }, { API_INIT_PRODUCER_ID, 0, 5 },
 	};
 	__typeof__(*((struct api_versions_response *)0)->finalized_features.v) level = {
 		STR("transaction.version"), peer.o.txn_level, 0,
@@ -127,7 +124,7 @@ peer_versions(int32_t id)
 	r.api_keys.n = (int32_t)ARRAY_LEN(keys) - peer.o.is_old;
 	r.finalized_features.v = &level;
 	r.finalized_features.n = peer.o.txn_level > 0;
-	peer_answer(VERSIONS, 3, id, &r);
+	peer_answer(API_API_VERSIONS, 3, id, &r);
 }
 
 static void
@@ -153,14 +150,14 @@ peer_metadata(const struct metadata_request *q, int16_t version, int32_t id, str
 			r.topics.v[i].partitions.v[k].leader_id = PEER_NODE;
 		}
 	}
-	peer_answer(METADATA, version, id, &r);
+	peer_answer(API_METADATA, version, id, &r);
 }
 
 static void
 peer_note_batch(int16_t version, int32_t partition, struct str records)
 {
 	struct batch b;
-	struct peer_seen *s = peer_note(PRODUCE, version);
+	struct peer_seen *s = peer_note(API_PRODUCE, version);
 	check(records.n >= BATCH_HEADER_SIZE && batch_parse(&b, records.p));
 	check_int(b.size, records.n);
 	s->id = b.producer_id;
@@ -199,7 +196,7 @@ peer_answer_produce(int i)
 		to->error_code = peer.held[i].code;
 		to->error_message = STR_NULL;
 	}
-	peer_answer(PRODUCE, version, peer.held[i].id, &r);
+	peer_answer(API_PRODUCE, version, peer.held[i].id, &r);
 	buf_release(&peer.held[i].body);
 	arena_release(&a);
 }
@@ -225,7 +222,7 @@ peer_produce(const struct produce_request *q, int16_t version, int32_t id, const
 	for (int32_t k = 0; k < q->topic_data.v->partition_data.n; k++)
 		peer_note_batch(version, q->topic_data.v->partition_data.v[k].index,
 			q->topic_data.v->partition_data.v[k].records);
-	int16_t code = peer_next_code(PRODUCE);
+	int16_t code = peer_next_code(API_PRODUCE);
 	if (code <= PEER_CLOSE)
 		return code;
 	check(peer.nheld < (int)ARRAY_LEN(peer.held));
@@ -244,8 +241,8 @@ peer_find(const struct find_coordinator_request *q, int16_t version, int32_t id)
 {
 	struct find_coordinator_response r;
 	__typeof__(*r.coordinators.v) one = { .key = STR_NULL };
-	peer_note(FIND, version)->partition = q->key_type;
-	int16_t code = peer_next_code(FIND);
+	peer_note(API_FIND_COORDINATOR, version)->partition = q->key_type;
+	int16_t code = peer_next_code(API_FIND_COORDINATOR);
 	wire_defaults(&find_coordinator_response_desc, &r);
 	one.key = q->coordinator_keys.v[0];
 	one.node_id = PEER_NODE;
@@ -254,19 +251,19 @@ peer_find(const struct find_coordinator_request *q, int16_t version, int32_t id)
 	one.error_code = code;
 	r.coordinators.v = &one;
 	r.coordinators.n = 1;
-	peer_answer(FIND, version, id, &r);
+	peer_answer(API_FIND_COORDINATOR, version, id, &r);
 	return code;
 }
 
 static int16_t
 peer_init_id(const struct init_producer_id_request *q, int16_t version, int32_t id)
 {
-	struct peer_seen *s = peer_note(INIT_ID, version);
+	struct peer_seen *s = peer_note(API_INIT_PRODUCER_ID, version);
 	struct init_producer_id_response r;
 	s->id = q->producer_id;
 	s->epoch = q->producer_epoch;
 	wire_defaults(&init_producer_id_response_desc, &r);
-	r.error_code = peer_next_code(INIT_ID);
+	r.error_code = peer_next_code(API_INIT_PRODUCER_ID);
 	if (r.error_code <= PEER_CLOSE)
 		return r.error_code;
 	if (!r.error_code && q->transactional_id.n < 0) {
@@ -275,7 +272,7 @@ peer_init_id(const struct init_producer_id_request *q, int16_t version, int32_t 
 		r.producer_id = PEER_ID;
 		r.producer_epoch = peer.epoch++;
 	}
-	peer_answer(INIT_ID, version, id, &r);
+	peer_answer(API_INIT_PRODUCER_ID, version, id, &r);
 	return 0;
 }
 
@@ -283,7 +280,7 @@ static int16_t
 peer_add_parts(const struct add_partitions_to_txn_request *q, int16_t version, int32_t id,
 	struct arena *a)
 {
-	struct peer_seen *s = peer_note(ADD_PARTS, version);
+	struct peer_seen *s = peer_note(API_ADD_PARTITIONS_TO_TXN, version);
 	struct add_partitions_to_txn_response r;
 	check(version <= 3);
 	check_int(q->v3_and_below_topics.n, 1);
@@ -291,7 +288,7 @@ peer_add_parts(const struct add_partitions_to_txn_request *q, int16_t version, i
 	s->epoch = q->v3_and_below_producer_epoch;
 	int32_t n = s->nparts = q->v3_and_below_topics.v->partitions.n;
 	s->partition = q->v3_and_below_topics.v->partitions.v[0];
-	int16_t code = peer_next_code(ADD_PARTS);
+	int16_t code = peer_next_code(API_ADD_PARTITIONS_TO_TXN);
 	if (code <= PEER_CLOSE)
 		return code;
 	wire_defaults(&add_partitions_to_txn_response_desc, &r);
@@ -305,20 +302,20 @@ peer_add_parts(const struct add_partitions_to_txn_request *q, int16_t version, i
 		t->results_by_partition.v[i].partition_index = q->v3_and_below_topics.v->partitions.v[i];
 		t->results_by_partition.v[i].partition_error_code = code;
 	}
-	peer_answer(ADD_PARTS, version, id, &r);
+	peer_answer(API_ADD_PARTITIONS_TO_TXN, version, id, &r);
 	return 0;
 }
 
 static int16_t
 peer_end_txn(const struct end_txn_request *q, int16_t version, int32_t id)
 {
-	struct peer_seen *s = peer_note(END_TXN, version);
+	struct peer_seen *s = peer_note(API_END_TXN, version);
 	struct end_txn_response r;
 	s->id = q->producer_id;
 	s->epoch = q->producer_epoch;
 	s->is_commit = q->committed;
 	wire_defaults(&end_txn_response_desc, &r);
-	r.error_code = peer_next_code(END_TXN);
+	r.error_code = peer_next_code(API_END_TXN);
 	if (r.error_code <= PEER_CLOSE)
 		return r.error_code;
 	if (version >= 5 && !r.error_code) {
@@ -326,20 +323,20 @@ peer_end_txn(const struct end_txn_request *q, int16_t version, int32_t id)
 		r.producer_epoch = (int16_t)(q->producer_epoch + 1);
 		peer.epoch = (int16_t)(r.producer_epoch + 1);
 	}
-	peer_answer(END_TXN, version, id, &r);
+	peer_answer(API_END_TXN, version, id, &r);
 	return 0;
 }
 
 static int16_t
 peer_add_offsets(const struct add_offsets_to_txn_request *q, int16_t version, int32_t id)
 {
-	struct peer_seen *s = peer_note(ADD_OFFSETS, version);
+	struct peer_seen *s = peer_note(API_ADD_OFFSETS_TO_TXN, version);
 	struct add_offsets_to_txn_response r;
 	s->id = q->producer_id;
 	s->epoch = q->producer_epoch;
 	wire_defaults(&add_offsets_to_txn_response_desc, &r);
-	r.error_code = peer_next_code(ADD_OFFSETS);
-	peer_answer(ADD_OFFSETS, version, id, &r);
+	r.error_code = peer_next_code(API_ADD_OFFSETS_TO_TXN);
+	peer_answer(API_ADD_OFFSETS_TO_TXN, version, id, &r);
 	return 0;
 }
 
@@ -347,9 +344,9 @@ static int16_t
 peer_txn_offsets(const struct txn_offset_commit_request *q, int16_t version, int32_t id,
 	struct arena *a)
 {
-	struct peer_seen *s = peer_note(TXN_OFFSETS, version);
+	struct peer_seen *s = peer_note(API_TXN_OFFSET_COMMIT, version);
 	struct txn_offset_commit_response r;
-	int16_t code = peer_next_code(TXN_OFFSETS);
+	int16_t code = peer_next_code(API_TXN_OFFSET_COMMIT);
 	s->id = q->producer_id;
 	s->epoch = q->producer_epoch;
 	s->generation = q->generation_id_or_member_epoch;
@@ -366,7 +363,7 @@ peer_txn_offsets(const struct txn_offset_commit_request *q, int16_t version, int
 		for (int32_t k = 0; k < n; k++)
 			r.topics.v[i].partitions.v[k].error_code = code;
 	}
-	peer_answer(TXN_OFFSETS, version, id, &r);
+	peer_answer(API_TXN_OFFSET_COMMIT, version, id, &r);
 	return 0;
 }
 
@@ -396,20 +393,20 @@ peer_take(const uint8_t *p, size_t n)
 	check(api && wire_decode(api->request, v, wire_api_is_flexible(api, v), p + head,
 		n - (size_t)head, &a, &q) >= 0);
 	switch (h.api_key) {
-	case VERSIONS: peer_versions(h.correlation_id); break;
-	case METADATA: peer_metadata(&q.metadata, v, h.correlation_id, &a); break;
-	case FIND: got = peer_find(&q.find, v, h.correlation_id); break;
-	case INIT_ID: got = peer_init_id(&q.init_id, v, h.correlation_id); break;
-	case ADD_PARTS: got = peer_add_parts(&q.add_parts, v, h.correlation_id, &a); break;
-	case ADD_OFFSETS: got = peer_add_offsets(&q.add_offsets, v, h.correlation_id); break;
-	case END_TXN: got = peer_end_txn(&q.end_txn, v, h.correlation_id); break;
-	case TXN_OFFSETS: got = peer_txn_offsets(&q.txn_offsets, v, h.correlation_id, &a); break;
-	case PRODUCE:
+	case API_API_VERSIONS: peer_versions(h.correlation_id); break;
+	case API_METADATA: peer_metadata(&q.metadata, v, h.correlation_id, &a); break;
+	case API_FIND_COORDINATOR: got = peer_find(&q.find, v, h.correlation_id); break;
+	case API_INIT_PRODUCER_ID: got = peer_init_id(&q.init_id, v, h.correlation_id); break;
+	case API_ADD_PARTITIONS_TO_TXN: got = peer_add_parts(&q.add_parts, v, h.correlation_id, &a); break;
+	case API_ADD_OFFSETS_TO_TXN: got = peer_add_offsets(&q.add_offsets, v, h.correlation_id); break;
+	case API_END_TXN: got = peer_end_txn(&q.end_txn, v, h.correlation_id); break;
+	case API_TXN_OFFSET_COMMIT: got = peer_txn_offsets(&q.txn_offsets, v, h.correlation_id, &a); break;
+	case API_PRODUCE:
 		got = peer_produce(&q.produce, v, h.correlation_id, p + head, n - (size_t)head);
 		break;
-	case CONFIGS:
+	case API_DESCRIBE_CONFIGS:
 		wire_defaults(&describe_configs_response_desc, &none);
-		peer_answer(CONFIGS, v, h.correlation_id, &none);
+		peer_answer(API_DESCRIBE_CONFIGS, v, h.correlation_id, &none);
 		break;
 	default: check(!"a request that nobody expects");
 	}

@@ -72,7 +72,7 @@ commit(void)
 static void
 check_batch(int i, int16_t epoch, int32_t sequence, int max_version)
 {
-	const struct peer_seen *s = peer_nth(PRODUCE, i);
+	const struct peer_seen *s = peer_nth(API_PRODUCE, i);
 	check_int(s->id, PEER_ID);
 	check_int(s->epoch, epoch);
 	check_int(s->sequence, sequence);
@@ -84,7 +84,7 @@ check_batch(int i, int16_t epoch, int32_t sequence, int max_version)
 static void
 check_end(int i, int16_t epoch, bool is_commit, int version)
 {
-	const struct peer_seen *s = peer_nth(END_TXN, i);
+	const struct peer_seen *s = peer_nth(API_END_TXN, i);
 	check_int(s->id, PEER_ID);
 	check_int(s->epoch, epoch);
 	check_int(s->is_commit, is_commit);
@@ -103,10 +103,10 @@ test_txn__version_2_adds_nothing_and_begins_each_with_a_new_epoch(void)
 	}
 	check_int(p.ncommitted, 6);
 	end();
-	check_int(peer_count(ADD_PARTS), 0);
-	check_int(peer_count(INIT_ID), 1);
-	check_int(peer_count(FIND), 1);
-	check_int(peer_nth(FIND, 0)->partition, 1);
+	check_int(peer_count(API_ADD_PARTITIONS_TO_TXN), 0);
+	check_int(peer_count(API_INIT_PRODUCER_ID), 1);
+	check_int(peer_count(API_FIND_COORDINATOR), 1);
+	check_int(peer_nth(API_FIND_COORDINATOR, 0)->partition, 1);
 	for (int i = 0; i < 6; i++)
 		check_batch(i, (int16_t)(i / 2), i % 2, 12);
 	for (int i = 0; i < 3; i++)
@@ -126,19 +126,19 @@ test_txn__version_1_adds_each_partition_once_and_numbers_go_on(void)
 		commit();
 	}
 	end();
-	check_int(peer_count(ADD_PARTS), 4);
+	check_int(peer_count(API_ADD_PARTITIONS_TO_TXN), 4);
 	for (int i = 0; i < 4; i++) {
-		check_int(peer_nth(ADD_PARTS, i)->nparts, 1);
-		check_int(peer_nth(ADD_PARTS, i)->partition, i % 2);
-		check_int(peer_nth(ADD_PARTS, i)->id, PEER_ID);
+		check_int(peer_nth(API_ADD_PARTITIONS_TO_TXN, i)->nparts, 1);
+		check_int(peer_nth(API_ADD_PARTITIONS_TO_TXN, i)->partition, i % 2);
+		check_int(peer_nth(API_ADD_PARTITIONS_TO_TXN, i)->id, PEER_ID);
 	}
 	int32_t next[2] = { 0, 0 };
 	for (int i = 0; i < 8; i++)
-		check_batch(i, 0, next[peer_nth(PRODUCE, i)->partition]++, 11);
+		check_batch(i, 0, next[peer_nth(API_PRODUCE, i)->partition]++, 11);
 	for (int i = 0; i < 2; i++)
 		check_end(i, 0, true, 4);
 	/* Always first, before the partition's first batch. */
-	check_int(peer.seen[2].key, ADD_PARTS);
+	check_int(peer.seen[2].key, API_ADD_PARTITIONS_TO_TXN);
 }
 
 void test_txn__nothing_put_nothing_asked(void);
@@ -152,7 +152,7 @@ test_txn__nothing_put_nothing_asked(void)
 	check_int(producer_abort(&p, &err), 0);
 	check_int(producer_abort(&p, &err), 0);
 	end();
-	check_int(peer_count(END_TXN), 0);
+	check_int(peer_count(API_END_TXN), 0);
 	check_int(p.ncommitted, 0);
 }
 
@@ -162,17 +162,17 @@ test_txn__what_may_pass_is_asked_again(void)
 {
 	begin_v1();
 	txn_begin();
-	peer_plan(ADD_PARTS, KERR_CONCURRENT_TRANSACTIONS, KERR_COORDINATOR_LOAD_IN_PROGRESS,
+	peer_plan(API_ADD_PARTITIONS_TO_TXN, KERR_CONCURRENT_TRANSACTIONS, KERR_COORDINATOR_LOAD_IN_PROGRESS,
 		PEER_CLOSE);
-	peer_plan(END_TXN, KERR_CONCURRENT_TRANSACTIONS, PEER_CLOSE, KERR_NOT_COORDINATOR,
+	peer_plan(API_END_TXN, KERR_CONCURRENT_TRANSACTIONS, PEER_CLOSE, KERR_NOT_COORDINATOR,
 		KERR_COORDINATOR_LOAD_IN_PROGRESS);
 	put(0, 1);
 	commit();
 	end();
-	check_int(peer_count(ADD_PARTS), 4);
-	check_int(peer_count(END_TXN), 5);
-	check_int(peer_count(PRODUCE), 1);
-	check_int(peer_count(FIND), 4); /* and after each loss, and NOT_COORDINATOR */
+	check_int(peer_count(API_ADD_PARTITIONS_TO_TXN), 4);
+	check_int(peer_count(API_END_TXN), 5);
+	check_int(peer_count(API_PRODUCE), 1);
+	check_int(peer_count(API_FIND_COORDINATOR), 4); /* and after each loss, and NOT_COORDINATOR */
 	for (int i = 0; i < 5; i++)
 		check_end(i, 0, true, 4);
 }
@@ -183,11 +183,11 @@ test_txn__the_end_of_the_one_before_is_waited_for(void)
 {
 	begin_v2();
 	txn_begin();
-	peer_plan(PRODUCE, KERR_CONCURRENT_TRANSACTIONS, KERR_CONCURRENT_TRANSACTIONS);
+	peer_plan(API_PRODUCE, KERR_CONCURRENT_TRANSACTIONS, KERR_CONCURRENT_TRANSACTIONS);
 	put(0, 1);
 	commit();
 	end();
-	check_int(peer_count(PRODUCE), 3);
+	check_int(peer_count(API_PRODUCE), 3);
 	for (int i = 0; i < 3; i++)
 		check_batch(i, 0, 0, 12);
 }
@@ -196,12 +196,12 @@ void test_txn__who_starts_waits_for_what_the_last_one_left_open(void);
 void
 test_txn__who_starts_waits_for_what_the_last_one_left_open(void)
 {
-	peer_plan(FIND, KERR_COORDINATOR_NOT_AVAILABLE);
-	peer_plan(INIT_ID, KERR_CONCURRENT_TRANSACTIONS, KERR_CONCURRENT_TRANSACTIONS, PEER_CLOSE);
+	peer_plan(API_FIND_COORDINATOR, KERR_COORDINATOR_NOT_AVAILABLE);
+	peer_plan(API_INIT_PRODUCER_ID, KERR_CONCURRENT_TRANSACTIONS, KERR_CONCURRENT_TRANSACTIONS, PEER_CLOSE);
 	begin_v2();
 	end();
-	check_int(peer_count(INIT_ID), 4);
-	check_int(peer_nth(INIT_ID, 3)->id, -1);
+	check_int(peer_count(API_INIT_PRODUCER_ID), 4);
+	check_int(peer_nth(API_INIT_PRODUCER_ID, 3)->id, -1);
 }
 
 void test_txn__fenced_at_the_end(void);
@@ -211,7 +211,7 @@ test_txn__fenced_at_the_end(void)
 	bool is_unknown = false;
 	begin_v2();
 	txn_begin();
-	peer_plan(END_TXN, KERR_PRODUCER_FENCED);
+	peer_plan(API_END_TXN, KERR_PRODUCER_FENCED);
 	put(0, 1);
 	check_int(producer_commit(&p, &is_unknown, &err), -1);
 	check(!is_unknown);
@@ -220,7 +220,7 @@ test_txn__fenced_at_the_end(void)
 	check_int(producer_abort(&p, &err), -1);
 	check_int(p.ncommitted, 0);
 	end();
-	check_int(peer_count(END_TXN), 1);
+	check_int(peer_count(API_END_TXN), 1);
 }
 
 void test_txn__fenced_in_the_midst(void);
@@ -230,13 +230,13 @@ test_txn__fenced_in_the_midst(void)
 	bool is_unknown = false;
 	begin_v2();
 	txn_begin();
-	peer_plan(PRODUCE, KERR_INVALID_PRODUCER_EPOCH);
+	peer_plan(API_PRODUCE, KERR_INVALID_PRODUCER_EPOCH);
 	put(0, 1);
 	check_int(producer_commit(&p, &is_unknown, &err), -1);
 	check(strstr(err.msg, "has taken over") != NULL);
 	check_int(producer_abort(&p, &err), -1);
 	end();
-	check_int(peer_count(END_TXN), 0);
+	check_int(peer_count(API_END_TXN), 0);
 }
 
 void test_txn__too_slow_is_told_from_fenced(void);
@@ -247,7 +247,7 @@ test_txn__too_slow_is_told_from_fenced(void)
 	begin_v1();
 	p.opts.txn_timeout_ms = 20;
 	txn_begin();
-	peer_plan(END_TXN, KERR_INVALID_PRODUCER_EPOCH);
+	peer_plan(API_END_TXN, KERR_INVALID_PRODUCER_EPOCH);
 	put(0, 1);
 	cluster_pause(&cl, 25);
 	check_int(producer_commit(&p, &is_unknown, &err), -1);
@@ -271,12 +271,12 @@ test_txn__after_an_abort_numbers_begin_with_a_new_epoch(void)
 		commit();
 		check_int(p.ncommitted, 1);
 		end();
-		int n = peer_count(PRODUCE);
+		int n = peer_count(API_PRODUCE);
 		check(n >= 2 && n <= 4);
 		check_batch(n - 1, 1, 0, level == 1 ? 11 : 12);
 		check_end(0, 0, false, level == 1 ? 4 : 5);
 		check_end(1, 1, true, level == 1 ? 4 : 5);
-		check_int(peer_count(INIT_ID), level == 1 ? 2 : 1);
+		check_int(peer_count(API_INIT_PRODUCER_ID), level == 1 ? 2 : 1);
 	}
 }
 
@@ -300,7 +300,7 @@ test_txn__a_signal_that_was_read_does_not_stop_the_abort(void)
 	check_int(p.nrequest, 0);
 	close(cl.wake_fd);
 	end();
-	check_int(peer_count(END_TXN), 1);
+	check_int(peer_count(API_END_TXN), 1);
 	check_end(0, 0, false, 5);
 }
 
@@ -316,9 +316,9 @@ test_txn__what_was_never_sent_leaves_no_gap(void)
 	put(0, 1);
 	commit();
 	end();
-	check_int(peer_count(PRODUCE), 1);
+	check_int(peer_count(API_PRODUCE), 1);
 	check_batch(0, 0, 0, 11);
-	check_int(peer_count(END_TXN), 1);
+	check_int(peer_count(API_END_TXN), 1);
 }
 
 void test_txn__a_refused_batch_is_no_reason_to_end(void);
@@ -328,7 +328,7 @@ test_txn__a_refused_batch_is_no_reason_to_end(void)
 	bool is_unknown = false;
 	begin_v2();
 	txn_begin();
-	peer_plan(PRODUCE, KERR_TRANSACTION_ABORTABLE);
+	peer_plan(API_PRODUCE, KERR_TRANSACTION_ABORTABLE);
 	put(0, 1);
 	check_int(producer_commit(&p, &is_unknown, &err), -1);
 	check_int(err.kafka, KERR_TRANSACTION_ABORTABLE);
@@ -350,7 +350,7 @@ test_txn__an_end_that_nobody_answers_is_unknown(void)
 	bool is_unknown = false;
 	begin(&(struct peer_opts){ .txn_level = 2 }, 300);
 	txn_begin();
-	peer_plan(END_TXN, PEER_GONE);
+	peer_plan(API_END_TXN, PEER_GONE);
 	put(0, 1);
 	check_int(producer_commit(&p, &is_unknown, &err), -1);
 	check(is_unknown);
@@ -367,13 +367,13 @@ test_txn__a_batch_that_nobody_answers_is_not_committed(void)
 	bool is_unknown = false;
 	begin(&(struct peer_opts){ .txn_level = 2 }, 300);
 	txn_begin();
-	peer_plan(PRODUCE, PEER_GONE);
+	peer_plan(API_PRODUCE, PEER_GONE);
 	put(0, 1);
 	check_int(producer_commit(&p, &is_unknown, &err), -1);
 	check(!is_unknown);
 	check_int(err.class, ERR_RETRY);
 	end();
-	check_int(peer_count(END_TXN), 0);
+	check_int(peer_count(API_END_TXN), 0);
 }
 
 static const struct producer_group group = { "g", "member", NULL, 9 };
@@ -393,15 +393,15 @@ test_txn__offsets_go_with_it(void)
 		check_int(producer_send_offsets(&p, &group, offsets, 1, &err), 0);
 		commit();
 		end();
-		check_int(peer_count(ADD_OFFSETS), level == 1);
-		check_int(peer_count(TXN_OFFSETS), 2);
-		const struct peer_seen *s = peer_nth(TXN_OFFSETS, 0);
+		check_int(peer_count(API_ADD_OFFSETS_TO_TXN), level == 1);
+		check_int(peer_count(API_TXN_OFFSET_COMMIT), 2);
+		const struct peer_seen *s = peer_nth(API_TXN_OFFSET_COMMIT, 0);
 		check_int(s->version, level == 1 ? 4 : 5);
 		check_int(s->nparts, 3);
 		check_int(s->generation, 9);
 		check_int(s->offset, 100);
 		check_int(s->id, PEER_ID);
-		check_int(peer_count(END_TXN), 1);
+		check_int(peer_count(API_END_TXN), 1);
 	}
 }
 
@@ -411,7 +411,7 @@ test_txn__offsets_of_a_member_left_behind_are_refused(void)
 {
 	begin_v2();
 	txn_begin();
-	peer_plan(TXN_OFFSETS, KERR_NOT_COORDINATOR, KERR_COORDINATOR_LOAD_IN_PROGRESS,
+	peer_plan(API_TXN_OFFSET_COMMIT, KERR_NOT_COORDINATOR, KERR_COORDINATOR_LOAD_IN_PROGRESS,
 		KERR_ILLEGAL_GENERATION);
 	check_int(producer_send_offsets(&p, &group, offsets, 2, &err), -1);
 	check_int(err.class, ERR_PEER);
@@ -421,7 +421,7 @@ test_txn__offsets_of_a_member_left_behind_are_refused(void)
 	check_int(producer_send_offsets(&p, &group, offsets, 2, &err), 0);
 	commit();
 	end();
-	check_int(peer_count(TXN_OFFSETS), 4);
+	check_int(peer_count(API_TXN_OFFSET_COMMIT), 4);
 	check_end(0, 0, false, 5);
 	check_end(1, 1, true, 5);
 }

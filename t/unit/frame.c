@@ -22,7 +22,7 @@ test_frame__the_client_id_keeps_its_old_form(void)
 {
 	static const uint8_t v11[] = { 0, 0, 0, 12, 0, 1, 0, 11, 0, 0, 0, 7, 0, 2, 'k', 'q' };
 	static const uint8_t v12[] = { 0, 0, 0, 13, 0, 1, 0, 12, 0, 0, 0, 7, 0, 2, 'k', 'q', 0 };
-	const struct wire_api *fetch = wire_api_find(1);
+	const struct wire_api *fetch = wire_api_find(API_FETCH);
 	struct request_header h = { 1, 11, 7, STR("kq") }, got;
 	struct buf b = BUF_INIT;
 	size_t at = frame_begin_request(&b, fetch, &h);
@@ -49,7 +49,7 @@ test_frame__a_client_id_may_be_null(void)
 {
 	struct request_header h = { 0, 3, -5, STR_NULL }, got;
 	struct buf b = BUF_INIT;
-	frame_begin_request(&b, wire_api_find(0), &h);
+	frame_begin_request(&b, wire_api_find(API_PRODUCE), &h);
 	check_int(request_header_decode(&got, b.p + 4, b.n - 4), 10);
 	check_int(got.client_id.n, -1);
 	check_int(got.correlation_id, -5);
@@ -64,7 +64,7 @@ test_frame__a_cut_request_header_is_refused(void)
 	struct buf b = BUF_INIT;
 	for (; h.api_version <= 9; h.api_version++) { /* 9 is flexible */
 		buf_reset(&b);
-		frame_begin_request(&b, wire_api_find(0), &h);
+		frame_begin_request(&b, wire_api_find(API_PRODUCE), &h);
 		for (size_t n = 0; n < b.n - 4; n++) {
 			uint8_t *exact = mem_alloc(n);
 			memcpy(exact, b.p + 4, n);
@@ -95,7 +95,7 @@ test_frame__header_tags_are_skipped(void)
 	struct request_header got;
 	int32_t id;
 	check_int(request_header_decode(&got, request, sizeof request), sizeof request - 1);
-	const struct wire_api *produce = wire_api_find(0);
+	const struct wire_api *produce = wire_api_find(API_PRODUCE);
 	check_int(response_header_decode(produce, 9, response, sizeof response, &id), 5);
 	check_int(response_header_decode(produce, 9, endless, sizeof endless, &id), -1);
 	check_int(response_header_decode(produce, 9, beyond, sizeof beyond, &id), -1);
@@ -136,22 +136,22 @@ test_frame__api_versions_responses_have_the_old_header(void)
 	int32_t id = 0;
 	for (int16_t v = 0; v <= 4; v++) {
 		buf_reset(&b);
-		frame_end(&b, frame_begin_response(&b, wire_api_find(18), v, 42), 0);
+		frame_end(&b, frame_begin_response(&b, wire_api_find(API_API_VERSIONS), v, 42), 0);
 		check_bytes(&b, old, sizeof old);
-		check_int(response_header_decode(wire_api_find(18), v, b.p + 4, b.n - 4, &id), 0);
+		check_int(response_header_decode(wire_api_find(API_API_VERSIONS), v, b.p + 4, b.n - 4, &id), 0);
 		check_int(id, 42);
 	}
 	for (int16_t v = 8; v <= 9; v++) {
 		buf_reset(&b);
-		frame_end(&b, frame_begin_response(&b, wire_api_find(3), v, 42), 0);
+		frame_end(&b, frame_begin_response(&b, wire_api_find(API_METADATA), v, 42), 0);
 		if (v < 9)
 			check_bytes(&b, old, sizeof old);
 		else
 			check_bytes(&b, flexible, sizeof flexible);
-		check_int(response_header_decode(wire_api_find(3), v, b.p + 4, b.n - 4, &id), v == 9);
+		check_int(response_header_decode(wire_api_find(API_METADATA), v, b.p + 4, b.n - 4, &id), v == 9);
 	}
 	for (size_t n = 0; n < 5; n++)
-		check_int(response_header_decode(wire_api_find(3), 9, b.p + 4, n, &id), -1);
+		check_int(response_header_decode(wire_api_find(API_METADATA), 9, b.p + 4, n, &id), -1);
 	buf_release(&b);
 }
 
@@ -161,7 +161,7 @@ test_frame__bytes_from_elsewhere_count(void)
 {
 	struct buf b = BUF_INIT;
 	buf_puts(&b, "an earlier frame");
-	size_t at = frame_begin_response(&b, wire_api_find(1), 4, 1);
+	size_t at = frame_begin_response(&b, wire_api_find(API_FETCH), 4, 1);
 	check_int(at, 16);
 	buf_puts(&b, "body");
 	frame_end(&b, at, 1000);

@@ -14,6 +14,7 @@
  *   KQ_HISTORIES=N   how many
  */
 #include "txns_sim.h"
+#include "proto.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -38,15 +39,15 @@ static struct result
 read_result(struct w_call *c)
 {
 	void *r = w_answer(c);
-	if (c->call.api_key == 22) {
+	if (c->call.api_key == API_INIT_PRODUCER_ID) {
 		struct init_producer_id_response *x = r;
 		return (struct result){ x->error_code, x->producer_id, x->producer_epoch };
 	}
-	if (c->call.api_key == 26) {
+	if (c->call.api_key == API_END_TXN) {
 		struct end_txn_response *x = r;
 		return (struct result){ x->error_code, x->producer_id, x->producer_epoch };
 	}
-	if (c->call.api_key == 24 && c->call.api_version < 4) {
+	if (c->call.api_key == API_ADD_PARTITIONS_TO_TXN && c->call.api_version < 4) {
 		struct add_partitions_to_txn_response *x = r;
 		return (struct result){ x->results_by_topic_v3_and_below.v[0]
 			.results_by_partition.v[0].partition_error_code, -1, -1 };
@@ -76,7 +77,7 @@ on_respond(struct world *world, struct w_call *c)
 	struct msg *m = c->ctx;
 	if (m) {
 		struct result r = read_result(c);
-		if (!r.error && m->key == 26 && m->is_commit)
+		if (!r.error && m->key == API_END_TXN && m->is_commit)
 			must_own(m);
 		if (!r.error && r.pid >= 0)
 			must_not_go_back(client[m->client].id, &r);
@@ -103,7 +104,7 @@ release(struct w_call *c)
 		owner[id].pid = r.pid;
 		owner[id].epoch = r.epoch;
 	}
-	if (!r.error && m->key == 22) {
+	if (!r.error && m->key == API_INIT_PRODUCER_ID) {
 		owner[id].client = m->client;
 		owner[id].incarnation = m->incarnation;
 	}
@@ -176,7 +177,7 @@ serve(const struct msg *m)
 {
 	struct w_call *c = w_call_new(m->key, m->version);
 	struct str id = str_of(id_name[client[m->client].id]);
-	if (m->key == 22) {
+	if (m->key == API_INIT_PRODUCER_ID) {
 		struct init_producer_id_request q;
 		wire_defaults(&init_producer_id_request_desc, &q);
 		q.transactional_id = id;
@@ -184,7 +185,7 @@ serve(const struct msg *m)
 		q.producer_id = m->pid;
 		q.producer_epoch = m->epoch;
 		handle(c, m, &q);
-	} else if (m->key == 26) {
+	} else if (m->key == API_END_TXN) {
 		struct end_txn_request q = { id, m->pid, m->epoch, m->is_commit };
 		handle(c, m, &q);
 	} else {

@@ -3,6 +3,7 @@
 #ifndef KQ_T_TXNS_SIM_H
 #define KQ_T_TXNS_SIM_H
 #include "txns_help.h"
+#include "proto.h"
 
 enum {
 	IDS = 2, CLIENTS = 2 * IDS, PARTS = 4, WRITES = 4, STATES = 96, MSGS = 64,
@@ -365,7 +366,7 @@ client_ended(struct client *c, const struct msg *m)
 	/* An old client's request of this transaction would be taken for the
 	 * next one's; its connection does not let it come late. */
 	for (int i = 0; i < MSGS && !c->is_v2; i++)
-		if (msg[i].kind == M_REQUEST && msg[i].key == 26 && &client[msg[i].client] == c
+		if (msg[i].kind == M_REQUEST && msg[i].key == API_END_TXN && &client[msg[i].client] == c
 				&& msg[i].incarnation == c->incarnation)
 			msg[i].kind = M_NONE;
 	if (c->is_v2) {
@@ -386,17 +387,17 @@ client_hears(const struct msg *m)
 	if (is_passing(m->error))
 		return;
 	if (m->error) {
-		if (is_fatal(m->error) || m->key == 22)
+		if (is_fatal(m->error) || m->key == API_INIT_PRODUCER_ID)
 			client_restart(c);
 		else
 			client_reinit(c);
 		return;
 	}
-	if (m->key == 22) {
+	if (m->key == API_INIT_PRODUCER_ID) {
 		client_take(c, m->pid, m->epoch);
 		c->serial++;
 		c->phase = P_READY;
-	} else if (m->key == 26) {
+	} else if (m->key == API_END_TXN) {
 		client_ended(c, m);
 	} else {
 		for (int k = 0; k < c->nwrite; k++)
