@@ -88,12 +88,13 @@ $(foreach c,$(cmd_dir),$(eval $(call link_dir,$(c))))
 $(B)/man/%: share/man/%.in share/gen/man.sh $(cmd:%=$(B)/%)
 	$(call say,MAN)mkdir -p $(@D) && sh share/gen/man.sh $(B) $< >$@.tmp && mv $@.tmp $@
 
-# Unit tests: a program a file, speaking TAP.  What a test needs of a
-# command's folder it includes itself.
+# Unit tests: one program per file, speaking TAP.  A test includes the files
+# that it needs from a command's folder.  tests.sh lists the test functions,
+# so they need no prototypes.
 $(B)/t/%.list.c: t/unit/%.c share/gen/tests.sh
 	$(call say,GEN)mkdir -p $(@D) && sh share/gen/tests.sh $< >$@
 $(unit): $(B)/t/%: t/unit/%.c t/unit/tap.c $(B)/t/%.list.c $(B)/libkq.a | $(gen_h)
-	$(call say,LD)$(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.a,$^) $(kq_libs) $(LDLIBS)
+	$(call say,LD)$(CC) $(kq_cflags) -Wno-missing-prototypes $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.a,$^) $(kq_libs) $(LDLIBS)
 $(bench): $(B)/bench/%: t/bench/%.c t/bench/talk.h $(B)/libkq.a | $(gen_h)
 	$(call say,LD)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $< $(B)/libkq.a $(kq_libs) $(LDLIBS)
 $(filter-out %/fuzz-live,$(helper)): $(B)/t/lib/%: t/lib/%.c $(B)/libkq.a | $(gen_h)

@@ -40,7 +40,6 @@ check_subscription(const char *name, int nowned, int32_t generation, const char 
 	buf_release(&b);
 }
 
-void test_assign__subscriptions_are_what_java_writes(void);
 void
 test_assign__subscriptions_are_what_java_writes(void)
 {
@@ -77,7 +76,6 @@ read_one(const char *name, const char *hex, struct arena *arena, struct assign *
 	buf_release(&b);
 }
 
-void test_assign__every_version_of_a_subscription_is_read(void);
 void
 test_assign__every_version_of_a_subscription_is_read(void)
 {
@@ -105,7 +103,6 @@ test_assign__every_version_of_a_subscription_is_read(void)
 	}
 }
 
-void test_assign__stickys_user_data_is_read_with_and_without_a_generation(void);
 void
 test_assign__stickys_user_data_is_read_with_and_without_a_generation(void)
 {
@@ -127,7 +124,6 @@ test_assign__stickys_user_data_is_read_with_and_without_a_generation(void)
 	arena_release(&arena);
 }
 
-void test_assign__assignments_are_javas_and_come_back(void);
 void
 test_assign__assignments_are_javas_and_come_back(void)
 {
@@ -230,7 +226,6 @@ check_divide(const char *name, const char *sizes, const char *group, const char 
 	arena_release(&arena);
 }
 
-void test_assign__range_gives_neighbours_and_the_rest_to_the_first(void);
 void
 test_assign__range_gives_neighbours_and_the_rest_to_the_first(void)
 {
@@ -242,7 +237,6 @@ test_assign__range_gives_neighbours_and_the_rest_to_the_first(void)
 	check_divide("range", "", "m1=x", "m1:");
 }
 
-void test_assign__roundrobin_takes_turns_over_all_topics(void);
 void
 test_assign__roundrobin_takes_turns_over_all_topics(void)
 {
@@ -251,7 +245,6 @@ test_assign__roundrobin_takes_turns_over_all_topics(void)
 	check_divide("roundrobin", "a1", "m1=a m2=a m3=a", "m1:a0 m2: m3:");
 }
 
-void test_assign__sticky_is_even_and_moves_only_what_it_must(void);
 void
 test_assign__sticky_is_even_and_moves_only_what_it_must(void)
 {
@@ -265,7 +258,6 @@ test_assign__sticky_is_even_and_moves_only_what_it_must(void)
 	check_divide("sticky", "a3b2", "m1=a:a0a1a2 m2=ab:b0b1 m3=b:", "m1:a0a1 m2:a2b0 m3:b1");
 }
 
-void test_assign__cooperatively_a_partition_is_free_before_it_moves(void);
 void
 test_assign__cooperatively_a_partition_is_free_before_it_moves(void)
 {
@@ -276,7 +268,6 @@ test_assign__cooperatively_a_partition_is_free_before_it_moves(void)
 
 /* Random groups: every partition has one owner, the division is as even as it
  * can be, dividing it again changes nothing. */
-void test_assign__sticky_holds_for_random_groups(void);
 void
 test_assign__sticky_holds_for_random_groups(void)
 {
@@ -346,7 +337,6 @@ test_assign__sticky_holds_for_random_groups(void)
 	}
 }
 
-void test_assign__subscriptions_that_lie_do_no_harm(void);
 void
 test_assign__subscriptions_that_lie_do_no_harm(void)
 {

@@ -7,18 +7,6 @@
 
 #include "tap.h"
 
-void test_assignors__every_partition_has_one_subscribed_owner(void);
-void test_assignors__the_same_input_gives_the_same_output(void);
-void test_assignors__uniform_is_even_where_subscriptions_are_the_same(void);
-void test_assignors__uniform_moves_only_what_balance_demands(void);
-void test_assignors__a_leave_moves_only_the_leavers_partitions(void);
-void test_assignors__no_shift_evens_a_mixed_group_further(void);
-void test_assignors__nothing_moves_when_nothing_changed(void);
-void test_assignors__range_pairs_up_topics_of_the_same_size(void);
-void test_assignors__range_keeps_static_members_where_they_were(void);
-void test_assignors__a_thousand_members_take_milliseconds(void);
-void test_assignors__names_are_found(void);
-
 enum { MEMBER_MAX = 40, TOPIC_MAX = 12 };
 
 static uint64_t seed;

@@ -7,17 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-void test_base__null_and_empty_strings_differ(void);
-void test_base__strings_are_ordered_by_bytes_then_length(void);
-void test_base__a_prefix_is_where_a_string_begins(void);
-void test_base__big_endian_words_go_both_ways(void);
-void test_base__the_lesser_of_two_looks_once(void);
-void test_err__a_message_says_why(void);
-void test_err__a_long_message_is_cut(void);
-void test_err__words_in_front_push_the_end_out(void);
-void test_list__links_join_move_and_leave(void);
-void test_list__a_walk_survives_its_body(void);
-
 void
 test_base__null_and_empty_strings_differ(void)
 {

@@ -146,7 +146,6 @@ read_hex(FILE *f, char name[64], struct buf *bytes)
 	return true;
 }
 
-void test_batch__those_of_other_clients_are_read(void);
 void
 test_batch__those_of_other_clients_are_read(void)
 {
@@ -170,7 +169,6 @@ test_batch__those_of_other_clients_are_read(void)
 	buf_release(&bytes);
 }
 
-void test_batch__a_control_batch_of_java_is_read(void);
 void
 test_batch__a_control_batch_of_java_is_read(void)
 {
@@ -195,7 +193,6 @@ test_batch__a_control_batch_of_java_is_read(void)
 	buf_release(&bytes);
 }
 
-void test_batch__ours_is_byte_for_byte_that_of_java(void);
 void
 test_batch__ours_is_byte_for_byte_that_of_java(void)
 {
@@ -213,7 +210,6 @@ test_batch__ours_is_byte_for_byte_that_of_java(void)
 	buf_release(&bytes);
 }
 
-void test_batch__ours_is_read_in_every_codec(void);
 void
 test_batch__ours_is_read_in_every_codec(void)
 {
@@ -228,7 +224,6 @@ test_batch__ours_is_read_in_every_codec(void)
 	buf_release(&packed);
 }
 
-void test_batch__offset_and_leader_epoch_are_outside_the_crc(void);
 void
 test_batch__offset_and_leader_epoch_are_outside_the_crc(void)
 {
@@ -243,7 +238,6 @@ test_batch__offset_and_leader_epoch_are_outside_the_crc(void)
 	builder_release(&b);
 }
 
-void test_batch__log_append_time_stamps_every_record(void);
 void
 test_batch__log_append_time_stamps_every_record(void)
 {
@@ -263,7 +257,6 @@ test_batch__log_append_time_stamps_every_record(void)
 	buf_release(&packed);
 }
 
-void test_batch__any_changed_byte_is_found(void);
 void
 test_batch__any_changed_byte_is_found(void)
 {
@@ -286,7 +279,6 @@ test_batch__any_changed_byte_is_found(void)
 	buf_release(&packed);
 }
 
-void test_batch__an_impossible_length_or_magic_is_no_batch(void);
 void
 test_batch__an_impossible_length_or_magic_is_no_batch(void)
 {
@@ -351,7 +343,6 @@ walk(const void *records, size_t n, int32_t count)
 
 #define WALK(lit, count) walk(lit, sizeof(lit) - 1, count)
 
-void test_batch__a_least_record_is_read(void);
 void
 test_batch__a_least_record_is_read(void)
 {
@@ -360,7 +351,6 @@ test_batch__a_least_record_is_read(void)
 	check_int(WALK("", 0), 0);
 }
 
-void test_batch__counts_that_do_not_match_are_refused(void);
 void
 test_batch__counts_that_do_not_match_are_refused(void)
 {
@@ -373,7 +363,6 @@ test_batch__counts_that_do_not_match_are_refused(void)
 	check_int(WALK("", INT32_MAX), -1);
 }
 
-void test_batch__lengths_that_do_not_fit_are_refused(void);
 void
 test_batch__lengths_that_do_not_fit_are_refused(void)
 {
@@ -398,7 +387,6 @@ test_batch__lengths_that_do_not_fit_are_refused(void)
 	check_int(WALK("\377", 1), -1);
 }
 
-void test_batch__headers_that_do_not_match_are_refused(void);
 void
 test_batch__headers_that_do_not_match_are_refused(void)
 {
@@ -413,7 +401,6 @@ test_batch__headers_that_do_not_match_are_refused(void)
 	check_int(WALK("\30\0\0\0\1\1\377\377\377\377\17\0\0", 1), -1);
 }
 
-void test_batch__every_truncation_of_the_records_is_refused(void);
 void
 test_batch__every_truncation_of_the_records_is_refused(void)
 {
@@ -427,7 +414,6 @@ test_batch__every_truncation_of_the_records_is_refused(void)
 	builder_release(&b);
 }
 
-void test_batch__flipped_bytes_are_never_read_past_the_end(void);
 void
 test_batch__flipped_bytes_are_never_read_past_the_end(void)
 {
@@ -445,7 +431,6 @@ test_batch__flipped_bytes_are_never_read_past_the_end(void)
 	builder_release(&b);
 }
 
-void test_batch__extreme_numbers_wrap_rather_than_trap(void);
 void
 test_batch__extreme_numbers_wrap_rather_than_trap(void)
 {
@@ -465,7 +450,6 @@ test_batch__extreme_numbers_wrap_rather_than_trap(void)
 	mem_free(p);
 }
 
-void test_batch__an_unknown_codec_or_bad_packing_is_refused(void);
 void
 test_batch__an_unknown_codec_or_bad_packing_is_refused(void)
 {
@@ -485,7 +469,6 @@ test_batch__an_unknown_codec_or_bad_packing_is_refused(void)
 	record_iter_release(&it);
 }
 
-void test_batch__one_that_unpacks_too_large_is_refused(void);
 void
 test_batch__one_that_unpacks_too_large_is_refused(void)
 {

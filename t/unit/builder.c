@@ -100,9 +100,6 @@ check_batch(struct str s, const struct want *want, int32_t n, int64_t base)
 	record_iter_release(&it);
 }
 
-void test_builder__random_batches_come_back_in_every_codec(void);
-void test_builder__lines_are_what_append_makes_of_them(void);
-void test_builder__lines_stop_where_they_should(void);
 void
 test_builder__random_batches_come_back_in_every_codec(void)
 {
@@ -141,7 +138,6 @@ test_builder__random_batches_come_back_in_every_codec(void)
 	arena_release(&a);
 }
 
-void test_builder__an_empty_one_has_only_the_header(void);
 void
 test_builder__an_empty_one_has_only_the_header(void)
 {
@@ -156,7 +152,6 @@ test_builder__an_empty_one_has_only_the_header(void)
 	builder_release(&b);
 }
 
-void test_builder__the_producer_is_in_the_header(void);
 void
 test_builder__the_producer_is_in_the_header(void)
 {
@@ -185,7 +180,6 @@ test_builder__the_producer_is_in_the_header(void)
 	builder_release(&b);
 }
 
-void test_builder__what_does_not_get_smaller_stays_plain(void);
 void
 test_builder__what_does_not_get_smaller_stays_plain(void)
 {
@@ -212,7 +206,6 @@ test_builder__what_does_not_get_smaller_stays_plain(void)
 	buf_release(&packed);
 }
 
-void test_builder__memory_is_kept_between_batches(void);
 void
 test_builder__memory_is_kept_between_batches(void)
 {

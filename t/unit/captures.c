@@ -91,7 +91,6 @@ write_again(const struct capture *c, struct buf *again)
 	arena_release(&a);
 }
 
-void test_captures__come_back_byte_for_byte(void);
 void
 test_captures__come_back_byte_for_byte(void)
 {
@@ -116,7 +115,6 @@ test_captures__come_back_byte_for_byte(void)
 	buf_release(&c.frame);
 }
 
-void test_captures__cut_short_are_refused(void);
 void
 test_captures__cut_short_are_refused(void)
 {

@@ -9,11 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void test_checkpoint__what_was_written_is_read(void);
-void test_checkpoint__an_absent_file_is_empty(void);
-void test_checkpoint__bad_lines_are_named(void);
-void test_checkpoint__a_failed_write_keeps_the_old_file(void);
-
 static void
 gather(void *ctx, struct str topic, int32_t partition, int64_t offset)
 {

@@ -116,7 +116,6 @@ say_metadata(int32_t id)
 	say_response(API_METADATA, 4, id, &r);
 }
 
-void test_conn__learns_the_versions_of_the_peer(void);
 void
 test_conn__learns_the_versions_of_the_peer(void)
 {
@@ -132,7 +131,6 @@ test_conn__learns_the_versions_of_the_peer(void)
 	close_conn(c);
 }
 
-void test_conn__asks_again_in_version_0_when_told_so(void);
 void
 test_conn__asks_again_in_version_0_when_told_so(void)
 {
@@ -157,7 +155,6 @@ test_conn__asks_again_in_version_0_when_told_so(void)
 	check_int(status, 0);
 }
 
-void test_conn__does_not_open_on_an_error_or_a_closed_peer(void);
 void
 test_conn__does_not_open_on_an_error_or_a_closed_peer(void)
 {
@@ -173,7 +170,6 @@ test_conn__does_not_open_on_an_error_or_a_closed_peer(void)
 	check_int(e.class, ERR_RETRY);
 }
 
-void test_conn__gives_up_on_a_silent_peer(void);
 void
 test_conn__gives_up_on_a_silent_peer(void)
 {
@@ -186,7 +182,6 @@ test_conn__gives_up_on_a_silent_peer(void)
 	close(peer);
 }
 
-void test_conn__matches_pipelined_answers_in_order(void);
 void
 test_conn__matches_pipelined_answers_in_order(void)
 {
@@ -208,7 +203,6 @@ test_conn__matches_pipelined_answers_in_order(void)
 	close_conn(c);
 }
 
-void test_conn__an_answer_may_come_byte_by_byte(void);
 void
 test_conn__an_answer_may_come_byte_by_byte(void)
 {
@@ -234,7 +228,6 @@ test_conn__an_answer_may_come_byte_by_byte(void)
 	close_conn(c);
 }
 
-void test_conn__a_request_larger_than_the_socket_goes_out_in_parts(void);
 void
 test_conn__a_request_larger_than_the_socket_goes_out_in_parts(void)
 {
@@ -273,7 +266,6 @@ test_conn__a_request_larger_than_the_socket_goes_out_in_parts(void)
 
 /* Several whole requests in one write: gcc 12 once made an endless loop of it
  * (see base/list.h). */
-void test_conn__several_requests_leave_in_one_write(void);
 void
 test_conn__several_requests_leave_in_one_write(void)
 {
@@ -293,7 +285,6 @@ test_conn__several_requests_leave_in_one_write(void)
 	close_conn(c);
 }
 
-void test_conn__a_call_that_wants_no_answer_is_done_when_written(void);
 void
 test_conn__a_call_that_wants_no_answer_is_done_when_written(void)
 {
@@ -313,7 +304,6 @@ test_conn__a_call_that_wants_no_answer_is_done_when_written(void)
 	close_conn(c);
 }
 
-void test_conn__a_late_answer_ends_it(void);
 void
 test_conn__a_late_answer_ends_it(void)
 {
@@ -345,7 +335,6 @@ check_ends(const void *bytes, size_t n, enum err_class want)
 	close_conn(c);
 }
 
-void test_conn__trusts_no_length_and_no_id(void);
 void
 test_conn__trusts_no_length_and_no_id(void)
 {
@@ -358,7 +347,6 @@ test_conn__trusts_no_length_and_no_id(void)
 	check_ends("HTTP/1.1 400 Bad Request\r\n", 26, ERR_CORRUPT);
 }
 
-void test_conn__an_answer_to_nothing_ends_it(void);
 void
 test_conn__an_answer_to_nothing_ends_it(void)
 {
@@ -368,7 +356,6 @@ test_conn__an_answer_to_nothing_ends_it(void)
 	close_conn(c);
 }
 
-void test_conn__random_bytes_do_no_harm(void);
 void
 test_conn__random_bytes_do_no_harm(void)
 {
@@ -404,7 +391,6 @@ take_done(struct call *call, const struct reply *r)
 	seen_done(call, r);
 }
 
-void test_conn__a_taken_answer_outlives_the_next(void);
 void
 test_conn__a_taken_answer_outlives_the_next(void)
 {

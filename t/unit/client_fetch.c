@@ -304,7 +304,6 @@ check_fetch(int64_t offset, int64_t stop, const char *want)
 	buf_release(&got);
 }
 
-void test_fetcher__gaps_control_batches_and_cut_batches_are_passed_over(void);
 void
 test_fetcher__gaps_control_batches_and_cut_batches_are_passed_over(void)
 {
@@ -324,7 +323,6 @@ test_fetcher__gaps_control_batches_and_cut_batches_are_passed_over(void)
 	buf_release(&the_log);
 }
 
-void test_fetcher__aborted_transactions_are_left_out_of_what_is_committed(void);
 void
 test_fetcher__aborted_transactions_are_left_out_of_what_is_committed(void)
 {
@@ -360,7 +358,6 @@ test_fetcher__aborted_transactions_are_left_out_of_what_is_committed(void)
 	buf_release(&the_log);
 }
 
-void test_fetcher__a_rotten_marker_is_not_believed(void);
 void
 test_fetcher__a_rotten_marker_is_not_believed(void)
 {
@@ -385,7 +382,6 @@ test_fetcher__a_rotten_marker_is_not_believed(void)
 }
 
 /* Taken away while it is asked for, and while it is ready. */
-void test_fetcher__a_partition_can_be_removed_at_any_time(void);
 void
 test_fetcher__a_partition_can_be_removed_at_any_time(void)
 {
@@ -434,7 +430,6 @@ test_fetcher__a_partition_can_be_removed_at_any_time(void)
 	buf_release(&the_log);
 }
 
-void test_last__an_interrupted_search_waits_for_no_answer(void);
 void
 test_last__an_interrupted_search_waits_for_no_answer(void)
 {
@@ -461,7 +456,6 @@ test_last__an_interrupted_search_waits_for_no_answer(void)
 	cluster_close(&cl);
 }
 
-void test_fetcher__a_wrong_crc_is_told_with_its_place(void);
 void
 test_fetcher__a_wrong_crc_is_told_with_its_place(void)
 {
@@ -480,7 +474,6 @@ test_fetcher__a_wrong_crc_is_told_with_its_place(void)
 	buf_release(&the_log);
 }
 
-void test_fetcher__bytes_that_are_no_batches_end_it(void);
 void
 test_fetcher__bytes_that_are_no_batches_end_it(void)
 {
@@ -496,7 +489,6 @@ test_fetcher__bytes_that_are_no_batches_end_it(void)
 	buf_release(&the_log);
 }
 
-void test_fetcher__answers_that_lie_do_no_harm(void);
 void
 test_fetcher__answers_that_lie_do_no_harm(void)
 {
@@ -558,7 +550,6 @@ put(struct setup *s, int n, struct err *e)
 	return 0;
 }
 
-void test_producer__counts_what_is_acknowledged(void);
 void
 test_producer__counts_what_is_acknowledged(void)
 {
@@ -575,7 +566,6 @@ test_producer__counts_what_is_acknowledged(void)
 	stop_peer();
 }
 
-void test_producer__repeats_what_may_be_repeated(void);
 void
 test_producer__repeats_what_may_be_repeated(void)
 {
@@ -592,7 +582,6 @@ test_producer__repeats_what_may_be_repeated(void)
 	stop_peer();
 }
 
-void test_producer__a_refusal_is_final_and_numbered(void);
 void
 test_producer__a_refusal_is_final_and_numbered(void)
 {
@@ -616,7 +605,6 @@ test_producer__a_refusal_is_final_and_numbered(void)
 	stop_peer();
 }
 
-void test_producer__gives_up_when_the_broker_stays_away(void);
 void
 test_producer__gives_up_when_the_broker_stays_away(void)
 {

@@ -42,7 +42,6 @@ check_format(const char *spec, const struct record *r, const char *want)
 	format_release(&f);
 }
 
-void test_format__every_letter(void);
 void
 test_format__every_letter(void)
 {
@@ -59,7 +58,6 @@ test_format__every_letter(void)
 	buf_release(&h);
 }
 
-void test_format__what_is_no_letter_is_refused(void);
 void
 test_format__what_is_no_letter_is_refused(void)
 {
@@ -74,7 +72,6 @@ test_format__what_is_no_letter_is_refused(void)
 	}
 }
 
-void test_format__delimiters_of_any_length(void);
 void
 test_format__delimiters_of_any_length(void)
 {
@@ -96,7 +93,6 @@ test_format__delimiters_of_any_length(void)
 	format_release(&f);
 }
 
-void test_json__strings_bytes_nulls_and_headers(void);
 void
 test_json__strings_bytes_nulls_and_headers(void)
 {
@@ -134,7 +130,6 @@ check_start(const char *text, enum place_kind kind, int64_t n)
 	check(!s.has_stop_time);
 }
 
-void test_start__the_words_of_o(void);
 void
 test_start__the_words_of_o(void)
 {
@@ -150,7 +145,6 @@ test_start__the_words_of_o(void)
 	check_start("@2026-11-24T10:00Z", PLACE_TIME, 1795514400000);
 }
 
-void test_start__both_ends_may_be_given(void);
 void
 test_start__both_ends_may_be_given(void)
 {
@@ -164,7 +158,6 @@ test_start__both_ends_may_be_given(void)
 	check_int(s.stop_time_ms, 20000000000);
 }
 
-void test_start__other_words_are_refused(void);
 void
 test_start__other_words_are_refused(void)
 {

@@ -56,7 +56,6 @@ check_records(const char *text, size_t size, size_t n, struct str delimiter, con
 	end(&in);
 }
 
-void test_input__pieces_of_any_size_give_the_same_records(void);
 void
 test_input__pieces_of_any_size_give_the_same_records(void)
 {
@@ -70,7 +69,6 @@ test_input__pieces_of_any_size_give_the_same_records(void)
 	}
 }
 
-void test_input__long_records_grow_the_buffer_short_ones_do_not(void);
 void
 test_input__long_records_grow_the_buffer_short_ones_do_not(void)
 {
@@ -104,7 +102,6 @@ test_input__long_records_grow_the_buffer_short_ones_do_not(void)
 	end(&in);
 }
 
-void test_input__a_record_past_the_limit_is_refused_finished_or_not(void);
 void
 test_input__a_record_past_the_limit_is_refused_finished_or_not(void)
 {

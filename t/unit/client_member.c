@@ -359,7 +359,6 @@ held(const struct member *m)
 	return bits;
 }
 
-void test_member__finds_joins_stores_and_leaves(void);
 void
 test_member__finds_joins_stores_and_leaves(void)
 {
@@ -382,7 +381,6 @@ test_member__finds_joins_stores_and_leaves(void)
 	end(&s);
 }
 
-void test_member__a_commit_is_repeated_until_it_is_taken(void);
 void
 test_member__a_commit_is_repeated_until_it_is_taken(void)
 {
@@ -412,7 +410,6 @@ test_member__a_commit_is_repeated_until_it_is_taken(void)
 	end(&s);
 }
 
-void test_member__a_rebalance_is_eager_or_cooperative(void);
 void
 test_member__a_rebalance_is_eager_or_cooperative(void)
 {
@@ -449,7 +446,6 @@ test_member__a_rebalance_is_eager_or_cooperative(void)
 	end(&s);
 }
 
-void test_member__who_is_forgotten_loses_all_and_joins_anew(void);
 void
 test_member__who_is_forgotten_loses_all_and_joins_anew(void)
 {
@@ -469,7 +465,6 @@ test_member__who_is_forgotten_loses_all_and_joins_anew(void)
 	end(&s);
 }
 
-void test_member__a_refusal_for_good_is_told(void);
 void
 test_member__a_refusal_for_good_is_told(void)
 {
@@ -486,7 +481,6 @@ test_member__a_refusal_for_good_is_told(void)
 	end(&s);
 }
 
-void test_member__the_consumer_protocol_gives_up_before_it_gains(void);
 void
 test_member__the_consumer_protocol_gives_up_before_it_gains(void)
 {
@@ -514,7 +508,6 @@ test_member__the_consumer_protocol_gives_up_before_it_gains(void)
 	end(&s);
 }
 
-void test_member__the_old_way_when_the_new_one_is_refused(void);
 void
 test_member__the_old_way_when_the_new_one_is_refused(void)
 {

@@ -66,7 +66,6 @@ check_batch(int i, int64_t id, int32_t sequence)
 	check(!s->is_transactional);
 }
 
-void test_producer__numbers_go_on_from_batch_to_batch_in_each_partition(void);
 void
 test_producer__numbers_go_on_from_batch_to_batch_in_each_partition(void)
 {
@@ -93,7 +92,6 @@ test_producer__numbers_go_on_from_batch_to_batch_in_each_partition(void)
 	check_int(next[1], 6);
 }
 
-void test_producer__after_2147483647_comes_0(void);
 void
 test_producer__after_2147483647_comes_0(void)
 {
@@ -121,7 +119,6 @@ test_producer__after_2147483647_comes_0(void)
 	check_batch(4, PEER_ID, 0);
 }
 
-void test_producer__a_lost_answer_brings_the_same_batch_again(void);
 void
 test_producer__a_lost_answer_brings_the_same_batch_again(void)
 {
@@ -144,7 +141,6 @@ test_producer__a_lost_answer_brings_the_same_batch_again(void)
 	check_int(peer_count(API_INIT_PRODUCER_ID), 1);
 }
 
-void test_producer__what_came_too_early_goes_again_after_what_was_refused(void);
 void
 test_producer__what_came_too_early_goes_again_after_what_was_refused(void)
 {
@@ -162,7 +158,6 @@ test_producer__what_came_too_early_goes_again_after_what_was_refused(void)
 		check_batch(i, PEER_ID, i % 3);
 }
 
-void test_producer__a_gap_that_is_not_ours_is_final(void);
 void
 test_producer__a_gap_that_is_not_ours_is_final(void)
 {
@@ -181,7 +176,6 @@ test_producer__a_gap_that_is_not_ours_is_final(void)
 	check_int(peer_count(API_PRODUCE), 2);
 }
 
-void test_producer__a_forgotten_producer_begins_anew_in_that_partition(void);
 void
 test_producer__a_forgotten_producer_begins_anew_in_that_partition(void)
 {
@@ -208,7 +202,6 @@ test_producer__a_forgotten_producer_begins_anew_in_that_partition(void)
 		check_batch(i, PEER_ID + (peer_nth(API_PRODUCE, i)->partition == 0), 1);
 }
 
-void test_producer__those_behind_a_forgotten_one_are_numbered_anew_too(void);
 void
 test_producer__those_behind_a_forgotten_one_are_numbered_anew_too(void)
 {
@@ -225,7 +218,6 @@ test_producer__those_behind_a_forgotten_one_are_numbered_anew_too(void)
 	check_batch(4, PEER_ID + 1, 1);
 }
 
-void test_producer__five_batches_of_a_partition_are_under_way_and_no_more(void);
 void
 test_producer__five_batches_of_a_partition_are_under_way_and_no_more(void)
 {
@@ -244,7 +236,6 @@ test_producer__five_batches_of_a_partition_are_under_way_and_no_more(void)
 		check_batch(i, PEER_ID, i);
 }
 
-void test_producer__without_numbers_there_is_no_such_bound(void);
 void
 test_producer__without_numbers_there_is_no_such_bound(void)
 {
@@ -266,7 +257,6 @@ test_producer__without_numbers_there_is_no_such_bound(void)
 	}
 }
 
-void test_producer__an_old_broker_gets_plain_batches(void);
 void
 test_producer__an_old_broker_gets_plain_batches(void)
 {
@@ -279,7 +269,6 @@ test_producer__an_old_broker_gets_plain_batches(void)
 	check_int(peer_nth(API_PRODUCE, 1)->id, -1);
 }
 
-void test_producer__an_old_broker_is_not_enough_when_it_matters(void);
 void
 test_producer__an_old_broker_is_not_enough_when_it_matters(void)
 {
@@ -296,7 +285,6 @@ test_producer__an_old_broker_is_not_enough_when_it_matters(void)
 	end();
 }
 
-void test_producer__acks_of_one_is_plain(void);
 void
 test_producer__acks_of_one_is_plain(void)
 {
@@ -312,7 +300,6 @@ test_producer__acks_of_one_is_plain(void)
 	check_int(peer_nth(API_PRODUCE, 0)->id, -1);
 }
 
-void test_producer__an_id_is_asked_for_until_there_is_one(void);
 void
 test_producer__an_id_is_asked_for_until_there_is_one(void)
 {
@@ -326,7 +313,6 @@ test_producer__an_id_is_asked_for_until_there_is_one(void)
 
 /* Metadata is due while the last batch is under way, as after a failure: its answer
  * comes while the producer waits for the metadata, and nothing else will come. */
-void test_producer__an_answer_that_comes_with_metadata_ends_the_waiting(void);
 void
 test_producer__an_answer_that_comes_with_metadata_ends_the_waiting(void)
 {
@@ -356,7 +342,6 @@ test_producer__an_answer_that_comes_with_metadata_ends_the_waiting(void)
 
 /* The first of two is refused for now, then the second is taken: the partition rests
  * for a while, and nothing but that while's end will wake the producer. */
-void test_producer__a_rest_ends_by_itself_though_others_were_taken(void);
 void
 test_producer__a_rest_ends_by_itself_though_others_were_taken(void)
 {
@@ -377,7 +362,6 @@ test_producer__a_rest_ends_by_itself_though_others_were_taken(void)
 	check_int(peer_count(API_PRODUCE), 3);
 }
 
-void test_producer__a_lone_record_goes_at_once_and_others_wait_for_its_answer(void);
 void
 test_producer__a_lone_record_goes_at_once_and_others_wait_for_its_answer(void)
 {
@@ -407,7 +391,6 @@ test_producer__a_lone_record_goes_at_once_and_others_wait_for_its_answer(void)
 
 /* The broker's disk is full: what comes behind a refused batch is out of order, which
  * is not what went wrong. */
-void test_producer__what_went_wrong_first_is_reported(void);
 void
 test_producer__what_went_wrong_first_is_reported(void)
 {
@@ -431,7 +414,6 @@ test_producer__what_went_wrong_first_is_reported(void)
 
 /* The metadata shows another id: what the broker knew of the producer there went with
  * the old topic.  Metadata of a broker that has not heard yet changes nothing. */
-void test_producer__numbers_begin_again_in_a_topic_created_again(void);
 void
 test_producer__numbers_begin_again_in_a_topic_created_again(void)
 {

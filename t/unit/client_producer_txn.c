@@ -91,7 +91,6 @@ check_end(int i, int16_t epoch, bool is_commit, int version)
 	check_int(s->version, version);
 }
 
-void test_txn__version_2_adds_nothing_and_begins_each_with_a_new_epoch(void);
 void
 test_txn__version_2_adds_nothing_and_begins_each_with_a_new_epoch(void)
 {
@@ -113,7 +112,6 @@ test_txn__version_2_adds_nothing_and_begins_each_with_a_new_epoch(void)
 		check_end(i, (int16_t)i, true, 5);
 }
 
-void test_txn__version_1_adds_each_partition_once_and_numbers_go_on(void);
 void
 test_txn__version_1_adds_each_partition_once_and_numbers_go_on(void)
 {
@@ -141,7 +139,6 @@ test_txn__version_1_adds_each_partition_once_and_numbers_go_on(void)
 	check_int(peer.seen[2].key, API_ADD_PARTITIONS_TO_TXN);
 }
 
-void test_txn__nothing_put_nothing_asked(void);
 void
 test_txn__nothing_put_nothing_asked(void)
 {
@@ -156,7 +153,6 @@ test_txn__nothing_put_nothing_asked(void)
 	check_int(p.ncommitted, 0);
 }
 
-void test_txn__what_may_pass_is_asked_again(void);
 void
 test_txn__what_may_pass_is_asked_again(void)
 {
@@ -177,7 +173,6 @@ test_txn__what_may_pass_is_asked_again(void)
 		check_end(i, 0, true, 4);
 }
 
-void test_txn__the_end_of_the_one_before_is_waited_for(void);
 void
 test_txn__the_end_of_the_one_before_is_waited_for(void)
 {
@@ -192,7 +187,6 @@ test_txn__the_end_of_the_one_before_is_waited_for(void)
 		check_batch(i, 0, 0, 12);
 }
 
-void test_txn__who_starts_waits_for_what_the_last_one_left_open(void);
 void
 test_txn__who_starts_waits_for_what_the_last_one_left_open(void)
 {
@@ -204,7 +198,6 @@ test_txn__who_starts_waits_for_what_the_last_one_left_open(void)
 	check_int(peer_nth(API_INIT_PRODUCER_ID, 3)->id, -1);
 }
 
-void test_txn__fenced_at_the_end(void);
 void
 test_txn__fenced_at_the_end(void)
 {
@@ -223,7 +216,6 @@ test_txn__fenced_at_the_end(void)
 	check_int(peer_count(API_END_TXN), 1);
 }
 
-void test_txn__fenced_in_the_midst(void);
 void
 test_txn__fenced_in_the_midst(void)
 {
@@ -239,7 +231,6 @@ test_txn__fenced_in_the_midst(void)
 	check_int(peer_count(API_END_TXN), 0);
 }
 
-void test_txn__too_slow_is_told_from_fenced(void);
 void
 test_txn__too_slow_is_told_from_fenced(void)
 {
@@ -255,7 +246,6 @@ test_txn__too_slow_is_told_from_fenced(void)
 	end();
 }
 
-void test_txn__after_an_abort_numbers_begin_with_a_new_epoch(void);
 void
 test_txn__after_an_abort_numbers_begin_with_a_new_epoch(void)
 {
@@ -280,7 +270,6 @@ test_txn__after_an_abort_numbers_begin_with_a_new_epoch(void)
 	}
 }
 
-void test_txn__a_signal_that_was_read_does_not_stop_the_abort(void);
 void
 test_txn__a_signal_that_was_read_does_not_stop_the_abort(void)
 {
@@ -304,7 +293,6 @@ test_txn__a_signal_that_was_read_does_not_stop_the_abort(void)
 	check_end(0, 0, false, 5);
 }
 
-void test_txn__what_was_never_sent_leaves_no_gap(void);
 void
 test_txn__what_was_never_sent_leaves_no_gap(void)
 {
@@ -321,7 +309,6 @@ test_txn__what_was_never_sent_leaves_no_gap(void)
 	check_int(peer_count(API_END_TXN), 1);
 }
 
-void test_txn__a_refused_batch_is_no_reason_to_end(void);
 void
 test_txn__a_refused_batch_is_no_reason_to_end(void)
 {
@@ -343,7 +330,6 @@ test_txn__a_refused_batch_is_no_reason_to_end(void)
 	check_batch(1, 1, 0, 12);
 }
 
-void test_txn__an_end_that_nobody_answers_is_unknown(void);
 void
 test_txn__an_end_that_nobody_answers_is_unknown(void)
 {
@@ -360,7 +346,6 @@ test_txn__an_end_that_nobody_answers_is_unknown(void)
 	end();
 }
 
-void test_txn__a_batch_that_nobody_answers_is_not_committed(void);
 void
 test_txn__a_batch_that_nobody_answers_is_not_committed(void)
 {
@@ -381,7 +366,6 @@ static const struct producer_offset offsets[] = {
 	{ "in", 0, 100, 1 }, { "in", 1, 200, -1 }, { "other", 0, 300, -1 },
 };
 
-void test_txn__offsets_go_with_it(void);
 void
 test_txn__offsets_go_with_it(void)
 {
@@ -405,7 +389,6 @@ test_txn__offsets_go_with_it(void)
 	}
 }
 
-void test_txn__offsets_of_a_member_left_behind_are_refused(void);
 void
 test_txn__offsets_of_a_member_left_behind_are_refused(void)
 {

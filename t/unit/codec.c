@@ -55,7 +55,6 @@ check_round_trip(enum codec c, struct str in)
 	buf_release(&plain);
 }
 
-void test_codec__names_are_those_of_kafka(void);
 void
 test_codec__names_are_those_of_kafka(void)
 {
@@ -69,7 +68,6 @@ test_codec__names_are_those_of_kafka(void)
 	check(!codec_parse("", &c));
 }
 
-void test_codec__what_is_packed_unpacks_at_every_size(void);
 void
 test_codec__what_is_packed_unpacks_at_every_size(void)
 {
@@ -107,7 +105,6 @@ guard_new(void)
 	return p + n;
 }
 
-void test_codec__every_truncation_is_refused(void);
 void
 test_codec__every_truncation_is_refused(void)
 {
@@ -131,7 +128,6 @@ test_codec__every_truncation_is_refused(void)
 	}
 }
 
-void test_codec__flipped_bytes_do_no_harm(void);
 void
 test_codec__flipped_bytes_do_no_harm(void)
 {
@@ -160,7 +156,6 @@ test_codec__flipped_bytes_do_no_harm(void)
 	}
 }
 
-void test_codec__a_wrong_sum_of_gzip_is_refused(void);
 void
 test_codec__a_wrong_sum_of_gzip_is_refused(void)
 {
@@ -177,7 +172,6 @@ test_codec__a_wrong_sum_of_gzip_is_refused(void)
 	buf_release(&plain);
 }
 
-void test_codec__streams_of_several_frames_are_read(void);
 void
 test_codec__streams_of_several_frames_are_read(void)
 {
@@ -218,7 +212,6 @@ put_run(struct buf *out, struct str in)
 	buf_release(&run);
 }
 
-void test_codec__xerial_streams_are_read(void);
 void
 test_codec__xerial_streams_are_read(void)
 {
@@ -238,7 +231,6 @@ test_codec__xerial_streams_are_read(void)
 	buf_release(&out);
 }
 
-void test_codec__bad_xerial_streams_are_refused(void);
 void
 test_codec__bad_xerial_streams_are_refused(void)
 {
@@ -314,7 +306,6 @@ check_bomb(enum codec c, struct str bomb)
 	buf_release(&plain);
 }
 
-void test_codec__bombs_are_refused_in_little_memory(void);
 void
 test_codec__bombs_are_refused_in_little_memory(void)
 {
@@ -327,7 +318,6 @@ test_codec__bombs_are_refused_in_little_memory(void)
 	}
 }
 
-void test_codec__bombs_of_many_frames_are_refused_too(void);
 void
 test_codec__bombs_of_many_frames_are_refused_too(void)
 {
@@ -347,7 +337,6 @@ test_codec__bombs_of_many_frames_are_refused_too(void)
 	}
 }
 
-void test_codec__sizes_claimed_in_headers_are_not_believed(void);
 void
 test_codec__sizes_claimed_in_headers_are_not_believed(void)
 {
@@ -387,7 +376,6 @@ put_zstd_runs(struct buf *out, int n)
 	}
 }
 
-void test_codec__zstd_without_a_size_in_its_header_is_read(void);
 void
 test_codec__zstd_without_a_size_in_its_header_is_read(void)
 {
@@ -414,7 +402,6 @@ test_codec__zstd_without_a_size_in_its_header_is_read(void)
 	buf_release(&out);
 }
 
-void test_codec__nothing_unpacks_into_an_empty_buffer(void);
 void
 test_codec__nothing_unpacks_into_an_empty_buffer(void)
 {
@@ -447,7 +434,6 @@ round_trips(void *arg)
 	return NULL;
 }
 
-void test_codec__threads_work_apart_and_leave_nothing_behind(void);
 void
 test_codec__threads_work_apart_and_leave_nothing_behind(void)
 {

@@ -4,14 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void test_conf__maps_are_joined_with_dots_and_lists_with_commas(void);
-void test_conf__nothing_is_no_values(void);
-void test_conf__a_bad_file_is_told_by_line_and_column(void);
-void test_conf__anchors_and_aliases_are_refused(void);
-void test_conf__depth_is_limited(void);
-void test_conf__values_and_keys_are_limited(void);
-void test_conf__a_file_is_read_and_has_a_limit(void);
-
 /* The items as "key=value@line:column;...", or the message. */
 static const char *
 parsed(struct str text)

@@ -5,23 +5,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-void test_config__every_default_is_a_value_that_is_allowed(void);
-void test_config__names_are_unique_in_a_scope(void);
-void test_config__a_topics_key_goes_by_its_synonym_in_the_broker(void);
-void test_config__a_misspelt_name_gets_a_suggestion(void);
-void test_config__numbers_keep_their_limits(void);
-void test_config__words_are_from_their_lists(void);
-void test_config__every_number_is_kept_plain_and_has_its_limits(void);
-void test_config__every_word_is_kept_plain(void);
-void test_config__throttled_replicas_are_pairs_or_a_star(void);
-void test_config__what_would_have_no_effect_is_refused(void);
-void test_config__unknown_names_are_explained(void);
-void test_config__people_may_write_units(void);
-void test_config__compaction_lags_are_in_order(void);
-void test_config__the_nearest_value_holds(void);
-void test_config__finer_names_win_over_coarser_in_any_order(void);
-void test_config__help_and_manual_name_every_key(void);
-
 static const struct config_key *
 key(const char *name)
 {

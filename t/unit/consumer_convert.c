@@ -1,21 +1,5 @@
 #include "classic_member_help.h"
 
-void test_consumer_convert__the_first_new_member_converts_the_group(void);
-void test_consumer_convert__policies_forbid_either_way(void);
-void test_consumer_convert__other_kinds_of_groups_are_not_converted(void);
-void test_consumer_convert__who_waits_hears_of_a_rebalance(void);
-void test_consumer_convert__a_classic_member_is_told_to_rejoin(void);
-void test_consumer_convert__a_cooperative_member_revokes_first(void);
-void test_consumer_convert__a_classic_member_joins_a_consumer_group(void);
-void test_consumer_convert__classic_requests_are_checked(void);
-void test_consumer_convert__the_last_new_member_converts_it_back(void);
-void test_consumer_convert__a_static_member_changes_its_protocol(void);
-void test_consumer_convert__the_last_static_new_member_comes_back_classic(void);
-void test_consumer_convert__a_restart_finds_what_was_converted(void);
-void test_consumer_convert__a_refused_write_converts_nothing(void);
-void test_consumer_convert__classic_members_time_out(void);
-void test_consumer_convert__who_was_thrown_out_must_not_keep_partitions(void);
-
 static const struct old_member plain = { .topic = { "apples" } };
 
 /* A classic group of one member, stable in generation 1. */

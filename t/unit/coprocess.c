@@ -7,20 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 
-void test_coprocess__frames_come_back_as_they_went(void);
-void test_coprocess__a_frame_cut_anywhere_waits_for_the_rest(void);
-void test_coprocess__records_that_a_frame_cannot_carry_are_refused(void);
-void test_coprocess__what_is_no_frame_is_refused(void);
-void test_coprocess__batches_are_answered_one_after_the_other(void);
-void test_coprocess__pairs_carry_any_key_and_value(void);
-void test_coprocess__neither_side_waits_with_full_pipes(void);
-void test_coprocess__a_command_that_ends_is_told_of(void);
-void test_coprocess__a_command_that_hangs_is_given_up(void);
-void test_coprocess__an_answer_before_all_was_read_is_an_error(void);
-void test_coprocess__one_that_is_started_anew_knows_nothing(void);
-void test_coprocess__its_end_is_awaited(void);
-void test_coprocess__commands_are_apart_from_us_and_each_other(void);
-
 static const enum coframe_kind kinds[] = { COFRAME_LINE, COFRAME_COUNT, COFRAME_LENGTH, COFRAME_PAIR };
 static const char *const words[] = { "line", "count", "length", "pair" };
 static struct str no_key; /* of the frames without one */

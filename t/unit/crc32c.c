@@ -24,7 +24,6 @@ fill(uint8_t *p, size_t n, uint32_t seed)
 	}
 }
 
-void test_crc32c__knows_the_vectors_of_rfc_3720(void);
 void
 test_crc32c__knows_the_vectors_of_rfc_3720(void)
 {
@@ -46,7 +45,6 @@ test_crc32c__knows_the_vectors_of_rfc_3720(void)
 	check_int(crc32c("", 0), 0);
 }
 
-void test_crc32c__is_right_for_every_size_and_alignment(void);
 void
 test_crc32c__is_right_for_every_size_and_alignment(void)
 {
@@ -58,7 +56,6 @@ test_crc32c__is_right_for_every_size_and_alignment(void)
 		check_int(crc32c(p + at, 4900), reference(p + at, 4900));
 }
 
-void test_crc32c__can_be_taken_in_two_parts(void);
 void
 test_crc32c__can_be_taken_in_two_parts(void)
 {

@@ -2,9 +2,6 @@
 
 #include "kq-broker/descriptors.c"
 
-void test_descriptors__the_parts_fit_in_the_limit(void);
-void test_descriptors__a_limit_that_is_too_low_is_told(void);
-
 void
 test_descriptors__the_parts_fit_in_the_limit(void)
 {

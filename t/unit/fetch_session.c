@@ -6,14 +6,6 @@
 
 #include <stdio.h>
 
-void test_fetch_session__an_idle_one_makes_room(void);
-void test_fetch_session__an_old_small_one_makes_room_for_a_larger(void);
-void test_fetch_session__partitions_are_bounded(void);
-void test_fetch_session__a_session_that_grows_too_large_ends(void);
-void test_fetch_session__epochs_wrap_to_one(void);
-void test_fetch_session__an_answer_without_its_session_tells_all(void);
-void test_fetch_session__names_and_ids_do_not_mix(void);
-
 static struct fetch_session_part parts[FETCH_SESSION_PARTS_MAX + 1];
 static struct arena arena = ARENA_INIT;
 

@@ -16,7 +16,6 @@ check_bytes(const struct buf *b, const void *want, size_t n)
 
 /* --- request headers --- */
 
-void test_frame__the_client_id_keeps_its_old_form(void);
 void
 test_frame__the_client_id_keeps_its_old_form(void)
 {
@@ -43,7 +42,6 @@ test_frame__the_client_id_keeps_its_old_form(void)
 	buf_release(&b);
 }
 
-void test_frame__a_client_id_may_be_null(void);
 void
 test_frame__a_client_id_may_be_null(void)
 {
@@ -56,7 +54,6 @@ test_frame__a_client_id_may_be_null(void)
 	buf_release(&b);
 }
 
-void test_frame__a_cut_request_header_is_refused(void);
 void
 test_frame__a_cut_request_header_is_refused(void)
 {
@@ -75,7 +72,6 @@ test_frame__a_cut_request_header_is_refused(void)
 	buf_release(&b);
 }
 
-void test_frame__a_negative_client_id_is_refused(void);
 void
 test_frame__a_negative_client_id_is_refused(void)
 {
@@ -84,7 +80,6 @@ test_frame__a_negative_client_id_is_refused(void)
 	check_int(request_header_decode(&got, p, sizeof p), -1);
 }
 
-void test_frame__header_tags_are_skipped(void);
 void
 test_frame__header_tags_are_skipped(void)
 {
@@ -101,7 +96,6 @@ test_frame__header_tags_are_skipped(void)
 	check_int(response_header_decode(produce, 9, beyond, sizeof beyond, &id), -1);
 }
 
-void test_frame__an_unknown_api_is_read_as_inflexible(void);
 void
 test_frame__an_unknown_api_is_read_as_inflexible(void)
 {
@@ -112,7 +106,6 @@ test_frame__an_unknown_api_is_read_as_inflexible(void)
 	check(str_eq(got.client_id, STR("c")));
 }
 
-void test_frame__api_versions_of_the_future_can_be_answered(void);
 void
 test_frame__api_versions_of_the_future_can_be_answered(void)
 {
@@ -126,7 +119,6 @@ test_frame__api_versions_of_the_future_can_be_answered(void)
 
 /* --- response headers --- */
 
-void test_frame__api_versions_responses_have_the_old_header(void);
 void
 test_frame__api_versions_responses_have_the_old_header(void)
 {
@@ -155,7 +147,6 @@ test_frame__api_versions_responses_have_the_old_header(void)
 	buf_release(&b);
 }
 
-void test_frame__bytes_from_elsewhere_count(void);
 void
 test_frame__bytes_from_elsewhere_count(void)
 {
@@ -250,7 +241,6 @@ body_of(const struct golden *g)
 	return p + used + (g->is_request ? 0 : 4);
 }
 
-void test_frame__kafkas_own_come_back_byte_for_byte(void);
 void
 test_frame__kafkas_own_come_back_byte_for_byte(void)
 {
@@ -295,7 +285,6 @@ defaults(const struct wire_struct *d, int16_t version, struct arena *a, void *ms
 	}
 }
 
-void test_frame__defaults_are_kafkas(void);
 void
 test_frame__defaults_are_kafkas(void)
 {
@@ -322,7 +311,6 @@ test_frame__defaults_are_kafkas(void)
 
 /* --- error codes --- */
 
-void test_frame__error_codes_are_known(void);
 void
 test_frame__error_codes_are_known(void)
 {

@@ -11,17 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void test_fs__bytes_are_written_and_read_at_a_position(void);
-void test_fs__failures_say_what_and_why(void);
-void test_fs__a_file_is_replaced_whole_or_not(void);
-void test_fs__a_short_write_leaves_its_bytes(void);
-void test_fs__a_file_too_large_is_not_read(void);
-void test_fs__a_long_file_is_read_in_pieces(void);
-void test_fs__directories_are_made_with_their_parents(void);
-void test_fs__a_list_can_be_stopped(void);
-void test_fs__a_lock_keeps_other_processes_out(void);
-void test_fs__a_memory_file_has_no_name(void);
-
 #define must(x) do { if ((x) < 0) tap_fail(__FILE__, __LINE__, "%s: %s", #x, e.msg); } while (0)
 
 static const char *fault_op;

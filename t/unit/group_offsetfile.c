@@ -20,7 +20,6 @@ check_is(const struct offset_line *line, const char *group, const char *topic, i
 	check_int(line->offset, offset);
 }
 
-void test_group_file__both_forms_are_read_and_sorted(void);
 void
 test_group_file__both_forms_are_read_and_sorted(void)
 {
@@ -45,7 +44,6 @@ test_group_file__both_forms_are_read_and_sorted(void)
 	arena_release(&a);
 }
 
-void test_group_file__a_group_from_outside(void);
 void
 test_group_file__a_group_from_outside(void)
 {
@@ -63,7 +61,6 @@ test_group_file__a_group_from_outside(void)
 	arena_release(&a);
 }
 
-void test_group_file__what_is_put_is_read(void);
 void
 test_group_file__what_is_put_is_read(void)
 {
@@ -104,7 +101,6 @@ check_bad(const char *text, const char *want)
 	arena_release(&a);
 }
 
-void test_group_file__bad_lines_are_told_by_number(void);
 void
 test_group_file__bad_lines_are_told_by_number(void)
 {

@@ -13,7 +13,6 @@ row_of(struct str topic, int32_t partition, int64_t committed, int64_t end)
 	return row;
 }
 
-void test_group_rows__are_merged_by_place(void);
 void
 test_group_rows__are_merged_by_place(void)
 {
@@ -43,7 +42,6 @@ test_group_rows__are_merged_by_place(void)
 	check(!rows_find(&rows, STR("c"), 0));
 }
 
-void test_group_rows__none_are_fine(void);
 void
 test_group_rows__none_are_fine(void)
 {
@@ -54,7 +52,6 @@ test_group_rows__none_are_fine(void)
 	check_int(rows_lag(&none), -1);
 }
 
-void test_group_rows__lag_is_known_with_both_ends(void);
 void
 test_group_rows__lag_is_known_with_both_ends(void)
 {
@@ -71,7 +68,6 @@ test_group_rows__lag_is_known_with_both_ends(void)
 	check_int(rows_lag(&(struct rows){ v + 3, 2 }), 0);
 }
 
-void test_group_rate__is_the_difference_over_the_time(void);
 void
 test_group_rate__is_the_difference_over_the_time(void)
 {

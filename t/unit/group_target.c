@@ -6,7 +6,6 @@
 
 enum { NOW_MS = 1000000000 };
 
-void test_group_target__a_topic_and_its_partitions(void);
 void
 test_group_target__a_topic_and_its_partitions(void)
 {
@@ -28,7 +27,6 @@ test_group_target__a_topic_and_its_partitions(void)
 	arena_release(&a);
 }
 
-void test_group_target__what_is_none_is_refused(void);
 void
 test_group_target__what_is_none_is_refused(void)
 {
@@ -63,7 +61,6 @@ check_where(const char *text, enum place_kind kind, int64_t n)
 	check_int(w.n, n);
 }
 
-void test_group_where__every_word(void);
 void
 test_group_where__every_word(void)
 {
@@ -79,7 +76,6 @@ test_group_where__every_word(void)
 	check_where("@1970-01-02T00:00Z", PLACE_TIME, 86400000);
 }
 
-void test_group_where__what_is_none_is_refused(void);
 void
 test_group_where__what_is_none_is_refused(void)
 {
@@ -109,7 +105,6 @@ go(enum place_kind kind, int64_t n, int64_t committed, int64_t at_time)
 	return row.to;
 }
 
-void test_group_where__kafkas_rules(void);
 void
 test_group_where__kafkas_rules(void)
 {
@@ -127,7 +122,6 @@ test_group_where__kafkas_rules(void)
 	check_int(go(PLACE_SHIFT, 5, -1, -1), -2);
 }
 
-void test_group_where__stays_between_the_ends(void);
 void
 test_group_where__stays_between_the_ends(void)
 {

@@ -1,10 +1,6 @@
 /* What others may see of groups, as Kafka 4.4.0 answers it. */
 #include "groups_help.h"
 
-void test_groups_answers__a_transaction_names_topics_by_id_since_version_6(void);
-void test_groups_answers__a_group_stays_when_its_last_offset_is_deleted(void);
-void test_groups_answers__a_sync_names_its_protocol_since_version_5(void);
-
 /* An id that is not there is reported before what is wrong with the group. */
 void
 test_groups_answers__a_transaction_names_topics_by_id_since_version_6(void)

@@ -1,13 +1,6 @@
 /* What clients can make the group coordinator keep and write has bounds. */
 #include "consumer_help.h"
 
-void test_groups_bounds__endless_records_are_not_made_of_a_small_commit(void);
-void test_groups_bounds__a_groups_metadata_is_bounded(void);
-void test_groups_bounds__assignments_too_large_for_a_record_are_refused(void);
-void test_groups_bounds__assignments_of_consumer_groups_count(void);
-void test_groups_bounds__new_offsets_end_behind_everything_else(void);
-void test_groups_bounds__one_partition_may_be_everybodys(void);
-
 static char *
 long_text(int n)
 {

@@ -1,31 +1,5 @@
 #include "groups_help.h"
 
-void test_groups_classic__a_dynamic_member_is_given_an_id_first(void);
-void test_groups_classic__one_member_makes_a_stable_group(void);
-void test_groups_classic__a_second_member_starts_a_new_generation(void);
-void test_groups_classic__the_protocol_most_members_prefer_is_chosen(void);
-void test_groups_classic__the_first_rebalance_waits_for_more_members(void);
-void test_groups_classic__a_silent_member_is_removed(void);
-void test_groups_classic__a_member_that_does_not_rejoin_is_removed(void);
-void test_groups_classic__a_member_that_never_syncs_is_removed(void);
-void test_groups_classic__a_restarted_static_member_takes_its_place(void);
-void test_groups_classic__a_static_leader_of_before_version_9_is_told_of_its_former_self(void);
-void test_groups_classic__a_static_member_with_another_protocol_rebalances(void);
-void test_groups_classic__an_absent_static_member_stays_until_its_session_ends(void);
-void test_groups_classic__members_leave_by_id_or_by_instance(void);
-void test_groups_classic__what_does_not_fit_is_refused(void);
-void test_groups_classic__a_full_group_takes_no_more(void);
-void test_groups_classic__the_leader_rebalances_by_joining_again(void);
-void test_groups_classic__a_follower_that_joins_again_unchanged_is_answered_at_once(void);
-void test_groups_classic__who_asks_twice_is_answered_twice(void);
-void test_groups_classic__stopping_answers_who_waits(void);
-void test_groups_classic__a_refused_write_does_not_make_a_group_stable(void);
-void test_groups_classic__a_refused_write_does_not_replace_a_static_member(void);
-void test_groups_classic__there_are_no_more_groups_than_allowed(void);
-void test_groups_classic__nothing_is_added_past_the_memory_that_groups_may_take(void);
-void test_groups_classic__old_versions_are_answered_in_their_way(void);
-void test_groups_classic__fifty_members_join_one_generation(void);
-
 /* One member, joined and synced in generation 1; returns its id. */
 static const char *
 settle(struct world *w, const char *group, const char *protocol)

@@ -2,12 +2,6 @@
  * but what is in use has no age, and time-outs go by the steady clock. */
 #include "consumer_help.h"
 
-void test_groups_clock__a_clock_set_forward_spares_what_members_read(void);
-void test_groups_clock__a_rebalance_is_no_gap_for_a_clock_set_forward(void);
-void test_groups_clock__offsets_outlive_a_jump_that_is_taken_back(void);
-void test_groups_clock__a_clock_set_back_keeps_offsets_for_longer(void);
-void test_groups_clock__looking_and_time_outs_go_by_the_steady_clock(void);
-
 enum { DAY = 86400000, CHECK = 600001 };
 
 /* Somebody sets the clock of the wall. */

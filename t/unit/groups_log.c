@@ -1,16 +1,5 @@
 #include "groups_help.h"
 
-void test_groups_log__an_offset_is_written_as_kafka_does(void);
-void test_groups_log__a_group_is_written_as_kafka_does(void);
-void test_groups_log__every_version_of_an_offset_is_read(void);
-void test_groups_log__a_stable_group_survives_a_restart(void);
-void test_groups_log__members_cut_off_get_one_session_to_come_back(void);
-void test_groups_log__an_unsynced_generation_is_not_kept(void);
-void test_groups_log__a_group_too_large_by_now_is_rebalanced(void);
-void test_groups_log__tombstones_take_groups_away(void);
-void test_groups_log__what_is_not_understood_is_skipped(void);
-void test_groups_log__replaying_twice_is_the_same(void);
-
 static struct entry *
 last(struct world *w, int back)
 {

@@ -4,11 +4,6 @@
 
 #include <stdlib.h>
 
-void test_heap__an_empty_heap_has_no_top(void);
-void test_heap__nodes_leave_in_order(void);
-void test_heap__any_node_may_leave(void);
-void test_heap__the_extremes_are_keys_like_others(void);
-
 enum { N = 500 };
 
 static uint64_t seed = 362436069;

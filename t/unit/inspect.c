@@ -113,7 +113,6 @@ static const struct {
 	{ "no number of headers", 1, STR("\x0e\0\0\0\2k\2v"), -1 },
 };
 
-void test_inspect__judges_every_record(void);
 void
 test_inspect__judges_every_record(void)
 {
@@ -123,7 +122,6 @@ test_inspect__judges_every_record(void)
 
 /* The quick way needs room behind a record; so let many good ones follow, and
  * put each of the bad ones there as a third. */
-void test_inspect__judges_records_among_others(void);
 void
 test_inspect__judges_records_among_others(void)
 {
@@ -159,7 +157,6 @@ fill(struct builder *b, int32_t n, char *value)
 	buf_release(&headers);
 }
 
-void test_inspect__sees_times_and_keys_in_every_codec(void);
 void
 test_inspect__sees_times_and_keys_in_every_codec(void)
 {
@@ -197,7 +194,6 @@ check_one(void *arg, int32_t index, int64_t timestamp_ms, bool is_keyless)
 	++*n;
 }
 
-void test_inspect__hands_on_record_by_record(void);
 void
 test_inspect__hands_on_record_by_record(void)
 {
@@ -218,7 +214,6 @@ test_inspect__hands_on_record_by_record(void)
 	buf_release(&packed);
 }
 
-void test_inspect__refuses_timestamps_that_overflow(void);
 void
 test_inspect__refuses_timestamps_that_overflow(void)
 {
@@ -249,7 +244,6 @@ check_frame(const char *name, enum codec c, struct str frame, int want)
 	buf_release(&b);
 }
 
-void test_inspect__takes_one_frame_of_lz4(void);
 void
 test_inspect__takes_one_frame_of_lz4(void)
 {
@@ -273,7 +267,6 @@ test_inspect__takes_one_frame_of_lz4(void)
 	buf_release(&twice);
 }
 
-void test_inspect__takes_windows_of_zstd_that_java_takes(void);
 void
 test_inspect__takes_windows_of_zstd_that_java_takes(void)
 {
@@ -288,7 +281,6 @@ test_inspect__takes_windows_of_zstd_that_java_takes(void)
 	check_frame("256 MiB", CODEC_ZSTD, s, -1);
 }
 
-void test_inspect__refuses_bytes_behind_gzip(void);
 void
 test_inspect__refuses_bytes_behind_gzip(void)
 {

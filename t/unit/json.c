@@ -4,11 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void test_json__strings_are_escaped(void);
-void test_json__every_ascii_byte_comes_back_at_every_place(void);
-void test_json__base64_has_padding(void);
-void test_json__an_object_is_one_line_in_the_order_it_was_made(void);
-
 /* The quick writer's text, read back by jansson. */
 static bool
 comes_back(const char *p, size_t n)

@@ -15,7 +15,6 @@ parses(const char *line)
 	return got == 0;
 }
 
-void test_json_record__what_kq_consume_writes(void);
 void
 test_json_record__what_kq_consume_writes(void)
 {
@@ -32,7 +31,6 @@ test_json_record__what_kq_consume_writes(void)
 	check(!header_next(&rest, &name, &value));
 }
 
-void test_json_record__what_is_absent_is_null(void);
 void
 test_json_record__what_is_absent_is_null(void)
 {
@@ -45,7 +43,6 @@ test_json_record__what_is_absent_is_null(void)
 	check(r.key.n == -1 && r.value.n == 0);
 }
 
-void test_json_record__what_is_none_is_refused(void);
 void
 test_json_record__what_is_none_is_refused(void)
 {

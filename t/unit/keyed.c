@@ -16,7 +16,6 @@ splits(const struct keyed *k, struct str text, struct str key, struct str value)
 	return is(a, key) && is(b, value);
 }
 
-void test_keyed__a_text_without_the_delimiter_has_no_key(void);
 void
 test_keyed__a_text_without_the_delimiter_has_no_key(void)
 {
@@ -31,7 +30,6 @@ test_keyed__a_text_without_the_delimiter_has_no_key(void)
 	check(splits(&tab, STR("k\t"), STR("k"), STR("")));
 }
 
-void test_keyed__empty_values_or_a_marker_are_null(void);
 void
 test_keyed__empty_values_or_a_marker_are_null(void)
 {
@@ -47,7 +45,6 @@ test_keyed__empty_values_or_a_marker_are_null(void)
 	check(splits(&empty, STR("::"), STR_NULL, STR_NULL));
 }
 
-void test_keyed__with_a_marker_all_comes_back(void);
 void
 test_keyed__with_a_marker_all_comes_back(void)
 {
@@ -69,7 +66,6 @@ test_keyed__with_a_marker_all_comes_back(void)
 		}
 }
 
-void test_keyed__options_have_escapes(void);
 void
 test_keyed__options_have_escapes(void)
 {

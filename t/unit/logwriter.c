@@ -10,11 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-void test_logwriter__lines_come_out_whole_and_in_order(void);
-void test_logwriter__a_blocked_descriptor_blocks_nobody(void);
-void test_logwriter__a_closed_pipe_ends_nothing(void);
-void test_logwriter__before_it_runs_it_takes_nothing(void);
-
 static size_t
 format_dropped(char line[LOGWRITER_LINE_MAX], int64_t n)
 {

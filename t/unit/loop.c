@@ -9,18 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-void test_loop__timers_fire_in_order_and_not_early(void);
-void test_loop__a_timer_moves_and_goes(void);
-void test_loop__a_timer_for_now_does_not_starve_descriptors(void);
-void test_loop__sleeps_while_nothing_is_due(void);
-void test_loop__tasks_of_many_threads_run_once_each(void);
-void test_loop__a_task_of_another_thread_wakes_a_sleeper(void);
-void test_loop__local_tasks_run_in_order_and_do_not_starve_descriptors(void);
-void test_loop__a_task_may_free_itself(void);
-void test_loop__stops_before_it_starts(void);
-void test_loop__may_be_released_once_the_last_task_ran(void);
-void test_loop__whoever_holds_its_guard_may_set_timers(void);
-
 static struct loop loop; /* a test a process: one for all of them */
 
 static void

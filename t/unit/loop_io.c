@@ -7,9 +7,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-void test_loop_io__what_was_unwatched_is_not_called(void);
-void test_loop_io__events_can_be_changed(void);
-
 static struct loop loop; /* a test a process: one for both of them */
 
 static void

@@ -5,13 +5,6 @@
 
 #include <stdio.h>
 
-void test_map__an_empty_map_has_nothing(void);
-void test_map__keys_are_bytes(void);
-void test_map__a_replaced_value_brings_its_key(void);
-void test_map__does_what_an_array_does(void);
-void test_map__colliding_keys_live_side_by_side(void);
-void test_map__grows_and_walks_every_entry_once(void);
-
 enum { KEYS = 300 };
 
 static uint64_t seed = 88172645463325252;

@@ -9,17 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void test_mem__blocks_are_zeroed(void);
-void test_mem__no_memory_ends_the_process(void);
-void test_arena__bytes_are_zeroed_aligned_and_apart(void);
-void test_arena__a_cap_is_never_passed(void);
-void test_arena__a_refusal_leaves_room_for_less(void);
-void test_arena__nothing_counts_as_nothing(void);
-void test_arena__strings_are_copied(void);
-void test_buf__grows_and_keeps_its_bytes(void);
-void test_buf__null_adds_nothing(void);
-void test_buf__prints_text_of_any_length(void);
-
 static uint64_t seed = 123456789;
 
 static uint32_t

@@ -5,15 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void test_metastore__a_new_one_is_empty(void);
-void test_metastore__what_was_put_is_there(void);
-void test_metastore__a_list_is_in_order_and_can_be_stopped(void);
-void test_metastore__a_change_needs_the_revision_it_expects(void);
-void test_metastore__a_transaction_is_all_or_nothing(void);
-void test_metastore__watches_are_told_of_each_change_in_order(void);
-void test_metastore__entries_of_the_store_may_be_written_back(void);
-void test_metastore__does_what_an_array_does(void);
-
 #define must(x) do { if ((x) < 0) tap_fail(__FILE__, __LINE__, "%s: %s", #x, e.msg); } while (0)
 
 /* Memory alone; what the file adds is tested in metastore_file.c. */

@@ -3,13 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-void test_metastore_fault__a_failed_write_changes_nothing(void);
-void test_metastore_fault__bytes_of_a_failed_write_do_not_come_back(void);
-void test_metastore_fault__a_failed_sync_is_the_end(void);
-void test_metastore_fault__compaction_keeps_everything(void);
-void test_metastore_fault__a_failed_compaction_loses_nothing(void);
-void test_metastore_fault__a_directory_that_fails_is_told(void);
-
 static const char *fault_op;
 static int fault_with, fault_skip;
 

@@ -4,14 +4,6 @@
 
 #include <stdio.h>
 
-void test_metastore_file__opened_again_it_is_the_same(void);
-void test_metastore_file__the_bytes_are_as_described(void);
-void test_metastore_file__a_torn_last_transaction_is_dropped(void);
-void test_metastore_file__rubbish_behind_the_end_is_dropped(void);
-void test_metastore_file__a_flipped_bit_is_refused_with_its_place(void);
-void test_metastore_file__a_wrong_body_of_a_good_sum_is_refused(void);
-void test_metastore_file__a_file_of_something_else_is_refused(void);
-
 enum { FRAMES = 6 };
 
 /* A log of six transactions. */

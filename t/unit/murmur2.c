@@ -4,12 +4,6 @@
 
 #include <stdlib.h>
 
-void test_murmur2__hashes_as_kafka_does(void);
-void test_murmur2__every_length_of_rest_counts_every_byte(void);
-void test_murmur2__no_byte_behind_the_key_is_read(void);
-void test_murmur2__keys_go_where_kafka_puts_them(void);
-void test_murmur2__partitions_are_in_range_and_all_used(void);
-
 /* Computed with Kafka 4.3.1's Utils.murmur2; the partition is of seven. */
 static const struct {
 	int32_t n;

@@ -14,20 +14,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-void test_net_addr__good_forms_are_read(void);
-void test_net_addr__bad_forms_are_refused(void);
-void test_net_addr__long_names_have_a_limit(void);
-void test_net_addr__the_default_is_the_users_own(void);
-void test_net__a_unix_socket_carries_bytes(void);
-void test_net__a_dead_socket_file_is_replaced(void);
-void test_net__a_live_socket_file_is_refused(void);
-void test_net__a_file_that_is_no_socket_stays(void);
-void test_net__port_0_is_told(void);
-void test_net__a_taken_port_is_refused_unless_shared(void);
-void test_net__nobody_there_may_be_tried_again(void);
-void test_net__nobody_answering_takes_as_long_as_allowed(void);
-void test_net__no_descriptors_left_is_told(void);
-
 #define must(x) do { if ((x) < 0) tap_fail(__FILE__, __LINE__, "%s: %s", #x, e.msg); } while (0)
 
 static struct net_addr

@@ -6,23 +6,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-void test_opt__values_stand_behind_or_at_the_option(void);
-void test_opt__flags_may_stand_together(void);
-void test_opt__operands_may_stand_anywhere(void);
-void test_opt__an_option_may_be_repeatable(void);
-void test_opt__two_values_of_one_option_are_refused(void);
-void test_opt__what_could_not_be_sent_is_too_long(void);
-void test_opt__options_of_other_tools_are_answered(void);
-void test_opt__operands_can_be_a_set(void);
-void test_opt__mistakes_are_told_in_one_sentence(void);
-void test_opt__a_verb_has_options_of_its_own(void);
-void test_opt__a_verb_s_operands_are_counted(void);
-void test_opt__help_shows_examples_first(void);
-void test_opt__help_is_found_anywhere_but_in_a_value(void);
-void test_opt__words_are_told_for_completion(void);
-void test_opt__the_manual_gets_its_options_without_accidents(void);
-void test_opt__a_slip_is_near_and_another_word_is_not(void);
-
 static bool is_json, is_quiet;
 static const char *topic, *codec;
 static int64_t npartition, offset, size, wait_ms;

@@ -6,31 +6,6 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
-void test_partlog__appended_batches_are_found_again(void);
-void test_partlog__the_first_batch_comes_whole_or_not_at_all(void);
-void test_partlog__a_clean_stop_is_a_clean_start(void);
-void test_partlog__find_agrees_with_brute_force(void);
-void test_partlog__many_index_pages_are_searched(void);
-void test_partlog__segments_roll_by_size_age_and_index(void);
-void test_partlog__relative_offsets_never_overflow(void);
-void test_partlog__epochs_are_kept_and_answered(void);
-void test_partlog__a_full_disk_is_no_end(void);
-void test_partlog__an_index_page_that_does_not_fit_waits(void);
-void test_partlog__a_failed_sync_is_the_end(void);
-void test_partlog__a_sync_that_cannot_open_its_file_is_no_sync(void);
-void test_partlog__a_first_sync_tried_again_covers_all(void);
-void test_partlog__a_sync_covers_rolled_segments_and_directories(void);
-void test_partlog__indexes_are_synced_behind_synced_batches(void);
-void test_partlog__a_log_in_memory_touches_no_disk(void);
-void test_partlog__a_thousand_logs_share_sixteen_descriptors(void);
-void test_partlog__an_idle_log_is_small(void);
-void test_partlog__pinned_slices_outlive_cache_and_log(void);
-void test_partlog__a_half_deleted_log_is_removed_at_the_start(void);
-void test_partlog__another_topics_directory_is_refused(void);
-void test_partlog__a_lost_index_is_made_anew(void);
-void test_partlog__threads_share_the_cache(void);
-void test_partlog__out_of_descriptors_the_idle_ones_go(void);
-
 static struct partlog_config small = { 4000, INT64_MAX / 2, 10 << 20, 200 };
 static struct partlog_config big = { 1 << 30, INT64_MAX / 2, 10 << 20, 4096 };
 

@@ -5,22 +5,6 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-void test_partlog_producers__a_clean_stop_keeps_them(void);
-void test_partlog_producers__a_log_without_any_has_no_file(void);
-void test_partlog_producers__snapshots_go_with_their_segments(void);
-void test_partlog_producers__few_snapshots_are_kept(void);
-void test_partlog_producers__a_broken_snapshot_is_made_up_for(void);
-void test_partlog_producers__the_stable_offset_stops_at_a_transaction(void);
-void test_partlog_producers__a_log_start_inside_a_transaction(void);
-void test_partlog_producers__aborted_ones_are_listed_by_range(void);
-void test_partlog_producers__many_aborted_ones_are_found(void);
-void test_partlog_producers__in_memory_it_works_too(void);
-void test_partlog_producers__a_full_disk_changes_nothing(void);
-void test_partlog_producers__a_killed_process_loses_nothing(void);
-void test_partlog_producers__after_a_power_cut_all_is_made_anew(void);
-void test_partlog_producers__a_snapshot_of_what_was_cut_is_not_used(void);
-void test_partlog_producers__a_failed_stop_is_no_clean_one(void);
-
 /* Nobody pulls the plug here, and thousands of real syncs take long. */
 int
 fsync(int fd)

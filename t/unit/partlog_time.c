@@ -2,9 +2,6 @@
 
 #include "record/builder.h"
 
-void test_partlog_time__times_agree_with_brute_force(void);
-void test_partlog_time__retention_lets_whole_old_segments_go(void);
-
 struct stamp {
 	int64_t offset, ms;
 };

@@ -4,9 +4,6 @@
 
 #include <sys/stat.h>
 
-void test_partlog_trim__leaves_files_open_until_they_are_released(void);
-void test_partlog_trim__hides_what_it_cannot_delete(void);
-
 static struct partlog_config big = { 1 << 30, INT64_MAX / 2, 10 << 20, 4096 };
 
 void

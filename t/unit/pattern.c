@@ -5,13 +5,6 @@
 #include <regex.h>
 #include <stdio.h>
 
-void test_pattern__the_whole_name_must_match(void);
-void test_pattern__re2s_syntax_is_taken(void);
-void test_pattern__what_it_cannot_do_is_refused(void);
-void test_pattern__random_ones_match_what_regcomp_matches(void);
-void test_pattern__hostile_ones_cost_little(void);
-void test_pattern__any_bytes_may_come(void);
-
 static uint64_t seed = 88172645463325252;
 
 static uint32_t

@@ -18,7 +18,6 @@ check_place(const char *text, int kinds, enum place_kind kind, int64_t n)
 	check_int(p.n, n);
 }
 
-void test_place__words_numbers_and_times(void);
 void
 test_place__words_numbers_and_times(void)
 {
@@ -42,7 +41,6 @@ test_place__words_numbers_and_times(void)
 	check_place("2026-11-24T10:00Z", ALL, PLACE_TIME, 1795514400000);
 }
 
-void test_place__of_a_group_numbers_with_a_sign_are_from_what_is_committed(void);
 void
 test_place__of_a_group_numbers_with_a_sign_are_from_what_is_committed(void)
 {
@@ -65,7 +63,6 @@ check_refused(const char *text, int kinds, const char *want)
 	check(!want || strcmp(e.msg, want) == 0);
 }
 
-void test_place__what_is_none_is_refused_with_those_there_are(void);
 void
 test_place__what_is_none_is_refused_with_those_there_are(void)
 {

@@ -5,32 +5,6 @@
 #include "record/builder.h"
 #include "record/crc32c.h"
 
-void test_prodstate__a_batch_sent_again_is_known(void);
-void test_prodstate__only_the_last_five_are_known(void);
-void test_prodstate__a_gap_is_refused(void);
-void test_prodstate__sequence_numbers_wrap(void);
-void test_prodstate__a_new_epoch_begins_at_zero(void);
-void test_prodstate__an_old_epoch_is_refused(void);
-void test_prodstate__an_unknown_producer_may_begin_anywhere(void);
-void test_prodstate__a_transaction_is_verified_once(void);
-void test_prodstate__a_marker_drops_the_token(void);
-void test_prodstate__the_lowest_sequence_seen_goes_first(void);
-void test_prodstate__no_other_batch_in_a_transaction(void);
-void test_prodstate__a_newer_epoch_is_verified_anew(void);
-void test_prodstate__markers_of_old_epochs_are_refused(void);
-void test_prodstate__a_marker_alone_sets_the_epoch(void);
-void test_prodstate__coordinators_have_no_sequence(void);
-void test_prodstate__the_first_open_transaction_holds_back(void);
-void test_prodstate__a_marker_counts_once_it_is_replicated(void);
-void test_prodstate__idle_producers_expire(void);
-void test_prodstate__open_transactions_do_not_expire(void);
-void test_prodstate__the_idlest_goes_when_it_is_full(void);
-void test_prodstate__when_all_are_open_newcomers_wait(void);
-void test_prodstate__a_snapshot_holds_the_last_batch(void);
-void test_prodstate__a_snapshot_is_kafkas_format(void);
-void test_prodstate__broken_snapshots_are_refused(void);
-void test_prodstate__markers_are_read(void);
-
 enum { TXN = BATCH_TRANSACTIONAL };
 
 static struct prodstate state;

@@ -3,24 +3,6 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-void test_recover__every_cut_of_the_last_batch_is_mended(void);
-void test_recover__indexes_are_the_same_again(void);
-void test_recover__entries_for_what_was_cut_are_gone(void);
-void test_recover__rot_before_the_recovery_offset_is_refused(void);
-void test_recover__rot_with_good_batches_behind_it_is_refused(void);
-void test_recover__after_a_power_cut_the_unsynced_rest_goes(void);
-void test_recover__later_segments_go_with_a_torn_one(void);
-void test_recover__a_stored_batch_inside_a_torn_one_is_no_batch(void);
-void test_recover__zeros_at_the_end_are_cut(void);
-void test_recover__lost_data_is_refused(void);
-void test_recover__a_log_that_never_was_is_empty(void);
-void test_recover__deleted_records_need_not_be_there(void);
-void test_recover__a_clean_log_with_another_end_is_read(void);
-void test_recover__broken_epochs_are_read_from_the_batches(void);
-void test_recover__a_first_use_recovers_by_itself(void);
-void test_recover__a_disk_that_refuses_may_be_tried_again(void);
-void test_recover__random_crashes_lose_nothing_that_was_synced(void);
-
 static struct partlog_config small = { 4000, INT64_MAX / 2, 10 << 20, 300 };
 static struct partlog_config big = { 1 << 30, INT64_MAX / 2, 10 << 20, 1000 };
 

@@ -10,16 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-void test_say__errors_carry_the_programs_name(void);
-void test_say__the_exit_code_follows_the_class(void);
-void test_say__a_full_disk_is_told_and_a_closed_pipe_is_not(void);
-void test_say__a_log_line_cannot_be_forged(void);
-void test_say__a_long_log_line_is_cut_and_still_ends(void);
-void test_say__the_level_holds_lines_back(void);
-void test_say__a_flood_of_lines_is_bounded_and_counted(void);
-void test_say__the_same_line_is_written_once_and_counted(void);
-void test_say__escapes_in_delimiters_are_those_of_the_shell_user(void);
-
 static char text[1 << 14];
 static int out_fd = -1;
 

@@ -16,9 +16,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-void test_sim_consumer__members_of_the_new_protocol_share_partitions(void);
-void test_sim_consumer__members_of_both_protocols_share_partitions(void);
-
 /* Who takes longer than this to revoke is thrown out while it may still be
  * heard of, which no protocol can hide; the unit tests show that it happens. */
 enum { CAST = 8, REBALANCE_MS = 7200000, PATIENCE_MS = 120000 };

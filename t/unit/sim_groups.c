@@ -16,8 +16,6 @@
 
 #include <signal.h>
 
-void test_sim_groups__many_histories_hold(void);
-
 enum {
 	NGROUP = 2, NCLIENT = 6, NSTEP = 400, NET_MAX = 24, ASK_MAX = 64, GENERATIONS = 1024,
 #ifdef __SANITIZE_ADDRESS__

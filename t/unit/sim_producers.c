@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-void test_sim_producers__many_histories_keep_the_rules(void);
-
 enum {
 	PRODUCERS = 4, /* the first two have transactions */
 	IN_FLIGHT = 5,

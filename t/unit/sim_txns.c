@@ -22,9 +22,6 @@
 #include <time.h>
 #include <unistd.h>
 
-void test_sim_txns__a_seed_gives_one_history(void);
-void test_sim_txns__no_transaction_is_torn(void);
-
 enum { HISTORIES = 10000 };
 
 /* ---- the broker: answers ---- */

@@ -11,19 +11,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-void test_syncer__threads_do_many_jobs_of_several_files(void);
-void test_syncer__io_uring_does_many_jobs_of_several_files(void);
-void test_syncer__threads_report_failures(void);
-void test_syncer__io_uring_reports_failures(void);
-void test_syncer__threads_sync_directories(void);
-void test_syncer__io_uring_syncs_directories(void);
-void test_syncer__a_done_job_may_be_submitted_again(void);
-void test_syncer__several_loops_share_the_threads(void);
-void test_syncer__a_burst_takes_more_than_one_thread(void);
-void test_syncer__goes_with_its_loop_as_soon_as_the_jobs_are_done(void);
-void test_syncer__jobs_outlive_the_thread_that_submitted_them(void);
-void test_syncer__reservations_are_served_in_turn(void);
-
 enum { JOBS = 300 }; /* of up to six files: far more than ring entries */
 
 /* A loop with a syncer, and the jobs that are under way on it. */

@@ -13,7 +13,6 @@ check_buf(struct buf *b, const char *want)
 	buf_release(b);
 }
 
-void test_table__columns_are_as_wide_as_their_widest_cell(void);
 void
 test_table__columns_are_as_wide_as_their_widest_cell(void)
 {
@@ -32,7 +31,6 @@ test_table__columns_are_as_wide_as_their_widest_cell(void)
 	table_release(&t);
 }
 
-void test_table__many_rows_stand_to_the_right_by_default(void);
 void
 test_table__many_rows_stand_to_the_right_by_default(void)
 {
@@ -50,7 +48,6 @@ test_table__many_rows_stand_to_the_right_by_default(void)
 	table_release(&t);
 }
 
-void test_put__what_could_steer_a_terminal_is_escaped(void);
 void
 test_put__what_could_steer_a_terminal_is_escaped(void)
 {
@@ -63,7 +60,6 @@ test_put__what_could_steer_a_terminal_is_escaped(void)
 	check_buf(&b, "");
 }
 
-void test_put__cells(void);
 void
 test_put__cells(void)
 {
@@ -77,7 +73,6 @@ test_put__cells(void)
 	arena_release(&a);
 }
 
-void test_json__words_and_numbers_that_may_be_unknown(void);
 void
 test_json__words_and_numbers_that_may_be_unknown(void)
 {
@@ -94,7 +89,6 @@ test_json__words_and_numbers_that_may_be_unknown(void)
 	check_buf(&b, "{\"a\":\"\xc3\xa4\\n\",\"b_b64\":\"/wA=\",\"c\":\"\",\"d\":null,\"e\":7,\"f\":null}");
 }
 
-void test_json__bytes_come_back(void);
 void
 test_json__bytes_come_back(void)
 {
@@ -120,7 +114,6 @@ test_json__bytes_come_back(void)
 	arena_release(&a);
 }
 
-void test_json__what_is_no_bytes_is_refused(void);
 void
 test_json__what_is_no_bytes_is_refused(void)
 {

@@ -3,31 +3,6 @@
 
 #include <stdio.h>
 
-void test_txns__init_hands_out_an_id_and_bumps_its_epoch(void);
-void test_txns__init_refuses_bad_requests(void);
-void test_txns__init_without_a_name_only_hands_out_an_id(void);
-void test_txns__ids_are_limited(void);
-void test_txns__the_bytes_of_ids_are_limited(void);
-void test_txns__a_producer_bumps_its_own_epoch(void);
-void test_txns__used_up_epochs_bring_a_new_producer_id(void);
-void test_txns__a_transaction_commits(void);
-void test_txns__a_transaction_aborts(void);
-void test_txns__version_2_bumps_the_epoch_at_each_end(void);
-void test_txns__version_2_may_abort_nothing(void);
-void test_txns__version_2_takes_a_new_producer_id_when_epochs_are_used_up(void);
-void test_txns__fencing_at_the_last_epoch_takes_a_new_producer_id(void);
-void test_txns__a_new_producer_aborts_the_old_ones_transaction(void);
-void test_txns__a_fenced_producer_does_not_disturb_its_successor(void);
-void test_txns__an_old_clients_end_is_not_taken_for_a_new_ones(void);
-void test_txns__unknown_and_foreign_producers_are_refused(void);
-void test_txns__one_bad_partition_fails_all(void);
-void test_txns__adding_nothing_changes_nothing(void);
-void test_txns__offsets_are_a_partition_of_their_topic(void);
-void test_txns__writes_of_old_clients_are_verified(void);
-void test_txns__writes_add_partitions_and_wait_for_the_disk(void);
-void test_txns__batches_wait_for_all_their_partitions(void);
-void test_txns__verifying_adds_nothing(void);
-
 void
 test_txns__init_hands_out_an_id_and_bumps_its_epoch(void)
 {

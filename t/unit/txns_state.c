@@ -4,23 +4,6 @@
 
 #include <stdio.h>
 
-void test_txns_state__time_outs_abort(void);
-void test_txns_state__a_refused_record_changes_nothing(void);
-void test_txns_state__a_refused_complete_is_tried_again(void);
-void test_txns_state__a_restart_goes_on_where_it_was(void);
-void test_txns_state__time_outs_survive_a_restart(void);
-void test_txns_state__what_was_open_when_the_machine_went_down_is_aborted(void);
-void test_txns_state__a_commit_can_ask_what_was_written(void);
-void test_txns_state__foreign_records_are_passed_over(void);
-void test_txns_state__ids_expire_with_a_tombstone(void);
-void test_txns_state__many_ids_expire_bit_by_bit(void);
-void test_txns_state__partitions_of_a_transaction_are_limited(void);
-void test_txns_state__bytes_of_partitions_are_limited(void);
-void test_txns_state__describe_tells_the_state(void);
-void test_txns_state__list_filters(void);
-void test_txns_state__late_and_repeated_tickets_are_passed_over(void);
-void test_txns_state__answers_say_what_they_wait_for(void);
-
 void
 test_txns_state__time_outs_abort(void)
 {

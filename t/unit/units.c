@@ -5,17 +5,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-void test_units__whole_numbers_have_limits(void);
-void test_units__what_is_no_whole_number_is_said(void);
-void test_units__sizes_are_powers_of_1024(void);
-void test_units__bad_sizes_are_refused(void);
-void test_units__durations_are_in_milliseconds(void);
-void test_units__moments_have_many_forms(void);
-void test_units__a_moment_without_a_zone_is_local(void);
-void test_units__bad_moments_are_refused(void);
-void test_units__quantities_read_well(void);
-void test_units__moments_are_written_as_they_are_read(void);
-
 static bool
 is_int(const char *text, int64_t min, int64_t max, int64_t want)
 {

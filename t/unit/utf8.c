@@ -4,14 +4,6 @@
 
 #include <stdlib.h>
 
-void test_utf8__every_character_is_valid_but_surrogates(void);
-void test_utf8__overlong_forms_are_refused(void);
-void test_utf8__every_pair_and_triple_of_bytes(void);
-void test_utf8__a_bad_byte_is_found_at_every_place(void);
-void test_utf8__a_cut_character_is_refused(void);
-void test_utf8__null_is_not_text(void);
-void test_utf8__lengths_are_those_of_java(void);
-
 /* The character in n bytes, whether it may be or not. */
 static void
 put_char(uint8_t *p, uint32_t c, int n)

@@ -4,13 +4,6 @@
 
 #include <stdlib.h>
 
-void test_uuid__is_written_as_kafka_writes_it(void);
-void test_uuid__goes_both_ways(void);
-void test_uuid__other_lengths_are_refused(void);
-void test_uuid__other_characters_are_refused(void);
-void test_uuid__bits_past_the_end_are_refused(void);
-void test_uuid__the_zero_one_is_told(void);
-
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 static void

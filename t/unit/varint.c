@@ -4,15 +4,6 @@
 
 #include <stdlib.h>
 
-void test_varint__known_bytes(void);
-void test_varint__every_length_at_its_bounds(void);
-void test_varint__signs_fold_into_the_lowest_bit(void);
-void test_varint__random_values_go_both_ways(void);
-void test_varint__cut_input_is_refused_at_every_byte(void);
-void test_varint__more_than_64_bits_are_refused(void);
-void test_varint__padded_forms_are_read(void);
-void test_varint__a_failed_chain_stays_failed(void);
-
 static uint64_t seed = 521288629;
 
 static uint64_t

@@ -140,7 +140,6 @@ check_bytes(const struct buf *b, const void *want, size_t n)
 	check(n == 0 || memcmp(b->p, want, n) == 0);
 }
 
-void test_wire__api_versions_v3_bytes(void);
 void
 test_wire__api_versions_v3_bytes(void)
 {
@@ -152,7 +151,6 @@ test_wire__api_versions_v3_bytes(void)
 	buf_release(&b);
 }
 
-void test_wire__a_nullable_struct_has_a_byte_in_front(void);
 void
 test_wire__a_nullable_struct_has_a_byte_in_front(void)
 {
@@ -200,7 +198,6 @@ comes_back(struct sample *s)
 	buf_release(&is);
 }
 
-void test_wire__every_version_of_every_message_comes_back(void);
 void
 test_wire__every_version_of_every_message_comes_back(void)
 {
@@ -219,7 +216,6 @@ cuts_are_refused(struct sample *s)
 		check_int(decode(s, s->bytes.p, cut, 0, NULL), -1);
 }
 
-void test_wire__every_cut_is_refused(void);
 void
 test_wire__every_cut_is_refused(void)
 {
@@ -244,7 +240,6 @@ lengths_are_bounded(struct sample *s)
 	mem_free(p);
 }
 
-void test_wire__a_huge_length_anywhere_takes_little_memory(void);
 void
 test_wire__a_huge_length_anywhere_takes_little_memory(void)
 {
@@ -262,7 +257,6 @@ defaults_cost_no_tags(struct sample *s)
 	buf_release(&b);
 }
 
-void test_wire__defaults_are_written_without_tags(void);
 void
 test_wire__defaults_are_written_without_tags(void)
 {
@@ -278,7 +272,6 @@ decode_fetch(int16_t version, const struct buf *b, size_t size_max, size_t *used
 	return decode(&s, b->p, b->n, size_max, used);
 }
 
-void test_wire__a_count_of_2_to_the_31_takes_no_memory(void);
 void
 test_wire__a_count_of_2_to_the_31_takes_no_memory(void)
 {
@@ -296,7 +289,6 @@ test_wire__a_count_of_2_to_the_31_takes_no_memory(void)
 	buf_release(&b);
 }
 
-void test_wire__a_count_beyond_the_bytes_of_its_elements_takes_no_memory(void);
 void
 test_wire__a_count_beyond_the_bytes_of_its_elements_takes_no_memory(void)
 {
@@ -312,7 +304,6 @@ test_wire__a_count_beyond_the_bytes_of_its_elements_takes_no_memory(void)
 	buf_release(&b);
 }
 
-void test_wire__the_cap_of_the_arena_holds(void);
 void
 test_wire__the_cap_of_the_arena_holds(void)
 {
@@ -347,7 +338,6 @@ nulls_are_refused(struct sample *s)
 	buf_release(&b);
 }
 
-void test_wire__null_is_refused_where_the_version_has_none(void);
 void
 test_wire__null_is_refused_where_the_version_has_none(void)
 {
@@ -361,7 +351,6 @@ test_wire__null_is_refused_where_the_version_has_none(void)
 	check_int(decode(&s, v10, sizeof v10, 0, NULL), sizeof v10);
 }
 
-void test_wire__a_string_is_at_most_32767_bytes(void);
 void
 test_wire__a_string_is_at_most_32767_bytes(void)
 {
@@ -376,7 +365,6 @@ test_wire__a_string_is_at_most_32767_bytes(void)
 	}
 }
 
-void test_wire__a_length_of_more_than_32_bits_is_refused(void);
 void
 test_wire__a_length_of_more_than_32_bits_is_refused(void)
 {
@@ -418,7 +406,6 @@ decode_tags(int16_t version, const char *tags, size_t n, struct fetch_request_fe
 }
 #define decode_tags(version, z, part) decode_tags(version, z, sizeof z - 1, part)
 
-void test_wire__unknown_tags_are_skipped(void);
 void
 test_wire__unknown_tags_are_skipped(void)
 {
@@ -430,7 +417,6 @@ test_wire__unknown_tags_are_skipped(void)
 	check_int(p.high_watermark, INT64_MAX);
 }
 
-void test_wire__a_tag_outside_its_versions_is_skipped(void);
 void
 test_wire__a_tag_outside_its_versions_is_skipped(void)
 {
@@ -442,7 +428,6 @@ test_wire__a_tag_outside_its_versions_is_skipped(void)
 	check(decode_tags(17, "\1\1\2ab", &p) > 0);
 }
 
-void test_wire__bad_tags_are_refused(void);
 void
 test_wire__bad_tags_are_refused(void)
 {
@@ -487,7 +472,6 @@ static const struct wire_struct odd_desc = {
 	"odd", sizeof(struct odd), ARRAY_LEN(odd_field), odd_field
 };
 
-void test_wire__tags_are_written_in_their_order(void);
 void
 test_wire__tags_are_written_in_their_order(void)
 {
@@ -506,7 +490,6 @@ test_wire__tags_are_written_in_their_order(void)
 	buf_release(&b);
 }
 
-void test_wire__defaults_of_every_kind(void);
 void
 test_wire__defaults_of_every_kind(void)
 {
@@ -528,7 +511,6 @@ test_wire__defaults_of_every_kind(void)
 	buf_release(&b);
 }
 
-void test_wire__a_nullable_struct_may_be_tagged(void);
 void
 test_wire__a_nullable_struct_may_be_tagged(void)
 {
@@ -548,7 +530,6 @@ test_wire__a_nullable_struct_may_be_tagged(void)
 	buf_release(&b);
 }
 
-void test_wire__a_struct_that_may_not_be_null_has_no_byte_in_front(void);
 void
 test_wire__a_struct_that_may_not_be_null_has_no_byte_in_front(void)
 {
@@ -586,7 +567,6 @@ fetch_with_records(int16_t version, struct str records, struct buf *b, struct wi
 		wire_encode(&fetch_response_desc, version, version >= 12, &m, b);
 }
 
-void test_wire__a_message_stops_growing_behind_its_limit(void);
 void
 test_wire__a_message_stops_growing_behind_its_limit(void)
 {
@@ -612,7 +592,6 @@ test_wire__a_message_stops_growing_behind_its_limit(void)
 	}
 }
 
-void test_wire__gaps_filled_make_the_whole_message(void);
 void
 test_wire__gaps_filled_make_the_whole_message(void)
 {
@@ -644,7 +623,6 @@ test_wire__gaps_filled_make_the_whole_message(void)
 
 /* --- JSON --- */
 
-void test_wire__dump_is_json(void);
 void
 test_wire__dump_is_json(void)
 {
@@ -673,7 +651,6 @@ test_wire__dump_is_json(void)
 	buf_release(&b);
 }
 
-void test_wire__apis_rise_and_are_found(void);
 void
 test_wire__apis_rise_and_are_found(void)
 {
