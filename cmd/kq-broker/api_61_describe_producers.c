@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 static void
-add(void *ctx, const struct producer *p)
+add(void *ctx, const struct prodstate_producer *p)
 {
 	struct describe_producers_response_partition_response *a = ctx;
 	struct describe_producers_response_producer_state *to =

@@ -48,12 +48,12 @@ key_of(const int64_t *id)
 	return (struct str){ (const uint8_t *)id, sizeof *id };
 }
 
-struct producer *
+struct prodstate_producer *
 prodstate_find(struct prodstate *s, int64_t id)
 {
 	if (s->last && s->last->id == id)
 		return s->last;
-	struct producer *p = map_get(&s->by_id, key_of(&id));
+	struct prodstate_producer *p = map_get(&s->by_id, key_of(&id));
 	if (p)
 		s->last = p;
 	return p;
@@ -69,14 +69,14 @@ void
 prodstate_each(const struct prodstate *s, prodstate_fn *fn, void *ctx)
 {
 	MAP_EACH(it, &s->by_id) {
-		struct producer *p = it->value;
+		struct prodstate_producer *p = it->value;
 		if (p->epoch >= 0)
 			fn(ctx, p);
 	}
 }
 
 static void
-forget(struct prodstate *s, struct producer *p)
+forget(struct prodstate *s, struct prodstate_producer *p)
 {
 	list_unlink(&p->link);
 	map_remove(&s->by_id, key_of(&p->id));
@@ -92,12 +92,12 @@ is_full(const struct prodstate *s)
 	return s->by_id.n >= PRODSTATE_PRODUCERS_MAX;
 }
 
-static struct producer *
+static struct prodstate_producer *
 add(struct prodstate *s, int64_t id)
 {
 	if (is_full(s) && !list_is_empty(&s->idle))
-		forget(s, CONTAINER_OF(s->idle.next, struct producer, link));
-	struct producer *p = NEW(struct producer);
+		forget(s, CONTAINER_OF(s->idle.next, struct prodstate_producer, link));
+	struct prodstate_producer *p = NEW(struct prodstate_producer);
 	list_init(&p->link);
 	p->id = id;
 	p->timestamp = p->txn_first_offset = -1;
@@ -110,7 +110,7 @@ add(struct prodstate *s, int64_t id)
 
 /* It did something: last in the queue of those to be forgotten. */
 static void
-touch(struct prodstate *s, struct producer *p, int64_t now_ms)
+touch(struct prodstate *s, struct prodstate_producer *p, int64_t now_ms)
 {
 	p->touched_ms = now_ms;
 	if (p->txn_first_offset >= 0)
@@ -120,7 +120,7 @@ touch(struct prodstate *s, struct producer *p, int64_t now_ms)
 }
 
 static void
-set_epoch(struct prodstate *s, struct producer *p, int16_t epoch)
+set_epoch(struct prodstate *s, struct prodstate_producer *p, int16_t epoch)
 {
 	if (p->epoch == epoch)
 		return;
@@ -133,7 +133,8 @@ void
 prodstate_expire(struct prodstate *s, int64_t now_ms, int64_t idle_ms)
 {
 	while (!list_is_empty(&s->idle)) {
-		struct producer *p = CONTAINER_OF(s->idle.next, struct producer, link);
+		struct prodstate_producer *p = CONTAINER_OF(s->idle.next,
+			struct prodstate_producer, link);
 		if (likely(p->touched_ms > 0)) {
 			if (likely(now_ms - p->touched_ms < idle_ms))
 				return;
@@ -142,7 +143,7 @@ prodstate_expire(struct prodstate *s, int64_t now_ms, int64_t idle_ms)
 		}
 		/* From a snapshot, or read again: counts from now on. */
 		LIST_EACH(it, &s->idle) {
-			struct producer *old = CONTAINER_OF(it, struct producer, link);
+			struct prodstate_producer *old = CONTAINER_OF(it, struct prodstate_producer, link);
 			if (old->touched_ms > 0)
 				break;
 			old->touched_ms = MAX(now_ms, 1);
@@ -167,7 +168,7 @@ last_sequence(const struct batch *b)
 }
 
 static const struct prodstate_batch *
-find_duplicate(const struct producer *p, const struct batch *b)
+find_duplicate(const struct prodstate_producer *p, const struct batch *b)
 {
 	int32_t last = last_sequence(b);
 	for (int i = 0; i < p->nbatch; i++)
@@ -179,7 +180,7 @@ find_duplicate(const struct producer *p, const struct batch *b)
 
 /* Kafka's ProducerAppendInfo.checkSequence. */
 static bool
-is_in_sequence(const struct producer *p, const struct batch *b)
+is_in_sequence(const struct prodstate_producer *p, const struct batch *b)
 {
 	/* One that waits to be verified must not be overtaken: it could never
 	 * get in any more. */
@@ -197,7 +198,7 @@ is_in_sequence(const struct producer *p, const struct batch *b)
 
 /* The token that a verification of this producer goes by. */
 static enum prodstate_verdict
-begin_verification(struct prodstate *s, struct producer *p, const struct batch *b,
+begin_verification(struct prodstate *s, struct prodstate_producer *p, const struct batch *b,
 	int64_t now_ms, int64_t *guard)
 {
 	if (!p && is_full(s) && list_is_empty(&s->idle))
@@ -223,7 +224,7 @@ enum prodstate_verdict
 prodstate_check(struct prodstate *s, const struct batch *b, bool is_coordinator, int64_t now_ms,
 	int64_t *guard, struct prodstate_batch *seen)
 {
-	struct producer *p = prodstate_find(s, b->producer_id);
+	struct prodstate_producer *p = prodstate_find(s, b->producer_id);
 	bool is_txn = b->attributes & BATCH_TRANSACTIONAL;
 	bool is_open = p && p->txn_first_offset >= 0;
 	if (p && b->producer_epoch < p->epoch)
@@ -252,7 +253,7 @@ prodstate_check(struct prodstate *s, const struct batch *b, bool is_coordinator,
 enum prodstate_verdict
 prodstate_check_marker(struct prodstate *s, int64_t id, int16_t epoch, int32_t coordinator_epoch)
 {
-	struct producer *p = prodstate_find(s, id);
+	struct prodstate_producer *p = prodstate_find(s, id);
 	if (p && epoch < p->epoch)
 		return PRODSTATE_OLD_EPOCH;
 	if (p && coordinator_epoch < p->coordinator_epoch)
@@ -265,7 +266,7 @@ prodstate_check_marker(struct prodstate *s, int64_t id, int16_t epoch, int32_t c
 void
 prodstate_append(struct prodstate *s, const struct batch *b, int64_t now_ms)
 {
-	struct producer *p = prodstate_find(s, b->producer_id);
+	struct prodstate_producer *p = prodstate_find(s, b->producer_id);
 	if (!p)
 		p = add(s, b->producer_id);
 	set_epoch(s, p, b->producer_epoch);
@@ -289,20 +290,20 @@ prodstate_append(struct prodstate *s, const struct batch *b, int64_t now_ms)
 
 /* Where the next transaction but p's that is open begins; else behind. */
 static int64_t
-stable_without(const struct prodstate *s, const struct producer *p, int64_t behind)
+stable_without(const struct prodstate *s, const struct prodstate_producer *p, int64_t behind)
 {
 	struct list *it = s->open.next;
 	if (it == &p->link)
 		it = it->next;
 	return it == &s->open ? behind
-		: CONTAINER_OF(it, struct producer, link)->txn_first_offset;
+		: CONTAINER_OF(it, struct prodstate_producer, link)->txn_first_offset;
 }
 
 bool
 prodstate_end(struct prodstate *s, const struct batch *b, int32_t coordinator_epoch,
 	int64_t now_ms, struct prodstate_txn *txn)
 {
-	struct producer *p = prodstate_find(s, b->producer_id);
+	struct prodstate_producer *p = prodstate_find(s, b->producer_id);
 	int64_t last = batch_last_offset(b);
 	if (!p)
 		p = add(s, b->producer_id);
@@ -341,7 +342,7 @@ prodstate_unstable(const struct prodstate *s)
 {
 	int64_t first = INT64_MAX;
 	if (!list_is_empty(&s->open))
-		first = CONTAINER_OF(s->open.next, struct producer, link)->txn_first_offset;
+		first = CONTAINER_OF(s->open.next, struct prodstate_producer, link)->txn_first_offset;
 	for (int i = 0; i < s->ndecided; i++)
 		first = MIN(first, s->decided[i].first_offset);
 	return first;
@@ -350,7 +351,7 @@ prodstate_unstable(const struct prodstate *s)
 /* --- snapshots --- */
 
 static void
-encode_one(void *ctx, const struct producer *p)
+encode_one(void *ctx, const struct prodstate_producer *p)
 {
 	struct buf *b = ctx;
 	uint8_t *to = buf_grow(b, SNAPSHOT_ENTRY);
@@ -380,12 +381,12 @@ prodstate_encode(const struct prodstate *s, struct buf *b)
 }
 
 static bool
-decode_one(const uint8_t *p, struct producer *to, int64_t end_offset)
+decode_one(const uint8_t *p, struct prodstate_producer *to, int64_t end_offset)
 {
 	struct prodstate_batch last = { (int32_t)load_be32(p + 10), (int32_t)load_be32(p + 22),
 		(int64_t)load_be64(p + 14), (int64_t)load_be64(p + 26) };
-	*to = (struct producer){ .id = (int64_t)load_be64(p), .epoch = (int16_t)load_be16(p + 8),
-		.timestamp = last.timestamp, .coordinator_epoch = (int32_t)load_be32(p + 34),
+	*to = (struct prodstate_producer){ .id = (int64_t)load_be64(p),
+		.epoch = (int16_t)load_be16(p + 8), .timestamp = last.timestamp, .coordinator_epoch = (int32_t)load_be32(p + 34),
 		.txn_first_offset = (int64_t)load_be64(p + 38) };
 	if (last.last_offset >= 0)
 		to->batch[to->nbatch++] = last;
@@ -398,7 +399,7 @@ decode_one(const uint8_t *p, struct producer *to, int64_t end_offset)
 static int
 by_age(const void *a, const void *b)
 {
-	const struct producer *x = a, *y = b;
+	const struct prodstate_producer *x = a, *y = b;
 	bool x_open = x->txn_first_offset >= 0, y_open = y->txn_first_offset >= 0;
 	if (x_open != y_open)
 		return y_open - x_open;
@@ -409,12 +410,12 @@ by_age(const void *a, const void *b)
 }
 
 static int
-take_all(struct prodstate *s, const struct producer *v, uint32_t n)
+take_all(struct prodstate *s, const struct prodstate_producer *v, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		if (prodstate_find(s, v[i].id))
 			return -1;
-		struct producer *p = add(s, v[i].id);
+		struct prodstate_producer *p = add(s, v[i].id);
 		*p = v[i];
 		list_init(&p->link);
 		list_append(p->txn_first_offset >= 0 ? &s->open : &s->idle, &p->link);
@@ -437,7 +438,7 @@ prodstate_decode(struct prodstate *s, struct str bytes, int64_t end_offset, stru
 		return err_set(e, ERR_CORRUPT, "a producer snapshot of another length than it says");
 	if (n == 0)
 		return 0;
-	struct producer *v = mem_alloc(n * sizeof *v);
+	struct prodstate_producer *v = mem_alloc(n * sizeof *v);
 	int r = 0;
 	for (uint32_t i = 0; i < n && r == 0; i++)
 		if (!decode_one(bytes.p + SNAPSHOT_HEAD + i * (size_t)SNAPSHOT_ENTRY, &v[i], end_offset))

@@ -40,7 +40,7 @@ struct prodstate_batch {
 	int64_t timestamp;     /* the batch's largest */
 };
 
-struct producer {
+struct prodstate_producer {
 	struct list link;
 	int64_t id;
 	int64_t touched_ms;       /* when it last appended; 0: before the log
@@ -69,7 +69,7 @@ struct prodstate {
 	int nknown;            /* of those, the ones that have appended */
 	struct list idle;      /* no open transaction; by touched_ms */
 	struct list open;      /* by the first offset of the transaction */
-	struct producer *last; /* found last; or NULL */
+	struct prodstate_producer *last; /* found last; or NULL */
 	struct prodstate_txn *decided; /* ended, marker not replicated yet */
 	int ndecided, decided_cap;
 	int64_t last_guard;
@@ -121,11 +121,11 @@ int64_t prodstate_unstable(const struct prodstate *s);
 /* Forget producers that have been idle for that long. */
 void prodstate_expire(struct prodstate *s, int64_t now_ms, int64_t idle_ms);
 
-struct producer *prodstate_find(struct prodstate *s, int64_t id); /* or NULL */
+struct prodstate_producer *prodstate_find(struct prodstate *s, int64_t id); /* or NULL */
 int prodstate_count(const struct prodstate *s); /* that have appended */
 
 /* Call fn for each that has appended, in no order. */
-typedef void prodstate_fn(void *ctx, const struct producer *p);
+typedef void prodstate_fn(void *ctx, const struct prodstate_producer *p);
 void prodstate_each(const struct prodstate *s, prodstate_fn *fn, void *ctx);
 
 /* The file OFFSET.snapshot, as Kafka writes it, all big endian:

@@ -25,17 +25,17 @@ make_producer_batch(struct buf *b, int n, int size, int64_t t, int64_t id, int16
 static inline int
 compare_producers(const void *a, const void *b)
 {
-	const struct producer *x = *(struct producer *const *)a, *y = *(struct producer *const *)b;
+	const struct prodstate_producer *x = *(struct prodstate_producer *const *)a, *y = *(struct prodstate_producer *const *)b;
 	return (x->id > y->id) - (x->id < y->id);
 }
 
 struct producer_list {
-	const struct producer *v[1000];
+	const struct prodstate_producer *v[1000];
 	int n;
 };
 
 static inline void
-list_producer(void *ctx, const struct producer *p)
+list_producer(void *ctx, const struct prodstate_producer *p)
 {
 	struct producer_list *l = ctx;
 	check(l->n < 1000);
@@ -52,7 +52,7 @@ print_producers(const struct prodstate *s, struct buf *b)
 		qsort(list.v, (size_t)list.n, sizeof *list.v, compare_producers);
 	buf_reset(b);
 	for (int i = 0; i < list.n; i++) {
-		const struct producer *p = list.v[i];
+		const struct prodstate_producer *p = list.v[i];
 		const struct prodstate_batch *last = p->nbatch ? &p->batch[p->nbatch - 1] : NULL;
 		buf_printf(b, "%lld epoch %d last %d..%lld+%d at %lld coordinator %d txn %lld\n",
 			(long long)p->id, p->epoch, last ? last->last_sequence : -1,

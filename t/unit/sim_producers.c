@@ -473,7 +473,7 @@ static bool
 overtakes(const struct message *m)
 {
 	const struct writer *p = &sim.writer[m->producer];
-	const struct producer *known = prodstate_find(&sim.state, m->b.producer_id);
+	const struct prodstate_producer *known = prodstate_find(&sim.state, m->b.producer_id);
 	return (!known || known->epoch < 0) && p->n && m->b.producer_epoch == p->epoch &&
 		m->b.base_sequence != p->v[0].b.base_sequence;
 }
