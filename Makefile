@@ -44,7 +44,7 @@ say       = $(if $(V),,@printf '  %-4s %s\n' $(1) $(patsubst $(B)/%,%,$@);)
 lib_src  := $(wildcard common/*/*.c)
 gen      := proto kerr_gen config_gen apis_gen
 lib_obj  := $(lib_src:%.c=$(B)/%.o) $(gen:%=$(B)/gen/%.o)
-# A command is cmd/NAME.c, or every file of cmd/NAME/.
+# A command is cmd/NAME.c, or every file of cmd/NAME/ and of its folders.
 cmd_dir  := $(patsubst cmd/%/,%,$(sort $(dir $(wildcard cmd/*/*.c))))
 cmd_one  := $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
 cmd      := $(cmd_one) $(cmd_dir)
@@ -79,7 +79,7 @@ $(B)/libkq.a: $(lib_obj)
 $(cmd_one:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/libkq.a
 	$(call say,LD)$(CC) $(kq_cflags) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $^ $(kq_libs) $(LDLIBS)
 define link_dir
-$(B)/$(1): $(patsubst %.c,$(B)/%.o,$(wildcard cmd/$(1)/*.c)) $(B)/libkq.a
+$(B)/$(1): $(patsubst %.c,$(B)/%.o,$(wildcard cmd/$(1)/*.c cmd/$(1)/*/*.c)) $(B)/libkq.a
 	$$(call say,LD)$$(CC) $$(kq_cflags) $$(CFLAGS) $$(kq_ldflags) $$(LDFLAGS) -o $$@ $$^ $$(kq_libs) $$(LDLIBS)
 endef
 $(foreach c,$(cmd_dir),$(eval $(call link_dir,$(c))))

@@ -1,4 +1,4 @@
-#include "api.h"
+#include "kq-broker/api.h"
 #include "proto.h"
 
 /* Produce: versions 0 to 2 are announced though refused, since librdkafka

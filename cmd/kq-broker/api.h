@@ -1,10 +1,10 @@
 /*
- * The one table of what this broker serves.  One file an API: api_NN_name.c.
+ * The one table of what this broker serves.  One file an API: api/NN_name.c.
  */
 #ifndef KQ_BROKER_API_H
 #define KQ_BROKER_API_H
 
-#include "request.h"
+#include "kq-broker/request.h"
 
 enum api_flags {
 	API_CONTROL = 1, /* uses the metadata store: always on the control thread */
@@ -30,8 +30,8 @@ void api_produce(struct request *rq);
 void api_fetch(struct request *rq);
 void api_list_offsets(struct request *rq);
 void api_metadata(struct request *rq);
-void api_groups(struct request *rq); /* many: see api_08_groups.c */
-void api_txns(struct request *rq);   /* many: see api_24_txns.c */
+void api_groups(struct request *rq); /* many: see api/08_groups.c */
+void api_txns(struct request *rq);   /* many: see api/24_txns.c */
 void api_write_txn_markers(struct request *rq);
 void api_describe_producers(struct request *rq);
 void api_find_coordinator(struct request *rq);

@@ -1,9 +1,9 @@
-#include "broker.h"
+#include "kq-broker/broker.h"
 
-#include "api.h"
-#include "catalog.h"
-#include "datadir.h"
-#include "descriptors.h"
+#include "kq-broker/api.h"
+#include "kq-broker/catalog.h"
+#include "kq-broker/datadir.h"
+#include "kq-broker/descriptors.h"
 
 #include "sys/fs.h"
 #include "text/say.h"

@@ -13,14 +13,14 @@
 #define KQ_BROKER_BROKER_H
 
 #include "base/err.h"
-#include "coordinator.h"
-#include "dynamic.h"
+#include "kq-broker/coordinator.h"
+#include "kq-broker/dynamic.h"
 #include "meta/metastore.h"
-#include "reactor.h"
-#include "settings.h"
+#include "kq-broker/reactor.h"
+#include "kq-broker/settings.h"
 #include "sys/loop.h"
 #include "sys/net.h"
-#include "topics.h"
+#include "kq-broker/topics.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

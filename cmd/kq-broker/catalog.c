@@ -1,4 +1,4 @@
-#include "catalog.h"
+#include "kq-broker/catalog.h"
 
 #include "sys/rand.h"
 #include "text/json.h"

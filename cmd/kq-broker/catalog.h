@@ -12,8 +12,8 @@
 #define KQ_BROKER_CATALOG_H
 
 #include "base/err.h"
-#include "broker.h"
-#include "datadir.h"
+#include "kq-broker/broker.h"
+#include "kq-broker/datadir.h"
 #include "text/config.h"
 
 /* What a client is told. */

@@ -1,9 +1,9 @@
-#include "coordinator.h"
+#include "kq-broker/coordinator.h"
 
-#include "api.h"
-#include "broker.h"
-#include "catalog.h"
-#include "markers.h"
+#include "kq-broker/api.h"
+#include "kq-broker/broker.h"
+#include "kq-broker/catalog.h"
+#include "kq-broker/markers.h"
 
 #include "proto.h"
 #include "sys/syncer.h"

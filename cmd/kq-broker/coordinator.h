@@ -47,9 +47,9 @@
 #include "base/list.h"
 #include "coord/groups.h"
 #include "coord/txns.h"
-#include "partition.h"
+#include "kq-broker/partition.h"
 #include "record/builder.h"
-#include "request.h"
+#include "kq-broker/request.h"
 #include "sys/loop.h"
 
 #include <pthread.h>

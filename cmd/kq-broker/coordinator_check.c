@@ -1,6 +1,6 @@
-#include "coordinator.h"
+#include "kq-broker/coordinator.h"
 
-#include "broker.h"
+#include "kq-broker/broker.h"
 
 #include "wire/kerr.h"
 

@@ -1,7 +1,7 @@
-#include "coordinator.h"
+#include "kq-broker/coordinator.h"
 
-#include "broker.h"
-#include "markers.h"
+#include "kq-broker/broker.h"
+#include "kq-broker/markers.h"
 
 #include "sys/rand.h"
 #include "sys/syncer.h"

@@ -1,7 +1,7 @@
-#include "coordinator.h"
+#include "kq-broker/coordinator.h"
 
-#include "broker.h"
-#include "datadir.h"
+#include "kq-broker/broker.h"
+#include "kq-broker/datadir.h"
 
 #include "record/batch.h"
 #include "sys/fs.h"

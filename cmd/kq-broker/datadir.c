@@ -1,4 +1,4 @@
-#include "datadir.h"
+#include "kq-broker/datadir.h"
 
 #include "log/checkpoint.h"
 #include "sys/clock.h"

@@ -9,7 +9,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
-#include "broker.h"
+#include "kq-broker/broker.h"
 
 /* What the checkpoints know, by "topic-N". */
 struct offsets {

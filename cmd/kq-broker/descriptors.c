@@ -1,4 +1,4 @@
-#include "descriptors.h"
+#include "kq-broker/descriptors.h"
 
 #include "log/partlog.h"
 #include "text/units.h"

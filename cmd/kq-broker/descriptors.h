@@ -10,7 +10,7 @@
 #ifndef KQ_BROKER_DESCRIPTORS_H
 #define KQ_BROKER_DESCRIPTORS_H
 
-#include "broker.h"
+#include "kq-broker/broker.h"
 
 #define RAISE_FILE_LIMIT "raise the limit of open files (ulimit -n, or LimitNOFILE= of systemd)"
 

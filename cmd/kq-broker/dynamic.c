@@ -1,7 +1,7 @@
-#include "dynamic.h"
+#include "kq-broker/dynamic.h"
 
-#include "broker.h"
-#include "catalog.h"
+#include "kq-broker/broker.h"
+#include "kq-broker/catalog.h"
 
 #include "sys/rand.h"
 #include "text/json.h"

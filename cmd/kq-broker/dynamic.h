@@ -16,7 +16,7 @@
 #define KQ_BROKER_DYNAMIC_H
 
 #include "base/map.h"
-#include "describe.h"
+#include "kq-broker/describe.h"
 #include "text/config.h"
 #include "text/say.h"
 

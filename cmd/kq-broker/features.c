@@ -1,4 +1,4 @@
-#include "features.h"
+#include "kq-broker/features.h"
 
 /* First what some broker may lack. */
 static const struct feature table[] = {

@@ -6,7 +6,7 @@
 #ifndef KQ_BROKER_FEATURES_H
 #define KQ_BROKER_FEATURES_H
 
-#include "broker.h"
+#include "kq-broker/broker.h"
 
 struct feature {
 	const char *name;

@@ -1,4 +1,4 @@
-#include "fetch_session.h"
+#include "kq-broker/fetch_session.h"
 
 #include "base/map.h"
 #include "proto.h"

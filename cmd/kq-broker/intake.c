@@ -1,4 +1,4 @@
-#include "intake.h"
+#include "kq-broker/intake.h"
 
 #include "record/codec.h"
 #include "record/inspect.h"

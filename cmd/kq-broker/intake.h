@@ -13,7 +13,7 @@
 #ifndef KQ_BROKER_INTAKE_H
 #define KQ_BROKER_INTAKE_H
 
-#include "partition.h"
+#include "kq-broker/partition.h"
 
 /* One record that was refused, and why. */
 struct record_fault {

@@ -1,6 +1,6 @@
 /* kq-broker - store topics, serve Kafka clients. */
-#include "broker.h"
-#include "settings.h"
+#include "kq-broker/broker.h"
+#include "kq-broker/settings.h"
 
 #include "text/say.h"
 

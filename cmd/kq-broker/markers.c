@@ -1,6 +1,6 @@
-#include "markers.h"
+#include "kq-broker/markers.h"
 
-#include "broker.h"
+#include "kq-broker/broker.h"
 
 #include "sys/syncer.h"
 #include "text/say.h"

@@ -6,7 +6,7 @@
 #ifndef KQ_BROKER_MARKERS_H
 #define KQ_BROKER_MARKERS_H
 
-#include "coordinator.h"
+#include "kq-broker/coordinator.h"
 
 struct marker_part {
 	struct marker_job *job;

@@ -1,4 +1,4 @@
-#include "names.h"
+#include "kq-broker/names.h"
 
 static char there; /* a value, since a map has no NULL */
 

@@ -1,7 +1,7 @@
-#include "partition.h"
+#include "kq-broker/partition.h"
 
-#include "broker.h"
-#include "descriptors.h"
+#include "kq-broker/broker.h"
+#include "kq-broker/descriptors.h"
 
 #include "log/prodstate.h"
 #include "text/say.h"

@@ -1,6 +1,6 @@
-#include "protocol.h"
+#include "kq-broker/protocol.h"
 
-#include "api.h"
+#include "kq-broker/api.h"
 
 #include "wire/kafka_api.h"
 

@@ -1,8 +1,8 @@
-#include "reactor.h"
+#include "kq-broker/reactor.h"
 
-#include "broker.h"
-#include "conn.h"
-#include "descriptors.h"
+#include "kq-broker/broker.h"
+#include "kq-broker/session.h"
+#include "kq-broker/descriptors.h"
 
 #include "sys/fs.h"
 #include "text/say.h"
@@ -21,13 +21,13 @@ enum {
 
 /* Answers of one round go out together: the acknowledgements of a sync, say. */
 static void
-flush_conns(struct loop *l)
+flush_sessions(struct loop *l)
 {
 	struct reactor *r = CONTAINER_OF(l, struct reactor, loop);
 	while (!list_is_empty(&r->to_flush)) {
-		struct conn *c = CONTAINER_OF(r->to_flush.next, struct conn, flush_link);
-		list_unlink(&c->flush_link);
-		conn_flush(c);
+		struct session *session = CONTAINER_OF(r->to_flush.next, struct session, flush_link);
+		list_unlink(&session->flush_link);
+		session_flush(session);
 	}
 }
 
@@ -35,13 +35,13 @@ int
 reactor_init(struct reactor *r, struct broker *b, int index, struct err *e)
 {
 	*r = (struct reactor){ .broker = b, .index = index };
-	list_init(&r->conns);
+	list_init(&r->sessions);
 	list_init(&r->free_requests);
 	list_init(&r->to_flush);
 	list_init(&r->turns);
 	if (loop_init(&r->loop, e) < 0)
 		return -1;
-	r->loop.settle = flush_conns;
+	r->loop.settle = flush_sessions;
 	r->syncer = syncer_new(&r->loop, b->use_uring);
 	syncer_limit(r->syncer, (int)b->descriptors.sync_max);
 	return 0;
@@ -89,7 +89,7 @@ on_accept(struct loop_io *io, uint32_t events)
 			stop_accepting(r);
 		if (fd < 0)
 			return;
-		conn_open(r, fd, l);
+		session_open(r, fd, l);
 	}
 }
 
@@ -124,7 +124,7 @@ reactor_start(struct reactor *r, struct err *e)
 void
 reactor_conn_gone(struct reactor *r)
 {
-	if (r->is_stopping && list_is_empty(&r->conns))
+	if (r->is_stopping && list_is_empty(&r->sessions))
 		loop_stop(&r->loop);
 }
 
@@ -132,8 +132,8 @@ static void
 stop_now(struct loop_timer *t)
 {
 	struct reactor *r = CONTAINER_OF(t, struct reactor, stop_timer);
-	LIST_EACH(it, &r->conns)
-		conn_close(CONTAINER_OF(it, struct conn, link));
+	LIST_EACH(it, &r->sessions)
+		session_close(CONTAINER_OF(it, struct session, link));
 	loop_stop(&r->loop);
 }
 
@@ -145,8 +145,8 @@ stop_task(struct loop_task *t)
 	watch_listeners(r, false);
 	r->stop_timer.fn = stop_now;
 	loop_timer_set(&r->loop, &r->stop_timer, r->loop.now_ms + STOP_GRACE_MS);
-	LIST_EACH(it, &r->conns)
-		conn_drain(CONTAINER_OF(it, struct conn, link));
+	LIST_EACH(it, &r->sessions)
+		session_drain(CONTAINER_OF(it, struct session, link));
 	reactor_conn_gone(r);
 }
 

@@ -8,7 +8,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "request.h"
+#include "kq-broker/request.h"
 #include "sys/loop.h"
 #include "sys/net.h"
 #include "sys/syncer.h"
@@ -35,10 +35,10 @@ struct reactor {
 	struct listener listener[LISTENERS_MAX];
 	int nlistener;
 	struct loop_timer accept_again; /* after running out of descriptors */
-	struct list conns;
+	struct list sessions;
 	struct list to_flush; /* those of them with answers that are done */
 	struct list turns;    /* requests for look-ups that go on one after the other, */
-	struct loop_task turn_task; /* one a round: see api_02_list_offsets.c */
+	struct loop_task turn_task; /* one a round: see api/02_list_offsets.c */
 	bool is_turn_posted;
 	struct list free_requests;
 	int nfree_request;

@@ -1,9 +1,9 @@
-#include "request.h"
+#include "kq-broker/request.h"
 
-#include "api.h"
-#include "broker.h"
-#include "conn.h"
-#include "reactor.h"
+#include "kq-broker/api.h"
+#include "kq-broker/broker.h"
+#include "kq-broker/session.h"
+#include "kq-broker/reactor.h"
 
 #include "text/say.h"
 
@@ -37,7 +37,7 @@ account_answer(struct request *rq)
 	if (rq->out.n <= LARGE || account(rq, rq->out.n))
 		return;
 	log_bounded(LOG_WARN, "%s: closed: queued.max.request.bytes is exhausted by responses "
-		"that the client does not read (%lld bytes)", rq->conn->peer, (long long)rq->out.n);
+		"that the client does not read (%lld bytes)", rq->session->peer, (long long)rq->out.n);
 	buf_release(&rq->out);
 	rq->must_close = true;
 }
@@ -49,15 +49,15 @@ finish(struct request *rq)
 	assert(!rq->is_done);
 	rq->is_done = true;
 	rq->cancel = NULL;
-	struct conn *c = rq->conn;
-	if (!c) {
+	struct session *session = rq->session;
+	if (!session) {
 		reactor_request_free(rq->reactor, rq);
 		return;
 	}
 	account_answer(rq);
-	c->out_size += rq->out.n;
-	if (!c->is_handling)
-		conn_flush_soon(c);
+	session->out_size += rq->out.n;
+	if (!session->is_handling)
+		session_flush_soon(session);
 }
 
 static void
@@ -170,7 +170,7 @@ on_elsewhere(struct loop_task *t)
 static void
 set_client_host(struct request *rq)
 {
-	const char *peer = rq->conn->peer, *colon = strrchr(peer, ':');
+	const char *peer = rq->session->peer, *colon = strrchr(peer, ':');
 	int n = colon ? (int)(colon - peer) : (int)strlen(peer);
 	snprintf(rq->client_host, sizeof rq->client_host, "/%.*s", n, peer);
 }
@@ -186,7 +186,7 @@ request_to(struct request *rq, enum request_place place)
 		size_t n = (size_t)rq->raw.n + rq->arena.used;
 		if (n > LARGE && !account(rq, n)) {
 			log_bounded(LOG_WARN, "%s: closed: queued.max.request.bytes is exhausted by "
-				"waiting requests (%lld bytes)", rq->conn->peer, (long long)n);
+				"waiting requests (%lld bytes)", rq->session->peer, (long long)n);
 			request_close(rq);
 			return;
 		}

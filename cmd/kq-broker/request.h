@@ -21,14 +21,14 @@
 #include "sys/net.h"
 #include "wire/frame.h"
 
-struct conn;
+struct session;
 struct reactor;
 struct broker;
 struct api;
 
 struct request {
 	struct list link;     /* in the connection's queue, or the free list */
-	struct conn *conn;    /* NULL: it is gone, the answer too */
+	struct session *session;    /* NULL: it is gone, the answer too */
 	struct reactor *reactor;
 	struct broker *broker;
 	const struct net_addr *advertised; /* where this client finds us */

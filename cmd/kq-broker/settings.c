@@ -1,6 +1,6 @@
-#include "settings.h"
+#include "kq-broker/settings.h"
 
-#include "protocol.h"
+#include "kq-broker/protocol.h"
 
 #include "base/mem.h"
 #include "sys/user.h"

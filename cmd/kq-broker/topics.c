@@ -1,4 +1,4 @@
-#include "topics.h"
+#include "kq-broker/topics.h"
 
 #include "base/mem.h"
 #include "sys/rand.h"

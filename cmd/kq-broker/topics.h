@@ -7,7 +7,7 @@
 
 #include "base/map.h"
 #include "base/uuid.h"
-#include "partition.h"
+#include "kq-broker/partition.h"
 #include "text/config.h"
 
 enum { TOPIC_NAME_MAX = 249 };

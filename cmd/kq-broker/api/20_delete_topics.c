@@ -1,0 +1,87 @@
+/* DeleteTopics: by name, or by id from version 6 on. */
+#include "kq-broker/api.h"
+
+#include "kq-broker/broker.h"
+#include "kq-broker/catalog.h"
+#include "kq-broker/names.h"
+
+#include "proto.h"
+#include "wire/kerr.h"
+
+typedef struct delete_topics_response_deletable_topic_result result;
+
+static const struct uuid no_id;
+
+/* The topic that is meant, if it can be deleted; else NULL, and *e is filled. */
+static struct topic *
+find(struct request *rq, const struct names *names, struct str name, const struct uuid *id,
+	struct catalog_error *e)
+{
+	bool by_name = name.n >= 0;
+	struct topic *t = by_name ? topics_find(&rq->broker->topics, name)
+		: topics_find_id(&rq->broker->topics, id);
+	if (by_name != uuid_is_zero(id))
+		catalog_fail(e, KERR_INVALID_REQUEST, "give a topic's name or its id");
+	else if (names_are_twice(names, by_name ? name : (struct str){ id->b, sizeof id->b }))
+		catalog_fail(e, KERR_INVALID_REQUEST, "the topic is named twice");
+	else if (!t)
+		catalog_fail(e, by_name ? KERR_UNKNOWN_TOPIC_OR_PARTITION : KERR_UNKNOWN_TOPIC_ID,
+			by_name ? "there is no such topic" : "there is no topic with this id");
+	else if (topic_is_internal(str_of(t->name)))
+		catalog_fail(e, KERR_INVALID_REQUEST, "the broker's own topics can't be deleted");
+	return e->code ? NULL : t;
+}
+
+static void
+delete_one(struct request *rq, const struct names *names, struct str name,
+	const struct uuid *id, result *a)
+{
+	struct catalog_error e = { 0 };
+	struct topic *t = find(rq, names, name, id, &e);
+	wire_defaults(&delete_topics_response_deletable_topic_result_desc, a);
+	a->name = name;
+	a->topic_id = *id;
+	if (t) {
+		a->name = arena_str(&rq->arena, str_of(t->name));
+		a->topic_id = t->id;
+	}
+	if (!t || catalog_delete(rq->broker, a->name, &e) < 0) {
+		a->error_code = e.code;
+		a->error_message = arena_str(&rq->arena, str_of(e.message));
+	}
+}
+
+/* Which topic the request names at a place: by its name, or else by its id. */
+static struct str
+name_at(const struct request *rq, int32_t i, const struct uuid **id)
+{
+	const struct delete_topics_request *q = rq->body;
+	if (rq->header.api_version < 6) {
+		*id = &no_id;
+		return q->topic_names.v[i];
+	}
+	*id = &q->topics.v[i].topic_id;
+	return q->topics.v[i].name;
+}
+
+void
+api_delete_topics(struct request *rq)
+{
+	const struct delete_topics_request *q = rq->body;
+	struct delete_topics_response a;
+	struct names names = NAMES_INIT(rq->broker->topics.by_name.seed);
+	const struct uuid *id;
+	wire_defaults(&delete_topics_response_desc, &a);
+	a.responses.n = rq->header.api_version < 6 ? q->topic_names.n : q->topics.n;
+	a.responses.v = REQUEST_ARRAY(rq, result, a.responses.n);
+	for (int32_t i = 0; i < a.responses.n; i++) {
+		struct str name = name_at(rq, i, &id);
+		names_add(&names, name.n >= 0 ? name : (struct str){ id->b, sizeof id->b });
+	}
+	for (int32_t i = 0; i < a.responses.n; i++) {
+		struct str name = name_at(rq, i, &id);
+		delete_one(rq, &names, name, id, &a.responses.v[i]);
+	}
+	names_release(&names);
+	request_respond(rq, &a);
+}

@@ -1,0 +1,87 @@
+/* DeleteRecords: raise the log start offset; -1 is the high watermark. */
+#include "kq-broker/api.h"
+
+#include "kq-broker/broker.h"
+#include "kq-broker/datadir.h"
+#include "kq-broker/partition.h"
+
+#include "proto.h"
+#include "text/say.h"
+#include "wire/kerr.h"
+
+/* One round; *more: there is another, with the same offset. */
+static int16_t
+trim_some(struct partition *p, int64_t *offset, int64_t *low, bool *more)
+{
+	struct partlog_trimmed t = { .n = 0 };
+	struct err e;
+	int16_t error = KERR_NONE;
+	*more = false;
+	pthread_mutex_lock(&p->lock);
+	if (*offset == -1)
+		*offset = p->high_watermark;
+	if (*offset < 0 || *offset > p->high_watermark) {
+		error = KERR_OFFSET_OUT_OF_RANGE;
+	} else {
+		int got = partlog_trim(&p->log, *offset, &t, &e);
+		*more = got > 0;
+		if (got < 0) {
+			log_bounded(LOG_ERROR, "trimming %s-%d failed: %s", p->topic, p->index, e.msg);
+			error = KERR_KAFKA_STORAGE_ERROR;
+		}
+	}
+	if (error == KERR_NONE)
+		*low = p->log.log_start_offset;
+	pthread_mutex_unlock(&p->lock);
+	partlog_trimmed_release(&t);
+	return error;
+}
+
+static int16_t
+trim(struct request *rq, struct str topic, int32_t index, int64_t offset, int64_t *low)
+{
+	struct partition *p = topics_partition(&rq->broker->topics, topic, NULL, index, NULL);
+	int16_t error = KERR_NONE;
+	if (topic_is_internal(topic)) {
+		/* What groups and transactions are is in there. */
+		partition_put(p);
+		return KERR_INVALID_TOPIC_EXCEPTION;
+	}
+	if (!p)
+		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
+	for (bool more = true; more && error == KERR_NONE;)
+		error = trim_some(p, &offset, low, &more);
+	partition_put(p);
+	return error;
+}
+
+void
+api_delete_records(struct request *rq)
+{
+	struct delete_records_request *q = rq->body;
+	struct delete_records_response a;
+	struct err e;
+	wire_defaults(&delete_records_response_desc, &a);
+	a.topics.n = q->topics.n;
+	a.topics.v = REQUEST_ARRAY(rq, struct delete_records_response_delete_records_topic_result,
+		q->topics.n);
+	for (int32_t i = 0; i < q->topics.n; i++) {
+		int32_t n = q->topics.v[i].partitions.n;
+		a.topics.v[i].name = q->topics.v[i].name;
+		a.topics.v[i].partitions.n = n;
+		a.topics.v[i].partitions.v = REQUEST_ARRAY(rq,
+			struct delete_records_response_delete_records_partition_result, n);
+		for (int32_t k = 0; k < n; k++) {
+			struct delete_records_response_delete_records_partition_result *pa =
+				&a.topics.v[i].partitions.v[k];
+			pa->partition_index = q->topics.v[i].partitions.v[k].partition_index;
+			pa->low_watermark = -1;
+			pa->error_code = trim(rq, q->topics.v[i].name, pa->partition_index,
+				q->topics.v[i].partitions.v[k].offset, &pa->low_watermark);
+		}
+	}
+	/* What was deleted stays deleted, also after a crash. */
+	if (datadir_checkpoint(rq->broker, &e) < 0)
+		log_bounded(LOG_ERROR, "cannot write the checkpoints: %s", e.msg);
+	request_respond(rq, &a);
+}

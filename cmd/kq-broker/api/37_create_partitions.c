@@ -1,0 +1,58 @@
+/* CreatePartitions: a topic's number of partitions only grows. */
+#include "kq-broker/api.h"
+
+#include "kq-broker/broker.h"
+#include "kq-broker/catalog.h"
+#include "kq-broker/names.h"
+
+#include "proto.h"
+#include "wire/kerr.h"
+
+static int
+grow(struct request *rq, const struct create_partitions_request_create_partitions_topic *t,
+	bool is_twice, struct catalog_error *e)
+{
+	const struct create_partitions_request *q = rq->body;
+	const struct topic *topic = topics_find(&rq->broker->topics, t->name);
+	if (is_twice)
+		return catalog_fail(e, KERR_INVALID_REQUEST, "the topic is named twice");
+	if (topic && t->count > topic->npartition && t->assignments.n >= 0
+		&& t->assignments.n != t->count - topic->npartition)
+		return catalog_fail(e, KERR_INVALID_REPLICA_ASSIGNMENT,
+			"each new partition needs an assignment, or none");
+	for (int32_t i = 0; i < t->assignments.n; i++)
+		if (t->assignments.v[i].broker_ids.n != 1
+			|| t->assignments.v[i].broker_ids.v[0] != rq->broker->node_id)
+			return catalog_fail(e, KERR_INVALID_REPLICA_ASSIGNMENT,
+				"each new partition must have this broker as its replica");
+	if (topic_is_internal(t->name))
+		return catalog_fail(e, KERR_INVALID_TOPIC_EXCEPTION,
+			"the partitions of the broker's own topics can't be changed");
+	return catalog_grow(rq->broker, t->name, t->count, q->validate_only, e);
+}
+
+void
+api_create_partitions(struct request *rq)
+{
+	struct create_partitions_request *q = rq->body;
+	struct create_partitions_response a;
+	struct names names = NAMES_INIT(rq->broker->topics.by_name.seed);
+	wire_defaults(&create_partitions_response_desc, &a);
+	a.results.n = q->topics.n;
+	a.results.v = REQUEST_ARRAY(rq, struct create_partitions_response_create_partitions_topic_result,
+		q->topics.n);
+	for (int32_t i = 0; i < q->topics.n; i++)
+		names_add(&names, q->topics.v[i].name);
+	for (int32_t i = 0; i < q->topics.n; i++) {
+		struct catalog_error e = { 0 };
+		a.results.v[i].name = q->topics.v[i].name;
+		a.results.v[i].error_message = STR_NULL;
+		bool is_twice = names_are_twice(&names, q->topics.v[i].name);
+		if (grow(rq, &q->topics.v[i], is_twice, &e) < 0) {
+			a.results.v[i].error_code = e.code;
+			a.results.v[i].error_message = arena_str(&rq->arena, str_of(e.message));
+		}
+	}
+	names_release(&names);
+	request_respond(rq, &a);
+}

@@ -1,0 +1,78 @@
+/* ListConfigResources (KIP-1142): the names of what has settings. */
+#include "kq-broker/api.h"
+
+#include "kq-broker/broker.h"
+#include "kq-broker/describe.h"
+
+#include "proto.h"
+#include "wire/kerr.h"
+
+#include <stdio.h>
+
+typedef struct list_config_resources_response_config_resource resource;
+
+enum { ALL_TYPES = RESOURCE_TOPIC | RESOURCE_BROKER | RESOURCE_BROKER_LOGGER
+	| RESOURCE_CLIENT_METRICS | RESOURCE_GROUP };
+
+static void
+add(struct request *rq, struct list_config_resources_response *a, struct str name, int8_t type)
+{
+	resource *r = &a->config_resources.v[a->config_resources.n++];
+	r->resource_name = arena_str(&rq->arena, name);
+	r->resource_type = type;
+}
+
+/* The types asked for, as bits; 0: one of them is not known. */
+static int
+types_of(const struct request *rq)
+{
+	const struct list_config_resources_request *q = rq->body;
+	int types = 0;
+	if (rq->header.api_version == 0)
+		return RESOURCE_CLIENT_METRICS;
+	for (int32_t i = 0; i < q->resource_types.n; i++) {
+		int type = q->resource_types.v[i];
+		if (type <= 0 || (type & ALL_TYPES) != type || (type & (type - 1)))
+			return 0;
+		types |= type;
+	}
+	return types ? types : ALL_TYPES;
+}
+
+/* In Kafka's order.  No metrics of clients are collected here. */
+static void
+fill(struct request *rq, int types, struct list_config_resources_response *a)
+{
+	struct broker *b = rq->broker;
+	char id[16];
+	snprintf(id, sizeof id, "%d", b->node_id);
+	dynamic_read_begin(&b->dynamic);
+	topics_read_begin(&b->topics);
+	a->config_resources.v = REQUEST_ARRAY(rq, resource,
+		2 + b->topics.by_name.n + b->dynamic.groups.n);
+	if (types & RESOURCE_GROUP)
+		MAP_EACH(it, &b->dynamic.groups)
+			add(rq, a, it->key, RESOURCE_GROUP);
+	if (types & RESOURCE_BROKER_LOGGER)
+		add(rq, a, str_of(id), RESOURCE_BROKER_LOGGER);
+	if (types & RESOURCE_BROKER)
+		add(rq, a, str_of(id), RESOURCE_BROKER);
+	if (types & RESOURCE_TOPIC)
+		MAP_EACH(it, &b->topics.by_name)
+			add(rq, a, it->key, RESOURCE_TOPIC);
+	topics_read_end(&b->topics);
+	dynamic_read_end(&b->dynamic);
+}
+
+void
+api_list_config_resources(struct request *rq)
+{
+	struct list_config_resources_response a;
+	int types = types_of(rq);
+	wire_defaults(&list_config_resources_response_desc, &a);
+	if (types)
+		fill(rq, types, &a);
+	else
+		a.error_code = KERR_UNSUPPORTED_VERSION; /* as Kafka has it */
+	request_respond(rq, &a);
+}

@@ -1,0 +1,532 @@
+#include "kq-broker/session.h"
+
+#include "kq-broker/api.h"
+#include "kq-broker/broker.h"
+#include "kq-broker/reactor.h"
+
+#include "sys/fs.h"
+#include "text/say.h"
+#include "proto.h"
+
+#include <stdio.h>
+#include <errno.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	REQUESTS_MAX = 128,   /* of one connection, not answered yet */
+	OUT_SIZE_MAX = 8 << 20,
+	READS_MAX = 32,       /* before others have their turn */
+	SMALL = 64 * 1024,    /* frames below share one read */
+	IOV_MAX_ = 32,
+	SENDFILE_MAX = 1 << 20, /* at a time: others have their turn */
+};
+
+/* --- opening and closing --- */
+
+static void on_event(struct loop_io *io, uint32_t events);
+
+static void
+on_idle(struct loop_timer *t)
+{
+	struct session *session = CONTAINER_OF(t, struct session, idle_timer);
+	struct reactor *r = session->reactor;
+	int64_t end_ms = session->active_ms + r->broker->idle_max_ms;
+	if (end_ms > r->loop.now_ms || session->nrequest) {
+		loop_timer_set(&r->loop, t, MAX(end_ms, r->loop.now_ms + 1000));
+		return;
+	}
+	log_line(LOG_DEBUG, "%s: closed after connections.max.idle.ms", session->peer);
+	session_close(session);
+}
+
+void
+session_open(struct reactor *r, int fd, const struct listener *from)
+{
+	struct broker *b = r->broker;
+	if (atomic_fetch_add(&b->nconn, 1) >= atomic_load(&b->conn_max)) {
+		atomic_fetch_sub(&b->nconn, 1);
+		char z[NET_TEXT_SIZE];
+		log_bounded(LOG_WARN, "%s: refused, max.connections (%lld) is reached",
+			net_peer_name(fd, z), (long long)atomic_load(&b->conn_max));
+		close(fd);
+		return;
+	}
+	struct session *session = NEW(struct session);
+	list_init(&session->link);
+	list_init(&session->flush_link);
+	list_append(&r->sessions, &session->link);
+	list_init(&session->requests);
+	session->io = (struct loop_io){ .fd = fd, .fn = on_event };
+	session->reactor = r;
+	session->advertised = broker_advertised(b, &from->addr, fd);
+	session->active_ms = r->loop.now_ms;
+	session->idle_timer.fn = on_idle;
+	char z[NET_TEXT_SIZE];
+	snprintf(session->peer, sizeof session->peer, "%s", net_peer_name(fd, z));
+	loop_timer_set(&r->loop, &session->idle_timer, session->active_ms + b->idle_max_ms);
+	loop_watch(&r->loop, &session->io, EPOLLIN);
+	log_line(LOG_DEBUG, "%s: connected", session->peer);
+}
+
+static void
+account_input(struct session *session, size_t before)
+{
+	atomic_fetch_add_explicit(&session->reactor->broker->input_size,
+		(int64_t)session->in.cap - (int64_t)before, memory_order_relaxed);
+}
+
+static void
+put_input(struct session *session)
+{
+	if (!session->in.p)
+		return;
+	size_t before = session->in.cap;
+	reactor_input_put(session->reactor, &session->in);
+	session->in_at = 0;
+	account_input(session, before);
+}
+
+void
+session_close(struct session *session)
+{
+	if (session->is_handling) {
+		session->is_closing = true;
+		return;
+	}
+	struct reactor *r = session->reactor;
+	loop_unwatch(&r->loop, &session->io);
+	loop_timer_clear(&r->loop, &session->idle_timer);
+	close(session->io.fd);
+	put_input(session);
+	LIST_EACH(it, &session->requests) {
+		struct request *rq = CONTAINER_OF(it, struct request, link);
+		list_unlink(&rq->link);
+		rq->session = NULL;
+		if (rq->is_done)
+			reactor_request_free(r, rq);
+		else if (rq->cancel)
+			rq->cancel(rq);
+	}
+	list_unlink(&session->link);
+	list_unlink(&session->flush_link);
+	atomic_fetch_sub(&r->broker->nconn, 1);
+	log_line(LOG_DEBUG, "%s: disconnected", session->peer);
+	mem_free(session);
+	reactor_conn_gone(r);
+}
+
+/* --- output --- */
+
+/* How far into a request's answer one is. */
+struct cursor {
+	size_t out;
+	int32_t slice;
+	int64_t byte;
+};
+
+struct piece {
+	const uint8_t *p;     /* NULL: of a file */
+	int64_t size;         /* 0: the answer ends here */
+	int64_t position;     /* in the file */
+	int fd;
+};
+
+static struct piece
+next_piece(const struct request *rq, struct cursor *at)
+{
+	if (rq->is_silent)
+		return (struct piece){ 0 };
+	int32_t ngap = (int32_t)rq->gaps.n;
+	while (at->slice < ngap && at->out == rq->gaps.v[at->slice].at) {
+		const struct partlog_slice *s = &rq->slice[at->slice];
+		if (at->byte < s->size)
+			return (struct piece){ NULL, s->size - at->byte,
+				s->position + at->byte, partlog_slice_fd(s) };
+		at->slice++;
+		at->byte = 0;
+	}
+	size_t end = at->slice < ngap ? rq->gaps.v[at->slice].at : rq->out.n;
+	return (struct piece){ .p = rq->out.p + at->out, .size = (int64_t)(end - at->out) };
+}
+
+static void
+advance(struct cursor *at, const struct piece *piece, int64_t n)
+{
+	if (piece->p)
+		at->out += (size_t)n;
+	else
+		at->byte += n;
+}
+
+struct gather {
+	struct iovec iov[IOV_MAX_];
+	int niov;
+	size_t size;       /* bytes in iov */
+	bool is_full;
+	struct piece file; /* what comes behind them; size 0: nothing */
+};
+
+static void
+gather_request(struct gather *g, const struct request *rq)
+{
+	struct cursor at = { rq->at_out, rq->at_slice, rq->at_slice_byte };
+	while (g->niov < IOV_MAX_) {
+		struct piece piece = next_piece(rq, &at);
+		if (!piece.size)
+			return;
+		if (!piece.p) {
+			g->file = piece;
+			break;
+		}
+		g->iov[g->niov++] = (struct iovec){ (void *)piece.p, (size_t)piece.size };
+		g->size += (size_t)piece.size;
+		advance(&at, &piece, piece.size);
+	}
+	g->is_full = true;
+}
+
+static void
+pop_request(struct session *session, struct request *rq)
+{
+	list_unlink(&rq->link);
+	session->nrequest--;
+	session->out_size -= rq->out.n;
+	reactor_request_free(session->reactor, rq);
+}
+
+/* Take note of n bytes sent; let go of the requests that are through. */
+static void
+note_sent(struct session *session, int64_t n)
+{
+	while (!list_is_empty(&session->requests)) {
+		struct request *rq = CONTAINER_OF(session->requests.next, struct request, link);
+		if (!rq->is_done || rq->must_close)
+			return;
+		struct cursor at = { rq->at_out, rq->at_slice, rq->at_slice_byte };
+		struct piece piece = next_piece(rq, &at);
+		while (piece.size && n) {
+			int64_t k = MIN(n, piece.size);
+			advance(&at, &piece, k);
+			n -= k;
+			while (rq->at_slice < at.slice)
+				partlog_slice_put(&rq->slice[rq->at_slice++]);
+			piece = next_piece(rq, &at);
+		}
+		while (rq->at_slice < at.slice)
+			partlog_slice_put(&rq->slice[rq->at_slice++]);
+		rq->at_out = at.out;
+		rq->at_slice_byte = at.byte;
+		if (piece.size)
+			return;
+		pop_request(session, rq);
+	}
+}
+
+static void
+gather(struct session *session, struct gather *g)
+{
+	LIST_EACH(it, &session->requests) {
+		struct request *rq = CONTAINER_OF(it, struct request, link);
+		if (!rq->is_done || rq->must_close || g->is_full)
+			return;
+		gather_request(g, rq);
+	}
+}
+
+/* Send what was gathered; of file data a piece by the kernel alone, which
+ * copies nothing through us: here sendfile beat pread and sendmsg by a third
+ * (make bench BENCH=fetch shows both bare).  Returns the bytes that went, or -1 and errno. */
+static int64_t
+send_gathered(struct session *session, struct gather *g)
+{
+	int64_t sent = 0;
+	if (g->size) {
+		struct msghdr msg = { .msg_iov = g->iov, .msg_iovlen = (size_t)g->niov };
+		sent = sendmsg(session->io.fd, &msg, MSG_NOSIGNAL | (g->file.size ? MSG_MORE : 0));
+		if (sent != (int64_t)g->size || !g->file.size)
+			return sent;
+	}
+	off_t at = g->file.position;
+	int64_t n = sendfile(session->io.fd, g->file.fd, &at, (size_t)MIN(g->file.size, SENDFILE_MAX));
+	if (n == 0) {
+		log_bounded(LOG_ERROR, "a log segment is shorter than it should be");
+		errno = EIO;
+		n = -1;
+	}
+	return n < 0 ? sent ? sent : -1 : sent + n;
+}
+
+static bool
+is_open_for_input(const struct session *session)
+{
+	return !session->is_draining && session->nrequest < REQUESTS_MAX && session->out_size < OUT_SIZE_MAX;
+}
+
+static void
+watch(struct session *session, bool is_blocked)
+{
+	loop_watch(&session->reactor->loop, &session->io,
+		(is_open_for_input(session) ? EPOLLIN : EPOLLRDHUP) | (is_blocked ? EPOLLOUT : 0));
+}
+
+/* Send what is done.  -1: the connection is closed; 1: the peer is slow. */
+static int
+send_done(struct session *session)
+{
+	for (;;) {
+		note_sent(session, 0); /* those with nothing to send */
+		if (!list_is_empty(&session->requests)) {
+			struct request *rq = CONTAINER_OF(session->requests.next, struct request, link);
+			if (rq->is_done && rq->must_close)
+				return -1;
+		}
+		struct gather g = { .niov = 0 };
+		gather(session, &g);
+		if (!g.size && !g.file.size)
+			return 0;
+		int64_t n = send_gathered(session, &g);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 1 : -1;
+		note_sent(session, n);
+	}
+}
+
+static void take_input(struct session *session);
+
+/* False: the connection is closed and gone. */
+static bool
+flush(struct session *session)
+{
+	int r = send_done(session);
+	if (r < 0 || (session->is_draining && list_is_empty(&session->requests))) {
+		session_close(session);
+		return false;
+	}
+	watch(session, r > 0);
+	return true;
+}
+
+/* Is a whole frame in the buffer, that had to wait for its turn? */
+static bool
+has_frame(const struct session *session)
+{
+	size_t have = session->in.n - session->in_at;
+	return have >= 4 && is_open_for_input(session)
+		&& have - 4 >= load_be32(session->in.p + session->in_at);
+}
+
+void
+session_flush(struct session *session)
+{
+	if (flush(session) && has_frame(session))
+		take_input(session);
+}
+
+void
+session_flush_soon(struct session *session)
+{
+	if (list_is_empty(&session->flush_link))
+		list_append(&session->reactor->to_flush, &session->flush_link);
+}
+
+void
+session_drain(struct session *session)
+{
+	session->is_draining = true;
+	/* A fetch that waits for records would keep us: it gets no answer. */
+	session->is_handling = true;
+	LIST_EACH(it, &session->requests) {
+		struct request *rq = CONTAINER_OF(it, struct request, link);
+		if (!rq->is_done && rq->cancel)
+			rq->cancel(rq);
+	}
+	session->is_handling = false;
+	session_flush(session);
+}
+
+/* --- input --- */
+
+static void
+refuse(struct session *session, const char *why, long long n)
+{
+	log_bounded(LOG_WARN, "%s: closed: %s (%lld)", session->peer, why, n);
+	session->is_closing = true;
+}
+
+/* The request was never anybody's but ours. */
+static void
+refuse_request(struct request *rq, const char *why, long long n)
+{
+	struct session *session = rq->session;
+	list_unlink(&rq->link);
+	session->nrequest--;
+	reactor_request_free(session->reactor, rq);
+	refuse(session, why, n);
+}
+
+static void
+handle_frame(struct session *session, const uint8_t *p, size_t n)
+{
+	struct request *rq = reactor_request_new(session->reactor);
+	rq->session = session;
+	rq->advertised = session->advertised;
+	list_append(&session->requests, &rq->link);
+	session->nrequest++;
+	rq->raw = (struct str){ p, (int32_t)n };
+	int64_t used = request_header_decode(&rq->header, p, n);
+	if (used < 0) {
+		refuse_request(rq, "the request header is malformed", (long long)n);
+		return;
+	}
+	rq->api = api_find(rq->header.api_key);
+	if (!rq->api) {
+		refuse_request(rq, "unknown API key", rq->header.api_key);
+		return;
+	}
+	int16_t version = rq->header.api_version;
+	if (version < rq->api->min || version > rq->api->max) {
+		if (rq->api->key == API_API_VERSIONS)
+			api_versions_refuse(rq);
+		else
+			refuse_request(rq, "unsupported version of an API", version);
+		return;
+	}
+	const struct wire_api *w = rq->api->wire;
+	rq->body = arena_alloc(&rq->arena, w->request->size);
+	if (wire_decode(w->request, version, wire_api_is_flexible(w, version), p + used,
+		n - (size_t)used, &rq->arena, rq->body) < 0) {
+		refuse_request(rq, "the request is malformed, or needs more than request.arena.bytes.max; its API key is",
+			rq->api->key);
+		return;
+	}
+	rq->arena.size_max = 0; /* the answer is no larger than it must be */
+	if (rq->api->flags & API_CONTROL)
+		request_to(rq, ON_CONTROL);
+	else
+		rq->api->handle(rq);
+}
+
+/* Handle the whole frames in the buffer; what is left moves to its front.
+ * Returns the bytes that the frame begun lacks, or 0 when that isn't known. */
+static size_t
+handle_frames(struct session *session)
+{
+	size_t lacks = 0;
+	while (session->in.n - session->in_at >= 4 && is_open_for_input(session) && !session->is_closing) {
+		const uint8_t *p = session->in.p + session->in_at;
+		int32_t size = (int32_t)load_be32(p);
+		if (size <= 0 || size > session->reactor->broker->frame_size_max) {
+			refuse(session, "a frame's size is beyond socket.request.max.bytes", size);
+			break;
+		}
+		size_t have = session->in.n - session->in_at - 4;
+		if (have < (size_t)size) {
+			lacks = (size_t)size - have;
+			break;
+		}
+		session->in_at += 4 + (size_t)size;
+		handle_frame(session, p + 4, (size_t)size);
+	}
+	if (session->in_at == session->in.n)
+		session->in_at = session->in.n = 0;
+	else if (session->in_at && is_open_for_input(session)) {
+		memmove(session->in.p, session->in.p + session->in_at, session->in.n - session->in_at);
+		session->in.n -= session->in_at;
+		session->in_at = 0;
+	}
+	return lacks;
+}
+
+/* Make room in the buffer; returns how much to read now: a large frame's
+ * rest and no more, so that nothing large has to be moved, else what fits.
+ * The buffer grows with what really came, not with what a length claims. */
+static size_t
+make_room(struct session *session, size_t lacks)
+{
+	size_t before = session->in.cap;
+	if (!session->in.p)
+		session->in = reactor_input_get(session->reactor);
+	if (lacks > session->in.cap - session->in.n)
+		buf_reserve(&session->in, MIN(lacks, MAX(session->in.n, SMALL)));
+	else if (session->in.cap - session->in.n < 4096)
+		buf_reserve(&session->in, SMALL);
+	if (session->in.cap != before)
+		account_input(session, before);
+	size_t room = session->in.cap - session->in.n;
+	return lacks > SMALL ? MIN(lacks, room) : room;
+}
+
+static bool
+is_over_budget(struct session *session)
+{
+	struct broker *b = session->reactor->broker;
+	if (atomic_load_explicit(&b->input_size, memory_order_relaxed) <= b->input_size_max
+		|| session->in.cap <= INT16_MAX * 4)
+		return false;
+	refuse(session, "queued.max.request.bytes is exhausted by requests in progress",
+		(long long)session->in.cap);
+	return true;
+}
+
+static void
+read_input(struct session *session)
+{
+	size_t lacks = handle_frames(session);
+	for (int i = 0; i < READS_MAX && is_open_for_input(session) && !session->is_closing; i++) {
+		size_t room = make_room(session, lacks);
+		if (is_over_budget(session))
+			return;
+		ssize_t n = recv(session->io.fd, session->in.p + session->in.n, room, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			session->is_closing = true;
+			return;
+		}
+		session->in.n += (size_t)n;
+		session->active_ms = session->reactor->loop.now_ms;
+		lacks = handle_frames(session);
+		if ((size_t)n < room)
+			return;
+	}
+}
+
+static void
+take_input(struct session *session)
+{
+	do {
+		session->is_handling = true;
+		read_input(session);
+		session->is_handling = false;
+		if (session->is_closing) {
+			send_done(session); /* what was asked before the fault is answered */
+			session_close(session);
+			return;
+		}
+		if (!session->in.n)
+			put_input(session);
+	} while (flush(session) && has_frame(session));
+}
+
+static void
+on_event(struct loop_io *io, uint32_t events)
+{
+	struct session *session = CONTAINER_OF(io, struct session, io);
+	if (events & EPOLLIN) {
+		if (is_open_for_input(session)) {
+			take_input(session);
+			return;
+		}
+	}
+	if (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) {
+		session_close(session);
+		return;
+	}
+	session_flush(session);
+}
