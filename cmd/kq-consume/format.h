@@ -7,7 +7,7 @@
  *	%h headers, name=value,...               %% a percent sign
  *	and the escapes of text/escape.
  *
- * Uses: base, record, text/keyed.
+ * Uses: base, record, tool/keyed.
  */
 #ifndef KQ_CONSUME_FORMAT_H
 #define KQ_CONSUME_FORMAT_H
@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "record/batch.h"
-#include "text/keyed.h"
+#include "tool/keyed.h"
 
 enum format_op {
 	FORMAT_LITERAL, FORMAT_KEY_AND_DELIMITER, FORMAT_VALUE, FORMAT_VALUE_SIZE, FORMAT_KEY,

@@ -1,14 +1,14 @@
 /*
  * Where to begin and end reading: the words of -o, which are those of
- * text/place, and e@TIME: stop before the first record at or after the time.
+ * tool/place, and e@TIME: stop before the first record at or after the time.
  *
- * Uses: base, text/place, client/offsets.
+ * Uses: base, tool/place, client/offsets.
  */
 #ifndef KQ_CONSUME_START_H
 #define KQ_CONSUME_START_H
 
 #include "client/offsets.h"
-#include "text/place.h"
+#include "tool/place.h"
 
 struct start {
 	struct place begin;   /* PLACE_NONE: not given */

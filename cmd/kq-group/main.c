@@ -1,9 +1,9 @@
 /* kq-group: show, move, copy and delete the offsets of consumer groups. */
 #include "kq-group/run.h"
 #include "kq-group/verbs.h"
-#include "text/ask.h"
+#include "tool/ask.h"
 #include "text/opt.h"
-#include "text/place.h"
+#include "tool/place.h"
 
 #include <stdio.h>
 

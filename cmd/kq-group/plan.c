@@ -1,7 +1,7 @@
 #include "kq-group/plan.h"
 
 #include "proto.h"
-#include "text/ask.h"
+#include "tool/ask.h"
 
 #include <stdio.h>
 

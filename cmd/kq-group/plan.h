@@ -32,7 +32,7 @@ void plan_execute(struct run *r, struct plan *p);
 /* Can the options be followed?  0, or -1 (ERR_USAGE): to apply and not to. */
 int plan_check_options(struct err *e);
 
-/* After the plan was printed: is it to be done?  By the rule of text/ask, but
+/* After the plan was printed: is it to be done?  By the rule of tool/ask, but
  * that a plan removes nothing, so that it needs neither a terminal nor an option.
  * *code is 0, or the exit code of a no. */
 bool plan_is_wanted(struct run *r, int *code);

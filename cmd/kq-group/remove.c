@@ -4,7 +4,7 @@
 #include "kq-group/verbs.h"
 
 #include "proto.h"
-#include "text/ask.h"
+#include "tool/ask.h"
 #include "text/units.h"
 
 #include <stdio.h>

@@ -2,12 +2,12 @@
  * What the verbs of kq-group share: the options, and what a run says of
  * groups.
  *
- * Uses: client/run, text.
+ * Uses: tool/run, text.
  */
 #ifndef KQ_GROUP_RUN_H
 #define KQ_GROUP_RUN_H
 
-#include "client/run.h"
+#include "tool/run.h"
 #include "text/json.h"
 #include "text/put.h"
 

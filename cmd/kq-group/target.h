@@ -2,14 +2,14 @@
  * What a person names and where it is to go: TOPIC[:P[,P...]], and the words
  * of --to.
  *
- * Uses: rows, text/place.  Any thread.
+ * Uses: rows, tool/place.  Any thread.
  */
 #ifndef KQ_GROUP_TARGET_H
 #define KQ_GROUP_TARGET_H
 
 #include "base/err.h"
 #include "kq-group/rows.h"
-#include "text/place.h"
+#include "tool/place.h"
 
 struct target {
 	struct str topic;
@@ -21,7 +21,7 @@ struct target {
  * are in the arena. */
 int target_parse(struct target *t, const char *text, struct arena *a, struct err *e);
 
-/* The words of --to: those of text/place that can be meant.  Returns 0, or -1
+/* The words of --to: those of tool/place that can be meant.  Returns 0, or -1
  * (ERR_USAGE). */
 int where_parse(struct place *w, const char *text, int64_t now_ms, struct err *e);
 

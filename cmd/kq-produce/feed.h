@@ -12,7 +12,7 @@
 #include "kq-produce/input.h"
 #include "kq-produce/json.h"
 #include "kq-produce/progress.h"
-#include "text/keyed.h"
+#include "tool/keyed.h"
 
 #include <signal.h>
 

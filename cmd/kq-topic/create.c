@@ -4,7 +4,7 @@
 #include "kq-topic/verbs.h"
 
 #include "proto.h"
-#include "text/ask.h"
+#include "tool/ask.h"
 
 #include <stdio.h>
 

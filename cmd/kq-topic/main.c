@@ -1,10 +1,10 @@
 /* kq-topic: create, show, change and delete topics. */
 #include "kq-topic/run.h"
 #include "kq-topic/verbs.h"
-#include "text/ask.h"
+#include "tool/ask.h"
 #include "text/config.h"
 #include "text/opt.h"
-#include "text/place.h"
+#include "tool/place.h"
 
 #include <stdio.h>
 

@@ -6,8 +6,8 @@
 #include "client/offsets.h"
 #include "proto.h"
 #include "sys/clock.h"
-#include "text/ask.h"
-#include "text/place.h"
+#include "tool/ask.h"
+#include "tool/place.h"
 #include "text/units.h"
 
 #include <stdio.h>

@@ -2,12 +2,12 @@
  * What the verbs of kq-topic share: the options, and what a run says of
  * topics.
  *
- * Uses: client/run, text.
+ * Uses: tool/run, text.
  */
 #ifndef KQ_TOPIC_RUN_H
 #define KQ_TOPIC_RUN_H
 
-#include "client/run.h"
+#include "tool/run.h"
 #include "text/json.h"
 #include "text/put.h"
 

@@ -1,6 +1,6 @@
-/* text/keyed: a record's key and value as one text. */
+/* tool/keyed: a record's key and value as one text. */
 #include "tap.h"
-#include "text/keyed.h"
+#include "tool/keyed.h"
 
 static bool
 is(struct str got, struct str want)

@@ -1,6 +1,6 @@
-/* text/place: one grammar of places for every option that takes one. */
+/* tool/place: one grammar of places for every option that takes one. */
 #include "tap.h"
-#include "text/place.h"
+#include "tool/place.h"
 
 #include <stdio.h>
 

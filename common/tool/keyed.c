@@ -1,4 +1,4 @@
-#include "text/keyed.h"
+#include "tool/keyed.h"
 
 #include "text/escape.h"
 

@@ -1,4 +1,4 @@
-#include "client/run.h"
+#include "tool/run.h"
 
 enum { REPLIES_MAX = 1 << 30 };
 

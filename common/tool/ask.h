@@ -6,8 +6,8 @@
  *
  * Uses: say, libc.  One thread.
  */
-#ifndef KQ_TEXT_ASK_H
-#define KQ_TEXT_ASK_H
+#ifndef KQ_TOOL_ASK_H
+#define KQ_TOOL_ASK_H
 
 #include "base/base.h"
 

@@ -15,8 +15,8 @@
  *
  * Uses: base, units.  Any thread.
  */
-#ifndef KQ_TEXT_PLACE_H
-#define KQ_TEXT_PLACE_H
+#ifndef KQ_TOOL_PLACE_H
+#define KQ_TOOL_PLACE_H
 
 #include "base/base.h"
 #include "base/err.h"

@@ -7,8 +7,8 @@
  *
  * Uses: cluster, text.  One thread.
  */
-#ifndef KQ_CLIENT_RUN_H
-#define KQ_CLIENT_RUN_H
+#ifndef KQ_TOOL_RUN_H
+#define KQ_TOOL_RUN_H
 
 #include "client/cluster.h"
 #include "text/say.h"

@@ -11,8 +11,8 @@
  *
  * Uses: base, escape.  Any thread.
  */
-#ifndef KQ_TEXT_KEYED_H
-#define KQ_TEXT_KEYED_H
+#ifndef KQ_TOOL_KEYED_H
+#define KQ_TOOL_KEYED_H
 
 #include "base/base.h"
 #include "base/err.h"

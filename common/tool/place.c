@@ -1,4 +1,4 @@
-#include "text/place.h"
+#include "tool/place.h"
 
 #include "base/mem.h"
 #include "text/units.h"

@@ -1,4 +1,4 @@
-#include "text/ask.h"
+#include "tool/ask.h"
 
 #include "text/say.h"
 
