@@ -1,6 +1,6 @@
 /*
  * The coordinator: drives the state machines of groups and of transactions
- * (common/coord), keeps their records in __consumer_offsets and
+ * (common/group, common/txn), keeps their records in __consumer_offsets and
  * __transaction_state, and writes the markers that end transactions.
  *
  * Their requests come here one after the other, each with a copy of its
@@ -45,8 +45,8 @@
 #define KQ_BROKER_COORDINATOR_H
 
 #include "base/list.h"
-#include "coord/groups.h"
-#include "coord/txns.h"
+#include "group/groups.h"
+#include "txn/txns.h"
 #include "kq-broker/partition.h"
 #include "record/builder.h"
 #include "kq-broker/request.h"

@@ -1,5 +1,5 @@
 /* Properties of the assignors over random groups. */
-#include "coord/assignor.h"
+#include "group/assignor.h"
 
 #include <stdio.h>
 #include <stdlib.h>

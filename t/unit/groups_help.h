@@ -9,7 +9,7 @@
 #define KQ_T_GROUPS_HELP_H
 #include "tap.h"
 
-#include "coord/groups.h"
+#include "group/groups.h"
 #include "proto.h"
 #include "wire/kerr.h"
 

@@ -1,6 +1,6 @@
 #include "tap.h"
 
-#include "coord/pattern.h"
+#include "base/pattern.h"
 
 #include <regex.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #define KQ_T_TXNS_HELP_H
 #include "tap.h"
 
-#include "coord/txns.h"
+#include "txn/txns.h"
 #include "proto.h"
 #include "wire/kerr.h"
 

@@ -1,0 +1,54 @@
+#include "group/assignor.h"
+
+#include <stdlib.h>
+
+struct ranked {
+	const struct assignor_member *m;
+	int32_t at;
+};
+
+/* Static members first, by what survives their restart, so that a rolling
+ * bounce shuffles nothing. */
+static int
+by_rank(const void *va, const void *vb)
+{
+	const struct assignor_member *a = ((const struct ranked *)va)->m;
+	const struct assignor_member *b = ((const struct ranked *)vb)->m;
+	bool a_is_static = a->instance_id.n >= 0, b_is_static = b->instance_id.n >= 0;
+	if (a_is_static && b_is_static)
+		return str_cmp(a->instance_id, b->instance_id);
+	if (a_is_static != b_is_static)
+		return a_is_static ? -1 : 1;
+	return str_cmp(a->id, b->id);
+}
+
+void
+assignor_range(struct assignor_member *m, int32_t nmember, const int32_t *npartition,
+	int32_t ntopic, struct arena *a)
+{
+	struct assignor_row row;
+	assignor_row_init(&row, npartition, ntopic, a);
+	struct ranked *rank = arena_alloc(a, ((size_t)nmember + 1) * sizeof *rank);
+	int32_t *nsubscriber = arena_alloc(a, ((size_t)ntopic + 1) * sizeof *nsubscriber);
+	int32_t *seen = arena_alloc(a, ((size_t)ntopic + 1) * sizeof *seen);
+	int32_t *next = arena_alloc(a, ((size_t)ntopic + 1) * sizeof *next);
+	for (int32_t i = 0; i < nmember; i++) {
+		rank[i] = (struct ranked){ &m[i], i };
+		for (int32_t k = 0; k < m[i].ntopic; k++)
+			nsubscriber[m[i].topics[k]]++;
+	}
+	qsort(rank, (size_t)nmember, sizeof *rank, by_rank);
+
+	for (int32_t i = 0; i < nmember; i++) {
+		const struct assignor_member *s = rank[i].m;
+		for (int32_t k = 0; k < s->ntopic; k++) {
+			int32_t t = s->topics[k];
+			int32_t n = npartition[t] / nsubscriber[t]
+				+ (seen[t] < npartition[t] % nsubscriber[t]);
+			for (int32_t p = 0; p < n; p++)
+				row.owner[row.base[t] + next[t]++] = rank[i].at;
+			seen[t]++;
+		}
+	}
+	assignor_row_emit(&row, m, nmember, a);
+}

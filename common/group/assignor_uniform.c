@@ -1,0 +1,384 @@
+#include "group/assignor.h"
+
+#include <stdlib.h>
+
+#include "base/heap.h"
+
+/* Give back to each member what it had and may still have. */
+static void
+keep_previous(struct assignor_row *row, const struct assignor_member *m, int32_t i,
+	int32_t keep_max, int32_t *nkept)
+{
+	int32_t k = 0;
+	*nkept = 0;
+	for (int32_t j = 0; j < m[i].nprev && *nkept < keep_max; j++) {
+		struct assignor_partition p = m[i].prev[j];
+		if (p.topic < 0 || p.topic >= row->ntopic)
+			continue;
+		if (k > 0 && m[i].topics[k - 1] > p.topic)
+			k = 0; /* the caller's order is not ours to trust */
+		while (k < m[i].ntopic && m[i].topics[k] < p.topic)
+			k++;
+		int32_t at = row->base[p.topic] + p.index;
+		if (k == m[i].ntopic || m[i].topics[k] != p.topic || p.index < 0
+			|| at >= row->base[p.topic + 1] || row->owner[at] >= 0)
+			continue;
+		row->owner[at] = i;
+		++*nkept;
+	}
+}
+
+static bool
+is_homogeneous(const struct assignor_member *m, int32_t nmember)
+{
+	for (int32_t i = 1; i < nmember; i++)
+		if (m[i].ntopic != m[0].ntopic || (m[i].topics != m[0].topics && m[0].ntopic > 0
+			&& memcmp(m[i].topics, m[0].topics,
+				(size_t)m[0].ntopic * sizeof *m[0].topics) != 0))
+			return false;
+	return true;
+}
+
+/* How many of prev still fit, were nobody else to have them. */
+static int32_t
+fitting(const struct assignor_row *row, const struct assignor_member *m, const bool *is_wanted)
+{
+	int32_t n = 0;
+	for (int32_t j = 0; j < m->nprev; j++) {
+		struct assignor_partition p = m->prev[j];
+		n += p.topic >= 0 && p.topic < row->ntopic && is_wanted[p.topic] && p.index >= 0
+			&& p.index < row->base[p.topic + 1] - row->base[p.topic];
+	}
+	return n;
+}
+
+/* All subscribe to the same: everybody gets least or least + 1 partitions.
+ * The ones who have more than least already get the odd ones first: that alone
+ * decides how many partitions move. */
+static void
+assign_alike(struct assignor_row *row, const struct assignor_member *m, int32_t nmember,
+	struct arena *a)
+{
+	bool *is_wanted = arena_alloc(a, (size_t)row->ntopic + 1);
+	int32_t npartition = 0;
+	for (int32_t k = 0; k < m[0].ntopic; k++) {
+		int32_t t = m[0].topics[k];
+		is_wanted[t] = true;
+		npartition += row->base[t + 1] - row->base[t];
+	}
+	int32_t least = npartition / nmember, odd = npartition % nmember;
+	int32_t *room = arena_alloc(a, (size_t)nmember * sizeof *room);
+	for (int32_t i = 0; i < nmember; i++) {
+		room[i] = least;
+		if (odd > 0 && fitting(row, &m[i], is_wanted) > least) {
+			room[i]++;
+			odd--;
+		}
+	}
+	for (int32_t i = 0; i < nmember; i++) {
+		int32_t n;
+		keep_previous(row, m, i, room[i], &n);
+		room[i] -= n;
+	}
+	/* The remaining odd ones; then hand out in turn, so that each topic is
+	 * spread over members. */
+	for (int32_t i = 0; i < nmember && odd > 0; i++) {
+		if (room[i] < 0 || fitting(row, &m[i], is_wanted) > least)
+			continue;
+		room[i]++;
+		odd--;
+	}
+	int32_t *ring = arena_alloc(a, (size_t)nmember * sizeof *ring), nring = 0, at = 0;
+	for (int32_t i = 0; i < nmember; i++)
+		if (room[i] > 0)
+			ring[nring++] = i;
+	for (int32_t k = 0; k < m[0].ntopic; k++) {
+		int32_t t = m[0].topics[k];
+		for (int32_t p = row->base[t]; p < row->base[t + 1]; p++) {
+			if (row->owner[p] >= 0)
+				continue;
+			assert(nring > 0);
+			if (at >= nring)
+				at = 0;
+			row->owner[p] = ring[at];
+			if (--room[ring[at]] > 0) {
+				at++;
+			} else {
+				/* Keep the order: the ring shrinks at most once a
+				 * member, and is walked whole only then. */
+				memmove(ring + at, ring + at + 1,
+					(size_t)(nring - at - 1) * sizeof *ring);
+				nring--;
+			}
+		}
+	}
+}
+
+/*
+ * Subscriptions differ: a graph of members and topics.  An edge is one
+ * member's subscription to one topic, and holds the partitions of it that the
+ * member has, as a list through next[].
+ */
+struct graph {
+	const struct assignor_member *m;
+	struct assignor_row *row;
+	int32_t nmember, nedge;
+	int32_t *first;      /* edge of each member (and one more) */
+	int32_t *edge_topic, *edge_member;
+	int32_t *topic_first, *topic_edge; /* edges by topic */
+	int32_t *head, *next; /* partitions of an edge */
+	int32_t *load;       /* of a member */
+	/* Search: which member and topic led here, towards the taker. */
+	int32_t *via_topic, *via_member, *queue;
+	int32_t nqueue;
+	uint32_t *member_seen, *topic_seen, round;
+	int64_t budget;      /* of edges still to be looked at */
+};
+
+/* Balance is looked for this long; past it an assignment may be less even,
+ * never wrong. */
+enum { EDGE_BUDGET = 50000000 };
+
+static void
+graph_init(struct graph *g, struct assignor_row *row, const struct assignor_member *m,
+	int32_t nmember, struct arena *a)
+{
+	size_t nm = (size_t)nmember + 1, nt = (size_t)row->ntopic + 2, ne = 1;
+	*g = (struct graph){ .m = m, .row = row, .nmember = nmember, .budget = EDGE_BUDGET };
+	g->first = arena_alloc(a, nm * sizeof(int32_t));
+	for (int32_t i = 0; i < nmember; i++) {
+		g->first[i] = g->nedge;
+		g->nedge += m[i].ntopic;
+	}
+	g->first[nmember] = g->nedge;
+	ne += (size_t)g->nedge;
+	int32_t **per_edge[] = { &g->edge_topic, &g->edge_member, &g->topic_edge, &g->head };
+	for (size_t i = 0; i < ARRAY_LEN(per_edge); i++)
+		*per_edge[i] = arena_alloc(a, ne * sizeof(int32_t));
+	int32_t **per_member[] = { &g->load, &g->via_topic, &g->via_member, &g->queue };
+	for (size_t i = 0; i < ARRAY_LEN(per_member); i++)
+		*per_member[i] = arena_alloc(a, nm * sizeof(int32_t));
+	g->member_seen = arena_alloc(a, nm * sizeof(uint32_t));
+	g->topic_seen = arena_alloc(a, nt * sizeof(uint32_t));
+	g->topic_first = arena_alloc(a, nt * sizeof(int32_t));
+	g->next = arena_alloc(a, ((size_t)row->n + 1) * sizeof(int32_t));
+
+	for (int32_t i = 0, e = 0; i < nmember; i++) {
+		for (int32_t k = 0; k < m[i].ntopic; k++, e++) {
+			g->edge_topic[e] = m[i].topics[k];
+			g->edge_member[e] = i;
+			g->head[e] = -1;
+			g->topic_first[m[i].topics[k] + 1]++;
+		}
+	}
+	for (int32_t t = 0; t < row->ntopic; t++)
+		g->topic_first[t + 1] += g->topic_first[t];
+	int32_t *fill = arena_alloc(a, nt * sizeof(int32_t));
+	for (int32_t e = 0; e < g->nedge; e++) {
+		int32_t t = g->edge_topic[e];
+		g->topic_edge[g->topic_first[t] + fill[t]++] = e;
+	}
+}
+
+/* The edge of member i to topic t, which it subscribes to. */
+static int32_t
+edge_of(const struct graph *g, int32_t i, int32_t t)
+{
+	int32_t lo = g->first[i], hi = g->first[i + 1] - 1;
+	while (lo < hi) {
+		int32_t mid = lo + (hi - lo) / 2;
+		if (g->edge_topic[mid] < t)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	assert(g->edge_topic[lo] == t);
+	return lo;
+}
+
+static void
+give(struct graph *g, int32_t edge, int32_t p)
+{
+	g->next[p] = g->head[edge];
+	g->head[edge] = p;
+	g->row->owner[p] = g->edge_member[edge];
+	g->load[g->edge_member[edge]]++;
+}
+
+static int32_t
+take(struct graph *g, int32_t edge)
+{
+	int32_t p = g->head[edge];
+	assert(p >= 0);
+	g->head[edge] = g->next[p];
+	g->load[g->edge_member[edge]]--;
+	return p;
+}
+
+struct subscriber {
+	struct heap_node node;
+	int32_t edge;
+};
+
+/* What has no owner goes to the subscriber with the least. */
+static void
+give_topic(struct graph *g, int32_t t, struct subscriber *s, struct heap *h)
+{
+	const struct assignor_row *row = g->row;
+	int32_t from = g->topic_first[t], n = g->topic_first[t + 1] - from;
+	bool is_filled = false;
+	for (int32_t p = row->base[t]; p < row->base[t + 1] && n > 0; p++) {
+		if (row->owner[p] >= 0)
+			continue;
+		for (int32_t k = 0; k < n && !is_filled; k++) {
+			int32_t e = g->topic_edge[from + k], i = g->edge_member[e];
+			s[k] = (struct subscriber){ .edge = e };
+			heap_put(h, &s[k].node, (int64_t)g->load[i] << 32 | i);
+		}
+		is_filled = true;
+		struct subscriber *least = CONTAINER_OF(heap_top(h), struct subscriber, node);
+		give(g, least->edge, p);
+		heap_remove(h, &least->node);
+		int32_t i = g->edge_member[least->edge];
+		heap_put(h, &least->node, (int64_t)g->load[i] << 32 | i);
+	}
+	while (heap_top(h))
+		heap_remove(h, heap_top(h));
+}
+
+struct topic_rank {
+	int32_t topic, nsubscriber;
+};
+
+static int
+by_subscribers(const void *va, const void *vb)
+{
+	const struct topic_rank *a = va, *b = vb;
+	if (a->nsubscriber != b->nsubscriber)
+		return a->nsubscriber < b->nsubscriber ? -1 : 1;
+	return (a->topic > b->topic) - (a->topic < b->topic);
+}
+
+/* Topics with the least choice first. */
+static void
+give_rest(struct graph *g, struct arena *a)
+{
+	int32_t nt = g->row->ntopic, most = 0;
+	struct topic_rank *rank = arena_alloc(a, ((size_t)nt + 1) * sizeof *rank);
+	for (int32_t t = 0; t < nt; t++) {
+		rank[t] = (struct topic_rank){ t, g->topic_first[t + 1] - g->topic_first[t] };
+		most = MAX(most, rank[t].nsubscriber);
+	}
+	qsort(rank, (size_t)nt, sizeof *rank, by_subscribers);
+	struct subscriber *s = arena_alloc(a, ((size_t)most + 1) * sizeof *s);
+	struct heap h = HEAP_INIT;
+	for (int32_t k = 0; k < nt; k++)
+		give_topic(g, rank[k].topic, s, &h);
+	heap_release(&h);
+}
+
+/* Go back from a member with little, over who holds what it subscribes to,
+ * over who holds what those subscribe to, to one who has at least two more:
+ * shifting one partition along each step of that way evens them out, and the
+ * shortest way shifts fewest.  Of the members just as near the one with most
+ * is taken.  Returns it, or -1. */
+static int32_t
+find_giver(struct graph *g, int32_t taker)
+{
+	int32_t n = 0, best = -1, end_of_ring = 1;
+	g->round++;
+	g->member_seen[taker] = g->round;
+	g->queue[n++] = taker;
+	for (int32_t q = 0; q < n; q++) {
+		if (q == end_of_ring) {
+			if (best >= 0)
+				break;
+			end_of_ring = n;
+		}
+		int32_t i = g->queue[q];
+		for (int32_t e = g->first[i]; e < g->first[i + 1]; e++) {
+			int32_t t = g->edge_topic[e];
+			if (g->topic_seen[t] == g->round)
+				continue;
+			g->topic_seen[t] = g->round;
+			g->budget -= g->topic_first[t + 1] - g->topic_first[t];
+			for (int32_t k = g->topic_first[t]; k < g->topic_first[t + 1]; k++) {
+				int32_t other = g->topic_edge[k], j = g->edge_member[other];
+				if (g->head[other] < 0 || g->member_seen[j] == g->round)
+					continue;
+				g->member_seen[j] = g->round;
+				g->via_topic[j] = t;
+				g->via_member[j] = i;
+				g->queue[n++] = j;
+				if (g->load[j] >= g->load[taker] + 2
+					&& (best < 0 || g->load[j] > g->load[best]))
+					best = j;
+			}
+		}
+	}
+	g->nqueue = n;
+	return best;
+}
+
+static void
+balance(struct graph *g, struct arena *a)
+{
+	struct subscriber *s = arena_alloc(a, ((size_t)g->nmember + 1) * sizeof *s);
+	struct heap h = HEAP_INIT;
+	for (int32_t i = 0; i < g->nmember; i++)
+		if (g->first[i + 1] > g->first[i])
+			heap_put(&h, &s[i].node, (int64_t)g->load[i] << 32 | i);
+	while (heap_top(&h) && g->budget > 0) {
+		struct subscriber *least = CONTAINER_OF(heap_top(&h), struct subscriber, node);
+		int32_t taker = (int32_t)(least - s), from = find_giver(g, taker);
+		heap_remove(&h, &least->node);
+		if (from < 0) {
+			/* Nor will any of those that were reached find more than
+			 * they can reach, now or when others have shifted. */
+			for (int32_t q = 0; q < g->nqueue; q++)
+				heap_remove(&h, &s[g->queue[q]].node);
+			continue;
+		}
+		for (int32_t i = from; i != taker; i = g->via_member[i]) {
+			int32_t t = g->via_topic[i];
+			give(g, edge_of(g, g->via_member[i], t), take(g, edge_of(g, i, t)));
+		}
+		heap_put(&h, &least->node, (int64_t)g->load[taker] << 32 | taker);
+		if (s[from].node.at) {
+			heap_remove(&h, &s[from].node);
+			heap_put(&h, &s[from].node, (int64_t)g->load[from] << 32 | from);
+		}
+	}
+	heap_release(&h);
+}
+
+static void
+assign_unlike(struct assignor_row *row, const struct assignor_member *m, int32_t nmember,
+	struct arena *a)
+{
+	struct graph g;
+	graph_init(&g, row, m, nmember, a);
+	for (int32_t i = 0; i < nmember; i++) {
+		int32_t n;
+		keep_previous(row, m, i, INT32_MAX, &n);
+	}
+	for (int32_t t = 0; t < row->ntopic; t++)
+		for (int32_t p = row->base[t + 1] - 1; p >= row->base[t]; p--)
+			if (row->owner[p] >= 0)
+				give(&g, edge_of(&g, row->owner[p], t), p);
+	give_rest(&g, a);
+	balance(&g, a);
+}
+
+void
+assignor_uniform(struct assignor_member *m, int32_t nmember, const int32_t *npartition,
+	int32_t ntopic, struct arena *a)
+{
+	struct assignor_row row;
+	assignor_row_init(&row, npartition, ntopic, a);
+	if (nmember > 0 && is_homogeneous(m, nmember))
+		assign_alike(&row, m, nmember, a);
+	else if (nmember > 0)
+		assign_unlike(&row, m, nmember, a);
+	assignor_row_emit(&row, m, nmember, a);
+}

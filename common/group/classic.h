@@ -1,0 +1,52 @@
+/*
+ * Inside classic groups: what classic.c gives to the requests' files.
+ *
+ * Uses: group.h.
+ */
+#ifndef KQ_GROUP_CLASSIC_H
+#define KQ_GROUP_CLASSIC_H
+
+#include "group/group.h"
+
+/* A member that is in no group's lists yet; link puts it there. */
+struct member *classic_member_new(struct groups *g, struct group *gr,
+	const struct member_spec *s);
+void classic_member_free(struct groups *g, struct member *m);
+void classic_link(struct groups *g, struct group *gr, struct member *m);
+/* Take over the spec's protocols and time-outs. */
+void classic_update(struct groups *g, struct member *m, const struct member_spec *s);
+/* fresh, in no list yet, takes the place, the assignment and the leadership of
+ * the static member old, which is freed; its parked calls hear of that. */
+void classic_replace(struct groups *g, struct member *old, struct member *fresh);
+/* Answer what the member waits for: another took its instance id. */
+void classic_fence(struct groups *g, struct member *m);
+
+/* Keep the call; one that was kept already is told to come again. */
+void classic_park_join(struct groups *g, struct member *m, struct coord_call *call);
+void classic_park_sync(struct groups *g, struct member *m, struct coord_call *call);
+/* The member has what it needs of this generation. */
+void classic_synced(struct groups *g, struct member *m);
+/* Answer a join with the present generation; m may be outside the lists. */
+void classic_answer_joined(struct groups *g, const struct member *m, struct coord_call *call,
+	const struct member *leader, bool with_members, bool skip_assignment);
+
+void classic_alive_for(struct groups *g, struct member *m, int32_t ms, struct coord_now now);
+/* Members were removed. */
+void classic_gone(struct groups *g, struct group *gr, struct coord_now now);
+
+void classic_pending_add(struct groups *g, struct group *gr, struct str id, int32_t ms,
+	struct coord_now now);
+bool classic_pending_remove(struct groups *g, struct group *gr, struct str id); /* was it? */
+
+/* Answer all parked syncs with the error, and wait for none; assignments of a
+ * generation that did not come to be are forgotten. */
+void classic_end_syncs(struct groups *g, struct group *gr, int16_t error,
+	struct coord_now now);
+void classic_stable(struct classic *c, struct coord_now now);
+
+/* The protocol that most members like best of those that all have, as if fresh
+ * stood in old's place (both may be NULL). */
+struct str classic_select(const struct group *gr, const struct member *old,
+	const struct member *fresh);
+
+#endif

@@ -1,0 +1,171 @@
+/* DescribeGroups, ListGroups, DeleteGroups. */
+#include "group/group.h"
+
+#include <strings.h>
+
+/* ---- DescribeGroups ---- */
+
+static void
+describe_members(const struct group *gr, struct arena *arena,
+	struct describe_groups_response_described_group *a)
+{
+	const struct classic *c = &gr->classic;
+	bool is_stable = c->state == CLASSIC_STABLE;
+	a->members.v = arena_alloc(arena, (size_t)(c->nmember + 1) * sizeof *a->members.v);
+	LIST_EACH(l, &c->members) {
+		const struct member *m = CONTAINER_OF(l, struct member, in_group);
+		a->members.v[a->members.n++] =
+			(struct describe_groups_response_described_group_member){
+			.member_id = m->id, .group_instance_id = m->instance_id,
+			.client_id = m->client_id, .client_host = m->client_host,
+			.member_metadata = is_stable ? classic_metadata(m, c->protocol) : STR(""),
+			.member_assignment = m->assignment,
+		};
+	}
+}
+
+/* told counts members: who names a group again and again gets it so often
+ * only. */
+static void
+describe(const struct groups *g, const struct coord_call *call, struct str id, int64_t *told,
+	struct describe_groups_response_described_group *a)
+{
+	const struct describe_groups_request *q = call->body;
+	const struct group *gr = group_find(g, id);
+	*a = (struct describe_groups_response_described_group){
+		.group_id = id, .error_message = STR_NULL, .group_state = STR("Dead"),
+		.protocol_type = STR(""), .protocol_data = STR(""),
+		.authorized_operations = q->include_authorized_operations ? GROUP_OPERATIONS
+			: INT32_MIN,
+	};
+	if (!gr || gr->kind != GROUP_CLASSIC) {
+		/* Before version 6 the state alone tells. */
+		if (call->api_version >= 6) {
+			a->error_code = KERR_GROUP_ID_NOT_FOUND;
+			a->authorized_operations = INT32_MIN;
+			a->error_message = gr ? STR("the group is not a classic group")
+				: STR("there is no such group");
+		}
+		return;
+	}
+	const struct classic *c = &gr->classic;
+	if ((*told += c->nmember) > GROUP_TOLD_MAX) {
+		a->error_code = KERR_INVALID_REQUEST;
+		return;
+	}
+	a->group_state = str_of(classic_state_name(c->state));
+	if (c->protocol_type.n > 0)
+		a->protocol_type = c->protocol_type;
+	if (c->state == CLASSIC_STABLE && c->protocol.n > 0)
+		a->protocol_data = c->protocol;
+	describe_members(gr, call->arena, a);
+}
+
+/* The answer waits for the partitions of all groups it speaks of. */
+static void
+wait_for(const struct groups *g, struct coord_call *call, struct str group_id)
+{
+	int32_t p = coord_partition_of(group_id, g->config.npartition);
+	call->partition = call->partition == -1 || call->partition == p ? p
+		: COORD_ALL_PARTITIONS;
+}
+
+void
+admin_describe(struct groups *g, struct coord_call *call, struct coord_now now)
+{
+	(void)now;
+	const struct describe_groups_request *q = call->body;
+	struct describe_groups_response a = { 0 };
+	int64_t told = 0;
+	a.groups.v = arena_alloc(call->arena, (size_t)(q->groups.n + 1) * sizeof *a.groups.v);
+	a.groups.n = q->groups.n;
+	for (int32_t i = 0; i < q->groups.n; i++) {
+		wait_for(g, call, q->groups.v[i]);
+		describe(g, call, q->groups.v[i], &told, &a.groups.v[i]);
+	}
+	g->env->respond(g->env, call, &a);
+}
+
+/* ---- ListGroups ---- */
+
+static const char *
+state_name(const struct group *gr)
+{
+	return gr->kind == GROUP_CONSUMER ? consumer_state_name(gr)
+		: classic_state_name(gr->classic.state);
+}
+
+/* Equal but for the case of letters and blanks around the first. */
+static bool
+is_word(struct str s, const char *z)
+{
+	while (s.n > 0 && (*s.p == ' ' || *s.p == '\t'))
+		s = (struct str){ s.p + 1, s.n - 1 };
+	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+		s.n--;
+	return s.n == (int32_t)strlen(z)
+		&& (s.n == 0 || strncasecmp((const char *)s.p, z, (size_t)s.n) == 0);
+}
+
+static bool
+passes(const struct str *v, int32_t n, const char *z)
+{
+	for (int32_t i = 0; i < n; i++)
+		if (is_word(v[i], z))
+			return true;
+	return n <= 0;
+}
+
+void
+admin_list(struct groups *g, struct coord_call *call, struct coord_now now)
+{
+	(void)now;
+	const struct list_groups_request *q = call->body;
+	struct list_groups_response a = { 0 };
+	int32_t nstate = call->api_version >= 4 ? q->states_filter.n : 0;
+	int32_t ntype = call->api_version >= 5 ? q->types_filter.n : 0;
+	a.groups.v = arena_alloc(call->arena, (g->by_id.n + 1) * sizeof *a.groups.v);
+	call->partition = COORD_ALL_PARTITIONS;
+	MAP_EACH(e, &g->by_id) {
+		const struct group *gr = e->value;
+		bool is_classic = gr->kind == GROUP_CLASSIC;
+		const char *type = is_classic ? "classic" : "consumer";
+		if (!passes(q->states_filter.v, nstate, state_name(gr))
+				|| !passes(q->types_filter.v, ntype, type))
+			continue;
+		a.groups.v[a.groups.n++] = (struct list_groups_response_listed_group){
+			.group_id = gr->id,
+			.protocol_type = !is_classic ? STR("consumer")
+				: gr->classic.protocol_type.n < 0 ? STR("") : gr->classic.protocol_type,
+			.group_state = str_of(state_name(gr)), .group_type = str_of(type),
+		};
+	}
+	g->env->respond(g->env, call, &a);
+}
+
+/* ---- DeleteGroups ---- */
+
+static int16_t
+delete_one(struct groups *g, struct str id, struct coord_now now)
+{
+	struct group *gr = group_find(g, id);
+	if (!gr)
+		return KERR_GROUP_ID_NOT_FOUND;
+	return group_is_empty(gr) ? group_delete(g, gr, now) : KERR_NON_EMPTY_GROUP;
+}
+
+void
+admin_delete(struct groups *g, struct coord_call *call, struct coord_now now)
+{
+	const struct delete_groups_request *q = call->body;
+	struct delete_groups_response a = { 0 };
+	a.results.v = arena_alloc(call->arena, (size_t)(q->groups_names.n + 1) * sizeof *a.results.v);
+	a.results.n = q->groups_names.n;
+	for (int32_t i = 0; i < q->groups_names.n; i++) {
+		wait_for(g, call, q->groups_names.v[i]);
+		a.results.v[i].group_id = q->groups_names.v[i];
+		a.results.v[i].error_code = delete_one(g, q->groups_names.v[i], now);
+		a.results.v[i].error_message = STR_NULL;
+	}
+	g->env->respond(g->env, call, &a);
+}
