@@ -9,25 +9,22 @@
 
 enum {
 	PARTS_MAX = 1000,    /* in one request */
-	MARK_SIZE = 16,
 	TOPIC_ID_VERSION = 13, /* from here topics go by id */
 	LATE_MS = 5000,      /* a disk may be slow */
 	ANSWER_SLACK_MS = 5000, /* the broker's own time-out comes first */
 };
 
 /*
- * The table-driven codec would copy each batch into the frame.  Instead a
- * mark of a few bytes is encoded in its place, found again, and cut out: the
- * frame is written as "bytes, batch, bytes, batch, ..., bytes".  A mark has
- * bytes that no name in the message may have.
+ * One Produce request.  The batches are not copied into its frame: the encoder
+ * leaves a gap for each, and iov is "message, batch, message, ..., message".
  */
 struct producer_request {
-	struct call call;
+	struct call call;              /* call.buf: the frame without the batches */
 	struct producer *producer;
 	struct producer_request *next; /* idle */
 	struct producer_batch *batch[PARTS_MAX];
 	int nbatch;
-	struct buf head;               /* all but the batches */
+	struct wire_gaps gaps;         /* one for each batch */
 	struct iovec *iov;
 	int iov_cap;
 };
@@ -64,17 +61,10 @@ producer_free_requests(struct producer *p)
 		struct producer_request *r = p->idle;
 		p->idle = r->next;
 		call_release(&r->call);
-		buf_release(&r->head);
+		wire_gaps_release(&r->gaps);
 		mem_free(r->iov);
 		mem_free(r);
 	}
-}
-
-static void
-make_mark(uint8_t m[MARK_SIZE], int i)
-{
-	memset(m, 0xff, MARK_SIZE);
-	store_be32(m + 4, (uint32_t)i);
 }
 
 /* Fill the message: batches are grouped by topic already. */
@@ -100,48 +90,40 @@ fill(struct producer_request *r, struct produce_request *q, struct arena *a)
 				* sizeof *q->topic_data.v[k].partition_data.v);
 		}
 		int32_t k = q->topic_data.n - 1, n = q->topic_data.v[k].partition_data.n++;
-		uint8_t *mark = arena_alloc(a, MARK_SIZE);
-		make_mark(mark, i);
 		q->topic_data.v[k].partition_data.v[n].index = part->index;
-		q->topic_data.v[k].partition_data.v[n].records = (struct str){ mark, MARK_SIZE };
+		q->topic_data.v[k].partition_data.v[n].records = (struct str){ NULL, r->batch[i]->bytes.n };
 	}
 }
 
-/* Cut the marks out of the encoded frame and lay the pieces out. */
-static size_t
-splice(struct producer_request *r, const struct buf *whole, bool is_flex)
+/* Encode the frame, with a gap for each batch, and list its pieces in r->iov. */
+static void
+encode(struct producer_request *r, const struct wire_api *api, const struct request_header *h,
+	const struct produce_request *q)
 {
-	size_t nlen = is_flex ? 1 : 4, at = 0, extra = 0;
+	struct buf *b = &r->call.buf;
+	size_t extra = 0;
 	int n = 2 * r->nbatch + 1;
+	buf_reset(b);
+	r->gaps.n = 0;
+	size_t at = frame_begin_request(b, api, h);
+	wire_encode_gaps(api->request, h->api_version, wire_api_is_flexible(api, h->api_version), q,
+		SIZE_MAX, b, &r->gaps);
+	assert(r->gaps.n == r->nbatch);
 	if (n > r->iov_cap) {
 		r->iov = mem_realloc(r->iov, (size_t)n * sizeof *r->iov);
 		r->iov_cap = n;
 	}
-	buf_reset(&r->head);
-	buf_reserve(&r->head, whole->n + (size_t)r->nbatch * VARINT32_MAX);
+	size_t from = at;
 	for (int i = 0; i < r->nbatch; i++) {
-		uint8_t mark[MARK_SIZE];
-		make_mark(mark, i);
-		uint8_t *m = memmem(whole->p + at, whole->n - at, mark, MARK_SIZE);
-		assert(m && m >= whole->p + nlen);
-		size_t start = r->head.n, upto = (size_t)(m - whole->p) - nlen;
 		struct str bytes = r->batch[i]->bytes;
-		buf_put(&r->head, whole->p + at, upto - at);
-		uint8_t len[VARINT32_MAX], *end = len + 4;
-		if (is_flex)
-			end = uvarint_put(len, (uint64_t)bytes.n + 1);
-		else
-			store_be32(len, (uint32_t)bytes.n);
-		buf_put(&r->head, len, (size_t)(end - len));
-		at = upto + nlen + MARK_SIZE;
-		r->iov[2 * i] = (struct iovec){ r->head.p + start, r->head.n - start };
+		assert(r->gaps.v[i].n == bytes.n);
+		r->iov[2 * i] = (struct iovec){ b->p + from, r->gaps.v[i].at - from };
 		r->iov[2 * i + 1] = (struct iovec){ (void *)(uintptr_t)bytes.p, (size_t)bytes.n };
+		from = r->gaps.v[i].at;
 		extra += (size_t)bytes.n;
 	}
-	size_t start = r->head.n;
-	buf_put(&r->head, whole->p + at, whole->n - at);
-	r->iov[n - 1] = (struct iovec){ r->head.p + start, r->head.n - start };
-	return extra;
+	r->iov[n - 1] = (struct iovec){ b->p + from, b->n - from };
+	frame_end(b, at, extra);
 }
 
 static struct producer_batch *
@@ -309,25 +291,18 @@ send_request(struct producer *p, struct conn *c, struct producer_part *first,
 	const struct wire_api *api = wire_api_find(API_PRODUCE);
 	struct producer_request *r = request_new(p);
 	struct arena a = ARENA_INIT;
-	struct buf whole = BUF_INIT;
 	struct produce_request q;
-	collect(r, first, now_ms);
-	fill(r, &q, &a);
-	bool is_flex = wire_api_is_flexible(api, (int16_t)version);
 	struct request_header h = { API_PRODUCE, (int16_t)version, conn_next_id(c),
 		str_of(c->client_id) };
-	size_t at = frame_begin_request(&whole, api, &h);
-	wire_encode(api->request, (int16_t)version, is_flex, &q, &whole);
-	size_t extra = splice(r, &whole, is_flex);
-	assert(at == 0);
-	frame_end(&r->head, 0, extra);
+	collect(r, first, now_ms);
+	fill(r, &q, &a);
+	encode(r, api, &h, &q);
 	p->is_txn_known = p->is_in_txn;
 	conn_send_iov(c, &r->call, api, version, r->iov, 2 * r->nbatch + 1,
 		p->opts.request_timeout_ms + ANSWER_SLACK_MS, done);
 	r->call.expects_reply = p->opts.acks != 0;
 	r->call.late_ms = now_ms + LATE_MS;
 	conn_flush(c);
-	buf_release(&whole);
 	arena_release(&a);
 }
 
