@@ -26,58 +26,58 @@ make_seed(void)
 struct partlog_body *
 body_new(void)
 {
-	struct partlog_body *y = NEW(struct partlog_body);
+	struct partlog_body *body = NEW(struct partlog_body);
 	pthread_once(&seed_once, make_seed);
-	prodstate_init(&y->producers, seed);
-	y->rolled_offset = -1;
-	for (size_t i = 0; i < ARRAY_LEN(y->recent); i++)
-		y->recent[i].offset = -1;
-	return y;
+	prodstate_init(&body->producers, seed);
+	body->rolled_offset = -1;
+	for (size_t i = 0; i < ARRAY_LEN(body->recent); i++)
+		body->recent[i].offset = -1;
+	return body;
 }
 
 void
-body_free(struct partlog_body *y)
+body_free(struct partlog_body *body)
 {
-	if (!y)
+	if (!body)
 		return;
-	for (int i = 0; i < y->n; i++)
-		segment_release(&y->v[i]);
-	epochs_release(&y->epochs);
-	prodstate_release(&y->producers);
-	mem_free(y->snapshot);
-	mem_free(y->v);
-	mem_free(y->page);
-	mem_free(y);
+	for (int i = 0; i < body->n; i++)
+		segment_release(&body->v[i]);
+	epochs_release(&body->epochs);
+	prodstate_release(&body->producers);
+	mem_free(body->snapshot);
+	mem_free(body->v);
+	mem_free(body->page);
+	mem_free(body);
 }
 
 struct segment *
-body_add(struct partlog_body *y, int64_t base_offset)
+body_add(struct partlog_body *body, int64_t base_offset)
 {
-	assert(y->n == 0 || y->v[y->n - 1].base_offset < base_offset);
-	if (y->n == y->cap) {
-		y->cap = y->cap ? y->cap * 2 : 1;
-		y->v = mem_realloc(y->v, (size_t)y->cap * sizeof *y->v);
+	assert(body->n == 0 || body->v[body->n - 1].base_offset < base_offset);
+	if (body->n == body->cap) {
+		body->cap = body->cap ? body->cap * 2 : 1;
+		body->v = mem_realloc(body->v, (size_t)body->cap * sizeof *body->v);
 	}
-	segment_init(&y->v[y->n], base_offset);
-	return &y->v[y->n++];
+	segment_init(&body->v[body->n], base_offset);
+	return &body->v[body->n++];
 }
 
 int64_t
 body_end(const struct partlog *l, int i)
 {
-	const struct partlog_body *y = l->body;
-	return i + 1 < y->n ? y->v[i + 1].base_offset : l->next_offset;
+	const struct partlog_body *body = l->body;
+	return i + 1 < body->n ? body->v[i + 1].base_offset : l->next_offset;
 }
 
 int
-body_find(const struct partlog_body *y, int64_t offset)
+body_find(const struct partlog_body *body, int64_t offset)
 {
-	int low = -1, high = y->n;
-	if (high > 0 && y->v[high - 1].base_offset <= offset)
+	int low = -1, high = body->n;
+	if (high > 0 && body->v[high - 1].base_offset <= offset)
 		return high - 1;
 	while (high - low > 1) {
 		int mid = low + (high - low) / 2;
-		if (y->v[mid].base_offset <= offset)
+		if (body->v[mid].base_offset <= offset)
 			low = mid;
 		else
 			high = mid;
@@ -86,33 +86,33 @@ body_find(const struct partlog_body *y, int64_t offset)
 }
 
 void
-body_remember(struct partlog_body *y, int64_t offset, int64_t base_offset, int64_t position)
+body_remember(struct partlog_body *body, int64_t offset, int64_t base_offset, int64_t position)
 {
-	struct recent *r = NULL;
-	for (size_t i = 0; i < ARRAY_LEN(y->recent) && !r; i++)
-		if (y->recent[i].offset == offset)
-			r = &y->recent[i];
-	if (!r)
-		r = &y->recent[y->recent_next++ % ARRAY_LEN(y->recent)];
-	*r = (struct recent){ offset, base_offset, position };
+	struct slice_end *recent = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(body->recent) && !recent; i++)
+		if (body->recent[i].offset == offset)
+			recent = &body->recent[i];
+	if (!recent)
+		recent = &body->recent[body->recent_next++ % ARRAY_LEN(body->recent)];
+	*recent = (struct slice_end){ offset, base_offset, position };
 }
 
 int64_t
-body_recall(const struct partlog_body *y, int64_t offset, int64_t base_offset)
+body_recall(const struct partlog_body *body, int64_t offset, int64_t base_offset)
 {
 	if (offset == base_offset)
 		return 0;
-	for (size_t i = 0; i < ARRAY_LEN(y->recent); i++)
-		if (y->recent[i].offset == offset && y->recent[i].base_offset == base_offset)
-			return y->recent[i].position;
+	for (size_t i = 0; i < ARRAY_LEN(body->recent); i++)
+		if (body->recent[i].offset == offset && body->recent[i].base_offset == base_offset)
+			return body->recent[i].position;
 	return -1;
 }
 
 void
-body_forget_page(struct partlog_body *y)
+body_forget_page(struct partlog_body *body)
 {
-	if (y->page)
-		y->page->base_offset = -1;
+	if (body->page)
+		body->page->base_offset = -1;
 }
 
 void
@@ -138,8 +138,8 @@ list_one(void *ctx, const char *name)
 	int64_t base = 0;
 	size_t i = 0;
 	for (; i < 20 && name[i] >= '0' && name[i] <= '9'; i++)
-		if (__builtin_mul_overflow(base, 10, &base) ||
-			__builtin_add_overflow(base, name[i] - '0', &base))
+		if (__builtin_mul_overflow(base, 10, &base)
+			|| __builtin_add_overflow(base, name[i] - '0', &base))
 			return 0;
 	if (i < 20)
 		return 0;
@@ -162,22 +162,22 @@ by_offset(const void *a, const void *b)
 }
 
 static int
-load_segment(struct partlog *l, struct partlog_body *y, int64_t base, struct err *e)
+load_segment(struct partlog *l, struct partlog_body *body, int64_t base, struct err *e)
 {
-	struct logdir d = body_dir(l);
+	struct logdir dir = body_dir(l);
 	char path[LOGDIR_PATH_SIZE];
-	struct segment *g = body_add(y, base);
-	g->size = fs_size_at(d.root_fd, logdir_path(&d, base, ".log", path), e);
-	if (g->size < 0)
+	struct segment *seg = body_add(body, base);
+	seg->size = fs_size_at(dir.root_fd, logdir_path(&dir, base, ".log", path), e);
+	if (seg->size < 0)
 		return -1;
-	if (g->size > INT32_MAX)
+	if (seg->size > INT32_MAX)
 		return err_set(e, ERR_CORRUPT, "%s is too large for a segment", path);
-	struct index *both[] = { &g->offsets, &g->times };
+	struct index *both[] = { &seg->offsets, &seg->times };
 	for (int i = 0; i < 2; i++) {
-		int r = index_open(both[i], &d, e);
-		if (r < 0)
+		int rc = index_open(both[i], &dir, e);
+		if (rc < 0)
 			return -1;
-		if (r == 0)
+		if (rc == 0)
 			both[i]->nfile = -1;
 	}
 	return 0;
@@ -185,14 +185,14 @@ load_segment(struct partlog *l, struct partlog_body *y, int64_t base, struct err
 
 /* Most segments have no such file, and nothing is spent on them. */
 static int
-load_txns(struct partlog *l, struct partlog_body *y, int64_t base, struct err *e)
+load_txns(struct partlog *l, struct partlog_body *body, int64_t base, struct err *e)
 {
-	struct logdir d = body_dir(l);
-	int i = body_find(y, base);
-	if (i < 0 || y->v[i].base_offset != base)
+	struct logdir dir = body_dir(l);
+	int i = body_find(body, base);
+	if (i < 0 || body->v[i].base_offset != base)
 		return 0;
-	y->v[i].has_txn_file = true;
-	return index_open(&y->v[i].txns, &d, e) < 0 ? -1 : 0;
+	body->v[i].has_txn_file = true;
+	return index_open(&body->v[i].txns, &dir, e) < 0 ? -1 : 0;
 }
 
 /* A directory left from a topic of the same name that was deleted while this
@@ -206,60 +206,60 @@ check_owner(struct partlog *l, int dir_fd, struct err *e)
 		return e->sys == ENOENT ? 0 : -1;
 	buf_putc(&b, 0);
 	const char *z = strstr((char *)b.p, "topic_id: ");
-	int r = 0;
+	int rc = 0;
 	if (z && uuid_parse(&id, (struct str){ (const uint8_t *)z + 10,
-			(int32_t)strcspn(z + 10, "\r\n") }) &&
-		!uuid_is_zero(&l->topic_id) && !uuid_eq(&id, &l->topic_id)) {
+			(int32_t)strcspn(z + 10, "\r\n") })
+		&& !uuid_is_zero(&l->topic_id) && !uuid_eq(&id, &l->topic_id)) {
 		char found[UUID_TEXT_SIZE], want[UUID_TEXT_SIZE];
-		r = err_set(e, ERR_CORRUPT, "the directory %s belongs to topic id %s, not %s",
+		rc = err_set(e, ERR_CORRUPT, "the directory %s belongs to topic id %s, not %s",
 			l->name, uuid_format(&id, found), uuid_format(&l->topic_id, want));
 	}
 	buf_release(&b);
-	return r;
+	return rc;
 }
 
 static int
-load_dir(struct partlog *l, struct partlog_body *y, int dir_fd, struct err *e)
+load_dir(struct partlog *l, struct partlog_body *body, int dir_fd, struct err *e)
 {
-	struct listing list = { BUF_INIT, BUF_INIT, y };
-	int r = fs_list(dir_fd, list_one, &list, e);
+	struct listing list = { BUF_INIT, BUF_INIT, body };
+	int rc = fs_list(dir_fd, list_one, &list, e);
 	int64_t base;
 	size_t n = list.logs.n / sizeof base;
-	if (r == 0 && n)
+	if (rc == 0 && n)
 		qsort(list.logs.p, n, sizeof base, by_offset);
-	for (size_t i = 0; r == 0 && i < n; i++) {
+	for (size_t i = 0; rc == 0 && i < n; i++) {
 		memcpy(&base, list.logs.p + i * sizeof base, sizeof base);
-		r = load_segment(l, y, base, e);
+		rc = load_segment(l, body, base, e);
 	}
-	for (size_t i = 0; r == 0 && i < list.txns.n / sizeof base; i++) {
+	for (size_t i = 0; rc == 0 && i < list.txns.n / sizeof base; i++) {
 		memcpy(&base, list.txns.p + i * sizeof base, sizeof base);
-		r = load_txns(l, y, base, e);
+		rc = load_txns(l, body, base, e);
 	}
 	buf_release(&list.logs);
 	buf_release(&list.txns);
-	return r < 0 ? -1 : check_owner(l, dir_fd, e);
+	return rc < 0 ? -1 : check_owner(l, dir_fd, e);
 }
 
 struct partlog_body *
 body_load(struct partlog *l, struct err *e)
 {
-	struct partlog_body *y = body_new();
+	struct partlog_body *body = body_new();
 	int dir_fd = fs_open(l->root_fd, l->name, O_RDONLY | O_DIRECTORY, 0, e);
 	if (dir_fd < 0 && e->sys == ENOENT)
-		return y;
+		return body;
 	if (dir_fd >= 0) {
-		y->is_dir = true;
-		int r = load_dir(l, y, dir_fd, e);
-		if (r == 0 && epochs_read(&y->epochs, dir_fd, EPOCHS_FILE, e) < 0) {
+		body->is_dir = true;
+		int rc = load_dir(l, body, dir_fd, e);
+		if (rc == 0 && epochs_read(&body->epochs, dir_fd, EPOCHS_FILE, e) < 0) {
 			/* To be gathered anew from the batches. */
-			epochs_release(&y->epochs);
-			y->is_epochs_bad = e->class == ERR_CORRUPT;
-			r = y->is_epochs_bad ? 0 : -1;
+			epochs_release(&body->epochs);
+			body->is_epochs_bad = e->class == ERR_CORRUPT;
+			rc = body->is_epochs_bad ? 0 : -1;
 		}
 		fs_close(dir_fd);
-		if (r == 0)
-			return y;
+		if (rc == 0)
+			return body;
 	}
-	body_free(y);
+	body_free(body);
 	return NULL;
 }

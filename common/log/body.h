@@ -13,7 +13,7 @@
 
 /* Where in a segment the batch with this first offset begins.  Ends of slices
  * are kept, so that who reads on from there needs no index. */
-struct recent {
+struct slice_end {
 	int64_t offset; /* -1: none */
 	int64_t base_offset, position;
 };
@@ -24,7 +24,7 @@ struct partlog_body {
 	int64_t rolled_offset;   /* from that segment on, the indexes of the rolled
 	                            ones are not on disk yet; -1: they are */
 	struct epochs epochs;
-	struct recent recent[16];
+	struct slice_end recent[16];
 	unsigned recent_next;
 	struct index_page *page; /* NULL until needed */
 	struct prodstate producers;
@@ -45,27 +45,27 @@ body_ready(struct partlog *l, struct err *e)
 
 struct logdir body_dir(const struct partlog *l);
 struct partlog_body *body_new(void);
-void body_free(struct partlog_body *y); /* NULL is fine */
+void body_free(struct partlog_body *body); /* NULL is fine */
 
 /* A new segment behind the others. */
-struct segment *body_add(struct partlog_body *y, int64_t base_offset);
+struct segment *body_add(struct partlog_body *body, int64_t base_offset);
 
 /* The first offset that is not in segment i: where the next one begins. */
 int64_t body_end(const struct partlog *l, int i);
 
 /* The segment that holds the offset, or would: the last one that begins at or
  * before it.  -1: none does. */
-int body_find(const struct partlog_body *y, int64_t offset);
+int body_find(const struct partlog_body *body, int64_t offset);
 
-void body_remember(struct partlog_body *y, int64_t offset, int64_t base_offset,
+void body_remember(struct partlog_body *body, int64_t offset, int64_t base_offset,
 	int64_t position);
 
 /* The position in the segment, or -1. */
-int64_t body_recall(const struct partlog_body *y, int64_t offset,
+int64_t body_recall(const struct partlog_body *body, int64_t offset,
 	int64_t base_offset);
 
 /* Forget the page of an index that has changed. */
-void body_forget_page(struct partlog_body *y);
+void body_forget_page(struct partlog_body *body);
 
 /* Read the directory: segments with the sizes of their files, index counts,
  * epochs.  The body, or NULL.  Changes nothing on disk; an index that is

@@ -7,7 +7,7 @@
 
 enum { FILE_SIZE_MAX = 1 << 30 };
 
-struct reader {
+struct checkpoint_reader {
 	checkpoint_fn *fn;
 	void *ctx;
 };
@@ -15,45 +15,46 @@ struct reader {
 static int
 read_line(void *ctx, const struct str *word, int nword)
 {
-	struct reader *r = ctx;
+	struct checkpoint_reader *reader = ctx;
 	int64_t partition, offset;
-	if (nword != 3 || !lines_int(word[1], 0, INT32_MAX, &partition) ||
-		!lines_int(word[2], 0, INT64_MAX, &offset))
+	if (nword != 3 || !lines_int(word[1], 0, INT32_MAX, &partition)
+		|| !lines_int(word[2], 0, INT64_MAX, &offset))
 		return -1;
-	r->fn(r->ctx, word[0], (int32_t)partition, offset);
+	reader->fn(reader->ctx, word[0], (int32_t)partition, offset);
 	return 0;
 }
 
 int
 checkpoint_read(int dir_fd, const char *file, checkpoint_fn *fn, void *ctx, struct err *e)
 {
-	struct reader r = { fn, ctx };
-	return lines_read(dir_fd, file, FILE_SIZE_MAX, read_line, &r, e);
+	struct checkpoint_reader reader = { fn, ctx };
+	return lines_read(dir_fd, file, FILE_SIZE_MAX, read_line, &reader, e);
 }
 
 void
-checkpoint_add(struct checkpoint *c, struct str topic, int32_t partition, int64_t offset)
+checkpoint_add(struct checkpoint *ckpt, struct str topic, int32_t partition, int64_t offset)
 {
 	assert(topic.n > 0 && partition >= 0 && offset >= 0);
 	assert(!memchr(topic.p, ' ', (size_t)topic.n) && !memchr(topic.p, '\n', (size_t)topic.n));
-	buf_printf(&c->lines, "%.*s %" PRId32 " %" PRId64 "\n", STR_ARG(topic), partition, offset);
-	c->n++;
+	buf_printf(&ckpt->lines, "%.*s %" PRId32 " %" PRId64 "\n", STR_ARG(topic), partition,
+		offset);
+	ckpt->n++;
 }
 
 int
-checkpoint_write(struct checkpoint *c, int dir_fd, const char *file, struct err *e)
+checkpoint_write(struct checkpoint *ckpt, int dir_fd, const char *file, struct err *e)
 {
 	struct buf b = BUF_INIT;
-	buf_printf(&b, "0\n%" PRId32 "\n", c->n);
-	buf_put(&b, c->lines.p, c->lines.n);
-	int r = fs_replace_file(dir_fd, file, buf_str(&b), e);
+	buf_printf(&b, "0\n%" PRId32 "\n", ckpt->n);
+	buf_put(&b, ckpt->lines.p, ckpt->lines.n);
+	int rc = fs_replace_file(dir_fd, file, buf_str(&b), e);
 	buf_release(&b);
-	return r;
+	return rc;
 }
 
 void
-checkpoint_release(struct checkpoint *c)
+checkpoint_release(struct checkpoint *ckpt)
 {
-	buf_release(&c->lines);
-	c->n = 0;
+	buf_release(&ckpt->lines);
+	ckpt->n = 0;
 }

@@ -27,10 +27,10 @@ struct checkpoint {
 	int32_t n;
 };
 #define CHECKPOINT_INIT { BUF_INIT, 0 }
-void checkpoint_add(struct checkpoint *c, struct str topic, int32_t partition,
+void checkpoint_add(struct checkpoint *ckpt, struct str topic, int32_t partition,
 	int64_t offset);
-int checkpoint_write(struct checkpoint *c, int dir_fd, const char *file,
+int checkpoint_write(struct checkpoint *ckpt, int dir_fd, const char *file,
 	struct err *e);
-void checkpoint_release(struct checkpoint *c);
+void checkpoint_release(struct checkpoint *ckpt);
 
 #endif

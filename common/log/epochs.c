@@ -11,113 +11,115 @@ enum { FILE_SIZE_MAX = 16 << 20 };
 static int
 read_line(void *ctx, const struct str *word, int nword)
 {
-	struct epochs *s = ctx;
+	struct epochs *epochs = ctx;
 	int64_t epoch, offset;
-	if (nword != 2 || !lines_int(word[0], 0, INT32_MAX, &epoch) ||
-		!lines_int(word[1], 0, INT64_MAX, &offset))
+	if (nword != 2 || !lines_int(word[0], 0, INT32_MAX, &epoch)
+		|| !lines_int(word[1], 0, INT64_MAX, &offset))
 		return -1;
-	if (s->n && (epoch <= s->v[s->n - 1].epoch || offset < s->v[s->n - 1].start_offset))
+	const struct epoch *last = epochs->n ? &epochs->v[epochs->n - 1] : NULL;
+	if (last && (epoch <= last->epoch || offset < last->start_offset))
 		return -1;
-	epochs_note(s, (int32_t)epoch, offset);
+	epochs_note(epochs, (int32_t)epoch, offset);
 	return 0;
 }
 
 int
-epochs_read(struct epochs *s, int dirfd, const char *path, struct err *e)
+epochs_read(struct epochs *epochs, int dirfd, const char *path, struct err *e)
 {
-	int r = lines_read(dirfd, path, FILE_SIZE_MAX, read_line, s, e);
-	s->is_dirty = false;
-	return r;
+	int rc = lines_read(dirfd, path, FILE_SIZE_MAX, read_line, epochs, e);
+	epochs->is_dirty = false;
+	return rc;
 }
 
 void
-epochs_print(const struct epochs *s, struct buf *b)
+epochs_print(const struct epochs *epochs, struct buf *b)
 {
-	buf_printf(b, "0\n%d\n", s->n);
-	for (int i = 0; i < s->n; i++)
-		buf_printf(b, "%" PRId32 " %" PRId64 "\n", s->v[i].epoch, s->v[i].start_offset);
+	buf_printf(b, "0\n%d\n", epochs->n);
+	for (int i = 0; i < epochs->n; i++)
+		buf_printf(b, "%" PRId32 " %" PRId64 "\n", epochs->v[i].epoch,
+			epochs->v[i].start_offset);
 }
 
 void
-epochs_note(struct epochs *s, int32_t epoch, int64_t offset)
+epochs_note(struct epochs *epochs, int32_t epoch, int64_t offset)
 {
-	if (epoch < 0 || (s->n && epoch <= s->v[s->n - 1].epoch))
+	if (epoch < 0 || (epochs->n && epoch <= epochs->v[epochs->n - 1].epoch))
 		return;
 	/* An epoch that no batch came of is no epoch of this log. */
-	if (s->n && s->v[s->n - 1].start_offset == offset)
-		s->n--;
-	if (s->n == s->cap) {
-		s->cap = s->cap ? s->cap * 2 : 4;
-		s->v = mem_realloc(s->v, (size_t)s->cap * sizeof *s->v);
+	if (epochs->n && epochs->v[epochs->n - 1].start_offset == offset)
+		epochs->n--;
+	if (epochs->n == epochs->cap) {
+		epochs->cap = epochs->cap ? epochs->cap * 2 : 4;
+		epochs->v = mem_realloc(epochs->v, (size_t)epochs->cap * sizeof *epochs->v);
 	}
-	s->v[s->n++] = (struct epoch){ epoch, offset };
-	s->is_dirty = true;
+	epochs->v[epochs->n++] = (struct epoch){ epoch, offset };
+	epochs->is_dirty = true;
 }
 
 void
-epochs_cut(struct epochs *s, int64_t offset)
+epochs_cut(struct epochs *epochs, int64_t offset)
 {
-	while (s->n && s->v[s->n - 1].start_offset >= offset) {
-		s->n--;
-		s->is_dirty = true;
+	while (epochs->n && epochs->v[epochs->n - 1].start_offset >= offset) {
+		epochs->n--;
+		epochs->is_dirty = true;
 	}
 }
 
 void
-epochs_trim(struct epochs *s, int64_t offset)
+epochs_trim(struct epochs *epochs, int64_t offset)
 {
 	int gone = 0;
-	while (gone + 1 < s->n && s->v[gone + 1].start_offset <= offset)
+	while (gone + 1 < epochs->n && epochs->v[gone + 1].start_offset <= offset)
 		gone++;
 	if (gone) {
-		s->n -= gone;
-		memmove(s->v, s->v + gone, (size_t)s->n * sizeof *s->v);
-		s->is_dirty = true;
+		epochs->n -= gone;
+		memmove(epochs->v, epochs->v + gone, (size_t)epochs->n * sizeof *epochs->v);
+		epochs->is_dirty = true;
 	}
-	if (s->n && s->v[0].start_offset < offset) {
-		s->v[0].start_offset = offset;
-		s->is_dirty = true;
+	if (epochs->n && epochs->v[0].start_offset < offset) {
+		epochs->v[0].start_offset = offset;
+		epochs->is_dirty = true;
 	}
 }
 
 int32_t
-epochs_at(const struct epochs *s, int64_t offset)
+epochs_at(const struct epochs *epochs, int64_t offset)
 {
-	int low = -1, high = s->n;
+	int low = -1, high = epochs->n;
 	while (high - low > 1) {
 		int mid = low + (high - low) / 2;
-		if (s->v[mid].start_offset <= offset)
+		if (epochs->v[mid].start_offset <= offset)
 			low = mid;
 		else
 			high = mid;
 	}
-	return low < 0 ? -1 : s->v[low].epoch;
+	return low < 0 ? -1 : epochs->v[low].epoch;
 }
 
 void
-epochs_end(const struct epochs *s, int32_t asked, int64_t next_offset, int32_t *epoch,
+epochs_end(const struct epochs *epochs, int32_t asked, int64_t next_offset, int32_t *epoch,
 	int64_t *end_offset)
 {
 	*epoch = -1;
 	*end_offset = -1;
-	if (asked < 0 || s->n == 0 || asked > s->v[s->n - 1].epoch)
+	if (asked < 0 || epochs->n == 0 || asked > epochs->v[epochs->n - 1].epoch)
 		return;
-	if (asked == s->v[s->n - 1].epoch) {
+	if (asked == epochs->v[epochs->n - 1].epoch) {
 		*epoch = asked;
 		*end_offset = next_offset;
 		return;
 	}
 	int i = 0;
-	while (s->v[i].epoch <= asked)
+	while (epochs->v[i].epoch <= asked)
 		i++;
 	/* Before the first one known, Kafka answers with the epoch asked for. */
-	*epoch = i ? s->v[i - 1].epoch : asked;
-	*end_offset = s->v[i].start_offset;
+	*epoch = i ? epochs->v[i - 1].epoch : asked;
+	*end_offset = epochs->v[i].start_offset;
 }
 
 void
-epochs_release(struct epochs *s)
+epochs_release(struct epochs *epochs)
 {
-	mem_free(s->v);
-	*s = (struct epochs)EPOCHS_INIT;
+	mem_free(epochs->v);
+	*epochs = (struct epochs)EPOCHS_INIT;
 }

@@ -27,28 +27,28 @@ struct epochs {
 #define EPOCHS_INIT { NULL, 0, 0, false }
 
 /* Read the file; absent: none.  -1, ERR_CORRUPT: bad lines. */
-int epochs_read(struct epochs *s, int dirfd, const char *path, struct err *e);
+int epochs_read(struct epochs *epochs, int dirfd, const char *path, struct err *e);
 
 /* Append the file's text. */
-void epochs_print(const struct epochs *s, struct buf *b);
+void epochs_print(const struct epochs *epochs, struct buf *b);
 
 /* A batch of that epoch begins at the offset.  Not larger than the last one,
  * or negative: nothing. */
-void epochs_note(struct epochs *s, int32_t epoch, int64_t offset);
+void epochs_note(struct epochs *epochs, int32_t epoch, int64_t offset);
 
 /* Forget what begins at or behind the offset. */
-void epochs_cut(struct epochs *s, int64_t offset);
+void epochs_cut(struct epochs *epochs, int64_t offset);
 
 /* The log now starts at the offset: forget epochs that end at or before it;
  * the one that holds it begins there. */
-void epochs_trim(struct epochs *s, int64_t offset);
+void epochs_trim(struct epochs *epochs, int64_t offset);
 
-int32_t epochs_at(const struct epochs *s, int64_t offset); /* -1: unknown */
+int32_t epochs_at(const struct epochs *epochs, int64_t offset); /* -1: unknown */
 
 /* See partlog_epoch_end. */
-void epochs_end(const struct epochs *s, int32_t asked, int64_t next_offset,
+void epochs_end(const struct epochs *epochs, int32_t asked, int64_t next_offset,
 	int32_t *epoch, int64_t *end_offset);
 
-void epochs_release(struct epochs *s);
+void epochs_release(struct epochs *epochs);
 
 #endif

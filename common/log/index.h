@@ -38,7 +38,7 @@ struct logdir {
 enum { LOGDIR_PATH_SIZE = 320 };
 
 /* The path of a segment's file below root_fd, in z; returns z. */
-char *logdir_path(const struct logdir *d, int64_t base_offset,
+char *logdir_path(const struct logdir *dir, int64_t base_offset,
 	const char *suffix, char z[LOGDIR_PATH_SIZE]);
 
 enum index_kind { INDEX_OFFSET, INDEX_TIME, INDEX_TXN };
@@ -67,41 +67,41 @@ struct index_page {
 	uint8_t bytes[4096];
 };
 
-void index_init(struct index *x, enum index_kind kind, int64_t base_offset);
-void index_release(struct index *x);
-int64_t index_count(const struct index *x);
+void index_init(struct index *index, enum index_kind kind, int64_t base_offset);
+void index_release(struct index *index);
+int64_t index_count(const struct index *index);
 
 /* Take the number of entries from the file's size.  Returns 1; 0 when the
  * file is absent or holds no whole number of entries; -1. */
-int index_open(struct index *x, const struct logdir *d, struct err *e);
+int index_open(struct index *index, const struct logdir *dir, struct err *e);
 
-void index_append(struct index *x, const struct index_entry *it);
+void index_append(struct index *index, const struct index_entry *entry);
 
 /* For INDEX_TXN: entries as bytes. */
-void index_put(struct index *x, const uint8_t entry[INDEX_TXN_SIZE]);
-int index_read(const struct index *x, const struct logdir *d, int64_t first, int n,
+void index_put(struct index *index, const uint8_t entry[INDEX_TXN_SIZE]);
+int index_read(const struct index *index, const struct logdir *dir, int64_t first, int n,
 	uint8_t *entries, struct err *e);
 
 /* The number of the first one whose last offset is at or behind the offset, or
  * how many there are; -1: failed. */
-int64_t index_txn_from(const struct index *x, const struct logdir *d, int64_t offset,
+int64_t index_txn_from(const struct index *index, const struct logdir *dir, int64_t offset,
 	struct err *e);
 
 /* Write the tail to the file, which is made if need be.  On failure the tail
  * stays. */
-int index_write(struct index *x, const struct logdir *d, struct err *e);
+int index_write(struct index *index, const struct logdir *dir, struct err *e);
 
 /* The same, and cut off whatever the file holds behind these entries. */
-int index_replace(struct index *x, const struct logdir *d, struct err *e);
+int index_replace(struct index *index, const struct logdir *dir, struct err *e);
 
 /* The entry of that number. */
-int index_get(const struct index *x, const struct logdir *d, int64_t i,
-	struct index_entry *it, struct err *e);
+int index_get(const struct index *index, const struct logdir *dir, int64_t i,
+	struct index_entry *entry, struct err *e);
 
 /* The number of the last entry no field of which is above that of max; -1:
  * there is none; -2: failed.  *it is the entry.  page may be NULL. */
-int64_t index_floor(const struct index *x, const struct logdir *d,
+int64_t index_floor(const struct index *index, const struct logdir *dir,
 	const struct index_entry *max, struct index_page *page,
-	struct index_entry *it, struct err *e);
+	struct index_entry *entry, struct err *e);
 
 #endif

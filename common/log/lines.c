@@ -15,8 +15,8 @@ lines_int(struct str word, int64_t min, int64_t max, int64_t *v)
 		return false;
 	for (; i < word.n; i++) {
 		int digit = word.p[i] - '0';
-		if (digit < 0 || digit > 9 || __builtin_mul_overflow(sum, 10, &sum) ||
-			__builtin_sub_overflow(sum, digit, &sum))
+		if (digit < 0 || digit > 9 || __builtin_mul_overflow(sum, 10, &sum)
+			|| __builtin_sub_overflow(sum, digit, &sum))
 			return false;
 	}
 	if (!is_negative && __builtin_sub_overflow((int64_t)0, sum, &sum))
@@ -77,9 +77,9 @@ lines_read(int dirfd, const char *path, size_t size_max, lines_fn *fn, void *ctx
 	int line;
 	if (fs_read_file(dirfd, path, size_max, &b, e) < 0)
 		return e->class == ERR_SYS && e->sys == ENOENT ? 0 : -1;
-	int r = parse(buf_str(&b), fn, ctx, &line);
+	int rc = parse(buf_str(&b), fn, ctx, &line);
 	buf_release(&b);
-	if (r < 0)
+	if (rc < 0)
 		return err_set(e, ERR_CORRUPT, "%s: line %d is invalid", path, line);
 	return 0;
 }

@@ -39,7 +39,7 @@ partlog_release(struct partlog *l)
 	l->name = NULL;
 }
 
-/* --- appending --- */
+/* ---- appending ---- */
 
 /* The directory, and in it the file that says whose it is. */
 static int
@@ -59,9 +59,9 @@ make_dir(struct partlog *l, struct err *e)
 		int fd = fs_open(l->root_fd, path, O_WRONLY | O_CREAT | O_TRUNC, 0600, e);
 		if (fd < 0)
 			return -1;
-		int r = fs_write_at(fd, (struct str){ (uint8_t *)text, n }, 0, e);
+		int rc = fs_write_at(fd, (struct str){ (uint8_t *)text, n }, 0, e);
 		fs_close(fd);
-		if (r < 0)
+		if (rc < 0)
 			return -1;
 	}
 	l->body->is_dir = true;
@@ -70,75 +70,75 @@ make_dir(struct partlog *l, struct err *e)
 
 /* Kafka's rules (LogSegment.shouldRoll). */
 static bool
-is_full(const struct partlog *l, struct segment *g, const struct batch *b, int64_t now_ms)
+is_full(const struct partlog *l, struct segment *seg, const struct batch *batch, int64_t now_ms)
 {
-	const struct partlog_config *c = l->config;
+	const struct partlog_config *config = l->config;
 	int64_t age;
-	if (g->size == 0)
+	if (seg->size == 0)
 		return false;
-	if (g->created_ms == 0)
-		g->created_ms = now_ms;
-	if (g->first_timestamp >= 0)
-		age = b->max_timestamp > g->first_timestamp
-			? b->max_timestamp - g->first_timestamp : 0;
+	if (seg->created_ms == 0)
+		seg->created_ms = now_ms;
+	if (seg->first_timestamp >= 0)
+		age = batch->max_timestamp > seg->first_timestamp
+			? batch->max_timestamp - seg->first_timestamp : 0;
 	else
-		age = now_ms - g->created_ms;
-	return g->size > c->segment_bytes - b->size || g->size > INT32_MAX - b->size ||
-		age > c->segment_ms ||
-		index_count(&g->offsets) >= c->segment_index_bytes / 8 ||
-		index_count(&g->times) >= c->segment_index_bytes / 12 - 1 ||
-		batch_last_offset(b) - g->base_offset > INT32_MAX;
+		age = now_ms - seg->created_ms;
+	return seg->size > config->segment_bytes - batch->size
+		|| seg->size > INT32_MAX - batch->size || age > config->segment_ms
+		|| index_count(&seg->offsets) >= config->segment_index_bytes / 8
+		|| index_count(&seg->times) >= config->segment_index_bytes / 12 - 1
+		|| batch_last_offset(batch) - seg->base_offset > INT32_MAX;
 }
 
 /* A new last segment; the one before it is finished. */
 static int
 roll(struct partlog *l, int64_t now_ms, struct err *e)
 {
-	struct partlog_body *y = l->body;
-	struct logdir d = body_dir(l);
+	struct partlog_body *body = l->body;
+	struct logdir dir = body_dir(l);
 	struct segment fresh;
 	if (make_dir(l, e) < 0)
 		return -1;
-	if (y->n && segment_write_indexes(&y->v[y->n - 1], &d, true, e) < 0)
+	if (body->n && segment_write_indexes(&body->v[body->n - 1], &dir, true, e) < 0)
 		return -1;
-	if (l->root_fd >= 0 && prodstate_count(&y->producers) &&
-		producers_snapshot(l, y, &y->producers, l->next_offset, false, e) < 0)
+	if (l->root_fd >= 0 && prodstate_count(&body->producers)
+		&& producers_snapshot(l, body, &body->producers, l->next_offset, false, e) < 0)
 		return -1;
 	segment_init(&fresh, l->next_offset);
-	if (segment_create(&fresh, &d, e) < 0)
+	if (segment_create(&fresh, &dir, e) < 0)
 		return -1;
 	fresh.created_ms = now_ms;
-	if (y->n && y->rolled_offset < 0)
-		y->rolled_offset = y->v[y->n - 1].base_offset;
-	*body_add(y, l->next_offset) = fresh;
-	y->is_dir_dirty = l->root_fd >= 0;
-	producers_prune(l, y);
+	if (body->n && body->rolled_offset < 0)
+		body->rolled_offset = body->v[body->n - 1].base_offset;
+	*body_add(body, l->next_offset) = fresh;
+	body->is_dir_dirty = l->root_fd >= 0;
+	producers_prune(l, body);
 	return 0;
 }
 
 static int
-write_batch(struct partlog *l, struct segment *g, const uint8_t *p, int32_t n, struct err *e)
+write_batch(struct partlog *l, struct segment *seg, const uint8_t *p, int32_t n, struct err *e)
 {
-	struct logdir d = body_dir(l);
-	struct segfile *f = segment_file(g, &d);
-	int fd = segfile_pin(f, e);
+	struct logdir dir = body_dir(l);
+	struct segfile *file = segment_file(seg, &dir);
+	int fd = segfile_pin(file, e);
 	if (fd < 0)
 		return -1;
-	int r = fs_write_at(fd, (struct str){ p, n }, g->size, e);
-	if (unlikely(r < 0)) {
+	int rc = fs_write_at(fd, (struct str){ p, n }, seg->size, e);
+	if (unlikely(rc < 0)) {
 		/* Not needed for this log, but it makes the next start's work
 		 * simpler; and a full disk gets the room back. */
 		struct err ignored;
-		fs_truncate(fd, g->size, &ignored);
+		fs_truncate(fd, seg->size, &ignored);
 		err_wrap(e, "%s/%020" PRId64 ".log: position %" PRId64, l->name,
-			g->base_offset, g->size);
+			seg->base_offset, seg->size);
 	}
-	segfile_unpin(f);
-	return r;
+	segfile_unpin(file);
+	return rc;
 }
 
 int
-partlog_append(struct partlog *l, uint8_t *p, struct batch *b, int32_t leader_epoch,
+partlog_append(struct partlog *l, uint8_t *p, struct batch *batch, int32_t leader_epoch,
 	int64_t now_ms, struct err *e)
 {
 	if (unlikely(l->is_failed)) {
@@ -147,48 +147,49 @@ partlog_append(struct partlog *l, uint8_t *p, struct batch *b, int32_t leader_ep
 	}
 	if (body_ready(l, e) < 0)
 		return -1;
-	struct partlog_body *y = l->body;
+	struct partlog_body *body = l->body;
 	batch_set_offset(p, l->next_offset, leader_epoch);
-	b->base_offset = l->next_offset;
-	b->leader_epoch = leader_epoch;
-	if (unlikely(y->n == 0) || unlikely(is_full(l, &y->v[y->n - 1], b, now_ms)))
+	batch->base_offset = l->next_offset;
+	batch->leader_epoch = leader_epoch;
+	if (unlikely(body->n == 0) || unlikely(is_full(l, &body->v[body->n - 1], batch, now_ms)))
 		if (roll(l, now_ms, e) < 0)
 			return -1;
-	struct segment *g = &y->v[y->n - 1];
-	if (b->producer_id >= 0 && producers_prepare(l, e) < 0)
+	struct segment *seg = &body->v[body->n - 1];
+	if (batch->producer_id >= 0 && producers_prepare(l, e) < 0)
 		return -1;
-	if (write_batch(l, g, p, b->size, e) < 0)
+	if (write_batch(l, seg, p, batch->size, e) < 0)
 		return -1;
-	if (b->producer_id >= 0)
-		producers_note(y, g, p, b, MAX(now_ms, 1));
-	segment_note(g, b, l->config->index_interval_bytes);
-	epochs_note(&y->epochs, leader_epoch, b->base_offset);
-	l->next_offset = batch_last_offset(b) + 1;
-	l->size += b->size;
+	if (batch->producer_id >= 0)
+		producers_note(body, seg, p, batch, MAX(now_ms, 1));
+	segment_note(seg, batch, l->config->index_interval_bytes);
+	epochs_note(&body->epochs, leader_epoch, batch->base_offset);
+	l->next_offset = batch_last_offset(batch) + 1;
+	l->size += batch->size;
 	if (l->root_fd < 0) {
 		l->synced_offset = l->next_offset;
-	} else if (unlikely(g->offsets.tail.n >= INDEX_TAIL_MAX ||
-		g->txns.tail.n >= INDEX_TAIL_MAX)) {
+	} else if (unlikely(seg->offsets.tail.n >= INDEX_TAIL_MAX
+		|| seg->txns.tail.n >= INDEX_TAIL_MAX)) {
 		/* The batch is in.  If there is no room for the page now, the
 		 * next one takes it along. */
-		struct logdir d = body_dir(l);
+		struct logdir dir = body_dir(l);
 		struct err ignored;
-		segment_write_indexes(g, &d, false, &ignored);
+		segment_write_indexes(seg, &dir, false, &ignored);
 	}
 	return 0;
 }
 
 int
-partlog_append_marker(struct partlog *l, const struct partlog_marker *m, int32_t leader_epoch,
+partlog_append_marker(struct partlog *l, const struct partlog_marker *marker, int32_t leader_epoch,
 	int64_t now_ms, struct err *e)
 {
-	uint8_t key[4] = { 0, 0, 0, m->is_commit }, value[6] = { 0 };
+	uint8_t key[4] = { 0, 0, 0, marker->is_commit }, value[6] = { 0 };
 	struct builder builder = BUILDER_INIT;
 	struct buf packed = BUF_INIT;
-	struct batch b;
-	struct builder_producer producer = { m->producer_id, m->producer_epoch, -1, true };
-	assert(m->producer_id >= 0);
-	store_be32(value + 2, (uint32_t)m->coordinator_epoch);
+	struct batch batch;
+	struct builder_producer producer = { marker->producer_id, marker->producer_epoch, -1,
+		true };
+	assert(marker->producer_id >= 0);
+	store_be32(value + 2, (uint32_t)marker->coordinator_epoch);
 	builder_reset(&builder);
 	builder_append(&builder, now_ms, (struct str){ key, sizeof key },
 		(struct str){ value, sizeof value }, STR(""), 0);
@@ -197,15 +198,15 @@ partlog_append_marker(struct partlog *l, const struct partlog_marker *m, int32_t
 	assert(s.p == p);
 	store_be16(p + 21, (uint16_t)(load_be16(p + 21) | BATCH_CONTROL));
 	store_be32(p + 17, crc32c(p + 21, (size_t)s.n - 21));
-	bool ok = batch_parse(&b, p);
+	bool ok = batch_parse(&batch, p);
 	assert(ok);
-	int r = partlog_append(l, p, &b, leader_epoch, now_ms, e);
+	int rc = partlog_append(l, p, &batch, leader_epoch, now_ms, e);
 	builder_release(&builder);
 	buf_release(&packed);
-	return r;
+	return rc;
 }
 
-/* --- epochs --- */
+/* ---- epochs ---- */
 
 void
 partlog_epoch_end(struct partlog *l, int32_t asked, int32_t *epoch, int64_t *end_offset)
@@ -224,80 +225,80 @@ partlog_epoch_at(struct partlog *l, int64_t offset)
 	return body_ready(l, &e) < 0 ? -1 : epochs_at(&l->body->epochs, offset);
 }
 
-/* --- flush, trim, delete --- */
+/* ---- flush, trim, delete ---- */
 
 int
 partlog_flush(struct partlog *l, struct err *e)
 {
-	struct partlog_body *y = l->body;
-	if (!y || l->root_fd < 0)
+	struct partlog_body *body = l->body;
+	if (!body || l->root_fd < 0)
 		return 0;
-	struct logdir d = body_dir(l);
-	if (y->n && segment_write_indexes(&y->v[y->n - 1], &d, true, e) < 0)
+	struct logdir dir = body_dir(l);
+	if (body->n && segment_write_indexes(&body->v[body->n - 1], &dir, true, e) < 0)
 		return -1;
-	if (y->epochs.is_dirty && y->is_dir) {
+	if (body->epochs.is_dirty && body->is_dir) {
 		struct buf text = BUF_INIT;
 		char path[LOGDIR_PATH_SIZE];
 		snprintf(path, sizeof path, "%s/" EPOCHS_FILE, l->name);
-		epochs_print(&y->epochs, &text);
-		int r = fs_replace_file(l->root_fd, path, buf_str(&text), e);
+		epochs_print(&body->epochs, &text);
+		int rc = fs_replace_file(l->root_fd, path, buf_str(&text), e);
 		buf_release(&text);
-		if (r < 0)
+		if (rc < 0)
 			return -1;
-		y->epochs.is_dirty = false;
+		body->epochs.is_dirty = false;
 	}
 	if (producers_flush(l, e) < 0)
 		return -1;
-	for (int i = 0; i < y->n; i++)
-		if (y->v[i].file)
-			segfile_let_go(y->v[i].file);
-	mem_free(y->page);
-	y->page = NULL;
+	for (int i = 0; i < body->n; i++)
+		if (body->v[i].file)
+			segfile_let_go(body->v[i].file);
+	mem_free(body->page);
+	body->page = NULL;
 	return 0;
 }
 
 int
-partlog_trim(struct partlog *l, int64_t log_start_offset, struct partlog_trimmed *t,
+partlog_trim(struct partlog *l, int64_t log_start_offset, struct partlog_trimmed *trimmed,
 	struct err *e)
 {
-	t->n = 0;
+	trimmed->n = 0;
 	if (body_ready(l, e) < 0)
 		return -1;
-	struct partlog_body *y = l->body;
-	struct logdir d = body_dir(l);
+	struct partlog_body *body = l->body;
+	struct logdir dir = body_dir(l);
 	if (log_start_offset > l->log_start_offset) {
 		l->log_start_offset = MIN(log_start_offset, l->next_offset);
-		epochs_trim(&y->epochs, l->log_start_offset);
+		epochs_trim(&body->epochs, l->log_start_offset);
 	}
-	int gone = 0, r = 0;
-	for (; gone + 1 < y->n && body_end(l, gone) <= l->log_start_offset; gone++) {
+	int gone = 0, rc = 0;
+	for (; gone + 1 < body->n && body_end(l, gone) <= l->log_start_offset; gone++) {
 		struct err ignored;
-		struct segment *g = &y->v[gone];
+		struct segment *seg = &body->v[gone];
 		if (gone == PARTLOG_TRIM_MAX) {
-			r = 1;
+			rc = 1;
 			break;
 		}
-		if (segfile_pin(segment_file(g, &d), &ignored) >= 0)
-			t->file[t->n++] = g->file;
-		if ((r = segment_remove(g, &d, e)) < 0)
+		if (segfile_pin(segment_file(seg, &dir), &ignored) >= 0)
+			trimmed->file[trimmed->n++] = seg->file;
+		if ((rc = segment_remove(seg, &dir, e)) < 0)
 			break;
-		l->size -= g->size;
-		segment_release(g);
+		l->size -= seg->size;
+		segment_release(seg);
 	}
 	if (gone > 0) {
-		y->n -= gone;
-		memmove(y->v, y->v + gone, (size_t)y->n * sizeof *y->v);
+		body->n -= gone;
+		memmove(body->v, body->v + gone, (size_t)body->n * sizeof *body->v);
 	}
-	if (r == 0 && y->nsnapshot && y->n)
-		r = producers_remove_snapshots(l, y, 0, y->v[0].base_offset, e);
-	return r;
+	if (rc == 0 && body->nsnapshot && body->n)
+		rc = producers_remove_snapshots(l, body, 0, body->v[0].base_offset, e);
+	return rc;
 }
 
 void
-partlog_trimmed_release(struct partlog_trimmed *t)
+partlog_trimmed_release(struct partlog_trimmed *trimmed)
 {
-	while (t->n > 0)
-		segfile_unpin(t->file[--t->n]);
+	while (trimmed->n > 0)
+		segfile_unpin(trimmed->file[--trimmed->n]);
 }
 
 int
@@ -313,7 +314,8 @@ partlog_delete(struct partlog *l, struct err *e)
 	char to[LOGDIR_PATH_SIZE];
 	rand_bytes(id, sizeof id);
 	/* A file's name has at most 255 bytes; the id and so on take 40. */
-	snprintf(to, sizeof to, "%.215s.%016" PRIx64 "%016" PRIx64 "-delete", l->name, id[0], id[1]);
+	snprintf(to, sizeof to, "%.215s.%016" PRIx64 "%016" PRIx64 "-delete", l->name, id[0],
+		id[1]);
 	if (fs_rename(l->root_fd, l->name, to, e) < 0)
 		return e->sys == ENOENT ? 0 : -1;
 	if (fs_sync_dir(l->root_fd, e) < 0)
@@ -330,17 +332,17 @@ static int
 remove_leftover(void *ctx, const char *name)
 {
 	static const char suffix[] = "-delete";
-	struct leftovers *o = ctx;
+	struct leftovers *left = ctx;
 	size_t n = strlen(name), ns = sizeof suffix - 1;
 	/* NAME.<32 hex digits>-delete; a topic of such a name is "...-delete-0". */
 	if (n < ns + 34 || strcmp(name + n - ns, suffix) != 0 || name[n - ns - 33] != '.')
 		return 0;
-	return fs_remove_dir(o->root_fd, name, o->e);
+	return fs_remove_dir(left->root_fd, name, left->e);
 }
 
 int
 partlog_remove_leftovers(int root_fd, struct err *e)
 {
-	struct leftovers o = { root_fd, e };
-	return fs_list(root_fd, remove_leftover, &o, e);
+	struct leftovers left = { root_fd, e };
+	return fs_list(root_fd, remove_leftover, &left, e);
 }

@@ -93,10 +93,10 @@ int partlog_recover(struct partlog *l, bool same_boot, int64_t *cut_bytes,
 	struct err *e);
 
 /* Append one batch: sets base offset and leader epoch in its bytes, rolls the
- * segment if it is time, writes, adds index entries.  b is the parsed header
- * of the bytes at p, already checked; its offset and epoch are set, too.  On
+ * segment if it is time, writes, adds index entries.  *batch is the parsed
+ * header of the bytes at p, already checked; its offset and epoch are set, too.  On
  * failure the log is as before; a full disk may have room again later. */
-int partlog_append(struct partlog *l, uint8_t *p, struct batch *b,
+int partlog_append(struct partlog *l, uint8_t *p, struct batch *batch,
 	int32_t leader_epoch, int64_t now_ms, struct err *e);
 
 /* Append the control batch that ends a producer's transaction. */
@@ -106,7 +106,7 @@ struct partlog_marker {
 	int32_t coordinator_epoch;
 	bool is_commit;
 };
-int partlog_append_marker(struct partlog *l, const struct partlog_marker *m,
+int partlog_append_marker(struct partlog *l, const struct partlog_marker *marker,
 	int32_t leader_epoch, int64_t now_ms, struct err *e);
 
 /* Who has written to the log (prodstate.h), for judging what is appended:
@@ -136,13 +136,13 @@ struct partlog_slice {
  * Empty (size 0) at the end of the log.  Returns 0; or -1: ERR_LIMIT when the
  * offset is outside [log_start_offset, next_offset], else a read failed. */
 int partlog_find(struct partlog *l, int64_t offset, int64_t limit_offset,
-	int64_t size_max, bool is_first_whole, struct partlog_slice *s,
+	int64_t size_max, bool is_first_whole, struct partlog_slice *slice,
 	struct err *e);
 
 /* The slice's descriptor, for pread and sendfile; valid until it is put.
  * Needs no lock. */
-int partlog_slice_fd(const struct partlog_slice *s);
-void partlog_slice_put(struct partlog_slice *s); /* no lock; twice is fine */
+int partlog_slice_fd(const struct partlog_slice *slice);
+void partlog_slice_put(struct partlog_slice *slice); /* no lock; twice is fine */
 
 /* The first record at or after the timestamp (ms), looked up in the indexes
  * and then in the batch itself.  Returns 1: *offset and *timestamp_ms are its;
@@ -173,8 +173,8 @@ struct partlog_trimmed {
 	int n;
 };
 int partlog_trim(struct partlog *l, int64_t log_start_offset,
-	struct partlog_trimmed *t, struct err *e);
-void partlog_trimmed_release(struct partlog_trimmed *t);
+	struct partlog_trimmed *trimmed, struct err *e);
+void partlog_trimmed_release(struct partlog_trimmed *trimmed);
 
 /* For retention: *offset is where the log may start when whole segments below
  * limit_offset go that hold nothing younger than retention_ms, or that are
@@ -204,10 +204,10 @@ struct partlog_sync {
 	int not_opened;      /* errno, when a file could not even be opened */
 	int result;          /* errno of the failed sync, or 0 */
 };
-int partlog_sync_begin(struct partlog *l, struct partlog_sync *s);
-int partlog_sync_fds(const struct partlog_sync *s, int fd[PARTLOG_SYNC_FD_MAX]);
-void partlog_sync_run(struct partlog_sync *s);
-void partlog_sync_end(struct partlog *l, struct partlog_sync *s);
+int partlog_sync_begin(struct partlog *l, struct partlog_sync *sync);
+int partlog_sync_fds(const struct partlog_sync *sync, int fd[PARTLOG_SYNC_FD_MAX]);
+void partlog_sync_run(struct partlog_sync *sync);
+void partlog_sync_end(struct partlog *l, struct partlog_sync *sync);
 
 /* The log has failed for good, as e says: also what a reader found in it. */
 void partlog_fail(struct partlog *l, const struct err *e);

@@ -12,35 +12,41 @@ enum {
 };
 
 void
-prodstate_init(struct prodstate *s, uint32_t seed)
+prodstate_init(struct prodstate *producers, uint32_t seed)
 {
-	*s = (struct prodstate){ .by_id = { .seed = seed } };
-	list_init(&s->idle);
-	list_init(&s->open);
+	*producers = (struct prodstate){ .by_id = { .seed = seed } };
+	list_init(&producers->idle);
+	list_init(&producers->open);
 }
 
 void
-prodstate_clear(struct prodstate *s)
+prodstate_clear(struct prodstate *producers)
 {
-	uint32_t seed = s->by_id.seed;
-	int64_t last_guard = s->last_guard;
-	prodstate_release(s);
-	prodstate_init(s, seed);
-	s->last_guard = last_guard;
+	uint32_t seed = producers->by_id.seed;
+	int64_t last_guard = producers->last_guard;
+	prodstate_release(producers);
+	prodstate_init(producers, seed);
+	producers->last_guard = last_guard;
 }
 
 void
-prodstate_release(struct prodstate *s)
+prodstate_release(struct prodstate *producers)
 {
-	MAP_EACH(it, &s->by_id)
+	MAP_EACH(it, &producers->by_id)
 		mem_free(it->value);
-	map_release(&s->by_id);
-	mem_free(s->decided);
-	s->decided = NULL;
-	s->last = NULL;
+	map_release(&producers->by_id);
+	mem_free(producers->decided);
+	producers->decided = NULL;
+	producers->last = NULL;
 }
 
-/* --- the producers --- */
+/* ---- the producers ---- */
+
+static struct prodstate_producer *
+of_link(struct list *link)
+{
+	return CONTAINER_OF(link, struct prodstate_producer, link);
+}
 
 static struct str
 key_of(const int64_t *id)
@@ -49,101 +55,107 @@ key_of(const int64_t *id)
 }
 
 struct prodstate_producer *
-prodstate_find(struct prodstate *s, int64_t id)
+prodstate_find(struct prodstate *producers, int64_t id)
 {
-	if (s->last && s->last->id == id)
-		return s->last;
-	struct prodstate_producer *p = map_get(&s->by_id, key_of(&id));
-	if (p)
-		s->last = p;
-	return p;
+	if (producers->last && producers->last->id == id)
+		return producers->last;
+	struct prodstate_producer *producer = map_get(&producers->by_id, key_of(&id));
+	if (producer)
+		producers->last = producer;
+	return producer;
 }
 
 int
-prodstate_count(const struct prodstate *s)
+prodstate_count(const struct prodstate *producers)
 {
-	return s->nknown;
+	return producers->nknown;
 }
 
 void
-prodstate_each(const struct prodstate *s, prodstate_fn *fn, void *ctx)
+prodstate_each(const struct prodstate *producers, prodstate_fn *fn, void *ctx)
 {
-	MAP_EACH(it, &s->by_id) {
-		struct prodstate_producer *p = it->value;
-		if (p->epoch >= 0)
-			fn(ctx, p);
+	MAP_EACH(it, &producers->by_id) {
+		struct prodstate_producer *producer = it->value;
+		if (producer->epoch >= 0)
+			fn(ctx, producer);
 	}
 }
 
 static void
-forget(struct prodstate *s, struct prodstate_producer *p)
+forget(struct prodstate *producers, struct prodstate_producer *producer)
 {
-	list_unlink(&p->link);
-	map_remove(&s->by_id, key_of(&p->id));
-	s->nknown -= p->epoch >= 0;
-	if (s->last == p)
-		s->last = NULL;
-	mem_free(p);
+	list_unlink(&producer->link);
+	map_remove(&producers->by_id, key_of(&producer->id));
+	producers->nknown -= producer->epoch >= 0;
+	if (producers->last == producer)
+		producers->last = NULL;
+	mem_free(producer);
 }
 
 static bool
-is_full(const struct prodstate *s)
+is_full(const struct prodstate *producers)
 {
-	return s->by_id.n >= PRODSTATE_PRODUCERS_MAX;
+	return producers->by_id.n >= PRODSTATE_PRODUCERS_MAX;
+}
+
+/* Can one more be kept, if need be in the place of an idle one? */
+static bool
+has_room(const struct prodstate *producers)
+{
+	return !is_full(producers) || !list_is_empty(&producers->idle);
 }
 
 static struct prodstate_producer *
-add(struct prodstate *s, int64_t id)
+add(struct prodstate *producers, int64_t id)
 {
-	if (is_full(s) && !list_is_empty(&s->idle))
-		forget(s, CONTAINER_OF(s->idle.next, struct prodstate_producer, link));
-	struct prodstate_producer *p = NEW(struct prodstate_producer);
-	list_init(&p->link);
-	p->id = id;
-	p->timestamp = p->txn_first_offset = -1;
-	p->epoch = -1;
-	p->coordinator_epoch = -1;
-	map_put(&s->by_id, key_of(&p->id), p);
-	s->last = p;
-	return p;
+	if (is_full(producers) && !list_is_empty(&producers->idle))
+		forget(producers, of_link(producers->idle.next));
+	struct prodstate_producer *producer = NEW(struct prodstate_producer);
+	list_init(&producer->link);
+	producer->id = id;
+	producer->timestamp = producer->txn_first_offset = -1;
+	producer->epoch = -1;
+	producer->coordinator_epoch = -1;
+	map_put(&producers->by_id, key_of(&producer->id), producer);
+	producers->last = producer;
+	return producer;
 }
 
 /* It did something: last in the queue of those to be forgotten. */
 static void
-touch(struct prodstate *s, struct prodstate_producer *p, int64_t now_ms)
+touch(struct prodstate *producers, struct prodstate_producer *producer, int64_t now_ms)
 {
-	p->touched_ms = now_ms;
-	if (p->txn_first_offset >= 0)
+	producer->touched_ms = now_ms;
+	if (producer->txn_first_offset >= 0)
 		return;
-	list_unlink(&p->link);
-	list_append(&s->idle, &p->link);
+	list_unlink(&producer->link);
+	list_append(&producers->idle, &producer->link);
 }
 
 static void
-set_epoch(struct prodstate *s, struct prodstate_producer *p, int16_t epoch)
+set_epoch(struct prodstate *producers, struct prodstate_producer *producer, int16_t epoch)
 {
-	if (p->epoch == epoch)
+	if (producer->epoch == epoch)
 		return;
-	s->nknown += p->epoch < 0;
-	p->epoch = epoch;
-	p->nbatch = 0;
+	producers->nknown += producer->epoch < 0;
+	producer->epoch = epoch;
+	producer->nbatch = 0;
 }
 
 void
-prodstate_expire(struct prodstate *s, int64_t now_ms, int64_t idle_ms)
+prodstate_expire(struct prodstate *producers, int64_t now_ms, int64_t idle_ms)
 {
-	while (!list_is_empty(&s->idle)) {
-		struct prodstate_producer *p = CONTAINER_OF(s->idle.next,
-			struct prodstate_producer, link);
-		if (likely(p->touched_ms > 0)) {
-			if (likely(now_ms - p->touched_ms < idle_ms))
+	while (!list_is_empty(&producers->idle)) {
+		struct prodstate_producer *producer = of_link(producers->idle.next);
+		if (likely(producer->touched_ms > 0)) {
+			if (likely(now_ms - producer->touched_ms < idle_ms))
 				return;
-			forget(s, p);
+			forget(producers, producer);
 			continue;
 		}
 		/* From a snapshot, or read again: counts from now on. */
-		LIST_EACH(it, &s->idle) {
-			struct prodstate_producer *old = CONTAINER_OF(it, struct prodstate_producer, link);
+		LIST_EACH(it, &producers->idle) {
+			struct prodstate_producer *old = of_link(it);
 			if (old->touched_ms > 0)
 				break;
 			old->touched_ms = MAX(now_ms, 1);
@@ -152,7 +164,7 @@ prodstate_expire(struct prodstate *s, int64_t now_ms, int64_t idle_ms)
 	}
 }
 
-/* --- sequence numbers: 0 follows upon INT32_MAX --- */
+/* ---- sequence numbers: 0 follows upon INT32_MAX ---- */
 
 static int32_t
 sequence_after(int32_t first, int32_t delta)
@@ -162,141 +174,147 @@ sequence_after(int32_t first, int32_t delta)
 }
 
 static int32_t
-last_sequence(const struct batch *b)
+last_sequence(const struct batch *batch)
 {
-	return b->base_sequence < 0 ? -1 : sequence_after(b->base_sequence, b->last_offset_delta);
+	return batch->base_sequence < 0 ? -1
+		: sequence_after(batch->base_sequence, batch->last_offset_delta);
 }
 
 static const struct prodstate_batch *
-find_duplicate(const struct prodstate_producer *p, const struct batch *b)
+find_duplicate(const struct prodstate_producer *producer, const struct batch *batch)
 {
-	int32_t last = last_sequence(b);
-	for (int i = 0; i < p->nbatch; i++)
-		if (p->batch[i].last_sequence == last &&
-			p->batch[i].offset_delta == b->last_offset_delta)
-			return &p->batch[i];
+	int32_t last = last_sequence(batch);
+	for (int i = 0; i < producer->nbatch; i++)
+		if (producer->batch[i].last_sequence == last
+			&& producer->batch[i].offset_delta == batch->last_offset_delta)
+			return &producer->batch[i];
 	return NULL;
 }
 
 /* Kafka's ProducerAppendInfo.checkSequence. */
 static bool
-is_in_sequence(const struct prodstate_producer *p, const struct batch *b)
+is_in_sequence(const struct prodstate_producer *producer, const struct batch *batch)
 {
 	/* One that waits to be verified must not be overtaken: it could never
 	 * get in any more. */
-	if (p->guard && b->base_sequence > p->guard_sequence)
+	if (producer->guard && batch->base_sequence > producer->guard_sequence)
 		return false;
-	if (p->epoch < 0)
+	if (producer->epoch < 0)
 		return true;
-	if (p->epoch != b->producer_epoch)
-		return b->base_sequence == 0;
-	int32_t last = p->nbatch ? p->batch[p->nbatch - 1].last_sequence : -1;
-	return b->base_sequence == sequence_after(last, 1);
+	if (producer->epoch != batch->producer_epoch)
+		return batch->base_sequence == 0;
+	int32_t last = producer->nbatch ? producer->batch[producer->nbatch - 1].last_sequence : -1;
+	return batch->base_sequence == sequence_after(last, 1);
 }
 
-/* --- judging --- */
+/* ---- judging ---- */
 
 /* The token that a verification of this producer goes by. */
 static enum prodstate_verdict
-begin_verification(struct prodstate *s, struct prodstate_producer *p, const struct batch *b,
-	int64_t now_ms, int64_t *guard)
+begin_verification(struct prodstate *producers, struct prodstate_producer *producer,
+	const struct batch *batch, int64_t now_ms, int64_t *guard)
 {
-	if (!p && is_full(s) && list_is_empty(&s->idle))
+	if (!producer && !has_room(producers))
 		return PRODSTATE_FULL;
-	if (!p)
-		p = add(s, b->producer_id);
-	if (p->guard == 0) {
-		p->guard = ++s->last_guard;
-		p->guard_sequence = b->base_sequence;
-		p->guard_epoch = b->producer_epoch;
-	} else if (p->guard_epoch < b->producer_epoch) {
-		p->guard_sequence = b->base_sequence;
-		p->guard_epoch = b->producer_epoch;
-	} else if (p->guard_epoch == b->producer_epoch) {
-		p->guard_sequence = MIN(p->guard_sequence, b->base_sequence);
+	if (!producer)
+		producer = add(producers, batch->producer_id);
+	if (producer->guard == 0) {
+		producer->guard = ++producers->last_guard;
+		producer->guard_sequence = batch->base_sequence;
+		producer->guard_epoch = batch->producer_epoch;
+	} else if (producer->guard_epoch < batch->producer_epoch) {
+		producer->guard_sequence = batch->base_sequence;
+		producer->guard_epoch = batch->producer_epoch;
+	} else if (producer->guard_epoch == batch->producer_epoch) {
+		producer->guard_sequence = MIN(producer->guard_sequence, batch->base_sequence);
 	}
-	touch(s, p, now_ms);
-	*guard = p->guard;
+	touch(producers, producer, now_ms);
+	*guard = producer->guard;
 	return PRODSTATE_VERIFY;
 }
 
 enum prodstate_verdict
-prodstate_check(struct prodstate *s, const struct batch *b, bool is_coordinator, int64_t now_ms,
-	int64_t *guard, struct prodstate_batch *seen)
+prodstate_check(struct prodstate *producers, const struct batch *batch, bool is_coordinator,
+	int64_t now_ms, int64_t *guard, struct prodstate_batch *seen)
 {
-	struct prodstate_producer *p = prodstate_find(s, b->producer_id);
-	bool is_txn = b->attributes & BATCH_TRANSACTIONAL;
-	bool is_open = p && p->txn_first_offset >= 0;
-	if (p && b->producer_epoch < p->epoch)
+	struct prodstate_producer *producer = prodstate_find(producers, batch->producer_id);
+	bool is_txn = batch->attributes & BATCH_TRANSACTIONAL;
+	bool is_open = producer && producer->txn_first_offset >= 0;
+	if (producer && batch->producer_epoch < producer->epoch)
 		return PRODSTATE_OLD_EPOCH;
 	if (!is_coordinator) {
-		const struct prodstate_batch *d = p && p->epoch == b->producer_epoch
-			? find_duplicate(p, b) : NULL;
-		if (d) {
-			*seen = *d;
+		const struct prodstate_batch *same = producer
+			&& producer->epoch == batch->producer_epoch
+			? find_duplicate(producer, batch) : NULL;
+		if (same) {
+			*seen = *same;
 			return PRODSTATE_DUPLICATE;
 		}
-		if (is_txn && !(is_open && p->epoch == b->producer_epoch)) {
+		if (is_txn && !(is_open && producer->epoch == batch->producer_epoch)) {
 			if (*guard == 0)
-				return begin_verification(s, p, b, now_ms, guard);
-			if (!p || p->guard != *guard)
+				return begin_verification(producers, producer, batch, now_ms,
+					guard);
+			if (!producer || producer->guard != *guard)
 				return PRODSTATE_NO_TXN;
 		}
-		if (p && !is_in_sequence(p, b))
+		if (producer && !is_in_sequence(producer, batch))
 			return PRODSTATE_OUT_OF_ORDER;
 	}
 	if (is_open && !is_txn)
 		return PRODSTATE_NO_TXN;
-	return !p && is_full(s) && list_is_empty(&s->idle) ? PRODSTATE_FULL : PRODSTATE_GOOD;
+	return !producer && !has_room(producers) ? PRODSTATE_FULL : PRODSTATE_GOOD;
 }
 
 enum prodstate_verdict
-prodstate_check_marker(struct prodstate *s, int64_t id, int16_t epoch, int32_t coordinator_epoch)
+prodstate_check_marker(struct prodstate *producers, int64_t id, int16_t epoch,
+	int32_t coordinator_epoch)
 {
-	struct prodstate_producer *p = prodstate_find(s, id);
-	if (p && epoch < p->epoch)
+	struct prodstate_producer *producer = prodstate_find(producers, id);
+	if (producer && epoch < producer->epoch)
 		return PRODSTATE_OLD_EPOCH;
-	if (p && coordinator_epoch < p->coordinator_epoch)
+	if (producer && coordinator_epoch < producer->coordinator_epoch)
 		return PRODSTATE_OLD_COORDINATOR;
 	return PRODSTATE_GOOD;
 }
 
-/* --- taking note --- */
+/* ---- taking note ---- */
 
 void
-prodstate_append(struct prodstate *s, const struct batch *b, int64_t now_ms)
+prodstate_append(struct prodstate *producers, const struct batch *batch, int64_t now_ms)
 {
-	struct prodstate_producer *p = prodstate_find(s, b->producer_id);
-	if (!p)
-		p = add(s, b->producer_id);
-	set_epoch(s, p, b->producer_epoch);
-	if (p->nbatch == PRODSTATE_BATCHES) {
-		p->nbatch--;
-		memmove(p->batch, p->batch + 1, (size_t)p->nbatch * sizeof *p->batch);
+	struct prodstate_producer *producer = prodstate_find(producers, batch->producer_id);
+	if (!producer)
+		producer = add(producers, batch->producer_id);
+	set_epoch(producers, producer, batch->producer_epoch);
+	if (producer->nbatch == PRODSTATE_BATCHES) {
+		producer->nbatch--;
+		memmove(producer->batch, producer->batch + 1,
+			(size_t)producer->nbatch * sizeof *producer->batch);
 	}
-	p->batch[p->nbatch++] = (struct prodstate_batch){ last_sequence(b),
-		b->last_offset_delta, batch_last_offset(b), b->max_timestamp };
-	p->timestamp = b->max_timestamp;
-	if (b->attributes & BATCH_TRANSACTIONAL) {
-		p->guard = 0;
-		if (p->txn_first_offset < 0) {
-			p->txn_first_offset = b->base_offset;
-			list_unlink(&p->link);
-			list_append(&s->open, &p->link);
+	producer->batch[producer->nbatch++] = (struct prodstate_batch){ last_sequence(batch),
+		batch->last_offset_delta, batch_last_offset(batch), batch->max_timestamp };
+	producer->timestamp = batch->max_timestamp;
+	if (batch->attributes & BATCH_TRANSACTIONAL) {
+		producer->guard = 0;
+		if (producer->txn_first_offset < 0) {
+			producer->txn_first_offset = batch->base_offset;
+			list_unlink(&producer->link);
+			list_append(&producers->open, &producer->link);
 		}
 	}
-	touch(s, p, now_ms);
+	touch(producers, producer, now_ms);
 }
 
 /* Where the next transaction but p's that is open begins; else behind. */
 static int64_t
-stable_without(const struct prodstate *s, const struct prodstate_producer *p, int64_t behind)
+stable_without(const struct prodstate *producers, const struct prodstate_producer *producer,
+	int64_t behind)
 {
-	struct list *it = s->open.next;
-	if (it == &p->link)
+	struct list *it = producers->open.next;
+	if (it == &producer->link)
 		it = it->next;
-	return it == &s->open ? behind
-		: CONTAINER_OF(it, struct prodstate_producer, link)->txn_first_offset;
+	return it == &producers->open ? behind
+		: of_link(it)->txn_first_offset;
 }
 
 bool
@@ -328,71 +346,73 @@ prodstate_end(struct prodstate *s, const struct batch *b, int32_t coordinator_ep
 }
 
 void
-prodstate_replicated(struct prodstate *s, int64_t high_watermark)
+prodstate_replicated(struct prodstate *producers, int64_t high_watermark)
 {
 	int n = 0;
-	for (int i = 0; i < s->ndecided; i++)
-		if (s->decided[i].last_offset >= high_watermark)
-			s->decided[n++] = s->decided[i];
-	s->ndecided = n;
+	for (int i = 0; i < producers->ndecided; i++)
+		if (producers->decided[i].last_offset >= high_watermark)
+			producers->decided[n++] = producers->decided[i];
+	producers->ndecided = n;
 }
 
 int64_t
-prodstate_unstable(const struct prodstate *s)
+prodstate_unstable(const struct prodstate *producers)
 {
 	int64_t first = INT64_MAX;
-	if (!list_is_empty(&s->open))
-		first = CONTAINER_OF(s->open.next, struct prodstate_producer, link)->txn_first_offset;
-	for (int i = 0; i < s->ndecided; i++)
-		first = MIN(first, s->decided[i].first_offset);
+	if (!list_is_empty(&producers->open))
+		first = of_link(producers->open.next)->txn_first_offset;
+	for (int i = 0; i < producers->ndecided; i++)
+		first = MIN(first, producers->decided[i].first_offset);
 	return first;
 }
 
-/* --- snapshots --- */
+/* ---- snapshots ---- */
 
 static void
-encode_one(void *ctx, const struct prodstate_producer *p)
+encode_one(void *ctx, const struct prodstate_producer *producer)
 {
 	struct buf *b = ctx;
 	uint8_t *to = buf_grow(b, SNAPSHOT_ENTRY);
 	struct prodstate_batch none = { -1, 0, -1, -1 };
-	const struct prodstate_batch *last = p->nbatch ? &p->batch[p->nbatch - 1] : &none;
-	store_be64(to, (uint64_t)p->id);
-	store_be16(to + 8, (uint16_t)p->epoch);
+	const struct prodstate_batch *last = producer->nbatch
+		? &producer->batch[producer->nbatch - 1] : &none;
+	store_be64(to, (uint64_t)producer->id);
+	store_be16(to + 8, (uint16_t)producer->epoch);
 	store_be32(to + 10, (uint32_t)last->last_sequence);
 	store_be64(to + 14, (uint64_t)last->last_offset);
 	store_be32(to + 22, (uint32_t)last->offset_delta);
-	store_be64(to + 26, (uint64_t)p->timestamp);
-	store_be32(to + 34, (uint32_t)p->coordinator_epoch);
-	store_be64(to + 38, (uint64_t)p->txn_first_offset);
+	store_be64(to + 26, (uint64_t)producer->timestamp);
+	store_be32(to + 34, (uint32_t)producer->coordinator_epoch);
+	store_be64(to + 38, (uint64_t)producer->txn_first_offset);
 }
 
 void
-prodstate_encode(const struct prodstate *s, struct buf *b)
+prodstate_encode(const struct prodstate *producers, struct buf *b)
 {
 	size_t at = b->n;
 	buf_grow(b, SNAPSHOT_HEAD);
-	prodstate_each(s, encode_one, b);
+	prodstate_each(producers, encode_one, b);
 	uint8_t *head = b->p + at;
 	store_be16(head, SNAPSHOT_VERSION);
-	store_be32(head + SNAPSHOT_CRC_FROM, (uint32_t)s->nknown);
+	store_be32(head + SNAPSHOT_CRC_FROM, (uint32_t)producers->nknown);
 	store_be32(head + 2, crc32c(head + SNAPSHOT_CRC_FROM, b->n - at - SNAPSHOT_CRC_FROM));
-	assert(b->n - at == SNAPSHOT_HEAD + (size_t)s->nknown * SNAPSHOT_ENTRY);
+	assert(b->n - at == SNAPSHOT_HEAD + (size_t)producers->nknown * SNAPSHOT_ENTRY);
 }
 
 static bool
-decode_one(const uint8_t *p, struct prodstate_producer *to, int64_t end_offset)
+decode_one(const uint8_t *p, struct prodstate_producer *producer, int64_t end_offset)
 {
 	struct prodstate_batch last = { (int32_t)load_be32(p + 10), (int32_t)load_be32(p + 22),
 		(int64_t)load_be64(p + 14), (int64_t)load_be64(p + 26) };
-	*to = (struct prodstate_producer){ .id = (int64_t)load_be64(p),
-		.epoch = (int16_t)load_be16(p + 8), .timestamp = last.timestamp, .coordinator_epoch = (int32_t)load_be32(p + 34),
+	*producer = (struct prodstate_producer){ .id = (int64_t)load_be64(p),
+		.epoch = (int16_t)load_be16(p + 8), .timestamp = last.timestamp,
+		.coordinator_epoch = (int32_t)load_be32(p + 34),
 		.txn_first_offset = (int64_t)load_be64(p + 38) };
 	if (last.last_offset >= 0)
-		to->batch[to->nbatch++] = last;
-	return to->id >= 0 && to->epoch >= 0 && last.last_offset < end_offset &&
-		to->txn_first_offset < end_offset && last.offset_delta >= 0 &&
-		(last.last_offset < 0 || last.offset_delta <= last.last_offset);
+		producer->batch[producer->nbatch++] = last;
+	return producer->id >= 0 && producer->epoch >= 0 && last.last_offset < end_offset
+		&& producer->txn_first_offset < end_offset && last.offset_delta >= 0
+		&& (last.last_offset < 0 || last.offset_delta <= last.last_offset);
 }
 
 /* Those with open transactions by their first offsets, then the others by age. */
@@ -410,51 +430,54 @@ by_age(const void *a, const void *b)
 }
 
 static int
-take_all(struct prodstate *s, const struct prodstate_producer *v, uint32_t n)
+take_all(struct prodstate *producers, const struct prodstate_producer *v, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		if (prodstate_find(s, v[i].id))
+		if (prodstate_find(producers, v[i].id))
 			return -1;
-		struct prodstate_producer *p = add(s, v[i].id);
-		*p = v[i];
-		list_init(&p->link);
-		list_append(p->txn_first_offset >= 0 ? &s->open : &s->idle, &p->link);
-		s->nknown++;
+		struct prodstate_producer *producer = add(producers, v[i].id);
+		*producer = v[i];
+		list_init(&producer->link);
+		list_append(producer->txn_first_offset >= 0 ? &producers->open : &producers->idle,
+			&producer->link);
+		producers->nknown++;
 	}
 	return 0;
 }
 
 int
-prodstate_decode(struct prodstate *s, struct str bytes, int64_t end_offset, struct err *e)
+prodstate_decode(struct prodstate *producers, struct str bytes, int64_t end_offset, struct err *e)
 {
-	assert(s->by_id.n == 0);
+	assert(producers->by_id.n == 0);
 	if (bytes.n < SNAPSHOT_HEAD || load_be16(bytes.p) != SNAPSHOT_VERSION)
-		return err_set(e, ERR_CORRUPT, "no producer snapshot of version %d", SNAPSHOT_VERSION);
+		return err_set(e, ERR_CORRUPT, "no producer snapshot of version %d",
+			SNAPSHOT_VERSION);
 	if (load_be32(bytes.p + 2) != crc32c(bytes.p + SNAPSHOT_CRC_FROM,
 			(size_t)bytes.n - SNAPSHOT_CRC_FROM))
 		return err_set(e, ERR_CORRUPT, "a producer snapshot with the wrong CRC");
 	uint32_t n = load_be32(bytes.p + SNAPSHOT_CRC_FROM);
 	if ((uint64_t)n * SNAPSHOT_ENTRY != (uint64_t)bytes.n - SNAPSHOT_HEAD)
-		return err_set(e, ERR_CORRUPT, "a producer snapshot of another length than it says");
+		return err_set(e, ERR_CORRUPT,
+			"a producer snapshot of another length than it says");
 	if (n == 0)
 		return 0;
 	struct prodstate_producer *v = mem_alloc(n * sizeof *v);
-	int r = 0;
-	for (uint32_t i = 0; i < n && r == 0; i++)
-		if (!decode_one(bytes.p + SNAPSHOT_HEAD + i * (size_t)SNAPSHOT_ENTRY, &v[i], end_offset))
-			r = -1;
-	if (r == 0) {
+	int rc = 0;
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		rc = decode_one(bytes.p + SNAPSHOT_HEAD + i * (size_t)SNAPSHOT_ENTRY, &v[i],
+			end_offset) ? 0 : -1;
+	if (rc == 0) {
 		qsort(v, n, sizeof *v, by_age);
-		r = take_all(s, v, n);
+		rc = take_all(producers, v, n);
 	}
 	mem_free(v);
-	if (r == 0)
+	if (rc == 0)
 		return 0;
-	prodstate_clear(s);
+	prodstate_clear(producers);
 	return err_set(e, ERR_CORRUPT, "a producer snapshot that can't be of this log");
 }
 
-/* --- markers --- */
+/* ---- markers ---- */
 
 bool
 prodstate_marker(const uint8_t *p, const struct batch *b, bool *is_commit,
@@ -463,9 +486,9 @@ prodstate_marker(const uint8_t *p, const struct batch *b, bool *is_commit,
 	struct record_iter it = RECORD_ITER_INIT;
 	struct record r;
 	struct err ignored;
-	bool ok = record_iter_begin(&it, p, (size_t)b->size, &ignored) == 0 &&
-		record_iter_next(&it, &r, &ignored) == 1 && r.key.n >= 4 && r.value.n >= 6 &&
-		load_be16(r.key.p + 2) <= 1;
+	bool ok = record_iter_begin(&it, p, (size_t)b->size, &ignored) == 0
+		&& record_iter_next(&it, &r, &ignored) == 1 && r.key.n >= 4 && r.value.n >= 6
+		&& load_be16(r.key.p + 2) <= 1;
 	if (ok) {
 		*is_commit = load_be16(r.key.p + 2) == 1;
 		*coordinator_epoch = (int32_t)load_be32(r.value.p + 2);

@@ -76,9 +76,9 @@ struct prodstate {
 };
 
 /* The seed is for the table of ids, which strangers choose. */
-void prodstate_init(struct prodstate *s, uint32_t seed);
-void prodstate_release(struct prodstate *s);
-void prodstate_clear(struct prodstate *s); /* forget all producers */
+void prodstate_init(struct prodstate *producers, uint32_t seed);
+void prodstate_release(struct prodstate *producers);
+void prodstate_clear(struct prodstate *producers); /* forget all producers */
 
 enum prodstate_verdict {
 	PRODSTATE_GOOD,
@@ -95,16 +95,16 @@ enum prodstate_verdict {
 /* May the batch, which has a producer id, be appended?  *guard is 0 or what
  * PRODSTATE_VERIFY gave before.  A coordinator's batches have no sequence
  * numbers, and it knows its transactions. */
-enum prodstate_verdict prodstate_check(struct prodstate *s, const struct batch *b,
+enum prodstate_verdict prodstate_check(struct prodstate *producers, const struct batch *batch,
 	bool is_coordinator, int64_t now_ms, int64_t *guard,
 	struct prodstate_batch *seen);
 
 /* May a marker of these epochs? */
-enum prodstate_verdict prodstate_check_marker(struct prodstate *s, int64_t id,
+enum prodstate_verdict prodstate_check_marker(struct prodstate *producers, int64_t id,
 	int16_t epoch, int32_t coordinator_epoch);
 
 /* The batch, whose offsets are set, was appended; no marker. */
-void prodstate_append(struct prodstate *s, const struct batch *b, int64_t now_ms);
+void prodstate_append(struct prodstate *producers, const struct batch *batch, int64_t now_ms);
 
 /* A marker was appended.  True: it ended a transaction, and *txn tells which;
  * that counts as undecided until prodstate_replicated passes the marker. */
@@ -112,21 +112,21 @@ bool prodstate_end(struct prodstate *s, const struct batch *b, int32_t coordinat
 	int64_t now_ms, struct prodstate_txn *txn);
 
 /* All below the offset is replicated. */
-void prodstate_replicated(struct prodstate *s, int64_t high_watermark);
+void prodstate_replicated(struct prodstate *producers, int64_t high_watermark);
 
 /* The first offset of a transaction that is open or not replicated to its end;
  * INT64_MAX: there is none. */
-int64_t prodstate_unstable(const struct prodstate *s);
+int64_t prodstate_unstable(const struct prodstate *producers);
 
 /* Forget producers that have been idle for that long. */
-void prodstate_expire(struct prodstate *s, int64_t now_ms, int64_t idle_ms);
+void prodstate_expire(struct prodstate *producers, int64_t now_ms, int64_t idle_ms);
 
-struct prodstate_producer *prodstate_find(struct prodstate *s, int64_t id); /* or NULL */
-int prodstate_count(const struct prodstate *s); /* that have appended */
+struct prodstate_producer *prodstate_find(struct prodstate *producers, int64_t id); /* or NULL */
+int prodstate_count(const struct prodstate *producers); /* that have appended */
 
 /* Call fn for each that has appended, in no order. */
-typedef void prodstate_fn(void *ctx, const struct prodstate_producer *p);
-void prodstate_each(const struct prodstate *s, prodstate_fn *fn, void *ctx);
+typedef void prodstate_fn(void *ctx, const struct prodstate_producer *producer);
+void prodstate_each(const struct prodstate *producers, prodstate_fn *fn, void *ctx);
 
 /* The file OFFSET.snapshot, as Kafka writes it, all big endian:
  *
@@ -135,11 +135,11 @@ void prodstate_each(const struct prodstate *s, prodstate_fn *fn, void *ctx);
  *    timestamp i64, coordinator epoch i32, first offset of txn i64)...
  *
  * An upgrade has to raise the version: Kafka's tools read these files. */
-void prodstate_encode(const struct prodstate *s, struct buf *b);
+void prodstate_encode(const struct prodstate *producers, struct buf *b);
 
 /* Into an empty state.  -1, ERR_CORRUPT: not a snapshot, or of more than what
  * lies below end_offset; the state is empty then. */
-int prodstate_decode(struct prodstate *s, struct str bytes, int64_t end_offset,
+int prodstate_decode(struct prodstate *producers, struct str bytes, int64_t end_offset,
 	struct err *e);
 
 /* What ends a transaction, from the (one) record of a control batch, all of

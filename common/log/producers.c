@@ -14,59 +14,60 @@ enum {
 
 #define SUFFIX ".snapshot"
 
-/* --- the files --- */
+/* ---- the files ---- */
 
 void
-producers_add_snapshot(struct partlog_body *y, int64_t offset)
+producers_add_snapshot(struct partlog_body *body, int64_t offset)
 {
-	int at = y->nsnapshot;
-	while (at > 0 && y->snapshot[at - 1] >= offset)
+	int at = body->nsnapshot;
+	while (at > 0 && body->snapshot[at - 1] >= offset)
 		at--;
-	if (at < y->nsnapshot && y->snapshot[at] == offset)
+	if (at < body->nsnapshot && body->snapshot[at] == offset)
 		return;
-	if (y->nsnapshot == y->snapshot_cap) {
-		y->snapshot_cap = y->snapshot_cap ? y->snapshot_cap * 2 : 2;
-		y->snapshot = mem_realloc(y->snapshot,
-			(size_t)y->snapshot_cap * sizeof *y->snapshot);
+	if (body->nsnapshot == body->snapshot_cap) {
+		body->snapshot_cap = body->snapshot_cap ? body->snapshot_cap * 2 : 2;
+		body->snapshot = mem_realloc(body->snapshot,
+			(size_t)body->snapshot_cap * sizeof *body->snapshot);
 	}
-	memmove(y->snapshot + at + 1, y->snapshot + at,
-		(size_t)(y->nsnapshot - at) * sizeof *y->snapshot);
-	y->snapshot[at] = offset;
-	y->nsnapshot++;
+	memmove(body->snapshot + at + 1, body->snapshot + at,
+		(size_t)(body->nsnapshot - at) * sizeof *body->snapshot);
+	body->snapshot[at] = offset;
+	body->nsnapshot++;
 }
 
 static int
 remove_file(struct partlog *l, int64_t offset, struct err *e)
 {
-	struct logdir d = body_dir(l);
+	struct logdir dir = body_dir(l);
 	char path[LOGDIR_PATH_SIZE];
-	return fs_remove(d.root_fd, logdir_path(&d, offset, SUFFIX, path), e);
+	return fs_remove(dir.root_fd, logdir_path(&dir, offset, SUFFIX, path), e);
 }
 
 int
-producers_remove_snapshots(struct partlog *l, struct partlog_body *y, int64_t from, int64_t to,
+producers_remove_snapshots(struct partlog *l, struct partlog_body *body, int64_t from, int64_t to,
 	struct err *e)
 {
-	int n = 0, r = 0;
-	for (int i = 0; i < y->nsnapshot; i++) {
-		int64_t offset = y->snapshot[i];
-		if (offset >= from && offset < to && r == 0 && (r = remove_file(l, offset, e)) == 0)
+	int n = 0, rc = 0;
+	for (int i = 0; i < body->nsnapshot; i++) {
+		int64_t offset = body->snapshot[i];
+		if (offset >= from && offset < to && rc == 0
+			&& (rc = remove_file(l, offset, e)) == 0)
 			continue;
-		y->snapshot[n++] = offset;
+		body->snapshot[n++] = offset;
 	}
-	y->is_dir_dirty |= n < y->nsnapshot;
-	y->nsnapshot = n;
-	return r;
+	body->is_dir_dirty |= n < body->nsnapshot;
+	body->nsnapshot = n;
+	return rc;
 }
 
 void
-producers_prune(struct partlog *l, struct partlog_body *y)
+producers_prune(struct partlog *l, struct partlog_body *body)
 {
 	struct err ignored;
-	for (int i = y->nsnapshot - 2; i > 0; i--) {
-		int64_t offset = y->snapshot[i];
-		if (body_find(y, y->snapshot[i - 1]) == body_find(y, offset))
-			producers_remove_snapshots(l, y, offset, offset + 1, &ignored);
+	for (int i = body->nsnapshot - 2; i > 0; i--) {
+		int64_t offset = body->snapshot[i];
+		if (body_find(body, body->snapshot[i - 1]) == body_find(body, offset))
+			producers_remove_snapshots(l, body, offset, offset + 1, &ignored);
 	}
 }
 
@@ -79,179 +80,183 @@ replace_file(struct partlog *l, const char *path, struct str bytes, struct err *
 	int fd = fs_open(l->root_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC, 0600, e);
 	if (fd < 0)
 		return -1;
-	int r = fs_write_at(fd, bytes, 0, e);
+	int rc = fs_write_at(fd, bytes, 0, e);
 	fs_close(fd);
-	if (r == 0)
-		r = fs_rename(l->root_fd, tmp, path, e);
-	return r;
+	if (rc == 0)
+		rc = fs_rename(l->root_fd, tmp, path, e);
+	return rc;
 }
 
 int
-producers_snapshot(struct partlog *l, struct partlog_body *y, const struct prodstate *s,
+producers_snapshot(struct partlog *l, struct partlog_body *body, const struct prodstate *producers,
 	int64_t offset, bool is_durable, struct err *e)
 {
-	struct logdir d = body_dir(l);
+	struct logdir dir = body_dir(l);
 	char path[LOGDIR_PATH_SIZE];
 	struct buf b = BUF_INIT;
-	prodstate_encode(s, &b);
-	logdir_path(&d, offset, SUFFIX, path);
-	int r = is_durable ? fs_replace_file(l->root_fd, path, buf_str(&b), e)
+	prodstate_encode(producers, &b);
+	logdir_path(&dir, offset, SUFFIX, path);
+	int rc = is_durable ? fs_replace_file(l->root_fd, path, buf_str(&b), e)
 		: replace_file(l, path, buf_str(&b), e);
 	buf_release(&b);
-	if (r < 0)
+	if (rc < 0)
 		return -1;
-	producers_add_snapshot(y, offset);
-	y->is_dir_dirty = true;
+	producers_add_snapshot(body, offset);
+	body->is_dir_dirty = true;
 	return 0;
 }
 
 int
 producers_prepare(struct partlog *l, struct err *e)
 {
-	struct partlog_body *y = l->body;
-	if (prodstate_count(&y->producers) > 0 || l->root_fd < 0)
+	struct partlog_body *body = l->body;
+	if (prodstate_count(&body->producers) > 0 || l->root_fd < 0)
 		return 0;
 	/* One in this segment is near enough. */
-	if (y->nsnapshot && y->snapshot[y->nsnapshot - 1] >= y->v[y->n - 1].base_offset)
+	if (body->nsnapshot && body->snapshot[body->nsnapshot - 1] >= body->v[body->n
+		- 1].base_offset)
 		return 0;
-	return producers_snapshot(l, y, &y->producers, l->next_offset, false, e);
+	return producers_snapshot(l, body, &body->producers, l->next_offset, false, e);
 }
 
-/* --- the state --- */
+/* ---- the state ---- */
 
 static void
-note_aborted(struct segment *g, const struct prodstate_txn *t)
+note_aborted(struct segment *seg, const struct prodstate_txn *txn)
 {
 	uint8_t p[INDEX_TXN_SIZE];
 	store_be16(p, 0);
-	store_be64(p + 2, (uint64_t)t->producer_id);
-	store_be64(p + 10, (uint64_t)t->first_offset);
-	store_be64(p + 18, (uint64_t)t->last_offset);
-	store_be64(p + 26, (uint64_t)t->stable_offset);
-	index_put(&g->txns, p);
+	store_be64(p + 2, (uint64_t)txn->producer_id);
+	store_be64(p + 10, (uint64_t)txn->first_offset);
+	store_be64(p + 18, (uint64_t)txn->last_offset);
+	store_be64(p + 26, (uint64_t)txn->stable_offset);
+	index_put(&seg->txns, p);
 }
 
 static void
-get_aborted(const uint8_t *p, struct prodstate_txn *t)
+get_aborted(const uint8_t *p, struct prodstate_txn *txn)
 {
-	*t = (struct prodstate_txn){ (int64_t)load_be64(p + 2), (int64_t)load_be64(p + 10),
+	*txn = (struct prodstate_txn){ (int64_t)load_be64(p + 2), (int64_t)load_be64(p + 10),
 		(int64_t)load_be64(p + 18), (int64_t)load_be64(p + 26) };
 }
 
 void
-producers_note(struct partlog_body *y, struct segment *g, const uint8_t *p, const struct batch *b,
-	int64_t now_ms)
+producers_note(struct partlog_body *body, struct segment *seg, const uint8_t *p,
+	const struct batch *batch, int64_t now_ms)
 {
 	struct prodstate_txn txn;
 	bool is_commit;
 	int32_t coordinator_epoch;
-	if (!(b->attributes & BATCH_CONTROL)) {
-		prodstate_append(&y->producers, b, now_ms);
-	} else if (prodstate_marker(p, b, &is_commit, &coordinator_epoch)) {
-		if (prodstate_end(&y->producers, b, coordinator_epoch, now_ms, &txn) &&
-			!is_commit && g)
-			note_aborted(g, &txn);
+	if (!(batch->attributes & BATCH_CONTROL)) {
+		prodstate_append(&body->producers, batch, now_ms);
+	} else if (prodstate_marker(p, batch, &is_commit, &coordinator_epoch)) {
+		if (prodstate_end(&body->producers, batch, coordinator_epoch, now_ms, &txn)
+			&& !is_commit && seg)
+			note_aborted(seg, &txn);
 	}
 	if (now_ms == 0)
-		prodstate_replicated(&y->producers, INT64_MAX);
+		prodstate_replicated(&body->producers, INT64_MAX);
 }
 
 static int
-load_snapshot(struct partlog *l, struct partlog_body *y, int64_t offset, struct err *e)
+load_snapshot(struct partlog *l, struct partlog_body *body, int64_t offset, struct err *e)
 {
-	struct logdir d = body_dir(l);
+	struct logdir dir = body_dir(l);
 	char path[LOGDIR_PATH_SIZE];
 	struct buf b = BUF_INIT;
-	prodstate_clear(&y->producers);
-	int r = fs_read_file(l->root_fd, logdir_path(&d, offset, SUFFIX, path),
+	prodstate_clear(&body->producers);
+	int rc = fs_read_file(l->root_fd, logdir_path(&dir, offset, SUFFIX, path),
 		SNAPSHOT_SIZE_MAX, &b, e);
-	if (r == 0)
-		r = prodstate_decode(&y->producers, buf_str(&b), offset, e);
+	if (rc == 0)
+		rc = prodstate_decode(&body->producers, buf_str(&b), offset, e);
 	buf_release(&b);
 	/* What can't be read for another reason may be readable later. */
-	return r == 0 ? 1 : e->class == ERR_SYS && e->sys != ENOENT ? -1 : 0;
+	return rc == 0 ? 1 : e->class == ERR_SYS && e->sys != ENOENT ? -1 : 0;
 }
 
 int
-producers_load(struct partlog *l, struct partlog_body *y, int64_t offset, int64_t *from,
+producers_load(struct partlog *l, struct partlog_body *body, int64_t offset, int64_t *from,
 	struct err *e)
 {
-	int64_t start = y->n ? y->v[0].base_offset : offset;
+	int64_t start = body->n ? body->v[0].base_offset : offset;
 	bool is_any = false;
-	prodstate_clear(&y->producers);
-	for (int i = y->nsnapshot - 1; i >= 0; i--) {
-		if (y->snapshot[i] > offset)
+	prodstate_clear(&body->producers);
+	for (int i = body->nsnapshot - 1; i >= 0; i--) {
+		if (body->snapshot[i] > offset)
 			continue;
 		is_any = true;
-		if (y->snapshot[i] < start)
+		if (body->snapshot[i] < start)
 			break;
-		int r = load_snapshot(l, y, y->snapshot[i], e);
-		*from = y->snapshot[i];
-		if (r != 0)
-			return r < 0 ? -1 : 0;
+		int rc = load_snapshot(l, body, body->snapshot[i], e);
+		*from = body->snapshot[i];
+		if (rc != 0)
+			return rc < 0 ? -1 : 0;
 	}
-	prodstate_clear(&y->producers);
+	prodstate_clear(&body->producers);
 	*from = is_any ? start : offset;
 	return 0;
 }
 
 /* The batch behind the walk, of which only the header was read. */
 static int
-note_walked(struct partlog_body *y, struct segment *g, const struct walk *w, const struct batch *b,
-	struct err *e)
+note_walked(struct partlog_body *body, struct segment *seg, const struct segment_walk *walk,
+	const struct batch *batch, struct err *e)
 {
 	struct buf bytes = BUF_INIT;
 	const uint8_t *p = NULL;
-	if (b->attributes & BATCH_CONTROL) {
-		p = buf_grow(&bytes, (size_t)b->size);
-		int64_t n = fs_read_at(w->fd, bytes.p, (size_t)b->size, w->position - b->size, e);
-		if (n >= 0 && n < b->size)
+	if (batch->attributes & BATCH_CONTROL) {
+		p = buf_grow(&bytes, (size_t)batch->size);
+		int64_t n = fs_read_at(walk->fd, bytes.p, (size_t)batch->size,
+			walk->position - batch->size, e);
+		if (n >= 0 && n < batch->size)
 			n = err_set(e, ERR_CORRUPT, "no whole batch");
 		if (n < 0) {
 			buf_release(&bytes);
 			return -1;
 		}
 	}
-	producers_note(y, g, p, b, 0);
+	producers_note(body, seg, p, batch, 0);
 	buf_release(&bytes);
 	return 0;
 }
 
 static int
-walk_segment(struct partlog *l, struct partlog_body *y, struct segment *g, int64_t from,
+walk_segment(struct partlog *l, struct partlog_body *body, struct segment *seg, int64_t from,
 	int64_t to, struct segment *into, struct err *e)
 {
-	struct logdir d = body_dir(l);
-	struct index_entry it, max = { from, INT32_MAX, INT64_MAX };
-	struct walk w;
-	struct batch b;
+	struct logdir dir = body_dir(l);
+	struct index_entry entry, max = { from, INT32_MAX, INT64_MAX };
+	struct segment_walk walk;
+	struct batch batch;
 	int64_t i = -1;
-	int r;
-	if (from > g->base_offset && g->offsets.nfile > 0)
-		i = index_floor(&g->offsets, &d, &max, NULL, &it, e);
+	int rc;
+	if (from > seg->base_offset && seg->offsets.nfile > 0)
+		i = index_floor(&seg->offsets, &dir, &max, NULL, &entry, e);
 	if (i == -2)
 		return -1;
-	int fd = segfile_pin(segment_file(g, &d), e);
+	int fd = segfile_pin(segment_file(seg, &dir), e);
 	if (fd < 0)
 		return -1;
-	walk_begin(&w, fd, i < 0 || it.position >= g->size ? 0 : it.position, g->size);
-	while ((r = walk_next(&w, &b, e)) > 0 && b.base_offset < to)
-		if (b.producer_id >= 0 && b.base_offset >= from &&
-			note_walked(y, into, &w, &b, e) < 0) {
-			r = -1;
+	segment_walk_begin(&walk, fd, i < 0 || entry.position >= seg->size ? 0 : entry.position,
+		seg->size);
+	while ((rc = segment_walk_next(&walk, &batch, e)) > 0 && batch.base_offset < to)
+		if (batch.producer_id >= 0 && batch.base_offset >= from
+			&& note_walked(body, into, &walk, &batch, e) < 0) {
+			rc = -1;
 			break;
 		}
-	segfile_unpin(g->file);
-	return r < 0 ? err_wrap(e, "%s/%020" PRId64 ".log", l->name, g->base_offset) : 0;
+	segfile_unpin(seg->file);
+	return rc < 0 ? err_wrap(e, "%s/%020" PRId64 ".log", l->name, seg->base_offset) : 0;
 }
 
 int
-producers_walk(struct partlog *l, struct partlog_body *y, int64_t from, int64_t to, int first,
+producers_walk(struct partlog *l, struct partlog_body *body, int64_t from, int64_t to, int first,
 	struct segment *last, struct err *e)
 {
-	for (int i = MAX(body_find(y, from), 0); i < y->n && y->v[i].base_offset < to; i++) {
-		struct segment *into = i < first ? NULL : last && i == first ? last : &y->v[i];
-		if (walk_segment(l, y, &y->v[i], from, to, into, e) < 0)
+	for (int i = MAX(body_find(body, from), 0); i < body->n
+		&& body->v[i].base_offset < to; i++) {
+		struct segment *into = i < first ? NULL : last && i == first ? last : &body->v[i];
+		if (walk_segment(l, body, &body->v[i], from, to, into, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -260,57 +265,59 @@ producers_walk(struct partlog *l, struct partlog_body *y, int64_t from, int64_t 
 /* What tells readers which records to leave out; the log's own syncs take it
  * along only once its segment is rolled. */
 static int
-sync_txns(struct partlog *l, struct segment *g, struct err *e)
+sync_txns(struct partlog *l, struct segment *seg, struct err *e)
 {
-	struct logdir d = body_dir(l);
+	struct logdir dir = body_dir(l);
 	char path[LOGDIR_PATH_SIZE];
-	int fd = fs_open(l->root_fd, logdir_path(&d, g->base_offset, ".txnindex", path), O_RDWR, 0, e);
+	int fd = fs_open(l->root_fd, logdir_path(&dir, seg->base_offset, ".txnindex", path), O_RDWR,
+		0, e);
 	if (fd < 0)
 		return -1;
-	int r = fs_sync(fd, e);
+	int rc = fs_sync(fd, e);
 	fs_close(fd);
-	if (r < 0)
+	if (rc < 0)
 		return -1;
 	int dir_fd = fs_open(l->root_fd, l->name, O_RDONLY | O_DIRECTORY, 0, e);
-	r = dir_fd < 0 ? -1 : fs_sync_dir(dir_fd, e);
+	rc = dir_fd < 0 ? -1 : fs_sync_dir(dir_fd, e);
 	fs_close(dir_fd);
-	g->is_txn_dirty = r < 0;
-	return r;
+	seg->is_txn_dirty = rc < 0;
+	return rc;
 }
 
 int
 producers_flush(struct partlog *l, struct err *e)
 {
-	struct partlog_body *y = l->body;
-	if (y->n && y->v[y->n - 1].is_txn_dirty && sync_txns(l, &y->v[y->n - 1], e) < 0)
+	struct partlog_body *body = l->body;
+	if (body->n && body->v[body->n - 1].is_txn_dirty && sync_txns(l, &body->v[body->n - 1],
+		e) < 0)
 		return -1;
-	if (prodstate_count(&y->producers) == 0 ||
-		(y->nsnapshot && y->snapshot[y->nsnapshot - 1] == l->next_offset))
+	if (prodstate_count(&body->producers) == 0
+		|| (body->nsnapshot && body->snapshot[body->nsnapshot - 1] == l->next_offset))
 		return 0;
-	if (producers_snapshot(l, y, &y->producers, l->next_offset, true, e) < 0)
+	if (producers_snapshot(l, body, &body->producers, l->next_offset, true, e) < 0)
 		return -1;
-	producers_prune(l, y);
+	producers_prune(l, body);
 	return 0;
 }
 
 int
-producers_open(struct partlog *l, struct partlog_body *y, struct err *e)
+producers_open(struct partlog *l, struct partlog_body *body, struct err *e)
 {
 	int64_t from, end = l->next_offset;
-	if (y->nsnapshot == 0)
+	if (body->nsnapshot == 0)
 		return 0;
-	if (y->snapshot[y->nsnapshot - 1] > end &&
-		producers_remove_snapshots(l, y, end + 1, INT64_MAX, e) < 0)
+	if (body->snapshot[body->nsnapshot - 1] > end
+		&& producers_remove_snapshots(l, body, end + 1, INT64_MAX, e) < 0)
 		return -1;
-	if (y->nsnapshot == 0 || y->snapshot[y->nsnapshot - 1] < end)
+	if (body->nsnapshot == 0 || body->snapshot[body->nsnapshot - 1] < end)
 		return 0;
-	if (producers_load(l, y, end, &from, e) < 0)
+	if (producers_load(l, body, end, &from, e) < 0)
 		return -1;
 	/* A broken one: the batches tell.  What was aborted is in its files. */
-	return from < end ? producers_walk(l, y, from, end, y->n, NULL, e) : 0;
+	return from < end ? producers_walk(l, body, from, end, body->n, NULL, e) : 0;
 }
 
-/* --- for the partition --- */
+/* ---- for the partition ---- */
 
 struct prodstate *
 partlog_producers(struct partlog *l, struct err *e)
@@ -323,42 +330,42 @@ partlog_stable_offset(struct partlog *l, int64_t high_watermark, int64_t *offset
 {
 	if (body_ready(l, e) < 0)
 		return -1;
-	struct prodstate *s = &l->body->producers;
+	struct prodstate *producers = &l->body->producers;
 	*offset = high_watermark;
-	if (likely(list_is_empty(&s->open) && s->ndecided == 0))
+	if (likely(list_is_empty(&producers->open) && producers->ndecided == 0))
 		return 0;
-	prodstate_replicated(s, high_watermark);
-	*offset = MIN(high_watermark, MAX(prodstate_unstable(s), l->log_start_offset));
+	prodstate_replicated(producers, high_watermark);
+	*offset = MIN(high_watermark, MAX(prodstate_unstable(producers), l->log_start_offset));
 	return 0;
 }
 
 int64_t
-producers_ended_before(struct partlog *l, const struct segment *g, int64_t offset, struct err *e)
+producers_ended_before(struct partlog *l, const struct segment *seg, int64_t offset, struct err *e)
 {
-	struct logdir d = body_dir(l);
-	return index_txn_from(&g->txns, &d, offset, e);
+	struct logdir dir = body_dir(l);
+	return index_txn_from(&seg->txns, &dir, offset, e);
 }
 
 /* 1: nothing of what is asked for can be in a later segment; 0; -1. */
 static int
-gather_aborted(struct partlog *l, const struct index *x, int64_t from, int64_t limit,
+gather_aborted(struct partlog *l, const struct index *index, int64_t from, int64_t limit,
 	struct buf *txns, struct err *e)
 {
-	struct logdir d = body_dir(l);
+	struct logdir dir = body_dir(l);
 	uint8_t page[TXN_PAGE * INDEX_TXN_SIZE];
-	struct prodstate_txn t;
-	int64_t i = index_txn_from(x, &d, from, e), end = index_count(x);
+	struct prodstate_txn txn;
+	int64_t i = index_txn_from(index, &dir, from, e), end = index_count(index);
 	if (i < 0)
 		return -1;
 	for (int n; i < end; i += n) {
 		n = (int)MIN(end - i, TXN_PAGE);
-		if (index_read(x, &d, i, n, page, e) < 0)
+		if (index_read(index, &dir, i, n, page, e) < 0)
 			return -1;
 		for (int k = 0; k < n; k++) {
-			get_aborted(page + (size_t)k * INDEX_TXN_SIZE, &t);
-			if (t.last_offset >= from && t.first_offset < limit)
-				buf_put(txns, &t, sizeof t);
-			if (t.stable_offset >= limit)
+			get_aborted(page + (size_t)k * INDEX_TXN_SIZE, &txn);
+			if (txn.last_offset >= from && txn.first_offset < limit)
+				buf_put(txns, &txn, sizeof txn);
+			if (txn.stable_offset >= limit)
 				return 1;
 		}
 	}
@@ -372,10 +379,11 @@ partlog_aborted(struct partlog *l, int64_t first_offset, int64_t limit_offset, s
 	if (body_ready(l, e) < 0)
 		return -1;
 	for (int i = MAX(body_find(l->body, first_offset), 0); i < l->body->n; i++) {
-		const struct index *x = &l->body->v[i].txns;
-		int r = index_count(x) ? gather_aborted(l, x, first_offset, limit_offset, txns, e) : 0;
-		if (r != 0)
-			return r < 0 ? -1 : 0;
+		const struct index *index = &l->body->v[i].txns;
+		int rc = index_count(index) ? gather_aborted(l, index, first_offset, limit_offset,
+			txns, e) : 0;
+		if (rc != 0)
+			return rc < 0 ? -1 : 0;
 	}
 	return 0;
 }

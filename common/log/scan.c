@@ -5,143 +5,145 @@
 enum { WINDOW = 1 << 20 };
 
 void
-scan_begin(struct scan *s, int fd, int64_t size, int64_t base_offset)
+scan_begin(struct scan *scan, int fd, int64_t size, int64_t base_offset)
 {
-	*s = (struct scan){ .fd = fd, .size = size, .base_offset = base_offset,
+	*scan = (struct scan){ .fd = fd, .size = size, .base_offset = base_offset,
 		.next_offset = base_offset };
 }
 
 void
-scan_release(struct scan *s)
+scan_release(struct scan *scan)
 {
-	buf_release(&s->window);
+	buf_release(&scan->window);
 }
 
 const uint8_t *
-scan_bytes(struct scan *s, int64_t position, int64_t n, struct err *e)
+scan_bytes(struct scan *scan, int64_t position, int64_t n, struct err *e)
 {
-	n = MIN(n, s->size - position);
+	n = MIN(n, scan->size - position);
 	assert(position >= 0 && n >= 0);
-	if (position < s->at || position + n > s->at + (int64_t)s->window.n) {
-		int64_t want = MIN(MAX(n, WINDOW), s->size - position);
-		buf_reset(&s->window);
-		buf_reserve(&s->window, (size_t)want);
-		int64_t r = fs_read_at(s->fd, s->window.p, (size_t)want, position, e);
-		if (r < 0)
+	if (position < scan->at || position + n > scan->at + (int64_t)scan->window.n) {
+		int64_t want = MIN(MAX(n, WINDOW), scan->size - position);
+		buf_reset(&scan->window);
+		buf_reserve(&scan->window, (size_t)want);
+		int64_t got = fs_read_at(scan->fd, scan->window.p, (size_t)want, position, e);
+		if (got < 0)
 			return NULL;
-		s->at = position;
-		s->window.n = (size_t)r;
-		if (r < n) {
+		scan->at = position;
+		scan->window.n = (size_t)got;
+		if (got < n) {
 			err_set(e, ERR_SYS, "the file became shorter while it was read");
 			return NULL;
 		}
 	}
-	return s->window.p + (position - s->at);
+	return scan->window.p + (position - scan->at);
 }
 
 /* May a batch of this header come where offsets go on from next_offset? */
 static bool
-is_in_place(const struct scan *s, const struct batch *b, int64_t next_offset)
+is_in_place(const struct scan *scan, const struct batch *batch, int64_t next_offset)
 {
-	return b->base_offset >= next_offset && b->last_offset_delta >= 0 &&
-		b->base_offset - s->base_offset <= INT32_MAX - b->last_offset_delta;
+	return batch->base_offset >= next_offset && batch->last_offset_delta >= 0
+		&& batch->base_offset - scan->base_offset <= INT32_MAX - batch->last_offset_delta;
 }
 
 /* A header, and not just any bytes. */
 static bool
-is_header(const struct scan *s, const uint8_t *p, struct batch *b, int64_t next_offset)
+is_header(const struct scan *scan, const uint8_t *p, struct batch *batch, int64_t next_offset)
 {
-	return batch_parse(b, p) && is_in_place(s, b, next_offset);
+	return batch_parse(batch, p) && is_in_place(scan, batch, next_offset);
 }
 
 static enum scan_result
-bad(struct scan *s, const char *reason)
+bad(struct scan *scan, const char *reason)
 {
-	s->reason = reason;
+	scan->reason = reason;
 	return SCAN_BAD;
 }
 
 /* The batch at the position, if it is good. */
 static enum scan_result
-check_at(struct scan *s, int64_t position, int64_t next_offset, struct batch *b, struct err *e)
+check_at(struct scan *scan, int64_t position, int64_t next_offset, struct batch *batch,
+	struct err *e)
 {
-	s->is_misplaced = false;
-	if (s->size - position < BATCH_HEADER_SIZE)
-		return bad(s, "a batch header that is cut off");
-	const uint8_t *p = scan_bytes(s, position, BATCH_HEADER_SIZE, e);
+	scan->is_misplaced = false;
+	if (scan->size - position < BATCH_HEADER_SIZE)
+		return bad(scan, "a batch header that is cut off");
+	const uint8_t *p = scan_bytes(scan, position, BATCH_HEADER_SIZE, e);
 	if (!p)
 		return SCAN_FAILED;
-	if (!batch_parse(b, p))
-		return bad(s, "no record batch");
-	if (b->size > s->size - position)
-		return bad(s, "a record batch that is cut off");
-	p = scan_bytes(s, position, b->size, e);
+	if (!batch_parse(batch, p))
+		return bad(scan, "no record batch");
+	if (batch->size > scan->size - position)
+		return bad(scan, "a record batch that is cut off");
+	p = scan_bytes(scan, position, batch->size, e);
 	if (!p)
 		return SCAN_FAILED;
-	if (!batch_crc_is_good(b, p))
-		return bad(s, "a record batch with the wrong CRC");
-	if (is_in_place(s, b, next_offset))
+	if (!batch_crc_is_good(batch, p))
+		return bad(scan, "a record batch with the wrong CRC");
+	if (is_in_place(scan, batch, next_offset))
 		return SCAN_BATCH;
-	s->is_misplaced = true;
-	return bad(s, "a record batch with the wrong offset");
+	scan->is_misplaced = true;
+	return bad(scan, "a record batch with the wrong offset");
 }
 
 enum scan_result
-scan_next(struct scan *s, struct batch *b, struct err *e)
+scan_next(struct scan *scan, struct batch *batch, struct err *e)
 {
-	if (s->position == s->size)
+	if (scan->position == scan->size)
 		return SCAN_END;
-	enum scan_result r = check_at(s, s->position, s->next_offset, b, e);
-	if (r == SCAN_BATCH) {
-		s->position += b->size;
-		s->next_offset = batch_last_offset(b) + 1;
+	enum scan_result result = check_at(scan, scan->position, scan->next_offset, batch, e);
+	if (result == SCAN_BATCH) {
+		scan->position += batch->size;
+		scan->next_offset = batch_last_offset(batch) + 1;
 	}
-	return r;
+	return result;
 }
 
 /* Is there a chain of good batches from here to the end, or to a header? */
 static int
-is_chain(struct scan *s, int64_t position, struct err *e)
+is_chain(struct scan *scan, int64_t position, struct err *e)
 {
-	int64_t next_offset = s->next_offset + 1;
-	for (int n = 0; position < s->size; n++) {
-		struct batch b;
-		enum scan_result r = check_at(s, position, next_offset, &b, e);
-		if (r == SCAN_FAILED)
+	int64_t next_offset = scan->next_offset + 1;
+	for (int n = 0; position < scan->size; n++) {
+		struct batch batch;
+		enum scan_result result = check_at(scan, position, next_offset, &batch, e);
+		if (result == SCAN_FAILED)
 			return -1;
-		if (r == SCAN_BAD) {
+		if (result == SCAN_BAD) {
 			if (n == 0)
 				return 0;
-			if (s->size - position < BATCH_HEADER_SIZE)
+			if (scan->size - position < BATCH_HEADER_SIZE)
 				return 1;
-			const uint8_t *p = scan_bytes(s, position, BATCH_HEADER_SIZE, e);
-			return !p ? -1 : is_header(s, p, &b, next_offset);
+			const uint8_t *p = scan_bytes(scan, position, BATCH_HEADER_SIZE, e);
+			return !p ? -1 : is_header(scan, p, &batch, next_offset);
 		}
-		position += b.size;
-		next_offset = batch_last_offset(&b) + 1;
+		position += batch.size;
+		next_offset = batch_last_offset(&batch) + 1;
 	}
 	return 1;
 }
 
 int
-scan_seek(struct scan *s, int64_t *position, struct err *e)
+scan_seek(struct scan *scan, int64_t *position, struct err *e)
 {
-	const char *reason = s->reason;
-	int r = 0;
-	for (int64_t at = s->position + 1; at + BATCH_HEADER_SIZE <= s->size && r == 0; at++) {
-		struct batch b;
-		const uint8_t *p = scan_bytes(s, at, BATCH_HEADER_SIZE, e);
+	const char *reason = scan->reason;
+	int rc = 0;
+	for (int64_t at = scan->position + 1; at + BATCH_HEADER_SIZE <= scan->size
+		&& rc == 0; at++) {
+		struct batch batch;
+		const uint8_t *p = scan_bytes(scan, at, BATCH_HEADER_SIZE, e);
 		if (!p) {
-			r = -1;
+			rc = -1;
 			break;
 		}
 		/* The offsets of one segment are close together: this keeps
 		 * chance, and CRCs of what is no batch, out. */
-		if (p[16] == 2 && is_header(s, p, &b, s->next_offset + 1))
-			r = is_chain(s, at, e);
-		if (r > 0)
+		if (p[16] == 2 && is_header(scan, p, &batch, scan->next_offset + 1))
+			rc = is_chain(scan, at, e);
+		if (rc > 0)
 			*position = at;
 	}
-	s->reason = reason;
-	return r;
+	scan->reason = reason;
+	return rc;
 }

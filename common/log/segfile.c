@@ -58,14 +58,14 @@ segfile_nopen(void)
 static struct segfile *
 make(int root_fd, const char *path, int fd)
 {
-	struct segfile *f = NEW(struct segfile);
-	list_init(&f->ring);
-	atomic_init(&f->nref, 1);
-	atomic_init(&f->npin, fd < 0 ? CLOSED : 0);
-	f->fd = fd;
-	f->root_fd = root_fd;
-	f->path = path ? mem_strdup(path) : NULL;
-	return f;
+	struct segfile *file = NEW(struct segfile);
+	list_init(&file->ring);
+	atomic_init(&file->nref, 1);
+	atomic_init(&file->npin, fd < 0 ? CLOSED : 0);
+	file->fd = fd;
+	file->root_fd = root_fd;
+	file->path = path ? mem_strdup(path) : NULL;
+	return file;
 }
 
 struct segfile *
@@ -82,32 +82,32 @@ segfile_new_memory(int fd)
 }
 
 int
-segfile_root(const struct segfile *f)
+segfile_root(const struct segfile *file)
 {
-	return f->root_fd;
+	return file->root_fd;
 }
 
 const char *
-segfile_path(const struct segfile *f)
+segfile_path(const struct segfile *file)
 {
-	return f->path;
+	return file->path;
 }
 
 int
-segfile_fd(const struct segfile *f)
+segfile_fd(const struct segfile *file)
 {
-	return f->fd;
+	return file->fd;
 }
 
 /* Take the descriptor of f, to be closed, if f is idle; else -1.  Under the lock. */
 static int
-take_fd(struct segfile *f)
+take_fd(struct segfile *file)
 {
-	int idle = 0, fd = f->fd;
-	if (!atomic_compare_exchange_strong(&f->npin, &idle, CLOSED))
+	int idle = 0, fd = file->fd;
+	if (!atomic_compare_exchange_strong(&file->npin, &idle, CLOSED))
 		return -1;
-	f->fd = -1;
-	list_unlink(&f->ring);
+	file->fd = -1;
+	list_unlink(&file->ring);
 	cache.nopen--;
 	note_crowd();
 	return fd;
@@ -115,9 +115,9 @@ take_fd(struct segfile *f)
 
 /* Close f if it is idle.  Under the lock. */
 static bool
-evict(struct segfile *f)
+evict(struct segfile *file)
 {
-	int fd = take_fd(f);
+	int fd = take_fd(file);
 	if (fd < 0)
 		return false;
 	fs_close(fd);
@@ -129,20 +129,20 @@ static void
 make_room(void)
 {
 	for (int left = 2 * cache.nopen; cache.nopen >= cache.nopen_max && left > 0; left--) {
-		struct segfile *f = CONTAINER_OF(cache.ring.next, struct segfile, ring);
-		if (!atomic_exchange(&f->is_hot, false) && evict(f))
+		struct segfile *file = CONTAINER_OF(cache.ring.next, struct segfile, ring);
+		if (!atomic_exchange(&file->is_hot, false) && evict(file))
 			continue;
-		list_unlink(&f->ring);
-		list_append(&cache.ring, &f->ring);
+		list_unlink(&file->ring);
+		list_append(&cache.ring, &file->ring);
 	}
 }
 
 static bool
-pin_open(struct segfile *f)
+pin_open(struct segfile *file)
 {
-	int n = atomic_load(&f->npin);
+	int n = atomic_load(&file->npin);
 	while (n != CLOSED)
-		if (atomic_compare_exchange_weak(&f->npin, &n, n + 1))
+		if (atomic_compare_exchange_weak(&file->npin, &n, n + 1))
 			return true;
 	return false;
 }
@@ -170,62 +170,62 @@ segfile_cache_limit(int nfile_max)
 }
 
 int
-segfile_pin(struct segfile *f, struct err *e)
+segfile_pin(struct segfile *file, struct err *e)
 {
-	if (unlikely(!pin_open(f))) {
-		assert(f->path);
-		int fd = fs_open(f->root_fd, f->path, O_RDWR, 0, e);
+	if (unlikely(!pin_open(file))) {
+		assert(file->path);
+		int fd = fs_open(file->root_fd, file->path, O_RDWR, 0, e);
 		if (fd < 0)
 			return -1;
 		pthread_mutex_lock(&cache.lock);
-		if (pin_open(f)) { /* another was faster */
+		if (pin_open(file)) { /* another was faster */
 			fs_close(fd);
 		} else {
 			make_room();
-			f->fd = fd;
-			list_append(&cache.ring, &f->ring);
+			file->fd = fd;
+			list_append(&cache.ring, &file->ring);
 			cache.nopen++;
 			note_crowd();
-			atomic_store(&f->npin, 1);
+			atomic_store(&file->npin, 1);
 		}
 		pthread_mutex_unlock(&cache.lock);
 	}
-	if (!atomic_load_explicit(&f->is_hot, memory_order_relaxed))
-		atomic_store_explicit(&f->is_hot, true, memory_order_relaxed);
-	atomic_fetch_add(&f->nref, 1);
-	return f->fd;
+	if (!atomic_load_explicit(&file->is_hot, memory_order_relaxed))
+		atomic_store_explicit(&file->is_hot, true, memory_order_relaxed);
+	atomic_fetch_add(&file->nref, 1);
+	return file->fd;
 }
 
 void
-segfile_unpin(struct segfile *f)
+segfile_unpin(struct segfile *file)
 {
-	int n = atomic_fetch_sub(&f->npin, 1);
+	int n = atomic_fetch_sub(&file->npin, 1);
 	assert(n > 0);
-	segfile_drop(f);
+	segfile_drop(file);
 }
 
 void
-segfile_let_go(struct segfile *f)
+segfile_let_go(struct segfile *file)
 {
-	if (!f->path)
+	if (!file->path)
 		return;
 	pthread_mutex_lock(&cache.lock);
-	int fd = take_fd(f);
+	int fd = take_fd(file);
 	pthread_mutex_unlock(&cache.lock);
 	if (fd >= 0)
 		fs_close(fd); /* without the lock: to free a removed file takes long */
 }
 
 void
-segfile_drop(struct segfile *f)
+segfile_drop(struct segfile *file)
 {
-	if (!f || atomic_fetch_sub(&f->nref, 1) > 1)
+	if (!file || atomic_fetch_sub(&file->nref, 1) > 1)
 		return;
-	if (f->path)
-		segfile_let_go(f);
+	if (file->path)
+		segfile_let_go(file);
 	else
-		fs_close(f->fd);
-	assert(f->fd < 0 || !f->path);
-	mem_free(f->path);
-	mem_free(f);
+		fs_close(file->fd);
+	assert(file->fd < 0 || !file->path);
+	mem_free(file->path);
+	mem_free(file);
 }

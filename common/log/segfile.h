@@ -25,20 +25,20 @@ struct segfile *segfile_new(int root_fd, const char *path);
 struct segfile *segfile_new_memory(int fd); /* takes the descriptor */
 
 /* Where it is, and the path given (NULL for memory). */
-int segfile_root(const struct segfile *f);
-const char *segfile_path(const struct segfile *f);
+int segfile_root(const struct segfile *file);
+const char *segfile_path(const struct segfile *file);
 
 /* Hold the descriptor open: returns it, or -1.  Each pin is also a reference
  * and is given back by segfile_unpin. */
-int segfile_pin(struct segfile *f, struct err *e);
-void segfile_unpin(struct segfile *f);
-int segfile_fd(const struct segfile *f); /* of a pinned one */
+int segfile_pin(struct segfile *file, struct err *e);
+void segfile_unpin(struct segfile *file);
+int segfile_fd(const struct segfile *file); /* of a pinned one */
 
 /* Close it now if nobody pins it. */
-void segfile_let_go(struct segfile *f);
+void segfile_let_go(struct segfile *file);
 
 /* Drop the maker's reference; NULL is fine. */
-void segfile_drop(struct segfile *f);
+void segfile_drop(struct segfile *file);
 
 int segfile_nopen(void); /* in the cache now; for tests and metrics */
 

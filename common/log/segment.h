@@ -31,32 +31,32 @@ struct segment {
 	bool is_time_known;        /* the last three are */
 };
 
-void segment_init(struct segment *g, int64_t base_offset);
-void segment_release(struct segment *g);
+void segment_init(struct segment *seg, int64_t base_offset);
+void segment_release(struct segment *seg);
 
 /* Its file, made known to the cache at first use; never NULL. */
-struct segfile *segment_file(struct segment *g, const struct logdir *d);
+struct segfile *segment_file(struct segment *seg, const struct logdir *dir);
 
 /* Make the file and open it: an empty one, whatever was there. */
-int segment_create(struct segment *g, const struct logdir *d, struct err *e);
-int segment_remove(struct segment *g, const struct logdir *d, struct err *e);
+int segment_create(struct segment *seg, const struct logdir *dir, struct err *e);
+int segment_remove(struct segment *seg, const struct logdir *dir, struct err *e);
 
 /* A batch was put at its end: index it, as Kafka does. */
-void segment_note(struct segment *g, const struct batch *b,
+void segment_note(struct segment *seg, const struct batch *batch,
 	int64_t index_interval_bytes);
 
 /* Write the indexes out; is_last: with the largest timestamp so far as the
  * last time entry, as at a roll and at a stop. */
-int segment_write_indexes(struct segment *g, const struct logdir *d,
+int segment_write_indexes(struct segment *seg, const struct logdir *dir,
 	bool is_last, struct err *e);
 
-int segment_write_txns(struct segment *g, const struct logdir *d, struct err *e);
+int segment_write_txns(struct segment *seg, const struct logdir *dir, struct err *e);
 
 /* Read the largest timestamp from the time index, unless it is known. */
-int segment_load_time(struct segment *g, const struct logdir *d, struct err *e);
+int segment_load_time(struct segment *seg, const struct logdir *dir, struct err *e);
 
 /* A walk over the headers of batches, with few reads. */
-struct walk {
+struct segment_walk {
 	int fd;
 	int64_t position; /* where the next batch begins */
 	int64_t end;
@@ -65,10 +65,10 @@ struct walk {
 	uint8_t bytes[4096];
 };
 
-void walk_begin(struct walk *w, int fd, int64_t position, int64_t end);
+void segment_walk_begin(struct segment_walk *walk, int fd, int64_t position, int64_t end);
 
 /* The next batch's header.  1: *b is it, position is behind it; 0: the end;
  * -1: it can't be read, or it is no batch. */
-int walk_next(struct walk *w, struct batch *b, struct err *e);
+int segment_walk_next(struct segment_walk *walk, struct batch *batch, struct err *e);
 
 #endif

@@ -9,30 +9,30 @@
 #include <sys/stat.h>
 
 static void
-add(struct partlog_sync *s, int fd, struct segfile *file, bool is_own)
+add(struct partlog_sync *sync, int fd, struct segfile *file, bool is_own)
 {
-	assert(s->nfd < PARTLOG_SYNC_FD_MAX);
-	s->fd[s->nfd] = fd;
-	s->file[s->nfd] = file;
-	s->is_own[s->nfd] = is_own;
-	s->nfd++;
+	assert(sync->nfd < PARTLOG_SYNC_FD_MAX);
+	sync->fd[sync->nfd] = fd;
+	sync->file[sync->nfd] = file;
+	sync->is_own[sync->nfd] = is_own;
+	sync->nfd++;
 }
 
 static void
-add_path(struct partlog_sync *s, int root_fd, const char *path, int flags)
+add_path(struct partlog_sync *sync, int root_fd, const char *path, int flags)
 {
 	struct err e;
 	int fd = fs_open(root_fd, path, flags, 0, &e);
 	if (fd >= 0)
-		add(s, fd, NULL, true);
+		add(sync, fd, NULL, true);
 	else if (e.sys != ENOENT)
-		s->not_opened = e.sys;
+		sync->not_opened = e.sys;
 }
 
 /* Put the epochs into their file; the sync makes it durable.  Should a crash
  * come first and leave a broken one, recovery reads them from the batches. */
 static void
-add_epochs(struct partlog *l, struct partlog_sync *s)
+add_epochs(struct partlog *l, struct partlog_sync *sync)
 {
 	struct epochs *epochs = &l->body->epochs;
 	struct buf text = BUF_INIT;
@@ -44,11 +44,11 @@ add_epochs(struct partlog *l, struct partlog_sync *s)
 	if (fd < 0)
 		return; /* no room, say: stays dirty, and the next sync tries */
 	epochs_print(epochs, &text);
-	if (fs_write_at(fd, buf_str(&text), 0, &e) == 0 &&
-		fs_rename(l->root_fd, tmp, path, &e) == 0) {
+	if (fs_write_at(fd, buf_str(&text), 0, &e) == 0
+		&& fs_rename(l->root_fd, tmp, path, &e) == 0) {
 		epochs->is_dirty = false;
 		l->body->is_dir_dirty = true;
-		add(s, fd, NULL, true);
+		add(sync, fd, NULL, true);
 	} else {
 		fs_close(fd);
 	}
@@ -58,138 +58,140 @@ add_epochs(struct partlog *l, struct partlog_sync *s)
 /* A rolled segment takes its indexes along: nothing behind it will ever make
  * recovery rebuild them.  (Its batches may all have been synced before.) */
 static bool
-add_segment(struct partlog *l, struct partlog_sync *s, int i)
+add_segment(struct partlog *l, struct partlog_sync *sync, int i)
 {
-	struct segment *g = &l->body->v[i];
-	struct logdir d = body_dir(l);
+	struct segment *seg = &l->body->v[i];
+	struct logdir dir = body_dir(l);
 	struct err e;
 	char path[LOGDIR_PATH_SIZE];
 	bool is_rolled = i + 1 < l->body->n;
-	int need = is_rolled ? 3 + g->has_txn_file : 1;
-	if (s->nfd + need > PARTLOG_SYNC_FD_MAX)
+	int need = is_rolled ? 3 + seg->has_txn_file : 1;
+	if (sync->nfd + need > PARTLOG_SYNC_FD_MAX)
 		return false;
-	struct segfile *f = segment_file(g, &d);
-	int fd = segfile_pin(f, &e);
+	struct segfile *file = segment_file(seg, &dir);
+	int fd = segfile_pin(file, &e);
 	if (fd < 0) {
-		s->not_opened = e.sys ? e.sys : EIO;
+		sync->not_opened = e.sys ? e.sys : EIO;
 		return false;
 	}
-	add(s, fd, f, false);
+	add(sync, fd, file, false);
 	if (is_rolled) {
-		logdir_path(&d, g->base_offset, ".index", path);
-		add_path(s, l->root_fd, path, O_RDWR);
-		logdir_path(&d, g->base_offset, ".timeindex", path);
-		add_path(s, l->root_fd, path, O_RDWR);
-		if (g->has_txn_file) {
-			logdir_path(&d, g->base_offset, ".txnindex", path);
-			add_path(s, l->root_fd, path, O_RDWR);
+		logdir_path(&dir, seg->base_offset, ".index", path);
+		add_path(sync, l->root_fd, path, O_RDWR);
+		logdir_path(&dir, seg->base_offset, ".timeindex", path);
+		add_path(sync, l->root_fd, path, O_RDWR);
+		if (seg->has_txn_file) {
+			logdir_path(&dir, seg->base_offset, ".txnindex", path);
+			add_path(sync, l->root_fd, path, O_RDWR);
 		}
 	} else {
 		/* Whoever may read up to here will stop here. */
-		body_remember(l->body, l->next_offset, g->base_offset, g->size);
+		body_remember(l->body, l->next_offset, seg->base_offset, seg->size);
 	}
-	s->next_offset = body_end(l, i);
+	sync->next_offset = body_end(l, i);
 	return true;
 }
 
 static void
-let_go(struct partlog_sync *s)
+let_go(struct partlog_sync *sync)
 {
-	for (int i = 0; i < s->nfd; i++) {
-		if (s->file[i])
-			segfile_unpin(s->file[i]);
-		else if (s->is_own[i])
-			fs_close(s->fd[i]);
+	for (int i = 0; i < sync->nfd; i++) {
+		if (sync->file[i])
+			segfile_unpin(sync->file[i]);
+		else if (sync->is_own[i])
+			fs_close(sync->fd[i]);
 	}
-	s->nfd = 0;
+	sync->nfd = 0;
 }
 
 /* Gather the descriptors of what is unsynced. */
 static void
-gather(struct partlog *l, struct partlog_sync *s)
+gather(struct partlog *l, struct partlog_sync *sync)
 {
-	struct partlog_body *y = l->body;
-	if (y->epochs.is_dirty)
-		add_epochs(l, s);
-	if (y->is_dir_dirty)
-		add_path(s, l->root_fd, l->name, O_RDONLY | O_DIRECTORY);
-	if (y->is_root_dirty)
-		add(s, l->root_fd, NULL, false);
-	y->is_dir_dirty = false;
-	y->is_root_dirty = false;
+	struct partlog_body *body = l->body;
+	if (body->epochs.is_dirty)
+		add_epochs(l, sync);
+	if (body->is_dir_dirty)
+		add_path(sync, l->root_fd, l->name, O_RDONLY | O_DIRECTORY);
+	if (body->is_root_dirty)
+		add(sync, l->root_fd, NULL, false);
+	body->is_dir_dirty = false;
+	body->is_root_dirty = false;
 	int64_t from = l->synced_offset;
-	if (y->rolled_offset >= 0)
-		from = MIN(from, y->rolled_offset);
+	if (body->rolled_offset >= 0)
+		from = MIN(from, body->rolled_offset);
 	bool is_all = true;
-	for (int i = MAX(body_find(y, from), 0); i < y->n && s->not_opened == 0 && is_all; i++) {
-		bool is_rolled = y->rolled_offset >= 0 && i + 1 < y->n &&
-			y->v[i].base_offset >= y->rolled_offset;
+	for (int i = MAX(body_find(body, from), 0); i < body->n && sync->not_opened == 0
+		&& is_all; i++) {
+		bool is_rolled = body->rolled_offset >= 0 && i + 1 < body->n
+			&& body->v[i].base_offset >= body->rolled_offset;
 		if (is_rolled || body_end(l, i) > l->synced_offset)
-			is_all = add_segment(l, s, i);
+			is_all = add_segment(l, sync, i);
 		if (!is_all)
-			y->rolled_offset = y->v[i].base_offset;
+			body->rolled_offset = body->v[i].base_offset;
 	}
 	if (is_all)
-		y->rolled_offset = -1;
+		body->rolled_offset = -1;
 	/* There is always something to sync, so that callers need not care. */
-	if (s->nfd == 0)
-		add(s, l->root_fd, NULL, false);
+	if (sync->nfd == 0)
+		add(sync, l->root_fd, NULL, false);
 }
 
 int
-partlog_sync_begin(struct partlog *l, struct partlog_sync *s)
+partlog_sync_begin(struct partlog *l, struct partlog_sync *sync)
 {
-	struct partlog_body *y = l->body;
-	*s = (struct partlog_sync){ .next_offset = l->synced_offset };
-	if (!y || l->root_fd < 0 || l->is_failed || !y->is_dir)
+	struct partlog_body *body = l->body;
+	*sync = (struct partlog_sync){ .next_offset = l->synced_offset };
+	if (!body || l->root_fd < 0 || l->is_failed || !body->is_dir)
 		return 0;
-	if (l->synced_offset == l->next_offset && !y->is_dir_dirty && !y->is_root_dirty &&
-		y->rolled_offset < 0)
+	if (l->synced_offset == l->next_offset && !body->is_dir_dirty && !body->is_root_dirty
+		&& body->rolled_offset < 0)
 		return 0;
-	bool has_epochs = y->epochs.is_dirty, has_dir = y->is_dir_dirty, has_root = y->is_root_dirty;
-	int64_t rolled_offset = y->rolled_offset;
-	gather(l, s);
-	if (!fs_is_out_of_files(s->not_opened))
+	bool has_epochs = body->epochs.is_dirty, has_dir = body->is_dir_dirty,
+		has_root = body->is_root_dirty;
+	int64_t rolled_offset = body->rolled_offset;
+	gather(l, sync);
+	if (!fs_is_out_of_files(sync->not_opened))
 		return 1;
 	/* Nothing is wrong with the log: as if it had not been tried. */
-	let_go(s);
-	y->epochs.is_dirty |= has_epochs;
-	y->is_dir_dirty |= has_dir || has_epochs;
-	y->is_root_dirty |= has_root;
-	y->rolled_offset = rolled_offset;
+	let_go(sync);
+	body->epochs.is_dirty |= has_epochs;
+	body->is_dir_dirty |= has_dir || has_epochs;
+	body->is_root_dirty |= has_root;
+	body->rolled_offset = rolled_offset;
 	return -1;
 }
 
 int
-partlog_sync_fds(const struct partlog_sync *s, int fd[PARTLOG_SYNC_FD_MAX])
+partlog_sync_fds(const struct partlog_sync *sync, int fd[PARTLOG_SYNC_FD_MAX])
 {
-	memcpy(fd, s->fd, (size_t)s->nfd * sizeof *fd);
-	return s->nfd;
+	memcpy(fd, sync->fd, (size_t)sync->nfd * sizeof *fd);
+	return sync->nfd;
 }
 
 void
-partlog_sync_run(struct partlog_sync *s)
+partlog_sync_run(struct partlog_sync *sync)
 {
 	struct err e;
 	struct stat st;
-	for (int i = 0; i < s->nfd && s->result == 0; i++) {
-		bool is_dir = fstat(s->fd[i], &st) == 0 && S_ISDIR(st.st_mode);
-		if ((is_dir ? fs_sync_dir(s->fd[i], &e) : fs_sync(s->fd[i], &e)) < 0)
-			s->result = e.sys ? e.sys : EIO;
+	for (int i = 0; i < sync->nfd && sync->result == 0; i++) {
+		bool is_dir = fstat(sync->fd[i], &st) == 0 && S_ISDIR(st.st_mode);
+		if ((is_dir ? fs_sync_dir(sync->fd[i], &e) : fs_sync(sync->fd[i], &e)) < 0)
+			sync->result = e.sys ? e.sys : EIO;
 	}
 }
 
 void
-partlog_sync_end(struct partlog *l, struct partlog_sync *s)
+partlog_sync_end(struct partlog *l, struct partlog_sync *sync)
 {
-	let_go(s);
-	if (s->result || s->not_opened) {
+	let_go(sync);
+	if (sync->result || sync->not_opened) {
 		struct err e;
-		errno = s->result ? s->result : s->not_opened;
-		err_sys(&e, s->result ? "%s: cannot sync" : "%s: cannot open what is to be synced",
-			l->name);
+		errno = sync->result ? sync->result : sync->not_opened;
+		err_sys(&e, sync->result ? "%s: cannot sync"
+			: "%s: cannot open what is to be synced", l->name);
 		partlog_fail(l, &e);
 		return;
 	}
-	l->synced_offset = MAX(l->synced_offset, MIN(s->next_offset, l->next_offset));
+	l->synced_offset = MAX(l->synced_offset, MIN(sync->next_offset, l->next_offset));
 }

@@ -9,7 +9,7 @@
 enum { PLAIN_SIZE_MAX = 256 << 20 };
 
 /* What a search inside of batches is for, and what it found. */
-struct search {
+struct time_search {
 	int64_t timestamp_ms; /* at least this */
 	int64_t first_offset, limit_offset; /* in [first, limit) */
 	int64_t offset, found_ms;
@@ -17,85 +17,89 @@ struct search {
 };
 
 /* Called for each record; stops at the first non-zero return. */
-typedef int record_fn(void *ctx, const struct record *r, const struct batch *b);
+typedef int record_fn(void *ctx, const struct record *rec, const struct batch *batch);
 
 static int
-each_record(int fd, int64_t position, const struct batch *b, record_fn *fn, void *ctx,
+each_record(int fd, int64_t position, const struct batch *batch, record_fn *fn, void *ctx,
 	struct err *e)
 {
 	struct buf bytes = BUF_INIT;
 	struct record_iter it = RECORD_ITER_INIT;
 	struct record record;
-	bool is_append_time = b->attributes & BATCH_LOG_APPEND_TIME;
-	int64_t n = fs_read_at(fd, buf_grow(&bytes, (size_t)b->size), (size_t)b->size, position, e);
-	int r = n < 0 ? -1 : 0;
-	if (n >= 0 && n < b->size)
-		r = err_set(e, ERR_CORRUPT, "position %" PRId64 ": no whole batch", position);
-	if (r == 0)
-		r = record_iter_begin(&it, bytes.p, PLAIN_SIZE_MAX, e);
-	while (r == 0 && (r = record_iter_next(&it, &record, e)) > 0) {
+	bool is_append_time = batch->attributes & BATCH_LOG_APPEND_TIME;
+	int64_t n = fs_read_at(fd, buf_grow(&bytes, (size_t)batch->size), (size_t)batch->size,
+		position, e);
+	int rc = n < 0 ? -1 : 0;
+	if (n >= 0 && n < batch->size)
+		rc = err_set(e, ERR_CORRUPT, "position %" PRId64 ": no whole batch", position);
+	if (rc == 0)
+		rc = record_iter_begin(&it, bytes.p, PLAIN_SIZE_MAX, e);
+	while (rc == 0 && (rc = record_iter_next(&it, &record, e)) > 0) {
 		if (is_append_time)
-			record.timestamp_ms = b->max_timestamp;
-		r = fn(ctx, &record, b);
+			record.timestamp_ms = batch->max_timestamp;
+		rc = fn(ctx, &record, batch);
 	}
 	record_iter_release(&it);
 	buf_release(&bytes);
-	return r;
+	return rc;
 }
 
 static int
-is_it(void *ctx, const struct record *r, const struct batch *b)
+is_it(void *ctx, const struct record *rec, const struct batch *batch)
 {
-	struct search *q = ctx;
-	if (r->timestamp_ms < q->timestamp_ms || r->offset < q->first_offset ||
-		r->offset >= q->limit_offset)
+	struct time_search *search = ctx;
+	if (rec->timestamp_ms < search->timestamp_ms || rec->offset < search->first_offset
+		|| rec->offset >= search->limit_offset)
 		return 0;
-	q->offset = r->offset;
-	q->found_ms = r->timestamp_ms;
-	q->epoch = b->leader_epoch;
+	search->offset = rec->offset;
+	search->found_ms = rec->timestamp_ms;
+	search->epoch = batch->leader_epoch;
 	return 1;
 }
 
 /* In the batches of a segment from the position on. */
 static int
-search_from(struct segment *g, int fd, int64_t position, struct search *q, struct err *e)
+search_from(struct segment *seg, int fd, int64_t position, struct time_search *search,
+	struct err *e)
 {
-	struct walk w;
-	struct batch b;
-	int r;
-	walk_begin(&w, fd, position, g->size);
+	struct segment_walk walk;
+	struct batch batch;
+	int rc;
+	segment_walk_begin(&walk, fd, position, seg->size);
 	for (;;) {
-		position = w.position;
-		if ((r = walk_next(&w, &b, e)) <= 0)
-			return r;
-		if (b.base_offset >= q->limit_offset)
+		position = walk.position;
+		if ((rc = segment_walk_next(&walk, &batch, e)) <= 0)
+			return rc;
+		if (batch.base_offset >= search->limit_offset)
 			return 0;
-		if (b.max_timestamp < q->timestamp_ms || batch_last_offset(&b) < q->first_offset)
+		if (batch.max_timestamp < search->timestamp_ms
+			|| batch_last_offset(&batch) < search->first_offset)
 			continue;
-		if ((r = each_record(fd, position, &b, is_it, q, e)) != 0)
-			return r;
+		if ((rc = each_record(fd, position, &batch, is_it, search, e)) != 0)
+			return rc;
 	}
 }
 
 /* Search segment i, from where its indexes say that it is worth while. */
 static int
-search_segment(struct partlog *l, int i, int64_t from_offset, struct search *q, struct err *e)
+search_segment(struct partlog *l, int i, int64_t from_offset, struct time_search *search,
+	struct err *e)
 {
-	struct segment *g = &l->body->v[i];
-	struct logdir d = body_dir(l);
-	struct index_entry it, max = { from_offset, INT32_MAX, INT64_MAX };
-	int64_t n = index_floor(&g->offsets, &d, &max, NULL, &it, e);
+	struct segment *seg = &l->body->v[i];
+	struct logdir dir = body_dir(l);
+	struct index_entry entry, max = { from_offset, INT32_MAX, INT64_MAX };
+	int64_t n = index_floor(&seg->offsets, &dir, &max, NULL, &entry, e);
 	if (n == -2)
 		return -1;
-	struct segfile *f = segment_file(g, &d);
-	int fd = segfile_pin(f, e);
+	struct segfile *file = segment_file(seg, &dir);
+	int fd = segfile_pin(file, e);
 	if (fd < 0)
 		return -1;
-	int r = search_from(g, fd, n < 0 ? 0 : it.position, q, e);
-	segfile_unpin(f);
-	if (r < 0)
-		err_wrap(e, "%s/%020" PRId64 ".log", l->name, g->base_offset);
-	return r;
+	int rc = search_from(seg, fd, n < 0 ? 0 : entry.position, search, e);
+	segfile_unpin(file);
+	if (rc < 0)
+		err_wrap(e, "%s/%020" PRId64 ".log", l->name, seg->base_offset);
+	return rc;
 }
 
 int
@@ -104,28 +108,29 @@ partlog_find_time(struct partlog *l, int64_t timestamp_ms, int64_t limit_offset,
 {
 	if (body_ready(l, e) < 0)
 		return -1;
-	struct logdir d = body_dir(l);
-	struct search q = { .timestamp_ms = timestamp_ms, .first_offset = l->log_start_offset,
+	struct logdir dir = body_dir(l);
+	struct time_search search = { .timestamp_ms = timestamp_ms,
+		.first_offset = l->log_start_offset,
 		.limit_offset = MIN(limit_offset, l->next_offset) };
 	for (int i = 0; i < l->body->n; i++) {
-		struct segment *g = &l->body->v[i];
-		struct index_entry it, max = { INT64_MAX, INT64_MAX, timestamp_ms };
-		if (segment_load_time(g, &d, e) < 0)
+		struct segment *seg = &l->body->v[i];
+		struct index_entry entry, max = { INT64_MAX, INT64_MAX, timestamp_ms };
+		if (segment_load_time(seg, &dir, e) < 0)
 			return -1;
-		if (g->max_timestamp < timestamp_ms || body_end(l, i) <= q.first_offset)
+		if (seg->max_timestamp < timestamp_ms || body_end(l, i) <= search.first_offset)
 			continue;
 		/* Up to that entry's batch all are older, or as old. */
-		int64_t n = index_floor(&g->times, &d, &max, NULL, &it, e);
+		int64_t n = index_floor(&seg->times, &dir, &max, NULL, &entry, e);
 		if (n == -2)
 			return -1;
-		int64_t from = n < 0 ? g->base_offset : it.offset;
-		int r = search_segment(l, i, MAX(from, q.first_offset), &q, e);
-		if (r < 0)
+		int64_t from = n < 0 ? seg->base_offset : entry.offset;
+		int rc = search_segment(l, i, MAX(from, search.first_offset), &search, e);
+		if (rc < 0)
 			return -1;
-		if (r > 0) {
-			*offset = q.offset;
-			*found_ms = q.found_ms;
-			*epoch = q.epoch;
+		if (rc > 0) {
+			*offset = search.offset;
+			*found_ms = search.found_ms;
+			*epoch = search.epoch;
 			return 1;
 		}
 	}
@@ -134,57 +139,57 @@ partlog_find_time(struct partlog *l, int64_t timestamp_ms, int64_t limit_offset,
 
 /* Raises found_ms to the largest timestamp from first_offset on. */
 static int
-raise_max(void *ctx, const struct record *r, const struct batch *b)
+raise_max(void *ctx, const struct record *rec, const struct batch *batch)
 {
-	struct search *q = ctx;
-	(void)b;
-	if (r->offset >= q->first_offset)
-		q->found_ms = MAX(q->found_ms, r->timestamp_ms);
+	struct time_search *search = ctx;
+	(void)batch;
+	if (rec->offset >= search->first_offset)
+		search->found_ms = MAX(search->found_ms, rec->timestamp_ms);
 	return 0;
 }
 
 /* The segment holds the log start offset: count only what lies behind it. */
 static int
-max_behind_start(struct partlog *l, struct segment *g, int fd, int64_t *max_ms, struct err *e)
+max_behind_start(struct partlog *l, struct segment *seg, int fd, int64_t *max_ms, struct err *e)
 {
-	struct search q = { .first_offset = l->log_start_offset, .found_ms = -1 };
-	struct walk w;
-	struct batch b;
-	int r;
-	walk_begin(&w, fd, 0, g->size);
+	struct time_search search = { .first_offset = l->log_start_offset, .found_ms = -1 };
+	struct segment_walk walk;
+	struct batch batch;
+	int rc;
+	segment_walk_begin(&walk, fd, 0, seg->size);
 	for (;;) {
-		int64_t position = w.position;
-		if ((r = walk_next(&w, &b, e)) <= 0)
+		int64_t position = walk.position;
+		if ((rc = segment_walk_next(&walk, &batch, e)) <= 0)
 			break;
-		if (batch_last_offset(&b) < q.first_offset)
+		if (batch_last_offset(&batch) < search.first_offset)
 			continue;
-		if (b.base_offset >= q.first_offset)
-			q.found_ms = MAX(q.found_ms, b.max_timestamp);
-		else if ((r = each_record(fd, position, &b, raise_max, &q, e)) < 0)
+		if (batch.base_offset >= search.first_offset)
+			search.found_ms = MAX(search.found_ms, batch.max_timestamp);
+		else if ((rc = each_record(fd, position, &batch, raise_max, &search, e)) < 0)
 			break;
 	}
-	*max_ms = q.found_ms;
-	return r;
+	*max_ms = search.found_ms;
+	return rc;
 }
 
 /* The largest timestamp in a segment, of records that may still be read. */
 static int
 max_in_segment(struct partlog *l, int i, int64_t *max_ms, struct err *e)
 {
-	struct segment *g = &l->body->v[i];
-	struct logdir d = body_dir(l);
-	if (segment_load_time(g, &d, e) < 0)
+	struct segment *seg = &l->body->v[i];
+	struct logdir dir = body_dir(l);
+	if (segment_load_time(seg, &dir, e) < 0)
 		return -1;
-	*max_ms = g->max_timestamp;
-	if (l->log_start_offset <= g->base_offset || g->size == 0)
+	*max_ms = seg->max_timestamp;
+	if (l->log_start_offset <= seg->base_offset || seg->size == 0)
 		return 0;
-	struct segfile *f = segment_file(g, &d);
-	int fd = segfile_pin(f, e);
+	struct segfile *file = segment_file(seg, &dir);
+	int fd = segfile_pin(file, e);
 	if (fd < 0)
 		return -1;
-	int r = max_behind_start(l, g, fd, max_ms, e);
-	segfile_unpin(f);
-	return r;
+	int rc = max_behind_start(l, seg, fd, max_ms, e);
+	segfile_unpin(file);
+	return rc;
 }
 
 int
@@ -205,16 +210,16 @@ partlog_find_max_time(struct partlog *l, int64_t *offset, int64_t *found_ms, int
 	}
 	if (at < 0)
 		return 0;
-	struct segment *g = &l->body->v[at];
-	struct search q = { .timestamp_ms = largest, .first_offset = l->log_start_offset,
+	struct segment *seg = &l->body->v[at];
+	struct time_search search = { .timestamp_ms = largest, .first_offset = l->log_start_offset,
 		.limit_offset = l->next_offset };
 	/* No batch before that one reaches the largest timestamp. */
-	int64_t from = g->max_timestamp == largest ? g->max_timestamp_offset : g->base_offset;
-	int r = search_segment(l, at, MAX(from, q.first_offset), &q, e);
-	*offset = q.offset;
-	*found_ms = q.found_ms;
-	*epoch = q.epoch;
-	return r;
+	int64_t from = seg->max_timestamp == largest ? seg->max_timestamp_offset : seg->base_offset;
+	int rc = search_segment(l, at, MAX(from, search.first_offset), &search, e);
+	*offset = search.offset;
+	*found_ms = search.found_ms;
+	*epoch = search.epoch;
+	return rc;
 }
 
 int
@@ -223,21 +228,21 @@ partlog_retained_from(struct partlog *l, int64_t now_ms, int64_t retention_ms,
 {
 	if (body_ready(l, e) < 0)
 		return -1;
-	struct logdir d = body_dir(l);
+	struct logdir dir = body_dir(l);
 	int64_t size = l->size;
 	*offset = l->log_start_offset;
 	for (int i = 0; i + 1 < l->body->n; i++) {
-		struct segment *g = &l->body->v[i];
+		struct segment *seg = &l->body->v[i];
 		int64_t end = body_end(l, i);
-		if (segment_load_time(g, &d, e) < 0)
+		if (segment_load_time(seg, &dir, e) < 0)
 			return -1;
-		bool is_old = retention_ms >= 0 && g->max_timestamp >= 0 &&
-			now_ms - g->max_timestamp > retention_ms;
+		bool is_old = retention_ms >= 0 && seg->max_timestamp >= 0
+			&& now_ms - seg->max_timestamp > retention_ms;
 		/* As Kafka does: never below the bound, if only by a byte. */
-		bool is_much = retention_bytes >= 0 && size - g->size >= retention_bytes;
+		bool is_much = retention_bytes >= 0 && size - seg->size >= retention_bytes;
 		if (end > limit_offset || (!is_old && !is_much && end > l->log_start_offset))
 			break;
-		size -= g->size;
+		size -= seg->size;
 		*offset = MAX(*offset, end);
 	}
 	return 0;

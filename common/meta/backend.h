@@ -9,10 +9,10 @@
 #include "meta/metastore.h"
 
 struct metastore_backend {
-	void (*close)(struct metastore *m);
-	bool (*get)(struct metastore *m, struct str key, struct metastore_entry *entry);
-	int (*list)(struct metastore *m, struct str prefix, metastore_list_fn *fn, void *ctx);
-	int (*txn)(struct metastore *m, const struct metastore_op *op, int nop, struct err *e);
+	void (*close)(struct metastore *meta);
+	bool (*get)(struct metastore *meta, struct str key, struct metastore_entry *entry);
+	int (*list)(struct metastore *meta, struct str prefix, metastore_list_fn *fn, void *ctx);
+	int (*txn)(struct metastore *meta, const struct metastore_op *op, int nop, struct err *e);
 };
 
 /* The first member of every store. */
@@ -23,6 +23,6 @@ struct metastore {
 };
 
 /* Tell the watches whose prefix the key has. */
-void metastore_tell(struct metastore *m, const struct metastore_entry *entry);
+void metastore_tell(struct metastore *meta, const struct metastore_entry *entry);
 
 #endif

@@ -44,46 +44,46 @@ struct local {
 };
 
 static int64_t
-entry_cost(const struct entry *it)
+entry_cost(const struct entry *entry)
 {
-	return FRAME_HEADER + FRAME_MIN + 8 + it->key.n + it->value.n;
+	return FRAME_HEADER + FRAME_MIN + 8 + entry->key.n + entry->value.n;
 }
 
 static void
-forget(struct local *s, struct str key)
+forget(struct local *store, struct str key)
 {
-	struct entry *old = map_remove(&s->entries, key);
+	struct entry *old = map_remove(&store->entries, key);
 	if (old)
-		s->live -= entry_cost(old);
+		store->live -= entry_cost(old);
 	mem_free(old);
 }
 
 static void
-remember(struct local *s, struct str key, struct str value, int64_t revision)
+remember(struct local *store, struct str key, struct str value, int64_t revision)
 {
-	struct entry *it = mem_alloc(sizeof *it + (size_t)key.n + (size_t)value.n);
-	uint8_t *p = (uint8_t *)(it + 1);
+	struct entry *entry = mem_alloc(sizeof *entry + (size_t)key.n + (size_t)value.n);
+	uint8_t *p = (uint8_t *)(entry + 1);
 	memcpy(p, key.p, (size_t)key.n);
 	if (value.n)
 		memcpy(p + key.n, value.p, (size_t)value.n);
-	it->revision = revision;
-	it->key = (struct str){ p, key.n };
-	it->value = (struct str){ p + key.n, value.n };
-	forget(s, key);
-	map_put(&s->entries, it->key, it);
-	s->live += entry_cost(it);
+	entry->revision = revision;
+	entry->key = (struct str){ p, key.n };
+	entry->value = (struct str){ p + key.n, value.n };
+	forget(store, key);
+	map_put(&store->entries, entry->key, entry);
+	store->live += entry_cost(entry);
 }
 
 static void
-apply(struct local *s, struct str key, struct str value, int64_t revision)
+apply(struct local *store, struct str key, struct str value, int64_t revision)
 {
 	if (value.n < 0)
-		forget(s, key);
+		forget(store, key);
 	else
-		remember(s, key, value, revision);
+		remember(store, key, value, revision);
 }
 
-/* --- frames --- */
+/* ---- frames ---- */
 
 static void
 put_be32(struct buf *b, uint32_t v)
@@ -132,7 +132,7 @@ take_bytes(const uint8_t **p, const uint8_t *end, struct str *s)
 
 /* Apply the frame whose body, of a good CRC, is [p, end). */
 static bool
-replay(struct local *s, const uint8_t *p, const uint8_t *end)
+replay(struct local *store, const uint8_t *p, const uint8_t *end)
 {
 	int64_t revision = (int64_t)load_be64(p);
 	uint32_t count = load_be32(p + 8);
@@ -141,9 +141,9 @@ replay(struct local *s, const uint8_t *p, const uint8_t *end)
 		struct str key, value;
 		if (!take_bytes(&p, end, &key) || key.n < 0 || !take_bytes(&p, end, &value))
 			return false;
-		apply(s, key, value, revision);
+		apply(store, key, value, revision);
 	}
-	s->base.revision = revision;
+	store->base.revision = revision;
 	return p == end;
 }
 
@@ -161,7 +161,7 @@ frame_size(const uint8_t *p, size_t n)
 	return FRAME_HEADER + (size_t)len;
 }
 
-/* --- opening --- */
+/* ---- opening ---- */
 
 /* Is there a good frame anywhere behind the bad one at the start of p?  Then
  * it was not a torn write. */
@@ -182,45 +182,45 @@ is_torn_first_frame(const uint8_t *p, size_t n)
 }
 
 static int
-load(struct local *s, struct err *e)
+load(struct local *store, struct err *e)
 {
 	struct buf b = BUF_INIT;
-	if (fs_read_file(s->dir_fd, METASTORE_FILE, FILE_SIZE_MAX, &b, e) < 0) {
+	if (fs_read_file(store->dir_fd, METASTORE_FILE, FILE_SIZE_MAX, &b, e) < 0) {
 		buf_release(&b);
 		return -1;
 	}
 	size_t at = 0, n;
-	int r = 0;
+	int rc = 0;
 	while ((n = frame_size(b.p + at, b.n - at)) > 0) {
-		if (!replay(s, b.p + at + FRAME_HEADER, b.p + at + n))
+		if (!replay(store, b.p + at + FRAME_HEADER, b.p + at + n))
 			break;
 		at += n;
 	}
-	s->size = (int64_t)at;
+	store->size = (int64_t)at;
 	if (at < b.n && (n > 0 || has_frame_behind(b.p + at, b.n - at)
 		|| (at == 0 && !is_torn_first_frame(b.p, b.n))))
-		r = err_set(e, ERR_CORRUPT, "%s: bad bytes at position %zu; restore the file from a copy",
-			METASTORE_FILE, at);
+		rc = err_set(e, ERR_CORRUPT, METASTORE_FILE
+			": bad bytes at position %zu; restore the file from a copy", at);
 	else if (at < b.n)
-		r = fs_truncate(s->fd, s->size, e);
+		rc = fs_truncate(store->fd, store->size, e);
 	buf_release(&b);
-	return r;
+	return rc;
 }
 
 static int
 by_key(const void *a, const void *b)
 {
-	const struct entry *const *x = a, *const *y = b;
-	return str_cmp((*x)->key, (*y)->key);
+	const struct entry *const *entry = a, *const *y = b;
+	return str_cmp((*entry)->key, (*y)->key);
 }
 
 /* The entries with the prefix, sorted; the caller frees the array. */
 static struct entry **
-sorted(struct local *s, struct str prefix, size_t *n)
+sorted(struct local *store, struct str prefix, size_t *n)
 {
-	struct entry **v = mem_alloc((s->entries.n + 1) * sizeof *v);
+	struct entry **v = mem_alloc((store->entries.n + 1) * sizeof *v);
 	*n = 0;
-	MAP_EACH(it, &s->entries)
+	MAP_EACH(it, &store->entries)
 		if (str_has_prefix(it->key, prefix))
 			v[(*n)++] = it->value;
 	qsort(v, *n, sizeof *v, by_key);
@@ -229,122 +229,126 @@ sorted(struct local *s, struct str prefix, size_t *n)
 
 /* Write the entries anew when most of the log is history. */
 static int
-compact(struct local *s, struct err *e)
+compact(struct local *store, struct err *e)
 {
-	if (s->size < COMPACT_MIN || s->size < s->live * 2)
+	if (store->size < COMPACT_MIN || store->size < store->live * 2)
 		return 0;
 	struct buf b = BUF_INIT;
-	MAP_EACH(it, &s->entries) {
-		struct entry *x = it->value;
-		size_t at = frame_begin(&b, x->revision, 1);
-		put_bytes(&b, x->key);
-		put_bytes(&b, x->value);
+	MAP_EACH(it, &store->entries) {
+		struct entry *entry = it->value;
+		size_t at = frame_begin(&b, entry->revision, 1);
+		put_bytes(&b, entry->key);
+		put_bytes(&b, entry->value);
 		frame_finish(&b, at);
 	}
 	/* Replay takes the last frame's revision for the store's. */
-	size_t at = frame_begin(&b, s->base.revision, 0);
+	size_t at = frame_begin(&b, store->base.revision, 0);
 	frame_finish(&b, at);
-	int r = fs_replace_file(s->dir_fd, METASTORE_FILE, buf_str(&b), e);
-	if (r == 0) {
-		fs_close(s->fd);
-		s->size = (int64_t)b.n;
-		s->fd = fs_open(s->dir_fd, METASTORE_FILE, O_RDWR, 0600, e);
-		r = s->fd < 0 ? -1 : 0;
+	int rc = fs_replace_file(store->dir_fd, METASTORE_FILE, buf_str(&b), e);
+	if (rc == 0) {
+		fs_close(store->fd);
+		store->size = (int64_t)b.n;
+		store->fd = fs_open(store->dir_fd, METASTORE_FILE, O_RDWR, 0600, e);
+		rc = store->fd < 0 ? -1 : 0;
 	}
 	buf_release(&b);
-	return r;
+	return rc;
 }
 
-/* --- the interface --- */
+/* ---- the interface ---- */
 
 static void
-local_close(struct metastore *m)
+local_close(struct metastore *meta)
 {
-	struct local *s = CONTAINER_OF(m, struct local, base);
-	MAP_EACH(it, &s->entries)
+	struct local *store = CONTAINER_OF(meta, struct local, base);
+	MAP_EACH(it, &store->entries)
 		mem_free(it->value);
-	map_release(&s->entries);
-	buf_release(&s->frame);
-	fs_close(s->fd);
-	mem_free(s);
+	map_release(&store->entries);
+	buf_release(&store->frame);
+	fs_close(store->fd);
+	mem_free(store);
 }
 
 static bool
-local_get(struct metastore *m, struct str key, struct metastore_entry *entry)
+local_get(struct metastore *meta, struct str key, struct metastore_entry *entry)
 {
-	struct local *s = CONTAINER_OF(m, struct local, base);
-	struct entry *it = map_get(&s->entries, key);
+	struct local *store = CONTAINER_OF(meta, struct local, base);
+	struct entry *it = map_get(&store->entries, key);
 	if (it)
 		*entry = (struct metastore_entry){ it->key, it->value, it->revision };
 	return it != NULL;
 }
 
 static int
-local_list(struct metastore *m, struct str prefix, metastore_list_fn *fn, void *ctx)
+local_list(struct metastore *meta, struct str prefix, metastore_list_fn *fn, void *ctx)
 {
-	struct local *s = CONTAINER_OF(m, struct local, base);
+	struct local *store = CONTAINER_OF(meta, struct local, base);
 	size_t n;
-	struct entry **v = sorted(s, prefix, &n);
-	int r = 0;
-	for (size_t i = 0; i < n && r == 0; i++) {
-		struct metastore_entry x = { v[i]->key, v[i]->value, v[i]->revision };
-		r = fn(ctx, &x);
+	struct entry **v = sorted(store, prefix, &n);
+	int rc = 0;
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		struct metastore_entry entry = { v[i]->key, v[i]->value, v[i]->revision };
+		rc = fn(ctx, &entry);
 	}
 	mem_free(v);
-	return r;
+	return rc;
 }
 
 static int
-write_frame(struct local *s, struct err *e)
+write_frame(struct local *store, struct err *e)
 {
-	if (s->fd < 0)
+	if (store->fd < 0)
 		return 0;
-	if (fs_write_at(s->fd, buf_str(&s->frame), s->size, e) < 0) {
+	if (fs_write_at(store->fd, buf_str(&store->frame), store->size, e) < 0) {
 		struct err ignored; /* the next one overwrites it anyway */
-		fs_truncate(s->fd, s->size, &ignored);
+		fs_truncate(store->fd, store->size, &ignored);
 		return err_wrap(e, "%s", METASTORE_FILE);
 	}
-	if (fs_sync(s->fd, e) < 0) {
-		s->is_failed = true;
+	if (fs_sync(store->fd, e) < 0) {
+		store->is_failed = true;
 		return err_wrap(e, "%s", METASTORE_FILE);
 	}
-	s->size += (int64_t)s->frame.n;
+	store->size += (int64_t)store->frame.n;
 	return 0;
 }
 
 static int
-local_txn(struct metastore *m, const struct metastore_op *op, int nop, struct err *e)
+local_txn(struct metastore *meta, const struct metastore_op *op, int nop, struct err *e)
 {
-	struct local *s = CONTAINER_OF(m, struct local, base);
-	assert(!s->is_telling);
-	if (s->is_failed)
-		return err_set(e, ERR_SYS, "%s: a sync failed before; restart the broker", METASTORE_FILE);
+	struct local *store = CONTAINER_OF(meta, struct local, base);
+	assert(!store->is_telling);
+	if (store->is_failed)
+		return err_set(e, ERR_SYS, "%s: a sync failed before; restart the broker",
+			METASTORE_FILE);
 	for (int i = 0; i < nop; i++) {
-		struct entry *it = map_get(&s->entries, op[i].key);
+		struct entry *it = map_get(&store->entries, op[i].key);
 		if (op[i].expected != METASTORE_ANY && op[i].expected != (it ? it->revision : 0))
-			return err_set(e, ERR_RETRY, "'%.*s' was changed by another", STR_ARG(op[i].key));
+			return err_set(e, ERR_RETRY, "'%.*s' was changed by another",
+				STR_ARG(op[i].key));
 	}
-	buf_reset(&s->frame);
-	size_t at = frame_begin(&s->frame, m->revision + 1, (uint32_t)nop);
+	buf_reset(&store->frame);
+	size_t at = frame_begin(&store->frame, meta->revision + 1, (uint32_t)nop);
 	for (int i = 0; i < nop; i++) {
-		put_bytes(&s->frame, op[i].key);
-		put_bytes(&s->frame, op[i].value);
+		put_bytes(&store->frame, op[i].key);
+		put_bytes(&store->frame, op[i].value);
 	}
-	frame_finish(&s->frame, at);
-	if (write_frame(s, e) < 0)
+	frame_finish(&store->frame, at);
+	if (write_frame(store, e) < 0)
 		return -1;
-	m->revision++;
+	meta->revision++;
 	/* From the frame: what op has may be an entry's, which goes here. */
-	const uint8_t *p = s->frame.p + FRAME_HEADER + FRAME_MIN, *end = s->frame.p + s->frame.n;
-	s->is_telling = true;
+	const uint8_t *p = store->frame.p + FRAME_HEADER + FRAME_MIN,
+		*end = store->frame.p + store->frame.n;
+	store->is_telling = true;
 	for (int i = 0; i < nop; i++) {
-		struct metastore_entry x = { .revision = m->revision };
-		bool is_whole = take_bytes(&p, end, &x.key) && take_bytes(&p, end, &x.value);
+		struct metastore_entry entry = { .revision = meta->revision };
+		bool is_whole = take_bytes(&p, end, &entry.key)
+			&& take_bytes(&p, end, &entry.value);
 		assert(is_whole);
-		apply(s, x.key, x.value, m->revision);
-		metastore_tell(m, &x);
+		apply(store, entry.key, entry.value, meta->revision);
+		metastore_tell(meta, &entry);
 	}
-	s->is_telling = false;
+	store->is_telling = false;
 	return 0;
 }
 
@@ -355,17 +359,18 @@ static const struct metastore_backend local_backend = {
 struct metastore *
 metastore_open_local(int dir_fd, struct err *e)
 {
-	struct local *s = NEW(struct local);
-	s->base.backend = &local_backend;
-	s->dir_fd = dir_fd;
-	s->fd = -1;
-	rand_bytes(&s->entries.seed, sizeof s->entries.seed);
+	struct local *store = NEW(struct local);
+	store->base.backend = &local_backend;
+	store->dir_fd = dir_fd;
+	store->fd = -1;
+	rand_bytes(&store->entries.seed, sizeof store->entries.seed);
 	if (dir_fd < 0)
-		return &s->base;
-	s->fd = fs_open(dir_fd, METASTORE_FILE, O_RDWR | O_CREAT, 0600, e);
-	if (s->fd < 0 || load(s, e) < 0 || fs_sync_dir(dir_fd, e) < 0 || compact(s, e) < 0) {
-		local_close(&s->base);
+		return &store->base;
+	store->fd = fs_open(dir_fd, METASTORE_FILE, O_RDWR | O_CREAT, 0600, e);
+	if (store->fd < 0 || load(store, e) < 0 || fs_sync_dir(dir_fd, e) < 0
+		|| compact(store, e) < 0) {
+		local_close(&store->base);
 		return NULL;
 	}
-	return &s->base;
+	return &store->base;
 }

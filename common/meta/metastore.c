@@ -3,10 +3,10 @@
 #include "meta/backend.h"
 
 void
-metastore_close(struct metastore *m)
+metastore_close(struct metastore *meta)
 {
-	if (m)
-		m->backend->close(m);
+	if (meta)
+		meta->backend->close(meta);
 }
 
 bool
@@ -16,37 +16,37 @@ metastore_get(struct metastore *m, struct str key, struct metastore_entry *entry
 }
 
 int
-metastore_list(struct metastore *m, struct str prefix, metastore_list_fn *fn,
+metastore_list(struct metastore *meta, struct str prefix, metastore_list_fn *fn,
 	void *ctx)
 {
-	return m->backend->list(m, prefix, fn, ctx);
+	return meta->backend->list(meta, prefix, fn, ctx);
 }
 
 int
-metastore_txn(struct metastore *m, const struct metastore_op *op, int nop,
+metastore_txn(struct metastore *meta, const struct metastore_op *op, int nop,
 	struct err *e)
 {
 	assert(nop > 0);
-	return m->backend->txn(m, op, nop, e);
+	return meta->backend->txn(meta, op, nop, e);
 }
 
 void
-metastore_watch(struct metastore *m, struct metastore_watch *w)
+metastore_watch(struct metastore *meta, struct metastore_watch *watch)
 {
-	w->next = m->watches;
-	m->watches = w;
+	watch->next = meta->watches;
+	meta->watches = watch;
 }
 
 void
-metastore_tell(struct metastore *m, const struct metastore_entry *entry)
+metastore_tell(struct metastore *meta, const struct metastore_entry *entry)
 {
-	for (struct metastore_watch *w = m->watches; w; w = w->next)
-		if (str_has_prefix(entry->key, w->prefix))
-			w->fn(w, entry);
+	for (struct metastore_watch *watch = meta->watches; watch; watch = watch->next)
+		if (str_has_prefix(entry->key, watch->prefix))
+			watch->fn(watch, entry);
 }
 
 int64_t
-metastore_revision(const struct metastore *m)
+metastore_revision(const struct metastore *meta)
 {
-	return m->revision;
+	return meta->revision;
 }

@@ -43,7 +43,7 @@ typedef int metastore_list_fn(void *ctx, const struct metastore_entry *entry);
 /* Told of each change, in order; entry->value is null when it was removed. */
 struct metastore_watch {
 	struct str prefix;
-	void (*fn)(struct metastore_watch *w, const struct metastore_entry *entry);
+	void (*fn)(struct metastore_watch *watch, const struct metastore_entry *entry);
 	struct metastore_watch *next; /* the store's */
 };
 
@@ -54,7 +54,7 @@ struct metastore;
  * acknowledged), anything else that is wrong is ERR_CORRUPT. */
 struct metastore *metastore_open_local(int dir_fd, struct err *e);
 
-void metastore_close(struct metastore *m); /* NULL: fine */
+void metastore_close(struct metastore *meta); /* NULL: fine */
 
 /* True and *entry when the key is there. */
 bool metastore_get(struct metastore *m, struct str key,
@@ -62,19 +62,19 @@ bool metastore_get(struct metastore *m, struct str key,
 
 /* Call fn for every key with the prefix, in order of the keys, until it
  * returns non-zero, which is returned; else 0. */
-int metastore_list(struct metastore *m, struct str prefix,
+int metastore_list(struct metastore *meta, struct str prefix,
 	metastore_list_fn *fn, void *ctx);
 
 /* Commit all the changes or none; they are durable when this returns 0.
  * Returns the failure otherwise: ERR_RETRY when a key was not at its expected
  * revision.  A failed write leaves the store as it was; a failed sync makes
  * every later transaction fail. */
-int metastore_txn(struct metastore *m, const struct metastore_op *op, int nop,
+int metastore_txn(struct metastore *meta, const struct metastore_op *op, int nop,
 	struct err *e);
 
 /* Be told of later changes below a prefix; *w is the caller's and stays. */
-void metastore_watch(struct metastore *m, struct metastore_watch *w);
+void metastore_watch(struct metastore *meta, struct metastore_watch *watch);
 
-int64_t metastore_revision(const struct metastore *m);
+int64_t metastore_revision(const struct metastore *meta);
 
 #endif

@@ -30,8 +30,8 @@ bool
 batch_parse(struct batch *b, const uint8_t *p)
 {
 	int32_t length = (int32_t)load_be32(p + AT_LENGTH);
-	if (length < BATCH_LENGTH_MIN ||
-		length > INT32_MAX - BATCH_PREFIX_SIZE || p[AT_MAGIC] != 2)
+	if (length < BATCH_LENGTH_MIN
+		|| length > INT32_MAX - BATCH_PREFIX_SIZE || p[AT_MAGIC] != 2)
 		return false;
 	*b = (struct batch){
 		.base_offset = (int64_t)load_be64(p),
@@ -69,37 +69,37 @@ batch_set_offset(uint8_t *p, int64_t base_offset, int32_t leader_epoch)
 void
 batch_set_producer(uint8_t *p, int64_t id, int16_t epoch, int32_t base_sequence)
 {
-	struct batch b;
-	bool is_batch = batch_parse(&b, p);
+	struct batch batch;
+	bool is_batch = batch_parse(&batch, p);
 	assert(is_batch);
 	store_be64(p + AT_PRODUCER_ID, (uint64_t)id);
 	store_be16(p + AT_PRODUCER_EPOCH, (uint16_t)epoch);
 	store_be32(p + AT_BASE_SEQUENCE, (uint32_t)base_sequence);
-	size_t n = (size_t)b.size - AT_ATTRIBUTES;
+	size_t n = (size_t)batch.size - AT_ATTRIBUTES;
 	store_be32(p + AT_CRC, crc32c(p + AT_ATTRIBUTES, n));
 }
 
 void
 batch_set_max_timestamp(uint8_t *p, int64_t ms)
 {
-	struct batch b;
-	bool is_batch = batch_parse(&b, p);
+	struct batch batch;
+	bool is_batch = batch_parse(&batch, p);
 	assert(is_batch);
 	store_be64(p + AT_MAX_TIMESTAMP, (uint64_t)ms);
-	size_t n = (size_t)b.size - AT_ATTRIBUTES;
+	size_t n = (size_t)batch.size - AT_ATTRIBUTES;
 	store_be32(p + AT_CRC, crc32c(p + AT_ATTRIBUTES, n));
 }
 
 void
 batch_set_log_append_time(uint8_t *p, int64_t now_ms)
 {
-	struct batch b;
-	bool is_batch = batch_parse(&b, p);
+	struct batch batch;
+	bool is_batch = batch_parse(&batch, p);
 	assert(is_batch);
-	uint16_t attributes = (uint16_t)b.attributes | BATCH_LOG_APPEND_TIME;
+	uint16_t attributes = (uint16_t)batch.attributes | BATCH_LOG_APPEND_TIME;
 	store_be16(p + AT_ATTRIBUTES, attributes);
 	store_be64(p + AT_MAX_TIMESTAMP, (uint64_t)now_ms);
-	size_t n = (size_t)b.size - AT_ATTRIBUTES;
+	size_t n = (size_t)batch.size - AT_ATTRIBUTES;
 	store_be32(p + AT_CRC, crc32c(p + AT_ATTRIBUTES, n));
 }
 
@@ -112,16 +112,16 @@ record_iter_begin(struct record_iter *it, const uint8_t *p, size_t size_max,
 	it->p = it->end = NULL;
 	if (!batch_parse(&it->batch, p))
 		return err_set(e, ERR_CORRUPT, "not a record batch");
-	const struct batch *b = &it->batch;
-	if (b->count < 0)
-		return err_set(e, ERR_CORRUPT, "batch of %d records", b->count);
-	struct str in = { p + BATCH_HEADER_SIZE, b->size - BATCH_HEADER_SIZE };
-	enum codec c = (enum codec)(b->attributes & BATCH_CODEC_MASK);
-	if (c >= CODEC_N)
-		return err_set(e, ERR_CORRUPT, "batch of unknown codec %d", c);
+	const struct batch *batch = &it->batch;
+	if (batch->count < 0)
+		return err_set(e, ERR_CORRUPT, "batch of %d records", batch->count);
+	struct str in = { p + BATCH_HEADER_SIZE, batch->size - BATCH_HEADER_SIZE };
+	enum codec codec = (enum codec)(batch->attributes & BATCH_CODEC_MASK);
+	if (codec >= CODEC_N)
+		return err_set(e, ERR_CORRUPT, "batch of unknown codec %d", codec);
 	/* A compacted batch may be empty whatever its codec. */
-	if (c != CODEC_NONE && (b->count > 0 || in.n > 0)) {
-		if (codec_decompress(c, in, size_max, &it->plain, e))
+	if (codec != CODEC_NONE && (batch->count > 0 || in.n > 0)) {
+		if (codec_decompress(codec, in, size_max, &it->plain, e))
 			return -1;
 		it->p = it->plain.p;
 		it->end = it->p + it->plain.n;
@@ -129,7 +129,7 @@ record_iter_begin(struct record_iter *it, const uint8_t *p, size_t size_max,
 		it->p = in.p;
 		it->end = in.p + in.n;
 	}
-	it->left = b->count;
+	it->left = batch->count;
 	return 0;
 }
 
@@ -173,14 +173,14 @@ headers_are_good(struct str headers, int32_t n)
 }
 
 int
-record_iter_next(struct record_iter *it, struct record *r, struct err *e)
+record_iter_next(struct record_iter *it, struct record *rec, struct err *e)
 {
-	const struct batch *b = &it->batch;
+	const struct batch *batch = &it->batch;
 	if (it->left == 0) {
 		if (unlikely(it->p != it->end))
 			return err_set(e, ERR_CORRUPT,
 				"%lld bytes behind the last of %d records",
-				(long long)(it->end - it->p), b->count);
+				(long long)(it->end - it->p), batch->count);
 		return 0;
 	}
 	int32_t size, offset_delta;
@@ -191,25 +191,25 @@ record_iter_next(struct record_iter *it, struct record *r, struct err *e)
 	const uint8_t *end = p + size;
 	p = varint_get(p + 1, end, &timestamp_delta); /* no attribute is known */
 	p = get_i32(p, end, &offset_delta);
-	p = get_bytes(p, end, &r->key);
-	p = get_bytes(p, end, &r->value);
-	p = get_i32(p, end, &r->nheader);
+	p = get_bytes(p, end, &rec->key);
+	p = get_bytes(p, end, &rec->value);
+	p = get_i32(p, end, &rec->nheader);
 	if (unlikely(!p))
 		goto bad;
-	r->headers = (struct str){ p, (int32_t)(end - p) };
-	if (unlikely(r->nheader || p != end) &&
-		!headers_are_good(r->headers, r->nheader))
+	rec->headers = (struct str){ p, (int32_t)(end - p) };
+	if (unlikely(rec->nheader || p != end)
+		&& !headers_are_good(rec->headers, rec->nheader))
 		goto bad;
-	r->offset = add_wrapping(b->base_offset, offset_delta);
-	r->timestamp_ms = b->attributes & BATCH_LOG_APPEND_TIME ?
-		b->max_timestamp :
-		add_wrapping(b->base_timestamp, timestamp_delta);
+	rec->offset = add_wrapping(batch->base_offset, offset_delta);
+	rec->timestamp_ms = batch->attributes & BATCH_LOG_APPEND_TIME
+		? batch->max_timestamp
+		: add_wrapping(batch->base_timestamp, timestamp_delta);
 	it->p = end;
 	it->left--;
 	return 1;
 bad:
 	return err_set(e, ERR_CORRUPT, "record %d of %d is malformed",
-		b->count - it->left + 1, b->count);
+		batch->count - it->left + 1, batch->count);
 }
 
 void

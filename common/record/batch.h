@@ -50,11 +50,11 @@ struct batch {
 };
 
 static inline int64_t
-batch_last_offset(const struct batch *b)
+batch_last_offset(const struct batch *batch)
 {
 	/* in unsigned: a hostile header may hold any two numbers */
-	return (int64_t)((uint64_t)b->base_offset +
-		(uint64_t)(int64_t)b->last_offset_delta);
+	return (int64_t)((uint64_t)batch->base_offset +
+		(uint64_t)(int64_t)batch->last_offset_delta);
 }
 
 /* Read a header from at least BATCH_HEADER_SIZE bytes (asserted).  False when
@@ -102,7 +102,7 @@ int record_iter_begin(struct record_iter *it, const uint8_t *p,
 	size_t size_max, struct err *e);
 
 /* The next record.  1: *r is it; 0: no more; -1: bad bytes. */
-int record_iter_next(struct record_iter *it, struct record *r, struct err *e);
+int record_iter_next(struct record_iter *it, struct record *rec, struct err *e);
 
 void record_iter_release(struct record_iter *it);
 

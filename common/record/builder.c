@@ -12,12 +12,12 @@ enum {
 };
 
 void
-builder_reset(struct builder *b)
+builder_reset(struct builder *builder)
 {
-	buf_reset(&b->buf);
-	memset(buf_grow(&b->buf, BATCH_HEADER_SIZE), 0, BATCH_HEADER_SIZE);
-	b->count = 0;
-	b->base_timestamp = b->max_timestamp = -1;
+	buf_reset(&builder->buf);
+	memset(buf_grow(&builder->buf, BATCH_HEADER_SIZE), 0, BATCH_HEADER_SIZE);
+	builder->count = 0;
+	builder->base_timestamp = builder->max_timestamp = -1;
 }
 
 static inline size_t
@@ -34,29 +34,29 @@ bytes_of(struct str s)
 
 /* From the batch's base; any two numbers are allowed, so it may wrap. */
 static inline int64_t
-timestamp_delta(const struct builder *b, int64_t timestamp_ms)
+timestamp_delta(const struct builder *builder, int64_t timestamp_ms)
 {
-	if (b->count == 0)
+	if (builder->count == 0)
 		return 0;
-	return (int64_t)((uint64_t)timestamp_ms - (uint64_t)b->base_timestamp);
+	return (int64_t)((uint64_t)timestamp_ms - (uint64_t)builder->base_timestamp);
 }
 
 /* Bytes of a record behind its size. */
 static inline size_t
-body_size(const struct builder *b, int64_t delta, struct str key,
+body_size(const struct builder *builder, int64_t delta, struct str key,
 	struct str value, struct str headers, int32_t nheader)
 {
-	return 1 + varint_size(delta) + varint_size(b->count) +
+	return 1 + varint_size(delta) + varint_size(builder->count) +
 		varint_size(key.n) + bytes_of(key) +
 		varint_size(value.n) + bytes_of(value) +
 		varint_size(nheader) + bytes_of(headers);
 }
 
 size_t
-builder_record_size(const struct builder *b, int64_t timestamp_ms,
+builder_record_size(const struct builder *builder, int64_t timestamp_ms,
 	struct str key, struct str value, struct str headers, int32_t nheader)
 {
-	size_t n = body_size(b, timestamp_delta(b, timestamp_ms), key, value,
+	size_t n = body_size(builder, timestamp_delta(builder, timestamp_ms), key, value,
 		headers, nheader);
 	return varint_size((int64_t)n) + n;
 }
@@ -72,25 +72,25 @@ put_bytes(uint8_t *p, struct str s)
 }
 
 void
-builder_append(struct builder *b, int64_t timestamp_ms, struct str key,
+builder_append(struct builder *builder, int64_t timestamp_ms, struct str key,
 	struct str value, struct str headers, int32_t nheader)
 {
 	assert(nheader >= 0);
-	assert(b->count < INT32_MAX);
-	if (b->count == 0) {
-		builder_reset(b);
-		b->base_timestamp = b->max_timestamp = timestamp_ms;
+	assert(builder->count < INT32_MAX);
+	if (builder->count == 0) {
+		builder_reset(builder);
+		builder->base_timestamp = builder->max_timestamp = timestamp_ms;
 	}
-	int64_t delta = timestamp_delta(b, timestamp_ms);
-	size_t n = body_size(b, delta, key, value, headers, nheader);
-	if (unlikely(b->buf.cap - b->buf.n < n + VARINT32_MAX))
-		buf_reserve(&b->buf, n + VARINT32_MAX);
-	uint8_t *p = b->buf.p + b->buf.n, *begin = p;
+	int64_t delta = timestamp_delta(builder, timestamp_ms);
+	size_t n = body_size(builder, delta, key, value, headers, nheader);
+	if (unlikely(builder->buf.cap - builder->buf.n < n + VARINT32_MAX))
+		buf_reserve(&builder->buf, n + VARINT32_MAX);
+	uint8_t *p = builder->buf.p + builder->buf.n, *begin = p;
 	p = varint_put(p, (int64_t)n);
 	const uint8_t *end = p + n;
 	*p++ = 0;
 	p = varint_put(p, delta);
-	p = varint_put(p, b->count);
+	p = varint_put(p, builder->count);
 	p = put_bytes(p, key);
 	p = put_bytes(p, value);
 	p = varint_put(p, nheader);
@@ -99,14 +99,14 @@ builder_append(struct builder *b, int64_t timestamp_ms, struct str key,
 		p += headers.n;
 	}
 	assert(p == end);
-	b->buf.n += (size_t)(p - begin);
-	assert(b->buf.n <= INT32_MAX);
-	b->max_timestamp = MAX(b->max_timestamp, timestamp_ms);
-	b->count++;
+	builder->buf.n += (size_t)(p - begin);
+	assert(builder->buf.n <= INT32_MAX);
+	builder->max_timestamp = MAX(builder->max_timestamp, timestamp_ms);
+	builder->count++;
 }
 
 int32_t
-builder_append_lines(struct builder *b, int64_t timestamp_ms, struct str lines,
+builder_append_lines(struct builder *builder, int64_t timestamp_ms, struct str lines,
 	uint8_t delimiter, size_t size_max, int32_t nmax, size_t *used)
 {
 	/* What a record has beside its value, at most: size, attributes, two
@@ -115,21 +115,21 @@ builder_append_lines(struct builder *b, int64_t timestamp_ms, struct str lines,
 	const uint8_t *at = lines.p, *end = lines.p + lines.n;
 	int32_t n = 0;
 	*used = 0;
-	if (b->count == 0) {
-		builder_reset(b);
-		b->base_timestamp = b->max_timestamp = timestamp_ms;
+	if (builder->count == 0) {
+		builder_reset(builder);
+		builder->base_timestamp = builder->max_timestamp = timestamp_ms;
 	}
-	if (size_max <= b->buf.n || lines.n <= 0)
+	if (size_max <= builder->buf.n || lines.n <= 0)
 		return 0;
-	buf_reserve(&b->buf, size_max - b->buf.n);
-	int64_t delta = timestamp_delta(b, timestamp_ms);
+	buf_reserve(&builder->buf, size_max - builder->buf.n);
+	int64_t delta = timestamp_delta(builder, timestamp_ms);
 	int delta_size = varint_size(delta);
-	uint8_t *p = b->buf.p + b->buf.n, *limit = b->buf.p + size_max;
+	uint8_t *p = builder->buf.p + builder->buf.n, *limit = builder->buf.p + size_max;
 	for (; n < nmax && at < end; n++) {
 		const uint8_t *hit = memchr(at, delimiter, (size_t)(end - at));
 		if (!hit)
 			break;
-		int64_t size = hit - at, count = b->count + n;
+		int64_t size = hit - at, count = builder->count + n;
 		if (limit - p < size + AROUND || count == INT32_MAX)
 			break;
 		p = varint_put(p, 3 + delta_size + varint_size(count) + varint_size(size) + size);
@@ -143,10 +143,10 @@ builder_append_lines(struct builder *b, int64_t timestamp_ms, struct str lines,
 		*p++ = 0; /* headers */
 		at = hit + 1;
 	}
-	b->buf.n = (size_t)(p - b->buf.p);
-	b->count += n;
+	builder->buf.n = (size_t)(p - builder->buf.p);
+	builder->count += n;
 	if (n)
-		b->max_timestamp = MAX(b->max_timestamp, timestamp_ms);
+		builder->max_timestamp = MAX(builder->max_timestamp, timestamp_ms);
 	*used = (size_t)(at - lines.p);
 	return n;
 }
@@ -163,50 +163,50 @@ builder_put_header(struct buf *headers, struct str name, struct str value)
 }
 
 static void
-put_header(const struct builder *b, enum codec c,
+put_header(const struct builder *builder, enum codec codec,
 	const struct builder_producer *producer, uint8_t *p, size_t n)
 {
-	uint16_t attributes = (uint16_t)c;
+	uint16_t attributes = (uint16_t)codec;
 	if (producer->is_transactional)
 		attributes |= BATCH_TRANSACTIONAL;
 	batch_set_offset(p, 0, -1);
 	store_be32(p + 8, (uint32_t)(n - BATCH_PREFIX_SIZE));
 	p[16] = 2;
 	store_be16(p + AT_ATTRIBUTES, attributes);
-	store_be32(p + 23, (uint32_t)b->count - 1);
-	store_be64(p + 27, (uint64_t)b->base_timestamp);
-	store_be64(p + 35, (uint64_t)b->max_timestamp);
+	store_be32(p + 23, (uint32_t)builder->count - 1);
+	store_be64(p + 27, (uint64_t)builder->base_timestamp);
+	store_be64(p + 35, (uint64_t)builder->max_timestamp);
 	store_be64(p + 43, (uint64_t)producer->id);
 	store_be16(p + 51, (uint16_t)producer->epoch);
 	store_be32(p + 53, (uint32_t)producer->base_sequence);
-	store_be32(p + 57, (uint32_t)b->count);
+	store_be32(p + 57, (uint32_t)builder->count);
 	store_be32(p + AT_CRC, crc32c(p + AT_ATTRIBUTES, n - AT_ATTRIBUTES));
 }
 
 struct str
-builder_finish(struct builder *b, enum codec c,
+builder_finish(struct builder *builder, enum codec codec,
 	const struct builder_producer *producer, struct buf *packed)
 {
-	assert(b->count > 0);
-	struct buf *done = &b->buf;
-	if (c != CODEC_NONE) {
-		struct str plain = { b->buf.p + BATCH_HEADER_SIZE,
-			(int32_t)(b->buf.n - BATCH_HEADER_SIZE) };
+	assert(builder->count > 0);
+	struct buf *done = &builder->buf;
+	if (codec != CODEC_NONE) {
+		struct str plain = { builder->buf.p + BATCH_HEADER_SIZE,
+			(int32_t)(builder->buf.n - BATCH_HEADER_SIZE) };
 		buf_reset(packed);
 		buf_grow(packed, BATCH_HEADER_SIZE);
-		codec_compress(c, plain, packed);
-		if (packed->n < b->buf.n)
+		codec_compress(codec, plain, packed);
+		if (packed->n < builder->buf.n)
 			done = packed;
 		else
-			c = CODEC_NONE;
+			codec = CODEC_NONE;
 	}
-	put_header(b, c, producer, done->p, done->n);
+	put_header(builder, codec, producer, done->p, done->n);
 	return buf_str(done);
 }
 
 void
-builder_release(struct builder *b)
+builder_release(struct builder *builder)
 {
-	buf_release(&b->buf);
-	*b = (struct builder)BUILDER_INIT;
+	buf_release(&builder->buf);
+	*builder = (struct builder)BUILDER_INIT;
 }

@@ -20,14 +20,14 @@ struct builder {
 #define BUILDER_INIT { BUF_INIT, 0, 0, 0 }
 
 /* Start anew; the buffer's memory is kept. */
-void builder_reset(struct builder *b);
+void builder_reset(struct builder *builder);
 
 /* Bytes that the record would add. */
-size_t builder_record_size(const struct builder *b, int64_t timestamp_ms,
+size_t builder_record_size(const struct builder *builder, int64_t timestamp_ms,
 	struct str key, struct str value, struct str headers, int32_t nheader);
 
 /* Append a record; headers are nheader encoded ones (builder_put_header). */
-void builder_append(struct builder *b, int64_t timestamp_ms, struct str key,
+void builder_append(struct builder *builder, int64_t timestamp_ms, struct str key,
 	struct str value, struct str headers, int32_t nheader);
 
 /* Append each line of the bytes (up to its delimiter, which is left out) as a
@@ -35,7 +35,7 @@ void builder_append(struct builder *b, int64_t timestamp_ms, struct str key,
  * whole, the batch stays within size_max bytes, and at most nmax.  Returns how
  * many; *used is the bytes they took of the input, delimiters included.  It
  * does in one go what builder_append does, several times as fast. */
-int32_t builder_append_lines(struct builder *b, int64_t timestamp_ms,
+int32_t builder_append_lines(struct builder *builder, int64_t timestamp_ms,
 	struct str lines, uint8_t delimiter, size_t size_max, int32_t nmax,
 	size_t *used);
 
@@ -44,9 +44,9 @@ void builder_put_header(struct buf *headers, struct str name, struct str value);
 
 /* Bytes of the batch as it stands, uncompressed, header included. */
 static inline size_t
-builder_size(const struct builder *b)
+builder_size(const struct builder *builder)
 {
-	return b->buf.n;
+	return builder->buf.n;
 }
 
 struct builder_producer { /* { -1, -1, -1, false } for none */
@@ -61,9 +61,9 @@ struct builder_producer { /* { -1, -1, -1, false } for none */
  * The batch, which has at least one record, is in the builder's buffer, or,
  * compressed, in *packed (reset first).  Returns the slice; valid until
  * either buffer changes. */
-struct str builder_finish(struct builder *b, enum codec c,
+struct str builder_finish(struct builder *builder, enum codec codec,
 	const struct builder_producer *producer, struct buf *packed);
 
-void builder_release(struct builder *b);
+void builder_release(struct builder *builder);
 
 #endif

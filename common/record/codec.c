@@ -41,10 +41,10 @@ static const char *const names[CODEC_N] = { "none", "gzip", "snappy", "lz4",
 	"zstd" };
 
 const char *
-codec_name(enum codec c)
+codec_name(enum codec codec)
 {
-	assert(c < CODEC_N);
-	return names[c];
+	assert(codec < CODEC_N);
+	return names[codec];
 }
 
 bool
@@ -81,14 +81,14 @@ static _Thread_local struct work *work_mine;
 static void
 work_free(void *p)
 {
-	struct work *w = p;
-	mem_free(w->deflate);
-	mem_free(w->inflate);
-	LZ4F_freeDecompressionContext(w->lz4);
-	ZSTD_freeCCtx(w->zstd_pack);
-	ZSTD_freeDCtx(w->zstd);
-	buf_release(&w->window);
-	mem_free(w);
+	struct work *work = p;
+	mem_free(work->deflate);
+	mem_free(work->inflate);
+	LZ4F_freeDecompressionContext(work->lz4);
+	ZSTD_freeCCtx(work->zstd_pack);
+	ZSTD_freeDCtx(work->zstd);
+	buf_release(&work->window);
+	mem_free(work);
 }
 
 static void
@@ -109,19 +109,19 @@ work_get(void)
 	return work_mine;
 }
 
-/* --- compressing --- */
+/* ---- compressing ---- */
 
 static void
 gzip_pack(struct str in, struct buf *out)
 {
-	struct work *w = work_get();
-	if (!w->deflate)
-		w->deflate = NEW(struct deflate);
-	struct isal_zstream *z = &w->deflate->z;
+	struct work *work = work_get();
+	if (!work->deflate)
+		work->deflate = NEW(struct deflate);
+	struct isal_zstream *z = &work->deflate->z;
 	isal_deflate_init(z);
 	z->level = GZIP_LEVEL;
-	z->level_buf = w->deflate->level_buf;
-	z->level_buf_size = sizeof w->deflate->level_buf;
+	z->level_buf = work->deflate->level_buf;
+	z->level_buf_size = sizeof work->deflate->level_buf;
 	z->gzip_flag = IGZIP_GZIP;
 	z->end_of_stream = 1;
 	z->next_in = (uint8_t *)in.p;
@@ -169,25 +169,25 @@ lz4_pack(struct str in, struct buf *out)
 static void
 zstd_pack(struct str in, struct buf *out)
 {
-	struct work *w = work_get();
-	if (!w->zstd_pack)
-		w->zstd_pack = ZSTD_createCCtx();
-	assert(w->zstd_pack);
+	struct work *work = work_get();
+	if (!work->zstd_pack)
+		work->zstd_pack = ZSTD_createCCtx();
+	assert(work->zstd_pack);
 	size_t n = ZSTD_compressBound((size_t)in.n);
 	buf_reserve(out, n);
-	n = ZSTD_compressCCtx(w->zstd_pack, out->p + out->n, n, in.p,
+	n = ZSTD_compressCCtx(work->zstd_pack, out->p + out->n, n, in.p,
 		(size_t)in.n, ZSTD_LEVEL);
 	assert(!ZSTD_isError(n));
 	out->n += n;
 }
 
 void
-codec_compress(enum codec c, struct str in, struct buf *out)
+codec_compress(enum codec codec, struct str in, struct buf *out)
 {
 	assert(in.n >= 0);
 	if (in.n == 0)
 		in.p = (const uint8_t *)"";
-	switch (c) {
+	switch (codec) {
 	case CODEC_NONE: buf_put_str(out, in); return;
 	case CODEC_GZIP: gzip_pack(in, out); return;
 	case CODEC_SNAPPY: snappy_pack(in, out); return;
@@ -198,7 +198,7 @@ codec_compress(enum codec c, struct str in, struct buf *out)
 	assert(!"a codec");
 }
 
-/* --- decompressing --- */
+/* ---- decompressing ---- */
 
 /* Where plain bytes go.  It grows by doubling what is really there, never by
  * what the input says, up to one byte more than allowed: when that byte is
@@ -206,7 +206,7 @@ codec_compress(enum codec c, struct str in, struct buf *out)
  *
  * With take given the bytes are handed on, and out is empty again after each
  * piece; end_max then shrinks by what went. */
-struct sink {
+struct codec_sink {
 	struct buf *out;
 	size_t base, end_max; /* of out->n; end_max is the byte more */
 	size_t size_max;
@@ -216,86 +216,86 @@ struct sink {
 };
 
 static int
-corrupt(struct sink *s, const char *what)
+corrupt(struct codec_sink *sink, const char *what)
 {
-	return err_set(s->e, ERR_CORRUPT, "%s data is corrupt or cut short", what);
+	return err_set(sink->e, ERR_CORRUPT, "%s data is corrupt or cut short", what);
 }
 
 static int
-too_large(struct sink *s)
+too_large(struct codec_sink *sink)
 {
-	return err_set(s->e, ERR_LIMIT, "data unpacks to more than %zu bytes", s->size_max);
+	return err_set(sink->e, ERR_LIMIT, "data unpacks to more than %zu bytes", sink->size_max);
 }
 
 static bool
-sink_is_over(const struct sink *s)
+sink_is_over(const struct codec_sink *sink)
 {
-	return s->out->n >= s->end_max;
+	return sink->out->n >= sink->end_max;
 }
 
 /* Try to have n bytes of room; returns what there is, at least 1 unless the
  * sink is over. */
 static size_t
-sink_room(struct sink *s, size_t n)
+sink_room(struct codec_sink *sink, size_t n)
 {
-	struct buf *b = s->out;
-	if (b->cap - b->n < n && b->cap < s->end_max) {
+	struct buf *b = sink->out;
+	if (b->cap - b->n < n && b->cap < sink->end_max) {
 		size_t cap = MAX(b->n + n, b->cap * 2);
-		b->cap = MIN(cap, s->end_max);
+		b->cap = MIN(cap, sink->end_max);
 		b->p = mem_realloc(b->p, b->cap);
 	}
-	return sink_is_over(s) ? 0 : MIN(b->cap, s->end_max) - b->n;
+	return sink_is_over(sink) ? 0 : MIN(b->cap, sink->end_max) - b->n;
 }
 
 /* The codec has put n bytes into the room.  False: nobody wants more. */
 static bool
-sink_fill(struct sink *s, size_t n)
+sink_fill(struct codec_sink *sink, size_t n)
 {
-	struct buf *b = s->out;
+	struct buf *b = sink->out;
 	b->n += n;
-	if (!s->take || sink_is_over(s))
+	if (!sink->take || sink_is_over(sink))
 		return true;
 	struct str piece = { b->p, (int32_t)b->n };
-	s->end_max -= b->n;
+	sink->end_max -= b->n;
 	b->n = 0;
-	return piece.n == 0 || s->take(s->arg, piece);
+	return piece.n == 0 || sink->take(sink->arg, piece);
 }
 
 static int
-refused(struct sink *s)
+refused(struct codec_sink *sink)
 {
-	return err_set(s->e, ERR_CORRUPT, "the unpacked data is not what it should be");
+	return err_set(sink->e, ERR_CORRUPT, "the unpacked data is not what it should be");
 }
 
 /* A gzip file may be several, one behind another. */
 static int
-gzip_unpack(struct str in, struct sink *s)
+gzip_unpack(struct str in, struct codec_sink *sink)
 {
-	struct work *w = work_get();
-	if (!w->inflate)
-		w->inflate = NEW(struct inflate_state);
-	struct inflate_state *z = w->inflate;
+	struct work *work = work_get();
+	if (!work->inflate)
+		work->inflate = NEW(struct inflate_state);
+	struct inflate_state *z = work->inflate;
 	isal_inflate_init(z);
 	z->crc_flag = ISAL_GZIP;
 	z->next_in = (uint8_t *)in.p;
 	z->avail_in = (uint32_t)in.n;
 	for (;;) {
-		size_t room = sink_room(s, CHUNK);
+		size_t room = sink_room(sink, CHUNK);
 		if (room == 0)
-			return too_large(s);
-		z->next_out = s->out->p + s->out->n;
+			return too_large(sink);
+		z->next_out = sink->out->p + sink->out->n;
 		z->avail_out = (uint32_t)room;
 		int rc = isal_inflate(z);
 		if (rc < 0 || rc >= ISAL_NAME_OVERFLOW)
-			return corrupt(s, "gzip");
-		if (!sink_fill(s, room - z->avail_out))
-			return refused(s);
+			return corrupt(sink, "gzip");
+		if (!sink_fill(sink, room - z->avail_out))
+			return refused(sink);
 		if (z->block_state == ISAL_BLOCK_FINISH) {
 			if (z->avail_in == 0)
 				return 0;
 			isal_inflate_reset(z);
 		} else if (z->avail_in == 0 && z->avail_out > 0) {
-			return corrupt(s, "gzip");
+			return corrupt(sink, "gzip");
 		}
 	}
 }
@@ -303,36 +303,36 @@ gzip_unpack(struct str in, struct sink *s)
 /* One run of plain snappy.  It says how large it will be, which is believed
  * as far as its size could give that. */
 static int
-snappy_unpack_run(struct str in, struct sink *s)
+snappy_unpack_run(struct str in, struct codec_sink *sink)
 {
 	size_t n;
 	if (snappy_uncompressed_length((const char *)in.p, (size_t)in.n, &n) !=
-			SNAPPY_OK ||
-		n > (size_t)in.n * SNAPPY_RATIO_MAX)
-		return corrupt(s, "snappy");
-	if (sink_room(s, n + 1) <= n)
-		return too_large(s);
+			SNAPPY_OK
+		|| n > (size_t)in.n * SNAPPY_RATIO_MAX)
+		return corrupt(sink, "snappy");
+	if (sink_room(sink, n + 1) <= n)
+		return too_large(sink);
 	if (snappy_uncompress((const char *)in.p, (size_t)in.n,
-			(char *)s->out->p + s->out->n, &n) != SNAPPY_OK)
-		return corrupt(s, "snappy");
-	return sink_fill(s, n) ? 0 : refused(s);
+			(char *)sink->out->p + sink->out->n, &n) != SNAPPY_OK)
+		return corrupt(sink, "snappy");
+	return sink_fill(sink, n) ? 0 : refused(sink);
 }
 
 static bool
 is_xerial(struct str in)
 {
-	return in.n >= XERIAL_HEADER_SIZE &&
-		memcmp(in.p, xerial_magic, sizeof xerial_magic) == 0;
+	return in.n >= XERIAL_HEADER_SIZE
+		&& memcmp(in.p, xerial_magic, sizeof xerial_magic) == 0;
 }
 
 /* A stream of runs, each behind its length; where a length is due there may
  * be the header of one more stream instead.  (Plain snappy can't begin with
  * the magic: its third byte would copy from before the beginning.) */
 static int
-snappy_unpack(struct str in, struct sink *s)
+snappy_unpack(struct str in, struct codec_sink *sink)
 {
 	if (!is_xerial(in))
-		return snappy_unpack_run(in, s);
+		return snappy_unpack_run(in, sink);
 	while (in.n > 0) {
 		if (is_xerial(in)) {
 			in.p += XERIAL_HEADER_SIZE;
@@ -340,11 +340,11 @@ snappy_unpack(struct str in, struct sink *s)
 			continue;
 		}
 		if (in.n < 4)
-			return corrupt(s, "snappy");
+			return corrupt(sink, "snappy");
 		struct str run = { in.p + 4, (int32_t)load_be32(in.p) };
 		if (run.n < 0 || run.n > in.n - 4)
-			return corrupt(s, "snappy");
-		if (snappy_unpack_run(run, s))
+			return corrupt(sink, "snappy");
+		if (snappy_unpack_run(run, sink))
 			return -1;
 		in.p += 4 + run.n;
 		in.n -= 4 + run.n;
@@ -357,68 +357,70 @@ snappy_unpack(struct str in, struct sink *s)
 static bool
 is_plain_lz4(struct str in)
 {
-	return in.n >= LZ4_HEADER_SIZE && load_be32(in.p) == 0x04224d18 &&
-		(in.p[4] & 0xe3) == 0x60;
+	return in.n >= LZ4_HEADER_SIZE && load_be32(in.p) == 0x04224d18
+		&& (in.p[4] & 0xe3) == 0x60;
 }
 
 static int
-lz4_unpack(struct str in, struct sink *s)
+lz4_unpack(struct str in, struct codec_sink *sink)
 {
-	struct work *w = work_get();
-	if (s->take && !is_plain_lz4(in))
-		return err_set(s->e, ERR_CORRUPT, "lz4 data is not one frame of independent blocks");
-	if (!w->lz4)
-		LZ4F_createDecompressionContext(&w->lz4, LZ4F_VERSION);
-	assert(w->lz4);
-	LZ4F_resetDecompressionContext(w->lz4);
+	struct work *work = work_get();
+	if (sink->take && !is_plain_lz4(in))
+		return err_set(sink->e, ERR_CORRUPT,
+			"lz4 data is not one frame of independent blocks");
+	if (!work->lz4)
+		LZ4F_createDecompressionContext(&work->lz4, LZ4F_VERSION);
+	assert(work->lz4);
+	LZ4F_resetDecompressionContext(work->lz4);
 	size_t at = 0;
 	for (;;) {
-		size_t room = sink_room(s, CHUNK);
+		size_t room = sink_room(sink, CHUNK);
 		if (room == 0)
-			return too_large(s);
+			return too_large(sink);
 		size_t nout = room, nin = (size_t)in.n - at;
-		size_t rc = LZ4F_decompress(w->lz4, s->out->p + s->out->n,
+		size_t rc = LZ4F_decompress(work->lz4, sink->out->p + sink->out->n,
 			&nout, in.p + at, &nin, NULL);
 		if (LZ4F_isError(rc))
-			return corrupt(s, "lz4");
-		if (!sink_fill(s, nout))
-			return refused(s);
+			return corrupt(sink, "lz4");
+		if (!sink_fill(sink, nout))
+			return refused(sink);
 		at += nin;
 		if (at == (size_t)in.n && rc == 0)
 			return 0;
 		/* Clients in Java would silently leave out the next frame. */
-		if (rc == 0 && s->take)
-			return err_set(s->e, ERR_CORRUPT, "more bytes follow the frame of lz4 data");
+		if (rc == 0 && sink->take)
+			return err_set(sink->e, ERR_CORRUPT,
+				"more bytes follow the frame of lz4 data");
 		/* fed all and it left room: it waits for more */
 		if (at == (size_t)in.n && nout < room)
-			return corrupt(s, "lz4");
+			return corrupt(sink, "lz4");
 	}
 }
 
 /* A frame that does not say how large it is, or says too much. */
 static int
-zstd_unpack_stream(ZSTD_DCtx *z, struct str in, struct sink *s)
+zstd_unpack_stream(ZSTD_DCtx *z, struct str in, struct codec_sink *sink)
 {
 	int log = ZSTD_WINDOW_LOG;
-	while (log < ZSTD_WINDOW_LOG_MAX && (size_t)1 << log <= s->size_max)
+	while (log < ZSTD_WINDOW_LOG_MAX && (size_t)1 << log <= sink->size_max)
 		log++;
 	ZSTD_DCtx_reset(z, ZSTD_reset_session_and_parameters);
 	ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, log);
 	ZSTD_inBuffer zin = { in.p, (size_t)in.n, 0 };
 	for (;;) {
-		size_t room = sink_room(s, CHUNK);
+		size_t room = sink_room(sink, CHUNK);
 		if (room == 0)
-			return too_large(s);
-		ZSTD_outBuffer zout = { s->out->p + s->out->n, room, 0 };
+			return too_large(sink);
+		ZSTD_outBuffer zout = { sink->out->p + sink->out->n, room, 0 };
 		size_t rc = ZSTD_decompressStream(z, &zout, &zin);
 		if (ZSTD_isError(rc))
-			return corrupt(s, "zstd");
-		if (!sink_fill(s, zout.pos))
-			return refused(s);
+			return corrupt(sink, "zstd");
+		if (!sink_fill(sink, zout.pos))
+			return refused(sink);
 		if (rc == 0)
-			return zin.pos == zin.size ? 0 : corrupt(s, "zstd");
+			return zin.pos == zin.size ? 0 : corrupt(sink, "zstd");
 		if (zin.pos == zin.size && zout.pos < zout.size)
-			return corrupt(s, "zstd");
+			return corrupt(sink, "zstd");
 	}
 }
 
@@ -426,27 +428,27 @@ zstd_unpack_stream(ZSTD_DCtx *z, struct str in, struct sink *s)
  * size; that is believed while it is in proportion to the input.  (That way
  * takes any window, too, which clients in Java do not.) */
 static int
-zstd_unpack(struct str in, struct sink *s)
+zstd_unpack(struct str in, struct codec_sink *sink)
 {
-	struct work *w = work_get();
-	if (!w->zstd)
-		w->zstd = ZSTD_createDCtx();
-	assert(w->zstd);
+	struct work *work = work_get();
+	if (!work->zstd)
+		work->zstd = ZSTD_createDCtx();
+	assert(work->zstd);
 	while (in.n > 0) {
 		size_t frame = ZSTD_findFrameCompressedSize(in.p, (size_t)in.n);
 		if (ZSTD_isError(frame))
-			return corrupt(s, "zstd");
+			return corrupt(sink, "zstd");
 		unsigned long long n = ZSTD_getFrameContentSize(in.p, frame);
 		struct str one = { in.p, (int32_t)frame };
-		if (!s->take && n <= (size_t)in.n * 16 + CHUNK) {
-			if (sink_room(s, n + 1) <= n)
-				return too_large(s);
-			size_t rc = ZSTD_decompressDCtx(w->zstd,
-				s->out->p + s->out->n, n, one.p, frame);
+		if (!sink->take && n <= (size_t)in.n * 16 + CHUNK) {
+			if (sink_room(sink, n + 1) <= n)
+				return too_large(sink);
+			size_t rc = ZSTD_decompressDCtx(work->zstd,
+				sink->out->p + sink->out->n, n, one.p, frame);
 			if (ZSTD_isError(rc))
-				return corrupt(s, "zstd");
-			s->out->n += rc;
-		} else if (zstd_unpack_stream(w->zstd, one, s)) {
+				return corrupt(sink, "zstd");
+			sink->out->n += rc;
+		} else if (zstd_unpack_stream(work->zstd, one, sink)) {
 			return -1;
 		}
 		in.p += frame;
@@ -456,20 +458,20 @@ zstd_unpack(struct str in, struct sink *s)
 }
 
 static int
-unpack(enum codec c, struct str in, struct sink *s)
+unpack(enum codec codec, struct str in, struct codec_sink *sink)
 {
-	if (c != CODEC_NONE && in.n == 0) /* none of them packs to nothing */
-		return corrupt(s, codec_name(c));
-	switch (c) {
+	if (codec != CODEC_NONE && in.n == 0) /* none of them packs to nothing */
+		return corrupt(sink, codec_name(codec));
+	switch (codec) {
 	case CODEC_NONE:
-		if ((size_t)in.n >= s->end_max - s->out->n)
-			return too_large(s);
-		buf_put_str(s->out, in);
+		if ((size_t)in.n >= sink->end_max - sink->out->n)
+			return too_large(sink);
+		buf_put_str(sink->out, in);
 		return 0;
-	case CODEC_GZIP: return gzip_unpack(in, s);
-	case CODEC_SNAPPY: return snappy_unpack(in, s);
-	case CODEC_LZ4: return lz4_unpack(in, s);
-	case CODEC_ZSTD: return zstd_unpack(in, s);
+	case CODEC_GZIP: return gzip_unpack(in, sink);
+	case CODEC_SNAPPY: return snappy_unpack(in, sink);
+	case CODEC_LZ4: return lz4_unpack(in, sink);
+	case CODEC_ZSTD: return zstd_unpack(in, sink);
 	case CODEC_N: break;
 	}
 	assert(!"a codec");
@@ -477,42 +479,42 @@ unpack(enum codec c, struct str in, struct sink *s)
 }
 
 int
-codec_decompress(enum codec c, struct str in, size_t size_max, struct buf *out,
+codec_decompress(enum codec codec, struct str in, size_t size_max, struct buf *out,
 	struct err *e)
 {
 	assert(in.n >= 0);
 	size_t base = out->n;
 	size_max = MIN(size_max, INT32_MAX - 1); /* what a slice can hold */
-	struct sink s = { .out = out, .base = base, .end_max = base + size_max + 1,
+	struct codec_sink sink = { .out = out, .base = base, .end_max = base + size_max + 1,
 		.size_max = size_max, .e = e };
-	sink_room(&s, (size_t)in.n + 1); /* a likely least, and never no memory */
-	int rc = unpack(c, in, &s);
-	if (rc == 0 && sink_is_over(&s))
-		rc = too_large(&s);
+	sink_room(&sink, (size_t)in.n + 1); /* a likely least, and never no memory */
+	int rc = unpack(codec, in, &sink);
+	if (rc == 0 && sink_is_over(&sink))
+		rc = too_large(&sink);
 	if (rc)
 		out->n = base;
 	return rc;
 }
 
 int
-codec_inspect(enum codec c, struct str in, size_t size_max, codec_take *take, void *arg,
+codec_inspect(enum codec codec, struct str in, size_t size_max, codec_take *take, void *arg,
 	struct err *e)
 {
-	assert(in.n >= 0 && c != CODEC_NONE);
-	struct work *w = work_get();
+	assert(in.n >= 0 && codec != CODEC_NONE);
+	struct work *work = work_get();
 	size_max = MIN(size_max, INT32_MAX - 1);
-	struct sink s = { .out = &w->window, .end_max = size_max + 1, .size_max = size_max,
-		.take = take, .arg = arg, .e = e };
-	buf_reset(&w->window);
-	sink_room(&s, CHUNK);
-	int rc = unpack(c, in, &s);
-	if (rc == 0 && sink_is_over(&s))
-		rc = too_large(&s);
-	if (w->window.cap > WINDOW_KEEP)
-		buf_release(&w->window);
-	if (w->zstd && ZSTD_sizeof_DCtx(w->zstd) > ZSTD_KEEP) {
-		ZSTD_freeDCtx(w->zstd);
-		w->zstd = NULL;
+	struct codec_sink sink = { .out = &work->window, .end_max = size_max + 1,
+		.size_max = size_max, .take = take, .arg = arg, .e = e };
+	buf_reset(&work->window);
+	sink_room(&sink, CHUNK);
+	int rc = unpack(codec, in, &sink);
+	if (rc == 0 && sink_is_over(&sink))
+		rc = too_large(&sink);
+	if (work->window.cap > WINDOW_KEEP)
+		buf_release(&work->window);
+	if (work->zstd && ZSTD_sizeof_DCtx(work->zstd) > ZSTD_KEEP) {
+		ZSTD_freeDCtx(work->zstd);
+		work->zstd = NULL;
 	}
 	return rc;
 }

@@ -14,18 +14,18 @@
 
 enum codec { CODEC_NONE, CODEC_GZIP, CODEC_SNAPPY, CODEC_LZ4, CODEC_ZSTD, CODEC_N };
 
-const char *codec_name(enum codec c);                /* "none", "gzip", ... */
+const char *codec_name(enum codec codec);                /* "none", "gzip", ... */
 bool codec_parse(const char *name, enum codec *c);
 
 /* Append the compressed bytes to out. */
-void codec_compress(enum codec c, struct str in, struct buf *out);
+void codec_compress(enum codec codec, struct str in, struct buf *out);
 
 /* Append the plain bytes to out, at most size_max of them.  Returns 0, or -1:
  * ERR_CORRUPT, or ERR_LIMIT for one that would be larger; out->n is then as
  * before.  Memory stays within about size_max whatever the input claims, plus
  * what the codec needs itself: a block of lz4 (4 MiB at most), a window of
  * zstd (8 MiB, or up to size_max), kept by each thread for the next. */
-int codec_decompress(enum codec c, struct str in, size_t size_max,
+int codec_decompress(enum codec codec, struct str in, size_t size_max,
 	struct buf *out, struct err *e);
 
 /* Gets the next plain bytes; false: that is enough, the data is refused. */
@@ -37,7 +37,7 @@ typedef bool codec_take(void *arg, struct str piece);
  * or would read in part only: lz4 that is anything but one frame of
  * independent blocks, windows of zstd above 128 MiB.  Not for CODEC_NONE.
  * Returns 0, or -1: ERR_CORRUPT (also when take was false), ERR_LIMIT. */
-int codec_inspect(enum codec c, struct str in, size_t size_max, codec_take *take,
+int codec_inspect(enum codec codec, struct str in, size_t size_max, codec_take *take,
 	void *arg, struct err *e);
 
 #endif

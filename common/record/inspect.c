@@ -15,7 +15,7 @@ enum {
 	SLACK = 4,
 };
 
-struct walk {
+struct record_parser {
 	int32_t count, n;   /* records there should be, and were */
 	int32_t record_max;
 	int64_t delta_min, delta_max;
@@ -37,81 +37,82 @@ struct walk {
 	int shift;
 };
 
-/* --- step by step: whatever the record is, and wherever the bytes are cut --- */
+/* ---- step by step: whatever the record is, and wherever the bytes are cut ---- */
 
 static bool
-end_record(struct walk *k)
+end_record(struct record_parser *parser)
 {
-	if (k->left > 0)
+	if (parser->left > 0)
 		return false;
-	if (k->record)
-		k->record(k->arg, k->n, (int64_t)((uint64_t)k->base_timestamp + (uint64_t)k->delta),
-			k->is_keyless);
-	k->field = SIZE;
-	k->n++;
+	if (parser->record)
+		parser->record(parser->arg, parser->n,
+			(int64_t)((uint64_t)parser->base_timestamp + (uint64_t)parser->delta),
+			parser->is_keyless);
+	parser->field = SIZE;
+	parser->n++;
 	return true;
 }
 
 /* Bytes of the record are to be passed over.  -1: null. */
 static bool
-skip_bytes(struct walk *k, int64_t n, enum field next)
+skip_bytes(struct record_parser *parser, int64_t n, enum field next)
 {
-	if (n < -1 || n > k->left)
+	if (n < -1 || n > parser->left)
 		return false;
-	k->skip = n < 0 ? 0 : (int32_t)n;
-	k->left -= k->skip;
-	k->field = next;
+	parser->skip = n < 0 ? 0 : (int32_t)n;
+	parser->left -= parser->skip;
+	parser->field = next;
 	return true;
 }
 
 static bool
-begin_record(struct walk *k, int64_t size)
+begin_record(struct record_parser *parser, int64_t size)
 {
 	if (size < 1)
 		return false;
-	k->is_too_large = size > k->record_max;
-	k->left = (int32_t)size;
-	k->field = ATTRIBUTES;
-	return !k->is_too_large;
+	parser->is_too_large = size > parser->record_max;
+	parser->left = (int32_t)size;
+	parser->field = ATTRIBUTES;
+	return !parser->is_too_large;
 }
 
 /* An integer is whole. */
 static bool
-take_integer(struct walk *k, int64_t v)
+take_integer(struct record_parser *parser, int64_t v)
 {
-	switch (k->field) {
+	switch (parser->field) {
 	case SIZE:
-		return begin_record(k, v);
+		return begin_record(parser, v);
 	case TIMESTAMP:
-		k->delta = v;
-		k->delta_min = MIN(k->delta_min, v);
-		k->delta_max = MAX(k->delta_max, v);
-		k->field = OFFSET;
+		parser->delta = v;
+		parser->delta_min = MIN(parser->delta_min, v);
+		parser->delta_max = MAX(parser->delta_max, v);
+		parser->field = OFFSET;
 		return true;
 	case OFFSET:
-		k->field = KEY;
-		return v == k->n;
+		parser->field = KEY;
+		return v == parser->n;
 	case KEY:
-		k->is_keyless = v < 0;
-		k->nkeyless += k->is_keyless;
-		return skip_bytes(k, v, VALUE);
+		parser->is_keyless = v < 0;
+		parser->nkeyless += parser->is_keyless;
+		return skip_bytes(parser, v, VALUE);
 	case VALUE:
-		return skip_bytes(k, v, HEADERS);
+		return skip_bytes(parser, v, HEADERS);
 	case HEADERS:
-		if (v < 0 || v > k->left / 2)
+		if (v < 0 || v > parser->left / 2)
 			return false;
-		k->nheader = (int32_t)v;
-		k->field = NAME;
-		return v > 0 || end_record(k);
+		parser->nheader = (int32_t)v;
+		parser->field = NAME;
+		return v > 0 || end_record(parser);
 	case NAME:
-		return v >= 0 && skip_bytes(k, v, HEADER_VALUE);
+		return v >= 0 && skip_bytes(parser, v, HEADER_VALUE);
 	case HEADER_VALUE:
-		if (!skip_bytes(k, v, NAME))
+		if (!skip_bytes(parser, v, NAME))
 			return false;
-		if (--k->nheader > 0)
+		if (--parser->nheader > 0)
 			return true;
 		/* The bytes to skip are counted off already. */
-		return end_record(k);
+		return end_record(parser);
 	case ATTRIBUTES:
 		break;
 	}
@@ -122,47 +123,47 @@ take_integer(struct walk *k, int64_t v)
 /* One more byte of an integer.  Those of 32 bits have at most five bytes, of
  * which the last one holds four bits. */
 static bool
-take_byte(struct walk *k, uint8_t c)
+take_byte(struct record_parser *parser, uint8_t c)
 {
-	bool is_long = k->field == TIMESTAMP;
-	if (k->n == k->count)
+	bool is_long = parser->field == TIMESTAMP;
+	if (parser->n == parser->count)
 		return false;
-	if (k->shift == (is_long ? 63 : 28) && c > (is_long ? 1 : 15))
+	if (parser->shift == (is_long ? 63 : 28) && c > (is_long ? 1 : 15))
 		return false;
-	k->value |= (uint64_t)(c & 0x7f) << k->shift;
-	k->shift += 7;
+	parser->value |= (uint64_t)(c & 0x7f) << parser->shift;
+	parser->shift += 7;
 	if (c & 0x80)
 		return true;
-	int64_t v = unzigzag(k->value);
-	k->value = 0;
-	k->shift = 0;
-	return take_integer(k, v);
+	int64_t v = unzigzag(parser->value);
+	parser->value = 0;
+	parser->shift = 0;
+	return take_integer(parser, v);
 }
 
 /* Walk on to the end of the record, or of the bytes.  NULL: bad ones. */
 static const uint8_t *
-step(struct walk *k, const uint8_t *p, const uint8_t *end)
+step(struct record_parser *parser, const uint8_t *p, const uint8_t *end)
 {
-	int32_t n = k->n;
-	while (p < end && (k->n == n || k->skip > 0)) {
-		if (k->skip > 0) {
-			int32_t skip = (int32_t)MIN(k->skip, end - p);
-			k->skip -= skip;
+	int32_t n = parser->n;
+	while (p < end && (parser->n == n || parser->skip > 0)) {
+		if (parser->skip > 0) {
+			int32_t skip = (int32_t)MIN(parser->skip, end - p);
+			parser->skip -= skip;
 			p += skip;
 			continue;
 		}
 		uint8_t c = *p++;
-		if (k->field != SIZE && k->left-- == 0)
+		if (parser->field != SIZE && parser->left-- == 0)
 			return NULL;
-		if (k->field == ATTRIBUTES)
-			k->field = TIMESTAMP; /* no attribute is known */
-		else if (!take_byte(k, c))
+		if (parser->field == ATTRIBUTES)
+			parser->field = TIMESTAMP; /* no attribute is known */
+		else if (!take_byte(parser, c))
 			return NULL;
 	}
 	return p;
 }
 
-/* --- whole records, at their quickest --- */
+/* ---- whole records, at their quickest ---- */
 
 /* An integer of up to three bytes, which may be read.  False: a longer one. */
 static inline bool
@@ -207,8 +208,8 @@ pass_headers(const uint8_t **p, const uint8_t *end, uint32_t n)
 {
 	bool is_null;
 	for (; n > 0; n--)
-		if (*p >= end || !pass_bytes(p, end, &is_null) || is_null ||
-			*p >= end || !pass_bytes(p, end, &is_null))
+		if (*p >= end || !pass_bytes(p, end, &is_null) || is_null
+			|| *p >= end || !pass_bytes(p, end, &is_null))
 			return false;
 	return *p == end;
 }
@@ -217,16 +218,16 @@ pass_headers(const uint8_t **p, const uint8_t *end, uint32_t n)
  * follow it.  Returns where the first other one begins, good or bad: step
  * tells. */
 static const uint8_t *
-run(struct walk *k, const uint8_t *p, const uint8_t *end)
+run(struct record_parser *parser, const uint8_t *p, const uint8_t *end)
 {
-	struct walk w = *k;
-	while (w.n < w.count && end - p > FIXED_MAX + SLACK) {
+	struct record_parser now = *parser;
+	while (now.n < now.count && end - p > FIXED_MAX + SLACK) {
 		const uint8_t *at = p;
 		uint32_t size, time, offset, nheader;
 		int64_t delta;
 		bool is_keyless, is_null;
-		if (!get_quick(&at, &size) || (size & 1) || (int64_t)(size >> 1) > w.record_max ||
-			(int64_t)(size >> 1) + SLACK > end - at)
+		if (!get_quick(&at, &size) || (size & 1) || (int64_t)(size >> 1) > now.record_max
+			|| (int64_t)(size >> 1) + SLACK > end - at)
 			break;
 		const uint8_t *next = at + (size >> 1);
 		at++; /* the attributes */
@@ -234,97 +235,104 @@ run(struct walk *k, const uint8_t *p, const uint8_t *end)
 			delta = unzigzag(time);
 		else if (!(at = varint_get(at, end, &delta)))
 			break;
-		if (!get_quick(&at, &offset) || offset != (uint32_t)w.n << 1 || at >= next)
+		if (!get_quick(&at, &offset) || offset != (uint32_t)now.n << 1 || at >= next)
 			break;
-		if (!pass_bytes(&at, next, &is_keyless) || at >= next ||
-			!pass_bytes(&at, next, &is_null) || at >= next ||
-			!get_quick(&at, &nheader))
+		if (!pass_bytes(&at, next, &is_keyless) || at >= next
+			|| !pass_bytes(&at, next, &is_null) || at >= next
+			|| !get_quick(&at, &nheader))
 			break;
-		if (unlikely(nheader || at != next) &&
-			((nheader & 1) || !pass_headers(&at, next, nheader >> 1)))
+		if (unlikely(nheader || at != next)
+			&& ((nheader & 1) || !pass_headers(&at, next, nheader >> 1)))
 			break;
-		w.delta_min = MIN(w.delta_min, delta);
-		w.delta_max = MAX(w.delta_max, delta);
-		w.nkeyless += is_keyless;
-		w.n++;
+		now.delta_min = MIN(now.delta_min, delta);
+		now.delta_max = MAX(now.delta_max, delta);
+		now.nkeyless += is_keyless;
+		now.n++;
 		p = next;
 	}
-	*k = w;
+	*parser = now;
 	return p;
 }
 
-/* --- a batch --- */
+/* ---- a batch ---- */
 
 static bool
 take_piece(void *arg, struct str piece)
 {
-	struct walk *k = arg;
+	struct record_parser *parser = arg;
 	const uint8_t *p = piece.p, *end = p + piece.n;
-	k->plain_size += piece.n;
+	parser->plain_size += piece.n;
 	while (p && p < end) {
-		if (!k->record && k->field == SIZE && k->shift == 0 && k->skip == 0)
-			p = run(k, p, end);
-		p = step(k, p, end);
+		if (!parser->record && parser->field == SIZE && parser->shift == 0
+			&& parser->skip == 0)
+			p = run(parser, p, end);
+		p = step(parser, p, end);
 	}
-	k->is_bad = !p;
+	parser->is_bad = !p;
 	return p;
 }
 
 static int
-malformed(const struct walk *k, struct err *e)
+malformed(const struct record_parser *parser, struct err *e)
 {
-	if (k->is_too_large)
+	if (parser->is_too_large)
 		return err_set(e, ERR_LIMIT, "record %d of %d opens to more than %d bytes",
-			k->n + 1, k->count, k->record_max);
-	if (k->n == k->count)
-		return err_set(e, ERR_CORRUPT, "more bytes follow the last of %d records", k->count);
-	return err_set(e, ERR_CORRUPT, "record %d of %d is malformed", k->n + 1, k->count);
+			parser->n + 1, parser->count, parser->record_max);
+	if (parser->n == parser->count)
+		return err_set(e, ERR_CORRUPT, "more bytes follow the last of %d records",
+			parser->count);
+	return err_set(e, ERR_CORRUPT, "record %d of %d is malformed", parser->n + 1,
+		parser->count);
 }
 
 static int
-walk_batch(struct walk *k, const struct batch *b, const uint8_t *p, size_t plain_max,
-	struct err *e)
+walk_batch(struct record_parser *parser, const struct batch *batch, const uint8_t *p,
+	size_t plain_max, struct err *e)
 {
-	enum codec c = (enum codec)(b->attributes & BATCH_CODEC_MASK);
-	struct str records = { p + BATCH_HEADER_SIZE, b->size - BATCH_HEADER_SIZE };
-	assert(b->count > 0 && c < CODEC_N);
-	k->count = b->count;
-	k->base_timestamp = b->base_timestamp;
-	k->delta_min = INT64_MAX;
-	k->delta_max = INT64_MIN;
+	enum codec codec = (enum codec)(batch->attributes & BATCH_CODEC_MASK);
+	struct str records = { p + BATCH_HEADER_SIZE, batch->size - BATCH_HEADER_SIZE };
+	assert(batch->count > 0 && codec < CODEC_N);
+	parser->count = batch->count;
+	parser->base_timestamp = batch->base_timestamp;
+	parser->delta_min = INT64_MAX;
+	parser->delta_max = INT64_MIN;
 	/* A record that says it is larger than all may be is refused at once. */
-	k->record_max = c == CODEC_NONE ? INT32_MAX : (int32_t)MIN((size_t)k->record_max, plain_max);
-	if (c == CODEC_NONE)
-		take_piece(k, records);
-	else if (codec_inspect(c, records, plain_max, take_piece, k, e) < 0 && !k->is_bad)
+	parser->record_max = codec == CODEC_NONE ? INT32_MAX
+		: (int32_t)MIN((size_t)parser->record_max, plain_max);
+	if (codec == CODEC_NONE)
+		take_piece(parser, records);
+	else if (codec_inspect(codec, records, plain_max, take_piece, parser, e) < 0
+		&& !parser->is_bad)
 		return -1;
-	if (k->is_bad)
-		return malformed(k, e);
-	if (k->n < k->count || k->skip > 0)
-		return err_set(e, ERR_CORRUPT, "the bytes end before the last of %d records does", k->count);
+	if (parser->is_bad)
+		return malformed(parser, e);
+	if (parser->n < parser->count || parser->skip > 0)
+		return err_set(e, ERR_CORRUPT, "the bytes end before the last of %d records does",
+			parser->count);
 	return 0;
 }
 
 int
-batch_inspect(const struct batch *b, const uint8_t *p, size_t plain_max, int32_t record_max,
+batch_inspect(const struct batch *batch, const uint8_t *p, size_t plain_max, int32_t record_max,
 	struct inspection *out, struct err *e)
 {
-	struct walk k = { .record_max = record_max };
-	int rc = walk_batch(&k, b, p, plain_max, e);
-	out->plain_size = k.plain_size;
+	struct record_parser parser = { .record_max = record_max };
+	int rc = walk_batch(&parser, batch, p, plain_max, e);
+	out->plain_size = parser.plain_size;
 	if (rc < 0)
 		return -1;
-	if (__builtin_add_overflow(b->base_timestamp, k.delta_min, &out->min_timestamp) ||
-		__builtin_add_overflow(b->base_timestamp, k.delta_max, &out->max_timestamp))
+	if (__builtin_add_overflow(batch->base_timestamp, parser.delta_min, &out->min_timestamp)
+		|| __builtin_add_overflow(batch->base_timestamp, parser.delta_max,
+			&out->max_timestamp))
 		return err_set(e, ERR_CORRUPT, "a timestamp is out of range");
-	out->nkeyless = k.nkeyless;
+	out->nkeyless = parser.nkeyless;
 	return 0;
 }
 
 int
-batch_inspect_each(const struct batch *b, const uint8_t *p, size_t plain_max,
+batch_inspect_each(const struct batch *batch, const uint8_t *p, size_t plain_max,
 	inspect_record *record, void *arg, struct err *e)
 {
-	struct walk k = { .record_max = INT32_MAX, .record = record, .arg = arg };
-	return walk_batch(&k, b, p, plain_max, e);
+	struct record_parser parser = { .record_max = INT32_MAX, .record = record, .arg = arg };
+	return walk_batch(&parser, batch, p, plain_max, e);
 }

@@ -25,7 +25,7 @@ struct inspection {
  * above 0 and codec known (asserted).  A compressed one may open to plain_max
  * bytes, and each of its records to record_max.  Returns 0, or -1 with
  * ERR_CORRUPT or ERR_LIMIT; what the message says ends in no full stop. */
-int batch_inspect(const struct batch *b, const uint8_t *p, size_t plain_max,
+int batch_inspect(const struct batch *batch, const uint8_t *p, size_t plain_max,
 	int32_t record_max, struct inspection *out, struct err *e);
 
 /* What a rule may want to know of one record; index counts from 0. */
@@ -33,7 +33,7 @@ typedef void inspect_record(void *arg, int32_t index, int64_t timestamp_ms, bool
 
 /* Hand on each record of a batch that batch_inspect found good, in order.  It
  * takes no more memory, but some more time.  0, or -1 as above. */
-int batch_inspect_each(const struct batch *b, const uint8_t *p, size_t plain_max,
+int batch_inspect_each(const struct batch *batch, const uint8_t *p, size_t plain_max,
 	inspect_record *record, void *arg, struct err *e);
 
 #endif
