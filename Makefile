@@ -111,8 +111,16 @@ $(B)/t/lib/fuzz-live: t/fuzz/live.c t/fuzz/live_make.c t/fuzz/live.h $(B)/libkq.
 test: deps
 	$(Q)$(MAKE) --no-print-directory check
 check: check-tidy check-unit check-cli
-check-tidy:
-	$(Q)$(AWK) -f share/gen/layers.awk common/LAYERS common/*/*.[ch]
+# Each of them is explained in share/gen/tidy.
+tidy := layers includes headers functions files loops tree
+# Off until the tree passes:
+#tidy += columns
+#tidy += form
+#tidy += letters
+#tidy += tags
+#tidy += symbols
+check-tidy: $(cmd:%=$(B)/%)
+	$(Q)AWK='$(AWK)' share/gen/tidy -b $(B) $(tidy)
 # Sanitized simulations run fewer histories: the same code, many times slower.
 check-unit: $(unit) $(fuzz:%=$(B)/t/fuzz-%)
 	$(Q)$(if $(SAN),KQ_HISTORIES=$${KQ_HISTORIES:-$(if $(findstring thread,$(SAN)),100,1000)}) prove -j$(TEST_JOBS) $(if $(V),-v) --exec '' $(unit) $(fuzz:%=$(B)/t/fuzz-%)
