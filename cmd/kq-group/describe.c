@@ -9,7 +9,7 @@
 /* --- JSON --- */
 
 static json_t *
-places_json(const struct places *v, int32_t n)
+places_json(const struct look_parts *v, int32_t n)
 {
 	json_t *all = json_array();
 	for (int32_t i = 0; i < n; i++) {
@@ -25,11 +25,11 @@ places_json(const struct places *v, int32_t n)
 }
 
 static json_t *
-members_json(const struct group *g)
+members_json(const struct look_group *g)
 {
 	json_t *all = json_array();
 	for (int32_t i = 0; i < g->nmember; i++) {
-		const struct member *m = &g->member[i];
+		const struct look_member *m = &g->member[i];
 		json_t *o = json_object();
 		json_set_bytes(o, "member", m->id);
 		json_set_bytes(o, "instance", m->instance);
@@ -53,7 +53,7 @@ rows_json(const struct rows *rows)
 	json_t *all = json_array();
 	for (int32_t i = 0; i < rows->n; i++) {
 		const struct row *row = &rows->v[i];
-		const struct member *m = row->member;
+		const struct look_member *m = row->member;
 		json_t *o = json_object();
 		json_set_bytes(o, "topic", row->topic);
 		json_object_set_new(o, "partition", json_integer(row->partition));
@@ -69,7 +69,7 @@ rows_json(const struct rows *rows)
 }
 
 static json_t *
-coordinator_json(struct run *r, const struct group *g)
+coordinator_json(struct run *r, const struct look_group *g)
 {
 	const struct cluster_node *n = cluster_node(&r->cluster, g->coordinator);
 	json_t *o = json_pack("{s:i}", "node", (int)g->coordinator);
@@ -81,7 +81,7 @@ coordinator_json(struct run *r, const struct group *g)
 }
 
 static void
-print_json(struct run *r, const struct group *g, const struct rows *rows)
+print_json(struct run *r, const struct look_group *g, const struct rows *rows)
 {
 	json_t *o = json_object();
 	json_set_bytes(o, "group", g->id);
@@ -95,7 +95,7 @@ print_json(struct run *r, const struct group *g, const struct rows *rows)
 		json_object_set_new(o, "assignment_epoch", json_integer(g->assignment_epoch));
 	}
 	json_object_set_new(o, "member_count", json_integer(g->nmember));
-	if (!options.shows_state)
+	if (!group_options.shows_state)
 		json_object_set_new(o, "members", members_json(g));
 	if (rows) {
 		json_object_set_new(o, "lag", json_known(rows_lag(rows)));
@@ -107,7 +107,7 @@ print_json(struct run *r, const struct group *g, const struct rows *rows)
 /* --- text --- */
 
 static void
-print_state(struct run *r, const struct group *g)
+print_state(struct run *r, const struct look_group *g)
 {
 	const struct cluster_node *n = cluster_node(&r->cluster, g->coordinator);
 	put_line("type", str_of(g->type));
@@ -130,7 +130,7 @@ print_state(struct run *r, const struct group *g)
 
 /* "orders:0,1 payments:3". */
 static const char *
-places_text(struct run *r, const struct places *v, int32_t n)
+places_text(struct run *r, const struct look_parts *v, int32_t n)
 {
 	struct buf b = BUF_INIT;
 	for (int32_t i = 0; i < n; i++) {
@@ -146,13 +146,13 @@ places_text(struct run *r, const struct places *v, int32_t n)
 }
 
 static bool
-is_settling(const struct group *g)
+is_settling(const struct look_group *g)
 {
 	return g->epoch >= 0 && !str_eq(g->state, STR("Stable")) && g->nmember > 0;
 }
 
 static void
-print_members(struct run *r, const struct group *g)
+print_members(struct run *r, const struct look_group *g)
 {
 	static const char *const head[] = { "member", "instance", "host", "client", "partitions",
 		"assigned" };
@@ -163,7 +163,7 @@ print_members(struct run *r, const struct group *g)
 	putchar('\n');
 	table_init(&t, head, (int)ARRAY_LEN(head), "llllrl");
 	for (int32_t i = 0; i < g->nmember; i++) {
-		const struct member *m = &g->member[i];
+		const struct look_member *m = &g->member[i];
 		int64_t n = 0;
 		for (int32_t k = 0; k < m->nassigned; k++)
 			n += m->assigned[k].n;
@@ -174,7 +174,7 @@ print_members(struct run *r, const struct group *g)
 	table_print(&t);
 	table_release(&t);
 	for (int32_t i = 0; is_settling(g) && i < g->nmember; i++) {
-		const struct member *m = &g->member[i];
+		const struct look_member *m = &g->member[i];
 		printf("target of %s: %s\n", put_cell(a, m->id), places_text(r, m->target, m->ntarget));
 	}
 }
@@ -192,7 +192,7 @@ print_rows(struct run *r, const struct rows *rows)
 	table_init(&t, head, (int)ARRAY_LEN(head), "lrrrrlll");
 	for (int32_t i = 0; i < rows->n; i++) {
 		const struct row *row = &rows->v[i];
-		const struct member *m = row->member;
+		const struct look_member *m = row->member;
 		const char *lag = row_has_lag(row) ? arena_printf(a, "%lld", (long long)row_lag(row)) : "-";
 		table_add(&t, (const char *[]){ put_cell(a, row->topic), put_known(a, row->partition),
 			put_known(a, row->committed), put_known(a, row->end), lag,
@@ -204,7 +204,7 @@ print_rows(struct run *r, const struct rows *rows)
 }
 
 static void
-print_text(struct run *r, const struct group *g, const struct rows *rows)
+print_text(struct run *r, const struct look_group *g, const struct rows *rows)
 {
 	put_line("group", g->id);
 	print_state(r, g);
@@ -212,30 +212,30 @@ print_text(struct run *r, const struct group *g, const struct rows *rows)
 		put_line("lag", str_of(put_known(&r->arena, rows_lag(rows))));
 	if (rows)
 		print_rows(r, rows);
-	else if (options.shows_members)
+	else if (group_options.shows_members)
 		print_members(r, g);
 }
 
 int
-verb_describe(int argc, char **argv)
+verb_group_describe(int argc, char **argv)
 {
 	struct run r;
 	struct err e;
-	if (options.shows_members && options.shows_state) {
+	if (group_options.shows_members && group_options.shows_state) {
 		err_set(&e, ERR_USAGE, "only one of --members and --state");
 		return say_err(&e, false);
 	}
-	struct group *g;
+	struct look_group *g;
 	int n, code = list_open(&r, argc, argv, &g, &n);
 	if (code)
 		return code;
 	for (int i = 0; i < n; i++) {
-		struct rows rows, *shown = options.shows_members || options.shows_state ? NULL : &rows;
-		if (group_describe(&r, &g[i], false) < 0 || (shown && group_rows(&r, &g[i], shown) < 0))
+		struct rows rows, *shown = group_options.shows_members || group_options.shows_state ? NULL : &rows;
+		if (look_group_describe(&r, &g[i], false) < 0 || (shown && look_group_rows(&r, &g[i], shown) < 0))
 			continue;
 		if (shown)
-			rows_ends(&r, shown, false);
-		if (options.is_json) {
+			look_ends(&r, shown, false);
+		if (group_options.is_json) {
 			print_json(&r, &g[i], shown);
 		} else {
 			if (r.ndone > 0)

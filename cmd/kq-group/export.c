@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 static void
-put_group(const struct group *g, const struct rows *rows, struct buf *out)
+put_group(const struct look_group *g, const struct rows *rows, struct buf *out)
 {
 	for (int32_t i = 0; i < rows->n; i++) {
 		const struct row *row = &rows->v[i];
@@ -16,19 +16,19 @@ put_group(const struct group *g, const struct rows *rows, struct buf *out)
 }
 
 int
-verb_export(int argc, char **argv)
+verb_group_export(int argc, char **argv)
 {
 	struct run r;
 	struct buf out = BUF_INIT;
-	struct group *g;
+	struct look_group *g;
 	int n, code = list_open(&r, argc, argv, &g, &n);
 	if (code)
 		return code;
 	for (int i = 0; i < n; i++) {
 		struct rows rows;
 		/* Of a group that is not there no offsets come, and no refusal. */
-		if (group_committed(&r, &g[i], &rows) < 0
-			|| (rows.n == 0 && group_describe(&r, &g[i], false) < 0))
+		if (look_group_committed(&r, &g[i], &rows) < 0
+			|| (rows.n == 0 && look_group_describe(&r, &g[i], false) < 0))
 			continue;
 		put_group(&g[i], &rows, &out);
 		fwrite(out.p, 1, out.n, stdout);

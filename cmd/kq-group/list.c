@@ -95,7 +95,7 @@ names_of(struct run *r, struct str **names)
 }
 
 struct str
-list_type(struct run *r, const struct group *g)
+list_type(struct run *r, const struct look_group *g)
 {
 	struct list_groups_response a;
 	if (run_version(r, API_LIST_GROUPS) < TYPES_FROM || ask(r, g->coordinator, &a) < 0)
@@ -107,14 +107,14 @@ list_type(struct run *r, const struct group *g)
 }
 
 int
-list_open(struct run *r, int argc, char **argv, struct group **v, int *n)
+list_open(struct run *r, int argc, char **argv, struct look_group **v, int *n)
 {
-	int code = run_open_groups(r);
+	int code = group_run_open(r);
 	if (code)
 		return code;
 	struct str *names;
-	*n = options.takes_all ? names_of(r, &names) : argc;
-	*v = options.takes_all ? groups_find(r, n, names) : groups_named(r, n, argv);
+	*n = group_options.takes_all ? names_of(r, &names) : argc;
+	*v = group_options.takes_all ? look_groups_find(r, n, names) : look_groups_named(r, n, argv);
 	return 0;
 }
 
@@ -172,7 +172,7 @@ is_wanted(struct str s, const char *text)
 static void
 print(struct run *r, const struct listed *g)
 {
-	if (options.is_json) {
+	if (group_options.is_json) {
 		json_t *o = json_object();
 		json_set_bytes(o, "group", g->id);
 		json_set_bytes(o, "type", g->type);
@@ -187,28 +187,28 @@ print(struct run *r, const struct listed *g)
 }
 
 int
-verb_list(int argc, char **argv)
+verb_group_list(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
 	struct run r;
 	struct err e;
 	struct listed *v;
-	if (check_words(options.states, states, "state", &e) < 0
-		|| check_words(options.types, types, "type", &e) < 0)
+	if (check_words(group_options.states, states, "state", &e) < 0
+		|| check_words(group_options.types, types, "type", &e) < 0)
 		return say_err(&e, false);
-	int code = run_open_groups(&r);
+	int code = group_run_open(&r);
 	if (code)
 		return code;
 	int n = list_groups(&r, &v);
 	r.ndone += n > 0;
-	if (options.states && run_version(&r, API_LIST_GROUPS) < STATES_FROM) {
+	if (group_options.states && run_version(&r, API_LIST_GROUPS) < STATES_FROM) {
 		err_set(&e, ERR_PEER, "the broker does not report the states of groups");
 		run_failed(&r, &e);
 		n = 0;
 	}
 	for (int i = 0; i < n; i++)
-		if (is_wanted(v[i].state, options.states) && is_wanted(v[i].type, options.types))
+		if (is_wanted(v[i].state, group_options.states) && is_wanted(v[i].type, group_options.types))
 			print(&r, &v[i]);
 	return run_close(&r);
 }

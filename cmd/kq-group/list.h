@@ -6,7 +6,7 @@
 #ifndef KQ_GROUP_LIST_H
 #define KQ_GROUP_LIST_H
 
-#include "kq-group/group.h"
+#include "kq-group/look_group.h"
 
 struct listed {
 	struct str id, type, protocol_type;
@@ -19,11 +19,11 @@ int list_groups(struct run *r, struct listed **v);
 
 /* The type of one group, which is asked of its coordinator; null: there is no
  * such group. */
-struct str list_type(struct run *r, const struct group *g);
+struct str list_type(struct run *r, const struct look_group *g);
 
 /* Connect, and find the groups of these names, or with --all all that
  * consumers commit offsets to.
  * 0; or an exit code, after saying why: the run is then not to be closed. */
-int list_open(struct run *r, int argc, char **argv, struct group **v, int *n);
+int list_open(struct run *r, int argc, char **argv, struct look_group **v, int *n);
 
 #endif

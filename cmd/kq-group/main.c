@@ -1,5 +1,5 @@
 /* kq-group: show, move, copy and delete the offsets of consumer groups. */
-#include "kq-group/run.h"
+#include "kq-group/group_run.h"
 #include "kq-group/verbs.h"
 #include "tool/ask.h"
 #include "text/opt.h"
@@ -9,22 +9,22 @@
 
 enum { EVERY_MS = 2000 };
 
-struct options options = { .every_ms = EVERY_MS };
+struct group_options group_options = { .every_ms = EVERY_MS };
 
 #define ALL(text) \
-	{ 0, "all", OPT_FLAG, &options.takes_all, NULL, .phrase = text }
+	{ 0, "all", OPT_FLAG, &group_options.takes_all, NULL, .phrase = text }
 #define JSON \
-	{ 0, "json", OPT_FLAG, &options.is_json, NULL, .phrase = "print one JSON object per line" }
+	{ 0, "json", OPT_FLAG, &group_options.is_json, NULL, .phrase = "print one JSON object per line" }
 
 static const struct opt list_opts[] = {
-	{ 0, "state", OPT_STRING, &options.states, "STATE,...", .phrase = "only groups in one of these states" },
-	{ 0, "type", OPT_STRING, &options.types, "TYPE,...", .phrase = "only groups of one of these types" },
+	{ 0, "state", OPT_STRING, &group_options.states, "STATE,...", .phrase = "only groups in one of these states" },
+	{ 0, "type", OPT_STRING, &group_options.types, "TYPE,...", .phrase = "only groups of one of these types" },
 	JSON,
 	OPT_END
 };
 static const struct opt describe_opts[] = {
-	{ 0, "members", OPT_FLAG, &options.shows_members, NULL, .phrase = "show members and their partitions instead of offsets" },
-	{ 0, "state", OPT_FLAG, &options.shows_state, NULL, .phrase = "show only the state of the group" },
+	{ 0, "members", OPT_FLAG, &group_options.shows_members, NULL, .phrase = "show members and their partitions instead of offsets" },
+	{ 0, "state", OPT_FLAG, &group_options.shows_state, NULL, .phrase = "show only the state of the group" },
 	ALL("all groups"),
 	JSON,
 	OPT_END
@@ -32,42 +32,42 @@ static const struct opt describe_opts[] = {
 
 /* Of seek and import; a plan removes nothing. */
 #define PLAN \
-	ASK_YES(&options.is_sure), \
-	{ 'n', "dry-run", OPT_FLAG, &options.is_dry, NULL, .phrase = "only print the plan" }, \
-	{ 0, "execute", OPT_FLAG, &options.is_sure, NULL, .phrase = "the same as --yes" }
+	ASK_YES(&group_options.is_sure), \
+	{ 'n', "dry-run", OPT_FLAG, &group_options.is_dry, NULL, .phrase = "only print the plan" }, \
+	{ 0, "execute", OPT_FLAG, &group_options.is_sure, NULL, .phrase = "the same as --yes" }
 
 static const struct opt seek_opts[] = {
-	{ 0, "to", OPT_STRING, &options.to, "WHERE", .phrase = "beginning, end, current, N, +N, -N or @TIME: see kq(7)" },
-	{ 0, "from-file", OPT_STRING, &options.from_file, "FILE", .phrase = "take the offsets of export from FILE (-: stdin), or only those of the named topics" },
+	{ 0, "to", OPT_STRING, &group_options.to, "WHERE", .phrase = "beginning, end, current, N, +N, -N or @TIME: see kq(7)" },
+	{ 0, "from-file", OPT_STRING, &group_options.from_file, "FILE", .phrase = "take the offsets of export from FILE (-: stdin), or only those of the named topics" },
 	ALL("all topics for which the group has offsets"),
 	PLAN,
 	JSON,
 	OPT_END
 };
-static const struct opt delete_opts[] = { ASK_YES(&options.is_sure), ASK_DRY_RUN(&options.is_dry), OPT_END };
+static const struct opt delete_opts[] = { ASK_YES(&group_options.is_sure), ASK_DRY_RUN(&group_options.is_dry), OPT_END };
 static const struct opt export_opts[] = { ALL("all groups"), OPT_END };
 static const struct opt import_opts[] = { PLAN, JSON, OPT_END };
 static const struct opt watch_opts[] = {
-	{ 0, "every", OPT_DURATION, &options.every_ms, "TIME", .phrase = "refresh interval (default 2s)", .min = 10, .max = INT32_MAX },
+	{ 0, "every", OPT_DURATION, &group_options.every_ms, "TIME", .phrase = "refresh interval (default 2s)", .min = 10, .max = INT32_MAX },
 	JSON,
 	OPT_END
 };
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &options.run.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path, /path", .max = INT32_MAX },
-	{ 0, "wait", OPT_DURATION, &options.run.wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
+	{ 'b', "brokers", OPT_STRING, &group_options.run.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path, /path", .max = INT32_MAX },
+	{ 0, "wait", OPT_DURATION, &group_options.run.wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
 	OPT_END
 };
 
 static const struct opt_verb verbs[] = {
-	{ "list", "", "list groups with their types and states", list_opts, verb_list, "ls" },
-	{ "describe", "GROUP...", "show offsets and lag, members, or the state", describe_opts, verb_describe },
-	{ "seek", "GROUP [TOPIC[:P,..]]...", "change committed offsets: print the plan, then ask", seek_opts, verb_seek },
-	{ "delete", "GROUP...", "delete groups and all their offsets", delete_opts, verb_delete, "rm", .is_silent = true },
-	{ "delete-offsets", "GROUP TOPIC[:P,..]...", "delete the committed offsets of topics", delete_opts, verb_delete_offsets, .is_silent = true },
-	{ "export", "GROUP...", "print all committed offsets, one per line", export_opts, verb_export },
-	{ "import", "[FILE]", "set offsets from lines of export: print the plan, then ask", import_opts, verb_import },
-	{ "watch", "GROUP", "show lag and rate, and keep refreshing them", watch_opts, verb_watch },
+	{ "list", "", "list groups with their types and states", list_opts, verb_group_list, "ls" },
+	{ "describe", "GROUP...", "show offsets and lag, members, or the state", describe_opts, verb_group_describe },
+	{ "seek", "GROUP [TOPIC[:P,..]]...", "change committed offsets: print the plan, then ask", seek_opts, verb_group_seek },
+	{ "delete", "GROUP...", "delete groups and all their offsets", delete_opts, verb_group_delete, "rm", .is_silent = true },
+	{ "delete-offsets", "GROUP TOPIC[:P,..]...", "delete the committed offsets of topics", delete_opts, verb_group_delete_offsets, .is_silent = true },
+	{ "export", "GROUP...", "print all committed offsets, one per line", export_opts, verb_group_export },
+	{ "import", "[FILE]", "set offsets from lines of export: print the plan, then ask", import_opts, verb_group_import },
+	{ "watch", "GROUP", "show lag and rate, and keep refreshing them", watch_opts, verb_group_watch },
 	{ NULL }
 };
 
@@ -123,7 +123,7 @@ check(struct opt_result *r, struct err *e)
 {
 	bool is_for_groups = strncmp(r->verb->operands, "GROUP...", 8) == 0;
 	opt_drop_repeats(r, is_for_groups ? 0 : 1);
-	if (options.takes_all && is_for_groups)
+	if (group_options.takes_all && is_for_groups)
 		return r->argc == 0 ? 0 : err_set(e, ERR_USAGE, "only one of --all and names of groups");
 	return opt_check_operands(r, r->argc == 0 ? "group" : "topic", e);
 }

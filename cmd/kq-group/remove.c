@@ -1,6 +1,6 @@
 /* kq-group delete, and delete-offsets. */
-#include "kq-group/group.h"
-#include "kq-group/target.h"
+#include "kq-group/look_group.h"
+#include "kq-group/topic_parts.h"
 #include "kq-group/verbs.h"
 
 #include "proto.h"
@@ -11,12 +11,12 @@
 
 /* A group that could be removed, by name. */
 static void
-print_deleted(struct run *r, struct group *g)
+print_deleted(struct run *r, struct look_group *g)
 {
-	if (g->coordinator < 0 || group_describe(r, g, false) < 0)
+	if (g->coordinator < 0 || look_group_describe(r, g, false) < 0)
 		return;
-	if (group_is_active(g)) {
-		run_refused(r, KERR_NON_EMPTY_GROUP, STR_NULL, g->id);
+	if (look_group_is_active(g)) {
+		group_run_refused(r, KERR_NON_EMPTY_GROUP, STR_NULL, g->id);
 		return;
 	}
 	put_text(g->id);
@@ -25,11 +25,11 @@ print_deleted(struct run *r, struct group *g)
 }
 
 static void
-delete_group(struct run *r, struct group *g)
+delete_group(struct run *r, struct look_group *g)
 {
 	struct delete_groups_request q;
 	struct delete_groups_response a;
-	int64_t until_ms = group_deadline(r);
+	int64_t until_ms = look_group_deadline(r);
 	int16_t code;
 	if (g->coordinator < 0)
 		return;
@@ -40,28 +40,28 @@ delete_group(struct run *r, struct group *g)
 		if (run_call(r, g->coordinator, API_DELETE_GROUPS, &q, &a) < 0)
 			return;
 		code = a.results.n == 1 ? a.results.v[0].error_code : KERR_UNKNOWN_SERVER_ERROR;
-	} while (group_again(r, g, code, until_ms));
+	} while (look_group_again(r, g, code, until_ms));
 	if (code)
-		run_refused(r, code, STR_NULL, g->id);
+		group_run_refused(r, code, STR_NULL, g->id);
 	else
 		r->ndone++;
 }
 
 int
-verb_delete(int argc, char **argv)
+verb_group_delete(int argc, char **argv)
 {
 	struct run r;
-	int code = ask_check(options.is_sure, options.is_dry);
-	if (!code && !options.is_sure && !options.is_dry)
+	int code = ask_check(group_options.is_sure, group_options.is_dry);
+	if (!code && !group_options.is_sure && !group_options.is_dry)
 		code = ask_delete(argc, argv, "group", "offsets");
 	if (!code)
-		code = run_open_groups(&r);
+		code = group_run_open(&r);
 	if (code)
 		return code;
 	r.is_removing = true;
-	struct group *g = groups_named(&r, &argc, argv);
+	struct look_group *g = look_groups_named(&r, &argc, argv);
 	for (int i = 0; i < argc; i++)
-		(options.is_dry ? print_deleted : delete_group)(&r, &g[i]);
+		(group_options.is_dry ? print_deleted : delete_group)(&r, &g[i]);
 	return run_close(&r);
 }
 
@@ -69,7 +69,7 @@ verb_delete(int argc, char **argv)
 
 /* The partitions of a topic that the group has offsets of. */
 static void
-fill_all(struct run *r, struct target *t, const struct rows *committed)
+fill_all(struct run *r, struct topic_parts *t, const struct rows *committed)
 {
 	t->part = arena_alloc(&r->arena, (size_t)committed->n * sizeof *t->part + 1);
 	for (int32_t i = 0; i < committed->n; i++)
@@ -78,12 +78,12 @@ fill_all(struct run *r, struct target *t, const struct rows *committed)
 }
 
 static void
-take_deleted(struct run *r, const struct group *g, const struct offset_delete_response *a)
+take_deleted(struct run *r, const struct look_group *g, const struct offset_delete_response *a)
 {
 	for (int32_t i = 0; i < a->topics.n; i++)
 		for (int32_t k = 0; k < a->topics.v[i].partitions.n; k++)
 			if (a->topics.v[i].partitions.v[k].error_code)
-				run_part_refused(r, a->topics.v[i].partitions.v[k].error_code, g->id,
+				group_run_part_refused(r, a->topics.v[i].partitions.v[k].error_code, g->id,
 					a->topics.v[i].name, a->topics.v[i].partitions.v[k].partition_index);
 			else
 				r->ndone++;
@@ -102,7 +102,7 @@ is_listed(const struct offset_delete_request *q, struct str topic, int32_t parti
 
 /* Its partitions, but those that another target has named. */
 static void
-add_target(struct run *r, struct offset_delete_request *q, const struct target *t)
+add_target(struct run *r, struct offset_delete_request *q, const struct topic_parts *t)
 {
 	__typeof__(q->topics.v) topic = &q->topics.v[q->topics.n++];
 	topic->name = t->topic;
@@ -132,14 +132,14 @@ print_offsets(struct run *r, const struct offset_delete_request *q, const struct
 }
 
 static void
-delete_offsets(struct run *r, struct group *g, struct target *t, int n)
+delete_offsets(struct run *r, struct look_group *g, struct topic_parts *t, int n)
 {
 	struct offset_delete_request q;
 	struct offset_delete_response a;
 	struct rows committed;
 	struct err e;
-	int64_t until_ms = group_deadline(r);
-	if (group_describe(r, g, false) < 0 || group_committed(r, g, &committed) < 0)
+	int64_t until_ms = look_group_deadline(r);
+	if (look_group_describe(r, g, false) < 0 || look_group_committed(r, g, &committed) < 0)
 		return;
 	wire_defaults(&offset_delete_request_desc, &q);
 	q.group_id = g->id;
@@ -157,39 +157,39 @@ delete_offsets(struct run *r, struct group *g, struct target *t, int n)
 	}
 	if (q.topics.n == 0)
 		return;
-	if (options.is_dry) {
+	if (group_options.is_dry) {
 		print_offsets(r, &q, &committed);
 		return;
 	}
 	do {
 		if (run_call(r, g->coordinator, API_OFFSET_DELETE, &q, &a) < 0)
 			return;
-	} while (group_again(r, g, a.error_code, until_ms));
+	} while (look_group_again(r, g, a.error_code, until_ms));
 	if (a.error_code)
-		run_refused(r, a.error_code, STR_NULL, g->id);
+		group_run_refused(r, a.error_code, STR_NULL, g->id);
 	else
 		take_deleted(r, g, &a);
 }
 
 int
-verb_delete_offsets(int argc, char **argv)
+verb_group_delete_offsets(int argc, char **argv)
 {
 	struct run r;
 	struct err e;
 	struct arena a = ARENA_INIT;
-	struct target *t = arena_alloc(&a, (size_t)argc * sizeof *t);
-	int code = ask_check(options.is_sure, options.is_dry), n = 1;
+	struct topic_parts *t = arena_alloc(&a, (size_t)argc * sizeof *t);
+	int code = ask_check(group_options.is_sure, group_options.is_dry), n = 1;
 	for (int i = 1; !code && i < argc; i++)
-		if (target_parse(&t[i - 1], argv[i], &a, &e) < 0)
+		if (topic_parts_parse(&t[i - 1], argv[i], &a, &e) < 0)
 			code = say_err(&e, false);
-	if (!code && !options.is_sure && !options.is_dry)
+	if (!code && !group_options.is_sure && !group_options.is_dry)
 		code = ask("Delete the offsets of group '%s' of %d topic%s?", argv[0], argc - 1,
 			units_plural(argc - 1));
 	if (!code)
-		code = run_open_groups(&r);
+		code = group_run_open(&r);
 	if (!code) {
 		r.is_removing = true;
-		delete_offsets(&r, groups_named(&r, &n, argv), t, argc - 1);
+		delete_offsets(&r, look_groups_named(&r, &n, argv), t, argc - 1);
 		code = run_close(&r);
 	}
 	arena_release(&a);

@@ -59,3 +59,54 @@ rows_lag(const struct rows *rows)
 			sum = MAX(sum, 0) + MAX(row_lag(&rows->v[i]), 0);
 	return sum;
 }
+
+static int64_t
+shifted(int64_t offset, int64_t by)
+{
+	int64_t sum;
+	if (__builtin_add_overflow(offset, by, &sum))
+		return by < 0 ? 0 : INT64_MAX;
+	return MAX(sum, 0);
+}
+
+int
+row_move(struct row *row, const struct place *place, struct err *e)
+{
+	assert(row->start >= 0);
+	assert(row->end >= 0);
+	switch (place->kind) {
+	case PLACE_BEGINNING:
+		row->to = row->start;
+		break;
+	case PLACE_END:
+		row->to = row->end;
+		break;
+	case PLACE_CURRENT:
+		row->to = row->committed >= 0 ? row->committed : row->end;
+		break;
+	case PLACE_OFFSET:
+		row->to = place->n;
+		break;
+	case PLACE_TIME:
+		row->to = row->to >= 0 ? row->to : row->end;
+		break;
+	case PLACE_SHIFT:
+		if (row->committed < 0)
+			return err_set(e, ERR_PEER, "topic '%.*s', partition %d: nothing is committed, "
+				"so +N and -N do not apply", STR_ARG(row->topic), row->partition);
+		row->to = shifted(row->committed, place->n);
+		break;
+	default:
+		assert(!"a place that is none of ROW_PLACES");
+	}
+	return 0;
+}
+
+int64_t
+row_clamp(struct row *row)
+{
+	int64_t was = row->to;
+	assert(was >= 0);
+	row->to = MIN(MAX(was, row->start), row->end);
+	return row->to == was ? -1 : was;
+}

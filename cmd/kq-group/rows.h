@@ -7,9 +7,11 @@
 #ifndef KQ_GROUP_ROWS_H
 #define KQ_GROUP_ROWS_H
 
+#include "base/err.h"
 #include "base/mem.h"
+#include "tool/place.h"
 
-struct member;
+struct look_member;
 
 struct row {
 	struct str topic;
@@ -17,7 +19,7 @@ struct row {
 	int64_t committed;  /* the next offset to read; -1: none */
 	int32_t leader_epoch; /* of the record before it; -1: unknown */
 	struct str metadata; /* what was committed along with it */
-	const struct member *member; /* who has it now; or NULL */
+	const struct look_member *member; /* who has it now; or NULL */
 	int64_t start, end; /* of the partition; -1: unknown */
 	int64_t to;         /* what is to be committed; -1: nothing, or not decided */
 };
@@ -56,5 +58,19 @@ row_lag(const struct row *row)
 /* The sum of the lags that are known; negative ones count as none.  -1: none
  * is known. */
 int64_t rows_lag(const struct rows *rows);
+
+/* The kinds of place to which an offset can be moved. */
+enum {
+	ROW_PLACES = PLACE_BEGINNING | PLACE_END | PLACE_CURRENT | PLACE_OFFSET | PLACE_SHIFT | PLACE_TIME,
+};
+
+/* Sets the row's "to" to the place, not yet limited to start and end, which must
+ * be known.  For PLACE_TIME, "to" must hold the first offset at or after the time
+ * (-1: none).  Returns 0, or -1 (ERR_PEER): nothing is committed to shift. */
+int row_move(struct row *row, const struct place *place, struct err *e);
+
+/* Limits "to" to start and end.  Returns the offset that it replaced, or -1 if "to"
+ * was within the limits. */
+int64_t row_clamp(struct row *row);
 
 #endif

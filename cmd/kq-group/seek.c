@@ -1,6 +1,7 @@
 /* kq-group seek, and import: offsets from a word or from lines. */
 #include "kq-group/offsetfile.h"
-#include "kq-group/plan.h"
+#include "kq-group/seek_plan.h"
+#include "kq-group/topic_parts.h"
 #include "kq-group/verbs.h"
 
 #include "sys/clock.h"
@@ -15,14 +16,14 @@ enum { FILE_MAX = 256 << 20 };
 
 /* Which partitions; none named is all. */
 struct scope {
-	struct target *v;
+	struct topic_parts *v;
 	int n;
 };
 
 /* --- the rows to move --- */
 
 static void
-add_row(struct run *r, struct plan *p, int32_t *cap, struct row row)
+add_row(struct run *r, struct seek_plan *p, int32_t *cap, struct row row)
 {
 	if (p->rows.n == *cap) {
 		struct row *old = p->rows.v;
@@ -35,7 +36,7 @@ add_row(struct run *r, struct plan *p, int32_t *cap, struct row row)
 }
 
 static void
-add_target(struct run *r, struct plan *p, int32_t *cap, const struct target *t)
+add_target(struct run *r, struct seek_plan *p, int32_t *cap, const struct topic_parts *t)
 {
 	struct err e;
 	for (int32_t i = 0; i < t->npart; i++)
@@ -69,7 +70,7 @@ is_in(const struct scope *s, struct str topic, int32_t partition)
 }
 
 static void
-add_lines(struct run *r, struct plan *p, const struct scope *s, const struct offset_lines *l)
+add_lines(struct run *r, struct seek_plan *p, const struct scope *s, const struct offset_lines *l)
 {
 	int32_t cap = 0;
 	for (int32_t i = 0; i < l->n; i++) {
@@ -85,7 +86,7 @@ add_lines(struct run *r, struct plan *p, const struct scope *s, const struct off
 
 /* Let the plan's rows know what is committed. */
 static void
-join_committed(struct plan *p, const struct rows *committed)
+join_committed(struct seek_plan *p, const struct rows *committed)
 {
 	rows_merge(&p->rows);
 	for (int32_t i = 0; i < p->rows.n; i++) {
@@ -151,37 +152,38 @@ prepare(struct seek *s, int argc, char **argv, struct err *e)
 	s->scope.n = argc - 1;
 	s->scope.v = arena_alloc(&s->arena, (size_t)argc * sizeof *s->scope.v);
 	for (int i = 1; i < argc; i++)
-		if (target_parse(&s->scope.v[i - 1], argv[i], &s->arena, e) < 0)
+		if (topic_parts_parse(&s->scope.v[i - 1], argv[i], &s->arena, e) < 0)
 			return -1;
-	if (plan_check_options(e) < 0)
+	if (seek_plan_check_options(e) < 0)
 		return -1;
-	if (!options.to == !options.from_file)
-		return err_set(e, ERR_USAGE, options.to ? "only one of --to and --from-file"
+	if (!group_options.to == !group_options.from_file)
+		return err_set(e, ERR_USAGE, group_options.to ? "only one of --to and --from-file"
 			: "which offsets? give --to or --from-file");
-	if (options.takes_all && (argc > 1 || options.from_file))
+	if (group_options.takes_all && (argc > 1 || group_options.from_file))
 		return err_set(e, ERR_USAGE, "--all needs --to, and takes the place of topics");
-	if (options.from_file)
-		return read_lines(options.from_file, argv[0], &s->lines, &s->arena, e);
-	if (argc == 1 && !options.takes_all)
+	if (group_options.from_file)
+		return read_lines(group_options.from_file, argv[0], &s->lines, &s->arena, e);
+	if (argc == 1 && !group_options.takes_all)
 		return err_set(e, ERR_USAGE, "which topics? name them, or give --all");
-	return where_parse(&s->where, options.to, clock_ms(), e) < 0 ? err_wrap(e, "--to") : 0;
+	return place_parse(&s->where, group_options.to, ROW_PLACES, clock_ms(), e) < 0
+		? err_wrap(e, "--to") : 0;
 }
 
 static void
-collect(struct run *r, struct plan *p, const struct seek *s, const struct rows *committed)
+collect(struct run *r, struct seek_plan *p, const struct seek *s, const struct rows *committed)
 {
 	struct err e;
 	int32_t cap = 0;
-	if (options.from_file)
+	if (group_options.from_file)
 		add_lines(r, p, &s->scope, &s->lines);
-	else if (options.takes_all)
+	else if (group_options.takes_all)
 		p->rows = *committed;
-	for (int i = 0; !options.from_file && i < s->scope.n; i++)
+	for (int i = 0; !group_options.from_file && i < s->scope.n; i++)
 		add_target(r, p, &cap, &s->scope.v[i]);
 	join_committed(p, committed);
 	if (p->rows.n == 0 && r->nfailed == 0) {
-		err_set(&e, ERR_PEER, options.from_file ? "%s has no line for group '%.*s'"
-			: "%sgroup '%.*s' has no offsets", options.from_file ? options.from_file : "",
+		err_set(&e, ERR_PEER, group_options.from_file ? "%s has no line for group '%.*s'"
+			: "%sgroup '%.*s' has no offsets", group_options.from_file ? group_options.from_file : "",
 			STR_ARG(p->group->id));
 		run_failed(r, &e);
 	}
@@ -192,25 +194,25 @@ seek(struct run *r, const struct seek *s, char **argv)
 {
 	int n = 1;
 	struct rows committed;
-	struct plan p = { .group = groups_named(r, &n, argv) };
+	struct seek_plan p = { .group = look_groups_named(r, &n, argv) };
 	int code;
-	if (plan_begin(r, p.group, &committed) < 0)
+	if (seek_plan_begin(r, p.group, &committed) < 0)
 		return 0;
 	collect(r, &p, s, &committed);
-	plan_resolve(r, &p, options.to ? &s->where : NULL);
-	plan_print(r, &p, false);
-	if (plan_is_wanted(r, &code))
-		plan_execute(r, &p);
+	seek_plan_resolve(r, &p, group_options.to ? &s->where : NULL);
+	seek_plan_print(r, &p, false);
+	if (seek_plan_is_wanted(r, &code))
+		seek_plan_execute(r, &p);
 	return code;
 }
 
 int
-verb_seek(int argc, char **argv)
+verb_group_seek(int argc, char **argv)
 {
 	struct run r;
 	struct err e;
 	struct seek s = { .arena = ARENA_INIT };
-	int code = prepare(&s, argc, argv, &e) < 0 ? say_err(&e, false) : run_open_groups(&r);
+	int code = prepare(&s, argc, argv, &e) < 0 ? say_err(&e, false) : group_run_open(&r);
 	if (!code) {
 		code = seek(&r, &s, argv);
 		int closed = run_close(&r);
@@ -242,35 +244,35 @@ import(struct run *r, const struct offset_lines *l)
 	static const struct scope all = { NULL, 0 };
 	int n;
 	struct str *names = names_of(r, l, &n);
-	struct group *g = groups_find(r, &n, names);
-	struct plan *p = arena_alloc(&r->arena, (size_t)n * sizeof *p + 1);
+	struct look_group *g = look_groups_find(r, &n, names);
+	struct seek_plan *p = arena_alloc(&r->arena, (size_t)n * sizeof *p + 1);
 	for (int i = 0; i < n; i++) {
 		struct rows committed;
 		p[i].group = &g[i];
-		if (plan_begin(r, &g[i], &committed) < 0)
+		if (seek_plan_begin(r, &g[i], &committed) < 0)
 			continue;
 		add_lines(r, &p[i], &all, l);
 		join_committed(&p[i], &committed);
-		plan_resolve(r, &p[i], NULL);
-		plan_print(r, &p[i], true);
+		seek_plan_resolve(r, &p[i], NULL);
+		seek_plan_print(r, &p[i], true);
 	}
 	int code;
-	if (plan_is_wanted(r, &code))
+	if (seek_plan_is_wanted(r, &code))
 		for (int i = 0; i < n; i++)
-			plan_execute(r, &p[i]);
+			seek_plan_execute(r, &p[i]);
 	return code;
 }
 
 int
-verb_import(int argc, char **argv)
+verb_group_import(int argc, char **argv)
 {
 	struct run r;
 	struct err e;
 	struct offset_lines l = OFFSET_LINES_INIT;
 	struct arena a = ARENA_INIT;
-	int code = plan_check_options(&e) < 0
+	int code = seek_plan_check_options(&e) < 0
 		|| read_lines(argc ? argv[0] : "-", NULL, &l, &a, &e) < 0 ? say_err(&e, false)
-		: run_open_groups(&r);
+		: group_run_open(&r);
 	if (!code) {
 		code = import(&r, &l);
 		int closed = run_close(&r);

@@ -1,5 +1,5 @@
 /* kq-group watch. */
-#include "kq-group/group.h"
+#include "kq-group/look_group.h"
 #include "kq-group/rate.h"
 #include "kq-group/verbs.h"
 
@@ -15,8 +15,8 @@
 enum { HEIGHT_DEFAULT = 24, HEAD_LINES = 3, FOOT_LINES = 1 };
 
 /* One refresh. */
-struct look {
-	struct group *group;
+struct refresh {
+	struct look_group *group;
 	struct rows rows;
 	int64_t wall_ms, mono_ns;
 	const struct rate *rate; /* the look before */
@@ -29,7 +29,7 @@ rate_text(struct run *r, bool is_known, double rate)
 }
 
 static const char *
-row_rate(struct run *r, const struct look *l, const struct row *row)
+row_rate(struct run *r, const struct refresh *l, const struct row *row)
 {
 	double rate = 0;
 	bool is_known = rate_of(l->rate, row, l->mono_ns, &rate);
@@ -37,7 +37,7 @@ row_rate(struct run *r, const struct look *l, const struct row *row)
 }
 
 static const char *
-total_rate(struct run *r, const struct look *l)
+total_rate(struct run *r, const struct refresh *l)
 {
 	double rate;
 	bool is_known = rate_total(l->rate, &l->rows, l->mono_ns, &rate);
@@ -60,7 +60,7 @@ rate_json(bool is_known, double rate)
 }
 
 static void
-print_json(const struct look *l)
+print_json(const struct refresh *l)
 {
 	char z[UNITS_TEXT_SIZE];
 	double rate;
@@ -89,7 +89,7 @@ print_json(const struct look *l)
 }
 
 static void
-print_lines(struct run *r, const struct look *l)
+print_lines(struct run *r, const struct refresh *l)
 {
 	char z[UNITS_TEXT_SIZE];
 	struct arena *a = &r->arena;
@@ -113,7 +113,7 @@ screen_height(void)
 }
 
 static void
-fill_table(struct run *r, const struct look *l, struct table *t, int32_t n)
+fill_table(struct run *r, const struct refresh *l, struct table *t, int32_t n)
 {
 	struct arena *a = &r->arena;
 	for (int32_t i = 0; i < n; i++) {
@@ -127,7 +127,7 @@ fill_table(struct run *r, const struct look *l, struct table *t, int32_t n)
 /* Over what was there: from the top left on, each line cleared to its end,
  * then all below.  Lines are not to wrap meanwhile. */
 static void
-draw(struct run *r, const struct look *l)
+draw(struct run *r, const struct refresh *l)
 {
 	static const char *const head[] = { "topic", "partition", "committed", "end", "lag", "rate",
 		"member" };
@@ -159,26 +159,26 @@ draw(struct run *r, const struct look *l)
 /* --- the loop --- */
 
 static int
-look(struct run *r, char **argv, struct look *l)
+refresh(struct run *r, char **argv, struct refresh *l)
 {
 	struct err ignored; /* the next call will tell */
 	int n = 1;
 	arena_reset(&r->arena);
 	arena_reset(&r->replies);
 	cluster_refresh(&r->cluster, &ignored); /* topics may have grown */
-	l->group = groups_named(r, &n, argv);
-	if (group_describe(r, l->group, false) < 0 || group_rows(r, l->group, &l->rows) < 0)
+	l->group = look_groups_named(r, &n, argv);
+	if (look_group_describe(r, l->group, false) < 0 || look_group_rows(r, l->group, &l->rows) < 0)
 		return -1;
 	l->wall_ms = clock_ms();
 	l->mono_ns = clock_mono_ns();
-	rows_ends(r, &l->rows, false);
+	look_ends(r, &l->rows, false);
 	return 0;
 }
 
 static void
-show(struct run *r, const struct look *l, bool is_terminal)
+show(struct run *r, const struct refresh *l, bool is_terminal)
 {
-	if (options.is_json)
+	if (group_options.is_json)
 		print_json(l);
 	else if (is_terminal)
 		draw(r, l);
@@ -192,13 +192,13 @@ static void
 watch(struct run *r, char **argv)
 {
 	struct rate rate = RATE_INIT;
-	struct look l = { .rate = &rate };
-	bool is_terminal = isatty(STDOUT_FILENO) && !options.is_json;
+	struct refresh l = { .rate = &rate };
+	bool is_terminal = isatty(STDOUT_FILENO) && !group_options.is_json;
 	int64_t next_ms = clock_mono_ms();
 	if (is_terminal)
 		fputs("\033[2J", stdout);
 	while (!sig_is_stopped) {
-		if (look(r, argv, &l) == 0) {
+		if (refresh(r, argv, &l) == 0) {
 			show(r, &l, is_terminal);
 			rate_keep(&rate, &l.rows, l.mono_ns);
 			r->ndone++;
@@ -210,20 +210,20 @@ watch(struct run *r, char **argv)
 		if (say_flush_stdout())
 			break;
 		int64_t now_ms = clock_mono_ms();
-		next_ms = MAX(next_ms + options.every_ms, now_ms);
+		next_ms = MAX(next_ms + group_options.every_ms, now_ms);
 		cluster_pause(&r->cluster, (int)(next_ms - now_ms));
 	}
 	rate_release(&rate);
 }
 
 int
-verb_watch(int argc, char **argv)
+verb_group_watch(int argc, char **argv)
 {
 	(void)argc;
 	struct run r;
 	struct err e;
-	options.run.wake_fd = sig_catch(true, &e);
-	int code = options.run.wake_fd < 0 ? say_err(&e, false) : run_open_groups(&r);
+	group_options.run.wake_fd = sig_catch(true, &e);
+	int code = group_options.run.wake_fd < 0 ? say_err(&e, false) : group_run_open(&r);
 	if (code)
 		return sig_end(code);
 	watch(&r, argv);

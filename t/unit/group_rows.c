@@ -16,7 +16,7 @@ row_of(struct str topic, int32_t partition, int64_t committed, int64_t end)
 void
 test_group_rows__are_merged_by_place(void)
 {
-	const struct member *someone = (const struct member *)&tests; /* only its address counts */
+	const struct look_member *someone = (const struct look_member *)&tests; /* only its address counts */
 	struct row v[6] = { row_of(STR("b"), 1, -1, -1), row_of(STR("a"), 10, 7, -1),
 		row_of(STR("b"), 1, 5, -1), row_of(STR("a"), 9, -1, 3), row_of(STR("a"), 10, -1, 9),
 		row_of(STR("ab"), 0, 1, 1) };

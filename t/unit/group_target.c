@@ -2,7 +2,7 @@
 #include "tap.h"
 
 #include "kq-group/rows.c"
-#include "kq-group/target.c"
+#include "kq-group/topic_parts.c"
 
 enum { NOW_MS = 1000000000 };
 
@@ -10,16 +10,16 @@ void
 test_group_target__a_topic_and_its_partitions(void)
 {
 	struct arena a = ARENA_INIT;
-	struct target t;
+	struct topic_parts t;
 	struct err e;
-	check_int(target_parse(&t, "orders", &a, &e), 0);
+	check_int(topic_parts_parse(&t, "orders", &a, &e), 0);
 	check(str_eq(t.topic, STR("orders")));
 	check_int(t.npart, 0);
-	check_int(target_parse(&t, "a.b-c_d:0", &a, &e), 0);
+	check_int(topic_parts_parse(&t, "a.b-c_d:0", &a, &e), 0);
 	check(str_eq(t.topic, STR("a.b-c_d")));
 	check_int(t.npart, 1);
 	check_int(t.part[0], 0);
-	check_int(target_parse(&t, "t:3,2147483647,0", &a, &e), 0);
+	check_int(topic_parts_parse(&t, "t:3,2147483647,0", &a, &e), 0);
 	check_int(t.npart, 3);
 	check_int(t.part[0], 3);
 	check_int(t.part[1], INT32_MAX);
@@ -33,20 +33,20 @@ test_group_target__what_is_none_is_refused(void)
 	static const char *const bad[] = { "", ":1", "t:", "t:1,", "t:,1", "t:x", "t:-1", "t:+1", "t: 1",
 		"t:1:2", "t:2147483648", "t:99999999999999999999999999" };
 	struct arena a = ARENA_INIT;
-	struct target t;
+	struct topic_parts t;
 	struct err e;
 	char longest[260];
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		if (target_parse(&t, bad[i], &a, &e) == 0)
+		if (topic_parts_parse(&t, bad[i], &a, &e) == 0)
 			tap_fail(__FILE__, __LINE__, "'%s' is taken", bad[i]);
 		check_int(e.class, ERR_USAGE);
 	}
 	memset(longest, 't', sizeof longest);
 	longest[249] = 0;
-	check_int(target_parse(&t, longest, &a, &e), 0);
+	check_int(topic_parts_parse(&t, longest, &a, &e), 0);
 	longest[249] = 't';
 	longest[250] = 0;
-	check_int(target_parse(&t, longest, &a, &e), -1);
+	check_int(topic_parts_parse(&t, longest, &a, &e), -1);
 	arena_release(&a);
 }
 
@@ -55,7 +55,7 @@ check_where(const char *text, enum place_kind kind, int64_t n)
 {
 	struct place w;
 	struct err e;
-	if (where_parse(&w, text, NOW_MS, &e) < 0)
+	if (place_parse(&w, text, ROW_PLACES, NOW_MS, &e) < 0)
 		tap_fail(__FILE__, __LINE__, "'%s': %s", text, e.msg);
 	check_int(w.kind, kind);
 	check_int(w.n, n);
@@ -84,7 +84,7 @@ test_group_where__what_is_none_is_refused(void)
 	struct place w;
 	struct err e;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		if (where_parse(&w, bad[i], NOW_MS, &e) == 0)
+		if (place_parse(&w, bad[i], ROW_PLACES, NOW_MS, &e) == 0)
 			tap_fail(__FILE__, __LINE__, "'%s' is taken", bad[i]);
 		check_int(e.class, ERR_USAGE);
 	}
@@ -100,7 +100,7 @@ go(enum place_kind kind, int64_t n, int64_t committed, int64_t at_time)
 	row.end = 100;
 	row.committed = committed;
 	row.to = at_time;
-	if (where_go(&(struct place){ kind, n }, &row, &e) < 0)
+	if (row_move(&row, &(struct place){ kind, n }, &e) < 0)
 		return -2;
 	return row.to;
 }
@@ -129,14 +129,14 @@ test_group_where__stays_between_the_ends(void)
 	row.start = 10;
 	row.end = 100;
 	row.to = 9;
-	check_int(where_clamp(&row), 9);
+	check_int(row_clamp(&row), 9);
 	check_int(row.to, 10);
 	row.to = 101;
-	check_int(where_clamp(&row), 101);
+	check_int(row_clamp(&row), 101);
 	check_int(row.to, 100);
 	row.to = 10;
-	check_int(where_clamp(&row), -1);
+	check_int(row_clamp(&row), -1);
 	row.to = 100;
-	check_int(where_clamp(&row), -1);
+	check_int(row_clamp(&row), -1);
 	check_int(row.to, 100);
 }

@@ -1,13 +1,13 @@
-#include "kq-group/run.h"
+#include "kq-group/group_run.h"
 
 int
-run_open_groups(struct run *r)
+group_run_open(struct run *r)
 {
-	return run_open(r, &options.run, "kq-group");
+	return run_open(r, &group_options.run, "kq-group");
 }
 
 void
-run_refused(struct run *r, int16_t code, struct str message, struct str group)
+group_run_refused(struct run *r, int16_t code, struct str message, struct str group)
 {
 	struct err e;
 	assert(code != KERR_NONE);
@@ -29,7 +29,7 @@ run_refused(struct run *r, int16_t code, struct str message, struct str group)
 }
 
 void
-run_part_refused(struct run *r, int16_t code, struct str group, struct str topic,
+group_run_part_refused(struct run *r, int16_t code, struct str group, struct str topic,
 	int32_t partition)
 {
 	struct err e;

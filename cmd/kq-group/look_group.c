@@ -1,4 +1,4 @@
-#include "kq-group/group.h"
+#include "kq-group/look_group.h"
 
 #include "base/map.h"
 #include "kq-group/list.h"
@@ -23,7 +23,7 @@ is_passing(int16_t code)
 }
 
 int64_t
-group_deadline(const struct run *r)
+look_group_deadline(const struct run *r)
 {
 	return clock_mono_ms() + r->cluster.opts.topic_timeout_ms;
 }
@@ -51,13 +51,13 @@ know_node(struct run *r, int32_t id)
 
 /* Take one answer; returns whether it is to be asked for again. */
 static bool
-take_coordinator(struct run *r, struct group *g, int16_t code, struct str message, int32_t node,
+take_coordinator(struct run *r, struct look_group *g, int16_t code, struct str message, int32_t node,
 	bool may_repeat)
 {
 	if (code && is_passing(code) && may_repeat)
 		return true;
 	if (code)
-		run_refused(r, code, message, g->id);
+		group_run_refused(r, code, message, g->id);
 	else if (know_node(r, node) == 0)
 		g->coordinator = node;
 	return false;
@@ -66,7 +66,7 @@ take_coordinator(struct run *r, struct group *g, int16_t code, struct str messag
 /* Ask for all n at once; those to be asked for again come to the front.
  * Returns how many. */
 static int
-ask_batch(struct run *r, struct group **due, int n, bool may_repeat)
+ask_batch(struct run *r, struct look_group **due, int n, bool may_repeat)
 {
 	struct find_coordinator_request q;
 	struct find_coordinator_response a;
@@ -84,7 +84,7 @@ ask_batch(struct run *r, struct group **due, int n, bool may_repeat)
 		a.coordinators.n = 0;
 	for (int32_t i = 0; i < a.coordinators.n; i++) {
 		struct find_coordinator_response_coordinator *c = &a.coordinators.v[i];
-		struct group *g = map_get(&by_name, c->key);
+		struct look_group *g = map_get(&by_name, c->key);
 		if (g && take_coordinator(r, g, c->error_code, c->error_message, c->node_id, may_repeat))
 			due[nleft++] = g;
 	}
@@ -94,7 +94,7 @@ ask_batch(struct run *r, struct group **due, int n, bool may_repeat)
 
 /* The same, one by one. */
 static int
-ask_each(struct run *r, struct group **due, int n, bool may_repeat)
+ask_each(struct run *r, struct look_group **due, int n, bool may_repeat)
 {
 	struct find_coordinator_request q;
 	struct find_coordinator_response a;
@@ -112,9 +112,9 @@ ask_each(struct run *r, struct group **due, int n, bool may_repeat)
 
 /* Find the coordinators of those that have none. */
 static void
-find(struct run *r, struct group *v, int n, int64_t until_ms)
+find(struct run *r, struct look_group *v, int n, int64_t until_ms)
 {
-	struct group **due = arena_alloc(&r->arena, (size_t)n * sizeof *due + 1);
+	struct look_group **due = arena_alloc(&r->arena, (size_t)n * sizeof *due + 1);
 	bool has_batches = run_version(r, API_FIND_COORDINATOR) >= FIND_BATCH_FROM;
 	int ndue = 0;
 	for (int i = 0; i < n; i++)
@@ -131,23 +131,23 @@ find(struct run *r, struct group *v, int n, int64_t until_ms)
 	}
 }
 
-struct group *
-groups_find(struct run *r, int *n, const struct str *names)
+struct look_group *
+look_groups_find(struct run *r, int *n, const struct str *names)
 {
-	struct group *v = arena_alloc(&r->arena, (size_t)*n * sizeof *v + 1);
+	struct look_group *v = arena_alloc(&r->arena, (size_t)*n * sizeof *v + 1);
 	struct map seen = MAP_INIT;
 	int nfound = 0;
 	for (int i = 0; i < *n; i++) {
 		if (map_get(&seen, names[i]))
 			continue;
 		map_put(&seen, names[i], &v[nfound]);
-		v[nfound++] = (struct group){ .id = names[i], .coordinator = -1, .state = STR_NULL,
+		v[nfound++] = (struct look_group){ .id = names[i], .coordinator = -1, .state = STR_NULL,
 			.protocol_type = STR_NULL, .protocol = STR_NULL, .epoch = -1, .assignment_epoch = -1 };
 	}
 	map_release(&seen);
 	*n = nfound;
 	int nfailed = r->nfailed;
-	find(r, v, nfound, group_deadline(r));
+	find(r, v, nfound, look_group_deadline(r));
 	for (int i = 0; i < nfound && r->nfailed == nfailed; i++)
 		if (v[i].coordinator < 0) {
 			struct err e;
@@ -158,17 +158,17 @@ groups_find(struct run *r, int *n, const struct str *names)
 	return v;
 }
 
-struct group *
-groups_named(struct run *r, int *n, char **names)
+struct look_group *
+look_groups_named(struct run *r, int *n, char **names)
 {
 	struct str *v = arena_alloc(&r->arena, (size_t)*n * sizeof *v + 1);
 	for (int i = 0; i < *n; i++)
 		v[i] = str_of(names[i]);
-	return groups_find(r, n, v);
+	return look_groups_find(r, n, v);
 }
 
 bool
-group_again(struct run *r, struct group *g, int16_t code, int64_t until_ms)
+look_group_again(struct run *r, struct look_group *g, int16_t code, int64_t until_ms)
 {
 	if (!code || !is_passing(code) || !pause_again(r, until_ms))
 		return false;
@@ -180,11 +180,11 @@ group_again(struct run *r, struct group *g, int16_t code, int64_t until_ms)
 /* --- members --- */
 
 static void
-take_member(struct run *r, struct member *m, const struct describe_groups_response_described_group_member *in,
+take_member(struct run *r, struct look_member *m, const struct describe_groups_response_described_group_member *in,
 	bool is_consumer)
 {
 	struct consumer_protocol_assignment a;
-	*m = (struct member){ in->member_id, in->group_instance_id, STR_NULL, in->client_id,
+	*m = (struct look_member){ in->member_id, in->group_instance_id, STR_NULL, in->client_id,
 		in->client_host, -1, NULL, NULL, 0, -1 };
 	if (!is_consumer || wire_data_decode(&consumer_protocol_assignment_data, in->member_assignment.p,
 			(size_t)MAX(in->member_assignment.n, 0), &r->replies, &a) < 0)
@@ -192,31 +192,31 @@ take_member(struct run *r, struct member *m, const struct describe_groups_respon
 	m->nassigned = MAX(a.assigned_partitions.n, 0);
 	m->assigned = arena_alloc(&r->arena, (size_t)m->nassigned * sizeof *m->assigned + 1);
 	for (int32_t i = 0; i < m->nassigned; i++)
-		m->assigned[i] = (struct places){ a.assigned_partitions.v[i].topic,
+		m->assigned[i] = (struct look_parts){ a.assigned_partitions.v[i].topic,
 			a.assigned_partitions.v[i].partitions.v, MAX(a.assigned_partitions.v[i].partitions.n, 0) };
 }
 
 /* Returns 1 when it is there, 0 when not, -1: counted. */
 static int
-describe_classic(struct run *r, struct group *g)
+describe_classic(struct run *r, struct look_group *g)
 {
 	struct describe_groups_request q;
 	struct describe_groups_response a;
-	int64_t until_ms = group_deadline(r);
+	int64_t until_ms = look_group_deadline(r);
 	wire_defaults(&describe_groups_request_desc, &q);
 	q.groups.v = &g->id;
 	q.groups.n = 1;
 	do {
 		if (run_call(r, g->coordinator, API_DESCRIBE_GROUPS, &q, &a) < 0)
 			return -1;
-	} while (a.groups.n == 1 && group_again(r, g, a.groups.v[0].error_code, until_ms));
+	} while (a.groups.n == 1 && look_group_again(r, g, a.groups.v[0].error_code, until_ms));
 	if (a.groups.n != 1)
 		return 0;
 	struct describe_groups_response_described_group *in = a.groups.v;
 	if (in->error_code == KERR_GROUP_ID_NOT_FOUND || str_eq(in->group_state, STR("Dead")))
 		return 0;
 	if (in->error_code) {
-		run_refused(r, in->error_code, in->error_message, g->id);
+		group_run_refused(r, in->error_code, in->error_message, g->id);
 		return -1;
 	}
 	g->type = "classic";
@@ -230,19 +230,19 @@ describe_classic(struct run *r, struct group *g)
 	return 1;
 }
 
-static struct places *
+static struct look_parts *
 take_places(struct run *r, const struct consumer_group_describe_response_assignment *in, int32_t *n)
 {
 	*n = MAX(in->topic_partitions.n, 0);
-	struct places *v = arena_alloc(&r->arena, (size_t)*n * sizeof *v + 1);
+	struct look_parts *v = arena_alloc(&r->arena, (size_t)*n * sizeof *v + 1);
 	for (int32_t i = 0; i < *n; i++)
-		v[i] = (struct places){ in->topic_partitions.v[i].topic_name,
+		v[i] = (struct look_parts){ in->topic_partitions.v[i].topic_name,
 			in->topic_partitions.v[i].partitions.v, MAX(in->topic_partitions.v[i].partitions.n, 0) };
 	return v;
 }
 
 static void
-take_consumer(struct run *r, struct group *g,
+take_consumer(struct run *r, struct look_group *g,
 	const struct consumer_group_describe_response_described_group *in)
 {
 	g->type = "consumer";
@@ -255,7 +255,7 @@ take_consumer(struct run *r, struct group *g,
 	g->member = arena_alloc(&r->arena, (size_t)g->nmember * sizeof *g->member + 1);
 	for (int32_t i = 0; i < g->nmember; i++) {
 		struct consumer_group_describe_response_member *m = &in->members.v[i];
-		g->member[i] = (struct member){ m->member_id, m->instance_id, m->rack_id, m->client_id,
+		g->member[i] = (struct look_member){ m->member_id, m->instance_id, m->rack_id, m->client_id,
 			m->client_host, m->member_epoch, NULL, NULL, 0, 0 };
 		g->member[i].assigned = take_places(r, &m->assignment, &g->member[i].nassigned);
 		g->member[i].target = take_places(r, &m->target_assignment, &g->member[i].ntarget);
@@ -265,11 +265,11 @@ take_consumer(struct run *r, struct group *g,
 /* As describe_classic.  A broker that does not know such groups, or does not
  * serve them, has none. */
 static int
-describe_consumer(struct run *r, struct group *g)
+describe_consumer(struct run *r, struct look_group *g)
 {
 	struct consumer_group_describe_request q;
 	struct consumer_group_describe_response a;
-	int64_t until_ms = group_deadline(r);
+	int64_t until_ms = look_group_deadline(r);
 	if (run_version(r, API_CONSUMER_GROUP_DESCRIBE) < 0)
 		return 0;
 	wire_defaults(&consumer_group_describe_request_desc, &q);
@@ -278,12 +278,12 @@ describe_consumer(struct run *r, struct group *g)
 	do {
 		if (run_call(r, g->coordinator, API_CONSUMER_GROUP_DESCRIBE, &q, &a) < 0)
 			return -1;
-	} while (a.groups.n == 1 && group_again(r, g, a.groups.v[0].error_code, until_ms));
+	} while (a.groups.n == 1 && look_group_again(r, g, a.groups.v[0].error_code, until_ms));
 	if (a.groups.n != 1 || a.groups.v[0].error_code == KERR_GROUP_ID_NOT_FOUND
 		|| a.groups.v[0].error_code == KERR_UNSUPPORTED_VERSION)
 		return 0;
 	if (a.groups.v[0].error_code) {
-		run_refused(r, a.groups.v[0].error_code, a.groups.v[0].error_message, g->id);
+		group_run_refused(r, a.groups.v[0].error_code, a.groups.v[0].error_message, g->id);
 		return -1;
 	}
 	take_consumer(r, g, &a.groups.v[0]);
@@ -291,14 +291,14 @@ describe_consumer(struct run *r, struct group *g)
 }
 
 static int
-describe_either(struct run *r, struct group *g)
+describe_either(struct run *r, struct look_group *g)
 {
 	int got = describe_consumer(r, g);
 	return got ? got : describe_classic(r, g);
 }
 
 int
-group_describe(struct run *r, struct group *g, bool may_miss)
+look_group_describe(struct run *r, struct look_group *g, bool may_miss)
 {
 	if (g->coordinator < 0)
 		return -1;
@@ -320,30 +320,30 @@ group_describe(struct run *r, struct group *g, bool may_miss)
 		run_failed(r, &e);
 		return -1;
 	}
-	run_refused(r, KERR_GROUP_ID_NOT_FOUND, STR_NULL, g->id);
+	group_run_refused(r, KERR_GROUP_ID_NOT_FOUND, STR_NULL, g->id);
 	return -1;
 }
 
 bool
-group_is_active(const struct group *g)
+look_group_is_active(const struct look_group *g)
 {
 	return !str_eq(g->state, STR("Empty")) && !str_eq(g->state, STR("Dead"));
 }
 
 /* --- offsets --- */
 
-struct committed {
+struct taken_offsets {
 	struct run *r;
-	const struct group *g;
+	const struct look_group *g;
 	struct rows *rows;
 };
 
 static void
-add(struct committed *c, struct str topic, int32_t partition, int64_t offset, int32_t epoch,
+add(struct taken_offsets *c, struct str topic, int32_t partition, int64_t offset, int32_t epoch,
 	struct str metadata, int16_t error)
 {
 	if (error) {
-		run_part_refused(c->r, error, c->g->id, topic, partition);
+		group_run_part_refused(c->r, error, c->g->id, topic, partition);
 		return;
 	}
 	struct row row = ROW_INIT(topic, partition);
@@ -369,14 +369,14 @@ add(struct committed *c, struct str topic, int32_t partition, int64_t offset, in
 } while (0)
 
 int
-group_committed(struct run *r, const struct group *g, struct rows *rows)
+look_group_committed(struct run *r, const struct look_group *g, struct rows *rows)
 {
 	struct offset_fetch_request q;
 	struct offset_fetch_response a;
 	struct offset_fetch_request_offset_fetch_request_group one;
-	struct group asked = *g;
-	struct committed c = { r, g, rows };
-	int64_t until_ms = group_deadline(r);
+	struct look_group asked = *g;
+	struct taken_offsets c = { r, g, rows };
+	int64_t until_ms = look_group_deadline(r);
 	int16_t code;
 	bool has_groups = run_version(r, API_OFFSET_FETCH) >= OFFSET_FETCH_GROUPS_FROM;
 	*rows = (struct rows){ NULL, 0 };
@@ -394,9 +394,9 @@ group_committed(struct run *r, const struct group *g, struct rows *rows)
 			return -1;
 		code = !has_groups ? a.error_code : a.groups.n == 1 ? a.groups.v[0].error_code
 			: KERR_UNKNOWN_SERVER_ERROR;
-	} while (group_again(r, &asked, code, until_ms));
+	} while (look_group_again(r, &asked, code, until_ms));
 	if (code) {
-		run_refused(r, code, STR_NULL, g->id);
+		group_run_refused(r, code, STR_NULL, g->id);
 		return -1;
 	}
 	if (has_groups)

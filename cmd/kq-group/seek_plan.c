@@ -1,4 +1,4 @@
-#include "kq-group/plan.h"
+#include "kq-group/seek_plan.h"
 
 #include "proto.h"
 #include "tool/ask.h"
@@ -10,18 +10,18 @@ enum {
 };
 
 int
-plan_begin(struct run *r, struct group *g, struct rows *committed)
+seek_plan_begin(struct run *r, struct look_group *g, struct rows *committed)
 {
 	struct err e;
-	if (group_describe(r, g, true) < 0)
+	if (look_group_describe(r, g, true) < 0)
 		return -1;
-	if (group_is_active(g)) {
+	if (look_group_is_active(g)) {
 		err_set(&e, ERR_PEER, "group '%.*s' is in use (%.*s, members: %d): stop its members "
 			"before you change its offsets", STR_ARG(g->id), STR_ARG(g->state), g->nmember);
 		run_failed(r, &e);
 		return -1;
 	}
-	return group_committed(r, g, committed);
+	return look_group_committed(r, g, committed);
 }
 
 static void
@@ -33,12 +33,12 @@ say_clamped(const struct row *row, int64_t was)
 }
 
 void
-plan_resolve(struct run *r, struct plan *p, const struct place *w)
+seek_plan_resolve(struct run *r, struct seek_plan *p, const struct place *w)
 {
 	struct err e;
-	rows_ends(r, &p->rows, true);
+	look_ends(r, &p->rows, true);
 	if (w && w->kind == PLACE_TIME)
-		rows_at(r, &p->rows, w->n);
+		look_times(r, &p->rows, w->n);
 	for (int32_t i = 0; i < p->rows.n; i++) {
 		struct row *row = &p->rows.v[i];
 		if (row->start < 0 || row->end < 0) {
@@ -48,25 +48,25 @@ plan_resolve(struct run *r, struct plan *p, const struct place *w)
 			row->to = -1;
 			continue;
 		}
-		if (w && where_go(w, row, &e) < 0) {
+		if (w && row_move(row, w, &e) < 0) {
 			run_failed(r, &e);
 			row->to = -1;
 			continue;
 		}
-		int64_t was = where_clamp(row);
+		int64_t was = row_clamp(row);
 		if (was >= 0)
 			say_clamped(row, was);
 	}
 }
 
 void
-plan_print(struct run *r, const struct plan *p, bool with_group)
+seek_plan_print(struct run *r, const struct seek_plan *p, bool with_group)
 {
 	for (int32_t i = 0; i < p->rows.n; i++) {
 		const struct row *row = &p->rows.v[i];
 		if (row->to < 0)
 			continue;
-		if (options.is_json) {
+		if (group_options.is_json) {
 			json_t *o = json_object();
 			json_set_bytes(o, "group", p->group->id);
 			json_set_bytes(o, "topic", row->topic);
@@ -89,7 +89,7 @@ plan_print(struct run *r, const struct plan *p, bool with_group)
 /* --- doing it --- */
 
 static struct offset_commit_request
-request_of(struct run *r, const struct plan *p)
+request_of(struct run *r, const struct seek_plan *p)
 {
 	struct offset_commit_request q;
 	wire_defaults(&offset_commit_request_desc, &q);
@@ -132,35 +132,35 @@ code_of(const struct offset_commit_response *a)
 }
 
 void
-plan_execute(struct run *r, struct plan *p)
+seek_plan_execute(struct run *r, struct seek_plan *p)
 {
 	struct offset_commit_request q = request_of(r, p);
 	struct offset_commit_response a;
-	int64_t until_ms = group_deadline(r);
+	int64_t until_ms = look_group_deadline(r);
 	if (q.topics.n == 0)
 		return;
 	do {
 		if (run_call_upto(r, p->group->coordinator, API_OFFSET_COMMIT, OFFSET_COMMIT_UPTO, &q, &a) < 0)
 			return;
-	} while (group_again(r, p->group, code_of(&a), until_ms));
+	} while (look_group_again(r, p->group, code_of(&a), until_ms));
 	for (int32_t i = 0; i < a.topics.n; i++)
 		for (int32_t k = 0; k < a.topics.v[i].partitions.n; k++)
 			if (a.topics.v[i].partitions.v[k].error_code)
-				run_part_refused(r, a.topics.v[i].partitions.v[k].error_code, p->group->id,
+				group_run_part_refused(r, a.topics.v[i].partitions.v[k].error_code, p->group->id,
 					a.topics.v[i].name, a.topics.v[i].partitions.v[k].partition_index);
 			else
 				r->ndone++;
 }
 
 int
-plan_check_options(struct err *e)
+seek_plan_check_options(struct err *e)
 {
-	return options.is_sure && options.is_dry
+	return group_options.is_sure && group_options.is_dry
 		? err_set(e, ERR_USAGE, "only one of --yes and --dry-run") : 0;
 }
 
 bool
-plan_is_wanted(struct run *r, int *code)
+seek_plan_is_wanted(struct run *r, int *code)
 {
 	*code = 0;
 	fflush(stdout); /* so that it stands before what is said of it */
@@ -168,11 +168,11 @@ plan_is_wanted(struct run *r, int *code)
 		say_error("nothing was changed");
 		return false;
 	}
-	if (options.is_dry || (!options.is_sure && !ask_has_terminal())) {
+	if (group_options.is_dry || (!group_options.is_sure && !ask_has_terminal())) {
 		say_error("nothing was changed; --yes applies the plan");
 		return false;
 	}
-	if (!options.is_sure)
+	if (!group_options.is_sure)
 		*code = ask("Set these offsets?");
 	return *code == 0;
 }

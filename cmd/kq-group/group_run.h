@@ -4,14 +4,14 @@
  *
  * Uses: tool/run, text.
  */
-#ifndef KQ_GROUP_RUN_H
-#define KQ_GROUP_RUN_H
+#ifndef KQ_GROUP_GROUP_RUN_H
+#define KQ_GROUP_GROUP_RUN_H
 
 #include "tool/run.h"
 #include "text/json.h"
 #include "text/put.h"
 
-struct options {
+struct group_options {
 	struct run_opts run;
 	bool is_json;
 	const char *states, *types; /* words with commas between; NULL: all */
@@ -21,17 +21,17 @@ struct options {
 	bool is_sure, is_dry;
 	int64_t every_ms;
 };
-extern struct options options;
+extern struct group_options group_options;
 
 /* run_open, with the options. */
-int run_open_groups(struct run *r);
+int group_run_open(struct run *r);
 
 /* Say and count a Kafka error about a group, with the broker's own words if
  * it sent any. */
-void run_refused(struct run *r, int16_t code, struct str message, struct str group);
+void group_run_refused(struct run *r, int16_t code, struct str message, struct str group);
 
 /* The same of one of its partitions. */
-void run_part_refused(struct run *r, int16_t code, struct str group, struct str topic,
+void group_run_part_refused(struct run *r, int16_t code, struct str group, struct str topic,
 	int32_t partition);
 
 #endif

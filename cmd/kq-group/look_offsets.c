@@ -1,5 +1,5 @@
 /* Where the partitions of groups begin and end; which groups there are. */
-#include "kq-group/group.h"
+#include "kq-group/look_group.h"
 
 #include "client/offsets.h"
 #include "proto.h"
@@ -9,10 +9,10 @@
 /* --- rows --- */
 
 int
-group_rows(struct run *r, const struct group *g, struct rows *rows)
+look_group_rows(struct run *r, const struct look_group *g, struct rows *rows)
 {
 	struct rows c;
-	if (group_committed(r, g, &c) < 0)
+	if (look_group_committed(r, g, &c) < 0)
 		return -1;
 	int32_t n = c.n;
 	for (int32_t i = 0; i < g->nmember; i++)
@@ -23,7 +23,7 @@ group_rows(struct run *r, const struct group *g, struct rows *rows)
 	if (c.n > 0)
 		memcpy(rows->v, c.v, (size_t)c.n * sizeof *c.v);
 	for (int32_t i = 0; i < g->nmember; i++) {
-		const struct member *m = &g->member[i];
+		const struct look_member *m = &g->member[i];
 		for (int32_t k = 0; k < m->nassigned; k++)
 			for (int32_t p = 0; p < m->assigned[k].n; p++) {
 				struct row *row = &rows->v[rows->n++];
@@ -80,7 +80,7 @@ ask(struct run *r, struct rows *rows, int64_t when, size_t place)
 }
 
 void
-rows_ends(struct run *r, struct rows *rows, bool with_starts)
+look_ends(struct run *r, struct rows *rows, bool with_starts)
 {
 	if (with_starts)
 		ask(r, rows, OFFSETS_EARLIEST, offsetof(struct row, start));
@@ -88,7 +88,7 @@ rows_ends(struct run *r, struct rows *rows, bool with_starts)
 }
 
 void
-rows_at(struct run *r, struct rows *rows, int64_t time_ms)
+look_times(struct run *r, struct rows *rows, int64_t time_ms)
 {
 	assert(time_ms >= 0);
 	ask(r, rows, time_ms, offsetof(struct row, to));

@@ -1,0 +1,44 @@
+#include "kq-group/topic_parts.h"
+
+#include "text/units.h"
+
+enum { NAME_MAX_ = 249 /* Kafka's limit of a topic's name */ };
+
+static int
+parse_partition(const char *text, size_t n, int32_t *v, struct err *e)
+{
+	char digits[24];
+	int64_t got;
+	if (n >= sizeof digits || n == 0)
+		return err_set(e, ERR_USAGE, "'%.*s' is not a partition", (int)MIN(n, 40), text);
+	memcpy(digits, text, n);
+	digits[n] = 0;
+	if (strspn(digits, "0123456789") != n || units_parse_int(digits, 0, INT32_MAX, &got, e) < 0)
+		return err_set(e, ERR_USAGE, "'%s' is not a partition", digits);
+	*v = (int32_t)got;
+	return 0;
+}
+
+int
+topic_parts_parse(struct topic_parts *t, const char *text, struct arena *a, struct err *e)
+{
+	size_t n = strcspn(text, ":");
+	*t = (struct topic_parts){ .topic = { (const uint8_t *)text, (int32_t)MIN(n, INT32_MAX) } };
+	if (n == 0)
+		return err_set(e, ERR_USAGE, "'%s' is not TOPIC or TOPIC:PARTITION,...", text);
+	if (n > NAME_MAX_)
+		return err_set(e, ERR_USAGE, "the topic's name '%.20s...' is longer than %d characters", text,
+			NAME_MAX_);
+	if (!text[n])
+		return 0;
+	t->part = arena_alloc(a, (strlen(text) - n) * sizeof *t->part);
+	for (const char *p = text + n + 1;; p++) {
+		size_t k = strcspn(p, ",");
+		if (parse_partition(p, k, &t->part[t->npart], e) < 0)
+			return err_wrap(e, "'%s'", text);
+		t->npart++;
+		p += k;
+		if (!*p)
+			return 0;
+	}
+}
