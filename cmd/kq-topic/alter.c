@@ -21,18 +21,18 @@ alter_each(struct run *r, char *name)
 	wire_defaults(&incremental_alter_configs_request_desc, &q);
 	q.resources.v = &topic;
 	q.resources.n = 1;
-	topic.configs.n = options.nsetting;
-	topic.configs.v = arena_alloc(&r->arena, (size_t)options.nsetting * sizeof *topic.configs.v);
-	for (int i = 0; i < options.nsetting; i++) {
-		topic.configs.v[i].name = str_of(options.setting[i].key);
-		topic.configs.v[i].config_operation = options.setting[i].value ? OP_SET : OP_DELETE;
-		topic.configs.v[i].value = str_of(options.setting[i].value);
+	topic.configs.n = topic_options.nsetting;
+	topic.configs.v = arena_alloc(&r->arena, (size_t)topic_options.nsetting * sizeof *topic.configs.v);
+	for (int i = 0; i < topic_options.nsetting; i++) {
+		topic.configs.v[i].name = str_of(topic_options.setting[i].key);
+		topic.configs.v[i].config_operation = topic_options.setting[i].value ? OP_SET : OP_DELETE;
+		topic.configs.v[i].value = str_of(topic_options.setting[i].value);
 	}
 	if (run_call(r, CLUSTER_ANY, API_INCREMENTAL_ALTER_CONFIGS, &q, &a) < 0)
 		return;
-	run_check_count(r, 1, a.responses.n);
+	topic_run_check_count(r, 1, a.responses.n);
 	for (int32_t i = 0; i < a.responses.n; i++)
-		run_take(r, a.responses.v[i].error_code, a.responses.v[i].error_message, str_of(name));
+		topic_run_take(r, a.responses.v[i].error_code, a.responses.v[i].error_message, str_of(name));
 }
 
 /* The topic's own settings with the options applied.  The place after the
@@ -45,18 +45,18 @@ merge(const struct look_topic *t, struct alter_configs_request_alterable_config 
 		if (t->config[i].source == LOOK_TOPIC)
 			v[n++] = (struct alter_configs_request_alterable_config){
 				t->config[i].name, t->config[i].value };
-	for (int i = 0; i < options.nsetting; i++) {
-		struct str key = str_of(options.setting[i].key);
+	for (int i = 0; i < topic_options.nsetting; i++) {
+		struct str key = str_of(topic_options.setting[i].key);
 		int at = 0;
 		while (at < n && !str_eq(v[at].name, key))
 			at++;
-		if (!options.setting[i].value) {
+		if (!topic_options.setting[i].value) {
 			if (at < n)
 				v[at] = v[--n];
 			continue;
 		}
 		v[at] = (struct alter_configs_request_alterable_config){ key,
-			str_of(options.setting[i].value) };
+			str_of(topic_options.setting[i].value) };
 		n += at == n;
 	}
 	return n;
@@ -85,12 +85,12 @@ alter_all(struct run *r, char *name)
 		q.resources.v = &topic;
 		q.resources.n = 1;
 		topic.configs.v = arena_alloc(&r->arena,
-			(size_t)(l.v[0]->nconfig + options.nsetting) * sizeof *topic.configs.v);
+			(size_t)(l.v[0]->nconfig + topic_options.nsetting) * sizeof *topic.configs.v);
 		topic.configs.n = merge(l.v[0], topic.configs.v);
 		if (run_call(r, CLUSTER_ANY, API_ALTER_CONFIGS, &q, &a) == 0) {
-			run_check_count(r, 1, a.responses.n);
+			topic_run_check_count(r, 1, a.responses.n);
 			for (int32_t i = 0; i < a.responses.n; i++)
-				run_take(r, a.responses.v[i].error_code, a.responses.v[i].error_message,
+				topic_run_take(r, a.responses.v[i].error_code, a.responses.v[i].error_message,
 					str_of(name));
 		}
 	}
@@ -103,34 +103,34 @@ grow(struct run *r, char *name)
 	struct create_partitions_request q;
 	struct create_partitions_response a;
 	struct create_partitions_request_create_partitions_topic topic = {
-		.name = str_of(name), .count = (int32_t)options.npartition, .assignments = { NULL, -1 } };
+		.name = str_of(name), .count = (int32_t)topic_options.npartition, .assignments = { NULL, -1 } };
 	wire_defaults(&create_partitions_request_desc, &q);
 	q.topics.v = &topic;
 	q.topics.n = 1;
 	q.timeout_ms = RUN_TIMEOUT_MS;
 	if (run_call(r, CLUSTER_CONTROLLER, API_CREATE_PARTITIONS, &q, &a) < 0)
 		return;
-	run_check_count(r, 1, a.results.n);
+	topic_run_check_count(r, 1, a.results.n);
 	for (int32_t i = 0; i < a.results.n; i++)
-		run_take(r, a.results.v[i].error_code, a.results.v[i].error_message, str_of(name));
+		topic_run_take(r, a.results.v[i].error_code, a.results.v[i].error_message, str_of(name));
 }
 
 int
-verb_alter(int argc, char **argv)
+verb_topic_alter(int argc, char **argv)
 {
 	struct run r;
-	if (!options.nsetting && !options.npartition) {
+	if (!topic_options.nsetting && !topic_options.npartition) {
 		say_error("nothing to alter: give -p, -c or -d");
 		return EXIT_USAGE;
 	}
-	int code = run_open_topics(&r, argc, argv);
+	int code = topic_run_open(&r, argc, argv);
 	if (code)
 		return code;
-	if (options.nsetting && run_version(&r, API_INCREMENTAL_ALTER_CONFIGS) >= 0)
+	if (topic_options.nsetting && run_version(&r, API_INCREMENTAL_ALTER_CONFIGS) >= 0)
 		alter_each(&r, argv[0]);
-	else if (options.nsetting)
+	else if (topic_options.nsetting)
 		alter_all(&r, argv[0]);
-	if (options.npartition && !r.nfailed)
+	if (topic_options.npartition && !r.nfailed)
 		grow(&r, argv[0]);
 	if (!r.nfailed)
 		effect_warn(&r, argv[0]);

@@ -25,31 +25,31 @@ create_some(struct run *r, int n, char **names)
 	for (int i = 0; i < n; i++) {
 		struct create_topics_request_creatable_topic *t = &q.topics.v[i];
 		t->name = str_of(names[i]);
-		t->num_partitions = options.npartition ? (int32_t)options.npartition : def;
-		t->replication_factor = (int16_t)(options.replicas ? options.replicas : def);
-		t->configs.n = options.nsetting;
-		t->configs.v = arena_alloc(&r->arena, (size_t)options.nsetting * sizeof *t->configs.v + 1);
-		for (int k = 0; k < options.nsetting; k++) {
-			t->configs.v[k].name = str_of(options.setting[k].key);
-			t->configs.v[k].value = str_of(options.setting[k].value);
+		t->num_partitions = topic_options.npartition ? (int32_t)topic_options.npartition : def;
+		t->replication_factor = (int16_t)(topic_options.replicas ? topic_options.replicas : def);
+		t->configs.n = topic_options.nsetting;
+		t->configs.v = arena_alloc(&r->arena, (size_t)topic_options.nsetting * sizeof *t->configs.v + 1);
+		for (int k = 0; k < topic_options.nsetting; k++) {
+			t->configs.v[k].name = str_of(topic_options.setting[k].key);
+			t->configs.v[k].value = str_of(topic_options.setting[k].value);
 		}
 	}
 	if (run_call(r, CLUSTER_CONTROLLER, API_CREATE_TOPICS, &q, &a) < 0)
 		return;
-	run_check_count(r, n, a.topics.n);
+	topic_run_check_count(r, n, a.topics.n);
 	for (int32_t i = 0; i < a.topics.n; i++) {
 		int16_t code = a.topics.v[i].error_code;
-		if (code == KERR_TOPIC_ALREADY_EXISTS && options.may_exist)
+		if (code == KERR_TOPIC_ALREADY_EXISTS && topic_options.may_exist)
 			code = KERR_NONE;
-		run_take(r, code, a.topics.v[i].error_message, a.topics.v[i].name);
+		topic_run_take(r, code, a.topics.v[i].error_message, a.topics.v[i].name);
 	}
 }
 
 int
-verb_create(int argc, char **argv)
+verb_topic_create(int argc, char **argv)
 {
 	struct run r;
-	int code = run_open_topics(&r, argc, argv);
+	int code = topic_run_open(&r, argc, argv);
 	if (code)
 		return code;
 	for (int i = 0; i < argc; i += RUN_TOPICS_MAX)
@@ -75,9 +75,9 @@ delete_some(struct run *r, int n, char **names)
 		q.topics.v[i].name = q.topic_names.v[i] = str_of(names[i]);
 	if (run_call(r, CLUSTER_CONTROLLER, API_DELETE_TOPICS, &q, &a) < 0)
 		return;
-	run_check_count(r, n, a.responses.n);
+	topic_run_check_count(r, n, a.responses.n);
 	for (int32_t i = 0; i < a.responses.n; i++)
-		run_take(r, a.responses.v[i].error_code, a.responses.v[i].error_message,
+		topic_run_take(r, a.responses.v[i].error_code, a.responses.v[i].error_message,
 			a.responses.v[i].name);
 }
 
@@ -96,20 +96,20 @@ print_deleted(struct run *r, int n, char **names)
 }
 
 int
-verb_delete(int argc, char **argv)
+verb_topic_delete(int argc, char **argv)
 {
 	struct run r;
-	int code = ask_check(options.is_sure, options.is_dry);
-	if (!code && !options.is_sure && !options.is_dry)
+	int code = ask_check(topic_options.is_sure, topic_options.is_dry);
+	if (!code && !topic_options.is_sure && !topic_options.is_dry)
 		code = ask_delete(argc, argv, "topic", "records");
 	if (!code)
-		code = run_open_topics(&r, argc, argv);
+		code = topic_run_open(&r, argc, argv);
 	if (code)
 		return code;
 	r.is_removing = true;
-	if (options.is_dry)
+	if (topic_options.is_dry)
 		print_deleted(&r, argc, argv);
-	for (int i = 0; !options.is_dry && i < argc; i += RUN_TOPICS_MAX)
+	for (int i = 0; !topic_options.is_dry && i < argc; i += RUN_TOPICS_MAX)
 		delete_some(&r, MIN(argc - i, RUN_TOPICS_MAX), argv + i);
 	return run_close(&r);
 }

@@ -183,14 +183,14 @@ print_text(struct run *r, const struct look_topic *t)
 }
 
 int
-verb_describe(int argc, char **argv)
+verb_topic_describe(int argc, char **argv)
 {
 	struct run r;
 	struct look l;
-	int code = run_open_topics(&r, argc, argv);
+	int code = topic_run_open(&r, argc, argv);
 	if (code)
 		return code;
-	if (look_topics(&l, &r, argc, argv, options.shows_internal) == 0) {
+	if (look_topics(&l, &r, argc, argv, topic_options.shows_internal) == 0) {
 		look_offsets(&l, &r);
 		look_copies(&l, &r);
 		look_configs(&l, &r);
@@ -198,7 +198,7 @@ verb_describe(int argc, char **argv)
 	}
 	for (int i = 0; i < l.n; i++) {
 		r.ndone++;
-		if (options.is_json) {
+		if (topic_options.is_json) {
 			print_json(l.v[i]);
 			continue;
 		}

@@ -8,13 +8,13 @@ enum {
 	RESOURCE_TOPIC = 2,
 };
 
-struct names {
+struct keys {
 	struct str *v;
 	int32_t n;
 };
 
 static bool
-has(const struct names *names, struct str name)
+has(const struct keys *names, struct str name)
 {
 	for (int32_t i = 0; i < names->n; i++)
 		if (str_eq(names->v[i], name))
@@ -24,10 +24,10 @@ has(const struct names *names, struct str name)
 
 /* Of the keys, those that the broker says have no effect.  That it does not
  * answer is no failure: what was asked of the run is done. */
-static struct names
-ask(struct run *r, struct str topic, const struct names *keys)
+static struct keys
+ask(struct run *r, struct str topic, const struct keys *keys)
 {
-	struct names found = { arena_alloc(&r->arena, (size_t)keys->n * sizeof *found.v + 1), 0 };
+	struct keys found = { arena_alloc(&r->arena, (size_t)keys->n * sizeof *found.v + 1), 0 };
 	struct describe_configs_request_describe_configs_resource resource = {
 		.resource_type = RESOURCE_TOPIC, .resource_name = topic,
 		.configuration_keys = { keys->v, keys->n } };
@@ -56,7 +56,7 @@ ask(struct run *r, struct str topic, const struct names *keys)
 void
 effect_mark(struct look *l, struct run *r)
 {
-	struct names keys = { NULL, 0 };
+	struct keys keys = { NULL, 0 };
 	int32_t most = 0;
 	for (int i = 0; i < l->n; i++)
 		most += MAX(l->v[i]->nconfig, 0);
@@ -68,7 +68,7 @@ effect_mark(struct look *l, struct run *r)
 				keys.v[keys.n++] = l->v[i]->config[k].name;
 	if (!keys.n)
 		return;
-	struct names found = ask(r, l->v[0]->name, &keys);
+	struct keys found = ask(r, l->v[0]->name, &keys);
 	for (int i = 0; i < l->n; i++)
 		for (int32_t k = 0; k < l->v[i]->nconfig; k++)
 			l->v[i]->config[k].is_void = has(&found, l->v[i]->config[k].name);
@@ -77,12 +77,12 @@ effect_mark(struct look *l, struct run *r)
 void
 effect_warn(struct run *r, const char *topic)
 {
-	struct names keys = { arena_alloc(&r->arena,
-		(size_t)options.nsetting * sizeof *keys.v + 1), 0 };
-	for (int i = 0; i < options.nsetting; i++)
-		if (options.setting[i].value)
-			keys.v[keys.n++] = str_of(options.setting[i].key);
-	struct names found = ask(r, str_of(topic), &keys);
+	struct keys keys = { arena_alloc(&r->arena,
+		(size_t)topic_options.nsetting * sizeof *keys.v + 1), 0 };
+	for (int i = 0; i < topic_options.nsetting; i++)
+		if (topic_options.setting[i].value)
+			keys.v[keys.n++] = str_of(topic_options.setting[i].key);
+	struct keys found = ask(r, str_of(topic), &keys);
 	struct buf list = BUF_INIT;
 	for (int32_t i = 0; i < found.n; i++)
 		buf_printf(&list, "%s%.*s", i ? ", " : "", STR_ARG(found.v[i]));

@@ -6,18 +6,18 @@
 #include <stdio.h>
 
 int
-verb_list(int argc, char **argv)
+verb_topic_list(int argc, char **argv)
 {
 	struct run r;
 	struct look l;
 	char id[UUID_TEXT_SIZE];
-	int code = run_open_topics(&r, argc, argv);
+	int code = topic_run_open(&r, argc, argv);
 	if (code)
 		return code;
-	look_topics(&l, &r, 0, NULL, options.shows_internal);
+	look_topics(&l, &r, 0, NULL, topic_options.shows_internal);
 	for (int i = 0; i < l.n; i++) {
 		struct look_topic *t = l.v[i];
-		if (!options.is_json) {
+		if (!topic_options.is_json) {
 			put_text(t->name);
 			putchar('\n');
 			continue;
@@ -59,14 +59,14 @@ du_json(const struct look_topic *t, int64_t bytes)
 }
 
 int
-verb_du(int argc, char **argv)
+verb_topic_du(int argc, char **argv)
 {
 	struct run r;
 	struct look l;
-	int code = run_open_topics(&r, argc, argv);
+	int code = topic_run_open(&r, argc, argv);
 	if (code)
 		return code;
-	look_topics(&l, &r, argc, argv, options.shows_internal);
+	look_topics(&l, &r, argc, argv, topic_options.shows_internal);
 	if (run_version(&r, API_DESCRIBE_LOG_DIRS) < 0) {
 		struct err e;
 		err_set(&e, ERR_PEER, "the broker does not report sizes");
@@ -80,7 +80,7 @@ verb_du(int argc, char **argv)
 			for (struct look_copy *c = l.v[i]->part[k].copies; c; c = c->next)
 				bytes += c->size;
 		r.ndone++;
-		if (options.is_json) {
+		if (topic_options.is_json) {
 			json_print(du_json(l.v[i], bytes));
 			continue;
 		}

@@ -105,7 +105,7 @@ look_topics(struct look *l, struct run *r, int nname, char **names, bool interna
 			continue;
 		/* Old brokers say of a topic that a partition has no leader. */
 		if (in->error_code && in->partitions.n <= 0) {
-			run_refused(r, in->error_code, STR_NULL, in->name, -1);
+			topic_run_refused(r, in->error_code, STR_NULL, in->name, -1);
 			continue;
 		}
 		struct look_topic *t = take_topic(r, in);
@@ -247,7 +247,7 @@ look_offsets(struct look *l, struct run *r)
 		for (int32_t k = 0; k < l->v[i]->npart; k++) {
 			struct look_part *p = &l->v[i]->part[k];
 			if (p->offset_error)
-				run_refused(r, p->offset_error, STR_NULL, l->v[i]->name, p->index);
+				topic_run_refused(r, p->offset_error, STR_NULL, l->v[i]->name, p->index);
 		}
 }
 
@@ -341,7 +341,7 @@ take_configs(struct look *l, struct run *r,
 	if (!t || in->resource_type != RESOURCE_TOPIC)
 		return;
 	if (in->error_code) {
-		run_refused(r, in->error_code, in->error_message, in->resource_name, -1);
+		topic_run_refused(r, in->error_code, in->error_message, in->resource_name, -1);
 		return;
 	}
 	t->nconfig = MAX(in->configs.n, 0);

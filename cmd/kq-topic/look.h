@@ -10,7 +10,7 @@
 #define KQ_TOPIC_LOOK_H
 
 #include "base/map.h"
-#include "kq-topic/run.h"
+#include "kq-topic/topic_run.h"
 
 struct look_ids {
 	int32_t *v;

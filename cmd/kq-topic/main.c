@@ -1,5 +1,5 @@
 /* kq-topic: create, show, change and delete topics. */
-#include "kq-topic/run.h"
+#include "kq-topic/topic_run.h"
 #include "kq-topic/verbs.h"
 #include "tool/ask.h"
 #include "text/config.h"
@@ -8,22 +8,22 @@
 
 #include <stdio.h>
 
-struct options options = { .partition = -1 };
+struct topic_options topic_options = { .partition = -1 };
 
 /* key and value: ours to free. */
 static int
 add_setting(char *key, char *value, struct err *e)
 {
-	for (int i = 0; i < options.nsetting; i++)
-		if (strcmp(options.setting[i].key, key) == 0) {
+	for (int i = 0; i < topic_options.nsetting; i++)
+		if (strcmp(topic_options.setting[i].key, key) == 0) {
 			err_set(e, ERR_USAGE, "the setting '%s' is given twice", key);
 			mem_free(key);
 			mem_free(value);
 			return -1;
 		}
-	options.setting = mem_realloc(options.setting,
-		(size_t)(options.nsetting + 1) * sizeof *options.setting);
-	options.setting[options.nsetting++] = (struct setting){ key, value };
+	topic_options.setting = mem_realloc(topic_options.setting,
+		(size_t)(topic_options.nsetting + 1) * sizeof *topic_options.setting);
+	topic_options.setting[topic_options.nsetting++] = (struct topic_setting){ key, value };
 	return 0;
 }
 
@@ -53,21 +53,21 @@ take_unset(void *to, const char *text, struct err *e)
 }
 
 #define PARTITIONS(text) \
-	{ 'p', "partitions", OPT_INT, &options.npartition, "N", .phrase = text, .min = 1, .max = INT32_MAX }
+	{ 'p', "partitions", OPT_INT, &topic_options.npartition, "N", .phrase = text, .min = 1, .max = INT32_MAX }
 #define CONFIG \
 	{ 'c', "config", OPT_CALL, NULL, "KEY=VALUE", .phrase = "set a setting of the topic; may be repeated", .call = take_set, .is_repeatable = true }
 #define JSON \
-	{ 0, "json", OPT_FLAG, &options.is_json, NULL, .phrase = "print one JSON object per line" }
+	{ 0, "json", OPT_FLAG, &topic_options.is_json, NULL, .phrase = "print one JSON object per line" }
 
 static const struct opt create_opts[] = {
 	PARTITIONS("number of partitions (default: the broker's num.partitions)"),
-	{ 'r', "replicas", OPT_INT, &options.replicas, "N", .phrase = "copies of each partition (default: the broker's default.replication.factor)", .min = 1, .max = INT16_MAX },
+	{ 'r', "replicas", OPT_INT, &topic_options.replicas, "N", .phrase = "copies of each partition (default: the broker's default.replication.factor)", .min = 1, .max = INT16_MAX },
 	CONFIG,
-	{ 0, "if-not-exists", OPT_FLAG, &options.may_exist, NULL, .phrase = "succeed if the topic already exists" },
+	{ 0, "if-not-exists", OPT_FLAG, &topic_options.may_exist, NULL, .phrase = "succeed if the topic already exists" },
 	OPT_END
 };
 #define INTERNAL \
-	{ 0, "internal", OPT_FLAG, &options.shows_internal, NULL, .phrase = "include the cluster's internal topics" }
+	{ 0, "internal", OPT_FLAG, &topic_options.shows_internal, NULL, .phrase = "include the cluster's internal topics" }
 static const struct opt list_opts[] = { INTERNAL, JSON, OPT_END };
 static const struct opt alter_opts[] = {
 	PARTITIONS("raise the number of partitions to N"),
@@ -76,39 +76,39 @@ static const struct opt alter_opts[] = {
 	OPT_END
 };
 static const struct opt delete_opts[] = {
-	ASK_YES(&options.is_sure),
-	ASK_DRY_RUN(&options.is_dry),
+	ASK_YES(&topic_options.is_sure),
+	ASK_DRY_RUN(&topic_options.is_dry),
 	OPT_END
 };
 static const struct opt offsets_opts[] = {
-	{ 0, "at", OPT_STRING, &options.at, "WHERE", .phrase = "beginning, end, -N or @TIME, see kq(7); default: beginning and end" },
+	{ 0, "at", OPT_STRING, &topic_options.at, "WHERE", .phrase = "beginning, end, -N or @TIME, see kq(7); default: beginning and end" },
 	JSON,
 	OPT_END
 };
 static const struct opt trim_opts[] = {
-	{ 0, "before", OPT_STRING, &options.before, "WHERE", .phrase = "delete the records before an offset, @TIME, -N, or end (all records): see kq(7)" },
-	{ 'p', "partition", OPT_INT, &options.partition, "N", .phrase = "delete only in this partition", .min = 0, .max = INT32_MAX },
-	ASK_YES(&options.is_sure),
-	ASK_DRY_RUN(&options.is_dry),
+	{ 0, "before", OPT_STRING, &topic_options.before, "WHERE", .phrase = "delete the records before an offset, @TIME, -N, or end (all records): see kq(7)" },
+	{ 'p', "partition", OPT_INT, &topic_options.partition, "N", .phrase = "delete only in this partition", .min = 0, .max = INT32_MAX },
+	ASK_YES(&topic_options.is_sure),
+	ASK_DRY_RUN(&topic_options.is_dry),
 	JSON,
 	OPT_END
 };
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &options.run.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path, /path", .max = INT32_MAX },
-	{ 0, "wait", OPT_DURATION, &options.run.wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
+	{ 'b', "brokers", OPT_STRING, &topic_options.run.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path, /path", .max = INT32_MAX },
+	{ 0, "wait", OPT_DURATION, &topic_options.run.wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
 	OPT_END
 };
 
 static const struct opt_verb verbs[] = {
-	{ "create", "NAME...", "create topics", create_opts, verb_create, .is_silent = true },
-	{ "list", "", "list the names of topics", list_opts, verb_list, "ls" },
-	{ "describe", "[NAME...]", "show partitions, replicas, offsets, sizes and settings", list_opts, verb_describe },
-	{ "alter", "NAME", "add partitions; change settings", alter_opts, verb_alter, .is_silent = true },
-	{ "delete", "NAME...", "delete topics and all their records", delete_opts, verb_delete, "rm", .is_silent = true },
-	{ "offsets", "NAME", "show the first and the next offset, or the offset at a time", offsets_opts, verb_offsets },
-	{ "trim", "NAME", "delete the oldest records", trim_opts, verb_trim },
-	{ "du", "[NAME...]", "show the bytes on disk", list_opts, verb_du },
+	{ "create", "NAME...", "create topics", create_opts, verb_topic_create, .is_silent = true },
+	{ "list", "", "list the names of topics", list_opts, verb_topic_list, "ls" },
+	{ "describe", "[NAME...]", "show partitions, replicas, offsets, sizes and settings", list_opts, verb_topic_describe },
+	{ "alter", "NAME", "add partitions; change settings", alter_opts, verb_topic_alter, .is_silent = true },
+	{ "delete", "NAME...", "delete topics and all their records", delete_opts, verb_topic_delete, "rm", .is_silent = true },
+	{ "offsets", "NAME", "show the first and the next offset, or the offset at a time", offsets_opts, verb_topic_offsets },
+	{ "trim", "NAME", "delete the oldest records", trim_opts, verb_topic_trim },
+	{ "du", "[NAME...]", "show the bytes on disk", list_opts, verb_topic_du },
 	{ NULL }
 };
 
@@ -165,10 +165,10 @@ int
 main(int argc, char **argv)
 {
 	int code = opt_main(&command, argc, argv, check);
-	for (int i = 0; i < options.nsetting; i++) {
-		mem_free(options.setting[i].key);
-		mem_free(options.setting[i].value);
+	for (int i = 0; i < topic_options.nsetting; i++) {
+		mem_free(topic_options.setting[i].key);
+		mem_free(topic_options.setting[i].value);
 	}
-	mem_free(options.setting);
+	mem_free(topic_options.setting);
 	return code;
 }

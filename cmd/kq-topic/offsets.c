@@ -1,5 +1,5 @@
 /* kq-topic offsets, and trim. */
-#include "kq-topic/run.h"
+#include "kq-topic/topic_run.h"
 #include "kq-topic/verbs.h"
 
 #include "client/last.h"
@@ -48,7 +48,7 @@ print_offsets(const char *topic, int32_t partition, const char *const *label,
 	const int64_t *offset, int n)
 {
 	json_t *o = NULL;
-	if (options.is_json) {
+	if (topic_options.is_json) {
 		o = json_object();
 		json_set_bytes(o, "topic", str_of(topic));
 		json_object_set_new(o, "partition", json_integer(partition));
@@ -110,25 +110,25 @@ find_places(struct run *r, struct cluster_topic *t, int32_t n, const struct plac
 }
 
 int
-verb_offsets(int argc, char **argv)
+verb_topic_offsets(int argc, char **argv)
 {
 	static const char *const ends[] = { "start", "end" }, *const one[] = { "offset" };
 	struct run r;
 	struct err e;
 	struct place at = { PLACE_BEGINNING, 0 };
-	if (options.at && place_parse(&at, options.at, AT_KINDS, clock_ms(), &e) < 0) {
+	if (topic_options.at && place_parse(&at, topic_options.at, AT_KINDS, clock_ms(), &e) < 0) {
 		err_wrap(&e, "option '--at'");
 		return say_err(&e, false);
 	}
-	int code = run_open_topics(&r, argc, argv);
+	int code = topic_run_open(&r, argc, argv);
 	if (code)
 		return code;
 	struct cluster_topic *t = find_topic(&r, argv[0]);
 	int32_t n = t ? t->npart : 0;
 	int64_t *first = t ? find_places(&r, t, n, &at) : NULL;
-	int64_t *last = first && !options.at ? ask_offsets(&r, t, n, OFFSETS_LATEST) : first;
+	int64_t *last = first && !topic_options.at ? ask_offsets(&r, t, n, OFFSETS_LATEST) : first;
 	for (int32_t i = 0; last && i < n; i++)
-		if (options.at)
+		if (topic_options.at)
 			print_offsets(t->name, i, one, &first[i], 1);
 		else
 			print_offsets(t->name, i, ends, (int64_t[]){ first[i], last[i] }, 2);
@@ -149,7 +149,7 @@ find_limits(struct run *r, struct cluster_topic *t, int32_t n, const struct plac
 		return NULL;
 	int64_t *v = find_places(r, t, n, before);
 	for (int32_t i = 0; v && i < n; i++)
-		if (options.partition >= 0 && i != options.partition)
+		if (topic_options.partition >= 0 && i != topic_options.partition)
 			v[i] = -1;
 		else if (v[i] < 0 && end)
 			v[i] = end[i];
@@ -165,7 +165,7 @@ take_trimmed(struct run *r, const struct cluster_topic *t, const struct delete_r
 			const struct delete_records_response_delete_records_partition_result *p =
 				&a->topics.v[i].partitions.v[k];
 			if (p->error_code) {
-				run_refused(r, p->error_code, STR_NULL, str_of(t->name), p->partition_index);
+				topic_run_refused(r, p->error_code, STR_NULL, str_of(t->name), p->partition_index);
 				continue;
 			}
 			r->ndone++;
@@ -209,7 +209,7 @@ plan_trim(struct run *r, struct cluster_topic *t, int32_t n, const int64_t *limi
 		if (limit[i] < 0)
 			continue;
 		if (limit[i] > end[i]) {
-			run_refused(r, KERR_OFFSET_OUT_OF_RANGE, STR_NULL, str_of(t->name), i);
+			topic_run_refused(r, KERR_OFFSET_OUT_OF_RANGE, STR_NULL, str_of(t->name), i);
 			continue;
 		}
 		sum += to - first[i];
@@ -224,19 +224,19 @@ trim(struct run *r, struct cluster_topic *t, const struct place *before)
 {
 	struct err e;
 	int32_t n = t->npart;
-	if (options.partition >= n) {
+	if (topic_options.partition >= n) {
 		err_set(&e, ERR_PEER, "topic '%s' has %d partition%s: there is no partition %lld", t->name, n,
-			units_plural(n), (long long)options.partition);
+			units_plural(n), (long long)topic_options.partition);
 		run_failed(r, &e);
 		return 0;
 	}
 	int64_t *limit = find_limits(r, t, n, before);
 	if (!limit)
 		return 0;
-	int64_t nrecord = options.is_sure ? 0 : plan_trim(r, t, n, limit, options.is_dry);
-	if (nrecord < 0 || options.is_dry)
+	int64_t nrecord = topic_options.is_sure ? 0 : plan_trim(r, t, n, limit, topic_options.is_dry);
+	if (nrecord < 0 || topic_options.is_dry)
 		return 0;
-	int code = options.is_sure ? 0 : ask("Delete %lld record%s of the topic '%s'?",
+	int code = topic_options.is_sure ? 0 : ask("Delete %lld record%s of the topic '%s'?",
 		(long long)nrecord, units_plural(nrecord), t->name);
 	for (int32_t i = 0; code == 0 && i < n; i++)
 		if (limit[i] >= 0)
@@ -245,22 +245,22 @@ trim(struct run *r, struct cluster_topic *t, const struct place *before)
 }
 
 int
-verb_trim(int argc, char **argv)
+verb_topic_trim(int argc, char **argv)
 {
 	struct run r;
 	struct err e;
 	struct place before;
-	if (!options.before)
+	if (!topic_options.before)
 		err_set(&e, ERR_USAGE, "before what? give --before with an offset, a time or another place");
-	else if (place_parse(&before, options.before, BEFORE_KINDS, clock_ms(), &e) == 0)
+	else if (place_parse(&before, topic_options.before, BEFORE_KINDS, clock_ms(), &e) == 0)
 		e.class = ERR_NONE;
 	else
 		err_wrap(&e, "option '--before'");
 	if (e.class != ERR_NONE)
 		return say_err(&e, false);
-	int code = ask_check(options.is_sure, options.is_dry);
+	int code = ask_check(topic_options.is_sure, topic_options.is_dry);
 	if (!code)
-		code = run_open_topics(&r, argc, argv);
+		code = topic_run_open(&r, argc, argv);
 	if (code)
 		return code;
 	struct cluster_topic *t = find_topic(&r, argv[0]);

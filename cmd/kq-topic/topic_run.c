@@ -1,4 +1,4 @@
-#include "kq-topic/run.h"
+#include "kq-topic/topic_run.h"
 
 #include "text/units.h"
 
@@ -17,16 +17,16 @@ check_words(int nname, char **names, struct err *e)
 }
 
 int
-run_open_topics(struct run *r, int nname, char **names)
+topic_run_open(struct run *r, int nname, char **names)
 {
 	struct err e;
 	if (check_words(nname, names, &e) < 0)
 		return say_err(&e, true);
-	return run_open(r, &options.run, "kq-topic");
+	return run_open(r, &topic_options.run, "kq-topic");
 }
 
 void
-run_refused(struct run *r, int16_t code, struct str message, struct str topic, int32_t partition)
+topic_run_refused(struct run *r, int16_t code, struct str message, struct str topic, int32_t partition)
 {
 	struct err e;
 	assert(code != KERR_NONE);
@@ -46,16 +46,16 @@ run_refused(struct run *r, int16_t code, struct str message, struct str topic, i
 }
 
 void
-run_take(struct run *r, int16_t code, struct str message, struct str topic)
+topic_run_take(struct run *r, int16_t code, struct str message, struct str topic)
 {
 	if (code == KERR_NONE)
 		r->ndone++;
 	else
-		run_refused(r, code, message, topic, -1);
+		topic_run_refused(r, code, message, topic, -1);
 }
 
 void
-run_check_count(struct run *r, int nasked, int nanswered)
+topic_run_check_count(struct run *r, int nasked, int nanswered)
 {
 	struct err e;
 	if (nanswered >= nasked)

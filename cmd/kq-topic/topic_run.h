@@ -4,24 +4,24 @@
  *
  * Uses: tool/run, text.
  */
-#ifndef KQ_TOPIC_RUN_H
-#define KQ_TOPIC_RUN_H
+#ifndef KQ_TOPIC_TOPIC_RUN_H
+#define KQ_TOPIC_TOPIC_RUN_H
 
 #include "tool/run.h"
 #include "text/json.h"
 #include "text/put.h"
 
-struct setting {
+struct topic_setting {
 	char *key;
 	char *value; /* NULL: back to the default */
 };
 
-struct options {
+struct topic_options {
 	struct run_opts run;
 	bool is_json;
 	int64_t npartition;    /* 0: not said */
 	int64_t replicas;      /* 0: not said */
-	struct setting *setting; /* of -c and -d, in their order */
+	struct topic_setting *setting; /* of -c and -d, in their order */
 	int nsetting;
 	bool may_exist;
 	bool shows_internal;
@@ -29,7 +29,7 @@ struct options {
 	const char *at, *before;
 	int64_t partition;     /* -1: all */
 };
-extern struct options options;
+extern struct topic_options topic_options;
 
 enum {
 	/* Topics in one request. */
@@ -37,17 +37,17 @@ enum {
 };
 
 /* run_open, after a look at the names. */
-int run_open_topics(struct run *r, int nname, char **names);
+int topic_run_open(struct run *r, int nname, char **names);
 
 /* Say and count a Kafka error about a topic (partition -1: all of it), with the
  * broker's own words if it sent any. */
-void run_refused(struct run *r, int16_t code, struct str message, struct str topic,
+void topic_run_refused(struct run *r, int16_t code, struct str message, struct str topic,
 	int32_t partition);
 
 /* Take one topic's answer: count it as done, or as refused. */
-void run_take(struct run *r, int16_t code, struct str message, struct str topic);
+void topic_run_take(struct run *r, int16_t code, struct str message, struct str topic);
 
 /* Say that of nasked topics only nanswered were answered for. */
-void run_check_count(struct run *r, int nasked, int nanswered);
+void topic_run_check_count(struct run *r, int nasked, int nanswered);
 
 #endif
