@@ -34,7 +34,7 @@ no_partition(const struct alone *a, const struct cluster_topic *t, struct err *e
 int
 alone_add(struct alone *a, const char *name, struct err *e)
 {
-	struct cluster_topic *t = topics_open(&a->topics, name, e);
+	struct cluster_topic *t = reading_topics_add(&a->topics, name, e);
 	if (!t)
 		return -1;
 	if (a->partition >= t->npart)
@@ -68,7 +68,7 @@ is_read(const struct alone *a, const struct cluster_topic *t, int32_t index)
 int
 alone_look(struct alone *a, struct err *e)
 {
-	if (topics_look(&a->topics, e) < 0)
+	if (reading_topics_report(&a->topics, e) < 0)
 		return -1;
 	for (int i = 0; i < a->topics.n; i++) {
 		struct cluster_topic *t = a->topics.one[i].topic;
@@ -101,6 +101,6 @@ alone_take_new(struct alone *a, struct fetcher_part *part, struct err *e)
 void
 alone_release(struct alone *a)
 {
-	topics_release(&a->topics);
+	reading_topics_release(&a->topics);
 	mem_free(a->npart);
 }

@@ -9,11 +9,11 @@
 
 #include "client/fetcher.h"
 #include "kq-consume/start.h"
-#include "kq-consume/topics.h"
+#include "kq-consume/reading_topics.h"
 
 struct alone {
 	struct fetcher *fetcher;
-	struct topics topics;
+	struct reading_topics topics;
 	const struct start *start;
 	int64_t partition;       /* the only one to be read; -1: all */
 	bool stops_at_end;

@@ -1,4 +1,4 @@
-#include "kq-consume/coprocess_frame.h"
+#include "kq-consume/coframe.h"
 
 #include <stdio.h>
 

@@ -17,12 +17,12 @@
  * nothing for timeout_ms, or ended with 75, by which commands say that a later try may
  * succeed.
  *
- * Uses: sys/proc, sys/clock, coprocess_frame.  One thread; SIGPIPE is to be ignored.
+ * Uses: sys/proc, sys/clock, coframe.  One thread; SIGPIPE is to be ignored.
  */
 #ifndef KQ_CONSUME_COPROCESS_H
 #define KQ_CONSUME_COPROCESS_H
 
-#include "kq-consume/coprocess_frame.h"
+#include "kq-consume/coframe.h"
 #include "sys/proc.h"
 
 enum { COPROCESS_ANSWER_MAX = 64 << 20 };

@@ -21,12 +21,12 @@ enum {
 
 struct exec {
 	struct reading *r;
-	struct group *group;
+	struct group_reader *group;
 	const struct exec_opts *o;
 	struct member *member;
 	struct coprocess co;
-	struct sink sink;
-	struct sink_opts sink_opts;
+	struct exec_sink sink;
+	struct exec_sink_opts sink_opts;
 	char *txn_id;
 	struct fetched *chunk;      /* being read, over batches; or NULL */
 	struct buf text;            /* of a record */
@@ -91,7 +91,7 @@ give_back(struct exec *x)
 	for (int i = 0; i < m->npart && from; i++)
 		if (m->part[i]->owner == from)
 			read_from(x, m->part[i], from->deliver);
-	group_drop(x->group);
+	group_reader_drop(x->group);
 }
 
 static bool
@@ -290,23 +290,23 @@ store(struct exec *x, struct err *e)
 	struct producer_group g = { m->opts.group, m->member_id, m->opts.instance, m->generation };
 	if (list_offsets(x) == 0)
 		return THROUGH;
-	int got = sink_begin(&x->sink, e);
-	while (got == SINK_DONE && x->co.nin > 0 && coprocess_next(&x->co, &key, &value)) {
+	int got = exec_sink_begin(&x->sink, e);
+	while (got == EXEC_SINK_DONE && x->co.nin > 0 && coprocess_next(&x->co, &key, &value)) {
 		if (x->o->frame != COFRAME_PAIR && value.n >= 0)
 			keyed_split(&x->o->keyed, value, &key, &value);
-		got = sink_put(&x->sink, key, value, e);
+		got = exec_sink_put(&x->sink, key, value, e);
 	}
-	if (got == SINK_DONE)
-		got = sink_offsets(&x->sink, &g, x->offset, x->noffset, e);
+	if (got == EXEC_SINK_DONE)
+		got = exec_sink_offsets(&x->sink, &g, x->offset, x->noffset, e);
 	/* A second look, after all that was sent: was it really the end of its answer? */
-	if (got == SINK_DONE && coprocess_check_quiet(&x->co, e) < 0)
-		got = SINK_FAILED;
-	if (got == SINK_DONE)
-		got = sink_commit(&x->sink, e);
-	if (got != SINK_DONE)
-		got = sink_abort(&x->sink, got, e);
-	if (got != SINK_DONE)
-		return got == SINK_FENCED ? refused(x) : -1;
+	if (got == EXEC_SINK_DONE && coprocess_check_quiet(&x->co, e) < 0)
+		got = EXEC_SINK_FAILED;
+	if (got == EXEC_SINK_DONE)
+		got = exec_sink_commit(&x->sink, e);
+	if (got != EXEC_SINK_DONE)
+		got = exec_sink_abort(&x->sink, got, e);
+	if (got != EXEC_SINK_DONE)
+		return got == EXEC_SINK_FENCED ? refused(x) : -1;
 	note_stored(x);
 	x->refused_since_ms = 0;
 	x->store_at_ms = clock_mono_ms() + STORE_IDLE_MS;
@@ -363,7 +363,7 @@ loop(struct exec *x, struct err *e)
 			return -1;
 		}
 		give_back(x);
-		if (group_look(x->group, e) < 0 || group_begin_gained(x->group, e) < 0)
+		if (group_reader_look(x->group, e) < 0 || group_reader_begin_gained(x->group, e) < 0)
 			return -1;
 		fetcher_wait(r->fetcher, -1, 0, 0);
 		if (gather(x, e) < 0)
@@ -373,7 +373,7 @@ loop(struct exec *x, struct err *e)
 				return -1;
 			continue;
 		}
-		if (r->left == 0 || (!x->chunk && group_is_at_end(x->group)))
+		if (r->left == 0 || (!x->chunk && group_reader_is_at_end(x->group)))
 			break;
 		if (rest(x, e) < 0)
 			return -1;
@@ -389,7 +389,7 @@ finish(struct exec *x, int got, struct err *e)
 	struct err why;
 	int ended = 0;
 	if (*x->r->is_stopped)
-		sink_hurry(&x->sink);
+		exec_sink_hurry(&x->sink);
 	x->give_up_ms = clock_mono_ms() + GRACE_MS;
 	if (got == 0 && !x->co.is_busy) {
 		if (list_offsets(x) > 0 && m->nlost == 0)
@@ -444,14 +444,14 @@ open_all(struct exec *x, struct err *e)
 	if (coprocess_open(&x->co, o->command, o->frame, o->timeout_ms, e) < 0)
 		return -1;
 	/* First of all: what one before us left open would keep its offsets from us. */
-	return sink_open(&x->sink, &x->sink_opts, e);
+	return exec_sink_open(&x->sink, &x->sink_opts, e);
 }
 
 int
-exec_run(struct group *g, struct reading *r, const struct exec_opts *o,
-	const struct group_opts *go, struct err *e)
+exec_run(struct group_reader *g, struct reading *r, const struct exec_opts *o,
+	const struct group_reader_opts *go, struct err *e)
 {
-	struct exec x = { .r = r, .group = g, .o = o, .member = group_self(g),
+	struct exec x = { .r = r, .group = g, .o = o, .member = group_reader_self(g),
 		.co = { .proc = PROC_INIT, .poll_fd = -1 } };
 	signal(SIGPIPE, SIG_IGN);
 	r->reset = go->start->begin.kind == PLACE_BEGINNING ? OFFSETS_EARLIEST : OFFSETS_LATEST;
@@ -460,7 +460,7 @@ exec_run(struct group *g, struct reading *r, const struct exec_opts *o,
 		got = finish(&x, loop(&x, e), e);
 	drop_chunk(&x);
 	fetch_iter_release(&r->iter);
-	sink_close(&x.sink);
+	exec_sink_close(&x.sink);
 	coprocess_release(&x.co);
 	buf_release(&x.text);
 	mem_free(x.offset);

@@ -36,7 +36,7 @@
 
 #include "kq-consume/coprocess.h"
 #include "kq-consume/exec_sink.h"
-#include "kq-consume/group.h"
+#include "kq-consume/group_reader.h"
 
 struct exec_opts {
 	const char *command;
@@ -44,12 +44,12 @@ struct exec_opts {
 	struct keyed keyed;        /* how a record is a text, both ways; not for pairs */
 	int timeout_ms;            /* the command may do nothing for so long */
 	int64_t batch_records;
-	struct sink_opts sink;     /* txn_id NULL: by the rule above */
+	struct exec_sink_opts sink;     /* txn_id NULL: by the rule above */
 };
 
-/* Read as group_run does, from what group_open was given, until its end is reached, r->left
+/* Read as group_reader_run does, from what group_reader_open was given, until its end is reached, r->left
  * records are through, or we are told to stop.  Leaves the group.  Returns 0, or -1. */
-int exec_run(struct group *g, struct reading *r, const struct exec_opts *o,
-	const struct group_opts *go, struct err *e);
+int exec_run(struct group_reader *g, struct reading *r, const struct exec_opts *o,
+	const struct group_reader_opts *go, struct err *e);
 
 #endif

@@ -6,7 +6,7 @@
 enum { HURRY_MS = 5000 };
 
 static int
-open_producer(struct sink *s, struct err *e)
+open_producer(struct exec_sink *s, struct err *e)
 {
 	struct producer_opts o;
 	producer_opts_init(&o);
@@ -25,17 +25,17 @@ open_producer(struct sink *s, struct err *e)
 }
 
 int
-sink_open(struct sink *s, const struct sink_opts *o, struct err *e)
+exec_sink_open(struct exec_sink *s, const struct exec_sink_opts *o, struct err *e)
 {
-	*s = (struct sink){ .o = o };
+	*s = (struct exec_sink){ .o = o };
 	if (open_producer(s, e) == 0)
 		return 0;
-	sink_close(s);
+	exec_sink_close(s);
 	return -1;
 }
 
 void
-sink_close(struct sink *s)
+exec_sink_close(struct exec_sink *s)
 {
 	if (!s->is_open)
 		return;
@@ -45,7 +45,7 @@ sink_close(struct sink *s)
 }
 
 void
-sink_hurry(struct sink *s)
+exec_sink_hurry(struct exec_sink *s)
 {
 	sig_drain(s->o->wake_fd);
 	s->producer.opts.delivery_timeout_ms = MIN(s->producer.opts.delivery_timeout_ms, HURRY_MS);
@@ -53,17 +53,17 @@ sink_hurry(struct sink *s)
 
 /* Was it the signal that ended the waiting?  Then once more, in a hurry. */
 static bool
-is_interrupted(struct sink *s)
+is_interrupted(struct exec_sink *s)
 {
 	if (!s->cluster.is_woken)
 		return false;
-	sink_hurry(s);
+	exec_sink_hurry(s);
 	s->cluster.is_woken = false;
 	return true;
 }
 
 int
-sink_begin(struct sink *s, struct err *e)
+exec_sink_begin(struct exec_sink *s, struct err *e)
 {
 	s->now_ms = clock_ms();
 	s->is_unknown = false;
@@ -71,7 +71,7 @@ sink_begin(struct sink *s, struct err *e)
 }
 
 int
-sink_put(struct sink *s, struct str key, struct str value, struct err *e)
+exec_sink_put(struct exec_sink *s, struct str key, struct str value, struct err *e)
 {
 	int got;
 	do
@@ -97,7 +97,7 @@ is_of_group(int16_t code)
 }
 
 int
-sink_offsets(struct sink *s, const struct producer_group *g,
+exec_sink_offsets(struct exec_sink *s, const struct producer_group *g,
 	const struct producer_offset *v, int n, struct err *e)
 {
 	struct producer *p = &s->producer;
@@ -106,15 +106,15 @@ sink_offsets(struct sink *s, const struct producer_group *g,
 		got = producer_flush(p, e);
 	while (got < 0 && is_interrupted(s));
 	if (got < 0)
-		return SINK_FAILED;
+		return EXEC_SINK_FAILED;
 	do
 		got = producer_send_offsets(p, g, v, n, e);
 	while (got < 0 && is_interrupted(s));
-	return got == 0 ? SINK_DONE : is_of_group(e->kafka) ? SINK_FENCED : SINK_FAILED;
+	return got == 0 ? EXEC_SINK_DONE : is_of_group(e->kafka) ? EXEC_SINK_FENCED : EXEC_SINK_FAILED;
 }
 
 int
-sink_commit(struct sink *s, struct err *e)
+exec_sink_commit(struct exec_sink *s, struct err *e)
 {
 	int got;
 	do
@@ -124,7 +124,7 @@ sink_commit(struct sink *s, struct err *e)
 }
 
 int
-sink_abort(struct sink *s, int got, struct err *e)
+exec_sink_abort(struct exec_sink *s, int got, struct err *e)
 {
 	struct producer *p = &s->producer;
 	struct err why;
@@ -135,18 +135,18 @@ sink_abort(struct sink *s, int got, struct err *e)
 		err_wrap(e, "it is not known whether the last batch is committed; "
 			"the next start will find out");
 		e->class = ERR_RETRY;
-		return SINK_FAILED;
+		return EXEC_SINK_FAILED;
 	}
 	do
 		aborted = producer_abort(p, &why);
 	while (aborted < 0 && is_interrupted(s));
 	if (aborted == 0 || (p->is_fenced && !is_old))
 		return got;
-	if (got == SINK_FAILED && !is_old)
+	if (got == EXEC_SINK_FAILED && !is_old)
 		return got; /* one failure is enough; the broker will abort it in its time */
-	sink_close(s);
+	exec_sink_close(s);
 	if (open_producer(s, &why) == 0)
-		return SINK_FENCED;
+		return EXEC_SINK_FENCED;
 	*e = why;
-	return SINK_FAILED;
+	return EXEC_SINK_FAILED;
 }

@@ -3,15 +3,15 @@
  * the offsets of what was read.  It has connections of its own, so that nothing waits
  * behind a Fetch.
  *
- *	got = sink_begin(&s, &e);
- *	while (got == SINK_DONE && ...)
- *		got = sink_put(&s, key, value, &e);
- *	if (got == SINK_DONE)
- *		got = sink_offsets(&s, &group, v, n, &e);
- *	if (got == SINK_DONE)
- *		got = sink_commit(&s, &e);
- *	if (got != SINK_DONE)
- *		got = sink_abort(&s, got, &e);
+ *	got = exec_sink_begin(&s, &e);
+ *	while (got == EXEC_SINK_DONE && ...)
+ *		got = exec_sink_put(&s, key, value, &e);
+ *	if (got == EXEC_SINK_DONE)
+ *		got = exec_sink_offsets(&s, &group, v, n, &e);
+ *	if (got == EXEC_SINK_DONE)
+ *		got = exec_sink_commit(&s, &e);
+ *	if (got != EXEC_SINK_DONE)
+ *		got = exec_sink_abort(&s, got, &e);
  *
  * Uses: client/producer.
  */
@@ -20,7 +20,7 @@
 
 #include "client/producer.h"
 
-struct sink_opts {
+struct exec_sink_opts {
 	struct cluster_opts cluster;
 	const char *topic;
 	const char *txn_id;
@@ -29,15 +29,15 @@ struct sink_opts {
 	int wake_fd;
 };
 
-enum sink_got {
-	SINK_DONE = 0,
-	SINK_FAILED = -1, /* by e */
-	SINK_FENCED = -2, /* by e: we are not the ones to store these offsets; or the broker
+enum exec_sink_result {
+	EXEC_SINK_DONE = 0,
+	EXEC_SINK_FAILED = -1, /* by e */
+	EXEC_SINK_FENCED = -2, /* by e: we are not the ones to store these offsets; or the broker
 	                   * gave the transaction up.  Nothing of it counts. */
 };
 
-struct sink {
-	const struct sink_opts *o;
+struct exec_sink {
+	const struct exec_sink_opts *o;
 	struct cluster cluster;
 	struct producer producer;
 	struct producer_topic *topic;
@@ -47,24 +47,24 @@ struct sink {
 };
 
 /* Connect, and end what another with our id has left open.  0, or -1. */
-int sink_open(struct sink *s, const struct sink_opts *o, struct err *e);
-void sink_close(struct sink *s);
+int exec_sink_open(struct exec_sink *s, const struct exec_sink_opts *o, struct err *e);
+void exec_sink_close(struct exec_sink *s);
 
-int sink_begin(struct sink *s, struct err *e);
-int sink_put(struct sink *s, struct str key, struct str value, struct err *e);
+int exec_sink_begin(struct exec_sink *s, struct err *e);
+int exec_sink_put(struct exec_sink *s, struct str key, struct str value, struct err *e);
 
 /* All that was put is with the brokers after this, and the offsets. */
-int sink_offsets(struct sink *s, const struct producer_group *g,
+int exec_sink_offsets(struct exec_sink *s, const struct producer_group *g,
 	const struct producer_offset *v, int n, struct err *e);
 
-int sink_commit(struct sink *s, struct err *e);
+int exec_sink_commit(struct exec_sink *s, struct err *e);
 
 /* Void the transaction, after one of them failed with got and *e, or for a reason of
- * the caller's (SINK_FAILED or SINK_FENCED).  The sink is good again after this.
- * Returns got; or SINK_FAILED when it cannot be made good. */
-int sink_abort(struct sink *s, int got, struct err *e);
+ * the caller's (EXEC_SINK_FAILED or EXEC_SINK_FENCED).  The sink is good again after this.
+ * Returns got; or EXEC_SINK_FAILED when it cannot be made good. */
+int exec_sink_abort(struct exec_sink *s, int got, struct err *e);
 
 /* We were told to stop: a broker that does not answer is not waited for long. */
-void sink_hurry(struct sink *s);
+void exec_sink_hurry(struct exec_sink *s);
 
 #endif

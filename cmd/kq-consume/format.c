@@ -1,6 +1,6 @@
 #include "kq-consume/format.h"
 
-#include "kq-consume/json.h"
+#include "kq-consume/json_line.h"
 #include "text/escape.h"
 
 #include <stdio.h>
@@ -197,7 +197,7 @@ format_put(const struct format *f, const struct record *r,
 		return;
 	}
 	if (f->is_json) {
-		json_put_record(r, from, out);
+		json_line_put(r, from, out);
 		return;
 	}
 	for (int i = 0; i < f->n; i++)

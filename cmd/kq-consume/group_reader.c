@@ -1,4 +1,4 @@
-#include "kq-consume/group.h"
+#include "kq-consume/group_reader.h"
 
 #include "sys/clock.h"
 #include "sys/sig.h"
@@ -14,11 +14,11 @@ enum {
 	RETRY_MS = 200,
 };
 
-struct group {
+struct group_reader {
 	struct reading *r;
-	const struct group_opts *o;
+	const struct group_reader_opts *o;
 	struct member member;
-	struct topics topics;
+	struct reading_topics topics;
 	int64_t commit_at_ms;
 	int64_t begin_at_ms;   /* the next try to begin what was gained */
 	int64_t idle_since_ms; /* stable with nothing to read; 0: not so */
@@ -31,7 +31,7 @@ struct group {
 static int
 wait_output(struct output *out, struct err *e)
 {
-	struct group *g = out->owner;
+	struct group_reader *g = out->owner;
 	struct cluster *cl = g->r->fetcher->cluster;
 	int wait_ms = 0;
 	if (poll(&(struct pollfd){ out->fd, POLLOUT, 0 }, 1, 0) > 0)
@@ -58,7 +58,7 @@ wait_output(struct output *out, struct err *e)
 static void
 note_written(struct output *out)
 {
-	struct group *g = out->owner;
+	struct group_reader *g = out->owner;
 	for (int i = 0; i < g->member.npart; i++) {
 		struct member_part *p = g->member.part[i];
 		struct fetcher_part *from = p->owner;
@@ -70,13 +70,13 @@ note_written(struct output *out)
 /* --- partitions --- */
 
 static bool
-reads_to_end(const struct group *g)
+reads_to_end(const struct group_reader *g)
 {
 	return g->o->stops_at_end || g->o->start->has_stop_time;
 }
 
 static void
-begin_part(struct group *g, struct member_part *p, int64_t begin, int64_t stop)
+begin_part(struct group_reader *g, struct member_part *p, int64_t begin, int64_t stop)
 {
 	struct fetcher *f = g->r->fetcher;
 	int64_t at = p->committed >= 0 ? p->committed : begin;
@@ -102,7 +102,7 @@ struct gained {
 
 /* Look up where the partitions begin and end, as far as that has to be known. */
 static int
-look_up(struct group *g, struct gained *in, struct err *e)
+look_up(struct group_reader *g, struct gained *in, struct err *e)
 {
 	struct member *m = &g->member;
 	bool any[2] = { false, false };
@@ -127,7 +127,7 @@ look_up(struct group *g, struct gained *in, struct err *e)
 /* Begin what was gained of a topic.  Looking up offsets may let some of it be
  * taken away again: each is looked for afterwards. */
 static int
-begin_topic(struct group *g, struct cluster_topic *t, struct err *e)
+begin_topic(struct group_reader *g, struct cluster_topic *t, struct err *e)
 {
 	struct member *m = &g->member;
 	size_t n = (size_t)t->npart;
@@ -152,13 +152,13 @@ begin_topic(struct group *g, struct cluster_topic *t, struct err *e)
 }
 
 int
-group_look(struct group *g, struct err *e)
+group_reader_look(struct group_reader *g, struct err *e)
 {
-	return topics_look(&g->topics, e);
+	return reading_topics_report(&g->topics, e);
 }
 
 int
-group_begin_gained(struct group *g, struct err *e)
+group_reader_begin_gained(struct group_reader *g, struct err *e)
 {
 	if (clock_mono_ms() < g->begin_at_ms)
 		return 0;
@@ -177,7 +177,7 @@ group_begin_gained(struct group *g, struct err *e)
 }
 
 void
-group_drop(struct group *g)
+group_reader_drop(struct group_reader *g)
 {
 	struct member_part *p;
 	while ((p = member_next(&g->member)) && p->state != MEMBER_GAINED) {
@@ -189,7 +189,7 @@ group_drop(struct group *g)
 
 /* Partitions that go: what was read of them is written and stored first. */
 static int
-give_back(struct group *g, struct err *e)
+give_back(struct group_reader *g, struct err *e)
 {
 	struct member *m = &g->member;
 	if (m->nrevoked == 0 && m->nlost == 0)
@@ -200,14 +200,14 @@ give_back(struct group *g, struct err *e)
 		member_commit(m);
 		member_settle(m, STORE_WAIT_MS);
 	}
-	group_drop(g);
+	group_reader_drop(g);
 	return 0;
 }
 
 /* --- the loop --- */
 
 bool
-group_is_at_end(struct group *g)
+group_reader_is_at_end(struct group_reader *g)
 {
 	if (!reads_to_end(g))
 		return false;
@@ -225,7 +225,7 @@ group_is_at_end(struct group *g)
 }
 
 static int
-rest(struct group *g, int watched, struct err *e)
+rest(struct group_reader *g, int watched, struct err *e)
 {
 	struct reading *r = g->r;
 	short seen = fetcher_wait(r->fetcher, watched, 0, 0);
@@ -233,7 +233,7 @@ rest(struct group *g, int watched, struct err *e)
 		if (output_flush(r->output, e) < 0)
 			return -1;
 		int64_t left = MAX(g->commit_at_ms - clock_mono_ms(), 0);
-		int wait_ms = topics_timeout(&g->topics, (int)MIN(left, member_timeout(&g->member)));
+		int wait_ms = reading_topics_timeout(&g->topics, (int)MIN(left, member_timeout(&g->member)));
 		if (g->member.nrevoked == 0 && g->member.nlost == 0)
 			seen = fetcher_wait(r->fetcher, watched, 0, wait_ms);
 	}
@@ -243,7 +243,7 @@ rest(struct group *g, int watched, struct err *e)
 }
 
 static int
-loop(struct group *g, struct err *e)
+loop(struct group_reader *g, struct err *e)
 {
 	struct reading *r = g->r;
 	int watched = reading_watched(r);
@@ -253,10 +253,10 @@ loop(struct group *g, struct err *e)
 			*e = g->member.is_failed ? g->member.err : r->fetcher->err;
 			return -1;
 		}
-		if (give_back(g, e) < 0 || group_look(g, e) < 0 || group_begin_gained(g, e) < 0
+		if (give_back(g, e) < 0 || group_reader_look(g, e) < 0 || group_reader_begin_gained(g, e) < 0
 			|| reading_print(r, e) < 0)
 			return -1;
-		if (r->left == 0 || group_is_at_end(g))
+		if (r->left == 0 || group_reader_is_at_end(g))
 			break;
 		if (clock_mono_ms() >= g->commit_at_ms) {
 			if (output_flush(r->output, e) < 0)
@@ -272,7 +272,7 @@ loop(struct group *g, struct err *e)
 
 /* Write and store what was read, and go. */
 static int
-finish(struct group *g, struct err *e)
+finish(struct group_reader *g, struct err *e)
 {
 	struct member *m = &g->member;
 	struct output *out = g->r->output;
@@ -288,13 +288,13 @@ finish(struct group *g, struct err *e)
 }
 
 struct member *
-group_self(struct group *g)
+group_reader_self(struct group_reader *g)
 {
 	return &g->member;
 }
 
 static int
-open_member(struct group *g, char **topics, struct err *e)
+open_member(struct group_reader *g, char **topics, struct err *e)
 {
 	struct cluster *cl = g->r->fetcher->cluster;
 	int n = 0;
@@ -303,7 +303,7 @@ open_member(struct group *g, char **topics, struct err *e)
 	struct cluster_topic **t = mem_alloc(((size_t)n + 1) * sizeof(void *));
 	int got = 0;
 	for (int i = 0; got == 0 && i < n; i++)
-		if (!(t[i] = topics_open(&g->topics, topics[i], e)))
+		if (!(t[i] = reading_topics_add(&g->topics, topics[i], e)))
 			got = -1;
 	if (got == 0)
 		got = member_init(&g->member, cl, &g->o->member, t, n, e);
@@ -311,23 +311,23 @@ open_member(struct group *g, char **topics, struct err *e)
 	return got;
 }
 
-struct group *
-group_open(struct reading *r, const struct group_opts *o, char **topics,
+struct group_reader *
+group_reader_open(struct reading *r, const struct group_reader_opts *o, char **topics,
 	struct err *e)
 {
-	struct group *g = NEW(struct group);
+	struct group_reader *g = NEW(struct group_reader);
 	g->r = r;
 	g->o = o;
-	g->topics = (struct topics){ .cluster = r->fetcher->cluster, .waits = o->waits_topic };
+	g->topics = (struct reading_topics){ .cluster = r->fetcher->cluster, .waits = o->waits_topic };
 	if (open_member(g, topics, e) == 0)
 		return g;
-	topics_release(&g->topics);
+	reading_topics_release(&g->topics);
 	mem_free(g);
 	return NULL;
 }
 
 int
-group_run(struct group *g, struct err *e)
+group_reader_run(struct group_reader *g, struct err *e)
 {
 	struct reading *r = g->r;
 	struct err why;
@@ -348,11 +348,11 @@ group_run(struct group *g, struct err *e)
 }
 
 void
-group_free(struct group *g)
+group_reader_free(struct group_reader *g)
 {
 	if (!g)
 		return;
 	member_release(&g->member);
-	topics_release(&g->topics);
+	reading_topics_release(&g->topics);
 	mem_free(g);
 }

@@ -9,14 +9,14 @@
  *
  * Uses: client/member, client/fetcher, reading, start.
  */
-#ifndef KQ_CONSUME_GROUP_H
-#define KQ_CONSUME_GROUP_H
+#ifndef KQ_CONSUME_GROUP_READER_H
+#define KQ_CONSUME_GROUP_READER_H
 
 #include "client/member.h"
 #include "kq-consume/reading.h"
 #include "kq-consume/start.h"
 
-struct group_opts {
+struct group_reader_opts {
 	struct member_opts member;
 	int commit_ms;
 	const struct start *start; /* for partitions that nothing is stored of */
@@ -25,32 +25,32 @@ struct group_opts {
 	int wake_fd;
 };
 
-struct group;
+struct group_reader;
 
 /* Look at the topics; r and *o stay the caller's.  NULL on failure. */
-struct group *group_open(struct reading *r, const struct group_opts *o, char **topics,
+struct group_reader *group_reader_open(struct reading *r, const struct group_reader_opts *o, char **topics,
 	struct err *e);
 
 /* Join, read as reading_run does, store, leave.  Returns 0, or -1. */
-int group_run(struct group *g, struct err *e);
+int group_reader_run(struct group_reader *g, struct err *e);
 
-void group_free(struct group *g); /* after cluster_close; NULL is fine */
+void group_reader_free(struct group_reader *g); /* after cluster_close; NULL is fine */
 
 /* --- the steps of it, for who reads otherwise (exec.h) --- */
 
 /* A held partition's owner is its fetcher_part. */
-struct member *group_self(struct group *g);
+struct member *group_reader_self(struct group_reader *g);
 
 /* Say what has become of the topics.  0, or -1: one is gone for good. */
-int group_look(struct group *g, struct err *e);
+int group_reader_look(struct group_reader *g, struct err *e);
 
 /* Begin to read what was gained.  0, or -1. */
-int group_begin_gained(struct group *g, struct err *e);
+int group_reader_begin_gained(struct group_reader *g, struct err *e);
 
 /* Stop reading what was revoked or lost.  Nothing taken from the fetcher may be of it. */
-void group_drop(struct group *g);
+void group_reader_drop(struct group_reader *g);
 
 /* Is there an end, and is all that is ours read up to it? */
-bool group_is_at_end(struct group *g);
+bool group_reader_is_at_end(struct group_reader *g);
 
 #endif

@@ -1,4 +1,4 @@
-#include "kq-consume/json.h"
+#include "kq-consume/json_line.h"
 
 #include "base/utf8.h"
 #include "kq-consume/format.h"
@@ -53,7 +53,7 @@ put_headers(const struct record *r, struct buf *out)
 }
 
 void
-json_put_record(const struct record *r, const struct origin *from,
+json_line_put(const struct record *r, const struct origin *from,
 	struct buf *out)
 {
 	buf_puts(out, "{\"topic\":");

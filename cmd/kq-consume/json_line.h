@@ -11,15 +11,15 @@
  * Written by hand, not with jansson: this is a hot path, and nothing is to be
  * built in memory.  Uses: base, record.
  */
-#ifndef KQ_CONSUME_JSON_H
-#define KQ_CONSUME_JSON_H
+#ifndef KQ_CONSUME_JSON_LINE_H
+#define KQ_CONSUME_JSON_LINE_H
 
 #include "base/mem.h"
 #include "record/batch.h"
 
 struct origin;
 
-void json_put_record(const struct record *r, const struct origin *from,
+void json_line_put(const struct record *r, const struct origin *from,
 	struct buf *out);
 
 #endif

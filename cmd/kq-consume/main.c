@@ -1,6 +1,6 @@
 /* kq-consume: records to stdout. */
 #include "kq-consume/exec.h"
-#include "kq-consume/group.h"
+#include "kq-consume/group_reader.h"
 #include "sys/clock.h"
 #include "sys/sig.h"
 #include "sys/stdfd.h"
@@ -15,7 +15,7 @@ static struct start start;
 static const char *format_text, *key_delimiter_text, *delimiter_text = "\\n";
 static int64_t partition = -1, count = INT64_MAX;
 static bool waits_topic, stops_at_end, is_json, is_unbuffered, is_committed, is_uncommitted;
-static struct group_opts group_opts;
+static struct group_reader_opts group_opts;
 static const char *protocol_text = "auto";
 static int64_t commit_ms = 5000, session_ms, wait_ms, max_age_ms;
 static struct exec_opts exec_opts = { .batch_records = 1000, .sink = { .txn_timeout_ms = 10000 } };
@@ -176,11 +176,11 @@ consume_in_group(struct fetcher *f, char **topics, struct format *format, struct
 	output_init(&out, STDOUT_FILENO, is_unbuffered);
 	struct reading r = { .fetcher = f, .format = format, .output = &out, .left = count,
 		.is_stopped = &sig_is_stopped, .iter = FETCH_ITER_INIT };
-	struct group *g = group_open(&r, &group_opts, topics, e);
-	int got = g ? group_run(g, e) : -1;
+	struct group_reader *g = group_reader_open(&r, &group_opts, topics, e);
+	int got = g ? group_reader_run(g, e) : -1;
 	output_release(&out);
 	cluster_close(f->cluster);
-	group_free(g);
+	group_reader_free(g);
 	return got;
 }
 
@@ -189,10 +189,10 @@ consume_exactly_once(struct fetcher *f, char **topics, struct format *format, st
 {
 	struct reading r = { .fetcher = f, .format = format, .left = count,
 		.is_stopped = &sig_is_stopped, .iter = FETCH_ITER_INIT };
-	struct group *g = group_open(&r, &group_opts, topics, e);
+	struct group_reader *g = group_reader_open(&r, &group_opts, topics, e);
 	int got = g ? exec_run(g, &r, &exec_opts, &group_opts, e) : -1;
 	cluster_close(f->cluster);
-	group_free(g);
+	group_reader_free(g);
 	return got;
 }
 
@@ -200,7 +200,7 @@ static int
 check_exec(struct err *e)
 {
 	struct exec_opts *o = &exec_opts;
-	struct sink_opts *s = &o->sink;
+	struct exec_sink_opts *s = &o->sink;
 	bool has_other = frame_text || batch_records || exec_timeout_ms || s->txn_id || empty_is_null;
 	if (!o->command != !s->topic)
 		return err_set(e, ERR_USAGE, "--exec and --to must be given together");

@@ -109,7 +109,7 @@ run(struct reading *r, struct err *e)
 		if (!seen && list_is_empty(&r->fetcher->ready)) {
 			if (output_flush(r->output, e) < 0)
 				return -1;
-			seen = fetcher_wait(r->fetcher, watched, 0, topics_timeout(&r->alone->topics, -1));
+			seen = fetcher_wait(r->fetcher, watched, 0, reading_topics_timeout(&r->alone->topics, -1));
 		}
 		if (seen & (POLLERR | POLLHUP)) {
 			r->output->is_closed = true;

@@ -1,4 +1,4 @@
-#include "kq-consume/topics.h"
+#include "kq-consume/reading_topics.h"
 
 #include "sys/clock.h"
 #include "text/say.h"
@@ -12,7 +12,7 @@ enum {
 
 /* Ask until it is there. */
 static struct cluster_topic *
-wait_for(struct topics *ts, const char *name, struct err *e)
+wait_for(struct reading_topics *ts, const char *name, struct err *e)
 {
 	struct cluster_topic *t;
 	say_error("topic '%s' does not exist yet; waiting for it", name);
@@ -30,7 +30,7 @@ wait_for(struct topics *ts, const char *name, struct err *e)
 }
 
 struct cluster_topic *
-topics_open(struct topics *ts, const char *name, struct err *e)
+reading_topics_add(struct reading_topics *ts, const char *name, struct err *e)
 {
 	struct cluster_topic *t = cluster_topic(ts->cluster, name, false, e);
 	if (!t && ts->waits && e->kafka == KERR_UNKNOWN_TOPIC_OR_PARTITION)
@@ -38,12 +38,12 @@ topics_open(struct topics *ts, const char *name, struct err *e)
 	if (!t)
 		return NULL;
 	ts->one = mem_realloc(ts->one, (size_t)(ts->n + 1) * sizeof *ts->one);
-	ts->one[ts->n++] = (struct topics_one){ t, t->generation, false };
+	ts->one[ts->n++] = (struct reading_topic){ t, t->generation, false };
 	return t;
 }
 
 static int
-look_at_gone(const struct topics *ts, struct topics_one *one, struct err *e)
+look_at_gone(const struct reading_topics *ts, struct reading_topic *one, struct err *e)
 {
 	char z[UNITS_TEXT_SIZE];
 	const struct cluster_topic *t = one->topic;
@@ -62,10 +62,10 @@ look_at_gone(const struct topics *ts, struct topics_one *one, struct err *e)
 }
 
 int
-topics_look(struct topics *ts, struct err *e)
+reading_topics_report(struct reading_topics *ts, struct err *e)
 {
 	for (int i = 0; i < ts->n; i++) {
-		struct topics_one *one = &ts->one[i];
+		struct reading_topic *one = &ts->one[i];
 		const struct cluster_topic *t = one->topic;
 		if (t->gone_since_ms) {
 			if (look_at_gone(ts, one, e) < 0)
@@ -84,7 +84,7 @@ topics_look(struct topics *ts, struct err *e)
 }
 
 int
-topics_timeout(const struct topics *ts, int timeout_ms)
+reading_topics_timeout(const struct reading_topics *ts, int timeout_ms)
 {
 	for (int i = 0; i < ts->n; i++)
 		if (ts->one[i].topic->gone_since_ms)
@@ -93,7 +93,7 @@ topics_timeout(const struct topics *ts, int timeout_ms)
 }
 
 void
-topics_release(struct topics *ts)
+reading_topics_release(struct reading_topics *ts)
 {
 	mem_free(ts->one);
 	ts->one = NULL;

@@ -4,33 +4,33 @@
  *
  * Uses: client/cluster, text.
  */
-#ifndef KQ_CONSUME_TOPICS_H
-#define KQ_CONSUME_TOPICS_H
+#ifndef KQ_CONSUME_READING_TOPICS_H
+#define KQ_CONSUME_READING_TOPICS_H
 
 #include "client/cluster.h"
 
-struct topics_one {
+struct reading_topic {
 	struct cluster_topic *topic;
 	int generation;          /* that was reported */
 	bool is_gone;            /* that was reported */
 };
 
-struct topics {
+struct reading_topics {
 	struct cluster *cluster;
 	bool waits;              /* for topics that are not there, without an end */
-	struct topics_one *one;
+	struct reading_topic *one;
 	int n;
 };
 
 /* Look a topic up; with waits, until it exists.  NULL on failure. */
-struct cluster_topic *topics_open(struct topics *ts, const char *name, struct err *e);
+struct cluster_topic *reading_topics_add(struct reading_topics *ts, const char *name, struct err *e);
 
 /* Say what has changed.  0, or -1: one has been gone for too long (ERR_RETRY). */
-int topics_look(struct topics *ts, struct err *e);
+int reading_topics_report(struct reading_topics *ts, struct err *e);
 
 /* How long to wait, at most timeout_ms (-1: none), before looking again. */
-int topics_timeout(const struct topics *ts, int timeout_ms);
+int reading_topics_timeout(const struct reading_topics *ts, int timeout_ms);
 
-void topics_release(struct topics *ts);
+void reading_topics_release(struct reading_topics *ts);
 
 #endif

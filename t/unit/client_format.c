@@ -3,7 +3,7 @@
 
 #include "kq-consume/format.c"
 #define put_headers put_headers_json /* both files have one */
-#include "kq-consume/json.c"
+#include "kq-consume/json_line.c"
 #undef put_headers
 #include "kq-consume/start.c"
 #include "record/builder.h"

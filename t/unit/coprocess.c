@@ -2,7 +2,7 @@
 #include "tap.h"
 
 #include "kq-consume/coprocess.c"
-#include "kq-consume/coprocess_frame.c"
+#include "kq-consume/coframe.c"
 
 #include <signal.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* kq-produce: -J, a line of JSON is a record. */
 #include "tap.h"
 
-#include "kq-produce/json.c"
+#include "kq-produce/json_record.c"
 
 static struct json_record r = JSON_RECORD_INIT;
 
