@@ -10,7 +10,7 @@
 
 #include "client/producer.h"
 #include "kq-produce/input.h"
-#include "kq-produce/json.h"
+#include "kq-produce/json_record.h"
 #include "kq-produce/progress.h"
 #include "tool/keyed.h"
 

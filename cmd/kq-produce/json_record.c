@@ -1,4 +1,4 @@
-#include "kq-produce/json.h"
+#include "kq-produce/json_record.h"
 
 #include "record/builder.h"
 #include "text/json.h"

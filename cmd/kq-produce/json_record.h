@@ -10,8 +10,8 @@
  *
  * Uses: text/json, record.  One thread.
  */
-#ifndef KQ_PRODUCE_JSON_H
-#define KQ_PRODUCE_JSON_H
+#ifndef KQ_PRODUCE_JSON_RECORD_H
+#define KQ_PRODUCE_JSON_RECORD_H
 
 #include "base/err.h"
 #include "base/mem.h"

@@ -1,6 +1,6 @@
 /* kq-produce: lines of stdin or files become records. */
 #include "kq-produce/feed.h"
-#include "kq-produce/settings.h"
+#include "kq-produce/producer_settings.h"
 #include "sys/sig.h"
 #include "sys/stdfd.h"
 #include "text/escape.h"
@@ -18,7 +18,7 @@ enum {
 	ABORT_MS = 5000,        /* to try for */
 };
 
-static struct settings settings;
+static struct producer_settings settings;
 static const char *delimiter_text = "\\n", *key_delimiter_text, *acks_text, *codec_text;
 static int64_t partition = -1, count = INT64_MAX, linger_ms = -1, batch_bytes = -1;
 static const char *marker_text;
@@ -46,7 +46,7 @@ take_header(void *to, const char *value, struct err *e)
 static int
 take_setting(void *to, const char *value, struct err *e)
 {
-	return settings_take(to, value, e);
+	return producer_settings_take(to, value, e);
 }
 
 /* "1000": so many records; "500ms": so long. */
@@ -130,7 +130,7 @@ static const struct opt_command command = {
 		"'N records committed, next is input record M'.  Starting with an ID shuts out an earlier\n"
 		"producer with the same ID, and aborts the transaction that it left open.\n"
 		"\n"
-		"Settings of -X:\n" SETTINGS_NAMES "\n",
+		"Settings of -X:\n" PRODUCER_SETTINGS_NAMES "\n",
 	.opts = opts,
 	.foreign = foreign,
 };
@@ -172,7 +172,7 @@ check_once(struct err *e)
 		{ txn_timeout_ms > 0, "--txn-timeout", "transaction.timeout.ms" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(both); i++)
-		if (both[i].is_given && settings_check_once(&settings, both[i].name, both[i].option, e) < 0)
+		if (both[i].is_given && producer_settings_check_once(&settings, both[i].name, both[i].option, e) < 0)
 			return -1;
 	if (brokers_text)
 		settings.cluster.brokers = brokers_text;
@@ -200,7 +200,7 @@ apply_options(struct input *in, struct buf *keyed_bytes, struct buf *delimiter,
 	if (check_once(e) < 0)
 		return -1;
 	if (acks_text)
-		settings_parse_acks(acks_text, &o->acks, e);
+		producer_settings_parse_acks(acks_text, &o->acks, e);
 	if (apply_txn(o, e) < 0)
 		return -1;
 	if (codec_text)

@@ -1,20 +1,20 @@
-#include "kq-produce/settings.h"
+#include "kq-produce/producer_settings.h"
 
 #include "text/opt.h"
 #include "text/units.h"
 
 enum kind { TEXT, ACKS, CODEC, IDEMPOTENCE, INT, MS, BYTES };
 
-struct setting {
+struct producer_setting {
 	const char *name;
 	enum kind kind;
-	size_t off; /* in struct settings */
+	size_t off; /* in struct producer_settings */
 	int64_t min, max;
 };
 
-#define AT(member) offsetof(struct settings, member)
+#define AT(member) offsetof(struct producer_settings, member)
 
-static const struct setting table[] = {
+static const struct producer_setting table[] = {
 	{ "acks", ACKS, AT(producer.acks), 0, 0 },
 	{ "batch.size", BYTES, AT(producer.batch_bytes), 1, 256 << 20 },
 	{ "bootstrap.servers", TEXT, AT(cluster.brokers), 0, 0 },
@@ -34,7 +34,7 @@ static const struct setting table[] = {
 };
 
 int
-settings_parse_acks(const char *text, int *acks, struct err *e)
+producer_settings_parse_acks(const char *text, int *acks, struct err *e)
 {
 	if (strcmp(text, "all") == 0 || strcmp(text, "-1") == 0)
 		*acks = -1;
@@ -58,7 +58,7 @@ parse_idempotence(const char *text, enum producer_idempotence *to, struct err *e
 }
 
 static int
-take_value(struct settings *s, const struct setting *t, const char *value,
+take_value(struct producer_settings *s, const struct producer_setting *t, const char *value,
 	struct err *e)
 {
 	void *to = (char *)s + t->off;
@@ -69,7 +69,7 @@ take_value(struct settings *s, const struct setting *t, const char *value,
 		*(const char **)to = value;
 		return 0;
 	case ACKS:
-		return settings_parse_acks(value, to, e);
+		return producer_settings_parse_acks(value, to, e);
 	case CODEC:
 		return codec_parse(value, to) ? 0
 			: err_set(e, ERR_USAGE, "there is no codec '%s'", value);
@@ -98,7 +98,7 @@ take_value(struct settings *s, const struct setting *t, const char *value,
 }
 
 static int
-take_once(struct settings *s, size_t i, const char *value, struct err *e)
+take_once(struct producer_settings *s, size_t i, const char *value, struct err *e)
 {
 	static_assert(ARRAY_LEN(table) <= 32, "a bit each");
 	if (s->given & 1u << i)
@@ -108,7 +108,7 @@ take_once(struct settings *s, size_t i, const char *value, struct err *e)
 }
 
 int
-settings_check_once(const struct settings *s, const char *name, const char *option, struct err *e)
+producer_settings_check_once(const struct producer_settings *s, const char *name, const char *option, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (s->given & 1u << i && strcmp(table[i].name, name) == 0)
@@ -117,7 +117,7 @@ settings_check_once(const struct settings *s, const char *name, const char *opti
 }
 
 int
-settings_take(struct settings *s, const char *text, struct err *e)
+producer_settings_take(struct producer_settings *s, const char *text, struct err *e)
 {
 	const char *equals = strchr(text, '=');
 	if (!equals)

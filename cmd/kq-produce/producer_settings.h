@@ -4,29 +4,29 @@
  *
  * Uses: text/opt, text/units, client/producer.
  */
-#ifndef KQ_PRODUCE_SETTINGS_H
-#define KQ_PRODUCE_SETTINGS_H
+#ifndef KQ_PRODUCE_PRODUCER_SETTINGS_H
+#define KQ_PRODUCE_PRODUCER_SETTINGS_H
 
 #include "client/producer.h"
 
-struct settings {
+struct producer_settings {
 	struct producer_opts producer;
 	struct cluster_opts cluster;
 	uint32_t given; /* a bit for each that was taken */
 };
 
 /* Take one "name=value".  Returns 0, or -1 (ERR_USAGE, with a suggestion). */
-int settings_take(struct settings *s, const char *text, struct err *e);
+int producer_settings_take(struct producer_settings *s, const char *text, struct err *e);
 
 /* Refuse the setting of this name beside an option that means the same. */
-int settings_check_once(const struct settings *s, const char *name, const char *option,
+int producer_settings_check_once(const struct producer_settings *s, const char *name, const char *option,
 	struct err *e);
 
 /* "0", "1", "all" or "-1". */
-int settings_parse_acks(const char *text, int *acks, struct err *e);
+int producer_settings_parse_acks(const char *text, int *acks, struct err *e);
 
 /* The names, for --help. */
-#define SETTINGS_NAMES \
+#define PRODUCER_SETTINGS_NAMES \
 	"acks, batch.size, bootstrap.servers, buffer.memory, client.id,\n" \
 	"compression.type, delivery.timeout.ms, enable.idempotence, linger.ms,\n" \
 	"max.in.flight.requests.per.connection, metadata.max.age.ms,\n" \

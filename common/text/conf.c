@@ -7,7 +7,7 @@
 
 enum { FILE_MAX = 1 << 20, ITEMS_MAX = 1000, DEPTH_MAX = 16, KEY_MAX = 512 };
 
-struct walk {
+struct conf_walk {
 	struct conf *conf;
 	const char *name;
 	struct str text;
@@ -19,14 +19,14 @@ struct walk {
 };
 
 static int
-fail(struct walk *w, const yaml_mark_t *at, const char *what)
+fail(struct conf_walk *w, const yaml_mark_t *at, const char *what)
 {
 	return err_set(w->e, ERR_USAGE, "%s:%zu:%zu: %s", w->name, at->line + 1, at->column + 1, what);
 }
 
 /* libyaml tells of bad bytes where they are, but not in which line. */
 static int
-fail_parse(struct walk *w)
+fail_parse(struct conf_walk *w)
 {
 	const char *what = w->parser.problem ? w->parser.problem : "not YAML";
 	yaml_mark_t at = w->parser.problem_mark;
@@ -43,7 +43,7 @@ fail_parse(struct walk *w)
 }
 
 static int
-next(struct walk *w)
+next(struct conf_walk *w)
 {
 	if (w->has_event)
 		yaml_event_delete(&w->event);
@@ -60,7 +60,7 @@ next(struct walk *w)
 }
 
 static int
-add(struct walk *w, const char *value, const yaml_mark_t *at)
+add(struct conf_walk *w, const char *value, const yaml_mark_t *at)
 {
 	struct conf *c = w->conf;
 	for (int i = 0; i < c->n; i++)
@@ -78,14 +78,14 @@ add(struct walk *w, const char *value, const yaml_mark_t *at)
 }
 
 static const char *
-scalar(struct walk *w)
+scalar(struct conf_walk *w)
 {
 	return (const char *)w->event.data.scalar.value;
 }
 
 /* A NUL inside a scalar would cut it silently. */
 static int
-check_scalar(struct walk *w)
+check_scalar(struct conf_walk *w)
 {
 	if (strlen(scalar(w)) != w->event.data.scalar.length)
 		return fail(w, &w->event.start_mark, "a NUL byte is not allowed");
@@ -93,7 +93,7 @@ check_scalar(struct walk *w)
 }
 
 static int
-take_sequence(struct walk *w)
+take_sequence(struct conf_walk *w)
 {
 	struct buf joined = BUF_INIT;
 	yaml_mark_t at = w->event.start_mark;
@@ -117,7 +117,7 @@ take_sequence(struct walk *w)
 
 /* The map whose start is the current event; its keys get w->key in front. */
 static int
-take_map(struct walk *w, int depth)
+take_map(struct conf_walk *w, int depth)
 {
 	size_t n = strlen(w->key);
 	if (depth > DEPTH_MAX)
@@ -147,7 +147,7 @@ take_map(struct walk *w, int depth)
 }
 
 static int
-take_document(struct walk *w)
+take_document(struct conf_walk *w)
 {
 	if (next(w) < 0 || next(w) < 0) /* the stream's start, the document's */
 		return -1;
@@ -171,7 +171,7 @@ int
 conf_parse(struct conf *c, const char *name, struct str text, struct err *e)
 {
 	static const uint8_t nothing[1];
-	struct walk w = { .conf = c, .name = name, .e = e,
+	struct conf_walk w = { .conf = c, .name = name, .e = e,
 		.text = text.n > 0 ? text : (struct str){ nothing, 0 } };
 	if (!yaml_parser_initialize(&w.parser))
 		return err_set(e, ERR_LIMIT, "%s: out of memory", name);

@@ -192,7 +192,7 @@ check_size(const struct opt *o, const char *value, struct err *e)
 
 /* --- parsing --- */
 
-struct parser {
+struct opt_parser {
 	const struct opt_command *c;
 	struct tables tables;
 	int argc, at;
@@ -204,7 +204,7 @@ struct parser {
 };
 
 static int
-apply(struct parser *p, const struct opt *o, const char *shown, const char *value, struct err *e)
+apply(struct opt_parser *p, const struct opt *o, const char *shown, const char *value, struct err *e)
 {
 	if (o->kind != OPT_FLAG && !o->is_repeatable) {
 		for (int i = 0; i < p->nseen; i++)
@@ -229,7 +229,7 @@ answer_foreign(const struct opt_command *c, const char *option)
 }
 
 static int
-refuse_long(const struct parser *p, const char *name, size_t n, struct err *e)
+refuse_long(const struct opt_parser *p, const char *name, size_t n, struct err *e)
 {
 	const char *words[WORDS_MAX];
 	int k = 0;
@@ -253,7 +253,7 @@ refuse_long(const struct parser *p, const char *name, size_t n, struct err *e)
 }
 
 static int
-take_long(struct parser *p, char *arg, struct err *e)
+take_long(struct opt_parser *p, char *arg, struct err *e)
 {
 	const char *name = arg + 2, *equals = strchr(name, '=');
 	size_t n = equals ? (size_t)(equals - name) : strlen(name);
@@ -274,7 +274,7 @@ take_long(struct parser *p, char *arg, struct err *e)
 }
 
 static int
-take_short(struct parser *p, char *arg, struct err *e)
+take_short(struct opt_parser *p, char *arg, struct err *e)
 {
 	for (char *letter = arg + 1; *letter; letter++) {
 		const struct opt *o = find_letter(&p->tables, *letter);
@@ -300,7 +300,7 @@ take_short(struct parser *p, char *arg, struct err *e)
 }
 
 static int
-take_operand(struct parser *p, char *arg, struct err *e)
+take_operand(struct opt_parser *p, char *arg, struct err *e)
 {
 	if (strlen(arg) > OPT_TEXT_MAX)
 		return err_set(e, ERR_USAGE, "'%.20s...' is longer than %d bytes", arg, OPT_TEXT_MAX);
@@ -558,7 +558,7 @@ int
 opt_parse(const struct opt_command *c, int argc, char **argv, struct opt_result *r,
 	struct err *e)
 {
-	struct parser p = { .c = c, .tables = tables_of(c, NULL), .argc = argc, .at = 1,
+	struct opt_parser p = { .c = c, .tables = tables_of(c, NULL), .argc = argc, .at = 1,
 		.argv = argv, .r = r };
 	*r = (struct opt_result){ .argv = argv };
 	if (answer_asked(c, argc, argv))
