@@ -13,10 +13,8 @@ group_run_refused(struct run *r, int16_t code, struct str message, struct str gr
 	assert(code != KERR_NONE);
 	switch (code) {
 	case KERR_GROUP_ID_NOT_FOUND:
-		/* It may come yet; who wants it gone has no use for another try. */
-		err_set(&e, r->is_removing ? ERR_PEER : ERR_RETRY, "group '%.*s' does not exist",
-			STR_ARG(group));
-		break;
+		run_missing(r, "group", group);
+		return;
 	case KERR_NON_EMPTY_GROUP:
 	case KERR_UNKNOWN_MEMBER_ID: /* of a commit from outside */
 		err_set(&e, ERR_PEER, "group '%.*s' has members; stop them first", STR_ARG(group));

@@ -31,17 +31,15 @@ topic_run_refused(struct run *r, int16_t code, struct str message, struct str to
 	struct err e;
 	assert(code != KERR_NONE);
 	if (code == KERR_UNKNOWN_TOPIC_OR_PARTITION && partition < 0) {
-		/* It may come yet; who wants it gone has no use for another try. */
-		err_set(&e, r->is_removing ? ERR_PEER : ERR_RETRY, "topic '%.*s' does not exist",
-			STR_ARG(topic));
-	} else {
-		cluster_peer_err(&e, code, message);
-		char *quoted = arena_printf(&r->arena, "'%.*s'", STR_ARG(topic));
-		if (partition >= 0)
-			err_wrap(&e, "topic %s, partition %d", quoted, partition);
-		else if (!strstr(e.msg, quoted)) /* brokers name it, or not */
-			err_wrap(&e, "topic %s", quoted);
+		run_missing(r, "topic", topic);
+		return;
 	}
+	cluster_peer_err(&e, code, message);
+	char *quoted = arena_printf(&r->arena, "'%.*s'", STR_ARG(topic));
+	if (partition >= 0)
+		err_wrap(&e, "topic %s, partition %d", quoted, partition);
+	else if (!strstr(e.msg, quoted)) /* some brokers name it in the message */
+		err_wrap(&e, "topic %s", quoted);
 	run_failed(r, &e);
 }
 

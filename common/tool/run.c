@@ -41,6 +41,15 @@ run_failed(struct run *r, const struct err *e)
 		r->is_final = true;
 }
 
+void
+run_missing(struct run *r, const char *kind, struct str name)
+{
+	struct err e;
+	err_set(&e, r->is_removing ? ERR_PEER : ERR_RETRY, "%s '%.*s' does not exist", kind,
+		STR_ARG(name));
+	run_failed(r, &e);
+}
+
 int
 run_version(struct run *r, int16_t api_key)
 {

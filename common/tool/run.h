@@ -47,6 +47,10 @@ int run_close(struct run *r);
 /* Say and count a failure; it is not said when it comes of being woken. */
 void run_failed(struct run *r, const struct err *e);
 
+/* Reports and counts that the topic or group (kind) of this name does not exist: a
+ * failure that may pass, since it may be created yet, unless the run removes it. */
+void run_missing(struct run *r, const char *kind, struct str name);
+
 /* The version in which the broker would be asked; -1: it does not know. */
 int run_version(struct run *r, int16_t api_key);
 
