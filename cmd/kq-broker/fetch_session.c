@@ -33,88 +33,88 @@ static struct {
 enum { UUID_SIZE = sizeof(struct uuid), KEY_MAX = 260 };
 
 static struct str
-key_of(const struct fetch_session_part *p, bool by_id, uint8_t bytes[KEY_MAX])
+key_of(const struct fetch_session_part *part, bool by_id, uint8_t bytes[KEY_MAX])
 {
-	int32_t n = by_id ? UUID_SIZE : MIN(MAX(p->topic.n, 0), KEY_MAX - 4);
+	int32_t n = by_id ? UUID_SIZE : MIN(MAX(part->topic.n, 0), KEY_MAX - 4);
 	if (n)
-		memcpy(bytes, by_id ? p->topic_id.b : p->topic.p, (size_t)n);
-	store_be32(bytes + n, (uint32_t)p->index);
+		memcpy(bytes, by_id ? part->topic_id.b : part->topic.p, (size_t)n);
+	store_be32(bytes + n, (uint32_t)part->index);
 	return (struct str){ bytes, n + 4 };
 }
 
 static struct cached *
-find(const struct session *s, const struct fetch_session_part *p)
+find(const struct session *session, const struct fetch_session_part *part)
 {
 	uint8_t bytes[KEY_MAX];
-	return map_get(&s->parts, key_of(p, s->by_id, bytes));
+	return map_get(&session->parts, key_of(part, session->by_id, bytes));
 }
 
 /* Take over what a request says; false: there is no room for more. */
 static bool
-set(struct session *s, const struct fetch_session_part *p)
+set(struct session *session, const struct fetch_session_part *part)
 {
 	uint8_t bytes[KEY_MAX];
-	struct str key = key_of(p, s->by_id, bytes);
-	struct cached *c = map_get(&s->parts, key);
-	if (c) {
-		c->part.offset = p->offset;
-		c->part.size_max = p->size_max;
-		c->part.leader_epoch = p->leader_epoch;
-		c->part.last_epoch = p->last_epoch;
+	struct str key = key_of(part, session->by_id, bytes);
+	struct cached *cached = map_get(&session->parts, key);
+	if (cached) {
+		cached->part.offset = part->offset;
+		cached->part.size_max = part->size_max;
+		cached->part.leader_epoch = part->leader_epoch;
+		cached->part.last_epoch = part->last_epoch;
 		return true;
 	}
-	if (s->n >= FETCH_SESSION_PARTS_MAX || cache.nparts >= FETCH_SESSION_PARTS_TOTAL_MAX)
+	if (session->n >= FETCH_SESSION_PARTS_MAX || cache.nparts >= FETCH_SESSION_PARTS_TOTAL_MAX)
 		return false;
-	c = mem_alloc(sizeof *c + (size_t)key.n);
-	memcpy(c + 1, bytes, (size_t)key.n);
-	c->key = (struct str){ (const uint8_t *)(c + 1), key.n };
-	c->part = *p;
-	c->part.topic = s->by_id ? STR("") : (struct str){ c->key.p, key.n - 4 };
-	map_put(&s->parts, c->key, c);
-	if (s->n == s->cap) {
-		s->cap = s->cap ? s->cap * 2 : 4;
-		s->v = mem_realloc(s->v, (size_t)s->cap * sizeof(struct cached *));
+	cached = mem_alloc(sizeof *cached + (size_t)key.n);
+	memcpy(cached + 1, bytes, (size_t)key.n);
+	cached->key = (struct str){ (const uint8_t *)(cached + 1), key.n };
+	cached->part = *part;
+	cached->part.topic = session->by_id ? STR("") : (struct str){ cached->key.p, key.n - 4 };
+	map_put(&session->parts, cached->key, cached);
+	if (session->n == session->cap) {
+		session->cap = session->cap ? session->cap * 2 : 4;
+		session->v = mem_realloc(session->v, (size_t)session->cap * sizeof(struct cached *));
 	}
-	s->v[s->n++] = c;
+	session->v[session->n++] = cached;
 	cache.nparts++;
 	return true;
 }
 
 /* Only out of the map: pack follows. */
 static void
-mark_gone(struct session *s, const struct fetch_session_part *p)
+mark_gone(struct session *session, const struct fetch_session_part *part)
 {
-	struct cached *c = find(s, p);
-	if (c) {
-		map_remove(&s->parts, c->key);
-		c->key = STR_NULL;
+	struct cached *cached = find(session, part);
+	if (cached) {
+		map_remove(&session->parts, cached->key);
+		cached->key = STR_NULL;
 	}
 }
 
 static void
-pack(struct session *s)
+pack(struct session *session)
 {
 	int n = 0;
-	for (int i = 0; i < s->n; i++) {
-		if (s->v[i]->key.n >= 0)
-			s->v[n++] = s->v[i];
+	for (int i = 0; i < session->n; i++) {
+		if (session->v[i]->key.n >= 0)
+			session->v[n++] = session->v[i];
 		else
-			mem_free(s->v[i]);
+			mem_free(session->v[i]);
 	}
-	cache.nparts -= s->n - n;
-	s->n = n;
+	cache.nparts -= session->n - n;
+	session->n = n;
 }
 
 static void
-session_free(struct session *s)
+session_free(struct session *session)
 {
-	map_remove(&cache.sessions, (struct str){ (const uint8_t *)&s->id, sizeof s->id });
-	for (int i = 0; i < s->n; i++)
-		mem_free(s->v[i]);
-	cache.nparts -= s->n;
-	map_release(&s->parts);
-	mem_free(s->v);
-	mem_free(s);
+	map_remove(&cache.sessions, (struct str){ (const uint8_t *)&session->id, sizeof session->id });
+	for (int i = 0; i < session->n; i++)
+		mem_free(session->v[i]);
+	cache.nparts -= session->n;
+	map_release(&session->parts);
+	mem_free(session->v);
+	mem_free(session);
 }
 
 static struct session *
@@ -132,51 +132,51 @@ epoch_after(int32_t epoch)
 /* --- requests --- */
 
 static bool
-take_request(struct session *s, const struct fetch_request *q)
+take_request(struct session *session, const struct fetch_request *q)
 {
-	struct fetch_session_part p = { .high_watermark = -1, .log_start_offset = -1 };
+	struct fetch_session_part part = { .high_watermark = -1, .log_start_offset = -1 };
 	bool ok = true;
 	for (int32_t i = 0; i < q->topics.n; i++) {
-		p.topic = q->topics.v[i].topic;
-		p.topic_id = q->topics.v[i].topic_id;
+		part.topic = q->topics.v[i].topic;
+		part.topic_id = q->topics.v[i].topic_id;
 		for (int32_t k = 0; k < q->topics.v[i].partitions.n; k++) {
 			const struct fetch_request_fetch_partition *from = &q->topics.v[i].partitions.v[k];
-			p.index = from->partition;
-			p.size_max = from->partition_max_bytes;
-			p.leader_epoch = from->current_leader_epoch;
-			p.last_epoch = from->last_fetched_epoch;
-			p.offset = from->fetch_offset;
-			ok = set(s, &p) && ok;
+			part.index = from->partition;
+			part.size_max = from->partition_max_bytes;
+			part.leader_epoch = from->current_leader_epoch;
+			part.last_epoch = from->last_fetched_epoch;
+			part.offset = from->fetch_offset;
+			ok = set(session, &part) && ok;
 		}
 	}
 	for (int32_t i = 0; i < q->forgotten_topics_data.n; i++) {
 		const struct fetch_request_forgotten_topic *t = &q->forgotten_topics_data.v[i];
-		p.topic = t->topic;
-		p.topic_id = t->topic_id;
+		part.topic = t->topic;
+		part.topic_id = t->topic_id;
 		for (int32_t k = 0; k < t->partitions.n; k++) {
-			p.index = t->partitions.v[k];
-			mark_gone(s, &p);
+			part.index = t->partitions.v[k];
+			mark_gone(session, &part);
 		}
 	}
-	pack(s);
+	pack(session);
 	return ok;
 }
 
 static int16_t
 next_locked(const struct fetch_request *q, bool by_id, struct session **of)
 {
-	struct session *s = session_of(q->session_id);
-	*of = s;
-	if (!s)
+	struct session *session = session_of(q->session_id);
+	*of = session;
+	if (!session)
 		return KERR_FETCH_SESSION_ID_NOT_FOUND;
-	if (s->epoch != q->session_epoch)
+	if (session->epoch != q->session_epoch)
 		return KERR_INVALID_FETCH_SESSION_EPOCH;
-	if (s->by_id != by_id)
+	if (session->by_id != by_id)
 		return KERR_FETCH_SESSION_TOPIC_ID_ERROR;
-	if (take_request(s, q))
+	if (take_request(session, q))
 		return KERR_NONE;
 	/* It has grown too large: the client begins anew, with full requests. */
-	session_free(s);
+	session_free(session);
 	return KERR_FETCH_SESSION_ID_NOT_FOUND;
 }
 
@@ -184,25 +184,25 @@ int16_t
 fetch_session_next(const struct fetch_request *q, bool by_id, int64_t now_ms, struct arena *arena,
 	struct fetch_session_part **v, int *n, bool *is_over)
 {
-	struct session *s;
+	struct session *session;
 	*n = 0;
 	*is_over = false;
 	pthread_mutex_lock(&cache.lock);
-	int16_t error = next_locked(q, by_id, &s);
-	if (error == KERR_NONE && s->n == 0) {
+	int16_t error = next_locked(q, by_id, &session);
+	if (error == KERR_NONE && session->n == 0) {
 		*is_over = true;
-		session_free(s);
+		session_free(session);
 	} else if (error == KERR_NONE) {
-		s->used_ms = now_ms;
-		s->epoch = epoch_after(s->epoch);
-		*n = s->n;
-		*v = arena_alloc(arena, (size_t)s->n * sizeof **v);
-		for (int i = 0; i < s->n; i++) {
-			struct fetch_session_part *p = &(*v)[i];
-			*p = s->v[i]->part;
+		session->used_ms = now_ms;
+		session->epoch = epoch_after(session->epoch);
+		*n = session->n;
+		*v = arena_alloc(arena, (size_t)session->n * sizeof **v);
+		for (int i = 0; i < session->n; i++) {
+			struct fetch_session_part *part = &(*v)[i];
+			*part = session->v[i]->part;
 			/* Neighbours of one topic share a copy of its name. */
-			p->topic = i && str_eq(p->topic, (*v)[i - 1].topic) ? (*v)[i - 1].topic
-				: arena_str(arena, p->topic);
+			part->topic = i && str_eq(part->topic, (*v)[i - 1].topic) ? (*v)[i - 1].topic
+				: arena_str(arena, part->topic);
 		}
 	}
 	pthread_mutex_unlock(&cache.lock);
@@ -213,15 +213,15 @@ fetch_session_next(const struct fetch_request *q, bool by_id, int64_t now_ms, st
 
 /* Those with records go last, so that all get their turn. */
 static void
-rotate(struct session *s, const struct fetch_session_part *v)
+rotate(struct session *session, const struct fetch_session_part *v)
 {
-	struct cached **order = mem_alloc((size_t)s->n * sizeof(struct cached *));
+	struct cached **order = mem_alloc((size_t)session->n * sizeof(struct cached *));
 	int n = 0;
 	for (int last = 0; last < 2; last++)
-		for (int i = 0; i < s->n; i++)
+		for (int i = 0; i < session->n; i++)
 			if (v[i].has_records == last)
-				order[n++] = s->v[i];
-	memcpy(s->v, order, (size_t)s->n * sizeof(struct cached *));
+				order[n++] = session->v[i];
+	memcpy(session->v, order, (size_t)session->n * sizeof(struct cached *));
 	mem_free(order);
 }
 
@@ -230,17 +230,17 @@ fetch_session_answer(const struct fetch_request *q, struct fetch_session_part *v
 {
 	bool is_any = false;
 	pthread_mutex_lock(&cache.lock);
-	struct session *s = session_of(q->session_id);
-	if (s && s->n != n)
-		s = NULL; /* another one, by a rare chance */
-	if (s && s->epoch != epoch_after(q->session_epoch)) {
+	struct session *session = session_of(q->session_id);
+	if (session && session->n != n)
+		session = NULL; /* another one, by a rare chance */
+	if (session && session->epoch != epoch_after(q->session_epoch)) {
 		pthread_mutex_unlock(&cache.lock);
 		return KERR_INVALID_FETCH_SESSION_EPOCH;
 	}
 	/* Without a session (it had to make room) all is told. */
 	for (int i = 0; i < n; i++) {
 		is_any |= v[i].has_records;
-		struct fetch_session_part *known = s ? &s->v[i]->part : NULL;
+		struct fetch_session_part *known = session ? &session->v[i]->part : NULL;
 		bool is_error = v[i].must_tell;
 		v[i].must_tell |= v[i].has_records || !known ||
 			known->high_watermark != v[i].high_watermark ||
@@ -251,8 +251,8 @@ fetch_session_answer(const struct fetch_request *q, struct fetch_session_part *v
 		known->high_watermark = is_error ? -1 : v[i].high_watermark;
 		known->log_start_offset = v[i].log_start_offset;
 	}
-	if (s && is_any)
-		rotate(s, v);
+	if (session && is_any)
+		rotate(session, v);
 	pthread_mutex_unlock(&cache.lock);
 	return KERR_NONE;
 }
@@ -264,11 +264,11 @@ make_room(int n, int64_t now_ms)
 {
 	struct session *idlest = NULL, *smallest = NULL;
 	MAP_EACH(it, &cache.sessions) {
-		struct session *s = it->value;
-		if (!idlest || s->used_ms < idlest->used_ms)
-			idlest = s;
-		if (now_ms - s->made_ms > FETCH_SESSION_IDLE_MS && (!smallest || s->n < smallest->n))
-			smallest = s;
+		struct session *session = it->value;
+		if (!idlest || session->used_ms < idlest->used_ms)
+			idlest = session;
+		if (now_ms - session->made_ms > FETCH_SESSION_IDLE_MS && (!smallest || session->n < smallest->n))
+			smallest = session;
 	}
 	if (idlest && now_ms - idlest->used_ms > FETCH_SESSION_IDLE_MS)
 		session_free(idlest);
@@ -293,21 +293,21 @@ new_id(void)
 static int32_t
 new_locked(const struct fetch_session_part *v, int n, bool by_id, int64_t now_ms)
 {
-	struct session *s = NEW(struct session);
+	struct session *session = NEW(struct session);
 	if (cache.sessions.seed == 0)
 		rand_bytes(&cache.sessions.seed, sizeof cache.sessions.seed);
-	s->parts.seed = cache.sessions.seed;
-	s->id = new_id();
-	s->epoch = 1;
-	s->by_id = by_id;
-	s->made_ms = s->used_ms = now_ms;
-	map_put(&cache.sessions, (struct str){ (const uint8_t *)&s->id, sizeof s->id }, s);
+	session->parts.seed = cache.sessions.seed;
+	session->id = new_id();
+	session->epoch = 1;
+	session->by_id = by_id;
+	session->made_ms = session->used_ms = now_ms;
+	map_put(&cache.sessions, (struct str){ (const uint8_t *)&session->id, sizeof session->id }, session);
 	for (int i = 0; i < n; i++)
-		if (!set(s, &v[i])) {
-			session_free(s);
+		if (!set(session, &v[i])) {
+			session_free(session);
 			return 0;
 		}
-	return s->id;
+	return session->id;
 }
 
 int32_t
@@ -329,9 +329,9 @@ void
 fetch_session_end(int32_t id)
 {
 	pthread_mutex_lock(&cache.lock);
-	struct session *s = session_of(id);
-	if (s)
-		session_free(s);
+	struct session *session = session_of(id);
+	if (session)
+		session_free(session);
 	pthread_mutex_unlock(&cache.lock);
 }
 

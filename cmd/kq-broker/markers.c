@@ -24,10 +24,10 @@ free_job(struct marker_job *job)
 static void
 end_round(struct marker_job *job)
 {
-	struct loop *l = &job->coordinator->loop;
+	struct loop *loop = &job->coordinator->loop;
 	for (int i = 0; i < job->npart; i++)
 		if (!job->part[i].is_done) {
-			loop_timer_set(l, &job->timer, l->now_ms + MARKER_RETRY_MS);
+			loop_timer_set(loop, &job->timer, loop->now_ms + MARKER_RETRY_MS);
 			return;
 		}
 	job->done(job);
@@ -36,11 +36,11 @@ end_round(struct marker_job *job)
 
 /* What came of one part. */
 static void
-note_part(struct marker_part *p, int16_t error)
+note_part(struct marker_part *part, int16_t error)
 {
-	struct marker_job *job = p->job;
-	p->error = error;
-	p->is_done = true;
+	struct marker_job *job = part->job;
+	part->error = error;
+	part->is_done = true;
 	if (!error || !job->must_retry)
 		return;
 	if (error == KERR_UNKNOWN_TOPIC_OR_PARTITION)
@@ -48,71 +48,71 @@ note_part(struct marker_part *p, int16_t error)
 	if (error == KERR_TRANSACTION_COORDINATOR_FENCED || error == KERR_INVALID_PRODUCER_EPOCH) {
 		/* Somebody wrote there who came later: it is marked already. */
 		log_bounded(LOG_WARN, "the end of producer %lld's transaction was not written to %s-%d: %s",
-			(long long)job->producer.id, p->topic, p->index, kerr_info(error)->name);
+			(long long)job->producer.id, part->topic, part->index, kerr_info(error)->name);
 		return;
 	}
-	p->is_done = false;
+	part->is_done = false;
 }
 
 static void
-on_ack(struct loop_task *t)
+on_ack(struct loop_task *task)
 {
-	struct marker_part *p = CONTAINER_OF(t, struct marker_part, ack.task);
-	struct marker_job *job = p->job;
-	partition_put(p->partition);
-	p->partition = NULL;
-	note_part(p, p->ack.error);
+	struct marker_part *part = CONTAINER_OF(task, struct marker_part, ack.task);
+	struct marker_job *job = part->job;
+	partition_put(part->partition);
+	part->partition = NULL;
+	note_part(part, part->ack.error);
 	if (--job->nleft == 0)
 		end_round(job);
 }
 
 /* A transaction's offsets count, or not, as soon as its end is in their log. */
 static void
-tell_groups(struct marker_job *job, const struct marker_part *p)
+tell_groups(struct marker_job *job, const struct marker_part *part)
 {
-	struct coordinator *c = job->coordinator;
-	if (strcmp(p->topic, c->topic[COORD_GROUPS].name) == 0) {
-		groups_marker(c->groups, p->index, &job->producer, job->is_commit);
-		coordinator_set_timers(c);
+	struct coordinator *coord = job->coordinator;
+	if (strcmp(part->topic, coord->topic[COORD_GROUPS].name) == 0) {
+		groups_marker(coord->groups, part->index, &job->producer, job->is_commit);
+		coordinator_set_timers(coord);
 	}
 }
 
 static bool
-counts(const struct marker_job *job, const struct marker_part *p)
+counts(const struct marker_job *job, const struct marker_part *part)
 {
 	switch (job->coordinator->broker->fault) {
 	case FAULT_COMMIT_ABORTED: return true;
-	case FAULT_TEAR_COMMITS: return job->is_commit && p == job->part;
+	case FAULT_TEAR_COMMITS: return job->is_commit && part == job->part;
 	default: return job->is_commit;
 	}
 }
 
 static void
-write_part(struct marker_job *job, struct marker_part *p)
+write_part(struct marker_job *job, struct marker_part *part)
 {
-	struct coordinator *c = job->coordinator;
-	struct partition *target = topics_partition(&c->broker->topics, str_of(p->topic), NULL,
-		p->index, NULL);
+	struct coordinator *coord = job->coordinator;
+	struct partition *target = topics_partition(&coord->broker->topics, str_of(part->topic), NULL,
+		part->index, NULL);
 	if (!target) {
-		note_part(p, KERR_UNKNOWN_TOPIC_OR_PARTITION);
+		note_part(part, KERR_UNKNOWN_TOPIC_OR_PARTITION);
 		return;
 	}
-	struct append_from from = { c->syncer, c->loop.wall_ms, true, 0 };
+	struct append_from from = { coord->syncer, coord->loop.wall_ms, true, 0 };
 	struct append_result result;
-	p->ack.partition = p->partition = target;
-	p->ack.loop = &c->loop;
-	p->ack.task.fn = on_ack;
+	part->ack.partition = part->partition = target;
+	part->ack.loop = &coord->loop;
+	part->ack.task.fn = on_ack;
 	partition_append_marker(target, &from, job->producer.id, job->producer.epoch,
-		job->coordinator_epoch, counts(job, p), &p->ack, &result);
+		job->coordinator_epoch, counts(job, part), &part->ack, &result);
 	if (result.error == KERR_NONE)
-		tell_groups(job, p);
+		tell_groups(job, part);
 	if (result.must_wait) {
 		job->nleft++;
 		return;
 	}
 	partition_put(target);
-	p->partition = NULL;
-	note_part(p, result.error);
+	part->partition = NULL;
+	note_part(part, result.error);
 }
 
 static void
@@ -126,26 +126,26 @@ write_round(struct marker_job *job)
 }
 
 static void
-first_round(struct loop_task *t)
+first_round(struct loop_task *task)
 {
-	write_round(CONTAINER_OF(t, struct marker_job, task));
+	write_round(CONTAINER_OF(task, struct marker_job, task));
 }
 
 static void
-next_round(struct loop_timer *t)
+next_round(struct loop_timer *timer)
 {
-	write_round(CONTAINER_OF(t, struct marker_job, timer));
+	write_round(CONTAINER_OF(timer, struct marker_job, timer));
 }
 
 struct marker_job *
-markers_write(struct coordinator *c, const struct coord_producer *producer,
+markers_write(struct coordinator *coord, const struct coord_producer *producer,
 	int32_t coordinator_epoch, bool is_commit, bool must_retry,
 	const struct coord_partition *v, int n, marker_done_fn *done)
 {
 	struct marker_job *job = NEW(struct marker_job);
 	list_init(&job->link);
-	list_append(&c->markers, &job->link);
-	job->coordinator = c;
+	list_append(&coord->markers, &job->link);
+	job->coordinator = coord;
 	job->producer = *producer;
 	job->coordinator_epoch = coordinator_epoch;
 	job->is_commit = is_commit;
@@ -160,14 +160,14 @@ markers_write(struct coordinator *c, const struct coord_producer *producer,
 	}
 	job->timer.fn = next_round;
 	job->task.fn = first_round;
-	coordinator_soon(c, &job->task);
+	coordinator_soon(coord, &job->task);
 	return job;
 }
 
 void
-markers_release(struct coordinator *c)
+markers_release(struct coordinator *coord)
 {
-	LIST_EACH(it, &c->markers) {
+	LIST_EACH(it, &coord->markers) {
 		struct marker_job *job = CONTAINER_OF(it, struct marker_job, link);
 		for (int i = 0; i < job->npart; i++)
 			if (job->part[i].partition)

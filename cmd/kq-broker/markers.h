@@ -40,11 +40,11 @@ struct marker_job {
  * disk.  With must_retry what may succeed later is tried until it does, else
  * each part's error tells.  Topics and partitions that are not there: no error
  * with must_retry, as there is nothing to be marked. */
-struct marker_job *markers_write(struct coordinator *c, const struct coord_producer *producer,
+struct marker_job *markers_write(struct coordinator *coord, const struct coord_producer *producer,
 	int32_t coordinator_epoch, bool is_commit, bool must_retry,
 	const struct coord_partition *v, int n, marker_done_fn *done);
 
 /* At the end: forget what is under way. */
-void markers_release(struct coordinator *c);
+void markers_release(struct coordinator *coord);
 
 #endif

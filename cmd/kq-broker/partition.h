@@ -44,7 +44,7 @@ struct topic_config {
 	struct partlog_config log;
 };
 
-void topic_config_put(struct topic_config *c);
+void topic_config_put(struct topic_config *config);
 
 struct partition {
 	atomic_int refs;
@@ -66,11 +66,11 @@ struct partition {
 	struct list stable_fetchers; /* ...for the last stable offset */
 };
 
-struct partition *partition_new(struct broker *b, const char *topic,
+struct partition *partition_new(struct broker *broker, const char *topic,
 	const struct uuid *id, int32_t index, struct topic_config *config,
 	const struct partlog_state *state, int64_t high_watermark);
-struct partition *partition_get(struct partition *p); /* one more reference */
-void partition_put(struct partition *p);              /* NULL: fine */
+struct partition *partition_get(struct partition *part); /* one more reference */
+void partition_put(struct partition *part);              /* NULL: fine */
 
 /* Waits for records to be committed; embedded in a produce request.  Posted
  * to the loop with error set when it is over. */
@@ -124,13 +124,13 @@ struct append_from {
  * asks the transaction coordinator (KIP-890) and appends once more with that
  * guard.  It is refused with INVALID_TXN_STATE when the transaction ended
  * meanwhile. */
-void partition_append(struct partition *p, const struct append_from *from, uint8_t *b,
+void partition_append(struct partition *part, const struct append_from *from, uint8_t *b,
 	struct ack_wait *ack, struct append_result *result);
 
 /* Append the control batch that ends the producer's transaction here (also
  * when none is open).  TRANSACTION_COORDINATOR_FENCED when the coordinator epoch is
  * behind, INVALID_PRODUCER_EPOCH when the producer's is. */
-void partition_append_marker(struct partition *p, const struct append_from *from,
+void partition_append_marker(struct partition *part, const struct append_from *from,
 	int64_t producer_id, int16_t producer_epoch, int32_t coordinator_epoch,
 	bool is_commit, struct ack_wait *ack, struct append_result *result);
 
@@ -143,26 +143,26 @@ bool partition_is_committed(struct partition *p);
 
 /* Take a wait out of its queue; false when it was not in there (any more). */
 bool partition_cancel_ack(struct ack_wait *w);
-void partition_cancel_fetch(struct fetch_wait *w);
+void partition_cancel_fetch(struct fetch_wait *wait);
 
 /* Where a reader has to stop: the high watermark, or the last stable offset.
  * Under the lock.  -1: the log can't be opened. */
-int64_t partition_read_limit(struct partition *p, bool is_stable);
+int64_t partition_read_limit(struct partition *part, bool is_stable);
 
 /* Queue the fetcher unless what it waits for is not at seen any more (or the
  * partition is gone), in which case false: look again. */
 bool partition_wait(struct partition *p, struct fetch_wait *w, int64_t seen);
 
 /* Forget it: waiters are woken, appends and reads find no partition. */
-void partition_mark_deleted(struct partition *p);
+void partition_mark_deleted(struct partition *part);
 
 /* Its configuration as of now: a new reference, for topic_config_put. */
-struct topic_config *partition_config(struct partition *p);
+struct topic_config *partition_config(struct partition *part);
 
 /* The offset at which its log starts. */
-int64_t partition_log_start(struct partition *p);
+int64_t partition_log_start(struct partition *part);
 
 /* Take over another configuration (a reference is taken). */
-void partition_set_config(struct partition *p, struct topic_config *config);
+void partition_set_config(struct partition *part, struct topic_config *config);
 
 #endif

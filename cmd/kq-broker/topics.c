@@ -63,15 +63,15 @@ struct partition *
 topics_partition(struct topics *t, struct str name, const struct uuid *id,
 	int32_t index, bool *is_topic)
 {
-	struct partition *p = NULL;
+	struct partition *part = NULL;
 	topics_read_begin(t);
 	struct topic *topic = name.n >= 0 ? topics_find(t, name) : topics_find_id(t, id);
 	if (is_topic)
 		*is_topic = topic != NULL;
 	if (topic && index >= 0 && index < topic->npartition)
-		p = partition_get(topic->partition[index]);
+		part = partition_get(topic->partition[index]);
 	topics_read_end(t);
-	return p;
+	return part;
 }
 
 static int

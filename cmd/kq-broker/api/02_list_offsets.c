@@ -25,57 +25,57 @@ enum {
 };
 
 static int16_t
-answer_time(struct partition *p, int64_t timestamp, int64_t limit,
-	struct list_offsets_response_list_offsets_partition_response *a)
+answer_time(struct partition *part, int64_t timestamp, int64_t limit,
+	struct list_offsets_response_list_offsets_partition_response *result)
 {
 	struct err e;
 	int32_t epoch = -1;
 	int r = timestamp == TIME_MAX
-		? partlog_find_max_time(&p->log, &a->offset, &a->timestamp, &epoch, &e)
-		: partlog_find_time(&p->log, timestamp, limit, &a->offset,
-			&a->timestamp, &epoch, &e);
+		? partlog_find_max_time(&part->log, &result->offset, &result->timestamp, &epoch, &e)
+		: partlog_find_time(&part->log, timestamp, limit, &result->offset,
+			&result->timestamp, &epoch, &e);
 	if (r < 0) {
-		log_bounded(LOG_ERROR, "looking up a time in %s-%d failed: %s", p->topic, p->index, e.msg);
+		log_bounded(LOG_ERROR, "looking up a time in %s-%d failed: %s", part->topic, part->index, e.msg);
 		return KERR_KAFKA_STORAGE_ERROR;
 	}
-	if (r > 0 && a->offset >= limit)
+	if (r > 0 && result->offset >= limit)
 		r = 0;
 	if (r == 0)
-		a->offset = a->timestamp = -1;
-	a->leader_epoch = r ? epoch : -1;
+		result->offset = result->timestamp = -1;
+	result->leader_epoch = r ? epoch : -1;
 	return KERR_NONE;
 }
 
 /* Under the partition's lock. */
 static int16_t
-answer(struct partition *p, const struct list_offsets_request_list_offsets_partition *q,
+answer(struct partition *part, const struct list_offsets_request_list_offsets_partition *asked,
 	bool is_committed, int16_t version,
-	struct list_offsets_response_list_offsets_partition_response *a)
+	struct list_offsets_response_list_offsets_partition_response *result)
 {
-	int32_t epoch = p->broker->leader_epoch;
-	int64_t limit = p->high_watermark;
-	if (p->is_deleted)
+	int32_t epoch = part->broker->leader_epoch;
+	int64_t limit = part->high_watermark;
+	if (part->is_deleted)
 		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
-	if (q->current_leader_epoch >= 0 && q->current_leader_epoch != epoch)
-		return q->current_leader_epoch < epoch ? KERR_FENCED_LEADER_EPOCH
+	if (asked->current_leader_epoch >= 0 && asked->current_leader_epoch != epoch)
+		return asked->current_leader_epoch < epoch ? KERR_FENCED_LEADER_EPOCH
 			: KERR_UNKNOWN_LEADER_EPOCH;
-	if (p->log.is_failed && !p->log.is_recovered)
+	if (part->log.is_failed && !part->log.is_recovered)
 		return KERR_KAFKA_STORAGE_ERROR;
-	if (is_committed && (limit = partition_read_limit(p, true)) < 0)
+	if (is_committed && (limit = partition_read_limit(part, true)) < 0)
 		return KERR_KAFKA_STORAGE_ERROR;
-	switch (q->timestamp) {
+	switch (asked->timestamp) {
 	case TIME_LATEST:
-		a->offset = limit;
-		a->leader_epoch = epoch;
+		result->offset = limit;
+		result->leader_epoch = epoch;
 		return KERR_NONE;
 	case TIME_EARLIEST:
 	case TIME_EARLIEST_LOCAL:
-		if (q->timestamp == TIME_EARLIEST_LOCAL && version < 8)
+		if (asked->timestamp == TIME_EARLIEST_LOCAL && version < 8)
 			return KERR_UNSUPPORTED_VERSION;
-		a->offset = p->log.log_start_offset;
-		a->leader_epoch = partlog_epoch_at(&p->log, a->offset);
-		if (a->leader_epoch < 0) /* nothing was ever written: what will be has this one */
-			a->leader_epoch = epoch;
+		result->offset = part->log.log_start_offset;
+		result->leader_epoch = partlog_epoch_at(&part->log, result->offset);
+		if (result->leader_epoch < 0) /* nothing was ever written: what will be has this one */
+			result->leader_epoch = epoch;
 		return KERR_NONE;
 	case TIME_LATEST_TIERED: /* nothing is tiered */
 		return version < 9 ? KERR_UNSUPPORTED_VERSION : KERR_NONE;
@@ -86,10 +86,10 @@ answer(struct partition *p, const struct list_offsets_request_list_offsets_parti
 			return KERR_UNSUPPORTED_VERSION;
 		break;
 	default:
-		if (q->timestamp < 0)
+		if (asked->timestamp < 0)
 			return KERR_UNSUPPORTED_VERSION;
 	}
-	return answer_time(p, q->timestamp, limit, a);
+	return answer_time(part, asked->timestamp, limit, result);
 }
 
 /* --- the request --- */
@@ -118,7 +118,7 @@ place_str(const struct place *p)
 
 /* Refuse the partitions that are named twice, as Kafka does. */
 static void
-refuse_twice(struct request *rq, struct list_offsets_response *a)
+refuse_twice(struct request *rq, struct list_offsets_response *r)
 {
 	struct list_offsets_request *q = rq->body;
 	struct map topics = { .seed = rq->broker->topics.by_name.seed };
@@ -138,80 +138,80 @@ refuse_twice(struct request *rq, struct list_offsets_response *a)
 	for (int32_t i = 0; i < q->topics.n; i++)
 		for (int32_t k = 0; k < q->topics.v[i].partitions.n; k++)
 			if (names_are_twice(&names, place_str(&places[i][k])))
-				a->topics.v[i].partitions.v[k].error_code = KERR_INVALID_REQUEST;
+				r->topics.v[i].partitions.v[k].error_code = KERR_INVALID_REQUEST;
 	names_release(&names);
 	map_release(&topics);
 }
 
 static void
 answer_one(struct request *rq, struct str topic,
-	const struct list_offsets_request_list_offsets_partition *q,
-	struct list_offsets_response_list_offsets_partition_response *a)
+	const struct list_offsets_request_list_offsets_partition *asked,
+	struct list_offsets_response_list_offsets_partition_response *result)
 {
 	bool is_committed = ((struct list_offsets_request *)rq->body)->isolation_level == 1;
-	if (a->error_code)
+	if (result->error_code)
 		return;
-	struct partition *p = topics_partition(&rq->broker->topics, topic, NULL,
-		q->partition_index, NULL);
-	a->error_code = KERR_UNKNOWN_TOPIC_OR_PARTITION;
-	if (!p)
+	struct partition *part = topics_partition(&rq->broker->topics, topic, NULL,
+		asked->partition_index, NULL);
+	result->error_code = KERR_UNKNOWN_TOPIC_OR_PARTITION;
+	if (!part)
 		return;
-	pthread_mutex_lock(&p->lock);
-	a->error_code = answer(p, q, is_committed, rq->header.api_version, a);
-	pthread_mutex_unlock(&p->lock);
-	partition_put(p);
+	pthread_mutex_lock(&part->lock);
+	result->error_code = answer(part, asked, is_committed, rq->header.api_version, result);
+	pthread_mutex_unlock(&part->lock);
+	partition_put(part);
 }
 
 /* Answer some more.  True: that was the last one. */
 static bool
-answer_some(struct lookups *s)
+answer_some(struct lookups *lookups)
 {
-	struct list_offsets_request *q = s->rq->body;
+	struct list_offsets_request *q = lookups->rq->body;
 	int64_t end_ms = clock_mono_ms() + TURN_MS;
-	for (; s->topic < q->topics.n; s->topic++, s->partition = 0) {
-		struct list_offsets_request_list_offsets_topic *t = &q->topics.v[s->topic];
-		for (; s->partition < t->partitions.n; s->partition++) {
+	for (; lookups->topic < q->topics.n; lookups->topic++, lookups->partition = 0) {
+		struct list_offsets_request_list_offsets_topic *t = &q->topics.v[lookups->topic];
+		for (; lookups->partition < t->partitions.n; lookups->partition++) {
 			if (clock_mono_ms() >= end_ms)
 				return false;
-			answer_one(s->rq, t->name, &t->partitions.v[s->partition],
-				&s->response.topics.v[s->topic].partitions.v[s->partition]);
+			answer_one(lookups->rq, t->name, &t->partitions.v[lookups->partition],
+				&lookups->response.topics.v[lookups->topic].partitions.v[lookups->partition]);
 		}
 	}
 	return true;
 }
 
-static void on_turn(struct loop_task *t);
+static void on_turn(struct loop_task *task);
 
 static void
-post_turn(struct reactor *r)
+post_turn(struct reactor *reactor)
 {
-	if (list_is_empty(&r->turns) || r->is_turn_posted)
+	if (list_is_empty(&reactor->turns) || reactor->is_turn_posted)
 		return;
-	r->is_turn_posted = true;
-	r->turn_task.fn = on_turn;
-	loop_post(&r->loop, &r->turn_task);
+	reactor->is_turn_posted = true;
+	reactor->turn_task.fn = on_turn;
+	loop_post(&reactor->loop, &reactor->turn_task);
 }
 
 static void
-take_turn(struct reactor *r, struct lookups *s)
+take_turn(struct reactor *reactor, struct lookups *lookups)
 {
-	if (s->is_cancelled)
-		request_drop(s->rq);
-	else if (answer_some(s))
-		request_respond(s->rq, &s->response);
+	if (lookups->is_cancelled)
+		request_drop(lookups->rq);
+	else if (answer_some(lookups))
+		request_respond(lookups->rq, &lookups->response);
 	else
-		list_append(&r->turns, &s->link);
+		list_append(&reactor->turns, &lookups->link);
 }
 
 static void
-on_turn(struct loop_task *t)
+on_turn(struct loop_task *task)
 {
-	struct reactor *r = CONTAINER_OF(t, struct reactor, turn_task);
-	struct lookups *s = CONTAINER_OF(r->turns.next, struct lookups, link);
-	r->is_turn_posted = false;
-	list_unlink(&s->link);
-	take_turn(r, s);
-	post_turn(r);
+	struct reactor *reactor = CONTAINER_OF(task, struct reactor, turn_task);
+	struct lookups *lookups = CONTAINER_OF(reactor->turns.next, struct lookups, link);
+	reactor->is_turn_posted = false;
+	list_unlink(&lookups->link);
+	take_turn(reactor, lookups);
+	post_turn(reactor);
 }
 
 static void
@@ -223,41 +223,41 @@ cancel(struct request *rq)
 static struct list_offsets_response_list_offsets_topic_response
 blank_topic(struct request *rq, const struct list_offsets_request_list_offsets_topic *t)
 {
-	struct list_offsets_response_list_offsets_topic_response a = { .name = t->name };
-	a.partitions.n = t->partitions.n;
-	a.partitions.v = REQUEST_ARRAY(rq,
-		struct list_offsets_response_list_offsets_partition_response, a.partitions.n);
-	for (int32_t k = 0; k < a.partitions.n; k++) {
+	struct list_offsets_response_list_offsets_topic_response result = { .name = t->name };
+	result.partitions.n = t->partitions.n;
+	result.partitions.v = REQUEST_ARRAY(rq,
+		struct list_offsets_response_list_offsets_partition_response, result.partitions.n);
+	for (int32_t k = 0; k < result.partitions.n; k++) {
 		wire_defaults(&list_offsets_response_list_offsets_partition_response_desc,
-			&a.partitions.v[k]);
-		a.partitions.v[k].partition_index = t->partitions.v[k].partition_index;
+			&result.partitions.v[k]);
+		result.partitions.v[k].partition_index = t->partitions.v[k].partition_index;
 	}
-	return a;
+	return result;
 }
 
 void
 api_list_offsets(struct request *rq)
 {
 	struct list_offsets_request *q = rq->body;
-	struct lookups *s = REQUEST_ARRAY(rq, struct lookups, 1);
-	struct reactor *r = rq->reactor;
-	struct list_offsets_response *a = &s->response;
-	rq->state = s;
+	struct lookups *lookups = REQUEST_ARRAY(rq, struct lookups, 1);
+	struct reactor *reactor = rq->reactor;
+	struct list_offsets_response *r = &lookups->response;
+	rq->state = lookups;
 	rq->cancel = cancel;
-	list_init(&s->link);
-	s->rq = rq;
-	wire_defaults(&list_offsets_response_desc, a);
-	a->topics.n = q->topics.n;
-	a->topics.v = REQUEST_ARRAY(rq, struct list_offsets_response_list_offsets_topic_response,
+	list_init(&lookups->link);
+	lookups->rq = rq;
+	wire_defaults(&list_offsets_response_desc, r);
+	r->topics.n = q->topics.n;
+	r->topics.v = REQUEST_ARRAY(rq, struct list_offsets_response_list_offsets_topic_response,
 		q->topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++) {
 		q->topics.v[i].name = arena_str(&rq->arena, q->topics.v[i].name); /* the input goes */
-		a->topics.v[i] = blank_topic(rq, &q->topics.v[i]);
+		r->topics.v[i] = blank_topic(rq, &q->topics.v[i]);
 	}
-	refuse_twice(rq, a);
-	if (list_is_empty(&r->turns))
-		take_turn(r, s);
+	refuse_twice(rq, r);
+	if (list_is_empty(&reactor->turns))
+		take_turn(reactor, lookups);
 	else
-		list_append(&r->turns, &s->link);
-	post_turn(r);
+		list_append(&reactor->turns, &lookups->link);
+	post_turn(reactor);
 }

@@ -11,28 +11,28 @@
 
 /* One round; *more: there is another, with the same offset. */
 static int16_t
-trim_some(struct partition *p, int64_t *offset, int64_t *low, bool *more)
+trim_some(struct partition *part, int64_t *offset, int64_t *low, bool *more)
 {
 	struct partlog_trimmed t = { .n = 0 };
 	struct err e;
 	int16_t error = KERR_NONE;
 	*more = false;
-	pthread_mutex_lock(&p->lock);
+	pthread_mutex_lock(&part->lock);
 	if (*offset == -1)
-		*offset = p->high_watermark;
-	if (*offset < 0 || *offset > p->high_watermark) {
+		*offset = part->high_watermark;
+	if (*offset < 0 || *offset > part->high_watermark) {
 		error = KERR_OFFSET_OUT_OF_RANGE;
 	} else {
-		int got = partlog_trim(&p->log, *offset, &t, &e);
+		int got = partlog_trim(&part->log, *offset, &t, &e);
 		*more = got > 0;
 		if (got < 0) {
-			log_bounded(LOG_ERROR, "trimming %s-%d failed: %s", p->topic, p->index, e.msg);
+			log_bounded(LOG_ERROR, "trimming %s-%d failed: %s", part->topic, part->index, e.msg);
 			error = KERR_KAFKA_STORAGE_ERROR;
 		}
 	}
 	if (error == KERR_NONE)
-		*low = p->log.log_start_offset;
-	pthread_mutex_unlock(&p->lock);
+		*low = part->log.log_start_offset;
+	pthread_mutex_unlock(&part->lock);
 	partlog_trimmed_release(&t);
 	return error;
 }
@@ -40,18 +40,18 @@ trim_some(struct partition *p, int64_t *offset, int64_t *low, bool *more)
 static int16_t
 trim(struct request *rq, struct str topic, int32_t index, int64_t offset, int64_t *low)
 {
-	struct partition *p = topics_partition(&rq->broker->topics, topic, NULL, index, NULL);
+	struct partition *part = topics_partition(&rq->broker->topics, topic, NULL, index, NULL);
 	int16_t error = KERR_NONE;
 	if (topic_is_internal(topic)) {
 		/* What groups and transactions are is in there. */
-		partition_put(p);
+		partition_put(part);
 		return KERR_INVALID_TOPIC_EXCEPTION;
 	}
-	if (!p)
+	if (!part)
 		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
 	for (bool more = true; more && error == KERR_NONE;)
-		error = trim_some(p, &offset, low, &more);
-	partition_put(p);
+		error = trim_some(part, &offset, low, &more);
+	partition_put(part);
 	return error;
 }
 
@@ -59,21 +59,21 @@ void
 api_delete_records(struct request *rq)
 {
 	struct delete_records_request *q = rq->body;
-	struct delete_records_response a;
+	struct delete_records_response r;
 	struct err e;
-	wire_defaults(&delete_records_response_desc, &a);
-	a.topics.n = q->topics.n;
-	a.topics.v = REQUEST_ARRAY(rq, struct delete_records_response_delete_records_topic_result,
+	wire_defaults(&delete_records_response_desc, &r);
+	r.topics.n = q->topics.n;
+	r.topics.v = REQUEST_ARRAY(rq, struct delete_records_response_delete_records_topic_result,
 		q->topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++) {
 		int32_t n = q->topics.v[i].partitions.n;
-		a.topics.v[i].name = q->topics.v[i].name;
-		a.topics.v[i].partitions.n = n;
-		a.topics.v[i].partitions.v = REQUEST_ARRAY(rq,
+		r.topics.v[i].name = q->topics.v[i].name;
+		r.topics.v[i].partitions.n = n;
+		r.topics.v[i].partitions.v = REQUEST_ARRAY(rq,
 			struct delete_records_response_delete_records_partition_result, n);
 		for (int32_t k = 0; k < n; k++) {
 			struct delete_records_response_delete_records_partition_result *pa =
-				&a.topics.v[i].partitions.v[k];
+				&r.topics.v[i].partitions.v[k];
 			pa->partition_index = q->topics.v[i].partitions.v[k].partition_index;
 			pa->low_watermark = -1;
 			pa->error_code = trim(rq, q->topics.v[i].name, pa->partition_index,
@@ -83,5 +83,5 @@ api_delete_records(struct request *rq)
 	/* What was deleted stays deleted, also after a crash. */
 	if (datadir_checkpoint(rq->broker, &e) < 0)
 		log_bounded(LOG_ERROR, "cannot write the checkpoints: %s", e.msg);
-	request_respond(rq, &a);
+	request_respond(rq, &r);
 }
