@@ -155,12 +155,18 @@ apply_file(struct settings *s, const char *path, struct err *e)
 /* --- the command line --- */
 
 static const struct opt opts[] = {
-	{ 'd', "data", OPT_STRING, &data_dir, "DIR", "directory for the data (default: ~/.local/state/kq)" },
-	{ 'l', "listen", OPT_CALL, NULL, "ADDRESS", "listen on unix:/path, host:port, or a port of 127.0.0.1 (0: any free port); may be repeated", .call = option_listen, .is_repeatable = true },
-	{ 'c', "config", OPT_STRING, &config_file, "FILE", "read settings from a YAML file, see kq.yaml(5)" },
-	{ 'o', "option", OPT_CALL, NULL, "KEY=VALUE", "set KEY, overriding the file; may be repeated", .call = option_set, .is_repeatable = true },
-	{ 0, "memory", OPT_FLAG, &is_memory, NULL, "keep nothing on disk" },
-	{ 0, "log-level", OPT_STRING, &level, "LEVEL", "log messages up to this level (default info)", .choices = "error|warn|info|debug" },
+	OPT_STRING('d', "data", &data_dir, "DIR",
+		"directory for the data (default: ~/.local/state/kq)"),
+	OPT_CALL('l', "listen", NULL, option_listen, "ADDRESS",
+		"listen on unix:/path, host:port, or a port of 127.0.0.1 (0: any free port); may be repeated",
+		.is_repeatable = true),
+	OPT_STRING('c', "config", &config_file, "FILE",
+		"read settings from a YAML file, see kq.yaml(5)"),
+	OPT_CALL('o', "option", NULL, option_set, "KEY=VALUE",
+		"set KEY, overriding the file; may be repeated", .is_repeatable = true),
+	OPT_BOOL(0, "memory", &is_memory, "keep nothing on disk"),
+	OPT_CHOICE(0, "log-level", &level, "LEVEL", "error|warn|info|debug",
+		"log messages up to this level (default info)"),
 	OPT_END
 };
 

@@ -12,19 +12,21 @@ enum { EVERY_MS = 2000 };
 struct group_options group_options = { .every_ms = EVERY_MS };
 
 #define ALL(text) \
-	{ 0, "all", OPT_FLAG, &group_options.takes_all, NULL, .phrase = text }
+	OPT_BOOL(0, "all", &group_options.takes_all, text)
 #define JSON \
-	{ 0, "json", OPT_FLAG, &group_options.is_json, NULL, .phrase = "print one JSON object per line" }
+	OPT_BOOL(0, "json", &group_options.is_json, "print one JSON object per line")
 
 static const struct opt list_opts[] = {
-	{ 0, "state", OPT_STRING, &group_options.states, "STATE,...", .phrase = "only groups in one of these states" },
-	{ 0, "type", OPT_STRING, &group_options.types, "TYPE,...", .phrase = "only groups of one of these types" },
+	OPT_STRING(0, "state", &group_options.states, "STATE,...",
+		"only groups in one of these states"),
+	OPT_STRING(0, "type", &group_options.types, "TYPE,...", "only groups of one of these types"),
 	JSON,
 	OPT_END
 };
 static const struct opt describe_opts[] = {
-	{ 0, "members", OPT_FLAG, &group_options.shows_members, NULL, .phrase = "show members and their partitions instead of offsets" },
-	{ 0, "state", OPT_FLAG, &group_options.shows_state, NULL, .phrase = "show only the state of the group" },
+	OPT_BOOL(0, "members", &group_options.shows_members,
+		"show members and their partitions instead of offsets"),
+	OPT_BOOL(0, "state", &group_options.shows_state, "show only the state of the group"),
 	ALL("all groups"),
 	JSON,
 	OPT_END
@@ -33,12 +35,14 @@ static const struct opt describe_opts[] = {
 /* Of seek and import; a plan removes nothing. */
 #define PLAN \
 	ASK_YES(&group_options.is_sure), \
-	{ 'n', "dry-run", OPT_FLAG, &group_options.is_dry, NULL, .phrase = "only print the plan" }, \
-	{ 0, "execute", OPT_FLAG, &group_options.is_sure, NULL, .phrase = "the same as --yes" }
+	OPT_BOOL('n', "dry-run", &group_options.is_dry, "only print the plan"), \
+	OPT_BOOL(0, "execute", &group_options.is_sure, "the same as --yes")
 
 static const struct opt seek_opts[] = {
-	{ 0, "to", OPT_STRING, &group_options.to, "WHERE", .phrase = "beginning, end, current, N, +N, -N or @TIME: see kq(7)" },
-	{ 0, "from-file", OPT_STRING, &group_options.from_file, "FILE", .phrase = "take the offsets of export from FILE (-: stdin), or only those of the named topics" },
+	OPT_STRING(0, "to", &group_options.to, "WHERE",
+		"beginning, end, current, N, +N, -N or @TIME: see kq(7)"),
+	OPT_STRING(0, "from-file", &group_options.from_file, "FILE",
+		"take the offsets of export from FILE (-: stdin), or only those of the named topics"),
 	ALL("all topics for which the group has offsets"),
 	PLAN,
 	JSON,
@@ -48,27 +52,36 @@ static const struct opt delete_opts[] = { ASK_YES(&group_options.is_sure), ASK_D
 static const struct opt export_opts[] = { ALL("all groups"), OPT_END };
 static const struct opt import_opts[] = { PLAN, JSON, OPT_END };
 static const struct opt watch_opts[] = {
-	{ 0, "every", OPT_DURATION, &group_options.every_ms, "TIME", .phrase = "refresh interval (default 2s)", .min = 10, .max = INT32_MAX },
+	OPT_DURATION(0, "every", &group_options.every_ms, "TIME", 10, INT32_MAX,
+		"refresh interval (default 2s)"),
 	JSON,
 	OPT_END
 };
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &group_options.run.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path, /path", .max = INT32_MAX },
-	{ 0, "wait", OPT_DURATION, &group_options.run.wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
+	RUN_OPT_BROKERS(&group_options.run.brokers),
+	RUN_OPT_WAIT(&group_options.run.wait_ms),
 	OPT_END
 };
 
 static const struct opt_verb verbs[] = {
-	{ "list", "", "list groups with their types and states", list_opts, verb_group_list, "ls" },
-	{ "describe", "GROUP...", "show offsets and lag, members, or the state", describe_opts, verb_group_describe },
-	{ "seek", "GROUP [TOPIC[:P,..]]...", "change committed offsets: print the plan, then ask", seek_opts, verb_group_seek },
-	{ "delete", "GROUP...", "delete groups and all their offsets", delete_opts, verb_group_delete, "rm", .is_silent = true },
-	{ "delete-offsets", "GROUP TOPIC[:P,..]...", "delete the committed offsets of topics", delete_opts, verb_group_delete_offsets, .is_silent = true },
-	{ "export", "GROUP...", "print all committed offsets, one per line", export_opts, verb_group_export },
-	{ "import", "[FILE]", "set offsets from lines of export: print the plan, then ask", import_opts, verb_group_import },
-	{ "watch", "GROUP", "show lag and rate, and keep refreshing them", watch_opts, verb_group_watch },
-	{ NULL }
+	OPT_VERB("list", "", "list groups with their types and states", list_opts, verb_group_list,
+		.alias = "ls"),
+	OPT_VERB("describe", "GROUP...", "show offsets and lag, members, or the state", describe_opts,
+		verb_group_describe),
+	OPT_VERB("seek", "GROUP [TOPIC[:P,..]]...",
+		"change committed offsets: print the plan, then ask", seek_opts, verb_group_seek),
+	OPT_VERB("delete", "GROUP...", "delete groups and all their offsets", delete_opts,
+		verb_group_delete, .alias = "rm", .is_silent = true),
+	OPT_VERB("delete-offsets", "GROUP TOPIC[:P,..]...", "delete the committed offsets of topics",
+		delete_opts, verb_group_delete_offsets, .is_silent = true),
+	OPT_VERB("export", "GROUP...", "print all committed offsets, one per line", export_opts,
+		verb_group_export),
+	OPT_VERB("import", "[FILE]", "set offsets from lines of export: print the plan, then ask",
+		import_opts, verb_group_import),
+	OPT_VERB("watch", "GROUP", "show lag and rate, and keep refreshing them", watch_opts,
+		verb_group_watch),
+	OPT_VERB_END
 };
 
 static const struct opt_foreign foreign[] = {

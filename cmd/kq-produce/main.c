@@ -7,6 +7,7 @@
 #include "text/opt.h"
 #include "text/say.h"
 #include "text/units.h"
+#include "tool/run.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -69,27 +70,43 @@ take_every(void *to, const char *value, struct err *e)
 }
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &brokers_text, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path, /path", .max = INT32_MAX },
-	{ 0, "wait", OPT_DURATION, &wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
-	{ 0, "no-create", OPT_FLAG, &settings.producer.never_creates, NULL, .phrase = "fail when the topic does not exist" },
-	{ 0, "metadata-max-age", OPT_DURATION, &max_age_ms, "TIME", .phrase = "look for new partitions this often (default 5m)", .min = 1, .max = INT32_MAX },
-	{ 'D', "delimiter", OPT_STRING, &delimiter_text, "STRING", .phrase = "end records at STRING (default \\n)" },
-	{ 'K', "key-delimiter", OPT_STRING, &key_delimiter_text, "STRING", .phrase = "separate key and value at STRING; without it, the key is null" },
-	{ 'p', "partition", OPT_INT, &partition, "N", .phrase = "write to this partition (default: chosen by the key)", .max = INT32_MAX },
-	{ 'H', "header", OPT_CALL, &feed, "NAME=VALUE", .phrase = "add this header to every record; may be repeated", .call = take_header, .max = INT32_MAX, .is_repeatable = true },
-	{ 'Z', "null", OPT_FLAG, &empty_is_null, NULL, .phrase = "turn empty values into null (tombstones)" },
-	{ 0, "null-marker", OPT_STRING, &marker_text, "STRING", .phrase = "read a key or value equal to STRING as null" },
-	{ 'J', "json", OPT_FLAG, &is_json, NULL, .phrase = "read each line as a JSON object, as printed by kq-consume -J" },
-	{ 'z', "compress", OPT_STRING, &codec_text, "CODEC", .phrase = "compress batches", .choices = "none|gzip|snappy|lz4|zstd" },
-	{ 0, "acks", OPT_STRING, &acks_text, "N", .phrase = "replicas that must acknowledge a record: none, the leader, or all in sync (default)", .choices = "0|1|all" },
-	{ 0, "linger", OPT_DURATION, &linger_ms, "TIME", .phrase = "wait this long to fill a batch (default: 5ms; not at all when idle)" },
-	{ 0, "batch-bytes", OPT_SIZE, &batch_bytes, "SIZE", .phrase = "largest batch before compression (default 1 MB)" },
-	{ 0, "no-idempotence", OPT_FLAG, &is_plain, NULL, .phrase = "do not use a producer ID: a retry may store a record twice" },
-	{ 0, "txn", OPT_STRING, &txn_text, "ID", .phrase = "write all input in one transaction, with this transactional ID" },
-	{ 0, "txn-every", OPT_CALL, &feed, "N|TIME", .phrase = "begin a new transaction every N records, or every TIME (such as 500ms)", .call = take_every },
-	{ 0, "txn-timeout", OPT_DURATION, &txn_timeout_ms, "TIME", .phrase = "time after which the broker aborts an open transaction (default 60s)", .min = 1, .max = INT32_MAX },
-	{ 'c', "count", OPT_INT, &count, "N", .phrase = "stop after N records", .max = INT64_MAX },
-	{ 'X', "set", OPT_CALL, &settings, "NAME=VALUE", .phrase = "set a producer setting of Kafka (listed below); may be repeated", .call = take_setting, .is_repeatable = true },
+	RUN_OPT_BROKERS(&brokers_text),
+	RUN_OPT_WAIT(&wait_ms),
+	OPT_BOOL(0, "no-create", &settings.producer.never_creates,
+		"fail when the topic does not exist"),
+	OPT_DURATION(0, "metadata-max-age", &max_age_ms, "TIME", 1, INT32_MAX,
+		"look for new partitions this often (default 5m)"),
+	OPT_STRING('D', "delimiter", &delimiter_text, "STRING", "end records at STRING (default \\n)"),
+	OPT_STRING('K', "key-delimiter", &key_delimiter_text, "STRING",
+		"separate key and value at STRING; without it, the key is null"),
+	OPT_INT('p', "partition", &partition, "N", 0, INT32_MAX,
+		"write to this partition (default: chosen by the key)"),
+	OPT_CALL('H', "header", &feed, take_header, "NAME=VALUE",
+		"add this header to every record; may be repeated", .max = INT32_MAX,
+		.is_repeatable = true),
+	OPT_BOOL('Z', "null", &empty_is_null, "turn empty values into null (tombstones)"),
+	OPT_STRING(0, "null-marker", &marker_text, "STRING",
+		"read a key or value equal to STRING as null"),
+	OPT_BOOL('J', "json", &is_json, "read each line as a JSON object, as printed by kq-consume -J"),
+	OPT_CHOICE('z', "compress", &codec_text, "CODEC", "none|gzip|snappy|lz4|zstd",
+		"compress batches"),
+	OPT_CHOICE(0, "acks", &acks_text, "N", "0|1|all",
+		"replicas that must acknowledge a record: none, the leader, or all in sync (default)"),
+	OPT_DURATION(0, "linger", &linger_ms, "TIME", 0, 0,
+		"wait this long to fill a batch (default: 5ms; not at all when idle)"),
+	OPT_SIZE(0, "batch-bytes", &batch_bytes, "SIZE", 0, 0,
+		"largest batch before compression (default 1 MB)"),
+	OPT_BOOL(0, "no-idempotence", &is_plain,
+		"do not use a producer ID: a retry may store a record twice"),
+	OPT_STRING(0, "txn", &txn_text, "ID",
+		"write all input in one transaction, with this transactional ID"),
+	OPT_CALL(0, "txn-every", &feed, take_every, "N|TIME",
+		"begin a new transaction every N records, or every TIME (such as 500ms)"),
+	OPT_DURATION(0, "txn-timeout", &txn_timeout_ms, "TIME", 1, INT32_MAX,
+		"time after which the broker aborts an open transaction (default 60s)"),
+	OPT_INT('c', "count", &count, "N", 0, INT64_MAX, "stop after N records"),
+	OPT_CALL('X', "set", &settings, take_setting, "NAME=VALUE",
+		"set a producer setting of Kafka (listed below); may be repeated", .is_repeatable = true),
 	OPT_END
 };
 

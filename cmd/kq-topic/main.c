@@ -53,26 +53,29 @@ take_unset(void *to, const char *text, struct err *e)
 }
 
 #define PARTITIONS(text) \
-	{ 'p', "partitions", OPT_INT, &topic_options.npartition, "N", .phrase = text, .min = 1, .max = INT32_MAX }
+	OPT_INT('p', "partitions", &topic_options.npartition, "N", 1, INT32_MAX, text)
 #define CONFIG \
-	{ 'c', "config", OPT_CALL, NULL, "KEY=VALUE", .phrase = "set a setting of the topic; may be repeated", .call = take_set, .is_repeatable = true }
+	OPT_CALL('c', "config", NULL, take_set, "KEY=VALUE", \
+		"set a setting of the topic; may be repeated", .is_repeatable = true)
 #define JSON \
-	{ 0, "json", OPT_FLAG, &topic_options.is_json, NULL, .phrase = "print one JSON object per line" }
+	OPT_BOOL(0, "json", &topic_options.is_json, "print one JSON object per line")
 
 static const struct opt create_opts[] = {
 	PARTITIONS("number of partitions (default: the broker's num.partitions)"),
-	{ 'r', "replicas", OPT_INT, &topic_options.replicas, "N", .phrase = "copies of each partition (default: the broker's default.replication.factor)", .min = 1, .max = INT16_MAX },
+	OPT_INT('r', "replicas", &topic_options.replicas, "N", 1, INT16_MAX,
+		"copies of each partition (default: the broker's default.replication.factor)"),
 	CONFIG,
-	{ 0, "if-not-exists", OPT_FLAG, &topic_options.may_exist, NULL, .phrase = "succeed if the topic already exists" },
+	OPT_BOOL(0, "if-not-exists", &topic_options.may_exist, "succeed if the topic already exists"),
 	OPT_END
 };
 #define INTERNAL \
-	{ 0, "internal", OPT_FLAG, &topic_options.shows_internal, NULL, .phrase = "include the cluster's internal topics" }
+	OPT_BOOL(0, "internal", &topic_options.shows_internal, "include the cluster's internal topics")
 static const struct opt list_opts[] = { INTERNAL, JSON, OPT_END };
 static const struct opt alter_opts[] = {
 	PARTITIONS("raise the number of partitions to N"),
 	CONFIG,
-	{ 'd', "delete-config", OPT_CALL, NULL, "KEY", .phrase = "reset this setting to its default; may be repeated", .call = take_unset, .is_repeatable = true },
+	OPT_CALL('d', "delete-config", NULL, take_unset, "KEY",
+		"reset this setting to its default; may be repeated", .is_repeatable = true),
 	OPT_END
 };
 static const struct opt delete_opts[] = {
@@ -81,13 +84,16 @@ static const struct opt delete_opts[] = {
 	OPT_END
 };
 static const struct opt offsets_opts[] = {
-	{ 0, "at", OPT_STRING, &topic_options.at, "WHERE", .phrase = "beginning, end, -N or @TIME, see kq(7); default: beginning and end" },
+	OPT_STRING(0, "at", &topic_options.at, "WHERE",
+		"beginning, end, -N or @TIME, see kq(7); default: beginning and end"),
 	JSON,
 	OPT_END
 };
 static const struct opt trim_opts[] = {
-	{ 0, "before", OPT_STRING, &topic_options.before, "WHERE", .phrase = "delete the records before an offset, @TIME, -N, or end (all records): see kq(7)" },
-	{ 'p', "partition", OPT_INT, &topic_options.partition, "N", .phrase = "delete only in this partition", .min = 0, .max = INT32_MAX },
+	OPT_STRING(0, "before", &topic_options.before, "WHERE",
+		"delete the records before an offset, @TIME, -N, or end (all records): see kq(7)"),
+	OPT_INT('p', "partition", &topic_options.partition, "N", 0, INT32_MAX,
+		"delete only in this partition"),
 	ASK_YES(&topic_options.is_sure),
 	ASK_DRY_RUN(&topic_options.is_dry),
 	JSON,
@@ -95,21 +101,26 @@ static const struct opt trim_opts[] = {
 };
 
 static const struct opt opts[] = {
-	{ 'b', "brokers", OPT_STRING, &topic_options.run.brokers, "ADDRESS,...", .phrase = "brokers to contact first: host:port, unix:/path, /path", .max = INT32_MAX },
-	{ 0, "wait", OPT_DURATION, &topic_options.run.wait_ms, "TIME", .phrase = "keep trying to connect for this long", .max = INT32_MAX },
+	RUN_OPT_BROKERS(&topic_options.run.brokers),
+	RUN_OPT_WAIT(&topic_options.run.wait_ms),
 	OPT_END
 };
 
 static const struct opt_verb verbs[] = {
-	{ "create", "NAME...", "create topics", create_opts, verb_topic_create, .is_silent = true },
-	{ "list", "", "list the names of topics", list_opts, verb_topic_list, "ls" },
-	{ "describe", "[NAME...]", "show partitions, replicas, offsets, sizes and settings", list_opts, verb_topic_describe },
-	{ "alter", "NAME", "add partitions; change settings", alter_opts, verb_topic_alter, .is_silent = true },
-	{ "delete", "NAME...", "delete topics and all their records", delete_opts, verb_topic_delete, "rm", .is_silent = true },
-	{ "offsets", "NAME", "show the first and the next offset, or the offset at a time", offsets_opts, verb_topic_offsets },
-	{ "trim", "NAME", "delete the oldest records", trim_opts, verb_topic_trim },
-	{ "du", "[NAME...]", "show the bytes on disk", list_opts, verb_topic_du },
-	{ NULL }
+	OPT_VERB("create", "NAME...", "create topics", create_opts, verb_topic_create,
+		.is_silent = true),
+	OPT_VERB("list", "", "list the names of topics", list_opts, verb_topic_list, .alias = "ls"),
+	OPT_VERB("describe", "[NAME...]", "show partitions, replicas, offsets, sizes and settings",
+		list_opts, verb_topic_describe),
+	OPT_VERB("alter", "NAME", "add partitions; change settings", alter_opts, verb_topic_alter,
+		.is_silent = true),
+	OPT_VERB("delete", "NAME...", "delete topics and all their records", delete_opts,
+		verb_topic_delete, .alias = "rm", .is_silent = true),
+	OPT_VERB("offsets", "NAME", "show the first and the next offset, or the offset at a time",
+		offsets_opts, verb_topic_offsets),
+	OPT_VERB("trim", "NAME", "delete the oldest records", trim_opts, verb_topic_trim),
+	OPT_VERB("du", "[NAME...]", "show the bytes on disk", list_opts, verb_topic_du),
+	OPT_VERB_END
 };
 
 static const struct opt_foreign foreign[] = {

@@ -120,7 +120,7 @@ take_choice(const struct opt *o, const char *value, struct err *e)
 	for (const char *p = o->choices; *p;) {
 		size_t k = strcspn(p, "|");
 		if (k == n && memcmp(p, value, n) == 0) {
-			*(const char **)o->to = value;
+			*o->to_string = value;
 			return 0;
 		}
 		p += k + (p[k] == '|');
@@ -143,14 +143,14 @@ static int
 take_amount(const struct opt *o, const char *value, struct err *e)
 {
 	int64_t v;
-	if (o->kind == OPT_DURATION && refuse_bare_number(value, e) < 0)
+	if (o->kind == OPT_KIND_DURATION && refuse_bare_number(value, e) < 0)
 		return -1;
-	if ((o->kind == OPT_SIZE ? units_parse_size : units_parse_duration)(value, &v, e) < 0)
+	if ((o->kind == OPT_KIND_SIZE ? units_parse_size : units_parse_duration)(value, &v, e) < 0)
 		return -1;
 	if ((o->min || o->max) && (v < o->min || v > o->max))
 		return err_set(e, ERR_USAGE, "'%s' is not between %lld and %lld%s", value,
-			(long long)o->min, (long long)o->max, o->kind == OPT_SIZE ? "" : " ms");
-	*(int64_t *)o->to = v;
+			(long long)o->min, (long long)o->max, o->kind == OPT_KIND_SIZE ? "" : " ms");
+	*o->to_int = v;
 	return 0;
 }
 
@@ -158,22 +158,22 @@ static int
 take_value(const struct opt *o, const char *value, struct err *e)
 {
 	switch (o->kind) {
-	case OPT_FLAG:
-		*(bool *)o->to = true;
+	case OPT_KIND_BOOL:
+		*o->to_bool = true;
 		return 0;
-	case OPT_STRING:
+	case OPT_KIND_STRING:
 		if (o->choices)
 			return take_choice(o, value, e);
-		*(const char **)o->to = value;
+		*o->to_string = value;
 		return 0;
-	case OPT_INT: {
+	case OPT_KIND_INT: {
 		bool any = !o->min && !o->max;
 		return units_parse_int(value, any ? INT64_MIN : o->min, any ? INT64_MAX : o->max,
-			o->to, e);
+			o->to_int, e);
 	}
-	case OPT_SIZE:
-	case OPT_DURATION: return take_amount(o, value, e);
-	case OPT_CALL: return o->call(o->to, value, e);
+	case OPT_KIND_SIZE:
+	case OPT_KIND_DURATION: return take_amount(o, value, e);
+	case OPT_KIND_CALL: return o->call(o->to, value, e);
 	case OPT_KIND_END: break;
 	}
 	assert(!"an option of no kind");
@@ -185,7 +185,7 @@ static int
 check_size(const struct opt *o, const char *value, struct err *e)
 {
 	size_t most = o->max > 0 ? (size_t)o->max : OPT_TEXT_MAX;
-	if ((o->kind != OPT_STRING && o->kind != OPT_CALL) || strlen(value) <= most)
+	if ((o->kind != OPT_KIND_STRING && o->kind != OPT_KIND_CALL) || strlen(value) <= most)
 		return 0;
 	return err_set(e, ERR_USAGE, "'%.20s...' is longer than %zu bytes", value, most);
 }
@@ -206,7 +206,7 @@ struct opt_parser {
 static int
 apply(struct opt_parser *p, const struct opt *o, const char *shown, const char *value, struct err *e)
 {
-	if (o->kind != OPT_FLAG && !o->is_repeatable) {
+	if (o->kind != OPT_KIND_BOOL && !o->is_repeatable) {
 		for (int i = 0; i < p->nseen; i++)
 			if (p->seen[i] == o)
 				return err_set(e, ERR_USAGE, "option '%s' is given twice", shown);
@@ -262,9 +262,9 @@ take_long(struct opt_parser *p, char *arg, struct err *e)
 		return refuse_long(p, name, n, e);
 	char shown[WORD_SIZE_MAX + 3];
 	snprintf(shown, sizeof shown, "--%s", o->name);
-	if (o->kind == OPT_FLAG && equals)
+	if (o->kind == OPT_KIND_BOOL && equals)
 		return err_set(e, ERR_USAGE, "option '%s' takes no value", shown);
-	if (o->kind == OPT_FLAG)
+	if (o->kind == OPT_KIND_BOOL)
 		return apply(p, o, shown, NULL, e);
 	if (equals)
 		return apply(p, o, shown, equals + 1, e);
@@ -285,7 +285,7 @@ take_short(struct opt_parser *p, char *arg, struct err *e)
 		if (!o)
 			return err_set(e, ERR_USAGE, "option '-%c' is not known; see %s --help", *letter,
 				say_name());
-		if (o->kind == OPT_FLAG) {
+		if (o->kind == OPT_KIND_BOOL) {
 			if (apply(p, o, shown, NULL, e) < 0)
 				return -1;
 			continue;
@@ -521,11 +521,11 @@ takes_next(const struct tables *t, const char *arg)
 	const struct opt *o;
 	if (arg[1] == '-') {
 		o = find_name(t, arg + 2, strlen(arg + 2));
-		return o && o->kind != OPT_FLAG;
+		return o && o->kind != OPT_KIND_BOOL;
 	}
 	for (arg++; *arg; arg++) {
 		o = find_letter(t, *arg);
-		if (o && o->kind != OPT_FLAG)
+		if (o && o->kind != OPT_KIND_BOOL)
 			return arg[1] == 0;
 	}
 	return false;

@@ -1,22 +1,22 @@
 /*
- * Command lines.  One table a command tells its options; from it come the
- * parser, --help, the words for completion and the manual's OPTIONS section.
+ * Command lines.  One table describes a command's options; the parser, --help, the
+ * words for completion and the manual's OPTIONS section all come from it.
  *
  *   static bool is_json;
  *   static int64_t npartition = 1;
  *   static const struct opt opts[] = {
- *   	{ 'p', "partitions", OPT_INT, &npartition, "N", .phrase = "partitions to make", .min = 1, .max = 100000 },
- *   	{ 0, "json", OPT_FLAG, &is_json, NULL, .phrase = "one JSON object a line" },
+ *   	OPT_INT('p', "partitions", &npartition, "N", 1, 100000, "number of partitions"),
+ *   	OPT_BOOL(0, "json", &is_json, "print one JSON object per line"),
  *   	OPT_END
  *   };
  *
- * Options and operands may be mixed; "--" ends the options.  A value follows
- * its option, or stands behind '=' (long) or at once (-p4).  Every program
- * has -h, --help (and its forms =words and =mdoc) and --version besides; one
- * with verbs also has the verb help: "help VERB" is "VERB --help".
+ * Options and operands may be mixed; "--" ends the options.  A value follows its
+ * option, or is attached to it: behind '=' (long) or directly (-p4).  Every program
+ * also has -h, --help (and its forms =words and =mdoc) and --version; a program with
+ * verbs also has the verb help: "help VERB" is "VERB --help".
  *
- * An option with a value may stand once only, unless it is repeatable: of two
- * values that contradict each other neither is taken silently.
+ * An option with a value may be given only once, unless it is repeatable, so that no
+ * value is silently replaced by another.
  *
  * Uses: base (map), units, say.  One thread.
  */
@@ -28,35 +28,75 @@
 
 enum opt_kind {
 	OPT_KIND_END,
-	OPT_FLAG,     /* bool *: set */
-	OPT_STRING,   /* const char **; with choices, one of those */
-	OPT_INT,      /* int64_t *, from min to max (both 0: any) */
-	OPT_SIZE,     /* int64_t *, bytes; the same limits */
-	OPT_DURATION, /* int64_t *, ms; the same limits; a unit must be given */
-	OPT_CALL,     /* call it, each time the option comes */
+	OPT_KIND_BOOL,
+	OPT_KIND_STRING,
+	OPT_KIND_INT,
+	OPT_KIND_SIZE,
+	OPT_KIND_DURATION,
+	OPT_KIND_CALL,
 };
 
 enum {
-	/* The protocol's limit of a string, and ours of every word on a command
-	 * line that may become one. */
+	/* Bytes of a word on a command line that may become a string of the protocol,
+	 * whose limit this is. */
 	OPT_TEXT_MAX = 32767,
 };
 
-/* Take one value.  Returns 0, or -1 with ERR_USAGE. */
+/* Takes one value.  Returns 0, or -1 with ERR_USAGE. */
 typedef int opt_fn(void *to, const char *value, struct err *e);
 
+/* One option.  Tables are made of the row macros below. */
 struct opt {
+	enum opt_kind kind;
 	char letter;         /* 0: none */
 	const char *name;    /* long name; NULL: none */
-	enum opt_kind kind;
-	void *to;
-	const char *arg;     /* what its value is called; NULL for a flag */
+	union {              /* where its value goes */
+		bool *to_bool;
+		const char **to_string;
+		int64_t *to_int;
+		void *to;        /* for call */
+	};
+	const char *arg;     /* name of its value; NULL: takes none */
 	const char *phrase;
 	const char *choices; /* "none|gzip|lz4"; or NULL */
-	int64_t min, max;    /* OPT_STRING, OPT_CALL: at most max bytes; 0: OPT_TEXT_MAX */
+	int64_t min, max;    /* of a number; max of a text: bytes, 0: OPT_TEXT_MAX */
 	opt_fn *call;
-	bool is_repeatable;  /* may stand more than once: it adds to a list */
+	bool is_repeatable;
 };
+
+/*
+ * The rows.  letter 0 or name NULL: the option has none.  min and max 0: any number.
+ * "..." are further fields, such as .is_repeatable = true.
+ */
+#define OPT_BOOL(letter_, name_, to_, phrase_) \
+	{ .kind = OPT_KIND_BOOL, .letter = letter_, .name = name_, .to_bool = to_, .phrase = phrase_ }
+
+#define OPT_STRING(letter_, name_, to_, arg_, phrase_, ...) \
+	{ .kind = OPT_KIND_STRING, .letter = letter_, .name = name_, .to_string = to_, .arg = arg_, \
+		.phrase = phrase_, __VA_ARGS__ }
+
+/* A string that is one of the choices. */
+#define OPT_CHOICE(letter_, name_, to_, arg_, choices_, phrase_) \
+	{ .kind = OPT_KIND_STRING, .letter = letter_, .name = name_, .to_string = to_, .arg = arg_, \
+		.choices = choices_, .phrase = phrase_ }
+
+#define OPT_NUMBER_(kind_, letter_, name_, to_, arg_, min_, max_, phrase_) \
+	{ .kind = kind_, .letter = letter_, .name = name_, .to_int = to_, .arg = arg_, \
+		.min = min_, .max = max_, .phrase = phrase_ }
+#define OPT_INT(letter_, name_, to_, arg_, min_, max_, phrase_) \
+	OPT_NUMBER_(OPT_KIND_INT, letter_, name_, to_, arg_, min_, max_, phrase_)
+/* In bytes. */
+#define OPT_SIZE(letter_, name_, to_, arg_, min_, max_, phrase_) \
+	OPT_NUMBER_(OPT_KIND_SIZE, letter_, name_, to_, arg_, min_, max_, phrase_)
+/* In ms; the value needs a unit. */
+#define OPT_DURATION(letter_, name_, to_, arg_, min_, max_, phrase_) \
+	OPT_NUMBER_(OPT_KIND_DURATION, letter_, name_, to_, arg_, min_, max_, phrase_)
+
+/* Calls call_(to_, value) for each time that the option is given. */
+#define OPT_CALL(letter_, name_, to_, call_, arg_, phrase_, ...) \
+	{ .kind = OPT_KIND_CALL, .letter = letter_, .name = name_, .to = to_, .call = call_, \
+		.arg = arg_, .phrase = phrase_, __VA_ARGS__ }
+
 #define OPT_END { .kind = OPT_KIND_END }
 
 struct opt_verb {
@@ -64,10 +104,14 @@ struct opt_verb {
 	const char *operands; /* "NAME..." */
 	const char *phrase;
 	const struct opt *opts; /* or NULL */
-	int (*run)(int argc, char **argv); /* the operands; returns the exit code */
+	int (*run)(int argc, char **argv); /* takes the operands; returns the exit code */
 	const char *alias;    /* a second, shorter name; or NULL */
 	bool is_silent;       /* prints nothing: stdout may be closed */
 };
+#define OPT_VERB(name_, operands_, phrase_, opts_, run_, ...) \
+	{ .name = name_, .operands = operands_, .phrase = phrase_, .opts = opts_, .run = run_, \
+		__VA_ARGS__ }
+#define OPT_VERB_END { .name = NULL }
 
 /* An option of another tool, and what to do instead. */
 struct opt_foreign {
@@ -79,43 +123,43 @@ struct opt_foreign {
 struct opt_command {
 	const char *operands;   /* "TOPIC [FILE...]", or "VERB ..." */
 	const char *phrase;     /* what the program does */
-	const char *examples;   /* lines of help, first, under "Examples:" */
-	const char *notes;      /* lines of help, last; or NULL */
-	const struct opt *opts; /* those of every verb, when there are verbs */
+	const char *examples;   /* lines of --help, under "Examples:" */
+	const char *notes;      /* last lines of --help; or NULL */
+	const struct opt *opts; /* with verbs: the options of every verb */
 	const struct opt_verb *verbs; /* or NULL */
 	const char *version;    /* what is built in, for --version; or NULL */
 	const struct opt_foreign *foreign; /* or NULL */
 };
 
 struct opt_result {
-	int argc;             /* operands, without the verb */
-	char **argv;          /* moved to the front of the argv given */
-	const struct opt_verb *verb; /* NULL when the command has none */
+	int argc;             /* number of operands, without the verb */
+	char **argv;          /* operands, moved to the front of the argv given */
+	const struct opt_verb *verb; /* NULL: the command has none */
 };
 
-/* Parse argv (argv[0] is the program).  0: go on; 1: help or the version was
- * asked for and printed, end with EXIT_DONE; -1: *e says what is wrong. */
-int opt_parse(const struct opt_command *c, int argc, char **argv,
-	struct opt_result *r, struct err *e);
+/* Parses argv (argv[0] is the program).  Returns 0; 1: help or the version was
+ * requested and printed, exit with EXIT_DONE; -1: *e has the reason (ERR_USAGE). */
+int opt_parse(const struct opt_command *command, int argc, char **argv,
+	struct opt_result *result, struct err *e);
 
 /*
- * The main of a program with verbs: parse, and run the verb, unless check, which
- * may know more than the tables do, says -1.  Returns the exit code.
+ * The main of a program with verbs: parses, checks and runs the verb.  check tests
+ * what the tables cannot express; it returns 0, or -1 with ERR_USAGE.  Returns the
+ * exit code.
  */
-int opt_main(const struct opt_command *c, int argc, char **argv,
-	int (*check)(struct opt_result *r, struct err *e));
+int opt_main(const struct opt_command *command, int argc, char **argv,
+	int (*check)(struct opt_result *result, struct err *e));
 
-/* Has the verb as many operands as its words in the table say?  "X" is one,
- * "X..." one or more, and "[X]" and "[X...]" may be none.  If one lacks, it is
- * asked for as 'which WHAT?'.  0; or -1 with ERR_USAGE. */
-int opt_check_operands(const struct opt_result *r, const char *what, struct err *e);
+/* Compares the number of operands with the verb's words in the table: "X" is one,
+ * "X..." one or more, "[X]" and "[X...]" are optional.  An operand that is missing is
+ * asked for as 'which WHAT?'.  Returns 0, or -1 with ERR_USAGE. */
+int opt_check_operands(const struct opt_result *result, const char *what, struct err *e);
 
-/* Make a set of the operands from the one at index from on: of equal ones the
- * first remains. */
-void opt_drop_repeats(struct opt_result *r, int from);
+/* Removes repeated operands from index from on; the first of equal ones stays. */
+void opt_drop_repeats(struct opt_result *result, int from);
 
-/* The word of the list (up to a NULL) that text was probably meant to be, or
- * NULL. */
+/* Returns the word of the list (which ends with NULL) that text probably stands for,
+ * or NULL. */
 const char *opt_suggest(const char *text, const char *const *words);
 
 #endif

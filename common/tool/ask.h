@@ -12,10 +12,10 @@
 #include "base/base.h"
 
 /* The options of such a verb, for its table. */
-#define ASK_YES(to) \
-	{ 'y', "yes", OPT_FLAG, to, NULL, .phrase = "do not ask for confirmation" }
-#define ASK_DRY_RUN(to) \
-	{ 'n', "dry-run", OPT_FLAG, to, NULL, .phrase = "print what would be deleted, and delete nothing" }
+#define ASK_YES(to_) \
+	OPT_BOOL('y', "yes", to_, "do not ask for confirmation")
+#define ASK_DRY_RUN(to_) \
+	OPT_BOOL('n', "dry-run", to_, "print what would be deleted, and delete nothing")
 
 /* First of all: can the rule be kept?  0; or EXIT_USAGE after saying why: both
  * options are given, or neither and there is no terminal. */

@@ -36,6 +36,13 @@ struct run_opts {
 	int wake_fd;          /* as in cluster_opts */
 };
 
+/* Rows of an option table (text/opt.h): where and how long to connect. */
+#define RUN_OPT_BROKERS(to_) \
+	OPT_STRING('b', "brokers", to_, "ADDRESS,...", \
+		"brokers to contact first: host:port, unix:/path, /path", .max = INT32_MAX)
+#define RUN_OPT_WAIT(to_) \
+	OPT_DURATION(0, "wait", to_, "TIME", 0, INT32_MAX, "keep trying to connect for this long")
+
 /* Connect.  0; or an exit code, after saying
  * why, unless it was woken: the run is then not to be closed. */
 int run_open(struct run *r, const struct run_opts *o, const char *client_id);

@@ -342,10 +342,10 @@ report(void)
 }
 
 static const struct opt opts[] = {
-	{ 's', "seed", OPT_INT, &seed, "N", "what chance begins with" },
-	{ 't', "seconds", OPT_INT, &seconds, "N", "how long", .min = 1, .max = 1000000 },
-	{ 'c', "connections", OPT_INT, &nconn, "N", "how many", .min = 1, .max = CONNS_MAX },
-	{ 0, "trace", OPT_FLAG, &is_trace, NULL, "tell each request" },
+	OPT_INT('s', "seed", &seed, "N", 0, 0, "what chance begins with"),
+	OPT_INT('t', "seconds", &seconds, "N", 1, 1000000, "how long"),
+	OPT_INT('c', "connections", &nconn, "N", 1, CONNS_MAX, "how many"),
+	OPT_BOOL(0, "trace", &is_trace, "tell each request"),
 	OPT_END
 };
 

@@ -23,14 +23,14 @@ take(void *to, const char *value, struct err *e)
 }
 
 static const struct opt opts[] = {
-	{ 'f', "flag", OPT_FLAG, &flag, NULL, .phrase = "a flag" },
-	{ 's', "string", OPT_STRING, &text, "TEXT", .phrase = "a string" },
-	{ 'z', "choice", OPT_STRING, &choice, "WORD", .phrase = "a choice", .choices = "none|gzip|lz4" },
-	{ 'n', NULL, OPT_INT, &number, "N", .phrase = "a number" },
-	{ 0, "limited", OPT_INT, &limited, "N", .phrase = "a number", .min = 1, .max = 5 },
-	{ 'b', "bytes", OPT_SIZE, &bytes, "SIZE", .phrase = "a size" },
-	{ 'w', "wait", OPT_DURATION, &wait_ms, "TIME", .phrase = "a duration", .max = 1000 },
-	{ 'c', "call", OPT_CALL, NULL, "X", .phrase = "a call", .call = take, .is_repeatable = true },
+	OPT_BOOL('f', "flag", &flag, "a flag"),
+	OPT_STRING('s', "string", &text, "TEXT", "a string"),
+	OPT_CHOICE('z', "choice", &choice, "WORD", "none|gzip|lz4", "a choice"),
+	OPT_INT('n', NULL, &number, "N", 0, 0, "a number"),
+	OPT_INT(0, "limited", &limited, "N", 1, 5, "a number"),
+	OPT_SIZE('b', "bytes", &bytes, "SIZE", 0, 0, "a size"),
+	OPT_DURATION('w', "wait", &wait_ms, "TIME", 0, 1000, "a duration"),
+	OPT_CALL('c', "call", NULL, take, "X", "a call", .is_repeatable = true),
 	OPT_END
 };
 

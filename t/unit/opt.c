@@ -22,15 +22,15 @@ take(void *to, const char *value, struct err *e)
 }
 
 static const struct opt opts[] = {
-	{ 'j', "json", OPT_FLAG, &is_json, NULL, .phrase = "one JSON object a line" },
-	{ 'q', NULL, OPT_FLAG, &is_quiet, NULL, .phrase = "say \\n nothing" },
-	{ 't', "topic", OPT_STRING, &topic, "TOPIC", .phrase = "a topic" },
-	{ 'p', "partitions", OPT_INT, &npartition, "N", .phrase = "partitions", .min = 1, .max = 100 },
-	{ 'o', "offset", OPT_INT, &offset, "N", .phrase = ".from there" },
-	{ 'z', "compress", OPT_STRING, &codec, "CODEC", .phrase = "compress", .choices = "none|gzip|zstd" },
-	{ 0, "size", OPT_SIZE, &size, "SIZE", .phrase = "how large", .min = 1, .max = 1 << 20 },
-	{ 0, "wait", OPT_DURATION, &wait_ms, "TIME", .phrase = "how long" },
-	{ 'c', "set", OPT_CALL, taken, "NAME=VALUE", .phrase = "a setting", .call = take, .is_repeatable = true },
+	OPT_BOOL('j', "json", &is_json, "one JSON object a line"),
+	OPT_BOOL('q', NULL, &is_quiet, "say \\n nothing"),
+	OPT_STRING('t', "topic", &topic, "TOPIC", "a topic"),
+	OPT_INT('p', "partitions", &npartition, "N", 1, 100, "partitions"),
+	OPT_INT('o', "offset", &offset, "N", 0, 0, ".from there"),
+	OPT_CHOICE('z', "compress", &codec, "CODEC", "none|gzip|zstd", "compress"),
+	OPT_SIZE(0, "size", &size, "SIZE", 1, 1 << 20, "how large"),
+	OPT_DURATION(0, "wait", &wait_ms, "TIME", 0, 0, "how long"),
+	OPT_CALL('c', "set", taken, take, "NAME=VALUE", "a setting", .is_repeatable = true),
 	OPT_END
 };
 
@@ -51,7 +51,7 @@ static const struct opt_command plain = {
 };
 
 static const struct opt create_opts[] = {
-	{ 0, "if-not-exists", OPT_FLAG, &is_quiet, NULL, .phrase = "there already is fine" },
+	OPT_BOOL(0, "if-not-exists", &is_quiet, "there already is fine"),
 	OPT_END
 };
 
