@@ -278,7 +278,7 @@ handle(struct coordinator *c, struct coord_request *q)
  * topic is there, with *npartition partitions. */
 static int16_t
 topic_fault(const struct coord_request *q,
-	const struct txn_offset_commit_request_txn_offset_commit_request_topic *t,
+	const struct txn_offset_commit_request_topic *t,
 	int32_t *npartition)
 {
 	bool by_id = q->call.api_version >= 6;
@@ -300,7 +300,7 @@ refuse_offsets(struct coordinator *c, struct coord_request *q, int16_t error)
 	a.topics.n = r->topics.n;
 	a.topics.v = arena_alloc(q->call.arena, (size_t)r->topics.n * sizeof *a.topics.v);
 	for (int32_t i = 0; i < a.topics.n; i++) {
-		struct txn_offset_commit_response_txn_offset_commit_response_topic *t = &a.topics.v[i];
+		struct txn_offset_commit_response_topic *t = &a.topics.v[i];
 		t->name = r->topics.v[i].name;
 		t->topic_id = r->topics.v[i].topic_id;
 		int32_t npartition;

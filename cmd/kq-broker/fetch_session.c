@@ -140,7 +140,7 @@ take_request(struct session *session, const struct fetch_request *q)
 		part.topic = q->topics.v[i].topic;
 		part.topic_id = q->topics.v[i].topic_id;
 		for (int32_t k = 0; k < q->topics.v[i].partitions.n; k++) {
-			const struct fetch_request_fetch_partition *from = &q->topics.v[i].partitions.v[k];
+			const struct fetch_request_partition *from = &q->topics.v[i].partitions.v[k];
 			part.index = from->partition;
 			part.size_max = from->partition_max_bytes;
 			part.leader_epoch = from->current_leader_epoch;

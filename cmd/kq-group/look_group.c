@@ -180,7 +180,7 @@ look_group_again(struct run *r, struct look_group *g, int16_t code, int64_t unti
 /* --- members --- */
 
 static void
-take_member(struct run *r, struct look_member *m, const struct describe_groups_response_described_group_member *in,
+take_member(struct run *r, struct look_member *m, const struct describe_groups_response_member *in,
 	bool is_consumer)
 {
 	struct consumer_protocol_assignment a;
@@ -212,7 +212,7 @@ describe_classic(struct run *r, struct look_group *g)
 	} while (a.groups.n == 1 && look_group_again(r, g, a.groups.v[0].error_code, until_ms));
 	if (a.groups.n != 1)
 		return 0;
-	struct describe_groups_response_described_group *in = a.groups.v;
+	struct describe_groups_response_group *in = a.groups.v;
 	if (in->error_code == KERR_GROUP_ID_NOT_FOUND || str_eq(in->group_state, STR("Dead")))
 		return 0;
 	if (in->error_code) {
@@ -243,7 +243,7 @@ take_places(struct run *r, const struct consumer_group_describe_response_assignm
 
 static void
 take_consumer(struct run *r, struct look_group *g,
-	const struct consumer_group_describe_response_described_group *in)
+	const struct consumer_group_describe_response_group *in)
 {
 	g->type = "consumer";
 	g->state = in->group_state;
@@ -373,7 +373,7 @@ look_group_committed(struct run *r, const struct look_group *g, struct rows *row
 {
 	struct offset_fetch_request q;
 	struct offset_fetch_response a;
-	struct offset_fetch_request_offset_fetch_request_group one;
+	struct offset_fetch_request_group one;
 	struct look_group asked = *g;
 	struct taken_offsets c = { r, g, rows };
 	int64_t until_ms = look_group_deadline(r);
@@ -385,7 +385,7 @@ look_group_committed(struct run *r, const struct look_group *g, struct rows *row
 	wire_defaults(&offset_fetch_request_desc, &q);
 	q.group_id = g->id;
 	q.topics.n = -1; /* null: all */
-	one = (struct offset_fetch_request_offset_fetch_request_group){ .group_id = g->id, .member_id = STR_NULL,
+	one = (struct offset_fetch_request_group){ .group_id = g->id, .member_id = STR_NULL,
 		.member_epoch = -1, .topics = { NULL, -1 } };
 	q.groups.v = &one;
 	q.groups.n = 1;

@@ -104,7 +104,7 @@ is_listed(const struct offset_delete_request *q, struct str topic, int32_t parti
 static void
 add_target(struct run *r, struct offset_delete_request *q, const struct topic_parts *t)
 {
-	__typeof__(q->topics.v) topic = &q->topics.v[q->topics.n++];
+	struct offset_delete_request_topic *topic = &q->topics.v[q->topics.n++];
 	topic->name = t->topic;
 	topic->partitions.v = arena_alloc(&r->arena, (size_t)t->npart * sizeof *topic->partitions.v);
 	for (int32_t k = 0; k < t->npart; k++)

@@ -96,13 +96,13 @@ request_of(struct run *r, const struct seek_plan *p)
 	q.group_id = p->group->id;
 	q.member_id = STR("");
 	q.topics.v = arena_alloc(&r->arena, (size_t)p->rows.n * sizeof *q.topics.v + 1);
-	__typeof__(q.topics.v->partitions.v) part = arena_alloc(&r->arena,
+	struct offset_commit_request_partition *part = arena_alloc(&r->arena,
 		(size_t)p->rows.n * sizeof *part + 1);
 	for (int32_t i = 0; i < p->rows.n; i++) {
 		const struct row *row = &p->rows.v[i];
 		if (row->to < 0)
 			continue;
-		__typeof__(q.topics.v) t = &q.topics.v[q.topics.n - 1];
+		struct offset_commit_request_topic *t = &q.topics.v[q.topics.n - 1];
 		if (q.topics.n == 0 || !str_eq(t->name, row->topic)) {
 			t = &q.topics.v[q.topics.n++];
 			t->name = row->topic;

@@ -16,7 +16,7 @@ alter_each(struct run *r, char *name)
 {
 	struct incremental_alter_configs_request q;
 	struct incremental_alter_configs_response a;
-	struct incremental_alter_configs_request_alter_configs_resource topic = {
+	struct incremental_alter_configs_request_resource topic = {
 		.resource_type = RESOURCE_TOPIC, .resource_name = str_of(name) };
 	wire_defaults(&incremental_alter_configs_request_desc, &q);
 	q.resources.v = &topic;
@@ -38,12 +38,12 @@ alter_each(struct run *r, char *name)
 /* The topic's own settings with the options applied.  The place after the
  * last is free for one more. */
 static int
-merge(const struct look_topic *t, struct alter_configs_request_alterable_config *v)
+merge(const struct look_topic *t, struct alter_configs_request_config *v)
 {
 	int n = 0;
 	for (int32_t i = 0; i < t->nconfig; i++)
 		if (t->config[i].source == LOOK_TOPIC)
-			v[n++] = (struct alter_configs_request_alterable_config){
+			v[n++] = (struct alter_configs_request_config){
 				t->config[i].name, t->config[i].value };
 	for (int i = 0; i < topic_options.nsetting; i++) {
 		struct str key = str_of(topic_options.setting[i].key);
@@ -55,7 +55,7 @@ merge(const struct look_topic *t, struct alter_configs_request_alterable_config 
 				v[at] = v[--n];
 			continue;
 		}
-		v[at] = (struct alter_configs_request_alterable_config){ key,
+		v[at] = (struct alter_configs_request_config){ key,
 			str_of(topic_options.setting[i].value) };
 		n += at == n;
 	}
@@ -70,7 +70,7 @@ alter_all(struct run *r, char *name)
 	struct look l;
 	struct alter_configs_request q;
 	struct alter_configs_response a;
-	struct alter_configs_request_alter_configs_resource topic = {
+	struct alter_configs_request_resource topic = {
 		.resource_type = RESOURCE_TOPIC, .resource_name = str_of(name) };
 	int nfailed = r->nfailed;
 	if (look_topics(&l, r, 1, &name, true) == 0)
@@ -102,7 +102,7 @@ grow(struct run *r, char *name)
 {
 	struct create_partitions_request q;
 	struct create_partitions_response a;
-	struct create_partitions_request_create_partitions_topic topic = {
+	struct create_partitions_request_topic topic = {
 		.name = str_of(name), .count = (int32_t)topic_options.npartition, .assignments = { NULL, -1 } };
 	wire_defaults(&create_partitions_request_desc, &q);
 	q.topics.v = &topic;

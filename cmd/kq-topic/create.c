@@ -23,7 +23,7 @@ create_some(struct run *r, int n, char **names)
 	q.topics.n = n;
 	q.topics.v = arena_alloc(&r->arena, (size_t)n * sizeof *q.topics.v);
 	for (int i = 0; i < n; i++) {
-		struct create_topics_request_creatable_topic *t = &q.topics.v[i];
+		struct create_topics_request_topic *t = &q.topics.v[i];
 		t->name = str_of(names[i]);
 		t->num_partitions = topic_options.npartition ? (int32_t)topic_options.npartition : def;
 		t->replication_factor = (int16_t)(topic_options.replicas ? topic_options.replicas : def);

@@ -28,7 +28,7 @@ static struct keys
 ask(struct run *r, struct str topic, const struct keys *keys)
 {
 	struct keys found = { arena_alloc(&r->arena, (size_t)keys->n * sizeof *found.v + 1), 0 };
-	struct describe_configs_request_describe_configs_resource resource = {
+	struct describe_configs_request_resource resource = {
 		.resource_type = RESOURCE_TOPIC, .resource_name = topic,
 		.configuration_keys = { keys->v, keys->n } };
 	struct describe_configs_request q;

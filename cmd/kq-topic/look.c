@@ -32,7 +32,7 @@ by_topic_name(const void *a, const void *b)
 }
 
 static struct look_topic *
-take_topic(struct run *r, const struct metadata_response_metadata_response_topic *in)
+take_topic(struct run *r, const struct metadata_response_topic *in)
 {
 	struct look_topic *t = arena_alloc(&r->arena, sizeof *t);
 	t->name = in->name;
@@ -42,7 +42,7 @@ take_topic(struct run *r, const struct metadata_response_metadata_response_topic
 	t->npart = MAX(in->partitions.n, 0);
 	t->part = arena_alloc(&r->arena, (size_t)t->npart * sizeof *t->part + 1);
 	for (int32_t i = 0; i < t->npart; i++) {
-		const struct metadata_response_metadata_response_partition *p = &in->partitions.v[i];
+		const struct metadata_response_partition *p = &in->partitions.v[i];
 		t->part[i] = (struct look_part){ p->partition_index, p->leader_id, p->error_code,
 			{ p->replica_nodes.v, p->replica_nodes.n }, { p->isr_nodes.v, p->isr_nodes.n },
 			{ p->offline_replicas.v, p->offline_replicas.n }, -1, -1, 0, false, NULL };
@@ -100,7 +100,7 @@ look_topics(struct look *l, struct run *r, int nname, char **names, bool interna
 		return -1;
 	l->v = arena_alloc(&r->arena, (size_t)MAX(a.topics.n, 0) * sizeof *l->v + 1);
 	for (int32_t i = 0; i < a.topics.n; i++) {
-		const struct metadata_response_metadata_response_topic *in = &a.topics.v[i];
+		const struct metadata_response_topic *in = &a.topics.v[i];
 		if (!nname && in->is_internal && !internal)
 			continue;
 		/* Old brokers say of a topic that a partition has no leader. */
@@ -145,8 +145,8 @@ offsets_of(struct look *l, struct run *r, int32_t node)
 	q.topics.v = arena_alloc(&r->arena, (size_t)l->n * sizeof *q.topics.v + 1);
 	for (int i = 0; i < l->n; i++) {
 		struct look_topic *t = l->v[i];
-		struct list_offsets_request_list_offsets_topic *qt = &q.topics.v[q.topics.n];
-		*qt = (struct list_offsets_request_list_offsets_topic){ .name = t->name };
+		struct list_offsets_request_topic *qt = &q.topics.v[q.topics.n];
+		*qt = (struct list_offsets_request_topic){ .name = t->name };
 		qt->partitions.v = arena_alloc(&r->arena, (size_t)t->npart * sizeof *qt->partitions.v + 1);
 		for (int32_t k = 0; k < t->npart; k++) {
 			struct look_part *p = &t->part[k];
@@ -154,7 +154,7 @@ offsets_of(struct look *l, struct run *r, int32_t node)
 				continue;
 			p->offset_error = KERR_NONE;
 			qt->partitions.v[qt->partitions.n++] =
-				(struct list_offsets_request_list_offsets_partition){ p->index, -1, 0 };
+				(struct list_offsets_request_partition){ p->index, -1, 0 };
 		}
 		q.topics.n += qt->partitions.n > 0;
 	}
@@ -178,7 +178,7 @@ ask_end(struct look *l, struct run *r, int32_t node, struct list_offsets_request
 	}
 	for (int32_t i = 0; i < a.topics.n; i++)
 		for (int32_t k = 0; k < a.topics.v[i].partitions.n; k++) {
-			const struct list_offsets_response_list_offsets_partition_response *in =
+			const struct list_offsets_response_partition *in =
 				&a.topics.v[i].partitions.v[k];
 			struct look_part *p = find_part(l, a.topics.v[i].name, in->partition_index);
 			if (!p)
@@ -255,11 +255,11 @@ look_offsets(struct look *l, struct run *r)
 
 static void
 take_dir(struct look *l, struct run *r, int32_t node,
-	const struct describe_log_dirs_response_describe_log_dirs_result *dir)
+	const struct describe_log_dirs_response_dir *dir)
 {
 	for (int32_t i = 0; i < dir->topics.n; i++)
 		for (int32_t k = 0; k < dir->topics.v[i].partitions.n; k++) {
-			const struct describe_log_dirs_response_describe_log_dirs_partition *in =
+			const struct describe_log_dirs_response_partition *in =
 				&dir->topics.v[i].partitions.v[k];
 			struct look_part *p = find_part(l, dir->topics.v[i].name, in->partition_index);
 			if (!p)
@@ -335,7 +335,7 @@ look_size(const struct look_part *p)
 
 static void
 take_configs(struct look *l, struct run *r,
-	const struct describe_configs_response_describe_configs_result *in)
+	const struct describe_configs_response_resource *in)
 {
 	struct look_topic *t = map_get(&l->by_name, in->resource_name);
 	if (!t || in->resource_type != RESOURCE_TOPIC)

@@ -162,7 +162,7 @@ take_trimmed(struct run *r, const struct cluster_topic *t, const struct delete_r
 	static const char *const label[] = { "start" };
 	for (int32_t i = 0; i < a->topics.n; i++)
 		for (int32_t k = 0; k < a->topics.v[i].partitions.n; k++) {
-			const struct delete_records_response_delete_records_partition_result *p =
+			const struct delete_records_response_partition *p =
 				&a->topics.v[i].partitions.v[k];
 			if (p->error_code) {
 				topic_run_refused(r, p->error_code, STR_NULL, str_of(t->name), p->partition_index);
@@ -180,7 +180,7 @@ trim_leader(struct run *r, struct cluster_topic *t, int32_t npart, int32_t leade
 {
 	struct delete_records_request q;
 	struct delete_records_response a;
-	struct delete_records_request_delete_records_topic topic = { .name = str_of(t->name) };
+	struct delete_records_request_topic topic = { .name = str_of(t->name) };
 	wire_defaults(&delete_records_request_desc, &q);
 	q.timeout_ms = RUN_TIMEOUT_MS;
 	q.topics.v = &topic;
@@ -189,7 +189,7 @@ trim_leader(struct run *r, struct cluster_topic *t, int32_t npart, int32_t leade
 	for (int32_t i = 0; i < npart; i++)
 		if (limit[i] >= 0 && t->part[i].leader == leader) {
 			topic.partitions.v[topic.partitions.n++] =
-				(struct delete_records_request_delete_records_partition){ i, limit[i] };
+				(struct delete_records_request_partition){ i, limit[i] };
 			limit[i] = -1;
 		}
 	if (run_call(r, leader, API_DELETE_RECORDS, &q, &a) == 0)

@@ -123,7 +123,7 @@ put_owned(struct buf *b, const struct assign_owned *v, int n)
 /* The same, as the generated struct has it. */
 static int32_t
 group_owned(const struct assign_owned *v, int n, struct arena *a,
-	struct consumer_protocol_subscription_topic_partition **out)
+	struct consumer_protocol_subscription_topic **out)
 {
 	int32_t ntopic = 0;
 	*out = arena_alloc(a, ((size_t)n + 1) * sizeof **out);
@@ -173,7 +173,7 @@ assign_put_assignment(struct buf *b, const struct assign *a, int32_t member)
 	const struct assign_list *got = &a->member[member].got;
 	struct arena scratch = ARENA_INIT;
 	struct consumer_protocol_assignment s;
-	struct consumer_protocol_assignment_topic_partition *to;
+	struct consumer_protocol_assignment_topic *to;
 	wire_defaults(&consumer_protocol_assignment_desc, &s);
 	s.assigned_partitions.v = to = arena_alloc(&scratch, ((size_t)a->ntopic + 1) * sizeof *to);
 	int32_t *p = arena_alloc(&scratch, ((size_t)got->n + 1) * sizeof *p);

@@ -230,7 +230,7 @@ fill(const struct fetcher_request *r, struct fetch_request *q, struct arena *a)
 				* sizeof *q->topics.v[k].partitions.v);
 		}
 		int32_t k = q->topics.n - 1, n = q->topics.v[k].partitions.n++;
-		__typeof__(q->topics.v[k].partitions.v) to = &q->topics.v[k].partitions.v[n];
+		struct fetch_request_partition *to = &q->topics.v[k].partitions.v[n];
 		to->partition = part->index;
 		to->current_leader_epoch = -1;
 		to->fetch_offset = part->offset;

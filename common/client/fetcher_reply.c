@@ -67,7 +67,7 @@ by_first(const void *x, const void *y)
 
 /* The transactions given up that reach into what was fetched, as the broker says. */
 static void
-keep_aborted(struct fetched *ch, const struct fetch_response_partition_data *in)
+keep_aborted(struct fetched *ch, const struct fetch_response_partition *in)
 {
 	int32_t n = in->aborted_transactions.n;
 	if (n <= 0)
@@ -82,7 +82,7 @@ keep_aborted(struct fetched *ch, const struct fetch_response_partition_data *in)
 
 static void
 take_records(struct fetcher *f, struct fetcher_part *part,
-	const struct fetch_response_partition_data *in, struct fetcher_reply *from)
+	const struct fetch_response_partition *in, struct fetcher_reply *from)
 {
 	struct str records = in->records;
 	if (records.n <= 0)
@@ -154,7 +154,7 @@ take_answer(struct fetcher_request *r, const struct fetch_response *in,
 	struct fetcher *f = r->fetcher;
 	for (int32_t i = 0; i < in->responses.n; i++)
 		for (int32_t k = 0; k < in->responses.v[i].partitions.n; k++) {
-			__typeof__(in->responses.v[i].partitions.v) one
+			const struct fetch_response_partition *one
 				= &in->responses.v[i].partitions.v[k];
 			struct fetcher_part *part = find_part(r, in->responses.v[i].topic,
 				&in->responses.v[i].topic_id, one->partition_index);

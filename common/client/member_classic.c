@@ -407,11 +407,11 @@ member_classic_leave(struct member *m, struct conn *conn, int timeout_ms,
 	call_done_fn *done)
 {
 	struct leave_group_request q;
-	struct leave_group_request_member_identity one;
+	struct leave_group_request_member one;
 	if (m->opts.instance)
 		return -1; /* it is expected back */
 	wire_defaults(&leave_group_request_desc, &q);
-	wire_defaults(&leave_group_request_member_identity_desc, &one);
+	wire_defaults(&leave_group_request_member_desc, &one);
 	one.member_id = q.member_id = str_of(m->member_id);
 	one.reason = STR("the consumer ends");
 	q.group_id = str_of(m->opts.group);

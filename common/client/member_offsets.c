@@ -65,7 +65,7 @@ take_flat(struct member *m, const struct offset_fetch_response *r)
 
 static void
 take_group(struct member *m, int version,
-	const struct offset_fetch_response_offset_fetch_response_group *g)
+	const struct offset_fetch_response_group *g)
 {
 	for (int32_t i = 0; i < g->topics.n; i++)
 		for (int32_t k = 0; k < g->topics.v[i].partitions.n; k++)
@@ -101,13 +101,13 @@ fetch_offsets(struct member *m)
 {
 	struct arena a = ARENA_INIT;
 	struct offset_fetch_request q;
-	struct offset_fetch_request_offset_fetch_request_group g;
+	struct offset_fetch_request_group g;
 	struct conn *c = member_conn(m);
 	if (!c)
 		return;
 	size_t n = (size_t)m->ntopic;
 	wire_defaults(&offset_fetch_request_desc, &q);
-	wire_defaults(&offset_fetch_request_offset_fetch_request_group_desc, &g);
+	wire_defaults(&offset_fetch_request_group_desc, &g);
 	q.topics.v = arena_alloc(&a, n * sizeof *q.topics.v);
 	g.topics.v = arena_alloc(&a, n * sizeof *g.topics.v);
 	q.topics.n = g.topics.n = 0;
@@ -224,14 +224,14 @@ static void
 fill_topic(struct member *m, struct cluster_topic *t, struct offset_commit_request *q,
 	struct arena *a)
 {
-	struct offset_commit_request_offset_commit_request_partition *v
+	struct offset_commit_request_partition *v
 		= arena_alloc(a, ((size_t)m->npart + 1) * sizeof *v);
 	int32_t n = 0;
 	for (int k = 0; k < m->npart; k++) {
 		struct member_part *p = m->part[k];
 		if (p->topic != t || !is_due(p))
 			continue;
-		wire_defaults(&offset_commit_request_offset_commit_request_partition_desc, &v[n]);
+		wire_defaults(&offset_commit_request_partition_desc, &v[n]);
 		v[n].partition_index = p->index;
 		v[n].committed_offset = p->sent = p->position;
 		v[n].committed_leader_epoch = p->position_epoch;

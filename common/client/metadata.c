@@ -54,7 +54,7 @@ begin_generation(struct cluster_topic *t)
 /* Partitions come in any order, without holes.  The array never shrinks: a stale
  * index finds no leader. */
 static void
-take_parts(struct cluster_topic *t, const struct metadata_response_metadata_response_topic *in,
+take_parts(struct cluster_topic *t, const struct metadata_response_topic *in,
 	bool is_new)
 {
 	int32_t n = MAX(in->partitions.n, 0);
@@ -78,7 +78,7 @@ take_parts(struct cluster_topic *t, const struct metadata_response_metadata_resp
 }
 
 static void
-take_topic(struct cluster *cl, const struct metadata_response_metadata_response_topic *in)
+take_topic(struct cluster *cl, const struct metadata_response_topic *in)
 {
 	struct cluster_topic *t = cached(cl, in->name);
 	const struct uuid *id = &in->topic_id;

@@ -52,7 +52,7 @@ ask_leader(struct asking *q, int32_t leader)
 	in.topics.n = 1;
 	in.topics.v = arena_alloc(&a, sizeof *in.topics.v);
 	in.topics.v->name = str_of(q->topic->name);
-	__typeof__(in.topics.v->partitions.v) part = arena_alloc(&a, (size_t)npart * sizeof *part);
+	struct list_offsets_request_partition *part = arena_alloc(&a, (size_t)npart * sizeof *part);
 	int32_t n = 0;
 	for (int32_t i = 0; i < npart; i++) {
 		if (!q->is_due[i] || i >= q->topic->npart || q->topic->part[i].leader != leader)

@@ -56,7 +56,7 @@ fill(const struct producer *p, struct txn_offset_commit_request *q,
 			q->topics.v[k].partitions.n = 0;
 		}
 		int32_t k = q->topics.n - 1, at = q->topics.v[k].partitions.n++;
-		__typeof__(q->topics.v[k].partitions.v) to = &q->topics.v[k].partitions.v[at];
+		struct txn_offset_commit_request_partition *to = &q->topics.v[k].partitions.v[at];
 		to->partition_index = v[i].partition;
 		to->committed_offset = v[i].offset;
 		to->committed_leader_epoch = v[i].leader_epoch;

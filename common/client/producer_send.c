@@ -147,12 +147,12 @@ find_batch(struct producer_request *r, struct str name, const struct uuid *id,
  * is at fault. */
 static void
 take_refusal(struct producer_batch *b,
-	const struct produce_response_partition_produce_response *one, struct err *why)
+	const struct produce_response_partition *one, struct err *why)
 {
 	struct str message = one->error_message;
 	b->refused = -1;
 	if (one->record_errors.n > 0) {
-		__typeof__(one->record_errors.v) first = one->record_errors.v;
+		const struct produce_response_record_error *first = one->record_errors.v;
 		if (first->batch_index >= 0 && first->batch_index < b->builder.count)
 			b->refused = first->batch_index;
 		if (first->batch_index_error_message.n > 0)
@@ -166,7 +166,7 @@ take_answer(struct producer_request *r, const struct produce_response *in)
 {
 	for (int32_t i = 0; i < in->responses.n; i++)
 		for (int32_t k = 0; k < in->responses.v[i].partition_responses.n; k++) {
-			__typeof__(in->responses.v[i].partition_responses.v) one
+			const struct produce_response_partition *one
 				= &in->responses.v[i].partition_responses.v[k];
 			struct producer_batch *b = find_batch(r, in->responses.v[i].name,
 				&in->responses.v[i].topic_id, one->index, r->call.version);

@@ -168,7 +168,7 @@ list_new_parts(struct producer *p, struct add_partitions_to_txn_request *q,
 			}
 		if (nv == 0)
 			continue;
-		__typeof__(q->v3_and_below_topics.v) to
+		struct add_partitions_to_txn_request_topic *to
 			= &q->v3_and_below_topics.v[q->v3_and_below_topics.n++];
 		to->name = str_of(t->meta->name);
 		to->partitions.v = v;
@@ -183,7 +183,8 @@ code_of(const struct add_partitions_to_txn_response *r)
 {
 	int16_t code = 0;
 	for (int32_t i = 0; i < r->results_by_topic_v3_and_below.n; i++) {
-		__typeof__(r->results_by_topic_v3_and_below.v) t = &r->results_by_topic_v3_and_below.v[i];
+		const struct add_partitions_to_txn_response_topic *t
+			= &r->results_by_topic_v3_and_below.v[i];
 		for (int32_t k = 0; k < t->results_by_partition.n; k++) {
 			int16_t one = t->results_by_partition.v[k].partition_error_code;
 			if (one && (!code || code == KERR_OPERATION_NOT_ATTEMPTED))

@@ -115,7 +115,7 @@ classic_answer_joined(struct groups *g, const struct member *m, struct coord_cal
 		a.members.v = arena_alloc(call->arena, (size_t)c->nmember * sizeof *a.members.v);
 		LIST_EACH(l, &c->members) {
 			const struct member *other = CONTAINER_OF(l, struct member, in_group);
-			a.members.v[a.members.n++] = (struct join_group_response_join_group_response_member){
+			a.members.v[a.members.n++] = (struct join_group_response_member){
 				other->id, other->instance_id, classic_metadata(other, c->protocol),
 			};
 		}

@@ -3,14 +3,14 @@
 
 static void
 replay_member(struct groups *g, struct group *gr,
-	const struct group_metadata_value_member_metadata *m, struct str protocol)
+	const struct group_metadata_value_member *m, struct str protocol)
 {
 	/* A log that says a member twice is not ours; the first one counts. */
 	if (classic_member(gr, m->member_id)
 			|| (m->group_instance_id.n >= 0
 				&& classic_static_member(gr, m->group_instance_id)))
 		return;
-	const struct join_group_request_join_group_request_protocol only = {
+	const struct join_group_request_protocol only = {
 		protocol.n < 0 ? STR("") : protocol, m->subscription };
 	struct member_spec s = {
 		.id = m->member_id, .instance_id = m->group_instance_id,

@@ -150,7 +150,7 @@ leave_one(struct groups *g, struct group *gr, struct str id, struct str instance
 }
 
 /* The members of any version's request. */
-static const struct leave_group_request_member_identity *
+static const struct leave_group_request_member *
 leavers(const struct coord_call *call, int32_t *n)
 {
 	const struct leave_group_request *q = call->body;
@@ -158,7 +158,7 @@ leavers(const struct coord_call *call, int32_t *n)
 		*n = q->members.n;
 		return q->members.v;
 	}
-	struct leave_group_request_member_identity *v = arena_alloc(call->arena, sizeof *v);
+	struct leave_group_request_member *v = arena_alloc(call->arena, sizeof *v);
 	v->member_id = q->member_id;
 	v->group_instance_id = v->reason = STR_NULL;
 	*n = 1;
@@ -166,7 +166,7 @@ leavers(const struct coord_call *call, int32_t *n)
 }
 
 static int16_t
-leave(struct groups *g, struct group *gr, const struct leave_group_request_member_identity *m,
+leave(struct groups *g, struct group *gr, const struct leave_group_request_member *m,
 	struct coord_now now)
 {
 	if (!gr)
@@ -202,12 +202,12 @@ classic_leave(struct groups *g, struct coord_call *call, struct coord_now now)
 	}
 	bool any = false;
 	int32_t n;
-	const struct leave_group_request_member_identity *v = leavers(call, &n);
+	const struct leave_group_request_member *v = leavers(call, &n);
 	a.members.v = arena_alloc(call->arena, (size_t)(n + 1) * sizeof *a.members.v);
 	for (int32_t i = 0; i < n; i++) {
 		int16_t error = leave(g, gr, &v[i], now);
 		any |= error == 0;
-		a.members.v[a.members.n++] = (struct leave_group_response_member_response){
+		a.members.v[a.members.n++] = (struct leave_group_response_member){
 			v[i].member_id, v[i].group_instance_id, error };
 	}
 	if (gr && any)

@@ -17,7 +17,7 @@ describe_set(struct groups *g, const struct tp_set *s, struct arena *a)
 		struct str name;
 		if (!g->env->topic(g->env, STR_NULL, &run[i].id, &t, &name))
 			continue;
-		struct consumer_group_describe_response_topic_partitions *p =
+		struct consumer_group_describe_response_topic *p =
 			&d.topic_partitions.v[d.topic_partitions.n++];
 		p->topic_id = run[i].id;
 		p->topic_name = arena_str(a, name);
@@ -100,7 +100,7 @@ size_of(const struct group *gr)
 
 static void
 describe_group(struct groups *g, const struct group *gr,
-	struct consumer_group_describe_response_described_group *d, struct arena *a)
+	struct consumer_group_describe_response_group *d, struct arena *a)
 {
 	const struct consumer *c = gr->consumer;
 	struct consumer_member **v = members_of(gr, a);
@@ -126,10 +126,10 @@ consumer_describe(struct groups *g, struct coord_call *call, struct coord_now no
 	r.groups.n = n;
 	int64_t told = 0;
 	for (int32_t i = 0; i < n; i++) {
-		struct consumer_group_describe_response_described_group *d = &r.groups.v[i];
+		struct consumer_group_describe_response_group *d = &r.groups.v[i];
 		struct str id = q->group_ids.v[i];
 		const struct group *gr = group_find(g, id);
-		wire_defaults(&consumer_group_describe_response_described_group_desc, d);
+		wire_defaults(&consumer_group_describe_response_group_desc, d);
 		d->group_id = id;
 		if (id.n <= 0)
 			d->error_code = KERR_INVALID_GROUP_ID;

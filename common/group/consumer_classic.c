@@ -52,7 +52,7 @@ consumer_write_assignment(struct groups *g, const struct tp_set *set, struct str
 		struct str name;
 		if (!g->env->topic(g->env, STR_NULL, &run[i].id, &t, &name))
 			continue; /* deleted meanwhile */
-		struct consumer_protocol_assignment_topic_partition *p =
+		struct consumer_protocol_assignment_topic *p =
 			&v.assigned_partitions.v[v.assigned_partitions.n++];
 		p->topic = arena_str(a, name);
 		p->partitions.v = run[i].v;

@@ -30,7 +30,7 @@ records_member(struct records *r, struct str group_id, struct str id,
 		.server_assignor = s->assignor,
 	};
 	names_of(s->names, &v.subscribed_topic_names.v, &v.subscribed_topic_names.n, a);
-	struct consumer_group_member_metadata_value_classic_member_metadata classic = { 0 };
+	struct consumer_group_member_metadata_value_classic_member classic = { 0 };
 	if (s->is_classic) {
 		classic.session_timeout_ms = s->session_timeout_ms;
 		classic.supported_protocols.n = s->nprotocol;
@@ -48,7 +48,7 @@ records_member(struct records *r, struct str group_id, struct str id,
 
 static void
 current_set(const struct tp_set *s, struct arena *a,
-	struct consumer_group_current_member_assignment_value_topic_partitions **v, int32_t *n)
+	struct consumer_group_current_member_assignment_value_topic **v, int32_t *n)
 {
 	struct tp_run *run = tp_runs(s, n, a);
 	*v = arena_alloc(a, ((size_t)*n + 1) * sizeof **v);
@@ -236,7 +236,7 @@ replay_member(struct groups *g, const struct consumer_group_member_metadata_key 
 
 static struct tp_set
 read_current(struct arena *a,
-	const struct consumer_group_current_member_assignment_value_topic_partitions *v, int32_t n)
+	const struct consumer_group_current_member_assignment_value_topic *v, int32_t n)
 {
 	struct tp_set s = { NULL, 0 };
 	int32_t total = 0;

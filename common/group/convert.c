@@ -174,7 +174,7 @@ plan_member(struct groups *g, struct plan *p, const struct consumer_member *m)
 {
 	struct arena *a = &g->scratch;
 	const struct consumer_spec *s = &m->spec;
-	struct join_group_request_join_group_request_protocol *protocol =
+	struct join_group_request_protocol *protocol =
 		arena_alloc(a, ((size_t)s->nprotocol + 1) * sizeof *protocol);
 	for (int32_t i = 0; i < s->nprotocol; i++) {
 		protocol[i].name = arena_str(a, s->protocol[i].name);
@@ -236,7 +236,7 @@ put_plan(struct records *r, const struct group *gr, const struct plan *p, int64_
 	v.members.n = p->n;
 	v.members.v = arena_alloc(&r->g->scratch, ((size_t)p->n + 1) * sizeof *v.members.v);
 	for (int32_t i = 0; i < p->n; i++)
-		v.members.v[i] = (struct group_metadata_value_member_metadata){
+		v.members.v[i] = (struct group_metadata_value_member){
 			.member_id = p->spec[i].id, .group_instance_id = p->spec[i].instance_id,
 			.client_id = p->spec[i].client_id, .client_host = p->spec[i].client_host,
 			.rebalance_timeout = p->spec[i].rebalance_timeout_ms,

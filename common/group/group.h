@@ -285,7 +285,7 @@ void classic_stop(struct groups *g, struct group *gr); /* answer what is parked 
 struct member_spec {
 	struct str id, instance_id, client_id, client_host;
 	int32_t session_timeout_ms, rebalance_timeout_ms;
-	const struct join_group_request_join_group_request_protocol *protocol;
+	const struct join_group_request_protocol *protocol;
 	int32_t nprotocol;
 };
 struct member *classic_add(struct groups *g, struct group *gr, const struct member_spec *s);

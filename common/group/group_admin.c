@@ -7,7 +7,7 @@
 
 static void
 describe_members(const struct group *gr, struct arena *arena,
-	struct describe_groups_response_described_group *a)
+	struct describe_groups_response_group *a)
 {
 	const struct classic *c = &gr->classic;
 	bool is_stable = c->state == CLASSIC_STABLE;
@@ -15,7 +15,7 @@ describe_members(const struct group *gr, struct arena *arena,
 	LIST_EACH(l, &c->members) {
 		const struct member *m = CONTAINER_OF(l, struct member, in_group);
 		a->members.v[a->members.n++] =
-			(struct describe_groups_response_described_group_member){
+			(struct describe_groups_response_member){
 			.member_id = m->id, .group_instance_id = m->instance_id,
 			.client_id = m->client_id, .client_host = m->client_host,
 			.member_metadata = is_stable ? classic_metadata(m, c->protocol) : STR(""),
@@ -28,11 +28,11 @@ describe_members(const struct group *gr, struct arena *arena,
  * only. */
 static void
 describe(const struct groups *g, const struct coord_call *call, struct str id, int64_t *told,
-	struct describe_groups_response_described_group *a)
+	struct describe_groups_response_group *a)
 {
 	const struct describe_groups_request *q = call->body;
 	const struct group *gr = group_find(g, id);
-	*a = (struct describe_groups_response_described_group){
+	*a = (struct describe_groups_response_group){
 		.group_id = id, .error_message = STR_NULL, .group_state = STR("Dead"),
 		.protocol_type = STR(""), .protocol_data = STR(""),
 		.authorized_operations = q->include_authorized_operations ? GROUP_OPERATIONS
@@ -133,7 +133,7 @@ admin_list(struct groups *g, struct coord_call *call, struct coord_now now)
 		if (!passes(q->states_filter.v, nstate, state_name(gr))
 				|| !passes(q->types_filter.v, ntype, type))
 			continue;
-		a.groups.v[a.groups.n++] = (struct list_groups_response_listed_group){
+		a.groups.v[a.groups.n++] = (struct list_groups_response_group){
 			.group_id = gr->id,
 			.protocol_type = !is_classic ? STR("consumer")
 				: gr->classic.protocol_type.n < 0 ? STR("") : gr->classic.protocol_type,

@@ -104,7 +104,7 @@ records_classic_changed(struct records *r, const struct group *gr,
 		struct str assignment = assignment_of(m, assignments ? &given : NULL);
 		if (m == old)
 			m = fresh;
-		v.members.v[v.members.n++] = (struct group_metadata_value_member_metadata){
+		v.members.v[v.members.n++] = (struct group_metadata_value_member){
 			.member_id = m->id, .group_instance_id = m->instance_id,
 			.client_id = m->client_id, .client_host = m->client_host,
 			.rebalance_timeout = m->rebalance_timeout_ms,

@@ -132,8 +132,8 @@ find_topic(struct groups *g, struct coord_call *call, bool by_id, const struct u
 
 static void
 stage_topic(struct groups *g, const struct group *gr, struct coord_call *call,
-	const struct offset_commit_request_offset_commit_request_topic *q,
-	struct offset_commit_response_offset_commit_response_topic *a, int16_t error,
+	const struct offset_commit_request_topic *q,
+	struct offset_commit_response_topic *a, int16_t error,
 	int64_t expire_wall_ms, struct commits *c, struct coord_now now)
 {
 	struct coord_topic t = { 0 };
@@ -145,7 +145,7 @@ stage_topic(struct groups *g, const struct group *gr, struct coord_call *call,
 		(size_t)(q->partitions.n + 1) * sizeof *a->partitions.v);
 	a->partitions.n = q->partitions.n;
 	for (int32_t i = 0; i < q->partitions.n; i++) {
-		const struct offset_commit_request_offset_commit_request_partition *p =
+		const struct offset_commit_request_partition *p =
 			&q->partitions.v[i];
 		int16_t *to = &a->partitions.v[i].error_code;
 		a->partitions.v[i].partition_index = p->partition_index;
@@ -197,8 +197,8 @@ offsets_commit(struct groups *g, struct coord_call *call, struct coord_now now)
 
 static void
 stage_txn_topic(struct groups *g, struct coord_call *call,
-	const struct txn_offset_commit_request_txn_offset_commit_request_topic *q,
-	struct txn_offset_commit_response_txn_offset_commit_response_topic *a, int16_t error,
+	const struct txn_offset_commit_request_topic *q,
+	struct txn_offset_commit_response_topic *a, int16_t error,
 	struct commits *c, struct coord_now now)
 {
 	struct coord_topic t = { 0 };
@@ -210,7 +210,7 @@ stage_txn_topic(struct groups *g, struct coord_call *call,
 		(size_t)(q->partitions.n + 1) * sizeof *a->partitions.v);
 	a->partitions.n = q->partitions.n;
 	for (int32_t i = 0; i < q->partitions.n; i++) {
-		const struct txn_offset_commit_request_txn_offset_commit_request_partition *p =
+		const struct txn_offset_commit_request_partition *p =
 			&q->partitions.v[i];
 		int16_t *to = &a->partitions.v[i].error_code;
 		a->partitions.v[i].partition_index = p->partition_index;
@@ -268,8 +268,8 @@ check_delete(const struct group *gr, struct str group_id)
 
 static void
 stage_delete(struct groups *g, struct group *gr, struct coord_call *call,
-	const struct offset_delete_request_offset_delete_request_topic *q,
-	struct offset_delete_response_offset_delete_response_topic *a, struct records *r)
+	const struct offset_delete_request_topic *q,
+	struct offset_delete_response_topic *a, struct records *r)
 {
 	bool is_read = group_is_subscribed(gr, q->name);
 	struct coord_topic t = { 0 };

@@ -10,7 +10,7 @@ struct fetch {
 };
 
 static void
-no_offset(struct offset_fetch_response_offset_fetch_response_partitions *a, int16_t error)
+no_offset(struct offset_fetch_response_group_partition *a, int16_t error)
 {
 	a->committed_offset = a->committed_leader_epoch = -1;
 	a->metadata = STR("");
@@ -20,7 +20,7 @@ no_offset(struct offset_fetch_response_offset_fetch_response_partitions *a, int1
 /* gr NULL: there is no such group, and so no offset. */
 static void
 fetch_one(const struct fetch *f, const struct group *gr, struct str topic, int32_t partition,
-	struct offset_fetch_response_offset_fetch_response_partitions *a)
+	struct offset_fetch_response_group_partition *a)
 {
 	const struct committed *c = gr ? offsets_find(gr, topic, partition) : NULL;
 	a->partition_index = partition;
@@ -37,8 +37,8 @@ fetch_one(const struct fetch *f, const struct group *gr, struct str topic, int32
 
 static void
 fetch_topic(const struct fetch *f, const struct group *gr,
-	const struct offset_fetch_request_offset_fetch_request_topics *q,
-	struct offset_fetch_response_offset_fetch_response_topics *a)
+	const struct offset_fetch_request_group_topic *q,
+	struct offset_fetch_response_group_topic *a)
 {
 	struct coord_env *env = f->g->env;
 	int32_t n = q->partition_indexes.n;
@@ -63,7 +63,7 @@ fetch_topic(const struct fetch *f, const struct group *gr,
 
 static void
 fetch_all(struct fetch *f, const struct group *gr,
-	struct offset_fetch_response_offset_fetch_response_group *a)
+	struct offset_fetch_response_group *a)
 {
 	struct coord_env *env = f->g->env;
 	int32_t ntopic = gr ? gr->ntopic : 0;
@@ -76,7 +76,7 @@ fetch_all(struct fetch *f, const struct group *gr,
 	a->topics.v = arena_alloc(f->call->arena, (size_t)(ntopic + 1) * sizeof *a->topics.v);
 	for (int32_t i = 0; i < ntopic; i++) {
 		const struct offset_topic *t = &gr->topic[i];
-		struct offset_fetch_response_offset_fetch_response_topics *to = &a->topics.v[a->topics.n];
+		struct offset_fetch_response_group_topic *to = &a->topics.v[a->topics.n];
 		struct coord_topic known;
 		to->name = t->name->s;
 		if (f->call->api_version >= 10) {
@@ -94,8 +94,8 @@ fetch_all(struct fetch *f, const struct group *gr,
 }
 
 static void
-fetch_group(struct fetch *f, const struct offset_fetch_request_offset_fetch_request_group *q,
-	struct offset_fetch_response_offset_fetch_response_group *a)
+fetch_group(struct fetch *f, const struct offset_fetch_request_group *q,
+	struct offset_fetch_response_group *a)
 {
 	struct group *gr = group_find(f->g, q->group_id);
 	int32_t partition = coord_partition_of(q->group_id, f->g->config.npartition);
@@ -118,10 +118,10 @@ fetch_group(struct fetch *f, const struct offset_fetch_request_offset_fetch_requ
 }
 
 /* The request of before version 8, as a group of today's. */
-static struct offset_fetch_request_offset_fetch_request_group
+static struct offset_fetch_request_group
 old_group(const struct fetch *f, const struct offset_fetch_request *q)
 {
-	struct offset_fetch_request_offset_fetch_request_group rg = {
+	struct offset_fetch_request_group rg = {
 		.group_id = q->group_id, .member_id = STR_NULL, .member_epoch = -1,
 	};
 	rg.topics.n = q->topics.n;
@@ -139,24 +139,24 @@ static void
 answer_old(struct fetch *f, const struct offset_fetch_request *q)
 {
 	struct arena *arena = f->call->arena;
-	struct offset_fetch_request_offset_fetch_request_group rg = old_group(f, q);
-	struct offset_fetch_response_offset_fetch_response_group ga = { 0 };
+	struct offset_fetch_request_group rg = old_group(f, q);
+	struct offset_fetch_response_group ga = { 0 };
 	fetch_group(f, &rg, &ga);
 	struct offset_fetch_response a = { .error_code = ga.error_code };
 	a.topics.v = arena_alloc(arena, (size_t)(ga.topics.n + 1) * sizeof *a.topics.v);
 	a.topics.n = ga.topics.n;
 	for (int32_t i = 0; i < ga.topics.n; i++) {
-		const struct offset_fetch_response_offset_fetch_response_topics *from = &ga.topics.v[i];
-		struct offset_fetch_response_offset_fetch_response_topic *to = &a.topics.v[i];
+		const struct offset_fetch_response_group_topic *from = &ga.topics.v[i];
+		struct offset_fetch_response_topic *to = &a.topics.v[i];
 		to->name = from->name;
 		to->partitions.v = arena_alloc(arena,
 			(size_t)(from->partitions.n + 1) * sizeof *to->partitions.v);
 		to->partitions.n = from->partitions.n;
 		for (int32_t k = 0; k < from->partitions.n; k++) {
-			const struct offset_fetch_response_offset_fetch_response_partitions *p =
+			const struct offset_fetch_response_group_partition *p =
 				&from->partitions.v[k];
 			to->partitions.v[k] =
-				(struct offset_fetch_response_offset_fetch_response_partition){
+				(struct offset_fetch_response_partition){
 				.partition_index = p->partition_index,
 				.committed_offset = p->committed_offset,
 				.committed_leader_epoch = p->committed_leader_epoch,

@@ -3,11 +3,11 @@
  * arrive (txns_check_write). */
 #include "txn/txn.h"
 
-typedef struct add_partitions_to_txn_request_add_partitions_to_txn_topic request_topic;
-typedef struct add_partitions_to_txn_request_add_partitions_to_txn_transaction request_txn;
-typedef struct add_partitions_to_txn_response_add_partitions_to_txn_topic_result topic_result;
-typedef struct add_partitions_to_txn_response_add_partitions_to_txn_partition_result index_result;
-typedef struct add_partitions_to_txn_response_add_partitions_to_txn_result txn_result;
+typedef struct add_partitions_to_txn_request_topic request_topic;
+typedef struct add_partitions_to_txn_request_transaction request_txn;
+typedef struct add_partitions_to_txn_response_topic topic_result;
+typedef struct add_partitions_to_txn_response_partition index_result;
+typedef struct add_partitions_to_txn_response_transaction txn_result;
 
 /* Somebody's transaction, and partitions for it. */
 struct asked {

@@ -14,13 +14,13 @@ static const char *const status_name[TXN_STATUSES] = {
 
 /* ---- DescribeTransactions ---- */
 
-typedef struct describe_transactions_response_transaction_state described;
-typedef struct describe_transactions_response_topic_data described_topic;
+typedef struct describe_transactions_response_transaction described;
+typedef struct describe_transactions_response_topic described_topic;
 
 static void
 describe(struct txns *t, struct coord_call *call, struct str id, int64_t *told, described *d)
 {
-	wire_defaults(&describe_transactions_response_transaction_state_desc, d);
+	wire_defaults(&describe_transactions_response_transaction_desc, d);
 	d->transactional_id = id;
 	const struct txn *x = txn_find(t, id);
 	if (id.n <= 0 || !x) {
@@ -64,7 +64,7 @@ txn_handle_describe(struct txns *t, struct coord_call *call, struct coord_now no
 
 /* ---- ListTransactions ---- */
 
-typedef struct list_transactions_response_transaction_state listed;
+typedef struct list_transactions_response_transaction listed;
 
 struct filter {
 	const struct list_transactions_request *q;

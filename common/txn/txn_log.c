@@ -145,7 +145,7 @@ encode_value(struct txns *t, const struct txn_meta *m, const struct txn_parts *p
 	v.transaction_partitions.v = arena_alloc(&t->scratch,
 		(size_t)n * sizeof *v.transaction_partitions.v);
 	for (int32_t i = 0; i < n; i++) {
-		struct transaction_log_value_partitions_schema *p = &v.transaction_partitions.v[i];
+		struct transaction_log_value_topic *p = &v.transaction_partitions.v[i];
 		p->topic = parts->v[i].name;
 		p->partition_ids.v = parts->v[i].v;
 		p->partition_ids.n = parts->v[i].n;
@@ -223,7 +223,7 @@ replay_value(struct txns *t, struct str id, const struct transaction_log_value *
 	t->parts_size -= x->parts.size;
 	txn_parts_release(&x->parts);
 	for (int32_t i = 0; i < v->transaction_partitions.n; i++) {
-		const struct transaction_log_value_partitions_schema *p = &v->transaction_partitions.v[i];
+		const struct transaction_log_value_topic *p = &v->transaction_partitions.v[i];
 		for (int32_t k = 0; k < p->partition_ids.n; k++)
 			txn_parts_add(&x->parts, &(struct coord_partition){ p->topic, p->partition_ids.v[k] });
 	}

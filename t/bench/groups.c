@@ -91,7 +91,7 @@ refused(const char *what, int16_t error)
 static void
 find_topic(const char *addr)
 {
-	struct metadata_request_metadata_request_topic t = { .name = str_of(topic) };
+	struct metadata_request_topic t = { .name = str_of(topic) };
 	struct metadata_request q = { .topics = { &t, 1 } };
 	struct metadata_response r;
 	int fd = dial(addr);
@@ -155,7 +155,7 @@ join_classic(struct member *m)
 			owned[nowned++] = (struct assign_owned){ name, i };
 	assign_put_subscription(&subscription, kind, &name, 1, owned, nowned,
 		m->epoch ? m->epoch : -1);
-	struct join_group_request_join_group_request_protocol p = { str_of(kind->name),
+	struct join_group_request_protocol p = { str_of(kind->name),
 		{ subscription.p, (int32_t)subscription.n } };
 	struct join_group_request q = { .group_id = str_of(group), .session_timeout_ms = SESSION_MS,
 		.rebalance_timeout_ms = REBALANCE_MS, .member_id = str_of(m->id),
@@ -169,7 +169,7 @@ join_classic(struct member *m)
 /* What the leader says that each is to have, from the arena. */
 static int
 divide(const struct join_group_response *r,
-	struct sync_group_request_sync_group_request_assignment **out)
+	struct sync_group_request_assignment **out)
 {
 	int n = r->members.n;
 	struct err e;
@@ -286,7 +286,7 @@ tick_consumer(struct member *m)
 {
 	static int32_t index[PARTITION_MAX];
 	struct str name = str_of(topic);
-	struct consumer_group_heartbeat_request_topic_partitions t = { .topic_id = topic_id,
+	struct consumer_group_heartbeat_request_topic t = { .topic_id = topic_id,
 		.partitions = { index, 0 } };
 	struct consumer_group_heartbeat_request q;
 	wire_defaults(&consumer_group_heartbeat_request_desc, &q);
@@ -422,7 +422,7 @@ wait_serving(int ms, int njoined)
 static void
 leave_classic(struct member *m)
 {
-	struct leave_group_request_member_identity who = { .member_id = str_of(m->id),
+	struct leave_group_request_member who = { .member_id = str_of(m->id),
 		.group_instance_id = STR_NULL, .reason = STR_NULL };
 	struct leave_group_request q = { .group_id = str_of(group), .members = { &who, 1 } };
 	struct leave_group_response r;
@@ -540,9 +540,9 @@ commit(char **v)
 {
 	int fd = dial(v[0]), n = atoi(v[1]), nasked = 0, nheard = 0;
 	char name[32];
-	struct offset_commit_request_offset_commit_request_partition p = { .committed_offset = 42,
+	struct offset_commit_request_partition p = { .committed_offset = 42,
 		.committed_leader_epoch = -1, .committed_metadata = STR("") };
-	struct offset_commit_request_offset_commit_request_topic t = { .name = STR("idle"),
+	struct offset_commit_request_topic t = { .name = STR("idle"),
 		.partitions = { &p, 1 } };
 	struct offset_commit_request q = { .group_id = STR_NULL, .generation_id_or_member_epoch = -1,
 		.member_id = STR(""), .group_instance_id = STR_NULL, .topics = { &t, 1 } };
@@ -567,7 +567,7 @@ offset(char **v)
 	char name[32];
 	int32_t index = 0;
 	group_name(name, atoi(v[1]) - 1);
-	struct offset_fetch_request_offset_fetch_request_topic t = { .name = STR("idle"),
+	struct offset_fetch_request_topic t = { .name = STR("idle"),
 		.partition_indexes = { &index, 1 } };
 	struct offset_fetch_request q = { .group_id = str_of(name), .topics = { &t, 1 } };
 	struct offset_fetch_response r;

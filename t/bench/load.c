@@ -188,9 +188,9 @@ put_produce(struct buf *b, const char *topic, int32_t partition, size_t batch_by
 		builder_append(&bd, now_ms, STR_NULL, (struct str){ value, 100 }, STR(""), 0);
 	while (builder_size(&bd) + 120 < batch_bytes);
 	struct builder_producer none = BUILDER_NO_PRODUCER;
-	struct produce_request_partition_produce_data data = { .index = partition,
+	struct produce_request_partition data = { .index = partition,
 		.records = builder_finish(&bd, CODEC_NONE, &none, NULL) };
-	struct produce_request_topic_produce_data t = { .name = str_of(topic),
+	struct produce_request_topic t = { .name = str_of(topic),
 		.partition_data = { &data, 1 } };
 	struct produce_request q = { .transactional_id = STR_NULL, .acks = acks,
 		.timeout_ms = 30000, .topic_data = { &t, 1 } };
@@ -258,10 +258,10 @@ fetch(char **v)
 	struct buf request = BUF_INIT, response = BUF_INIT;
 	int64_t offset = 0, bytes = 0, last = -1, start = clock_mono_ns();
 	while (offset != last) {
-		struct fetch_request_fetch_partition p = { .fetch_offset = offset,
+		struct fetch_request_partition p = { .fetch_offset = offset,
 			.current_leader_epoch = -1, .last_fetched_epoch = -1, .log_start_offset = -1,
 			.partition_max_bytes = FETCH_BYTES };
-		struct fetch_request_fetch_topic t = { .topic = str_of(v[1]), .partitions = { &p, 1 } };
+		struct fetch_request_topic t = { .topic = str_of(v[1]), .partitions = { &p, 1 } };
 		struct fetch_request q;
 		wire_defaults(&fetch_request_desc, &q);
 		q.max_bytes = FETCH_BYTES;

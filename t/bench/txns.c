@@ -134,9 +134,9 @@ send_batch(struct producer *p)
 	struct buf *b = &batch[p->nsent].bytes;
 	batch_set_producer(b->p, p->id, p->epoch, p->sequence);
 	p->sequence += batch[p->nsent++].count;
-	struct produce_request_partition_produce_data data = { .index = p->index,
+	struct produce_request_partition data = { .index = p->index,
 		.records = { b->p, (int32_t)b->n } };
-	struct produce_request_topic_produce_data t = { .name = str_of(topic),
+	struct produce_request_topic t = { .name = str_of(topic),
 		.partition_data = { &data, 1 } };
 	struct produce_request q = { .transactional_id = txn_id(p), .acks = -1,
 		.timeout_ms = 30000, .topic_data = { &t, 1 } };

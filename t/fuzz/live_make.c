@@ -228,7 +228,7 @@ protocol_bytes(struct live *l, bool is_assignment)
 		names[i] = str_of(topic_names[i]);
 	if (is_assignment) {
 		struct consumer_protocol_assignment a;
-		struct consumer_protocol_assignment_topic_partition t = { .topic = names[0],
+		struct consumer_protocol_assignment_topic t = { .topic = names[0],
 			.partitions = { parts, (int32_t)live_below(l, 3) } };
 		wire_defaults(&consumer_protocol_assignment_desc, &a);
 		a.assigned_partitions.v = &t;

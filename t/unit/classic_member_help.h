@@ -63,7 +63,7 @@ set_has(const struct set *s, int32_t p)
 static inline void
 old_metadata(const struct old_member *m, struct buf *b)
 {
-	struct consumer_protocol_subscription_topic_partition t[NTOPIC];
+	struct consumer_protocol_subscription_topic t[NTOPIC];
 	struct consumer_protocol_subscription s;
 	struct str names[NTOPIC];
 	int32_t index[SET_MAX], n = 0;
@@ -81,7 +81,7 @@ old_metadata(const struct old_member *m, struct buf *b)
 static inline void
 old_assignment(const struct set *set, struct buf *b)
 {
-	struct consumer_protocol_assignment_topic_partition t[NTOPIC];
+	struct consumer_protocol_assignment_topic t[NTOPIC];
 	struct consumer_protocol_assignment s;
 	int32_t index[SET_MAX], n = 0;
 	wire_defaults(&consumer_protocol_assignment_desc, &s);
@@ -143,7 +143,7 @@ old_send_join(struct town *o, struct old_member *m)
 	if (!m->is_cooperative)
 		m->owned.n = 0;
 	old_metadata(m, &b);
-	struct join_group_request_join_group_request_protocol p = {
+	struct join_group_request_protocol p = {
 		str_of(m->protocol ? m->protocol : "range"), buf_str(&b) };
 	struct join_group_request q = {
 		.group_id = str_of(m->group ? m->group : "g"), .member_id = str_of(m->id),
@@ -160,7 +160,7 @@ old_send_join(struct town *o, struct old_member *m)
 static inline struct ask *
 old_send_sync(struct town *o, struct old_member *m)
 {
-	struct sync_group_request_sync_group_request_assignment v[24];
+	struct sync_group_request_assignment v[24];
 	struct buf b[24];
 	struct sync_group_request q = {
 		.group_id = str_of(m->group ? m->group : "g"), .generation_id = m->generation,

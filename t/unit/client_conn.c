@@ -48,7 +48,7 @@ say_response(int16_t key, int16_t version, int32_t id, const void *msg)
 static void
 say_versions(int16_t version, int32_t id, int16_t error)
 {
-	static __typeof__(*((struct api_versions_response *)0)->api_keys.v) keys[] = {
+	static struct api_versions_response_api keys[] = {
 		{ 0, 0, 9 }, { 1, 4, 11 }, { 3, 0, 4 }, { 18, 0, 2 }, { -7, 1, 1 }, { 3000, 1, 1 },
 	};
 	struct api_versions_response r;

@@ -31,7 +31,7 @@ static pid_t peer;
 static void
 answer_versions(const struct wire_api *api, int16_t v, struct buf *out)
 {
-	static __typeof__(*((struct api_versions_response *)0)->api_keys.v) keys[] = {
+	static struct api_versions_response_api keys[] = {
 		{ 0, 0, 9 }, { 1, 4, 12 }, { 2, 1, 7 }, { 3, 0, 9 },
 	};
 	struct api_versions_response r;
@@ -45,10 +45,10 @@ static void
 answer_metadata(const struct wire_api *api, int16_t v, struct buf *out)
 {
 	struct metadata_response r;
-	struct metadata_response_metadata_response_broker b = { .node_id = 1, .host = STR("nowhere"),
+	struct metadata_response_broker b = { .node_id = 1, .host = STR("nowhere"),
 		.port = 1, .rack = STR_NULL };
-	struct metadata_response_metadata_response_partition p = { .leader_id = 1 };
-	struct metadata_response_metadata_response_topic t = { .name = STR("t") };
+	struct metadata_response_partition p = { .leader_id = 1 };
+	struct metadata_response_topic t = { .name = STR("t") };
 	wire_defaults(api->response, &r);
 	t.partitions.v = &p;
 	t.partitions.n = 1;
@@ -64,10 +64,10 @@ answer_fetch(const struct wire_api *api, int16_t v, const struct fetch_request *
 	struct buf *out)
 {
 	struct fetch_response r;
-	struct fetch_response_fetchable_topic_response t = { .topic = STR("t") };
-	struct fetch_response_partition_data p;
+	struct fetch_response_topic t = { .topic = STR("t") };
+	struct fetch_response_partition p;
 	wire_defaults(api->response, &r);
-	wire_defaults(&fetch_response_partition_data_desc, &p);
+	wire_defaults(&fetch_response_partition_desc, &p);
 	int64_t want = q->topics.v[0].partitions.v[0].fetch_offset;
 	size_t at = 0;
 	struct batch b;
@@ -101,10 +101,10 @@ answer_produce(const struct wire_api *api, int16_t v, struct buf *out)
 {
 	static int n;
 	struct produce_response r;
-	struct produce_response_topic_produce_response t = { .name = STR("t") };
-	struct produce_response_partition_produce_response p;
+	struct produce_response_topic t = { .name = STR("t") };
+	struct produce_response_partition p;
 	wire_defaults(api->response, &r);
-	wire_defaults(&produce_response_partition_produce_response_desc, &p);
+	wire_defaults(&produce_response_partition_desc, &p);
 	p.error_code = produce_error[n++ % 64];
 	t.partition_responses.v = &p;
 	t.partition_responses.n = 1;

@@ -42,7 +42,7 @@ static const struct uuid topic_id = { { 7 } };
 static void
 answer_versions(struct api_versions_response *r)
 {
-	static __typeof__(*((struct api_versions_response *)0)->api_keys.v) keys[] = {
+	static struct api_versions_response_api keys[] = {
 		{ 3, 0, 12 }, { 8, 2, 9 }, { 9, 1, 9 }, { 10, 0, 4 }, { 11, 0, 9 }, { 12, 0, 4 },
 		{ 13, 0, 5 }, { 14, 0, 5 }, { 68, 0, 1 },
 	};
@@ -53,18 +53,18 @@ answer_versions(struct api_versions_response *r)
 static void
 answer_metadata(struct metadata_response *r)
 {
-	static struct metadata_response_metadata_response_broker b;
-	static struct metadata_response_metadata_response_partition p[3];
-	static struct metadata_response_metadata_response_topic t;
-	wire_defaults(&metadata_response_metadata_response_broker_desc, &b);
-	wire_defaults(&metadata_response_metadata_response_topic_desc, &t);
+	static struct metadata_response_broker b;
+	static struct metadata_response_partition p[3];
+	static struct metadata_response_topic t;
+	wire_defaults(&metadata_response_broker_desc, &b);
+	wire_defaults(&metadata_response_topic_desc, &t);
 	b.node_id = 1;
 	b.host = STR("nowhere");
 	b.port = 1;
 	t.name = STR("t");
 	t.topic_id = topic_id;
 	for (int i = 0; i < 3; i++) {
-		wire_defaults(&metadata_response_metadata_response_partition_desc, &p[i]);
+		wire_defaults(&metadata_response_partition_desc, &p[i]);
 		p[i].partition_index = i;
 		p[i].leader_id = 1;
 	}
@@ -110,18 +110,18 @@ answer_offsets(const struct step *s, const void *in, void *out)
 {
 	const struct offset_fetch_request *q = in;
 	struct offset_fetch_response *r = out;
-	static struct offset_fetch_response_offset_fetch_response_group g;
-	static struct offset_fetch_response_offset_fetch_response_topics t;
-	static struct offset_fetch_response_offset_fetch_response_partitions p[8];
-	wire_defaults(&offset_fetch_response_offset_fetch_response_group_desc, &g);
-	wire_defaults(&offset_fetch_response_offset_fetch_response_topics_desc, &t);
+	static struct offset_fetch_response_group g;
+	static struct offset_fetch_response_group_topic t;
+	static struct offset_fetch_response_group_partition p[8];
+	wire_defaults(&offset_fetch_response_group_desc, &g);
+	wire_defaults(&offset_fetch_response_group_topic_desc, &t);
 	g.group_id = STR("g");
 	g.error_code = s->error;
 	t.name = STR("t");
 	t.partitions.v = p;
 	t.partitions.n = q->groups.v->topics.v->partition_indexes.n;
 	for (int i = 0; i < t.partitions.n; i++) {
-		wire_defaults(&offset_fetch_response_offset_fetch_response_partitions_desc, &p[i]);
+		wire_defaults(&offset_fetch_response_group_partition_desc, &p[i]);
 		p[i].partition_index = q->groups.v->topics.v->partition_indexes.v[i];
 		p[i].committed_offset = p[i].partition_index == 0 ? 100 : -1;
 	}
@@ -136,8 +136,8 @@ answer_commit(const struct step *s, const void *in, void *out)
 {
 	const struct offset_commit_request *q = in;
 	struct offset_commit_response *r = out;
-	static struct offset_commit_response_offset_commit_response_topic t;
-	static struct offset_commit_response_offset_commit_response_partition p[8];
+	static struct offset_commit_response_topic t;
+	static struct offset_commit_response_partition p[8];
 	t.name = STR("t");
 	t.partitions.v = p;
 	t.partitions.n = q->topics.v->partitions.n;

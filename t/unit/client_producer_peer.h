@@ -110,12 +110,12 @@ peer_answer(int16_t key, int16_t version, int32_t id, const void *msg)
 static void
 peer_versions(int32_t id)
 {
-	static __typeof__(*((struct api_versions_response *)0)->api_keys.v) keys[] = {
+	static struct api_versions_response_api keys[] = {
 		{ API_PRODUCE, 3, 12 }, { API_METADATA, 0, 10 }, { API_FIND_COORDINATOR, 0, 4 }, { API_API_VERSIONS, 0, 3 },
 		{ API_ADD_PARTITIONS_TO_TXN, 0, 5 }, { API_ADD_OFFSETS_TO_TXN, 0, 4 }, { API_END_TXN, 0, 5 }, { API_TXN_OFFSET_COMMIT, 0, 5 },
 		{ API_DESCRIBE_CONFIGS, 1, 4 }, { API_INIT_PRODUCER_ID, 0, 5 },
 	};
-	__typeof__(*((struct api_versions_response *)0)->finalized_features.v) level = {
+	struct api_versions_response_finalized_feature level = {
 		STR("transaction.version"), peer.o.txn_level, 0,
 	};
 	struct api_versions_response r;
@@ -134,8 +134,8 @@ peer_metadata(const struct metadata_request *q, int16_t version, int32_t id, str
 	wire_defaults(&metadata_response_desc, &r);
 	r.brokers.n = 1;
 	r.brokers.v = arena_alloc(a, sizeof *r.brokers.v);
-	r.brokers.v[0] = (__typeof__(*r.brokers.v)){ .node_id = PEER_NODE, .host = STR("192.0.2.1"),
-		.port = 1, .rack = STR_NULL };
+	r.brokers.v[0] = (struct metadata_response_broker){ .node_id = PEER_NODE,
+		.host = STR("192.0.2.1"), .port = 1, .rack = STR_NULL };
 	r.controller_id = PEER_NODE;
 	int32_t n = MAX(q->topics.n, 0), npart = MAX(peer.o.npart, 1);
 	r.topics.n = n;
@@ -190,7 +190,7 @@ peer_answer_produce(int i)
 	r.responses.v->partition_responses.v = arena_alloc(&a, (size_t)n
 		* sizeof *r.responses.v->partition_responses.v);
 	for (int32_t k = 0; k < n; k++) {
-		__typeof__(r.responses.v->partition_responses.v) to
+		struct produce_response_partition *to
 			= &r.responses.v->partition_responses.v[k];
 		to->index = q.topic_data.v->partition_data.v[k].index;
 		to->error_code = peer.held[i].code;
@@ -240,7 +240,7 @@ static int16_t
 peer_find(const struct find_coordinator_request *q, int16_t version, int32_t id)
 {
 	struct find_coordinator_response r;
-	__typeof__(*r.coordinators.v) one = { .key = STR_NULL };
+	struct find_coordinator_response_coordinator one = { .key = STR_NULL };
 	peer_note(API_FIND_COORDINATOR, version)->partition = q->key_type;
 	int16_t code = peer_next_code(API_FIND_COORDINATOR);
 	wire_defaults(&find_coordinator_response_desc, &r);
@@ -293,7 +293,7 @@ peer_add_parts(const struct add_partitions_to_txn_request *q, int16_t version, i
 		return code;
 	wire_defaults(&add_partitions_to_txn_response_desc, &r);
 	r.results_by_topic_v3_and_below.n = 1;
-	__typeof__(r.results_by_topic_v3_and_below.v) t = arena_alloc(a, sizeof *t);
+	struct add_partitions_to_txn_response_topic *t = arena_alloc(a, sizeof *t);
 	r.results_by_topic_v3_and_below.v = t;
 	t->name = q->v3_and_below_topics.v->name;
 	t->results_by_partition.n = n;

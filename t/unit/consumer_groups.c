@@ -625,7 +625,7 @@ test_consumer_groups__describe_shows_members(void)
 		{ .id = "b", .instance = "i", .topic = { "cars" } } };
 	steps(&o, c, 2, 2);
 	struct ask *a = look_at(&o, "g");
-	const struct consumer_group_describe_response_described_group *d = looked(a);
+	const struct consumer_group_describe_response_group *d = looked(a);
 	check_int(d->error_code, 0);
 	check_int(d->group_epoch, 2);
 	check_int(d->assignment_epoch, 2);

@@ -70,7 +70,7 @@ struct beating {
 
 /* One topic after the other, as the protocol wants them. */
 static inline int32_t
-set_request(const struct set *s, struct consumer_group_heartbeat_request_topic_partitions *t,
+set_request(const struct set *s, struct consumer_group_heartbeat_request_topic *t,
 	int32_t *p)
 {
 	int32_t n = 0;
@@ -89,7 +89,7 @@ set_request(const struct set *s, struct consumer_group_heartbeat_request_topic_p
 static inline struct ask *
 beat_as(struct town *o, const struct beating *b)
 {
-	struct consumer_group_heartbeat_request_topic_partitions t[NTOPIC];
+	struct consumer_group_heartbeat_request_topic t[NTOPIC];
 	int32_t p[SET_MAX];
 	struct str names[NTOPIC + 1];
 	struct consumer_group_heartbeat_request q;
@@ -213,7 +213,7 @@ look_at(struct town *o, const char *group)
 	return ask(&o->w, 69, 1, &q);
 }
 
-static inline const struct consumer_group_describe_response_described_group *
+static inline const struct consumer_group_describe_response_group *
 looked(const struct ask *a)
 {
 	return &((const struct consumer_group_describe_response *)a->answer)->groups.v[0];

@@ -93,8 +93,8 @@ test_fetch_session__partitions_are_bounded(void)
 void
 test_fetch_session__a_session_that_grows_too_large_ends(void)
 {
-	static struct fetch_request_fetch_partition more[2] = { { .partition = 1 << 20 } };
-	struct fetch_request_fetch_topic topic = { .topic = STR("topic"), .partitions = { more, 1 } };
+	static struct fetch_request_partition more[2] = { { .partition = 1 << 20 } };
+	struct fetch_request_topic topic = { .topic = STR("topic"), .partitions = { more, 1 } };
 	struct fetch_session_part *v;
 	bool is_over;
 	int n;

@@ -7,9 +7,9 @@ test_groups_answers__a_transaction_names_topics_by_id_since_version_6(void)
 {
 	struct world w;
 	world_init(&w, 1);
-	struct txn_offset_commit_request_txn_offset_commit_request_partition p = {
+	struct txn_offset_commit_request_partition p = {
 		0, 42, -1, STR("m") };
-	struct txn_offset_commit_request_txn_offset_commit_request_topic t[] = {
+	struct txn_offset_commit_request_topic t[] = {
 		{ .topic_id = { { 7, 0 } }, .partitions = { &p, 1 } },
 		{ .topic_id = { { 9, 9 } }, .partitions = { &p, 1 } },
 	};
@@ -35,8 +35,8 @@ test_groups_answers__a_transaction_names_topics_by_id_since_version_6(void)
 static int
 delete_offset(struct world *w, const char *topic, int32_t partition)
 {
-	struct offset_delete_request_offset_delete_request_partition p = { partition };
-	struct offset_delete_request_offset_delete_request_topic t = { str_of(topic), { &p, 1 } };
+	struct offset_delete_request_partition p = { partition };
+	struct offset_delete_request_topic t = { str_of(topic), { &p, 1 } };
 	struct offset_delete_request q = { STR("g"), { &t, 1 } };
 	struct ask *a = ask(w, 47, 0, &q);
 	const struct offset_delete_response *r = a->answer;

@@ -14,12 +14,12 @@ long_text(int n)
 static int
 commit_often(struct world *w, const char *group, int n)
 {
-	struct offset_commit_request_offset_commit_request_partition *p =
+	struct offset_commit_request_partition *p =
 		mem_alloc((size_t)n * sizeof *p);
 	for (int i = 0; i < n; i++)
-		p[i] = (struct offset_commit_request_offset_commit_request_partition){ 0, i, 5,
+		p[i] = (struct offset_commit_request_partition){ 0, i, 5,
 			STR_NULL };
-	struct offset_commit_request_offset_commit_request_topic t = {
+	struct offset_commit_request_topic t = {
 		.name = STR("apples"), .partitions = { p, n } };
 	struct offset_commit_request q = { str_of(group), -1, STR(""), STR_NULL, -1, { &t, 1 } };
 	struct ask *a = ask(w, 8, 9, &q);
@@ -195,7 +195,7 @@ test_groups_bounds__one_partition_may_be_everybodys(void)
 	struct town o;
 	town_init(&o, 1);
 	int32_t zero = 0;
-	struct consumer_group_current_member_assignment_value_topic_partitions tp = {
+	struct consumer_group_current_member_assignment_value_topic tp = {
 		.topic_id = { { 7, 0 } }, .partitions = { &zero, 1 } };
 	for (int is_end = 0; is_end < 2; is_end++)
 		for (int i = 0; i < N; i++) {

@@ -459,7 +459,7 @@ test_groups_classic__what_does_not_fit_is_refused(void)
 	j = (struct joiner){ "g", "", NULL, { "range" }, .type = "" };
 	check_int(refusal(&w, j), KERR_INCONSISTENT_GROUP_PROTOCOL);
 	/* More metadata than a record would take. */
-	struct join_group_request_join_group_request_protocol p = { STR("range"),
+	struct join_group_request_protocol p = { STR("range"),
 		{ mem_alloc((1 << 20) + 1), (1 << 20) + 1 } };
 	struct join_group_request q = { .group_id = STR("g"), .session_timeout_ms = 6000,
 		.member_id = STR(""), .group_instance_id = STR_NULL,
@@ -695,7 +695,7 @@ test_groups_classic__old_versions_are_answered_in_their_way(void)
 	 * time-out, too. */
 	for (int16_t v = 0; v < 4; v++) {
 		char name[] = { 'g', (char)('0' + v), 0 };
-		struct join_group_request_join_group_request_protocol p = { STR("range"),
+		struct join_group_request_protocol p = { STR("range"),
 			STR("m") };
 		struct join_group_request q = { .group_id = str_of(name),
 			.session_timeout_ms = 6000, .rebalance_timeout_ms = 600000,

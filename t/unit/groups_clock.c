@@ -25,7 +25,7 @@ apples(void)
 static struct ask *
 join_reader(struct world *w, const char *group, const char *instance)
 {
-	struct join_group_request_join_group_request_protocol p = { STR("range"), apples() };
+	struct join_group_request_protocol p = { STR("range"), apples() };
 	struct join_group_request q = { .group_id = str_of(group), .session_timeout_ms = 1800000,
 		.rebalance_timeout_ms = 1800000, .member_id = STR(""),
 		.group_instance_id = str_of(instance), .protocol_type = STR("consumer"),

@@ -330,7 +330,7 @@ struct joiner {
 static inline struct ask *
 join_as(struct world *w, const struct joiner *j)
 {
-	struct join_group_request_join_group_request_protocol v[3];
+	struct join_group_request_protocol v[3];
 	struct join_group_request q = {
 		.group_id = str_of(j->group), .member_id = str_of(j->member),
 		.session_timeout_ms = j->session_ms ? j->session_ms : 10000,
@@ -411,7 +411,7 @@ static inline struct ask *
 sync_as(struct world *w, const char *group, const char *member, const char *instance,
 	int32_t generation, const char *const *to, const char *const *assignment, int nassign)
 {
-	struct sync_group_request_sync_group_request_assignment v[8];
+	struct sync_group_request_assignment v[8];
 	struct sync_group_request q = {
 		.group_id = str_of(group), .generation_id = generation,
 		.member_id = str_of(member), .group_instance_id = str_of(instance),
@@ -453,7 +453,7 @@ heartbeat(struct world *w, const char *group, const char *member, int32_t genera
 static inline int
 leave_as(struct world *w, const char *group, const char *member, const char *instance)
 {
-	struct leave_group_request_member_identity m = { str_of(member), str_of(instance),
+	struct leave_group_request_member m = { str_of(member), str_of(instance),
 		STR_NULL };
 	struct leave_group_request q = { .group_id = str_of(group), .members = { &m, 1 } };
 	struct ask *a = ask(w, 13, 5, &q);
@@ -480,9 +480,9 @@ commit_as(struct world *w, const struct committing *c)
 {
 	const char *member = c->member ? c->member : "";
 	if (c->producer) {
-		struct txn_offset_commit_request_txn_offset_commit_request_partition p = {
+		struct txn_offset_commit_request_partition p = {
 			c->partition, c->offset, 5, str_of(c->metadata) };
-		struct txn_offset_commit_request_txn_offset_commit_request_topic t = {
+		struct txn_offset_commit_request_topic t = {
 			.name = str_of(c->topic), .partitions = { &p, 1 } };
 		struct txn_offset_commit_request q = { STR("txn"), str_of(c->group),
 			c->producer, 0, c->epoch, str_of(member), str_of(c->instance), { &t, 1 } };
@@ -492,9 +492,9 @@ commit_as(struct world *w, const struct committing *c)
 		drop(w, a);
 		return error;
 	}
-	struct offset_commit_request_offset_commit_request_partition p = {
+	struct offset_commit_request_partition p = {
 		c->partition, c->offset, 5, str_of(c->metadata) };
-	struct offset_commit_request_offset_commit_request_topic t = {
+	struct offset_commit_request_topic t = {
 		.name = str_of(c->topic), .partitions = { &p, 1 } };
 	for (int i = 0; i < NTOPIC; i++)
 		if (strcmp(c->topic, topic_names[i]) == 0)
@@ -521,14 +521,14 @@ commit(struct world *w, const char *group, const char *topic, int32_t partition,
 static inline int64_t
 fetch(struct world *w, const char *group, const char *topic, int32_t partition, bool stable)
 {
-	struct offset_fetch_request_offset_fetch_request_topics t = {
+	struct offset_fetch_request_group_topic t = {
 		.name = str_of(topic), .partition_indexes = { &partition, 1 } };
-	struct offset_fetch_request_offset_fetch_request_group rg = {
+	struct offset_fetch_request_group rg = {
 		str_of(group), STR_NULL, -1, { &t, 1 } };
 	struct offset_fetch_request q = { .groups = { &rg, 1 }, .require_stable = stable };
 	struct ask *a = ask(w, 9, 9, &q);
 	const struct offset_fetch_response *r = a->answer;
-	const struct offset_fetch_response_offset_fetch_response_partitions *p =
+	const struct offset_fetch_response_group_partition *p =
 		&r->groups.v[0].topics.v[0].partitions.v[0];
 	check_int(p->partition_index, partition);
 	int64_t offset = p->error_code ? -1000 - p->error_code : p->committed_offset;

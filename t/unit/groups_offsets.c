@@ -49,7 +49,7 @@ test_groups_offsets__every_version_of_a_fetch_is_answered(void)
 	check_int(commit_as(&w, &c), 0);
 	int32_t v[] = { 2, 3 };
 	for (int16_t version = 1; version < 8; version++) {
-		struct offset_fetch_request_offset_fetch_request_topic t = { STR("books"), { v, 2 } };
+		struct offset_fetch_request_topic t = { STR("books"), { v, 2 } };
 		struct offset_fetch_request q = { .group_id = STR("g"), .topics = { &t, 1 } };
 		struct ask *a = ask(&w, 9, version, &q);
 		const struct offset_fetch_response *r = a->answer;
@@ -65,9 +65,9 @@ test_groups_offsets__every_version_of_a_fetch_is_answered(void)
 		drop(&w, a);
 	}
 	for (int16_t version = 8; version <= 10; version++) {
-		struct offset_fetch_request_offset_fetch_request_topics t = {
+		struct offset_fetch_request_group_topic t = {
 			STR("books"), { { 7, 1 } }, { v, 2 } };
-		struct offset_fetch_request_offset_fetch_request_group rg[] = {
+		struct offset_fetch_request_group rg[] = {
 			{ STR("g"), STR_NULL, -1, { &t, 1 } },
 			{ STR("none"), STR_NULL, -1, { &t, 1 } },
 		};
@@ -101,7 +101,7 @@ test_groups_offsets__a_fetch_of_all_tells_every_topic(void)
 	check_int(r->topics.v[0].partitions.n, 2);
 	check_int(r->topics.v[0].partitions.v[1].committed_offset, 22);
 	check_int(r->topics.v[1].partitions.v[0].committed_offset, 11);
-	struct offset_fetch_request_offset_fetch_request_group rg = { STR("g"), STR_NULL, -1,
+	struct offset_fetch_request_group rg = { STR("g"), STR_NULL, -1,
 		{ NULL, -1 } };
 	struct offset_fetch_request q = { .groups = { &rg, 1 } };
 	w.is_gone[1] = true; /* books: it has no id to tell */
@@ -135,8 +135,8 @@ test_groups_offsets__an_unknown_topic_id_is_told_as_such(void)
 	c.version = 9;
 	check_int(commit_as(&w, &c), KERR_UNKNOWN_TOPIC_OR_PARTITION);
 	int32_t p = 0;
-	struct offset_fetch_request_offset_fetch_request_topics t = { STR(""), { { 9 } }, { &p, 1 } };
-	struct offset_fetch_request_offset_fetch_request_group rg = { STR("g"), STR_NULL, -1,
+	struct offset_fetch_request_group_topic t = { STR(""), { { 9 } }, { &p, 1 } };
+	struct offset_fetch_request_group rg = { STR("g"), STR_NULL, -1,
 		{ &t, 1 } };
 	struct offset_fetch_request q = { .groups = { &rg, 1 } };
 	struct ask *a = ask(&w, 9, 10, &q);
@@ -177,9 +177,9 @@ test_groups_offsets__only_partitions_that_exist_are_kept(void)
 	strcat(wide, "xx");
 	check_int(commit_as(&w, &c), KERR_OFFSET_METADATA_TOO_LARGE);
 	/* One bad partition does not spoil the good one beside it. */
-	struct offset_commit_request_offset_commit_request_partition p[] = {
+	struct offset_commit_request_partition p[] = {
 		{ 0, 5, -1, STR_NULL }, { 77, 6, -1, STR_NULL } };
-	struct offset_commit_request_offset_commit_request_topic t = { .name = STR("books"),
+	struct offset_commit_request_topic t = { .name = STR("books"),
 		.partitions = { p, 2 } };
 	struct offset_commit_request q = { STR("g"), -1, STR(""), STR_NULL, -1, { &t, 1 } };
 	struct ask *a = ask(&w, 8, 9, &q);
@@ -350,8 +350,8 @@ test_groups_offsets__a_later_commit_outlives_the_transaction(void)
 	/* A deletion while it is open takes it along. */
 	world_restart(&w, before);
 	int32_t zero = 0;
-	struct offset_delete_request_offset_delete_request_partition p = { zero };
-	struct offset_delete_request_offset_delete_request_topic t = { STR("apples"), { &p, 1 } };
+	struct offset_delete_request_partition p = { zero };
+	struct offset_delete_request_topic t = { STR("apples"), { &p, 1 } };
 	struct offset_delete_request q = { STR("g"), { &t, 1 } };
 	struct ask *a = ask(&w, 47, 0, &q);
 	check_int(((const struct offset_delete_response *)a->answer)->error_code, 0);
@@ -405,7 +405,7 @@ subscription(const char *topic)
 static void
 subscribe(struct world *w, const char *group, const char *topic)
 {
-	struct join_group_request_join_group_request_protocol p = { STR("range"),
+	struct join_group_request_protocol p = { STR("range"),
 		subscription(topic) };
 	struct join_group_request q = { .group_id = str_of(group), .session_timeout_ms = 1800000,
 		.rebalance_timeout_ms = 60000, .member_id = STR(""),
@@ -422,8 +422,8 @@ subscribe(struct world *w, const char *group, const char *topic)
 static int
 delete_offset(struct world *w, const char *group, const char *topic, int32_t partition)
 {
-	struct offset_delete_request_offset_delete_request_partition p = { partition };
-	struct offset_delete_request_offset_delete_request_topic t = { str_of(topic), { &p, 1 } };
+	struct offset_delete_request_partition p = { partition };
+	struct offset_delete_request_topic t = { str_of(topic), { &p, 1 } };
 	struct offset_delete_request q = { str_of(group), { &t, 1 } };
 	struct ask *a = ask(w, 47, 0, &q);
 	const struct offset_delete_response *r = a->answer;
@@ -643,9 +643,9 @@ test_groups_offsets__asking_for_all_again_and_again_has_an_end(void)
 		struct coord_record r = { { k, sizeof k }, { v, sizeof v } };
 		groups_replay(w.g, 0, &r, NULL, 0);
 	}
-	struct offset_fetch_request_offset_fetch_request_group rg[N];
+	struct offset_fetch_request_group rg[N];
 	for (int i = 0; i < N; i++)
-		rg[i] = (struct offset_fetch_request_offset_fetch_request_group){
+		rg[i] = (struct offset_fetch_request_group){
 			STR("g"), STR_NULL, -1, { NULL, -1 } };
 	struct offset_fetch_request q = { .groups = { rg, N } };
 	struct ask *a = ask(&w, 9, 8, &q);

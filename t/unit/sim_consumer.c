@@ -192,7 +192,7 @@ send_old(struct stage *s, struct actor *a)
 {
 	if (!a->is_leaving)
 		return old_send(&s->o, &a->old);
-	struct leave_group_request_member_identity m = { str_of(a->old.id),
+	struct leave_group_request_member m = { str_of(a->old.id),
 		str_of(a->old.instance), STR_NULL };
 	struct leave_group_request q = { .group_id = STR("g"), .members = { &m, 1 } };
 	return ask(&s->o.w, 13, 5, &q);
@@ -477,7 +477,7 @@ is_complete(struct stage *s, bool must)
 	if (nalive == 0)
 		return true;
 	struct ask *a = look_at(&s->o, "g");
-	const struct consumer_group_describe_response_described_group *d = looked(a);
+	const struct consumer_group_describe_response_group *d = looked(a);
 	bool is_good = d->error_code ? strcmp(state(&s->o.w, "g"), "Stable") == 0
 		: str_eq(d->group_state, STR("Stable")) && d->members.n == nalive;
 	for (int32_t i = 0; !d->error_code && i < d->members.n; i++)

@@ -234,7 +234,7 @@ handle(struct sim *s, const struct message *m)
 		return join_as(w, &j);
 	}
 	if (m->what == SYNC) {
-		struct sync_group_request_sync_group_request_assignment v[NCLIENT * 3];
+		struct sync_group_request_assignment v[NCLIENT * 3];
 		char z[NCLIENT * 3][32];
 		struct sync_group_request q = {
 			.group_id = str_of(group), .generation_id = m->generation,
@@ -254,24 +254,24 @@ handle(struct sim *s, const struct message *m)
 		return ask(w, 12, 4, &q);
 	}
 	if (m->what == LEAVE) {
-		struct leave_group_request_member_identity who = { str_of(m->member),
+		struct leave_group_request_member who = { str_of(m->member),
 			str_of(m->instance), STR_NULL };
 		struct leave_group_request q = { .group_id = str_of(group), .members = { &who, 1 } };
 		return ask(w, 13, 5, &q);
 	}
 	struct str topic = STR("apples");
 	if (m->what == COMMIT) {
-		struct offset_commit_request_offset_commit_request_partition p = {
+		struct offset_commit_request_partition p = {
 			m->partition, m->offset, -1, STR_NULL };
-		struct offset_commit_request_offset_commit_request_topic t = {
+		struct offset_commit_request_topic t = {
 			.name = topic, .partitions = { &p, 1 } };
 		struct offset_commit_request q = { str_of(group), m->generation,
 			str_of(m->member), str_of(m->instance), -1, { &t, 1 } };
 		return ask(w, 8, 9, &q);
 	}
-	struct txn_offset_commit_request_txn_offset_commit_request_partition p = {
+	struct txn_offset_commit_request_partition p = {
 		m->partition, m->offset, -1, STR_NULL };
-	struct txn_offset_commit_request_txn_offset_commit_request_topic t = {
+	struct txn_offset_commit_request_topic t = {
 		.name = topic, .partitions = { &p, 1 } };
 	struct txn_offset_commit_request q = { STR("t"), str_of(group), m->client + 1, 0,
 		m->generation, str_of(m->member), str_of(m->instance), { &t, 1 } };

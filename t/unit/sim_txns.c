@@ -157,7 +157,7 @@ handle(struct w_call *c, const struct msg *m, const void *body)
 static void
 serve_add(struct w_call *c, const struct msg *m, struct str id)
 {
-	struct add_partitions_to_txn_request_add_partitions_to_txn_topic topic = {
+	struct add_partitions_to_txn_request_topic topic = {
 		STR("topic"), { (int32_t[]){ m->part }, 1 } };
 	struct add_partitions_to_txn_request q;
 	wire_defaults(&add_partitions_to_txn_request_desc, &q);
@@ -195,9 +195,9 @@ static void
 serve_onlooker(void)
 {
 	int32_t index = any(PARTS);
-	struct add_partitions_to_txn_request_add_partitions_to_txn_topic topic = {
+	struct add_partitions_to_txn_request_topic topic = {
 		STR("topic"), { &index, 1 } };
-	struct add_partitions_to_txn_request_add_partitions_to_txn_transaction v[IDS];
+	struct add_partitions_to_txn_request_transaction v[IDS];
 	struct add_partitions_to_txn_request q;
 	struct list_transactions_request l;
 	memset(v, 0, sizeof v);

@@ -428,7 +428,7 @@ void
 test_txns__one_bad_partition_fails_all(void)
 {
 	int32_t index[] = { 1, 10, 2 };
-	struct add_partitions_to_txn_request_add_partitions_to_txn_topic topics[] = {
+	struct add_partitions_to_txn_request_topic topics[] = {
 		{ STR("topic"), { index, 3 } }, { STR("nosuch"), { index, 1 } },
 		{ STR("__consumer_offsets"), { index, 1 } } };
 	struct add_partitions_to_txn_request q;
@@ -440,7 +440,7 @@ test_txns__one_bad_partition_fails_all(void)
 	q.v3_and_below_topics.v = topics;
 	q.v3_and_below_topics.n = 3;
 	struct add_partitions_to_txn_response *r = ask(24, 0, &q);
-	struct add_partitions_to_txn_response_add_partitions_to_txn_topic_result *t = r->results_by_topic_v3_and_below.v;
+	struct add_partitions_to_txn_response_topic *t = r->results_by_topic_v3_and_below.v;
 	check_int(r->results_by_topic_v3_and_below.n, 3);
 	check_int(t[0].results_by_partition.v[0].partition_error_code, KERR_OPERATION_NOT_ATTEMPTED);
 	check_int(t[0].results_by_partition.v[1].partition_error_code, KERR_UNKNOWN_TOPIC_OR_PARTITION);
@@ -475,7 +475,7 @@ test_txns__offsets_are_a_partition_of_their_topic(void)
 	start();
 	init("a");
 	check_int(add_offsets(3, "a", 1000, 0, "group"), 0);
-	struct describe_transactions_response_transaction_state d = describe("a");
+	struct describe_transactions_response_transaction d = describe("a");
 	check_int(d.topics.n, 1);
 	check(str_eq(d.topics.v[0].topic, STR("__consumer_offsets")));
 	check_int(d.topics.v[0].partitions.v[0], coord_partition_of(STR("group"), W_OFFSETS));
@@ -535,8 +535,8 @@ void
 test_txns__batches_wait_for_all_their_partitions(void)
 {
 	int32_t index = 1;
-	struct add_partitions_to_txn_request_add_partitions_to_txn_topic topic = { STR("topic"), { &index, 1 } };
-	struct add_partitions_to_txn_request_add_partitions_to_txn_transaction v[] = {
+	struct add_partitions_to_txn_request_topic topic = { STR("topic"), { &index, 1 } };
+	struct add_partitions_to_txn_request_transaction v[] = {
 		{ STR("a"), 1000, 0, false, { &topic, 1 } }, { STR("b"), 1001, 0, false, { &topic, 1 } },
 		{ STR("b"), 1001, 0, true, { &topic, 1 } }, { STR("c"), 7, 0, true, { &topic, 1 } } };
 	struct add_partitions_to_txn_request q;
@@ -572,8 +572,8 @@ void
 test_txns__verifying_adds_nothing(void)
 {
 	int32_t index[] = { 1, 2 };
-	struct add_partitions_to_txn_request_add_partitions_to_txn_topic topic = { STR("topic"), { index, 2 } };
-	struct add_partitions_to_txn_request_add_partitions_to_txn_transaction v = {
+	struct add_partitions_to_txn_request_topic topic = { STR("topic"), { index, 2 } };
+	struct add_partitions_to_txn_request_transaction v = {
 		STR("a"), 1000, 0, true, { &topic, 1 } };
 	struct add_partitions_to_txn_request q;
 	start();

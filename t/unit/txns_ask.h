@@ -73,8 +73,8 @@ init(const char *id)
 static inline int16_t
 add_as(int16_t version, const char *id, int64_t pid, int16_t epoch, const char *topic, int32_t index)
 {
-	struct add_partitions_to_txn_request_add_partitions_to_txn_topic topics = { str_of(topic), { &index, 1 } };
-	struct add_partitions_to_txn_request_add_partitions_to_txn_transaction txn = {
+	struct add_partitions_to_txn_request_topic topics = { str_of(topic), { &index, 1 } };
+	struct add_partitions_to_txn_request_transaction txn = {
 		.transactional_id = str_of(id), .producer_id = pid, .producer_epoch = epoch,
 		.topics = { &topics, 1 } };
 	struct add_partitions_to_txn_request q;
@@ -89,7 +89,7 @@ add_as(int16_t version, const char *id, int64_t pid, int16_t epoch, const char *
 	q.v3_and_below_topics.v = &topics;
 	q.v3_and_below_topics.n = 1;
 	struct add_partitions_to_txn_response *r = ask(24, version, &q);
-	struct add_partitions_to_txn_response_add_partitions_to_txn_topic_result *t =
+	struct add_partitions_to_txn_response_topic *t =
 		version >= 4 ? r->results_by_transaction.v[0].topic_results.v : r->results_by_topic_v3_and_below.v;
 	check(str_eq(t->name, str_of(topic)));
 	check_int(t->results_by_partition.n, 1);
@@ -143,7 +143,7 @@ write2(const char *id, int64_t pid, int16_t epoch, int32_t index)
 	return write_to(id, pid, epoch, index, true, &must_wait);
 }
 
-static inline struct describe_transactions_response_transaction_state
+static inline struct describe_transactions_response_transaction
 describe(const char *id)
 {
 	struct str ids[1] = { str_of(id) };
@@ -157,7 +157,7 @@ describe(const char *id)
 static inline bool
 is_in(const char *id, const char *state)
 {
-	struct describe_transactions_response_transaction_state d = describe(id);
+	struct describe_transactions_response_transaction d = describe(id);
 	return d.error_code == 0 && str_eq(d.transaction_state, str_of(state));
 }
 

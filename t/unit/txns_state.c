@@ -351,7 +351,7 @@ test_txns_state__describe_tells_the_state(void)
 	init("a");
 	check_int(describe("").error_code, KERR_INVALID_REQUEST);
 	check_int(describe("zz").error_code, KERR_TRANSACTIONAL_ID_NOT_FOUND);
-	struct describe_transactions_response_transaction_state d = describe("a");
+	struct describe_transactions_response_transaction d = describe("a");
 	check_int(d.transaction_start_time_ms, -1);
 	check_int(d.transaction_timeout_ms, 60000);
 	check_int(d.producer_id, 1000);

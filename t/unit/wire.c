@@ -381,14 +381,14 @@ test_wire__a_length_of_more_than_32_bits_is_refused(void)
 
 /* A Fetch request of one partition, whose tag section is the one given. */
 static int64_t
-decode_tags(int16_t version, const char *tags, size_t n, struct fetch_request_fetch_partition *part)
+decode_tags(int16_t version, const char *tags, size_t n, struct fetch_request_partition *part)
 {
-	struct fetch_request_fetch_partition p = { .high_watermark = INT64_MAX };
-	struct fetch_request_fetch_topic t = { .topic = STR("t"), .partitions = { &p, 1 } };
+	struct fetch_request_partition p = { .high_watermark = INT64_MAX };
+	struct fetch_request_topic t = { .topic = STR("t"), .partitions = { &p, 1 } };
 	struct fetch_request m = { .topics = { &t, 1 }, .rack_id = STR("") };
 	struct buf b = BUF_INIT;
 	struct arena a = ARENA_INIT;
-	wire_defaults(&fetch_request_replica_state_desc, &m.replica_state);
+	wire_defaults(&fetch_request_replica_desc, &m.replica_state);
 	m.cluster_id = STR_NULL;
 	wire_encode(&fetch_request_desc, version, true, &m, &b);
 	size_t tail = 1 + 1 + 1 + 1; /* topic's tags, forgotten, rack, tags */
@@ -409,7 +409,7 @@ decode_tags(int16_t version, const char *tags, size_t n, struct fetch_request_fe
 void
 test_wire__unknown_tags_are_skipped(void)
 {
-	struct fetch_request_fetch_partition p;
+	struct fetch_request_partition p;
 	check(decode_tags(18, "\0", &p) > 0);
 	check(decode_tags(18, "\2\1\10\0\0\0\0\0\0\0\7\11\3abc", &p) > 0);
 	check_int(p.high_watermark, 7);
@@ -420,7 +420,7 @@ test_wire__unknown_tags_are_skipped(void)
 void
 test_wire__a_tag_outside_its_versions_is_skipped(void)
 {
-	struct fetch_request_fetch_partition p;
+	struct fetch_request_partition p;
 	check(decode_tags(18, "\1\1\10\0\0\0\0\0\0\0\7", &p) > 0);
 	check_int(p.high_watermark, 7);
 	check(decode_tags(17, "\1\1\10\0\0\0\0\0\0\0\7", &p) > 0);
@@ -431,7 +431,7 @@ test_wire__a_tag_outside_its_versions_is_skipped(void)
 void
 test_wire__bad_tags_are_refused(void)
 {
-	struct fetch_request_fetch_partition p;
+	struct fetch_request_partition p;
 	check_int(decode_tags(18, "\2\1\10\0\0\0\0\0\0\0\7\1\10\0\0\0\0\0\0\0\7", &p), -1);
 	check_int(decode_tags(18, "\2\11\1a\10\1a", &p), -1);             /* falling */
 	check_int(decode_tags(18, "\1\1\7\0\0\0\0\0\0\0", &p), -1);       /* too short */
@@ -551,14 +551,14 @@ test_wire__a_struct_that_may_not_be_null_has_no_byte_in_front(void)
 static void
 fetch_with_records(int16_t version, struct str records, struct buf *b, struct wire_gaps *gaps)
 {
-	struct fetch_response_partition_data p[3];
+	struct fetch_response_partition p[3];
 	for (int i = 0; i < 3; i++) {
-		wire_defaults(&fetch_response_partition_data_desc, &p[i]);
+		wire_defaults(&fetch_response_partition_desc, &p[i]);
 		p[i].partition_index = i;
 		p[i].current_leader.leader_id = 9; /* something behind it, when flexible */
 		p[i].records = i == 1 ? STR("") : records;
 	}
-	struct fetch_response_fetchable_topic_response t = { .topic = STR("t"),
+	struct fetch_response_topic t = { .topic = STR("t"),
 		.partitions = { p, 3 } };
 	struct fetch_response m = { .responses = { &t, 1 } };
 	if (gaps)
@@ -571,11 +571,11 @@ void
 test_wire__a_message_stops_growing_behind_its_limit(void)
 {
 	struct str name = STR("a name that is told often");
-	struct metadata_response_metadata_response_topic t[100];
+	struct metadata_response_topic t[100];
 	struct metadata_response m;
 	wire_defaults(&metadata_response_desc, &m);
 	for (int i = 0; i < 100; i++) {
-		wire_defaults(&metadata_response_metadata_response_topic_desc, &t[i]);
+		wire_defaults(&metadata_response_topic_desc, &t[i]);
 		t[i].name = name;
 	}
 	m.topics.v = t;
@@ -626,12 +626,12 @@ test_wire__gaps_filled_make_the_whole_message(void)
 void
 test_wire__dump_is_json(void)
 {
-	struct describe_topic_partitions_request_topic_request t[2] = {
+	struct describe_topic_partitions_request_topic t[2] = {
 		{ STR("a\"b\\c\n\303\251") }, { STR("\377\0") } };
 	struct describe_topic_partitions_request_cursor c = { STR("t"), -3 };
 	struct describe_topic_partitions_request m = { { t, 2 }, 9, &c };
-	struct produce_request_partition_produce_data part = { 1, STR("12345") };
-	struct produce_request_topic_produce_data topic = { .name = STR("t"), .partition_data = { &part, 1 } };
+	struct produce_request_partition part = { 1, STR("12345") };
+	struct produce_request_topic topic = { .name = STR("t"), .partition_data = { &part, 1 } };
 	struct produce_request p = { STR_NULL, -1, 30, { &topic, 1 } };
 	struct buf b = BUF_INIT;
 	wire_dump(&describe_topic_partitions_request_desc, 0, &m, &b);

@@ -33,7 +33,7 @@ enum {
 struct produce_part {
 	struct ack_wait ack; /* its partition is a reference of ours */
 	struct request *rq;
-	struct produce_response_partition_produce_response *answer;
+	struct produce_response_partition *answer;
 	bool is_queued;      /* the ack is */
 	bool is_put_by;      /* until the coordinator has agreed */
 	uint8_t *batch;      /* then: a copy, */
@@ -85,7 +85,7 @@ finish(struct produce_state *s)
 }
 
 static void
-set_error(struct produce_response_partition_produce_response *a, int16_t error)
+set_error(struct produce_response_partition *a, int16_t error)
 {
 	a->error_code = error;
 	if (error) {
@@ -112,7 +112,7 @@ has_log_start(int16_t error)
 }
 
 static void
-set_result(struct produce_response_partition_produce_response *a, struct partition *p,
+set_result(struct produce_response_partition *a, struct partition *p,
 	const struct append_result *result)
 {
 	set_error(a, result->error);
@@ -341,7 +341,7 @@ is_transactional(struct str records)
 /* Find the partition, by the topic's name or, from version 13 on, its id.  NULL: *error
  * says why it is not to be written to. */
 static struct partition *
-find(struct request *rq, const struct produce_request_topic_produce_data *t, int32_t index,
+find(struct request *rq, const struct produce_request_topic *t, int32_t index,
 	int16_t *error)
 {
 	const struct produce_request *q = rq->body;
@@ -365,7 +365,7 @@ find(struct request *rq, const struct produce_request_topic_produce_data *t, int
 /* Check a client's records.  False: they are refused, and the answer says why. */
 static bool
 take_in(struct produce_state *s, struct partition *p, struct str records,
-	struct produce_response_partition_produce_response *answer)
+	struct produce_response_partition *answer)
 {
 	struct request *rq = s->rq;
 	struct topic_config *config = partition_config(p);
@@ -383,7 +383,7 @@ take_in(struct produce_state *s, struct partition *p, struct str records,
 	s->nfault += k.nfault;
 	answer->record_errors.n = k.nfault;
 	answer->record_errors.v = REQUEST_ARRAY(rq,
-		struct produce_response_batch_index_and_error_message, k.nfault);
+		struct produce_response_record_error, k.nfault);
 	for (int32_t i = 0; i < k.nfault; i++) {
 		answer->record_errors.v[i].batch_index = k.fault[i].index;
 		answer->record_errors.v[i].batch_index_error_message = k.fault[i].message;
@@ -393,7 +393,7 @@ take_in(struct produce_state *s, struct partition *p, struct str records,
 
 static struct produce_part *
 new_part(struct produce_state *s, struct partition *p,
-	struct produce_response_partition_produce_response *answer)
+	struct produce_response_partition *answer)
 {
 	if (!s->part)
 		return NULL;
@@ -409,7 +409,7 @@ new_part(struct produce_state *s, struct partition *p,
  * False: that is all; else the part w keeps the partition. */
 static bool
 append_one(struct produce_state *s, struct partition *p, struct str records,
-	struct produce_part *w, struct produce_response_partition_produce_response *answer)
+	struct produce_part *w, struct produce_response_partition *answer)
 {
 	struct request *rq = s->rq;
 	uint8_t *batch = (uint8_t *)(uintptr_t)records.p;
@@ -430,9 +430,9 @@ append_one(struct produce_state *s, struct partition *p, struct str records,
 }
 
 static void
-produce_one(struct request *rq, const struct produce_request_topic_produce_data *t,
-	struct produce_request_partition_produce_data *data,
-	struct produce_response_partition_produce_response *answer)
+produce_one(struct request *rq, const struct produce_request_topic *t,
+	struct produce_request_partition *data,
+	struct produce_response_partition *answer)
 {
 	struct produce_state *s = rq->state;
 	const struct produce_request *q = rq->body;
@@ -467,21 +467,21 @@ produce_all(struct request *rq)
 	struct produce_state *s = rq->state;
 	struct produce_response *a = &s->response;
 	a->responses.n = q->topic_data.n;
-	a->responses.v = REQUEST_ARRAY(rq, struct produce_response_topic_produce_response,
+	a->responses.v = REQUEST_ARRAY(rq, struct produce_response_topic,
 		a->responses.n);
 	for (int32_t i = 0; i < q->topic_data.n; i++) {
-		struct produce_request_topic_produce_data *t = &q->topic_data.v[i];
-		struct produce_response_topic_produce_response *ta = &a->responses.v[i];
-		wire_defaults(&produce_response_topic_produce_response_desc, ta);
+		struct produce_request_topic *t = &q->topic_data.v[i];
+		struct produce_response_topic *ta = &a->responses.v[i];
+		wire_defaults(&produce_response_topic_desc, ta);
 		ta->name = t->name;
 		ta->topic_id = t->topic_id;
 		ta->partition_responses.n = t->partition_data.n;
 		ta->partition_responses.v = REQUEST_ARRAY(rq,
-			struct produce_response_partition_produce_response, t->partition_data.n);
+			struct produce_response_partition, t->partition_data.n);
 		for (int32_t k = 0; k < t->partition_data.n; k++) {
-			struct produce_response_partition_produce_response *pa =
+			struct produce_response_partition *pa =
 				&ta->partition_responses.v[k];
-			wire_defaults(&produce_response_partition_produce_response_desc, pa);
+			wire_defaults(&produce_response_partition_desc, pa);
 			produce_one(rq, t, &t->partition_data.v[k], pa);
 		}
 	}

@@ -22,7 +22,7 @@
 struct fetch_part {
 	struct fetch_wait wait;
 	struct partition *partition; /* a reference, or NULL */
-	struct fetch_response_partition_data *answer;
+	struct fetch_response_partition *answer;
 	int64_t offset, seen_limit;
 	int32_t aborted_cap;         /* of the answer's array */
 	int32_t size_max, leader_epoch, last_epoch;
@@ -84,7 +84,7 @@ static int
 gather_aborted(struct fetch_state *state, struct fetch_part *f, const struct partlog_slice *slice,
 	struct err *e)
 {
-	struct fetch_response_partition_data *answer = f->answer;
+	struct fetch_response_partition *answer = f->answer;
 	struct buf txns = BUF_INIT;
 	int r = partlog_aborted(&f->partition->log, f->offset, slice->next_offset, &txns, e);
 	int32_t n = (int32_t)(txns.n / sizeof(struct prodstate_txn));
@@ -187,9 +187,9 @@ look_locked(struct fetch_state *state, struct fetch_part *f)
 static void
 look_at(struct fetch_state *state, struct fetch_part *f)
 {
-	struct fetch_response_partition_data *answer = f->answer;
-	struct fetch_response_partition_data before = *answer;
-	wire_defaults(&fetch_response_partition_data_desc, answer);
+	struct fetch_response_partition *answer = f->answer;
+	struct fetch_response_partition before = *answer;
+	wire_defaults(&fetch_response_partition_desc, answer);
 	answer->partition_index = before.partition_index;
 	answer->records = STR("");
 	answer->aborted_transactions = before.aborted_transactions;
@@ -319,7 +319,7 @@ cancel(struct request *rq)
 
 static void
 prepare_part(struct fetch_state *state, const struct fetch_session_part *asked,
-	struct fetch_response_partition_data *answer)
+	struct fetch_response_partition *answer)
 {
 	struct fetch_part *f = &state->part[state->npart++];
 	bool is_topic = false;
@@ -344,10 +344,10 @@ list_asked(struct fetch_state *state, const struct fetch_request *q)
 	state->asked = REQUEST_ARRAY(state->rq, struct fetch_session_part, state->nasked);
 	struct fetch_session_part *to = state->asked;
 	for (int32_t i = 0; i < q->topics.n; i++) {
-		const struct fetch_request_fetch_topic *t = &q->topics.v[i];
+		const struct fetch_request_topic *t = &q->topics.v[i];
 		struct str topic = arena_str(&state->rq->arena, t->topic); /* it may wait */
 		for (int32_t k = 0; k < t->partitions.n; k++) {
-			const struct fetch_request_fetch_partition *asked = &t->partitions.v[k];
+			const struct fetch_request_partition *asked = &t->partitions.v[k];
 			*to++ = (struct fetch_session_part){ .topic = topic, .topic_id = t->topic_id,
 				.index = asked->partition, .size_max = asked->partition_max_bytes,
 				.leader_epoch = asked->current_leader_epoch,
@@ -371,16 +371,16 @@ prepare(struct fetch_state *state)
 	int n = state->nasked, ntopic = 0;
 	state->part = REQUEST_ARRAY(rq, struct fetch_part, n);
 	state->slice = REQUEST_ARRAY(rq, struct partlog_slice, n);
-	struct fetch_response_partition_data *answer =
-		REQUEST_ARRAY(rq, struct fetch_response_partition_data, n);
+	struct fetch_response_partition *answer =
+		REQUEST_ARRAY(rq, struct fetch_response_partition, n);
 	for (int i = 0; i < n; i++)
 		ntopic += i == 0 || !is_same_topic(state, &state->asked[i], &state->asked[i - 1]);
 	state->response.responses.v = REQUEST_ARRAY(rq,
-		struct fetch_response_fetchable_topic_response, ntopic);
-	struct fetch_response_fetchable_topic_response *t = state->response.responses.v - 1;
+		struct fetch_response_topic, ntopic);
+	struct fetch_response_topic *t = state->response.responses.v - 1;
 	for (int i = 0; i < n; i++) {
 		if (i == 0 || !is_same_topic(state, &state->asked[i], &state->asked[i - 1])) {
-			wire_defaults(&fetch_response_fetchable_topic_response_desc, ++t);
+			wire_defaults(&fetch_response_topic_desc, ++t);
 			t->topic = state->asked[i].topic;
 			t->topic_id = state->asked[i].topic_id;
 			t->partitions.v = answer + i;
@@ -422,7 +422,7 @@ static void
 note_answers(struct fetch_state *state)
 {
 	for (int i = 0; i < state->npart; i++) {
-		const struct fetch_response_partition_data *answer = state->part[i].answer;
+		const struct fetch_response_partition *answer = state->part[i].answer;
 		state->asked[i].high_watermark = answer->error_code ? -1 : answer->high_watermark;
 		state->asked[i].log_start_offset = answer->log_start_offset;
 		state->asked[i].has_records = answer->records.n > 0;
@@ -434,7 +434,7 @@ note_answers(struct fetch_state *state)
 static void
 leave_out_the_known(struct fetch_state *state)
 {
-	struct fetch_response_fetchable_topic_response *t = state->response.responses.v;
+	struct fetch_response_topic *t = state->response.responses.v;
 	const struct fetch_session_part *asked = state->asked;
 	int32_t ntopic = 0;
 	for (int32_t i = 0; i < state->response.responses.n; i++) {

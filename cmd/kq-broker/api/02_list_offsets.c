@@ -26,7 +26,7 @@ enum {
 
 static int16_t
 answer_time(struct partition *part, int64_t timestamp, int64_t limit,
-	struct list_offsets_response_list_offsets_partition_response *result)
+	struct list_offsets_response_partition *result)
 {
 	struct err e;
 	int32_t epoch = -1;
@@ -48,9 +48,9 @@ answer_time(struct partition *part, int64_t timestamp, int64_t limit,
 
 /* Under the partition's lock. */
 static int16_t
-answer(struct partition *part, const struct list_offsets_request_list_offsets_partition *asked,
+answer(struct partition *part, const struct list_offsets_request_partition *asked,
 	bool is_committed, int16_t version,
-	struct list_offsets_response_list_offsets_partition_response *result)
+	struct list_offsets_response_partition *result)
 {
 	int32_t epoch = part->broker->leader_epoch;
 	int64_t limit = part->high_watermark;
@@ -125,7 +125,7 @@ refuse_twice(struct request *rq, struct list_offsets_response *r)
 	struct names names = NAMES_INIT(rq->broker->topics.by_name.seed);
 	struct place **places = REQUEST_ARRAY(rq, struct place *, q->topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++) {
-		struct list_offsets_request_list_offsets_topic *t = &q->topics.v[i], *first;
+		struct list_offsets_request_topic *t = &q->topics.v[i], *first;
 		if (!(first = map_get(&topics, t->name)))
 			map_put(&topics, t->name, first = t);
 		places[i] = REQUEST_ARRAY(rq, struct place, t->partitions.n);
@@ -145,8 +145,8 @@ refuse_twice(struct request *rq, struct list_offsets_response *r)
 
 static void
 answer_one(struct request *rq, struct str topic,
-	const struct list_offsets_request_list_offsets_partition *asked,
-	struct list_offsets_response_list_offsets_partition_response *result)
+	const struct list_offsets_request_partition *asked,
+	struct list_offsets_response_partition *result)
 {
 	bool is_committed = ((struct list_offsets_request *)rq->body)->isolation_level == 1;
 	if (result->error_code)
@@ -169,7 +169,7 @@ answer_some(struct lookups *lookups)
 	struct list_offsets_request *q = lookups->rq->body;
 	int64_t end_ms = clock_mono_ms() + TURN_MS;
 	for (; lookups->topic < q->topics.n; lookups->topic++, lookups->partition = 0) {
-		struct list_offsets_request_list_offsets_topic *t = &q->topics.v[lookups->topic];
+		struct list_offsets_request_topic *t = &q->topics.v[lookups->topic];
 		for (; lookups->partition < t->partitions.n; lookups->partition++) {
 			if (clock_mono_ms() >= end_ms)
 				return false;
@@ -220,15 +220,15 @@ cancel(struct request *rq)
 	((struct lookups *)rq->state)->is_cancelled = true;
 }
 
-static struct list_offsets_response_list_offsets_topic_response
-blank_topic(struct request *rq, const struct list_offsets_request_list_offsets_topic *t)
+static struct list_offsets_response_topic
+blank_topic(struct request *rq, const struct list_offsets_request_topic *t)
 {
-	struct list_offsets_response_list_offsets_topic_response result = { .name = t->name };
+	struct list_offsets_response_topic result = { .name = t->name };
 	result.partitions.n = t->partitions.n;
 	result.partitions.v = REQUEST_ARRAY(rq,
-		struct list_offsets_response_list_offsets_partition_response, result.partitions.n);
+		struct list_offsets_response_partition, result.partitions.n);
 	for (int32_t k = 0; k < result.partitions.n; k++) {
-		wire_defaults(&list_offsets_response_list_offsets_partition_response_desc,
+		wire_defaults(&list_offsets_response_partition_desc,
 			&result.partitions.v[k]);
 		result.partitions.v[k].partition_index = t->partitions.v[k].partition_index;
 	}
@@ -248,7 +248,7 @@ api_list_offsets(struct request *rq)
 	lookups->rq = rq;
 	wire_defaults(&list_offsets_response_desc, r);
 	r->topics.n = q->topics.n;
-	r->topics.v = REQUEST_ARRAY(rq, struct list_offsets_response_list_offsets_topic_response,
+	r->topics.v = REQUEST_ARRAY(rq, struct list_offsets_response_topic,
 		q->topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++) {
 		q->topics.v[i].name = arena_str(&rq->arena, q->topics.v[i].name); /* the input goes */

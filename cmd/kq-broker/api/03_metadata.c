@@ -11,15 +11,15 @@
 
 static void
 fill_partitions(struct request *rq, const struct topic *t,
-	struct metadata_response_metadata_response_topic *a)
+	struct metadata_response_topic *a)
 {
 	struct broker *b = rq->broker;
 	a->partitions.n = t->npartition;
-	a->partitions.v = REQUEST_ARRAY(rq, struct metadata_response_metadata_response_partition,
+	a->partitions.v = REQUEST_ARRAY(rq, struct metadata_response_partition,
 		t->npartition);
 	for (int32_t i = 0; i < t->npartition; i++) {
-		struct metadata_response_metadata_response_partition *p = &a->partitions.v[i];
-		wire_defaults(&metadata_response_metadata_response_partition_desc, p);
+		struct metadata_response_partition *p = &a->partitions.v[i];
+		wire_defaults(&metadata_response_partition_desc, p);
 		p->partition_index = i;
 		p->leader_id = b->node_id;
 		p->leader_epoch = b->leader_epoch;
@@ -31,11 +31,11 @@ fill_partitions(struct request *rq, const struct topic *t,
 
 static void
 fill_topic(struct request *rq, const struct topic *t,
-	struct metadata_response_metadata_response_topic *a)
+	struct metadata_response_topic *a)
 {
 	const struct metadata_request *q = rq->body;
 	struct str name = str_of(t->name);
-	wire_defaults(&metadata_response_metadata_response_topic_desc, a);
+	wire_defaults(&metadata_response_topic_desc, a);
 	a->name = arena_str(&rq->arena, name); /* the lock is let go before encoding */
 	a->topic_id = t->id;
 	a->is_internal = topic_is_internal(name);
@@ -45,11 +45,11 @@ fill_topic(struct request *rq, const struct topic *t,
 }
 
 static void
-fill_missing(struct request *rq, const struct metadata_request_metadata_request_topic *q,
-	int16_t error, struct metadata_response_metadata_response_topic *a)
+fill_missing(struct request *rq, const struct metadata_request_topic *q,
+	int16_t error, struct metadata_response_topic *a)
 {
 	const struct metadata_request *all = rq->body;
-	wire_defaults(&metadata_response_metadata_response_topic_desc, a);
+	wire_defaults(&metadata_response_topic_desc, a);
 	a->error_code = error;
 	a->topic_id = q->topic_id;
 	a->name = q->name;
@@ -66,7 +66,7 @@ fill_all(struct request *rq, struct metadata_response *a)
 	int n;
 	struct topic **v = topics_sorted(topics, &rq->arena, &n);
 	a->topics.n = n;
-	a->topics.v = REQUEST_ARRAY(rq, struct metadata_response_metadata_response_topic, n);
+	a->topics.v = REQUEST_ARRAY(rq, struct metadata_response_topic, n);
 	for (int i = 0; i < n; i++)
 		fill_topic(rq, v[i], &a->topics.v[i]);
 }
@@ -79,10 +79,10 @@ fill_named(struct request *rq, struct metadata_response *a, int *nmissing)
 	struct metadata_request *q = rq->body;
 	struct topics *topics = &rq->broker->topics;
 	struct map seen = { .seed = topics->by_name.seed };
-	a->topics.v = REQUEST_ARRAY(rq, struct metadata_response_metadata_response_topic,
+	a->topics.v = REQUEST_ARRAY(rq, struct metadata_response_topic,
 		q->topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++) {
-		struct metadata_request_metadata_request_topic *t = &q->topics.v[i];
+		struct metadata_request_topic *t = &q->topics.v[i];
 		bool by_id = t->name.n < 0;
 		struct str key = by_id ? (struct str){ t->topic_id.b, 16 } : t->name;
 		if (map_get(&seen, key))
@@ -90,7 +90,7 @@ fill_named(struct request *rq, struct metadata_response *a, int *nmissing)
 		map_put(&seen, key, t);
 		struct topic *topic = by_id ? topics_find_id(topics, &t->topic_id)
 			: topics_find(topics, t->name);
-		struct metadata_response_metadata_response_topic *ta = &a->topics.v[a->topics.n++];
+		struct metadata_response_topic *ta = &a->topics.v[a->topics.n++];
 		if (topic) {
 			fill_topic(rq, topic, ta);
 			continue;
@@ -123,8 +123,8 @@ fill_broker(struct request *rq, struct metadata_response *a)
 	struct broker *b = rq->broker;
 	struct metadata_request *q = rq->body;
 	a->brokers.n = 1;
-	a->brokers.v = REQUEST_ARRAY(rq, struct metadata_response_metadata_response_broker, 1);
-	wire_defaults(&metadata_response_metadata_response_broker_desc, a->brokers.v);
+	a->brokers.v = REQUEST_ARRAY(rq, struct metadata_response_broker, 1);
+	wire_defaults(&metadata_response_broker_desc, a->brokers.v);
 	a->brokers.v[0].node_id = b->node_id;
 	a->brokers.v[0].host = str_of(rq->advertised->host);
 	a->brokers.v[0].port = rq->advertised->port;

@@ -13,13 +13,13 @@ fill_features(struct request *rq, struct api_versions_response *a)
 	int n;
 	const struct feature *f = features(rq->broker, &n);
 	a->supported_features.v = REQUEST_ARRAY(rq,
-		struct api_versions_response_supported_feature_key, n);
+		struct api_versions_response_supported_feature, n);
 	a->finalized_features.v = REQUEST_ARRAY(rq,
-		struct api_versions_response_finalized_feature_key, n);
+		struct api_versions_response_finalized_feature, n);
 	for (int i = 0; i < n; i++) {
-		a->supported_features.v[i] = (struct api_versions_response_supported_feature_key){
+		a->supported_features.v[i] = (struct api_versions_response_supported_feature){
 			str_of(f[i].name), 0, f[i].level };
-		a->finalized_features.v[i] = (struct api_versions_response_finalized_feature_key){
+		a->finalized_features.v[i] = (struct api_versions_response_finalized_feature){
 			str_of(f[i].name), f[i].level, f[i].level };
 	}
 	a->finalized_features.n = n;
@@ -34,10 +34,10 @@ fill(struct request *rq, struct api_versions_response *a)
 	int n;
 	const struct api *table = api_table(&n);
 	wire_defaults(&api_versions_response_desc, a);
-	a->api_keys.v = REQUEST_ARRAY(rq, struct api_versions_response_api_version, n);
+	a->api_keys.v = REQUEST_ARRAY(rq, struct api_versions_response_api, n);
 	for (int i = 0; i < n; i++)
 		if (rq->broker->has_consumer_protocol || !(table[i].flags & API_CONSUMER_PROTOCOL))
-			a->api_keys.v[a->api_keys.n++] = (struct api_versions_response_api_version){
+			a->api_keys.v[a->api_keys.n++] = (struct api_versions_response_api){
 				.api_key = table[i].key, .min_version = table[i].advertised_min,
 				.max_version = table[i].max };
 	fill_features(rq, a);

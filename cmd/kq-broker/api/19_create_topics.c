@@ -9,8 +9,8 @@
 #include "proto.h"
 #include "wire/kerr.h"
 
-typedef struct create_topics_request_creatable_topic wanted_topic;
-typedef struct create_topics_response_creatable_topic_result result_topic;
+typedef struct create_topics_request_topic wanted_topic;
+typedef struct create_topics_response_topic result_topic;
 
 /* How many partitions, told by number or by assignments.  0: *e is filled. */
 static int32_t
@@ -76,13 +76,13 @@ fill(struct request *rq, const wanted_topic *q, const struct config_set *set, re
 	if (t)
 		a->topic_id = t->id;
 	a->configs.n = 0;
-	a->configs.v = REQUEST_ARRAY(rq, struct create_topics_response_creatable_topic_configs,
+	a->configs.v = REQUEST_ARRAY(rq, struct create_topics_response_config,
 		CONFIG_N);
 	for (int i = 0; i < CONFIG_N; i++) {
 		const struct config_key *k = &config_table[i];
 		if (k->scope != CONFIG_SCOPE_TOPIC || (config_is_hidden(k) && !set->value[i]))
 			continue;
-		struct create_topics_response_creatable_topic_configs *c = &a->configs.v[a->configs.n++];
+		struct create_topics_response_config *c = &a->configs.v[a->configs.n++];
 		const struct config_set *from;
 		int8_t source = (int8_t)dynamic_source(rq->broker, (enum config_id)i, &from);
 		c->name = str_of(k->name);
@@ -106,7 +106,7 @@ api_create_topics(struct request *rq)
 		wanted_topic *t = &q->topics.v[i];
 		struct catalog_error e = { 0 };
 		struct config_set *set = config_set_copy(NULL);
-		wire_defaults(&create_topics_response_creatable_topic_result_desc, &a.topics.v[i]);
+		wire_defaults(&create_topics_response_topic_desc, &a.topics.v[i]);
 		a.topics.v[i].name = t->name;
 		a.topics.v[i].error_message = STR_NULL;
 		if (create(rq, t, names_are_twice(&names, t->name), set, &e) < 0) {

@@ -8,7 +8,7 @@
 #include "proto.h"
 #include "wire/kerr.h"
 
-typedef struct delete_topics_response_deletable_topic_result result;
+typedef struct delete_topics_response_topic result;
 
 static const struct uuid no_id;
 
@@ -38,7 +38,7 @@ delete_one(struct request *rq, const struct names *names, struct str name,
 {
 	struct catalog_error e = { 0 };
 	struct topic *t = find(rq, names, name, id, &e);
-	wire_defaults(&delete_topics_response_deletable_topic_result_desc, a);
+	wire_defaults(&delete_topics_response_topic_desc, a);
 	a->name = name;
 	a->topic_id = *id;
 	if (t) {

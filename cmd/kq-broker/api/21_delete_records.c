@@ -63,16 +63,16 @@ api_delete_records(struct request *rq)
 	struct err e;
 	wire_defaults(&delete_records_response_desc, &r);
 	r.topics.n = q->topics.n;
-	r.topics.v = REQUEST_ARRAY(rq, struct delete_records_response_delete_records_topic_result,
+	r.topics.v = REQUEST_ARRAY(rq, struct delete_records_response_topic,
 		q->topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++) {
 		int32_t n = q->topics.v[i].partitions.n;
 		r.topics.v[i].name = q->topics.v[i].name;
 		r.topics.v[i].partitions.n = n;
 		r.topics.v[i].partitions.v = REQUEST_ARRAY(rq,
-			struct delete_records_response_delete_records_partition_result, n);
+			struct delete_records_response_partition, n);
 		for (int32_t k = 0; k < n; k++) {
-			struct delete_records_response_delete_records_partition_result *pa =
+			struct delete_records_response_partition *pa =
 				&r.topics.v[i].partitions.v[k];
 			pa->partition_index = q->topics.v[i].partitions.v[k].partition_index;
 			pa->low_watermark = -1;

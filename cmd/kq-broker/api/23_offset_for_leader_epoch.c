@@ -9,8 +9,8 @@
 
 static int16_t
 answer(struct request *rq, struct str topic,
-	const struct offset_for_leader_epoch_request_offset_for_leader_partition *asked,
-	struct offset_for_leader_epoch_response_epoch_end_offset *result)
+	const struct offset_for_leader_epoch_request_partition *asked,
+	struct offset_for_leader_epoch_response_partition *result)
 {
 	int32_t epoch = rq->broker->leader_epoch;
 	struct partition *part = topics_partition(&rq->broker->topics, topic, NULL, asked->partition, NULL);
@@ -43,18 +43,18 @@ api_offset_for_leader_epoch(struct request *rq)
 	wire_defaults(&offset_for_leader_epoch_response_desc, &r);
 	r.topics.n = q->topics.n;
 	r.topics.v = REQUEST_ARRAY(rq,
-		struct offset_for_leader_epoch_response_offset_for_leader_topic_result, q->topics.n);
+		struct offset_for_leader_epoch_response_topic, q->topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++) {
-		struct offset_for_leader_epoch_request_offset_for_leader_topic *t = &q->topics.v[i];
+		struct offset_for_leader_epoch_request_topic *t = &q->topics.v[i];
 		int32_t n = t->partitions.n;
 		r.topics.v[i].topic = t->topic;
 		r.topics.v[i].partitions.n = n;
 		r.topics.v[i].partitions.v = REQUEST_ARRAY(rq,
-			struct offset_for_leader_epoch_response_epoch_end_offset, n);
+			struct offset_for_leader_epoch_response_partition, n);
 		for (int32_t k = 0; k < n; k++) {
-			struct offset_for_leader_epoch_response_epoch_end_offset *pa =
+			struct offset_for_leader_epoch_response_partition *pa =
 				&r.topics.v[i].partitions.v[k];
-			wire_defaults(&offset_for_leader_epoch_response_epoch_end_offset_desc, pa);
+			wire_defaults(&offset_for_leader_epoch_response_partition_desc, pa);
 			pa->partition = t->partitions.v[k].partition;
 			pa->error_code = answer(rq, t->topic, &t->partitions.v[k], pa);
 		}

@@ -23,7 +23,7 @@ struct markers_state {
 
 struct one_marker {
 	struct markers_state *state;
-	struct write_txn_markers_response_writable_txn_marker_result *answer;
+	struct write_txn_markers_response_marker *answer;
 };
 
 static void
@@ -46,7 +46,7 @@ on_written(struct marker_job *job)
 
 /* A marker by a coordinator that is newer than ours would lock ours out. */
 static bool
-is_sound(const struct markers_state *s, const struct write_txn_markers_request_writable_txn_marker *q)
+is_sound(const struct markers_state *s, const struct write_txn_markers_request_marker *q)
 {
 	for (int32_t i = 0; i < q->topics.n; i++)
 		if (q->topics.v[i].name.n > TOPIC_NAME_MAX)
@@ -56,15 +56,15 @@ is_sound(const struct markers_state *s, const struct write_txn_markers_request_w
 }
 
 static void
-begin_one(struct markers_state *s, const struct write_txn_markers_request_writable_txn_marker *q,
-	struct write_txn_markers_response_writable_txn_marker_result *a)
+begin_one(struct markers_state *s, const struct write_txn_markers_request_marker *q,
+	struct write_txn_markers_response_marker *a)
 {
 	struct request *rq = s->rq;
 	int32_t n = 0;
 	a->producer_id = q->producer_id;
 	a->topics.n = q->topics.n;
 	a->topics.v = REQUEST_ARRAY(rq,
-		struct write_txn_markers_response_writable_txn_marker_topic_result, a->topics.n);
+		struct write_txn_markers_response_topic, a->topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++)
 		n += q->topics.v[i].partition_indexes.n;
 	s->npart += n;
@@ -72,11 +72,11 @@ begin_one(struct markers_state *s, const struct write_txn_markers_request_writab
 	struct coord_partition *v = REQUEST_ARRAY(rq, struct coord_partition, is_good ? n : 0);
 	n = 0;
 	for (int32_t i = 0; i < q->topics.n; i++) {
-		struct write_txn_markers_response_writable_txn_marker_topic_result *t = &a->topics.v[i];
+		struct write_txn_markers_response_topic *t = &a->topics.v[i];
 		t->name = q->topics.v[i].name;
 		t->partitions.n = q->topics.v[i].partition_indexes.n;
 		t->partitions.v = REQUEST_ARRAY(rq,
-			struct write_txn_markers_response_writable_txn_marker_partition_result,
+			struct write_txn_markers_response_partition,
 			t->partitions.n);
 		for (int32_t k = 0; k < t->partitions.n; k++) {
 			t->partitions.v[k].partition_index = q->topics.v[i].partition_indexes.v[k];
@@ -113,7 +113,7 @@ api_write_txn_markers(struct request *rq)
 	wire_defaults(&write_txn_markers_response_desc, &s->response);
 	s->response.markers.n = q->markers.n;
 	s->response.markers.v = REQUEST_ARRAY(rq,
-		struct write_txn_markers_response_writable_txn_marker_result, q->markers.n);
+		struct write_txn_markers_response_marker, q->markers.n);
 	for (int32_t i = 0; i < q->markers.n; i++)
 		begin_one(s, &q->markers.v[i], &s->response.markers.v[i]);
 	end_one(s);

@@ -24,7 +24,7 @@ api_create_acls(struct request *rq)
 	struct create_acls_response a;
 	wire_defaults(&create_acls_response_desc, &a);
 	a.results.n = q->creations.n;
-	a.results.v = REQUEST_ARRAY(rq, struct create_acls_response_acl_creation_result, a.results.n);
+	a.results.v = REQUEST_ARRAY(rq, struct create_acls_response_acl, a.results.n);
 	for (int32_t i = 0; i < a.results.n; i++) {
 		a.results.v[i].error_code = KERR_SECURITY_DISABLED;
 		a.results.v[i].error_message = NO_AUTHORIZER;
@@ -39,7 +39,7 @@ api_delete_acls(struct request *rq)
 	struct delete_acls_response a;
 	wire_defaults(&delete_acls_response_desc, &a);
 	a.filter_results.n = q->filters.n;
-	a.filter_results.v = REQUEST_ARRAY(rq, struct delete_acls_response_delete_acls_filter_result,
+	a.filter_results.v = REQUEST_ARRAY(rq, struct delete_acls_response_filter,
 		a.filter_results.n);
 	for (int32_t i = 0; i < a.filter_results.n; i++) {
 		a.filter_results.v[i].error_code = KERR_SECURITY_DISABLED;

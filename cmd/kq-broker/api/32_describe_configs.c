@@ -12,10 +12,10 @@
  * this any more is refused. */
 enum { ANSWER_SIZE_MAX = 128 << 20 };
 
-typedef struct describe_configs_response_describe_configs_result config_answer;
-typedef struct describe_configs_response_describe_configs_resource_result value_answer;
-typedef struct describe_configs_response_describe_configs_synonym synonym_answer;
-typedef struct describe_configs_request_describe_configs_resource resource;
+typedef struct describe_configs_response_resource config_answer;
+typedef struct describe_configs_response_config value_answer;
+typedef struct describe_configs_response_synonym synonym_answer;
+typedef struct describe_configs_request_resource resource;
 
 static bool
 is_wanted(const resource *q, const char *name)
@@ -92,7 +92,7 @@ fill_one(struct request *rq, enum config_id id, const struct own *own, value_ans
 	const struct config_key *k = &config_table[id];
 	const struct config_set *from;
 	bool is_own = own->set && own->set->value[id];
-	wire_defaults(&describe_configs_response_describe_configs_resource_result_desc, v);
+	wire_defaults(&describe_configs_response_config_desc, v);
 	v->name = str_of(config_name(k, own->scope));
 	v->config_source = (int8_t)dynamic_source(rq->broker, id, &from);
 	if (is_own)
@@ -188,7 +188,7 @@ describe_logger(struct request *rq, const resource *q, config_answer *a)
 		return KERR_NONE;
 	a->configs.v = REQUEST_ARRAY(rq, value_answer, 1);
 	value_answer *v = &a->configs.v[a->configs.n++];
-	wire_defaults(&describe_configs_response_describe_configs_resource_result_desc, v);
+	wire_defaults(&describe_configs_response_config_desc, v);
 	v->name = STR("root");
 	v->value = str_of(dynamic_level_name());
 	v->config_source = SOURCE_LOGGER;
@@ -220,7 +220,7 @@ api_describe_configs(struct request *rq)
 	a.results.v = REQUEST_ARRAY(rq, config_answer, q->resources.n);
 	for (int32_t i = 0; i < q->resources.n; i++) {
 		config_answer *r = &a.results.v[i];
-		wire_defaults(&describe_configs_response_describe_configs_result_desc, r);
+		wire_defaults(&describe_configs_response_resource_desc, r);
 		r->error_message = STR(""); /* as Kafka has it */
 		r->resource_type = q->resources.v[i].resource_type;
 		r->resource_name = q->resources.v[i].resource_name;

@@ -105,7 +105,7 @@ put(const struct target *t, struct config_set *set, struct str name, struct str 
 /* --- all at once --- */
 
 static int
-alter(struct request *rq, const struct alter_configs_request_alter_configs_resource *q,
+alter(struct request *rq, const struct alter_configs_request_resource *q,
 	bool is_twice, struct catalog_error *e)
 {
 	const struct alter_configs_request *all = rq->body;
@@ -146,7 +146,7 @@ api_alter_configs(struct request *rq)
 	struct map seen = { .seed = rq->broker->topics.by_name.seed };
 	wire_defaults(&alter_configs_response_desc, &a);
 	a.responses.n = q->resources.n;
-	a.responses.v = REQUEST_ARRAY(rq, struct alter_configs_response_alter_configs_resource_response,
+	a.responses.v = REQUEST_ARRAY(rq, struct alter_configs_response_resource,
 		q->resources.n);
 	for (int32_t i = 0; i < q->resources.n; i++) {
 		struct catalog_error e = { 0 };
@@ -164,8 +164,8 @@ api_alter_configs(struct request *rq)
 
 /* --- one by one --- */
 
-typedef struct incremental_alter_configs_request_alterable_config change;
-typedef struct incremental_alter_configs_request_alter_configs_resource changes;
+typedef struct incremental_alter_configs_request_config change;
+typedef struct incremental_alter_configs_request_resource changes;
 
 static bool
 list_has(struct str list, struct str word)
@@ -293,7 +293,7 @@ api_incremental_alter_configs(struct request *rq)
 	wire_defaults(&incremental_alter_configs_response_desc, &a);
 	a.responses.n = q->resources.n;
 	a.responses.v = REQUEST_ARRAY(rq,
-		struct incremental_alter_configs_response_alter_configs_resource_response, q->resources.n);
+		struct incremental_alter_configs_response_resource, q->resources.n);
 	for (int32_t i = 0; i < q->resources.n; i++) {
 		struct catalog_error e = { 0 };
 		bool is_twice = note_resource(rq, &seen, q->resources.v[i].resource_type,

@@ -6,8 +6,8 @@
 #include "proto.h"
 #include "wire/kerr.h"
 
-typedef struct alter_replica_log_dirs_request_alter_replica_log_dir_topic asked_topic;
-typedef struct alter_replica_log_dirs_response_alter_replica_log_dir_topic_result topic_result;
+typedef struct alter_replica_log_dirs_request_topic asked_topic;
+typedef struct alter_replica_log_dirs_response_topic topic_result;
 
 static void
 fill_topic(struct request *rq, const asked_topic *q, bool is_here, topic_result *a)
@@ -15,7 +15,7 @@ fill_topic(struct request *rq, const asked_topic *q, bool is_here, topic_result 
 	a->topic_name = q->name;
 	a->partitions.n = q->partitions.n;
 	a->partitions.v = REQUEST_ARRAY(rq,
-		struct alter_replica_log_dirs_response_alter_replica_log_dir_partition_result,
+		struct alter_replica_log_dirs_response_partition,
 		q->partitions.n);
 	const struct topic *t = topics_find(&rq->broker->topics, q->name);
 	for (int32_t i = 0; i < q->partitions.n; i++) {

@@ -9,8 +9,8 @@
 
 #include <sys/statvfs.h>
 
-typedef struct describe_log_dirs_response_describe_log_dirs_topic dir_topic;
-typedef struct describe_log_dirs_response_describe_log_dirs_partition dir_partition;
+typedef struct describe_log_dirs_response_topic dir_topic;
+typedef struct describe_log_dirs_response_partition dir_partition;
 
 /* Partitions looked at for one answer: topics may be named any number of times. */
 enum { TOLD_MAX = 1000000 };
@@ -18,7 +18,7 @@ enum { TOLD_MAX = 1000000 };
 /* Which of the topic's partitions are asked for; NULL: all. */
 static const bool *
 wanted(struct request *rq, const struct topic *t,
-	const struct describe_log_dirs_request_describable_log_dir_topic *q)
+	const struct describe_log_dirs_request_topic *q)
 {
 	if (!q || q->partitions.n == 0)
 		return NULL;
@@ -32,7 +32,7 @@ wanted(struct request *rq, const struct topic *t,
 /* Under the lock of the topics. */
 static void
 add_topic(struct request *rq, const struct topic *t,
-	const struct describe_log_dirs_request_describable_log_dir_topic *q, dir_topic *a)
+	const struct describe_log_dirs_request_topic *q, dir_topic *a)
 {
 	const bool *is_wanted = wanted(rq, t, q);
 	a->name = arena_str(&rq->arena, str_of(t->name));
@@ -43,7 +43,7 @@ add_topic(struct request *rq, const struct topic *t,
 			continue;
 		struct partition *p = t->partition[i];
 		dir_partition *pa = &a->partitions.v[a->partitions.n++];
-		wire_defaults(&describe_log_dirs_response_describe_log_dirs_partition_desc, pa);
+		wire_defaults(&describe_log_dirs_response_partition_desc, pa);
 		pa->partition_index = i;
 		pthread_mutex_lock(&p->lock);
 		struct err ignored; /* a log that fails says so elsewhere */
@@ -54,7 +54,7 @@ add_topic(struct request *rq, const struct topic *t,
 }
 
 static void
-fill_topics(struct request *rq, struct describe_log_dirs_response_describe_log_dirs_result *a)
+fill_topics(struct request *rq, struct describe_log_dirs_response_dir *a)
 {
 	struct describe_log_dirs_request *q = rq->body;
 	struct topics *topics = &rq->broker->topics;
@@ -83,8 +83,8 @@ api_describe_log_dirs(struct request *rq)
 	struct describe_log_dirs_response a;
 	wire_defaults(&describe_log_dirs_response_desc, &a);
 	a.results.n = 1;
-	a.results.v = REQUEST_ARRAY(rq, struct describe_log_dirs_response_describe_log_dirs_result, 1);
-	wire_defaults(&describe_log_dirs_response_describe_log_dirs_result_desc, a.results.v);
+	a.results.v = REQUEST_ARRAY(rq, struct describe_log_dirs_response_dir, 1);
+	wire_defaults(&describe_log_dirs_response_dir_desc, a.results.v);
 	a.results.v[0].log_dir = str_of(b->data_dir);
 	struct statvfs fs;
 	if (b->data_fd >= 0 && fstatvfs(b->data_fd, &fs) == 0) {

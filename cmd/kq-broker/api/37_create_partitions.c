@@ -9,7 +9,7 @@
 #include "wire/kerr.h"
 
 static int
-grow(struct request *rq, const struct create_partitions_request_create_partitions_topic *t,
+grow(struct request *rq, const struct create_partitions_request_topic *t,
 	bool is_twice, struct catalog_error *e)
 {
 	const struct create_partitions_request *q = rq->body;
@@ -39,7 +39,7 @@ api_create_partitions(struct request *rq)
 	struct names names = NAMES_INIT(rq->broker->topics.by_name.seed);
 	wire_defaults(&create_partitions_response_desc, &a);
 	a.results.n = q->topics.n;
-	a.results.v = REQUEST_ARRAY(rq, struct create_partitions_response_create_partitions_topic_result,
+	a.results.v = REQUEST_ARRAY(rq, struct create_partitions_response_topic,
 		q->topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++)
 		names_add(&names, q->topics.v[i].name);

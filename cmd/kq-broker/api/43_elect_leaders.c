@@ -8,8 +8,8 @@
 
 enum { ELECTION_UNCLEAN = 1 }; /* the highest of the types */
 
-typedef struct elect_leaders_response_replica_election_result topic_result;
-typedef struct elect_leaders_response_partition_result partition_result;
+typedef struct elect_leaders_response_topic topic_result;
+typedef struct elect_leaders_response_partition partition_result;
 
 static void
 fill_partition(const struct topic *t, bool is_type, int32_t index, partition_result *a)
@@ -37,7 +37,7 @@ fill(struct request *rq, bool is_type, struct elect_leaders_response *a)
 	a->replica_election_results.v = REQUEST_ARRAY(rq, topic_result, a->replica_election_results.n);
 	topics_read_begin(&rq->broker->topics);
 	for (int32_t i = 0; i < a->replica_election_results.n; i++) {
-		const struct elect_leaders_request_topic_partitions *qt = &q->topic_partitions.v[i];
+		const struct elect_leaders_request_topic *qt = &q->topic_partitions.v[i];
 		topic_result *at = &a->replica_election_results.v[i];
 		const struct topic *t = topics_find(&rq->broker->topics, qt->topic);
 		at->topic = qt->topic;

@@ -7,8 +7,8 @@
 #include "proto.h"
 #include "wire/kerr.h"
 
-typedef struct alter_partition_reassignments_response_reassignable_topic_response topic_result;
-typedef struct alter_partition_reassignments_response_reassignable_partition_response
+typedef struct alter_partition_reassignments_response_topic topic_result;
+typedef struct alter_partition_reassignments_response_partition
 	partition_result;
 
 static int16_t
@@ -26,7 +26,7 @@ check_replicas(const struct broker *b, const int32_t *v, int32_t n, struct str *
 
 static int16_t
 answer(const struct broker *b, const struct topic *t,
-	const struct alter_partition_reassignments_request_reassignable_partition *q,
+	const struct alter_partition_reassignments_request_partition *q,
 	struct str *message)
 {
 	*message = STR_NULL;

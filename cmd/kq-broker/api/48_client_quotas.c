@@ -19,7 +19,7 @@ entity_of(struct str type)
 
 /* Does the filter make sense?  Else *message says why not. */
 static int16_t
-check_component(const struct describe_client_quotas_request_component_data *q, int *seen,
+check_component(const struct describe_client_quotas_request_component *q, int *seen,
 	struct str *message)
 {
 	int entity = entity_of(q->entity_type);
@@ -60,7 +60,7 @@ api_describe_client_quotas(struct request *rq)
 }
 
 static int16_t
-check_entry(const struct alter_client_quotas_request_entry_data *q, struct str *message)
+check_entry(const struct alter_client_quotas_request_entry *q, struct str *message)
 {
 	*message = STR_NULL;
 	if (q->entity.n == 0)
@@ -86,13 +86,13 @@ api_alter_client_quotas(struct request *rq)
 	struct alter_client_quotas_response a;
 	wire_defaults(&alter_client_quotas_response_desc, &a);
 	a.entries.n = q->entries.n;
-	a.entries.v = REQUEST_ARRAY(rq, struct alter_client_quotas_response_entry_data, q->entries.n);
+	a.entries.v = REQUEST_ARRAY(rq, struct alter_client_quotas_response_entry, q->entries.n);
 	for (int32_t i = 0; i < q->entries.n; i++) {
-		const struct alter_client_quotas_request_entry_data *qe = &q->entries.v[i];
-		struct alter_client_quotas_response_entry_data *ae = &a.entries.v[i];
+		const struct alter_client_quotas_request_entry *qe = &q->entries.v[i];
+		struct alter_client_quotas_response_entry *ae = &a.entries.v[i];
 		ae->error_code = check_entry(qe, &ae->error_message);
 		ae->entity.n = qe->entity.n;
-		ae->entity.v = REQUEST_ARRAY(rq, struct alter_client_quotas_response_entity_data,
+		ae->entity.v = REQUEST_ARRAY(rq, struct alter_client_quotas_response_entity,
 			qe->entity.n);
 		for (int32_t k = 0; k < qe->entity.n; k++) {
 			ae->entity.v[k].entity_type = qe->entity.v[k].entity_type;

@@ -10,9 +10,9 @@
 
 enum { MECHANISM_MIN = 1, MECHANISM_MAX = 2 }; /* SCRAM-SHA-256, SCRAM-SHA-512 */
 
-typedef struct describe_user_scram_credentials_response_describe_user_scram_credentials_result
+typedef struct describe_user_scram_credentials_response_user
 	described;
-typedef struct alter_user_scram_credentials_response_alter_user_scram_credentials_result altered;
+typedef struct alter_user_scram_credentials_response_user altered;
 
 void
 api_describe_user_scram_credentials(struct request *rq)

@@ -10,8 +10,8 @@
 
 #define METADATA_TOPIC STR("__cluster_metadata")
 
-typedef struct describe_quorum_response_topic_data topic_answer;
-typedef struct describe_quorum_response_partition_data partition_answer;
+typedef struct describe_quorum_response_topic topic_answer;
+typedef struct describe_quorum_response_partition partition_answer;
 
 /* On the control thread, whose the metadata are. */
 static void
@@ -22,7 +22,7 @@ fill_partition(struct request *rq, partition_answer *a)
 	a->leader_epoch = b->leader_epoch;
 	a->high_watermark = metastore_revision(b->meta);
 	a->current_voters.n = 1;
-	a->current_voters.v = REQUEST_ARRAY(rq, struct describe_quorum_response_replica_state, 1);
+	a->current_voters.v = REQUEST_ARRAY(rq, struct describe_quorum_response_replica, 1);
 	a->current_voters.v[0].replica_id = b->node_id;
 	a->current_voters.v[0].log_end_offset = a->high_watermark;
 	a->current_voters.v[0].last_fetch_timestamp = clock_ms();
@@ -58,7 +58,7 @@ api_describe_quorum(struct request *rq)
 		t->partitions.v = REQUEST_ARRAY(rq, partition_answer, n);
 		for (int32_t k = 0; k < n; k++) {
 			partition_answer *p = &t->partitions.v[k];
-			wire_defaults(&describe_quorum_response_partition_data_desc, p);
+			wire_defaults(&describe_quorum_response_partition_desc, p);
 			p->partition_index = q->topics.v[i].partitions.v[k].partition_index;
 			if (p->partition_index == 0 && str_eq(t->topic_name, METADATA_TOPIC)) {
 				fill_partition(rq, p);

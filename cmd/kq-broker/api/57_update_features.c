@@ -9,7 +9,7 @@
 #include "wire/kerr.h"
 
 static int16_t
-check(const struct broker *b, const struct update_features_request_feature_update_key *q,
+check(const struct broker *b, const struct update_features_request_feature *q,
 	struct str *message)
 {
 	int n;
@@ -33,7 +33,7 @@ fill_results(struct request *rq, struct update_features_response *a)
 {
 	const struct update_features_request *q = rq->body;
 	a->results.n = q->feature_updates.n;
-	a->results.v = REQUEST_ARRAY(rq, struct update_features_response_updatable_feature_result,
+	a->results.v = REQUEST_ARRAY(rq, struct update_features_response_feature,
 		a->results.n);
 	for (int32_t i = 0; i < a->results.n; i++) {
 		a->results.v[i].feature = q->feature_updates.v[i].feature;

@@ -25,8 +25,8 @@ api_describe_cluster(struct request *rq)
 	a.cluster_id = str_of(b->cluster_id);
 	a.controller_id = b->node_id;
 	a.brokers.n = 1;
-	a.brokers.v = REQUEST_ARRAY(rq, struct describe_cluster_response_describe_cluster_broker, 1);
-	wire_defaults(&describe_cluster_response_describe_cluster_broker_desc, a.brokers.v);
+	a.brokers.v = REQUEST_ARRAY(rq, struct describe_cluster_response_broker, 1);
+	wire_defaults(&describe_cluster_response_broker_desc, a.brokers.v);
 	a.brokers.v[0].broker_id = b->node_id;
 	a.brokers.v[0].host = str_of(rq->advertised->host);
 	a.brokers.v[0].port = rq->advertised->port;

@@ -14,10 +14,10 @@
 static void
 add(void *ctx, const struct prodstate_producer *p)
 {
-	struct describe_producers_response_partition_response *a = ctx;
-	struct describe_producers_response_producer_state *to =
+	struct describe_producers_response_partition *a = ctx;
+	struct describe_producers_response_producer *to =
 		&a->active_producers.v[a->active_producers.n++];
-	*to = (struct describe_producers_response_producer_state){
+	*to = (struct describe_producers_response_producer){
 		.producer_id = p->id,
 		.producer_epoch = p->epoch,
 		.last_sequence = p->nbatch ? p->batch[p->nbatch - 1].last_sequence : -1,
@@ -30,7 +30,7 @@ add(void *ctx, const struct prodstate_producer *p)
 static int
 by_id(const void *a, const void *b)
 {
-	const struct describe_producers_response_producer_state *x = a, *y = b;
+	const struct describe_producers_response_producer *x = a, *y = b;
 	return (x->producer_id > y->producer_id) - (x->producer_id < y->producer_id);
 }
 
@@ -40,7 +40,7 @@ enum { TOLD_MAX = 1000000 };
 /* Under the partition's lock. */
 static int16_t
 answer(struct request *rq, struct partition *p, int64_t *told,
-	struct describe_producers_response_partition_response *a)
+	struct describe_producers_response_partition *a)
 {
 	struct err e;
 	if (p->is_deleted)
@@ -52,7 +52,7 @@ answer(struct request *rq, struct partition *p, int64_t *told,
 	prodstate_expire(s, rq->reactor->loop.wall_ms, p->config->producer_expiration_ms);
 	if ((*told += prodstate_count(s)) > TOLD_MAX)
 		return KERR_INVALID_REQUEST;
-	a->active_producers.v = REQUEST_ARRAY(rq, struct describe_producers_response_producer_state,
+	a->active_producers.v = REQUEST_ARRAY(rq, struct describe_producers_response_producer,
 		prodstate_count(s));
 	prodstate_each(s, add, a);
 	if (a->active_producers.n)
@@ -63,9 +63,9 @@ answer(struct request *rq, struct partition *p, int64_t *told,
 
 static void
 describe(struct request *rq, struct str topic, int32_t index, int64_t *told,
-	struct describe_producers_response_partition_response *a)
+	struct describe_producers_response_partition *a)
 {
-	wire_defaults(&describe_producers_response_partition_response_desc, a);
+	wire_defaults(&describe_producers_response_partition_desc, a);
 	a->partition_index = index;
 	a->error_code = KERR_UNKNOWN_TOPIC_OR_PARTITION;
 	bool is_topic;
@@ -88,14 +88,14 @@ api_describe_producers(struct request *rq)
 	int64_t told = 0;
 	wire_defaults(&describe_producers_response_desc, &a);
 	a.topics.n = q->topics.n;
-	a.topics.v = REQUEST_ARRAY(rq, struct describe_producers_response_topic_response, a.topics.n);
+	a.topics.v = REQUEST_ARRAY(rq, struct describe_producers_response_topic, a.topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++) {
-		struct describe_producers_request_topic_request *t = &q->topics.v[i];
-		struct describe_producers_response_topic_response *ta = &a.topics.v[i];
+		struct describe_producers_request_topic *t = &q->topics.v[i];
+		struct describe_producers_response_topic *ta = &a.topics.v[i];
 		ta->name = t->name;
 		ta->partitions.n = t->partition_indexes.n;
 		ta->partitions.v = REQUEST_ARRAY(rq,
-			struct describe_producers_response_partition_response, ta->partitions.n);
+			struct describe_producers_response_partition, ta->partitions.n);
 		for (int32_t k = 0; k < ta->partitions.n; k++)
 			describe(rq, t->name, t->partition_indexes.v[k], &told, &ta->partitions.v[k]);
 	}

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-typedef struct list_config_resources_response_config_resource resource;
+typedef struct list_config_resources_response_resource resource;
 
 enum { ALL_TYPES = RESOURCE_TOPIC | RESOURCE_BROKER | RESOURCE_BROKER_LOGGER
 	| RESOURCE_CLIENT_METRICS | RESOURCE_GROUP };

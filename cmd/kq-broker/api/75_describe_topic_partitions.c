@@ -19,8 +19,8 @@ struct page {
 	int32_t from_index;
 };
 
-typedef struct describe_topic_partitions_response_describe_topic_partitions_response_topic page_topic;
-typedef struct describe_topic_partitions_response_describe_topic_partitions_response_partition page_partition;
+typedef struct describe_topic_partitions_response_topic page_topic;
+typedef struct describe_topic_partitions_response_partition page_partition;
 
 static void
 set_cursor(struct page *g, struct str name, int32_t index)
@@ -37,7 +37,7 @@ add_topic(struct page *g, struct str name, const struct topic *t)
 	struct request *rq = g->rq;
 	struct broker *b = rq->broker;
 	page_topic *a = &g->a.topics.v[g->a.topics.n++];
-	wire_defaults(&describe_topic_partitions_response_describe_topic_partitions_response_topic_desc, a);
+	wire_defaults(&describe_topic_partitions_response_topic_desc, a);
 	a->name = arena_str(&rq->arena, name);
 	a->topic_authorized_operations = TOPIC_OPERATIONS;
 	if (!t) {
@@ -53,7 +53,7 @@ add_topic(struct page *g, struct str name, const struct topic *t)
 	a->partitions.v = REQUEST_ARRAY(rq, page_partition, n);
 	for (int32_t i = 0; i < n; i++) {
 		page_partition *p = &a->partitions.v[i];
-		wire_defaults(&describe_topic_partitions_response_describe_topic_partitions_response_partition_desc, p);
+		wire_defaults(&describe_topic_partitions_response_partition_desc, p);
 		p->partition_index = first + i;
 		p->leader_id = b->node_id;
 		p->leader_epoch = b->leader_epoch;
@@ -110,7 +110,7 @@ refuse(struct page *g)
 	g->a.topics.n = n;
 	g->a.topics.v = REQUEST_ARRAY(g->rq, page_topic, n);
 	for (int32_t i = 0; i < n; i++) {
-		wire_defaults(&describe_topic_partitions_response_describe_topic_partitions_response_topic_desc,
+		wire_defaults(&describe_topic_partitions_response_topic_desc,
 			&g->a.topics.v[i]);
 		g->a.topics.v[i].error_code = KERR_INVALID_REQUEST;
 		g->a.topics.v[i].name = q->topics.v[i].name;
