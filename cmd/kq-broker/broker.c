@@ -13,16 +13,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct advertised {
-	struct advertised *next;
-	struct net_addr addr;
-};
-
-enum {
-	ADVERTISED_MAX = 256, /* local addresses that are remembered */
-	PRODUCER_IDS_LOW = 250,
-};
-
 /* --- partitions side by side --- */
 
 struct each {
@@ -155,8 +145,7 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 {
 	*b = (struct broker){ .settings = s, .data_fd = -1, .lock_fd = -1 };
 	b->data_dir = mem_strdup(s->is_memory ? "(memory)" : s->data_dir);
-	pthread_mutex_init(&b->advertised_lock, NULL);
-	pthread_mutex_init(&b->producer_id_lock, NULL);
+	advertised_init(&b->advertised, &s->advertised, &b->listen);
 	topics_init(&b->topics);
 	dynamic_init(&b->dynamic, s->values);
 	list_init(&b->control.posted);
@@ -174,6 +163,7 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	b->meta = metastore_open_local(b->data_fd, e);
 	if (!b->meta)
 		return err_wrap(e, "data directory '%s'", b->data_dir);
+	producer_ids_init(&b->producer_ids, b->meta, &b->control);
 	return load(b, e) < 0 ? -1 : coordinator_init(&b->coordinator, b, e);
 }
 
@@ -207,36 +197,6 @@ broker_note_append(struct broker *b)
 	/* Only the control thread's timer clears the flag, so the task is idle. */
 	b->checkpoint_task.fn = arm_checkpoint;
 	loop_post(&b->control, &b->checkpoint_task);
-}
-
-/* --- producer ids --- */
-
-static void
-refill(struct loop_task *t)
-{
-	struct broker *b = CONTAINER_OF(t, struct broker, refill_task);
-	struct err e;
-	if (catalog_refill_producer_ids(b, &e) < 0)
-		log_bounded(LOG_ERROR, "cannot allocate producer IDs: %s", e.msg);
-	pthread_mutex_lock(&b->producer_id_lock);
-	b->is_refilling = false;
-	pthread_mutex_unlock(&b->producer_id_lock);
-}
-
-int64_t
-broker_producer_id(struct broker *b)
-{
-	pthread_mutex_lock(&b->producer_id_lock);
-	int64_t left = b->producer_id_end - b->next_producer_id;
-	int64_t id = left > 0 ? b->next_producer_id++ : -1;
-	bool must_refill = left < PRODUCER_IDS_LOW && !b->is_refilling;
-	b->is_refilling |= must_refill;
-	pthread_mutex_unlock(&b->producer_id_lock);
-	if (must_refill) {
-		b->refill_task.fn = refill;
-		loop_post(&b->control, &b->refill_task);
-	}
-	return id;
 }
 
 void
@@ -294,7 +254,7 @@ listen_on(struct broker *b, struct net_addr *addr, struct err *e)
 		first = fd;
 		reactor_listen(&b->reactor[i], fd, addr);
 	}
-	b->listen[b->nlisten++] = *addr;
+	b->listen.v[b->listen.n++] = *addr;
 	return 0;
 }
 
@@ -315,8 +275,8 @@ broker_start(struct broker *b, struct err *e)
 	for (int i = 0; i < b->nreactor; i++)
 		if (reactor_init(&b->reactor[i], b, i, e) < 0)
 			return -1;
-	for (int i = 0; i < b->settings->nlisten; i++)
-		if (listen_on(b, &b->settings->listen[i], e) < 0)
+	for (int i = 0; i < b->settings->listen.n; i++)
+		if (listen_on(b, &b->settings->listen.v[i], e) < 0)
 			return -1;
 	log_line(LOG_DEBUG, "files are synced by %s", syncer_name(b->reactor[0].syncer));
 	errno = pthread_create(&b->control_thread, NULL, control_thread, b);
@@ -329,59 +289,6 @@ broker_start(struct broker *b, struct err *e)
 		if (reactor_start(&b->reactor[i], e) < 0)
 			return -1;
 	return 0;
-}
-
-/* --- where clients find us --- */
-
-static const struct net_addr *
-remember(struct broker *b, const struct net_addr *addr)
-{
-	int n = 0;
-	struct advertised *it;
-	pthread_mutex_lock(&b->advertised_lock);
-	for (it = b->advertised; it; it = it->next, n++)
-		if (it->addr.port == addr->port && strcmp(it->addr.host, addr->host) == 0)
-			break;
-	if (!it && n < ADVERTISED_MAX) {
-		it = NEW(struct advertised);
-		it->addr = *addr;
-		it->next = b->advertised;
-		b->advertised = it;
-	}
-	if (!it)
-		it = b->advertised;
-	pthread_mutex_unlock(&b->advertised_lock);
-	return &it->addr;
-}
-
-const struct net_addr *
-broker_advertised(struct broker *b, const struct net_addr *from, int fd)
-{
-	static const struct net_addr nowhere = { .kind = NET_TCP, .host = "localhost" };
-	struct net_addr local;
-	if (b->settings->nadvertised) {
-		/* In the order of the TCP listeners; the last one serves the rest. */
-		int k = 0;
-		for (int i = 0; i < b->nlisten && (b->listen[i].kind == NET_UNIX
-			|| b->listen[i].port != from->port); i++)
-			k += b->listen[i].kind == NET_TCP;
-		k = from->kind == NET_UNIX ? 0 : MIN(k, b->settings->nadvertised - 1);
-		return &b->settings->advertised[k];
-	}
-	if (from->kind == NET_UNIX) {
-		for (int i = 0; i < b->nlisten; i++)
-			if (b->listen[i].kind == NET_TCP) {
-				local = b->listen[i];
-				if (net_addr_is_any(&local))
-					strcpy(local.host, "localhost");
-				return remember(b, &local);
-			}
-		return &nowhere;
-	}
-	/* It got here by our address at its end: it will again. */
-	if (net_addr_is_any(from) && net_local_addr(fd, &local))
-		return remember(b, &local);
-	return remember(b, from);
 }
 
 /* --- stopping --- */
@@ -421,9 +328,9 @@ broker_stop(struct broker *b, struct err *e)
 	}
 	coordinator_stop(&b->coordinator);
 	b->is_over = true;
-	for (int i = 0; i < b->nlisten; i++)
-		if (b->listen[i].kind == NET_UNIX)
-			unlink(b->listen[i].host);
+	for (int i = 0; i < b->listen.n; i++)
+		if (b->listen.v[i].kind == NET_UNIX)
+			unlink(b->listen.v[i].host);
 	if (b->data_fd < 0)
 		return 0;
 	atomic_int nfailed = 0;
@@ -449,12 +356,8 @@ broker_release(struct broker *b)
 	topics_release(&b->topics);
 	dynamic_release(&b->dynamic);
 	metastore_close(b->meta);
-	for (struct advertised *it = b->advertised; it; it = b->advertised) {
-		b->advertised = it->next;
-		mem_free(it);
-	}
-	pthread_mutex_destroy(&b->advertised_lock);
-	pthread_mutex_destroy(&b->producer_id_lock);
+	advertised_release(&b->advertised);
+	producer_ids_release(&b->producer_ids);
 	fs_close(b->lock_fd);
 	fs_close(b->data_fd);
 	mem_free(b->data_dir);

@@ -13,14 +13,16 @@
 #define KQ_BROKER_BROKER_H
 
 #include "base/err.h"
+#include "kq-broker/advertised.h"
 #include "kq-broker/coordinator.h"
 #include "kq-broker/dynamic.h"
-#include "meta/metastore.h"
+#include "kq-broker/producer_ids.h"
 #include "kq-broker/reactor.h"
 #include "kq-broker/settings.h"
+#include "kq-broker/topics.h"
+#include "meta/metastore.h"
 #include "sys/loop.h"
 #include "sys/net.h"
-#include "kq-broker/topics.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -32,8 +34,6 @@ enum {
 	CLUSTER_OPERATIONS = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12,
 	REACTORS_MAX = 64,
 };
-
-struct advertised;
 
 /* test.fault: how the broker is to break its word. */
 enum fault { FAULT_NONE, FAULT_COMMIT_ABORTED, FAULT_TEAR_COMMITS, FAULT_ACCEPT_DUPLICATES };
@@ -71,15 +71,10 @@ struct broker {
 	struct loop_timer checkpoint_timer; /* the control thread's */
 	struct loop_task checkpoint_task;
 	bool is_checkpoint_stale; /* it names deleted topics; the control thread's */
-	pthread_mutex_t producer_id_lock;
-	int64_t next_producer_id, producer_id_end; /* under its lock */
-	bool is_refilling;                         /* likewise */
-	struct loop_task refill_task;
+	struct producer_ids producer_ids;
 	struct coordinator coordinator;
-	struct net_addr listen[LISTENERS_MAX]; /* with their real ports */
-	int nlisten;
-	pthread_mutex_t advertised_lock;
-	struct advertised *advertised; /* under its lock; entries stay */
+	struct addr_list listen; /* with their real ports */
+	struct advertised advertised;
 	/* Shared by all threads: */
 	/* Connections; bytes of receive buffers and of large answers. */
 	atomic_llong nconn, input_size;
@@ -99,15 +94,8 @@ int broker_start(struct broker *b, struct err *e);
 int broker_stop(struct broker *b, struct err *e);
 void broker_release(struct broker *b);
 
-/* Where a client that came in through this listener finds us. */
-const struct net_addr *broker_advertised(struct broker *b, const struct net_addr *from, int fd);
-
 /* Something was appended: the checkpoints will have to be written. */
 void broker_note_append(struct broker *b);
-
-/* A fresh producer id; -1: none is left, and more are on their way.  Any
- * thread. */
-int64_t broker_producer_id(struct broker *b);
 
 /* A sync failed: what was acknowledged may be lost if we went on.  Says so
  * and ends the process, without a clean mark. */

@@ -11,8 +11,6 @@
 
 #define TOPICS "/topics/"
 
-enum { PRODUCER_ID_BLOCK = 1000 };
-
 int
 catalog_fail(struct catalog_error *e, int16_t code, const char *fmt, ...)
 {
@@ -455,46 +453,5 @@ catalog_put_config(struct config_set *s, enum config_scope scope, struct str key
 			: KERR_INVALID_CONFIG, "%s", why.msg);
 	config_set_put(s, config_id_of(k), plain);
 	mem_free(plain);
-	return 0;
-}
-
-static int
-read_next_producer_id(struct broker *b, int64_t *next, struct err *e)
-{
-	struct metastore_entry entry;
-	*next = 0;
-	if (!metastore_get(b->meta, STR("/producer-ids"), &entry))
-		return 0;
-	json_t *o = json_loadb((const char *)entry.value.p, (size_t)entry.value.n, 0, NULL);
-	bool ok = json_is_integer(json_object_get(o, "next"));
-	*next = json_integer_value(json_object_get(o, "next"));
-	json_decref(o);
-	return ok ? 0 : err_set(e, ERR_CORRUPT, "metastore: the producer ids are not understood");
-}
-
-int
-catalog_refill_producer_ids(struct broker *b, struct err *e)
-{
-	int64_t next;
-	pthread_mutex_lock(&b->producer_id_lock);
-	bool has_enough = b->producer_id_end - b->next_producer_id > PRODUCER_ID_BLOCK / 2;
-	pthread_mutex_unlock(&b->producer_id_lock);
-	if (has_enough)
-		return 0;
-	if (read_next_producer_id(b, &next, e) < 0)
-		return -1;
-	struct buf value = BUF_INIT;
-	buf_printf(&value, "{\"next\":%lld}", (long long)next + PRODUCER_ID_BLOCK);
-	struct metastore_op op = { STR("/producer-ids"), buf_str(&value), METASTORE_ANY };
-	int r = metastore_txn(b->meta, &op, 1, e);
-	buf_release(&value);
-	if (r < 0)
-		return -1;
-	/* Blocks follow each other, unless a broker before us took some. */
-	pthread_mutex_lock(&b->producer_id_lock);
-	if (b->producer_id_end != next)
-		b->next_producer_id = next;
-	b->producer_id_end = next + PRODUCER_ID_BLOCK;
-	pthread_mutex_unlock(&b->producer_id_lock);
 	return 0;
 }

@@ -2,7 +2,6 @@
  * Topics as facts in the metastore, and the table made of them.
  *
  *   /cluster            {"id":"...","epoch":3}    epoch: unclean starts
- *   /producer-ids       {"next":1000}             first id not handed out
  *   /topics/NAME        {"id":"...","partitions":4,"configs":{"retention.ms":"-1"}}
  *
  * A change is first committed to the metastore, then done in the table.
@@ -34,10 +33,6 @@ int catalog_grow(struct broker *b, struct str name, int32_t npartition,
 	bool validate_only, struct catalog_error *e);
 int catalog_configure(struct broker *b, struct str name,
 	const struct config_set *overrides, bool validate_only, struct catalog_error *e);
-
-/* Take another block of producer ids if less than half a block is left; it is
- * durable before its first id is handed out.  0, or -1: the metastore failed. */
-int catalog_refill_producer_ids(struct broker *b, struct err *e);
 
 /* The defaults of topics were changed: all topics without a value of their
  * own go by the new ones. */

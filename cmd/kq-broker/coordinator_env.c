@@ -136,7 +136,7 @@ random_bits(struct coord_env *env)
 static int64_t
 txns_producer_id(struct coord_env *env)
 {
-	return broker_producer_id(CONTAINER_OF(env, struct coordinator, txns_env)->broker);
+	return producer_ids_take(&CONTAINER_OF(env, struct coordinator, txns_env)->broker->producer_ids);
 }
 
 static void

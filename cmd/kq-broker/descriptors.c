@@ -49,12 +49,12 @@ descriptors_plan(struct broker *b, struct err *e)
 	int64_t limit = l.rlim_cur == RLIM_INFINITY || l.rlim_cur > LIMIT_MAX ? LIMIT_MAX
 		: (int64_t)l.rlim_cur;
 	int64_t least = descriptors_divide(&b->descriptors, limit, b->nreactor,
-		b->settings->nlisten);
+		b->settings->listen.n);
 	/* Where nobody has asked for a number of reactors, fewer will do. */
 	bool is_free = config_int(NULL, b->settings->values, CONFIG_REACTORS) == 0;
 	for (; limit < least && is_free && b->nreactor > 1; b->nreactor--)
 		least = descriptors_divide(&b->descriptors, limit, b->nreactor - 1,
-			b->settings->nlisten);
+			b->settings->listen.n);
 	if (limit < least)
 		return err_set(e, ERR_LIMIT, "%lld open files are allowed, and %d reactor%s need%s %lld; "
 			RAISE_FILE_LIMIT ", or set fewer reactors", (long long)limit, b->nreactor,

@@ -26,9 +26,9 @@ print_ready(const struct broker *b)
 	char z[NET_TEXT_SIZE];
 	pthread_t thread;
 	size_t n = (size_t)snprintf(ready, sizeof ready, "ready");
-	for (int i = 0; i < b->nlisten; i++)
+	for (int i = 0; i < b->listen.n; i++)
 		n += (size_t)snprintf(ready + n, sizeof ready - n, " %s",
-			net_addr_format(&b->listen[i], z));
+			net_addr_format(&b->listen.v[i], z));
 	snprintf(ready + n, sizeof ready - n, "\n");
 	if (pthread_create(&thread, NULL, write_ready, NULL) == 0)
 		pthread_detach(thread);

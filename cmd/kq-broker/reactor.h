@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "kq-broker/request.h"
+#include "kq-broker/settings.h"
 #include "sys/loop.h"
 #include "sys/net.h"
 #include "sys/syncer.h"
@@ -22,7 +23,6 @@ struct listener {
 };
 
 enum {
-	LISTENERS_MAX = 16,
 	INPUT_POOL_MAX = 4,
 };
 

@@ -60,7 +60,7 @@ session_open(struct reactor *r, int fd, const struct listener *from)
 	list_init(&session->requests);
 	session->io = (struct loop_io){ .fd = fd, .fn = on_event };
 	session->reactor = r;
-	session->advertised = broker_advertised(b, &from->addr, fd);
+	session->advertised = advertised_for(&b->advertised, &from->addr, fd);
 	session->active_ms = r->loop.now_ms;
 	session->idle_timer.fn = on_idle;
 	char z[NET_TEXT_SIZE];

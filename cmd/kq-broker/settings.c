@@ -14,11 +14,17 @@
 
 enum { DEFAULT_PORT = 9092 };
 
-static const char *data_dir, *config_file, *level;
-static bool is_memory, was_listen_given;
-static struct settings *target; /* of the option functions */
+/* The command line.  Its settings (-o) are applied after the file's, which they
+ * override. */
+struct command_line {
+	const char *data_dir, *config_file, *level;
+	bool is_memory, was_listen_given;
+	struct addr_list listen;
+	const char *override[256]; /* "key=value" */
+	int noverride;
+};
 
-/* --- single values --- */
+/* ---- single values ---- */
 
 static int
 set_value(struct settings *s, const char *name, const char *value, struct err *e)
@@ -39,7 +45,7 @@ set_value(struct settings *s, const char *name, const char *value, struct err *e
 	return 0;
 }
 
-/* One to listen on: a number alone is a port of this machine. */
+/* An address to listen on: a number alone is a port of 127.0.0.1. */
 static int
 parse_listener(struct net_addr *a, const char *text, struct err *e)
 {
@@ -58,7 +64,7 @@ is_host(const char *text)
 		"-._:%")] == 0;
 }
 
-/* One for clients to connect to. */
+/* An address for clients to connect to. */
 static int
 parse_advertised(struct net_addr *a, const char *text, struct err *e)
 {
@@ -75,64 +81,60 @@ parse_advertised(struct net_addr *a, const char *text, struct err *e)
 typedef int parse_fn(struct net_addr *a, const char *text, struct err *e);
 
 static int
-add_addr(struct net_addr *v, int *n, parse_fn *parse, const char *text, struct err *e)
+add_addr(struct addr_list *list, parse_fn *parse, const char *text, struct err *e)
 {
-	if (*n == SETTINGS_LISTENERS_MAX)
-		return err_set(e, ERR_USAGE, "more than %d addresses", SETTINGS_LISTENERS_MAX);
-	if (parse(&v[*n], text, e) < 0)
+	if (list->n == LISTENERS_MAX)
+		return err_set(e, ERR_USAGE, "more than %d addresses", LISTENERS_MAX);
+	if (parse(&list->v[list->n], text, e) < 0)
 		return -1;
-	(*n)++;
+	list->n++;
 	return 0;
 }
 
 static int
-add_addrs(struct net_addr *v, int *n, parse_fn *parse, const char *list, struct err *e)
+add_addrs(struct addr_list *list, parse_fn *parse, const char *text, struct err *e)
 {
-	char *copy = mem_strdup(list), *rest = copy, *word;
-	int r = 0;
-	while (r == 0 && (word = strsep(&rest, ",")))
+	char *copy = mem_strdup(text), *rest = copy, *word;
+	int rc = 0;
+	while (rc == 0 && (word = strsep(&rest, ",")))
 		if (*word)
-			r = add_addr(v, n, parse, word, e);
+			rc = add_addr(list, parse, word, e);
 	mem_free(copy);
-	return r;
+	return rc;
 }
 
 static int
 option_listen(void *to, const char *value, struct err *e)
 {
-	(void)to;
-	was_listen_given = true;
-	return add_addr(target->listen, &target->nlisten, parse_listener, value, e);
+	struct command_line *line = to;
+	line->was_listen_given = true;
+	return add_addr(&line->listen, parse_listener, value, e);
 }
-
-/* -o settings are kept until the file was read: they come before it. */
-static char *override[256];
-static int noverride;
 
 static int
 option_set(void *to, const char *value, struct err *e)
 {
-	(void)to;
+	struct command_line *line = to;
 	if (!strchr(value, '='))
 		return err_set(e, ERR_USAGE, "'%s': write key=value", value);
-	for (int i = 0; i < noverride; i++)
-		if (strncmp(override[i], value, strcspn(value, "=") + 1) == 0)
+	for (int i = 0; i < line->noverride; i++)
+		if (strncmp(line->override[i], value, strcspn(value, "=") + 1) == 0)
 			return err_set(e, ERR_USAGE, "'%.*s' is given twice", (int)strcspn(value, "="), value);
-	if (noverride == (int)ARRAY_LEN(override))
-		return err_set(e, ERR_USAGE, "more than %zu settings", ARRAY_LEN(override));
-	override[noverride++] = (char *)(uintptr_t)value;
+	if (line->noverride == (int)ARRAY_LEN(line->override))
+		return err_set(e, ERR_USAGE, "more than %zu settings", ARRAY_LEN(line->override));
+	line->override[line->noverride++] = value;
 	return 0;
 }
 
 static int
-apply_overrides(struct settings *s, struct err *e)
+apply_overrides(struct settings *s, const struct command_line *line, struct err *e)
 {
-	for (int i = 0; i < noverride; i++) {
-		char *name = mem_strndup((struct str){ (uint8_t *)override[i],
-			(int32_t)strcspn(override[i], "=") });
-		int r = set_value(s, name, strchr(override[i], '=') + 1, e);
+	for (int i = 0; i < line->noverride; i++) {
+		const char *text = line->override[i], *equals = strchr(text, '=');
+		char *name = mem_strndup((struct str){ (const uint8_t *)text, (int32_t)(equals - text) });
+		int rc = set_value(s, name, equals + 1, e);
 		mem_free(name);
-		if (r < 0)
+		if (rc < 0)
 			return err_wrap(e, "option '-o'");
 	}
 	return 0;
@@ -152,40 +154,75 @@ apply_file(struct settings *s, const char *path, struct err *e)
 	return r;
 }
 
-/* --- the command line --- */
+/* ---- the command line ---- */
 
-static const struct opt opts[] = {
-	OPT_STRING('d', "data", &data_dir, "DIR",
-		"directory for the data (default: ~/.local/state/kq)"),
-	OPT_CALL('l', "listen", NULL, option_listen, "ADDRESS",
-		"listen on unix:/path, host:port, or a port of 127.0.0.1 (0: any free port); may be repeated",
-		.is_repeatable = true),
-	OPT_STRING('c', "config", &config_file, "FILE",
-		"read settings from a YAML file, see kq.yaml(5)"),
-	OPT_CALL('o', "option", NULL, option_set, "KEY=VALUE",
-		"set KEY, overriding the file; may be repeated", .is_repeatable = true),
-	OPT_BOOL(0, "memory", &is_memory, "keep nothing on disk"),
-	OPT_CHOICE(0, "log-level", &level, "LEVEL", "error|warn|info|debug",
-		"log messages up to this level (default info)"),
-	OPT_END
-};
+/* --help=WHAT of the forms that opt_parse does not know.  1: printed; 0: none. */
+static int
+print_help(int argc, char **argv, struct err *e)
+{
+	static const struct { const char *what; void (*print)(void); } form[] = {
+		{ "config", config_print_help }, { "config-mdoc", config_print_mdoc },
+		{ "protocol", protocol_print_help }, { "protocol-mdoc", protocol_print_mdoc },
+	};
+	for (int i = 1; i < argc; i++) {
+		const char *what = argv[i] + sizeof "--help=" - 1;
+		if (strncmp(argv[i], "--help=", sizeof "--help=" - 1) != 0
+			|| strcmp(what, "words") == 0 || strcmp(what, "mdoc") == 0)
+			continue;
+		for (size_t k = 0; k < ARRAY_LEN(form); k++)
+			if (strcmp(what, form[k].what) == 0) {
+				form[k].print();
+				return 1;
+			}
+		return err_set(e, ERR_USAGE, "option '--help': '%s' is none of config|protocol", what);
+	}
+	return 0;
+}
 
-static const struct opt_command command = {
-	.operands = "",
-	.phrase = "Kafka broker: store topics and serve Kafka clients",
-	.examples =
-		"  kq-broker                        listen on the default socket and 127.0.0.1:9092\n"
-		"  kq-broker -d /var/lib/kq -l :9092 -l unix:/run/kq.sock\n"
-		"  kq-broker --memory -l 127.0.0.1:0   nothing on disk, a free port\n"
-		"  kq-broker -c kq.yaml -o num.partitions=4\n",
-	.notes =
-		"When the broker accepts connections it prints one line: ready ADDRESS...\n"
-		"SIGTERM and SIGINT stop it cleanly.  kq-broker --help=config lists the settings,\n"
-		"kq-broker --help=protocol the APIs and versions that it serves.\n"
-		"Exit codes: 0 stopped, 1 failed, 2 usage error.\n",
-	.opts = opts,
-	.version = "with ISA-L, liburing, libyaml, lz4, zstd, snappy, zlib",
-};
+/* As settings_parse; fills *line. */
+static int
+parse_command_line(struct command_line *line, int argc, char **argv, struct err *e)
+{
+	const struct opt opts[] = {
+		OPT_STRING('d', "data", &line->data_dir, "DIR",
+			"directory for the data (default: ~/.local/state/kq)"),
+		OPT_CALL('l', "listen", line, option_listen, "ADDRESS",
+			"listen on unix:/path, host:port, or a port of 127.0.0.1 (0: any free port); "
+			"may be repeated", .is_repeatable = true),
+		OPT_STRING('c', "config", &line->config_file, "FILE",
+			"read settings from a YAML file, see kq.yaml(5)"),
+		OPT_CALL('o', "option", line, option_set, "KEY=VALUE",
+			"set KEY, overriding the file; may be repeated", .is_repeatable = true),
+		OPT_BOOL(0, "memory", &line->is_memory, "keep nothing on disk"),
+		OPT_CHOICE(0, "log-level", &line->level, "LEVEL", "error|warn|info|debug",
+			"log messages up to this level (default info)"),
+		OPT_END
+	};
+	const struct opt_command command = {
+		.operands = "",
+		.phrase = "Kafka broker: store topics and serve Kafka clients",
+		.examples =
+			"  kq-broker                        listen on the default socket and 127.0.0.1:9092\n"
+			"  kq-broker -d /var/lib/kq -l :9092 -l unix:/run/kq.sock\n"
+			"  kq-broker --memory -l 127.0.0.1:0   nothing on disk, a free port\n"
+			"  kq-broker -c kq.yaml -o num.partitions=4\n",
+		.notes =
+			"When the broker accepts connections it prints one line: ready ADDRESS...\n"
+			"SIGTERM and SIGINT stop it cleanly.  kq-broker --help=config lists the settings,\n"
+			"kq-broker --help=protocol the APIs and versions that it serves.\n"
+			"Exit codes: 0 stopped, 1 failed, 2 usage error.\n",
+		.opts = opts,
+		.version = "with ISA-L, liburing, libyaml, lz4, zstd, snappy, zlib",
+	};
+	struct opt_result result;
+	int done = print_help(argc, argv, e);
+	if (!done)
+		done = opt_parse(&command, argc, argv, &result, e);
+	if (!done && result.argc)
+		return err_set(e, ERR_USAGE, "unexpected operand '%s'; see kq-broker --help",
+			result.argv[0]);
+	return done;
+}
 
 /* $XDG_STATE_HOME/kq, else ~/.local/state/kq.  As the XDG rules want it, a
  * path that is not absolute is ignored.  NULL: there is no home. */
@@ -208,16 +245,33 @@ default_data_dir(struct err *e)
 	return dir;
 }
 
+/* Those of the command line, of the settings, or the defaults. */
 static int
-settle_listeners(struct settings *s, struct err *e)
+choose_listeners(struct settings *s, const struct command_line *line, struct err *e)
 {
 	const char *set = config_value(NULL, s->values, CONFIG_LISTENERS);
-	if (!was_listen_given && *set)
-		return add_addrs(s->listen, &s->nlisten, parse_listener, set, e);
-	if (was_listen_given)
+	s->listen = line->listen;
+	if (line->was_listen_given)
 		return 0;
-	net_addr_default(&s->listen[s->nlisten++]);
-	return add_addr(s->listen, &s->nlisten, parse_listener, "127.0.0.1:9092", e);
+	if (*set)
+		return add_addrs(&s->listen, parse_listener, set, e);
+	net_addr_default(&s->listen.v[s->listen.n++]);
+	return add_addr(&s->listen, parse_listener, "127.0.0.1:9092", e);
+}
+
+static int
+choose_data_dir(struct settings *s, const struct command_line *line, struct err *e)
+{
+	const char *dirs = config_value(NULL, s->values, CONFIG_LOG_DIRS);
+	if (strchr(dirs, ','))
+		return err_set(e, ERR_USAGE, "log.dirs: one directory is supported, not '%s'", dirs);
+	if (line->data_dir && !*line->data_dir)
+		return err_set(e, ERR_USAGE, "option '-d': the name of the directory is empty");
+	s->is_memory = line->is_memory;
+	s->data_dir = line->data_dir ? mem_strdup(line->data_dir)
+		: *dirs ? mem_strdup(dirs)
+		: line->is_memory ? mem_strdup("") : default_data_dir(e);
+	return s->data_dir ? 0 : -1;
 }
 
 /* Do the values fit together? */
@@ -234,51 +288,21 @@ int
 settings_parse(struct settings *s, int argc, char **argv, struct err *e)
 {
 	*s = (struct settings){ .values = config_set_copy(NULL) };
-	target = s;
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], "--help=config") == 0) {
-			config_print_help();
-			return 1;
-		} else if (strcmp(argv[i], "--help=config-mdoc") == 0) {
-			config_print_mdoc();
-			return 1;
-		} else if (strcmp(argv[i], "--help=protocol") == 0) {
-			protocol_print_help();
-			return 1;
-		} else if (strcmp(argv[i], "--help=protocol-mdoc") == 0) {
-			protocol_print_mdoc();
-			return 1;
-		} else if (strncmp(argv[i], "--help=", 7) == 0 && strcmp(argv[i], "--help=words") != 0
-			&& strcmp(argv[i], "--help=mdoc") != 0) {
-			return err_set(e, ERR_USAGE, "option '--help': '%s' is none of config|protocol",
-				argv[i] + 7);
-		}
-	struct opt_result r;
-	int done = opt_parse(&command, argc, argv, &r, e);
+	struct command_line line = { 0 };
+	int done = parse_command_line(&line, argc, argv, e);
 	if (done)
 		return done;
-	if (r.argc)
-		return err_set(e, ERR_USAGE, "unexpected operand '%s'; see kq-broker --help", r.argv[0]);
-	enum log_level parsed;
-	if (level && log_parse_level(level, &parsed))
-		log_set_level(parsed);
-	if ((config_file && apply_file(s, config_file, e) < 0) || apply_overrides(s, e) < 0
-		|| check_values(s->values, e) < 0)
+	enum log_level level;
+	if (line.level && log_parse_level(line.level, &level))
+		log_set_level(level);
+	if ((line.config_file && apply_file(s, line.config_file, e) < 0)
+		|| apply_overrides(s, &line, e) < 0 || check_values(s->values, e) < 0
+		|| choose_data_dir(s, &line, e) < 0)
 		return -1;
-	const char *dirs = config_value(NULL, s->values, CONFIG_LOG_DIRS);
-	if (strchr(dirs, ','))
-		return err_set(e, ERR_USAGE, "log.dirs: one directory is supported, not '%s'", dirs);
-	s->is_memory = is_memory;
-	if (data_dir && !*data_dir)
-		return err_set(e, ERR_USAGE, "option '-d': the name of the directory is empty");
-	s->data_dir = data_dir ? mem_strdup(data_dir) : *dirs ? mem_strdup(dirs)
-		: is_memory ? mem_strdup("") : default_data_dir(e);
-	if (!s->data_dir)
-		return -1;
-	if (add_addrs(s->advertised, &s->nadvertised, parse_advertised,
+	if (add_addrs(&s->advertised, parse_advertised,
 		config_value(NULL, s->values, CONFIG_ADVERTISED_LISTENERS), e) < 0)
 		return err_wrap(e, "advertised.listeners");
-	if (settle_listeners(s, e) < 0)
+	if (choose_listeners(s, &line, e) < 0)
 		return err_wrap(e, "listeners");
 	return 0;
 }

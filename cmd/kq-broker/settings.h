@@ -8,16 +8,18 @@
 #include "sys/net.h"
 #include "text/config.h"
 
-enum { SETTINGS_LISTENERS_MAX = 16 };
+enum { LISTENERS_MAX = 16 };
+
+struct addr_list {
+	struct net_addr v[LISTENERS_MAX];
+	int n;
+};
 
 struct settings {
-	char *data_dir;           /* owned */
+	char *data_dir;            /* owned */
 	bool is_memory;
 	struct config_set *values; /* the broker's keys, and the synonyms of topics' */
-	struct net_addr listen[SETTINGS_LISTENERS_MAX];
-	int nlisten;
-	struct net_addr advertised[SETTINGS_LISTENERS_MAX];
-	int nadvertised;
+	struct addr_list listen, advertised;
 };
 
 /* Parse the command line of kq-broker.  0: go on; 1: something was printed

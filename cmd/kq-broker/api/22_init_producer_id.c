@@ -3,7 +3,6 @@
 #include "kq-broker/api.h"
 
 #include "kq-broker/broker.h"
-#include "kq-broker/catalog.h"
 
 #include "proto.h"
 #include "text/say.h"
@@ -26,7 +25,7 @@ api_init_producer_id(struct request *rq)
 	struct init_producer_id_request *q = rq->body;
 	struct err e;
 	/* With no id left more are fetched first: on the control thread. */
-	if (rq->place == ON_CONTROL && catalog_refill_producer_ids(rq->broker, &e) < 0) {
+	if (rq->place == ON_CONTROL && producer_ids_refill(&rq->broker->producer_ids, &e) < 0) {
 		log_bounded(LOG_ERROR, "cannot allocate producer IDs: %s", e.msg);
 		answer(rq, KERR_COORDINATOR_NOT_AVAILABLE, -1);
 		return;
@@ -38,7 +37,7 @@ api_init_producer_id(struct request *rq)
 			coordinator_take(rq, COORD_TXNS);
 		return;
 	}
-	int64_t id = broker_producer_id(rq->broker);
+	int64_t id = producer_ids_take(&rq->broker->producer_ids);
 	if (id < 0 && rq->place == ON_REACTOR)
 		request_to(rq, ON_CONTROL);
 	else
