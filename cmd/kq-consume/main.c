@@ -1,4 +1,4 @@
-/* kq-consume: records to stdout. */
+/* kq-consume: writes records of topics to stdout. */
 #include "kq-consume/exec.h"
 #include "kq-consume/group_reader.h"
 #include "sys/clock.h"
@@ -13,20 +13,24 @@
 
 static struct cluster_opts cluster_opts = { .client_id = "kq-consume" };
 static struct start start;
-static const char *format_text, *key_delimiter_text, *delimiter_text = "\\n";
-static int64_t partition = -1, count = INT64_MAX;
-static bool waits_topic, stops_at_end, is_json, is_unbuffered, is_committed, is_uncommitted;
 static struct group_reader_opts group_opts;
-static const char *protocol_text = "auto";
-static int64_t commit_ms = 5000, session_ms, wait_ms, max_age_ms;
 static struct exec_opts exec_opts = { .batch_records = 1000, .sink = { .txn_timeout_ms = 10000 } };
-static const char *frame_text;
-static int64_t batch_records, exec_timeout_ms;
 static struct buf keyed_bytes;
-static const char *marker_text;
-static bool empty_is_null;
 
-/* -o may stand twice: for where to begin, and for where to stop. */
+/* The other options, as given. */
+static struct {
+	const char *format, *key_delimiter, *delimiter, *null_marker; /* with escapes */
+	const char *protocol, *frame;
+	int64_t partition;       /* -1: all */
+	int64_t count;
+	int64_t batch_records;   /* 0: not given, as in all below */
+	int64_t commit_ms, session_ms, wait_ms, max_age_ms, exec_timeout_ms;
+	bool waits_topic, stops_at_end, is_json, is_unbuffered, is_committed, is_uncommitted;
+	bool empty_is_null;
+} given = { .delimiter = "\\n", .protocol = "auto", .partition = -1, .count = INT64_MAX,
+	.commit_ms = 5000 };
+
+/* -o may be given twice: where to start, and where to stop. */
 static int
 take_start(void *to, const char *value, struct err *e)
 {
@@ -41,54 +45,54 @@ take_start(void *to, const char *value, struct err *e)
 
 static const struct opt opts[] = {
 	RUN_OPT_BROKERS(&cluster_opts.brokers),
-	RUN_OPT_WAIT(&wait_ms),
-	OPT_BOOL(0, "wait-topic", &waits_topic, "wait for topics that do not exist or are deleted"),
-	OPT_DURATION(0, "metadata-max-age", &max_age_ms, "TIME", 1, INT32_MAX,
+	RUN_OPT_WAIT(&given.wait_ms),
+	OPT_BOOL(0, "wait-topic", &given.waits_topic, "wait for topics that do not exist or are deleted"),
+	OPT_DURATION(0, "metadata-max-age", &given.max_age_ms, "TIME", 1, INT32_MAX,
 		"look for new partitions this often (default 5m)"),
 	OPT_CALL('o', "offset", &start, take_start, "WHERE",
 		"where to start (default: beginning; with -G: end); a second -o e@TIME: where to stop",
 		.is_repeatable = true),
-	OPT_INT('p', "partition", &partition, "N", 0, INT32_MAX, "read only this partition"),
-	OPT_INT('c', "count", &count, "N", 0, INT64_MAX, "stop after N records"),
-	OPT_BOOL('e', "end", &stops_at_end, "stop at the current end of the partitions"),
-	OPT_STRING('f', "format", &format_text, "FORMAT", "format of the printed records: see below",
+	OPT_INT('p', "partition", &given.partition, "N", 0, INT32_MAX, "read only this partition"),
+	OPT_INT('c', "count", &given.count, "N", 0, INT64_MAX, "stop after N records"),
+	OPT_BOOL('e', "end", &given.stops_at_end, "stop at the current end of the partitions"),
+	OPT_STRING('f', "format", &given.format, "FORMAT", "format of the printed records: see below",
 		.max = INT32_MAX),
-	OPT_STRING('K', "key-delimiter", &key_delimiter_text, "STRING",
+	OPT_STRING('K', "key-delimiter", &given.key_delimiter, "STRING",
 		"print the key and STRING before each value"),
-	OPT_STRING('D', "delimiter", &delimiter_text, "STRING",
+	OPT_STRING('D', "delimiter", &given.delimiter, "STRING",
 		"print STRING after each record (default \\n)"),
-	OPT_STRING(0, "null-marker", &marker_text, "STRING",
+	OPT_STRING(0, "null-marker", &given.null_marker, "STRING",
 		"print this for a null key or value (default: nothing)"),
-	OPT_BOOL('J', "json", &is_json, "print one JSON object per record"),
+	OPT_BOOL('J', "json", &given.is_json, "print one JSON object per record"),
 	OPT_STRING('G', "group", &group_opts.member.group, "GROUP", "read as a member of this group"),
 	OPT_STRING(0, "instance", &group_opts.member.instance, "ID",
 		"be a static member of the group, with this ID (group.instance.id)"),
 	OPT_CHOICE(0, "assignor", &group_opts.member.assignors, "NAME",
 		"range|roundrobin|sticky|cooperative-sticky|uniform",
 		"assignor that divides the partitions among the members"),
-	OPT_CHOICE(0, "protocol", &protocol_text, "NAME", "auto|classic|consumer",
+	OPT_CHOICE(0, "protocol", &given.protocol, "NAME", "auto|classic|consumer",
 		"group protocol (default auto)"),
-	OPT_DURATION(0, "commit-every", &commit_ms, "TIME", 1, INT32_MAX,
+	OPT_DURATION(0, "commit-every", &given.commit_ms, "TIME", 1, INT32_MAX,
 		"interval between offset commits (default 5s)"),
-	OPT_DURATION(0, "session", &session_ms, "TIME", 1000, INT32_MAX,
+	OPT_DURATION(0, "session", &given.session_ms, "TIME", 1000, INT32_MAX,
 		"session timeout: a member silent for longer is removed (classic; default 45s)"),
-	OPT_BOOL(0, "committed", &is_committed,
+	OPT_BOOL(0, "committed", &given.is_committed,
 		"skip records of open and aborted transactions (default)"),
-	OPT_BOOL(0, "uncommitted", &is_uncommitted,
+	OPT_BOOL(0, "uncommitted", &given.is_uncommitted,
 		"also print records of open and aborted transactions"),
 	OPT_STRING(0, "exec", &exec_opts.command, "COMMAND",
 		"process each record exactly once with COMMAND: see below", .max = INT32_MAX),
 	OPT_STRING(0, "to", &exec_opts.sink.topic, "TOPIC", "topic for COMMAND's output"),
-	OPT_CHOICE(0, "frame", &frame_text, "NAME", COFRAME_CHOICES,
+	OPT_CHOICE(0, "frame", &given.frame, "NAME", COFRAME_CHOICES,
 		"framing of records on COMMAND's stdin and stdout (default line)"),
-	OPT_INT(0, "batch", &batch_records, "N", 1, COFRAME_COUNT_MAX,
+	OPT_INT(0, "batch", &given.batch_records, "N", 1, COFRAME_COUNT_MAX,
 		"largest number of records in a batch and transaction (default 1000)"),
-	OPT_DURATION(0, "exec-timeout", &exec_timeout_ms, "TIME", 1, INT32_MAX / 2,
+	OPT_DURATION(0, "exec-timeout", &given.exec_timeout_ms, "TIME", 1, INT32_MAX / 2,
 		"time COMMAND has to answer a batch (default 60s)"),
 	OPT_STRING(0, "txn", &exec_opts.sink.txn_id, "ID", "transactional ID (default GROUP-exec-...)"),
-	OPT_BOOL('Z', "null", &empty_is_null,
+	OPT_BOOL('Z', "null", &given.empty_is_null,
 		"turn empty values written by COMMAND into null (tombstones)"),
-	OPT_BOOL('u', "unbuffered", &is_unbuffered, "flush stdout after every record"),
+	OPT_BOOL('u', "unbuffered", &given.is_unbuffered, "flush stdout after every record"),
 	OPT_END
 };
 
@@ -151,18 +155,18 @@ make_format(struct format *f, struct err *e)
 {
 	struct buf delimiter = BUF_INIT;
 	if (exec_opts.command)
-		delimiter_text = ""; /* the frame has its own */
-	if (is_json + (format_text != NULL) + (key_delimiter_text != NULL) > 1)
+		given.delimiter = ""; /* the frame delimits */
+	if (given.is_json + (given.format != NULL) + (given.key_delimiter != NULL) > 1)
 		return err_set(e, ERR_USAGE, "only one of -J, -f and -K");
-	if (is_json && marker_text)
+	if (given.is_json && given.null_marker)
 		return err_set(e, ERR_USAGE, "--null-marker cannot be used with -J: JSON has its own null");
-	if (is_json) {
+	if (given.is_json) {
 		format_json(f);
 		return 0;
 	}
-	if (format_text)
-		return format_compile(f, format_text, &exec_opts.keyed, e);
-	int got = escape_parse(str_of(delimiter_text), &delimiter, e);
+	if (given.format)
+		return format_compile(f, given.format, &exec_opts.keyed, e);
+	int got = escape_parse(str_of(given.delimiter), &delimiter, e);
 	if (got == 0)
 		format_delimited(f, &exec_opts.keyed, buf_str(&delimiter));
 	buf_release(&delimiter);
@@ -173,15 +177,15 @@ static int
 consume(struct fetcher *f, char **topics, struct format *format, struct err *e)
 {
 	struct output out;
-	struct alone alone = { .fetcher = f, .topics = { .cluster = f->cluster, .waits = waits_topic },
-		.start = &start, .partition = partition, .stops_at_end = stops_at_end };
+	struct alone alone = { .fetcher = f, .start = &start, .partition = given.partition,
+		.stops_at_end = given.stops_at_end,
+		.topics = { .cluster = f->cluster, .waits = given.waits_topic } };
 	int got = 0;
 	for (; got == 0 && *topics; topics++)
 		got = alone_add(&alone, *topics, e);
-	output_init(&out, STDOUT_FILENO, is_unbuffered);
-	struct reading r = { .fetcher = f, .format = format, .output = &out, .left = count,
-		.is_stopped = &sig_is_stopped, .iter = FETCH_ITER_INIT };
-	r.alone = &alone;
+	output_init(&out, STDOUT_FILENO, given.is_unbuffered);
+	struct reading r = { .fetcher = f, .format = format, .output = &out, .left = given.count,
+		.is_stopped = &sig_is_stopped, .alone = &alone, .iter = FETCH_ITER_INIT };
 	if (got == 0)
 		got = reading_run(&r, e);
 	output_release(&out);
@@ -194,8 +198,8 @@ static int
 consume_in_group(struct fetcher *f, char **topics, struct format *format, struct err *e)
 {
 	struct output out;
-	output_init(&out, STDOUT_FILENO, is_unbuffered);
-	struct reading r = { .fetcher = f, .format = format, .output = &out, .left = count,
+	output_init(&out, STDOUT_FILENO, given.is_unbuffered);
+	struct reading r = { .fetcher = f, .format = format, .output = &out, .left = given.count,
 		.is_stopped = &sig_is_stopped, .iter = FETCH_ITER_INIT };
 	struct group_reader *g = group_reader_open(&r, &group_opts, topics, e);
 	int got = g ? group_reader_run(g, e) : -1;
@@ -208,7 +212,7 @@ consume_in_group(struct fetcher *f, char **topics, struct format *format, struct
 static int
 consume_exactly_once(struct fetcher *f, char **topics, struct format *format, struct err *e)
 {
-	struct reading r = { .fetcher = f, .format = format, .left = count,
+	struct reading r = { .fetcher = f, .format = format, .left = given.count,
 		.is_stopped = &sig_is_stopped, .iter = FETCH_ITER_INIT };
 	struct group_reader *g = group_reader_open(&r, &group_opts, topics, e);
 	int got = g ? exec_run(g, &r, &exec_opts, &group_opts, e) : -1;
@@ -222,7 +226,8 @@ check_exec(struct err *e)
 {
 	struct exec_opts *o = &exec_opts;
 	struct exec_sink_opts *s = &o->sink;
-	bool has_other = frame_text || batch_records || exec_timeout_ms || s->txn_id || empty_is_null;
+	bool has_other = given.frame || given.batch_records || given.exec_timeout_ms || s->txn_id
+		|| given.empty_is_null;
 	if (!o->command != !s->topic)
 		return err_set(e, ERR_USAGE, "--exec and --to must be given together");
 	if (!o->command && has_other)
@@ -231,113 +236,127 @@ check_exec(struct err *e)
 		return 0;
 	if (!group_opts.member.group)
 		return err_set(e, ERR_USAGE, "--exec needs a group: -G");
-	if (is_uncommitted)
+	if (given.is_uncommitted)
 		return err_set(e, ERR_USAGE, "only one of --exec and --uncommitted");
 	if (s->txn_id && !*s->txn_id)
 		return err_set(e, ERR_USAGE, "option '--txn': empty");
-	if (frame_text)
-		o->frame = coframe_of(frame_text);
-	if (batch_records)
-		o->batch_records = batch_records;
-	o->timeout_ms = exec_timeout_ms ? (int)exec_timeout_ms : 60000;
-	if (o->frame == COFRAME_PAIR && (key_delimiter_text || format_text || is_json || marker_text
-			|| empty_is_null))
-		return err_set(e, ERR_USAGE, "-K, -f, -J, -Z and --null-marker cannot be used with --frame pair");
-	o->keyed.empty_is_null = empty_is_null;
+	if (given.frame)
+		o->frame = coframe_of(given.frame);
+	if (given.batch_records)
+		o->batch_records = given.batch_records;
+	o->timeout_ms = given.exec_timeout_ms ? (int)given.exec_timeout_ms : 60000;
+	if (o->frame == COFRAME_PAIR && (given.key_delimiter || given.format || given.is_json
+			|| given.null_marker || given.empty_is_null))
+		return err_set(e, ERR_USAGE,
+			"-K, -f, -J, -Z and --null-marker cannot be used with --frame pair");
+	o->keyed.empty_is_null = given.empty_is_null;
 	s->retry_timeout_ms = group_opts.member.retry_timeout_ms;
 	return 0;
 }
 
-/* What the options say together. */
+/* Fills the group's options from the others. */
+static void
+set_group_opts(void)
+{
+	struct member_opts *m = &group_opts.member;
+	if (given.max_age_ms)
+		m->refresh_ms = (int)given.max_age_ms;
+	m->protocol = *given.protocol == 'a' ? MEMBER_AUTO
+		: strcmp(given.protocol, "classic") == 0 ? MEMBER_CLASSIC : MEMBER_CONSUMER;
+	if (given.session_ms) {
+		m->session_timeout_ms = (int)given.session_ms;
+		m->heartbeat_ms = MIN(m->heartbeat_ms, m->session_timeout_ms / 3);
+	}
+	group_opts.waits_topic = given.waits_topic;
+	group_opts.commit_ms = (int)given.commit_ms;
+	group_opts.start = &start;
+	group_opts.stops_at_end = given.stops_at_end;
+}
+
+/* Checks the options against each other, and completes those that others depend on. */
 static int
 check_options(struct err *e)
 {
-	struct member_opts *m = &group_opts.member;
-	const char *group = m->group, *instance = m->instance, *assignors = m->assignors;
-	if (keyed_parse(&exec_opts.keyed, key_delimiter_text, marker_text, &keyed_bytes, e) < 0)
+	const struct member_opts *m = &group_opts.member;
+	if (keyed_parse(&exec_opts.keyed, given.key_delimiter, given.null_marker, &keyed_bytes, e) < 0)
 		return -1;
-	if (is_committed && is_uncommitted)
+	if (given.is_committed && given.is_uncommitted)
 		return err_set(e, ERR_USAGE, "only one of --committed and --uncommitted");
-	if (!group && (instance || assignors || session_ms))
+	if (!m->group && (m->instance || m->assignors || given.session_ms))
 		return err_set(e, ERR_USAGE, "--instance, --assignor and --session need -G");
 	if (start.begin.kind == PLACE_NONE)
-		start.begin.kind = group ? PLACE_END : PLACE_BEGINNING;
-	start.is_committed = !is_uncommitted;
-	if (!group)
+		start.begin.kind = m->group ? PLACE_END : PLACE_BEGINNING;
+	start.is_committed = !given.is_uncommitted;
+	if (!m->group)
 		return check_exec(e);
-	if (!*group)
+	if (!*m->group)
 		return err_set(e, ERR_USAGE, "the group's name is empty");
-	if (partition >= 0)
-		return err_set(e, ERR_USAGE, "only one of -G and -p: the group's members share all partitions");
+	if (given.partition >= 0)
+		return err_set(e, ERR_USAGE,
+			"only one of -G and -p: the group's members share all partitions");
 	if (start.begin.kind == PLACE_OFFSET)
-		return err_set(e, ERR_USAGE, "with -G, -o does not take an offset; kq-group seek sets the group's offsets");
-	member_opts_init(m);
-	m->group = group;
-	m->instance = instance;
-	m->assignors = assignors;
-	if (max_age_ms)
-		m->refresh_ms = (int)max_age_ms;
-	group_opts.waits_topic = waits_topic;
-	m->protocol = *protocol_text == 'a' ? MEMBER_AUTO
-		: strcmp(protocol_text, "classic") == 0 ? MEMBER_CLASSIC : MEMBER_CONSUMER;
-	if (session_ms) {
-		m->session_timeout_ms = (int)session_ms;
-		m->heartbeat_ms = MIN(m->heartbeat_ms, m->session_timeout_ms / 3);
-	}
-	group_opts.commit_ms = (int)commit_ms;
-	group_opts.start = &start;
-	group_opts.stops_at_end = stops_at_end;
+		return err_set(e, ERR_USAGE,
+			"with -G, -o does not take an offset; kq-group seek sets the group's offsets");
+	set_group_opts();
 	return check_exec(e);
+}
+
+/* Fills what the connections need beyond the options.  Returns 0, or -1. */
+static int
+set_cluster_opts(const struct fetcher_opts *fo, struct err *e)
+{
+	/* Leaving a group is bounded in time; a second signal (timeout(1) sends two) would
+	 * only lose the offsets that are being committed. */
+	cluster_opts.wake_fd = sig_catch(!group_opts.member.group, e);
+	group_opts.wake_fd = exec_opts.sink.wake_fd = cluster_opts.wake_fd;
+	cluster_opts.wait_ms = (int)given.wait_ms;
+	cluster_opts.metadata_max_age_ms = (int)given.max_age_ms;
+	cluster_opts.retry_timeout_ms = fo->retry_timeout_ms;
+	cluster_opts.say = say_error;
+	exec_opts.sink.cluster = cluster_opts;
+	exec_opts.sink.cluster.is_second = true;
+	return cluster_opts.wake_fd < 0 ? -1 : 0;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct opt_result r;
+	struct opt_result result;
 	struct err e;
 	struct format format = { .n = 0 };
 	say_init(argv[0]);
-	int got = opt_parse(&command, argc, argv, &r, &e);
-	if (got > 0)
+	member_opts_init(&group_opts.member);
+	int rc = opt_parse(&command, argc, argv, &result, &e);
+	if (rc > 0)
 		return say_flush_stdout();
-	if (got == 0 && r.argc < 1)
-		got = err_set(&e, ERR_USAGE, "which topic? see kq-consume --help");
-	opt_drop_repeats(&r, 0);
-	if (got < 0 || check_options(&e) < 0
+	if (rc == 0 && result.argc < 1)
+		rc = err_set(&e, ERR_USAGE, "which topic? see kq-consume --help");
+	opt_drop_repeats(&result, 0);
+	if (rc < 0 || check_options(&e) < 0
 		|| (!exec_opts.command && stdfd_need(STDOUT_FILENO, &e) < 0)
 		|| make_format(&format, &e) < 0) {
 		format_release(&format);
 		return say_err(&e, false);
 	}
 
-	signal(SIGPIPE, SIG_IGN); /* a reader that has gone is the end, not a failure */
+	signal(SIGPIPE, SIG_IGN); /* a reader that closes the pipe ends the program, without a failure */
 	struct cluster cl;
 	struct fetcher f;
 	struct fetcher_opts fo;
 	fetcher_opts_init(&fo);
-	fo.is_committed = !is_uncommitted;
+	fo.is_committed = !given.is_uncommitted;
 	if (group_opts.member.group)
 		fo.retry_timeout_ms = group_opts.member.retry_timeout_ms;
-	/* Leaving a group takes no longer than it may; a second signal (timeout(1) sends
-	 * two) would only lose what it stores then. */
-	int wake_fd = group_opts.wake_fd = exec_opts.sink.wake_fd = sig_catch(!group_opts.member.group, &e);
-	cluster_opts.wake_fd = wake_fd;
-	cluster_opts.wait_ms = (int)wait_ms;
-	cluster_opts.metadata_max_age_ms = (int)max_age_ms;
-	cluster_opts.retry_timeout_ms = fo.retry_timeout_ms;
-	cluster_opts.say = say_error;
-	exec_opts.sink.cluster = cluster_opts;
-	exec_opts.sink.cluster.is_second = true;
-	if (wake_fd < 0 || cluster_open(&cl, &cluster_opts, &e) < 0) {
+	if (set_cluster_opts(&fo, &e) < 0 || cluster_open(&cl, &cluster_opts, &e) < 0) {
 		format_release(&format);
 		return sig_end(sig_is_stopped ? EXIT_DONE : say_err(&e, false));
 	}
 	fetcher_init(&f, &cl, &fo);
-	got = exec_opts.command ? consume_exactly_once(&f, r.argv, &format, &e)
-		: group_opts.member.group ? consume_in_group(&f, r.argv, &format, &e)
-		: consume(&f, r.argv, &format, &e);
+	rc = exec_opts.command ? consume_exactly_once(&f, result.argv, &format, &e)
+		: group_opts.member.group ? consume_in_group(&f, result.argv, &format, &e)
+		: consume(&f, result.argv, &format, &e);
 	fetcher_release(&f);
 	format_release(&format);
 	buf_release(&keyed_bytes);
-	return sig_end(got < 0 && !sig_is_stopped ? say_err(&e, false) : EXIT_DONE);
+	return sig_end(rc < 0 && !sig_is_stopped ? say_err(&e, false) : EXIT_DONE);
 }

@@ -20,16 +20,21 @@ enum {
 };
 
 static struct producer_settings settings;
-static const char *delimiter_text = "\\n", *key_delimiter_text, *acks_text, *codec_text;
-static int64_t partition = -1, count = INT64_MAX, linger_ms = -1, batch_bytes = -1;
-static const char *marker_text;
-static bool empty_is_null, is_json;
 static struct json_record json_record = JSON_RECORD_INIT;
 static struct feed feed;
-static bool is_plain;
-static int64_t txn_timeout_ms = -1, wait_ms, max_age_ms;
-static const char *brokers_text, *txn_text;
 static int wake_fd = -1;
+
+/* The other options, as given. */
+static struct {
+	const char *brokers, *txn_id, *acks, *codec;
+	const char *delimiter, *key_delimiter, *null_marker; /* with escapes */
+	int64_t partition;       /* -1: by key */
+	int64_t count;
+	int64_t linger_ms, batch_bytes, txn_timeout_ms; /* -1: not given */
+	int64_t wait_ms, max_age_ms; /* 0: not given */
+	bool empty_is_null, is_json, is_plain;
+} given = { .delimiter = "\\n", .partition = -1, .count = INT64_MAX, .linger_ms = -1,
+	.batch_bytes = -1, .txn_timeout_ms = -1 };
 
 static int
 take_header(void *to, const char *value, struct err *e)
@@ -70,41 +75,42 @@ take_every(void *to, const char *value, struct err *e)
 }
 
 static const struct opt opts[] = {
-	RUN_OPT_BROKERS(&brokers_text),
-	RUN_OPT_WAIT(&wait_ms),
+	RUN_OPT_BROKERS(&given.brokers),
+	RUN_OPT_WAIT(&given.wait_ms),
 	OPT_BOOL(0, "no-create", &settings.producer.never_creates,
 		"fail when the topic does not exist"),
-	OPT_DURATION(0, "metadata-max-age", &max_age_ms, "TIME", 1, INT32_MAX,
+	OPT_DURATION(0, "metadata-max-age", &given.max_age_ms, "TIME", 1, INT32_MAX,
 		"look for new partitions this often (default 5m)"),
-	OPT_STRING('D', "delimiter", &delimiter_text, "STRING", "end records at STRING (default \\n)"),
-	OPT_STRING('K', "key-delimiter", &key_delimiter_text, "STRING",
+	OPT_STRING('D', "delimiter", &given.delimiter, "STRING", "end records at STRING (default \\n)"),
+	OPT_STRING('K', "key-delimiter", &given.key_delimiter, "STRING",
 		"separate key and value at STRING; without it, the key is null"),
-	OPT_INT('p', "partition", &partition, "N", 0, INT32_MAX,
+	OPT_INT('p', "partition", &given.partition, "N", 0, INT32_MAX,
 		"write to this partition (default: chosen by the key)"),
 	OPT_CALL('H', "header", &feed, take_header, "NAME=VALUE",
 		"add this header to every record; may be repeated", .max = INT32_MAX,
 		.is_repeatable = true),
-	OPT_BOOL('Z', "null", &empty_is_null, "turn empty values into null (tombstones)"),
-	OPT_STRING(0, "null-marker", &marker_text, "STRING",
+	OPT_BOOL('Z', "null", &given.empty_is_null, "turn empty values into null (tombstones)"),
+	OPT_STRING(0, "null-marker", &given.null_marker, "STRING",
 		"read a key or value equal to STRING as null"),
-	OPT_BOOL('J', "json", &is_json, "read each line as a JSON object, as printed by kq-consume -J"),
-	OPT_CHOICE('z', "compress", &codec_text, "CODEC", "none|gzip|snappy|lz4|zstd",
+	OPT_BOOL('J', "json", &given.is_json,
+		"read each line as a JSON object, as printed by kq-consume -J"),
+	OPT_CHOICE('z', "compress", &given.codec, "CODEC", "none|gzip|snappy|lz4|zstd",
 		"compress batches"),
-	OPT_CHOICE(0, "acks", &acks_text, "N", "0|1|all",
+	OPT_CHOICE(0, "acks", &given.acks, "N", "0|1|all",
 		"replicas that must acknowledge a record: none, the leader, or all in sync (default)"),
-	OPT_DURATION(0, "linger", &linger_ms, "TIME", 0, 0,
+	OPT_DURATION(0, "linger", &given.linger_ms, "TIME", 0, 0,
 		"wait this long to fill a batch (default: 5ms; not at all when idle)"),
-	OPT_SIZE(0, "batch-bytes", &batch_bytes, "SIZE", 0, 0,
+	OPT_SIZE(0, "batch-bytes", &given.batch_bytes, "SIZE", 0, 0,
 		"largest batch before compression (default 1 MB)"),
-	OPT_BOOL(0, "no-idempotence", &is_plain,
+	OPT_BOOL(0, "no-idempotence", &given.is_plain,
 		"do not use a producer ID: a retry may store a record twice"),
-	OPT_STRING(0, "txn", &txn_text, "ID",
+	OPT_STRING(0, "txn", &given.txn_id, "ID",
 		"write all input in one transaction, with this transactional ID"),
 	OPT_CALL(0, "txn-every", &feed, take_every, "N|TIME",
 		"begin a new transaction every N records, or every TIME (such as 500ms)"),
-	OPT_DURATION(0, "txn-timeout", &txn_timeout_ms, "TIME", 1, INT32_MAX,
+	OPT_DURATION(0, "txn-timeout", &given.txn_timeout_ms, "TIME", 1, INT32_MAX,
 		"time after which the broker aborts an open transaction (default 60s)"),
-	OPT_INT('c', "count", &count, "N", 0, INT64_MAX, "stop after N records"),
+	OPT_INT('c', "count", &given.count, "N", 0, INT64_MAX, "stop after N records"),
 	OPT_CALL('X', "set", &settings, take_setting, "NAME=VALUE",
 		"set a producer setting of Kafka (listed below); may be repeated", .is_repeatable = true),
 	OPT_END
@@ -156,12 +162,12 @@ static const struct opt_command command = {
 static int
 apply_txn(struct producer_opts *o, struct err *e)
 {
-	if (is_plain)
+	if (given.is_plain)
 		o->idempotence = PRODUCER_PLAIN;
-	if (txn_timeout_ms > 0)
-		o->txn_timeout_ms = (int)txn_timeout_ms;
+	if (given.txn_timeout_ms > 0)
+		o->txn_timeout_ms = (int)given.txn_timeout_ms;
 	bool has_every = feed.txn_records || feed.txn_ms;
-	if (!o->txn_id && (has_every || txn_timeout_ms > 0))
+	if (!o->txn_id && (has_every || given.txn_timeout_ms > 0))
 		return err_set(e, ERR_USAGE, "option '--txn%s' needs '--txn'",
 			has_every ? "-every" : "-timeout");
 	if (o->txn_id && !*o->txn_id)
@@ -181,20 +187,21 @@ static int
 check_once(struct err *e)
 {
 	const struct { bool is_given; const char *option, *name; } both[] = {
-		{ brokers_text, "-b", "bootstrap.servers" }, { acks_text, "--acks", "acks" },
-		{ codec_text, "-z", "compression.type" }, { linger_ms >= 0, "--linger", "linger.ms" },
-		{ batch_bytes >= 0, "--batch-bytes", "batch.size" },
-		{ is_plain, "--no-idempotence", "enable.idempotence" },
-		{ txn_text, "--txn", "transactional.id" },
-		{ txn_timeout_ms > 0, "--txn-timeout", "transaction.timeout.ms" },
+		{ given.brokers, "-b", "bootstrap.servers" }, { given.acks, "--acks", "acks" },
+		{ given.codec, "-z", "compression.type" }, { given.linger_ms >= 0, "--linger", "linger.ms" },
+		{ given.batch_bytes >= 0, "--batch-bytes", "batch.size" },
+		{ given.is_plain, "--no-idempotence", "enable.idempotence" },
+		{ given.txn_id, "--txn", "transactional.id" },
+		{ given.txn_timeout_ms > 0, "--txn-timeout", "transaction.timeout.ms" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(both); i++)
-		if (both[i].is_given && producer_settings_check_once(&settings, both[i].name, both[i].option, e) < 0)
+		if (both[i].is_given
+			&& producer_settings_check_once(&settings, both[i].name, both[i].option, e) < 0)
 			return -1;
-	if (brokers_text)
-		settings.cluster.brokers = brokers_text;
-	if (txn_text)
-		settings.producer.txn_id = txn_text;
+	if (given.brokers)
+		settings.cluster.brokers = given.brokers;
+	if (given.txn_id)
+		settings.producer.txn_id = given.txn_id;
 	return 0;
 }
 
@@ -216,32 +223,33 @@ apply_options(struct input *in, struct buf *keyed_bytes, struct buf *delimiter,
 	struct producer_opts *o = &settings.producer;
 	if (check_once(e) < 0)
 		return -1;
-	if (acks_text)
-		producer_settings_parse_acks(acks_text, &o->acks, e);
+	if (given.acks)
+		producer_settings_parse_acks(given.acks, &o->acks, e);
 	if (apply_txn(o, e) < 0)
 		return -1;
-	if (codec_text)
-		codec_parse(codec_text, &o->codec);
-	if (linger_ms >= 0)
-		o->linger_ms = (int)MIN(linger_ms, INT32_MAX);
-	if (batch_bytes == 0 || batch_bytes > 256 << 20)
+	if (given.codec)
+		codec_parse(given.codec, &o->codec);
+	if (given.linger_ms >= 0)
+		o->linger_ms = (int)MIN(given.linger_ms, INT32_MAX);
+	if (given.batch_bytes == 0 || given.batch_bytes > 256 << 20)
 		return err_set(e, ERR_USAGE, "option '--batch-bytes': not between 1 and 256M");
-	if (batch_bytes > 0)
-		o->batch_bytes = (size_t)batch_bytes;
+	if (given.batch_bytes > 0)
+		o->batch_bytes = (size_t)given.batch_bytes;
 	o->memory_bytes = MAX(o->memory_bytes, 2 * o->batch_bytes);
-	if (escape_parse(str_of(delimiter_text), delimiter, e) < 0)
+	if (escape_parse(str_of(given.delimiter), delimiter, e) < 0)
 		return err_wrap(e, "option '-D'");
 	if (delimiter->n == 0)
 		return err_set(e, ERR_USAGE, "option '-D': empty");
 	in->delimiter = buf_str(delimiter);
-	if (is_json && (key_delimiter_text || marker_text || empty_is_null))
-		return err_set(e, ERR_USAGE, "-K, -Z and --null-marker cannot be used with -J: JSON has its own keys and null");
-	if (keyed_parse(&feed.keyed, key_delimiter_text, marker_text, keyed_bytes, e) < 0)
+	if (given.is_json && (given.key_delimiter || given.null_marker || given.empty_is_null))
+		return err_set(e, ERR_USAGE,
+			"-K, -Z and --null-marker cannot be used with -J: JSON has its own keys and null");
+	if (keyed_parse(&feed.keyed, given.key_delimiter, given.null_marker, keyed_bytes, e) < 0)
 		return -1;
-	feed.keyed.empty_is_null = empty_is_null;
-	feed.json = is_json ? &json_record : NULL;
-	feed.partition = (int32_t)partition;
-	feed.left = count;
+	feed.keyed.empty_is_null = given.empty_is_null;
+	feed.json = given.is_json ? &json_record : NULL;
+	feed.partition = (int32_t)given.partition;
+	feed.left = given.count;
 	feed.is_stopped = &sig_is_stopped;
 	return 0;
 }
@@ -380,9 +388,9 @@ main(int argc, char **argv)
 	wake_fd = sig_catch(false, &e);
 	got = wake_fd < 0 ? -1 : 0;
 	settings.cluster.wake_fd = wake_fd;
-	settings.cluster.wait_ms = (int)wait_ms;
-	if (max_age_ms)
-		settings.cluster.metadata_max_age_ms = (int)max_age_ms;
+	settings.cluster.wait_ms = (int)given.wait_ms;
+	if (given.max_age_ms)
+		settings.cluster.metadata_max_age_ms = (int)given.max_age_ms;
 	settings.cluster.retry_timeout_ms = settings.producer.delivery_timeout_ms;
 	settings.cluster.say = say_error;
 	if (got == 0)

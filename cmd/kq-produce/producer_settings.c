@@ -108,7 +108,8 @@ take_once(struct producer_settings *s, size_t i, const char *value, struct err *
 }
 
 int
-producer_settings_check_once(const struct producer_settings *s, const char *name, const char *option, struct err *e)
+producer_settings_check_once(const struct producer_settings *s, const char *name,
+	const char *option, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (s->given & 1u << i && strcmp(table[i].name, name) == 0)

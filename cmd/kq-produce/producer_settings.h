@@ -19,8 +19,8 @@ struct producer_settings {
 int producer_settings_take(struct producer_settings *s, const char *text, struct err *e);
 
 /* Refuse the setting of this name beside an option that means the same. */
-int producer_settings_check_once(const struct producer_settings *s, const char *name, const char *option,
-	struct err *e);
+int producer_settings_check_once(const struct producer_settings *s, const char *name,
+	const char *option, struct err *e);
 
 /* "0", "1", "all" or "-1". */
 int producer_settings_parse_acks(const char *text, int *acks, struct err *e);
