@@ -68,19 +68,32 @@ $(B)/gen/config_gen.h $(B)/gen/config_gen.c: $(B)/gen/config_gen.%: share/gen/co
 $(B)/gen/apis_gen.h $(B)/gen/apis_gen.c: $(B)/gen/apis_gen.%: share/gen/apis.awk share/apis.tab
 	$(call say,GEN)mkdir -p $(@D) && $(AWK) -v what=$* -f $^ >$@.tmp && mv $@.tmp $@
 
-$(B)/%.o: %.c | $(gen_h)
-	$(call say,CC)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
-$(B)/gen/%.o: $(B)/gen/%.c | $(gen_h)
-	$(call say,CC)$(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+# The compiler and the flags that the objects in B were made with: when they
+# change, everything is made again.  -Werror changes no object, so DEV=1 and
+# a build without it share theirs.
+flags    := $(filter-out -Werror,$(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) $(kq_libs) $(LDLIBS))
+ifneq ($(flags),$(file <$(B)/.flags))
+$(shell mkdir -p $(B))
+$(file >$(B)/.flags,$(flags))
+endif
+
+# An object depends on its source, on each header that its .d file lists (the
+# compiler writes it), and on the flags.
+compile   = $(call say,CC)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+link      = $(call say,LD)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(kq_libs)
+$(B)/%.o: %.c $(B)/.flags | $(gen_h)
+	$(compile)
+$(B)/%.o: $(B)/%.c $(B)/.flags | $(gen_h)
+	$(compile)
 
 $(B)/libkq.a: $(lib_obj)
 	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
 
-$(cmd_one:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/libkq.a
-	$(call say,LD)$(CC) $(kq_cflags) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $^ $(kq_libs) $(LDLIBS)
+$(cmd_one:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/libkq.a $(B)/.flags
+	$(link) $(LDLIBS)
 define link_dir
-$(B)/$(1): $(patsubst %.c,$(B)/%.o,$(wildcard cmd/$(1)/*.c cmd/$(1)/*/*.c)) $(B)/libkq.a
-	$$(call say,LD)$$(CC) $$(kq_cflags) $$(CFLAGS) $$(kq_ldflags) $$(LDFLAGS) -o $$@ $$^ $$(kq_libs) $$(LDLIBS)
+$(B)/$(1): $(patsubst %.c,$(B)/%.o,$(wildcard cmd/$(1)/*.c cmd/$(1)/*/*.c)) $(B)/libkq.a $(B)/.flags
+	$$(link) $$(LDLIBS)
 endef
 $(foreach c,$(cmd_dir),$(eval $(call link_dir,$(c))))
 
@@ -91,22 +104,24 @@ $(B)/man/%: share/man/%.in share/gen/man.sh $(cmd:%=$(B)/%)
 # Unit tests: one program per file, speaking TAP.  A test includes the files
 # that it needs from a command's folder.  tests.sh lists the test functions,
 # so they need no prototypes.
+$(B)/t/unit/%.o: private WARN += -Wno-missing-prototypes
 $(B)/t/%.list.c: t/unit/%.c share/gen/tests.sh
 	$(call say,GEN)mkdir -p $(@D) && sh share/gen/tests.sh $< >$@
-$(unit): $(B)/t/%: t/unit/%.c t/unit/tap.c $(B)/t/%.list.c $(B)/libkq.a | $(gen_h)
-	$(call say,LD)$(CC) $(kq_cflags) -Wno-missing-prototypes $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.a,$^) $(kq_libs) $(LDLIBS)
-$(bench): $(B)/bench/%: t/bench/%.c t/bench/talk.h $(B)/libkq.a | $(gen_h)
-	$(call say,LD)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $< $(B)/libkq.a $(kq_libs) $(LDLIBS)
-$(filter-out %/fuzz-live,$(helper)): $(B)/t/lib/%: t/lib/%.c $(B)/libkq.a | $(gen_h)
-	$(call say,LD)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $< $(B)/libkq.a $(kq_libs) $(shell sed -n 's/^.*Links: *\(.*[^ *]\) *\*\/$$/\1/p' $<) $(LDLIBS)
+$(unit): $(B)/t/%: $(B)/t/unit/%.o $(B)/t/unit/tap.o $(B)/t/%.list.o $(B)/libkq.a $(B)/.flags
+	$(link) $(LDLIBS)
+$(bench): $(B)/bench/%: $(B)/t/bench/%.o $(B)/libkq.a $(B)/.flags
+	$(link) $(LDLIBS)
+# "Links: -lX" in a helper's first line names further libraries.
+$(filter-out %/fuzz-live,$(helper)): $(B)/t/lib/%: $(B)/t/lib/%.o $(B)/libkq.a $(B)/.flags
+	$(link) $(shell sed -n 's/^.*Links: *\(.*[^ *]\) *\*\/$$/\1/p' t/lib/$*.c) $(LDLIBS)
 
 # The corpora of the fuzz targets, run as ordinary tests.
-$(fuzz:%=$(B)/t/fuzz-%): $(B)/t/fuzz-%: t/fuzz/%.c t/fuzz/main.c $(B)/libkq.a | $(gen_h)
-	$(call say,LD)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(kq_libs) $(LDLIBS)
+$(fuzz:%=$(B)/t/fuzz-%): $(B)/t/fuzz-%: $(B)/t/fuzz/%.o $(B)/t/fuzz/main.o $(B)/libkq.a $(B)/.flags
+	$(link) $(LDLIBS)
 
 # The one that asks a live broker.
-$(B)/t/lib/fuzz-live: t/fuzz/live.c t/fuzz/live_make.c t/fuzz/live.h $(B)/libkq.a | $(gen_h)
-	$(call say,LD)mkdir -p $(@D) && $(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(kq_libs) $(LDLIBS)
+$(B)/t/lib/fuzz-live: $(B)/t/fuzz/live.o $(B)/t/fuzz/live_make.o $(B)/libkq.a $(B)/.flags
+	$(link) $(LDLIBS)
 
 test: deps
 	$(Q)$(MAKE) --no-print-directory check
