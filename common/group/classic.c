@@ -47,7 +47,7 @@ classic_answer_heartbeat(struct groups *g, struct coord_call *call, int16_t erro
 
 /* Answer whatever the member waits for with an error. */
 static void
-unpark(struct groups *g, struct member *m, int16_t join_error, int16_t sync_error)
+unpark(struct groups *g, struct classic_member *m, int16_t join_error, int16_t sync_error)
 {
 	struct coord_call *join = m->join, *sync = m->sync;
 	m->join = m->sync = NULL;
@@ -62,13 +62,13 @@ unpark(struct groups *g, struct member *m, int16_t join_error, int16_t sync_erro
 }
 
 void
-classic_fence(struct groups *g, struct member *m)
+classic_fence(struct groups *g, struct classic_member *m)
 {
 	unpark(g, m, KERR_FENCED_INSTANCE_ID, KERR_FENCED_INSTANCE_ID);
 }
 
 void
-classic_park_join(struct groups *g, struct member *m, struct coord_call *call)
+classic_park_join(struct groups *g, struct classic_member *m, struct coord_call *call)
 {
 	struct coord_call *older = m->join;
 	if (older) /* asked twice: the older connection is most likely dead */
@@ -80,7 +80,7 @@ classic_park_join(struct groups *g, struct member *m, struct coord_call *call)
 }
 
 void
-classic_park_sync(struct groups *g, struct member *m, struct coord_call *call)
+classic_park_sync(struct groups *g, struct classic_member *m, struct coord_call *call)
 {
 	if (m->sync)
 		classic_answer_sync(g, m->sync, KERR_REBALANCE_IN_PROGRESS);
@@ -89,7 +89,7 @@ classic_park_sync(struct groups *g, struct member *m, struct coord_call *call)
 }
 
 void
-classic_synced(struct groups *g, struct member *m)
+classic_synced(struct groups *g, struct classic_member *m)
 {
 	struct classic *c = &m->group->classic;
 	if (!m->awaits_sync)
@@ -100,8 +100,8 @@ classic_synced(struct groups *g, struct member *m)
 }
 
 void
-classic_answer_joined(struct groups *g, const struct member *m, struct coord_call *call,
-	const struct member *leader, bool with_members, bool skip_assignment)
+classic_answer_joined(struct groups *g, const struct classic_member *m, struct coord_call *call,
+	const struct classic_member *leader, bool with_members, bool skip_assignment)
 {
 	const struct classic *c = &m->group->classic;
 	struct join_group_response a = {
@@ -114,7 +114,7 @@ classic_answer_joined(struct groups *g, const struct member *m, struct coord_cal
 	if (with_members) {
 		a.members.v = arena_alloc(call->arena, (size_t)c->nmember * sizeof *a.members.v);
 		LIST_EACH(l, &c->members) {
-			const struct member *other = CONTAINER_OF(l, struct member, in_group);
+			const struct classic_member *other = CONTAINER_OF(l, struct classic_member, in_group);
 			a.members.v[a.members.n++] = (struct join_group_response_member){
 				other->id, other->instance_id, classic_metadata(other, c->protocol),
 			};
@@ -143,10 +143,10 @@ room(struct str s)
 	return s.n > 0 ? (size_t)s.n : 0;
 }
 
-struct member *
-classic_member_new(struct groups *g, struct group *gr, const struct member_spec *s)
+struct classic_member *
+classic_member_new(struct groups *g, struct group *gr, const struct classic_spec *s)
 {
-	struct member *m = group_alloc(g, sizeof *m);
+	struct classic_member *m = group_alloc(g, sizeof *m);
 	uint8_t *p = group_alloc(g, room(s->id) + room(s->instance_id) + room(s->client_id)
 		+ room(s->client_host) + 1);
 	list_init(&m->in_group);
@@ -161,12 +161,12 @@ classic_member_new(struct groups *g, struct group *gr, const struct member_spec 
 }
 
 void
-classic_update(struct groups *g, struct member *m, const struct member_spec *s)
+classic_update(struct groups *g, struct classic_member *m, const struct classic_spec *s)
 {
 	size_t n = 1;
 	for (int32_t i = 0; i < s->nprotocol; i++)
 		n += sizeof *m->protocol + room(s->protocol[i].name) + room(s->protocol[i].metadata);
-	struct member_protocol *v = group_alloc(g, n);
+	struct classic_protocol *v = group_alloc(g, n);
 	uint8_t *p = (uint8_t *)(v + s->nprotocol);
 	for (int32_t i = 0; i < s->nprotocol; i++) {
 		v[i].name = pack(&p, s->protocol[i].name);
@@ -180,7 +180,7 @@ classic_update(struct groups *g, struct member *m, const struct member_spec *s)
 }
 
 void
-classic_member_free(struct groups *g, struct member *m)
+classic_member_free(struct groups *g, struct classic_member *m)
 {
 	assert(list_is_empty(&m->in_group));
 	assert(!m->join && !m->sync);
@@ -193,15 +193,15 @@ classic_member_free(struct groups *g, struct member *m)
 }
 
 void
-classic_link(struct groups *g, struct group *gr, struct member *m)
+classic_link(struct groups *g, struct group *gr, struct classic_member *m)
 {
 	struct classic *c = &gr->classic;
-	assert(!classic_member(gr, m->id));
+	assert(!classic_find(gr, m->id));
 	if (c->by_id.cap == 0)
 		c->by_id.seed = c->by_instance.seed = c->pending.seed = g->by_id.seed;
 	map_put(&c->by_id, m->id, m);
 	if (m->instance_id.n >= 0) {
-		assert(!classic_static_member(gr, m->instance_id));
+		assert(!classic_find_static(gr, m->instance_id));
 		map_put(&c->by_instance, m->instance_id, m);
 	}
 	if (c->nmember++ == 0)
@@ -211,7 +211,7 @@ classic_link(struct groups *g, struct group *gr, struct member *m)
 
 /* Out of the group, but not freed. */
 static void
-unlink_member(struct groups *g, struct member *m)
+unlink_member(struct groups *g, struct classic_member *m)
 {
 	struct classic *c = &m->group->classic;
 	classic_synced(g, m);
@@ -221,7 +221,7 @@ unlink_member(struct groups *g, struct member *m)
 	list_unlink(&m->in_group);
 	c->nmember--;
 	if (c->leader == m)
-		c->leader = c->nmember ? CONTAINER_OF(c->members.next, struct member, in_group)
+		c->leader = c->nmember ? CONTAINER_OF(c->members.next, struct classic_member, in_group)
 			: NULL;
 	if (c->nmember == 0) {
 		map_release(&c->by_id);
@@ -229,16 +229,16 @@ unlink_member(struct groups *g, struct member *m)
 	}
 }
 
-struct member *
-classic_add(struct groups *g, struct group *gr, const struct member_spec *s)
+struct classic_member *
+classic_add(struct groups *g, struct group *gr, const struct classic_spec *s)
 {
-	struct member *m = classic_member_new(g, gr, s);
+	struct classic_member *m = classic_member_new(g, gr, s);
 	classic_link(g, gr, m);
 	return m;
 }
 
 void
-classic_remove(struct groups *g, struct group *gr, struct member *m)
+classic_remove(struct groups *g, struct group *gr, struct classic_member *m)
 {
 	assert(m->group == gr);
 	unpark(g, m, KERR_UNKNOWN_MEMBER_ID, KERR_UNKNOWN_MEMBER_ID);
@@ -247,7 +247,7 @@ classic_remove(struct groups *g, struct group *gr, struct member *m)
 }
 
 void
-classic_replace(struct groups *g, struct member *old, struct member *fresh)
+classic_replace(struct groups *g, struct classic_member *old, struct classic_member *fresh)
 {
 	struct group *gr = old->group;
 	struct classic *c = &gr->classic;
@@ -269,7 +269,7 @@ classic_replace(struct groups *g, struct member *old, struct member *fresh)
 }
 
 void
-classic_set_assignment(struct groups *g, struct member *m, struct str assignment)
+classic_set_assignment(struct groups *g, struct classic_member *m, struct str assignment)
 {
 	struct str fresh = assignment.n > 0 ? group_strdup(g, assignment) : STR("");
 	if (m->assignment.n > 0)
@@ -277,14 +277,14 @@ classic_set_assignment(struct groups *g, struct member *m, struct str assignment
 	m->assignment = fresh;
 }
 
-struct member *
-classic_member(const struct group *gr, struct str id)
+struct classic_member *
+classic_find(const struct group *gr, struct str id)
 {
 	return map_get(&gr->classic.by_id, id);
 }
 
-struct member *
-classic_static_member(const struct group *gr, struct str instance_id)
+struct classic_member *
+classic_find_static(const struct group *gr, struct str instance_id)
 {
 	return map_get(&gr->classic.by_instance, instance_id);
 }
@@ -293,17 +293,17 @@ int16_t
 classic_check_member(const struct group *gr, struct str id, struct str instance_id)
 {
 	if (instance_id.n >= 0) {
-		const struct member *m = classic_static_member(gr, instance_id);
+		const struct classic_member *m = classic_find_static(gr, instance_id);
 		if (!m)
 			return KERR_UNKNOWN_MEMBER_ID;
 		if (!str_eq(m->id, id))
 			return KERR_FENCED_INSTANCE_ID;
 	}
-	return classic_member(gr, id) ? 0 : KERR_UNKNOWN_MEMBER_ID;
+	return classic_find(gr, id) ? 0 : KERR_UNKNOWN_MEMBER_ID;
 }
 
 struct str
-classic_metadata(const struct member *m, struct str protocol)
+classic_metadata(const struct classic_member *m, struct str protocol)
 {
 	for (int32_t i = 0; i < m->nprotocol; i++)
 		if (str_eq(m->protocol[i].name, protocol))
@@ -316,7 +316,7 @@ classic_metadata(const struct member *m, struct str protocol)
 static void
 session_ended(struct groups *g, struct timer *t, struct coord_now now)
 {
-	struct member *m = CONTAINER_OF(t, struct member, session);
+	struct classic_member *m = CONTAINER_OF(t, struct classic_member, session);
 	struct group *gr = m->group;
 	/* Who waits for us is alive; but a first join waits only so long. */
 	if (!m->is_new && (m->join || m->sync))
@@ -327,13 +327,13 @@ session_ended(struct groups *g, struct timer *t, struct coord_now now)
 }
 
 void
-classic_alive_for(struct groups *g, struct member *m, int32_t ms, struct coord_now now)
+classic_alive_for(struct groups *g, struct classic_member *m, int32_t ms, struct coord_now now)
 {
 	timer_set(g, &m->session, now.mono_ms + ms, session_ended);
 }
 
 void
-classic_alive(struct groups *g, struct member *m, struct coord_now now)
+classic_alive(struct groups *g, struct classic_member *m, struct coord_now now)
 {
 	classic_alive_for(g, m, m->session_timeout_ms, now);
 }
@@ -357,7 +357,7 @@ classic_gone(struct groups *g, struct group *gr, struct coord_now now)
 static void
 pending_ended(struct groups *g, struct timer *t, struct coord_now now)
 {
-	struct pending_member *p = CONTAINER_OF(t, struct pending_member, timer);
+	struct classic_pending *p = CONTAINER_OF(t, struct classic_pending, timer);
 	struct group *gr = p->group;
 	classic_pending_remove(g, gr, p->id);
 	if (gr->classic.state == CLASSIC_PREPARING && all_joined(&gr->classic))
@@ -369,7 +369,7 @@ void
 classic_pending_add(struct groups *g, struct group *gr, struct str id, int32_t ms,
 	struct coord_now now)
 {
-	struct pending_member *p = group_alloc(g, sizeof *p + (size_t)id.n);
+	struct classic_pending *p = group_alloc(g, sizeof *p + (size_t)id.n);
 	uint8_t *bytes = (uint8_t *)(p + 1);
 	p->group = gr;
 	p->id = pack(&bytes, id);
@@ -383,7 +383,7 @@ bool
 classic_pending_remove(struct groups *g, struct group *gr, struct str id)
 {
 	struct map *pending = &gr->classic.pending;
-	struct pending_member *p = map_get(pending, id);
+	struct classic_pending *p = map_get(pending, id);
 	if (!p)
 		return false;
 	map_remove(pending, p->id);
@@ -401,7 +401,7 @@ rebalance_timeout(const struct classic *c)
 {
 	int32_t ms = 0;
 	LIST_EACH(l, &c->members)
-		ms = MAX(ms, CONTAINER_OF(l, struct member, in_group)->rebalance_timeout_ms);
+		ms = MAX(ms, CONTAINER_OF(l, struct classic_member, in_group)->rebalance_timeout_ms);
 	return ms;
 }
 
@@ -452,7 +452,7 @@ classic_end_syncs(struct groups *g, struct group *gr, int16_t error, struct coor
 	timer_clear(g, &c->sync_timer);
 	c->nawaits_sync = 0;
 	LIST_EACH(l, &c->members) {
-		struct member *m = CONTAINER_OF(l, struct member, in_group);
+		struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
 		m->awaits_sync = false;
 		if (c->state == CLASSIC_COMPLETING)
 			classic_set_assignment(g, m, STR(""));
@@ -501,7 +501,7 @@ sync_timed_out(struct groups *g, struct timer *t, struct coord_now now)
 	struct group *gr = CONTAINER_OF(t, struct group, classic.sync_timer);
 	struct classic *c = &gr->classic;
 	LIST_EACH(l, &c->members) {
-		struct member *m = CONTAINER_OF(l, struct member, in_group);
+		struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
 		if (m->awaits_sync)
 			classic_remove(g, gr, m);
 	}
@@ -516,7 +516,7 @@ elect_leader(struct classic *c)
 	if (!c->leader || c->leader->join)
 		return c->leader != NULL;
 	LIST_EACH(l, &c->members) {
-		struct member *m = CONTAINER_OF(l, struct member, in_group);
+		struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
 		if (m->join) {
 			c->leader = m;
 			return true;
@@ -546,7 +546,7 @@ classic_complete(struct groups *g, struct group *gr, struct coord_now now)
 	assert(c->state == CLASSIC_PREPARING);
 	timer_clear(g, &c->join);
 	LIST_EACH(l, &c->members) {
-		struct member *m = CONTAINER_OF(l, struct member, in_group);
+		struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
 		if (!m->join && m->instance_id.n < 0)
 			classic_remove(g, gr, m);
 	}
@@ -563,7 +563,7 @@ classic_complete(struct groups *g, struct group *gr, struct coord_now now)
 	group_str_set(g, &c->protocol, classic_select(gr, NULL, NULL));
 	to_state(c, CLASSIC_COMPLETING, now);
 	LIST_EACH(l, &c->members) {
-		struct member *m = CONTAINER_OF(l, struct member, in_group);
+		struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
 		struct coord_call *call = m->join;
 		m->is_new = false;
 		m->awaits_sync = true;
@@ -584,7 +584,7 @@ void
 classic_stop(struct groups *g, struct group *gr)
 {
 	LIST_EACH(l, &gr->classic.members)
-		unpark(g, CONTAINER_OF(l, struct member, in_group), KERR_NOT_COORDINATOR,
+		unpark(g, CONTAINER_OF(l, struct classic_member, in_group), KERR_NOT_COORDINATOR,
 			KERR_NOT_COORDINATOR);
 }
 
@@ -593,13 +593,13 @@ classic_release(struct groups *g, struct group *gr, int16_t error)
 {
 	struct classic *c = &gr->classic;
 	LIST_EACH(l, &c->members) {
-		struct member *m = CONTAINER_OF(l, struct member, in_group);
+		struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
 		unpark(g, m, error, error);
 		unlink_member(g, m);
 		classic_member_free(g, m);
 	}
 	while (c->pending.n > 0) {
-		struct pending_member *any = NULL;
+		struct classic_pending *any = NULL;
 		MAP_EACH(e, &c->pending)
 			any = e->value;
 		classic_pending_remove(g, gr, any->id);

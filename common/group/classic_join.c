@@ -5,13 +5,13 @@
 struct join {
 	const struct join_group_request *q;
 	struct coord_call *call;
-	struct member_spec spec;
+	struct classic_spec spec;
 };
 
 /* ---- protocols ---- */
 
 static bool
-has_protocol(const struct member *m, struct str name)
+has_protocol(const struct classic_member *m, struct str name)
 {
 	for (int32_t i = 0; i < m->nprotocol; i++)
 		if (str_eq(m->protocol[i].name, name))
@@ -19,16 +19,16 @@ has_protocol(const struct member *m, struct str name)
 	return false;
 }
 
-static const struct member *
-stand_in(const struct list *l, const struct member *old, const struct member *fresh)
+static const struct classic_member *
+stand_in(const struct list *l, const struct classic_member *old, const struct classic_member *fresh)
 {
-	const struct member *m = CONTAINER_OF(l, struct member, in_group);
+	const struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
 	return m == old ? fresh : m;
 }
 
 static bool
-all_have(const struct group *gr, struct str name, const struct member *old,
-	const struct member *fresh)
+all_have(const struct group *gr, struct str name, const struct classic_member *old,
+	const struct classic_member *fresh)
 {
 	LIST_EACH(l, &gr->classic.members)
 		if (!has_protocol(stand_in(l, old, fresh), name))
@@ -37,20 +37,20 @@ all_have(const struct group *gr, struct str name, const struct member *old,
 }
 
 struct str
-classic_select(const struct group *gr, const struct member *old, const struct member *fresh)
+classic_select(const struct group *gr, const struct classic_member *old, const struct classic_member *fresh)
 {
 	struct { struct str name; int32_t nvote; } v[GROUP_PROTOCOL_MAX];
 	int n = 0, best = -1;
 	/* What all have is among what the first has. */
 	assert(!list_is_empty(&gr->classic.members));
-	const struct member *first = stand_in(gr->classic.members.next, old, fresh);
+	const struct classic_member *first = stand_in(gr->classic.members.next, old, fresh);
 	for (int32_t i = 0; i < first->nprotocol; i++)
 		if (all_have(gr, first->protocol[i].name, old, fresh)) {
 			v[n].name = first->protocol[i].name;
 			v[n++].nvote = 0;
 		}
 	LIST_EACH(l, &gr->classic.members) {
-		const struct member *m = stand_in(l, old, fresh);
+		const struct classic_member *m = stand_in(l, old, fresh);
 		int vote = -1;
 		for (int32_t i = 0; i < m->nprotocol && vote < 0; i++)
 			for (int k = 0; k < n && vote < 0; k++)
@@ -83,7 +83,7 @@ fits(const struct group *gr, const struct join_group_request *q)
 
 /* Are these the protocols it gave before? */
 static bool
-matches(const struct member *m, const struct join_group_request *q)
+matches(const struct classic_member *m, const struct join_group_request *q)
 {
 	if (m->nprotocol != q->protocols.n)
 		return false;
@@ -100,7 +100,7 @@ static bool
 has_room(const struct groups *g, const struct group *gr, struct str member_id)
 {
 	const struct classic *c = &gr->classic;
-	const struct member *m = classic_member(gr, member_id);
+	const struct classic_member *m = classic_find(gr, member_id);
 	switch (c->state) {
 	case CLASSIC_PREPARING:
 		return (m && m->join) || c->njoining < g->config.member_max;
@@ -120,7 +120,7 @@ metadata_fits(const struct group *gr, const struct join_group_request *q)
 	for (int32_t i = 0; i < q->protocols.n; i++)
 		n += q->protocols.v[i].metadata.n;
 	LIST_EACH(l, &gr->classic.members) {
-		const struct member *m = CONTAINER_OF(l, struct member, in_group);
+		const struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
 		if (str_eq(m->id, q->member_id) || (m->instance_id.n >= 0
 				&& str_eq(m->instance_id, q->group_instance_id)))
 			continue; /* it takes this one's place */
@@ -147,7 +147,7 @@ add_member(struct groups *g, struct group *gr, struct join *j, struct str id,
 		group_str_set(g, &c->protocol_type, j->q->protocol_type);
 	classic_pending_remove(g, gr, id);
 	j->spec.id = id;
-	struct member *m = classic_add(g, gr, &j->spec);
+	struct classic_member *m = classic_add(g, gr, &j->spec);
 	m->is_new = true;
 	classic_park_join(g, m, j->call);
 	classic_alive_for(g, m, GROUP_NEW_MEMBER_MS, now);
@@ -155,7 +155,7 @@ add_member(struct groups *g, struct group *gr, struct join *j, struct str id,
 }
 
 static void
-update_member(struct groups *g, struct group *gr, struct join *j, struct member *m,
+update_member(struct groups *g, struct group *gr, struct join *j, struct classic_member *m,
 	struct coord_now now)
 {
 	classic_update(g, m, &j->spec);
@@ -167,8 +167,8 @@ update_member(struct groups *g, struct group *gr, struct join *j, struct member 
 
 /* The group goes on as it is, with the new member id in place of the old. */
 static void
-replace_in_stable(struct groups *g, struct group *gr, struct join *j, struct member *old,
-	struct member *fresh, struct coord_now now)
+replace_in_stable(struct groups *g, struct group *gr, struct join *j, struct classic_member *old,
+	struct classic_member *fresh, struct coord_now now)
 {
 	struct classic *c = &gr->classic;
 	struct records r = RECORDS_INIT(g);
@@ -186,13 +186,13 @@ replace_in_stable(struct groups *g, struct group *gr, struct join *j, struct mem
 	struct str was = is_leader && !can_skip ? arena_str(&g->scratch, old->id) : STR_NULL;
 	classic_replace(g, old, fresh);
 	classic_alive(g, fresh, now);
-	struct member former = { .id = was };
+	struct classic_member former = { .id = was };
 	classic_answer_joined(g, fresh, j->call, was.n < 0 ? c->leader : &former,
 		is_leader && can_skip, is_leader && can_skip);
 }
 
 static void
-replace_static(struct groups *g, struct group *gr, struct join *j, struct member *old,
+replace_static(struct groups *g, struct group *gr, struct join *j, struct classic_member *old,
 	struct str id, struct coord_now now)
 {
 	struct classic *c = &gr->classic;
@@ -200,7 +200,7 @@ replace_static(struct groups *g, struct group *gr, struct join *j, struct member
 	j->spec.id = id;
 	j->spec.client_id = old->client_id;
 	j->spec.client_host = old->client_host;
-	struct member *fresh = classic_member_new(g, gr, &j->spec);
+	struct classic_member *fresh = classic_member_new(g, gr, &j->spec);
 	if (c->state == CLASSIC_STABLE
 			&& str_eq(c->protocol, classic_select(gr, old, fresh))) {
 		replace_in_stable(g, gr, j, old, fresh, now);
@@ -225,7 +225,7 @@ join_new(struct groups *g, struct group *gr, struct join *j, struct coord_now no
 	bool is_static = q->group_instance_id.n >= 0;
 	struct str id = group_member_id(g, is_static ? q->group_instance_id
 		: j->call->client_id, &g->scratch);
-	struct member *old = is_static ? classic_static_member(gr, q->group_instance_id) : NULL;
+	struct classic_member *old = is_static ? classic_find_static(gr, q->group_instance_id) : NULL;
 	if (old) {
 		replace_static(g, gr, j, old, id, now);
 	} else if (is_static || j->call->api_version < 4) {
@@ -240,7 +240,7 @@ join_new(struct groups *g, struct group *gr, struct join *j, struct coord_now no
 
 /* The present generation once more. */
 static void
-answer_again(struct groups *g, struct group *gr, const struct join *j, struct member *m)
+answer_again(struct groups *g, struct group *gr, const struct join *j, struct classic_member *m)
 {
 	const struct classic *c = &gr->classic;
 	classic_answer_joined(g, m, j->call, c->leader,
@@ -268,7 +268,7 @@ join_existing(struct groups *g, struct group *gr, struct join *j, struct coord_n
 		answer(g, j, q->member_id, error);
 		return;
 	}
-	struct member *m = classic_member(gr, q->member_id);
+	struct classic_member *m = classic_find(gr, q->member_id);
 	bool is_same = matches(m, q);
 	if (c->state == CLASSIC_EMPTY)
 		answer(g, j, q->member_id, KERR_UNKNOWN_MEMBER_ID);
@@ -352,7 +352,7 @@ classic_join(struct groups *g, struct coord_call *call, struct coord_now now)
 		answer(g, &j, q->member_id, KERR_GROUP_MAX_SIZE_REACHED);
 	} else if (!has_room(g, gr, q->member_id)) {
 		/* What it may have held of the group is held no longer. */
-		struct member *m = classic_member(gr, q->member_id);
+		struct classic_member *m = classic_find(gr, q->member_id);
 		classic_pending_remove(g, gr, q->member_id);
 		if (m) {
 			classic_remove(g, gr, m);

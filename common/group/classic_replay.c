@@ -6,13 +6,13 @@ replay_member(struct groups *g, struct group *gr,
 	const struct group_metadata_value_member *m, struct str protocol)
 {
 	/* A log that says a member twice is not ours; the first one counts. */
-	if (classic_member(gr, m->member_id)
+	if (classic_find(gr, m->member_id)
 			|| (m->group_instance_id.n >= 0
-				&& classic_static_member(gr, m->group_instance_id)))
+				&& classic_find_static(gr, m->group_instance_id)))
 		return;
 	const struct join_group_request_protocol only = {
 		protocol.n < 0 ? STR("") : protocol, m->subscription };
-	struct member_spec s = {
+	struct classic_spec s = {
 		.id = m->member_id, .instance_id = m->group_instance_id,
 		.client_id = m->client_id, .client_host = m->client_host,
 		.session_timeout_ms = m->session_timeout,
@@ -47,7 +47,7 @@ classic_replay(struct groups *g, struct str group_id, const struct group_metadat
 	c->state_since_wall_ms = v->current_state_timestamp;
 	for (int32_t i = 0; i < v->members.n; i++)
 		replay_member(g, gr, &v->members.v[i], v->protocol);
-	struct member *leader = v->leader.n >= 0 ? classic_member(gr, v->leader) : NULL;
+	struct classic_member *leader = v->leader.n >= 0 ? classic_find(gr, v->leader) : NULL;
 	if (leader)
 		c->leader = leader;
 	c->state = c->nmember > 0 ? CLASSIC_STABLE : CLASSIC_EMPTY;
@@ -57,7 +57,7 @@ void
 classic_loaded(struct groups *g, struct group *gr, struct coord_now now)
 {
 	LIST_EACH(l, &gr->classic.members)
-		classic_alive(g, CONTAINER_OF(l, struct member, in_group), now);
+		classic_alive(g, CONTAINER_OF(l, struct classic_member, in_group), now);
 	if (gr->classic.nmember > g->config.member_max)
 		classic_rebalance(g, gr, now);
 }
@@ -99,7 +99,7 @@ classic_is_subscribed(const struct group *gr, struct str topic)
 		return true;
 	bool is_bad = false;
 	LIST_EACH(l, &c->members) {
-		const struct member *m = CONTAINER_OF(l, struct member, in_group);
+		const struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
 		if (subscription_has(classic_metadata(m, c->protocol), topic, &is_bad))
 			return true;
 	}

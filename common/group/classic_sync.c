@@ -25,7 +25,7 @@ check_sync(const struct group *gr, const struct sync_group_request *q)
 }
 
 static void
-answer_assignment(struct groups *g, const struct member *m, struct coord_call *call)
+answer_assignment(struct groups *g, const struct classic_member *m, struct coord_call *call)
 {
 	const struct classic *c = &m->group->classic;
 	struct sync_group_response a = { .protocol_type = c->protocol_type,
@@ -49,15 +49,15 @@ sync_leader(struct groups *g, struct group *gr, const struct sync_group_request 
 	}
 	gr->has_record = true;
 	LIST_EACH(l, &c->members)
-		classic_set_assignment(g, CONTAINER_OF(l, struct member, in_group), STR(""));
+		classic_set_assignment(g, CONTAINER_OF(l, struct classic_member, in_group), STR(""));
 	for (int32_t i = 0; i < q->assignments.n; i++) {
-		struct member *m = classic_member(gr, q->assignments.v[i].member_id);
+		struct classic_member *m = classic_find(gr, q->assignments.v[i].member_id);
 		if (m)
 			classic_set_assignment(g, m, q->assignments.v[i].assignment);
 	}
 	classic_stable(c, now);
 	LIST_EACH(l, &c->members) {
-		struct member *m = CONTAINER_OF(l, struct member, in_group);
+		struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
 		struct coord_call *call = m->sync;
 		if (!call)
 			continue;
@@ -89,7 +89,7 @@ classic_sync(struct groups *g, struct coord_call *call, struct coord_now now)
 		return;
 	}
 	struct classic *c = &gr->classic;
-	struct member *m = classic_member(gr, q->member_id);
+	struct classic_member *m = classic_find(gr, q->member_id);
 	classic_synced(g, m);
 	if (c->state == CLASSIC_STABLE) {
 		answer_assignment(g, m, call);
@@ -119,7 +119,7 @@ classic_heartbeat(struct groups *g, struct coord_call *call, struct coord_now no
 	if (!error && q->generation_id != gr->classic.generation)
 		error = KERR_ILLEGAL_GENERATION;
 	if (!error) {
-		classic_alive(g, classic_member(gr, q->member_id), now);
+		classic_alive(g, classic_find(gr, q->member_id), now);
 		if (gr->classic.state == CLASSIC_PREPARING)
 			error = KERR_REBALANCE_IN_PROGRESS;
 	}
@@ -131,10 +131,10 @@ classic_heartbeat(struct groups *g, struct coord_call *call, struct coord_now no
 static int16_t
 leave_one(struct groups *g, struct group *gr, struct str id, struct str instance_id)
 {
-	struct member *m;
+	struct classic_member *m;
 	if (id.n == 0) {
 		/* An administrator names static members by their instance alone. */
-		m = instance_id.n >= 0 ? classic_static_member(gr, instance_id) : NULL;
+		m = instance_id.n >= 0 ? classic_find_static(gr, instance_id) : NULL;
 		if (!m)
 			return KERR_UNKNOWN_MEMBER_ID;
 	} else if (classic_pending_remove(g, gr, id)) {
@@ -143,7 +143,7 @@ leave_one(struct groups *g, struct group *gr, struct str id, struct str instance
 		int16_t error = classic_check_member(gr, id, instance_id);
 		if (error)
 			return error;
-		m = classic_member(gr, id);
+		m = classic_find(gr, id);
 	}
 	classic_remove(g, gr, m);
 	return 0;

@@ -70,7 +70,7 @@ struct consumer_spec {
 	int32_t rebalance_timeout_ms;
 	bool is_classic;            /* speaks the classic protocol: */
 	int32_t session_timeout_ms;
-	struct member_protocol *protocol; /* one allocation */
+	struct classic_protocol *protocol; /* one allocation */
 	int32_t nprotocol;
 };
 

@@ -154,7 +154,7 @@ update_spec(struct change *ch, const struct coord_call *call,
 	s->protocol = arena_alloc(&ch->g->scratch,
 		((size_t)q->protocols.n + 1) * sizeof *s->protocol);
 	for (int32_t i = 0; i < q->protocols.n; i++)
-		s->protocol[i] = (struct member_protocol){ q->protocols.v[i].name,
+		s->protocol[i] = (struct classic_protocol){ q->protocols.v[i].name,
 			q->protocols.v[i].metadata };
 }
 

@@ -287,15 +287,15 @@ spec_release(struct groups *g, struct consumer_spec *s)
 		subscription_put(g, s->names);
 }
 
-static struct member_protocol *
-protocols_dup(struct groups *g, const struct member_protocol *v, int32_t n)
+static struct classic_protocol *
+protocols_dup(struct groups *g, const struct classic_protocol *v, int32_t n)
 {
 	size_t size = (size_t)n * sizeof *v;
 	for (int32_t i = 0; i < n; i++)
 		size += (size_t)MAX(v[i].name.n, 0) + (size_t)MAX(v[i].metadata.n, 0);
 	if (n == 0)
 		return NULL;
-	struct member_protocol *copy = group_alloc(g, size);
+	struct classic_protocol *copy = group_alloc(g, size);
 	uint8_t *p = (uint8_t *)(copy + n);
 	for (int32_t i = 0; i < n; i++) {
 		struct str from[] = { v[i].name, v[i].metadata }, to[2];
@@ -305,7 +305,7 @@ protocols_dup(struct groups *g, const struct member_protocol *v, int32_t n)
 			to[k] = (struct str){ p, MAX(from[k].n, 0) };
 			p += to[k].n;
 		}
-		copy[i] = (struct member_protocol){ to[0], to[1] };
+		copy[i] = (struct classic_protocol){ to[0], to[1] };
 	}
 	return copy;
 }

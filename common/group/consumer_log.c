@@ -227,7 +227,7 @@ replay_member(struct groups *g, const struct consumer_group_member_metadata_key 
 		s.nprotocol = n;
 		s.protocol = arena_alloc(&g->scratch, ((size_t)n + 1) * sizeof *s.protocol);
 		for (int32_t i = 0; i < n; i++)
-			s.protocol[i] = (struct member_protocol){
+			s.protocol[i] = (struct classic_protocol){
 				v->classic_member_metadata->supported_protocols.v[i].name,
 				v->classic_member_metadata->supported_protocols.v[i].metadata };
 	}

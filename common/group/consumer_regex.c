@@ -12,7 +12,7 @@ consumer_regex_check(struct str pattern, struct arena *a)
 		: KERR_INVALID_REGULAR_EXPRESSION;
 }
 
-struct search {
+struct regex_search {
 	const struct pattern *pattern;
 	struct arena *a, moment;
 	struct str *v;
@@ -22,7 +22,7 @@ struct search {
 static void
 look(void *ctx, struct str name, const struct coord_topic *t)
 {
-	struct search *s = ctx;
+	struct regex_search *s = ctx;
 	(void)t;
 	bool is_match = pattern_matches(s->pattern, name, &s->moment);
 	arena_reset(&s->moment);
@@ -44,7 +44,7 @@ static int16_t
 resolve(struct change *ch, struct str pattern)
 {
 	struct groups *g = ch->g;
-	struct search s = { .a = &g->scratch, .moment = ARENA_INIT };
+	struct regex_search s = { .a = &g->scratch, .moment = ARENA_INIT };
 	if (pattern.n <= 0)
 		return 0;
 	s.pattern = pattern_compile(pattern, &g->scratch);

@@ -16,7 +16,7 @@ static const struct str consumer_type = { (const uint8_t *)"consumer", 8 };
 /* What the member may have: what the leader gave it, and what it said it had
  * when it joined, for in the middle of a rebalance only that is known. */
 static struct tp_set
-assigned_of(struct groups *g, const struct member *m,
+assigned_of(struct groups *g, const struct classic_member *m,
 	const struct consumer_protocol_subscription *sub)
 {
 	struct consumer_protocol_assignment v;
@@ -46,7 +46,7 @@ assigned_of(struct groups *g, const struct member *m,
 /* A member's records, before the group is one of consumers: names are not
  * interned yet, so the subscription is made for the moment. */
 static bool
-put_member(struct records *r, struct group *gr, const struct member *m, int32_t epoch)
+put_member(struct records *r, struct group *gr, const struct classic_member *m, int32_t epoch)
 {
 	struct groups *g = r->g;
 	struct consumer_protocol_subscription sub;
@@ -88,7 +88,7 @@ convert_to_consumer(struct groups *g, struct group *gr, struct coord_now now)
 	if (gr->has_record)
 		records_classic_tombstone(&r, gr->id);
 	LIST_EACH(l, &c->members)
-		if (!put_member(&r, gr, CONTAINER_OF(l, struct member, in_group), epoch))
+		if (!put_member(&r, gr, CONTAINER_OF(l, struct classic_member, in_group), epoch))
 			return KERR_GROUP_ID_NOT_FOUND;
 	/* Hash 0: that of the topics is found by the join that comes next. */
 	records_epoch(&r, gr->id, epoch, 0);
@@ -118,7 +118,7 @@ convert_is_due(const struct groups *g, const struct group *gr,
 
 /* Members as they will be in the classic group, copied out of the other. */
 struct plan {
-	struct member_spec *spec;
+	struct classic_spec *spec;
 	struct str *assignment;
 	struct str *metadata; /* of the protocol chosen */
 	int32_t n;
@@ -126,7 +126,7 @@ struct plan {
 	bool is_settled; /* all have what they should */
 };
 
-static const struct member_protocol *
+static const struct classic_protocol *
 protocol_of(const struct consumer_member *m, struct str name)
 {
 	for (int32_t i = 0; i < m->spec.nprotocol; i++)
@@ -180,7 +180,7 @@ plan_member(struct groups *g, struct plan *p, const struct consumer_member *m)
 		protocol[i].name = arena_str(a, s->protocol[i].name);
 		protocol[i].metadata = arena_str(a, s->protocol[i].metadata);
 	}
-	p->spec[p->n] = (struct member_spec){
+	p->spec[p->n] = (struct classic_spec){
 		.id = arena_str(a, m->id), .instance_id = arena_str(a, s->instance_id),
 		.client_id = arena_str(a, s->client_id),
 		.client_host = arena_str(a, s->client_host),
@@ -269,7 +269,7 @@ convert_to_classic(struct groups *g, struct group *gr, struct consumer_member *m
 	c->state = CLASSIC_STABLE;
 	c->state_since_wall_ms = now.wall_ms;
 	for (int32_t i = 0; i < p.n; i++) {
-		struct member *one = classic_add(g, gr, &p.spec[i]);
+		struct classic_member *one = classic_add(g, gr, &p.spec[i]);
 		classic_set_assignment(g, one, p.assignment[i]);
 		classic_alive(g, one, now);
 		if (i == 0)

@@ -102,19 +102,19 @@ enum classic_state {
 	CLASSIC_DEAD,
 };
 
-struct member_protocol {
+struct classic_protocol {
 	struct str name, metadata; /* in the member's blob */
 };
 
 /* A member of a classic group. */
-struct member {
+struct classic_member {
 	struct list in_group;           /* in group.classic.members, in order of joining */
 	struct group *group;
 	struct str id;                  /* id and the next three: one allocation */
 	struct str instance_id;         /* null: dynamic */
 	struct str client_id, client_host;
 	int32_t session_timeout_ms, rebalance_timeout_ms;
-	struct member_protocol *protocol; /* one allocation with what it points to */
+	struct classic_protocol *protocol; /* one allocation with what it points to */
 	int32_t nprotocol;
 	struct str assignment;          /* owned; empty, never null */
 	struct coord_call *join, *sync; /* parked; NULL: none */
@@ -124,7 +124,7 @@ struct member {
 };
 
 /* A member id that was given out and waits for its join (KIP-394). */
-struct pending_member {
+struct classic_pending {
 	struct group *group;
 	struct timer timer;
 	struct str id; /* behind the struct */
@@ -142,12 +142,12 @@ struct classic {
 	int64_t state_since_wall_ms;    /* what the records call current state */
 	struct str protocol_type;       /* owned; null: none yet */
 	struct str protocol;            /* owned; null: none chosen */
-	struct member *leader;
-	struct list members;            /* struct member.in_group */
+	struct classic_member *leader;
+	struct list members;            /* struct classic_member.in_group */
 	int32_t nmember;
-	struct map by_id;               /* struct member */
-	struct map by_instance;         /* struct member; static ones */
-	struct map pending;             /* struct pending_member */
+	struct map by_id;               /* struct classic_member */
+	struct map by_instance;         /* struct classic_member; static ones */
+	struct map pending;             /* struct classic_pending */
 	struct timer join;              /* initial delay or rebalance time-out */
 	struct timer sync_timer;        /* members that never sync */
 };
@@ -262,7 +262,7 @@ void records_classic_group(struct records *r, const struct group *gr, int64_t wa
 /* As if fresh stood in old's place (NULL: nobody is replaced), and the members
  * had these assignments (NULL: the ones they have). */
 void records_classic_changed(struct records *r, const struct group *gr,
-	const struct member *old, const struct member *fresh,
+	const struct classic_member *old, const struct classic_member *fresh,
 	const struct sync_group_request *assignments, int64_t wall_ms);
 void records_classic_tombstone(struct records *r, struct str group_id);
 void records_offset(struct records *r, struct str group_id, struct str topic,
@@ -282,25 +282,25 @@ void classic_release(struct groups *g, struct group *gr, int16_t error);
 void classic_stop(struct groups *g, struct group *gr); /* answer what is parked */
 
 /* What a member is made of; everything is copied. */
-struct member_spec {
+struct classic_spec {
 	struct str id, instance_id, client_id, client_host;
 	int32_t session_timeout_ms, rebalance_timeout_ms;
 	const struct join_group_request_protocol *protocol;
 	int32_t nprotocol;
 };
-struct member *classic_add(struct groups *g, struct group *gr, const struct member_spec *s);
+struct classic_member *classic_add(struct groups *g, struct group *gr, const struct classic_spec *s);
 /* Parked calls are answered UNKNOWN_MEMBER_ID; the rebalance is up to the
  * caller. */
-void classic_remove(struct groups *g, struct group *gr, struct member *m);
-void classic_set_assignment(struct groups *g, struct member *m, struct str assignment);
-struct member *classic_member(const struct group *gr, struct str id);
+void classic_remove(struct groups *g, struct group *gr, struct classic_member *m);
+void classic_set_assignment(struct groups *g, struct classic_member *m, struct str assignment);
+struct classic_member *classic_find(const struct group *gr, struct str id);
 /* May this member speak?  0, UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID. */
 int16_t classic_check_member(const struct group *gr, struct str id, struct str instance_id);
-struct member *classic_static_member(const struct group *gr, struct str instance_id);
+struct classic_member *classic_find_static(const struct group *gr, struct str instance_id);
 /* The metadata a member gave for the protocol; empty if none. */
-struct str classic_metadata(const struct member *m, struct str protocol);
+struct str classic_metadata(const struct classic_member *m, struct str protocol);
 /* The session time-out starts again. */
-void classic_alive(struct groups *g, struct member *m, struct coord_now now);
+void classic_alive(struct groups *g, struct classic_member *m, struct coord_now now);
 /* Somebody came, went or changed.  STABLE, COMPLETING, EMPTY: to PREPARING.
  * PREPARING: on to the next generation if all are there (not during the
  * initial rebalance: its timer decides). */

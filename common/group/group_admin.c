@@ -13,7 +13,7 @@ describe_members(const struct group *gr, struct arena *arena,
 	bool is_stable = c->state == CLASSIC_STABLE;
 	a->members.v = arena_alloc(arena, (size_t)(c->nmember + 1) * sizeof *a->members.v);
 	LIST_EACH(l, &c->members) {
-		const struct member *m = CONTAINER_OF(l, struct member, in_group);
+		const struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
 		a->members.v[a->members.n++] =
 			(struct describe_groups_response_member){
 			.member_id = m->id, .group_instance_id = m->instance_id,

@@ -71,7 +71,7 @@ records_append(struct records *r, int32_t partition,
 
 /* What the members' assignments will be: the request's, or their own. */
 static struct str
-assignment_of(const struct member *m, const struct map *given)
+assignment_of(const struct classic_member *m, const struct map *given)
 {
 	if (!given)
 		return m->assignment;
@@ -81,7 +81,7 @@ assignment_of(const struct member *m, const struct map *given)
 
 void
 records_classic_changed(struct records *r, const struct group *gr,
-	const struct member *old, const struct member *fresh,
+	const struct classic_member *old, const struct classic_member *fresh,
 	const struct sync_group_request *assignments, int64_t wall_ms)
 {
 	const struct classic *c = &gr->classic;
@@ -100,7 +100,7 @@ records_classic_changed(struct records *r, const struct group *gr,
 	};
 	v.members.v = arena_alloc(a, (size_t)(c->nmember + 1) * sizeof *v.members.v);
 	LIST_EACH(l, &c->members) {
-		const struct member *m = CONTAINER_OF(l, struct member, in_group);
+		const struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
 		struct str assignment = assignment_of(m, assignments ? &given : NULL);
 		if (m == old)
 			m = fresh;

@@ -175,7 +175,7 @@ offsets_commit(struct groups *g, struct coord_call *call, struct coord_now now)
 	int32_t n = 0;
 	call->partition = coord_partition_of(q->group_id, g->config.npartition);
 	if (!error && gr && gr->kind == GROUP_CLASSIC) {
-		struct member *m = classic_member(gr, q->member_id);
+		struct classic_member *m = classic_find(gr, q->member_id);
 		if (m)
 			classic_alive(g, m, now);
 	}
