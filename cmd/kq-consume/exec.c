@@ -54,12 +54,7 @@ drop_chunk(struct exec *x)
 static void
 read_from(struct exec *x, struct member_part *p, int64_t offset)
 {
-	struct fetcher_part *from = p->owner;
-	int64_t stop = from->stop;
-	int generation = from->generation;
-	fetcher_remove(x->r->fetcher, from);
-	from = p->owner = fetcher_add(x->r->fetcher, p->topic, p->index, offset, stop);
-	from->generation = generation;
+	p->owner = fetcher_rewind(x->r->fetcher, p->owner, offset);
 }
 
 /* The batch is void: back to where the last transaction ended. */
@@ -84,7 +79,7 @@ static void
 give_back(struct exec *x)
 {
 	struct member *m = x->member;
-	if (m->nrevoked == 0 && m->nlost == 0)
+	if (!member_must_give_back(m))
 		return;
 	struct fetcher_part *from = x->chunk ? x->chunk->part : NULL;
 	drop_chunk(x);
@@ -129,8 +124,7 @@ note_stored(struct exec *x)
 		const struct fetcher_part *from = p->owner;
 		if (!is_to_store(p))
 			continue;
-		member_move(p, from->deliver, from->epoch);
-		p->committed = from->deliver; /* not by the member, but stored it is */
+		member_note_stored(p, from->deliver, from->epoch);
 	}
 }
 
@@ -159,7 +153,7 @@ static bool
 await_place(struct exec *x)
 {
 	struct member *m = x->member;
-	while (m->stage != MEMBER_IN || m->generation < 0)
+	while (!member_has_place(m))
 		if (!serve(x, -1, RETRY_MS))
 			return false;
 	return m->nlost == 0;
@@ -274,7 +268,7 @@ refused(struct exec *x)
 		x->refused_since_ms = now;
 	if (now - x->refused_since_ms > x->sink_opts.retry_timeout_ms)
 		return -1;
-	x->member->heartbeat_at_ms = 0;
+	member_heartbeat_now(x->member);
 	serve(x, -1, RETRY_MS);
 	return VOID;
 }
@@ -358,7 +352,7 @@ loop(struct exec *x, struct err *e)
 	struct member *m = x->member;
 	while (!*r->is_stopped) {
 		member_work(m);
-		if (m->is_failed || (r->fetcher->is_failed && list_is_empty(&r->fetcher->ready))) {
+		if (m->is_failed || (r->fetcher->is_failed && !fetcher_has_ready(r->fetcher))) {
 			*e = m->is_failed ? m->err : r->fetcher->err;
 			return -1;
 		}

@@ -15,7 +15,7 @@ open_producer(struct exec_sink *s, struct err *e)
 	o.delivery_timeout_ms = s->o->retry_timeout_ms;
 	if (cluster_open(&s->cluster, &s->o->cluster, e) < 0)
 		return -1;
-	s->cluster.wake_fd = s->o->wake_fd;
+	cluster_set_wake_fd(&s->cluster, s->o->wake_fd);
 	producer_init(&s->producer, &s->cluster, &o);
 	s->is_open = true;
 	if (producer_start(&s->producer, e) < 0)
@@ -48,17 +48,16 @@ void
 exec_sink_hurry(struct exec_sink *s)
 {
 	sig_drain(s->o->wake_fd);
-	s->producer.opts.delivery_timeout_ms = MIN(s->producer.opts.delivery_timeout_ms, HURRY_MS);
+	producer_hurry(&s->producer, HURRY_MS);
 }
 
 /* Was it the signal that ended the waiting?  Then once more, in a hurry. */
 static bool
 is_interrupted(struct exec_sink *s)
 {
-	if (!s->cluster.is_woken)
+	if (!cluster_take_woken(&s->cluster))
 		return false;
 	exec_sink_hurry(s);
-	s->cluster.is_woken = false;
 	return true;
 }
 
@@ -130,7 +129,7 @@ exec_sink_abort(struct exec_sink *s, int got, struct err *e)
 	struct err why;
 	int aborted;
 	/* Did the broker give up what was open for too long, or another take over? */
-	bool is_old = p->is_fenced && clock_mono_ms() - p->txn_since_ms >= p->opts.txn_timeout_ms;
+	bool is_old = producer_is_timed_out(p);
 	if (s->is_unknown) {
 		err_wrap(e, "it is not known whether the last batch is committed; "
 			"the next start will find out");

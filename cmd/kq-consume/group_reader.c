@@ -49,7 +49,7 @@ wait_output(struct output *out, struct err *e)
 			return err_set(e, ERR_RETRY, "nothing reads the output");
 		member_work(&g->member);
 		wait_ms = member_timeout(&g->member);
-		if (g->member.nrevoked || g->member.nlost) /* they have to wait for us */
+		if (member_must_give_back(&g->member)) /* they have to wait for us */
 			wait_ms = MAX(wait_ms, RETRY_MS);
 	}
 }
@@ -192,7 +192,7 @@ static int
 give_back(struct group_reader *g, struct err *e)
 {
 	struct member *m = &g->member;
-	if (m->nrevoked == 0 && m->nlost == 0)
+	if (!member_must_give_back(m))
 		return 0;
 	if (m->nrevoked > 0) {
 		if (output_flush(g->r->output, e) < 0)
@@ -229,12 +229,12 @@ rest(struct group_reader *g, int watched, struct err *e)
 {
 	struct reading *r = g->r;
 	short seen = fetcher_wait(r->fetcher, watched, 0, 0);
-	if (!seen && list_is_empty(&r->fetcher->ready)) {
+	if (!seen && !fetcher_has_ready(r->fetcher)) {
 		if (output_flush(r->output, e) < 0)
 			return -1;
 		int64_t left = MAX(g->commit_at_ms - clock_mono_ms(), 0);
 		int wait_ms = reading_topics_timeout(&g->topics, (int)MIN(left, member_timeout(&g->member)));
-		if (g->member.nrevoked == 0 && g->member.nlost == 0)
+		if (!member_must_give_back(&g->member))
 			seen = fetcher_wait(r->fetcher, watched, 0, wait_ms);
 	}
 	if (seen & (POLLERR | POLLHUP))
@@ -249,7 +249,7 @@ loop(struct group_reader *g, struct err *e)
 	int watched = reading_watched(r);
 	while (r->left > 0 && !*r->is_stopped && !r->output->is_closed) {
 		member_work(&g->member);
-		if (g->member.is_failed || (r->fetcher->is_failed && list_is_empty(&r->fetcher->ready))) {
+		if (g->member.is_failed || (r->fetcher->is_failed && !fetcher_has_ready(r->fetcher))) {
 			*e = g->member.is_failed ? g->member.err : r->fetcher->err;
 			return -1;
 		}

@@ -106,7 +106,7 @@ run(struct reading *r, struct err *e)
 			break;
 		/* Nothing more at hand: what there is shall be seen. */
 		short seen = fetcher_wait(r->fetcher, watched, 0, 0);
-		if (!seen && list_is_empty(&r->fetcher->ready)) {
+		if (!seen && !fetcher_has_ready(r->fetcher)) {
 			if (output_flush(r->output, e) < 0)
 				return -1;
 			seen = fetcher_wait(r->fetcher, watched, 0, reading_topics_timeout(&r->alone->topics, -1));
@@ -115,7 +115,7 @@ run(struct reading *r, struct err *e)
 			r->output->is_closed = true;
 			return 0;
 		}
-		if (r->fetcher->is_failed && list_is_empty(&r->fetcher->ready)) {
+		if (r->fetcher->is_failed && !fetcher_has_ready(r->fetcher)) {
 			*e = r->fetcher->err;
 			return -1;
 		}

@@ -127,7 +127,7 @@ feed_input(struct feed *f, struct input *in, struct err *e)
 	struct producer *p = f->topic->producer;
 	while (!*f->is_stopped) {
 		bool waits = in->is_pollable && !in->is_at_end;
-		p->has_more = has_more(in);
+		producer_expect_more(p, has_more(in));
 		short events = producer_wait(p, waits ? in->fd : -1, POLLIN, waits ? wait_ms(f, in) : 0);
 		if (!in->is_terminal)
 			progress_show(f->progress, p->nacked, in->nread);

@@ -299,12 +299,12 @@ end_txn(struct producer *p, int got, struct err *e)
 	sig_drain(wake_fd);
 	if (feed.is_unknown && sig_is_stopped && feed_commit(&feed, e) == 0)
 		return 0; /* the signal came between question and answer */
-	long long n = (long long)(p->nput - p->txn_nput);
+	long long n = (long long)producer_txn_records(p);
 	if (got == 0 || sig_is_stopped)
 		got = err_set(e, ERR_RETRY, "interrupted: a transaction of %lld record%s is aborted", n,
 			units_plural(n));
 	/* If it does not work at once, the broker does it later. */
-	p->opts.delivery_timeout_ms = MIN(p->opts.delivery_timeout_ms, ABORT_MS);
+	producer_hurry(p, ABORT_MS);
 	if (producer_abort(p, &why) == 0)
 		return got;
 	if (feed.is_unknown)
@@ -322,7 +322,7 @@ produce(struct cluster *cl, struct producer *p, struct input *in,
 {
 	struct progress progress;
 	struct err why;
-	cl->wake_fd = wake_fd;
+	cluster_set_wake_fd(cl, wake_fd);
 	if (producer_start(p, e) < 0)
 		return -1;
 	feed.topic = producer_topic(p, topic, e);
@@ -346,7 +346,7 @@ produce(struct cluster *cl, struct producer *p, struct input *in,
 		*e = why;
 		got = -1;
 	}
-	cl->wake_fd = -1;
+	cluster_set_wake_fd(cl, -1);
 	return got;
 }
 

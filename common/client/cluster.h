@@ -191,4 +191,21 @@ void cluster_say_taken(struct cluster *cl, struct cluster_outage *o);
  * whatever waits for an answer gives up with ERR_RETRY "interrupted". */
 short cluster_wait(struct cluster *cl, int fd, short events, int timeout_ms);
 
+/* Another wake_fd; -1: none. */
+static inline void
+cluster_set_wake_fd(struct cluster *cl, int fd)
+{
+	cl->wake_fd = fd;
+}
+
+/* Was the last wait ended by wake_fd?  Then is_woken is cleared: for an owner that
+ * tries once more. */
+static inline bool
+cluster_take_woken(struct cluster *cl)
+{
+	bool is_woken = cl->is_woken;
+	cl->is_woken = false;
+	return is_woken;
+}
+
 #endif

@@ -120,6 +120,15 @@ fetcher_remove(struct fetcher *f, struct fetcher_part *part)
 		mem_free(part);
 }
 
+struct fetcher_part *
+fetcher_rewind(struct fetcher *f, struct fetcher_part *part, int64_t offset)
+{
+	struct fetcher_part *fresh = fetcher_add(f, part->topic, part->index, offset, part->stop);
+	fresh->generation = part->generation;
+	fetcher_remove(f, part);
+	return fresh;
+}
+
 bool
 fetcher_is_done(const struct fetcher *f)
 {

@@ -107,6 +107,11 @@ struct fetcher_part *fetcher_add(struct fetcher *f, struct cluster_topic *t,
 /* Go on at another offset, in the topic as it is now. */
 void fetcher_seek(struct fetcher *f, struct fetcher_part *part, int64_t offset);
 
+/* Read the partition again from offset: what was fetched and not taken is dropped.
+ * part, which nothing taken may refer to any more, is replaced by the one returned. */
+struct fetcher_part *fetcher_rewind(struct fetcher *f, struct fetcher_part *part,
+	int64_t offset);
+
 /* Stop reading it: what came of it and was not taken is dropped, and part, which
  * nothing taken may refer to any more, is freed. */
 void fetcher_remove(struct fetcher *f, struct fetcher_part *part);
@@ -114,6 +119,13 @@ void fetcher_remove(struct fetcher *f, struct fetcher_part *part);
 /* Ask what may be asked, and wait as cluster_wait does, unless something is
  * ready to be taken. */
 short fetcher_wait(struct fetcher *f, int fd, short events, int timeout_ms);
+
+/* Can fetcher_take return something? */
+static inline bool
+fetcher_has_ready(const struct fetcher *f)
+{
+	return !list_is_empty(&f->ready);
+}
 
 /* All partitions (there is one) reached their stop and all that came was taken. */
 bool fetcher_is_done(const struct fetcher *f);

@@ -431,6 +431,12 @@ member_timeout(const struct member *m)
 	return (int)MAX(at - now, 0);
 }
 
+void
+member_heartbeat_now(struct member *m)
+{
+	m->heartbeat_at_ms = 0;
+}
+
 /* --- partitions --- */
 
 struct member_part *

@@ -7,7 +7,7 @@
  *	for (;;) {
  *		member_work(&m);
  *		if (m.is_failed) ...
- *		if (m.nrevoked) {
+ *		if (m.nrevoked > 0) {
  *			... write out what was read; member_move ...
  *			member_commit(&m);
  *			member_settle(&m, 5000);
@@ -191,6 +191,23 @@ void member_work(struct member *m);
 /* How many ms the caller may wait before the next member_work. */
 int member_timeout(const struct member *m);
 
+/* Does the broker accept offsets in our name?  False while the member joins. */
+static inline bool
+member_has_place(const struct member *m)
+{
+	return m->stage == MEMBER_IN && m->generation >= 0;
+}
+
+/* Is a partition to be given back?  See member_next. */
+static inline bool
+member_must_give_back(const struct member *m)
+{
+	return m->nrevoked > 0 || m->nlost > 0;
+}
+
+/* Send the next heartbeat at once: its answer says whether we have a place. */
+void member_heartbeat_now(struct member *m);
+
 /* A partition that the owner has to do something about, or NULL. */
 struct member_part *member_next(struct member *m);
 
@@ -207,6 +224,14 @@ member_move(struct member_part *p, int64_t offset, int32_t leader_epoch)
 {
 	p->position = offset;
 	p->position_epoch = leader_epoch;
+}
+
+/* The same, where a transaction has stored the offset for the group already. */
+static inline void
+member_note_stored(struct member_part *p, int64_t offset, int32_t leader_epoch)
+{
+	member_move(p, offset, leader_epoch);
+	p->committed = offset;
 }
 
 /* Store the positions that are not stored yet (soon; repeated as needed). */

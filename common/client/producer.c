@@ -392,6 +392,12 @@ step(struct producer *p, int64_t now_ms)
 	return p->is_failed || p->nchange != nchange ? now_ms : at;
 }
 
+void
+producer_hurry(struct producer *p, int timeout_ms)
+{
+	p->opts.delivery_timeout_ms = MIN(p->opts.delivery_timeout_ms, timeout_ms);
+}
+
 short
 producer_wait(struct producer *p, int fd, short events, int timeout_ms)
 {

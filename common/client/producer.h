@@ -131,7 +131,7 @@ struct producer {
 	int nspare;
 	struct producer_request *idle; /* requests for the next time */
 	int nrequest;            /* under way */
-	bool has_more;           /* set by the owner: it puts more records at once */
+	bool has_more;           /* see producer_expect_more */
 	int64_t nchange;         /* of what there is to send, or may be sent */
 	size_t used;             /* bytes of finished batches */
 	size_t open_used;        /* bytes of the others, about */
@@ -188,6 +188,17 @@ int32_t producer_put_lines(struct producer_topic *t, int32_t partition,
 	int64_t timestamp_ms, struct str lines, uint8_t delimiter, int32_t nmax,
 	size_t *used);
 
+/* Does the owner put more records at once?  While it does, an open batch is not
+ * sent early (linger_ms -1). */
+static inline void
+producer_expect_more(struct producer *p, bool has_more)
+{
+	p->has_more = has_more;
+}
+
+/* Give up sooner: from now on failures are retried for at most timeout_ms. */
+void producer_hurry(struct producer *p, int timeout_ms);
+
 /* Send what is due, then wait as cluster_wait does, at most until something
  * else is due. */
 short producer_wait(struct producer *p, int fd, short events, int timeout_ms);
@@ -199,6 +210,16 @@ int producer_flush(struct producer *p, struct err *e);
 
 /* The number of the first record not acknowledged (nput + 1: none). */
 int64_t producer_next_unacked(const struct producer *p);
+
+/* Was the open transaction aborted by the broker, after txn_timeout_ms? */
+bool producer_is_timed_out(const struct producer *p);
+
+/* Records put in the open transaction. */
+static inline int64_t
+producer_txn_records(const struct producer *p)
+{
+	return p->nput - p->txn_nput;
+}
 
 /* Begin a transaction: nothing is sent by this.  Not within another. */
 int producer_begin_txn(struct producer *p, struct err *e);

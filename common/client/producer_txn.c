@@ -10,15 +10,21 @@ enum {
 	ARENA_MAX = 16 << 20,
 };
 
+bool
+producer_is_timed_out(const struct producer *p)
+{
+	return p->is_fenced && p->is_in_txn
+		&& clock_mono_ms() - p->txn_since_ms >= p->opts.txn_timeout_ms;
+}
+
 int
 producer_txn_err(struct producer *p, int16_t code, struct err *e)
 {
-	int64_t age = p->is_in_txn ? clock_mono_ms() - p->txn_since_ms : 0;
 	switch (code) {
 	case KERR_PRODUCER_FENCED:
 	case KERR_INVALID_PRODUCER_EPOCH:
 		p->is_fenced = true;
-		if (age >= p->opts.txn_timeout_ms)
+		if (producer_is_timed_out(p))
 			err_set(e, ERR_PEER, "the transaction was open for longer than its timeout "
 				"of %d ms, and the broker has aborted it", p->opts.txn_timeout_ms);
 		else
@@ -300,7 +306,7 @@ producer_commit(struct producer *p, bool *is_unknown, struct err *e)
 		return -1;
 	if (p->is_txn_known && end_txn(p, true, is_unknown, e) < 0)
 		return -1;
-	p->ncommitted += p->nput - p->txn_nput;
+	p->ncommitted += producer_txn_records(p);
 	leave_txn(p);
 	return 0;
 }
