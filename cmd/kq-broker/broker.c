@@ -150,7 +150,6 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	dynamic_init(&b->dynamic, s->values);
 	list_init(&b->control.posted);
 	b->control.epoll_fd = b->control.event_fd = -1;
-	b->coordinator.loop.epoll_fd = b->coordinator.loop.event_fd = -1;
 	take_settings(b);
 	api_init();
 	if (descriptors_plan(b, e) < 0)
@@ -164,7 +163,10 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	if (!b->meta)
 		return err_wrap(e, "data directory '%s'", b->data_dir);
 	producer_ids_init(&b->producer_ids, b->meta, &b->control);
-	return load(b, e) < 0 ? -1 : coordinator_init(&b->coordinator, b, e);
+	if (load(b, e) < 0)
+		return -1;
+	b->coordinator = coordinator_new(b, e);
+	return b->coordinator ? 0 : -1;
 }
 
 /* --- checkpoints while running --- */
@@ -283,7 +285,7 @@ broker_start(struct broker *b, struct err *e)
 	if (errno)
 		return err_sys(e, "cannot start a thread");
 	b->is_control_started = true;
-	if (coordinator_start(&b->coordinator, e) < 0)
+	if (coordinator_start(b->coordinator, e) < 0)
 		return -1;
 	for (int i = 0; i < b->nreactor; i++)
 		if (reactor_start(&b->reactor[i], e) < 0)
@@ -315,7 +317,7 @@ sync_one(struct partition *p, void *ctx)
 int
 broker_stop(struct broker *b, struct err *e)
 {
-	coordinator_quiesce(&b->coordinator);
+	coordinator_quiesce(b->coordinator);
 	for (int i = 0; i < b->nreactor; i++)
 		if (b->reactor && b->reactor[i].thread)
 			reactor_stop(&b->reactor[i]);
@@ -326,7 +328,7 @@ broker_stop(struct broker *b, struct err *e)
 		loop_stop(&b->control);
 		pthread_join(b->control_thread, NULL);
 	}
-	coordinator_stop(&b->coordinator);
+	coordinator_stop(b->coordinator);
 	b->is_over = true;
 	for (int i = 0; i < b->listen.n; i++)
 		if (b->listen.v[i].kind == NET_UNIX)
@@ -346,7 +348,7 @@ broker_stop(struct broker *b, struct err *e)
 void
 broker_release(struct broker *b)
 {
-	coordinator_release(&b->coordinator);
+	coordinator_free(b->coordinator);
 	for (int i = 0; b->reactor && i < b->nreactor; i++)
 		if (b->reactor[i].broker)
 			reactor_release(&b->reactor[i]);

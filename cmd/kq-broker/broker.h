@@ -72,7 +72,7 @@ struct broker {
 	struct loop_task checkpoint_task;
 	bool is_checkpoint_stale; /* it names deleted topics; the control thread's */
 	struct producer_ids producer_ids;
-	struct coordinator coordinator;
+	struct coordinator *coordinator;
 	struct addr_list listen; /* with their real ports */
 	struct advertised advertised;
 	/* Shared by all threads: */

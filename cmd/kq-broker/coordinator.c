@@ -1,4 +1,4 @@
-#include "kq-broker/coordinator.h"
+#include "kq-broker/coordinator_int.h"
 
 #include "kq-broker/api.h"
 #include "kq-broker/broker.h"
@@ -29,260 +29,274 @@ coordinator_enter(struct coordinator *c)
 }
 
 void
-coordinator_soon(struct coordinator *c, struct loop_task *t)
+coordinator_defer(struct coordinator *coord, struct loop_task *task)
 {
-	list_init(&t->link);
-	list_append(&c->soon, &t->link);
+	list_init(&task->link);
+	list_append(&coord->deferred, &task->link);
 }
 
 static void
-settle(struct loop *l)
+run_deferred(struct loop *loop)
 {
-	struct coordinator *c = CONTAINER_OF(l, struct coordinator, loop);
-	while (!list_is_empty(&c->soon)) {
-		struct loop_task *t = CONTAINER_OF(c->soon.next, struct loop_task, link);
-		list_unlink(&t->link);
-		t->fn(t);
+	struct coordinator *coord = CONTAINER_OF(loop, struct coordinator, loop);
+	while (!list_is_empty(&coord->deferred)) {
+		struct loop_task *task = CONTAINER_OF(coord->deferred.next, struct loop_task, link);
+		list_unlink(&task->link);
+		task->fn(task);
 	}
 }
 
 void
-coordinator_leave(struct coordinator *c)
+coordinator_leave(struct coordinator *coord)
 {
-	settle(&c->loop);
-	pthread_mutex_unlock(&c->lock);
+	run_deferred(&coord->loop);
+	pthread_mutex_unlock(&coord->lock);
 }
 
 void
-coordinator_post(struct coordinator *c, struct loop_task *t)
+coordinator_post(struct coordinator *coord, struct loop_task *task)
 {
-	atomic_fetch_add(&c->nposted, 1);
-	loop_post(&c->loop, t);
+	atomic_fetch_add(&coord->nposted, 1);
+	loop_post(&coord->loop, task);
+}
+
+void
+coordinator_unpost(struct coordinator *coord)
+{
+	int was = atomic_fetch_sub(&coord->nposted, 1);
+	assert(was > 0);
 }
 
 /* --- partitions --- */
 
 struct partition *
-coordinator_partition(struct coordinator *c, enum coordinator_kind kind, int32_t index)
+coordinator_partition(struct coordinator *coord, enum coordinator_kind kind, int32_t index)
 {
-	struct coordinator_topic *t = &c->topic[kind];
-	assert(index >= 0 && index < t->npartition);
-	if (!t->partition[index])
-		t->partition[index] = topics_partition(&c->broker->topics, str_of(t->name), NULL,
+	struct coordinator_topic *topic = &coord->topic[kind];
+	assert(index >= 0 && index < topic->npartition);
+	if (!topic->partition[index])
+		topic->partition[index] = topics_partition(&coord->broker->topics, str_of(topic->name), NULL,
 			index, NULL);
-	return t->partition[index];
+	return topic->partition[index];
+}
+
+bool
+coordinator_has_topic(const struct coordinator *coord, enum coordinator_kind kind)
+{
+	return atomic_load(&coord->topic[kind].is_there);
 }
 
 int16_t
-coordinator_make_topic(struct broker *b, enum coordinator_kind kind)
+coordinator_make_topic(struct coordinator *coord, enum coordinator_kind kind)
 {
-	struct coordinator_topic *t = &b->coordinator.topic[kind];
-	struct catalog_error e;
-	if (atomic_load(&t->is_there))
+	struct broker *broker = coord->broker;
+	struct coordinator_topic *topic = &coord->topic[kind];
+	struct catalog_error error;
+	if (atomic_load(&topic->is_there))
 		return KERR_NONE;
 	struct config_set *set = config_set_copy(NULL);
 	char size[24];
-	snprintf(size, sizeof size, "%lld", (long long)config_int(NULL, b->settings->values,
+	snprintf(size, sizeof size, "%lld", (long long)config_int(NULL, broker->settings->values,
 		kind == COORD_GROUPS ? CONFIG_OFFSETS_TOPIC_SEGMENT_BYTES
 		: CONFIG_TRANSACTION_STATE_LOG_SEGMENT_BYTES));
 	config_set_put(set, CONFIG_CLEANUP_POLICY, "compact");
 	config_set_put(set, CONFIG_COMPRESSION_TYPE, "producer");
 	config_set_put(set, CONFIG_SEGMENT_BYTES, size);
-	int r = catalog_create(b, str_of(t->name), t->npartition, set, false, &e);
+	int r = catalog_create(broker, str_of(topic->name), topic->npartition, set, false, &error);
 	config_set_free(set);
 	if (r < 0) {
-		log_bounded(LOG_ERROR, "cannot create %s: %s", t->name, e.message);
+		log_bounded(LOG_ERROR, "cannot create %s: %s", topic->name, error.message);
 		return KERR_COORDINATOR_NOT_AVAILABLE;
 	}
-	atomic_store(&t->is_there, true);
+	atomic_store(&topic->is_there, true);
 	return KERR_NONE;
 }
 
 /* --- timers --- */
 
 static void
-on_groups_timer(struct loop_timer *t)
+on_groups_timer(struct loop_timer *timer)
 {
-	struct coordinator *c = CONTAINER_OF(t, struct coordinator, groups_timer);
-	groups_tick(c->groups, coordinator_now(c));
-	coordinator_set_timers(c);
+	struct coordinator *coord = CONTAINER_OF(timer, struct coordinator, groups_timer);
+	groups_tick(coord->groups, coordinator_now(coord));
+	coordinator_end_call(coord);
 }
 
 static void
-on_txns_timer(struct loop_timer *t)
+on_txns_timer(struct loop_timer *timer)
 {
-	struct coordinator *c = CONTAINER_OF(t, struct coordinator, txns_timer);
-	txns_tick(c->txns, coordinator_now(c));
-	coordinator_set_timers(c);
+	struct coordinator *coord = CONTAINER_OF(timer, struct coordinator, txns_timer);
+	txns_tick(coord->txns, coordinator_now(coord));
+	coordinator_end_call(coord);
 }
 
 static void
-set_timer(struct coordinator *c, struct loop_timer *t, int64_t at_ms)
+set_timer(struct coordinator *coord, struct loop_timer *timer, int64_t at_ms)
 {
 	if (at_ms == INT64_MAX)
-		loop_timer_clear(&c->loop, t);
+		loop_timer_clear(&coord->loop, timer);
 	else
-		loop_timer_set(&c->loop, t, at_ms);
+		loop_timer_set(&coord->loop, timer, at_ms);
 }
 
 void
-coordinator_set_timers(struct coordinator *c)
+coordinator_end_call(struct coordinator *coord)
 {
-	if (!c->is_cut) {
-		set_timer(c, &c->groups_timer, groups_next_tick(c->groups));
-		set_timer(c, &c->txns_timer, txns_next_tick(c->txns));
+	if (!coord->load_aborted) {
+		set_timer(coord, &coord->groups_timer, groups_next_tick(coord->groups));
+		set_timer(coord, &coord->txns_timer, txns_next_tick(coord->txns));
 	}
-	arena_reset(&c->scratch);
+	arena_reset(&coord->scratch);
 }
 
 /* --- answers --- */
 
 /* Send the answer, unless there is a partition to wait for. */
 static void
-send_or_hold(struct coordinator *c, struct coord_request *q)
+send_or_hold(struct coordinator *coord, struct coord_request *req)
 {
-	while (q->next <= q->last) {
-		q->ack.partition = c->topic[q->kind].partition[q->next++];
-		if (!q->ack.partition)
+	while (req->next <= req->last) {
+		req->ack.partition = coord->topic[req->kind].partition[req->next++];
+		if (!req->ack.partition)
 			continue; /* nothing was ever appended */
-		if (partition_wait_committed(q->ack.partition, c->syncer, &q->ack)) {
-			list_append(&c->held, &q->link);
+		if (partition_wait_committed(req->ack.partition, coord->syncer, &req->ack)) {
+			list_append(&coord->held, &req->link);
 			return;
 		}
-		if (q->ack.error) {
-			request_close(q->rq); /* it must not be taken for done */
+		if (req->ack.error) {
+			request_close(req->rq); /* it must not be taken for done */
 			return;
 		}
 	}
-	request_send(q->rq);
+	request_send(req->rq);
 }
 
 static void
-on_held(struct loop_task *t)
+on_held(struct loop_task *task)
 {
-	struct coord_request *q = CONTAINER_OF(t, struct coord_request, ack.task);
-	list_unlink(&q->link);
-	if (q->ack.error)
-		request_close(q->rq);
+	struct coord_request *req = CONTAINER_OF(task, struct coord_request, ack.task);
+	list_unlink(&req->link);
+	if (req->ack.error)
+		request_close(req->rq);
 	else
-		send_or_hold(&q->rq->broker->coordinator, q);
+		send_or_hold(req->rq->broker->coordinator, req);
 }
 
 void
-coordinator_respond(struct coordinator *c, enum coordinator_kind kind,
+coordinator_respond(struct coordinator *coord, enum coordinator_kind kind,
 	struct coord_call *call, const void *response)
 {
-	struct coord_request *q = CONTAINER_OF(call, struct coord_request, call);
-	request_encode(q->rq, response);
-	q->kind = kind;
-	q->next = call->partition == COORD_ALL_PARTITIONS ? 0 : call->partition;
-	q->last = call->partition == COORD_ALL_PARTITIONS ? c->topic[kind].npartition - 1
+	struct coord_request *req = CONTAINER_OF(call, struct coord_request, call);
+	request_encode(req->rq, response);
+	req->kind = kind;
+	req->next = call->partition == COORD_ALL_PARTITIONS ? 0 : call->partition;
+	req->last = call->partition == COORD_ALL_PARTITIONS ? coord->topic[kind].npartition - 1
 		: call->partition;
-	q->ack.loop = &c->loop;
-	q->ack.task.fn = on_held;
+	req->ack.loop = &coord->loop;
+	req->ack.task.fn = on_held;
 	if (call->partition == -1)
-		request_send(q->rq);
+		request_send(req->rq);
 	else
-		send_or_hold(c, q);
+		send_or_hold(coord, req);
 }
 
 /* --- requests --- */
 
 /* A transaction may commit offsets only as part of it.  True: go on. */
-static bool check_offsets(struct coordinator *c, struct coord_request *q);
+static bool check_offsets(struct coordinator *coord, struct coord_request *req);
 
 static void
-hand_in(struct coordinator *c, struct coord_request *q)
+hand_in(struct coordinator *coord, struct coord_request *req)
 {
-	int16_t key = q->call.api_key;
+	int16_t key = req->call.api_key;
 	if (groups_handles(key))
-		groups_handle(c->groups, &q->call, coordinator_now(c));
+		groups_handle(coord->groups, &req->call, coordinator_now(coord));
 	else
-		txns_handle(c->txns, &q->call, coordinator_now(c));
-	coordinator_set_timers(c);
+		txns_handle(coord->txns, &req->call, coordinator_now(coord));
+	coordinator_end_call(coord);
 }
 
 static void
-on_written(struct loop_task *t)
+on_written(struct loop_task *task)
 {
-	struct end_part *p = CONTAINER_OF(t, struct end_part, ack.task);
-	struct end_wait *w = p->wait;
-	struct coord_request *q = w->request;
+	struct end_part *part = CONTAINER_OF(task, struct end_part, ack.task);
+	struct end_wait *wait = part->wait;
+	struct coord_request *req = wait->request;
 	/* A topic that was deleted has nothing to be waited for. */
-	w->has_failed |= p->ack.error == KERR_KAFKA_STORAGE_ERROR;
-	partition_put(p->ack.partition);
-	p->ack.partition = NULL;
-	if (--w->nleft > 0)
+	wait->has_failed |= part->ack.error == KERR_KAFKA_STORAGE_ERROR;
+	partition_put(part->ack.partition);
+	part->ack.partition = NULL;
+	if (--wait->nleft > 0)
 		return;
-	list_unlink(&w->link);
-	if (w->has_failed)
-		request_close(q->rq);
+	list_unlink(&wait->link);
+	if (wait->has_failed)
+		request_close(req->rq);
 	else
-		hand_in(&q->rq->broker->coordinator, q);
+		hand_in(req->rq->broker->coordinator, req);
 }
 
 static void
-wait_for_part(struct coordinator *c, struct end_wait *w, struct end_part *p,
+wait_for_part(struct coordinator *coord, struct end_wait *wait, struct end_part *part,
 	const struct coord_partition *at)
 {
-	p->ack = (struct ack_wait){ .loop = &c->loop, .task.fn = on_written };
-	p->ack.partition = topics_partition(&c->broker->topics, at->topic, NULL, at->index, NULL);
-	p->wait = w;
-	if (!p->ack.partition)
+	part->ack = (struct ack_wait){ .loop = &coord->loop, .task.fn = on_written };
+	part->ack.partition = topics_partition(&coord->broker->topics, at->topic, NULL, at->index, NULL);
+	part->wait = wait;
+	if (!part->ack.partition)
 		return;
-	if (partition_wait_committed(p->ack.partition, c->syncer, &p->ack)) {
-		w->nleft++;
+	if (partition_wait_committed(part->ack.partition, coord->syncer, &part->ack)) {
+		wait->nleft++;
 		return;
 	}
-	w->has_failed |= p->ack.error == KERR_KAFKA_STORAGE_ERROR;
-	partition_put(p->ack.partition);
-	p->ack.partition = NULL;
+	wait->has_failed |= part->ack.error == KERR_KAFKA_STORAGE_ERROR;
+	partition_put(part->ack.partition);
+	part->ack.partition = NULL;
 }
 
 /* Before a commit, all that was written for it has to be on disk.  True: go on. */
 static bool
-check_written(struct coordinator *c, struct coord_request *q)
+check_written(struct coordinator *coord, struct coord_request *req)
 {
-	const struct end_txn_request *r = q->call.body;
-	struct coord_producer producer = { r->producer_id, r->producer_epoch };
+	const struct end_txn_request *q = req->call.body;
+	struct coord_producer producer = { q->producer_id, q->producer_epoch };
 	struct coord_partition *v;
-	int n = !r->committed ? 0
-		: txns_touched(c->txns, r->transactional_id, &producer, q->call.arena, &v);
+	int n = !q->committed ? 0
+		: txns_touched(coord->txns, q->transactional_id, &producer, req->call.arena, &v);
 	if (n == 0)
 		return true;
-	struct end_wait *w = REQUEST_ARRAY(q->rq, struct end_wait, 1);
-	w->part = REQUEST_ARRAY(q->rq, struct end_part, n);
-	w->npart = n;
-	w->request = q;
-	list_init(&w->link);
+	struct end_wait *wait = REQUEST_ARRAY(req->rq, struct end_wait, 1);
+	wait->part = REQUEST_ARRAY(req->rq, struct end_part, n);
+	wait->npart = n;
+	wait->request = req;
+	list_init(&wait->link);
 	for (int i = 0; i < n; i++)
-		wait_for_part(c, w, &w->part[i], &v[i]);
-	if (w->nleft > 0)
-		list_append(&c->ends, &w->link);
-	else if (w->has_failed)
-		request_close(q->rq);
-	return w->nleft == 0 && !w->has_failed;
+		wait_for_part(coord, wait, &wait->part[i], &v[i]);
+	if (wait->nleft > 0)
+		list_append(&coord->ends, &wait->link);
+	else if (wait->has_failed)
+		request_close(req->rq);
+	return wait->nleft == 0 && !wait->has_failed;
 }
 
 static void
-handle(struct coordinator *c, struct coord_request *q)
+handle(struct coordinator *coord, struct coord_request *req)
 {
-	if (q->call.api_key == API_TXN_OFFSET_COMMIT && !check_offsets(c, q))
+	if (req->call.api_key == API_TXN_OFFSET_COMMIT && !check_offsets(coord, req))
 		return;
-	if (q->call.api_key == API_END_TXN && !check_written(c, q))
+	if (req->call.api_key == API_END_TXN && !check_written(coord, req))
 		return;
-	hand_in(c, q);
+	hand_in(coord, req);
 }
 
 /* What is not there is reported before what is wrong with the transaction.  0: the
  * topic is there, with *npartition partitions. */
 static int16_t
-topic_fault(const struct coord_request *q,
+topic_fault(const struct coord_request *req,
 	const struct txn_offset_commit_request_topic *t,
 	int32_t *npartition)
 {
-	bool by_id = q->call.api_version >= 6;
-	struct topics *topics = &q->rq->broker->topics;
+	bool by_id = req->call.api_version >= 6;
+	struct topics *topics = &req->rq->broker->topics;
 	topics_read_begin(topics);
 	const struct topic *topic = by_id ? topics_find_id(topics, &t->topic_id)
 		: topics_find(topics, t->name);
@@ -292,72 +306,78 @@ topic_fault(const struct coord_request *q,
 }
 
 static void
-refuse_offsets(struct coordinator *c, struct coord_request *q, int16_t error)
+refuse_offsets(struct coordinator *coord, struct coord_request *req, int16_t error)
 {
-	const struct txn_offset_commit_request *r = q->call.body;
+	const struct txn_offset_commit_request *q = req->call.body;
 	struct txn_offset_commit_response a;
 	wire_defaults(&txn_offset_commit_response_desc, &a);
-	a.topics.n = r->topics.n;
-	a.topics.v = arena_alloc(q->call.arena, (size_t)r->topics.n * sizeof *a.topics.v);
+	a.topics.n = q->topics.n;
+	a.topics.v = arena_alloc(req->call.arena, (size_t)q->topics.n * sizeof *a.topics.v);
 	for (int32_t i = 0; i < a.topics.n; i++) {
 		struct txn_offset_commit_response_topic *t = &a.topics.v[i];
-		t->name = r->topics.v[i].name;
-		t->topic_id = r->topics.v[i].topic_id;
+		t->name = q->topics.v[i].name;
+		t->topic_id = q->topics.v[i].topic_id;
 		int32_t npartition;
-		int16_t topic_error = topic_fault(q, &r->topics.v[i], &npartition);
-		t->partitions.n = r->topics.v[i].partitions.n;
-		t->partitions.v = arena_alloc(q->call.arena,
+		int16_t topic_error = topic_fault(req, &q->topics.v[i], &npartition);
+		t->partitions.n = q->topics.v[i].partitions.n;
+		t->partitions.v = arena_alloc(req->call.arena,
 			(size_t)t->partitions.n * sizeof *t->partitions.v);
 		for (int32_t k = 0; k < t->partitions.n; k++) {
-			int32_t index = r->topics.v[i].partitions.v[k].partition_index;
+			int32_t index = q->topics.v[i].partitions.v[k].partition_index;
 			t->partitions.v[k].partition_index = index;
 			t->partitions.v[k].error_code = topic_error ? topic_error
 				: index < 0 || index >= npartition ? KERR_UNKNOWN_TOPIC_OR_PARTITION
 				: error;
 		}
 	}
-	coordinator_respond(c, COORD_GROUPS, &q->call, &a);
+	coordinator_respond(coord, COORD_GROUPS, &req->call, &a);
 }
 
 static void
-on_offsets_added(struct loop_task *t)
+on_offsets_added(struct loop_task *task)
 {
-	struct coord_request *q = CONTAINER_OF(t, struct coord_request, ack.task);
-	struct coordinator *c = &q->rq->broker->coordinator;
-	list_unlink(&q->link);
-	if (q->ack.error)
-		request_close(q->rq);
+	struct coord_request *req = CONTAINER_OF(task, struct coord_request, ack.task);
+	struct coordinator *coord = req->rq->broker->coordinator;
+	list_unlink(&req->link);
+	if (req->ack.error)
+		request_close(req->rq);
 	else
-		handle(c, q); /* looks again: the transaction may be over */
+		handle(coord, req); /* looks again: the transaction may be over */
 }
 
 static bool
-check_offsets(struct coordinator *c, struct coord_request *q)
+check_offsets(struct coordinator *coord, struct coord_request *req)
 {
-	const struct txn_offset_commit_request *r = q->call.body;
-	struct coord_producer producer = { r->producer_id, r->producer_epoch };
-	struct coord_partition part = { str_of(c->topic[COORD_GROUPS].name),
-		coord_partition_of(r->group_id, c->topic[COORD_GROUPS].npartition) };
+	const struct txn_offset_commit_request *q = req->call.body;
+	struct coord_producer producer = { q->producer_id, q->producer_epoch };
+	struct coord_partition part = { str_of(coord->topic[COORD_GROUPS].name),
+		coord_partition_of(q->group_id, coord->topic[COORD_GROUPS].npartition) };
 	int32_t partition = -1;
 	bool must_wait = false;
-	int16_t error = txns_check_write(c->txns, r->transactional_id, &producer, &part, 1,
-		q->call.api_version >= 5, coordinator_now(c), &partition, &must_wait);
-	coordinator_set_timers(c);
-	if (error == KERR_TRANSACTION_ABORTABLE && q->call.api_version < 4)
+	int16_t error = txns_check_write(coord->txns, q->transactional_id, &producer, &part, 1,
+		req->call.api_version >= 5, coordinator_now(coord), &partition, &must_wait);
+	coordinator_end_call(coord);
+	if (error == KERR_TRANSACTION_ABORTABLE && req->call.api_version < 4)
 		error = KERR_INVALID_TXN_STATE;
 	if (error) {
-		refuse_offsets(c, q, error);
+		refuse_offsets(coord, req, error);
 		return false;
 	}
 	if (!must_wait)
 		return true;
-	q->ack.partition = coordinator_partition(c, COORD_TXNS, partition);
-	q->ack.loop = &c->loop;
-	q->ack.task.fn = on_offsets_added;
-	if (!q->ack.partition || !partition_wait_committed(q->ack.partition, c->syncer, &q->ack))
+	req->ack.partition = coordinator_partition(coord, COORD_TXNS, partition);
+	req->ack.loop = &coord->loop;
+	req->ack.task.fn = on_offsets_added;
+	if (!req->ack.partition || !partition_wait_committed(req->ack.partition, coord->syncer, &req->ack))
 		return true;
-	list_append(&c->held, &q->link);
+	list_append(&coord->held, &req->link);
 	return false;
+}
+
+bool
+coordinator_is_ready(const struct coordinator *coord)
+{
+	return !coord->load_aborted;
 }
 
 /* A request to add offsets to a transaction writes to the groups' topic, and may
@@ -371,23 +391,23 @@ needs_groups(const struct request *rq)
 static bool
 has_topics(const struct request *rq, enum coordinator_kind kind)
 {
-	struct coordinator *c = &rq->broker->coordinator;
-	return atomic_load(&c->topic[kind].is_there)
-		&& (!needs_groups(rq) || atomic_load(&c->topic[COORD_GROUPS].is_there));
+	struct coordinator *coord = rq->broker->coordinator;
+	return coordinator_has_topic(coord, kind)
+		&& (!needs_groups(rq) || coordinator_has_topic(coord, COORD_GROUPS));
 }
 
 static void
 make_topics(const struct request *rq, enum coordinator_kind kind)
 {
-	coordinator_make_topic(rq->broker, kind);
+	coordinator_make_topic(rq->broker->coordinator, kind);
 	if (needs_groups(rq))
-		coordinator_make_topic(rq->broker, COORD_GROUPS);
+		coordinator_make_topic(rq->broker->coordinator, COORD_GROUPS);
 }
 
 void
 coordinator_take(struct request *rq, enum coordinator_kind kind)
 {
-	struct coordinator *c = &rq->broker->coordinator;
+	struct coordinator *coord = rq->broker->coordinator;
 	if (rq->place == ON_CONTROL)
 		make_topics(rq, kind); /* or the machine says no */
 	if (rq->place != ON_COORDINATOR) {
@@ -395,39 +415,39 @@ coordinator_take(struct request *rq, enum coordinator_kind kind)
 		request_to(rq, must_make ? ON_CONTROL : ON_COORDINATOR);
 		return;
 	}
-	if (c->is_cut) {
+	if (coord->load_aborted) {
 		request_close(rq);
 		return;
 	}
-	struct coord_request *q = REQUEST_ARRAY(rq, struct coord_request, 1);
-	list_init(&q->link);
-	q->rq = rq;
-	q->call = (struct coord_call){ .api_key = rq->api->key,
+	struct coord_request *req = REQUEST_ARRAY(rq, struct coord_request, 1);
+	list_init(&req->link);
+	req->rq = rq;
+	req->call = (struct coord_call){ .api_key = rq->api->key,
 		.api_version = rq->header.api_version, .body = rq->body,
 		.client_id = rq->header.client_id.n < 0 ? STR("") : rq->header.client_id,
 		.client_host = str_of(rq->client_host), .partition = -1, .arena = &rq->arena };
-	handle(c, q);
+	handle(coord, req);
 }
 
 /* --- what the control thread tells --- */
 
 static void
-on_topics(struct loop_task *t)
+on_topics(struct loop_task *task)
 {
-	struct coordinator *c = CONTAINER_OF(t, struct coordinator, topics_task);
-	atomic_store(&c->is_noted, false);
-	if (!c->is_cut)
-		groups_topics_changed(c->groups, coordinator_now(c));
-	coordinator_set_timers(c);
+	struct coordinator *coord = CONTAINER_OF(task, struct coordinator, topics_task);
+	atomic_store(&coord->is_noted, false);
+	if (!coord->load_aborted)
+		groups_topics_changed(coord->groups, coordinator_now(coord));
+	coordinator_end_call(coord);
 }
 
 void
-coordinator_note_topics(struct coordinator *c)
+coordinator_note_topics(struct coordinator *coord)
 {
-	if (!c->is_started || atomic_exchange(&c->is_noted, true))
+	if (!coord->is_started || atomic_exchange(&coord->is_noted, true))
 		return;
-	c->topics_task.fn = on_topics;
-	loop_post(&c->loop, &c->topics_task);
+	coord->topics_task.fn = on_topics;
+	loop_post(&coord->loop, &coord->topics_task);
 }
 
 struct deleted_note {
@@ -437,33 +457,33 @@ struct deleted_note {
 };
 
 static void
-on_deleted(struct loop_task *t)
+on_deleted(struct loop_task *task)
 {
-	struct deleted_note *n = CONTAINER_OF(t, struct deleted_note, task);
-	struct coordinator *c = n->coordinator;
-	if (!c->is_cut)
-		groups_topic_deleted(c->groups, str_of(n->topic), coordinator_now(c));
-	coordinator_set_timers(c);
-	mem_free(n->topic);
-	mem_free(n);
+	struct deleted_note *note = CONTAINER_OF(task, struct deleted_note, task);
+	struct coordinator *coord = note->coordinator;
+	if (!coord->load_aborted)
+		groups_topic_deleted(coord->groups, str_of(note->topic), coordinator_now(coord));
+	coordinator_end_call(coord);
+	mem_free(note->topic);
+	mem_free(note);
 }
 
 void
-coordinator_note_deleted(struct coordinator *c, struct str topic)
+coordinator_note_deleted(struct coordinator *coord, struct str topic)
 {
-	struct deleted_note *n = NEW(struct deleted_note);
-	n->task.fn = on_deleted;
-	n->coordinator = c;
-	n->topic = mem_strndup(topic);
-	loop_post(&c->loop, &n->task);
+	struct deleted_note *note = NEW(struct deleted_note);
+	note->task.fn = on_deleted;
+	note->coordinator = coord;
+	note->topic = mem_strndup(topic);
+	loop_post(&coord->loop, &note->task);
 }
 
 /* --- beginning and end --- */
 
 static struct groups_config
-groups_settings(const struct broker *b, int32_t npartition)
+groups_settings(const struct broker *broker, int32_t npartition)
 {
-	const struct config_set *v = b->settings->values;
+	const struct config_set *v = broker->settings->values;
 	const char *migration = config_value(NULL, v, CONFIG_GROUP_CONSUMER_MIGRATION_POLICY);
 	bool both = strcmp(migration, "bidirectional") == 0;
 	return (struct groups_config){
@@ -478,7 +498,7 @@ groups_settings(const struct broker *b, int32_t npartition)
 		.offset_metadata_max = (int32_t)config_int(NULL, v, CONFIG_OFFSET_METADATA_MAX_BYTES),
 		.offsets_retention_ms = config_int(NULL, v, CONFIG_OFFSETS_RETENTION_MINUTES) * 60000,
 		.expiry_interval_ms = config_int(NULL, v, CONFIG_OFFSETS_RETENTION_CHECK_INTERVAL_MS),
-		.has_consumer_protocol = b->has_consumer_protocol,
+		.has_consumer_protocol = broker->has_consumer_protocol,
 		.consumer_session_ms = (int32_t)config_int(NULL, v, CONFIG_CONSUMER_SESSION_TIMEOUT_MS),
 		.consumer_heartbeat_ms = (int32_t)config_int(NULL, v,
 			CONFIG_CONSUMER_HEARTBEAT_INTERVAL_MS),
@@ -489,9 +509,9 @@ groups_settings(const struct broker *b, int32_t npartition)
 }
 
 static struct txns_config
-txns_settings(const struct broker *b, int32_t npartition)
+txns_settings(const struct broker *broker, int32_t npartition)
 {
-	const struct config_set *v = b->settings->values;
+	const struct config_set *v = broker->settings->values;
 	return (struct txns_config){
 		.npartition = npartition,
 		.ntxn_max = (int32_t)config_int(NULL, v, CONFIG_MAX_TRANSACTIONAL_IDS),
@@ -501,160 +521,161 @@ txns_settings(const struct broker *b, int32_t npartition)
 			CONFIG_TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS),
 		.expiry_interval_ms = config_int(NULL, v,
 			CONFIG_TRANSACTION_REMOVE_EXPIRED_TRANSACTION_CLEANUP_INTERVAL_MS),
-		.coordinator_epoch = b->leader_epoch,
+		.coordinator_epoch = broker->leader_epoch,
 	};
 }
 
 /* As many partitions as the topic has, or will have. */
 static void
-init_topic(struct coordinator *c, struct coordinator_topic *t, const char *name, int64_t npartition)
+init_topic(struct coordinator *coord, struct coordinator_topic *t, const char *name, int64_t npartition)
 {
-	struct topic *topic = topics_find(&c->broker->topics, str_of(name));
+	struct topic *topic = topics_find(&coord->broker->topics, str_of(name));
 	t->name = name;
 	t->npartition = topic ? topic->npartition : (int32_t)npartition;
 	t->partition = mem_alloc((size_t)t->npartition * sizeof *t->partition);
 	atomic_init(&t->is_there, topic != NULL);
 }
 
-int
-coordinator_init(struct coordinator *c, struct broker *b, struct err *e)
+struct coordinator *
+coordinator_new(struct broker *broker, struct err *e)
 {
-	const struct config_set *v = b->settings->values;
-	c->broker = b;
-	list_init(&c->held);
-	list_init(&c->ends);
-	list_init(&c->commits);
-	list_init(&c->markers);
-	list_init(&c->checks);
-	list_init(&c->soon);
-	c->groups_timer.fn = on_groups_timer;
-	c->txns_timer.fn = on_txns_timer;
-	if (loop_init(&c->loop, e) < 0)
-		return -1;
-	pthread_mutex_init(&c->lock, NULL);
-	c->loop.guard = &c->lock;
-	c->loop.settle = settle;
-	c->syncer = syncer_new(&c->loop, b->use_uring);
-	syncer_limit(c->syncer, (int)b->descriptors.sync_max);
-	init_topic(c, &c->topic[COORD_GROUPS], "__consumer_offsets",
+	const struct config_set *v = broker->settings->values;
+	struct coordinator *coord = NEW(struct coordinator);
+	if (loop_init(&coord->loop, e) < 0) {
+		mem_free(coord);
+		return NULL;
+	}
+	coord->broker = broker;
+	list_init(&coord->held);
+	list_init(&coord->ends);
+	list_init(&coord->commits);
+	list_init(&coord->markers);
+	list_init(&coord->checks);
+	list_init(&coord->deferred);
+	coord->groups_timer.fn = on_groups_timer;
+	coord->txns_timer.fn = on_txns_timer;
+	pthread_mutex_init(&coord->lock, NULL);
+	coord->loop.guard = &coord->lock;
+	coord->loop.settle = run_deferred;
+	coord->syncer = syncer_new(&coord->loop, broker->use_uring);
+	syncer_limit(coord->syncer, (int)broker->descriptors.sync_max);
+	init_topic(coord, &coord->topic[COORD_GROUPS], "__consumer_offsets",
 		config_int(NULL, v, CONFIG_OFFSETS_TOPIC_NUM_PARTITIONS));
-	init_topic(c, &c->topic[COORD_TXNS], "__transaction_state",
+	init_topic(coord, &coord->topic[COORD_TXNS], "__transaction_state",
 		config_int(NULL, v, CONFIG_TRANSACTION_STATE_LOG_NUM_PARTITIONS));
-	coordinator_env_init(c);
-	struct groups_config gc = groups_settings(b, c->topic[COORD_GROUPS].npartition);
-	struct txns_config tc = txns_settings(b, c->topic[COORD_TXNS].npartition);
-	c->groups = groups_new(&gc, &c->groups_env);
-	c->txns = txns_new(&tc, &c->txns_env);
-	return 0;
+	coordinator_env_init(coord);
+	struct groups_config gc = groups_settings(broker, coord->topic[COORD_GROUPS].npartition);
+	struct txns_config tc = txns_settings(broker, coord->topic[COORD_TXNS].npartition);
+	coord->groups = groups_new(&gc, &coord->groups_env);
+	coord->txns = txns_new(&tc, &coord->txns_env);
+	return coord;
 }
 
 static void *
 run(void *arg)
 {
-	struct coordinator *c = arg;
-	pthread_mutex_lock(&c->lock);
-	loop_update_time(&c->loop);
-	coordinator_load(c); /* requests wait in the loop's queue meanwhile */
-	loop_update_time(&c->loop);
-	coordinator_set_timers(c);
-	c->is_loaded = !c->is_cut;
-	coordinator_leave(c);
-	loop_run(&c->loop);
+	struct coordinator *coord = arg;
+	pthread_mutex_lock(&coord->lock);
+	loop_update_time(&coord->loop);
+	coordinator_load(coord); /* requests wait in the loop's queue meanwhile */
+	loop_update_time(&coord->loop);
+	coordinator_end_call(coord);
+	coord->is_loaded = !coord->load_aborted;
+	coordinator_leave(coord);
+	loop_run(&coord->loop);
 	return NULL;
 }
 
 int
-coordinator_start(struct coordinator *c, struct err *e)
+coordinator_start(struct coordinator *coord, struct err *e)
 {
-	errno = pthread_create(&c->thread, NULL, run, c);
+	errno = pthread_create(&coord->thread, NULL, run, coord);
 	if (errno)
 		return err_sys(e, "cannot start a thread");
-	c->is_started = true;
+	coord->is_started = true;
 	return 0;
 }
 
 static void
-on_stop(struct loop_task *t)
+on_stop(struct loop_task *task)
 {
-	struct coordinator *c = CONTAINER_OF(t, struct coordinator, stop_task);
-	if (!c->is_cut) {
-		groups_stop(c->groups);
-		txns_stop(c->txns);
+	struct coordinator *coord = CONTAINER_OF(task, struct coordinator, stop_task);
+	if (!coord->load_aborted) {
+		groups_stop(coord->groups);
+		txns_stop(coord->txns);
 	}
-	coordinator_set_timers(c);
+	coordinator_end_call(coord);
 }
 
 void
-coordinator_quiesce(struct coordinator *c)
+coordinator_quiesce(struct coordinator *coord)
 {
-	if (!c->is_started)
+	if (!coord->is_started)
 		return;
-	atomic_store(&c->is_stopping, true);
-	c->stop_task.fn = on_stop;
-	loop_post(&c->loop, &c->stop_task);
+	atomic_store(&coord->is_stopping, true);
+	coord->stop_task.fn = on_stop;
+	loop_post(&coord->loop, &coord->stop_task);
 }
 
 void
-coordinator_stop(struct coordinator *c)
+coordinator_stop(struct coordinator *coord)
 {
-	if (!c->is_started)
+	if (!coord->is_started)
 		return;
-	loop_stop(&c->loop);
-	pthread_join(c->thread, NULL);
-	c->is_started = false;
-	syncer_drain(c->syncer);
+	loop_stop(&coord->loop);
+	pthread_join(coord->thread, NULL);
+	coord->is_started = false;
+	syncer_drain(coord->syncer);
 }
 
 static void
-drop_end(struct end_wait *w)
+drop_end(struct end_wait *wait)
 {
-	list_unlink(&w->link);
-	for (int i = 0; i < w->npart; i++)
-		if (w->part[i].ack.partition) {
-			partition_cancel_ack(&w->part[i].ack);
-			partition_put(w->part[i].ack.partition);
+	list_unlink(&wait->link);
+	for (int i = 0; i < wait->npart; i++)
+		if (wait->part[i].ack.partition) {
+			partition_cancel_ack(&wait->part[i].ack);
+			partition_put(wait->part[i].ack.partition);
 		}
-	request_close(w->request->rq);
+	request_close(wait->request->rq);
 }
 
 void
-coordinator_release(struct coordinator *c)
+coordinator_free(struct coordinator *coord)
 {
-	if (!c->broker)
+	if (!coord)
 		return;
-	LIST_EACH(it, &c->ends)
+	LIST_EACH(it, &coord->ends)
 		drop_end(CONTAINER_OF(it, struct end_wait, link));
-	LIST_EACH(it, &c->held) {
-		struct coord_request *q = CONTAINER_OF(it, struct coord_request, link);
-		list_unlink(&q->link);
-		partition_cancel_ack(&q->ack);
-		request_close(q->rq);
+	LIST_EACH(it, &coord->held) {
+		struct coord_request *req = CONTAINER_OF(it, struct coord_request, link);
+		list_unlink(&req->link);
+		partition_cancel_ack(&req->ack);
+		request_close(req->rq);
 	}
-	LIST_EACH(it, &c->checks) {
-		struct txn_check *k = CONTAINER_OF(it, struct txn_check, link);
-		if (k->ack.partition)
-			partition_cancel_ack(&k->ack);
+	LIST_EACH(it, &coord->checks) {
+		struct txn_check *check = CONTAINER_OF(it, struct txn_check, link);
+		if (check->ack.partition)
+			partition_cancel_ack(&check->ack);
 	}
-	LIST_EACH(it, &c->commits) {
-		struct commit_wait *w = CONTAINER_OF(it, struct commit_wait, link);
-		partition_cancel_ack(&w->ack);
-		mem_free(w);
+	LIST_EACH(it, &coord->commits) {
+		struct commit_wait *wait = CONTAINER_OF(it, struct commit_wait, link);
+		partition_cancel_ack(&wait->ack);
+		mem_free(wait);
 	}
-	markers_release(c);
-	groups_free(c->groups);
-	txns_free(c->txns);
+	markers_release(coord);
+	groups_free(coord->groups);
+	txns_free(coord->txns);
 	for (int kind = 0; kind < COORD_N; kind++) {
-		for (int32_t i = 0; i < c->topic[kind].npartition; i++)
-			partition_put(c->topic[kind].partition[i]);
-		mem_free(c->topic[kind].partition);
+		for (int32_t i = 0; i < coord->topic[kind].npartition; i++)
+			partition_put(coord->topic[kind].partition[i]);
+		mem_free(coord->topic[kind].partition);
 	}
-	arena_release(&c->scratch);
-	builder_release(&c->builder);
-	buf_release(&c->packed);
-	if (c->syncer)
-		syncer_free(c->syncer);
-	if (c->loop.epoll_fd < 0)
-		return;
-	loop_release(&c->loop);
-	pthread_mutex_destroy(&c->lock);
+	arena_release(&coord->scratch);
+	builder_release(&coord->builder);
+	buf_release(&coord->packed);
+	syncer_free(coord->syncer);
+	loop_release(&coord->loop);
+	pthread_mutex_destroy(&coord->lock);
+	mem_free(coord);
 }

@@ -1,4 +1,4 @@
-#include "kq-broker/coordinator.h"
+#include "kq-broker/coordinator_int.h"
 
 #include "kq-broker/broker.h"
 
@@ -15,68 +15,68 @@ enum {
  * batches have to: c->checks has all that are not over, and of each id only the
  * first is looked at. */
 static struct txn_check *
-next_check(struct coordinator *c, struct list *behind, struct str id)
+next_check(struct coordinator *coord, struct list *behind, struct str id)
 {
-	for (struct list *it = behind->next; it != &c->checks; it = it->next) {
-		struct txn_check *k = CONTAINER_OF(it, struct txn_check, link);
-		if (str_eq(k->transactional_id, id))
-			return k;
+	for (struct list *it = behind->next; it != &coord->checks; it = it->next) {
+		struct txn_check *check = CONTAINER_OF(it, struct txn_check, link);
+		if (str_eq(check->transactional_id, id))
+			return check;
 	}
 	return NULL;
 }
 
-static void on_check_committed(struct loop_task *t);
+static void on_check_committed(struct loop_task *task);
 
 /* Sets k->error; returns the partition to wait for, or NULL. */
 static struct partition *
-ask(struct coordinator *c, struct txn_check *k)
+ask(struct coordinator *coord, struct txn_check *check)
 {
 	int32_t partition = -1;
 	bool must_wait = false;
-	k->error = c->is_cut ? KERR_COORDINATOR_NOT_AVAILABLE
-		: !atomic_load(&c->topic[COORD_TXNS].is_there) ? KERR_INVALID_PRODUCER_ID_MAPPING
-		: txns_check_write(c->txns, k->transactional_id, &k->producer, k->v, k->n,
-			k->may_add, coordinator_now(c), &partition, &must_wait);
-	coordinator_set_timers(c);
-	if (k->error || !must_wait)
+	check->error = coord->load_aborted ? KERR_COORDINATOR_NOT_AVAILABLE
+		: !atomic_load(&coord->topic[COORD_TXNS].is_there) ? KERR_INVALID_PRODUCER_ID_MAPPING
+		: txns_check_write(coord->txns, check->transactional_id, &check->producer, check->v, check->n,
+			check->may_add, coordinator_now(coord), &partition, &must_wait);
+	coordinator_end_call(coord);
+	if (check->error || !must_wait)
 		return NULL;
-	struct partition *p = coordinator_partition(c, COORD_TXNS, partition);
-	if (!p)
-		k->error = KERR_COORDINATOR_NOT_AVAILABLE;
-	return p;
+	struct partition *part = coordinator_partition(coord, COORD_TXNS, partition);
+	if (!part)
+		check->error = KERR_COORDINATOR_NOT_AVAILABLE;
+	return part;
 }
 
 /* True: the check is over, with k->error set.  Else it waits. */
 static bool
-check(struct txn_check *k)
+check(struct txn_check *check)
 {
-	struct coordinator *c = k->coordinator;
-	k->awaits_end = false;
-	k->ack.partition = ask(c, k);
-	if (k->error == KERR_CONCURRENT_TRANSACTIONS && c->loop.now_ms < k->give_up_ms) {
+	struct coordinator *coord = check->coordinator;
+	check->awaits_end = false;
+	check->ack.partition = ask(coord, check);
+	if (check->error == KERR_CONCURRENT_TRANSACTIONS && coord->loop.now_ms < check->give_up_ms) {
 		/* Its last transaction's markers are being written: soon over. */
-		k->awaits_end = true;
-		loop_timer_set(&c->loop, &k->retry, c->loop.now_ms + RETRY_MS);
+		check->awaits_end = true;
+		loop_timer_set(&coord->loop, &check->retry, coord->loop.now_ms + RETRY_MS);
 		return false;
 	}
-	if (!k->ack.partition)
+	if (!check->ack.partition)
 		return true;
-	k->ack.loop = &c->loop;
-	k->ack.task.fn = on_check_committed;
-	if (partition_wait_committed(k->ack.partition, c->syncer, &k->ack))
+	check->ack.loop = &coord->loop;
+	check->ack.task.fn = on_check_committed;
+	if (partition_wait_committed(check->ack.partition, coord->syncer, &check->ack))
 		return false;
-	k->error = k->ack.error;
+	check->error = check->ack.error;
 	return true;
 }
 
 /* k is over; it is its reactor's from here on.  The next one of its id. */
 static struct txn_check *
-end_check(struct txn_check *k)
+end_check(struct txn_check *check)
 {
-	struct txn_check *next = next_check(k->coordinator, &k->link, k->transactional_id);
-	loop_timer_clear(&k->coordinator->loop, &k->retry);
-	list_unlink(&k->link);
-	loop_post(k->loop, &k->done);
+	struct txn_check *next = next_check(check->coordinator, &check->link, check->transactional_id);
+	loop_timer_clear(&check->coordinator->loop, &check->retry);
+	list_unlink(&check->link);
+	loop_post(check->loop, &check->done);
 	return next;
 }
 
@@ -90,68 +90,68 @@ advance_checks(struct txn_check *k)
 
 /* Looks again: the transaction may have ended meanwhile. */
 static void
-on_check_committed(struct loop_task *t)
+on_check_committed(struct loop_task *task)
 {
-	struct txn_check *k = CONTAINER_OF(t, struct txn_check, ack.task);
-	if (k->ack.error) {
-		k->error = k->ack.error;
-		k = end_check(k);
+	struct txn_check *check = CONTAINER_OF(task, struct txn_check, ack.task);
+	if (check->ack.error) {
+		check->error = check->ack.error;
+		check = end_check(check);
 	}
-	advance_checks(k);
+	advance_checks(check);
 }
 
 static void
-on_retry(struct loop_timer *t)
+on_retry(struct loop_timer *timer)
 {
-	advance_checks(CONTAINER_OF(t, struct txn_check, retry));
+	advance_checks(CONTAINER_OF(timer, struct txn_check, retry));
 }
 
 void
-coordinator_note_end(struct coordinator *c, int64_t producer_id)
+coordinator_txn_ended(struct coordinator *coord, int64_t producer_id)
 {
-	LIST_EACH(it, &c->checks) {
-		struct txn_check *k = CONTAINER_OF(it, struct txn_check, link);
-		if (!k->awaits_end || k->producer.id != producer_id)
+	LIST_EACH(it, &coord->checks) {
+		struct txn_check *check = CONTAINER_OF(it, struct txn_check, link);
+		if (!check->awaits_end || check->producer.id != producer_id)
 			continue;
-		loop_timer_clear(&c->loop, &k->retry);
-		advance_checks(k);
+		loop_timer_clear(&coord->loop, &check->retry);
+		advance_checks(check);
 		return;
 	}
 }
 
 static void
-begin(struct coordinator *c, struct txn_check *k)
+begin(struct coordinator *coord, struct txn_check *check)
 {
-	bool is_first = !next_check(c, &c->checks, k->transactional_id);
-	k->give_up_ms = c->loop.now_ms + RETRY_MAX_MS;
-	list_append(&c->checks, &k->link);
+	bool is_first = !next_check(coord, &coord->checks, check->transactional_id);
+	check->give_up_ms = coord->loop.now_ms + RETRY_MAX_MS;
+	list_append(&coord->checks, &check->link);
 	if (is_first)
-		advance_checks(k);
+		advance_checks(check);
 }
 
 static void
-on_check(struct loop_task *t)
+on_check(struct loop_task *task)
 {
-	struct txn_check *k = CONTAINER_OF(t, struct txn_check, task);
-	coordinator_unpost(k->coordinator);
-	begin(k->coordinator, k);
+	struct txn_check *check = CONTAINER_OF(task, struct txn_check, task);
+	coordinator_unpost(check->coordinator);
+	begin(check->coordinator, check);
 }
 
 void
-coordinator_check(struct coordinator *c, struct txn_check *k)
+coordinator_check(struct coordinator *coord, struct txn_check *check)
 {
-	k->coordinator = c;
-	k->task.fn = on_check;
-	k->awaits_end = false;
-	k->ack.partition = NULL;
-	k->retry = (struct loop_timer){ .fn = on_retry };
-	list_init(&k->link);
-	if (!coordinator_enter(c)) {
-		coordinator_post(c, &k->task);
+	check->coordinator = coord;
+	check->task.fn = on_check;
+	check->awaits_end = false;
+	check->ack.partition = NULL;
+	check->retry = (struct loop_timer){ .fn = on_retry };
+	list_init(&check->link);
+	if (!coordinator_enter(coord)) {
+		coordinator_post(coord, &check->task);
 		return;
 	}
-	begin(c, k);
-	coordinator_leave(c);
+	begin(coord, check);
+	coordinator_leave(coord);
 }
 
 bool

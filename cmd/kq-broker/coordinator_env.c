@@ -1,4 +1,4 @@
-#include "kq-broker/coordinator.h"
+#include "kq-broker/coordinator_int.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/markers.h"
@@ -11,25 +11,25 @@
 /* --- appending --- */
 
 static int16_t
-append(struct coordinator *c, enum coordinator_kind kind, int32_t partition,
+append(struct coordinator *coord, enum coordinator_kind kind, int32_t partition,
 	const struct coord_record *v, int n, const struct coord_producer *producer, int64_t wall_ms)
 {
-	struct partition *p = coordinator_partition(c, kind, partition);
-	if (!p)
+	struct partition *part = coordinator_partition(coord, kind, partition);
+	if (!part)
 		return KERR_COORDINATOR_NOT_AVAILABLE;
-	builder_reset(&c->builder);
+	builder_reset(&coord->builder);
 	for (int i = 0; i < n; i++)
-		builder_append(&c->builder, wall_ms, v[i].key, v[i].value, STR(""), 0);
+		builder_append(&coord->builder, wall_ms, v[i].key, v[i].value, STR(""), 0);
 	struct builder_producer none = BUILDER_NO_PRODUCER, own = { 0 };
 	if (producer)
 		own = (struct builder_producer){ producer->id, producer->epoch, -1, true };
-	struct str batch = builder_finish(&c->builder, CODEC_NONE, producer ? &own : &none, &c->packed);
-	struct append_from from = { c->syncer, c->loop.wall_ms, true, 0 };
+	struct str batch = builder_finish(&coord->builder, CODEC_NONE, producer ? &own : &none, &coord->packed);
+	struct append_from from = { coord->syncer, coord->loop.wall_ms, true, 0 };
 	struct append_result result;
-	partition_append(p, &from, (uint8_t *)(uintptr_t)batch.p, NULL, &result);
+	partition_append(part, &from, (uint8_t *)(uintptr_t)batch.p, NULL, &result);
 	if (result.error == KERR_NONE)
 		return KERR_NONE;
-	log_bounded(LOG_ERROR, "cannot append to %s-%d: %s", p->topic, p->index,
+	log_bounded(LOG_ERROR, "cannot append to %s-%d: %s", part->topic, part->index,
 		result.message ? result.message : kerr_info(result.error)->name);
 	return producer && result.error != KERR_KAFKA_STORAGE_ERROR ? result.error
 		: KERR_COORDINATOR_NOT_AVAILABLE;
@@ -70,16 +70,16 @@ txns_respond(struct coord_env *env, struct coord_call *call, const void *respons
 /* --- topics --- */
 
 static bool
-find_topic(struct coordinator *c, struct str name, const struct uuid *id, struct coord_topic *t,
+find_topic(struct coordinator *coord, struct str name, const struct uuid *id, struct coord_topic *t,
 	struct str *name_out)
 {
-	struct topics *topics = &c->broker->topics;
+	struct topics *topics = &coord->broker->topics;
 	topics_read_begin(topics);
 	struct topic *topic = name.n >= 0 ? topics_find(topics, name) : topics_find_id(topics, id);
 	if (topic) {
 		*t = (struct coord_topic){ topic->id, topic->npartition };
 		if (name_out)
-			*name_out = arena_str(&c->scratch, str_of(topic->name));
+			*name_out = arena_str(&coord->scratch, str_of(topic->name));
 	}
 	topics_read_end(topics);
 	return topic != NULL;
@@ -104,8 +104,8 @@ static void
 groups_each_topic(struct coord_env *env, void (*fn)(void *ctx, struct str name,
 	const struct coord_topic *t), void *ctx)
 {
-	struct coordinator *c = CONTAINER_OF(env, struct coordinator, groups_env);
-	struct topics *topics = &c->broker->topics;
+	struct coordinator *coord = CONTAINER_OF(env, struct coordinator, groups_env);
+	struct topics *topics = &coord->broker->topics;
 	struct arena a = ARENA_INIT;
 	int n;
 	topics_read_begin(topics);
@@ -140,72 +140,72 @@ txns_producer_id(struct coord_env *env)
 }
 
 static void
-on_committed(struct loop_task *t)
+on_committed(struct loop_task *task)
 {
-	struct commit_wait *w = CONTAINER_OF(t, struct commit_wait, ack.task);
-	struct coordinator *c = w->coordinator;
-	list_unlink(&w->link);
+	struct commit_wait *wait = CONTAINER_OF(task, struct commit_wait, ack.task);
+	struct coordinator *coord = wait->coordinator;
+	list_unlink(&wait->link);
 	/* An error means that the disk failed: the broker is on its way out. */
-	if (!w->ack.error)
-		txns_committed(c->txns, w->ticket, coordinator_now(c));
-	mem_free(w);
-	coordinator_set_timers(c);
+	if (!wait->ack.error)
+		txns_committed(coord->txns, wait->ticket, coordinator_now(coord));
+	mem_free(wait);
+	coordinator_end_call(coord);
 }
 
 static void
 txns_when_committed(struct coord_env *env, int32_t partition, uint64_t ticket)
 {
-	struct coordinator *c = CONTAINER_OF(env, struct coordinator, txns_env);
-	struct commit_wait *w = NEW(struct commit_wait);
-	w->coordinator = c;
-	w->ticket = ticket;
-	w->ack.loop = &c->loop;
-	w->ack.task.fn = on_committed;
-	w->ack.partition = coordinator_partition(c, COORD_TXNS, partition);
-	list_init(&w->link);
-	list_append(&c->commits, &w->link);
-	if (!w->ack.partition || !partition_wait_committed(w->ack.partition, c->syncer, &w->ack))
-		coordinator_soon(c, &w->ack.task);
+	struct coordinator *coord = CONTAINER_OF(env, struct coordinator, txns_env);
+	struct commit_wait *wait = NEW(struct commit_wait);
+	wait->coordinator = coord;
+	wait->ticket = ticket;
+	wait->ack.loop = &coord->loop;
+	wait->ack.task.fn = on_committed;
+	wait->ack.partition = coordinator_partition(coord, COORD_TXNS, partition);
+	list_init(&wait->link);
+	list_append(&coord->commits, &wait->link);
+	if (!wait->ack.partition || !partition_wait_committed(wait->ack.partition, coord->syncer, &wait->ack))
+		coordinator_defer(coord, &wait->ack.task);
 }
 
 static void
 on_markers(struct marker_job *job)
 {
-	struct coordinator *c = job->coordinator;
-	txns_markers_written(c->txns, job->ticket, coordinator_now(c));
-	coordinator_set_timers(c);
-	coordinator_note_end(c, job->producer.id);
+	struct coordinator *coord = job->coordinator;
+	txns_markers_written(coord->txns, job->ticket, coordinator_now(coord));
+	coordinator_end_call(coord);
+	coordinator_txn_ended(coord, job->producer.id);
 }
 
 static void
 txns_write_markers(struct coord_env *env, uint64_t ticket, const struct coord_producer *producer,
 	int32_t coordinator_epoch, bool is_commit, const struct coord_partition *v, int n)
 {
-	struct coordinator *c = CONTAINER_OF(env, struct coordinator, txns_env);
-	markers_write(c, producer, coordinator_epoch, is_commit, true, v, n, on_markers)->ticket = ticket;
+	struct coordinator *coord = CONTAINER_OF(env, struct coordinator, txns_env);
+	markers_write(coord, producer, coordinator_epoch, is_commit, true, v, n, on_markers)->ticket = ticket;
 }
 
 static void
 groups_times(struct coord_env *env, struct str group, int32_t *session_ms, int32_t *heartbeat_ms)
 {
-	struct coordinator *c = CONTAINER_OF(env, struct coordinator, groups_env);
-	struct dynamic *d = &c->broker->dynamic;
-	dynamic_read_begin(d);
-	const struct config_set *set = dynamic_group(d, group);
+	struct coordinator *coord = CONTAINER_OF(env, struct coordinator, groups_env);
+	struct dynamic *dynamic = &coord->broker->dynamic;
+	dynamic_read_begin(dynamic);
+	const struct config_set *set = dynamic_group(dynamic, group);
 	if (set) {
-		*session_ms = (int32_t)config_int(set, d->values, CONFIG_CONSUMER_SESSION_TIMEOUT_MS);
-		*heartbeat_ms = (int32_t)config_int(set, d->values, CONFIG_CONSUMER_HEARTBEAT_INTERVAL_MS);
+		*session_ms = (int32_t)config_int(set, dynamic->values, CONFIG_CONSUMER_SESSION_TIMEOUT_MS);
+		*heartbeat_ms = (int32_t)config_int(set, dynamic->values, CONFIG_CONSUMER_HEARTBEAT_INTERVAL_MS);
 	}
-	dynamic_read_end(d);
+	dynamic_read_end(dynamic);
 }
 
 void
-coordinator_env_init(struct coordinator *c)
+coordinator_env_init(struct coordinator *coord)
 {
-	c->groups_env = (struct coord_env){ .append = groups_append, .respond = groups_respond,
+	coord->groups_env = (struct coord_env){ .append = groups_append, .respond = groups_respond,
 		.topic = groups_topic, .each_topic = groups_each_topic, .random = random_bits,
 		.group_times = groups_times };
-	c->txns_env = (struct coord_env){ .append = txns_append, .respond = txns_respond,
+	coord->txns_env = (struct coord_env){ .append = txns_append, .respond = txns_respond,
 		.topic = txns_topic, .random = random_bits,
 		.producer_id = txns_producer_id, .when_committed = txns_when_committed,
 		.write_markers = txns_write_markers };

@@ -1,4 +1,4 @@
-#include "kq-broker/coordinator.h"
+#include "kq-broker/coordinator_int.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/datadir.h"
@@ -26,60 +26,60 @@ struct loading {
 
 /* The end of a transaction: key (version i16, type i16: 0 abort, 1 commit). */
 static void
-replay_marker(struct loading *l, const struct record *r, const struct coord_producer *producer)
+replay_marker(struct loading *loading, const struct record *rec, const struct coord_producer *producer)
 {
-	if (l->kind == COORD_GROUPS && r->key.n >= 4 && load_be16(r->key.p + 2) <= 1)
-		groups_marker(l->coordinator->groups, l->partition, producer,
-			load_be16(r->key.p + 2) == 1);
+	if (loading->kind == COORD_GROUPS && rec->key.n >= 4 && load_be16(rec->key.p + 2) <= 1)
+		groups_marker(loading->coordinator->groups, loading->partition, producer,
+			load_be16(rec->key.p + 2) == 1);
 }
 
 static int
-replay_batch(struct loading *l, const uint8_t *p, const struct batch *b, struct err *e)
+replay_batch(struct loading *loading, const uint8_t *p, const struct batch *batch, struct err *e)
 {
-	struct coord_producer producer = { b->producer_id, b->producer_epoch };
-	struct record r;
+	struct coord_producer producer = { batch->producer_id, batch->producer_epoch };
+	struct record rec;
 	int got;
-	if (record_iter_begin(&l->records, p, BATCH_BYTES_MAX, e) < 0)
+	if (record_iter_begin(&loading->records, p, BATCH_BYTES_MAX, e) < 0)
 		return -1;
-	while ((got = record_iter_next(&l->records, &r, e)) > 0) {
-		struct coord_record c = { r.key, r.value };
-		l->nrecord++;
-		if (b->attributes & BATCH_CONTROL)
-			replay_marker(l, &r, &producer);
-		else if (r.key.n < 0)
+	while ((got = record_iter_next(&loading->records, &rec, e)) > 0) {
+		struct coord_record c = { rec.key, rec.value };
+		loading->nrecord++;
+		if (batch->attributes & BATCH_CONTROL)
+			replay_marker(loading, &rec, &producer);
+		else if (rec.key.n < 0)
 			continue; /* not ours */
-		else if (l->kind == COORD_GROUPS)
-			groups_replay(l->coordinator->groups, l->partition, &c,
-				b->attributes & BATCH_TRANSACTIONAL ? &producer : NULL, r.timestamp_ms);
+		else if (loading->kind == COORD_GROUPS)
+			groups_replay(loading->coordinator->groups, loading->partition, &c,
+				batch->attributes & BATCH_TRANSACTIONAL ? &producer : NULL, rec.timestamp_ms);
 		else
-			txns_replay(l->coordinator->txns, l->partition, &c);
+			txns_replay(loading->coordinator->txns, loading->partition, &c);
 	}
 	return got;
 }
 
 static int
-replay_bytes(struct loading *l, const uint8_t *p, size_t n, struct err *e)
+replay_bytes(struct loading *loading, const uint8_t *p, size_t n, struct err *e)
 {
 	while (n >= BATCH_HEADER_SIZE) {
-		struct batch b;
-		if (!batch_parse(&b, p) || (size_t)b.size > n)
+		struct batch batch;
+		if (!batch_parse(&batch, p) || (size_t)batch.size > n)
 			return err_set(e, ERR_CORRUPT, "a record batch is malformed");
-		if (!batch_crc_is_good(&b, p))
+		if (!batch_crc_is_good(&batch, p))
 			return err_set(e, ERR_CORRUPT, "the batch at offset %lld has a wrong CRC",
-				(long long)b.base_offset);
-		if (replay_batch(l, p, &b, e) < 0)
+				(long long)batch.base_offset);
+		if (replay_batch(loading, p, &batch, e) < 0)
 			return -1;
-		p += b.size;
-		n -= (size_t)b.size;
+		p += batch.size;
+		n -= (size_t)batch.size;
 	}
 	return 0;
 }
 
 static int
-read_slice(struct loading *l, const struct partlog_slice *s, struct err *e)
+read_slice(struct loading *loading, const struct partlog_slice *s, struct err *e)
 {
-	buf_reset(&l->bytes);
-	uint8_t *to = buf_grow(&l->bytes, (size_t)s->size);
+	buf_reset(&loading->bytes);
+	uint8_t *to = buf_grow(&loading->bytes, (size_t)s->size);
 	for (int64_t at = 0; at < s->size;) {
 		ssize_t n = pread(partlog_slice_fd(s), to + at, (size_t)(s->size - at), s->position + at);
 		if (n <= 0)
@@ -87,24 +87,24 @@ read_slice(struct loading *l, const struct partlog_slice *s, struct err *e)
 				: err_set(e, ERR_CORRUPT, "a segment ends too early");
 		at += n;
 	}
-	return replay_bytes(l, to, (size_t)s->size, e);
+	return replay_bytes(loading, to, (size_t)s->size, e);
 }
 
 static int
-load_log(struct loading *l, struct partition *p, struct err *e)
+load_log(struct loading *loading, struct partition *part, struct err *e)
 {
-	pthread_mutex_lock(&p->lock);
-	int64_t at = p->log.log_start_offset, end = p->log.next_offset;
-	pthread_mutex_unlock(&p->lock);
-	while (at < end && !l->coordinator->is_cut) {
+	pthread_mutex_lock(&part->lock);
+	int64_t at = part->log.log_start_offset, end = part->log.next_offset;
+	pthread_mutex_unlock(&part->lock);
+	while (at < end && !loading->coordinator->load_aborted) {
 		struct partlog_slice s;
-		l->coordinator->is_cut = atomic_load(&l->coordinator->is_stopping);
-		pthread_mutex_lock(&p->lock);
-		int r = partlog_find(&p->log, at, end, LOAD_BYTES, true, &s, e);
-		pthread_mutex_unlock(&p->lock);
+		loading->coordinator->load_aborted = atomic_load(&loading->coordinator->is_stopping);
+		pthread_mutex_lock(&part->lock);
+		int r = partlog_find(&part->log, at, end, LOAD_BYTES, true, &s, e);
+		pthread_mutex_unlock(&part->lock);
 		if (r < 0)
 			return -1;
-		r = s.size ? read_slice(l, &s, e) : err_set(e, ERR_CORRUPT, "the log ends too early");
+		r = s.size ? read_slice(loading, &s, e) : err_set(e, ERR_CORRUPT, "the log ends too early");
 		at = s.next_offset;
 		partlog_slice_put(&s);
 		if (r < 0)
@@ -117,54 +117,54 @@ load_log(struct loading *l, struct partition *p, struct err *e)
  * committed, ends of transactions that are over.  As no answer leaves before a
  * failed log is synced, nobody hears of any of it. */
 static void
-refuse_partition(struct partition *p, const struct err *e)
+refuse_partition(struct partition *part, const struct err *e)
 {
 	log_line(LOG_ERROR, "partition %s-%d is not served, nor are its groups or transactions: %s",
-		p->topic, p->index, e->msg);
-	pthread_mutex_lock(&p->lock);
-	partlog_fail(&p->log, e);
-	pthread_mutex_unlock(&p->lock);
+		part->topic, part->index, e->msg);
+	pthread_mutex_lock(&part->lock);
+	partlog_fail(&part->log, e);
+	pthread_mutex_unlock(&part->lock);
 }
 
 static void
-load_partition(struct coordinator *c, enum coordinator_kind kind, int32_t i)
+load_partition(struct coordinator *coord, enum coordinator_kind kind, int32_t i)
 {
-	struct partition *p = coordinator_partition(c, kind, i);
-	struct loading l = { .coordinator = c, .kind = kind, .partition = i,
+	struct partition *part = coordinator_partition(coord, kind, i);
+	struct loading loading = { .coordinator = coord, .kind = kind, .partition = i,
 		.records = RECORD_ITER_INIT };
 	struct err e;
-	bool is_read = !p || load_log(&l, p, &e) == 0;
+	bool is_read = !part || load_log(&loading, part, &e) == 0;
 	if (!is_read)
-		refuse_partition(p, &e);
-	if (!c->is_cut && kind == COORD_GROUPS)
-		groups_loaded(c->groups, i, coordinator_now(c));
-	else if (!c->is_cut && is_read) /* else an end might be an old one */
-		txns_loaded(c->txns, i, coordinator_now(c));
-	if (l.nrecord)
-		log_line(LOG_DEBUG, "%s-%d: %lld record%s", c->topic[kind].name, i,
-			(long long)l.nrecord, units_plural(l.nrecord));
-	record_iter_release(&l.records);
-	buf_release(&l.bytes);
-	coordinator_set_timers(c);
+		refuse_partition(part, &e);
+	if (!coord->load_aborted && kind == COORD_GROUPS)
+		groups_loaded(coord->groups, i, coordinator_now(coord));
+	else if (!coord->load_aborted && is_read) /* else an end might be an old one */
+		txns_loaded(coord->txns, i, coordinator_now(coord));
+	if (loading.nrecord)
+		log_line(LOG_DEBUG, "%s-%d: %lld record%s", coord->topic[kind].name, i,
+			(long long)loading.nrecord, units_plural(loading.nrecord));
+	record_iter_release(&loading.records);
+	buf_release(&loading.bytes);
+	coordinator_end_call(coord);
 }
 
 /* See coordinator.h. */
 static void
-abort_open(struct coordinator *c)
+abort_open(struct coordinator *coord)
 {
 	log_line(LOG_INFO, "the machine had crashed: aborting the transactions that were open");
-	if (txns_abort_ongoing(c->txns, coordinator_now(c)))
-		datadir_forget_power_loss(c->broker);
-	coordinator_set_timers(c);
+	if (txns_abort_ongoing(coord->txns, coordinator_now(coord)))
+		datadir_forget_power_loss(coord->broker);
+	coordinator_end_call(coord);
 }
 
 void
-coordinator_load(struct coordinator *c)
+coordinator_load(struct coordinator *coord)
 {
 	for (int kind = 0; kind < COORD_N; kind++)
-		for (int32_t i = 0; atomic_load(&c->topic[kind].is_there) && !c->is_cut
-			&& i < c->topic[kind].npartition; i++)
-			load_partition(c, (enum coordinator_kind)kind, i);
-	if (!c->is_cut && datadir_has_power_loss(c->broker))
-		abort_open(c);
+		for (int32_t i = 0; atomic_load(&coord->topic[kind].is_there) && !coord->load_aborted
+			&& i < coord->topic[kind].npartition; i++)
+			load_partition(coord, (enum coordinator_kind)kind, i);
+	if (!coord->load_aborted && datadir_has_power_loss(coord->broker))
+		abort_open(coord);
 }

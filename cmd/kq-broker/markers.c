@@ -1,5 +1,7 @@
 #include "kq-broker/markers.h"
 
+#include "kq-broker/coordinator_int.h"
+
 #include "kq-broker/broker.h"
 
 #include "sys/syncer.h"
@@ -73,7 +75,7 @@ tell_groups(struct marker_job *job, const struct marker_part *part)
 	struct coordinator *coord = job->coordinator;
 	if (strcmp(part->topic, coord->topic[COORD_GROUPS].name) == 0) {
 		groups_marker(coord->groups, part->index, &job->producer, job->is_commit);
-		coordinator_set_timers(coord);
+		coordinator_end_call(coord);
 	}
 }
 
@@ -160,7 +162,7 @@ markers_write(struct coordinator *coord, const struct coord_producer *producer,
 	}
 	job->timer.fn = next_round;
 	job->task.fn = first_round;
-	coordinator_soon(coord, &job->task);
+	coordinator_defer(coord, &job->task);
 	return job;
 }
 

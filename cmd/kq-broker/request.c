@@ -162,7 +162,7 @@ on_elsewhere(struct loop_task *t)
 {
 	struct request *rq = CONTAINER_OF(t, struct request, task);
 	if (rq->place == ON_COORDINATOR)
-		coordinator_unpost(&rq->broker->coordinator);
+		coordinator_unpost(rq->broker->coordinator);
 	run_elsewhere(rq);
 }
 
@@ -197,7 +197,7 @@ request_to(struct request *rq, enum request_place place)
 	}
 	rq->place = place;
 	rq->task.fn = on_elsewhere;
-	struct coordinator *c = &rq->broker->coordinator;
+	struct coordinator *c = rq->broker->coordinator;
 	if (place == ON_CONTROL) {
 		loop_post(&rq->broker->control, &rq->task);
 	} else if (is_quick && coordinator_enter(c)) {

@@ -208,7 +208,7 @@ append_if_agreed(struct produce_state *s, struct produce_part *w, struct append_
 	k->v = &at;
 	k->n = 1;
 	k->may_add = rq->header.api_version >= TXN_V2_VERSION;
-	if (!coordinator_check_now(&rq->broker->coordinator, k))
+	if (!coordinator_check_now(rq->broker->coordinator, k))
 		return;
 	from->guard = result->guard;
 	result->guard = 0;
@@ -247,7 +247,7 @@ ask(struct produce_state *s)
 	k->loop = &rq->reactor->loop;
 	k->done.fn = on_checked;
 	s->ncheck++;
-	coordinator_check(&rq->broker->coordinator, k);
+	coordinator_check(rq->broker->coordinator, k);
 }
 
 static void

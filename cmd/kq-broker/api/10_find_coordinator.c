@@ -36,12 +36,12 @@ api_find_coordinator(struct request *rq)
 	bool is_known = q->key_type == TYPE_GROUP || q->key_type == TYPE_TRANSACTION;
 	enum coordinator_kind kind = q->key_type == TYPE_TRANSACTION ? COORD_TXNS : COORD_GROUPS;
 	int16_t error = is_known ? KERR_NONE : KERR_INVALID_REQUEST;
-	if (is_known && !atomic_load(&rq->broker->coordinator.topic[kind].is_there)) {
+	if (is_known && !coordinator_has_topic(rq->broker->coordinator, kind)) {
 		if (rq->place == ON_REACTOR) {
 			request_to(rq, ON_CONTROL);
 			return;
 		}
-		error = coordinator_make_topic(rq->broker, kind);
+		error = coordinator_make_topic(rq->broker->coordinator, kind);
 	}
 	wire_defaults(&find_coordinator_response_desc, &a);
 	if (rq->header.api_version >= 4) {

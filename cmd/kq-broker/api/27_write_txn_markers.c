@@ -91,7 +91,7 @@ begin_one(struct markers_state *s, const struct write_txn_markers_request_marker
 	struct coord_producer producer = { q->producer_id, q->producer_epoch };
 	*m = (struct one_marker){ s, a };
 	s->nleft++;
-	markers_write(&rq->broker->coordinator, &producer, q->coordinator_epoch,
+	markers_write(rq->broker->coordinator, &producer, q->coordinator_epoch,
 		q->transaction_result, false, v, n, on_written)->ctx = m;
 }
 
@@ -102,7 +102,7 @@ api_write_txn_markers(struct request *rq)
 		request_to(rq, ON_COORDINATOR);
 		return;
 	}
-	if (rq->broker->coordinator.is_cut) {
+	if (!coordinator_is_ready(rq->broker->coordinator)) {
 		request_close(rq);
 		return;
 	}
