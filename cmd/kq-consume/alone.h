@@ -21,14 +21,14 @@ struct alone {
 };
 
 /* Begin to read a topic. */
-int alone_add(struct alone *a, const char *name, struct err *e);
+int alone_add(struct alone *alone, const char *name, struct err *e);
 
 /* Look at what the metadata says: new partitions are read from their beginning. */
-int alone_look(struct alone *a, struct err *e);
+int alone_look(struct alone *alone, struct err *e);
 
 /* The partition is one of a new topic, or not there any more. */
-int alone_take_new(struct alone *a, struct fetcher_part *part, struct err *e);
+int alone_take_new(struct alone *alone, struct fetcher_part *part, struct err *e);
 
-void alone_release(struct alone *a);
+void alone_release(struct alone *alone);
 
 #endif

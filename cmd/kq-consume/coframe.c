@@ -83,23 +83,23 @@ too_long(struct err *e)
 
 /* A whole line: 1, 0: not yet, -1: too long. */
 static int
-next_line(struct coframe_cursor *c, const struct buf *b, struct str *line, struct err *e)
+next_line(struct coframe_cursor *cursor, const struct buf *b, struct str *line, struct err *e)
 {
-	size_t from = MAX(c->searched, c->at);
+	size_t from = MAX(cursor->searched, cursor->at);
 	const uint8_t *hit = from < b->n ? memchr(b->p + from, '\n', b->n - from) : NULL;
 	size_t end = hit ? (size_t)(hit - b->p) : b->n;
-	if (end - c->at > COFRAME_RECORD_MAX)
+	if (end - cursor->at > COFRAME_RECORD_MAX)
 		return too_long(e);
-	c->searched = end;
+	cursor->searched = end;
 	if (!hit)
 		return 0;
-	*line = (struct str){ b->p + c->at, (int32_t)(end - c->at) };
-	c->at = c->searched = end + 1;
+	*line = (struct str){ b->p + cursor->at, (int32_t)(end - cursor->at) };
+	cursor->at = cursor->searched = end + 1;
 	return 1;
 }
 
 static int
-parse_head(struct coframe_cursor *c, struct str line, struct err *e)
+parse_head(struct coframe_cursor *cursor, struct str line, struct err *e)
 {
 	int64_t n = 0;
 	bool is_bad = line.n <= 0;
@@ -111,31 +111,31 @@ parse_head(struct coframe_cursor *c, struct str line, struct err *e)
 	if (is_bad)
 		return err_set(e, ERR_CORRUPT, "'%.*s' is not the number of records of an answer",
 			(int)MIN(line.n, 40), (const char *)line.p);
-	c->has_head = true;
-	c->left = n;
+	cursor->has_head = true;
+	cursor->left = n;
 	return 0;
 }
 
 static int
-next_of_count(struct coframe_cursor *c, const struct buf *b, struct str *record,
+next_of_count(struct coframe_cursor *cursor, const struct buf *b, struct str *record,
 	struct err *e)
 {
-	int got;
-	if (!c->has_head) {
-		got = next_line(c, b, record, e);
-		if (got <= 0)
-			return got;
-		if (parse_head(c, *record, e) < 0)
+	int rc;
+	if (!cursor->has_head) {
+		rc = next_line(cursor, b, record, e);
+		if (rc <= 0)
+			return rc;
+		if (parse_head(cursor, *record, e) < 0)
 			return -1;
 	}
-	if (c->left == 0) {
-		c->has_head = false;
+	if (cursor->left == 0) {
+		cursor->has_head = false;
 		return COFRAME_END;
 	}
-	got = next_line(c, b, record, e);
-	if (got > 0)
-		c->left--;
-	return got > 0 ? COFRAME_RECORD : got;
+	rc = next_line(cursor, b, record, e);
+	if (rc > 0)
+		cursor->left--;
+	return rc > 0 ? COFRAME_RECORD : rc;
 }
 
 /* The bytes at *at, which is moved behind them. */
@@ -161,38 +161,38 @@ next_bytes(size_t *at, const struct buf *b, struct str *s, struct err *e)
 }
 
 static int
-next_pair(struct coframe_cursor *c, const struct buf *b, struct str *key, struct str *value,
+next_pair(struct coframe_cursor *cursor, const struct buf *b, struct str *key, struct str *value,
 	struct err *e)
 {
-	size_t at = c->at;
-	int got = next_bytes(&at, b, key, e);
-	if (got == COFRAME_RECORD) {
-		got = next_bytes(&at, b, value, e);
-		if (got == COFRAME_END)
+	size_t at = cursor->at;
+	int rc = next_bytes(&at, b, key, e);
+	if (rc == COFRAME_RECORD) {
+		rc = next_bytes(&at, b, value, e);
+		if (rc == COFRAME_END)
 			return err_set(e, ERR_CORRUPT, "a key is not followed by a value");
 	}
-	if (got == COFRAME_RECORD || got == COFRAME_END)
-		c->at = at;
-	return got;
+	if (rc == COFRAME_RECORD || rc == COFRAME_END)
+		cursor->at = at;
+	return rc;
 }
 
 int
-coframe_next(struct coframe_cursor *c, const struct buf *bytes, struct str *key,
+coframe_next(struct coframe_cursor *cursor, const struct buf *bytes, struct str *key,
 	struct str *record, struct err *e)
 {
-	int got;
-	assert(c->at <= bytes->n);
+	int rc;
+	assert(cursor->at <= bytes->n);
 	*key = STR_NULL;
-	switch (c->kind) {
+	switch (cursor->kind) {
 	case COFRAME_LINE:
-		got = next_line(c, bytes, record, e);
-		return got <= 0 ? got : record->n == 0 ? COFRAME_END : COFRAME_RECORD;
+		rc = next_line(cursor, bytes, record, e);
+		return rc <= 0 ? rc : record->n == 0 ? COFRAME_END : COFRAME_RECORD;
 	case COFRAME_COUNT:
-		return next_of_count(c, bytes, record, e);
+		return next_of_count(cursor, bytes, record, e);
 	case COFRAME_LENGTH:
-		return next_bytes(&c->at, bytes, record, e);
+		return next_bytes(&cursor->at, bytes, record, e);
 	case COFRAME_PAIR:
-		return next_pair(c, bytes, key, record, e);
+		return next_pair(cursor, bytes, key, record, e);
 	}
 	return -1;
 }

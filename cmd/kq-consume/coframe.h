@@ -42,7 +42,7 @@ int coframe_put(enum coframe_kind kind, struct str key, struct str record, struc
 
 size_t coframe_end(enum coframe_kind kind, int64_t nrecord, struct buf *out);
 
-/* --- reading --- */
+/* ---- reading ---- */
 
 struct coframe_cursor {
 	enum coframe_kind kind;
@@ -58,7 +58,7 @@ enum { COFRAME_MORE, COFRAME_RECORD, COFRAME_END };
  * may have grown.  COFRAME_RECORD: *record is one, in bytes; COFRAME_END: the batch ends,
  * at is behind it; COFRAME_MORE: bytes end too early; -1 (ERR_CORRUPT, ERR_LIMIT): that
  * is no frame, or a record of more than COFRAME_RECORD_MAX.  *key is null but with pair. */
-int coframe_next(struct coframe_cursor *c, const struct buf *bytes, struct str *key,
+int coframe_next(struct coframe_cursor *cursor, const struct buf *bytes, struct str *key,
 	struct str *record, struct err *e);
 
 #endif

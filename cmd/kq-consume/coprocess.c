@@ -17,179 +17,182 @@ enum {
 };
 
 static int
-failed(const struct coprocess *c, struct err *e, const char *what)
+failed(const struct coprocess *coproc, struct err *e, const char *what)
 {
-	return err_set(e, ERR_PEER, "'%.60s' %s", c->command, what);
+	return err_set(e, ERR_PEER, "'%.60s' %s", coproc->command, what);
 }
 
 /* Its stdout has ended, or its stdin: by its own end? */
 static int
-ended(struct coprocess *c, const char *when, struct err *e)
+ended(struct coprocess *coproc, const char *when, struct err *e)
 {
 	char z[PROC_TEXT_SIZE];
-	if (!proc_wait(&c->proc, END_WAIT_MS))
-		return err_set(e, ERR_PEER, "'%.60s' closed its stdin or stdout %s, and is still running", c->command, when);
-	bool is_temporary = WIFEXITED(c->proc.status) && WEXITSTATUS(c->proc.status) == EXIT_RETRY;
+	if (!proc_wait(&coproc->proc, END_WAIT_MS))
+		return err_set(e, ERR_PEER, "'%.60s' closed its stdin or stdout %s, and is still running",
+			coproc->command, when);
+	bool is_temporary = WIFEXITED(coproc->proc.status)
+		&& WEXITSTATUS(coproc->proc.status) == EXIT_RETRY;
 	return err_set(e, is_temporary ? ERR_RETRY : ERR_PEER, "'%.60s' exited (%s) %s",
-		c->command, proc_status_text(c->proc.status, z), when);
+		coproc->command, proc_status_text(coproc->proc.status, z), when);
 }
 
 /* Add, change or remove one of the pipes among what poll_fd tells of. */
 static int
-watch(struct coprocess *c, int op, int fd, uint32_t events, struct err *e)
+watch(struct coprocess *coproc, int op, int fd, uint32_t events, struct err *e)
 {
 	struct epoll_event ev = { .events = events, .data.fd = fd };
-	if (epoll_ctl(c->poll_fd, op, fd, &ev) == 0)
+	if (epoll_ctl(coproc->poll_fd, op, fd, &ev) == 0)
 		return 0;
 	return err_sys(e, "cannot watch a pipe");
 }
 
 static int
-start(struct coprocess *c, struct err *e)
+start(struct coprocess *coproc, struct err *e)
 {
-	if (proc_open(&c->proc, c->command, e) < 0)
+	if (proc_open(&coproc->proc, coproc->command, e) < 0)
 		return -1;
-	c->is_busy = c->watches_in = c->is_in_broken = false;
-	c->nbatch = 0;
-	c->poll_fd = epoll_create1(EPOLL_CLOEXEC);
-	int got = c->poll_fd < 0 ? err_sys(e, "cannot create an epoll descriptor")
-		: watch(c, EPOLL_CTL_ADD, c->proc.out_fd, EPOLLIN, e);
-	return got;
+	coproc->is_busy = coproc->watches_in = coproc->is_in_broken = false;
+	coproc->nbatch = 0;
+	coproc->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+	int rc = coproc->poll_fd < 0 ? err_sys(e, "cannot create an epoll descriptor")
+		: watch(coproc, EPOLL_CTL_ADD, coproc->proc.out_fd, EPOLLIN, e);
+	return rc;
 }
 
 static void
-stop(struct coprocess *c)
+stop(struct coprocess *coproc)
 {
-	if (c->poll_fd >= 0)
-		close(c->poll_fd);
-	c->poll_fd = -1;
-	proc_kill(&c->proc);
+	if (coproc->poll_fd >= 0)
+		close(coproc->poll_fd);
+	coproc->poll_fd = -1;
+	proc_kill(&coproc->proc);
 }
 
 int
-coprocess_open(struct coprocess *c, const char *command, enum coframe_kind frame,
+coprocess_open(struct coprocess *coproc, const char *command, enum coframe_kind frame,
 	int timeout_ms, struct err *e)
 {
-	*c = (struct coprocess){ .command = command, .frame = frame, .timeout_ms = timeout_ms,
+	*coproc = (struct coprocess){ .command = command, .frame = frame, .timeout_ms = timeout_ms,
 		.proc = PROC_INIT, .poll_fd = -1 };
-	if (start(c, e) == 0)
+	if (start(coproc, e) == 0)
 		return 0;
-	coprocess_release(c);
+	coprocess_release(coproc);
 	return -1;
 }
 
 void
-coprocess_release(struct coprocess *c)
+coprocess_release(struct coprocess *coproc)
 {
-	stop(c);
-	buf_release(&c->in);
-	buf_release(&c->out);
+	stop(coproc);
+	buf_release(&coproc->in);
+	buf_release(&coproc->out);
 }
 
 int
-coprocess_restart(struct coprocess *c, struct err *e)
+coprocess_restart(struct coprocess *coproc, struct err *e)
 {
-	stop(c);
-	return start(c, e);
+	stop(coproc);
+	return start(coproc, e);
 }
 
 void
-coprocess_begin(struct coprocess *c)
+coprocess_begin(struct coprocess *coproc)
 {
-	assert(!c->is_busy);
-	coframe_begin(c->frame, &c->in);
-	buf_reset(&c->out);
-	c->nin = c->nout = 0;
-	c->seen = c->given = (struct coframe_cursor){ .kind = c->frame };
+	assert(!coproc->is_busy);
+	coframe_begin(coproc->frame, &coproc->in);
+	buf_reset(&coproc->out);
+	coproc->nin = coproc->nout = 0;
+	coproc->seen = coproc->given = (struct coframe_cursor){ .kind = coproc->frame };
 }
 
 int
-coprocess_put(struct coprocess *c, struct str key, struct str record, struct err *e)
+coprocess_put(struct coprocess *coproc, struct str key, struct str record, struct err *e)
 {
-	if (coframe_put(c->frame, key, record, &c->in, e) < 0)
+	if (coframe_put(coproc->frame, key, record, &coproc->in, e) < 0)
 		return -1;
-	c->nin++;
+	coproc->nin++;
 	return 0;
 }
 
 void
-coprocess_end(struct coprocess *c)
+coprocess_end(struct coprocess *coproc)
 {
-	c->in_at = coframe_end(c->frame, c->nin, &c->in);
-	c->is_busy = true;
-	c->nbatch++;
-	c->active_ms = clock_mono_ms();
+	coproc->in_at = coframe_end(coproc->frame, coproc->nin, &coproc->in);
+	coproc->is_busy = true;
+	coproc->nbatch++;
+	coproc->active_ms = clock_mono_ms();
 }
 
 /* Write what the pipe takes.  1: some, 0: none. */
 static int
-write_some(struct coprocess *c, struct err *e)
+write_some(struct coprocess *coproc, struct err *e)
 {
-	size_t before = c->in_at;
-	while (c->in_at < c->in.n && !c->is_in_broken) {
-		ssize_t got = write(c->proc.in_fd, c->in.p + c->in_at, MIN(c->in.n - c->in_at, PIECE));
+	size_t before = coproc->in_at;
+	while (coproc->in_at < coproc->in.n && !coproc->is_in_broken) {
+		ssize_t got = write(coproc->proc.in_fd, coproc->in.p + coproc->in_at,
+			MIN(coproc->in.n - coproc->in_at, PIECE));
 		if (got >= 0)
-			c->in_at += (size_t)got;
+			coproc->in_at += (size_t)got;
 		else if (errno == EAGAIN)
 			break;
 		else if (errno == EPIPE)
-			c->is_in_broken = true; /* how it ended, its stdout will tell */
+			coproc->is_in_broken = true; /* how it ended, its stdout will tell */
 		else if (errno != EINTR)
-			return err_sys(e, "cannot write to '%.60s'", c->command);
+			return err_sys(e, "cannot write to '%.60s'", coproc->command);
 	}
-	bool wants = c->in_at < c->in.n && !c->is_in_broken;
-	if (wants != c->watches_in && watch(c, wants ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
-		c->proc.in_fd, EPOLLOUT, e) < 0)
+	bool wants = coproc->in_at < coproc->in.n && !coproc->is_in_broken;
+	if (wants != coproc->watches_in && watch(coproc, wants ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+		coproc->proc.in_fd, EPOLLOUT, e) < 0)
 		return -1;
-	c->watches_in = wants;
-	return c->in_at > before;
+	coproc->watches_in = wants;
+	return coproc->in_at > before;
 }
 
 /* Read a piece of the answer.  1: some, 0: none now. */
 static int
-read_some(struct coprocess *c, struct err *e)
+read_some(struct coprocess *coproc, struct err *e)
 {
 	ssize_t got;
-	if (c->out.n >= COPROCESS_ANSWER_MAX)
+	if (coproc->out.n >= COPROCESS_ANSWER_MAX)
 		return err_set(e, ERR_LIMIT, "'%.60s' answered a batch of %lld record%s with more than %d MiB; "
-			"use a smaller --batch", c->command, (long long)c->nin, units_plural(c->nin),
+			"use a smaller --batch", coproc->command, (long long)coproc->nin, units_plural(coproc->nin),
 			COPROCESS_ANSWER_MAX >> 20);
-	buf_reserve(&c->out, PIECE);
+	buf_reserve(&coproc->out, PIECE);
 	do
-		got = read(c->proc.out_fd, c->out.p + c->out.n, PIECE);
+		got = read(coproc->proc.out_fd, coproc->out.p + coproc->out.n, PIECE);
 	while (got < 0 && errno == EINTR);
 	if (got < 0 && errno == EAGAIN)
 		return 0;
 	if (got < 0)
-		return err_sys(e, "cannot read from '%.60s'", c->command);
+		return err_sys(e, "cannot read from '%.60s'", coproc->command);
 	if (got == 0)
-		return ended(c, "during a batch", e);
-	c->out.n += (size_t)got;
+		return ended(coproc, "during a batch", e);
+	coproc->out.n += (size_t)got;
 	return 1;
 }
 
 /* Is the answer whole? */
 static int
-parse(struct coprocess *c, struct err *e)
+parse(struct coprocess *coproc, struct err *e)
 {
 	struct str key, record;
-	int got;
-	while ((got = coframe_next(&c->seen, &c->out, &key, &record, e)) == COFRAME_RECORD)
-		c->nout++;
-	if (got < 0)
-		return err_wrap(e, "'%.60s', record %lld of its answer", c->command,
-			(long long)c->nout + 1);
-	if (got == COFRAME_MORE)
+	int rc;
+	while ((rc = coframe_next(&coproc->seen, &coproc->out, &key, &record, e)) == COFRAME_RECORD)
+		coproc->nout++;
+	if (rc < 0)
+		return err_wrap(e, "'%.60s', record %lld of its answer", coproc->command,
+			(long long)coproc->nout + 1);
+	if (rc == COFRAME_MORE)
 		return 0;
-	if (c->in_at < c->in.n)
-		return failed(c, e, "ended its answer before it had read the whole batch");
-	if (c->seen.at < c->out.n)
-		return failed(c, e, "wrote more after the end of its answer");
+	if (coproc->in_at < coproc->in.n)
+		return failed(coproc, e, "ended its answer before it had read the whole batch");
+	if (coproc->seen.at < coproc->out.n)
+		return failed(coproc, e, "wrote more after the end of its answer");
 	return 1;
 }
 
 static int
-too_slow(const struct coprocess *c, struct err *e)
+too_slow(const struct coprocess *coproc, struct err *e)
 {
 	static const char *const hint[] = {
 		[COFRAME_LINE] = "it must answer an empty line with an empty line, and flush",
@@ -198,102 +201,102 @@ too_slow(const struct coprocess *c, struct err *e)
 		[COFRAME_PAIR] = "it must end its answer with ff ff ff ff, and flush",
 	};
 	return err_set(e, ERR_RETRY, "'%.60s' did not complete its answer, and made no progress for %d ms "
-		"(--exec-timeout): %s", c->command, c->timeout_ms, hint[c->frame]);
+		"(--exec-timeout): %s", coproc->command, coproc->timeout_ms, hint[coproc->frame]);
 }
 
 int
-coprocess_work(struct coprocess *c, struct err *e)
+coprocess_work(struct coprocess *coproc, struct err *e)
 {
-	int wrote, got;
-	assert(c->is_busy);
+	int wrote, rc;
+	assert(coproc->is_busy);
 	do {
-		if ((wrote = write_some(c, e)) < 0 || (got = read_some(c, e)) < 0)
+		if ((wrote = write_some(coproc, e)) < 0 || (rc = read_some(coproc, e)) < 0)
 			return -1;
-		if (wrote || got)
-			c->active_ms = clock_mono_ms();
-		int is_whole = got ? parse(c, e) : 0;
+		if (wrote || rc)
+			coproc->active_ms = clock_mono_ms();
+		int is_whole = rc ? parse(coproc, e) : 0;
 		if (is_whole)
-			c->is_busy = is_whole < 0;
+			coproc->is_busy = is_whole < 0;
 		if (is_whole)
 			return is_whole;
-	} while (wrote || got);
-	if (coprocess_timeout(c) == 0)
-		return too_slow(c, e);
+	} while (wrote || rc);
+	if (coprocess_timeout(coproc) == 0)
+		return too_slow(coproc, e);
 	return 0;
 }
 
 int
-coprocess_timeout(const struct coprocess *c)
+coprocess_timeout(const struct coprocess *coproc)
 {
-	int64_t left = c->active_ms + c->timeout_ms - clock_mono_ms();
+	int64_t left = coproc->active_ms + coproc->timeout_ms - clock_mono_ms();
 	return (int)MAX(left, 0);
 }
 
 bool
-coprocess_next(struct coprocess *c, struct str *key, struct str *record)
+coprocess_next(struct coprocess *coproc, struct str *key, struct str *record)
 {
 	struct err never;
-	return coframe_next(&c->given, &c->out, key, record, &never) == COFRAME_RECORD;
+	return coframe_next(&coproc->given, &coproc->out, key, record, &never) == COFRAME_RECORD;
 }
 
 /* 1: its output has ended. */
 static int
-read_nothing(struct coprocess *c, struct err *e)
+read_nothing(struct coprocess *coproc, struct err *e)
 {
 	uint8_t one;
-	assert(!c->is_busy);
-	ssize_t got = read(c->proc.out_fd, &one, 1);
+	assert(!coproc->is_busy);
+	ssize_t got = read(coproc->proc.out_fd, &one, 1);
 	if (got > 0)
-		return failed(c, e, "wrote output that belongs to no batch");
+		return failed(coproc, e, "wrote output that belongs to no batch");
 	return got == 0;
 }
 
 int
-coprocess_check_quiet(struct coprocess *c, struct err *e)
+coprocess_check_quiet(struct coprocess *coproc, struct err *e)
 {
-	return read_nothing(c, e) < 0 ? -1 : 0;
+	return read_nothing(coproc, e) < 0 ? -1 : 0;
 }
 
 int
-coprocess_check_idle(struct coprocess *c, struct err *e)
+coprocess_check_idle(struct coprocess *coproc, struct err *e)
 {
-	struct pollfd in = { c->proc.in_fd, 0, 0 };
-	int got = read_nothing(c, e);
-	if (got > 0 || (got == 0 && poll(&in, 1, 0) > 0 && in.revents & POLLERR))
-		return ended(c, "before the end of its input", e);
-	return got;
+	struct pollfd in = { coproc->proc.in_fd, 0, 0 };
+	int rc = read_nothing(coproc, e);
+	if (rc > 0 || (rc == 0 && poll(&in, 1, 0) > 0 && in.revents & POLLERR))
+		return ended(coproc, "before the end of its input", e);
+	return rc;
 }
 
 /* Wait for the end of its output, of which nothing may be left. */
 static int
-await_end(struct coprocess *c, int timeout_ms, struct err *e)
+await_end(struct coprocess *coproc, int timeout_ms, struct err *e)
 {
 	int64_t until = clock_mono_ms() + timeout_ms;
 	for (;;) {
 		uint8_t one;
-		ssize_t got = read(c->proc.out_fd, &one, 1);
+		ssize_t got = read(coproc->proc.out_fd, &one, 1);
 		if (got > 0)
-			return failed(c, e, "wrote output at its end that belongs to no batch");
+			return failed(coproc, e, "wrote output at its end that belongs to no batch");
 		if (got == 0)
 			return 0;
 		int64_t left = until - clock_mono_ms();
 		if (left <= 0)
-			return failed(c, e, "did not exit at the end of its input");
-		poll(&(struct pollfd){ c->proc.out_fd, POLLIN, 0 }, 1, (int)left);
+			return failed(coproc, e, "did not exit at the end of its input");
+		poll(&(struct pollfd){ coproc->proc.out_fd, POLLIN, 0 }, 1, (int)left);
 	}
 }
 
 int
-coprocess_close(struct coprocess *c, int timeout_ms, struct err *e)
+coprocess_close(struct coprocess *coproc, int timeout_ms, struct err *e)
 {
-	proc_close_in(&c->proc);
-	int got = await_end(c, timeout_ms, e);
-	if (got == 0 && !proc_wait(&c->proc, timeout_ms))
-		got = failed(c, e, "did not exit at the end of its input");
-	bool was_idle = c->nbatch == 0 && WIFEXITED(c->proc.status)
-		&& WEXITSTATUS(c->proc.status) < CANNOT_RUN;
-	if (got == 0 && c->proc.status && !was_idle)
-		got = ended(c, "at the end of its input", e);
-	coprocess_release(c);
-	return got;
+	proc_close_in(&coproc->proc);
+	int rc = await_end(coproc, timeout_ms, e);
+	if (rc == 0 && !proc_wait(&coproc->proc, timeout_ms))
+		rc = failed(coproc, e, "did not exit at the end of its input");
+	bool was_idle = coproc->nbatch == 0 && WIFEXITED(coproc->proc.status)
+		&& WEXITSTATUS(coproc->proc.status) < CANNOT_RUN;
+	if (rc == 0 && coproc->proc.status && !was_idle)
+		rc = ended(coproc, "at the end of its input", e);
+	coprocess_release(coproc);
+	return rc;
 }

@@ -48,38 +48,38 @@ struct coprocess {
 };
 
 /* Run it.  command stays the caller's.  Returns 0, or -1. */
-int coprocess_open(struct coprocess *c, const char *command, enum coframe_kind frame,
+int coprocess_open(struct coprocess *coproc, const char *command, enum coframe_kind frame,
 	int timeout_ms, struct err *e);
 
 /* Kill it, if it runs, and free everything. */
-void coprocess_release(struct coprocess *c);
+void coprocess_release(struct coprocess *coproc);
 
 /* Kill it and run it anew: what it was doing is void. */
-int coprocess_restart(struct coprocess *c, struct err *e);
+int coprocess_restart(struct coprocess *coproc, struct err *e);
 
-void coprocess_begin(struct coprocess *c);
-int coprocess_put(struct coprocess *c, struct str key, struct str record, struct err *e);
-void coprocess_end(struct coprocess *c);
+void coprocess_begin(struct coprocess *coproc);
+int coprocess_put(struct coprocess *coproc, struct str key, struct str record, struct err *e);
+void coprocess_end(struct coprocess *coproc);
 
 /* Write and read what goes without waiting.  1: the answer is there; 0: not yet;
  * -1: it has failed. */
-int coprocess_work(struct coprocess *c, struct err *e);
+int coprocess_work(struct coprocess *coproc, struct err *e);
 
 /* How many ms until it has done nothing for too long. */
-int coprocess_timeout(const struct coprocess *c);
+int coprocess_timeout(const struct coprocess *coproc);
 
 /* The next record of the answer, good until the next batch begins.  The key is for
  * frames of pairs, else null. */
-bool coprocess_next(struct coprocess *c, struct str *key, struct str *record);
+bool coprocess_next(struct coprocess *coproc, struct str *key, struct str *record);
 
 /* Between batches it has nothing to say.  0; -1: it said something; or (idle, the more
  * thorough look) it has ended. */
-int coprocess_check_quiet(struct coprocess *c, struct err *e);
-int coprocess_check_idle(struct coprocess *c, struct err *e);
+int coprocess_check_quiet(struct coprocess *coproc, struct err *e);
+int coprocess_check_idle(struct coprocess *coproc, struct err *e);
 
 /* End its input and wait for it to end.  Returns 0, or -1: it has failed, wrote more,
  * or does not end within timeout_ms and is killed.  Its exit status is no failure if it
  * was given nothing to do (grep then ends with 1), but that it could not be run is. */
-int coprocess_close(struct coprocess *c, int timeout_ms, struct err *e);
+int coprocess_close(struct coprocess *coproc, int timeout_ms, struct err *e);
 
 #endif

@@ -49,7 +49,7 @@ struct exec_opts {
 
 /* Read as group_reader_run does, from what group_reader_open was given, until its end is reached, r->left
  * records are through, or we are told to stop.  Leaves the group.  Returns 0, or -1. */
-int exec_run(struct group_reader *g, struct reading *r, const struct exec_opts *o,
+int exec_run(struct group_reader *reader, struct reading *reading, const struct exec_opts *o,
 	const struct group_reader_opts *go, struct err *e);
 
 #endif

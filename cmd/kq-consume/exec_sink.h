@@ -47,24 +47,24 @@ struct exec_sink {
 };
 
 /* Connect, and end what another with our id has left open.  0, or -1. */
-int exec_sink_open(struct exec_sink *s, const struct exec_sink_opts *o, struct err *e);
-void exec_sink_close(struct exec_sink *s);
+int exec_sink_open(struct exec_sink *sink, const struct exec_sink_opts *o, struct err *e);
+void exec_sink_close(struct exec_sink *sink);
 
-int exec_sink_begin(struct exec_sink *s, struct err *e);
-int exec_sink_put(struct exec_sink *s, struct str key, struct str value, struct err *e);
+int exec_sink_begin(struct exec_sink *sink, struct err *e);
+int exec_sink_put(struct exec_sink *sink, struct str key, struct str value, struct err *e);
 
 /* All that was put is with the brokers after this, and the offsets. */
-int exec_sink_offsets(struct exec_sink *s, const struct producer_group *g,
+int exec_sink_offsets(struct exec_sink *sink, const struct producer_group *group,
 	const struct producer_offset *v, int n, struct err *e);
 
-int exec_sink_commit(struct exec_sink *s, struct err *e);
+int exec_sink_commit(struct exec_sink *sink, struct err *e);
 
 /* Void the transaction, after one of them failed with got and *e, or for a reason of
  * the caller's (EXEC_SINK_FAILED or EXEC_SINK_FENCED).  The sink is good again after this.
  * Returns got; or EXEC_SINK_FAILED when it cannot be made good. */
-int exec_sink_abort(struct exec_sink *s, int got, struct err *e);
+int exec_sink_abort(struct exec_sink *sink, int rc, struct err *e);
 
 /* We were told to stop: a broker that does not answer is not waited for long. */
-void exec_sink_hurry(struct exec_sink *s);
+void exec_sink_hurry(struct exec_sink *sink);
 
 #endif

@@ -6,30 +6,30 @@
 #include <stdio.h>
 
 static void
-add_step(struct format *f, enum format_op op, size_t at, size_t n)
+add_step(struct format *format, enum format_op op, size_t at, size_t n)
 {
-	f->v = mem_realloc(f->v, (size_t)(f->n + 1) * sizeof *f->v);
-	f->v[f->n++] = (struct format_step){ op, at, n };
+	format->v = mem_realloc(format->v, (size_t)(format->n + 1) * sizeof *format->v);
+	format->v[format->n++] = (struct format_step){ op, at, n };
 }
 
 static void
-add_literal(struct format *f, struct str s)
+add_literal(struct format *format, struct str s)
 {
 	if (s.n <= 0)
 		return;
-	size_t at = f->text.n;
-	buf_put_str(&f->text, s);
-	if (f->n > 0 && f->v[f->n - 1].op == FORMAT_LITERAL)
-		f->v[f->n - 1].n += (size_t)s.n; /* they lie side by side */
+	size_t at = format->text.n;
+	buf_put_str(&format->text, s);
+	if (format->n > 0 && format->v[format->n - 1].op == FORMAT_LITERAL)
+		format->v[format->n - 1].n += (size_t)s.n; /* they lie side by side */
 	else
-		add_step(f, FORMAT_LITERAL, at, (size_t)s.n);
+		add_step(format, FORMAT_LITERAL, at, (size_t)s.n);
 }
 
 static void
-finish(struct format *f)
+finish(struct format *format)
 {
-	f->is_value_and_byte = f->n == 2 && f->v[0].op == FORMAT_VALUE
-		&& f->v[1].op == FORMAT_LITERAL && f->v[1].n == 1 && f->keyed.marker.n < 0;
+	format->is_value_and_byte = format->n == 2 && format->v[0].op == FORMAT_VALUE
+		&& format->v[1].op == FORMAT_LITERAL && format->v[1].n == 1 && format->keyed.marker.n < 0;
 }
 
 static const struct {
@@ -44,15 +44,15 @@ static const struct {
 };
 
 static int
-add_letter(struct format *f, char c, struct err *e)
+add_letter(struct format *format, char c, struct err *e)
 {
 	if (c == '%') {
-		add_literal(f, STR("%"));
+		add_literal(format, STR("%"));
 		return 0;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(letters); i++)
 		if (letters[i].letter == c) {
-			add_step(f, letters[i].op, 0, 0);
+			add_step(format, letters[i].op, 0, 0);
 			return 0;
 		}
 	if (!c)
@@ -63,10 +63,10 @@ add_letter(struct format *f, char c, struct err *e)
 
 /* "-f json" would print the same text for every record. */
 static int
-check_steps(const struct format *f, const char *spec, struct err *e)
+check_steps(const struct format *format, const char *spec, struct err *e)
 {
-	for (int i = 0; i < f->n; i++)
-		if (f->v[i].op != FORMAT_LITERAL)
+	for (int i = 0; i < format->n; i++)
+		if (format->v[i].op != FORMAT_LITERAL)
 			return 0;
 	if (!*spec)
 		return 0; /* to print nothing */
@@ -75,60 +75,60 @@ check_steps(const struct format *f, const char *spec, struct err *e)
 }
 
 int
-format_compile(struct format *f, const char *spec, const struct keyed *k, struct err *e)
+format_compile(struct format *format, const char *spec, const struct keyed *keyed, struct err *e)
 {
-	*f = (struct format){ .keyed = *k };
+	*format = (struct format){ .keyed = *keyed };
 	struct buf plain = BUF_INIT;
-	int got = 0;
-	for (const char *p = spec; got == 0 && *p;) {
+	int rc = 0;
+	for (const char *p = spec; rc == 0 && *p;) {
 		if (*p == '%') {
-			got = add_letter(f, p[1], e);
+			rc = add_letter(format, p[1], e);
 			p += 2;
 			continue;
 		}
 		size_t n = strcspn(p, "%");
 		buf_reset(&plain);
-		got = escape_parse((struct str){ (const uint8_t *)p, (int32_t)n }, &plain, e);
-		add_literal(f, buf_str(&plain));
+		rc = escape_parse((struct str){ (const uint8_t *)p, (int32_t)n }, &plain, e);
+		add_literal(format, buf_str(&plain));
 		p += n;
 	}
 	buf_release(&plain);
-	if (got == 0)
-		got = check_steps(f, spec, e);
-	if (got < 0)
-		format_release(f);
+	if (rc == 0)
+		rc = check_steps(format, spec, e);
+	if (rc < 0)
+		format_release(format);
 	else
-		finish(f);
-	return got;
+		finish(format);
+	return rc;
 }
 
 void
-format_delimited(struct format *f, const struct keyed *k, struct str delimiter)
+format_delimited(struct format *format, const struct keyed *keyed, struct str delimiter)
 {
-	*f = (struct format){ .keyed = *k, .is_delimited = true };
-	if (k->delimiter.n >= 0)
-		add_step(f, FORMAT_KEY_AND_DELIMITER, 0, 0);
-	add_step(f, FORMAT_VALUE, 0, 0);
-	add_literal(f, delimiter);
-	finish(f);
+	*format = (struct format){ .keyed = *keyed, .is_delimited = true };
+	if (keyed->delimiter.n >= 0)
+		add_step(format, FORMAT_KEY_AND_DELIMITER, 0, 0);
+	add_step(format, FORMAT_VALUE, 0, 0);
+	add_literal(format, delimiter);
+	finish(format);
 }
 
 bool
-format_is_value(const struct format *f)
+format_is_value(const struct format *format)
 {
-	return f->n == 1 && f->v[0].op == FORMAT_VALUE && f->keyed.marker.n < 0;
+	return format->n == 1 && format->v[0].op == FORMAT_VALUE && format->keyed.marker.n < 0;
 }
 
 void
-format_json(struct format *f)
+format_json(struct format *format)
 {
-	*f = (struct format){ .is_json = true };
+	*format = (struct format){ .is_json = true };
 }
 
 static void
-put_headers(const struct record *r, struct buf *out)
+put_headers(const struct record *rec, struct buf *out)
 {
-	struct str rest = r->headers, name, value;
+	struct str rest = rec->headers, name, value;
 	for (bool is_first = true; header_next(&rest, &name, &value); is_first = false) {
 		if (!is_first)
 			buf_putc(out, ',');
@@ -142,27 +142,27 @@ put_headers(const struct record *r, struct buf *out)
 }
 
 static void
-put_step(const struct format *f, const struct format_step *s,
-	const struct record *r, const struct origin *from, struct buf *out)
+put_step(const struct format *format, const struct format_step *s,
+	const struct record *rec, const struct origin *from, struct buf *out)
 {
 	switch (s->op) {
 	case FORMAT_LITERAL:
-		buf_put(out, f->text.p + s->at, s->n);
+		buf_put(out, format->text.p + s->at, s->n);
 		break;
 	case FORMAT_KEY_AND_DELIMITER:
-		keyed_put_key(&f->keyed, r->key, out);
+		keyed_put_key(&format->keyed, rec->key, out);
 		break;
 	case FORMAT_VALUE:
-		keyed_put_value(&f->keyed, r->value, out);
+		keyed_put_value(&format->keyed, rec->value, out);
 		break;
 	case FORMAT_VALUE_SIZE:
-		buf_printf(out, "%d", r->value.n);
+		buf_printf(out, "%d", rec->value.n);
 		break;
 	case FORMAT_KEY:
-		keyed_put_value(&f->keyed, r->key, out);
+		keyed_put_value(&format->keyed, rec->key, out);
 		break;
 	case FORMAT_KEY_SIZE:
-		buf_printf(out, "%d", r->key.n);
+		buf_printf(out, "%d", rec->key.n);
 		break;
 	case FORMAT_TOPIC:
 		buf_put_str(out, from->topic);
@@ -171,43 +171,43 @@ put_step(const struct format *f, const struct format_step *s,
 		buf_printf(out, "%d", from->partition);
 		break;
 	case FORMAT_OFFSET:
-		buf_printf(out, "%lld", (long long)r->offset);
+		buf_printf(out, "%lld", (long long)rec->offset);
 		break;
 	case FORMAT_TIMESTAMP:
-		buf_printf(out, "%lld", (long long)r->timestamp_ms);
+		buf_printf(out, "%lld", (long long)rec->timestamp_ms);
 		break;
 	case FORMAT_HEADERS:
-		put_headers(r, out);
+		put_headers(rec, out);
 		break;
 	}
 }
 
 void
-format_put(const struct format *f, const struct record *r,
+format_put(const struct format *format, const struct record *rec,
 	const struct origin *from, struct buf *out)
 {
-	if (likely(f->is_value_and_byte)) {
-		size_t n = r->value.n > 0 ? (size_t)r->value.n : 0;
+	if (likely(format->is_value_and_byte)) {
+		size_t n = rec->value.n > 0 ? (size_t)rec->value.n : 0;
 		if (unlikely(out->cap - out->n < n + 1))
 			buf_reserve(out, n + 1);
 		if (n > 0)
-			memcpy(out->p + out->n, r->value.p, n);
-		out->p[out->n + n] = f->text.p[0];
+			memcpy(out->p + out->n, rec->value.p, n);
+		out->p[out->n + n] = format->text.p[0];
 		out->n += n + 1;
 		return;
 	}
-	if (f->is_json) {
-		json_line_put(r, from, out);
+	if (format->is_json) {
+		json_line_put(rec, from, out);
 		return;
 	}
-	for (int i = 0; i < f->n; i++)
-		put_step(f, &f->v[i], r, from, out);
+	for (int i = 0; i < format->n; i++)
+		put_step(format, &format->v[i], rec, from, out);
 }
 
 void
-format_release(struct format *f)
+format_release(struct format *format)
 {
-	mem_free(f->v);
-	buf_release(&f->text);
-	*f = (struct format){ .n = 0 };
+	mem_free(format->v);
+	buf_release(&format->text);
+	*format = (struct format){ .n = 0 };
 }

@@ -46,20 +46,21 @@ struct origin {
 
 /* Compile kcat's letters; null is printed as the marker of k.  What k points to
  * remains the caller's.  Returns 0, or -1 (ERR_USAGE). */
-int format_compile(struct format *f, const char *spec, const struct keyed *k, struct err *e);
+int format_compile(struct format *format, const char *spec, const struct keyed *keyed,
+	struct err *e);
 
 /* [key, key delimiter,] value, as k has it, and the delimiter. */
-void format_delimited(struct format *f, const struct keyed *k, struct str delimiter);
+void format_delimited(struct format *format, const struct keyed *keyed, struct str delimiter);
 
 /* Is it the value alone, so that null can be told by other means? */
-bool format_is_value(const struct format *f);
+bool format_is_value(const struct format *format);
 
-void format_json(struct format *f);
+void format_json(struct format *format);
 
 /* Append the record as the format wants it. */
-void format_put(const struct format *f, const struct record *r,
+void format_put(const struct format *format, const struct record *rec,
 	const struct origin *from, struct buf *out);
 
-void format_release(struct format *f);
+void format_release(struct format *format);
 
 #endif

@@ -15,8 +15,8 @@ enum {
 };
 
 struct group_reader {
-	struct reading *r;
-	const struct group_reader_opts *o;
+	struct reading *reading;
+	const struct group_reader_opts *opts;
 	struct member member;
 	struct reading_topics topics;
 	int64_t commit_at_ms;
@@ -25,31 +25,31 @@ struct group_reader {
 	int64_t give_up_ms;    /* of a slow stdout; 0: not told to stop */
 };
 
-/* --- output --- */
+/* ---- output ---- */
 
 /* Wait for stdout, and stay in the group meanwhile. */
 static int
 wait_output(struct output *out, struct err *e)
 {
-	struct group_reader *g = out->owner;
-	struct cluster *cl = g->r->fetcher->cluster;
+	struct group_reader *reader = out->owner;
+	struct cluster *cluster = reader->reading->fetcher->cluster;
 	int wait_ms = 0;
 	if (poll(&(struct pollfd){ out->fd, POLLOUT, 0 }, 1, 0) > 0)
 		return 0;
 	for (;;) {
-		short seen = cluster_wait(cl, out->fd, POLLOUT, wait_ms);
+		short seen = cluster_wait(cluster, out->fd, POLLOUT, wait_ms);
 		if (seen)
 			return 0;
 		int64_t now = clock_mono_ms();
-		if (*g->r->is_stopped && !g->give_up_ms) {
-			sig_drain(g->o->wake_fd);
-			g->give_up_ms = now + STOP_WAIT_MS;
+		if (*reader->reading->is_stopped && !reader->give_up_ms) {
+			sig_drain(reader->opts->wake_fd);
+			reader->give_up_ms = now + STOP_WAIT_MS;
 		}
-		if (g->give_up_ms && now >= g->give_up_ms)
+		if (reader->give_up_ms && now >= reader->give_up_ms)
 			return err_set(e, ERR_RETRY, "nothing reads the output");
-		member_work(&g->member);
-		wait_ms = member_timeout(&g->member);
-		if (member_must_give_back(&g->member)) /* they have to wait for us */
+		member_work(&reader->member);
+		wait_ms = member_timeout(&reader->member);
+		if (member_must_give_back(&reader->member)) /* they have to wait for us */
 			wait_ms = MAX(wait_ms, RETRY_MS);
 	}
 }
@@ -58,38 +58,38 @@ wait_output(struct output *out, struct err *e)
 static void
 note_written(struct output *out)
 {
-	struct group_reader *g = out->owner;
-	for (int i = 0; i < g->member.npart; i++) {
-		struct member_part *p = g->member.part[i];
-		struct fetcher_part *from = p->owner;
-		if (from && (p->state == MEMBER_HELD || p->state == MEMBER_REVOKED))
-			member_move(p, from->deliver, from->epoch);
+	struct group_reader *reader = out->owner;
+	for (int i = 0; i < reader->member.npart; i++) {
+		struct member_part *part = reader->member.part[i];
+		struct fetcher_part *from = part->owner;
+		if (from && (part->state == MEMBER_HELD || part->state == MEMBER_REVOKED))
+			member_move(part, from->deliver, from->epoch);
 	}
 }
 
-/* --- partitions --- */
+/* ---- partitions ---- */
 
 static bool
-reads_to_end(const struct group_reader *g)
+reads_to_end(const struct group_reader *reader)
 {
-	return g->o->stops_at_end || g->o->start->has_stop_time;
+	return reader->opts->stops_at_end || reader->opts->start->has_stop_time;
 }
 
 static void
-begin_part(struct group_reader *g, struct member_part *p, int64_t begin, int64_t stop)
+begin_part(struct group_reader *reader, struct member_part *part, int64_t begin, int64_t stop)
 {
-	struct fetcher *f = g->r->fetcher;
-	int64_t at = p->committed >= 0 ? p->committed : begin;
-	p->owner = fetcher_add(f, p->topic, p->index, at, stop);
-	member_accept(&g->member, p, at);
+	struct fetcher *f = reader->reading->fetcher;
+	int64_t at = part->committed >= 0 ? part->committed : begin;
+	part->owner = fetcher_add(f, part->topic, part->index, at, stop);
+	member_accept(&reader->member, part, at);
 }
 
 /* A partition that came into being while we ran: nothing of it was meant to be
  * skipped, whatever -o says. */
 static bool
-is_new(const struct member_part *p)
+is_new(const struct member_part *part)
 {
-	return p->topic->generation > 0 || p->index >= p->topic->npart_first;
+	return part->topic->generation > 0 || part->index >= part->topic->npart_first;
 }
 
 /* What was gained of a topic, and where it may begin and end. */
@@ -102,22 +102,22 @@ struct gained {
 
 /* Look up where the partitions begin and end, as far as that has to be known. */
 static int
-look_up(struct group_reader *g, struct gained *in, struct err *e)
+look_up(struct group_reader *reader, struct gained *in, struct err *e)
 {
-	struct member *m = &g->member;
+	struct member *m = &reader->member;
 	bool any[2] = { false, false };
-	struct start start = *g->o->start;
+	struct start start = *reader->opts->start;
 	for (int i = 0; i < m->npart; i++) {
-		struct member_part *p = m->part[i];
-		bool k = is_new(p);
-		if (p->state != MEMBER_GAINED || p->topic != in->topic || p->index >= in->n)
+		struct member_part *part = m->part[i];
+		bool k = is_new(part);
+		if (part->state != MEMBER_GAINED || part->topic != in->topic || part->index >= in->n)
 			continue;
-		in->wants[k][p->index] = p->committed < 0 || reads_to_end(g);
-		any[k] |= in->wants[k][p->index];
+		in->wants[k][part->index] = part->committed < 0 || reads_to_end(reader);
+		any[k] |= in->wants[k][part->index];
 	}
 	for (int k = 0; k < 2; k++) {
-		if (any[k] && start_resolve(&start, g->r->fetcher->cluster, in->topic, in->n,
-				in->wants[k], g->o->stops_at_end, in->begin, in->stop, e) < 0)
+		if (any[k] && start_resolve(&start, reader->reading->fetcher->cluster, in->topic, in->n,
+				in->wants[k], reader->opts->stops_at_end, in->begin, in->stop, e) < 0)
 			return -1;
 		start.begin.kind = PLACE_BEGINNING;
 	}
@@ -127,9 +127,9 @@ look_up(struct group_reader *g, struct gained *in, struct err *e)
 /* Begin what was gained of a topic.  Looking up offsets may let some of it be
  * taken away again: each is looked for afterwards. */
 static int
-begin_topic(struct group_reader *g, struct cluster_topic *t, struct err *e)
+begin_topic(struct group_reader *reader, struct cluster_topic *t, struct err *e)
 {
-	struct member *m = &g->member;
+	struct member *m = &reader->member;
 	size_t n = (size_t)t->npart;
 	int generation = t->generation;
 	bool *wants = mem_alloc(2 * (n + 1));
@@ -137,134 +137,137 @@ begin_topic(struct group_reader *g, struct cluster_topic *t, struct err *e)
 	struct gained in = { t, (int32_t)n, { wants, wants + n }, begin, stop };
 	for (size_t i = 0; i < n; i++)
 		stop[i] = INT64_MAX;
-	int got = look_up(g, &in, e);
-	for (int i = 0; got == 0 && i < m->npart && t->generation == generation; i++) {
-		struct member_part *p = m->part[i];
-		if (p->state != MEMBER_GAINED || p->topic != t || p->index >= in.n)
+	int rc = look_up(reader, &in, e);
+	for (int i = 0; rc == 0 && i < m->npart && t->generation == generation; i++) {
+		struct member_part *part = m->part[i];
+		if (part->state != MEMBER_GAINED || part->topic != t || part->index >= in.n)
 			continue;
-		bool was_asked = wants[p->index] || (wants + n)[p->index];
-		if (was_asked || (p->committed >= 0 && !reads_to_end(g)))
-			begin_part(g, p, begin[p->index], stop[p->index]);
+		bool was_asked = wants[part->index] || (wants + n)[part->index];
+		if (was_asked || (part->committed >= 0 && !reads_to_end(reader)))
+			begin_part(reader, part, begin[part->index], stop[part->index]);
 	}
 	mem_free(begin);
 	mem_free(wants);
-	return got;
+	return rc;
 }
 
 int
-group_reader_look(struct group_reader *g, struct err *e)
+group_reader_look(struct group_reader *reader, struct err *e)
 {
-	return reading_topics_report(&g->topics, e);
+	return reading_topics_report(&reader->topics, e);
 }
 
 int
-group_reader_begin_gained(struct group_reader *g, struct err *e)
+group_reader_begin_gained(struct group_reader *reader, struct err *e)
 {
-	if (clock_mono_ms() < g->begin_at_ms)
+	if (clock_mono_ms() < reader->begin_at_ms)
 		return 0;
-	for (int i = 0; i < g->member.ntopic; i++) {
+	for (int i = 0; i < reader->member.ntopic; i++) {
 		bool has = false;
-		for (int k = 0; k < g->member.npart; k++)
-			has |= g->member.part[k]->state == MEMBER_GAINED
-				&& g->member.part[k]->topic == g->member.topic[i];
-		if (!has || begin_topic(g, g->member.topic[i], e) == 0)
+		for (int k = 0; k < reader->member.npart; k++)
+			has |= reader->member.part[k]->state == MEMBER_GAINED
+				&& reader->member.part[k]->topic == reader->member.topic[i];
+		if (!has || begin_topic(reader, reader->member.topic[i], e) == 0)
 			continue;
 		if (e->class != ERR_RETRY)
 			return -1;
-		g->begin_at_ms = clock_mono_ms() + RETRY_MS;
+		reader->begin_at_ms = clock_mono_ms() + RETRY_MS;
 	}
 	return 0;
 }
 
 void
-group_reader_drop(struct group_reader *g)
+group_reader_drop(struct group_reader *reader)
 {
-	struct member_part *p;
-	while ((p = member_next(&g->member)) && p->state != MEMBER_GAINED) {
-		if (p->owner)
-			fetcher_remove(g->r->fetcher, p->owner);
-		member_give_back(&g->member, p);
+	struct member_part *part;
+	while ((part = member_next(&reader->member)) && part->state != MEMBER_GAINED) {
+		if (part->owner)
+			fetcher_remove(reader->reading->fetcher, part->owner);
+		member_give_back(&reader->member, part);
 	}
 }
 
 /* Partitions that go: what was read of them is written and stored first. */
 static int
-give_back(struct group_reader *g, struct err *e)
+give_back(struct group_reader *reader, struct err *e)
 {
-	struct member *m = &g->member;
+	struct member *m = &reader->member;
 	if (!member_must_give_back(m))
 		return 0;
 	if (m->nrevoked > 0) {
-		if (output_flush(g->r->output, e) < 0)
+		if (output_flush(reader->reading->output, e) < 0)
 			return -1;
 		member_commit(m);
 		member_settle(m, STORE_WAIT_MS);
 	}
-	group_reader_drop(g);
+	group_reader_drop(reader);
 	return 0;
 }
 
-/* --- the loop --- */
+/* ---- the loop ---- */
 
 bool
-group_reader_is_at_end(struct group_reader *g)
+group_reader_is_at_end(struct group_reader *reader)
 {
-	if (!reads_to_end(g))
+	if (!reads_to_end(reader))
 		return false;
-	if (!member_is_stable(&g->member)) {
-		g->idle_since_ms = 0;
+	if (!member_is_stable(&reader->member)) {
+		reader->idle_since_ms = 0;
 		return false;
 	}
-	if (g->member.npart > 0)
-		return fetcher_is_done(g->r->fetcher);
+	if (reader->member.npart > 0)
+		return fetcher_is_done(reader->reading->fetcher);
 	int64_t now = clock_mono_ms();
-	if (!g->idle_since_ms)
-		g->idle_since_ms = now;
+	if (!reader->idle_since_ms)
+		reader->idle_since_ms = now;
 	/* others may be about to give us some */
-	return now - g->idle_since_ms >= 2 * g->member.heartbeat_ms;
+	return now - reader->idle_since_ms >= 2 * reader->member.heartbeat_ms;
 }
 
 static int
-rest(struct group_reader *g, int watched, struct err *e)
+rest(struct group_reader *reader, int watched, struct err *e)
 {
-	struct reading *r = g->r;
-	short seen = fetcher_wait(r->fetcher, watched, 0, 0);
-	if (!seen && !fetcher_has_ready(r->fetcher)) {
-		if (output_flush(r->output, e) < 0)
+	struct reading *reading = reader->reading;
+	short seen = fetcher_wait(reading->fetcher, watched, 0, 0);
+	if (!seen && !fetcher_has_ready(reading->fetcher)) {
+		if (output_flush(reading->output, e) < 0)
 			return -1;
-		int64_t left = MAX(g->commit_at_ms - clock_mono_ms(), 0);
-		int wait_ms = reading_topics_timeout(&g->topics, (int)MIN(left, member_timeout(&g->member)));
-		if (!member_must_give_back(&g->member))
-			seen = fetcher_wait(r->fetcher, watched, 0, wait_ms);
+		int64_t left = MAX(reader->commit_at_ms - clock_mono_ms(), 0);
+		left = MIN(left, member_timeout(&reader->member));
+		int wait_ms = reading_topics_timeout(&reader->topics, (int)left);
+		if (!member_must_give_back(&reader->member))
+			seen = fetcher_wait(reading->fetcher, watched, 0, wait_ms);
 	}
 	if (seen & (POLLERR | POLLHUP))
-		r->output->is_closed = true;
+		reading->output->is_closed = true;
 	return 0;
 }
 
 static int
-loop(struct group_reader *g, struct err *e)
+loop(struct group_reader *reader, struct err *e)
 {
-	struct reading *r = g->r;
-	int watched = reading_watched(r);
-	while (r->left > 0 && !*r->is_stopped && !r->output->is_closed) {
-		member_work(&g->member);
-		if (g->member.is_failed || (r->fetcher->is_failed && !fetcher_has_ready(r->fetcher))) {
-			*e = g->member.is_failed ? g->member.err : r->fetcher->err;
+	struct reading *reading = reader->reading;
+	int watched = reading_watched(reading);
+	while (reading->left > 0 && !*reading->is_stopped && !reading->output->is_closed) {
+		member_work(&reader->member);
+		if (reader->member.is_failed
+			|| (reading->fetcher->is_failed && !fetcher_has_ready(reading->fetcher))) {
+			*e = reader->member.is_failed ? reader->member.err : reading->fetcher->err;
 			return -1;
 		}
-		if (give_back(g, e) < 0 || group_reader_look(g, e) < 0 || group_reader_begin_gained(g, e) < 0
-			|| reading_print(r, e) < 0)
+		if (give_back(reader, e) < 0 || group_reader_look(reader, e) < 0
+			|| group_reader_begin_gained(reader, e) < 0
+			|| reading_print(reading, e) < 0)
 			return -1;
-		if (r->left == 0 || group_reader_is_at_end(g))
+		if (reading->left == 0 || group_reader_is_at_end(reader))
 			break;
-		if (clock_mono_ms() >= g->commit_at_ms) {
-			if (output_flush(r->output, e) < 0)
+		if (clock_mono_ms() >= reader->commit_at_ms) {
+			if (output_flush(reading->output, e) < 0)
 				return -1;
-			member_commit(&g->member);
-			g->commit_at_ms = clock_mono_ms() + g->o->commit_ms;
+			member_commit(&reader->member);
+			reader->commit_at_ms = clock_mono_ms() + reader->opts->commit_ms;
 		}
-		if (rest(g, watched, e) < 0)
+		if (rest(reader, watched, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -272,87 +275,89 @@ loop(struct group_reader *g, struct err *e)
 
 /* Write and store what was read, and go. */
 static int
-finish(struct group_reader *g, struct err *e)
+finish(struct group_reader *reader, struct err *e)
 {
-	struct member *m = &g->member;
-	struct output *out = g->r->output;
-	int got = out->is_closed ? 0 : output_flush(out, e);
-	sig_drain(g->o->wake_fd);
+	struct member *m = &reader->member;
+	struct output *out = reader->reading->output;
+	int rc = out->is_closed ? 0 : output_flush(out, e);
+	sig_drain(reader->opts->wake_fd);
 	if (!m->is_failed) {
 		member_commit(m);
 		if (!member_settle(m, STORE_WAIT_MS) && m->npart > 0)
 			say_error("group '%s': not all offsets could be committed", m->opts.group);
 		member_leave(m, LEAVE_WAIT_MS);
 	}
-	return got;
+	return rc;
 }
 
 struct member *
-group_reader_self(struct group_reader *g)
+group_reader_self(struct group_reader *reader)
 {
-	return &g->member;
+	return &reader->member;
 }
 
 static int
-open_member(struct group_reader *g, char **topics, struct err *e)
+open_member(struct group_reader *reader, char **topics, struct err *e)
 {
-	struct cluster *cl = g->r->fetcher->cluster;
+	struct cluster *cluster = reader->reading->fetcher->cluster;
 	int n = 0;
 	while (topics[n])
 		n++;
 	struct cluster_topic **t = mem_alloc(((size_t)n + 1) * sizeof(void *));
-	int got = 0;
-	for (int i = 0; got == 0 && i < n; i++)
-		if (!(t[i] = reading_topics_add(&g->topics, topics[i], e)))
-			got = -1;
-	if (got == 0)
-		got = member_init(&g->member, cl, &g->o->member, t, n, e);
+	int rc = 0;
+	for (int i = 0; rc == 0 && i < n; i++)
+		if (!(t[i] = reading_topics_add(&reader->topics, topics[i], e)))
+			rc = -1;
+	if (rc == 0)
+		rc = member_init(&reader->member, cluster, &reader->opts->member, t, n, e);
 	mem_free(t);
-	return got;
+	return rc;
 }
 
 struct group_reader *
-group_reader_open(struct reading *r, const struct group_reader_opts *o, char **topics,
+group_reader_open(struct reading *reading, const struct group_reader_opts *o, char **topics,
 	struct err *e)
 {
-	struct group_reader *g = NEW(struct group_reader);
-	g->r = r;
-	g->o = o;
-	g->topics = (struct reading_topics){ .cluster = r->fetcher->cluster, .waits = o->waits_topic };
-	if (open_member(g, topics, e) == 0)
-		return g;
-	reading_topics_release(&g->topics);
-	mem_free(g);
+	struct group_reader *reader = NEW(struct group_reader);
+	reader->reading = reading;
+	reader->opts = o;
+	reader->topics = (struct reading_topics){ .cluster = reading->fetcher->cluster,
+		.waits = o->waits_topic };
+	if (open_member(reader, topics, e) == 0)
+		return reader;
+	reading_topics_release(&reader->topics);
+	mem_free(reader);
 	return NULL;
 }
 
 int
-group_reader_run(struct group_reader *g, struct err *e)
+group_reader_run(struct group_reader *reader, struct err *e)
 {
-	struct reading *r = g->r;
+	struct reading *reading = reader->reading;
 	struct err why;
 	signal(SIGPIPE, SIG_IGN); /* the group is told before we go */
-	r->output->owner = g;
-	r->output->wait = wait_output;
-	r->output->flushed = note_written;
-	r->output->is_careful = output_is_pipe(r->output);
-	r->reset = g->o->start->begin.kind == PLACE_BEGINNING ? OFFSETS_EARLIEST : OFFSETS_LATEST;
-	g->commit_at_ms = clock_mono_ms() + g->o->commit_ms;
-	int got = loop(g, e);
-	if (finish(g, &why) < 0 && got == 0) {
+	reading->output->owner = reader;
+	reading->output->wait = wait_output;
+	reading->output->flushed = note_written;
+	reading->output->is_careful = output_is_pipe(reading->output);
+	reading->reset = reader->opts->start->begin.kind == PLACE_BEGINNING
+		? OFFSETS_EARLIEST : OFFSETS_LATEST;
+	reader->commit_at_ms = clock_mono_ms() + reader->opts->commit_ms;
+	int rc = loop(reader, e);
+	if (finish(reader, &why) < 0 && rc == 0) {
 		*e = why;
-		got = -1;
+		rc = -1;
 	}
-	fetch_iter_release(&r->iter);
-	return r->output->is_closed ? 0 : got;
+	fetch_iter_release(&reading->iter);
+	return reading->output->is_closed ? 0 : rc;
 }
 
 void
-group_reader_free(struct group_reader *g)
+group_reader_free(struct group_reader *reader)
 {
-	if (!g)
+	if (!reader)
 		return;
-	member_release(&g->member);
-	reading_topics_release(&g->topics);
-	mem_free(g);
+	member_release(&reader->member);
+	reading_topics_release(&reader->topics);
+	mem_free(reader);
 }

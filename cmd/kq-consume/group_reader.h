@@ -28,29 +28,29 @@ struct group_reader_opts {
 struct group_reader;
 
 /* Look at the topics; r and *o stay the caller's.  NULL on failure. */
-struct group_reader *group_reader_open(struct reading *r, const struct group_reader_opts *o, char **topics,
-	struct err *e);
+struct group_reader *group_reader_open(struct reading *reading, const struct group_reader_opts *o,
+	char **topics, struct err *e);
 
 /* Join, read as reading_run does, store, leave.  Returns 0, or -1. */
-int group_reader_run(struct group_reader *g, struct err *e);
+int group_reader_run(struct group_reader *reader, struct err *e);
 
-void group_reader_free(struct group_reader *g); /* after cluster_close; NULL is fine */
+void group_reader_free(struct group_reader *reader); /* after cluster_close; NULL is fine */
 
-/* --- the steps of it, for who reads otherwise (exec.h) --- */
+/* ---- the steps of it, for who reads otherwise (exec.h) ---- */
 
 /* A held partition's owner is its fetcher_part. */
-struct member *group_reader_self(struct group_reader *g);
+struct member *group_reader_self(struct group_reader *reader);
 
 /* Say what has become of the topics.  0, or -1: one is gone for good. */
-int group_reader_look(struct group_reader *g, struct err *e);
+int group_reader_look(struct group_reader *reader, struct err *e);
 
 /* Begin to read what was gained.  0, or -1. */
-int group_reader_begin_gained(struct group_reader *g, struct err *e);
+int group_reader_begin_gained(struct group_reader *reader, struct err *e);
 
 /* Stop reading what was revoked or lost.  Nothing taken from the fetcher may be of it. */
-void group_reader_drop(struct group_reader *g);
+void group_reader_drop(struct group_reader *reader);
 
 /* Is there an end, and is all that is ours read up to it? */
-bool group_reader_is_at_end(struct group_reader *g);
+bool group_reader_is_at_end(struct group_reader *reader);
 
 #endif

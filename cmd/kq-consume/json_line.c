@@ -32,9 +32,9 @@ put_bytes(struct buf *out, const char *name, struct str s)
 }
 
 static void
-put_headers(const struct record *r, struct buf *out)
+put_headers(const struct record *rec, struct buf *out)
 {
-	struct str rest = r->headers, name, value;
+	struct str rest = rec->headers, name, value;
 	const char *before = ",\"headers\":[{";
 	for (; header_next(&rest, &name, &value); before = ",{") {
 		buf_puts(out, before);
@@ -48,21 +48,21 @@ put_headers(const struct record *r, struct buf *out)
 		put_bytes(out, "value", value);
 		buf_putc(out, '}');
 	}
-	if (r->nheader > 0 && before[1] == '{')
+	if (rec->nheader > 0 && before[1] == '{')
 		buf_putc(out, ']');
 }
 
 void
-json_line_put(const struct record *r, const struct origin *from,
+json_line_put(const struct record *rec, const struct origin *from,
 	struct buf *out)
 {
 	buf_puts(out, "{\"topic\":");
 	json_put_string(from->topic, out);
 	buf_printf(out, ",\"partition\":%d,\"offset\":%lld,\"timestamp\":%lld,\"timestamp_type\":\"%s\"",
-		from->partition, (long long)r->offset, (long long)r->timestamp_ms,
+		from->partition, (long long)rec->offset, (long long)rec->timestamp_ms,
 		from->is_append_time ? "append" : "create");
-	put_headers(r, out);
-	put_bytes(out, "key", r->key);
-	put_bytes(out, "value", r->value);
+	put_headers(rec, out);
+	put_bytes(out, "key", rec->key);
+	put_bytes(out, "value", rec->value);
 	buf_puts(out, "}\n");
 }

@@ -19,7 +19,7 @@
 
 struct origin;
 
-void json_line_put(const struct record *r, const struct origin *from,
+void json_line_put(const struct record *rec, const struct origin *from,
 	struct buf *out);
 
 #endif

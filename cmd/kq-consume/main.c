@@ -151,7 +151,7 @@ static const struct opt_command command = {
 };
 
 static int
-make_format(struct format *f, struct err *e)
+make_format(struct format *format, struct err *e)
 {
 	struct buf delimiter = BUF_INIT;
 	if (exec_opts.command)
@@ -161,16 +161,16 @@ make_format(struct format *f, struct err *e)
 	if (given.is_json && given.null_marker)
 		return err_set(e, ERR_USAGE, "--null-marker cannot be used with -J: JSON has its own null");
 	if (given.is_json) {
-		format_json(f);
+		format_json(format);
 		return 0;
 	}
 	if (given.format)
-		return format_compile(f, given.format, &exec_opts.keyed, e);
-	int got = escape_parse(str_of(given.delimiter), &delimiter, e);
-	if (got == 0)
-		format_delimited(f, &exec_opts.keyed, buf_str(&delimiter));
+		return format_compile(format, given.format, &exec_opts.keyed, e);
+	int rc = escape_parse(str_of(given.delimiter), &delimiter, e);
+	if (rc == 0)
+		format_delimited(format, &exec_opts.keyed, buf_str(&delimiter));
 	buf_release(&delimiter);
-	return got;
+	return rc;
 }
 
 static int
@@ -180,18 +180,18 @@ consume(struct fetcher *f, char **topics, struct format *format, struct err *e)
 	struct alone alone = { .fetcher = f, .start = &start, .partition = given.partition,
 		.stops_at_end = given.stops_at_end,
 		.topics = { .cluster = f->cluster, .waits = given.waits_topic } };
-	int got = 0;
-	for (; got == 0 && *topics; topics++)
-		got = alone_add(&alone, *topics, e);
+	int rc = 0;
+	for (; rc == 0 && *topics; topics++)
+		rc = alone_add(&alone, *topics, e);
 	output_init(&out, STDOUT_FILENO, given.is_unbuffered);
-	struct reading r = { .fetcher = f, .format = format, .output = &out, .left = given.count,
+	struct reading reading = { .fetcher = f, .format = format, .output = &out, .left = given.count,
 		.is_stopped = &sig_is_stopped, .alone = &alone, .iter = FETCH_ITER_INIT };
-	if (got == 0)
-		got = reading_run(&r, e);
+	if (rc == 0)
+		rc = reading_run(&reading, e);
 	output_release(&out);
 	alone_release(&alone);
 	cluster_close(f->cluster);
-	return got;
+	return rc;
 }
 
 static int
@@ -199,26 +199,26 @@ consume_in_group(struct fetcher *f, char **topics, struct format *format, struct
 {
 	struct output out;
 	output_init(&out, STDOUT_FILENO, given.is_unbuffered);
-	struct reading r = { .fetcher = f, .format = format, .output = &out, .left = given.count,
+	struct reading reading = { .fetcher = f, .format = format, .output = &out, .left = given.count,
 		.is_stopped = &sig_is_stopped, .iter = FETCH_ITER_INIT };
-	struct group_reader *g = group_reader_open(&r, &group_opts, topics, e);
-	int got = g ? group_reader_run(g, e) : -1;
+	struct group_reader *reader = group_reader_open(&reading, &group_opts, topics, e);
+	int rc = reader ? group_reader_run(reader, e) : -1;
 	output_release(&out);
 	cluster_close(f->cluster);
-	group_reader_free(g);
-	return got;
+	group_reader_free(reader);
+	return rc;
 }
 
 static int
 consume_exactly_once(struct fetcher *f, char **topics, struct format *format, struct err *e)
 {
-	struct reading r = { .fetcher = f, .format = format, .left = given.count,
+	struct reading reading = { .fetcher = f, .format = format, .left = given.count,
 		.is_stopped = &sig_is_stopped, .iter = FETCH_ITER_INIT };
-	struct group_reader *g = group_reader_open(&r, &group_opts, topics, e);
-	int got = g ? exec_run(g, &r, &exec_opts, &group_opts, e) : -1;
+	struct group_reader *reader = group_reader_open(&reading, &group_opts, topics, e);
+	int rc = reader ? exec_run(reader, &reading, &exec_opts, &group_opts, e) : -1;
 	cluster_close(f->cluster);
-	group_reader_free(g);
-	return got;
+	group_reader_free(reader);
+	return rc;
 }
 
 static int
@@ -340,18 +340,18 @@ main(int argc, char **argv)
 	}
 
 	signal(SIGPIPE, SIG_IGN); /* a reader that closes the pipe ends the program, without a failure */
-	struct cluster cl;
+	struct cluster cluster;
 	struct fetcher f;
 	struct fetcher_opts fo;
 	fetcher_opts_init(&fo);
 	fo.is_committed = !given.is_uncommitted;
 	if (group_opts.member.group)
 		fo.retry_timeout_ms = group_opts.member.retry_timeout_ms;
-	if (set_cluster_opts(&fo, &e) < 0 || cluster_open(&cl, &cluster_opts, &e) < 0) {
+	if (set_cluster_opts(&fo, &e) < 0 || cluster_open(&cluster, &cluster_opts, &e) < 0) {
 		format_release(&format);
 		return sig_end(sig_is_stopped ? EXIT_DONE : say_err(&e, false));
 	}
-	fetcher_init(&f, &cl, &fo);
+	fetcher_init(&f, &cluster, &fo);
 	rc = exec_opts.command ? consume_exactly_once(&f, result.argv, &format, &e)
 		: group_opts.member.group ? consume_in_group(&f, result.argv, &format, &e)
 		: consume(&f, result.argv, &format, &e);

@@ -11,10 +11,10 @@
 enum { FLUSH_AT = 256 << 10 };
 
 void
-output_init(struct output *o, int fd, bool is_unbuffered)
+output_init(struct output *out, int fd, bool is_unbuffered)
 {
-	*o = (struct output){ .fd = fd, .is_unbuffered = is_unbuffered };
-	buf_reserve(&o->buf, 2 * FLUSH_AT);
+	*out = (struct output){ .fd = fd, .is_unbuffered = is_unbuffered };
+	buf_reserve(&out->buf, 2 * FLUSH_AT);
 }
 
 /* What a pipe that polls as writable takes at least: all of its size when it is
@@ -28,18 +28,18 @@ pipe_room(int fd)
 }
 
 int
-output_flush(struct output *o, struct err *e)
+output_flush(struct output *out, struct err *e)
 {
 	size_t at = 0;
-	while (at < o->buf.n) {
-		size_t n = o->buf.n - at;
-		if (o->wait && o->wait(o, e) < 0) {
-			buf_reset(&o->buf);
+	while (at < out->buf.n) {
+		size_t n = out->buf.n - at;
+		if (out->wait && out->wait(out, e) < 0) {
+			buf_reset(&out->buf);
 			return -1;
 		}
-		if (o->is_careful)
-			n = MIN(n, pipe_room(o->fd));
-		ssize_t got = write(o->fd, o->buf.p + at, n);
+		if (out->is_careful)
+			n = MIN(n, pipe_room(out->fd));
+		ssize_t got = write(out->fd, out->buf.p + at, n);
 		if (got >= 0) {
 			at += (size_t)got;
 			continue;
@@ -47,36 +47,36 @@ output_flush(struct output *o, struct err *e)
 		if (errno == EINTR)
 			continue;
 		if (errno == EAGAIN) { /* a non-blocking stdout, from whoever shares it */
-			poll(&(struct pollfd){ o->fd, POLLOUT, 0 }, 1, -1);
+			poll(&(struct pollfd){ out->fd, POLLOUT, 0 }, 1, -1);
 			continue;
 		}
-		o->is_closed = errno == EPIPE;
-		buf_reset(&o->buf);
+		out->is_closed = errno == EPIPE;
+		buf_reset(&out->buf);
 		return err_sys(e, "cannot write to stdout");
 	}
-	buf_reset(&o->buf);
-	if (o->flushed)
-		o->flushed(o);
+	buf_reset(&out->buf);
+	if (out->flushed)
+		out->flushed(out);
 	return 0;
 }
 
 bool
-output_is_pipe(const struct output *o)
+output_is_pipe(const struct output *output)
 {
 	struct stat st;
-	return fstat(o->fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+	return fstat(output->fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
 }
 
 int
-output_record_done(struct output *o, struct err *e)
+output_record_done(struct output *out, struct err *e)
 {
-	if (likely(o->buf.n < FLUSH_AT && !o->is_unbuffered))
+	if (likely(out->buf.n < FLUSH_AT && !out->is_unbuffered))
 		return 0;
-	return output_flush(o, e);
+	return output_flush(out, e);
 }
 
 void
-output_release(struct output *o)
+output_release(struct output *out)
 {
-	buf_release(&o->buf);
+	buf_release(&out->buf);
 }

@@ -18,23 +18,23 @@ struct output {
 	bool is_careful; /* into a pipe no more at once than it takes without waiting */
 	/* Called, if set: before each write, to wait until it would not block (0), or
 	 * give up (-1), and when all there was is written. */
-	int (*wait)(struct output *o, struct err *e);
-	void (*flushed)(struct output *o);
+	int (*wait)(struct output *out, struct err *e);
+	void (*flushed)(struct output *out);
 	void *owner;    /* of those two */
 };
 
-void output_init(struct output *o, int fd, bool is_unbuffered);
+void output_init(struct output *out, int fd, bool is_unbuffered);
 
 /* A record was appended to buf: write if it is time to.  0, or -1. */
-int output_record_done(struct output *o, struct err *e);
+int output_record_done(struct output *out, struct err *e);
 
 /* Write all there is.  Returns 0, or -1; a reader that has gone is -1 with
  * is_closed.  What could not be written is dropped. */
-int output_flush(struct output *o, struct err *e);
+int output_flush(struct output *out, struct err *e);
 
 /* Does it go into a pipe, whose reader may leave or be slow? */
-bool output_is_pipe(const struct output *o);
+bool output_is_pipe(const struct output *output);
 
-void output_release(struct output *o);
+void output_release(struct output *out);
 
 #endif

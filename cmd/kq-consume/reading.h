@@ -29,21 +29,21 @@ struct reading {
 /* Read until all partitions are at their stop, enough was read, we are told
  * to stop, or stdout's reader has gone (all 0), or it fails (-1).  What was
  * read before a failure is printed. */
-int reading_run(struct reading *r, struct err *e);
+int reading_run(struct reading *reading, struct err *e);
 
 /* The steps of it.  Print all that is ready.  0, or -1. */
-int reading_print(struct reading *r, struct err *e);
+int reading_print(struct reading *reading, struct err *e);
 
 /* The partition's offset is not there: say so, and seek to where reading goes on.
  * 0, or -1. */
-int reading_out_of_range(struct reading *r, struct fetcher_part *part, struct err *e);
+int reading_out_of_range(struct reading *reading, struct fetcher_part *part, struct err *e);
 
 /* What to watch beside the brokers: a pipe whose reader goes tells so even
  * when there is nothing to write.  -1: nothing. */
 static inline int
-reading_watched(const struct reading *r)
+reading_watched(const struct reading *reading)
 {
-	return output_is_pipe(r->output) ? r->output->fd : -1;
+	return output_is_pipe(reading->output) ? reading->output->fd : -1;
 }
 
 #endif

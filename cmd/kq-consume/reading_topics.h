@@ -23,14 +23,15 @@ struct reading_topics {
 };
 
 /* Look a topic up; with waits, until it exists.  NULL on failure. */
-struct cluster_topic *reading_topics_add(struct reading_topics *ts, const char *name, struct err *e);
+struct cluster_topic *reading_topics_add(struct reading_topics *topics, const char *name,
+	struct err *e);
 
 /* Say what has changed.  0, or -1: one has been gone for too long (ERR_RETRY). */
-int reading_topics_report(struct reading_topics *ts, struct err *e);
+int reading_topics_report(struct reading_topics *topics, struct err *e);
 
 /* How long to wait, at most timeout_ms (-1: none), before looking again. */
-int reading_topics_timeout(const struct reading_topics *ts, int timeout_ms);
+int reading_topics_timeout(const struct reading_topics *topics, int timeout_ms);
 
-void reading_topics_release(struct reading_topics *ts);
+void reading_topics_release(struct reading_topics *topics);
 
 #endif

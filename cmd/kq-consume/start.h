@@ -19,13 +19,13 @@ struct start {
 
 /* Read one -o into *s; a second one may add the other end.  now_ms is for
  * relative times.  Returns 0, or -1 (ERR_USAGE). */
-int start_parse(struct start *s, const char *text, int64_t now_ms, struct err *e);
+int start_parse(struct start *start, const char *text, int64_t now_ms, struct err *e);
 
 /* Turn it into offsets of a topic's partitions: where to begin, and the first
  * not wanted (INT64_MAX: no end).  stops_at_end is -e: the end as of now.
  * Partitions not in wants are left alone.  Returns 0, or -1; an offset that is
  * not there is ERR_USAGE. */
-int start_resolve(const struct start *s, struct cluster *cl,
+int start_resolve(const struct start *start, struct cluster *cluster,
 	struct cluster_topic *t, int32_t npart, const bool *wants, bool stops_at_end,
 	int64_t *begin, int64_t *stop, struct err *e);
 

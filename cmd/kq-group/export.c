@@ -6,11 +6,11 @@
 #include <stdio.h>
 
 static void
-put_group(const struct look_group *g, const struct rows *rows, struct buf *out)
+put_group(const struct look_group *group, const struct rows *rows, struct buf *out)
 {
 	for (int32_t i = 0; i < rows->n; i++) {
 		const struct row *row = &rows->v[i];
-		offset_line_put(&(struct offset_line){ 0, g->id, row->topic, row->partition, row->committed,
+		offset_line_put(&(struct offset_line){ 0, group->id, row->topic, row->partition, row->committed,
 			row->leader_epoch, row->metadata }, out);
 	}
 }
@@ -18,23 +18,23 @@ put_group(const struct look_group *g, const struct rows *rows, struct buf *out)
 int
 verb_group_export(int argc, char **argv)
 {
-	struct run r;
+	struct run run;
 	struct buf out = BUF_INIT;
-	struct look_group *g;
-	int n, code = list_open(&r, argc, argv, &g, &n);
+	struct look_group *group;
+	int n, code = list_open(&run, argc, argv, &group, &n);
 	if (code)
 		return code;
 	for (int i = 0; i < n; i++) {
 		struct rows rows;
 		/* Of a group that is not there no offsets come, and no refusal. */
-		if (look_group_committed(&r, &g[i], &rows) < 0
-			|| (rows.n == 0 && look_group_describe(&r, &g[i], false) < 0))
+		if (look_group_committed(&run, &group[i], &rows) < 0
+			|| (rows.n == 0 && look_group_describe(&run, &group[i], false) < 0))
 			continue;
-		put_group(&g[i], &rows, &out);
+		put_group(&group[i], &rows, &out);
 		fwrite(out.p, 1, out.n, stdout);
 		buf_reset(&out);
-		r.ndone++;
+		run.ndone++;
 	}
 	buf_release(&out);
-	return run_close(&r);
+	return run_close(&run);
 }

@@ -1,19 +1,19 @@
 #include "kq-group/group_run.h"
 
 int
-group_run_open(struct run *r)
+group_run_open(struct run *run)
 {
-	return run_open(r, &group_options.run, "kq-group");
+	return run_open(run, &group_options.run, "kq-group");
 }
 
 void
-group_run_refused(struct run *r, int16_t code, struct str message, struct str group)
+group_run_refused(struct run *run, int16_t code, struct str message, struct str group)
 {
 	struct err e;
 	assert(code != KERR_NONE);
 	switch (code) {
 	case KERR_GROUP_ID_NOT_FOUND:
-		run_missing(r, "group", group);
+		run_missing(run, "group", group);
 		return;
 	case KERR_NON_EMPTY_GROUP:
 	case KERR_UNKNOWN_MEMBER_ID: /* of a commit from outside */
@@ -23,11 +23,11 @@ group_run_refused(struct run *r, int16_t code, struct str message, struct str gr
 		cluster_peer_err(&e, code, message);
 		err_wrap(&e, "group '%.*s'", STR_ARG(group));
 	}
-	run_failed(r, &e);
+	run_failed(run, &e);
 }
 
 void
-group_run_part_refused(struct run *r, int16_t code, struct str group, struct str topic,
+group_run_part_refused(struct run *run, int16_t code, struct str group, struct str topic,
 	int32_t partition)
 {
 	struct err e;
@@ -38,5 +38,5 @@ group_run_part_refused(struct run *r, int16_t code, struct str group, struct str
 		err_set(&e, ERR_PEER, "members of the group read this topic; stop them first");
 	err_wrap(&e, "group '%.*s', topic '%.*s', partition %d", STR_ARG(group), STR_ARG(topic),
 		partition);
-	run_failed(r, &e);
+	run_failed(run, &e);
 }

@@ -24,14 +24,14 @@ struct group_options {
 extern struct group_options group_options;
 
 /* run_open, with the options. */
-int group_run_open(struct run *r);
+int group_run_open(struct run *run);
 
 /* Say and count a Kafka error about a group, with the broker's own words if
  * it sent any. */
-void group_run_refused(struct run *r, int16_t code, struct str message, struct str group);
+void group_run_refused(struct run *run, int16_t code, struct str message, struct str group);
 
 /* The same of one of its partitions. */
-void group_run_part_refused(struct run *r, int16_t code, struct str group, struct str topic,
+void group_run_part_refused(struct run *run, int16_t code, struct str group, struct str topic,
 	int32_t partition);
 
 #endif

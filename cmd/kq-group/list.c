@@ -29,51 +29,51 @@ by_id(const void *a, const void *b)
 
 /* Ask one broker, again while it is still reading what it coordinates. */
 static int
-ask(struct run *r, int32_t node, struct list_groups_response *a)
+ask(struct run *run, int32_t node, struct list_groups_response *answer)
 {
 	struct list_groups_request q;
 	struct err e;
-	int64_t until_ms = clock_mono_ms() + r->cluster.opts.topic_timeout_ms;
+	int64_t until_ms = clock_mono_ms() + run->cluster.opts.topic_timeout_ms;
 	wire_defaults(&list_groups_request_desc, &q);
 	for (;;) {
-		if (run_call(r, node, API_LIST_GROUPS, &q, a) < 0)
+		if (run_call(run, node, API_LIST_GROUPS, &q, answer) < 0)
 			return -1;
-		if (!a->error_code)
+		if (!answer->error_code)
 			return 0;
-		if (!kerr_info(a->error_code)->is_retriable || clock_mono_ms() >= until_ms
-			|| r->cluster.is_woken)
+		if (!kerr_info(answer->error_code)->is_retriable || clock_mono_ms() >= until_ms
+			|| run->cluster.is_woken)
 			break;
-		cluster_pause(&r->cluster, RETRY_MS);
+		cluster_pause(&run->cluster, RETRY_MS);
 	}
-	cluster_peer_err(&e, a->error_code, STR_NULL);
+	cluster_peer_err(&e, answer->error_code, STR_NULL);
 	err_wrap(&e, "groups of broker %d", node);
-	run_failed(r, &e);
+	run_failed(run, &e);
 	return -1;
 }
 
 int
-list_groups(struct run *r, struct listed **v)
+list_groups(struct run *run, struct listed **v)
 {
-	struct list_groups_response a;
+	struct list_groups_response answer;
 	struct err e;
-	int version = run_version(r, API_LIST_GROUPS), n = 0;
+	int version = run_version(run, API_LIST_GROUPS), n = 0;
 	*v = NULL;
-	if (!r->cluster.has_metadata && cluster_refresh(&r->cluster, &e) < 0) {
-		run_failed(r, &e);
+	if (!run->cluster.has_metadata && cluster_refresh(&run->cluster, &e) < 0) {
+		run_failed(run, &e);
 		return 0;
 	}
-	for (int i = 0; i < r->cluster.nnode; i++) {
-		if (r->cluster.node[i]->is_gone || ask(r, r->cluster.node[i]->id, &a) < 0)
+	for (int i = 0; i < run->cluster.nnode; i++) {
+		if (run->cluster.node[i]->is_gone || ask(run, run->cluster.node[i]->id, &answer) < 0)
 			continue;
-		struct listed *all = arena_alloc(&r->arena,
-			(size_t)(n + MAX(a.groups.n, 0)) * sizeof *all + 1);
+		struct listed *all = arena_alloc(&run->arena,
+			(size_t)(n + MAX(answer.groups.n, 0)) * sizeof *all + 1);
 		if (n > 0)
 			memcpy(all, *v, (size_t)n * sizeof *all);
-		for (int32_t k = 0; k < a.groups.n; k++)
-			all[n++] = (struct listed){ a.groups.v[k].group_id,
-				version >= TYPES_FROM ? a.groups.v[k].group_type : STR("classic"),
-				a.groups.v[k].protocol_type,
-				version >= STATES_FROM ? a.groups.v[k].group_state : STR_NULL };
+		for (int32_t k = 0; k < answer.groups.n; k++)
+			all[n++] = (struct listed){ answer.groups.v[k].group_id,
+				version >= TYPES_FROM ? answer.groups.v[k].group_type : STR("classic"),
+				answer.groups.v[k].protocol_type,
+				version >= STATES_FROM ? answer.groups.v[k].group_state : STR_NULL };
 		*v = all;
 	}
 	if (n > 0)
@@ -82,11 +82,11 @@ list_groups(struct run *r, struct listed **v)
 }
 
 static int
-names_of(struct run *r, struct str **names)
+names_of(struct run *run, struct str **names)
 {
 	struct listed *v;
-	int n = list_groups(r, &v);
-	*names = arena_alloc(&r->arena, (size_t)n * sizeof **names + 1);
+	int n = list_groups(run, &v);
+	*names = arena_alloc(&run->arena, (size_t)n * sizeof **names + 1);
 	int nname = 0;
 	for (int i = 0; i < n; i++)
 		if (is_same_word(v[i].type, "classic") || is_same_word(v[i].type, "consumer"))
@@ -95,30 +95,30 @@ names_of(struct run *r, struct str **names)
 }
 
 struct str
-list_type(struct run *r, const struct look_group *g)
+list_type(struct run *run, const struct look_group *group)
 {
-	struct list_groups_response a;
-	if (run_version(r, API_LIST_GROUPS) < TYPES_FROM || ask(r, g->coordinator, &a) < 0)
+	struct list_groups_response answer;
+	if (run_version(run, API_LIST_GROUPS) < TYPES_FROM || ask(run, group->coordinator, &answer) < 0)
 		return STR_NULL;
-	for (int32_t i = 0; i < a.groups.n; i++)
-		if (str_eq(a.groups.v[i].group_id, g->id))
-			return a.groups.v[i].group_type;
+	for (int32_t i = 0; i < answer.groups.n; i++)
+		if (str_eq(answer.groups.v[i].group_id, group->id))
+			return answer.groups.v[i].group_type;
 	return STR_NULL;
 }
 
 int
-list_open(struct run *r, int argc, char **argv, struct look_group **v, int *n)
+list_open(struct run *run, int argc, char **argv, struct look_group **v, int *n)
 {
-	int code = group_run_open(r);
+	int code = group_run_open(run);
 	if (code)
 		return code;
 	struct str *names;
-	*n = group_options.takes_all ? names_of(r, &names) : argc;
-	*v = group_options.takes_all ? look_groups_find(r, n, names) : look_groups_named(r, n, argv);
+	*n = group_options.takes_all ? names_of(run, &names) : argc;
+	*v = group_options.takes_all ? look_groups_find(run, n, names) : look_groups_named(run, n, argv);
 	return 0;
 }
 
-/* --- the verb --- */
+/* ---- the verb ---- */
 
 static const char *const states[] = { "PreparingRebalance", "CompletingRebalance", "Stable", "Dead",
 	"Empty", "Assigning", "Reconciling", "NotReady", NULL };
@@ -170,20 +170,20 @@ is_wanted(struct str s, const char *text)
 }
 
 static void
-print(struct run *r, const struct listed *g)
+print(struct run *run, const struct listed *one)
 {
 	if (group_options.is_json) {
 		json_t *o = json_object();
-		json_set_bytes(o, "group", g->id);
-		json_set_bytes(o, "type", g->type);
-		json_set_bytes(o, "protocol", g->protocol_type);
-		json_set_bytes(o, "state", g->state);
+		json_set_bytes(o, "group", one->id);
+		json_set_bytes(o, "type", one->type);
+		json_set_bytes(o, "protocol", one->protocol_type);
+		json_set_bytes(o, "state", one->state);
 		json_print(o);
 		return;
 	}
-	put_text(g->id);
-	printf("\t%s\t%s\t%s\n", put_cell(&r->arena, g->type), put_cell(&r->arena, g->protocol_type),
-		put_cell(&r->arena, g->state));
+	put_text(one->id);
+	printf("\t%s\t%s\t%s\n", put_cell(&run->arena, one->type),
+		put_cell(&run->arena, one->protocol_type), put_cell(&run->arena, one->state));
 }
 
 int
@@ -191,24 +191,24 @@ verb_group_list(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	struct run r;
+	struct run run;
 	struct err e;
 	struct listed *v;
 	if (check_words(group_options.states, states, "state", &e) < 0
 		|| check_words(group_options.types, types, "type", &e) < 0)
 		return say_err(&e, false);
-	int code = group_run_open(&r);
+	int code = group_run_open(&run);
 	if (code)
 		return code;
-	int n = list_groups(&r, &v);
-	r.ndone += n > 0;
-	if (group_options.states && run_version(&r, API_LIST_GROUPS) < STATES_FROM) {
+	int n = list_groups(&run, &v);
+	run.ndone += n > 0;
+	if (group_options.states && run_version(&run, API_LIST_GROUPS) < STATES_FROM) {
 		err_set(&e, ERR_PEER, "the broker does not report the states of groups");
-		run_failed(&r, &e);
+		run_failed(&run, &e);
 		n = 0;
 	}
 	for (int i = 0; i < n; i++)
 		if (is_wanted(v[i].state, group_options.states) && is_wanted(v[i].type, group_options.types))
-			print(&r, &v[i]);
-	return run_close(&r);
+			print(&run, &v[i]);
+	return run_close(&run);
 }

@@ -15,15 +15,15 @@ struct listed {
 
 /* Ask every broker.  Returns how many groups there are, sorted by name; what
  * failed is counted. */
-int list_groups(struct run *r, struct listed **v);
+int list_groups(struct run *run, struct listed **v);
 
 /* The type of one group, which is asked of its coordinator; null: there is no
  * such group. */
-struct str list_type(struct run *r, const struct look_group *g);
+struct str list_type(struct run *run, const struct look_group *group);
 
 /* Connect, and find the groups of these names, or with --all all that
  * consumers commit offsets to.
  * 0; or an exit code, after saying why: the run is then not to be closed. */
-int list_open(struct run *r, int argc, char **argv, struct look_group **v, int *n);
+int list_open(struct run *run, int argc, char **argv, struct look_group **v, int *n);
 
 #endif

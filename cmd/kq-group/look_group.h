@@ -40,36 +40,36 @@ struct look_group {
 /* Find the coordinators of the groups, of all at once where the broker can.
  * Returns an array in the order of the names, each once; *n becomes less when
  * a name came twice. */
-struct look_group *look_groups_find(struct run *r, int *n, const struct str *names);
+struct look_group *look_groups_find(struct run *run, int *n, const struct str *names);
 
 /* The same from the command line. */
-struct look_group *look_groups_named(struct run *r, int *n, char **names);
+struct look_group *look_groups_named(struct run *run, int *n, char **names);
 
 /* Learn type, state and members.  Returns 0, or -1: counted.  A group that is
  * not there is one of state "Dead" when it may_miss, else a failure. */
-int look_group_describe(struct run *r, struct look_group *g, bool may_miss);
+int look_group_describe(struct run *run, struct look_group *group, bool may_miss);
 
 /* Has it members, or is it about to? */
-bool look_group_is_active(const struct look_group *g);
+bool look_group_is_active(const struct look_group *group);
 
 /* What it has committed.  Returns 0, or -1: counted. */
-int look_group_committed(struct run *r, const struct look_group *g, struct rows *rows);
+int look_group_committed(struct run *run, const struct look_group *group, struct rows *rows);
 
 /* All partitions that it has committed or that its members have. */
-int look_group_rows(struct run *r, const struct look_group *g, struct rows *rows);
+int look_group_rows(struct run *run, const struct look_group *group, struct rows *rows);
 
 /* Where they end; and begin, if asked.  What can't be had is left unknown,
  * and counted unless the topic or partition is simply no more. */
-void look_ends(struct run *r, struct rows *rows, bool with_starts);
+void look_ends(struct run *run, struct rows *rows, bool with_starts);
 
 /* Set "to" of each to its first offset at or after the time; -1: there is
  * none, or it can't be had, which is counted. */
-void look_times(struct run *r, struct rows *rows, int64_t time_ms);
+void look_times(struct run *run, struct rows *rows, int64_t time_ms);
 
 /* A loop around a call to a coordinator: after an answer of this code, is it
  * to be asked again?  Waits, and finds the coordinator, first.  until_ms is
  * what look_group_deadline returned before. */
-int64_t look_group_deadline(const struct run *r);
-bool look_group_again(struct run *r, struct look_group *g, int16_t code, int64_t until_ms);
+int64_t look_group_deadline(const struct run *run);
+bool look_group_again(struct run *run, struct look_group *group, int16_t code, int64_t until_ms);
 
 #endif

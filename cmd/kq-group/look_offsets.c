@@ -6,29 +6,29 @@
 
 #include <stdlib.h>
 
-/* --- rows --- */
+/* ---- rows ---- */
 
 int
-look_group_rows(struct run *r, const struct look_group *g, struct rows *rows)
+look_group_rows(struct run *run, const struct look_group *group, struct rows *rows)
 {
-	struct rows c;
-	if (look_group_committed(r, g, &c) < 0)
+	struct rows committed;
+	if (look_group_committed(run, group, &committed) < 0)
 		return -1;
-	int32_t n = c.n;
-	for (int32_t i = 0; i < g->nmember; i++)
-		for (int32_t k = 0; k < g->member[i].nassigned; k++)
-			n += g->member[i].assigned[k].n;
-	rows->v = arena_alloc(&r->arena, (size_t)n * sizeof *rows->v + 1);
-	rows->n = c.n;
-	if (c.n > 0)
-		memcpy(rows->v, c.v, (size_t)c.n * sizeof *c.v);
-	for (int32_t i = 0; i < g->nmember; i++) {
-		const struct look_member *m = &g->member[i];
-		for (int32_t k = 0; k < m->nassigned; k++)
-			for (int32_t p = 0; p < m->assigned[k].n; p++) {
+	int32_t n = committed.n;
+	for (int32_t i = 0; i < group->nmember; i++)
+		for (int32_t k = 0; k < group->member[i].nassigned; k++)
+			n += group->member[i].assigned[k].n;
+	rows->v = arena_alloc(&run->arena, (size_t)n * sizeof *rows->v + 1);
+	rows->n = committed.n;
+	if (committed.n > 0)
+		memcpy(rows->v, committed.v, (size_t)committed.n * sizeof *committed.v);
+	for (int32_t i = 0; i < group->nmember; i++) {
+		const struct look_member *member = &group->member[i];
+		for (int32_t k = 0; k < member->nassigned; k++)
+			for (int32_t p = 0; p < member->assigned[k].n; p++) {
 				struct row *row = &rows->v[rows->n++];
-				*row = ROW_INIT(m->assigned[k].topic, m->assigned[k].v[p]);
-				row->member = m;
+				*row = ROW_INIT(member->assigned[k].topic, member->assigned[k].v[p]);
+				row->member = member;
 			}
 	}
 	assert(rows->n == n);
@@ -46,50 +46,51 @@ is_gone(const struct err *e)
 /* Ask for the n rows, which are all of topic t; the answers go to the member
  * of a row at this place in it. */
 static void
-ask_topic(struct run *r, struct cluster_topic *t, struct row *v, int32_t n, int64_t when, size_t place)
+ask_topic(struct run *run, struct cluster_topic *t, struct row *v, int32_t n, int64_t when,
+	size_t place)
 {
 	struct err e = { .class = ERR_NONE };
 	int32_t npart = t->npart;
-	int64_t *offset = arena_alloc(&r->arena, (size_t)npart * sizeof *offset + 1);
-	bool *wants = arena_alloc(&r->arena, (size_t)npart + 1);
+	int64_t *offset = arena_alloc(&run->arena, (size_t)npart * sizeof *offset + 1);
+	bool *wants = arena_alloc(&run->arena, (size_t)npart + 1);
 	for (int32_t i = 0; i < n; i++)
 		if (v[i].partition >= 0 && v[i].partition < npart)
 			wants[v[i].partition] = true;
-	if (offsets_list(&r->cluster, t, npart, when, wants, offset, &e) < 0 && !is_gone(&e))
-		run_failed(r, &e);
+	if (offsets_list(&run->cluster, t, npart, when, wants, offset, &e) < 0 && !is_gone(&e))
+		run_failed(run, &e);
 	for (int32_t i = 0; i < n; i++)
 		if (v[i].partition >= 0 && v[i].partition < npart)
 			memcpy((char *)&v[i] + place, &offset[v[i].partition], sizeof *offset);
 }
 
 static void
-ask(struct run *r, struct rows *rows, int64_t when, size_t place)
+ask(struct run *run, struct rows *rows, int64_t when, size_t place)
 {
 	struct err e;
 	for (int32_t i = 0, n; i < rows->n; i += n) {
 		struct row *v = rows->v + i;
 		for (n = 1; i + n < rows->n && str_eq(v[n].topic, v->topic);)
 			n++;
-		const char *name = arena_printf(&r->arena, "%.*s", STR_ARG(v->topic));
-		struct cluster_topic *t = cluster_topic(&r->cluster, name, false, &e);
+		const char *name = arena_printf(&run->arena, "%.*s", STR_ARG(v->topic));
+		struct cluster_topic *t = cluster_topic(&run->cluster, name, false, &e);
 		if (t)
-			ask_topic(r, t, v, n, when, place);
+			ask_topic(run, t, v, n, when, place);
 		else if (!is_gone(&e))
-			run_failed(r, &e);
+			run_failed(run, &e);
 	}
 }
 
 void
-look_ends(struct run *r, struct rows *rows, bool with_starts)
+look_ends(struct run *run, struct rows *rows, bool with_starts)
 {
 	if (with_starts)
-		ask(r, rows, OFFSETS_EARLIEST, offsetof(struct row, start));
-	ask(r, rows, OFFSETS_LATEST, offsetof(struct row, end));
+		ask(run, rows, OFFSETS_EARLIEST, offsetof(struct row, start));
+	ask(run, rows, OFFSETS_LATEST, offsetof(struct row, end));
 }
 
 void
-look_times(struct run *r, struct rows *rows, int64_t time_ms)
+look_times(struct run *run, struct rows *rows, int64_t time_ms)
 {
 	assert(time_ms >= 0);
-	ask(r, rows, time_ms, offsetof(struct row, to));
+	ask(run, rows, time_ms, offsetof(struct row, to));
 }

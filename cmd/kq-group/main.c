@@ -48,7 +48,8 @@ static const struct opt seek_opts[] = {
 	JSON,
 	OPT_END
 };
-static const struct opt delete_opts[] = { ASK_YES(&group_options.is_sure), ASK_DRY_RUN(&group_options.is_dry), OPT_END };
+static const struct opt delete_opts[] = { ASK_YES(&group_options.is_sure),
+	ASK_DRY_RUN(&group_options.is_dry), OPT_END };
 static const struct opt export_opts[] = { ALL("all groups"), OPT_END };
 static const struct opt import_opts[] = { PLAN, JSON, OPT_END };
 static const struct opt watch_opts[] = {
@@ -132,13 +133,13 @@ static const struct opt_command command = {
 };
 
 static int
-check(struct opt_result *r, struct err *e)
+check(struct opt_result *result, struct err *e)
 {
-	bool is_for_groups = strncmp(r->verb->operands, "GROUP...", 8) == 0;
-	opt_drop_repeats(r, is_for_groups ? 0 : 1);
+	bool is_for_groups = strncmp(result->verb->operands, "GROUP...", 8) == 0;
+	opt_drop_repeats(result, is_for_groups ? 0 : 1);
 	if (group_options.takes_all && is_for_groups)
-		return r->argc == 0 ? 0 : err_set(e, ERR_USAGE, "only one of --all and names of groups");
-	return opt_check_operands(r, r->argc == 0 ? "group" : "topic", e);
+		return result->argc == 0 ? 0 : err_set(e, ERR_USAGE, "only one of --all and names of groups");
+	return opt_check_operands(result, result->argc == 0 ? "group" : "topic", e);
 }
 
 int

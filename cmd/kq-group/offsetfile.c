@@ -11,7 +11,7 @@ enum {
 	FIELDS_MAX = 5,
 };
 
-/* --- JSON --- */
+/* ---- JSON ---- */
 
 /* Words; null or absent leaves what there was. */
 static int
@@ -38,7 +38,7 @@ static int
 take_member(struct offset_line *line, const char *key, const json_t *v, struct err *e)
 {
 	int64_t n;
-	int got;
+	int rc;
 	if (json_is_bytes_key(key, "group") || json_is_bytes_key(key, "topic")
 		|| json_is_bytes_key(key, "metadata"))
 		return 0; /* taken with the object */
@@ -47,15 +47,15 @@ take_member(struct offset_line *line, const char *key, const json_t *v, struct e
 	if (strcmp(key, "leader_epoch") == 0) {
 		if (json_is_null(v))
 			return 0;
-		if ((got = take_number(v, key, INT32_MAX, &n, e)) == 0)
+		if ((rc = take_number(v, key, INT32_MAX, &n, e)) == 0)
 			line->leader_epoch = (int32_t)n;
-		return got;
+		return rc;
 	}
 	if (strcmp(key, "partition") != 0)
 		return err_set(e, ERR_CORRUPT, "'%s' is not known", key);
-	if ((got = take_number(v, key, INT32_MAX, &n, e)) == 0)
+	if ((rc = take_number(v, key, INT32_MAX, &n, e)) == 0)
 		line->partition = (int32_t)n;
-	return got;
+	return rc;
 }
 
 static int
@@ -64,21 +64,21 @@ parse_json(struct offset_line *line, struct str text, struct arena *a, struct er
 	json_t *o = json_parse_object(text, e);
 	const char *key;
 	json_t *v;
-	int got = 0;
+	int rc = 0;
 	if (!o)
 		return -1;
 	json_object_foreach(o, key, v)
-		if (got == 0)
-			got = take_member(line, key, v, e);
-	if (got == 0 && (take_text(o, "group", &line->group, a, e) < 0
+		if (rc == 0)
+			rc = take_member(line, key, v, e);
+	if (rc == 0 && (take_text(o, "group", &line->group, a, e) < 0
 			|| take_text(o, "topic", &line->topic, a, e) < 0
 			|| take_text(o, "metadata", &line->metadata, a, e) < 0))
-		got = -1;
+		rc = -1;
 	json_decref(o);
-	return got;
+	return rc;
 }
 
-/* --- commas --- */
+/* ---- commas ---- */
 
 /* The field at *p, which is moved behind it and its comma; -1: a quote is
  * left open, or stands in the middle. */
@@ -111,7 +111,8 @@ parse_number(struct str s, const char *what, int64_t max, int64_t *n, struct err
 {
 	const char *z = (const char *)s.p; /* NUL-terminated, as arena_str does */
 	struct err ignored;
-	if (s.n == 0 || strspn(z, "0123456789") != (size_t)s.n || units_parse_int(z, 0, max, n, &ignored) < 0)
+	if (s.n == 0 || strspn(z, "0123456789") != (size_t)s.n
+		|| units_parse_int(z, 0, max, n, &ignored) < 0)
 		return err_set(e, ERR_CORRUPT, "'%.40s' is not %s", z, what);
 	return 0;
 }
@@ -141,7 +142,7 @@ parse_commas(struct offset_line *line, struct str text, struct arena *a, struct 
 	return 0;
 }
 
-/* --- all lines --- */
+/* ---- all lines ---- */
 
 static int
 check_line(const struct offset_line *line, struct err *e)
@@ -162,7 +163,7 @@ check_line(const struct offset_line *line, struct err *e)
 }
 
 static int
-parse_line(struct offset_lines *l, struct str text, int number, const char *group,
+parse_line(struct offset_lines *lines, struct str text, int number, const char *group,
 	struct arena *a, struct err *e)
 {
 	struct offset_line line = { number, str_of(group), STR_NULL, -1, -1, -1, STR_NULL };
@@ -175,58 +176,58 @@ parse_line(struct offset_lines *l, struct str text, int number, const char *grou
 	if ((text.p[0] == '{' ? parse_json : parse_commas)(&line, text, a, e) < 0
 		|| check_line(&line, e) < 0)
 		return err_wrap(e, "line %d", number);
-	if (l->n == l->cap) {
-		l->cap = MAX(2 * l->cap, 64);
-		l->v = mem_realloc(l->v, (size_t)l->cap * sizeof *l->v);
+	if (lines->n == lines->cap) {
+		lines->cap = MAX(2 * lines->cap, 64);
+		lines->v = mem_realloc(lines->v, (size_t)lines->cap * sizeof *lines->v);
 	}
-	l->v[l->n++] = line;
+	lines->v[lines->n++] = line;
 	return 0;
 }
 
 static int
-cmp_place(const struct offset_line *a, const struct offset_line *b)
+cmp_place(const struct offset_line *left, const struct offset_line *right)
 {
-	int order = str_cmp(a->group, b->group);
+	int order = str_cmp(left->group, right->group);
 	if (!order)
-		order = str_cmp(a->topic, b->topic);
-	return order ? order : (a->partition > b->partition) - (a->partition < b->partition);
+		order = str_cmp(left->topic, right->topic);
+	return order ? order : (left->partition > right->partition) - (left->partition < right->partition);
 }
 
 static int
 by_place(const void *a, const void *b)
 {
-	const struct offset_line *x = a, *y = b;
-	int order = cmp_place(x, y);
-	return order ? order : (x->number > y->number) - (x->number < y->number);
+	const struct offset_line *left = a, *y = b;
+	int order = cmp_place(left, y);
+	return order ? order : (left->number > y->number) - (left->number < y->number);
 }
 
 int
-offset_lines_parse(struct offset_lines *l, struct str text, const char *group,
+offset_lines_parse(struct offset_lines *lines, struct str text, const char *group,
 	struct arena *a, struct err *e)
 {
 	int number = 1;
-	*l = (struct offset_lines)OFFSET_LINES_INIT;
+	*lines = (struct offset_lines)OFFSET_LINES_INIT;
 	for (const uint8_t *p = text.p, *end = p + MAX(text.n, 0), *eol; p < end; p = eol + 1, number++) {
 		eol = memchr(p, '\n', (size_t)(end - p));
 		if (!eol)
 			eol = end;
-		if (parse_line(l, (struct str){ p, (int32_t)(eol - p) }, number, group, a, e) < 0)
+		if (parse_line(lines, (struct str){ p, (int32_t)(eol - p) }, number, group, a, e) < 0)
 			return -1;
 	}
-	if (l->n > 0)
-		qsort(l->v, (size_t)l->n, sizeof *l->v, by_place);
-	for (int32_t i = 1; i < l->n; i++)
-		if (cmp_place(&l->v[i - 1], &l->v[i]) == 0)
+	if (lines->n > 0)
+		qsort(lines->v, (size_t)lines->n, sizeof *lines->v, by_place);
+	for (int32_t i = 1; i < lines->n; i++)
+		if (cmp_place(&lines->v[i - 1], &lines->v[i]) == 0)
 			return err_set(e, ERR_CORRUPT, "line %d: partition %d of topic '%.*s' was in line %d before",
-				l->v[i].number, l->v[i].partition, STR_ARG(l->v[i].topic), l->v[i - 1].number);
+				lines->v[i].number, lines->v[i].partition, STR_ARG(lines->v[i].topic), lines->v[i - 1].number);
 	return 0;
 }
 
 void
-offset_lines_release(struct offset_lines *l)
+offset_lines_release(struct offset_lines *lines)
 {
-	mem_free(l->v);
-	*l = (struct offset_lines)OFFSET_LINES_INIT;
+	mem_free(lines->v);
+	*lines = (struct offset_lines)OFFSET_LINES_INIT;
 }
 
 void

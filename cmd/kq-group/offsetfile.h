@@ -38,9 +38,9 @@ struct offset_lines {
  * that is an error.  Words are copied to the arena.  Returns 0, or -1 with the
  * line's number in the message: a line that is none of these, or names a
  * partition that came before. */
-int offset_lines_parse(struct offset_lines *l, struct str text, const char *group,
+int offset_lines_parse(struct offset_lines *lines, struct str text, const char *group,
 	struct arena *a, struct err *e);
-void offset_lines_release(struct offset_lines *l);
+void offset_lines_release(struct offset_lines *lines);
 
 /* Append one line. */
 void offset_line_put(const struct offset_line *line, struct buf *out);

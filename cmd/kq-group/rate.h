@@ -19,13 +19,13 @@ struct rate {
 /* Records a second of a row as of now_ns; less than none when its offset went
  * back.  Returns false when it is not known: the partition was not there, or
  * nothing was committed. */
-bool rate_of(const struct rate *r, const struct row *row, int64_t now_ns, double *rate);
+bool rate_of(const struct rate *last, const struct row *row, int64_t now_ns, double *rate);
 
 /* The sum of those that are known; false when none is. */
-bool rate_total(const struct rate *r, const struct rows *rows, int64_t now_ns, double *rate);
+bool rate_total(const struct rate *last, const struct rows *rows, int64_t now_ns, double *rate);
 
 /* Keep these rows as the last look. */
-void rate_keep(struct rate *r, const struct rows *rows, int64_t now_ns);
-void rate_release(struct rate *r);
+void rate_keep(struct rate *last, const struct rows *rows, int64_t now_ns);
+void rate_release(struct rate *last);
 
 #endif

@@ -10,18 +10,18 @@ enum {
 };
 
 int
-seek_plan_begin(struct run *r, struct look_group *g, struct rows *committed)
+seek_plan_begin(struct run *run, struct look_group *group, struct rows *committed)
 {
 	struct err e;
-	if (look_group_describe(r, g, true) < 0)
+	if (look_group_describe(run, group, true) < 0)
 		return -1;
-	if (look_group_is_active(g)) {
+	if (look_group_is_active(group)) {
 		err_set(&e, ERR_PEER, "group '%.*s' is in use (%.*s, members: %d): stop its members "
-			"before you change its offsets", STR_ARG(g->id), STR_ARG(g->state), g->nmember);
-		run_failed(r, &e);
+			"before you change its offsets", STR_ARG(group->id), STR_ARG(group->state), group->nmember);
+		run_failed(run, &e);
 		return -1;
 	}
-	return look_group_committed(r, g, committed);
+	return look_group_committed(run, group, committed);
 }
 
 static void
@@ -33,23 +33,23 @@ say_clamped(const struct row *row, int64_t was)
 }
 
 void
-seek_plan_resolve(struct run *r, struct seek_plan *p, const struct place *w)
+seek_plan_resolve(struct run *run, struct seek_plan *plan, const struct place *place)
 {
 	struct err e;
-	look_ends(r, &p->rows, true);
-	if (w && w->kind == PLACE_TIME)
-		look_times(r, &p->rows, w->n);
-	for (int32_t i = 0; i < p->rows.n; i++) {
-		struct row *row = &p->rows.v[i];
+	look_ends(run, &plan->rows, true);
+	if (place && place->kind == PLACE_TIME)
+		look_times(run, &plan->rows, place->n);
+	for (int32_t i = 0; i < plan->rows.n; i++) {
+		struct row *row = &plan->rows.v[i];
 		if (row->start < 0 || row->end < 0) {
 			err_set(&e, ERR_PEER, "topic '%.*s' has no partition %d, or it cannot be read",
 				STR_ARG(row->topic), row->partition);
-			run_failed(r, &e);
+			run_failed(run, &e);
 			row->to = -1;
 			continue;
 		}
-		if (w && row_move(row, w, &e) < 0) {
-			run_failed(r, &e);
+		if (place && row_move(row, place, &e) < 0) {
+			run_failed(run, &e);
 			row->to = -1;
 			continue;
 		}
@@ -60,15 +60,15 @@ seek_plan_resolve(struct run *r, struct seek_plan *p, const struct place *w)
 }
 
 void
-seek_plan_print(struct run *r, const struct seek_plan *p, bool with_group)
+seek_plan_print(struct run *run, const struct seek_plan *plan, bool with_group)
 {
-	for (int32_t i = 0; i < p->rows.n; i++) {
-		const struct row *row = &p->rows.v[i];
+	for (int32_t i = 0; i < plan->rows.n; i++) {
+		const struct row *row = &plan->rows.v[i];
 		if (row->to < 0)
 			continue;
 		if (group_options.is_json) {
 			json_t *o = json_object();
-			json_set_bytes(o, "group", p->group->id);
+			json_set_bytes(o, "group", plan->group->id);
 			json_set_bytes(o, "topic", row->topic);
 			json_object_set_new(o, "partition", json_integer(row->partition));
 			json_object_set_new(o, "from", json_known(row->committed));
@@ -77,29 +77,29 @@ seek_plan_print(struct run *r, const struct seek_plan *p, bool with_group)
 			continue;
 		}
 		if (with_group) {
-			put_text(p->group->id);
+			put_text(plan->group->id);
 			putchar('\t');
 		}
 		put_text(row->topic);
-		printf("\t%d\t%s\t%lld\n", row->partition, put_known(&r->arena, row->committed),
+		printf("\t%d\t%s\t%lld\n", row->partition, put_known(&run->arena, row->committed),
 			(long long)row->to);
 	}
 }
 
-/* --- doing it --- */
+/* ---- doing it ---- */
 
 static struct offset_commit_request
-request_of(struct run *r, const struct seek_plan *p)
+request_of(struct run *run, const struct seek_plan *plan)
 {
 	struct offset_commit_request q;
 	wire_defaults(&offset_commit_request_desc, &q);
-	q.group_id = p->group->id;
+	q.group_id = plan->group->id;
 	q.member_id = STR("");
-	q.topics.v = arena_alloc(&r->arena, (size_t)p->rows.n * sizeof *q.topics.v + 1);
-	struct offset_commit_request_partition *part = arena_alloc(&r->arena,
-		(size_t)p->rows.n * sizeof *part + 1);
-	for (int32_t i = 0; i < p->rows.n; i++) {
-		const struct row *row = &p->rows.v[i];
+	q.topics.v = arena_alloc(&run->arena, (size_t)plan->rows.n * sizeof *q.topics.v + 1);
+	struct offset_commit_request_partition *part = arena_alloc(&run->arena,
+		(size_t)plan->rows.n * sizeof *part + 1);
+	for (int32_t i = 0; i < plan->rows.n; i++) {
+		const struct row *row = &plan->rows.v[i];
 		if (row->to < 0)
 			continue;
 		struct offset_commit_request_topic *t = &q.topics.v[q.topics.n - 1];
@@ -122,34 +122,35 @@ request_of(struct run *r, const struct seek_plan *p)
 
 /* The first refusal; a coordinator that is moving refuses all alike. */
 static int16_t
-code_of(const struct offset_commit_response *a)
+code_of(const struct offset_commit_response *answer)
 {
-	for (int32_t i = 0; i < a->topics.n; i++)
-		for (int32_t k = 0; k < a->topics.v[i].partitions.n; k++)
-			if (a->topics.v[i].partitions.v[k].error_code)
-				return a->topics.v[i].partitions.v[k].error_code;
+	for (int32_t i = 0; i < answer->topics.n; i++)
+		for (int32_t k = 0; k < answer->topics.v[i].partitions.n; k++)
+			if (answer->topics.v[i].partitions.v[k].error_code)
+				return answer->topics.v[i].partitions.v[k].error_code;
 	return KERR_NONE;
 }
 
 void
-seek_plan_execute(struct run *r, struct seek_plan *p)
+seek_plan_execute(struct run *run, struct seek_plan *plan)
 {
-	struct offset_commit_request q = request_of(r, p);
-	struct offset_commit_response a;
-	int64_t until_ms = look_group_deadline(r);
+	struct offset_commit_request q = request_of(run, plan);
+	struct offset_commit_response answer;
+	int64_t until_ms = look_group_deadline(run);
 	if (q.topics.n == 0)
 		return;
 	do {
-		if (run_call_upto(r, p->group->coordinator, API_OFFSET_COMMIT, OFFSET_COMMIT_UPTO, &q, &a) < 0)
+		if (run_call_upto(run, plan->group->coordinator, API_OFFSET_COMMIT, OFFSET_COMMIT_UPTO,
+				&q, &answer) < 0)
 			return;
-	} while (look_group_again(r, p->group, code_of(&a), until_ms));
-	for (int32_t i = 0; i < a.topics.n; i++)
-		for (int32_t k = 0; k < a.topics.v[i].partitions.n; k++)
-			if (a.topics.v[i].partitions.v[k].error_code)
-				group_run_part_refused(r, a.topics.v[i].partitions.v[k].error_code, p->group->id,
-					a.topics.v[i].name, a.topics.v[i].partitions.v[k].partition_index);
+	} while (look_group_again(run, plan->group, code_of(&answer), until_ms));
+	for (int32_t i = 0; i < answer.topics.n; i++)
+		for (int32_t k = 0; k < answer.topics.v[i].partitions.n; k++)
+			if (answer.topics.v[i].partitions.v[k].error_code)
+				group_run_part_refused(run, answer.topics.v[i].partitions.v[k].error_code, plan->group->id,
+					answer.topics.v[i].name, answer.topics.v[i].partitions.v[k].partition_index);
 			else
-				r->ndone++;
+				run->ndone++;
 }
 
 int
@@ -160,11 +161,11 @@ seek_plan_check_options(struct err *e)
 }
 
 bool
-seek_plan_is_wanted(struct run *r, int *code)
+seek_plan_is_wanted(struct run *run, int *code)
 {
 	*code = 0;
 	fflush(stdout); /* so that it stands before what is said of it */
-	if (r->nfailed) {
+	if (run->nfailed) {
 		say_error("nothing was changed");
 		return false;
 	}

@@ -20,10 +20,10 @@ parse_partition(const char *text, size_t n, int32_t *v, struct err *e)
 }
 
 int
-topic_parts_parse(struct topic_parts *t, const char *text, struct arena *a, struct err *e)
+topic_parts_parse(struct topic_parts *parts, const char *text, struct arena *a, struct err *e)
 {
 	size_t n = strcspn(text, ":");
-	*t = (struct topic_parts){ .topic = { (const uint8_t *)text, (int32_t)MIN(n, INT32_MAX) } };
+	*parts = (struct topic_parts){ .topic = { (const uint8_t *)text, (int32_t)MIN(n, INT32_MAX) } };
 	if (n == 0)
 		return err_set(e, ERR_USAGE, "'%s' is not TOPIC or TOPIC:PARTITION,...", text);
 	if (n > NAME_MAX_)
@@ -31,12 +31,12 @@ topic_parts_parse(struct topic_parts *t, const char *text, struct arena *a, stru
 			NAME_MAX_);
 	if (!text[n])
 		return 0;
-	t->part = arena_alloc(a, (strlen(text) - n) * sizeof *t->part);
+	parts->part = arena_alloc(a, (strlen(text) - n) * sizeof *parts->part);
 	for (const char *p = text + n + 1;; p++) {
 		size_t k = strcspn(p, ",");
-		if (parse_partition(p, k, &t->part[t->npart], e) < 0)
+		if (parse_partition(p, k, &parts->part[parts->npart], e) < 0)
 			return err_wrap(e, "'%s'", text);
-		t->npart++;
+		parts->npart++;
 		p += k;
 		if (!*p)
 			return 0;

@@ -17,6 +17,6 @@ struct topic_parts {
 
 /* Parses text.  Returns 0, or -1 (ERR_USAGE).  The topic is a slice of text; the
  * partitions are in the arena. */
-int topic_parts_parse(struct topic_parts *t, const char *text, struct arena *a, struct err *e);
+int topic_parts_parse(struct topic_parts *parts, const char *text, struct arena *a, struct err *e);
 
 #endif

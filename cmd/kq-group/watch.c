@@ -23,34 +23,34 @@ struct refresh {
 };
 
 static const char *
-rate_text(struct run *r, bool is_known, double rate)
+rate_text(struct run *run, bool is_known, double rate)
 {
-	return is_known ? arena_printf(&r->arena, "%.1f", rate) : "-";
+	return is_known ? arena_printf(&run->arena, "%.1f", rate) : "-";
 }
 
 static const char *
-row_rate(struct run *r, const struct refresh *l, const struct row *row)
+row_rate(struct run *run, const struct refresh *view, const struct row *row)
 {
 	double rate = 0;
-	bool is_known = rate_of(l->rate, row, l->mono_ns, &rate);
-	return rate_text(r, is_known, rate);
+	bool is_known = rate_of(view->rate, row, view->mono_ns, &rate);
+	return rate_text(run, is_known, rate);
 }
 
 static const char *
-total_rate(struct run *r, const struct refresh *l)
+total_rate(struct run *run, const struct refresh *view)
 {
 	double rate;
-	bool is_known = rate_total(l->rate, &l->rows, l->mono_ns, &rate);
-	return rate_text(r, is_known, rate);
+	bool is_known = rate_total(view->rate, &view->rows, view->mono_ns, &rate);
+	return rate_text(run, is_known, rate);
 }
 
 static const char *
-lag_text(struct run *r, const struct row *row)
+lag_text(struct run *run, const struct row *row)
 {
-	return row_has_lag(row) ? arena_printf(&r->arena, "%lld", (long long)row_lag(row)) : "-";
+	return row_has_lag(row) ? arena_printf(&run->arena, "%lld", (long long)row_lag(row)) : "-";
 }
 
-/* --- JSON, and lines for a pipe --- */
+/* ---- JSON, and lines for a pipe ---- */
 
 static json_t *
 rate_json(bool is_known, double rate)
@@ -60,14 +60,14 @@ rate_json(bool is_known, double rate)
 }
 
 static void
-print_json(const struct refresh *l)
+print_json(const struct refresh *view)
 {
 	char z[UNITS_TEXT_SIZE];
 	double rate;
 	json_t *all = json_array();
-	for (int32_t i = 0; i < l->rows.n; i++) {
-		const struct row *row = &l->rows.v[i];
-		bool is_known = rate_of(l->rate, row, l->mono_ns, &rate);
+	for (int32_t i = 0; i < view->rows.n; i++) {
+		const struct row *row = &view->rows.v[i];
+		bool is_known = rate_of(view->rate, row, view->mono_ns, &rate);
 		json_t *o = json_object();
 		json_set_bytes(o, "topic", row->topic);
 		json_object_set_new(o, "partition", json_integer(row->partition));
@@ -77,33 +77,33 @@ print_json(const struct refresh *l)
 		json_object_set_new(o, "rate", rate_json(is_known, rate));
 		json_array_append_new(all, o);
 	}
-	bool is_known = rate_total(l->rate, &l->rows, l->mono_ns, &rate);
-	json_t *o = json_pack("{s:s}", "time", units_format_time(l->wall_ms, z));
-	json_set_bytes(o, "group", l->group->id);
-	json_set_bytes(o, "state", l->group->state);
-	json_object_set_new(o, "member_count", json_integer(l->group->nmember));
-	json_object_set_new(o, "lag", json_known(rows_lag(&l->rows)));
+	bool is_known = rate_total(view->rate, &view->rows, view->mono_ns, &rate);
+	json_t *o = json_pack("{s:s}", "time", units_format_time(view->wall_ms, z));
+	json_set_bytes(o, "group", view->group->id);
+	json_set_bytes(o, "state", view->group->state);
+	json_object_set_new(o, "member_count", json_integer(view->group->nmember));
+	json_object_set_new(o, "lag", json_known(rows_lag(&view->rows)));
 	json_object_set_new(o, "rate", rate_json(is_known, rate));
 	json_object_set_new(o, "offsets", all);
 	json_print(o);
 }
 
 static void
-print_lines(struct run *r, const struct refresh *l)
+print_lines(struct run *run, const struct refresh *view)
 {
 	char z[UNITS_TEXT_SIZE];
-	struct arena *a = &r->arena;
-	units_format_time(l->wall_ms, z);
-	for (int32_t i = 0; i < l->rows.n; i++) {
-		const struct row *row = &l->rows.v[i];
+	struct arena *a = &run->arena;
+	units_format_time(view->wall_ms, z);
+	for (int32_t i = 0; i < view->rows.n; i++) {
+		const struct row *row = &view->rows.v[i];
 		printf("%s\t%s\t%d\t%s\t%s\t%s\t%s\n", z, put_cell(a, row->topic), row->partition,
-			put_known(a, row->committed), put_known(a, row->end), lag_text(r, row),
-			row_rate(r, l, row));
+			put_known(a, row->committed), put_known(a, row->end), lag_text(run, row),
+			row_rate(run, view, row));
 	}
-	printf("%s\t*\t*\t-\t-\t%s\t%s\n", z, put_known(a, rows_lag(&l->rows)), total_rate(r, l));
+	printf("%s\t*\t*\t-\t-\t%s\t%s\n", z, put_known(a, rows_lag(&view->rows)), total_rate(run, view));
 }
 
-/* --- a terminal --- */
+/* ---- a terminal ---- */
 
 static int
 screen_height(void)
@@ -113,39 +113,40 @@ screen_height(void)
 }
 
 static void
-fill_table(struct run *r, const struct refresh *l, struct table *t, int32_t n)
+fill_table(struct run *run, const struct refresh *view, struct table *table, int32_t n)
 {
-	struct arena *a = &r->arena;
+	struct arena *a = &run->arena;
 	for (int32_t i = 0; i < n; i++) {
-		const struct row *row = &l->rows.v[i];
-		table_add(t, (const char *[]){ put_cell(a, row->topic), put_known(a, row->partition),
-			put_known(a, row->committed), put_known(a, row->end), lag_text(r, row),
-			row_rate(r, l, row), put_cell(a, row->member ? row->member->id : STR_NULL) });
+		const struct row *row = &view->rows.v[i];
+		table_add(table, (const char *[]){ put_cell(a, row->topic), put_known(a, row->partition),
+			put_known(a, row->committed), put_known(a, row->end), lag_text(run, row),
+			row_rate(run, view, row), put_cell(a, row->member ? row->member->id : STR_NULL) });
 	}
 }
 
 /* Over what was there: from the top left on, each line cleared to its end,
  * then all below.  Lines are not to wrap meanwhile. */
 static void
-draw(struct run *r, const struct refresh *l)
+draw(struct run *run, const struct refresh *view)
 {
 	static const char *const head[] = { "topic", "partition", "committed", "end", "lag", "rate",
 		"member" };
 	struct buf b = BUF_INIT;
-	struct table t;
+	struct table table;
 	char z[UNITS_TEXT_SIZE];
 	int32_t room = MAX(screen_height() - HEAD_LINES - FOOT_LINES - 1, 1);
-	int32_t n = l->rows.n > room ? room - 1 : l->rows.n;
-	table_init(&t, head, (int)ARRAY_LEN(head), "lrrrrrl");
-	fill_table(r, l, &t, n);
-	put_escaped(l->group->id, &b);
+	int32_t n = view->rows.n > room ? room - 1 : view->rows.n;
+	table_init(&table, head, (int)ARRAY_LEN(head), "lrrrrrl");
+	fill_table(run, view, &table, n);
+	put_escaped(view->group->id, &b);
 	buf_printf(&b, "  %s  members %d  lag %s  %s records/s  %s\n\n",
-		put_cell(&r->arena, l->group->state), l->group->nmember, put_known(&r->arena, rows_lag(&l->rows)),
-		total_rate(r, l), units_format_time(l->wall_ms, z));
-	table_put(&t, &b);
-	if (n < l->rows.n)
-		buf_printf(&b, "and %d more\n", l->rows.n - n);
-	table_release(&t);
+		put_cell(&run->arena, view->group->state), view->group->nmember,
+		put_known(&run->arena, rows_lag(&view->rows)),
+		total_rate(run, view), units_format_time(view->wall_ms, z));
+	table_put(&table, &b);
+	if (n < view->rows.n)
+		buf_printf(&b, "and %d more\n", view->rows.n - n);
+	table_release(&table);
 	fputs("\033[?7l\033[H", stdout);
 	for (size_t i = 0; i < b.n; i++) {
 		if (b.p[i] == '\n')
@@ -156,62 +157,63 @@ draw(struct run *r, const struct refresh *l)
 	buf_release(&b);
 }
 
-/* --- the loop --- */
+/* ---- the loop ---- */
 
 static int
-refresh(struct run *r, char **argv, struct refresh *l)
+refresh(struct run *run, char **argv, struct refresh *view)
 {
 	struct err ignored; /* the next call will tell */
 	int n = 1;
-	arena_reset(&r->arena);
-	arena_reset(&r->replies);
-	cluster_refresh(&r->cluster, &ignored); /* topics may have grown */
-	l->group = look_groups_named(r, &n, argv);
-	if (look_group_describe(r, l->group, false) < 0 || look_group_rows(r, l->group, &l->rows) < 0)
+	arena_reset(&run->arena);
+	arena_reset(&run->replies);
+	cluster_refresh(&run->cluster, &ignored); /* topics may have grown */
+	view->group = look_groups_named(run, &n, argv);
+	if (look_group_describe(run, view->group, false) < 0
+		|| look_group_rows(run, view->group, &view->rows) < 0)
 		return -1;
-	l->wall_ms = clock_ms();
-	l->mono_ns = clock_mono_ns();
-	look_ends(r, &l->rows, false);
+	view->wall_ms = clock_ms();
+	view->mono_ns = clock_mono_ns();
+	look_ends(run, &view->rows, false);
 	return 0;
 }
 
 static void
-show(struct run *r, const struct refresh *l, bool is_terminal)
+show(struct run *run, const struct refresh *view, bool is_terminal)
 {
 	if (group_options.is_json)
-		print_json(l);
+		print_json(view);
 	else if (is_terminal)
-		draw(r, l);
+		draw(run, view);
 	else
-		print_lines(r, l);
+		print_lines(run, view);
 }
 
 /* The first look must come off; later ones may fail, and are tried again.
  * Ends when it is stopped, or nobody reads. */
 static void
-watch(struct run *r, char **argv)
+watch(struct run *run, char **argv)
 {
 	struct rate rate = RATE_INIT;
-	struct refresh l = { .rate = &rate };
+	struct refresh view = { .rate = &rate };
 	bool is_terminal = isatty(STDOUT_FILENO) && !group_options.is_json;
 	int64_t next_ms = clock_mono_ms();
 	if (is_terminal)
 		fputs("\033[2J", stdout);
 	while (!sig_is_stopped) {
-		if (refresh(r, argv, &l) == 0) {
-			show(r, &l, is_terminal);
-			rate_keep(&rate, &l.rows, l.mono_ns);
-			r->ndone++;
-			r->repeats = true;
-			cluster_say_taken(&r->cluster, &r->refusal);
-		} else if (r->ndone == 0) {
+		if (refresh(run, argv, &view) == 0) {
+			show(run, &view, is_terminal);
+			rate_keep(&rate, &view.rows, view.mono_ns);
+			run->ndone++;
+			run->repeats = true;
+			cluster_say_taken(&run->cluster, &run->refusal);
+		} else if (run->ndone == 0) {
 			break;
 		}
 		if (say_flush_stdout())
 			break;
 		int64_t now_ms = clock_mono_ms();
 		next_ms = MAX(next_ms + group_options.every_ms, now_ms);
-		cluster_pause(&r->cluster, (int)(next_ms - now_ms));
+		cluster_pause(&run->cluster, (int)(next_ms - now_ms));
 	}
 	rate_release(&rate);
 }
@@ -220,13 +222,13 @@ int
 verb_group_watch(int argc, char **argv)
 {
 	(void)argc;
-	struct run r;
+	struct run run;
 	struct err e;
 	group_options.run.wake_fd = sig_catch(true, &e);
-	int code = group_options.run.wake_fd < 0 ? say_err(&e, false) : group_run_open(&r);
+	int code = group_options.run.wake_fd < 0 ? say_err(&e, false) : group_run_open(&run);
 	if (code)
 		return sig_end(code);
-	watch(&r, argv);
-	code = run_close(&r);
+	watch(&run, argv);
+	code = run_close(&run);
 	return sig_end(code);
 }

@@ -5,104 +5,106 @@
 #include <poll.h>
 
 static int
-put_json(struct feed *f, struct str s, int64_t now_ms, struct err *e)
+put_json(struct feed *feed, struct str s, int64_t now_ms, struct err *e)
 {
-	struct json_record *r = f->json;
-	if (json_record_parse(r, s, e) < 0)
-		return err_wrap(e, "record %lld", (long long)f->topic->producer->nput + 1);
-	buf_put_str(&r->headers, buf_str(&f->headers));
-	return producer_put(f->topic, f->partition, r->timestamp_ms < 0 ? now_ms : r->timestamp_ms, r->key,
-		r->value, buf_str(&r->headers), r->nheader + f->nheader, e);
+	struct json_record *rec = feed->json;
+	if (json_record_parse(rec, s, e) < 0)
+		return err_wrap(e, "record %lld", (long long)feed->topic->producer->nput + 1);
+	buf_put_str(&rec->headers, buf_str(&feed->headers));
+	int64_t timestamp_ms = rec->timestamp_ms < 0 ? now_ms : rec->timestamp_ms;
+	return producer_put(feed->topic, feed->partition, timestamp_ms, rec->key,
+		rec->value, buf_str(&rec->headers), rec->nheader + feed->nheader, e);
 }
 
 static int
-put(struct feed *f, struct str s, int64_t now_ms, struct err *e)
+put(struct feed *feed, struct str s, int64_t now_ms, struct err *e)
 {
 	struct str key, value;
-	if (f->json)
-		return put_json(f, s, now_ms, e);
-	keyed_split(&f->keyed, s, &key, &value);
-	return producer_put(f->topic, f->partition, now_ms, key, value, buf_str(&f->headers),
-		f->nheader, e);
+	if (feed->json)
+		return put_json(feed, s, now_ms, e);
+	keyed_split(&feed->keyed, s, &key, &value);
+	return producer_put(feed->topic, feed->partition, now_ms, key, value, buf_str(&feed->headers),
+		feed->nheader, e);
 }
 
 /* Lines without keys and headers, of which nothing is null: no look at each
  * is needed.  Puts what fits in the batch under way. */
 static int64_t
-put_lines(struct feed *f, struct input *in, int64_t now_ms)
+put_lines(struct feed *feed, struct input *in, int64_t now_ms)
 {
-	if (f->json || f->keyed.delimiter.n > 0 || f->keyed.marker.n >= 0 || f->keyed.empty_is_null
-		|| f->nheader || in->delimiter.n != 1)
+	if (feed->json || feed->keyed.delimiter.n > 0 || feed->keyed.marker.n >= 0
+		|| feed->keyed.empty_is_null
+		|| feed->nheader || in->delimiter.n != 1)
 		return 0;
-	if (f->is_txn && !f->topic->producer->is_in_txn)
+	if (feed->is_txn && !feed->topic->producer->is_in_txn)
 		return 0;
-	int64_t max = f->is_txn ? MIN(f->left, f->txn_left) : f->left;
+	int64_t max = feed->is_txn ? MIN(feed->left, feed->txn_left) : feed->left;
 	size_t used;
-	int32_t n = producer_put_lines(f->topic, f->partition, now_ms, input_rest(in),
+	int32_t n = producer_put_lines(feed->topic, feed->partition, now_ms, input_rest(in),
 		in->delimiter.p[0], (int32_t)MIN(max, INT32_MAX), &used);
 	input_take(in, used);
 	return n;
 }
 
 int
-feed_commit(struct feed *f, struct err *e)
+feed_commit(struct feed *feed, struct err *e)
 {
-	struct producer *p = f->topic->producer;
-	return p->is_in_txn ? producer_commit(p, &f->is_unknown, e) : 0;
+	struct producer *producer = feed->topic->producer;
+	return producer->is_in_txn ? producer_commit(producer, &feed->is_unknown, e) : 0;
 }
 
 /* A transaction to put the next record in. */
 static int
-begin_txn(struct feed *f, struct err *e)
+begin_txn(struct feed *feed, struct err *e)
 {
-	struct producer *p = f->topic->producer;
-	if (!f->is_txn || p->is_in_txn)
+	struct producer *producer = feed->topic->producer;
+	if (!feed->is_txn || producer->is_in_txn)
 		return 0;
-	f->txn_left = f->txn_records;
-	return producer_begin_txn(p, e);
+	feed->txn_left = feed->txn_records;
+	return producer_begin_txn(producer, e);
 }
 
 /* So many were put: is the transaction full? */
 static int
-count_put(struct feed *f, int64_t n, struct err *e)
+count_put(struct feed *feed, int64_t n, struct err *e)
 {
-	f->left -= n;
-	f->txn_left -= n;
-	return f->is_txn && f->txn_left == 0 ? feed_commit(f, e) : 0;
+	feed->left -= n;
+	feed->txn_left -= n;
+	return feed->is_txn && feed->txn_left == 0 ? feed_commit(feed, e) : 0;
 }
 
 /* Put what whole records the buffer holds.  1: fill again; 0: enough; -1. */
 static int
-put_piece(struct feed *f, struct input *in, struct err *e)
+put_piece(struct feed *feed, struct input *in, struct err *e)
 {
 	int64_t now_ms = clock_ms(); /* one look at the clock a piece */
 	struct str s;
-	while (f->left > 0) {
-		int64_t n = put_lines(f, in, now_ms);
+	while (feed->left > 0) {
+		int64_t n = put_lines(feed, in, now_ms);
 		if (n == 0) {
-			int got = input_next(in, &s, e);
-			if (got < 0)
-				return err_wrap(e, "record %lld", (long long)f->topic->producer->nput + 1);
-			if (got == 0)
+			int rc = input_next(in, &s, e);
+			if (rc < 0)
+				return err_wrap(e, "record %lld", (long long)feed->topic->producer->nput + 1);
+			if (rc == 0)
 				break;
-			if (begin_txn(f, e) < 0 || put(f, s, now_ms, e) < 0)
+			if (begin_txn(feed, e) < 0 || put(feed, s, now_ms, e) < 0)
 				return -1;
 			n = 1;
 		}
-		if (count_put(f, n, e) < 0)
+		if (count_put(feed, n, e) < 0)
 			return -1;
 	}
-	return f->left > 0 && !in->is_at_end;
+	return feed->left > 0 && !in->is_at_end;
 }
 
 /* How long the open transaction may still wait for input; -1: for ever. */
 static int
-txn_wait_ms(const struct feed *f)
+txn_wait_ms(const struct feed *feed)
 {
-	const struct producer *p = f->topic->producer;
-	if (!f->txn_ms || !p->is_in_txn)
+	const struct producer *producer = feed->topic->producer;
+	if (!feed->txn_ms || !producer->is_in_txn)
 		return -1;
-	return (int)MAX(p->txn_since_ms + f->txn_ms - clock_mono_ms(), 0);
+	return (int)MAX(producer->txn_since_ms + feed->txn_ms - clock_mono_ms(), 0);
 }
 
 /* Is there more to be read without waiting? */
@@ -115,39 +117,40 @@ has_more(const struct input *in)
 
 /* How long we may wait for input; -1: for ever. */
 static int
-wait_ms(const struct feed *f, const struct input *in)
+wait_ms(const struct feed *feed, const struct input *in)
 {
-	int txn_ms = txn_wait_ms(f), show_ms = in->is_terminal ? -1 : progress_timeout(f->progress);
+	int txn_ms = txn_wait_ms(feed), show_ms = in->is_terminal ? -1 : progress_timeout(feed->progress);
 	return txn_ms < 0 ? show_ms : show_ms < 0 ? txn_ms : MIN(txn_ms, show_ms);
 }
 
 int
-feed_input(struct feed *f, struct input *in, struct err *e)
+feed_input(struct feed *feed, struct input *in, struct err *e)
 {
-	struct producer *p = f->topic->producer;
-	while (!*f->is_stopped) {
+	struct producer *producer = feed->topic->producer;
+	while (!*feed->is_stopped) {
 		bool waits = in->is_pollable && !in->is_at_end;
-		producer_expect_more(p, has_more(in));
-		short events = producer_wait(p, waits ? in->fd : -1, POLLIN, waits ? wait_ms(f, in) : 0);
+		producer_expect_more(producer, has_more(in));
+		short events = producer_wait(producer, waits ? in->fd : -1, POLLIN,
+			waits ? wait_ms(feed, in) : 0);
 		if (!in->is_terminal)
-			progress_show(f->progress, p->nacked, in->nread);
-		if (p->is_failed) {
-			*e = p->err;
+			progress_show(feed->progress, producer->nacked, in->nread);
+		if (producer->is_failed) {
+			*e = producer->err;
 			return -1;
 		}
-		if (*f->is_stopped)
+		if (*feed->is_stopped)
 			break;
-		if (txn_wait_ms(f) == 0 && feed_commit(f, e) < 0)
+		if (txn_wait_ms(feed) == 0 && feed_commit(feed, e) < 0)
 			return -1;
 		if (waits && !events)
 			continue; /* an answer came, or a batch was due */
 		if (input_fill(in, e) < 0)
 			return -1;
-		int got = put_piece(f, in, e);
-		if (got < 0 && *f->is_stopped)
+		int rc = put_piece(feed, in, e);
+		if (rc < 0 && *feed->is_stopped)
 			break;
-		if (got <= 0)
-			return got;
+		if (rc <= 0)
+			return rc;
 	}
 	return 0;
 }

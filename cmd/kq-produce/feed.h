@@ -35,9 +35,9 @@ struct feed {
 
 /* Put all of the input's records.  Returns 0 at its end, or when stopped or
  * none is left to be wanted; -1 on failure. */
-int feed_input(struct feed *f, struct input *in, struct err *e);
+int feed_input(struct feed *feed, struct input *in, struct err *e);
 
 /* Commit the open transaction, if there is one. */
-int feed_commit(struct feed *f, struct err *e);
+int feed_commit(struct feed *feed, struct err *e);
 
 #endif

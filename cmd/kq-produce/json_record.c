@@ -4,46 +4,46 @@
 #include "text/json.h"
 
 static int
-take_header(struct json_record *r, const json_t *v, struct err *e)
+take_header(struct json_record *rec, const json_t *v, struct err *e)
 {
 	struct str name, value;
 	if (!json_is_object(v))
 		return err_set(e, ERR_CORRUPT, "a header is not an object");
-	if (json_get_bytes(v, "name", &r->arena, &name, e) < 0
-		|| json_get_bytes(v, "value", &r->arena, &value, e) < 0)
+	if (json_get_bytes(v, "name", &rec->arena, &name, e) < 0
+		|| json_get_bytes(v, "value", &rec->arena, &value, e) < 0)
 		return err_wrap(e, "a header");
 	if (name.n < 0)
 		return err_set(e, ERR_CORRUPT, "a header has no name");
-	builder_put_header(&r->headers, name, value);
-	r->nheader++;
+	builder_put_header(&rec->headers, name, value);
+	rec->nheader++;
 	return 0;
 }
 
 static int
-take_headers(struct json_record *r, const json_t *v, struct err *e)
+take_headers(struct json_record *rec, const json_t *v, struct err *e)
 {
 	size_t i;
 	const json_t *header;
 	if (!json_is_array(v))
 		return err_set(e, ERR_CORRUPT, "'headers' is not an array");
 	json_array_foreach(v, i, header)
-		if (take_header(r, header, e) < 0)
+		if (take_header(rec, header, e) < 0)
 			return -1;
 	return 0;
 }
 
 static int
-take_member(struct json_record *r, const char *key, const json_t *v, struct err *e)
+take_member(struct json_record *rec, const char *key, const json_t *v, struct err *e)
 {
 	static const char *const known[] = { "topic", "partition", "offset", "timestamp_type" };
 	if (json_is_bytes_key(key, "key") || json_is_bytes_key(key, "value"))
 		return 0; /* taken with the object */
 	if (strcmp(key, "headers") == 0)
-		return take_headers(r, v, e);
+		return take_headers(rec, v, e);
 	if (strcmp(key, "timestamp") == 0) {
 		if (!json_is_integer(v) || json_integer_value(v) < 0)
 			return err_set(e, ERR_CORRUPT, "'timestamp' is not milliseconds since 1970");
-		r->timestamp_ms = json_integer_value(v);
+		rec->timestamp_ms = json_integer_value(v);
 		return 0;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
@@ -54,30 +54,30 @@ take_member(struct json_record *r, const char *key, const json_t *v, struct err 
 }
 
 int
-json_record_parse(struct json_record *r, struct str line, struct err *e)
+json_record_parse(struct json_record *rec, struct str line, struct err *e)
 {
 	const char *key;
 	json_t *v, *o = json_parse_object(line, e);
-	int got = 0;
-	arena_reset(&r->arena);
-	buf_reset(&r->headers);
-	r->nheader = 0;
-	r->timestamp_ms = -1;
+	int rc = 0;
+	arena_reset(&rec->arena);
+	buf_reset(&rec->headers);
+	rec->nheader = 0;
+	rec->timestamp_ms = -1;
 	if (!o)
 		return -1;
 	json_object_foreach(o, key, v)
-		if (got == 0)
-			got = take_member(r, key, v, e);
-	if (got == 0 && (json_get_bytes(o, "key", &r->arena, &r->key, e) < 0
-			|| json_get_bytes(o, "value", &r->arena, &r->value, e) < 0))
-		got = -1;
+		if (rc == 0)
+			rc = take_member(rec, key, v, e);
+	if (rc == 0 && (json_get_bytes(o, "key", &rec->arena, &rec->key, e) < 0
+			|| json_get_bytes(o, "value", &rec->arena, &rec->value, e) < 0))
+		rc = -1;
 	json_decref(o);
-	return got;
+	return rc;
 }
 
 void
-json_record_release(struct json_record *r)
+json_record_release(struct json_record *rec)
 {
-	buf_release(&r->headers);
-	arena_release(&r->arena);
+	buf_release(&rec->headers);
+	arena_release(&rec->arena);
 }

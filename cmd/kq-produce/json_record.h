@@ -26,7 +26,7 @@ struct json_record {
 #define JSON_RECORD_INIT { .headers = BUF_INIT, .arena = ARENA_INIT }
 
 /* Read one line, in place of the one before.  0, or -1 (ERR_CORRUPT). */
-int json_record_parse(struct json_record *r, struct str line, struct err *e);
-void json_record_release(struct json_record *r);
+int json_record_parse(struct json_record *rec, struct str line, struct err *e);
+void json_record_release(struct json_record *rec);
 
 #endif

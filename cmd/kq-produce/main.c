@@ -42,10 +42,10 @@ take_header(void *to, const char *value, struct err *e)
 	const char *equals = strchr(value, '=');
 	if (!equals || equals == value)
 		return err_set(e, ERR_USAGE, "'%s' is not name=value", value);
-	struct feed *f = to;
-	builder_put_header(&f->headers,
+	struct feed *into = to;
+	builder_put_header(&into->headers,
 		(struct str){ (const uint8_t *)value, (int32_t)(equals - value) }, str_of(equals + 1));
-	f->nheader++;
+	into->nheader++;
 	return 0;
 }
 
@@ -59,18 +59,18 @@ take_setting(void *to, const char *value, struct err *e)
 static int
 take_every(void *to, const char *value, struct err *e)
 {
-	struct feed *f = to;
+	struct feed *into = to;
 	int64_t n;
 	bool is_count = value[strspn(value, "0123456789")] == 0;
-	f->txn_ms = 0;
-	f->txn_records = INT64_MAX;
+	into->txn_ms = 0;
+	into->txn_records = INT64_MAX;
 	if (is_count)
-		return units_parse_int(value, 1, INT64_MAX, &f->txn_records, e);
+		return units_parse_int(value, 1, INT64_MAX, &into->txn_records, e);
 	if (units_parse_duration(value, &n, e) < 0)
 		return -1;
 	if (n < 1 || n > INT32_MAX)
 		return err_set(e, ERR_USAGE, "'%s' is not between 1ms and 24d", value);
-	f->txn_ms = (int)n;
+	into->txn_ms = (int)n;
 	return 0;
 }
 
@@ -262,10 +262,10 @@ feed_file(struct input *in, const char *name, struct err *e)
 	if (fd < 0)
 		return err_sys(e, "cannot open '%s'", name);
 	input_begin(in, fd, is_stdin ? "stdin" : name);
-	int got = feed_input(&feed, in, e);
+	int rc = feed_input(&feed, in, e);
 	if (!is_stdin)
 		close(fd);
-	return got;
+	return rc;
 }
 
 static int
@@ -273,88 +273,88 @@ feed_files(struct input *in, char **files, struct err *e)
 {
 	if (!*files)
 		return feed_file(in, "-", e);
-	int got = 0;
-	for (; got == 0 && *files && !sig_is_stopped && feed.left > 0; files++)
-		got = feed_file(in, *files, e);
-	return got;
+	int rc = 0;
+	for (; rc == 0 && *files && !sig_is_stopped && feed.left > 0; files++)
+		rc = feed_file(in, *files, e);
+	return rc;
 }
 
 /* Wait for what is under way.  A signal that comes now ends the waiting. */
 static int
-flush(struct producer *p, struct err *e)
+flush(struct producer *producer, struct err *e)
 {
 	sig_drain(wake_fd);
-	return producer_flush(p, e);
+	return producer_flush(producer, e);
 }
 
 /* Commit the last transaction; or, after a failure or a signal, abort it. */
 static int
-end_txn(struct producer *p, int got, struct err *e)
+end_txn(struct producer *producer, int rc, struct err *e)
 {
 	struct err why;
-	if (got == 0 && !sig_is_stopped)
-		got = feed_commit(&feed, e);
-	if (!p->is_in_txn)
-		return got;
+	if (rc == 0 && !sig_is_stopped)
+		rc = feed_commit(&feed, e);
+	if (!producer->is_in_txn)
+		return rc;
 	sig_drain(wake_fd);
 	if (feed.is_unknown && sig_is_stopped && feed_commit(&feed, e) == 0)
 		return 0; /* the signal came between question and answer */
-	long long n = (long long)producer_txn_records(p);
-	if (got == 0 || sig_is_stopped)
-		got = err_set(e, ERR_RETRY, "interrupted: a transaction of %lld record%s is aborted", n,
+	long long n = (long long)producer_txn_records(producer);
+	if (rc == 0 || sig_is_stopped)
+		rc = err_set(e, ERR_RETRY, "interrupted: a transaction of %lld record%s is aborted", n,
 			units_plural(n));
 	/* If it does not work at once, the broker does it later. */
-	producer_hurry(p, ABORT_MS);
-	if (producer_abort(p, &why) == 0)
-		return got;
+	producer_hurry(producer, ABORT_MS);
+	if (producer_abort(producer, &why) == 0)
+		return rc;
 	if (feed.is_unknown)
 		return err_wrap(e, n == 1 ? "it is not known whether the last %lld record is committed"
 			: "it is not known whether the last %lld records are committed", n);
-	if (!p->is_fenced)
+	if (!producer->is_fenced)
 		say_error("cannot abort the transaction: %s; the broker aborts it after its timeout", why.msg);
-	return got;
+	return rc;
 }
 
 /* Everything between the connection's opening and its end. */
 static int
-produce(struct cluster *cl, struct producer *p, struct input *in,
+produce(struct cluster *cluster, struct producer *producer, struct input *in,
 	const char *topic, char **files, struct err *e)
 {
 	struct progress progress;
 	struct err why;
-	cluster_set_wake_fd(cl, wake_fd);
-	if (producer_start(p, e) < 0)
+	cluster_set_wake_fd(cluster, wake_fd);
+	if (producer_start(producer, e) < 0)
 		return -1;
-	feed.topic = producer_topic(p, topic, e);
-	if (!feed.topic && e->kafka == KERR_UNKNOWN_TOPIC_OR_PARTITION && p->opts.never_creates)
+	feed.topic = producer_topic(producer, topic, e);
+	if (!feed.topic && e->kafka == KERR_UNKNOWN_TOPIC_OR_PARTITION && producer->opts.never_creates)
 		return err_set(e, ERR_RETRY, "topic '%s' does not exist; create it with "
 			"'kq-topic create', or leave out --no-create", topic);
 	if (!feed.topic)
 		return -1;
 	in->record_max = RECORD_MAX;
-	if (feed.topic->message_max && p->opts.codec == CODEC_NONE)
+	if (feed.topic->message_max && producer->opts.codec == CODEC_NONE)
 		in->record_max = feed.topic->message_max;
 	in->limit = in->record_max == RECORD_MAX ? NULL : "the topic's max.message.bytes";
 	progress_init(&progress);
 	feed.progress = &progress;
-	int got = feed_files(in, files, e);
+	int rc = feed_files(in, files, e);
 	progress_end(&progress);
 	if (feed.is_txn)
-		got = end_txn(p, got, e);
-	int flushed = flush(p, &why);
-	if (got == 0 && flushed < 0) {
+		rc = end_txn(producer, rc, e);
+	int flushed = flush(producer, &why);
+	if (rc == 0 && flushed < 0) {
 		*e = why;
-		got = -1;
+		rc = -1;
 	}
-	cluster_set_wake_fd(cl, -1);
-	return got;
+	cluster_set_wake_fd(cluster, -1);
+	return rc;
 }
 
 static int
-report(int got, const struct err *e, const char *what, int64_t n, int64_t next)
+report(int rc, const struct err *e, const char *what, int64_t n, int64_t next)
 {
-	int code = got < 0 ? say_err(e, false) : EXIT_DONE;
-	if (got < 0 || sig_is_stopped)
+	int code = rc < 0 ? say_err(e, false) : EXIT_DONE;
+	if (rc < 0 || sig_is_stopped)
 		fprintf(stderr, "%lld records %s, next is input record %lld\n",
 			(long long)n, what, (long long)next);
 	return code;
@@ -363,50 +363,50 @@ report(int got, const struct err *e, const char *what, int64_t n, int64_t next)
 int
 main(int argc, char **argv)
 {
-	struct opt_result r;
+	struct opt_result result;
 	struct err e;
 	say_init(argv[0]);
 	producer_opts_init(&settings.producer);
 	settings.cluster.client_id = "kq-produce";
-	int got = opt_parse(&command, argc, argv, &r, &e);
-	if (got > 0)
+	int rc = opt_parse(&command, argc, argv, &result, &e);
+	if (rc > 0)
 		return say_flush_stdout();
-	if (got == 0 && r.argc < 1)
-		got = err_set(&e, ERR_USAGE, "which topic? see kq-produce --help");
+	if (rc == 0 && result.argc < 1)
+		rc = err_set(&e, ERR_USAGE, "which topic? see kq-produce --help");
 	struct input in = { .fd = -1 };
 	static struct buf keyed_bytes, delimiter; /* still there after a usage error */
-	if (got < 0 || apply_options(&in, &keyed_bytes, &delimiter, &e) < 0)
+	if (rc < 0 || apply_options(&in, &keyed_bytes, &delimiter, &e) < 0)
 		return say_err(&e, false);
-	if (takes_stdin(r.argv + 1) && stdfd_need(STDIN_FILENO, &e) < 0)
+	if (takes_stdin(result.argv + 1) && stdfd_need(STDIN_FILENO, &e) < 0)
 		return say_err(&e, false);
 
-	struct cluster cl;
-	struct producer p;
+	struct cluster cluster;
+	struct producer producer;
 	settings.cluster.request_timeout_ms = settings.producer.request_timeout_ms;
 	int64_t n = 0, next = 1;
 	signal(SIGPIPE, SIG_IGN);
 	wake_fd = sig_catch(false, &e);
-	got = wake_fd < 0 ? -1 : 0;
+	rc = wake_fd < 0 ? -1 : 0;
 	settings.cluster.wake_fd = wake_fd;
 	settings.cluster.wait_ms = (int)given.wait_ms;
 	if (given.max_age_ms)
 		settings.cluster.metadata_max_age_ms = (int)given.max_age_ms;
 	settings.cluster.retry_timeout_ms = settings.producer.delivery_timeout_ms;
 	settings.cluster.say = say_error;
-	if (got == 0)
-		got = cluster_open(&cl, &settings.cluster, &e);
-	if (got == 0) {
-		producer_init(&p, &cl, &settings.producer);
-		got = produce(&cl, &p, &in, r.argv[0], r.argv + 1, &e);
-		n = feed.is_txn ? p.ncommitted : p.nacked;
-		next = feed.is_txn ? n + 1 : producer_next_unacked(&p);
-		cluster_close(&cl);
-		producer_release(&p);
+	if (rc == 0)
+		rc = cluster_open(&cluster, &settings.cluster, &e);
+	if (rc == 0) {
+		producer_init(&producer, &cluster, &settings.producer);
+		rc = produce(&cluster, &producer, &in, result.argv[0], result.argv + 1, &e);
+		n = feed.is_txn ? producer.ncommitted : producer.nacked;
+		next = feed.is_txn ? n + 1 : producer_next_unacked(&producer);
+		cluster_close(&cluster);
+		producer_release(&producer);
 	}
 	input_release(&in);
 	buf_release(&feed.headers);
 	buf_release(&keyed_bytes);
 	json_record_release(&json_record);
 	buf_release(&delimiter);
-	return sig_end(report(got, &e, feed.is_txn ? "committed" : "acknowledged", n, next));
+	return sig_end(report(rc, &e, feed.is_txn ? "committed" : "acknowledged", n, next));
 }

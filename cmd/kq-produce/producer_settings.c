@@ -58,13 +58,13 @@ parse_idempotence(const char *text, enum producer_idempotence *to, struct err *e
 }
 
 static int
-take_value(struct producer_settings *s, const struct producer_setting *t, const char *value,
-	struct err *e)
+take_value(struct producer_settings *settings, const struct producer_setting *setting,
+	const char *value, struct err *e)
 {
-	void *to = (char *)s + t->off;
+	void *to = (char *)settings + setting->off;
 	int64_t n = 0;
-	int got = 0;
-	switch (t->kind) {
+	int rc = 0;
+	switch (setting->kind) {
 	case TEXT:
 		*(const char **)to = value;
 		return 0;
@@ -76,21 +76,21 @@ take_value(struct producer_settings *s, const struct producer_setting *t, const 
 	case IDEMPOTENCE:
 		return parse_idempotence(value, to, e);
 	case INT:
-		got = units_parse_int(value, t->min, t->max, &n, e);
+		rc = units_parse_int(value, setting->min, setting->max, &n, e);
 		break;
 	case MS:
-		got = units_parse_duration(value, &n, e);
+		rc = units_parse_duration(value, &n, e);
 		break;
 	case BYTES:
-		got = units_parse_size(value, &n, e);
+		rc = units_parse_size(value, &n, e);
 		break;
 	}
-	if (got == 0 && (n < t->min || n > t->max))
-		got = err_set(e, ERR_USAGE, "'%s' is not between %lld and %lld", value,
-			(long long)t->min, (long long)t->max);
-	if (got < 0)
+	if (rc == 0 && (n < setting->min || n > setting->max))
+		rc = err_set(e, ERR_USAGE, "'%s' is not between %lld and %lld", value,
+			(long long)setting->min, (long long)setting->max);
+	if (rc < 0)
 		return -1;
-	if (t->kind == BYTES)
+	if (setting->kind == BYTES)
 		*(size_t *)to = (size_t)n;
 	else
 		*(int *)to = (int)n;
@@ -98,27 +98,27 @@ take_value(struct producer_settings *s, const struct producer_setting *t, const 
 }
 
 static int
-take_once(struct producer_settings *s, size_t i, const char *value, struct err *e)
+take_once(struct producer_settings *settings, size_t i, const char *value, struct err *e)
 {
 	static_assert(ARRAY_LEN(table) <= 32, "a bit each");
-	if (s->given & 1u << i)
+	if (settings->given & 1u << i)
 		return err_set(e, ERR_USAGE, "given twice");
-	s->given |= 1u << i;
-	return take_value(s, &table[i], value, e);
+	settings->given |= 1u << i;
+	return take_value(settings, &table[i], value, e);
 }
 
 int
-producer_settings_check_once(const struct producer_settings *s, const char *name,
+producer_settings_check_once(const struct producer_settings *settings, const char *name,
 	const char *option, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		if (s->given & 1u << i && strcmp(table[i].name, name) == 0)
+		if (settings->given & 1u << i && strcmp(table[i].name, name) == 0)
 			return err_set(e, ERR_USAGE, "only one of %s and -X %s", option, name);
 	return 0;
 }
 
 int
-producer_settings_take(struct producer_settings *s, const char *text, struct err *e)
+producer_settings_take(struct producer_settings *settings, const char *text, struct err *e)
 {
 	const char *equals = strchr(text, '=');
 	if (!equals)
@@ -126,7 +126,7 @@ producer_settings_take(struct producer_settings *s, const char *text, struct err
 	size_t n = (size_t)(equals - text);
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (strlen(table[i].name) == n && memcmp(table[i].name, text, n) == 0)
-			return take_once(s, i, equals + 1, e) == 0 ? 0 : err_wrap(e, "%s", table[i].name);
+			return take_once(settings, i, equals + 1, e) == 0 ? 0 : err_wrap(e, "%s", table[i].name);
 	const char *words[ARRAY_LEN(table) + 1] = { NULL };
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		words[i] = table[i].name;

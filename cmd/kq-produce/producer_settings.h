@@ -16,10 +16,10 @@ struct producer_settings {
 };
 
 /* Take one "name=value".  Returns 0, or -1 (ERR_USAGE, with a suggestion). */
-int producer_settings_take(struct producer_settings *s, const char *text, struct err *e);
+int producer_settings_take(struct producer_settings *settings, const char *text, struct err *e);
 
 /* Refuse the setting of this name beside an option that means the same. */
-int producer_settings_check_once(const struct producer_settings *s, const char *name,
+int producer_settings_check_once(const struct producer_settings *settings, const char *name,
 	const char *option, struct err *e);
 
 /* "0", "1", "all" or "-1". */

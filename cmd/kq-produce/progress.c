@@ -36,21 +36,21 @@ erase(void)
 }
 
 void
-progress_init(struct progress *p)
+progress_init(struct progress *progress)
 {
-	*p = (struct progress){ .is_on = isatty(STDERR_FILENO) };
-	p->start_ms = clock_mono_ms();
-	p->next_ms = p->start_ms + FIRST_MS;
-	if (p->is_on)
+	*progress = (struct progress){ .is_on = isatty(STDERR_FILENO) };
+	progress->start_ms = clock_mono_ms();
+	progress->next_ms = progress->start_ms + FIRST_MS;
+	if (progress->is_on)
 		say_before(erase);
 }
 
 static void
-print(const struct progress *p, int64_t now_ms, int64_t records, int64_t bytes)
+print(const struct progress *progress, int64_t now_ms, int64_t records, int64_t bytes)
 {
 	char line[LINE_SIZE];
 	struct winsize w;
-	double s = (double)(now_ms - p->start_ms) / 1e3, mb = (double)bytes / 1e6;
+	double s = (double)(now_ms - progress->start_ms) / 1e3, mb = (double)bytes / 1e6;
 	int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : WIDTH_DEFAULT;
 	line[0] = '\r';
 	int n = snprintf(line + 1, sizeof line - 1, "%lld records acknowledged, %.0f/s; %.1f MB read, "
@@ -63,30 +63,30 @@ print(const struct progress *p, int64_t now_ms, int64_t records, int64_t bytes)
 }
 
 void
-progress_show(struct progress *p, int64_t records, int64_t bytes)
+progress_show(struct progress *progress, int64_t records, int64_t bytes)
 {
-	if (!p->is_on)
+	if (!progress->is_on)
 		return;
 	int64_t now = clock_mono_ms();
-	if (now < p->next_ms)
+	if (now < progress->next_ms)
 		return;
-	p->next_ms = now + EVERY_MS;
+	progress->next_ms = now + EVERY_MS;
 	if (is_in_foreground())
-		print(p, now, records, bytes);
+		print(progress, now, records, bytes);
 	else
 		is_shown = false; /* the shell has written over it */
 }
 
 int
-progress_timeout(const struct progress *p)
+progress_timeout(const struct progress *progress)
 {
-	int64_t left = p->next_ms - clock_mono_ms();
-	return p->is_on ? (int)MAX(left, 0) : -1;
+	int64_t left = progress->next_ms - clock_mono_ms();
+	return progress->is_on ? (int)MAX(left, 0) : -1;
 }
 
 void
-progress_end(struct progress *p)
+progress_end(struct progress *progress)
 {
 	erase();
-	p->is_on = false;
+	progress->is_on = false;
 }

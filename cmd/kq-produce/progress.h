@@ -17,15 +17,15 @@ struct progress {
 	int64_t start_ms, next_ms;
 };
 
-void progress_init(struct progress *p);
+void progress_init(struct progress *progress);
 
 /* At most four times a second: records acknowledged, bytes read. */
-void progress_show(struct progress *p, int64_t records, int64_t bytes);
+void progress_show(struct progress *progress, int64_t records, int64_t bytes);
 
 /* In how many ms progress_show would show something new; -1: never. */
-int progress_timeout(const struct progress *p);
+int progress_timeout(const struct progress *progress);
 
 /* Erase it, for good. */
-void progress_end(struct progress *p);
+void progress_end(struct progress *progress);
 
 #endif

@@ -13,103 +13,104 @@ enum {
 };
 
 static void
-create_some(struct run *r, int n, char **names)
+create_some(struct run *run, int n, char **names)
 {
 	struct create_topics_request q;
-	struct create_topics_response a;
-	int def = run_version(r, API_CREATE_TOPICS) >= BROKER_DEFAULTS_FROM ? -1 : 1;
+	struct create_topics_response answer;
+	int def = run_version(run, API_CREATE_TOPICS) >= BROKER_DEFAULTS_FROM ? -1 : 1;
 	wire_defaults(&create_topics_request_desc, &q);
 	q.timeout_ms = RUN_TIMEOUT_MS;
 	q.topics.n = n;
-	q.topics.v = arena_alloc(&r->arena, (size_t)n * sizeof *q.topics.v);
+	q.topics.v = arena_alloc(&run->arena, (size_t)n * sizeof *q.topics.v);
 	for (int i = 0; i < n; i++) {
 		struct create_topics_request_topic *t = &q.topics.v[i];
 		t->name = str_of(names[i]);
 		t->num_partitions = topic_options.npartition ? (int32_t)topic_options.npartition : def;
 		t->replication_factor = (int16_t)(topic_options.replicas ? topic_options.replicas : def);
 		t->configs.n = topic_options.nsetting;
-		t->configs.v = arena_alloc(&r->arena, (size_t)topic_options.nsetting * sizeof *t->configs.v + 1);
+		t->configs.v = arena_alloc(&run->arena,
+			(size_t)topic_options.nsetting * sizeof *t->configs.v + 1);
 		for (int k = 0; k < topic_options.nsetting; k++) {
 			t->configs.v[k].name = str_of(topic_options.setting[k].key);
 			t->configs.v[k].value = str_of(topic_options.setting[k].value);
 		}
 	}
-	if (run_call(r, CLUSTER_CONTROLLER, API_CREATE_TOPICS, &q, &a) < 0)
+	if (run_call(run, CLUSTER_CONTROLLER, API_CREATE_TOPICS, &q, &answer) < 0)
 		return;
-	topic_run_check_count(r, n, a.topics.n);
-	for (int32_t i = 0; i < a.topics.n; i++) {
-		int16_t code = a.topics.v[i].error_code;
+	topic_run_check_count(run, n, answer.topics.n);
+	for (int32_t i = 0; i < answer.topics.n; i++) {
+		int16_t code = answer.topics.v[i].error_code;
 		if (code == KERR_TOPIC_ALREADY_EXISTS && topic_options.may_exist)
 			code = KERR_NONE;
-		topic_run_take(r, code, a.topics.v[i].error_message, a.topics.v[i].name);
+		topic_run_take(run, code, answer.topics.v[i].error_message, answer.topics.v[i].name);
 	}
 }
 
 int
 verb_topic_create(int argc, char **argv)
 {
-	struct run r;
-	int code = topic_run_open(&r, argc, argv);
+	struct run run;
+	int code = topic_run_open(&run, argc, argv);
 	if (code)
 		return code;
 	for (int i = 0; i < argc; i += RUN_TOPICS_MAX)
-		create_some(&r, MIN(argc - i, RUN_TOPICS_MAX), argv + i);
-	if (r.ndone && !r.nfailed)
-		effect_warn(&r, argv[0]);
-	return run_close(&r);
+		create_some(&run, MIN(argc - i, RUN_TOPICS_MAX), argv + i);
+	if (run.ndone && !run.nfailed)
+		effect_warn(&run, argv[0]);
+	return run_close(&run);
 }
 
-/* --- delete --- */
+/* ---- delete ---- */
 
 static void
-delete_some(struct run *r, int n, char **names)
+delete_some(struct run *run, int n, char **names)
 {
 	struct delete_topics_request q;
-	struct delete_topics_response a;
+	struct delete_topics_response answer;
 	wire_defaults(&delete_topics_request_desc, &q);
 	q.timeout_ms = RUN_TIMEOUT_MS;
 	q.topics.n = q.topic_names.n = n;
-	q.topics.v = arena_alloc(&r->arena, (size_t)n * sizeof *q.topics.v);
-	q.topic_names.v = arena_alloc(&r->arena, (size_t)n * sizeof *q.topic_names.v);
+	q.topics.v = arena_alloc(&run->arena, (size_t)n * sizeof *q.topics.v);
+	q.topic_names.v = arena_alloc(&run->arena, (size_t)n * sizeof *q.topic_names.v);
 	for (int i = 0; i < n; i++) /* one or the other goes out, by the version */
 		q.topics.v[i].name = q.topic_names.v[i] = str_of(names[i]);
-	if (run_call(r, CLUSTER_CONTROLLER, API_DELETE_TOPICS, &q, &a) < 0)
+	if (run_call(run, CLUSTER_CONTROLLER, API_DELETE_TOPICS, &q, &answer) < 0)
 		return;
-	topic_run_check_count(r, n, a.responses.n);
-	for (int32_t i = 0; i < a.responses.n; i++)
-		topic_run_take(r, a.responses.v[i].error_code, a.responses.v[i].error_message,
-			a.responses.v[i].name);
+	topic_run_check_count(run, n, answer.responses.n);
+	for (int32_t i = 0; i < answer.responses.n; i++)
+		topic_run_take(run, answer.responses.v[i].error_code, answer.responses.v[i].error_message,
+			answer.responses.v[i].name);
 }
 
 /* Those that are there, by name. */
 static void
-print_deleted(struct run *r, int n, char **names)
+print_deleted(struct run *run, int n, char **names)
 {
-	struct look l;
-	look_topics(&l, r, n, names, true);
-	for (int i = 0; i < l.n; i++) {
-		put_text(l.v[i]->name);
+	struct look look;
+	look_topics(&look, run, n, names, true);
+	for (int i = 0; i < look.n; i++) {
+		put_text(look.v[i]->name);
 		putchar('\n');
-		r->ndone++;
+		run->ndone++;
 	}
-	look_release(&l);
+	look_release(&look);
 }
 
 int
 verb_topic_delete(int argc, char **argv)
 {
-	struct run r;
+	struct run run;
 	int code = ask_check(topic_options.is_sure, topic_options.is_dry);
 	if (!code && !topic_options.is_sure && !topic_options.is_dry)
 		code = ask_delete(argc, argv, "topic", "records");
 	if (!code)
-		code = topic_run_open(&r, argc, argv);
+		code = topic_run_open(&run, argc, argv);
 	if (code)
 		return code;
-	r.is_removing = true;
+	run.is_removing = true;
 	if (topic_options.is_dry)
-		print_deleted(&r, argc, argv);
+		print_deleted(&run, argc, argv);
 	for (int i = 0; !topic_options.is_dry && i < argc; i += RUN_TOPICS_MAX)
-		delete_some(&r, MIN(argc - i, RUN_TOPICS_MAX), argv + i);
-	return run_close(&r);
+		delete_some(&run, MIN(argc - i, RUN_TOPICS_MAX), argv + i);
+	return run_close(&run);
 }

@@ -51,7 +51,7 @@ total_size(const struct look_topic *t)
 	return sum;
 }
 
-/* --- JSON --- */
+/* ---- JSON ---- */
 
 static json_t *
 ids_json(struct look_ids ids)
@@ -67,17 +67,17 @@ configs_json(const struct look_topic *t)
 {
 	json_t *all = json_object();
 	for (int32_t i = 0; i < t->nconfig; i++) {
-		const struct look_config *c = &t->config[i];
-		const char *source = source_word(c->source);
+		const struct look_config *config = &t->config[i];
+		const char *source = source_word(config->source);
 		if (!source)
 			continue;
 		json_t *o = json_object();
-		json_set_bytes(o, "value", c->value);
+		json_set_bytes(o, "value", config->value);
 		json_object_set_new(o, "source", json_string(source));
-		if (c->is_void)
+		if (config->is_void)
 			json_object_set_new(o, "has_effect", json_false());
 		/* One that is no UTF-8 is no setting that Kafka or kq has. */
-		json_object_setn_new(all, (const char *)c->name.p, (size_t)c->name.n, o);
+		json_object_setn_new(all, (const char *)config->name.p, (size_t)config->name.n, o);
 	}
 	return all;
 }
@@ -99,48 +99,48 @@ print_json(const struct look_topic *t)
 	if (t->nconfig >= 0)
 		json_object_set_new(o, "configs", configs_json(t));
 	for (int32_t i = 0; i < t->npart; i++) {
-		const struct look_part *p = &t->part[i];
+		const struct look_part *part = &t->part[i];
 		json_t *v = json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "partition",
-			(int)p->index, "leader", json_known(p->leader), "replicas", ids_json(p->replicas),
-			"isr", ids_json(p->isr), "offline", ids_json(p->offline),
-			"start", json_known(p->start_offset), "end", json_known(p->end_offset),
-			"bytes", json_known(look_size(p)));
-		if (p->error)
-			json_object_set_new(v, "error", json_string(kerr_info(p->error)->name));
+			(int)part->index, "leader", json_known(part->leader), "replicas", ids_json(part->replicas),
+			"isr", ids_json(part->isr), "offline", ids_json(part->offline),
+			"start", json_known(part->start_offset), "end", json_known(part->end_offset),
+			"bytes", json_known(look_size(part)));
+		if (part->error)
+			json_object_set_new(v, "error", json_string(kerr_info(part->error)->name));
 		json_array_append_new(parts, v);
 	}
 	json_object_set_new(o, "partitions", parts);
 	json_print(o);
 }
 
-/* --- text --- */
+/* ---- text ---- */
 
 static char *
-ids_text(struct run *r, struct look_ids ids)
+ids_text(struct run *run, struct look_ids ids)
 {
 	struct buf b = BUF_INIT;
 	for (int32_t i = 0; i < ids.n; i++)
 		buf_printf(&b, "%s%d", i ? "," : "", ids.v[i]);
 	if (ids.n <= 0)
 		buf_puts(&b, "-");
-	char *z = arena_printf(&r->arena, "%.*s", (int)b.n, (char *)b.p);
+	char *z = arena_printf(&run->arena, "%.*s", (int)b.n, (char *)b.p);
 	buf_release(&b);
 	return z;
 }
 
 static void
-print_parts(struct run *r, const struct look_topic *t)
+print_parts(struct run *run, const struct look_topic *t)
 {
 	static const char *const head[] = { "partition", "leader", "replicas", "isr", "start", "end",
 		"bytes" };
-	struct arena *a = &r->arena;
+	struct arena *a = &run->arena;
 	struct table table;
 	table_init(&table, head, (int)ARRAY_LEN(head), "");
 	for (int32_t i = 0; i < t->npart; i++) {
-		const struct look_part *p = &t->part[i];
-		table_add(&table, (const char *[]){ put_known(a, p->index), put_known(a, p->leader),
-			ids_text(r, p->replicas), ids_text(r, p->isr), put_known(a, p->start_offset),
-			put_known(a, p->end_offset), put_known(a, look_size(p)) });
+		const struct look_part *part = &t->part[i];
+		table_add(&table, (const char *[]){ put_known(a, part->index), put_known(a, part->leader),
+			ids_text(run, part->replicas), ids_text(run, part->isr), put_known(a, part->start_offset),
+			put_known(a, part->end_offset), put_known(a, look_size(part)) });
 	}
 	table_print(&table);
 	table_release(&table);
@@ -150,21 +150,21 @@ static void
 print_configs(const struct look_topic *t)
 {
 	for (int32_t i = 0; i < t->nconfig; i++) {
-		const struct look_config *c = &t->config[i];
-		const char *source = source_word(c->source);
+		const struct look_config *config = &t->config[i];
+		const char *source = source_word(config->source);
 		if (!source)
 			continue;
 		printf("%-12s", "config");
-		put_text(c->name);
+		put_text(config->name);
 		putchar('=');
-		put_text(c->value);
-		printf("%s%s\n", c->source == LOOK_TOPIC ? "" : "  (from the broker)",
-			c->is_void ? "  (without effect yet)" : "");
+		put_text(config->value);
+		printf("%s%s\n", config->source == LOOK_TOPIC ? "" : "  (from the broker)",
+			config->is_void ? "  (without effect yet)" : "");
 	}
 }
 
 static void
-print_text(struct run *r, const struct look_topic *t)
+print_text(struct run *run, const struct look_topic *t)
 {
 	char z[UNITS_TEXT_SIZE], id[UUID_TEXT_SIZE];
 	const struct look_config *durability = durability_of(t);
@@ -179,33 +179,33 @@ print_text(struct run *r, const struct look_topic *t)
 		put_line("durability", durability->value);
 	print_configs(t);
 	putchar('\n');
-	print_parts(r, t);
+	print_parts(run, t);
 }
 
 int
 verb_topic_describe(int argc, char **argv)
 {
-	struct run r;
-	struct look l;
-	int code = topic_run_open(&r, argc, argv);
+	struct run run;
+	struct look look;
+	int code = topic_run_open(&run, argc, argv);
 	if (code)
 		return code;
-	if (look_topics(&l, &r, argc, argv, topic_options.shows_internal) == 0) {
-		look_offsets(&l, &r);
-		look_copies(&l, &r);
-		look_configs(&l, &r);
-		effect_mark(&l, &r);
+	if (look_topics(&look, &run, argc, argv, topic_options.shows_internal) == 0) {
+		look_offsets(&look, &run);
+		look_copies(&look, &run);
+		look_configs(&look, &run);
+		effect_mark(&look, &run);
 	}
-	for (int i = 0; i < l.n; i++) {
-		r.ndone++;
+	for (int i = 0; i < look.n; i++) {
+		run.ndone++;
 		if (topic_options.is_json) {
-			print_json(l.v[i]);
+			print_json(look.v[i]);
 			continue;
 		}
 		if (i > 0)
 			putchar('\n');
-		print_text(&r, l.v[i]);
+		print_text(&run, look.v[i]);
 	}
-	look_release(&l);
-	return run_close(&r);
+	look_release(&look);
+	return run_close(&run);
 }

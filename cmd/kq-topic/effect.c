@@ -25,64 +25,64 @@ has(const struct keys *names, struct str name)
 /* Of the keys, those that the broker says have no effect.  That it does not
  * answer is no failure: what was asked of the run is done. */
 static struct keys
-ask(struct run *r, struct str topic, const struct keys *keys)
+ask(struct run *run, struct str topic, const struct keys *keys)
 {
-	struct keys found = { arena_alloc(&r->arena, (size_t)keys->n * sizeof *found.v + 1), 0 };
+	struct keys found = { arena_alloc(&run->arena, (size_t)keys->n * sizeof *found.v + 1), 0 };
 	struct describe_configs_request_resource resource = {
 		.resource_type = RESOURCE_TOPIC, .resource_name = topic,
 		.configuration_keys = { keys->v, keys->n } };
 	struct describe_configs_request q;
-	struct describe_configs_response a;
+	struct describe_configs_response answer;
 	struct err ignored;
-	if (!keys->n || run_version(r, API_DESCRIBE_CONFIGS) < DOCUMENTATION_FROM)
+	if (!keys->n || run_version(run, API_DESCRIBE_CONFIGS) < DOCUMENTATION_FROM)
 		return found;
 	wire_defaults(&describe_configs_request_desc, &q);
 	q.resources.v = &resource;
 	q.resources.n = 1;
 	q.include_documentation = true;
-	if (cluster_call(&r->cluster, CLUSTER_ANY, API_DESCRIBE_CONFIGS, &q, &a, &r->replies,
-		&ignored) < 0 || a.results.n != 1)
+	if (cluster_call(&run->cluster, CLUSTER_ANY, API_DESCRIBE_CONFIGS, &q, &answer, &run->replies,
+		&ignored) < 0 || answer.results.n != 1)
 		return found;
 	static const char mark[] = CONFIG_WITHOUT_EFFECT;
 	int32_t size = sizeof mark - 1;
-	for (int32_t i = 0; i < a.results.v[0].configs.n && found.n < keys->n; i++) {
-		struct str text = a.results.v[0].configs.v[i].documentation;
+	for (int32_t i = 0; i < answer.results.v[0].configs.n && found.n < keys->n; i++) {
+		struct str text = answer.results.v[0].configs.v[i].documentation;
 		if (text.n >= size && memcmp(text.p + text.n - size, mark, (size_t)size) == 0)
-			found.v[found.n++] = a.results.v[0].configs.v[i].name;
+			found.v[found.n++] = answer.results.v[0].configs.v[i].name;
 	}
 	return found;
 }
 
 void
-effect_mark(struct look *l, struct run *r)
+effect_mark(struct look *look, struct run *run)
 {
 	struct keys keys = { NULL, 0 };
 	int32_t most = 0;
-	for (int i = 0; i < l->n; i++)
-		most += MAX(l->v[i]->nconfig, 0);
-	keys.v = arena_alloc(&r->arena, (size_t)most * sizeof *keys.v + 1);
-	for (int i = 0; i < l->n; i++)
-		for (int32_t k = 0; k < l->v[i]->nconfig; k++)
-			if (l->v[i]->config[k].source != LOOK_DEFAULT
-				&& !has(&keys, l->v[i]->config[k].name))
-				keys.v[keys.n++] = l->v[i]->config[k].name;
+	for (int i = 0; i < look->n; i++)
+		most += MAX(look->v[i]->nconfig, 0);
+	keys.v = arena_alloc(&run->arena, (size_t)most * sizeof *keys.v + 1);
+	for (int i = 0; i < look->n; i++)
+		for (int32_t k = 0; k < look->v[i]->nconfig; k++)
+			if (look->v[i]->config[k].source != LOOK_DEFAULT
+				&& !has(&keys, look->v[i]->config[k].name))
+				keys.v[keys.n++] = look->v[i]->config[k].name;
 	if (!keys.n)
 		return;
-	struct keys found = ask(r, l->v[0]->name, &keys);
-	for (int i = 0; i < l->n; i++)
-		for (int32_t k = 0; k < l->v[i]->nconfig; k++)
-			l->v[i]->config[k].is_void = has(&found, l->v[i]->config[k].name);
+	struct keys found = ask(run, look->v[0]->name, &keys);
+	for (int i = 0; i < look->n; i++)
+		for (int32_t k = 0; k < look->v[i]->nconfig; k++)
+			look->v[i]->config[k].is_void = has(&found, look->v[i]->config[k].name);
 }
 
 void
-effect_warn(struct run *r, const char *topic)
+effect_warn(struct run *run, const char *topic)
 {
-	struct keys keys = { arena_alloc(&r->arena,
+	struct keys keys = { arena_alloc(&run->arena,
 		(size_t)topic_options.nsetting * sizeof *keys.v + 1), 0 };
 	for (int i = 0; i < topic_options.nsetting; i++)
 		if (topic_options.setting[i].value)
 			keys.v[keys.n++] = str_of(topic_options.setting[i].key);
-	struct keys found = ask(r, str_of(topic), &keys);
+	struct keys found = ask(run, str_of(topic), &keys);
 	struct buf list = BUF_INIT;
 	for (int32_t i = 0; i < found.n; i++)
 		buf_printf(&list, "%s%.*s", i ? ", " : "", STR_ARG(found.v[i]));

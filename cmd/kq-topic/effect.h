@@ -8,10 +8,10 @@
 #include "kq-topic/look.h"
 
 /* Mark the settings of these topics that have no effect. */
-void effect_mark(struct look *l, struct run *r);
+void effect_mark(struct look *look, struct run *run);
 
 /* Say on stderr which of the settings that the options gave to this topic
  * have none. */
-void effect_warn(struct run *r, const char *topic);
+void effect_warn(struct run *run, const char *topic);
 
 #endif

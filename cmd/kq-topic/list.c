@@ -8,15 +8,15 @@
 int
 verb_topic_list(int argc, char **argv)
 {
-	struct run r;
-	struct look l;
+	struct run run;
+	struct look look;
 	char id[UUID_TEXT_SIZE];
-	int code = topic_run_open(&r, argc, argv);
+	int code = topic_run_open(&run, argc, argv);
 	if (code)
 		return code;
-	look_topics(&l, &r, 0, NULL, topic_options.shows_internal);
-	for (int i = 0; i < l.n; i++) {
-		struct look_topic *t = l.v[i];
+	look_topics(&look, &run, 0, NULL, topic_options.shows_internal);
+	for (int i = 0; i < look.n; i++) {
+		struct look_topic *t = look.v[i];
 		if (!topic_options.is_json) {
 			put_text(t->name);
 			putchar('\n');
@@ -30,24 +30,24 @@ verb_topic_list(int argc, char **argv)
 		json_object_set_new(o, "internal", json_boolean(t->is_internal));
 		json_print(o);
 	}
-	look_release(&l);
-	return run_close(&r);
+	look_release(&look);
+	return run_close(&run);
 }
 
-/* --- du --- */
+/* ---- du ---- */
 
 static json_t *
 du_json(const struct look_topic *t, int64_t bytes)
 {
 	json_t *parts = json_array();
 	for (int32_t i = 0; i < t->npart; i++)
-		for (const struct look_copy *c = t->part[i].copies; c; c = c->next) {
+		for (const struct look_copy *copy = t->part[i].copies; copy; copy = copy->next) {
 			json_t *o = json_pack("{s:i, s:i}", "partition", (int)t->part[i].index,
-				"broker", (int)c->broker);
-			json_set_bytes(o, "dir", c->dir);
-			json_object_set_new(o, "bytes", json_integer(c->size));
-			json_object_set_new(o, "lag", json_integer(c->lag));
-			if (c->is_future)
+				"broker", (int)copy->broker);
+			json_set_bytes(o, "dir", copy->dir);
+			json_object_set_new(o, "bytes", json_integer(copy->size));
+			json_object_set_new(o, "lag", json_integer(copy->lag));
+			if (copy->is_future)
 				json_object_set_new(o, "future", json_true());
 			json_array_append_new(parts, o);
 		}
@@ -61,33 +61,33 @@ du_json(const struct look_topic *t, int64_t bytes)
 int
 verb_topic_du(int argc, char **argv)
 {
-	struct run r;
-	struct look l;
-	int code = topic_run_open(&r, argc, argv);
+	struct run run;
+	struct look look;
+	int code = topic_run_open(&run, argc, argv);
 	if (code)
 		return code;
-	look_topics(&l, &r, argc, argv, topic_options.shows_internal);
-	if (run_version(&r, API_DESCRIBE_LOG_DIRS) < 0) {
+	look_topics(&look, &run, argc, argv, topic_options.shows_internal);
+	if (run_version(&run, API_DESCRIBE_LOG_DIRS) < 0) {
 		struct err e;
 		err_set(&e, ERR_PEER, "the broker does not report sizes");
-		run_failed(&r, &e);
-		l.n = 0;
+		run_failed(&run, &e);
+		look.n = 0;
 	}
-	look_copies(&l, &r);
-	for (int i = 0; i < l.n; i++) {
+	look_copies(&look, &run);
+	for (int i = 0; i < look.n; i++) {
 		int64_t bytes = 0;
-		for (int32_t k = 0; k < l.v[i]->npart; k++)
-			for (struct look_copy *c = l.v[i]->part[k].copies; c; c = c->next)
-				bytes += c->size;
-		r.ndone++;
+		for (int32_t k = 0; k < look.v[i]->npart; k++)
+			for (struct look_copy *copy = look.v[i]->part[k].copies; copy; copy = copy->next)
+				bytes += copy->size;
+		run.ndone++;
 		if (topic_options.is_json) {
-			json_print(du_json(l.v[i], bytes));
+			json_print(du_json(look.v[i], bytes));
 			continue;
 		}
 		printf("%lld\t", (long long)bytes);
-		put_text(l.v[i]->name);
+		put_text(look.v[i]->name);
 		putchar('\n');
 	}
-	look_release(&l);
-	return run_close(&r);
+	look_release(&look);
+	return run_close(&run);
 }

@@ -16,7 +16,7 @@ enum {
 	CONFIGS_AT_ONCE = 300, /* topics; each answers with dozens of settings */
 };
 
-/* --- topics --- */
+/* ---- topics ---- */
 
 static int
 by_index(const void *a, const void *b)
@@ -32,41 +32,41 @@ by_topic_name(const void *a, const void *b)
 }
 
 static struct look_topic *
-take_topic(struct run *r, const struct metadata_response_topic *in)
+take_topic(struct run *run, const struct metadata_response_topic *in)
 {
-	struct look_topic *t = arena_alloc(&r->arena, sizeof *t);
+	struct look_topic *t = arena_alloc(&run->arena, sizeof *t);
 	t->name = in->name;
 	t->id = in->topic_id;
 	t->is_internal = in->is_internal;
 	t->nconfig = -1;
 	t->npart = MAX(in->partitions.n, 0);
-	t->part = arena_alloc(&r->arena, (size_t)t->npart * sizeof *t->part + 1);
+	t->part = arena_alloc(&run->arena, (size_t)t->npart * sizeof *t->part + 1);
 	for (int32_t i = 0; i < t->npart; i++) {
-		const struct metadata_response_partition *p = &in->partitions.v[i];
-		t->part[i] = (struct look_part){ p->partition_index, p->leader_id, p->error_code,
-			{ p->replica_nodes.v, p->replica_nodes.n }, { p->isr_nodes.v, p->isr_nodes.n },
-			{ p->offline_replicas.v, p->offline_replicas.n }, -1, -1, 0, false, NULL };
+		const struct metadata_response_partition *from = &in->partitions.v[i];
+		t->part[i] = (struct look_part){ from->partition_index, from->leader_id, from->error_code,
+			{ from->replica_nodes.v, from->replica_nodes.n }, { from->isr_nodes.v, from->isr_nodes.n },
+			{ from->offline_replicas.v, from->offline_replicas.n }, -1, -1, 0, false, NULL };
 	}
 	qsort(t->part, (size_t)t->npart, sizeof *t->part, by_index);
 	return t;
 }
 
 static int
-ask_metadata(struct run *r, int nname, char **names, struct metadata_response *a)
+ask_metadata(struct run *run, int nname, char **names, struct metadata_response *answer)
 {
 	struct metadata_request q;
 	wire_defaults(&metadata_request_desc, &q);
 	q.allow_auto_topic_creation = false;
 	q.topics.n = nname ? nname : -1; /* null: all */
-	q.topics.v = arena_alloc(&r->arena, (size_t)nname * sizeof *q.topics.v + 1);
+	q.topics.v = arena_alloc(&run->arena, (size_t)nname * sizeof *q.topics.v + 1);
 	for (int i = 0; i < nname; i++)
 		q.topics.v[i].name = str_of(names[i]);
-	if (run_call(r, CLUSTER_ANY, API_METADATA, &q, a) < 0)
+	if (run_call(run, CLUSTER_ANY, API_METADATA, &q, answer) < 0)
 		return -1;
-	if (a->error_code) {
+	if (answer->error_code) {
 		struct err e;
-		cluster_peer_err(&e, a->error_code, STR_NULL);
-		run_failed(r, &e);
+		cluster_peer_err(&e, answer->error_code, STR_NULL);
+		run_failed(run, &e);
 		return -1;
 	}
 	return 0;
@@ -74,87 +74,87 @@ ask_metadata(struct run *r, int nname, char **names, struct metadata_response *a
 
 /* In the order of the names, each once. */
 static void
-order_by_names(struct look *l, struct run *r, int nname, char **names)
+order_by_names(struct look *look, struct run *run, int nname, char **names)
 {
-	struct look_topic **v = arena_alloc(&r->arena, (size_t)nname * sizeof *v + 1);
+	struct look_topic **v = arena_alloc(&run->arena, (size_t)nname * sizeof *v + 1);
 	struct map seen = MAP_INIT;
 	int n = 0;
 	for (int i = 0; i < nname; i++) {
-		struct look_topic *t = map_get(&l->by_name, str_of(names[i]));
+		struct look_topic *t = map_get(&look->by_name, str_of(names[i]));
 		if (t && !map_get(&seen, t->name)) {
 			map_put(&seen, t->name, t);
 			v[n++] = t;
 		}
 	}
 	map_release(&seen);
-	l->v = v;
-	l->n = n;
+	look->v = v;
+	look->n = n;
 }
 
 int
-look_topics(struct look *l, struct run *r, int nname, char **names, bool internal)
+look_topics(struct look *look, struct run *run, int nname, char **names, bool internal)
 {
-	struct metadata_response a;
-	*l = (struct look){ NULL, 0, MAP_INIT };
-	if (ask_metadata(r, nname, names, &a) < 0)
+	struct metadata_response answer;
+	*look = (struct look){ NULL, 0, MAP_INIT };
+	if (ask_metadata(run, nname, names, &answer) < 0)
 		return -1;
-	l->v = arena_alloc(&r->arena, (size_t)MAX(a.topics.n, 0) * sizeof *l->v + 1);
-	for (int32_t i = 0; i < a.topics.n; i++) {
-		const struct metadata_response_topic *in = &a.topics.v[i];
+	look->v = arena_alloc(&run->arena, (size_t)MAX(answer.topics.n, 0) * sizeof *look->v + 1);
+	for (int32_t i = 0; i < answer.topics.n; i++) {
+		const struct metadata_response_topic *in = &answer.topics.v[i];
 		if (!nname && in->is_internal && !internal)
 			continue;
 		/* Old brokers say of a topic that a partition has no leader. */
 		if (in->error_code && in->partitions.n <= 0) {
-			topic_run_refused(r, in->error_code, STR_NULL, in->name, -1);
+			topic_run_refused(run, in->error_code, STR_NULL, in->name, -1);
 			continue;
 		}
-		struct look_topic *t = take_topic(r, in);
-		map_put(&l->by_name, t->name, t);
-		l->v[l->n++] = t;
+		struct look_topic *t = take_topic(run, in);
+		map_put(&look->by_name, t->name, t);
+		look->v[look->n++] = t;
 	}
 	if (nname)
-		order_by_names(l, r, nname, names);
+		order_by_names(look, run, nname, names);
 	else
-		qsort(l->v, (size_t)l->n, sizeof *l->v, by_topic_name);
+		qsort(look->v, (size_t)look->n, sizeof *look->v, by_topic_name);
 	return 0;
 }
 
 void
-look_release(struct look *l)
+look_release(struct look *look)
 {
-	map_release(&l->by_name);
+	map_release(&look->by_name);
 }
 
 static struct look_part *
-find_part(struct look *l, struct str topic, int32_t index)
+find_part(struct look *look, struct str topic, int32_t index)
 {
-	struct look_topic *t = map_get(&l->by_name, topic);
+	struct look_topic *t = map_get(&look->by_name, topic);
 	struct look_part key = { .index = index };
 	return t ? bsearch(&key, t->part, (size_t)t->npart, sizeof *t->part, by_index) : NULL;
 }
 
-/* --- offsets --- */
+/* ---- offsets ---- */
 
 /* A question for the partitions of a node that are not settled. */
 static struct list_offsets_request
-offsets_of(struct look *l, struct run *r, int32_t node)
+offsets_of(struct look *look, struct run *run, int32_t node)
 {
 	struct list_offsets_request q;
 	wire_defaults(&list_offsets_request_desc, &q);
 	q.replica_id = -1;
-	q.topics.v = arena_alloc(&r->arena, (size_t)l->n * sizeof *q.topics.v + 1);
-	for (int i = 0; i < l->n; i++) {
-		struct look_topic *t = l->v[i];
+	q.topics.v = arena_alloc(&run->arena, (size_t)look->n * sizeof *q.topics.v + 1);
+	for (int i = 0; i < look->n; i++) {
+		struct look_topic *t = look->v[i];
 		struct list_offsets_request_topic *qt = &q.topics.v[q.topics.n];
 		*qt = (struct list_offsets_request_topic){ .name = t->name };
-		qt->partitions.v = arena_alloc(&r->arena, (size_t)t->npart * sizeof *qt->partitions.v + 1);
+		qt->partitions.v = arena_alloc(&run->arena, (size_t)t->npart * sizeof *qt->partitions.v + 1);
 		for (int32_t k = 0; k < t->npart; k++) {
-			struct look_part *p = &t->part[k];
-			if (p->leader != node || p->is_settled)
+			struct look_part *part = &t->part[k];
+			if (part->leader != node || part->is_settled)
 				continue;
-			p->offset_error = KERR_NONE;
+			part->offset_error = KERR_NONE;
 			qt->partitions.v[qt->partitions.n++] =
-				(struct list_offsets_request_partition){ p->index, -1, 0 };
+				(struct list_offsets_request_partition){ part->index, -1, 0 };
 		}
 		q.topics.n += qt->partitions.n > 0;
 	}
@@ -163,217 +163,219 @@ offsets_of(struct look *l, struct run *r, int32_t node)
 
 /* Ask one node for one end of its partitions.  -1: counted. */
 static int
-ask_end(struct look *l, struct run *r, int32_t node, struct list_offsets_request *q,
+ask_end(struct look *look, struct run *run, int32_t node, struct list_offsets_request *q,
 	int64_t timestamp)
 {
-	struct list_offsets_response a;
+	struct list_offsets_response answer;
 	struct err e;
 	for (int32_t i = 0; i < q->topics.n; i++)
 		for (int32_t k = 0; k < q->topics.v[i].partitions.n; k++)
 			q->topics.v[i].partitions.v[k].timestamp = timestamp;
-	if (cluster_call_upto(&r->cluster, node, API_LIST_OFFSETS, LIST_OFFSETS_UPTO,
-			r->cluster.opts.request_timeout_ms, q, &a, &r->replies, &e) < 0) {
-		run_failed(r, &e);
+	if (cluster_call_upto(&run->cluster, node, API_LIST_OFFSETS, LIST_OFFSETS_UPTO,
+			run->cluster.opts.request_timeout_ms, q, &answer, &run->replies, &e) < 0) {
+		run_failed(run, &e);
 		return -1;
 	}
-	for (int32_t i = 0; i < a.topics.n; i++)
-		for (int32_t k = 0; k < a.topics.v[i].partitions.n; k++) {
+	for (int32_t i = 0; i < answer.topics.n; i++)
+		for (int32_t k = 0; k < answer.topics.v[i].partitions.n; k++) {
 			const struct list_offsets_response_partition *in =
-				&a.topics.v[i].partitions.v[k];
-			struct look_part *p = find_part(l, a.topics.v[i].name, in->partition_index);
-			if (!p)
+				&answer.topics.v[i].partitions.v[k];
+			struct look_part *part = find_part(look, answer.topics.v[i].name, in->partition_index);
+			if (!part)
 				continue;
 			if (in->error_code)
-				p->offset_error = in->error_code;
+				part->offset_error = in->error_code;
 			else
-				*(timestamp == EARLIEST ? &p->start_offset : &p->end_offset) = in->offset;
+				*(timestamp == EARLIEST ? &part->start_offset : &part->end_offset) = in->offset;
 		}
 	return 0;
 }
 
 /* Is there more to learn of a partition?  Without a leader there is not. */
 static bool
-is_settled(const struct look_part *p)
+is_settled(const struct look_part *part)
 {
-	return p->is_settled || p->leader < 0 || (p->start_offset >= 0 && p->end_offset >= 0)
-		|| !kerr_info(p->offset_error)->is_retriable;
+	return part->is_settled || part->leader < 0 || (part->start_offset >= 0 && part->end_offset >= 0)
+		|| !kerr_info(part->offset_error)->is_retriable;
 }
 
 /* Ask a node once.  Returns how many partitions are worth another try. */
 static int
-ask_ends(struct look *l, struct run *r, int32_t node)
+ask_ends(struct look *look, struct run *run, int32_t node)
 {
 	int n = 0;
-	struct list_offsets_request q = offsets_of(l, r, node);
+	struct list_offsets_request q = offsets_of(look, run, node);
 	if (q.topics.n == 0)
 		return 0;
-	bool is_lost = ask_end(l, r, node, &q, EARLIEST) < 0 || ask_end(l, r, node, &q, LATEST) < 0;
-	for (int i = 0; i < l->n; i++)
-		for (int32_t k = 0; k < l->v[i]->npart; k++) {
-			struct look_part *p = &l->v[i]->part[k];
-			if (p->leader != node)
+	bool is_lost = ask_end(look, run, node, &q, EARLIEST) < 0
+		|| ask_end(look, run, node, &q, LATEST) < 0;
+	for (int i = 0; i < look->n; i++)
+		for (int32_t k = 0; k < look->v[i]->npart; k++) {
+			struct look_part *part = &look->v[i]->part[k];
+			if (part->leader != node)
 				continue;
-			p->is_settled = is_lost || is_settled(p);
-			n += !p->is_settled;
+			part->is_settled = is_lost || is_settled(part);
+			n += !part->is_settled;
 		}
 	return n;
 }
 
 /* The nodes and their addresses, known before one is asked.  -1: counted. */
 static int
-find_nodes(struct run *r)
+find_nodes(struct run *run)
 {
 	struct err e;
-	if (r->cluster.has_metadata || cluster_refresh(&r->cluster, &e) == 0)
+	if (run->cluster.has_metadata || cluster_refresh(&run->cluster, &e) == 0)
 		return 0;
-	run_failed(r, &e);
+	run_failed(run, &e);
 	return -1;
 }
 
 void
-look_offsets(struct look *l, struct run *r)
+look_offsets(struct look *look, struct run *run)
 {
-	if (find_nodes(r) < 0)
+	if (find_nodes(run) < 0)
 		return;
 	for (int try = 0; try < OFFSETS_TRIES; try++) {
 		int n = 0;
-		for (int i = 0; i < r->cluster.nnode; i++)
-			n += ask_ends(l, r, r->cluster.node[i]->id);
+		for (int i = 0; i < run->cluster.nnode; i++)
+			n += ask_ends(look, run, run->cluster.node[i]->id);
 		if (n == 0)
 			break;
-		cluster_pause(&r->cluster, OFFSETS_PAUSE_MS);
+		cluster_pause(&run->cluster, OFFSETS_PAUSE_MS);
 	}
-	for (int i = 0; i < l->n; i++)
-		for (int32_t k = 0; k < l->v[i]->npart; k++) {
-			struct look_part *p = &l->v[i]->part[k];
-			if (p->offset_error)
-				topic_run_refused(r, p->offset_error, STR_NULL, l->v[i]->name, p->index);
+	for (int i = 0; i < look->n; i++)
+		for (int32_t k = 0; k < look->v[i]->npart; k++) {
+			struct look_part *part = &look->v[i]->part[k];
+			if (part->offset_error)
+				topic_run_refused(run, part->offset_error, STR_NULL, look->v[i]->name, part->index);
 		}
 }
 
-/* --- sizes --- */
+/* ---- sizes ---- */
 
 static void
-take_dir(struct look *l, struct run *r, int32_t node,
+take_dir(struct look *look, struct run *run, int32_t node,
 	const struct describe_log_dirs_response_dir *dir)
 {
 	for (int32_t i = 0; i < dir->topics.n; i++)
 		for (int32_t k = 0; k < dir->topics.v[i].partitions.n; k++) {
 			const struct describe_log_dirs_response_partition *in =
 				&dir->topics.v[i].partitions.v[k];
-			struct look_part *p = find_part(l, dir->topics.v[i].name, in->partition_index);
-			if (!p)
+			struct look_part *part = find_part(look, dir->topics.v[i].name, in->partition_index);
+			if (!part)
 				continue;
-			struct look_copy *c = arena_alloc(&r->arena, sizeof *c);
-			*c = (struct look_copy){ node, dir->log_dir, in->partition_size, in->offset_lag,
-				in->is_future_key, p->copies };
-			p->copies = c;
+			struct look_copy *copy = arena_alloc(&run->arena, sizeof *copy);
+			*copy = (struct look_copy){ node, dir->log_dir, in->partition_size, in->offset_lag,
+				in->is_future_key, part->copies };
+			part->copies = copy;
 		}
 }
 
 static void
-ask_copies(struct look *l, struct run *r, int32_t node, const struct describe_log_dirs_request *q)
+ask_copies(struct look *look, struct run *run, int32_t node,
+	const struct describe_log_dirs_request *q)
 {
-	struct describe_log_dirs_response a;
+	struct describe_log_dirs_response answer;
 	struct err e;
-	if (run_call(r, node, API_DESCRIBE_LOG_DIRS, q, &a) < 0)
+	if (run_call(run, node, API_DESCRIBE_LOG_DIRS, q, &answer) < 0)
 		return;
-	if (a.error_code) {
-		cluster_peer_err(&e, a.error_code, STR_NULL);
+	if (answer.error_code) {
+		cluster_peer_err(&e, answer.error_code, STR_NULL);
 		err_wrap(&e, "sizes on broker %d", node);
-		run_failed(r, &e);
+		run_failed(run, &e);
 	}
-	for (int32_t i = 0; i < a.results.n; i++) {
-		if (!a.results.v[i].error_code) {
-			take_dir(l, r, node, &a.results.v[i]);
+	for (int32_t i = 0; i < answer.results.n; i++) {
+		if (!answer.results.v[i].error_code) {
+			take_dir(look, run, node, &answer.results.v[i]);
 			continue;
 		}
-		cluster_peer_err(&e, a.results.v[i].error_code, STR_NULL);
-		err_wrap(&e, "sizes on broker %d in %.*s", node, STR_ARG(a.results.v[i].log_dir));
-		run_failed(r, &e);
+		cluster_peer_err(&e, answer.results.v[i].error_code, STR_NULL);
+		err_wrap(&e, "sizes on broker %d in %.*s", node, STR_ARG(answer.results.v[i].log_dir));
+		run_failed(run, &e);
 	}
 }
 
 void
-look_copies(struct look *l, struct run *r)
+look_copies(struct look *look, struct run *run)
 {
 	struct describe_log_dirs_request q;
-	if (run_version(r, API_DESCRIBE_LOG_DIRS) < 0 || find_nodes(r) < 0)
+	if (run_version(run, API_DESCRIBE_LOG_DIRS) < 0 || find_nodes(run) < 0)
 		return;
 	wire_defaults(&describe_log_dirs_request_desc, &q);
-	q.topics.n = l->n;
-	q.topics.v = arena_alloc(&r->arena, (size_t)l->n * sizeof *q.topics.v + 1);
-	for (int i = 0; i < l->n; i++) {
-		struct look_topic *t = l->v[i];
-		int32_t *index = arena_alloc(&r->arena, (size_t)t->npart * sizeof *index + 1);
+	q.topics.n = look->n;
+	q.topics.v = arena_alloc(&run->arena, (size_t)look->n * sizeof *q.topics.v + 1);
+	for (int i = 0; i < look->n; i++) {
+		struct look_topic *t = look->v[i];
+		int32_t *index = arena_alloc(&run->arena, (size_t)t->npart * sizeof *index + 1);
 		for (int32_t k = 0; k < t->npart; k++)
 			index[k] = t->part[k].index;
 		q.topics.v[i].topic = t->name;
 		q.topics.v[i].partitions.v = index;
 		q.topics.v[i].partitions.n = t->npart;
 	}
-	for (int i = 0; l->n > 0 && i < r->cluster.nnode; i++)
-		if (!r->cluster.node[i]->is_gone)
-			ask_copies(l, r, r->cluster.node[i]->id, &q);
+	for (int i = 0; look->n > 0 && i < run->cluster.nnode; i++)
+		if (!run->cluster.node[i]->is_gone)
+			ask_copies(look, run, run->cluster.node[i]->id, &q);
 }
 
 int64_t
-look_size(const struct look_part *p)
+look_size(const struct look_part *part)
 {
 	int64_t size = -1;
-	for (struct look_copy *c = p->copies; c; c = c->next) {
-		if (c->is_future)
+	for (struct look_copy *copy = part->copies; copy; copy = copy->next) {
+		if (copy->is_future)
 			continue;
-		if (c->broker == p->leader)
-			return c->size;
-		size = MAX(size, c->size);
+		if (copy->broker == part->leader)
+			return copy->size;
+		size = MAX(size, copy->size);
 	}
 	return size;
 }
 
-/* --- settings --- */
+/* ---- settings ---- */
 
 static void
-take_configs(struct look *l, struct run *r,
+take_configs(struct look *look, struct run *run,
 	const struct describe_configs_response_resource *in)
 {
-	struct look_topic *t = map_get(&l->by_name, in->resource_name);
+	struct look_topic *t = map_get(&look->by_name, in->resource_name);
 	if (!t || in->resource_type != RESOURCE_TOPIC)
 		return;
 	if (in->error_code) {
-		topic_run_refused(r, in->error_code, in->error_message, in->resource_name, -1);
+		topic_run_refused(run, in->error_code, in->error_message, in->resource_name, -1);
 		return;
 	}
 	t->nconfig = MAX(in->configs.n, 0);
-	t->config = arena_alloc(&r->arena, (size_t)t->nconfig * sizeof *t->config + 1);
+	t->config = arena_alloc(&run->arena, (size_t)t->nconfig * sizeof *t->config + 1);
 	for (int32_t i = 0; i < t->nconfig; i++)
 		t->config[i] = (struct look_config){ in->configs.v[i].name, in->configs.v[i].value,
 			in->configs.v[i].config_source, false };
 }
 
 static void
-ask_configs(struct look *l, struct run *r, int from, int n)
+ask_configs(struct look *look, struct run *run, int from, int n)
 {
 	struct describe_configs_request q;
-	struct describe_configs_response a;
+	struct describe_configs_response answer;
 	wire_defaults(&describe_configs_request_desc, &q);
 	q.resources.n = n;
-	q.resources.v = arena_alloc(&r->arena, (size_t)n * sizeof *q.resources.v);
+	q.resources.v = arena_alloc(&run->arena, (size_t)n * sizeof *q.resources.v);
 	for (int i = 0; i < n; i++) {
 		q.resources.v[i].resource_type = RESOURCE_TOPIC;
-		q.resources.v[i].resource_name = l->v[from + i]->name;
+		q.resources.v[i].resource_name = look->v[from + i]->name;
 		q.resources.v[i].configuration_keys.n = -1; /* null: all */
 	}
-	if (run_call(r, CLUSTER_ANY, API_DESCRIBE_CONFIGS, &q, &a) == 0)
-		for (int32_t i = 0; i < a.results.n; i++)
-			take_configs(l, r, &a.results.v[i]);
+	if (run_call(run, CLUSTER_ANY, API_DESCRIBE_CONFIGS, &q, &answer) == 0)
+		for (int32_t i = 0; i < answer.results.n; i++)
+			take_configs(look, run, &answer.results.v[i]);
 }
 
 void
-look_configs(struct look *l, struct run *r)
+look_configs(struct look *look, struct run *run)
 {
-	if (run_version(r, API_DESCRIBE_CONFIGS) < 0)
+	if (run_version(run, API_DESCRIBE_CONFIGS) < 0)
 		return;
-	for (int i = 0; i < l->n; i += CONFIGS_AT_ONCE)
-		ask_configs(l, r, i, MIN(l->n - i, CONFIGS_AT_ONCE));
+	for (int i = 0; i < look->n; i += CONFIGS_AT_ONCE)
+		ask_configs(look, run, i, MIN(look->n - i, CONFIGS_AT_ONCE));
 }

@@ -66,20 +66,20 @@ struct look {
 
 /* The topics of these names, or all (nname 0; the internal ones if asked).
  * A topic that is not there counts as a failure.  0, or -1: counted. */
-int look_topics(struct look *l, struct run *r, int nname, char **names, bool internal);
-void look_release(struct look *l);
+int look_topics(struct look *look, struct run *run, int nname, char **names, bool internal);
+void look_release(struct look *look);
 
 /* Where the partitions begin and end.  Waits a little for those whose leader
  * is just taking them over. */
-void look_offsets(struct look *l, struct run *r);
+void look_offsets(struct look *look, struct run *run);
 
 /* The copies and their sizes. */
-void look_copies(struct look *l, struct run *r);
+void look_copies(struct look *look, struct run *run);
 
 /* The settings of all topics. */
-void look_configs(struct look *l, struct run *r);
+void look_configs(struct look *look, struct run *run);
 
 /* The size of the leader's copy, else of the largest; -1: unknown. */
-int64_t look_size(const struct look_part *p);
+int64_t look_size(const struct look_part *part);
 
 #endif

@@ -166,10 +166,10 @@ static const struct opt_command command = {
 };
 
 static int
-check(struct opt_result *r, struct err *e)
+check(struct opt_result *result, struct err *e)
 {
-	opt_drop_repeats(r, 0);
-	return opt_check_operands(r, "topic", e);
+	opt_drop_repeats(result, 0);
+	return opt_check_operands(result, "topic", e);
 }
 
 int

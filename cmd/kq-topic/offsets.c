@@ -19,29 +19,29 @@ enum {
 
 /* NULL: counted. */
 static struct cluster_topic *
-find_topic(struct run *r, const char *name)
+find_topic(struct run *run, const char *name)
 {
 	struct err e;
-	struct cluster_topic *t = cluster_topic(&r->cluster, name, false, &e);
+	struct cluster_topic *t = cluster_topic(&run->cluster, name, false, &e);
 	if (!t)
-		run_failed(r, &e);
+		run_failed(run, &e);
 	return t;
 }
 
 /* Of the first n partitions (the topic may have others by now, as each call may
  * refresh the metadata); NULL: counted. */
 static int64_t *
-ask_offsets(struct run *r, struct cluster_topic *t, int32_t n, int64_t when)
+ask_offsets(struct run *run, struct cluster_topic *t, int32_t n, int64_t when)
 {
 	struct err e;
-	int64_t *v = arena_alloc(&r->arena, (size_t)n * sizeof *v);
-	if (offsets_list(&r->cluster, t, n, when, NULL, v, &e) == 0)
+	int64_t *v = arena_alloc(&run->arena, (size_t)n * sizeof *v);
+	if (offsets_list(&run->cluster, t, n, when, NULL, v, &e) == 0)
 		return v;
-	run_failed(r, &e);
+	run_failed(run, &e);
 	return NULL;
 }
 
-/* --- offsets --- */
+/* ---- offsets ---- */
 
 static void
 print_offsets(const char *topic, int32_t partition, const char *const *label,
@@ -70,42 +70,42 @@ print_offsets(const char *topic, int32_t partition, const char *const *label,
 /* Where each partition's last count records begin, as kq-consume -o -N reads them.
  * NULL: counted. */
 static int64_t *
-find_last(struct run *r, struct cluster_topic *t, int32_t n, int64_t count)
+find_last(struct run *run, struct cluster_topic *t, int32_t n, int64_t count)
 {
 	struct err e;
-	int64_t *v = arena_alloc(&r->arena, (size_t)n * sizeof *v);
-	const int64_t *first = ask_offsets(r, t, n, OFFSETS_EARLIEST);
-	const int64_t *end = first ? ask_offsets(r, t, n, OFFSETS_STABLE) : NULL;
+	int64_t *v = arena_alloc(&run->arena, (size_t)n * sizeof *v);
+	const int64_t *first = ask_offsets(run, t, n, OFFSETS_EARLIEST);
+	const int64_t *end = first ? ask_offsets(run, t, n, OFFSETS_STABLE) : NULL;
 	if (!end)
 		return NULL;
-	struct last l = { .topic = t, .npart = n, .is_committed = true, .count = count,
+	struct last last = { .topic = t, .npart = n, .is_committed = true, .count = count,
 		.first = first, .end = end };
-	if (last_find(&r->cluster, &l, v, &e) == 0)
+	if (last_find(&run->cluster, &last, v, &e) == 0)
 		return v;
-	run_failed(r, &e);
+	run_failed(run, &e);
 	return NULL;
 }
 
 /* Each partition's place; of a time that no record is as young as, and of what
  * is not asked for, -1.  NULL: counted. */
 static int64_t *
-find_places(struct run *r, struct cluster_topic *t, int32_t n, const struct place *p)
+find_places(struct run *run, struct cluster_topic *t, int32_t n, const struct place *place)
 {
-	switch (p->kind) {
+	switch (place->kind) {
 	case PLACE_BEGINNING:
-		return ask_offsets(r, t, n, OFFSETS_EARLIEST);
+		return ask_offsets(run, t, n, OFFSETS_EARLIEST);
 	case PLACE_TIME:
-		return ask_offsets(r, t, n, p->n);
+		return ask_offsets(run, t, n, place->n);
 	case PLACE_OFFSET: {
-		int64_t *v = arena_alloc(&r->arena, (size_t)n * sizeof *v);
+		int64_t *v = arena_alloc(&run->arena, (size_t)n * sizeof *v);
 		for (int32_t i = 0; i < n; i++)
-			v[i] = p->n;
+			v[i] = place->n;
 		return v;
 	}
 	case PLACE_LAST:
-		return find_last(r, t, n, p->n);
+		return find_last(run, t, n, place->n);
 	default:
-		return ask_offsets(r, t, n, OFFSETS_LATEST);
+		return ask_offsets(run, t, n, OFFSETS_LATEST);
 	}
 }
 
@@ -113,41 +113,41 @@ int
 verb_topic_offsets(int argc, char **argv)
 {
 	static const char *const ends[] = { "start", "end" }, *const one[] = { "offset" };
-	struct run r;
+	struct run run;
 	struct err e;
 	struct place at = { PLACE_BEGINNING, 0 };
 	if (topic_options.at && place_parse(&at, topic_options.at, AT_KINDS, clock_ms(), &e) < 0) {
 		err_wrap(&e, "option '--at'");
 		return say_err(&e, false);
 	}
-	int code = topic_run_open(&r, argc, argv);
+	int code = topic_run_open(&run, argc, argv);
 	if (code)
 		return code;
-	struct cluster_topic *t = find_topic(&r, argv[0]);
+	struct cluster_topic *t = find_topic(&run, argv[0]);
 	int32_t n = t ? t->npart : 0;
-	int64_t *first = t ? find_places(&r, t, n, &at) : NULL;
-	int64_t *last = first && !topic_options.at ? ask_offsets(&r, t, n, OFFSETS_LATEST) : first;
+	int64_t *first = t ? find_places(&run, t, n, &at) : NULL;
+	int64_t *last = first && !topic_options.at ? ask_offsets(&run, t, n, OFFSETS_LATEST) : first;
 	for (int32_t i = 0; last && i < n; i++)
 		if (topic_options.at)
 			print_offsets(t->name, i, one, &first[i], 1);
 		else
 			print_offsets(t->name, i, ends, (int64_t[]){ first[i], last[i] }, 2);
-	return run_close(&r);
+	return run_close(&run);
 }
 
-/* --- trim --- */
+/* ---- trim ---- */
 
 /* Up to which offset each partition is to be emptied; -1: not at all.  NULL:
  * counted. */
 static int64_t *
-find_limits(struct run *r, struct cluster_topic *t, int32_t n, const struct place *before)
+find_limits(struct run *run, struct cluster_topic *t, int32_t n, const struct place *before)
 {
 	/* The end comes first: where no record is as young as the time, all up
 	 * to the end are older; those that come meanwhile are spared. */
-	int64_t *end = before->kind == PLACE_TIME ? ask_offsets(r, t, n, OFFSETS_LATEST) : NULL;
+	int64_t *end = before->kind == PLACE_TIME ? ask_offsets(run, t, n, OFFSETS_LATEST) : NULL;
 	if (before->kind == PLACE_TIME && !end)
 		return NULL;
-	int64_t *v = find_places(r, t, n, before);
+	int64_t *v = find_places(run, t, n, before);
 	for (int32_t i = 0; v && i < n; i++)
 		if (topic_options.partition >= 0 && i != topic_options.partition)
 			v[i] = -1;
@@ -157,97 +157,98 @@ find_limits(struct run *r, struct cluster_topic *t, int32_t n, const struct plac
 }
 
 static void
-take_trimmed(struct run *r, const struct cluster_topic *t, const struct delete_records_response *a)
+take_trimmed(struct run *run, const struct cluster_topic *t,
+	const struct delete_records_response *answer)
 {
 	static const char *const label[] = { "start" };
-	for (int32_t i = 0; i < a->topics.n; i++)
-		for (int32_t k = 0; k < a->topics.v[i].partitions.n; k++) {
-			const struct delete_records_response_partition *p =
-				&a->topics.v[i].partitions.v[k];
-			if (p->error_code) {
-				topic_run_refused(r, p->error_code, STR_NULL, str_of(t->name), p->partition_index);
+	for (int32_t i = 0; i < answer->topics.n; i++)
+		for (int32_t k = 0; k < answer->topics.v[i].partitions.n; k++) {
+			const struct delete_records_response_partition *from =
+				&answer->topics.v[i].partitions.v[k];
+			if (from->error_code) {
+				topic_run_refused(run, from->error_code, STR_NULL, str_of(t->name), from->partition_index);
 				continue;
 			}
-			r->ndone++;
-			print_offsets(t->name, p->partition_index, label, &p->low_watermark, 1);
+			run->ndone++;
+			print_offsets(t->name, from->partition_index, label, &from->low_watermark, 1);
 		}
 }
 
 /* Each leader trims its own.  A partition whose turn has come is marked by a
  * limit of -1. */
 static void
-trim_leader(struct run *r, struct cluster_topic *t, int32_t npart, int32_t leader, int64_t *limit)
+trim_leader(struct run *run, struct cluster_topic *t, int32_t npart, int32_t leader, int64_t *limit)
 {
 	struct delete_records_request q;
-	struct delete_records_response a;
+	struct delete_records_response answer;
 	struct delete_records_request_topic topic = { .name = str_of(t->name) };
 	wire_defaults(&delete_records_request_desc, &q);
 	q.timeout_ms = RUN_TIMEOUT_MS;
 	q.topics.v = &topic;
 	q.topics.n = 1;
-	topic.partitions.v = arena_alloc(&r->arena, (size_t)npart * sizeof *topic.partitions.v);
+	topic.partitions.v = arena_alloc(&run->arena, (size_t)npart * sizeof *topic.partitions.v);
 	for (int32_t i = 0; i < npart; i++)
 		if (limit[i] >= 0 && t->part[i].leader == leader) {
 			topic.partitions.v[topic.partitions.n++] =
 				(struct delete_records_request_partition){ i, limit[i] };
 			limit[i] = -1;
 		}
-	if (run_call(r, leader, API_DELETE_RECORDS, &q, &a) == 0)
-		take_trimmed(r, t, &a);
+	if (run_call(run, leader, API_DELETE_RECORDS, &q, &answer) == 0)
+		take_trimmed(run, t, &answer);
 }
 
 /* What it would do, for --dry-run and before it is asked: where partitions will
  * begin, and how many offsets go.  -1: counted. */
 static int64_t
-plan_trim(struct run *r, struct cluster_topic *t, int32_t n, const int64_t *limit, bool prints)
+plan_trim(struct run *run, struct cluster_topic *t, int32_t n, const int64_t *limit, bool prints)
 {
 	static const char *const label[] = { "start" };
-	int64_t *first = ask_offsets(r, t, n, OFFSETS_EARLIEST);
-	int64_t *end = first ? ask_offsets(r, t, n, OFFSETS_LATEST) : NULL, sum = 0;
+	int64_t *first = ask_offsets(run, t, n, OFFSETS_EARLIEST);
+	int64_t *end = first ? ask_offsets(run, t, n, OFFSETS_LATEST) : NULL, sum = 0;
 	for (int32_t i = 0; end && i < n; i++) {
 		int64_t to = MAX(limit[i], first[i]);
 		if (limit[i] < 0)
 			continue;
 		if (limit[i] > end[i]) {
-			topic_run_refused(r, KERR_OFFSET_OUT_OF_RANGE, STR_NULL, str_of(t->name), i);
+			topic_run_refused(run, KERR_OFFSET_OUT_OF_RANGE, STR_NULL, str_of(t->name), i);
 			continue;
 		}
 		sum += to - first[i];
 		if (prints)
 			print_offsets(t->name, i, label, &to, 1);
 	}
-	return end && r->nfailed == 0 ? sum : -1;
+	return end && run->nfailed == 0 ? sum : -1;
 }
 
 static int
-trim(struct run *r, struct cluster_topic *t, const struct place *before)
+trim(struct run *run, struct cluster_topic *t, const struct place *before)
 {
 	struct err e;
 	int32_t n = t->npart;
 	if (topic_options.partition >= n) {
 		err_set(&e, ERR_PEER, "topic '%s' has %d partition%s: there is no partition %lld", t->name, n,
 			units_plural(n), (long long)topic_options.partition);
-		run_failed(r, &e);
+		run_failed(run, &e);
 		return 0;
 	}
-	int64_t *limit = find_limits(r, t, n, before);
+	int64_t *limit = find_limits(run, t, n, before);
 	if (!limit)
 		return 0;
-	int64_t nrecord = topic_options.is_sure ? 0 : plan_trim(r, t, n, limit, topic_options.is_dry);
+	int64_t nrecord = topic_options.is_sure ? 0 : plan_trim(run, t, n, limit, topic_options.is_dry);
 	if (nrecord < 0 || topic_options.is_dry)
 		return 0;
 	int code = topic_options.is_sure ? 0 : ask("Delete %lld record%s of the topic '%s'?",
 		(long long)nrecord, units_plural(nrecord), t->name);
 	for (int32_t i = 0; code == 0 && i < n; i++)
 		if (limit[i] >= 0)
-			trim_leader(r, t, n, t->part[i].leader, limit);
+			trim_leader(run, t, n, t->part[i].leader, limit);
 	return code;
 }
 
 int
 verb_topic_trim(int argc, char **argv)
 {
-	struct run r;
+	struct run run;
 	struct err e;
 	struct place before;
 	if (!topic_options.before)
@@ -260,11 +261,11 @@ verb_topic_trim(int argc, char **argv)
 		return say_err(&e, false);
 	int code = ask_check(topic_options.is_sure, topic_options.is_dry);
 	if (!code)
-		code = topic_run_open(&r, argc, argv);
+		code = topic_run_open(&run, argc, argv);
 	if (code)
 		return code;
-	struct cluster_topic *t = find_topic(&r, argv[0]);
-	code = t ? trim(&r, t, &before) : 0;
-	int closed = run_close(&r);
+	struct cluster_topic *t = find_topic(&run, argv[0]);
+	code = t ? trim(&run, t, &before) : 0;
+	int closed = run_close(&run);
 	return code ? code : closed;
 }

@@ -37,17 +37,17 @@ enum {
 };
 
 /* run_open, after a look at the names. */
-int topic_run_open(struct run *r, int nname, char **names);
+int topic_run_open(struct run *run, int nname, char **names);
 
 /* Say and count a Kafka error about a topic (partition -1: all of it), with the
  * broker's own words if it sent any. */
-void topic_run_refused(struct run *r, int16_t code, struct str message, struct str topic,
+void topic_run_refused(struct run *run, int16_t code, struct str message, struct str topic,
 	int32_t partition);
 
 /* Take one topic's answer: count it as done, or as refused. */
-void topic_run_take(struct run *r, int16_t code, struct str message, struct str topic);
+void topic_run_take(struct run *run, int16_t code, struct str message, struct str topic);
 
 /* Say that of nasked topics only nanswered were answered for. */
-void topic_run_check_count(struct run *r, int nasked, int nanswered);
+void topic_run_check_count(struct run *run, int nasked, int nanswered);
 
 #endif

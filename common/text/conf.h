@@ -33,11 +33,11 @@ struct conf {
 
 /* Read a file.  0; or -1: ERR_USAGE with "FILE:LINE:COLUMN: ...", or the
  * file can't be read.  *c is empty after a failure. */
-int conf_read(struct conf *c, const char *path, struct err *e);
+int conf_read(struct conf *conf, const char *path, struct err *e);
 
 /* The same of bytes; name stands for the file in messages. */
-int conf_parse(struct conf *c, const char *name, struct str text, struct err *e);
+int conf_parse(struct conf *conf, const char *name, struct str text, struct err *e);
 
-void conf_release(struct conf *c);
+void conf_release(struct conf *conf);
 
 #endif

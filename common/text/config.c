@@ -9,10 +9,10 @@
 #include <strings.h>
 
 const char *
-config_name(const struct config_key *k, enum config_scope scope)
+config_name(const struct config_key *key, enum config_scope scope)
 {
-	return k->scope == scope ? k->name
-		: scope == CONFIG_SCOPE_BROKER ? k->synonym : NULL;
+	return key->scope == scope ? key->name
+		: scope == CONFIG_SCOPE_BROKER ? key->synonym : NULL;
 }
 
 const struct config_key *
@@ -45,8 +45,8 @@ config_unknown(enum config_scope scope, struct str name, struct err *e)
 		[CONFIG_SCOPE_BROKER] = "broker", [CONFIG_SCOPE_GROUP] = "group" };
 	char z[100];
 	snprintf(z, sizeof z, "%.*s", STR_ARG(name));
-	for (const struct config_foreign *f = config_foreign_table; f->name; f++)
-		if (f->scope == scope && str_eq(str_of(f->name), name))
+	for (const struct config_foreign *foreign = config_foreign_table; foreign->name; foreign++)
+		if (foreign->scope == scope && str_eq(str_of(foreign->name), name))
 			return err_set(e, ERR_USAGE, "Kafka has the %s setting '%s', kq does not yet",
 				owner[scope], z);
 	const char *near = config_suggest(scope, z);
@@ -57,18 +57,18 @@ config_unknown(enum config_scope scope, struct str name, struct err *e)
 }
 
 bool
-config_is_hidden(const struct config_key *k)
+config_is_hidden(const struct config_key *key)
 {
-	return strncmp(k->name, "internal.", 9) == 0;
+	return strncmp(key->name, "internal.", 9) == 0;
 }
 
 bool
-config_is_live(const struct config_key *k)
+config_is_live(const struct config_key *key)
 {
-	return k->scope == CONFIG_SCOPE_TOPIC || k->effect == CONFIG_EFFECT_LIVE;
+	return key->scope == CONFIG_SCOPE_TOPIC || key->effect == CONFIG_EFFECT_LIVE;
 }
 
-/* --- values --- */
+/* ---- values ---- */
 
 /* As Kafka trims: what is not above a space goes. */
 static struct str
@@ -109,16 +109,16 @@ find_choice(struct str choices, struct str word, bool any_case)
 }
 
 static int
-check_limits(const struct config_key *k, bool is_low, bool is_high, struct err *e)
+check_limits(const struct config_key *key, bool is_low, bool is_high, struct err *e)
 {
 	if (!is_low && !is_high)
 		return 0;
-	if (k->other != k->min)
+	if (key->other != key->min)
 		return err_set(e, ERR_USAGE, "Value must be between %lld and %lld or equal to %lld",
-			(long long)k->min, (long long)k->max, (long long)k->other);
+			(long long)key->min, (long long)key->max, (long long)key->other);
 	if (is_low)
-		return err_set(e, ERR_USAGE, "Value must be at least %lld", (long long)k->min);
-	return err_set(e, ERR_USAGE, "Value must be no more than %lld", (long long)k->max);
+		return err_set(e, ERR_USAGE, "Value must be at least %lld", (long long)key->min);
+	return err_set(e, ERR_USAGE, "Value must be no more than %lld", (long long)key->max);
 }
 
 /* In the fewest digits that give the number again. */
@@ -135,7 +135,7 @@ put_double(double v, struct buf *out)
 }
 
 static int
-put_number_double(const struct config_key *k, const char *value, struct buf *out, struct err *e)
+put_number_double(const struct config_key *key, const char *value, struct buf *out, struct err *e)
 {
 	char *end;
 	errno = 0;
@@ -145,27 +145,27 @@ put_number_double(const struct config_key *k, const char *value, struct buf *out
 	if (end == value || !is_over || errno || v != v)
 		return err_set(e, ERR_USAGE, "Not a number of type DOUBLE");
 	put_double(v, out);
-	return check_limits(k, v < (double)k->min, v > (double)k->max, e);
+	return check_limits(key, v < (double)key->min, v > (double)key->max, e);
 }
 
 static int
-put_whole(const struct config_key *k, const char *value, struct buf *out, struct err *e)
+put_whole(const struct config_key *key, const char *value, struct buf *out, struct err *e)
 {
-	bool is_int = k->type == CONFIG_TYPE_INT;
+	bool is_int = key->type == CONFIG_TYPE_INT;
 	int64_t v;
 	if (units_parse_int(value, is_int ? INT32_MIN : INT64_MIN, is_int ? INT32_MAX : INT64_MAX,
 		&v, e) < 0)
 		return err_set(e, ERR_USAGE, "Not a number of type %s", is_int ? "INT" : "LONG");
 	buf_printf(out, "%lld", (long long)v);
-	return v == k->other ? 0 : check_limits(k, v < k->min, v > k->max, e);
+	return v == key->other ? 0 : check_limits(key, v < key->min, v > key->max, e);
 }
 
 static int
-put_choice(const struct config_key *k, struct str word, struct buf *out, struct err *e)
+put_choice(const struct config_key *key, struct str word, struct buf *out, struct err *e)
 {
-	struct str s = find_choice(str_of(k->choices), word, k->type == CONFIG_TYPE_ANYCASE);
+	struct str s = find_choice(str_of(key->choices), word, key->type == CONFIG_TYPE_ANYCASE);
 	if (!s.n)
-		return err_set(e, ERR_USAGE, "String must be one of: %s", k->choices);
+		return err_set(e, ERR_USAGE, "String must be one of: %s", key->choices);
 	buf_put_str(out, s);
 	return 0;
 }
@@ -183,16 +183,16 @@ is_replica(struct str s)
 }
 
 static int
-put_member(const struct config_key *k, struct str member, struct buf *out, struct err *e)
+put_member(const struct config_key *key, struct str member, struct buf *out, struct err *e)
 {
-	if (k->type == CONFIG_TYPE_REPLICAS && !is_replica(member))
+	if (key->type == CONFIG_TYPE_REPLICAS && !is_replica(member))
 		return err_set(e, ERR_USAGE, "write * or [partitionId]:[brokerId],...");
 	if (!member.n)
 		return err_set(e, ERR_USAGE, "the members of a list must not be empty");
-	if (*k->choices && !find_choice(str_of(k->choices), member, false).n)
-		return err_set(e, ERR_USAGE, "each must be one of: %s", k->choices);
+	if (*key->choices && !find_choice(str_of(key->choices), member, false).n)
+		return err_set(e, ERR_USAGE, "each must be one of: %s", key->choices);
 	/* A word counts once. */
-	if (*k->choices && out->n && find_choice(buf_str(out), member, false).n)
+	if (*key->choices && out->n && find_choice(buf_str(out), member, false).n)
 		return 0;
 	if (out->n)
 		buf_putc(out, ',');
@@ -201,39 +201,39 @@ put_member(const struct config_key *k, struct str member, struct buf *out, struc
 }
 
 static int
-put_list(const struct config_key *k, struct str list, struct buf *out, struct err *e)
+put_list(const struct config_key *key, struct str list, struct buf *out, struct err *e)
 {
 	struct str member;
-	if (k->type == CONFIG_TYPE_REPLICAS && str_eq(list, STR("*"))) {
+	if (key->type == CONFIG_TYPE_REPLICAS && str_eq(list, STR("*"))) {
 		buf_putc(out, '*');
 		return 0;
 	}
 	if (!list.n)
 		return 0;
 	while (config_next_member(&list, &member))
-		if (put_member(k, member, out, e) < 0)
+		if (put_member(key, member, out, e) < 0)
 			return -1;
 	return 0;
 }
 
 /* Append the value in its plain form; text is the same with a NUL behind. */
 static int
-put_value(const struct config_key *k, struct str value, const char *text, struct buf *out,
+put_value(const struct config_key *key, struct str value, const char *text, struct buf *out,
 	struct err *e)
 {
-	switch (k->type) {
+	switch (key->type) {
 	case CONFIG_TYPE_BOOL:
 		if (strcasecmp(text, "true") != 0 && strcasecmp(text, "false") != 0)
 			return err_set(e, ERR_USAGE, "Expected value to be either true or false");
 		buf_puts(out, strcasecmp(text, "true") == 0 ? "true" : "false");
 		return 0;
 	case CONFIG_TYPE_INT:
-	case CONFIG_TYPE_LONG: return put_whole(k, text, out, e);
-	case CONFIG_TYPE_DOUBLE: return put_number_double(k, text, out, e);
+	case CONFIG_TYPE_LONG: return put_whole(key, text, out, e);
+	case CONFIG_TYPE_DOUBLE: return put_number_double(key, text, out, e);
 	case CONFIG_TYPE_LIST:
-	case CONFIG_TYPE_REPLICAS: return put_list(k, value, out, e);
+	case CONFIG_TYPE_REPLICAS: return put_list(key, value, out, e);
 	case CONFIG_TYPE_ENUM:
-	case CONFIG_TYPE_ANYCASE: return put_choice(k, value, out, e);
+	case CONFIG_TYPE_ANYCASE: return put_choice(key, value, out, e);
 	case CONFIG_TYPE_STRING: break;
 	}
 	buf_put_str(out, value);
@@ -241,22 +241,22 @@ put_value(const struct config_key *k, struct str value, const char *text, struct
 }
 
 char *
-config_parse(const struct config_key *k, enum config_scope scope, struct str value, struct err *e)
+config_parse(const struct config_key *key, enum config_scope scope, struct str value, struct err *e)
 {
 	struct str s = trim(value);
 	char *text = mem_strndup(s);
 	struct buf out = BUF_INIT;
-	int r = (int32_t)strlen(text) == s.n ? put_value(k, s, text, &out, e)
+	int rc = (int32_t)strlen(text) == s.n ? put_value(key, s, text, &out, e)
 		: err_set(e, ERR_USAGE, "a value must not contain NUL");
-	char *plain = r == 0 ? mem_strndup(buf_str(&out)) : NULL;
+	char *plain = rc == 0 ? mem_strndup(buf_str(&out)) : NULL;
 	buf_release(&out);
-	if (r == 0 && strlen(plain) > CONFIG_VALUE_MAX)
-		r = err_set(e, ERR_USAGE, "longer than %d bytes", CONFIG_VALUE_MAX);
-	if (r == 0 && k->effect == CONFIG_EFFECT_FIXED && strcmp(plain, k->def) != 0)
-		r = err_set(e, ERR_USAGE, "kq does not have this feature yet: "
-			"only the default, %s, can be set", k->def);
-	if (r < 0) {
-		err_wrap(e, "Invalid value %.100s for configuration %s", text, config_name(k, scope));
+	if (rc == 0 && strlen(plain) > CONFIG_VALUE_MAX)
+		rc = err_set(e, ERR_USAGE, "longer than %d bytes", CONFIG_VALUE_MAX);
+	if (rc == 0 && key->effect == CONFIG_EFFECT_FIXED && strcmp(plain, key->def) != 0)
+		rc = err_set(e, ERR_USAGE, "kq does not have this feature yet: "
+			"only the default, %s, can be set", key->def);
+	if (rc < 0) {
+		err_wrap(e, "Invalid value %.100s for configuration %s", text, config_name(key, scope));
 		mem_free(plain);
 		plain = NULL;
 	}
@@ -301,19 +301,19 @@ config_check_together(const struct config_set *own, const struct config_set *bro
 	struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(ordered); i++) {
-		const struct config_key *a = &config_table[ordered[i].low];
-		const struct config_key *b = &config_table[ordered[i].high];
+		const struct config_key *left = &config_table[ordered[i].low];
+		const struct config_key *right = &config_table[ordered[i].high];
 		int64_t low = config_int(own, broker, ordered[i].low);
 		int64_t high = config_int(own, broker, ordered[i].high);
 		if (low > high)
 			return err_set(e, ERR_USAGE, "%s (%lld) is above %s (%lld)",
-				config_name(a, own ? a->scope : CONFIG_SCOPE_BROKER), (long long)low,
-				config_name(b, own ? b->scope : CONFIG_SCOPE_BROKER), (long long)high);
+				config_name(left, own ? left->scope : CONFIG_SCOPE_BROKER), (long long)low,
+				config_name(right, own ? right->scope : CONFIG_SCOPE_BROKER), (long long)high);
 	}
 	return 0;
 }
 
-/* --- sets --- */
+/* ---- sets ---- */
 
 /* Kafka's older, coarser names, the finer of two first. */
 static const struct {
@@ -327,75 +327,75 @@ static const struct {
 };
 
 static void
-put(struct config_set *s, enum config_id id, const char *value)
+put(struct config_set *set, enum config_id id, const char *value)
 {
 	char *copy = value ? mem_strdup(value) : NULL;
-	mem_free(s->value[id]);
-	s->value[id] = copy;
+	mem_free(set->value[id]);
+	set->value[id] = copy;
 }
 
 /* The key has no value of its own: take it from the finest coarse one. */
 static void
-derive(struct config_set *s, enum config_id to)
+derive(struct config_set *set, enum config_id to)
 {
 	bool is_done = false;
 	for (size_t i = 0; i < ARRAY_LEN(coarse); i++) {
 		if (coarse[i].to != to)
 			continue;
-		s->derived &= ~(1u << i);
-		const char *v = s->value[coarse[i].from];
+		set->derived &= ~(1u << i);
+		const char *v = set->value[coarse[i].from];
 		if (!v || is_done)
 			continue;
 		int64_t n = strtoll(v, NULL, 10);
 		char z[24];
 		snprintf(z, sizeof z, "%lld", n < 0 ? -1LL : (long long)(n * coarse[i].factor));
-		put(s, to, z);
-		s->derived |= 1u << i;
+		put(set, to, z);
+		set->derived |= 1u << i;
 		is_done = true;
 	}
 	if (!is_done)
-		put(s, to, NULL);
+		put(set, to, NULL);
 }
 
 static bool
-is_derived(const struct config_set *s, enum config_id id)
+is_derived(const struct config_set *set, enum config_id id)
 {
 	for (size_t i = 0; i < ARRAY_LEN(coarse); i++)
-		if (coarse[i].to == id && (s->derived & 1u << i))
+		if (coarse[i].to == id && (set->derived & 1u << i))
 			return true;
 	return false;
 }
 
 struct config_set *
-config_set_copy(const struct config_set *s)
+config_set_copy(const struct config_set *set)
 {
 	struct config_set *copy = NEW(struct config_set);
-	copy->derived = s ? s->derived : 0;
-	for (int i = 0; s && i < CONFIG_N; i++)
-		if (s->value[i])
-			copy->value[i] = mem_strdup(s->value[i]);
+	copy->derived = set ? set->derived : 0;
+	for (int i = 0; set && i < CONFIG_N; i++)
+		if (set->value[i])
+			copy->value[i] = mem_strdup(set->value[i]);
 	return copy;
 }
 
 void
-config_set_put(struct config_set *s, enum config_id id, const char *value)
+config_set_put(struct config_set *set, enum config_id id, const char *value)
 {
-	put(s, id, value);
+	put(set, id, value);
 	for (size_t i = 0; i < ARRAY_LEN(coarse); i++) {
 		enum config_id to = coarse[i].to;
 		if (to == id && value)
-			s->derived &= ~(1u << i);
-		else if (to == id || (coarse[i].from == id && (!s->value[to] || is_derived(s, to))))
-			derive(s, to);
+			set->derived &= ~(1u << i);
+		else if (to == id || (coarse[i].from == id && (!set->value[to] || is_derived(set, to))))
+			derive(set, to);
 	}
 }
 
 void
-config_set_free(struct config_set *s)
+config_set_free(struct config_set *set)
 {
-	for (int i = 0; s && i < CONFIG_N; i++)
-		mem_free(s->value[i]);
-	mem_free(s);
+	for (int i = 0; set && i < CONFIG_N; i++)
+		mem_free(set->value[i]);
+	mem_free(set);
 }
 
 const char *
@@ -421,14 +421,14 @@ config_is(const struct config_set *topic, const struct config_set *broker, enum 
 	return strcmp(config_value(topic, broker, id), word) == 0;
 }
 
-/* --- printing --- */
+/* ---- printing ---- */
 
 /* What stands behind the text of a key. */
 static const char *
-effect_note(const struct config_key *k)
+effect_note(const struct config_key *key)
 {
-	return k->effect == CONFIG_EFFECT_NO ? CONFIG_WITHOUT_EFFECT
-		: k->effect == CONFIG_EFFECT_FIXED ? "; only the default is accepted" : "";
+	return key->effect == CONFIG_EFFECT_NO ? CONFIG_WITHOUT_EFFECT
+		: key->effect == CONFIG_EFFECT_FIXED ? "; only the default is accepted" : "";
 }
 
 void
@@ -437,11 +437,11 @@ config_print_help(void)
 	static const char *const owner[] = { [CONFIG_SCOPE_TOPIC] = "topic",
 		[CONFIG_SCOPE_BROKER] = "broker", [CONFIG_SCOPE_GROUP] = "group" };
 	for (int i = 0; i < CONFIG_N; i++) {
-		const struct config_key *k = &config_table[i];
-		printf("%s  (%s%s%s)\n    %s%s%s%s%s%s\n", k->name, owner[k->scope],
-			k->synonym ? ", for all: " : "", k->synonym ? k->synonym : "", k->text,
-			*k->choices ? ": " : "", k->choices, *k->def ? "; default " : "", k->def,
-			effect_note(k));
+		const struct config_key *key = &config_table[i];
+		printf("%s  (%s%s%s)\n    %s%s%s%s%s%s\n", key->name, owner[key->scope],
+			key->synonym ? ", for all: " : "", key->synonym ? key->synonym : "", key->text,
+			*key->choices ? ": " : "", key->choices, *key->def ? "; default " : "", key->def,
+			effect_note(key));
 	}
 }
 
@@ -450,23 +450,23 @@ print_mdoc_keys(enum config_scope scope)
 {
 	printf(".Bl -tag -width Ds\n");
 	for (int i = 0; i < CONFIG_N; i++) {
-		const struct config_key *k = &config_table[i];
-		if (k->scope != scope)
+		const struct config_key *key = &config_table[i];
+		if (key->scope != scope)
 			continue;
-		char first = k->text[0];
-		printf(".It Ic %s\n", k->name);
+		char first = key->text[0];
+		printf(".It Ic %s\n", key->name);
 		printf("%c%s%s%s.\n", first >= 'a' && first <= 'z' ? first - 'a' + 'A' : first,
-			k->text + 1, *k->choices ? ": " : "", k->choices);
-		if (*k->def)
-			printf("Default: %s.\n", k->def);
-		if (k->synonym)
+			key->text + 1, *key->choices ? ": " : "", key->choices);
+		if (*key->def)
+			printf("Default: %s.\n", key->def);
+		if (key->synonym)
 			printf("Default for all %ss:\n.Ic %s .\n",
-				scope == CONFIG_SCOPE_GROUP ? "group" : "topic", k->synonym);
-		if (k->effect == CONFIG_EFFECT_NO)
+				scope == CONFIG_SCOPE_GROUP ? "group" : "topic", key->synonym);
+		if (key->effect == CONFIG_EFFECT_NO)
 			printf("Accepted and stored, but without effect yet.\n");
-		if (k->effect == CONFIG_EFFECT_FIXED)
+		if (key->effect == CONFIG_EFFECT_FIXED)
 			printf("Only the default is accepted.\n");
-		if (scope == CONFIG_SCOPE_BROKER && config_is_live(k))
+		if (scope == CONFIG_SCOPE_BROKER && config_is_live(key))
 			printf("It can be changed at run time.\n");
 	}
 	printf(".El\n");

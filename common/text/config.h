@@ -106,9 +106,9 @@ struct config_set {
 
 /* Only what is set takes memory: the set of a topic without overrides is
  * NULL.  Copying, changing and freeing one: */
-struct config_set *config_set_copy(const struct config_set *s); /* NULL: empty */
-void config_set_put(struct config_set *s, enum config_id id, const char *value); /* NULL: unset */
-void config_set_free(struct config_set *s);
+struct config_set *config_set_copy(const struct config_set *set); /* NULL: empty */
+void config_set_put(struct config_set *set, enum config_id id, const char *value); /* NULL: unset */
+void config_set_free(struct config_set *set);
 
 /* The value that holds, from the first that has one: the topic's own set, the
  * broker's, the default.  Either set may be NULL. */

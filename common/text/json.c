@@ -28,8 +28,8 @@ json_parse_object(struct str text, struct err *e)
 void
 json_put(const json_t *v, struct buf *out)
 {
-	int r = json_dump_callback(v, take, out, JSON_COMPACT | JSON_ENCODE_ANY);
-	assert(r == 0);
+	int rc = json_dump_callback(v, take, out, JSON_COMPACT | JSON_ENCODE_ANY);
+	assert(rc == 0);
 }
 
 void
@@ -97,11 +97,11 @@ json_get_bytes(const json_t *o, const char *name, struct arena *a, struct str *s
 		return 0;
 	}
 	struct buf b = BUF_INIT;
-	int got = json_parse_base64(str_in(b64), &b);
-	if (got == 0)
+	int rc = json_parse_base64(str_in(b64), &b);
+	if (rc == 0)
 		*s = arena_str(a, (struct str){ b.n ? b.p : (const uint8_t *)"", (int32_t)b.n });
 	buf_release(&b);
-	return got == 0 ? 0 : err_set(e, ERR_CORRUPT, "'%s' is not base64", key);
+	return rc == 0 ? 0 : err_set(e, ERR_CORRUPT, "'%s' is not base64", key);
 }
 
 json_t *

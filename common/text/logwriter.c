@@ -17,7 +17,7 @@ static struct {
 	int64_t ndropped;  /* since the last line that said so */
 } writer = { .lock = PTHREAD_MUTEX_INITIALIZER, .has_line = PTHREAD_COND_INITIALIZER };
 
-/* --- the ring, under the lock --- */
+/* ---- the ring, under the lock ---- */
 
 static bool
 append(const char *line, size_t n)
@@ -52,7 +52,7 @@ copy_line(char line[LOGWRITER_LINE_MAX])
 	return n;
 }
 
-/* --- the thread --- */
+/* ---- the thread ---- */
 
 static void
 write_all(int fd, const char *p, size_t n)
@@ -144,9 +144,9 @@ logwriter_end(int timeout_ms)
 		until.tv_nsec -= 1000000000;
 	}
 	pthread_mutex_lock(&writer.lock);
-	int r = 0;
-	while (writer.is_begun && (writer.n || writer.ndropped) && r == 0)
-		r = pthread_cond_timedwait(&writer.is_written, &writer.lock, &until);
+	int rc = 0;
+	while (writer.is_begun && (writer.n || writer.ndropped) && rc == 0)
+		rc = pthread_cond_timedwait(&writer.is_written, &writer.lock, &until);
 	writer.is_over = true;
 	pthread_mutex_unlock(&writer.lock);
 }

@@ -12,7 +12,7 @@
 
 enum { WORDS_MAX = 200, WORD_SIZE_MAX = 63 };
 
-/* --- suggestions --- */
+/* ---- suggestions ---- */
 
 /* Edits that turn a into b: insert, remove, replace, swap neighbours. */
 static int
@@ -65,7 +65,7 @@ refuse_word(const char *what, const char *text, const char *const *words, const 
 		say_name());
 }
 
-/* --- finding --- */
+/* ---- finding ---- */
 
 /* The tables to look in: the verb's, the command's. */
 struct tables {
@@ -73,11 +73,11 @@ struct tables {
 };
 
 static struct tables
-tables_of(const struct opt_command *c, const struct opt_verb *verb)
+tables_of(const struct opt_command *command, const struct opt_verb *verb)
 {
 	static const struct opt none[] = { OPT_END };
 	return (struct tables){ { verb && verb->opts ? verb->opts : none,
-		c->opts ? c->opts : none } };
+		command->opts ? command->opts : none } };
 }
 
 #define EACH_OPT(o, t) \
@@ -85,47 +85,47 @@ tables_of(const struct opt_command *c, const struct opt_verb *verb)
 		for (const struct opt *o = (t)->v[o##_i]; o->kind != OPT_KIND_END; o++)
 
 static const struct opt *
-find_letter(const struct tables *t, char letter)
+find_letter(const struct tables *tables, char letter)
 {
-	EACH_OPT(o, t)
-		if (letter && o->letter == letter)
-			return o;
+	EACH_OPT(opt, tables)
+		if (letter && opt->letter == letter)
+			return opt;
 	return NULL;
 }
 
 static const struct opt *
-find_name(const struct tables *t, const char *name, size_t n)
+find_name(const struct tables *tables, const char *name, size_t n)
 {
-	EACH_OPT(o, t)
-		if (o->name && strlen(o->name) == n && memcmp(o->name, name, n) == 0)
-			return o;
+	EACH_OPT(opt, tables)
+		if (opt->name && strlen(opt->name) == n && memcmp(opt->name, name, n) == 0)
+			return opt;
 	return NULL;
 }
 
 static const struct opt_verb *
-find_verb(const struct opt_verb *v, const char *name)
+find_verb(const struct opt_verb *verb, const char *name)
 {
-	for (; v->name; v++)
-		if (strcmp(v->name, name) == 0 || (v->alias && strcmp(v->alias, name) == 0))
-			return v;
+	for (; verb->name; verb++)
+		if (strcmp(verb->name, name) == 0 || (verb->alias && strcmp(verb->alias, name) == 0))
+			return verb;
 	return NULL;
 }
 
-/* --- values --- */
+/* ---- values ---- */
 
 static int
-take_choice(const struct opt *o, const char *value, struct err *e)
+take_choice(const struct opt *opt, const char *value, struct err *e)
 {
 	size_t n = strlen(value);
-	for (const char *p = o->choices; *p;) {
+	for (const char *p = opt->choices; *p;) {
 		size_t k = strcspn(p, "|");
 		if (k == n && memcmp(p, value, n) == 0) {
-			*o->to_string = value;
+			*opt->to_string = value;
 			return 0;
 		}
 		p += k + (p[k] == '|');
 	}
-	return err_set(e, ERR_USAGE, "'%s' is not one of %s", value, o->choices);
+	return err_set(e, ERR_USAGE, "'%s' is not one of %s", value, opt->choices);
 }
 
 /* Of "--wait 5" some mean seconds and some Kafka's milliseconds. */
@@ -140,40 +140,40 @@ refuse_bare_number(const char *value, struct err *e)
 }
 
 static int
-take_amount(const struct opt *o, const char *value, struct err *e)
+take_amount(const struct opt *opt, const char *value, struct err *e)
 {
 	int64_t v;
-	if (o->kind == OPT_KIND_DURATION && refuse_bare_number(value, e) < 0)
+	if (opt->kind == OPT_KIND_DURATION && refuse_bare_number(value, e) < 0)
 		return -1;
-	if ((o->kind == OPT_KIND_SIZE ? units_parse_size : units_parse_duration)(value, &v, e) < 0)
+	if ((opt->kind == OPT_KIND_SIZE ? units_parse_size : units_parse_duration)(value, &v, e) < 0)
 		return -1;
-	if ((o->min || o->max) && (v < o->min || v > o->max))
+	if ((opt->min || opt->max) && (v < opt->min || v > opt->max))
 		return err_set(e, ERR_USAGE, "'%s' is not between %lld and %lld%s", value,
-			(long long)o->min, (long long)o->max, o->kind == OPT_KIND_SIZE ? "" : " ms");
-	*o->to_int = v;
+			(long long)opt->min, (long long)opt->max, opt->kind == OPT_KIND_SIZE ? "" : " ms");
+	*opt->to_int = v;
 	return 0;
 }
 
 static int
-take_value(const struct opt *o, const char *value, struct err *e)
+take_value(const struct opt *opt, const char *value, struct err *e)
 {
-	switch (o->kind) {
+	switch (opt->kind) {
 	case OPT_KIND_BOOL:
-		*o->to_bool = true;
+		*opt->to_bool = true;
 		return 0;
 	case OPT_KIND_STRING:
-		if (o->choices)
-			return take_choice(o, value, e);
-		*o->to_string = value;
+		if (opt->choices)
+			return take_choice(opt, value, e);
+		*opt->to_string = value;
 		return 0;
 	case OPT_KIND_INT: {
-		bool any = !o->min && !o->max;
-		return units_parse_int(value, any ? INT64_MIN : o->min, any ? INT64_MAX : o->max,
-			o->to_int, e);
+		bool any = !opt->min && !opt->max;
+		return units_parse_int(value, any ? INT64_MIN : opt->min, any ? INT64_MAX : opt->max,
+			opt->to_int, e);
 	}
 	case OPT_KIND_SIZE:
-	case OPT_KIND_DURATION: return take_amount(o, value, e);
-	case OPT_KIND_CALL: return o->call(o->to, value, e);
+	case OPT_KIND_DURATION: return take_amount(opt, value, e);
+	case OPT_KIND_CALL: return opt->call(opt->to, value, e);
 	case OPT_KIND_END: break;
 	}
 	assert(!"an option of no kind");
@@ -182,58 +182,59 @@ take_value(const struct opt *o, const char *value, struct err *e)
 
 /* Where a text is taken, a longer one could not be sent. */
 static int
-check_size(const struct opt *o, const char *value, struct err *e)
+check_size(const struct opt *opt, const char *value, struct err *e)
 {
-	size_t most = o->max > 0 ? (size_t)o->max : OPT_TEXT_MAX;
-	if ((o->kind != OPT_KIND_STRING && o->kind != OPT_KIND_CALL) || strlen(value) <= most)
+	size_t most = opt->max > 0 ? (size_t)opt->max : OPT_TEXT_MAX;
+	if ((opt->kind != OPT_KIND_STRING && opt->kind != OPT_KIND_CALL) || strlen(value) <= most)
 		return 0;
 	return err_set(e, ERR_USAGE, "'%.20s...' is longer than %zu bytes", value, most);
 }
 
-/* --- parsing --- */
+/* ---- parsing ---- */
 
 struct opt_parser {
-	const struct opt_command *c;
+	const struct opt_command *command;
 	struct tables tables;
 	int argc, at;
 	char **argv;
-	struct opt_result *r;
+	struct opt_result *result;
 	bool is_over; /* behind "--" */
 	const struct opt *seen[WORDS_MAX]; /* of those that may stand once */
 	int nseen;
 };
 
 static int
-apply(struct opt_parser *p, const struct opt *o, const char *shown, const char *value, struct err *e)
+apply(struct opt_parser *parser, const struct opt *opt, const char *shown, const char *value,
+	struct err *e)
 {
-	if (o->kind != OPT_KIND_BOOL && !o->is_repeatable) {
-		for (int i = 0; i < p->nseen; i++)
-			if (p->seen[i] == o)
+	if (opt->kind != OPT_KIND_BOOL && !opt->is_repeatable) {
+		for (int i = 0; i < parser->nseen; i++)
+			if (parser->seen[i] == opt)
 				return err_set(e, ERR_USAGE, "option '%s' is given twice", shown);
-		assert(p->nseen < WORDS_MAX);
-		p->seen[p->nseen++] = o;
+		assert(parser->nseen < WORDS_MAX);
+		parser->seen[parser->nseen++] = opt;
 	}
-	if (check_size(o, value, e) == 0 && take_value(o, value, e) == 0)
+	if (check_size(opt, value, e) == 0 && take_value(opt, value, e) == 0)
 		return 0;
 	return err_wrap(e, "option '%s'", shown);
 }
 
 /* Is it an option of another tool?  NULL: no. */
 static const char *
-answer_foreign(const struct opt_command *c, const char *option)
+answer_foreign(const struct opt_command *command, const char *option)
 {
-	for (const struct opt_foreign *f = c->foreign; f && f->option; f++)
-		if (strcmp(f->option, option) == 0)
-			return f->answer;
+	for (const struct opt_foreign *foreign = command->foreign; foreign && foreign->option; foreign++)
+		if (strcmp(foreign->option, option) == 0)
+			return foreign->answer;
 	return NULL;
 }
 
 static int
-refuse_long(const struct opt_parser *p, const char *name, size_t n, struct err *e)
+refuse_long(const struct opt_parser *parser, const char *name, size_t n, struct err *e)
 {
 	const char *words[WORDS_MAX];
 	int k = 0;
-	EACH_OPT(it, &p->tables)
+	EACH_OPT(it, &parser->tables)
 		if (it->name && k < WORDS_MAX - 3)
 			words[k++] = it->name;
 	words[k++] = "help";
@@ -241,7 +242,7 @@ refuse_long(const struct opt_parser *p, const char *name, size_t n, struct err *
 	words[k] = NULL;
 	char shown[WORD_SIZE_MAX + 1];
 	snprintf(shown, sizeof shown, "--%.*s", (int)MIN(n, sizeof shown - 3), name);
-	const char *answer = answer_foreign(p->c, shown);
+	const char *answer = answer_foreign(parser->command, shown);
 	if (answer)
 		return err_set(e, ERR_USAGE, "option '%s' is not known: %s", shown, answer);
 	memmove(shown, shown + 2, strlen(shown) - 1);
@@ -253,74 +254,74 @@ refuse_long(const struct opt_parser *p, const char *name, size_t n, struct err *
 }
 
 static int
-take_long(struct opt_parser *p, char *arg, struct err *e)
+take_long(struct opt_parser *parser, char *arg, struct err *e)
 {
 	const char *name = arg + 2, *equals = strchr(name, '=');
 	size_t n = equals ? (size_t)(equals - name) : strlen(name);
-	const struct opt *o = find_name(&p->tables, name, n);
-	if (!o)
-		return refuse_long(p, name, n, e);
+	const struct opt *opt = find_name(&parser->tables, name, n);
+	if (!opt)
+		return refuse_long(parser, name, n, e);
 	char shown[WORD_SIZE_MAX + 3];
-	snprintf(shown, sizeof shown, "--%s", o->name);
-	if (o->kind == OPT_KIND_BOOL && equals)
+	snprintf(shown, sizeof shown, "--%s", opt->name);
+	if (opt->kind == OPT_KIND_BOOL && equals)
 		return err_set(e, ERR_USAGE, "option '%s' takes no value", shown);
-	if (o->kind == OPT_KIND_BOOL)
-		return apply(p, o, shown, NULL, e);
+	if (opt->kind == OPT_KIND_BOOL)
+		return apply(parser, opt, shown, NULL, e);
 	if (equals)
-		return apply(p, o, shown, equals + 1, e);
-	if (p->at == p->argc)
-		return err_set(e, ERR_USAGE, "option '%s' needs a value: %s", shown, o->arg);
-	return apply(p, o, shown, p->argv[p->at++], e);
+		return apply(parser, opt, shown, equals + 1, e);
+	if (parser->at == parser->argc)
+		return err_set(e, ERR_USAGE, "option '%s' needs a value: %s", shown, opt->arg);
+	return apply(parser, opt, shown, parser->argv[parser->at++], e);
 }
 
 static int
-take_short(struct opt_parser *p, char *arg, struct err *e)
+take_short(struct opt_parser *parser, char *arg, struct err *e)
 {
 	for (char *letter = arg + 1; *letter; letter++) {
-		const struct opt *o = find_letter(&p->tables, *letter);
+		const struct opt *opt = find_letter(&parser->tables, *letter);
 		char shown[3] = { '-', *letter, 0 };
-		const char *answer = o ? NULL : answer_foreign(p->c, shown);
+		const char *answer = opt ? NULL : answer_foreign(parser->command, shown);
 		if (answer)
 			return err_set(e, ERR_USAGE, "option '%s' is not known: %s", shown, answer);
-		if (!o)
+		if (!opt)
 			return err_set(e, ERR_USAGE, "option '-%c' is not known; see %s --help", *letter,
 				say_name());
-		if (o->kind == OPT_KIND_BOOL) {
-			if (apply(p, o, shown, NULL, e) < 0)
+		if (opt->kind == OPT_KIND_BOOL) {
+			if (apply(parser, opt, shown, NULL, e) < 0)
 				return -1;
 			continue;
 		}
 		if (letter[1])
-			return apply(p, o, shown, letter + 1, e);
-		if (p->at == p->argc)
-			return err_set(e, ERR_USAGE, "option '%s' needs a value: %s", shown, o->arg);
-		return apply(p, o, shown, p->argv[p->at++], e);
+			return apply(parser, opt, shown, letter + 1, e);
+		if (parser->at == parser->argc)
+			return err_set(e, ERR_USAGE, "option '%s' needs a value: %s", shown, opt->arg);
+		return apply(parser, opt, shown, parser->argv[parser->at++], e);
 	}
 	return 0;
 }
 
 static int
-take_operand(struct opt_parser *p, char *arg, struct err *e)
+take_operand(struct opt_parser *parser, char *arg, struct err *e)
 {
 	if (strlen(arg) > OPT_TEXT_MAX)
 		return err_set(e, ERR_USAGE, "'%.20s...' is longer than %d bytes", arg, OPT_TEXT_MAX);
-	if (!p->c->verbs || p->r->verb) {
-		p->r->argv[p->r->argc++] = arg;
+	if (!parser->command->verbs || parser->result->verb) {
+		parser->result->argv[parser->result->argc++] = arg;
 		return 0;
 	}
-	p->r->verb = find_verb(p->c->verbs, arg);
-	p->tables = tables_of(p->c, p->r->verb);
-	if (p->r->verb)
+	parser->result->verb = find_verb(parser->command->verbs, arg);
+	parser->tables = tables_of(parser->command, parser->result->verb);
+	if (parser->result->verb)
 		return 0;
 	const char *words[WORDS_MAX];
 	int n = 0;
-	for (const struct opt_verb *v = p->c->verbs; v->name && n < WORDS_MAX - 1; v++)
-		words[n++] = v->name;
+	for (const struct opt_verb *verb = parser->command->verbs; verb->name && n < WORDS_MAX - 1; verb++)
+		words[n++] = verb->name;
 	words[n] = NULL;
 	return refuse_word("verb", arg, words, "", e);
 }
 
-/* --- help --- */
+/* ---- help ---- */
 
 enum { HELP_WIDTH = 100, HELP_INDENT = 31 };
 
@@ -351,20 +352,20 @@ print_phrase(int at, int indent, const char *phrase, const char *choices)
 }
 
 static void
-print_opts(const struct opt *o)
+print_opts(const struct opt *opt)
 {
-	for (; o && o->kind != OPT_KIND_END; o++) {
+	for (; opt && opt->kind != OPT_KIND_END; opt++) {
 		char left[80];
-		int n = o->letter ? snprintf(left, sizeof left, "  -%c%s", o->letter, o->name ? ", " : "")
+		int n = opt->letter ? snprintf(left, sizeof left, "  -%c%s", opt->letter, opt->name ? ", " : "")
 			: snprintf(left, sizeof left, "      ");
-		if (o->name)
-			n += snprintf(left + n, sizeof left - (size_t)n, "--%s", o->name);
-		if (o->arg)
-			snprintf(left + n, sizeof left - (size_t)n, " %s", o->arg);
+		if (opt->name)
+			n += snprintf(left + n, sizeof left - (size_t)n, "--%s", opt->name);
+		if (opt->arg)
+			snprintf(left + n, sizeof left - (size_t)n, " %s", opt->arg);
 		printf("%-*s ", HELP_INDENT - 1, left);
 		if ((int)strlen(left) >= HELP_INDENT)
 			printf("\n%*s", HELP_INDENT, "");
-		print_phrase(HELP_INDENT, HELP_INDENT, o->phrase, o->choices);
+		print_phrase(HELP_INDENT, HELP_INDENT, opt->phrase, opt->choices);
 	}
 }
 
@@ -372,67 +373,68 @@ static void
 print_verbs(const struct opt_verb *verbs)
 {
 	int name = 10, operands = 20; /* columns' widths */
-	for (const struct opt_verb *v = verbs; v->name; v++) {
-		name = MAX(name, (int)strlen(v->name));
-		operands = MAX(operands, (int)strlen(v->operands));
+	for (const struct opt_verb *verb = verbs; verb->name; verb++) {
+		name = MAX(name, (int)strlen(verb->name));
+		operands = MAX(operands, (int)strlen(verb->operands));
 	}
 	printf("\nVerbs:\n");
-	for (const struct opt_verb *v = verbs; v->name; v++)
-		printf("  %-*s %-*s %s%s%s%s\n", name, v->name, operands, v->operands, v->phrase,
-			v->alias ? " (also: " : "", v->alias ? v->alias : "", v->alias ? ")" : "");
+	for (const struct opt_verb *verb = verbs; verb->name; verb++)
+		printf("  %-*s %-*s %s%s%s%s\n", name, verb->name, operands, verb->operands, verb->phrase,
+			verb->alias ? " (also: " : "", verb->alias ? verb->alias : "", verb->alias ? ")" : "");
 }
 
 static void
-print_help(const struct opt_command *c, const struct opt_verb *verb)
+print_help(const struct opt_command *command, const struct opt_verb *verb)
 {
 	if (verb)
 		printf("%s %s: %s\n\nUsage: %s %s [OPTION]...%s%s\n", say_name(), verb->name,
 			verb->phrase, say_name(), verb->name, *verb->operands ? " " : "", verb->operands);
 	else
-		printf("%s: %s\n\nExamples:\n%s\nUsage: %s [OPTION]...%s%s\n", say_name(), c->phrase,
-			c->examples, say_name(), *c->operands ? " " : "", c->operands);
-	if (!verb && c->verbs)
-		print_verbs(c->verbs);
+		printf("%s: %s\n\nExamples:\n%s\nUsage: %s [OPTION]...%s%s\n", say_name(), command->phrase,
+			command->examples, say_name(), *command->operands ? " " : "", command->operands);
+	if (!verb && command->verbs)
+		print_verbs(command->verbs);
 	printf("\nOptions:\n");
 	if (verb)
 		print_opts(verb->opts);
-	print_opts(c->opts);
-	printf("  -h, --help                   show this%s\n      --version                show the version\n",
-		!verb && c->verbs ? "; VERB --help shows a verb's own options" : "");
-	if (!verb && c->notes)
-		printf("\n%s", c->notes);
+	print_opts(command->opts);
+	printf("  -h, --help                   show this%s\n"
+		"      --version                show the version\n",
+		!verb && command->verbs ? "; VERB --help shows a verb's own options" : "");
+	if (!verb && command->notes)
+		printf("\n%s", command->notes);
 }
 
 static void
-print_words(const char *verb, const struct opt *o)
+print_words(const char *verb, const struct opt *opt)
 {
-	for (; o && o->kind != OPT_KIND_END; o++) {
-		if (o->name)
-			printf("%s\t--%s\t%s\t%s\t%s\n", verb, o->name, o->arg ? o->arg : "",
-				o->choices ? o->choices : "", o->phrase);
-		if (o->letter)
-			printf("%s\t-%c\t%s\t%s\t%s\n", verb, o->letter, o->arg ? o->arg : "",
-				o->choices ? o->choices : "", o->phrase);
+	for (; opt && opt->kind != OPT_KIND_END; opt++) {
+		if (opt->name)
+			printf("%s\t--%s\t%s\t%s\t%s\n", verb, opt->name, opt->arg ? opt->arg : "",
+				opt->choices ? opt->choices : "", opt->phrase);
+		if (opt->letter)
+			printf("%s\t-%c\t%s\t%s\t%s\n", verb, opt->letter, opt->arg ? opt->arg : "",
+				opt->choices ? opt->choices : "", opt->phrase);
 	}
 }
 
 /* For completion: VERB or "", word, argument, choices, phrase; tabs between.
  * A line without a word tells the operands of a command without verbs. */
 static void
-print_all_words(const struct opt_command *c)
+print_all_words(const struct opt_command *command)
 {
-	if (!c->verbs)
-		printf("\t\t%s\t\t%s\n", c->operands, c->phrase);
-	for (const struct opt_verb *v = c->verbs; v && v->name; v++) {
-		printf("\t%s\t%s\t\t%s\n", v->name, v->operands, v->phrase);
-		if (v->alias)
-			printf("\t%s\t%s\t\t%s\n", v->alias, v->operands, v->phrase);
+	if (!command->verbs)
+		printf("\t\t%s\t\t%s\n", command->operands, command->phrase);
+	for (const struct opt_verb *verb = command->verbs; verb && verb->name; verb++) {
+		printf("\t%s\t%s\t\t%s\n", verb->name, verb->operands, verb->phrase);
+		if (verb->alias)
+			printf("\t%s\t%s\t\t%s\n", verb->alias, verb->operands, verb->phrase);
 	}
-	print_words("", c->opts);
-	for (const struct opt_verb *v = c->verbs; v && v->name; v++) {
-		print_words(v->name, v->opts);
-		if (v->alias)
-			print_words(v->alias, v->opts);
+	print_words("", command->opts);
+	for (const struct opt_verb *verb = command->verbs; verb && verb->name; verb++) {
+		print_words(verb->name, verb->opts);
+		if (verb->alias)
+			print_words(verb->alias, verb->opts);
 	}
 	printf("\t--help\t\t\tshow help\n\t-h\t\t\tshow help\n\t--version\t\t\tshow the version\n");
 }
@@ -456,52 +458,52 @@ print_mdoc_sentence(const char *phrase, const char *choices)
 }
 
 static void
-print_mdoc_opts(const struct opt *o)
+print_mdoc_opts(const struct opt *opt)
 {
-	if (!o || o->kind == OPT_KIND_END)
+	if (!opt || opt->kind == OPT_KIND_END)
 		return;
 	printf(".Bl -tag -width Ds\n");
-	for (; o->kind != OPT_KIND_END; o++) {
+	for (; opt->kind != OPT_KIND_END; opt++) {
 		printf(".It");
-		if (o->letter)
-			printf(" Fl %c%s", o->letter, o->name ? " ," : "");
-		if (o->name)
-			printf(" Fl Fl %s", o->name);
-		if (o->arg)
-			printf(" Ar %s", o->arg);
+		if (opt->letter)
+			printf(" Fl %c%s", opt->letter, opt->name ? " ," : "");
+		if (opt->name)
+			printf(" Fl Fl %s", opt->name);
+		if (opt->arg)
+			printf(" Ar %s", opt->arg);
 		printf("\n");
-		print_mdoc_sentence(o->phrase, o->choices);
+		print_mdoc_sentence(opt->phrase, opt->choices);
 	}
 	printf(".El\n");
 }
 
 static void
-print_mdoc(const struct opt_command *c)
+print_mdoc(const struct opt_command *command)
 {
-	for (const struct opt_verb *v = c->verbs; v && v->name; v++) {
-		printf(".Ss %s %s\n", v->name, v->operands);
-		print_mdoc_sentence(v->phrase, NULL);
-		print_mdoc_opts(v->opts);
+	for (const struct opt_verb *verb = command->verbs; verb && verb->name; verb++) {
+		printf(".Ss %s %s\n", verb->name, verb->operands);
+		print_mdoc_sentence(verb->phrase, NULL);
+		print_mdoc_opts(verb->opts);
 	}
-	if (c->verbs)
+	if (command->verbs)
 		printf(".Ss Options of every verb\n");
-	print_mdoc_opts(c->opts);
+	print_mdoc_opts(command->opts);
 }
 
 /* Print what --help[=words|=mdoc] or --version asks for.  0: the argument is
  * something else; 1: printed. */
 static int
-print_asked(const struct opt_command *c, const struct opt_verb *verb, const char *arg)
+print_asked(const struct opt_command *command, const struct opt_verb *verb, const char *arg)
 {
 	if (strcmp(arg, "--help") == 0)
-		print_help(c, verb);
+		print_help(command, verb);
 	else if (strcmp(arg, "--help=words") == 0)
-		print_all_words(c);
+		print_all_words(command);
 	else if (strcmp(arg, "--help=mdoc") == 0)
-		print_mdoc(c);
+		print_mdoc(command);
 	else if (strcmp(arg, "--version") == 0)
-		printf("%s %s%s%s\n", say_name(), KQ_VERSION, c->version ? "\n" : "",
-			c->version ? c->version : "");
+		printf("%s %s%s%s\n", say_name(), KQ_VERSION, command->version ? "\n" : "",
+			command->version ? command->version : "");
 	else
 		return 0;
 	return 1;
@@ -509,23 +511,23 @@ print_asked(const struct opt_command *c, const struct opt_verb *verb, const char
 
 /* "help" in the place of a verb: help for all, or for the verb behind it. */
 static void
-print_help_verb(const struct opt_command *c, const char *name)
+print_help_verb(const struct opt_command *command, const char *name)
 {
-	print_help(c, name ? find_verb(c->verbs, name) : NULL);
+	print_help(command, name ? find_verb(command->verbs, name) : NULL);
 }
 
 /* Does the next argument belong to this one, which begins with '-'? */
 static bool
-takes_next(const struct tables *t, const char *arg)
+takes_next(const struct tables *tables, const char *arg)
 {
-	const struct opt *o;
+	const struct opt *opt;
 	if (arg[1] == '-') {
-		o = find_name(t, arg + 2, strlen(arg + 2));
-		return o && o->kind != OPT_KIND_BOOL;
+		opt = find_name(tables, arg + 2, strlen(arg + 2));
+		return opt && opt->kind != OPT_KIND_BOOL;
 	}
 	for (arg++; *arg; arg++) {
-		o = find_letter(t, *arg);
-		if (o && o->kind != OPT_KIND_BOOL)
+		opt = find_letter(tables, *arg);
+		if (opt && opt->kind != OPT_KIND_BOOL)
 			return arg[1] == 0;
 	}
 	return false;
@@ -534,105 +536,105 @@ takes_next(const struct tables *t, const char *arg)
 /* A first walk for --help and --version alone: whoever asks for help gets it
  * whatever else is wrong with the line.  1: printed. */
 static int
-answer_asked(const struct opt_command *c, int argc, char **argv)
+answer_asked(const struct opt_command *command, int argc, char **argv)
 {
 	const struct opt_verb *verb = NULL;
-	struct tables t = tables_of(c, NULL);
+	struct tables tables = tables_of(command, NULL);
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		const char *arg = strcmp(argv[i], "-h") == 0 ? "--help" : argv[i];
-		if (print_asked(c, verb, arg))
+		if (print_asked(command, verb, arg))
 			return 1;
-		if (c->verbs && !verb && strcmp(arg, "help") == 0) {
-			print_help_verb(c, argv[i + 1]);
+		if (command->verbs && !verb && strcmp(arg, "help") == 0) {
+			print_help_verb(command, argv[i + 1]);
 			return 1;
 		}
 		if (argv[i][0] == '-' && argv[i][1])
-			i += takes_next(&t, argv[i]);
-		else if (c->verbs && !verb && (verb = find_verb(c->verbs, argv[i])))
-			t = tables_of(c, verb);
+			i += takes_next(&tables, argv[i]);
+		else if (command->verbs && !verb && (verb = find_verb(command->verbs, argv[i])))
+			tables = tables_of(command, verb);
 	}
 	return 0;
 }
 
 int
-opt_parse(const struct opt_command *c, int argc, char **argv, struct opt_result *r,
+opt_parse(const struct opt_command *command, int argc, char **argv, struct opt_result *result,
 	struct err *e)
 {
-	struct opt_parser p = { .c = c, .tables = tables_of(c, NULL), .argc = argc, .at = 1,
-		.argv = argv, .r = r };
-	*r = (struct opt_result){ .argv = argv };
-	if (answer_asked(c, argc, argv))
+	struct opt_parser parser = { .command = command, .tables = tables_of(command, NULL), .argc = argc,
+		.at = 1, .argv = argv, .result = result };
+	*result = (struct opt_result){ .argv = argv };
+	if (answer_asked(command, argc, argv))
 		return 1;
-	while (p.at < argc) {
-		char *arg = argv[p.at++];
-		int bad;
-		if (!p.is_over && strcmp(arg, "--") == 0) {
-			p.is_over = true;
+	while (parser.at < argc) {
+		char *arg = argv[parser.at++];
+		int rc;
+		if (!parser.is_over && strcmp(arg, "--") == 0) {
+			parser.is_over = true;
 			continue;
 		}
-		if (!p.is_over && arg[0] == '-' && arg[1] == '-')
-			bad = take_long(&p, arg, e);
-		else if (!p.is_over && arg[0] == '-' && arg[1])
-			bad = take_short(&p, arg, e);
+		if (!parser.is_over && arg[0] == '-' && arg[1] == '-')
+			rc = take_long(&parser, arg, e);
+		else if (!parser.is_over && arg[0] == '-' && arg[1])
+			rc = take_short(&parser, arg, e);
 		else
-			bad = take_operand(&p, arg, e);
-		if (bad)
+			rc = take_operand(&parser, arg, e);
+		if (rc)
 			return -1;
 	}
-	argv[r->argc] = NULL;
-	if (c->verbs && !r->verb)
+	argv[result->argc] = NULL;
+	if (command->verbs && !result->verb)
 		return err_set(e, ERR_USAGE, "which verb? see %s --help", say_name());
 	return 0;
 }
 
 int
-opt_main(const struct opt_command *c, int argc, char **argv,
-	int (*check)(struct opt_result *r, struct err *e))
+opt_main(const struct opt_command *command, int argc, char **argv,
+	int (*check)(struct opt_result *result, struct err *e))
 {
-	struct opt_result r;
+	struct opt_result result;
 	struct err e;
 	say_init(argv[0]);
-	int got = opt_parse(c, argc, argv, &r, &e);
-	if (got > 0)
+	int rc = opt_parse(command, argc, argv, &result, &e);
+	if (rc > 0)
 		return say_flush_stdout();
-	if (got == 0)
-		got = check(&r, &e);
-	if (got == 0 && !r.verb->is_silent)
-		got = stdfd_need(STDOUT_FILENO, &e);
-	return got < 0 ? say_err(&e, false) : r.verb->run(r.argc, r.argv);
+	if (rc == 0)
+		rc = check(&result, &e);
+	if (rc == 0 && !result.verb->is_silent)
+		rc = stdfd_need(STDOUT_FILENO, &e);
+	return rc < 0 ? say_err(&e, false) : result.verb->run(result.argc, result.argv);
 }
 
 int
-opt_check_operands(const struct opt_result *r, const char *what, struct err *e)
+opt_check_operands(const struct opt_result *result, const char *what, struct err *e)
 {
 	int least = 0, most = 0;
-	for (const char *word = r->verb->operands; *word; word += strspn(word, " ")) {
+	for (const char *word = result->verb->operands; *word; word += strspn(word, " ")) {
 		size_t n = strcspn(word, " "), end = n - (word[n - 1] == ']');
 		bool is_list = end >= 3 && memcmp(word + end - 3, "...", 3) == 0;
 		least += *word != '[';
 		most = is_list || most == INT32_MAX ? INT32_MAX : most + 1;
 		word += n;
 	}
-	if (r->argc < least)
+	if (result->argc < least)
 		return err_set(e, ERR_USAGE, "which %s? see %s %s --help", what, say_name(),
-			r->verb->name);
-	if (r->argc > most)
+			result->verb->name);
+	if (result->argc > most)
 		return err_set(e, ERR_USAGE, "unexpected operand '%s'; see %s %s --help",
-			r->argv[most], say_name(), r->verb->name);
+			result->argv[most], say_name(), result->verb->name);
 	return 0;
 }
 
 void
-opt_drop_repeats(struct opt_result *r, int from)
+opt_drop_repeats(struct opt_result *result, int from)
 {
 	struct map seen = MAP_INIT;
-	int n = MIN(from, r->argc);
-	for (int i = n; i < r->argc; i++)
-		if (!map_get(&seen, str_of(r->argv[i]))) {
-			map_put(&seen, str_of(r->argv[i]), r->argv[i]);
-			r->argv[n++] = r->argv[i];
+	int n = MIN(from, result->argc);
+	for (int i = n; i < result->argc; i++)
+		if (!map_get(&seen, str_of(result->argv[i]))) {
+			map_put(&seen, str_of(result->argv[i]), result->argv[i]);
+			result->argv[n++] = result->argv[i];
 		}
-	r->argc = n;
-	r->argv[n] = NULL;
+	result->argc = n;
+	result->argv[n] = NULL;
 	map_release(&seen);
 }

@@ -202,7 +202,7 @@ put_log_line(enum log_level level, const char *text)
 	put_line(head, true, text);
 }
 
-/* --- lines that others bring about --- */
+/* ---- lines that others bring about ---- */
 
 /* The formats are literals, and few: where there are more, they share the last. */
 enum { KIND_MAX = 32, BURST_MS = 1000, RECENT_MAX = 1024, SAMPLE_MAX = 200 };
@@ -236,13 +236,14 @@ hash_of(const char *text)
 }
 
 static void
-tell_more(struct kind *k)
+tell_more(struct kind *kind)
 {
 	char text[TEXT_MAX_];
 	snprintf(text, sizeof text, "%lld more line%s like \"%s\" %s left out",
-		(long long)k->nmore, units_plural(k->nmore), k->sample, k->nmore == 1 ? "was" : "were");
-	put_log_line(k->level, text);
-	k->nmore = 0;
+		(long long)kind->nmore, units_plural(kind->nmore), kind->sample,
+		kind->nmore == 1 ? "was" : "were");
+	put_log_line(kind->level, text);
+	kind->nmore = 0;
 	atomic_fetch_sub(&bounded.nmute, 1);
 }
 
@@ -326,7 +327,7 @@ log_bounded(enum log_level level, const char *fmt, ...)
 		put_log_line(level, text);
 }
 
-/* --- the thread that writes --- */
+/* ---- the thread that writes ---- */
 
 static size_t
 format_dropped(char line[LINE_MAX_], int64_t n)

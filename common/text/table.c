@@ -3,29 +3,30 @@
 #include <stdio.h>
 
 void
-table_init(struct table *t, const char *const *head, int ncolumn, const char *align)
+table_init(struct table *table, const char *const *head, int ncolumn, const char *align)
 {
-	*t = (struct table){ .ncolumn = ncolumn, .align = align };
+	*table = (struct table){ .ncolumn = ncolumn, .align = align };
 	assert(ncolumn > 0);
-	table_add(t, head);
+	table_add(table, head);
 }
 
 void
-table_release(struct table *t)
+table_release(struct table *table)
 {
-	mem_free(t->cell);
-	t->cell = NULL;
+	mem_free(table->cell);
+	table->cell = NULL;
 }
 
 void
-table_add(struct table *t, const char *const *row)
+table_add(struct table *table, const char *const *row)
 {
-	if (t->nrow == t->cap) {
-		t->cap = MAX(2 * t->cap, 16);
-		t->cell = mem_realloc(t->cell, (size_t)t->cap * (size_t)t->ncolumn * sizeof *t->cell);
+	if (table->nrow == table->cap) {
+		table->cap = MAX(2 * table->cap, 16);
+		table->cell = mem_realloc(table->cell,
+			(size_t)table->cap * (size_t)table->ncolumn * sizeof *table->cell);
 	}
-	memcpy(t->cell + (size_t)t->nrow++ * (size_t)t->ncolumn, row,
-		(size_t)t->ncolumn * sizeof *t->cell);
+	memcpy(table->cell + (size_t)table->nrow++ * (size_t)table->ncolumn, row,
+		(size_t)table->ncolumn * sizeof *table->cell);
 }
 
 /* Characters, taken to be one place wide each. */
@@ -39,11 +40,11 @@ width_of(const char *z)
 }
 
 static int
-column_width(const struct table *t, int column)
+column_width(const struct table *table, int column)
 {
 	int n = 0;
-	for (int i = 0; i < t->nrow; i++)
-		n = MAX(n, width_of(t->cell[i * t->ncolumn + column]));
+	for (int i = 0; i < table->nrow; i++)
+		n = MAX(n, width_of(table->cell[i * table->ncolumn + column]));
 	return n;
 }
 
@@ -55,16 +56,16 @@ pad(struct buf *out, int n)
 }
 
 void
-table_put(const struct table *t, struct buf *out)
+table_put(const struct table *table, struct buf *out)
 {
-	int *width = mem_alloc((size_t)t->ncolumn * sizeof *width);
-	int nleft = (int)strlen(t->align);
-	for (int k = 0; k < t->ncolumn; k++)
-		width[k] = column_width(t, k);
-	for (int i = 0; i < t->nrow; i++)
-		for (int k = 0; k < t->ncolumn; k++) {
-			const char *cell = t->cell[i * t->ncolumn + k];
-			bool is_left = k < nleft && t->align[k] == 'l', is_last = k + 1 == t->ncolumn;
+	int *width = mem_alloc((size_t)table->ncolumn * sizeof *width);
+	int nleft = (int)strlen(table->align);
+	for (int k = 0; k < table->ncolumn; k++)
+		width[k] = column_width(table, k);
+	for (int i = 0; i < table->nrow; i++)
+		for (int k = 0; k < table->ncolumn; k++) {
+			const char *cell = table->cell[i * table->ncolumn + k];
+			bool is_left = k < nleft && table->align[k] == 'l', is_last = k + 1 == table->ncolumn;
 			int blanks = width[k] - width_of(cell);
 			if (!is_left)
 				pad(out, blanks);
@@ -77,10 +78,10 @@ table_put(const struct table *t, struct buf *out)
 }
 
 void
-table_print(const struct table *t)
+table_print(const struct table *table)
 {
 	struct buf b = BUF_INIT;
-	table_put(t, &b);
+	table_put(table, &b);
 	fwrite(b.p, 1, b.n, stdout);
 	buf_release(&b);
 }

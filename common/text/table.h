@@ -27,15 +27,15 @@ struct table {
 
 /* align: a letter a column, 'l' for left; those that it does not reach stand
  * to the right. */
-void table_init(struct table *t, const char *const *head, int ncolumn, const char *align);
-void table_release(struct table *t);
+void table_init(struct table *table, const char *const *head, int ncolumn, const char *align);
+void table_release(struct table *table);
 
-void table_add(struct table *t, const char *const *row);
+void table_add(struct table *table, const char *const *row);
 
 /* Append the lines, without blanks at their ends. */
-void table_put(const struct table *t, struct buf *out);
+void table_put(const struct table *table, struct buf *out);
 
 /* The same to stdout. */
-void table_print(const struct table *t);
+void table_print(const struct table *table);
 
 #endif

@@ -27,14 +27,14 @@ struct keyed {
 
 /* From the options, with their escapes; NULL: not given.  *k is parts of bytes.
  * Returns 0, or -1 (ERR_USAGE). */
-int keyed_parse(struct keyed *k, const char *delimiter, const char *marker, struct buf *bytes,
+int keyed_parse(struct keyed *keyed, const char *delimiter, const char *marker, struct buf *bytes,
 	struct err *e);
 
 /* Take a text apart; key and value are parts of it, or null. */
-void keyed_split(const struct keyed *k, struct str text, struct str *key, struct str *value);
+void keyed_split(const struct keyed *keyed, struct str text, struct str *key, struct str *value);
 
 /* Append the key and its delimiter, or the value. */
-void keyed_put_key(const struct keyed *k, struct str key, struct buf *out);
-void keyed_put_value(const struct keyed *k, struct str value, struct buf *out);
+void keyed_put_key(const struct keyed *keyed, struct str key, struct buf *out);
+void keyed_put_value(const struct keyed *keyed, struct str value, struct buf *out);
 
 #endif

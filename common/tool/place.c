@@ -62,24 +62,24 @@ kind_of(const char *text, int kinds)
 }
 
 int
-place_parse(struct place *p, const char *text, int kinds, int64_t now_ms, struct err *e)
+place_parse(struct place *place, const char *text, int kinds, int64_t now_ms, struct err *e)
 {
 	bool is_time = *text == '@' || strncmp(text, "s@", 2) == 0;
 	struct err why;
-	*p = (struct place){ is_time ? PLACE_TIME : kind_of(text, kinds), 0 };
-	if (!(kinds & (int)p->kind))
+	*place = (struct place){ is_time ? PLACE_TIME : kind_of(text, kinds), 0 };
+	if (!(kinds & (int)place->kind))
 		return refuse(text, kinds, e);
-	switch (p->kind) {
+	switch (place->kind) {
 	case PLACE_TIME:
 		if (is_time)
-			return place_parse_time(strchr(text, '@') + 1, now_ms, &p->n, e);
+			return place_parse_time(strchr(text, '@') + 1, now_ms, &place->n, e);
 		/* Of a word that is neither, all there could be is the better answer. */
-		return place_parse_time(text, now_ms, &p->n, &why) < 0 ? refuse(text, kinds, e) : 0;
+		return place_parse_time(text, now_ms, &place->n, &why) < 0 ? refuse(text, kinds, e) : 0;
 	case PLACE_LAST:
-		return units_parse_int(text + 1, 0, INT64_MAX, &p->n, e);
+		return units_parse_int(text + 1, 0, INT64_MAX, &place->n, e);
 	case PLACE_OFFSET:
 	case PLACE_SHIFT:
-		return units_parse_int(text, -INT64_MAX, INT64_MAX, &p->n, e);
+		return units_parse_int(text, -INT64_MAX, INT64_MAX, &place->n, e);
 	default:
 		return 0;
 	}

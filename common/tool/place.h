@@ -39,7 +39,7 @@ struct place {
 
 /* Read text, which is to be one of the kinds (their sum).  now_ms is for times
  * ago.  Returns 0, or -1 (ERR_USAGE: the kinds are listed). */
-int place_parse(struct place *p, const char *text, int kinds, int64_t now_ms, struct err *e);
+int place_parse(struct place *place, const char *text, int kinds, int64_t now_ms, struct err *e);
 
 /* TIME itself, behind an '@'.  0, or -1 (ERR_USAGE). */
 int place_parse_time(const char *text, int64_t now_ms, int64_t *ms, struct err *e);

@@ -45,27 +45,27 @@ struct run_opts {
 
 /* Connect.  0; or an exit code, after saying
  * why, unless it was woken: the run is then not to be closed. */
-int run_open(struct run *r, const struct run_opts *o, const char *client_id);
+int run_open(struct run *run, const struct run_opts *o, const char *client_id);
 
 /* Let go of everything and flush stdout.  0 when nothing failed, 75 when all
  * there was failed and may work later, else 1. */
-int run_close(struct run *r);
+int run_close(struct run *run);
 
 /* Say and count a failure; it is not said when it comes of being woken. */
-void run_failed(struct run *r, const struct err *e);
+void run_failed(struct run *run, const struct err *e);
 
 /* Reports and counts that the topic or group (kind) of this name does not exist: a
  * failure that may pass, since it may be created yet, unless the run removes it. */
-void run_missing(struct run *r, const char *kind, struct str name);
+void run_missing(struct run *run, const char *kind, struct str name);
 
 /* The version in which the broker would be asked; -1: it does not know. */
-int run_version(struct run *r, int16_t api_key);
+int run_version(struct run *run, int16_t api_key);
 
 /* Call, and count a failure of the call itself.  Returns 0 or -1. */
-int run_call(struct run *r, int32_t node, int16_t api_key, const void *request, void *response);
+int run_call(struct run *run, int32_t node, int16_t api_key, const void *request, void *response);
 
 /* The same in a version of at most upto. */
-int run_call_upto(struct run *r, int32_t node, int16_t api_key, int upto, const void *request,
+int run_call_upto(struct run *run, int32_t node, int16_t api_key, int upto, const void *request,
 	void *response);
 
 #endif
