@@ -9,9 +9,6 @@
 #include "proto.h"
 
 #include <stdio.h>
-#include <errno.h>
-#include <sys/sendfile.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -59,6 +56,7 @@ session_open(struct reactor *r, int fd, const struct listener *from)
 	list_append(&r->sessions, &session->link);
 	list_init(&session->requests);
 	session->io = (struct loop_io){ .fd = fd, .fn = on_event };
+	session->stream.fd = fd;
 	session->reactor = r;
 	session->advertised = advertised_for(&b->advertised, &from->addr, fd);
 	session->active_ms = r->loop.now_ms;
@@ -98,7 +96,7 @@ session_close(struct session *session)
 	struct reactor *r = session->reactor;
 	loop_unwatch(&r->loop, &session->io);
 	loop_timer_clear(&r->loop, &session->idle_timer);
-	close(session->io.fd);
+	stream_close(&session->stream);
 	put_input(session);
 	LIST_EACH(it, &session->requests) {
 		struct request *rq = CONTAINER_OF(it, struct request, link);
@@ -237,25 +235,24 @@ gather(struct session *session, struct gather *g)
 
 /* Send what was gathered; of file data a piece by the kernel alone, which
  * copies nothing through us: here sendfile beat pread and sendmsg by a third
- * (make bench BENCH=fetch shows both bare).  Returns the bytes that went, or -1 and errno. */
+ * (make bench BENCH=fetch shows both bare).  Returns as stream_sendv does. */
 static int64_t
 send_gathered(struct session *session, struct gather *g)
 {
+	struct err e;
 	int64_t sent = 0;
 	if (g->size) {
-		struct msghdr msg = { .msg_iov = g->iov, .msg_iovlen = (size_t)g->niov };
-		sent = sendmsg(session->io.fd, &msg, MSG_NOSIGNAL | (g->file.size ? MSG_MORE : 0));
+		sent = stream_sendv(&session->stream, g->iov, g->niov, g->file.size > 0, &e);
 		if (sent != (int64_t)g->size || !g->file.size)
 			return sent;
 	}
-	off_t at = g->file.position;
-	int64_t n = sendfile(session->io.fd, g->file.fd, &at, (size_t)MIN(g->file.size, SENDFILE_MAX));
+	int64_t n = stream_send_file(&session->stream, g->file.fd, g->file.position,
+		(size_t)MIN(g->file.size, SENDFILE_MAX), &e);
 	if (n == 0) {
 		log_bounded(LOG_ERROR, "a log segment is shorter than it should be");
-		errno = EIO;
-		n = -1;
+		n = STREAM_FAILED;
 	}
-	return n < 0 ? sent ? sent : -1 : sent + n;
+	return n < 0 ? sent ? sent : n : sent + n;
 }
 
 static bool
@@ -287,10 +284,8 @@ send_done(struct session *session)
 		if (!g.size && !g.file.size)
 			return 0;
 		int64_t n = send_gathered(session, &g);
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
-			return errno == EAGAIN ? 1 : -1;
+			return n == STREAM_BLOCKED ? 1 : -1;
 		note_sent(session, n);
 	}
 }
@@ -480,12 +475,11 @@ read_input(struct session *session)
 		size_t room = make_room(session, lacks);
 		if (is_over_budget(session))
 			return;
-		ssize_t n = recv(session->io.fd, session->in.p + session->in.n, room, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
+		struct err e;
+		ssize_t n = stream_recv(&session->stream, session->in.p + session->in.n, room, &e);
+		if (n == STREAM_BLOCKED)
 			return;
-		if (n <= 0) {
+		if (n < 0) {
 			session->is_closing = true;
 			return;
 		}

@@ -11,6 +11,7 @@
 #include "kq-broker/request.h"
 #include "sys/loop.h"
 #include "sys/net.h"
+#include "sys/stream.h"
 
 struct listener;
 
@@ -18,6 +19,7 @@ struct session {
 	struct list link; /* in the reactor's */
 	struct list flush_link; /* in its to_flush, or alone */
 	struct loop_io io;
+	struct stream stream; /* of the descriptor in io */
 	struct reactor *reactor;
 	const struct net_addr *advertised; /* the broker's */
 	struct buf in;        /* from the pool while it holds anything */

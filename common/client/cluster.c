@@ -406,7 +406,7 @@ cluster_wait(struct cluster *cl, int fd, short events, int timeout_ms)
 	int n = list_conns(cl, v, cap - 2);
 	for (int i = 0; i < n; i++) {
 		conn_flush(v[i]);
-		cl->poll[2 + i] = (struct pollfd){ v[i]->fd, conn_events(v[i]), 0 };
+		cl->poll[2 + i] = (struct pollfd){ v[i]->stream.fd, conn_events(v[i]), 0 };
 	}
 	cl->poll[0] = (struct pollfd){ fd, events, 0 };
 	cl->poll[1] = (struct pollfd){ cl->wake_fd, POLLIN, 0 };

@@ -2,11 +2,8 @@
 
 #include "sys/clock.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum {
 	READ_MIN = 64 << 10,    /* room offered to a read between frames */
@@ -118,21 +115,17 @@ conn_flush(struct conn *c)
 				size += call->iov[i].iov_len;
 			}
 		}
-		struct msghdr m = { .msg_iov = iov, .msg_iovlen = (size_t)n };
-		ssize_t got = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		struct err e;
+		ssize_t sent = stream_sendv(&c->stream, iov, n, false, &e);
+		if (sent == STREAM_BLOCKED)
 			return;
-		if (got < 0) {
-			struct err e;
-			err_sys(&e, "%s: connection lost", c->name);
-			e.class = ERR_RETRY;
+		if (sent < 0) {
+			err_wrap(&e, "%s", c->name);
 			conn_abort(c, &e);
 			return;
 		}
-		advance(c, (size_t)got);
-		if ((size_t)got < size)
+		advance(c, (size_t)sent);
+		if ((size_t)sent < size)
 			return; /* the socket is full */
 	}
 }
@@ -275,11 +268,7 @@ static void
 lost(struct conn *c, const char *how)
 {
 	struct err e;
-	if (how)
-		err_set(&e, ERR_RETRY, "%s: %s", c->name, how);
-	else
-		err_sys(&e, "%s: connection lost", c->name);
-	e.class = ERR_RETRY;
+	err_set(&e, ERR_RETRY, "%s: %s", c->name, how);
 	conn_abort(c, &e);
 }
 
@@ -292,13 +281,17 @@ read_input(struct conn *c)
 	for (int i = 0; i < READS_PER_WORK && want >= 0; i++) {
 		size_t room = want > READ_MIN ? (size_t)want : READ_MIN;
 		buf_reserve(&c->in, room);
-		ssize_t got = recv(c->fd, c->in.p + c->in.n, room, MSG_DONTWAIT);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		struct err e;
+		ssize_t got = stream_recv(&c->stream, c->in.p + c->in.n, room, &e);
+		if (got == STREAM_BLOCKED)
 			return;
-		if (got <= 0) {
-			lost(c, got == 0 ? "connection closed by the broker" : NULL);
+		if (got == STREAM_CLOSED) {
+			lost(c, "connection closed by the broker");
+			return;
+		}
+		if (got < 0) {
+			err_wrap(&e, "%s", c->name);
+			conn_abort(c, &e);
 			return;
 		}
 		c->in.n += (size_t)got;
@@ -372,7 +365,7 @@ conn_free(struct conn *c, const struct err *why)
 	tell_finished(c);
 	fail_calls(c, &c->waiting, why);
 	fail_calls(c, &c->out, why);
-	close(c->fd);
+	stream_close(&c->stream);
 	buf_release(&c->in);
 	mem_free(c);
 }

@@ -9,7 +9,7 @@
  * A peer is not trusted: a length past reply_max, a wrong correlation id or a
  * header that breaks the format ends the connection, and every call on it.
  *
- * Uses: base, sys/net, sys/clock, wire.  One thread at a time.
+ * Uses: base, sys/net, sys/stream, sys/clock, wire.  One thread at a time.
  */
 #ifndef KQ_CLIENT_CONN_H
 #define KQ_CLIENT_CONN_H
@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "sys/net.h"
+#include "sys/stream.h"
 #include "wire/frame.h"
 #include "wire/kerr.h"
 
@@ -63,7 +64,7 @@ void call_init(struct call *c);
 void call_release(struct call *c); /* not while a connection has it */
 
 struct conn {
-	int fd;
+	struct stream stream;
 	struct net_addr addr;
 	char name[NET_TEXT_SIZE];
 	const char *client_id;      /* borrowed */

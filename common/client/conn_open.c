@@ -70,7 +70,7 @@ done(struct call *call, const struct reply *reply)
 static void
 run(struct conn *c, int wake_fd, struct hello *h)
 {
-	struct pollfd p[2] = { { c->fd }, { wake_fd > 0 ? wake_fd : -1, POLLIN } };
+	struct pollfd p[2] = { { c->stream.fd }, { wake_fd > 0 ? wake_fd : -1, POLLIN } };
 	while (!h->is_done) {
 		conn_flush(c);
 		int64_t now = clock_mono_ms(), left = conn_deadline(c) - now;
@@ -108,7 +108,7 @@ conn_open_fd(int fd, const struct net_addr *a, const struct conn_opts *o,
 	struct err *e)
 {
 	struct conn *c = NEW(struct conn);
-	c->fd = fd;
+	c->stream.fd = fd;
 	c->addr = *a;
 	net_addr_format(a, c->name);
 	c->client_id = o->client_id;
