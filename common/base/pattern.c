@@ -13,11 +13,20 @@ struct step {
 	int32_t x, y;    /* where to; x of SET: which */
 };
 
+/* Steps that wait for a byte, or are OP_MATCH. */
+struct threads {
+	int32_t *v, n;
+};
+
 struct pattern {
 	struct step *v;
 	int32_t n;
 	struct set *set;
 	int32_t nset;
+	/* Working memory of pattern_matches: */
+	struct threads threads[2]; /* before the byte and behind it, in turns */
+	uint32_t *seen, round;     /* of each step: the last round that reached it */
+	int32_t *stack;
 };
 
 enum { DEPTH_MAX = 50, REPEAT_MAX = 1000 };
@@ -440,7 +449,7 @@ parse_alternatives(struct parser *q)
 		q->p->v[jump[k]].x = q->p->n - jump[k];
 }
 
-const struct pattern *
+struct pattern *
 pattern_compile(struct str s, struct arena *a)
 {
 	if (s.n < 0 || s.n > PATTERN_SIZE_MAX)
@@ -453,16 +462,17 @@ pattern_compile(struct str s, struct arena *a)
 	if (q.i < s.n)
 		q.is_bad = true; /* a bracket that nothing opened */
 	emit(&q, OP_MATCH, 0, 0);
-	return q.is_bad ? NULL : p;
+	if (q.is_bad)
+		return NULL;
+	p->seen = arena_alloc(a, (size_t)p->n * sizeof *p->seen);
+	/* A step is followed once a round, and pushes two at most. */
+	p->stack = arena_alloc(a, ((size_t)p->n * 2 + 2) * sizeof *p->stack);
+	for (int k = 0; k < 2; k++)
+		p->threads[k].v = arena_alloc(a, (size_t)p->n * sizeof *p->threads[k].v);
+	return p;
 }
 
 /* ---- matching ---- */
-
-struct threads {
-	int32_t *v, n;      /* the steps that wait for a byte, or match */
-	uint32_t *seen, round;
-	int32_t *stack;
-};
 
 static bool
 is_boundary(struct str name, int32_t i)
@@ -470,65 +480,62 @@ is_boundary(struct str name, int32_t i)
 	return (i > 0 && is_word(name.p[i - 1])) != (i < name.n && is_word(name.p[i]));
 }
 
-/* Everything reachable from a step without taking a byte. */
+/* Adds every step that can be reached from one without taking a byte. */
 static void
-follow(const struct pattern *p, struct threads *t, int32_t from, struct str name, int32_t i)
+follow(struct pattern *p, struct threads *threads, int32_t from, struct str name, int32_t i)
 {
 	int32_t n = 0;
-	t->stack[n++] = from;
+	p->stack[n++] = from;
 	while (n > 0) {
-		int32_t k = t->stack[--n];
-		const struct step *s = &p->v[k];
-		if (t->seen[k] == t->round)
+		int32_t k = p->stack[--n];
+		const struct step *step = &p->v[k];
+		if (p->seen[k] == p->round)
 			continue;
-		t->seen[k] = t->round;
-		switch (s->op) {
+		p->seen[k] = p->round;
+		switch (step->op) {
 		case OP_SET:
 		case OP_MATCH:
-			t->v[t->n++] = k;
+			threads->v[threads->n++] = k;
 			break;
 		case OP_SPLIT:
-			t->stack[n++] = k + s->y;
-			t->stack[n++] = k + s->x;
+			p->stack[n++] = k + step->y;
+			p->stack[n++] = k + step->x;
 			break;
 		case OP_JUMP:
-			t->stack[n++] = k + s->x;
+			p->stack[n++] = k + step->x;
 			break;
 		default:
-			if (s->op == OP_BEGIN ? i == 0 : s->op == OP_END ? i == name.n
-					: is_boundary(name, i) == (s->op == OP_WORD))
-				t->stack[n++] = k + 1;
+			if (step->op == OP_BEGIN ? i == 0 : step->op == OP_END ? i == name.n
+					: is_boundary(name, i) == (step->op == OP_WORD))
+				p->stack[n++] = k + 1;
 		}
 	}
 }
 
 bool
-pattern_matches(const struct pattern *p, struct str name, struct arena *a)
+pattern_matches(struct pattern *p, struct str name)
 {
-	struct threads t[2];
-	uint32_t *seen = arena_alloc(a, (size_t)p->n * sizeof *seen);
-	/* A step is followed once a round, and pushes two at most. */
-	int32_t *stack = arena_alloc(a, ((size_t)p->n * 2 + 2) * sizeof *stack);
-	for (int k = 0; k < 2; k++)
-		t[k] = (struct threads){ arena_alloc(a, (size_t)p->n * sizeof(int32_t)), 0, seen,
-			0, stack };
-	t[0].round = 1;
-	follow(p, &t[0], 0, name, 0);
+	struct threads *now = &p->threads[0], *next = &p->threads[1];
+	memset(p->seen, 0, (size_t)p->n * sizeof *p->seen);
+	p->round = 1;
+	now->n = 0;
+	follow(p, now, 0, name, 0);
 	for (int32_t i = 0; i < name.n; i++) {
-		struct threads *now = &t[i & 1], *next = &t[(i & 1) ^ 1];
 		next->n = 0;
-		next->round = (uint32_t)i + 2;
+		p->round++;
 		for (int32_t k = 0; k < now->n; k++) {
-			const struct step *s = &p->v[now->v[k]];
-			if (s->op == OP_SET && set_has(&p->set[s->x], name.p[i]))
+			const struct step *step = &p->v[now->v[k]];
+			if (step->op == OP_SET && set_has(&p->set[step->x], name.p[i]))
 				follow(p, next, now->v[k] + 1, name, i + 1);
 		}
 		if (next->n == 0)
 			return false;
+		struct threads *spare = now;
+		now = next;
+		next = spare;
 	}
-	const struct threads *last = &t[MAX(name.n, 0) & 1];
-	for (int32_t k = 0; k < last->n; k++)
-		if (p->v[last->v[k]].op == OP_MATCH)
+	for (int32_t k = 0; k < now->n; k++)
+		if (p->v[now->v[k]].op == OP_MATCH)
 			return true;
 	return false;
 }

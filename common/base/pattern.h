@@ -8,7 +8,7 @@
  * with ranges and [:classes:], . ^ $ \d \w \s \D \W \S \b \B \A \z, \Q...\E.
  * Back-references, look-around, flags and Unicode classes are refused.
  *
- * Uses: base.  Any thread.
+ * Uses: base.  A pattern is used by one thread at a time.
  */
 #ifndef KQ_BASE_PATTERN_H
 #define KQ_BASE_PATTERN_H
@@ -18,15 +18,17 @@
 
 enum {
 	PATTERN_SIZE_MAX = 1000,   /* bytes of an expression */
-	PATTERN_PROGRAM_MAX = 1200, /* steps, repetitions written out */
+	PATTERN_PROGRAM_MAX = 1200, /* steps, with repetitions written out */
 };
 
 struct pattern;
 
-/* In the arena, which has no cap; NULL: not one that we take. */
-const struct pattern *pattern_compile(struct str s, struct arena *a);
+/* Compiles an expression.  The pattern and its working memory, about 50 KiB,
+ * are in the arena, which has no cap.  NULL: the syntax is wrong or not
+ * supported, or the expression is too long. */
+struct pattern *pattern_compile(struct str s, struct arena *a);
 
-/* Does the whole name match?  The arena is for the moment. */
-bool pattern_matches(const struct pattern *p, struct str name, struct arena *a);
+/* Whether the whole name matches; a part of it is not enough. */
+bool pattern_matches(struct pattern *pattern, struct str name);
 
 #endif

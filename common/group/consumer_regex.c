@@ -13,8 +13,8 @@ consumer_regex_check(struct str pattern, struct arena *a)
 }
 
 struct regex_search {
-	const struct pattern *pattern;
-	struct arena *a, moment;
+	struct pattern *pattern;
+	struct arena *a;
 	struct str *v;
 	int32_t n, cap;
 };
@@ -24,9 +24,7 @@ look(void *ctx, struct str name, const struct coord_topic *t)
 {
 	struct regex_search *s = ctx;
 	(void)t;
-	bool is_match = pattern_matches(s->pattern, name, &s->moment);
-	arena_reset(&s->moment);
-	if (!is_match)
+	if (!pattern_matches(s->pattern, name))
 		return;
 	if (s->n == s->cap) {
 		int32_t cap = s->cap ? s->cap * 2 : 16;
@@ -44,14 +42,13 @@ static int16_t
 resolve(struct change *ch, struct str pattern)
 {
 	struct groups *g = ch->g;
-	struct regex_search s = { .a = &g->scratch, .moment = ARENA_INIT };
+	struct regex_search s = { .a = &g->scratch };
 	if (pattern.n <= 0)
 		return 0;
 	s.pattern = pattern_compile(pattern, &g->scratch);
 	if (!s.pattern)
 		return KERR_INVALID_REGULAR_EXPRESSION;
 	g->env->each_topic(g->env, look, &s);
-	arena_release(&s.moment);
 	struct subscription *topics = subscription_get(g, ch->c, s.v, s.n, &g->scratch);
 	const struct resolved *old = consumer_regex(ch->c, pattern);
 	if (old && old->topics == topics) {

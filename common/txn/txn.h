@@ -87,7 +87,7 @@ struct txn {
 	int32_t nwait;         /* tickets that name it */
 	bool is_doomed;        /* not to be committed: what its producer believes
 	                          that it wrote may be lost */
-	char id_bytes[];       /* and a NUL */
+	uint8_t id_bytes[];
 };
 
 /* What a ticket stands for. */

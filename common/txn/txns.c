@@ -55,9 +55,9 @@ txn_find(const struct txns *t, struct str id)
 struct txn *
 txn_new(struct txns *t, struct str id)
 {
-	struct txn *x = mem_alloc(sizeof *x + (size_t)id.n + 1);
+	struct txn *x = mem_alloc(sizeof *x + (size_t)id.n);
 	memcpy(x->id_bytes, id.p, (size_t)id.n);
-	x->id = (struct str){ (const uint8_t *)x->id_bytes, id.n };
+	x->id = (struct str){ x->id_bytes, id.n };
 	x->partition = coord_partition_of(id, t->config.npartition);
 	x->m = (struct txn_meta){ .producer_id = -1, .previous_producer_id = -1,
 		.next_producer_id = -1, .start_ms = -1, .epoch = -1, .last_epoch = -1 };
