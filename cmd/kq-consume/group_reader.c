@@ -198,7 +198,7 @@ give_back(struct group_reader *reader, struct err *e)
 		if (output_flush(reader->reading->output, e) < 0)
 			return -1;
 		member_commit(m);
-		member_settle(m, STORE_WAIT_MS);
+		member_flush(m, STORE_WAIT_MS);
 	}
 	group_reader_drop(reader);
 	return 0;
@@ -283,7 +283,7 @@ finish(struct group_reader *reader, struct err *e)
 	sig_drain(reader->opts->wake_fd);
 	if (!m->is_failed) {
 		member_commit(m);
-		if (!member_settle(m, STORE_WAIT_MS) && m->npart > 0)
+		if (!member_flush(m, STORE_WAIT_MS) && m->npart > 0)
 			say_error("group '%s': not all offsets could be committed", m->opts.group);
 		member_leave(m, LEAVE_WAIT_MS);
 	}

@@ -314,7 +314,7 @@ set_cluster_opts(const struct fetcher_opts *fo, struct err *e)
 	cluster_opts.retry_timeout_ms = fo->retry_timeout_ms;
 	cluster_opts.say = say_error;
 	exec_opts.sink.cluster = cluster_opts;
-	exec_opts.sink.cluster.is_second = true;
+	exec_opts.sink.cluster.is_quiet = true;
 	return cluster_opts.wake_fd < 0 ? -1 : 0;
 }
 

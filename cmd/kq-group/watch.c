@@ -205,7 +205,7 @@ watch(struct run *run, char **argv)
 			rate_keep(&rate, &view.rows, view.mono_ns);
 			run->ndone++;
 			run->repeats = true;
-			cluster_say_taken(&run->cluster, &run->refusal);
+			cluster_say_accepted(&run->cluster, &run->refusal);
 		} else if (run->ndone == 0) {
 			break;
 		}

@@ -357,7 +357,7 @@ read_member(struct assign *a, const struct assign_kind *as,
 }
 
 int
-assign_read(struct assign *a, const struct assign_kind *as,
+assign_read_members(struct assign *a, const struct assign_kind *as,
 	const struct assign_bytes *in, int n, struct err *e)
 {
 	int64_t npart = 0;
@@ -381,7 +381,7 @@ assign_run(struct assign *a, const struct assign_kind *as)
 }
 
 int
-assign_take(struct str bytes, struct arena *a, struct assign_owned **v,
+assign_read_assignment(struct str bytes, struct arena *a, struct assign_owned **v,
 	struct err *e)
 {
 	struct consumer_protocol_assignment s;

@@ -5,7 +5,7 @@
  *
  * A member joins with a subscription for each assignor that it knows.  The
  * broker chooses one that all know and makes one member the leader; that one
- * reads the others' subscriptions (assign_read), divides (assign_run), and
+ * reads the others' subscriptions (assign_read_members), divides (assign_run), and
  * hands in what each gets (assign_put_assignment).
  *
  *	range               each topic by itself, neighbours together
@@ -109,7 +109,7 @@ int assign_topics(const struct assign_bytes *in, int n, struct arena *a,
 /* Fill *a (whose topics and arena are set) from the members' bytes.  Topics that
  * are not in a->topic, and partitions that are not there, are left out.  Returns
  * 0, or -1 (ERR_CORRUPT, or ERR_LIMIT by the arena's cap). */
-int assign_read(struct assign *a, const struct assign_kind *as,
+int assign_read_members(struct assign *a, const struct assign_kind *as,
 	const struct assign_bytes *in, int n, struct err *e);
 
 /* Divide: every partition of a topic that somebody subscribes to goes to one of
@@ -118,7 +118,7 @@ void assign_run(struct assign *a, const struct assign_kind *as);
 
 /* What a member was given: pairs of topic and partition.  Returns how many, in
  * the arena, borrowing from bytes; or -1.  No bytes: none. */
-int assign_take(struct str bytes, struct arena *a, struct assign_owned **v,
+int assign_read_assignment(struct str bytes, struct arena *a, struct assign_owned **v,
 	struct err *e);
 
 #endif

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 /* Who has what.  Partitions of all topics are numbered through. */
-struct table {
+struct sticky {
 	struct assign *a;
 	int32_t *first;     /* of each topic: the number of its partition 0 */
 	int32_t npart;
@@ -34,13 +34,13 @@ ints(struct assign *a, size_t n, int32_t value)
 }
 
 static int32_t *
-has(const struct table *t, int32_t member, int32_t topic)
+has(const struct sticky *t, int32_t member, int32_t topic)
 {
 	return &t->has[(size_t)member * (size_t)t->a->ntopic + (size_t)topic];
 }
 
 static void
-hand(struct table *t, int32_t part, int32_t to)
+hand(struct sticky *t, int32_t part, int32_t to)
 {
 	int32_t from = t->holder[part];
 	if (from >= 0) {
@@ -57,7 +57,7 @@ hand(struct table *t, int32_t part, int32_t to)
 /* Of two that claim a partition the later generation is right; two of the
  * same are both wrong. */
 static void
-keep(struct table *t)
+keep(struct sticky *t)
 {
 	struct assign *a = t->a;
 	int32_t *generation = ints(a, (size_t)t->npart, -2);
@@ -92,7 +92,7 @@ by_choices(const void *x, const void *y)
 
 /* What nobody has: those first that few may take. */
 static void
-deal(struct table *t)
+deal(struct sticky *t)
 {
 	struct assign *a = t->a;
 	int32_t *choices = ints(a, (size_t)a->ntopic, 0);
@@ -118,7 +118,7 @@ deal(struct table *t)
 /* The partition of the topic that the member hands on: rather one that it did
  * not have before, rather one that goes back to where it was. */
 static int32_t
-pick(const struct table *t, int32_t from, int32_t topic, int32_t to)
+pick(const struct sticky *t, int32_t from, int32_t topic, int32_t to)
 {
 	int32_t best = -1, best_rank = -1;
 	for (int32_t p = t->first[topic]; p < t->first[topic + 1]; p++) {
@@ -137,7 +137,7 @@ pick(const struct table *t, int32_t from, int32_t topic, int32_t to)
 /* Look for a chain from a member to one with at most two less, over as few
  * others as can be; hand one partition along it.  False: there is none. */
 static bool
-relieve(struct table *t, int32_t start, int32_t *queue, int32_t *from, int32_t *over)
+relieve(struct sticky *t, int32_t start, int32_t *queue, int32_t *from, int32_t *over)
 {
 	struct assign *a = t->a;
 	int32_t head = 0, tail = 0;
@@ -171,7 +171,7 @@ relieve(struct table *t, int32_t start, int32_t *queue, int32_t *from, int32_t *
 }
 
 static void
-balance(struct table *t)
+balance(struct sticky *t)
 {
 	size_t n = (size_t)t->a->nmember;
 	int32_t *queue = ints(t->a, n, 0), *from = ints(t->a, n, 0), *over = ints(t->a, n, 0);
@@ -189,9 +189,9 @@ balance(struct table *t)
 }
 
 static void
-divide(struct table *t, struct assign *a)
+divide(struct sticky *t, struct assign *a)
 {
-	*t = (struct table){ .a = a };
+	*t = (struct sticky){ .a = a };
 	t->first = ints(a, (size_t)a->ntopic + 1, 0);
 	for (int32_t i = 0; i < a->ntopic; i++)
 		t->first[i + 1] = t->first[i] + a->topic[i].npart;
@@ -210,7 +210,7 @@ divide(struct table *t, struct assign *a)
 }
 
 static void
-give_all(const struct table *t)
+give_all(const struct sticky *t)
 {
 	for (int32_t p = 0; p < t->npart; p++)
 		if (t->holder[p] >= 0)
@@ -221,7 +221,7 @@ give_all(const struct table *t)
 void
 assign_sticky(struct assign *a)
 {
-	struct table t;
+	struct sticky t;
 	divide(&t, a);
 	give_all(&t);
 }
@@ -232,7 +232,7 @@ assign_sticky(struct assign *a)
 void
 assign_cooperative(struct assign *a)
 {
-	struct table t;
+	struct sticky t;
 	divide(&t, a);
 	bool *stays = arena_alloc(a->arena, (size_t)t.npart + 1);
 	for (int pass = 0; pass < 2; pass++)

@@ -191,12 +191,12 @@ drop(struct cluster *cl, struct conn *c, const struct err *why)
 {
 	for (int i = 0; i < cl->nnode; i++) {
 		struct cluster_node *n = cl->node[i];
-		if (n->conn != c && n->apart != c)
+		if (n->conn != c && n->second != c)
 			continue;
 		if (n->conn == c)
 			n->conn = NULL;
 		else
-			n->apart = NULL;
+			n->second = NULL;
 		n->err = *why;
 		n->backoff_ms = BACKOFF_FIRST_MS;
 		n->retry_at_ms = clock_mono_ms() + n->backoff_ms;
@@ -214,8 +214,8 @@ cluster_disconnect(struct cluster *cl)
 	for (int i = 0; i < cl->nnode; i++) {
 		if (cl->node[i]->conn)
 			drop(cl, cl->node[i]->conn, &why);
-		if (cl->node[i]->apart)
-			drop(cl, cl->node[i]->apart, &why);
+		if (cl->node[i]->second)
+			drop(cl, cl->node[i]->second, &why);
 	}
 	if (cl->first)
 		drop(cl, cl->first, &why);
@@ -321,25 +321,25 @@ connect_apart(struct cluster *cl, const struct cluster_node *n, struct err *e)
 }
 
 struct conn *
-cluster_conn_apart(struct cluster *cl, int32_t node, struct err *e)
+cluster_conn_second(struct cluster *cl, int32_t node, struct err *e)
 {
 	struct cluster_node *n = cluster_node(cl, node);
 	if (!n) {
 		err_set(e, ERR_RETRY, "node %d is not known", node);
 		return NULL;
 	}
-	if (n->apart) {
-		if (!n->apart->is_broken)
-			return n->apart;
-		*e = n->apart->err;
+	if (n->second) {
+		if (!n->second->is_broken)
+			return n->second;
+		*e = n->second->err;
 		return NULL;
 	}
 	if (n->retry_at_ms > clock_mono_ms()) {
 		*e = n->err;
 		return NULL;
 	}
-	n->apart = connect_apart(cl, n, e);
-	return note_attempt(cl, n, n->apart, e);
+	n->second = connect_apart(cl, n, e);
+	return note_attempt(cl, n, n->second, e);
 }
 
 /* Asks for metadata first where it must. */
@@ -371,8 +371,8 @@ list_conns(struct cluster *cl, struct conn **v, int cap)
 			k++;
 		if (c && k == n)
 			v[n++] = c;
-		if (cl->node[i]->apart && n < cap)
-			v[n++] = cl->node[i]->apart;
+		if (cl->node[i]->second && n < cap)
+			v[n++] = cl->node[i]->second;
 	}
 	return n;
 }
@@ -381,7 +381,7 @@ static int
 poll_timeout(const struct cluster *cl, struct conn **v, int n, int timeout_ms)
 {
 	int64_t first = INT64_MAX, ignored;
-	for (int i = 0; i < cl->nnode && cl->opts.say && !cl->opts.is_second; i++)
+	for (int i = 0; i < cl->nnode && cl->opts.say && !cl->opts.is_quiet; i++)
 		if (cl->node[i]->conn && !cl->node[i]->is_late)
 			conn_late(cl->node[i]->conn, &first, &ignored);
 	for (int i = 0; i < n; i++)
@@ -423,7 +423,7 @@ cluster_wait(struct cluster *cl, int fd, short events, int timeout_ms)
 		}
 	}
 	for (int i = 0; i < cl->nnode && cl->opts.say; i++)
-		cluster_look_late(cl, cl->node[i], now);
+		cluster_say_late(cl, cl->node[i], now);
 	if (v != small)
 		mem_free(v);
 	return seen;

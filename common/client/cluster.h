@@ -46,7 +46,7 @@ struct cluster_opts {
 	/* What a person should know while the owner waits: a broker that cannot be
 	 * reached, and that it can be again.  NULL: nothing is said. */
 	void (*say)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-	bool is_second;          /* another cluster of this process reports lost brokers */
+	bool is_quiet;           /* another cluster of this process reports lost brokers */
 	int retry_timeout_ms;    /* how long the owner repeats what fails, to be said; 0 */
 };
 
@@ -62,7 +62,7 @@ struct cluster_node {
 	int32_t port;
 	bool is_gone;            /* absent from the last metadata */
 	struct conn *conn;       /* may be the cluster's first one; or NULL */
-	struct conn *apart;      /* see cluster_conn_apart; or NULL */
+	struct conn *second;     /* see cluster_conn_second; or NULL */
 	int backoff_ms;          /* of reconnecting */
 	int64_t retry_at_ms;
 	struct cluster_outage outage;
@@ -103,7 +103,7 @@ struct cluster {
 	char *cluster_id;        /* or NULL */
 	int32_t controller;      /* node id; -1: unknown */
 	bool has_metadata;
-	bool is_odd;             /* something is missing in it that may be there soon */
+	bool is_incomplete;             /* something is missing in it that may be there soon */
 	struct cluster_outage outage; /* of all brokers, at the start */
 	int64_t refreshed_ms;    /* when all topics were last asked about */
 	int64_t refresh_at_ms;   /* after an attempt that failed: not before */
@@ -177,12 +177,12 @@ struct conn *cluster_conn(struct cluster *cl, int32_t node, struct err *e);
 /* The same, but a second connection, of its own: a broker serves one in order,
  * and what must not wait behind a Fetch that waits for data, or itself keeps
  * others waiting, goes over this. */
-struct conn *cluster_conn_apart(struct cluster *cl, int32_t node, struct err *e);
+struct conn *cluster_conn_second(struct cluster *cl, int32_t node, struct err *e);
 
 /* A broker refuses what the owner repeats: say so when it has lasted; and, once that
  * was said, that it is over. */
 void cluster_say_refused(struct cluster *cl, struct cluster_outage *o, const struct err *why);
-void cluster_say_taken(struct cluster *cl, struct cluster_outage *o);
+void cluster_say_accepted(struct cluster *cl, struct cluster_outage *o);
 
 /* Serve all connections: write, read, call back, until something happened or
  * timeout_ms (-1: none) is over.  fd (-1: none) is polled along for events.

@@ -12,7 +12,7 @@ void cluster_node_failed(struct cluster *cl, struct cluster_node *n, const struc
 void cluster_node_reached(struct cluster *cl, struct cluster_node *n);
 
 /* Say when a node leaves a request without an answer, and when that is over. */
-void cluster_look_late(struct cluster *cl, struct cluster_node *n, int64_t now_ms);
+void cluster_say_late(struct cluster *cl, struct cluster_node *n, int64_t now_ms);
 
 /* No broker can be reached at the start: pause, then true; or false when the time
  * to wait, which began at since_ms, is over. */

@@ -231,10 +231,10 @@ take_frames(struct conn *c)
 		}
 		const uint8_t *p = c->in.p + c->in_at + 4;
 		c->in_at += 4 + n;
-		c->is_in_taken = false;
+		c->is_in_kept = false;
 		if (take_frame(c, p, n) < 0)
 			return -1;
-		if (c->is_in_taken) {
+		if (c->is_in_kept) {
 			c->in.n = c->in_at = 0;
 			want = 0;
 		}
@@ -248,7 +248,7 @@ take_frames(struct conn *c)
 }
 
 const uint8_t *
-conn_take_reply(const struct reply *r, struct buf *into)
+conn_keep_reply(const struct reply *r, struct buf *into)
 {
 	struct conn *c = r->conn;
 	if (c->in_at < c->in.n) { /* another frame follows: leave it its place */
@@ -260,7 +260,7 @@ conn_take_reply(const struct reply *r, struct buf *into)
 	*into = c->in;
 	c->in = b;
 	c->in.n = c->in_at = 0;
-	c->is_in_taken = true;
+	c->is_in_kept = true;
 	return r->body;
 }
 

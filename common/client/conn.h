@@ -76,7 +76,7 @@ struct conn {
 	int32_t correlation_id;     /* the next one */
 	struct buf in;              /* bytes received ... */
 	size_t in_at;               /* ... and used */
-	bool is_in_taken;
+	bool is_in_kept;
 	bool is_broken;             /* by err; conn_work will tell the calls */
 	struct err err;
 	struct { int16_t min, max; } range[CONN_KEYS]; /* max -1: not spoken */
@@ -143,7 +143,7 @@ void conn_abort(struct conn *c, const struct err *why);
 
 /* In a callback with a body: keep its bytes beyond it, in *into (whose memory
  * the connection takes in exchange).  Returns the body's new place. */
-const uint8_t *conn_take_reply(const struct reply *r, struct buf *into);
+const uint8_t *conn_keep_reply(const struct reply *r, struct buf *into);
 
 /* Decode a reply's body by the call's table into msg.  Returns 0, or -1
  * (ERR_CORRUPT). */

@@ -166,7 +166,7 @@ take_answer(struct fetcher_request *r, const struct fetch_response *in,
 				continue;
 			}
 			if (part->failing_since_ms)
-				cluster_say_taken(f->cluster, &f->refusal);
+				cluster_say_accepted(f->cluster, &f->refusal);
 			part->failing_since_ms = 0;
 			part->high_watermark = one->high_watermark;
 			part->log_start = one->log_start_offset;
@@ -213,7 +213,7 @@ fetcher_done(struct call *call, const struct reply *reply)
 		return;
 	}
 	struct fetcher_reply *from = reply_new(f);
-	const uint8_t *body = conn_take_reply(reply, &from->bytes);
+	const uint8_t *body = conn_keep_reply(reply, &from->bytes);
 	struct arena a = { .size_max = ARENA_MAX };
 	struct fetch_response in;
 	struct err why = { .class = ERR_NONE };

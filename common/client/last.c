@@ -1,16 +1,16 @@
 #include "client/last.h"
 
 /* One partition: the records from low up to the end are counted, or being so. */
-struct walk {
+struct last_walk {
 	int64_t low, step;
 	int64_t seen;
 	int64_t skip;  /* in the second pass: records still before the wanted ones */
 	bool is_done;
 };
 
-struct search {
+struct last_search {
 	const struct last *l;
-	struct walk *walk;
+	struct last_walk *walk;
 	struct fetcher fetcher;
 	struct fetch_iter iter;
 };
@@ -18,9 +18,9 @@ struct search {
 /* Count what has come.  In the second pass, that is with begin: find the record
  * behind those to be skipped. */
 static int
-take(struct search *s, struct fetched *ch, int64_t *begin, struct err *e)
+take(struct last_search *s, struct fetched *ch, int64_t *begin, struct err *e)
 {
-	struct walk *w = &s->walk[ch->part->index];
+	struct last_walk *w = &s->walk[ch->part->index];
 	struct record r;
 	int got;
 	if (ch->is_out_of_range || ch->is_new_topic)
@@ -41,7 +41,7 @@ take(struct search *s, struct fetched *ch, int64_t *begin, struct err *e)
 
 /* Stop reading what is found; true when nothing is left. */
 static bool
-drop_done(struct search *s)
+drop_done(struct last_search *s)
 {
 	LIST_EACH(l, &s->fetcher.part) {
 		struct fetcher_part *part = CONTAINER_OF(l, struct fetcher_part, link);
@@ -53,7 +53,7 @@ drop_done(struct search *s)
 
 /* Read the partitions that the fetcher has, up to their stops. */
 static int
-read_all(struct search *s, int64_t *begin, struct err *e)
+read_all(struct last_search *s, int64_t *begin, struct err *e)
 {
 	struct fetcher *f = &s->fetcher;
 	struct fetched *ch;
@@ -79,12 +79,12 @@ read_all(struct search *s, int64_t *begin, struct err *e)
 
 /* The next step back of every partition that lacks records.  Returns how many do. */
 static int
-step_back(struct search *s)
+step_back(struct last_search *s)
 {
 	const struct last *l = s->l;
 	int n = 0;
 	for (int32_t i = 0; i < l->npart; i++) {
-		struct walk *w = &s->walk[i];
+		struct last_walk *w = &s->walk[i];
 		if (w->is_done || w->seen >= l->count || w->low <= l->first[i])
 			continue;
 		int64_t stop = w->low;
@@ -98,12 +98,12 @@ step_back(struct search *s)
 
 /* Where there are more than wanted, the first ones are to be skipped. */
 static int
-list_skips(struct search *s, int64_t *begin)
+list_skips(struct last_search *s, int64_t *begin)
 {
 	const struct last *l = s->l;
 	int n = 0;
 	for (int32_t i = 0; i < l->npart; i++) {
-		struct walk *w = &s->walk[i];
+		struct last_walk *w = &s->walk[i];
 		if (w->is_done)
 			continue;
 		begin[i] = w->low;
@@ -120,7 +120,7 @@ list_skips(struct search *s, int64_t *begin)
 int
 last_find(struct cluster *cl, const struct last *l, int64_t *begin, struct err *e)
 {
-	struct search s = { .l = l, .iter = FETCH_ITER_INIT };
+	struct last_search s = { .l = l, .iter = FETCH_ITER_INIT };
 	struct fetcher_opts o;
 	fetcher_opts_init(&o);
 	o.is_committed = l->is_committed;

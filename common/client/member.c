@@ -118,14 +118,14 @@ member_release(struct member *m)
 /* --- what goes wrong --- */
 
 void
-member_is_well(struct member *m)
+member_ok(struct member *m)
 {
 	m->failing_since_ms = 0;
-	cluster_say_taken(m->cluster, &m->refusal);
+	cluster_say_accepted(m->cluster, &m->refusal);
 }
 
 void
-member_trouble(struct member *m, const struct err *why)
+member_failed(struct member *m, const struct err *why)
 {
 	int64_t now = clock_mono_ms();
 	m->retry_at_ms = now + m->opts.retry_backoff_ms;
@@ -207,16 +207,16 @@ lose_old_topics(struct member *m)
 }
 
 void
-member_lose(struct member *m)
+member_lose_all(struct member *m)
 {
 	take_away(m, MEMBER_LOST, true);
 	m->stage = MEMBER_OUT;
 	m->generation = m->protocol == MEMBER_CONSUMER ? 0 : -1;
-	m->wants_rejoin = m->has_goal = m->has_news = false;
+	m->wants_rejoin = m->has_goal = m->must_report = false;
 }
 
 void
-member_code(struct member *m, int16_t code, struct str msg)
+member_handle_error(struct member *m, int16_t code, struct str msg)
 {
 	struct err why;
 	cluster_peer_err(&why, code, msg);
@@ -224,7 +224,7 @@ member_code(struct member *m, int16_t code, struct str msg)
 	case KERR_UNKNOWN_MEMBER_ID:
 	case KERR_ILLEGAL_GENERATION:
 	case KERR_FENCED_MEMBER_EPOCH:
-		member_lose(m);
+		member_lose_all(m);
 		if (code == KERR_UNKNOWN_MEMBER_ID && m->protocol == MEMBER_CLASSIC) {
 			mem_free(m->member_id);
 			m->member_id = mem_strdup("");
@@ -251,7 +251,7 @@ member_code(struct member *m, int16_t code, struct str msg)
 		break;
 	}
 	why.kafka = code;
-	member_trouble(m, &why);
+	member_failed(m, &why);
 }
 
 /* --- requests --- */
@@ -260,12 +260,12 @@ struct conn *
 member_conn(struct member *m)
 {
 	struct err e;
-	struct conn *c = cluster_conn_apart(m->cluster, m->coordinator, &e);
+	struct conn *c = cluster_conn_second(m->cluster, m->coordinator, &e);
 	if (c)
 		return c;
 	m->coordinator = -1;
 	e.class = ERR_RETRY;
-	member_trouble(m, &e);
+	member_failed(m, &e);
 	return NULL;
 }
 
@@ -278,7 +278,7 @@ member_send(struct member *m, struct member_call *c, struct conn *conn,
 	assert(!c->is_busy);
 	int version = conn_version(conn, api, upto, &e);
 	if (version < 0) {
-		member_trouble(m, &e);
+		member_failed(m, &e);
 		return -1;
 	}
 	c->is_busy = true;
@@ -288,7 +288,7 @@ member_send(struct member *m, struct member_call *c, struct conn *conn,
 }
 
 bool
-member_answer(struct call *call, const struct reply *reply, struct arena *a,
+member_take_reply(struct call *call, const struct reply *reply, struct arena *a,
 	void *msg)
 {
 	struct member_call *c = CONTAINER_OF(call, struct member_call, call);
@@ -304,8 +304,8 @@ member_answer(struct call *call, const struct reply *reply, struct arena *a,
 		m->coordinator = -1; /* it may be another by now */
 	}
 	why.class = ERR_RETRY;
-	m->is_full = true;
-	member_trouble(m, &why);
+	m->must_report_all = true;
+	member_failed(m, &why);
 	return false;
 }
 
@@ -315,7 +315,7 @@ found(struct call *call, const struct reply *reply)
 	struct member *m = CONTAINER_OF(call, struct member_call, call)->member;
 	struct arena a = { .size_max = MEMBER_ARENA_MAX };
 	struct find_coordinator_response r;
-	if (member_answer(call, reply, &a, &r)) {
+	if (member_take_reply(call, reply, &a, &r)) {
 		int16_t code = r.error_code;
 		int32_t node = r.node_id;
 		struct str msg = r.error_message;
@@ -326,7 +326,7 @@ found(struct call *call, const struct reply *reply)
 			msg = has ? r.coordinators.v[0].error_message : STR_NULL;
 		}
 		if (code) {
-			member_code(m, code, msg);
+			member_handle_error(m, code, msg);
 		} else {
 			m->coordinator = node;
 			m->retry_at_ms = 0;
@@ -344,7 +344,7 @@ find_coordinator(struct member *m)
 	struct conn *c = cluster_conn_for(m->cluster, CLUSTER_ANY, &e);
 	if (!c) {
 		e.class = ERR_RETRY;
-		member_trouble(m, &e);
+		member_failed(m, &e);
 		return;
 	}
 	wire_defaults(&find_coordinator_request_desc, &q);
@@ -383,7 +383,7 @@ knows_coordinator(struct member *m)
 		return true;
 	err_set(&e, ERR_RETRY, "the coordinator, node %d, is not known", m->coordinator);
 	m->coordinator = -1;
-	member_trouble(m, &e);
+	member_failed(m, &e);
 	return false;
 }
 
@@ -417,7 +417,7 @@ member_timeout(const struct member *m)
 {
 	int64_t now = clock_mono_ms(), at = now + LOOK_MS;
 	if (!m->control.is_busy) {
-		bool rests = m->stage == MEMBER_IN && m->coordinator >= 0 && !m->has_news
+		bool rests = m->stage == MEMBER_IN && m->coordinator >= 0 && !m->must_report
 			&& !m->has_goal && !(m->wants_rejoin && m->nrevoked == 0);
 		at = MIN(at, MAX(m->retry_at_ms, rests ? m->heartbeat_at_ms : 0));
 	}
@@ -456,7 +456,7 @@ member_target_begin(struct member *m)
 }
 
 bool
-member_target(struct member *m, struct cluster_topic *t, int32_t index)
+member_target_add(struct member *m, struct cluster_topic *t, int32_t index)
 {
 	if (index < 0 || index >= t->npart)
 		return false;
@@ -522,13 +522,13 @@ member_give_back(struct member *m, struct member_part *p)
 	if (member_is_current(p) || p->state == MEMBER_REVOKED || !regain(m, p))
 		remove_part(m, i);
 	if (m->nrevoked == 0)
-		m->has_news = m->protocol == MEMBER_CONSUMER;
+		m->must_report = m->protocol == MEMBER_CONSUMER;
 }
 
 bool
 member_is_stable(const struct member *m)
 {
-	if (m->stage != MEMBER_IN || m->wants_rejoin || m->has_goal || m->has_news)
+	if (m->stage != MEMBER_IN || m->wants_rejoin || m->has_goal || m->must_report)
 		return false;
 	for (int i = 0; i < m->npart; i++)
 		if (m->part[i]->state != MEMBER_HELD)
@@ -551,7 +551,7 @@ serve(struct member *m, int64_t until_ms)
 }
 
 bool
-member_settle(struct member *m, int timeout_ms)
+member_flush(struct member *m, int timeout_ms)
 {
 	int64_t until = clock_mono_ms() + timeout_ms;
 	for (;;) {
@@ -587,7 +587,7 @@ member_leave(struct member *m, int timeout_ms)
 	/* A join that waits for others would keep this waiting, too. */
 	struct conn *c = m->stage == MEMBER_JOINING && m->control.is_busy
 		? cluster_conn(m->cluster, m->coordinator, &e)
-		: cluster_conn_apart(m->cluster, m->coordinator, &e);
+		: cluster_conn_second(m->cluster, m->coordinator, &e);
 	if (!c || m->fetch.is_busy)
 		return;
 	int wait_ms = (int)MAX(until - clock_mono_ms(), 1);

@@ -10,7 +10,7 @@
  *		if (m.nrevoked > 0) {
  *			... write out what was read; member_move ...
  *			member_commit(&m);
- *			member_settle(&m, 5000);
+ *			member_flush(&m, 5000);
  *		}
  *		while ((p = member_next(&m)))
  *			if (p->state == MEMBER_GAINED)
@@ -31,7 +31,7 @@
  * what it has while the group rebalances; with any other in the list it gives
  * all back first.
  *
- * Nothing here waits but member_settle and member_leave, for as long as they are
+ * Nothing here waits but member_flush and member_leave, for as long as they are
  * told, and member_work where the cluster connects (connect_timeout_ms of its
  * options) or, rarely, asks for metadata.  Heartbeats leave from member_work: call
  * it at least once a second, also while output is slow.
@@ -99,7 +99,7 @@ member_is_current(const struct member_part *p)
 }
 
 /* A partition by its topic; by its topic's id. */
-struct member_spot {
+struct member_tp {
 	struct cluster_topic *topic;
 	int32_t index;
 };
@@ -120,7 +120,7 @@ enum member_stage {
 	MEMBER_JOINING,   /* JoinGroup under way */
 	MEMBER_SYNC_DUE,  /* joined, SyncGroup to be sent */
 	MEMBER_SYNCING,
-	MEMBER_TAKE_DUE,  /* an assignment has come, to be taken up */
+	MEMBER_ASSIGNED,  /* an assignment has come, to be taken up */
 	MEMBER_IN,        /* has one */
 };
 
@@ -153,8 +153,8 @@ struct member {
 	int nrevoked, nlost;           /* parts in those states */
 	bool wants_rejoin;             /* classic: as soon as nothing is revoked */
 	bool wants_commit;
-	bool has_news;                 /* consumer: tell what we have */
-	bool is_full;                  /* consumer: the next heartbeat says all */
+	bool must_report;                 /* consumer: tell what we have */
+	bool must_report_all;                  /* consumer: the next heartbeat says all */
 	bool is_leaving;
 
 	bool is_leader, skips_sync;    /* classic; skips: nothing to divide */
@@ -163,7 +163,7 @@ struct member {
 	int64_t refresh_at_ms;
 	struct buf joined;             /* the answer to JoinGroup, then SyncGroup */
 	int16_t joined_version;
-	struct member_spot *last;      /* the assignment of last_generation */
+	struct member_tp *last;      /* the assignment of last_generation */
 	int nlast;
 	int32_t last_generation;
 	int32_t commit_generation;     /* in the commit under way */
@@ -171,7 +171,7 @@ struct member {
 	struct member_goal *goal;      /* consumer: what we are to have */
 	int ngoal;
 	bool has_goal;
-	bool was_in;                   /* the broker took us once */
+	bool was_member;                   /* the broker took us once */
 
 	bool is_failed;                /* for good, by err */
 	struct err err;
@@ -239,7 +239,7 @@ void member_commit(struct member *m);
 
 /* Wait until nothing is left to be stored.  False: not within timeout_ms, or we
  * are no longer the ones to store it. */
-bool member_settle(struct member *m, int timeout_ms);
+bool member_flush(struct member *m, int timeout_ms);
 
 /* In the group, with an assignment that is wholly taken up? */
 bool member_is_stable(const struct member *m);

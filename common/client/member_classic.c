@@ -2,7 +2,7 @@
  * The classic protocol: JoinGroup, SyncGroup, Heartbeat; the member whom the
  * broker names leader divides the partitions.
  *
- *	OUT -> JOINING -> SYNC_DUE -> SYNCING -> TAKE_DUE -> IN -> (rejoin) JOINING
+ *	OUT -> JOINING -> SYNC_DUE -> SYNCING -> ASSIGNED -> IN -> (rejoin) JOINING
  *
  * Answers only note what they say; whatever may have to wait for metadata is
  * done in member_classic_work.
@@ -62,7 +62,7 @@ joined(struct call *call, const struct reply *reply)
 	struct join_group_response r;
 	m->stage = MEMBER_OUT;
 	m->wants_rejoin = false;
-	if (!member_answer(call, reply, &a, &r)) {
+	if (!member_take_reply(call, reply, &a, &r)) {
 		arena_release(&a);
 		return;
 	}
@@ -70,7 +70,7 @@ joined(struct call *call, const struct reply *reply)
 		mem_free(m->member_id);
 		m->member_id = mem_strndup(r.member_id);
 	} else {
-		member_code(m, r.error_code, STR_NULL);
+		member_handle_error(m, r.error_code, STR_NULL);
 	}
 	if (r.error_code == 0) {
 		struct err why;
@@ -79,11 +79,11 @@ joined(struct call *call, const struct reply *reply)
 		m->is_leader = str_eq(r.leader, r.member_id);
 		m->skips_sync = r.skip_assignment;
 		m->stage = MEMBER_SYNC_DUE;
-		member_is_well(m);
+		member_ok(m);
 		keep_answer(m, call, reply->body, reply->n);
 		if (!m->chosen) {
 			err_set(&why, ERR_PEER, "the group uses an assignor that this member did not offer");
-			member_trouble(m, &why);
+			member_failed(m, &why);
 		}
 	}
 	arena_release(&a);
@@ -178,7 +178,7 @@ divide(struct member *m, struct arena *arena, struct buf *bytes,
 			r.members.v[i].group_instance_id, r.members.v[i].metadata };
 	int n = assign_topics(in, r.members.n, arena, &names, e);
 	if (n < 0 || look_up_topics(m, &a, names, n, e) < 0
-		|| assign_read(&a, m->chosen, in, r.members.n, e) < 0)
+		|| assign_read_members(&a, m->chosen, in, r.members.n, e) < 0)
 		return -1;
 	assign_run(&a, m->chosen);
 	m->nknown_part = count_parts(m);
@@ -205,12 +205,12 @@ synced(struct call *call, const struct reply *reply)
 	struct arena a = { .size_max = MEMBER_ARENA_MAX };
 	struct sync_group_response r;
 	m->stage = MEMBER_OUT; /* to rejoin, whatever went wrong */
-	if (member_answer(call, reply, &a, &r)) {
+	if (member_take_reply(call, reply, &a, &r)) {
 		if (r.error_code) {
-			member_code(m, r.error_code, STR_NULL);
+			member_handle_error(m, r.error_code, STR_NULL);
 		} else {
-			m->stage = MEMBER_TAKE_DUE;
-			member_is_well(m);
+			m->stage = MEMBER_ASSIGNED;
+			member_ok(m);
 			keep_answer(m, call, reply->body, reply->n);
 		}
 	}
@@ -232,7 +232,7 @@ sync_group(struct member *m)
 	q.protocol_type = STR("consumer");
 	q.protocol_name = str_of(m->chosen->name);
 	if (m->is_leader && divide(m, &a, &bytes, &q, &e) < 0) {
-		member_trouble(m, &e);
+		member_failed(m, &e);
 	} else {
 		struct conn *c = member_conn(m);
 		if (c && member_send(m, &m->control, c, API_SYNC_GROUP, INT16_MAX, &q,
@@ -273,7 +273,7 @@ note_last(struct member *m)
 	m->nlast = 0;
 	for (int i = 0; i < m->npart; i++)
 		if (m->part[i]->is_target)
-			m->last[m->nlast++] = (struct member_spot){ m->part[i]->topic, m->part[i]->index };
+			m->last[m->nlast++] = (struct member_tp){ m->part[i]->topic, m->part[i]->index };
 	m->last_generation = m->generation;
 }
 
@@ -289,23 +289,23 @@ take_assignment(struct member *m, int64_t now_ms)
 	int64_t got = wire_decode(api->response, m->joined_version,
 		wire_api_is_flexible(api, m->joined_version), m->joined.p, m->joined.n, &a, &r);
 	assert(got >= 0); /* it did before */
-	int n = assign_take(r.assignment, &a, &v, &e);
+	int n = assign_read_assignment(r.assignment, &a, &v, &e);
 	if (n < 0 || refresh_for(m, v, n, &e) < 0) {
-		member_trouble(m, &e);
+		member_failed(m, &e);
 		arena_release(&a);
 		return;
 	}
-	assert(m->stage == MEMBER_TAKE_DUE);
+	assert(m->stage == MEMBER_ASSIGNED);
 	m->stage = MEMBER_IN;
 	m->heartbeat_at_ms = now_ms + m->heartbeat_ms;
 	m->refresh_at_ms = now_ms + m->opts.refresh_ms;
 	member_target_begin(m);
 	for (int i = 0; i < n; i++) {
 		struct cluster_topic *t = own_topic(m, v[i].topic);
-		if (!t || member_target(m, t, v[i].partition))
+		if (!t || member_target_add(m, t, v[i].partition))
 			continue;
 		err_set(&e, ERR_RETRY, "partition %d of '%s' is not known", v[i].partition, t->name);
-		member_trouble(m, &e);
+		member_failed(m, &e);
 		m->wants_rejoin = true;
 	}
 	member_target_end(m);
@@ -323,11 +323,11 @@ beaten(struct call *call, const struct reply *reply)
 	struct member *m = CONTAINER_OF(call, struct member_call, call)->member;
 	struct arena a = { .size_max = MEMBER_ARENA_MAX };
 	struct heartbeat_response r;
-	if (member_answer(call, reply, &a, &r)) {
+	if (member_take_reply(call, reply, &a, &r)) {
 		if (r.error_code)
-			member_code(m, r.error_code, STR_NULL);
+			member_handle_error(m, r.error_code, STR_NULL);
 		else
-			member_is_well(m);
+			member_ok(m);
 	}
 	arena_release(&a);
 }
@@ -390,7 +390,7 @@ member_classic_work(struct member *m, int64_t now_ms)
 	case MEMBER_SYNC_DUE:
 		sync_group(m);
 		break;
-	case MEMBER_TAKE_DUE:
+	case MEMBER_ASSIGNED:
 		take_assignment(m, now_ms);
 		break;
 	case MEMBER_IN:

@@ -28,7 +28,7 @@ take_goal(struct member *m, const struct consumer_group_heartbeat_response_assig
 static bool
 turns_classic(struct member *m, int16_t code)
 {
-	if (m->opts.protocol != MEMBER_AUTO || m->was_in || m->noffered == 0
+	if (m->opts.protocol != MEMBER_AUTO || m->was_member || m->noffered == 0
 		|| (code != KERR_UNSUPPORTED_VERSION && code != KERR_GROUP_ID_NOT_FOUND
 		&& code != KERR_INCONSISTENT_GROUP_PROTOCOL))
 		return false;
@@ -49,14 +49,14 @@ beaten(struct call *call, const struct reply *reply)
 	struct consumer_group_heartbeat_response r;
 	if (m->stage == MEMBER_JOINING)
 		m->stage = MEMBER_OUT;
-	if (!member_answer(call, reply, &a, &r)) {
+	if (!member_take_reply(call, reply, &a, &r)) {
 		arena_release(&a);
 		return;
 	}
 	if (r.error_code) {
-		m->is_full = true;
+		m->must_report_all = true;
 		if (!turns_classic(m, r.error_code))
-			member_code(m, r.error_code, r.error_message);
+			member_handle_error(m, r.error_code, r.error_message);
 		arena_release(&a);
 		return;
 	}
@@ -67,10 +67,10 @@ beaten(struct call *call, const struct reply *reply)
 	m->generation = r.member_epoch;
 	m->heartbeat_ms = MAX(r.heartbeat_interval_ms, 1);
 	m->stage = MEMBER_IN;
-	m->was_in = true;
+	m->was_member = true;
 	if (r.assignment)
 		take_goal(m, r.assignment);
-	member_is_well(m);
+	member_ok(m);
 	arena_release(&a);
 }
 
@@ -139,14 +139,14 @@ heartbeat(struct member *m, int64_t now_ms)
 	}
 	fill_name(m, &q);
 	q.member_epoch = joins ? EPOCH_JOIN : m->generation;
-	if (joins || m->is_full)
+	if (joins || m->must_report_all)
 		fill_all(m, &q, &a);
-	else if (m->has_news)
+	else if (m->must_report)
 		fill_owned(m, &q, &a);
 	if (member_send(m, &m->control, c, API_CONSUMER_GROUP_HEARTBEAT, INT16_MAX, &q,
 		m->opts.request_timeout_ms, beaten) >= 0) {
 		m->heartbeat_at_ms = now_ms + m->heartbeat_ms;
-		m->has_news = m->is_full = false;
+		m->must_report = m->must_report_all = false;
 		if (joins)
 			m->stage = MEMBER_JOINING;
 	}
@@ -180,7 +180,7 @@ take_up(struct member *m)
 	struct err e;
 	if (!knows_goal(m) && (cluster_refresh(m->cluster, &e) < 0 || !knows_goal(m))) {
 		err_set(&e, ERR_RETRY, "an assigned partition is not known yet");
-		member_trouble(m, &e);
+		member_failed(m, &e);
 		return;
 	}
 	if (!m->has_goal)
@@ -189,11 +189,11 @@ take_up(struct member *m)
 	member_target_begin(m);
 	bool has_all = true;
 	for (int i = 0; i < m->ngoal; i++) /* one that is just given back comes again later */
-		has_all &= member_target(m, own_topic(m, &m->goal[i].id), m->goal[i].index);
+		has_all &= member_target_add(m, own_topic(m, &m->goal[i].id), m->goal[i].index);
 	member_target_end(m);
 	m->has_goal = !has_all;
 	if (m->nrevoked == 0 && m->npart != before)
-		m->has_news = true;
+		m->must_report = true;
 }
 
 void
@@ -205,7 +205,7 @@ member_consumer_work(struct member *m, int64_t now_ms)
 	}
 	if (m->has_goal && m->nrevoked == 0)
 		take_up(m);
-	if (m->stage == MEMBER_IN && !m->is_failed && ((m->has_news && m->nrevoked == 0) || now_ms >= m->heartbeat_at_ms))
+	if (m->stage == MEMBER_IN && !m->is_failed && ((m->must_report && m->nrevoked == 0) || now_ms >= m->heartbeat_at_ms))
 		heartbeat(m, now_ms);
 }
 

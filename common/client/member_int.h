@@ -17,26 +17,26 @@ int member_send(struct member *m, struct member_call *c, struct conn *conn,
 
 /* In the callback: the call is free again; its answer into *msg.  False, after
  * noting why, when there is none. */
-bool member_answer(struct call *call, const struct reply *reply, struct arena *a,
+bool member_take_reply(struct call *call, const struct reply *reply, struct arena *a,
 	void *msg);
 
 /* Something went wrong that may (ERR_RETRY) or will not pass. */
-void member_trouble(struct member *m, const struct err *why);
+void member_failed(struct member *m, const struct err *why);
 
 /* An answer was good. */
-void member_is_well(struct member *m);
+void member_ok(struct member *m);
 
 /* An answer's error code, not 0: do what it asks for. */
-void member_code(struct member *m, int16_t code, struct str msg);
+void member_handle_error(struct member *m, int16_t code, struct str msg);
 
 /* We are out of the group, and all that we had is somebody else's. */
-void member_lose(struct member *m);
+void member_lose_all(struct member *m);
 
 /* What we are to have from now on: begun by member_target_begin, each named by
- * member_target, ended by member_target_end, which revokes the rest.  A
+ * member_target_add, ended by member_target_end, which revokes the rest.  A
  * partition or topic that is not known (yet) is told by false. */
 void member_target_begin(struct member *m);
-bool member_target(struct member *m, struct cluster_topic *t, int32_t index);
+bool member_target_add(struct member *m, struct cluster_topic *t, int32_t index);
 void member_target_end(struct member *m);
 void member_revoke_all(struct member *m);
 

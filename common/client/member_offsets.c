@@ -46,7 +46,7 @@ take_offset(struct member *m, struct str topic, int32_t index, int64_t offset,
 			why.class = ERR_RETRY;
 		m->offsets_at_ms = clock_mono_ms() + m->opts.retry_backoff_ms;
 		if (why.class != ERR_RETRY)
-			member_code(m, error, STR_NULL);
+			member_handle_error(m, error, STR_NULL);
 		return;
 	}
 	p->committed = offset;
@@ -82,12 +82,12 @@ fetched(struct call *call, const struct reply *reply)
 	struct arena a = { .size_max = MEMBER_ARENA_MAX };
 	struct offset_fetch_response r;
 	m->offsets_at_ms = clock_mono_ms() + m->opts.retry_backoff_ms;
-	if (member_answer(call, reply, &a, &r)) {
+	if (member_take_reply(call, reply, &a, &r)) {
 		bool is_flat = call->version <= FLAT_VERSION;
 		int16_t code = is_flat ? r.error_code
 			: r.groups.n > 0 ? r.groups.v[0].error_code : KERR_UNKNOWN_SERVER_ERROR;
 		if (code)
-			member_code(m, code, STR_NULL);
+			member_handle_error(m, code, STR_NULL);
 		else if (is_flat)
 			take_flat(m, &r);
 		else
@@ -184,13 +184,13 @@ refused(struct member *m, int16_t code)
 	case KERR_UNKNOWN_MEMBER_ID:
 	case KERR_FENCED_MEMBER_EPOCH:
 		if (!is_old)
-			member_code(m, code, STR_NULL);
+			member_handle_error(m, code, STR_NULL);
 		return;
 	case KERR_STALE_MEMBER_EPOCH: /* the next heartbeat tells the new one */
 		m->heartbeat_at_ms = 0;
 		return;
 	}
-	member_code(m, code, STR_NULL);
+	member_handle_error(m, code, STR_NULL);
 }
 
 static void
@@ -200,7 +200,7 @@ stored(struct call *call, const struct reply *reply)
 	struct arena a = { .size_max = MEMBER_ARENA_MAX };
 	struct offset_commit_response r;
 	m->commit_at_ms = 0;
-	if (member_answer(call, reply, &a, &r)) {
+	if (member_take_reply(call, reply, &a, &r)) {
 		int16_t code = 0;
 		for (int32_t i = 0; i < r.topics.n; i++)
 			for (int32_t k = 0; k < r.topics.v[i].partitions.n; k++) {

@@ -11,7 +11,7 @@ enum {
 	RETRY_MS = 20,      /* between two looks at a topic that is being made */
 	RETRY_MAX_MS = 300,
 	CREATE_WAIT_MS = 5000, /* for a topic that stays unknown */
-	ODD_AGE_MS = 1000,     /* of metadata in which something is missing */
+	INCOMPLETE_AGE_MS = 1000,     /* of metadata in which something is missing */
 	REFRESH_RETRY_MS = 1000,
 };
 
@@ -102,7 +102,7 @@ take_topic(struct cluster *cl, const struct metadata_response_topic *in)
 
 /* Is something missing that may be there soon? */
 static bool
-is_odd(const struct cluster *cl)
+is_incomplete(const struct cluster *cl)
 {
 	for (int i = 0; i < cl->ntopic; i++) {
 		const struct cluster_topic *t = cl->topic[i];
@@ -131,7 +131,7 @@ take_metadata(struct cluster *cl, const struct metadata_response *r)
 	for (int32_t i = 0; i < r->topics.n; i++)
 		take_topic(cl, &r->topics.v[i]);
 	cl->has_metadata = true;
-	cl->is_odd = is_odd(cl);
+	cl->is_incomplete = is_incomplete(cl);
 }
 
 /* Ask about the topics in the cache, or the one given. */
@@ -169,8 +169,8 @@ cluster_keep_fresh(struct cluster *cl)
 {
 	struct err ignored;
 	int age_ms = cl->opts.metadata_max_age_ms;
-	if (cl->is_odd)
-		age_ms = MIN(age_ms, ODD_AGE_MS);
+	if (cl->is_incomplete)
+		age_ms = MIN(age_ms, INCOMPLETE_AGE_MS);
 	int64_t now = clock_mono_ms(), at = MAX(cl->refreshed_ms + age_ms, cl->refresh_at_ms);
 	if (now < at)
 		return at;

@@ -11,7 +11,7 @@ enum {
 	PLAIN_VERSION = 3,
 };
 
-struct asking {
+struct offsets_query {
 	struct cluster *cl;
 	struct cluster_topic *topic;
 	int32_t npart;     /* as of the start: a refresh may show more */
@@ -23,7 +23,7 @@ struct asking {
 
 /* Take one partition's answer.  Returns -1 when it is final and bad. */
 static int
-take(struct asking *q, int32_t index, int16_t error, int64_t offset)
+take(struct offsets_query *q, int32_t index, int16_t error, int64_t offset)
 {
 	if (index < 0 || index >= q->npart || !q->is_due[index])
 		return 0;
@@ -39,7 +39,7 @@ take(struct asking *q, int32_t index, int16_t error, int64_t offset)
 
 /* Ask one leader for its partitions. */
 static int
-ask_leader(struct asking *q, int32_t leader)
+ask_leader(struct offsets_query *q, int32_t leader)
 {
 	struct arena a = { .size_max = 64 << 20 };
 	struct list_offsets_request in;
@@ -80,7 +80,7 @@ ask_leader(struct asking *q, int32_t leader)
 
 /* Ask each leader once.  Returns how many partitions are still due, or -1. */
 static int
-ask_all(struct asking *q)
+ask_all(struct offsets_query *q)
 {
 	int due = 0;
 	bool *was_asked = mem_alloc((size_t)q->npart);
@@ -107,7 +107,7 @@ int
 offsets_list(struct cluster *cl, struct cluster_topic *t, int32_t n,
 	int64_t timestamp_ms, const bool *wants, int64_t *offset, struct err *e)
 {
-	struct asking q = { cl, t, n, timestamp_ms, offset, NULL, { 0 } };
+	struct offsets_query q = { cl, t, n, timestamp_ms, offset, NULL, { 0 } };
 	q.is_due = mem_alloc((size_t)n + 1);
 	for (int32_t i = 0; i < q.npart; i++) {
 		q.is_due[i] = !wants || wants[i];

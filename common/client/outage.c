@@ -13,7 +13,7 @@ enum {
 
 /* Say it once per outage, when it has lasted.  text is what failed. */
 static bool
-is_to_be_said(const struct cluster *cl, struct cluster_outage *o, int64_t now_ms)
+is_to_report(const struct cluster *cl, struct cluster_outage *o, int64_t now_ms)
 {
 	if (!o->since_ms)
 		o->since_ms = now_ms;
@@ -39,7 +39,7 @@ void
 cluster_node_failed(struct cluster *cl, struct cluster_node *n, const struct err *why)
 {
 	char z[UNITS_TEXT_SIZE + 16];
-	if (!cl->opts.is_second && is_to_be_said(cl, &n->outage, clock_mono_ms()))
+	if (!cl->opts.is_quiet && is_to_report(cl, &n->outage, clock_mono_ms()))
 		cl->opts.say("broker %d is lost: %s; trying again%s", n->id, why->msg, for_up_to(cl, z));
 }
 
@@ -47,12 +47,12 @@ void
 cluster_say_refused(struct cluster *cl, struct cluster_outage *o, const struct err *why)
 {
 	char z[UNITS_TEXT_SIZE + 16];
-	if (is_to_be_said(cl, o, clock_mono_ms()))
+	if (is_to_report(cl, o, clock_mono_ms()))
 		cl->opts.say("%s; trying again%s", why->msg, for_up_to(cl, z));
 }
 
 void
-cluster_say_taken(struct cluster *cl, struct cluster_outage *o)
+cluster_say_accepted(struct cluster *cl, struct cluster_outage *o)
 {
 	char z[UNITS_TEXT_SIZE];
 	if (o->is_said)
@@ -63,22 +63,22 @@ cluster_say_taken(struct cluster *cl, struct cluster_outage *o)
 
 /* Has the node left a request without an answer for too long? */
 void
-cluster_look_late(struct cluster *cl, struct cluster_node *n, int64_t now_ms)
+cluster_say_late(struct cluster *cl, struct cluster_node *n, int64_t now_ms)
 {
 	int64_t late_ms = INT64_MAX, deadline_ms = 0;
 	char z[UNITS_TEXT_SIZE];
-	struct conn *c[] = { n->conn, n->apart };
+	struct conn *c[] = { n->conn, n->second };
 	for (size_t i = 0; i < ARRAY_LEN(c); i++)
 		if (c[i])
 			conn_late(c[i], &late_ms, &deadline_ms);
 	bool is_late = late_ms <= now_ms;
-	if (is_late == n->is_late || !cl->opts.say || cl->opts.is_second)
+	if (is_late == n->is_late || !cl->opts.say || cl->opts.is_quiet)
 		return;
 	n->is_late = is_late;
 	if (is_late)
 		cl->opts.say("broker %d does not answer; waiting for up to %s more", n->id,
 			units_format_duration(MAX(deadline_ms - now_ms, 0), z));
-	else if (n->conn || n->apart)
+	else if (n->conn || n->second)
 		cl->opts.say("broker %d answers again", n->id);
 }
 
@@ -99,7 +99,7 @@ cluster_wait_for_first(struct cluster *cl, int64_t since_ms, const struct err *w
 	int64_t now = clock_mono_ms(), left = since_ms + cl->opts.wait_ms - now;
 	if (left <= 0 || cl->is_woken)
 		return false;
-	if (is_to_be_said(cl, &cl->outage, now))
+	if (is_to_report(cl, &cl->outage, now))
 		cl->opts.say("%s; trying again for up to %s", why->msg,
 			units_format_duration(cl->opts.wait_ms, z));
 	int64_t pause_ms = MIN(FIRST_PAUSE_MS + (now - since_ms) / 4, FIRST_PAUSE_MAX_MS);

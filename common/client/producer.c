@@ -133,7 +133,7 @@ close_batch(struct producer_part *part)
 	part->open = NULL;
 	list_unlink(&b->age);
 	p->open_used -= builder_size(&b->builder);
-	struct builder_producer number = producer_number(part, b);
+	struct builder_producer number = producer_number_batch(part, b);
 	b->bytes = builder_finish(&b->builder, p->opts.codec, &number, &b->packed);
 	b->is_sent = false;
 	p->used += (size_t)b->bytes.n;
@@ -180,7 +180,7 @@ producer_acked(struct producer_batch *b)
 	struct producer *p = b->part->topic->producer;
 	p->nacked += b->builder.count;
 	if (b->part->failing_since_ms)
-		cluster_say_taken(p->cluster, &p->refusal);
+		cluster_say_accepted(p->cluster, &p->refusal);
 	b->part->failing_since_ms = 0;
 	b->part->is_in_txn = p->is_in_txn;
 	leave_queue(b);
@@ -384,9 +384,9 @@ step(struct producer *p, int64_t now_ms)
 		return INT64_MAX;
 	int64_t at = close_due(p, now_ms);
 	at = MIN(at, refresh(p, now_ms));
-	producer_follow(p);
+	producer_update_topics(p);
 	if (p->is_idempotent)
-		producer_renew(p, now_ms);
+		producer_renew_ids(p, now_ms);
 	at = MIN(at, producer_send(p, now_ms));
 	at = MIN(at, expire(p, now_ms));
 	return p->is_failed || p->nchange != nchange ? now_ms : at;

@@ -8,14 +8,14 @@
 enum { PAUSE_FIRST_MS = 2 };
 
 void
-producer_again_begin(const struct producer *p, struct producer_again *a)
+producer_retry_begin(const struct producer *p, struct producer_retry *a)
 {
 	a->until_ms = clock_mono_ms() + p->opts.delivery_timeout_ms;
 	a->pause_ms = PAUSE_FIRST_MS;
 }
 
 bool
-producer_again(struct producer *p, struct producer_again *a, struct err *e)
+producer_retry_wait(struct producer *p, struct producer_retry *a, struct err *e)
 {
 	if (e->class != ERR_RETRY)
 		return false;
@@ -89,12 +89,12 @@ producer_start(struct producer *p, struct err *e)
 		return 0;
 	if (p->opts.txn_id)
 		return producer_init_txns(p, e);
-	struct producer_again again;
-	producer_again_begin(p, &again);
+	struct producer_retry retry;
+	producer_retry_begin(p, &retry);
 	while (producer_ask_id(p, CLUSTER_ANY, &p->id, &p->epoch, e) < 0) {
 		if (e->kafka == KERR_UNSUPPORTED_VERSION && want == PRODUCER_IF_POSSIBLE)
 			return 0; /* an old broker */
-		if (!producer_again(p, &again, e))
+		if (!producer_retry_wait(p, &retry, e))
 			return err_wrap(e, "cannot get a producer ID");
 	}
 	p->is_idempotent = true;
@@ -109,7 +109,7 @@ sequence_after(int32_t sequence, int32_t n)
 }
 
 struct builder_producer
-producer_number(struct producer_part *part, struct producer_batch *b)
+producer_number_batch(struct producer_part *part, struct producer_batch *b)
 {
 	const struct producer *p = part->topic->producer;
 	if (!p->is_idempotent)
@@ -138,13 +138,13 @@ renew_part(struct producer_part *part)
 	part->sequence = 0;
 	LIST_EACH(l, &part->queue) {
 		struct producer_batch *b = CONTAINER_OF(l, struct producer_batch, link);
-		producer_number(part, b);
+		producer_number_batch(part, b);
 		batch_set_producer((uint8_t *)(uintptr_t)b->bytes.p, part->id, part->epoch, b->sequence);
 	}
 }
 
 void
-producer_renew(struct producer *p, int64_t now_ms)
+producer_renew_ids(struct producer *p, int64_t now_ms)
 {
 	LIST_EACH(l, &p->ready) {
 		struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
@@ -157,7 +157,7 @@ producer_renew(struct producer *p, int64_t now_ms)
 }
 
 bool
-producer_judge(struct producer_batch *b, int16_t code, struct err *why)
+producer_classify(struct producer_batch *b, int16_t code, struct err *why)
 {
 	struct producer_part *part = b->part;
 	struct producer *p = part->topic->producer;

@@ -26,7 +26,7 @@ void producer_acked(struct producer_batch *b);
 void producer_refused(struct producer_batch *b, const struct err *why);
 
 /* Take up what the metadata shows of the topics (producer_topic.c). */
-void producer_follow(struct producer *p);
+void producer_update_topics(struct producer *p);
 
 /* Something of the partition has changed: put it in the list of the ready ones,
  * or take it out. */
@@ -43,15 +43,15 @@ void producer_free_requests(struct producer *p);
 
 /* For what is repeated while its caller waits: pauses, each twice as long as
  * the one before. */
-struct producer_again {
+struct producer_retry {
 	int64_t until_ms;
 	int pause_ms;
 };
-void producer_again_begin(const struct producer *p, struct producer_again *a);
+void producer_retry_begin(const struct producer *p, struct producer_retry *a);
 
 /* After the failure *e: pause, or, when it is final or time is up, say so in *e
  * and return false. */
-bool producer_again(struct producer *p, struct producer_again *a, struct err *e);
+bool producer_retry_wait(struct producer *p, struct producer_retry *a, struct err *e);
 
 /*
  * Ids and sequence numbers (producer_id.c).
@@ -59,17 +59,17 @@ bool producer_again(struct producer *p, struct producer_again *a, struct err *e)
 
 /* The broker's error for a batch: what it means here.  *why is what
  * cluster_peer_err made of it.  Returns false when it is no failure. */
-bool producer_judge(struct producer_batch *b, int16_t code, struct err *why);
+bool producer_classify(struct producer_batch *b, int16_t code, struct err *why);
 
 /* Numbers for a batch that is being finished. */
-struct builder_producer producer_number(struct producer_part *part,
+struct builder_producer producer_number_batch(struct producer_part *part,
 	struct producer_batch *b);
 
 /* All partitions begin anew with the producer's id and epoch. */
 void producer_reset_parts(struct producer *p);
 
 /* New ids for partitions that need them, if they may have them now. */
-void producer_renew(struct producer *p, int64_t now_ms);
+void producer_renew_ids(struct producer *p, int64_t now_ms);
 
 /* One InitProducerId, without repeats. */
 int producer_ask_id(struct producer *p, int32_t node, int64_t *id, int16_t *epoch,

@@ -15,19 +15,19 @@ add_group(struct producer *p, const char *group, struct err *e)
 	struct arena a = { .size_max = ARENA_MAX };
 	struct add_offsets_to_txn_request q;
 	struct add_offsets_to_txn_response r;
-	struct producer_again again;
+	struct producer_retry retry;
 	int got;
 	wire_defaults(wire_api_find(API_ADD_OFFSETS_TO_TXN)->request, &q);
 	q.transactional_id = str_of(p->opts.txn_id);
 	q.producer_id = p->id;
 	q.producer_epoch = p->epoch;
 	q.group_id = str_of(group);
-	producer_again_begin(p, &again);
+	producer_retry_begin(p, &retry);
 	do {
 		got = producer_call_coordinator(p, API_ADD_OFFSETS_TO_TXN, INT16_MAX, &q, &r, &a, e);
 		if (got >= 0 && r.error_code)
 			got = producer_txn_err(p, r.error_code, e);
-	} while (got < 0 && producer_again(p, &again, e));
+	} while (got < 0 && producer_retry_wait(p, &retry, e));
 	arena_release(&a);
 	return got < 0 ? -1 : 0;
 }
@@ -119,11 +119,11 @@ producer_send_offsets(struct producer *p, const struct producer_group *g,
 	struct arena a = { .size_max = ARENA_MAX };
 	struct txn_offset_commit_request q;
 	struct txn_offset_commit_response r;
-	struct producer_again again;
+	struct producer_retry retry;
 	int32_t node = -1;
 	int got, upto = newest(p, v, n);
 	fill(p, &q, g, v, n, &a);
-	producer_again_begin(p, &again);
+	producer_retry_begin(p, &retry);
 	do {
 		got = 0;
 		if (node < 0)
@@ -135,7 +135,7 @@ producer_send_offsets(struct producer *p, const struct producer_group *g,
 			node = -1;
 		else if (code_of(&r))
 			got = group_err(p, code_of(&r), &node, e);
-	} while (got < 0 && producer_again(p, &again, e));
+	} while (got < 0 && producer_retry_wait(p, &retry, e));
 	arena_release(&a);
 	return got < 0 ? err_wrap(e, "offsets of the group '%s'", g->group) : 0;
 }

@@ -178,7 +178,7 @@ take_answer(struct producer_request *r, const struct produce_response *in)
 			}
 			struct err why;
 			take_refusal(b, one, &why);
-			if (producer_judge(b, one->error_code, &why))
+			if (producer_classify(b, one->error_code, &why))
 				producer_refused(b, &why);
 			else
 				producer_acked(b);
@@ -341,7 +341,7 @@ int64_t
 producer_send(struct producer *p, int64_t now_ms)
 {
 	int64_t at = INT64_MAX;
-	producer_follow(p);
+	producer_update_topics(p);
 	if (p->is_in_txn && !p->is_txn_v2)
 		producer_add_parts(p);
 	for (bool is_sent = true; is_sent && !p->is_failed;) {

@@ -151,7 +151,7 @@ say_gone(struct producer *p, struct producer_topic *t)
 }
 
 void
-producer_follow(struct producer *p)
+producer_update_topics(struct producer *p)
 {
 	for (int i = 0; i < p->ntopic; i++) {
 		struct producer_topic *t = p->topic[i];

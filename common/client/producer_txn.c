@@ -114,8 +114,8 @@ look_at_level(struct producer *p)
 int
 producer_init_txns(struct producer *p, struct err *e)
 {
-	struct producer_again again;
-	producer_again_begin(p, &again);
+	struct producer_retry retry;
+	producer_retry_begin(p, &retry);
 	for (;;) {
 		int got = 0;
 		if (p->coordinator < 0)
@@ -129,7 +129,7 @@ producer_init_txns(struct producer *p, struct err *e)
 			producer_txn_err(p, e->kafka, e);
 		else if (e->class == ERR_RETRY)
 			p->coordinator = -1;
-		if (!producer_again(p, &again, e))
+		if (!producer_retry_wait(p, &retry, e))
 			return err_wrap(e, "transactional ID '%s'", p->opts.txn_id);
 	}
 	p->is_idempotent = true;
@@ -216,7 +216,7 @@ producer_add_parts(struct producer *p)
 	struct add_partitions_to_txn_request q;
 	struct add_partitions_to_txn_response r;
 	struct producer_part **parts;
-	struct producer_again again;
+	struct producer_retry retry;
 	struct err e;
 	if (!has_new_parts(p))
 		return;
@@ -225,7 +225,7 @@ producer_add_parts(struct producer *p)
 	q.v3_and_below_producer_id = p->id;
 	q.v3_and_below_producer_epoch = p->epoch;
 	int n = list_new_parts(p, &q, &parts, &a);
-	producer_again_begin(p, &again);
+	producer_retry_begin(p, &retry);
 	p->is_txn_known = p->is_txn_known || n > 0;
 	while (n > 0) {
 		int16_t code = 0;
@@ -235,7 +235,7 @@ producer_add_parts(struct producer *p)
 			got = producer_txn_err(p, code, &e);
 		if (got >= 0)
 			break;
-		if (!producer_again(p, &again, &e)) {
+		if (!producer_retry_wait(p, &retry, &e)) {
 			producer_fail(p, 0, &e);
 			n = 0;
 		}
@@ -260,14 +260,14 @@ end_txn(struct producer *p, bool is_commit, bool *is_unknown, struct err *e)
 	struct arena a = { .size_max = ARENA_MAX };
 	struct end_txn_request q;
 	struct end_txn_response r;
-	struct producer_again again;
+	struct producer_retry retry;
 	int got, upto = p->is_txn_v2 ? INT16_MAX : END_TXN_UPTO_V1;
 	wire_defaults(wire_api_find(API_END_TXN)->request, &q);
 	q.transactional_id = str_of(p->opts.txn_id);
 	q.producer_id = p->id;
 	q.producer_epoch = p->epoch;
 	q.committed = is_commit;
-	producer_again_begin(p, &again);
+	producer_retry_begin(p, &retry);
 	do {
 		bool may_arrive = is_reachable(p);
 		got = producer_call_coordinator(p, API_END_TXN, upto, &q, &r, &a, e);
@@ -277,7 +277,7 @@ end_txn(struct producer *p, bool is_commit, bool *is_unknown, struct err *e)
 			got = producer_txn_err(p, r.error_code, e);
 		if (got < 0 && e->kafka == KERR_CONCURRENT_TRANSACTIONS)
 			*is_unknown = true; /* it may be this one that is being ended */
-	} while (got < 0 && producer_again(p, &again, e));
+	} while (got < 0 && producer_retry_wait(p, &retry, e));
 	if (got >= 0)
 		*is_unknown = false;
 	if (got > END_TXN_UPTO_V1 && r.producer_id >= 0) {

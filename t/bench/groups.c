@@ -179,7 +179,7 @@ divide(const struct join_group_response *r,
 	for (int i = 0; i < n; i++)
 		in[i] = (struct assign_bytes){ r->members.v[i].member_id, STR_NULL,
 			r->members.v[i].metadata };
-	if (assign_read(&a, kind, in, n, &e) < 0) {
+	if (assign_read_members(&a, kind, in, n, &e) < 0) {
 		say_error("%s", e.msg);
 		exit(EXIT_FAILED);
 	}
@@ -232,7 +232,7 @@ take_classic(struct member *m, struct str assignment)
 {
 	struct err e;
 	struct assign_owned *v;
-	int n = assign_take(assignment, &arena, &v, &e);
+	int n = assign_read_assignment(assignment, &arena, &v, &e);
 	bool *mine = arena_alloc(&arena, (size_t)npartition * sizeof *mine);
 	for (int i = 0; i < n; i++)
 		mine[v[i].partition] = true;

@@ -70,7 +70,7 @@ read_one(const char *name, const char *hex, struct arena *arena, struct assign *
 	known[0] = (struct assign_topic){ topics[0], 3 };
 	known[1] = (struct assign_topic){ topics[1], 3 };
 	*a = (struct assign){ .topic = known, .ntopic = 2, .arena = arena };
-	check_int(assign_read(a, assign_find(str_of(name)), &in, 1, &e), 0);
+	check_int(assign_read_members(a, assign_find(str_of(name)), &in, 1, &e), 0);
 	check_int(a->nmember, 1);
 	check_int(a->member[0].ntopic, 2);
 	buf_release(&b);
@@ -139,19 +139,19 @@ test_assign__assignments_are_javas_and_come_back(void)
 	struct err e;
 	assign_put_assignment(&b, &a, 0);
 	check_hex(&b, golden);
-	check_int(assign_take(buf_str(&b), &arena, &v, &e), 3);
+	check_int(assign_read_assignment(buf_str(&b), &arena, &v, &e), 3);
 	check(str_eq(v[2].topic, topics[1]));
 	check_int(v[2].partition, 1);
 	unhex(&b, "0000000000020005616c7068610000000200000000000000020004626574610000000100000001ffffffff");
-	check_int(assign_take(buf_str(&b), &arena, &v, &e), 3);
+	check_int(assign_read_assignment(buf_str(&b), &arena, &v, &e), 3);
 	buf_reset(&b);
 	assign_put_assignment(&b, &a, 1);
 	check_hex(&b, "000300000000ffffffff");
-	check_int(assign_take(buf_str(&b), &arena, &v, &e), 0);
-	check_int(assign_take(STR(""), &arena, &v, &e), 0);
+	check_int(assign_read_assignment(buf_str(&b), &arena, &v, &e), 0);
+	check_int(assign_read_assignment(STR(""), &arena, &v, &e), 0);
 	for (size_t n = 1; n < 40; n++) { /* none of its beginnings is one */
 		unhex(&b, golden);
-		check_int(assign_take((struct str){ b.p, (int32_t)n }, &arena, &v, &e), -1);
+		check_int(assign_read_assignment((struct str){ b.p, (int32_t)n }, &arena, &v, &e), -1);
 		check_int(e.class, ERR_CORRUPT);
 	}
 	buf_release(&b);
@@ -202,7 +202,7 @@ divide(const char *name, const char *sizes, const char *group, struct arena *are
 		if (at)
 			a.topic[a.ntopic++] = (struct assign_topic){ names[i], at[1] - '0' };
 	}
-	check_int(assign_read(&a, as, in, n, &e), 0);
+	check_int(assign_read_members(&a, as, in, n, &e), 0);
 	assign_run(&a, as);
 	struct buf out = BUF_INIT;
 	for (int32_t i = 0; i < a.nmember; i++) {
@@ -354,7 +354,7 @@ test_assign__subscriptions_that_lie_do_no_harm(void)
 			b.p[(size_t)rand() % b.n] = (uint8_t)rand();
 		struct assign_bytes in = { STR("m"), STR_NULL, { b.p, (int32_t)(rand() % (int)b.n + 1) } };
 		const struct assign_kind *as = &assign_kinds[2 + seed % 2];
-		if (assign_topics(&in, 1, &arena, &names, &e) >= 0 && assign_read(&a, as, &in, 1, &e) == 0)
+		if (assign_topics(&in, 1, &arena, &names, &e) >= 0 && assign_read_members(&a, as, &in, 1, &e) == 0)
 			assign_run(&a, as);
 		arena_release(&arena);
 	}

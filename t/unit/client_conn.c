@@ -387,7 +387,7 @@ static void
 take_done(struct call *call, const struct reply *r)
 {
 	if (r->body)
-		taken_body = conn_take_reply(r, &taken);
+		taken_body = conn_keep_reply(r, &taken);
 	seen_done(call, r);
 }
 

@@ -322,7 +322,7 @@ run(struct setup *s)
 		member_work(&s->m);
 		if (s->m.nrevoked) {
 			member_commit(&s->m);
-			member_settle(&s->m, 2000);
+			member_flush(&s->m, 2000);
 		}
 		struct member_part *p;
 		while ((p = member_next(&s->m))) {
@@ -398,12 +398,12 @@ test_member__a_commit_is_repeated_until_it_is_taken(void)
 	check_int(s.m.npart, 1);
 	member_move(s.m.part[0], 123, -1);
 	member_commit(&s.m);
-	check(member_settle(&s.m, 5000));
+	check(member_flush(&s.m, 5000));
 	check_int(shared->committed, 123);
 	check_int(s.m.part[0]->committed, 123);
 	check_int(shared->at, 8);
 	member_commit(&s.m); /* nothing new: nothing is sent */
-	check(member_settle(&s.m, 5000));
+	check(member_flush(&s.m, 5000));
 	check_int(shared->at, 8);
 	member_leave(&s.m, 5000);
 	check_int(shared->at, 9);
