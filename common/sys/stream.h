@@ -39,8 +39,9 @@ ssize_t stream_sendv(struct stream *stream, const struct iovec *iov, int niov,
 	bool has_more, struct err *e);
 
 /* Send up to size bytes of a file, at least 1, from a position in it.  The
- * kernel copies them; the file's own position does not move.  Returns 0 when
- * the file ends there; STREAM_FAILED, STREAM_BLOCKED. */
+ * kernel copies them; the file's own position does not move.  The process must
+ * ignore SIGPIPE.  Returns 0 when the file ends there; STREAM_FAILED,
+ * STREAM_BLOCKED. */
 ssize_t stream_send_file(struct stream *stream, int file_fd, int64_t position,
 	size_t size, struct err *e);
 
