@@ -8,12 +8,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-struct logdir
-body_dir(const struct partlog *l)
-{
-	return (struct logdir){ l->root_fd, l->name };
-}
-
 static pthread_once_t seed_once = PTHREAD_ONCE_INIT;
 static uint32_t seed;
 
@@ -24,9 +18,10 @@ make_seed(void)
 }
 
 struct partlog_body *
-body_new(void)
+body_new(const struct partlog *l)
 {
 	struct partlog_body *body = NEW(struct partlog_body);
+	body->dir = (struct logdir){ l->root_fd, l->name };
 	pthread_once(&seed_once, make_seed);
 	prodstate_init(&body->producers, seed);
 	body->rolled_offset = -1;
@@ -109,13 +104,6 @@ body_recall(const struct partlog_body *body, int64_t offset, int64_t base_offset
 }
 
 void
-body_forget_page(struct partlog_body *body)
-{
-	if (body->page)
-		body->page->base_offset = -1;
-}
-
-void
 partlog_fail(struct partlog *l, const struct err *e)
 {
 	if (l->is_failed)
@@ -162,19 +150,19 @@ by_offset(const void *a, const void *b)
 }
 
 static int
-load_segment(struct partlog *l, struct partlog_body *body, int64_t base, struct err *e)
+load_segment(struct partlog_body *body, int64_t base, struct err *e)
 {
-	struct logdir dir = body_dir(l);
+	const struct logdir *dir = &body->dir;
 	char path[LOGDIR_PATH_SIZE];
 	struct segment *seg = body_add(body, base);
-	seg->size = fs_size_at(dir.root_fd, logdir_path(&dir, base, ".log", path), e);
+	seg->size = fs_size_at(dir->root_fd, logdir_path(dir, base, ".log", path), e);
 	if (seg->size < 0)
 		return -1;
 	if (seg->size > INT32_MAX)
 		return err_set(e, ERR_CORRUPT, "%s is too large for a segment", path);
 	struct index *both[] = { &seg->offsets, &seg->times };
 	for (int i = 0; i < 2; i++) {
-		int rc = index_open(both[i], &dir, e);
+		int rc = index_open(both[i], dir, e);
 		if (rc < 0)
 			return -1;
 		if (rc == 0)
@@ -185,20 +173,19 @@ load_segment(struct partlog *l, struct partlog_body *body, int64_t base, struct 
 
 /* Most segments have no such file, and nothing is spent on them. */
 static int
-load_txns(struct partlog *l, struct partlog_body *body, int64_t base, struct err *e)
+load_txns(struct partlog_body *body, int64_t base, struct err *e)
 {
-	struct logdir dir = body_dir(l);
 	int i = body_find(body, base);
 	if (i < 0 || body->v[i].base_offset != base)
 		return 0;
 	body->v[i].has_txn_file = true;
-	return index_open(&body->v[i].txns, &dir, e) < 0 ? -1 : 0;
+	return index_open(&body->v[i].txns, &body->dir, e) < 0 ? -1 : 0;
 }
 
 /* A directory left from a topic of the same name that was deleted while this
  * broker did not look must not become part of the new one. */
 static int
-check_owner(struct partlog *l, int dir_fd, struct err *e)
+check_owner(const struct partlog *l, int dir_fd, struct err *e)
 {
 	struct buf b = BUF_INIT;
 	struct uuid id;
@@ -219,7 +206,7 @@ check_owner(struct partlog *l, int dir_fd, struct err *e)
 }
 
 static int
-load_dir(struct partlog *l, struct partlog_body *body, int dir_fd, struct err *e)
+load_dir(const struct partlog *l, struct partlog_body *body, int dir_fd, struct err *e)
 {
 	struct listing list = { BUF_INIT, BUF_INIT, body };
 	int rc = fs_list(dir_fd, list_one, &list, e);
@@ -229,11 +216,11 @@ load_dir(struct partlog *l, struct partlog_body *body, int dir_fd, struct err *e
 		qsort(list.logs.p, n, sizeof base, by_offset);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		memcpy(&base, list.logs.p + i * sizeof base, sizeof base);
-		rc = load_segment(l, body, base, e);
+		rc = load_segment(body, base, e);
 	}
 	for (size_t i = 0; rc == 0 && i < list.txns.n / sizeof base; i++) {
 		memcpy(&base, list.txns.p + i * sizeof base, sizeof base);
-		rc = load_txns(l, body, base, e);
+		rc = load_txns(body, base, e);
 	}
 	buf_release(&list.logs);
 	buf_release(&list.txns);
@@ -241,9 +228,9 @@ load_dir(struct partlog *l, struct partlog_body *body, int dir_fd, struct err *e
 }
 
 struct partlog_body *
-body_load(struct partlog *l, struct err *e)
+body_load(const struct partlog *l, struct err *e)
 {
-	struct partlog_body *body = body_new();
+	struct partlog_body *body = body_new(l);
 	int dir_fd = fs_open(l->root_fd, l->name, O_RDONLY | O_DIRECTORY, 0, e);
 	if (dir_fd < 0 && e->sys == ENOENT)
 		return body;

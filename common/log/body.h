@@ -19,6 +19,7 @@ struct slice_end {
 };
 
 struct partlog_body {
+	struct logdir dir;       /* where its files are; the name is the log's */
 	struct segment *v; /* by offset; the last one is appended to */
 	int n, cap;
 	int64_t rolled_offset;   /* from that segment on, the indexes of the rolled
@@ -43,8 +44,8 @@ body_ready(struct partlog *l, struct err *e)
 	return likely(l->body != NULL) ? 0 : partlog_open(l, e);
 }
 
-struct logdir body_dir(const struct partlog *l);
-struct partlog_body *body_new(void);
+/* An empty one, for the log's directory. */
+struct partlog_body *body_new(const struct partlog *l);
 void body_free(struct partlog_body *body); /* NULL is fine */
 
 /* A new segment behind the others. */
@@ -64,12 +65,9 @@ void body_remember(struct partlog_body *body, int64_t offset, int64_t base_offse
 int64_t body_recall(const struct partlog_body *body, int64_t offset,
 	int64_t base_offset);
 
-/* Forget the page of an index that has changed. */
-void body_forget_page(struct partlog_body *body);
-
 /* Read the directory: segments with the sizes of their files, index counts,
  * epochs.  The body, or NULL.  Changes nothing on disk; an index that is
  * missing or odd has nfile -1. */
-struct partlog_body *body_load(struct partlog *l, struct err *e);
+struct partlog_body *body_load(const struct partlog *l, struct err *e);
 
 #endif

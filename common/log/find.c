@@ -5,23 +5,28 @@
 
 #include <inttypes.h>
 
+static struct index_page *
+page_of(struct partlog_body *body)
+{
+	if (!body->page) {
+		body->page = NEW(struct index_page);
+		body->page->base_offset = -1;
+	}
+	return body->page;
+}
+
 /* Where the batch that holds the offset begins, or, when it lies in a gap, the
  * first one behind.  The segment's size when there is none. */
 static int64_t
-start_of(struct partlog *l, struct segment *seg, int fd, int64_t offset, struct err *e)
+start_of(struct partlog_body *body, struct segment *seg, int fd, int64_t offset, struct err *e)
 {
-	struct logdir dir = body_dir(l);
 	struct index_entry entry, max = { offset, INT32_MAX, INT64_MAX };
 	struct segment_walk walk;
 	struct batch batch;
-	int64_t position = body_recall(l->body, offset, seg->base_offset);
+	int64_t position = body_recall(body, offset, seg->base_offset);
 	if (position >= 0)
 		return position;
-	if (!l->body->page) {
-		l->body->page = NEW(struct index_page);
-		l->body->page->base_offset = -1;
-	}
-	int64_t i = index_floor(&seg->offsets, &dir, &max, l->body->page, &entry, e);
+	int64_t i = index_floor(&seg->offsets, &body->dir, &max, page_of(body), &entry, e);
 	if (i == -2)
 		return -1;
 	segment_walk_begin(&walk, fd, i < 0 ? 0 : entry.position, seg->size);
@@ -40,18 +45,14 @@ static int
 cut_to_fit(struct partlog *l, struct segment *seg, int fd, int64_t limit, int64_t size_max,
 	bool is_first_whole, struct partlog_slice *slice, struct err *e)
 {
-	struct logdir dir = body_dir(l);
+	struct partlog_body *body = l->body;
 	int64_t from = slice->position, stop = MIN(seg->size, from + MAX(size_max, 0));
 	struct index_entry entry, max = { limit - 1, stop, INT64_MAX };
 	struct segment_walk walk;
 	struct batch batch;
 	/* A short run is walked at once. */
 	if (stop - from > 2 * l->config->index_interval_bytes) {
-		if (!l->body->page) {
-			l->body->page = NEW(struct index_page);
-			l->body->page->base_offset = -1;
-		}
-		int64_t i = index_floor(&seg->offsets, &dir, &max, l->body->page, &entry, e);
+		int64_t i = index_floor(&seg->offsets, &body->dir, &max, page_of(body), &entry, e);
 		if (i == -2)
 			return -1;
 		if (i >= 0 && entry.position > from)
@@ -84,14 +85,14 @@ static int
 find_in(struct partlog *l, int i, int64_t limit, int64_t size_max, bool is_first_whole,
 	struct partlog_slice *slice, struct err *e)
 {
-	struct segment *seg = &l->body->v[i];
-	struct logdir dir = body_dir(l);
-	struct segfile *file = segment_file(seg, &dir);
+	struct partlog_body *body = l->body;
+	struct segment *seg = &body->v[i];
+	struct segfile *file = segment_file(seg, &body->dir);
 	int fd = segfile_pin(file, e), rc = 1;
 	if (fd < 0)
 		return -1;
 	int64_t position, end = body_end(l, i);
-	slice->position = start_of(l, seg, fd, slice->first_offset, e);
+	slice->position = start_of(body, seg, fd, slice->first_offset, e);
 	if (slice->position < 0) {
 		rc = -1;
 	} else if (slice->position == seg->size) {
@@ -99,7 +100,7 @@ find_in(struct partlog *l, int i, int64_t limit, int64_t size_max, bool is_first
 	} else if (end <= limit && seg->size - slice->position <= size_max) {
 		slice->size = seg->size - slice->position;
 		slice->next_offset = end;
-	} else if ((position = body_recall(l->body, limit, seg->base_offset)) > slice->position
+	} else if ((position = body_recall(body, limit, seg->base_offset)) > slice->position
 		&& position - slice->position <= size_max) {
 		slice->size = position - slice->position;
 		slice->next_offset = limit;
@@ -108,7 +109,7 @@ find_in(struct partlog *l, int i, int64_t limit, int64_t size_max, bool is_first
 	}
 	if (rc == 1 && slice->size > 0) {
 		slice->file = file; /* with our pin */
-		body_remember(l->body, slice->next_offset, seg->base_offset,
+		body_remember(body, slice->next_offset, seg->base_offset,
 			slice->position + slice->size);
 		return 1;
 	}

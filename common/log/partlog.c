@@ -95,42 +95,41 @@ static int
 roll(struct partlog *l, int64_t now_ms, struct err *e)
 {
 	struct partlog_body *body = l->body;
-	struct logdir dir = body_dir(l);
+	const struct logdir *dir = &body->dir;
 	struct segment fresh;
 	if (make_dir(l, e) < 0)
 		return -1;
-	if (body->n && segment_write_indexes(&body->v[body->n - 1], &dir, true, e) < 0)
+	if (body->n && segment_write_indexes(&body->v[body->n - 1], dir, true, e) < 0)
 		return -1;
 	if (l->root_fd >= 0 && prodstate_count(&body->producers)
-		&& producers_snapshot(l, body, &body->producers, l->next_offset, false, e) < 0)
+		&& producers_snapshot(body, &body->producers, l->next_offset, false, e) < 0)
 		return -1;
 	segment_init(&fresh, l->next_offset);
-	if (segment_create(&fresh, &dir, e) < 0)
+	if (segment_create(&fresh, dir, e) < 0)
 		return -1;
 	fresh.created_ms = now_ms;
 	if (body->n && body->rolled_offset < 0)
 		body->rolled_offset = body->v[body->n - 1].base_offset;
 	*body_add(body, l->next_offset) = fresh;
 	body->is_dir_dirty = l->root_fd >= 0;
-	producers_prune(l, body);
+	producers_prune(body);
 	return 0;
 }
 
 static int
-write_batch(struct partlog *l, struct segment *seg, const uint8_t *p, int32_t n, struct err *e)
+write_batch(const struct logdir *dir, struct segment *seg, struct str bytes, struct err *e)
 {
-	struct logdir dir = body_dir(l);
-	struct segfile *file = segment_file(seg, &dir);
+	struct segfile *file = segment_file(seg, dir);
 	int fd = segfile_pin(file, e);
 	if (fd < 0)
 		return -1;
-	int rc = fs_write_at(fd, (struct str){ p, n }, seg->size, e);
+	int rc = fs_write_at(fd, bytes, seg->size, e);
 	if (unlikely(rc < 0)) {
 		/* Not needed for this log, but it makes the next start's work
 		 * simpler; and a full disk gets the room back. */
 		struct err ignored;
 		fs_truncate(fd, seg->size, &ignored);
-		err_wrap(e, "%s/%020" PRId64 ".log: position %" PRId64, l->name,
+		err_wrap(e, "%s/%020" PRId64 ".log: position %" PRId64, dir->name,
 			seg->base_offset, seg->size);
 	}
 	segfile_unpin(file);
@@ -155,9 +154,9 @@ partlog_append(struct partlog *l, uint8_t *p, struct batch *batch, int32_t leade
 		if (roll(l, now_ms, e) < 0)
 			return -1;
 	struct segment *seg = &body->v[body->n - 1];
-	if (batch->producer_id >= 0 && producers_prepare(l, e) < 0)
+	if (batch->producer_id >= 0 && producers_prepare(body, l->next_offset, e) < 0)
 		return -1;
-	if (write_batch(l, seg, p, batch->size, e) < 0)
+	if (write_batch(&body->dir, seg, (struct str){ p, batch->size }, e) < 0)
 		return -1;
 	if (batch->producer_id >= 0)
 		producers_note(body, seg, p, batch, MAX(now_ms, 1));
@@ -171,9 +170,8 @@ partlog_append(struct partlog *l, uint8_t *p, struct batch *batch, int32_t leade
 		|| seg->txns.tail.n >= INDEX_TAIL_MAX)) {
 		/* The batch is in.  If there is no room for the page now, the
 		 * next one takes it along. */
-		struct logdir dir = body_dir(l);
 		struct err ignored;
-		segment_write_indexes(seg, &dir, false, &ignored);
+		segment_write_indexes(seg, &body->dir, false, &ignored);
 	}
 	return 0;
 }
@@ -233,8 +231,7 @@ partlog_flush(struct partlog *l, struct err *e)
 	struct partlog_body *body = l->body;
 	if (!body || l->root_fd < 0)
 		return 0;
-	struct logdir dir = body_dir(l);
-	if (body->n && segment_write_indexes(&body->v[body->n - 1], &dir, true, e) < 0)
+	if (body->n && segment_write_indexes(&body->v[body->n - 1], &body->dir, true, e) < 0)
 		return -1;
 	if (body->epochs.is_dirty && body->is_dir) {
 		struct buf text = BUF_INIT;
@@ -247,7 +244,7 @@ partlog_flush(struct partlog *l, struct err *e)
 			return -1;
 		body->epochs.is_dirty = false;
 	}
-	if (producers_flush(l, e) < 0)
+	if (producers_flush(body, l->next_offset, e) < 0)
 		return -1;
 	for (int i = 0; i < body->n; i++)
 		if (body->v[i].file)
@@ -265,7 +262,7 @@ partlog_trim(struct partlog *l, int64_t log_start_offset, struct partlog_trimmed
 	if (body_ready(l, e) < 0)
 		return -1;
 	struct partlog_body *body = l->body;
-	struct logdir dir = body_dir(l);
+	const struct logdir *dir = &body->dir;
 	if (log_start_offset > l->log_start_offset) {
 		l->log_start_offset = MIN(log_start_offset, l->next_offset);
 		epochs_trim(&body->epochs, l->log_start_offset);
@@ -278,9 +275,9 @@ partlog_trim(struct partlog *l, int64_t log_start_offset, struct partlog_trimmed
 			rc = 1;
 			break;
 		}
-		if (segfile_pin(segment_file(seg, &dir), &ignored) >= 0)
+		if (segfile_pin(segment_file(seg, dir), &ignored) >= 0)
 			trimmed->file[trimmed->n++] = seg->file;
-		if ((rc = segment_remove(seg, &dir, e)) < 0)
+		if ((rc = segment_remove(seg, dir, e)) < 0)
 			break;
 		l->size -= seg->size;
 		segment_release(seg);
@@ -290,7 +287,7 @@ partlog_trim(struct partlog *l, int64_t log_start_offset, struct partlog_trimmed
 		memmove(body->v, body->v + gone, (size_t)body->n * sizeof *body->v);
 	}
 	if (rc == 0 && body->nsnapshot && body->n)
-		rc = producers_remove_snapshots(l, body, 0, body->v[0].base_offset, e);
+		rc = producers_remove_snapshots(body, 0, body->v[0].base_offset, e);
 	return rc;
 }
 

@@ -36,22 +36,21 @@ producers_add_snapshot(struct partlog_body *body, int64_t offset)
 }
 
 static int
-remove_file(struct partlog *l, int64_t offset, struct err *e)
+remove_file(const struct logdir *dir, int64_t offset, struct err *e)
 {
-	struct logdir dir = body_dir(l);
 	char path[LOGDIR_PATH_SIZE];
-	return fs_remove(dir.root_fd, logdir_path(&dir, offset, SUFFIX, path), e);
+	return fs_remove(dir->root_fd, logdir_path(dir, offset, SUFFIX, path), e);
 }
 
 int
-producers_remove_snapshots(struct partlog *l, struct partlog_body *body, int64_t from, int64_t to,
+producers_remove_snapshots(struct partlog_body *body, int64_t from_offset, int64_t to_offset,
 	struct err *e)
 {
 	int n = 0, rc = 0;
 	for (int i = 0; i < body->nsnapshot; i++) {
 		int64_t offset = body->snapshot[i];
-		if (offset >= from && offset < to && rc == 0
-			&& (rc = remove_file(l, offset, e)) == 0)
+		if (offset >= from_offset && offset < to_offset && rc == 0
+			&& (rc = remove_file(&body->dir, offset, e)) == 0)
 			continue;
 		body->snapshot[n++] = offset;
 	}
@@ -61,43 +60,43 @@ producers_remove_snapshots(struct partlog *l, struct partlog_body *body, int64_t
 }
 
 void
-producers_prune(struct partlog *l, struct partlog_body *body)
+producers_prune(struct partlog_body *body)
 {
 	struct err ignored;
 	for (int i = body->nsnapshot - 2; i > 0; i--) {
 		int64_t offset = body->snapshot[i];
 		if (body_find(body, body->snapshot[i - 1]) == body_find(body, offset))
-			producers_remove_snapshots(l, body, offset, offset + 1, &ignored);
+			producers_remove_snapshots(body, offset, offset + 1, &ignored);
 	}
 }
 
 /* Complete or not there, as long as the machine runs on. */
 static int
-replace_file(struct partlog *l, const char *path, struct str bytes, struct err *e)
+replace_file(int root_fd, const char *path, struct str bytes, struct err *e)
 {
 	char tmp[LOGDIR_PATH_SIZE + 4];
 	snprintf(tmp, sizeof tmp, "%s.tmp", path);
-	int fd = fs_open(l->root_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC, 0600, e);
+	int fd = fs_open(root_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC, 0600, e);
 	if (fd < 0)
 		return -1;
 	int rc = fs_write_at(fd, bytes, 0, e);
 	fs_close(fd);
 	if (rc == 0)
-		rc = fs_rename(l->root_fd, tmp, path, e);
+		rc = fs_rename(root_fd, tmp, path, e);
 	return rc;
 }
 
 int
-producers_snapshot(struct partlog *l, struct partlog_body *body, const struct prodstate *producers,
-	int64_t offset, bool is_durable, struct err *e)
+producers_snapshot(struct partlog_body *body, const struct prodstate *producers, int64_t offset,
+	bool is_durable, struct err *e)
 {
-	struct logdir dir = body_dir(l);
+	int root_fd = body->dir.root_fd;
 	char path[LOGDIR_PATH_SIZE];
 	struct buf b = BUF_INIT;
 	prodstate_encode(producers, &b);
-	logdir_path(&dir, offset, SUFFIX, path);
-	int rc = is_durable ? fs_replace_file(l->root_fd, path, buf_str(&b), e)
-		: replace_file(l, path, buf_str(&b), e);
+	logdir_path(&body->dir, offset, SUFFIX, path);
+	int rc = is_durable ? fs_replace_file(root_fd, path, buf_str(&b), e)
+		: replace_file(root_fd, path, buf_str(&b), e);
 	buf_release(&b);
 	if (rc < 0)
 		return -1;
@@ -107,16 +106,15 @@ producers_snapshot(struct partlog *l, struct partlog_body *body, const struct pr
 }
 
 int
-producers_prepare(struct partlog *l, struct err *e)
+producers_prepare(struct partlog_body *body, int64_t next_offset, struct err *e)
 {
-	struct partlog_body *body = l->body;
-	if (prodstate_count(&body->producers) > 0 || l->root_fd < 0)
+	if (prodstate_count(&body->producers) > 0 || body->dir.root_fd < 0)
 		return 0;
 	/* One in this segment is near enough. */
-	if (body->nsnapshot && body->snapshot[body->nsnapshot - 1] >= body->v[body->n
-		- 1].base_offset)
+	int64_t base_offset = body->v[body->n - 1].base_offset;
+	if (body->nsnapshot && body->snapshot[body->nsnapshot - 1] >= base_offset)
 		return 0;
-	return producers_snapshot(l, body, &body->producers, l->next_offset, false, e);
+	return producers_snapshot(body, &body->producers, next_offset, false, e);
 }
 
 /* ---- the state ---- */
@@ -159,13 +157,13 @@ producers_note(struct partlog_body *body, struct segment *seg, const uint8_t *p,
 }
 
 static int
-load_snapshot(struct partlog *l, struct partlog_body *body, int64_t offset, struct err *e)
+load_snapshot(struct partlog_body *body, int64_t offset, struct err *e)
 {
-	struct logdir dir = body_dir(l);
+	const struct logdir *dir = &body->dir;
 	char path[LOGDIR_PATH_SIZE];
 	struct buf b = BUF_INIT;
 	prodstate_clear(&body->producers);
-	int rc = fs_read_file(l->root_fd, logdir_path(&dir, offset, SUFFIX, path),
+	int rc = fs_read_file(dir->root_fd, logdir_path(dir, offset, SUFFIX, path),
 		SNAPSHOT_SIZE_MAX, &b, e);
 	if (rc == 0)
 		rc = prodstate_decode(&body->producers, buf_str(&b), offset, e);
@@ -175,8 +173,7 @@ load_snapshot(struct partlog *l, struct partlog_body *body, int64_t offset, stru
 }
 
 int
-producers_load(struct partlog *l, struct partlog_body *body, int64_t offset, int64_t *from,
-	struct err *e)
+producers_load(struct partlog_body *body, int64_t offset, int64_t *from_offset, struct err *e)
 {
 	int64_t start = body->n ? body->v[0].base_offset : offset;
 	bool is_any = false;
@@ -187,13 +184,13 @@ producers_load(struct partlog *l, struct partlog_body *body, int64_t offset, int
 		is_any = true;
 		if (body->snapshot[i] < start)
 			break;
-		int rc = load_snapshot(l, body, body->snapshot[i], e);
-		*from = body->snapshot[i];
+		int rc = load_snapshot(body, body->snapshot[i], e);
+		*from_offset = body->snapshot[i];
 		if (rc != 0)
 			return rc < 0 ? -1 : 0;
 	}
 	prodstate_clear(&body->producers);
-	*from = is_any ? start : offset;
+	*from_offset = is_any ? start : offset;
 	return 0;
 }
 
@@ -221,42 +218,43 @@ note_walked(struct partlog_body *body, struct segment *seg, const struct segment
 }
 
 static int
-walk_segment(struct partlog *l, struct partlog_body *body, struct segment *seg, int64_t from,
-	int64_t to, struct segment *into, struct err *e)
+walk_segment(struct partlog_body *body, struct segment *seg, int64_t from_offset,
+	int64_t to_offset, struct segment *fresh, struct err *e)
 {
-	struct logdir dir = body_dir(l);
-	struct index_entry entry, max = { from, INT32_MAX, INT64_MAX };
+	const struct logdir *dir = &body->dir;
+	struct index_entry entry, max = { from_offset, INT32_MAX, INT64_MAX };
 	struct segment_walk walk;
 	struct batch batch;
 	int64_t i = -1;
 	int rc;
-	if (from > seg->base_offset && seg->offsets.nfile > 0)
-		i = index_floor(&seg->offsets, &dir, &max, NULL, &entry, e);
+	if (from_offset > seg->base_offset && seg->offsets.nfile > 0)
+		i = index_floor(&seg->offsets, dir, &max, NULL, &entry, e);
 	if (i == -2)
 		return -1;
-	int fd = segfile_pin(segment_file(seg, &dir), e);
+	int fd = segfile_pin(segment_file(seg, dir), e);
 	if (fd < 0)
 		return -1;
-	segment_walk_begin(&walk, fd, i < 0 || entry.position >= seg->size ? 0 : entry.position,
-		seg->size);
-	while ((rc = segment_walk_next(&walk, &batch, e)) > 0 && batch.base_offset < to)
-		if (batch.producer_id >= 0 && batch.base_offset >= from
-			&& note_walked(body, into, &walk, &batch, e) < 0) {
+	int64_t position = i < 0 || entry.position >= seg->size ? 0 : entry.position;
+	segment_walk_begin(&walk, fd, position, seg->size);
+	while ((rc = segment_walk_next(&walk, &batch, e)) > 0 && batch.base_offset < to_offset)
+		if (batch.producer_id >= 0 && batch.base_offset >= from_offset
+			&& note_walked(body, fresh, &walk, &batch, e) < 0) {
 			rc = -1;
 			break;
 		}
 	segfile_unpin(seg->file);
-	return rc < 0 ? err_wrap(e, "%s/%020" PRId64 ".log", l->name, seg->base_offset) : 0;
+	return rc < 0 ? err_wrap(e, "%s/%020" PRId64 ".log", dir->name, seg->base_offset) : 0;
 }
 
 int
-producers_walk(struct partlog *l, struct partlog_body *body, int64_t from, int64_t to, int first,
-	struct segment *last, struct err *e)
+producers_walk(struct partlog_body *body, int64_t from_offset, int64_t to_offset,
+	struct segment *fresh, struct err *e)
 {
-	for (int i = MAX(body_find(body, from), 0); i < body->n
-		&& body->v[i].base_offset < to; i++) {
-		struct segment *into = i < first ? NULL : last && i == first ? last : &body->v[i];
-		if (walk_segment(l, body, &body->v[i], from, to, into, e) < 0)
+	int i = MAX(body_find(body, from_offset), 0);
+	for (; i < body->n && body->v[i].base_offset < to_offset; i++) {
+		struct segment *seg = &body->v[i];
+		struct segment *to = fresh && fresh->base_offset == seg->base_offset ? fresh : NULL;
+		if (walk_segment(body, seg, from_offset, to_offset, to, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -265,19 +263,18 @@ producers_walk(struct partlog *l, struct partlog_body *body, int64_t from, int64
 /* What tells readers which records to leave out; the log's own syncs take it
  * along only once its segment is rolled. */
 static int
-sync_txns(struct partlog *l, struct segment *seg, struct err *e)
+sync_txns(const struct logdir *dir, struct segment *seg, struct err *e)
 {
-	struct logdir dir = body_dir(l);
 	char path[LOGDIR_PATH_SIZE];
-	int fd = fs_open(l->root_fd, logdir_path(&dir, seg->base_offset, ".txnindex", path), O_RDWR,
-		0, e);
+	logdir_path(dir, seg->base_offset, ".txnindex", path);
+	int fd = fs_open(dir->root_fd, path, O_RDWR, 0, e);
 	if (fd < 0)
 		return -1;
 	int rc = fs_sync(fd, e);
 	fs_close(fd);
 	if (rc < 0)
 		return -1;
-	int dir_fd = fs_open(l->root_fd, l->name, O_RDONLY | O_DIRECTORY, 0, e);
+	int dir_fd = fs_open(dir->root_fd, dir->name, O_RDONLY | O_DIRECTORY, 0, e);
 	rc = dir_fd < 0 ? -1 : fs_sync_dir(dir_fd, e);
 	fs_close(dir_fd);
 	seg->is_txn_dirty = rc < 0;
@@ -285,36 +282,36 @@ sync_txns(struct partlog *l, struct segment *seg, struct err *e)
 }
 
 int
-producers_flush(struct partlog *l, struct err *e)
+producers_flush(struct partlog_body *body, int64_t next_offset, struct err *e)
 {
-	struct partlog_body *body = l->body;
-	if (body->n && body->v[body->n - 1].is_txn_dirty && sync_txns(l, &body->v[body->n - 1],
-		e) < 0)
+	struct segment *last = body->n ? &body->v[body->n - 1] : NULL;
+	if (last && last->is_txn_dirty && sync_txns(&body->dir, last, e) < 0)
 		return -1;
 	if (prodstate_count(&body->producers) == 0
-		|| (body->nsnapshot && body->snapshot[body->nsnapshot - 1] == l->next_offset))
+		|| (body->nsnapshot && body->snapshot[body->nsnapshot - 1] == next_offset))
 		return 0;
-	if (producers_snapshot(l, body, &body->producers, l->next_offset, true, e) < 0)
+	if (producers_snapshot(body, &body->producers, next_offset, true, e) < 0)
 		return -1;
-	producers_prune(l, body);
+	producers_prune(body);
 	return 0;
 }
 
 int
-producers_open(struct partlog *l, struct partlog_body *body, struct err *e)
+producers_open(struct partlog_body *body, int64_t end_offset, struct err *e)
 {
-	int64_t from, end = l->next_offset;
+	int64_t from_offset;
 	if (body->nsnapshot == 0)
 		return 0;
-	if (body->snapshot[body->nsnapshot - 1] > end
-		&& producers_remove_snapshots(l, body, end + 1, INT64_MAX, e) < 0)
+	if (body->snapshot[body->nsnapshot - 1] > end_offset
+		&& producers_remove_snapshots(body, end_offset + 1, INT64_MAX, e) < 0)
 		return -1;
-	if (body->nsnapshot == 0 || body->snapshot[body->nsnapshot - 1] < end)
+	if (body->nsnapshot == 0 || body->snapshot[body->nsnapshot - 1] < end_offset)
 		return 0;
-	if (producers_load(l, body, end, &from, e) < 0)
+	if (producers_load(body, end_offset, &from_offset, e) < 0)
 		return -1;
 	/* A broken one: the batches tell.  What was aborted is in its files. */
-	return from < end ? producers_walk(l, body, from, end, body->n, NULL, e) : 0;
+	return from_offset == end_offset ? 0
+		: producers_walk(body, from_offset, end_offset, NULL, e);
 }
 
 /* ---- for the partition ---- */
@@ -340,26 +337,25 @@ partlog_stable_offset(struct partlog *l, int64_t high_watermark, int64_t *offset
 }
 
 int64_t
-producers_ended_before(struct partlog *l, const struct segment *seg, int64_t offset, struct err *e)
+producers_ended_before(const struct partlog_body *body, const struct segment *seg, int64_t offset,
+	struct err *e)
 {
-	struct logdir dir = body_dir(l);
-	return index_txn_from(&seg->txns, &dir, offset, e);
+	return index_txn_from(&seg->txns, &body->dir, offset, e);
 }
 
 /* 1: nothing of what is asked for can be in a later segment; 0; -1. */
 static int
-gather_aborted(struct partlog *l, const struct index *index, int64_t from, int64_t limit,
+gather_aborted(const struct logdir *dir, const struct index *index, int64_t from, int64_t limit,
 	struct buf *txns, struct err *e)
 {
-	struct logdir dir = body_dir(l);
 	uint8_t page[TXN_PAGE * INDEX_TXN_SIZE];
 	struct prodstate_txn txn;
-	int64_t i = index_txn_from(index, &dir, from, e), end = index_count(index);
+	int64_t i = index_txn_from(index, dir, from, e), end = index_count(index);
 	if (i < 0)
 		return -1;
 	for (int n; i < end; i += n) {
 		n = (int)MIN(end - i, TXN_PAGE);
-		if (index_read(index, &dir, i, n, page, e) < 0)
+		if (index_read(index, dir, i, n, page, e) < 0)
 			return -1;
 		for (int k = 0; k < n; k++) {
 			get_aborted(page + (size_t)k * INDEX_TXN_SIZE, &txn);
@@ -378,10 +374,12 @@ partlog_aborted(struct partlog *l, int64_t first_offset, int64_t limit_offset, s
 {
 	if (body_ready(l, e) < 0)
 		return -1;
-	for (int i = MAX(body_find(l->body, first_offset), 0); i < l->body->n; i++) {
-		const struct index *index = &l->body->v[i].txns;
-		int rc = index_count(index) ? gather_aborted(l, index, first_offset, limit_offset,
-			txns, e) : 0;
+	struct partlog_body *body = l->body;
+	for (int i = MAX(body_find(body, first_offset), 0); i < body->n; i++) {
+		const struct index *index = &body->v[i].txns;
+		if (index_count(index) == 0)
+			continue;
+		int rc = gather_aborted(&body->dir, index, first_offset, limit_offset, txns, e);
 		if (rc != 0)
 			return rc < 0 ? -1 : 0;
 	}

@@ -26,48 +26,59 @@
 
 #include "log/body.h"
 
-/* There is a file of that offset. */
+/* A snapshot file of that offset exists: list it. */
 void producers_add_snapshot(struct partlog_body *body, int64_t offset);
 
-/* Of a segment's snapshots only the oldest is needed, and the newest of all. */
-void producers_prune(struct partlog *l, struct partlog_body *body);
+/* Remove snapshots that are not needed: keep the oldest of each segment and
+ * the newest overall.  A file that can't be removed now stays listed. */
+void producers_prune(struct partlog_body *body);
 
-/* Remove the snapshots in [from, to).  -1: not all could be. */
-int producers_remove_snapshots(struct partlog *l, struct partlog_body *body, int64_t from,
-	int64_t to, struct err *e);
+/* Remove the snapshots in [from_offset, to_offset).  -1, ERR_SYS: not all
+ * could be removed; those that are left stay listed. */
+int producers_remove_snapshots(struct partlog_body *body, int64_t from_offset,
+	int64_t to_offset, struct err *e);
 
-/* Write a state down, which is that at the offset. */
-int producers_snapshot(struct partlog *l, struct partlog_body *body,
-	const struct prodstate *producers, int64_t offset, bool is_durable, struct err *e);
+/* Write the state, which is that before the batch at the offset, as a
+ * snapshot; is_durable: synced before this returns.  -1, ERR_SYS: there is no
+ * such snapshot, or still the older one of that offset. */
+int producers_snapshot(struct partlog_body *body, const struct prodstate *producers,
+	int64_t offset, bool is_durable, struct err *e);
 
-/* A producer's batch is about to be appended: see to it that there is a
- * snapshot to go from. */
-int producers_prepare(struct partlog *l, struct err *e);
+/* Before a producer's batch is appended at next_offset: make sure that there
+ * is a snapshot to start from.  -1, ERR_SYS: it can't be written; don't append. */
+int producers_prepare(struct partlog_body *body, int64_t next_offset, struct err *e);
 
-/* It was appended to the segment; p: its bytes, which are looked at if it is a
- * control batch.  now_ms 0: it is read again. */
+/* Update the state after a producer's batch was appended; seg (NULL: none)
+ * gets the transaction that it aborted, if any.  p: the batch's bytes, used
+ * for control batches only.  now_ms 0: the batch was not appended but read
+ * again. */
 void producers_note(struct partlog_body *body, struct segment *seg, const uint8_t *p,
 	const struct batch *batch, int64_t now_ms);
 
-/* Begin anew with the newest snapshot at or before the offset, which was on
- * disk.  *from: the batches from there on are to be noted. */
-int producers_load(struct partlog *l, struct partlog_body *body, int64_t offset,
-	int64_t *from, struct err *e);
-
-/* Note the batches in [from, to).  Aborted transactions of the segments before
- * the first one are in their files already; last takes the place of that
- * segment (which is being read anew); NULL: there is none such. */
-int producers_walk(struct partlog *l, struct partlog_body *body, int64_t from, int64_t to,
-	int first, struct segment *last, struct err *e);
-
-/* How many of the segment's aborted transactions ended before the offset. */
-int64_t producers_ended_before(struct partlog *l, const struct segment *seg, int64_t offset,
+/* Replace the state by the newest good snapshot at or before the offset, all
+ * before which was on disk.  *from_offset: the first batch that the state does
+ * not include.  -1, ERR_SYS: a snapshot could not be read. */
+int producers_load(struct partlog_body *body, int64_t offset, int64_t *from_offset,
 	struct err *e);
 
-/* For a clean stop: all of it durably on disk. */
-int producers_flush(struct partlog *l, struct err *e);
+/* Update the state by the batches in [from_offset, to_offset), read from their
+ * segments.  The segments' files list their aborted transactions already, but
+ * for the one that is being rebuilt: fresh is its new form, and gets them
+ * (NULL: none is).  -1, ERR_SYS or ERR_CORRUPT: the state includes only a part. */
+int producers_walk(struct partlog_body *body, int64_t from_offset, int64_t to_offset,
+	struct segment *fresh, struct err *e);
 
-/* The log ended cleanly at next_offset. */
-int producers_open(struct partlog *l, struct partlog_body *body, struct err *e);
+/* How many of the segment's aborted transactions ended before the offset; -1,
+ * ERR_SYS or ERR_CORRUPT: the list could not be read. */
+int64_t producers_ended_before(const struct partlog_body *body, const struct segment *seg,
+	int64_t offset, struct err *e);
+
+/* For a clean stop: put the state at next_offset and the aborted transactions
+ * durably on disk.  -1, ERR_SYS: not done; may be tried again. */
+int producers_flush(struct partlog_body *body, int64_t next_offset, struct err *e);
+
+/* The state of a log that ended cleanly at end_offset.  -1, ERR_SYS or
+ * ERR_CORRUPT: the state must not be used. */
+int producers_open(struct partlog_body *body, int64_t end_offset, struct err *e);
 
 #endif

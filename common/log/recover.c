@@ -67,17 +67,17 @@ static int
 trust_index(struct log_recovery *recovery, struct segment *seg, struct segment *fresh,
 	struct scan *scan, struct err *e)
 {
-	struct logdir dir = body_dir(recovery->log);
+	const struct logdir *dir = &recovery->body->dir;
 	struct index_entry entry, time, max = { recovery->recovery_offset - 1, INT32_MAX,
 		INT64_MAX };
 	struct batch batch;
 	if (!recovery->same_boot || seg->offsets.nfile < 0 || seg->times.nfile < 0)
 		return 0;
-	int64_t n = index_floor(&seg->offsets, &dir, &max, NULL, &entry, e);
+	int64_t n = index_floor(&seg->offsets, dir, &max, NULL, &entry, e);
 	if (n < 0)
 		return n == -1 ? 0 : -1;
 	max.offset = entry.offset;
-	int64_t ntime = index_floor(&seg->times, &dir, &max, NULL, &time, e);
+	int64_t ntime = index_floor(&seg->times, dir, &max, NULL, &time, e);
 	if (ntime == -2)
 		return -1;
 	/* At 0 there never is one: it is what Kafka fills its files up with. */
@@ -129,22 +129,21 @@ static int
 begin_producers(struct log_recovery *recovery, int i, struct segment *fresh, int64_t offset,
 	struct err *e)
 {
-	struct partlog *l = recovery->log;
 	struct segment *seg = &recovery->body->v[i];
 	/* When the page cache was lost, all of the segment's list of aborted
 	 * transactions is made anew. */
 	int64_t known = recovery->same_boot ? recovery->recovery_offset : seg->base_offset;
 	if (recovery->is_rebuild)
 		return 0;
-	if (i == recovery->first && producers_load(l, recovery->body, known,
-		&recovery->producers_from, e) < 0)
+	if (i == recovery->first
+		&& producers_load(recovery->body, known, &recovery->producers_from, e) < 0)
 		return -1;
-	int64_t n = producers_ended_before(l, seg, recovery->producers_from, e);
+	int64_t n = producers_ended_before(recovery->body, seg, recovery->producers_from, e);
 	if (n < 0)
 		return -1;
 	fresh->txns.nfile = MIN(n, seg->txns.nfile);
 	return i > recovery->first || recovery->producers_from >= offset ? 0
-		: producers_walk(l, recovery->body, recovery->producers_from, offset, i, fresh, e);
+		: producers_walk(recovery->body, recovery->producers_from, offset, fresh, e);
 }
 
 /* A batch was read. */
@@ -170,10 +169,9 @@ read_segment(struct log_recovery *recovery, int i, struct err *e)
 {
 	struct partlog *l = recovery->log;
 	struct segment *seg = &recovery->body->v[i], fresh;
-	struct logdir dir = body_dir(l);
 	struct scan scan;
 	struct batch batch;
-	int fd = segfile_pin(segment_file(seg, &dir), e);
+	int fd = segfile_pin(segment_file(seg, &recovery->body->dir), e);
 	if (fd < 0)
 		return -1;
 	segment_init(&fresh, seg->base_offset);
@@ -241,10 +239,9 @@ static int
 remove_from(struct log_recovery *recovery, int first, struct err *e)
 {
 	struct partlog_body *body = recovery->body;
-	struct logdir dir = body_dir(recovery->log);
 	while (body->n > first) {
 		struct segment *seg = &body->v[body->n - 1];
-		if (segment_remove(seg, &dir, e) < 0)
+		if (segment_remove(seg, &body->dir, e) < 0)
 			return -1;
 		*recovery->cut_bytes += seg->size;
 		segment_release(seg);
@@ -258,7 +255,7 @@ static int
 write_back(struct log_recovery *recovery, int i, struct err *e)
 {
 	struct segment *seg = &recovery->body->v[i];
-	struct logdir dir = body_dir(recovery->log);
+	const struct logdir *dir = &recovery->body->dir;
 	int fd = segfile_pin(seg->file, e), rc = 0;
 	if (fd < 0)
 		return -1;
@@ -268,11 +265,11 @@ write_back(struct log_recovery *recovery, int i, struct err *e)
 	segfile_unpin(seg->file);
 	if (rc == 0 && i < recovery->body->n - 1) {
 		/* Rolled: the time index ends with the largest timestamp. */
-		rc = segment_write_indexes(seg, &dir, true, e);
+		rc = segment_write_indexes(seg, dir, true, e);
 	}
-	if (rc < 0 || index_replace(&seg->times, &dir, e) < 0 || index_replace(&seg->offsets, &dir,
-		e) < 0 || segment_write_txns(seg, &dir, e) < 0
-		|| (seg->has_txn_file && index_replace(&seg->txns, &dir, e) < 0))
+	if (rc < 0 || index_replace(&seg->times, dir, e) < 0
+		|| index_replace(&seg->offsets, dir, e) < 0 || segment_write_txns(seg, dir, e) < 0
+		|| (seg->has_txn_file && index_replace(&seg->txns, dir, e) < 0))
 		return -1;
 	recovery->body->is_dir_dirty = true;
 	return 0;
@@ -308,7 +305,7 @@ remove_snapshots(struct log_recovery *recovery, int64_t from, struct err *e)
 	struct partlog_body *body = recovery->body;
 	if (body->nsnapshot == 0 || body->snapshot[body->nsnapshot - 1] < from)
 		return 0;
-	if (producers_remove_snapshots(recovery->log, body, from, INT64_MAX, e) < 0)
+	if (producers_remove_snapshots(body, from, INT64_MAX, e) < 0)
 		return -1;
 	int fd = fs_open(recovery->log->root_fd, recovery->log->name, O_RDONLY | O_DIRECTORY, 0, e);
 	int rc = fd < 0 ? -1 : fs_sync_dir(fd, e);
@@ -324,15 +321,13 @@ write_snapshots(struct log_recovery *recovery, struct err *e)
 	struct prodstate nobody;
 	if (body->nsnapshot == 0 && recovery->first_noted >= 0) {
 		prodstate_init(&nobody, 0);
-		if (producers_snapshot(recovery->log, body, &nobody, recovery->first_noted, false,
-			e) < 0)
+		if (producers_snapshot(body, &nobody, recovery->first_noted, false, e) < 0)
 			return -1;
 	}
 	if (prodstate_count(&body->producers)
-		&& producers_snapshot(recovery->log, body, &body->producers, recovery->next_offset,
-			false, e) < 0)
+		&& producers_snapshot(body, &body->producers, recovery->next_offset, false, e) < 0)
 		return -1;
-	producers_prune(recovery->log, body);
+	producers_prune(body);
 	return 0;
 }
 
@@ -393,7 +388,7 @@ partlog_recover(struct partlog *l, bool same_boot, int64_t *cut_bytes, struct er
 		return -1;
 	}
 	if (l->root_fd < 0) {
-		l->body = body_new();
+		l->body = body_new(l);
 		l->is_recovered = true;
 		return 0;
 	}
@@ -425,9 +420,8 @@ fail:
 /* Walk from the last index entry to the end.  1: it ends where it should; 0:
  * it does not; -1: it could not be read. */
 static int
-check_tail(struct partlog *l, struct segment *seg, int fd, struct err *e)
+check_tail(const struct logdir *dir, struct segment *seg, int fd, int64_t end_offset, struct err *e)
 {
-	struct logdir dir = body_dir(l);
 	struct index_entry entry;
 	struct segment_walk walk;
 	struct batch batch;
@@ -440,11 +434,11 @@ check_tail(struct partlog *l, struct segment *seg, int fd, struct err *e)
 		seg->first_timestamp = batch.max_timestamp;
 	}
 	if (n > 0) {
-		if (index_get(&seg->offsets, &dir, n - 1, &entry, e) < 0)
+		if (index_get(&seg->offsets, dir, n - 1, &entry, e) < 0)
 			return -1;
 		from = entry.position;
 	}
-	if (segment_load_time(seg, &dir, e) < 0)
+	if (segment_load_time(seg, dir, e) < 0)
 		return -1;
 	segment_walk_begin(&walk, fd, from, seg->size);
 	for (int rc; (rc = segment_walk_next(&walk, &batch, e)) != 0; is_first = false) {
@@ -457,23 +451,22 @@ check_tail(struct partlog *l, struct segment *seg, int fd, struct err *e)
 			return 0;
 	}
 	seg->bytes_since_index = seg->size - from;
-	return next == l->next_offset && (n == 0 || !is_first)
+	return next == end_offset && (n == 0 || !is_first)
 		&& seg->max_timestamp_offset <= MAX(next - 1, seg->base_offset);
 }
 
 static int
-check_clean(struct partlog *l, struct partlog_body *body, struct err *e)
+check_clean(const struct partlog *l, struct partlog_body *body, struct err *e)
 {
-	struct logdir dir = body_dir(l);
 	if (body->n == 0)
 		return l->next_offset == l->log_start_offset && !body->is_epochs_bad;
 	struct segment *seg = &body->v[body->n - 1];
 	if (body->is_epochs_bad || seg->offsets.nfile < 0 || seg->times.nfile < 0)
 		return 0;
-	int fd = segfile_pin(segment_file(seg, &dir), e);
+	int fd = segfile_pin(segment_file(seg, &body->dir), e);
 	if (fd < 0)
 		return -1;
-	int rc = check_tail(l, seg, fd, e);
+	int rc = check_tail(&body->dir, seg, fd, l->next_offset, e);
 	segfile_unpin(seg->file);
 	return rc;
 }
@@ -499,7 +492,8 @@ partlog_open(struct partlog *l, struct err *e)
 		body_free(recovery.body);
 		return partlog_recover(l, false, &cut, e);
 	}
-	if (rc < 0 || producers_open(l, recovery.body, e) < 0 || add_up(&recovery, e) < 0)
+	if (rc < 0 || producers_open(recovery.body, l->next_offset, e) < 0
+		|| add_up(&recovery, e) < 0)
 		goto fail;
 	if (recovery.body->n && recovery.body->v[0].base_offset > l->log_start_offset)
 		l->log_start_offset = recovery.body->v[0].base_offset;

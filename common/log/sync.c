@@ -61,14 +61,14 @@ static bool
 add_segment(struct partlog *l, struct partlog_sync *sync, int i)
 {
 	struct segment *seg = &l->body->v[i];
-	struct logdir dir = body_dir(l);
+	const struct logdir *dir = &l->body->dir;
 	struct err e;
 	char path[LOGDIR_PATH_SIZE];
 	bool is_rolled = i + 1 < l->body->n;
 	int need = is_rolled ? 3 + seg->has_txn_file : 1;
 	if (sync->nfd + need > PARTLOG_SYNC_FD_MAX)
 		return false;
-	struct segfile *file = segment_file(seg, &dir);
+	struct segfile *file = segment_file(seg, dir);
 	int fd = segfile_pin(file, &e);
 	if (fd < 0) {
 		sync->not_opened = e.sys ? e.sys : EIO;
@@ -76,12 +76,12 @@ add_segment(struct partlog *l, struct partlog_sync *sync, int i)
 	}
 	add(sync, fd, file, false);
 	if (is_rolled) {
-		logdir_path(&dir, seg->base_offset, ".index", path);
+		logdir_path(dir, seg->base_offset, ".index", path);
 		add_path(sync, l->root_fd, path, O_RDWR);
-		logdir_path(&dir, seg->base_offset, ".timeindex", path);
+		logdir_path(dir, seg->base_offset, ".timeindex", path);
 		add_path(sync, l->root_fd, path, O_RDWR);
 		if (seg->has_txn_file) {
-			logdir_path(&dir, seg->base_offset, ".txnindex", path);
+			logdir_path(dir, seg->base_offset, ".txnindex", path);
 			add_path(sync, l->root_fd, path, O_RDWR);
 		}
 	} else {

@@ -86,12 +86,12 @@ search_segment(struct partlog *l, int i, int64_t from_offset, struct time_search
 	struct err *e)
 {
 	struct segment *seg = &l->body->v[i];
-	struct logdir dir = body_dir(l);
+	const struct logdir *dir = &l->body->dir;
 	struct index_entry entry, max = { from_offset, INT32_MAX, INT64_MAX };
-	int64_t n = index_floor(&seg->offsets, &dir, &max, NULL, &entry, e);
+	int64_t n = index_floor(&seg->offsets, dir, &max, NULL, &entry, e);
 	if (n == -2)
 		return -1;
-	struct segfile *file = segment_file(seg, &dir);
+	struct segfile *file = segment_file(seg, dir);
 	int fd = segfile_pin(file, e);
 	if (fd < 0)
 		return -1;
@@ -108,19 +108,19 @@ partlog_find_time(struct partlog *l, int64_t timestamp_ms, int64_t limit_offset,
 {
 	if (body_ready(l, e) < 0)
 		return -1;
-	struct logdir dir = body_dir(l);
+	const struct logdir *dir = &l->body->dir;
 	struct time_search search = { .timestamp_ms = timestamp_ms,
 		.first_offset = l->log_start_offset,
 		.limit_offset = MIN(limit_offset, l->next_offset) };
 	for (int i = 0; i < l->body->n; i++) {
 		struct segment *seg = &l->body->v[i];
 		struct index_entry entry, max = { INT64_MAX, INT64_MAX, timestamp_ms };
-		if (segment_load_time(seg, &dir, e) < 0)
+		if (segment_load_time(seg, dir, e) < 0)
 			return -1;
 		if (seg->max_timestamp < timestamp_ms || body_end(l, i) <= search.first_offset)
 			continue;
 		/* Up to that entry's batch all are older, or as old. */
-		int64_t n = index_floor(&seg->times, &dir, &max, NULL, &entry, e);
+		int64_t n = index_floor(&seg->times, dir, &max, NULL, &entry, e);
 		if (n == -2)
 			return -1;
 		int64_t from = n < 0 ? seg->base_offset : entry.offset;
@@ -177,13 +177,13 @@ static int
 max_in_segment(struct partlog *l, int i, int64_t *max_ms, struct err *e)
 {
 	struct segment *seg = &l->body->v[i];
-	struct logdir dir = body_dir(l);
-	if (segment_load_time(seg, &dir, e) < 0)
+	const struct logdir *dir = &l->body->dir;
+	if (segment_load_time(seg, dir, e) < 0)
 		return -1;
 	*max_ms = seg->max_timestamp;
 	if (l->log_start_offset <= seg->base_offset || seg->size == 0)
 		return 0;
-	struct segfile *file = segment_file(seg, &dir);
+	struct segfile *file = segment_file(seg, dir);
 	int fd = segfile_pin(file, e);
 	if (fd < 0)
 		return -1;
@@ -228,13 +228,13 @@ partlog_retained_from(struct partlog *l, int64_t now_ms, int64_t retention_ms,
 {
 	if (body_ready(l, e) < 0)
 		return -1;
-	struct logdir dir = body_dir(l);
+	const struct logdir *dir = &l->body->dir;
 	int64_t size = l->size;
 	*offset = l->log_start_offset;
 	for (int i = 0; i + 1 < l->body->n; i++) {
 		struct segment *seg = &l->body->v[i];
 		int64_t end = body_end(l, i);
-		if (segment_load_time(seg, &dir, e) < 0)
+		if (segment_load_time(seg, dir, e) < 0)
 			return -1;
 		bool is_old = retention_ms >= 0 && seg->max_timestamp >= 0
 			&& now_ms - seg->max_timestamp > retention_ms;
