@@ -555,8 +555,8 @@ coordinator_new(struct broker *broker, struct err *e)
 	coord->groups_timer.fn = on_groups_timer;
 	coord->txns_timer.fn = on_txns_timer;
 	pthread_mutex_init(&coord->lock, NULL);
-	coord->loop.guard = &coord->lock;
-	coord->loop.settle = run_deferred;
+	coord->loop.lock = &coord->lock;
+	coord->loop.before_wait = run_deferred;
 	coord->syncer = syncer_new(&coord->loop, broker->use_uring);
 	syncer_limit(coord->syncer, (int)broker->descriptors.sync_max);
 	init_topic(coord, &coord->topic[COORD_GROUPS], "__consumer_offsets",

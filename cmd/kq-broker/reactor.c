@@ -41,7 +41,7 @@ reactor_init(struct reactor *r, struct broker *b, int index, struct err *e)
 	list_init(&r->turns);
 	if (loop_init(&r->loop, e) < 0)
 		return -1;
-	r->loop.settle = flush_sessions;
+	r->loop.before_wait = flush_sessions;
 	r->syncer = syncer_new(&r->loop, b->use_uring);
 	syncer_limit(r->syncer, (int)b->descriptors.sync_max);
 	return 0;

@@ -20,165 +20,165 @@ on_wake(struct loop_io *io, uint32_t events)
 }
 
 void
-loop_update_time(struct loop *l)
+loop_update_time(struct loop *loop)
 {
-	l->now_ms = clock_mono_ms();
-	l->wall_ms = clock_ms();
+	loop->now_ms = clock_mono_ms();
+	loop->wall_ms = clock_ms();
 }
 
 int
-loop_init(struct loop *l, struct err *e)
+loop_init(struct loop *loop, struct err *e)
 {
-	*l = (struct loop){ .epoll_fd = -1, .event_fd = -1 };
-	list_init(&l->posted);
-	list_init(&l->local);
-	pthread_mutex_init(&l->lock, NULL);
-	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	l->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (l->epoll_fd < 0 || l->event_fd < 0) {
+	*loop = (struct loop){ .epoll_fd = -1, .event_fd = -1 };
+	list_init(&loop->posted);
+	list_init(&loop->local);
+	pthread_mutex_init(&loop->post_lock, NULL);
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	loop->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->epoll_fd < 0 || loop->event_fd < 0) {
 		err_sys(e, "cannot create an event loop");
-		loop_release(l);
+		loop_release(loop);
 		return -1;
 	}
-	l->wake = (struct loop_io){ .fd = l->event_fd, .fn = on_wake };
-	loop_watch(l, &l->wake, EPOLLIN);
-	loop_update_time(l);
+	loop->wake = (struct loop_io){ .fd = loop->event_fd, .fn = on_wake };
+	loop_watch(loop, &loop->wake, EPOLLIN);
+	loop_update_time(loop);
 	return 0;
 }
 
 void
-loop_release(struct loop *l)
+loop_release(struct loop *loop)
 {
-	if (l->epoll_fd >= 0)
-		close(l->epoll_fd);
-	if (l->event_fd >= 0)
-		close(l->event_fd);
-	l->epoll_fd = l->event_fd = -1;
-	heap_release(&l->timers);
-	pthread_mutex_destroy(&l->lock);
+	if (loop->epoll_fd >= 0)
+		close(loop->epoll_fd);
+	if (loop->event_fd >= 0)
+		close(loop->event_fd);
+	loop->epoll_fd = loop->event_fd = -1;
+	heap_release(&loop->timers);
+	pthread_mutex_destroy(&loop->post_lock);
 }
 
 void
-loop_watch(struct loop *l, struct loop_io *io, uint32_t events)
+loop_watch(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	if (io->events == events)
 		return;
 	if (!events) {
-		loop_unwatch(l, io);
+		loop_unwatch(loop, io);
 		return;
 	}
 	struct epoll_event ev = { .events = events, .data.ptr = io };
 	int op = io->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-	if (epoll_ctl(l->epoll_fd, op, io->fd, &ev) < 0)
+	if (epoll_ctl(loop->epoll_fd, op, io->fd, &ev) < 0)
 		abort();
 	io->events = events;
 }
 
 void
-loop_unwatch(struct loop *l, struct loop_io *io)
+loop_unwatch(struct loop *loop, struct loop_io *io)
 {
 	if (io->events)
-		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
+		epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
 	io->events = 0;
-	for (int i = l->at_ready; i < l->nready; i++)
-		if (l->ready[i].data.ptr == io)
-			l->ready[i].data.ptr = NULL;
+	for (int i = loop->at_ready; i < loop->nready; i++)
+		if (loop->ready[i].data.ptr == io)
+			loop->ready[i].data.ptr = NULL;
 }
 
 static void
-wake(struct loop *l)
+wake(struct loop *loop)
 {
 	uint64_t one = 1;
-	while (write(l->event_fd, &one, sizeof one) < 0 && errno == EINTR)
+	while (write(loop->event_fd, &one, sizeof one) < 0 && errno == EINTR)
 		;
 }
 
 void
-loop_timer_set(struct loop *l, struct loop_timer *t, int64_t at_ms)
+loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t at_ms)
 {
-	heap_remove(&l->timers, &t->node);
-	heap_put(&l->timers, &t->node, at_ms);
-	if (l->guard && l != current && at_ms < l->until_ms) {
-		l->until_ms = at_ms;
-		wake(l);
+	heap_remove(&loop->timers, &timer->node);
+	heap_put(&loop->timers, &timer->node, at_ms);
+	if (loop->lock && loop != current && at_ms < loop->until_ms) {
+		loop->until_ms = at_ms;
+		wake(loop);
 	}
 }
 
 void
-loop_timer_clear(struct loop *l, struct loop_timer *t)
+loop_timer_clear(struct loop *loop, struct loop_timer *timer)
 {
-	heap_remove(&l->timers, &t->node);
+	heap_remove(&loop->timers, &timer->node);
 }
 
 void
-loop_post(struct loop *l, struct loop_task *t)
+loop_post(struct loop *loop, struct loop_task *task)
 {
-	if (l == current) {
-		list_init(&t->link);
-		list_append(&l->local, &t->link);
+	if (loop == current) {
+		list_init(&task->link);
+		list_append(&loop->local, &task->link);
 		return;
 	}
-	pthread_mutex_lock(&l->lock);
-	list_init(&t->link);
-	list_append(&l->posted, &t->link);
-	/* Under the lock: whoever runs the task may release the loop next. */
-	if (!l->is_woken)
-		wake(l);
-	l->is_woken = true;
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_lock(&loop->post_lock);
+	list_init(&task->link);
+	list_append(&loop->posted, &task->link);
+	/* Under the lock: the task may release the loop as soon as it runs. */
+	if (!loop->is_woken)
+		wake(loop);
+	loop->is_woken = true;
+	pthread_mutex_unlock(&loop->post_lock);
 }
 
 void
-loop_stop(struct loop *l)
+loop_stop(struct loop *loop)
 {
-	pthread_mutex_lock(&l->lock);
-	l->is_stopped = true;
-	wake(l); /* under the lock, as in loop_post */
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_lock(&loop->post_lock);
+	loop->is_stopped = true;
+	wake(loop); /* under the lock, as in loop_post */
+	pthread_mutex_unlock(&loop->post_lock);
 }
 
-/* Run what is posted, but not what that posts: it waits for the next round,
- * so that descriptors are not starved.  False: stopped. */
+/* Run the posted tasks.  Those that they post wait for the next round, so that
+ * descriptors are not starved.  False: stopped. */
 static bool
-run_tasks(struct loop *l)
+run_tasks(struct loop *loop)
 {
 	struct list now;
 	list_init(&now);
-	list_splice(&now, &l->local);
-	pthread_mutex_lock(&l->lock);
-	list_splice(&now, &l->posted);
-	l->is_woken = false;
-	bool is_stopped = l->is_stopped;
-	pthread_mutex_unlock(&l->lock);
+	list_splice(&now, &loop->local);
+	pthread_mutex_lock(&loop->post_lock);
+	list_splice(&now, &loop->posted);
+	loop->is_woken = false;
+	bool is_stopped = loop->is_stopped;
+	pthread_mutex_unlock(&loop->post_lock);
 	while (!list_is_empty(&now)) {
-		struct loop_task *t = CONTAINER_OF(now.next, struct loop_task, link);
-		list_unlink(&t->link);
-		t->fn(t);
+		struct loop_task *task = CONTAINER_OF(now.next, struct loop_task, link);
+		list_unlink(&task->link);
+		task->fn(task);
 	}
 	return !is_stopped;
 }
 
-/* At most as many as there are now: one that is set again for a time that has
- * come waits for the next round, like a task. */
+/* Run the due timers, at most as many as are set now: one that sets itself
+ * again for a time that has passed waits for the next round, like a task. */
 static void
-run_timers(struct loop *l)
+run_timers(struct loop *loop)
 {
-	size_t left = l->timers.n;
+	size_t left = loop->timers.n;
 	struct heap_node *top;
-	while (left-- > 0 && (top = heap_top(&l->timers)) && top->key <= l->now_ms) {
-		struct loop_timer *t = CONTAINER_OF(top, struct loop_timer, node);
-		heap_remove(&l->timers, top);
-		t->fn(t);
+	while (left-- > 0 && (top = heap_top(&loop->timers)) && top->key <= loop->now_ms) {
+		struct loop_timer *timer = CONTAINER_OF(top, struct loop_timer, node);
+		heap_remove(&loop->timers, top);
+		timer->fn(timer);
 	}
 }
 
-/* How long the wait may be: -1 is for ever. */
+/* How long the wait may be, in ms; -1: without end. */
 static int
-wait_ms(struct loop *l)
+wait_ms(struct loop *loop)
 {
-	if (!list_is_empty(&l->local))
+	if (!list_is_empty(&loop->local))
 		return 0;
-	struct heap_node *top = heap_top(&l->timers);
+	struct heap_node *top = heap_top(&loop->timers);
 	if (!top)
 		return -1;
 	int64_t left = top->key - clock_mono_ms();
@@ -186,63 +186,63 @@ wait_ms(struct loop *l)
 }
 
 static void
-settle(struct loop *l)
+before_wait(struct loop *loop)
 {
-	if (l->settle)
-		l->settle(l);
+	if (loop->before_wait)
+		loop->before_wait(loop);
 }
 
-/* Fetch events into ready; the guard is free meanwhile. */
+/* Fetch events into ready; the lock is free during the wait. */
 static void
-wait_for_events(struct loop *l)
+wait_for_events(struct loop *loop)
 {
-	int ms = wait_ms(l);
-	if (l->guard) {
-		l->until_ms = ms < 0 ? INT64_MAX : clock_mono_ms() + ms;
-		pthread_mutex_unlock(l->guard);
+	int ms = wait_ms(loop);
+	if (loop->lock) {
+		loop->until_ms = ms < 0 ? INT64_MAX : clock_mono_ms() + ms;
+		pthread_mutex_unlock(loop->lock);
 	}
-	int n = epoll_wait(l->epoll_fd, l->ready, ARRAY_LEN(l->ready), ms);
-	if (l->guard)
-		pthread_mutex_lock(l->guard);
-	l->nready = n > 0 ? n : 0;
-	loop_update_time(l);
+	int n = epoll_wait(loop->epoll_fd, loop->ready, ARRAY_LEN(loop->ready), ms);
+	if (loop->lock)
+		pthread_mutex_lock(loop->lock);
+	loop->nready = n > 0 ? n : 0;
+	loop_update_time(loop);
 }
 
 void
-loop_run(struct loop *l)
+loop_run(struct loop *loop)
 {
-	current = l;
-	if (l->guard)
-		pthread_mutex_lock(l->guard);
-	while (run_tasks(l)) {
-		settle(l);
-		wait_for_events(l);
-		for (l->at_ready = 0; l->at_ready < l->nready;) {
-			struct epoll_event *ev = &l->ready[l->at_ready++];
+	current = loop;
+	if (loop->lock)
+		pthread_mutex_lock(loop->lock);
+	while (run_tasks(loop)) {
+		before_wait(loop);
+		wait_for_events(loop);
+		for (loop->at_ready = 0; loop->at_ready < loop->nready;) {
+			struct epoll_event *ev = &loop->ready[loop->at_ready++];
 			struct loop_io *io = ev->data.ptr;
 			if (io)
 				io->fn(io, ev->events);
 		}
-		l->nready = l->at_ready = 0;
-		run_timers(l);
+		loop->nready = loop->at_ready = 0;
+		run_timers(loop);
 	}
-	settle(l);
-	if (l->guard)
-		pthread_mutex_unlock(l->guard);
+	before_wait(loop);
+	if (loop->lock)
+		pthread_mutex_unlock(loop->lock);
 }
 
 void
-loop_drain(struct loop *l)
+loop_drain(struct loop *loop)
 {
 	struct loop *before = current;
-	current = l;
+	current = loop;
 	bool any;
 	do {
-		run_tasks(l);
-		settle(l);
-		pthread_mutex_lock(&l->lock);
-		any = !list_is_empty(&l->posted) || !list_is_empty(&l->local);
-		pthread_mutex_unlock(&l->lock);
+		run_tasks(loop);
+		before_wait(loop);
+		pthread_mutex_lock(&loop->post_lock);
+		any = !list_is_empty(&loop->posted) || !list_is_empty(&loop->local);
+		pthread_mutex_unlock(&loop->post_lock);
 	} while (any);
 	current = before;
 }

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static struct loop loop; /* a test a process: one for all of them */
+static struct loop loop; /* each test runs in a process of its own */
 
 static void
 begin(void)
@@ -41,16 +41,16 @@ struct timed {
 };
 
 static void
-stop_timer(struct loop_timer *t)
+stop_timer(struct loop_timer *timer)
 {
-	(void)t;
+	(void)timer;
 	loop_stop(&loop);
 }
 
 static void
-on_timed(struct loop_timer *t)
+on_timed(struct loop_timer *timer)
 {
-	struct timed *it = CONTAINER_OF(t, struct timed, timer);
+	struct timed *it = CONTAINER_OF(timer, struct timed, timer);
 	check(clock_mono_ms() >= it->want_ms);
 	check(loop.now_ms >= it->want_ms && loop.now_ms <= clock_mono_ms());
 	check(it->want_ms >= last_key);
@@ -84,9 +84,9 @@ test_loop__timers_fire_in_order_and_not_early(void)
 static struct timed moved, cleared;
 
 static void
-move_others(struct loop_timer *t)
+move_others(struct loop_timer *timer)
 {
-	(void)t;
+	(void)timer;
 	loop_timer_clear(&loop, &cleared.timer);
 	moved.want_ms = loop.now_ms + 30;
 	loop_timer_set(&loop, &moved.timer, moved.want_ms);
@@ -115,10 +115,10 @@ test_loop__a_timer_moves_and_goes(void)
 static int greedy;
 
 static void
-on_greedy_timer(struct loop_timer *t)
+on_greedy_timer(struct loop_timer *timer)
 {
 	if (++greedy < 100000)
-		loop_timer_set(&loop, t, loop.now_ms);
+		loop_timer_set(&loop, timer, loop.now_ms);
 }
 
 static void
@@ -144,9 +144,9 @@ test_loop__a_timer_for_now_does_not_starve_descriptors(void)
 	begin();
 	int fd[2];
 	full_pipe(fd);
-	struct loop_timer t = { .fn = on_greedy_timer };
+	struct loop_timer timer = { .fn = on_greedy_timer };
 	struct loop_io io = { .fd = fd[0], .fn = stop_io };
-	loop_timer_set(&loop, &t, 0);
+	loop_timer_set(&loop, &timer, 0);
 	loop_watch(&loop, &io, EPOLLIN);
 	loop_run(&loop);
 	check(greedy > 0 && greedy < 10);
@@ -181,9 +181,9 @@ static struct counted work[THREADS][TASKS];
 static int nran, order[THREADS];
 
 static void
-on_counted(struct loop_task *t)
+on_counted(struct loop_task *task)
 {
-	struct counted *it = CONTAINER_OF(t, struct counted, task);
+	struct counted *it = CONTAINER_OF(task, struct counted, task);
 	int who = (int)((it - work[0]) / TASKS), which = (int)((it - work[0]) % TASKS);
 	check_int(it->ran++, 0);
 	check_int(which, order[who]++); /* in the order posted */
@@ -219,9 +219,9 @@ test_loop__tasks_of_many_threads_run_once_each(void)
 }
 
 static void
-stop_task(struct loop_task *t)
+stop_task(struct loop_task *task)
 {
-	(void)t;
+	(void)task;
 	loop_stop(&loop);
 }
 
@@ -250,17 +250,17 @@ test_loop__a_task_of_another_thread_wakes_a_sleeper(void)
 static char trail[20];
 
 static void
-on_greedy_task(struct loop_task *t)
+on_greedy_task(struct loop_task *task)
 {
 	trail[greedy++] = 'g';
 	check(greedy < 10);
-	loop_post(&loop, t);
+	loop_post(&loop, task);
 }
 
 static void
-on_plain_task(struct loop_task *t)
+on_plain_task(struct loop_task *task)
 {
-	(void)t;
+	(void)task;
 	trail[greedy++] = 'p';
 }
 
@@ -281,9 +281,9 @@ test_loop__local_tasks_run_in_order_and_do_not_starve_descriptors(void)
 }
 
 static void
-free_task(struct loop_task *t)
+free_task(struct loop_task *task)
 {
-	mem_free(t);
+	mem_free(task);
 	if (++nran == 100)
 		loop_stop(&loop);
 }
@@ -293,9 +293,9 @@ test_loop__a_task_may_free_itself(void)
 {
 	begin();
 	for (int i = 0; i < 100; i++) {
-		struct loop_task *t = NEW(struct loop_task);
-		t->fn = free_task;
-		loop_post(&loop, t);
+		struct loop_task *task = NEW(struct loop_task);
+		task->fn = free_task;
+		loop_post(&loop, task);
 	}
 	loop_run(&loop);
 	check_int(nran, 100);
@@ -325,17 +325,17 @@ last_poster(void *arg)
 }
 
 static void
-last_task(struct loop_task *t)
+last_task(struct loop_task *task)
 {
-	(void)t;
+	(void)task;
 	if (++nran == THREADS)
 		loop_stop(&loop);
 }
 
 static void
-spin_task(struct loop_task *t)
+spin_task(struct loop_task *task)
 {
-	loop_post(&loop, t);
+	loop_post(&loop, task);
 }
 
 void
@@ -360,21 +360,21 @@ test_loop__may_be_released_once_the_last_task_ran(void)
 	}
 }
 
-static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
-static int nguarded, nsettled;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int nlocked, nbefore;
 
 static void
-guarded_timer(struct loop_timer *t)
+locked_timer(struct loop_timer *timer)
 {
-	(void)t;
-	nguarded++;
+	(void)timer;
+	nlocked++;
 }
 
 static void
-guarded_settle(struct loop *l)
+count_before(struct loop *self)
 {
-	(void)l;
-	nsettled++;
+	(void)self;
+	nbefore++;
 }
 
 static void *
@@ -385,39 +385,39 @@ run_loop(void *arg)
 }
 
 static int
-guarded(void)
+locked(void)
 {
-	pthread_mutex_lock(&guard);
-	int n = nguarded;
-	pthread_mutex_unlock(&guard);
+	pthread_mutex_lock(&lock);
+	int n = nlocked;
+	pthread_mutex_unlock(&lock);
 	return n;
 }
 
 void
-test_loop__whoever_holds_its_guard_may_set_timers(void)
+test_loop__the_holder_of_its_lock_may_set_timers(void)
 {
 	begin();
 	pthread_t t;
-	struct loop_timer far = { .fn = guarded_timer }, near = { .fn = guarded_timer };
-	nguarded = nsettled = 0;
-	loop.guard = &guard;
-	loop.settle = guarded_settle;
+	struct loop_timer far = { .fn = locked_timer }, near = { .fn = locked_timer };
+	nlocked = nbefore = 0;
+	loop.lock = &lock;
+	loop.before_wait = count_before;
 	loop_timer_set(&loop, &far, clock_mono_ms() + 3600 * 1000);
 	check(pthread_create(&t, NULL, run_loop, &loop) == 0);
 	for (int i = 1; i <= 20; i++) {
-		/* It sleeps for an hour by now, or soon will: this must cut that short. */
-		pthread_mutex_lock(&guard);
+		/* The loop waits, or is about to, for an hour: this must end that wait. */
+		pthread_mutex_lock(&lock);
 		loop_timer_set(&loop, &near, clock_mono_ms() + i % 3);
-		pthread_mutex_unlock(&guard);
-		while (guarded() < i)
+		pthread_mutex_unlock(&lock);
+		while (locked() < i)
 			usleep(200);
 	}
-	pthread_mutex_lock(&guard);
+	pthread_mutex_lock(&lock);
 	loop_timer_clear(&loop, &far);
-	pthread_mutex_unlock(&guard);
+	pthread_mutex_unlock(&lock);
 	loop_stop(&loop);
 	check(pthread_join(t, NULL) == 0);
-	check_int(nguarded, 20);
-	check(nsettled >= 20);
+	check_int(nlocked, 20);
+	check(nbefore >= 20);
 	loop_release(&loop);
 }

@@ -18,9 +18,9 @@ begin(void)
 }
 
 static void
-stop_timer(struct loop_timer *t)
+stop_timer(struct loop_timer *timer)
 {
-	(void)t;
+	(void)timer;
 	loop_stop(&loop);
 }
 
