@@ -25,7 +25,7 @@ fail(struct conf_walk *walk, const yaml_mark_t *at, const char *what)
 		what);
 }
 
-/* libyaml tells of bad bytes where they are, but not in which line. */
+/* libyaml reports the offset of a bad byte, but not its line. */
 static int
 fail_parse(struct conf_walk *walk)
 {
@@ -37,7 +37,7 @@ fail_parse(struct conf_walk *walk)
 		for (size_t i = 0; i < n; i++, at.column++)
 			if (walk->text.p[i] == '\n') {
 				at.line++;
-				at.column = (size_t)-1; /* 0 at the next byte */
+				at.column = (size_t)-1; /* becomes 0 at the next byte */
 			}
 	}
 	return fail(walk, &at, what);
@@ -84,7 +84,7 @@ scalar(struct conf_walk *walk)
 	return (const char *)walk->event.data.scalar.value;
 }
 
-/* A NUL inside a scalar would cut it silently. */
+/* A NUL inside a scalar would truncate it silently. */
 static int
 check_scalar(struct conf_walk *walk)
 {
@@ -116,7 +116,7 @@ take_sequence(struct conf_walk *walk)
 	return rc;
 }
 
-/* The map whose start is the current event; its keys get w->key in front. */
+/* Take the map whose start is the current event; its keys are prefixed with walk->key. */
 static int
 take_map(struct conf_walk *walk, int depth)
 {
@@ -150,7 +150,7 @@ take_map(struct conf_walk *walk, int depth)
 static int
 take_document(struct conf_walk *walk)
 {
-	if (next(walk) < 0 || next(walk) < 0) /* the stream's start, the document's */
+	if (next(walk) < 0 || next(walk) < 0) /* start of the stream, start of the document */
 		return -1;
 	if (walk->event.type == YAML_STREAM_END_EVENT)
 		return 0; /* an empty file */

@@ -9,7 +9,7 @@
  *     - :9092
  *
  * Limits: 1 MiB, 1,000 values, 16 levels; anchors and aliases are refused.
- * The only room that includes yaml.h.
+ * Only conf.c includes yaml.h.
  *
  * Uses: base, sys.  Any thread.
  */
@@ -31,11 +31,11 @@ struct conf {
 };
 #define CONF_INIT { NULL, 0, 0 }
 
-/* Read a file.  0; or -1: ERR_USAGE with "FILE:LINE:COLUMN: ...", or the
- * file can't be read.  *c is empty after a failure. */
+/* Read a file.  Returns 0; or -1: ERR_USAGE with "FILE:LINE:COLUMN: ...", or the
+ * file cannot be read.  *conf is empty after a failure. */
 int conf_read(struct conf *conf, const char *path, struct err *e);
 
-/* The same of bytes; name stands for the file in messages. */
+/* The same for text in memory; name stands for the file in messages. */
 int conf_parse(struct conf *conf, const char *name, struct str text, struct err *e);
 
 void conf_release(struct conf *conf);

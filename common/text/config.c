@@ -70,7 +70,7 @@ config_is_live(const struct config_key *key)
 
 /* ---- values ---- */
 
-/* As Kafka trims: what is not above a space goes. */
+/* Trim as Java does: bytes up to a space are blanks. */
 static struct str
 trim(struct str s)
 {
@@ -95,7 +95,7 @@ config_next_member(struct str *rest, struct str *member)
 	return true;
 }
 
-/* The word of "a,b,c" that this one is; n 0: none of them. */
+/* The word of "a,b,c" that equals this one; empty if none does. */
 static struct str
 find_choice(struct str choices, struct str word, bool any_case)
 {
@@ -121,7 +121,7 @@ check_limits(const struct config_key *key, bool is_low, bool is_high, struct err
 	return err_set(e, ERR_USAGE, "Value must be no more than %lld", (long long)key->max);
 }
 
-/* In the fewest digits that give the number again. */
+/* Append the number with the fewest digits that convert back to it. */
 static void
 put_double(double v, struct buf *out)
 {
@@ -191,7 +191,7 @@ put_member(const struct config_key *key, struct str member, struct buf *out, str
 		return err_set(e, ERR_USAGE, "the members of a list must not be empty");
 	if (*key->choices && !find_choice(str_of(key->choices), member, false).n)
 		return err_set(e, ERR_USAGE, "each must be one of: %s", key->choices);
-	/* A word counts once. */
+	/* Repeated words are dropped. */
 	if (*key->choices && out->n && find_choice(buf_str(out), member, false).n)
 		return 0;
 	if (out->n)
@@ -216,7 +216,7 @@ put_list(const struct config_key *key, struct str list, struct buf *out, struct 
 	return 0;
 }
 
-/* Append the value in its plain form; text is the same with a NUL behind. */
+/* Append the value in canonical form; text is the same, ending with a NUL. */
 static int
 put_value(const struct config_key *key, struct str value, const char *text, struct buf *out,
 	struct err *e)
@@ -284,7 +284,7 @@ config_put_plain(const char *name, const char *value, struct buf *out)
 		buf_puts(out, value);
 }
 
-/* The first must not be above the second. */
+/* Fail if the first is above the second. */
 static const struct {
 	enum config_id low, high;
 } ordered[] = {
@@ -315,7 +315,7 @@ config_check_together(const struct config_set *own, const struct config_set *bro
 
 /* ---- sets ---- */
 
-/* Kafka's older, coarser names, the finer of two first. */
+/* Kafka's older, coarser names, in order from finer to coarser. */
 static const struct {
 	enum config_id from, to;
 	int64_t factor;
@@ -334,7 +334,7 @@ put(struct config_set *set, enum config_id id, const char *value)
 	set->value[id] = copy;
 }
 
-/* The key has no value of its own: take it from the finest coarse one. */
+/* Derive the value of a key that is not set itself from its finest coarse form. */
 static void
 derive(struct config_set *set, enum config_id to)
 {
@@ -423,7 +423,7 @@ config_is(const struct config_set *topic, const struct config_set *broker, enum 
 
 /* ---- printing ---- */
 
-/* What stands behind the text of a key. */
+/* The part of a key's help that follows its text. */
 static const char *
 effect_note(const struct config_key *key)
 {

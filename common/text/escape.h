@@ -10,8 +10,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-/* Append what s stands for.  Returns 0, or -1 (ERR_USAGE: an escape that is
- * not known). */
+/* Append the bytes that s stands for.  Returns 0, or -1 (ERR_USAGE: an unknown
+ * escape). */
 int escape_parse(struct str s, struct buf *out, struct err *e);
 
 #endif

@@ -43,7 +43,7 @@ json_print(json_t *v)
 	json_decref(v);
 }
 
-enum { KEY_SIZE = 64 }; /* of a member's name with _b64 */
+enum { KEY_SIZE = 64 }; /* bytes of a member's name with _b64 */
 
 void
 json_set_bytes(json_t *o, const char *name, struct str s)

@@ -5,7 +5,7 @@ json_put_string(struct str s, struct buf *out)
 {
 	static const char hex[] = "0123456789abcdef";
 	size_t n = (size_t)MAX(s.n, 0);
-	buf_reserve(out, n * 6 + 2); /* the worst: all control characters */
+	buf_reserve(out, n * 6 + 2); /* worst case: control characters only */
 	uint8_t *to = out->p + out->n;
 	*to++ = '"';
 	for (size_t i = 0; i < n; i++) {
@@ -81,7 +81,7 @@ json_parse_base64(struct str text, struct buf *out)
 		}
 		uint8_t bytes[3] = { (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v };
 		buf_put(out, bytes, (size_t)k - 1);
-		/* What the last digit has beyond whole bytes is to be zero. */
+		/* The bits of the last digit beyond whole bytes must be zero. */
 		is_bad = is_bad || (k < 4 && (v & (k == 2 ? 0xffffu : 0xffu)));
 	}
 	if (is_bad)

@@ -1,6 +1,6 @@
 /*
- * Two quick pieces of JSON, for the paths where jansson would be too slow and
- * for programs that need no more of it.
+ * Strings and base64 for JSON that is written without jansson: on fast paths, and in
+ * programs that need nothing else.
  *
  * Uses: base.  Any thread.
  */
@@ -16,7 +16,7 @@ void json_put_string(struct str s, struct buf *out);
 /* Append the bytes in base64 (RFC 4648, with padding), without quotes. */
 void json_put_base64(struct str s, struct buf *out);
 
-/* Append the bytes that such a text stands for.  0; -1: it is none. */
+/* Append the bytes that base64 text stands for.  Returns 0, or -1: it is not base64. */
 int json_parse_base64(struct str text, struct buf *out);
 
 #endif

@@ -13,8 +13,8 @@ static struct {
 	int fd;
 	logwriter_dropped_fn *dropped;
 	char ring[LOGWRITER_SIZE];
-	size_t at, n;      /* n bytes of whole lines, from at on */
-	int64_t ndropped;  /* since the last line that said so */
+	size_t at, n;      /* n bytes of whole lines, starting at at */
+	int64_t ndropped;  /* since the last report */
 } writer = { .lock = PTHREAD_MUTEX_INITIALIZER, .has_line = PTHREAD_COND_INITIALIZER };
 
 /* ---- the ring, under the lock ---- */
@@ -32,7 +32,7 @@ append(const char *line, size_t n)
 	return true;
 }
 
-/* Put the line that tells what was dropped behind the others, when it fits. */
+/* Append the line that reports dropped lines, if it fits. */
 static void
 append_dropped(void)
 {
@@ -62,7 +62,7 @@ write_all(int fd, const char *p, size_t n)
 		if (done < 0 && errno == EAGAIN) /* another program made it non-blocking */
 			poll(&(struct pollfd){ fd, POLLOUT, 0 }, 1, -1);
 		else if (done < 0 && errno != EINTR)
-			return; /* nobody can read it any more */
+			return; /* no reader is left */
 		else if (done > 0) {
 			p += done;
 			n -= (size_t)done;

@@ -14,7 +14,7 @@ enum { WORDS_MAX = 200, WORD_SIZE_MAX = 63 };
 
 /* ---- suggestions ---- */
 
-/* Edits that turn a into b: insert, remove, replace, swap neighbours. */
+/* Number of edits that turn a into b: insert, remove, replace, swap neighbours. */
 static int
 distance(const char *a, const char *b)
 {
@@ -42,7 +42,7 @@ const char *
 opt_suggest(const char *text, const char *const *words)
 {
 	const char *found = NULL;
-	int best = ((int)strlen(text) + 1) / 3; /* further off is no slip */
+	int best = ((int)strlen(text) + 1) / 3; /* a larger distance is not a typo */
 	for (; *words; words++) {
 		int d = distance(text, *words);
 		if (d <= best) {
@@ -67,7 +67,7 @@ refuse_word(const char *what, const char *text, const char *const *words, const 
 
 /* ---- finding ---- */
 
-/* The tables to look in: the verb's, the command's. */
+/* The tables to search: the verb's, then the command's. */
 struct tables {
 	const struct opt *v[2];
 };
@@ -128,7 +128,7 @@ take_choice(const struct opt *opt, const char *value, struct err *e)
 	return err_set(e, ERR_USAGE, "'%s' is not one of %s", value, opt->choices);
 }
 
-/* Of "--wait 5" some mean seconds and some Kafka's milliseconds. */
+/* "--wait 5" is ambiguous: seconds, or milliseconds as in Kafka's settings. */
 static int
 refuse_bare_number(const char *value, struct err *e)
 {
@@ -180,7 +180,7 @@ take_value(const struct opt *opt, const char *value, struct err *e)
 	return -1;
 }
 
-/* Where a text is taken, a longer one could not be sent. */
+/* A longer text could not be sent as a string of the protocol. */
 static int
 check_size(const struct opt *opt, const char *value, struct err *e)
 {
@@ -325,8 +325,8 @@ take_operand(struct opt_parser *parser, char *arg, struct err *e)
 
 enum { HELP_WIDTH = 100, HELP_INDENT = 31 };
 
-/* Print "PHRASE: CHOICES" from column at on, and end the line.  Words that do not
- * fit go to further lines, from column indent on. */
+/* Print "PHRASE: CHOICES" starting at column at, and end the line.  Words that do not
+ * fit go to further lines, indented to column indent. */
 static void
 print_phrase(int at, int indent, const char *phrase, const char *choices)
 {
@@ -419,7 +419,7 @@ print_words(const char *verb, const struct opt *opt)
 }
 
 /* For completion: VERB or "", word, argument, choices, phrase; tabs between.
- * A line without a word tells the operands of a command without verbs. */
+ * A line without a word has the operands of a command without verbs. */
 static void
 print_all_words(const struct opt_command *command)
 {
@@ -439,8 +439,8 @@ print_all_words(const struct opt_command *command)
 	printf("\t--help\t\t\tshow help\n\t-h\t\t\tshow help\n\t--version\t\t\tshow the version\n");
 }
 
-/* A sentence of text lines: what groff would take for a request or an escape
- * is made harmless. */
+/* Print a sentence as text lines of mdoc, escaping what groff would read as a request
+ * or an escape. */
 static void
 print_mdoc_sentence(const char *phrase, const char *choices)
 {
@@ -490,8 +490,8 @@ print_mdoc(const struct opt_command *command)
 	print_mdoc_opts(command->opts);
 }
 
-/* Print what --help[=words|=mdoc] or --version asks for.  0: the argument is
- * something else; 1: printed. */
+/* Print what --help[=words|=mdoc] or --version asks for.  Returns 1 if it did, 0 if the
+ * argument is something else. */
 static int
 print_asked(const struct opt_command *command, const struct opt_verb *verb, const char *arg)
 {
@@ -509,14 +509,14 @@ print_asked(const struct opt_command *command, const struct opt_verb *verb, cons
 	return 1;
 }
 
-/* "help" in the place of a verb: help for all, or for the verb behind it. */
+/* "help" in place of a verb: help for the command, or for the verb that follows. */
 static void
 print_help_verb(const struct opt_command *command, const char *name)
 {
 	print_help(command, name ? find_verb(command->verbs, name) : NULL);
 }
 
-/* Does the next argument belong to this one, which begins with '-'? */
+/* Is the next argument the value of this one, which begins with '-'? */
 static bool
 takes_next(const struct tables *tables, const char *arg)
 {
@@ -533,8 +533,8 @@ takes_next(const struct tables *tables, const char *arg)
 	return false;
 }
 
-/* A first walk for --help and --version alone: whoever asks for help gets it
- * whatever else is wrong with the line.  1: printed. */
+/* A first pass for --help and --version alone, so that help is printed whatever else is
+ * wrong with the line.  Returns 1 if something was printed. */
 static int
 answer_asked(const struct opt_command *command, int argc, char **argv)
 {

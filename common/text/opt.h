@@ -42,7 +42,7 @@ enum {
 	OPT_TEXT_MAX = 32767,
 };
 
-/* Takes one value.  Returns 0, or -1 with ERR_USAGE. */
+/* Take one value.  Return 0, or -1 with ERR_USAGE. */
 typedef int opt_fn(void *to, const char *value, struct err *e);
 
 /* One option.  Tables are made of the row macros below. */
@@ -92,7 +92,7 @@ struct opt {
 #define OPT_DURATION(letter_, name_, to_, arg_, min_, max_, phrase_) \
 	OPT_NUMBER_(OPT_KIND_DURATION, letter_, name_, to_, arg_, min_, max_, phrase_)
 
-/* Calls call_(to_, value) for each time that the option is given. */
+/* call_(to_, value) is called each time that the option is given. */
 #define OPT_CALL(letter_, name_, to_, call_, arg_, phrase_, ...) \
 	{ .kind = OPT_KIND_CALL, .letter = letter_, .name = name_, .to = to_, .call = call_, \
 		.arg = arg_, .phrase = phrase_, __VA_ARGS__ }
@@ -137,29 +137,29 @@ struct opt_result {
 	const struct opt_verb *verb; /* NULL: the command has none */
 };
 
-/* Parses argv (argv[0] is the program).  Returns 0; 1: help or the version was
+/* Parse argv (argv[0] is the program).  Returns 0; 1: help or the version was
  * requested and printed, exit with EXIT_DONE; -1: *e has the reason (ERR_USAGE). */
 int opt_parse(const struct opt_command *command, int argc, char **argv,
 	struct opt_result *result, struct err *e);
 
 /*
- * The main of a program with verbs: parses, checks and runs the verb.  check tests
- * what the tables cannot express; it returns 0, or -1 with ERR_USAGE.  Returns the
- * exit code.
+ * The main of a program with verbs: parse, check, and run the verb.  check tests what
+ * the tables cannot express; it returns 0, or -1 with ERR_USAGE.  Returns the exit
+ * code.
  */
 int opt_main(const struct opt_command *command, int argc, char **argv,
 	int (*check)(struct opt_result *result, struct err *e));
 
-/* Compares the number of operands with the verb's words in the table: "X" is one,
+/* Compare the number of operands with the verb's words in the table: "X" is one,
  * "X..." one or more, "[X]" and "[X...]" are optional.  An operand that is missing is
  * asked for as 'which WHAT?'.  Returns 0, or -1 with ERR_USAGE. */
 int opt_check_operands(const struct opt_result *result, const char *what, struct err *e);
 
-/* Removes repeated operands from index from on; the first of equal ones stays. */
+/* Remove repeated operands from index from on; the first of equal ones stays. */
 void opt_drop_repeats(struct opt_result *result, int from);
 
-/* Returns the word of the list (which ends with NULL) that text probably stands for,
- * or NULL. */
+/* The word of the list (which ends with NULL) that text probably stands for, or
+ * NULL. */
 const char *opt_suggest(const char *text, const char *const *words);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Printing words that came from elsewhere: what could steer a terminal or end
- * a line is escaped, and so is all that is not ASCII in what is no UTF-8.
+ * Printing text from the network: bytes that could control a terminal or end a line
+ * are escaped; in text that is not UTF-8, so are all bytes that are not ASCII.
  *
  * Uses: base.  Any thread.
  */
@@ -10,19 +10,19 @@
 #include "base/base.h"
 #include "base/mem.h"
 
-/* The bytes to stdout. */
+/* Print the text to stdout. */
 void put_text(struct str s);
 
-/* A line of a word and a value, for people. */
+/* Print a line with a label and a value. */
 void put_line(const char *label, struct str value);
 
-/* Append the bytes. */
+/* Append the text. */
 void put_escaped(struct str s, struct buf *b);
 
-/* As a string in the arena, "-" for null and for none. */
+/* The text as a string in the arena; "-" if it is null or empty. */
 char *put_cell(struct arena *a, struct str s);
 
-/* A number likewise, "-" when it is negative: not known. */
+/* A number likewise; "-" if it is negative, which means unknown. */
 char *put_known(struct arena *a, int64_t n);
 
 #endif

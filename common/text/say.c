@@ -19,7 +19,7 @@ enum {
 	LINE_MAX_ = LOGWRITER_LINE_MAX,
 	TEXT_MAX_ = LINE_MAX_ / 2,
 	HEAD_MAX = 80,
-	END_MS = 1000, /* for the last lines */
+	END_MS = 1000, /* to write the last lines */
 };
 
 static const char *name = "kq";
@@ -41,9 +41,9 @@ say_name(void)
 	return name;
 }
 
-/* Copy text to to (n bytes), escaping control characters, what is not UTF-8,
- * and in a log line backslashes, so that it can be told what was escaped.
- * Returns the bytes written, without a NUL. */
+/* Copy text to to (n bytes), escaping control characters and bytes that are not UTF-8;
+ * in a log line also backslashes, so that escapes are unambiguous.  Returns the number
+ * of bytes written, without a NUL. */
 static size_t
 escape(char *to, size_t n, const char *text, bool is_log)
 {
@@ -75,7 +75,7 @@ write_line(const char *line, size_t n)
 		if (k < 0 && errno == EINTR)
 			continue;
 		if (k <= 0)
-			return; /* nobody to tell */
+			return; /* stderr is gone */
 		line += k;
 		n -= (size_t)k;
 	}
@@ -143,7 +143,7 @@ say_flush_stdout(void)
 		return EXIT_DONE;
 	if (stdfd_need(STDOUT_FILENO, &e) < 0)
 		say_err(&e, false);
-	else if (errno == 0) /* it failed before, when the buffer was full */
+	else if (errno == 0) /* an earlier write failed */
 		say_error("cannot write to stdout");
 	else if (errno != EPIPE)
 		say_error("cannot write to stdout: %s", strerror(errno));
@@ -181,7 +181,7 @@ is_level_written(enum log_level level)
 	return (int)level <= atomic_load_explicit(&level_max, memory_order_relaxed);
 }
 
-/* What a log line begins with. */
+/* The beginning of a log line: time and level. */
 static void
 format_head(char head[HEAD_MAX], enum log_level level)
 {
@@ -202,9 +202,9 @@ put_log_line(enum log_level level, const char *text)
 	put_line(head, true, text);
 }
 
-/* ---- lines that others bring about ---- */
+/* ---- rate-limited lines ---- */
 
-/* The formats are literals, and few: where there are more, they share the last. */
+/* The formats are literals, and few; formats beyond KIND_MAX share the last entry. */
 enum { KIND_MAX = 32, BURST_MS = 1000, RECENT_MAX = 1024, SAMPLE_MAX = 200 };
 
 static struct {
@@ -212,14 +212,14 @@ static struct {
 	struct kind {
 		const char *fmt;
 		enum log_level level;
-		int64_t since_ms; /* when the first of n lines was written */
+		int64_t since_ms; /* time of the first of n lines */
 		int n;
-		int64_t nmore;    /* that were not */
-		char sample[SAMPLE_MAX]; /* the first of those */
-		int64_t tell_ms;  /* when to say so */
+		int64_t nmore;    /* suppressed lines */
+		char sample[SAMPLE_MAX]; /* the first suppressed line */
+		int64_t report_ms; /* when to report them */
 	} kind[KIND_MAX];
-	atomic_int nmute;     /* kinds with nmore */
-	struct recent {       /* a line that was written, at its hash */
+	atomic_int nmute;     /* number of kinds with nmore > 0 */
+	struct recent {       /* a line that was written, indexed by its hash */
 		uint64_t hash;    /* 0: none */
 		int64_t at_ms;
 	} recent[RECENT_MAX];
@@ -236,7 +236,7 @@ hash_of(const char *text)
 }
 
 static void
-tell_more(struct kind *kind)
+report_more(struct kind *kind)
 {
 	char text[TEXT_MAX_];
 	snprintf(text, sizeof text, "%lld more line%s like \"%s\" %s left out",
@@ -247,17 +247,17 @@ tell_more(struct kind *kind)
 	atomic_fetch_sub(&bounded.nmute, 1);
 }
 
-/* Before any line is written: the counts that are due, or all. */
+/* Log the counts that are due, or all; called before any line is written. */
 static void
-tell_left_out(bool is_end)
+report_suppressed(bool is_end)
 {
 	if (atomic_load_explicit(&bounded.nmute, memory_order_relaxed) == 0)
 		return;
 	pthread_mutex_lock(&bounded.lock);
 	int64_t now_ms = clock_mono_ms();
 	for (int i = 0; i < KIND_MAX; i++)
-		if (bounded.kind[i].nmore && (is_end || now_ms >= bounded.kind[i].tell_ms))
-			tell_more(&bounded.kind[i]);
+		if (bounded.kind[i].nmore && (is_end || now_ms >= bounded.kind[i].report_ms))
+			report_more(&bounded.kind[i]);
 	pthread_mutex_unlock(&bounded.lock);
 }
 
@@ -291,7 +291,7 @@ admit(enum log_level level, const char *fmt, const char *text)
 		*same = (struct recent){ hash, now_ms };
 	} else if (k->nmore++ == 0) {
 		snprintf(k->sample, sizeof k->sample, "%.*s", SAMPLE_MAX - 1, text);
-		k->tell_ms = is_same ? now_ms + LOG_COUNT_MS : k->since_ms + BURST_MS;
+		k->report_ms = is_same ? now_ms + LOG_COUNT_MS : k->since_ms + BURST_MS;
 		atomic_fetch_add(&bounded.nmute, 1);
 	}
 	pthread_mutex_unlock(&bounded.lock);
@@ -304,7 +304,7 @@ log_line(enum log_level level, const char *fmt, ...)
 	char text[TEXT_MAX_];
 	if (!is_level_written(level))
 		return;
-	tell_left_out(false);
+	report_suppressed(false);
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
@@ -318,7 +318,7 @@ log_bounded(enum log_level level, const char *fmt, ...)
 	char text[TEXT_MAX_];
 	if (!is_level_written(level))
 		return;
-	tell_left_out(false);
+	report_suppressed(false);
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
@@ -327,7 +327,7 @@ log_bounded(enum log_level level, const char *fmt, ...)
 		put_log_line(level, text);
 }
 
-/* ---- the thread that writes ---- */
+/* ---- the writing thread ---- */
 
 static size_t
 format_dropped(char line[LINE_MAX_], int64_t n)
@@ -348,6 +348,6 @@ log_begin(struct err *e)
 void
 log_end(void)
 {
-	tell_left_out(true);
+	report_suppressed(true);
 	logwriter_end(END_MS);
 }

@@ -29,7 +29,7 @@ table_add(struct table *table, const char *const *row)
 		(size_t)table->ncolumn * sizeof *table->cell);
 }
 
-/* Characters, taken to be one place wide each. */
+/* The number of characters, each assumed to be one column wide. */
 static int
 width_of(const char *z)
 {

@@ -1,13 +1,12 @@
 /*
- * A table for people: columns as wide as their widest cell, two spaces
- * between.
+ * A table of text: columns as wide as their widest cell, separated by two spaces.
  *
  *	static const char *const head[] = { "topic", "partition" };
- *	struct table t;
- *	table_init(&t, head, 2, "l");
- *	table_add(&t, (const char *[]){ "orders", "0" });
- *	table_put(&t, &buf);
- *	table_release(&t);
+ *	struct table table;
+ *	table_init(&table, head, 2, "l");
+ *	table_add(&table, (const char *[]){ "orders", "0" });
+ *	table_put(&table, &buf);
+ *	table_release(&table);
  *
  * Cells are borrowed.
  *
@@ -21,21 +20,21 @@
 struct table {
 	int ncolumn;
 	const char *align;
-	const char **cell; /* a row behind the other; the head is the first */
+	const char **cell; /* row by row; the first row is the head */
 	int nrow, cap;
 };
 
-/* align: a letter a column, 'l' for left; those that it does not reach stand
- * to the right. */
+/* align has a letter per column, 'l' for left; columns beyond its end are aligned to
+ * the right. */
 void table_init(struct table *table, const char *const *head, int ncolumn, const char *align);
 void table_release(struct table *table);
 
 void table_add(struct table *table, const char *const *row);
 
-/* Append the lines, without blanks at their ends. */
+/* Append the lines, without trailing blanks. */
 void table_put(const struct table *table, struct buf *out);
 
-/* The same to stdout. */
+/* Print the lines to stdout. */
 void table_print(const struct table *table);
 
 #endif

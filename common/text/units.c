@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* A number of up to so many digits is a time in seconds (until the year 2286),
- * a longer one in milliseconds (since September 1970). */
+/* Digits of a time in seconds (until the year 2286); a longer number is in milliseconds
+ * (since September 1970). */
 enum { SECONDS_DIGITS = 10 };
 
 static bool
@@ -46,9 +46,8 @@ struct unit {
 	int64_t factor;
 };
 
-/* A number, with a fraction if the unit behind it can be divided.  Digits are
- * added by hand: whole numbers keep every digit, and neither "0x10" nor
- * "1e3" nor "inf" is a number here. */
+/* Parse a number, with a fraction if its unit can be divided.  Digits are added by hand:
+ * whole numbers keep full precision, and "0x10", "1e3" and "inf" are no numbers. */
 static int
 parse_with_unit(const char *text, const struct unit *unit, const char *example, int64_t *v,
 	struct err *e)
@@ -102,7 +101,7 @@ units_parse_duration(const char *text, int64_t *ms, struct err *e)
 	return parse_with_unit(text, unit, "a duration such as 250ms, 5s, 2m, 1h or 7d", ms, e);
 }
 
-/* Exactly n digits, then move on.  False: something else stands there. */
+/* Take exactly n digits.  Returns false if there are others. */
 static bool
 take_digits(const char **p, int n, int max, int *v)
 {
@@ -123,7 +122,7 @@ take_char(const char **p, char c)
 	return is_there;
 }
 
-/* The zone behind a time: "" local, "Z", "+01:00", "+0100", "+01". */
+/* The zone after a time: "" local, "Z", "+01:00", "+0100", "+01". */
 static bool
 parse_zone(const char *p, bool *is_local, int *minutes)
 {
@@ -218,7 +217,7 @@ units_format_count(double n, char z[UNITS_TEXT_SIZE])
 {
 	static const char suffix[] = " kMGTP";
 	int i = 0;
-	/* What would be rounded to 1000 goes one up. */
+	/* A value that would be rounded to 1000 gets the next unit. */
 	while (n >= 999.5 && i < 5) {
 		n /= 1000;
 		i++;

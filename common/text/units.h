@@ -1,5 +1,5 @@
 /*
- * Quantities as people write them: sizes, durations, moments.
+ * Quantities as people write them: sizes, durations, points in time.
  *
  * Uses: base, sys (the clock, for relative times).  Any thread.
  */
@@ -14,27 +14,27 @@
 int units_parse_int(const char *text, int64_t min, int64_t max, int64_t *v,
 	struct err *e);
 
-/* Bytes: "100", "64k", "64KiB", "1.5M", "2G" (powers of 1024).  There is no
- * half of a byte or a millisecond. */
+/* Bytes: "100", "64k", "64KiB", "1.5M", "2G" (powers of 1024).  Bytes and milliseconds
+ * take no fraction. */
 int units_parse_size(const char *text, int64_t *bytes, struct err *e);
 
 /* Milliseconds: "250" (ms), "250ms", "5s", "2m", "1h", "7d". */
 int units_parse_duration(const char *text, int64_t *ms, struct err *e);
 
-/* A moment in ms since 1970: a number since then, seconds if it has ten digits
- * or fewer and else milliseconds; "2026-11-24",
+/* A point in time, in ms since 1970: a number of seconds since then if it has at most
+ * ten digits, else of milliseconds; "2026-11-24",
  * "2026-11-24T10:00[:00[.123]][Z|+01:00]" (local time without a zone), or
  * "-1h" before now_ms (a duration).  A leading '@' is skipped. */
 int units_parse_time(const char *text, int64_t now_ms, int64_t *ms, struct err *e);
 
 enum { UNITS_TEXT_SIZE = 40 };
 
-/* "1.20 GB" (powers of 1000); and "12.3 M", "7 ", for a word behind it.
- * NUL-terminated in z, returned. */
+/* "1.20 GB" (powers of 1000); and "12.3 M", "7 ", to be followed by a word.  Both
+ * return z. */
 char *units_format_size(int64_t bytes, char z[UNITS_TEXT_SIZE]);
 char *units_format_count(double n, char z[UNITS_TEXT_SIZE]);
 
-/* The ending of a noun behind the number n: "" or "s". */
+/* The ending of a noun after the number n: "" or "s". */
 const char *units_plural(int64_t n);
 
 /* "250 ms", "1.5 s", "30 s", "5 min", "2 h". */

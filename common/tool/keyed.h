@@ -1,13 +1,13 @@
 /*
- * A record's key and value as one text: what -K, -Z and --null-marker of the tools
- * mean, for those who write it and those who read it.
+ * A record's key and value as one text, parsed and printed: -K, -Z and --null-marker of
+ * kq-produce and kq-consume.
  *
  *	key DELIMITER value     a record with a key
  *	value                   a record without one: its key is null
- *	MARKER                  in the place of a key or a value: null
+ *	MARKER                  as a key or a value: null
  *
- * Without a marker an empty value is empty, or, with empty_is_null, null; a null
- * value is written as an empty one.
+ * Without a marker, a null value is printed as an empty one.  An empty value is read as
+ * empty, or with empty_is_null as null.
  *
  * Uses: base, escape.  Any thread.
  */
@@ -19,18 +19,18 @@
 #include "base/mem.h"
 
 struct keyed {
-	struct str delimiter; /* null: texts are values alone */
-	struct str marker;    /* null: there is none */
-	bool empty_is_null;   /* of values that are read */
+	struct str delimiter; /* null: a text is a value alone */
+	struct str marker;    /* null: none */
+	bool empty_is_null;   /* read an empty value as null */
 };
 #define KEYED_INIT { STR_NULL, STR_NULL, false }
 
-/* From the options, with their escapes; NULL: not given.  *k is parts of bytes.
- * Returns 0, or -1 (ERR_USAGE). */
+/* Set *keyed from the options, which may contain escapes; NULL: not given.  *keyed points
+ * into bytes.  Returns 0, or -1 (ERR_USAGE). */
 int keyed_parse(struct keyed *keyed, const char *delimiter, const char *marker, struct buf *bytes,
 	struct err *e);
 
-/* Take a text apart; key and value are parts of it, or null. */
+/* Split a text; key and value are slices of it, or null. */
 void keyed_split(const struct keyed *keyed, struct str text, struct str *key, struct str *value);
 
 /* Append the key and its delimiter, or the value. */

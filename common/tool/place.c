@@ -56,7 +56,7 @@ kind_of(const char *text, int kinds)
 			return words[i].kind;
 	if (!is_number(text + has_sign))
 		return PLACE_TIME;
-	if (!has_sign) /* where no offset can be meant it is a time */
+	if (!has_sign) /* a time, where offsets are not accepted */
 		return kinds & PLACE_OFFSET ? PLACE_OFFSET : PLACE_TIME;
 	return kinds & PLACE_SHIFT ? PLACE_SHIFT : *text == '-' ? PLACE_LAST : PLACE_NONE;
 }
@@ -73,7 +73,7 @@ place_parse(struct place *place, const char *text, int kinds, int64_t now_ms, st
 	case PLACE_TIME:
 		if (is_time)
 			return place_parse_time(strchr(text, '@') + 1, now_ms, &place->n, e);
-		/* Of a word that is neither, all there could be is the better answer. */
+		/* For an unknown word, the list of kinds is the better message. */
 		return place_parse_time(text, now_ms, &place->n, &why) < 0 ? refuse(text, kinds, e) : 0;
 	case PLACE_LAST:
 		return units_parse_int(text + 1, 0, INT64_MAX, &place->n, e);

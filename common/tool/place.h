@@ -1,17 +1,17 @@
 /*
- * Places in a partition as people write them: one grammar for every option
- * that takes one.
+ * Positions in a partition: one grammar for all options that take one.
  *
- *	beginning, earliest   the first record there is
- *	end, latest           behind the last record
+ *	beginning, earliest   the first record
+ *	end, latest           after the last record
  *	current               the group's committed offset
- *	N                     that offset
- *	-N                    N records before the end; or, where a group's offset
- *	+N, -N                is moved, N on or back from what is committed
+ *	N                     offset N
+ *	-N                    the last N records
+ *	+N, -N                N after or before the committed offset, for options
+ *	                      that move a group's offset
  *	@TIME                 the first record at or after the time; s@TIME is the same.
  *	                      A date, and a time ago such as -1h, need no '@'.
  *
- * An option takes some of them, and says which.
+ * Each option accepts some of these kinds.
  *
  * Uses: base, units.  Any thread.
  */
@@ -27,9 +27,9 @@ enum place_kind {
 	PLACE_END = 2,
 	PLACE_CURRENT = 4,
 	PLACE_OFFSET = 8,  /* n */
-	PLACE_LAST = 16,   /* n before the end, at least 0 */
-	PLACE_SHIFT = 32,  /* n from what is committed; in place of PLACE_LAST */
-	PLACE_TIME = 64,   /* n ms since 1970, at least 0 */
+	PLACE_LAST = 16,   /* the last n records, n >= 0 */
+	PLACE_SHIFT = 32,  /* n from the committed offset; excludes PLACE_LAST */
+	PLACE_TIME = 64,   /* n ms since 1970, n >= 0 */
 };
 
 struct place {
@@ -37,14 +37,14 @@ struct place {
 	int64_t n;
 };
 
-/* Read text, which is to be one of the kinds (their sum).  now_ms is for times
- * ago.  Returns 0, or -1 (ERR_USAGE: the kinds are listed). */
+/* Parse text, which must be one of the kinds (a sum).  now_ms resolves times ago.
+ * Returns 0, or -1 (ERR_USAGE: the message lists the kinds). */
 int place_parse(struct place *place, const char *text, int kinds, int64_t now_ms, struct err *e);
 
-/* TIME itself, behind an '@'.  0, or -1 (ERR_USAGE). */
+/* Parse TIME without the '@'.  Returns 0, or -1 (ERR_USAGE). */
 int place_parse_time(const char *text, int64_t now_ms, int64_t *ms, struct err *e);
 
-/* The notes on WHERE and TIME in the help of every program that takes them. */
+/* The notes on TIME in the --help of every program that takes it. */
 #define PLACE_TIME_NOTES \
 	"TIME: 2026-11-24, 2026-11-24T10:00:00Z (without a zone: local time), -1h (an hour ago), or a\n" \
 	"number since 1970: seconds if it has at most ten digits, milliseconds otherwise.\n"

@@ -33,7 +33,7 @@ run_failed(struct run *run, const struct err *e)
 	if (run->cluster.is_woken)
 		return;
 	if (run->repeats && e->class == ERR_RETRY) {
-		if (e->kafka) /* else a broker is lost, and the cluster says so */
+		if (e->kafka) /* otherwise the cluster reports a lost broker */
 			cluster_say_refused(&run->cluster, &run->refusal, e);
 		return;
 	}
@@ -55,8 +55,8 @@ run_version(struct run *run, int16_t api_key)
 {
 	struct err ignored;
 	const struct wire_api *api = wire_api_find(api_key);
-	/* The brokers of a cluster are taken to be of one kind; without the
-	 * first connection a call will tell. */
+	/* All brokers of a cluster are assumed to be of one version; without the first
+	 * connection the call itself will fail. */
 	return run->cluster.first ? conn_version(run->cluster.first, api, INT16_MAX, &ignored) : api->max;
 }
 

@@ -1,35 +1,35 @@
 /*
- * One run of one verb of a program against a cluster: the connection, what
- * lives until the end, and what came of it.
+ * One run of a verb against a cluster: the connection, the memory, and the result.
  *
- * A verb that is given several things goes on after a failure: it says it,
- * counts it, and run_close makes the exit code of the counts.
+ * A verb with several operands continues after a failure: failures are reported and
+ * counted, and run_close makes the exit code from the counts.
  *
- * Uses: cluster, text.  One thread.
+ * Uses: client/cluster, text/opt, text/say.  One thread.
  */
 #ifndef KQ_TOOL_RUN_H
 #define KQ_TOOL_RUN_H
 
 #include "client/cluster.h"
+#include "text/opt.h"
 #include "text/say.h"
 
 enum {
-	/* How long the broker may take, less than what a request may take. */
+	/* Time given to the broker in requests, below the request timeout of the client. */
 	RUN_TIMEOUT_MS = 25000,
 };
 
 struct run {
 	struct cluster cluster;
-	struct arena arena;   /* ours, until the end */
-	struct arena replies; /* what came in, until the end */
+	struct arena arena;   /* the verb's memory, until run_close */
+	struct arena replies; /* decoded responses, until run_close */
 	int ndone, nfailed;
-	bool is_final;        /* a failure that trying again does not mend */
-	bool repeats;         /* the verb tries again: what may pass is not said each time */
-	struct cluster_outage refusal;
-	bool is_removing;     /* set by verbs for which "not there" is final */
+	bool is_final;        /* a failure was final: a retry of the run would not help */
+	bool repeats;         /* the verb retries: transient failures are rate-limited */
+	struct cluster_outage refusal; /* for repeats: what was reported */
+	bool is_removing;     /* set by verbs for which "does not exist" is final */
 };
 
-/* What the command line says of how to connect. */
+/* Options of the connection. */
 struct run_opts {
 	const char *brokers;  /* as in cluster_opts */
 	int64_t wait_ms;
@@ -43,28 +43,28 @@ struct run_opts {
 #define RUN_OPT_WAIT(to_) \
 	OPT_DURATION(0, "wait", to_, "TIME", 0, INT32_MAX, "keep trying to connect for this long")
 
-/* Connect.  0; or an exit code, after saying
- * why, unless it was woken: the run is then not to be closed. */
+/* Connect.  Returns 0; or an exit code, after reporting the failure unless wake_fd
+ * interrupted it: the run must not be closed then. */
 int run_open(struct run *run, const struct run_opts *o, const char *client_id);
 
-/* Let go of everything and flush stdout.  0 when nothing failed, 75 when all
- * there was failed and may work later, else 1. */
+/* Release everything and flush stdout.  Returns the exit code: 0 if nothing failed, 75
+ * if everything failed and a retry may help, else 1. */
 int run_close(struct run *run);
 
-/* Say and count a failure; it is not said when it comes of being woken. */
+/* Report and count a failure.  It is only counted if wake_fd caused it. */
 void run_failed(struct run *run, const struct err *e);
 
-/* Reports and counts that the topic or group (kind) of this name does not exist: a
- * failure that may pass, since it may be created yet, unless the run removes it. */
+/* Report and count that the topic or group (kind) of this name does not exist.  A retry
+ * may help, since it may be created, unless the run is_removing. */
 void run_missing(struct run *run, const char *kind, struct str name);
 
-/* The version in which the broker would be asked; -1: it does not know. */
+/* The version of the API that a call would use; -1: the broker does not have the API. */
 int run_version(struct run *run, int16_t api_key);
 
-/* Call, and count a failure of the call itself.  Returns 0 or -1. */
+/* Call the node.  Returns 0, or -1 after run_failed. */
 int run_call(struct run *run, int32_t node, int16_t api_key, const void *request, void *response);
 
-/* The same in a version of at most upto. */
+/* The same, in a version of at most upto. */
 int run_call_upto(struct run *run, int32_t node, int16_t api_key, int upto, const void *request,
 	void *response);
 
