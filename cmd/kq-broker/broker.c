@@ -1,9 +1,9 @@
 #include "kq-broker/broker.h"
 
-#include "kq-broker/api.h"
 #include "kq-broker/catalog.h"
 #include "kq-broker/datadir.h"
 #include "kq-broker/descriptors.h"
+#include "kq-broker/dispatch.h"
 
 #include "sys/fs.h"
 #include "text/say.h"
@@ -75,11 +75,11 @@ take_settings(struct broker *b)
 	b->auto_create = config_int(NULL, v, CONFIG_AUTO_CREATE_TOPICS_ENABLE);
 	b->has_consumer_protocol = strstr(config_value(NULL, v,
 		CONFIG_GROUP_COORDINATOR_REBALANCE_PROTOCOLS), "consumer");
-	b->idle_max_ms = config_int(NULL, v, CONFIG_CONNECTIONS_MAX_IDLE_MS);
-	b->frame_size_max = config_int(NULL, v, CONFIG_SOCKET_REQUEST_MAX_BYTES);
+	b->sessions.idle_max_ms = config_int(NULL, v, CONFIG_CONNECTIONS_MAX_IDLE_MS);
+	b->sessions.frame_size_max = config_int(NULL, v, CONFIG_SOCKET_REQUEST_MAX_BYTES);
 	b->fetch_size_max = config_int(NULL, v, CONFIG_FETCH_MAX_BYTES);
 	b->arena_size_max = config_int(NULL, v, CONFIG_REQUEST_ARENA_BYTES_MAX);
-	b->input_size_max = config_int(NULL, v, CONFIG_QUEUED_MAX_REQUEST_BYTES);
+	b->sessions.budget.used_max = config_int(NULL, v, CONFIG_QUEUED_MAX_REQUEST_BYTES);
 	b->partition_max = config_int(NULL, v, CONFIG_MAX_PARTITIONS);
 	b->use_uring = !config_is(NULL, v, CONFIG_SYNC_ENGINE, "threads");
 	b->fault = fault_of(v);
@@ -151,7 +151,7 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	list_init(&b->control.posted);
 	b->control.epoll_fd = b->control.event_fd = -1;
 	take_settings(b);
-	api_init();
+	dispatch_init();
 	if (descriptors_plan(b, e) < 0)
 		return -1;
 	if (s->is_memory && *s->data_dir)
@@ -275,7 +275,7 @@ broker_start(struct broker *b, struct err *e)
 		return -1;
 	b->reactor = mem_alloc((size_t)b->nreactor * sizeof *b->reactor);
 	for (int i = 0; i < b->nreactor; i++)
-		if (reactor_init(&b->reactor[i], b, i, e) < 0)
+		if (reactor_init(&b->reactor[i], b, i, dispatch, e) < 0)
 			return -1;
 	for (int i = 0; i < b->settings->listen.n; i++)
 		if (listen_on(b, &b->settings->listen.v[i], e) < 0)

@@ -56,8 +56,7 @@ struct broker {
 	bool use_uring, auto_create, has_consumer_protocol;
 	enum fault fault;
 	struct descriptors descriptors;
-	int64_t idle_max_ms;
-	int64_t frame_size_max, fetch_size_max, arena_size_max, input_size_max;
+	int64_t fetch_size_max, arena_size_max;
 	int64_t partition_max;
 	struct metastore *meta; /* the control thread's, once it runs */
 	struct dynamic dynamic; /* under its lock */
@@ -76,9 +75,7 @@ struct broker {
 	struct addr_list listen; /* with their real ports */
 	struct advertised advertised;
 	/* Shared by all threads: */
-	/* Connections; bytes of receive buffers and of large answers. */
-	atomic_llong nconn, input_size;
-	atomic_llong conn_max; /* max.connections; the control thread changes it */
+	struct session_limits sessions;
 	atomic_llong unsynced_size;     /* of all partitions */
 	atomic_bool is_dirty;           /* the checkpoints on disk are behind */
 };

@@ -1,6 +1,5 @@
 #include "kq-broker/coordinator_int.h"
 
-#include "kq-broker/api.h"
 #include "kq-broker/broker.h"
 #include "kq-broker/catalog.h"
 #include "kq-broker/markers.h"
@@ -380,49 +379,14 @@ coordinator_is_ready(const struct coordinator *coord)
 	return !coord->load_aborted;
 }
 
-/* A request to add offsets to a transaction writes to the groups' topic, and may
- * be the first one to need that topic. */
-static bool
-needs_groups(const struct request *rq)
-{
-	return rq->api->key == API_ADD_OFFSETS_TO_TXN;
-}
-
-static bool
-has_topics(const struct request *rq, enum coordinator_kind kind)
-{
-	struct coordinator *coord = rq->broker->coordinator;
-	return coordinator_has_topic(coord, kind)
-		&& (!needs_groups(rq) || coordinator_has_topic(coord, COORD_GROUPS));
-}
-
-static void
-make_topics(const struct request *rq, enum coordinator_kind kind)
-{
-	coordinator_make_topic(rq->broker->coordinator, kind);
-	if (needs_groups(rq))
-		coordinator_make_topic(rq->broker->coordinator, COORD_GROUPS);
-}
-
 void
-coordinator_take(struct request *rq, enum coordinator_kind kind)
+coordinator_handle(struct request *rq)
 {
 	struct coordinator *coord = rq->broker->coordinator;
-	if (rq->place == ON_CONTROL)
-		make_topics(rq, kind); /* or the machine says no */
-	if (rq->place != ON_COORDINATOR) {
-		bool must_make = rq->place == ON_REACTOR && !has_topics(rq, kind);
-		request_to(rq, must_make ? ON_CONTROL : ON_COORDINATOR);
-		return;
-	}
-	if (coord->load_aborted) {
-		request_close(rq);
-		return;
-	}
 	struct coord_request *req = REQUEST_ARRAY(rq, struct coord_request, 1);
 	list_init(&req->link);
 	req->rq = rq;
-	req->call = (struct coord_call){ .api_key = rq->api->key,
+	req->call = (struct coord_call){ .api_key = rq->header.api_key,
 		.api_version = rq->header.api_version, .body = rq->body,
 		.client_id = rq->header.client_id.n < 0 ? STR("") : rq->header.client_id,
 		.client_host = str_of(rq->client_host), .partition = -1, .arena = &rq->arena };

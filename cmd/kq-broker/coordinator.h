@@ -75,10 +75,8 @@ int16_t coordinator_make_topic(struct coordinator *coord, enum coordinator_kind 
  * partial state must not be used. */
 bool coordinator_is_ready(const struct coordinator *coord);
 
-/* The handler of all requests to groups and transactions.  Any thread: passes
- * the request on to the coordinator, by way of the control thread if the topic
- * must be created first. */
-void coordinator_take(struct request *rq, enum coordinator_kind kind);
+/* The handler of all requests to groups and transactions.  With the lock. */
+void coordinator_handle(struct request *rq);
 
 /* ---- the check of a transactional write (KIP-890) ---- */
 

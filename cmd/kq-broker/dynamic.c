@@ -235,7 +235,7 @@ load_broker(struct broker *b, const char *id, struct config_set **set)
 static void
 apply(struct broker *b)
 {
-	atomic_store(&b->conn_max, config_int(NULL, b->dynamic.values, CONFIG_MAX_CONNECTIONS));
+	atomic_store(&b->sessions.nsession_max, config_int(NULL, b->dynamic.values, CONFIG_MAX_CONNECTIONS));
 }
 
 void

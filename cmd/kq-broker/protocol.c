@@ -1,6 +1,6 @@
 #include "kq-broker/protocol.h"
 
-#include "kq-broker/api.h"
+#include "kq-broker/dispatch.h"
 
 #include "wire/kafka_api.h"
 
@@ -24,14 +24,14 @@ range_of(int min, int max)
 static struct range
 served(int16_t key)
 {
-	const struct api *a = api_find(key);
+	const struct api *a = dispatch_find(key);
 	return a ? range_of(a->advertised_min, a->max) : range_of(-1, -1);
 }
 
 void
 protocol_print_help(void)
 {
-	api_init();
+	dispatch_init();
 	printf("%-4s %-38s %-7s %-7s %s\n", "key", "api", "served", "kafka", "why");
 	for (int i = 0; i < KAFKA_API_N; i++) {
 		const struct kafka_api *k = &kafka_apis[i];
@@ -43,7 +43,7 @@ protocol_print_help(void)
 void
 protocol_print_mdoc(void)
 {
-	api_init();
+	dispatch_init();
 	printf(".Bl -column -offset indent \"key\" \"StreamsGroupTopologyDescriptionUpdate\" "
 		"\"served\" \"Kafka\"\n.It key Ta API Ta served Ta Kafka\n");
 	for (int i = 0; i < KAFKA_API_N; i++) {

@@ -1,5 +1,5 @@
 /*
- * What is served of Kafka's protocol, for people: from the table in api.c and from
+ * What is served of Kafka's protocol, for people: from the table in dispatch.c and from
  * share/apis.tab.
  */
 #ifndef KQ_BROKER_PROTOCOL_H

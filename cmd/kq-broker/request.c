@@ -1,79 +1,175 @@
 #include "kq-broker/request.h"
 
-#include "kq-broker/api.h"
-#include "kq-broker/broker.h"
-#include "kq-broker/session.h"
-#include "kq-broker/reactor.h"
-
 #include "text/say.h"
 
-#include <stdio.h>
-
 enum {
-	LARGE = 4096, /* what is smaller is not worth the counting */
-	ANSWER_SIZE_MAX = 100 << 20, /* without records: more than clients take */
+	FREE_MAX = 64,
+	KEPT_SIZE_MAX = 256 * 1024, /* of a pooled request's buffers */
+	UNCOUNTED_SIZE_MAX = 4096,  /* not worth an atomic operation */
+	ANSWER_SIZE_MAX = 100 << 20, /* without records: more than clients accept */
 };
 
-/* Count n bytes that the request keeps.  False: there are too many already. */
-static bool
-account(struct request *rq, size_t n)
+/* ---- the pool ---- */
+
+void
+request_pool_init(struct request_pool *pool, size_t arena_size_max,
+	struct request_budget *budget)
 {
-	struct broker *b = rq->broker;
-	if (atomic_fetch_add_explicit(&b->input_size, (int64_t)n, memory_order_relaxed)
-		+ (int64_t)n <= b->input_size_max) {
+	*pool = (struct request_pool){ .arena_size_max = arena_size_max, .budget = budget };
+	list_init(&pool->free);
+}
+
+static void
+release(struct request *rq)
+{
+	arena_release(&rq->arena);
+	buf_release(&rq->out);
+	buf_release(&rq->frame);
+	wire_gaps_release(&rq->gaps);
+	mem_free(rq);
+}
+
+void
+request_pool_release(struct request_pool *pool)
+{
+	LIST_EACH(it, &pool->free)
+		release(CONTAINER_OF(it, struct request, link));
+}
+
+struct request *
+request_new(struct request_pool *pool)
+{
+	struct request *rq;
+	if (list_is_empty(&pool->free)) {
+		rq = NEW(struct request);
+		list_init(&rq->link);
+	} else {
+		rq = CONTAINER_OF(pool->free.next, struct request, link);
+		list_unlink(&rq->link);
+		pool->nfree--;
+	}
+	rq->pool = pool;
+	rq->arena.size_max = pool->arena_size_max;
+	return rq;
+}
+
+static void
+forget_large(struct buf *b)
+{
+	if (b->cap > KEPT_SIZE_MAX)
+		buf_release(b);
+	b->n = 0;
+}
+
+void
+request_free(struct request *rq)
+{
+	struct request_pool *pool = rq->pool;
+	assert(list_is_empty(&rq->link));
+	for (int32_t i = rq->at_slice; rq->slice && i < (int32_t)rq->gaps.n; i++)
+		partlog_slice_put(&rq->slice[i]);
+	if (rq->counted)
+		atomic_fetch_sub_explicit(&pool->budget->used, (int64_t)rq->counted,
+			memory_order_relaxed);
+	arena_reset(&rq->arena);
+	forget_large(&rq->out);
+	forget_large(&rq->frame);
+	rq->gaps.n = 0;
+	struct request clean = { .arena = rq->arena, .out = rq->out, .frame = rq->frame,
+		.gaps = rq->gaps };
+	*rq = clean;
+	list_init(&rq->link);
+	if (pool->nfree == FREE_MAX) {
+		release(rq);
+		return;
+	}
+	/* The last one used is the warmest in the cache: take it first. */
+	list_append(pool->free.next, &rq->link);
+	pool->nfree++;
+}
+
+bool
+request_count(struct request *rq, size_t n)
+{
+	struct request_budget *budget = rq->pool->budget;
+	if (n <= UNCOUNTED_SIZE_MAX)
+		return true;
+	if (atomic_fetch_add_explicit(&budget->used, (int64_t)n, memory_order_relaxed)
+		+ (int64_t)n <= budget->used_max) {
 		rq->counted += n;
 		return true;
 	}
-	atomic_fetch_sub_explicit(&b->input_size, (int64_t)n, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&budget->used, (int64_t)n, memory_order_relaxed);
 	return false;
 }
 
-/* An answer may lie here for as long as its reader likes. */
-static void
-account_answer(struct request *rq)
+/* ---- the frame ---- */
+
+bool
+request_decode_header(struct request *rq)
 {
-	if (!rq->slice)
-		arena_reset(&rq->arena);
-	if (rq->out.n <= LARGE || account(rq, rq->out.n))
-		return;
-	log_bounded(LOG_WARN, "%s: closed: queued.max.request.bytes is exhausted by responses "
-		"that the client does not read (%lld bytes)", rq->session->peer, (long long)rq->out.n);
-	buf_release(&rq->out);
-	rq->must_close = true;
+	int64_t n = request_header_decode(&rq->header, rq->raw.p, (size_t)rq->raw.n);
+	if (n < 0)
+		return false;
+	rq->header_size = (size_t)n;
+	return true;
 }
 
-/* On the reactor: the answer is ready. */
+bool
+request_decode_body(struct request *rq)
+{
+	const struct wire_api *api = rq->wire;
+	int16_t version = rq->header.api_version;
+	rq->body = arena_alloc(&rq->arena, api->request->size);
+	return wire_decode(api->request, version, wire_api_is_flexible(api, version),
+		rq->raw.p + rq->header_size, (size_t)rq->raw.n - rq->header_size, &rq->arena,
+		rq->body) >= 0;
+}
+
+size_t
+request_leave(struct request *rq)
+{
+	/* It may wait there for long, and for longer than its session. */
+	size_t n = (size_t)rq->raw.n + rq->arena.used;
+	assert(!rq->is_away);
+	if (!request_count(rq, n))
+		return n;
+	buf_reset(&rq->frame);
+	buf_put_str(&rq->frame, rq->raw);
+	rq->raw = buf_str(&rq->frame);
+	rq->body = NULL;
+	rq->is_away = true;
+	return 0;
+}
+
+/* ---- the answer ---- */
+
+/* On the session's thread. */
 static void
-finish(struct request *rq)
+end(struct request *rq)
 {
 	assert(!rq->is_done);
 	rq->is_done = true;
 	rq->cancel = NULL;
-	struct session *session = rq->session;
-	if (!session) {
-		reactor_request_free(rq->reactor, rq);
-		return;
-	}
-	account_answer(rq);
-	session->out_size += rq->out.n;
-	if (!session->is_handling)
-		session_flush_soon(session);
+	if (!rq->slice)
+		arena_reset(&rq->arena);
+	rq->end(rq);
 }
 
 static void
-finish_task(struct loop_task *t)
+on_return(struct loop_task *t)
 {
-	finish(CONTAINER_OF(t, struct request, task));
+	end(CONTAINER_OF(t, struct request, task));
 }
 
 void
 request_send(struct request *rq)
 {
-	if (rq->place != ON_REACTOR) {
-		rq->task.fn = finish_task;
-		loop_post(&rq->reactor->loop, &rq->task);
+	if (rq->is_away) {
+		rq->task.fn = on_return;
+		loop_post(rq->loop, &rq->task);
 	} else {
-		finish(rq);
+		end(rq);
 	}
 }
 
@@ -81,7 +177,7 @@ static void
 refuse_answer(struct request *rq, struct partlog_slice *slice, int32_t nslice)
 {
 	log_bounded(LOG_WARN, "closing a connection: the response to its %s would exceed %d bytes",
-		rq->api->wire->name, ANSWER_SIZE_MAX);
+		rq->wire->name, ANSWER_SIZE_MAX);
 	buf_release(&rq->out);
 	rq->gaps.n = 0;
 	for (int32_t i = 0; i < nslice; i++)
@@ -92,11 +188,11 @@ refuse_answer(struct request *rq, struct partlog_slice *slice, int32_t nslice)
 static void
 encode(struct request *rq, const void *response, struct partlog_slice *slice, int32_t nslice)
 {
-	const struct wire_api *w = rq->api->wire;
+	const struct wire_api *api = rq->wire;
 	int16_t version = rq->header.api_version;
 	size_t extra = 0;
-	size_t at = frame_begin_response(&rq->out, w, version, rq->header.correlation_id);
-	if (!wire_encode_gaps(w->response, version, wire_api_is_flexible(w, version), response,
+	size_t at = frame_begin_response(&rq->out, api, version, rq->header.correlation_id);
+	if (!wire_encode_gaps(api->response, version, wire_api_is_flexible(api, version), response,
 		ANSWER_SIZE_MAX, &rq->out, &rq->gaps)) {
 		refuse_answer(rq, slice, nslice);
 		return;
@@ -140,70 +236,4 @@ request_close(struct request *rq)
 {
 	rq->must_close = true;
 	request_send(rq);
-}
-
-static void
-run_elsewhere(struct request *rq)
-{
-	const struct wire_api *w = rq->api->wire;
-	int16_t version = rq->header.api_version;
-	arena_reset(&rq->arena);
-	int64_t n = request_header_decode(&rq->header, rq->frame.p, rq->frame.n);
-	assert(n > 0); /* it was read once already */
-	rq->body = arena_alloc(&rq->arena, w->request->size);
-	n = wire_decode(w->request, version, wire_api_is_flexible(w, version),
-		rq->frame.p + n, rq->frame.n - (size_t)n, &rq->arena, rq->body);
-	assert(n >= 0);
-	rq->api->handle(rq);
-}
-
-static void
-on_elsewhere(struct loop_task *t)
-{
-	struct request *rq = CONTAINER_OF(t, struct request, task);
-	if (rq->place == ON_COORDINATOR)
-		coordinator_unpost(rq->broker->coordinator);
-	run_elsewhere(rq);
-}
-
-/* As Kafka shows clients: "/127.0.0.1". */
-static void
-set_client_host(struct request *rq)
-{
-	const char *peer = rq->session->peer, *colon = strrchr(peer, ':');
-	int n = colon ? (int)(colon - peer) : (int)strlen(peer);
-	snprintf(rq->client_host, sizeof rq->client_host, "/%.*s", n, peer);
-}
-
-void
-request_to(struct request *rq, enum request_place place)
-{
-	assert(place != ON_REACTOR && place != rq->place);
-	bool is_quick = rq->place == ON_REACTOR && place == ON_COORDINATOR
-		&& (rq->api->flags & API_QUICK);
-	if (rq->place == ON_REACTOR) {
-		/* It may wait there for long, and for longer than its connection. */
-		size_t n = (size_t)rq->raw.n + rq->arena.used;
-		if (n > LARGE && !account(rq, n)) {
-			log_bounded(LOG_WARN, "%s: closed: queued.max.request.bytes is exhausted by "
-				"waiting requests (%lld bytes)", rq->session->peer, (long long)n);
-			request_close(rq);
-			return;
-		}
-		buf_reset(&rq->frame);
-		buf_put_str(&rq->frame, rq->raw);
-		rq->raw = STR_NULL;
-		set_client_host(rq);
-	}
-	rq->place = place;
-	rq->task.fn = on_elsewhere;
-	struct coordinator *c = rq->broker->coordinator;
-	if (place == ON_CONTROL) {
-		loop_post(&rq->broker->control, &rq->task);
-	} else if (is_quick && coordinator_enter(c)) {
-		run_elsewhere(rq);
-		coordinator_leave(c);
-	} else {
-		coordinator_post(c, &rq->task);
-	}
 }

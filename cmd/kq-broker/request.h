@@ -1,15 +1,17 @@
 /*
- * A request under way: what was asked, and what will be answered.
+ * A request: the frame that was received, its decoded body, and the answer.
  *
- * A connection's requests are answered in the order they came, whenever each
- * is done.  A handler runs on the connection's reactor; or, with a copy of
- * the frame, on the control thread (what changes metadata) or the coordinator
- * thread (groups and transactions).  It ends with request_respond,
- * request_drop, request_to, or by keeping the request for later.
+ * A session creates a request, queues it, and sends its answer when all
+ * earlier requests of the connection have been answered; request_end_fn tells
+ * it when the request is done.  A handler ends a request once, by
+ * request_respond*, request_drop or request_close, now or later.
  *
- * The body's slices point into the connection's input: they are gone when
- * the handler returns, except where the request holds a copy of the frame:
- * away from its reactor.
+ * A request starts on its session's thread, with slices of the body in the
+ * session's receive buffer: they are invalid once the handler has returned.
+ * To continue on another thread it takes a copy of the frame with it (see
+ * lane.h); the slices are valid then until the request ends.
+ *
+ * Threads: a request belongs to one thread at a time.
  */
 #ifndef KQ_BROKER_REQUEST_H
 #define KQ_BROKER_REQUEST_H
@@ -21,64 +23,110 @@
 #include "sys/net.h"
 #include "wire/frame.h"
 
-struct session;
-struct reactor;
+#include <stdatomic.h>
+
 struct broker;
-struct api;
+struct reactor;
+struct session;
+struct request;
+
+typedef void request_fn(struct request *rq);
+
+/* Bytes that all requests of the broker may hold: receive buffers, requests
+ * that wait, large answers.  Any thread. */
+struct request_budget {
+	atomic_llong used;
+	int64_t used_max;
+};
+
+/* Requests not in use; one thread's.  Pooled since their memory is worth keeping. */
+struct request_pool {
+	struct list free;
+	int nfree;
+	size_t arena_size_max; /* bytes of one decoded body */
+	struct request_budget *budget;
+};
 
 struct request {
-	struct list link;     /* in the connection's queue, or the free list */
-	struct session *session;    /* NULL: it is gone, the answer too */
-	struct reactor *reactor;
+	struct list link;     /* in the session's queue, or the pool */
+	struct request_pool *pool;
+	struct session *session; /* NULL: gone; the answer is not sent */
+	struct loop *loop;    /* the session's */
+	struct reactor *reactor; /* the one that runs the loop */
 	struct broker *broker;
-	const struct net_addr *advertised; /* where this client finds us */
+	const struct net_addr *advertised; /* the broker's address for this client */
+	struct str raw;       /* the frame without its length */
 	struct request_header header;
-	const struct api *api;
-	void *body;           /* struct NAME_request */
+	size_t header_size;   /* bytes */
+	const struct wire_api *wire;
+	void *body;           /* struct NAME_request; NULL: not decoded yet */
 	struct arena arena;   /* of the body and the response */
-	bool is_done, is_silent; /* silent: done, and nothing is sent (acks=0) */
-	enum request_place { ON_REACTOR, ON_CONTROL, ON_COORDINATOR } place;
-	char client_host[NET_TEXT_SIZE]; /* away from its reactor */
-	bool must_close;      /* when it comes to be sent: close instead */
-	struct str raw;       /* the frame behind its length, while handled */
-	struct buf frame;     /* the copy of it */
+	bool is_away;         /* from the session's thread */
+	bool is_done;         /* on the session's thread: the answer may be sent */
+	bool is_silent;       /* done without an answer (acks=0) */
+	bool must_close;      /* close the connection in place of an answer */
+	struct buf frame;     /* when away: the copy behind raw */
+	char client_host[NET_TEXT_SIZE]; /* when away: "/127.0.0.1", as in Kafka */
 	struct loop_task task;
-	/* Called when the connection goes while the request is kept: what can
-	 * be cancelled is, ending in request_drop.  NULL: it ends by itself. */
-	void (*cancel)(struct request *rq);
+	request_fn *step;     /* what the task runs on another thread */
+	request_fn *end;      /* the session's; called on its thread */
+	/* Called when the session closes before the request is done: cancels what
+	 * can be cancelled and calls request_drop.  NULL: it ends by itself. */
+	request_fn *cancel;
 	void *state;          /* the handler's, in the arena */
 	/* The answer: out, with a slice's bytes at each gap. */
 	struct buf out;
 	struct wire_gaps gaps;
 	struct partlog_slice *slice; /* gaps.n of them, in the arena */
-	size_t counted;       /* bytes in the broker's account */
-	size_t at_out;        /* bytes of out already sent */
-	int32_t at_slice;     /* being sent */
-	int64_t at_slice_byte;
+	size_t counted;       /* bytes in the budget */
+	size_t out_sent;      /* bytes of out */
+	int32_t at_slice;     /* the one being sent */
+	int64_t slice_sent;   /* bytes of it */
 };
 
-/* An array of n zeroed Ts of the request's own. */
+/* An array of n zeroed Ts in the request's arena. */
 #define REQUEST_ARRAY(rq, T, n) ((T *)arena_alloc(&(rq)->arena, (size_t)(n) * sizeof(T)))
 
-/* Encode the response; with slices given, one for each gap in the message.
- * Their references pass to the request.  Sends it when its turn has come. */
+/* ---- for handlers ---- */
+
+/* Encode the response and send it.  With slices there is one for each gap in
+ * the message; their references pass to the request. */
 void request_respond(struct request *rq, const void *response);
 void request_respond_slices(struct request *rq, const void *response,
 	struct partlog_slice *slice, int32_t nslice);
 
-/* Done without an answer. */
+/* End without an answer. */
 void request_drop(struct request *rq);
 
-/* Done by closing the connection, after what is before it was answered. */
+/* End by closing the connection, after the earlier requests are answered. */
 void request_close(struct request *rq);
 
-/* The two halves of request_respond, for answers that are ready before they
- * may be sent: encode at once, send later. */
+/* The two halves of request_respond, for an answer that is known before it
+ * may be sent. */
 void request_encode(struct request *rq, const void *response);
 void request_send(struct request *rq);
 
-/* Go on on another thread: the handler is called there again with place set
- * and a body of its own. */
-void request_to(struct request *rq, enum request_place place);
+/* ---- for sessions, lanes and the dispatcher ---- */
+
+void request_pool_init(struct request_pool *pool, size_t arena_size_max,
+	struct request_budget *budget);
+void request_pool_release(struct request_pool *pool);
+
+/* A blank request; the session sets where it comes from and the frame. */
+struct request *request_new(struct request_pool *pool);
+void request_free(struct request *rq); /* on the pool's thread; not in a queue */
+
+/* Decode the header; then, with rq->wire set, the body.  False: malformed, or
+ * the body needs more than arena_size_max. */
+bool request_decode_header(struct request *rq);
+bool request_decode_body(struct request *rq);
+
+/* On the session's thread: copy the frame, so that the request can continue
+ * on another one.  The body is to be decoded again.  Returns 0, or the bytes
+ * that exceed the budget; the request then stays. */
+size_t request_leave(struct request *rq);
+
+/* Count n bytes, unless that would exceed the budget: false. */
+bool request_count(struct request *rq, size_t n);
 
 #endif

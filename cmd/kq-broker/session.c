@@ -1,12 +1,7 @@
 #include "kq-broker/session.h"
 
-#include "kq-broker/api.h"
-#include "kq-broker/broker.h"
-#include "kq-broker/reactor.h"
-
 #include "sys/fs.h"
 #include "text/say.h"
-#include "proto.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -18,9 +13,49 @@ enum {
 	SMALL = 64 * 1024,    /* frames below share one read */
 	IOV_MAX_ = 32,
 	SENDFILE_MAX = 1 << 20, /* at a time: others have their turn */
+	INPUT_SIZE_MIN = 64 * 1024,
+	INPUT_KEPT_SIZE_MAX = 4 << 20,
 };
 
-/* --- opening and closing --- */
+/* ---- receive buffers ---- */
+
+static void
+count_input(struct session *session, size_t before)
+{
+	atomic_fetch_add_explicit(&session->sessions->limits->budget.used,
+		(int64_t)session->in.cap - (int64_t)before, memory_order_relaxed);
+}
+
+static struct buf
+take_input_buf(struct sessions *sessions)
+{
+	if (sessions->ninput)
+		return sessions->input[--sessions->ninput];
+	struct buf b = BUF_INIT;
+	buf_reserve(&b, INPUT_SIZE_MIN);
+	return b;
+}
+
+/* Give the session's receive buffer back. */
+static void
+put_input(struct session *session)
+{
+	struct sessions *sessions = session->sessions;
+	struct buf *b = &session->in;
+	size_t before = b->cap;
+	if (!b->p)
+		return;
+	b->n = 0;
+	if (sessions->ninput < INPUT_POOL_MAX && b->cap <= INPUT_KEPT_SIZE_MAX)
+		sessions->input[sessions->ninput++] = *b;
+	else
+		buf_release(b);
+	*b = (struct buf)BUF_INIT;
+	session->in_at = 0;
+	count_input(session, before);
+}
+
+/* ---- opening and closing ---- */
 
 static void on_event(struct loop_io *io, uint32_t events);
 
@@ -28,10 +63,10 @@ static void
 on_idle(struct loop_timer *t)
 {
 	struct session *session = CONTAINER_OF(t, struct session, idle_timer);
-	struct reactor *r = session->reactor;
-	int64_t end_ms = session->active_ms + r->broker->idle_max_ms;
-	if (end_ms > r->loop.now_ms || session->nrequest) {
-		loop_timer_set(&r->loop, t, MAX(end_ms, r->loop.now_ms + 1000));
+	struct loop *loop = session->sessions->loop;
+	int64_t end_ms = session->active_ms + session->sessions->limits->idle_max_ms;
+	if (end_ms > loop->now_ms || session->nrequest) {
+		loop_timer_set(loop, t, MAX(end_ms, loop->now_ms + 1000));
 		return;
 	}
 	log_line(LOG_DEBUG, "%s: closed after connections.max.idle.ms", session->peer);
@@ -39,63 +74,62 @@ on_idle(struct loop_timer *t)
 }
 
 void
-session_open(struct reactor *r, int fd, const struct listener *from)
+sessions_init(struct sessions *sessions, size_t arena_size_max)
 {
-	struct broker *b = r->broker;
-	if (atomic_fetch_add(&b->nconn, 1) >= atomic_load(&b->conn_max)) {
-		atomic_fetch_sub(&b->nconn, 1);
-		char z[NET_TEXT_SIZE];
+	list_init(&sessions->list);
+	list_init(&sessions->to_flush);
+	request_pool_init(&sessions->requests, arena_size_max, &sessions->limits->budget);
+}
+
+void
+sessions_release(struct sessions *sessions)
+{
+	assert(list_is_empty(&sessions->list));
+	request_pool_release(&sessions->requests);
+	for (int i = 0; i < sessions->ninput; i++)
+		buf_release(&sessions->input[i]);
+}
+
+void
+session_open(struct sessions *sessions, int fd, const struct net_addr *advertised)
+{
+	struct session_limits *limits = sessions->limits;
+	struct loop *loop = sessions->loop;
+	char z[NET_TEXT_SIZE];
+	if (atomic_fetch_add(&limits->nsession, 1) >= atomic_load(&limits->nsession_max)) {
+		atomic_fetch_sub(&limits->nsession, 1);
 		log_bounded(LOG_WARN, "%s: refused, max.connections (%lld) is reached",
-			net_peer_name(fd, z), (long long)atomic_load(&b->conn_max));
+			net_peer_name(fd, z), (long long)atomic_load(&limits->nsession_max));
 		close(fd);
 		return;
 	}
 	struct session *session = NEW(struct session);
 	list_init(&session->link);
 	list_init(&session->flush_link);
-	list_append(&r->sessions, &session->link);
+	list_append(&sessions->list, &session->link);
 	list_init(&session->requests);
 	session->io = (struct loop_io){ .fd = fd, .fn = on_event };
 	session->stream.fd = fd;
-	session->reactor = r;
-	session->advertised = advertised_for(&b->advertised, &from->addr, fd);
-	session->active_ms = r->loop.now_ms;
+	session->sessions = sessions;
+	session->advertised = advertised;
+	session->active_ms = loop->now_ms;
 	session->idle_timer.fn = on_idle;
-	char z[NET_TEXT_SIZE];
 	snprintf(session->peer, sizeof session->peer, "%s", net_peer_name(fd, z));
-	loop_timer_set(&r->loop, &session->idle_timer, session->active_ms + b->idle_max_ms);
-	loop_watch(&r->loop, &session->io, EPOLLIN);
+	loop_timer_set(loop, &session->idle_timer, session->active_ms + limits->idle_max_ms);
+	loop_watch(loop, &session->io, EPOLLIN);
 	log_line(LOG_DEBUG, "%s: connected", session->peer);
-}
-
-static void
-account_input(struct session *session, size_t before)
-{
-	atomic_fetch_add_explicit(&session->reactor->broker->input_size,
-		(int64_t)session->in.cap - (int64_t)before, memory_order_relaxed);
-}
-
-static void
-put_input(struct session *session)
-{
-	if (!session->in.p)
-		return;
-	size_t before = session->in.cap;
-	reactor_input_put(session->reactor, &session->in);
-	session->in_at = 0;
-	account_input(session, before);
 }
 
 void
 session_close(struct session *session)
 {
+	struct sessions *sessions = session->sessions;
 	if (session->is_handling) {
 		session->is_closing = true;
 		return;
 	}
-	struct reactor *r = session->reactor;
-	loop_unwatch(&r->loop, &session->io);
-	loop_timer_clear(&r->loop, &session->idle_timer);
+	loop_unwatch(sessions->loop, &session->io);
+	loop_timer_clear(sessions->loop, &session->idle_timer);
 	stream_close(&session->stream);
 	put_input(session);
 	LIST_EACH(it, &session->requests) {
@@ -103,19 +137,27 @@ session_close(struct session *session)
 		list_unlink(&rq->link);
 		rq->session = NULL;
 		if (rq->is_done)
-			reactor_request_free(r, rq);
+			request_free(rq);
 		else if (rq->cancel)
 			rq->cancel(rq);
 	}
 	list_unlink(&session->link);
 	list_unlink(&session->flush_link);
-	atomic_fetch_sub(&r->broker->nconn, 1);
+	atomic_fetch_sub(&sessions->limits->nsession, 1);
 	log_line(LOG_DEBUG, "%s: disconnected", session->peer);
 	mem_free(session);
-	reactor_conn_gone(r);
+	if (list_is_empty(&sessions->list))
+		sessions->emptied(sessions);
 }
 
-/* --- output --- */
+void
+sessions_close(struct sessions *sessions)
+{
+	LIST_EACH(it, &sessions->list)
+		session_close(CONTAINER_OF(it, struct session, link));
+}
+
+/* ---- output ---- */
 
 /* How far into a request's answer one is. */
 struct cursor {
@@ -169,7 +211,7 @@ struct gather {
 static void
 gather_request(struct gather *g, const struct request *rq)
 {
-	struct cursor at = { rq->at_out, rq->at_slice, rq->at_slice_byte };
+	struct cursor at = { rq->out_sent, rq->at_slice, rq->slice_sent };
 	while (g->niov < IOV_MAX_) {
 		struct piece piece = next_piece(rq, &at);
 		if (!piece.size)
@@ -191,7 +233,7 @@ pop_request(struct session *session, struct request *rq)
 	list_unlink(&rq->link);
 	session->nrequest--;
 	session->out_size -= rq->out.n;
-	reactor_request_free(session->reactor, rq);
+	request_free(rq);
 }
 
 /* Take note of n bytes sent; let go of the requests that are through. */
@@ -202,7 +244,7 @@ note_sent(struct session *session, int64_t n)
 		struct request *rq = CONTAINER_OF(session->requests.next, struct request, link);
 		if (!rq->is_done || rq->must_close)
 			return;
-		struct cursor at = { rq->at_out, rq->at_slice, rq->at_slice_byte };
+		struct cursor at = { rq->out_sent, rq->at_slice, rq->slice_sent };
 		struct piece piece = next_piece(rq, &at);
 		while (piece.size && n) {
 			int64_t k = MIN(n, piece.size);
@@ -214,8 +256,8 @@ note_sent(struct session *session, int64_t n)
 		}
 		while (rq->at_slice < at.slice)
 			partlog_slice_put(&rq->slice[rq->at_slice++]);
-		rq->at_out = at.out;
-		rq->at_slice_byte = at.byte;
+		rq->out_sent = at.out;
+		rq->slice_sent = at.byte;
 		if (piece.size)
 			return;
 		pop_request(session, rq);
@@ -264,7 +306,7 @@ is_open_for_input(const struct session *session)
 static void
 watch(struct session *session, bool is_blocked)
 {
-	loop_watch(&session->reactor->loop, &session->io,
+	loop_watch(session->sessions->loop, &session->io,
 		(is_open_for_input(session) ? EPOLLIN : EPOLLRDHUP) | (is_blocked ? EPOLLOUT : 0));
 }
 
@@ -314,22 +356,26 @@ has_frame(const struct session *session)
 		&& have - 4 >= load_be32(session->in.p + session->in_at);
 }
 
-void
-session_flush(struct session *session)
+static void
+flush_and_go_on(struct session *session)
 {
 	if (flush(session) && has_frame(session))
 		take_input(session);
 }
 
 void
-session_flush_soon(struct session *session)
+sessions_flush(struct sessions *sessions)
 {
-	if (list_is_empty(&session->flush_link))
-		list_append(&session->reactor->to_flush, &session->flush_link);
+	while (!list_is_empty(&sessions->to_flush)) {
+		struct session *session = CONTAINER_OF(sessions->to_flush.next, struct session,
+			flush_link);
+		list_unlink(&session->flush_link);
+		flush_and_go_on(session);
+	}
 }
 
-void
-session_drain(struct session *session)
+static void
+drain(struct session *session)
 {
 	session->is_draining = true;
 	/* A fetch that waits for records would keep us: it gets no answer. */
@@ -340,87 +386,93 @@ session_drain(struct session *session)
 			rq->cancel(rq);
 	}
 	session->is_handling = false;
-	session_flush(session);
+	flush_and_go_on(session);
 }
 
-/* --- input --- */
-
-static void
-refuse(struct session *session, const char *why, long long n)
+void
+sessions_drain(struct sessions *sessions)
 {
-	log_bounded(LOG_WARN, "%s: closed: %s (%lld)", session->peer, why, n);
-	session->is_closing = true;
+	LIST_EACH(it, &sessions->list)
+		drain(CONTAINER_OF(it, struct session, link));
 }
 
-/* The request was never anybody's but ours. */
+/* Count an answer, which stays here until the client reads it. */
 static void
-refuse_request(struct request *rq, const char *why, long long n)
+count_answer(struct request *rq)
+{
+	if (request_count(rq, rq->out.n))
+		return;
+	log_bounded(LOG_WARN, "%s: closed: queued.max.request.bytes is exhausted by responses "
+		"that the client does not read (%lld bytes)", rq->session->peer, (long long)rq->out.n);
+	buf_release(&rq->out);
+	rq->must_close = true;
+}
+
+/* The request is done: its answer goes out at the end of the loop's round. */
+static void
+on_request_end(struct request *rq)
 {
 	struct session *session = rq->session;
-	list_unlink(&rq->link);
-	session->nrequest--;
-	reactor_request_free(session->reactor, rq);
-	refuse(session, why, n);
+	if (!session) {
+		request_free(rq);
+		return;
+	}
+	count_answer(rq);
+	session->out_size += rq->out.n;
+	if (!session->is_handling && list_is_empty(&session->flush_link))
+		list_append(&session->sessions->to_flush, &session->flush_link);
+}
+
+/* ---- input ---- */
+
+static void
+refuse(struct session *session, const struct err *e)
+{
+	log_bounded(LOG_WARN, "%s: closed: %s", session->peer, e->msg);
+	session->is_closing = true;
 }
 
 static void
 handle_frame(struct session *session, const uint8_t *p, size_t n)
 {
-	struct request *rq = reactor_request_new(session->reactor);
+	struct sessions *sessions = session->sessions;
+	struct request *rq = request_new(&sessions->requests);
+	struct err e;
 	rq->session = session;
+	rq->loop = sessions->loop;
+	rq->reactor = sessions->reactor;
+	rq->broker = sessions->broker;
 	rq->advertised = session->advertised;
+	rq->end = on_request_end;
+	rq->raw = (struct str){ p, (int32_t)n };
 	list_append(&session->requests, &rq->link);
 	session->nrequest++;
-	rq->raw = (struct str){ p, (int32_t)n };
-	int64_t used = request_header_decode(&rq->header, p, n);
-	if (used < 0) {
-		refuse_request(rq, "the request header is malformed", (long long)n);
+	if (sessions->handle(rq, &e) == 0)
 		return;
-	}
-	rq->api = api_find(rq->header.api_key);
-	if (!rq->api) {
-		refuse_request(rq, "unknown API key", rq->header.api_key);
-		return;
-	}
-	int16_t version = rq->header.api_version;
-	if (version < rq->api->min || version > rq->api->max) {
-		if (rq->api->key == API_API_VERSIONS)
-			api_versions_refuse(rq);
-		else
-			refuse_request(rq, "unsupported version of an API", version);
-		return;
-	}
-	const struct wire_api *w = rq->api->wire;
-	rq->body = arena_alloc(&rq->arena, w->request->size);
-	if (wire_decode(w->request, version, wire_api_is_flexible(w, version), p + used,
-		n - (size_t)used, &rq->arena, rq->body) < 0) {
-		refuse_request(rq, "the request is malformed, or needs more than request.arena.bytes.max; its API key is",
-			rq->api->key);
-		return;
-	}
-	rq->arena.size_max = 0; /* the answer is no larger than it must be */
-	if (rq->api->flags & API_CONTROL)
-		request_to(rq, ON_CONTROL);
-	else
-		rq->api->handle(rq);
+	list_unlink(&rq->link);
+	session->nrequest--;
+	request_free(rq);
+	refuse(session, &e);
 }
 
 /* Handle the whole frames in the buffer; what is left moves to its front.
- * Returns the bytes that the frame begun lacks, or 0 when that isn't known. */
+ * Returns the bytes that are missing of the frame begun, or 0 if that is unknown. */
 static size_t
 handle_frames(struct session *session)
 {
-	size_t lacks = 0;
+	size_t missing = 0;
 	while (session->in.n - session->in_at >= 4 && is_open_for_input(session) && !session->is_closing) {
 		const uint8_t *p = session->in.p + session->in_at;
 		int32_t size = (int32_t)load_be32(p);
-		if (size <= 0 || size > session->reactor->broker->frame_size_max) {
-			refuse(session, "a frame's size is beyond socket.request.max.bytes", size);
+		if (size <= 0 || size > session->sessions->limits->frame_size_max) {
+			struct err e;
+			err_set(&e, ERR_LIMIT, "a frame's size is beyond socket.request.max.bytes (%d)", size);
+			refuse(session, &e);
 			break;
 		}
 		size_t have = session->in.n - session->in_at - 4;
 		if (have < (size_t)size) {
-			lacks = (size_t)size - have;
+			missing = (size_t)size - have;
 			break;
 		}
 		session->in_at += 4 + (size_t)size;
@@ -433,46 +485,48 @@ handle_frames(struct session *session)
 		session->in.n -= session->in_at;
 		session->in_at = 0;
 	}
-	return lacks;
+	return missing;
 }
 
 /* Make room in the buffer; returns how much to read now: a large frame's
  * rest and no more, so that nothing large has to be moved, else what fits.
  * The buffer grows with what really came, not with what a length claims. */
 static size_t
-make_room(struct session *session, size_t lacks)
+make_room(struct session *session, size_t missing)
 {
 	size_t before = session->in.cap;
 	if (!session->in.p)
-		session->in = reactor_input_get(session->reactor);
-	if (lacks > session->in.cap - session->in.n)
-		buf_reserve(&session->in, MIN(lacks, MAX(session->in.n, SMALL)));
+		session->in = take_input_buf(session->sessions);
+	if (missing > session->in.cap - session->in.n)
+		buf_reserve(&session->in, MIN(missing, MAX(session->in.n, SMALL)));
 	else if (session->in.cap - session->in.n < 4096)
 		buf_reserve(&session->in, SMALL);
 	if (session->in.cap != before)
-		account_input(session, before);
+		count_input(session, before);
 	size_t room = session->in.cap - session->in.n;
-	return lacks > SMALL ? MIN(lacks, room) : room;
+	return missing > SMALL ? MIN(missing, room) : room;
 }
 
 static bool
 is_over_budget(struct session *session)
 {
-	struct broker *b = session->reactor->broker;
-	if (atomic_load_explicit(&b->input_size, memory_order_relaxed) <= b->input_size_max
+	struct request_budget *budget = &session->sessions->limits->budget;
+	if (atomic_load_explicit(&budget->used, memory_order_relaxed) <= budget->used_max
 		|| session->in.cap <= INT16_MAX * 4)
 		return false;
-	refuse(session, "queued.max.request.bytes is exhausted by requests in progress",
+	struct err e;
+	err_set(&e, ERR_LIMIT, "queued.max.request.bytes is exhausted by requests in progress (%lld)",
 		(long long)session->in.cap);
+	refuse(session, &e);
 	return true;
 }
 
 static void
 read_input(struct session *session)
 {
-	size_t lacks = handle_frames(session);
+	size_t missing = handle_frames(session);
 	for (int i = 0; i < READS_MAX && is_open_for_input(session) && !session->is_closing; i++) {
-		size_t room = make_room(session, lacks);
+		size_t room = make_room(session, missing);
 		if (is_over_budget(session))
 			return;
 		struct err e;
@@ -484,8 +538,8 @@ read_input(struct session *session)
 			return;
 		}
 		session->in.n += (size_t)n;
-		session->active_ms = session->reactor->loop.now_ms;
-		lacks = handle_frames(session);
+		session->active_ms = session->sessions->loop->now_ms;
+		missing = handle_frames(session);
 		if ((size_t)n < room)
 			return;
 	}
@@ -522,5 +576,5 @@ on_event(struct loop_io *io, uint32_t events)
 		session_close(session);
 		return;
 	}
-	session_flush(session);
+	flush_and_go_on(session);
 }

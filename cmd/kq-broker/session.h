@@ -1,11 +1,14 @@
 /*
- * A client's connection: frames in, answers out, in order.
+ * A session: one client's connection.  Reads frames, hands each to a handler
+ * as a request, and sends the answers in the order of the requests.
  *
- * The reactor's thread only.
+ * The sessions of one reactor share a loop, pools, and two callbacks.  All of
+ * them are used on that reactor's thread only.
  */
 #ifndef KQ_BROKER_SESSION_H
 #define KQ_BROKER_SESSION_H
 
+#include "base/err.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "kq-broker/request.h"
@@ -13,41 +16,71 @@
 #include "sys/net.h"
 #include "sys/stream.h"
 
-struct listener;
+struct produce_state;
+
+/* Limits and counts of the sessions of all reactors.  Any thread. */
+struct session_limits {
+	int64_t idle_max_ms, frame_size_max; /* set before the threads start */
+	atomic_llong nsession, nsession_max; /* the control thread changes the latter */
+	struct request_budget budget;
+};
+
+enum { INPUT_POOL_MAX = 4 };
+
+struct sessions {
+	struct list list;
+	struct list to_flush; /* those with answers to send in this round */
+	struct request_pool requests;
+	struct buf input[INPUT_POOL_MAX]; /* receive buffers not in use */
+	int ninput;
+	/* Set by the owner before the first session: */
+	struct loop *loop;
+	struct reactor *reactor;
+	struct broker *broker;
+	struct session_limits *limits;
+	/* Handle a request whose frame is in rq->raw.  -1: it is malformed or not
+	 * supported, *e says how; the connection is closed. */
+	int (*handle)(struct request *rq, struct err *e);
+	void (*emptied)(struct sessions *sessions); /* the last session was closed */
+};
 
 struct session {
-	struct list link; /* in the reactor's */
-	struct list flush_link; /* in its to_flush, or alone */
+	struct list link;     /* in sessions->list */
+	struct list flush_link; /* in sessions->to_flush, or alone */
+	struct sessions *sessions;
 	struct loop_io io;
 	struct stream stream; /* of the descriptor in io */
-	struct reactor *reactor;
-	const struct net_addr *advertised; /* the broker's */
+	const struct net_addr *advertised; /* the broker's address for this client */
 	struct buf in;        /* from the pool while it holds anything */
 	size_t in_at;         /* bytes of it already handled */
-	struct list requests; /* in order, the oldest first */
+	struct list requests; /* struct request, the oldest first */
 	int nrequest;
-	void *last_put_by;    /* of the produces that wait for the transaction
-	                         coordinator; api/00_produce.c's */
-	size_t out_size;      /* bytes of answers that wait */
-	int64_t active_ms;    /* monotonic, of the last input */
+	struct produce_state *last_parked; /* the last produce request that waits for the
+	                         transaction coordinator (verify.h), or NULL */
+	size_t out_size;      /* bytes of answers not sent yet */
+	int64_t active_ms;    /* monotonic time of the last input */
 	struct loop_timer idle_timer;
-	bool is_handling;     /* in its own input code: close later */
+	bool is_handling;     /* in its own input code: session_close is deferred */
 	bool is_closing;      /* as soon as that is over */
-	bool is_draining;     /* no more input: answer what is there, close */
+	bool is_draining;     /* reads no more; closes when all is answered */
 	char peer[64];
 };
 
-void session_open(struct reactor *r, int fd, const struct listener *from);
+void sessions_init(struct sessions *sessions, size_t arena_size_max);
+void sessions_release(struct sessions *sessions); /* all are closed */
 
-/* Let go of everything; requests that still run elsewhere lose their session. */
+/* Open a session on an accepted connection, which is refused and closed when
+ * there are nsession_max.  Takes the descriptor. */
+void session_open(struct sessions *sessions, int fd, const struct net_addr *advertised);
+
+/* Close now; requests that still run elsewhere end without a session. */
 void session_close(struct session *session);
 
-/* Take no more input; close once all is answered. */
-void session_drain(struct session *session);
+/* Send the answers of this round: those of one sync go out together, say. */
+void sessions_flush(struct sessions *sessions);
 
-/* Send what is done, in order: now; or at the end of the loop's round, with
- * whatever else is done by then. */
-void session_flush(struct session *session);
-void session_flush_soon(struct session *session);
+/* Read no more; close each session when all its requests are answered. */
+void sessions_drain(struct sessions *sessions);
+void sessions_close(struct sessions *sessions); /* all, now */
 
 #endif

@@ -9,7 +9,7 @@
  * that, what it sends next for a transaction is put by behind it, so that its
  * batches stay in order: only the first one of such a queue asks.
  */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/session.h"
@@ -75,7 +75,7 @@ static void
 finish(struct produce_state *s)
 {
 	struct request *rq = s->rq;
-	loop_timer_clear(&rq->reactor->loop, &s->timer);
+	loop_timer_clear(rq->loop, &s->timer);
 	for (int i = 0; i < s->npart; i++)
 		partition_put(s->part[i].ack.partition);
 	if (s->acks == 0)
@@ -244,7 +244,7 @@ ask(struct produce_state *s)
 			w->ack.partition->index };
 	}
 	k->may_add = rq->header.api_version >= TXN_V2_VERSION;
-	k->loop = &rq->reactor->loop;
+	k->loop = rq->loop;
 	k->done.fn = on_checked;
 	s->ncheck++;
 	coordinator_check(rq->broker->coordinator, k);
@@ -309,8 +309,8 @@ on_checked(struct loop_task *t)
 	while (s && append_or_ask(s)) {
 		struct produce_state *next = s->next;
 		struct session *session = s->rq->session;
-		if (session && session->last_put_by == s)
-			session->last_put_by = NULL;
+		if (session && session->last_parked == s)
+			session->last_parked = NULL;
 		if (s->nleft == 0)
 			finish(s);
 		s = next;
@@ -321,8 +321,8 @@ static void
 queue_put_by(struct produce_state *s)
 {
 	struct session *session = s->rq->session;
-	struct produce_state *last = session->last_put_by;
-	session->last_put_by = s;
+	struct produce_state *last = session->last_parked;
+	session->last_parked = s;
 	if (last)
 		last->next = s;
 	else
@@ -369,7 +369,7 @@ take_in(struct produce_state *s, struct partition *p, struct str records,
 {
 	struct request *rq = s->rq;
 	struct topic_config *config = partition_config(p);
-	struct intake k = { .config = config, .now_ms = rq->reactor->loop.wall_ms,
+	struct intake k = { .config = config, .now_ms = rq->loop->wall_ms,
 		.arena = &rq->arena, .nfault_max = MAX(FAULTS_MAX - s->nfault, 1),
 		.plain_size = s->plain_size };
 	/* The bytes are ours to change: they lie in the receive buffer. */
@@ -400,7 +400,7 @@ new_part(struct produce_state *s, struct partition *p,
 	struct produce_part *w = &s->part[s->npart];
 	*w = (struct produce_part){ .rq = s->rq, .answer = answer };
 	w->ack.partition = p;
-	w->ack.loop = &s->rq->reactor->loop;
+	w->ack.loop = s->rq->loop;
 	w->ack.task.fn = on_ack;
 	return w;
 }
@@ -414,8 +414,8 @@ append_one(struct produce_state *s, struct partition *p, struct str records,
 	struct request *rq = s->rq;
 	uint8_t *batch = (uint8_t *)(uintptr_t)records.p;
 	struct append_result result = { .guard = 0 };
-	struct append_from from = { rq->reactor->syncer, rq->reactor->loop.wall_ms, false, 0 };
-	bool must_follow = is_transactional(records) && rq->session->last_put_by;
+	struct append_from from = { rq->reactor->syncer, rq->loop->wall_ms, false, 0 };
+	bool must_follow = is_transactional(records) && rq->session->last_parked;
 	if (!must_follow) {
 		partition_append(p, &from, batch, s->acks == -1 ? &w->ack : NULL, &result);
 		if (result.guard && s->is_alone)
@@ -521,8 +521,8 @@ api_produce(struct request *rq)
 	}
 	for (int32_t i = 0; i < a->responses.n; i++) /* the input goes */
 		a->responses.v[i].name = arena_str(&rq->arena, a->responses.v[i].name);
-	loop_timer_set(&rq->reactor->loop, &s->timer,
-		rq->reactor->loop.now_ms + MAX(q->timeout_ms, 0));
+	loop_timer_set(rq->loop, &s->timer,
+		rq->loop->now_ms + MAX(q->timeout_ms, 0));
 	if (is_any_put_by(s)) {
 		s->check.transactional_id = arena_str(&rq->arena, q->transactional_id);
 		s->checked = REQUEST_ARRAY(rq, struct coord_partition, s->npart);

@@ -4,7 +4,7 @@
  * The request is looked at again whenever a partition in it moves, until the
  * bytes reach min_bytes, something is wrong, or max_wait_ms is over.
  */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/descriptors.h"
@@ -247,7 +247,7 @@ begin_waiting(struct fetch_state *state)
 static void
 let_go(struct fetch_state *state)
 {
-	loop_timer_clear(&state->rq->reactor->loop, &state->timer);
+	loop_timer_clear(state->rq->loop, &state->timer);
 	for (int i = 0; i < state->npart; i++)
 		partition_put(state->part[i].partition);
 }
@@ -270,8 +270,8 @@ look(struct fetch_state *state)
 			return;
 		}
 		if (state->is_starved)
-			loop_timer_set(&state->rq->reactor->loop, &state->timer,
-				MIN(state->due_ms, state->rq->reactor->loop.now_ms + STARVED_MS));
+			loop_timer_set(state->rq->loop, &state->timer,
+				MIN(state->due_ms, state->rq->loop->now_ms + STARVED_MS));
 	} while (!begin_waiting(state));
 }
 
@@ -307,7 +307,7 @@ cancel(struct request *rq)
 	struct fetch_state *state = rq->state;
 	state->is_cancelled = true;
 	stop_waiting(state);
-	loop_timer_clear(&rq->reactor->loop, &state->timer);
+	loop_timer_clear(rq->loop, &state->timer);
 	if (atomic_load(&state->waker.is_posted))
 		return; /* on_wake ends it */
 	let_go(state);
@@ -407,7 +407,7 @@ begin_session(struct fetch_state *state, const struct fetch_request *q)
 		list_asked(state, q);
 		return true;
 	}
-	state->response.error_code = fetch_session_next(q, state->by_id, rq->reactor->loop.now_ms,
+	state->response.error_code = fetch_session_next(q, state->by_id, rq->loop->now_ms,
 		&rq->arena, &state->asked, &state->nasked, &is_over);
 	state->session = is_over ? SESSION_NONE : SESSION_OLD;
 	if (state->response.error_code)
@@ -459,7 +459,7 @@ respond(struct fetch_state *state)
 		state->response.session_id = fetch_session_new(state->asked, state->nasked, state->by_id,
 			(int)config_int(NULL, rq->broker->settings->values,
 				CONFIG_MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS),
-			rq->reactor->loop.now_ms);
+			rq->loop->now_ms);
 	if (state->session == SESSION_OLD) {
 		state->response.error_code = fetch_session_answer(rq->body, state->asked, state->nasked);
 		if (state->response.error_code) {
@@ -490,15 +490,15 @@ api_fetch(struct request *rq)
 	state->is_read_committed = q->isolation_level == 1;
 	state->is_follower = q->replica_id >= 0 || q->replica_state.replica_id >= 0;
 	state->is_due = q->max_wait_ms <= 0;
-	state->waker.loop = &rq->reactor->loop;
+	state->waker.loop = rq->loop;
 	state->waker.task.fn = on_wake;
 	state->timer.fn = on_deadline;
 	prepare(state);
 	if (state->npart == 0)
 		state->is_due = true;
-	state->due_ms = rq->reactor->loop.now_ms + q->max_wait_ms;
+	state->due_ms = rq->loop->now_ms + q->max_wait_ms;
 	if (!state->is_due)
-		loop_timer_set(&rq->reactor->loop, &state->timer, state->due_ms);
+		loop_timer_set(rq->loop, &state->timer, state->due_ms);
 	rq->cancel = cancel;
 	look(state);
 }

@@ -1,5 +1,5 @@
 /* ListOffsets: offsets by timestamp, and the special ones. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/names.h"

@@ -1,6 +1,6 @@
 /* Metadata: brokers, topics and their partitions; creates topics on first
  * use when client and configuration both allow it. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/catalog.h"
@@ -134,28 +134,43 @@ fill_broker(struct request *rq, struct metadata_response *a)
 		a->cluster_authorized_operations = CLUSTER_OPERATIONS;
 }
 
+/* Returns how many of the topics named are missing and could be created. */
+static int
+fill(struct request *rq, struct metadata_response *a)
+{
+	struct metadata_request *q = rq->body;
+	int nmissing = 0;
+	wire_defaults(&metadata_response_desc, a);
+	fill_broker(rq, a);
+	topics_read_begin(&rq->broker->topics);
+	/* Version 0 has no null: none named means all. */
+	if (q->topics.n < 0 || (rq->header.api_version == 0 && q->topics.n == 0))
+		fill_all(rq, a);
+	else
+		fill_named(rq, a, &nmissing);
+	topics_read_end(&rq->broker->topics);
+	return nmissing;
+}
+
+/* On the control thread. */
+static void
+create_and_respond(struct request *rq)
+{
+	struct metadata_response a;
+	create_missing(rq);
+	fill(rq, &a);
+	request_respond(rq, &a);
+}
+
 void
 api_metadata(struct request *rq)
 {
 	struct metadata_request *q = rq->body;
 	struct metadata_response a;
-	int16_t version = rq->header.api_version;
 	bool may_create = rq->broker->auto_create
-		&& (version < 4 || q->allow_auto_topic_creation);
-	int nmissing = 0;
-	if (rq->place == ON_CONTROL && may_create)
-		create_missing(rq);
-	wire_defaults(&metadata_response_desc, &a);
-	fill_broker(rq, &a);
-	topics_read_begin(&rq->broker->topics);
-	/* Version 0 has no null: none named means all. */
-	if (q->topics.n < 0 || (version == 0 && q->topics.n == 0))
-		fill_all(rq, &a);
-	else
-		fill_named(rq, &a, &nmissing);
-	topics_read_end(&rq->broker->topics);
-	if (nmissing && may_create && rq->place == ON_REACTOR)
-		request_to(rq, ON_CONTROL);
+		&& (rq->header.api_version < 4 || q->allow_auto_topic_creation);
+	if (fill(rq, &a) > 0 && may_create)
+		lane_continue(rq, LANE_CONTROL, create_and_respond);
 	else
 		request_respond(rq, &a);
 }

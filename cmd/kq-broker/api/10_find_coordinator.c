@@ -1,6 +1,6 @@
 /* FindCoordinator: this broker coordinates every group and transaction; the
  * first who asks has the topic made that keeps them. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 
@@ -28,21 +28,18 @@ fill(struct request *rq, struct str key, int16_t error,
 	c->port = error ? -1 : rq->advertised->port;
 }
 
-void
-api_find_coordinator(struct request *rq)
+static enum coordinator_kind
+kind_of(const struct request *rq)
+{
+	const struct find_coordinator_request *q = rq->body;
+	return q->key_type == TYPE_TRANSACTION ? COORD_TXNS : COORD_GROUPS;
+}
+
+static void
+respond(struct request *rq, int16_t error)
 {
 	struct find_coordinator_request *q = rq->body;
 	struct find_coordinator_response a;
-	bool is_known = q->key_type == TYPE_GROUP || q->key_type == TYPE_TRANSACTION;
-	enum coordinator_kind kind = q->key_type == TYPE_TRANSACTION ? COORD_TXNS : COORD_GROUPS;
-	int16_t error = is_known ? KERR_NONE : KERR_INVALID_REQUEST;
-	if (is_known && !coordinator_has_topic(rq->broker->coordinator, kind)) {
-		if (rq->place == ON_REACTOR) {
-			request_to(rq, ON_CONTROL);
-			return;
-		}
-		error = coordinator_make_topic(rq->broker->coordinator, kind);
-	}
 	wire_defaults(&find_coordinator_response_desc, &a);
 	if (rq->header.api_version >= 4) {
 		a.coordinators.n = q->coordinator_keys.n;
@@ -60,4 +57,23 @@ api_find_coordinator(struct request *rq)
 		a.port = c.port;
 	}
 	request_respond(rq, &a);
+}
+
+/* On the control thread. */
+static void
+create_topic_and_respond(struct request *rq)
+{
+	respond(rq, coordinator_make_topic(rq->broker->coordinator, kind_of(rq)));
+}
+
+void
+api_find_coordinator(struct request *rq)
+{
+	const struct find_coordinator_request *q = rq->body;
+	if (q->key_type != TYPE_GROUP && q->key_type != TYPE_TRANSACTION)
+		respond(rq, KERR_INVALID_REQUEST);
+	else if (!coordinator_has_topic(rq->broker->coordinator, kind_of(rq)))
+		lane_continue(rq, LANE_CONTROL, create_topic_and_respond);
+	else
+		respond(rq, KERR_NONE);
 }

@@ -1,11 +1,21 @@
 /* ApiVersions: what is served, from the table in api.c. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/features.h"
 
 #include "proto.h"
 #include "wire/kerr.h"
+
+static const struct api *apis; /* napi of them, by key */
+static int napi;
+
+void
+api_versions_init(const struct api *table, int n)
+{
+	apis = table;
+	napi = n;
+}
 
 static void
 fill_features(struct request *rq, struct api_versions_response *a)
@@ -31,15 +41,16 @@ fill_features(struct request *rq, struct api_versions_response *a)
 static void
 fill(struct request *rq, struct api_versions_response *a)
 {
-	int n;
-	const struct api *table = api_table(&n);
 	wire_defaults(&api_versions_response_desc, a);
-	a->api_keys.v = REQUEST_ARRAY(rq, struct api_versions_response_api, n);
-	for (int i = 0; i < n; i++)
-		if (rq->broker->has_consumer_protocol || !(table[i].flags & API_CONSUMER_PROTOCOL))
-			a->api_keys.v[a->api_keys.n++] = (struct api_versions_response_api){
-				.api_key = table[i].key, .min_version = table[i].advertised_min,
-				.max_version = table[i].max };
+	a->api_keys.v = REQUEST_ARRAY(rq, struct api_versions_response_api, napi);
+	for (const struct api *api = apis; api < apis + napi; api++) {
+		if (!api->handle || (!rq->broker->has_consumer_protocol
+			&& (api->flags & API_CONSUMER_PROTOCOL)))
+			continue;
+		a->api_keys.v[a->api_keys.n++] = (struct api_versions_response_api){
+			.api_key = api->key, .min_version = api->advertised_min,
+			.max_version = api->max };
+	}
 	fill_features(rq, a);
 }
 

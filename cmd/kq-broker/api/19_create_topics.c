@@ -1,5 +1,5 @@
 /* CreateTopics. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/catalog.h"

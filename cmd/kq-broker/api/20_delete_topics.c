@@ -1,5 +1,5 @@
 /* DeleteTopics: by name, or by id from version 6 on. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/catalog.h"

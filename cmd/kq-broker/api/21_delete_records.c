@@ -1,5 +1,5 @@
 /* DeleteRecords: raise the log start offset; -1 is the high watermark. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/datadir.h"

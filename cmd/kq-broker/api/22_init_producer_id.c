@@ -1,6 +1,6 @@
 /* InitProducerId: a fresh id and epoch 0 for an idempotent producer; with a
  * transactional id it is the transaction coordinator's. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 
@@ -19,27 +19,48 @@ answer(struct request *rq, int16_t error, int64_t id)
 	request_respond(rq, &a);
 }
 
+/* On the control thread: fetch more ids if few are left.  False: answered. */
+static bool
+refill(struct request *rq)
+{
+	struct err e;
+	if (producer_ids_refill(&rq->broker->producer_ids, &e) == 0)
+		return true;
+	log_bounded(LOG_ERROR, "cannot allocate producer IDs: %s", e.msg);
+	answer(rq, KERR_COORDINATOR_NOT_AVAILABLE, -1);
+	return false;
+}
+
+static void
+refill_and_answer(struct request *rq)
+{
+	if (!refill(rq))
+		return;
+	int64_t id = producer_ids_take(&rq->broker->producer_ids);
+	answer(rq, id < 0 ? KERR_COORDINATOR_NOT_AVAILABLE : KERR_NONE, id);
+}
+
+/* The coordinator takes an id, too.  That it has no topic it reports itself. */
+static void
+refill_and_go_on(struct request *rq)
+{
+	if (!refill(rq))
+		return;
+	coordinator_make_topic(rq->broker->coordinator, COORD_TXNS);
+	lane_continue(rq, LANE_TXNS, coordinator_handle);
+}
+
 void
 api_init_producer_id(struct request *rq)
 {
-	struct init_producer_id_request *q = rq->body;
-	struct err e;
-	/* With no id left more are fetched first: on the control thread. */
-	if (rq->place == ON_CONTROL && producer_ids_refill(&rq->broker->producer_ids, &e) < 0) {
-		log_bounded(LOG_ERROR, "cannot allocate producer IDs: %s", e.msg);
-		answer(rq, KERR_COORDINATOR_NOT_AVAILABLE, -1);
-		return;
-	}
+	const struct init_producer_id_request *q = rq->body;
 	if (q->transactional_id.n >= 0) {
-		if (rq->place == ON_REACTOR)
-			request_to(rq, ON_CONTROL);
-		else
-			coordinator_take(rq, COORD_TXNS);
+		lane_continue(rq, LANE_CONTROL, refill_and_go_on);
 		return;
 	}
 	int64_t id = producer_ids_take(&rq->broker->producer_ids);
-	if (id < 0 && rq->place == ON_REACTOR)
-		request_to(rq, ON_CONTROL);
+	if (id < 0)
+		lane_continue(rq, LANE_CONTROL, refill_and_answer);
 	else
-		answer(rq, id < 0 ? KERR_COORDINATOR_NOT_AVAILABLE : KERR_NONE, id);
+		answer(rq, KERR_NONE, id);
 }

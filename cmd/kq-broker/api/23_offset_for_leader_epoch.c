@@ -1,5 +1,5 @@
 /* OffsetForLeaderEpoch: where an epoch ended (KIP-101, KIP-320). */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/partition.h"

@@ -2,7 +2,7 @@
  * WriteTxnMarkers: the end of transactions, as somebody else says: an
  * administrator who gives up a hanging one (KIP-664).
  */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/markers.h"
@@ -98,14 +98,6 @@ begin_one(struct markers_state *s, const struct write_txn_markers_request_marker
 void
 api_write_txn_markers(struct request *rq)
 {
-	if (rq->place != ON_COORDINATOR) {
-		request_to(rq, ON_COORDINATOR);
-		return;
-	}
-	if (!coordinator_is_ready(rq->broker->coordinator)) {
-		request_close(rq);
-		return;
-	}
 	struct write_txn_markers_request *q = rq->body;
 	struct markers_state *s = REQUEST_ARRAY(rq, struct markers_state, 1);
 	s->rq = rq;

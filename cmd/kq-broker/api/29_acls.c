@@ -1,6 +1,6 @@
 /* DescribeAcls, CreateAcls, DeleteAcls: there is no authorizer that would keep
  * access lists.  Everybody may do everything. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "proto.h"
 #include "wire/kerr.h"

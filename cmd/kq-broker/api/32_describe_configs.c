@@ -1,5 +1,5 @@
 /* DescribeConfigs: the values that hold, and where each comes from. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/describe.h"

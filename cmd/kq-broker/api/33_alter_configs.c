@@ -1,6 +1,6 @@
 /* AlterConfigs and IncrementalAlterConfigs: settings of topics, brokers and
  * groups, all at once or one by one (KIP-339). */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/catalog.h"

@@ -1,5 +1,5 @@
 /* AlterReplicaLogDirs: there is one data directory, and all replicas are in it. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 

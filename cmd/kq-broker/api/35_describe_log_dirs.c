@@ -1,5 +1,5 @@
 /* DescribeLogDirs: how large the partitions are on disk. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/topics.h"

@@ -1,5 +1,5 @@
 /* CreatePartitions: a topic's number of partitions only grows. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/catalog.h"

@@ -1,7 +1,7 @@
 /* CreateDelegationToken, RenewDelegationToken, ExpireDelegationToken,
  * DescribeDelegationToken: a token stands for an authenticated user, and there is no
  * authentication. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "proto.h"
 #include "wire/kerr.h"

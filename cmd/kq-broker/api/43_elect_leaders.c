@@ -1,5 +1,5 @@
 /* ElectLeaders: every partition's only replica leads it (KIP-460). */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 

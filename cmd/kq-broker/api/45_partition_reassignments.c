@@ -1,6 +1,6 @@
 /* AlterPartitionReassignments, ListPartitionReassignments: with one broker every
  * partition is where it can be, and none is on its way (KIP-455). */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 

@@ -1,6 +1,6 @@
 /* DescribeClientQuotas, AlterClientQuotas: there are no quotas, and none can be
  * set (KIP-546).  Removing one succeeds, as in Kafka, since it is not there. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "proto.h"
 #include "wire/kerr.h"

@@ -1,6 +1,6 @@
 /* DescribeUserScramCredentials, AlterUserScramCredentials: no user has a password,
  * and none can be set (KIP-554). */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 

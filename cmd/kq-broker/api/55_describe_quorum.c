@@ -1,6 +1,6 @@
 /* DescribeQuorum: the metadata has one voter, this broker, which leads (KIP-595).
  * Kafka's clients know the metadata as the only partition of a topic. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 

@@ -1,6 +1,6 @@
 /* UpdateFeatures: the levels are those of the program (KIP-584).  A request for the
  * level in force succeeds, as in Kafka; every other one fails. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/features.h"

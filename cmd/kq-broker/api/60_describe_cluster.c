@@ -1,5 +1,5 @@
 /* DescribeCluster: who is in it (KIP-700). */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 

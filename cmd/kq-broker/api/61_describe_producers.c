@@ -1,5 +1,5 @@
 /* DescribeProducers: who has written to partitions (KIP-664). */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/partition.h"
@@ -49,7 +49,7 @@ answer(struct request *rq, struct partition *p, int64_t *told,
 		: partlog_producers(&p->log, &e);
 	if (!s)
 		return KERR_KAFKA_STORAGE_ERROR;
-	prodstate_expire(s, rq->reactor->loop.wall_ms, p->config->producer_expiration_ms);
+	prodstate_expire(s, rq->loop->wall_ms, p->config->producer_expiration_ms);
 	if ((*told += prodstate_count(s)) > TOLD_MAX)
 		return KERR_INVALID_REQUEST;
 	a->active_producers.v = REQUEST_ARRAY(rq, struct describe_producers_response_producer,

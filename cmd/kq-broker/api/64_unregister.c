@@ -1,6 +1,6 @@
 /* UnregisterBroker, UnregisterController: forget one that is gone.  There is only this
  * broker, which is running. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 

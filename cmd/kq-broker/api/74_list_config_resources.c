@@ -1,5 +1,5 @@
 /* ListConfigResources (KIP-1142): the names of what has settings. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/describe.h"

@@ -1,5 +1,5 @@
 /* DescribeTopicPartitions: topics page by page (KIP-966). */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 #include "kq-broker/topics.h"

@@ -1,5 +1,5 @@
 /* AddRaftVoter, RemoveRaftVoter: the metadata has one voter, this broker. */
-#include "kq-broker/api.h"
+#include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
 

@@ -1,37 +1,39 @@
 /*
- * The one table of what this broker serves.  One file an API: api/NN_name.c.
+ * The APIs that this broker serves: one file each, api/NN_name.c, whose
+ * comment says what differs by version.  The rows are in dispatch.c.
+ *
+ * A handler runs once, on the lane that its row names.
  */
 #ifndef KQ_BROKER_API_H
 #define KQ_BROKER_API_H
 
+#include "kq-broker/coordinator.h"
+#include "kq-broker/lane.h"
 #include "kq-broker/request.h"
 
 enum api_flags {
-	API_CONTROL = 1, /* uses the metadata store: always on the control thread */
-	API_QUICK = 4,   /* a reactor may be the coordinator for as long as it takes */
+	API_QUICK = 1, /* a coordinator's, over quickly: lane_continue_quickly */
 	API_CONSUMER_PROTOCOL = 2, /* not announced where groups can't use it */
 };
 
+/* The coordinator's topics that an API needs: created before it is handled. */
+enum api_topics { API_GROUPS_TOPIC = 1 << COORD_GROUPS, API_TXNS_TOPIC = 1 << COORD_TXNS };
+
 struct api {
 	int16_t key;
-	int16_t advertised_min; /* what ApiVersions says */
-	int16_t min, max;       /* what is served */
-	int flags;
-	void (*handle)(struct request *rq);
+	int16_t min, max;       /* the versions served */
+	int16_t nrefused;       /* versions below min that ApiVersions announces */
+	int16_t advertised_min; /* min - nrefused */
+	enum lane lane;
+	unsigned flags, needs_topics;
+	request_fn *handle;     /* NULL: the API is not served */
 	const struct wire_api *wire;
 };
-
-/* The API of a key, or NULL; and the whole table. */
-const struct api *api_find(int16_t key);
-const struct api *api_table(int *n);
-void api_init(void); /* once, before any thread */
 
 void api_produce(struct request *rq);
 void api_fetch(struct request *rq);
 void api_list_offsets(struct request *rq);
 void api_metadata(struct request *rq);
-void api_groups(struct request *rq); /* many: see api/08_groups.c */
-void api_txns(struct request *rq);   /* many: see api/24_txns.c */
 void api_write_txn_markers(struct request *rq);
 void api_describe_producers(struct request *rq);
 void api_find_coordinator(struct request *rq);
@@ -71,8 +73,11 @@ void api_add_raft_voter(struct request *rq);
 void api_remove_raft_voter(struct request *rq);
 void api_unregister_controller(struct request *rq);
 
-/* The answer to an ApiVersions request of a version we do not know (KIP-511):
+/* The answer to an ApiVersions request of an unknown version (KIP-511):
  * version 0's body with error 35. */
 void api_versions_refuse(struct request *rq);
+
+/* What ApiVersions announces: n rows, by key.  Once, before any thread. */
+void api_versions_init(const struct api *table, int n);
 
 #endif
