@@ -1,7 +1,6 @@
 #include "kq-broker/broker.h"
 
 #include "kq-broker/catalog.h"
-#include "kq-broker/datadir.h"
 #include "kq-broker/descriptors.h"
 #include "kq-broker/dispatch.h"
 
@@ -113,38 +112,47 @@ recover_one(struct partition *p, void *ctx)
 	p->high_watermark = p->log.next_offset;
 }
 
+/* After a crash: check every partition, and write down what they have. */
+static int
+recover(struct broker *b, const struct datadir_state *state, struct err *e)
+{
+	struct recovery recovery = { .same_boot = state->same_boot };
+	int rc = partlog_remove_leftovers(b->dir.fd, e) < 0 ? -1
+		: datadir_set_strays_aside(&b->dir, &b->topics, e);
+	if (b->topics.npartition) {
+		log_line(LOG_INFO, "the last stop was not clean: checking %lld partition%s",
+			(long long)b->topics.npartition, units_plural(b->topics.npartition));
+		broker_each_partition(b, recover_one, &recovery);
+		if (rc == 0 && !state->same_boot)
+			rc = datadir_note_power_loss(&b->dir, e);
+	}
+	/* Without the topics that were deleted just before the crash. */
+	return rc < 0 ? -1 : checkpoints_write(&b->checkpoints, e);
+}
+
 static int
 load(struct broker *b, struct err *e)
 {
 	struct datadir_state state;
-	int r = datadir_read(b, &state, e);
-	if (r == 0) {
+	struct saved_offsets offsets;
+	if (datadir_read(&b->dir, metastore_revision(b->meta) == 0, &state, e) < 0)
+		return -1;
+	int rc = saved_offsets_read(&offsets, b->dir.fd, e);
+	if (rc == 0) {
 		dynamic_load(b);
-		r = catalog_load(b, &state, e);
+		rc = catalog_load(b, &offsets, state.is_clean, e);
 	}
-	if (r == 0 && !state.is_clean && b->data_fd >= 0) {
-		struct recovery recovery = { .same_boot = state.same_boot };
-		r = partlog_remove_leftovers(b->data_fd, e) < 0 ? -1 : datadir_set_strays_aside(b, e);
-		if (b->topics.npartition) {
-			log_line(LOG_INFO, "the last stop was not clean: checking %lld partition%s",
-				(long long)b->topics.npartition, units_plural(b->topics.npartition));
-			broker_each_partition(b, recover_one, &recovery);
-			if (r == 0 && !state.same_boot)
-				r = datadir_note_power_loss(b, e);
-		}
-		/* Without the topics whose deletion the crash followed. */
-		if (r == 0)
-			r = datadir_checkpoint(b, e);
-	}
-	datadir_state_release(&state);
-	return r < 0 ? -1 : datadir_begin(b, e);
+	saved_offsets_release(&offsets);
+	if (rc == 0 && !state.is_clean && b->dir.fd >= 0)
+		rc = recover(b, &state, e);
+	return rc < 0 ? -1 : datadir_begin(&b->dir, b->cluster_id, b->node_id, e);
 }
 
 int
 broker_open(struct broker *b, struct settings *s, struct err *e)
 {
-	*b = (struct broker){ .settings = s, .data_fd = -1, .lock_fd = -1 };
-	b->data_dir = mem_strdup(s->is_memory ? "(memory)" : s->data_dir);
+	*b = (struct broker){ .settings = s };
+	datadir_init(&b->dir, s->is_memory ? NULL : s->data_dir);
 	advertised_init(&b->advertised, &s->advertised, &b->listen);
 	topics_init(&b->topics);
 	dynamic_init(&b->dynamic, s->values);
@@ -157,11 +165,13 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	if (s->is_memory && *s->data_dir)
 		log_line(LOG_WARN, "--memory keeps nothing on disk: the data directory '%s' is not used",
 			s->data_dir);
-	if (!s->is_memory && datadir_open(b, e) < 0)
+	if (!s->is_memory && datadir_open(&b->dir, e) < 0)
 		return -1;
-	b->meta = metastore_open_local(b->data_fd, e);
+	b->meta = metastore_open_local(b->dir.fd, e);
 	if (!b->meta)
-		return err_wrap(e, "data directory '%s'", b->data_dir);
+		return err_wrap(e, "data directory '%s'", b->dir.path);
+	checkpoints_init(&b->checkpoints, b->dir.fd, &b->topics, &b->control,
+		config_int(NULL, s->values, CONFIG_LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS));
 	producer_ids_init(&b->producer_ids, b->meta, &b->control);
 	if (load(b, e) < 0)
 		return -1;
@@ -169,47 +179,15 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	return b->coordinator ? 0 : -1;
 }
 
-/* --- checkpoints while running --- */
-
-static void
-write_checkpoint(struct loop_timer *t)
-{
-	struct broker *b = CONTAINER_OF(t, struct broker, checkpoint_timer);
-	struct err e;
-	atomic_store(&b->is_dirty, false);
-	if (datadir_checkpoint(b, &e) < 0)
-		log_bounded(LOG_ERROR, "cannot write the checkpoints: %s", e.msg);
-}
-
-static void
-arm_checkpoint(struct loop_task *t)
-{
-	struct broker *b = CONTAINER_OF(t, struct broker, checkpoint_task);
-	b->checkpoint_timer.fn = write_checkpoint;
-	loop_timer_set(&b->control, &b->checkpoint_timer, b->control.now_ms
-		+ config_int(NULL, b->settings->values, CONFIG_LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS));
-}
-
-void
-broker_note_append(struct broker *b)
-{
-	if (atomic_load_explicit(&b->is_dirty, memory_order_relaxed)
-		|| atomic_exchange(&b->is_dirty, true) || b->data_fd < 0)
-		return;
-	/* Only the control thread's timer clears the flag, so the task is idle. */
-	b->checkpoint_task.fn = arm_checkpoint;
-	loop_post(&b->control, &b->checkpoint_task);
-}
-
 void
 broker_disk_failed(struct broker *b, const char *topic, int32_t index, int sys)
 {
 	log_line(LOG_ERROR, "%s: syncing %s-%d failed: %s; records that were not acknowledged may "
-		"be lost; the broker stops", b->data_dir, topic, index,
+		"be lost; the broker stops", b->dir.path, topic, index,
 		strerror(sys));
 	/* To open transactions it is as if the machine had gone down: see coordinator.h. */
 	struct err ignored;
-	datadir_note_power_loss(b, &ignored);
+	datadir_note_power_loss(&b->dir, &ignored);
 	log_end();
 	_exit(EXIT_FAILED);
 }
@@ -333,16 +311,16 @@ broker_stop(struct broker *b, struct err *e)
 	for (int i = 0; i < b->listen.n; i++)
 		if (b->listen.v[i].kind == NET_UNIX)
 			unlink(b->listen.v[i].host);
-	if (b->data_fd < 0)
+	if (b->dir.fd < 0)
 		return 0;
 	atomic_int nfailed = 0;
 	broker_each_partition(b, sync_one, &nfailed);
-	if (datadir_checkpoint(b, e) < 0)
+	if (checkpoints_write(&b->checkpoints, e) < 0)
 		return -1;
 	if (nfailed)
 		return err_set(e, ERR_SYS, "%d partition%s could not be closed cleanly; "
 			"the next start checks all partitions", (int)nfailed, units_plural(nfailed));
-	return datadir_mark_clean(b, e);
+	return datadir_mark_clean(&b->dir, e);
 }
 
 void
@@ -360,7 +338,5 @@ broker_release(struct broker *b)
 	metastore_close(b->meta);
 	advertised_release(&b->advertised);
 	producer_ids_release(&b->producer_ids);
-	fs_close(b->lock_fd);
-	fs_close(b->data_fd);
-	mem_free(b->data_dir);
+	datadir_release(&b->dir);
 }

@@ -14,7 +14,9 @@
 
 #include "base/err.h"
 #include "kq-broker/advertised.h"
+#include "kq-broker/checkpoints.h"
 #include "kq-broker/coordinator.h"
+#include "kq-broker/datadir.h"
 #include "kq-broker/dynamic.h"
 #include "kq-broker/producer_ids.h"
 #include "kq-broker/reactor.h"
@@ -48,8 +50,7 @@ struct descriptors {
 
 struct broker {
 	struct settings *settings;
-	char *data_dir;
-	int data_fd, lock_fd; /* -1: memory */
+	struct datadir dir;
 	int32_t node_id;
 	char cluster_id[UUID_TEXT_SIZE];
 	int32_t leader_epoch; /* one more after each unclean start */
@@ -67,9 +68,7 @@ struct broker {
 	pthread_t control_thread;
 	bool is_control_started;
 	bool is_over;         /* no thread runs any more, nothing may be written */
-	struct loop_timer checkpoint_timer; /* the control thread's */
-	struct loop_task checkpoint_task;
-	bool is_checkpoint_stale; /* it names deleted topics; the control thread's */
+	struct checkpoints checkpoints;
 	struct producer_ids producer_ids;
 	struct coordinator *coordinator;
 	struct addr_list listen; /* with their real ports */
@@ -77,7 +76,6 @@ struct broker {
 	/* Shared by all threads: */
 	struct session_limits sessions;
 	atomic_llong unsynced_size;     /* of all partitions */
-	atomic_bool is_dirty;           /* the checkpoints on disk are behind */
 };
 
 /* Read the data directory, recover after a crash, load the topics.  Nothing
@@ -90,9 +88,6 @@ int broker_start(struct broker *b, struct err *e);
 /* Stop the threads, sync everything, leave the clean mark. */
 int broker_stop(struct broker *b, struct err *e);
 void broker_release(struct broker *b);
-
-/* Something was appended: the checkpoints will have to be written. */
-void broker_note_append(struct broker *b);
 
 /* A sync failed: what was acknowledged may be lost if we went on.  Says so
  * and ends the process, without a clean mark. */

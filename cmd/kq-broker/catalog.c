@@ -104,7 +104,7 @@ make_config(struct broker *b, const struct config_set *set)
 /* Make the partitions from first on, in an array that holds the old ones. */
 static struct partition **
 make_partitions(struct broker *b, struct topic *t, int32_t npartition,
-	const struct datadir_state *s)
+	const struct saved_offsets *offsets, bool is_clean)
 {
 	struct partition **v = mem_alloc((size_t)npartition * sizeof *v);
 	for (int32_t i = 0; i < npartition; i++) {
@@ -112,9 +112,9 @@ make_partitions(struct broker *b, struct topic *t, int32_t npartition,
 			v[i] = t->partition[i];
 			continue;
 		}
-		const struct offsets_entry *o = s ? datadir_offsets(s, t->name, i) : NULL;
+		const struct saved_offset *o = offsets ? saved_offsets_find(offsets, t->name, i) : NULL;
 		struct partlog_state state = { o ? o->log_start_offset : 0,
-			o ? o->recovery_offset : 0, !s || s->is_clean };
+			o ? o->recovery_offset : 0, is_clean };
 		v[i] = partition_new(b, t->name, &t->id, i, t->config, &state,
 			o ? o->high_watermark : INT64_MAX);
 	}
@@ -123,7 +123,8 @@ make_partitions(struct broker *b, struct topic *t, int32_t npartition,
 
 static void
 add_topic(struct broker *b, const char *name, const struct uuid *id, int32_t npartition,
-	struct config_set *set, int64_t revision, const struct datadir_state *s)
+	struct config_set *set, int64_t revision,
+	const struct saved_offsets *offsets, bool is_clean)
 {
 	struct topic *t = NEW(struct topic);
 	t->name = mem_strdup(name);
@@ -131,7 +132,7 @@ add_topic(struct broker *b, const char *name, const struct uuid *id, int32_t npa
 	t->overrides = set;
 	t->config = make_config(b, set);
 	t->revision = revision;
-	t->partition = make_partitions(b, t, npartition, s);
+	t->partition = make_partitions(b, t, npartition, offsets, is_clean);
 	t->npartition = npartition;
 	pthread_rwlock_wrlock(&b->topics.lock);
 	map_put(&b->topics.by_name, str_of(t->name), t);
@@ -144,7 +145,8 @@ add_topic(struct broker *b, const char *name, const struct uuid *id, int32_t npa
 
 struct loading {
 	struct broker *broker;
-	const struct datadir_state *state;
+	const struct saved_offsets *offsets;
+	bool is_clean;
 	struct err *e;
 };
 
@@ -161,7 +163,8 @@ load_topic(void *ctx, const struct metastore_entry *entry)
 		&& n > 0 && n <= INT32_MAX;
 	if (ok)
 		add_topic(l->broker, name, &id, (int32_t)n,
-			parse_configs(json_object_get(o, "configs"), name), entry->revision, l->state);
+			parse_configs(json_object_get(o, "configs"), name), entry->revision, l->offsets,
+			l->is_clean);
 	else
 		err_set(l->e, ERR_CORRUPT, "metastore: the entry of topic '%s' is not understood", name);
 	json_decref(o);
@@ -172,7 +175,7 @@ load_topic(void *ctx, const struct metastore_entry *entry)
 /* The cluster's id, made at the first start; the epoch, one more after each
  * unclean start with topics in it. */
 static int
-load_cluster(struct broker *b, const struct datadir_state *s, struct err *e)
+load_cluster(struct broker *b, bool is_clean, struct err *e)
 {
 	struct metastore_entry entry;
 	json_t *o = NULL;
@@ -186,7 +189,7 @@ load_cluster(struct broker *b, const struct datadir_state *s, struct err *e)
 	if (is_new)
 		rand_bytes(id.b, sizeof id.b);
 	uuid_format(&id, b->cluster_id);
-	if (!is_new && s->is_clean)
+	if (!is_new && is_clean)
 		return 0;
 	b->leader_epoch += !is_new;
 	struct buf value = BUF_INIT;
@@ -198,10 +201,10 @@ load_cluster(struct broker *b, const struct datadir_state *s, struct err *e)
 }
 
 int
-catalog_load(struct broker *b, const struct datadir_state *s, struct err *e)
+catalog_load(struct broker *b, const struct saved_offsets *offsets, bool is_clean, struct err *e)
 {
-	struct loading l = { b, s, e };
-	if (load_cluster(b, s, e) < 0)
+	struct loading l = { b, offsets, is_clean, e };
+	if (load_cluster(b, is_clean, e) < 0)
 		return -1;
 	return metastore_list(b->meta, STR(TOPICS), load_topic, &l);
 }
@@ -268,12 +271,13 @@ check_room(struct broker *b, int64_t more, struct catalog_error *e)
 	return 0;
 }
 
-/* Nothing on disk may still speak of an older topic of a name that comes. */
+/* Before a topic name is reused, no checkpoint may still hold offsets of the
+ * deleted topic that had it. */
 static int
 freshen_checkpoint(struct broker *b, struct catalog_error *e)
 {
 	struct err why;
-	if (!b->is_checkpoint_stale || datadir_checkpoint(b, &why) == 0)
+	if (checkpoints_drop_deleted(&b->checkpoints, &why) == 0)
 		return 0;
 	log_bounded(LOG_ERROR, "cannot write the checkpoints: %s", why.msg);
 	return catalog_fail(e, KERR_KAFKA_STORAGE_ERROR, "%s", why.msg);
@@ -315,7 +319,7 @@ catalog_create(struct broker *b, struct str name, int32_t npartition,
 		return -1;
 	char *z = mem_strndup(name);
 	add_topic(b, z, &id, npartition, overrides ? config_set_copy(overrides) : NULL,
-		metastore_revision(b->meta), NULL);
+		metastore_revision(b->meta), NULL, true);
 	log_line(LOG_INFO, "created topic %s with %d partition%s", z, npartition,
 		units_plural(npartition));
 	mem_free(z);
@@ -336,7 +340,7 @@ catalog_delete(struct broker *b, struct str name, struct catalog_error *e)
 	map_remove(&b->topics.by_id, (struct str){ t->id.b, sizeof t->id.b });
 	b->topics.npartition -= t->npartition;
 	pthread_rwlock_unlock(&b->topics.lock);
-	b->is_checkpoint_stale = b->data_fd >= 0;
+	topics_tell_deleted(&b->topics, name);
 	for (int32_t i = 0; i < t->npartition; i++) {
 		struct partition *p = t->partition[i];
 		struct err why;
@@ -374,7 +378,7 @@ catalog_grow(struct broker *b, struct str name, int32_t npartition, bool validat
 	buf_release(&value);
 	if (r < 0)
 		return -1;
-	struct partition **v = make_partitions(b, t, npartition, NULL);
+	struct partition **v = make_partitions(b, t, npartition, NULL, true);
 	pthread_rwlock_wrlock(&b->topics.lock);
 	mem_free(t->partition);
 	t->partition = v;

@@ -12,7 +12,6 @@
 
 #include "base/err.h"
 #include "kq-broker/broker.h"
-#include "kq-broker/datadir.h"
 #include "text/config.h"
 
 /* What a client is told. */
@@ -22,7 +21,7 @@ struct catalog_error {
 };
 
 /* Read everything at the start, and make the logs known by their states. */
-int catalog_load(struct broker *b, const struct datadir_state *s, struct err *e);
+int catalog_load(struct broker *b, const struct saved_offsets *offsets, bool is_clean, struct err *e);
 
 /* Each returns 0, or -1 with *e filled; with validate_only nothing is done.
  * npartition -1: num.partitions; overrides NULL: none (a copy is taken). */

@@ -1,7 +1,6 @@
 #include "kq-broker/coordinator_int.h"
 
 #include "kq-broker/broker.h"
-#include "kq-broker/datadir.h"
 
 #include "record/batch.h"
 #include "sys/fs.h"
@@ -154,7 +153,7 @@ abort_open(struct coordinator *coord)
 {
 	log_line(LOG_INFO, "the machine had crashed: aborting the transactions that were open");
 	if (txns_abort_ongoing(coord->txns, coordinator_now(coord)))
-		datadir_forget_power_loss(coord->broker);
+		datadir_forget_power_loss(&coord->broker->dir);
 	coordinator_end_call(coord);
 }
 
@@ -165,6 +164,6 @@ coordinator_load(struct coordinator *coord)
 		for (int32_t i = 0; atomic_load(&coord->topic[kind].is_there) && !coord->load_aborted
 			&& i < coord->topic[kind].npartition; i++)
 			load_partition(coord, (enum coordinator_kind)kind, i);
-	if (!coord->load_aborted && datadir_has_power_loss(coord->broker))
+	if (!coord->load_aborted && datadir_has_power_loss(&coord->broker->dir))
 		abort_open(coord);
 }

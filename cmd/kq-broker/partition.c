@@ -45,7 +45,7 @@ partition_new(struct broker *broker, const char *topic, const struct uuid *id,
 	list_init(&part->stable_fetchers);
 	char name[300];
 	snprintf(name, sizeof name, "%s-%d", topic, index);
-	partlog_init(&part->log, broker->data_fd, name, id, &config->log, state);
+	partlog_init(&part->log, broker->dir.fd, name, id, &config->log, state);
 	part->high_watermark = MAX(MIN(high_watermark, part->log.next_offset),
 		part->log.log_start_offset);
 	return part;
@@ -465,7 +465,7 @@ partition_append(struct partition *part, const struct append_from *from, uint8_t
 	append_locked(part, from, b, &batch, ack, result);
 	pthread_mutex_unlock(&part->lock);
 	if (result->error == KERR_NONE)
-		broker_note_append(part->broker);
+		checkpoints_appended(&part->broker->checkpoints);
 }
 
 static void
@@ -505,7 +505,7 @@ partition_append_marker(struct partition *part, const struct append_from *from,
 	append_marker_locked(part, from, &marker, ack, result);
 	pthread_mutex_unlock(&part->lock);
 	if (result->error == KERR_NONE)
-		broker_note_append(part->broker);
+		checkpoints_appended(&part->broker->checkpoints);
 }
 
 bool

@@ -92,6 +92,29 @@ topics_sorted(struct topics *t, struct arena *a, int *n)
 	return v;
 }
 
+void
+topics_listen(struct topics *t, struct topics_listener *listener)
+{
+	listener->next = t->listeners;
+	t->listeners = listener;
+}
+
+void
+topics_tell_changed(struct topics *t, struct str topic)
+{
+	for (struct topics_listener *it = t->listeners; it; it = it->next)
+		if (it->changed)
+			it->changed(it, topic);
+}
+
+void
+topics_tell_deleted(struct topics *t, struct str topic)
+{
+	for (struct topics_listener *it = t->listeners; it; it = it->next)
+		if (it->deleted)
+			it->deleted(it, topic);
+}
+
 const char *
 topic_name_fault(struct str name)
 {

@@ -22,10 +22,19 @@ struct topic {
 	int64_t revision;            /* of its key in the metastore */
 };
 
+/* Changes of the table, reported on the control thread once they are made,
+ * without the lock.  Either function may be NULL. */
+struct topics_listener {
+	struct topics_listener *next; /* the table's */
+	void (*changed)(struct topics_listener *listener, struct str topic); /* created or grown */
+	void (*deleted)(struct topics_listener *listener, struct str topic);
+};
+
 struct topics {
 	pthread_rwlock_t lock;
 	struct map by_name, by_id;
 	int64_t npartition; /* in all topics */
+	struct topics_listener *listeners; /* set before the threads start */
 };
 
 void topics_init(struct topics *t);
@@ -45,6 +54,11 @@ struct topic *topics_find_id(struct topics *t, const struct uuid *id);
 
 /* All topics sorted by name, in an array of the arena's; under the lock. */
 struct topic **topics_sorted(struct topics *t, struct arena *a, int *n);
+
+/* Have the changes of the table reported; *listener is the caller's and stays. */
+void topics_listen(struct topics *t, struct topics_listener *listener);
+void topics_tell_changed(struct topics *t, struct str topic);
+void topics_tell_deleted(struct topics *t, struct str topic);
 
 /* Names as Kafka has them: 1 to 249 of [a-zA-Z0-9._-], not "." or "..".
  * NULL: fine; else what is wrong, without a full stop. */

@@ -2,7 +2,6 @@
 #include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
-#include "kq-broker/datadir.h"
 #include "kq-broker/partition.h"
 
 #include "proto.h"
@@ -81,7 +80,7 @@ api_delete_records(struct request *rq)
 		}
 	}
 	/* What was deleted stays deleted, also after a crash. */
-	if (datadir_checkpoint(rq->broker, &e) < 0)
+	if (checkpoints_write(&rq->broker->checkpoints, &e) < 0)
 		log_bounded(LOG_ERROR, "cannot write the checkpoints: %s", e.msg);
 	request_respond(rq, &r);
 }

@@ -39,7 +39,7 @@ api_alter_replica_log_dirs(struct request *rq)
 	a.results.v = REQUEST_ARRAY(rq, topic_result, n);
 	topics_read_begin(&rq->broker->topics);
 	for (int32_t i = 0; i < q->dirs.n; i++) {
-		bool is_here = str_eq(q->dirs.v[i].path, str_of(rq->broker->data_dir));
+		bool is_here = str_eq(q->dirs.v[i].path, str_of(rq->broker->dir.path));
 		for (int32_t k = 0; k < q->dirs.v[i].topics.n; k++)
 			fill_topic(rq, &q->dirs.v[i].topics.v[k], is_here, &a.results.v[a.results.n++]);
 	}

@@ -85,9 +85,9 @@ api_describe_log_dirs(struct request *rq)
 	a.results.n = 1;
 	a.results.v = REQUEST_ARRAY(rq, struct describe_log_dirs_response_dir, 1);
 	wire_defaults(&describe_log_dirs_response_dir_desc, a.results.v);
-	a.results.v[0].log_dir = str_of(b->data_dir);
+	a.results.v[0].log_dir = str_of(b->dir.path);
 	struct statvfs fs;
-	if (b->data_fd >= 0 && fstatvfs(b->data_fd, &fs) == 0) {
+	if (b->dir.fd >= 0 && fstatvfs(b->dir.fd, &fs) == 0) {
 		a.results.v[0].total_bytes = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize;
 		a.results.v[0].usable_bytes = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
 	}
