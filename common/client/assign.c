@@ -28,20 +28,20 @@ assign_find(struct str name)
 	return NULL;
 }
 
-/* --- helps for the assignors --- */
+/* ---- helps for the assignors ---- */
 
 bool
-assign_has_topic(const struct assign_member *m, int32_t topic)
+assign_has_topic(const struct assign_member *member, int32_t topic)
 {
-	int32_t low = 0, high = m->ntopic;
+	int32_t low = 0, high = member->ntopic;
 	while (low < high) {
 		int32_t mid = low + (high - low) / 2;
-		if (m->topic[mid] < topic)
+		if (member->topic[mid] < topic)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return low < m->ntopic && m->topic[low] == topic;
+	return low < member->ntopic && member->topic[low] == topic;
 }
 
 static void
@@ -58,10 +58,10 @@ add_part(struct arena *a, struct assign_list *to, int32_t topic, int32_t partiti
 }
 
 void
-assign_give(struct assign *a, struct assign_member *m, int32_t topic,
+assign_give(struct assign *assign, struct assign_member *member, int32_t topic,
 	int32_t partition)
 {
-	add_part(a->arena, &m->got, topic, partition);
+	add_part(assign->arena, &member->got, topic, partition);
 }
 
 static int
@@ -71,22 +71,23 @@ by_turn(const void *x, const void *y)
 	const struct assign_member *b = *(struct assign_member *const *)y;
 	if ((a->instance.n < 0) != (b->instance.n < 0))
 		return a->instance.n < 0 ? 1 : -1;
-	int r = a->instance.n < 0 ? 0 : str_cmp(a->instance, b->instance);
-	return r ? r : str_cmp(a->id, b->id);
+	int order = a->instance.n < 0 ? 0 : str_cmp(a->instance, b->instance);
+	return order ? order : str_cmp(a->id, b->id);
 }
 
 struct assign_member **
-assign_order(struct assign *a)
+assign_order(struct assign *assign)
 {
-	struct assign_member **v = arena_alloc(a->arena, ((size_t)a->nmember + 1) * sizeof(void *));
+	struct assign_member **v = arena_alloc(assign->arena,
+		((size_t)assign->nmember + 1) * sizeof(void *));
 	assert(v);
-	for (int32_t i = 0; i < a->nmember; i++)
-		v[i] = &a->member[i];
-	qsort(v, (size_t)a->nmember, sizeof(void *), by_turn);
+	for (int32_t i = 0; i < assign->nmember; i++)
+		v[i] = &assign->member[i];
+	qsort(v, (size_t)assign->nmember, sizeof(void *), by_turn);
 	return v;
 }
 
-/* --- writing --- */
+/* ---- writing ---- */
 
 static void
 put_i16(struct buf *b, int16_t v)
@@ -146,52 +147,52 @@ assign_put_subscription(struct buf *b, const struct assign_kind *as,
 {
 	struct arena a = ARENA_INIT;
 	struct buf user = BUF_INIT;
-	struct consumer_protocol_subscription s;
-	wire_defaults(&consumer_protocol_subscription_desc, &s);
-	s.topics.v = arena_alloc(&a, ((size_t)ntopic + 1) * sizeof *s.topics.v);
-	s.topics.n = ntopic;
+	struct consumer_protocol_subscription sub;
+	wire_defaults(&consumer_protocol_subscription_desc, &sub);
+	sub.topics.v = arena_alloc(&a, ((size_t)ntopic + 1) * sizeof *sub.topics.v);
+	sub.topics.n = ntopic;
 	for (int i = 0; i < ntopic; i++)
-		s.topics.v[i] = topic[i];
-	s.generation_id = generation;
+		sub.topics.v[i] = topic[i];
+	sub.generation_id = generation;
 	if (as->is_cooperative) {
-		s.owned_partitions.n = group_owned(owned, nowned, &a, &s.owned_partitions.v);
+		sub.owned_partitions.n = group_owned(owned, nowned, &a, &sub.owned_partitions.v);
 		put_i32(&user, generation);
 	} else if (as->has_user_data && generation >= 0) {
 		put_owned(&user, owned, nowned);
 		put_i32(&user, generation);
 	}
 	if (user.n > 0)
-		s.user_data = buf_str(&user);
-	wire_data_encode(&consumer_protocol_subscription_data, VERSION, &s, b);
+		sub.user_data = buf_str(&user);
+	wire_data_encode(&consumer_protocol_subscription_data, VERSION, &sub, b);
 	buf_release(&user);
 	arena_release(&a);
 }
 
 void
-assign_put_assignment(struct buf *b, const struct assign *a, int32_t member)
+assign_put_assignment(struct buf *b, const struct assign *assign, int32_t member)
 {
-	const struct assign_list *got = &a->member[member].got;
+	const struct assign_list *got = &assign->member[member].got;
 	struct arena scratch = ARENA_INIT;
-	struct consumer_protocol_assignment s;
+	struct consumer_protocol_assignment out;
 	struct consumer_protocol_assignment_topic *to;
-	wire_defaults(&consumer_protocol_assignment_desc, &s);
-	s.assigned_partitions.v = to = arena_alloc(&scratch, ((size_t)a->ntopic + 1) * sizeof *to);
+	wire_defaults(&consumer_protocol_assignment_desc, &out);
+	out.assigned_partitions.v = to = arena_alloc(&scratch, ((size_t)assign->ntopic + 1) * sizeof *to);
 	int32_t *p = arena_alloc(&scratch, ((size_t)got->n + 1) * sizeof *p);
 	/* Round robin over several topics gives them by topic, too. */
 	for (int32_t i = 0; i < got->n;) {
 		int32_t topic = got->v[i].topic;
-		to[s.assigned_partitions.n].topic = a->topic[topic].name;
-		to[s.assigned_partitions.n].partitions.v = p + i;
+		to[out.assigned_partitions.n].topic = assign->topic[topic].name;
+		to[out.assigned_partitions.n].partitions.v = p + i;
 		int32_t first = i;
 		for (; i < got->n && got->v[i].topic == topic; i++)
 			p[i] = got->v[i].partition;
-		to[s.assigned_partitions.n++].partitions.n = i - first;
+		to[out.assigned_partitions.n++].partitions.n = i - first;
 	}
-	wire_data_encode(&consumer_protocol_assignment_data, VERSION, &s, b);
+	wire_data_encode(&consumer_protocol_assignment_data, VERSION, &out, b);
 	arena_release(&scratch);
 }
 
-/* --- reading --- */
+/* ---- reading ---- */
 
 static int
 broken(struct err *e, const char *what)
@@ -201,16 +202,16 @@ broken(struct err *e, const char *what)
 
 /* A version, and a message of it or of a later one. */
 static int
-decode(const struct wire_data *d, struct str bytes, struct arena *a, void *msg)
+decode(const struct wire_data *data, struct str bytes, struct arena *a, void *msg)
 {
 	if (bytes.n < 2)
 		return -1;
 	int16_t version = (int16_t)load_be16(bytes.p);
-	if (version < d->min)
+	if (version < data->min)
 		return -1;
-	wire_defaults(d->desc, msg);
-	return wire_decode(d->desc, MIN(version, d->max), false, bytes.p + 2,
-		(size_t)bytes.n - 2, a, msg) < 0 ? -1 : MIN(version, d->max);
+	wire_defaults(data->desc, msg);
+	return wire_decode(data->desc, MIN(version, data->max), false, bytes.p + 2,
+		(size_t)bytes.n - 2, a, msg) < 0 ? -1 : MIN(version, data->max);
 }
 
 static int
@@ -226,11 +227,11 @@ assign_topics(const struct assign_bytes *in, int n, struct arena *a,
 	int32_t count = 0, cap = 0;
 	struct str *v = NULL;
 	for (int i = 0; i < n; i++) {
-		struct consumer_protocol_subscription s;
-		if (decode(&consumer_protocol_subscription_data, in[i].subscription, a, &s) < 0)
+		struct consumer_protocol_subscription sub;
+		if (decode(&consumer_protocol_subscription_data, in[i].subscription, a, &sub) < 0)
 			return broken(e, "a subscription");
-		if (count + s.topics.n > cap) {
-			cap = 2 * (count + s.topics.n);
+		if (count + sub.topics.n > cap) {
+			cap = 2 * (count + sub.topics.n);
 			struct str *more = arena_alloc(a, (size_t)cap * sizeof *more);
 			if (!more)
 				return err_set(e, ERR_LIMIT, "the group subscribes to too many topics");
@@ -238,8 +239,8 @@ assign_topics(const struct assign_bytes *in, int n, struct arena *a,
 				memcpy(more, v, (size_t)count * sizeof *more);
 			v = more;
 		}
-		for (int32_t k = 0; k < s.topics.n; k++)
-			v[count++] = s.topics.v[k];
+		for (int32_t k = 0; k < sub.topics.n; k++)
+			v[count++] = sub.topics.v[k];
 	}
 	if (count > 0)
 		qsort(v, (size_t)count, sizeof *v, by_name);
@@ -252,31 +253,31 @@ assign_topics(const struct assign_bytes *in, int n, struct arena *a,
 }
 
 static int32_t
-find_topic(const struct assign *a, struct str name)
+find_topic(const struct assign *assign, struct str name)
 {
-	int32_t low = 0, high = a->ntopic;
+	int32_t low = 0, high = assign->ntopic;
 	while (low < high) {
 		int32_t mid = low + (high - low) / 2;
-		if (str_cmp(a->topic[mid].name, name) < 0)
+		if (str_cmp(assign->topic[mid].name, name) < 0)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return low < a->ntopic && str_eq(a->topic[low].name, name) ? low : -1;
+	return low < assign->ntopic && str_eq(assign->topic[low].name, name) ? low : -1;
 }
 
 static void
-add_owned(struct assign *a, struct assign_member *m, struct str topic,
+add_owned(struct assign *assign, struct assign_member *member, struct str topic,
 	int32_t partition)
 {
-	int32_t t = find_topic(a, topic);
-	if (t >= 0 && partition >= 0 && partition < a->topic[t].npart)
-		add_part(a->arena, &m->owned, t, partition);
+	int32_t t = find_topic(assign, topic);
+	if (t >= 0 && partition >= 0 && partition < assign->topic[t].npart)
+		add_part(assign->arena, &member->owned, t, partition);
 }
 
 /* sticky's user data.  What cannot be read is as good as none. */
 static void
-read_user_data(struct assign *a, struct assign_member *m, struct str user)
+read_user_data(struct assign *assign, struct assign_member *member, struct str user)
 {
 	const uint8_t *p = user.p, *end = p + MAX(user.n, 0);
 	if (user.n < 4)
@@ -293,13 +294,13 @@ read_user_data(struct assign *a, struct assign_member *m, struct str user)
 		if (n < 0 || (end - p) / 4 < n)
 			goto bad;
 		for (; n > 0; n--, p += 4)
-			add_owned(a, m, topic, (int32_t)load_be32(p));
+			add_owned(assign, member, topic, (int32_t)load_be32(p));
 	}
 	if (end - p >= 4)
-		m->generation = (int32_t)load_be32(p);
+		member->generation = (int32_t)load_be32(p);
 	return;
 bad:
-	m->owned.n = 0;
+	member->owned.n = 0;
 }
 
 static int
@@ -310,97 +311,97 @@ by_number(const void *x, const void *y)
 }
 
 static void
-read_topics(struct assign *a, struct assign_member *m,
-	const struct consumer_protocol_subscription *s)
+read_topics(struct assign *assign, struct assign_member *member,
+	const struct consumer_protocol_subscription *sub)
 {
-	m->topic = arena_alloc(a->arena, ((size_t)s->topics.n + 1) * sizeof *m->topic);
-	assert(m->topic);
-	for (int32_t i = 0; i < s->topics.n; i++) {
-		int32_t t = find_topic(a, s->topics.v[i]);
+	member->topic = arena_alloc(assign->arena, ((size_t)sub->topics.n + 1) * sizeof *member->topic);
+	assert(member->topic);
+	for (int32_t i = 0; i < sub->topics.n; i++) {
+		int32_t t = find_topic(assign, sub->topics.v[i]);
 		if (t >= 0)
-			m->topic[m->ntopic++] = t;
+			member->topic[member->ntopic++] = t;
 	}
-	qsort(m->topic, (size_t)m->ntopic, sizeof *m->topic, by_number);
+	qsort(member->topic, (size_t)member->ntopic, sizeof *member->topic, by_number);
 	int32_t kept = 0;
-	for (int32_t i = 0; i < m->ntopic; i++)
-		if (kept == 0 || m->topic[kept - 1] != m->topic[i])
-			m->topic[kept++] = m->topic[i];
-	m->ntopic = kept;
+	for (int32_t i = 0; i < member->ntopic; i++)
+		if (kept == 0 || member->topic[kept - 1] != member->topic[i])
+			member->topic[kept++] = member->topic[i];
+	member->ntopic = kept;
 }
 
 static int
-read_member(struct assign *a, const struct assign_kind *as,
-	const struct assign_bytes *in, struct assign_member *m, struct err *e)
+read_member(struct assign *assign, const struct assign_kind *as,
+	const struct assign_bytes *in, struct assign_member *member, struct err *e)
 {
-	struct consumer_protocol_subscription s;
-	int version = decode(&consumer_protocol_subscription_data, in->subscription, a->arena, &s);
+	struct consumer_protocol_subscription sub;
+	int version = decode(&consumer_protocol_subscription_data, in->subscription, assign->arena, &sub);
 	if (version < 0)
 		return broken(e, "a subscription");
-	m->id = in->id;
-	m->instance = in->instance;
-	m->generation = -1;
-	read_topics(a, m, &s);
+	member->id = in->id;
+	member->instance = in->instance;
+	member->generation = -1;
+	read_topics(assign, member, &sub);
 	if (!as->is_cooperative) {
 		if (as->has_user_data)
-			read_user_data(a, m, s.user_data);
+			read_user_data(assign, member, sub.user_data);
 		return 0;
 	}
-	for (int32_t i = 0; version >= 1 && i < s.owned_partitions.n; i++)
-		for (int32_t k = 0; k < s.owned_partitions.v[i].partitions.n; k++)
-			add_owned(a, m, s.owned_partitions.v[i].topic,
-				s.owned_partitions.v[i].partitions.v[k]);
-	if (version >= 2 && s.generation_id >= 0)
-		m->generation = s.generation_id;
-	else if (s.user_data.n >= 4)
-		m->generation = (int32_t)load_be32(s.user_data.p);
+	for (int32_t i = 0; version >= 1 && i < sub.owned_partitions.n; i++)
+		for (int32_t k = 0; k < sub.owned_partitions.v[i].partitions.n; k++)
+			add_owned(assign, member, sub.owned_partitions.v[i].topic,
+				sub.owned_partitions.v[i].partitions.v[k]);
+	if (version >= 2 && sub.generation_id >= 0)
+		member->generation = sub.generation_id;
+	else if (sub.user_data.n >= 4)
+		member->generation = (int32_t)load_be32(sub.user_data.p);
 	return 0;
 }
 
 int
-assign_read_members(struct assign *a, const struct assign_kind *as,
+assign_read_members(struct assign *assign, const struct assign_kind *as,
 	const struct assign_bytes *in, int n, struct err *e)
 {
 	int64_t npart = 0;
-	for (int32_t i = 0; i < a->ntopic; i++)
-		npart += a->topic[i].npart;
-	if ((int64_t)n * MAX(a->ntopic, 1) > CELLS_MAX || npart > CELLS_MAX)
+	for (int32_t i = 0; i < assign->ntopic; i++)
+		npart += assign->topic[i].npart;
+	if ((int64_t)n * MAX(assign->ntopic, 1) > CELLS_MAX || npart > CELLS_MAX)
 		return err_set(e, ERR_LIMIT, "the group is too large to assign its partitions");
-	a->member = arena_alloc(a->arena, ((size_t)n + 1) * sizeof *a->member);
-	a->nmember = n;
+	assign->member = arena_alloc(assign->arena, ((size_t)n + 1) * sizeof *assign->member);
+	assign->nmember = n;
 	for (int i = 0; i < n; i++)
-		if (read_member(a, as, &in[i], &a->member[i], e) < 0)
+		if (read_member(assign, as, &in[i], &assign->member[i], e) < 0)
 			return -1;
 	return 0;
 }
 
 void
-assign_run(struct assign *a, const struct assign_kind *as)
+assign_run(struct assign *assign, const struct assign_kind *as)
 {
-	if (a->nmember > 0)
-		as->run(a);
+	if (assign->nmember > 0)
+		as->run(assign);
 }
 
 int
 assign_read_assignment(struct str bytes, struct arena *a, struct assign_owned **v,
 	struct err *e)
 {
-	struct consumer_protocol_assignment s;
+	struct consumer_protocol_assignment out;
 	if (bytes.n <= 0) {
 		*v = NULL;
 		return 0;
 	}
-	if (decode(&consumer_protocol_assignment_data, bytes, a, &s) < 0)
+	if (decode(&consumer_protocol_assignment_data, bytes, a, &out) < 0)
 		return err_set(e, ERR_CORRUPT, "the group's leader sent an assignment that cannot be read");
 	int64_t n = 0;
-	for (int32_t i = 0; i < s.assigned_partitions.n; i++)
-		n += s.assigned_partitions.v[i].partitions.n;
+	for (int32_t i = 0; i < out.assigned_partitions.n; i++)
+		n += out.assigned_partitions.v[i].partitions.n;
 	*v = n <= ARENA_MAX / (int64_t)sizeof **v ? arena_alloc(a, ((size_t)n + 1) * sizeof **v) : NULL;
 	if (!*v)
 		return err_set(e, ERR_LIMIT, "an assignment larger than is allowed");
 	int count = 0;
-	for (int32_t i = 0; i < s.assigned_partitions.n; i++)
-		for (int32_t k = 0; k < s.assigned_partitions.v[i].partitions.n; k++)
-			(*v)[count++] = (struct assign_owned){ s.assigned_partitions.v[i].topic,
-				s.assigned_partitions.v[i].partitions.v[k] };
+	for (int32_t i = 0; i < out.assigned_partitions.n; i++)
+		for (int32_t k = 0; k < out.assigned_partitions.v[i].partitions.n; k++)
+			(*v)[count++] = (struct assign_owned){ out.assigned_partitions.v[i].topic,
+				out.assigned_partitions.v[i].partitions.v[k] };
 	return count;
 }

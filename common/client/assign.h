@@ -71,7 +71,7 @@ struct assign_kind {
 	const char *name;
 	bool is_cooperative;
 	bool has_user_data;          /* of sticky's kind */
-	void (*run)(struct assign *a);
+	void (*run)(struct assign *assign);
 };
 
 /* By name; NULL when we know none of it. */
@@ -94,7 +94,7 @@ void assign_put_subscription(struct buf *b, const struct assign_kind *as,
 	int nowned, int32_t generation);
 
 /* Append the assignment of a member. */
-void assign_put_assignment(struct buf *b, const struct assign *a, int32_t member);
+void assign_put_assignment(struct buf *b, const struct assign *assign, int32_t member);
 
 /* A member's bytes as the broker hands them to the leader. */
 struct assign_bytes {
@@ -109,12 +109,12 @@ int assign_topics(const struct assign_bytes *in, int n, struct arena *a,
 /* Fill *a (whose topics and arena are set) from the members' bytes.  Topics that
  * are not in a->topic, and partitions that are not there, are left out.  Returns
  * 0, or -1 (ERR_CORRUPT, or ERR_LIMIT by the arena's cap). */
-int assign_read_members(struct assign *a, const struct assign_kind *as,
+int assign_read_members(struct assign *assign, const struct assign_kind *as,
 	const struct assign_bytes *in, int n, struct err *e);
 
 /* Divide: every partition of a topic that somebody subscribes to goes to one of
  * those (but for cooperative-sticky's that are on the move). */
-void assign_run(struct assign *a, const struct assign_kind *as);
+void assign_run(struct assign *assign, const struct assign_kind *as);
 
 /* What a member was given: pairs of topic and partition.  Returns how many, in
  * the arena, borrowing from bytes; or -1.  No bytes: none. */

@@ -4,20 +4,20 @@
 
 #include "client/assign.h"
 
-void assign_range(struct assign *a);
-void assign_roundrobin(struct assign *a);
-void assign_sticky(struct assign *a);
-void assign_cooperative(struct assign *a);
+void assign_range(struct assign *assign);
+void assign_roundrobin(struct assign *assign);
+void assign_sticky(struct assign *assign);
+void assign_cooperative(struct assign *assign);
 
 /* Does the member subscribe to the topic? */
-bool assign_has_topic(const struct assign_member *m, int32_t topic);
+bool assign_has_topic(const struct assign_member *member, int32_t topic);
 
 /* Give a partition to a member; its list grows in the arena. */
-void assign_give(struct assign *a, struct assign_member *m, int32_t topic,
+void assign_give(struct assign *assign, struct assign_member *member, int32_t topic,
 	int32_t partition);
 
 /* The members in the order in which Kafka serves them: static ones first, by
  * instance, then by id.  In the arena. */
-struct assign_member **assign_order(struct assign *a);
+struct assign_member **assign_order(struct assign *assign);
 
 #endif

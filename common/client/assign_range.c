@@ -3,24 +3,24 @@
 #include "client/assign_int.h"
 
 void
-assign_range(struct assign *a)
+assign_range(struct assign *assign)
 {
-	struct assign_member **order = assign_order(a);
-	for (int32_t t = 0; t < a->ntopic; t++) {
+	struct assign_member **order = assign_order(assign);
+	for (int32_t t = 0; t < assign->ntopic; t++) {
 		int32_t n = 0;
-		for (int32_t i = 0; i < a->nmember; i++)
+		for (int32_t i = 0; i < assign->nmember; i++)
 			n += assign_has_topic(order[i], t);
 		if (n == 0)
 			continue;
-		int32_t each = a->topic[t].npart / n, more = a->topic[t].npart % n, next = 0;
-		for (int32_t i = 0; i < a->nmember; i++) {
+		int32_t each = assign->topic[t].npart / n, more = assign->topic[t].npart % n, next = 0;
+		for (int32_t i = 0; i < assign->nmember; i++) {
 			if (!assign_has_topic(order[i], t))
 				continue;
 			int32_t count = each + (more > 0);
 			more -= more > 0;
 			while (count-- > 0)
-				assign_give(a, order[i], t, next++);
+				assign_give(assign, order[i], t, next++);
 		}
-		assert(next == a->topic[t].npart);
+		assert(next == assign->topic[t].npart);
 	}
 }

@@ -13,7 +13,7 @@
 
 /* Who has what.  Partitions of all topics are numbered through. */
 struct sticky {
-	struct assign *a;
+	struct assign *assign;
 	int32_t *first;     /* of each topic: the number of its partition 0 */
 	int32_t npart;
 	int32_t *holder;    /* of each partition: a member, -1 */
@@ -24,9 +24,9 @@ struct sticky {
 };
 
 static int32_t *
-ints(struct assign *a, size_t n, int32_t value)
+ints(struct assign *assign, size_t n, int32_t value)
 {
-	int32_t *v = arena_alloc(a->arena, (n + 1) * sizeof *v);
+	int32_t *v = arena_alloc(assign->arena, (n + 1) * sizeof *v);
 	assert(v);
 	for (size_t i = 0; i < n; i++)
 		v[i] = value;
@@ -34,48 +34,48 @@ ints(struct assign *a, size_t n, int32_t value)
 }
 
 static int32_t *
-has(const struct sticky *t, int32_t member, int32_t topic)
+has(const struct sticky *sticky, int32_t member, int32_t topic)
 {
-	return &t->has[(size_t)member * (size_t)t->a->ntopic + (size_t)topic];
+	return &sticky->has[(size_t)member * (size_t)sticky->assign->ntopic + (size_t)topic];
 }
 
 static void
-hand(struct sticky *t, int32_t part, int32_t to)
+hand(struct sticky *sticky, int32_t part, int32_t to)
 {
-	int32_t from = t->holder[part];
+	int32_t from = sticky->holder[part];
 	if (from >= 0) {
-		t->load[from]--;
-		--*has(t, from, t->topic[part]);
+		sticky->load[from]--;
+		--*has(sticky, from, sticky->topic[part]);
 	}
-	t->holder[part] = to;
+	sticky->holder[part] = to;
 	if (to >= 0) {
-		t->load[to]++;
-		++*has(t, to, t->topic[part]);
+		sticky->load[to]++;
+		++*has(sticky, to, sticky->topic[part]);
 	}
 }
 
 /* Of two that claim a partition the later generation is right; two of the
  * same are both wrong. */
 static void
-keep(struct sticky *t)
+keep(struct sticky *sticky)
 {
-	struct assign *a = t->a;
-	int32_t *generation = ints(a, (size_t)t->npart, -2);
-	for (int32_t i = 0; i < a->nmember; i++) {
-		struct assign_member *m = &a->member[i];
-		for (int32_t k = 0; k < m->owned.n; k++) {
-			int32_t topic = m->owned.v[k].topic;
-			int32_t part = t->first[topic] + m->owned.v[k].partition;
-			if (!assign_has_topic(m, topic) || m->generation < generation[part])
+	struct assign *assign = sticky->assign;
+	int32_t *generation = ints(assign, (size_t)sticky->npart, -2);
+	for (int32_t i = 0; i < assign->nmember; i++) {
+		struct assign_member *member = &assign->member[i];
+		for (int32_t k = 0; k < member->owned.n; k++) {
+			int32_t topic = member->owned.v[k].topic;
+			int32_t part = sticky->first[topic] + member->owned.v[k].partition;
+			if (!assign_has_topic(member, topic) || member->generation < generation[part])
 				continue;
-			bool is_disputed = m->generation == generation[part]
-				&& t->before[part] != i;
-			t->before[part] = is_disputed ? -1 : i;
-			generation[part] = m->generation;
+			bool is_disputed = member->generation == generation[part]
+				&& sticky->before[part] != i;
+			sticky->before[part] = is_disputed ? -1 : i;
+			generation[part] = member->generation;
 		}
 	}
-	for (int32_t p = 0; p < t->npart; p++)
-		hand(t, p, t->before[p]);
+	for (int32_t p = 0; p < sticky->npart; p++)
+		hand(sticky, p, sticky->before[p]);
 }
 
 struct scarce {
@@ -92,39 +92,40 @@ by_choices(const void *x, const void *y)
 
 /* What nobody has: those first that few may take. */
 static void
-deal(struct sticky *t)
+deal(struct sticky *sticky)
 {
-	struct assign *a = t->a;
-	int32_t *choices = ints(a, (size_t)a->ntopic, 0);
-	for (int32_t i = 0; i < a->nmember; i++)
-		for (int32_t k = 0; k < a->member[i].ntopic; k++)
-			choices[a->member[i].topic[k]]++;
-	struct scarce *free_part = arena_alloc(a->arena, ((size_t)t->npart + 1) * sizeof *free_part);
+	struct assign *assign = sticky->assign;
+	int32_t *choices = ints(assign, (size_t)assign->ntopic, 0);
+	for (int32_t i = 0; i < assign->nmember; i++)
+		for (int32_t k = 0; k < assign->member[i].ntopic; k++)
+			choices[assign->member[i].topic[k]]++;
+	struct scarce *free_part = arena_alloc(assign->arena,
+		((size_t)sticky->npart + 1) * sizeof *free_part);
 	int32_t n = 0;
-	for (int32_t p = 0; p < t->npart; p++)
-		if (t->holder[p] < 0 && choices[t->topic[p]] > 0)
-			free_part[n++] = (struct scarce){ p, choices[t->topic[p]] };
+	for (int32_t p = 0; p < sticky->npart; p++)
+		if (sticky->holder[p] < 0 && choices[sticky->topic[p]] > 0)
+			free_part[n++] = (struct scarce){ p, choices[sticky->topic[p]] };
 	qsort(free_part, (size_t)n, sizeof *free_part, by_choices);
 	for (int32_t k = 0; k < n; k++) {
 		int32_t best = -1;
-		for (int32_t i = 0; i < a->nmember; i++)
-			if (assign_has_topic(&a->member[i], t->topic[free_part[k].part])
-				&& (best < 0 || t->load[i] < t->load[best]))
+		for (int32_t i = 0; i < assign->nmember; i++)
+			if (assign_has_topic(&assign->member[i], sticky->topic[free_part[k].part])
+				&& (best < 0 || sticky->load[i] < sticky->load[best]))
 				best = i;
-		hand(t, free_part[k].part, best);
+		hand(sticky, free_part[k].part, best);
 	}
 }
 
 /* The partition of the topic that the member hands on: rather one that it did
  * not have before, rather one that goes back to where it was. */
 static int32_t
-pick(const struct sticky *t, int32_t from, int32_t topic, int32_t to)
+pick(const struct sticky *sticky, int32_t from, int32_t topic, int32_t to)
 {
 	int32_t best = -1, best_rank = -1;
-	for (int32_t p = t->first[topic]; p < t->first[topic + 1]; p++) {
-		if (t->holder[p] != from)
+	for (int32_t p = sticky->first[topic]; p < sticky->first[topic + 1]; p++) {
+		if (sticky->holder[p] != from)
 			continue;
-		int rank = t->before[p] == to ? 2 : t->before[p] != from;
+		int rank = sticky->before[p] == to ? 2 : sticky->before[p] != from;
 		if (rank >= best_rank) {
 			best = p;
 			best_rank = rank;
@@ -137,33 +138,34 @@ pick(const struct sticky *t, int32_t from, int32_t topic, int32_t to)
 /* Look for a chain from a member to one with at most two less, over as few
  * others as can be; hand one partition along it.  False: there is none. */
 static bool
-relieve(struct sticky *t, int32_t start, int32_t *queue, int32_t *from, int32_t *over)
+relieve(struct sticky *sticky, int32_t start, int32_t *queue, int32_t *from, int32_t *over)
 {
-	struct assign *a = t->a;
+	struct assign *assign = sticky->assign;
 	int32_t head = 0, tail = 0;
-	for (int32_t i = 0; i < a->nmember; i++)
+	for (int32_t i = 0; i < assign->nmember; i++)
 		from[i] = -1;
 	from[start] = start;
 	queue[tail++] = start;
 	while (head < tail) {
 		int32_t m = queue[head++];
-		for (int32_t topic = 0; topic < a->ntopic; topic++) {
-			if (*has(t, m, topic) == 0)
+		for (int32_t topic = 0; topic < assign->ntopic; topic++) {
+			if (*has(sticky, m, topic) == 0)
 				continue;
 			int32_t best = -1;
-			for (int32_t i = 0; i < a->nmember; i++) {
-				if (from[i] >= 0 || !assign_has_topic(&a->member[i], topic))
+			for (int32_t i = 0; i < assign->nmember; i++) {
+				if (from[i] >= 0 || !assign_has_topic(&assign->member[i], topic))
 					continue;
 				from[i] = m;
 				over[i] = topic;
 				queue[tail++] = i;
-				if (t->load[i] <= t->load[start] - 2 && (best < 0 || t->load[i] < t->load[best]))
+				if (sticky->load[i] <= sticky->load[start] - 2
+					&& (best < 0 || sticky->load[i] < sticky->load[best]))
 					best = i;
 			}
 			if (best < 0)
 				continue;
 			for (int32_t to = best; to != start; to = from[to])
-				hand(t, pick(t, from[to], over[to], to), to);
+				hand(sticky, pick(sticky, from[to], over[to], to), to);
 			return true;
 		}
 	}
@@ -171,79 +173,80 @@ relieve(struct sticky *t, int32_t start, int32_t *queue, int32_t *from, int32_t 
 }
 
 static void
-balance(struct sticky *t)
+balance(struct sticky *sticky)
 {
-	size_t n = (size_t)t->a->nmember;
-	int32_t *queue = ints(t->a, n, 0), *from = ints(t->a, n, 0), *over = ints(t->a, n, 0);
-	bool *is_settled = arena_alloc(t->a->arena, n + 1);
+	size_t n = (size_t)sticky->assign->nmember;
+	int32_t *queue = ints(sticky->assign, n, 0);
+	int32_t *from = ints(sticky->assign, n, 0), *over = ints(sticky->assign, n, 0);
+	bool *is_settled = arena_alloc(sticky->assign->arena, n + 1);
 	for (;;) { /* a member that finds no chain will find none later, either */
 		int32_t most = -1;
-		for (int32_t i = 0; i < t->a->nmember; i++)
-			if (!is_settled[i] && (most < 0 || t->load[i] > t->load[most]))
+		for (int32_t i = 0; i < sticky->assign->nmember; i++)
+			if (!is_settled[i] && (most < 0 || sticky->load[i] > sticky->load[most]))
 				most = i;
 		if (most < 0)
 			return;
-		if (!relieve(t, most, queue, from, over))
+		if (!relieve(sticky, most, queue, from, over))
 			is_settled[most] = true;
 	}
 }
 
 static void
-divide(struct sticky *t, struct assign *a)
+divide(struct sticky *sticky, struct assign *assign)
 {
-	*t = (struct sticky){ .a = a };
-	t->first = ints(a, (size_t)a->ntopic + 1, 0);
-	for (int32_t i = 0; i < a->ntopic; i++)
-		t->first[i + 1] = t->first[i] + a->topic[i].npart;
-	t->npart = t->first[a->ntopic];
-	t->holder = ints(a, (size_t)t->npart, -1);
-	t->before = ints(a, (size_t)t->npart, -1);
-	t->topic = ints(a, (size_t)t->npart, 0);
-	t->load = ints(a, (size_t)a->nmember, 0);
-	t->has = ints(a, (size_t)a->nmember * (size_t)a->ntopic, 0);
-	for (int32_t i = 0; i < a->ntopic; i++)
-		for (int32_t p = t->first[i]; p < t->first[i + 1]; p++)
-			t->topic[p] = i;
-	keep(t);
-	deal(t);
-	balance(t);
+	*sticky = (struct sticky){ .assign = assign };
+	sticky->first = ints(assign, (size_t)assign->ntopic + 1, 0);
+	for (int32_t i = 0; i < assign->ntopic; i++)
+		sticky->first[i + 1] = sticky->first[i] + assign->topic[i].npart;
+	sticky->npart = sticky->first[assign->ntopic];
+	sticky->holder = ints(assign, (size_t)sticky->npart, -1);
+	sticky->before = ints(assign, (size_t)sticky->npart, -1);
+	sticky->topic = ints(assign, (size_t)sticky->npart, 0);
+	sticky->load = ints(assign, (size_t)assign->nmember, 0);
+	sticky->has = ints(assign, (size_t)assign->nmember * (size_t)assign->ntopic, 0);
+	for (int32_t i = 0; i < assign->ntopic; i++)
+		for (int32_t p = sticky->first[i]; p < sticky->first[i + 1]; p++)
+			sticky->topic[p] = i;
+	keep(sticky);
+	deal(sticky);
+	balance(sticky);
 }
 
 static void
-give_all(const struct sticky *t)
+give_all(const struct sticky *sticky)
 {
-	for (int32_t p = 0; p < t->npart; p++)
-		if (t->holder[p] >= 0)
-			assign_give(t->a, &t->a->member[t->holder[p]], t->topic[p],
-				p - t->first[t->topic[p]]);
+	for (int32_t p = 0; p < sticky->npart; p++)
+		if (sticky->holder[p] >= 0)
+			assign_give(sticky->assign, &sticky->assign->member[sticky->holder[p]], sticky->topic[p],
+				p - sticky->first[sticky->topic[p]]);
 }
 
 void
-assign_sticky(struct assign *a)
+assign_sticky(struct assign *assign)
 {
-	struct sticky t;
-	divide(&t, a);
-	give_all(&t);
+	struct sticky sticky;
+	divide(&sticky, assign);
+	give_all(&sticky);
 }
 
 /* A partition that is new to a member, and that another still has, goes to nobody
  * in this generation: the other gives it up on seeing so, rejoins, and then it
  * is free. */
 void
-assign_cooperative(struct assign *a)
+assign_cooperative(struct assign *assign)
 {
-	struct sticky t;
-	divide(&t, a);
-	bool *stays = arena_alloc(a->arena, (size_t)t.npart + 1);
+	struct sticky sticky;
+	divide(&sticky, assign);
+	bool *stays = arena_alloc(assign->arena, (size_t)sticky.npart + 1);
 	for (int pass = 0; pass < 2; pass++)
-		for (int32_t i = 0; i < a->nmember; i++)
-			for (int32_t k = 0; k < a->member[i].owned.n; k++) {
-				struct assign_part o = a->member[i].owned.v[k];
-				int32_t part = t.first[o.topic] + o.partition;
+		for (int32_t i = 0; i < assign->nmember; i++)
+			for (int32_t k = 0; k < assign->member[i].owned.n; k++) {
+				struct assign_part owned = assign->member[i].owned.v[k];
+				int32_t part = sticky.first[owned.topic] + owned.partition;
 				if (pass == 0)
-					stays[part] |= t.holder[part] == i;
-				else if (!stays[part] && t.holder[part] >= 0)
-					hand(&t, part, -1);
+					stays[part] |= sticky.holder[part] == i;
+				else if (!stays[part] && sticky.holder[part] >= 0)
+					hand(&sticky, part, -1);
 			}
-	give_all(&t);
+	give_all(&sticky);
 }

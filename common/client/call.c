@@ -14,20 +14,20 @@ struct sync_call {
 static void
 done(struct call *call, const struct reply *reply)
 {
-	struct sync_call *s = CONTAINER_OF(call, struct sync_call, call);
-	s->is_done = true;
+	struct sync_call *sync = CONTAINER_OF(call, struct sync_call, call);
+	sync->is_done = true;
 	if (!reply->body) {
-		s->err = *reply->err;
+		sync->err = *reply->err;
 		return;
 	}
-	uint8_t *p = arena_alloc(s->arena, reply->n ? reply->n : 1);
+	uint8_t *p = arena_alloc(sync->arena, reply->n ? reply->n : 1);
 	if (!p) {
-		err_set(&s->err, ERR_LIMIT, "an answer larger than is allowed");
+		err_set(&sync->err, ERR_LIMIT, "an answer larger than is allowed");
 		return;
 	}
 	memcpy(p, reply->body, reply->n);
-	wire_defaults(call->api->response, s->resp);
-	call_decode(call, p, reply->n, s->arena, s->resp, &s->err);
+	wire_defaults(call->api->response, sync->resp);
+	call_decode(call, p, reply->n, sync->arena, sync->resp, &sync->err);
 }
 
 int
@@ -43,21 +43,21 @@ cluster_call_upto(struct cluster *cl, int32_t node, int16_t api_key,
 	int version = conn_version(c, api, upto, e);
 	if (version < 0)
 		return -1;
-	struct sync_call s = { .arena = a, .resp = resp };
-	call_init(&s.call);
-	conn_send(c, &s.call, api, version, req, timeout_ms, done);
-	while (!s.is_done) {
+	struct sync_call sync = { .arena = a, .resp = resp };
+	call_init(&sync.call);
+	conn_send(c, &sync.call, api, version, req, timeout_ms, done);
+	while (!sync.is_done) {
 		cluster_wait(cl, -1, 0, -1);
-		if (cl->is_woken && !s.is_done) { /* the call must not outlive us */
+		if (cl->is_woken && !sync.is_done) { /* the call must not outlive us */
 			struct err why;
 			err_set(&why, ERR_RETRY, "interrupted");
 			conn_abort(c, &why);
 		}
 	}
-	call_release(&s.call);
-	if (s.err.class == ERR_NONE)
+	call_release(&sync.call);
+	if (sync.err.class == ERR_NONE)
 		return version;
-	*e = s.err;
+	*e = sync.err;
 	return -1;
 }
 
@@ -72,11 +72,11 @@ cluster_call(struct cluster *cl, int32_t node, int16_t api_key,
 int
 cluster_peer_err(struct err *e, int16_t code, struct str msg)
 {
-	const struct kerr_info *k = kerr_info(code);
+	const struct kerr_info *info = kerr_info(code);
 	if (msg.n > 0)
-		err_set(e, k->is_retriable ? ERR_RETRY : ERR_PEER, "%.*s (%s)", STR_ARG(msg), k->name);
+		err_set(e, info->is_retriable ? ERR_RETRY : ERR_PEER, "%.*s (%s)", STR_ARG(msg), info->name);
 	else
-		err_set(e, k->is_retriable ? ERR_RETRY : ERR_PEER, "%s (%s)", k->text, k->name);
+		err_set(e, info->is_retriable ? ERR_RETRY : ERR_PEER, "%s (%s)", info->text, info->name);
 	e->kafka = code;
 	return -1;
 }

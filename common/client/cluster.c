@@ -20,10 +20,10 @@ enum {
 };
 
 static void
-add_boot(struct cluster *cl, const struct net_addr *a)
+add_boot(struct cluster *cl, const struct net_addr *addr)
 {
 	cl->boot = mem_realloc(cl->boot, (size_t)(cl->nboot + 1) * sizeof *cl->boot);
-	cl->boot[cl->nboot++] = *a;
+	cl->boot[cl->nboot++] = *addr;
 }
 
 /* "a,b,c" -> the bootstrap list. */
@@ -33,15 +33,15 @@ parse_brokers(struct cluster *cl, const char *text, struct err *e)
 	for (const char *p = text; *p;) {
 		size_t n = strcspn(p, ",");
 		char one[NET_TEXT_SIZE + 16];
-		struct net_addr a;
+		struct net_addr addr;
 		if (n >= sizeof one)
 			return err_set(e, ERR_USAGE, "a broker's address is too long");
 		memcpy(one, p, n);
 		one[n] = 0;
 		if (n > 0) {
-			if (net_addr_parse(&a, one, PORT, e) < 0)
+			if (net_addr_parse(&addr, one, PORT, e) < 0)
 				return -1;
-			add_boot(cl, &a);
+			add_boot(cl, &addr);
 		}
 		p += n + (p[n] == ',');
 	}
@@ -61,22 +61,22 @@ named_brokers(const struct cluster *cl)
 static int
 add_default_brokers(struct cluster *cl, struct err *e)
 {
-	struct net_addr a;
-	net_addr_default(&a);
-	int got = net_addr_exists(&a, e);
-	if (got < 0)
+	struct net_addr addr;
+	net_addr_default(&addr);
+	int rc = net_addr_exists(&addr, e);
+	if (rc < 0)
 		return -1;
-	if (got > 0)
-		add_boot(cl, &a);
-	a = (struct net_addr){ .kind = NET_TCP, .port = PORT, .host = "127.0.0.1" };
-	add_boot(cl, &a);
+	if (rc > 0)
+		add_boot(cl, &addr);
+	addr = (struct net_addr){ .kind = NET_TCP, .port = PORT, .host = "127.0.0.1" };
+	add_boot(cl, &addr);
 	return 0;
 }
 
 static bool
-addr_is_node(const struct net_addr *a, const struct cluster_node *n)
+addr_is_node(const struct net_addr *addr, const struct cluster_node *node)
 {
-	return a->kind == NET_TCP && a->port == n->port && strcmp(a->host, n->host) == 0;
+	return addr->kind == NET_TCP && addr->port == node->port && strcmp(addr->host, node->host) == 0;
 }
 
 static int
@@ -101,8 +101,8 @@ cluster_node(struct cluster *cl, int32_t id)
 static bool
 goes_through_socket(const struct cluster *cl)
 {
-	const struct net_addr *a = cl->first ? &cl->first->addr : &cl->boot[0];
-	return a->kind == NET_UNIX && count_nodes(cl) == 1;
+	const struct net_addr *addr = cl->first ? &cl->first->addr : &cl->boot[0];
+	return addr->kind == NET_UNIX && count_nodes(cl) == 1;
 }
 
 /* A connection to somebody: the first one, any other, or a new one. */
@@ -128,15 +128,15 @@ any_conn(struct cluster *cl, struct err *e)
 			return c;
 	}
 	for (int i = 0; i < cl->nnode; i++) {
-		struct cluster_node *n = cl->node[i];
-		struct net_addr a = { .kind = NET_TCP, .port = (uint16_t)n->port };
+		struct cluster_node *node = cl->node[i];
+		struct net_addr addr = { .kind = NET_TCP, .port = (uint16_t)node->port };
 		struct err why = *e;
-		snprintf(a.host, sizeof a.host, "%s", n->host);
-		if (n->is_gone)
+		snprintf(addr.host, sizeof addr.host, "%s", node->host);
+		if (node->is_gone)
 			continue;
-		if (!goes_through_socket(cl) && (cl->first = conn_open(&a, &cl->conn_opts, &why)))
+		if (!goes_through_socket(cl) && (cl->first = conn_open(&addr, &cl->conn_opts, &why)))
 			return cl->first;
-		cluster_node_failed(cl, n, &why);
+		cluster_node_failed(cl, node, &why);
 	}
 	return NULL;
 }
@@ -165,16 +165,16 @@ cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e)
 		cl->opts.request_timeout_ms, cl->opts.reply_max, o->wake_fd };
 	int64_t since_ms = clock_mono_ms();
 	const char *text = named_brokers(cl);
-	int got = text ? parse_brokers(cl, text, e) : add_default_brokers(cl, e);
-	while (got == 0 && !any_conn(cl, e))
+	int rc = text ? parse_brokers(cl, text, e) : add_default_brokers(cl, e);
+	while (rc == 0 && !any_conn(cl, e))
 		if (!cluster_wait_for_first(cl, since_ms, e))
-			got = -1;
-	if (cl->outage.is_said && got == 0)
+			rc = -1;
+	if (cl->outage.is_said && rc == 0)
 		cl->opts.say("%s answers", cl->first->name);
 	cl->outage = (struct cluster_outage){ 0 };
 	/* A later one may be what those need who clean up after a signal. */
 	cl->conn_opts.wake_fd = 0;
-	if (got == 0)
+	if (rc == 0)
 		return 0;
 	if (cl->is_woken)
 		err_set(e, ERR_RETRY, "interrupted");
@@ -190,16 +190,16 @@ static void
 drop(struct cluster *cl, struct conn *c, const struct err *why)
 {
 	for (int i = 0; i < cl->nnode; i++) {
-		struct cluster_node *n = cl->node[i];
-		if (n->conn != c && n->second != c)
+		struct cluster_node *node = cl->node[i];
+		if (node->conn != c && node->second != c)
 			continue;
-		if (n->conn == c)
-			n->conn = NULL;
+		if (node->conn == c)
+			node->conn = NULL;
 		else
-			n->second = NULL;
-		n->err = *why;
-		n->backoff_ms = BACKOFF_FIRST_MS;
-		n->retry_at_ms = clock_mono_ms() + n->backoff_ms;
+			node->second = NULL;
+		node->err = *why;
+		node->backoff_ms = BACKOFF_FIRST_MS;
+		node->retry_at_ms = clock_mono_ms() + node->backoff_ms;
 	}
 	if (cl->first == c)
 		cl->first = NULL;
@@ -243,24 +243,24 @@ cluster_close(struct cluster *cl)
 
 /* The connection that a node shares with the first one, if it does. */
 static struct conn *
-shared_conn(struct cluster *cl, const struct cluster_node *n)
+shared_conn(struct cluster *cl, const struct cluster_node *node)
 {
 	struct conn *c = cl->first;
 	if (!c || c->is_broken)
 		return NULL;
 	if (c->addr.kind == NET_UNIX)
 		return count_nodes(cl) == 1 ? c : NULL;
-	return addr_is_node(&c->addr, n) ? c : NULL;
+	return addr_is_node(&c->addr, node) ? c : NULL;
 }
 
 static struct conn *
-connect_node(struct cluster *cl, struct cluster_node *n, struct err *e)
+connect_node(struct cluster *cl, struct cluster_node *node, struct err *e)
 {
 	if (goes_through_socket(cl))
 		return any_conn(cl, e);
-	struct net_addr a = { .kind = NET_TCP, .port = (uint16_t)n->port };
-	snprintf(a.host, sizeof a.host, "%s", n->host);
-	struct conn *c = conn_open(&a, &cl->conn_opts, e);
+	struct net_addr addr = { .kind = NET_TCP, .port = (uint16_t)node->port };
+	snprintf(addr.host, sizeof addr.host, "%s", node->host);
+	struct conn *c = conn_open(&addr, &cl->conn_opts, e);
 	if (!c && cl->first && cl->first->addr.kind == NET_UNIX && !cl->first->is_broken)
 		c = cl->first;
 	return c;
@@ -268,78 +268,78 @@ connect_node(struct cluster *cl, struct cluster_node *n, struct err *e)
 
 /* A new connection to a node, or none for the reason *e.  Returns it. */
 static struct conn *
-note_attempt(struct cluster *cl, struct cluster_node *n, struct conn *c, const struct err *e)
+note_attempt(struct cluster *cl, struct cluster_node *node, struct conn *c, const struct err *e)
 {
 	if (c) {
-		n->backoff_ms = 0;
-		cluster_node_reached(cl, n);
+		node->backoff_ms = 0;
+		cluster_node_reached(cl, node);
 		return c;
 	}
-	n->err = *e;
-	n->backoff_ms = n->backoff_ms ? MIN(2 * n->backoff_ms, BACKOFF_MAX_MS) : BACKOFF_FIRST_MS;
-	n->retry_at_ms = clock_mono_ms() + n->backoff_ms;
-	cluster_node_failed(cl, n, e);
+	node->err = *e;
+	node->backoff_ms = node->backoff_ms ? MIN(2 * node->backoff_ms, BACKOFF_MAX_MS) : BACKOFF_FIRST_MS;
+	node->retry_at_ms = clock_mono_ms() + node->backoff_ms;
+	cluster_node_failed(cl, node, e);
 	return NULL;
 }
 
 struct conn *
-cluster_conn(struct cluster *cl, int32_t node, struct err *e)
+cluster_conn(struct cluster *cl, int32_t id, struct err *e)
 {
-	struct cluster_node *n = cluster_node(cl, node);
-	if (!n) {
-		err_set(e, ERR_RETRY, "node %d is not known", node);
+	struct cluster_node *node = cluster_node(cl, id);
+	if (!node) {
+		err_set(e, ERR_RETRY, "node %d is not known", id);
 		return NULL;
 	}
-	if (n->conn) {
-		if (!n->conn->is_broken)
-			return n->conn;
-		*e = n->conn->err;
+	if (node->conn) {
+		if (!node->conn->is_broken)
+			return node->conn;
+		*e = node->conn->err;
 		return NULL;
 	}
-	if ((n->conn = shared_conn(cl, n)))
-		return note_attempt(cl, n, n->conn, e);
+	if ((node->conn = shared_conn(cl, node)))
+		return note_attempt(cl, node, node->conn, e);
 	int64_t now = clock_mono_ms();
-	if (n->retry_at_ms > now) {
-		*e = n->err;
+	if (node->retry_at_ms > now) {
+		*e = node->err;
 		return NULL;
 	}
-	n->conn = connect_node(cl, n, e);
-	return note_attempt(cl, n, n->conn, e);
+	node->conn = connect_node(cl, node, e);
+	return note_attempt(cl, node, node->conn, e);
 }
 
 /* A connection of one's own; through the socket where that is the way. */
 static struct conn *
-connect_apart(struct cluster *cl, const struct cluster_node *n, struct err *e)
+connect_apart(struct cluster *cl, const struct cluster_node *node, struct err *e)
 {
-	struct net_addr a = { .kind = NET_TCP, .port = (uint16_t)n->port };
+	struct net_addr addr = { .kind = NET_TCP, .port = (uint16_t)node->port };
 	struct net_addr boot = cl->first ? cl->first->addr : cl->boot[0];
-	snprintf(a.host, sizeof a.host, "%s", n->host);
+	snprintf(addr.host, sizeof addr.host, "%s", node->host);
 	if (goes_through_socket(cl))
 		return conn_open(&boot, &cl->conn_opts, e);
-	struct conn *c = conn_open(&a, &cl->conn_opts, e);
+	struct conn *c = conn_open(&addr, &cl->conn_opts, e);
 	return !c && boot.kind == NET_UNIX ? conn_open(&boot, &cl->conn_opts, e) : c;
 }
 
 struct conn *
-cluster_conn_second(struct cluster *cl, int32_t node, struct err *e)
+cluster_conn_second(struct cluster *cl, int32_t id, struct err *e)
 {
-	struct cluster_node *n = cluster_node(cl, node);
-	if (!n) {
-		err_set(e, ERR_RETRY, "node %d is not known", node);
+	struct cluster_node *node = cluster_node(cl, id);
+	if (!node) {
+		err_set(e, ERR_RETRY, "node %d is not known", id);
 		return NULL;
 	}
-	if (n->second) {
-		if (!n->second->is_broken)
-			return n->second;
-		*e = n->second->err;
+	if (node->second) {
+		if (!node->second->is_broken)
+			return node->second;
+		*e = node->second->err;
 		return NULL;
 	}
-	if (n->retry_at_ms > clock_mono_ms()) {
-		*e = n->err;
+	if (node->retry_at_ms > clock_mono_ms()) {
+		*e = node->err;
 		return NULL;
 	}
-	n->second = connect_apart(cl, n, e);
-	return note_attempt(cl, n, n->second, e);
+	node->second = connect_apart(cl, node, e);
+	return note_attempt(cl, node, node->second, e);
 }
 
 /* Asks for metadata first where it must. */
@@ -410,9 +410,9 @@ cluster_wait(struct cluster *cl, int fd, short events, int timeout_ms)
 	}
 	cl->poll[0] = (struct pollfd){ fd, events, 0 };
 	cl->poll[1] = (struct pollfd){ cl->wake_fd, POLLIN, 0 };
-	int got = poll(cl->poll, (nfds_t)n + 2, poll_timeout(cl, v, n, timeout_ms));
-	short seen = got > 0 ? cl->poll[0].revents : 0;
-	cl->is_woken = got > 0 && cl->poll[1].revents;
+	int nready = poll(cl->poll, (nfds_t)n + 2, poll_timeout(cl, v, n, timeout_ms));
+	short seen = nready > 0 ? cl->poll[0].revents : 0;
+	cl->is_woken = nready > 0 && cl->poll[1].revents;
 	int64_t now = clock_mono_ms();
 	for (int i = 0; i < n; i++) {
 		if (!cl->poll[2 + i].revents && conn_deadline(v[i]) > now)

@@ -172,17 +172,17 @@ struct cluster_node *cluster_node(struct cluster *cl, int32_t id); /* or NULL */
 /* A connection to a node, made if there is none.  NULL on failure: ERR_RETRY,
  * at once while its back-off lasts.  Good until the next cluster_ call that
  * waits. */
-struct conn *cluster_conn(struct cluster *cl, int32_t node, struct err *e);
+struct conn *cluster_conn(struct cluster *cl, int32_t id, struct err *e);
 
 /* The same, but a second connection, of its own: a broker serves one in order,
  * and what must not wait behind a Fetch that waits for data, or itself keeps
  * others waiting, goes over this. */
-struct conn *cluster_conn_second(struct cluster *cl, int32_t node, struct err *e);
+struct conn *cluster_conn_second(struct cluster *cl, int32_t id, struct err *e);
 
 /* A broker refuses what the owner repeats: say so when it has lasted; and, once that
  * was said, that it is over. */
-void cluster_say_refused(struct cluster *cl, struct cluster_outage *o, const struct err *why);
-void cluster_say_accepted(struct cluster *cl, struct cluster_outage *o);
+void cluster_say_refused(struct cluster *cl, struct cluster_outage *outage, const struct err *why);
+void cluster_say_accepted(struct cluster *cl, struct cluster_outage *outage);
 
 /* Serve all connections: write, read, call back, until something happened or
  * timeout_ms (-1: none) is over.  fd (-1: none) is polled along for events.

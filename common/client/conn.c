@@ -12,17 +12,17 @@ enum {
 };
 
 void
-call_init(struct call *c)
+call_init(struct call *call)
 {
-	*c = (struct call){ .api = NULL };
-	list_init(&c->link);
+	*call = (struct call){ .api = NULL };
+	list_init(&call->link);
 }
 
 void
-call_release(struct call *c)
+call_release(struct call *call)
 {
-	assert(list_is_empty(&c->link));
-	buf_release(&c->buf);
+	assert(list_is_empty(&call->link));
+	buf_release(&call->buf);
 }
 
 void
@@ -52,10 +52,10 @@ void
 conn_send(struct conn *c, struct call *call, const struct wire_api *api,
 	int version, const void *msg, int timeout_ms, call_done_fn *done)
 {
-	struct request_header h = { api->key, (int16_t)version,
+	struct request_header header = { api->key, (int16_t)version,
 		c->correlation_id, str_of(c->client_id) };
 	buf_reset(&call->buf);
-	size_t at = frame_begin_request(&call->buf, api, &h);
+	size_t at = frame_begin_request(&call->buf, api, &header);
 	wire_encode(api->request, (int16_t)version,
 		wire_api_is_flexible(api, (int16_t)version), msg, &call->buf);
 	frame_end(&call->buf, at, 0);
@@ -108,8 +108,8 @@ conn_flush(struct conn *c)
 		struct iovec iov[WRITE_IOV_MAX];
 		int n = 0;
 		size_t size = 0;
-		LIST_EACH(l, &c->out) {
-			struct call *call = CONTAINER_OF(l, struct call, link);
+		LIST_EACH(it, &c->out) {
+			struct call *call = CONTAINER_OF(it, struct call, link);
 			for (int i = 0; i < call->niov && n < WRITE_IOV_MAX; i++) {
 				iov[n++] = call->iov[i];
 				size += call->iov[i].iov_len;
@@ -144,8 +144,8 @@ conn_deadline(const struct conn *c)
 	int64_t first = INT64_MAX;
 	const struct list *lists[] = { &c->out, &c->waiting };
 	for (int i = 0; i < 2; i++)
-		LIST_EACH(l, lists[i]) {
-			struct call *call = CONTAINER_OF(l, struct call, link);
+		LIST_EACH(it, lists[i]) {
+			struct call *call = CONTAINER_OF(it, struct call, link);
 			first = MIN(first, call->deadline_ms);
 		}
 	return first;
@@ -154,8 +154,8 @@ conn_deadline(const struct conn *c)
 void
 conn_late(const struct conn *c, int64_t *late_ms, int64_t *deadline_ms)
 {
-	LIST_EACH(l, &c->waiting) {
-		const struct call *call = CONTAINER_OF(l, struct call, link);
+	LIST_EACH(it, &c->waiting) {
+		const struct call *call = CONTAINER_OF(it, struct call, link);
 		if (!call->late_ms || call->late_ms >= *late_ms)
 			continue;
 		*late_ms = call->late_ms;
@@ -248,12 +248,12 @@ take_frames(struct conn *c)
 }
 
 const uint8_t *
-conn_keep_reply(const struct reply *r, struct buf *into)
+conn_keep_reply(const struct reply *reply, struct buf *into)
 {
-	struct conn *c = r->conn;
+	struct conn *c = reply->conn;
 	if (c->in_at < c->in.n) { /* another frame follows: leave it its place */
 		buf_reset(into);
-		buf_put(into, r->body, r->n);
+		buf_put(into, reply->body, reply->n);
 		return into->p;
 	}
 	struct buf b = *into;
@@ -261,7 +261,7 @@ conn_keep_reply(const struct reply *r, struct buf *into)
 	c->in = b;
 	c->in.n = c->in_at = 0;
 	c->is_in_kept = true;
-	return r->body;
+	return reply->body;
 }
 
 static void
@@ -347,13 +347,13 @@ conn_version(const struct conn *c, const struct wire_api *api, int upto,
 }
 
 int
-call_decode(const struct call *c, const uint8_t *body, size_t n,
+call_decode(const struct call *call, const uint8_t *body, size_t n,
 	struct arena *a, void *msg, struct err *e)
 {
-	if (wire_decode(c->api->response, c->version,
-		wire_api_is_flexible(c->api, c->version), body, n, a, msg) >= 0)
+	if (wire_decode(call->api->response, call->version,
+		wire_api_is_flexible(call->api, call->version), body, n, a, msg) >= 0)
 		return 0;
-	return err_set(e, ERR_CORRUPT, "an answer to %s that cannot be read", c->api->name);
+	return err_set(e, ERR_CORRUPT, "an answer to %s that cannot be read", call->api->name);
 }
 
 void

@@ -60,8 +60,8 @@ struct call {
 	call_done_fn *done;
 };
 
-void call_init(struct call *c);
-void call_release(struct call *c); /* not while a connection has it */
+void call_init(struct call *call);
+void call_release(struct call *call); /* not while a connection has it */
 
 struct conn {
 	struct stream stream;
@@ -92,11 +92,11 @@ struct conn_opts {
 
 /* Connect and learn the peer's versions.  NULL on failure: ERR_RETRY when it
  * may work later. */
-struct conn *conn_open(const struct net_addr *a, const struct conn_opts *o,
+struct conn *conn_open(const struct net_addr *addr, const struct conn_opts *o,
 	struct err *e);
 
 /* The same on a connected, non-blocking descriptor, which it then owns. */
-struct conn *conn_open_fd(int fd, const struct net_addr *a,
+struct conn *conn_open_fd(int fd, const struct net_addr *addr,
 	const struct conn_opts *o, struct err *e);
 
 /* Every call is done with the error first. */
@@ -143,11 +143,11 @@ void conn_abort(struct conn *c, const struct err *why);
 
 /* In a callback with a body: keep its bytes beyond it, in *into (whose memory
  * the connection takes in exchange).  Returns the body's new place. */
-const uint8_t *conn_keep_reply(const struct reply *r, struct buf *into);
+const uint8_t *conn_keep_reply(const struct reply *reply, struct buf *into);
 
 /* Decode a reply's body by the call's table into msg.  Returns 0, or -1
  * (ERR_CORRUPT). */
-int call_decode(const struct call *c, const uint8_t *body, size_t n,
+int call_decode(const struct call *call, const uint8_t *body, size_t n,
 	struct arena *a, void *msg, struct err *e);
 
 #endif

@@ -42,51 +42,51 @@ take_ranges(struct conn *c, const struct api_versions_response *r)
 static void
 done(struct call *call, const struct reply *reply)
 {
-	struct hello *h = CONTAINER_OF(call, struct hello, call);
-	h->is_done = true;
+	struct hello *hello = CONTAINER_OF(call, struct hello, call);
+	hello->is_done = true;
 	if (!reply->body) {
-		h->err = *reply->err;
+		hello->err = *reply->err;
 		return;
 	}
 	if (reply->n < 2) {
-		err_set(&h->err, ERR_CORRUPT, "%s: a truncated answer", reply->conn->name);
+		err_set(&hello->err, ERR_CORRUPT, "%s: a truncated answer", reply->conn->name);
 		return;
 	}
 	/* An unknown version is answered in the form of version 0 (KIP-511). */
-	h->error = (int16_t)load_be16(reply->body);
-	if (h->error == KERR_UNSUPPORTED_VERSION)
+	hello->error = (int16_t)load_be16(reply->body);
+	if (hello->error == KERR_UNSUPPORTED_VERSION)
 		call->version = 0;
 	struct arena a = { .size_max = ARENA_MAX };
 	struct api_versions_response r;
 	wire_defaults(call->api->response, &r);
-	if (call_decode(call, reply->body, reply->n, &a, &r, &h->err) == 0)
+	if (call_decode(call, reply->body, reply->n, &a, &r, &hello->err) == 0)
 		take_ranges(reply->conn, &r);
-	else if (h->error == KERR_UNSUPPORTED_VERSION)
-		h->err.class = ERR_NONE; /* even the list may be missing */
+	else if (hello->error == KERR_UNSUPPORTED_VERSION)
+		hello->err.class = ERR_NONE; /* even the list may be missing */
 	arena_release(&a);
 }
 
 /* Run the connection until the call is done, or we are woken. */
 static void
-run(struct conn *c, int wake_fd, struct hello *h)
+run(struct conn *c, int wake_fd, struct hello *hello)
 {
-	struct pollfd p[2] = { { c->stream.fd }, { wake_fd > 0 ? wake_fd : -1, POLLIN } };
-	while (!h->is_done) {
+	struct pollfd fds[2] = { { c->stream.fd }, { wake_fd > 0 ? wake_fd : -1, POLLIN } };
+	while (!hello->is_done) {
 		conn_flush(c);
 		int64_t now = clock_mono_ms(), left = conn_deadline(c) - now;
-		p[0].events = conn_events(c);
-		if (left > 0 && poll(p, 2, (int)MIN(left, 1 << 30)) < 0 && errno != EINTR)
+		fds[0].events = conn_events(c);
+		if (left > 0 && poll(fds, 2, (int)MIN(left, 1 << 30)) < 0 && errno != EINTR)
 			break;
 		conn_work(c, clock_mono_ms());
-		if (!h->is_done && p[1].revents) {
-			err_set(&h->err, ERR_RETRY, "interrupted");
+		if (!hello->is_done && fds[1].revents) {
+			err_set(&hello->err, ERR_RETRY, "interrupted");
 			break;
 		}
 	}
 }
 
 static int
-ask_versions(struct conn *c, int version, const struct conn_opts *o, struct hello *h)
+ask_versions(struct conn *c, int version, const struct conn_opts *o, struct hello *hello)
 {
 	const struct wire_api *api = wire_api_find(API_API_VERSIONS);
 	assert(api);
@@ -94,23 +94,23 @@ ask_versions(struct conn *c, int version, const struct conn_opts *o, struct hell
 	wire_defaults(api->request, &q);
 	q.client_software_name = STR("kq");
 	q.client_software_version = STR(KQ_VERSION);
-	h->is_done = false;
-	h->error = 0;
-	h->err.class = ERR_NONE;
-	conn_send(c, &h->call, api, MIN(version, api->max), &q,
+	hello->is_done = false;
+	hello->error = 0;
+	hello->err.class = ERR_NONE;
+	conn_send(c, &hello->call, api, MIN(version, api->max), &q,
 		o->connect_timeout_ms, done);
-	run(c, o->wake_fd, h);
-	return h->err.class == ERR_NONE ? 0 : -1;
+	run(c, o->wake_fd, hello);
+	return hello->err.class == ERR_NONE ? 0 : -1;
 }
 
 struct conn *
-conn_open_fd(int fd, const struct net_addr *a, const struct conn_opts *o,
+conn_open_fd(int fd, const struct net_addr *addr, const struct conn_opts *o,
 	struct err *e)
 {
 	struct conn *c = NEW(struct conn);
 	c->stream.fd = fd;
-	c->addr = *a;
-	net_addr_format(a, c->name);
+	c->addr = *addr;
+	net_addr_format(addr, c->name);
 	c->client_id = o->client_id;
 	c->reply_max = o->reply_max ? o->reply_max : CONN_REPLY_MAX;
 	list_init(&c->out);
@@ -119,26 +119,26 @@ conn_open_fd(int fd, const struct net_addr *a, const struct conn_opts *o,
 	for (int i = 0; i < CONN_KEYS; i++)
 		c->range[i].min = c->range[i].max = -1;
 
-	struct hello h = { .is_done = false };
-	call_init(&h.call);
-	int got = ask_versions(c, FIRST_VERSION, o, &h);
-	if (got == 0 && h.error == KERR_UNSUPPORTED_VERSION)
-		got = ask_versions(c, 0, o, &h);
-	if (got == 0 && h.error != 0)
-		err_set(&h.err, ERR_PEER, "%s: %s", c->name, kerr_info(h.error)->text);
-	if (got == 0 && h.error == 0 && !c->is_broken) {
-		call_release(&h.call);
+	struct hello hello = { .is_done = false };
+	call_init(&hello.call);
+	int rc = ask_versions(c, FIRST_VERSION, o, &hello);
+	if (rc == 0 && hello.error == KERR_UNSUPPORTED_VERSION)
+		rc = ask_versions(c, 0, o, &hello);
+	if (rc == 0 && hello.error != 0)
+		err_set(&hello.err, ERR_PEER, "%s: %s", c->name, kerr_info(hello.error)->text);
+	if (rc == 0 && hello.error == 0 && !c->is_broken) {
+		call_release(&hello.call);
 		return c;
 	}
-	*e = h.err;
+	*e = hello.err;
 	conn_free(c, e);
-	call_release(&h.call);
+	call_release(&hello.call);
 	return NULL;
 }
 
 struct conn *
-conn_open(const struct net_addr *a, const struct conn_opts *o, struct err *e)
+conn_open(const struct net_addr *addr, const struct conn_opts *o, struct err *e)
 {
-	int fd = net_connect(a, o->connect_timeout_ms, e);
-	return fd < 0 ? NULL : conn_open_fd(fd, a, o, e);
+	int fd = net_connect(addr, o->connect_timeout_ms, e);
+	return fd < 0 ? NULL : conn_open_fd(fd, addr, o, e);
 }

@@ -45,25 +45,25 @@ void
 fetcher_release(struct fetcher *f)
 {
 	assert(f->nrequest == 0);
-	struct fetched *ch;
-	while ((ch = fetcher_take(f)))
-		fetcher_give_back(f, ch);
-	LIST_EACH(l, &f->part) {
-		list_unlink(l);
-		mem_free(CONTAINER_OF(l, struct fetcher_part, link));
+	struct fetched *chunk;
+	while ((chunk = fetcher_take(f)))
+		fetcher_give_back(f, chunk);
+	LIST_EACH(it, &f->part) {
+		list_unlink(it);
+		mem_free(CONTAINER_OF(it, struct fetcher_part, link));
 	}
 	while (f->idle) {
-		struct fetcher_request *r = f->idle;
-		f->idle = r->next;
-		call_release(&r->call);
-		mem_free(r->part);
-		mem_free(r);
+		struct fetcher_request *req = f->idle;
+		f->idle = req->next;
+		call_release(&req->call);
+		mem_free(req->part);
+		mem_free(req);
 	}
 	while (f->idle_reply) {
-		struct fetcher_reply *r = f->idle_reply;
-		f->idle_reply = r->next;
-		buf_release(&r->bytes);
-		mem_free(r);
+		struct fetcher_reply *from = f->idle_reply;
+		f->idle_reply = from->next;
+		buf_release(&from->bytes);
+		mem_free(from);
 	}
 }
 
@@ -105,12 +105,12 @@ fetcher_seek(struct fetcher *f, struct fetcher_part *part, int64_t offset)
 void
 fetcher_remove(struct fetcher *f, struct fetcher_part *part)
 {
-	LIST_EACH(l, &f->ready) {
-		struct fetched *ch = CONTAINER_OF(l, struct fetched, link);
-		if (ch->part != part)
+	LIST_EACH(it, &f->ready) {
+		struct fetched *chunk = CONTAINER_OF(it, struct fetched, link);
+		if (chunk->part != part)
 			continue;
-		list_unlink(l);
-		fetcher_give_back(f, ch);
+		list_unlink(it);
+		fetcher_give_back(f, chunk);
 	}
 	list_unlink(&part->link);
 	f->npart--;
@@ -146,16 +146,16 @@ fetcher_take(struct fetcher *f)
 }
 
 void
-fetcher_give_back(struct fetcher *f, struct fetched *ch)
+fetcher_give_back(struct fetcher *f, struct fetched *chunk)
 {
-	struct fetcher_reply *r = ch->reply;
-	mem_free(ch->aborted);
-	mem_free(ch);
-	if (!r || --r->nused > 0)
+	struct fetcher_reply *from = chunk->reply;
+	mem_free(chunk->aborted);
+	mem_free(chunk);
+	if (!from || --from->nused > 0)
 		return;
-	f->held -= r->size;
-	r->next = f->idle_reply;
-	f->idle_reply = r;
+	f->held -= from->size;
+	from->next = f->idle_reply;
+	f->idle_reply = from;
 }
 
 void
@@ -197,45 +197,45 @@ leader_of(const struct fetcher_part *part)
 static struct fetcher_request *
 request_new(struct fetcher *f, int32_t node)
 {
-	struct fetcher_request *r = f->idle;
-	if (r) {
-		f->idle = r->next;
+	struct fetcher_request *req = f->idle;
+	if (req) {
+		f->idle = req->next;
 	} else {
-		r = NEW(struct fetcher_request);
-		call_init(&r->call);
-		r->fetcher = f;
+		req = NEW(struct fetcher_request);
+		call_init(&req->call);
+		req->fetcher = f;
 	}
-	if (r->cap < f->npart) {
-		r->part = mem_realloc(r->part, (size_t)f->npart * sizeof(void *));
-		r->cap = f->npart;
+	if (req->cap < f->npart) {
+		req->part = mem_realloc(req->part, (size_t)f->npart * sizeof(void *));
+		req->cap = f->npart;
 	}
-	r->npart = r->cursor = 0;
-	r->node = node;
+	req->npart = req->cursor = 0;
+	req->node = node;
 	f->nrequest++;
-	return r;
+	return req;
 }
 
 static void
-fill(const struct fetcher_request *r, struct fetch_request *q, struct arena *a)
+fill(const struct fetcher_request *req, struct fetch_request *q, struct arena *a)
 {
-	const struct fetcher_opts *o = &r->fetcher->opts;
+	const struct fetcher_opts *o = &req->fetcher->opts;
 	wire_defaults(wire_api_find(API_FETCH)->request, q);
 	q->replica_id = -1;
 	q->max_wait_ms = o->max_wait_ms;
 	q->min_bytes = o->min_bytes;
 	q->max_bytes = (int32_t)o->fetch_bytes;
 	q->isolation_level = o->is_committed;
-	q->topics.v = arena_alloc(a, (size_t)r->npart * sizeof *q->topics.v);
+	q->topics.v = arena_alloc(a, (size_t)req->npart * sizeof *q->topics.v);
 	q->topics.n = 0;
 	const struct cluster_topic *t = NULL;
-	for (int i = 0; i < r->npart; i++) {
-		const struct fetcher_part *part = r->part[i];
+	for (int i = 0; i < req->npart; i++) {
+		const struct fetcher_part *part = req->part[i];
 		if (part->topic != t) {
 			t = part->topic;
 			int32_t k = q->topics.n++;
 			q->topics.v[k].topic = str_of(t->name);
 			q->topics.v[k].topic_id = t->id;
-			q->topics.v[k].partitions.v = arena_alloc(a, (size_t)(r->npart - i)
+			q->topics.v[k].partitions.v = arena_alloc(a, (size_t)(req->npart - i)
 				* sizeof *q->topics.v[k].partitions.v);
 		}
 		int32_t k = q->topics.n - 1, n = q->topics.v[k].partitions.n++;
@@ -257,28 +257,28 @@ static void
 ask_node(struct fetcher *f, int32_t node, struct conn *c, int64_t now_ms)
 {
 	const struct wire_api *api = wire_api_find(API_FETCH);
-	struct fetcher_request *r = request_new(f, node);
+	struct fetcher_request *req = request_new(f, node);
 	bool has_ids = true;
-	LIST_EACH(l, &f->part) {
-		struct fetcher_part *part = CONTAINER_OF(l, struct fetcher_part, link);
+	LIST_EACH(it, &f->part) {
+		struct fetcher_part *part = CONTAINER_OF(it, struct fetcher_part, link);
 		if (leader_of(part) != node || !may_ask(part, now_ms))
 			continue;
 		part->is_asked = true;
-		r->part[r->npart++] = part;
+		req->part[req->npart++] = part;
 		has_ids = has_ids && !uuid_is_zero(&part->topic->id);
 	}
 	struct err e;
 	int version = conn_version(c, api, has_ids ? INT16_MAX : FETCH_TOPIC_ID_VERSION - 1, &e);
 	if (version < 0) {
-		fetcher_done(&r->call, &(struct reply){ c, NULL, 0, &e });
+		fetcher_done(&req->call, &(struct reply){ c, NULL, 0, &e });
 		return;
 	}
 	struct arena a = ARENA_INIT;
 	struct fetch_request q;
-	fill(r, &q, &a);
-	conn_send(c, &r->call, api, version, &q,
+	fill(req, &q, &a);
+	conn_send(c, &req->call, api, version, &q,
 		f->opts.request_timeout_ms + f->opts.max_wait_ms, fetcher_done);
-	r->call.late_ms = now_ms + f->opts.max_wait_ms + LATE_MS;
+	req->call.late_ms = now_ms + f->opts.max_wait_ms + LATE_MS;
 	conn_flush(c);
 	arena_release(&a);
 }
@@ -286,8 +286,8 @@ ask_node(struct fetcher *f, int32_t node, struct conn *c, int64_t now_ms)
 static bool
 is_asked(const struct fetcher *f, int32_t node)
 {
-	LIST_EACH(l, &f->part) {
-		struct fetcher_part *part = CONTAINER_OF(l, struct fetcher_part, link);
+	LIST_EACH(it, &f->part) {
+		struct fetcher_part *part = CONTAINER_OF(it, struct fetcher_part, link);
 		if (part->is_asked && leader_of(part) == node)
 			return true;
 	}
@@ -299,8 +299,8 @@ is_asked(const struct fetcher *f, int32_t node)
 static void
 look_at_topics(struct fetcher *f)
 {
-	LIST_EACH(l, &f->part) {
-		struct fetcher_part *part = CONTAINER_OF(l, struct fetcher_part, link);
+	LIST_EACH(it, &f->part) {
+		struct fetcher_part *part = CONTAINER_OF(it, struct fetcher_part, link);
 		if (part->topic->gone_since_ms)
 			part->failing_since_ms = 0;
 		if (part->generation == part->topic->generation || part->is_asked || part->is_paused
@@ -350,8 +350,8 @@ static int
 step_timeout(const struct fetcher *f, int timeout_ms)
 {
 	int64_t now = clock_mono_ms(), at = timeout_ms < 0 ? INT64_MAX : now + timeout_ms;
-	LIST_EACH(l, &f->part) {
-		struct fetcher_part *part = CONTAINER_OF(l, struct fetcher_part, link);
+	LIST_EACH(it, &f->part) {
+		struct fetcher_part *part = CONTAINER_OF(it, struct fetcher_part, link);
 		if (part->failing_since_ms && !part->is_asked && !part->is_done)
 			at = MIN(at, MAX(part->retry_at_ms, now + 1));
 	}

@@ -131,7 +131,7 @@ fetcher_has_ready(const struct fetcher *f)
 bool fetcher_is_done(const struct fetcher *f);
 
 struct fetched *fetcher_take(struct fetcher *f); /* or NULL */
-void fetcher_give_back(struct fetcher *f, struct fetched *ch);
+void fetcher_give_back(struct fetcher *f, struct fetched *chunk);
 
 /* Walks the records of what was fetched: checks CRCs, skips control batches,
  * records before deliver or from stop on and, with is_committed, those of
@@ -147,10 +147,10 @@ struct fetch_iter {
 #define FETCH_ITER_INIT { NULL, NULL, NULL, NULL, false, 0, RECORD_ITER_INIT }
 
 void fetch_iter_begin(struct fetch_iter *it, const struct fetcher *f,
-	struct fetched *ch);
+	struct fetched *chunk);
 
 /* 1: *r is the next; 0: no more; -1: bad bytes. */
-int fetch_iter_next(struct fetch_iter *it, struct record *r, struct err *e);
+int fetch_iter_next(struct fetch_iter *it, struct record *rec, struct err *e);
 
 /* Of the batch the last record was in. */
 static inline const struct batch *

@@ -15,26 +15,26 @@ enum {
 static struct fetcher_reply *
 reply_new(struct fetcher *f)
 {
-	struct fetcher_reply *r = f->idle_reply;
-	if (r)
-		f->idle_reply = r->next;
+	struct fetcher_reply *from = f->idle_reply;
+	if (from)
+		f->idle_reply = from->next;
 	else
-		r = NEW(struct fetcher_reply);
-	r->nused = 0;
-	return r;
+		from = NEW(struct fetcher_reply);
+	from->nused = 0;
+	return from;
 }
 
 struct fetched *
 fetcher_add_fetched(struct fetcher *f, struct fetcher_part *part, struct fetcher_reply *from)
 {
-	struct fetched *ch = NEW(struct fetched);
-	list_init(&ch->link);
-	ch->part = part;
-	ch->reply = from;
+	struct fetched *chunk = NEW(struct fetched);
+	list_init(&chunk->link);
+	chunk->part = part;
+	chunk->reply = from;
 	if (from)
 		from->nused++;
-	list_append(&f->ready, &ch->link);
-	return ch;
+	list_append(&f->ready, &chunk->link);
+	return chunk;
 }
 
 /* Measure the whole batches in records, which a broker may have cut anywhere.
@@ -44,16 +44,16 @@ measure(struct str records, int64_t *next)
 {
 	int64_t at = 0;
 	while (records.n - at >= BATCH_HEADER_SIZE) {
-		struct batch b;
-		bool is_good = batch_parse(&b, records.p + at) && b.base_offset >= 0
-			&& b.last_offset_delta >= 0
-			&& b.base_offset < INT64_MAX - b.last_offset_delta;
+		struct batch batch;
+		bool is_good = batch_parse(&batch, records.p + at) && batch.base_offset >= 0
+			&& batch.last_offset_delta >= 0
+			&& batch.base_offset < INT64_MAX - batch.last_offset_delta;
 		if (!is_good && at == 0)
 			return -1;
-		if (!is_good || b.size > records.n - at)
+		if (!is_good || batch.size > records.n - at)
 			break; /* the bad one is met again, and told of, next time */
-		*next = MAX(*next, batch_last_offset(&b) + 1);
-		at += b.size;
+		*next = MAX(*next, batch_last_offset(&batch) + 1);
+		at += batch.size;
 	}
 	return at;
 }
@@ -67,17 +67,17 @@ by_first(const void *x, const void *y)
 
 /* The transactions given up that reach into what was fetched, as the broker says. */
 static void
-keep_aborted(struct fetched *ch, const struct fetch_response_partition *in)
+keep_aborted(struct fetched *chunk, const struct fetch_response_partition *in)
 {
 	int32_t n = in->aborted_transactions.n;
 	if (n <= 0)
 		return;
-	ch->aborted = mem_alloc((size_t)n * sizeof *ch->aborted);
-	ch->naborted = n;
+	chunk->aborted = mem_alloc((size_t)n * sizeof *chunk->aborted);
+	chunk->naborted = n;
 	for (int32_t i = 0; i < n; i++)
-		ch->aborted[i] = (struct fetch_aborted){ in->aborted_transactions.v[i].producer_id,
+		chunk->aborted[i] = (struct fetch_aborted){ in->aborted_transactions.v[i].producer_id,
 			in->aborted_transactions.v[i].first_offset, false };
-	qsort(ch->aborted, (size_t)n, sizeof *ch->aborted, by_first);
+	qsort(chunk->aborted, (size_t)n, sizeof *chunk->aborted, by_first);
 }
 
 static void
@@ -95,15 +95,15 @@ take_records(struct fetcher *f, struct fetcher_part *part,
 		return;
 	}
 	if (n < 0 || next == part->offset) {
-		err_set(&e, ERR_CORRUPT, "offset %lld: the broker sent something other than a record batch of format 2",
-			(long long)part->offset);
+		err_set(&e, ERR_CORRUPT, "offset %lld: the broker sent something other than a record "
+			"batch of format 2", (long long)part->offset);
 		fetcher_refused(f, part, &e);
 		return;
 	}
-	struct fetched *ch = fetcher_add_fetched(f, part, from);
-	ch->batches = (struct str){ records.p, (int32_t)n };
+	struct fetched *chunk = fetcher_add_fetched(f, part, from);
+	chunk->batches = (struct str){ records.p, (int32_t)n };
 	if (f->opts.is_committed)
-		keep_aborted(ch, in);
+		keep_aborted(chunk, in);
 	part->offset = next;
 	if (next >= part->stop) {
 		part->is_done = true;
@@ -130,17 +130,17 @@ take_error(struct fetcher *f, struct fetcher_part *part, int16_t code)
 
 /* The request's partition that an answer is about; they come in order. */
 static struct fetcher_part *
-find_part(struct fetcher_request *r, struct str name, const struct uuid *id,
+find_part(struct fetcher_request *req, struct str name, const struct uuid *id,
 	int32_t index)
 {
-	for (int i = 0; i < r->npart; i++) {
-		int at = (r->cursor + i) % r->npart;
-		struct fetcher_part *part = r->part[at];
+	for (int i = 0; i < req->npart; i++) {
+		int at = (req->cursor + i) % req->npart;
+		struct fetcher_part *part = req->part[at];
 		if (part->index != index || !part->is_asked || part->is_removed)
 			continue;
-		if (r->call.version >= FETCH_TOPIC_ID_VERSION ? uuid_eq(&part->topic->id, id)
+		if (req->call.version >= FETCH_TOPIC_ID_VERSION ? uuid_eq(&part->topic->id, id)
 			: str_eq(str_of(part->topic->name), name)) {
-			r->cursor = at + 1;
+			req->cursor = at + 1;
 			return part;
 		}
 	}
@@ -148,15 +148,15 @@ find_part(struct fetcher_request *r, struct str name, const struct uuid *id,
 }
 
 static void
-take_answer(struct fetcher_request *r, const struct fetch_response *in,
+take_answer(struct fetcher_request *req, const struct fetch_response *in,
 	struct fetcher_reply *from)
 {
-	struct fetcher *f = r->fetcher;
+	struct fetcher *f = req->fetcher;
 	for (int32_t i = 0; i < in->responses.n; i++)
 		for (int32_t k = 0; k < in->responses.v[i].partitions.n; k++) {
 			const struct fetch_response_partition *one
 				= &in->responses.v[i].partitions.v[k];
-			struct fetcher_part *part = find_part(r, in->responses.v[i].topic,
+			struct fetcher_part *part = find_part(req, in->responses.v[i].topic,
 				&in->responses.v[i].topic_id, one->partition_index);
 			if (!part)
 				continue; /* not asked for, or twice */
@@ -175,41 +175,41 @@ take_answer(struct fetcher_request *r, const struct fetch_response *in,
 }
 
 static void
-request_recycle(struct fetcher_request *r)
+request_recycle(struct fetcher_request *req)
 {
-	struct fetcher *f = r->fetcher;
-	r->next = f->idle;
-	f->idle = r;
+	struct fetcher *f = req->fetcher;
+	req->next = f->idle;
+	f->idle = req;
 	f->nrequest--;
 }
 
 /* Partitions the answer said nothing of: asked again, or failed by *why. */
 static void
-settle(struct fetcher_request *r, const struct err *why)
+settle(struct fetcher_request *req, const struct err *why)
 {
-	for (int i = 0; i < r->npart; i++) {
-		struct fetcher_part *part = r->part[i];
+	for (int i = 0; i < req->npart; i++) {
+		struct fetcher_part *part = req->part[i];
 		if (!part->is_asked)
 			continue;
 		part->is_asked = false;
 		if (part->is_removed)
 			mem_free(part);
 		else if (why)
-			fetcher_refused(r->fetcher, part, why);
+			fetcher_refused(req->fetcher, part, why);
 	}
-	request_recycle(r);
+	request_recycle(req);
 }
 
 void
 fetcher_done(struct call *call, const struct reply *reply)
 {
-	struct fetcher_request *r = CONTAINER_OF(call, struct fetcher_request, call);
-	struct fetcher *f = r->fetcher;
+	struct fetcher_request *req = CONTAINER_OF(call, struct fetcher_request, call);
+	struct fetcher *f = req->fetcher;
 	if (!reply->body) {
 		struct err why = *reply->err;
 		if (why.class == ERR_CORRUPT)
 			why.class = ERR_RETRY; /* another connection may do better */
-		settle(r, &why);
+		settle(req, &why);
 		return;
 	}
 	struct fetcher_reply *from = reply_new(f);
@@ -225,10 +225,10 @@ fetcher_done(struct call *call, const struct reply *reply)
 		if (in.error_code)
 			cluster_peer_err(&why, in.error_code, STR_NULL);
 		else
-			take_answer(r, &in, from);
+			take_answer(req, &in, from);
 	}
 	arena_release(&a);
-	settle(r, why.class == ERR_NONE ? NULL : &why);
+	settle(req, why.class == ERR_NONE ? NULL : &why);
 	if (--from->nused == 0) {
 		f->held -= from->size;
 		from->next = f->idle_reply;

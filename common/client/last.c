@@ -9,7 +9,7 @@ struct last_walk {
 };
 
 struct last_search {
-	const struct last *l;
+	const struct last *last;
 	struct last_walk *walk;
 	struct fetcher fetcher;
 	struct fetch_iter iter;
@@ -18,79 +18,79 @@ struct last_search {
 /* Count what has come.  In the second pass, that is with begin: find the record
  * behind those to be skipped. */
 static int
-take(struct last_search *s, struct fetched *ch, int64_t *begin, struct err *e)
+take(struct last_search *search, struct fetched *chunk, int64_t *begin, struct err *e)
 {
-	struct last_walk *w = &s->walk[ch->part->index];
-	struct record r;
-	int got;
-	if (ch->is_out_of_range || ch->is_new_topic)
+	struct last_walk *walk = &search->walk[chunk->part->index];
+	struct record rec;
+	int rc;
+	if (chunk->is_out_of_range || chunk->is_new_topic)
 		return err_set(e, ERR_RETRY, "partition %d of '%s' changed while its last records "
-			"were searched", ch->part->index, s->l->topic->name);
-	fetch_iter_begin(&s->iter, &s->fetcher, ch);
-	while ((got = fetch_iter_next(&s->iter, &r, e)) > 0) {
+			"were searched", chunk->part->index, search->last->topic->name);
+	fetch_iter_begin(&search->iter, &search->fetcher, chunk);
+	while ((rc = fetch_iter_next(&search->iter, &rec, e)) > 0) {
 		if (!begin) {
-			w->seen++;
-		} else if (w->skip-- == 0) {
-			begin[ch->part->index] = r.offset;
-			w->is_done = true;
+			walk->seen++;
+		} else if (walk->skip-- == 0) {
+			begin[chunk->part->index] = rec.offset;
+			walk->is_done = true;
 			return 0;
 		}
 	}
-	return got;
+	return rc;
 }
 
 /* Stop reading what is found; true when nothing is left. */
 static bool
-drop_done(struct last_search *s)
+drop_done(struct last_search *search)
 {
-	LIST_EACH(l, &s->fetcher.part) {
-		struct fetcher_part *part = CONTAINER_OF(l, struct fetcher_part, link);
-		if (s->walk[part->index].is_done)
-			fetcher_remove(&s->fetcher, part);
+	LIST_EACH(it, &search->fetcher.part) {
+		struct fetcher_part *part = CONTAINER_OF(it, struct fetcher_part, link);
+		if (search->walk[part->index].is_done)
+			fetcher_remove(&search->fetcher, part);
 	}
-	return s->fetcher.npart == 0 || fetcher_is_done(&s->fetcher);
+	return search->fetcher.npart == 0 || fetcher_is_done(&search->fetcher);
 }
 
 /* Read the partitions that the fetcher has, up to their stops. */
 static int
-read_all(struct last_search *s, int64_t *begin, struct err *e)
+read_all(struct last_search *search, int64_t *begin, struct err *e)
 {
-	struct fetcher *f = &s->fetcher;
-	struct fetched *ch;
-	int got = 0;
-	while (got == 0 && !drop_done(s)) {
+	struct fetcher *f = &search->fetcher;
+	struct fetched *chunk;
+	int rc = 0;
+	while (rc == 0 && !drop_done(search)) {
 		fetcher_wait(f, -1, 0, -1);
-		while (got == 0 && (ch = fetcher_take(f))) {
-			if (!s->walk[ch->part->index].is_done)
-				got = take(s, ch, begin, e);
-			fetcher_give_back(f, ch);
+		while (rc == 0 && (chunk = fetcher_take(f))) {
+			if (!search->walk[chunk->part->index].is_done)
+				rc = take(search, chunk, begin, e);
+			fetcher_give_back(f, chunk);
 		}
-		if (got == 0 && f->is_failed) {
+		if (rc == 0 && f->is_failed) {
 			*e = f->err;
-			got = -1;
+			rc = -1;
 		}
-		if (got == 0 && f->cluster->is_woken)
-			got = err_set(e, ERR_RETRY, "interrupted");
+		if (rc == 0 && f->cluster->is_woken)
+			rc = err_set(e, ERR_RETRY, "interrupted");
 	}
-	LIST_EACH(l, &f->part)
-		fetcher_remove(f, CONTAINER_OF(l, struct fetcher_part, link));
-	return got;
+	LIST_EACH(it, &f->part)
+		fetcher_remove(f, CONTAINER_OF(it, struct fetcher_part, link));
+	return rc;
 }
 
 /* The next step back of every partition that lacks records.  Returns how many do. */
 static int
-step_back(struct last_search *s)
+step_back(struct last_search *search)
 {
-	const struct last *l = s->l;
+	const struct last *last = search->last;
 	int n = 0;
-	for (int32_t i = 0; i < l->npart; i++) {
-		struct last_walk *w = &s->walk[i];
-		if (w->is_done || w->seen >= l->count || w->low <= l->first[i])
+	for (int32_t i = 0; i < last->npart; i++) {
+		struct last_walk *walk = &search->walk[i];
+		if (walk->is_done || walk->seen >= last->count || walk->low <= last->first[i])
 			continue;
-		int64_t stop = w->low;
-		w->step = MAX(l->count - w->seen, 2 * w->step);
-		w->low = stop - l->first[i] > w->step ? stop - w->step : l->first[i];
-		fetcher_add(&s->fetcher, l->topic, i, w->low, stop);
+		int64_t stop = walk->low;
+		walk->step = MAX(last->count - walk->seen, 2 * walk->step);
+		walk->low = stop - last->first[i] > walk->step ? stop - walk->step : last->first[i];
+		fetcher_add(&search->fetcher, last->topic, i, walk->low, stop);
 		n++;
 	}
 	return n;
@@ -98,51 +98,51 @@ step_back(struct last_search *s)
 
 /* Where there are more than wanted, the first ones are to be skipped. */
 static int
-list_skips(struct last_search *s, int64_t *begin)
+list_skips(struct last_search *search, int64_t *begin)
 {
-	const struct last *l = s->l;
+	const struct last *last = search->last;
 	int n = 0;
-	for (int32_t i = 0; i < l->npart; i++) {
-		struct last_walk *w = &s->walk[i];
-		if (w->is_done)
+	for (int32_t i = 0; i < last->npart; i++) {
+		struct last_walk *walk = &search->walk[i];
+		if (walk->is_done)
 			continue;
-		begin[i] = w->low;
-		w->skip = w->seen - l->count;
-		w->is_done = w->skip <= 0;
-		if (w->is_done)
+		begin[i] = walk->low;
+		walk->skip = walk->seen - last->count;
+		walk->is_done = walk->skip <= 0;
+		if (walk->is_done)
 			continue;
-		fetcher_add(&s->fetcher, l->topic, i, w->low, l->end[i]);
+		fetcher_add(&search->fetcher, last->topic, i, walk->low, last->end[i]);
 		n++;
 	}
 	return n;
 }
 
 int
-last_find(struct cluster *cl, const struct last *l, int64_t *begin, struct err *e)
+last_find(struct cluster *cl, const struct last *last, int64_t *begin, struct err *e)
 {
-	struct last_search s = { .l = l, .iter = FETCH_ITER_INIT };
+	struct last_search search = { .last = last, .iter = FETCH_ITER_INIT };
 	struct fetcher_opts o;
 	fetcher_opts_init(&o);
-	o.is_committed = l->is_committed;
-	fetcher_init(&s.fetcher, cl, &o);
-	s.walk = mem_alloc(((size_t)l->npart + 1) * sizeof *s.walk);
-	for (int32_t i = 0; i < l->npart; i++) {
-		s.walk[i].low = l->end[i];
-		s.walk[i].is_done = (l->wants && !l->wants[i]) || i >= l->topic->npart;
+	o.is_committed = last->is_committed;
+	fetcher_init(&search.fetcher, cl, &o);
+	search.walk = mem_alloc(((size_t)last->npart + 1) * sizeof *search.walk);
+	for (int32_t i = 0; i < last->npart; i++) {
+		search.walk[i].low = last->end[i];
+		search.walk[i].is_done = (last->wants && !last->wants[i]) || i >= last->topic->npart;
 	}
-	int got = 0;
-	while (got == 0 && step_back(&s) > 0)
-		got = read_all(&s, NULL, e);
-	if (got == 0 && list_skips(&s, begin) > 0)
-		got = read_all(&s, begin, e);
+	int rc = 0;
+	while (rc == 0 && step_back(&search) > 0)
+		rc = read_all(&search, NULL, e);
+	if (rc == 0 && list_skips(&search, begin) > 0)
+		rc = read_all(&search, begin, e);
 	/* Requests for partitions that were found early.  When we are to end, they may
 	 * be answered late or never. */
-	while (s.fetcher.nrequest > 0 && !cl->is_woken)
+	while (search.fetcher.nrequest > 0 && !cl->is_woken)
 		cluster_wait(cl, -1, 0, -1);
-	if (s.fetcher.nrequest > 0)
+	if (search.fetcher.nrequest > 0)
 		cluster_disconnect(cl);
-	fetch_iter_release(&s.iter);
-	fetcher_release(&s.fetcher);
-	mem_free(s.walk);
-	return got;
+	fetch_iter_release(&search.iter);
+	fetcher_release(&search.fetcher);
+	mem_free(search.walk);
+	return rc;
 }

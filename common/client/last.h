@@ -22,6 +22,6 @@ struct last {
 /* Where the last count records begin, into begin[]: the first offset where there are
  * fewer.  Reads them, and further back in growing steps where that is not enough;
  * waits meanwhile.  Returns 0, or -1. */
-int last_find(struct cluster *cl, const struct last *l, int64_t *begin, struct err *e);
+int last_find(struct cluster *cl, const struct last *last, int64_t *begin, struct err *e);
 
 #endif

@@ -64,10 +64,10 @@ choose_assignors(struct member *m, struct err *e)
 }
 
 static void
-call_begin(struct member *m, struct member_call *c)
+call_begin(struct member *m, struct member_call *call)
 {
-	call_init(&c->call);
-	c->member = m;
+	call_init(&call->call);
+	call->member = m;
 }
 
 int
@@ -115,7 +115,7 @@ member_release(struct member *m)
 	mem_free(m->goal);
 }
 
-/* --- what goes wrong --- */
+/* ---- what goes wrong ---- */
 
 void
 member_ok(struct member *m)
@@ -143,11 +143,11 @@ member_failed(struct member *m, const struct err *why)
 }
 
 static void
-set_state(struct member *m, struct member_part *p, enum member_part_state state)
+set_state(struct member *m, struct member_part *part, enum member_part_state state)
 {
-	m->nrevoked += (state == MEMBER_REVOKED) - (p->state == MEMBER_REVOKED);
-	m->nlost += (state == MEMBER_LOST) - (p->state == MEMBER_LOST);
-	p->state = state;
+	m->nrevoked += (state == MEMBER_REVOKED) - (part->state == MEMBER_REVOKED);
+	m->nlost += (state == MEMBER_LOST) - (part->state == MEMBER_LOST);
+	part->state = state;
 }
 
 static void
@@ -162,16 +162,16 @@ remove_part(struct member *m, int i)
  * go by names, the new one's is ours, too: ask where to begin.  A consumer group's
  * broker will say what is ours of the new one. */
 static bool
-regain(struct member *m, struct member_part *p)
+regain(struct member *m, struct member_part *part)
 {
-	if (m->protocol != MEMBER_CLASSIC || m->stage != MEMBER_IN || p->index >= p->topic->npart)
+	if (m->protocol != MEMBER_CLASSIC || m->stage != MEMBER_IN || part->index >= part->topic->npart)
 		return false;
-	set_state(m, p, MEMBER_WAITING);
-	p->generation = p->topic->generation;
-	p->committed = p->position = p->sent = -1;
-	p->position_epoch = -1;
-	p->is_asked = false;
-	p->owner = NULL;
+	set_state(m, part, MEMBER_WAITING);
+	part->generation = part->topic->generation;
+	part->committed = part->position = part->sent = -1;
+	part->position_epoch = -1;
+	part->is_asked = false;
+	part->owner = NULL;
 	return true;
 }
 
@@ -180,13 +180,13 @@ static void
 take_away(struct member *m, enum member_part_state as, bool all)
 {
 	for (int i = m->npart - 1; i >= 0; i--) {
-		struct member_part *p = m->part[i];
-		if (!all && p->is_target)
+		struct member_part *part = m->part[i];
+		if (!all && part->is_target)
 			continue;
-		if (p->state == MEMBER_WAITING || p->state == MEMBER_GAINED)
+		if (part->state == MEMBER_WAITING || part->state == MEMBER_GAINED)
 			remove_part(m, i);
-		else if (p->state == MEMBER_HELD || as == MEMBER_LOST)
-			set_state(m, p, as);
+		else if (part->state == MEMBER_HELD || as == MEMBER_LOST)
+			set_state(m, part, as);
 	}
 }
 
@@ -196,12 +196,12 @@ static void
 lose_old_topics(struct member *m)
 {
 	for (int i = m->npart - 1; i >= 0; i--) {
-		struct member_part *p = m->part[i];
-		if (member_is_current(p) || p->state == MEMBER_LOST)
+		struct member_part *part = m->part[i];
+		if (member_is_current(part) || part->state == MEMBER_LOST)
 			continue;
-		if (p->state == MEMBER_HELD || p->state == MEMBER_REVOKED)
-			set_state(m, p, MEMBER_LOST);
-		else if (!regain(m, p))
+		if (part->state == MEMBER_HELD || part->state == MEMBER_REVOKED)
+			set_state(m, part, MEMBER_LOST);
+		else if (!regain(m, part))
 			remove_part(m, i);
 	}
 }
@@ -254,7 +254,7 @@ member_handle_error(struct member *m, int16_t code, struct str msg)
 	member_failed(m, &why);
 }
 
-/* --- requests --- */
+/* ---- requests ---- */
 
 struct conn *
 member_conn(struct member *m)
@@ -270,19 +270,19 @@ member_conn(struct member *m)
 }
 
 int
-member_send(struct member *m, struct member_call *c, struct conn *conn,
+member_send(struct member *m, struct member_call *call, struct conn *conn,
 	int16_t key, int upto, const void *req, int timeout_ms, call_done_fn *done)
 {
 	const struct wire_api *api = wire_api_find(key);
 	struct err e;
-	assert(!c->is_busy);
+	assert(!call->is_busy);
 	int version = conn_version(conn, api, upto, &e);
 	if (version < 0) {
 		member_failed(m, &e);
 		return -1;
 	}
-	c->is_busy = true;
-	conn_send(conn, &c->call, api, version, req, timeout_ms, done);
+	call->is_busy = true;
+	conn_send(conn, &call->call, api, version, req, timeout_ms, done);
 	conn_flush(conn);
 	return version;
 }
@@ -291,10 +291,10 @@ bool
 member_take_reply(struct call *call, const struct reply *reply, struct arena *a,
 	void *msg)
 {
-	struct member_call *c = CONTAINER_OF(call, struct member_call, call);
-	struct member *m = c->member;
+	struct member_call *mine = CONTAINER_OF(call, struct member_call, call);
+	struct member *m = mine->member;
 	struct err why;
-	c->is_busy = false;
+	mine->is_busy = false;
 	if (reply->body) {
 		wire_defaults(call->api->response, msg);
 		if (call_decode(call, reply->body, reply->n, a, msg, &why) == 0)
@@ -437,7 +437,7 @@ member_heartbeat_now(struct member *m)
 	m->heartbeat_at_ms = 0;
 }
 
-/* --- partitions --- */
+/* ---- partitions ---- */
 
 struct member_part *
 member_find(struct member *m, struct str topic, int32_t index)
@@ -460,23 +460,23 @@ member_target_add(struct member *m, struct cluster_topic *t, int32_t index)
 {
 	if (index < 0 || index >= t->npart)
 		return false;
-	struct member_part *p = member_find(m, str_of(t->name), index);
-	if (p) {
-		p->is_target = p->state != MEMBER_REVOKED && p->state != MEMBER_LOST
-			&& member_is_current(p);
-		return p->is_target;
+	struct member_part *part = member_find(m, str_of(t->name), index);
+	if (part) {
+		part->is_target = part->state != MEMBER_REVOKED && part->state != MEMBER_LOST
+			&& member_is_current(part);
+		return part->is_target;
 	}
 	if (m->npart == m->part_cap) {
 		m->part_cap = MAX(2 * m->part_cap, 16);
 		m->part = mem_realloc(m->part, (size_t)m->part_cap * sizeof(void *));
 	}
-	p = m->part[m->npart++] = NEW(struct member_part);
-	p->topic = t;
-	p->index = index;
-	p->generation = t->generation;
-	p->committed = p->position = p->sent = -1;
-	p->position_epoch = -1;
-	p->is_target = true;
+	part = m->part[m->npart++] = NEW(struct member_part);
+	part->topic = t;
+	part->index = index;
+	part->generation = t->generation;
+	part->committed = part->position = part->sent = -1;
+	part->position_epoch = -1;
+	part->is_target = true;
 	return true;
 }
 
@@ -505,21 +505,21 @@ member_next(struct member *m)
 }
 
 void
-member_accept(struct member *m, struct member_part *p, int64_t offset)
+member_accept(struct member *m, struct member_part *part, int64_t offset)
 {
-	assert(p->state == MEMBER_GAINED);
-	set_state(m, p, MEMBER_HELD);
-	p->position = offset;
+	assert(part->state == MEMBER_GAINED);
+	set_state(m, part, MEMBER_HELD);
+	part->position = offset;
 }
 
 void
-member_give_back(struct member *m, struct member_part *p)
+member_give_back(struct member *m, struct member_part *part)
 {
-	assert(p->state == MEMBER_REVOKED || p->state == MEMBER_LOST);
+	assert(part->state == MEMBER_REVOKED || part->state == MEMBER_LOST);
 	int i = 0;
-	while (m->part[i] != p)
+	while (m->part[i] != part)
 		i++;
-	if (member_is_current(p) || p->state == MEMBER_REVOKED || !regain(m, p))
+	if (member_is_current(part) || part->state == MEMBER_REVOKED || !regain(m, part))
 		remove_part(m, i);
 	if (m->nrevoked == 0)
 		m->must_report = m->protocol == MEMBER_CONSUMER;
@@ -536,7 +536,7 @@ member_is_stable(const struct member *m)
 	return true;
 }
 
-/* --- waiting --- */
+/* ---- waiting ---- */
 
 void
 member_commit(struct member *m)
@@ -591,8 +591,8 @@ member_leave(struct member *m, int timeout_ms)
 	if (!c || m->fetch.is_busy)
 		return;
 	int wait_ms = (int)MAX(until - clock_mono_ms(), 1);
-	int got = m->protocol == MEMBER_CLASSIC ? member_classic_leave(m, c, wait_ms, left)
+	int rc = m->protocol == MEMBER_CLASSIC ? member_classic_leave(m, c, wait_ms, left)
 		: member_consumer_leave(m, c, wait_ms, left);
-	while (got >= 0 && m->fetch.is_busy && clock_mono_ms() < until)
+	while (rc >= 0 && m->fetch.is_busy && clock_mono_ms() < until)
 		serve(m, until);
 }

@@ -93,9 +93,9 @@ struct member_part {
 
 /* Is the topic still the one that the partition was given to us of? */
 static inline bool
-member_is_current(const struct member_part *p)
+member_is_current(const struct member_part *part)
 {
-	return p->generation == p->topic->generation;
+	return part->generation == part->topic->generation;
 }
 
 /* A partition by its topic; by its topic's id. */
@@ -213,25 +213,25 @@ struct member_part *member_next(struct member *m);
 
 /* The owner reads a GAINED one, from offset: that is stored too, with the next
  * commit, unless it is what was stored. */
-void member_accept(struct member *m, struct member_part *p, int64_t offset);
+void member_accept(struct member *m, struct member_part *part, int64_t offset);
 
 /* The owner has stopped; p is freed. */
-void member_give_back(struct member *m, struct member_part *p);
+void member_give_back(struct member *m, struct member_part *part);
 
 /* The owner has done all before offset; commits say so from now on. */
 static inline void
-member_move(struct member_part *p, int64_t offset, int32_t leader_epoch)
+member_move(struct member_part *part, int64_t offset, int32_t leader_epoch)
 {
-	p->position = offset;
-	p->position_epoch = leader_epoch;
+	part->position = offset;
+	part->position_epoch = leader_epoch;
 }
 
 /* The same, where a transaction has stored the offset for the group already. */
 static inline void
-member_note_stored(struct member_part *p, int64_t offset, int32_t leader_epoch)
+member_note_stored(struct member_part *part, int64_t offset, int32_t leader_epoch)
 {
-	member_move(p, offset, leader_epoch);
-	p->committed = offset;
+	member_move(part, offset, leader_epoch);
+	part->committed = offset;
 }
 
 /* Store the positions that are not stored yet (soon; repeated as needed). */

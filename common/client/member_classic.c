@@ -26,14 +26,14 @@ keep_answer(struct member *m, const struct call *call, const uint8_t *p, size_t 
 	m->joined_version = call->version;
 }
 
-/* --- join --- */
+/* ---- join ---- */
 
 static int
 by_topic(const void *x, const void *y)
 {
 	const struct assign_owned *a = x, *b = y;
-	int r = str_cmp(a->topic, b->topic);
-	return r ? r : (a->partition > b->partition) - (a->partition < b->partition);
+	int order = str_cmp(a->topic, b->topic);
+	return order ? order : (a->partition > b->partition) - (a->partition < b->partition);
 }
 
 /* What our subscription says that we have: cooperatively, what we keep while
@@ -127,25 +127,25 @@ join(struct member *m)
 	arena_release(&a);
 }
 
-/* --- divide and sync --- */
+/* ---- divide and sync ---- */
 
 /* The sizes of the topics that the group reads. */
 static int
-look_up_topics(struct member *m, struct assign *a, struct str *names, int n,
+look_up_topics(struct member *m, struct assign *assign, struct str *names, int n,
 	struct err *e)
 {
 	if (clock_mono_ms() - m->cluster->refreshed_ms > FRESH_MS
 		&& cluster_refresh(m->cluster, e) < 0)
 		return -1;
-	a->topic = arena_alloc(a->arena, ((size_t)n + 1) * sizeof *a->topic);
+	assign->topic = arena_alloc(assign->arena, ((size_t)n + 1) * sizeof *assign->topic);
 	for (int i = 0; i < n; i++) {
-		struct str name = arena_str(a->arena, names[i]);
+		struct str name = arena_str(assign->arena, names[i]);
 		struct cluster_topic *t = cluster_topic(m->cluster, (const char *)name.p, false, e);
 		if (!t && e->kafka != KERR_UNKNOWN_TOPIC_OR_PARTITION
 			&& e->kafka != KERR_INVALID_TOPIC_EXCEPTION)
 			return -1;
 		if (t) /* one that does not exist has nothing to divide */
-			a->topic[a->ntopic++] = (struct assign_topic){ name, t->npart };
+			assign->topic[assign->ntopic++] = (struct assign_topic){ name, t->npart };
 	}
 	return 0;
 }
@@ -165,7 +165,7 @@ divide(struct member *m, struct arena *arena, struct buf *bytes,
 	struct sync_group_request *q, struct err *e)
 {
 	struct join_group_response r;
-	struct assign a = { .arena = arena };
+	struct assign assign = { .arena = arena };
 	struct str *names;
 	wire_defaults(&join_group_response_desc, &r);
 	const struct wire_api *api = wire_api_find(API_JOIN_GROUP);
@@ -177,22 +177,22 @@ divide(struct member *m, struct arena *arena, struct buf *bytes,
 		in[i] = (struct assign_bytes){ r.members.v[i].member_id,
 			r.members.v[i].group_instance_id, r.members.v[i].metadata };
 	int n = assign_topics(in, r.members.n, arena, &names, e);
-	if (n < 0 || look_up_topics(m, &a, names, n, e) < 0
-		|| assign_read_members(&a, m->chosen, in, r.members.n, e) < 0)
+	if (n < 0 || look_up_topics(m, &assign, names, n, e) < 0
+		|| assign_read_members(&assign, m->chosen, in, r.members.n, e) < 0)
 		return -1;
-	assign_run(&a, m->chosen);
+	assign_run(&assign, m->chosen);
 	m->nknown_part = count_parts(m);
 	if (m->skips_sync)
 		return 0;
-	q->assignments.v = arena_alloc(arena, ((size_t)a.nmember + 1) * sizeof *q->assignments.v);
-	q->assignments.n = a.nmember;
-	size_t *at = arena_alloc(arena, ((size_t)a.nmember + 1) * sizeof *at);
-	for (int32_t i = 0; i < a.nmember; i++) {
-		assign_put_assignment(bytes, &a, i);
+	q->assignments.v = arena_alloc(arena, ((size_t)assign.nmember + 1) * sizeof *q->assignments.v);
+	q->assignments.n = assign.nmember;
+	size_t *at = arena_alloc(arena, ((size_t)assign.nmember + 1) * sizeof *at);
+	for (int32_t i = 0; i < assign.nmember; i++) {
+		assign_put_assignment(bytes, &assign, i);
 		at[i + 1] = bytes->n;
 	}
-	for (int32_t i = 0; i < a.nmember; i++) {
-		q->assignments.v[i].member_id = a.member[i].id;
+	for (int32_t i = 0; i < assign.nmember; i++) {
+		q->assignments.v[i].member_id = assign.member[i].id;
 		q->assignments.v[i].assignment = (struct str){ bytes->p + at[i], (int32_t)(at[i + 1] - at[i]) };
 	}
 	return 0;
@@ -243,7 +243,7 @@ sync_group(struct member *m)
 	arena_release(&a);
 }
 
-/* --- the assignment --- */
+/* ---- the assignment ---- */
 
 static struct cluster_topic *
 own_topic(const struct member *m, struct str name)
@@ -315,7 +315,7 @@ take_assignment(struct member *m, int64_t now_ms)
 	arena_release(&a);
 }
 
-/* --- in the group --- */
+/* ---- in the group ---- */
 
 static void
 beaten(struct call *call, const struct reply *reply)

@@ -205,7 +205,8 @@ member_consumer_work(struct member *m, int64_t now_ms)
 	}
 	if (m->has_goal && m->nrevoked == 0)
 		take_up(m);
-	if (m->stage == MEMBER_IN && !m->is_failed && ((m->must_report && m->nrevoked == 0) || now_ms >= m->heartbeat_at_ms))
+	bool is_due = (m->must_report && m->nrevoked == 0) || now_ms >= m->heartbeat_at_ms;
+	if (m->stage == MEMBER_IN && !m->is_failed && is_due)
 		heartbeat(m, now_ms);
 }
 

@@ -12,7 +12,7 @@ enum { MEMBER_ARENA_MAX = 64 << 20 };
 struct conn *member_conn(struct member *m);
 
 /* Send a request over it.  Returns the version, or -1 after noting why not. */
-int member_send(struct member *m, struct member_call *c, struct conn *conn,
+int member_send(struct member *m, struct member_call *call, struct conn *conn,
 	int16_t key, int upto, const void *req, int timeout_ms, call_done_fn *done);
 
 /* In the callback: the call is free again; its answer into *msg.  False, after

@@ -29,16 +29,16 @@ name_of(const struct member *m, int version, struct str name, const struct uuid 
 	return name;
 }
 
-/* --- asking --- */
+/* ---- asking ---- */
 
 static void
 take_offset(struct member *m, struct str topic, int32_t index, int64_t offset,
 	int16_t error)
 {
-	struct member_part *p = member_find(m, topic, index);
-	if (!p || !p->is_asked || p->state != MEMBER_WAITING)
+	struct member_part *part = member_find(m, topic, index);
+	if (!part || !part->is_asked || part->state != MEMBER_WAITING)
 		return;
-	p->is_asked = false;
+	part->is_asked = false;
 	if (error) {
 		struct err why;
 		cluster_peer_err(&why, error, STR_NULL);
@@ -49,8 +49,8 @@ take_offset(struct member *m, struct str topic, int32_t index, int64_t offset,
 			member_handle_error(m, error, STR_NULL);
 		return;
 	}
-	p->committed = offset;
-	p->state = MEMBER_GAINED;
+	part->committed = offset;
+	part->state = MEMBER_GAINED;
 }
 
 static void
@@ -65,14 +65,14 @@ take_flat(struct member *m, const struct offset_fetch_response *r)
 
 static void
 take_group(struct member *m, int version,
-	const struct offset_fetch_response_group *g)
+	const struct offset_fetch_response_group *group)
 {
-	for (int32_t i = 0; i < g->topics.n; i++)
-		for (int32_t k = 0; k < g->topics.v[i].partitions.n; k++)
-			take_offset(m, name_of(m, version, g->topics.v[i].name, &g->topics.v[i].topic_id),
-				g->topics.v[i].partitions.v[k].partition_index,
-				g->topics.v[i].partitions.v[k].committed_offset,
-				g->topics.v[i].partitions.v[k].error_code);
+	for (int32_t i = 0; i < group->topics.n; i++)
+		for (int32_t k = 0; k < group->topics.v[i].partitions.n; k++)
+			take_offset(m, name_of(m, version, group->topics.v[i].name, &group->topics.v[i].topic_id),
+				group->topics.v[i].partitions.v[k].partition_index,
+				group->topics.v[i].partitions.v[k].committed_offset,
+				group->topics.v[i].partitions.v[k].error_code);
 }
 
 static void
@@ -101,24 +101,24 @@ fetch_offsets(struct member *m)
 {
 	struct arena a = ARENA_INIT;
 	struct offset_fetch_request q;
-	struct offset_fetch_request_group g;
+	struct offset_fetch_request_group group;
 	struct conn *c = member_conn(m);
 	if (!c)
 		return;
 	size_t n = (size_t)m->ntopic;
 	wire_defaults(&offset_fetch_request_desc, &q);
-	wire_defaults(&offset_fetch_request_group_desc, &g);
+	wire_defaults(&offset_fetch_request_group_desc, &group);
 	q.topics.v = arena_alloc(&a, n * sizeof *q.topics.v);
-	g.topics.v = arena_alloc(&a, n * sizeof *g.topics.v);
-	q.topics.n = g.topics.n = 0;
+	group.topics.v = arena_alloc(&a, n * sizeof *group.topics.v);
+	q.topics.n = group.topics.n = 0;
 	for (int i = 0; i < m->ntopic; i++) {
 		int32_t count = 0, *v = arena_alloc(&a, ((size_t)m->npart + 1) * sizeof *v);
 		for (int k = 0; k < m->npart; k++) {
-			struct member_part *p = m->part[k];
-			if (p->topic != m->topic[i] || p->state != MEMBER_WAITING)
+			struct member_part *part = m->part[k];
+			if (part->topic != m->topic[i] || part->state != MEMBER_WAITING)
 				continue;
-			p->is_asked = true;
-			v[count++] = p->index;
+			part->is_asked = true;
+			v[count++] = part->index;
 		}
 		if (count == 0)
 			continue;
@@ -126,18 +126,18 @@ fetch_offsets(struct member *m)
 		q.topics.v[at].name = str_of(m->topic[i]->name);
 		q.topics.v[at].partition_indexes.v = v;
 		q.topics.v[at].partition_indexes.n = count;
-		at = g.topics.n++;
-		g.topics.v[at].name = str_of(m->topic[i]->name);
-		g.topics.v[at].topic_id = m->topic[i]->id;
-		g.topics.v[at].partition_indexes.v = v;
-		g.topics.v[at].partition_indexes.n = count;
+		at = group.topics.n++;
+		group.topics.v[at].name = str_of(m->topic[i]->name);
+		group.topics.v[at].topic_id = m->topic[i]->id;
+		group.topics.v[at].partition_indexes.v = v;
+		group.topics.v[at].partition_indexes.n = count;
 	}
-	q.group_id = g.group_id = str_of(m->opts.group);
+	q.group_id = group.group_id = str_of(m->opts.group);
 	if (m->protocol == MEMBER_CONSUMER) {
-		g.member_id = str_of(m->member_id);
-		g.member_epoch = m->generation;
+		group.member_id = str_of(m->member_id);
+		group.member_epoch = m->generation;
 	}
-	q.groups.v = &g;
+	q.groups.v = &group;
 	q.groups.n = 1;
 	q.require_stable = true;
 	member_send(m, &m->fetch, c, API_OFFSET_FETCH, newest(m), &q,
@@ -145,29 +145,29 @@ fetch_offsets(struct member *m)
 	arena_release(&a);
 }
 
-/* --- storing --- */
+/* ---- storing ---- */
 
 static bool
-is_due(const struct member_part *p)
+is_due(const struct member_part *part)
 {
-	return (p->state == MEMBER_HELD || p->state == MEMBER_REVOKED) && member_is_current(p)
-		&& p->position >= 0 && p->position != p->committed;
+	return (part->state == MEMBER_HELD || part->state == MEMBER_REVOKED) && member_is_current(part)
+		&& part->position >= 0 && part->position != part->committed;
 }
 
 /* One partition's answer.  Returns a code that concerns all, or 0. */
 static int16_t
 take_stored(struct member *m, struct str topic, int32_t index, int16_t error)
 {
-	struct member_part *p = member_find(m, topic, index);
-	if (!p || p->sent < 0)
+	struct member_part *part = member_find(m, topic, index);
+	if (!part || part->sent < 0)
 		return 0;
-	int64_t sent = p->sent;
-	p->sent = -1;
+	int64_t sent = part->sent;
+	part->sent = -1;
 	switch (error) {
 	case 0:
 	case KERR_UNKNOWN_TOPIC_OR_PARTITION: /* deleted: nothing is left to store */
 	case KERR_UNKNOWN_TOPIC_ID:
-		p->committed = sent;
+		part->committed = sent;
 		return 0;
 	}
 	return error;
@@ -228,13 +228,13 @@ fill_topic(struct member *m, struct cluster_topic *t, struct offset_commit_reque
 		= arena_alloc(a, ((size_t)m->npart + 1) * sizeof *v);
 	int32_t n = 0;
 	for (int k = 0; k < m->npart; k++) {
-		struct member_part *p = m->part[k];
-		if (p->topic != t || !is_due(p))
+		struct member_part *part = m->part[k];
+		if (part->topic != t || !is_due(part))
 			continue;
 		wire_defaults(&offset_commit_request_partition_desc, &v[n]);
-		v[n].partition_index = p->index;
-		v[n].committed_offset = p->sent = p->position;
-		v[n].committed_leader_epoch = p->position_epoch;
+		v[n].partition_index = part->index;
+		v[n].committed_offset = part->sent = part->position;
+		v[n].committed_leader_epoch = part->position_epoch;
 		v[n++].committed_metadata = STR("");
 	}
 	if (n == 0)

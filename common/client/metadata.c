@@ -18,18 +18,18 @@ enum {
 static void
 take_node(struct cluster *cl, int32_t id, struct str host, int32_t port)
 {
-	struct cluster_node *n = cluster_node(cl, id);
-	if (!n) {
+	struct cluster_node *node = cluster_node(cl, id);
+	if (!node) {
 		cl->node = mem_realloc(cl->node, (size_t)(cl->nnode + 1) * sizeof(void *));
-		n = cl->node[cl->nnode++] = NEW(struct cluster_node);
-		n->id = id;
+		node = cl->node[cl->nnode++] = NEW(struct cluster_node);
+		node->id = id;
 	}
-	if (n->host && (n->port != port || !str_eq(str_of(n->host), host)))
-		n->retry_at_ms = n->backoff_ms = 0;
-	mem_free(n->host);
-	n->host = mem_strndup(host);
-	n->port = port;
-	n->is_gone = false;
+	if (node->host && (node->port != port || !str_eq(str_of(node->host), host)))
+		node->retry_at_ms = node->backoff_ms = 0;
+	mem_free(node->host);
+	node->host = mem_strndup(host);
+	node->port = port;
+	node->is_gone = false;
 }
 
 static struct cluster_topic *
@@ -149,13 +149,13 @@ ask(struct cluster *cl, const struct cluster_topic *only, bool may_create,
 	for (int i = 0; i < n; i++) /* zeroed: no topic id */
 		q.topics.v[i].name = str_of(only ? only->name : cl->topic[i]->name);
 	q.allow_auto_topic_creation = may_create;
-	int got = cluster_call(cl, CLUSTER_ANY, API_METADATA, &q, &r, &a, e);
-	if (got >= 0)
+	int rc = cluster_call(cl, CLUSTER_ANY, API_METADATA, &q, &r, &a, e);
+	if (rc >= 0)
 		take_metadata(cl, &r);
-	if (got >= 0 && (!only || !cl->refreshed_ms))
+	if (rc >= 0 && (!only || !cl->refreshed_ms))
 		cl->refreshed_ms = clock_mono_ms();
 	arena_release(&a);
-	return got < 0 ? -1 : 0;
+	return rc < 0 ? -1 : 0;
 }
 
 int

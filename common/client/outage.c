@@ -13,13 +13,13 @@ enum {
 
 /* Say it once per outage, when it has lasted.  text is what failed. */
 static bool
-is_to_report(const struct cluster *cl, struct cluster_outage *o, int64_t now_ms)
+is_to_report(const struct cluster *cl, struct cluster_outage *outage, int64_t now_ms)
 {
-	if (!o->since_ms)
-		o->since_ms = now_ms;
-	if (!cl->opts.say || o->is_said || now_ms - o->since_ms < QUIET_MS)
+	if (!outage->since_ms)
+		outage->since_ms = now_ms;
+	if (!cl->opts.say || outage->is_said || now_ms - outage->since_ms < QUIET_MS)
 		return false;
-	o->is_said = true;
+	outage->is_said = true;
 	return true;
 }
 
@@ -36,60 +36,60 @@ for_up_to(const struct cluster *cl, char z[UNITS_TEXT_SIZE + 16])
 }
 
 void
-cluster_node_failed(struct cluster *cl, struct cluster_node *n, const struct err *why)
+cluster_node_failed(struct cluster *cl, struct cluster_node *node, const struct err *why)
 {
 	char z[UNITS_TEXT_SIZE + 16];
-	if (!cl->opts.is_quiet && is_to_report(cl, &n->outage, clock_mono_ms()))
-		cl->opts.say("broker %d is lost: %s; trying again%s", n->id, why->msg, for_up_to(cl, z));
+	if (!cl->opts.is_quiet && is_to_report(cl, &node->outage, clock_mono_ms()))
+		cl->opts.say("broker %d is lost: %s; trying again%s", node->id, why->msg, for_up_to(cl, z));
 }
 
 void
-cluster_say_refused(struct cluster *cl, struct cluster_outage *o, const struct err *why)
+cluster_say_refused(struct cluster *cl, struct cluster_outage *outage, const struct err *why)
 {
 	char z[UNITS_TEXT_SIZE + 16];
-	if (is_to_report(cl, o, clock_mono_ms()))
+	if (is_to_report(cl, outage, clock_mono_ms()))
 		cl->opts.say("%s; trying again%s", why->msg, for_up_to(cl, z));
 }
 
 void
-cluster_say_accepted(struct cluster *cl, struct cluster_outage *o)
+cluster_say_accepted(struct cluster *cl, struct cluster_outage *outage)
 {
 	char z[UNITS_TEXT_SIZE];
-	if (o->is_said)
+	if (outage->is_said)
 		cl->opts.say("continuing after %s",
-			units_format_duration(clock_mono_ms() - o->since_ms, z));
-	*o = (struct cluster_outage){ 0 };
+			units_format_duration(clock_mono_ms() - outage->since_ms, z));
+	*outage = (struct cluster_outage){ 0 };
 }
 
 /* Has the node left a request without an answer for too long? */
 void
-cluster_say_late(struct cluster *cl, struct cluster_node *n, int64_t now_ms)
+cluster_say_late(struct cluster *cl, struct cluster_node *node, int64_t now_ms)
 {
 	int64_t late_ms = INT64_MAX, deadline_ms = 0;
 	char z[UNITS_TEXT_SIZE];
-	struct conn *c[] = { n->conn, n->second };
+	struct conn *c[] = { node->conn, node->second };
 	for (size_t i = 0; i < ARRAY_LEN(c); i++)
 		if (c[i])
 			conn_late(c[i], &late_ms, &deadline_ms);
 	bool is_late = late_ms <= now_ms;
-	if (is_late == n->is_late || !cl->opts.say || cl->opts.is_quiet)
+	if (is_late == node->is_late || !cl->opts.say || cl->opts.is_quiet)
 		return;
-	n->is_late = is_late;
+	node->is_late = is_late;
 	if (is_late)
-		cl->opts.say("broker %d does not answer; waiting for up to %s more", n->id,
+		cl->opts.say("broker %d does not answer; waiting for up to %s more", node->id,
 			units_format_duration(MAX(deadline_ms - now_ms, 0), z));
-	else if (n->conn || n->second)
-		cl->opts.say("broker %d answers again", n->id);
+	else if (node->conn || node->second)
+		cl->opts.say("broker %d answers again", node->id);
 }
 
 void
-cluster_node_reached(struct cluster *cl, struct cluster_node *n)
+cluster_node_reached(struct cluster *cl, struct cluster_node *node)
 {
 	char z[UNITS_TEXT_SIZE];
-	if (n->outage.is_said)
-		cl->opts.say("broker %d is back after %s", n->id,
-			units_format_duration(clock_mono_ms() - n->outage.since_ms, z));
-	n->outage = (struct cluster_outage){ 0 };
+	if (node->outage.is_said)
+		cl->opts.say("broker %d is back after %s", node->id,
+			units_format_duration(clock_mono_ms() - node->outage.since_ms, z));
+	node->outage = (struct cluster_outage){ 0 };
 }
 
 bool

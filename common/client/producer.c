@@ -43,84 +43,84 @@ producer_opts_init(struct producer_opts *o)
 }
 
 void
-producer_init(struct producer *p, struct cluster *cl,
+producer_init(struct producer *producer, struct cluster *cl,
 	const struct producer_opts *o)
 {
-	*p = (struct producer){ .cluster = cl, .opts = *o, .id = -1, .epoch = -1,
+	*producer = (struct producer){ .cluster = cl, .opts = *o, .id = -1, .epoch = -1,
 		.coordinator = -1 };
-	list_init(&p->open);
-	list_init(&p->ready);
+	list_init(&producer->open);
+	list_init(&producer->ready);
 }
 
 static void
-batch_free(struct producer_batch *b)
+batch_free(struct producer_batch *batch)
 {
-	builder_release(&b->builder);
-	buf_release(&b->packed);
-	mem_free(b);
+	builder_release(&batch->builder);
+	buf_release(&batch->packed);
+	mem_free(batch);
 }
 
 static void
-batch_recycle(struct producer *p, struct producer_batch *b)
+batch_recycle(struct producer *producer, struct producer_batch *batch)
 {
-	if (p->nspare < (int)ARRAY_LEN(p->spare))
-		p->spare[p->nspare++] = b;
+	if (producer->nspare < (int)ARRAY_LEN(producer->spare))
+		producer->spare[producer->nspare++] = batch;
 	else
-		batch_free(b);
+		batch_free(batch);
 }
 
 static struct producer_batch *
-batch_new(struct producer *p)
+batch_new(struct producer *producer)
 {
-	if (p->nspare > 0) /* the last one used: its bytes may still be cached */
-		return p->spare[--p->nspare];
-	struct producer_batch *b = NEW(struct producer_batch);
-	list_init(&b->link);
-	list_init(&b->age);
-	return b;
+	if (producer->nspare > 0) /* the last one used: its bytes may still be cached */
+		return producer->spare[--producer->nspare];
+	struct producer_batch *batch = NEW(struct producer_batch);
+	list_init(&batch->link);
+	list_init(&batch->age);
+	return batch;
 }
 
 static void
 part_release(struct producer_part *part)
 {
 	while (!list_is_empty(&part->queue)) {
-		struct producer_batch *b = CONTAINER_OF(part->queue.next, struct producer_batch, link);
-		list_unlink(&b->link);
-		batch_free(b);
+		struct producer_batch *batch = CONTAINER_OF(part->queue.next, struct producer_batch, link);
+		list_unlink(&batch->link);
+		batch_free(batch);
 	}
 	if (part->open)
 		batch_free(part->open);
 }
 
 void
-producer_release(struct producer *p)
+producer_release(struct producer *producer)
 {
-	assert(p->nrequest == 0);
-	for (int i = 0; i < p->ntopic; i++) {
-		for (int32_t k = 0; k < p->topic[i]->npart; k++) {
-			part_release(p->topic[i]->part[k]);
-			mem_free(p->topic[i]->part[k]);
+	assert(producer->nrequest == 0);
+	for (int i = 0; i < producer->ntopic; i++) {
+		for (int32_t k = 0; k < producer->topic[i]->npart; k++) {
+			part_release(producer->topic[i]->part[k]);
+			mem_free(producer->topic[i]->part[k]);
 		}
-		mem_free(p->topic[i]->part);
-		mem_free(p->topic[i]);
+		mem_free(producer->topic[i]->part);
+		mem_free(producer->topic[i]);
 	}
-	while (p->nspare > 0)
-		batch_free(p->spare[--p->nspare]);
-	producer_free_requests(p);
-	mem_free(p->topic);
+	while (producer->nspare > 0)
+		batch_free(producer->spare[--producer->nspare]);
+	producer_free_requests(producer);
+	mem_free(producer->topic);
 }
 
 void
 producer_mark_ready(struct producer_part *part)
 {
-	struct producer *p = part->topic->producer;
+	struct producer *producer = part->topic->producer;
 	bool is_ready = part->nqueue > part->nsent && !part->is_draining
-		&& !(p->is_idempotent && part->nsent >= PRODUCER_WINDOW);
-	p->nchange++;
+		&& !(producer->is_idempotent && part->nsent >= PRODUCER_WINDOW);
+	producer->nchange++;
 	if (!is_ready)
 		list_unlink(&part->ready);
 	else if (list_is_empty(&part->ready))
-		list_append(&p->ready, &part->ready);
+		list_append(&producer->ready, &part->ready);
 }
 
 /* Finish the partition's open batch and queue it. */
@@ -128,16 +128,16 @@ static void
 close_batch(struct producer_part *part)
 {
 	struct producer_topic *t = part->topic;
-	struct producer *p = t->producer;
-	struct producer_batch *b = part->open;
+	struct producer *producer = t->producer;
+	struct producer_batch *batch = part->open;
 	part->open = NULL;
-	list_unlink(&b->age);
-	p->open_used -= builder_size(&b->builder);
-	struct builder_producer number = producer_number_batch(part, b);
-	b->bytes = builder_finish(&b->builder, p->opts.codec, &number, &b->packed);
-	b->is_sent = false;
-	p->used += (size_t)b->bytes.n;
-	list_append(&part->queue, &b->link);
+	list_unlink(&batch->age);
+	producer->open_used -= builder_size(&batch->builder);
+	struct builder_producer number = producer_number_batch(part, batch);
+	batch->bytes = builder_finish(&batch->builder, producer->opts.codec, &number, &batch->packed);
+	batch->is_sent = false;
+	producer->used += (size_t)batch->bytes.n;
+	list_append(&part->queue, &batch->link);
 	part->nqueue++;
 	producer_mark_ready(part);
 	if (t->sticky == part->index && t->nlive > 1)
@@ -147,84 +147,84 @@ close_batch(struct producer_part *part)
 static void
 open_batch(struct producer_part *part)
 {
-	struct producer *p = part->topic->producer;
-	struct producer_batch *b = batch_new(p);
-	builder_reset(&b->builder);
-	p->open_used += builder_size(&b->builder);
-	b->part = part;
-	b->first = b->last = p->nput + 1;
-	b->refused = -1;
-	b->born_ms = clock_mono_ms();
-	list_append(&p->open, &b->age);
-	part->open = b;
+	struct producer *producer = part->topic->producer;
+	struct producer_batch *batch = batch_new(producer);
+	builder_reset(&batch->builder);
+	producer->open_used += builder_size(&batch->builder);
+	batch->part = part;
+	batch->first = batch->last = producer->nput + 1;
+	batch->refused = -1;
+	batch->born_ms = clock_mono_ms();
+	list_append(&producer->open, &batch->age);
+	part->open = batch;
 }
 
 /* The batch is out of the queue, one way or the other. */
 static void
-leave_queue(struct producer_batch *b)
+leave_queue(struct producer_batch *batch)
 {
-	struct producer_part *part = b->part;
-	list_unlink(&b->link);
+	struct producer_part *part = batch->part;
+	list_unlink(&batch->link);
 	part->nqueue--;
-	if (b->is_sent)
+	if (batch->is_sent)
 		part->nsent--;
 	if (part->nsent == 0)
 		part->is_draining = false;
-	part->topic->producer->used -= (size_t)b->bytes.n;
+	part->topic->producer->used -= (size_t)batch->bytes.n;
 	producer_mark_ready(part);
 }
 
 void
-producer_acked(struct producer_batch *b)
+producer_acked(struct producer_batch *batch)
 {
-	struct producer *p = b->part->topic->producer;
-	p->nacked += b->builder.count;
-	if (b->part->failing_since_ms)
-		cluster_say_accepted(p->cluster, &p->refusal);
-	b->part->failing_since_ms = 0;
-	b->part->is_in_txn = p->is_in_txn;
-	leave_queue(b);
-	batch_recycle(p, b);
+	struct producer *producer = batch->part->topic->producer;
+	producer->nacked += batch->builder.count;
+	if (batch->part->failing_since_ms)
+		cluster_say_accepted(producer->cluster, &producer->refusal);
+	batch->part->failing_since_ms = 0;
+	batch->part->is_in_txn = producer->is_in_txn;
+	leave_queue(batch);
+	batch_recycle(producer, batch);
 }
 
 void
-producer_fail(struct producer *p, int64_t number, const struct err *why)
+producer_fail(struct producer *producer, int64_t number, const struct err *why)
 {
-	if (p->is_failed && p->failed_number <= number)
+	if (producer->is_failed && producer->failed_number <= number)
 		return;
-	p->is_failed = true;
-	p->failed_number = number;
-	p->err = *why;
+	producer->is_failed = true;
+	producer->failed_number = number;
+	producer->err = *why;
 }
 
 static void
-fail(struct producer *p, const struct producer_batch *b, const struct err *why)
+fail(struct producer *producer, const struct producer_batch *batch, const struct err *why)
 {
 	struct err e = *why;
-	int64_t number = b->first;
-	bool is_run = b->last - b->first == b->builder.count - 1;
-	if (b->refused >= 0 && is_run)
-		number += b->refused;
-	if (b->builder.count == 1 || number > b->first || (b->refused == 0 && is_run))
+	int64_t number = batch->first;
+	bool is_run = batch->last - batch->first == batch->builder.count - 1;
+	if (batch->refused >= 0 && is_run)
+		number += batch->refused;
+	if (batch->builder.count == 1 || number > batch->first || (batch->refused == 0 && is_run))
 		err_wrap(&e, "record %lld", (long long)number);
-	else if (b->refused >= 0)
+	else if (batch->refused >= 0)
 		err_wrap(&e, "one of the records %lld to %lld, number %d of those for partition %d of '%s'",
-			(long long)b->first, (long long)b->last, b->refused + 1, b->part->index,
-			b->part->topic->meta->name);
+			(long long)batch->first, (long long)batch->last, batch->refused + 1, batch->part->index,
+			batch->part->topic->meta->name);
 	else
-		err_wrap(&e, "partition %d of '%s'", b->part->index, b->part->topic->meta->name);
-	producer_fail(p, number, &e);
+		err_wrap(&e, "partition %d of '%s'", batch->part->index, batch->part->topic->meta->name);
+	producer_fail(producer, number, &e);
 }
 
 void
-producer_refused(struct producer_batch *b, const struct err *why)
+producer_refused(struct producer_batch *batch, const struct err *why)
 {
-	struct producer_part *part = b->part;
-	struct producer *p = part->topic->producer;
+	struct producer_part *part = batch->part;
+	struct producer *producer = part->topic->producer;
 	int64_t now = clock_mono_ms();
-	if (b->is_sent)
+	if (batch->is_sent)
 		part->nsent--;
-	b->is_sent = false;
+	batch->is_sent = false;
 	part->is_draining = part->nsent > 0;
 	if (!part->failing_since_ms) {
 		part->failing_since_ms = now;
@@ -234,55 +234,55 @@ producer_refused(struct producer_batch *b, const struct err *why)
 	 * or the batch before, is not through yet: that is quick, and no matter of
 	 * who leads. */
 	bool is_busy = why->kafka == KERR_CONCURRENT_TRANSACTIONS
-		|| (why->kafka == KERR_NOT_ENOUGH_REPLICAS && p->is_in_txn && !part->is_in_txn);
+		|| (why->kafka == KERR_NOT_ENOUGH_REPLICAS && producer->is_in_txn && !part->is_in_txn);
 	bool is_early = why->kafka == KERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
 	if (!is_early) {
 		part->last = *why;
-		part->retry_at_ms = now + MAX(is_busy ? MIN(BUSY_BACKOFF_MS, p->opts.retry_backoff_ms)
-			: p->opts.retry_backoff_ms, 1);
+		part->retry_at_ms = now + MAX(is_busy ? MIN(BUSY_BACKOFF_MS, producer->opts.retry_backoff_ms)
+			: producer->opts.retry_backoff_ms, 1);
 	}
 	struct err e = *why;
 	err_wrap(&e, "partition %d of '%s'", part->index, part->topic->meta->name);
 	if (why->class == ERR_RETRY && why->kafka && !is_busy && !is_early
 		&& !part->topic->meta->error)
-		cluster_say_refused(p->cluster, &p->refusal, &e);
+		cluster_say_refused(producer->cluster, &producer->refusal, &e);
 	if (why->class != ERR_RETRY) {
-		fail(p, b, why);
-	} else if (!p->needs_refresh && !is_busy && !is_early) {
-		p->needs_refresh = true;
-		p->refresh_at_ms = now;
+		fail(producer, batch, why);
+	} else if (!producer->needs_refresh && !is_busy && !is_early) {
+		producer->needs_refresh = true;
+		producer->refresh_at_ms = now;
 	}
 	producer_mark_ready(part);
 }
 
 /* Is a request under way to the partition's leader? */
 static bool
-is_leader_busy(const struct producer *p, const struct producer_part *part)
+is_leader_busy(const struct producer *producer, const struct producer_part *part)
 {
-	const struct cluster_node *n = cluster_node(p->cluster,
+	const struct cluster_node *node = cluster_node(producer->cluster,
 		part->topic->meta->part[part->index].leader);
-	return n && n->conn && n->conn->nwaiting > 0;
+	return node && node->conn && node->conn->nwaiting > 0;
 }
 
 /* Close open batches whose time has come, if they could be sent: as long as
  * their partition has others to send they may as well be filled on.  Returns
  * when the next one's time comes. */
 static int64_t
-close_due(struct producer *p, int64_t now_ms)
+close_due(struct producer *producer, int64_t now_ms)
 {
-	int linger_ms = p->opts.linger_ms >= 0 ? p->opts.linger_ms : PRODUCER_LINGER_MS;
+	int linger_ms = producer->opts.linger_ms >= 0 ? producer->opts.linger_ms : PRODUCER_LINGER_MS;
 	/* Else a batch waits only while it grows at no cost: behind a request. */
-	bool all_wait = p->opts.linger_ms >= 0 || p->has_more;
+	bool all_wait = producer->opts.linger_ms >= 0 || producer->has_more;
 	int64_t first = INT64_MAX;
-	LIST_EACH(l, &p->open) {
-		struct producer_batch *b = CONTAINER_OF(l, struct producer_batch, age);
-		struct producer_part *part = b->part;
-		int64_t at = b->born_ms + linger_ms;
-		if (part->nqueue > part->nsent || part->is_draining || part->nsent >= p->opts.in_flight)
+	LIST_EACH(it, &producer->open) {
+		struct producer_batch *batch = CONTAINER_OF(it, struct producer_batch, age);
+		struct producer_part *part = batch->part;
+		int64_t at = batch->born_ms + linger_ms;
+		if (part->nqueue > part->nsent || part->is_draining || part->nsent >= producer->opts.in_flight)
 			continue;
 		if (at > now_ms && all_wait)
 			return at; /* those that follow are younger */
-		if (at <= now_ms || !is_leader_busy(p, part))
+		if (at <= now_ms || !is_leader_busy(producer, part))
 			close_batch(part);
 		else
 			first = MIN(first, at);
@@ -292,50 +292,50 @@ close_due(struct producer *p, int64_t now_ms)
 
 /* Also those that were sent, and came back refused. */
 void
-producer_drop_all(struct producer *p)
+producer_drop_all(struct producer *producer)
 {
-	assert(p->nrequest == 0);
-	for (int i = 0; i < p->ntopic; i++)
-		for (int32_t k = 0; k < p->topic[i]->npart; k++) {
-			struct producer_part *part = p->topic[i]->part[k];
+	assert(producer->nrequest == 0);
+	for (int i = 0; i < producer->ntopic; i++)
+		for (int32_t k = 0; k < producer->topic[i]->npart; k++) {
+			struct producer_part *part = producer->topic[i]->part[k];
 			if (part->open) {
 				list_unlink(&part->open->age);
-				p->open_used -= builder_size(&part->open->builder);
-				batch_recycle(p, part->open);
+				producer->open_used -= builder_size(&part->open->builder);
+				batch_recycle(producer, part->open);
 				part->open = NULL;
 			}
 			for (bool is_first = true; !list_is_empty(&part->queue); is_first = false) {
-				struct producer_batch *b = CONTAINER_OF(part->queue.next, struct producer_batch, link);
+				struct producer_batch *batch = CONTAINER_OF(part->queue.next, struct producer_batch, link);
 				if (is_first)
-					part->sequence = b->sequence;
-				leave_queue(b);
-				batch_recycle(p, b);
+					part->sequence = batch->sequence;
+				leave_queue(batch);
+				batch_recycle(producer, batch);
 			}
 			part->failing_since_ms = part->retry_at_ms = 0;
 		}
 }
 
 static void
-close_all(struct producer *p)
+close_all(struct producer *producer)
 {
-	LIST_EACH(l, &p->open)
-		close_batch(CONTAINER_OF(l, struct producer_batch, age)->part);
+	LIST_EACH(it, &producer->open)
+		close_batch(CONTAINER_OF(it, struct producer_batch, age)->part);
 }
 
 /* Ask for metadata, if that is due.  Returns when to ask again. */
 static int64_t
-refresh(struct producer *p, int64_t now_ms)
+refresh(struct producer *producer, int64_t now_ms)
 {
 	struct err e;
-	if (p->needs_refresh && p->refresh_at_ms <= now_ms) {
-		p->needs_refresh = false;
-		if (cluster_refresh(p->cluster, &e) < 0) {
-			p->needs_refresh = true;
-			p->refresh_at_ms = clock_mono_ms() + p->opts.retry_backoff_ms;
+	if (producer->needs_refresh && producer->refresh_at_ms <= now_ms) {
+		producer->needs_refresh = false;
+		if (cluster_refresh(producer->cluster, &e) < 0) {
+			producer->needs_refresh = true;
+			producer->refresh_at_ms = clock_mono_ms() + producer->opts.retry_backoff_ms;
 		}
 	}
-	int64_t at = cluster_keep_fresh(p->cluster);
-	return p->needs_refresh ? MIN(p->refresh_at_ms, at) : at;
+	int64_t at = cluster_keep_fresh(producer->cluster);
+	return producer->needs_refresh ? MIN(producer->refresh_at_ms, at) : at;
 }
 
 /* What kept it from being delivered.  What came first may be the cause of what came
@@ -356,19 +356,19 @@ not_delivered(const struct producer_part *part)
 
 /* Give up on what has failed for too long.  Returns when the next one will have. */
 static int64_t
-expire(struct producer *p, int64_t now_ms)
+expire(struct producer *producer, int64_t now_ms)
 {
 	int64_t at = INT64_MAX;
-	LIST_EACH(l, &p->ready) {
-		struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
+	LIST_EACH(it, &producer->ready) {
+		struct producer_part *part = CONTAINER_OF(it, struct producer_part, ready);
 		if (!part->failing_since_ms)
 			continue;
-		int64_t end_ms = part->failing_since_ms + p->opts.delivery_timeout_ms;
+		int64_t end_ms = part->failing_since_ms + producer->opts.delivery_timeout_ms;
 		at = MIN(at, end_ms);
 		if (end_ms > now_ms)
 			continue;
 		struct err why = not_delivered(part);
-		fail(p, CONTAINER_OF(part->queue.next, struct producer_batch, link), &why);
+		fail(producer, CONTAINER_OF(part->queue.next, struct producer_batch, link), &why);
 	}
 	return at;
 }
@@ -377,53 +377,53 @@ expire(struct producer *p, int64_t now_ms)
  * answer comes.  What was done, or came meanwhile, can make more due, and the
  * caller shall see it: then that is at once. */
 static int64_t
-step(struct producer *p, int64_t now_ms)
+step(struct producer *producer, int64_t now_ms)
 {
-	int64_t nchange = p->nchange;
-	if (p->is_failed)
+	int64_t nchange = producer->nchange;
+	if (producer->is_failed)
 		return INT64_MAX;
-	int64_t at = close_due(p, now_ms);
-	at = MIN(at, refresh(p, now_ms));
-	producer_update_topics(p);
-	if (p->is_idempotent)
-		producer_renew_ids(p, now_ms);
-	at = MIN(at, producer_send(p, now_ms));
-	at = MIN(at, expire(p, now_ms));
-	return p->is_failed || p->nchange != nchange ? now_ms : at;
+	int64_t at = close_due(producer, now_ms);
+	at = MIN(at, refresh(producer, now_ms));
+	producer_update_topics(producer);
+	if (producer->is_idempotent)
+		producer_renew_ids(producer, now_ms);
+	at = MIN(at, producer_send(producer, now_ms));
+	at = MIN(at, expire(producer, now_ms));
+	return producer->is_failed || producer->nchange != nchange ? now_ms : at;
 }
 
 void
-producer_hurry(struct producer *p, int timeout_ms)
+producer_hurry(struct producer *producer, int timeout_ms)
 {
-	p->opts.delivery_timeout_ms = MIN(p->opts.delivery_timeout_ms, timeout_ms);
+	producer->opts.delivery_timeout_ms = MIN(producer->opts.delivery_timeout_ms, timeout_ms);
 }
 
 short
-producer_wait(struct producer *p, int fd, short events, int timeout_ms)
+producer_wait(struct producer *producer, int fd, short events, int timeout_ms)
 {
-	int64_t now_ms = clock_mono_ms(), at = step(p, now_ms);
+	int64_t now_ms = clock_mono_ms(), at = step(producer, now_ms);
 	if (timeout_ms >= 0)
 		at = MIN(at, now_ms + timeout_ms);
 	int left = at == INT64_MAX ? -1 : (int)MIN(MAX(at - clock_mono_ms(), 0), 1 << 30);
-	short got = cluster_wait(p->cluster, fd, events, left);
+	short got = cluster_wait(producer->cluster, fd, events, left);
 	if (left != 0)
-		step(p, clock_mono_ms());
+		step(producer, clock_mono_ms());
 	return got;
 }
 
 /* Wait until there is room for more. */
 static int
-make_room(struct producer *p, struct err *e)
+make_room(struct producer *producer, struct err *e)
 {
-	while (p->used + p->open_used > p->opts.memory_bytes) {
-		if (p->is_failed) {
-			*e = p->err;
+	while (producer->used + producer->open_used > producer->opts.memory_bytes) {
+		if (producer->is_failed) {
+			*e = producer->err;
 			return -1;
 		}
-		if (p->used == 0)
-			close_all(p);
-		producer_wait(p, -1, 0, -1);
-		if (p->cluster->is_woken)
+		if (producer->used == 0)
+			close_all(producer);
+		producer_wait(producer, -1, 0, -1);
+		if (producer->cluster->is_woken)
 			return err_set(e, ERR_RETRY, "interrupted");
 	}
 	return 0;
@@ -442,10 +442,10 @@ producer_put(struct producer_topic *t, int32_t partition,
 	int64_t timestamp_ms, struct str key, struct str value,
 	struct str headers, int32_t nheader, struct err *e)
 {
-	struct producer *p = t->producer;
-	assert(!p->opts.txn_id || p->is_in_txn);
-	if (unlikely(p->is_failed)) {
-		*e = p->err;
+	struct producer *producer = t->producer;
+	assert(!producer->opts.txn_id || producer->is_in_txn);
+	if (unlikely(producer->is_failed)) {
+		*e = producer->err;
 		return -1;
 	}
 	size_t size = RECORD_OVERHEAD + (size_t)MAX(key.n, 0)
@@ -457,34 +457,34 @@ producer_put(struct producer_topic *t, int32_t partition,
 			return err_set(e, ERR_USAGE, "topic '%s' has %d partition%s: there is no "
 				"partition %d", t->meta->name, t->nlive, units_plural(t->nlive), i);
 		struct producer_part *part = t->part[i];
-		struct producer_batch *b = part->open;
-		if (likely(b && builder_size(&b->builder) + size <= t->batch_bytes)) {
-			size_t before = builder_size(&b->builder);
-			builder_append(&b->builder, timestamp_ms, key, value, headers, nheader);
-			p->open_used += builder_size(&b->builder) - before;
-			b->last = ++p->nput;
+		struct producer_batch *batch = part->open;
+		if (likely(batch && builder_size(&batch->builder) + size <= t->batch_bytes)) {
+			size_t before = builder_size(&batch->builder);
+			builder_append(&batch->builder, timestamp_ms, key, value, headers, nheader);
+			producer->open_used += builder_size(&batch->builder) - before;
+			batch->last = ++producer->nput;
 			return 0;
 		}
-		if (b && b->builder.count > 0) {
+		if (batch && batch->builder.count > 0) {
 			close_batch(part);
-			producer_send(p, clock_mono_ms());
+			producer_send(producer, clock_mono_ms());
 			continue; /* the sticky partition has changed */
 		}
-		if (t->message_max && p->opts.codec == CODEC_NONE
+		if (t->message_max && producer->opts.codec == CODEC_NONE
 			&& BATCH_HEADER_SIZE + size - RECORD_OVERHEAD > t->message_max)
 			return too_large(t, size - RECORD_OVERHEAD, e);
-		if (!b) {
-			if (make_room(p, e) < 0)
+		if (!batch) {
+			if (make_room(producer, e) < 0)
 				return -1;
 			open_batch(part);
-			b = part->open;
+			batch = part->open;
 		}
-		if (likely(builder_size(&b->builder) + size <= t->batch_bytes))
+		if (likely(builder_size(&batch->builder) + size <= t->batch_bytes))
 			continue;
 		/* A batch of its own; what the broker says is then final. */
-		builder_append(&b->builder, timestamp_ms, key, value, headers, nheader);
-		p->open_used += builder_size(&b->builder) - BATCH_HEADER_SIZE;
-		p->nput++;
+		builder_append(&batch->builder, timestamp_ms, key, value, headers, nheader);
+		producer->open_used += builder_size(&batch->builder) - BATCH_HEADER_SIZE;
+		producer->nput++;
 		close_batch(part);
 		return 0;
 	}
@@ -495,49 +495,49 @@ producer_put_lines(struct producer_topic *t, int32_t partition,
 	int64_t timestamp_ms, struct str lines, uint8_t delimiter, int32_t nmax,
 	size_t *used)
 {
-	struct producer *p = t->producer;
+	struct producer *producer = t->producer;
 	int32_t i = partition >= 0 ? partition : t->sticky;
-	struct producer_batch *b = i < t->nlive ? t->part[i]->open : NULL;
+	struct producer_batch *batch = i < t->nlive ? t->part[i]->open : NULL;
 	*used = 0;
-	if (p->is_failed || !b)
+	if (producer->is_failed || !batch)
 		return 0;
-	size_t before = builder_size(&b->builder);
-	int32_t n = builder_append_lines(&b->builder, timestamp_ms, lines, delimiter,
+	size_t before = builder_size(&batch->builder);
+	int32_t n = builder_append_lines(&batch->builder, timestamp_ms, lines, delimiter,
 		t->batch_bytes, nmax, used);
 	if (n)
-		p->open_used += builder_size(&b->builder) - before;
-	p->nput += n;
-	b->last = n ? p->nput : b->last;
+		producer->open_used += builder_size(&batch->builder) - before;
+	producer->nput += n;
+	batch->last = n ? producer->nput : batch->last;
 	return n;
 }
 
 int
-producer_flush(struct producer *p, struct err *e)
+producer_flush(struct producer *producer, struct err *e)
 {
-	close_all(p);
-	while (p->is_failed ? p->nrequest > 0 : p->used > 0) {
-		producer_wait(p, -1, 0, -1);
-		if (p->cluster->is_woken)
+	close_all(producer);
+	while (producer->is_failed ? producer->nrequest > 0 : producer->used > 0) {
+		producer_wait(producer, -1, 0, -1);
+		if (producer->cluster->is_woken)
 			return err_set(e, ERR_RETRY, "interrupted");
 	}
-	if (!p->is_failed)
+	if (!producer->is_failed)
 		return 0;
-	*e = p->err;
+	*e = producer->err;
 	return -1;
 }
 
 int64_t
-producer_next_unacked(const struct producer *p)
+producer_next_unacked(const struct producer *producer)
 {
-	int64_t first = p->nput + 1;
-	for (int i = 0; i < p->ntopic; i++)
-		for (int32_t k = 0; k < p->topic[i]->npart; k++) {
-			const struct producer_part *part = p->topic[i]->part[k];
-			const struct producer_batch *b = part->open;
+	int64_t first = producer->nput + 1;
+	for (int i = 0; i < producer->ntopic; i++)
+		for (int32_t k = 0; k < producer->topic[i]->npart; k++) {
+			const struct producer_part *part = producer->topic[i]->part[k];
+			const struct producer_batch *batch = part->open;
 			if (!list_is_empty(&part->queue))
-				b = CONTAINER_OF(part->queue.next, struct producer_batch, link);
-			if (b && b->builder.count > 0)
-				first = MIN(first, b->first);
+				batch = CONTAINER_OF(part->queue.next, struct producer_batch, link);
+			if (batch && batch->builder.count > 0)
+				first = MIN(first, batch->first);
 		}
 	return first;
 }

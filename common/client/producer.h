@@ -156,18 +156,18 @@ struct producer {
 	int64_t ncommitted;      /* records of transactions committed */
 };
 
-void producer_init(struct producer *p, struct cluster *cl,
+void producer_init(struct producer *producer, struct cluster *cl,
 	const struct producer_opts *o);
-void producer_release(struct producer *p); /* unsent records are dropped */
+void producer_release(struct producer *producer); /* unsent records are dropped */
 
 /* Get a producer id, if the options want one.  Before the first record.  With
  * a transactional id, ends whatever another producer with it, which is shut out
  * from then on, has left open.  Waits and repeats, up to delivery_timeout_ms. */
-int producer_start(struct producer *p, struct err *e);
+int producer_start(struct producer *producer, struct err *e);
 
 /* Prepare a topic; one that does not exist is created by the broker, if both it and
  * the options let it, and that is said (cluster_opts.say).  NULL on failure. */
-struct producer_topic *producer_topic(struct producer *p, const char *name,
+struct producer_topic *producer_topic(struct producer *producer, const char *name,
 	struct err *e);
 
 /* Put one record.  partition -1: by the key's hash, or, when the key is null,
@@ -191,50 +191,50 @@ int32_t producer_put_lines(struct producer_topic *t, int32_t partition,
 /* Does the owner put more records at once?  While it does, an open batch is not
  * sent early (linger_ms -1). */
 static inline void
-producer_expect_more(struct producer *p, bool has_more)
+producer_expect_more(struct producer *producer, bool has_more)
 {
-	p->has_more = has_more;
+	producer->has_more = has_more;
 }
 
 /* Give up sooner: from now on failures are retried for at most timeout_ms. */
-void producer_hurry(struct producer *p, int timeout_ms);
+void producer_hurry(struct producer *producer, int timeout_ms);
 
 /* Send what is due, then wait as cluster_wait does, at most until something
  * else is due. */
-short producer_wait(struct producer *p, int fd, short events, int timeout_ms);
+short producer_wait(struct producer *producer, int fd, short events, int timeout_ms);
 
 /* Finish every open batch and wait until all is acknowledged.  Returns 0; -1
  * when the producer failed (after what was under way has come back), or,
  * with ERR_RETRY, cluster.wake_fd was signalled. */
-int producer_flush(struct producer *p, struct err *e);
+int producer_flush(struct producer *producer, struct err *e);
 
 /* The number of the first record not acknowledged (nput + 1: none). */
-int64_t producer_next_unacked(const struct producer *p);
+int64_t producer_next_unacked(const struct producer *producer);
 
 /* Was the open transaction aborted by the broker, after txn_timeout_ms? */
-bool producer_is_timed_out(const struct producer *p);
+bool producer_is_timed_out(const struct producer *producer);
 
 /* Records put in the open transaction. */
 static inline int64_t
-producer_txn_records(const struct producer *p)
+producer_txn_records(const struct producer *producer)
 {
-	return p->nput - p->txn_nput;
+	return producer->nput - producer->txn_nput;
 }
 
 /* Begin a transaction: nothing is sent by this.  Not within another. */
-int producer_begin_txn(struct producer *p, struct err *e);
+int producer_begin_txn(struct producer *producer, struct err *e);
 
 /* Flush, and commit all that was put since the beginning, and the offsets.
  * After a failure nothing is committed, unless *is_unknown (set here, and
  * false at first), where the answer was lost: call it again, if you can, or
  * abort, which fails when it is committed.  A transaction of nothing costs nothing. */
-int producer_commit(struct producer *p, bool *is_unknown, struct err *e);
+int producer_commit(struct producer *producer, bool *is_unknown, struct err *e);
 
 /* Drop what was not sent and abort the transaction.  Allowed without one.
  * Afterwards the producer can begin another, also if it had failed.  On
  * failure the broker will abort it in its time, unless another producer has
  * taken over; this one is done for. */
-int producer_abort(struct producer *p, struct err *e);
+int producer_abort(struct producer *producer, struct err *e);
 
 /* What a consumer of a group stands for: itself, or (generation -1, member
  * "") nobody. */
@@ -257,7 +257,7 @@ struct producer_offset {
  * committed.  Those of one topic stand together.  Waits for the answer.  After a
  * failure, abort: ERR_PEER with what is of the group (err.kafka is
  * ILLEGAL_GENERATION, ...) may be cured by joining anew. */
-int producer_send_offsets(struct producer *p, const struct producer_group *g,
+int producer_send_offsets(struct producer *producer, const struct producer_group *group,
 	const struct producer_offset *v, int n, struct err *e);
 
 #endif

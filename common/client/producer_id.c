@@ -8,97 +8,97 @@
 enum { PAUSE_FIRST_MS = 2 };
 
 void
-producer_retry_begin(const struct producer *p, struct producer_retry *a)
+producer_retry_begin(const struct producer *producer, struct producer_retry *retry)
 {
-	a->until_ms = clock_mono_ms() + p->opts.delivery_timeout_ms;
-	a->pause_ms = PAUSE_FIRST_MS;
+	retry->until_ms = clock_mono_ms() + producer->opts.delivery_timeout_ms;
+	retry->pause_ms = PAUSE_FIRST_MS;
 }
 
 bool
-producer_retry_wait(struct producer *p, struct producer_retry *a, struct err *e)
+producer_retry_wait(struct producer *producer, struct producer_retry *retry, struct err *e)
 {
 	if (e->class != ERR_RETRY)
 		return false;
-	if (!p->cluster->is_woken && clock_mono_ms() < a->until_ms) {
-		cluster_pause(p->cluster, a->pause_ms);
-		a->pause_ms = MIN(2 * a->pause_ms, MAX(p->opts.retry_backoff_ms, PAUSE_FIRST_MS));
+	if (!producer->cluster->is_woken && clock_mono_ms() < retry->until_ms) {
+		cluster_pause(producer->cluster, retry->pause_ms);
+		retry->pause_ms = MIN(2 * retry->pause_ms, MAX(producer->opts.retry_backoff_ms, PAUSE_FIRST_MS));
 	}
-	if (p->cluster->is_woken) {
+	if (producer->cluster->is_woken) {
 		err_set(e, ERR_RETRY, "interrupted");
 		return false;
 	}
-	if (clock_mono_ms() < a->until_ms)
+	if (clock_mono_ms() < retry->until_ms)
 		return true;
-	err_wrap(e, "not done within %d ms", p->opts.delivery_timeout_ms);
+	err_wrap(e, "not done within %d ms", producer->opts.delivery_timeout_ms);
 	return false;
 }
 
 int
-producer_ask_id(struct producer *p, int32_t node, int64_t *id, int16_t *epoch,
+producer_ask_id(struct producer *producer, int32_t node, int64_t *id, int16_t *epoch,
 	struct err *e)
 {
 	struct arena a = { .size_max = 1 << 20 };
 	struct init_producer_id_request q;
 	struct init_producer_id_response r;
 	wire_defaults(wire_api_find(API_INIT_PRODUCER_ID)->request, &q);
-	q.transactional_id = p->opts.txn_id ? str_of(p->opts.txn_id) : STR_NULL;
-	q.transaction_timeout_ms = p->opts.txn_id ? p->opts.txn_timeout_ms : INT32_MAX;
-	if (p->opts.txn_id) { /* so that it is not taken from who has taken over */
+	q.transactional_id = producer->opts.txn_id ? str_of(producer->opts.txn_id) : STR_NULL;
+	q.transaction_timeout_ms = producer->opts.txn_id ? producer->opts.txn_timeout_ms : INT32_MAX;
+	if (producer->opts.txn_id) { /* so that it is not taken from who has taken over */
 		q.producer_id = *id;
 		q.producer_epoch = *epoch;
 	} else {
 		q.producer_epoch = -1;
 	}
-	int got = cluster_call(p->cluster, node, API_INIT_PRODUCER_ID, &q, &r, &a, e);
-	if (got >= 0 && r.error_code)
-		got = cluster_peer_err(e, r.error_code, STR_NULL);
-	if (got >= 0 && (r.producer_id < 0 || r.producer_epoch < 0))
-		got = err_set(e, ERR_CORRUPT, "the broker sent the producer ID %lld, epoch %d",
+	int rc = cluster_call(producer->cluster, node, API_INIT_PRODUCER_ID, &q, &r, &a, e);
+	if (rc >= 0 && r.error_code)
+		rc = cluster_peer_err(e, r.error_code, STR_NULL);
+	if (rc >= 0 && (r.producer_id < 0 || r.producer_epoch < 0))
+		rc = err_set(e, ERR_CORRUPT, "the broker sent the producer ID %lld, epoch %d",
 			(long long)r.producer_id, r.producer_epoch);
-	if (got >= 0) {
+	if (rc >= 0) {
 		*id = r.producer_id;
 		*epoch = r.producer_epoch;
 	}
 	arena_release(&a);
-	return got < 0 ? -1 : 0;
+	return rc < 0 ? -1 : 0;
 }
 
 void
-producer_reset_parts(struct producer *p)
+producer_reset_parts(struct producer *producer)
 {
-	for (int i = 0; i < p->ntopic; i++)
-		for (int32_t k = 0; k < p->topic[i]->npart; k++) {
-			struct producer_part *part = p->topic[i]->part[k];
-			part->id = p->id;
-			part->epoch = p->epoch;
+	for (int i = 0; i < producer->ntopic; i++)
+		for (int32_t k = 0; k < producer->topic[i]->npart; k++) {
+			struct producer_part *part = producer->topic[i]->part[k];
+			part->id = producer->id;
+			part->epoch = producer->epoch;
 			part->sequence = 0;
 			part->needs_id = false;
 		}
 }
 
 int
-producer_start(struct producer *p, struct err *e)
+producer_start(struct producer *producer, struct err *e)
 {
-	enum producer_idempotence want = p->opts.idempotence;
-	assert(!p->is_idempotent && p->nput == 0);
-	if (p->opts.txn_id)
+	enum producer_idempotence want = producer->opts.idempotence;
+	assert(!producer->is_idempotent && producer->nput == 0);
+	if (producer->opts.txn_id)
 		want = PRODUCER_IDEMPOTENT;
-	if (want == PRODUCER_IDEMPOTENT && p->opts.acks != -1)
+	if (want == PRODUCER_IDEMPOTENT && producer->opts.acks != -1)
 		return err_set(e, ERR_USAGE, "idempotence needs acks=all");
-	if (want == PRODUCER_PLAIN || p->opts.acks != -1)
+	if (want == PRODUCER_PLAIN || producer->opts.acks != -1)
 		return 0;
-	if (p->opts.txn_id)
-		return producer_init_txns(p, e);
+	if (producer->opts.txn_id)
+		return producer_init_txns(producer, e);
 	struct producer_retry retry;
-	producer_retry_begin(p, &retry);
-	while (producer_ask_id(p, CLUSTER_ANY, &p->id, &p->epoch, e) < 0) {
+	producer_retry_begin(producer, &retry);
+	while (producer_ask_id(producer, CLUSTER_ANY, &producer->id, &producer->epoch, e) < 0) {
 		if (e->kafka == KERR_UNSUPPORTED_VERSION && want == PRODUCER_IF_POSSIBLE)
 			return 0; /* an old broker */
-		if (!producer_retry_wait(p, &retry, e))
+		if (!producer_retry_wait(producer, &retry, e))
 			return err_wrap(e, "cannot get a producer ID");
 	}
-	p->is_idempotent = true;
-	producer_reset_parts(p);
+	producer->is_idempotent = true;
+	producer_reset_parts(producer);
 	return 0;
 }
 
@@ -109,15 +109,15 @@ sequence_after(int32_t sequence, int32_t n)
 }
 
 struct builder_producer
-producer_number_batch(struct producer_part *part, struct producer_batch *b)
+producer_number_batch(struct producer_part *part, struct producer_batch *batch)
 {
-	const struct producer *p = part->topic->producer;
-	if (!p->is_idempotent)
+	const struct producer *producer = part->topic->producer;
+	if (!producer->is_idempotent)
 		return BUILDER_NO_PRODUCER;
-	b->sequence = part->sequence;
-	part->sequence = sequence_after(part->sequence, b->builder.count);
-	return (struct builder_producer){ part->id, part->epoch, b->sequence,
-		p->opts.txn_id != NULL };
+	batch->sequence = part->sequence;
+	part->sequence = sequence_after(part->sequence, batch->builder.count);
+	return (struct builder_producer){ part->id, part->epoch, batch->sequence,
+		producer->opts.txn_id != NULL };
 }
 
 /* Nothing of the partition is under way: what waits begins anew under an id of
@@ -125,46 +125,46 @@ producer_number_batch(struct producer_part *part, struct producer_batch *b)
 static void
 renew_part(struct producer_part *part)
 {
-	struct producer *p = part->topic->producer;
+	struct producer *producer = part->topic->producer;
 	struct err e;
-	if (producer_ask_id(p, CLUSTER_ANY, &part->id, &part->epoch, &e) < 0) {
-		part->retry_at_ms = clock_mono_ms() + MAX(p->opts.retry_backoff_ms, 1);
+	if (producer_ask_id(producer, CLUSTER_ANY, &part->id, &part->epoch, &e) < 0) {
+		part->retry_at_ms = clock_mono_ms() + MAX(producer->opts.retry_backoff_ms, 1);
 		part->last = e;
 		if (e.class != ERR_RETRY)
-			producer_fail(p, 0, &e);
+			producer_fail(producer, 0, &e);
 		return;
 	}
 	part->needs_id = false;
 	part->sequence = 0;
-	LIST_EACH(l, &part->queue) {
-		struct producer_batch *b = CONTAINER_OF(l, struct producer_batch, link);
-		producer_number_batch(part, b);
-		batch_set_producer((uint8_t *)(uintptr_t)b->bytes.p, part->id, part->epoch, b->sequence);
+	LIST_EACH(it, &part->queue) {
+		struct producer_batch *batch = CONTAINER_OF(it, struct producer_batch, link);
+		producer_number_batch(part, batch);
+		batch_set_producer((uint8_t *)(uintptr_t)batch->bytes.p, part->id, part->epoch, batch->sequence);
 	}
 }
 
 void
-producer_renew_ids(struct producer *p, int64_t now_ms)
+producer_renew_ids(struct producer *producer, int64_t now_ms)
 {
-	LIST_EACH(l, &p->ready) {
-		struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
+	LIST_EACH(it, &producer->ready) {
+		struct producer_part *part = CONTAINER_OF(it, struct producer_part, ready);
 		if (!part->needs_id || part->nsent > 0 || part->retry_at_ms > now_ms)
 			continue;
 		renew_part(part);
-		p->nchange++;
+		producer->nchange++;
 		return; /* the list may have changed: the next one in the next round */
 	}
 }
 
 bool
-producer_classify(struct producer_batch *b, int16_t code, struct err *why)
+producer_classify(struct producer_batch *batch, int16_t code, struct err *why)
 {
-	struct producer_part *part = b->part;
-	struct producer *p = part->topic->producer;
-	bool is_first = part->queue.next == &b->link;
+	struct producer_part *part = batch->part;
+	struct producer *producer = part->topic->producer;
+	bool is_first = part->queue.next == &batch->link;
 	switch (code) {
 	case KERR_DUPLICATE_SEQUENCE_NUMBER:
-		return !p->is_idempotent;
+		return !producer->is_idempotent;
 	case KERR_UNKNOWN_TOPIC_ID: /* made anew under the same name */
 		why->class = ERR_RETRY;
 		break;
@@ -173,20 +173,20 @@ producer_classify(struct producer_batch *b, int16_t code, struct err *why)
 			why->class = ERR_RETRY;
 		else
 			err_set(why, ERR_PEER, "the broker has lost records that it had acknowledged: "
-				"it does not expect sequence number %d", b->sequence);
+				"it does not expect sequence number %d", batch->sequence);
 		break;
 	case KERR_UNKNOWN_PRODUCER_ID:
 		/* What the broker knew of us went with the records, by age.  In a
 		 * transaction that must not be. */
-		if (p->opts.txn_id)
+		if (producer->opts.txn_id)
 			break;
 		why->class = ERR_RETRY;
 		part->needs_id = part->needs_id || is_first;
 		break;
 	case KERR_INVALID_PRODUCER_EPOCH:
 	case KERR_PRODUCER_FENCED:
-		if (p->opts.txn_id)
-			producer_txn_err(p, code, why);
+		if (producer->opts.txn_id)
+			producer_txn_err(producer, code, why);
 		break;
 	}
 	why->kafka = code;

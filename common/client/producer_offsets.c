@@ -10,40 +10,40 @@ enum {
 
 /* The group becomes part of the transaction. */
 static int
-add_group(struct producer *p, const char *group, struct err *e)
+add_group(struct producer *producer, const char *group, struct err *e)
 {
 	struct arena a = { .size_max = ARENA_MAX };
 	struct add_offsets_to_txn_request q;
 	struct add_offsets_to_txn_response r;
 	struct producer_retry retry;
-	int got;
+	int rc;
 	wire_defaults(wire_api_find(API_ADD_OFFSETS_TO_TXN)->request, &q);
-	q.transactional_id = str_of(p->opts.txn_id);
-	q.producer_id = p->id;
-	q.producer_epoch = p->epoch;
+	q.transactional_id = str_of(producer->opts.txn_id);
+	q.producer_id = producer->id;
+	q.producer_epoch = producer->epoch;
 	q.group_id = str_of(group);
-	producer_retry_begin(p, &retry);
+	producer_retry_begin(producer, &retry);
 	do {
-		got = producer_call_coordinator(p, API_ADD_OFFSETS_TO_TXN, INT16_MAX, &q, &r, &a, e);
-		if (got >= 0 && r.error_code)
-			got = producer_txn_err(p, r.error_code, e);
-	} while (got < 0 && producer_retry_wait(p, &retry, e));
+		rc = producer_call_coordinator(producer, API_ADD_OFFSETS_TO_TXN, INT16_MAX, &q, &r, &a, e);
+		if (rc >= 0 && r.error_code)
+			rc = producer_txn_err(producer, r.error_code, e);
+	} while (rc < 0 && producer_retry_wait(producer, &retry, e));
 	arena_release(&a);
-	return got < 0 ? -1 : 0;
+	return rc < 0 ? -1 : 0;
 }
 
 static void
-fill(const struct producer *p, struct txn_offset_commit_request *q,
-	const struct producer_group *g, const struct producer_offset *v, int n, struct arena *a)
+fill(const struct producer *producer, struct txn_offset_commit_request *q,
+	const struct producer_group *group, const struct producer_offset *v, int n, struct arena *a)
 {
 	wire_defaults(wire_api_find(API_TXN_OFFSET_COMMIT)->request, q);
-	q->transactional_id = str_of(p->opts.txn_id);
-	q->producer_id = p->id;
-	q->producer_epoch = p->epoch;
-	q->group_id = str_of(g->group);
-	q->member_id = str_of(g->member ? g->member : "");
-	q->group_instance_id = g->instance ? str_of(g->instance) : STR_NULL;
-	q->generation_id_or_member_epoch = g->generation;
+	q->transactional_id = str_of(producer->opts.txn_id);
+	q->producer_id = producer->id;
+	q->producer_epoch = producer->epoch;
+	q->group_id = str_of(group->group);
+	q->member_id = str_of(group->member ? group->member : "");
+	q->group_instance_id = group->instance ? str_of(group->instance) : STR_NULL;
+	q->generation_id_or_member_epoch = group->generation;
 	q->topics.v = arena_alloc(a, (size_t)n * sizeof *q->topics.v);
 	q->topics.n = 0;
 	for (int i = 0; i < n; i++) {
@@ -76,7 +76,7 @@ code_of(const struct txn_offset_commit_response *r)
 
 /* These are of the group's coordinator, not the transaction's. */
 static int
-group_err(struct producer *p, int16_t code, int32_t *node, struct err *e)
+group_err(struct producer *producer, int16_t code, int32_t *node, struct err *e)
 {
 	switch (code) {
 	case KERR_NOT_COORDINATOR:
@@ -84,16 +84,16 @@ group_err(struct producer *p, int16_t code, int32_t *node, struct err *e)
 		*node = -1;
 		return cluster_peer_err(e, code, STR_NULL);
 	default:
-		return producer_txn_err(p, code, e);
+		return producer_txn_err(producer, code, e);
 	}
 }
 
 /* The newest version to be used: by topic ids, which tell a topic that was created
  * again from the old one, where all are known. */
 static int
-newest(const struct producer *p, const struct producer_offset *v, int n)
+newest(const struct producer *producer, const struct producer_offset *v, int n)
 {
-	if (!p->is_txn_v2)
+	if (!producer->is_txn_v2)
 		return TXN_OFFSET_COMMIT_UPTO_V1;
 	for (int i = 0; i < n; i++)
 		if (uuid_is_zero(&v[i].topic_id))
@@ -102,40 +102,40 @@ newest(const struct producer *p, const struct producer_offset *v, int n)
 }
 
 int
-producer_send_offsets(struct producer *p, const struct producer_group *g,
+producer_send_offsets(struct producer *producer, const struct producer_group *group,
 	const struct producer_offset *v, int n, struct err *e)
 {
-	assert(p->is_in_txn);
-	if (p->is_failed) {
-		*e = p->err;
+	assert(producer->is_in_txn);
+	if (producer->is_failed) {
+		*e = producer->err;
 		return -1;
 	}
 	if (n == 0)
 		return 0;
-	p->is_txn_known = true;
-	if (!p->is_txn_v2 && !p->is_group_in_txn && add_group(p, g->group, e) < 0)
+	producer->is_txn_known = true;
+	if (!producer->is_txn_v2 && !producer->is_group_in_txn && add_group(producer, group->group, e) < 0)
 		return -1;
-	p->is_group_in_txn = true;
+	producer->is_group_in_txn = true;
 	struct arena a = { .size_max = ARENA_MAX };
 	struct txn_offset_commit_request q;
 	struct txn_offset_commit_response r;
 	struct producer_retry retry;
 	int32_t node = -1;
-	int got, upto = newest(p, v, n);
-	fill(p, &q, g, v, n, &a);
-	producer_retry_begin(p, &retry);
+	int rc, upto = newest(producer, v, n);
+	fill(producer, &q, group, v, n, &a);
+	producer_retry_begin(producer, &retry);
 	do {
-		got = 0;
+		rc = 0;
 		if (node < 0)
-			got = producer_find_coordinator(p, KEY_TYPE_GROUP, g->group, &node, e);
-		if (got >= 0)
-			got = cluster_call_upto(p->cluster, node, API_TXN_OFFSET_COMMIT, upto,
-				p->opts.request_timeout_ms, &q, &r, &a, e);
-		if (got < 0)
+			rc = producer_find_coordinator(producer, KEY_TYPE_GROUP, group->group, &node, e);
+		if (rc >= 0)
+			rc = cluster_call_upto(producer->cluster, node, API_TXN_OFFSET_COMMIT, upto,
+				producer->opts.request_timeout_ms, &q, &r, &a, e);
+		if (rc < 0)
 			node = -1;
 		else if (code_of(&r))
-			got = group_err(p, code_of(&r), &node, e);
-	} while (got < 0 && producer_retry_wait(p, &retry, e));
+			rc = group_err(producer, code_of(&r), &node, e);
+	} while (rc < 0 && producer_retry_wait(producer, &retry, e));
 	arena_release(&a);
-	return got < 0 ? err_wrap(e, "offsets of the group '%s'", g->group) : 0;
+	return rc < 0 ? err_wrap(e, "offsets of the group '%s'", group->group) : 0;
 }

@@ -71,12 +71,12 @@ add_parts(struct producer_topic *t)
 
 /* The topic, and whether it had to be created for us. */
 static struct cluster_topic *
-look_up(struct producer *p, const char *name, bool *is_created, struct err *e)
+look_up(struct producer *producer, const char *name, bool *is_created, struct err *e)
 {
-	struct cluster *cl = p->cluster;
+	struct cluster *cl = producer->cluster;
 	struct cluster_topic *meta = cluster_topic(cl, name, false, e);
 	*is_created = false;
-	if (meta || e->kafka != KERR_UNKNOWN_TOPIC_OR_PARTITION || p->opts.never_creates)
+	if (meta || e->kafka != KERR_UNKNOWN_TOPIC_OR_PARTITION || producer->opts.never_creates)
 		return meta;
 	meta = cluster_topic(cl, name, true, e);
 	*is_created = meta != NULL;
@@ -87,28 +87,28 @@ look_up(struct producer *p, const char *name, bool *is_created, struct err *e)
 }
 
 struct producer_topic *
-producer_topic(struct producer *p, const char *name, struct err *e)
+producer_topic(struct producer *producer, const char *name, struct err *e)
 {
 	bool is_created;
-	for (int i = 0; i < p->ntopic; i++)
-		if (strcmp(p->topic[i]->meta->name, name) == 0)
-			return p->topic[i];
-	struct cluster_topic *meta = look_up(p, name, &is_created, e);
+	for (int i = 0; i < producer->ntopic; i++)
+		if (strcmp(producer->topic[i]->meta->name, name) == 0)
+			return producer->topic[i];
+	struct cluster_topic *meta = look_up(producer, name, &is_created, e);
 	if (!meta)
 		return NULL;
 	struct producer_topic *t = NEW(struct producer_topic);
-	t->producer = p;
+	t->producer = producer;
 	t->meta = meta;
 	t->generation = meta->generation;
 	t->is_created = is_created;
 	add_parts(t);
 	t->sticky = (int32_t)((uint64_t)clock_mono_ns() / 1000 % (uint64_t)t->npart);
-	t->message_max = ask_message_max(p->cluster, name);
-	t->batch_bytes = p->opts.batch_bytes;
+	t->message_max = ask_message_max(producer->cluster, name);
+	t->batch_bytes = producer->opts.batch_bytes;
 	if (t->message_max)
 		t->batch_bytes = MIN(t->batch_bytes, t->message_max);
-	p->topic = mem_realloc(p->topic, (size_t)(p->ntopic + 1) * sizeof(void *));
-	p->topic[p->ntopic++] = t;
+	producer->topic = mem_realloc(producer->topic, (size_t)(producer->ntopic + 1) * sizeof(void *));
+	producer->topic[producer->ntopic++] = t;
 	return t;
 }
 
@@ -118,21 +118,21 @@ producer_topic(struct producer *p, const char *name, struct err *e)
 static void
 begin_again(struct producer_part *part)
 {
-	struct producer *p = part->topic->producer;
+	struct producer *producer = part->topic->producer;
 	struct err e;
 	bool has_records = part->open || part->nqueue > 0;
 	part->failing_since_ms = part->retry_at_ms = 0;
 	if (part->index >= part->topic->meta->npart && has_records) {
 		err_set(&e, ERR_PEER, "topic '%s' was deleted and created again without partition %d",
 			part->topic->meta->name, part->index);
-		producer_fail(p, 0, &e);
-	} else if (p->is_in_txn && (part->is_in_txn || part->nqueue > 0)) {
+		producer_fail(producer, 0, &e);
+	} else if (producer->is_in_txn && (part->is_in_txn || part->nqueue > 0)) {
 		err_set(&e, ERR_RETRY, "topic '%s' was deleted and created again within the transaction",
 			part->topic->meta->name);
-		producer_fail(p, 0, &e);
-	} else if (p->opts.txn_id) {
+		producer_fail(producer, 0, &e);
+	} else if (producer->opts.txn_id) {
 		part->sequence = 0;
-	} else if (p->is_idempotent && part->sequence > 0) {
+	} else if (producer->is_idempotent && part->sequence > 0) {
 		part->needs_id = true;
 	}
 	if (has_records)
@@ -140,26 +140,26 @@ begin_again(struct producer_part *part)
 }
 
 static void
-say_gone(struct producer *p, struct producer_topic *t)
+say_gone(struct producer *producer, struct producer_topic *t)
 {
 	bool is_gone = t->meta->gone_since_ms
 		&& clock_mono_ms() - t->meta->gone_since_ms >= GONE_QUIET_MS;
-	if (is_gone && !t->is_gone && p->cluster->opts.say)
-		p->cluster->opts.say("topic '%s' was deleted; records for it wait for up to %d s "
-			"until it is created again", t->meta->name, p->opts.delivery_timeout_ms / 1000);
+	if (is_gone && !t->is_gone && producer->cluster->opts.say)
+		producer->cluster->opts.say("topic '%s' was deleted; records for it wait for up to %d s "
+			"until it is created again", t->meta->name, producer->opts.delivery_timeout_ms / 1000);
 	t->is_gone = is_gone;
 }
 
 void
-producer_update_topics(struct producer *p)
+producer_update_topics(struct producer *producer)
 {
-	for (int i = 0; i < p->ntopic; i++) {
-		struct producer_topic *t = p->topic[i];
-		say_gone(p, t);
+	for (int i = 0; i < producer->ntopic; i++) {
+		struct producer_topic *t = producer->topic[i];
+		say_gone(producer, t);
 		if (t->generation != t->meta->generation) {
 			t->generation = t->meta->generation;
-			if (p->cluster->opts.say)
-				p->cluster->opts.say("topic '%s' was deleted and created again; "
+			if (producer->cluster->opts.say)
+				producer->cluster->opts.say("topic '%s' was deleted and created again; "
 					"writing to the new one", t->meta->name);
 			for (int32_t k = 0; k < t->npart; k++)
 				begin_again(t->part[k]);
