@@ -42,15 +42,15 @@ struct parser {
 /* ---- sets of bytes ---- */
 
 static void
-set_add(struct set *s, int c)
+set_add(struct set *set, int c)
 {
-	s->bits[c >> 5] |= 1u << (c & 31);
+	set->bits[c >> 5] |= 1u << (c & 31);
 }
 
 static bool
-set_has(const struct set *s, uint8_t c)
+set_has(const struct set *set, uint8_t c)
 {
-	return s->bits[c >> 5] >> (c & 31) & 1;
+	return set->bits[c >> 5] >> (c & 31) & 1;
 }
 
 static bool
@@ -94,7 +94,7 @@ static const char *const class_names[] = { "alnum", "alpha", "digit", "lower", "
 
 /* \d and the like; false: it is none. */
 static bool
-set_escape(struct set *s, uint8_t letter)
+set_escape(struct set *set, uint8_t letter)
 {
 	const char *name;
 	switch (letter | 0x20) {
@@ -113,7 +113,7 @@ set_escape(struct set *s, uint8_t letter)
 	bool is_negated = !(letter & 0x20);
 	for (int c = 0; c < 256; c++)
 		if (is_in_class(name, c) != is_negated)
-			set_add(s, c);
+			set_add(set, c);
 	return true;
 }
 
@@ -131,79 +131,80 @@ literal_escape(uint8_t c)
 /* ---- emitting ---- */
 
 static void
-bad(struct parser *q)
+bad(struct parser *parser)
 {
-	q->is_bad = true;
-	q->i = q->s.n;
+	parser->is_bad = true;
+	parser->i = parser->s.n;
 }
 
 static bool
-has_room(struct parser *q, int32_t n)
+has_room(struct parser *parser, int32_t n)
 {
-	if (q->p->n + n <= PATTERN_PROGRAM_MAX)
+	if (parser->p->n + n <= PATTERN_PROGRAM_MAX)
 		return true;
-	bad(q);
+	bad(parser);
 	return false;
 }
 
 static void
-emit(struct parser *q, enum op op, int32_t x, int32_t y)
+emit(struct parser *parser, enum op op, int32_t x, int32_t y)
 {
-	if (has_room(q, 1))
-		q->p->v[q->p->n++] = (struct step){ op, x, y };
+	if (has_room(parser, 1))
+		parser->p->v[parser->p->n++] = (struct step){ op, x, y };
 }
 
 static void
-insert(struct parser *q, int32_t at, enum op op, int32_t x, int32_t y)
+insert(struct parser *parser, int32_t at, enum op op, int32_t x, int32_t y)
 {
-	if (!has_room(q, 1))
+	if (!has_room(parser, 1))
 		return;
-	memmove(q->p->v + at + 1, q->p->v + at, (size_t)(q->p->n - at) * sizeof *q->p->v);
-	q->p->v[at] = (struct step){ op, x, y };
-	q->p->n++;
+	memmove(parser->p->v + at + 1, parser->p->v + at,
+		(size_t)(parser->p->n - at) * sizeof *parser->p->v);
+	parser->p->v[at] = (struct step){ op, x, y };
+	parser->p->n++;
 }
 
 static void
-emit_set(struct parser *q, const struct set *s)
+emit_set(struct parser *parser, const struct set *set)
 {
-	if (!has_room(q, 1))
+	if (!has_room(parser, 1))
 		return;
-	q->p->set[q->p->nset] = *s;
-	emit(q, OP_SET, q->p->nset++, 0);
+	parser->p->set[parser->p->nset] = *set;
+	emit(parser, OP_SET, parser->p->nset++, 0);
 }
 
 static void
-emit_byte(struct parser *q, uint8_t c)
+emit_byte(struct parser *parser, uint8_t c)
 {
-	struct set s = { { 0 } };
-	set_add(&s, c);
-	emit_set(q, &s);
+	struct set set = { { 0 } };
+	set_add(&set, c);
+	emit_set(parser, &set);
 }
 
 /* ---- parsing ---- */
 
-static void parse_alternatives(struct parser *q);
+static void parse_alternatives(struct parser *parser);
 
 static bool
-at(const struct parser *q, const char *z)
+at(const struct parser *parser, const char *z)
 {
-	struct str rest = { q->s.p + q->i, q->s.n - q->i };
+	struct str rest = { parser->s.p + parser->i, parser->s.n - parser->i };
 	return str_has_prefix(rest, str_of(z));
 }
 
 /* [:alpha:], from behind its first bracket. */
 static bool
-bracket_class(struct parser *q, struct set *s)
+bracket_class(struct parser *parser, struct set *set)
 {
 	for (size_t k = 0; k < ARRAY_LEN(class_names); k++) {
 		char z[16] = ":";
 		strcat(strcat(z, class_names[k]), ":]");
-		if (!at(q, z))
+		if (!at(parser, z))
 			continue;
-		q->i += (int32_t)strlen(z);
+		parser->i += (int32_t)strlen(z);
 		for (int c = 0; c < 256; c++)
 			if (is_in_class(class_names[k], c))
-				set_add(s, c);
+				set_add(set, c);
 		return true;
 	}
 	return false;
@@ -211,155 +212,156 @@ bracket_class(struct parser *q, struct set *s)
 
 /* One byte of a bracket, or a class (-2); -1: bad. */
 static int
-bracket_item(struct parser *q, struct set *s)
+bracket_item(struct parser *parser, struct set *set)
 {
-	uint8_t c = q->s.p[q->i++];
-	if (c == '[' && q->i < q->s.n && q->s.p[q->i] == ':')
-		return bracket_class(q, s) ? -2 : -1;
+	uint8_t c = parser->s.p[parser->i++];
+	if (c == '[' && parser->i < parser->s.n && parser->s.p[parser->i] == ':')
+		return bracket_class(parser, set) ? -2 : -1;
 	if (c != '\\')
 		return c;
-	if (q->i >= q->s.n)
+	if (parser->i >= parser->s.n)
 		return -1;
-	c = q->s.p[q->i++];
-	return set_escape(s, c) ? -2 : literal_escape(c);
+	c = parser->s.p[parser->i++];
+	return set_escape(set, c) ? -2 : literal_escape(c);
 }
 
 static void
-parse_bracket(struct parser *q)
+parse_bracket(struct parser *parser)
 {
-	struct set s = { { 0 } };
-	bool is_negated = at(q, "^");
-	q->i += is_negated;
-	for (bool is_first = true; q->i < q->s.n; is_first = false) {
-		if (q->s.p[q->i] == ']' && !is_first) {
-			q->i++;
+	struct set set = { { 0 } };
+	bool is_negated = at(parser, "^");
+	parser->i += is_negated;
+	for (bool is_first = true; parser->i < parser->s.n; is_first = false) {
+		if (parser->s.p[parser->i] == ']' && !is_first) {
+			parser->i++;
 			for (int k = 0; is_negated && k < 8; k++)
-				s.bits[k] = ~s.bits[k];
-			emit_set(q, &s);
+				set.bits[k] = ~set.bits[k];
+			emit_set(parser, &set);
 			return;
 		}
-		int from = bracket_item(q, &s), to = from;
+		int from = bracket_item(parser, &set), to = from;
 		if (from == -2)
 			continue;
-		if (q->i + 1 < q->s.n && q->s.p[q->i] == '-' && q->s.p[q->i + 1] != ']') {
-			q->i++;
-			to = bracket_item(q, &s);
+		if (parser->i + 1 < parser->s.n && parser->s.p[parser->i] == '-'
+			&& parser->s.p[parser->i + 1] != ']') {
+			parser->i++;
+			to = bracket_item(parser, &set);
 		}
 		if (from < 0 || to < from)
 			break;
 		for (int c = from; c <= to; c++)
-			set_add(&s, c);
+			set_add(&set, c);
 	}
-	bad(q);
+	bad(parser);
 }
 
 static void
-parse_escape(struct parser *q)
+parse_escape(struct parser *parser)
 {
-	struct set s = { { 0 } };
-	uint8_t c = q->i < q->s.n ? q->s.p[q->i++] : 0;
+	struct set set = { { 0 } };
+	uint8_t c = parser->i < parser->s.n ? parser->s.p[parser->i++] : 0;
 	if (c == 'b' || c == 'B') {
-		emit(q, c == 'b' ? OP_WORD : OP_NOT_WORD, 0, 0);
+		emit(parser, c == 'b' ? OP_WORD : OP_NOT_WORD, 0, 0);
 	} else if (c == 'A' || c == 'z') {
-		emit(q, c == 'A' ? OP_BEGIN : OP_END, 0, 0);
-	} else if (set_escape(&s, c)) {
-		emit_set(q, &s);
+		emit(parser, c == 'A' ? OP_BEGIN : OP_END, 0, 0);
+	} else if (set_escape(&set, c)) {
+		emit_set(parser, &set);
 	} else if (literal_escape(c) >= 0) {
-		emit_byte(q, (uint8_t)literal_escape(c));
+		emit_byte(parser, (uint8_t)literal_escape(c));
 	} else {
-		bad(q);
+		bad(parser);
 	}
 }
 
 static void
-parse_group(struct parser *q)
+parse_group(struct parser *parser)
 {
-	if (at(q, "?:"))
-		q->i += 2;
-	if (++q->depth > DEPTH_MAX) {
-		bad(q);
+	if (at(parser, "?:"))
+		parser->i += 2;
+	if (++parser->depth > DEPTH_MAX) {
+		bad(parser);
 		return;
 	}
-	parse_alternatives(q);
-	q->depth--;
-	if (q->i < q->s.n && q->s.p[q->i] == ')')
-		q->i++;
+	parse_alternatives(parser);
+	parser->depth--;
+	if (parser->i < parser->s.n && parser->s.p[parser->i] == ')')
+		parser->i++;
 	else
-		bad(q);
+		bad(parser);
 }
 
 static void
-parse_atom(struct parser *q)
+parse_atom(struct parser *parser)
 {
 	struct set any = { { 0 } };
-	uint8_t c = q->s.p[q->i++];
+	uint8_t c = parser->s.p[parser->i++];
 	switch (c) {
 	case '(':
-		parse_group(q);
+		parse_group(parser);
 		break;
 	case '[':
-		parse_bracket(q);
+		parse_bracket(parser);
 		break;
 	case '\\':
-		parse_escape(q);
+		parse_escape(parser);
 		break;
 	case '^':
-		emit(q, OP_BEGIN, 0, 0);
+		emit(parser, OP_BEGIN, 0, 0);
 		break;
 	case '$':
-		emit(q, OP_END, 0, 0);
+		emit(parser, OP_END, 0, 0);
 		break;
 	case '.':
 		for (int k = 0; k < 256; k++)
 			if (k != '\n')
 				set_add(&any, k);
-		emit_set(q, &any);
+		emit_set(parser, &any);
 		break;
 	case '*':
 	case '+':
 	case '?':
-		bad(q); /* of what? */
+		bad(parser); /* of what? */
 		break;
 	default:
-		emit_byte(q, c);
+		emit_byte(parser, c);
 	}
 }
 
 static int32_t
-number(const struct parser *q, int32_t *i)
+number(const struct parser *parser, int32_t *i)
 {
 	int32_t n = -1;
-	while (*i < q->s.n && q->s.p[*i] >= '0' && q->s.p[*i] <= '9' && n <= REPEAT_MAX)
-		n = (n < 0 ? 0 : n) * 10 + (q->s.p[(*i)++] - '0');
+	while (*i < parser->s.n && parser->s.p[*i] >= '0' && parser->s.p[*i] <= '9' && n <= REPEAT_MAX)
+		n = (n < 0 ? 0 : n) * 10 + (parser->s.p[(*i)++] - '0');
 	return n;
 }
 
 /* {n}, {n,} (most -1) or {n,m}; anything else is a brace like other bytes. */
 static bool
-braces(struct parser *q, int32_t *least, int32_t *most)
+braces(struct parser *parser, int32_t *least, int32_t *most)
 {
-	int32_t i = q->i + 1;
-	*least = *most = number(q, &i);
+	int32_t i = parser->i + 1;
+	*least = *most = number(parser, &i);
 	if (*least < 0)
 		return false;
-	if (i < q->s.n && q->s.p[i] == ',') {
+	if (i < parser->s.n && parser->s.p[i] == ',') {
 		i++;
-		*most = number(q, &i);
+		*most = number(parser, &i);
 	}
-	if (i >= q->s.n || q->s.p[i] != '}')
+	if (i >= parser->s.n || parser->s.p[i] != '}')
 		return false;
-	q->i = i + 1;
+	parser->i = i + 1;
 	if (*least > REPEAT_MAX || *most > REPEAT_MAX || (*most >= 0 && *most < *least))
-		bad(q);
+		bad(parser);
 	return true;
 }
 
 static bool
-repetition(struct parser *q, int32_t *least, int32_t *most)
+repetition(struct parser *parser, int32_t *least, int32_t *most)
 {
-	if (q->i >= q->s.n)
+	if (parser->i >= parser->s.n)
 		return false;
-	switch (q->s.p[q->i]) {
+	switch (parser->s.p[parser->i]) {
 	case '*':
 		*least = 0;
 		*most = -1;
@@ -373,80 +375,81 @@ repetition(struct parser *q, int32_t *least, int32_t *most)
 		*most = 1;
 		break;
 	case '{':
-		return braces(q, least, most);
+		return braces(parser, least, most);
 	default:
 		return false;
 	}
-	q->i++;
+	parser->i++;
 	return true;
 }
 
 /* What stands from start on, so many times. */
 static void
-repeat(struct parser *q, int32_t start, int32_t least, int32_t most)
+repeat(struct parser *parser, int32_t start, int32_t least, int32_t most)
 {
-	struct pattern *p = q->p;
+	struct pattern *p = parser->p;
 	int32_t n = p->n - start, copies = most < 0 ? least + 1 : most;
 	struct step one[PATTERN_PROGRAM_MAX];
 	memcpy(one, p->v + start, (size_t)n * sizeof *one);
 	p->n = start;
-	for (int32_t k = 0; k < copies && n > 0 && !q->is_bad; k++) {
+	for (int32_t k = 0; k < copies && n > 0 && !parser->is_bad; k++) {
 		int32_t from = p->n;
-		if (!has_room(q, n))
+		if (!has_room(parser, n))
 			return;
 		memcpy(p->v + from, one, (size_t)n * sizeof *one);
 		p->n += n;
 		if (k < least)
 			continue;
-		insert(q, from, OP_SPLIT, 1, n + (most < 0 ? 2 : 1));
+		insert(parser, from, OP_SPLIT, 1, n + (most < 0 ? 2 : 1));
 		if (most < 0)
-			emit(q, OP_JUMP, -(n + 1), 0);
+			emit(parser, OP_JUMP, -(n + 1), 0);
 	}
 }
 
 static void
-parse_sequence(struct parser *q)
+parse_sequence(struct parser *parser)
 {
-	while (q->i < q->s.n && q->s.p[q->i] != '|' && q->s.p[q->i] != ')') {
-		int32_t start = q->p->n, least, most;
-		if (at(q, "\\Q")) {
+	while (parser->i < parser->s.n && parser->s.p[parser->i] != '|'
+		&& parser->s.p[parser->i] != ')') {
+		int32_t start = parser->p->n, least, most;
+		if (at(parser, "\\Q")) {
 			/* A repetition behind it would be of its last byte. */
-			q->i += 2;
-			while (q->i < q->s.n && !at(q, "\\E")) {
-				start = q->p->n;
-				emit_byte(q, q->s.p[q->i++]);
+			parser->i += 2;
+			while (parser->i < parser->s.n && !at(parser, "\\E")) {
+				start = parser->p->n;
+				emit_byte(parser, parser->s.p[parser->i++]);
 			}
-			q->i += q->i < q->s.n ? 2 : 0;
+			parser->i += parser->i < parser->s.n ? 2 : 0;
 		} else {
-			parse_atom(q);
+			parse_atom(parser);
 		}
-		if (q->is_bad || !repetition(q, &least, &most))
+		if (parser->is_bad || !repetition(parser, &least, &most))
 			continue;
-		if (!q->is_bad)
-			repeat(q, start, least, most);
-		q->i += at(q, "?"); /* lazy: no matter, whole names match */
-		if (repetition(q, &least, &most))
-			bad(q); /* of a repetition: as RE2 has it */
+		if (!parser->is_bad)
+			repeat(parser, start, least, most);
+		parser->i += at(parser, "?"); /* lazy: no matter, whole names match */
+		if (repetition(parser, &least, &most))
+			bad(parser); /* of a repetition: as RE2 has it */
 	}
 }
 
 static void
-parse_alternatives(struct parser *q)
+parse_alternatives(struct parser *parser)
 {
-	int32_t start = q->p->n, jump[PATTERN_SIZE_MAX], njump = 0;
-	parse_sequence(q);
-	while (q->i < q->s.n && q->s.p[q->i] == '|') {
-		q->i++;
-		insert(q, start, OP_SPLIT, 1, q->p->n - start + 2);
-		if (q->is_bad)
+	int32_t start = parser->p->n, jump[PATTERN_SIZE_MAX], njump = 0;
+	parse_sequence(parser);
+	while (parser->i < parser->s.n && parser->s.p[parser->i] == '|') {
+		parser->i++;
+		insert(parser, start, OP_SPLIT, 1, parser->p->n - start + 2);
+		if (parser->is_bad)
 			return;
-		jump[njump++] = q->p->n;
-		emit(q, OP_JUMP, 0, 0);
-		start = q->p->n;
-		parse_sequence(q);
+		jump[njump++] = parser->p->n;
+		emit(parser, OP_JUMP, 0, 0);
+		start = parser->p->n;
+		parse_sequence(parser);
 	}
-	for (int32_t k = 0; k < njump && !q->is_bad; k++)
-		q->p->v[jump[k]].x = q->p->n - jump[k];
+	for (int32_t k = 0; k < njump && !parser->is_bad; k++)
+		parser->p->v[jump[k]].x = parser->p->n - jump[k];
 }
 
 struct pattern *
@@ -457,12 +460,12 @@ pattern_compile(struct str s, struct arena *a)
 	struct pattern *p = arena_alloc(a, sizeof *p);
 	p->v = arena_alloc(a, PATTERN_PROGRAM_MAX * sizeof *p->v);
 	p->set = arena_alloc(a, PATTERN_PROGRAM_MAX * sizeof *p->set);
-	struct parser q = { .s = s, .p = p };
-	parse_alternatives(&q);
-	if (q.i < s.n)
-		q.is_bad = true; /* a bracket that nothing opened */
-	emit(&q, OP_MATCH, 0, 0);
-	if (q.is_bad)
+	struct parser parser = { .s = s, .p = p };
+	parse_alternatives(&parser);
+	if (parser.i < s.n)
+		parser.is_bad = true; /* a bracket that nothing opened */
+	emit(&parser, OP_MATCH, 0, 0);
+	if (parser.is_bad)
 		return NULL;
 	p->seen = arena_alloc(a, (size_t)p->n * sizeof *p->seen);
 	/* A step is followed once a round, and pushes two at most. */

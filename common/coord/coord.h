@@ -87,12 +87,12 @@ struct coord_env {
 	/* Look a topic up by name (n >= 0) or else by *id.  False: there is none.
 	 * name_out (may be NULL) is valid until the handler returns. */
 	bool (*topic)(struct coord_env *env, struct str name, const struct uuid *id,
-		struct coord_topic *t, struct str *name_out);
+		struct coord_topic *topic, struct str *name_out);
 
 	/* Call fn for each topic, internal ones too as Kafka does, in order of
 	 * names, for regular expressions. */
 	void (*each_topic)(struct coord_env *env, void (*fn)(void *ctx, struct str name,
-		const struct coord_topic *t), void *ctx);
+		const struct coord_topic *topic), void *ctx);
 
 	/* Random bits, for member ids. */
 	uint64_t (*random)(struct coord_env *env);

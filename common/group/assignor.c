@@ -15,43 +15,43 @@ assignor_find(struct str name)
 }
 
 void
-assignor_row_init(struct assignor_row *r, const int32_t *npartition, int32_t ntopic,
+assignor_row_init(struct assignor_row *row, const int32_t *npartition, int32_t ntopic,
 	struct arena *a)
 {
 	int32_t n = 0;
-	r->ntopic = ntopic;
-	r->base = arena_alloc(a, ((size_t)ntopic + 1) * sizeof *r->base);
+	row->ntopic = ntopic;
+	row->base = arena_alloc(a, ((size_t)ntopic + 1) * sizeof *row->base);
 	for (int32_t i = 0; i < ntopic; i++) {
 		assert(npartition[i] >= 0);
-		r->base[i] = n;
+		row->base[i] = n;
 		n += npartition[i];
 	}
-	r->base[ntopic] = n;
-	r->n = n;
-	r->owner = arena_alloc(a, ((size_t)n + 1) * sizeof *r->owner);
+	row->base[ntopic] = n;
+	row->n = n;
+	row->owner = arena_alloc(a, ((size_t)n + 1) * sizeof *row->owner);
 	for (int32_t i = 0; i < n; i++)
-		r->owner[i] = -1;
+		row->owner[i] = -1;
 }
 
 void
-assignor_row_emit(const struct assignor_row *r, struct assignor_member *m,
+assignor_row_emit(const struct assignor_row *row, struct assignor_member *member,
 	int32_t nmember, struct arena *a)
 {
 	for (int32_t i = 0; i < nmember; i++)
-		m[i].n = 0;
-	for (int32_t p = 0; p < r->n; p++)
-		if (r->owner[p] >= 0)
-			m[r->owner[p]].n++;
+		member[i].n = 0;
+	for (int32_t p = 0; p < row->n; p++)
+		if (row->owner[p] >= 0)
+			member[row->owner[p]].n++;
 	for (int32_t i = 0; i < nmember; i++) {
-		m[i].v = arena_alloc(a, ((size_t)m[i].n + 1) * sizeof *m[i].v);
-		m[i].n = 0;
+		member[i].v = arena_alloc(a, ((size_t)member[i].n + 1) * sizeof *member[i].v);
+		member[i].n = 0;
 	}
-	for (int32_t t = 0; t < r->ntopic; t++) {
-		for (int32_t p = r->base[t]; p < r->base[t + 1]; p++) {
-			if (r->owner[p] < 0)
+	for (int32_t t = 0; t < row->ntopic; t++) {
+		for (int32_t p = row->base[t]; p < row->base[t + 1]; p++) {
+			if (row->owner[p] < 0)
 				continue;
-			struct assignor_member *o = &m[r->owner[p]];
-			o->v[o->n++] = (struct assignor_partition){ t, p - r->base[t] };
+			struct assignor_member *o = &member[row->owner[p]];
+			o->v[o->n++] = (struct assignor_partition){ t, p - row->base[t] };
 		}
 	}
 }

@@ -36,7 +36,7 @@ struct assignor_member {
 /* npartition[i]: of the i-th topic, at least 0.  Members in rising order of
  * their ids; what they point to is borrowed, v comes from the arena (which has
  * no cap). */
-typedef void assignor_fn(struct assignor_member *m, int32_t nmember,
+typedef void assignor_fn(struct assignor_member *member, int32_t nmember,
 	const int32_t *npartition, int32_t ntopic, struct arena *a);
 
 assignor_fn assignor_range, assignor_uniform;
@@ -59,11 +59,11 @@ struct assignor_row {
 	int32_t n, ntopic;
 };
 
-void assignor_row_init(struct assignor_row *r, const int32_t *npartition, int32_t ntopic,
+void assignor_row_init(struct assignor_row *row, const int32_t *npartition, int32_t ntopic,
 	struct arena *a);
 
 /* Set every member's v and n from the owners. */
-void assignor_row_emit(const struct assignor_row *r, struct assignor_member *m,
+void assignor_row_emit(const struct assignor_row *row, struct assignor_member *member,
 	int32_t nmember, struct arena *a);
 
 #endif

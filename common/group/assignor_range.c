@@ -23,7 +23,7 @@ by_rank(const void *va, const void *vb)
 }
 
 void
-assignor_range(struct assignor_member *m, int32_t nmember, const int32_t *npartition,
+assignor_range(struct assignor_member *member, int32_t nmember, const int32_t *npartition,
 	int32_t ntopic, struct arena *a)
 {
 	struct assignor_row row;
@@ -33,9 +33,9 @@ assignor_range(struct assignor_member *m, int32_t nmember, const int32_t *nparti
 	int32_t *seen = arena_alloc(a, ((size_t)ntopic + 1) * sizeof *seen);
 	int32_t *next = arena_alloc(a, ((size_t)ntopic + 1) * sizeof *next);
 	for (int32_t i = 0; i < nmember; i++) {
-		rank[i] = (struct ranked){ &m[i], i };
-		for (int32_t k = 0; k < m[i].ntopic; k++)
-			nsubscriber[m[i].topics[k]]++;
+		rank[i] = (struct ranked){ &member[i], i };
+		for (int32_t k = 0; k < member[i].ntopic; k++)
+			nsubscriber[member[i].topics[k]]++;
 	}
 	qsort(rank, (size_t)nmember, sizeof *rank, by_rank);
 
@@ -50,5 +50,5 @@ assignor_range(struct assignor_member *m, int32_t nmember, const int32_t *nparti
 			seen[t]++;
 		}
 	}
-	assignor_row_emit(&row, m, nmember, a);
+	assignor_row_emit(&row, member, nmember, a);
 }

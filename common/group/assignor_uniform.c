@@ -6,22 +6,22 @@
 
 /* Give back to each member what it had and may still have. */
 static void
-keep_previous(struct assignor_row *row, const struct assignor_member *m, int32_t i,
+keep_previous(struct assignor_row *row, const struct assignor_member *member, int32_t i,
 	int32_t keep_max, int32_t *nkept)
 {
 	int32_t k = 0;
 	*nkept = 0;
-	for (int32_t j = 0; j < m[i].nprev && *nkept < keep_max; j++) {
-		struct assignor_partition p = m[i].prev[j];
-		if (p.topic < 0 || p.topic >= row->ntopic)
+	for (int32_t j = 0; j < member[i].nprev && *nkept < keep_max; j++) {
+		struct assignor_partition part = member[i].prev[j];
+		if (part.topic < 0 || part.topic >= row->ntopic)
 			continue;
-		if (k > 0 && m[i].topics[k - 1] > p.topic)
+		if (k > 0 && member[i].topics[k - 1] > part.topic)
 			k = 0; /* the caller's order is not ours to trust */
-		while (k < m[i].ntopic && m[i].topics[k] < p.topic)
+		while (k < member[i].ntopic && member[i].topics[k] < part.topic)
 			k++;
-		int32_t at = row->base[p.topic] + p.index;
-		if (k == m[i].ntopic || m[i].topics[k] != p.topic || p.index < 0
-			|| at >= row->base[p.topic + 1] || row->owner[at] >= 0)
+		int32_t at = row->base[part.topic] + part.index;
+		if (k == member[i].ntopic || member[i].topics[k] != part.topic || part.index < 0
+			|| at >= row->base[part.topic + 1] || row->owner[at] >= 0)
 			continue;
 		row->owner[at] = i;
 		++*nkept;
@@ -29,25 +29,26 @@ keep_previous(struct assignor_row *row, const struct assignor_member *m, int32_t
 }
 
 static bool
-is_homogeneous(const struct assignor_member *m, int32_t nmember)
+is_homogeneous(const struct assignor_member *member, int32_t nmember)
 {
 	for (int32_t i = 1; i < nmember; i++)
-		if (m[i].ntopic != m[0].ntopic || (m[i].topics != m[0].topics && m[0].ntopic > 0
-			&& memcmp(m[i].topics, m[0].topics,
-				(size_t)m[0].ntopic * sizeof *m[0].topics) != 0))
+		if (member[i].ntopic != member[0].ntopic
+			|| (member[i].topics != member[0].topics && member[0].ntopic > 0
+			&& memcmp(member[i].topics, member[0].topics,
+				(size_t)member[0].ntopic * sizeof *member[0].topics) != 0))
 			return false;
 	return true;
 }
 
 /* How many of prev still fit, were nobody else to have them. */
 static int32_t
-fitting(const struct assignor_row *row, const struct assignor_member *m, const bool *is_wanted)
+fitting(const struct assignor_row *row, const struct assignor_member *member, const bool *is_wanted)
 {
 	int32_t n = 0;
-	for (int32_t j = 0; j < m->nprev; j++) {
-		struct assignor_partition p = m->prev[j];
-		n += p.topic >= 0 && p.topic < row->ntopic && is_wanted[p.topic] && p.index >= 0
-			&& p.index < row->base[p.topic + 1] - row->base[p.topic];
+	for (int32_t j = 0; j < member->nprev; j++) {
+		struct assignor_partition part = member->prev[j];
+		n += part.topic >= 0 && part.topic < row->ntopic && is_wanted[part.topic] && part.index >= 0
+			&& part.index < row->base[part.topic + 1] - row->base[part.topic];
 	}
 	return n;
 }
@@ -56,13 +57,13 @@ fitting(const struct assignor_row *row, const struct assignor_member *m, const b
  * The ones who have more than least already get the odd ones first: that alone
  * decides how many partitions move. */
 static void
-assign_alike(struct assignor_row *row, const struct assignor_member *m, int32_t nmember,
+assign_alike(struct assignor_row *row, const struct assignor_member *member, int32_t nmember,
 	struct arena *a)
 {
 	bool *is_wanted = arena_alloc(a, (size_t)row->ntopic + 1);
 	int32_t npartition = 0;
-	for (int32_t k = 0; k < m[0].ntopic; k++) {
-		int32_t t = m[0].topics[k];
+	for (int32_t k = 0; k < member[0].ntopic; k++) {
+		int32_t t = member[0].topics[k];
 		is_wanted[t] = true;
 		npartition += row->base[t + 1] - row->base[t];
 	}
@@ -70,20 +71,20 @@ assign_alike(struct assignor_row *row, const struct assignor_member *m, int32_t 
 	int32_t *room = arena_alloc(a, (size_t)nmember * sizeof *room);
 	for (int32_t i = 0; i < nmember; i++) {
 		room[i] = least;
-		if (odd > 0 && fitting(row, &m[i], is_wanted) > least) {
+		if (odd > 0 && fitting(row, &member[i], is_wanted) > least) {
 			room[i]++;
 			odd--;
 		}
 	}
 	for (int32_t i = 0; i < nmember; i++) {
 		int32_t n;
-		keep_previous(row, m, i, room[i], &n);
+		keep_previous(row, member, i, room[i], &n);
 		room[i] -= n;
 	}
 	/* The remaining odd ones; then hand out in turn, so that each topic is
 	 * spread over members. */
 	for (int32_t i = 0; i < nmember && odd > 0; i++) {
-		if (room[i] < 0 || fitting(row, &m[i], is_wanted) > least)
+		if (room[i] < 0 || fitting(row, &member[i], is_wanted) > least)
 			continue;
 		room[i]++;
 		odd--;
@@ -92,8 +93,8 @@ assign_alike(struct assignor_row *row, const struct assignor_member *m, int32_t 
 	for (int32_t i = 0; i < nmember; i++)
 		if (room[i] > 0)
 			ring[nring++] = i;
-	for (int32_t k = 0; k < m[0].ntopic; k++) {
-		int32_t t = m[0].topics[k];
+	for (int32_t k = 0; k < member[0].ntopic; k++) {
+		int32_t t = member[0].topics[k];
 		for (int32_t p = row->base[t]; p < row->base[t + 1]; p++) {
 			if (row->owner[p] >= 0)
 				continue;
@@ -140,78 +141,79 @@ struct graph {
 enum { EDGE_BUDGET = 50000000 };
 
 static void
-graph_init(struct graph *g, struct assignor_row *row, const struct assignor_member *m,
+graph_init(struct graph *graph, struct assignor_row *row, const struct assignor_member *member,
 	int32_t nmember, struct arena *a)
 {
 	size_t nm = (size_t)nmember + 1, nt = (size_t)row->ntopic + 2, ne = 1;
-	*g = (struct graph){ .m = m, .row = row, .nmember = nmember, .budget = EDGE_BUDGET };
-	g->first = arena_alloc(a, nm * sizeof(int32_t));
+	*graph = (struct graph){ .m = member, .row = row, .nmember = nmember, .budget = EDGE_BUDGET };
+	graph->first = arena_alloc(a, nm * sizeof(int32_t));
 	for (int32_t i = 0; i < nmember; i++) {
-		g->first[i] = g->nedge;
-		g->nedge += m[i].ntopic;
+		graph->first[i] = graph->nedge;
+		graph->nedge += member[i].ntopic;
 	}
-	g->first[nmember] = g->nedge;
-	ne += (size_t)g->nedge;
-	int32_t **per_edge[] = { &g->edge_topic, &g->edge_member, &g->topic_edge, &g->head };
+	graph->first[nmember] = graph->nedge;
+	ne += (size_t)graph->nedge;
+	int32_t **per_edge[] = { &graph->edge_topic, &graph->edge_member, &graph->topic_edge,
+		&graph->head };
 	for (size_t i = 0; i < ARRAY_LEN(per_edge); i++)
 		*per_edge[i] = arena_alloc(a, ne * sizeof(int32_t));
-	int32_t **per_member[] = { &g->load, &g->via_topic, &g->via_member, &g->queue };
+	int32_t **per_member[] = { &graph->load, &graph->via_topic, &graph->via_member, &graph->queue };
 	for (size_t i = 0; i < ARRAY_LEN(per_member); i++)
 		*per_member[i] = arena_alloc(a, nm * sizeof(int32_t));
-	g->member_seen = arena_alloc(a, nm * sizeof(uint32_t));
-	g->topic_seen = arena_alloc(a, nt * sizeof(uint32_t));
-	g->topic_first = arena_alloc(a, nt * sizeof(int32_t));
-	g->next = arena_alloc(a, ((size_t)row->n + 1) * sizeof(int32_t));
+	graph->member_seen = arena_alloc(a, nm * sizeof(uint32_t));
+	graph->topic_seen = arena_alloc(a, nt * sizeof(uint32_t));
+	graph->topic_first = arena_alloc(a, nt * sizeof(int32_t));
+	graph->next = arena_alloc(a, ((size_t)row->n + 1) * sizeof(int32_t));
 
 	for (int32_t i = 0, e = 0; i < nmember; i++) {
-		for (int32_t k = 0; k < m[i].ntopic; k++, e++) {
-			g->edge_topic[e] = m[i].topics[k];
-			g->edge_member[e] = i;
-			g->head[e] = -1;
-			g->topic_first[m[i].topics[k] + 1]++;
+		for (int32_t k = 0; k < member[i].ntopic; k++, e++) {
+			graph->edge_topic[e] = member[i].topics[k];
+			graph->edge_member[e] = i;
+			graph->head[e] = -1;
+			graph->topic_first[member[i].topics[k] + 1]++;
 		}
 	}
 	for (int32_t t = 0; t < row->ntopic; t++)
-		g->topic_first[t + 1] += g->topic_first[t];
+		graph->topic_first[t + 1] += graph->topic_first[t];
 	int32_t *fill = arena_alloc(a, nt * sizeof(int32_t));
-	for (int32_t e = 0; e < g->nedge; e++) {
-		int32_t t = g->edge_topic[e];
-		g->topic_edge[g->topic_first[t] + fill[t]++] = e;
+	for (int32_t e = 0; e < graph->nedge; e++) {
+		int32_t t = graph->edge_topic[e];
+		graph->topic_edge[graph->topic_first[t] + fill[t]++] = e;
 	}
 }
 
 /* The edge of member i to topic t, which it subscribes to. */
 static int32_t
-edge_of(const struct graph *g, int32_t i, int32_t t)
+edge_of(const struct graph *graph, int32_t i, int32_t t)
 {
-	int32_t lo = g->first[i], hi = g->first[i + 1] - 1;
+	int32_t lo = graph->first[i], hi = graph->first[i + 1] - 1;
 	while (lo < hi) {
 		int32_t mid = lo + (hi - lo) / 2;
-		if (g->edge_topic[mid] < t)
+		if (graph->edge_topic[mid] < t)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	assert(g->edge_topic[lo] == t);
+	assert(graph->edge_topic[lo] == t);
 	return lo;
 }
 
 static void
-give(struct graph *g, int32_t edge, int32_t p)
+give(struct graph *graph, int32_t edge, int32_t p)
 {
-	g->next[p] = g->head[edge];
-	g->head[edge] = p;
-	g->row->owner[p] = g->edge_member[edge];
-	g->load[g->edge_member[edge]]++;
+	graph->next[p] = graph->head[edge];
+	graph->head[edge] = p;
+	graph->row->owner[p] = graph->edge_member[edge];
+	graph->load[graph->edge_member[edge]]++;
 }
 
 static int32_t
-take(struct graph *g, int32_t edge)
+take(struct graph *graph, int32_t edge)
 {
-	int32_t p = g->head[edge];
+	int32_t p = graph->head[edge];
 	assert(p >= 0);
-	g->head[edge] = g->next[p];
-	g->load[g->edge_member[edge]]--;
+	graph->head[edge] = graph->next[p];
+	graph->load[graph->edge_member[edge]]--;
 	return p;
 }
 
@@ -222,25 +224,25 @@ struct subscriber {
 
 /* What has no owner goes to the subscriber with the least. */
 static void
-give_topic(struct graph *g, int32_t t, struct subscriber *s, struct heap *h)
+give_topic(struct graph *graph, int32_t t, struct subscriber *sub, struct heap *h)
 {
-	const struct assignor_row *row = g->row;
-	int32_t from = g->topic_first[t], n = g->topic_first[t + 1] - from;
+	const struct assignor_row *row = graph->row;
+	int32_t from = graph->topic_first[t], n = graph->topic_first[t + 1] - from;
 	bool is_filled = false;
 	for (int32_t p = row->base[t]; p < row->base[t + 1] && n > 0; p++) {
 		if (row->owner[p] >= 0)
 			continue;
 		for (int32_t k = 0; k < n && !is_filled; k++) {
-			int32_t e = g->topic_edge[from + k], i = g->edge_member[e];
-			s[k] = (struct subscriber){ .edge = e };
-			heap_put(h, &s[k].node, (int64_t)g->load[i] << 32 | i);
+			int32_t e = graph->topic_edge[from + k], i = graph->edge_member[e];
+			sub[k] = (struct subscriber){ .edge = e };
+			heap_put(h, &sub[k].node, (int64_t)graph->load[i] << 32 | i);
 		}
 		is_filled = true;
 		struct subscriber *least = CONTAINER_OF(heap_top(h), struct subscriber, node);
-		give(g, least->edge, p);
+		give(graph, least->edge, p);
 		heap_remove(h, &least->node);
-		int32_t i = g->edge_member[least->edge];
-		heap_put(h, &least->node, (int64_t)g->load[i] << 32 | i);
+		int32_t i = graph->edge_member[least->edge];
+		heap_put(h, &least->node, (int64_t)graph->load[i] << 32 | i);
 	}
 	while (heap_top(h))
 		heap_remove(h, heap_top(h));
@@ -261,19 +263,19 @@ by_subscribers(const void *va, const void *vb)
 
 /* Topics with the least choice first. */
 static void
-give_rest(struct graph *g, struct arena *a)
+give_rest(struct graph *graph, struct arena *a)
 {
-	int32_t nt = g->row->ntopic, most = 0;
+	int32_t nt = graph->row->ntopic, most = 0;
 	struct topic_rank *rank = arena_alloc(a, ((size_t)nt + 1) * sizeof *rank);
 	for (int32_t t = 0; t < nt; t++) {
-		rank[t] = (struct topic_rank){ t, g->topic_first[t + 1] - g->topic_first[t] };
+		rank[t] = (struct topic_rank){ t, graph->topic_first[t + 1] - graph->topic_first[t] };
 		most = MAX(most, rank[t].nsubscriber);
 	}
 	qsort(rank, (size_t)nt, sizeof *rank, by_subscribers);
-	struct subscriber *s = arena_alloc(a, ((size_t)most + 1) * sizeof *s);
+	struct subscriber *sub = arena_alloc(a, ((size_t)most + 1) * sizeof *sub);
 	struct heap h = HEAP_INIT;
 	for (int32_t k = 0; k < nt; k++)
-		give_topic(g, rank[k].topic, s, &h);
+		give_topic(graph, rank[k].topic, sub, &h);
 	heap_release(&h);
 }
 
@@ -283,102 +285,102 @@ give_rest(struct graph *g, struct arena *a)
  * shortest way shifts fewest.  Of the members just as near the one with most
  * is taken.  Returns it, or -1. */
 static int32_t
-find_giver(struct graph *g, int32_t taker)
+find_giver(struct graph *graph, int32_t taker)
 {
 	int32_t n = 0, best = -1, end_of_ring = 1;
-	g->round++;
-	g->member_seen[taker] = g->round;
-	g->queue[n++] = taker;
+	graph->round++;
+	graph->member_seen[taker] = graph->round;
+	graph->queue[n++] = taker;
 	for (int32_t q = 0; q < n; q++) {
 		if (q == end_of_ring) {
 			if (best >= 0)
 				break;
 			end_of_ring = n;
 		}
-		int32_t i = g->queue[q];
-		for (int32_t e = g->first[i]; e < g->first[i + 1]; e++) {
-			int32_t t = g->edge_topic[e];
-			if (g->topic_seen[t] == g->round)
+		int32_t i = graph->queue[q];
+		for (int32_t e = graph->first[i]; e < graph->first[i + 1]; e++) {
+			int32_t t = graph->edge_topic[e];
+			if (graph->topic_seen[t] == graph->round)
 				continue;
-			g->topic_seen[t] = g->round;
-			g->budget -= g->topic_first[t + 1] - g->topic_first[t];
-			for (int32_t k = g->topic_first[t]; k < g->topic_first[t + 1]; k++) {
-				int32_t other = g->topic_edge[k], j = g->edge_member[other];
-				if (g->head[other] < 0 || g->member_seen[j] == g->round)
+			graph->topic_seen[t] = graph->round;
+			graph->budget -= graph->topic_first[t + 1] - graph->topic_first[t];
+			for (int32_t k = graph->topic_first[t]; k < graph->topic_first[t + 1]; k++) {
+				int32_t other = graph->topic_edge[k], j = graph->edge_member[other];
+				if (graph->head[other] < 0 || graph->member_seen[j] == graph->round)
 					continue;
-				g->member_seen[j] = g->round;
-				g->via_topic[j] = t;
-				g->via_member[j] = i;
-				g->queue[n++] = j;
-				if (g->load[j] >= g->load[taker] + 2
-					&& (best < 0 || g->load[j] > g->load[best]))
+				graph->member_seen[j] = graph->round;
+				graph->via_topic[j] = t;
+				graph->via_member[j] = i;
+				graph->queue[n++] = j;
+				if (graph->load[j] >= graph->load[taker] + 2
+					&& (best < 0 || graph->load[j] > graph->load[best]))
 					best = j;
 			}
 		}
 	}
-	g->nqueue = n;
+	graph->nqueue = n;
 	return best;
 }
 
 static void
-balance(struct graph *g, struct arena *a)
+balance(struct graph *graph, struct arena *a)
 {
-	struct subscriber *s = arena_alloc(a, ((size_t)g->nmember + 1) * sizeof *s);
+	struct subscriber *sub = arena_alloc(a, ((size_t)graph->nmember + 1) * sizeof *sub);
 	struct heap h = HEAP_INIT;
-	for (int32_t i = 0; i < g->nmember; i++)
-		if (g->first[i + 1] > g->first[i])
-			heap_put(&h, &s[i].node, (int64_t)g->load[i] << 32 | i);
-	while (heap_top(&h) && g->budget > 0) {
+	for (int32_t i = 0; i < graph->nmember; i++)
+		if (graph->first[i + 1] > graph->first[i])
+			heap_put(&h, &sub[i].node, (int64_t)graph->load[i] << 32 | i);
+	while (heap_top(&h) && graph->budget > 0) {
 		struct subscriber *least = CONTAINER_OF(heap_top(&h), struct subscriber, node);
-		int32_t taker = (int32_t)(least - s), from = find_giver(g, taker);
+		int32_t taker = (int32_t)(least - sub), from = find_giver(graph, taker);
 		heap_remove(&h, &least->node);
 		if (from < 0) {
 			/* Nor will any of those that were reached find more than
 			 * they can reach, now or when others have shifted. */
-			for (int32_t q = 0; q < g->nqueue; q++)
-				heap_remove(&h, &s[g->queue[q]].node);
+			for (int32_t q = 0; q < graph->nqueue; q++)
+				heap_remove(&h, &sub[graph->queue[q]].node);
 			continue;
 		}
-		for (int32_t i = from; i != taker; i = g->via_member[i]) {
-			int32_t t = g->via_topic[i];
-			give(g, edge_of(g, g->via_member[i], t), take(g, edge_of(g, i, t)));
+		for (int32_t i = from; i != taker; i = graph->via_member[i]) {
+			int32_t t = graph->via_topic[i];
+			give(graph, edge_of(graph, graph->via_member[i], t), take(graph, edge_of(graph, i, t)));
 		}
-		heap_put(&h, &least->node, (int64_t)g->load[taker] << 32 | taker);
-		if (s[from].node.at) {
-			heap_remove(&h, &s[from].node);
-			heap_put(&h, &s[from].node, (int64_t)g->load[from] << 32 | from);
+		heap_put(&h, &least->node, (int64_t)graph->load[taker] << 32 | taker);
+		if (sub[from].node.at) {
+			heap_remove(&h, &sub[from].node);
+			heap_put(&h, &sub[from].node, (int64_t)graph->load[from] << 32 | from);
 		}
 	}
 	heap_release(&h);
 }
 
 static void
-assign_unlike(struct assignor_row *row, const struct assignor_member *m, int32_t nmember,
+assign_unlike(struct assignor_row *row, const struct assignor_member *member, int32_t nmember,
 	struct arena *a)
 {
-	struct graph g;
-	graph_init(&g, row, m, nmember, a);
+	struct graph graph;
+	graph_init(&graph, row, member, nmember, a);
 	for (int32_t i = 0; i < nmember; i++) {
 		int32_t n;
-		keep_previous(row, m, i, INT32_MAX, &n);
+		keep_previous(row, member, i, INT32_MAX, &n);
 	}
 	for (int32_t t = 0; t < row->ntopic; t++)
 		for (int32_t p = row->base[t + 1] - 1; p >= row->base[t]; p--)
 			if (row->owner[p] >= 0)
-				give(&g, edge_of(&g, row->owner[p], t), p);
-	give_rest(&g, a);
-	balance(&g, a);
+				give(&graph, edge_of(&graph, row->owner[p], t), p);
+	give_rest(&graph, a);
+	balance(&graph, a);
 }
 
 void
-assignor_uniform(struct assignor_member *m, int32_t nmember, const int32_t *npartition,
+assignor_uniform(struct assignor_member *member, int32_t nmember, const int32_t *npartition,
 	int32_t ntopic, struct arena *a)
 {
 	struct assignor_row row;
 	assignor_row_init(&row, npartition, ntopic, a);
-	if (nmember > 0 && is_homogeneous(m, nmember))
-		assign_alike(&row, m, nmember, a);
+	if (nmember > 0 && is_homogeneous(member, nmember))
+		assign_alike(&row, member, nmember, a);
 	else if (nmember > 0)
-		assign_unlike(&row, m, nmember, a);
-	assignor_row_emit(&row, m, nmember, a);
+		assign_unlike(&row, member, nmember, a);
+	assignor_row_emit(&row, member, nmember, a);
 }

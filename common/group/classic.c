@@ -2,10 +2,10 @@
 #include "group/classic.h"
 
 void
-classic_init(struct classic *c)
+classic_init(struct classic *classic)
 {
-	*c = (struct classic){ .protocol_type = STR_NULL, .protocol = STR_NULL };
-	list_init(&c->members);
+	*classic = (struct classic){ .protocol_type = STR_NULL, .protocol = STR_NULL };
+	list_init(&classic->members);
 }
 
 const char *
@@ -19,7 +19,7 @@ classic_state_name(enum classic_state s)
 /* ---- answers ---- */
 
 void
-classic_answer_join(struct groups *g, struct coord_call *call, struct str member_id,
+classic_answer_join(struct groups *groups, struct coord_call *call, struct str member_id,
 	int16_t error)
 {
 	struct join_group_response a = {
@@ -27,100 +27,101 @@ classic_answer_join(struct groups *g, struct coord_call *call, struct str member
 		.protocol_name = call->api_version >= 7 ? STR_NULL : STR(""),
 		.leader = STR(""), .member_id = member_id,
 	};
-	g->env->respond(g->env, call, &a);
+	groups->env->respond(groups->env, call, &a);
 }
 
 void
-classic_answer_sync(struct groups *g, struct coord_call *call, int16_t error)
+classic_answer_sync(struct groups *groups, struct coord_call *call, int16_t error)
 {
 	struct sync_group_response a = { .error_code = error, .protocol_type = STR_NULL,
 		.protocol_name = STR_NULL, .assignment = STR("") };
-	g->env->respond(g->env, call, &a);
+	groups->env->respond(groups->env, call, &a);
 }
 
 void
-classic_answer_heartbeat(struct groups *g, struct coord_call *call, int16_t error)
+classic_answer_heartbeat(struct groups *groups, struct coord_call *call, int16_t error)
 {
 	struct heartbeat_response a = { .error_code = error };
-	g->env->respond(g->env, call, &a);
+	groups->env->respond(groups->env, call, &a);
 }
 
 /* Answer whatever the member waits for with an error. */
 static void
-unpark(struct groups *g, struct classic_member *m, int16_t join_error, int16_t sync_error)
+unpark(struct groups *groups, struct classic_member *member, int16_t join_error, int16_t sync_error)
 {
-	struct coord_call *join = m->join, *sync = m->sync;
-	m->join = m->sync = NULL;
+	struct coord_call *join = member->join, *sync = member->sync;
+	member->join = member->sync = NULL;
 	if (join) {
-		m->group->classic.njoining--;
+		member->group->classic.njoining--;
 		bool keeps_id = join_error != KERR_UNKNOWN_MEMBER_ID;
 		if (join_error)
-			classic_answer_join(g, join, keeps_id ? m->id : STR(""), join_error);
+			classic_answer_join(groups, join, keeps_id ? member->id : STR(""), join_error);
 	}
 	if (sync && sync_error)
-		classic_answer_sync(g, sync, sync_error);
+		classic_answer_sync(groups, sync, sync_error);
 }
 
 void
-classic_fence(struct groups *g, struct classic_member *m)
+classic_fence(struct groups *groups, struct classic_member *member)
 {
-	unpark(g, m, KERR_FENCED_INSTANCE_ID, KERR_FENCED_INSTANCE_ID);
+	unpark(groups, member, KERR_FENCED_INSTANCE_ID, KERR_FENCED_INSTANCE_ID);
 }
 
 void
-classic_park_join(struct groups *g, struct classic_member *m, struct coord_call *call)
+classic_park_join(struct groups *groups, struct classic_member *member, struct coord_call *call)
 {
-	struct coord_call *older = m->join;
+	struct coord_call *older = member->join;
 	if (older) /* asked twice: the older connection is most likely dead */
-		classic_answer_join(g, older, m->id, KERR_REBALANCE_IN_PROGRESS);
+		classic_answer_join(groups, older, member->id, KERR_REBALANCE_IN_PROGRESS);
 	else
-		m->group->classic.njoining++;
-	m->join = call;
-	call->state = m;
+		member->group->classic.njoining++;
+	member->join = call;
+	call->state = member;
 }
 
 void
-classic_park_sync(struct groups *g, struct classic_member *m, struct coord_call *call)
+classic_park_sync(struct groups *groups, struct classic_member *member, struct coord_call *call)
 {
-	if (m->sync)
-		classic_answer_sync(g, m->sync, KERR_REBALANCE_IN_PROGRESS);
-	m->sync = call;
-	call->state = m;
+	if (member->sync)
+		classic_answer_sync(groups, member->sync, KERR_REBALANCE_IN_PROGRESS);
+	member->sync = call;
+	call->state = member;
 }
 
 void
-classic_synced(struct groups *g, struct classic_member *m)
+classic_synced(struct groups *groups, struct classic_member *member)
 {
-	struct classic *c = &m->group->classic;
-	if (!m->awaits_sync)
+	struct classic *classic = &member->group->classic;
+	if (!member->awaits_sync)
 		return;
-	m->awaits_sync = false;
-	if (--c->nawaits_sync == 0)
-		timer_clear(g, &c->sync_timer);
+	member->awaits_sync = false;
+	if (--classic->nawaits_sync == 0)
+		timer_clear(groups, &classic->sync_timer);
 }
 
 void
-classic_answer_joined(struct groups *g, const struct classic_member *m, struct coord_call *call,
+classic_answer_joined(struct groups *groups, const struct classic_member *member,
+	struct coord_call *call,
 	const struct classic_member *leader, bool with_members, bool skip_assignment)
 {
-	const struct classic *c = &m->group->classic;
+	const struct classic *classic = &member->group->classic;
 	struct join_group_response a = {
-		.generation_id = c->generation, .protocol_type = c->protocol_type,
-		.protocol_name = c->protocol, .leader = leader ? leader->id : STR(""),
-		.skip_assignment = skip_assignment, .member_id = m->id,
+		.generation_id = classic->generation, .protocol_type = classic->protocol_type,
+		.protocol_name = classic->protocol, .leader = leader ? leader->id : STR(""),
+		.skip_assignment = skip_assignment, .member_id = member->id,
 	};
 	if (a.protocol_name.n < 0 && call->api_version < 7)
 		a.protocol_name = STR("");
 	if (with_members) {
-		a.members.v = arena_alloc(call->arena, (size_t)c->nmember * sizeof *a.members.v);
-		LIST_EACH(l, &c->members) {
+		a.members.v = arena_alloc(call->arena, (size_t)classic->nmember * sizeof *a.members.v);
+		LIST_EACH(l, &classic->members) {
 			const struct classic_member *other = CONTAINER_OF(l, struct classic_member, in_group);
 			a.members.v[a.members.n++] = (struct join_group_response_member){
-				other->id, other->instance_id, classic_metadata(other, c->protocol),
+				other->id, other->instance_id, classic_metadata(other, classic->protocol),
 			};
 		}
 	}
-	g->env->respond(g->env, call, &a);
+	groups->env->respond(groups->env, call, &a);
 }
 
 /* ---- members ---- */
@@ -144,239 +145,245 @@ room(struct str s)
 }
 
 struct classic_member *
-classic_member_new(struct groups *g, struct group *gr, const struct classic_spec *s)
+classic_member_new(struct groups *groups, struct group *g, const struct classic_spec *spec)
 {
-	struct classic_member *m = group_alloc(g, sizeof *m);
-	uint8_t *p = group_alloc(g, room(s->id) + room(s->instance_id) + room(s->client_id)
-		+ room(s->client_host) + 1);
-	list_init(&m->in_group);
-	m->group = gr;
-	m->id = pack(&p, s->id);
-	m->instance_id = pack(&p, s->instance_id);
-	m->client_id = pack(&p, s->client_id);
-	m->client_host = pack(&p, s->client_host);
-	m->assignment = STR("");
-	classic_update(g, m, s);
-	return m;
+	struct classic_member *member = group_alloc(groups, sizeof *member);
+	uint8_t *p = group_alloc(groups,
+		room(spec->id) + room(spec->instance_id) + room(spec->client_id)
+		+ room(spec->client_host) + 1);
+	list_init(&member->in_group);
+	member->group = g;
+	member->id = pack(&p, spec->id);
+	member->instance_id = pack(&p, spec->instance_id);
+	member->client_id = pack(&p, spec->client_id);
+	member->client_host = pack(&p, spec->client_host);
+	member->assignment = STR("");
+	classic_update(groups, member, spec);
+	return member;
 }
 
 void
-classic_update(struct groups *g, struct classic_member *m, const struct classic_spec *s)
+classic_update(struct groups *groups, struct classic_member *member,
+	const struct classic_spec *spec)
 {
 	size_t n = 1;
-	for (int32_t i = 0; i < s->nprotocol; i++)
-		n += sizeof *m->protocol + room(s->protocol[i].name) + room(s->protocol[i].metadata);
-	struct classic_protocol *v = group_alloc(g, n);
-	uint8_t *p = (uint8_t *)(v + s->nprotocol);
-	for (int32_t i = 0; i < s->nprotocol; i++) {
-		v[i].name = pack(&p, s->protocol[i].name);
-		v[i].metadata = pack(&p, s->protocol[i].metadata);
+	for (int32_t i = 0; i < spec->nprotocol; i++)
+		n += sizeof *member->protocol + room(spec->protocol[i].name)
+			+ room(spec->protocol[i].metadata);
+	struct classic_protocol *v = group_alloc(groups, n);
+	uint8_t *p = (uint8_t *)(v + spec->nprotocol);
+	for (int32_t i = 0; i < spec->nprotocol; i++) {
+		v[i].name = pack(&p, spec->protocol[i].name);
+		v[i].metadata = pack(&p, spec->protocol[i].metadata);
 	}
-	group_dealloc(m->protocol);
-	m->protocol = v;
-	m->nprotocol = s->nprotocol;
-	m->session_timeout_ms = s->session_timeout_ms;
-	m->rebalance_timeout_ms = s->rebalance_timeout_ms;
+	group_dealloc(member->protocol);
+	member->protocol = v;
+	member->nprotocol = spec->nprotocol;
+	member->session_timeout_ms = spec->session_timeout_ms;
+	member->rebalance_timeout_ms = spec->rebalance_timeout_ms;
 }
 
 void
-classic_member_free(struct groups *g, struct classic_member *m)
+classic_member_free(struct groups *groups, struct classic_member *member)
 {
-	assert(list_is_empty(&m->in_group));
-	assert(!m->join && !m->sync);
-	timer_clear(g, &m->session);
-	group_dealloc((void *)(uintptr_t)m->id.p);
-	group_dealloc(m->protocol);
-	if (m->assignment.n > 0)
-		group_str_free(&m->assignment);
-	group_dealloc(m);
+	assert(list_is_empty(&member->in_group));
+	assert(!member->join && !member->sync);
+	timer_clear(groups, &member->session);
+	group_dealloc((void *)(uintptr_t)member->id.p);
+	group_dealloc(member->protocol);
+	if (member->assignment.n > 0)
+		group_str_free(&member->assignment);
+	group_dealloc(member);
 }
 
 void
-classic_link(struct groups *g, struct group *gr, struct classic_member *m)
+classic_link(struct groups *groups, struct group *g, struct classic_member *member)
 {
-	struct classic *c = &gr->classic;
-	assert(!classic_find(gr, m->id));
-	if (c->by_id.cap == 0)
-		c->by_id.seed = c->by_instance.seed = c->pending.seed = g->by_id.seed;
-	map_put(&c->by_id, m->id, m);
-	if (m->instance_id.n >= 0) {
-		assert(!classic_find_static(gr, m->instance_id));
-		map_put(&c->by_instance, m->instance_id, m);
+	struct classic *classic = &g->classic;
+	assert(!classic_find(g, member->id));
+	if (classic->by_id.cap == 0)
+		classic->by_id.seed = classic->by_instance.seed = classic->pending.seed
+			= groups->by_id.seed;
+	map_put(&classic->by_id, member->id, member);
+	if (member->instance_id.n >= 0) {
+		assert(!classic_find_static(g, member->instance_id));
+		map_put(&classic->by_instance, member->instance_id, member);
 	}
-	if (c->nmember++ == 0)
-		c->leader = m;
-	list_append(&c->members, &m->in_group);
+	if (classic->nmember++ == 0)
+		classic->leader = member;
+	list_append(&classic->members, &member->in_group);
 }
 
 /* Out of the group, but not freed. */
 static void
-unlink_member(struct groups *g, struct classic_member *m)
+unlink_member(struct groups *groups, struct classic_member *member)
 {
-	struct classic *c = &m->group->classic;
-	classic_synced(g, m);
-	map_remove(&c->by_id, m->id);
-	if (m->instance_id.n >= 0)
-		map_remove(&c->by_instance, m->instance_id);
-	list_unlink(&m->in_group);
-	c->nmember--;
-	if (c->leader == m)
-		c->leader = c->nmember ? CONTAINER_OF(c->members.next, struct classic_member, in_group)
+	struct classic *classic = &member->group->classic;
+	classic_synced(groups, member);
+	map_remove(&classic->by_id, member->id);
+	if (member->instance_id.n >= 0)
+		map_remove(&classic->by_instance, member->instance_id);
+	list_unlink(&member->in_group);
+	classic->nmember--;
+	if (classic->leader == member)
+		classic->leader = classic->nmember
+			? CONTAINER_OF(classic->members.next, struct classic_member, in_group)
 			: NULL;
-	if (c->nmember == 0) {
-		map_release(&c->by_id);
-		map_release(&c->by_instance);
+	if (classic->nmember == 0) {
+		map_release(&classic->by_id);
+		map_release(&classic->by_instance);
 	}
 }
 
 struct classic_member *
-classic_add(struct groups *g, struct group *gr, const struct classic_spec *s)
+classic_add(struct groups *groups, struct group *g, const struct classic_spec *spec)
 {
-	struct classic_member *m = classic_member_new(g, gr, s);
-	classic_link(g, gr, m);
-	return m;
+	struct classic_member *member = classic_member_new(groups, g, spec);
+	classic_link(groups, g, member);
+	return member;
 }
 
 void
-classic_remove(struct groups *g, struct group *gr, struct classic_member *m)
+classic_remove(struct groups *groups, struct group *g, struct classic_member *member)
 {
-	assert(m->group == gr);
-	unpark(g, m, KERR_UNKNOWN_MEMBER_ID, KERR_UNKNOWN_MEMBER_ID);
-	unlink_member(g, m);
-	classic_member_free(g, m);
+	assert(member->group == g);
+	unpark(groups, member, KERR_UNKNOWN_MEMBER_ID, KERR_UNKNOWN_MEMBER_ID);
+	unlink_member(groups, member);
+	classic_member_free(groups, member);
 }
 
 void
-classic_replace(struct groups *g, struct classic_member *old, struct classic_member *fresh)
+classic_replace(struct groups *groups, struct classic_member *old, struct classic_member *fresh)
 {
-	struct group *gr = old->group;
-	struct classic *c = &gr->classic;
-	bool is_leader = c->leader == old;
+	struct group *g = old->group;
+	struct classic *classic = &g->classic;
+	bool is_leader = classic->leader == old;
 	fresh->assignment = old->assignment;
 	old->assignment = STR("");
 	fresh->awaits_sync = old->awaits_sync;
 	old->awaits_sync = false;
-	classic_fence(g, old);
+	classic_fence(groups, old);
 	/* In its place, so that leaders are elected as before. */
 	struct list *after = old->in_group.prev;
-	unlink_member(g, old);
-	classic_link(g, gr, fresh);
+	unlink_member(groups, old);
+	classic_link(groups, g, fresh);
 	list_unlink(&fresh->in_group);
 	list_append(after->next, &fresh->in_group);
 	if (is_leader)
-		c->leader = fresh;
-	classic_member_free(g, old);
+		classic->leader = fresh;
+	classic_member_free(groups, old);
 }
 
 void
-classic_set_assignment(struct groups *g, struct classic_member *m, struct str assignment)
+classic_set_assignment(struct groups *groups, struct classic_member *member, struct str assignment)
 {
-	struct str fresh = assignment.n > 0 ? group_strdup(g, assignment) : STR("");
-	if (m->assignment.n > 0)
-		group_str_free(&m->assignment);
-	m->assignment = fresh;
+	struct str fresh = assignment.n > 0 ? group_strdup(groups, assignment) : STR("");
+	if (member->assignment.n > 0)
+		group_str_free(&member->assignment);
+	member->assignment = fresh;
 }
 
 struct classic_member *
-classic_find(const struct group *gr, struct str id)
+classic_find(const struct group *g, struct str id)
 {
-	return map_get(&gr->classic.by_id, id);
+	return map_get(&g->classic.by_id, id);
 }
 
 struct classic_member *
-classic_find_static(const struct group *gr, struct str instance_id)
+classic_find_static(const struct group *g, struct str instance_id)
 {
-	return map_get(&gr->classic.by_instance, instance_id);
+	return map_get(&g->classic.by_instance, instance_id);
 }
 
 int16_t
-classic_check_member(const struct group *gr, struct str id, struct str instance_id)
+classic_check_member(const struct group *g, struct str id, struct str instance_id)
 {
 	if (instance_id.n >= 0) {
-		const struct classic_member *m = classic_find_static(gr, instance_id);
-		if (!m)
+		const struct classic_member *member = classic_find_static(g, instance_id);
+		if (!member)
 			return KERR_UNKNOWN_MEMBER_ID;
-		if (!str_eq(m->id, id))
+		if (!str_eq(member->id, id))
 			return KERR_FENCED_INSTANCE_ID;
 	}
-	return classic_find(gr, id) ? 0 : KERR_UNKNOWN_MEMBER_ID;
+	return classic_find(g, id) ? 0 : KERR_UNKNOWN_MEMBER_ID;
 }
 
 struct str
-classic_metadata(const struct classic_member *m, struct str protocol)
+classic_metadata(const struct classic_member *member, struct str protocol)
 {
-	for (int32_t i = 0; i < m->nprotocol; i++)
-		if (str_eq(m->protocol[i].name, protocol))
-			return m->protocol[i].metadata;
+	for (int32_t i = 0; i < member->nprotocol; i++)
+		if (str_eq(member->protocol[i].name, protocol))
+			return member->protocol[i].metadata;
 	return STR("");
 }
 
 /* ---- members come and go by time ---- */
 
 static void
-session_ended(struct groups *g, struct timer *t, struct coord_now now)
+session_ended(struct groups *groups, struct timer *timer, struct coord_now now)
 {
-	struct classic_member *m = CONTAINER_OF(t, struct classic_member, session);
-	struct group *gr = m->group;
+	struct classic_member *member = CONTAINER_OF(timer, struct classic_member, session);
+	struct group *g = member->group;
 	/* Who waits for us is alive; but a first join waits only so long. */
-	if (!m->is_new && (m->join || m->sync))
+	if (!member->is_new && (member->join || member->sync))
 		return;
-	classic_remove(g, gr, m);
-	classic_gone(g, gr, now);
-	group_free_if_idle(g, gr);
+	classic_remove(groups, g, member);
+	classic_gone(groups, g, now);
+	group_free_if_idle(groups, g);
 }
 
 void
-classic_alive_for(struct groups *g, struct classic_member *m, int32_t ms, struct coord_now now)
+classic_alive_for(struct groups *groups, struct classic_member *member, int32_t ms,
+	struct coord_now now)
 {
-	timer_set(g, &m->session, now.mono_ms + ms, session_ended);
+	timer_set(groups, &member->session, now.mono_ms + ms, session_ended);
 }
 
 void
-classic_alive(struct groups *g, struct classic_member *m, struct coord_now now)
+classic_alive(struct groups *groups, struct classic_member *member, struct coord_now now)
 {
-	classic_alive_for(g, m, m->session_timeout_ms, now);
+	classic_alive_for(groups, member, member->session_timeout_ms, now);
 }
 
 static bool
-all_joined(const struct classic *c)
+all_joined(const struct classic *classic)
 {
-	return c->nmember == c->njoining && c->pending.n == 0;
+	return classic->nmember == classic->njoining && classic->pending.n == 0;
 }
 
 void
-classic_gone(struct groups *g, struct group *gr, struct coord_now now)
+classic_gone(struct groups *groups, struct group *g, struct coord_now now)
 {
-	struct classic *c = &gr->classic;
-	if (c->state == CLASSIC_STABLE || c->state == CLASSIC_COMPLETING)
-		classic_rebalance(g, gr, now);
-	else if (c->state == CLASSIC_PREPARING && all_joined(c))
-		classic_complete(g, gr, now);
+	struct classic *classic = &g->classic;
+	if (classic->state == CLASSIC_STABLE || classic->state == CLASSIC_COMPLETING)
+		classic_rebalance(groups, g, now);
+	else if (classic->state == CLASSIC_PREPARING && all_joined(classic))
+		classic_complete(groups, g, now);
 }
 
 static void
-pending_ended(struct groups *g, struct timer *t, struct coord_now now)
+pending_ended(struct groups *groups, struct timer *timer, struct coord_now now)
 {
-	struct classic_pending *p = CONTAINER_OF(t, struct classic_pending, timer);
-	struct group *gr = p->group;
-	classic_pending_remove(g, gr, p->id);
-	if (gr->classic.state == CLASSIC_PREPARING && all_joined(&gr->classic))
-		classic_complete(g, gr, now);
-	group_free_if_idle(g, gr);
+	struct classic_pending *pending = CONTAINER_OF(timer, struct classic_pending, timer);
+	struct group *g = pending->group;
+	classic_pending_remove(groups, g, pending->id);
+	if (g->classic.state == CLASSIC_PREPARING && all_joined(&g->classic))
+		classic_complete(groups, g, now);
+	group_free_if_idle(groups, g);
 }
 
 void
-classic_pending_add(struct groups *g, struct group *gr, struct str id, int32_t ms,
+classic_pending_add(struct groups *groups, struct group *g, struct str id, int32_t ms,
 	struct coord_now now)
 {
-	struct classic_pending *p = group_alloc(g, sizeof *p + (size_t)id.n);
-	uint8_t *bytes = (uint8_t *)(p + 1);
-	p->group = gr;
-	p->id = pack(&bytes, id);
-	if (gr->classic.pending.cap == 0)
-		gr->classic.pending.seed = g->by_id.seed;
-	map_put(&gr->classic.pending, p->id, p);
-	timer_set(g, &p->timer, now.mono_ms + ms, pending_ended);
+	struct classic_pending *pending = group_alloc(groups, sizeof *pending + (size_t)id.n);
+	uint8_t *bytes = (uint8_t *)(pending + 1);
+	pending->group = g;
+	pending->id = pack(&bytes, id);
+	if (g->classic.pending.cap == 0)
+		g->classic.pending.seed = groups->by_id.seed;
+	map_put(&g->classic.pending, pending->id, pending);
+	timer_set(groups, &pending->timer, now.mono_ms + ms, pending_ended);
 }
 
 bool
@@ -397,128 +404,130 @@ classic_pending_remove(struct groups *g, struct group *gr, struct str id)
 /* ---- generations ---- */
 
 static int32_t
-rebalance_timeout(const struct classic *c)
+rebalance_timeout(const struct classic *classic)
 {
 	int32_t ms = 0;
-	LIST_EACH(l, &c->members)
+	LIST_EACH(l, &classic->members)
 		ms = MAX(ms, CONTAINER_OF(l, struct classic_member, in_group)->rebalance_timeout_ms);
 	return ms;
 }
 
 static void
-to_state(struct classic *c, enum classic_state s, struct coord_now now)
+to_state(struct classic *classic, enum classic_state s, struct coord_now now)
 {
-	c->was_empty = c->state == CLASSIC_EMPTY;
-	c->state = s;
-	c->state_since_wall_ms = now.wall_ms;
+	classic->was_empty = classic->state == CLASSIC_EMPTY;
+	classic->state = s;
+	classic->state_since_wall_ms = now.wall_ms;
 }
 
 void
-classic_stable(struct classic *c, struct coord_now now)
+classic_stable(struct classic *classic, struct coord_now now)
 {
-	to_state(c, CLASSIC_STABLE, now);
+	to_state(classic, CLASSIC_STABLE, now);
 }
 
 static void
-rebalance_timed_out(struct groups *g, struct timer *t, struct coord_now now)
+rebalance_timed_out(struct groups *groups, struct timer *timer, struct coord_now now)
 {
-	struct group *gr = CONTAINER_OF(t, struct group, classic.join);
-	assert(gr->classic.state == CLASSIC_PREPARING);
-	classic_complete(g, gr, now);
-	group_free_if_idle(g, gr);
+	struct group *g = CONTAINER_OF(timer, struct group, classic.join);
+	assert(g->classic.state == CLASSIC_PREPARING);
+	classic_complete(groups, g, now);
+	group_free_if_idle(groups, g);
 }
 
 /* The initial rebalance waits for more members, as long as more come. */
 static void
-initial_delay_ended(struct groups *g, struct timer *t, struct coord_now now)
+initial_delay_ended(struct groups *groups, struct timer *timer, struct coord_now now)
 {
-	struct group *gr = CONTAINER_OF(t, struct group, classic.join);
-	struct classic *c = &gr->classic;
-	assert(c->state == CLASSIC_PREPARING);
-	if (!c->new_member_added || c->initial_left_ms == 0) {
-		rebalance_timed_out(g, t, now);
+	struct group *g = CONTAINER_OF(timer, struct group, classic.join);
+	struct classic *classic = &g->classic;
+	assert(classic->state == CLASSIC_PREPARING);
+	if (!classic->new_member_added || classic->initial_left_ms == 0) {
+		rebalance_timed_out(groups, timer, now);
 		return;
 	}
-	int32_t ms = MIN(g->config.initial_delay_ms, c->initial_left_ms);
-	c->new_member_added = false;
-	c->initial_left_ms -= ms;
-	timer_set(g, t, now.mono_ms + ms, initial_delay_ended);
+	int32_t ms = MIN(groups->config.initial_delay_ms, classic->initial_left_ms);
+	classic->new_member_added = false;
+	classic->initial_left_ms -= ms;
+	timer_set(groups, timer, now.mono_ms + ms, initial_delay_ended);
 }
 
 void
-classic_end_syncs(struct groups *g, struct group *gr, int16_t error, struct coord_now now)
+classic_end_syncs(struct groups *groups, struct group *g, int16_t error, struct coord_now now)
 {
-	struct classic *c = &gr->classic;
-	timer_clear(g, &c->sync_timer);
-	c->nawaits_sync = 0;
-	LIST_EACH(l, &c->members) {
-		struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
-		m->awaits_sync = false;
-		if (c->state == CLASSIC_COMPLETING)
-			classic_set_assignment(g, m, STR(""));
-		if (!m->sync)
+	struct classic *classic = &g->classic;
+	timer_clear(groups, &classic->sync_timer);
+	classic->nawaits_sync = 0;
+	LIST_EACH(l, &classic->members) {
+		struct classic_member *member = CONTAINER_OF(l, struct classic_member, in_group);
+		member->awaits_sync = false;
+		if (classic->state == CLASSIC_COMPLETING)
+			classic_set_assignment(groups, member, STR(""));
+		if (!member->sync)
 			continue;
-		struct coord_call *call = m->sync;
-		m->sync = NULL;
-		classic_answer_sync(g, call, error);
-		classic_alive(g, m, now);
+		struct coord_call *call = member->sync;
+		member->sync = NULL;
+		classic_answer_sync(groups, call, error);
+		classic_alive(groups, member, now);
 	}
 }
 
 static void
-prepare(struct groups *g, struct group *gr, struct coord_now now)
+prepare(struct groups *groups, struct group *g, struct coord_now now)
 {
-	struct classic *c = &gr->classic;
-	classic_end_syncs(g, gr, KERR_REBALANCE_IN_PROGRESS, now);
-	bool is_initial = c->state == CLASSIC_EMPTY;
-	to_state(c, CLASSIC_PREPARING, now);
+	struct classic *classic = &g->classic;
+	classic_end_syncs(groups, g, KERR_REBALANCE_IN_PROGRESS, now);
+	bool is_initial = classic->state == CLASSIC_EMPTY;
+	to_state(classic, CLASSIC_PREPARING, now);
 	if (is_initial) {
-		c->new_member_added = false;
-		c->initial_left_ms = MAX(rebalance_timeout(c) - g->config.initial_delay_ms, 0);
-		timer_set(g, &c->join, now.mono_ms + g->config.initial_delay_ms,
+		classic->new_member_added = false;
+		classic->initial_left_ms = MAX(rebalance_timeout(classic) - groups->config.initial_delay_ms,
+			0);
+		timer_set(groups, &classic->join, now.mono_ms + groups->config.initial_delay_ms,
 			initial_delay_ended);
-	} else if (all_joined(c)) {
-		classic_complete(g, gr, now);
+	} else if (all_joined(classic)) {
+		classic_complete(groups, g, now);
 	} else {
-		timer_set(g, &c->join, now.mono_ms + rebalance_timeout(c), rebalance_timed_out);
+		timer_set(groups, &classic->join, now.mono_ms + rebalance_timeout(classic),
+			rebalance_timed_out);
 	}
 }
 
 void
-classic_rebalance(struct groups *g, struct group *gr, struct coord_now now)
+classic_rebalance(struct groups *groups, struct group *g, struct coord_now now)
 {
-	struct classic *c = &gr->classic;
-	if (c->state != CLASSIC_PREPARING)
-		prepare(g, gr, now);
-	else if (!c->was_empty && all_joined(c))
-		classic_complete(g, gr, now);
+	struct classic *classic = &g->classic;
+	if (classic->state != CLASSIC_PREPARING)
+		prepare(groups, g, now);
+	else if (!classic->was_empty && all_joined(classic))
+		classic_complete(groups, g, now);
 }
 
 /* Members that never ask for their assignment make room for others. */
 static void
-sync_timed_out(struct groups *g, struct timer *t, struct coord_now now)
+sync_timed_out(struct groups *groups, struct timer *timer, struct coord_now now)
 {
-	struct group *gr = CONTAINER_OF(t, struct group, classic.sync_timer);
-	struct classic *c = &gr->classic;
-	LIST_EACH(l, &c->members) {
-		struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
-		if (m->awaits_sync)
-			classic_remove(g, gr, m);
+	struct group *g = CONTAINER_OF(timer, struct group, classic.sync_timer);
+	struct classic *classic = &g->classic;
+	LIST_EACH(l, &classic->members) {
+		struct classic_member *member = CONTAINER_OF(l, struct classic_member, in_group);
+		if (member->awaits_sync)
+			classic_remove(groups, g, member);
 	}
-	prepare(g, gr, now);
-	group_free_if_idle(g, gr);
+	prepare(groups, g, now);
+	group_free_if_idle(groups, g);
 }
 
 /* A leader that is here; false: there is none to be had. */
 static bool
-elect_leader(struct classic *c)
+elect_leader(struct classic *classic)
 {
-	if (!c->leader || c->leader->join)
-		return c->leader != NULL;
-	LIST_EACH(l, &c->members) {
-		struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
-		if (m->join) {
-			c->leader = m;
+	if (!classic->leader || classic->leader->join)
+		return classic->leader != NULL;
+	LIST_EACH(l, &classic->members) {
+		struct classic_member *member = CONTAINER_OF(l, struct classic_member, in_group);
+		if (member->join) {
+			classic->leader = member;
 			return true;
 		}
 	}
@@ -526,90 +535,93 @@ elect_leader(struct classic *c)
 }
 
 static void
-complete_empty(struct groups *g, struct group *gr, struct coord_now now)
+complete_empty(struct groups *groups, struct group *g, struct coord_now now)
 {
-	struct classic *c = &gr->classic;
-	struct records r = RECORDS_INIT(g);
-	group_str_free(&c->protocol);
-	to_state(c, CLASSIC_EMPTY, now);
-	records_classic_group(&r, gr, now.wall_ms);
+	struct classic *classic = &g->classic;
+	struct records records = RECORDS_INIT(groups);
+	group_str_free(&classic->protocol);
+	to_state(classic, CLASSIC_EMPTY, now);
+	records_classic_group(&records, g, now.wall_ms);
 	/* Refused, the log still has the members of before: should it be
 	 * replayed, their sessions end once more. */
-	if (records_append(&r, gr->partition, NULL, now.wall_ms) == 0)
-		gr->has_record = true;
+	if (records_append(&records, g->partition, NULL, now.wall_ms) == 0)
+		g->has_record = true;
 }
 
 void
-classic_complete(struct groups *g, struct group *gr, struct coord_now now)
+classic_complete(struct groups *groups, struct group *g, struct coord_now now)
 {
-	struct classic *c = &gr->classic;
-	assert(c->state == CLASSIC_PREPARING);
-	timer_clear(g, &c->join);
-	LIST_EACH(l, &c->members) {
-		struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
-		if (!m->join && m->instance_id.n < 0)
-			classic_remove(g, gr, m);
+	struct classic *classic = &g->classic;
+	assert(classic->state == CLASSIC_PREPARING);
+	timer_clear(groups, &classic->join);
+	LIST_EACH(l, &classic->members) {
+		struct classic_member *member = CONTAINER_OF(l, struct classic_member, in_group);
+		if (!member->join && member->instance_id.n < 0)
+			classic_remove(groups, g, member);
 	}
-	if (!elect_leader(c) && c->nmember > 0) {
+	if (!elect_leader(classic) && classic->nmember > 0) {
 		/* Only static members, and none came: their sessions decide. */
-		timer_set(g, &c->join, now.mono_ms + rebalance_timeout(c), rebalance_timed_out);
+		timer_set(groups, &classic->join, now.mono_ms + rebalance_timeout(classic),
+			rebalance_timed_out);
 		return;
 	}
-	c->generation = c->generation == INT32_MAX ? 1 : c->generation + 1;
-	if (c->nmember == 0) {
-		complete_empty(g, gr, now);
+	classic->generation = classic->generation == INT32_MAX ? 1 : classic->generation + 1;
+	if (classic->nmember == 0) {
+		complete_empty(groups, g, now);
 		return;
 	}
-	group_str_set(g, &c->protocol, classic_select(gr, NULL, NULL));
-	to_state(c, CLASSIC_COMPLETING, now);
-	LIST_EACH(l, &c->members) {
-		struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
-		struct coord_call *call = m->join;
-		m->is_new = false;
-		m->awaits_sync = true;
-		c->nawaits_sync++;
-		classic_alive(g, m, now);
+	group_str_set(groups, &classic->protocol, classic_select(g, NULL, NULL));
+	to_state(classic, CLASSIC_COMPLETING, now);
+	LIST_EACH(l, &classic->members) {
+		struct classic_member *member = CONTAINER_OF(l, struct classic_member, in_group);
+		struct coord_call *call = member->join;
+		member->is_new = false;
+		member->awaits_sync = true;
+		classic->nawaits_sync++;
+		classic_alive(groups, member, now);
 		if (!call)
 			continue;
-		m->join = NULL;
-		c->njoining--;
-		classic_answer_joined(g, m, call, c->leader, m == c->leader, false);
+		member->join = NULL;
+		classic->njoining--;
+		classic_answer_joined(groups, member, call, classic->leader, member == classic->leader,
+			false);
 	}
-	timer_set(g, &c->sync_timer, now.mono_ms + rebalance_timeout(c), sync_timed_out);
+	timer_set(groups, &classic->sync_timer, now.mono_ms + rebalance_timeout(classic),
+		sync_timed_out);
 }
 
 /* ---- all of it ---- */
 
 void
-classic_stop(struct groups *g, struct group *gr)
+classic_stop(struct groups *groups, struct group *g)
 {
-	LIST_EACH(l, &gr->classic.members)
-		unpark(g, CONTAINER_OF(l, struct classic_member, in_group), KERR_NOT_COORDINATOR,
+	LIST_EACH(l, &g->classic.members)
+		unpark(groups, CONTAINER_OF(l, struct classic_member, in_group), KERR_NOT_COORDINATOR,
 			KERR_NOT_COORDINATOR);
 }
 
 void
-classic_release(struct groups *g, struct group *gr, int16_t error)
+classic_release(struct groups *groups, struct group *g, int16_t error)
 {
-	struct classic *c = &gr->classic;
-	LIST_EACH(l, &c->members) {
-		struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
-		unpark(g, m, error, error);
-		unlink_member(g, m);
-		classic_member_free(g, m);
+	struct classic *classic = &g->classic;
+	LIST_EACH(l, &classic->members) {
+		struct classic_member *member = CONTAINER_OF(l, struct classic_member, in_group);
+		unpark(groups, member, error, error);
+		unlink_member(groups, member);
+		classic_member_free(groups, member);
 	}
-	while (c->pending.n > 0) {
+	while (classic->pending.n > 0) {
 		struct classic_pending *any = NULL;
-		MAP_EACH(e, &c->pending)
+		MAP_EACH(e, &classic->pending)
 			any = e->value;
-		classic_pending_remove(g, gr, any->id);
+		classic_pending_remove(groups, g, any->id);
 	}
-	timer_clear(g, &c->join);
-	timer_clear(g, &c->sync_timer);
-	group_str_free(&c->protocol_type);
-	group_str_free(&c->protocol);
-	map_release(&c->by_id);
-	map_release(&c->by_instance);
-	map_release(&c->pending);
-	classic_init(c);
+	timer_clear(groups, &classic->join);
+	timer_clear(groups, &classic->sync_timer);
+	group_str_free(&classic->protocol_type);
+	group_str_free(&classic->protocol);
+	map_release(&classic->by_id);
+	map_release(&classic->by_instance);
+	map_release(&classic->pending);
+	classic_init(classic);
 }

@@ -11,10 +11,10 @@ struct join {
 /* ---- protocols ---- */
 
 static bool
-has_protocol(const struct classic_member *m, struct str name)
+has_protocol(const struct classic_member *member, struct str name)
 {
-	for (int32_t i = 0; i < m->nprotocol; i++)
-		if (str_eq(m->protocol[i].name, name))
+	for (int32_t i = 0; i < member->nprotocol; i++)
+		if (str_eq(member->protocol[i].name, name))
 			return true;
 	return false;
 }
@@ -22,39 +22,40 @@ has_protocol(const struct classic_member *m, struct str name)
 static const struct classic_member *
 stand_in(const struct list *l, const struct classic_member *old, const struct classic_member *fresh)
 {
-	const struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
-	return m == old ? fresh : m;
+	const struct classic_member *member = CONTAINER_OF(l, struct classic_member, in_group);
+	return member == old ? fresh : member;
 }
 
 static bool
-all_have(const struct group *gr, struct str name, const struct classic_member *old,
+all_have(const struct group *g, struct str name, const struct classic_member *old,
 	const struct classic_member *fresh)
 {
-	LIST_EACH(l, &gr->classic.members)
+	LIST_EACH(l, &g->classic.members)
 		if (!has_protocol(stand_in(l, old, fresh), name))
 			return false;
 	return true;
 }
 
 struct str
-classic_select(const struct group *gr, const struct classic_member *old, const struct classic_member *fresh)
+classic_select(const struct group *g, const struct classic_member *old,
+	const struct classic_member *fresh)
 {
 	struct { struct str name; int32_t nvote; } v[GROUP_PROTOCOL_MAX];
 	int n = 0, best = -1;
 	/* What all have is among what the first has. */
-	assert(!list_is_empty(&gr->classic.members));
-	const struct classic_member *first = stand_in(gr->classic.members.next, old, fresh);
+	assert(!list_is_empty(&g->classic.members));
+	const struct classic_member *first = stand_in(g->classic.members.next, old, fresh);
 	for (int32_t i = 0; i < first->nprotocol; i++)
-		if (all_have(gr, first->protocol[i].name, old, fresh)) {
+		if (all_have(g, first->protocol[i].name, old, fresh)) {
 			v[n].name = first->protocol[i].name;
 			v[n++].nvote = 0;
 		}
-	LIST_EACH(l, &gr->classic.members) {
-		const struct classic_member *m = stand_in(l, old, fresh);
+	LIST_EACH(l, &g->classic.members) {
+		const struct classic_member *member = stand_in(l, old, fresh);
 		int vote = -1;
-		for (int32_t i = 0; i < m->nprotocol && vote < 0; i++)
+		for (int32_t i = 0; i < member->nprotocol && vote < 0; i++)
 			for (int k = 0; k < n && vote < 0; k++)
-				if (str_eq(v[k].name, m->protocol[i].name))
+				if (str_eq(v[k].name, member->protocol[i].name))
 					vote = k;
 		if (vote >= 0)
 			v[vote].nvote++;
@@ -68,28 +69,28 @@ classic_select(const struct group *gr, const struct classic_member *old, const s
 /* Can whoever offers these protocols be in the group?  A member that is
  * already in it is compared with itself, too, as Kafka does. */
 static bool
-fits(const struct group *gr, const struct join_group_request *q)
+fits(const struct group *g, const struct join_group_request *q)
 {
-	const struct classic *c = &gr->classic;
-	if (c->state == CLASSIC_EMPTY)
+	const struct classic *classic = &g->classic;
+	if (classic->state == CLASSIC_EMPTY)
 		return q->protocol_type.n > 0 && q->protocols.n > 0;
-	if (!str_eq(c->protocol_type, q->protocol_type))
+	if (!str_eq(classic->protocol_type, q->protocol_type))
 		return false;
 	for (int32_t i = 0; i < q->protocols.n; i++)
-		if (all_have(gr, q->protocols.v[i].name, NULL, NULL))
+		if (all_have(g, q->protocols.v[i].name, NULL, NULL))
 			return true;
 	return false;
 }
 
 /* Are these the protocols it gave before? */
 static bool
-matches(const struct classic_member *m, const struct join_group_request *q)
+matches(const struct classic_member *member, const struct join_group_request *q)
 {
-	if (m->nprotocol != q->protocols.n)
+	if (member->nprotocol != q->protocols.n)
 		return false;
-	for (int32_t i = 0; i < m->nprotocol; i++)
-		if (!str_eq(m->protocol[i].name, q->protocols.v[i].name)
-				|| !str_eq(m->protocol[i].metadata, q->protocols.v[i].metadata))
+	for (int32_t i = 0; i < member->nprotocol; i++)
+		if (!str_eq(member->protocol[i].name, q->protocols.v[i].name)
+				|| !str_eq(member->protocol[i].metadata, q->protocols.v[i].metadata))
 			return false;
 	return true;
 }
@@ -97,16 +98,16 @@ matches(const struct classic_member *m, const struct join_group_request *q)
 /* ---- who may come in ---- */
 
 static bool
-has_room(const struct groups *g, const struct group *gr, struct str member_id)
+has_room(const struct groups *groups, const struct group *g, struct str member_id)
 {
-	const struct classic *c = &gr->classic;
-	const struct classic_member *m = classic_find(gr, member_id);
-	switch (c->state) {
+	const struct classic *classic = &g->classic;
+	const struct classic_member *member = classic_find(g, member_id);
+	switch (classic->state) {
 	case CLASSIC_PREPARING:
-		return (m && m->join) || c->njoining < g->config.member_max;
+		return (member && member->join) || classic->njoining < groups->config.member_max;
 	case CLASSIC_COMPLETING:
 	case CLASSIC_STABLE:
-		return m || c->nmember < g->config.member_max;
+		return member || classic->nmember < groups->config.member_max;
 	default:
 		return true;
 	}
@@ -114,198 +115,202 @@ has_room(const struct groups *g, const struct group *gr, struct str member_id)
 
 /* Would all members' metadata still fit into the group's record? */
 static bool
-metadata_fits(const struct group *gr, const struct join_group_request *q)
+metadata_fits(const struct group *g, const struct join_group_request *q)
 {
 	int64_t n = 0;
 	for (int32_t i = 0; i < q->protocols.n; i++)
 		n += q->protocols.v[i].metadata.n;
-	LIST_EACH(l, &gr->classic.members) {
-		const struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
-		if (str_eq(m->id, q->member_id) || (m->instance_id.n >= 0
-				&& str_eq(m->instance_id, q->group_instance_id)))
+	LIST_EACH(l, &g->classic.members) {
+		const struct classic_member *member = CONTAINER_OF(l, struct classic_member, in_group);
+		if (str_eq(member->id, q->member_id) || (member->instance_id.n >= 0
+				&& str_eq(member->instance_id, q->group_instance_id)))
 			continue; /* it takes this one's place */
-		for (int32_t i = 0; i < m->nprotocol; i++)
-			n += m->protocol[i].metadata.n;
+		for (int32_t i = 0; i < member->nprotocol; i++)
+			n += member->protocol[i].metadata.n;
 	}
 	return n <= GROUP_MEMBERS_SIZE_MAX;
 }
 
 static void
-answer(struct groups *g, const struct join *j, struct str member_id, int16_t error)
+answer(struct groups *groups, const struct join *join, struct str member_id, int16_t error)
 {
-	classic_answer_join(g, j->call, member_id, error);
+	classic_answer_join(groups, join->call, member_id, error);
 }
 
 static void
-add_member(struct groups *g, struct group *gr, struct join *j, struct str id,
+add_member(struct groups *groups, struct group *g, struct join *join, struct str id,
 	struct coord_now now)
 {
-	struct classic *c = &gr->classic;
-	if (c->state == CLASSIC_PREPARING && c->was_empty)
-		c->new_member_added = true;
-	if (c->nmember == 0)
-		group_str_set(g, &c->protocol_type, j->q->protocol_type);
-	classic_pending_remove(g, gr, id);
-	j->spec.id = id;
-	struct classic_member *m = classic_add(g, gr, &j->spec);
-	m->is_new = true;
-	classic_park_join(g, m, j->call);
-	classic_alive_for(g, m, GROUP_NEW_MEMBER_MS, now);
-	classic_rebalance(g, gr, now);
+	struct classic *classic = &g->classic;
+	if (classic->state == CLASSIC_PREPARING && classic->was_empty)
+		classic->new_member_added = true;
+	if (classic->nmember == 0)
+		group_str_set(groups, &classic->protocol_type, join->q->protocol_type);
+	classic_pending_remove(groups, g, id);
+	join->spec.id = id;
+	struct classic_member *member = classic_add(groups, g, &join->spec);
+	member->is_new = true;
+	classic_park_join(groups, member, join->call);
+	classic_alive_for(groups, member, GROUP_NEW_MEMBER_MS, now);
+	classic_rebalance(groups, g, now);
 }
 
 static void
-update_member(struct groups *g, struct group *gr, struct join *j, struct classic_member *m,
+update_member(struct groups *groups, struct group *g, struct join *join,
+	struct classic_member *member,
 	struct coord_now now)
 {
-	classic_update(g, m, &j->spec);
-	classic_park_join(g, m, j->call);
-	classic_rebalance(g, gr, now);
+	classic_update(groups, member, &join->spec);
+	classic_park_join(groups, member, join->call);
+	classic_rebalance(groups, g, now);
 }
 
 /* ---- static members that start again ---- */
 
 /* The group goes on as it is, with the new member id in place of the old. */
 static void
-replace_in_stable(struct groups *g, struct group *gr, struct join *j, struct classic_member *old,
+replace_in_stable(struct groups *groups, struct group *g, struct join *join,
+	struct classic_member *old,
 	struct classic_member *fresh, struct coord_now now)
 {
-	struct classic *c = &gr->classic;
-	struct records r = RECORDS_INIT(g);
-	records_classic_changed(&r, gr, old, fresh, NULL, now.wall_ms);
-	int16_t error = records_append(&r, gr->partition, NULL, now.wall_ms);
+	struct classic *classic = &g->classic;
+	struct records records = RECORDS_INIT(groups);
+	records_classic_changed(&records, g, old, fresh, NULL, now.wall_ms);
+	int16_t error = records_append(&records, g->partition, NULL, now.wall_ms);
 	if (error) {
-		classic_member_free(g, fresh);
-		answer(g, j, STR(""), error);
+		classic_member_free(groups, fresh);
+		answer(groups, join, STR(""), error);
 		return;
 	}
-	gr->has_record = true;
+	g->has_record = true;
 	/* Before version 9 a leader can't be told to leave the assignment as it
 	 * is; so it is told that its former self leads. */
-	bool is_leader = c->leader == old, can_skip = j->call->api_version >= 9;
-	struct str was = is_leader && !can_skip ? arena_str(&g->scratch, old->id) : STR_NULL;
-	classic_replace(g, old, fresh);
-	classic_alive(g, fresh, now);
+	bool is_leader = classic->leader == old, can_skip = join->call->api_version >= 9;
+	struct str was = is_leader && !can_skip ? arena_str(&groups->scratch, old->id) : STR_NULL;
+	classic_replace(groups, old, fresh);
+	classic_alive(groups, fresh, now);
 	struct classic_member former = { .id = was };
-	classic_answer_joined(g, fresh, j->call, was.n < 0 ? c->leader : &former,
+	classic_answer_joined(groups, fresh, join->call, was.n < 0 ? classic->leader : &former,
 		is_leader && can_skip, is_leader && can_skip);
 }
 
 static void
-replace_static(struct groups *g, struct group *gr, struct join *j, struct classic_member *old,
+replace_static(struct groups *groups, struct group *g, struct join *join,
+	struct classic_member *old,
 	struct str id, struct coord_now now)
 {
-	struct classic *c = &gr->classic;
+	struct classic *classic = &g->classic;
 	/* Who it was stays, as Kafka has it; what it can do is new. */
-	j->spec.id = id;
-	j->spec.client_id = old->client_id;
-	j->spec.client_host = old->client_host;
-	struct classic_member *fresh = classic_member_new(g, gr, &j->spec);
-	if (c->state == CLASSIC_STABLE
-			&& str_eq(c->protocol, classic_select(gr, old, fresh))) {
-		replace_in_stable(g, gr, j, old, fresh, now);
+	join->spec.id = id;
+	join->spec.client_id = old->client_id;
+	join->spec.client_host = old->client_host;
+	struct classic_member *fresh = classic_member_new(groups, g, &join->spec);
+	if (classic->state == CLASSIC_STABLE
+			&& str_eq(classic->protocol, classic_select(g, old, fresh))) {
+		replace_in_stable(groups, g, join, old, fresh, now);
 		return;
 	}
-	classic_replace(g, old, fresh);
-	classic_park_join(g, fresh, j->call);
-	classic_alive(g, fresh, now);
-	classic_rebalance(g, gr, now);
+	classic_replace(groups, old, fresh);
+	classic_park_join(groups, fresh, join->call);
+	classic_alive(groups, fresh, now);
+	classic_rebalance(groups, g, now);
 }
 
 /* ---- the request ---- */
 
 static void
-join_new(struct groups *g, struct group *gr, struct join *j, struct coord_now now)
+join_new(struct groups *groups, struct group *g, struct join *join, struct coord_now now)
 {
-	const struct join_group_request *q = j->q;
-	if (!fits(gr, q)) {
-		answer(g, j, STR(""), KERR_INCONSISTENT_GROUP_PROTOCOL);
+	const struct join_group_request *q = join->q;
+	if (!fits(g, q)) {
+		answer(groups, join, STR(""), KERR_INCONSISTENT_GROUP_PROTOCOL);
 		return;
 	}
 	bool is_static = q->group_instance_id.n >= 0;
-	struct str id = group_member_id(g, is_static ? q->group_instance_id
-		: j->call->client_id, &g->scratch);
-	struct classic_member *old = is_static ? classic_find_static(gr, q->group_instance_id) : NULL;
+	struct str id = group_member_id(groups, is_static ? q->group_instance_id
+		: join->call->client_id, &groups->scratch);
+	struct classic_member *old = is_static ? classic_find_static(g, q->group_instance_id) : NULL;
 	if (old) {
-		replace_static(g, gr, j, old, id, now);
-	} else if (is_static || j->call->api_version < 4) {
-		add_member(g, gr, j, id, now);
-	} else if (gr->classic.pending.n >= GROUP_PENDING_MAX) {
-		answer(g, j, STR(""), KERR_GROUP_MAX_SIZE_REACHED);
+		replace_static(groups, g, join, old, id, now);
+	} else if (is_static || join->call->api_version < 4) {
+		add_member(groups, g, join, id, now);
+	} else if (g->classic.pending.n >= GROUP_PENDING_MAX) {
+		answer(groups, join, STR(""), KERR_GROUP_MAX_SIZE_REACHED);
 	} else {
-		classic_pending_add(g, gr, id, q->session_timeout_ms, now);
-		answer(g, j, id, KERR_MEMBER_ID_REQUIRED);
+		classic_pending_add(groups, g, id, q->session_timeout_ms, now);
+		answer(groups, join, id, KERR_MEMBER_ID_REQUIRED);
 	}
 }
 
 /* The present generation once more. */
 static void
-answer_again(struct groups *g, struct group *gr, const struct join *j, struct classic_member *m)
+answer_again(struct groups *groups, struct group *g, const struct join *join,
+	struct classic_member *member)
 {
-	const struct classic *c = &gr->classic;
-	classic_answer_joined(g, m, j->call, c->leader,
-		c->state == CLASSIC_COMPLETING && m == c->leader, false);
+	const struct classic *classic = &g->classic;
+	classic_answer_joined(groups, member, join->call, classic->leader,
+		classic->state == CLASSIC_COMPLETING && member == classic->leader, false);
 }
 
 static void
-join_existing(struct groups *g, struct group *gr, struct join *j, struct coord_now now)
+join_existing(struct groups *groups, struct group *g, struct join *join, struct coord_now now)
 {
-	const struct join_group_request *q = j->q;
-	struct classic *c = &gr->classic;
-	if (!fits(gr, q)) {
-		answer(g, j, q->member_id, KERR_INCONSISTENT_GROUP_PROTOCOL);
+	const struct join_group_request *q = join->q;
+	struct classic *classic = &g->classic;
+	if (!fits(g, q)) {
+		answer(groups, join, q->member_id, KERR_INCONSISTENT_GROUP_PROTOCOL);
 		return;
 	}
-	if (map_get(&c->pending, q->member_id)) {
+	if (map_get(&classic->pending, q->member_id)) {
 		if (q->group_instance_id.n >= 0)
-			answer(g, j, q->member_id, KERR_UNKNOWN_MEMBER_ID);
+			answer(groups, join, q->member_id, KERR_UNKNOWN_MEMBER_ID);
 		else
-			add_member(g, gr, j, arena_str(&g->scratch, q->member_id), now);
+			add_member(groups, g, join, arena_str(&groups->scratch, q->member_id), now);
 		return;
 	}
-	int16_t error = classic_check_member(gr, q->member_id, q->group_instance_id);
+	int16_t error = classic_check_member(g, q->member_id, q->group_instance_id);
 	if (error) {
-		answer(g, j, q->member_id, error);
+		answer(groups, join, q->member_id, error);
 		return;
 	}
-	struct classic_member *m = classic_find(gr, q->member_id);
-	bool is_same = matches(m, q);
-	if (c->state == CLASSIC_EMPTY)
-		answer(g, j, q->member_id, KERR_UNKNOWN_MEMBER_ID);
-	else if ((c->state == CLASSIC_COMPLETING && is_same)
-			|| (c->state == CLASSIC_STABLE && is_same && m != c->leader))
-		answer_again(g, gr, j, m);
+	struct classic_member *member = classic_find(g, q->member_id);
+	bool is_same = matches(member, q);
+	if (classic->state == CLASSIC_EMPTY)
+		answer(groups, join, q->member_id, KERR_UNKNOWN_MEMBER_ID);
+	else if ((classic->state == CLASSIC_COMPLETING && is_same)
+			|| (classic->state == CLASSIC_STABLE && is_same && member != classic->leader))
+		answer_again(groups, g, join, member);
 	else
-		update_member(g, gr, j, m, now);
+		update_member(groups, g, join, member, now);
 }
 
 /* An empty consumer group turns into a classic one. */
 static int16_t
-to_classic(struct groups *g, struct group *gr, struct coord_now now)
+to_classic(struct groups *groups, struct group *g, struct coord_now now)
 {
-	struct records r = RECORDS_INIT(g);
-	records_consumer_tombstones(&r, gr);
-	int16_t error = records_append(&r, gr->partition, NULL, now.wall_ms);
+	struct records records = RECORDS_INIT(groups);
+	records_consumer_tombstones(&records, g);
+	int16_t error = records_append(&records, g->partition, NULL, now.wall_ms);
 	if (error)
 		return error;
-	consumer_release(g, gr);
-	gr->kind = GROUP_CLASSIC;
+	consumer_release(groups, g);
+	g->kind = GROUP_CLASSIC;
 	return 0;
 }
 
 static int16_t
-check(const struct groups *g, const struct join_group_request *q)
+check(const struct groups *groups, const struct join_group_request *q)
 {
-	if (g->is_stopped)
+	if (groups->is_stopped)
 		return KERR_NOT_COORDINATOR;
 	if (q->group_id.n == 0)
 		return KERR_INVALID_GROUP_ID;
-	if (q->session_timeout_ms < g->config.session_min_ms
-			|| q->session_timeout_ms > g->config.session_max_ms)
+	if (q->session_timeout_ms < groups->config.session_min_ms
+			|| q->session_timeout_ms > groups->config.session_max_ms)
 		return KERR_INVALID_SESSION_TIMEOUT;
 	if (q->protocols.n > GROUP_PROTOCOL_MAX)
 		return KERR_INCONSISTENT_GROUP_PROTOCOL;
-	if (group_is_full(g))
+	if (group_is_full(groups))
 		return KERR_COORDINATOR_NOT_AVAILABLE;
 	/* More would not fit into a record either. */
 	int64_t n = 0;
@@ -315,32 +320,32 @@ check(const struct groups *g, const struct join_group_request *q)
 }
 
 void
-classic_join(struct groups *g, struct coord_call *call, struct coord_now now)
+classic_join(struct groups *groups, struct coord_call *call, struct coord_now now)
 {
 	const struct join_group_request *q = call->body;
 	bool is_unknown = q->member_id.n == 0;
-	int16_t error = check(g, q);
+	int16_t error = check(groups, q);
 	if (error) {
-		classic_answer_join(g, call, q->member_id, error);
+		classic_answer_join(groups, call, q->member_id, error);
 		return;
 	}
-	struct group *gr = group_find(g, q->group_id);
-	call->partition = coord_partition_of(q->group_id, g->config.npartition);
-	if (gr && gr->kind == GROUP_CONSUMER && group_member_count(gr) > 0) {
-		consumer_classic_join(g, gr, call, now);
+	struct group *g = group_find(groups, q->group_id);
+	call->partition = coord_partition_of(q->group_id, groups->config.npartition);
+	if (g && g->kind == GROUP_CONSUMER && group_member_count(g) > 0) {
+		consumer_classic_join(groups, g, call, now);
 		return;
 	}
-	if (gr && gr->kind == GROUP_CONSUMER)
-		error = to_classic(g, gr, now);
-	else if (!gr && !is_unknown)
+	if (g && g->kind == GROUP_CONSUMER)
+		error = to_classic(groups, g, now);
+	else if (!g && !is_unknown)
 		error = KERR_UNKNOWN_MEMBER_ID;
-	else if (!gr && !(gr = group_make(g, q->group_id)))
+	else if (!g && !(g = group_make(groups, q->group_id)))
 		error = KERR_COORDINATOR_NOT_AVAILABLE;
 	if (error) {
-		classic_answer_join(g, call, q->member_id, error);
+		classic_answer_join(groups, call, q->member_id, error);
 		return;
 	}
-	struct join j = { q, call, {
+	struct join join = { q, call, {
 		.instance_id = q->group_instance_id,
 		.client_id = call->client_id, .client_host = call->client_host,
 		.session_timeout_ms = q->session_timeout_ms,
@@ -348,21 +353,21 @@ classic_join(struct groups *g, struct coord_call *call, struct coord_now now)
 			: q->rebalance_timeout_ms,
 		.protocol = q->protocols.v, .nprotocol = q->protocols.n,
 	} };
-	if (!metadata_fits(gr, q)) {
-		answer(g, &j, q->member_id, KERR_GROUP_MAX_SIZE_REACHED);
-	} else if (!has_room(g, gr, q->member_id)) {
+	if (!metadata_fits(g, q)) {
+		answer(groups, &join, q->member_id, KERR_GROUP_MAX_SIZE_REACHED);
+	} else if (!has_room(groups, g, q->member_id)) {
 		/* What it may have held of the group is held no longer. */
-		struct classic_member *m = classic_find(gr, q->member_id);
-		classic_pending_remove(g, gr, q->member_id);
-		if (m) {
-			classic_remove(g, gr, m);
-			classic_gone(g, gr, now);
+		struct classic_member *member = classic_find(g, q->member_id);
+		classic_pending_remove(groups, g, q->member_id);
+		if (member) {
+			classic_remove(groups, g, member);
+			classic_gone(groups, g, now);
 		}
-		answer(g, &j, STR(""), KERR_GROUP_MAX_SIZE_REACHED);
+		answer(groups, &join, STR(""), KERR_GROUP_MAX_SIZE_REACHED);
 	} else if (is_unknown) {
-		join_new(g, gr, &j, now);
+		join_new(groups, g, &join, now);
 	} else {
-		join_existing(g, gr, &j, now);
+		join_existing(groups, g, &join, now);
 	}
-	group_free_if_idle(g, gr);
+	group_free_if_idle(groups, g);
 }

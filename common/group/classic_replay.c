@@ -2,17 +2,17 @@
 #include "group/classic.h"
 
 static void
-replay_member(struct groups *g, struct group *gr,
+replay_member(struct groups *groups, struct group *g,
 	const struct group_metadata_value_member *m, struct str protocol)
 {
 	/* A log that says a member twice is not ours; the first one counts. */
-	if (classic_find(gr, m->member_id)
+	if (classic_find(g, m->member_id)
 			|| (m->group_instance_id.n >= 0
-				&& classic_find_static(gr, m->group_instance_id)))
+				&& classic_find_static(g, m->group_instance_id)))
 		return;
 	const struct join_group_request_protocol only = {
 		protocol.n < 0 ? STR("") : protocol, m->subscription };
-	struct classic_spec s = {
+	struct classic_spec spec = {
 		.id = m->member_id, .instance_id = m->group_instance_id,
 		.client_id = m->client_id, .client_host = m->client_host,
 		.session_timeout_ms = m->session_timeout,
@@ -20,46 +20,46 @@ replay_member(struct groups *g, struct group *gr,
 			: m->rebalance_timeout,
 		.protocol = &only, .nprotocol = 1,
 	};
-	classic_set_assignment(g, classic_add(g, gr, &s), m->assignment);
+	classic_set_assignment(groups, classic_add(groups, g, &spec), m->assignment);
 }
 
 void
-classic_replay(struct groups *g, struct str group_id, const struct group_metadata_value *v)
+classic_replay(struct groups *groups, struct str group_id, const struct group_metadata_value *v)
 {
-	struct group *gr = v ? group_replayed(g, group_id) : group_find(g, group_id);
-	if (!gr)
+	struct group *g = v ? group_replayed(groups, group_id) : group_find(groups, group_id);
+	if (!g)
 		return;
-	gr->has_record = v != NULL;
-	if (!v && gr->kind == GROUP_CONSUMER)
+	g->has_record = v != NULL;
+	if (!v && g->kind == GROUP_CONSUMER)
 		return; /* it was converted before */
-	classic_release(g, gr, 0);
+	classic_release(groups, g, 0);
 	if (!v) {
-		group_free_if_idle(g, gr);
+		group_free_if_idle(groups, g);
 		return;
 	}
-	consumer_release(g, gr);
-	gr->kind = GROUP_CLASSIC;
-	struct classic *c = &gr->classic;
+	consumer_release(groups, g);
+	g->kind = GROUP_CLASSIC;
+	struct classic *classic = &g->classic;
 	if (v->protocol_type.n > 0)
-		group_str_set(g, &c->protocol_type, v->protocol_type);
-	group_str_set(g, &c->protocol, v->protocol);
-	c->generation = v->generation;
-	c->state_since_wall_ms = v->current_state_timestamp;
+		group_str_set(groups, &classic->protocol_type, v->protocol_type);
+	group_str_set(groups, &classic->protocol, v->protocol);
+	classic->generation = v->generation;
+	classic->state_since_wall_ms = v->current_state_timestamp;
 	for (int32_t i = 0; i < v->members.n; i++)
-		replay_member(g, gr, &v->members.v[i], v->protocol);
-	struct classic_member *leader = v->leader.n >= 0 ? classic_find(gr, v->leader) : NULL;
+		replay_member(groups, g, &v->members.v[i], v->protocol);
+	struct classic_member *leader = v->leader.n >= 0 ? classic_find(g, v->leader) : NULL;
 	if (leader)
-		c->leader = leader;
-	c->state = c->nmember > 0 ? CLASSIC_STABLE : CLASSIC_EMPTY;
+		classic->leader = leader;
+	classic->state = classic->nmember > 0 ? CLASSIC_STABLE : CLASSIC_EMPTY;
 }
 
 void
-classic_loaded(struct groups *g, struct group *gr, struct coord_now now)
+classic_loaded(struct groups *groups, struct group *g, struct coord_now now)
 {
-	LIST_EACH(l, &gr->classic.members)
-		classic_alive(g, CONTAINER_OF(l, struct classic_member, in_group), now);
-	if (gr->classic.nmember > g->config.member_max)
-		classic_rebalance(g, gr, now);
+	LIST_EACH(l, &g->classic.members)
+		classic_alive(groups, CONTAINER_OF(l, struct classic_member, in_group), now);
+	if (g->classic.nmember > groups->config.member_max)
+		classic_rebalance(groups, g, now);
 }
 
 /* Is the topic among those of a consumer's subscription?  Its first fields

@@ -110,37 +110,37 @@ struct consumer {
 
 /* Make the group a consumer group without members; its classic half, which
  * has no members either, is let go. */
-void consumer_open(struct groups *g, struct group *gr);
+void consumer_open(struct groups *groups, struct group *g);
 /* And back. */
-void consumer_close(struct groups *g, struct group *gr);
+void consumer_close(struct groups *groups, struct group *g);
 
-struct consumer_member *consumer_find(const struct group *gr, struct str id);
-struct consumer_member *consumer_find_static(const struct group *gr, struct str instance_id);
-struct consumer_member *consumer_add(struct groups *g, struct group *gr, struct str id);
-void consumer_remove(struct groups *g, struct consumer_member *m);
+struct consumer_member *consumer_find(const struct group *g, struct str id);
+struct consumer_member *consumer_find_static(const struct group *g, struct str instance_id);
+struct consumer_member *consumer_add(struct groups *groups, struct group *g, struct str id);
+void consumer_remove(struct groups *groups, struct consumer_member *member);
 /* Copies the spec, but takes over the reference to names. */
-void consumer_set_spec(struct groups *g, struct consumer_member *m,
-	const struct consumer_spec *s);
-void consumer_set_current(struct groups *g, struct consumer_member *m,
-	const struct consumer_current *s);
-void consumer_set_target(struct groups *g, struct consumer_member *m,
+void consumer_set_spec(struct groups *groups, struct consumer_member *member,
+	const struct consumer_spec *spec);
+void consumer_set_current(struct groups *groups, struct consumer_member *member,
+	const struct consumer_current *current);
+void consumer_set_target(struct groups *groups, struct consumer_member *member,
 	const struct tp_set *target);
 
 /* How many members have the partition, or have yet to let go of it. */
-int32_t consumer_owners(const struct consumer *c, const struct tp *p);
+int32_t consumer_owners(const struct consumer *consumer, const struct tp *tp);
 
-struct subscription *subscription_get(struct groups *g, struct consumer *c,
+struct subscription *subscription_get(struct groups *groups, struct consumer *consumer,
 	const struct str *names, int32_t n, struct arena *a);
-struct subscription *subscription_ref(struct subscription *s);
-void subscription_put(struct groups *g, struct subscription *s);
+struct subscription *subscription_ref(struct subscription *sub);
+void subscription_put(struct groups *groups, struct subscription *sub);
 bool subscription_has(const struct subscription *s, struct str topic);
 
-struct resolved *consumer_regex(const struct consumer *c, struct str pattern);
+struct resolved *consumer_regex(const struct consumer *consumer, struct str pattern);
 /* topics NULL: forget it; else takes over the reference. */
-void consumer_set_regex(struct groups *g, struct consumer *c, struct str pattern,
+void consumer_set_regex(struct groups *groups, struct consumer *consumer, struct str pattern,
 	struct subscription *topics, int64_t version);
 
-void tp_sort(struct tp_set *s); /* and unique */
+void tp_sort(struct tp_set *set); /* and unique */
 bool tp_set_has(const struct tp_set *s, const struct tp *p);
 bool tp_set_eq(const struct tp_set *a, const struct tp_set *b);
 int tp_cmp(const struct tp *a, const struct tp *b);
@@ -151,26 +151,26 @@ struct tp_run {
 	int32_t *v; /* partitions */
 	int32_t n;
 };
-struct tp_run *tp_runs(const struct tp_set *s, int32_t *n, struct arena *a);
+struct tp_run *tp_runs(const struct tp_set *set, int32_t *n, struct arena *a);
 
 /* ---- consumer_log.c ---- */
 
-void records_member(struct records *r, struct str group_id, struct str id,
-	const struct consumer_spec *s);
-void records_current(struct records *r, struct str group_id, struct str id,
-	const struct consumer_current *s);
-void records_target(struct records *r, struct str group_id, struct str id,
+void records_member(struct records *records, struct str group_id, struct str id,
+	const struct consumer_spec *spec);
+void records_current(struct records *records, struct str group_id, struct str id,
+	const struct consumer_current *current);
+void records_target(struct records *records, struct str group_id, struct str id,
 	const struct tp_set *target);
-void records_target_epoch(struct records *r, struct str group_id, int32_t epoch,
+void records_target_epoch(struct records *records, struct str group_id, int32_t epoch,
 	int64_t wall_ms);
-void records_epoch(struct records *r, struct str group_id, int32_t epoch, int64_t hash);
-void records_regex(struct records *r, struct str group_id, struct str pattern,
+void records_epoch(struct records *records, struct str group_id, int32_t epoch, int64_t hash);
+void records_regex(struct records *records, struct str group_id, struct str pattern,
 	const struct subscription *topics, int64_t version, int64_t wall_ms);
-void records_regex_tombstone(struct records *r, struct str group_id, struct str pattern);
+void records_regex_tombstone(struct records *records, struct str group_id, struct str pattern);
 /* All three of a member. */
-void records_member_tombstones(struct records *r, struct str group_id, struct str id);
+void records_member_tombstones(struct records *records, struct str group_id, struct str id);
 /* Make state what the records say; they were appended. */
-void consumer_apply(const struct records *r);
+void consumer_apply(const struct records *records);
 
 /* ---- consumer_reconcile.c ---- */
 
@@ -184,11 +184,11 @@ bool consumer_reconcile(struct consumer_current *s, const struct tp_set *target,
 /* ---- a change of the group ---- */
 
 struct change {
-	struct groups *g;
-	struct group *gr;
-	struct consumer *c;
+	struct groups *groups;
+	struct group *group;
+	struct consumer *consumer;
 	struct coord_now now;
-	struct records r;
+	struct records records;
 	struct str id;                    /* the member that changes; null: none */
 	struct consumer_member *old;      /* as it is; NULL: new */
 	struct consumer_member *replaced; /* the static member it takes over from */
@@ -219,11 +219,11 @@ struct view;
  * ch->hash. */
 struct view *change_view(struct change *ch);
 /* A new target for all at ch->epoch: puts records, sets ch->target. */
-void change_assign(struct change *ch, const struct view *v);
+void change_assign(struct change *ch, const struct view *view);
 
 /* ---- consumer_change.c ---- */
 
-void change_init(struct change *ch, struct groups *g, struct group *gr, struct coord_now now);
+void change_init(struct change *ch, struct groups *groups, struct group *g, struct coord_now now);
 void change_release(struct change *ch);
 /* Begin with what the member id stands for, or takes over. */
 void change_draft(struct change *ch, struct str id, struct consumer_member *replaced);
@@ -237,18 +237,18 @@ int16_t change_commit(struct change *ch);
 
 /* If topics may have changed: look, and begin a new epoch if they have.  When
  * that can't be written it is tried again the next time. */
-void consumer_refresh(struct groups *g, struct group *gr, struct coord_now now);
+void consumer_refresh(struct groups *groups, struct group *g, struct coord_now now);
 /* A member goes; what that needs is written.  0, or the error. */
-int16_t consumer_fence(struct groups *g, struct group *gr, struct consumer_member *m,
+int16_t consumer_fence(struct groups *groups, struct group *g, struct consumer_member *member,
 	struct coord_now now);
-void consumer_session(struct groups *g, struct consumer_member *m, struct coord_now now);
+void consumer_session(struct groups *groups, struct consumer_member *member, struct coord_now now);
 
 /* The group's own times, or the defaults. */
-void consumer_times(const struct groups *g, const struct group *gr, int32_t *session_ms,
+void consumer_times(const struct groups *groups, const struct group *g, int32_t *session_ms,
 	int32_t *heartbeat_ms);
-void consumer_session_fire(struct groups *g, struct timer *t, struct coord_now now);
+void consumer_session_fire(struct groups *groups, struct timer *timer, struct coord_now now);
 /* The member's state is new: wait for it to revoke, or no longer. */
-void consumer_watch_revocation(struct groups *g, struct consumer_member *m,
+void consumer_watch_revocation(struct groups *groups, struct consumer_member *member,
 	struct coord_now now);
 
 /* ---- consumer_classic.c ---- */
@@ -259,20 +259,20 @@ bool consumer_read_subscription(struct groups *g, struct str metadata,
 bool consumer_read_assignment(struct groups *g, struct str assignment,
 	struct consumer_protocol_assignment *s);
 /* What the member says it has, as far as that is there. */
-struct tp_set consumer_read_owned(struct groups *g,
+struct tp_set consumer_read_owned(struct groups *groups,
 	const struct consumer_protocol_subscription *q);
 /* The bytes that a member with this metadata expects. */
-struct str consumer_write_assignment(struct groups *g, const struct tp_set *set,
+struct str consumer_write_assignment(struct groups *groups, const struct tp_set *set,
 	struct str metadata);
 
 /* ---- convert.c ---- */
 
 /* A classic group with members becomes a consumer group.  0, or the error. */
-int16_t convert_to_consumer(struct groups *g, struct group *gr, struct coord_now now);
+int16_t convert_to_consumer(struct groups *groups, struct group *g, struct coord_now now);
 /* May the group go back to classic once m (NULL: nobody) is gone? */
 bool convert_is_due(const struct groups *g, const struct group *gr,
 	const struct consumer_member *m);
-int16_t convert_to_classic(struct groups *g, struct group *gr, struct consumer_member *m,
+int16_t convert_to_classic(struct groups *groups, struct group *g, struct consumer_member *member,
 	struct coord_now now);
 
 #endif

@@ -6,16 +6,16 @@
 /* ---- ConsumerGroupDescribe ---- */
 
 static struct consumer_group_describe_response_assignment
-describe_set(struct groups *g, const struct tp_set *s, struct arena *a)
+describe_set(struct groups *groups, const struct tp_set *set, struct arena *a)
 {
 	struct consumer_group_describe_response_assignment d = { 0 };
 	int32_t n;
-	struct tp_run *run = tp_runs(s, &n, a);
+	struct tp_run *run = tp_runs(set, &n, a);
 	d.topic_partitions.v = arena_alloc(a, ((size_t)n + 1) * sizeof *d.topic_partitions.v);
 	for (int32_t i = 0; i < n; i++) {
-		struct coord_topic t;
+		struct coord_topic topic;
 		struct str name;
-		if (!g->env->topic(g->env, STR_NULL, &run[i].id, &t, &name))
+		if (!groups->env->topic(groups->env, STR_NULL, &run[i].id, &topic, &name))
 			continue;
 		struct consumer_group_describe_response_topic *p =
 			&d.topic_partitions.v[d.topic_partitions.n++];
@@ -35,12 +35,12 @@ by_id(const void *a, const void *b)
 }
 
 static struct consumer_member **
-members_of(const struct group *gr, struct arena *a)
+members_of(const struct group *g, struct arena *a)
 {
 	struct consumer_member **v = arena_alloc(a,
-		((size_t)gr->consumer->by_id.n + 1) * sizeof(struct consumer_member *));
+		((size_t)g->consumer->by_id.n + 1) * sizeof(struct consumer_member *));
 	size_t n = 0;
-	MAP_EACH(e, &gr->consumer->by_id)
+	MAP_EACH(e, &g->consumer->by_id)
 		v[n++] = e->value;
 	if (n > 1)
 		qsort(v, n, sizeof(struct consumer_member *), by_id);
@@ -48,35 +48,35 @@ members_of(const struct group *gr, struct arena *a)
 }
 
 static void
-describe_member(struct groups *g, const struct consumer_member *m,
+describe_member(struct groups *groups, const struct consumer_member *member,
 	struct consumer_group_describe_response_member *d, struct arena *a)
 {
-	const struct subscription *names = m->spec.names;
-	d->member_id = m->id;
-	d->instance_id = m->spec.instance_id;
-	d->rack_id = m->spec.rack_id;
-	d->member_epoch = m->current.epoch;
-	d->client_id = m->spec.client_id.n < 0 ? STR("") : m->spec.client_id;
-	d->client_host = m->spec.client_host.n < 0 ? STR("") : m->spec.client_host;
-	d->subscribed_topic_regex = m->spec.regex.n < 0 ? STR("") : m->spec.regex;
+	const struct subscription *names = member->spec.names;
+	d->member_id = member->id;
+	d->instance_id = member->spec.instance_id;
+	d->rack_id = member->spec.rack_id;
+	d->member_epoch = member->current.epoch;
+	d->client_id = member->spec.client_id.n < 0 ? STR("") : member->spec.client_id;
+	d->client_host = member->spec.client_host.n < 0 ? STR("") : member->spec.client_host;
+	d->subscribed_topic_regex = member->spec.regex.n < 0 ? STR("") : member->spec.regex;
 	d->subscribed_topic_names.n = names ? names->n : 0;
 	d->subscribed_topic_names.v = arena_alloc(a,
 		((size_t)d->subscribed_topic_names.n + 1) * sizeof(struct str));
 	for (int32_t i = 0; names && i < names->n; i++)
 		d->subscribed_topic_names.v[i] = names->v[i]->s;
-	d->assignment = describe_set(g, &m->current.assigned, a);
-	d->target_assignment = describe_set(g, &m->target, a);
-	d->member_type = m->spec.is_classic ? 0 : 1;
+	d->assignment = describe_set(groups, &member->current.assigned, a);
+	d->target_assignment = describe_set(groups, &member->target, a);
+	d->member_type = member->spec.is_classic ? 0 : 1;
 }
 
 /* The one most members name, as for the target. */
 static struct str
-assignor_name(const struct consumer *c)
+assignor_name(const struct consumer *consumer)
 {
 	int32_t votes[ASSIGNOR_N] = { 0 }, best = 0;
-	MAP_EACH(e, &c->by_id) {
-		const struct consumer_member *m = e->value;
-		const struct assignor *a = assignor_find(m->spec.assignor);
+	MAP_EACH(e, &consumer->by_id) {
+		const struct consumer_member *member = e->value;
+		const struct assignor *a = assignor_find(member->spec.assignor);
 		if (a)
 			votes[a - assignors]++;
 	}
@@ -88,34 +88,35 @@ assignor_name(const struct consumer *c)
 
 /* What telling of it takes, roughly: members, and names and partitions of theirs. */
 static int64_t
-size_of(const struct group *gr)
+size_of(const struct group *g)
 {
 	int64_t n = 1;
-	MAP_EACH(e, &gr->consumer->by_id) {
-		const struct consumer_member *m = e->value;
-		n += 1 + (m->spec.names ? m->spec.names->n : 0) + m->current.assigned.n + m->target.n;
+	MAP_EACH(e, &g->consumer->by_id) {
+		const struct consumer_member *member = e->value;
+		n += 1 + (member->spec.names ? member->spec.names->n : 0) + member->current.assigned.n
+			+ member->target.n;
 	}
 	return n;
 }
 
 static void
-describe_group(struct groups *g, const struct group *gr,
-	struct consumer_group_describe_response_group *d, struct arena *a)
+describe_group(struct groups *groups, const struct group *g,
+	struct consumer_group_describe_response_group *group, struct arena *a)
 {
-	const struct consumer *c = gr->consumer;
-	struct consumer_member **v = members_of(gr, a);
-	d->group_state = str_of(consumer_state_name(gr));
-	d->group_epoch = c->epoch;
-	d->assignment_epoch = c->target_epoch;
-	d->assignor_name = assignor_name(c);
-	d->members.n = (int32_t)c->by_id.n;
-	d->members.v = arena_alloc(a, ((size_t)c->by_id.n + 1) * sizeof *d->members.v);
-	for (int32_t i = 0; i < d->members.n; i++)
-		describe_member(g, v[i], &d->members.v[i], a);
+	const struct consumer *consumer = g->consumer;
+	struct consumer_member **v = members_of(g, a);
+	group->group_state = str_of(consumer_state_name(g));
+	group->group_epoch = consumer->epoch;
+	group->assignment_epoch = consumer->target_epoch;
+	group->assignor_name = assignor_name(consumer);
+	group->members.n = (int32_t)consumer->by_id.n;
+	group->members.v = arena_alloc(a, ((size_t)consumer->by_id.n + 1) * sizeof *group->members.v);
+	for (int32_t i = 0; i < group->members.n; i++)
+		describe_member(groups, v[i], &group->members.v[i], a);
 }
 
 void
-consumer_describe(struct groups *g, struct coord_call *call, struct coord_now now)
+consumer_describe(struct groups *groups, struct coord_call *call, struct coord_now now)
 {
 	const struct consumer_group_describe_request *q = call->body;
 	struct consumer_group_describe_response r;
@@ -126,64 +127,64 @@ consumer_describe(struct groups *g, struct coord_call *call, struct coord_now no
 	r.groups.n = n;
 	int64_t told = 0;
 	for (int32_t i = 0; i < n; i++) {
-		struct consumer_group_describe_response_group *d = &r.groups.v[i];
+		struct consumer_group_describe_response_group *group = &r.groups.v[i];
 		struct str id = q->group_ids.v[i];
-		const struct group *gr = group_find(g, id);
-		wire_defaults(&consumer_group_describe_response_group_desc, d);
-		d->group_id = id;
+		const struct group *g = group_find(groups, id);
+		wire_defaults(&consumer_group_describe_response_group_desc, group);
+		group->group_id = id;
 		if (id.n <= 0)
-			d->error_code = KERR_INVALID_GROUP_ID;
-		else if (!gr || gr->kind != GROUP_CONSUMER)
-			d->error_code = KERR_GROUP_ID_NOT_FOUND;
-		else if ((told += size_of(gr)) > GROUP_TOLD_MAX)
-			d->error_code = KERR_INVALID_REQUEST;
+			group->error_code = KERR_INVALID_GROUP_ID;
+		else if (!g || g->kind != GROUP_CONSUMER)
+			group->error_code = KERR_GROUP_ID_NOT_FOUND;
+		else if ((told += size_of(g)) > GROUP_TOLD_MAX)
+			group->error_code = KERR_INVALID_REQUEST;
 		else
-			describe_group(g, gr, d, call->arena);
-		if (!d->error_code && q->include_authorized_operations)
-			d->authorized_operations = GROUP_OPERATIONS;
-		if (d->error_code == KERR_GROUP_ID_NOT_FOUND)
-			d->error_message = str_of(arena_printf(call->arena,
+			describe_group(groups, g, group, call->arena);
+		if (!group->error_code && q->include_authorized_operations)
+			group->authorized_operations = GROUP_OPERATIONS;
+		if (group->error_code == KERR_GROUP_ID_NOT_FOUND)
+			group->error_message = str_of(arena_printf(call->arena,
 				"Group %.*s not found.", MIN(id.n, GROUP_NAME_SHOWN), (const char *)id.p));
 	}
 	call->partition = COORD_ALL_PARTITIONS;
-	g->env->respond(g->env, call, &r);
+	groups->env->respond(groups->env, call, &r);
 }
 
 /* ---- what offsets ask ---- */
 
 static int16_t
-check_member_epoch(const struct consumer_member *m, int32_t epoch)
+check_member_epoch(const struct consumer_member *member, int32_t epoch)
 {
-	if (epoch == m->current.epoch)
+	if (epoch == member->current.epoch)
 		return 0;
-	return m->spec.is_classic ? KERR_ILLEGAL_GENERATION : KERR_STALE_MEMBER_EPOCH;
+	return member->spec.is_classic ? KERR_ILLEGAL_GENERATION : KERR_STALE_MEMBER_EPOCH;
 }
 
 int16_t
-consumer_check_commit(const struct group *gr, struct str member_id, struct str instance_id,
+consumer_check_commit(const struct group *g, struct str member_id, struct str instance_id,
 	int32_t epoch, bool is_transactional, int16_t api_version)
 {
-	const struct consumer *c = gr->consumer;
-	if (epoch < 0 && c->by_id.n == 0)
+	const struct consumer *consumer = g->consumer;
+	if (epoch < 0 && consumer->by_id.n == 0)
 		return 0;
 	/* A producer that knows nothing of the group, as before KIP-447. */
 	if (is_transactional && epoch == -1 && member_id.n <= 0 && instance_id.n < 0)
 		return 0;
-	const struct consumer_member *m = consumer_find(gr, member_id);
-	if (!m)
+	const struct consumer_member *member = consumer_find(g, member_id);
+	if (!member)
 		return KERR_UNKNOWN_MEMBER_ID;
-	if (!is_transactional && !m->spec.is_classic && api_version < 9)
+	if (!is_transactional && !member->spec.is_classic && api_version < 9)
 		return KERR_UNSUPPORTED_VERSION;
-	return check_member_epoch(m, epoch);
+	return check_member_epoch(member, epoch);
 }
 
 int16_t
-consumer_check_fetch(const struct group *gr, struct str member_id, int32_t epoch)
+consumer_check_fetch(const struct group *g, struct str member_id, int32_t epoch)
 {
 	if (member_id.n <= 0 && epoch < 0)
 		return 0;
-	const struct consumer_member *m = consumer_find(gr, member_id);
-	return m ? check_member_epoch(m, epoch) : KERR_UNKNOWN_MEMBER_ID;
+	const struct consumer_member *member = consumer_find(g, member_id);
+	return member ? check_member_epoch(member, epoch) : KERR_UNKNOWN_MEMBER_ID;
 }
 
 bool
@@ -204,31 +205,31 @@ consumer_is_subscribed(const struct group *gr, struct str topic)
 
 /* The next heartbeat of any member looks at topics again. */
 void
-consumer_topics_changed(struct groups *g, struct group *gr, struct coord_now now)
+consumer_topics_changed(struct groups *groups, struct group *g, struct coord_now now)
 {
-	(void)g;
+	(void)groups;
 	(void)now;
-	gr->consumer->is_stale = true;
+	g->consumer->is_stale = true;
 }
 
 void
-consumer_loaded(struct groups *g, struct group *gr, struct coord_now now)
+consumer_loaded(struct groups *groups, struct group *g, struct coord_now now)
 {
-	struct consumer_member **v = members_of(gr, &g->scratch);
-	for (uint32_t i = 0; i < gr->consumer->by_id.n; i++) {
-		struct consumer_member *m = v[i];
+	struct consumer_member **v = members_of(g, &groups->scratch);
+	for (uint32_t i = 0; i < g->consumer->by_id.n; i++) {
+		struct consumer_member *member = v[i];
 		/* A log that a crash cut may have part of a member only. */
-		if (!m->spec.names)
-			m->spec.names = subscription_get(g, gr->consumer, NULL, 0, &g->scratch);
-		consumer_session(g, m, now);
-		consumer_watch_revocation(g, m, now);
+		if (!member->spec.names)
+			member->spec.names = subscription_get(groups, g->consumer, NULL, 0, &groups->scratch);
+		consumer_session(groups, member, now);
+		consumer_watch_revocation(groups, member, now);
 	}
-	gr->consumer->is_stale = true;
+	g->consumer->is_stale = true;
 }
 
 void
-consumer_stop(struct groups *g, struct group *gr)
+consumer_stop(struct groups *groups, struct group *g)
 {
-	(void)g;
-	(void)gr; /* every call was answered at once */
+	(void)groups;
+	(void)g; /* every call was answered at once */
 }

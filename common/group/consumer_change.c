@@ -2,22 +2,23 @@
 #include "group/consumer.h"
 
 void
-change_init(struct change *ch, struct groups *g, struct group *gr, struct coord_now now)
+change_init(struct change *ch, struct groups *groups, struct group *g, struct coord_now now)
 {
-	struct consumer *c = gr->consumer;
-	*ch = (struct change){ .g = g, .gr = gr, .c = c, .now = now, .r = RECORDS_INIT(g),
-		.id = STR_NULL, .epoch = c->epoch, .target_epoch = c->target_epoch,
-		.hash = c->hash };
+	struct consumer *consumer = g->consumer;
+	*ch = (struct change){ .groups = groups, .group = g, .consumer = consumer,
+		.now = now, .records = RECORDS_INIT(groups),
+		.id = STR_NULL, .epoch = consumer->epoch, .target_epoch = consumer->target_epoch,
+		.hash = consumer->hash };
 }
 
 void
 change_release(struct change *ch)
 {
 	for (int32_t i = 0; i < ch->nfresh; i++)
-		subscription_put(ch->g, ch->fresh[i].topics);
+		subscription_put(ch->groups, ch->fresh[i].topics);
 	ch->nfresh = 0;
 	if (ch->spec.names)
-		subscription_put(ch->g, ch->spec.names);
+		subscription_put(ch->groups, ch->spec.names);
 	ch->spec.names = NULL;
 }
 
@@ -27,7 +28,7 @@ change_draft(struct change *ch, struct str id, struct consumer_member *replaced)
 	struct consumer_member *from = replaced;
 	ch->id = id;
 	ch->replaced = replaced;
-	ch->old = replaced ? NULL : consumer_find(ch->gr, id);
+	ch->old = replaced ? NULL : consumer_find(ch->group, id);
 	if (ch->old)
 		from = ch->old;
 	if (from) {
@@ -42,7 +43,7 @@ change_draft(struct change *ch, struct str id, struct consumer_member *replaced)
 	if (replaced)
 		ch->current.epoch = ch->current.previous_epoch = 0;
 	ch->spec.names = ch->spec.names ? subscription_ref(ch->spec.names)
-		: subscription_get(ch->g, ch->c, NULL, 0, &ch->g->scratch);
+		: subscription_get(ch->groups, ch->consumer, NULL, 0, &ch->groups->scratch);
 }
 
 static bool
@@ -81,23 +82,23 @@ static bool
 is_subscription_new(const struct change *ch, const struct consumer_member *from)
 {
 	if (!from)
-		return ch->spec.names->n > 0 || ch->spec.regex.n > 0 || ch->c->epoch == 0;
+		return ch->spec.names->n > 0 || ch->spec.regex.n > 0 || ch->consumer->epoch == 0;
 	return from->spec.names != ch->spec.names || !regex_eq(from->spec.regex, ch->spec.regex);
 }
 
 int16_t
 change_work_out(struct change *ch, const struct tp_set *owned)
 {
-	struct str gid = ch->gr->id;
+	struct str gid = ch->group->id;
 	const struct consumer_member *from = ch->old ? ch->old : ch->replaced;
 	if (ch->replaced) {
 		/* The place of the one before, with all that belongs to it. */
-		records_member_tombstones(&ch->r, gid, ch->replaced->id);
-		records_member(&ch->r, gid, ch->id, &ch->spec);
-		records_target(&ch->r, gid, ch->id, &ch->target);
-		records_current(&ch->r, gid, ch->id, &ch->current);
+		records_member_tombstones(&ch->records, gid, ch->replaced->id);
+		records_member(&ch->records, gid, ch->id, &ch->spec);
+		records_target(&ch->records, gid, ch->id, &ch->target);
+		records_current(&ch->records, gid, ch->id, &ch->current);
 	} else if (!ch->old || !ch->old->spec.names || !spec_eq(&ch->spec, &ch->old->spec)) {
-		records_member(&ch->r, gid, ch->id, &ch->spec);
+		records_member(&ch->records, gid, ch->id, &ch->spec);
 	}
 	int16_t error = change_resolve(ch);
 	if (error)
@@ -106,54 +107,54 @@ change_work_out(struct change *ch, const struct tp_set *owned)
 		change_forget_regexes(ch);
 
 	bool is_bumped = is_subscription_new(ch, from) || ch->epoch == 0;
-	struct view *v = NULL;
-	if (is_bumped || ch->c->is_stale || ch->epoch > ch->target_epoch) {
-		v = change_view(ch);
-		is_bumped |= ch->hash != ch->c->hash;
+	struct view *view = NULL;
+	if (is_bumped || ch->consumer->is_stale || ch->epoch > ch->target_epoch) {
+		view = change_view(ch);
+		is_bumped |= ch->hash != ch->consumer->hash;
 	}
 	if (is_bumped) {
 		ch->epoch++;
-		records_epoch(&ch->r, gid, ch->epoch, ch->hash);
+		records_epoch(&ch->records, gid, ch->epoch, ch->hash);
 	}
 	if (ch->epoch > ch->target_epoch)
-		change_assign(ch, v);
+		change_assign(ch, view);
 	bool is_first = !from;
-	if (consumer_reconcile(&ch->current, &ch->target, ch->target_epoch, owned, ch->c,
-			&ch->g->scratch) || is_first)
-		records_current(&ch->r, gid, ch->id, &ch->current);
+	if (consumer_reconcile(&ch->current, &ch->target, ch->target_epoch, owned, ch->consumer,
+			&ch->groups->scratch) || is_first)
+		records_current(&ch->records, gid, ch->id, &ch->current);
 	return 0;
 }
 
 int16_t
 change_commit(struct change *ch)
 {
-	struct records all = RECORDS_INIT(ch->g);
-	if (ch->gr->has_record) {
+	struct records all = RECORDS_INIT(ch->groups);
+	if (ch->group->has_record) {
 		/* What the group was before as an empty classic one. */
-		records_classic_tombstone(&all, ch->gr->id);
-		struct coord_record *v = arena_alloc(&ch->g->scratch,
-			(size_t)(ch->r.n + 1) * sizeof *v);
+		records_classic_tombstone(&all, ch->group->id);
+		struct coord_record *v = arena_alloc(&ch->groups->scratch,
+			(size_t)(ch->records.n + 1) * sizeof *v);
 		v[0] = all.v[0];
-		if (ch->r.n > 0)
-			memcpy(v + 1, ch->r.v, (size_t)ch->r.n * sizeof *v);
-		ch->r.v = v;
-		ch->r.n++;
-		ch->r.cap = ch->r.n;
-		ch->r.size += all.size;
+		if (ch->records.n > 0)
+			memcpy(v + 1, ch->records.v, (size_t)ch->records.n * sizeof *v);
+		ch->records.v = v;
+		ch->records.n++;
+		ch->records.cap = ch->records.n;
+		ch->records.size += all.size;
 	}
-	int16_t error = records_append(&ch->r, ch->gr->partition, NULL, ch->now.wall_ms);
+	int16_t error = records_append(&ch->records, ch->group->partition, NULL, ch->now.wall_ms);
 	if (error)
 		return error;
-	ch->gr->has_record = false;
-	ch->c->is_stale = false;
-	if (ch->r.n > 0) {
+	ch->group->has_record = false;
+	ch->consumer->is_stale = false;
+	if (ch->records.n > 0) {
 		int32_t session_ms, heartbeat_ms;
-		consumer_times(ch->g, ch->gr, &session_ms, &heartbeat_ms);
-		ch->c->busy_until_ms = ch->now.mono_ms + heartbeat_ms;
+		consumer_times(ch->groups, ch->group, &session_ms, &heartbeat_ms);
+		ch->consumer->busy_until_ms = ch->now.mono_ms + heartbeat_ms;
 	}
-	consumer_apply(&ch->r);
+	consumer_apply(&ch->records);
 	if (ch->id.n >= 0)
-		ch->old = consumer_find(ch->gr, ch->id);
+		ch->old = consumer_find(ch->group, ch->id);
 	ch->replaced = NULL;
 	return 0;
 }

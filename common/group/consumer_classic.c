@@ -15,13 +15,13 @@ enum { EMBEDDED_MAX = 3 };
 
 /* Bytes behind a version; a later one begins like the last we know. */
 static bool
-read_embedded(struct groups *g, const struct wire_struct *d, struct str s, void *msg)
+read_embedded(struct groups *groups, const struct wire_struct *d, struct str s, void *msg)
 {
 	if (s.n < 2)
 		return false;
 	int16_t version = (int16_t)load_be16(s.p);
 	return version >= 0 && wire_decode(d, MIN(version, EMBEDDED_MAX), false, s.p + 2,
-		(size_t)s.n - 2, &g->scratch, msg) >= 0;
+		(size_t)s.n - 2, &groups->scratch, msg) >= 0;
 }
 
 bool
@@ -39,18 +39,18 @@ consumer_read_assignment(struct groups *g, struct str assignment,
 }
 
 struct str
-consumer_write_assignment(struct groups *g, const struct tp_set *set, struct str metadata)
+consumer_write_assignment(struct groups *groups, const struct tp_set *set, struct str metadata)
 {
 	struct consumer_protocol_assignment v = { .user_data = STR_NULL };
-	struct arena *a = &g->scratch;
+	struct arena *a = &groups->scratch;
 	int32_t n;
 	struct tp_run *run = tp_runs(set, &n, a);
 	v.assigned_partitions.v = arena_alloc(a,
 		((size_t)n + 1) * sizeof *v.assigned_partitions.v);
 	for (int32_t i = 0; i < n; i++) {
-		struct coord_topic t;
+		struct coord_topic topic;
 		struct str name;
-		if (!g->env->topic(g->env, STR_NULL, &run[i].id, &t, &name))
+		if (!groups->env->topic(groups->env, STR_NULL, &run[i].id, &topic, &name))
 			continue; /* deleted meanwhile */
 		struct consumer_protocol_assignment_topic *p =
 			&v.assigned_partitions.v[v.assigned_partitions.n++];
@@ -68,66 +68,66 @@ consumer_write_assignment(struct groups *g, const struct tp_set *set, struct str
 }
 
 struct tp_set
-consumer_read_owned(struct groups *g, const struct consumer_protocol_subscription *q)
+consumer_read_owned(struct groups *groups, const struct consumer_protocol_subscription *q)
 {
-	struct tp_set s = { NULL, 0 };
+	struct tp_set set = { NULL, 0 };
 	int32_t total = 0;
 	for (int32_t i = 0; i < q->owned_partitions.n; i++)
 		total += MAX(q->owned_partitions.v[i].partitions.n, 0);
-	s.v = arena_alloc(&g->scratch, ((size_t)total + 1) * sizeof *s.v);
+	set.v = arena_alloc(&groups->scratch, ((size_t)total + 1) * sizeof *set.v);
 	for (int32_t i = 0; i < q->owned_partitions.n; i++) {
-		struct coord_topic t;
-		if (!g->env->topic(g->env, q->owned_partitions.v[i].topic, NULL, &t, NULL))
+		struct coord_topic topic;
+		if (!groups->env->topic(groups->env, q->owned_partitions.v[i].topic, NULL, &topic, NULL))
 			continue;
 		for (int32_t k = 0; k < q->owned_partitions.v[i].partitions.n; k++) {
 			int32_t p = q->owned_partitions.v[i].partitions.v[k];
-			if (p >= 0 && p < t.npartition)
-				s.v[s.n++] = (struct tp){ t.id, p };
+			if (p >= 0 && p < topic.npartition)
+				set.v[set.n++] = (struct tp){ topic.id, p };
 		}
 	}
-	tp_sort(&s);
-	return s;
+	tp_sort(&set);
+	return set;
 }
 
 /* ---- join ---- */
 
 /* Is there a protocol of the member's that every classic member has? */
 static bool
-is_protocol_shared(const struct consumer *c, const struct join_group_request *q)
+is_protocol_shared(const struct consumer *consumer, const struct join_group_request *q)
 {
 	if (!str_eq(q->protocol_type, consumer_type))
 		return false;
 	for (int32_t i = 0; i < q->protocols.n; i++) {
 		int32_t n = 0;
-		MAP_EACH(e, &c->by_id) {
-			const struct consumer_member *m = e->value;
-			for (int32_t k = 0; k < m->spec.nprotocol; k++) {
-				if (str_eq(m->spec.protocol[k].name, q->protocols.v[i].name)) {
+		MAP_EACH(e, &consumer->by_id) {
+			const struct consumer_member *member = e->value;
+			for (int32_t k = 0; k < member->spec.nprotocol; k++) {
+				if (str_eq(member->spec.protocol[k].name, q->protocols.v[i].name)) {
 					n++;
 					break;
 				}
 			}
 		}
-		if (n == c->nclassic)
+		if (n == consumer->nclassic)
 			return true;
 	}
 	return false;
 }
 
 static void
-sync_fire(struct groups *g, struct timer *t, struct coord_now now)
+sync_fire(struct groups *groups, struct timer *timer, struct coord_now now)
 {
-	struct consumer_member *m = CONTAINER_OF(t, struct consumer_member, sync);
-	if (consumer_fence(g, m->group, m, now) != 0)
-		timer_set(g, t, now.mono_ms + GROUP_RETRY_MS, sync_fire);
+	struct consumer_member *member = CONTAINER_OF(timer, struct consumer_member, sync);
+	if (consumer_fence(groups, member->group, member, now) != 0)
+		timer_set(groups, timer, now.mono_ms + GROUP_RETRY_MS, sync_fire);
 }
 
 static void
-join_fire(struct groups *g, struct timer *t, struct coord_now now)
+join_fire(struct groups *groups, struct timer *timer, struct coord_now now)
 {
-	struct consumer_member *m = CONTAINER_OF(t, struct consumer_member, join);
-	if (consumer_fence(g, m->group, m, now) != 0)
-		timer_set(g, t, now.mono_ms + GROUP_RETRY_MS, join_fire);
+	struct consumer_member *member = CONTAINER_OF(timer, struct consumer_member, join);
+	if (consumer_fence(groups, member->group, member, now) != 0)
+		timer_set(groups, timer, now.mono_ms + GROUP_RETRY_MS, join_fire);
 }
 
 static void
@@ -135,77 +135,77 @@ update_spec(struct change *ch, const struct coord_call *call,
 	const struct consumer_protocol_subscription *sub)
 {
 	const struct join_group_request *q = call->body;
-	struct consumer_spec *s = &ch->spec;
+	struct consumer_spec *spec = &ch->spec;
 	if (q->group_instance_id.n >= 0)
-		s->instance_id = q->group_instance_id;
+		spec->instance_id = q->group_instance_id;
 	if (sub->rack_id.n > 0)
-		s->rack_id = sub->rack_id;
-	s->rebalance_timeout_ms = q->rebalance_timeout_ms >= 0 ? q->rebalance_timeout_ms
+		spec->rack_id = sub->rack_id;
+	spec->rebalance_timeout_ms = q->rebalance_timeout_ms >= 0 ? q->rebalance_timeout_ms
 		: q->session_timeout_ms;
-	s->client_id = call->client_id;
-	s->client_host = call->client_host;
-	s->regex = STR_NULL;
-	subscription_put(ch->g, s->names);
-	s->names = subscription_get(ch->g, ch->c, sub->topics.v, sub->topics.n,
-		&ch->g->scratch);
-	s->is_classic = true;
-	s->session_timeout_ms = q->session_timeout_ms;
-	s->nprotocol = q->protocols.n;
-	s->protocol = arena_alloc(&ch->g->scratch,
-		((size_t)q->protocols.n + 1) * sizeof *s->protocol);
+	spec->client_id = call->client_id;
+	spec->client_host = call->client_host;
+	spec->regex = STR_NULL;
+	subscription_put(ch->groups, spec->names);
+	spec->names = subscription_get(ch->groups, ch->consumer, sub->topics.v, sub->topics.n,
+		&ch->groups->scratch);
+	spec->is_classic = true;
+	spec->session_timeout_ms = q->session_timeout_ms;
+	spec->nprotocol = q->protocols.n;
+	spec->protocol = arena_alloc(&ch->groups->scratch,
+		((size_t)q->protocols.n + 1) * sizeof *spec->protocol);
 	for (int32_t i = 0; i < q->protocols.n; i++)
-		s->protocol[i] = (struct classic_protocol){ q->protocols.v[i].name,
+		spec->protocol[i] = (struct classic_protocol){ q->protocols.v[i].name,
 			q->protocols.v[i].metadata };
 }
 
 /* Who joins: an error, or the static member it takes over from (NULL: none). */
 static int16_t
-check_joiner(const struct group *gr, const struct join_group_request *q,
+check_joiner(const struct group *g, const struct join_group_request *q,
 	struct consumer_member **replaced)
 {
-	struct consumer_member *s = consumer_find_static(gr, q->group_instance_id);
+	struct consumer_member *member = consumer_find_static(g, q->group_instance_id);
 	*replaced = NULL;
 	if (q->group_instance_id.n < 0)
 		return 0;
 	if (q->member_id.n == 0) {
-		*replaced = s;
+		*replaced = member;
 		return 0;
 	}
-	if (!s)
+	if (!member)
 		return KERR_UNKNOWN_MEMBER_ID;
-	return str_eq(s->id, q->member_id) ? 0 : KERR_FENCED_INSTANCE_ID;
+	return str_eq(member->id, q->member_id) ? 0 : KERR_FENCED_INSTANCE_ID;
 }
 
 static void
-answer_joined(struct groups *g, struct coord_call *call, const struct consumer_member *m)
+answer_joined(struct groups *groups, struct coord_call *call, const struct consumer_member *member)
 {
 	struct join_group_response r;
 	wire_defaults(&join_group_response_desc, &r);
-	r.generation_id = m->current.epoch;
+	r.generation_id = member->current.epoch;
 	r.protocol_type = consumer_type;
-	r.protocol_name = m->spec.protocol[0].name;
+	r.protocol_name = member->spec.protocol[0].name;
 	r.leader = STR("");
-	r.member_id = m->id;
-	g->env->respond(g->env, call, &r);
+	r.member_id = member->id;
+	groups->env->respond(groups->env, call, &r);
 }
 
 static void
-joined(struct groups *g, struct group *gr, struct coord_call *call,
-	struct consumer_member *m, bool was_replaced, struct coord_now now)
+joined(struct groups *groups, struct group *g, struct coord_call *call,
+	struct consumer_member *member, bool was_replaced, struct coord_now now)
 {
-	timer_clear(g, &m->join);
-	timer_clear(g, &m->rebalance);
-	consumer_session(g, m, now);
-	timer_set(g, &m->sync, now.mono_ms + m->spec.rebalance_timeout_ms, sync_fire);
-	answer_joined(g, call, m);
+	timer_clear(groups, &member->join);
+	timer_clear(groups, &member->rebalance);
+	consumer_session(groups, member, now);
+	timer_set(groups, &member->sync, now.mono_ms + member->spec.rebalance_timeout_ms, sync_fire);
+	answer_joined(groups, call, member);
 	/* The last that spoke the consumer protocol came back as this one.  Were
 	 * it refused, the group would stay what it is, which is fine. */
-	if (was_replaced && convert_is_due(g, gr, NULL))
-		convert_to_classic(g, gr, NULL, now);
+	if (was_replaced && convert_is_due(groups, g, NULL))
+		convert_to_classic(groups, g, NULL, now);
 }
 
 void
-consumer_classic_join(struct groups *g, struct group *gr, struct coord_call *call,
+consumer_classic_join(struct groups *groups, struct group *g, struct coord_call *call,
 	struct coord_now now)
 {
 	const struct join_group_request *q = call->body;
@@ -213,35 +213,35 @@ consumer_classic_join(struct groups *g, struct group *gr, struct coord_call *cal
 	struct consumer_member *replaced;
 	struct str id = q->member_id;
 	int16_t error = 0;
-	call->partition = gr->partition;
-	if (!consumer_find(gr, id) && (int32_t)gr->consumer->by_id.n
-			>= g->config.consumer_member_max)
+	call->partition = g->partition;
+	if (!consumer_find(g, id) && (int32_t)g->consumer->by_id.n
+			>= groups->config.consumer_member_max)
 		error = KERR_GROUP_MAX_SIZE_REACHED;
-	else if (q->protocols.n <= 0 || !is_protocol_shared(gr->consumer, q)
-			|| !consumer_read_subscription(g, q->protocols.v[0].metadata, &sub))
+	else if (q->protocols.n <= 0 || !is_protocol_shared(g->consumer, q)
+			|| !consumer_read_subscription(groups, q->protocols.v[0].metadata, &sub))
 		error = KERR_INCONSISTENT_GROUP_PROTOCOL;
 	if (id.n == 0)
-		id = group_member_id(g, q->group_instance_id.n >= 0 ? q->group_instance_id
-			: call->client_id, &g->scratch);
+		id = group_member_id(groups, q->group_instance_id.n >= 0 ? q->group_instance_id
+			: call->client_id, &groups->scratch);
 	if (!error && q->member_id.n == 0 && q->group_instance_id.n < 0 && call->api_version >= 4)
 		error = KERR_MEMBER_ID_REQUIRED;
 	else if (!error)
-		error = check_joiner(gr, q, &replaced);
+		error = check_joiner(g, q, &replaced);
 	if (error) {
-		classic_answer_join(g, call, error == KERR_MEMBER_ID_REQUIRED ? id : q->member_id,
+		classic_answer_join(groups, call, error == KERR_MEMBER_ID_REQUIRED ? id : q->member_id,
 			error);
 		return;
 	}
 	struct change ch;
-	struct tp_set owned = consumer_read_owned(g, &sub);
-	if (!replaced && !consumer_find(gr, id) && owned.n > 0) {
+	struct tp_set owned = consumer_read_owned(groups, &sub);
+	if (!replaced && !consumer_find(g, id) && owned.n > 0) {
 		/* It was thrown out, and others may have that: it must hear of it,
 		 * as it would in a classic group. */
-		classic_answer_join(g, call, q->member_id, KERR_UNKNOWN_MEMBER_ID);
+		classic_answer_join(groups, call, q->member_id, KERR_UNKNOWN_MEMBER_ID);
 		return;
 	}
 	bool was_replaced = replaced && !replaced->spec.is_classic;
-	change_init(&ch, g, gr, now);
+	change_init(&ch, groups, g, now);
 	change_draft(&ch, id, replaced);
 	if (ch.current.epoch < 0)
 		ch.current.epoch = ch.current.previous_epoch = 0;
@@ -251,117 +251,118 @@ consumer_classic_join(struct groups *g, struct group *gr, struct coord_call *cal
 		error = change_commit(&ch);
 	change_release(&ch);
 	if (error)
-		classic_answer_join(g, call, q->member_id, error);
+		classic_answer_join(groups, call, q->member_id, error);
 	else
-		joined(g, gr, call, ch.old, was_replaced, now);
+		joined(groups, g, call, ch.old, was_replaced, now);
 }
 
 /* ---- sync, heartbeat, leave ---- */
 
 static int16_t
-find_classic(const struct group *gr, struct str id, struct str instance_id,
-	struct consumer_member **m)
+find_classic(const struct group *g, struct str id, struct str instance_id,
+	struct consumer_member **member)
 {
-	*m = instance_id.n >= 0 ? consumer_find_static(gr, instance_id) : consumer_find(gr, id);
-	if (!*m)
+	*member = instance_id.n >= 0 ? consumer_find_static(g, instance_id) : consumer_find(g, id);
+	if (!*member)
 		return KERR_UNKNOWN_MEMBER_ID;
-	if (instance_id.n >= 0 && !str_eq((*m)->id, id))
+	if (instance_id.n >= 0 && !str_eq((*member)->id, id))
 		return KERR_FENCED_INSTANCE_ID;
-	return (*m)->spec.is_classic ? 0 : KERR_UNKNOWN_MEMBER_ID;
+	return (*member)->spec.is_classic ? 0 : KERR_UNKNOWN_MEMBER_ID;
 }
 
 /* It is to join again, within its rebalance time-out from the first time it
  * hears of it. */
 static void
-expect_join(struct groups *g, struct consumer_member *m, struct coord_now now)
+expect_join(struct groups *groups, struct consumer_member *member, struct coord_now now)
 {
-	if (!timer_is_set(&m->join))
-		timer_set(g, &m->join, now.mono_ms + MAX(m->spec.rebalance_timeout_ms, 0),
+	if (!timer_is_set(&member->join))
+		timer_set(groups, &member->join, now.mono_ms + MAX(member->spec.rebalance_timeout_ms, 0),
 			join_fire);
 }
 
 void
-consumer_classic_sync(struct groups *g, struct group *gr, struct coord_call *call,
+consumer_classic_sync(struct groups *groups, struct group *g, struct coord_call *call,
 	struct coord_now now)
 {
 	const struct sync_group_request *q = call->body;
-	struct consumer_member *m;
-	call->partition = gr->partition;
-	int16_t error = find_classic(gr, q->member_id, q->group_instance_id, &m);
-	if (!error && m->current.epoch != q->generation_id)
+	struct consumer_member *member;
+	call->partition = g->partition;
+	int16_t error = find_classic(g, q->member_id, q->group_instance_id, &member);
+	if (!error && member->current.epoch != q->generation_id)
 		error = KERR_ILLEGAL_GENERATION;
 	if (!error && ((q->protocol_type.n >= 0 && !str_eq(q->protocol_type, consumer_type))
 			|| (q->protocol_name.n >= 0
-				&& !str_eq(q->protocol_name, m->spec.protocol[0].name))))
+				&& !str_eq(q->protocol_name, member->spec.protocol[0].name))))
 		error = KERR_INCONSISTENT_GROUP_PROTOCOL;
-	if (!error && gr->consumer->epoch > m->current.epoch
-			&& m->current.state != CONSUMER_UNREVOKED) {
-		expect_join(g, m, now);
+	if (!error && g->consumer->epoch > member->current.epoch
+			&& member->current.state != CONSUMER_UNREVOKED) {
+		expect_join(groups, member, now);
 		error = KERR_REBALANCE_IN_PROGRESS;
 	}
 	if (error) {
-		classic_answer_sync(g, call, error);
+		classic_answer_sync(groups, call, error);
 		return;
 	}
 	struct sync_group_response r;
 	wire_defaults(&sync_group_response_desc, &r);
 	r.protocol_type = q->protocol_type;
 	r.protocol_name = q->protocol_name;
-	r.assignment = consumer_write_assignment(g, &m->current.assigned,
-		m->spec.protocol[0].metadata);
-	timer_clear(g, &m->sync);
-	consumer_session(g, m, now);
-	g->env->respond(g->env, call, &r);
+	r.assignment = consumer_write_assignment(groups, &member->current.assigned,
+		member->spec.protocol[0].metadata);
+	timer_clear(groups, &member->sync);
+	consumer_session(groups, member, now);
+	groups->env->respond(groups->env, call, &r);
 }
 
 /* Does it wait for others, so that joining again would bring nothing? */
 static bool
-is_waiting(const struct consumer *c, const struct consumer_member *m)
+is_waiting(const struct consumer *consumer, const struct consumer_member *member)
 {
-	for (int32_t i = 0; i < m->target.n; i++)
-		if (!tp_set_has(&m->current.assigned, &m->target.v[i])
-				&& consumer_owners(c, &m->target.v[i]) > 0)
+	for (int32_t i = 0; i < member->target.n; i++)
+		if (!tp_set_has(&member->current.assigned, &member->target.v[i])
+				&& consumer_owners(consumer, &member->target.v[i]) > 0)
 			return true;
 	return false;
 }
 
 void
-consumer_classic_heartbeat(struct groups *g, struct group *gr, struct coord_call *call,
+consumer_classic_heartbeat(struct groups *groups, struct group *g, struct coord_call *call,
 	struct coord_now now)
 {
 	const struct heartbeat_request *q = call->body;
-	const struct consumer *c = gr->consumer;
-	struct consumer_member *m;
-	call->partition = gr->partition;
-	int16_t error = find_classic(gr, q->member_id, q->group_instance_id, &m);
-	if (!error && m->current.epoch != q->generation_id)
+	const struct consumer *consumer = g->consumer;
+	struct consumer_member *member;
+	call->partition = g->partition;
+	int16_t error = find_classic(g, q->member_id, q->group_instance_id, &member);
+	if (!error && member->current.epoch != q->generation_id)
 		error = KERR_ILLEGAL_GENERATION;
 	if (!error) {
-		consumer_refresh(g, gr, now);
-		consumer_session(g, m, now);
-		if (m->current.epoch < c->epoch
-				|| m->current.state == CONSUMER_UNREVOKED
-				|| (m->current.state == CONSUMER_UNRELEASED && !is_waiting(c, m))) {
-			expect_join(g, m, now);
+		consumer_refresh(groups, g, now);
+		consumer_session(groups, member, now);
+		if (member->current.epoch < consumer->epoch
+				|| member->current.state == CONSUMER_UNREVOKED
+				|| (member->current.state == CONSUMER_UNRELEASED
+					&& !is_waiting(consumer, member))) {
+			expect_join(groups, member, now);
 			error = KERR_REBALANCE_IN_PROGRESS;
 		}
 	}
-	classic_answer_heartbeat(g, call, error);
+	classic_answer_heartbeat(groups, call, error);
 }
 
 int16_t
-consumer_classic_leave(struct groups *g, struct group *gr, struct str member_id,
+consumer_classic_leave(struct groups *groups, struct group *g, struct str member_id,
 	struct str instance_id, struct coord_now now)
 {
-	struct consumer_member *m;
+	struct consumer_member *member;
 	int16_t error = 0;
 	if (instance_id.n >= 0 && member_id.n == 0) {
 		/* An administrator knows the instance only. */
-		m = consumer_find_static(gr, instance_id);
-		if (!m || !m->spec.is_classic)
+		member = consumer_find_static(g, instance_id);
+		if (!member || !member->spec.is_classic)
 			error = KERR_UNKNOWN_MEMBER_ID;
 	} else {
-		error = find_classic(gr, member_id, instance_id, &m);
+		error = find_classic(g, member_id, instance_id, &member);
 	}
-	return error ? error : consumer_fence(g, gr, m, now);
+	return error ? error : consumer_fence(groups, g, member, now);
 }

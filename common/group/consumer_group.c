@@ -19,16 +19,16 @@ tp_cmp_void(const void *a, const void *b)
 }
 
 void
-tp_sort(struct tp_set *s)
+tp_sort(struct tp_set *set)
 {
 	int32_t n = 0;
-	if (s->n < 2)
+	if (set->n < 2)
 		return;
-	qsort(s->v, (size_t)s->n, sizeof *s->v, tp_cmp_void);
-	for (int32_t i = 0; i < s->n; i++)
-		if (n == 0 || tp_cmp(&s->v[n - 1], &s->v[i]) != 0)
-			s->v[n++] = s->v[i];
-	s->n = n;
+	qsort(set->v, (size_t)set->n, sizeof *set->v, tp_cmp_void);
+	for (int32_t i = 0; i < set->n; i++)
+		if (n == 0 || tp_cmp(&set->v[n - 1], &set->v[i]) != 0)
+			set->v[n++] = set->v[i];
+	set->n = n;
 }
 
 bool
@@ -49,39 +49,39 @@ tp_set_eq(const struct tp_set *a, const struct tp_set *b)
 }
 
 struct tp_run *
-tp_runs(const struct tp_set *s, int32_t *n, struct arena *a)
+tp_runs(const struct tp_set *set, int32_t *n, struct arena *a)
 {
 	int32_t nrun = 0;
-	for (int32_t i = 0; i < s->n; i++)
-		nrun += i == 0 || !uuid_eq(&s->v[i].id, &s->v[i - 1].id);
+	for (int32_t i = 0; i < set->n; i++)
+		nrun += i == 0 || !uuid_eq(&set->v[i].id, &set->v[i - 1].id);
 	struct tp_run *run = arena_alloc(a, ((size_t)nrun + 1) * sizeof *run);
-	int32_t *v = arena_alloc(a, ((size_t)s->n + 1) * sizeof *v);
+	int32_t *v = arena_alloc(a, ((size_t)set->n + 1) * sizeof *v);
 	*n = nrun;
-	for (int32_t i = 0, k = -1; i < s->n; i++) {
-		v[i] = s->v[i].index;
-		if (i == 0 || !uuid_eq(&s->v[i].id, &s->v[i - 1].id))
-			run[++k] = (struct tp_run){ s->v[i].id, v + i, 0 };
+	for (int32_t i = 0, k = -1; i < set->n; i++) {
+		v[i] = set->v[i].index;
+		if (i == 0 || !uuid_eq(&set->v[i].id, &set->v[i - 1].id))
+			run[++k] = (struct tp_run){ set->v[i].id, v + i, 0 };
 		run[k].n++;
 	}
 	return run;
 }
 
 static struct tp_set
-tp_set_dup(struct groups *g, const struct tp_set *s)
+tp_set_dup(struct groups *groups, const struct tp_set *set)
 {
-	struct tp_set copy = { NULL, s->n };
-	if (s->n > 0) {
-		copy.v = group_alloc(g, (size_t)s->n * sizeof *copy.v);
-		memcpy(copy.v, s->v, (size_t)s->n * sizeof *copy.v);
+	struct tp_set copy = { NULL, set->n };
+	if (set->n > 0) {
+		copy.v = group_alloc(groups, (size_t)set->n * sizeof *copy.v);
+		memcpy(copy.v, set->v, (size_t)set->n * sizeof *copy.v);
 	}
 	return copy;
 }
 
 static void
-tp_set_release(struct tp_set *s)
+tp_set_release(struct tp_set *set)
 {
-	group_dealloc(s->v);
-	*s = (struct tp_set){ NULL, 0 };
+	group_dealloc(set->v);
+	*set = (struct tp_set){ NULL, 0 };
 }
 
 /* ---- subscriptions ---- */
@@ -93,7 +93,8 @@ by_name(const void *a, const void *b)
 }
 
 struct subscription *
-subscription_get(struct groups *g, struct consumer *c, const struct str *names, int32_t n,
+subscription_get(struct groups *groups, struct consumer *consumer, const struct str *names,
+	int32_t n,
 	struct arena *a)
 {
 	struct str *v = arena_alloc(a, ((size_t)MAX(n, 0) + 1) * sizeof *v);
@@ -105,41 +106,41 @@ subscription_get(struct groups *g, struct consumer *c, const struct str *names, 
 	for (int32_t i = 0; i < n; i++)
 		if (nv == 0 || !str_eq(v[nv - 1], v[i]))
 			v[nv++] = v[i];
-	LIST_EACH(l, &c->subscriptions) {
-		struct subscription *s = CONTAINER_OF(l, struct subscription, in_consumer);
+	LIST_EACH(l, &consumer->subscriptions) {
+		struct subscription *sub = CONTAINER_OF(l, struct subscription, in_consumer);
 		int32_t i = 0;
-		while (s->n == nv && i < nv && str_eq(s->v[i]->s, v[i]))
+		while (sub->n == nv && i < nv && str_eq(sub->v[i]->s, v[i]))
 			i++;
-		if (s->n == nv && i == nv)
-			return subscription_ref(s);
+		if (sub->n == nv && i == nv)
+			return subscription_ref(sub);
 	}
-	struct subscription *s = group_alloc(g, sizeof *s + (size_t)nv * sizeof s->v[0]);
-	s->nref = 1;
-	s->n = nv;
+	struct subscription *sub = group_alloc(groups, sizeof *sub + (size_t)nv * sizeof sub->v[0]);
+	sub->nref = 1;
+	sub->n = nv;
 	for (int32_t i = 0; i < nv; i++)
-		s->v[i] = topic_name_get(g, v[i]);
-	list_init(&s->in_consumer);
-	list_append(&c->subscriptions, &s->in_consumer);
-	return s;
+		sub->v[i] = topic_name_get(groups, v[i]);
+	list_init(&sub->in_consumer);
+	list_append(&consumer->subscriptions, &sub->in_consumer);
+	return sub;
 }
 
 struct subscription *
-subscription_ref(struct subscription *s)
+subscription_ref(struct subscription *sub)
 {
-	s->nref++;
-	return s;
+	sub->nref++;
+	return sub;
 }
 
 void
-subscription_put(struct groups *g, struct subscription *s)
+subscription_put(struct groups *groups, struct subscription *sub)
 {
-	assert(s->nref > 0);
-	if (--s->nref > 0)
+	assert(sub->nref > 0);
+	if (--sub->nref > 0)
 		return;
-	for (int32_t i = 0; i < s->n; i++)
-		topic_name_put(g, s->v[i]);
-	list_unlink(&s->in_consumer);
-	group_dealloc(s);
+	for (int32_t i = 0; i < sub->n; i++)
+		topic_name_put(groups, sub->v[i]);
+	list_unlink(&sub->in_consumer);
+	group_dealloc(sub);
 }
 
 bool
@@ -159,38 +160,40 @@ subscription_has(const struct subscription *s, struct str topic)
 }
 
 struct resolved *
-consumer_regex(const struct consumer *c, struct str pattern)
+consumer_regex(const struct consumer *consumer, struct str pattern)
 {
-	for (int32_t i = 0; i < c->nregex; i++)
-		if (str_eq(c->regex[i].pattern, pattern))
-			return &c->regex[i];
+	for (int32_t i = 0; i < consumer->nregex; i++)
+		if (str_eq(consumer->regex[i].pattern, pattern))
+			return &consumer->regex[i];
 	return NULL;
 }
 
 void
-consumer_set_regex(struct groups *g, struct consumer *c, struct str pattern,
+consumer_set_regex(struct groups *groups, struct consumer *consumer, struct str pattern,
 	struct subscription *topics, int64_t version)
 {
-	struct resolved *r = consumer_regex(c, pattern);
+	struct resolved *regex = consumer_regex(consumer, pattern);
 	if (!topics) {
-		if (!r)
+		if (!regex)
 			return;
-		group_str_free(&r->pattern);
-		subscription_put(g, r->topics);
-		*r = c->regex[--c->nregex];
+		group_str_free(&regex->pattern);
+		subscription_put(groups, regex->topics);
+		*regex = consumer->regex[--consumer->nregex];
 		return;
 	}
-	if (r) {
-		subscription_put(g, r->topics);
-		r->topics = topics;
-		r->version = version;
+	if (regex) {
+		subscription_put(groups, regex->topics);
+		regex->topics = topics;
+		regex->version = version;
 		return;
 	}
-	if (c->nregex == c->regex_cap) {
-		c->regex_cap = c->regex_cap ? c->regex_cap * 2 : 2;
-		c->regex = group_realloc(g, c->regex, (size_t)c->regex_cap * sizeof *c->regex);
+	if (consumer->nregex == consumer->regex_cap) {
+		consumer->regex_cap = consumer->regex_cap ? consumer->regex_cap * 2 : 2;
+		consumer->regex = group_realloc(groups, consumer->regex,
+			(size_t)consumer->regex_cap * sizeof *consumer->regex);
 	}
-	c->regex[c->nregex++] = (struct resolved){ group_strdup(g, pattern), topics, version };
+	consumer->regex[consumer->nregex++] = (struct resolved){ group_strdup(groups, pattern), topics,
+		version };
 }
 
 /* ---- who has which partition ---- */
@@ -208,94 +211,94 @@ uuid_key(const struct uuid *id)
 }
 
 int32_t
-consumer_owners(const struct consumer *c, const struct tp *p)
+consumer_owners(const struct consumer *consumer, const struct tp *tp)
 {
-	const struct owners *o = map_get(&c->owners, uuid_key(&p->id));
-	return o && p->index >= 0 && p->index < o->n ? o->count[p->index] : 0;
+	const struct owners *owners = map_get(&consumer->owners, uuid_key(&tp->id));
+	return owners && tp->index >= 0 && tp->index < owners->n ? owners->count[tp->index] : 0;
 }
 
 /* Two may have the same for a while: when a compacted log is read, or when a
  * classic leader gave it to both. */
 static void
-own(struct groups *g, struct consumer *c, const struct tp_set *s, int by)
+own(struct groups *groups, struct consumer *consumer, const struct tp_set *set, int by)
 {
-	struct owners *o = NULL;
-	for (int32_t i = 0; i < s->n; i++) {
-		const struct tp *p = &s->v[i];
-		if (p->index < 0)
+	struct owners *owners = NULL;
+	for (int32_t i = 0; i < set->n; i++) {
+		const struct tp *tp = &set->v[i];
+		if (tp->index < 0)
 			continue; /* of a strange log */
-		if (!o || !uuid_eq(&o->id, &p->id))
-			o = map_get(&c->owners, uuid_key(&p->id));
-		if (!o) {
-			o = group_alloc(g, sizeof *o);
-			o->id = p->id;
-			map_put(&c->owners, uuid_key(&o->id), o);
+		if (!owners || !uuid_eq(&owners->id, &tp->id))
+			owners = map_get(&consumer->owners, uuid_key(&tp->id));
+		if (!owners) {
+			owners = group_alloc(groups, sizeof *owners);
+			owners->id = tp->id;
+			map_put(&consumer->owners, uuid_key(&owners->id), owners);
 		}
-		if (p->index >= o->n) {
-			int32_t n = MAX(p->index + 1, o->n * 2);
-			o->count = group_realloc(g, o->count, (size_t)n * sizeof *o->count);
-			memset(o->count + o->n, 0, (size_t)(n - o->n) * sizeof *o->count);
-			o->n = n;
+		if (tp->index >= owners->n) {
+			int32_t n = MAX(tp->index + 1, owners->n * 2);
+			owners->count = group_realloc(groups, owners->count, (size_t)n * sizeof *owners->count);
+			memset(owners->count + owners->n, 0, (size_t)(n - owners->n) * sizeof *owners->count);
+			owners->n = n;
 		}
-		assert(by > 0 || o->count[p->index] > 0);
-		o->count[p->index] += by;
+		assert(by > 0 || owners->count[tp->index] > 0);
+		owners->count[tp->index] += by;
 	}
 }
 
 /* ---- members ---- */
 
 struct consumer_member *
-consumer_find(const struct group *gr, struct str id)
+consumer_find(const struct group *g, struct str id)
 {
-	return gr->consumer ? map_get(&gr->consumer->by_id, id) : NULL;
+	return g->consumer ? map_get(&g->consumer->by_id, id) : NULL;
 }
 
 struct consumer_member *
-consumer_find_static(const struct group *gr, struct str instance_id)
+consumer_find_static(const struct group *g, struct str instance_id)
 {
-	return gr->consumer && instance_id.n >= 0
-		? map_get(&gr->consumer->by_instance, instance_id) : NULL;
+	return g->consumer && instance_id.n >= 0
+		? map_get(&g->consumer->by_instance, instance_id) : NULL;
 }
 
 struct consumer_member *
-consumer_add(struct groups *g, struct group *gr, struct str id)
+consumer_add(struct groups *groups, struct group *g, struct str id)
 {
-	struct consumer_member *m = group_alloc(g, sizeof *m + (size_t)MAX(id.n, 0));
-	uint8_t *p = (uint8_t *)(m + 1);
+	struct consumer_member *member = group_alloc(groups, sizeof *member + (size_t)MAX(id.n, 0));
+	uint8_t *p = (uint8_t *)(member + 1);
 	if (id.n > 0)
 		memcpy(p, id.p, (size_t)id.n);
-	m->id = (struct str){ p, id.n };
-	m->group = gr;
-	m->spec = (struct consumer_spec){ STR_NULL, STR_NULL, STR_NULL, STR_NULL, STR_NULL,
+	member->id = (struct str){ p, id.n };
+	member->group = g;
+	member->spec = (struct consumer_spec){ STR_NULL, STR_NULL, STR_NULL, STR_NULL, STR_NULL,
 		STR_NULL, .rebalance_timeout_ms = -1 };
-	m->current.previous_epoch = -1;
-	map_put(&gr->consumer->by_id, m->id, m);
-	return m;
+	member->current.previous_epoch = -1;
+	map_put(&g->consumer->by_id, member->id, member);
+	return member;
 }
 
 static void
-spec_release(struct groups *g, struct consumer_spec *s)
+spec_release(struct groups *groups, struct consumer_spec *spec)
 {
-	group_str_free(&s->instance_id);
-	group_str_free(&s->rack_id);
-	group_str_free(&s->client_id);
-	group_str_free(&s->client_host);
-	group_str_free(&s->assignor);
-	group_str_free(&s->regex);
-	group_dealloc(s->protocol);
-	if (s->names)
-		subscription_put(g, s->names);
+	group_str_free(&spec->instance_id);
+	group_str_free(&spec->rack_id);
+	group_str_free(&spec->client_id);
+	group_str_free(&spec->client_host);
+	group_str_free(&spec->assignor);
+	group_str_free(&spec->regex);
+	group_dealloc(spec->protocol);
+	if (spec->names)
+		subscription_put(groups, spec->names);
 }
 
 static struct classic_protocol *
-protocols_dup(struct groups *g, const struct classic_protocol *v, int32_t n)
+protocols_dup(struct groups *groups, const struct classic_protocol *v, int32_t n)
 {
 	size_t size = (size_t)n * sizeof *v;
 	for (int32_t i = 0; i < n; i++)
 		size += (size_t)MAX(v[i].name.n, 0) + (size_t)MAX(v[i].metadata.n, 0);
 	if (n == 0)
 		return NULL;
-	struct classic_protocol *copy = group_alloc(g, size);
+	struct classic_protocol *copy = group_alloc(groups, size);
 	uint8_t *p = (uint8_t *)(copy + n);
 	for (int32_t i = 0; i < n; i++) {
 		struct str from[] = { v[i].name, v[i].metadata }, to[2];
@@ -312,147 +315,150 @@ protocols_dup(struct groups *g, const struct classic_protocol *v, int32_t n)
 
 /* The key of by_instance lives in the member it leads to. */
 static void
-forget_instance(struct consumer *c, struct consumer_member *m)
+forget_instance(struct consumer *consumer, struct consumer_member *member)
 {
-	if (m->spec.instance_id.n >= 0
-			&& map_get(&c->by_instance, m->spec.instance_id) == m)
-		map_remove(&c->by_instance, m->spec.instance_id);
+	if (member->spec.instance_id.n >= 0
+			&& map_get(&consumer->by_instance, member->spec.instance_id) == member)
+		map_remove(&consumer->by_instance, member->spec.instance_id);
 }
 
 void
-consumer_set_spec(struct groups *g, struct consumer_member *m, const struct consumer_spec *s)
+consumer_set_spec(struct groups *groups, struct consumer_member *member,
+	const struct consumer_spec *spec)
 {
-	struct consumer *c = m->group->consumer;
-	struct consumer_spec fresh = *s;
-	fresh.instance_id = group_strdup(g, s->instance_id);
-	fresh.rack_id = group_strdup(g, s->rack_id);
-	fresh.client_id = group_strdup(g, s->client_id);
-	fresh.client_host = group_strdup(g, s->client_host);
-	fresh.assignor = group_strdup(g, s->assignor);
-	fresh.regex = group_strdup(g, s->regex);
-	fresh.protocol = protocols_dup(g, s->protocol, s->nprotocol);
-	forget_instance(c, m);
-	c->nclassic += s->is_classic - m->spec.is_classic;
-	spec_release(g, &m->spec);
-	m->spec = fresh;
+	struct consumer *consumer = member->group->consumer;
+	struct consumer_spec fresh = *spec;
+	fresh.instance_id = group_strdup(groups, spec->instance_id);
+	fresh.rack_id = group_strdup(groups, spec->rack_id);
+	fresh.client_id = group_strdup(groups, spec->client_id);
+	fresh.client_host = group_strdup(groups, spec->client_host);
+	fresh.assignor = group_strdup(groups, spec->assignor);
+	fresh.regex = group_strdup(groups, spec->regex);
+	fresh.protocol = protocols_dup(groups, spec->protocol, spec->nprotocol);
+	forget_instance(consumer, member);
+	consumer->nclassic += spec->is_classic - member->spec.is_classic;
+	spec_release(groups, &member->spec);
+	member->spec = fresh;
 	if (fresh.instance_id.n >= 0)
-		map_put(&c->by_instance, fresh.instance_id, m);
+		map_put(&consumer->by_instance, fresh.instance_id, member);
 }
 
 void
-consumer_set_current(struct groups *g, struct consumer_member *m,
-	const struct consumer_current *s)
+consumer_set_current(struct groups *groups, struct consumer_member *member,
+	const struct consumer_current *current)
 {
-	struct consumer *c = m->group->consumer;
-	struct consumer_current fresh = *s;
-	fresh.assigned = tp_set_dup(g, &s->assigned);
-	fresh.revoking = tp_set_dup(g, &s->revoking);
-	own(g, c, &m->current.assigned, -1);
-	own(g, c, &m->current.revoking, -1);
-	own(g, c, &fresh.assigned, 1);
-	own(g, c, &fresh.revoking, 1);
-	tp_set_release(&m->current.assigned);
-	tp_set_release(&m->current.revoking);
-	m->current = fresh;
+	struct consumer *consumer = member->group->consumer;
+	struct consumer_current fresh = *current;
+	fresh.assigned = tp_set_dup(groups, &current->assigned);
+	fresh.revoking = tp_set_dup(groups, &current->revoking);
+	own(groups, consumer, &member->current.assigned, -1);
+	own(groups, consumer, &member->current.revoking, -1);
+	own(groups, consumer, &fresh.assigned, 1);
+	own(groups, consumer, &fresh.revoking, 1);
+	tp_set_release(&member->current.assigned);
+	tp_set_release(&member->current.revoking);
+	member->current = fresh;
 }
 
 void
-consumer_set_target(struct groups *g, struct consumer_member *m, const struct tp_set *target)
+consumer_set_target(struct groups *groups, struct consumer_member *member,
+	const struct tp_set *target)
 {
-	struct tp_set fresh = target ? tp_set_dup(g, target) : (struct tp_set){ NULL, 0 };
-	tp_set_release(&m->target);
-	m->target = fresh;
-	m->has_target = target != NULL;
+	struct tp_set fresh = target ? tp_set_dup(groups, target) : (struct tp_set){ NULL, 0 };
+	tp_set_release(&member->target);
+	member->target = fresh;
+	member->has_target = target != NULL;
 }
 
 void
-consumer_remove(struct groups *g, struct consumer_member *m)
+consumer_remove(struct groups *groups, struct consumer_member *member)
 {
-	struct consumer *c = m->group->consumer;
+	struct consumer *consumer = member->group->consumer;
 	struct consumer_current none = { 0 };
-	consumer_set_current(g, m, &none);
-	consumer_set_target(g, m, NULL);
-	forget_instance(c, m);
-	c->nclassic -= m->spec.is_classic;
-	timer_clear(g, &m->session);
-	timer_clear(g, &m->rebalance);
-	timer_clear(g, &m->join);
-	timer_clear(g, &m->sync);
-	map_remove(&c->by_id, m->id);
-	spec_release(g, &m->spec);
-	group_dealloc(m);
+	consumer_set_current(groups, member, &none);
+	consumer_set_target(groups, member, NULL);
+	forget_instance(consumer, member);
+	consumer->nclassic -= member->spec.is_classic;
+	timer_clear(groups, &member->session);
+	timer_clear(groups, &member->rebalance);
+	timer_clear(groups, &member->join);
+	timer_clear(groups, &member->sync);
+	map_remove(&consumer->by_id, member->id);
+	spec_release(groups, &member->spec);
+	group_dealloc(member);
 }
 
 /* ---- groups ---- */
 
 void
-consumer_open(struct groups *g, struct group *gr)
+consumer_open(struct groups *groups, struct group *g)
 {
-	assert(gr->kind == GROUP_CLASSIC && !gr->consumer);
-	classic_release(g, gr, KERR_REBALANCE_IN_PROGRESS);
-	struct consumer *c = group_alloc(g, sizeof *c);
-	c->target_epoch = -1;
-	c->is_stale = true;
-	c->by_id.seed = c->by_instance.seed = c->owners.seed = g->by_id.seed;
-	list_init(&c->subscriptions);
-	gr->consumer = c;
-	gr->kind = GROUP_CONSUMER;
+	assert(g->kind == GROUP_CLASSIC && !g->consumer);
+	classic_release(groups, g, KERR_REBALANCE_IN_PROGRESS);
+	struct consumer *consumer = group_alloc(groups, sizeof *consumer);
+	consumer->target_epoch = -1;
+	consumer->is_stale = true;
+	consumer->by_id.seed = consumer->by_instance.seed = consumer->owners.seed = groups->by_id.seed;
+	list_init(&consumer->subscriptions);
+	g->consumer = consumer;
+	g->kind = GROUP_CONSUMER;
 }
 
 void
-consumer_close(struct groups *g, struct group *gr)
+consumer_close(struct groups *groups, struct group *g)
 {
-	consumer_release(g, gr);
-	gr->kind = GROUP_CLASSIC;
-	classic_init(&gr->classic);
+	consumer_release(groups, g);
+	g->kind = GROUP_CLASSIC;
+	classic_init(&g->classic);
 }
 
 void
-consumer_release(struct groups *g, struct group *gr)
+consumer_release(struct groups *groups, struct group *g)
 {
-	struct consumer *c = gr->consumer;
-	if (!c)
+	struct consumer *consumer = g->consumer;
+	if (!consumer)
 		return;
-	while (c->by_id.n > 0) {
+	while (consumer->by_id.n > 0) {
 		struct consumer_member *any = NULL;
-		MAP_EACH(e, &c->by_id) {
+		MAP_EACH(e, &consumer->by_id) {
 			any = e->value;
 			break;
 		}
-		consumer_remove(g, any);
+		consumer_remove(groups, any);
 	}
-	while (c->nregex > 0)
-		consumer_set_regex(g, c, c->regex[0].pattern, NULL, 0);
-	assert(list_is_empty(&c->subscriptions));
-	MAP_EACH(e, &c->owners) {
+	while (consumer->nregex > 0)
+		consumer_set_regex(groups, consumer, consumer->regex[0].pattern, NULL, 0);
+	assert(list_is_empty(&consumer->subscriptions));
+	MAP_EACH(e, &consumer->owners) {
 		group_dealloc(((struct owners *)e->value)->count);
 		group_dealloc(e->value);
 	}
-	map_release(&c->owners);
-	map_release(&c->by_id);
-	map_release(&c->by_instance);
-	group_dealloc(c->regex);
-	group_dealloc(c);
-	gr->consumer = NULL;
+	map_release(&consumer->owners);
+	map_release(&consumer->by_id);
+	map_release(&consumer->by_instance);
+	group_dealloc(consumer->regex);
+	group_dealloc(consumer);
+	g->consumer = NULL;
 }
 
 int32_t
-consumer_member_count(const struct group *gr)
+consumer_member_count(const struct group *g)
 {
-	return gr->consumer ? (int32_t)gr->consumer->by_id.n : 0;
+	return g->consumer ? (int32_t)g->consumer->by_id.n : 0;
 }
 
 const char *
-consumer_state_name(const struct group *gr)
+consumer_state_name(const struct group *g)
 {
-	const struct consumer *c = gr->consumer;
-	if (c->by_id.n == 0)
+	const struct consumer *consumer = g->consumer;
+	if (consumer->by_id.n == 0)
 		return "Empty";
-	if (c->epoch > c->target_epoch)
+	if (consumer->epoch > consumer->target_epoch)
 		return "Assigning";
-	MAP_EACH(e, &c->by_id) {
-		const struct consumer_member *m = e->value;
-		if (m->current.state != CONSUMER_STABLE || m->current.epoch != c->target_epoch)
+	MAP_EACH(e, &consumer->by_id) {
+		const struct consumer_member *member = e->value;
+		if (member->current.state != CONSUMER_STABLE
+			|| member->current.epoch != consumer->target_epoch)
 			return "Reconciling";
 	}
 	return "Stable";

@@ -7,35 +7,35 @@
 enum { BUSY_INTERVAL_MS = 500 };
 
 void
-consumer_times(const struct groups *g, const struct group *gr, int32_t *session_ms,
+consumer_times(const struct groups *groups, const struct group *g, int32_t *session_ms,
 	int32_t *heartbeat_ms)
 {
-	*session_ms = g->config.consumer_session_ms;
-	*heartbeat_ms = g->config.consumer_heartbeat_ms;
-	if (g->env->group_times)
-		g->env->group_times(g->env, gr->id, session_ms, heartbeat_ms);
+	*session_ms = groups->config.consumer_session_ms;
+	*heartbeat_ms = groups->config.consumer_heartbeat_ms;
+	if (groups->env->group_times)
+		groups->env->group_times(groups->env, g->id, session_ms, heartbeat_ms);
 }
 
 static int32_t
-interval(const struct groups *g, const struct group *gr, struct coord_now now)
+interval(const struct groups *groups, const struct group *g, struct coord_now now)
 {
 	int32_t session_ms, ms;
-	consumer_times(g, gr, &session_ms, &ms);
-	return now.mono_ms < gr->consumer->busy_until_ms ? MIN(ms, BUSY_INTERVAL_MS) : ms;
+	consumer_times(groups, g, &session_ms, &ms);
+	return now.mono_ms < g->consumer->busy_until_ms ? MIN(ms, BUSY_INTERVAL_MS) : ms;
 }
 
 static void
-answer_error(struct groups *g, struct coord_call *call, int16_t error, const char *why)
+answer_error(struct groups *groups, struct coord_call *call, int16_t error, const char *why)
 {
 	struct consumer_group_heartbeat_response r;
 	wire_defaults(&consumer_group_heartbeat_response_desc, &r);
 	r.error_code = error;
 	r.error_message = str_of(why ? why : kerr_info(error)->text);
-	g->env->respond(g->env, call, &r);
+	groups->env->respond(groups->env, call, &r);
 }
 
 static void
-answer(struct groups *g, struct coord_call *call, struct str id, int32_t epoch,
+answer(struct groups *groups, struct coord_call *call, struct str id, int32_t epoch,
 	int32_t interval_ms, const struct tp_set *assigned)
 {
 	struct consumer_group_heartbeat_response r;
@@ -57,7 +57,7 @@ answer(struct groups *g, struct coord_call *call, struct str id, int32_t epoch,
 		}
 		r.assignment = &a;
 	}
-	g->env->respond(g->env, call, &r);
+	groups->env->respond(groups->env, call, &r);
 }
 
 /* ---- what a request may say ---- */
@@ -99,30 +99,30 @@ check_request(const struct consumer_group_heartbeat_request *q, int16_t version,
 static struct tp_set
 owned_of(const struct consumer_group_heartbeat_request *q, struct arena *a)
 {
-	struct tp_set s = { NULL, 0 };
+	struct tp_set set = { NULL, 0 };
 	int32_t total = 0;
 	for (int32_t i = 0; i < q->topic_partitions.n; i++)
 		total += MAX(q->topic_partitions.v[i].partitions.n, 0);
-	s.v = arena_alloc(a, ((size_t)total + 1) * sizeof *s.v);
+	set.v = arena_alloc(a, ((size_t)total + 1) * sizeof *set.v);
 	for (int32_t i = 0; i < q->topic_partitions.n; i++)
 		for (int32_t k = 0; k < q->topic_partitions.v[i].partitions.n; k++)
-			s.v[s.n++] = (struct tp){ q->topic_partitions.v[i].topic_id,
+			set.v[set.n++] = (struct tp){ q->topic_partitions.v[i].topic_id,
 				q->topic_partitions.v[i].partitions.v[k] };
-	tp_sort(&s);
-	return s;
+	tp_sort(&set);
+	return set;
 }
 
 /* An answer that raised the epoch may have been lost: the epoch before is good,
  * as long as nothing is owned that was taken away meanwhile. */
 static int16_t
-check_epoch(const struct consumer_member *m, int32_t epoch, const struct tp_set *owned)
+check_epoch(const struct consumer_member *member, int32_t epoch, const struct tp_set *owned)
 {
-	if (epoch == 0 || epoch == m->current.epoch)
+	if (epoch == 0 || epoch == member->current.epoch)
 		return 0;
-	if (epoch > m->current.epoch || epoch != m->current.previous_epoch || !owned)
+	if (epoch > member->current.epoch || epoch != member->current.previous_epoch || !owned)
 		return KERR_FENCED_MEMBER_EPOCH;
 	for (int32_t i = 0; i < owned->n; i++)
-		if (!tp_set_has(&m->current.assigned, &owned->v[i]))
+		if (!tp_set_has(&member->current.assigned, &owned->v[i]))
 			return KERR_FENCED_MEMBER_EPOCH;
 	return 0;
 }
@@ -130,10 +130,10 @@ check_epoch(const struct consumer_member *m, int32_t epoch, const struct tp_set 
 /* ---- join and keep alive ---- */
 
 struct beat {
-	struct groups *g;
+	struct groups *groups;
 	struct coord_call *call;
 	const struct consumer_group_heartbeat_request *q;
-	struct group *gr;
+	struct group *group;
 	struct str id;
 	struct tp_set owned_set, *owned; /* NULL: not said */
 	struct consumer_member *replaced;
@@ -150,60 +150,61 @@ adds(const struct consumer_group_heartbeat_request *q)
 
 /* The group, as a consumer group. */
 static int16_t
-find_group(struct beat *b, struct coord_now now)
+find_group(struct beat *beat, struct coord_now now)
 {
-	struct groups *g = b->g;
-	bool is_join = b->q->member_epoch == 0;
-	if (b->q->member_epoch >= 0 && group_is_full(g) && adds(b->q))
+	struct groups *groups = beat->groups;
+	bool is_join = beat->q->member_epoch == 0;
+	if (beat->q->member_epoch >= 0 && group_is_full(groups) && adds(beat->q))
 		return KERR_COORDINATOR_NOT_AVAILABLE;
-	b->gr = is_join ? group_make(g, b->q->group_id) : group_find(g, b->q->group_id);
-	if (!b->gr)
+	beat->group = is_join ? group_make(groups, beat->q->group_id)
+		: group_find(groups, beat->q->group_id);
+	if (!beat->group)
 		return is_join ? KERR_COORDINATOR_NOT_AVAILABLE : KERR_GROUP_ID_NOT_FOUND;
-	b->call->partition = b->gr->partition;
-	if (b->gr->kind == GROUP_CONSUMER)
+	beat->call->partition = beat->group->partition;
+	if (beat->group->kind == GROUP_CONSUMER)
 		return 0;
 	if (!is_join)
 		return KERR_GROUP_ID_NOT_FOUND;
-	if (!group_is_empty(b->gr))
-		return convert_to_consumer(g, b->gr, now);
-	consumer_open(g, b->gr);
-	b->is_opened = true;
+	if (!group_is_empty(beat->group))
+		return convert_to_consumer(groups, beat->group, now);
+	consumer_open(groups, beat->group);
+	beat->is_opened = true;
 	return 0;
 }
 
 /* Who is it, and may it? */
 static int16_t
-find_member(struct beat *b)
+find_member(struct beat *beat)
 {
-	const struct consumer_group_heartbeat_request *q = b->q;
+	const struct consumer_group_heartbeat_request *q = beat->q;
 	bool is_join = q->member_epoch == 0;
-	struct consumer_member *m = consumer_find(b->gr, q->member_id);
-	if (!m && (int32_t)b->gr->consumer->by_id.n >= b->g->config.consumer_member_max)
+	struct consumer_member *m = consumer_find(beat->group, q->member_id);
+	if (!m && (int32_t)beat->group->consumer->by_id.n >= beat->groups->config.consumer_member_max)
 		return KERR_GROUP_MAX_SIZE_REACHED;
 	if (q->instance_id.n >= 0) {
-		struct consumer_member *s = consumer_find_static(b->gr, q->instance_id);
-		if (!s && !is_join)
+		struct consumer_member *member = consumer_find_static(beat->group, q->instance_id);
+		if (!member && !is_join)
 			return KERR_UNKNOWN_MEMBER_ID;
-		if (s && !str_eq(s->id, q->member_id)) {
+		if (member && !str_eq(member->id, q->member_id)) {
 			if (!is_join)
 				return KERR_FENCED_INSTANCE_ID;
-			if (!s->spec.is_classic && s->current.epoch != CONSUMER_LEAVE_STATIC)
+			if (!member->spec.is_classic && member->current.epoch != CONSUMER_LEAVE_STATIC)
 				return KERR_UNRELEASED_INSTANCE_ID;
 			if (m)
 				return KERR_INVALID_REQUEST; /* it is another member */
-			b->replaced = s;
+			beat->replaced = member;
 			return 0;
 		}
 	}
 	if (!m)
 		return is_join ? 0 : KERR_UNKNOWN_MEMBER_ID;
-	return check_epoch(m, q->member_epoch, b->owned);
+	return check_epoch(m, q->member_epoch, beat->owned);
 }
 
 static struct str
-made_id(struct groups *g, struct arena *a)
+made_id(struct groups *groups, struct arena *a)
 {
-	uint64_t r[2] = { g->env->random(g->env), g->env->random(g->env) };
+	uint64_t r[2] = { groups->env->random(groups->env), groups->env->random(groups->env) };
 	struct uuid u;
 	memcpy(u.b, r, sizeof u.b);
 	u.b[6] = (uint8_t)((u.b[6] & 0x0f) | 0x40);
@@ -215,43 +216,43 @@ made_id(struct groups *g, struct arena *a)
  * a join, which says all there is: who takes a static member's place may be
  * subscribed in another way. */
 static void
-update_spec(struct change *ch, const struct beat *b)
+update_spec(struct change *ch, const struct beat *beat)
 {
-	const struct consumer_group_heartbeat_request *q = b->q;
-	struct consumer_spec *s = &ch->spec;
+	const struct consumer_group_heartbeat_request *q = beat->q;
+	struct consumer_spec *spec = &ch->spec;
 	bool is_join = q->member_epoch == 0;
 	if (q->instance_id.n >= 0)
-		s->instance_id = q->instance_id;
+		spec->instance_id = q->instance_id;
 	if (is_join || q->rack_id.n >= 0)
-		s->rack_id = q->rack_id;
+		spec->rack_id = q->rack_id;
 	if (q->rebalance_timeout_ms != -1)
-		s->rebalance_timeout_ms = q->rebalance_timeout_ms;
+		spec->rebalance_timeout_ms = q->rebalance_timeout_ms;
 	if (is_join || q->server_assignor.n >= 0)
-		s->assignor = q->server_assignor;
+		spec->assignor = q->server_assignor;
 	if (is_join || q->subscribed_topic_regex.n >= 0)
-		s->regex = q->subscribed_topic_regex;
+		spec->regex = q->subscribed_topic_regex;
 	if (is_join || q->subscribed_topic_names.n >= 0) {
-		subscription_put(ch->g, s->names);
-		s->names = subscription_get(ch->g, ch->c, q->subscribed_topic_names.v,
-			q->subscribed_topic_names.n, &ch->g->scratch);
+		subscription_put(ch->groups, spec->names);
+		spec->names = subscription_get(ch->groups, ch->consumer, q->subscribed_topic_names.v,
+			q->subscribed_topic_names.n, &ch->groups->scratch);
 	}
-	s->client_id = b->call->client_id;
-	s->client_host = b->call->client_host;
-	s->is_classic = false;
-	s->session_timeout_ms = 0;
-	s->protocol = NULL;
-	s->nprotocol = 0;
+	spec->client_id = beat->call->client_id;
+	spec->client_host = beat->call->client_host;
+	spec->is_classic = false;
+	spec->session_timeout_ms = 0;
+	spec->protocol = NULL;
+	spec->nprotocol = 0;
 }
 
 static int16_t
-change_member(struct beat *b, struct change *ch, bool *is_told)
+change_member(struct beat *beat, struct change *ch, bool *is_told)
 {
-	const struct consumer_group_heartbeat_request *q = b->q;
-	change_draft(ch, b->id, b->replaced);
-	update_spec(ch, b);
+	const struct consumer_group_heartbeat_request *q = beat->q;
+	change_draft(ch, beat->id, beat->replaced);
+	update_spec(ch, beat);
 	if (ch->current.epoch == CONSUMER_LEAVE_STATIC)
 		ch->current.epoch = ch->current.previous_epoch = 0; /* it is back */
-	int16_t error = change_work_out(ch, b->owned);
+	int16_t error = change_work_out(ch, beat->owned);
 	if (error)
 		return error;
 	*is_told = q->member_epoch == 0 || (q->rebalance_timeout_ms != -1
@@ -264,193 +265,197 @@ change_member(struct beat *b, struct change *ch, bool *is_told)
 	if (error)
 		return error;
 	if (is_new_state)
-		consumer_watch_revocation(b->g, ch->old, ch->now);
-	timer_clear(b->g, &ch->old->join);
-	timer_clear(b->g, &ch->old->sync);
-	consumer_session(b->g, ch->old, ch->now);
+		consumer_watch_revocation(beat->groups, ch->old, ch->now);
+	timer_clear(beat->groups, &ch->old->join);
+	timer_clear(beat->groups, &ch->old->sync);
+	consumer_session(beat->groups, ch->old, ch->now);
 	return 0;
 }
 
 static void
-beat(struct beat *b, struct coord_now now)
+heartbeat(struct beat *beat, struct coord_now now)
 {
-	struct groups *g = b->g;
-	int16_t error = find_group(b, now);
+	struct groups *groups = beat->groups;
+	int16_t error = find_group(beat, now);
 	if (!error)
-		error = find_member(b);
+		error = find_member(beat);
 	if (!error) {
 		struct change ch;
 		bool is_told;
-		b->id = b->q->member_id.n > 0 ? b->q->member_id : made_id(g, &g->scratch);
-		change_init(&ch, g, b->gr, now);
-		error = change_member(b, &ch, &is_told);
+		beat->id = beat->q->member_id.n > 0 ? beat->q->member_id
+			: made_id(groups, &groups->scratch);
+		change_init(&ch, groups, beat->group, now);
+		error = change_member(beat, &ch, &is_told);
 		change_release(&ch);
 		if (!error) {
-			answer(g, b->call, ch.old->id, ch.old->current.epoch,
-				interval(g, b->gr, now), is_told ? &ch.old->current.assigned : NULL);
+			answer(groups, beat->call, ch.old->id, ch.old->current.epoch,
+				interval(groups, beat->group, now), is_told ? &ch.old->current.assigned : NULL);
 			return;
 		}
 	}
-	if (b->is_opened)
-		consumer_close(g, b->gr);
-	if (b->gr)
-		group_free_if_idle(g, b->gr);
-	answer_error(g, b->call, error, NULL);
+	if (beat->is_opened)
+		consumer_close(groups, beat->group);
+	if (beat->group)
+		group_free_if_idle(groups, beat->group);
+	answer_error(groups, beat->call, error, NULL);
 }
 
 /* ---- leave ---- */
 
 /* A static member that will be back keeps what it has. */
 static int16_t
-step_out(struct groups *g, struct consumer_member *m, struct coord_now now)
+step_out(struct groups *groups, struct consumer_member *member, struct coord_now now)
 {
-	struct records r = RECORDS_INIT(g);
-	struct consumer_current s = m->current;
-	s.epoch = CONSUMER_LEAVE_STATIC;
-	s.revoking = (struct tp_set){ NULL, 0 };
-	records_current(&r, m->group->id, m->id, &s);
-	int16_t error = records_append(&r, m->group->partition, NULL, now.wall_ms);
+	struct records records = RECORDS_INIT(groups);
+	struct consumer_current current = member->current;
+	current.epoch = CONSUMER_LEAVE_STATIC;
+	current.revoking = (struct tp_set){ NULL, 0 };
+	records_current(&records, member->group->id, member->id, &current);
+	int16_t error = records_append(&records, member->group->partition, NULL, now.wall_ms);
 	if (error)
 		return error;
-	consumer_apply(&r);
-	timer_clear(g, &m->rebalance);
+	consumer_apply(&records);
+	timer_clear(groups, &member->rebalance);
 	return 0;
 }
 
 static int16_t
-leave(struct groups *g, struct coord_call *call,
+leave(struct groups *groups, struct coord_call *call,
 	const struct consumer_group_heartbeat_request *q, struct coord_now now)
 {
-	struct group *gr = group_find(g, q->group_id);
-	if (!gr || gr->kind != GROUP_CONSUMER)
+	struct group *g = group_find(groups, q->group_id);
+	if (!g || g->kind != GROUP_CONSUMER)
 		return KERR_GROUP_ID_NOT_FOUND;
-	call->partition = gr->partition;
-	struct consumer_member *m = q->instance_id.n >= 0
-		? consumer_find_static(gr, q->instance_id) : consumer_find(gr, q->member_id);
-	if (!m)
+	call->partition = g->partition;
+	struct consumer_member *member = q->instance_id.n >= 0
+		? consumer_find_static(g, q->instance_id) : consumer_find(g, q->member_id);
+	if (!member)
 		return KERR_UNKNOWN_MEMBER_ID;
-	if (!str_eq(m->id, q->member_id))
+	if (!str_eq(member->id, q->member_id))
 		return KERR_FENCED_INSTANCE_ID;
 	if (q->member_epoch == CONSUMER_LEAVE_STATIC)
-		return step_out(g, m, now);
-	return consumer_fence(g, gr, m, now);
+		return step_out(groups, member, now);
+	return consumer_fence(groups, g, member, now);
 }
 
 void
-consumer_heartbeat(struct groups *g, struct coord_call *call, struct coord_now now)
+consumer_heartbeat(struct groups *groups, struct coord_call *call, struct coord_now now)
 {
 	const struct consumer_group_heartbeat_request *q = call->body;
 	const char *why = NULL;
-	if (!g->config.has_consumer_protocol) {
-		answer_error(g, call, KERR_UNSUPPORTED_VERSION, NULL);
+	if (!groups->config.has_consumer_protocol) {
+		answer_error(groups, call, KERR_UNSUPPORTED_VERSION, NULL);
 		return;
 	}
-	int16_t error = check_request(q, call->api_version, &g->scratch, &why);
+	int16_t error = check_request(q, call->api_version, &groups->scratch, &why);
 	if (error) {
-		answer_error(g, call, error, why);
+		answer_error(groups, call, error, why);
 		return;
 	}
 	if (q->member_epoch < 0) {
-		error = leave(g, call, q, now);
+		error = leave(groups, call, q, now);
 		if (error)
-			answer_error(g, call, error, NULL);
+			answer_error(groups, call, error, NULL);
 		else
-			answer(g, call, q->member_id, q->member_epoch, 0, NULL);
+			answer(groups, call, q->member_id, q->member_epoch, 0, NULL);
 		return;
 	}
-	struct beat b = { .g = g, .call = call, .q = q };
-	b.owned_set = owned_of(q, &g->scratch);
-	b.owned = q->topic_partitions.n >= 0 ? &b.owned_set : NULL;
-	beat(&b, now);
+	struct beat beat = { .groups = groups, .call = call, .q = q };
+	beat.owned_set = owned_of(q, &groups->scratch);
+	beat.owned = q->topic_partitions.n >= 0 ? &beat.owned_set : NULL;
+	heartbeat(&beat, now);
 }
 
 /* ---- out ---- */
 
 void
-consumer_refresh(struct groups *g, struct group *gr, struct coord_now now)
+consumer_refresh(struct groups *groups, struct group *g, struct coord_now now)
 {
 	struct change ch;
-	if (!gr->consumer->is_stale)
+	if (!g->consumer->is_stale)
 		return;
-	change_init(&ch, g, gr, now);
+	change_init(&ch, groups, g, now);
 	change_resolve(&ch);
 	change_view(&ch);
-	if (ch.hash != gr->consumer->hash)
-		records_epoch(&ch.r, gr->id, ch.epoch + 1, ch.hash);
+	if (ch.hash != g->consumer->hash)
+		records_epoch(&ch.records, g->id, ch.epoch + 1, ch.hash);
 	change_commit(&ch);
 	change_release(&ch);
 }
 
 int16_t
-consumer_fence(struct groups *g, struct group *gr, struct consumer_member *m,
+consumer_fence(struct groups *groups, struct group *g, struct consumer_member *member,
 	struct coord_now now)
 {
 	/* What does not fit into one record stays as it is. */
-	int16_t error = convert_is_due(g, gr, m) ? convert_to_classic(g, gr, m, now)
+	int16_t error = convert_is_due(groups, g, member) ? convert_to_classic(groups, g, member, now)
 		: KERR_UNKNOWN_SERVER_ERROR;
 	if (error != KERR_UNKNOWN_SERVER_ERROR)
 		return error;
 	struct change ch;
-	change_init(&ch, g, gr, now);
-	m->is_leaving = true;
-	records_member_tombstones(&ch.r, gr->id, m->id);
+	change_init(&ch, groups, g, now);
+	member->is_leaving = true;
+	records_member_tombstones(&ch.records, g->id, member->id);
 	change_resolve(&ch);
 	change_forget_regexes(&ch);
 	change_view(&ch);
 	ch.epoch++;
-	records_epoch(&ch.r, gr->id, ch.epoch, ch.hash);
+	records_epoch(&ch.records, g->id, ch.epoch, ch.hash);
 	/* Without members there is nothing left to assign: the empty assignment is that
 	 * of the new epoch, as in Kafka 4.4.0. */
-	if (gr->consumer->by_id.n == 1)
-		records_target_epoch(&ch.r, gr->id, ch.epoch, now.wall_ms);
+	if (g->consumer->by_id.n == 1)
+		records_target_epoch(&ch.records, g->id, ch.epoch, now.wall_ms);
 	error = change_commit(&ch);
 	if (error)
-		m->is_leaving = false;
+		member->is_leaving = false;
 	change_release(&ch);
 	return error;
 }
 
 static void
-throw_out(struct groups *g, struct consumer_member *m, struct timer *t,
-	void (*fire)(struct groups *g, struct timer *t, struct coord_now now),
+throw_out(struct groups *groups, struct consumer_member *member, struct timer *timer,
+	void (*fire)(struct groups *groups, struct timer *timer, struct coord_now now),
 	struct coord_now now)
 {
-	if (consumer_fence(g, m->group, m, now) != 0)
-		timer_set(g, t, now.mono_ms + GROUP_RETRY_MS, fire);
+	if (consumer_fence(groups, member->group, member, now) != 0)
+		timer_set(groups, timer, now.mono_ms + GROUP_RETRY_MS, fire);
 }
 
 void
-consumer_session_fire(struct groups *g, struct timer *t, struct coord_now now)
+consumer_session_fire(struct groups *groups, struct timer *timer, struct coord_now now)
 {
-	throw_out(g, CONTAINER_OF(t, struct consumer_member, session), t, consumer_session_fire,
+	throw_out(groups, CONTAINER_OF(timer, struct consumer_member, session), timer,
+		consumer_session_fire,
 		now);
 }
 
 void
-consumer_session(struct groups *g, struct consumer_member *m, struct coord_now now)
+consumer_session(struct groups *groups, struct consumer_member *member, struct coord_now now)
 {
 	int32_t ms, heartbeat_ms;
-	consumer_times(g, m->group, &ms, &heartbeat_ms);
-	if (m->spec.is_classic)
-		ms = m->spec.session_timeout_ms;
-	timer_set(g, &m->session, now.mono_ms + ms, consumer_session_fire);
+	consumer_times(groups, member->group, &ms, &heartbeat_ms);
+	if (member->spec.is_classic)
+		ms = member->spec.session_timeout_ms;
+	timer_set(groups, &member->session, now.mono_ms + ms, consumer_session_fire);
 }
 
 static void
-rebalance_fire(struct groups *g, struct timer *t, struct coord_now now)
+rebalance_fire(struct groups *groups, struct timer *timer, struct coord_now now)
 {
-	struct consumer_member *m = CONTAINER_OF(t, struct consumer_member, rebalance);
-	if (m->current.state == CONSUMER_UNREVOKED && m->current.epoch == m->rebalance_epoch)
-		throw_out(g, m, t, rebalance_fire, now);
+	struct consumer_member *member = CONTAINER_OF(timer, struct consumer_member, rebalance);
+	if (member->current.state == CONSUMER_UNREVOKED
+		&& member->current.epoch == member->rebalance_epoch)
+		throw_out(groups, member, timer, rebalance_fire, now);
 }
 
 void
-consumer_watch_revocation(struct groups *g, struct consumer_member *m, struct coord_now now)
+consumer_watch_revocation(struct groups *groups, struct consumer_member *member,
+	struct coord_now now)
 {
-	timer_clear(g, &m->rebalance);
-	if (m->current.state != CONSUMER_UNREVOKED || m->spec.is_classic)
+	timer_clear(groups, &member->rebalance);
+	if (member->current.state != CONSUMER_UNREVOKED || member->spec.is_classic)
 		return;
-	m->rebalance_epoch = m->current.epoch;
-	timer_set(g, &m->rebalance, now.mono_ms + MAX(m->spec.rebalance_timeout_ms, 0),
+	member->rebalance_epoch = member->current.epoch;
+	timer_set(groups, &member->rebalance, now.mono_ms + MAX(member->spec.rebalance_timeout_ms, 0),
 		rebalance_fire);
 }

@@ -7,50 +7,50 @@ enum { EPOCH_KEY = 3, PARTITIONS_KEY = 4, MEMBER_KEY = 5, TARGET_EPOCH_KEY = 6,
 /* ---- out of state ---- */
 
 static void
-names_of(const struct subscription *s, struct str **v, int32_t *n, struct arena *a)
+names_of(const struct subscription *sub, struct str **v, int32_t *n, struct arena *a)
 {
-	*n = s ? s->n : 0;
+	*n = sub ? sub->n : 0;
 	*v = arena_alloc(a, ((size_t)*n + 1) * sizeof **v);
 	for (int32_t i = 0; i < *n; i++)
-		(*v)[i] = s->v[i]->s;
+		(*v)[i] = sub->v[i]->s;
 }
 
 void
-records_member(struct records *r, struct str group_id, struct str id,
-	const struct consumer_spec *s)
+records_member(struct records *records, struct str group_id, struct str id,
+	const struct consumer_spec *spec)
 {
-	struct arena *a = &r->g->scratch;
+	struct arena *a = &records->groups->scratch;
 	struct consumer_group_member_metadata_key key = { group_id, id };
 	struct consumer_group_member_metadata_value v = {
-		.instance_id = s->instance_id, .rack_id = s->rack_id,
-		.client_id = s->client_id.n < 0 ? STR("") : s->client_id,
-		.client_host = s->client_host.n < 0 ? STR("") : s->client_host,
-		.subscribed_topic_regex = s->regex,
-		.rebalance_timeout_ms = s->rebalance_timeout_ms,
-		.server_assignor = s->assignor,
+		.instance_id = spec->instance_id, .rack_id = spec->rack_id,
+		.client_id = spec->client_id.n < 0 ? STR("") : spec->client_id,
+		.client_host = spec->client_host.n < 0 ? STR("") : spec->client_host,
+		.subscribed_topic_regex = spec->regex,
+		.rebalance_timeout_ms = spec->rebalance_timeout_ms,
+		.server_assignor = spec->assignor,
 	};
-	names_of(s->names, &v.subscribed_topic_names.v, &v.subscribed_topic_names.n, a);
+	names_of(spec->names, &v.subscribed_topic_names.v, &v.subscribed_topic_names.n, a);
 	struct consumer_group_member_metadata_value_classic_member classic = { 0 };
-	if (s->is_classic) {
-		classic.session_timeout_ms = s->session_timeout_ms;
-		classic.supported_protocols.n = s->nprotocol;
-		classic.supported_protocols.v = arena_alloc(a, ((size_t)s->nprotocol + 1)
+	if (spec->is_classic) {
+		classic.session_timeout_ms = spec->session_timeout_ms;
+		classic.supported_protocols.n = spec->nprotocol;
+		classic.supported_protocols.v = arena_alloc(a, ((size_t)spec->nprotocol + 1)
 			* sizeof *classic.supported_protocols.v);
-		for (int32_t i = 0; i < s->nprotocol; i++) {
-			classic.supported_protocols.v[i].name = s->protocol[i].name;
-			classic.supported_protocols.v[i].metadata = s->protocol[i].metadata;
+		for (int32_t i = 0; i < spec->nprotocol; i++) {
+			classic.supported_protocols.v[i].name = spec->protocol[i].name;
+			classic.supported_protocols.v[i].metadata = spec->protocol[i].metadata;
 		}
 		v.classic_member_metadata = &classic;
 	}
-	records_put(r, &consumer_group_member_metadata_key_data, MEMBER_KEY, &key,
+	records_put(records, &consumer_group_member_metadata_key_data, MEMBER_KEY, &key,
 		&consumer_group_member_metadata_value_data, 0, &v);
 }
 
 static void
-current_set(const struct tp_set *s, struct arena *a,
+current_set(const struct tp_set *set, struct arena *a,
 	struct consumer_group_current_member_assignment_value_topic **v, int32_t *n)
 {
-	struct tp_run *run = tp_runs(s, n, a);
+	struct tp_run *run = tp_runs(set, n, a);
 	*v = arena_alloc(a, ((size_t)*n + 1) * sizeof **v);
 	for (int32_t i = 0; i < *n; i++) {
 		(*v)[i].topic_id = run[i].id;
@@ -60,27 +60,27 @@ current_set(const struct tp_set *s, struct arena *a,
 }
 
 void
-records_current(struct records *r, struct str group_id, struct str id,
-	const struct consumer_current *s)
+records_current(struct records *records, struct str group_id, struct str id,
+	const struct consumer_current *current)
 {
-	struct arena *a = &r->g->scratch;
+	struct arena *a = &records->groups->scratch;
 	struct consumer_group_current_member_assignment_key key = { group_id, id };
 	struct consumer_group_current_member_assignment_value v = {
-		.member_epoch = s->epoch, .previous_member_epoch = s->previous_epoch,
-		.state = s->state,
+		.member_epoch = current->epoch, .previous_member_epoch = current->previous_epoch,
+		.state = current->state,
 	};
-	current_set(&s->assigned, a, &v.assigned_partitions.v, &v.assigned_partitions.n);
-	current_set(&s->revoking, a, &v.partitions_pending_revocation.v,
+	current_set(&current->assigned, a, &v.assigned_partitions.v, &v.assigned_partitions.n);
+	current_set(&current->revoking, a, &v.partitions_pending_revocation.v,
 		&v.partitions_pending_revocation.n);
-	records_put(r, &consumer_group_current_member_assignment_key_data, CURRENT_KEY, &key,
+	records_put(records, &consumer_group_current_member_assignment_key_data, CURRENT_KEY, &key,
 		&consumer_group_current_member_assignment_value_data, 0, &v);
 }
 
 void
-records_target(struct records *r, struct str group_id, struct str id,
+records_target(struct records *records, struct str group_id, struct str id,
 	const struct tp_set *target)
 {
-	struct arena *a = &r->g->scratch;
+	struct arena *a = &records->groups->scratch;
 	struct consumer_group_target_assignment_member_key key = { group_id, id };
 	struct consumer_group_target_assignment_member_value v = { 0 };
 	int32_t n;
@@ -92,250 +92,251 @@ records_target(struct records *r, struct str group_id, struct str id,
 		v.topic_partitions.v[i].partitions.v = run[i].v;
 		v.topic_partitions.v[i].partitions.n = run[i].n;
 	}
-	records_put(r, &consumer_group_target_assignment_member_key_data, TARGET_KEY, &key,
+	records_put(records, &consumer_group_target_assignment_member_key_data, TARGET_KEY, &key,
 		&consumer_group_target_assignment_member_value_data, 0, &v);
 }
 
 void
-records_target_epoch(struct records *r, struct str group_id, int32_t epoch, int64_t wall_ms)
+records_target_epoch(struct records *records, struct str group_id, int32_t epoch, int64_t wall_ms)
 {
 	struct consumer_group_target_assignment_metadata_key key = { group_id };
 	struct consumer_group_target_assignment_metadata_value v = { epoch, wall_ms };
-	records_put(r, &consumer_group_target_assignment_metadata_key_data, TARGET_EPOCH_KEY,
+	records_put(records, &consumer_group_target_assignment_metadata_key_data, TARGET_EPOCH_KEY,
 		&key, &consumer_group_target_assignment_metadata_value_data, 0, &v);
 }
 
 void
-records_epoch(struct records *r, struct str group_id, int32_t epoch, int64_t hash)
+records_epoch(struct records *records, struct str group_id, int32_t epoch, int64_t hash)
 {
 	struct consumer_group_metadata_key key = { group_id };
 	struct consumer_group_metadata_value v = { epoch, hash };
-	records_put(r, &consumer_group_metadata_key_data, EPOCH_KEY, &key,
+	records_put(records, &consumer_group_metadata_key_data, EPOCH_KEY, &key,
 		&consumer_group_metadata_value_data, 0, &v);
 }
 
 void
-records_regex(struct records *r, struct str group_id, struct str pattern,
+records_regex(struct records *records, struct str group_id, struct str pattern,
 	const struct subscription *topics, int64_t version, int64_t wall_ms)
 {
 	struct consumer_group_regular_expression_key key = { group_id, pattern };
 	struct consumer_group_regular_expression_value v = {
 		.version = version, .timestamp = wall_ms };
-	names_of(topics, &v.topics.v, &v.topics.n, &r->g->scratch);
-	records_put(r, &consumer_group_regular_expression_key_data, REGEX_KEY, &key,
+	names_of(topics, &v.topics.v, &v.topics.n, &records->groups->scratch);
+	records_put(records, &consumer_group_regular_expression_key_data, REGEX_KEY, &key,
 		&consumer_group_regular_expression_value_data, 0, &v);
 }
 
 void
-records_regex_tombstone(struct records *r, struct str group_id, struct str pattern)
+records_regex_tombstone(struct records *records, struct str group_id, struct str pattern)
 {
 	struct consumer_group_regular_expression_key key = { group_id, pattern };
-	records_put(r, &consumer_group_regular_expression_key_data, REGEX_KEY, &key, NULL, 0,
+	records_put(records, &consumer_group_regular_expression_key_data, REGEX_KEY, &key, NULL, 0,
 		NULL);
 }
 
 void
-records_member_tombstones(struct records *r, struct str group_id, struct str id)
+records_member_tombstones(struct records *records, struct str group_id, struct str id)
 {
 	struct consumer_group_current_member_assignment_key current = { group_id, id };
 	struct consumer_group_target_assignment_member_key target = { group_id, id };
 	struct consumer_group_member_metadata_key member = { group_id, id };
-	records_put(r, &consumer_group_current_member_assignment_key_data, CURRENT_KEY,
+	records_put(records, &consumer_group_current_member_assignment_key_data, CURRENT_KEY,
 		&current, NULL, 0, NULL);
-	records_put(r, &consumer_group_target_assignment_member_key_data, TARGET_KEY, &target,
+	records_put(records, &consumer_group_target_assignment_member_key_data, TARGET_KEY, &target,
 		NULL, 0, NULL);
-	records_put(r, &consumer_group_member_metadata_key_data, MEMBER_KEY, &member, NULL, 0,
+	records_put(records, &consumer_group_member_metadata_key_data, MEMBER_KEY, &member, NULL, 0,
 		NULL);
 }
 
 void
-records_consumer_tombstones(struct records *r, const struct group *gr)
+records_consumer_tombstones(struct records *records, const struct group *g)
 {
-	const struct consumer *c = gr->consumer;
-	MAP_EACH(e, &c->by_id)
-		records_member_tombstones(r, gr->id, ((struct consumer_member *)e->value)->id);
-	for (int32_t i = 0; i < c->nregex; i++)
-		records_regex_tombstone(r, gr->id, c->regex[i].pattern);
-	struct consumer_group_target_assignment_metadata_key target = { gr->id };
-	struct consumer_group_metadata_key epoch = { gr->id };
-	records_put(r, &consumer_group_target_assignment_metadata_key_data, TARGET_EPOCH_KEY,
+	const struct consumer *consumer = g->consumer;
+	MAP_EACH(e, &consumer->by_id)
+		records_member_tombstones(records, g->id, ((struct consumer_member *)e->value)->id);
+	for (int32_t i = 0; i < consumer->nregex; i++)
+		records_regex_tombstone(records, g->id, consumer->regex[i].pattern);
+	struct consumer_group_target_assignment_metadata_key target = { g->id };
+	struct consumer_group_metadata_key epoch = { g->id };
+	records_put(records, &consumer_group_target_assignment_metadata_key_data, TARGET_EPOCH_KEY,
 		&target, NULL, 0, NULL);
-	records_put(r, &consumer_group_metadata_key_data, EPOCH_KEY, &epoch, NULL, 0, NULL);
+	records_put(records, &consumer_group_metadata_key_data, EPOCH_KEY, &epoch, NULL, 0, NULL);
 }
 
 /* ---- into state ---- */
 
 /* The group of a record with a value, as a consumer group. */
 static struct group *
-opened(struct groups *g, struct str id)
+opened(struct groups *groups, struct str id)
 {
-	struct group *gr = group_replayed(g, id);
-	if (gr->kind != GROUP_CONSUMER)
-		consumer_open(g, gr);
-	return gr;
+	struct group *g = group_replayed(groups, id);
+	if (g->kind != GROUP_CONSUMER)
+		consumer_open(groups, g);
+	return g;
 }
 
 static struct consumer_member *
-member_of(struct groups *g, struct str group_id, struct str id)
+member_of(struct groups *groups, struct str group_id, struct str id)
 {
-	struct group *gr = opened(g, group_id);
-	struct consumer_member *m = consumer_find(gr, id);
-	return m ? m : consumer_add(g, gr, id);
+	struct group *g = opened(groups, group_id);
+	struct consumer_member *member = consumer_find(g, id);
+	return member ? member : consumer_add(groups, g, id);
 }
 
 /* The member a tombstone is about; NULL: none. */
 static struct consumer_member *
-known(struct groups *g, struct str group_id, struct str id)
+known(struct groups *groups, struct str group_id, struct str id)
 {
-	struct group *gr = group_find(g, group_id);
-	return gr ? consumer_find(gr, id) : NULL;
+	struct group *g = group_find(groups, group_id);
+	return g ? consumer_find(g, id) : NULL;
 }
 
 /* A compacted log has a member's records in any order.  When the last is
  * gone, so is the member. */
 static void
-remove_if_bare(struct groups *g, struct consumer_member *m)
+remove_if_bare(struct groups *groups, struct consumer_member *member)
 {
-	if (!m->spec.names && !m->has_target && m->current.assigned.n == 0
-			&& m->current.revoking.n == 0)
-		consumer_remove(g, m);
+	if (!member->spec.names && !member->has_target && member->current.assigned.n == 0
+			&& member->current.revoking.n == 0)
+		consumer_remove(groups, member);
 }
 
 static void
-replay_member(struct groups *g, const struct consumer_group_member_metadata_key *k,
+replay_member(struct groups *groups, const struct consumer_group_member_metadata_key *k,
 	const struct consumer_group_member_metadata_value *v)
 {
 	if (!v) {
-		struct consumer_member *m = known(g, k->group_id, k->member_id);
-		if (m)
-			consumer_remove(g, m);
+		struct consumer_member *member = known(groups, k->group_id, k->member_id);
+		if (member)
+			consumer_remove(groups, member);
 		return;
 	}
-	struct consumer_member *m = member_of(g, k->group_id, k->member_id);
-	struct consumer_spec s = {
+	struct consumer_member *member = member_of(groups, k->group_id, k->member_id);
+	struct consumer_spec spec = {
 		.instance_id = v->instance_id, .rack_id = v->rack_id, .client_id = v->client_id,
 		.client_host = v->client_host, .assignor = v->server_assignor,
 		.regex = v->subscribed_topic_regex,
 		.rebalance_timeout_ms = v->rebalance_timeout_ms,
-		.names = subscription_get(g, m->group->consumer, v->subscribed_topic_names.v,
-			v->subscribed_topic_names.n, &g->scratch),
+		.names = subscription_get(groups, member->group->consumer, v->subscribed_topic_names.v,
+			v->subscribed_topic_names.n, &groups->scratch),
 	};
 	if (v->classic_member_metadata) {
 		int32_t n = MAX(v->classic_member_metadata->supported_protocols.n, 0);
-		s.is_classic = true;
-		s.session_timeout_ms = v->classic_member_metadata->session_timeout_ms;
-		s.nprotocol = n;
-		s.protocol = arena_alloc(&g->scratch, ((size_t)n + 1) * sizeof *s.protocol);
+		spec.is_classic = true;
+		spec.session_timeout_ms = v->classic_member_metadata->session_timeout_ms;
+		spec.nprotocol = n;
+		spec.protocol = arena_alloc(&groups->scratch, ((size_t)n + 1) * sizeof *spec.protocol);
 		for (int32_t i = 0; i < n; i++)
-			s.protocol[i] = (struct classic_protocol){
+			spec.protocol[i] = (struct classic_protocol){
 				v->classic_member_metadata->supported_protocols.v[i].name,
 				v->classic_member_metadata->supported_protocols.v[i].metadata };
 	}
-	consumer_set_spec(g, m, &s);
+	consumer_set_spec(groups, member, &spec);
 }
 
 static struct tp_set
 read_current(struct arena *a,
 	const struct consumer_group_current_member_assignment_value_topic *v, int32_t n)
 {
-	struct tp_set s = { NULL, 0 };
+	struct tp_set set = { NULL, 0 };
 	int32_t total = 0;
 	for (int32_t i = 0; i < n; i++)
 		total += MAX(v[i].partitions.n, 0);
-	s.v = arena_alloc(a, ((size_t)total + 1) * sizeof *s.v);
+	set.v = arena_alloc(a, ((size_t)total + 1) * sizeof *set.v);
 	for (int32_t i = 0; i < n; i++)
 		for (int32_t k = 0; k < v[i].partitions.n; k++)
-			s.v[s.n++] = (struct tp){ v[i].topic_id, v[i].partitions.v[k] };
-	tp_sort(&s);
-	return s;
+			set.v[set.n++] = (struct tp){ v[i].topic_id, v[i].partitions.v[k] };
+	tp_sort(&set);
+	return set;
 }
 
 static void
-replay_current(struct groups *g, const struct consumer_group_current_member_assignment_key *k,
+replay_current(struct groups *groups, const struct consumer_group_current_member_assignment_key *k,
 	const struct consumer_group_current_member_assignment_value *v)
 {
 	if (!v) {
-		struct consumer_member *m = known(g, k->group_id, k->member_id);
+		struct consumer_member *member = known(groups, k->group_id, k->member_id);
 		struct consumer_current gone = { CONSUMER_LEAVE, CONSUMER_LEAVE, CONSUMER_STABLE,
 			{ NULL, 0 }, { NULL, 0 } };
-		if (m) {
-			consumer_set_current(g, m, &gone);
-			remove_if_bare(g, m);
+		if (member) {
+			consumer_set_current(groups, member, &gone);
+			remove_if_bare(groups, member);
 		}
 		return;
 	}
-	struct consumer_member *m = member_of(g, k->group_id, k->member_id);
-	struct consumer_current s = {
+	struct consumer_member *member = member_of(groups, k->group_id, k->member_id);
+	struct consumer_current current = {
 		v->member_epoch, v->previous_member_epoch, v->state,
-		read_current(&g->scratch, v->assigned_partitions.v, v->assigned_partitions.n),
-		read_current(&g->scratch, v->partitions_pending_revocation.v,
+		read_current(&groups->scratch, v->assigned_partitions.v, v->assigned_partitions.n),
+		read_current(&groups->scratch, v->partitions_pending_revocation.v,
 			v->partitions_pending_revocation.n),
 	};
-	consumer_set_current(g, m, &s);
+	consumer_set_current(groups, member, &current);
 }
 
 static void
-replay_target(struct groups *g, const struct consumer_group_target_assignment_member_key *k,
+replay_target(struct groups *groups, const struct consumer_group_target_assignment_member_key *k,
 	const struct consumer_group_target_assignment_member_value *v)
 {
 	if (!v) {
-		struct consumer_member *m = known(g, k->group_id, k->member_id);
-		if (m) {
-			consumer_set_target(g, m, NULL);
-			remove_if_bare(g, m);
+		struct consumer_member *member = known(groups, k->group_id, k->member_id);
+		if (member) {
+			consumer_set_target(groups, member, NULL);
+			remove_if_bare(groups, member);
 		}
 		return;
 	}
-	struct consumer_member *m = member_of(g, k->group_id, k->member_id);
-	struct tp_set s = { NULL, 0 };
+	struct consumer_member *member = member_of(groups, k->group_id, k->member_id);
+	struct tp_set set = { NULL, 0 };
 	int32_t total = 0;
 	for (int32_t i = 0; i < v->topic_partitions.n; i++)
 		total += MAX(v->topic_partitions.v[i].partitions.n, 0);
-	s.v = arena_alloc(&g->scratch, ((size_t)total + 1) * sizeof *s.v);
+	set.v = arena_alloc(&groups->scratch, ((size_t)total + 1) * sizeof *set.v);
 	for (int32_t i = 0; i < v->topic_partitions.n; i++)
 		for (int32_t p = 0; p < v->topic_partitions.v[i].partitions.n; p++)
-			s.v[s.n++] = (struct tp){ v->topic_partitions.v[i].topic_id,
+			set.v[set.n++] = (struct tp){ v->topic_partitions.v[i].topic_id,
 				v->topic_partitions.v[i].partitions.v[p] };
-	tp_sort(&s);
-	consumer_set_target(g, m, &s);
+	tp_sort(&set);
+	consumer_set_target(groups, member, &set);
 }
 
 static void
-replay_epoch(struct groups *g, struct str group_id,
+replay_epoch(struct groups *groups, struct str group_id,
 	const struct consumer_group_metadata_value *v)
 {
 	if (v) {
-		struct consumer *c = opened(g, group_id)->consumer;
-		c->epoch = v->epoch;
-		c->hash = v->metadata_hash;
+		struct consumer *consumer = opened(groups, group_id)->consumer;
+		consumer->epoch = v->epoch;
+		consumer->hash = v->metadata_hash;
 		return;
 	}
-	struct group *gr = group_find(g, group_id);
-	if (!gr || gr->kind != GROUP_CONSUMER)
+	struct group *g = group_find(groups, group_id);
+	if (!g || g->kind != GROUP_CONSUMER)
 		return;
-	consumer_close(g, gr);
-	group_free_if_idle(g, gr);
+	consumer_close(groups, g);
+	group_free_if_idle(groups, g);
 }
 
 static void
-replay_target_epoch(struct groups *g, struct str group_id,
+replay_target_epoch(struct groups *groups, struct str group_id,
 	const struct consumer_group_target_assignment_metadata_value *v)
 {
-	struct group *gr = v ? opened(g, group_id) : group_find(g, group_id);
-	if (gr && gr->consumer)
-		gr->consumer->target_epoch = v ? v->assignment_epoch : -1;
+	struct group *g = v ? opened(groups, group_id) : group_find(groups, group_id);
+	if (g && g->consumer)
+		g->consumer->target_epoch = v ? v->assignment_epoch : -1;
 }
 
 static void
-replay_regex(struct groups *g, const struct consumer_group_regular_expression_key *k,
+replay_regex(struct groups *groups, const struct consumer_group_regular_expression_key *k,
 	const struct consumer_group_regular_expression_value *v)
 {
-	struct group *gr = v ? opened(g, k->group_id) : group_find(g, k->group_id);
-	if (!gr || !gr->consumer)
+	struct group *g = v ? opened(groups, k->group_id) : group_find(groups, k->group_id);
+	if (!g || !g->consumer)
 		return;
-	struct consumer *c = gr->consumer;
-	consumer_set_regex(g, c, k->regular_expression, v ? subscription_get(g, c, v->topics.v,
-		v->topics.n, &g->scratch) : NULL, v ? v->version : 0);
+	struct consumer *consumer = g->consumer;
+	consumer_set_regex(groups, consumer, k->regular_expression,
+		v ? subscription_get(groups, consumer, v->topics.v,
+		v->topics.n, &groups->scratch) : NULL, v ? v->version : 0);
 }
 
 union any_key {
@@ -373,7 +374,7 @@ static const struct {
 };
 
 void
-consumer_replay(struct groups *g, int16_t key_version, struct str key, struct str value)
+consumer_replay(struct groups *groups, int16_t key_version, struct str key, struct str value)
 {
 	size_t i = 0;
 	while (i < ARRAY_LEN(formats) && formats[i].key_version != key_version)
@@ -382,39 +383,39 @@ consumer_replay(struct groups *g, int16_t key_version, struct str key, struct st
 	union any_value v;
 	/* The partitions an older Kafka noted (PARTITIONS_KEY) are seen anew. */
 	if (i == ARRAY_LEN(formats) || wire_data_decode(formats[i].key, key.p, (size_t)key.n,
-			&g->scratch, &k) < 0)
+			&groups->scratch, &k) < 0)
 		return;
 	bool is_gone = value.n < 0;
 	if (!is_gone && wire_data_decode(formats[i].value, value.p, (size_t)value.n,
-			&g->scratch, &v) < 0)
+			&groups->scratch, &v) < 0)
 		return;
 	switch (key_version) {
 	case EPOCH_KEY:
-		replay_epoch(g, k.epoch.group_id, is_gone ? NULL : &v.epoch);
+		replay_epoch(groups, k.epoch.group_id, is_gone ? NULL : &v.epoch);
 		break;
 	case MEMBER_KEY:
-		replay_member(g, &k.member, is_gone ? NULL : &v.member);
+		replay_member(groups, &k.member, is_gone ? NULL : &v.member);
 		break;
 	case TARGET_EPOCH_KEY:
-		replay_target_epoch(g, k.target_epoch.group_id, is_gone ? NULL : &v.target_epoch);
+		replay_target_epoch(groups, k.target_epoch.group_id, is_gone ? NULL : &v.target_epoch);
 		break;
 	case TARGET_KEY:
-		replay_target(g, &k.target, is_gone ? NULL : &v.target);
+		replay_target(groups, &k.target, is_gone ? NULL : &v.target);
 		break;
 	case CURRENT_KEY:
-		replay_current(g, &k.current, is_gone ? NULL : &v.current);
+		replay_current(groups, &k.current, is_gone ? NULL : &v.current);
 		break;
 	default:
-		replay_regex(g, &k.regex, is_gone ? NULL : &v.regex);
+		replay_regex(groups, &k.regex, is_gone ? NULL : &v.regex);
 	}
 }
 
 void
-consumer_apply(const struct records *r)
+consumer_apply(const struct records *records)
 {
-	for (int i = 0; i < r->n; i++) {
-		int16_t type = (int16_t)load_be16(r->v[i].key.p);
+	for (int i = 0; i < records->n; i++) {
+		int16_t type = (int16_t)load_be16(records->v[i].key.p);
 		if (type > 2)
-			consumer_replay(r->g, type, r->v[i].key, r->v[i].value);
+			consumer_replay(records->groups, type, records->v[i].key, records->v[i].value);
 	}
 }

@@ -28,40 +28,40 @@ set_for(int32_t n, struct arena *a)
 }
 
 static void
-step(struct consumer_current *s, int32_t epoch, const struct tp_set *target,
-	int32_t target_epoch, const struct tp_set *owned, const struct consumer *c,
+step(struct consumer_current *current, int32_t epoch, const struct tp_set *target,
+	int32_t target_epoch, const struct tp_set *owned, const struct consumer *consumer,
 	struct arena *a)
 {
-	struct tp_set keep = set_for(s->assigned.n + target->n, a);
-	struct tp_set revoke = set_for(s->assigned.n, a);
+	struct tp_set keep = set_for(current->assigned.n + target->n, a);
+	struct tp_set revoke = set_for(current->assigned.n, a);
 	bool is_waiting = false;
-	for (int32_t i = 0; i < s->assigned.n; i++) {
-		const struct tp *p = &s->assigned.v[i];
-		struct tp_set *to = tp_set_has(target, p) ? &keep : &revoke;
-		to->v[to->n++] = *p;
+	for (int32_t i = 0; i < current->assigned.n; i++) {
+		const struct tp *tp = &current->assigned.v[i];
+		struct tp_set *to = tp_set_has(target, tp) ? &keep : &revoke;
+		to->v[to->n++] = *tp;
 	}
-	s->previous_epoch = s->epoch;
+	current->previous_epoch = current->epoch;
 	if (revoke.n > 0 && owns_any(owned, &revoke)) {
-		s->state = CONSUMER_UNREVOKED;
-		s->epoch = epoch;
-		s->assigned = keep;
-		s->revoking = revoke;
+		current->state = CONSUMER_UNREVOKED;
+		current->epoch = epoch;
+		current->assigned = keep;
+		current->revoking = revoke;
 		return;
 	}
 	for (int32_t i = 0; i < target->n; i++) {
-		const struct tp *p = &target->v[i];
-		if (tp_set_has(&s->assigned, p))
+		const struct tp *tp = &target->v[i];
+		if (tp_set_has(&current->assigned, tp))
 			continue;
-		if (consumer_owners(c, p) > 0)
+		if (consumer_owners(consumer, tp) > 0)
 			is_waiting = true;
 		else
-			keep.v[keep.n++] = *p;
+			keep.v[keep.n++] = *tp;
 	}
 	tp_sort(&keep);
-	s->state = is_waiting ? CONSUMER_UNRELEASED : CONSUMER_STABLE;
-	s->epoch = target_epoch;
-	s->assigned = keep;
-	s->revoking = (struct tp_set){ NULL, 0 };
+	current->state = is_waiting ? CONSUMER_UNRELEASED : CONSUMER_STABLE;
+	current->epoch = target_epoch;
+	current->assigned = keep;
+	current->revoking = (struct tp_set){ NULL, 0 };
 }
 
 bool

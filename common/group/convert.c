@@ -16,91 +16,92 @@ static const struct str consumer_type = { (const uint8_t *)"consumer", 8 };
 /* What the member may have: what the leader gave it, and what it said it had
  * when it joined, for in the middle of a rebalance only that is known. */
 static struct tp_set
-assigned_of(struct groups *g, const struct classic_member *m,
+assigned_of(struct groups *groups, const struct classic_member *member,
 	const struct consumer_protocol_subscription *sub)
 {
 	struct consumer_protocol_assignment v;
-	struct tp_set said = consumer_read_owned(g, sub), s = { NULL, 0 };
+	struct tp_set said = consumer_read_owned(groups, sub), set = { NULL, 0 };
 	int32_t total = said.n;
-	if (m->assignment.n <= 0 || !consumer_read_assignment(g, m->assignment, &v))
+	if (member->assignment.n <= 0 || !consumer_read_assignment(groups, member->assignment, &v))
 		return said;
 	for (int32_t i = 0; i < v.assigned_partitions.n; i++)
 		total += MAX(v.assigned_partitions.v[i].partitions.n, 0);
-	s.v = arena_alloc(&g->scratch, ((size_t)total + 1) * sizeof *s.v);
+	set.v = arena_alloc(&groups->scratch, ((size_t)total + 1) * sizeof *set.v);
 	for (int32_t i = 0; i < said.n; i++)
-		s.v[s.n++] = said.v[i];
+		set.v[set.n++] = said.v[i];
 	for (int32_t i = 0; i < v.assigned_partitions.n; i++) {
-		struct coord_topic t;
-		if (!g->env->topic(g->env, v.assigned_partitions.v[i].topic, NULL, &t, NULL))
+		struct coord_topic topic;
+		if (!groups->env->topic(groups->env, v.assigned_partitions.v[i].topic, NULL, &topic, NULL))
 			continue;
 		for (int32_t k = 0; k < v.assigned_partitions.v[i].partitions.n; k++) {
 			int32_t p = v.assigned_partitions.v[i].partitions.v[k];
-			if (p >= 0 && p < t.npartition)
-				s.v[s.n++] = (struct tp){ t.id, p };
+			if (p >= 0 && p < topic.npartition)
+				set.v[set.n++] = (struct tp){ topic.id, p };
 		}
 	}
-	tp_sort(&s);
-	return s;
+	tp_sort(&set);
+	return set;
 }
 
 /* A member's records, before the group is one of consumers: names are not
  * interned yet, so the subscription is made for the moment. */
 static bool
-put_member(struct records *r, struct group *gr, const struct classic_member *m, int32_t epoch)
+put_member(struct records *records, struct group *g, const struct classic_member *member,
+	int32_t epoch)
 {
-	struct groups *g = r->g;
+	struct groups *groups = records->groups;
 	struct consumer_protocol_subscription sub;
-	struct str metadata = gr->classic.protocol.n > 0
-		? classic_metadata(m, gr->classic.protocol)
-		: m->nprotocol > 0 ? m->protocol[0].metadata : STR("");
-	if (!consumer_read_subscription(g, metadata, &sub))
+	struct str metadata = g->classic.protocol.n > 0
+		? classic_metadata(member, g->classic.protocol)
+		: member->nprotocol > 0 ? member->protocol[0].metadata : STR("");
+	if (!consumer_read_subscription(groups, metadata, &sub))
 		return false;
 	struct consumer none = { .epoch = 0 };
 	list_init(&none.subscriptions);
-	struct consumer_spec s = {
-		.instance_id = m->instance_id,
+	struct consumer_spec spec = {
+		.instance_id = member->instance_id,
 		.rack_id = sub.rack_id.n > 0 ? sub.rack_id : STR_NULL,
-		.client_id = m->client_id, .client_host = m->client_host,
+		.client_id = member->client_id, .client_host = member->client_host,
 		.assignor = STR_NULL, .regex = STR_NULL,
-		.names = subscription_get(g, &none, sub.topics.v, sub.topics.n, &g->scratch),
-		.rebalance_timeout_ms = m->rebalance_timeout_ms, .is_classic = true,
-		.session_timeout_ms = m->session_timeout_ms, .protocol = m->protocol,
-		.nprotocol = m->nprotocol,
+		.names = subscription_get(groups, &none, sub.topics.v, sub.topics.n, &groups->scratch),
+		.rebalance_timeout_ms = member->rebalance_timeout_ms, .is_classic = true,
+		.session_timeout_ms = member->session_timeout_ms, .protocol = member->protocol,
+		.nprotocol = member->nprotocol,
 	};
 	struct consumer_current now = { epoch, epoch, CONSUMER_STABLE,
-		assigned_of(g, m, &sub), { NULL, 0 } };
-	records_member(r, gr->id, m->id, &s);
-	records_target(r, gr->id, m->id, &now.assigned);
-	records_current(r, gr->id, m->id, &now);
-	subscription_put(g, s.names);
+		assigned_of(groups, member, &sub), { NULL, 0 } };
+	records_member(records, g->id, member->id, &spec);
+	records_target(records, g->id, member->id, &now.assigned);
+	records_current(records, g->id, member->id, &now);
+	subscription_put(groups, spec.names);
 	return true;
 }
 
 int16_t
-convert_to_consumer(struct groups *g, struct group *gr, struct coord_now now)
+convert_to_consumer(struct groups *groups, struct group *g, struct coord_now now)
 {
-	const struct classic *c = &gr->classic;
-	struct records r = RECORDS_INIT(g);
-	int32_t epoch = MAX(c->generation, 0);
-	if (!g->config.can_upgrade || !str_eq(c->protocol_type, consumer_type)
-			|| c->nmember > g->config.consumer_member_max)
+	const struct classic *classic = &g->classic;
+	struct records records = RECORDS_INIT(groups);
+	int32_t epoch = MAX(classic->generation, 0);
+	if (!groups->config.can_upgrade || !str_eq(classic->protocol_type, consumer_type)
+			|| classic->nmember > groups->config.consumer_member_max)
 		return KERR_GROUP_ID_NOT_FOUND;
-	if (gr->has_record)
-		records_classic_tombstone(&r, gr->id);
-	LIST_EACH(l, &c->members)
-		if (!put_member(&r, gr, CONTAINER_OF(l, struct classic_member, in_group), epoch))
+	if (g->has_record)
+		records_classic_tombstone(&records, g->id);
+	LIST_EACH(l, &classic->members)
+		if (!put_member(&records, g, CONTAINER_OF(l, struct classic_member, in_group), epoch))
 			return KERR_GROUP_ID_NOT_FOUND;
 	/* Hash 0: that of the topics is found by the join that comes next. */
-	records_epoch(&r, gr->id, epoch, 0);
-	records_target_epoch(&r, gr->id, epoch, now.wall_ms);
-	int16_t error = records_append(&r, gr->partition, NULL, now.wall_ms);
+	records_epoch(&records, g->id, epoch, 0);
+	records_target_epoch(&records, g->id, epoch, now.wall_ms);
+	int16_t error = records_append(&records, g->partition, NULL, now.wall_ms);
 	if (error)
 		return error;
-	gr->has_record = false;
-	consumer_open(g, gr); /* whoever waits hears that there is a rebalance */
-	consumer_apply(&r);
-	MAP_EACH(e, &gr->consumer->by_id)
-		consumer_session(g, e->value, now);
+	g->has_record = false;
+	consumer_open(groups, g); /* whoever waits hears that there is a rebalance */
+	consumer_apply(&records);
+	MAP_EACH(e, &g->consumer->by_id)
+		consumer_session(groups, e->value, now);
 	return 0;
 }
 
@@ -127,11 +128,11 @@ struct plan {
 };
 
 static const struct classic_protocol *
-protocol_of(const struct consumer_member *m, struct str name)
+protocol_of(const struct consumer_member *member, struct str name)
 {
-	for (int32_t i = 0; i < m->spec.nprotocol; i++)
-		if (str_eq(m->spec.protocol[i].name, name))
-			return &m->spec.protocol[i];
+	for (int32_t i = 0; i < member->spec.nprotocol; i++)
+		if (str_eq(member->spec.protocol[i].name, name))
+			return &member->spec.protocol[i];
 	return NULL;
 }
 
@@ -150,19 +151,19 @@ select_protocol(struct consumer_member *const *v, int32_t n)
 {
 	struct str best = STR_NULL;
 	int32_t best_votes = 0;
-	const struct consumer_spec *s = &v[0]->spec;
-	for (int32_t k = 0; k < s->nprotocol; k++) {
+	const struct consumer_spec *spec = &v[0]->spec;
+	for (int32_t k = 0; k < spec->nprotocol; k++) {
 		int32_t votes = 0;
-		if (!is_common(v, n, s->protocol[k].name))
+		if (!is_common(v, n, spec->protocol[k].name))
 			continue;
 		for (int32_t i = 0; i < n; i++) {
 			int32_t j = 0;
 			while (!is_common(v, n, v[i]->spec.protocol[j].name))
 				j++;
-			votes += str_eq(v[i]->spec.protocol[j].name, s->protocol[k].name);
+			votes += str_eq(v[i]->spec.protocol[j].name, spec->protocol[k].name);
 		}
 		if (votes > best_votes) {
-			best = s->protocol[k].name;
+			best = spec->protocol[k].name;
 			best_votes = votes;
 		}
 	}
@@ -170,112 +171,113 @@ select_protocol(struct consumer_member *const *v, int32_t n)
 }
 
 static void
-plan_member(struct groups *g, struct plan *p, const struct consumer_member *m)
+plan_member(struct groups *groups, struct plan *plan, const struct consumer_member *member)
 {
-	struct arena *a = &g->scratch;
-	const struct consumer_spec *s = &m->spec;
+	struct arena *a = &groups->scratch;
+	const struct consumer_spec *spec = &member->spec;
 	struct join_group_request_protocol *protocol =
-		arena_alloc(a, ((size_t)s->nprotocol + 1) * sizeof *protocol);
-	for (int32_t i = 0; i < s->nprotocol; i++) {
-		protocol[i].name = arena_str(a, s->protocol[i].name);
-		protocol[i].metadata = arena_str(a, s->protocol[i].metadata);
+		arena_alloc(a, ((size_t)spec->nprotocol + 1) * sizeof *protocol);
+	for (int32_t i = 0; i < spec->nprotocol; i++) {
+		protocol[i].name = arena_str(a, spec->protocol[i].name);
+		protocol[i].metadata = arena_str(a, spec->protocol[i].metadata);
 	}
-	p->spec[p->n] = (struct classic_spec){
-		.id = arena_str(a, m->id), .instance_id = arena_str(a, s->instance_id),
-		.client_id = arena_str(a, s->client_id),
-		.client_host = arena_str(a, s->client_host),
-		.session_timeout_ms = s->session_timeout_ms,
-		.rebalance_timeout_ms = s->rebalance_timeout_ms,
-		.protocol = protocol, .nprotocol = s->nprotocol,
+	plan->spec[plan->n] = (struct classic_spec){
+		.id = arena_str(a, member->id), .instance_id = arena_str(a, spec->instance_id),
+		.client_id = arena_str(a, spec->client_id),
+		.client_host = arena_str(a, spec->client_host),
+		.session_timeout_ms = spec->session_timeout_ms,
+		.rebalance_timeout_ms = spec->rebalance_timeout_ms,
+		.protocol = protocol, .nprotocol = spec->nprotocol,
 	};
-	p->metadata[p->n] = arena_str(a, protocol_of(m, p->protocol)->metadata);
+	plan->metadata[plan->n] = arena_str(a, protocol_of(member, plan->protocol)->metadata);
 	/* What it may have now, not what it should: that is for the rebalance,
 	 * and a group that goes up again before must not think it free. */
-	struct tp_set has = { arena_alloc(a, ((size_t)m->current.assigned.n
-		+ (size_t)m->current.revoking.n + 1) * sizeof(struct tp)), 0 };
-	for (int32_t i = 0; i < m->current.assigned.n; i++)
-		has.v[has.n++] = m->current.assigned.v[i];
-	for (int32_t i = 0; i < m->current.revoking.n; i++)
-		has.v[has.n++] = m->current.revoking.v[i];
+	struct tp_set has = { arena_alloc(a, ((size_t)member->current.assigned.n
+		+ (size_t)member->current.revoking.n + 1) * sizeof(struct tp)), 0 };
+	for (int32_t i = 0; i < member->current.assigned.n; i++)
+		has.v[has.n++] = member->current.assigned.v[i];
+	for (int32_t i = 0; i < member->current.revoking.n; i++)
+		has.v[has.n++] = member->current.revoking.v[i];
 	tp_sort(&has);
-	p->assignment[p->n] = consumer_write_assignment(g, &has, p->metadata[p->n]);
-	p->is_settled &= m->current.state == CONSUMER_STABLE
-		&& m->current.epoch == m->group->consumer->epoch;
-	p->n++;
+	plan->assignment[plan->n] = consumer_write_assignment(groups, &has, plan->metadata[plan->n]);
+	plan->is_settled &= member->current.state == CONSUMER_STABLE
+		&& member->current.epoch == member->group->consumer->epoch;
+	plan->n++;
 }
 
 static bool
-make_plan(struct groups *g, const struct group *gr, const struct consumer_member *leaver,
-	struct plan *p)
+make_plan(struct groups *groups, const struct group *g, const struct consumer_member *leaver,
+	struct plan *plan)
 {
-	struct arena *a = &g->scratch;
-	size_t size = (size_t)gr->consumer->by_id.n + 1;
+	struct arena *a = &groups->scratch;
+	size_t size = (size_t)g->consumer->by_id.n + 1;
 	struct consumer_member **v = arena_alloc(a, size * sizeof(struct consumer_member *));
 	int32_t n = 0;
-	MAP_EACH(e, &gr->consumer->by_id)
+	MAP_EACH(e, &g->consumer->by_id)
 		if (e->value != leaver)
 			v[n++] = e->value;
-	*p = (struct plan){ .is_settled = true, .spec = arena_alloc(a, size * sizeof *p->spec),
-		.assignment = arena_alloc(a, size * sizeof *p->assignment),
-		.metadata = arena_alloc(a, size * sizeof *p->metadata),
+	*plan = (struct plan){ .is_settled = true, .spec = arena_alloc(a, size * sizeof *plan->spec),
+		.assignment = arena_alloc(a, size * sizeof *plan->assignment),
+		.metadata = arena_alloc(a, size * sizeof *plan->metadata),
 		.protocol = arena_str(a, select_protocol(v, n)) };
-	for (int32_t i = 0; i < n && p->protocol.n >= 0; i++)
-		plan_member(g, p, v[i]);
-	return p->protocol.n >= 0;
+	for (int32_t i = 0; i < n && plan->protocol.n >= 0; i++)
+		plan_member(groups, plan, v[i]);
+	return plan->protocol.n >= 0;
 }
 
 static void
-put_plan(struct records *r, const struct group *gr, const struct plan *p, int64_t wall_ms)
+put_plan(struct records *records, const struct group *g, const struct plan *plan, int64_t wall_ms)
 {
-	struct group_metadata_key key = { gr->id };
+	struct group_metadata_key key = { g->id };
 	struct group_metadata_value v = {
-		.protocol_type = consumer_type, .generation = gr->consumer->epoch,
-		.protocol = p->protocol, .leader = p->spec[0].id,
+		.protocol_type = consumer_type, .generation = g->consumer->epoch,
+		.protocol = plan->protocol, .leader = plan->spec[0].id,
 		.current_state_timestamp = wall_ms,
 	};
-	v.members.n = p->n;
-	v.members.v = arena_alloc(&r->g->scratch, ((size_t)p->n + 1) * sizeof *v.members.v);
-	for (int32_t i = 0; i < p->n; i++)
+	v.members.n = plan->n;
+	v.members.v = arena_alloc(&records->groups->scratch,
+		((size_t)plan->n + 1) * sizeof *v.members.v);
+	for (int32_t i = 0; i < plan->n; i++)
 		v.members.v[i] = (struct group_metadata_value_member){
-			.member_id = p->spec[i].id, .group_instance_id = p->spec[i].instance_id,
-			.client_id = p->spec[i].client_id, .client_host = p->spec[i].client_host,
-			.rebalance_timeout = p->spec[i].rebalance_timeout_ms,
-			.session_timeout = p->spec[i].session_timeout_ms,
-			.subscription = p->metadata[i], .assignment = p->assignment[i],
+			.member_id = plan->spec[i].id, .group_instance_id = plan->spec[i].instance_id,
+			.client_id = plan->spec[i].client_id, .client_host = plan->spec[i].client_host,
+			.rebalance_timeout = plan->spec[i].rebalance_timeout_ms,
+			.session_timeout = plan->spec[i].session_timeout_ms,
+			.subscription = plan->metadata[i], .assignment = plan->assignment[i],
 		};
-	records_put(r, &group_metadata_key_data, 2, &key, &group_metadata_value_data, 3, &v);
+	records_put(records, &group_metadata_key_data, 2, &key, &group_metadata_value_data, 3, &v);
 }
 
 int16_t
-convert_to_classic(struct groups *g, struct group *gr, struct consumer_member *m,
+convert_to_classic(struct groups *groups, struct group *g, struct consumer_member *member,
 	struct coord_now now)
 {
-	struct records r = RECORDS_INIT(g);
-	struct plan p;
-	int32_t generation = gr->consumer->epoch;
-	if (!make_plan(g, gr, m, &p))
+	struct records records = RECORDS_INIT(groups);
+	struct plan plan;
+	int32_t generation = g->consumer->epoch;
+	if (!make_plan(groups, g, member, &plan))
 		return KERR_INCONSISTENT_GROUP_PROTOCOL;
-	records_consumer_tombstones(&r, gr);
-	put_plan(&r, gr, &p, now.wall_ms);
-	int16_t error = records_append(&r, gr->partition, NULL, now.wall_ms);
+	records_consumer_tombstones(&records, g);
+	put_plan(&records, g, &plan, now.wall_ms);
+	int16_t error = records_append(&records, g->partition, NULL, now.wall_ms);
 	if (error)
 		return error;
-	consumer_close(g, gr);
-	struct classic *c = &gr->classic;
-	gr->has_record = true;
-	group_str_set(g, &c->protocol_type, consumer_type);
-	group_str_set(g, &c->protocol, p.protocol);
-	c->generation = generation;
-	c->state = CLASSIC_STABLE;
-	c->state_since_wall_ms = now.wall_ms;
-	for (int32_t i = 0; i < p.n; i++) {
-		struct classic_member *one = classic_add(g, gr, &p.spec[i]);
-		classic_set_assignment(g, one, p.assignment[i]);
-		classic_alive(g, one, now);
+	consumer_close(groups, g);
+	struct classic *classic = &g->classic;
+	g->has_record = true;
+	group_str_set(groups, &classic->protocol_type, consumer_type);
+	group_str_set(groups, &classic->protocol, plan.protocol);
+	classic->generation = generation;
+	classic->state = CLASSIC_STABLE;
+	classic->state_since_wall_ms = now.wall_ms;
+	for (int32_t i = 0; i < plan.n; i++) {
+		struct classic_member *one = classic_add(groups, g, &plan.spec[i]);
+		classic_set_assignment(groups, one, plan.assignment[i]);
+		classic_alive(groups, one, now);
 		if (i == 0)
-			c->leader = one;
+			classic->leader = one;
 	}
-	if (m || !p.is_settled)
-		classic_rebalance(g, gr, now);
+	if (member || !plan.is_settled)
+		classic_rebalance(groups, g, now);
 	return 0;
 }

@@ -6,20 +6,20 @@
 /* ---- DescribeGroups ---- */
 
 static void
-describe_members(const struct group *gr, struct arena *arena,
+describe_members(const struct group *g, struct arena *arena,
 	struct describe_groups_response_group *a)
 {
-	const struct classic *c = &gr->classic;
-	bool is_stable = c->state == CLASSIC_STABLE;
-	a->members.v = arena_alloc(arena, (size_t)(c->nmember + 1) * sizeof *a->members.v);
-	LIST_EACH(l, &c->members) {
-		const struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
+	const struct classic *classic = &g->classic;
+	bool is_stable = classic->state == CLASSIC_STABLE;
+	a->members.v = arena_alloc(arena, (size_t)(classic->nmember + 1) * sizeof *a->members.v);
+	LIST_EACH(l, &classic->members) {
+		const struct classic_member *member = CONTAINER_OF(l, struct classic_member, in_group);
 		a->members.v[a->members.n++] =
 			(struct describe_groups_response_member){
-			.member_id = m->id, .group_instance_id = m->instance_id,
-			.client_id = m->client_id, .client_host = m->client_host,
-			.member_metadata = is_stable ? classic_metadata(m, c->protocol) : STR(""),
-			.member_assignment = m->assignment,
+			.member_id = member->id, .group_instance_id = member->instance_id,
+			.client_id = member->client_id, .client_host = member->client_host,
+			.member_metadata = is_stable ? classic_metadata(member, classic->protocol) : STR(""),
+			.member_assignment = member->assignment,
 		};
 	}
 }
@@ -27,51 +27,51 @@ describe_members(const struct group *gr, struct arena *arena,
 /* told counts members: who names a group again and again gets it so often
  * only. */
 static void
-describe(const struct groups *g, const struct coord_call *call, struct str id, int64_t *told,
+describe(const struct groups *groups, const struct coord_call *call, struct str id, int64_t *told,
 	struct describe_groups_response_group *a)
 {
 	const struct describe_groups_request *q = call->body;
-	const struct group *gr = group_find(g, id);
+	const struct group *g = group_find(groups, id);
 	*a = (struct describe_groups_response_group){
 		.group_id = id, .error_message = STR_NULL, .group_state = STR("Dead"),
 		.protocol_type = STR(""), .protocol_data = STR(""),
 		.authorized_operations = q->include_authorized_operations ? GROUP_OPERATIONS
 			: INT32_MIN,
 	};
-	if (!gr || gr->kind != GROUP_CLASSIC) {
+	if (!g || g->kind != GROUP_CLASSIC) {
 		/* Before version 6 the state alone tells. */
 		if (call->api_version >= 6) {
 			a->error_code = KERR_GROUP_ID_NOT_FOUND;
 			a->authorized_operations = INT32_MIN;
-			a->error_message = gr ? STR("the group is not a classic group")
+			a->error_message = g ? STR("the group is not a classic group")
 				: STR("there is no such group");
 		}
 		return;
 	}
-	const struct classic *c = &gr->classic;
-	if ((*told += c->nmember) > GROUP_TOLD_MAX) {
+	const struct classic *classic = &g->classic;
+	if ((*told += classic->nmember) > GROUP_TOLD_MAX) {
 		a->error_code = KERR_INVALID_REQUEST;
 		return;
 	}
-	a->group_state = str_of(classic_state_name(c->state));
-	if (c->protocol_type.n > 0)
-		a->protocol_type = c->protocol_type;
-	if (c->state == CLASSIC_STABLE && c->protocol.n > 0)
-		a->protocol_data = c->protocol;
-	describe_members(gr, call->arena, a);
+	a->group_state = str_of(classic_state_name(classic->state));
+	if (classic->protocol_type.n > 0)
+		a->protocol_type = classic->protocol_type;
+	if (classic->state == CLASSIC_STABLE && classic->protocol.n > 0)
+		a->protocol_data = classic->protocol;
+	describe_members(g, call->arena, a);
 }
 
 /* The answer waits for the partitions of all groups it speaks of. */
 static void
-wait_for(const struct groups *g, struct coord_call *call, struct str group_id)
+wait_for(const struct groups *groups, struct coord_call *call, struct str group_id)
 {
-	int32_t p = coord_partition_of(group_id, g->config.npartition);
+	int32_t p = coord_partition_of(group_id, groups->config.npartition);
 	call->partition = call->partition == -1 || call->partition == p ? p
 		: COORD_ALL_PARTITIONS;
 }
 
 void
-admin_describe(struct groups *g, struct coord_call *call, struct coord_now now)
+admin_describe(struct groups *groups, struct coord_call *call, struct coord_now now)
 {
 	(void)now;
 	const struct describe_groups_request *q = call->body;
@@ -80,19 +80,19 @@ admin_describe(struct groups *g, struct coord_call *call, struct coord_now now)
 	a.groups.v = arena_alloc(call->arena, (size_t)(q->groups.n + 1) * sizeof *a.groups.v);
 	a.groups.n = q->groups.n;
 	for (int32_t i = 0; i < q->groups.n; i++) {
-		wait_for(g, call, q->groups.v[i]);
-		describe(g, call, q->groups.v[i], &told, &a.groups.v[i]);
+		wait_for(groups, call, q->groups.v[i]);
+		describe(groups, call, q->groups.v[i], &told, &a.groups.v[i]);
 	}
-	g->env->respond(g->env, call, &a);
+	groups->env->respond(groups->env, call, &a);
 }
 
 /* ---- ListGroups ---- */
 
 static const char *
-state_name(const struct group *gr)
+state_name(const struct group *g)
 {
-	return gr->kind == GROUP_CONSUMER ? consumer_state_name(gr)
-		: classic_state_name(gr->classic.state);
+	return g->kind == GROUP_CONSUMER ? consumer_state_name(g)
+		: classic_state_name(g->classic.state);
 }
 
 /* Equal but for the case of letters and blanks around the first. */
@@ -117,55 +117,55 @@ passes(const struct str *v, int32_t n, const char *z)
 }
 
 void
-admin_list(struct groups *g, struct coord_call *call, struct coord_now now)
+admin_list(struct groups *groups, struct coord_call *call, struct coord_now now)
 {
 	(void)now;
 	const struct list_groups_request *q = call->body;
 	struct list_groups_response a = { 0 };
 	int32_t nstate = call->api_version >= 4 ? q->states_filter.n : 0;
 	int32_t ntype = call->api_version >= 5 ? q->types_filter.n : 0;
-	a.groups.v = arena_alloc(call->arena, (g->by_id.n + 1) * sizeof *a.groups.v);
+	a.groups.v = arena_alloc(call->arena, (groups->by_id.n + 1) * sizeof *a.groups.v);
 	call->partition = COORD_ALL_PARTITIONS;
-	MAP_EACH(e, &g->by_id) {
-		const struct group *gr = e->value;
-		bool is_classic = gr->kind == GROUP_CLASSIC;
+	MAP_EACH(e, &groups->by_id) {
+		const struct group *g = e->value;
+		bool is_classic = g->kind == GROUP_CLASSIC;
 		const char *type = is_classic ? "classic" : "consumer";
-		if (!passes(q->states_filter.v, nstate, state_name(gr))
+		if (!passes(q->states_filter.v, nstate, state_name(g))
 				|| !passes(q->types_filter.v, ntype, type))
 			continue;
 		a.groups.v[a.groups.n++] = (struct list_groups_response_group){
-			.group_id = gr->id,
+			.group_id = g->id,
 			.protocol_type = !is_classic ? STR("consumer")
-				: gr->classic.protocol_type.n < 0 ? STR("") : gr->classic.protocol_type,
-			.group_state = str_of(state_name(gr)), .group_type = str_of(type),
+				: g->classic.protocol_type.n < 0 ? STR("") : g->classic.protocol_type,
+			.group_state = str_of(state_name(g)), .group_type = str_of(type),
 		};
 	}
-	g->env->respond(g->env, call, &a);
+	groups->env->respond(groups->env, call, &a);
 }
 
 /* ---- DeleteGroups ---- */
 
 static int16_t
-delete_one(struct groups *g, struct str id, struct coord_now now)
+delete_one(struct groups *groups, struct str id, struct coord_now now)
 {
-	struct group *gr = group_find(g, id);
-	if (!gr)
+	struct group *g = group_find(groups, id);
+	if (!g)
 		return KERR_GROUP_ID_NOT_FOUND;
-	return group_is_empty(gr) ? group_delete(g, gr, now) : KERR_NON_EMPTY_GROUP;
+	return group_is_empty(g) ? group_delete(groups, g, now) : KERR_NON_EMPTY_GROUP;
 }
 
 void
-admin_delete(struct groups *g, struct coord_call *call, struct coord_now now)
+admin_delete(struct groups *groups, struct coord_call *call, struct coord_now now)
 {
 	const struct delete_groups_request *q = call->body;
 	struct delete_groups_response a = { 0 };
 	a.results.v = arena_alloc(call->arena, (size_t)(q->groups_names.n + 1) * sizeof *a.results.v);
 	a.results.n = q->groups_names.n;
 	for (int32_t i = 0; i < q->groups_names.n; i++) {
-		wait_for(g, call, q->groups_names.v[i]);
+		wait_for(groups, call, q->groups_names.v[i]);
 		a.results.v[i].group_id = q->groups_names.v[i];
-		a.results.v[i].error_code = delete_one(g, q->groups_names.v[i], now);
+		a.results.v[i].error_code = delete_one(groups, q->groups_names.v[i], now);
 		a.results.v[i].error_message = STR_NULL;
 	}
-	g->env->respond(g->env, call, &a);
+	groups->env->respond(groups->env, call, &a);
 }

@@ -6,76 +6,76 @@
 /* ---- timers ---- */
 
 void
-timer_set(struct groups *g, struct timer *t, int64_t at_mono_ms,
-	void (*fire)(struct groups *g, struct timer *t, struct coord_now now))
+timer_set(struct groups *groups, struct timer *timer, int64_t at_mono_ms,
+	void (*fire)(struct groups *groups, struct timer *timer, struct coord_now now))
 {
-	timer_clear(g, t);
-	t->fire = fire;
-	heap_put(&g->timers, &t->node, at_mono_ms);
+	timer_clear(groups, timer);
+	timer->fire = fire;
+	heap_put(&groups->timers, &timer->node, at_mono_ms);
 }
 
 void
-timer_clear(struct groups *g, struct timer *t)
+timer_clear(struct groups *groups, struct timer *timer)
 {
-	heap_remove(&g->timers, &t->node);
+	heap_remove(&groups->timers, &timer->node);
 }
 
 int64_t
-groups_next_tick(const struct groups *g)
+groups_next_tick(const struct groups *groups)
 {
-	const struct heap_node *top = heap_top(&g->timers);
+	const struct heap_node *top = heap_top(&groups->timers);
 	return top ? top->key : INT64_MAX;
 }
 
 void
-groups_tick(struct groups *g, struct coord_now now)
+groups_tick(struct groups *groups, struct coord_now now)
 {
 	/* A timer may set itself for now again: what is due before that, once. */
-	size_t left = g->timers.n;
+	size_t left = groups->timers.n;
 	for (; left > 0; left--) {
-		struct heap_node *top = heap_top(&g->timers);
+		struct heap_node *top = heap_top(&groups->timers);
 		if (!top || top->key > now.mono_ms)
 			return;
-		heap_remove(&g->timers, top);
-		struct timer *t = CONTAINER_OF(top, struct timer, node);
-		t->fire(g, t, now);
-		arena_reset(&g->scratch);
+		heap_remove(&groups->timers, top);
+		struct timer *timer = CONTAINER_OF(top, struct timer, node);
+		timer->fire(groups, timer, now);
+		arena_reset(&groups->scratch);
 	}
 }
 
 /* ---- words ---- */
 
 struct topic_name *
-topic_name_get(struct groups *g, struct str s)
+topic_name_get(struct groups *groups, struct str s)
 {
-	struct topic_name *t = map_get(&g->topic_names, s);
-	if (t)
-		return topic_name_ref(t);
+	struct topic_name *name = map_get(&groups->topic_names, s);
+	if (name)
+		return topic_name_ref(name);
 	assert(s.n >= 0);
-	t = group_alloc(g, sizeof *t + (size_t)s.n);
+	name = group_alloc(groups, sizeof *name + (size_t)s.n);
 	if (s.n > 0)
-		memcpy(t->bytes, s.p, (size_t)s.n);
-	t->s = (struct str){ t->bytes, s.n };
-	t->nref = 1;
-	map_put(&g->topic_names, t->s, t);
-	return t;
+		memcpy(name->bytes, s.p, (size_t)s.n);
+	name->s = (struct str){ name->bytes, s.n };
+	name->nref = 1;
+	map_put(&groups->topic_names, name->s, name);
+	return name;
 }
 
 struct topic_name *
-topic_name_ref(struct topic_name *t)
+topic_name_ref(struct topic_name *name)
 {
-	t->nref++;
-	return t;
+	name->nref++;
+	return name;
 }
 
 void
-topic_name_put(struct groups *g, struct topic_name *t)
+topic_name_put(struct groups *groups, struct topic_name *name)
 {
-	assert(t->nref > 0);
-	if (--t->nref > 0)
+	assert(name->nref > 0);
+	if (--name->nref > 0)
 		return;
-	map_remove(&g->topic_names, t->s);
-	group_dealloc(t);
+	map_remove(&groups->topic_names, name->s);
+	group_dealloc(name);
 }
 
 /* ---- what is kept for clients ---- */
@@ -87,25 +87,25 @@ struct kept {
 };
 
 void *
-group_alloc(struct groups *g, size_t n)
+group_alloc(struct groups *groups, size_t n)
 {
-	struct kept *k = mem_alloc(sizeof *k + n);
-	*k = (struct kept){ g, sizeof *k + n };
-	g->kept_size += (int64_t)k->size;
-	return k + 1;
+	struct kept *kept = mem_alloc(sizeof *kept + n);
+	*kept = (struct kept){ groups, sizeof *kept + n };
+	groups->kept_size += (int64_t)kept->size;
+	return kept + 1;
 }
 
 void *
-group_realloc(struct groups *g, void *p, size_t n)
+group_realloc(struct groups *groups, void *p, size_t n)
 {
 	if (!p)
-		return group_alloc(g, n);
-	struct kept *k = (struct kept *)p - 1;
-	g->kept_size -= (int64_t)k->size;
-	k = mem_realloc(k, sizeof *k + n);
-	k->size = sizeof *k + n;
-	g->kept_size += (int64_t)k->size;
-	return k + 1;
+		return group_alloc(groups, n);
+	struct kept *kept = (struct kept *)p - 1;
+	groups->kept_size -= (int64_t)kept->size;
+	kept = mem_realloc(kept, sizeof *kept + n);
+	kept->size = sizeof *kept + n;
+	groups->kept_size += (int64_t)kept->size;
+	return kept + 1;
 }
 
 void
@@ -113,9 +113,9 @@ group_dealloc(void *p)
 {
 	if (!p)
 		return;
-	struct kept *k = (struct kept *)p - 1;
-	k->groups->kept_size -= (int64_t)k->size;
-	mem_free(k);
+	struct kept *kept = (struct kept *)p - 1;
+	kept->groups->kept_size -= (int64_t)kept->size;
+	mem_free(kept);
 }
 
 bool
@@ -131,11 +131,11 @@ group_is_overfull(const struct groups *g)
 }
 
 struct str
-group_strdup(struct groups *g, struct str s)
+group_strdup(struct groups *groups, struct str s)
 {
 	if (s.n <= 0)
 		return (struct str){ NULL, s.n };
-	uint8_t *p = group_alloc(g, (size_t)s.n);
+	uint8_t *p = group_alloc(groups, (size_t)s.n);
 	memcpy(p, s.p, (size_t)s.n);
 	return (struct str){ p, s.n };
 }
@@ -148,9 +148,9 @@ group_str_free(struct str *s)
 }
 
 void
-group_str_set(struct groups *g, struct str *s, struct str to)
+group_str_set(struct groups *groups, struct str *s, struct str to)
 {
-	struct str fresh = group_strdup(g, to);
+	struct str fresh = group_strdup(groups, to);
 	group_str_free(s);
 	*s = fresh;
 }
@@ -168,9 +168,9 @@ shown(struct str s)
 }
 
 struct str
-group_member_id(struct groups *g, struct str prefix, struct arena *a)
+group_member_id(struct groups *groups, struct str prefix, struct arena *a)
 {
-	uint64_t hi = g->env->random(g->env), lo = g->env->random(g->env);
+	uint64_t hi = groups->env->random(groups->env), lo = groups->env->random(groups->env);
 	char tail[40];
 	/* A random UUID (RFC 9562, version 4). */
 	int m = snprintf(tail, sizeof tail, "-%08x-%04x-4%03x-%04x-%012llx",
@@ -187,91 +187,91 @@ group_member_id(struct groups *g, struct str prefix, struct arena *a)
 /* ---- the table ---- */
 
 struct groups *
-groups_new(const struct groups_config *c, struct coord_env *env)
+groups_new(const struct groups_config *config, struct coord_env *env)
 {
-	struct groups *g = NEW(struct groups);
-	assert(c->npartition > 0);
-	g->config = *c;
-	g->env = env;
+	struct groups *groups = NEW(struct groups);
+	assert(config->npartition > 0);
+	groups->config = *config;
+	groups->env = env;
 	/* Names come from clients: let nobody choose colliding ones. */
-	g->by_id.seed = (uint32_t)env->random(env);
-	g->topic_names.seed = (uint32_t)env->random(env);
-	g->producers.seed = (uint32_t)env->random(env);
-	return g;
+	groups->by_id.seed = (uint32_t)env->random(env);
+	groups->topic_names.seed = (uint32_t)env->random(env);
+	groups->producers.seed = (uint32_t)env->random(env);
+	return groups;
 }
 
 void
-groups_free(struct groups *g)
+groups_free(struct groups *groups)
 {
-	if (!g)
+	if (!groups)
 		return;
-	while (g->by_id.n > 0) {
+	while (groups->by_id.n > 0) {
 		struct group *any = NULL;
-		MAP_EACH(e, &g->by_id) {
+		MAP_EACH(e, &groups->by_id) {
 			any = e->value;
 			break;
 		}
-		group_free(g, any);
+		group_free(groups, any);
 	}
-	assert(g->topic_names.n == 0);
-	assert(g->producers.n == 0);
-	assert(g->kept_size == 0);
-	timer_clear(g, &g->expiry);
-	map_release(&g->by_id);
-	map_release(&g->topic_names);
-	map_release(&g->producers);
-	heap_release(&g->timers);
-	arena_release(&g->scratch);
-	mem_free(g);
+	assert(groups->topic_names.n == 0);
+	assert(groups->producers.n == 0);
+	assert(groups->kept_size == 0);
+	timer_clear(groups, &groups->expiry);
+	map_release(&groups->by_id);
+	map_release(&groups->topic_names);
+	map_release(&groups->producers);
+	heap_release(&groups->timers);
+	arena_release(&groups->scratch);
+	mem_free(groups);
 }
 
 struct group *
-group_find(const struct groups *g, struct str id)
+group_find(const struct groups *groups, struct str id)
 {
-	return map_get(&g->by_id, id);
+	return map_get(&groups->by_id, id);
 }
 
 static struct group *
-make(struct groups *g, struct str id)
+make(struct groups *groups, struct str id)
 {
 	assert(id.n >= 0);
-	struct group *gr = group_alloc(g, sizeof *gr + (size_t)id.n);
-	uint8_t *p = (uint8_t *)(gr + 1);
+	struct group *g = group_alloc(groups, sizeof *g + (size_t)id.n);
+	uint8_t *p = (uint8_t *)(g + 1);
 	if (id.n > 0)
 		memcpy(p, id.p, (size_t)id.n);
-	gr->id = (struct str){ p, id.n };
-	gr->partition = coord_partition_of(id, g->config.npartition);
-	gr->kind = GROUP_CLASSIC;
-	classic_init(&gr->classic);
-	list_init(&gr->pending_offsets);
-	map_put(&g->by_id, gr->id, gr);
-	return gr;
+	g->id = (struct str){ p, id.n };
+	g->partition = coord_partition_of(id, groups->config.npartition);
+	g->kind = GROUP_CLASSIC;
+	classic_init(&g->classic);
+	list_init(&g->pending_offsets);
+	map_put(&groups->by_id, g->id, g);
+	return g;
 }
 
 struct group *
-group_make(struct groups *g, struct str id)
+group_make(struct groups *groups, struct str id)
 {
-	struct group *gr = group_find(g, id);
-	if (gr || g->by_id.n >= (uint32_t)g->config.ngroup_max || group_is_full(g))
-		return gr;
-	return make(g, id);
+	struct group *g = group_find(groups, id);
+	if (g || groups->by_id.n >= (uint32_t)groups->config.ngroup_max || group_is_full(groups))
+		return g;
+	return make(groups, id);
 }
 
 struct group *
-group_replayed(struct groups *g, struct str id)
+group_replayed(struct groups *groups, struct str id)
 {
-	struct group *gr = group_find(g, id);
-	return gr ? gr : make(g, id);
+	struct group *g = group_find(groups, id);
+	return g ? g : make(groups, id);
 }
 
 void
-group_free(struct groups *g, struct group *gr)
+group_free(struct groups *groups, struct group *g)
 {
-	classic_release(g, gr, 0);
-	consumer_release(g, gr);
-	offsets_release(g, gr);
-	map_remove(&g->by_id, gr->id);
-	group_dealloc(gr);
+	classic_release(groups, g, 0);
+	consumer_release(groups, g);
+	offsets_release(groups, g);
+	map_remove(&groups->by_id, g->id);
+	group_dealloc(g);
 }
 
 bool
@@ -282,39 +282,39 @@ group_is_empty(const struct group *gr)
 }
 
 int32_t
-group_member_count(const struct group *gr)
+group_member_count(const struct group *g)
 {
-	return gr->kind == GROUP_CLASSIC ? gr->classic.nmember : consumer_member_count(gr);
+	return g->kind == GROUP_CLASSIC ? g->classic.nmember : consumer_member_count(g);
 }
 
 void
-group_free_if_idle(struct groups *g, struct group *gr)
+group_free_if_idle(struct groups *groups, struct group *g)
 {
-	if (gr->kind == GROUP_CLASSIC && gr->classic.state == CLASSIC_EMPTY
-			&& gr->classic.pending.n == 0 && !gr->has_record && gr->ntopic == 0
-			&& list_is_empty(&gr->pending_offsets))
-		group_free(g, gr);
+	if (g->kind == GROUP_CLASSIC && g->classic.state == CLASSIC_EMPTY
+			&& g->classic.pending.n == 0 && !g->has_record && g->ntopic == 0
+			&& list_is_empty(&g->pending_offsets))
+		group_free(groups, g);
 }
 
 struct group **
-groups_all(struct groups *g, int32_t *n)
+groups_all(struct groups *groups, int32_t *n)
 {
-	struct group **v = mem_alloc((g->by_id.n + 1) * sizeof(struct group *));
+	struct group **group = mem_alloc((groups->by_id.n + 1) * sizeof(struct group *));
 	*n = 0;
-	MAP_EACH(e, &g->by_id)
-		v[(*n)++] = e->value;
-	return v;
+	MAP_EACH(e, &groups->by_id)
+		group[(*n)++] = e->value;
+	return group;
 }
 
 int32_t
-groups_count(const struct groups *g)
+groups_count(const struct groups *groups)
 {
-	return (int32_t)g->by_id.n;
+	return (int32_t)groups->by_id.n;
 }
 
 /* ---- what the driver calls ---- */
 
-typedef void (*handler_fn)(struct groups *g, struct coord_call *call, struct coord_now now);
+typedef void (*handler_fn)(struct groups *groups, struct coord_call *call, struct coord_now now);
 
 static const handler_fn handlers[] = { /* by API key */
 	[API_OFFSET_COMMIT] = offsets_commit,
@@ -339,57 +339,57 @@ groups_handles(int16_t api_key)
 }
 
 void
-groups_handle(struct groups *g, struct coord_call *call, struct coord_now now)
+groups_handle(struct groups *groups, struct coord_call *call, struct coord_now now)
 {
 	assert(groups_handles(call->api_key));
 	call->partition = -1;
 	call->state = NULL;
-	handlers[call->api_key](g, call, now);
-	arena_reset(&g->scratch);
+	handlers[call->api_key](groups, call, now);
+	arena_reset(&groups->scratch);
 }
 
 void
-groups_loaded(struct groups *g, int32_t partition, struct coord_now now)
+groups_loaded(struct groups *groups, int32_t partition, struct coord_now now)
 {
 	int32_t n;
-	struct group **v = groups_all(g, &n);
+	struct group **group = groups_all(groups, &n);
 	for (int32_t i = 0; i < n; i++) {
-		if (v[i]->partition != partition)
+		if (group[i]->partition != partition)
 			continue;
-		if (v[i]->kind == GROUP_CONSUMER)
-			consumer_loaded(g, v[i], now);
+		if (group[i]->kind == GROUP_CONSUMER)
+			consumer_loaded(groups, group[i], now);
 		else
-			classic_loaded(g, v[i], now);
+			classic_loaded(groups, group[i], now);
 	}
-	offsets_start_expiry(g, now);
-	mem_free(v);
-	arena_reset(&g->scratch);
+	offsets_start_expiry(groups, now);
+	mem_free(group);
+	arena_reset(&groups->scratch);
 }
 
 void
-groups_topics_changed(struct groups *g, struct coord_now now)
+groups_topics_changed(struct groups *groups, struct coord_now now)
 {
 	int32_t n;
-	struct group **v = groups_all(g, &n);
+	struct group **group = groups_all(groups, &n);
 	for (int32_t i = 0; i < n; i++)
-		if (v[i]->kind == GROUP_CONSUMER)
-			consumer_topics_changed(g, v[i], now);
-	mem_free(v);
-	arena_reset(&g->scratch);
+		if (group[i]->kind == GROUP_CONSUMER)
+			consumer_topics_changed(groups, group[i], now);
+	mem_free(group);
+	arena_reset(&groups->scratch);
 }
 
 void
-groups_stop(struct groups *g)
+groups_stop(struct groups *groups)
 {
-	g->is_stopped = true;
+	groups->is_stopped = true;
 	int32_t n;
-	struct group **v = groups_all(g, &n);
+	struct group **group = groups_all(groups, &n);
 	for (int32_t i = 0; i < n; i++) {
-		if (v[i]->kind == GROUP_CONSUMER)
-			consumer_stop(g, v[i]);
+		if (group[i]->kind == GROUP_CONSUMER)
+			consumer_stop(groups, group[i]);
 		else
-			classic_stop(g, v[i]);
+			classic_stop(groups, group[i]);
 	}
-	mem_free(v);
-	arena_reset(&g->scratch);
+	mem_free(group);
+	arena_reset(&groups->scratch);
 }

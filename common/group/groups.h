@@ -40,19 +40,19 @@ struct groups_config {
 struct groups;
 
 /* The config is copied, env borrowed. */
-struct groups *groups_new(const struct groups_config *c, struct coord_env *env);
-void groups_free(struct groups *g); /* calls that wait are not responded to */
+struct groups *groups_new(const struct groups_config *config, struct coord_env *env);
+void groups_free(struct groups *groups); /* calls that wait are not responded to */
 
 /* Loading, before anything else: every record of a partition in order, then
  * loaded.  In a transaction's records (producer given) what they say is
  * pending until groups_marker. */
-void groups_replay(struct groups *g, int32_t partition, const struct coord_record *r,
+void groups_replay(struct groups *groups, int32_t partition, const struct coord_record *rec,
 	const struct coord_producer *producer, int64_t timestamp_ms);
-void groups_loaded(struct groups *g, int32_t partition, struct coord_now now);
+void groups_loaded(struct groups *groups, int32_t partition, struct coord_now now);
 
 /* The transaction of this producer ended in the partition: pending offsets
  * count from now on, or are forgotten.  Also while loading. */
-void groups_marker(struct groups *g, int32_t partition,
+void groups_marker(struct groups *groups, int32_t partition,
 	const struct coord_producer *producer, bool is_commit);
 
 /* Does this coordinator handle the API?  OffsetCommit, OffsetFetch,
@@ -62,20 +62,20 @@ void groups_marker(struct groups *g, int32_t partition,
 bool groups_handles(int16_t api_key);
 
 /* Handle a request. */
-void groups_handle(struct groups *g, struct coord_call *call, struct coord_now now);
+void groups_handle(struct groups *groups, struct coord_call *call, struct coord_now now);
 
 /* When groups_tick wants to be called next, in mono_ms; INT64_MAX: never. */
-int64_t groups_next_tick(const struct groups *g);
-void groups_tick(struct groups *g, struct coord_now now);
+int64_t groups_next_tick(const struct groups *groups);
+void groups_tick(struct groups *groups, struct coord_now now);
 
 /* Topics were made, grown or deleted. */
-void groups_topics_changed(struct groups *g, struct coord_now now);
-void groups_topic_deleted(struct groups *g, struct str topic, struct coord_now now);
+void groups_topics_changed(struct groups *groups, struct coord_now now);
+void groups_topic_deleted(struct groups *groups, struct str topic, struct coord_now now);
 
 /* The broker stops: all calls that wait are responded to (NOT_COORDINATOR). */
-void groups_stop(struct groups *g);
+void groups_stop(struct groups *groups);
 
 /* How many there are; for limits, logs and tests. */
-int32_t groups_count(const struct groups *g);
+int32_t groups_count(const struct groups *groups);
 
 #endif

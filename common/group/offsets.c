@@ -7,12 +7,12 @@ enum { PURGE_CHUNK = 1000 }; /* tombstones in one append */
 
 /* The first topic not before this name. */
 static int32_t
-topic_at(const struct group *gr, struct str name)
+topic_at(const struct group *g, struct str name)
 {
-	int32_t lo = 0, hi = gr->ntopic;
+	int32_t lo = 0, hi = g->ntopic;
 	while (lo < hi) {
 		int32_t mid = lo + (hi - lo) / 2;
-		if (str_cmp(gr->topic[mid].name->s, name) < 0)
+		if (str_cmp(g->topic[mid].name->s, name) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -21,19 +21,19 @@ topic_at(const struct group *gr, struct str name)
 }
 
 struct offset_topic *
-offsets_topic(const struct group *gr, struct str name)
+offsets_topic(const struct group *g, struct str name)
 {
-	int32_t at = topic_at(gr, name);
-	return at < gr->ntopic && str_eq(gr->topic[at].name->s, name) ? &gr->topic[at] : NULL;
+	int32_t at = topic_at(g, name);
+	return at < g->ntopic && str_eq(g->topic[at].name->s, name) ? &g->topic[at] : NULL;
 }
 
 static int32_t
-partition_at(const struct offset_topic *t, int32_t partition)
+partition_at(const struct offset_topic *topic, int32_t partition)
 {
-	int32_t lo = 0, hi = t->n;
+	int32_t lo = 0, hi = topic->n;
 	while (lo < hi) {
 		int32_t mid = lo + (hi - lo) / 2;
-		if (t->v[mid].partition < partition)
+		if (topic->v[mid].partition < partition)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -42,26 +42,26 @@ partition_at(const struct offset_topic *t, int32_t partition)
 }
 
 static struct committed *
-find_in(const struct offset_topic *t, int32_t partition)
+find_in(const struct offset_topic *topic, int32_t partition)
 {
-	int32_t at = partition_at(t, partition);
-	return at < t->n && t->v[at].partition == partition ? &t->v[at] : NULL;
+	int32_t at = partition_at(topic, partition);
+	return at < topic->n && topic->v[at].partition == partition ? &topic->v[at] : NULL;
 }
 
 struct committed *
-offsets_find(const struct group *gr, struct str topic, int32_t partition)
+offsets_find(const struct group *g, struct str topic, int32_t partition)
 {
-	const struct offset_topic *t = offsets_topic(gr, topic);
+	const struct offset_topic *t = offsets_topic(g, topic);
 	return t ? find_in(t, partition) : NULL;
 }
 
 /* Make place for one more at i; most groups have one or two of a thing. */
 static void *
-open_gap(struct groups *g, void *v, int32_t n, int32_t *cap, int32_t i, size_t size)
+open_gap(struct groups *groups, void *v, int32_t n, int32_t *cap, int32_t i, size_t size)
 {
 	if (n == *cap) {
 		*cap = *cap ? *cap * 2 : 1;
-		v = group_realloc(g, v, (size_t)*cap * size);
+		v = group_realloc(groups, v, (size_t)*cap * size);
 	}
 	uint8_t *p = (uint8_t *)v + (size_t)i * size;
 	memmove(p + size, p, (size_t)(n - i) * size);
@@ -70,171 +70,174 @@ open_gap(struct groups *g, void *v, int32_t n, int32_t *cap, int32_t i, size_t s
 }
 
 static struct offset_topic *
-make_topic(struct groups *g, struct group *gr, struct str name)
+make_topic(struct groups *groups, struct group *g, struct str name)
 {
-	struct offset_topic *t = offsets_topic(gr, name);
-	if (t)
-		return t;
-	int32_t at = topic_at(gr, name);
-	gr->topic = open_gap(g, gr->topic, gr->ntopic, &gr->topic_cap, at, sizeof *gr->topic);
-	gr->ntopic++;
-	gr->topic[at].name = topic_name_get(g, name);
-	return &gr->topic[at];
+	struct offset_topic *topic = offsets_topic(g, name);
+	if (topic)
+		return topic;
+	int32_t at = topic_at(g, name);
+	g->topic = open_gap(groups, g->topic, g->ntopic, &g->topic_cap, at, sizeof *g->topic);
+	g->ntopic++;
+	g->topic[at].name = topic_name_get(groups, name);
+	return &g->topic[at];
 }
 
 static void
-forget_metadata(struct committed *c)
+forget_metadata(struct committed *committed)
 {
-	if (c->metadata.n > 0)
-		group_str_free(&c->metadata);
+	if (committed->metadata.n > 0)
+		group_str_free(&committed->metadata);
 }
 
 static struct committed
-copy_of(struct groups *g, const struct committed *c)
+copy_of(struct groups *groups, const struct committed *committed)
 {
-	struct committed copy = *c;
-	copy.metadata = c->metadata.n > 0 ? group_strdup(g, c->metadata) : STR("");
+	struct committed copy = *committed;
+	copy.metadata = committed->metadata.n > 0 ? group_strdup(groups, committed->metadata) : STR("");
 	return copy;
 }
 
 /* The value, whose metadata is owned, moves into the table. */
 static void
-put(struct groups *g, struct group *gr, struct str topic, struct committed value)
+put(struct groups *groups, struct group *g, struct str topic, struct committed value)
 {
-	struct offset_topic *t = make_topic(g, gr, topic);
-	struct committed *c = find_in(t, value.partition);
-	if (c) {
-		forget_metadata(c);
+	struct offset_topic *t = make_topic(groups, g, topic);
+	struct committed *committed = find_in(t, value.partition);
+	if (committed) {
+		forget_metadata(committed);
 	} else {
 		int32_t at = partition_at(t, value.partition);
-		t->v = open_gap(g, t->v, t->n, &t->cap, at, sizeof *t->v);
+		t->v = open_gap(groups, t->v, t->n, &t->cap, at, sizeof *t->v);
 		t->n++;
-		c = &t->v[at];
+		committed = &t->v[at];
 	}
-	*c = value;
+	*committed = value;
 }
 
 void
-offsets_set(struct groups *g, struct group *gr, struct str topic, const struct committed *c)
+offsets_set(struct groups *groups, struct group *g, struct str topic,
+	const struct committed *committed)
 {
-	struct committed value = copy_of(g, c);
-	value.seq = ++g->nwrite;
-	put(g, gr, topic, value);
+	struct committed value = copy_of(groups, committed);
+	value.seq = ++groups->nwrite;
+	put(groups, g, topic, value);
 }
 
 static void
-remove_topic(struct groups *g, struct group *gr, struct offset_topic *t)
+remove_topic(struct groups *groups, struct group *g, struct offset_topic *topic)
 {
-	assert(t->n == 0);
-	group_dealloc(t->v);
-	topic_name_put(g, t->name);
-	size_t after = (size_t)(gr->topic + gr->ntopic - (t + 1));
-	memmove(t, t + 1, after * sizeof *t);
-	if (--gr->ntopic == 0) {
-		group_dealloc(gr->topic);
-		gr->topic = NULL;
-		gr->topic_cap = 0;
+	assert(topic->n == 0);
+	group_dealloc(topic->v);
+	topic_name_put(groups, topic->name);
+	size_t after = (size_t)(g->topic + g->ntopic - (topic + 1));
+	memmove(topic, topic + 1, after * sizeof *topic);
+	if (--g->ntopic == 0) {
+		group_dealloc(g->topic);
+		g->topic = NULL;
+		g->topic_cap = 0;
 	}
 }
 
 static void
-remove_committed(struct groups *g, struct group *gr, struct str topic, int32_t partition)
+remove_committed(struct groups *groups, struct group *g, struct str topic, int32_t partition)
 {
-	struct offset_topic *t = offsets_topic(gr, topic);
-	struct committed *c = t ? find_in(t, partition) : NULL;
-	if (!c)
+	struct offset_topic *t = offsets_topic(g, topic);
+	struct committed *committed = t ? find_in(t, partition) : NULL;
+	if (!committed)
 		return;
-	forget_metadata(c);
-	memmove(c, c + 1, (size_t)(t->v + t->n - (c + 1)) * sizeof *c);
+	forget_metadata(committed);
+	memmove(committed, committed + 1, (size_t)(t->v + t->n - (committed + 1)) * sizeof *committed);
 	if (--t->n == 0)
-		remove_topic(g, gr, t);
+		remove_topic(groups, g, t);
 }
 
 /* ---- offsets of transactions ---- */
 
 static struct str
-producer_key(const struct producer_key *k)
+producer_key(const struct producer_key *key)
 {
-	return (struct str){ (const uint8_t *)k, sizeof *k };
+	return (struct str){ (const uint8_t *)key, sizeof *key };
 }
 
 static struct producer_offsets *
-find_producer(const struct groups *g, int64_t id, int32_t partition)
+find_producer(const struct groups *groups, int64_t id, int32_t partition)
 {
-	struct producer_key k = { id, partition, 0 };
-	return map_get(&g->producers, producer_key(&k));
+	struct producer_key key = { id, partition, 0 };
+	return map_get(&groups->producers, producer_key(&key));
 }
 
 static void
-free_producer_if_done(struct groups *g, struct producer_offsets *p)
+free_producer_if_done(struct groups *groups, struct producer_offsets *producer)
 {
-	if (!list_is_empty(&p->pending))
+	if (!list_is_empty(&producer->pending))
 		return;
-	map_remove(&g->producers, producer_key(&p->key));
-	group_dealloc(p);
+	map_remove(&groups->producers, producer_key(&producer->key));
+	group_dealloc(producer);
 }
 
 static void
-free_pending(struct groups *g, struct pending_offset *o)
+free_pending(struct groups *groups, struct pending_offset *pending)
 {
-	list_unlink(&o->in_producer);
-	list_unlink(&o->in_group);
-	topic_name_put(g, o->topic);
-	forget_metadata(&o->value);
-	group_dealloc(o);
+	list_unlink(&pending->in_producer);
+	list_unlink(&pending->in_group);
+	topic_name_put(groups, pending->topic);
+	forget_metadata(&pending->value);
+	group_dealloc(pending);
 }
 
 static bool
-is_it(const struct pending_offset *o, const struct producer_offsets *p, const struct group *gr,
+is_it(const struct pending_offset *pending, const struct producer_offsets *producer,
+	const struct group *g,
 	struct str topic, int32_t partition)
 {
-	return o->group == gr && o->producer == p && o->value.partition == partition
-		&& str_eq(o->topic->s, topic);
+	return pending->group == g && pending->producer == producer
+		&& pending->value.partition == partition
+		&& str_eq(pending->topic->s, topic);
 }
 
 /* It is in both lists, of which either may be long: walk both at once. */
 static struct pending_offset *
-find_pending(const struct producer_offsets *p, const struct group *gr, struct str topic,
+find_pending(const struct producer_offsets *producer, const struct group *g, struct str topic,
 	int32_t partition)
 {
-	const struct list *a = p->pending.next, *b = gr->pending_offsets.next;
-	for (; a != &p->pending && b != &gr->pending_offsets; a = a->next, b = b->next) {
+	const struct list *a = producer->pending.next, *b = g->pending_offsets.next;
+	for (; a != &producer->pending && b != &g->pending_offsets; a = a->next, b = b->next) {
 		struct pending_offset *x = CONTAINER_OF(a, struct pending_offset, in_producer);
-		struct pending_offset *y = CONTAINER_OF(b, struct pending_offset, in_group);
-		if (is_it(x, p, gr, topic, partition))
+		struct pending_offset *pending = CONTAINER_OF(b, struct pending_offset, in_group);
+		if (is_it(x, producer, g, topic, partition))
 			return x;
-		if (is_it(y, p, gr, topic, partition))
-			return y;
+		if (is_it(pending, producer, g, topic, partition))
+			return pending;
 	}
 	return NULL;
 }
 
 void
-offsets_set_pending(struct groups *g, struct group *gr, struct str topic,
-	const struct committed *c, const struct coord_producer *producer)
+offsets_set_pending(struct groups *groups, struct group *g, struct str topic,
+	const struct committed *committed, const struct coord_producer *producer)
 {
-	struct producer_offsets *p = find_producer(g, producer->id, gr->partition);
+	struct producer_offsets *p = find_producer(groups, producer->id, g->partition);
 	if (!p) {
-		p = group_alloc(g, sizeof *p);
-		p->key = (struct producer_key){ producer->id, gr->partition, 0 };
+		p = group_alloc(groups, sizeof *p);
+		p->key = (struct producer_key){ producer->id, g->partition, 0 };
 		list_init(&p->pending);
-		map_put(&g->producers, producer_key(&p->key), p);
+		map_put(&groups->producers, producer_key(&p->key), p);
 	}
-	struct pending_offset *o = find_pending(p, gr, topic, c->partition);
-	if (o) {
-		forget_metadata(&o->value);
+	struct pending_offset *pending = find_pending(p, g, topic, committed->partition);
+	if (pending) {
+		forget_metadata(&pending->value);
 	} else {
-		o = group_alloc(g, sizeof *o);
-		list_init(&o->in_producer);
-		list_init(&o->in_group);
-		list_append(&p->pending, &o->in_producer);
-		list_append(&gr->pending_offsets, &o->in_group);
-		o->group = gr;
-		o->producer = p;
-		o->topic = topic_name_get(g, topic);
+		pending = group_alloc(groups, sizeof *pending);
+		list_init(&pending->in_producer);
+		list_init(&pending->in_group);
+		list_append(&p->pending, &pending->in_producer);
+		list_append(&g->pending_offsets, &pending->in_group);
+		pending->group = g;
+		pending->producer = p;
+		pending->topic = topic_name_get(groups, topic);
 	}
-	o->value = copy_of(g, c);
-	o->value.seq = ++g->nwrite;
+	pending->value = copy_of(groups, committed);
+	pending->value.seq = ++groups->nwrite;
 }
 
 bool
@@ -249,57 +252,58 @@ offsets_is_pending(const struct group *gr, struct str topic, int32_t partition)
 }
 
 void
-groups_marker(struct groups *g, int32_t partition, const struct coord_producer *producer,
+groups_marker(struct groups *groups, int32_t partition, const struct coord_producer *producer,
 	bool is_commit)
 {
-	struct producer_offsets *p = find_producer(g, producer->id, partition);
+	struct producer_offsets *p = find_producer(groups, producer->id, partition);
 	if (!p)
 		return;
 	LIST_EACH(l, &p->pending) {
-		struct pending_offset *o = CONTAINER_OF(l, struct pending_offset, in_producer);
-		struct group *gr = o->group;
-		const struct committed *c = offsets_find(gr, o->topic->s, o->value.partition);
+		struct pending_offset *pending = CONTAINER_OF(l, struct pending_offset, in_producer);
+		struct group *g = pending->group;
+		const struct committed *committed = offsets_find(g, pending->topic->s,
+			pending->value.partition);
 		/* What was committed outside, behind it in the log, is newer. */
-		if (is_commit && (!c || c->seq < o->value.seq)) {
-			put(g, gr, o->topic->s, o->value);
-			o->value.metadata = STR("");
+		if (is_commit && (!committed || committed->seq < pending->value.seq)) {
+			put(groups, g, pending->topic->s, pending->value);
+			pending->value.metadata = STR("");
 		}
-		free_pending(g, o);
-		group_free_if_idle(g, gr);
+		free_pending(groups, pending);
+		group_free_if_idle(groups, g);
 	}
-	free_producer_if_done(g, p);
+	free_producer_if_done(groups, p);
 }
 
 static void
-drop_pending(struct groups *g, struct pending_offset *o)
+drop_pending(struct groups *groups, struct pending_offset *pending)
 {
-	struct producer_offsets *p = o->producer;
-	free_pending(g, o);
-	free_producer_if_done(g, p);
+	struct producer_offsets *producer = pending->producer;
+	free_pending(groups, pending);
+	free_producer_if_done(groups, producer);
 }
 
 void
-offsets_remove(struct groups *g, struct group *gr, struct str topic, int32_t partition)
+offsets_remove(struct groups *groups, struct group *g, struct str topic, int32_t partition)
 {
-	LIST_EACH(l, &gr->pending_offsets) {
-		struct pending_offset *o = CONTAINER_OF(l, struct pending_offset, in_group);
-		if (o->value.partition == partition && str_eq(o->topic->s, topic))
-			drop_pending(g, o);
+	LIST_EACH(l, &g->pending_offsets) {
+		struct pending_offset *pending = CONTAINER_OF(l, struct pending_offset, in_group);
+		if (pending->value.partition == partition && str_eq(pending->topic->s, topic))
+			drop_pending(groups, pending);
 	}
-	remove_committed(g, gr, topic, partition);
+	remove_committed(groups, g, topic, partition);
 }
 
 void
-offsets_release(struct groups *g, struct group *gr)
+offsets_release(struct groups *groups, struct group *g)
 {
-	LIST_EACH(l, &gr->pending_offsets)
-		drop_pending(g, CONTAINER_OF(l, struct pending_offset, in_group));
-	while (gr->ntopic > 0) {
-		struct offset_topic *t = &gr->topic[gr->ntopic - 1];
-		for (int32_t i = 0; i < t->n; i++)
-			forget_metadata(&t->v[i]);
-		t->n = 0;
-		remove_topic(g, gr, t);
+	LIST_EACH(l, &g->pending_offsets)
+		drop_pending(groups, CONTAINER_OF(l, struct pending_offset, in_group));
+	while (g->ntopic > 0) {
+		struct offset_topic *topic = &g->topic[g->ntopic - 1];
+		for (int32_t i = 0; i < topic->n; i++)
+			forget_metadata(&topic->v[i]);
+		topic->n = 0;
+		remove_topic(groups, g, topic);
 	}
 }
 
@@ -310,45 +314,45 @@ struct purge {
 	int32_t partition;
 };
 
-typedef bool (*pick_fn)(const void *ctx, const struct group *gr, struct str topic,
-	const struct committed *c);
+typedef bool (*pick_fn)(const void *ctx, const struct group *g, struct str topic,
+	const struct committed *committed);
 
 /* Fill v with what pick chooses; topics are counted. */
 static int
-collect(const struct group *gr, pick_fn pick, const void *ctx, struct purge *v)
+collect(const struct group *g, pick_fn pick, const void *ctx, struct purge *v)
 {
 	int n = 0;
-	for (int32_t t = 0; t < gr->ntopic; t++)
-		for (int32_t i = 0; i < gr->topic[t].n && n < PURGE_CHUNK; i++) {
-			const struct committed *c = &gr->topic[t].v[i];
-			if (pick(ctx, gr, gr->topic[t].name->s, c))
-				v[n++] = (struct purge){ topic_name_ref(gr->topic[t].name),
-					c->partition };
+	for (int32_t t = 0; t < g->ntopic; t++)
+		for (int32_t i = 0; i < g->topic[t].n && n < PURGE_CHUNK; i++) {
+			const struct committed *committed = &g->topic[t].v[i];
+			if (pick(ctx, g, g->topic[t].name->s, committed))
+				v[n++] = (struct purge){ topic_name_ref(g->topic[t].name),
+					committed->partition };
 		}
-	LIST_EACH(l, &gr->pending_offsets) {
-		struct pending_offset *o = CONTAINER_OF(l, struct pending_offset, in_group);
-		if (n < PURGE_CHUNK && !offsets_find(gr, o->topic->s, o->value.partition)
-				&& pick(ctx, gr, o->topic->s, &o->value))
-			v[n++] = (struct purge){ topic_name_ref(o->topic), o->value.partition };
+	LIST_EACH(l, &g->pending_offsets) {
+		struct pending_offset *pending = CONTAINER_OF(l, struct pending_offset, in_group);
+		if (n < PURGE_CHUNK && !offsets_find(g, pending->topic->s, pending->value.partition)
+				&& pick(ctx, g, pending->topic->s, &pending->value))
+			v[n++] = (struct purge){ topic_name_ref(pending->topic), pending->value.partition };
 	}
 	return n;
 }
 
 int16_t
-offsets_purge(struct groups *g, struct group *gr, pick_fn pick, const void *ctx,
+offsets_purge(struct groups *groups, struct group *g, pick_fn pick, const void *ctx,
 	struct coord_now now)
 {
 	struct purge v[PURGE_CHUNK];
 	for (;;) {
-		int n = collect(gr, pick, ctx, v);
-		struct records r = RECORDS_INIT(g);
+		int n = collect(g, pick, ctx, v);
+		struct records records = RECORDS_INIT(groups);
 		for (int i = 0; i < n; i++)
-			records_offset_tombstone(&r, gr->id, v[i].topic->s, v[i].partition);
-		int16_t error = records_append(&r, gr->partition, NULL, now.wall_ms);
+			records_offset_tombstone(&records, g->id, v[i].topic->s, v[i].partition);
+		int16_t error = records_append(&records, g->partition, NULL, now.wall_ms);
 		for (int i = 0; i < n; i++) {
 			if (!error)
-				offsets_remove(g, gr, v[i].topic->s, v[i].partition);
-			topic_name_put(g, v[i].topic);
+				offsets_remove(groups, g, v[i].topic->s, v[i].partition);
+			topic_name_put(groups, v[i].topic);
 		}
 		if (error || n < PURGE_CHUNK)
 			return error;
@@ -356,64 +360,65 @@ offsets_purge(struct groups *g, struct group *gr, pick_fn pick, const void *ctx,
 }
 
 static bool
-pick_all(const void *ctx, const struct group *gr, struct str topic, const struct committed *c)
+pick_all(const void *ctx, const struct group *g, struct str topic,
+	const struct committed *committed)
 {
-	(void)ctx, (void)gr, (void)topic, (void)c;
+	(void)ctx, (void)g, (void)topic, (void)committed;
 	return true;
 }
 
 int16_t
-group_delete(struct groups *g, struct group *gr, struct coord_now now)
+group_delete(struct groups *groups, struct group *g, struct coord_now now)
 {
-	struct records r = RECORDS_INIT(g);
-	int16_t error = offsets_purge(g, gr, pick_all, NULL, now);
+	struct records records = RECORDS_INIT(groups);
+	int16_t error = offsets_purge(groups, g, pick_all, NULL, now);
 	if (error)
 		return error;
-	if (gr->kind == GROUP_CONSUMER)
-		records_consumer_tombstones(&r, gr);
-	if (gr->has_record)
-		records_classic_tombstone(&r, gr->id);
-	error = records_append(&r, gr->partition, NULL, now.wall_ms);
+	if (g->kind == GROUP_CONSUMER)
+		records_consumer_tombstones(&records, g);
+	if (g->has_record)
+		records_classic_tombstone(&records, g->id);
+	error = records_append(&records, g->partition, NULL, now.wall_ms);
 	if (!error)
-		group_free(g, gr);
+		group_free(groups, g);
 	return error;
 }
 
 static bool
-pick_topic(const void *ctx, const struct group *gr, struct str topic,
-	const struct committed *c)
+pick_topic(const void *ctx, const struct group *g, struct str topic,
+	const struct committed *committed)
 {
-	(void)gr, (void)c;
+	(void)g, (void)committed;
 	return str_eq(*(const struct str *)ctx, topic);
 }
 
 static void
-forget_topic(struct groups *g, struct group *gr, struct str topic)
+forget_topic(struct groups *groups, struct group *g, struct str topic)
 {
 	struct offset_topic *t;
-	LIST_EACH(l, &gr->pending_offsets) {
-		struct pending_offset *o = CONTAINER_OF(l, struct pending_offset, in_group);
-		if (str_eq(o->topic->s, topic))
-			drop_pending(g, o);
+	LIST_EACH(l, &g->pending_offsets) {
+		struct pending_offset *pending = CONTAINER_OF(l, struct pending_offset, in_group);
+		if (str_eq(pending->topic->s, topic))
+			drop_pending(groups, pending);
 	}
-	while ((t = offsets_topic(gr, topic)) != NULL)
-		remove_committed(g, gr, topic, t->v[t->n - 1].partition);
+	while ((t = offsets_topic(g, topic)) != NULL)
+		remove_committed(groups, g, topic, t->v[t->n - 1].partition);
 }
 
 void
-groups_topic_deleted(struct groups *g, struct str topic, struct coord_now now)
+groups_topic_deleted(struct groups *groups, struct str topic, struct coord_now now)
 {
 	int32_t n;
-	struct group **v = groups_all(g, &n);
+	struct group **group = groups_all(groups, &n);
 	for (int32_t i = 0; i < n; i++) {
 		/* Refused, they are gone all the same: the next topic of that
 		 * name is another. */
-		if (offsets_purge(g, v[i], pick_topic, &topic, now))
-			forget_topic(g, v[i], topic);
-		group_free_if_idle(g, v[i]);
-		arena_reset(&g->scratch);
+		if (offsets_purge(groups, group[i], pick_topic, &topic, now))
+			forget_topic(groups, group[i], topic);
+		group_free_if_idle(groups, group[i]);
+		arena_reset(&groups->scratch);
 	}
-	mem_free(v);
+	mem_free(group);
 }
 
 /* ---- expiry ---- */
@@ -430,13 +435,13 @@ struct expiry {
 };
 
 static bool
-has_expired(const void *ctx, const struct group *gr, struct str topic,
-	const struct committed *c)
+has_expired(const void *ctx, const struct group *g, struct str topic,
+	const struct committed *committed)
 {
-	const struct expiry *e = ctx;
-	const struct classic *cl = &gr->classic;
-	int64_t since = c->commit_wall_ms;
-	if (gr->kind == GROUP_CLASSIC && cl->protocol_type.n >= 0) {
+	const struct expiry *expiry = ctx;
+	const struct classic *cl = &g->classic;
+	int64_t since = committed->commit_wall_ms;
+	if (g->kind == GROUP_CLASSIC && cl->protocol_type.n >= 0) {
 		/* Retention begins when the group was left; with members, only
 		 * what none of them reads can get old. */
 		if (cl->state == CLASSIC_EMPTY && cl->state_since_wall_ms >= 0)
@@ -447,35 +452,36 @@ has_expired(const void *ctx, const struct group *gr, struct str topic,
 				&& !str_eq(cl->protocol_type, STR("consumer")))
 			return false;
 	}
-	if (c->expire_wall_ms >= 0 ? e->wall_ms < c->expire_wall_ms
-			: e->wall_ms - since < e->retention_ms)
+	if (committed->expire_wall_ms >= 0 ? expiry->wall_ms < committed->expire_wall_ms
+			: expiry->wall_ms - since < expiry->retention_ms)
 		return false;
-	return !offsets_is_pending(gr, topic, c->partition) && !group_is_subscribed(gr, topic);
+	return !offsets_is_pending(g, topic, committed->partition) && !group_is_subscribed(g, topic);
 }
 
 static void
-expire(struct groups *g, struct timer *t, struct coord_now now)
+expire(struct groups *groups, struct timer *timer, struct coord_now now)
 {
-	struct expiry e = { now.wall_ms, g->config.offsets_retention_ms };
+	struct expiry expiry = { now.wall_ms, groups->config.offsets_retention_ms };
 	int32_t n;
-	struct group **v = groups_all(g, &n);
-	timer_set(g, t, now.mono_ms + MAX(g->config.expiry_interval_ms, 1), expire);
+	struct group **group = groups_all(groups, &n);
+	timer_set(groups, timer, now.mono_ms + MAX(groups->config.expiry_interval_ms, 1), expire);
 	for (int32_t i = 0; i < n; i++) {
-		struct group *gr = v[i];
-		int16_t error = offsets_purge(g, gr, has_expired, &e, now);
-		bool is_idle = group_is_empty(gr) && gr->ntopic == 0
-			&& list_is_empty(&gr->pending_offsets)
-			&& (gr->kind == GROUP_CONSUMER || gr->classic.pending.n == 0);
+		struct group *g = group[i];
+		int16_t error = offsets_purge(groups, g, has_expired, &expiry, now);
+		bool is_idle = group_is_empty(g) && g->ntopic == 0
+			&& list_is_empty(&g->pending_offsets)
+			&& (g->kind == GROUP_CONSUMER || g->classic.pending.n == 0);
 		if (!error && is_idle)
-			group_delete(g, gr, now);
-		arena_reset(&g->scratch);
+			group_delete(groups, g, now);
+		arena_reset(&groups->scratch);
 	}
-	mem_free(v);
+	mem_free(group);
 }
 
 void
-offsets_start_expiry(struct groups *g, struct coord_now now)
+offsets_start_expiry(struct groups *groups, struct coord_now now)
 {
-	if (!timer_is_set(&g->expiry))
-		timer_set(g, &g->expiry, now.mono_ms + MAX(g->config.expiry_interval_ms, 1), expire);
+	if (!timer_is_set(&groups->expiry))
+		timer_set(groups, &groups->expiry, now.mono_ms + MAX(groups->config.expiry_interval_ms, 1),
+			expire);
 }

@@ -58,9 +58,9 @@ struct txn_parts {
 #define TXN_PARTS_INIT { NULL, 0, 0, 0, 0 }
 
 bool txn_parts_has(const struct txn_parts *p, const struct coord_partition *x);
-void txn_parts_add(struct txn_parts *p, const struct coord_partition *x); /* had: fine */
+void txn_parts_add(struct txn_parts *parts, const struct coord_partition *part); /* had: fine */
 void txn_parts_copy(struct txn_parts *to, const struct txn_parts *from);
-void txn_parts_release(struct txn_parts *p); /* to empty */
+void txn_parts_release(struct txn_parts *parts); /* to empty */
 
 /* What a record says of an id, but for its partitions. */
 struct txn_meta {
@@ -78,7 +78,7 @@ struct txn_meta {
 
 struct txn {
 	struct str id;
-	struct txn_meta m;
+	struct txn_meta meta;
 	struct txn_parts parts;
 	struct list link;      /* in txns.ongoing, .stuck or (replaying) .unfinished */
 	int64_t start_mono_ms; /* while ongoing */
@@ -127,23 +127,24 @@ struct txns {
 
 /* ---- txns.c ---- */
 
-struct txn *txn_find(const struct txns *t, struct str id); /* NULL: unknown */
-struct txn *txn_new(struct txns *t, struct str id);        /* not in the table */
-void txn_put(struct txns *t, struct txn *x);               /* into the table */
-void txn_drop(struct txns *t, struct txn *x);              /* out of it, and freed */
-void txn_free(struct txn *x);
+struct txn *txn_find(const struct txns *txns, struct str id); /* NULL: unknown */
+struct txn *txn_new(struct txns *txns, struct str id);        /* not in the table */
+void txn_put(struct txns *txns, struct txn *txn);               /* into the table */
+void txn_drop(struct txns *txns, struct txn *txn);              /* out of it, and freed */
+void txn_free(struct txn *txn);
 
 /* Move to a list, or to none (NULL). */
-void txn_link(struct txns *t, struct txn *x, struct list *to);
+void txn_link(struct txns *txns, struct txn *txn, struct list *to);
 
 /* A ticket for one of them. */
-uint64_t txn_ticket(struct txns *t, enum txn_wait_kind kind, struct txn *x, struct txn_batch *b);
+uint64_t txn_ticket(struct txns *txns, enum txn_wait_kind kind, struct txn *txn,
+	struct txn_batch *batch);
 
 /* At the end of whatever may have made something wait: timers are set. */
-void txn_see_time(struct txns *t, struct coord_now now);
+void txn_see_time(struct txns *txns, struct coord_now now);
 
 /* Answer, and let the answer wait for what x's partition was given so far. */
-void txn_respond(struct txns *t, struct coord_call *call, struct str id, const void *response);
+void txn_respond(struct txns *txns, struct coord_call *call, struct str id, const void *response);
 
 /* What clients older than the version know instead of PRODUCER_FENCED. */
 static inline int16_t
@@ -154,24 +155,24 @@ txn_error_for(int16_t error, int16_t version, int16_t fenced_from)
 }
 
 static inline bool
-txn_is_preparing(const struct txn *x)
+txn_is_preparing(const struct txn *txn)
 {
-	return x->m.status == TXN_PREPARE_COMMIT || x->m.status == TXN_PREPARE_ABORT;
+	return txn->meta.status == TXN_PREPARE_COMMIT || txn->meta.status == TXN_PREPARE_ABORT;
 }
 
 /* Is this the producer id that its producer was told to use next, before the
  * end that brings it is complete? */
 static inline bool
-txn_is_next(const struct txn *x, int64_t producer_id)
+txn_is_next(const struct txn *txn, int64_t producer_id)
 {
-	return txn_is_preparing(x) && producer_id >= 0 && x->m.next_producer_id == producer_id;
+	return txn_is_preparing(txn) && producer_id >= 0 && txn->meta.next_producer_id == producer_id;
 }
 
 /* Is the id neither in a transaction nor ending one? */
 static inline bool
-txn_is_idle(const struct txn *x)
+txn_is_idle(const struct txn *txn)
 {
-	return x->m.status != TXN_ONGOING && !txn_is_preparing(x);
+	return txn->meta.status != TXN_ONGOING && !txn_is_preparing(txn);
 }
 
 /* ---- txn_log.c ---- */
@@ -179,29 +180,30 @@ txn_is_idle(const struct txn *x)
 /* Append the record that says m and parts of x; then they are x's.  parts may
  * be &x->parts (they stay), NULL (none any more), or a set that x takes over
  * on success.  Returns a Kafka error code; when it is not 0, nothing changed. */
-int16_t txn_write(struct txns *t, struct txn *x, const struct txn_meta *m,
+int16_t txn_write(struct txns *txns, struct txn *txn, const struct txn_meta *meta,
 	struct txn_parts *parts, struct coord_now now);
-int16_t txn_write_tombstone(struct txns *t, const struct txn *x, struct coord_now now);
+int16_t txn_write_tombstone(struct txns *txns, const struct txn *txn, struct coord_now now);
 
 /* ---- the APIs ---- */
 
-void txn_handle_init(struct txns *t, struct coord_call *call, struct coord_now now);
-void txn_handle_add_partitions(struct txns *t, struct coord_call *call, struct coord_now now);
-void txn_handle_add_offsets(struct txns *t, struct coord_call *call, struct coord_now now);
-void txn_handle_end(struct txns *t, struct coord_call *call, struct coord_now now);
-void txn_handle_describe(struct txns *t, struct coord_call *call, struct coord_now now);
-void txn_handle_list(struct txns *t, struct coord_call *call, struct coord_now now);
+void txn_handle_init(struct txns *txns, struct coord_call *call, struct coord_now now);
+void txn_handle_add_partitions(struct txns *txns, struct coord_call *call, struct coord_now now);
+void txn_handle_add_offsets(struct txns *txns, struct coord_call *call, struct coord_now now);
+void txn_handle_end(struct txns *txns, struct coord_call *call, struct coord_now now);
+void txn_handle_describe(struct txns *txns, struct coord_call *call, struct coord_now now);
+void txn_handle_list(struct txns *txns, struct coord_call *call, struct coord_now now);
 
 /* A batch that still waits is answered. */
-void txn_batch_respond(struct txns *t, struct txn_batch *b);
+void txn_batch_respond(struct txns *txns, struct txn_batch *batch);
 
 /* ---- txn_end.c ---- */
 
 /* Abort the transaction of x, which is ongoing, and shut its producer out by
  * a new epoch.  Returns a Kafka error code. */
-int16_t txn_fence(struct txns *t, struct txn *x, struct coord_now now);
+int16_t txn_fence(struct txns *txns, struct txn *txn, struct coord_now now);
 
-void txn_send_markers(struct txns *t, struct txn *x, struct coord_now now); /* Prepare is on disk */
-void txn_complete(struct txns *t, struct txn *x, struct coord_now now);     /* markers are */
+/* The next step of an end: the Prepare record is on disk; all markers are. */
+void txn_send_markers(struct txns *txns, struct txn *txn, struct coord_now now);
+void txn_complete(struct txns *txns, struct txn *txn, struct coord_now now);
 
 #endif

@@ -19,70 +19,70 @@ struct asked {
 
 /* The transaction is this producer's, and not ending. */
 static int16_t
-check_producer(const struct txn *x, const struct coord_producer *p)
+check_producer(const struct txn *txn, const struct coord_producer *producer)
 {
-	if (x && p->epoch == 0 && txn_is_next(x, p->id))
+	if (txn && producer->epoch == 0 && txn_is_next(txn, producer->id))
 		return KERR_CONCURRENT_TRANSACTIONS;
-	if (!x || x->m.producer_id != p->id)
+	if (!txn || txn->meta.producer_id != producer->id)
 		return KERR_INVALID_PRODUCER_ID_MAPPING;
-	if (x->m.epoch != p->epoch)
+	if (txn->meta.epoch != producer->epoch)
 		return KERR_PRODUCER_FENCED;
-	return txn_is_preparing(x) ? KERR_CONCURRENT_TRANSACTIONS : KERR_NONE;
+	return txn_is_preparing(txn) ? KERR_CONCURRENT_TRANSACTIONS : KERR_NONE;
 }
 
 /* Write x with these partitions too; the first begins a transaction. */
 static int16_t
-write_added(struct txns *t, struct txn *x, struct txn_parts *parts, int16_t version,
+write_added(struct txns *txns, struct txn *txn, struct txn_parts *parts, int16_t version,
 	struct coord_now now)
 {
-	bool begins = x->m.status != TXN_ONGOING;
-	struct txn_meta m = x->m;
-	m.previous_producer_id = m.producer_id;
-	m.version = version;
-	m.status = TXN_ONGOING;
-	m.update_ms = now.wall_ms;
+	bool begins = txn->meta.status != TXN_ONGOING;
+	struct txn_meta meta = txn->meta;
+	meta.previous_producer_id = meta.producer_id;
+	meta.version = version;
+	meta.status = TXN_ONGOING;
+	meta.update_ms = now.wall_ms;
 	if (begins)
-		m.start_ms = now.wall_ms;
-	int16_t error = txn_write(t, x, &m, parts, now);
+		meta.start_ms = now.wall_ms;
+	int16_t error = txn_write(txns, txn, &meta, parts, now);
 	if (error)
 		return error;
 	if (begins) {
-		x->start_mono_ms = now.mono_ms;
-		txn_link(t, x, &t->ongoing);
+		txn->start_mono_ms = now.mono_ms;
+		txn_link(txns, txn, &txns->ongoing);
 	}
-	x->add_ticket = txn_ticket(t, TXN_WAIT_ADDED, x, NULL);
-	t->env->when_committed(t->env, x->partition, x->add_ticket);
+	txn->add_ticket = txn_ticket(txns, TXN_WAIT_ADDED, txn, NULL);
+	txns->env->when_committed(txns->env, txn->partition, txn->add_ticket);
 	return KERR_NONE;
 }
 
 static int16_t
-add(struct txns *t, const struct asked *a, int16_t version, struct coord_now now)
+add(struct txns *txns, const struct asked *a, int16_t version, struct coord_now now)
 {
 	if (a->id.n <= 0)
 		return KERR_INVALID_REQUEST;
-	struct txn *x = txn_find(t, a->id);
-	int16_t error = check_producer(x, &a->producer);
+	struct txn *txn = txn_find(txns, a->id);
+	int16_t error = check_producer(txn, &a->producer);
 	if (error)
 		return error;
 	int nnew = 0;
 	for (int i = 0; i < a->n; i++)
-		nnew += !txn_parts_has(&x->parts, &a->v[i]);
+		nnew += !txn_parts_has(&txn->parts, &a->v[i]);
 	if (nnew == 0)
 		return KERR_NONE;
-	if (nnew > TXN_PARTITION_MAX - x->parts.total)
+	if (nnew > TXN_PARTITION_MAX - txn->parts.total)
 		return KERR_TRANSACTION_ABORTABLE;
 	struct txn_parts parts;
-	txn_parts_copy(&parts, &x->parts);
+	txn_parts_copy(&parts, &txn->parts);
 	for (int i = 0; i < a->n; i++)
 		txn_parts_add(&parts, &a->v[i]);
-	error = t->parts_size - x->parts.size + parts.size > TXN_PARTS_SIZE_MAX
-		? KERR_COORDINATOR_NOT_AVAILABLE : write_added(t, x, &parts, version, now);
+	error = txns->parts_size - txn->parts.size + parts.size > TXN_PARTS_SIZE_MAX
+		? KERR_COORDINATOR_NOT_AVAILABLE : write_added(txns, txn, &parts, version, now);
 	txn_parts_release(&parts);
 	return error;
 }
 
 int16_t
-txns_check_write(struct txns *t, struct str transactional_id,
+txns_check_write(struct txns *txns, struct str transactional_id,
 	const struct coord_producer *producer, const struct coord_partition *v, int n,
 	bool may_add, struct coord_now now, int32_t *partition, bool *must_wait)
 {
@@ -91,17 +91,17 @@ txns_check_write(struct txns *t, struct str transactional_id,
 	*partition = -1;
 	if (transactional_id.n <= 0)
 		return KERR_INVALID_REQUEST;
-	struct txn *x = txn_find(t, transactional_id);
-	int16_t error = may_add ? add(t, &a, TXN_V2, now) : check_producer(x, producer);
+	struct txn *txn = txn_find(txns, transactional_id);
+	int16_t error = may_add ? add(txns, &a, TXN_V2, now) : check_producer(txn, producer);
 	for (int i = 0; !may_add && !error && i < n; i++)
-		if (!txn_parts_has(&x->parts, &v[i]))
+		if (!txn_parts_has(&txn->parts, &v[i]))
 			error = KERR_TRANSACTION_ABORTABLE;
 	if (!error) {
-		*partition = x->partition;
-		*must_wait = x->add_ticket != 0;
+		*partition = txn->partition;
+		*must_wait = txn->add_ticket != 0;
 	}
-	arena_reset(&t->scratch);
-	txn_see_time(t, now);
+	arena_reset(&txns->scratch);
+	txn_see_time(txns, now);
 	/* Producers expect this one of a write. */
 	return error == KERR_PRODUCER_FENCED ? KERR_INVALID_PRODUCER_EPOCH : error;
 }
@@ -117,12 +117,13 @@ is_internal(struct str topic)
 /* What is wrong with the partition itself.  A client has no business in
  * internal topics; what it writes there, it writes by way of coordinators. */
 static int16_t
-partition_error(struct txns *t, struct str topic, int32_t index, bool is_client)
+partition_error(struct txns *txns, struct str topic, int32_t index, bool is_client)
 {
 	struct coord_topic found;
 	if (is_client && is_internal(topic))
 		return KERR_TOPIC_AUTHORIZATION_FAILED;
-	if (!t->env->topic(t->env, topic, NULL, &found, NULL) || index < 0 || index >= found.npartition)
+	if (!txns->env->topic(txns->env, topic, NULL, &found, NULL) || index < 0
+		|| index >= found.npartition)
 		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
 	return KERR_NONE;
 }
@@ -156,18 +157,19 @@ set_errors(topic_result *r, int32_t n, int16_t error)
 
 /* Check each partition; true when all are good.  *a gets them. */
 static bool
-check_partitions(struct txns *t, topic_result *r, int32_t n, bool is_client, struct asked *a)
+check_partitions(struct txns *txns, topic_result *r, int32_t n, bool is_client, struct asked *a)
 {
 	bool good = true;
 	int total = 0;
 	for (int32_t i = 0; i < n; i++)
 		total += r[i].results_by_partition.n;
-	struct coord_partition *v = arena_alloc(&t->scratch, (size_t)total * sizeof *v);
+	struct coord_partition *v = arena_alloc(&txns->scratch, (size_t)total * sizeof *v);
 	a->v = v;
 	for (int32_t i = 0; i < n; i++)
 		for (int32_t k = 0; k < r[i].results_by_partition.n; k++) {
 			index_result *x = &r[i].results_by_partition.v[k];
-			x->partition_error_code = partition_error(t, r[i].name, x->partition_index, is_client);
+			x->partition_error_code = partition_error(txns, r[i].name, x->partition_index,
+				is_client);
 			good = good && x->partition_error_code == KERR_NONE;
 			v[a->n++] = (struct coord_partition){ r[i].name, x->partition_index };
 		}
@@ -176,14 +178,14 @@ check_partitions(struct txns *t, topic_result *r, int32_t n, bool is_client, str
 
 /* Are they part of the transaction? */
 static void
-verify(struct txns *t, const struct asked *a, topic_result *r, int32_t n)
+verify(struct txns *txns, const struct asked *a, topic_result *r, int32_t n)
 {
 	if (a->id.n <= 0) {
 		set_errors(r, n, KERR_INVALID_REQUEST);
 		return;
 	}
-	const struct txn *x = txn_find(t, a->id);
-	int16_t error = check_producer(x, &a->producer);
+	const struct txn *txn = txn_find(txns, a->id);
+	int16_t error = check_producer(txn, &a->producer);
 	if (error) {
 		set_errors(r, n, error);
 		return;
@@ -192,25 +194,26 @@ verify(struct txns *t, const struct asked *a, topic_result *r, int32_t n)
 		for (int32_t k = 0; k < r[i].results_by_partition.n; k++) {
 			index_result *p = &r[i].results_by_partition.v[k];
 			struct coord_partition part = { r[i].name, p->partition_index };
-			if (!txn_parts_has(&x->parts, &part))
+			if (!txn_parts_has(&txn->parts, &part))
 				p->partition_error_code = KERR_TRANSACTION_ABORTABLE;
 		}
 }
 
 /* One transaction of a request. */
 static topic_result *
-add_one(struct txns *t, const request_txn *q, const struct coord_call *call, struct coord_now now)
+add_one(struct txns *txns, const request_txn *q, const struct coord_call *call,
+	struct coord_now now)
 {
 	int16_t version = call->api_version;
 	struct asked a = { q->transactional_id, { q->producer_id, q->producer_epoch }, NULL, 0 };
 	int32_t n = q->topics.n;
 	topic_result *r = make_results(call->arena, q->topics.v, n);
-	if (!check_partitions(t, r, n, version < 4, &a)) {
+	if (!check_partitions(txns, r, n, version < 4, &a)) {
 		set_errors(r, n, KERR_OPERATION_NOT_ATTEMPTED);
 	} else if (q->verify_only) {
-		verify(t, &a, r, n);
+		verify(txns, &a, r, n);
 	} else {
-		int16_t error = add(t, &a, version < 4 ? 0 : TXN_V2, now);
+		int16_t error = add(txns, &a, version < 4 ? 0 : TXN_V2, now);
 		if (error == KERR_TRANSACTION_ABORTABLE && version < 5)
 			error = KERR_INVALID_TXN_STATE;
 		set_errors(r, n, txn_error_for(error, version, 2));
@@ -219,7 +222,7 @@ add_one(struct txns *t, const request_txn *q, const struct coord_call *call, str
 }
 
 static void
-respond_single(struct txns *t, struct coord_call *call, struct coord_now now)
+respond_single(struct txns *txns, struct coord_call *call, struct coord_now now)
 {
 	const struct add_partitions_to_txn_request *q = call->body;
 	request_txn one = { 0 };
@@ -230,46 +233,47 @@ respond_single(struct txns *t, struct coord_call *call, struct coord_now now)
 	one.topics.n = q->v3_and_below_topics.n;
 	struct add_partitions_to_txn_response r;
 	wire_defaults(&add_partitions_to_txn_response_desc, &r);
-	r.results_by_topic_v3_and_below.v = add_one(t, &one, call, now);
+	r.results_by_topic_v3_and_below.v = add_one(txns, &one, call, now);
 	r.results_by_topic_v3_and_below.n = MAX(one.topics.n, 0);
-	txn_respond(t, call, one.transactional_id, &r);
+	txn_respond(txns, call, one.transactional_id, &r);
 }
 
 void
-txn_batch_respond(struct txns *t, struct txn_batch *b)
+txn_batch_respond(struct txns *txns, struct txn_batch *batch)
 {
-	list_unlink(&b->link);
-	t->env->respond(t->env, b->call, &b->response);
-	mem_free(b);
+	list_unlink(&batch->link);
+	txns->env->respond(txns->env, batch->call, &batch->response);
+	mem_free(batch);
 }
 
 /* Several partitions of our topic have to be on disk first. */
 static void
-wait_for_all(struct txns *t, struct coord_call *call,
+wait_for_all(struct txns *txns, struct coord_call *call,
 	const struct add_partitions_to_txn_response *r, const bool *is_touched)
 {
-	struct txn_batch *b = NEW(struct txn_batch);
-	b->call = call;
-	b->response = *r;
-	list_init(&b->link);
-	list_append(&t->batches, &b->link);
-	for (int32_t p = 0; p < t->config.npartition; p++)
+	struct txn_batch *batch = NEW(struct txn_batch);
+	batch->call = call;
+	batch->response = *r;
+	list_init(&batch->link);
+	list_append(&txns->batches, &batch->link);
+	for (int32_t p = 0; p < txns->config.npartition; p++)
 		if (is_touched[p])
-			t->env->when_committed(t->env, p, txn_ticket(t, TXN_WAIT_BATCH, NULL, b));
+			txns->env->when_committed(txns->env, p, txn_ticket(txns, TXN_WAIT_BATCH, NULL, batch));
 }
 
 void
-txn_handle_add_partitions(struct txns *t, struct coord_call *call, struct coord_now now)
+txn_handle_add_partitions(struct txns *txns, struct coord_call *call, struct coord_now now)
 {
 	const struct add_partitions_to_txn_request *q = call->body;
 	if (call->api_version < 4) {
-		respond_single(t, call, now);
+		respond_single(txns, call, now);
 		return;
 	}
 	struct add_partitions_to_txn_response r;
 	wire_defaults(&add_partitions_to_txn_response_desc, &r);
 	int32_t n = MAX(q->transactions.n, 0), ntouched = 0;
-	bool *is_touched = arena_alloc(&t->scratch, (size_t)t->config.npartition * sizeof *is_touched);
+	bool *is_touched = arena_alloc(&txns->scratch,
+		(size_t)txns->config.npartition * sizeof *is_touched);
 	r.results_by_transaction.v = arena_alloc(call->arena, (size_t)n * sizeof(txn_result));
 	r.results_by_transaction.n = n;
 	struct str id = STR_NULL;
@@ -278,22 +282,22 @@ txn_handle_add_partitions(struct txns *t, struct coord_call *call, struct coord_
 		txn_result *x = &r.results_by_transaction.v[i];
 		id = one->transactional_id;
 		x->transactional_id = arena_str(call->arena, id);
-		x->topic_results.v = add_one(t, one, call, now);
+		x->topic_results.v = add_one(txns, one, call, now);
 		x->topic_results.n = MAX(one->topics.n, 0);
-		int32_t p = coord_partition_of(id, t->config.npartition);
+		int32_t p = coord_partition_of(id, txns->config.npartition);
 		ntouched += !is_touched[p];
 		is_touched[p] = true;
 	}
 	if (ntouched > 1)
-		wait_for_all(t, call, &r, is_touched);
+		wait_for_all(txns, call, &r, is_touched);
 	else
-		txn_respond(t, call, id, &r);
+		txn_respond(txns, call, id, &r);
 }
 
 /* ---- AddOffsetsToTxn ---- */
 
 void
-txn_handle_add_offsets(struct txns *t, struct coord_call *call, struct coord_now now)
+txn_handle_add_offsets(struct txns *txns, struct coord_call *call, struct coord_now now)
 {
 	const struct add_offsets_to_txn_request *q = call->body;
 	struct add_offsets_to_txn_response r;
@@ -301,13 +305,13 @@ txn_handle_add_offsets(struct txns *t, struct coord_call *call, struct coord_now
 	struct coord_topic offsets;
 	struct str name = STR("__consumer_offsets");
 	int16_t error = KERR_COORDINATOR_NOT_AVAILABLE;
-	if (t->env->topic(t->env, name, NULL, &offsets, NULL) && offsets.npartition > 0) {
-		struct coord_partition p = { name, coord_partition_of(q->group_id, offsets.npartition) };
-		struct asked a = { q->transactional_id, { q->producer_id, q->producer_epoch }, &p, 1 };
-		error = add(t, &a, 0, now);
+	if (txns->env->topic(txns->env, name, NULL, &offsets, NULL) && offsets.npartition > 0) {
+		struct coord_partition part = { name, coord_partition_of(q->group_id, offsets.npartition) };
+		struct asked a = { q->transactional_id, { q->producer_id, q->producer_epoch }, &part, 1 };
+		error = add(txns, &a, 0, now);
 	}
 	if (error == KERR_TRANSACTION_ABORTABLE && call->api_version < 4)
 		error = KERR_INVALID_TXN_STATE;
 	r.error_code = txn_error_for(error, call->api_version, 2);
-	txn_respond(t, call, q->transactional_id, &r);
+	txn_respond(txns, call, q->transactional_id, &r);
 }

@@ -4,12 +4,12 @@
 
 /* Where the topic is, or would be. */
 static int32_t
-topic_at(const struct txn_parts *p, struct str name)
+topic_at(const struct txn_parts *parts, struct str name)
 {
-	int32_t lo = 0, hi = p->n;
+	int32_t lo = 0, hi = parts->n;
 	while (lo < hi) {
 		int32_t mid = lo + (hi - lo) / 2;
-		if (str_cmp(p->v[mid].name, name) < 0)
+		if (str_cmp(parts->v[mid].name, name) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -18,12 +18,12 @@ topic_at(const struct txn_parts *p, struct str name)
 }
 
 static int32_t
-index_at(const struct txn_topic *t, int32_t index)
+index_at(const struct txn_topic *topic, int32_t index)
 {
-	int32_t lo = 0, hi = t->n;
+	int32_t lo = 0, hi = topic->n;
 	while (lo < hi) {
 		int32_t mid = lo + (hi - lo) / 2;
-		if (t->v[mid] < index)
+		if (topic->v[mid] < index)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -48,38 +48,38 @@ own(struct str s)
 }
 
 static struct txn_topic *
-topic_get(struct txn_parts *p, struct str name)
+topic_get(struct txn_parts *parts, struct str name)
 {
-	int32_t i = topic_at(p, name);
-	if (i < p->n && str_eq(p->v[i].name, name))
-		return &p->v[i];
-	if (p->n == p->cap) {
-		p->cap = p->cap ? 2 * p->cap : 2;
-		p->v = mem_realloc(p->v, (size_t)p->cap * sizeof *p->v);
+	int32_t i = topic_at(parts, name);
+	if (i < parts->n && str_eq(parts->v[i].name, name))
+		return &parts->v[i];
+	if (parts->n == parts->cap) {
+		parts->cap = parts->cap ? 2 * parts->cap : 2;
+		parts->v = mem_realloc(parts->v, (size_t)parts->cap * sizeof *parts->v);
 	}
-	memmove(p->v + i + 1, p->v + i, (size_t)(p->n - i) * sizeof *p->v);
-	p->v[i] = (struct txn_topic){ own(name), NULL, 0, 0 };
-	p->n++;
-	p->size += (int64_t)sizeof *p->v + name.n;
-	return &p->v[i];
+	memmove(parts->v + i + 1, parts->v + i, (size_t)(parts->n - i) * sizeof *parts->v);
+	parts->v[i] = (struct txn_topic){ own(name), NULL, 0, 0 };
+	parts->n++;
+	parts->size += (int64_t)sizeof *parts->v + name.n;
+	return &parts->v[i];
 }
 
 void
-txn_parts_add(struct txn_parts *p, const struct coord_partition *x)
+txn_parts_add(struct txn_parts *parts, const struct coord_partition *part)
 {
-	struct txn_topic *t = topic_get(p, x->topic);
-	int32_t k = index_at(t, x->index);
-	if (k < t->n && t->v[k] == x->index)
+	struct txn_topic *topic = topic_get(parts, part->topic);
+	int32_t k = index_at(topic, part->index);
+	if (k < topic->n && topic->v[k] == part->index)
 		return;
-	if (t->n == t->cap) {
-		t->cap = t->cap ? 2 * t->cap : 2;
-		t->v = mem_realloc(t->v, (size_t)t->cap * sizeof *t->v);
+	if (topic->n == topic->cap) {
+		topic->cap = topic->cap ? 2 * topic->cap : 2;
+		topic->v = mem_realloc(topic->v, (size_t)topic->cap * sizeof *topic->v);
 	}
-	memmove(t->v + k + 1, t->v + k, (size_t)(t->n - k) * sizeof *t->v);
-	t->v[k] = x->index;
-	t->n++;
-	p->total++;
-	p->size += (int64_t)sizeof *t->v;
+	memmove(topic->v + k + 1, topic->v + k, (size_t)(topic->n - k) * sizeof *topic->v);
+	topic->v[k] = part->index;
+	topic->n++;
+	parts->total++;
+	parts->size += (int64_t)sizeof *topic->v;
 }
 
 void
@@ -102,47 +102,47 @@ txn_parts_copy(struct txn_parts *to, const struct txn_parts *from)
 }
 
 void
-txn_parts_release(struct txn_parts *p)
+txn_parts_release(struct txn_parts *parts)
 {
-	for (int32_t i = 0; i < p->n; i++) {
-		mem_free((void *)(uintptr_t)p->v[i].name.p);
-		mem_free(p->v[i].v);
+	for (int32_t i = 0; i < parts->n; i++) {
+		mem_free((void *)(uintptr_t)parts->v[i].name.p);
+		mem_free(parts->v[i].v);
 	}
-	mem_free(p->v);
-	*p = (struct txn_parts)TXN_PARTS_INIT;
+	mem_free(parts->v);
+	*parts = (struct txn_parts)TXN_PARTS_INIT;
 }
 
 /* ---- records out of state ---- */
 
 static struct str
-encode_key(struct txns *t, struct str id)
+encode_key(struct txns *txns, struct str id)
 {
 	struct transaction_log_key k = { id };
-	buf_reset(&t->key);
-	wire_data_encode(&transaction_log_key_data, 0, &k, &t->key);
-	return buf_str(&t->key);
+	buf_reset(&txns->key);
+	wire_data_encode(&transaction_log_key_data, 0, &k, &txns->key);
+	return buf_str(&txns->key);
 }
 
 static struct str
-encode_value(struct txns *t, const struct txn_meta *m, const struct txn_parts *parts)
+encode_value(struct txns *txns, const struct txn_meta *meta, const struct txn_parts *parts)
 {
 	struct transaction_log_value v;
 	wire_defaults(transaction_log_value_data.desc, &v);
-	v.producer_id = m->producer_id;
-	v.previous_producer_id = m->previous_producer_id;
-	v.next_producer_id = m->next_producer_id;
-	v.producer_epoch = m->epoch;
-	v.transaction_timeout_ms = m->timeout_ms;
-	v.transaction_status = (int8_t)m->status;
-	v.transaction_last_update_timestamp_ms = m->update_ms;
-	v.transaction_start_timestamp_ms = m->start_ms;
-	v.client_transaction_version = m->version;
+	v.producer_id = meta->producer_id;
+	v.previous_producer_id = meta->previous_producer_id;
+	v.next_producer_id = meta->next_producer_id;
+	v.producer_epoch = meta->epoch;
+	v.transaction_timeout_ms = meta->timeout_ms;
+	v.transaction_status = (int8_t)meta->status;
+	v.transaction_last_update_timestamp_ms = meta->update_ms;
+	v.transaction_start_timestamp_ms = meta->start_ms;
+	v.client_transaction_version = meta->version;
 	/* Empty has no list, all others have one: as Kafka writes it. */
 	int32_t n = parts ? parts->n : 0;
-	v.transaction_partitions.n = m->status == TXN_EMPTY ? -1 : n;
-	if (m->status == TXN_EMPTY)
+	v.transaction_partitions.n = meta->status == TXN_EMPTY ? -1 : n;
+	if (meta->status == TXN_EMPTY)
 		n = 0;
-	v.transaction_partitions.v = arena_alloc(&t->scratch,
+	v.transaction_partitions.v = arena_alloc(&txns->scratch,
 		(size_t)n * sizeof *v.transaction_partitions.v);
 	for (int32_t i = 0; i < n; i++) {
 		struct transaction_log_value_topic *p = &v.transaction_partitions.v[i];
@@ -150,9 +150,9 @@ encode_value(struct txns *t, const struct txn_meta *m, const struct txn_parts *p
 		p->partition_ids.v = parts->v[i].v;
 		p->partition_ids.n = parts->v[i].n;
 	}
-	buf_reset(&t->value);
-	wire_data_encode(&transaction_log_value_data, 1, &v, &t->value);
-	return buf_str(&t->value);
+	buf_reset(&txns->value);
+	wire_data_encode(&transaction_log_value_data, 1, &v, &txns->value);
+	return buf_str(&txns->value);
 }
 
 /* What a client hears when our topic does not take a record. */
@@ -171,44 +171,44 @@ client_error(int16_t error)
 }
 
 int16_t
-txn_write(struct txns *t, struct txn *x, const struct txn_meta *m,
+txn_write(struct txns *txns, struct txn *txn, const struct txn_meta *meta,
 	struct txn_parts *parts, struct coord_now now)
 {
-	struct coord_record r = { encode_key(t, x->id), encode_value(t, m, parts) };
-	int16_t error = t->env->append(t->env, x->partition, &r, 1, NULL, now.wall_ms);
+	struct coord_record rec = { encode_key(txns, txn->id), encode_value(txns, meta, parts) };
+	int16_t error = txns->env->append(txns->env, txn->partition, &rec, 1, NULL, now.wall_ms);
 	if (error)
 		return client_error(error);
-	x->m = *m;
-	if (parts != &x->parts) {
-		t->parts_size -= x->parts.size;
-		txn_parts_release(&x->parts);
+	txn->meta = *meta;
+	if (parts != &txn->parts) {
+		txns->parts_size -= txn->parts.size;
+		txn_parts_release(&txn->parts);
 		if (parts) {
-			x->parts = *parts;
+			txn->parts = *parts;
 			*parts = (struct txn_parts)TXN_PARTS_INIT;
 		}
-		t->parts_size += x->parts.size;
+		txns->parts_size += txn->parts.size;
 	}
 	return KERR_NONE;
 }
 
 int16_t
-txn_write_tombstone(struct txns *t, const struct txn *x, struct coord_now now)
+txn_write_tombstone(struct txns *txns, const struct txn *txn, struct coord_now now)
 {
-	struct coord_record r = { encode_key(t, x->id), STR_NULL };
-	return t->env->append(t->env, x->partition, &r, 1, NULL, now.wall_ms);
+	struct coord_record rec = { encode_key(txns, txn->id), STR_NULL };
+	return txns->env->append(txns->env, txn->partition, &rec, 1, NULL, now.wall_ms);
 }
 
 /* ---- state out of records ---- */
 
 static void
-replay_value(struct txns *t, struct str id, const struct transaction_log_value *v)
+replay_value(struct txns *txns, struct str id, const struct transaction_log_value *v)
 {
-	struct txn *x = txn_find(t, id);
-	if (!x) {
-		x = txn_new(t, id);
-		txn_put(t, x);
+	struct txn *txn = txn_find(txns, id);
+	if (!txn) {
+		txn = txn_new(txns, id);
+		txn_put(txns, txn);
 	}
-	x->m = (struct txn_meta){
+	txn->meta = (struct txn_meta){
 		.producer_id = v->producer_id,
 		.previous_producer_id = v->previous_producer_id,
 		.next_producer_id = v->next_producer_id,
@@ -220,63 +220,65 @@ replay_value(struct txns *t, struct str id, const struct transaction_log_value *
 		.version = v->client_transaction_version,
 		.status = (uint8_t)v->transaction_status,
 	};
-	t->parts_size -= x->parts.size;
-	txn_parts_release(&x->parts);
+	txns->parts_size -= txn->parts.size;
+	txn_parts_release(&txn->parts);
 	for (int32_t i = 0; i < v->transaction_partitions.n; i++) {
 		const struct transaction_log_value_topic *p = &v->transaction_partitions.v[i];
 		for (int32_t k = 0; k < p->partition_ids.n; k++)
-			txn_parts_add(&x->parts, &(struct coord_partition){ p->topic, p->partition_ids.v[k] });
+			txn_parts_add(&txn->parts,
+				&(struct coord_partition){ p->topic, p->partition_ids.v[k] });
 	}
-	t->parts_size += x->parts.size;
-	txn_link(t, x, txn_is_idle(x) ? NULL : &t->unfinished);
+	txns->parts_size += txn->parts.size;
+	txn_link(txns, txn, txn_is_idle(txn) ? NULL : &txns->unfinished);
 }
 
 void
-txns_replay(struct txns *t, int32_t partition, const struct coord_record *r)
+txns_replay(struct txns *txns, int32_t partition, const struct coord_record *rec)
 {
 	struct transaction_log_key k;
 	struct transaction_log_value v;
 	/* What a newer coordinator wrote in a format of its own is passed over,
 	 * as in Kafka, and so is an id in a partition that is not its. */
-	if (r->key.n < 0 || wire_data_decode(&transaction_log_key_data, r->key.p, (size_t)r->key.n,
-			&t->scratch, &k) < 0)
+	if (rec->key.n < 0
+			|| wire_data_decode(&transaction_log_key_data, rec->key.p, (size_t)rec->key.n,
+			&txns->scratch, &k) < 0)
 		return;
-	if (coord_partition_of(k.transactional_id, t->config.npartition) == partition) {
-		if (r->value.n < 0) {
-			struct txn *x = txn_find(t, k.transactional_id);
-			if (x)
-				txn_drop(t, x);
-		} else if (wire_data_decode(&transaction_log_value_data, r->value.p, (size_t)r->value.n,
-				&t->scratch, &v) >= 0
+	if (coord_partition_of(k.transactional_id, txns->config.npartition) == partition) {
+		if (rec->value.n < 0) {
+			struct txn *txn = txn_find(txns, k.transactional_id);
+			if (txn)
+				txn_drop(txns, txn);
+		} else if (wire_data_decode(&transaction_log_value_data, rec->value.p, (size_t)rec->value.n,
+				&txns->scratch, &v) >= 0
 				&& v.transaction_status >= 0 && v.transaction_status < TXN_STATUSES) {
-			replay_value(t, k.transactional_id, &v);
+			replay_value(txns, k.transactional_id, &v);
 		}
 	}
-	arena_reset(&t->scratch);
+	arena_reset(&txns->scratch);
 }
 
 void
-txns_loaded(struct txns *t, int32_t partition, struct coord_now now)
+txns_loaded(struct txns *txns, int32_t partition, struct coord_now now)
 {
-	LIST_EACH(l, &t->unfinished) {
-		struct txn *x = CONTAINER_OF(l, struct txn, link);
-		if (x->partition != partition)
+	LIST_EACH(l, &txns->unfinished) {
+		struct txn *txn = CONTAINER_OF(l, struct txn, link);
+		if (txn->partition != partition)
 			continue;
-		if (x->m.status == TXN_ONGOING) {
+		if (txn->meta.status == TXN_ONGOING) {
 			/* The steady clock did not run while we were down: what the
 			 * other one says, but no more than all of the time-out. */
-			int64_t ran = now.wall_ms - x->m.start_ms;
-			ran = MAX(0, MIN(ran, x->m.timeout_ms));
-			x->start_mono_ms = now.mono_ms - ran;
-			txn_link(t, x, &t->ongoing);
+			int64_t ran = now.wall_ms - txn->meta.start_ms;
+			ran = MAX(0, MIN(ran, txn->meta.timeout_ms));
+			txn->start_mono_ms = now.mono_ms - ran;
+			txn_link(txns, txn, &txns->ongoing);
 		} else {
-			txn_link(t, x, NULL);
-			txn_send_markers(t, x, now);
+			txn_link(txns, txn, NULL);
+			txn_send_markers(txns, txn, now);
 		}
-		arena_reset(&t->scratch);
+		arena_reset(&txns->scratch);
 	}
-	if (t->by_id.n > 0) {
-		t->next_expiry_ms = now.mono_ms + t->config.expiry_interval_ms;
-		t->next_scan_ms = now.mono_ms + t->config.abort_interval_ms;
+	if (txns->by_id.n > 0) {
+		txns->next_expiry_ms = now.mono_ms + txns->config.expiry_interval_ms;
+		txns->next_scan_ms = now.mono_ms + txns->config.abort_interval_ms;
 	}
 }

@@ -2,107 +2,107 @@
 #include "proto.h"
 
 struct txns *
-txns_new(const struct txns_config *c, struct coord_env *env)
+txns_new(const struct txns_config *config, struct coord_env *env)
 {
-	assert(c->npartition > 0 && c->timeout_max_ms > 0);
-	assert(c->abort_interval_ms > 0 && c->expiry_interval_ms > 0);
-	struct txns *t = NEW(struct txns);
-	t->config = *c;
-	t->env = env;
-	t->by_id.seed = (uint32_t)env->random(env);
-	t->waits.seed = (uint32_t)env->random(env);
-	list_init(&t->ongoing);
-	list_init(&t->stuck);
-	list_init(&t->unfinished);
-	list_init(&t->batches);
-	t->next_scan_ms = t->next_expiry_ms = INT64_MAX;
-	return t;
+	assert(config->npartition > 0 && config->timeout_max_ms > 0);
+	assert(config->abort_interval_ms > 0 && config->expiry_interval_ms > 0);
+	struct txns *txns = NEW(struct txns);
+	txns->config = *config;
+	txns->env = env;
+	txns->by_id.seed = (uint32_t)env->random(env);
+	txns->waits.seed = (uint32_t)env->random(env);
+	list_init(&txns->ongoing);
+	list_init(&txns->stuck);
+	list_init(&txns->unfinished);
+	list_init(&txns->batches);
+	txns->next_scan_ms = txns->next_expiry_ms = INT64_MAX;
+	return txns;
 }
 
 void
-txns_free(struct txns *t)
+txns_free(struct txns *txns)
 {
-	if (!t)
+	if (!txns)
 		return;
-	MAP_EACH(e, &t->by_id)
+	MAP_EACH(e, &txns->by_id)
 		txn_free(e->value);
-	MAP_EACH(e, &t->waits)
+	MAP_EACH(e, &txns->waits)
 		mem_free(e->value);
-	LIST_EACH(l, &t->batches)
+	LIST_EACH(l, &txns->batches)
 		mem_free(CONTAINER_OF(l, struct txn_batch, link));
-	map_release(&t->by_id);
-	map_release(&t->waits);
-	arena_release(&t->scratch);
-	buf_release(&t->key);
-	buf_release(&t->value);
-	mem_free(t);
+	map_release(&txns->by_id);
+	map_release(&txns->waits);
+	arena_release(&txns->scratch);
+	buf_release(&txns->key);
+	buf_release(&txns->value);
+	mem_free(txns);
 }
 
 int32_t
-txns_count(const struct txns *t)
+txns_count(const struct txns *txns)
 {
-	return (int32_t)t->by_id.n;
+	return (int32_t)txns->by_id.n;
 }
 
 /* ---- ids ---- */
 
 struct txn *
-txn_find(const struct txns *t, struct str id)
+txn_find(const struct txns *txns, struct str id)
 {
-	return map_get(&t->by_id, id);
+	return map_get(&txns->by_id, id);
 }
 
 struct txn *
-txn_new(struct txns *t, struct str id)
+txn_new(struct txns *txns, struct str id)
 {
-	struct txn *x = mem_alloc(sizeof *x + (size_t)id.n);
-	memcpy(x->id_bytes, id.p, (size_t)id.n);
-	x->id = (struct str){ x->id_bytes, id.n };
-	x->partition = coord_partition_of(id, t->config.npartition);
-	x->m = (struct txn_meta){ .producer_id = -1, .previous_producer_id = -1,
+	struct txn *txn = mem_alloc(sizeof *txn + (size_t)id.n);
+	memcpy(txn->id_bytes, id.p, (size_t)id.n);
+	txn->id = (struct str){ txn->id_bytes, id.n };
+	txn->partition = coord_partition_of(id, txns->config.npartition);
+	txn->meta = (struct txn_meta){ .producer_id = -1, .previous_producer_id = -1,
 		.next_producer_id = -1, .start_ms = -1, .epoch = -1, .last_epoch = -1 };
-	list_init(&x->link);
-	return x;
+	list_init(&txn->link);
+	return txn;
 }
 
 void
-txn_put(struct txns *t, struct txn *x)
+txn_put(struct txns *txns, struct txn *txn)
 {
-	assert(!txn_find(t, x->id));
-	map_put(&t->by_id, x->id, x);
-	t->ids_size += x->id.n;
+	assert(!txn_find(txns, txn->id));
+	map_put(&txns->by_id, txn->id, txn);
+	txns->ids_size += txn->id.n;
 }
 
 void
-txn_free(struct txn *x)
+txn_free(struct txn *txn)
 {
-	txn_parts_release(&x->parts);
-	mem_free(x);
+	txn_parts_release(&txn->parts);
+	mem_free(txn);
 }
 
 void
-txn_drop(struct txns *t, struct txn *x)
+txn_drop(struct txns *txns, struct txn *txn)
 {
-	assert(x->nwait == 0);
-	map_remove(&t->by_id, x->id);
-	t->ids_size -= x->id.n;
-	t->parts_size -= x->parts.size;
-	list_unlink(&x->link);
-	txn_free(x);
+	assert(txn->nwait == 0);
+	map_remove(&txns->by_id, txn->id);
+	txns->ids_size -= txn->id.n;
+	txns->parts_size -= txn->parts.size;
+	list_unlink(&txn->link);
+	txn_free(txn);
 }
 
 void
-txn_link(struct txns *t, struct txn *x, struct list *to)
+txn_link(struct txns *txns, struct txn *txn, struct list *to)
 {
-	(void)t;
-	list_unlink(&x->link);
+	(void)txns;
+	list_unlink(&txn->link);
 	if (to)
-		list_append(to, &x->link);
+		list_append(to, &txn->link);
 }
 
 /* ---- requests ---- */
 
-typedef void (*handler_fn)(struct txns *t, struct coord_call *call, struct coord_now now);
+typedef void (*handler_fn)(struct txns *txns, struct coord_call *call, struct coord_now now);
 
 static const handler_fn handlers[] = { /* by API key */
 	[API_INIT_PRODUCER_ID] = txn_handle_init,
@@ -122,31 +122,31 @@ txns_handles(int16_t api_key)
 /* Timers start with the first call that needs them: nobody told us the time
  * before. */
 void
-txn_see_time(struct txns *t, struct coord_now now)
+txn_see_time(struct txns *txns, struct coord_now now)
 {
-	if (t->by_id.n > 0 && t->next_expiry_ms == INT64_MAX)
-		t->next_expiry_ms = now.mono_ms + t->config.expiry_interval_ms;
-	bool need = !list_is_empty(&t->ongoing) || !list_is_empty(&t->stuck);
-	if (need && t->next_scan_ms == INT64_MAX)
-		t->next_scan_ms = now.mono_ms + t->config.abort_interval_ms;
+	if (txns->by_id.n > 0 && txns->next_expiry_ms == INT64_MAX)
+		txns->next_expiry_ms = now.mono_ms + txns->config.expiry_interval_ms;
+	bool need = !list_is_empty(&txns->ongoing) || !list_is_empty(&txns->stuck);
+	if (need && txns->next_scan_ms == INT64_MAX)
+		txns->next_scan_ms = now.mono_ms + txns->config.abort_interval_ms;
 }
 
 void
-txns_handle(struct txns *t, struct coord_call *call, struct coord_now now)
+txns_handle(struct txns *txns, struct coord_call *call, struct coord_now now)
 {
 	assert(txns_handles(call->api_key));
 	call->partition = -1;
-	handlers[call->api_key](t, call, now);
-	arena_reset(&t->scratch);
-	txn_see_time(t, now);
+	handlers[call->api_key](txns, call, now);
+	arena_reset(&txns->scratch);
+	txn_see_time(txns, now);
 }
 
 void
-txn_respond(struct txns *t, struct coord_call *call, struct str id, const void *response)
+txn_respond(struct txns *txns, struct coord_call *call, struct str id, const void *response)
 {
 	/* Errors wait as well: they, too, tell of what was written before. */
-	call->partition = id.n > 0 ? coord_partition_of(id, t->config.npartition) : -1;
-	t->env->respond(t->env, call, response);
+	call->partition = id.n > 0 ? coord_partition_of(id, txns->config.npartition) : -1;
+	txns->env->respond(txns->env, call, response);
 }
 
 /* ---- tickets ---- */
@@ -158,27 +158,27 @@ ticket_key(const uint64_t *ticket)
 }
 
 uint64_t
-txn_ticket(struct txns *t, enum txn_wait_kind kind, struct txn *x, struct txn_batch *b)
+txn_ticket(struct txns *txns, enum txn_wait_kind kind, struct txn *txn, struct txn_batch *batch)
 {
-	struct txn_wait *w = NEW(struct txn_wait);
-	*w = (struct txn_wait){ ++t->last_ticket, kind, x, b };
-	map_put(&t->waits, ticket_key(&w->ticket), w);
-	if (x)
-		x->nwait++;
-	if (b)
-		b->nwait++;
-	return w->ticket;
+	struct txn_wait *wait = NEW(struct txn_wait);
+	*wait = (struct txn_wait){ ++txns->last_ticket, kind, txn, batch };
+	map_put(&txns->waits, ticket_key(&wait->ticket), wait);
+	if (txn)
+		txn->nwait++;
+	if (batch)
+		batch->nwait++;
+	return wait->ticket;
 }
 
 /* False: told before, or never asked for. */
 static bool
-take_ticket(struct txns *t, uint64_t ticket, struct txn_wait *out)
+take_ticket(struct txns *txns, uint64_t ticket, struct txn_wait *out)
 {
-	struct txn_wait *w = map_remove(&t->waits, ticket_key(&ticket));
-	if (!w)
+	struct txn_wait *wait = map_remove(&txns->waits, ticket_key(&ticket));
+	if (!wait)
 		return false;
-	*out = *w;
-	mem_free(w);
+	*out = *wait;
+	mem_free(wait);
 	if (out->txn)
 		out->txn->nwait--;
 	if (out->batch)
@@ -187,105 +187,105 @@ take_ticket(struct txns *t, uint64_t ticket, struct txn_wait *out)
 }
 
 void
-txns_committed(struct txns *t, uint64_t ticket, struct coord_now now)
+txns_committed(struct txns *txns, uint64_t ticket, struct coord_now now)
 {
-	struct txn_wait w;
-	if (!take_ticket(t, ticket, &w))
+	struct txn_wait wait;
+	if (!take_ticket(txns, ticket, &wait))
 		return;
-	assert(w.kind != TXN_WAIT_MARKERS);
-	if (w.kind == TXN_WAIT_PREPARED)
-		txn_send_markers(t, w.txn, now);
-	else if (w.kind == TXN_WAIT_ADDED && w.txn->add_ticket == ticket)
-		w.txn->add_ticket = 0;
-	else if (w.batch && w.batch->nwait == 0)
-		txn_batch_respond(t, w.batch);
-	arena_reset(&t->scratch);
-	txn_see_time(t, now);
+	assert(wait.kind != TXN_WAIT_MARKERS);
+	if (wait.kind == TXN_WAIT_PREPARED)
+		txn_send_markers(txns, wait.txn, now);
+	else if (wait.kind == TXN_WAIT_ADDED && wait.txn->add_ticket == ticket)
+		wait.txn->add_ticket = 0;
+	else if (wait.batch && wait.batch->nwait == 0)
+		txn_batch_respond(txns, wait.batch);
+	arena_reset(&txns->scratch);
+	txn_see_time(txns, now);
 }
 
 void
-txns_markers_written(struct txns *t, uint64_t ticket, struct coord_now now)
+txns_markers_written(struct txns *txns, uint64_t ticket, struct coord_now now)
 {
-	struct txn_wait w;
-	if (!take_ticket(t, ticket, &w))
+	struct txn_wait wait;
+	if (!take_ticket(txns, ticket, &wait))
 		return;
-	assert(w.kind == TXN_WAIT_MARKERS);
-	txn_complete(t, w.txn, now);
-	arena_reset(&t->scratch);
-	txn_see_time(t, now);
+	assert(wait.kind == TXN_WAIT_MARKERS);
+	txn_complete(txns, wait.txn, now);
+	arena_reset(&txns->scratch);
+	txn_see_time(txns, now);
 }
 
 void
-txns_stop(struct txns *t)
+txns_stop(struct txns *txns)
 {
-	LIST_EACH(l, &t->batches) {
-		struct txn_batch *b = CONTAINER_OF(l, struct txn_batch, link);
+	LIST_EACH(l, &txns->batches) {
+		struct txn_batch *batch = CONTAINER_OF(l, struct txn_batch, link);
 		struct add_partitions_to_txn_response r;
 		wire_defaults(&add_partitions_to_txn_response_desc, &r);
 		r.error_code = KERR_NOT_COORDINATOR;
-		b->response = r;
-		b->call->partition = -1;
-		txn_batch_respond(t, b);
+		batch->response = r;
+		batch->call->partition = -1;
+		txn_batch_respond(txns, batch);
 	}
 	/* What their tickets stood for is over. */
-	MAP_EACH(e, &t->waits) {
-		struct txn_wait *w = e->value;
-		if (w->kind == TXN_WAIT_BATCH)
-			w->batch = NULL;
+	MAP_EACH(e, &txns->waits) {
+		struct txn_wait *wait = e->value;
+		if (wait->kind == TXN_WAIT_BATCH)
+			wait->batch = NULL;
 	}
 }
 
 /* ---- timers ---- */
 
 int64_t
-txns_next_tick(const struct txns *t)
+txns_next_tick(const struct txns *txns)
 {
-	return MIN(t->next_scan_ms, t->next_expiry_ms);
+	return MIN(txns->next_scan_ms, txns->next_expiry_ms);
 }
 
 /* Transactions that ran out of time, and ends whose last record was refused. */
 static void
-scan(struct txns *t, struct coord_now now)
+scan(struct txns *txns, struct coord_now now)
 {
-	LIST_EACH(l, &t->stuck)
-		txn_complete(t, CONTAINER_OF(l, struct txn, link), now);
-	LIST_EACH(l, &t->ongoing) {
-		struct txn *x = CONTAINER_OF(l, struct txn, link);
-		if (now.mono_ms - x->start_mono_ms > x->m.timeout_ms)
-			txn_fence(t, x, now); /* refused: the next scan tries again */
-		arena_reset(&t->scratch);
+	LIST_EACH(l, &txns->stuck)
+		txn_complete(txns, CONTAINER_OF(l, struct txn, link), now);
+	LIST_EACH(l, &txns->ongoing) {
+		struct txn *txn = CONTAINER_OF(l, struct txn, link);
+		if (now.mono_ms - txn->start_mono_ms > txn->meta.timeout_ms)
+			txn_fence(txns, txn, now); /* refused: the next scan tries again */
+		arena_reset(&txns->scratch);
 	}
-	t->next_scan_ms = INT64_MAX; /* txn_see_time knows better */
+	txns->next_scan_ms = INT64_MAX; /* txn_see_time knows better */
 }
 
 static void
-expire(struct txns *t, struct coord_now now)
+expire(struct txns *txns, struct coord_now now)
 {
-	struct txn **old = arena_alloc(&t->scratch, TXN_EXPIRE_MAX * sizeof *old);
+	struct txn **old = arena_alloc(&txns->scratch, TXN_EXPIRE_MAX * sizeof *old);
 	int n = 0;
-	MAP_EACH(e, &t->by_id) {
-		struct txn *x = e->value;
-		bool is_old = x->m.update_ms <= now.wall_ms - t->config.id_expiration_ms;
-		if (is_old && txn_is_idle(x) && x->nwait == 0 && n < TXN_EXPIRE_MAX)
-			old[n++] = x;
+	MAP_EACH(e, &txns->by_id) {
+		struct txn *txn = e->value;
+		bool is_old = txn->meta.update_ms <= now.wall_ms - txns->config.id_expiration_ms;
+		if (is_old && txn_is_idle(txn) && txn->nwait == 0 && n < TXN_EXPIRE_MAX)
+			old[n++] = txn;
 	}
 	int done = 0;
-	while (done < n && txn_write_tombstone(t, old[done], now) == KERR_NONE)
-		txn_drop(t, old[done++]);
+	while (done < n && txn_write_tombstone(txns, old[done], now) == KERR_NONE)
+		txn_drop(txns, old[done++]);
 	bool more = n == TXN_EXPIRE_MAX && done == n;
-	t->next_expiry_ms = now.mono_ms
-		+ (more ? TXN_EXPIRE_AGAIN_MS : t->config.expiry_interval_ms);
-	arena_reset(&t->scratch);
+	txns->next_expiry_ms = now.mono_ms
+		+ (more ? TXN_EXPIRE_AGAIN_MS : txns->config.expiry_interval_ms);
+	arena_reset(&txns->scratch);
 }
 
 void
-txns_tick(struct txns *t, struct coord_now now)
+txns_tick(struct txns *txns, struct coord_now now)
 {
-	if (now.mono_ms >= t->next_scan_ms)
-		scan(t, now);
-	if (now.mono_ms >= t->next_expiry_ms)
-		expire(t, now);
-	if (t->by_id.n == 0)
-		t->next_expiry_ms = INT64_MAX;
-	txn_see_time(t, now);
+	if (now.mono_ms >= txns->next_scan_ms)
+		scan(txns, now);
+	if (now.mono_ms >= txns->next_expiry_ms)
+		expire(txns, now);
+	if (txns->by_id.n == 0)
+		txns->next_expiry_ms = INT64_MAX;
+	txn_see_time(txns, now);
 }

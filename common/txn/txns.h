@@ -34,18 +34,18 @@ struct txns_config {
 struct txns;
 
 /* The config is copied, env borrowed. */
-struct txns *txns_new(const struct txns_config *c, struct coord_env *env);
-void txns_free(struct txns *t); /* calls that wait are not responded to */
+struct txns *txns_new(const struct txns_config *config, struct coord_env *env);
+void txns_free(struct txns *txns); /* calls that wait are not responded to */
 
 /* Loading, as groups_replay.  What was left in a Prepare state goes on ending
  * after txns_loaded. */
-void txns_replay(struct txns *t, int32_t partition, const struct coord_record *r);
-void txns_loaded(struct txns *t, int32_t partition, struct coord_now now);
+void txns_replay(struct txns *txns, int32_t partition, const struct coord_record *rec);
+void txns_loaded(struct txns *txns, int32_t partition, struct coord_now now);
 
 /* InitProducerId (with a transactional id), AddPartitionsToTxn, AddOffsetsToTxn,
  * EndTxn, DescribeTransactions, ListTransactions. */
 bool txns_handles(int16_t api_key);
-void txns_handle(struct txns *t, struct coord_call *call, struct coord_now now);
+void txns_handle(struct txns *txns, struct coord_call *call, struct coord_now now);
 
 /* May this producer write to these partitions as part of its transaction?
  * With may_add (transaction.version 2: Produce from 12, TxnOffsetCommit from 5)
@@ -62,14 +62,14 @@ void txns_handle(struct txns *t, struct coord_call *call, struct coord_now now);
  * which clients older than Produce 11 know as INVALID_TXN_STATE; and
  * CONCURRENT_TRANSACTIONS while the last transaction is still ending: it passes
  * soon, so try again a few times before telling the client. */
-int16_t txns_check_write(struct txns *t, struct str transactional_id,
+int16_t txns_check_write(struct txns *txns, struct str transactional_id,
 	const struct coord_producer *producer, const struct coord_partition *v, int n,
 	bool may_add, struct coord_now now, int32_t *partition, bool *must_wait);
 
 /* What has to be on disk before the producer's transaction may be committed:
  * the partitions that it wrote to, from the arena; none when it has no
  * transaction.  The driver waits for them before it hands in an EndTxn. */
-int txns_touched(const struct txns *t, struct str transactional_id,
+int txns_touched(const struct txns *txns, struct str transactional_id,
 	const struct coord_producer *producer, struct arena *a, struct coord_partition **v);
 
 /* The machine went down, and with it maybe writes that were acknowledged but
@@ -80,16 +80,16 @@ int txns_touched(const struct txns *t, struct str transactional_id,
 bool txns_abort_ongoing(struct txns *t, struct coord_now now);
 
 /* What the driver was asked to tell. */
-void txns_committed(struct txns *t, uint64_t ticket, struct coord_now now);
-void txns_markers_written(struct txns *t, uint64_t ticket, struct coord_now now);
+void txns_committed(struct txns *txns, uint64_t ticket, struct coord_now now);
+void txns_markers_written(struct txns *txns, uint64_t ticket, struct coord_now now);
 
 /* As groups_next_tick, groups_tick. */
-int64_t txns_next_tick(const struct txns *t);
-void txns_tick(struct txns *t, struct coord_now now);
+int64_t txns_next_tick(const struct txns *txns);
+void txns_tick(struct txns *txns, struct coord_now now);
 
 /* The broker stops: all calls that wait are responded to. */
-void txns_stop(struct txns *t);
+void txns_stop(struct txns *txns);
 
-int32_t txns_count(const struct txns *t);
+int32_t txns_count(const struct txns *txns);
 
 #endif

@@ -26,11 +26,11 @@ dump_string(struct str s, struct buf *b)
 }
 
 static void
-dump_value(const struct wire_field *f, int16_t version, const void *p, struct buf *b)
+dump_value(const struct wire_field *field, int16_t version, const void *p, struct buf *b)
 {
 	char z[UUID_TEXT_SIZE];
 	const struct str *s = p;
-	switch ((enum wire_kind)f->kind) {
+	switch ((enum wire_kind)field->kind) {
 	case WIRE_BOOL: buf_puts(b, *(const bool *)p ? "true" : "false"); break;
 	case WIRE_I8: buf_printf(b, "%d", *(const int8_t *)p); break;
 	case WIRE_I16: buf_printf(b, "%d", *(const int16_t *)p); break;
@@ -53,10 +53,10 @@ dump_value(const struct wire_field *f, int16_t version, const void *p, struct bu
 			buf_printf(b, "%d", s->n);
 		break;
 	case WIRE_STRUCT:
-		if (f->pointer)
+		if (field->pointer)
 			p = *(void *const *)p;
 		if (p)
-			wire_dump(f->elem, version, p, b);
+			wire_dump(field->elem, version, p, b);
 		else
 			buf_puts(b, "null");
 		break;
@@ -64,11 +64,11 @@ dump_value(const struct wire_field *f, int16_t version, const void *p, struct bu
 }
 
 static void
-dump_array(const struct wire_field *f, int16_t version, const struct wire_vec *v, struct buf *b)
+dump_array(const struct wire_field *field, int16_t version, const struct wire_vec *v, struct buf *b)
 {
 	static const uint8_t size[] = { sizeof(bool), 1, 2, 4, 8, 2, 4, 8, 16,
 		sizeof(struct str), sizeof(struct str) };
-	size_t step = f->kind == WIRE_STRUCT ? f->elem->size : size[f->kind];
+	size_t step = field->kind == WIRE_STRUCT ? field->elem->size : size[field->kind];
 	if (v->n < 0) {
 		buf_puts(b, "null");
 		return;
@@ -77,7 +77,7 @@ dump_array(const struct wire_field *f, int16_t version, const struct wire_vec *v
 	for (int32_t i = 0; i < v->n; i++) {
 		if (i)
 			buf_putc(b, ',');
-		dump_value(f, version, (const char *)v->v + (size_t)i * step, b);
+		dump_value(field, version, (const char *)v->v + (size_t)i * step, b);
 	}
 	buf_putc(b, ']');
 }
@@ -88,16 +88,16 @@ wire_dump(const struct wire_struct *d, int16_t version, const void *msg, struct 
 	bool any = false;
 	buf_putc(b, '{');
 	for (int i = 0; i < d->nfield; i++) {
-		const struct wire_field *f = &d->field[i];
-		const void *p = (const char *)msg + f->off;
-		if (version < f->from || version > f->upto)
+		const struct wire_field *field = &d->field[i];
+		const void *p = (const char *)msg + field->off;
+		if (version < field->from || version > field->upto)
 			continue;
-		buf_printf(b, "%s\"%s\":", any ? "," : "", f->name);
+		buf_printf(b, "%s\"%s\":", any ? "," : "", field->name);
 		any = true;
-		if (f->array)
-			dump_array(f, version, p, b);
+		if (field->array)
+			dump_array(field, version, p, b);
 		else
-			dump_value(f, version, p, b);
+			dump_value(field, version, p, b);
 	}
 	buf_putc(b, '}');
 }

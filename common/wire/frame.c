@@ -21,17 +21,17 @@ skip_tags(const uint8_t *p, const uint8_t *end)
 }
 
 int64_t
-request_header_decode(struct request_header *h, const uint8_t *p, size_t n)
+request_header_decode(struct request_header *header, const uint8_t *p, size_t n)
 {
 	const uint8_t *end = p + n, *at = p + 8;
 	if (n < 8)
 		return -1;
-	*h = (struct request_header){ .api_key = (int16_t)load_be16(p),
+	*header = (struct request_header){ .api_key = (int16_t)load_be16(p),
 		.api_version = (int16_t)load_be16(p + 2),
 		.correlation_id = (int32_t)load_be32(p + 4), .client_id = STR_NULL };
-	const struct wire_api *api = wire_api_find(h->api_key);
-	if (h->api_key == API_API_VERSIONS && api
-		&& (h->api_version < api->min || h->api_version > api->max))
+	const struct wire_api *api = wire_api_find(header->api_key);
+	if (header->api_key == API_API_VERSIONS && api
+		&& (header->api_version < api->min || header->api_version > api->max))
 		return 8;
 	if (end - at < 2)
 		return -1;
@@ -40,27 +40,27 @@ request_header_decode(struct request_header *h, const uint8_t *p, size_t n)
 	if (len < -1 || len > end - at)
 		return -1;
 	if (len >= 0) {
-		h->client_id = (struct str){ at, len };
+		header->client_id = (struct str){ at, len };
 		at += len;
 	}
-	if (api && wire_api_is_flexible(api, h->api_version))
+	if (api && wire_api_is_flexible(api, header->api_version))
 		at = skip_tags(at, end);
 	return at ? at - p : -1;
 }
 
 size_t
-frame_begin_request(struct buf *b, const struct wire_api *api, const struct request_header *h)
+frame_begin_request(struct buf *b, const struct wire_api *api, const struct request_header *header)
 {
 	size_t at = b->n;
 	uint8_t *p = buf_grow(b, 14);
 	store_be32(p, 0);
-	store_be16(p + 4, (uint16_t)h->api_key);
-	store_be16(p + 6, (uint16_t)h->api_version);
-	store_be32(p + 8, (uint32_t)h->correlation_id);
-	assert(h->client_id.n <= INT16_MAX);
-	store_be16(p + 12, (uint16_t)h->client_id.n);
-	buf_put_str(b, h->client_id);
-	if (wire_api_is_flexible(api, h->api_version))
+	store_be16(p + 4, (uint16_t)header->api_key);
+	store_be16(p + 6, (uint16_t)header->api_version);
+	store_be32(p + 8, (uint32_t)header->correlation_id);
+	assert(header->client_id.n <= INT16_MAX);
+	store_be16(p + 12, (uint16_t)header->client_id.n);
+	buf_put_str(b, header->client_id);
+	if (wire_api_is_flexible(api, header->api_version))
 		buf_putc(b, 0);
 	return at;
 }

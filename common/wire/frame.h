@@ -25,13 +25,13 @@ struct request_header {
 /* Read a request header behind the length.  Returns its bytes, or -1.  The
  * header of an API that share/proto does not know is read as inflexible; of
  * ApiVersions in an unknown version, up to the correlation id only. */
-int64_t request_header_decode(struct request_header *h, const uint8_t *p,
+int64_t request_header_decode(struct request_header *header, const uint8_t *p,
 	size_t n);
 
 /* Append a request header, with room for the length in front of it.  Returns
  * the place of the length, for frame_end. */
 size_t frame_begin_request(struct buf *b, const struct wire_api *api,
-	const struct request_header *h);
+	const struct request_header *header);
 size_t frame_begin_response(struct buf *b, const struct wire_api *api,
 	int16_t version, int32_t correlation_id);
 

@@ -104,7 +104,7 @@ struct wire_gaps {
 	int32_t n, cap;
 };
 #define WIRE_GAPS_INIT { NULL, 0, 0 }
-void wire_gaps_release(struct wire_gaps *g);
+void wire_gaps_release(struct wire_gaps *gaps);
 
 /* As wire_encode; but of a bytes field with p NULL and n > 0 only the length
  * is written, and a gap is noted: the caller sends those n bytes itself.  False:
