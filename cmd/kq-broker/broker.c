@@ -155,6 +155,8 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	datadir_init(&b->dir, s->is_memory ? NULL : s->data_dir);
 	advertised_init(&b->advertised, &s->advertised, &b->listen);
 	topics_init(&b->topics);
+	fetch_sessions_init(&b->fetch_sessions, (int)config_int(NULL, s->values,
+		CONFIG_MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS));
 	dynamic_init(&b->dynamic, s->values);
 	list_init(&b->control.posted);
 	b->control.epoll_fd = b->control.event_fd = -1;
@@ -334,6 +336,7 @@ broker_release(struct broker *b)
 	if (b->control.epoll_fd >= 0)
 		loop_release(&b->control);
 	topics_release(&b->topics);
+	fetch_sessions_release(&b->fetch_sessions);
 	dynamic_release(&b->dynamic);
 	metastore_close(b->meta);
 	advertised_release(&b->advertised);

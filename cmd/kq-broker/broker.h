@@ -18,6 +18,7 @@
 #include "kq-broker/coordinator.h"
 #include "kq-broker/datadir.h"
 #include "kq-broker/dynamic.h"
+#include "kq-broker/fetch_session.h"
 #include "kq-broker/producer_ids.h"
 #include "kq-broker/reactor.h"
 #include "kq-broker/settings.h"
@@ -62,6 +63,7 @@ struct broker {
 	struct metastore *meta; /* the control thread's, once it runs */
 	struct dynamic dynamic; /* under its lock */
 	struct topics topics;
+	struct fetch_sessions fetch_sessions;
 	struct reactor *reactor;
 	int nreactor;
 	struct loop control;

@@ -1,34 +1,34 @@
 #include "kq-broker/fetch_session.h"
 
-#include "base/map.h"
 #include "proto.h"
 #include "sys/rand.h"
 #include "wire/kerr.h"
 
-#include <pthread.h>
-
-/* Its key's bytes lie behind it: those of the topic, and the index. */
+/* A partition of a session; the bytes of its key (topic and index) follow it. */
 struct cached {
 	struct str key;
 	struct fetch_session_part part;
 };
 
-struct session {
+struct fetch_session {
+	struct fetch_sessions *all;
 	int32_t id, epoch; /* epoch: of the next request */
 	bool by_id;
 	int64_t made_ms, used_ms;
 	struct map parts;
-	struct cached **v; /* in the order they are read */
+	struct cached **v; /* in the order in which they are read */
 	int n, cap;
 };
 
-static struct {
-	pthread_mutex_t lock;
-	struct map sessions;
-	int nparts;
-} cache = { .lock = PTHREAD_MUTEX_INITIALIZER };
+void
+fetch_sessions_init(struct fetch_sessions *sessions, int nslot)
+{
+	*sessions = (struct fetch_sessions){ .nslot = nslot };
+	pthread_mutex_init(&sessions->lock, NULL);
+	rand_bytes(&sessions->by_id.seed, sizeof sessions->by_id.seed);
+}
 
-/* --- one session --- */
+/* ---- one session ---- */
 
 enum { UUID_SIZE = sizeof(struct uuid), KEY_MAX = 260 };
 
@@ -43,15 +43,15 @@ key_of(const struct fetch_session_part *part, bool by_id, uint8_t bytes[KEY_MAX]
 }
 
 static struct cached *
-find(const struct session *session, const struct fetch_session_part *part)
+find(const struct fetch_session *session, const struct fetch_session_part *part)
 {
 	uint8_t bytes[KEY_MAX];
 	return map_get(&session->parts, key_of(part, session->by_id, bytes));
 }
 
-/* Take over what a request says; false: there is no room for more. */
+/* Add the partition, or change it as the request says.  False: there is no room. */
 static bool
-set(struct session *session, const struct fetch_session_part *part)
+set(struct fetch_session *session, const struct fetch_session_part *part)
 {
 	uint8_t bytes[KEY_MAX];
 	struct str key = key_of(part, session->by_id, bytes);
@@ -63,7 +63,8 @@ set(struct session *session, const struct fetch_session_part *part)
 		cached->part.last_epoch = part->last_epoch;
 		return true;
 	}
-	if (session->n >= FETCH_SESSION_PARTS_MAX || cache.nparts >= FETCH_SESSION_PARTS_TOTAL_MAX)
+	if (session->n >= FETCH_SESSION_PARTS_MAX
+		|| session->all->npart >= FETCH_SESSION_PARTS_TOTAL_MAX)
 		return false;
 	cached = mem_alloc(sizeof *cached + (size_t)key.n);
 	memcpy(cached + 1, bytes, (size_t)key.n);
@@ -76,13 +77,13 @@ set(struct session *session, const struct fetch_session_part *part)
 		session->v = mem_realloc(session->v, (size_t)session->cap * sizeof(struct cached *));
 	}
 	session->v[session->n++] = cached;
-	cache.nparts++;
+	session->all->npart++;
 	return true;
 }
 
-/* Only out of the map: pack follows. */
+/* Out of the map only; pack removes it from the array. */
 static void
-mark_gone(struct session *session, const struct fetch_session_part *part)
+mark_gone(struct fetch_session *session, const struct fetch_session_part *part)
 {
 	struct cached *cached = find(session, part);
 	if (cached) {
@@ -92,7 +93,7 @@ mark_gone(struct session *session, const struct fetch_session_part *part)
 }
 
 static void
-pack(struct session *session)
+pack(struct fetch_session *session)
 {
 	int n = 0;
 	for (int i = 0; i < session->n; i++) {
@@ -101,26 +102,47 @@ pack(struct session *session)
 		else
 			mem_free(session->v[i]);
 	}
-	cache.nparts -= session->n - n;
+	session->all->npart -= session->n - n;
 	session->n = n;
 }
 
 static void
-session_free(struct session *session)
+free_session(struct fetch_session *session)
 {
-	map_remove(&cache.sessions, (struct str){ (const uint8_t *)&session->id, sizeof session->id });
 	for (int i = 0; i < session->n; i++)
 		mem_free(session->v[i]);
-	cache.nparts -= session->n;
+	session->all->npart -= session->n;
 	map_release(&session->parts);
 	mem_free(session->v);
 	mem_free(session);
 }
 
-static struct session *
-session_of(int32_t id)
+void
+fetch_sessions_release(struct fetch_sessions *sessions)
 {
-	return map_get(&cache.sessions, (struct str){ (const uint8_t *)&id, sizeof id });
+	MAP_EACH(it, &sessions->by_id)
+		free_session(it->value);
+	map_release(&sessions->by_id);
+	pthread_mutex_destroy(&sessions->lock);
+}
+
+static struct str
+id_str(const int32_t *id)
+{
+	return (struct str){ (const uint8_t *)id, sizeof *id };
+}
+
+static struct fetch_session *
+session_of(const struct fetch_sessions *sessions, int32_t id)
+{
+	return map_get(&sessions->by_id, id_str(&id));
+}
+
+static void
+end(struct fetch_session *session)
+{
+	map_remove(&session->all->by_id, id_str(&session->id));
+	free_session(session);
 }
 
 static int32_t
@@ -129,10 +151,10 @@ epoch_after(int32_t epoch)
 	return epoch == INT32_MAX ? 1 : epoch + 1;
 }
 
-/* --- requests --- */
+/* ---- requests ---- */
 
 static bool
-take_request(struct session *session, const struct fetch_request *q)
+take_request(struct fetch_session *session, const struct fetch_request *q)
 {
 	struct fetch_session_part part = { .high_watermark = -1, .log_start_offset = -1 };
 	bool ok = true;
@@ -163,10 +185,11 @@ take_request(struct session *session, const struct fetch_request *q)
 }
 
 static int16_t
-next_locked(const struct fetch_request *q, bool by_id, struct session **of)
+next_locked(struct fetch_sessions *sessions, const struct fetch_request *q, bool by_id,
+	struct fetch_session **found)
 {
-	struct session *session = session_of(q->session_id);
-	*of = session;
+	struct fetch_session *session = session_of(sessions, q->session_id);
+	*found = session;
 	if (!session)
 		return KERR_FETCH_SESSION_ID_NOT_FOUND;
 	if (session->epoch != q->session_epoch)
@@ -175,23 +198,23 @@ next_locked(const struct fetch_request *q, bool by_id, struct session **of)
 		return KERR_FETCH_SESSION_TOPIC_ID_ERROR;
 	if (take_request(session, q))
 		return KERR_NONE;
-	/* It has grown too large: the client begins anew, with full requests. */
-	session_free(session);
+	/* It has grown too large: the client starts again, with a full request. */
+	end(session);
 	return KERR_FETCH_SESSION_ID_NOT_FOUND;
 }
 
 int16_t
-fetch_session_next(const struct fetch_request *q, bool by_id, int64_t now_ms, struct arena *arena,
-	struct fetch_session_part **v, int *n, bool *is_over)
+fetch_session_next(struct fetch_sessions *sessions, const struct fetch_request *q, bool by_id,
+	int64_t now_ms, struct arena *arena, struct fetch_session_part **v, int *n, bool *is_over)
 {
-	struct session *session;
+	struct fetch_session *session;
 	*n = 0;
 	*is_over = false;
-	pthread_mutex_lock(&cache.lock);
-	int16_t error = next_locked(q, by_id, &session);
+	pthread_mutex_lock(&sessions->lock);
+	int16_t error = next_locked(sessions, q, by_id, &session);
 	if (error == KERR_NONE && session->n == 0) {
 		*is_over = true;
-		session_free(session);
+		end(session);
 	} else if (error == KERR_NONE) {
 		session->used_ms = now_ms;
 		session->epoch = epoch_after(session->epoch);
@@ -200,20 +223,20 @@ fetch_session_next(const struct fetch_request *q, bool by_id, int64_t now_ms, st
 		for (int i = 0; i < session->n; i++) {
 			struct fetch_session_part *part = &(*v)[i];
 			*part = session->v[i]->part;
-			/* Neighbours of one topic share a copy of its name. */
+			/* Neighbours of the same topic share a copy of its name. */
 			part->topic = i && str_eq(part->topic, (*v)[i - 1].topic) ? (*v)[i - 1].topic
 				: arena_str(arena, part->topic);
 		}
 	}
-	pthread_mutex_unlock(&cache.lock);
+	pthread_mutex_unlock(&sessions->lock);
 	return error;
 }
 
-/* --- answers --- */
+/* ---- answers ---- */
 
-/* Those with records go last, so that all get their turn. */
+/* Move those with records to the end, so that all get their turn. */
 static void
-rotate(struct session *session, const struct fetch_session_part *v)
+rotate(struct fetch_session *session, const struct fetch_session_part *v)
 {
 	struct cached **order = mem_alloc((size_t)session->n * sizeof(struct cached *));
 	int n = 0;
@@ -225,121 +248,123 @@ rotate(struct session *session, const struct fetch_session_part *v)
 	mem_free(order);
 }
 
+/* Is there news of a partition?  known: what the session noted; NULL: nothing. */
+static bool
+is_news(const struct fetch_session_part *part, const struct fetch_session_part *known)
+{
+	return part->is_listed || part->has_records || !known
+		|| known->high_watermark != part->high_watermark
+		|| known->log_start_offset != part->log_start_offset;
+}
+
 int16_t
-fetch_session_answer(const struct fetch_request *q, struct fetch_session_part *v, int n)
+fetch_session_answer(struct fetch_sessions *sessions, const struct fetch_request *q,
+	struct fetch_session_part *v, int n)
 {
 	bool is_any = false;
-	pthread_mutex_lock(&cache.lock);
-	struct session *session = session_of(q->session_id);
+	pthread_mutex_lock(&sessions->lock);
+	struct fetch_session *session = session_of(sessions, q->session_id);
 	if (session && session->n != n)
-		session = NULL; /* another one, by a rare chance */
+		session = NULL; /* another one that got the same id */
 	if (session && session->epoch != epoch_after(q->session_epoch)) {
-		pthread_mutex_unlock(&cache.lock);
+		pthread_mutex_unlock(&sessions->lock);
 		return KERR_INVALID_FETCH_SESSION_EPOCH;
 	}
-	/* Without a session (it had to make room) all is told. */
+	/* Without a session (it had to make room) all are listed. */
 	for (int i = 0; i < n; i++) {
 		is_any |= v[i].has_records;
 		struct fetch_session_part *known = session ? &session->v[i]->part : NULL;
-		bool is_error = v[i].must_tell;
-		v[i].must_tell |= v[i].has_records || !known ||
-			known->high_watermark != v[i].high_watermark ||
-			known->log_start_offset != v[i].log_start_offset;
+		bool is_error = v[i].is_listed;
+		v[i].is_listed = is_news(&v[i], known);
 		if (!known)
 			continue;
-		/* When an error goes away that is told, too. */
+		/* After an error the partition is listed once more when the error is gone. */
 		known->high_watermark = is_error ? -1 : v[i].high_watermark;
 		known->log_start_offset = v[i].log_start_offset;
 	}
 	if (session && is_any)
 		rotate(session, v);
-	pthread_mutex_unlock(&cache.lock);
+	pthread_mutex_unlock(&sessions->lock);
 	return KERR_NONE;
 }
 
-/* --- making room --- */
+/* ---- making room ---- */
 
+/* For a session of n partitions. */
 static bool
-make_room(int n, int64_t now_ms)
+make_room(struct fetch_sessions *sessions, int n, int64_t now_ms)
 {
-	struct session *idlest = NULL, *smallest = NULL;
-	MAP_EACH(it, &cache.sessions) {
-		struct session *session = it->value;
+	struct fetch_session *idlest = NULL, *smallest = NULL;
+	MAP_EACH(it, &sessions->by_id) {
+		struct fetch_session *session = it->value;
 		if (!idlest || session->used_ms < idlest->used_ms)
 			idlest = session;
-		if (now_ms - session->made_ms > FETCH_SESSION_IDLE_MS && (!smallest || session->n < smallest->n))
+		if (now_ms - session->made_ms > FETCH_SESSION_IDLE_MS
+			&& (!smallest || session->n < smallest->n))
 			smallest = session;
 	}
 	if (idlest && now_ms - idlest->used_ms > FETCH_SESSION_IDLE_MS)
-		session_free(idlest);
+		end(idlest);
 	else if (smallest && smallest->n < n)
-		session_free(smallest);
+		end(smallest);
 	else
 		return false;
 	return true;
 }
 
 static int32_t
-new_id(void)
+new_id(const struct fetch_sessions *sessions)
 {
 	uint32_t id;
 	do {
 		rand_bytes(&id, sizeof id);
 		id &= INT32_MAX;
-	} while (id == 0 || session_of((int32_t)id));
+	} while (id == 0 || session_of(sessions, (int32_t)id));
 	return (int32_t)id;
 }
 
 static int32_t
-new_locked(const struct fetch_session_part *v, int n, bool by_id, int64_t now_ms)
+new_locked(struct fetch_sessions *sessions, const struct fetch_session_part *v, int n, bool by_id,
+	int64_t now_ms)
 {
-	struct session *session = NEW(struct session);
-	if (cache.sessions.seed == 0)
-		rand_bytes(&cache.sessions.seed, sizeof cache.sessions.seed);
-	session->parts.seed = cache.sessions.seed;
-	session->id = new_id();
+	struct fetch_session *session = NEW(struct fetch_session);
+	session->all = sessions;
+	session->parts.seed = sessions->by_id.seed;
+	session->id = new_id(sessions);
 	session->epoch = 1;
 	session->by_id = by_id;
 	session->made_ms = session->used_ms = now_ms;
-	map_put(&cache.sessions, (struct str){ (const uint8_t *)&session->id, sizeof session->id }, session);
+	map_put(&sessions->by_id, id_str(&session->id), session);
 	for (int i = 0; i < n; i++)
 		if (!set(session, &v[i])) {
-			session_free(session);
+			end(session);
 			return 0;
 		}
 	return session->id;
 }
 
 int32_t
-fetch_session_new(const struct fetch_session_part *v, int n, bool by_id, int nslot, int64_t now_ms)
+fetch_session_new(struct fetch_sessions *sessions, const struct fetch_session_part *v, int n,
+	bool by_id, int64_t now_ms)
 {
 	int32_t id = 0;
-	if (n == 0 || n > FETCH_SESSION_PARTS_MAX || nslot <= 0)
+	if (n == 0 || n > FETCH_SESSION_PARTS_MAX || sessions->nslot <= 0)
 		return 0;
-	pthread_mutex_lock(&cache.lock);
-	bool is_full = cache.sessions.n >= (uint32_t)nslot ||
-		cache.nparts + n > FETCH_SESSION_PARTS_TOTAL_MAX;
-	if (!is_full || make_room(n, now_ms))
-		id = new_locked(v, n, by_id, now_ms);
-	pthread_mutex_unlock(&cache.lock);
+	pthread_mutex_lock(&sessions->lock);
+	bool is_full = sessions->by_id.n >= (uint32_t)sessions->nslot
+		|| sessions->npart + n > FETCH_SESSION_PARTS_TOTAL_MAX;
+	if (!is_full || make_room(sessions, n, now_ms))
+		id = new_locked(sessions, v, n, by_id, now_ms);
+	pthread_mutex_unlock(&sessions->lock);
 	return id;
 }
 
 void
-fetch_session_end(int32_t id)
+fetch_session_end(struct fetch_sessions *sessions, int32_t id)
 {
-	pthread_mutex_lock(&cache.lock);
-	struct session *session = session_of(id);
+	pthread_mutex_lock(&sessions->lock);
+	struct fetch_session *session = session_of(sessions, id);
 	if (session)
-		session_free(session);
-	pthread_mutex_unlock(&cache.lock);
-}
-
-int
-fetch_session_count(void)
-{
-	pthread_mutex_lock(&cache.lock);
-	int n = (int)cache.sessions.n;
-	pthread_mutex_unlock(&cache.lock);
-	return n;
+		end(session);
+	pthread_mutex_unlock(&sessions->lock);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 static struct fetch_session_part parts[FETCH_SESSION_PARTS_MAX + 1];
+static struct fetch_sessions sessions;
 static struct arena arena = ARENA_INIT;
 
 static int32_t
@@ -15,7 +16,9 @@ make(int n, int nslot, int64_t now_ms)
 	for (int i = 0; i < n; i++)
 		parts[i] = (struct fetch_session_part){ .topic = STR("topic"), .index = i,
 			.high_watermark = 0, .log_start_offset = 0 };
-	return fetch_session_new(parts, n, false, nslot, now_ms);
+	if (!sessions.by_id.seed)
+		fetch_sessions_init(&sessions, nslot);
+	return fetch_session_new(&sessions, parts, n, false, now_ms);
 }
 
 /* An incremental request that changes nothing. */
@@ -24,22 +27,20 @@ go_on(int32_t id, int32_t epoch, bool by_id, int64_t now_ms, struct fetch_sessio
 {
 	struct fetch_request q = { .session_id = id, .session_epoch = epoch };
 	bool is_over;
-	return fetch_session_next(&q, by_id, now_ms, &arena, v, n, &is_over);
+	return fetch_session_next(&sessions, &q, by_id, now_ms, &arena, v, n, &is_over);
 }
 
 static void
 end_all(void)
 {
-	for (;;) {
-		int32_t id = 0;
-		MAP_EACH(it, &cache.sessions)
-			id = ((struct session *)it->value)->id;
-		if (id == 0)
-			break;
-		fetch_session_end(id);
+	int nsession = 0, npart = 0;
+	MAP_EACH(it, &sessions.by_id) {
+		nsession++;
+		npart += ((struct fetch_session *)it->value)->n;
 	}
-	check_int(cache.nparts, 0);
-	map_release(&cache.sessions);
+	check_int((int)sessions.by_id.n, nsession);
+	check_int(sessions.npart, npart);
+	fetch_sessions_release(&sessions);
 	arena_release(&arena);
 }
 
@@ -56,7 +57,7 @@ test_fetch_session__an_idle_one_makes_room(void)
 	check(c > 0);
 	check_int(go_on(b, 1, false, 3000, &v, &n), KERR_FETCH_SESSION_ID_NOT_FOUND);
 	check_int(go_on(a, 2, false, 3000, &v, &n), KERR_NONE);
-	check_int(fetch_session_count(), 2);
+	check_int((int)sessions.by_id.n, 2);
 	end_all();
 }
 
@@ -85,7 +86,7 @@ test_fetch_session__partitions_are_bounded(void)
 	while (make(FETCH_SESSION_PARTS_MAX, 1000, 0))
 		n++;
 	check_int(n, FETCH_SESSION_PARTS_TOTAL_MAX / FETCH_SESSION_PARTS_MAX);
-	check_int(cache.nparts, FETCH_SESSION_PARTS_TOTAL_MAX);
+	check_int(sessions.npart, FETCH_SESSION_PARTS_TOTAL_MAX);
 	check_int(make(1, 1000, 0), 0);
 	end_all();
 }
@@ -100,9 +101,9 @@ test_fetch_session__a_session_that_grows_too_large_ends(void)
 	int n;
 	int32_t id = make(FETCH_SESSION_PARTS_MAX, 10, 0);
 	struct fetch_request q = { .session_id = id, .session_epoch = 1, .topics = { &topic, 1 } };
-	check_int(fetch_session_next(&q, false, 0, &arena, &v, &n, &is_over),
+	check_int(fetch_session_next(&sessions, &q, false, 0, &arena, &v, &n, &is_over),
 		KERR_FETCH_SESSION_ID_NOT_FOUND);
-	check_int(fetch_session_count(), 0);
+	check_int((int)sessions.by_id.n, 0);
 	end_all();
 }
 
@@ -112,7 +113,7 @@ test_fetch_session__epochs_wrap_to_one(void)
 	struct fetch_session_part *v;
 	int n;
 	int32_t id = make(1, 10, 0);
-	session_of(id)->epoch = INT32_MAX;
+	session_of(&sessions, id)->epoch = INT32_MAX;
 	check_int(go_on(id, INT32_MAX, false, 0, &v, &n), KERR_NONE);
 	check_int(n, 1);
 	check_int(go_on(id, 1, false, 0, &v, &n), KERR_NONE);
@@ -130,14 +131,14 @@ test_fetch_session__an_answer_without_its_session_tells_all(void)
 	check_int(go_on(id, 1, false, 0, &v, &n), KERR_NONE);
 	check_int(n, 3);
 	v[1].high_watermark = 5;
-	check_int(fetch_session_answer(&q, v, n), KERR_NONE);
-	check(!v[0].must_tell && v[1].must_tell && !v[2].must_tell);
+	check_int(fetch_session_answer(&sessions, &q, v, n), KERR_NONE);
+	check(!v[0].is_listed && v[1].is_listed && !v[2].is_listed);
 	check_int(go_on(id, 2, false, 0, &v, &n), KERR_NONE);
 	check_int(v[1].high_watermark, 5);
-	fetch_session_end(id);
+	fetch_session_end(&sessions, id);
 	q.session_epoch = 2;
-	check_int(fetch_session_answer(&q, v, n), KERR_NONE);
-	check(v[0].must_tell && v[1].must_tell && v[2].must_tell);
+	check_int(fetch_session_answer(&sessions, &q, v, n), KERR_NONE);
+	check(v[0].is_listed && v[1].is_listed && v[2].is_listed);
 	end_all();
 }
 

@@ -401,14 +401,14 @@ begin_session(struct fetch_state *state, const struct fetch_request *q)
 	bool is_over = false;
 	if (q->session_epoch <= 0) {
 		if (q->session_id != 0)
-			fetch_session_end(q->session_id);
+			fetch_session_end(&rq->broker->fetch_sessions, q->session_id);
 		state->session = q->session_epoch == 0 && rq->header.api_version >= 7 ? SESSION_NEW
 			: SESSION_NONE;
 		list_asked(state, q);
 		return true;
 	}
-	state->response.error_code = fetch_session_next(q, state->by_id, rq->loop->now_ms,
-		&rq->arena, &state->asked, &state->nasked, &is_over);
+	state->response.error_code = fetch_session_next(&rq->broker->fetch_sessions, q, state->by_id,
+		rq->loop->now_ms, &rq->arena, &state->asked, &state->nasked, &is_over);
 	state->session = is_over ? SESSION_NONE : SESSION_OLD;
 	if (state->response.error_code)
 		return false;
@@ -426,13 +426,13 @@ note_answers(struct fetch_state *state)
 		state->asked[i].high_watermark = answer->error_code ? -1 : answer->high_watermark;
 		state->asked[i].log_start_offset = answer->log_start_offset;
 		state->asked[i].has_records = answer->records.n > 0;
-		state->asked[i].must_tell = answer->error_code || answer->diverging_epoch.end_offset >= 0;
+		state->asked[i].is_listed = answer->error_code || answer->diverging_epoch.end_offset >= 0;
 	}
 }
 
-/* Leave out partitions of which there is nothing new. */
+/* Drop the partitions about which nothing is new. */
 static void
-leave_out_the_known(struct fetch_state *state)
+drop_unchanged(struct fetch_state *state)
 {
 	struct fetch_response_topic *t = state->response.responses.v;
 	const struct fetch_session_part *asked = state->asked;
@@ -440,7 +440,7 @@ leave_out_the_known(struct fetch_state *state)
 	for (int32_t i = 0; i < state->response.responses.n; i++) {
 		int32_t n = 0;
 		for (int32_t k = 0; k < t[i].partitions.n; k++)
-			if (asked++->must_tell)
+			if (asked++->is_listed)
 				t[i].partitions.v[n++] = t[i].partitions.v[k];
 		t[i].partitions.n = n;
 		if (n)
@@ -453,20 +453,20 @@ static void
 respond(struct fetch_state *state)
 {
 	struct request *rq = state->rq;
+	struct fetch_sessions *sessions = &rq->broker->fetch_sessions;
 	if (state->session != SESSION_NONE)
 		note_answers(state);
 	if (state->session == SESSION_NEW)
-		state->response.session_id = fetch_session_new(state->asked, state->nasked, state->by_id,
-			(int)config_int(NULL, rq->broker->settings->values,
-				CONFIG_MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS),
-			rq->loop->now_ms);
+		state->response.session_id = fetch_session_new(sessions, state->asked, state->nasked,
+			state->by_id, rq->loop->now_ms);
 	if (state->session == SESSION_OLD) {
-		state->response.error_code = fetch_session_answer(rq->body, state->asked, state->nasked);
+		state->response.error_code = fetch_session_answer(sessions, rq->body, state->asked,
+			state->nasked);
 		if (state->response.error_code) {
 			drop_slices(state);
 			state->response.responses.n = 0;
 		} else {
-			leave_out_the_known(state);
+			drop_unchanged(state);
 		}
 	}
 	request_respond_slices(rq, &state->response, state->slice, state->nslice);
