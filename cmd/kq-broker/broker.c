@@ -34,6 +34,7 @@ each_thread(void *arg)
 void
 broker_each_partition(struct broker *b, partition_fn *fn, void *ctx)
 {
+	assert(!b->is_control_started || b->is_over);
 	struct each it = { .fn = fn, .ctx = ctx };
 	it.v = mem_alloc((size_t)b->topics.npartition * sizeof *it.v);
 	MAP_EACH(e, &b->topics.by_name) {
@@ -107,9 +108,7 @@ recover_one(struct partition *p, void *ctx)
 	if (cut)
 		log_line(LOG_WARN, "partition %s-%d: cut %lld byte%s of an unfinished write off its end",
 			p->topic, p->index, (long long)cut, units_plural(cut));
-	/* The last checkpoint of the high watermark may be far behind; with one
-	 * replica all that was recovered is committed. */
-	p->high_watermark = p->log.next_offset;
+	partition_recovered(p);
 }
 
 /* After a crash: check every partition, and write down what they have. */
@@ -148,6 +147,38 @@ load(struct broker *b, struct err *e)
 	return rc < 0 ? -1 : datadir_begin(&b->dir, b->cluster_id, b->node_id, e);
 }
 
+/* ---- what partitions need ---- */
+
+static void
+on_appended(struct partition_env *env)
+{
+	checkpoints_appended(&CONTAINER_OF(env, struct broker, partition_env)->checkpoints);
+}
+
+/* What was acknowledged may be lost if the broker went on: ends the process,
+ * without the mark of a clean stop. */
+static void
+on_disk_failed(struct partition_env *env, const struct partition *part, int sys)
+{
+	struct broker *b = CONTAINER_OF(env, struct broker, partition_env);
+	log_line(LOG_ERROR, "%s: syncing %s-%d failed: %s; records that were not acknowledged may "
+		"be lost; the broker stops", b->dir.path, part->topic, part->index, strerror(sys));
+	/* To open transactions it is as if the machine had gone down: see coordinator.h. */
+	struct err ignored;
+	datadir_note_power_loss(&b->dir, &ignored);
+	log_end();
+	_exit(EXIT_FAILED);
+}
+
+static void
+init_partition_env(struct broker *b)
+{
+	b->partition_env.data_fd = b->dir.fd;
+	b->partition_env.accepts_duplicates = b->fault == FAULT_ACCEPT_DUPLICATES;
+	b->partition_env.appended = on_appended;
+	b->partition_env.disk_failed = on_disk_failed;
+}
+
 int
 broker_open(struct broker *b, struct settings *s, struct err *e)
 {
@@ -169,6 +200,7 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 			s->data_dir);
 	if (!s->is_memory && datadir_open(&b->dir, e) < 0)
 		return -1;
+	init_partition_env(b);
 	b->meta = metastore_open_local(b->dir.fd, e);
 	if (!b->meta)
 		return err_wrap(e, "data directory '%s'", b->dir.path);
@@ -179,19 +211,6 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 		return -1;
 	b->coordinator = coordinator_new(b, e);
 	return b->coordinator ? 0 : -1;
-}
-
-void
-broker_disk_failed(struct broker *b, const char *topic, int32_t index, int sys)
-{
-	log_line(LOG_ERROR, "%s: syncing %s-%d failed: %s; records that were not acknowledged may "
-		"be lost; the broker stops", b->dir.path, topic, index,
-		strerror(sys));
-	/* To open transactions it is as if the machine had gone down: see coordinator.h. */
-	struct err ignored;
-	datadir_note_power_loss(&b->dir, &ignored);
-	log_end();
-	_exit(EXIT_FAILED);
 }
 
 /* --- starting --- */

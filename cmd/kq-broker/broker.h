@@ -17,6 +17,7 @@
 #include "kq-broker/checkpoints.h"
 #include "kq-broker/coordinator.h"
 #include "kq-broker/datadir.h"
+#include "kq-broker/descriptors.h"
 #include "kq-broker/dynamic.h"
 #include "kq-broker/fetch_session.h"
 #include "kq-broker/producer_ids.h"
@@ -41,20 +42,12 @@ enum {
 /* test.fault: how the broker is to break its word. */
 enum fault { FAULT_NONE, FAULT_COMMIT_ABORTED, FAULT_TEAR_COMMITS, FAULT_ACCEPT_DUPLICATES };
 
-/* How the limit of open files is divided; see descriptors.h. */
-struct descriptors {
-	int64_t sync_max;  /* files that each syncer may hold */
-	int64_t cache_max; /* segment files open at a time */
-	int64_t conn_max;  /* connections that there are files for */
-	int64_t slice_max; /* segment files in one answer to a fetch */
-};
-
 struct broker {
 	struct settings *settings;
 	struct datadir dir;
 	int32_t node_id;
 	char cluster_id[UUID_TEXT_SIZE];
-	int32_t leader_epoch; /* one more after each unclean start */
+	int32_t epoch; /* of the cluster: unclean starts; partitions and coordinator begin with it */
 	bool use_uring, auto_create, has_consumer_protocol;
 	enum fault fault;
 	struct descriptors descriptors;
@@ -62,6 +55,7 @@ struct broker {
 	int64_t partition_max;
 	struct metastore *meta; /* the control thread's, once it runs */
 	struct dynamic dynamic; /* under its lock */
+	struct partition_env partition_env;
 	struct topics topics;
 	struct fetch_sessions fetch_sessions;
 	struct reactor *reactor;
@@ -77,7 +71,6 @@ struct broker {
 	struct advertised advertised;
 	/* Shared by all threads: */
 	struct session_limits sessions;
-	atomic_llong unsynced_size;     /* of all partitions */
 };
 
 /* Read the data directory, recover after a crash, load the topics.  Nothing
@@ -91,12 +84,8 @@ int broker_start(struct broker *b, struct err *e);
 int broker_stop(struct broker *b, struct err *e);
 void broker_release(struct broker *b);
 
-/* A sync failed: what was acknowledged may be lost if we went on.  Says so
- * and ends the process, without a clean mark. */
-void broker_disk_failed(struct broker *b, const char *topic, int32_t index, int sys)
-	__attribute__((noreturn));
-
-/* Call fn for every partition, from as many threads as there are reactors. */
+/* Call fn for each partition, from as many threads as there are reactors.  Takes
+ * no lock: only at the start and at the stop, while no other thread runs. */
 typedef void partition_fn(struct partition *p, void *ctx);
 void broker_each_partition(struct broker *b, partition_fn *fn, void *ctx);
 

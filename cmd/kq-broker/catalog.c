@@ -113,10 +113,12 @@ make_partitions(struct broker *b, struct topic *t, int32_t npartition,
 			continue;
 		}
 		const struct saved_offset *o = offsets ? saved_offsets_find(offsets, t->name, i) : NULL;
-		struct partlog_state state = { o ? o->log_start_offset : 0,
-			o ? o->recovery_offset : 0, is_clean };
-		v[i] = partition_new(b, t->name, &t->id, i, t->config, &state,
-			o ? o->high_watermark : INT64_MAX);
+		struct partition_state state = {
+			.log = { o ? o->log_start_offset : 0, o ? o->recovery_offset : 0, is_clean },
+			.high_watermark = o ? o->high_watermark : INT64_MAX,
+			.leader_epoch = b->epoch,
+		};
+		v[i] = partition_new(&b->partition_env, t->name, &t->id, i, t->config, &state);
 	}
 	return v;
 }
@@ -184,16 +186,16 @@ load_cluster(struct broker *b, bool is_clean, struct err *e)
 	struct uuid id;
 	const char *text = json_string_value(json_object_get(o, "id"));
 	bool is_new = !uuid_parse(&id, str_of(text));
-	b->leader_epoch = (int32_t)json_integer_value(json_object_get(o, "epoch"));
+	b->epoch = (int32_t)json_integer_value(json_object_get(o, "epoch"));
 	json_decref(o);
 	if (is_new)
 		rand_bytes(id.b, sizeof id.b);
 	uuid_format(&id, b->cluster_id);
 	if (!is_new && is_clean)
 		return 0;
-	b->leader_epoch += !is_new;
+	b->epoch += !is_new;
 	struct buf value = BUF_INIT;
-	buf_printf(&value, "{\"id\":\"%s\",\"epoch\":%d}", b->cluster_id, b->leader_epoch);
+	buf_printf(&value, "{\"id\":\"%s\",\"epoch\":%d}", b->cluster_id, b->epoch);
 	struct metastore_op op = { STR("/cluster"), buf_str(&value), METASTORE_ANY };
 	int r = metastore_txn(b->meta, &op, 1, e);
 	buf_release(&value);

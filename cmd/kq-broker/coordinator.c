@@ -485,7 +485,7 @@ txns_settings(const struct broker *broker, int32_t npartition)
 			CONFIG_TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS),
 		.expiry_interval_ms = config_int(NULL, v,
 			CONFIG_TRANSACTION_REMOVE_EXPIRED_TRANSACTION_CLEANUP_INTERVAL_MS),
-		.coordinator_epoch = broker->leader_epoch,
+		.coordinator_epoch = broker->epoch,
 	};
 }
 

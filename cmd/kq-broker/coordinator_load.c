@@ -92,24 +92,26 @@ read_slice(struct loading *loading, const struct partlog_slice *s, struct err *e
 static int
 load_log(struct loading *loading, struct partition *part, struct err *e)
 {
+	struct partition_read what = { .size_max = LOAD_BYTES, .limit = PARTITION_LOG_END,
+		.is_first_whole = true, .leader_epoch = -1, .last_epoch = -1 };
 	pthread_mutex_lock(&part->lock);
-	int64_t at = part->log.log_start_offset, end = part->log.next_offset;
+	int64_t end = part->log.next_offset;
+	/* Opened here so that *e says why it can't be. */
+	int rc = part->log.log_start_offset < end ? partlog_open(&part->log, e) : 0;
+	what.offset = part->log.log_start_offset;
 	pthread_mutex_unlock(&part->lock);
-	while (at < end && !loading->coordinator->load_aborted) {
-		struct partlog_slice s;
+	while (rc == 0 && what.offset < end && !loading->coordinator->load_aborted) {
+		struct partlog_slice slice;
+		struct partition_read_result result;
 		loading->coordinator->load_aborted = atomic_load(&loading->coordinator->is_stopping);
-		pthread_mutex_lock(&part->lock);
-		int r = partlog_find(&part->log, at, end, LOAD_BYTES, true, &s, e);
-		pthread_mutex_unlock(&part->lock);
-		if (r < 0)
-			return -1;
-		r = s.size ? read_slice(loading, &s, e) : err_set(e, ERR_CORRUPT, "the log ends too early");
-		at = s.next_offset;
-		partlog_slice_put(&s);
-		if (r < 0)
-			return -1;
+		rc = partition_read(part, &what, &slice, &result, e);
+		if (rc == 0)
+			rc = slice.size ? read_slice(loading, &slice, e)
+				: err_set(e, ERR_CORRUPT, "the log ends too early");
+		what.offset = slice.next_offset;
+		partlog_slice_put(&slice);
 	}
-	return 0;
+	return rc;
 }
 
 /* Part of it would be worse than nothing: groups without the offsets that they

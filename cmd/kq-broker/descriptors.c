@@ -1,5 +1,7 @@
 #include "kq-broker/descriptors.h"
 
+#include "kq-broker/broker.h"
+
 #include "log/partlog.h"
 #include "text/units.h"
 

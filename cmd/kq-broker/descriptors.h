@@ -10,9 +10,19 @@
 #ifndef KQ_BROKER_DESCRIPTORS_H
 #define KQ_BROKER_DESCRIPTORS_H
 
-#include "kq-broker/broker.h"
+#include "base/err.h"
+
+struct broker;
 
 #define RAISE_FILE_LIMIT "raise the limit of open files (ulimit -n, or LimitNOFILE= of systemd)"
+
+/* How the limit of open files is divided. */
+struct descriptors {
+	int64_t sync_max;  /* files that each syncer may hold */
+	int64_t cache_max; /* segment files open at a time */
+	int64_t conn_max;  /* connections that there are files for */
+	int64_t slice_max; /* segment files in one answer to a fetch */
+};
 
 /* Divide a limit, for so many reactors and listeners.  Returns the least limit that
  * would do; when it is above this one, d is not set. */

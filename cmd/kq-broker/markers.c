@@ -99,13 +99,19 @@ write_part(struct marker_job *job, struct marker_part *part)
 		note_part(part, KERR_UNKNOWN_TOPIC_OR_PARTITION);
 		return;
 	}
-	struct append_from from = { coord->syncer, coord->loop.wall_ms, true, 0 };
+	struct append_from from = { .syncer = coord->syncer, .wall_ms = coord->loop.wall_ms,
+		.is_coordinator = true };
+	struct partlog_marker marker = {
+		.producer_id = job->producer.id,
+		.producer_epoch = job->producer.epoch,
+		.coordinator_epoch = job->coordinator_epoch,
+		.is_commit = counts(job, part),
+	};
 	struct append_result result;
 	part->ack.partition = part->partition = target;
 	part->ack.loop = &coord->loop;
 	part->ack.task.fn = on_ack;
-	partition_append_marker(target, &from, job->producer.id, job->producer.epoch,
-		job->coordinator_epoch, counts(job, part), &part->ack, &result);
+	partition_append_marker(target, &from, &marker, &part->ack, &result);
 	if (result.error == KERR_NONE)
 		tell_groups(job, part);
 	if (result.must_wait) {

@@ -1,6 +1,5 @@
 #include "kq-broker/partition.h"
 
-#include "kq-broker/broker.h"
 #include "kq-broker/descriptors.h"
 
 #include "log/prodstate.h"
@@ -9,11 +8,11 @@
 
 #include <stdio.h>
 
-/* With acks=1 or durability "os" nobody asks for syncs.  So many bytes in all
- * partitions together, unsynced, bound what a stop has to write and a start after
- * a crash has to read; past that, whoever appends has its own share synced if it is
- * large enough to be worth it.  Not more often: while a sync writes, ext4 holds up
- * appends to the file. */
+/* With acks=1 or durability "os" no request asks for a sync.  A limit on the
+ * unsynced bytes of all partitions together bounds what a stop has to write and
+ * what a start after a crash has to read.  Above it, an append starts a sync of
+ * its partition, if its share is worth one.  Not more often: while a sync writes,
+ * ext4 holds up appends to the file. */
 enum {
 	UNSYNCED_MAX = 1 << 30,
 	UNSYNCED_SHARE = 4 << 20,
@@ -27,16 +26,16 @@ topic_config_put(struct topic_config *config)
 }
 
 struct partition *
-partition_new(struct broker *broker, const char *topic, const struct uuid *id,
-	int32_t index, struct topic_config *config,
-	const struct partlog_state *state, int64_t high_watermark)
+partition_new(struct partition_env *env, const char *topic, const struct uuid *id, int32_t index,
+	struct topic_config *config, const struct partition_state *state)
 {
 	struct partition *part = NEW(struct partition);
 	atomic_init(&part->refs, 1);
 	part->index = index;
-	part->broker = broker;
+	part->env = env;
 	part->topic = mem_strdup(topic);
 	part->topic_id = *id;
+	part->leader_epoch = state->leader_epoch;
 	pthread_mutex_init(&part->lock, NULL);
 	atomic_fetch_add(&config->refs, 1);
 	part->config = config;
@@ -45,8 +44,8 @@ partition_new(struct broker *broker, const char *topic, const struct uuid *id,
 	list_init(&part->stable_fetchers);
 	char name[300];
 	snprintf(name, sizeof name, "%s-%d", topic, index);
-	partlog_init(&part->log, broker->dir.fd, name, id, &config->log, state);
-	part->high_watermark = MAX(MIN(high_watermark, part->log.next_offset),
+	partlog_init(&part->log, env->data_fd, name, id, &config->log, &state->log);
+	part->high_watermark = MAX(MIN(state->high_watermark, part->log.next_offset),
 		part->log.log_start_offset);
 	return part;
 }
@@ -58,6 +57,30 @@ partition_get(struct partition *part)
 	return part;
 }
 
+static void
+note_unsynced(struct partition *part, int64_t size)
+{
+	if (part->log.root_fd < 0)
+		return;
+	part->unsynced_size += size;
+	atomic_fetch_add_explicit(&part->env->unsynced_size, size, memory_order_relaxed);
+}
+
+static void
+forget_unsynced(struct partition *part)
+{
+	atomic_fetch_sub_explicit(&part->env->unsynced_size, part->unsynced_size,
+		memory_order_relaxed);
+	part->unsynced_size = 0;
+}
+
+static bool
+is_too_much_unsynced(const struct partition *part)
+{
+	return part->unsynced_size >= UNSYNCED_SHARE
+		&& atomic_load_explicit(&part->env->unsynced_size, memory_order_relaxed) > UNSYNCED_MAX;
+}
+
 void
 partition_put(struct partition *part)
 {
@@ -65,7 +88,7 @@ partition_put(struct partition *part)
 		return;
 	assert(list_is_empty(&part->acks) && list_is_empty(&part->fetchers));
 	assert(list_is_empty(&part->stable_fetchers));
-	atomic_fetch_sub_explicit(&part->broker->unsynced_size, part->unsynced_size, memory_order_relaxed);
+	forget_unsynced(part);
 	partlog_release(&part->log);
 	topic_config_put(part->config);
 	pthread_mutex_destroy(&part->lock);
@@ -73,7 +96,7 @@ partition_put(struct partition *part)
 	mem_free(part);
 }
 
-/* --- waiting --- */
+/* ---- waiting ---- */
 
 static void
 wake(struct list *fetchers)
@@ -87,29 +110,37 @@ wake(struct list *fetchers)
 }
 
 int64_t
-partition_read_limit(struct partition *part, bool is_stable)
+partition_stable_offset(struct partition *part)
 {
 	struct err e;
-	int64_t offset = part->high_watermark;
-	if (!is_stable || partlog_stable_offset(&part->log, part->high_watermark, &offset, &e) == 0)
+	int64_t offset;
+	if (partlog_stable_offset(&part->log, part->high_watermark, &offset, &e) == 0)
 		return offset;
 	log_bounded(LOG_ERROR, "opening %s-%d failed: %s", part->topic, part->index, e.msg);
 	return -1;
 }
 
-/* The high watermark is where the log ends, now. */
-static void
-move_high_watermark(struct partition *part)
+void
+partition_advance(struct partition *part, int64_t offset)
 {
-	part->high_watermark = part->log.next_offset;
+	assert(offset <= part->log.next_offset);
+	part->high_watermark = offset;
 	wake(&part->fetchers);
-	int64_t stable = partition_read_limit(part, true);
+	int64_t stable = partition_stable_offset(part);
 	if (stable != part->stable_offset)
 		wake(&part->stable_fetchers);
 	part->stable_offset = stable;
 }
 
-/* All before it is committed. */
+void
+partition_recovered(struct partition *part)
+{
+	pthread_mutex_lock(&part->lock);
+	partition_advance(part, part->log.next_offset);
+	pthread_mutex_unlock(&part->lock);
+}
+
+/* The first offset that is not committed. */
 static int64_t
 committed_offset(const struct partition *part)
 {
@@ -146,12 +177,12 @@ fail_acks(struct partition *part, int16_t error)
 }
 
 bool
-partition_cancel_ack(struct ack_wait *w)
+partition_cancel_ack(struct ack_wait *wait)
 {
-	pthread_mutex_lock(&w->partition->lock);
-	bool was_in = !list_is_empty(&w->link);
-	list_unlink(&w->link);
-	pthread_mutex_unlock(&w->partition->lock);
+	pthread_mutex_lock(&wait->partition->lock);
+	bool was_in = !list_is_empty(&wait->link);
+	list_unlink(&wait->link);
+	pthread_mutex_unlock(&wait->partition->lock);
 	return was_in;
 }
 
@@ -164,20 +195,24 @@ partition_cancel_fetch(struct fetch_wait *wait)
 }
 
 bool
-partition_wait(struct partition *p, struct fetch_wait *w, int64_t seen)
+partition_wait(struct partition *part, struct fetch_wait *wait, int64_t seen)
 {
-	list_init(&w->link);
-	pthread_mutex_lock(&p->lock);
-	bool same = !p->is_deleted && partition_read_limit(p, w->is_stable) == seen;
-	if (same && w->is_stable)
-		p->stable_offset = seen;
+	list_init(&wait->link);
+	pthread_mutex_lock(&part->lock);
+	int64_t now = wait->is_stable ? partition_stable_offset(part) : part->high_watermark;
+	bool same = !part->is_deleted && now == seen;
+	if (same && wait->is_stable)
+		part->stable_offset = seen;
 	if (same)
-		list_append(w->is_stable ? &p->stable_fetchers : &p->fetchers, &w->link);
-	pthread_mutex_unlock(&p->lock);
+		list_append(wait->is_stable ? &part->stable_fetchers : &part->fetchers, &wait->link);
+	pthread_mutex_unlock(&part->lock);
 	return same;
 }
 
-/* --- syncing: one sync under way, the next shares what arrives meanwhile --- */
+/* ---- syncing ---- */
+
+/* One sync of a partition runs at a time; the next one covers all that was
+ * appended meanwhile. */
 
 struct partition_sync {
 	struct sync_job job;
@@ -191,9 +226,9 @@ _Static_assert((int)PARTLOG_SYNC_FD_MAX <= (int)SYNC_JOB_FILES_MAX, "a range fit
 
 static void begin_sync(struct partition *part, struct syncer *syncer);
 
-/* Under the lock: the answers that a sync has made ready. */
+/* Under the lock: end the waits that a sync decided. */
 static void
-settle_acks(struct partition *part)
+end_waits(struct partition *part)
 {
 	if (part->log.is_failed)
 		fail_acks(part, KERR_KAFKA_STORAGE_ERROR);
@@ -218,36 +253,35 @@ sync_is_done(struct sync_job *job)
 	partlog_sync_end(&part->log, &sync->range);
 	syncer_give_back(sync->syncer, job->nfd);
 	part->is_syncing = false;
-	settle_acks(part);
+	end_waits(part);
 	if (!list_is_empty(&part->acks))
 		begin_sync(part, sync->syncer);
 	pthread_mutex_unlock(&part->lock);
 	int failure = sync->range.result ? sync->range.result : sync->range.not_opened;
 	if (failure)
-		broker_disk_failed(part->broker, part->topic, part->index, failure);
+		part->env->disk_failed(part->env, part, failure);
 	end_sync(sync);
 }
 
-/* Open what is to be synced and have it synced; files are reserved for it.  Under
- * the lock.  False: nothing is to be done, s has to end. */
+/* Submit a sync of all that was appended; descriptors are reserved for it.  Under
+ * the lock.  False: there is nothing to sync; the caller ends it. */
 static bool
 run_sync(struct partition_sync *sync)
 {
 	struct partition *part = sync->partition;
-	int r = partlog_sync_begin(&part->log, &sync->range);
-	if (r < 0) {
+	int rc = partlog_sync_begin(&part->log, &sync->range);
+	if (rc < 0) {
 		log_bounded(LOG_WARN, "out of descriptors; syncs wait: " RAISE_FILE_LIMIT);
 		syncer_postpone(sync->syncer, &sync->turn);
 		return true;
 	}
-	if (r == 0) {
+	if (rc == 0) {
 		syncer_give_back(sync->syncer, SYNC_JOB_FILES_MAX);
 		part->is_syncing = false;
-		settle_acks(part);
+		end_waits(part);
 		return false;
 	}
-	atomic_fetch_sub_explicit(&part->broker->unsynced_size, part->unsynced_size, memory_order_relaxed);
-	part->unsynced_size = 0;
+	forget_unsynced(part);
 	sync->job.done = sync_is_done;
 	sync->job.nfd = partlog_sync_fds(&sync->range, sync->job.fd);
 	syncer_give_back(sync->syncer, SYNC_JOB_FILES_MAX - sync->job.nfd);
@@ -279,10 +313,10 @@ begin_sync(struct partition *part, struct syncer *syncer)
 	sync->syncer = syncer;
 	sync->turn.fn = on_turn;
 	if (syncer_reserve(syncer, &sync->turn) && !run_sync(sync))
-		end_sync(sync); /* whoever has the lock has a reference, too */
+		end_sync(sync); /* the caller has a reference of its own */
 }
 
-/* --- appending --- */
+/* ---- appending ---- */
 
 static int16_t
 refuse(struct append_result *result, int16_t error, const char *message)
@@ -293,7 +327,7 @@ refuse(struct append_result *result, int16_t error, const char *message)
 }
 
 static void
-refuse_producer(struct append_result *result, enum prodstate_verdict v)
+refuse_producer(struct append_result *result, enum prodstate_verdict verdict)
 {
 	static const struct {
 		int16_t error;
@@ -307,15 +341,16 @@ refuse_producer(struct append_result *result, enum prodstate_verdict v)
 			"the producer's transaction here does not allow for this batch" },
 		[PRODSTATE_OLD_COORDINATOR] = { KERR_TRANSACTION_COORDINATOR_FENCED,
 			"a newer coordinator has ended transactions here" },
-		/* One that a producer tries again after. */
+		/* Retriable for producers. */
 		[PRODSTATE_FULL] = { KERR_THROTTLING_QUOTA_EXCEEDED,
 			"too many transactions are open in this partition" },
 	};
-	refuse(result, refusals[v].error, refusals[v].message);
+	refuse(result, refusals[verdict].error, refusals[verdict].message);
 }
 
-/* What the producer's state says.  True: go on; else the result says why not,
- * or is that of the same batch before, with *end_offset. */
+/* Judge the batch by its producer's state.  True: append it.  False: result says
+ * why not; for a duplicate it is that of the first append, and *end_offset is the
+ * end of that. */
 static bool
 check_producer(struct partition *part, const struct append_from *from, const struct batch *batch,
 	struct append_result *result, int64_t *end_offset)
@@ -330,13 +365,13 @@ check_producer(struct partition *part, const struct append_from *from, const str
 		return false;
 	}
 	prodstate_expire(producers, from->wall_ms, part->config->producer_expiration_ms);
-	enum prodstate_verdict v = prodstate_check(producers, batch, from->is_coordinator, from->wall_ms,
-		&guard, &seen);
-	switch (v) {
+	enum prodstate_verdict verdict = prodstate_check(producers, batch, from->is_coordinator,
+		from->wall_ms, &guard, &seen);
+	switch (verdict) {
 	case PRODSTATE_GOOD:
 		return true;
 	case PRODSTATE_DUPLICATE:
-		if (part->broker->fault == FAULT_ACCEPT_DUPLICATES)
+		if (part->env->accepts_duplicates)
 			return true;
 		result->base_offset = seen.last_offset - seen.offset_delta;
 		result->log_append_ms = seen.timestamp;
@@ -347,13 +382,13 @@ check_producer(struct partition *part, const struct append_from *from, const str
 		result->guard = guard;
 		return false;
 	default:
-		refuse_producer(result, v);
+		refuse_producer(result, verdict);
 		return false;
 	}
 }
 
-/* The answer waits until all before the end offset is committed.  One that was
- * sent again may wait for less than those who came between. */
+/* Queue the ack until all before the end offset is committed.  That of a repeated
+ * batch may be below those of acks queued earlier: keep the order. */
 static void
 wait_for(struct partition *part, struct ack_wait *ack, int64_t end_offset, struct syncer *syncer,
 	struct append_result *result)
@@ -361,8 +396,8 @@ wait_for(struct partition *part, struct ack_wait *ack, int64_t end_offset, struc
 	if (committed_offset(part) >= end_offset)
 		return;
 	struct list *behind = part->acks.prev;
-	while (behind != &part->acks &&
-		CONTAINER_OF(behind, struct ack_wait, link)->end_offset > end_offset)
+	while (behind != &part->acks
+		&& CONTAINER_OF(behind, struct ack_wait, link)->end_offset > end_offset)
 		behind = behind->prev;
 	ack->end_offset = end_offset;
 	list_init(&ack->link);
@@ -371,32 +406,16 @@ wait_for(struct partition *part, struct ack_wait *ack, int64_t end_offset, struc
 	begin_sync(part, syncer);
 }
 
-static void
-note_unsynced(struct partition *part, size_t size)
-{
-	if (part->log.root_fd < 0)
-		return;
-	part->unsynced_size += (int64_t)size;
-	atomic_fetch_add_explicit(&part->broker->unsynced_size, (int64_t)size, memory_order_relaxed);
-}
-
-static bool
-is_too_much_unsynced(const struct partition *part)
-{
-	return part->unsynced_size >= UNSYNCED_SHARE
-		&& atomic_load_explicit(&part->broker->unsynced_size, memory_order_relaxed) > UNSYNCED_MAX;
-}
-
 /* Under the lock, after a good append. */
 static void
-after_append(struct partition *part, struct syncer *syncer, struct ack_wait *ack, int64_t base_offset,
-	size_t size, struct append_result *result)
+after_append(struct partition *part, struct syncer *syncer, struct ack_wait *ack,
+	int64_t base_offset, int64_t size, struct append_result *result)
 {
 	result->base_offset = base_offset;
 	result->log_start_offset = part->log.log_start_offset;
 	note_unsynced(part, size);
-	/* The only in-sync replica is this one. */
-	move_high_watermark(part);
+	/* This is the only in-sync replica. */
+	partition_advance(part, part->log.next_offset);
 	if (ack)
 		wait_for(part, ack, part->log.next_offset, syncer, result);
 	else if (is_too_much_unsynced(part))
@@ -410,7 +429,7 @@ disk_refused(struct partition *part, struct append_result *result, const struct 
 	log_bounded(LOG_ERROR, "append to %s-%d failed: %s", part->topic, part->index, e->msg);
 }
 
-/* Is the partition one to append to?  Under the lock. */
+/* May anything be appended?  Under the lock. */
 static int16_t
 check_state(const struct partition *part, struct append_result *result)
 {
@@ -423,18 +442,18 @@ check_state(const struct partition *part, struct append_result *result)
 }
 
 static void
-append_locked(struct partition *part, const struct append_from *from, uint8_t *b,
+append_locked(struct partition *part, const struct append_from *from, uint8_t *bytes,
 	struct batch *batch, struct ack_wait *ack, struct append_result *result)
 {
 	struct err e;
 	int64_t now_ms = from->wall_ms, end_offset = -1;
 	if (check_state(part, result) != KERR_NONE)
 		return;
-	/* What is written in a transaction counts when that has been committed:
-	 * the coordinator waits for the disk before it does (coordinator.h).  But
-	 * for duplicates there have to be answers that a kill comes before. */
+	/* Records of a transaction count once it is committed, and the coordinator
+	 * waits for the disk before that (coordinator.h).  But a test of duplicates
+	 * needs answers that are late enough for a kill to come first. */
 	if (!from->is_coordinator && (batch->attributes & BATCH_TRANSACTIONAL)
-		&& part->broker->fault != FAULT_ACCEPT_DUPLICATES)
+		&& !part->env->accepts_duplicates)
 		ack = NULL;
 	if (batch->producer_id >= 0 && !check_producer(part, from, batch, result, &end_offset)) {
 		if (end_offset >= 0 && ack)
@@ -442,30 +461,30 @@ append_locked(struct partition *part, const struct append_from *from, uint8_t *b
 		return;
 	}
 	if (part->config->is_log_append_time) {
-		batch_set_log_append_time(b, now_ms);
-		batch_parse(batch, b);
+		batch_set_log_append_time(bytes, now_ms);
+		batch_parse(batch, bytes);
 		result->log_append_ms = now_ms;
 	}
-	if (partlog_append(&part->log, b, batch, part->broker->leader_epoch, now_ms, &e) < 0)
+	if (partlog_append(&part->log, bytes, batch, part->leader_epoch, now_ms, &e) < 0)
 		disk_refused(part, result, &e);
 	else
-		after_append(part, from->syncer, ack, batch->base_offset, (size_t)batch->size, result);
+		after_append(part, from->syncer, ack, batch->base_offset, batch->size, result);
 }
 
 void
-partition_append(struct partition *part, const struct append_from *from, uint8_t *b,
+partition_append(struct partition *part, const struct append_from *from, uint8_t *bytes,
 	struct ack_wait *ack, struct append_result *result)
 {
 	*result = (struct append_result){ .base_offset = -1, .log_append_ms = -1,
 		.log_start_offset = -1 };
 	struct batch batch;
-	bool is_batch = batch_parse(&batch, b);
+	bool is_batch = batch_parse(&batch, bytes);
 	assert(is_batch);
 	pthread_mutex_lock(&part->lock);
-	append_locked(part, from, b, &batch, ack, result);
+	append_locked(part, from, bytes, &batch, ack, result);
 	pthread_mutex_unlock(&part->lock);
 	if (result->error == KERR_NONE)
-		checkpoints_appended(&part->broker->checkpoints);
+		part->env->appended(part->env);
 }
 
 static void
@@ -480,14 +499,14 @@ append_marker_locked(struct partition *part, const struct append_from *from,
 		disk_refused(part, result, &e);
 		return;
 	}
-	enum prodstate_verdict v = prodstate_check_marker(producers, marker->producer_id, marker->producer_epoch,
-		marker->coordinator_epoch);
-	if (v != PRODSTATE_GOOD) {
-		refuse_producer(result, v);
+	enum prodstate_verdict verdict = prodstate_check_marker(producers, marker->producer_id,
+		marker->producer_epoch, marker->coordinator_epoch);
+	if (verdict != PRODSTATE_GOOD) {
+		refuse_producer(result, verdict);
 		return;
 	}
 	int64_t offset = part->log.next_offset;
-	if (partlog_append_marker(&part->log, marker, part->broker->leader_epoch, from->wall_ms, &e) < 0)
+	if (partlog_append_marker(&part->log, marker, part->leader_epoch, from->wall_ms, &e) < 0)
 		disk_refused(part, result, &e);
 	else
 		after_append(part, from->syncer, ack, offset, BATCH_HEADER_SIZE, result);
@@ -495,45 +514,84 @@ append_marker_locked(struct partition *part, const struct append_from *from,
 
 void
 partition_append_marker(struct partition *part, const struct append_from *from,
-	int64_t producer_id, int16_t producer_epoch, int32_t coordinator_epoch,
-	bool is_commit, struct ack_wait *ack, struct append_result *result)
+	const struct partlog_marker *marker, struct ack_wait *ack, struct append_result *result)
 {
 	*result = (struct append_result){ .base_offset = -1, .log_append_ms = -1,
 		.log_start_offset = -1 };
-	struct partlog_marker marker = { producer_id, producer_epoch, coordinator_epoch, is_commit };
 	pthread_mutex_lock(&part->lock);
-	append_marker_locked(part, from, &marker, ack, result);
+	append_marker_locked(part, from, marker, ack, result);
 	pthread_mutex_unlock(&part->lock);
 	if (result->error == KERR_NONE)
-		checkpoints_appended(&part->broker->checkpoints);
+		part->env->appended(part->env);
 }
 
 bool
-partition_wait_committed(struct partition *p, struct syncer *y, struct ack_wait *w)
+partition_wait_committed(struct partition *part, struct syncer *syncer, struct ack_wait *wait)
 {
 	bool must_wait = false;
-	list_init(&w->link);
-	pthread_mutex_lock(&p->lock);
-	w->end_offset = p->log.next_offset;
-	w->error = p->is_deleted ? KERR_UNKNOWN_TOPIC_OR_PARTITION
-		: p->log.is_failed ? KERR_KAFKA_STORAGE_ERROR : KERR_NONE;
-	if (!w->error && committed_offset(p) < w->end_offset) {
+	list_init(&wait->link);
+	pthread_mutex_lock(&part->lock);
+	wait->end_offset = part->log.next_offset;
+	wait->error = part->is_deleted ? KERR_UNKNOWN_TOPIC_OR_PARTITION
+		: part->log.is_failed ? KERR_KAFKA_STORAGE_ERROR : KERR_NONE;
+	if (!wait->error && committed_offset(part) < wait->end_offset) {
 		must_wait = true;
-		list_append(&p->acks, &w->link);
-		begin_sync(p, y);
+		list_append(&part->acks, &wait->link);
+		begin_sync(part, syncer);
 	}
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_unlock(&part->lock);
 	return must_wait;
 }
 
 bool
-partition_is_committed(struct partition *p)
+partition_is_committed(struct partition *part)
 {
-	pthread_mutex_lock(&p->lock);
-	bool is = committed_offset(p) >= p->log.next_offset;
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_lock(&part->lock);
+	bool is = committed_offset(part) >= part->log.next_offset;
+	pthread_mutex_unlock(&part->lock);
 	return is;
 }
+
+/* ---- trimming ---- */
+
+/* One round, under the lock.  *more: call again with the same offset. */
+static int16_t
+trim_some(struct partition *part, int64_t offset, struct partlog_trimmed *trimmed, bool *more)
+{
+	struct err e;
+	*more = false;
+	if (part->is_deleted)
+		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
+	if (offset < 0 || offset > part->high_watermark)
+		return KERR_OFFSET_OUT_OF_RANGE;
+	int rc = partlog_trim(&part->log, offset, trimmed, &e);
+	*more = rc > 0;
+	if (rc >= 0)
+		return KERR_NONE;
+	log_bounded(LOG_ERROR, "trimming %s-%d failed: %s", part->topic, part->index, e.msg);
+	return KERR_KAFKA_STORAGE_ERROR;
+}
+
+int16_t
+partition_trim(struct partition *part, int64_t offset, int64_t *log_start_offset)
+{
+	int16_t error;
+	bool more;
+	do {
+		struct partlog_trimmed trimmed = { .n = 0 };
+		pthread_mutex_lock(&part->lock);
+		if (offset == -1)
+			offset = part->high_watermark;
+		error = trim_some(part, offset, &trimmed, &more);
+		if (error == KERR_NONE)
+			*log_start_offset = part->log.log_start_offset;
+		pthread_mutex_unlock(&part->lock);
+		partlog_trimmed_release(&trimmed);
+	} while (more);
+	return error;
+}
+
+/* ---- the rest ---- */
 
 void
 partition_mark_deleted(struct partition *part)

@@ -1,8 +1,11 @@
 /*
- * Fetch: read record batches, waiting for them when there are too few.
+ * Fetch: record batches of some partitions, after a wait if there are too few.
  *
- * The request is looked at again whenever a partition in it moves, until the
- * bytes reach min_bytes, something is wrong, or max_wait_ms is over.
+ * All partitions are read again whenever one of them advances, until the
+ * batches reach min_bytes, there is an error, or max_wait_ms has passed.
+ *
+ * By version: sessions from 7 on (KIP-227), topic ids in place of names from 13
+ * on (KIP-516).
  */
 #include "kq-broker/api/api.h"
 
@@ -26,18 +29,18 @@ struct fetch_part {
 	int64_t offset, seen_limit;
 	int32_t aborted_cap;         /* of the answer's array */
 	int32_t size_max, leader_epoch, last_epoch;
-	int16_t missing_error;       /* without a partition */
+	int16_t missing_error;       /* the answer's error without a partition */
 };
 
-enum { STARVED_MS = 100 }; /* a client without an answer asks again after that */
+enum { STARVED_MS = 100 }; /* before another try, when no descriptor was free */
 
 enum session_use { SESSION_NONE, SESSION_NEW, SESSION_OLD };
 
 struct fetch_state {
 	struct request *rq;
 	enum session_use session;
-	bool by_id; /* topics go by their ids, not by names */
-	struct fetch_session_part *asked; /* as many as parts */
+	bool by_id; /* topics are named by id */
+	struct fetch_session_part *asked; /* one for each part */
 	int nasked;
 	struct fetch_response response;
 	struct fetch_part *part;
@@ -45,13 +48,13 @@ struct fetch_state {
 	struct partlog_slice *slice;
 	int nslice;
 	int64_t size, size_min, size_max, due_ms;
-	bool is_starved; /* there were no descriptors to read some of it */
+	bool is_starved; /* some were not read because no descriptor was free */
 	bool has_error, is_due, is_cancelled, is_waiting, is_read_committed, is_follower;
 	struct fetch_waker waker;
 	struct loop_timer timer;
 };
 
-/* --- looking --- */
+/* ---- reading ---- */
 
 static void
 drop_slices(struct fetch_state *state)
@@ -62,74 +65,25 @@ drop_slices(struct fetch_state *state)
 	state->size = 0;
 }
 
-/* Has the log taken another way since the reader's last epoch (KIP-595)? */
-static bool
-diverges(struct fetch_part *f)
+/* List the producers whose records a reader of committed ones must skip.  The
+ * array is kept for the next look, which mostly finds as many. */
+static void
+list_aborted(struct fetch_state *state, struct fetch_part *part, const struct buf *aborted)
 {
-	if (f->last_epoch < 0)
-		return false;
-	int32_t epoch;
-	int64_t end;
-	partlog_epoch_end(&f->partition->log, f->last_epoch, &epoch, &end);
-	if (end < 0 || (epoch == f->last_epoch && end >= f->offset))
-		return false;
-	f->answer->diverging_epoch.epoch = epoch;
-	f->answer->diverging_epoch.end_offset = end;
-	return true;
-}
-
-/* Whose records a reader of committed ones is to leave out.  The array is kept
- * for the next look, which mostly finds as many. */
-static int
-gather_aborted(struct fetch_state *state, struct fetch_part *f, const struct partlog_slice *slice,
-	struct err *e)
-{
-	struct fetch_response_partition *answer = f->answer;
-	struct buf txns = BUF_INIT;
-	int r = partlog_aborted(&f->partition->log, f->offset, slice->next_offset, &txns, e);
-	int32_t n = (int32_t)(txns.n / sizeof(struct prodstate_txn));
-	if (n > f->aborted_cap) {
-		f->aborted_cap = MAX(n, 2 * f->aborted_cap);
+	struct fetch_response_partition *answer = part->answer;
+	int32_t n = (int32_t)(aborted->n / sizeof(struct prodstate_txn));
+	if (n > part->aborted_cap) {
+		part->aborted_cap = MAX(n, 2 * part->aborted_cap);
 		answer->aborted_transactions.v = REQUEST_ARRAY(state->rq,
-			struct fetch_response_aborted_transaction, f->aborted_cap);
+			struct fetch_response_aborted_transaction, part->aborted_cap);
 	}
 	for (int32_t i = 0; i < n; i++) {
 		struct prodstate_txn txn;
-		memcpy(&txn, txns.p + (size_t)i * sizeof txn, sizeof txn);
+		memcpy(&txn, aborted->p + (size_t)i * sizeof txn, sizeof txn);
 		answer->aborted_transactions.v[i].producer_id = txn.producer_id;
 		answer->aborted_transactions.v[i].first_offset = txn.first_offset;
 	}
 	answer->aborted_transactions.n = n;
-	buf_release(&txns);
-	return r;
-}
-
-/* The last stable offset; of a log that nobody has used since a clean start,
- * only for those who care: 100,000 idle ones stay unopened. */
-static int64_t
-stable_offset(struct fetch_state *state, struct partition *part)
-{
-	return partition_read_limit(part, state->is_read_committed || part->log.body);
-}
-
-static int
-find(struct fetch_state *state, struct fetch_part *f, int64_t limit, struct err *e)
-{
-	struct partlog *log = &f->partition->log;
-	struct partlog_slice *slice = &state->slice[state->nslice];
-	int64_t room = MIN(state->size_max - state->size, MAX(f->size_max, 0));
-	if (partlog_find(log, f->offset, limit, room, state->size == 0, slice, e) < 0)
-		return -1;
-	if (slice->size == 0)
-		return 0;
-	if (state->is_read_committed && gather_aborted(state, f, slice, e) < 0) {
-		partlog_slice_put(slice);
-		return -1;
-	}
-	f->answer->records = (struct str){ NULL, (int32_t)slice->size };
-	state->size += slice->size;
-	state->nslice++;
-	return 0;
 }
 
 /* Does the answer hold as many segment files open as it may? */
@@ -140,75 +94,93 @@ is_full(const struct fetch_state *state)
 		|| segfile_is_crowded());
 }
 
-/* Under the partition's lock. */
+/* Reading failed: the error code that the client gets. */
 static int16_t
-look_locked(struct fetch_state *state, struct fetch_part *f)
+note_failure(struct fetch_state *state, const struct fetch_part *part, int16_t error,
+	const struct err *e)
 {
-	struct partition *part = f->partition;
-	int32_t epoch = part->broker->leader_epoch;
-	struct err e;
-	f->seen_limit = part->high_watermark;
-	if (part->is_deleted)
-		return state->rq->header.api_version >= 13 ? KERR_UNKNOWN_TOPIC_ID
-			: KERR_UNKNOWN_TOPIC_OR_PARTITION;
-	if (f->leader_epoch >= 0 && f->leader_epoch != epoch)
-		return f->leader_epoch < epoch ? KERR_FENCED_LEADER_EPOCH
-			: KERR_UNKNOWN_LEADER_EPOCH;
-	if (state->is_follower) /* no partition has one */
-		return KERR_NOT_LEADER_OR_FOLLOWER;
-	if (part->log.is_failed && !part->log.is_recovered)
-		return KERR_KAFKA_STORAGE_ERROR;
-	f->answer->high_watermark = part->high_watermark;
-	f->answer->last_stable_offset = stable_offset(state, part);
-	if (f->answer->last_stable_offset < 0)
-		return KERR_KAFKA_STORAGE_ERROR;
-	if (state->is_read_committed)
-		f->seen_limit = f->answer->last_stable_offset;
-	f->answer->log_start_offset = part->log.log_start_offset;
-	if (diverges(f))
+	if (fs_is_out_of_files(e->sys)) {
+		log_bounded(LOG_WARN, "out of descriptors; fetches wait: " RAISE_FILE_LIMIT);
+		state->is_starved = true;
 		return KERR_NONE;
-	if (f->offset < part->log.log_start_offset || f->offset > part->log.next_offset)
-		return KERR_OFFSET_OUT_OF_RANGE;
-	if (f->offset >= f->seen_limit || state->size >= state->size_max || is_full(state))
-		return KERR_NONE;
-	if (find(state, f, f->seen_limit, &e) < 0) {
-		if (fs_is_out_of_files(e.sys)) {
-			log_bounded(LOG_WARN, "out of descriptors; fetches wait: " RAISE_FILE_LIMIT);
-			state->is_starved = true;
-			return KERR_NONE;
-		}
-		log_bounded(LOG_ERROR, "fetch from %s-%d at %lld failed: %s", part->topic, part->index,
-			(long long)f->offset, e.msg);
-		return e.class == ERR_LIMIT ? KERR_OFFSET_OUT_OF_RANGE : KERR_KAFKA_STORAGE_ERROR;
 	}
-	return KERR_NONE;
+	log_bounded(LOG_ERROR, "fetch from %s-%d at %lld failed: %s", part->partition->topic,
+		part->partition->index, (long long)part->offset, e->msg);
+	return error;
+}
+
+/* Read the part's partition; its slice, if there is one, becomes the answer's next. */
+static int16_t
+read_part(struct fetch_state *state, struct fetch_part *part, struct buf *aborted)
+{
+	struct fetch_response_partition *answer = part->answer;
+	struct partlog_slice *slice = &state->slice[state->nslice];
+	struct partition_read what = {
+		.offset = part->offset,
+		.size_max = MIN(state->size_max - state->size, MAX(part->size_max, 0)),
+		.limit = state->is_read_committed ? PARTITION_STABLE_OFFSET : PARTITION_HIGH_WATERMARK,
+		.is_first_whole = state->size == 0,
+		.is_follower = state->is_follower,
+		.leader_epoch = part->leader_epoch,
+		.last_epoch = part->last_epoch,
+		.aborted = state->is_read_committed ? aborted : NULL,
+	};
+	struct partition_read_result result;
+	struct err e;
+	bool is_room = state->size < state->size_max && !is_full(state);
+	buf_reset(aborted);
+	if (partition_read(part->partition, &what, is_room ? slice : NULL, &result, &e) < 0)
+		result.error = note_failure(state, part, result.error, &e);
+	part->seen_limit = result.limit_offset;
+	answer->high_watermark = result.high_watermark;
+	answer->last_stable_offset = result.stable_offset;
+	answer->log_start_offset = result.log_start_offset;
+	answer->diverging_epoch.epoch = result.diverging_epoch;
+	answer->diverging_epoch.end_offset = result.diverging_end_offset;
+	if (is_room && slice->size) {
+		answer->records = (struct str){ NULL, (int32_t)slice->size };
+		state->size += slice->size;
+		state->nslice++;
+		if (what.aborted)
+			list_aborted(state, part, aborted);
+	}
+	return state->by_id && result.error == KERR_UNKNOWN_TOPIC_OR_PARTITION
+		? KERR_UNKNOWN_TOPIC_ID : result.error;
 }
 
 static void
-look_at(struct fetch_state *state, struct fetch_part *f)
+look_at(struct fetch_state *state, struct fetch_part *part, struct buf *aborted)
 {
-	struct fetch_response_partition *answer = f->answer;
+	struct fetch_response_partition *answer = part->answer;
 	struct fetch_response_partition before = *answer;
 	wire_defaults(&fetch_response_partition_desc, answer);
 	answer->partition_index = before.partition_index;
 	answer->records = STR("");
 	answer->aborted_transactions = before.aborted_transactions;
-	answer->aborted_transactions.n = state->is_read_committed || !f->partition ? 0 : -1;
+	answer->aborted_transactions.n = state->is_read_committed || !part->partition ? 0 : -1;
 	answer->high_watermark = -1;
-	int16_t error = f->missing_error;
-	if (f->partition) {
-		pthread_mutex_lock(&f->partition->lock);
-		error = look_locked(state, f);
-		pthread_mutex_unlock(&f->partition->lock);
-	}
+	int16_t error = part->partition ? read_part(state, part, aborted) : part->missing_error;
 	answer->error_code = error;
-	if (error) /* no offsets come with one */
+	if (error) /* the offsets of an error are -1 */
 		answer->high_watermark = answer->last_stable_offset = answer->log_start_offset = -1;
 	if (error || answer->diverging_epoch.end_offset >= 0)
 		state->has_error = true;
 }
 
-/* --- waiting --- */
+/* Read all partitions.  True: the answer is complete, or will not get better. */
+static bool
+look_at_all(struct fetch_state *state)
+{
+	struct buf aborted = BUF_INIT;
+	drop_slices(state);
+	state->has_error = state->is_starved = false;
+	for (int i = 0; i < state->npart; i++)
+		look_at(state, &state->part[i], &aborted);
+	buf_release(&aborted);
+	return state->has_error || state->is_due || state->size >= state->size_min || is_full(state);
+}
+
+/* ---- waiting ---- */
 
 static void
 stop_waiting(struct fetch_state *state)
@@ -221,22 +193,23 @@ stop_waiting(struct fetch_state *state)
 	state->is_waiting = false;
 }
 
-/* False: a partition moved meanwhile. */
+/* False: a partition advanced meanwhile. */
 static bool
 begin_waiting(struct fetch_state *state)
 {
 	state->is_waiting = true;
-	/* All first: those behind one that moved are cancelled, too. */
+	/* Before any is queued: when one has advanced, all are cancelled. */
 	for (int i = 0; i < state->npart; i++) {
-		struct fetch_part *f = &state->part[i];
-		list_init(&f->wait.link);
-		f->wait.partition = f->partition;
-		f->wait.waker = &state->waker;
-		f->wait.is_stable = state->is_read_committed;
+		struct fetch_part *part = &state->part[i];
+		list_init(&part->wait.link);
+		part->wait.partition = part->partition;
+		part->wait.waker = &state->waker;
+		part->wait.is_stable = state->is_read_committed;
 	}
 	for (int i = 0; i < state->npart; i++) {
-		struct fetch_part *f = &state->part[i];
-		if (f->partition && !partition_wait(f->partition, &f->wait, f->seen_limit)) {
+		struct fetch_part *part = &state->part[i];
+		if (part->partition && !partition_wait(part->partition, &part->wait,
+			part->seen_limit)) {
 			stop_waiting(state);
 			return false;
 		}
@@ -259,12 +232,8 @@ look(struct fetch_state *state)
 {
 	do {
 		if (atomic_load(&state->waker.is_posted))
-			return; /* the task is on its way and looks again */
-		drop_slices(state);
-		state->has_error = state->is_starved = false;
-		for (int i = 0; i < state->npart; i++)
-			look_at(state, &state->part[i]);
-		if (state->has_error || state->is_due || state->size >= state->size_min || is_full(state)) {
+			return; /* the task is posted and looks again */
+		if (look_at_all(state)) {
 			let_go(state);
 			respond(state);
 			return;
@@ -282,7 +251,7 @@ on_wake(struct loop_task *task)
 	atomic_store(&state->waker.is_posted, false);
 	stop_waiting(state);
 	if (atomic_load(&state->waker.is_posted))
-		return; /* posted again before the waits were off: that run goes on */
+		return; /* posted again before the waits were cancelled: that run continues */
 	if (state->is_cancelled) {
 		let_go(state);
 		drop_slices(state);
@@ -315,27 +284,27 @@ cancel(struct request *rq)
 	request_drop(rq);
 }
 
-/* --- the request --- */
+/* ---- the request ---- */
 
 static void
 prepare_part(struct fetch_state *state, const struct fetch_session_part *asked,
 	struct fetch_response_partition *answer)
 {
-	struct fetch_part *f = &state->part[state->npart++];
+	struct fetch_part *part = &state->part[state->npart++];
 	bool is_topic = false;
-	f->answer = answer;
+	part->answer = answer;
 	answer->partition_index = asked->index;
-	f->offset = asked->offset;
-	f->size_max = asked->size_max;
-	f->leader_epoch = asked->leader_epoch;
-	f->last_epoch = asked->last_epoch;
-	f->partition = topics_partition(&state->rq->broker->topics,
+	part->offset = asked->offset;
+	part->size_max = asked->size_max;
+	part->leader_epoch = asked->leader_epoch;
+	part->last_epoch = asked->last_epoch;
+	part->partition = topics_partition(&state->rq->broker->topics,
 		state->by_id ? STR_NULL : asked->topic, &asked->topic_id, asked->index, &is_topic);
-	f->missing_error = state->by_id && !is_topic ? KERR_UNKNOWN_TOPIC_ID
+	part->missing_error = state->by_id && !is_topic ? KERR_UNKNOWN_TOPIC_ID
 		: KERR_UNKNOWN_TOPIC_OR_PARTITION;
 }
 
-/* What a request says itself, as a session would have it. */
+/* The partitions that the request itself names, in the form that a session has. */
 static void
 list_asked(struct fetch_state *state, const struct fetch_request *q)
 {
@@ -345,7 +314,7 @@ list_asked(struct fetch_state *state, const struct fetch_request *q)
 	struct fetch_session_part *to = state->asked;
 	for (int32_t i = 0; i < q->topics.n; i++) {
 		const struct fetch_request_topic *t = &q->topics.v[i];
-		struct str topic = arena_str(&state->rq->arena, t->topic); /* it may wait */
+		struct str topic = arena_str(&state->rq->arena, t->topic); /* outlives the input if the request waits */
 		for (int32_t k = 0; k < t->partitions.n; k++) {
 			const struct fetch_request_partition *asked = &t->partitions.v[k];
 			*to++ = (struct fetch_session_part){ .topic = topic, .topic_id = t->topic_id,
@@ -363,7 +332,7 @@ is_same_topic(const struct fetch_state *state, const struct fetch_session_part *
 	return state->by_id ? uuid_eq(&a->topic_id, &b->topic_id) : str_eq(a->topic, b->topic);
 }
 
-/* The parts, and an answer for each: neighbours of one topic are answered as one. */
+/* Make the parts, and an answer for each; neighbours of the same topic share an entry. */
 static void
 prepare(struct fetch_state *state)
 {
@@ -391,7 +360,7 @@ prepare(struct fetch_state *state)
 	state->response.responses.n = ntopic;
 }
 
-/* --- sessions --- */
+/* ---- sessions ---- */
 
 /* False: the response has an error. */
 static bool
@@ -417,7 +386,7 @@ begin_session(struct fetch_state *state, const struct fetch_request *q)
 	return true;
 }
 
-/* What the client gets to know of each partition. */
+/* Note in the session's parts what the answer says of each. */
 static void
 note_answers(struct fetch_state *state)
 {

@@ -1,4 +1,8 @@
-/* ListOffsets: offsets by timestamp, and the special ones. */
+/*
+ * ListOffsets: the offset of a timestamp, of the log's start or of its end.
+ *
+ * By version: leader epochs from 4 on; the special timestamps as named below.
+ */
 #include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
@@ -12,70 +16,66 @@
 #include "wire/kerr.h"
 
 enum {
-	TURN_MS = 20, /* looking up, before others have their turn */
+	TURN_MS = 20, /* of look-ups, before other requests have their turn */
 };
 
+/* Special timestamps. */
 enum {
 	TIME_LATEST = -1,
 	TIME_EARLIEST = -2,
-	TIME_MAX = -3,            /* KIP-734 */
-	TIME_EARLIEST_LOCAL = -4, /* KIP-405 */
-	TIME_LATEST_TIERED = -5,  /* KIP-1005 */
-	TIME_PENDING_UPLOAD = -6, /* KIP-1023: the first that is still to be tiered */
+	TIME_MAX = -3,            /* KIP-734, version 7 */
+	TIME_EARLIEST_LOCAL = -4, /* KIP-405, version 8 */
+	TIME_LATEST_TIERED = -5,  /* KIP-1005, version 9 */
+	TIME_PENDING_UPLOAD = -6, /* KIP-1023, version 11: the first one not tiered yet */
 };
 
 static int16_t
-answer_time(struct partition *part, int64_t timestamp, int64_t limit,
-	struct list_offsets_response_partition *result)
+find_time(struct partition *part, int64_t timestamp, int64_t limit,
+	struct list_offsets_response_partition *answer)
 {
 	struct err e;
 	int32_t epoch = -1;
-	int r = timestamp == TIME_MAX
-		? partlog_find_max_time(&part->log, &result->offset, &result->timestamp, &epoch, &e)
-		: partlog_find_time(&part->log, timestamp, limit, &result->offset,
-			&result->timestamp, &epoch, &e);
-	if (r < 0) {
-		log_bounded(LOG_ERROR, "looking up a time in %s-%d failed: %s", part->topic, part->index, e.msg);
+	int rc = timestamp == TIME_MAX
+		? partlog_find_max_time(&part->log, &answer->offset, &answer->timestamp, &epoch, &e)
+		: partlog_find_time(&part->log, timestamp, limit, &answer->offset, &answer->timestamp,
+			&epoch, &e);
+	if (rc < 0) {
+		log_bounded(LOG_ERROR, "looking up a time in %s-%d failed: %s", part->topic, part->index,
+			e.msg);
 		return KERR_KAFKA_STORAGE_ERROR;
 	}
-	if (r > 0 && result->offset >= limit)
-		r = 0;
-	if (r == 0)
-		result->offset = result->timestamp = -1;
-	result->leader_epoch = r ? epoch : -1;
+	if (rc > 0 && answer->offset >= limit)
+		rc = 0;
+	if (rc == 0)
+		answer->offset = answer->timestamp = -1;
+	answer->leader_epoch = rc ? epoch : -1;
 	return KERR_NONE;
 }
 
 /* Under the partition's lock. */
 static int16_t
-answer(struct partition *part, const struct list_offsets_request_partition *asked,
-	bool is_committed, int16_t version,
-	struct list_offsets_response_partition *result)
+find_offset(struct partition *part, const struct list_offsets_request_partition *asked,
+	bool is_committed, int16_t version, struct list_offsets_response_partition *answer)
 {
-	int32_t epoch = part->broker->leader_epoch;
 	int64_t limit = part->high_watermark;
-	if (part->is_deleted)
-		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
-	if (asked->current_leader_epoch >= 0 && asked->current_leader_epoch != epoch)
-		return asked->current_leader_epoch < epoch ? KERR_FENCED_LEADER_EPOCH
-			: KERR_UNKNOWN_LEADER_EPOCH;
-	if (part->log.is_failed && !part->log.is_recovered)
-		return KERR_KAFKA_STORAGE_ERROR;
-	if (is_committed && (limit = partition_read_limit(part, true)) < 0)
+	int16_t error = partition_check_readable(part, asked->current_leader_epoch);
+	if (error)
+		return error;
+	if (is_committed && (limit = partition_stable_offset(part)) < 0)
 		return KERR_KAFKA_STORAGE_ERROR;
 	switch (asked->timestamp) {
 	case TIME_LATEST:
-		result->offset = limit;
-		result->leader_epoch = epoch;
+		answer->offset = limit;
+		answer->leader_epoch = part->leader_epoch;
 		return KERR_NONE;
 	case TIME_EARLIEST:
 	case TIME_EARLIEST_LOCAL:
 		if (asked->timestamp == TIME_EARLIEST_LOCAL && version < 8)
 			return KERR_UNSUPPORTED_VERSION;
-		result->offset = part->log.log_start_offset;
-		result->leader_epoch = partlog_epoch_at(&part->log, result->offset);
-		if (result->leader_epoch < 0) /* nothing was ever written: what will be has this one */
-			result->leader_epoch = epoch;
+		answer->offset = part->log.log_start_offset;
+		answer->leader_epoch = partlog_epoch_at(&part->log, answer->offset);
+		if (answer->leader_epoch < 0) /* nothing was appended yet: the first batch will have it */
+			answer->leader_epoch = part->leader_epoch;
 		return KERR_NONE;
 	case TIME_LATEST_TIERED: /* nothing is tiered */
 		return version < 9 ? KERR_UNSUPPORTED_VERSION : KERR_NONE;
@@ -89,34 +89,34 @@ answer(struct partition *part, const struct list_offsets_request_partition *aske
 		if (asked->timestamp < 0)
 			return KERR_UNSUPPORTED_VERSION;
 	}
-	return answer_time(part, asked->timestamp, limit, result);
+	return find_time(part, asked->timestamp, limit, answer);
 }
 
-/* --- the request --- */
+/* ---- the request ---- */
 
-/* A look-up by time reads a batch, and may unpack it: a request for many takes
- * turns with the others, of which the reactor lets one go on a round. */
+/* A look-up by time reads a batch and may decompress it.  Requests for many take
+ * turns: the reactor continues one of them in each round of its loop. */
 struct lookups {
-	struct list link; /* in the reactor's turns, between two of them */
+	struct list link; /* in the reactor's turns, while another request has its turn */
 	struct list_offsets_response response;
 	struct request *rq;
-	int32_t topic, partition; /* the next one */
+	int32_t topic, partition; /* indexes of the next look-up in the request */
 	bool is_cancelled;
 };
 
-/* A partition's name for names.h: the first place of its topic in the request,
- * and its index. */
+/* The key of a partition for names.h: the index in the request of its topic's
+ * first entry, and its own index. */
 struct place {
 	int32_t topic, partition;
 };
 
 static struct str
-place_str(const struct place *p)
+place_str(const struct place *place)
 {
-	return (struct str){ (const uint8_t *)p, sizeof *p };
+	return (struct str){ (const uint8_t *)place, sizeof *place };
 }
 
-/* Refuse the partitions that are named twice, as Kafka does. */
+/* Refuse partitions that are named more than once, as Kafka does. */
 static void
 refuse_twice(struct request *rq, struct list_offsets_response *r)
 {
@@ -146,23 +146,23 @@ refuse_twice(struct request *rq, struct list_offsets_response *r)
 static void
 answer_one(struct request *rq, struct str topic,
 	const struct list_offsets_request_partition *asked,
-	struct list_offsets_response_partition *result)
+	struct list_offsets_response_partition *answer)
 {
 	bool is_committed = ((struct list_offsets_request *)rq->body)->isolation_level == 1;
-	if (result->error_code)
+	if (answer->error_code)
 		return;
 	struct partition *part = topics_partition(&rq->broker->topics, topic, NULL,
 		asked->partition_index, NULL);
-	result->error_code = KERR_UNKNOWN_TOPIC_OR_PARTITION;
+	answer->error_code = KERR_UNKNOWN_TOPIC_OR_PARTITION;
 	if (!part)
 		return;
 	pthread_mutex_lock(&part->lock);
-	result->error_code = answer(part, asked, is_committed, rq->header.api_version, result);
+	answer->error_code = find_offset(part, asked, is_committed, rq->header.api_version, answer);
 	pthread_mutex_unlock(&part->lock);
 	partition_put(part);
 }
 
-/* Answer some more.  True: that was the last one. */
+/* Continue for one turn.  True: all is answered. */
 static bool
 answer_some(struct lookups *lookups)
 {
@@ -223,16 +223,16 @@ cancel(struct request *rq)
 static struct list_offsets_response_topic
 blank_topic(struct request *rq, const struct list_offsets_request_topic *t)
 {
-	struct list_offsets_response_topic result = { .name = t->name };
-	result.partitions.n = t->partitions.n;
-	result.partitions.v = REQUEST_ARRAY(rq,
-		struct list_offsets_response_partition, result.partitions.n);
-	for (int32_t k = 0; k < result.partitions.n; k++) {
+	struct list_offsets_response_topic answer = { .name = t->name };
+	answer.partitions.n = t->partitions.n;
+	answer.partitions.v = REQUEST_ARRAY(rq,
+		struct list_offsets_response_partition, answer.partitions.n);
+	for (int32_t k = 0; k < answer.partitions.n; k++) {
 		wire_defaults(&list_offsets_response_partition_desc,
-			&result.partitions.v[k]);
-		result.partitions.v[k].partition_index = t->partitions.v[k].partition_index;
+			&answer.partitions.v[k]);
+		answer.partitions.v[k].partition_index = t->partitions.v[k].partition_index;
 	}
-	return result;
+	return answer;
 }
 
 void
@@ -251,7 +251,7 @@ api_list_offsets(struct request *rq)
 	r->topics.v = REQUEST_ARRAY(rq, struct list_offsets_response_topic,
 		q->topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++) {
-		q->topics.v[i].name = arena_str(&rq->arena, q->topics.v[i].name); /* the input goes */
+		q->topics.v[i].name = arena_str(&rq->arena, q->topics.v[i].name); /* outlives the input */
 		r->topics.v[i] = blank_topic(rq, &q->topics.v[i]);
 	}
 	refuse_twice(rq, r);

@@ -22,7 +22,7 @@ fill_partitions(struct request *rq, const struct topic *t,
 		wire_defaults(&metadata_response_partition_desc, p);
 		p->partition_index = i;
 		p->leader_id = b->node_id;
-		p->leader_epoch = b->leader_epoch;
+		p->leader_epoch = t->partition[i]->leader_epoch;
 		/* One replica, in sync: this broker. */
 		p->replica_nodes.v = p->isr_nodes.v = &b->node_id;
 		p->replica_nodes.n = p->isr_nodes.n = REPLICAS;

@@ -8,48 +8,15 @@
 #include "text/say.h"
 #include "wire/kerr.h"
 
-/* One round; *more: there is another, with the same offset. */
-static int16_t
-trim_some(struct partition *part, int64_t *offset, int64_t *low, bool *more)
-{
-	struct partlog_trimmed t = { .n = 0 };
-	struct err e;
-	int16_t error = KERR_NONE;
-	*more = false;
-	pthread_mutex_lock(&part->lock);
-	if (*offset == -1)
-		*offset = part->high_watermark;
-	if (*offset < 0 || *offset > part->high_watermark) {
-		error = KERR_OFFSET_OUT_OF_RANGE;
-	} else {
-		int got = partlog_trim(&part->log, *offset, &t, &e);
-		*more = got > 0;
-		if (got < 0) {
-			log_bounded(LOG_ERROR, "trimming %s-%d failed: %s", part->topic, part->index, e.msg);
-			error = KERR_KAFKA_STORAGE_ERROR;
-		}
-	}
-	if (error == KERR_NONE)
-		*low = part->log.log_start_offset;
-	pthread_mutex_unlock(&part->lock);
-	partlog_trimmed_release(&t);
-	return error;
-}
-
 static int16_t
 trim(struct request *rq, struct str topic, int32_t index, int64_t offset, int64_t *low)
 {
-	struct partition *part = topics_partition(&rq->broker->topics, topic, NULL, index, NULL);
-	int16_t error = KERR_NONE;
-	if (topic_is_internal(topic)) {
-		/* What groups and transactions are is in there. */
-		partition_put(part);
+	if (topic_is_internal(topic)) /* it stores groups or transactions */
 		return KERR_INVALID_TOPIC_EXCEPTION;
-	}
+	struct partition *part = topics_partition(&rq->broker->topics, topic, NULL, index, NULL);
 	if (!part)
 		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
-	for (bool more = true; more && error == KERR_NONE;)
-		error = trim_some(part, &offset, low, &more);
+	int16_t error = partition_trim(part, offset, low);
 	partition_put(part);
 	return error;
 }

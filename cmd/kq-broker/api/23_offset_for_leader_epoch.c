@@ -7,29 +7,35 @@
 #include "proto.h"
 #include "wire/kerr.h"
 
+/* Under the lock. */
 static int16_t
-answer(struct request *rq, struct str topic,
-	const struct offset_for_leader_epoch_request_partition *asked,
-	struct offset_for_leader_epoch_response_partition *result)
+find_end(struct partition *part, const struct offset_for_leader_epoch_request_partition *asked,
+	struct offset_for_leader_epoch_response_partition *answer)
 {
-	int32_t epoch = rq->broker->leader_epoch;
-	struct partition *part = topics_partition(&rq->broker->topics, topic, NULL, asked->partition, NULL);
+	int16_t error = partition_check_leader(part, asked->current_leader_epoch);
+	if (error)
+		return error;
+	partlog_epoch_end(&part->log, asked->leader_epoch, &answer->leader_epoch,
+		&answer->end_offset);
+	if (asked->leader_epoch == part->leader_epoch && answer->end_offset < 0) {
+		/* Nothing was appended in it yet: it ends where it will begin. */
+		answer->leader_epoch = asked->leader_epoch;
+		answer->end_offset = part->log.next_offset;
+	}
+	return KERR_NONE;
+}
+
+static int16_t
+answer_one(struct request *rq, struct str topic,
+	const struct offset_for_leader_epoch_request_partition *asked,
+	struct offset_for_leader_epoch_response_partition *answer)
+{
+	struct partition *part = topics_partition(&rq->broker->topics, topic, NULL,
+		asked->partition, NULL);
 	if (!part)
 		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
-	int16_t error = KERR_NONE;
 	pthread_mutex_lock(&part->lock);
-	if (part->is_deleted)
-		error = KERR_UNKNOWN_TOPIC_OR_PARTITION;
-	else if (asked->current_leader_epoch >= 0 && asked->current_leader_epoch != epoch)
-		error = asked->current_leader_epoch < epoch ? KERR_FENCED_LEADER_EPOCH
-			: KERR_UNKNOWN_LEADER_EPOCH;
-	else
-		partlog_epoch_end(&part->log, asked->leader_epoch, &result->leader_epoch, &result->end_offset);
-	if (!error && asked->leader_epoch == epoch && result->end_offset < 0) {
-		/* Nothing was written in it yet: it ends where it will begin. */
-		result->leader_epoch = epoch;
-		result->end_offset = part->log.next_offset;
-	}
+	int16_t error = find_end(part, asked, answer);
 	pthread_mutex_unlock(&part->lock);
 	partition_put(part);
 	return error;
@@ -52,11 +58,11 @@ api_offset_for_leader_epoch(struct request *rq)
 		r.topics.v[i].partitions.v = REQUEST_ARRAY(rq,
 			struct offset_for_leader_epoch_response_partition, n);
 		for (int32_t k = 0; k < n; k++) {
-			struct offset_for_leader_epoch_response_partition *pa =
+			struct offset_for_leader_epoch_response_partition *answer =
 				&r.topics.v[i].partitions.v[k];
-			wire_defaults(&offset_for_leader_epoch_response_partition_desc, pa);
-			pa->partition = t->partitions.v[k].partition;
-			pa->error_code = answer(rq, t->topic, &t->partitions.v[k], pa);
+			wire_defaults(&offset_for_leader_epoch_response_partition_desc, answer);
+			answer->partition = t->partitions.v[k].partition;
+			answer->error_code = answer_one(rq, t->topic, &t->partitions.v[k], answer);
 		}
 	}
 	request_respond(rq, &r);

@@ -52,7 +52,7 @@ is_sound(const struct markers_state *s, const struct write_txn_markers_request_m
 		if (q->topics.v[i].name.n > TOPIC_NAME_MAX)
 			return false;
 	return q->producer_id >= 0 && q->producer_epoch >= 0
-		&& q->coordinator_epoch <= s->rq->broker->leader_epoch && s->npart <= PARTS_MAX;
+		&& q->coordinator_epoch <= s->rq->broker->epoch && s->npart <= PARTS_MAX;
 }
 
 static void

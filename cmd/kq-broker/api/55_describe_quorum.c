@@ -19,7 +19,7 @@ fill_partition(struct request *rq, partition_answer *a)
 {
 	struct broker *b = rq->broker;
 	a->leader_id = b->node_id;
-	a->leader_epoch = b->leader_epoch;
+	a->leader_epoch = b->epoch;
 	a->high_watermark = metastore_revision(b->meta);
 	a->current_voters.n = 1;
 	a->current_voters.v = REQUEST_ARRAY(rq, struct describe_quorum_response_replica, 1);

@@ -56,7 +56,7 @@ add_topic(struct page *g, struct str name, const struct topic *t)
 		wire_defaults(&describe_topic_partitions_response_partition_desc, p);
 		p->partition_index = first + i;
 		p->leader_id = b->node_id;
-		p->leader_epoch = b->leader_epoch;
+		p->leader_epoch = t->partition[first + i]->leader_epoch;
 		p->replica_nodes.v = p->isr_nodes.v = &b->node_id;
 		p->replica_nodes.n = p->isr_nodes.n = REPLICAS;
 		p->eligible_leader_replicas.n = p->last_known_elr.n = 0;
