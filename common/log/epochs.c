@@ -1,10 +1,12 @@
 #include "log/epochs.h"
 
+#include "base/mem.h"
 #include "log/lines.h"
 #include "sys/fs.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 enum { FILE_SIZE_MAX = 16 << 20 };
 
@@ -31,13 +33,21 @@ epochs_read(struct epochs *epochs, int dirfd, const char *path, struct err *e)
 	return rc;
 }
 
-void
-epochs_print(const struct epochs *epochs, struct buf *b)
+int
+epochs_write(struct epochs *epochs, const struct logdir *dir, struct err *e)
 {
-	buf_printf(b, "0\n%d\n", epochs->n);
+	struct buf text = BUF_INIT;
+	char path[LOGDIR_PATH_SIZE];
+	snprintf(path, sizeof path, "%s/" EPOCHS_FILE, dir->name);
+	buf_printf(&text, "0\n%d\n", epochs->n);
 	for (int i = 0; i < epochs->n; i++)
-		buf_printf(b, "%" PRId32 " %" PRId64 "\n", epochs->v[i].epoch,
+		buf_printf(&text, "%" PRId32 " %" PRId64 "\n", epochs->v[i].epoch,
 			epochs->v[i].start_offset);
+	int fd = fs_replace_unsynced(dir->root_fd, path, buf_str(&text), e);
+	buf_release(&text);
+	if (fd >= 0)
+		epochs->is_dirty = false;
+	return fd;
 }
 
 void

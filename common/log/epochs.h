@@ -10,7 +10,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "base/mem.h"
+#include "log/logdir.h"
 
 #define EPOCHS_FILE "leader-epoch-checkpoint"
 
@@ -29,8 +29,11 @@ struct epochs {
 /* Read the file; absent: none.  -1, ERR_CORRUPT: bad lines. */
 int epochs_read(struct epochs *epochs, int dirfd, const char *path, struct err *e);
 
-/* Append the file's text. */
-void epochs_print(const struct epochs *epochs, struct buf *b);
+/* Replace the file in the log's directory, not durably (fs_replace_unsynced):
+ * if a crash leaves a broken one, recovery reads the epochs from the batches.
+ * Returns the descriptor, which the caller syncs and closes, and is_dirty is
+ * false; or -1, ERR_SYS, and nothing has changed. */
+int epochs_write(struct epochs *epochs, const struct logdir *dir, struct err *e);
 
 /* A batch of that epoch begins at the offset.  Not larger than the last one,
  * or negative: nothing. */

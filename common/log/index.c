@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 
 static const struct {
 	size_t size; /* of an entry */
@@ -15,16 +14,6 @@ static const struct {
 	[INDEX_TIME] = { 12, 341, ".timeindex" },
 	[INDEX_TXN] = { INDEX_TXN_SIZE, 120, ".txnindex" },
 };
-
-char *
-logdir_path(const struct logdir *dir, int64_t base_offset, const char *suffix,
-	char z[LOGDIR_PATH_SIZE])
-{
-	int n = snprintf(z, LOGDIR_PATH_SIZE, "%s/%020lld%s", dir->name,
-		(long long)base_offset, suffix);
-	assert(n > 0 && n < LOGDIR_PATH_SIZE);
-	return z;
-}
 
 void
 index_init(struct index *index, enum index_kind kind, int64_t base_offset)

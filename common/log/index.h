@@ -28,18 +28,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/mem.h"
-
-/* Where a log's files are. */
-struct logdir {
-	int root_fd; /* -1: in memory, there are no files */
-	const char *name;
-};
-
-enum { LOGDIR_PATH_SIZE = 320 };
-
-/* The path of a segment's file below root_fd, in z; returns z. */
-char *logdir_path(const struct logdir *dir, int64_t base_offset,
-	const char *suffix, char z[LOGDIR_PATH_SIZE]);
+#include "log/logdir.h"
 
 enum index_kind { INDEX_OFFSET, INDEX_TIME, INDEX_TXN };
 

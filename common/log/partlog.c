@@ -225,6 +225,18 @@ partlog_epoch_at(struct partlog *l, int64_t offset)
 
 /* ---- flush, trim, delete ---- */
 
+static int
+flush_epochs(struct partlog_body *body, struct err *e)
+{
+	int fd = epochs_write(&body->epochs, &body->dir, e);
+	if (fd < 0)
+		return -1;
+	int rc = fs_sync(fd, e) < 0 ? -1 : logdir_sync(&body->dir, e);
+	fs_close(fd);
+	body->epochs.is_dirty = rc < 0;
+	return rc;
+}
+
 int
 partlog_flush(struct partlog *l, struct err *e)
 {
@@ -233,17 +245,8 @@ partlog_flush(struct partlog *l, struct err *e)
 		return 0;
 	if (body->n && segment_write_indexes(&body->v[body->n - 1], &body->dir, true, e) < 0)
 		return -1;
-	if (body->epochs.is_dirty && body->is_dir) {
-		struct buf text = BUF_INIT;
-		char path[LOGDIR_PATH_SIZE];
-		snprintf(path, sizeof path, "%s/" EPOCHS_FILE, l->name);
-		epochs_print(&body->epochs, &text);
-		int rc = fs_replace_file(l->root_fd, path, buf_str(&text), e);
-		buf_release(&text);
-		if (rc < 0)
-			return -1;
-		body->epochs.is_dirty = false;
-	}
+	if (body->epochs.is_dirty && body->is_dir && flush_epochs(body, e) < 0)
+		return -1;
 	if (producers_flush(body, l->next_offset, e) < 0)
 		return -1;
 	for (int i = 0; i < body->n; i++)

@@ -70,22 +70,6 @@ producers_prune(struct partlog_body *body)
 	}
 }
 
-/* Complete or not there, as long as the machine runs on. */
-static int
-replace_file(int root_fd, const char *path, struct str bytes, struct err *e)
-{
-	char tmp[LOGDIR_PATH_SIZE + 4];
-	snprintf(tmp, sizeof tmp, "%s.tmp", path);
-	int fd = fs_open(root_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC, 0600, e);
-	if (fd < 0)
-		return -1;
-	int rc = fs_write_at(fd, bytes, 0, e);
-	fs_close(fd);
-	if (rc == 0)
-		rc = fs_rename(root_fd, tmp, path, e);
-	return rc;
-}
-
 int
 producers_snapshot(struct partlog_body *body, const struct prodstate *producers, int64_t offset,
 	bool is_durable, struct err *e)
@@ -95,8 +79,13 @@ producers_snapshot(struct partlog_body *body, const struct prodstate *producers,
 	struct buf b = BUF_INIT;
 	prodstate_encode(producers, &b);
 	logdir_path(&body->dir, offset, SUFFIX, path);
-	int rc = is_durable ? fs_replace_file(root_fd, path, buf_str(&b), e)
-		: replace_file(root_fd, path, buf_str(&b), e);
+	int rc;
+	if (is_durable) {
+		rc = fs_replace_file(root_fd, path, buf_str(&b), e);
+	} else {
+		rc = fs_replace_unsynced(root_fd, path, buf_str(&b), e);
+		fs_close(rc);
+	}
 	buf_release(&b);
 	if (rc < 0)
 		return -1;
@@ -274,11 +263,10 @@ sync_txns(const struct logdir *dir, struct segment *seg, struct err *e)
 	fs_close(fd);
 	if (rc < 0)
 		return -1;
-	int dir_fd = fs_open(dir->root_fd, dir->name, O_RDONLY | O_DIRECTORY, 0, e);
-	rc = dir_fd < 0 ? -1 : fs_sync_dir(dir_fd, e);
-	fs_close(dir_fd);
-	seg->is_txn_dirty = rc < 0;
-	return rc;
+	if (logdir_sync(dir, e) < 0)
+		return -1;
+	seg->is_txn_dirty = false;
+	return 0;
 }
 
 int

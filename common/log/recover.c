@@ -307,10 +307,7 @@ remove_snapshots(struct log_recovery *recovery, int64_t from, struct err *e)
 		return 0;
 	if (producers_remove_snapshots(body, from, INT64_MAX, e) < 0)
 		return -1;
-	int fd = fs_open(recovery->log->root_fd, recovery->log->name, O_RDONLY | O_DIRECTORY, 0, e);
-	int rc = fd < 0 ? -1 : fs_sync_dir(fd, e);
-	fs_close(fd);
-	return rc;
+	return logdir_sync(&body->dir, e);
 }
 
 /* See producers.h for what has to be there. */

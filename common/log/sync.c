@@ -29,32 +29,6 @@ add_path(struct partlog_sync *sync, int root_fd, const char *path, int flags)
 		sync->not_opened = e.sys;
 }
 
-/* Put the epochs into their file; the sync makes it durable.  Should a crash
- * come first and leave a broken one, recovery reads them from the batches. */
-static void
-add_epochs(struct partlog *l, struct partlog_sync *sync)
-{
-	struct epochs *epochs = &l->body->epochs;
-	struct buf text = BUF_INIT;
-	struct err e;
-	char tmp[LOGDIR_PATH_SIZE], path[LOGDIR_PATH_SIZE];
-	snprintf(path, sizeof path, "%s/" EPOCHS_FILE, l->name);
-	snprintf(tmp, sizeof tmp, "%s/" EPOCHS_FILE ".tmp", l->name);
-	int fd = fs_open(l->root_fd, tmp, O_RDWR | O_CREAT | O_TRUNC, 0600, &e);
-	if (fd < 0)
-		return; /* no room, say: stays dirty, and the next sync tries */
-	epochs_print(epochs, &text);
-	if (fs_write_at(fd, buf_str(&text), 0, &e) == 0
-		&& fs_rename(l->root_fd, tmp, path, &e) == 0) {
-		epochs->is_dirty = false;
-		l->body->is_dir_dirty = true;
-		add(sync, fd, NULL, true);
-	} else {
-		fs_close(fd);
-	}
-	buf_release(&text);
-}
-
 /* A rolled segment takes its indexes along: nothing behind it will ever make
  * recovery rebuild them.  (Its batches may all have been synced before.) */
 static bool
@@ -109,8 +83,14 @@ static void
 gather(struct partlog *l, struct partlog_sync *sync)
 {
 	struct partlog_body *body = l->body;
-	if (body->epochs.is_dirty)
-		add_epochs(l, sync);
+	if (body->epochs.is_dirty) {
+		struct err ignored; /* no room, say: stays dirty, and the next sync tries */
+		int fd = epochs_write(&body->epochs, &body->dir, &ignored);
+		if (fd >= 0) {
+			body->is_dir_dirty = true;
+			add(sync, fd, NULL, true);
+		}
+	}
 	if (body->is_dir_dirty)
 		add_path(sync, l->root_fd, l->name, O_RDONLY | O_DIRECTORY);
 	if (body->is_root_dirty)

@@ -146,28 +146,39 @@ sync_parent(int dirfd, const char *path, struct err *e)
 	return r;
 }
 
-int
-fs_replace_file(int dirfd, const char *path, struct str bytes, struct err *e)
+/* Write PATH.tmp, sync it if is_durable, rename it.  Returns its descriptor. */
+static int
+replace(int dirfd, const char *path, struct str bytes, bool is_durable, struct err *e)
 {
 	struct buf tmp = BUF_INIT;
 	buf_printf(&tmp, "%s.tmp", path);
 	buf_putc(&tmp, 0);
 	const char *name = (const char *)tmp.p;
-	int r = -1, fd = fs_open(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC, 0600, e);
-	if (fd >= 0) {
-		r = fs_write_at(fd, bytes, 0, e);
-		if (r == 0)
-			r = fs_sync(fd, e);
+	int fd = fs_open(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC, 0600, e);
+	if (fd >= 0 && (fs_write_at(fd, bytes, 0, e) < 0 || (is_durable && fs_sync(fd, e) < 0)
+		|| fs_rename(dirfd, name, path, e) < 0)) {
 		close(fd);
-		if (r == 0)
-			r = fs_rename(dirfd, name, path, e);
-		if (r < 0)
-			unlinkat(dirfd, name, 0);
+		unlinkat(dirfd, name, 0);
+		fd = -1;
 	}
 	buf_release(&tmp);
-	if (r == 0)
-		r = sync_parent(dirfd, path, e);
-	return r < 0 ? err_wrap(e, "%s", path) : 0;
+	return fd < 0 ? err_wrap(e, "%s", path) : fd;
+}
+
+int
+fs_replace_file(int dirfd, const char *path, struct str bytes, struct err *e)
+{
+	int fd = replace(dirfd, path, bytes, true, e);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return sync_parent(dirfd, path, e) < 0 ? err_wrap(e, "%s", path) : 0;
+}
+
+int
+fs_replace_unsynced(int dirfd, const char *path, struct str bytes, struct err *e)
+{
+	return replace(dirfd, path, bytes, false, e);
 }
 
 int

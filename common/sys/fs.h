@@ -43,9 +43,17 @@ int fs_write_at(int fd, struct str bytes, int64_t at, struct err *e);
 int fs_read_file(int dirfd, const char *path, size_t size_max, struct buf *b,
 	struct err *e);
 
-/* Replace a file as a whole and durably: write NAME.tmp, sync it, rename it,
+/* Replace a file as a whole and durably: write PATH.tmp, sync it, rename it,
  * sync the directory.  On failure the old one is untouched. */
 int fs_replace_file(int dirfd, const char *path, struct str bytes,
+	struct err *e);
+
+/* Replace a file as a whole, but not durably yet: write PATH.tmp and rename
+ * it.  Until the file and its directory are synced, a crash of the machine may
+ * leave the old file, the new one, or a broken one.  Returns the new file's
+ * descriptor, which the caller syncs, if it needs to, and closes; or -1, and
+ * the old file is untouched. */
+int fs_replace_unsynced(int dirfd, const char *path, struct str bytes,
 	struct err *e);
 
 /* fdatasync.  After a failure the descriptor's unsynced bytes must be taken

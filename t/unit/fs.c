@@ -96,6 +96,33 @@ test_fs__a_file_is_replaced_whole_or_not(void)
 }
 
 void
+test_fs__a_file_is_replaced_before_it_is_synced(void)
+{
+	static const char *const ops[] = { "write", "rename", "open" };
+	struct err e;
+	int fd;
+	must(fs_mkdir(AT_FDCWD, "d", 0755, &e));
+	must(fs_replace_file(AT_FDCWD, "d/x", STR("old"), &e));
+	fault_with = EIO;
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+		fault_op = ops[i];
+		fs_fault = fault_now;
+		check_int(fs_replace_unsynced(AT_FDCWD, "d/x", STR("newer"), &e), -1);
+		fs_fault = NULL;
+		check_content("d/x", STR("old"));
+		check(access("d/x.tmp", F_OK) < 0);
+	}
+	fault_op = "sync";
+	fs_fault = fault_now;
+	must(fd = fs_replace_unsynced(AT_FDCWD, "d/x", STR("newer"), &e));
+	check_content("d/x", STR("newer"));
+	check_int(fs_sync(fd, &e), -1);
+	fs_fault = NULL;
+	must(fs_sync(fd, &e));
+	fs_close(fd);
+}
+
+void
 test_fs__a_short_write_leaves_its_bytes(void)
 {
 	struct err e;
