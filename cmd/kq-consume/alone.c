@@ -2,7 +2,7 @@
 
 #include "text/units.h"
 
-/* Read partitions from..upto of the topic that are wanted, from where s says. */
+/* Start to read the partitions from <= i < upto, at the offsets that start stands for. */
 static int
 add_parts(struct alone *alone, struct cluster_topic *t, const struct start *start, int32_t from,
 	int32_t upto, struct err *e)
@@ -45,7 +45,7 @@ alone_add(struct alone *alone, const char *name, struct err *e)
 	return add_parts(alone, t, alone->start, 0, n, e);
 }
 
-/* Where what is new begins and ends. */
+/* Where to start and stop in new partitions. */
 static struct start
 from_beginning(const struct alone *alone)
 {
@@ -66,7 +66,7 @@ is_read(const struct alone *alone, const struct cluster_topic *t, int32_t index)
 }
 
 int
-alone_look(struct alone *alone, struct err *e)
+alone_refresh(struct alone *alone, struct err *e)
 {
 	if (reading_topics_report(&alone->topics, e) < 0)
 		return -1;
@@ -74,7 +74,7 @@ alone_look(struct alone *alone, struct err *e)
 		struct cluster_topic *t = alone->topics.one[i].topic;
 		int32_t from = alone->npart[i], n = t->npart;
 		alone->npart[i] = n;
-		while (from < n && is_read(alone, t, from)) /* it had less for a while */
+		while (from < n && is_read(alone, t, from)) /* the metadata had fewer for a while */
 			from++;
 		if (from >= n || alone->stops_at_end)
 			continue;
@@ -86,7 +86,7 @@ alone_look(struct alone *alone, struct err *e)
 }
 
 int
-alone_take_new(struct alone *alone, struct fetcher_part *part, struct err *e)
+alone_restart(struct alone *alone, struct fetcher_part *part, struct err *e)
 {
 	struct cluster_topic *t = part->topic;
 	int32_t index = part->index, n = index + 1;

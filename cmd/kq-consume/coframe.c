@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 enum {
-	HEAD_SIZE = 21, /* of count: an int64_t, and a newline */
+	HEAD_SIZE = 21, /* count: an int64_t in decimal, and a newline */
 	LENGTH_SIZE = 4,
 };
 static const uint32_t end_mark = UINT32_MAX, null_mark = UINT32_MAX - 1;
@@ -21,7 +21,7 @@ coframe_begin(enum coframe_kind kind, struct buf *out)
 {
 	buf_reset(out);
 	if (kind == COFRAME_COUNT)
-		buf_grow(out, HEAD_SIZE); /* how many is known at the end */
+		buf_grow(out, HEAD_SIZE); /* filled by coframe_end */
 }
 
 static void
@@ -81,7 +81,7 @@ too_long(struct err *e)
 	return err_set(e, ERR_LIMIT, "a record of more than %d MiB", COFRAME_RECORD_MAX >> 20);
 }
 
-/* A whole line: 1, 0: not yet, -1: too long. */
+/* Take a line.  Returns 1; 0: it is incomplete; -1: it is too long. */
 static int
 next_line(struct coframe_cursor *cursor, const struct buf *b, struct str *line, struct err *e)
 {
@@ -138,7 +138,7 @@ next_of_count(struct coframe_cursor *cursor, const struct buf *b, struct str *re
 	return rc > 0 ? COFRAME_RECORD : rc;
 }
 
-/* The bytes at *at, which is moved behind them. */
+/* Take a length and its bytes at *at, and advance *at. */
 static int
 next_bytes(size_t *at, const struct buf *b, struct str *s, struct err *e)
 {

@@ -12,8 +12,8 @@
 
 enum {
 	PIECE = 64 << 10,
-	END_WAIT_MS = 1000, /* from the end of its output to its own */
-	CANNOT_RUN = 126,   /* sh's exit codes from here on: it did not run, or died */
+	END_WAIT_MS = 1000, /* for the command to exit after its output ended */
+	CANNOT_RUN = 126,   /* exit codes of sh from here on: not run, or killed */
 };
 
 static int
@@ -22,7 +22,7 @@ failed(const struct coprocess *coproc, struct err *e, const char *what)
 	return err_set(e, ERR_PEER, "'%.60s' %s", coproc->command, what);
 }
 
-/* Its stdout has ended, or its stdin: by its own end? */
+/* The command closed its stdin or stdout.  Report its exit, if it exits. */
 static int
 ended(struct coprocess *coproc, const char *when, struct err *e)
 {
@@ -36,7 +36,7 @@ ended(struct coprocess *coproc, const char *when, struct err *e)
 		coproc->command, proc_status_text(coproc->proc.status, z), when);
 }
 
-/* Add, change or remove one of the pipes among what poll_fd tells of. */
+/* Add, change or remove a pipe in poll_fd. */
 static int
 watch(struct coprocess *coproc, int op, int fd, uint32_t events, struct err *e)
 {
@@ -102,7 +102,7 @@ coprocess_begin(struct coprocess *coproc)
 	coframe_begin(coproc->frame, &coproc->in);
 	buf_reset(&coproc->out);
 	coproc->nin = coproc->nout = 0;
-	coproc->seen = coproc->given = (struct coframe_cursor){ .kind = coproc->frame };
+	coproc->checked = coproc->taken = (struct coframe_cursor){ .kind = coproc->frame };
 }
 
 int
@@ -123,7 +123,7 @@ coprocess_end(struct coprocess *coproc)
 	coproc->active_ms = clock_mono_ms();
 }
 
-/* Write what the pipe takes.  1: some, 0: none. */
+/* Write what the pipe takes.  Returns 1 if anything was written, 0, or -1. */
 static int
 write_some(struct coprocess *coproc, struct err *e)
 {
@@ -136,7 +136,7 @@ write_some(struct coprocess *coproc, struct err *e)
 		else if (errno == EAGAIN)
 			break;
 		else if (errno == EPIPE)
-			coproc->is_in_broken = true; /* how it ended, its stdout will tell */
+			coproc->is_in_broken = true; /* the end of its stdout will show how it exited */
 		else if (errno != EINTR)
 			return err_sys(e, "cannot write to '%.60s'", coproc->command);
 	}
@@ -148,7 +148,7 @@ write_some(struct coprocess *coproc, struct err *e)
 	return coproc->in_at > before;
 }
 
-/* Read a piece of the answer.  1: some, 0: none now. */
+/* Read a piece of the answer.  Returns 1 if anything was read, 0, or -1. */
 static int
 read_some(struct coprocess *coproc, struct err *e)
 {
@@ -171,13 +171,13 @@ read_some(struct coprocess *coproc, struct err *e)
 	return 1;
 }
 
-/* Is the answer whole? */
+/* Parse what was read.  Returns 1 if the answer is complete, 0 if not yet, or -1. */
 static int
 parse(struct coprocess *coproc, struct err *e)
 {
 	struct str key, record;
 	int rc;
-	while ((rc = coframe_next(&coproc->seen, &coproc->out, &key, &record, e)) == COFRAME_RECORD)
+	while ((rc = coframe_next(&coproc->checked, &coproc->out, &key, &record, e)) == COFRAME_RECORD)
 		coproc->nout++;
 	if (rc < 0)
 		return err_wrap(e, "'%.60s', record %lld of its answer", coproc->command,
@@ -186,7 +186,7 @@ parse(struct coprocess *coproc, struct err *e)
 		return 0;
 	if (coproc->in_at < coproc->in.n)
 		return failed(coproc, e, "ended its answer before it had read the whole batch");
-	if (coproc->seen.at < coproc->out.n)
+	if (coproc->checked.at < coproc->out.n)
 		return failed(coproc, e, "wrote more after the end of its answer");
 	return 1;
 }
@@ -236,10 +236,10 @@ bool
 coprocess_next(struct coprocess *coproc, struct str *key, struct str *record)
 {
 	struct err never;
-	return coframe_next(&coproc->given, &coproc->out, key, record, &never) == COFRAME_RECORD;
+	return coframe_next(&coproc->taken, &coproc->out, key, record, &never) == COFRAME_RECORD;
 }
 
-/* 1: its output has ended. */
+/* Check that the command writes nothing.  Returns 0; 1 at the end of its output; or -1. */
 static int
 read_nothing(struct coprocess *coproc, struct err *e)
 {
@@ -267,7 +267,7 @@ coprocess_check_idle(struct coprocess *coproc, struct err *e)
 	return rc;
 }
 
-/* Wait for the end of its output, of which nothing may be left. */
+/* Wait for the end of the output, in which no bytes may remain. */
 static int
 await_end(struct coprocess *coproc, int timeout_ms, struct err *e)
 {

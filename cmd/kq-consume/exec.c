@@ -11,11 +11,11 @@
 #include <stdio.h>
 
 enum {
-	BATCH_BYTES = 8 << 20, /* given to the command at once, about */
-	GRACE_MS = 3000,       /* for a batch under way, when others want partitions */
-	STORE_IDLE_MS = 1000,  /* how often offsets move without records */
+	BATCH_BYTES = 8 << 20, /* about the size of a batch at which it is complete */
+	GRACE_MS = 3000,       /* to finish a batch, when partitions are revoked */
+	COMMIT_IDLE_MS = 1000, /* interval of commits of offsets without records */
 	RETRY_MS = 100,
-	END_WAIT_MS = 5000,    /* for the command to end with its input */
+	END_WAIT_MS = 5000,    /* for the command to exit after its input ended */
 	LEAVE_WAIT_MS = 3000,
 };
 
@@ -28,19 +28,19 @@ struct exec {
 	struct exec_sink sink;
 	struct exec_sink_opts sink_opts;
 	char *txn_id;
-	struct fetched *chunk;      /* being read, over batches; or NULL */
-	struct buf text;            /* of a record */
-	struct producer_offset *offset; /* to be stored */
+	struct fetched *chunk;      /* being read, possibly across batches; or NULL */
+	struct buf text;            /* a formatted record */
+	struct producer_offset *offset; /* offsets to commit */
 	int noffset;
-	int64_t store_at_ms;        /* the next time that offsets alone are stored */
-	int64_t give_up_ms;         /* the batch under way; 0: there is no hurry */
-	int64_t refused_since_ms;   /* our offsets, again and again; 0 */
+	int64_t commit_at_ms;       /* next commit of offsets without records */
+	int64_t give_up_ms;         /* deadline of the current batch; 0: none */
+	int64_t refused_since_ms;   /* commits have been refused since; 0: were not */
 };
 
-/* What became of a batch. */
-enum { VOID = 0, THROUGH = 1 };
+/* Result of a step of a batch. */
+enum { DISCARDED = 0, DONE = 1 };
 
-/* ---- what was read, and where we are ---- */
+/* ---- positions ---- */
 
 static void
 drop_chunk(struct exec *exec)
@@ -57,7 +57,7 @@ read_from(struct exec *exec, struct member_part *part, int64_t offset)
 	part->owner = fetcher_rewind(exec->reading->fetcher, part->owner, offset);
 }
 
-/* The batch is void: back to where the last transaction ended. */
+/* Discard the batch: go back to the end of the last transaction. */
 static void
 rewind_all(struct exec *exec)
 {
@@ -74,7 +74,7 @@ rewind_all(struct exec *exec)
 	}
 }
 
-/* Partitions that go, between two batches. */
+/* Give back revoked and lost partitions, between two batches. */
 static void
 give_back(struct exec *exec)
 {
@@ -90,7 +90,7 @@ give_back(struct exec *exec)
 }
 
 static bool
-is_to_store(const struct member_part *part)
+is_to_commit(const struct member_part *part)
 {
 	const struct fetcher_part *from = part->owner;
 	return from && member_is_current(part)
@@ -98,7 +98,8 @@ is_to_store(const struct member_part *part)
 		&& from->deliver != part->committed;
 }
 
-/* The offsets behind all that was read, those of a topic together. */
+/* Fill exec->offset with the offsets after all records that were read, grouped by topic.
+ * Returns their number. */
 static int
 list_offsets(struct exec *exec)
 {
@@ -109,7 +110,7 @@ list_offsets(struct exec *exec)
 		for (int i = 0; i < m->npart; i++) {
 			const struct member_part *part = m->part[i];
 			const struct fetcher_part *from = part->owner;
-			if (part->topic == m->topic[t] && is_to_store(part))
+			if (part->topic == m->topic[t] && is_to_commit(part))
 				exec->offset[exec->noffset++] = (struct producer_offset){ part->topic->name, part->index,
 					from->deliver, from->epoch, part->topic->id };
 		}
@@ -117,13 +118,13 @@ list_offsets(struct exec *exec)
 }
 
 static void
-note_stored(struct exec *exec)
+note_committed(struct exec *exec)
 {
 	struct member *m = exec->member;
 	for (int i = 0; i < m->npart; i++) {
 		struct member_part *part = m->part[i];
 		const struct fetcher_part *from = part->owner;
-		if (!is_to_store(part))
+		if (!is_to_commit(part))
 			continue;
 		member_note_stored(part, from->deliver, from->epoch);
 	}
@@ -131,13 +132,14 @@ note_stored(struct exec *exec)
 
 /* ---- waiting ---- */
 
-/* Serve the group and the connections for a while.  False: give the batch up. */
+/* Serve the group and the connections for up to wait_ms.  Returns false if the batch must
+ * be given up. */
 static bool
 serve(struct exec *exec, int fd, int wait_ms)
 {
 	struct member *m = exec->member;
 	int due_ms = member_timeout(m);
-	due_ms = MAX(due_ms, 1); /* what is due may have to wait for an answer */
+	due_ms = MAX(due_ms, 1); /* work that is due may wait for a response */
 	cluster_wait(exec->reading->fetcher->cluster, fd, POLLIN, MIN(wait_ms, due_ms));
 	member_work(m);
 	int64_t now = clock_mono_ms();
@@ -148,8 +150,8 @@ serve(struct exec *exec, int fd, int wait_ms)
 	return m->nlost == 0 && !m->is_failed && (!exec->give_up_ms || now < exec->give_up_ms);
 }
 
-/* May offsets be stored in our name?  Not while we join, whose answer only a
- * member that is served gets to know. */
+/* Wait until the member has joined, so that it can commit.  Returns false if the batch
+ * must be given up. */
 static bool
 await_place(struct exec *exec)
 {
@@ -162,8 +164,8 @@ await_place(struct exec *exec)
 
 /* ---- a batch ---- */
 
-/* Would the text, taken apart, be the record's key again?  And where null has a
- * marker, the value? */
+/* Check that splitting the text gives the record's key again, and the value if there is a
+ * null marker. */
 static int
 check_split(const struct exec *exec, const struct record *rec, struct str text, struct err *e)
 {
@@ -194,7 +196,7 @@ put_record(struct exec *exec, const struct record *rec, struct err *e)
 		text = buf_str(&exec->text);
 	}
 	if (exec->reading->format->is_json && text.n > 0)
-		text.n--; /* the newline is the frame's affair */
+		text.n--; /* the frame adds the newline */
 	if (check_split(exec, rec, text, e) < 0 || coprocess_put(&exec->co, rec->key, text, e) < 0)
 		return err_wrap(e, "partition %d of '%s', offset %lld", part->index, part->topic->name,
 			(long long)rec->offset);
@@ -203,7 +205,7 @@ put_record(struct exec *exec, const struct record *rec, struct err *e)
 	return 0;
 }
 
-/* Another chunk of what has come: 1; 0: there is none. */
+/* Take the next fetched chunk.  Returns 1; 0: there is none; -1. */
 static int
 next_chunk(struct exec *exec, struct err *e)
 {
@@ -222,7 +224,7 @@ next_chunk(struct exec *exec, struct err *e)
 	return rc < 0 ? -1 : 1;
 }
 
-/* Collect a batch of what has come.  Returns 0, or -1; co.nin tells how much. */
+/* Collect a batch of fetched records; co.nin is their number.  Returns 0, or -1. */
 static int
 gather(struct exec *exec, struct err *e)
 {
@@ -246,22 +248,22 @@ gather(struct exec *exec, struct err *e)
 	return 0;
 }
 
-/* Have the command answer. */
+/* Send the batch to the command, and wait for its answer. */
 static int
-converse(struct exec *exec, struct err *e)
+run_command(struct exec *exec, struct err *e)
 {
 	coprocess_end(&exec->co);
 	for (;;) {
 		int rc = coprocess_work(&exec->co, e);
 		if (rc != 0)
-			return rc < 0 ? -1 : THROUGH;
+			return rc < 0 ? -1 : DONE;
 		if (!serve(exec, exec->co.poll_fd, coprocess_timeout(&exec->co)))
-			return VOID;
+			return DISCARDED;
 	}
 }
 
-/* Our place in the group was not what we took it for; the member will hear why.
- * VOID; or -1 when that has been so for too long. */
+/* The coordinator refused our generation; a heartbeat will tell the member why.  Returns
+ * DISCARDED, or -1 if commits have been refused for too long. */
 static int
 refused(struct exec *exec)
 {
@@ -272,20 +274,20 @@ refused(struct exec *exec)
 		return -1;
 	member_heartbeat_now(exec->member);
 	serve(exec, -1, RETRY_MS);
-	return VOID;
+	return DISCARDED;
 }
 
-/* One transaction: the answer, if there is one, and the offsets. */
+/* Commit one transaction: the answer, if any, and the offsets. */
 static int
-store(struct exec *exec, struct err *e)
+commit(struct exec *exec, struct err *e)
 {
 	struct member *m = exec->member;
 	struct str key, value;
 	if (!await_place(exec))
-		return VOID;
+		return DISCARDED;
 	struct producer_group group = { m->opts.group, m->member_id, m->opts.instance, m->generation };
 	if (list_offsets(exec) == 0)
-		return THROUGH;
+		return DONE;
 	int rc = exec_sink_begin(&exec->sink, e);
 	while (rc == EXEC_SINK_DONE && exec->co.nin > 0 && coprocess_next(&exec->co, &key, &value)) {
 		if (exec->o->frame != COFRAME_PAIR && value.n >= 0)
@@ -294,7 +296,7 @@ store(struct exec *exec, struct err *e)
 	}
 	if (rc == EXEC_SINK_DONE)
 		rc = exec_sink_offsets(&exec->sink, &group, exec->offset, exec->noffset, e);
-	/* A second look, after all that was sent: was it really the end of its answer? */
+	/* Check once more that the command wrote nothing after the end of its answer. */
 	if (rc == EXEC_SINK_DONE && coprocess_check_quiet(&exec->co, e) < 0)
 		rc = EXEC_SINK_FAILED;
 	if (rc == EXEC_SINK_DONE)
@@ -303,22 +305,22 @@ store(struct exec *exec, struct err *e)
 		rc = exec_sink_abort(&exec->sink, rc, e);
 	if (rc != EXEC_SINK_DONE)
 		return rc == EXEC_SINK_FENCED ? refused(exec) : -1;
-	note_stored(exec);
+	note_committed(exec);
 	exec->refused_since_ms = 0;
-	exec->store_at_ms = clock_mono_ms() + STORE_IDLE_MS;
-	return THROUGH;
+	exec->commit_at_ms = clock_mono_ms() + COMMIT_IDLE_MS;
+	return DONE;
 }
 
 static int
 run_batch(struct exec *exec, struct err *e)
 {
 	exec->give_up_ms = 0;
-	int rc = converse(exec, e);
-	if (rc == THROUGH)
-		rc = store(exec, e);
+	int rc = run_command(exec, e);
+	if (rc == DONE)
+		rc = commit(exec, e);
 	if (rc < 0)
 		return -1;
-	if (rc == VOID)
+	if (rc == DISCARDED)
 		rewind_all(exec);
 	exec->co.nin = 0;
 	if (exec->co.is_busy && !*exec->reading->is_stopped)
@@ -328,18 +330,18 @@ run_batch(struct exec *exec, struct err *e)
 
 /* ---- the loop ---- */
 
-/* Nothing to read: offsets alone may have moved, or wait. */
+/* No records are ready: commit offsets that moved without records, or wait. */
 static int
-rest(struct exec *exec, struct err *e)
+idle(struct exec *exec, struct err *e)
 {
 	struct reading *reading = exec->reading;
 	bool is_due = list_offsets(exec) > 0;
 	int wait_ms = member_timeout(exec->member);
 	if (is_due) {
-		int64_t left = exec->store_at_ms - clock_mono_ms();
+		int64_t left = exec->commit_at_ms - clock_mono_ms();
 		exec->give_up_ms = 0;
 		if (left <= 0)
-			return store(exec, e) < 0 ? -1 : 0;
+			return commit(exec, e) < 0 ? -1 : 0;
 		wait_ms = (int)MIN(wait_ms, left);
 	}
 	if (fetcher_wait(reading->fetcher, exec->co.poll_fd, POLLIN, wait_ms))
@@ -359,7 +361,8 @@ loop(struct exec *exec, struct err *e)
 			return -1;
 		}
 		give_back(exec);
-		if (group_reader_look(exec->group, e) < 0 || group_reader_begin_gained(exec->group, e) < 0)
+		if (group_reader_report_topics(exec->group, e) < 0
+			|| group_reader_begin_gained(exec->group, e) < 0)
 			return -1;
 		fetcher_wait(reading->fetcher, -1, 0, 0);
 		if (gather(exec, e) < 0)
@@ -371,13 +374,13 @@ loop(struct exec *exec, struct err *e)
 		}
 		if (reading->left == 0 || (!exec->chunk && group_reader_is_at_end(exec->group)))
 			break;
-		if (rest(exec, e) < 0)
+		if (idle(exec, e) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-/* Go: with what is through stored, and the command's own end seen. */
+/* Commit what is left, wait for the command to exit, and leave the group. */
 static int
 finish(struct exec *exec, int rc, struct err *e)
 {
@@ -389,7 +392,7 @@ finish(struct exec *exec, int rc, struct err *e)
 	exec->give_up_ms = clock_mono_ms() + GRACE_MS;
 	if (rc == 0 && !exec->co.is_busy) {
 		if (list_offsets(exec) > 0 && m->nlost == 0)
-			rc = store(exec, e) < 0 ? -1 : 0;
+			rc = commit(exec, e) < 0 ? -1 : 0;
 		ended = coprocess_close(&exec->co, END_WAIT_MS, &why);
 	}
 	if (rc == 0 && ended < 0) {
@@ -401,7 +404,7 @@ finish(struct exec *exec, int rc, struct err *e)
 	return rc;
 }
 
-/* See exec.h.  NULL: it would be too long. */
+/* The default ID (see exec.h).  NULL if it would be too long. */
 static char *
 make_txn_id(const struct member_opts *m, struct err *e)
 {
@@ -439,7 +442,8 @@ open_all(struct exec *exec, struct err *e)
 				"read again", o->sink.topic);
 	if (coprocess_open(&exec->co, o->command, o->frame, o->timeout_ms, e) < 0)
 		return -1;
-	/* First of all: what one before us left open would keep its offsets from us. */
+	/* Before reading: a transaction that an earlier process left open would hide its
+	 * offsets. */
 	return exec_sink_open(&exec->sink, &exec->sink_opts, e);
 }
 
@@ -448,7 +452,7 @@ exec_run(struct group_reader *reader, struct reading *reading, const struct exec
 	const struct group_reader_opts *go, struct err *e)
 {
 	struct exec exec = { .reading = reading, .group = reader, .o = o,
-		.member = group_reader_self(reader), .co = { .proc = PROC_INIT, .poll_fd = -1 } };
+		.member = group_reader_member(reader), .co = { .proc = PROC_INIT, .poll_fd = -1 } };
 	signal(SIGPIPE, SIG_IGN);
 	reading->reset = go->start->begin.kind == PLACE_BEGINNING ? OFFSETS_EARLIEST : OFFSETS_LATEST;
 	int rc = open_all(&exec, e);

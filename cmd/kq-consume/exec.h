@@ -1,35 +1,36 @@
 /*
- * Exactly once across a command: records of a group's topics through a co-process into
- * another topic, each batch's output and the group's offsets in one transaction.
+ * Exactly-once processing with a command: records of a group's topics go through a
+ * co-process into another topic; the output of each batch and the group's offsets are
+ * committed in one transaction.
  *
- * A batch is what has come by the time the one before is through, at most
- * batch_records.  It is given to the co-process (coprocess.h), whose answer is kept until
- * it is whole.  Only then does a transaction begin: the answer is put to the output
- * topic, the offsets behind the batch are stored with it in the name of our place in
- * the group (its generation, KIP-447), and it is committed.  So a transaction is
- * open for as long as writing takes, not for as long as the command does, and what
- * the command fails at leaves no trace.
+ * A batch is what was fetched while the previous batch was processed, at most
+ * batch_records.  It is sent to the co-process (coprocess.h), whose answer is kept until
+ * it is complete.  Only then a transaction begins: the answer is written to the output
+ * topic, the offsets after the batch are added for our generation of the group (KIP-447),
+ * and the transaction is committed.  So a transaction is open only while the output is
+ * written, not while the command runs, and a failure of the command leaves no trace.
  *
- * What goes wrong                       what becomes of the batch
- *	the command ends, hangs, babbles     void; kq-consume ends with 1, or 75
- *	partitions are wanted by others      finished, if that takes a few seconds; else void
- *	partitions are lost, we are fenced   void; read again from the committed offsets by
- *	                                     whoever has them then
- *	a broker goes, and comes back        finished
- *	SIGINT, SIGTERM                      finished, if that takes a few seconds; else void
- *	kq-consume is killed                 void, unless its commit had been taken
+ *	failure                              the batch is
+ *	the command exits, hangs, or writes  discarded; kq-consume exits with 1, or 75
+ *	  what is not an answer
+ *	partitions are revoked               finished within a few seconds, else discarded
+ *	partitions are lost, we are fenced   discarded; the next owner reads it again from the
+ *	                                     committed offsets
+ *	a broker fails and returns           finished
+ *	SIGINT, SIGTERM                      finished within a few seconds, else discarded
+ *	kq-consume is killed                 discarded, unless its commit was accepted
  *
- * A command whose batch is void in the midst of its work is ended and run anew.  It
- * sees those records again: exactly once is what comes out, not what goes in.
+ * If a batch is discarded while the command is processing it, the command is killed and
+ * restarted.  It then gets those records again: the output is exactly once, not the input.
  *
- * The transactional id is of one process at a time; who else comes with it takes over
- * from the first, and aborts what that one left open.  Which offsets may be stored is not
- * decided by it but by the place in the group, so any id will do: by default
- * GROUP-exec-INSTANCE or, for members without a name, GROUP-exec- and something random.
- * With the latter a transaction of one that was killed stays open until its time-out, and
- * keeps its partitions from the others for so long.
+ * A transactional ID is used by one process at a time; another process that starts with it
+ * takes over, and aborts the transaction that the first left open.  The right to commit
+ * offsets depends on the generation of the group, not on the ID, so any ID will do: by
+ * default GROUP-exec-INSTANCE or, for members without an instance, GROUP-exec- and a random
+ * number.  In the latter case the transaction of a process that was killed stays open until
+ * its timeout, and blocks its partitions for other members until then.
  *
- * Uses: group, coprocess, exec_sink.
+ * Uses: group_reader, coprocess, exec_sink.
  */
 #ifndef KQ_CONSUME_EXEC_H
 #define KQ_CONSUME_EXEC_H
@@ -41,14 +42,15 @@
 struct exec_opts {
 	const char *command;
 	enum coframe_kind frame;
-	struct keyed keyed;        /* how a record is a text, both ways; not for pairs */
-	int timeout_ms;            /* the command may do nothing for so long */
-	int64_t batch_records;
-	struct exec_sink_opts sink;     /* txn_id NULL: by the rule above */
+	struct keyed keyed;        /* key and value as one text, both ways; not for pair */
+	int timeout_ms;            /* longest time without progress of the command */
+	int64_t batch_records;     /* records per batch, at most */
+	struct exec_sink_opts sink; /* txn_id NULL: the default above */
 };
 
-/* Read as group_reader_run does, from what group_reader_open was given, until its end is reached, r->left
- * records are through, or we are told to stop.  Leaves the group.  Returns 0, or -1. */
+/* Run a group_reader that group_reader_open returned, instead of group_reader_run, until
+ * its end is reached, reading->left records are committed, or a signal stops the program.
+ * Leaves the group.  Returns 0, or -1. */
 int exec_run(struct group_reader *reader, struct reading *reading, const struct exec_opts *o,
 	const struct group_reader_opts *go, struct err *e);
 

@@ -51,7 +51,7 @@ exec_sink_hurry(struct exec_sink *sink)
 	producer_hurry(&sink->producer, HURRY_MS);
 }
 
-/* Was it the signal that ended the waiting?  Then once more, in a hurry. */
+/* Did a signal interrupt the call?  If so, it is repeated, with a short timeout. */
 static bool
 is_interrupted(struct exec_sink *sink)
 {
@@ -79,7 +79,7 @@ exec_sink_put(struct exec_sink *sink, struct str key, struct str value, struct e
 	return rc;
 }
 
-/* Do these say that our place in the group is not what it was? */
+/* Does the error mean that our membership in the group has changed? */
 static bool
 is_of_group(int16_t code)
 {
@@ -89,7 +89,7 @@ is_of_group(int16_t code)
 	case KERR_FENCED_MEMBER_EPOCH:
 	case KERR_STALE_MEMBER_EPOCH:
 	case KERR_REBALANCE_IN_PROGRESS:
-	case KERR_UNKNOWN_TOPIC_ID: /* a topic was deleted, and may have been created again */
+	case KERR_UNKNOWN_TOPIC_ID: /* a topic was deleted, and may have been recreated */
 		return true;
 	}
 	return false;
@@ -128,7 +128,7 @@ exec_sink_abort(struct exec_sink *sink, int rc, struct err *e)
 	struct producer *producer = &sink->producer;
 	struct err why;
 	int aborted;
-	/* Did the broker give up what was open for too long, or another take over? */
+	/* Was the transaction open for too long, or did another process take over? */
 	bool is_old = producer_is_timed_out(producer);
 	if (sink->is_unknown) {
 		err_wrap(e, "it is not known whether the last batch is committed; "
@@ -142,7 +142,7 @@ exec_sink_abort(struct exec_sink *sink, int rc, struct err *e)
 	if (aborted == 0 || (producer->is_fenced && !is_old))
 		return rc;
 	if (rc == EXEC_SINK_FAILED && !is_old)
-		return rc; /* one failure is enough; the broker will abort it in its time */
+		return rc; /* report the first failure; the broker aborts after the timeout */
 	exec_sink_close(sink);
 	if (open_producer(sink, &why) == 0)
 		return EXEC_SINK_FENCED;

@@ -1,17 +1,17 @@
 /*
- * Where the answers of a co-process go: a topic, in transactions, together with
- * the offsets of what was read.  It has connections of its own, so that nothing waits
+ * The destination of a co-process's answers: a topic, written in transactions together
+ * with the offsets of the input.  It has its own connections, so that no request waits
  * behind a Fetch.
  *
- *	got = exec_sink_begin(&s, &e);
- *	while (got == EXEC_SINK_DONE && ...)
- *		got = exec_sink_put(&s, key, value, &e);
- *	if (got == EXEC_SINK_DONE)
- *		got = exec_sink_offsets(&s, &group, v, n, &e);
- *	if (got == EXEC_SINK_DONE)
- *		got = exec_sink_commit(&s, &e);
- *	if (got != EXEC_SINK_DONE)
- *		got = exec_sink_abort(&s, got, &e);
+ *	rc = exec_sink_begin(&sink, &e);
+ *	while (rc == EXEC_SINK_DONE && ...)
+ *		rc = exec_sink_put(&sink, key, value, &e);
+ *	if (rc == EXEC_SINK_DONE)
+ *		rc = exec_sink_offsets(&sink, &group, v, n, &e);
+ *	if (rc == EXEC_SINK_DONE)
+ *		rc = exec_sink_commit(&sink, &e);
+ *	if (rc != EXEC_SINK_DONE)
+ *		rc = exec_sink_abort(&sink, rc, &e);
  *
  * Uses: client/producer.
  */
@@ -25,15 +25,15 @@ struct exec_sink_opts {
 	const char *topic;
 	const char *txn_id;
 	int txn_timeout_ms;
-	int retry_timeout_ms;       /* how long a broker may be away */
+	int retry_timeout_ms;       /* longest outage of a broker */
 	int wake_fd;
 };
 
 enum exec_sink_result {
 	EXEC_SINK_DONE = 0,
-	EXEC_SINK_FAILED = -1, /* by e */
-	EXEC_SINK_FENCED = -2, /* by e: we are not the ones to store these offsets; or the broker
-	                   * gave the transaction up.  Nothing of it counts. */
+	EXEC_SINK_FAILED = -1, /* for the reason in e */
+	EXEC_SINK_FENCED = -2, /* our generation may not commit these offsets, or the broker
+	                        * aborted the transaction: none of it is visible */
 };
 
 struct exec_sink {
@@ -41,30 +41,31 @@ struct exec_sink {
 	struct cluster cluster;
 	struct producer producer;
 	struct producer_topic *topic;
-	int64_t now_ms;             /* of the wall, when the transaction began */
-	bool is_unknown;            /* whether a commit that failed was taken */
+	int64_t now_ms;             /* wall clock at the begin of the transaction */
+	bool is_unknown;            /* it is unknown whether a failed commit took effect */
 	bool is_open;
 };
 
-/* Connect, and end what another with our id has left open.  0, or -1. */
+/* Connect, and end the transaction that an earlier process with our ID left open.
+ * Returns 0, or -1. */
 int exec_sink_open(struct exec_sink *sink, const struct exec_sink_opts *o, struct err *e);
 void exec_sink_close(struct exec_sink *sink);
 
 int exec_sink_begin(struct exec_sink *sink, struct err *e);
 int exec_sink_put(struct exec_sink *sink, struct str key, struct str value, struct err *e);
 
-/* All that was put is with the brokers after this, and the offsets. */
+/* Flush the records, and add the offsets. */
 int exec_sink_offsets(struct exec_sink *sink, const struct producer_group *group,
 	const struct producer_offset *v, int n, struct err *e);
 
 int exec_sink_commit(struct exec_sink *sink, struct err *e);
 
-/* Void the transaction, after one of them failed with got and *e, or for a reason of
- * the caller's (EXEC_SINK_FAILED or EXEC_SINK_FENCED).  The sink is good again after this.
- * Returns got; or EXEC_SINK_FAILED when it cannot be made good. */
+/* Abort the transaction, after a call failed with rc and *e, or for the caller's own
+ * reason (rc is EXEC_SINK_FAILED or EXEC_SINK_FENCED).  The sink can then be used again.
+ * Returns rc; or EXEC_SINK_FAILED if it cannot be used again. */
 int exec_sink_abort(struct exec_sink *sink, int rc, struct err *e);
 
-/* We were told to stop: a broker that does not answer is not waited for long. */
+/* Limit the wait for brokers that do not answer; to be called after a signal. */
 void exec_sink_hurry(struct exec_sink *sink);
 
 #endif

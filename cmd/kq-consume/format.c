@@ -20,7 +20,7 @@ add_literal(struct format *format, struct str s)
 	size_t at = format->text.n;
 	buf_put_str(&format->text, s);
 	if (format->n > 0 && format->v[format->n - 1].op == FORMAT_LITERAL)
-		format->v[format->n - 1].n += (size_t)s.n; /* they lie side by side */
+		format->v[format->n - 1].n += (size_t)s.n; /* extend the literal before it */
 	else
 		add_step(format, FORMAT_LITERAL, at, (size_t)s.n);
 }
@@ -61,7 +61,7 @@ add_letter(struct format *format, char c, struct err *e)
 		"%%s %%S %%k %%K %%t %%p %%o %%T %%h", c);
 }
 
-/* "-f json" would print the same text for every record. */
+/* A format without letters, such as "-f json", prints the same text for every record. */
 static int
 check_steps(const struct format *format, const char *spec, struct err *e)
 {
@@ -69,7 +69,7 @@ check_steps(const struct format *format, const char *spec, struct err *e)
 		if (format->v[i].op != FORMAT_LITERAL)
 			return 0;
 	if (!*spec)
-		return 0; /* to print nothing */
+		return 0; /* prints nothing */
 	return err_set(e, ERR_USAGE, "the format '%.60s' has no letter of a record such as %%s; "
 		"-J prints JSON", spec);
 }
@@ -135,7 +135,7 @@ put_headers(const struct record *rec, struct buf *out)
 		buf_put_str(out, name);
 		buf_putc(out, '=');
 		if (value.n < 0)
-			buf_puts(out, "NULL"); /* as kcat has it */
+			buf_puts(out, "NULL"); /* as kcat does */
 		else
 			buf_put_str(out, value);
 	}

@@ -1,6 +1,6 @@
 /*
- * How a record looks on stdout: a small program compiled once from kcat's
- * format letters, or built from the delimiters, or JSON.
+ * The format of a record on stdout: kcat's format letters, compiled once; or key, value
+ * and delimiters; or JSON.
  *
  *	%s value      %S its bytes (-1: null)    %k key       %K its bytes
  *	%t topic      %p partition               %o offset    %T timestamp, ms
@@ -32,32 +32,32 @@ struct format {
 	struct format_step *v;
 	int n;
 	struct buf text;
-	struct keyed keyed; /* null, and the delimiter of keys */
+	struct keyed keyed; /* the null marker, and the delimiter of keys */
 	bool is_json, is_delimited;
-	bool is_value_and_byte; /* the fast path: the value, then one byte */
+	bool is_value_and_byte; /* fast path: the value, then one byte */
 };
 
-/* Where a record comes from, beyond what it says itself. */
+/* The facts about a record that are not in it. */
 struct origin {
 	struct str topic;
 	int32_t partition;
 	bool is_append_time;
 };
 
-/* Compile kcat's letters; null is printed as the marker of k.  What k points to
- * remains the caller's.  Returns 0, or -1 (ERR_USAGE). */
+/* Compile kcat's letters; null is printed as keyed's marker.  The caller keeps what keyed
+ * points to.  Returns 0, or -1 (ERR_USAGE). */
 int format_compile(struct format *format, const char *spec, const struct keyed *keyed,
 	struct err *e);
 
-/* [key, key delimiter,] value, as k has it, and the delimiter. */
+/* Print key and value as keyed does, then the delimiter. */
 void format_delimited(struct format *format, const struct keyed *keyed, struct str delimiter);
 
-/* Is it the value alone, so that null can be told by other means? */
+/* Does the format print the value alone, so that a frame can represent null? */
 bool format_is_value(const struct format *format);
 
 void format_json(struct format *format);
 
-/* Append the record as the format wants it. */
+/* Append the formatted record. */
 void format_put(const struct format *format, const struct record *rec,
 	const struct origin *from, struct buf *out);
 

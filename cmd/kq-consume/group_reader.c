@@ -8,9 +8,9 @@
 #include <signal.h>
 
 enum {
-	STORE_WAIT_MS = 5000,  /* for offsets to be stored before giving back */
+	STORE_WAIT_MS = 5000,  /* for a commit, before partitions are given back */
 	LEAVE_WAIT_MS = 3000,
-	STOP_WAIT_MS = 2000,   /* for a slow stdout, once told to stop */
+	STOP_WAIT_MS = 2000,   /* for a blocked stdout, after a signal */
 	RETRY_MS = 200,
 };
 
@@ -20,14 +20,14 @@ struct group_reader {
 	struct member member;
 	struct reading_topics topics;
 	int64_t commit_at_ms;
-	int64_t begin_at_ms;   /* the next try to begin what was gained */
-	int64_t idle_since_ms; /* stable with nothing to read; 0: not so */
-	int64_t give_up_ms;    /* of a slow stdout; 0: not told to stop */
+	int64_t begin_at_ms;   /* next attempt to start assigned partitions */
+	int64_t idle_since_ms; /* stable without partitions since; 0: not so */
+	int64_t give_up_ms;    /* deadline of a blocked stdout; 0: no signal yet */
 };
 
 /* ---- output ---- */
 
-/* Wait for stdout, and stay in the group meanwhile. */
+/* Wait for stdout, and serve the group meanwhile. */
 static int
 wait_output(struct output *out, struct err *e)
 {
@@ -49,12 +49,12 @@ wait_output(struct output *out, struct err *e)
 			return err_set(e, ERR_RETRY, "nothing reads the output");
 		member_work(&reader->member);
 		wait_ms = member_timeout(&reader->member);
-		if (member_must_give_back(&reader->member)) /* they have to wait for us */
+		if (member_must_give_back(&reader->member)) /* the rebalance waits for us */
 			wait_ms = MAX(wait_ms, RETRY_MS);
 	}
 }
 
-/* All before the fetcher's deliver is written. */
+/* All records before the fetcher's deliver offset are written. */
 static void
 note_written(struct output *out)
 {
@@ -84,23 +84,23 @@ begin_part(struct group_reader *reader, struct member_part *part, int64_t begin,
 	member_accept(&reader->member, part, at);
 }
 
-/* A partition that came into being while we ran: nothing of it was meant to be
- * skipped, whatever -o says. */
+/* Was the partition created after the start?  It is read from its beginning, whatever
+ * -o says. */
 static bool
 is_new(const struct member_part *part)
 {
 	return part->topic->generation > 0 || part->index >= part->topic->npart_first;
 }
 
-/* What was gained of a topic, and where it may begin and end. */
+/* The assigned partitions of a topic, and where to start and stop. */
 struct gained {
 	struct cluster_topic *topic;
 	int32_t n;
-	bool *wants[2];     /* to be asked about: old ones, new ones */
+	bool *wants[2];     /* offsets to be looked up: of old partitions, of new ones */
 	int64_t *begin, *stop;
 };
 
-/* Look up where the partitions begin and end, as far as that has to be known. */
+/* Look up where to start and stop, for the partitions for which it is needed. */
 static int
 look_up(struct group_reader *reader, struct gained *in, struct err *e)
 {
@@ -124,8 +124,8 @@ look_up(struct group_reader *reader, struct gained *in, struct err *e)
 	return 0;
 }
 
-/* Begin what was gained of a topic.  Looking up offsets may let some of it be
- * taken away again: each is looked for afterwards. */
+/* Start the assigned partitions of a topic.  Some may be revoked while offsets are looked
+ * up, so the assignment is searched again afterwards. */
 static int
 begin_topic(struct group_reader *reader, struct cluster_topic *t, struct err *e)
 {
@@ -152,7 +152,7 @@ begin_topic(struct group_reader *reader, struct cluster_topic *t, struct err *e)
 }
 
 int
-group_reader_look(struct group_reader *reader, struct err *e)
+group_reader_report_topics(struct group_reader *reader, struct err *e)
 {
 	return reading_topics_report(&reader->topics, e);
 }
@@ -187,7 +187,7 @@ group_reader_drop(struct group_reader *reader)
 	}
 }
 
-/* Partitions that go: what was read of them is written and stored first. */
+/* Give back revoked and lost partitions, after output and offsets are written. */
 static int
 give_back(struct group_reader *reader, struct err *e)
 {
@@ -220,12 +220,12 @@ group_reader_is_at_end(struct group_reader *reader)
 	int64_t now = clock_mono_ms();
 	if (!reader->idle_since_ms)
 		reader->idle_since_ms = now;
-	/* others may be about to give us some */
+	/* other members may still give partitions back to us */
 	return now - reader->idle_since_ms >= 2 * reader->member.heartbeat_ms;
 }
 
 static int
-rest(struct group_reader *reader, int watched, struct err *e)
+idle(struct group_reader *reader, int watched, struct err *e)
 {
 	struct reading *reading = reader->reading;
 	short seen = fetcher_wait(reading->fetcher, watched, 0, 0);
@@ -255,7 +255,7 @@ loop(struct group_reader *reader, struct err *e)
 			*e = reader->member.is_failed ? reader->member.err : reading->fetcher->err;
 			return -1;
 		}
-		if (give_back(reader, e) < 0 || group_reader_look(reader, e) < 0
+		if (give_back(reader, e) < 0 || group_reader_report_topics(reader, e) < 0
 			|| group_reader_begin_gained(reader, e) < 0
 			|| reading_print(reading, e) < 0)
 			return -1;
@@ -267,13 +267,13 @@ loop(struct group_reader *reader, struct err *e)
 			member_commit(&reader->member);
 			reader->commit_at_ms = clock_mono_ms() + reader->opts->commit_ms;
 		}
-		if (rest(reader, watched, e) < 0)
+		if (idle(reader, watched, e) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-/* Write and store what was read, and go. */
+/* Write the output, commit, and leave the group. */
 static int
 finish(struct group_reader *reader, struct err *e)
 {
@@ -291,7 +291,7 @@ finish(struct group_reader *reader, struct err *e)
 }
 
 struct member *
-group_reader_self(struct group_reader *reader)
+group_reader_member(struct group_reader *reader)
 {
 	return &reader->member;
 }
@@ -335,7 +335,7 @@ group_reader_run(struct group_reader *reader, struct err *e)
 {
 	struct reading *reading = reader->reading;
 	struct err why;
-	signal(SIGPIPE, SIG_IGN); /* the group is told before we go */
+	signal(SIGPIPE, SIG_IGN); /* the group is left before the exit */
 	reading->output->owner = reader;
 	reading->output->wait = wait_output;
 	reading->output->flushed = note_written;

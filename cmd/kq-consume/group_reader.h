@@ -1,11 +1,10 @@
 /*
- * Reading as a member of a group: partitions come and go, and the group's offsets
- * follow what was written to stdout.
+ * Reading as a member of a group: partitions are assigned and revoked, and committed
+ * offsets follow what was written to stdout.
  *
- * At least once: an offset is stored only after all before it is written; every
- * commit_ms, before partitions are given up, and at the end.  While stdout takes
- * nothing the member stays in the group, until the others want to rebalance and
- * have waited for it in vain.
+ * At least once: an offset is committed only after all records before it were written:
+ * every commit_ms, before partitions are given back, and at the end.  While stdout
+ * blocks, the member stays in the group, until a rebalance has waited for it in vain.
  *
  * Uses: client/member, client/fetcher, reading, start.
  */
@@ -19,7 +18,7 @@
 struct group_reader_opts {
 	struct member_opts member;
 	int commit_ms;
-	const struct start *start; /* for partitions that nothing is stored of */
+	const struct start *start; /* for partitions without a committed offset */
 	bool stops_at_end;
 	bool waits_topic;
 	int wake_fd;
@@ -27,30 +26,33 @@ struct group_reader_opts {
 
 struct group_reader;
 
-/* Look at the topics; r and *o stay the caller's.  NULL on failure. */
+/* Look up the topics.  The caller keeps reading, *o and topics.  Returns NULL on
+ * failure. */
 struct group_reader *group_reader_open(struct reading *reading, const struct group_reader_opts *o,
 	char **topics, struct err *e);
 
-/* Join, read as reading_run does, store, leave.  Returns 0, or -1. */
+/* Join, read as reading_run does, commit, leave.  Returns 0, or -1. */
 int group_reader_run(struct group_reader *reader, struct err *e);
 
-void group_reader_free(struct group_reader *reader); /* after cluster_close; NULL is fine */
+/* To be called after cluster_close.  reader may be NULL. */
+void group_reader_free(struct group_reader *reader);
 
-/* ---- the steps of it, for who reads otherwise (exec.h) ---- */
+/* ---- steps, for exec.h ---- */
 
-/* A held partition's owner is its fetcher_part. */
-struct member *group_reader_self(struct group_reader *reader);
+/* The member.  The owner of a partition that is held is its fetcher_part. */
+struct member *group_reader_member(struct group_reader *reader);
 
-/* Say what has become of the topics.  0, or -1: one is gone for good. */
-int group_reader_look(struct group_reader *reader, struct err *e);
+/* Report changes of the topics.  Returns 0, or -1: one was deleted for good. */
+int group_reader_report_topics(struct group_reader *reader, struct err *e);
 
-/* Begin to read what was gained.  0, or -1. */
+/* Start to read newly assigned partitions.  Returns 0, or -1. */
 int group_reader_begin_gained(struct group_reader *reader, struct err *e);
 
-/* Stop reading what was revoked or lost.  Nothing taken from the fetcher may be of it. */
+/* Stop reading revoked and lost partitions.  No batch of them may be taken from the
+ * fetcher at this time. */
 void group_reader_drop(struct group_reader *reader);
 
-/* Is there an end, and is all that is ours read up to it? */
+/* Is there a stop offset, and are all assigned partitions read up to it? */
 bool group_reader_is_at_end(struct group_reader *reader);
 
 #endif

@@ -17,8 +17,8 @@ output_init(struct output *out, int fd, bool is_unbuffered)
 	buf_reserve(&out->buf, 2 * FLUSH_AT);
 }
 
-/* What a pipe that polls as writable takes at least: all of its size when it is
- * empty, else one page. */
+/* Bytes that a pipe which polls as writable takes without blocking: its size if it is
+ * empty, else a page. */
 static size_t
 pipe_room(int fd)
 {
@@ -46,7 +46,7 @@ output_flush(struct output *out, struct err *e)
 		}
 		if (errno == EINTR)
 			continue;
-		if (errno == EAGAIN) { /* a non-blocking stdout, from whoever shares it */
+		if (errno == EAGAIN) { /* another program made stdout non-blocking */
 			poll(&(struct pollfd){ out->fd, POLLOUT, 0 }, 1, -1);
 			continue;
 		}

@@ -20,9 +20,9 @@ ask_offset(struct reading *reading, const struct fetcher_part *part, int64_t whi
 	return rc;
 }
 
-/* The partition's offset is no longer there.  Records that were deleted
- * before we came to them are told of, and reading goes on with the first
- * there is; an offset past the end cannot be explained. */
+/* Records that were deleted before they were read are reported, and reading continues
+ * with the first record.  An offset past the end is an error, unless reset is set or the
+ * topic was recreated. */
 int
 reading_out_of_range(struct reading *reading, struct fetcher_part *part, struct err *e)
 {
@@ -90,8 +90,8 @@ reading_print(struct reading *reading, struct err *e)
 		else if (!is_new_topic)
 			rc = print_fetched(reading, ch, e);
 		fetcher_give_back(reading->fetcher, ch);
-		if (is_new_topic && reading->alone) /* of a group: its member loses it */
-			rc = alone_take_new(reading->alone, part, e);
+		if (is_new_topic && reading->alone) /* in a group, the member loses it */
+			rc = alone_restart(reading->alone, part, e);
 	}
 	return rc;
 }
@@ -101,11 +101,11 @@ run(struct reading *reading, struct err *e)
 {
 	int watched = reading_watched(reading);
 	while (reading->left > 0 && !*reading->is_stopped && !fetcher_is_done(reading->fetcher)) {
-		if (reading_print(reading, e) < 0 || alone_look(reading->alone, e) < 0)
+		if (reading_print(reading, e) < 0 || alone_refresh(reading->alone, e) < 0)
 			return -1;
 		if (reading->left == 0 || fetcher_is_done(reading->fetcher))
 			break;
-		/* Nothing more at hand: what there is shall be seen. */
+		/* Nothing more is buffered: flush the output before waiting. */
 		short seen = fetcher_wait(reading->fetcher, watched, 0, 0);
 		if (!seen && !fetcher_has_ready(reading->fetcher)) {
 			if (output_flush(reading->output, e) < 0)

@@ -1,5 +1,5 @@
 /*
- * The loop of kq-consume: from fetched batches through the format to stdout.
+ * The main loop of kq-consume without a group: print fetched batches.
  *
  * Uses: client/fetcher, format, output.
  */
@@ -17,29 +17,31 @@ struct reading {
 	struct fetcher *fetcher;
 	const struct format *format;
 	struct output *output;
-	int64_t left;             /* records still wanted */
-	int64_t done;             /* records printed */
+	int64_t left;             /* number of records still to print */
+	int64_t done;             /* number of printed records */
 	const volatile sig_atomic_t *is_stopped;
-	int64_t reset;            /* OFFSETS_EARLIEST, OFFSETS_LATEST: where to go
-	                           * on when the offset is past the end; 0: fail */
-	struct alone *alone;      /* NULL: as a member of a group */
+	int64_t reset;            /* where to continue if an offset is past the end:
+	                           * OFFSETS_EARLIEST, OFFSETS_LATEST; 0: fail */
+	struct alone *alone;      /* NULL: reads as a member of a group */
 	struct fetch_iter iter;
 };
 
-/* Read until all partitions are at their stop, enough was read, we are told
- * to stop, or stdout's reader has gone (all 0), or it fails (-1).  What was
- * read before a failure is printed. */
+/* Read until all partitions are at their stop offset, left is 0, a signal stops the
+ * program, or stdout is closed.  Returns 0, or -1 on failure.  Records read before a
+ * failure are printed. */
 int reading_run(struct reading *reading, struct err *e);
 
-/* The steps of it.  Print all that is ready.  0, or -1. */
+/* ---- steps, also for group_reader.h ---- */
+
+/* Print all batches that are ready.  Returns 0, or -1. */
 int reading_print(struct reading *reading, struct err *e);
 
-/* The partition's offset is not there: say so, and seek to where reading goes on.
- * 0, or -1. */
+/* The broker does not have the partition's offset: report it, and seek to the offset at
+ * which reading continues.  Returns 0, or -1. */
 int reading_out_of_range(struct reading *reading, struct fetcher_part *part, struct err *e);
 
-/* What to watch beside the brokers: a pipe whose reader goes tells so even
- * when there is nothing to write.  -1: nothing. */
+/* The descriptor to poll together with the brokers, or -1: on a pipe, poll reports that
+ * the reader closed it even when nothing is written. */
 static inline int
 reading_watched(const struct reading *reading)
 {

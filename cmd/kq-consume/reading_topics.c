@@ -5,12 +5,12 @@
 #include "text/units.h"
 
 enum {
-	QUIET_MS = 1000,      /* who deletes a topic to create it again is that quick */
-	GONE_MAX_MS = 5000,   /* then it is taken to be gone for good */
+	QUIET_MS = 1000,      /* a topic that is missing for less is not reported */
+	GONE_MAX_MS = 5000,   /* then the deletion is taken as final */
 	LOOK_MS = 500,
 };
 
-/* Ask until it is there. */
+/* Wait until the topic exists. */
 static struct cluster_topic *
 wait_for(struct reading_topics *topics, const char *name, struct err *e)
 {

@@ -1,6 +1,6 @@
 /*
- * The topics that are read: waiting for them to exist, and saying what happens to
- * them meanwhile, as when one is deleted.
+ * The topics that are read: wait until they exist, and report when one is deleted or
+ * recreated.
  *
  * Uses: client/cluster, text.
  */
@@ -11,25 +11,26 @@
 
 struct reading_topic {
 	struct cluster_topic *topic;
-	int generation;          /* that was reported */
-	bool is_gone;            /* that was reported */
+	int generation;          /* last one reported */
+	bool is_gone;            /* deletion was reported */
 };
 
 struct reading_topics {
 	struct cluster *cluster;
-	bool waits;              /* for topics that are not there, without an end */
+	bool waits;              /* wait for missing topics, without a limit */
 	struct reading_topic *one;
 	int n;
 };
 
-/* Look a topic up; with waits, until it exists.  NULL on failure. */
+/* Add a topic; with waits, wait until it exists.  Returns NULL on failure. */
 struct cluster_topic *reading_topics_add(struct reading_topics *topics, const char *name,
 	struct err *e);
 
-/* Say what has changed.  0, or -1: one has been gone for too long (ERR_RETRY). */
+/* Report changes.  Returns 0, or -1: a topic has been missing for too long
+ * (ERR_RETRY). */
 int reading_topics_report(struct reading_topics *topics, struct err *e);
 
-/* How long to wait, at most timeout_ms (-1: none), before looking again. */
+/* timeout_ms (-1: none), limited to the time until the next check of a missing topic. */
 int reading_topics_timeout(const struct reading_topics *topics, int timeout_ms);
 
 void reading_topics_release(struct reading_topics *topics);

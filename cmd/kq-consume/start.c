@@ -38,7 +38,7 @@ pick(const struct start *start, struct cluster_topic *t, int32_t i, int64_t firs
 	case PLACE_OFFSET:
 		*begin = start->begin.n;
 		return check_range(t, i, start->begin.n, first, end, e);
-	case PLACE_LAST: /* find_last has done it */
+	case PLACE_LAST: /* already set by find_last */
 		return 0;
 	case PLACE_TIME:
 		*begin = at_time < 0 ? end : at_time;
