@@ -325,7 +325,7 @@ catalog_create(struct broker *b, struct str name, int32_t npartition,
 	log_line(LOG_INFO, "created topic %s with %d partition%s", z, npartition,
 		units_plural(npartition));
 	mem_free(z);
-	coordinator_note_topics(b->coordinator);
+	topics_tell_changed(&b->topics, name);
 	return 0;
 }
 
@@ -354,7 +354,6 @@ catalog_delete(struct broker *b, struct str name, struct catalog_error *e)
 			log_line(LOG_WARN, "cannot delete the files of %s-%d: %s", t->name, i, why.msg);
 	}
 	log_line(LOG_INFO, "deleted topic %s", t->name);
-	coordinator_note_deleted(b->coordinator, name);
 	topic_free(t);
 	return 0;
 }
@@ -388,7 +387,7 @@ catalog_grow(struct broker *b, struct str name, int32_t npartition, bool validat
 	t->npartition = npartition;
 	t->revision = metastore_revision(b->meta);
 	pthread_rwlock_unlock(&b->topics.lock);
-	coordinator_note_topics(b->coordinator);
+	topics_tell_changed(&b->topics, name);
 	return 0;
 }
 

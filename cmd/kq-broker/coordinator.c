@@ -107,7 +107,6 @@ coordinator_make_topic(struct coordinator *coord, enum coordinator_kind kind)
 		log_bounded(LOG_ERROR, "cannot create %s: %s", topic->name, error.message);
 		return KERR_COORDINATOR_NOT_AVAILABLE;
 	}
-	atomic_store(&topic->is_there, true);
 	return KERR_NONE;
 }
 
@@ -393,53 +392,58 @@ coordinator_handle(struct request *rq)
 	handle(coord, req);
 }
 
-/* --- what the control thread tells --- */
+/* ---- changes of topics ---- */
 
 static void
 on_topics(struct loop_task *task)
 {
 	struct coordinator *coord = CONTAINER_OF(task, struct coordinator, topics_task);
-	atomic_store(&coord->is_noted, false);
+	atomic_store(&coord->is_topics_task_posted, false);
 	if (!coord->load_aborted)
 		groups_topics_changed(coord->groups, coordinator_now(coord));
 	coordinator_end_call(coord);
 }
 
-void
-coordinator_note_topics(struct coordinator *coord)
+/* Control thread. */
+static void
+topics_changed(struct topics_listener *listener, struct str topic)
 {
-	if (!coord->is_started || atomic_exchange(&coord->is_noted, true))
-		return;
-	coord->topics_task.fn = on_topics;
-	loop_post(&coord->loop, &coord->topics_task);
+	struct coordinator *coord = CONTAINER_OF(listener, struct coordinator, listener);
+	for (int kind = 0; kind < COORD_N; kind++)
+		if (str_eq(topic, str_of(coord->topic[kind].name)))
+			atomic_store(&coord->topic[kind].is_there, true);
+	if (!atomic_exchange(&coord->is_topics_task_posted, true))
+		loop_post(&coord->loop, &coord->topics_task);
 }
 
-struct deleted_note {
+struct deletion {
 	struct loop_task task;
 	struct coordinator *coordinator;
 	char *topic;
 };
 
 static void
-on_deleted(struct loop_task *task)
+on_deletion(struct loop_task *task)
 {
-	struct deleted_note *note = CONTAINER_OF(task, struct deleted_note, task);
-	struct coordinator *coord = note->coordinator;
+	struct deletion *deletion = CONTAINER_OF(task, struct deletion, task);
+	struct coordinator *coord = deletion->coordinator;
 	if (!coord->load_aborted)
-		groups_topic_deleted(coord->groups, str_of(note->topic), coordinator_now(coord));
+		groups_topic_deleted(coord->groups, str_of(deletion->topic), coordinator_now(coord));
 	coordinator_end_call(coord);
-	mem_free(note->topic);
-	mem_free(note);
+	mem_free(deletion->topic);
+	mem_free(deletion);
 }
 
-void
-coordinator_note_deleted(struct coordinator *coord, struct str topic)
+/* Control thread. */
+static void
+topic_deleted(struct topics_listener *listener, struct str topic)
 {
-	struct deleted_note *note = NEW(struct deleted_note);
-	note->task.fn = on_deleted;
-	note->coordinator = coord;
-	note->topic = mem_strndup(topic);
-	loop_post(&coord->loop, &note->task);
+	struct coordinator *coord = CONTAINER_OF(listener, struct coordinator, listener);
+	struct deletion *deletion = NEW(struct deletion);
+	deletion->task.fn = on_deletion;
+	deletion->coordinator = coord;
+	deletion->topic = mem_strndup(topic);
+	loop_post(&coord->loop, &deletion->task);
 }
 
 /* --- beginning and end --- */
@@ -500,6 +504,17 @@ init_topic(struct coordinator *coord, struct coordinator_topic *t, const char *n
 	atomic_init(&t->is_there, topic != NULL);
 }
 
+static void
+on_stop(struct loop_task *task)
+{
+	struct coordinator *coord = CONTAINER_OF(task, struct coordinator, stop_task);
+	if (!coord->load_aborted) {
+		groups_stop(coord->groups);
+		txns_stop(coord->txns);
+	}
+	coordinator_end_call(coord);
+}
+
 struct coordinator *
 coordinator_new(struct broker *broker, struct err *e)
 {
@@ -518,6 +533,10 @@ coordinator_new(struct broker *broker, struct err *e)
 	list_init(&coord->deferred);
 	coord->groups_timer.fn = on_groups_timer;
 	coord->txns_timer.fn = on_txns_timer;
+	coord->topics_task.fn = on_topics;
+	coord->stop_task.fn = on_stop;
+	coord->listener = (struct topics_listener){ .changed = topics_changed,
+		.deleted = topic_deleted };
 	pthread_mutex_init(&coord->lock, NULL);
 	coord->loop.lock = &coord->lock;
 	coord->loop.before_wait = run_deferred;
@@ -532,6 +551,7 @@ coordinator_new(struct broker *broker, struct err *e)
 	struct txns_config tc = txns_settings(broker, coord->topic[COORD_TXNS].npartition);
 	coord->groups = groups_new(&gc, &coord->groups_env);
 	coord->txns = txns_new(&tc, &coord->txns_env);
+	topics_listen(&broker->topics, &coord->listener);
 	return coord;
 }
 
@@ -560,24 +580,12 @@ coordinator_start(struct coordinator *coord, struct err *e)
 	return 0;
 }
 
-static void
-on_stop(struct loop_task *task)
-{
-	struct coordinator *coord = CONTAINER_OF(task, struct coordinator, stop_task);
-	if (!coord->load_aborted) {
-		groups_stop(coord->groups);
-		txns_stop(coord->txns);
-	}
-	coordinator_end_call(coord);
-}
-
 void
 coordinator_quiesce(struct coordinator *coord)
 {
 	if (!coord->is_started)
 		return;
 	atomic_store(&coord->is_stopping, true);
-	coord->stop_task.fn = on_stop;
 	loop_post(&coord->loop, &coord->stop_task);
 }
 

@@ -118,9 +118,4 @@ void coordinator_leave(struct coordinator *coord);
 void coordinator_post(struct coordinator *coord, struct loop_task *task);
 void coordinator_unpost(struct coordinator *coord);
 
-/* Called by the control thread, without the lock: topics were created or grown;
- * one was deleted. */
-void coordinator_note_topics(struct coordinator *coord);
-void coordinator_note_deleted(struct coordinator *coord, struct str topic);
-
 #endif

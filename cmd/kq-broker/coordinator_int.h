@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "group/groups.h"
 #include "kq-broker/coordinator.h"
+#include "kq-broker/topics.h"
 #include "record/builder.h"
 #include "txn/txns.h"
 
@@ -53,7 +54,8 @@ struct coordinator {
 	struct arena scratch;    /* of one call into a state machine */
 	struct builder builder;
 	struct buf packed;
-	atomic_bool is_noted;    /* topics_task is posted; any thread */
+	struct topics_listener listener;
+	atomic_bool is_topics_task_posted; /* any thread */
 	struct loop_task topics_task, stop_task;
 };
 
