@@ -54,7 +54,7 @@ fuzz     := $(patsubst t/fuzz/%.c,%,$(filter-out t/fuzz/main.c t/fuzz/live%,$(wi
 bench    := $(patsubst t/bench/%.c,$(B)/bench/%,$(wildcard t/bench/*.c))
 helper   := $(patsubst t/lib/%.c,$(B)/t/lib/%,$(wildcard t/lib/*.c)) $(B)/t/lib/fuzz-live
 man      := $(patsubst share/man/%.in,$(B)/man/%,$(wildcard share/man/*.in))
-gen_h    := $(gen:%=$(B)/gen/%.h)
+gen_h    := $(gen:%=$(B)/gen/%.h) $(B)/gen/acl_gen.h
 
 all: $(cmd:%=$(B)/%) $(man)
 
@@ -67,6 +67,8 @@ $(B)/gen/config_gen.h $(B)/gen/config_gen.c: $(B)/gen/config_gen.%: share/gen/co
 	$(call say,GEN)mkdir -p $(@D) && $(AWK) -v what=$* -f $^ >$@.tmp && mv $@.tmp $@
 $(B)/gen/apis_gen.h $(B)/gen/apis_gen.c: $(B)/gen/apis_gen.%: share/gen/apis.awk share/apis.tab
 	$(call say,GEN)mkdir -p $(@D) && $(AWK) -v what=$* -f $^ >$@.tmp && mv $@.tmp $@
+$(B)/gen/acl_gen.h: share/gen/acl.awk share/acl.tab
+	$(call say,GEN)mkdir -p $(@D) && $(AWK) -f $^ >$@.tmp && mv $@.tmp $@
 
 # The compiler and the flags that the objects in B were made with: when they
 # change, everything is made again.  -Werror changes no object, so DEV=1 and

@@ -31,13 +31,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* What a client may do, as bits of Kafka's AclOperation: all of it, as long
- * as there are no ACLs. */
-enum {
-	TOPIC_OPERATIONS = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11,
-	CLUSTER_OPERATIONS = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12,
-	REACTORS_MAX = 64,
-};
+enum { REACTORS_MAX = 64 };
 
 /* test.fault: how the broker is to break its word. */
 enum fault { FAULT_NONE, FAULT_COMMIT_ABORTED, FAULT_TEAR_COMMITS, FAULT_ACCEPT_DUPLICATES };

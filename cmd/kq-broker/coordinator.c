@@ -1,5 +1,6 @@
 #include "kq-broker/coordinator_int.h"
 
+#include "coord/internal.h"
 #include "kq-broker/broker.h"
 #include "kq-broker/catalog.h"
 #include "kq-broker/markers.h"
@@ -542,9 +543,9 @@ coordinator_new(struct broker *broker, struct err *e)
 	coord->loop.before_wait = run_deferred;
 	coord->syncer = syncer_new(&coord->loop, broker->use_uring);
 	syncer_limit(coord->syncer, (int)broker->descriptors.sync_max);
-	init_topic(coord, &coord->topic[COORD_GROUPS], "__consumer_offsets",
+	init_topic(coord, &coord->topic[COORD_GROUPS], INTERNAL_OFFSETS,
 		config_int(NULL, v, CONFIG_OFFSETS_TOPIC_NUM_PARTITIONS));
-	init_topic(coord, &coord->topic[COORD_TXNS], "__transaction_state",
+	init_topic(coord, &coord->topic[COORD_TXNS], INTERNAL_TXNS,
 		config_int(NULL, v, CONFIG_TRANSACTION_STATE_LOG_NUM_PARTITIONS));
 	coordinator_env_init(coord);
 	struct groups_config gc = groups_settings(broker, coord->topic[COORD_GROUPS].npartition);

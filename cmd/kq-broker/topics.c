@@ -132,10 +132,3 @@ topic_name_fault(struct str name)
 	}
 	return NULL;
 }
-
-bool
-topic_is_internal(struct str name)
-{
-	return str_eq(name, STR("__consumer_offsets")) || str_eq(name, STR("__transaction_state"))
-		|| str_eq(name, STR("__share_group_state"));
-}

@@ -64,9 +64,6 @@ void topics_tell_deleted(struct topics *t, struct str topic);
  * NULL: fine; else what is wrong, without a full stop. */
 const char *topic_name_fault(struct str name);
 
-/* Is it one of Kafka's own ("__consumer_offsets", ...)? */
-bool topic_is_internal(struct str name);
-
 void topic_free(struct topic *t);
 
 #endif

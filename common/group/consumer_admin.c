@@ -1,6 +1,8 @@
 /* Consumer groups seen from outside: described, asked, loaded. */
 #include "group/consumer.h"
 
+#include "acl_gen.h"
+
 #include <stdlib.h>
 
 /* ---- ConsumerGroupDescribe ---- */
@@ -141,7 +143,7 @@ consumer_describe(struct groups *groups, struct coord_call *call, struct coord_n
 		else
 			describe_group(groups, g, group, call->arena);
 		if (!group->error_code && q->include_authorized_operations)
-			group->authorized_operations = GROUP_OPERATIONS;
+			group->authorized_operations = ACL_GROUP_OPERATIONS;
 		if (group->error_code == KERR_GROUP_ID_NOT_FOUND)
 			group->error_message = str_of(arena_printf(call->arena,
 				"Group %.*s not found.", MIN(id.n, GROUP_NAME_SHOWN), (const char *)id.p));

@@ -44,8 +44,6 @@ enum {
 	GROUP_NAME_SHOWN = 200,     /* bytes of a client id that a member id shows, or of
 	                               a group id that an error does */
 	GROUP_NEW_MEMBER_MS = 300000, /* the longest first join of a member */
-	GROUP_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11,
-	                            /* read, delete, describe, describe and alter configs */
 };
 
 /* ---- the world of groups ---- */

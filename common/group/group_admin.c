@@ -1,6 +1,8 @@
 /* DescribeGroups, ListGroups, DeleteGroups. */
 #include "group/group.h"
 
+#include "acl_gen.h"
+
 #include <strings.h>
 
 /* ---- DescribeGroups ---- */
@@ -35,7 +37,7 @@ describe(const struct groups *groups, const struct coord_call *call, struct str 
 	*a = (struct describe_groups_response_group){
 		.group_id = id, .error_message = STR_NULL, .group_state = STR("Dead"),
 		.protocol_type = STR(""), .protocol_data = STR(""),
-		.authorized_operations = q->include_authorized_operations ? GROUP_OPERATIONS
+		.authorized_operations = q->include_authorized_operations ? ACL_GROUP_OPERATIONS
 			: INT32_MIN,
 	};
 	if (!g || g->kind != GROUP_CLASSIC) {

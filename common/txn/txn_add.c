@@ -3,6 +3,8 @@
  * arrive (txns_check_write). */
 #include "txn/txn.h"
 
+#include "coord/internal.h"
+
 typedef struct add_partitions_to_txn_request_topic request_topic;
 typedef struct add_partitions_to_txn_request_transaction request_txn;
 typedef struct add_partitions_to_txn_response_topic topic_result;
@@ -108,19 +110,13 @@ txns_check_write(struct txns *txns, struct str transactional_id,
 
 /* ---- AddPartitionsToTxn ---- */
 
-static bool
-is_internal(struct str topic)
-{
-	return str_eq(topic, STR("__consumer_offsets")) || str_eq(topic, STR("__transaction_state"));
-}
-
 /* What is wrong with the partition itself.  A client has no business in
  * internal topics; what it writes there, it writes by way of coordinators. */
 static int16_t
 partition_error(struct txns *txns, struct str topic, int32_t index, bool is_client)
 {
 	struct coord_topic found;
-	if (is_client && is_internal(topic))
+	if (is_client && topic_is_internal(topic))
 		return KERR_TOPIC_AUTHORIZATION_FAILED;
 	if (!txns->env->topic(txns->env, topic, NULL, &found, NULL) || index < 0
 		|| index >= found.npartition)
@@ -303,7 +299,7 @@ txn_handle_add_offsets(struct txns *txns, struct coord_call *call, struct coord_
 	struct add_offsets_to_txn_response r;
 	wire_defaults(&add_offsets_to_txn_response_desc, &r);
 	struct coord_topic offsets;
-	struct str name = STR("__consumer_offsets");
+	struct str name = STR(INTERNAL_OFFSETS);
 	int16_t error = KERR_COORDINATOR_NOT_AVAILABLE;
 	if (txns->env->topic(txns->env, name, NULL, &offsets, NULL) && offsets.npartition > 0) {
 		struct coord_partition part = { name, coord_partition_of(q->group_id, offsets.npartition) };

@@ -11,6 +11,7 @@
  */
 #include "kq-broker/api/api.h"
 
+#include "coord/internal.h"
 #include "kq-broker/broker.h"
 #include "kq-broker/session.h"
 #include "kq-broker/coordinator.h"

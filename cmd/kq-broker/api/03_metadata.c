@@ -2,6 +2,8 @@
  * use when client and configuration both allow it. */
 #include "kq-broker/api/api.h"
 
+#include "acl_gen.h"
+#include "coord/internal.h"
 #include "kq-broker/broker.h"
 #include "kq-broker/catalog.h"
 #include "kq-broker/topics.h"
@@ -40,7 +42,7 @@ fill_topic(struct request *rq, const struct topic *t,
 	a->topic_id = t->id;
 	a->is_internal = topic_is_internal(name);
 	if (q->include_topic_authorized_operations)
-		a->topic_authorized_operations = TOPIC_OPERATIONS;
+		a->topic_authorized_operations = ACL_TOPIC_OPERATIONS;
 	fill_partitions(rq, t, a);
 }
 
@@ -54,7 +56,7 @@ fill_missing(struct request *rq, const struct metadata_request_topic *q,
 	a->topic_id = q->topic_id;
 	a->name = q->name;
 	if (q->name.n >= 0 && all->include_topic_authorized_operations)
-		a->topic_authorized_operations = TOPIC_OPERATIONS;
+		a->topic_authorized_operations = ACL_TOPIC_OPERATIONS;
 	if (a->name.n < 0 && rq->header.api_version < 12)
 		a->name = STR("");
 }
@@ -131,7 +133,7 @@ fill_broker(struct request *rq, struct metadata_response *a)
 	a->cluster_id = str_of(b->cluster_id);
 	a->controller_id = b->node_id;
 	if (q->include_cluster_authorized_operations)
-		a->cluster_authorized_operations = CLUSTER_OPERATIONS;
+		a->cluster_authorized_operations = ACL_CLUSTER_OPERATIONS;
 }
 
 /* Returns how many of the topics named are missing and could be created. */

@@ -1,6 +1,7 @@
 /* DeleteTopics: by name, or by id from version 6 on. */
 #include "kq-broker/api/api.h"
 
+#include "coord/internal.h"
 #include "kq-broker/broker.h"
 #include "kq-broker/catalog.h"
 #include "kq-broker/names.h"

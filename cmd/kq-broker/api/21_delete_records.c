@@ -1,6 +1,7 @@
 /* DeleteRecords: raise the log start offset; -1 is the high watermark. */
 #include "kq-broker/api/api.h"
 
+#include "coord/internal.h"
 #include "kq-broker/broker.h"
 #include "kq-broker/partition.h"
 

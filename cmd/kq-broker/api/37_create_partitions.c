@@ -1,6 +1,7 @@
 /* CreatePartitions: a topic's number of partitions only grows. */
 #include "kq-broker/api/api.h"
 
+#include "coord/internal.h"
 #include "kq-broker/broker.h"
 #include "kq-broker/catalog.h"
 #include "kq-broker/names.h"

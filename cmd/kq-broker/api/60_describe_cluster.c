@@ -1,6 +1,7 @@
 /* DescribeCluster: who is in it (KIP-700). */
 #include "kq-broker/api/api.h"
 
+#include "acl_gen.h"
 #include "kq-broker/broker.h"
 
 #include "proto.h"
@@ -31,6 +32,6 @@ api_describe_cluster(struct request *rq)
 	a.brokers.v[0].host = str_of(rq->advertised->host);
 	a.brokers.v[0].port = rq->advertised->port;
 	if (q->include_cluster_authorized_operations)
-		a.cluster_authorized_operations = CLUSTER_OPERATIONS;
+		a.cluster_authorized_operations = ACL_CLUSTER_OPERATIONS;
 	request_respond(rq, &a);
 }

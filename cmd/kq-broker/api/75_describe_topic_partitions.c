@@ -1,6 +1,8 @@
 /* DescribeTopicPartitions: topics page by page (KIP-966). */
 #include "kq-broker/api/api.h"
 
+#include "acl_gen.h"
+#include "coord/internal.h"
 #include "kq-broker/broker.h"
 #include "kq-broker/topics.h"
 
@@ -39,7 +41,7 @@ add_topic(struct page *g, struct str name, const struct topic *t)
 	page_topic *a = &g->a.topics.v[g->a.topics.n++];
 	wire_defaults(&describe_topic_partitions_response_topic_desc, a);
 	a->name = arena_str(&rq->arena, name);
-	a->topic_authorized_operations = TOPIC_OPERATIONS;
+	a->topic_authorized_operations = ACL_TOPIC_OPERATIONS;
 	if (!t) {
 		a->error_code = topic_name_fault(name) ? KERR_INVALID_TOPIC_EXCEPTION
 			: KERR_UNKNOWN_TOPIC_OR_PARTITION;
