@@ -16,7 +16,7 @@
 #include "sys/net.h"
 #include "sys/stream.h"
 
-struct produce_state;
+struct verify;
 
 /* Limits and counts of the sessions of all reactors.  Any thread. */
 struct session_limits {
@@ -55,8 +55,8 @@ struct session {
 	size_t in_at;         /* bytes of it already handled */
 	struct list requests; /* struct request, the oldest first */
 	int nrequest;
-	struct produce_state *last_parked; /* the last produce request that waits for the
-	                         transaction coordinator (verify.h), or NULL */
+	struct verify *last_verify; /* the last of the requests that wait for the
+	                         transaction coordinator (verify.h); NULL: none */
 	size_t out_size;      /* bytes of answers not sent yet */
 	int64_t active_ms;    /* monotonic time of the last input */
 	struct loop_timer idle_timer;
