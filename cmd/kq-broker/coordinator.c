@@ -3,7 +3,6 @@
 #include "coord/internal.h"
 #include "kq-broker/broker.h"
 #include "kq-broker/catalog.h"
-#include "kq-broker/markers.h"
 
 #include "proto.h"
 #include "sys/syncer.h"
@@ -478,11 +477,11 @@ groups_settings(const struct broker *broker, int32_t npartition)
 }
 
 static struct txns_config
-txns_settings(const struct broker *broker, int32_t npartition)
+txns_settings(const struct coordinator *coord)
 {
-	const struct config_set *v = broker->settings->values;
+	const struct config_set *v = coord->broker->settings->values;
 	return (struct txns_config){
-		.npartition = npartition,
+		.npartition = coord->topic[COORD_TXNS].npartition,
 		.ntxn_max = (int32_t)config_int(NULL, v, CONFIG_MAX_TRANSACTIONAL_IDS),
 		.timeout_max_ms = (int32_t)config_int(NULL, v, CONFIG_TRANSACTION_MAX_TIMEOUT_MS),
 		.id_expiration_ms = config_int(NULL, v, CONFIG_TRANSACTIONAL_ID_EXPIRATION_MS),
@@ -490,7 +489,7 @@ txns_settings(const struct broker *broker, int32_t npartition)
 			CONFIG_TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS),
 		.expiry_interval_ms = config_int(NULL, v,
 			CONFIG_TRANSACTION_REMOVE_EXPIRED_TRANSACTION_CLEANUP_INTERVAL_MS),
-		.coordinator_epoch = broker->epoch,
+		.coordinator_epoch = coord->epoch,
 	};
 }
 
@@ -526,10 +525,10 @@ coordinator_new(struct broker *broker, struct err *e)
 		return NULL;
 	}
 	coord->broker = broker;
+	coord->epoch = broker->epoch;
 	list_init(&coord->held);
 	list_init(&coord->ends);
 	list_init(&coord->commits);
-	list_init(&coord->markers);
 	list_init(&coord->checks);
 	list_init(&coord->deferred);
 	coord->groups_timer.fn = on_groups_timer;
@@ -549,11 +548,23 @@ coordinator_new(struct broker *broker, struct err *e)
 		config_int(NULL, v, CONFIG_TRANSACTION_STATE_LOG_NUM_PARTITIONS));
 	coordinator_env_init(coord);
 	struct groups_config gc = groups_settings(broker, coord->topic[COORD_GROUPS].npartition);
-	struct txns_config tc = txns_settings(broker, coord->topic[COORD_TXNS].npartition);
+	struct txns_config tc = txns_settings(coord);
 	coord->groups = groups_new(&gc, &coord->groups_env);
 	coord->txns = txns_new(&tc, &coord->txns_env);
 	topics_listen(&broker->topics, &coord->listener);
 	return coord;
+}
+
+int32_t
+coordinator_epoch(const struct coordinator *coord)
+{
+	return coord->epoch;
+}
+
+struct markers *
+coordinator_markers(struct coordinator *coord)
+{
+	return &coord->markers;
 }
 
 static void *
@@ -636,7 +647,7 @@ coordinator_free(struct coordinator *coord)
 		partition_cancel_ack(&wait->ack);
 		mem_free(wait);
 	}
-	markers_release(coord);
+	markers_release(&coord->markers);
 	groups_free(coord->groups);
 	txns_free(coord->txns);
 	for (int kind = 0; kind < COORD_N; kind++) {

@@ -47,6 +47,7 @@
 enum coordinator_kind { COORD_GROUPS, COORD_TXNS, COORD_N };
 
 struct coordinator;
+struct markers;
 
 /* ---- beginning and end; the main thread ---- */
 
@@ -77,6 +78,13 @@ bool coordinator_is_ready(const struct coordinator *coord);
 
 /* The handler of all requests to groups and transactions.  With the lock. */
 void coordinator_handle(struct request *rq);
+
+/* The coordinator epoch (KIP-98): in its markers, and one more after each unclean
+ * start.  Any thread. */
+int32_t coordinator_epoch(const struct coordinator *coord);
+
+/* What writes markers for it, also those of other coordinators. */
+struct markers *coordinator_markers(struct coordinator *coord);
 
 /* ---- the check of a transactional write (KIP-890) ---- */
 

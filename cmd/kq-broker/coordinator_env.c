@@ -1,7 +1,6 @@
 #include "kq-broker/coordinator_int.h"
 
 #include "kq-broker/broker.h"
-#include "kq-broker/markers.h"
 
 #include "sys/rand.h"
 #include "sys/syncer.h"
@@ -169,9 +168,26 @@ txns_when_committed(struct coord_env *env, int32_t partition, uint64_t ticket)
 }
 
 static void
+defer_markers(struct markers *markers, struct loop_task *task)
+{
+	coordinator_defer(CONTAINER_OF(markers, struct coordinator, markers), task);
+}
+
+/* A transaction's offsets count, or not, as soon as its marker is in their log. */
+static void
+on_marker(struct markers *markers, const struct marker_part *part)
+{
+	struct coordinator *coord = CONTAINER_OF(markers, struct coordinator, markers);
+	if (strcmp(part->topic, coord->topic[COORD_GROUPS].name) == 0) {
+		groups_marker(coord->groups, part->index, &part->job->producer, part->job->is_commit);
+		coordinator_end_call(coord);
+	}
+}
+
+static void
 on_markers(struct marker_job *job)
 {
-	struct coordinator *coord = job->coordinator;
+	struct coordinator *coord = CONTAINER_OF(job->markers, struct coordinator, markers);
 	txns_markers_written(coord->txns, job->ticket, coordinator_now(coord));
 	coordinator_end_call(coord);
 	coordinator_txn_ended(coord, job->producer.id);
@@ -182,7 +198,8 @@ txns_write_markers(struct coord_env *env, uint64_t ticket, const struct coord_pr
 	int32_t coordinator_epoch, bool is_commit, const struct coord_partition *v, int n)
 {
 	struct coordinator *coord = CONTAINER_OF(env, struct coordinator, txns_env);
-	markers_write(coord, producer, coordinator_epoch, is_commit, true, v, n, on_markers)->ticket = ticket;
+	markers_write(&coord->markers, producer, coordinator_epoch, is_commit, true, v, n,
+		on_markers)->ticket = ticket;
 }
 
 static void
@@ -209,4 +226,14 @@ coordinator_env_init(struct coordinator *coord)
 		.topic = txns_topic, .random = random_bits,
 		.producer_id = txns_producer_id, .when_committed = txns_when_committed,
 		.write_markers = txns_write_markers };
+	coord->markers = (struct markers){
+		.loop = &coord->loop,
+		.syncer = coord->syncer,
+		.topics = &coord->broker->topics,
+		.commits_aborted = coord->broker->fault == FAULT_COMMIT_ABORTED,
+		.tears_commits = coord->broker->fault == FAULT_TEAR_COMMITS,
+		.defer = defer_markers,
+		.appended = on_marker,
+	};
+	list_init(&coord->markers.jobs);
 }

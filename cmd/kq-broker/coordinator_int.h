@@ -5,7 +5,6 @@
  *   coordinator_check.c checks of transactional writes
  *   coordinator_env.c   what the state machines need of the broker
  *   coordinator_load.c  reading the two topics at the start
- *   markers.c           writing the ends of transactions
  *
  * The caller of each function holds the lock.
  */
@@ -15,6 +14,7 @@
 #include "base/list.h"
 #include "group/groups.h"
 #include "kq-broker/coordinator.h"
+#include "kq-broker/markers.h"
 #include "kq-broker/topics.h"
 #include "record/builder.h"
 #include "txn/txns.h"
@@ -31,6 +31,7 @@ struct coordinator_topic {
 
 struct coordinator {
 	struct broker *broker;
+	int32_t epoch;           /* in its markers */
 	struct loop loop;
 	struct syncer *syncer;
 	pthread_t thread;
@@ -49,7 +50,7 @@ struct coordinator {
 	struct list held;        /* struct coord_request: responses that wait for the disk */
 	struct list ends;        /* struct end_wait */
 	struct list commits;     /* struct commit_wait */
-	struct list markers;     /* struct marker_job */
+	struct markers markers;
 	struct list checks;      /* struct txn_check, in order of arrival */
 	struct arena scratch;    /* of one call into a state machine */
 	struct builder builder;

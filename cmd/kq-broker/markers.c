@@ -1,9 +1,5 @@
 #include "kq-broker/markers.h"
 
-#include "kq-broker/coordinator_int.h"
-
-#include "kq-broker/broker.h"
-
 #include "sys/syncer.h"
 #include "text/say.h"
 #include "wire/kerr.h"
@@ -22,11 +18,11 @@ free_job(struct marker_job *job)
 	mem_free(job);
 }
 
-/* No part is under way. */
+/* No part waits for its ack any more. */
 static void
 end_round(struct marker_job *job)
 {
-	struct loop *loop = &job->coordinator->loop;
+	struct loop *loop = job->markers->loop;
 	for (int i = 0; i < job->npart; i++)
 		if (!job->part[i].is_done) {
 			loop_timer_set(loop, &job->timer, loop->now_ms + MARKER_RETRY_MS);
@@ -36,7 +32,7 @@ end_round(struct marker_job *job)
 	free_job(job);
 }
 
-/* What came of one part. */
+/* Note the result of a part, and whether to retry it. */
 static void
 note_part(struct marker_part *part, int16_t error)
 {
@@ -46,9 +42,9 @@ note_part(struct marker_part *part, int16_t error)
 	if (!error || !job->must_retry)
 		return;
 	if (error == KERR_UNKNOWN_TOPIC_OR_PARTITION)
-		return; /* gone: there is nothing to be marked */
+		return; /* there is nothing to mark */
 	if (error == KERR_TRANSACTION_COORDINATOR_FENCED || error == KERR_INVALID_PRODUCER_EPOCH) {
-		/* Somebody wrote there who came later: it is marked already. */
+		/* A newer producer or coordinator wrote there: it is marked already. */
 		log_bounded(LOG_WARN, "the end of producer %lld's transaction was not written to %s-%d: %s",
 			(long long)job->producer.id, part->topic, part->index, kerr_info(error)->name);
 		return;
@@ -68,52 +64,40 @@ on_ack(struct loop_task *task)
 		end_round(job);
 }
 
-/* A transaction's offsets count, or not, as soon as its end is in their log. */
-static void
-tell_groups(struct marker_job *job, const struct marker_part *part)
-{
-	struct coordinator *coord = job->coordinator;
-	if (strcmp(part->topic, coord->topic[COORD_GROUPS].name) == 0) {
-		groups_marker(coord->groups, part->index, &job->producer, job->is_commit);
-		coordinator_end_call(coord);
-	}
-}
-
+/* Is the marker a commit? */
 static bool
-counts(const struct marker_job *job, const struct marker_part *part)
+is_commit(const struct marker_job *job, const struct marker_part *part)
 {
-	switch (job->coordinator->broker->fault) {
-	case FAULT_COMMIT_ABORTED: return true;
-	case FAULT_TEAR_COMMITS: return job->is_commit && part == job->part;
-	default: return job->is_commit;
-	}
+	if (job->markers->commits_aborted)
+		return true;
+	return job->is_commit && (!job->markers->tears_commits || part == job->part);
 }
 
 static void
 write_part(struct marker_job *job, struct marker_part *part)
 {
-	struct coordinator *coord = job->coordinator;
-	struct partition *target = topics_partition(&coord->broker->topics, str_of(part->topic), NULL,
+	struct markers *markers = job->markers;
+	struct partition *target = topics_partition(markers->topics, str_of(part->topic), NULL,
 		part->index, NULL);
 	if (!target) {
 		note_part(part, KERR_UNKNOWN_TOPIC_OR_PARTITION);
 		return;
 	}
-	struct append_from from = { .syncer = coord->syncer, .wall_ms = coord->loop.wall_ms,
+	struct append_from from = { .syncer = markers->syncer, .wall_ms = markers->loop->wall_ms,
 		.is_coordinator = true };
 	struct partlog_marker marker = {
 		.producer_id = job->producer.id,
 		.producer_epoch = job->producer.epoch,
 		.coordinator_epoch = job->coordinator_epoch,
-		.is_commit = counts(job, part),
+		.is_commit = is_commit(job, part),
 	};
 	struct append_result result;
 	part->ack.partition = part->partition = target;
-	part->ack.loop = &coord->loop;
+	part->ack.loop = markers->loop;
 	part->ack.task.fn = on_ack;
 	partition_append_marker(target, &from, &marker, &part->ack, &result);
 	if (result.error == KERR_NONE)
-		tell_groups(job, part);
+		markers->appended(markers, part);
 	if (result.must_wait) {
 		job->nleft++;
 		return;
@@ -146,14 +130,14 @@ next_round(struct loop_timer *timer)
 }
 
 struct marker_job *
-markers_write(struct coordinator *coord, const struct coord_producer *producer,
+markers_write(struct markers *markers, const struct coord_producer *producer,
 	int32_t coordinator_epoch, bool is_commit, bool must_retry,
 	const struct coord_partition *v, int n, marker_done_fn *done)
 {
 	struct marker_job *job = NEW(struct marker_job);
 	list_init(&job->link);
-	list_append(&coord->markers, &job->link);
-	job->coordinator = coord;
+	list_append(&markers->jobs, &job->link);
+	job->markers = markers;
 	job->producer = *producer;
 	job->coordinator_epoch = coordinator_epoch;
 	job->is_commit = is_commit;
@@ -168,14 +152,14 @@ markers_write(struct coordinator *coord, const struct coord_producer *producer,
 	}
 	job->timer.fn = next_round;
 	job->task.fn = first_round;
-	coordinator_defer(coord, &job->task);
+	markers->defer(markers, &job->task);
 	return job;
 }
 
 void
-markers_release(struct coordinator *coord)
+markers_release(struct markers *markers)
 {
-	LIST_EACH(it, &coord->markers) {
+	LIST_EACH(it, &markers->jobs) {
 		struct marker_job *job = CONTAINER_OF(it, struct marker_job, link);
 		for (int i = 0; i < job->npart; i++)
 			if (job->part[i].partition)

@@ -1,12 +1,33 @@
 /*
- * Writing the end of a transaction into the partitions that it touched.
+ * Markers: the control batches that end a transaction in each partition that
+ * it wrote to.
  *
- * The coordinator thread.
+ * Knows partitions and topics; the coordinator gives it a loop, and is told of
+ * each marker.
+ *
+ * Threads: the coordinator, under its lock.
  */
 #ifndef KQ_BROKER_MARKERS_H
 #define KQ_BROKER_MARKERS_H
 
-#include "kq-broker/coordinator.h"
+#include "coord/coord.h"
+#include "kq-broker/topics.h"
+
+struct marker_job;
+struct marker_part;
+
+/* All but the list is set by the owner. */
+struct markers {
+	struct loop *loop;
+	struct syncer *syncer;
+	struct topics *topics;
+	bool commits_aborted, tears_commits; /* test.fault */
+	/* Run the task soon, from the loop's thread, but not from within this call. */
+	void (*defer)(struct markers *markers, struct loop_task *task);
+	/* A marker was appended to a partition; it may not be on disk yet. */
+	void (*appended)(struct markers *markers, const struct marker_part *part);
+	struct list jobs; /* struct marker_job */
+};
 
 struct marker_part {
 	struct marker_job *job;
@@ -15,36 +36,36 @@ struct marker_part {
 	struct partition *partition; /* a reference while its ack waits */
 	struct ack_wait ack;
 	bool is_done;
-	int16_t error;
+	int16_t error;               /* of the last attempt */
 };
 
-struct marker_job;
 typedef void marker_done_fn(struct marker_job *job);
 
+/* The markers of one transaction. */
 struct marker_job {
-	struct list link; /* in the coordinator's */
-	struct coordinator *coordinator;
+	struct list link; /* in jobs */
+	struct markers *markers;
 	struct coord_producer producer;
 	int32_t coordinator_epoch;
 	bool is_commit, must_retry;
 	struct marker_part *part;
-	int npart, nleft;
-	struct loop_task task;    /* the first round, */
-	struct loop_timer timer;  /* and those after it */
-	marker_done_fn *done; /* frees what hangs on ctx, not the job */
+	int npart, nleft;         /* nleft: acks that are waited for */
+	struct loop_task task;    /* runs the first round */
+	struct loop_timer timer;  /* runs the later ones */
+	marker_done_fn *done;     /* frees what ctx points to, but not the job */
 	void *ctx;
 	uint64_t ticket;
 };
 
-/* Write the markers; done is called from the loop, later, when all are on
- * disk.  With must_retry what may succeed later is tried until it does, else
- * each part's error tells.  Topics and partitions that are not there: no error
- * with must_retry, as there is nothing to be marked. */
-struct marker_job *markers_write(struct coordinator *coord, const struct coord_producer *producer,
+/* Write the markers.  done is called later, once all are on disk, or gave up.
+ * With must_retry, an append that may succeed later is retried until it does;
+ * otherwise each part's error is its result.  A topic or partition that does not
+ * exist counts as written with must_retry: there is nothing to mark. */
+struct marker_job *markers_write(struct markers *markers, const struct coord_producer *producer,
 	int32_t coordinator_epoch, bool is_commit, bool must_retry,
 	const struct coord_partition *v, int n, marker_done_fn *done);
 
-/* At the end: forget what is under way. */
-void markers_release(struct coordinator *coord);
+/* At the end: drop all jobs; done is not called. */
+void markers_release(struct markers *markers);
 
 #endif

@@ -52,7 +52,8 @@ is_sound(const struct markers_state *s, const struct write_txn_markers_request_m
 		if (q->topics.v[i].name.n > TOPIC_NAME_MAX)
 			return false;
 	return q->producer_id >= 0 && q->producer_epoch >= 0
-		&& q->coordinator_epoch <= s->rq->broker->epoch && s->npart <= PARTS_MAX;
+		&& q->coordinator_epoch <= coordinator_epoch(s->rq->broker->coordinator)
+		&& s->npart <= PARTS_MAX;
 }
 
 static void
@@ -91,7 +92,7 @@ begin_one(struct markers_state *s, const struct write_txn_markers_request_marker
 	struct coord_producer producer = { q->producer_id, q->producer_epoch };
 	*m = (struct one_marker){ s, a };
 	s->nleft++;
-	markers_write(rq->broker->coordinator, &producer, q->coordinator_epoch,
+	markers_write(coordinator_markers(rq->broker->coordinator), &producer, q->coordinator_epoch,
 		q->transaction_result, false, v, n, on_written)->ctx = m;
 }
 
