@@ -3,6 +3,7 @@
 #include "kq-broker/catalog.h"
 #include "kq-broker/descriptors.h"
 #include "kq-broker/dispatch.h"
+#include "kq-broker/reactor.h"
 
 #include "sys/fs.h"
 #include "text/say.h"

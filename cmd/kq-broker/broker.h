@@ -15,13 +15,12 @@
 #include "base/err.h"
 #include "kq-broker/advertised.h"
 #include "kq-broker/checkpoints.h"
-#include "kq-broker/coordinator.h"
 #include "kq-broker/datadir.h"
 #include "kq-broker/descriptors.h"
 #include "kq-broker/dynamic.h"
 #include "kq-broker/fetch_session.h"
 #include "kq-broker/producer_ids.h"
-#include "kq-broker/reactor.h"
+#include "kq-broker/session.h"
 #include "kq-broker/settings.h"
 #include "kq-broker/topics.h"
 #include "meta/metastore.h"
@@ -30,6 +29,9 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+
+struct coordinator;
+struct reactor;
 
 enum { REACTORS_MAX = 64 };
 

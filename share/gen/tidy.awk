@@ -58,7 +58,8 @@ FNR == 1 {
 	end_file()
 	file = FILENAME; split(file, path, "/")
 	tree = path[1]; room = path[2]
-	stem = file; sub(/^[^\/]*\/[^\/]*\//, "", stem); sub(/\.[ch]$/, "", stem)
+	inner = file; sub(/^[^\/]*\/[^\/]*\//, "", inner)
+	stem = inner; sub(/\.[ch]$/, "", stem)
 	is_header = file ~ /\.h$/
 	start = 0
 	if (is_on("headers") && tree ~ /^(cmd|common|t)$/ && is_header && !/^\/\*/)
@@ -102,16 +103,20 @@ function include(name,   part, n) {
 	if (part[1] != room && !(part[1] in is_room))
 		fault(room " may include its own files and common/, not " part[1] "/")
 	else if (part[1] == room && (room in npattern)) {
-		sub(/^[^\/]*\//, "", name); sub(/\.[ch]$/, "", name)
-		if (level(name) < level(stem))
+		sub(/^[^\/]*\//, "", name)
+		if (level(name) < level(inner)) {
+			sub(/\.h$/, "", name)
 			fault(stem " may not include " name ": it is on a floor above (cmd/LAYERS)")
+		}
 	}
 }
 
-# The floor of a command's file, 1 at the top; 0 if it has none.
-function level(name,   i) {
+# The floor of a command's file, 1 at the top; 0 if it has none.  A pattern has
+# the name with ".c" or ".h", or without.
+function level(name,   i, base) {
+	base = name; sub(/\.[ch]$/, "", base)
 	for (i = 1; i <= npattern[room]; i++)
-		if (name ~ pattern[room, i])
+		if (name ~ pattern[room, i] || base ~ pattern[room, i])
 			return floor_of[room, i]
 	return 0
 }
@@ -172,7 +177,7 @@ function end_file() {
 	if (!file) return
 	if (is_on("files") && tree ~ /^(cmd|common|t)$/ && nline > FILE_MAX)
 		fault_at(file ":" nline, "a file of " nline " lines, at most " FILE_MAX)
-	if (is_on("layers") && tree == "cmd" && (room in npattern) && !level(stem))
+	if (is_on("layers") && tree == "cmd" && (room in npattern) && !level(inner))
 		fault_at(file ":1", "has no floor in cmd/LAYERS")
 }
 END { end_file(); exit bad }

@@ -93,6 +93,14 @@ all='layers includes headers functions files columns form letters tags symbols l
 	refused layers 'cmd/kq-a/new.c:1: has no floor in cmd/LAYERS'
 }
 
+@test "layers: a source and its header on two floors" {
+	printf 'kq-a: 1\n\tlook.c\n\tmain\n\tlook.h\n' >cmd/LAYERS
+	echo '/* M. */' >cmd/kq-a/main.h
+	echo '#include "kq-a/main.h"' >>cmd/kq-a/look.c
+	"$tidy" layers
+	echo '#include "kq-a/main.h"' >>cmd/kq-a/look.h
+	refused layers 'cmd/kq-a/look.h:3: look may not include main: it is on a floor above (cmd/LAYERS)'
+}
 @test "layers: floors of a folder below, by a pattern" {
 	mkdir cmd/kq-a/api
 	printf 'kq-a: 1\n\tmain\n\tapi/*\n\tlook\n' >cmd/LAYERS
