@@ -26,7 +26,7 @@ verb_group_export(int argc, char **argv)
 		return code;
 	for (int i = 0; i < n; i++) {
 		struct rows rows;
-		/* Of a group that is not there no offsets come, and no refusal. */
+		/* For a missing group, the coordinator returns no offsets and no error. */
 		if (look_group_committed(&run, &group[i], &rows) < 0
 			|| (rows.n == 0 && look_group_describe(&run, &group[i], false) < 0))
 			continue;

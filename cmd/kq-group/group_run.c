@@ -16,7 +16,7 @@ group_run_refused(struct run *run, int16_t code, struct str message, struct str 
 		run_missing(run, "group", group);
 		return;
 	case KERR_NON_EMPTY_GROUP:
-	case KERR_UNKNOWN_MEMBER_ID: /* of a commit from outside */
+	case KERR_UNKNOWN_MEMBER_ID: /* answer to a commit of a non-member */
 		err_set(&e, ERR_PEER, "group '%.*s' has members; stop them first", STR_ARG(group));
 		break;
 	default:

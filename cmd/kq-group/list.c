@@ -11,7 +11,7 @@
 #include <strings.h>
 
 enum {
-	STATES_FROM = 4, TYPES_FROM = 5, /* versions that tell them */
+	STATES_FROM = 4, TYPES_FROM = 5, /* versions that report them */
 	RETRY_MS = 100,
 };
 
@@ -27,7 +27,7 @@ by_id(const void *a, const void *b)
 	return str_cmp(((const struct listed *)a)->id, ((const struct listed *)b)->id);
 }
 
-/* Ask one broker, again while it is still reading what it coordinates. */
+/* Ask a broker; repeat while its coordinator is loading. */
 static int
 ask(struct run *run, int32_t node, struct list_groups_response *answer)
 {
@@ -124,7 +124,7 @@ static const char *const states[] = { "PreparingRebalance", "CompletingRebalance
 	"Empty", "Assigning", "Reconciling", "NotReady", NULL };
 static const char *const types[] = { "Classic", "Consumer", "Share", "Streams", NULL };
 
-/* The next of the words with commas between; null at the end. */
+/* Take the next word of a list with commas; null at the end. */
 static struct str
 next_word(const char **at)
 {
@@ -156,7 +156,7 @@ check_words(const char *text, const char *const *known, const char *option, stru
 	return 0;
 }
 
-/* Is s one of the words?  All are when there are none. */
+/* Is s one of the words in text?  Without text, all are. */
 static bool
 is_wanted(struct str s, const char *text)
 {

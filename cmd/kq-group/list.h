@@ -1,7 +1,7 @@
 /*
  * All groups of a cluster.
  *
- * Uses: group.
+ * Uses: look_group.
  */
 #ifndef KQ_GROUP_LIST_H
 #define KQ_GROUP_LIST_H
@@ -10,20 +10,18 @@
 
 struct listed {
 	struct str id, type, protocol_type;
-	struct str state; /* null: the broker does not tell */
+	struct str state; /* null: the broker does not report it */
 };
 
-/* Ask every broker.  Returns how many groups there are, sorted by name; what
- * failed is counted. */
+/* Ask every broker.  Returns the number of groups, which are sorted by name.  Failures are
+ * counted. */
 int list_groups(struct run *run, struct listed **v);
 
-/* The type of one group, which is asked of its coordinator; null: there is no
- * such group. */
+/* The type of one group, from its coordinator; null: no such group, or unknown. */
 struct str list_type(struct run *run, const struct look_group *group);
 
-/* Connect, and find the groups of these names, or with --all all that
- * consumers commit offsets to.
- * 0; or an exit code, after saying why: the run is then not to be closed. */
+/* Connect, and find the groups of these names, or with --all all groups of consumers.
+ * Returns as run_open. */
 int list_open(struct run *run, int argc, char **argv, struct look_group **v, int *n);
 
 #endif

@@ -38,7 +38,7 @@ pause_again(struct run *run, int64_t until_ms)
 	return !run->cluster.is_woken;
 }
 
-/* A coordinator that the last metadata did not tell of. */
+/* Ensure that the coordinator's node is known.  Returns 0, or -1 after run_failed. */
 static int
 know_node(struct run *run, int32_t id)
 {
@@ -49,7 +49,7 @@ know_node(struct run *run, int32_t id)
 	return -1;
 }
 
-/* Take one answer; returns whether it is to be asked for again. */
+/* Take the result for a group.  Returns true if the request is to be repeated for it. */
 static bool
 take_coordinator(struct run *run, struct look_group *group, int16_t code, struct str message,
 	int32_t node, bool may_repeat)
@@ -63,8 +63,8 @@ take_coordinator(struct run *run, struct look_group *group, int16_t code, struct
 	return false;
 }
 
-/* Ask for all n at once; those to be asked for again come to the front.
- * Returns how many. */
+/* Ask for all n groups in one request; move those for which it is to be repeated to the
+ * front.  Returns their number. */
 static int
 ask_batch(struct run *run, struct look_group **due, int n, bool may_repeat)
 {
@@ -93,7 +93,7 @@ ask_batch(struct run *run, struct look_group **due, int n, bool may_repeat)
 	return nleft;
 }
 
-/* The same, one by one. */
+/* The same, with a request per group. */
 static int
 ask_each(struct run *run, struct look_group **due, int n, bool may_repeat)
 {
@@ -112,7 +112,7 @@ ask_each(struct run *run, struct look_group **due, int n, bool may_repeat)
 	return nleft;
 }
 
-/* Find the coordinators of those that have none. */
+/* Find the coordinators of groups whose coordinator is unknown. */
 static void
 find(struct run *run, struct look_group *v, int n, int64_t until_ms)
 {
@@ -200,7 +200,7 @@ take_member(struct run *run, struct look_member *member,
 			MAX(assignment.assigned_partitions.v[i].partitions.n, 0) };
 }
 
-/* Returns 1 when it is there, 0 when not, -1: counted. */
+/* Returns 1; 0: no such group; or -1 after run_failed. */
 static int
 describe_classic(struct run *run, struct look_group *group)
 {
@@ -269,8 +269,7 @@ take_consumer(struct run *run, struct look_group *group,
 	}
 }
 
-/* As describe_classic.  A broker that does not know such groups, or does not
- * serve them, has none. */
+/* As describe_classic.  A broker without support for such groups has none. */
 static int
 describe_consumer(struct run *run, struct look_group *group)
 {
@@ -314,7 +313,7 @@ look_group_describe(struct run *run, struct look_group *group, bool may_miss)
 	int rc = describe_either(run, group);
 	struct str type = rc || may_miss ? STR_NULL : list_type(run, group);
 	if (str_eq(type, STR("consumer")) || str_eq(type, STR("classic"))) {
-		type = STR_NULL; /* it was created after the first look */
+		type = STR_NULL; /* it was created after the first request */
 		rc = describe_either(run, group);
 	}
 	if (rc != 0)
@@ -363,7 +362,7 @@ add(struct taken_offsets *taken, struct str topic, int32_t partition, int64_t of
 		taken->rows->v[taken->rows->n++] = row;
 }
 
-/* The two forms of the answer differ in name only. */
+/* The two forms of the response differ in names only. */
 #define TAKE_TOPICS(c, topics) do { \
 	size_t n_ = 0; \
 	for (int32_t i = 0; i < (topics)->n; i++) \

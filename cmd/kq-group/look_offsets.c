@@ -1,4 +1,4 @@
-/* Where the partitions of groups begin and end; which groups there are. */
+/* The partitions of a group, and their offsets at the leaders. */
 #include "kq-group/look_group.h"
 
 #include "client/offsets.h"
@@ -36,15 +36,15 @@ look_group_rows(struct run *run, const struct look_group *group, struct rows *ro
 	return 0;
 }
 
-/* Is the thing itself no more, so that asking has no answer? */
+/* Does the topic or partition no longer exist? */
 static bool
 is_gone(const struct err *e)
 {
 	return e->kafka == KERR_UNKNOWN_TOPIC_OR_PARTITION;
 }
 
-/* Ask for the n rows, which are all of topic t; the answers go to the member
- * of a row at this place in it. */
+/* Ask for offsets of n rows of topic t, and store them in the int64_t at offset place of
+ * each row. */
 static void
 ask_topic(struct run *run, struct cluster_topic *t, struct row *v, int32_t n, int64_t when,
 	size_t place)

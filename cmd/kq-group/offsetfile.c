@@ -13,7 +13,7 @@ enum {
 
 /* ---- JSON ---- */
 
-/* Words; null or absent leaves what there was. */
+/* Set *s to a string, unless it is null or absent. */
 static int
 take_text(const json_t *o, const char *name, struct str *s, struct arena *a, struct err *e)
 {
@@ -41,7 +41,7 @@ take_member(struct offset_line *line, const char *key, const json_t *v, struct e
 	int rc;
 	if (json_is_bytes_key(key, "group") || json_is_bytes_key(key, "topic")
 		|| json_is_bytes_key(key, "metadata"))
-		return 0; /* taken with the object */
+		return 0; /* taken by the caller */
 	if (strcmp(key, "offset") == 0)
 		return take_number(v, key, INT64_MAX, &line->offset, e);
 	if (strcmp(key, "leader_epoch") == 0) {
@@ -80,8 +80,8 @@ parse_json(struct offset_line *line, struct str text, struct arena *a, struct er
 
 /* ---- commas ---- */
 
-/* The field at *p, which is moved behind it and its comma; -1: a quote is
- * left open, or stands in the middle. */
+/* Take the field at *p, and advance *p past its end.  Returns 0, or -1: a quote is left
+ * open, or occurs inside. */
 static int
 take_field(const uint8_t **p, const uint8_t *end, struct str *field, struct arena *a)
 {
@@ -90,7 +90,7 @@ take_field(const uint8_t **p, const uint8_t *end, struct str *field, struct aren
 	for (*p += is_quoted; *p < end && (is_open || **p != ','); ++*p) {
 		if (**p != '"' || !is_quoted) {
 			if (is_quoted && !is_open)
-				break; /* behind the closing quote */
+				break; /* after the closing quote */
 			buf_putc(&b, (char)**p);
 		} else if (is_open && *p + 1 < end && (*p)[1] == '"') {
 			buf_putc(&b, '"');
@@ -109,7 +109,7 @@ take_field(const uint8_t **p, const uint8_t *end, struct str *field, struct aren
 static int
 parse_number(struct str s, const char *what, int64_t max, int64_t *n, struct err *e)
 {
-	const char *z = (const char *)s.p; /* NUL-terminated, as arena_str does */
+	const char *z = (const char *)s.p; /* NUL-terminated by arena_str */
 	struct err ignored;
 	if (s.n == 0 || strspn(z, "0123456789") != (size_t)s.n
 		|| units_parse_int(z, 0, max, n, &ignored) < 0)

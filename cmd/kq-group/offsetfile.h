@@ -1,15 +1,14 @@
 /*
- * Offsets of groups as lines of text, for another cluster or another day.
+ * Offsets of groups as lines of text, to restore them later or in another cluster.
  *
  * A line is a JSON object:
  *
  *	{"group":"billing","topic":"orders","partition":0,"offset":42,"leader_epoch":3,"metadata":"x"}
  *
- * leader_epoch and metadata may be absent or null.  A word that is not UTF-8 is
- * in base64, and its member's name ends in _b64, as in the records of
- * kq-consume -J.  What Kafka's own tool writes is read, too:
- * topic,partition,offset with or without a group in front, words in double
- * quotes or not.  Empty lines, and those that begin with '#', are skipped.
+ * leader_epoch and metadata may be absent or null.  A string that is not UTF-8 is in
+ * base64, and its member's name ends in _b64, as in the output of kq-consume -J.  The
+ * format of Kafka's own tool is also read: [group,]topic,partition,offset, with or
+ * without double quotes.  Empty lines, and lines that begin with '#', are skipped.
  *
  * Uses: base, text/json.  Any thread.
  */
@@ -20,7 +19,7 @@
 #include "base/mem.h"
 
 struct offset_line {
-	int number; /* of the line, from 1 */
+	int number; /* line number, from 1 */
 	struct str group, topic;
 	int32_t partition;
 	int64_t offset;
@@ -34,10 +33,9 @@ struct offset_lines {
 };
 #define OFFSET_LINES_INIT { NULL, 0, 0 }
 
-/* Read all lines of text.  Lines without a group are of the group given; NULL:
- * that is an error.  Words are copied to the arena.  Returns 0, or -1 with the
- * line's number in the message: a line that is none of these, or names a
- * partition that came before. */
+/* Parse all lines of text.  Lines without a group belong to the group given; if it is NULL,
+ * they are an error.  Strings are copied to the arena.  Returns 0, or -1 with the line's
+ * number in the message: not one of these formats, or a partition that occurs twice. */
 int offset_lines_parse(struct offset_lines *lines, struct str text, const char *group,
 	struct arena *a, struct err *e);
 void offset_lines_release(struct offset_lines *lines);

@@ -1,5 +1,5 @@
 /*
- * How fast a group reads: the difference between two looks at its offsets.
+ * The rate at which a group reads: the difference between two refreshes.
  *
  * Uses: rows.  One thread.
  */
@@ -8,23 +8,22 @@
 
 #include "kq-group/rows.h"
 
-/* The last look. */
+/* The previous refresh. */
 struct rate {
 	struct rows rows;   /* in the arena */
 	struct arena arena;
-	int64_t at_ns;      /* 0: there was none */
+	int64_t at_ns;      /* monotonic time; 0: none yet */
 };
 #define RATE_INIT { { NULL, 0 }, ARENA_INIT, 0 }
 
-/* Records a second of a row as of now_ns; less than none when its offset went
- * back.  Returns false when it is not known: the partition was not there, or
- * nothing was committed. */
+/* Records per second of a row since the last refresh; negative if its offset went back.
+ * Returns false if it is unknown: the partition was new, or nothing was committed. */
 bool rate_of(const struct rate *last, const struct row *row, int64_t now_ns, double *rate);
 
-/* The sum of those that are known; false when none is. */
+/* The sum of the known rates.  Returns false if none is known. */
 bool rate_total(const struct rate *last, const struct rows *rows, int64_t now_ns, double *rate);
 
-/* Keep these rows as the last look. */
+/* Keep these rows as the previous refresh. */
 void rate_keep(struct rate *last, const struct rows *rows, int64_t now_ns);
 void rate_release(struct rate *last);
 

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-/* A group that could be removed, by name. */
+/* Print the name of a group that would be deleted. */
 static void
 print_deleted(struct run *run, struct look_group *group)
 {
@@ -67,7 +67,7 @@ verb_group_delete(int argc, char **argv)
 
 /* ---- offsets ---- */
 
-/* The partitions of a topic that the group has offsets of. */
+/* Fill in the partitions of the topic for which the group has offsets. */
 static void
 fill_all(struct run *run, struct topic_parts *parts, const struct rows *committed)
 {
@@ -101,7 +101,7 @@ is_listed(const struct offset_delete_request *q, struct str topic, int32_t parti
 	return false;
 }
 
-/* Its partitions, but those that another target has named. */
+/* Add the partitions that are not in the request yet. */
 static void
 add_target(struct run *run, struct offset_delete_request *q, const struct topic_parts *parts)
 {
@@ -115,7 +115,7 @@ add_target(struct run *run, struct offset_delete_request *q, const struct topic_
 		q->topics.n--;
 }
 
-/* Which offsets would go. */
+/* Print the offsets that would be deleted. */
 static void
 print_offsets(struct run *run, const struct offset_delete_request *q, const struct rows *committed)
 {

@@ -10,7 +10,7 @@ by_place(const void *a, const void *b)
 	return order ? order : (x->partition > y->partition) - (x->partition < y->partition);
 }
 
-/* Take over what the other knows. */
+/* Copy what is known in the other row. */
 static void
 take(struct row *to, const struct row *from)
 {

@@ -1,4 +1,4 @@
-/* kq-group seek, and import: offsets from a word or from lines. */
+/* kq-group seek, and import: offsets from a place or from lines of export. */
 #include "kq-group/offsetfile.h"
 #include "kq-group/seek_plan.h"
 #include "kq-group/topic_parts.h"
@@ -14,7 +14,7 @@
 
 enum { FILE_MAX = 256 << 20 };
 
-/* Which partitions; none named is all. */
+/* The partitions named by the operands; none: all. */
 struct scope {
 	struct topic_parts *v;
 	int n;
@@ -42,7 +42,7 @@ add_target(struct run *run, struct seek_plan *plan, int32_t *cap, const struct t
 	for (int32_t i = 0; i < parts->npart; i++)
 		add_row(run, plan, cap, ROW_INIT(parts->topic, parts->part[i]));
 	if (parts->npart > 0)
-		return; /* they were named */
+		return; /* partitions were named */
 	const char *name = arena_printf(&run->arena, "%.*s", STR_ARG(parts->topic));
 	struct cluster_topic *topic = cluster_topic(&run->cluster, name, false, &e);
 	if (!topic) {
@@ -53,7 +53,7 @@ add_target(struct run *run, struct seek_plan *plan, int32_t *cap, const struct t
 		add_row(run, plan, cap, ROW_INIT(parts->topic, i));
 }
 
-/* Is the place in the scope?  All are in an empty one. */
+/* Is the partition in the scope?  An empty scope contains all. */
 static bool
 is_in(const struct scope *scope, struct str topic, int32_t partition)
 {
@@ -85,7 +85,7 @@ add_lines(struct run *run, struct seek_plan *plan, const struct scope *scope,
 	}
 }
 
-/* Let the plan's rows know what is committed. */
+/* Set the committed offsets of the plan's rows. */
 static void
 join_committed(struct seek_plan *plan, const struct rows *committed)
 {
@@ -99,7 +99,7 @@ join_committed(struct seek_plan *plan, const struct rows *committed)
 
 /* ---- reading lines ---- */
 
-/* All of a file, or of stdin ("-"), which may be a pipe. */
+/* Read a whole file, or stdin ("-"), which may be a pipe. */
 static int
 read_all(const char *path, struct buf *b, struct err *e)
 {
@@ -120,8 +120,7 @@ read_all(const char *path, struct buf *b, struct err *e)
 	return rc;
 }
 
-/* Lines without a group are of the one given; or NULL.  Words are copied to
- * the arena. */
+/* Read and parse lines, as offset_lines_parse does. */
 static int
 read_lines(const char *path, const char *group, struct offset_lines *lines, struct arena *a,
 	struct err *e)
@@ -146,7 +145,7 @@ struct seek {
 	struct arena arena;
 };
 
-/* All that can be wrong before anybody is asked. */
+/* Check options and operands, before any request is sent. */
 static int
 prepare(struct seek *seek, int argc, char **argv, struct err *e)
 {
@@ -227,7 +226,7 @@ verb_group_seek(int argc, char **argv)
 
 /* ---- import ---- */
 
-/* The groups of the lines, which are sorted, each once. */
+/* The groups of the lines, which are sorted; each once. */
 static struct str *
 names_of(struct run *run, const struct offset_lines *lines, int *n)
 {
@@ -239,7 +238,7 @@ names_of(struct run *run, const struct offset_lines *lines, int *n)
 	return v;
 }
 
-/* All is planned before anything is done. */
+/* All plans are made before any is executed. */
 static int
 import(struct run *run, const struct offset_lines *lines)
 {

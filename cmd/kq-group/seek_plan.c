@@ -86,7 +86,7 @@ seek_plan_print(struct run *run, const struct seek_plan *plan, bool with_group)
 	}
 }
 
-/* ---- doing it ---- */
+/* ---- execution ---- */
 
 static struct offset_commit_request
 request_of(struct run *run, const struct seek_plan *plan)
@@ -111,8 +111,8 @@ request_of(struct run *run, const struct seek_plan *plan)
 		t->partitions.n++;
 		part->partition_index = row->partition;
 		part->committed_offset = row->to;
-		/* The epochs of another cluster, or of a record that was not
-		 * read, would only mislead a consumer. */
+		/* The epoch of another cluster, or of a record that was not read, would mislead a
+		 * consumer. */
 		part->committed_leader_epoch = -1;
 		part->committed_metadata = row->metadata.n > 0 ? row->metadata : STR("");
 		part++;
@@ -120,7 +120,7 @@ request_of(struct run *run, const struct seek_plan *plan)
 	return q;
 }
 
-/* The first refusal; a coordinator that is moving refuses all alike. */
+/* The first error code; a coordinator that is moving returns the same for all. */
 static int16_t
 code_of(const struct offset_commit_response *answer)
 {
@@ -164,7 +164,7 @@ bool
 seek_plan_is_wanted(struct run *run, int *code)
 {
 	*code = 0;
-	fflush(stdout); /* so that it stands before what is said of it */
+	fflush(stdout); /* the plan comes before the messages about it */
 	if (run->nfailed) {
 		say_error("nothing was changed");
 		return false;

@@ -1,5 +1,5 @@
 /*
- * Moving a group's offsets: what would change, and doing it.
+ * Changes of a group's offsets: the plan, and its execution.
  *
  * Uses: look_group, tool/place.
  */
@@ -10,30 +10,30 @@
 
 struct seek_plan {
 	struct look_group *group;
-	struct rows rows; /* of each, "to" is set in the end */
+	struct rows rows; /* their "to" is set by seek_plan_resolve */
 };
 
-/* Is the group one whose offsets can be moved?  Learns what it has committed,
- * into rows.  Returns 0, or -1: counted. */
+/* Check that the group's offsets can be changed, and get the committed offsets.  Returns 0,
+ * or -1 after run_failed. */
 int seek_plan_begin(struct run *run, struct look_group *group, struct rows *committed);
 
-/* Decide where the plan's rows are to go: by w, or, NULL, as each says, and
- * always between the ends of the partition, with a word.  The rows are merged
- * and know what is committed.  Those that can't go are counted. */
+/* Set "to" of each row from the place, or if it is NULL keep "to", and limit it to start
+ * and end of the partition, with a warning.  The rows must be merged and have their
+ * committed offsets.  Rows that cannot be moved are counted as failures. */
 void seek_plan_resolve(struct run *run, struct seek_plan *plan, const struct place *place);
 
-/* A line, or object, a partition: [group,] topic, partition, from, to. */
+/* Print a line or an object per partition: [group,] topic, partition, from, to. */
 void seek_plan_print(struct run *run, const struct seek_plan *plan, bool with_group);
 
-/* Commit.  What is refused is counted. */
+/* Commit the offsets.  Refusals are counted as failures. */
 void seek_plan_execute(struct run *run, struct seek_plan *plan);
 
-/* Can the options be followed?  0, or -1 (ERR_USAGE): to apply and not to. */
+/* Check the options.  Returns 0, or -1 (ERR_USAGE): both --yes and --dry-run. */
 int seek_plan_check_options(struct err *e);
 
-/* After the plan was printed: is it to be done?  By the rule of tool/ask, but
- * that a plan removes nothing, so that it needs neither a terminal nor an option.
- * *code is 0, or the exit code of a no. */
+/* To be called after seek_plan_print: is the plan to be executed?  As tool/ask, but
+ * without a terminal and an option the plan is only printed, which is no error.  *code is
+ * 0, or the exit code after a "no". */
 bool seek_plan_is_wanted(struct run *run, int *code);
 
 #endif

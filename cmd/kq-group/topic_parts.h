@@ -15,7 +15,7 @@ struct topic_parts {
 	int32_t npart; /* 0: all */
 };
 
-/* Parses text.  Returns 0, or -1 (ERR_USAGE).  The topic is a slice of text; the
+/* Parse text.  Returns 0, or -1 (ERR_USAGE).  The topic is a slice of text; the
  * partitions are in the arena. */
 int topic_parts_parse(struct topic_parts *parts, const char *text, struct arena *a, struct err *e);
 

@@ -19,7 +19,7 @@ struct refresh {
 	struct look_group *group;
 	struct rows rows;
 	int64_t wall_ms, mono_ns;
-	const struct rate *rate; /* the look before */
+	const struct rate *rate; /* the previous refresh */
 };
 
 static const char *
@@ -124,8 +124,8 @@ fill_table(struct run *run, const struct refresh *view, struct table *table, int
 	}
 }
 
-/* Over what was there: from the top left on, each line cleared to its end,
- * then all below.  Lines are not to wrap meanwhile. */
+/* Overwrite the screen from the top left: clear each line to its end, then everything
+ * below.  Wrapping is disabled meanwhile. */
 static void
 draw(struct run *run, const struct refresh *view)
 {
@@ -162,11 +162,11 @@ draw(struct run *run, const struct refresh *view)
 static int
 refresh(struct run *run, char **argv, struct refresh *view)
 {
-	struct err ignored; /* the next call will tell */
+	struct err ignored; /* the next call fails, too */
 	int n = 1;
 	arena_reset(&run->arena);
 	arena_reset(&run->replies);
-	cluster_refresh(&run->cluster, &ignored); /* topics may have grown */
+	cluster_refresh(&run->cluster, &ignored); /* topics may have new partitions */
 	view->group = look_groups_named(run, &n, argv);
 	if (look_group_describe(run, view->group, false) < 0
 		|| look_group_rows(run, view->group, &view->rows) < 0)
@@ -188,8 +188,8 @@ show(struct run *run, const struct refresh *view, bool is_terminal)
 		print_lines(run, view);
 }
 
-/* The first look must come off; later ones may fail, and are tried again.
- * Ends when it is stopped, or nobody reads. */
+/* The first refresh must succeed; later ones are repeated after a failure.  Ends on a
+ * signal, or when stdout is closed. */
 static void
 watch(struct run *run, char **argv)
 {

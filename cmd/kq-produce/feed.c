@@ -27,8 +27,8 @@ put(struct feed *feed, struct str s, int64_t now_ms, struct err *e)
 		feed->nheader, e);
 }
 
-/* Lines without keys and headers, of which nothing is null: no look at each
- * is needed.  Puts what fits in the batch under way. */
+/* Fast path for lines without keys, headers and nulls: put as many as fit in the current
+ * batch, without looking at each.  Returns their number. */
 static int64_t
 put_lines(struct feed *feed, struct input *in, int64_t now_ms)
 {
@@ -53,7 +53,7 @@ feed_commit(struct feed *feed, struct err *e)
 	return producer->is_in_txn ? producer_commit(producer, &feed->is_unknown, e) : 0;
 }
 
-/* A transaction to put the next record in. */
+/* Begin a transaction for the next record, if none is open. */
 static int
 begin_txn(struct feed *feed, struct err *e)
 {
@@ -64,7 +64,7 @@ begin_txn(struct feed *feed, struct err *e)
 	return producer_begin_txn(producer, e);
 }
 
-/* So many were put: is the transaction full? */
+/* Count n records that were put, and commit the transaction if it is full. */
 static int
 count_put(struct feed *feed, int64_t n, struct err *e)
 {
@@ -73,11 +73,11 @@ count_put(struct feed *feed, int64_t n, struct err *e)
 	return feed->is_txn && feed->txn_left == 0 ? feed_commit(feed, e) : 0;
 }
 
-/* Put what whole records the buffer holds.  1: fill again; 0: enough; -1. */
+/* Put the complete records in the buffer.  Returns 1: fill it again; 0: done; -1. */
 static int
 put_piece(struct feed *feed, struct input *in, struct err *e)
 {
-	int64_t now_ms = clock_ms(); /* one look at the clock a piece */
+	int64_t now_ms = clock_ms(); /* one timestamp for the whole piece */
 	struct str s;
 	while (feed->left > 0) {
 		int64_t n = put_lines(feed, in, now_ms);
@@ -97,7 +97,7 @@ put_piece(struct feed *feed, struct input *in, struct err *e)
 	return feed->left > 0 && !in->is_at_end;
 }
 
-/* How long the open transaction may still wait for input; -1: for ever. */
+/* How long the open transaction may still wait for input, in ms; -1: forever. */
 static int
 txn_wait_ms(const struct feed *feed)
 {
@@ -107,7 +107,7 @@ txn_wait_ms(const struct feed *feed)
 	return (int)MAX(producer->txn_since_ms + feed->txn_ms - clock_mono_ms(), 0);
 }
 
-/* Is there more to be read without waiting? */
+/* Can more input be read without blocking? */
 static bool
 has_more(const struct input *in)
 {
@@ -115,7 +115,7 @@ has_more(const struct input *in)
 		|| poll(&(struct pollfd){ in->fd, POLLIN, 0 }, 1, 0) > 0);
 }
 
-/* How long we may wait for input; -1: for ever. */
+/* How long to wait for input, in ms; -1: forever. */
 static int
 wait_ms(const struct feed *feed, const struct input *in)
 {
@@ -143,7 +143,7 @@ feed_input(struct feed *feed, struct input *in, struct err *e)
 		if (txn_wait_ms(feed) == 0 && feed_commit(feed, e) < 0)
 			return -1;
 		if (waits && !events)
-			continue; /* an answer came, or a batch was due */
+			continue; /* a response arrived, or a batch was due */
 		if (input_fill(in, e) < 0)
 			return -1;
 		int rc = put_piece(feed, in, e);

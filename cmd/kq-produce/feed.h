@@ -1,9 +1,8 @@
 /*
- * From input to producer: splits keys from values, puts the records, stops
- * when told, serves the producer while it waits for input, begins and commits
- * transactions.
+ * From input to producer: split keys from values, put the records, begin and commit
+ * transactions, and serve the producer while waiting for input.
  *
- * Uses: client/producer, input, progress.
+ * Uses: client/producer, input, json_record, progress, tool/keyed.
  */
 #ifndef KQ_PRODUCE_FEED_H
 #define KQ_PRODUCE_FEED_H
@@ -19,25 +18,25 @@
 struct feed {
 	struct producer_topic *topic;
 	int32_t partition;        /* -1: by key */
-	struct keyed keyed;       /* how a text is a record, unless ... */
-	struct json_record *json; /* ... it is JSON; or NULL */
-	struct buf headers;       /* of every record, encoded */
+	struct keyed keyed;       /* delimiter and null, if json is NULL */
+	struct json_record *json; /* input is JSON; or NULL */
+	struct buf headers;       /* encoded headers, added to every record */
 	int32_t nheader;
-	int64_t left;             /* records still wanted */
-	bool is_txn;              /* put them in transactions ... */
-	int64_t txn_records;      /* ... of so many; INT64_MAX: any number */
-	int txn_ms;               /* ... of so long; 0: any time */
-	int64_t txn_left;         /* records this one may still take */
-	bool is_unknown;          /* whether a commit, which failed, was done */
+	int64_t left;             /* number of records still to put */
+	bool is_txn;              /* use transactions */
+	int64_t txn_records;      /* largest number of records in one; INT64_MAX: any */
+	int txn_ms;               /* longest time of one; 0: any */
+	int64_t txn_left;         /* records that the open one may still take */
+	bool is_unknown;          /* it is unknown whether a failed commit took effect */
 	const volatile sig_atomic_t *is_stopped;
 	struct progress *progress;
 };
 
-/* Put all of the input's records.  Returns 0 at its end, or when stopped or
- * none is left to be wanted; -1 on failure. */
+/* Put all records of the input.  Returns 0 at its end, when a signal stops the program, or
+ * when left is 0; -1 on failure. */
 int feed_input(struct feed *feed, struct input *in, struct err *e);
 
-/* Commit the open transaction, if there is one. */
+/* Commit the open transaction, if any.  Returns 0, or -1. */
 int feed_commit(struct feed *feed, struct err *e);
 
 #endif

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 enum {
-	PIECE = 256 << 10,   /* stays in the second-level cache */
+	PIECE = 256 << 10,   /* fits in the second-level cache */
 	PIPE_SIZE = 1 << 20,
 };
 
@@ -36,7 +36,7 @@ input_fill(struct input *in, struct err *e)
 		in->searched -= in->at;
 		in->at = 0;
 	}
-	size_t room = MAX((size_t)PIECE, b->n); /* long records: double */
+	size_t room = MAX((size_t)PIECE, b->n); /* double the buffer for long records */
 	buf_reserve(b, room);
 	ssize_t got;
 	do
@@ -86,7 +86,7 @@ input_next(struct input *in, struct str *s, struct err *e)
 		in->at = in->searched = b->n;
 		return 1;
 	}
-	in->searched = n >= nd ? b->n - nd + 1 : in->at; /* it may have begun */
+	in->searched = n >= nd ? b->n - nd + 1 : in->at; /* the end may be part of a delimiter */
 	return 0;
 }
 

@@ -1,7 +1,6 @@
 /*
- * Splits input into records: reads in large pieces, finds delimiters, hands
- * out slices of the buffer, copies nothing but the incomplete record at a
- * piece's end.
+ * Split input into records: read in large pieces, find delimiters, and return slices of
+ * the buffer.  Only the incomplete record at the end of a piece is copied.
  *
  * Uses: base.
  */
@@ -16,29 +15,29 @@ struct input {
 	const char *name;    /* for messages */
 	struct str delimiter;
 	size_t record_max;   /* a longer record is an error */
-	const char *limit;   /* what says so, for messages; or NULL */
+	const char *limit;   /* name of that limit, for messages; or NULL */
 	struct buf buf;
-	size_t at;           /* handed out up to here */
-	int64_t nread;       /* bytes read, of all files */
+	size_t at;           /* bytes before it were taken */
+	int64_t nread;       /* bytes read from all files */
 	size_t searched;     /* no delimiter begins before here */
-	bool is_at_end;      /* of the file; the rest is the last record */
-	bool is_pollable;    /* a read may wait: a pipe, a terminal, a socket */
-	bool is_terminal;    /* a person types */
+	bool is_at_end;      /* of the file: the buffer ends with the last record */
+	bool is_pollable;    /* a read may block: a pipe, a terminal, a socket */
+	bool is_terminal;
 };
 
-/* Begin with a descriptor, which is not closed here. */
+/* Start to read a descriptor, which the caller closes. */
 void input_begin(struct input *in, int fd, const char *name);
 
-/* Read one piece.  1: got some; 0: there is nothing more to read; -1. */
+/* Read one piece.  Returns 1; 0 at the end; or -1. */
 int input_fill(struct input *in, struct err *e);
 
-/* The next whole record in the buffer, without its delimiter; at the end of
- * the file also the last one that lacks it.  1: *s is it, until the next
- * fill; 0: fill first, or that was all; -1: longer than record_max. */
+/* Take the next complete record, without its delimiter; at the end of the file, the last
+ * one may have none.  Returns 1: *s is valid until the next input_fill; 0: call
+ * input_fill first, or the end; -1: longer than record_max. */
 int input_next(struct input *in, struct str *s, struct err *e);
 
-/* What the buffer holds and was not handed out; and that the first n bytes of
- * it, whole records all of them, were taken. */
+/* The bytes of the buffer that were not taken; and take its first n bytes, which must be
+ * complete records. */
 struct str input_rest(const struct input *in);
 void input_take(struct input *in, size_t n);
 

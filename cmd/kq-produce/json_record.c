@@ -37,7 +37,7 @@ take_member(struct json_record *rec, const char *key, const json_t *v, struct er
 {
 	static const char *const known[] = { "topic", "partition", "offset", "timestamp_type" };
 	if (json_is_bytes_key(key, "key") || json_is_bytes_key(key, "value"))
-		return 0; /* taken with the object */
+		return 0; /* taken by json_record_parse */
 	if (strcmp(key, "headers") == 0)
 		return take_headers(rec, v, e);
 	if (strcmp(key, "timestamp") == 0) {

@@ -1,4 +1,4 @@
-/* kq-produce: lines of stdin or files become records. */
+/* kq-produce: writes lines of stdin or files as records to a topic. */
 #include "kq-produce/feed.h"
 #include "kq-produce/producer_settings.h"
 #include "sys/sig.h"
@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 enum {
-	RECORD_MAX = 128 << 20, /* where the topic's own limit is not known */
-	ABORT_MS = 5000,        /* to try for */
+	RECORD_MAX = 128 << 20, /* limit, where the topic's own is not known */
+	ABORT_MS = 5000,        /* time to abort a transaction before the exit */
 };
 
 static struct producer_settings settings;
@@ -55,7 +55,7 @@ take_setting(void *to, const char *value, struct err *e)
 	return producer_settings_take(to, value, e);
 }
 
-/* "1000": so many records; "500ms": so long. */
+/* "1000": a number of records; "500ms": a time. */
 static int
 take_every(void *to, const char *value, struct err *e)
 {
@@ -158,7 +158,7 @@ static const struct opt_command command = {
 	.foreign = foreign,
 };
 
-/* Whether each record is to be there once, and what belongs together. */
+/* Apply the options of idempotence and transactions. */
 static int
 apply_txn(struct producer_opts *o, struct err *e)
 {
@@ -182,7 +182,7 @@ apply_txn(struct producer_opts *o, struct err *e)
 	return 0;
 }
 
-/* An option, or the setting of -X that means the same; not both. */
+/* Refuse an option together with the setting of -X that means the same. */
 static int
 check_once(struct err *e)
 {
@@ -205,7 +205,7 @@ check_once(struct err *e)
 	return 0;
 }
 
-/* Is stdin among the files?  No file at all is stdin, too. */
+/* Is stdin among the files?  Without files, stdin is read, too. */
 static bool
 takes_stdin(char **files)
 {
@@ -215,7 +215,7 @@ takes_stdin(char **files)
 	return is;
 }
 
-/* What the options say beyond what they could be stored as. */
+/* Check the options against each other, and apply those that are not parsed into place. */
 static int
 apply_options(struct input *in, struct buf *keyed_bytes, struct buf *delimiter,
 	struct err *e)
@@ -279,7 +279,7 @@ feed_files(struct input *in, char **files, struct err *e)
 	return rc;
 }
 
-/* Wait for what is under way.  A signal that comes now ends the waiting. */
+/* Wait until all records are acknowledged, or a further signal arrives. */
 static int
 flush(struct producer *producer, struct err *e)
 {
@@ -298,12 +298,12 @@ end_txn(struct producer *producer, int rc, struct err *e)
 		return rc;
 	sig_drain(wake_fd);
 	if (feed.is_unknown && sig_is_stopped && feed_commit(&feed, e) == 0)
-		return 0; /* the signal came between question and answer */
+		return 0; /* the signal interrupted the first commit */
 	long long n = (long long)producer_txn_records(producer);
 	if (rc == 0 || sig_is_stopped)
 		rc = err_set(e, ERR_RETRY, "interrupted: a transaction of %lld record%s is aborted", n,
 			units_plural(n));
-	/* If it does not work at once, the broker does it later. */
+	/* If the abort fails, the broker aborts the transaction after its timeout. */
 	producer_hurry(producer, ABORT_MS);
 	if (producer_abort(producer, &why) == 0)
 		return rc;
@@ -315,7 +315,7 @@ end_txn(struct producer *producer, int rc, struct err *e)
 	return rc;
 }
 
-/* Everything between the connection's opening and its end. */
+/* All work between opening and closing the connection. */
 static int
 produce(struct cluster *cluster, struct producer *producer, struct input *in,
 	const char *topic, char **files, struct err *e)
@@ -374,7 +374,7 @@ main(int argc, char **argv)
 	if (rc == 0 && result.argc < 1)
 		rc = err_set(&e, ERR_USAGE, "which topic? see kq-produce --help");
 	struct input in = { .fd = -1 };
-	static struct buf keyed_bytes, delimiter; /* still there after a usage error */
+	static struct buf keyed_bytes, delimiter; /* static: reachable after a usage error */
 	if (rc < 0 || apply_options(&in, &keyed_bytes, &delimiter, &e) < 0)
 		return say_err(&e, false);
 	if (takes_stdin(result.argv + 1) && stdfd_need(STDIN_FILENO, &e) < 0)

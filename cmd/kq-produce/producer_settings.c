@@ -8,7 +8,7 @@ enum kind { TEXT, ACKS, CODEC, IDEMPOTENCE, INT, MS, BYTES };
 struct producer_setting {
 	const char *name;
 	enum kind kind;
-	size_t off; /* in struct producer_settings */
+	size_t off; /* offset in struct producer_settings */
 	int64_t min, max;
 };
 

@@ -1,6 +1,5 @@
 /*
- * -X name=value: what Kafka's clients call their settings, as far as they
- * mean something here.
+ * -X name=value: the settings of Kafka's producer that apply to kq-produce.
  *
  * Uses: text/opt, text/units, client/producer.
  */
@@ -12,17 +11,19 @@
 struct producer_settings {
 	struct producer_opts producer;
 	struct cluster_opts cluster;
-	uint32_t given; /* a bit for each that was taken */
+	uint32_t given; /* bit i: table[i] was taken */
 };
 
-/* Take one "name=value".  Returns 0, or -1 (ERR_USAGE, with a suggestion). */
+/* Take one "name=value".  Returns 0, or -1 (ERR_USAGE; an unknown name with a
+ * suggestion). */
 int producer_settings_take(struct producer_settings *settings, const char *text, struct err *e);
 
-/* Refuse the setting of this name beside an option that means the same. */
+/* Fail (ERR_USAGE) if the setting of this name was taken, for an option that means the
+ * same. */
 int producer_settings_check_once(const struct producer_settings *settings, const char *name,
 	const char *option, struct err *e);
 
-/* "0", "1", "all" or "-1". */
+/* Parse "0", "1", "all" or "-1".  Returns 0, or -1 (ERR_USAGE). */
 int producer_settings_parse_acks(const char *text, int *acks, struct err *e);
 
 /* The names, for --help. */

@@ -12,7 +12,7 @@ enum { FIRST_MS = 1000, EVERY_MS = 250, LINE_SIZE = 200, WIDTH_DEFAULT = 80, FRE
 
 static bool is_shown;
 
-/* A job in the background shares the terminal with the shell's prompt. */
+/* A background job must not write over the shell's prompt. */
 static bool
 is_in_foreground(void)
 {
@@ -23,7 +23,7 @@ static void
 put(const char *text, size_t n)
 {
 	ssize_t got = write(STDERR_FILENO, text, n);
-	(void)got; /* a terminal that is gone needs no progress */
+	(void)got; /* a closed terminal needs no progress */
 }
 
 static void
@@ -74,7 +74,7 @@ progress_show(struct progress *progress, int64_t records, int64_t bytes)
 	if (is_in_foreground())
 		print(progress, now, records, bytes);
 	else
-		is_shown = false; /* the shell has written over it */
+		is_shown = false; /* the shell wrote over it */
 }
 
 int

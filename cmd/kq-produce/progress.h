@@ -1,10 +1,9 @@
 /*
- * A line on the terminal that says how far we are: from one second on, while we
- * are in the foreground, never longer than the terminal is wide.  It is erased
- * before anything else is said, and at the end.  The owner shows none while a
- * person types the input.
+ * A line of progress on the terminal: shown after the first second, while the process is
+ * in the foreground, truncated to the width of the terminal.  It is erased before a
+ * message is printed, and at the end.  The caller shows none while a user types the input.
  *
- * Uses: sys/clock, text/say.  Once a process.
+ * Uses: sys/clock, text/say.  One instance per process.
  */
 #ifndef KQ_PRODUCE_PROGRESS_H
 #define KQ_PRODUCE_PROGRESS_H
@@ -19,13 +18,14 @@ struct progress {
 
 void progress_init(struct progress *progress);
 
-/* At most four times a second: records acknowledged, bytes read. */
+/* Show the number of acknowledged records and of bytes read, at most four times a
+ * second. */
 void progress_show(struct progress *progress, int64_t records, int64_t bytes);
 
-/* In how many ms progress_show would show something new; -1: never. */
+/* Time in ms until progress_show may show the line again; -1: never. */
 int progress_timeout(const struct progress *progress);
 
-/* Erase it, for good. */
+/* Erase the line for good. */
 void progress_end(struct progress *progress);
 
 #endif

@@ -37,8 +37,7 @@ alter_each(struct run *run, char *name)
 			str_of(name));
 }
 
-/* The topic's own settings with the options applied.  The place after the
- * last is free for one more. */
+/* Fill v with the topic's own settings, changed by the options.  Returns their number. */
 static int
 merge(const struct look_topic *t, struct alter_configs_request_config *v)
 {
@@ -64,8 +63,8 @@ merge(const struct look_topic *t, struct alter_configs_request_config *v)
 	return n;
 }
 
-/* For brokers without single changes (Kafka before 2.3): read all of the
- * topic's settings, write all.  What another changes in between is lost. */
+/* For brokers without incremental changes (Kafka before 2.3): read all settings of the
+ * topic, and write all.  Concurrent changes by others are lost. */
 static void
 alter_all(struct run *run, char *name)
 {

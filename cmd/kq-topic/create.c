@@ -72,7 +72,7 @@ delete_some(struct run *run, int n, char **names)
 	q.topics.n = q.topic_names.n = n;
 	q.topics.v = arena_alloc(&run->arena, (size_t)n * sizeof *q.topics.v);
 	q.topic_names.v = arena_alloc(&run->arena, (size_t)n * sizeof *q.topic_names.v);
-	for (int i = 0; i < n; i++) /* one or the other goes out, by the version */
+	for (int i = 0; i < n; i++) /* which of the two is sent depends on the version */
 		q.topics.v[i].name = q.topic_names.v[i] = str_of(names[i]);
 	if (run_call(run, CLUSTER_CONTROLLER, API_DELETE_TOPICS, &q, &answer) < 0)
 		return;
@@ -82,7 +82,7 @@ delete_some(struct run *run, int n, char **names)
 			answer.responses.v[i].name);
 }
 
-/* Those that are there, by name. */
+/* Print the names of the topics that exist. */
 static void
 print_deleted(struct run *run, int n, char **names)
 {

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-/* Where a setting comes from that is not the built-in default. */
+/* The source of a setting that is not the built-in default. */
 static const char *
 source_word(int8_t source)
 {
@@ -20,7 +20,7 @@ source_word(int8_t source)
 	}
 }
 
-/* kq's own setting; NULL for other brokers. */
+/* kq's key of that name; NULL for unknown keys of other brokers. */
 static const struct look_config *
 durability_of(const struct look_topic *t)
 {
@@ -76,7 +76,7 @@ configs_json(const struct look_topic *t)
 		json_object_set_new(o, "source", json_string(source));
 		if (config->is_void)
 			json_object_set_new(o, "has_effect", json_false());
-		/* One that is no UTF-8 is no setting that Kafka or kq has. */
+		/* Neither Kafka nor kq has a setting whose name is not UTF-8. */
 		json_object_setn_new(all, (const char *)config->name.p, (size_t)config->name.n, o);
 	}
 	return all;

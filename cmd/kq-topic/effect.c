@@ -22,8 +22,8 @@ has(const struct keys *names, struct str name)
 	return false;
 }
 
-/* Of the keys, those that the broker says have no effect.  That it does not
- * answer is no failure: what was asked of the run is done. */
+/* The keys that have no effect according to the broker.  A failure is ignored: the work of
+ * the run is done. */
 static struct keys
 ask(struct run *run, struct str topic, const struct keys *keys)
 {

@@ -1,17 +1,18 @@
 /*
- * Settings that a broker keeps and does not act on.  kq-broker says so in the
- * documentation of each (CONFIG_WITHOUT_EFFECT); other brokers never do.
+ * Settings that a broker stores but does not act on.  kq-broker marks them in the
+ * documentation of the key (CONFIG_WITHOUT_EFFECT); other brokers never do.
+ *
+ * Uses: look, text/config.
  */
 #ifndef KQ_TOPIC_EFFECT_H
 #define KQ_TOPIC_EFFECT_H
 
 #include "kq-topic/look.h"
 
-/* Mark the settings of these topics that have no effect. */
+/* Set is_void of the settings of these topics that have no effect. */
 void effect_mark(struct look *look, struct run *run);
 
-/* Say on stderr which of the settings that the options gave to this topic
- * have none. */
+/* Warn on stderr about settings in the options that have no effect on this topic. */
 void effect_warn(struct run *run, const char *topic);
 
 #endif

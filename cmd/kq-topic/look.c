@@ -13,7 +13,7 @@ enum {
 	LIST_OFFSETS_UPTO = 3,
 	OFFSETS_TRIES = 15,
 	OFFSETS_PAUSE_MS = 100,
-	CONFIGS_AT_ONCE = 300, /* topics; each answers with dozens of settings */
+	CONFIGS_AT_ONCE = 300, /* topics per request; each has dozens of settings */
 };
 
 /* ---- topics ---- */
@@ -72,7 +72,7 @@ ask_metadata(struct run *run, int nname, char **names, struct metadata_response 
 	return 0;
 }
 
-/* In the order of the names, each once. */
+/* Order the topics by the names given, each once. */
 static void
 order_by_names(struct look *look, struct run *run, int nname, char **names)
 {
@@ -103,7 +103,7 @@ look_topics(struct look *look, struct run *run, int nname, char **names, bool in
 		const struct metadata_response_topic *in = &answer.topics.v[i];
 		if (!nname && in->is_internal && !internal)
 			continue;
-		/* Old brokers say of a topic that a partition has no leader. */
+		/* Old brokers report a partition without leader as an error of the topic. */
 		if (in->error_code && in->partitions.n <= 0) {
 			topic_run_refused(run, in->error_code, STR_NULL, in->name, -1);
 			continue;
@@ -135,7 +135,7 @@ find_part(struct look *look, struct str topic, int32_t index)
 
 /* ---- offsets ---- */
 
-/* A question for the partitions of a node that are not settled. */
+/* A request for the partitions of a node that are not settled. */
 static struct list_offsets_request
 offsets_of(struct look *look, struct run *run, int32_t node)
 {
@@ -161,7 +161,7 @@ offsets_of(struct look *look, struct run *run, int32_t node)
 	return q;
 }
 
-/* Ask one node for one end of its partitions.  -1: counted. */
+/* Ask a node for one end of its partitions.  Returns 0, or -1 after run_failed. */
 static int
 ask_end(struct look *look, struct run *run, int32_t node, struct list_offsets_request *q,
 	int64_t timestamp)
@@ -191,7 +191,7 @@ ask_end(struct look *look, struct run *run, int32_t node, struct list_offsets_re
 	return 0;
 }
 
-/* Is there more to learn of a partition?  Without a leader there is not. */
+/* Are no further requests needed for the partition?  Without a leader, none can help. */
 static bool
 is_settled(const struct look_part *part)
 {
@@ -199,7 +199,7 @@ is_settled(const struct look_part *part)
 		|| !kerr_info(part->offset_error)->is_retriable;
 }
 
-/* Ask a node once.  Returns how many partitions are worth another try. */
+/* Ask a node once.  Returns the number of partitions that need another request. */
 static int
 ask_ends(struct look *look, struct run *run, int32_t node)
 {
@@ -220,7 +220,7 @@ ask_ends(struct look *look, struct run *run, int32_t node)
 	return n;
 }
 
-/* The nodes and their addresses, known before one is asked.  -1: counted. */
+/* Ensure that the nodes are known.  Returns 0, or -1 after run_failed. */
 static int
 find_nodes(struct run *run)
 {

@@ -10,7 +10,7 @@
 
 struct topic_options topic_options = { .partition = -1 };
 
-/* key and value: ours to free. */
+/* Takes ownership of key and value. */
 static int
 add_setting(char *key, char *value, struct err *e)
 {
@@ -34,7 +34,7 @@ take_set(void *to, const char *text, struct err *e)
 	const char *equals = strchr(text, '=');
 	if (!equals || equals == text)
 		return err_set(e, ERR_USAGE, "'%s' is not key=value", text);
-	/* Where the key is in ms or bytes, "7d" or "1G" will do. */
+	/* Keys in ms or bytes also accept "7d" or "1G". */
 	char *key = mem_strndup((struct str){ (const uint8_t *)text, (int32_t)(equals - text) });
 	struct buf plain = BUF_INIT;
 	config_put_plain(key, equals + 1, &plain);

@@ -17,7 +17,7 @@ enum {
 	BEFORE_KINDS = AT_KINDS | PLACE_OFFSET,
 };
 
-/* NULL: counted. */
+/* Look up a topic.  Returns NULL after run_failed, as the functions below do. */
 static struct cluster_topic *
 find_topic(struct run *run, const char *name)
 {
@@ -28,8 +28,8 @@ find_topic(struct run *run, const char *name)
 	return t;
 }
 
-/* Of the first n partitions (the topic may have others by now, as each call may
- * refresh the metadata); NULL: counted. */
+/* Ask for an offset of the first n partitions: t->npart may change, since each call may
+ * refresh the metadata. */
 static int64_t *
 ask_offsets(struct run *run, struct cluster_topic *t, int32_t n, int64_t when)
 {
@@ -67,8 +67,7 @@ print_offsets(const char *topic, int32_t partition, const char *const *label,
 	putchar('\n');
 }
 
-/* Where each partition's last count records begin, as kq-consume -o -N reads them.
- * NULL: counted. */
+/* The offsets at which the last count records begin, as kq-consume -o -N reads them. */
 static int64_t *
 find_last(struct run *run, struct cluster_topic *t, int32_t n, int64_t count)
 {
@@ -86,8 +85,7 @@ find_last(struct run *run, struct cluster_topic *t, int32_t n, int64_t count)
 	return NULL;
 }
 
-/* Each partition's place; of a time that no record is as young as, and of what
- * is not asked for, -1.  NULL: counted. */
+/* The offset of the place in each partition; -1 if no record is at or after the time. */
 static int64_t *
 find_places(struct run *run, struct cluster_topic *t, int32_t n, const struct place *place)
 {
@@ -137,13 +135,12 @@ verb_topic_offsets(int argc, char **argv)
 
 /* ---- trim ---- */
 
-/* Up to which offset each partition is to be emptied; -1: not at all.  NULL:
- * counted. */
+/* The offset before which each partition is to be emptied; -1: not at all. */
 static int64_t *
 find_limits(struct run *run, struct cluster_topic *t, int32_t n, const struct place *before)
 {
-	/* The end comes first: where no record is as young as the time, all up
-	 * to the end are older; those that come meanwhile are spared. */
+	/* The end is read first: if no record is at or after the time, all records before the
+	 * end are deleted, but none that is written meanwhile. */
 	int64_t *end = before->kind == PLACE_TIME ? ask_offsets(run, t, n, OFFSETS_LATEST) : NULL;
 	if (before->kind == PLACE_TIME && !end)
 		return NULL;
@@ -174,8 +171,7 @@ take_trimmed(struct run *run, const struct cluster_topic *t,
 		}
 }
 
-/* Each leader trims its own.  A partition whose turn has come is marked by a
- * limit of -1. */
+/* Trim the partitions of one leader, and set their limit to -1. */
 static void
 trim_leader(struct run *run, struct cluster_topic *t, int32_t npart, int32_t leader, int64_t *limit)
 {
@@ -197,8 +193,8 @@ trim_leader(struct run *run, struct cluster_topic *t, int32_t npart, int32_t lea
 		take_trimmed(run, t, &answer);
 }
 
-/* What it would do, for --dry-run and before it is asked: where partitions will
- * begin, and how many offsets go.  -1: counted. */
+/* The plan, for --dry-run and the confirmation: print where the partitions will begin.
+ * Returns the number of offsets to be deleted, or -1 after run_failed. */
 static int64_t
 plan_trim(struct run *run, struct cluster_topic *t, int32_t n, const int64_t *limit, bool prints)
 {

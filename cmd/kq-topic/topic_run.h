@@ -1,8 +1,7 @@
 /*
- * What the verbs of kq-topic share: the options, and what a run says of
- * topics.
+ * What the verbs of kq-topic share: the options, and the errors about topics.
  *
- * Uses: tool/run, text.
+ * Uses: tool/run, text/json, text/put.
  */
 #ifndef KQ_TOPIC_TOPIC_RUN_H
 #define KQ_TOPIC_TOPIC_RUN_H
@@ -13,15 +12,15 @@
 
 struct topic_setting {
 	char *key;
-	char *value; /* NULL: back to the default */
+	char *value; /* NULL: reset to the default */
 };
 
 struct topic_options {
 	struct run_opts run;
 	bool is_json;
-	int64_t npartition;    /* 0: not said */
-	int64_t replicas;      /* 0: not said */
-	struct topic_setting *setting; /* of -c and -d, in their order */
+	int64_t npartition;    /* 0: not given */
+	int64_t replicas;      /* 0: not given */
+	struct topic_setting *setting; /* from -c and -d, in their order */
 	int nsetting;
 	bool may_exist;
 	bool shows_internal;
@@ -32,22 +31,22 @@ struct topic_options {
 extern struct topic_options topic_options;
 
 enum {
-	/* Topics in one request. */
+	/* Topics per request. */
 	RUN_TOPICS_MAX = 1000,
 };
 
-/* run_open, after a look at the names. */
+/* run_open, after a check of the names. */
 int topic_run_open(struct run *run, int nname, char **names);
 
-/* Say and count a Kafka error about a topic (partition -1: all of it), with the
- * broker's own words if it sent any. */
+/* Report and count a Kafka error about a topic, or a partition if it is not -1, with the
+ * broker's message if it sent one. */
 void topic_run_refused(struct run *run, int16_t code, struct str message, struct str topic,
 	int32_t partition);
 
-/* Take one topic's answer: count it as done, or as refused. */
+/* Count a topic's result as done, or report it with topic_run_refused. */
 void topic_run_take(struct run *run, int16_t code, struct str message, struct str topic);
 
-/* Say that of nasked topics only nanswered were answered for. */
+/* Report a failure if the broker answered for fewer topics than were asked. */
 void topic_run_check_count(struct run *run, int nasked, int nanswered);
 
 #endif
