@@ -1,4 +1,4 @@
-/* What the files of assign share among themselves. */
+/* Internals of assign.h, shared by assign*.c. */
 #ifndef KQ_CLIENT_ASSIGN_INT_H
 #define KQ_CLIENT_ASSIGN_INT_H
 
@@ -9,15 +9,15 @@ void assign_roundrobin(struct assign *assign);
 void assign_sticky(struct assign *assign);
 void assign_cooperative(struct assign *assign);
 
-/* Does the member subscribe to the topic? */
+/* Is the member subscribed to the topic? */
 bool assign_has_topic(const struct assign_member *member, int32_t topic);
 
-/* Give a partition to a member; its list grows in the arena. */
+/* Append a partition to the member's result, which grows in the arena. */
 void assign_give(struct assign *assign, struct assign_member *member, int32_t topic,
 	int32_t partition);
 
-/* The members in the order in which Kafka serves them: static ones first, by
- * instance, then by id.  In the arena. */
+/* The members in the order of Kafka's assignors: static ones first, by instance, then
+ * the others by id.  In the arena. */
 struct assign_member **assign_order(struct assign *assign);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * A Kafka cluster as a client sees it: where to begin, which nodes there are,
- * who leads which partition, and one connection to each node in use.
+ * A Kafka cluster as a client sees it: its nodes, the leaders of its partitions,
+ * and one connection to each node in use.
  *
  *	struct cluster cl;
  *	if (cluster_open(&cl, &(struct cluster_opts){ .client_id = "kq-topic" }, &e) < 0)
@@ -10,16 +10,17 @@
  *	... fill q ...
  *	struct create_topics_response r;
  *	struct arena a = ARENA_INIT;
- *	if (cluster_call(&cl, CLUSTER_CONTROLLER, 19, &q, &r, &a, &e) < 0)
+ *	if (cluster_call(&cl, CLUSTER_CONTROLLER, API_CREATE_TOPICS, &q, &r, &a, &e) < 0)
  *		...
  *	cluster_close(&cl);
  *
- * Where to begin: the addresses of opts.brokers, else of KQ_BROKERS
- * (comma-separated), else the default Unix socket if it is there, else
- * 127.0.0.1:9092.  Came we in through a Unix socket, and the cluster has one
- * node, then that node is always reached through the socket, whatever it
- * advertises; of several nodes each is reached at its advertised address, and
- * through the socket when that fails.
+ * Bootstrap addresses: opts.brokers, else KQ_BROKERS (comma-separated), else the
+ * default Unix socket if it exists, else 127.0.0.1:9092.  If we connected through
+ * a Unix socket and the cluster has one node, that node is always reached through
+ * the socket, whatever address it advertises.  With several nodes each is reached
+ * at its advertised address, and through the socket if that fails.
+ *
+ * Times named *_at_ms and *since_ms are clock_mono_ms.
  *
  * Uses: conn.  One thread.
  */
@@ -28,31 +29,32 @@
 
 #include "client/conn.h"
 
+/* A node is named by its id, or: */
 enum {
 	CLUSTER_ANY = -1,        /* any node */
-	CLUSTER_CONTROLLER = -2, /* the one Metadata names; any if it names none */
+	CLUSTER_CONTROLLER = -2, /* the controller in Metadata; any node if it has none */
 };
 
 struct cluster_opts {
-	const char *brokers;     /* NULL: by the rule above */
+	const char *brokers;     /* bootstrap addresses; NULL: the rule above */
 	const char *client_id;   /* NULL: "kq" */
 	int connect_timeout_ms;  /* 0: 10 s */
 	int request_timeout_ms;  /* 0: 30 s */
-	int topic_timeout_ms;    /* to wait for a topic's leaders; 0: 10 s */
-	int metadata_max_age_ms; /* then it is asked for again; 0: 5 min */
-	size_t reply_max;        /* 0: CONN_REPLY_MAX */
-	int wait_ms;             /* cluster_open tries for this long; 0: once */
+	int topic_timeout_ms;    /* longest wait for the leaders of a topic; 0: 10 s */
+	int metadata_max_age_ms; /* age at which metadata is refreshed; 0: 5 min */
+	size_t reply_max;        /* longest response in bytes; 0: CONN_REPLY_MAX */
+	int wait_ms;             /* how long cluster_open retries; 0: it tries once */
 	int wake_fd;             /* see cluster_wait; 0: none */
-	/* What a person should know while the owner waits: a broker that cannot be
-	 * reached, and that it can be again.  NULL: nothing is said. */
+	/* Reports to a person, while the owner waits, that a broker cannot be reached,
+	 * and that it can be reached again.  NULL: no reports. */
 	void (*say)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 	bool is_quiet;           /* another cluster of this process reports lost brokers */
-	int retry_timeout_ms;    /* how long the owner repeats what fails, to be said; 0 */
+	int retry_timeout_ms;    /* how long the owner retries, for the reports; 0: not reported */
 };
 
-/* Something that fails again and again, and what was said of it. */
+/* A failure that repeats, and whether it was reported. */
 struct cluster_outage {
-	int64_t since_ms;        /* the first failure; 0: all is well */
+	int64_t since_ms;        /* time of the first failure; 0: none */
 	bool is_said;
 };
 
@@ -60,42 +62,44 @@ struct cluster_node {
 	int32_t id;
 	char *host;
 	int32_t port;
-	bool is_gone;            /* absent from the last metadata */
-	struct conn *conn;       /* may be the cluster's first one; or NULL */
+	bool is_gone;            /* not in the last metadata */
+	struct conn *conn;       /* or NULL; may be cluster.first */
 	struct conn *second;     /* see cluster_conn_second; or NULL */
-	int backoff_ms;          /* of reconnecting */
+	int backoff_ms;          /* pause before the next attempt to connect */
 	int64_t retry_at_ms;
 	struct cluster_outage outage;
-	bool is_late;            /* it owes an answer; that was said */
-	struct err err;          /* why the last attempt failed */
+	bool is_late;            /* a late response was reported */
+	struct err err;          /* of the last attempt to connect */
 };
 
 struct cluster_part {
 	int32_t leader;          /* node id; -1: none */
 	int32_t leader_epoch;
-	int16_t error;
+	int16_t error;           /* Kafka code */
 };
 
 struct cluster_topic {
 	char *name;
-	struct uuid id;          /* zero: the broker has none */
-	struct uuid old_id;      /* of the topic that was deleted before; zero */
-	int generation;          /* how often it was deleted and created again */
-	int64_t gone_since_ms;   /* it was there, and is not any more; 0 */
-	bool was_gone;           /* and is there again: without ids it may be a new one */
-	int16_t error;
+	struct uuid id;          /* zero: the broker does not send ids */
+	struct uuid old_id;      /* id of the previous generation; or zero */
+	int generation;          /* number of times it was deleted and created again */
+	int64_t gone_since_ms;   /* when it was found deleted; 0: it exists */
+	bool was_gone;           /* it was found deleted and exists again: without ids, it may be
+	                          * a new topic */
+	int16_t error;           /* Kafka code */
 	struct cluster_part *part;
-	int32_t npart;           /* becomes less only with a new generation */
+	int32_t npart;           /* decreases only with a new generation */
 	int32_t part_cap;
-	int32_t npart_first;     /* when it was first seen */
+	int32_t npart_first;     /* npart when the topic was first seen */
 };
 
+/* Owners read opts, node, topic, controller, cluster_id, has_metadata and is_woken. */
 struct cluster {
 	struct cluster_opts opts;
 	struct conn_opts conn_opts;
-	struct net_addr *boot;   /* the bootstrap list */
+	struct net_addr *boot;   /* bootstrap addresses */
 	int nboot;
-	struct conn *first;      /* the connection that answered; or NULL */
+	struct conn *first;      /* connection to a bootstrap address; or NULL */
 	struct cluster_node **node;
 	int nnode;
 	struct cluster_topic **topic;
@@ -103,103 +107,104 @@ struct cluster {
 	char *cluster_id;        /* or NULL */
 	int32_t controller;      /* node id; -1: unknown */
 	bool has_metadata;
-	bool is_incomplete;             /* something is missing in it that may be there soon */
-	struct cluster_outage outage; /* of all brokers, at the start */
-	int64_t refreshed_ms;    /* when all topics were last asked about */
-	int64_t refresh_at_ms;   /* after an attempt that failed: not before */
-	int wake_fd;             /* readable: stop waiting; -1: none */
-	bool is_woken;           /* cluster_wait saw it readable */
-	struct pollfd *poll;     /* scratch */
+	bool is_incomplete;      /* a topic has an error or a partition no leader: refresh soon */
+	struct cluster_outage outage; /* of all brokers, in cluster_open */
+	int64_t refreshed_ms;    /* time of the last metadata of all topics */
+	int64_t refresh_at_ms;   /* after a failed refresh: earliest time of the next */
+	int wake_fd;             /* -1: none */
+	bool is_woken;           /* the last cluster_wait found wake_fd readable */
+	struct pollfd *poll;     /* scratch of cluster_wait */
 	int poll_cap;
 };
 
-/* Reach one of the bootstrap addresses.  Returns 0, or -1 with the last
- * failure (ERR_RETRY when it may work later); nothing is to be closed then. */
+/* Connect to one of the bootstrap addresses.  Returns 0, or -1 with the last
+ * failure (ERR_RETRY if a later attempt may succeed); then *cl must not be closed. */
 int cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e);
 
-/* Calls under way are done with an error first. */
+/* Fail all calls under way, close the connections, free everything. */
 void cluster_close(struct cluster *cl);
 
-/* Close all connections, as if they had failed: calls under way are done with an
- * error, and later ones connect again. */
+/* Close all connections as if they had failed: calls under way fail, later calls
+ * connect again. */
 void cluster_disconnect(struct cluster *cl);
 
-/* Send one request and wait for the answer; other connections are served
- * meanwhile.  node is an id, CLUSTER_ANY or CLUSTER_CONTROLLER; api_key one of
- * share/proto; the highest version both sides know is used.  *resp is decoded
- * into the arena (which also holds the bytes its slices point to).  Kafka's
- * error codes inside the answer are the caller's business.  Returns the
- * version that was used, or -1. */
+/* Send one request and wait for the response, serving the other connections
+ * meanwhile.  node is an id, CLUSTER_ANY or CLUSTER_CONTROLLER; the highest version
+ * that both sides support is used.  *resp, the generated response struct, is decoded
+ * into the arena, which also holds the bytes that its slices point to.  Kafka error
+ * codes inside the response are left to the caller.  Returns the version used, or
+ * -1. */
 int cluster_call(struct cluster *cl, int32_t node, int16_t api_key,
 	const void *req, void *resp, struct arena *a, struct err *e);
 
-/* The same with a version of at most upto, and a time-out. */
+/* The same with a version of at most upto, and with a timeout. */
 int cluster_call_upto(struct cluster *cl, int32_t node, int16_t api_key,
 	int upto, int timeout_ms, const void *req, void *resp, struct arena *a,
 	struct err *e);
 
-/* Fill *e from a Kafka error code: ERR_PEER, or ERR_RETRY when the code is
- * retriable; the message is the code's sentence with "msg" instead if the
- * broker sent one.  Returns -1. */
+/* Turn a Kafka error code into *e: ERR_RETRY if the code is retriable, else
+ * ERR_PEER; the text is msg if the broker sent one, else the code's sentence.
+ * Returns -1. */
 int cluster_peer_err(struct err *e, int16_t code, struct str msg);
 
-/* A topic and its partitions, from the cache or the cluster.  Waits, up to
- * topic_timeout_ms, for every partition to have a leader.  With may_create the
- * broker may create it.  NULL on failure (ERR_PEER with the code).  The
- * pointer stays good until cluster_close; its contents follow refreshes: see
- * generation, gone_since_ms and npart. */
+/* A topic and its partitions, from the cache or the cluster.  Waits up to
+ * topic_timeout_ms for every partition to have a leader.  With may_create the broker
+ * may create the topic.  Returns NULL on failure (e->kafka is the code, if there is
+ * one).  The pointer is valid until cluster_close; later refreshes change what it
+ * points to: see generation, gone_since_ms and npart. */
 struct cluster_topic *cluster_topic(struct cluster *cl, const char *name,
 	bool may_create, struct err *e);
 
-/* Ask again about nodes, controller and the topics in the cache.  Returns 0,
- * or -1 when no node answers. */
+/* Fetch metadata of the nodes, the controller and the cached topics.  Returns 0, or
+ * -1 if no node answers. */
 int cluster_refresh(struct cluster *cl, struct err *e);
 
-/* Ask again if that is due: by age, or, when a topic is gone or a partition has no
- * leader, every second.  Returns when to call it again (clock_mono_ms). */
+/* Refresh if it is due: by age, or every second while a topic has an error or a
+ * partition no leader.  Returns when to call it again. */
 int64_t cluster_keep_fresh(struct cluster *cl);
 
-/* The names of all topics, internal ones too if asked, and metadata of each,
- * as one metadata response (see cluster_call for what lives where). */
+/* Fetch metadata of all topics into a struct metadata_response, allocated as by
+ * cluster_call. */
 int cluster_list_topics(struct cluster *cl, void *metadata_response,
 	struct arena *a, struct err *e);
 
-/* Serve the connections for a while (less when woken). */
+/* Serve the connections for ms; returns early if woken. */
 void cluster_pause(struct cluster *cl, int ms);
 
-struct cluster_node *cluster_node(struct cluster *cl, int32_t id); /* or NULL */
+/* A node of the last metadata or an earlier one; NULL: unknown. */
+struct cluster_node *cluster_node(struct cluster *cl, int32_t id);
 
-/* A connection to a node, made if there is none.  NULL on failure: ERR_RETRY,
- * at once while its back-off lasts.  Good until the next cluster_ call that
- * waits. */
+/* The connection to a node, opened if there is none.  Returns NULL on failure, at
+ * once during the node's back-off.  Valid until the next cluster_ call that waits. */
 struct conn *cluster_conn(struct cluster *cl, int32_t id, struct err *e);
 
-/* The same, but a second connection, of its own: a broker serves one in order,
- * and what must not wait behind a Fetch that waits for data, or itself keeps
- * others waiting, goes over this. */
+/* The same, but the node's second connection.  A broker answers the requests of one
+ * connection in order, so requests that must not wait behind a long Fetch, or that
+ * themselves block others (JoinGroup), use this one. */
 struct conn *cluster_conn_second(struct cluster *cl, int32_t id, struct err *e);
 
-/* A broker refuses what the owner repeats: say so when it has lasted; and, once that
- * was said, that it is over. */
+/* Report that a broker refuses a request that the owner retries: once, after some
+ * time; and, after that report, that it was accepted. */
 void cluster_say_refused(struct cluster *cl, struct cluster_outage *outage, const struct err *why);
 void cluster_say_accepted(struct cluster *cl, struct cluster_outage *outage);
 
-/* Serve all connections: write, read, call back, until something happened or
- * timeout_ms (-1: none) is over.  fd (-1: none) is polled along for events.
- * Returns what poll says of it, 0 for nothing.  When wake_fd (which a signal
- * handler may write to; the owner reads it) is readable, is_woken is set, and
- * whatever waits for an answer gives up with ERR_RETRY "interrupted". */
+/* Serve all connections (write, read, call back) until something happens or
+ * timeout_ms (-1: unlimited) is over.  fd (-1: none) is polled too; returns its
+ * revents, 0 if nothing happened on it.
+ *
+ * If wake_fd is readable (a signal handler may write to it; the owner reads it),
+ * is_woken is set, and calls that wait for a response fail with ERR_RETRY
+ * "interrupted". */
 short cluster_wait(struct cluster *cl, int fd, short events, int timeout_ms);
 
-/* Another wake_fd; -1: none. */
+/* Replace wake_fd; -1: none. */
 static inline void
 cluster_set_wake_fd(struct cluster *cl, int fd)
 {
 	cl->wake_fd = fd;
 }
 
-/* Was the last wait ended by wake_fd?  Then is_woken is cleared: for an owner that
- * tries once more. */
+/* Return is_woken and clear it, for an owner that tries once more. */
 static inline bool
 cluster_take_woken(struct cluster *cl)
 {

@@ -1,13 +1,15 @@
 /*
- * One connection to a broker: requests go out in order, pipelined, and each
- * answer finds the call it belongs to.
+ * One connection to a broker: requests are pipelined, and each response is
+ * matched to its call.
  *
- * Nothing here blocks but conn_open, which connects and asks the broker which
- * versions it speaks.  Callbacks run from conn_work alone; they may queue
- * further calls and must not free the connection.
+ * Nothing here blocks except conn_open and conn_open_fd, which connect and ask
+ * for the broker's API versions.  Callbacks run only in conn_work and conn_free;
+ * they may queue further calls and must not free the connection.
  *
- * A peer is not trusted: a length past reply_max, a wrong correlation id or a
- * header that breaks the format ends the connection, and every call on it.
+ * The peer is not trusted: a response longer than reply_max, a wrong correlation
+ * id or a malformed header breaks the connection and fails every call on it.
+ *
+ * Times that end in _at_ms or are named deadline_ms or late_ms are clock_mono_ms.
  *
  * Uses: base, sys/net, sys/stream, sys/clock, wire.  One thread at a time.
  */
@@ -25,43 +27,45 @@
 #include <sys/uio.h>
 
 enum {
-	CONN_KEYS = 128,              /* API keys whose versions are kept */
-	CONN_REPLY_MAX = 256 << 20,   /* the longest answer taken by default */
+	CONN_KEYS = 128,              /* API keys whose version ranges are kept */
+	CONN_REPLY_MAX = 256 << 20,   /* default of conn_opts.reply_max, bytes */
 };
 
 struct conn;
 struct call;
 
-/* An answer.  On failure body is NULL and *err says why. */
+/* A response.  On failure body is NULL and *err is the reason. */
 struct reply {
 	struct conn *conn;
-	const uint8_t *body; /* behind the header; valid during the callback */
+	const uint8_t *body; /* after the response header; valid during the callback */
 	size_t n;
 	const struct err *err;
 };
 
 typedef void call_done_fn(struct call *call, const struct reply *reply);
 
-/* One request under way; lives inside what the caller keeps about it.  Until
- * done is called it belongs to the connection. */
+/* One request under way, embedded in the caller's own struct.  It belongs to
+ * the connection from conn_send until done is called. */
 struct call {
 	struct list link;
 	const struct wire_api *api;
 	int16_t version;
 	bool expects_reply;
-	bool is_sent;        /* some of its bytes have left this process */
+	bool is_sent;        /* at least one byte was written */
 	int32_t correlation_id;
-	int64_t deadline_ms; /* clock_mono_ms */
-	int64_t late_ms;     /* then an answer is overdue; 0: never.  Set it after sending */
-	struct buf buf;      /* the frame, or those parts of it that are ours */
-	struct iovec *iov;   /* what is still to be written */
+	int64_t deadline_ms;
+	int64_t late_ms;     /* when the response counts as late; 0: never.  Set after sending */
+	struct buf buf;      /* the frame, or the parts of it that the call owns */
+	struct iovec *iov;   /* what remains to be written */
 	int niov;
 	struct iovec one;
 	call_done_fn *done;
 };
 
 void call_init(struct call *call);
-void call_release(struct call *call); /* not while a connection has it */
+
+/* Not while the connection has it. */
+void call_release(struct call *call);
 
 struct conn {
 	struct stream stream;
@@ -69,50 +73,55 @@ struct conn {
 	char name[NET_TEXT_SIZE];
 	const char *client_id;      /* borrowed */
 	size_t reply_max;
-	struct list out;            /* calls not wholly written */
-	struct list waiting;        /* written, no answer yet */
-	struct list finished;       /* written, none expected; done is due */
-	int nwaiting;               /* in out and waiting */
-	int32_t correlation_id;     /* the next one */
-	struct buf in;              /* bytes received ... */
-	size_t in_at;               /* ... and used */
-	bool is_in_kept;
-	bool is_broken;             /* by err; conn_work will tell the calls */
+	struct list out;            /* calls not completely written */
+	struct list waiting;        /* calls written, response pending */
+	struct list finished;       /* calls written, no response expected; done is due */
+	int nwaiting;               /* number of calls in out and waiting */
+	int32_t correlation_id;     /* of the next request */
+	struct buf in;              /* received bytes */
+	size_t in_at;               /* number of them already processed */
+	bool is_in_kept;            /* conn_keep_reply took the buffer */
+	bool is_broken;             /* by err; conn_work will fail the calls */
 	struct err err;
-	struct { int16_t min, max; } range[CONN_KEYS]; /* max -1: not spoken */
-	int16_t txn_level;          /* of the feature transaction.version; 0 */
+	struct { int16_t min, max; } range[CONN_KEYS]; /* broker's versions; max -1: unsupported */
+	int16_t txn_level;          /* feature level of transaction.version; 0: none */
 };
 
 struct conn_opts {
 	const char *client_id;
 	int connect_timeout_ms, request_timeout_ms;
-	size_t reply_max;           /* 0: CONN_REPLY_MAX */
-	int wake_fd;                /* readable: wait for no answer, ERR_RETRY; 0: none */
+	size_t reply_max;           /* longest response in bytes; 0: CONN_REPLY_MAX */
+	int wake_fd;                /* readable: conn_open fails with ERR_RETRY; 0: none */
 };
 
-/* Connect and learn the peer's versions.  NULL on failure: ERR_RETRY when it
- * may work later. */
+/* Connect and learn the broker's API versions.  Blocks for at most
+ * connect_timeout_ms for each step.  Returns NULL on failure: ERR_RETRY if a
+ * later attempt may succeed. */
 struct conn *conn_open(const struct net_addr *addr, const struct conn_opts *o,
 	struct err *e);
 
-/* The same on a connected, non-blocking descriptor, which it then owns. */
+/* The same on a connected, non-blocking descriptor, which is closed on failure
+ * and owned by the connection on success. */
 struct conn *conn_open_fd(int fd, const struct net_addr *addr,
 	const struct conn_opts *o, struct err *e);
 
-/* Every call is done with the error first. */
+/* Fail all calls with *why, then close and free.  NULL is allowed. */
 void conn_free(struct conn *c, const struct err *why);
 
-/* The highest version of an API that both sides speak, at most upto.
- * Returns it, or -1 (ERR_PEER). */
+/* The highest version of an API that both sides support, at most upto.  Returns
+ * -1 if there is none (ERR_PEER, UNSUPPORTED_VERSION). */
 int conn_version(const struct conn *c, const struct wire_api *api, int upto,
 	struct err *e);
 
-/* Encode a request and queue it.  msg is the generated request struct. */
+/* Encode and queue a request.  msg is the generated request struct and may be
+ * reused at once.  done is called with the response or, after timeout_ms or a
+ * lost connection, with an error. */
 void conn_send(struct conn *c, struct call *call, const struct wire_api *api,
 	int version, const void *msg, int timeout_ms, call_done_fn *done);
 
-/* Queue a request whose frame is iov (changed as it is written), made with
- * conn_next_id as its correlation id.  Its bytes stay until done. */
+/* Queue a request whose frame is already encoded in iov, with conn_next_id as
+ * its correlation id.  iov is changed while it is written; it and its bytes must
+ * stay valid until done is called. */
 void conn_send_iov(struct conn *c, struct call *call,
 	const struct wire_api *api, int version, struct iovec *iov, int niov,
 	int timeout_ms, call_done_fn *done);
@@ -123,30 +132,34 @@ conn_next_id(const struct conn *c)
 	return c->correlation_id;
 }
 
-/* Write what the socket takes now. */
+/* Write as much as the socket takes without blocking. */
 void conn_flush(struct conn *c);
 
-/* What to poll for, and the earliest deadline of a call (INT64_MAX: none;
- * 0: conn_work has something to do at once). */
+/* The events to poll the stream for. */
 short conn_events(const struct conn *c);
+
+/* The earliest deadline of a call; INT64_MAX: none; 0: conn_work has something
+ * to do now. */
 int64_t conn_deadline(const struct conn *c);
 
-/* Lower *late_ms to when the first answer is overdue, with its call's deadline. */
+/* Lower *late_ms to the time at which the first response counts as late; then
+ * *deadline_ms is that call's deadline. */
 void conn_late(const struct conn *c, int64_t *late_ms, int64_t *deadline_ms);
 
-/* Read, write, call back, enforce deadlines.  False when the connection is
- * broken: its calls were told, and only conn_free is left. */
+/* Read, write, call back and enforce deadlines.  Returns false if the connection
+ * is broken: its calls were failed, and only conn_free is left to do. */
 bool conn_work(struct conn *c, int64_t now_ms);
 
-/* Break it off: the next conn_work tells the calls why. */
+/* Break the connection: the next conn_work fails the calls with *why. */
 void conn_abort(struct conn *c, const struct err *why);
 
-/* In a callback with a body: keep its bytes beyond it, in *into (whose memory
- * the connection takes in exchange).  Returns the body's new place. */
+/* In a callback with a body: keep the body's bytes after the callback, in *into
+ * (whose memory the connection may take in exchange).  Returns the body's new
+ * address. */
 const uint8_t *conn_keep_reply(const struct reply *reply, struct buf *into);
 
-/* Decode a reply's body by the call's table into msg.  Returns 0, or -1
- * (ERR_CORRUPT). */
+/* Decode a response body into msg, the generated response struct.  Slices in it
+ * point into body; arrays are in the arena.  Returns 0, or -1 (ERR_CORRUPT). */
 int call_decode(const struct call *call, const uint8_t *body, size_t n,
 	struct arena *a, void *msg, struct err *e);
 

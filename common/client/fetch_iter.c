@@ -6,7 +6,7 @@ fetch_iter_begin(struct fetch_iter *it, const struct fetcher *f,
 	struct fetched *chunk)
 {
 	it->f = f;
-	it->ch = chunk;
+	it->chunk = chunk;
 	it->p = chunk->batches.p;
 	it->end = it->p ? it->p + chunk->batches.n : NULL;
 	it->is_open = false;
@@ -17,7 +17,7 @@ static int
 place(const struct fetch_iter *it, struct err *e, int64_t offset)
 {
 	return err_wrap(e, "partition %d of '%s', batch at offset %lld",
-		it->ch->part->index, it->ch->part->topic->name, (long long)offset);
+		it->chunk->part->index, it->chunk->part->topic->name, (long long)offset);
 }
 
 static int
@@ -46,7 +46,7 @@ is_abort_marker(struct fetch_iter *it, const uint8_t *p)
 static bool
 is_aborted(struct fetch_iter *it, const struct batch *batch, const uint8_t *p)
 {
-	struct fetched *chunk = it->ch;
+	struct fetched *chunk = it->chunk;
 	if (chunk->naborted == 0 || !(batch->attributes & BATCH_TRANSACTIONAL))
 		return false;
 	for (; it->nbegun < chunk->naborted
@@ -66,7 +66,7 @@ is_aborted(struct fetch_iter *it, const struct batch *batch, const uint8_t *p)
 static int
 next_batch(struct fetch_iter *it, struct err *e)
 {
-	struct fetcher_part *part = it->ch->part;
+	struct fetcher_part *part = it->chunk->part;
 	while (it->p < it->end) {
 		struct batch batch;
 		const uint8_t *p = it->p;
@@ -74,7 +74,7 @@ next_batch(struct fetch_iter *it, struct err *e)
 			return err_set(e, ERR_CORRUPT, "not a record batch");
 		it->p += batch.size;
 		/* of markers only those that we look into */
-		if (batch.attributes & BATCH_CONTROL && it->ch->naborted > 0 && check_crc(it, &batch, p, e) < 0)
+		if (batch.attributes & BATCH_CONTROL && it->chunk->naborted > 0 && check_crc(it, &batch, p, e) < 0)
 			return -1;
 		part->epoch = batch.leader_epoch;
 		if (is_aborted(it, &batch, p) || batch_last_offset(&batch) < part->deliver
@@ -95,7 +95,7 @@ next_batch(struct fetch_iter *it, struct err *e)
 int
 fetch_iter_next(struct fetch_iter *it, struct record *rec, struct err *e)
 {
-	struct fetcher_part *part = it->ch->part;
+	struct fetcher_part *part = it->chunk->part;
 	for (;;) {
 		if (!it->is_open) {
 			int rc = next_batch(it, e);

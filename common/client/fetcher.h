@@ -1,19 +1,21 @@
 /*
- * Reads partitions side by side: one Fetch under way at each leader, and the
- * next one leaves as soon as the batch headers of the last answer have told
- * where to go on, before anybody looks at the records.
+ * Reads partitions in parallel, with one Fetch under way per leader.
+ *
+ * The next Fetch is sent as soon as the batch headers of the last response give the
+ * next offsets, before anyone reads the records.
  *
  *	while ((events = fetcher_wait(&f, -1, 0, -1)), !f.is_failed)
- *		while ((ch = fetcher_take(&f))) {
- *			... walk ch with fetch_iter ...
- *			fetcher_give_back(&f, ch);
+ *		while ((chunk = fetcher_take(&f))) {
+ *			... read chunk with fetch_iter ...
+ *			fetcher_give_back(&f, chunk);
  *		}
  *
- * Memory: about twice fetch_bytes is held in answers that nobody has taken;
- * then nothing is asked for until some are given back.
+ * Memory: responses of up to about twice fetch_bytes are held; above fetch_bytes
+ * nothing more is requested until chunks are given back.
  *
- * Leaders that move and connections that break are followed, for
- * retry_timeout_ms without any success; then the fetcher has failed.
+ * Moved leaders and lost connections are retried.  If a partition has had no success
+ * for retry_timeout_ms, or fails in a way that a retry cannot cure, the fetcher has
+ * failed for good: see is_failed.
  *
  * Uses: cluster, record.  One thread.
  */
@@ -28,43 +30,46 @@ struct fetcher_opts {
 	int min_bytes;
 	int request_timeout_ms;
 	int retry_timeout_ms, retry_backoff_ms;
-	size_t fetch_bytes;      /* of one answer, about */
-	size_t partition_bytes;  /* of one partition in it, about */
-	size_t batch_max;        /* a batch may open to this size */
+	size_t fetch_bytes;      /* approximate size of a response */
+	size_t partition_bytes;  /* approximate share of one partition in it */
+	size_t batch_max;        /* limit of a decompressed batch, bytes */
 	bool checks_crc;
-	bool is_committed;       /* only what is committed (read_committed) */
+	bool is_committed;       /* only committed records (read_committed) */
 };
 
+/* Fill with the defaults. */
 void fetcher_opts_init(struct fetcher_opts *o);
 
+/* Owners read topic, index, offset, deliver, stop, epoch and the watermarks. */
 struct fetcher_part {
-	struct list link;        /* in fetcher.part; those just read go last */
+	struct list link;        /* in fetcher.part; recently read ones are last */
 	struct cluster_topic *topic;
 	int32_t index;
-	int generation;          /* of the topic: see fetched.is_new_topic */
-	int64_t offset;          /* the next to ask for */
-	int64_t deliver;         /* the next to hand out; at most offset */
-	int64_t stop;            /* the first not wanted; INT64_MAX: none */
-	int64_t high_watermark, log_start; /* as last heard; -1 */
-	int32_t epoch;           /* leader epoch of what deliver is behind; -1 */
-	bool is_removed;         /* by fetcher_remove, but still asked for */
+	int generation;          /* of the topic when reading began: see fetched.is_new_topic */
+	int64_t offset;          /* next offset to fetch */
+	int64_t deliver;         /* next offset to hand out; at most offset */
+	int64_t stop;            /* where reading ends, exclusive; INT64_MAX: never */
+	int64_t high_watermark, log_start; /* of the last response; -1: unknown */
+	int32_t epoch;           /* leader epoch of the record before deliver; -1: unknown */
+	bool is_removed;         /* by fetcher_remove, while a request still refers to it */
 	bool is_asked;           /* in a request under way */
-	bool is_paused;          /* out of range, or of a new topic: see fetcher_seek */
+	bool is_paused;          /* out of range, or the topic is new: until fetcher_seek */
 	bool is_done;            /* offset has reached stop */
-	size_t bytes_max;
+	size_t bytes_max;        /* partition_max_bytes of the next request */
 	int64_t retry_at_ms;
-	int64_t failing_since_ms; /* 0: all is well */
+	int64_t failing_since_ms; /* 0: it does not fail */
 };
 
-/* A transaction that was given up: what its producer wrote from first_offset up
- * to its next abort marker is not to be seen. */
+/* An aborted transaction: records of its producer from first_offset to the
+ * producer's next abort marker are skipped. */
 struct fetch_aborted {
 	int64_t producer_id, first_offset;
 	bool is_open;            /* fetch_iter is between the two */
 };
 
-/* What came for one partition: whole batches; or that its offset is out of range,
- * or that the topic was deleted and created again (its fetching is then paused). */
+/* A result for one partition: complete batches, or that its offset is out of range,
+ * or that its topic was deleted and created again.  In the last two cases the
+ * partition is paused. */
 struct fetched {
 	struct list link;
 	struct fetcher_part *part;
@@ -72,10 +77,11 @@ struct fetched {
 	struct str batches;
 	bool is_out_of_range;
 	bool is_new_topic;
-	struct fetch_aborted *aborted; /* by first_offset */
+	struct fetch_aborted *aborted; /* sorted by first_offset */
 	int32_t naborted;
 };
 
+/* Owners read cluster, opts, part, npart, is_failed and err. */
 struct fetcher {
 	struct cluster *cluster;
 	struct fetcher_opts opts;
@@ -84,12 +90,12 @@ struct fetcher {
 	struct list ready;       /* fetched, in order of arrival */
 	struct fetcher_reply *idle_reply;
 	struct fetcher_request *idle;
-	int nrequest;            /* under way */
-	size_t held;             /* bytes of answers not given back */
+	int nrequest;            /* requests under way */
+	size_t held;             /* bytes of responses not given back */
 	struct cluster_outage refusal;
-	bool needs_refresh;
+	bool needs_refresh;      /* of metadata */
 	int64_t refresh_at_ms;
-	int64_t fresh_until_ms;  /* metadata */
+	int64_t fresh_until_ms;  /* when cluster_keep_fresh is due */
 	bool is_failed;          /* for good, by err */
 	struct err err;
 };
@@ -97,27 +103,28 @@ struct fetcher {
 void fetcher_init(struct fetcher *f, struct cluster *cl,
 	const struct fetcher_opts *o);
 
-/* After cluster_close, or with nothing under way. */
+/* After cluster_close, or with no request under way. */
 void fetcher_release(struct fetcher *f);
 
-/* Read a partition from offset up to, not including, stop. */
+/* Read a partition from offset to stop, exclusive.  It is owned by the fetcher. */
 struct fetcher_part *fetcher_add(struct fetcher *f, struct cluster_topic *t,
 	int32_t index, int64_t offset, int64_t stop);
 
-/* Go on at another offset, in the topic as it is now. */
+/* Continue a paused partition at another offset, in the topic's current
+ * generation. */
 void fetcher_seek(struct fetcher *f, struct fetcher_part *part, int64_t offset);
 
-/* Read the partition again from offset: what was fetched and not taken is dropped.
- * part, which nothing taken may refer to any more, is replaced by the one returned. */
+/* Read the partition again from offset: results not taken are dropped.  part is
+ * freed, so no taken chunk may refer to it; its replacement is returned. */
 struct fetcher_part *fetcher_rewind(struct fetcher *f, struct fetcher_part *part,
 	int64_t offset);
 
-/* Stop reading it: what came of it and was not taken is dropped, and part, which
- * nothing taken may refer to any more, is freed. */
+/* Stop reading the partition: results not taken are dropped.  part is freed, so no
+ * taken chunk may refer to it. */
 void fetcher_remove(struct fetcher *f, struct fetcher_part *part);
 
-/* Ask what may be asked, and wait as cluster_wait does, unless something is
- * ready to be taken. */
+/* Send the requests that are due and wait as cluster_wait does; do not wait if a
+ * chunk is ready, the fetcher has failed or is done. */
 short fetcher_wait(struct fetcher *f, int fd, short events, int timeout_ms);
 
 /* Can fetcher_take return something? */
@@ -127,32 +134,35 @@ fetcher_has_ready(const struct fetcher *f)
 	return !list_is_empty(&f->ready);
 }
 
-/* All partitions (there is one) reached their stop and all that came was taken. */
+/* Have all partitions (at least one) reached their stop, and all chunks been taken? */
 bool fetcher_is_done(const struct fetcher *f);
 
-struct fetched *fetcher_take(struct fetcher *f); /* or NULL */
+/* The next result, or NULL.  Give each back. */
+struct fetched *fetcher_take(struct fetcher *f);
 void fetcher_give_back(struct fetcher *f, struct fetched *chunk);
 
-/* Walks the records of what was fetched: checks CRCs, skips control batches,
- * records before deliver or from stop on and, with is_committed, those of
- * transactions that were given up; moves deliver. */
+/* Iterates over the records of a chunk and advances the partition's deliver.  Checks
+ * CRCs; skips control batches, records outside deliver..stop and, with is_committed,
+ * records of aborted transactions. */
 struct fetch_iter {
 	const struct fetcher *f;
-	struct fetched *ch;
-	const uint8_t *p, *end;
-	bool is_open;
-	int32_t nbegun;          /* of ch->aborted: those behind us, or open */
+	struct fetched *chunk;
+	const uint8_t *p, *end;  /* batches not read yet */
+	bool is_open;            /* records iterates over a batch */
+	int32_t nbegun;          /* number of chunk->aborted whose first_offset was passed */
 	struct record_iter records;
 };
 #define FETCH_ITER_INIT { NULL, NULL, NULL, NULL, false, 0, RECORD_ITER_INIT }
 
+/* Begin, or begin again, with a chunk. */
 void fetch_iter_begin(struct fetch_iter *it, const struct fetcher *f,
 	struct fetched *chunk);
 
-/* 1: *r is the next; 0: no more; -1: bad bytes. */
+/* Returns 1: *rec is the next record, whose bytes are valid until the next call;
+ * 0: no more; -1: ERR_CORRUPT, or ERR_LIMIT (a batch above batch_max). */
 int fetch_iter_next(struct fetch_iter *it, struct record *rec, struct err *e);
 
-/* Of the batch the last record was in. */
+/* The batch of the last record. */
 static inline const struct batch *
 fetch_iter_batch(const struct fetch_iter *it)
 {

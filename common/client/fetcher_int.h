@@ -1,19 +1,19 @@
-/* What the files of the fetcher share among themselves. */
+/* Internals of fetcher.h, shared by fetcher*.c. */
 #ifndef KQ_CLIENT_FETCHER_INT_H
 #define KQ_CLIENT_FETCHER_INT_H
 
 #include "client/fetcher.h"
 
 enum {
-	FETCH_TOPIC_ID_VERSION = 13, /* from here topics go by id */
+	FETCH_TOPIC_ID_VERSION = 13, /* first version that names topics by id */
 };
 
-/* An answer: its bytes live until everything taken from it is given back. */
+/* A response, kept until all chunks that point into it are given back. */
 struct fetcher_reply {
 	struct fetcher_reply *next; /* idle */
 	struct buf bytes;
 	size_t size;
-	int nused;
+	int nused;                  /* number of chunks; +1 while it is being read */
 };
 
 struct fetcher_request {
@@ -25,14 +25,14 @@ struct fetcher_request {
 	int npart, cap, cursor;
 };
 
-/* Something for the owner to take. */
+/* Append a chunk to fetcher.ready. */
 struct fetched *fetcher_add_fetched(struct fetcher *f, struct fetcher_part *part,
 	struct fetcher_reply *from);
 
-/* The answer to a Fetch (call_done_fn). */
+/* Handle the response to a Fetch (call_done_fn). */
 void fetcher_done(struct call *call, const struct reply *reply);
 
-/* The partition cannot be read just now, or (unless ERR_RETRY) at all. */
+/* Note that a partition cannot be read now (ERR_RETRY), or not at all. */
 void fetcher_refused(struct fetcher *f, struct fetcher_part *part,
 	const struct err *why);
 

@@ -1,7 +1,7 @@
 /*
- * Finding the last records of partitions: counted are records that a reader is given,
- * not the offsets, of which transaction markers, records of aborted transactions and
- * compaction take some.
+ * Finds the last records of partitions.  It counts the records that a reader gets, not
+ * offsets: transaction markers, records of aborted transactions and compaction leave
+ * gaps between them.
  *
  * Uses: fetcher.  One thread.
  */
@@ -12,16 +12,16 @@
 
 struct last {
 	struct cluster_topic *topic;
-	int32_t npart;        /* the arrays have as many places */
-	const bool *wants;    /* NULL: all */
+	int32_t npart;        /* size of the arrays */
+	const bool *wants;    /* partitions to look at; NULL: all */
 	bool is_committed;    /* as in fetcher_opts */
-	int64_t count;        /* of records, in each partition */
-	const int64_t *first, *end; /* of each partition: what there is */
+	int64_t count;        /* records wanted of each partition */
+	const int64_t *first, *end; /* first and end offset of each partition */
 };
 
-/* Where the last count records begin, into begin[]: the first offset where there are
- * fewer.  Reads them, and further back in growing steps where that is not enough;
- * waits meanwhile.  Returns 0, or -1. */
+/* Store in begin[] the offset of the count-th record from the end of each partition; or
+ * its first offset, if it has fewer.  Reads the records, going back in growing steps,
+ * and waits for them.  Returns 0, or -1. */
 int last_find(struct cluster *cl, const struct last *last, int64_t *begin, struct err *e);
 
 #endif

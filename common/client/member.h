@@ -1,9 +1,9 @@
 /*
- * A member of a group of consumers: joins, learns which partitions are its own
- * and where the group stopped reading them, keeps its place by heartbeats, stores
- * offsets, and leaves.
+ * A member of a consumer group: joins, learns which partitions are assigned to it
+ * and the group's committed offsets of them, sends heartbeats, commits offsets, and
+ * leaves.
  *
- *	member_init(&m, &cl, &o, topics, ntopic);
+ *	member_init(&m, &cl, &o, topics, ntopic, &e);
  *	for (;;) {
  *		member_work(&m);
  *		if (m.is_failed) ...
@@ -12,34 +12,34 @@
  *			member_commit(&m);
  *			member_flush(&m, 5000);
  *		}
- *		while ((p = member_next(&m)))
- *			if (p->state == MEMBER_GAINED)
- *				... read p from p->committed (-1: your choice) ...
- *				member_accept(&m, p, offset);
+ *		while ((part = member_next(&m)))
+ *			if (part->state == MEMBER_GAINED)
+ *				... read it from part->committed (-1: your choice) ...
+ *				member_accept(&m, part, offset);
  *			else
- *				... stop reading p ...
- *				member_give_back(&m, p);
+ *				... stop reading it ...
+ *				member_give_back(&m, part);
  *		... fetcher_wait, for at most member_timeout(&m) ...
  *	}
  *	member_leave(&m, 5000);
  *	cluster_close(&cl);
  *	member_release(&m);
  *
- * Two protocols: consumer (KIP-848), where the broker divides, spoken when the
- * broker knows ConsumerGroupHeartbeat and takes us; and classic, where one member
- * divides (assign.h).  Classic: with a cooperative assignor alone a member keeps
- * what it has while the group rebalances; with any other in the list it gives
- * all back first.
+ * Two protocols.  Consumer (KIP-848): the broker assigns the partitions; used if the
+ * broker knows ConsumerGroupHeartbeat and accepts the member.  Classic: one member
+ * assigns them (assign.h).  In a classic group a member keeps its partitions during
+ * a rebalance if all its assignors are cooperative; otherwise it gives them all back
+ * first.
  *
- * Nothing here waits but member_flush and member_leave, for as long as they are
- * told, and member_work where the cluster connects (connect_timeout_ms of its
- * options) or, rarely, asks for metadata.  Heartbeats leave from member_work: call
- * it at least once a second, also while output is slow.
+ * Only member_flush and member_leave wait, for at most their timeout, and
+ * member_work while the cluster connects (connect_timeout_ms) or, rarely, fetches
+ * metadata.  member_work sends the heartbeats: call it at least once a second, also
+ * while output is slow.
  *
- * Survived, without a word: a coordinator that moves, loads or restarts, lost
- * connections, being forgotten (the partitions are then LOST, and it joins
- * anew).  Failed for good: refusals that will not change, another process with
- * our instance, and retry_timeout_ms without any answer that helps.
+ * Handled without a report: a coordinator that moves, loads or restarts, lost
+ * connections, and removal from the group (the partitions are then LOST, and the
+ * member joins again).  Failures for good: errors that a retry cannot cure, another
+ * process with the same group.instance.id, and retry_timeout_ms without success.
  *
  * Uses: cluster, assign.  One thread.
  */
@@ -53,62 +53,65 @@ enum member_protocol { MEMBER_AUTO, MEMBER_CLASSIC, MEMBER_CONSUMER };
 
 struct member_opts {
 	const char *group;
-	const char *instance;        /* static member of that name; NULL: none */
-	const char *assignors;       /* names by preference, with commas; NULL: all
-	                              * (classic), the broker's choice (consumer) */
+	const char *instance;        /* group.instance.id of a static member; NULL: dynamic */
+	const char *assignors;       /* comma-separated names, preferred first; NULL: all
+	                              * (classic), the broker's default (consumer) */
 	enum member_protocol protocol;
-	int session_timeout_ms;      /* classic: silent for so long is gone */
-	int rebalance_timeout_ms;    /* others wait for us for so long */
-	int heartbeat_ms;            /* classic */
+	int session_timeout_ms;      /* classic: a member silent for longer is removed */
+	int rebalance_timeout_ms;    /* how long a rebalance waits for this member */
+	int heartbeat_ms;            /* classic: interval */
 	int request_timeout_ms;
 	int retry_backoff_ms;
 	int retry_timeout_ms;
-	int refresh_ms;              /* classic leader: look for new partitions */
+	int refresh_ms;              /* classic leader: interval of looking for new partitions */
 };
 
+/* Fill with the defaults. */
 void member_opts_init(struct member_opts *o);
 
 enum member_part_state {
-	MEMBER_WAITING, /* ours; where to begin is being asked */
-	MEMBER_GAINED,  /* the owner may begin: member_accept */
+	MEMBER_WAITING, /* assigned; its committed offset is being fetched */
+	MEMBER_GAINED,  /* ready to be read: call member_accept */
 	MEMBER_HELD,    /* being read */
-	MEMBER_REVOKED, /* store offsets, then member_give_back */
-	MEMBER_LOST,    /* somebody else's by now, or of a topic that was deleted and
-	                 * created again: member_give_back */
+	MEMBER_REVOKED, /* to be given up: commit, then call member_give_back */
+	MEMBER_LOST,    /* assigned to another member already, or its topic was deleted and
+	                 * created again: call member_give_back */
 };
 
 struct member_part {
 	struct cluster_topic *topic;
 	int32_t index;
-	int generation;              /* of the topic */
+	int generation;              /* of the topic when it was assigned */
 	enum member_part_state state;
-	int64_t committed;           /* what the group has stored; -1: nothing */
-	int64_t position;            /* of the owner: the next one to be read */
-	int32_t position_epoch;      /* leader epoch of the one before; -1 */
-	int64_t sent;                /* in the commit under way */
+	int64_t committed;           /* the group's committed offset; -1: none */
+	int64_t position;            /* offset to commit: the next record of the owner; -1 */
+	int32_t position_epoch;      /* leader epoch of the record before position; -1 */
+	int64_t sent;                /* offset in the OffsetCommit under way; -1 */
 	bool is_target;              /* scratch: in the new assignment */
 	bool is_asked;               /* in the OffsetFetch under way */
-	void *owner;                 /* the owner's */
+	void *owner;                 /* for the owner's use */
 };
 
-/* Is the topic still the one that the partition was given to us of? */
+/* Is the topic still the one whose partition was assigned? */
 static inline bool
 member_is_current(const struct member_part *part)
 {
 	return part->generation == part->topic->generation;
 }
 
-/* A partition by its topic; by its topic's id. */
+/* A partition, by topic. */
 struct member_tp {
 	struct cluster_topic *topic;
 	int32_t index;
 };
+
+/* A partition, by topic id. */
 struct member_goal {
 	struct uuid id;
 	int32_t index;
 };
 
-/* One request under way, by kind. */
+/* A request, at most one of its kind under way. */
 struct member_call {
 	struct call call;
 	struct member *member;
@@ -116,109 +119,111 @@ struct member_call {
 };
 
 enum member_stage {
-	MEMBER_OUT,       /* not in the group, or to rejoin */
-	MEMBER_JOINING,   /* JoinGroup under way */
-	MEMBER_SYNC_DUE,  /* joined, SyncGroup to be sent */
-	MEMBER_SYNCING,
-	MEMBER_ASSIGNED,  /* an assignment has come, to be taken up */
-	MEMBER_IN,        /* has one */
+	MEMBER_OUT,       /* not in the group, or about to rejoin */
+	MEMBER_JOINING,   /* JoinGroup, or the first heartbeat, under way */
+	MEMBER_SYNC_DUE,  /* joined; SyncGroup is to be sent */
+	MEMBER_SYNCING,   /* SyncGroup under way */
+	MEMBER_ASSIGNED,  /* an assignment was received and is to be applied */
+	MEMBER_IN,        /* has an assignment */
 };
 
+/* Owners read opts, topic, part, npart, nrevoked, nlost, member_id, generation,
+ * is_failed and err. */
 struct member {
 	struct cluster *cluster;
 	struct member_opts opts;
 	struct cluster_topic **topic;
 	int ntopic;
-	enum member_protocol protocol; /* the one in use; never AUTO once begun */
+	enum member_protocol protocol; /* in use; AUTO until the coordinator is known */
 	const struct assign_kind *offered[8];
 	int noffered;
 	bool is_cooperative;
 	char *server_assignor;         /* or NULL */
 
-	struct member_call control;    /* coordinator, join, sync, heartbeat */
-	struct member_call fetch;      /* OffsetFetch */
+	struct member_call control;    /* FindCoordinator, JoinGroup, SyncGroup, heartbeats */
+	struct member_call fetch;      /* OffsetFetch; or leaving */
 	struct member_call commit;     /* OffsetCommit */
-	int32_t coordinator;           /* node id; -1: to be found */
+	int32_t coordinator;           /* node id; -1: unknown */
 	enum member_stage stage;
 	char *member_id;
-	int32_t generation;            /* or member epoch; -1, 0: none */
+	int32_t generation;            /* or member epoch; -1 (classic), 0 (consumer): none */
 	int heartbeat_ms;
 	int64_t heartbeat_at_ms;
 	int64_t retry_at_ms, offsets_at_ms, commit_at_ms;
-	int64_t failing_since_ms;      /* 0: all is well */
+	int64_t failing_since_ms;      /* 0: no failure */
 	struct cluster_outage refusal;
 
 	struct member_part **part;
 	int npart, part_cap;
-	int nrevoked, nlost;           /* parts in those states */
-	bool wants_rejoin;             /* classic: as soon as nothing is revoked */
+	int nrevoked, nlost;           /* number of partitions in these states */
+	bool wants_rejoin;             /* classic: when no partition is revoked any more */
 	bool wants_commit;
-	bool must_report;                 /* consumer: tell what we have */
-	bool must_report_all;                  /* consumer: the next heartbeat says all */
+	bool must_report;                 /* consumer: the next heartbeat lists the owned partitions */
+	bool must_report_all;                  /* consumer: the next heartbeat has all fields */
 	bool is_leaving;
 
-	bool is_leader, skips_sync;    /* classic; skips: nothing to divide */
+	bool is_leader, skips_sync;    /* classic; skips_sync: KIP-814, nothing to assign */
 	const struct assign_kind *chosen;
-	int64_t nknown_part;           /* of all topics, when we last divided */
+	int64_t nknown_part;           /* of all topics, at the last assignment as leader */
 	int64_t refresh_at_ms;
-	struct buf joined;             /* the answer to JoinGroup, then SyncGroup */
+	struct buf joined;             /* response to JoinGroup, then to SyncGroup */
 	int16_t joined_version;
 	struct member_tp *last;      /* the assignment of last_generation */
 	int nlast;
 	int32_t last_generation;
-	int32_t commit_generation;     /* in the commit under way */
+	int32_t commit_generation;     /* of the OffsetCommit under way */
 
-	struct member_goal *goal;      /* consumer: what we are to have */
+	struct member_goal *goal;      /* consumer: the assignment to be applied */
 	int ngoal;
 	bool has_goal;
-	bool was_member;                   /* the broker took us once */
+	bool was_member;                   /* the broker has accepted us at least once */
 
 	bool is_failed;                /* for good, by err */
 	struct err err;
 };
 
-/* Nothing is sent yet.  Returns 0, or -1 (ERR_USAGE: an assignor that nobody
- * knows). */
+/* Nothing is sent yet.  The topics' pointers are copied.  Returns 0, or -1
+ * (ERR_USAGE: an unknown assignor). */
 int member_init(struct member *m, struct cluster *cl, const struct member_opts *o,
 	struct cluster_topic **topic, int ntopic, struct err *e);
 
-/* After cluster_close, or with nothing under way. */
+/* After cluster_close, or with no request under way. */
 void member_release(struct member *m);
 
-/* Do what is due.  Call it whenever cluster_wait has returned. */
+/* Do what is due.  Call it each time cluster_wait has returned. */
 void member_work(struct member *m);
 
-/* How many ms the caller may wait before the next member_work. */
+/* How long the caller may wait before the next member_work, in ms. */
 int member_timeout(const struct member *m);
 
-/* Does the broker accept offsets in our name?  False while the member joins. */
+/* Does the broker accept our offset commits?  False while the member joins. */
 static inline bool
 member_has_place(const struct member *m)
 {
 	return m->stage == MEMBER_IN && m->generation >= 0;
 }
 
-/* Is a partition to be given back?  See member_next. */
+/* Does the owner have to give back a partition?  See member_next. */
 static inline bool
 member_must_give_back(const struct member *m)
 {
 	return m->nrevoked > 0 || m->nlost > 0;
 }
 
-/* Send the next heartbeat at once: its answer says whether we have a place. */
+/* Make a heartbeat due now: its response says whether we are still a member. */
 void member_heartbeat_now(struct member *m);
 
-/* A partition that the owner has to do something about, or NULL. */
+/* A partition that is REVOKED, LOST or, if there are none, GAINED; or NULL. */
 struct member_part *member_next(struct member *m);
 
-/* The owner reads a GAINED one, from offset: that is stored too, with the next
- * commit, unless it is what was stored. */
+/* The owner reads a GAINED partition from offset.  The next commit stores this
+ * offset, if it is not the committed one. */
 void member_accept(struct member *m, struct member_part *part, int64_t offset);
 
-/* The owner has stopped; p is freed. */
+/* The owner has stopped reading a REVOKED or LOST partition; part may be freed. */
 void member_give_back(struct member *m, struct member_part *part);
 
-/* The owner has done all before offset; commits say so from now on. */
+/* The owner is done with all records before offset; the next commit stores it. */
 static inline void
 member_move(struct member_part *part, int64_t offset, int32_t leader_epoch)
 {
@@ -226,7 +231,7 @@ member_move(struct member_part *part, int64_t offset, int32_t leader_epoch)
 	part->position_epoch = leader_epoch;
 }
 
-/* The same, where a transaction has stored the offset for the group already. */
+/* The same, when a transaction has already stored the offset for the group. */
 static inline void
 member_note_stored(struct member_part *part, int64_t offset, int32_t leader_epoch)
 {
@@ -234,18 +239,20 @@ member_note_stored(struct member_part *part, int64_t offset, int32_t leader_epoc
 	part->committed = offset;
 }
 
-/* Store the positions that are not stored yet (soon; repeated as needed). */
+/* Commit all positions that differ from the committed offsets.  member_work sends
+ * the request and repeats it as needed. */
 void member_commit(struct member *m);
 
-/* Wait until nothing is left to be stored.  False: not within timeout_ms, or we
- * are no longer the ones to store it. */
+/* Wait until the commit is done.  Returns false if it was not done within
+ * timeout_ms, or if the partitions are no longer ours to commit. */
 bool member_flush(struct member *m, int timeout_ms);
 
-/* In the group, with an assignment that is wholly taken up? */
+/* In the group, with all assigned partitions HELD and no rebalance pending? */
 bool member_is_stable(const struct member *m);
 
-/* Leave: the others are told (a static member of a classic group says nothing and
- * is expected back).  Waits for at most timeout_ms.  Stores nothing. */
+/* Leave the group, so that its partitions are reassigned at once.  (A static member
+ * of a classic group sends nothing: it is expected back.)  Waits for at most
+ * timeout_ms.  Commits nothing. */
 void member_leave(struct member *m, int timeout_ms);
 
 #endif
