@@ -325,7 +325,7 @@ catalog_create(struct broker *b, struct str name, int32_t npartition,
 	log_line(LOG_INFO, "created topic %s with %d partition%s", z, npartition,
 		units_plural(npartition));
 	mem_free(z);
-	topics_tell_changed(&b->topics, name);
+	topics_notify_changed(&b->topics, name);
 	return 0;
 }
 
@@ -342,7 +342,7 @@ catalog_delete(struct broker *b, struct str name, struct catalog_error *e)
 	map_remove(&b->topics.by_id, (struct str){ t->id.b, sizeof t->id.b });
 	b->topics.npartition -= t->npartition;
 	pthread_rwlock_unlock(&b->topics.lock);
-	topics_tell_deleted(&b->topics, name);
+	topics_notify_deleted(&b->topics, name);
 	for (int32_t i = 0; i < t->npartition; i++) {
 		struct partition *p = t->partition[i];
 		struct err why;
@@ -387,7 +387,7 @@ catalog_grow(struct broker *b, struct str name, int32_t npartition, bool validat
 	t->npartition = npartition;
 	t->revision = metastore_revision(b->meta);
 	pthread_rwlock_unlock(&b->topics.lock);
-	topics_tell_changed(&b->topics, name);
+	topics_notify_changed(&b->topics, name);
 	return 0;
 }
 

@@ -6,11 +6,11 @@
 #include "wire/kerr.h"
 
 enum {
-	/* What a compressed batch may open to.  kq's own readers take twice as
-	 * much; opening it takes some 0.1 s at worst. */
+	/* Decompressed bytes of a batch.  kq's own readers accept twice as many;
+	 * decompressing takes some 0.1 s at worst. */
 	PLAIN_SIZE_MAX = 128 << 20,
-	/* And what those of a request may open to before the next one is refused:
-	 * it takes less than a second, in which the reactor does nothing else. */
+	/* Of all batches of a request, after which the next one is refused.  They take
+	 * less than a second, in which the reactor does nothing else. */
 	REQUEST_PLAIN_SIZE_MAX = 1 << 30,
 };
 
@@ -22,7 +22,7 @@ refuse(struct intake *intake, int16_t error, const char *message)
 	return false;
 }
 
-/* What the bytes themselves say: whole, one batch, of magic 2, good CRC. */
+/* Are the bytes one whole batch of magic 2 with a correct CRC? */
 static bool
 check_bytes(struct intake *intake, struct batch *batch, const uint8_t *p, int32_t n)
 {
@@ -62,7 +62,8 @@ check_header(struct intake *intake, const struct batch *batch)
 		return refuse(intake, KERR_UNSUPPORTED_COMPRESSION_TYPE, "unknown codec");
 	if (batch->producer_id >= 0 && batch->base_sequence < 0)
 		return refuse(intake, KERR_INVALID_RECORD, "a producer id needs a sequence number");
-	if (batch->producer_id >= 0 ? batch->producer_epoch < 0 : batch->attributes & BATCH_TRANSACTIONAL)
+	if (batch->producer_id >= 0 ? batch->producer_epoch < 0
+		: batch->attributes & BATCH_TRANSACTIONAL)
 		return refuse(intake, KERR_INVALID_RECORD,
 			"a transactional batch needs a producer ID and an epoch");
 	if (batch->attributes & BATCH_LOG_APPEND_TIME)
@@ -70,9 +71,9 @@ check_header(struct intake *intake, const struct batch *batch)
 	return true;
 }
 
-/* --- single records --- */
+/* ---- single records ---- */
 
-/* The timestamps that the topic takes; -1, for none, is always fine. */
+/* The timestamps that the topic accepts; -1 (none) is always accepted. */
 struct span {
 	int64_t first_ms, last_ms;
 };
@@ -89,15 +90,15 @@ span_of(const struct intake *intake)
 }
 
 static bool
-is_within(struct span s, int64_t ms)
+is_within(struct span span, int64_t ms)
 {
-	return ms == -1 || (ms >= s.first_ms && ms <= s.last_ms);
+	return ms == -1 || (ms >= span.first_ms && ms <= span.last_ms);
 }
 
-struct sieve {
+struct fault_scan {
 	struct intake *intake;
 	struct span span;
-	int32_t nkeyless, nout; /* records refused, listed or not */
+	int32_t nkeyless, nout; /* refused records, listed or not: without key, out of span */
 };
 
 static const char *
@@ -110,39 +111,41 @@ out_of_span(struct arena *a, struct span span, int64_t ms)
 }
 
 static void
-sift(void *arg, int32_t index, int64_t timestamp_ms, bool is_keyless)
+scan_record(void *arg, int32_t index, int64_t timestamp_ms, bool is_keyless)
 {
-	struct sieve *sieve = arg;
-	struct intake *intake = sieve->intake;
-	bool lacks_key = is_keyless && intake->config->is_compacted;
-	if (!lacks_key && is_within(sieve->span, timestamp_ms))
+	struct fault_scan *scan = arg;
+	struct intake *intake = scan->intake;
+	bool needs_key = is_keyless && intake->config->is_compacted;
+	if (!needs_key && is_within(scan->span, timestamp_ms))
 		return;
-	sieve->nkeyless += lacks_key;
-	sieve->nout += !lacks_key;
+	scan->nkeyless += needs_key;
+	scan->nout += !needs_key;
 	if (intake->nfault == intake->nfault_max)
 		return;
-	intake->fault[intake->nfault++] = (struct record_fault){ index, str_of(lacks_key
+	intake->fault[intake->nfault++] = (struct record_fault){ index, str_of(needs_key
 		? "a compacted topic does not accept records without a key"
-		: out_of_span(intake->arena, sieve->span, timestamp_ms)) };
+		: out_of_span(intake->arena, scan->span, timestamp_ms)) };
 }
 
-/* Some of the good batch's records may break a rule of the topic: which? */
+/* List the records of a valid batch that break a rule of the topic. */
 static bool
 check_each(struct intake *intake, const struct batch *batch, const uint8_t *p, struct span span)
 {
-	struct sieve sieve = { intake, span, 0, 0 };
+	struct fault_scan scan = { intake, span, 0, 0 };
 	struct err e;
-	intake->fault = arena_alloc(intake->arena, (size_t)MIN(intake->nfault_max, batch->count) * sizeof *intake->fault);
-	if (batch_inspect_each(batch, p, PLAIN_SIZE_MAX, sift, &sieve, &e) < 0)
+	size_t n = (size_t)MIN(intake->nfault_max, batch->count);
+	intake->fault = arena_alloc(intake->arena, n * sizeof *intake->fault);
+	if (batch_inspect_each(batch, p, PLAIN_SIZE_MAX, scan_record, &scan, &e) < 0)
 		return refuse(intake, KERR_INVALID_RECORD, arena_printf(intake->arena, "%s", e.msg));
-	if (sieve.nkeyless + sieve.nout == 0)
+	if (scan.nkeyless + scan.nout == 0)
 		return true;
-	return refuse(intake, sieve.nkeyless ? KERR_INVALID_RECORD : KERR_INVALID_TIMESTAMP,
+	return refuse(intake, scan.nkeyless ? KERR_INVALID_RECORD : KERR_INVALID_TIMESTAMP,
 		arena_printf(intake->arena, "refused %d of %d record%s; the first: %s",
-			sieve.nkeyless + sieve.nout, batch->count, units_plural(batch->count), (const char *)intake->fault[0].message.p));
+			scan.nkeyless + scan.nout, batch->count, units_plural(batch->count),
+			(const char *)intake->fault[0].message.p));
 }
 
-/* By the header alone: the records are not looked at. */
+/* By the header alone, when the records are not checked. */
 static bool
 check_span(struct intake *intake, const struct batch *batch)
 {
@@ -169,12 +172,12 @@ check_records(struct intake *intake, const struct batch *batch, uint8_t *p)
 	intake->plain_size += is_packed ? seen.plain_size : 0;
 	if (rc < 0)
 		return refuse(intake, KERR_INVALID_RECORD, arena_printf(intake->arena, "%s", e.msg));
-	/* One without a timestamp, -1, may hide one that is too early. */
+	/* A record without timestamp, -1, is the smallest and may hide one that is too early. */
 	struct span span = span_of(intake);
-	bool is_suspect = (seen.nkeyless > 0 && config->is_compacted)
+	bool may_break_rules = (seen.nkeyless > 0 && config->is_compacted)
 		|| seen.min_timestamp < span.first_ms || !is_within(span, seen.max_timestamp);
-	if (is_suspect) {
-		intake->plain_size += is_packed ? seen.plain_size : 0; /* opened again */
+	if (may_break_rules) {
+		intake->plain_size += is_packed ? seen.plain_size : 0; /* decompressed again */
 		if (!check_each(intake, batch, p, span))
 			return false;
 	}
@@ -184,12 +187,13 @@ check_records(struct intake *intake, const struct batch *batch, uint8_t *p)
 }
 
 bool
-intake_check(struct intake *k, uint8_t *p, int32_t n)
+intake_check(struct intake *intake, uint8_t *bytes, int32_t n)
 {
-	struct batch b;
-	k->error = KERR_NONE;
-	k->message = NULL;
-	k->fault = NULL;
-	k->nfault = 0;
-	return check_bytes(k, &b, p, n) && check_header(k, &b) && check_records(k, &b, p);
+	struct batch batch;
+	intake->error = KERR_NONE;
+	intake->message = NULL;
+	intake->fault = NULL;
+	intake->nfault = 0;
+	return check_bytes(intake, &batch, bytes, n) && check_header(intake, &batch)
+		&& check_records(intake, &batch, bytes);
 }

@@ -1,12 +1,12 @@
 /*
- * What a client's batch must be before it is appended: Kafka's rules
- * (UnifiedLog.analyzeAndValidateRecords and LogValidator), and a little more:
- * whatever is stored can be read by every client.
+ * Validation of a client's batch before it is appended: Kafka's rules
+ * (UnifiedLog.analyzeAndValidateRecords and LogValidator), and a little more, so
+ * that every client can read what is stored.
  *
- * Bytes and CRC, the header, then each record (record/inspect.h); a compressed
- * batch is opened for that, unless the topic's verify.compressed.records says
- * no.  Where Kafka would mend a batch it is mended here: a header whose largest
- * timestamp is not that of its records.
+ * Checked are the bytes with their CRC, the header, and each record
+ * (record/inspect.h); a compressed batch is decompressed for that, unless the
+ * topic's verify.compressed.records is false.  As in Kafka, a wrong largest
+ * timestamp in the header is corrected.
  *
  * Threads: any; takes no lock.
  */
@@ -15,7 +15,7 @@
 
 #include "kq-broker/partition.h"
 
-/* One record that was refused, and why. */
+/* A refused record, and why. */
 struct record_fault {
 	int32_t index; /* in its batch */
 	struct str message;
@@ -24,20 +24,19 @@ struct record_fault {
 struct intake {
 	const struct topic_config *config;
 	int64_t now_ms;
-	struct arena *arena; /* of what follows, and of its messages */
-	int32_t nfault_max;  /* more are not listed; at least 1 */
-	/* What compressed batches have opened to: counted on, for a limit on the
-	 * batches of one request. */
+	struct arena *arena; /* holds fault and the messages */
+	int32_t nfault_max;  /* records to list, at least 1 */
+	/* Decompressed bytes, of all batches of the request: they have a limit. */
 	int64_t plain_size;
-	/* Of a batch that was refused: */
+	/* The result for a refused batch: */
 	int16_t error;
 	const char *message;
 	struct record_fault *fault;
 	int32_t nfault;
 };
 
-/* Check the n bytes at b, which are a client's for one partition and may be
- * changed here.  True: they are one good batch; false: see above. */
-bool intake_check(struct intake *k, uint8_t *b, int32_t n);
+/* Check n bytes that a client sent for one partition; the header may be corrected.
+ * True: they are one valid batch.  False: refused; see the result. */
+bool intake_check(struct intake *intake, uint8_t *bytes, int32_t n);
 
 #endif

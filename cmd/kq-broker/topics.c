@@ -100,7 +100,7 @@ topics_listen(struct topics *t, struct topics_listener *listener)
 }
 
 void
-topics_tell_changed(struct topics *t, struct str topic)
+topics_notify_changed(struct topics *t, struct str topic)
 {
 	for (struct topics_listener *it = t->listeners; it; it = it->next)
 		if (it->changed)
@@ -108,7 +108,7 @@ topics_tell_changed(struct topics *t, struct str topic)
 }
 
 void
-topics_tell_deleted(struct topics *t, struct str topic)
+topics_notify_deleted(struct topics *t, struct str topic)
 {
 	for (struct topics_listener *it = t->listeners; it; it = it->next)
 		if (it->deleted)

@@ -1,6 +1,9 @@
 /*
- * The topics of this broker, by name and by id.  Readers on any thread find
- * partitions here; only the control thread changes the table.
+ * The table of this broker's topics, by name and by id.
+ *
+ * Threads: any thread may read it, under its lock; only the control thread
+ * changes it, and so reads it without.  A reference to a partition
+ * outlives the lock.
  */
 #ifndef KQ_BROKER_TOPICS_H
 #define KQ_BROKER_TOPICS_H
@@ -18,14 +21,14 @@ struct topic {
 	int32_t npartition;
 	struct partition **partition;
 	struct topic_config *config;
-	struct config_set *overrides; /* what was set for this topic; NULL: nothing */
-	int64_t revision;            /* of its key in the metastore */
+	struct config_set *overrides; /* the settings of this topic; NULL: none */
+	int64_t revision;             /* of its key in the metastore */
 };
 
-/* Changes of the table, reported on the control thread once they are made,
+/* Gets the changes of the table: on the control thread, once they are made,
  * without the lock.  Either function may be NULL. */
 struct topics_listener {
-	struct topics_listener *next; /* the table's */
+	struct topics_listener *next; /* owned by the table */
 	void (*changed)(struct topics_listener *listener, struct str topic); /* created or grown */
 	void (*deleted)(struct topics_listener *listener, struct str topic);
 };
@@ -33,37 +36,40 @@ struct topics_listener {
 struct topics {
 	pthread_rwlock_t lock;
 	struct map by_name, by_id;
-	int64_t npartition; /* in all topics */
+	int64_t npartition; /* of all topics */
 	struct topics_listener *listeners; /* set before the threads start */
 };
 
 void topics_init(struct topics *t);
 void topics_release(struct topics *t);
 
-/* A reference to a partition, to be put back; NULL when there is none.  With
- * name.n >= 0 by name, else by id.  *is_topic (if given) tells whether the
- * topic at least exists. */
+/* A new reference to a partition, for partition_put; NULL: it does not exist.  By
+ * name if name.n >= 0, else by id.  *is_topic (unless NULL): the topic exists.
+ * Takes the lock. */
 struct partition *topics_partition(struct topics *t, struct str name,
 	const struct uuid *id, int32_t index, bool *is_topic);
 
-/* For looking at a topic: hold the lock (topics_read_begin) meanwhile. */
+/* A topic, valid while the caller holds the lock (topics_read_begin); NULL: it does
+ * not exist. */
 void topics_read_begin(struct topics *t);
 void topics_read_end(struct topics *t);
 struct topic *topics_find(struct topics *t, struct str name);
 struct topic *topics_find_id(struct topics *t, const struct uuid *id);
 
-/* All topics sorted by name, in an array of the arena's; under the lock. */
+/* All n topics sorted by name, in an array from the arena.  Under the lock. */
 struct topic **topics_sorted(struct topics *t, struct arena *a, int *n);
 
-/* Have the changes of the table reported; *listener is the caller's and stays. */
+/* Add a listener, owned by the caller; it must outlive the table's last change. */
 void topics_listen(struct topics *t, struct topics_listener *listener);
-void topics_tell_changed(struct topics *t, struct str topic);
-void topics_tell_deleted(struct topics *t, struct str topic);
 
-/* Names as Kafka has them: 1 to 249 of [a-zA-Z0-9._-], not "." or "..".
- * NULL: fine; else what is wrong, without a full stop. */
+/* Report a change to all listeners. */
+void topics_notify_changed(struct topics *t, struct str topic);
+void topics_notify_deleted(struct topics *t, struct str topic);
+
+/* Is the name valid in Kafka: 1 to 249 of [a-zA-Z0-9._-], not "." or ".."?
+ * NULL: yes; else what is wrong, without a full stop. */
 const char *topic_name_fault(struct str name);
 
-void topic_free(struct topic *t);
+void topic_free(struct topic *t); /* not in the table (any more) */
 
 #endif

@@ -4,8 +4,9 @@
  * All partitions are read again whenever one of them advances, until the
  * batches reach min_bytes, there is an error, or max_wait_ms has passed.
  *
- * By version: sessions from 7 on (KIP-227), topic ids in place of names from 13
- * on (KIP-516).
+ * By version: 5 log_start_offset.  7 sessions (KIP-227).  9 current_leader_epoch.
+ * 11 preferred_read_replica: not set.  12 last_fetched_epoch, diverging_epoch
+ * (KIP-595).  13 topics by id, UNKNOWN_TOPIC_ID.  15 replica_state.
  */
 #include "kq-broker/api/api.h"
 
@@ -314,7 +315,8 @@ list_asked(struct fetch_state *state, const struct fetch_request *q)
 	struct fetch_session_part *to = state->asked;
 	for (int32_t i = 0; i < q->topics.n; i++) {
 		const struct fetch_request_topic *t = &q->topics.v[i];
-		struct str topic = arena_str(&state->rq->arena, t->topic); /* outlives the input if the request waits */
+		/* Copied, as the request may wait for longer than its input lives. */
+		struct str topic = arena_str(&state->rq->arena, t->topic);
 		for (int32_t k = 0; k < t->partitions.n; k++) {
 			const struct fetch_request_partition *asked = &t->partitions.v[k];
 			*to++ = (struct fetch_session_part){ .topic = topic, .topic_id = t->topic_id,

@@ -1,7 +1,8 @@
 /*
  * ListOffsets: the offset of a timestamp, of the log's start or of its end.
  *
- * By version: leader epochs from 4 on; the special timestamps as named below.
+ * By version: 2 isolation_level.  4 leader epochs.  7 to 11: see TIME_MAX and the
+ * others.
  */
 #include "kq-broker/api/api.h"
 

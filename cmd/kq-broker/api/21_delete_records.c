@@ -1,4 +1,8 @@
-/* DeleteRecords: raise the log start offset; -1 is the high watermark. */
+/*
+ * DeleteRecords: raise the log start offset; -1 means to the high watermark.
+ *
+ * By version: the same in all.
+ */
 #include "kq-broker/api/api.h"
 
 #include "coord/internal.h"
@@ -39,15 +43,15 @@ api_delete_records(struct request *rq)
 		r.topics.v[i].partitions.v = REQUEST_ARRAY(rq,
 			struct delete_records_response_partition, n);
 		for (int32_t k = 0; k < n; k++) {
-			struct delete_records_response_partition *pa =
+			struct delete_records_response_partition *answer =
 				&r.topics.v[i].partitions.v[k];
-			pa->partition_index = q->topics.v[i].partitions.v[k].partition_index;
-			pa->low_watermark = -1;
-			pa->error_code = trim(rq, q->topics.v[i].name, pa->partition_index,
-				q->topics.v[i].partitions.v[k].offset, &pa->low_watermark);
+			answer->partition_index = q->topics.v[i].partitions.v[k].partition_index;
+			answer->low_watermark = -1;
+			answer->error_code = trim(rq, q->topics.v[i].name, answer->partition_index,
+				q->topics.v[i].partitions.v[k].offset, &answer->low_watermark);
 		}
 	}
-	/* What was deleted stays deleted, also after a crash. */
+	/* So that deleted records stay deleted after a crash. */
 	if (checkpoints_write(&rq->broker->checkpoints, &e) < 0)
 		log_bounded(LOG_ERROR, "cannot write the checkpoints: %s", e.msg);
 	request_respond(rq, &r);

@@ -1,4 +1,8 @@
-/* OffsetForLeaderEpoch: where an epoch ended (KIP-101, KIP-320). */
+/*
+ * OffsetForLeaderEpoch: the end offset of a leader epoch (KIP-101, KIP-320).
+ *
+ * By version: 3 replica_id: not used.
+ */
 #include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
