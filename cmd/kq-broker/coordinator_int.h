@@ -35,7 +35,7 @@ struct coordinator {
 	struct loop loop;
 	struct syncer *syncer;
 	pthread_t thread;
-	pthread_mutex_t lock;    /* the loop's guard; of all here that is not atomic */
+	pthread_mutex_t lock;    /* the loop's lock; of all here that is not atomic */
 	bool is_started;
 	bool is_loaded;          /* other threads than its own may enter */
 	bool load_aborted;       /* loading was interrupted: the partial state must not be used */

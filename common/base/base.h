@@ -68,8 +68,8 @@ static inline int
 str_cmp(struct str a, struct str b)
 {
 	int32_t n = MIN(a.n, b.n);
-	int r = n > 0 ? memcmp(a.p, b.p, (size_t)n) : 0;
-	return r ? r : (a.n > b.n) - (a.n < b.n);
+	int rc = n > 0 ? memcmp(a.p, b.p, (size_t)n) : 0;
+	return rc ? rc : (a.n > b.n) - (a.n < b.n);
 }
 
 static inline uint16_t

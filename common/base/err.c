@@ -23,9 +23,9 @@ err_sys(struct err *e, const char *fmt, ...)
 	int sys = errno; /* before anything can change it */
 	va_list ap;
 	va_start(ap, fmt);
-	int r = set(e, ERR_SYS, sys, fmt, ap);
+	int rc = set(e, ERR_SYS, sys, fmt, ap);
 	va_end(ap);
-	return r;
+	return rc;
 }
 
 int
@@ -33,9 +33,9 @@ err_set(struct err *e, enum err_class class, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	int r = set(e, class, 0, fmt, ap);
+	int rc = set(e, class, 0, fmt, ap);
 	va_end(ap);
-	return r;
+	return rc;
 }
 
 int

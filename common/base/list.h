@@ -20,34 +20,34 @@ struct __attribute__((may_alias)) list {
 };
 
 static inline void
-list_init(struct list *l)
+list_init(struct list *list)
 {
-	l->prev = l->next = l;
+	list->prev = list->next = list;
 }
 
 static inline bool
-list_is_empty(const struct list *l)
+list_is_empty(const struct list *list)
 {
-	return l->next == l;
+	return list->next == list;
 }
 
 static inline void
-list_unlink(struct list *l)
+list_unlink(struct list *list)
 {
-	l->prev->next = l->next;
-	l->next->prev = l->prev;
-	list_init(l);
+	list->prev->next = list->next;
+	list->next->prev = list->prev;
+	list_init(list);
 }
 
 /* Put l, which is in no list, last (before head). */
 static inline void
-list_append(struct list *head, struct list *l)
+list_append(struct list *head, struct list *list)
 {
-	assert(list_is_empty(l));
-	l->prev = head->prev;
-	l->next = head;
-	head->prev->next = l;
-	head->prev = l;
+	assert(list_is_empty(list));
+	list->prev = head->prev;
+	list->next = head;
+	head->prev->next = list;
+	head->prev = list;
 }
 
 /* Move everything in from to the end of to. */

@@ -22,10 +22,10 @@ struct map {
 };
 #define MAP_INIT { NULL, 0, 0, 0 }
 
-void *map_get(const struct map *m, struct str key);        /* NULL: absent */
-void map_put(struct map *m, struct str key, void *value);  /* or replace */
-void *map_remove(struct map *m, struct str key);           /* the old value */
-void map_release(struct map *m);                           /* not the values */
+void *map_get(const struct map *map, struct str key);        /* NULL: absent */
+void map_put(struct map *map, struct str key, void *value);  /* or replace */
+void *map_remove(struct map *map, struct str key);           /* the old value */
+void map_release(struct map *map);                           /* not the values */
 
 /* Walk in no order; neither put nor remove meanwhile. */
 #define MAP_EACH(e, m) \

@@ -31,25 +31,25 @@ read_port(const char *p)
 }
 
 static int
-parse_unix(struct net_addr *a, const char *text, const char *path, struct err *e)
+parse_unix(struct net_addr *addr, const char *text, const char *path, struct err *e)
 {
 	size_t n = strlen(path), n_max = sizeof ((struct sockaddr_un *)0)->sun_path - 1;
 	if (n == 0 || n > n_max)
 		return err_set(e, ERR_USAGE, "'%s': a socket's path has 1 to %zu bytes", text, n_max);
-	a->kind = NET_UNIX;
-	memcpy(a->host, path, n + 1);
+	addr->kind = NET_UNIX;
+	memcpy(addr->host, path, n + 1);
 	return 0;
 }
 
 int
-net_addr_parse(struct net_addr *a, const char *text, int default_port,
+net_addr_parse(struct net_addr *addr, const char *text, int default_port,
 	struct err *e)
 {
-	*a = (struct net_addr){ .kind = NET_TCP };
+	*addr = (struct net_addr){ .kind = NET_TCP };
 	if (strncmp(text, "unix:", 5) == 0)
-		return parse_unix(a, text, text + 5, e);
+		return parse_unix(addr, text, text + 5, e);
 	if (*text == '/' || strncmp(text, "./", 2) == 0)
-		return parse_unix(a, text, text, e); /* no host begins like that */
+		return parse_unix(addr, text, text, e); /* no host begins like that */
 	const char *p = text, *scheme = strstr(text, "://");
 	if (scheme) {
 		p = scheme + 3;
@@ -74,60 +74,60 @@ net_addr_parse(struct net_addr *a, const char *text, int default_port,
 	}
 	size_t n = (size_t)(end - p);
 	bool may_be_empty = !has_bracket && (scheme || *rest);
-	if (n >= sizeof a->host || (n == 0 && !may_be_empty) || (*rest && *rest != ':'))
+	if (n >= sizeof addr->host || (n == 0 && !may_be_empty) || (*rest && *rest != ':'))
 		return err_set(e, ERR_USAGE, "'%s' is not an address; write host:port or unix:/path",
 			text);
 	int port = *rest ? read_port(rest + 1) : default_port;
 	if (port < 0 || port > 65535)
 		return err_set(e, ERR_USAGE, "'%s': the port must be a number from 0 to 65535", text);
-	memcpy(a->host, p, n);
-	if (n == 0 || strcmp(a->host, "*") == 0)
-		strcpy(a->host, "0.0.0.0");
-	a->port = (uint16_t)port;
+	memcpy(addr->host, p, n);
+	if (n == 0 || strcmp(addr->host, "*") == 0)
+		strcpy(addr->host, "0.0.0.0");
+	addr->port = (uint16_t)port;
 	return 0;
 }
 
 char *
-net_addr_format(const struct net_addr *a, char z[NET_TEXT_SIZE])
+net_addr_format(const struct net_addr *addr, char z[NET_TEXT_SIZE])
 {
-	if (a->kind == NET_UNIX)
-		snprintf(z, NET_TEXT_SIZE, "unix:%s", a->host);
+	if (addr->kind == NET_UNIX)
+		snprintf(z, NET_TEXT_SIZE, "unix:%s", addr->host);
 	else
-		snprintf(z, NET_TEXT_SIZE, strchr(a->host, ':') ? "[%s]:%u" : "%s:%u",
-			a->host, a->port);
+		snprintf(z, NET_TEXT_SIZE, strchr(addr->host, ':') ? "[%s]:%u" : "%s:%u",
+			addr->host, addr->port);
 	return z;
 }
 
 void
-net_addr_default(struct net_addr *a)
+net_addr_default(struct net_addr *addr)
 {
-	*a = (struct net_addr){ .kind = NET_UNIX, .must_be_own = true };
+	*addr = (struct net_addr){ .kind = NET_UNIX, .must_be_own = true };
 	const char *dir = getenv("XDG_RUNTIME_DIR");
 	if (dir && *dir == '/' && strlen(dir) < 90)
-		snprintf(a->host, sizeof a->host, "%s/kq.sock", dir);
+		snprintf(addr->host, sizeof addr->host, "%s/kq.sock", dir);
 	else
-		snprintf(a->host, sizeof a->host, "/tmp/kq-%u.sock", (unsigned)getuid());
+		snprintf(addr->host, sizeof addr->host, "/tmp/kq-%u.sock", (unsigned)getuid());
 }
 
 /* May a socket of that user be our default one? */
 static int
-check_owner(const struct net_addr *a, uid_t uid, struct err *e)
+check_owner(const struct net_addr *addr, uid_t uid, struct err *e)
 {
 	char who[USER_TEXT_SIZE];
-	if (!a->must_be_own || uid == geteuid() || uid == 0)
+	if (!addr->must_be_own || uid == geteuid() || uid == 0)
 		return 0;
 	return err_set(e, ERR_SYS, "the default socket '%s' belongs to %s; give another address",
-		a->host, user_text(uid, who));
+		addr->host, user_text(uid, who));
 }
 
 int
-net_addr_exists(const struct net_addr *a, struct err *e)
+net_addr_exists(const struct net_addr *addr, struct err *e)
 {
 	struct stat st;
-	assert(a->kind == NET_UNIX);
-	if (lstat(a->host, &st) < 0)
+	assert(addr->kind == NET_UNIX);
+	if (lstat(addr->host, &st) < 0)
 		return 0;
-	return check_owner(a, st.st_uid, e) < 0 ? -1 : 1;
+	return check_owner(addr, st.st_uid, e) < 0 ? -1 : 1;
 }
 
 static int
@@ -151,10 +151,10 @@ tune(int fd, bool is_unix)
 }
 
 static void
-unix_sockaddr(const struct net_addr *a, struct sockaddr_un *un)
+unix_sockaddr(const struct net_addr *addr, struct sockaddr_un *un)
 {
 	*un = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	memcpy(un->sun_path, a->host, strlen(a->host) + 1);
+	memcpy(un->sun_path, addr->host, strlen(addr->host) + 1);
 }
 
 /* Connect one socket; waits until the deadline.  Returns 0, or -1 + errno. */
@@ -173,13 +173,13 @@ connect_by(int fd, const struct sockaddr *sa, socklen_t n, int64_t deadline_ms)
 		return -1;
 	for (;;) {
 		int64_t left = deadline_ms - clock_mono_ms();
-		struct pollfd p = { fd, POLLOUT, 0 };
-		int r = poll(&p, 1, left > 0 ? (int)left : 0);
-		if (r < 0 && errno == EINTR)
+		struct pollfd poll_fd = { fd, POLLOUT, 0 };
+		int rc = poll(&poll_fd, 1, left > 0 ? (int)left : 0);
+		if (rc < 0 && errno == EINTR)
 			continue;
-		if (r == 0)
+		if (rc == 0)
 			errno = ETIMEDOUT;
-		if (r <= 0)
+		if (rc <= 0)
 			return -1;
 		int sys = 0;
 		socklen_t len = sizeof sys;
@@ -190,39 +190,39 @@ connect_by(int fd, const struct sockaddr *sa, socklen_t n, int64_t deadline_ms)
 }
 
 static int
-resolve(const struct net_addr *a, int flags, struct addrinfo **list, struct err *e)
+resolve(const struct net_addr *addr, int flags, struct addrinfo **list, struct err *e)
 {
 	char port[8];
-	snprintf(port, sizeof port, "%u", a->port);
+	snprintf(port, sizeof port, "%u", addr->port);
 	struct addrinfo hint = { .ai_socktype = SOCK_STREAM, .ai_flags = flags };
-	int r = getaddrinfo(a->host, port, &hint, list);
-	if (r == EAI_AGAIN)
-		return err_set(e, ERR_RETRY, "cannot look up host '%s': %s", a->host, gai_strerror(r));
-	if (r)
-		return err_set(e, ERR_USAGE, "cannot look up host '%s': %s", a->host, gai_strerror(r));
+	int rc = getaddrinfo(addr->host, port, &hint, list);
+	if (rc == EAI_AGAIN)
+		return err_set(e, ERR_RETRY, "cannot look up host '%s': %s", addr->host, gai_strerror(rc));
+	if (rc)
+		return err_set(e, ERR_USAGE, "cannot look up host '%s': %s", addr->host, gai_strerror(rc));
 	return 0;
 }
 
 static int
-connect_unix(const struct net_addr *a, int64_t deadline_ms, struct err *e)
+connect_unix(const struct net_addr *addr, int64_t deadline_ms, struct err *e)
 {
 	char z[NET_TEXT_SIZE];
 	struct sockaddr_un un;
 	struct ucred peer;
 	socklen_t n = sizeof peer;
-	if (net_addr_exists(a, e) < 0)
+	if (net_addr_exists(addr, e) < 0)
 		return -1;
-	unix_sockaddr(a, &un);
+	unix_sockaddr(addr, &un);
 	int fd = new_socket(AF_UNIX, e);
 	if (fd < 0)
 		return -1;
 	tune(fd, true);
 	if (connect_by(fd, (struct sockaddr *)&un, sizeof un, deadline_ms) < 0) {
-		err_sys(e, "cannot connect to '%s'", net_addr_format(a, z));
+		err_sys(e, "cannot connect to '%s'", net_addr_format(addr, z));
 		e->class = e->sys == EACCES ? ERR_SYS : ERR_RETRY;
 	} else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0) {
-		err_sys(e, "cannot determine who listens on '%s'", net_addr_format(a, z));
-	} else if (check_owner(a, peer.uid, e) == 0) {
+		err_sys(e, "cannot determine who listens on '%s'", net_addr_format(addr, z));
+	} else if (check_owner(addr, peer.uid, e) == 0) {
 		return fd;
 	}
 	close(fd);
@@ -230,24 +230,24 @@ connect_unix(const struct net_addr *a, int64_t deadline_ms, struct err *e)
 }
 
 int
-net_connect(const struct net_addr *a, int timeout_ms, struct err *e)
+net_connect(const struct net_addr *addr, int timeout_ms, struct err *e)
 {
 	char z[NET_TEXT_SIZE];
 	int64_t deadline_ms = clock_mono_ms() + timeout_ms;
-	if (a->kind == NET_UNIX)
-		return connect_unix(a, deadline_ms, e);
+	if (addr->kind == NET_UNIX)
+		return connect_unix(addr, deadline_ms, e);
 	struct addrinfo *list;
-	if (resolve(a, 0, &list, e) < 0)
+	if (resolve(addr, 0, &list, e) < 0)
 		return -1;
 	int fd = -1;
-	for (struct addrinfo *i = list; i && fd < 0; i = i->ai_next) {
-		fd = new_socket(i->ai_family, e);
+	for (struct addrinfo *info = list; info && fd < 0; info = info->ai_next) {
+		fd = new_socket(info->ai_family, e);
 		if (fd < 0)
 			continue;
 		tune(fd, false);
-		if (connect_by(fd, i->ai_addr, i->ai_addrlen, deadline_ms) == 0)
+		if (connect_by(fd, info->ai_addr, info->ai_addrlen, deadline_ms) == 0)
 			break;
-		err_sys(e, "cannot connect to '%s'", net_addr_format(a, z));
+		err_sys(e, "cannot connect to '%s'", net_addr_format(addr, z));
 		e->class = ERR_RETRY;
 		close(fd);
 		fd = -1;
@@ -274,33 +274,33 @@ answers(const struct sockaddr_un *un)
 }
 
 static int
-listen_unix(const struct net_addr *a, int backlog, struct err *e)
+listen_unix(const struct net_addr *addr, int backlog, struct err *e)
 {
 	struct sockaddr_un un;
-	if (net_addr_exists(a, e) < 0)
+	if (net_addr_exists(addr, e) < 0)
 		return -1;
-	unix_sockaddr(a, &un);
+	unix_sockaddr(addr, &un);
 	int fd = new_socket(AF_UNIX, e);
 	if (fd < 0)
 		return -1;
-	int r = bind(fd, (struct sockaddr *)&un, sizeof un);
-	if (r < 0 && errno == EADDRINUSE) {
+	int rc = bind(fd, (struct sockaddr *)&un, sizeof un);
+	if (rc < 0 && errno == EADDRINUSE) {
 		int who = answers(&un); /* only the dead are replaced */
 		if (who != 0) {
 			close(fd);
-			return err_set(e, ERR_LIMIT, "cannot listen on 'unix:%s': %s", a->host,
+			return err_set(e, ERR_LIMIT, "cannot listen on 'unix:%s': %s", addr->host,
 				who > 0 ? "another program is listening there"
 					: "it is a file, not a socket");
 		}
-		if (unlink(a->host) < 0 && errno != ENOENT) {
-			err_sys(e, "cannot listen on 'unix:%s': cannot delete the old socket", a->host);
+		if (unlink(addr->host) < 0 && errno != ENOENT) {
+			err_sys(e, "cannot listen on 'unix:%s': cannot delete the old socket", addr->host);
 			close(fd);
 			return -1;
 		}
-		r = bind(fd, (struct sockaddr *)&un, sizeof un);
+		rc = bind(fd, (struct sockaddr *)&un, sizeof un);
 	}
-	if (r < 0 || chmod(a->host, 0600) < 0 || listen(fd, backlog) < 0) {
-		err_sys(e, "cannot listen on 'unix:%s'", a->host);
+	if (rc < 0 || chmod(addr->host, 0600) < 0 || listen(fd, backlog) < 0) {
+		err_sys(e, "cannot listen on 'unix:%s'", addr->host);
 		close(fd);
 		return -1;
 	}
@@ -308,21 +308,21 @@ listen_unix(const struct net_addr *a, int backlog, struct err *e)
 }
 
 static int
-listen_tcp(const struct addrinfo *i, int backlog, bool is_shared)
+listen_tcp(const struct addrinfo *info, int backlog, bool is_shared)
 {
 	struct err ignored;
-	int one = 1, fd = new_socket(i->ai_family, &ignored);
+	int one = 1, fd = new_socket(info->ai_family, &ignored);
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	if (is_shared)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-	if (i->ai_family == AF_INET6) {
-		const struct sockaddr_in6 *in = (const void *)i->ai_addr;
+	if (info->ai_family == AF_INET6) {
+		const struct sockaddr_in6 *in = (const void *)info->ai_addr;
 		int only = !IN6_IS_ADDR_UNSPECIFIED(&in->sin6_addr);
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
 	}
-	if (bind(fd, i->ai_addr, i->ai_addrlen) == 0 && listen(fd, backlog) == 0)
+	if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, backlog) == 0)
 		return fd;
 	int sys = errno;
 	close(fd);
@@ -331,22 +331,22 @@ listen_tcp(const struct addrinfo *i, int backlog, bool is_shared)
 }
 
 int
-net_listen(struct net_addr *a, int backlog, bool is_shared, struct err *e)
+net_listen(struct net_addr *addr, int backlog, bool is_shared, struct err *e)
 {
-	if (a->kind == NET_UNIX)
-		return listen_unix(a, backlog, e);
+	if (addr->kind == NET_UNIX)
+		return listen_unix(addr, backlog, e);
 	struct addrinfo *list;
-	if (resolve(a, AI_PASSIVE, &list, e) < 0)
+	if (resolve(addr, AI_PASSIVE, &list, e) < 0)
 		return -1;
 	char z[NET_TEXT_SIZE];
 	int fd = listen_tcp(list, backlog, is_shared);
 	if (fd < 0)
-		err_sys(e, "cannot listen on '%s'", net_addr_format(a, z));
+		err_sys(e, "cannot listen on '%s'", net_addr_format(addr, z));
 	freeaddrinfo(list);
-	if (fd >= 0 && !a->port) {
+	if (fd >= 0 && !addr->port) {
 		struct net_addr got;
 		net_local_addr(fd, &got);
-		a->port = got.port;
+		addr->port = got.port;
 	}
 	return fd;
 }
@@ -365,20 +365,20 @@ net_accept(int fd, bool is_unix)
 }
 
 static bool
-sockaddr_to_addr(const struct sockaddr_storage *ss, struct net_addr *a)
+sockaddr_to_addr(const struct sockaddr_storage *ss, struct net_addr *addr)
 {
-	*a = (struct net_addr){ .kind = NET_TCP };
+	*addr = (struct net_addr){ .kind = NET_TCP };
 	if (ss->ss_family == AF_INET) {
 		const struct sockaddr_in *in = (const void *)ss;
-		inet_ntop(AF_INET, &in->sin_addr, a->host, sizeof a->host);
-		a->port = ntohs(in->sin_port);
+		inet_ntop(AF_INET, &in->sin_addr, addr->host, sizeof addr->host);
+		addr->port = ntohs(in->sin_port);
 	} else if (ss->ss_family == AF_INET6) {
 		const struct sockaddr_in6 *in = (const void *)ss;
 		if (IN6_IS_ADDR_V4MAPPED(&in->sin6_addr)) /* IPv4, at a socket of "::" */
-			inet_ntop(AF_INET, &in->sin6_addr.s6_addr[12], a->host, sizeof a->host);
+			inet_ntop(AF_INET, &in->sin6_addr.s6_addr[12], addr->host, sizeof addr->host);
 		else
-			inet_ntop(AF_INET6, &in->sin6_addr, a->host, sizeof a->host);
-		a->port = ntohs(in->sin6_port);
+			inet_ntop(AF_INET6, &in->sin6_addr, addr->host, sizeof addr->host);
+		addr->port = ntohs(in->sin6_port);
 	} else {
 		return false;
 	}
@@ -401,9 +401,9 @@ net_peer_name(int fd, char z[NET_TEXT_SIZE])
 {
 	struct sockaddr_storage ss;
 	socklen_t n = sizeof ss;
-	struct net_addr a;
-	if (getpeername(fd, (struct sockaddr *)&ss, &n) == 0 && sockaddr_to_addr(&ss, &a))
-		return net_addr_format(&a, z);
+	struct net_addr addr;
+	if (getpeername(fd, (struct sockaddr *)&ss, &n) == 0 && sockaddr_to_addr(&ss, &addr))
+		return net_addr_format(&addr, z);
 	return strcpy(z, "unix");
 }
 

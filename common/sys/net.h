@@ -26,29 +26,29 @@ enum { NET_TEXT_SIZE = 280 };
  * "PLAINTEXT://host:port" (no other of its protocols; an empty host or "*" is
  * "0.0.0.0").  An IPv6 address without brackets is refused: nobody can say where
  * the host of "::1:9092" ends.  Returns 0, or -1 (ERR_USAGE). */
-int net_addr_parse(struct net_addr *a, const char *text, int default_port,
+int net_addr_parse(struct net_addr *addr, const char *text, int default_port,
 	struct err *e);
 
 /* The text form, NUL-terminated, in z; returns z. */
-char *net_addr_format(const struct net_addr *a, char z[NET_TEXT_SIZE]);
+char *net_addr_format(const struct net_addr *addr, char z[NET_TEXT_SIZE]);
 
 /* The default rendezvous of broker and tools: $XDG_RUNTIME_DIR/kq.sock, else
  * /tmp/kq-UID.sock, which any user could make first: it must be our own. */
-void net_addr_default(struct net_addr *a);
+void net_addr_default(struct net_addr *addr);
 
 /* Is there a file at the address of a Unix socket?  1; 0; or -1 when the address
  * must be our own and the file is another user's. */
-int net_addr_exists(const struct net_addr *a, struct err *e);
+int net_addr_exists(const struct net_addr *addr, struct err *e);
 
 /* Connect within timeout_ms, trying each address a name has.  Returns the
  * descriptor, or -1 (ERR_RETRY: nobody there, ERR_USAGE: no such host). */
-int net_connect(const struct net_addr *a, int timeout_ms, struct err *e);
+int net_connect(const struct net_addr *addr, int timeout_ms, struct err *e);
 
 /* Listen.  "::" takes connections of IPv4, too.  Port 0 takes a free one and *a
  * gets it.  is_shared lets several sockets of this process listen on one TCP port
  * (SO_REUSEPORT).  A socket file that nobody answers on is replaced; one that
  * answers is ERR_LIMIT. */
-int net_listen(struct net_addr *a, int backlog, bool is_shared, struct err *e);
+int net_listen(struct net_addr *addr, int backlog, bool is_shared, struct err *e);
 
 /* Accept one connection: the descriptor, -1 when there is none right now, or
  * -2 when the process is out of descriptors. */

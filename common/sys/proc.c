@@ -24,7 +24,7 @@ close_fd(int *fd)
 }
 
 static int
-spawn(struct proc *p, const char *command, int in_fd, int out_fd, struct err *e)
+spawn(struct proc *proc, const char *command, int in_fd, int out_fd, struct err *e)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -43,13 +43,13 @@ spawn(struct proc *p, const char *command, int in_fd, int out_fd, struct err *e)
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF
 		| POSIX_SPAWN_SETSIGMASK);
-	int got = posix_spawn(&p->pid, "/bin/sh", &files, &attr, argv, environ);
+	int got = posix_spawn(&proc->pid, "/bin/sh", &files, &attr, argv, environ);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
 	if (got == 0)
 		return 0;
 	errno = got;
-	p->pid = 0;
+	proc->pid = 0;
 	return err_sys(e, "cannot run '%.60s'", command);
 }
 
@@ -76,10 +76,10 @@ make_pipe(int fd[2], struct err *e)
 }
 
 int
-proc_open(struct proc *p, const char *command, struct err *e)
+proc_open(struct proc *proc, const char *command, struct err *e)
 {
 	int in[2], out[2];
-	*p = (struct proc)PROC_INIT;
+	*proc = (struct proc)PROC_INIT;
 	if (make_pipe(in, e) < 0)
 		return -1;
 	if (make_pipe(out, e) < 0) {
@@ -87,23 +87,23 @@ proc_open(struct proc *p, const char *command, struct err *e)
 		close(in[1]);
 		return -1;
 	}
-	int got = spawn(p, command, in[0], out[1], e);
+	int got = spawn(proc, command, in[0], out[1], e);
 	close(in[0]);
 	close(out[1]);
-	p->in_fd = in[1];
-	p->out_fd = out[0];
-	if (got == 0 && (fcntl(p->in_fd, F_SETFL, O_NONBLOCK) < 0
-		|| fcntl(p->out_fd, F_SETFL, O_NONBLOCK) < 0))
+	proc->in_fd = in[1];
+	proc->out_fd = out[0];
+	if (got == 0 && (fcntl(proc->in_fd, F_SETFL, O_NONBLOCK) < 0
+		|| fcntl(proc->out_fd, F_SETFL, O_NONBLOCK) < 0))
 		got = err_sys(e, "cannot create a pipe non-blocking");
 	if (got < 0)
-		proc_kill(p);
+		proc_kill(proc);
 	return got;
 }
 
 void
-proc_close_in(struct proc *p)
+proc_close_in(struct proc *proc)
 {
-	close_fd(&p->in_fd);
+	close_fd(&proc->in_fd);
 }
 
 bool
@@ -126,16 +126,16 @@ proc_wait(struct proc *p, int timeout_ms)
 }
 
 void
-proc_kill(struct proc *p)
+proc_kill(struct proc *proc)
 {
-	close_fd(&p->in_fd);
-	close_fd(&p->out_fd);
-	if (p->pid <= 0)
+	close_fd(&proc->in_fd);
+	close_fd(&proc->out_fd);
+	if (proc->pid <= 0)
 		return;
-	kill(-p->pid, SIGKILL);
-	while (waitpid(p->pid, &p->status, 0) < 0 && errno == EINTR)
+	kill(-proc->pid, SIGKILL);
+	while (waitpid(proc->pid, &proc->status, 0) < 0 && errno == EINTR)
 		;
-	p->pid = 0;
+	proc->pid = 0;
 }
 
 char *

@@ -24,16 +24,16 @@ struct proc {
 #define PROC_INIT { .in_fd = -1, .out_fd = -1 }
 
 /* Run it with sh -c.  Returns 0, or -1: there is nothing to be closed then. */
-int proc_open(struct proc *p, const char *command, struct err *e);
+int proc_open(struct proc *proc, const char *command, struct err *e);
 
 /* It reads the end of its input. */
-void proc_close_in(struct proc *p);
+void proc_close_in(struct proc *proc);
 
 /* Has it ended?  Waits for at most timeout_ms. */
 bool proc_wait(struct proc *p, int timeout_ms);
 
 /* Close the pipes, and kill what still runs of it. */
-void proc_kill(struct proc *p);
+void proc_kill(struct proc *proc);
 
 enum { PROC_TEXT_SIZE = 40 };
 

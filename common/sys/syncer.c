@@ -55,9 +55,9 @@ is_directory(int fd)
 /* --- threads --- */
 
 static void
-job_is_done(struct loop_task *t)
+job_is_done(struct loop_task *task)
 {
-	struct sync_job *job = CONTAINER_OF(t, struct sync_job, task);
+	struct sync_job *job = CONTAINER_OF(task, struct sync_job, task);
 	job->syncer->njob--;
 	job->done(job);
 }
@@ -113,119 +113,119 @@ pool_submit(struct sync_job *job)
 
 /* Put the job's syncs into the ring; false when they do not fit now. */
 static bool
-ring_put(struct syncer *s, struct sync_job *job)
+ring_put(struct syncer *syncer, struct sync_job *job)
 {
-	if (s->in_ring + job->nfd > RING_ENTRIES)
+	if (syncer->in_ring + job->nfd > RING_ENTRIES)
 		return false;
 	for (int i = 0; i < job->nfd; i++) {
-		struct io_uring_sqe *sqe = io_uring_get_sqe(&s->ring);
+		struct io_uring_sqe *sqe = io_uring_get_sqe(&syncer->ring);
 		assert(sqe);
 		io_uring_prep_fsync(sqe, job->fd[i],
 			is_directory(job->fd[i]) ? 0 : IORING_FSYNC_DATASYNC);
 		io_uring_sqe_set_data(sqe, job);
 	}
-	s->in_ring += job->nfd;
+	syncer->in_ring += job->nfd;
 	return true;
 }
 
 static void
-ring_enter(struct syncer *s)
+ring_enter(struct syncer *syncer)
 {
-	int r;
+	int rc;
 	do
-		r = io_uring_submit(&s->ring);
-	while (r == -EINTR || r == -EAGAIN || r == -EBUSY);
-	assert(r >= 0);
+		rc = io_uring_submit(&syncer->ring);
+	while (rc == -EINTR || rc == -EAGAIN || rc == -EBUSY);
+	assert(rc >= 0);
 }
 
 static void
 on_ring(struct loop_io *io, uint32_t events)
 {
 	(void)events;
-	struct syncer *s = CONTAINER_OF(io, struct syncer, done_io);
+	struct syncer *syncer = CONTAINER_OF(io, struct syncer, done_io);
 	uint64_t n;
 	while (read(io->fd, &n, sizeof n) < 0 && errno == EINTR)
 		;
 	struct io_uring_cqe *cqe;
-	while (io_uring_peek_cqe(&s->ring, &cqe) == 0) {
+	while (io_uring_peek_cqe(&syncer->ring, &cqe) == 0) {
 		struct sync_job *job = io_uring_cqe_get_data(cqe);
 		note(job, cqe->res < 0 ? -cqe->res : 0);
-		io_uring_cqe_seen(&s->ring, cqe);
-		s->in_ring--;
+		io_uring_cqe_seen(&syncer->ring, cqe);
+		syncer->in_ring--;
 		if (--job->left == 0) {
-			s->njob--;
+			syncer->njob--;
 			job->done(job);
 		}
 	}
 	bool any = false;
-	while (!list_is_empty(&s->waiting)) {
-		struct sync_job *job = CONTAINER_OF(s->waiting.next, struct sync_job, link);
-		if (!ring_put(s, job))
+	while (!list_is_empty(&syncer->waiting)) {
+		struct sync_job *job = CONTAINER_OF(syncer->waiting.next, struct sync_job, link);
+		if (!ring_put(syncer, job))
 			break;
 		list_unlink(&job->link);
 		any = true;
 	}
 	if (any)
-		ring_enter(s);
+		ring_enter(syncer);
 }
 
 /* Does this kernel let us, and does an fsync through it really work? */
 static bool
-ring_init(struct syncer *s)
+ring_init(struct syncer *syncer)
 {
 	struct io_uring_params params = { 0 };
-	if (io_uring_queue_init_params(RING_ENTRIES, &s->ring, &params) < 0)
+	if (io_uring_queue_init_params(RING_ENTRIES, &syncer->ring, &params) < 0)
 		return false;
-	struct io_uring_probe *probe = io_uring_get_probe_ring(&s->ring);
+	struct io_uring_probe *probe = io_uring_get_probe_ring(&syncer->ring);
 	bool ok = probe && io_uring_opcode_supported(probe, IORING_OP_FSYNC)
 		&& (params.features & IORING_FEAT_NODROP);
 	if (probe)
 		io_uring_free_probe(probe);
 	int fd = ok ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
-	if (fd < 0 || io_uring_register_eventfd(&s->ring, fd) < 0) {
+	if (fd < 0 || io_uring_register_eventfd(&syncer->ring, fd) < 0) {
 		if (fd >= 0)
 			close(fd);
-		io_uring_queue_exit(&s->ring);
+		io_uring_queue_exit(&syncer->ring);
 		return false;
 	}
-	s->done_io = (struct loop_io){ .fd = fd, .fn = on_ring };
-	loop_watch(s->loop, &s->done_io, EPOLLIN);
+	syncer->done_io = (struct loop_io){ .fd = fd, .fn = on_ring };
+	loop_watch(syncer->loop, &syncer->done_io, EPOLLIN);
 	return true;
 }
 
 /* --- reservations --- */
 
 static bool
-has_room(const struct syncer *s)
+has_room(const struct syncer *syncer)
 {
-	return !s->is_postponed && s->nfile + SYNC_JOB_FILES_MAX <= s->nfile_max;
+	return !syncer->is_postponed && syncer->nfile + SYNC_JOB_FILES_MAX <= syncer->nfile_max;
 }
 
 static void
-serve(struct syncer *s)
+serve(struct syncer *syncer)
 {
-	while (has_room(s) && !list_is_empty(&s->turns)) {
-		struct sync_turn *turn = CONTAINER_OF(s->turns.next, struct sync_turn, link);
+	while (has_room(syncer) && !list_is_empty(&syncer->turns)) {
+		struct sync_turn *turn = CONTAINER_OF(syncer->turns.next, struct sync_turn, link);
 		list_unlink(&turn->link);
-		s->nfile += SYNC_JOB_FILES_MAX;
+		syncer->nfile += SYNC_JOB_FILES_MAX;
 		turn->fn(turn);
 	}
 }
 
 static void
-serve_posted(struct loop_task *t)
+serve_posted(struct loop_task *task)
 {
-	struct syncer *s = CONTAINER_OF(t, struct syncer, serve_task);
-	s->is_serve_posted = false;
-	serve(s);
+	struct syncer *syncer = CONTAINER_OF(task, struct syncer, serve_task);
+	syncer->is_serve_posted = false;
+	serve(syncer);
 }
 
 static void
-serve_postponed(struct loop_timer *t)
+serve_postponed(struct loop_timer *timer)
 {
-	struct syncer *s = CONTAINER_OF(t, struct syncer, postpone_timer);
-	s->is_postponed = false;
-	serve(s);
+	struct syncer *syncer = CONTAINER_OF(timer, struct syncer, postpone_timer);
+	syncer->is_postponed = false;
+	serve(syncer);
 }
 
 bool
@@ -242,95 +242,95 @@ syncer_reserve(struct syncer *s, struct sync_turn *turn)
 
 /* Turns come from the loop, as the caller may hold a lock that they take. */
 void
-syncer_give_back(struct syncer *s, int nfile)
+syncer_give_back(struct syncer *syncer, int nfile)
 {
-	s->nfile -= nfile;
-	assert(s->nfile >= 0);
-	if (list_is_empty(&s->turns) || s->is_serve_posted)
+	syncer->nfile -= nfile;
+	assert(syncer->nfile >= 0);
+	if (list_is_empty(&syncer->turns) || syncer->is_serve_posted)
 		return;
-	s->is_serve_posted = true;
-	loop_post(s->loop, &s->serve_task);
+	syncer->is_serve_posted = true;
+	loop_post(syncer->loop, &syncer->serve_task);
 }
 
 void
-syncer_postpone(struct syncer *s, struct sync_turn *turn)
+syncer_postpone(struct syncer *syncer, struct sync_turn *turn)
 {
-	list_append(s->turns.next, &turn->link);
-	s->is_postponed = true;
-	loop_timer_set(s->loop, &s->postpone_timer, s->loop->now_ms + POSTPONE_MS);
-	syncer_give_back(s, SYNC_JOB_FILES_MAX);
+	list_append(syncer->turns.next, &turn->link);
+	syncer->is_postponed = true;
+	loop_timer_set(syncer->loop, &syncer->postpone_timer, syncer->loop->now_ms + POSTPONE_MS);
+	syncer_give_back(syncer, SYNC_JOB_FILES_MAX);
 }
 
 void
-syncer_limit(struct syncer *s, int nfile_max)
+syncer_limit(struct syncer *syncer, int nfile_max)
 {
-	s->nfile_max = MAX(nfile_max, (int)SYNC_JOB_FILES_MAX);
+	syncer->nfile_max = MAX(nfile_max, (int)SYNC_JOB_FILES_MAX);
 }
 
 struct syncer *
-syncer_new(struct loop *l, bool use_uring)
+syncer_new(struct loop *loop, bool use_uring)
 {
-	struct syncer *s = NEW(struct syncer);
-	s->loop = l;
-	s->nfile_max = RING_ENTRIES;
-	list_init(&s->waiting);
-	list_init(&s->turns);
-	list_init(&s->serve_task.link);
-	s->serve_task.fn = serve_posted;
-	s->postpone_timer.fn = serve_postponed;
-	s->has_ring = use_uring && ring_init(s);
-	return s;
+	struct syncer *syncer = NEW(struct syncer);
+	syncer->loop = loop;
+	syncer->nfile_max = RING_ENTRIES;
+	list_init(&syncer->waiting);
+	list_init(&syncer->turns);
+	list_init(&syncer->serve_task.link);
+	syncer->serve_task.fn = serve_posted;
+	syncer->postpone_timer.fn = serve_postponed;
+	syncer->has_ring = use_uring && ring_init(syncer);
+	return syncer;
 }
 
 void
-syncer_free(struct syncer *s)
+syncer_free(struct syncer *syncer)
 {
-	if (!s)
+	if (!syncer)
 		return;
-	assert(s->njob == 0 && list_is_empty(&s->turns) && !s->is_serve_posted);
-	loop_timer_clear(s->loop, &s->postpone_timer);
-	if (s->has_ring) {
-		loop_unwatch(s->loop, &s->done_io);
-		io_uring_queue_exit(&s->ring);
-		close(s->done_io.fd);
+	assert(syncer->njob == 0 && list_is_empty(&syncer->turns) && !syncer->is_serve_posted);
+	loop_timer_clear(syncer->loop, &syncer->postpone_timer);
+	if (syncer->has_ring) {
+		loop_unwatch(syncer->loop, &syncer->done_io);
+		io_uring_queue_exit(&syncer->ring);
+		close(syncer->done_io.fd);
 	}
-	mem_free(s);
+	mem_free(syncer);
 }
 
 void
-syncer_submit(struct syncer *s, struct sync_job *job)
+syncer_submit(struct syncer *syncer, struct sync_job *job)
 {
 	assert(job->nfd > 0 && job->nfd <= SYNC_JOB_FILES_MAX);
-	s->njob++;
-	job->syncer = s;
+	syncer->njob++;
+	job->syncer = syncer;
 	job->left = job->nfd;
 	job->result = 0;
 	list_init(&job->link);
-	if (!s->has_ring)
+	if (!syncer->has_ring)
 		pool_submit(job);
-	else if (list_is_empty(&s->waiting) && ring_put(s, job))
-		ring_enter(s);
+	else if (list_is_empty(&syncer->waiting) && ring_put(syncer, job))
+		ring_enter(syncer);
 	else
-		list_append(&s->waiting, &job->link);
+		list_append(&syncer->waiting, &job->link);
 }
 
 void
-syncer_drain(struct syncer *s)
+syncer_drain(struct syncer *syncer)
 {
-	loop_drain(s->loop);
-	while (s->njob || !list_is_empty(&s->turns)) {
-		struct pollfd p = { s->has_ring ? s->done_io.fd : s->loop->event_fd, POLLIN, 0 };
-		poll(&p, 1, 10);
-		if (s->has_ring)
-			on_ring(&s->done_io, EPOLLIN);
-		s->is_postponed = false; /* the timer does not run any more */
-		serve(s);
-		loop_drain(s->loop);
+	loop_drain(syncer->loop);
+	while (syncer->njob || !list_is_empty(&syncer->turns)) {
+		struct pollfd poll_fd = { syncer->has_ring ? syncer->done_io.fd : syncer->loop->event_fd, POLLIN, 0 };
+		poll(&poll_fd, 1, 10);
+		if (syncer->has_ring)
+			on_ring(&syncer->done_io, EPOLLIN);
+		syncer->is_postponed = false; /* the timer does not run any more */
+		serve(syncer);
+		loop_drain(syncer->loop);
 	}
 }
 
 const char *
-syncer_name(const struct syncer *s)
+syncer_name(const struct syncer *syncer)
 {
-	return s->has_ring ? "io_uring" : "threads";
+	return syncer->has_ring ? "io_uring" : "threads";
 }

@@ -31,10 +31,10 @@ struct sync_job {
 struct syncer;
 
 /* use_uring false takes threads in any case. */
-struct syncer *syncer_new(struct loop *l, bool use_uring);
-void syncer_free(struct syncer *s); /* no job may be under way */
+struct syncer *syncer_new(struct loop *loop, bool use_uring);
+void syncer_free(struct syncer *syncer); /* no job may be under way */
 
-void syncer_submit(struct syncer *s, struct sync_job *job);
+void syncer_submit(struct syncer *syncer, struct sync_job *job);
 
 /*
  * Jobs that wait must not hold descriptors: before it opens its files, a job
@@ -51,20 +51,20 @@ struct sync_turn {
 
 /* True: they are reserved; false: they will be when fn is called. */
 bool syncer_reserve(struct syncer *s, struct sync_turn *turn);
-void syncer_give_back(struct syncer *s, int nfile);
+void syncer_give_back(struct syncer *syncer, int nfile);
 
 /* There were no descriptors to open files with: give the turn back, and come
  * first when it is tried again a little later. */
-void syncer_postpone(struct syncer *s, struct sync_turn *turn);
+void syncer_postpone(struct syncer *syncer, struct sync_turn *turn);
 
 /* How many files may be reserved; at least SYNC_JOB_FILES_MAX. */
-void syncer_limit(struct syncer *s, int nfile_max);
+void syncer_limit(struct syncer *syncer, int nfile_max);
 
 /* After the loop's end: wait for the jobs under way, and those that their done
  * begins, as the loop would. */
-void syncer_drain(struct syncer *s);
+void syncer_drain(struct syncer *syncer);
 
 /* "io_uring" or "threads": which way it goes. */
-const char *syncer_name(const struct syncer *s);
+const char *syncer_name(const struct syncer *syncer);
 
 #endif
