@@ -138,7 +138,7 @@ add_topic(struct broker *b, const char *name, const struct uuid *id, int32_t npa
 	t->npartition = npartition;
 	pthread_rwlock_wrlock(&b->topics.lock);
 	map_put(&b->topics.by_name, str_of(t->name), t);
-	map_put(&b->topics.by_id, (struct str){ t->id.b, sizeof t->id.b }, t);
+	map_put(&b->topics.by_id, (struct str){ t->id.bytes, sizeof t->id.bytes }, t);
 	b->topics.npartition += npartition;
 	pthread_rwlock_unlock(&b->topics.lock);
 }
@@ -189,7 +189,7 @@ load_cluster(struct broker *b, bool is_clean, struct err *e)
 	b->epoch = (int32_t)json_integer_value(json_object_get(o, "epoch"));
 	json_decref(o);
 	if (is_new)
-		rand_bytes(id.b, sizeof id.b);
+		rand_bytes(id.bytes, sizeof id.bytes);
 	uuid_format(&id, b->cluster_id);
 	if (!is_new && is_clean)
 		return 0;
@@ -311,7 +311,7 @@ catalog_create(struct broker *b, struct str name, int32_t npartition,
 		return -1;
 	struct uuid id;
 	do
-		rand_bytes(id.b, sizeof id.b);
+		rand_bytes(id.bytes, sizeof id.bytes);
 	while (uuid_is_zero(&id) || topics_find_id(&b->topics, &id));
 	struct buf value = BUF_INIT;
 	format_topic(&id, npartition, overrides, &value);
@@ -339,7 +339,7 @@ catalog_delete(struct broker *b, struct str name, struct catalog_error *e)
 		return -1;
 	pthread_rwlock_wrlock(&b->topics.lock);
 	map_remove(&b->topics.by_name, str_of(t->name));
-	map_remove(&b->topics.by_id, (struct str){ t->id.b, sizeof t->id.b });
+	map_remove(&b->topics.by_id, (struct str){ t->id.bytes, sizeof t->id.bytes });
 	b->topics.npartition -= t->npartition;
 	pthread_rwlock_unlock(&b->topics.lock);
 	topics_notify_deleted(&b->topics, name);

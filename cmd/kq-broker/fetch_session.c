@@ -37,7 +37,7 @@ key_of(const struct fetch_session_part *part, bool by_id, uint8_t bytes[KEY_MAX]
 {
 	int32_t n = by_id ? UUID_SIZE : MIN(MAX(part->topic.n, 0), KEY_MAX - 4);
 	if (n)
-		memcpy(bytes, by_id ? part->topic_id.b : part->topic.p, (size_t)n);
+		memcpy(bytes, by_id ? part->topic_id.bytes : part->topic.p, (size_t)n);
 	store_be32(bytes + n, (uint32_t)part->index);
 	return (struct str){ bytes, n + 4 };
 }

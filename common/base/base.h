@@ -1,5 +1,5 @@
 /*
- * Words every other room uses: slices, sizes, big-endian loads and stores.
+ * What every other room uses: slices, sizes, big-endian loads and stores.
  * No allocation, no I/O, no clock.
  *
  * Uses: libc only.
@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* A borrowed run of bytes; n == -1 means null (Kafka knows both). */
+/* A borrowed run of bytes; n is -1 for null, which Kafka tells from empty. */
 struct str {
 	const uint8_t *p;
 	int32_t n;
@@ -23,10 +23,11 @@ struct str {
 #define STR_NULL ((struct str){ NULL, -1 })
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* The lesser and the greater of two, each evaluated once; in functions only. */
+/* The smaller and the larger of two; each is evaluated once.  In functions only. */
 #define MIN(a, b) MIN_MAX(<, a, b, __COUNTER__)
 #define MAX(a, b) MIN_MAX(>, a, b, __COUNTER__)
-#define MIN_MAX(op, a, b, n) MIN_MAX_AS(op, a, b, n) /* n becomes a number: one may stand in another */
+/* n becomes a number here, so that a MIN can stand in another one. */
+#define MIN_MAX(op, a, b, n) MIN_MAX_AS(op, a, b, n)
 #define MIN_MAX_AS(op, a, b, n) __extension__({ \
 		__typeof__(1 ? (a) : (b)) pick_a##n = (a), pick_b##n = (b); \
 		pick_a##n op pick_b##n ? pick_a##n : pick_b##n; \
@@ -56,7 +57,7 @@ str_eq(struct str a, struct str b)
 	return a.n == b.n && (a.n <= 0 || memcmp(a.p, b.p, (size_t)a.n) == 0);
 }
 
-/* Null has no beginning, and an empty one is the beginning of all others. */
+/* Null has no prefix and is none; the empty string is a prefix of all others. */
 static inline bool
 str_has_prefix(struct str s, struct str prefix)
 {

@@ -49,7 +49,7 @@ err_wrap(struct err *e, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0 || (size_t)n + 2 >= sizeof e->msg)
 		return -1;
-	/* What does not fit is cut: the words in front matter most. */
+	/* The end is cut if it does not fit: the prefix matters most. */
 	size_t room = sizeof e->msg - (size_t)n - 3, len = strlen(old);
 	len = len < room ? len : room;
 	memcpy(e->msg + n, ": ", 2);

@@ -1,6 +1,6 @@
 /*
- * A binary heap of int64 keys, the least on top; the nodes live inside the
- * things ordered and know their place, so any of them can leave at once.
+ * A binary heap of int64 keys, the smallest on top.  The nodes are embedded in
+ * the ordered structs and know their place, so any of them can be removed.
  *
  * Uses: mem.  One thread at a time.
  */
@@ -11,7 +11,7 @@
 
 struct heap_node {
 	int64_t key;
-	size_t at; /* 1-based place; 0: in no heap */
+	size_t at; /* place in the heap, from 1; 0: in no heap */
 };
 
 struct heap {
@@ -21,7 +21,7 @@ struct heap {
 #define HEAP_INIT { NULL, 0, 0 }
 
 void heap_put(struct heap *h, struct heap_node *node, int64_t key);
-void heap_remove(struct heap *h, struct heap_node *node); /* absent: fine */
+void heap_remove(struct heap *h, struct heap_node *node); /* absent: no effect */
 struct heap_node *heap_top(const struct heap *h);         /* NULL if empty */
 void heap_release(struct heap *h);
 

@@ -1,9 +1,9 @@
 /*
- * A doubly linked ring whose links live inside the things listed.
+ * A doubly linked ring; the links are embedded in the listed structs.
  *
  *      head <-> a <-> b <-> c <-> head
  *
- * A link that is in no list points at itself, so unlinking twice is fine.
+ * A link that is in no list points to itself, so it may be unlinked again.
  *
  * Uses: base.h only.
  */
@@ -12,9 +12,9 @@
 
 #include "base/base.h"
 
-/* may_alias: gcc 12 took a link reached through a neighbour (l->prev->next) and
- * the same one reached through the struct it lives in (c->out.next) for
- * different ones, kept the latter in a register, and looped for ever. */
+/* may_alias: gcc 12 assumed that a link reached through its neighbour
+ * (list->prev->next) and the same link reached through the struct around it
+ * (c->out.next) differ, kept the latter in a register, and looped forever. */
 struct __attribute__((may_alias)) list {
 	struct list *prev, *next;
 };
@@ -39,7 +39,7 @@ list_unlink(struct list *list)
 	list_init(list);
 }
 
-/* Put l, which is in no list, last (before head). */
+/* Append a link that is in no list. */
 static inline void
 list_append(struct list *head, struct list *list)
 {
@@ -50,7 +50,7 @@ list_append(struct list *head, struct list *list)
 	head->prev = list;
 }
 
-/* Move everything in from to the end of to. */
+/* Move all links of from to the end of to. */
 static inline void
 list_splice(struct list *to, struct list *from)
 {
@@ -63,7 +63,7 @@ list_splice(struct list *to, struct list *from)
 	list_init(from);
 }
 
-/* Walk; the body may unlink it. */
+/* For each link, in order; the body may unlink it. */
 #define LIST_EACH(it, head) \
 	for (struct list *it = (head)->next, *it##_next = it->next; \
 	     it != (head); it = it##_next, it##_next = it->next)

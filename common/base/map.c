@@ -2,22 +2,22 @@
 
 #include "base/mem.h"
 
-/* Jenkins' one-at-a-time hash: seeded, short, good enough for names. */
+/* Jenkins' one-at-a-time hash: short, seeded, good enough for names. */
 static uint32_t
 hash_of(const struct map *map, struct str key)
 {
-	uint32_t h = map->seed;
+	uint32_t hash = map->seed;
 	for (int32_t i = 0; i < key.n; i++) {
-		h += key.p[i];
-		h += h << 10;
-		h ^= h >> 6;
+		hash += key.p[i];
+		hash += hash << 10;
+		hash ^= hash >> 6;
 	}
-	h += h << 3;
-	h ^= h >> 11;
-	return h + (h << 15);
+	hash += hash << 3;
+	hash ^= hash >> 11;
+	return hash + (hash << 15);
 }
 
-/* The entry of the key, or the free place where it would go. */
+/* The key's entry, or the free entry where it belongs. */
 static struct map_entry *
 find(const struct map *map, struct str key, uint32_t hash)
 {
@@ -67,7 +67,7 @@ map_remove(struct map *map, struct str key)
 	void *value = entry->value;
 	if (!value)
 		return NULL;
-	/* Close the gap: every later entry of the run that may move, does. */
+	/* Close the gap: put each later entry of the run where it is found now. */
 	entry->value = NULL;
 	map->n--;
 	for (uint32_t i = (uint32_t)(entry - map->v) + 1;; i++) {

@@ -65,21 +65,21 @@ arena_alloc(struct arena *a, size_t n)
 	if (a->size_max && n > a->size_max - a->used)
 		return NULL;
 	if (unlikely(n > PTRDIFF_MAX / 2))
-		must(NULL); /* and the rounding would turn it to nothing */
+		must(NULL); /* the rounding would overflow to 0 */
 	n = (n + 15) & ~(size_t)15;
 	if (!a->head || a->head->cap - a->head->n < n) {
 		size_t cap = a->head ? MIN(a->head->cap * 2, BLOCK_MAX)
 				     : BLOCK_MIN;
 		cap = MAX(cap, n);
-		struct arena_block *b = must(malloc(sizeof *b + cap));
-		*b = (struct arena_block){ .next = a->head, .cap = cap };
-		a->head = b;
+		struct arena_block *block = must(malloc(sizeof *block + cap));
+		*block = (struct arena_block){ .next = a->head, .cap = cap };
+		a->head = block;
 	}
 	void *p = a->head->p + a->head->n;
 	a->head->n += n;
 	a->used += n;
 	if (a->size_max && a->used > a->size_max)
-		a->used = a->size_max; /* the rounding alone may pass it */
+		a->used = a->size_max; /* only the rounding passed it */
 	return memset(p, 0, n);
 }
 
@@ -113,9 +113,9 @@ void
 arena_reset(struct arena *a)
 {
 	while (a->head && (a->head->next || a->head->cap > BLOCK_MAX)) {
-		struct arena_block *b = a->head;
-		a->head = b->next;
-		free(b);
+		struct arena_block *block = a->head;
+		a->head = block->next;
+		free(block);
 	}
 	if (a->head)
 		a->head->n = 0;
@@ -126,9 +126,9 @@ void
 arena_release(struct arena *a)
 {
 	while (a->head) {
-		struct arena_block *b = a->head;
-		a->head = b->next;
-		free(b);
+		struct arena_block *block = a->head;
+		a->head = block->next;
+		free(block);
 	}
 	a->used = 0;
 }
@@ -137,9 +137,9 @@ void
 buf_reserve(struct buf *b, size_t n)
 {
 	if (b->p && b->cap - b->n >= n)
-		return; /* but an empty one gets memory even for nothing: p is valid */
+		return; /* an empty one gets memory even for n = 0: p must be valid */
 	if (unlikely(n > PTRDIFF_MAX / 2 - b->n))
-		must(NULL); /* and the doubling would come to nothing */
+		must(NULL); /* the doubling would overflow */
 	size_t cap = b->cap ? b->cap * 2 : 256;
 	while (cap - b->n < n)
 		cap *= 2;

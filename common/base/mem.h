@@ -3,8 +3,8 @@
  * (growing bytes), and plain structs that the caller declares.
  *
  * malloc is called in mem.c only.  Out of memory ends the process, so limits
- * come first: whatever the outside can make grow has an arena with a cap or
- * a length checked before it is asked for.
+ * come first: whatever a peer or a file can make grow has an arena with a cap,
+ * or its length is checked before the allocation.
  *
  * Uses: libc only.
  */
@@ -16,31 +16,31 @@
 /* Zeroed bytes from the heap; never NULL.  Freed with mem_free. */
 void *mem_alloc(size_t n);
 void *mem_realloc(void *p, size_t n); /* new bytes are not zeroed */
-void mem_free(void *p);               /* NULL is fine */
+void mem_free(void *p);               /* NULL: no effect */
 char *mem_strdup(const char *z);
 char *mem_strndup(struct str s);      /* NUL-terminated; null becomes "" */
 
 #define NEW(T) ((T *)mem_alloc(sizeof(T)))
 
-/* Bytes given back all at once.  One thread at a time. */
+/* Memory that is freed all at once.  One thread at a time. */
 struct arena {
 	struct arena_block *head;
-	size_t used;     /* bytes handed out since the last reset */
-	size_t size_max; /* 0: no cap */
+	size_t used;     /* bytes allocated since the last reset */
+	size_t size_max; /* bytes; 0: no cap */
 };
 #define ARENA_INIT { NULL, 0, 0 }
 
-/* Zeroed, 16-byte aligned bytes; NULL once size_max would be passed (never
- * NULL without a cap). */
+/* Zeroed bytes, aligned to 16; NULL if they would pass size_max (never without
+ * a cap). */
 void *arena_alloc(struct arena *a, size_t n);
 
-/* A copy of s in the arena, NUL-terminated behind its end; null stays null.
- * For arenas without a cap. */
+/* A copy of s in the arena, followed by a NUL; null stays null.  Only for arenas
+ * without a cap, as arena_printf. */
 struct str arena_str(struct arena *a, struct str s);
 char *arena_printf(struct arena *a, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-void arena_reset(struct arena *a);   /* keep one small block, forget all */
+void arena_reset(struct arena *a);   /* free all; one small block is kept for reuse */
 void arena_release(struct arena *a);
 
 /* Growing bytes. */
@@ -50,15 +50,15 @@ struct buf {
 };
 #define BUF_INIT { NULL, 0, 0 }
 
-uint8_t *buf_grow(struct buf *b, size_t n); /* n more bytes, b->n moved on */
-void buf_reserve(struct buf *b, size_t n);  /* room for n more; b->n stays */
+uint8_t *buf_grow(struct buf *b, size_t n); /* append n bytes of any content; returns them */
+void buf_reserve(struct buf *b, size_t n);  /* make room for n more bytes; b->n stays */
 void buf_put(struct buf *b, const void *p, size_t n);
-void buf_put_str(struct buf *b, struct str s); /* nothing for null */
+void buf_put_str(struct buf *b, struct str s); /* null: no effect */
 void buf_puts(struct buf *b, const char *z);
 void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-void buf_release(struct buf *b); /* to BUF_INIT */
+void buf_release(struct buf *b); /* free; back to BUF_INIT */
 
 static inline void
 buf_reset(struct buf *b)

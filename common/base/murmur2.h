@@ -1,7 +1,8 @@
 /*
- * The 32-bit murmur2 hash with Kafka's seed, and its default partitioner's
- * choice for a key.  Source: org.apache.kafka.common.utils.Utils.murmur2 and
- * BuiltInPartitioner.partitionForKey (described there, written anew here).
+ * The 32-bit murmur2 hash with Kafka's seed, and the partition that Kafka's
+ * default partitioner chooses for a key.  The values are those of
+ * org.apache.kafka.common.utils.Utils.murmur2 and
+ * BuiltInPartitioner.partitionForKey; the code is our own.
  *
  * Uses: base.h only.
  */
@@ -13,26 +14,26 @@
 static inline uint32_t
 murmur2(struct str s)
 {
-	const uint32_t m = 0x5bd1e995;
-	uint32_t h = 0x9747b28c ^ (uint32_t)s.n;
+	const uint32_t multiplier = 0x5bd1e995;
+	uint32_t hash = 0x9747b28c ^ (uint32_t)s.n;
 	const uint8_t *p = s.p;
 	int32_t n = s.n;
 	for (; n >= 4; n -= 4, p += 4) {
-		uint32_t k;
-		memcpy(&k, p, 4);
-		k *= m;
-		k ^= k >> 24;
-		h = h * m ^ k * m;
+		uint32_t word;
+		memcpy(&word, p, 4);
+		word *= multiplier;
+		word ^= word >> 24;
+		hash = hash * multiplier ^ word * multiplier;
 	}
 	if (n == 3)
-		h ^= (uint32_t)p[2] << 16;
+		hash ^= (uint32_t)p[2] << 16;
 	if (n >= 2)
-		h ^= (uint32_t)p[1] << 8;
+		hash ^= (uint32_t)p[1] << 8;
 	if (n >= 1)
-		h = (h ^ p[0]) * m;
-	h ^= h >> 13;
-	h *= m;
-	return h ^ h >> 15;
+		hash = (hash ^ p[0]) * multiplier;
+	hash ^= hash >> 13;
+	hash *= multiplier;
+	return hash ^ hash >> 15;
 }
 
 static inline int32_t

@@ -1,6 +1,6 @@
 #include "base/utf8.h"
 
-/* The bytes of the character at p, or 0 when it is not one. */
+/* The size of the character at p in bytes; 0: it is not UTF-8. */
 static int
 char_size(const uint8_t *p, const uint8_t *end)
 {
@@ -12,14 +12,14 @@ char_size(const uint8_t *p, const uint8_t *end)
 		return n;
 	if (end - p < n)
 		return 0;
-	uint32_t c = p[0] & (0xffu >> (n + 1));
+	uint32_t code = p[0] & (0xffu >> (n + 1));
 	for (int i = 1; i < n; i++) {
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-		c = c << 6 | (p[i] & 0x3f);
+		code = code << 6 | (p[i] & 0x3f);
 	}
-	bool surrogate = c >= 0xd800 && c < 0xe000;
-	return c < least[n] || surrogate || c > 0x10ffff ? 0 : n;
+	bool is_surrogate = code >= 0xd800 && code < 0xe000;
+	return code < least[n] || is_surrogate || code > 0x10ffff ? 0 : n;
 }
 
 bool

@@ -1,6 +1,5 @@
 /*
- * Is it UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF), and
- * how long is it in other units?
+ * UTF-8 as of RFC 3629: no surrogates, no overlong forms, at most U+10FFFF.
  *
  * Uses: base.h only.
  */
@@ -9,10 +8,11 @@
 
 #include "base/base.h"
 
-bool utf8_is_valid(struct str s); /* null is not */
+/* Whether all of s is UTF-8; null is not. */
+bool utf8_is_valid(struct str s);
 
-/* The length as Java counts it, in units of UTF-16: 2 for a character beyond
- * U+FFFF.  A byte that belongs to no character counts as 1; null as 0. */
+/* The length in UTF-16 units, as Java counts: 2 for a character above U+FFFF.
+ * A byte that belongs to no character counts 1; null has length 0. */
 int32_t utf8_utf16_length(struct str s);
 
 #endif

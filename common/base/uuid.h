@@ -1,6 +1,6 @@
 /*
- * Topic and cluster ids: 16 bytes, shown as Kafka shows them, in 22
- * characters of URL-safe base64 without padding.
+ * Topic and cluster IDs: 16 bytes; their text is Kafka's, 22 characters of
+ * URL-safe base64 without padding.
  *
  * Uses: base.h only.
  */
@@ -10,10 +10,10 @@
 #include "base/base.h"
 
 struct uuid {
-	uint8_t b[16];
+	uint8_t bytes[16];
 };
 
-enum { UUID_TEXT_SIZE = 23 }; /* with its NUL */
+enum { UUID_TEXT_SIZE = 23 }; /* with the NUL */
 
 static inline bool
 uuid_is_zero(const struct uuid *u)
@@ -31,7 +31,7 @@ uuid_eq(const struct uuid *a, const struct uuid *b)
 /* Write the text form, NUL-terminated, to z; returns z. */
 char *uuid_format(const struct uuid *u, char z[UUID_TEXT_SIZE]);
 
-/* Read the text form.  False, and *u zero, when it is not one. */
+/* Read the text form.  If s is not one, returns false, and *u is zero. */
 bool uuid_parse(struct uuid *u, struct str s);
 
 #endif

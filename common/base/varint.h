@@ -1,7 +1,6 @@
 /*
- * Variable-length integers as Kafka writes them: base 128, low group first
- * (unsigned), and zig-zag before that (signed).
- * Source: KIP-482 (unsigned), the record format v2 (signed).
+ * Variable-length integers: base 128, low group first (unsigned, KIP-482), and
+ * the same after zig-zag (signed, record format v2).
  *
  * Uses: base.h only.
  */
@@ -24,14 +23,14 @@ unzigzag(uint64_t v)
 	return (int64_t)(v >> 1 ^ -(v & 1));
 }
 
-/* Bytes that v takes. */
+/* The size of v in bytes. */
 static inline int
 uvarint_size(uint64_t v)
 {
 	return v ? (70 - __builtin_clzll(v)) / 7 : 1;
 }
 
-/* Write v at p, where there is room for it; returns the byte behind it. */
+/* Write v at p, which must have room.  Returns the byte after it. */
 static inline uint8_t *
 uvarint_put(uint8_t *p, uint64_t v)
 {
@@ -49,7 +48,7 @@ varint_put(uint8_t *p, int64_t v)
 	return uvarint_put(p, zigzag(v));
 }
 
-/* The general case of uvarint_get, which is where to look. */
+/* The slow path of uvarint_get; call that instead. */
 static inline const uint8_t *
 uvarint_get_long(const uint8_t *p, const uint8_t *end, uint64_t *v)
 {
@@ -70,10 +69,10 @@ uvarint_get_long(const uint8_t *p, const uint8_t *end, uint64_t *v)
 	return NULL;
 }
 
-/* Read from [p, end) into *v.  Returns the byte behind it, or NULL when the
- * input is short, longer than 64 bits, or p is NULL already: a chain of
- * reads may be checked once, at its end.  Nearly all are of one or two
- * bytes, hence the two cases apart. */
+/* Read from [p, end) into *v.  Returns the byte after it, or NULL, with *v 0,
+ * when the input is short or longer than 64 bits, or when p is NULL: a chain of
+ * reads needs one check, at its end.  One and two bytes, nearly all there are,
+ * have a fast path. */
 static inline const uint8_t *
 uvarint_get(const uint8_t *p, const uint8_t *end, uint64_t *v)
 {

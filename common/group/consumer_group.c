@@ -207,7 +207,7 @@ struct owners {
 static struct str
 uuid_key(const struct uuid *id)
 {
-	return (struct str){ id->b, sizeof id->b };
+	return (struct str){ id->bytes, sizeof id->bytes };
 }
 
 int32_t

@@ -1,5 +1,6 @@
 /*
- * What time is it.  Code below passes times in; only the edges ask.
+ * The clocks.  Only programs, threads and loops read them; the code that they
+ * call gets the time as an argument.
  *
  * Uses: libc.  Any thread.
  */
@@ -8,8 +9,8 @@
 
 #include <stdint.h>
 
-int64_t clock_ms(void);      /* of the wall, since 1970: for records */
-int64_t clock_mono_ns(void); /* never goes back: for time-outs and rates */
+int64_t clock_ms(void);      /* wall clock, since 1970: for records */
+int64_t clock_mono_ns(void); /* monotonic: for time-outs and rates */
 int64_t clock_mono_ms(void);
 
 #endif

@@ -12,7 +12,7 @@
 fs_fault_fn *fs_fault;
 fs_relief_fn *fs_relief;
 
-/* The errno that a test wants the call to fail with, or 0. */
+/* The errno with which a test makes the call fail, or 0. */
 static int
 fault(const char *op, int fd)
 {
@@ -65,13 +65,13 @@ fs_read_at(int fd, void *p, size_t n, int64_t at, struct err *e)
 {
 	size_t done = 0;
 	while (done < n) {
-		ssize_t r = pread(fd, (uint8_t *)p + done, n - done, at + (int64_t)done);
-		if (r == 0)
+		ssize_t got = pread(fd, (uint8_t *)p + done, n - done, at + (int64_t)done);
+		if (got == 0)
 			break;
-		if (r < 0 && errno != EINTR)
+		if (got < 0 && errno != EINTR)
 			return err_sys(e, "cannot read");
-		if (r > 0)
-			done += (size_t)r;
+		if (got > 0)
+			done += (size_t)got;
 	}
 	return (int64_t)done;
 }
@@ -85,14 +85,14 @@ fs_write_at(int fd, struct str bytes, int64_t at, struct err *e)
 		errno = bad;
 		return err_sys(e, "cannot write");
 	}
-	if (bad < 0) /* the disk is full after so many bytes */
+	if (bad < 0) /* the disk is full after -bad bytes */
 		n = MIN(n, (size_t)-(int64_t)bad);
 	while (done < n) {
-		ssize_t r = pwrite(fd, bytes.p + done, n - done, at + (int64_t)done);
-		if (r < 0 && errno != EINTR)
+		ssize_t put = pwrite(fd, bytes.p + done, n - done, at + (int64_t)done);
+		if (put < 0 && errno != EINTR)
 			return err_sys(e, "cannot write");
-		if (r > 0)
-			done += (size_t)r;
+		if (put > 0)
+			done += (size_t)put;
 	}
 	if (bad < 0) {
 		errno = ENOSPC;
@@ -109,27 +109,27 @@ fs_read_file(int dirfd, const char *path, size_t size_max, struct buf *b, struct
 	if (fd < 0)
 		return -1;
 	for (;;) {
-		/* One byte more than allowed tells "just fits" from "too long". */
+		/* Ask for one byte more than allowed, to notice a file that is too long. */
 		size_t left = size_max - (b->n - before) + 1, want = MIN(left, (size_t)65536);
 		buf_reserve(b, want);
-		int64_t r = fs_read_at(fd, b->p + b->n, want, (int64_t)(b->n - before), e);
-		if (r < 0 || (size_t)r == left) {
-			if (r > 0)
+		int64_t got = fs_read_at(fd, b->p + b->n, want, (int64_t)(b->n - before), e);
+		if (got < 0 || (size_t)got == left) {
+			if (got > 0)
 				err_set(e, ERR_LIMIT, "more than %zu bytes", size_max);
 			err_wrap(e, "%s", path);
 			b->n = before;
 			close(fd);
 			return -1;
 		}
-		b->n += (size_t)r;
-		if ((size_t)r < want)
+		b->n += (size_t)got;
+		if ((size_t)got < want)
 			break;
 	}
 	close(fd);
 	return 0;
 }
 
-/* Sync the directory that the path's last part lives in. */
+/* Sync the directory that contains the path's last part. */
 static int
 sync_parent(int dirfd, const char *path, struct err *e)
 {
@@ -250,7 +250,7 @@ fs_mkdir(int dirfd, const char *path, int mode, struct err *e)
 		char *z = mem_strdup(path);
 		for (char *p = strchr(z + 1, '/'); p; p = strchr(p + 1, '/')) {
 			*p = 0;
-			mkdirat(dirfd, z, (mode_t)mode); /* the last one tells */
+			mkdirat(dirfd, z, (mode_t)mode); /* a failure shows at the last one */
 			*p = '/';
 		}
 		mem_free(z);
@@ -289,7 +289,7 @@ fs_close(int fd)
 static int
 remove_one(void *ctx, const char *name)
 {
-	/* What can't be removed shows when the directory itself won't go. */
+	/* A failure shows when the directory itself cannot be removed. */
 	unlinkat(*(int *)ctx, name, 0);
 	return 0;
 }

@@ -17,10 +17,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* What the kernel grants of this lets a 1 MiB batch travel in few pieces. */
+/* Bytes asked for; what the kernel grants moves a 1 MiB batch in few pieces. */
 enum { SOCKET_BUFFER = 1 << 20 };
 
-/* Digits alone, unlike strtol's numbers; -1 when it is not a port. */
+/* A port of digits alone, unlike strtol; -1: it is not one. */
 static int
 read_port(const char *p)
 {
@@ -49,14 +49,14 @@ net_addr_parse(struct net_addr *addr, const char *text, int default_port,
 	if (strncmp(text, "unix:", 5) == 0)
 		return parse_unix(addr, text, text + 5, e);
 	if (*text == '/' || strncmp(text, "./", 2) == 0)
-		return parse_unix(addr, text, text, e); /* no host begins like that */
+		return parse_unix(addr, text, text, e); /* no host name begins like this */
 	const char *p = text, *scheme = strstr(text, "://");
 	if (scheme) {
 		p = scheme + 3;
-		/* To take SSL:// for this would send secrets in the clear. */
+		/* SSL:// as plain text would expose secrets. */
 		if (scheme - text != 9 || strncasecmp(text, "PLAINTEXT", 9) != 0)
-			return err_set(e, ERR_USAGE, "'%s': PLAINTEXT:// is the only protocol of Kafka that is supported",
-				text);
+			return err_set(e, ERR_USAGE,
+				"'%s': PLAINTEXT:// is the only protocol of Kafka that is supported", text);
 	}
 	bool has_bracket = *p == '[';
 	const char *end = has_bracket ? strchr(p, ']') : strrchr(p, ':'), *rest;
@@ -66,7 +66,7 @@ net_addr_parse(struct net_addr *addr, const char *text, int default_port,
 			return err_set(e, ERR_USAGE, "'%s': ']' is missing", text);
 		rest = end + 1;
 	} else {
-		if (end && memchr(p, ':', (size_t)(end - p))) /* where would the host of ::1:9092 end? */
+		if (end && memchr(p, ':', (size_t)(end - p))) /* the host of ::1:9092 is ambiguous */
 			return err_set(e, ERR_USAGE, "'%s': write an IPv6 address in brackets: [ADDRESS]:PORT",
 				text);
 		end = end ? end : p + strlen(p);
@@ -109,7 +109,7 @@ net_addr_default(struct net_addr *addr)
 		snprintf(addr->host, sizeof addr->host, "/tmp/kq-%u.sock", (unsigned)getuid());
 }
 
-/* May a socket of that user be our default one? */
+/* Checks that our default socket belongs to this user or to root. */
 static int
 check_owner(const struct net_addr *addr, uid_t uid, struct err *e)
 {
@@ -137,12 +137,12 @@ new_socket(int family, struct err *e)
 	return fd < 0 ? err_sys(e, "cannot create a socket") : fd;
 }
 
-/* Set what every connection has.  All of it is advice: failures are ignored. */
+/* Set the options of a connection.  All are optional: failures are ignored. */
 static void
 tune(int fd, bool is_unix)
 {
 	int one = 1, size = SOCKET_BUFFER;
-	if (is_unix) { /* TCP sizes its buffers itself, and better */
+	if (is_unix) { /* TCP adjusts its buffers itself */
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 		return;
 	}
@@ -157,13 +157,13 @@ unix_sockaddr(const struct net_addr *addr, struct sockaddr_un *un)
 	memcpy(un->sun_path, addr->host, strlen(addr->host) + 1);
 }
 
-/* Connect one socket; waits until the deadline.  Returns 0, or -1 + errno. */
+/* Connect a socket, waiting until the deadline.  Returns 0, or -1 and errno. */
 static int
 connect_by(int fd, const struct sockaddr *sa, socklen_t n, int64_t deadline_ms)
 {
 	if (connect(fd, sa, n) == 0)
 		return 0;
-	/* A Unix socket with a full backlog says EAGAIN instead of waiting. */
+	/* With a full backlog a Unix socket returns EAGAIN instead of waiting. */
 	while (errno == EAGAIN && clock_mono_ms() < deadline_ms) {
 		poll(NULL, 0, 1);
 		if (connect(fd, sa, n) == 0)
@@ -256,7 +256,7 @@ net_connect(const struct net_addr *addr, int timeout_ms, struct err *e)
 	return fd;
 }
 
-/* Does anybody answer on the socket file?  1 yes, 0 no, -1: not a socket. */
+/* Whether a program listens on the socket file: 1, 0, or -1: not a socket. */
 static int
 answers(const struct sockaddr_un *un)
 {
@@ -265,8 +265,8 @@ answers(const struct sockaddr_un *un)
 		return -1;
 	struct err ignored;
 	int fd = new_socket(AF_UNIX, &ignored);
-	/* Its backlog may be full, it may be of another type, it may not be for
-	 * us: whatever else the kernel says, somebody has it open. */
+	/* Any other error (full backlog, other socket type, no permission) means that
+	 * a program has it open. */
 	bool is_dead = connect(fd, (const struct sockaddr *)un, sizeof *un) < 0
 		&& (errno == ECONNREFUSED || errno == ENOENT);
 	close(fd);
@@ -285,7 +285,7 @@ listen_unix(const struct net_addr *addr, int backlog, struct err *e)
 		return -1;
 	int rc = bind(fd, (struct sockaddr *)&un, sizeof un);
 	if (rc < 0 && errno == EADDRINUSE) {
-		int who = answers(&un); /* only the dead are replaced */
+		int who = answers(&un); /* a socket in use is never replaced */
 		if (who != 0) {
 			close(fd);
 			return err_set(e, ERR_LIMIT, "cannot listen on 'unix:%s': %s", addr->host,
@@ -374,7 +374,7 @@ sockaddr_to_addr(const struct sockaddr_storage *ss, struct net_addr *addr)
 		addr->port = ntohs(in->sin_port);
 	} else if (ss->ss_family == AF_INET6) {
 		const struct sockaddr_in6 *in = (const void *)ss;
-		if (IN6_IS_ADDR_V4MAPPED(&in->sin6_addr)) /* IPv4, at a socket of "::" */
+		if (IN6_IS_ADDR_V4MAPPED(&in->sin6_addr)) /* IPv4 on a "::" socket */
 			inet_ntop(AF_INET, &in->sin6_addr.s6_addr[12], addr->host, sizeof addr->host);
 		else
 			inet_ntop(AF_INET6, &in->sin6_addr, addr->host, sizeof addr->host);
@@ -386,14 +386,14 @@ sockaddr_to_addr(const struct sockaddr_storage *ss, struct net_addr *addr)
 }
 
 bool
-net_addr_is_any(const struct net_addr *a)
+net_addr_is_any(const struct net_addr *addr)
 {
 	struct in6_addr in6;
 	struct in_addr in;
-	if (a->kind != NET_TCP)
+	if (addr->kind != NET_TCP)
 		return false;
-	return (inet_pton(AF_INET, a->host, &in) == 1 && in.s_addr == INADDR_ANY)
-		|| (inet_pton(AF_INET6, a->host, &in6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&in6));
+	return (inet_pton(AF_INET, addr->host, &in) == 1 && in.s_addr == INADDR_ANY)
+		|| (inet_pton(AF_INET6, addr->host, &in6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&in6));
 }
 
 char *
@@ -408,9 +408,9 @@ net_peer_name(int fd, char z[NET_TEXT_SIZE])
 }
 
 bool
-net_local_addr(int fd, struct net_addr *a)
+net_local_addr(int fd, struct net_addr *addr)
 {
 	struct sockaddr_storage ss;
 	socklen_t n = sizeof ss;
-	return getsockname(fd, (struct sockaddr *)&ss, &n) == 0 && sockaddr_to_addr(&ss, a);
+	return getsockname(fd, (struct sockaddr *)&ss, &n) == 0 && sockaddr_to_addr(&ss, addr);
 }

@@ -13,7 +13,7 @@
 
 extern char **environ;
 
-enum { LOOK_MS_MAX = 20 };
+enum { PAUSE_MS_MAX = 20 };
 
 static void
 close_fd(int *fd)
@@ -35,7 +35,7 @@ spawn(struct proc *proc, const char *command, int in_fd, int out_fd, struct err 
 	posix_spawnattr_init(&attr);
 	posix_spawn_file_actions_adddup2(&files, in_fd, STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&files, out_fd, STDOUT_FILENO);
-	/* What we ignore or block is our own affair. */
+	/* The child does not inherit what we ignore or block. */
 	sigemptyset(&pipes);
 	sigaddset(&pipes, SIGPIPE);
 	sigemptyset(&none);
@@ -53,7 +53,7 @@ spawn(struct proc *proc, const char *command, int in_fd, int out_fd, struct err 
 	return err_sys(e, "cannot run '%.60s'", command);
 }
 
-/* A pipe between 0, 1 and 2 would be closed by the child's own dup2. */
+/* A pipe with descriptors above 2: the child's dup2 would close 0, 1 or 2. */
 static int
 make_pipe(int fd[2], struct err *e)
 {
@@ -107,13 +107,13 @@ proc_close_in(struct proc *proc)
 }
 
 bool
-proc_wait(struct proc *p, int timeout_ms)
+proc_wait(struct proc *proc, int timeout_ms)
 {
 	int64_t until = clock_mono_ms() + timeout_ms;
-	for (int64_t pause_ms = 1; p->pid > 0; pause_ms = MIN(2 * pause_ms, LOOK_MS_MAX)) {
-		pid_t got = waitpid(p->pid, &p->status, WNOHANG);
-		if (got == p->pid || (got < 0 && errno == ECHILD)) {
-			p->pid = 0;
+	for (int64_t pause_ms = 1; proc->pid > 0; pause_ms = MIN(2 * pause_ms, PAUSE_MS_MAX)) {
+		pid_t got = waitpid(proc->pid, &proc->status, WNOHANG);
+		if (got == proc->pid || (got < 0 && errno == ECHILD)) {
+			proc->pid = 0;
 			break;
 		}
 		int64_t left = until - clock_mono_ms();

@@ -1,4 +1,8 @@
-/* Bytes nobody can guess, from the kernel.  Any thread. */
+/*
+ * Random bytes from the kernel, fit for secrets.
+ *
+ * Uses: libc.  Any thread.
+ */
 #ifndef KQ_SYS_RAND_H
 #define KQ_SYS_RAND_H
 

@@ -15,7 +15,7 @@ on_signal(int sig)
 	if (!sig_is_stopped)
 		sig_is_stopped = sig;
 	ssize_t got = write(wake_fd, &one, sizeof one);
-	(void)got; /* it can only be full, which wakes as well */
+	(void)got; /* fails only when it is full, thus readable */
 	errno = saved;
 }
 

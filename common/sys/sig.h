@@ -1,8 +1,8 @@
 /*
- * SIGINT and SIGTERM as a wake-up: a flag to look at, and a descriptor that
- * becomes readable, for whoever polls.
+ * SIGINT and SIGTERM as events: a flag, and a descriptor to poll, which becomes
+ * readable.
  *
- * Uses: base.  Once a process.
+ * Uses: base.  sig_catch may be called once in a process.
  */
 #ifndef KQ_SYS_SIG_H
 #define KQ_SYS_SIG_H
@@ -12,20 +12,19 @@
 
 #include <signal.h>
 
-/* The number of the first of them, for good; 0: none came. */
+/* The number of the first signal that came; 0: none. */
 extern volatile sig_atomic_t sig_is_stopped;
 
-/* Catch them from now on; with once only the first, so that a second one ends
- * the process at once.  Returns the descriptor, which is the caller's to poll,
- * or -1. */
+/* Catch both from now on; with once only the first, so that a second one ends
+ * the process at once.  Returns the descriptor to poll, or -1. */
 int sig_catch(bool once, struct err *e);
 
-/* The end of main: a process that was stopped by one of them dies of it now
- * that it has cleaned up, so that a shell sees it (130, 143) and ends its own
- * loop, too.  Else returns the exit code. */
+/* For the end of main.  If a signal came, the process dies of it now, after its
+ * cleaning up, so that a shell sees 130 or 143 and ends its own loop, too.
+ * Otherwise returns the exit code. */
 int sig_end(int code);
 
-/* Read the descriptor empty: what waits from now on is not woken any more. */
+/* Empty the descriptor, so that it is not readable any more. */
 void sig_drain(int fd);
 
 #endif

@@ -9,8 +9,8 @@ static bool was_closed[STDERR_FILENO + 1];
 int
 stdfd_init(struct err *e)
 {
-	/* The direction that is not the descriptor's own, so that its use fails;
-	 * but errors of a child process need no reader. */
+	/* 0 and 1 get the wrong direction, so that using them fails; 2 can be
+	 * written, since a child's messages may be lost. */
 	static const int flags[] = { O_WRONLY, O_RDONLY, O_WRONLY };
 	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)

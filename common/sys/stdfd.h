@@ -2,10 +2,10 @@
  * Descriptors 0, 1 and 2.
  *
  * A program may be started with some of them closed.  The next file or socket
- * that it opens would get the number, and what is meant for stdout or stderr
- * would be written there.
+ * that it opens would get that number, and output for stdout or stderr would be
+ * written into it.
  *
- * Uses: base.  The main thread, before any other is started.
+ * Uses: base.  The main thread, before it starts others.
  */
 #ifndef KQ_SYS_STDFD_H
 #define KQ_SYS_STDFD_H
@@ -13,13 +13,13 @@
 #include "base/base.h"
 #include "base/err.h"
 
-/* Open /dev/null on those that are closed, before anything else is opened.
- * Reading this stdin and writing this stdout fail with EBADF; what is written
- * to this stderr is lost.  Returns 0, or -1 when there is no /dev/null. */
+/* Open /dev/null on those that are closed; call it before anything else is
+ * opened.  Then reading stdin or writing stdout fails with EBADF, and output to
+ * stderr is lost.  Returns 0, or -1: /dev/null cannot be opened. */
 int stdfd_init(struct err *e);
 
-/* Was it open (STDIN_FILENO or STDOUT_FILENO) when the program started?
- * Returns 0, or -1 and the sentence for a program that needs it. */
+/* Check that STDIN_FILENO or STDOUT_FILENO was open when the program started.
+ * Returns 0, or -1 with a sentence for a program that needs it. */
 int stdfd_need(int fd, struct err *e);
 
 #endif

@@ -18,17 +18,17 @@ struct syncer {
 	struct io_uring ring;
 	struct loop_io done_io; /* an eventfd that the ring signals */
 	struct list waiting;    /* jobs that found the ring full */
-	int in_ring;
-	int njob;               /* under way */
-	int nfile, nfile_max;   /* reserved */
-	struct list turns;      /* that wait for a reservation */
+	int in_ring;            /* syncs in the ring */
+	int njob;               /* running jobs, and those that wait */
+	int nfile, nfile_max;   /* reserved descriptors */
+	struct list turns;      /* those that wait for a reservation */
 	struct loop_task serve_task;
 	bool is_serve_posted;
-	bool is_postponed;      /* nobody's turn comes before the timer */
+	bool is_postponed;      /* no turn comes before the timer fires */
 	struct loop_timer postpone_timer;
 };
 
-/* The threads serve every syncer of the process; they start at need. */
+/* The threads serve every syncer of the process; they are started as needed. */
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t has_work;
@@ -43,8 +43,8 @@ note(struct sync_job *job, int sys)
 		job->result = sys;
 }
 
-/* A directory's entries are what matters of it, and fdatasync leaves open
- * whether they are data; a file's time stamps are not worth a journal write. */
+/* A directory needs fsync, since fdatasync may leave out its entries; for a file
+ * fdatasync is enough, and spares a journal write for its time stamps. */
 static bool
 is_directory(int fd)
 {
@@ -52,7 +52,7 @@ is_directory(int fd)
 	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* --- threads --- */
+/* ---- threads ---- */
 
 static void
 job_is_done(struct loop_task *task)
@@ -94,24 +94,24 @@ pool_submit(struct sync_job *job)
 		list_init(&pool.jobs);
 	list_init(&job->link);
 	list_append(&pool.jobs, &job->link);
-	/* An idle thread is good for one job: those before it may not have
-	 * been taken yet. */
+	/* Each idle thread takes one job; jobs queued before this one may still wait
+	 * for theirs. */
 	if (++pool.njob > pool.nidle && pool.nthread < THREAD_MAX) {
-		pthread_t t;
-		if (pthread_create(&t, NULL, pool_thread, NULL) == 0) {
-			pthread_detach(t);
+		pthread_t thread;
+		if (pthread_create(&thread, NULL, pool_thread, NULL) == 0) {
+			pthread_detach(thread);
 			pool.nthread++;
 		} else if (!pool.nthread) {
-			abort(); /* nobody will ever do it */
+			abort(); /* no thread would ever run the job */
 		}
 	}
 	pthread_cond_signal(&pool.has_work);
 	pthread_mutex_unlock(&pool.lock);
 }
 
-/* --- io_uring --- */
+/* ---- io_uring ---- */
 
-/* Put the job's syncs into the ring; false when they do not fit now. */
+/* Put the job's syncs into the ring; false: they do not fit now. */
 static bool
 ring_put(struct syncer *syncer, struct sync_job *job)
 {
@@ -169,7 +169,7 @@ on_ring(struct loop_io *io, uint32_t events)
 		ring_enter(syncer);
 }
 
-/* Does this kernel let us, and does an fsync through it really work? */
+/* False: the kernel has no io_uring, forbids it, or cannot fsync through it. */
 static bool
 ring_init(struct syncer *syncer)
 {
@@ -193,7 +193,7 @@ ring_init(struct syncer *syncer)
 	return true;
 }
 
-/* --- reservations --- */
+/* ---- reservations ---- */
 
 static bool
 has_room(const struct syncer *syncer)
@@ -229,18 +229,18 @@ serve_postponed(struct loop_timer *timer)
 }
 
 bool
-syncer_reserve(struct syncer *s, struct sync_turn *turn)
+syncer_reserve(struct syncer *syncer, struct sync_turn *turn)
 {
 	list_init(&turn->link);
-	if (has_room(s) && list_is_empty(&s->turns)) {
-		s->nfile += SYNC_JOB_FILES_MAX;
+	if (has_room(syncer) && list_is_empty(&syncer->turns)) {
+		syncer->nfile += SYNC_JOB_FILES_MAX;
 		return true;
 	}
-	list_append(&s->turns, &turn->link);
+	list_append(&syncer->turns, &turn->link);
 	return false;
 }
 
-/* Turns come from the loop, as the caller may hold a lock that they take. */
+/* Turns are called from the loop: the caller may hold a lock that they take. */
 void
 syncer_give_back(struct syncer *syncer, int nfile)
 {
@@ -319,11 +319,12 @@ syncer_drain(struct syncer *syncer)
 {
 	loop_drain(syncer->loop);
 	while (syncer->njob || !list_is_empty(&syncer->turns)) {
-		struct pollfd poll_fd = { syncer->has_ring ? syncer->done_io.fd : syncer->loop->event_fd, POLLIN, 0 };
+		int fd = syncer->has_ring ? syncer->done_io.fd : syncer->loop->event_fd;
+		struct pollfd poll_fd = { fd, POLLIN, 0 };
 		poll(&poll_fd, 1, 10);
 		if (syncer->has_ring)
 			on_ring(&syncer->done_io, EPOLLIN);
-		syncer->is_postponed = false; /* the timer does not run any more */
+		syncer->is_postponed = false; /* timers do not run any more */
 		serve(syncer);
 		loop_drain(syncer->loop);
 	}

@@ -12,12 +12,12 @@
 
 enum { USER_TEXT_SIZE = 80, USER_HOME_SIZE = 1024 };
 
-/* "user 'alice'", or "user 1000" when the database has no name for it;
- * NUL-terminated in z, returned. */
+/* Write "user 'alice'", or "user 1000" if the database has no name for it,
+ * NUL-terminated, to z; returns z. */
 char *user_text(uid_t uid, char z[USER_TEXT_SIZE]);
 
-/* The home directory of this process's user, from HOME, else from the database;
- * NUL-terminated in z.  False: there is none. */
+/* Write the home directory of this process's user, from HOME or else from the
+ * database, NUL-terminated, to z.  False: there is none. */
 bool user_home(char z[USER_HOME_SIZE]);
 
 #endif

@@ -103,7 +103,7 @@ test_uuid__bits_past_the_end_are_refused(void)
 		if (i & 15)
 			check_refused(str_of(z));
 		else
-			check(uuid_parse(&u, str_of(z)) && u.b[15] == (uint8_t)(36 << 2 | i >> 4));
+			check(uuid_parse(&u, str_of(z)) && u.bytes[15] == (uint8_t)(36 << 2 | i >> 4));
 	}
 }
 
