@@ -56,7 +56,7 @@ topics_find(struct topics *t, struct str name)
 struct topic *
 topics_find_id(struct topics *t, const struct uuid *id)
 {
-	return map_get(&t->by_id, (struct str){ id->b, sizeof id->b });
+	return map_get(&t->by_id, (struct str){ id->bytes, sizeof id->bytes });
 }
 
 struct partition *

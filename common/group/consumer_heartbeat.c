@@ -206,9 +206,9 @@ made_id(struct groups *groups, struct arena *a)
 {
 	uint64_t r[2] = { groups->env->random(groups->env), groups->env->random(groups->env) };
 	struct uuid u;
-	memcpy(u.b, r, sizeof u.b);
-	u.b[6] = (uint8_t)((u.b[6] & 0x0f) | 0x40);
-	u.b[8] = (uint8_t)((u.b[8] & 0x3f) | 0x80);
+	memcpy(u.bytes, r, sizeof u.bytes);
+	u.bytes[6] = (uint8_t)((u.bytes[6] & 0x0f) | 0x40);
+	u.bytes[8] = (uint8_t)((u.bytes[8] & 0x3f) | 0x80);
 	return str_of(uuid_format(&u, arena_alloc(a, UUID_TEXT_SIZE)));
 }
 

@@ -153,7 +153,7 @@ hash_of(const struct view *view)
 	uint64_t h = 0xcbf29ce484222325u;
 	for (int32_t i = 0; i < view->ntopic; i++) {
 		uint8_t b[20];
-		memcpy(b, view->topic[i].id.b, 16);
+		memcpy(b, view->topic[i].id.bytes, 16);
 		store_be32(b + 16, (uint32_t)view->topic[i].npartition);
 		for (size_t k = 0; k < sizeof b; k++)
 			h = (h ^ b[k]) * 0x100000001b3u;

@@ -141,9 +141,9 @@ sync_parent(int dirfd, const char *path, struct err *e)
 	mem_free(dir);
 	if (fd < 0)
 		return -1;
-	int r = fs_sync_dir(fd, e);
+	int rc = fs_sync_dir(fd, e);
 	close(fd);
-	return r;
+	return rc;
 }
 
 /* Write PATH.tmp, sync it if is_durable, rename it.  Returns its descriptor. */
@@ -184,13 +184,13 @@ fs_replace_unsynced(int dirfd, const char *path, struct str bytes, struct err *e
 int
 fs_sync(int fd, struct err *e)
 {
-	int r;
+	int rc;
 	if ((errno = fault("sync", fd)))
 		return err_sys(e, "cannot sync");
 	do
-		r = fdatasync(fd);
-	while (r < 0 && errno == EINTR);
-	return r < 0 ? err_sys(e, "cannot sync") : 0;
+		rc = fdatasync(fd);
+	while (rc < 0 && errno == EINTR);
+	return rc < 0 ? err_sys(e, "cannot sync") : 0;
 }
 
 int64_t
@@ -214,13 +214,13 @@ fs_size_at(int dirfd, const char *path, struct err *e)
 int
 fs_truncate(int fd, int64_t size, struct err *e)
 {
-	int r;
+	int rc;
 	if ((errno = fault("truncate", fd)))
 		return err_sys(e, "cannot truncate");
 	do
-		r = ftruncate(fd, size);
-	while (r < 0 && errno == EINTR);
-	return r < 0 ? err_sys(e, "cannot truncate") : 0;
+		rc = ftruncate(fd, size);
+	while (rc < 0 && errno == EINTR);
+	return rc < 0 ? err_sys(e, "cannot truncate") : 0;
 }
 
 int
@@ -269,13 +269,13 @@ fs_mkdir(int dirfd, const char *path, int mode, struct err *e)
 int
 fs_sync_dir(int dirfd, struct err *e)
 {
-	int r;
+	int rc;
 	if ((errno = fault("sync", dirfd)))
 		return err_sys(e, "cannot sync the directory");
 	do
-		r = fsync(dirfd);
-	while (r < 0 && errno == EINTR);
-	return r < 0 ? err_sys(e, "cannot sync the directory") : 0;
+		rc = fsync(dirfd);
+	while (rc < 0 && errno == EINTR);
+	return rc < 0 ? err_sys(e, "cannot sync the directory") : 0;
 }
 
 int
@@ -300,9 +300,9 @@ fs_remove_dir(int dirfd, const char *path, struct err *e)
 	int fd = fs_open(dirfd, path, O_RDONLY | O_DIRECTORY, 0, e);
 	if (fd < 0)
 		return -1;
-	int r = fs_list(fd, remove_one, &fd, e);
+	int rc = fs_list(fd, remove_one, &fd, e);
 	close(fd);
-	if (r < 0)
+	if (rc < 0)
 		return err_wrap(e, "%s", path);
 	if (unlinkat(dirfd, path, AT_REMOVEDIR) < 0)
 		return err_sys(e, "cannot delete the directory %s", path);
@@ -321,20 +321,20 @@ fs_list(int dirfd, fs_list_fn *fn, void *ctx, struct err *e)
 		close(fd);
 		return -1;
 	}
-	int r = 0;
-	while (r == 0) {
+	int rc = 0;
+	while (rc == 0) {
 		errno = 0;
 		struct dirent *it = readdir(d);
 		if (!it) {
 			if (errno)
-				r = err_sys(e, "cannot list the directory");
+				rc = err_sys(e, "cannot list the directory");
 			break;
 		}
 		if (strcmp(it->d_name, ".") != 0 && strcmp(it->d_name, "..") != 0)
-			r = fn(ctx, it->d_name);
+			rc = fn(ctx, it->d_name);
 	}
 	closedir(d);
-	return r;
+	return rc;
 }
 
 int
@@ -343,11 +343,11 @@ fs_lock(int dirfd, const char *path, struct err *e)
 	int fd = fs_open(dirfd, path, O_RDWR | O_CREAT, 0600, e);
 	if (fd < 0)
 		return -1;
-	int r;
+	int rc;
 	do
-		r = flock(fd, LOCK_EX | LOCK_NB);
-	while (r < 0 && errno == EINTR);
-	if (r == 0)
+		rc = flock(fd, LOCK_EX | LOCK_NB);
+	while (rc < 0 && errno == EINTR);
+	if (rc == 0)
 		return fd;
 	if (errno == EWOULDBLOCK)
 		err_set(e, ERR_LIMIT, "%s is locked by another process", path);

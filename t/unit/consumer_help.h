@@ -19,7 +19,7 @@ town_topic(struct coord_env *env, struct str name, const struct uuid *id,
 	struct town *o = CONTAINER_OF(CONTAINER_OF(env, struct world, env), struct town, w);
 	if (!env_topic(env, name, id, t, name_out))
 		return false;
-	t->npartition = o->npartition[t->id.b[1]];
+	t->npartition = o->npartition[t->id.bytes[1]];
 	return true;
 }
 
@@ -144,7 +144,7 @@ set_answer(const struct consumer_group_heartbeat_response *r, struct set *s)
 	for (int32_t i = 0; i < r->assignment->topic_partitions.n; i++)
 		for (int32_t k = 0; k < r->assignment->topic_partitions.v[i].partitions.n; k++) {
 			check(s->n < SET_MAX);
-			s->v[s->n++] = r->assignment->topic_partitions.v[i].topic_id.b[1] * 1000
+			s->v[s->n++] = r->assignment->topic_partitions.v[i].topic_id.bytes[1] * 1000
 				+ r->assignment->topic_partitions.v[i].partitions.v[k];
 		}
 	qsort(s->v, (size_t)s->n, sizeof s->v[0], by_number);

@@ -17,9 +17,9 @@ test_groups_answers__a_transaction_names_topics_by_id_since_version_6(void)
 		{ t, 2 } };
 	struct ask *a = ask(&w, 28, 6, &q);
 	const struct txn_offset_commit_response *r = a->answer;
-	check_int(r->topics.v[0].topic_id.b[0], 7);
+	check_int(r->topics.v[0].topic_id.bytes[0], 7);
 	check_int(r->topics.v[0].partitions.v[0].error_code, 0);
-	check_int(r->topics.v[1].topic_id.b[0], 9);
+	check_int(r->topics.v[1].topic_id.bytes[0], 9);
 	check_int(r->topics.v[1].partitions.v[0].error_code, KERR_UNKNOWN_TOPIC_ID);
 	drop(&w, a);
 	q.generation_id_or_member_epoch = 3;

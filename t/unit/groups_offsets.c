@@ -79,7 +79,7 @@ test_groups_offsets__every_version_of_a_fetch_is_answered(void)
 		check_int(r->groups.v[0].topics.v[0].partitions.v[0].committed_leader_epoch, 5);
 		check_int(r->groups.v[1].error_code, 0);
 		check_int(r->groups.v[1].topics.v[0].partitions.v[0].committed_offset, -1);
-		check_int(r->groups.v[0].topics.v[0].topic_id.b[1], version == 10);
+		check_int(r->groups.v[0].topics.v[0].topic_id.bytes[1], version == 10);
 		drop(&w, a);
 	}
 	world_release(&w);
@@ -108,7 +108,7 @@ test_groups_offsets__a_fetch_of_all_tells_every_topic(void)
 	struct ask *b = ask(&w, 9, 10, &q), *c = ask(&w, 9, 9, &q);
 	r = b->answer;
 	check_int(r->groups.v[0].topics.n, 1);
-	check_int(r->groups.v[0].topics.v[0].topic_id.b[0], 7);
+	check_int(r->groups.v[0].topics.v[0].topic_id.bytes[0], 7);
 	check_int(r->groups.v[0].topics.v[0].partitions.n, 2);
 	r = c->answer;
 	check_int(r->groups.v[0].topics.n, 2);
@@ -142,7 +142,7 @@ test_groups_offsets__an_unknown_topic_id_is_told_as_such(void)
 	struct ask *a = ask(&w, 9, 10, &q);
 	const struct offset_fetch_response *r = a->answer;
 	check_int(r->groups.v[0].topics.v[0].partitions.v[0].error_code, KERR_UNKNOWN_TOPIC_ID);
-	check_int(r->groups.v[0].topics.v[0].topic_id.b[0], 9);
+	check_int(r->groups.v[0].topics.v[0].topic_id.bytes[0], 9);
 	drop(&w, a);
 	world_release(&w);
 }

@@ -32,8 +32,8 @@ test_uuid__is_written_as_kafka_writes_it(void)
 	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
 		struct uuid u, got;
 		char z[UUID_TEXT_SIZE];
-		store_be64(u.b, v[i].high);
-		store_be64(u.b + 8, v[i].low);
+		store_be64(u.bytes, v[i].high);
+		store_be64(u.bytes + 8, v[i].low);
 		check(strcmp(uuid_format(&u, z), v[i].text) == 0);
 		check(uuid_parse(&got, str_of(v[i].text)));
 		check(uuid_eq(&got, &u));
@@ -48,12 +48,12 @@ test_uuid__goes_both_ways(void)
 		struct uuid u, got;
 		char z[UUID_TEXT_SIZE];
 		for (int j = 0; j < 16; j++)
-			u.b[j] = (uint8_t)(rand() >> 7);
+			u.bytes[j] = (uint8_t)(rand() >> 7);
 		check(uuid_format(&u, z) == z);
 		check_int(strlen(z), 22);
 		check(uuid_parse(&got, str_of(z)));
 		check(uuid_eq(&got, &u));
-		got.b[rand() % 16] ^= (uint8_t)(1 << rand() % 8);
+		got.bytes[rand() % 16] ^= (uint8_t)(1 << rand() % 8);
 		check(!uuid_eq(&got, &u));
 	}
 }
@@ -113,8 +113,8 @@ test_uuid__the_zero_one_is_told(void)
 	struct uuid u = { { 0 } };
 	check(uuid_is_zero(&u));
 	for (int i = 0; i < 16; i++) {
-		u.b[i] = 1;
+		u.bytes[i] = 1;
 		check(!uuid_is_zero(&u));
-		u.b[i] = 0;
+		u.bytes[i] = 0;
 	}
 }

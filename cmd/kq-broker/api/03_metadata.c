@@ -86,7 +86,7 @@ fill_named(struct request *rq, struct metadata_response *a, int *nmissing)
 	for (int32_t i = 0; i < q->topics.n; i++) {
 		struct metadata_request_topic *t = &q->topics.v[i];
 		bool by_id = t->name.n < 0;
-		struct str key = by_id ? (struct str){ t->topic_id.b, 16 } : t->name;
+		struct str key = by_id ? (struct str){ t->topic_id.bytes, 16 } : t->name;
 		if (map_get(&seen, key))
 			continue;
 		map_put(&seen, key, t);

@@ -23,7 +23,7 @@ find(struct request *rq, const struct names *names, struct str name, const struc
 		: topics_find_id(&rq->broker->topics, id);
 	if (by_name != uuid_is_zero(id))
 		catalog_fail(e, KERR_INVALID_REQUEST, "give a topic's name or its id");
-	else if (names_are_twice(names, by_name ? name : (struct str){ id->b, sizeof id->b }))
+	else if (names_are_twice(names, by_name ? name : (struct str){ id->bytes, sizeof id->bytes }))
 		catalog_fail(e, KERR_INVALID_REQUEST, "the topic is named twice");
 	else if (!t)
 		catalog_fail(e, by_name ? KERR_UNKNOWN_TOPIC_OR_PARTITION : KERR_UNKNOWN_TOPIC_ID,
@@ -77,7 +77,7 @@ api_delete_topics(struct request *rq)
 	a.responses.v = REQUEST_ARRAY(rq, result, a.responses.n);
 	for (int32_t i = 0; i < a.responses.n; i++) {
 		struct str name = name_at(rq, i, &id);
-		names_add(&names, name.n >= 0 ? name : (struct str){ id->b, sizeof id->b });
+		names_add(&names, name.n >= 0 ? name : (struct str){ id->bytes, sizeof id->bytes });
 	}
 	for (int32_t i = 0; i < a.responses.n; i++) {
 		struct str name = name_at(rq, i, &id);
