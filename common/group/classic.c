@@ -8,41 +8,33 @@ classic_init(struct classic *classic)
 	list_init(&classic->members);
 }
 
-const char *
-classic_state_name(enum classic_state s)
-{
-	static const char *const names[] = { "Empty", "PreparingRebalance",
-		"CompletingRebalance", "Stable", "Dead" };
-	return names[s];
-}
-
 /* ---- answers ---- */
 
 void
 classic_answer_join(struct groups *groups, struct coord_call *call, struct str member_id,
 	int16_t error)
 {
-	struct join_group_response a = {
+	struct join_group_response r = {
 		.error_code = error, .generation_id = -1, .protocol_type = STR_NULL,
 		.protocol_name = call->api_version >= 7 ? STR_NULL : STR(""),
 		.leader = STR(""), .member_id = member_id,
 	};
-	groups->env->respond(groups->env, call, &a);
+	groups->env->respond(groups->env, call, &r);
 }
 
 void
 classic_answer_sync(struct groups *groups, struct coord_call *call, int16_t error)
 {
-	struct sync_group_response a = { .error_code = error, .protocol_type = STR_NULL,
+	struct sync_group_response r = { .error_code = error, .protocol_type = STR_NULL,
 		.protocol_name = STR_NULL, .assignment = STR("") };
-	groups->env->respond(groups->env, call, &a);
+	groups->env->respond(groups->env, call, &r);
 }
 
 void
 classic_answer_heartbeat(struct groups *groups, struct coord_call *call, int16_t error)
 {
-	struct heartbeat_response a = { .error_code = error };
-	groups->env->respond(groups->env, call, &a);
+	struct heartbeat_response r = { .error_code = error };
+	groups->env->respond(groups->env, call, &r);
 }
 
 /* Answer whatever the member waits for with an error. */
@@ -105,23 +97,23 @@ classic_answer_joined(struct groups *groups, const struct classic_member *member
 	const struct classic_member *leader, bool with_members, bool skip_assignment)
 {
 	const struct classic *classic = &member->group->classic;
-	struct join_group_response a = {
+	struct join_group_response r = {
 		.generation_id = classic->generation, .protocol_type = classic->protocol_type,
 		.protocol_name = classic->protocol, .leader = leader ? leader->id : STR(""),
 		.skip_assignment = skip_assignment, .member_id = member->id,
 	};
-	if (a.protocol_name.n < 0 && call->api_version < 7)
-		a.protocol_name = STR("");
+	if (r.protocol_name.n < 0 && call->api_version < 7)
+		r.protocol_name = STR("");
 	if (with_members) {
-		a.members.v = arena_alloc(call->arena, (size_t)classic->nmember * sizeof *a.members.v);
+		r.members.v = arena_alloc(call->arena, (size_t)classic->nmember * sizeof *r.members.v);
 		LIST_EACH(l, &classic->members) {
 			const struct classic_member *other = CONTAINER_OF(l, struct classic_member, in_group);
-			a.members.v[a.members.n++] = (struct join_group_response_member){
+			r.members.v[r.members.n++] = (struct join_group_response_member){
 				other->id, other->instance_id, classic_metadata(other, classic->protocol),
 			};
 		}
 	}
-	groups->env->respond(groups->env, call, &a);
+	groups->env->respond(groups->env, call, &r);
 }
 
 /* ---- members ---- */
@@ -593,14 +585,6 @@ classic_complete(struct groups *groups, struct group *g, struct coord_now now)
 /* ---- all of it ---- */
 
 void
-classic_stop(struct groups *groups, struct group *g)
-{
-	LIST_EACH(l, &g->classic.members)
-		unpark(groups, CONTAINER_OF(l, struct classic_member, in_group), KERR_NOT_COORDINATOR,
-			KERR_NOT_COORDINATOR);
-}
-
-void
 classic_release(struct groups *groups, struct group *g, int16_t error)
 {
 	struct classic *classic = &g->classic;
@@ -625,3 +609,70 @@ classic_release(struct groups *groups, struct group *g, int16_t error)
 	map_release(&classic->pending);
 	classic_init(classic);
 }
+
+/* ---- the kind ---- */
+
+static const char *
+state_name(const struct group *g)
+{
+	static const char *const names[] = { "Empty", "PreparingRebalance",
+		"CompletingRebalance", "Stable", "Dead" };
+	return names[g->classic.state];
+}
+
+static struct str
+protocol_type(const struct group *g)
+{
+	return g->classic.protocol_type.n < 0 ? STR("") : g->classic.protocol_type;
+}
+
+static int32_t
+member_count(const struct group *g)
+{
+	return g->classic.nmember;
+}
+
+static bool
+is_empty(const struct group *g)
+{
+	return g->classic.state == CLASSIC_EMPTY;
+}
+
+static int16_t
+check_commit(const struct group *g, const struct committer *committer)
+{
+	const struct classic *classic = &g->classic;
+	if (committer->epoch < 0 && classic->state == CLASSIC_EMPTY)
+		return 0;
+	if (committer->epoch >= 0 || committer->member_id.n > 0 || committer->instance_id.n >= 0) {
+		int16_t error = classic_check_member(g, committer->member_id, committer->instance_id);
+		if (error)
+			return error;
+		if (committer->epoch != classic->generation)
+			return KERR_ILLEGAL_GENERATION;
+	} else if (!committer->is_transactional && classic->state != CLASSIC_EMPTY) {
+		return KERR_UNKNOWN_MEMBER_ID;
+	}
+	return !committer->is_transactional && classic->state == CLASSIC_COMPLETING
+		? KERR_REBALANCE_IN_PROGRESS : 0;
+}
+
+static void
+stop(struct groups *groups, struct group *g)
+{
+	LIST_EACH(l, &g->classic.members)
+		unpark(groups, CONTAINER_OF(l, struct classic_member, in_group), KERR_NOT_COORDINATOR,
+			KERR_NOT_COORDINATOR);
+}
+
+const struct group_kind group_classic = {
+	.name = "classic",
+	.state_name = state_name,
+	.protocol_type = protocol_type,
+	.member_count = member_count,
+	.is_empty = is_empty,
+	.is_subscribed = classic_is_subscribed,
+	.check_commit = check_commit,
+	.loaded = classic_loaded,
+	.stop = stop,
+};

@@ -8,6 +8,14 @@
 
 #include "group/group.h"
 
+/* Whether the group (NULL: none) is a consumer group with members, which answers
+ * the classic protocol itself: consumer_classic_*. */
+static inline bool
+classic_is_for_consumers(const struct group *g)
+{
+	return g && g->kind == &group_consumer && !group_is_empty(g);
+}
+
 /* A member that is in no group's lists yet; link puts it there. */
 struct classic_member *classic_member_new(struct groups *groups, struct group *g,
 	const struct classic_spec *spec);

@@ -289,12 +289,12 @@ static int16_t
 to_classic(struct groups *groups, struct group *g, struct coord_now now)
 {
 	struct records records = RECORDS_INIT(groups);
-	records_consumer_tombstones(&records, g);
+	g->kind->put_tombstones(&records, g);
 	int16_t error = records_append(&records, g->partition, NULL, now.wall_ms);
 	if (error)
 		return error;
 	consumer_release(groups, g);
-	g->kind = GROUP_CLASSIC;
+	g->kind = &group_classic;
 	return 0;
 }
 
@@ -331,11 +331,11 @@ classic_join(struct groups *groups, struct coord_call *call, struct coord_now no
 	}
 	struct group *g = group_find(groups, q->group_id);
 	call->partition = coord_partition_of(q->group_id, groups->config.npartition);
-	if (g && g->kind == GROUP_CONSUMER && group_member_count(g) > 0) {
+	if (classic_is_for_consumers(g)) {
 		consumer_classic_join(groups, g, call, now);
 		return;
 	}
-	if (g && g->kind == GROUP_CONSUMER)
+	if (g && g->kind == &group_consumer)
 		error = to_classic(groups, g, now);
 	else if (!g && !is_unknown)
 		error = KERR_UNKNOWN_MEMBER_ID;

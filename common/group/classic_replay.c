@@ -3,51 +3,51 @@
 
 static void
 replay_member(struct groups *groups, struct group *g,
-	const struct group_metadata_value_member *m, struct str protocol)
+	const struct group_metadata_value_member *from, struct str protocol)
 {
 	/* A log that says a member twice is not ours; the first one counts. */
-	if (classic_find(g, m->member_id)
-			|| (m->group_instance_id.n >= 0
-				&& classic_find_static(g, m->group_instance_id)))
+	if (classic_find(g, from->member_id)
+			|| (from->group_instance_id.n >= 0
+				&& classic_find_static(g, from->group_instance_id)))
 		return;
 	const struct join_group_request_protocol only = {
-		protocol.n < 0 ? STR("") : protocol, m->subscription };
+		protocol.n < 0 ? STR("") : protocol, from->subscription };
 	struct classic_spec spec = {
-		.id = m->member_id, .instance_id = m->group_instance_id,
-		.client_id = m->client_id, .client_host = m->client_host,
-		.session_timeout_ms = m->session_timeout,
-		.rebalance_timeout_ms = m->rebalance_timeout < 0 ? m->session_timeout
-			: m->rebalance_timeout,
+		.id = from->member_id, .instance_id = from->group_instance_id,
+		.client_id = from->client_id, .client_host = from->client_host,
+		.session_timeout_ms = from->session_timeout,
+		.rebalance_timeout_ms = from->rebalance_timeout < 0 ? from->session_timeout
+			: from->rebalance_timeout,
 		.protocol = &only, .nprotocol = 1,
 	};
-	classic_set_assignment(groups, classic_add(groups, g, &spec), m->assignment);
+	classic_set_assignment(groups, classic_add(groups, g, &spec), from->assignment);
 }
 
 void
-classic_replay(struct groups *groups, struct str group_id, const struct group_metadata_value *v)
+classic_replay(struct groups *groups, struct str group_id, const struct group_metadata_value *value)
 {
-	struct group *g = v ? group_replayed(groups, group_id) : group_find(groups, group_id);
+	struct group *g = value ? group_replayed(groups, group_id) : group_find(groups, group_id);
 	if (!g)
 		return;
-	g->has_record = v != NULL;
-	if (!v && g->kind == GROUP_CONSUMER)
+	g->has_record = value != NULL;
+	if (!value && g->kind == &group_consumer)
 		return; /* it was converted before */
 	classic_release(groups, g, 0);
-	if (!v) {
+	if (!value) {
 		group_free_if_idle(groups, g);
 		return;
 	}
 	consumer_release(groups, g);
-	g->kind = GROUP_CLASSIC;
+	g->kind = &group_classic;
 	struct classic *classic = &g->classic;
-	if (v->protocol_type.n > 0)
-		group_str_set(groups, &classic->protocol_type, v->protocol_type);
-	group_str_set(groups, &classic->protocol, v->protocol);
-	classic->generation = v->generation;
-	classic->state_since_wall_ms = v->current_state_timestamp;
-	for (int32_t i = 0; i < v->members.n; i++)
-		replay_member(groups, g, &v->members.v[i], v->protocol);
-	struct classic_member *leader = v->leader.n >= 0 ? classic_find(g, v->leader) : NULL;
+	if (value->protocol_type.n > 0)
+		group_str_set(groups, &classic->protocol_type, value->protocol_type);
+	group_str_set(groups, &classic->protocol, value->protocol);
+	classic->generation = value->generation;
+	classic->state_since_wall_ms = value->current_state_timestamp;
+	for (int32_t i = 0; i < value->members.n; i++)
+		replay_member(groups, g, &value->members.v[i], value->protocol);
+	struct classic_member *leader = value->leader.n >= 0 ? classic_find(g, value->leader) : NULL;
 	if (leader)
 		classic->leader = leader;
 	classic->state = classic->nmember > 0 ? CLASSIC_STABLE : CLASSIC_EMPTY;
@@ -88,9 +88,9 @@ subscription_has(struct str metadata, struct str topic, bool *is_bad)
 }
 
 bool
-classic_is_subscribed(const struct group *gr, struct str topic)
+classic_is_subscribed(const struct group *g, struct str topic)
 {
-	const struct classic *c = &gr->classic;
+	const struct classic *c = &g->classic;
 	if (!str_eq(c->protocol_type, STR("consumer")))
 		return false;
 	if (c->nmember == 0)

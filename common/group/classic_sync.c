@@ -29,9 +29,9 @@ answer_assignment(struct groups *groups, const struct classic_member *member,
 	struct coord_call *call)
 {
 	const struct classic *classic = &member->group->classic;
-	struct sync_group_response a = { .protocol_type = classic->protocol_type,
+	struct sync_group_response r = { .protocol_type = classic->protocol_type,
 		.protocol_name = classic->protocol, .assignment = member->assignment };
-	groups->env->respond(groups->env, call, &a);
+	groups->env->respond(groups->env, call, &r);
 }
 
 /* The leader's word makes the group stable, once it is written. */
@@ -74,7 +74,7 @@ classic_sync(struct groups *groups, struct coord_call *call, struct coord_now no
 	const struct sync_group_request *q = call->body;
 	struct group *g = group_find(groups, q->group_id);
 	call->partition = coord_partition_of(q->group_id, groups->config.npartition);
-	if (g && g->kind == GROUP_CONSUMER && group_member_count(g) > 0) {
+	if (classic_is_for_consumers(g)) {
 		consumer_classic_sync(groups, g, call, now);
 		return;
 	}
@@ -110,7 +110,7 @@ classic_heartbeat(struct groups *groups, struct coord_call *call, struct coord_n
 	const struct heartbeat_request *q = call->body;
 	struct group *g = group_find(groups, q->group_id);
 	call->partition = coord_partition_of(q->group_id, groups->config.npartition);
-	if (g && g->kind == GROUP_CONSUMER && group_member_count(g) > 0) {
+	if (classic_is_for_consumers(g)) {
 		consumer_classic_heartbeat(groups, g, call, now);
 		return;
 	}
@@ -172,16 +172,16 @@ leave(struct groups *groups, struct group *g, const struct leave_group_request_m
 {
 	if (!g)
 		return KERR_UNKNOWN_MEMBER_ID;
-	if (g->kind == GROUP_CONSUMER)
-		return group_member_count(g) == 0 ? KERR_UNKNOWN_MEMBER_ID
-			: consumer_classic_leave(groups, g, m->member_id, m->group_instance_id, now);
-	return leave_one(groups, g, m->member_id, m->group_instance_id);
+	if (g->kind == &group_classic)
+		return leave_one(groups, g, m->member_id, m->group_instance_id);
+	return group_is_empty(g) ? KERR_UNKNOWN_MEMBER_ID
+		: consumer_classic_leave(groups, g, m->member_id, m->group_instance_id, now);
 }
 
 static void
 left(struct groups *groups, struct group *g, struct coord_now now)
 {
-	if (g->kind != GROUP_CLASSIC)
+	if (g->kind != &group_classic)
 		return;
 	/* The initial rebalance goes on waiting, for others. */
 	if (g->classic.state != CLASSIC_EMPTY)
@@ -193,27 +193,27 @@ void
 classic_leave(struct groups *groups, struct coord_call *call, struct coord_now now)
 {
 	const struct leave_group_request *q = call->body;
-	struct leave_group_response a = { 0 };
+	struct leave_group_response r = { 0 };
 	struct group *g = group_find(groups, q->group_id);
 	call->partition = coord_partition_of(q->group_id, groups->config.npartition);
 	if (q->group_id.n == 0) {
-		a.error_code = KERR_INVALID_GROUP_ID;
-		groups->env->respond(groups->env, call, &a);
+		r.error_code = KERR_INVALID_GROUP_ID;
+		groups->env->respond(groups->env, call, &r);
 		return;
 	}
 	bool any = false;
 	int32_t n;
 	const struct leave_group_request_member *v = leavers(call, &n);
-	a.members.v = arena_alloc(call->arena, (size_t)(n + 1) * sizeof *a.members.v);
+	r.members.v = arena_alloc(call->arena, (size_t)(n + 1) * sizeof *r.members.v);
 	for (int32_t i = 0; i < n; i++) {
 		int16_t error = leave(groups, g, &v[i], now);
 		any |= error == 0;
-		a.members.v[a.members.n++] = (struct leave_group_response_member){
+		r.members.v[r.members.n++] = (struct leave_group_response_member){
 			v[i].member_id, v[i].group_instance_id, error };
 	}
 	if (g && any)
 		left(groups, g, now);
 	if (call->api_version < 3)
-		a.error_code = a.members.v[0].error_code;
-	groups->env->respond(groups->env, call, &a);
+		r.error_code = r.members.v[0].error_code;
+	groups->env->respond(groups->env, call, &r);
 }

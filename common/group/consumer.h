@@ -108,6 +108,8 @@ struct consumer {
 
 /* ---- consumer_group.c ---- */
 
+const char *consumer_state_name(const struct group *g);
+
 /* Make the group a consumer group without members; its classic half, which
  * has no members either, is let go. */
 void consumer_open(struct groups *groups, struct group *g);
@@ -154,6 +156,9 @@ struct tp_run {
 struct tp_run *tp_runs(const struct tp_set *set, int32_t *n, struct arena *a);
 
 /* ---- consumer_log.c ---- */
+
+/* Tombstones of all records of the consumer half. */
+void records_consumer_tombstones(struct records *records, const struct group *g);
 
 void records_member(struct records *records, struct str group_id, struct str id,
 	const struct consumer_spec *spec);

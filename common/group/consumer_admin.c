@@ -1,4 +1,4 @@
-/* Consumer groups seen from outside: described, asked, loaded. */
+/* Consumer groups: ConsumerGroupDescribe, and struct group_kind. */
 #include "group/consumer.h"
 
 #include "acl_gen.h"
@@ -10,23 +10,23 @@
 static struct consumer_group_describe_response_assignment
 describe_set(struct groups *groups, const struct tp_set *set, struct arena *a)
 {
-	struct consumer_group_describe_response_assignment d = { 0 };
+	struct consumer_group_describe_response_assignment out = { 0 };
 	int32_t n;
 	struct tp_run *run = tp_runs(set, &n, a);
-	d.topic_partitions.v = arena_alloc(a, ((size_t)n + 1) * sizeof *d.topic_partitions.v);
+	out.topic_partitions.v = arena_alloc(a, ((size_t)n + 1) * sizeof *out.topic_partitions.v);
 	for (int32_t i = 0; i < n; i++) {
 		struct coord_topic topic;
 		struct str name;
 		if (!groups->env->topic(groups->env, STR_NULL, &run[i].id, &topic, &name))
 			continue;
 		struct consumer_group_describe_response_topic *p =
-			&d.topic_partitions.v[d.topic_partitions.n++];
+			&out.topic_partitions.v[out.topic_partitions.n++];
 		p->topic_id = run[i].id;
 		p->topic_name = arena_str(a, name);
 		p->partitions.v = run[i].v;
 		p->partitions.n = run[i].n;
 	}
-	return d;
+	return out;
 }
 
 static int
@@ -51,27 +51,27 @@ members_of(const struct group *g, struct arena *a)
 
 static void
 describe_member(struct groups *groups, const struct consumer_member *member,
-	struct consumer_group_describe_response_member *d, struct arena *a)
+	struct consumer_group_describe_response_member *out, struct arena *a)
 {
 	const struct subscription *names = member->spec.names;
-	d->member_id = member->id;
-	d->instance_id = member->spec.instance_id;
-	d->rack_id = member->spec.rack_id;
-	d->member_epoch = member->current.epoch;
-	d->client_id = member->spec.client_id.n < 0 ? STR("") : member->spec.client_id;
-	d->client_host = member->spec.client_host.n < 0 ? STR("") : member->spec.client_host;
-	d->subscribed_topic_regex = member->spec.regex.n < 0 ? STR("") : member->spec.regex;
-	d->subscribed_topic_names.n = names ? names->n : 0;
-	d->subscribed_topic_names.v = arena_alloc(a,
-		((size_t)d->subscribed_topic_names.n + 1) * sizeof(struct str));
+	out->member_id = member->id;
+	out->instance_id = member->spec.instance_id;
+	out->rack_id = member->spec.rack_id;
+	out->member_epoch = member->current.epoch;
+	out->client_id = member->spec.client_id.n < 0 ? STR("") : member->spec.client_id;
+	out->client_host = member->spec.client_host.n < 0 ? STR("") : member->spec.client_host;
+	out->subscribed_topic_regex = member->spec.regex.n < 0 ? STR("") : member->spec.regex;
+	out->subscribed_topic_names.n = names ? names->n : 0;
+	out->subscribed_topic_names.v = arena_alloc(a,
+		((size_t)out->subscribed_topic_names.n + 1) * sizeof(struct str));
 	for (int32_t i = 0; names && i < names->n; i++)
-		d->subscribed_topic_names.v[i] = names->v[i]->s;
-	d->assignment = describe_set(groups, &member->current.assigned, a);
-	d->target_assignment = describe_set(groups, &member->target, a);
-	d->member_type = member->spec.is_classic ? 0 : 1;
+		out->subscribed_topic_names.v[i] = names->v[i]->s;
+	out->assignment = describe_set(groups, &member->current.assigned, a);
+	out->target_assignment = describe_set(groups, &member->target, a);
+	out->member_type = member->spec.is_classic ? 0 : 1;
 }
 
-/* The one most members name, as for the target. */
+/* The assignor that most members name, as for the target. */
 static struct str
 assignor_name(const struct consumer *consumer)
 {
@@ -88,7 +88,8 @@ assignor_name(const struct consumer *consumer)
 	return str_of(assignors[best].name);
 }
 
-/* What telling of it takes, roughly: members, and names and partitions of theirs. */
+/* About how many things the description of the group lists: members, their topic
+ * names and partitions. */
 static int64_t
 size_of(const struct group *g)
 {
@@ -127,7 +128,7 @@ consumer_describe(struct groups *groups, struct coord_call *call, struct coord_n
 	int32_t n = MAX(q->group_ids.n, 0);
 	r.groups.v = arena_alloc(call->arena, ((size_t)n + 1) * sizeof *r.groups.v);
 	r.groups.n = n;
-	int64_t told = 0;
+	int64_t nlisted = 0;
 	for (int32_t i = 0; i < n; i++) {
 		struct consumer_group_describe_response_group *group = &r.groups.v[i];
 		struct str id = q->group_ids.v[i];
@@ -136,9 +137,9 @@ consumer_describe(struct groups *groups, struct coord_call *call, struct coord_n
 		group->group_id = id;
 		if (id.n <= 0)
 			group->error_code = KERR_INVALID_GROUP_ID;
-		else if (!g || g->kind != GROUP_CONSUMER)
+		else if (!g || g->kind != &group_consumer)
 			group->error_code = KERR_GROUP_ID_NOT_FOUND;
-		else if ((told += size_of(g)) > GROUP_TOLD_MAX)
+		else if ((nlisted += size_of(g)) > GROUP_LISTED_MAX)
 			group->error_code = KERR_INVALID_REQUEST;
 		else
 			describe_group(groups, g, group, call->arena);
@@ -152,75 +153,90 @@ consumer_describe(struct groups *groups, struct coord_call *call, struct coord_n
 	groups->env->respond(groups->env, call, &r);
 }
 
-/* ---- what offsets ask ---- */
+/* ---- the kind ---- */
+
+static struct str
+protocol_type(const struct group *g)
+{
+	(void)g;
+	return STR("consumer");
+}
+
+static int32_t
+member_count(const struct group *g)
+{
+	return (int32_t)g->consumer->by_id.n;
+}
+
+static bool
+is_empty(const struct group *g)
+{
+	return g->consumer->by_id.n == 0;
+}
 
 static int16_t
-check_member_epoch(const struct consumer_member *member, int32_t epoch)
+check_epoch(const struct consumer_member *member, int32_t epoch)
 {
 	if (epoch == member->current.epoch)
 		return 0;
 	return member->spec.is_classic ? KERR_ILLEGAL_GENERATION : KERR_STALE_MEMBER_EPOCH;
 }
 
-int16_t
-consumer_check_commit(const struct group *g, struct str member_id, struct str instance_id,
-	int32_t epoch, bool is_transactional, int16_t api_version)
+static int16_t
+check_commit(const struct group *g, const struct committer *committer)
 {
-	const struct consumer *consumer = g->consumer;
-	if (epoch < 0 && consumer->by_id.n == 0)
+	bool is_transactional = committer->is_transactional;
+	if (committer->epoch < 0 && is_empty(g))
 		return 0;
-	/* A producer that knows nothing of the group, as before KIP-447. */
-	if (is_transactional && epoch == -1 && member_id.n <= 0 && instance_id.n < 0)
+	/* A producer from before KIP-447 does not know its group's members. */
+	if (is_transactional && committer->epoch == -1 && committer->member_id.n <= 0
+			&& committer->instance_id.n < 0)
 		return 0;
-	const struct consumer_member *member = consumer_find(g, member_id);
+	const struct consumer_member *member = consumer_find(g, committer->member_id);
 	if (!member)
 		return KERR_UNKNOWN_MEMBER_ID;
-	if (!is_transactional && !member->spec.is_classic && api_version < 9)
+	if (!is_transactional && !member->spec.is_classic && committer->api_version < 9)
 		return KERR_UNSUPPORTED_VERSION;
-	return check_member_epoch(member, epoch);
+	return check_epoch(member, committer->epoch);
 }
 
-int16_t
-consumer_check_fetch(const struct group *g, struct str member_id, int32_t epoch)
+static int16_t
+check_fetch(const struct group *g, struct str member_id, int32_t epoch)
 {
 	if (member_id.n <= 0 && epoch < 0)
 		return 0;
 	const struct consumer_member *member = consumer_find(g, member_id);
-	return member ? check_member_epoch(member, epoch) : KERR_UNKNOWN_MEMBER_ID;
+	return member ? check_epoch(member, epoch) : KERR_UNKNOWN_MEMBER_ID;
 }
 
-bool
-consumer_is_subscribed(const struct group *gr, struct str topic)
+static bool
+is_subscribed(const struct group *g, struct str topic)
 {
-	MAP_EACH(e, &gr->consumer->by_id) {
-		const struct consumer_member *m = e->value;
-		if (m->spec.names && subscription_has(m->spec.names, topic))
+	MAP_EACH(e, &g->consumer->by_id) {
+		const struct consumer_member *member = e->value;
+		if (member->spec.names && subscription_has(member->spec.names, topic))
 			return true;
 	}
-	for (int32_t i = 0; i < gr->consumer->nregex; i++)
-		if (subscription_has(gr->consumer->regex[i].topics, topic))
+	for (int32_t i = 0; i < g->consumer->nregex; i++)
+		if (subscription_has(g->consumer->regex[i].topics, topic))
 			return true;
 	return false;
 }
 
-/* ---- the world changes ---- */
-
-/* The next heartbeat of any member looks at topics again. */
-void
-consumer_topics_changed(struct groups *groups, struct group *g, struct coord_now now)
+/* The next heartbeat of any member looks at the topics again. */
+static void
+topics_changed(struct group *g)
 {
-	(void)groups;
-	(void)now;
 	g->consumer->is_stale = true;
 }
 
-void
-consumer_loaded(struct groups *groups, struct group *g, struct coord_now now)
+static void
+loaded(struct groups *groups, struct group *g, struct coord_now now)
 {
 	struct consumer_member **v = members_of(g, &groups->scratch);
 	for (uint32_t i = 0; i < g->consumer->by_id.n; i++) {
 		struct consumer_member *member = v[i];
-		/* A log that a crash cut may have part of a member only. */
+		/* If a crash cut the log, some of a member's records may be missing. */
 		if (!member->spec.names)
 			member->spec.names = subscription_get(groups, g->consumer, NULL, 0, &groups->scratch);
 		consumer_session(groups, member, now);
@@ -229,9 +245,16 @@ consumer_loaded(struct groups *groups, struct group *g, struct coord_now now)
 	g->consumer->is_stale = true;
 }
 
-void
-consumer_stop(struct groups *groups, struct group *g)
-{
-	(void)groups;
-	(void)g; /* every call was answered at once */
-}
+const struct group_kind group_consumer = {
+	.name = "consumer",
+	.state_name = consumer_state_name,
+	.protocol_type = protocol_type,
+	.member_count = member_count,
+	.is_empty = is_empty,
+	.is_subscribed = is_subscribed,
+	.check_commit = check_commit,
+	.check_fetch = check_fetch,
+	.put_tombstones = records_consumer_tombstones,
+	.loaded = loaded,
+	.topics_changed = topics_changed,
+};

@@ -393,7 +393,8 @@ consumer_remove(struct groups *groups, struct consumer_member *member)
 void
 consumer_open(struct groups *groups, struct group *g)
 {
-	assert(g->kind == GROUP_CLASSIC && !g->consumer);
+	assert(g->kind == &group_classic);
+	assert(!g->consumer);
 	classic_release(groups, g, KERR_REBALANCE_IN_PROGRESS);
 	struct consumer *consumer = group_alloc(groups, sizeof *consumer);
 	consumer->target_epoch = -1;
@@ -401,14 +402,14 @@ consumer_open(struct groups *groups, struct group *g)
 	consumer->by_id.seed = consumer->by_instance.seed = consumer->owners.seed = groups->by_id.seed;
 	list_init(&consumer->subscriptions);
 	g->consumer = consumer;
-	g->kind = GROUP_CONSUMER;
+	g->kind = &group_consumer;
 }
 
 void
 consumer_close(struct groups *groups, struct group *g)
 {
 	consumer_release(groups, g);
-	g->kind = GROUP_CLASSIC;
+	g->kind = &group_classic;
 	classic_init(&g->classic);
 }
 
@@ -439,12 +440,6 @@ consumer_release(struct groups *groups, struct group *g)
 	group_dealloc(consumer->regex);
 	group_dealloc(consumer);
 	g->consumer = NULL;
-}
-
-int32_t
-consumer_member_count(const struct group *g)
-{
-	return g->consumer ? (int32_t)g->consumer->by_id.n : 0;
 }
 
 const char *

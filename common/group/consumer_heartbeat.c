@@ -39,7 +39,7 @@ answer(struct groups *groups, struct coord_call *call, struct str id, int32_t ep
 	int32_t interval_ms, const struct tp_set *assigned)
 {
 	struct consumer_group_heartbeat_response r;
-	struct consumer_group_heartbeat_response_assignment a = { 0 };
+	struct consumer_group_heartbeat_response_assignment out = { 0 };
 	wire_defaults(&consumer_group_heartbeat_response_desc, &r);
 	r.member_id = id;
 	r.member_epoch = epoch;
@@ -47,15 +47,15 @@ answer(struct groups *groups, struct coord_call *call, struct str id, int32_t ep
 	if (assigned) {
 		int32_t n;
 		struct tp_run *run = tp_runs(assigned, &n, call->arena);
-		a.topic_partitions.n = n;
-		a.topic_partitions.v = arena_alloc(call->arena,
-			((size_t)n + 1) * sizeof *a.topic_partitions.v);
+		out.topic_partitions.n = n;
+		out.topic_partitions.v = arena_alloc(call->arena,
+			((size_t)n + 1) * sizeof *out.topic_partitions.v);
 		for (int32_t i = 0; i < n; i++) {
-			a.topic_partitions.v[i].topic_id = run[i].id;
-			a.topic_partitions.v[i].partitions.v = run[i].v;
-			a.topic_partitions.v[i].partitions.n = run[i].n;
+			out.topic_partitions.v[i].topic_id = run[i].id;
+			out.topic_partitions.v[i].partitions.v = run[i].v;
+			out.topic_partitions.v[i].partitions.n = run[i].n;
 		}
-		r.assignment = &a;
+		r.assignment = &out;
 	}
 	groups->env->respond(groups->env, call, &r);
 }
@@ -161,7 +161,7 @@ find_group(struct beat *beat, struct coord_now now)
 	if (!beat->group)
 		return is_join ? KERR_COORDINATOR_NOT_AVAILABLE : KERR_GROUP_ID_NOT_FOUND;
 	beat->call->partition = beat->group->partition;
-	if (beat->group->kind == GROUP_CONSUMER)
+	if (beat->group->kind == &group_consumer)
 		return 0;
 	if (!is_join)
 		return KERR_GROUP_ID_NOT_FOUND;
@@ -324,7 +324,7 @@ leave(struct groups *groups, struct coord_call *call,
 	const struct consumer_group_heartbeat_request *q, struct coord_now now)
 {
 	struct group *g = group_find(groups, q->group_id);
-	if (!g || g->kind != GROUP_CONSUMER)
+	if (!g || g->kind != &group_consumer)
 		return KERR_GROUP_ID_NOT_FOUND;
 	call->partition = g->partition;
 	struct consumer_member *member = q->instance_id.n >= 0

@@ -21,7 +21,7 @@ records_member(struct records *records, struct str group_id, struct str id,
 {
 	struct arena *a = &records->groups->scratch;
 	struct consumer_group_member_metadata_key key = { group_id, id };
-	struct consumer_group_member_metadata_value v = {
+	struct consumer_group_member_metadata_value value = {
 		.instance_id = spec->instance_id, .rack_id = spec->rack_id,
 		.client_id = spec->client_id.n < 0 ? STR("") : spec->client_id,
 		.client_host = spec->client_host.n < 0 ? STR("") : spec->client_host,
@@ -29,7 +29,7 @@ records_member(struct records *records, struct str group_id, struct str id,
 		.rebalance_timeout_ms = spec->rebalance_timeout_ms,
 		.server_assignor = spec->assignor,
 	};
-	names_of(spec->names, &v.subscribed_topic_names.v, &v.subscribed_topic_names.n, a);
+	names_of(spec->names, &value.subscribed_topic_names.v, &value.subscribed_topic_names.n, a);
 	struct consumer_group_member_metadata_value_classic_member classic = { 0 };
 	if (spec->is_classic) {
 		classic.session_timeout_ms = spec->session_timeout_ms;
@@ -40,10 +40,10 @@ records_member(struct records *records, struct str group_id, struct str id,
 			classic.supported_protocols.v[i].name = spec->protocol[i].name;
 			classic.supported_protocols.v[i].metadata = spec->protocol[i].metadata;
 		}
-		v.classic_member_metadata = &classic;
+		value.classic_member_metadata = &classic;
 	}
 	records_put(records, &consumer_group_member_metadata_key_data, MEMBER_KEY, &key,
-		&consumer_group_member_metadata_value_data, 0, &v);
+		&consumer_group_member_metadata_value_data, 0, &value);
 }
 
 static void
@@ -65,15 +65,15 @@ records_current(struct records *records, struct str group_id, struct str id,
 {
 	struct arena *a = &records->groups->scratch;
 	struct consumer_group_current_member_assignment_key key = { group_id, id };
-	struct consumer_group_current_member_assignment_value v = {
+	struct consumer_group_current_member_assignment_value value = {
 		.member_epoch = current->epoch, .previous_member_epoch = current->previous_epoch,
 		.state = current->state,
 	};
-	current_set(&current->assigned, a, &v.assigned_partitions.v, &v.assigned_partitions.n);
-	current_set(&current->revoking, a, &v.partitions_pending_revocation.v,
-		&v.partitions_pending_revocation.n);
+	current_set(&current->assigned, a, &value.assigned_partitions.v, &value.assigned_partitions.n);
+	current_set(&current->revoking, a, &value.partitions_pending_revocation.v,
+		&value.partitions_pending_revocation.n);
 	records_put(records, &consumer_group_current_member_assignment_key_data, CURRENT_KEY, &key,
-		&consumer_group_current_member_assignment_value_data, 0, &v);
+		&consumer_group_current_member_assignment_value_data, 0, &value);
 }
 
 void
@@ -82,36 +82,36 @@ records_target(struct records *records, struct str group_id, struct str id,
 {
 	struct arena *a = &records->groups->scratch;
 	struct consumer_group_target_assignment_member_key key = { group_id, id };
-	struct consumer_group_target_assignment_member_value v = { 0 };
+	struct consumer_group_target_assignment_member_value value = { 0 };
 	int32_t n;
 	struct tp_run *run = tp_runs(target, &n, a);
-	v.topic_partitions.v = arena_alloc(a, ((size_t)n + 1) * sizeof *v.topic_partitions.v);
-	v.topic_partitions.n = n;
+	value.topic_partitions.v = arena_alloc(a, ((size_t)n + 1) * sizeof *value.topic_partitions.v);
+	value.topic_partitions.n = n;
 	for (int32_t i = 0; i < n; i++) {
-		v.topic_partitions.v[i].topic_id = run[i].id;
-		v.topic_partitions.v[i].partitions.v = run[i].v;
-		v.topic_partitions.v[i].partitions.n = run[i].n;
+		value.topic_partitions.v[i].topic_id = run[i].id;
+		value.topic_partitions.v[i].partitions.v = run[i].v;
+		value.topic_partitions.v[i].partitions.n = run[i].n;
 	}
 	records_put(records, &consumer_group_target_assignment_member_key_data, TARGET_KEY, &key,
-		&consumer_group_target_assignment_member_value_data, 0, &v);
+		&consumer_group_target_assignment_member_value_data, 0, &value);
 }
 
 void
 records_target_epoch(struct records *records, struct str group_id, int32_t epoch, int64_t wall_ms)
 {
 	struct consumer_group_target_assignment_metadata_key key = { group_id };
-	struct consumer_group_target_assignment_metadata_value v = { epoch, wall_ms };
+	struct consumer_group_target_assignment_metadata_value value = { epoch, wall_ms };
 	records_put(records, &consumer_group_target_assignment_metadata_key_data, TARGET_EPOCH_KEY,
-		&key, &consumer_group_target_assignment_metadata_value_data, 0, &v);
+		&key, &consumer_group_target_assignment_metadata_value_data, 0, &value);
 }
 
 void
 records_epoch(struct records *records, struct str group_id, int32_t epoch, int64_t hash)
 {
 	struct consumer_group_metadata_key key = { group_id };
-	struct consumer_group_metadata_value v = { epoch, hash };
+	struct consumer_group_metadata_value value = { epoch, hash };
 	records_put(records, &consumer_group_metadata_key_data, EPOCH_KEY, &key,
-		&consumer_group_metadata_value_data, 0, &v);
+		&consumer_group_metadata_value_data, 0, &value);
 }
 
 void
@@ -119,11 +119,11 @@ records_regex(struct records *records, struct str group_id, struct str pattern,
 	const struct subscription *topics, int64_t version, int64_t wall_ms)
 {
 	struct consumer_group_regular_expression_key key = { group_id, pattern };
-	struct consumer_group_regular_expression_value v = {
+	struct consumer_group_regular_expression_value value = {
 		.version = version, .timestamp = wall_ms };
-	names_of(topics, &v.topics.v, &v.topics.n, &records->groups->scratch);
+	names_of(topics, &value.topics.v, &value.topics.n, &records->groups->scratch);
 	records_put(records, &consumer_group_regular_expression_key_data, REGEX_KEY, &key,
-		&consumer_group_regular_expression_value_data, 0, &v);
+		&consumer_group_regular_expression_value_data, 0, &value);
 }
 
 void
@@ -170,7 +170,7 @@ static struct group *
 opened(struct groups *groups, struct str id)
 {
 	struct group *g = group_replayed(groups, id);
-	if (g->kind != GROUP_CONSUMER)
+	if (g->kind != &group_consumer)
 		consumer_open(groups, g);
 	return g;
 }
@@ -202,34 +202,34 @@ remove_if_bare(struct groups *groups, struct consumer_member *member)
 }
 
 static void
-replay_member(struct groups *groups, const struct consumer_group_member_metadata_key *k,
-	const struct consumer_group_member_metadata_value *v)
+replay_member(struct groups *groups, const struct consumer_group_member_metadata_key *key,
+	const struct consumer_group_member_metadata_value *value)
 {
-	if (!v) {
-		struct consumer_member *member = known(groups, k->group_id, k->member_id);
+	if (!value) {
+		struct consumer_member *member = known(groups, key->group_id, key->member_id);
 		if (member)
 			consumer_remove(groups, member);
 		return;
 	}
-	struct consumer_member *member = member_of(groups, k->group_id, k->member_id);
+	struct consumer_member *member = member_of(groups, key->group_id, key->member_id);
 	struct consumer_spec spec = {
-		.instance_id = v->instance_id, .rack_id = v->rack_id, .client_id = v->client_id,
-		.client_host = v->client_host, .assignor = v->server_assignor,
-		.regex = v->subscribed_topic_regex,
-		.rebalance_timeout_ms = v->rebalance_timeout_ms,
-		.names = subscription_get(groups, member->group->consumer, v->subscribed_topic_names.v,
-			v->subscribed_topic_names.n, &groups->scratch),
+		.instance_id = value->instance_id, .rack_id = value->rack_id, .client_id = value->client_id,
+		.client_host = value->client_host, .assignor = value->server_assignor,
+		.regex = value->subscribed_topic_regex,
+		.rebalance_timeout_ms = value->rebalance_timeout_ms,
+		.names = subscription_get(groups, member->group->consumer, value->subscribed_topic_names.v,
+			value->subscribed_topic_names.n, &groups->scratch),
 	};
-	if (v->classic_member_metadata) {
-		int32_t n = MAX(v->classic_member_metadata->supported_protocols.n, 0);
+	if (value->classic_member_metadata) {
+		int32_t n = MAX(value->classic_member_metadata->supported_protocols.n, 0);
 		spec.is_classic = true;
-		spec.session_timeout_ms = v->classic_member_metadata->session_timeout_ms;
+		spec.session_timeout_ms = value->classic_member_metadata->session_timeout_ms;
 		spec.nprotocol = n;
 		spec.protocol = arena_alloc(&groups->scratch, ((size_t)n + 1) * sizeof *spec.protocol);
 		for (int32_t i = 0; i < n; i++)
 			spec.protocol[i] = (struct classic_protocol){
-				v->classic_member_metadata->supported_protocols.v[i].name,
-				v->classic_member_metadata->supported_protocols.v[i].metadata };
+				value->classic_member_metadata->supported_protocols.v[i].name,
+				value->classic_member_metadata->supported_protocols.v[i].metadata };
 	}
 	consumer_set_spec(groups, member, &spec);
 }
@@ -251,11 +251,12 @@ read_current(struct arena *a,
 }
 
 static void
-replay_current(struct groups *groups, const struct consumer_group_current_member_assignment_key *k,
-	const struct consumer_group_current_member_assignment_value *v)
+replay_current(struct groups *groups,
+	const struct consumer_group_current_member_assignment_key *key,
+	const struct consumer_group_current_member_assignment_value *value)
 {
-	if (!v) {
-		struct consumer_member *member = known(groups, k->group_id, k->member_id);
+	if (!value) {
+		struct consumer_member *member = known(groups, key->group_id, key->member_id);
 		struct consumer_current gone = { CONSUMER_LEAVE, CONSUMER_LEAVE, CONSUMER_STABLE,
 			{ NULL, 0 }, { NULL, 0 } };
 		if (member) {
@@ -264,54 +265,54 @@ replay_current(struct groups *groups, const struct consumer_group_current_member
 		}
 		return;
 	}
-	struct consumer_member *member = member_of(groups, k->group_id, k->member_id);
+	struct consumer_member *member = member_of(groups, key->group_id, key->member_id);
 	struct consumer_current current = {
-		v->member_epoch, v->previous_member_epoch, v->state,
-		read_current(&groups->scratch, v->assigned_partitions.v, v->assigned_partitions.n),
-		read_current(&groups->scratch, v->partitions_pending_revocation.v,
-			v->partitions_pending_revocation.n),
+		value->member_epoch, value->previous_member_epoch, value->state,
+		read_current(&groups->scratch, value->assigned_partitions.v, value->assigned_partitions.n),
+		read_current(&groups->scratch, value->partitions_pending_revocation.v,
+			value->partitions_pending_revocation.n),
 	};
 	consumer_set_current(groups, member, &current);
 }
 
 static void
-replay_target(struct groups *groups, const struct consumer_group_target_assignment_member_key *k,
-	const struct consumer_group_target_assignment_member_value *v)
+replay_target(struct groups *groups, const struct consumer_group_target_assignment_member_key *key,
+	const struct consumer_group_target_assignment_member_value *value)
 {
-	if (!v) {
-		struct consumer_member *member = known(groups, k->group_id, k->member_id);
+	if (!value) {
+		struct consumer_member *member = known(groups, key->group_id, key->member_id);
 		if (member) {
 			consumer_set_target(groups, member, NULL);
 			remove_if_bare(groups, member);
 		}
 		return;
 	}
-	struct consumer_member *member = member_of(groups, k->group_id, k->member_id);
+	struct consumer_member *member = member_of(groups, key->group_id, key->member_id);
 	struct tp_set set = { NULL, 0 };
 	int32_t total = 0;
-	for (int32_t i = 0; i < v->topic_partitions.n; i++)
-		total += MAX(v->topic_partitions.v[i].partitions.n, 0);
+	for (int32_t i = 0; i < value->topic_partitions.n; i++)
+		total += MAX(value->topic_partitions.v[i].partitions.n, 0);
 	set.v = arena_alloc(&groups->scratch, ((size_t)total + 1) * sizeof *set.v);
-	for (int32_t i = 0; i < v->topic_partitions.n; i++)
-		for (int32_t p = 0; p < v->topic_partitions.v[i].partitions.n; p++)
-			set.v[set.n++] = (struct tp){ v->topic_partitions.v[i].topic_id,
-				v->topic_partitions.v[i].partitions.v[p] };
+	for (int32_t i = 0; i < value->topic_partitions.n; i++)
+		for (int32_t p = 0; p < value->topic_partitions.v[i].partitions.n; p++)
+			set.v[set.n++] = (struct tp){ value->topic_partitions.v[i].topic_id,
+				value->topic_partitions.v[i].partitions.v[p] };
 	tp_sort(&set);
 	consumer_set_target(groups, member, &set);
 }
 
 static void
 replay_epoch(struct groups *groups, struct str group_id,
-	const struct consumer_group_metadata_value *v)
+	const struct consumer_group_metadata_value *value)
 {
-	if (v) {
+	if (value) {
 		struct consumer *consumer = opened(groups, group_id)->consumer;
-		consumer->epoch = v->epoch;
-		consumer->hash = v->metadata_hash;
+		consumer->epoch = value->epoch;
+		consumer->hash = value->metadata_hash;
 		return;
 	}
 	struct group *g = group_find(groups, group_id);
-	if (!g || g->kind != GROUP_CONSUMER)
+	if (!g || g->kind != &group_consumer)
 		return;
 	consumer_close(groups, g);
 	group_free_if_idle(groups, g);
@@ -319,24 +320,24 @@ replay_epoch(struct groups *groups, struct str group_id,
 
 static void
 replay_target_epoch(struct groups *groups, struct str group_id,
-	const struct consumer_group_target_assignment_metadata_value *v)
+	const struct consumer_group_target_assignment_metadata_value *value)
 {
-	struct group *g = v ? opened(groups, group_id) : group_find(groups, group_id);
+	struct group *g = value ? opened(groups, group_id) : group_find(groups, group_id);
 	if (g && g->consumer)
-		g->consumer->target_epoch = v ? v->assignment_epoch : -1;
+		g->consumer->target_epoch = value ? value->assignment_epoch : -1;
 }
 
 static void
-replay_regex(struct groups *groups, const struct consumer_group_regular_expression_key *k,
-	const struct consumer_group_regular_expression_value *v)
+replay_regex(struct groups *groups, const struct consumer_group_regular_expression_key *key,
+	const struct consumer_group_regular_expression_value *value)
 {
-	struct group *g = v ? opened(groups, k->group_id) : group_find(groups, k->group_id);
+	struct group *g = value ? opened(groups, key->group_id) : group_find(groups, key->group_id);
 	if (!g || !g->consumer)
 		return;
 	struct consumer *consumer = g->consumer;
-	consumer_set_regex(groups, consumer, k->regular_expression,
-		v ? subscription_get(groups, consumer, v->topics.v,
-		v->topics.n, &groups->scratch) : NULL, v ? v->version : 0);
+	consumer_set_regex(groups, consumer, key->regular_expression,
+		value ? subscription_get(groups, consumer, value->topics.v,
+		value->topics.n, &groups->scratch) : NULL, value ? value->version : 0);
 }
 
 union any_key {

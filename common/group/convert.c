@@ -229,23 +229,23 @@ static void
 put_plan(struct records *records, const struct group *g, const struct plan *plan, int64_t wall_ms)
 {
 	struct group_metadata_key key = { g->id };
-	struct group_metadata_value v = {
+	struct group_metadata_value value = {
 		.protocol_type = consumer_type, .generation = g->consumer->epoch,
 		.protocol = plan->protocol, .leader = plan->spec[0].id,
 		.current_state_timestamp = wall_ms,
 	};
-	v.members.n = plan->n;
-	v.members.v = arena_alloc(&records->groups->scratch,
-		((size_t)plan->n + 1) * sizeof *v.members.v);
+	value.members.n = plan->n;
+	value.members.v = arena_alloc(&records->groups->scratch,
+		((size_t)plan->n + 1) * sizeof *value.members.v);
 	for (int32_t i = 0; i < plan->n; i++)
-		v.members.v[i] = (struct group_metadata_value_member){
+		value.members.v[i] = (struct group_metadata_value_member){
 			.member_id = plan->spec[i].id, .group_instance_id = plan->spec[i].instance_id,
 			.client_id = plan->spec[i].client_id, .client_host = plan->spec[i].client_host,
 			.rebalance_timeout = plan->spec[i].rebalance_timeout_ms,
 			.session_timeout = plan->spec[i].session_timeout_ms,
 			.subscription = plan->metadata[i], .assignment = plan->assignment[i],
 		};
-	records_put(records, &group_metadata_key_data, 2, &key, &group_metadata_value_data, 3, &v);
+	records_put(records, &group_metadata_key_data, 2, &key, &group_metadata_value_data, 3, &value);
 }
 
 int16_t
@@ -257,7 +257,7 @@ convert_to_classic(struct groups *groups, struct group *g, struct consumer_membe
 	int32_t generation = g->consumer->epoch;
 	if (!make_plan(groups, g, member, &plan))
 		return KERR_INCONSISTENT_GROUP_PROTOCOL;
-	records_consumer_tombstones(&records, g);
+	g->kind->put_tombstones(&records, g);
 	put_plan(&records, g, &plan, now.wall_ms);
 	int16_t error = records_append(&records, g->partition, NULL, now.wall_ms);
 	if (error)

@@ -1,26 +1,32 @@
 /*
- * Inside the group coordinator: what its files share.  Nobody else includes
- * this.
+ * Inside the group coordinator: what its files share.  Only they include this.
  *
- *   groups.c          the table of groups, dispatch, timers, limits
- *   classic*.c        classic groups: join, sync, heartbeat, leave
- *   offsets*.c        committed offsets, of both kinds of group
- *   group_admin.c     describe, list, delete
- *   group_log.c       records out of state, state out of records
- *   consumer_*.c      consumer groups (KIP-848), from heartbeats to records
+ *   groups.c              timers, topic names, counted memory, the table of
+ *                         groups, dispatch by API
+ *   group_admin.c         DescribeGroups, ListGroups, DeleteGroups
+ *   group_log.c           records: encoded, appended, replayed
+ *   offsets.c             committed and pending offsets, deletion, expiry
+ *   offsets_commit.c      OffsetCommit, TxnOffsetCommit, OffsetDelete
+ *   offsets_fetch.c       OffsetFetch
+ *   classic.[ch]          classic groups: members, states, generations
+ *   classic_join.c        JoinGroup
+ *   classic_sync.c        SyncGroup, Heartbeat, LeaveGroup
+ *   classic_replay.c      replay of a classic group, topics that members read
+ *   consumer.h, consumer_*.c, convert.c
+ *                         consumer groups (KIP-848); consumer.h has their map
+ *   assignor*.[ch]        pure functions: who gets which partitions
  *
- * One struct group serves both kinds.  A group without members is neither
- * yet: offsets alone make a GROUP_CLASSIC that is CLASSIC_EMPTY.  Group.kind
- * says which half is in use: group.classic or *group.consumer.  Converting
- * one to the other means: build the other half, append the records of both
- * (the old half's tombstones, the new half's records) in one append, set
- * group.kind, release the old half.
+ * One struct group serves both kinds; group.kind says which half is in use:
+ * group.classic or *group.consumer.  A group that only has offsets is a classic
+ * group in state CLASSIC_EMPTY.  To convert a group: build the other half,
+ * append the records of both halves in one append (tombstones of the old half,
+ * records of the new one), set group.kind, release the old half.
  *
- * Law: state changes only behind a successful append.  A handler checks, puts
- * records, calls records_append, and then changes.  Timers that write and are
- * refused try again after GROUP_RETRY_MS.
+ * The rule: state changes only after a successful append.  A handler checks,
+ * puts records, calls records_append, and changes state only if that succeeded.
+ * A timer whose append is refused tries again after GROUP_RETRY_MS.
  *
- * Uses: coord.  One thread.
+ * Uses: base, wire, coord.  One thread.
  */
 #ifndef KQ_GROUP_GROUP_H
 #define KQ_GROUP_GROUP_H
@@ -33,26 +39,28 @@
 #include "wire/kerr.h"
 
 enum {
-	GROUP_RETRY_MS = 500,       /* a refused append of a timer */
-	GROUP_PROTOCOL_MAX = 64,    /* protocols a classic member may offer */
-	GROUP_METADATA_MAX = 1 << 20, /* bytes of their metadata, all together */
-	GROUP_MEMBERS_SIZE_MAX = 16 << 20, /* of all members of a classic group, which
-	                               one record tells */
-	GROUP_APPEND_MAX = 64 << 20,/* bytes of the records of one append */
-	GROUP_TOLD_MAX = 1000000,   /* members, or offsets, told in one answer */
-	GROUP_PENDING_MAX = 4096,   /* member ids given out that nobody joined with yet */
-	GROUP_NAME_SHOWN = 200,     /* bytes of a client id that a member id shows, or of
-	                               a group id that an error does */
-	GROUP_NEW_MEMBER_MS = 300000, /* the longest first join of a member */
+	GROUP_RETRY_MS = 500,         /* until a timer repeats a refused append */
+	GROUP_PROTOCOL_MAX = 64,      /* protocols of a classic member */
+	GROUP_METADATA_MAX = 1 << 20, /* bytes of a classic member's metadata */
+	GROUP_MEMBERS_SIZE_MAX = 16 << 20, /* bytes of metadata of all members of a
+	                                 classic group: they stand in one record */
+	GROUP_APPEND_MAX = 64 << 20,  /* bytes of the records of one append */
+	GROUP_LISTED_MAX = 1000000,   /* members or offsets in one response */
+	GROUP_PENDING_MAX = 4096,     /* pending member ids of a group */
+	GROUP_NAME_SHOWN = 200,       /* bytes of a client id in a member id, and of a
+	                                 group id in an error message */
+	GROUP_NEW_MEMBER_MS = 300000, /* how long a member's first join may wait */
 };
 
-/* ---- the world of groups ---- */
+/* ---- the coordinator's state ---- */
 
 struct group;
+struct committer;
 struct consumer; /* consumer.h's */
+struct records;
 
-/* Something to do at a time.  Embed it; fire gets it back when due, already
- * unset, and finds its owner with CONTAINER_OF. */
+/* An action at a time.  Embed it; fire is called once when it is due, with the
+ * timer already cleared, and finds the owner with CONTAINER_OF. */
 struct timer {
 	struct heap_node node;
 	void (*fire)(struct groups *groups, struct timer *timer, struct coord_now now);
@@ -63,19 +71,19 @@ struct groups {
 	struct coord_env *env;
 	struct map by_id;      /* struct group, by group.id */
 	struct map topic_names;/* struct topic_name */
-	struct map producers;  /* struct producer_offsets; by its key */
+	struct map producers;  /* struct producer_offsets, by its key */
 	struct heap timers;    /* struct timer */
 	struct timer expiry;   /* of offsets */
 	struct arena scratch;  /* of the running handler, replay or timer */
-	int64_t kept_size;     /* bytes of group_alloc */
-	uint64_t nwrite;       /* offsets written or replayed: which came later */
+	int64_t kept_size;     /* bytes from group_alloc */
+	uint64_t nwrite;       /* offsets written or replayed so far: committed.seq */
 	bool is_stopped;
 };
 
-/* Set, or set anew. */
+/* Sets the timer; if it was set, it moves. */
 void timer_set(struct groups *groups, struct timer *timer, int64_t at_mono_ms,
 	void (*fire)(struct groups *groups, struct timer *timer, struct coord_now now));
-void timer_clear(struct groups *groups, struct timer *timer); /* unset: fine */
+void timer_clear(struct groups *groups, struct timer *timer); /* or nothing, if not set */
 
 static inline bool
 timer_is_set(const struct timer *timer)
@@ -83,14 +91,15 @@ timer_is_set(const struct timer *timer)
 	return timer->node.at != 0;
 }
 
-/* A topic's name, kept once for all groups.  get makes or finds and counts. */
+/* A topic's name, stored once for all groups and counted.  get finds or makes
+ * it, ref and put count. */
 struct topic_name {
 	struct str s;
 	int32_t nref;
 	uint8_t bytes[];
 };
 struct topic_name *topic_name_get(struct groups *groups, struct str s);
-struct topic_name *topic_name_ref(struct topic_name *name); /* one more */
+struct topic_name *topic_name_ref(struct topic_name *name);
 void topic_name_put(struct groups *groups, struct topic_name *name);
 
 /* ---- classic members and groups ---- */
@@ -108,20 +117,21 @@ struct classic_protocol {
 struct classic_member {
 	struct list in_group;           /* in group.classic.members, in order of joining */
 	struct group *group;
-	struct str id;                  /* id and the next three: one allocation */
+	struct str id;                  /* one allocation with the next three */
 	struct str instance_id;         /* null: dynamic */
 	struct str client_id, client_host;
 	int32_t session_timeout_ms, rebalance_timeout_ms;
-	struct classic_protocol *protocol; /* one allocation with what it points to */
+	struct classic_protocol *protocol; /* one allocation with its bytes */
 	int32_t nprotocol;
 	struct str assignment;          /* owned; empty, never null */
 	struct coord_call *join, *sync; /* parked; NULL: none */
-	struct timer session;           /* counts only while no call is parked... */
-	bool is_new;                    /* ...or the first join still is */
-	bool awaits_sync;               /* joined this generation, did not sync yet */
+	struct timer session;           /* has no effect while a call is parked,
+	                                   unless is_new */
+	bool is_new;                    /* its first join has not been answered */
+	bool awaits_sync;               /* in this generation, but has not synced */
 };
 
-/* A member id that was given out and waits for its join (KIP-394). */
+/* A member id that was given to a client, which has yet to join with it (KIP-394). */
 struct classic_pending {
 	struct group *group;
 	struct timer timer;
@@ -131,13 +141,14 @@ struct classic_pending {
 /* The classic half of a group. */
 struct classic {
 	enum classic_state state;
-	bool was_empty;                 /* PREPARING from EMPTY: the initial rebalance */
+	bool was_empty;                 /* PREPARING came after EMPTY: the initial
+	                                   rebalance */
 	bool new_member_added;          /* since the initial rebalance's timer was set */
 	int32_t generation;
 	int32_t initial_left_ms;        /* how much longer the initial rebalance may wait */
 	int32_t njoining;               /* members with a parked join */
-	int32_t nawaits_sync;
-	int64_t state_since_wall_ms;    /* what the records call current state */
+	int32_t nawaits_sync;           /* members that await_sync */
+	int64_t state_since_wall_ms;    /* "current state timestamp" of the records */
 	struct str protocol_type;       /* owned; null: none yet */
 	struct str protocol;            /* owned; null: none chosen */
 	struct classic_member *leader;
@@ -147,7 +158,7 @@ struct classic {
 	struct map by_instance;         /* struct classic_member; static ones */
 	struct map pending;             /* struct classic_pending */
 	struct timer join;              /* initial delay or rebalance time-out */
-	struct timer sync_timer;        /* members that never sync */
+	struct timer sync_timer;        /* removes members that do not sync */
 };
 
 /* ---- committed offsets ---- */
@@ -155,19 +166,19 @@ struct classic {
 struct committed {
 	int64_t offset;
 	int64_t commit_wall_ms;
-	int64_t expire_wall_ms;         /* -1: by retention */
-	uint64_t seq;                   /* groups.nwrite when written */
+	int64_t expire_wall_ms;         /* -1: after offsets.retention */
+	uint64_t seq;                   /* groups.nwrite when written: the order */
 	struct str metadata;            /* owned; empty, never null */
 	int32_t partition, leader_epoch;
 };
 
 struct offset_topic {
 	struct topic_name *name;
-	struct committed *v;            /* by partition */
+	struct committed *v;            /* rising by partition */
 	int32_t n, cap;
 };
 
-/* An offset of a transaction that has not ended. */
+/* An offset that a transaction committed, which has not ended. */
 struct pending_offset {
 	struct list in_producer;        /* producer_offsets.pending */
 	struct list in_group;           /* group.pending_offsets */
@@ -184,17 +195,46 @@ struct producer_offsets {
 
 /* ---- a group ---- */
 
-enum group_kind { GROUP_CLASSIC, GROUP_CONSUMER };
+/* What the two kinds of group do in different ways. */
+struct group_kind {
+	const char *name;    /* of the kind, in ListGroups */
+	const char *(*state_name)(const struct group *g);
+	struct str (*protocol_type)(const struct group *g); /* "": none yet */
+	int32_t (*member_count)(const struct group *g);
+	bool (*is_empty)(const struct group *g);
+	/* Whether a member reads the topic, as far as can be known. */
+	bool (*is_subscribed)(const struct group *g, struct str topic);
+	/* Whether the committer may commit: 0, UNKNOWN_MEMBER_ID,
+	 * FENCED_INSTANCE_ID, ILLEGAL_GENERATION, STALE_MEMBER_EPOCH,
+	 * REBALANCE_IN_PROGRESS or UNSUPPORTED_VERSION. */
+	int16_t (*check_commit)(const struct group *g, const struct committer *committer);
+	/* Whether the member, at this epoch, may fetch offsets: 0,
+	 * UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION or STALE_MEMBER_EPOCH.
+	 * NULL: always. */
+	int16_t (*check_fetch)(const struct group *g, struct str member_id, int32_t epoch);
+	/* Puts tombstones for all records of the kind but group.has_record.
+	 * NULL: there are none. */
+	void (*put_tombstones)(struct records *records, const struct group *g);
+	/* After the replay of a partition: starts the members' sessions. */
+	void (*loaded)(struct groups *groups, struct group *g, struct coord_now now);
+	/* Topics were created, grown or deleted.  NULL: does not matter. */
+	void (*topics_changed)(struct group *g);
+	/* The broker stops: answers parked calls with NOT_COORDINATOR.  NULL:
+	 * none are parked. */
+	void (*stop)(struct groups *groups, struct group *g);
+};
+
+extern const struct group_kind group_classic, group_consumer;
 
 struct group {
 	struct str id;                  /* behind the struct */
 	int32_t partition;              /* of __consumer_offsets */
-	enum group_kind kind;
-	bool has_record;                /* a group metadata record (classic) stands
-	                                   in the log and needs a tombstone */
-	struct classic classic;         /* kind GROUP_CLASSIC */
-	struct consumer *consumer;      /* kind GROUP_CONSUMER */
-	struct offset_topic *topic;     /* by name */
+	const struct group_kind *kind;
+	bool has_record;                /* the log has a group metadata record (of a
+	                                   classic group), which needs a tombstone */
+	struct classic classic;         /* of group_classic; else empty */
+	struct consumer *consumer;      /* of group_consumer; else NULL */
+	struct offset_topic *topic;     /* rising by name */
 	int32_t ntopic, topic_cap;
 	struct list pending_offsets;    /* struct pending_offset.in_group */
 };
@@ -202,63 +242,81 @@ struct group {
 /* ---- groups.c ---- */
 
 struct group *group_find(const struct groups *groups, struct str id); /* or NULL */
-/* The group, made as an empty classic one if need be; NULL: there are
- * max.groups already, or group_is_full. */
+/* The group; if there is none, an empty classic one is made.  NULL: max.groups
+ * is reached, or group_is_full. */
 struct group *group_make(struct groups *groups, struct str id);
-/* The same for what the log says: there is no limit to what there was. */
+/* The same for replay: no limit applies to what the log has. */
 struct group *group_replayed(struct groups *groups, struct str id);
-/* All of them, for walks that free some; the caller mem_frees the array. */
+/* All groups, for loops that free some; the caller mem_frees the array. */
 struct group **groups_all(struct groups *groups, int32_t *n);
-/* Forget the group, with whatever it has; nothing is written or answered. */
+/* Frees the group and all it has; writes and answers nothing. */
 void group_free(struct groups *groups, struct group *g);
-/* Forget it if nothing is left: no member of any kind, no pending member, no
- * offset, no record in the log that stands for it. */
+/* Frees a classic group that has nothing: no member or pending member, no
+ * offset, no record in the log. */
 void group_free_if_idle(struct groups *groups, struct group *g);
-bool group_is_empty(const struct group *gr); /* no members; offsets don't count */
-int32_t group_member_count(const struct group *g);
 
-/* prefix "-" and a random UUID, in the arena. */
+static inline bool
+group_is_empty(const struct group *g) /* no members; it may have offsets */
+{
+	return g->kind->is_empty(g);
+}
+
+static inline int32_t
+group_member_count(const struct group *g)
+{
+	return g->kind->member_count(g);
+}
+
+static inline bool
+group_is_subscribed(const struct group *g, struct str topic)
+{
+	return g->kind->is_subscribed(g, topic);
+}
+
+/* A member id: the prefix (shortened), "-" and a random UUID, in the arena. */
 struct str group_member_id(struct groups *groups, struct str prefix, struct arena *a);
 
-/* As mem_alloc and so on, for what clients make us keep: it is counted. */
+/* As mem_alloc and so on, but counted in kept_size: memory of state that clients
+ * can make grow. */
 void *group_alloc(struct groups *groups, size_t n);
 void *group_realloc(struct groups *groups, void *p, size_t n);
 void group_dealloc(void *p);
-/* There is so much of it (group.state.bytes.max) that nothing may be added. */
-bool group_is_full(const struct groups *g);
-/* So much that this goes for offsets of groups that are there, too: those who
- * work are to go on for longer than others can join. */
-bool group_is_overfull(const struct groups *g);
+/* At group.state.bytes.max: nothing new may be stored. */
+bool group_is_full(const struct groups *groups);
+/* A quarter over the limit: now new offsets are refused even in existing groups.
+ * Until then, running groups keep working while new ones are refused. */
+bool group_is_overfull(const struct groups *groups);
 
-/* An owned copy (group_alloc), free with group_str_free; null stays null, and
- * set releases what was there. */
+/* An owned copy (group_alloc), freed by group_str_free; null stays null. */
 struct str group_strdup(struct groups *groups, struct str s);
 void group_str_free(struct str *s); /* to null */
 void group_str_set(struct groups *groups, struct str *s, struct str to);
 
 /* ---- group_log.c ---- */
 
-/* Records to be appended together; encoded into the scratch arena. */
+/* Records of one append; encoded into the scratch arena. */
 struct records {
 	struct groups *groups;
 	struct coord_record *v;
 	int n, cap;
 	int64_t size; /* bytes of keys and values */
 };
-#define RECORDS_INIT(g) { (g), NULL, 0, 0, 0 }
+#define RECORDS_INIT(groups) { (groups), NULL, 0, 0, 0 }
 
-/* key_version is the record type's number; value NULL: a tombstone. */
+/* Adds a record.  key_version is the record type's number; value NULL: a
+ * tombstone.  Above GROUP_APPEND_MAX nothing is added, and the append fails. */
 void records_put(struct records *records, const struct wire_data *key, int16_t key_version,
 	const void *key_msg, const struct wire_data *value, int16_t value_version,
 	const void *value_msg);
-/* Append all (fine if none); 0, or the error to answer (group_append_error's,
- * or UNKNOWN_SERVER_ERROR when there are more than GROUP_APPEND_MAX). */
+/* Appends all, or none.  Returns 0 (also when there are none), what
+ * group_append_error makes of env.append's error, or UNKNOWN_SERVER_ERROR above
+ * GROUP_APPEND_MAX. */
 int16_t records_append(struct records *records, int32_t partition,
 	const struct coord_producer *producer, int64_t wall_ms);
 
 void records_classic_group(struct records *records, const struct group *g, int64_t wall_ms);
-/* As if fresh stood in old's place (NULL: nobody is replaced), and the members
- * had these assignments (NULL: the ones they have). */
+/* The same, but with the member fresh in old's place (both NULL: no change), and
+ * with the assignments of this request (NULL: the present ones). */
 void records_classic_changed(struct records *records, const struct group *g,
 	const struct classic_member *old, const struct classic_member *fresh,
 	const struct sync_group_request *assignments, int64_t wall_ms);
@@ -268,16 +326,14 @@ void records_offset(struct records *records, struct str group_id, struct str top
 void records_offset_tombstone(struct records *records, struct str group_id, struct str topic,
 	int32_t partition);
 
-/* An append's refusal, as clients of groups know it. */
+/* An error of env.append, as clients of groups expect it. */
 int16_t group_append_error(int16_t error);
 
-/* ---- classic.c and its parts ---- */
+/* ---- classic groups ---- */
 
 void classic_init(struct classic *classic);
-/* Free members and all; calls that are parked are answered with error (0:
- * just dropped). */
+/* Frees all members; parked calls are answered with the error (0: dropped). */
 void classic_release(struct groups *groups, struct group *g, int16_t error);
-void classic_stop(struct groups *groups, struct group *g); /* answer what is parked */
 
 /* What a member is made of; everything is copied. */
 struct classic_spec {
@@ -288,47 +344,55 @@ struct classic_spec {
 };
 struct classic_member *classic_add(struct groups *groups, struct group *g,
 	const struct classic_spec *spec);
-/* Parked calls are answered UNKNOWN_MEMBER_ID; the rebalance is up to the
- * caller. */
+/* Answers the member's parked calls with UNKNOWN_MEMBER_ID; the caller starts the
+ * rebalance. */
 void classic_remove(struct groups *groups, struct group *g, struct classic_member *member);
 void classic_set_assignment(struct groups *groups, struct classic_member *member,
 	struct str assignment);
-struct classic_member *classic_find(const struct group *g, struct str id);
-/* May this member speak?  0, UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID. */
-int16_t classic_check_member(const struct group *g, struct str id, struct str instance_id);
+struct classic_member *classic_find(const struct group *g, struct str id); /* or NULL */
 struct classic_member *classic_find_static(const struct group *g, struct str instance_id);
-/* The metadata a member gave for the protocol; empty if none. */
+/* Whether a member has this id, and this instance id if one is given: 0,
+ * UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID. */
+int16_t classic_check_member(const struct group *g, struct str id, struct str instance_id);
+/* The member's metadata for the protocol; empty if it does not offer it. */
 struct str classic_metadata(const struct classic_member *member, struct str protocol);
-/* The session time-out starts again. */
+/* Restarts the member's session timeout. */
 void classic_alive(struct groups *groups, struct classic_member *member, struct coord_now now);
-/* Somebody came, went or changed.  STABLE, COMPLETING, EMPTY: to PREPARING.
- * PREPARING: on to the next generation if all are there (not during the
- * initial rebalance: its timer decides). */
+/* After a member joined, left or changed.  STABLE, COMPLETING and EMPTY go to
+ * PREPARING.  PREPARING completes if all members have joined, except in the
+ * initial rebalance, which its timer ends. */
 void classic_rebalance(struct groups *groups, struct group *g, struct coord_now now);
-/* PREPARING ends: a new generation with those who are there. */
+/* Ends PREPARING: a new generation of the members that have joined. */
 void classic_complete(struct groups *groups, struct group *g, struct coord_now now);
-const char *classic_state_name(enum classic_state s);
 
+/* The APIs.  A consumer group with members answers them in consumer_classic_*. */
 void classic_join(struct groups *groups, struct coord_call *call, struct coord_now now);
 void classic_sync(struct groups *groups, struct coord_call *call, struct coord_now now);
 void classic_heartbeat(struct groups *groups, struct coord_call *call, struct coord_now now);
 void classic_leave(struct groups *groups, struct coord_call *call, struct coord_now now);
 
-/* Answers that all have the same shape but for the code. */
+/* Answer with an error; all other fields have their defaults. */
 void classic_answer_join(struct groups *groups, struct coord_call *call, struct str member_id,
 	int16_t error);
 void classic_answer_sync(struct groups *groups, struct coord_call *call, int16_t error);
 void classic_answer_heartbeat(struct groups *groups, struct coord_call *call, int16_t error);
 
-/* Replay of a group metadata record; value NULL: a tombstone. */
+/* Replays a group metadata record; value NULL: a tombstone. */
 void classic_replay(struct groups *groups, struct str group_id,
-	const struct group_metadata_value *v);
-/* Somebody of the group is subscribed to the topic, or we can't tell. */
-bool classic_is_subscribed(const struct group *gr, struct str topic);
-/* Behind the replay of all: members get a session to come back. */
+	const struct group_metadata_value *value);
+/* For struct group_kind: */
 void classic_loaded(struct groups *groups, struct group *g, struct coord_now now);
+bool classic_is_subscribed(const struct group *g, struct str topic);
 
 /* ---- offsets.c ---- */
+
+/* The sender of an OffsetCommit or a TxnOffsetCommit. */
+struct committer {
+	struct str group_id, member_id, instance_id;
+	int32_t epoch; /* generation, or member epoch */
+	bool is_transactional;
+	int16_t api_version;
+};
 
 void offsets_commit(struct groups *groups, struct coord_call *call, struct coord_now now);
 void offsets_fetch(struct groups *groups, struct coord_call *call, struct coord_now now);
@@ -337,24 +401,25 @@ void offsets_txn_commit(struct groups *groups, struct coord_call *call, struct c
 
 struct offset_topic *offsets_topic(const struct group *g, struct str name); /* or NULL */
 struct committed *offsets_find(const struct group *g, struct str topic, int32_t partition);
-/* c->metadata is copied. */
+/* Stores the offset; its metadata is copied. */
 void offsets_set(struct groups *groups, struct group *g, struct str topic,
 	const struct committed *committed);
+/* Forgets the offset, committed and pending. */
 void offsets_remove(struct groups *groups, struct group *g, struct str topic, int32_t partition);
 void offsets_set_pending(struct groups *groups, struct group *g, struct str topic,
 	const struct committed *committed, const struct coord_producer *producer);
-bool offsets_is_pending(const struct group *gr, struct str topic, int32_t partition);
-void offsets_release(struct groups *groups, struct group *g); /* all, pending ones too */
-/* Write tombstones for what pick says true to, committed or pending, and
- * forget it; in portions, so that a failure may leave some.  0 or an error. */
+bool offsets_is_pending(const struct group *g, struct str topic, int32_t partition);
+void offsets_release(struct groups *groups, struct group *g); /* all, also pending ones */
+/* Writes tombstones of the offsets, committed or pending, for which pick returns
+ * true, and forgets them.  0, or records_append's error; as it appends in
+ * portions, some may be gone then. */
 int16_t offsets_purge(struct groups *groups, struct group *g,
 	bool (*pick)(const void *ctx, const struct group *g, struct str topic,
 		const struct committed *committed),
 	const void *ctx, struct coord_now now);
-/* Group and offsets go, in the log too.  0 or an error. */
+/* Deletes the group and its offsets, in the log, too.  0, or records_append's
+ * error. */
 int16_t group_delete(struct groups *groups, struct group *g, struct coord_now now);
-/* Is the topic read in the group, of either kind, as far as we can tell? */
-bool group_is_subscribed(const struct group *gr, struct str topic);
 void offsets_start_expiry(struct groups *groups, struct coord_now now);
 
 /* ---- group_admin.c ---- */
@@ -363,53 +428,33 @@ void admin_describe(struct groups *groups, struct coord_call *call, struct coord
 void admin_list(struct groups *groups, struct coord_call *call, struct coord_now now);
 void admin_delete(struct groups *groups, struct coord_call *call, struct coord_now now);
 
-/* ---- what the consumer protocol gives (consumer_*.c) ----
+/* ---- consumer groups (consumer_*.c) ----
  *
- * gr is of GROUP_CONSUMER unless said otherwise. */
+ * g is of group_consumer unless a comment says otherwise. */
 
 /* The two APIs. */
 void consumer_heartbeat(struct groups *groups, struct coord_call *call, struct coord_now now);
 void consumer_describe(struct groups *groups, struct coord_call *call, struct coord_now now);
 
-/* A record with key type 3..8 or 16; value null: a tombstone.  Makes and
+/* Replays a record with key type 3..8 or 16; value null: a tombstone.  Makes and
  * frees groups as the records say. */
 void consumer_replay(struct groups *groups, int16_t key_version, struct str key,
 	struct str value);
-/* Behind the replay of all: set timers. */
-void consumer_loaded(struct groups *groups, struct group *g, struct coord_now now);
 
-/* Free gr->consumer and its timers (NULL is fine, and then kind may be any). */
+/* Frees g->consumer and its timers; does nothing if it is NULL (any kind). */
 void consumer_release(struct groups *groups, struct group *g);
-int32_t consumer_member_count(const struct group *g);
-const char *consumer_state_name(const struct group *g);
-/* Tombstones of all records of the consumer half. */
-void records_consumer_tombstones(struct records *records, const struct group *g);
 
-/* The classic protocol, spoken to a consumer group that has members: each
- * answers the call, or parks it.  (An empty consumer group becomes a classic
- * one in classic_join, with records_consumer_tombstones.) */
+/* The classic protocol in a consumer group that has members: each answers the
+ * call, or parks it.  (An empty consumer group becomes a classic one in
+ * classic_join.) */
 void consumer_classic_join(struct groups *groups, struct group *g, struct coord_call *call,
 	struct coord_now now);
 void consumer_classic_sync(struct groups *groups, struct group *g, struct coord_call *call,
 	struct coord_now now);
 void consumer_classic_heartbeat(struct groups *groups, struct group *g, struct coord_call *call,
 	struct coord_now now);
-/* One member of a LeaveGroup; the caller gathers the codes. */
+/* One member of a LeaveGroup; returns its error code. */
 int16_t consumer_classic_leave(struct groups *groups, struct group *g, struct str member_id,
 	struct str instance_id, struct coord_now now);
-
-/* May this member, at this epoch, commit or fetch?  0, or the error to answer
- * (UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH, ILLEGAL_GENERATION for a member that
- * speaks classic).  member_id "" and epoch -1 of an empty group: 0. */
-int16_t consumer_check_commit(const struct group *g, struct str member_id,
-	struct str instance_id, int32_t epoch, bool is_transactional, int16_t api_version);
-int16_t consumer_check_fetch(const struct group *g, struct str member_id, int32_t epoch);
-/* Somebody is subscribed to the topic: its offsets neither expire nor may be
- * deleted. */
-bool consumer_is_subscribed(const struct group *gr, struct str topic);
-
-void consumer_topics_changed(struct groups *groups, struct group *g, struct coord_now now);
-/* The broker stops: answer what is parked with NOT_COORDINATOR. */
-void consumer_stop(struct groups *groups, struct group *g);
 
 #endif

@@ -9,14 +9,14 @@
 
 static void
 describe_members(const struct group *g, struct arena *arena,
-	struct describe_groups_response_group *a)
+	struct describe_groups_response_group *out)
 {
 	const struct classic *classic = &g->classic;
 	bool is_stable = classic->state == CLASSIC_STABLE;
-	a->members.v = arena_alloc(arena, (size_t)(classic->nmember + 1) * sizeof *a->members.v);
+	out->members.v = arena_alloc(arena, (size_t)(classic->nmember + 1) * sizeof *out->members.v);
 	LIST_EACH(l, &classic->members) {
 		const struct classic_member *member = CONTAINER_OF(l, struct classic_member, in_group);
-		a->members.v[a->members.n++] =
+		out->members.v[out->members.n++] =
 			(struct describe_groups_response_member){
 			.member_id = member->id, .group_instance_id = member->instance_id,
 			.client_id = member->client_id, .client_host = member->client_host,
@@ -26,44 +26,45 @@ describe_members(const struct group *g, struct arena *arena,
 	}
 }
 
-/* told counts members: who names a group again and again gets it so often
- * only. */
+/* nlisted counts members in the response, so that a request which repeats a
+ * group's name gets a bounded answer. */
 static void
-describe(const struct groups *groups, const struct coord_call *call, struct str id, int64_t *told,
-	struct describe_groups_response_group *a)
+describe(const struct groups *groups, const struct coord_call *call, struct str id,
+	int64_t *nlisted,
+	struct describe_groups_response_group *out)
 {
 	const struct describe_groups_request *q = call->body;
 	const struct group *g = group_find(groups, id);
-	*a = (struct describe_groups_response_group){
+	*out = (struct describe_groups_response_group){
 		.group_id = id, .error_message = STR_NULL, .group_state = STR("Dead"),
 		.protocol_type = STR(""), .protocol_data = STR(""),
 		.authorized_operations = q->include_authorized_operations ? ACL_GROUP_OPERATIONS
 			: INT32_MIN,
 	};
-	if (!g || g->kind != GROUP_CLASSIC) {
-		/* Before version 6 the state alone tells. */
+	if (!g || g->kind != &group_classic) {
+		/* Before version 6, the state Dead is all there is to report this. */
 		if (call->api_version >= 6) {
-			a->error_code = KERR_GROUP_ID_NOT_FOUND;
-			a->authorized_operations = INT32_MIN;
-			a->error_message = g ? STR("the group is not a classic group")
+			out->error_code = KERR_GROUP_ID_NOT_FOUND;
+			out->authorized_operations = INT32_MIN;
+			out->error_message = g ? STR("the group is not a classic group")
 				: STR("there is no such group");
 		}
 		return;
 	}
 	const struct classic *classic = &g->classic;
-	if ((*told += classic->nmember) > GROUP_TOLD_MAX) {
-		a->error_code = KERR_INVALID_REQUEST;
+	if ((*nlisted += classic->nmember) > GROUP_LISTED_MAX) {
+		out->error_code = KERR_INVALID_REQUEST;
 		return;
 	}
-	a->group_state = str_of(classic_state_name(classic->state));
+	out->group_state = str_of(g->kind->state_name(g));
 	if (classic->protocol_type.n > 0)
-		a->protocol_type = classic->protocol_type;
+		out->protocol_type = classic->protocol_type;
 	if (classic->state == CLASSIC_STABLE && classic->protocol.n > 0)
-		a->protocol_data = classic->protocol;
-	describe_members(g, call->arena, a);
+		out->protocol_data = classic->protocol;
+	describe_members(g, call->arena, out);
 }
 
-/* The answer waits for the partitions of all groups it speaks of. */
+/* The answer waits for this group's partition, and for those of groups before. */
 static void
 wait_for(const struct groups *groups, struct coord_call *call, struct str group_id)
 {
@@ -77,27 +78,20 @@ admin_describe(struct groups *groups, struct coord_call *call, struct coord_now 
 {
 	(void)now;
 	const struct describe_groups_request *q = call->body;
-	struct describe_groups_response a = { 0 };
-	int64_t told = 0;
-	a.groups.v = arena_alloc(call->arena, (size_t)(q->groups.n + 1) * sizeof *a.groups.v);
-	a.groups.n = q->groups.n;
+	struct describe_groups_response r = { 0 };
+	int64_t nlisted = 0;
+	r.groups.v = arena_alloc(call->arena, (size_t)(q->groups.n + 1) * sizeof *r.groups.v);
+	r.groups.n = q->groups.n;
 	for (int32_t i = 0; i < q->groups.n; i++) {
 		wait_for(groups, call, q->groups.v[i]);
-		describe(groups, call, q->groups.v[i], &told, &a.groups.v[i]);
+		describe(groups, call, q->groups.v[i], &nlisted, &r.groups.v[i]);
 	}
-	groups->env->respond(groups->env, call, &a);
+	groups->env->respond(groups->env, call, &r);
 }
 
 /* ---- ListGroups ---- */
 
-static const char *
-state_name(const struct group *g)
-{
-	return g->kind == GROUP_CONSUMER ? consumer_state_name(g)
-		: classic_state_name(g->classic.state);
-}
-
-/* Equal but for the case of letters and blanks around the first. */
+/* Compares without case, and without blanks around s. */
 static bool
 is_word(struct str s, const char *z)
 {
@@ -123,26 +117,24 @@ admin_list(struct groups *groups, struct coord_call *call, struct coord_now now)
 {
 	(void)now;
 	const struct list_groups_request *q = call->body;
-	struct list_groups_response a = { 0 };
+	struct list_groups_response r = { 0 };
 	int32_t nstate = call->api_version >= 4 ? q->states_filter.n : 0;
 	int32_t ntype = call->api_version >= 5 ? q->types_filter.n : 0;
-	a.groups.v = arena_alloc(call->arena, (groups->by_id.n + 1) * sizeof *a.groups.v);
+	r.groups.v = arena_alloc(call->arena, (groups->by_id.n + 1) * sizeof *r.groups.v);
 	call->partition = COORD_ALL_PARTITIONS;
 	MAP_EACH(e, &groups->by_id) {
 		const struct group *g = e->value;
-		bool is_classic = g->kind == GROUP_CLASSIC;
-		const char *type = is_classic ? "classic" : "consumer";
-		if (!passes(q->states_filter.v, nstate, state_name(g))
-				|| !passes(q->types_filter.v, ntype, type))
+		const char *state = g->kind->state_name(g);
+		if (!passes(q->states_filter.v, nstate, state)
+				|| !passes(q->types_filter.v, ntype, g->kind->name))
 			continue;
-		a.groups.v[a.groups.n++] = (struct list_groups_response_group){
+		r.groups.v[r.groups.n++] = (struct list_groups_response_group){
 			.group_id = g->id,
-			.protocol_type = !is_classic ? STR("consumer")
-				: g->classic.protocol_type.n < 0 ? STR("") : g->classic.protocol_type,
-			.group_state = str_of(state_name(g)), .group_type = str_of(type),
+			.protocol_type = g->kind->protocol_type(g),
+			.group_state = str_of(state), .group_type = str_of(g->kind->name),
 		};
 	}
-	groups->env->respond(groups->env, call, &a);
+	groups->env->respond(groups->env, call, &r);
 }
 
 /* ---- DeleteGroups ---- */
@@ -160,14 +152,14 @@ void
 admin_delete(struct groups *groups, struct coord_call *call, struct coord_now now)
 {
 	const struct delete_groups_request *q = call->body;
-	struct delete_groups_response a = { 0 };
-	a.results.v = arena_alloc(call->arena, (size_t)(q->groups_names.n + 1) * sizeof *a.results.v);
-	a.results.n = q->groups_names.n;
+	struct delete_groups_response r = { 0 };
+	r.results.v = arena_alloc(call->arena, (size_t)(q->groups_names.n + 1) * sizeof *r.results.v);
+	r.results.n = q->groups_names.n;
 	for (int32_t i = 0; i < q->groups_names.n; i++) {
 		wait_for(groups, call, q->groups_names.v[i]);
-		a.results.v[i].group_id = q->groups_names.v[i];
-		a.results.v[i].error_code = delete_one(groups, q->groups_names.v[i], now);
-		a.results.v[i].error_message = STR_NULL;
+		r.results.v[i].group_id = q->groups_names.v[i];
+		r.results.v[i].error_code = delete_one(groups, q->groups_names.v[i], now);
+		r.results.v[i].error_message = STR_NULL;
 	}
-	groups->env->respond(groups->env, call, &a);
+	groups->env->respond(groups->env, call, &r);
 }

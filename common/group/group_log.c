@@ -93,20 +93,20 @@ records_classic_changed(struct records *records, const struct group *g,
 		map_put(&given, assignments->assignments.v[i].member_id,
 			&assignments->assignments.v[i].assignment);
 	struct group_metadata_key key = { g->id };
-	struct group_metadata_value v = {
+	struct group_metadata_value value = {
 		.protocol_type = classic->protocol_type.n < 0 ? STR("") : classic->protocol_type,
 		.generation = classic->generation, .protocol = classic->protocol,
 		.leader = classic->leader ? (classic->leader == old ? fresh : classic->leader)->id
 		: STR_NULL,
 		.current_state_timestamp = wall_ms,
 	};
-	v.members.v = arena_alloc(a, (size_t)(classic->nmember + 1) * sizeof *v.members.v);
+	value.members.v = arena_alloc(a, (size_t)(classic->nmember + 1) * sizeof *value.members.v);
 	LIST_EACH(l, &classic->members) {
 		const struct classic_member *member = CONTAINER_OF(l, struct classic_member, in_group);
 		struct str assignment = assignment_of(member, assignments ? &given : NULL);
 		if (member == old)
 			member = fresh;
-		v.members.v[v.members.n++] = (struct group_metadata_value_member){
+		value.members.v[value.members.n++] = (struct group_metadata_value_member){
 			.member_id = member->id, .group_instance_id = member->instance_id,
 			.client_id = member->client_id, .client_host = member->client_host,
 			.rebalance_timeout = member->rebalance_timeout_ms,
@@ -116,7 +116,7 @@ records_classic_changed(struct records *records, const struct group *g,
 		};
 	}
 	records_put(records, &group_metadata_key_data, GROUP_KEY, &key,
-		&group_metadata_value_data, GROUP_VALUE, &v);
+		&group_metadata_value_data, GROUP_VALUE, &value);
 	map_release(&given);
 }
 
@@ -138,14 +138,14 @@ records_offset(struct records *records, struct str group_id, struct str topic,
 	const struct committed *committed)
 {
 	struct offset_commit_key key = { group_id, topic, committed->partition };
-	struct offset_commit_value v = {
+	struct offset_commit_value value = {
 		.offset = committed->offset, .leader_epoch = committed->leader_epoch,
 			.metadata = committed->metadata,
 		.commit_timestamp = committed->commit_wall_ms,
 			.expire_timestamp = committed->expire_wall_ms,
 	};
 	records_put(records, &offset_commit_key_data, OFFSET_KEY, &key, &offset_commit_value_data,
-		committed->expire_wall_ms < 0 ? OFFSET_VALUE : OFFSET_VALUE_EXPIRES, &v);
+		committed->expire_wall_ms < 0 ? OFFSET_VALUE : OFFSET_VALUE_EXPIRES, &value);
 }
 
 void
@@ -162,47 +162,47 @@ static void
 replay_offset(struct groups *groups, const struct coord_record *rec,
 	const struct coord_producer *producer)
 {
-	struct offset_commit_key k;
-	struct offset_commit_value v;
+	struct offset_commit_key key;
+	struct offset_commit_value value;
 	if (wire_data_decode(&offset_commit_key_data, rec->key.p, (size_t)rec->key.n,
-			&groups->scratch, &k) < 0)
+			&groups->scratch, &key) < 0)
 		return;
 	if (rec->value.n < 0) {
-		struct group *g = group_find(groups, k.group);
+		struct group *g = group_find(groups, key.group);
 		if (!g)
 			return;
-		offsets_remove(groups, g, k.topic, k.partition);
+		offsets_remove(groups, g, key.topic, key.partition);
 		group_free_if_idle(groups, g);
 		return;
 	}
 	if (wire_data_decode(&offset_commit_value_data, rec->value.p, (size_t)rec->value.n,
-			&groups->scratch, &v) < 0)
+			&groups->scratch, &value) < 0)
 		return;
 	struct committed committed = {
-		.offset = v.offset, .commit_wall_ms = v.commit_timestamp,
-		.expire_wall_ms = v.expire_timestamp, .metadata = v.metadata,
-		.partition = k.partition, .leader_epoch = v.leader_epoch,
+		.offset = value.offset, .commit_wall_ms = value.commit_timestamp,
+		.expire_wall_ms = value.expire_timestamp, .metadata = value.metadata,
+		.partition = key.partition, .leader_epoch = value.leader_epoch,
 	};
-	struct group *g = group_replayed(groups, k.group);
+	struct group *g = group_replayed(groups, key.group);
 	if (producer)
-		offsets_set_pending(groups, g, k.topic, &committed, producer);
+		offsets_set_pending(groups, g, key.topic, &committed, producer);
 	else
-		offsets_set(groups, g, k.topic, &committed);
+		offsets_set(groups, g, key.topic, &committed);
 }
 
 static void
 replay_group(struct groups *groups, const struct coord_record *rec)
 {
-	struct group_metadata_key k;
-	struct group_metadata_value v;
+	struct group_metadata_key key;
+	struct group_metadata_value value;
 	if (wire_data_decode(&group_metadata_key_data, rec->key.p, (size_t)rec->key.n,
-			&groups->scratch, &k) < 0)
+			&groups->scratch, &key) < 0)
 		return;
 	if (rec->value.n < 0)
-		classic_replay(groups, k.group, NULL);
+		classic_replay(groups, key.group, NULL);
 	else if (wire_data_decode(&group_metadata_value_data, rec->value.p, (size_t)rec->value.n,
-			&groups->scratch, &v) >= 0)
-		classic_replay(groups, k.group, &v);
+			&groups->scratch, &value) >= 0)
+		classic_replay(groups, key.group, &value);
 }
 
 void

@@ -30,7 +30,7 @@ groups_next_tick(const struct groups *groups)
 void
 groups_tick(struct groups *groups, struct coord_now now)
 {
-	/* A timer may set itself for now again: what is due before that, once. */
+	/* A timer may set itself for now again, so fire each only once. */
 	size_t left = groups->timers.n;
 	for (; left > 0; left--) {
 		struct heap_node *top = heap_top(&groups->timers);
@@ -43,7 +43,7 @@ groups_tick(struct groups *groups, struct coord_now now)
 	}
 }
 
-/* ---- words ---- */
+/* ---- topic names ---- */
 
 struct topic_name *
 topic_name_get(struct groups *groups, struct str s)
@@ -78,9 +78,9 @@ topic_name_put(struct groups *groups, struct topic_name *name)
 	group_dealloc(name);
 }
 
-/* ---- what is kept for clients ---- */
+/* ---- counted memory ---- */
 
-/* In front of each piece. */
+/* In front of each piece of memory. */
 struct kept {
 	struct groups *groups;
 	size_t size;
@@ -155,9 +155,9 @@ group_str_set(struct groups *groups, struct str *s, struct str to)
 	*s = fresh;
 }
 
-/* As much of s as is shown, not cutting a UTF-8 character in two. */
+/* How many bytes of s are shown; no UTF-8 character is cut in two. */
 static int
-shown(struct str s)
+shown_size(struct str s)
 {
 	if (s.n <= GROUP_NAME_SHOWN)
 		return MAX(s.n, 0);
@@ -176,7 +176,7 @@ group_member_id(struct groups *groups, struct str prefix, struct arena *a)
 	int m = snprintf(tail, sizeof tail, "-%08x-%04x-4%03x-%04x-%012llx",
 		(unsigned)(hi >> 32), (unsigned)(hi >> 16 & 0xffff), (unsigned)(hi & 0xfff),
 		(unsigned)(lo >> 48 & 0x3fff) | 0x8000, (unsigned long long)(lo & 0xffffffffffff));
-	int n = shown(prefix);
+	int n = shown_size(prefix);
 	uint8_t *p = arena_alloc(a, (size_t)(n + m));
 	if (n > 0)
 		memcpy(p, prefix.p, (size_t)n);
@@ -184,7 +184,7 @@ group_member_id(struct groups *groups, struct str prefix, struct arena *a)
 	return (struct str){ p, n + m };
 }
 
-/* ---- the table ---- */
+/* ---- the table of groups ---- */
 
 struct groups *
 groups_new(const struct groups_config *config, struct coord_env *env)
@@ -193,7 +193,7 @@ groups_new(const struct groups_config *config, struct coord_env *env)
 	assert(config->npartition > 0);
 	groups->config = *config;
 	groups->env = env;
-	/* Names come from clients: let nobody choose colliding ones. */
+	/* Names come from clients, which must not be able to choose colliding ones. */
 	groups->by_id.seed = (uint32_t)env->random(env);
 	groups->topic_names.seed = (uint32_t)env->random(env);
 	groups->producers.seed = (uint32_t)env->random(env);
@@ -241,7 +241,7 @@ make(struct groups *groups, struct str id)
 		memcpy(p, id.p, (size_t)id.n);
 	g->id = (struct str){ p, id.n };
 	g->partition = coord_partition_of(id, groups->config.npartition);
-	g->kind = GROUP_CLASSIC;
+	g->kind = &group_classic;
 	classic_init(&g->classic);
 	list_init(&g->pending_offsets);
 	map_put(&groups->by_id, g->id, g);
@@ -274,23 +274,10 @@ group_free(struct groups *groups, struct group *g)
 	group_dealloc(g);
 }
 
-bool
-group_is_empty(const struct group *gr)
-{
-	return gr->kind == GROUP_CLASSIC ? gr->classic.state == CLASSIC_EMPTY
-		: consumer_member_count(gr) == 0;
-}
-
-int32_t
-group_member_count(const struct group *g)
-{
-	return g->kind == GROUP_CLASSIC ? g->classic.nmember : consumer_member_count(g);
-}
-
 void
 group_free_if_idle(struct groups *groups, struct group *g)
 {
-	if (g->kind == GROUP_CLASSIC && g->classic.state == CLASSIC_EMPTY
+	if (g->kind == &group_classic && g->classic.state == CLASSIC_EMPTY
 			&& g->classic.pending.n == 0 && !g->has_record && g->ntopic == 0
 			&& list_is_empty(&g->pending_offsets))
 		group_free(groups, g);
@@ -312,7 +299,7 @@ groups_count(const struct groups *groups)
 	return (int32_t)groups->by_id.n;
 }
 
-/* ---- what the driver calls ---- */
+/* ---- called by the driver ---- */
 
 typedef void (*handler_fn)(struct groups *groups, struct coord_call *call, struct coord_now now);
 
@@ -353,14 +340,9 @@ groups_loaded(struct groups *groups, int32_t partition, struct coord_now now)
 {
 	int32_t n;
 	struct group **group = groups_all(groups, &n);
-	for (int32_t i = 0; i < n; i++) {
-		if (group[i]->partition != partition)
-			continue;
-		if (group[i]->kind == GROUP_CONSUMER)
-			consumer_loaded(groups, group[i], now);
-		else
-			classic_loaded(groups, group[i], now);
-	}
+	for (int32_t i = 0; i < n; i++)
+		if (group[i]->partition == partition)
+			group[i]->kind->loaded(groups, group[i], now);
 	offsets_start_expiry(groups, now);
 	mem_free(group);
 	arena_reset(&groups->scratch);
@@ -369,11 +351,12 @@ groups_loaded(struct groups *groups, int32_t partition, struct coord_now now)
 void
 groups_topics_changed(struct groups *groups, struct coord_now now)
 {
+	(void)now;
 	int32_t n;
 	struct group **group = groups_all(groups, &n);
 	for (int32_t i = 0; i < n; i++)
-		if (group[i]->kind == GROUP_CONSUMER)
-			consumer_topics_changed(groups, group[i], now);
+		if (group[i]->kind->topics_changed)
+			group[i]->kind->topics_changed(group[i]);
 	mem_free(group);
 	arena_reset(&groups->scratch);
 }
@@ -384,12 +367,9 @@ groups_stop(struct groups *groups)
 	groups->is_stopped = true;
 	int32_t n;
 	struct group **group = groups_all(groups, &n);
-	for (int32_t i = 0; i < n; i++) {
-		if (group[i]->kind == GROUP_CONSUMER)
-			consumer_stop(groups, group[i]);
-		else
-			classic_stop(groups, group[i]);
-	}
+	for (int32_t i = 0; i < n; i++)
+		if (group[i]->kind->stop)
+			group[i]->kind->stop(groups, group[i]);
 	mem_free(group);
 	arena_reset(&groups->scratch);
 }

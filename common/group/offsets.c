@@ -241,9 +241,9 @@ offsets_set_pending(struct groups *groups, struct group *g, struct str topic,
 }
 
 bool
-offsets_is_pending(const struct group *gr, struct str topic, int32_t partition)
+offsets_is_pending(const struct group *g, struct str topic, int32_t partition)
 {
-	LIST_EACH(l, &gr->pending_offsets) {
+	LIST_EACH(l, &g->pending_offsets) {
 		const struct pending_offset *o = CONTAINER_OF(l, struct pending_offset, in_group);
 		if (o->value.partition == partition && str_eq(o->topic->s, topic))
 			return true;
@@ -374,8 +374,8 @@ group_delete(struct groups *groups, struct group *g, struct coord_now now)
 	int16_t error = offsets_purge(groups, g, pick_all, NULL, now);
 	if (error)
 		return error;
-	if (g->kind == GROUP_CONSUMER)
-		records_consumer_tombstones(&records, g);
+	if (g->kind->put_tombstones)
+		g->kind->put_tombstones(&records, g);
 	if (g->has_record)
 		records_classic_tombstone(&records, g->id);
 	error = records_append(&records, g->partition, NULL, now.wall_ms);
@@ -423,13 +423,6 @@ groups_topic_deleted(struct groups *groups, struct str topic, struct coord_now n
 
 /* ---- expiry ---- */
 
-bool
-group_is_subscribed(const struct group *gr, struct str topic)
-{
-	return gr->kind == GROUP_CONSUMER ? consumer_is_subscribed(gr, topic)
-		: classic_is_subscribed(gr, topic);
-}
-
 struct expiry {
 	int64_t wall_ms, retention_ms;
 };
@@ -439,17 +432,17 @@ has_expired(const void *ctx, const struct group *g, struct str topic,
 	const struct committed *committed)
 {
 	const struct expiry *expiry = ctx;
-	const struct classic *cl = &g->classic;
+	const struct classic *classic = &g->classic;
 	int64_t since = committed->commit_wall_ms;
-	if (g->kind == GROUP_CLASSIC && cl->protocol_type.n >= 0) {
-		/* Retention begins when the group was left; with members, only
-		 * what none of them reads can get old. */
-		if (cl->state == CLASSIC_EMPTY && cl->state_since_wall_ms >= 0)
-			since = cl->state_since_wall_ms;
-		else if (cl->state != CLASSIC_EMPTY && cl->state != CLASSIC_STABLE)
+	if (classic->protocol_type.n >= 0) {
+		/* Retention begins when the last member leaves.  While there are
+		 * members, only offsets of topics that none of them reads expire. */
+		if (classic->state == CLASSIC_EMPTY && classic->state_since_wall_ms >= 0)
+			since = classic->state_since_wall_ms;
+		else if (classic->state != CLASSIC_EMPTY && classic->state != CLASSIC_STABLE)
 			return false;
-		else if (cl->state == CLASSIC_STABLE
-				&& !str_eq(cl->protocol_type, STR("consumer")))
+		else if (classic->state == CLASSIC_STABLE
+				&& !str_eq(classic->protocol_type, STR("consumer")))
 			return false;
 	}
 	if (committed->expire_wall_ms >= 0 ? expiry->wall_ms < committed->expire_wall_ms
@@ -469,8 +462,7 @@ expire(struct groups *groups, struct timer *timer, struct coord_now now)
 		struct group *g = group[i];
 		int16_t error = offsets_purge(groups, g, has_expired, &expiry, now);
 		bool is_idle = group_is_empty(g) && g->ntopic == 0
-			&& list_is_empty(&g->pending_offsets)
-			&& (g->kind == GROUP_CONSUMER || g->classic.pending.n == 0);
+			&& list_is_empty(&g->pending_offsets) && g->classic.pending.n == 0;
 		if (!error && is_idle)
 			group_delete(groups, g, now);
 		arena_reset(&groups->scratch);

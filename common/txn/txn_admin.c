@@ -13,28 +13,28 @@ typedef struct describe_transactions_response_transaction described;
 typedef struct describe_transactions_response_topic described_topic;
 
 static void
-describe(struct txns *txns, struct coord_call *call, struct str id, int64_t *told, described *d)
+describe(struct txns *txns, struct coord_call *call, struct str id, int64_t *told, described *out)
 {
-	wire_defaults(&describe_transactions_response_transaction_desc, d);
-	d->transactional_id = id;
+	wire_defaults(&describe_transactions_response_transaction_desc, out);
+	out->transactional_id = id;
 	const struct txn *txn = txn_find(txns, id);
 	if (id.n <= 0 || !txn) {
-		d->error_code = id.n <= 0 ? KERR_INVALID_REQUEST : KERR_TRANSACTIONAL_ID_NOT_FOUND;
+		out->error_code = id.n <= 0 ? KERR_INVALID_REQUEST : KERR_TRANSACTIONAL_ID_NOT_FOUND;
 		return;
 	}
 	if ((*told += txn->parts.total) > TXN_TOLD_MAX) {
-		d->error_code = KERR_INVALID_REQUEST;
+		out->error_code = KERR_INVALID_REQUEST;
 		return;
 	}
-	d->transaction_state = str_of(status_name[txn->meta.status]);
-	d->transaction_timeout_ms = txn->meta.timeout_ms;
-	d->transaction_start_time_ms = txn->meta.start_ms;
-	d->producer_id = txn->meta.producer_id;
-	d->producer_epoch = txn->meta.epoch;
-	d->topics.n = txn->parts.n;
-	d->topics.v = arena_alloc(call->arena, (size_t)txn->parts.n * sizeof *d->topics.v);
+	out->transaction_state = str_of(status_name[txn->meta.status]);
+	out->transaction_timeout_ms = txn->meta.timeout_ms;
+	out->transaction_start_time_ms = txn->meta.start_ms;
+	out->producer_id = txn->meta.producer_id;
+	out->producer_epoch = txn->meta.epoch;
+	out->topics.n = txn->parts.n;
+	out->topics.v = arena_alloc(call->arena, (size_t)txn->parts.n * sizeof *out->topics.v);
 	for (int32_t i = 0; i < txn->parts.n; i++) {
-		described_topic *p = &d->topics.v[i];
+		described_topic *p = &out->topics.v[i];
 		p->topic = txn->parts.v[i].name;
 		p->partitions.v = txn->parts.v[i].v;
 		p->partitions.n = txn->parts.v[i].n;

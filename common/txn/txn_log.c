@@ -117,41 +117,41 @@ txn_parts_release(struct txn_parts *parts)
 static struct str
 encode_key(struct txns *txns, struct str id)
 {
-	struct transaction_log_key k = { id };
+	struct transaction_log_key key = { id };
 	buf_reset(&txns->key);
-	wire_data_encode(&transaction_log_key_data, 0, &k, &txns->key);
+	wire_data_encode(&transaction_log_key_data, 0, &key, &txns->key);
 	return buf_str(&txns->key);
 }
 
 static struct str
 encode_value(struct txns *txns, const struct txn_meta *meta, const struct txn_parts *parts)
 {
-	struct transaction_log_value v;
-	wire_defaults(transaction_log_value_data.desc, &v);
-	v.producer_id = meta->producer_id;
-	v.previous_producer_id = meta->previous_producer_id;
-	v.next_producer_id = meta->next_producer_id;
-	v.producer_epoch = meta->epoch;
-	v.transaction_timeout_ms = meta->timeout_ms;
-	v.transaction_status = (int8_t)meta->status;
-	v.transaction_last_update_timestamp_ms = meta->update_ms;
-	v.transaction_start_timestamp_ms = meta->start_ms;
-	v.client_transaction_version = meta->version;
+	struct transaction_log_value value;
+	wire_defaults(transaction_log_value_data.desc, &value);
+	value.producer_id = meta->producer_id;
+	value.previous_producer_id = meta->previous_producer_id;
+	value.next_producer_id = meta->next_producer_id;
+	value.producer_epoch = meta->epoch;
+	value.transaction_timeout_ms = meta->timeout_ms;
+	value.transaction_status = (int8_t)meta->status;
+	value.transaction_last_update_timestamp_ms = meta->update_ms;
+	value.transaction_start_timestamp_ms = meta->start_ms;
+	value.client_transaction_version = meta->version;
 	/* Empty has no list, all others have one: as Kafka writes it. */
 	int32_t n = parts ? parts->n : 0;
-	v.transaction_partitions.n = meta->status == TXN_EMPTY ? -1 : n;
+	value.transaction_partitions.n = meta->status == TXN_EMPTY ? -1 : n;
 	if (meta->status == TXN_EMPTY)
 		n = 0;
-	v.transaction_partitions.v = arena_alloc(&txns->scratch,
-		(size_t)n * sizeof *v.transaction_partitions.v);
+	value.transaction_partitions.v = arena_alloc(&txns->scratch,
+		(size_t)n * sizeof *value.transaction_partitions.v);
 	for (int32_t i = 0; i < n; i++) {
-		struct transaction_log_value_topic *p = &v.transaction_partitions.v[i];
+		struct transaction_log_value_topic *p = &value.transaction_partitions.v[i];
 		p->topic = parts->v[i].name;
 		p->partition_ids.v = parts->v[i].v;
 		p->partition_ids.n = parts->v[i].n;
 	}
 	buf_reset(&txns->value);
-	wire_data_encode(&transaction_log_value_data, 1, &v, &txns->value);
+	wire_data_encode(&transaction_log_value_data, 1, &value, &txns->value);
 	return buf_str(&txns->value);
 }
 
@@ -201,7 +201,7 @@ txn_write_tombstone(struct txns *txns, const struct txn *txn, struct coord_now n
 /* ---- state out of records ---- */
 
 static void
-replay_value(struct txns *txns, struct str id, const struct transaction_log_value *v)
+replay_value(struct txns *txns, struct str id, const struct transaction_log_value *value)
 {
 	struct txn *txn = txn_find(txns, id);
 	if (!txn) {
@@ -209,21 +209,21 @@ replay_value(struct txns *txns, struct str id, const struct transaction_log_valu
 		txn_put(txns, txn);
 	}
 	txn->meta = (struct txn_meta){
-		.producer_id = v->producer_id,
-		.previous_producer_id = v->previous_producer_id,
-		.next_producer_id = v->next_producer_id,
-		.start_ms = v->transaction_start_timestamp_ms,
-		.update_ms = v->transaction_last_update_timestamp_ms,
-		.timeout_ms = v->transaction_timeout_ms,
-		.epoch = v->producer_epoch,
+		.producer_id = value->producer_id,
+		.previous_producer_id = value->previous_producer_id,
+		.next_producer_id = value->next_producer_id,
+		.start_ms = value->transaction_start_timestamp_ms,
+		.update_ms = value->transaction_last_update_timestamp_ms,
+		.timeout_ms = value->transaction_timeout_ms,
+		.epoch = value->producer_epoch,
 		.last_epoch = -1,
-		.version = v->client_transaction_version,
-		.status = (uint8_t)v->transaction_status,
+		.version = value->client_transaction_version,
+		.status = (uint8_t)value->transaction_status,
 	};
 	txns->parts_size -= txn->parts.size;
 	txn_parts_release(&txn->parts);
-	for (int32_t i = 0; i < v->transaction_partitions.n; i++) {
-		const struct transaction_log_value_topic *p = &v->transaction_partitions.v[i];
+	for (int32_t i = 0; i < value->transaction_partitions.n; i++) {
+		const struct transaction_log_value_topic *p = &value->transaction_partitions.v[i];
 		for (int32_t k = 0; k < p->partition_ids.n; k++)
 			txn_parts_add(&txn->parts,
 				&(struct coord_partition){ p->topic, p->partition_ids.v[k] });
@@ -235,23 +235,23 @@ replay_value(struct txns *txns, struct str id, const struct transaction_log_valu
 void
 txns_replay(struct txns *txns, int32_t partition, const struct coord_record *rec)
 {
-	struct transaction_log_key k;
-	struct transaction_log_value v;
+	struct transaction_log_key key;
+	struct transaction_log_value value;
 	/* What a newer coordinator wrote in a format of its own is passed over,
 	 * as in Kafka, and so is an id in a partition that is not its. */
 	if (rec->key.n < 0
 			|| wire_data_decode(&transaction_log_key_data, rec->key.p, (size_t)rec->key.n,
-			&txns->scratch, &k) < 0)
+			&txns->scratch, &key) < 0)
 		return;
-	if (coord_partition_of(k.transactional_id, txns->config.npartition) == partition) {
+	if (coord_partition_of(key.transactional_id, txns->config.npartition) == partition) {
 		if (rec->value.n < 0) {
-			struct txn *txn = txn_find(txns, k.transactional_id);
+			struct txn *txn = txn_find(txns, key.transactional_id);
 			if (txn)
 				txn_drop(txns, txn);
 		} else if (wire_data_decode(&transaction_log_value_data, rec->value.p, (size_t)rec->value.n,
-				&txns->scratch, &v) >= 0
-				&& v.transaction_status >= 0 && v.transaction_status < TXN_STATUSES) {
-			replay_value(txns, k.transactional_id, &v);
+				&txns->scratch, &value) >= 0
+				&& value.transaction_status >= 0 && value.transaction_status < TXN_STATUSES) {
+			replay_value(txns, key.transactional_id, &value);
 		}
 	}
 	arena_reset(&txns->scratch);
