@@ -1,4 +1,4 @@
-/* One request, one answer, waiting for it. */
+/* A blocking call: one request, and its response. */
 #include "client/cluster.h"
 
 #include "client/cluster_int.h"
@@ -8,7 +8,7 @@ struct sync_call {
 	struct arena *arena;
 	void *resp;
 	bool is_done;
-	struct err err; /* ERR_NONE: fine */
+	struct err err; /* ERR_NONE: success */
 };
 
 static void
@@ -48,7 +48,7 @@ cluster_call_upto(struct cluster *cl, int32_t node, int16_t api_key,
 	conn_send(c, &sync.call, api, version, req, timeout_ms, done);
 	while (!sync.is_done) {
 		cluster_wait(cl, -1, 0, -1);
-		if (cl->is_woken && !sync.is_done) { /* the call must not outlive us */
+		if (cl->is_woken && !sync.is_done) { /* the call is on our stack */
 			struct err why;
 			err_set(&why, ERR_RETRY, "interrupted");
 			conn_abort(c, &why);
@@ -73,10 +73,11 @@ int
 cluster_peer_err(struct err *e, int16_t code, struct str msg)
 {
 	const struct kerr_info *info = kerr_info(code);
+	enum err_class class = info->is_retriable ? ERR_RETRY : ERR_PEER;
 	if (msg.n > 0)
-		err_set(e, info->is_retriable ? ERR_RETRY : ERR_PEER, "%.*s (%s)", STR_ARG(msg), info->name);
+		err_set(e, class, "%.*s (%s)", STR_ARG(msg), info->name);
 	else
-		err_set(e, info->is_retriable ? ERR_RETRY : ERR_PEER, "%s (%s)", info->text, info->name);
+		err_set(e, class, "%s (%s)", info->text, info->name);
 	e->kafka = code;
 	return -1;
 }

@@ -26,7 +26,7 @@ add_boot(struct cluster *cl, const struct net_addr *addr)
 	cl->boot[cl->nboot++] = *addr;
 }
 
-/* "a,b,c" -> the bootstrap list. */
+/* Parse "a,b,c" into the bootstrap addresses. */
 static int
 parse_brokers(struct cluster *cl, const char *text, struct err *e)
 {
@@ -48,7 +48,7 @@ parse_brokers(struct cluster *cl, const char *text, struct err *e)
 	return cl->nboot ? 0 : err_set(e, ERR_USAGE, "no broker's address in '%s'", text);
 }
 
-/* The addresses that the user gave; NULL: none. */
+/* The addresses given by the user; NULL: none. */
 static const char *
 named_brokers(const struct cluster *cl)
 {
@@ -97,7 +97,7 @@ cluster_node(struct cluster *cl, int32_t id)
 	return NULL;
 }
 
-/* A single node behind a Unix socket is reached through it and no other way. */
+/* A single node behind a Unix socket is reached only through the socket. */
 static bool
 goes_through_socket(const struct cluster *cl)
 {
@@ -105,14 +105,14 @@ goes_through_socket(const struct cluster *cl)
 	return addr->kind == NET_UNIX && count_nodes(cl) == 1;
 }
 
-/* A connection to somebody: the first one, any other, or a new one. */
+/* A connection to any node: the first one, a new one, or another. */
 static struct conn *
 any_conn(struct cluster *cl, struct err *e)
 {
 	if (cl->first) {
 		if (!cl->first->is_broken)
 			return cl->first;
-		*e = cl->first->err; /* the next cluster_wait clears it away */
+		*e = cl->first->err; /* the next cluster_wait removes it */
 		return NULL;
 	}
 	for (int i = 0; i < cl->nboot; i++) {
@@ -120,7 +120,7 @@ any_conn(struct cluster *cl, struct err *e)
 		if (cl->first)
 			return cl->first;
 		if (cl->boot[i].must_be_own && e->class == ERR_SYS)
-			return NULL; /* it is not, and nothing else is the default broker */
+			return NULL; /* another user's socket: do not fall back to TCP */
 	}
 	for (int i = 0; i < cl->nnode; i++) {
 		struct conn *c = cl->node[i]->conn;
@@ -141,7 +141,7 @@ any_conn(struct cluster *cl, struct err *e)
 	return NULL;
 }
 
-/* No broker was named, and none runs at the default addresses. */
+/* For when no broker was named and none runs at the default addresses. */
 static void
 add_hint(struct err *e)
 {
@@ -150,17 +150,23 @@ add_hint(struct err *e)
 		why.msg);
 }
 
+static void
+set_default(int *option, int value)
+{
+	if (*option == 0)
+		*option = value;
+}
+
 int
 cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e)
 {
 	*cl = (struct cluster){ .opts = *o, .controller = -1,
 		.wake_fd = o->wake_fd ? o->wake_fd : -1 };
 	cl->opts.client_id = o->client_id ? o->client_id : "kq";
-	cl->opts.connect_timeout_ms = o->connect_timeout_ms ? o->connect_timeout_ms : CONNECT_TIMEOUT_MS;
-	cl->opts.request_timeout_ms = o->request_timeout_ms ? o->request_timeout_ms : REQUEST_TIMEOUT_MS;
-	cl->opts.topic_timeout_ms = o->topic_timeout_ms ? o->topic_timeout_ms : TOPIC_TIMEOUT_MS;
-	if (!o->metadata_max_age_ms)
-		cl->opts.metadata_max_age_ms = METADATA_MAX_AGE_MS;
+	set_default(&cl->opts.connect_timeout_ms, CONNECT_TIMEOUT_MS);
+	set_default(&cl->opts.request_timeout_ms, REQUEST_TIMEOUT_MS);
+	set_default(&cl->opts.topic_timeout_ms, TOPIC_TIMEOUT_MS);
+	set_default(&cl->opts.metadata_max_age_ms, METADATA_MAX_AGE_MS);
 	cl->conn_opts = (struct conn_opts){ cl->opts.client_id, cl->opts.connect_timeout_ms,
 		cl->opts.request_timeout_ms, cl->opts.reply_max, o->wake_fd };
 	int64_t since_ms = clock_mono_ms();
@@ -172,7 +178,7 @@ cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e)
 	if (cl->outage.is_said && rc == 0)
 		cl->opts.say("%s answers", cl->first->name);
 	cl->outage = (struct cluster_outage){ 0 };
-	/* A later one may be what those need who clean up after a signal. */
+	/* Later connections may serve a clean-up after the signal. */
 	cl->conn_opts.wake_fd = 0;
 	if (rc == 0)
 		return 0;
@@ -185,7 +191,7 @@ cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e)
 	return -1;
 }
 
-/* Forget a connection that broke. */
+/* Remove and free a broken connection; its nodes back off. */
 static void
 drop(struct cluster *cl, struct conn *c, const struct err *why)
 {
@@ -241,7 +247,7 @@ cluster_close(struct cluster *cl)
 	mem_free(cl->poll);
 }
 
-/* The connection that a node shares with the first one, if it does. */
+/* The first connection, if it leads to this node. */
 static struct conn *
 shared_conn(struct cluster *cl, const struct cluster_node *node)
 {
@@ -266,7 +272,7 @@ connect_node(struct cluster *cl, struct cluster_node *node, struct err *e)
 	return c;
 }
 
-/* A new connection to a node, or none for the reason *e.  Returns it. */
+/* Note the result of connecting to a node: c, or NULL for the reason *e.  Returns c. */
 static struct conn *
 note_attempt(struct cluster *cl, struct cluster_node *node, struct conn *c, const struct err *e)
 {
@@ -276,7 +282,7 @@ note_attempt(struct cluster *cl, struct cluster_node *node, struct conn *c, cons
 		return c;
 	}
 	node->err = *e;
-	node->backoff_ms = node->backoff_ms ? MIN(2 * node->backoff_ms, BACKOFF_MAX_MS) : BACKOFF_FIRST_MS;
+	node->backoff_ms = MAX(MIN(2 * node->backoff_ms, BACKOFF_MAX_MS), BACKOFF_FIRST_MS);
 	node->retry_at_ms = clock_mono_ms() + node->backoff_ms;
 	cluster_node_failed(cl, node, e);
 	return NULL;
@@ -307,9 +313,9 @@ cluster_conn(struct cluster *cl, int32_t id, struct err *e)
 	return note_attempt(cl, node, node->conn, e);
 }
 
-/* A connection of one's own; through the socket where that is the way. */
+/* Open a separate connection to a node; through the socket if it is reached so. */
 static struct conn *
-connect_apart(struct cluster *cl, const struct cluster_node *node, struct err *e)
+connect_second(struct cluster *cl, const struct cluster_node *node, struct err *e)
 {
 	struct net_addr addr = { .kind = NET_TCP, .port = (uint16_t)node->port };
 	struct net_addr boot = cl->first ? cl->first->addr : cl->boot[0];
@@ -338,15 +344,14 @@ cluster_conn_second(struct cluster *cl, int32_t id, struct err *e)
 		*e = node->err;
 		return NULL;
 	}
-	node->second = connect_apart(cl, node, e);
+	node->second = connect_second(cl, node, e);
 	return note_attempt(cl, node, node->second, e);
 }
 
-/* Asks for metadata first where it must. */
 struct conn *
 cluster_conn_for(struct cluster *cl, int32_t node, struct err *e)
 {
-	cluster_wait(cl, -1, 0, 0); /* clears away what is broken */
+	cluster_wait(cl, -1, 0, 0); /* removes broken connections */
 	if (node == CLUSTER_ANY)
 		return any_conn(cl, e);
 	if (!cl->has_metadata && cluster_refresh(cl, e) < 0)
@@ -357,7 +362,7 @@ cluster_conn_for(struct cluster *cl, int32_t node, struct err *e)
 	return cluster_conn(cl, node, e);
 }
 
-/* Every connection once, into the scratch (behind the first two places). */
+/* List every connection once.  Returns how many. */
 static int
 list_conns(struct cluster *cl, struct conn **v, int cap)
 {

@@ -6,9 +6,9 @@
 #include <stdio.h>
 
 enum {
-	READ_MIN = 64 << 10,    /* room offered to a read between frames */
+	READ_MIN = 64 << 10,    /* smallest buffer offered to a read, bytes */
 	WRITE_IOV_MAX = 64,
-	READS_PER_WORK = 16,    /* then the others have their turn */
+	READS_PER_WORK = 16,    /* limit, so that other connections are served */
 };
 
 void
@@ -76,7 +76,7 @@ conn_send_iov(struct conn *c, struct call *call, const struct wire_api *api,
 	queue(c, call, timeout_ms, done);
 }
 
-/* n bytes were written: take them off the calls in order. */
+/* Remove n written bytes from the calls, in order. */
 static void
 advance(struct conn *c, size_t n)
 {
@@ -174,7 +174,7 @@ fail_calls(struct conn *c, struct list *from, const struct err *why)
 }
 
 static void
-tell_finished(struct conn *c)
+call_finished(struct conn *c)
 {
 	static const struct err none;
 	while (!list_is_empty(&c->finished)) {
@@ -193,7 +193,7 @@ corrupt(struct conn *c, const char *what)
 	return -1;
 }
 
-/* One whole frame of n bytes (behind its length) at p. */
+/* Handle a complete frame: n bytes at p, after its length. */
 static int
 take_frame(struct conn *c, const uint8_t *p, size_t n)
 {
@@ -213,8 +213,8 @@ take_frame(struct conn *c, const uint8_t *p, size_t n)
 	return 0;
 }
 
-/* Hand out the whole frames of the input.  Returns how many more bytes the
- * frame that has begun wants (0: none has), or -1. */
+/* Handle the complete frames in the input.  Returns the number of bytes missing from
+ * an incomplete frame (0: there is none), or -1. */
 static int64_t
 take_frames(struct conn *c)
 {
@@ -239,7 +239,7 @@ take_frames(struct conn *c)
 			want = 0;
 		}
 	}
-	if (c->in_at > 0) { /* little is left: see room_for */
+	if (c->in_at > 0) { /* little remains: see read_input */
 		memmove(c->in.p, c->in.p + c->in_at, c->in.n - c->in_at);
 		c->in.n -= c->in_at;
 		c->in_at = 0;
@@ -251,7 +251,7 @@ const uint8_t *
 conn_keep_reply(const struct reply *reply, struct buf *into)
 {
 	struct conn *c = reply->conn;
-	if (c->in_at < c->in.n) { /* another frame follows: leave it its place */
+	if (c->in_at < c->in.n) { /* another frame follows: copy */
 		buf_reset(into);
 		buf_put(into, reply->body, reply->n);
 		return into->p;
@@ -272,8 +272,8 @@ lost(struct conn *c, const char *how)
 	conn_abort(c, &e);
 }
 
-/* Read all there is, in frames.  A long frame is read to its end and not
- * beyond, so that nothing has to be moved and its buffer can be given away. */
+/* Read what has arrived, in frames.  A long frame is read exactly to its end, so that
+ * nothing has to be moved and its buffer can be given away. */
 static void
 read_input(struct conn *c)
 {
@@ -311,7 +311,7 @@ conn_work(struct conn *c, int64_t now_ms)
 	if (!c->is_broken)
 		read_input(c);
 	conn_flush(c);
-	tell_finished(c);
+	call_finished(c);
 	int64_t deadline = c->is_broken ? 0 : conn_deadline(c);
 	if (!c->is_broken && deadline > 0 && deadline <= now_ms)
 		lost(c, "no answer in time");
@@ -362,7 +362,7 @@ conn_free(struct conn *c, const struct err *why)
 	if (!c)
 		return;
 	conn_abort(c, why);
-	tell_finished(c);
+	call_finished(c);
 	fail_calls(c, &c->waiting, why);
 	fail_calls(c, &c->out, why);
 	stream_close(&c->stream);

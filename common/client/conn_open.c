@@ -1,4 +1,4 @@
-/* Opening a connection: connect, then ask which versions the broker speaks. */
+/* Opening a connection: connect, then ask for the broker's API versions. */
 #include "client/conn.h"
 
 #include "sys/clock.h"
@@ -12,11 +12,11 @@
 
 enum {
 	ARENA_MAX = 1 << 20,
-	FIRST_VERSION = 3, /* 4.x brokers and librdkafka's mock know at most it */
+	FIRST_VERSION = 3, /* the highest version of librdkafka's mock broker */
 };
 
 struct hello {
-	struct call call; /* first: see done */
+	struct call call;
 	bool is_done;
 	int16_t error;
 	struct err err;
@@ -52,7 +52,7 @@ done(struct call *call, const struct reply *reply)
 		err_set(&hello->err, ERR_CORRUPT, "%s: a truncated answer", reply->conn->name);
 		return;
 	}
-	/* An unknown version is answered in the form of version 0 (KIP-511). */
+	/* The response to an unsupported version has version 0 (KIP-511). */
 	hello->error = (int16_t)load_be16(reply->body);
 	if (hello->error == KERR_UNSUPPORTED_VERSION)
 		call->version = 0;
@@ -62,11 +62,11 @@ done(struct call *call, const struct reply *reply)
 	if (call_decode(call, reply->body, reply->n, &a, &r, &hello->err) == 0)
 		take_ranges(reply->conn, &r);
 	else if (hello->error == KERR_UNSUPPORTED_VERSION)
-		hello->err.class = ERR_NONE; /* even the list may be missing */
+		hello->err.class = ERR_NONE; /* the list may be missing */
 	arena_release(&a);
 }
 
-/* Run the connection until the call is done, or we are woken. */
+/* Serve the connection until the call is done or wake_fd is readable. */
 static void
 run(struct conn *c, int wake_fd, struct hello *hello)
 {

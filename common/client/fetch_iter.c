@@ -1,4 +1,4 @@
-/* From fetched batches to records. */
+/* Iterating over the records of fetched batches. */
 #include "client/fetcher.h"
 
 void
@@ -30,8 +30,8 @@ check_crc(const struct fetch_iter *it, const struct batch *batch, const uint8_t 
 	return place(it, e, batch->base_offset);
 }
 
-/* Is it the marker that ends a transaction by giving it up?  Its only record's key
- * is a version i16 and a type i16, 0 for that. */
+/* Is the control batch an abort marker?  The key of its only record is a version i16
+ * and a type i16: 0 for abort. */
 static bool
 is_abort_marker(struct fetch_iter *it, const uint8_t *p)
 {
@@ -42,7 +42,7 @@ is_abort_marker(struct fetch_iter *it, const uint8_t *p)
 		&& rec.key.n >= 4 && load_be16(rec.key.p + 2) == 0;
 }
 
-/* Is the batch part of a transaction that was given up? */
+/* Is the batch part of an aborted transaction? */
 static bool
 is_aborted(struct fetch_iter *it, const struct batch *batch, const uint8_t *p)
 {
@@ -62,7 +62,7 @@ is_aborted(struct fetch_iter *it, const struct batch *batch, const uint8_t *p)
 	return is_in;
 }
 
-/* Open the next batch that has records for us.  1, 0: none, -1: bad. */
+/* Open the next batch with records to deliver.  Returns 1; 0: none; -1: corrupt. */
 static int
 next_batch(struct fetch_iter *it, struct err *e)
 {
@@ -70,11 +70,12 @@ next_batch(struct fetch_iter *it, struct err *e)
 	while (it->p < it->end) {
 		struct batch batch;
 		const uint8_t *p = it->p;
-		if (!batch_parse(&batch, p)) /* it was fine when it was measured */
+		if (!batch_parse(&batch, p)) /* measure() has checked it */
 			return err_set(e, ERR_CORRUPT, "not a record batch");
 		it->p += batch.size;
-		/* of markers only those that we look into */
-		if (batch.attributes & BATCH_CONTROL && it->chunk->naborted > 0 && check_crc(it, &batch, p, e) < 0)
+		/* Of control batches, check only those that is_aborted reads. */
+		if (batch.attributes & BATCH_CONTROL && it->chunk->naborted > 0
+			&& check_crc(it, &batch, p, e) < 0)
 			return -1;
 		part->epoch = batch.leader_epoch;
 		if (is_aborted(it, &batch, p) || batch_last_offset(&batch) < part->deliver

@@ -14,7 +14,7 @@ enum {
 	FETCH_BYTES = 4 << 20,
 	PARTITION_BYTES = 1 << 20,
 	BATCH_MAX = 256 << 20,
-	LATE_MS = 2000,      /* beyond max_wait_ms */
+	LATE_MS = 2000,      /* after max_wait_ms, a response counts as late */
 };
 
 void
@@ -116,7 +116,7 @@ fetcher_remove(struct fetcher *f, struct fetcher_part *part)
 	f->npart--;
 	f->ndone -= part->is_done;
 	part->is_removed = true;
-	if (!part->is_asked) /* else the request has it, and frees it */
+	if (!part->is_asked) /* else the request refers to it, and frees it */
 		mem_free(part);
 }
 
@@ -245,14 +245,14 @@ fill(const struct fetcher_request *req, struct fetch_request *q, struct arena *a
 		to->fetch_offset = part->offset;
 		to->last_fetched_epoch = -1;
 		to->log_start_offset = -1;
-		to->high_watermark = INT64_MAX; /* not a replica's */
+		to->high_watermark = INT64_MAX; /* we are not a replica */
 		to->partition_max_bytes = (int32_t)part->bytes_max;
 	}
 }
 
-/* Ask a node for every partition that it leads and that is not asked yet.
- * With more than one the broker serves the first ones first: see fetcher_done
- * for why that is fair. */
+/* Send a Fetch for all partitions that the node leads and that may be asked for.  The
+ * broker fills the response in their order; take_records moves a partition with
+ * records to the end, which makes that fair. */
 static void
 ask_node(struct fetcher *f, int32_t node, struct conn *c, int64_t now_ms)
 {
@@ -294,10 +294,10 @@ is_asked(const struct fetcher *f, int32_t node)
 	return false;
 }
 
-/* Partitions of a topic that is gone are not asked for; of one that was created
- * again, the owner says where to go on. */
+/* A partition of a deleted topic does not fail while it waits.  If the topic was created
+ * again, pause the partition and let the owner decide where to continue. */
 static void
-look_at_topics(struct fetcher *f)
+check_topics(struct fetcher *f)
 {
 	LIST_EACH(it, &f->part) {
 		struct fetcher_part *part = CONTAINER_OF(it, struct fetcher_part, link);
@@ -322,7 +322,7 @@ step(struct fetcher *f)
 		now = clock_mono_ms();
 		f->refresh_at_ms = now + f->opts.retry_backoff_ms;
 	}
-	look_at_topics(f);
+	check_topics(f);
 	if (f->held > f->opts.fetch_bytes)
 		return;
 	struct list *next;
@@ -368,6 +368,6 @@ fetcher_wait(struct fetcher *f, int fd, short events, int timeout_ms)
 	if (!list_is_empty(&f->ready) || f->is_failed || fetcher_is_done(f))
 		return cluster_wait(f->cluster, fd, events, 0);
 	short got = cluster_wait(f->cluster, fd, events, step_timeout(f, timeout_ms));
-	step(f); /* the next requests leave before the records are looked at */
+	step(f); /* send the next requests before the owner reads the records */
 	return got;
 }

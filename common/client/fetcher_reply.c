@@ -1,4 +1,4 @@
-/* What comes back from a Fetch. */
+/* Handling the response to a Fetch. */
 #include "client/fetcher_int.h"
 
 #include "sys/clock.h"
@@ -37,8 +37,9 @@ fetcher_add_fetched(struct fetcher *f, struct fetcher_part *part, struct fetcher
 	return chunk;
 }
 
-/* Measure the whole batches in records, which a broker may have cut anywhere.
- * Returns their bytes and the offset behind them, or -1. */
+/* Measure the complete batches in records; a broker may cut the last one anywhere.
+ * Returns their bytes and sets *next to the offset after them; -1: the first batch is
+ * corrupt. */
 static int64_t
 measure(struct str records, int64_t *next)
 {
@@ -51,7 +52,7 @@ measure(struct str records, int64_t *next)
 		if (!is_good && at == 0)
 			return -1;
 		if (!is_good || batch.size > records.n - at)
-			break; /* the bad one is met again, and told of, next time */
+			break; /* a corrupt one is fetched again as the first, and reported then */
 		*next = MAX(*next, batch_last_offset(&batch) + 1);
 		at += batch.size;
 	}
@@ -65,7 +66,7 @@ by_first(const void *x, const void *y)
 	return (a->first_offset > b->first_offset) - (a->first_offset < b->first_offset);
 }
 
-/* The transactions given up that reach into what was fetched, as the broker says. */
+/* Copy the broker's list of aborted transactions, sorted. */
 static void
 keep_aborted(struct fetched *chunk, const struct fetch_response_partition *in)
 {
@@ -90,7 +91,7 @@ take_records(struct fetcher *f, struct fetcher_part *part,
 	int64_t next = part->offset;
 	int64_t n = measure(records, &next);
 	struct err e;
-	if (n == 0) { /* not one whole batch: an old broker, a large one */
+	if (n == 0) { /* no complete batch: an old broker cut a large one */
 		part->bytes_max = MIN(part->bytes_max * 2, (size_t)PART_BYTES_MAX);
 		return;
 	}
@@ -109,7 +110,7 @@ take_records(struct fetcher *f, struct fetcher_part *part,
 		part->is_done = true;
 		f->ndone++;
 	}
-	list_unlink(&part->link); /* the others have their turn first */
+	list_unlink(&part->link); /* the next Fetch asks for the others first */
 	list_append(&f->part, &part->link);
 }
 
@@ -128,7 +129,7 @@ take_error(struct fetcher *f, struct fetcher_part *part, int16_t code)
 	fetcher_refused(f, part, &why);
 }
 
-/* The request's partition that an answer is about; they come in order. */
+/* Find a partition of the response in the request.  They have the same order. */
 static struct fetcher_part *
 find_part(struct fetcher_request *req, struct str name, const struct uuid *id,
 	int32_t index)
@@ -159,7 +160,7 @@ take_answer(struct fetcher_request *req, const struct fetch_response *in,
 			struct fetcher_part *part = find_part(req, in->responses.v[i].topic,
 				&in->responses.v[i].topic_id, one->partition_index);
 			if (!part)
-				continue; /* not asked for, or twice */
+				continue; /* not requested, or a duplicate */
 			part->is_asked = false;
 			if (one->error_code) {
 				take_error(f, part, one->error_code);
@@ -183,9 +184,9 @@ request_recycle(struct fetcher_request *req)
 	f->nrequest--;
 }
 
-/* Partitions the answer said nothing of: asked again, or failed by *why. */
+/* End the request.  Partitions without a result are asked for again, or fail with *why. */
 static void
-settle(struct fetcher_request *req, const struct err *why)
+request_end(struct fetcher_request *req, const struct err *why)
 {
 	for (int i = 0; i < req->npart; i++) {
 		struct fetcher_part *part = req->part[i];
@@ -208,8 +209,8 @@ fetcher_done(struct call *call, const struct reply *reply)
 	if (!reply->body) {
 		struct err why = *reply->err;
 		if (why.class == ERR_CORRUPT)
-			why.class = ERR_RETRY; /* another connection may do better */
-		settle(req, &why);
+			why.class = ERR_RETRY; /* another connection may work */
+		request_end(req, &why);
 		return;
 	}
 	struct fetcher_reply *from = reply_new(f);
@@ -218,7 +219,7 @@ fetcher_done(struct call *call, const struct reply *reply)
 	struct fetch_response in;
 	struct err why = { .class = ERR_NONE };
 	wire_defaults(call->api->response, &in);
-	from->nused = 1; /* ours, while we look */
+	from->nused = 1; /* while it is read here */
 	from->size = reply->n;
 	f->held += from->size;
 	if (call_decode(call, body, reply->n, &a, &in, &why) == 0) {
@@ -228,7 +229,7 @@ fetcher_done(struct call *call, const struct reply *reply)
 			take_answer(req, &in, from);
 	}
 	arena_release(&a);
-	settle(req, why.class == ERR_NONE ? NULL : &why);
+	request_end(req, why.class == ERR_NONE ? NULL : &why);
 	if (--from->nused == 0) {
 		f->held -= from->size;
 		from->next = f->idle_reply;

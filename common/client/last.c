@@ -1,10 +1,10 @@
 #include "client/last.h"
 
-/* One partition: the records from low up to the end are counted, or being so. */
+/* A partition: the records from offset low to the end are counted, or being counted. */
 struct last_walk {
 	int64_t low, step;
-	int64_t seen;
-	int64_t skip;  /* in the second pass: records still before the wanted ones */
+	int64_t seen;  /* number of records counted */
+	int64_t skip;  /* second pass: number of records before the wanted ones */
 	bool is_done;
 };
 
@@ -15,8 +15,8 @@ struct last_search {
 	struct fetch_iter iter;
 };
 
-/* Count what has come.  In the second pass, that is with begin: find the record
- * behind those to be skipped. */
+/* First pass (begin NULL): count the records.  Second pass: find the first record after
+ * those to be skipped. */
 static int
 take(struct last_search *search, struct fetched *chunk, int64_t *begin, struct err *e)
 {
@@ -39,7 +39,7 @@ take(struct last_search *search, struct fetched *chunk, int64_t *begin, struct e
 	return rc;
 }
 
-/* Stop reading what is found; true when nothing is left. */
+/* Stop reading the partitions that are done.  Returns true if none is left. */
 static bool
 drop_done(struct last_search *search)
 {
@@ -51,7 +51,7 @@ drop_done(struct last_search *search)
 	return search->fetcher.npart == 0 || fetcher_is_done(&search->fetcher);
 }
 
-/* Read the partitions that the fetcher has, up to their stops. */
+/* Read the fetcher's partitions to their stops. */
 static int
 read_all(struct last_search *search, int64_t *begin, struct err *e)
 {
@@ -77,7 +77,7 @@ read_all(struct last_search *search, int64_t *begin, struct err *e)
 	return rc;
 }
 
-/* The next step back of every partition that lacks records.  Returns how many do. */
+/* Go a step back in every partition with too few records.  Returns how many there are. */
 static int
 step_back(struct last_search *search)
 {
@@ -96,7 +96,7 @@ step_back(struct last_search *search)
 	return n;
 }
 
-/* Where there are more than wanted, the first ones are to be skipped. */
+/* Start the second pass where more records than wanted were counted. */
 static int
 list_skips(struct last_search *search, int64_t *begin)
 {
@@ -135,8 +135,8 @@ last_find(struct cluster *cl, const struct last *last, int64_t *begin, struct er
 		rc = read_all(&search, NULL, e);
 	if (rc == 0 && list_skips(&search, begin) > 0)
 		rc = read_all(&search, begin, e);
-	/* Requests for partitions that were found early.  When we are to end, they may
-	 * be answered late or never. */
+	/* Requests for partitions that are done.  If we were woken, do not wait for their
+	 * responses. */
 	while (search.fetcher.nrequest > 0 && !cl->is_woken)
 		cluster_wait(cl, -1, 0, -1);
 	if (search.fetcher.nrequest > 0)

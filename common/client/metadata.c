@@ -1,4 +1,4 @@
-/* What the cluster looks like: nodes, topics, leaders. */
+/* Metadata: nodes, topics, leaders. */
 #include "client/cluster.h"
 
 #include "client/cluster_int.h"
@@ -8,10 +8,10 @@
 
 enum {
 	ARENA_MAX = 256 << 20,
-	RETRY_MS = 20,      /* between two looks at a topic that is being made */
+	RETRY_MS = 20,      /* first pause between requests about a topic that is being created */
 	RETRY_MAX_MS = 300,
-	CREATE_WAIT_MS = 5000, /* for a topic that stays unknown */
-	INCOMPLETE_AGE_MS = 1000,     /* of metadata in which something is missing */
+	CREATE_WAIT_MS = 5000, /* for a topic that remains unknown */
+	INCOMPLETE_AGE_MS = 1000,     /* of incomplete metadata */
 	REFRESH_RETRY_MS = 1000,
 };
 
@@ -41,17 +41,17 @@ cached(struct cluster *cl, struct str name)
 	return NULL;
 }
 
-/* The topic's id is another one: all that was known of it is over. */
+/* The topic has another id: what was known of its partitions is obsolete. */
 static void
 begin_generation(struct cluster_topic *t)
 {
 	t->old_id = t->id;
 	t->generation++;
-	for (int32_t i = 0; i < t->npart; i++) /* those that it does not have any more, too */
+	for (int32_t i = 0; i < t->npart; i++) /* also those that no longer exist */
 		t->part[i] = (struct cluster_part){ .leader = -1, .leader_epoch = -1 };
 }
 
-/* Partitions come in any order, without holes.  The array never shrinks: a stale
+/* Partitions are listed in any order, without gaps.  The array never shrinks: a stale
  * index finds no leader. */
 static void
 take_parts(struct cluster_topic *t, const struct metadata_response_topic *in,
@@ -85,12 +85,12 @@ take_topic(struct cluster *cl, const struct metadata_response_topic *in)
 	if (!t)
 		return;
 	if (!uuid_is_zero(id) && uuid_eq(id, &t->old_id))
-		return; /* of a broker that has not heard yet */
+		return; /* from a broker with older metadata */
 	t->error = in->error_code;
 	if (t->error == KERR_UNKNOWN_TOPIC_OR_PARTITION && t->npart > 0 && !t->gone_since_ms)
 		t->gone_since_ms = clock_mono_ms();
 	if (in->partitions.n <= 0)
-		return; /* keep what was known of its partitions */
+		return; /* keep the known partitions */
 	bool is_new = !uuid_is_zero(id) && !uuid_is_zero(&t->id) && !uuid_eq(id, &t->id);
 	if (is_new)
 		begin_generation(t);
@@ -100,7 +100,7 @@ take_topic(struct cluster *cl, const struct metadata_response_topic *in)
 	take_parts(t, in, is_new);
 }
 
-/* Is something missing that may be there soon? */
+/* Has a topic an error, or a partition no leader? */
 static bool
 is_incomplete(const struct cluster *cl)
 {
@@ -134,7 +134,7 @@ take_metadata(struct cluster *cl, const struct metadata_response *r)
 	cl->is_incomplete = is_incomplete(cl);
 }
 
-/* Ask about the topics in the cache, or the one given. */
+/* Fetch metadata of the cached topics, or of one. */
 static int
 ask(struct cluster *cl, const struct cluster_topic *only, bool may_create,
 	struct err *e)
@@ -176,7 +176,7 @@ cluster_keep_fresh(struct cluster *cl)
 		return at;
 	if (cluster_refresh(cl, &ignored) < 0)
 		cl->refresh_at_ms = clock_mono_ms() + REFRESH_RETRY_MS;
-	return clock_mono_ms(); /* what was found may concern the caller */
+	return clock_mono_ms(); /* the caller is to look at the new metadata */
 }
 
 int
@@ -192,7 +192,7 @@ cluster_list_topics(struct cluster *cl, void *metadata_response,
 		? -1 : 0;
 }
 
-/* Is every partition led by somebody? */
+/* Has every partition a leader? */
 static bool
 is_whole(const struct cluster_topic *t)
 {
@@ -204,7 +204,7 @@ is_whole(const struct cluster_topic *t)
 	return true;
 }
 
-/* May another look find more? */
+/* Is it worth asking again? */
 static bool
 may_change(const struct cluster_topic *t, bool may_create, int64_t waited_ms)
 {

@@ -6,7 +6,7 @@
 
 enum {
 	RETRY_MS = 100,
-	/* Enough for a time, the beginning and the end; from 4 on librdkafka's
+	/* Enough for a time, the beginning and the end.  From version 4 on, librdkafka's
 	 * mock broker writes a leader epoch of eight bytes. */
 	PLAIN_VERSION = 3,
 };
@@ -14,14 +14,14 @@ enum {
 struct offsets_query {
 	struct cluster *cl;
 	struct cluster_topic *topic;
-	int32_t npart;     /* as of the start: a refresh may show more */
+	int32_t npart;     /* at the start; a refresh may find more */
 	int64_t timestamp_ms;
 	int64_t *offset;
-	bool *is_due;      /* of each partition: still to be asked */
-	struct err err;    /* what a partition said last */
+	bool *is_due;      /* for each partition: not answered yet */
+	struct err err;    /* the last error of a partition */
 };
 
-/* Take one partition's answer.  Returns -1 when it is final and bad. */
+/* Take the result of one partition.  Returns -1 if it is an error that is final. */
 static int
 take(struct offsets_query *query, int32_t index, int16_t error, int64_t offset)
 {
@@ -78,7 +78,7 @@ ask_leader(struct offsets_query *query, int32_t leader)
 	return rc < 0 ? -1 : 0;
 }
 
-/* Ask each leader once.  Returns how many partitions are still due, or -1. */
+/* Ask each leader once.  Returns the number of partitions not answered, or -1. */
 static int
 ask_all(struct offsets_query *query)
 {

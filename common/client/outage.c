@@ -1,4 +1,4 @@
-/* Brokers that cannot be reached: how long that is borne, and what is said. */
+/* Reports about brokers that cannot be reached, are late, or refuse. */
 #include "client/cluster_int.h"
 #include "sys/clock.h"
 #include "text/units.h"
@@ -6,12 +6,12 @@
 #include <stdio.h>
 
 enum {
-	QUIET_MS = 1500,   /* a restart, or a moved leader, is not worth a line */
+	QUIET_MS = 1500,   /* a restart or a moved leader is not reported */
 	FIRST_PAUSE_MS = 50,
 	FIRST_PAUSE_MAX_MS = 500,
 };
 
-/* Say it once per outage, when it has lasted.  text is what failed. */
+/* Is the outage to be reported?  Once, when it has lasted for QUIET_MS. */
 static bool
 is_to_report(const struct cluster *cl, struct cluster_outage *outage, int64_t now_ms)
 {
@@ -23,50 +23,49 @@ is_to_report(const struct cluster *cl, struct cluster_outage *outage, int64_t no
 	return true;
 }
 
-/* ", for up to 30 s" or "", as the owner has said how long it repeats. */
+/* " for up to 30 s"; "" if the owner has not said how long it retries. */
 static const char *
-for_up_to(const struct cluster *cl, char z[UNITS_TEXT_SIZE + 16])
+for_up_to(const struct cluster *cl, char text[UNITS_TEXT_SIZE + 16])
 {
-	char text[UNITS_TEXT_SIZE];
-	*z = 0;
+	char time[UNITS_TEXT_SIZE];
+	*text = 0;
 	if (cl->opts.retry_timeout_ms)
-		snprintf(z, UNITS_TEXT_SIZE + 16, " for up to %s",
-			units_format_duration(cl->opts.retry_timeout_ms, text));
-	return z;
+		snprintf(text, UNITS_TEXT_SIZE + 16, " for up to %s",
+			units_format_duration(cl->opts.retry_timeout_ms, time));
+	return text;
 }
 
 void
 cluster_node_failed(struct cluster *cl, struct cluster_node *node, const struct err *why)
 {
-	char z[UNITS_TEXT_SIZE + 16];
+	char text[UNITS_TEXT_SIZE + 16];
 	if (!cl->opts.is_quiet && is_to_report(cl, &node->outage, clock_mono_ms()))
-		cl->opts.say("broker %d is lost: %s; trying again%s", node->id, why->msg, for_up_to(cl, z));
+		cl->opts.say("broker %d is lost: %s; trying again%s", node->id, why->msg, for_up_to(cl, text));
 }
 
 void
 cluster_say_refused(struct cluster *cl, struct cluster_outage *outage, const struct err *why)
 {
-	char z[UNITS_TEXT_SIZE + 16];
+	char text[UNITS_TEXT_SIZE + 16];
 	if (is_to_report(cl, outage, clock_mono_ms()))
-		cl->opts.say("%s; trying again%s", why->msg, for_up_to(cl, z));
+		cl->opts.say("%s; trying again%s", why->msg, for_up_to(cl, text));
 }
 
 void
 cluster_say_accepted(struct cluster *cl, struct cluster_outage *outage)
 {
-	char z[UNITS_TEXT_SIZE];
+	char text[UNITS_TEXT_SIZE];
 	if (outage->is_said)
 		cl->opts.say("continuing after %s",
-			units_format_duration(clock_mono_ms() - outage->since_ms, z));
+			units_format_duration(clock_mono_ms() - outage->since_ms, text));
 	*outage = (struct cluster_outage){ 0 };
 }
 
-/* Has the node left a request without an answer for too long? */
 void
 cluster_say_late(struct cluster *cl, struct cluster_node *node, int64_t now_ms)
 {
 	int64_t late_ms = INT64_MAX, deadline_ms = 0;
-	char z[UNITS_TEXT_SIZE];
+	char text[UNITS_TEXT_SIZE];
 	struct conn *c[] = { node->conn, node->second };
 	for (size_t i = 0; i < ARRAY_LEN(c); i++)
 		if (c[i])
@@ -77,7 +76,7 @@ cluster_say_late(struct cluster *cl, struct cluster_node *node, int64_t now_ms)
 	node->is_late = is_late;
 	if (is_late)
 		cl->opts.say("broker %d does not answer; waiting for up to %s more", node->id,
-			units_format_duration(MAX(deadline_ms - now_ms, 0), z));
+			units_format_duration(MAX(deadline_ms - now_ms, 0), text));
 	else if (node->conn || node->second)
 		cl->opts.say("broker %d answers again", node->id);
 }
@@ -85,23 +84,23 @@ cluster_say_late(struct cluster *cl, struct cluster_node *node, int64_t now_ms)
 void
 cluster_node_reached(struct cluster *cl, struct cluster_node *node)
 {
-	char z[UNITS_TEXT_SIZE];
+	char text[UNITS_TEXT_SIZE];
 	if (node->outage.is_said)
 		cl->opts.say("broker %d is back after %s", node->id,
-			units_format_duration(clock_mono_ms() - node->outage.since_ms, z));
+			units_format_duration(clock_mono_ms() - node->outage.since_ms, text));
 	node->outage = (struct cluster_outage){ 0 };
 }
 
 bool
 cluster_wait_for_first(struct cluster *cl, int64_t since_ms, const struct err *why)
 {
-	char z[UNITS_TEXT_SIZE];
+	char text[UNITS_TEXT_SIZE];
 	int64_t now = clock_mono_ms(), left = since_ms + cl->opts.wait_ms - now;
 	if (left <= 0 || cl->is_woken)
 		return false;
 	if (is_to_report(cl, &cl->outage, now))
 		cl->opts.say("%s; trying again for up to %s", why->msg,
-			units_format_duration(cl->opts.wait_ms, z));
+			units_format_duration(cl->opts.wait_ms, text));
 	int64_t pause_ms = MIN(FIRST_PAUSE_MS + (now - since_ms) / 4, FIRST_PAUSE_MAX_MS);
 	cluster_pause(cl, (int)MIN(pause_ms, left));
 	return !cl->is_woken;
