@@ -1,5 +1,9 @@
 #include "kq-group/group_run.h"
 
+enum { EVERY_MS = 2000 };
+
+struct group_options group_options = { .every_ms = EVERY_MS };
+
 int
 group_run_open(struct run *run)
 {

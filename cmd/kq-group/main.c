@@ -7,10 +7,6 @@
 
 #include <stdio.h>
 
-enum { EVERY_MS = 2000 };
-
-struct group_options group_options = { .every_ms = EVERY_MS };
-
 #define ALL(text) \
 	OPT_BOOL(0, "all", &group_options.takes_all, text)
 #define JSON \

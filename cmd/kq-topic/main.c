@@ -8,8 +8,6 @@
 
 #include <stdio.h>
 
-struct topic_options topic_options = { .partition = -1 };
-
 /* Takes ownership of key and value. */
 static int
 add_setting(char *key, char *value, struct err *e)

@@ -6,6 +6,8 @@ enum {
 	NAME_MAX_ = 249,        /* Kafka's limit of a topic's name */
 };
 
+struct topic_options topic_options = { .partition = -1 };
+
 static int
 check_words(int nname, char **names, struct err *e)
 {
