@@ -23,7 +23,8 @@ append(struct coordinator *coord, enum coordinator_kind kind, int32_t partition,
 	if (producer)
 		own = (struct builder_producer){ producer->id, producer->epoch, -1, true };
 	struct str batch = builder_finish(&coord->builder, CODEC_NONE, producer ? &own : &none, &coord->packed);
-	struct append_from from = { coord->syncer, coord->loop.wall_ms, true, 0 };
+	struct append_from from = { .syncer = coord->syncer, .wall_ms = coord->loop.wall_ms,
+		.is_coordinator = true };
 	struct append_result result;
 	partition_append(part, &from, (uint8_t *)(uintptr_t)batch.p, NULL, &result);
 	if (result.error == KERR_NONE)

@@ -2,8 +2,8 @@
  * Markers: the control batches that end a transaction in each partition that
  * it wrote to.
  *
- * Knows partitions and topics; the coordinator gives it a loop, and is told of
- * each marker.
+ * Uses partitions and topics.  The coordinator gives it a loop, and gets a report
+ * of each marker.
  *
  * Threads: the coordinator, under its lock.
  */

@@ -357,7 +357,7 @@ check_producer(struct partition *part, const struct append_from *from, const str
 {
 	struct err e;
 	struct prodstate_batch seen;
-	int64_t guard = from->guard;
+	int64_t ticket = from->ticket;
 	struct prodstate *producers = partlog_producers(&part->log, &e);
 	if (!producers) {
 		log_bounded(LOG_ERROR, "opening %s-%d failed: %s", part->topic, part->index, e.msg);
@@ -366,7 +366,7 @@ check_producer(struct partition *part, const struct append_from *from, const str
 	}
 	prodstate_expire(producers, from->wall_ms, part->config->producer_expiration_ms);
 	enum prodstate_verdict verdict = prodstate_check(producers, batch, from->is_coordinator,
-		from->wall_ms, &guard, &seen);
+		from->wall_ms, &ticket, &seen);
 	switch (verdict) {
 	case PRODSTATE_GOOD:
 		return true;
@@ -379,7 +379,7 @@ check_producer(struct partition *part, const struct append_from *from, const str
 		*end_offset = seen.last_offset + 1;
 		return false;
 	case PRODSTATE_VERIFY:
-		result->guard = guard;
+		result->ticket = ticket;
 		return false;
 	default:
 		refuse_producer(result, verdict);

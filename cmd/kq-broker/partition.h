@@ -152,7 +152,7 @@ struct append_result {
 	int64_t base_offset, log_start_offset;
 	int64_t log_append_ms; /* -1: CreateTime */
 	bool must_wait;        /* the ack was queued */
-	int64_t guard;         /* not 0: nothing was appended; see partition_append */
+	int64_t ticket;        /* not 0: nothing was appended; see partition_append */
 };
 
 /* Who appends, and on which thread. */
@@ -160,7 +160,7 @@ struct append_from {
 	struct syncer *syncer; /* this thread's */
 	int64_t wall_ms;
 	bool is_coordinator;   /* records of the coordinator's own topics */
-	int64_t guard;         /* of the verification (KIP-890); 0: not verified */
+	int64_t ticket;        /* of the verification (KIP-890); 0: not verified */
 };
 
 /* Append a valid batch (a client's: see intake.h) and wake the fetchers.  Sets
@@ -171,8 +171,8 @@ struct append_from {
  *
  * A repeated sequence number (KIP-98) gets the result of the first append, and
  * waits like it.  The first batch of a transaction in this partition is not
- * appended: result->guard is set, and error is not.  The caller verifies it with
- * the transaction coordinator (KIP-890) and appends again with that guard; if
+ * appended: result->ticket is set, and error is not.  The caller verifies it with
+ * the transaction coordinator (KIP-890) and appends again with that ticket; if
  * the transaction has ended by then, the error is INVALID_TXN_STATE. */
 void partition_append(struct partition *part, const struct append_from *from, uint8_t *bytes,
 	struct ack_wait *ack, struct append_result *result);

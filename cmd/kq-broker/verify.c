@@ -56,30 +56,30 @@ append(struct verify *verify, struct verify_batch *batch, uint8_t *bytes, int64_
 {
 	struct request *rq = verify->rq;
 	struct append_from from = { .syncer = rq->reactor->syncer, .wall_ms = rq->loop->wall_ms,
-		.guard = ticket };
+		.ticket = ticket };
 	partition_append(batch->partition, &from, bytes, batch->ack, result);
 	if (result->error != KERR_INVALID_TXN_STATE || !ticket || !verify->check.may_add
 		|| verify->ncheck >= CHECKS_MAX)
 		return;
-	from.guard = 0;
+	from.ticket = 0;
 	partition_append(batch->partition, &from, bytes, batch->ack, result);
 }
 
 /* The batch is where it was received: append it if the coordinator agrees at
- * once.  Otherwise result->guard stays set. */
+ * once.  Otherwise result->ticket stays set. */
 static void
 append_if_agreed(struct verify *verify, struct verify_batch *batch, uint8_t *bytes,
 	struct append_result *result)
 {
 	struct txn_check *check = &verify->check;
 	struct coord_partition at = { str_of(batch->partition->topic), batch->partition->index };
-	int64_t ticket = result->guard;
+	int64_t ticket = result->ticket;
 	check->producer = producer_of(bytes);
 	check->v = &at;
 	check->n = 1;
 	if (!coordinator_check_now(verify->rq->broker->coordinator, check))
 		return;
-	result->guard = 0;
+	result->ticket = 0;
 	if (check->error)
 		result->error = answer_error(verify->rq, check->error);
 	else
@@ -103,17 +103,17 @@ verify_append(struct verify *verify, struct verify_batch *batch, struct str byte
 {
 	/* The bytes are ours to change: they lie in the receive buffer. */
 	uint8_t *p = (uint8_t *)(uintptr_t)bytes.p;
-	*result = (struct append_result){ .guard = 0 };
+	*result = (struct append_result){ .ticket = 0 };
 	if (verify->rq->session->last_verify) {
 		park(verify, batch, bytes, 0);
 		return false;
 	}
 	append(verify, batch, p, 0, result);
-	if (result->guard && is_alone)
+	if (result->ticket && is_alone)
 		append_if_agreed(verify, batch, p, result);
-	if (result->guard)
-		park(verify, batch, bytes, result->guard);
-	return !result->guard;
+	if (result->ticket)
+		park(verify, batch, bytes, result->ticket);
+	return !result->ticket;
 }
 
 /* ---- the queue ---- */
@@ -155,11 +155,11 @@ decide(struct verify *verify, struct verify_batch *batch)
 		result.error = KERR_INVALID_PRODUCER_ID_MAPPING;
 	if (!result.error)
 		append(verify, batch, batch->bytes, batch->ticket, &result);
-	if (result.guard && verify->ncheck < CHECKS_MAX) {
-		batch->ticket = result.guard;
+	if (result.ticket && verify->ncheck < CHECKS_MAX) {
+		batch->ticket = result.ticket;
 		return false;
 	}
-	if (result.guard)
+	if (result.ticket)
 		result.error = KERR_INVALID_TXN_STATE;
 	list_unlink(&batch->link);
 	verify->decided(batch, &result);

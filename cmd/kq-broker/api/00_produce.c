@@ -254,7 +254,7 @@ append_one(struct produce_state *state, struct partition *partition, struct str 
 	struct produce_part *part, struct produce_response_partition *answer)
 {
 	struct request *rq = state->rq;
-	struct append_result result = { .guard = 0 };
+	struct append_result result = { .ticket = 0 };
 	if (is_transactional(records)) {
 		if (!verify_append(&state->verify, &part->verify, records, state->is_alone, &result))
 			return true;
