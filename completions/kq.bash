@@ -1,7 +1,7 @@
-# Completion of every kq command in bash.  The words come from the commands
-# themselves (--help=words), names of topics and groups from the broker.
+# Completion of all kq commands in bash.  The words come from the commands
+# themselves (--help=words), the names of topics and groups from the broker.
 
-_kq_topics() { # the -b of the line, if any
+_kq_topics() { # the value of -b, if any
 	timeout 1 kq-topic list ${1:+-b "$1"} 2>/dev/null
 }
 
@@ -29,8 +29,8 @@ _kq() {
 	local table of word arg choices rest words=() verbs=() takes='' list='' usage=''
 	local verb='' brokers='' operands=0 skip=''
 
-	# bash cuts words at ':' and '='; put them together again, but for
-	# --option=value, which is read as two words.
+	# bash splits words at ':' and '='; join them again, except --option=value, which is
+	# read as two words.
 	for ((i = 0; i < COMP_CWORD; i++)); do
 		w=${COMP_WORDS[i]}
 		if [[ $w == = && ${line[-1]} == --* ]]; then
@@ -46,13 +46,13 @@ _kq() {
 	prev=${line[-1]}
 	if [[ $cur == = ]]; then cur=''; fi
 
-	# The tables, with a separator that read does not join.
+	# The rows, with a separator that read does not merge.
 	table=$("$cmd" --help=words 2>/dev/null | tr '\t' '\037') || return
 	while IFS=$'\037' read -r of word rest; do
 		if [[ -z $of && $word == [a-z]* ]]; then verbs+=("$word"); fi
 	done <<<"$table"
 
-	# What stands before: the verb, the operands, where the brokers are.
+	# The words before the cursor: the verb, the number of operands, the brokers.
 	for w in "${line[@]:1}"; do
 		if [[ $skip == -b || $skip == --brokers ]]; then brokers=$w; fi
 		if [[ -n $skip ]]; then

@@ -1,7 +1,7 @@
-# Completion of every kq command in fish.  The words come from the commands
-# themselves (--help=words), names of topics and groups from the broker.
+# Completion of all kq commands in fish.  The words come from the commands
+# themselves (--help=words), the names of topics and groups from the broker.
 
-# The words that may follow, with their phrases.
+# Print the possible words, with their phrases.
 function __kq_words
     set -l line (commandline -opc)
     set -l cur (commandline -ct)

@@ -38,7 +38,7 @@ static const struct opt seek_opts[] = {
 	OPT_STRING(0, "to", &group_options.to, "WHERE",
 		"beginning, end, current, N, +N, -N or @TIME: see kq(7)"),
 	OPT_STRING(0, "from-file", &group_options.from_file, "FILE",
-		"take the offsets of export from FILE (-: stdin), or only those of the named topics"),
+		"read the offsets from a file of export (-: stdin); with topics, only theirs"),
 	ALL("all topics for which the group has offsets"),
 	PLAN,
 	JSON,
