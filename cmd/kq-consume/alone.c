@@ -14,7 +14,8 @@ add_parts(struct alone *alone, struct cluster_topic *t, const struct start *star
 		wants[i] = alone->partition < 0 || i == alone->partition;
 		any |= wants[i];
 	}
-	int rc = any ? start_resolve(start, alone->fetcher->cluster, t, upto, wants, alone->stops_at_end,
+	int rc = any ? start_resolve(start, alone->fetcher->cluster, t, upto, wants,
+		alone->stops_at_end,
 		begin, stop, e) : 0;
 	for (int32_t i = from; rc == 0 && i < upto && i < t->npart; i++)
 		if (wants[i])
@@ -27,8 +28,8 @@ add_parts(struct alone *alone, struct cluster_topic *t, const struct start *star
 static int
 no_partition(const struct alone *alone, const struct cluster_topic *t, struct err *e)
 {
-	return err_set(e, ERR_USAGE, "topic '%s' has %d partition%s: there is no partition %lld", t->name,
-		t->npart, units_plural(t->npart), (long long)alone->partition);
+	return err_set(e, ERR_USAGE, "topic '%s' has %d partition%s: there is no partition %lld",
+		t->name, t->npart, units_plural(t->npart), (long long)alone->partition);
 }
 
 int

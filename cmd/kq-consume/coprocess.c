@@ -154,8 +154,10 @@ read_some(struct coprocess *coproc, struct err *e)
 {
 	ssize_t got;
 	if (coproc->out.n >= COPROCESS_ANSWER_MAX)
-		return err_set(e, ERR_LIMIT, "'%.60s' answered a batch of %lld record%s with more than %d MiB; "
-			"use a smaller --batch", coproc->command, (long long)coproc->nin, units_plural(coproc->nin),
+		return err_set(e, ERR_LIMIT,
+			"'%.60s' answered a batch of %lld record%s with more than %d MiB; "
+			"use a smaller --batch", coproc->command, (long long)coproc->nin,
+			units_plural(coproc->nin),
 			COPROCESS_ANSWER_MAX >> 20);
 	buf_reserve(&coproc->out, PIECE);
 	do
@@ -200,7 +202,8 @@ too_slow(const struct coprocess *coproc, struct err *e)
 		[COFRAME_LENGTH] = "it must end its answer with ff ff ff ff, and flush",
 		[COFRAME_PAIR] = "it must end its answer with ff ff ff ff, and flush",
 	};
-	return err_set(e, ERR_RETRY, "'%.60s' did not complete its answer, and made no progress for %d ms "
+	return err_set(e, ERR_RETRY,
+		"'%.60s' did not complete its answer, and made no progress for %d ms "
 		"(--exec-timeout): %s", coproc->command, coproc->timeout_ms, hint[coproc->frame]);
 }
 

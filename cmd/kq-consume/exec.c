@@ -106,13 +106,13 @@ list_offsets(struct exec *exec)
 	struct member *m = exec->member;
 	exec->offset = mem_realloc(exec->offset, ((size_t)m->npart + 1) * sizeof *exec->offset);
 	exec->noffset = 0;
-	for (int t = 0; t < m->ntopic; t++)
+	for (int k = 0; k < m->ntopic; k++)
 		for (int i = 0; i < m->npart; i++) {
 			const struct member_part *part = m->part[i];
 			const struct fetcher_part *from = part->owner;
-			if (part->topic == m->topic[t] && is_to_commit(part))
-				exec->offset[exec->noffset++] = (struct producer_offset){ part->topic->name, part->index,
-					from->deliver, from->epoch, part->topic->id };
+			if (part->topic == m->topic[k] && is_to_commit(part))
+				exec->offset[exec->noffset++] = (struct producer_offset){ part->topic->name,
+					part->index, from->deliver, from->epoch, part->topic->id };
 		}
 	return exec->noffset;
 }
@@ -406,13 +406,13 @@ finish(struct exec *exec, int rc, struct err *e)
 
 /* The default ID (see exec.h).  NULL if it would be too long. */
 static char *
-make_txn_id(const struct member_opts *m, struct err *e)
+make_txn_id(const struct member_opts *opts, struct err *e)
 {
 	struct buf b = BUF_INIT;
 	uint64_t n;
-	buf_printf(&b, "%s-exec-", m->group);
-	if (m->instance) {
-		buf_puts(&b, m->instance);
+	buf_printf(&b, "%s-exec-", opts->group);
+	if (opts->instance) {
+		buf_puts(&b, opts->instance);
 	} else {
 		rand_bytes(&n, sizeof n);
 		buf_printf(&b, "%016llx", (unsigned long long)n);

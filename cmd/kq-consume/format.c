@@ -142,12 +142,12 @@ put_headers(const struct record *rec, struct buf *out)
 }
 
 static void
-put_step(const struct format *format, const struct format_step *s,
+put_step(const struct format *format, const struct format_step *step,
 	const struct record *rec, const struct origin *from, struct buf *out)
 {
-	switch (s->op) {
+	switch (step->op) {
 	case FORMAT_LITERAL:
-		buf_put(out, format->text.p + s->at, s->n);
+		buf_put(out, format->text.p + step->at, step->n);
 		break;
 	case FORMAT_KEY_AND_DELIMITER:
 		keyed_put_key(&format->keyed, rec->key, out);

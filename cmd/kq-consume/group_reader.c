@@ -109,11 +109,11 @@ look_up(struct group_reader *reader, struct gained *in, struct err *e)
 	struct start start = *reader->opts->start;
 	for (int i = 0; i < m->npart; i++) {
 		struct member_part *part = m->part[i];
-		bool k = is_new(part);
+		bool is_new_part = is_new(part);
 		if (part->state != MEMBER_GAINED || part->topic != in->topic || part->index >= in->n)
 			continue;
-		in->wants[k][part->index] = part->committed < 0 || reads_to_end(reader);
-		any[k] |= in->wants[k][part->index];
+		in->wants[is_new_part][part->index] = part->committed < 0 || reads_to_end(reader);
+		any[is_new_part] |= in->wants[is_new_part][part->index];
 	}
 	for (int k = 0; k < 2; k++) {
 		if (any[k] && start_resolve(&start, reader->reading->fetcher->cluster, in->topic, in->n,

@@ -58,7 +58,8 @@ json_line_put(const struct record *rec, const struct origin *from,
 {
 	buf_puts(out, "{\"topic\":");
 	json_put_string(from->topic, out);
-	buf_printf(out, ",\"partition\":%d,\"offset\":%lld,\"timestamp\":%lld,\"timestamp_type\":\"%s\"",
+	buf_printf(out,
+		",\"partition\":%d,\"offset\":%lld,\"timestamp\":%lld,\"timestamp_type\":\"%s\"",
 		from->partition, (long long)rec->offset, (long long)rec->timestamp_ms,
 		from->is_append_time ? "append" : "create");
 	put_headers(rec, out);

@@ -46,7 +46,8 @@ take_start(void *to, const char *value, struct err *e)
 static const struct opt opts[] = {
 	RUN_OPT_BROKERS(&cluster_opts.brokers),
 	RUN_OPT_WAIT(&given.wait_ms),
-	OPT_BOOL(0, "wait-topic", &given.waits_topic, "wait for topics that do not exist or are deleted"),
+	OPT_BOOL(0, "wait-topic", &given.waits_topic,
+		"wait for topics that do not exist or are deleted"),
 	OPT_DURATION(0, "metadata-max-age", &given.max_age_ms, "TIME", 1, INT32_MAX,
 		"look for new partitions this often (default 5m)"),
 	OPT_CALL('o', "offset", &start, take_start, "WHERE",
@@ -126,26 +127,28 @@ static const struct opt_command command = {
 		"at the current end).\n"
 		PLACE_TIME_NOTES
 		"\n"
-		"FORMAT: %s value, %S its length, %k key, %K its length, %t topic, %p partition, %o offset,\n"
-		"%T timestamp in ms, %h headers, %% a percent sign; \\n \\t \\r \\0 \\\\ \\xHH.\n"
+		"FORMAT: %s value, %S its length, %k key, %K its length, %t topic, %p partition,\n"
+		"%o offset, %T timestamp in ms, %h headers, %% a percent sign;\n"
+		"\\n \\t \\r \\0 \\\\ \\xHH.\n"
 		"\n"
-		"It is an error if a partition does not have offset N.  If records are deleted before they\n"
-		"are read, a message reports it, and reading continues after them.\n"
+		"It is an error if a partition does not have offset N.  If records are deleted before\n"
+		"they are read, a message reports it, and reading continues after them.\n"
 		"\n"
-		"With -G the members of the group share the partitions, and reading resumes at the group's\n"
-		"committed offsets; -o (default end) applies to partitions without one.  An offset is\n"
-		"committed after the records before it have been written: at every --commit-every, before\n"
-		"partitions are given up, and at exit.  A record may be printed twice, but none is left out.\n"
-		"The classic protocol has all assignors but uniform, and offers all of them by default; the\n"
-		"consumer protocol has uniform and range.\n"
+		"With -G the members of the group share the partitions, and reading resumes at the\n"
+		"group's committed offsets; -o (default end) applies to partitions without one.  An\n"
+		"offset is committed after the records before it have been written: at the interval of\n"
+		"--commit-every, before partitions are given up, and at exit.  A record may be printed\n"
+		"twice, but none is left out.  The classic protocol has all assignors but uniform, and\n"
+		"offers all of them by default; the consumer protocol has uniform and range.\n"
 		"\n"
 		"--exec: COMMAND reads batches of records from stdin, one per line; an empty line ends a\n"
 		"batch.  It writes any number of lines to stdout as its answer, then an empty line, and\n"
 		"flushes.  The answer and the group's offsets are then committed in one transaction.\n"
-		"--frame count: a line with the number of records precedes them, instead of the empty line.\n"
-		"--frame length: each record is preceded by its length in 4 bytes, big-endian; ff ff ff ff\n"
-		"ends a batch, ff ff ff fe is null.  --frame pair: the same for the key and the value of\n"
-		"each record.  The frame and -K apply to both directions, -f and -J to the input.\n",
+		"--frame count: a line with the number of records precedes them, instead of the empty\n"
+		"line after them.  --frame length: each record is preceded by its length in 4 bytes,\n"
+		"big-endian; ff ff ff ff ends a batch, ff ff ff fe is null.  --frame pair: the same for\n"
+		"the key and the value of each record.  The frame and -K apply to both directions, -f\n"
+		"and -J to the input.\n",
 	.opts = opts,
 	.foreign = foreign,
 };
@@ -225,10 +228,10 @@ static int
 check_exec(struct err *e)
 {
 	struct exec_opts *o = &exec_opts;
-	struct exec_sink_opts *s = &o->sink;
-	bool has_other = given.frame || given.batch_records || given.exec_timeout_ms || s->txn_id
+	struct exec_sink_opts *sink = &o->sink;
+	bool has_other = given.frame || given.batch_records || given.exec_timeout_ms || sink->txn_id
 		|| given.empty_is_null;
-	if (!o->command != !s->topic)
+	if (!o->command != !sink->topic)
 		return err_set(e, ERR_USAGE, "--exec and --to must be given together");
 	if (!o->command && has_other)
 		return err_set(e, ERR_USAGE, "--frame, --batch, --exec-timeout, --txn and -Z need --exec");
@@ -238,7 +241,7 @@ check_exec(struct err *e)
 		return err_set(e, ERR_USAGE, "--exec needs a group: -G");
 	if (given.is_uncommitted)
 		return err_set(e, ERR_USAGE, "only one of --exec and --uncommitted");
-	if (s->txn_id && !*s->txn_id)
+	if (sink->txn_id && !*sink->txn_id)
 		return err_set(e, ERR_USAGE, "option '--txn': empty");
 	if (given.frame)
 		o->frame = coframe_of(given.frame);
@@ -250,7 +253,7 @@ check_exec(struct err *e)
 		return err_set(e, ERR_USAGE,
 			"-K, -f, -J, -Z and --null-marker cannot be used with --frame pair");
 	o->keyed.empty_is_null = given.empty_is_null;
-	s->retry_timeout_ms = group_opts.member.retry_timeout_ms;
+	sink->retry_timeout_ms = group_opts.member.retry_timeout_ms;
 	return 0;
 }
 
@@ -258,14 +261,14 @@ check_exec(struct err *e)
 static void
 set_group_opts(void)
 {
-	struct member_opts *m = &group_opts.member;
+	struct member_opts *member = &group_opts.member;
 	if (given.max_age_ms)
-		m->refresh_ms = (int)given.max_age_ms;
-	m->protocol = *given.protocol == 'a' ? MEMBER_AUTO
+		member->refresh_ms = (int)given.max_age_ms;
+	member->protocol = *given.protocol == 'a' ? MEMBER_AUTO
 		: strcmp(given.protocol, "classic") == 0 ? MEMBER_CLASSIC : MEMBER_CONSUMER;
 	if (given.session_ms) {
-		m->session_timeout_ms = (int)given.session_ms;
-		m->heartbeat_ms = MIN(m->heartbeat_ms, m->session_timeout_ms / 3);
+		member->session_timeout_ms = (int)given.session_ms;
+		member->heartbeat_ms = MIN(member->heartbeat_ms, member->session_timeout_ms / 3);
 	}
 	group_opts.waits_topic = given.waits_topic;
 	group_opts.commit_ms = (int)given.commit_ms;
@@ -277,19 +280,19 @@ set_group_opts(void)
 static int
 check_options(struct err *e)
 {
-	const struct member_opts *m = &group_opts.member;
+	const struct member_opts *member = &group_opts.member;
 	if (keyed_parse(&exec_opts.keyed, given.key_delimiter, given.null_marker, &keyed_bytes, e) < 0)
 		return -1;
 	if (given.is_committed && given.is_uncommitted)
 		return err_set(e, ERR_USAGE, "only one of --committed and --uncommitted");
-	if (!m->group && (m->instance || m->assignors || given.session_ms))
+	if (!member->group && (member->instance || member->assignors || given.session_ms))
 		return err_set(e, ERR_USAGE, "--instance, --assignor and --session need -G");
 	if (start.begin.kind == PLACE_NONE)
-		start.begin.kind = m->group ? PLACE_END : PLACE_BEGINNING;
+		start.begin.kind = member->group ? PLACE_END : PLACE_BEGINNING;
 	start.is_committed = !given.is_uncommitted;
-	if (!m->group)
+	if (!member->group)
 		return check_exec(e);
-	if (!*m->group)
+	if (!*member->group)
 		return err_set(e, ERR_USAGE, "the group's name is empty");
 	if (given.partition >= 0)
 		return err_set(e, ERR_USAGE,
@@ -339,7 +342,7 @@ main(int argc, char **argv)
 		return say_err(&e, false);
 	}
 
-	signal(SIGPIPE, SIG_IGN); /* a reader that closes the pipe ends the program, without a failure */
+	signal(SIGPIPE, SIG_IGN); /* a closed pipe ends the program without a failure */
 	struct cluster cluster;
 	struct fetcher f;
 	struct fetcher_opts fo;

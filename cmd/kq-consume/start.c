@@ -19,7 +19,8 @@ check_range(struct cluster_topic *t, int32_t i, int64_t n, int64_t first,
 {
 	if (n >= first && n <= end)
 		return 0;
-	return err_set(e, ERR_USAGE, "offset %lld is not in partition %d of '%s', which has %lld to %lld",
+	return err_set(e, ERR_USAGE,
+		"offset %lld is not in partition %d of '%s', which has %lld to %lld",
 		(long long)n, i, t->name, (long long)first, (long long)end);
 }
 

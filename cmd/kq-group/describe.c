@@ -197,7 +197,8 @@ print_rows(struct run *run, const struct rows *rows)
 		const char *lag = row_has_lag(row) ? arena_printf(a, "%lld", (long long)row_lag(row)) : "-";
 		table_add(&table, (const char *[]){ put_cell(a, row->topic), put_known(a, row->partition),
 			put_known(a, row->committed), put_known(a, row->end), lag,
-			put_cell(a, member ? member->id : STR_NULL), put_cell(a, member ? member->host : STR_NULL),
+			put_cell(a, member ? member->id : STR_NULL),
+			put_cell(a, member ? member->host : STR_NULL),
 			put_cell(a, member ? member->client : STR_NULL) });
 	}
 	table_print(&table);

@@ -16,9 +16,10 @@ enum {
 };
 
 static bool
-is_same_word(struct str a, const char *b)
+is_same_word(struct str word, const char *name)
 {
-	return a.n == (int32_t)strlen(b) && strncasecmp((const char *)a.p, b, (size_t)a.n) == 0;
+	return word.n == (int32_t)strlen(name)
+		&& strncasecmp((const char *)word.p, name, (size_t)word.n) == 0;
 }
 
 static int
@@ -114,7 +115,8 @@ list_open(struct run *run, int argc, char **argv, struct look_group **v, int *n)
 		return code;
 	struct str *names;
 	*n = group_options.takes_all ? names_of(run, &names) : argc;
-	*v = group_options.takes_all ? look_groups_find(run, n, names) : look_groups_named(run, n, argv);
+	*v = group_options.takes_all ? look_groups_find(run, n, names)
+		: look_groups_named(run, n, argv);
 	return 0;
 }
 
@@ -208,7 +210,8 @@ verb_group_list(int argc, char **argv)
 		n = 0;
 	}
 	for (int i = 0; i < n; i++)
-		if (is_wanted(v[i].state, group_options.states) && is_wanted(v[i].type, group_options.types))
+		if (is_wanted(v[i].state, group_options.states)
+			&& is_wanted(v[i].type, group_options.types))
 			print(&run, &v[i]);
 	return run_close(&run);
 }

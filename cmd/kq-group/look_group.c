@@ -188,7 +188,8 @@ take_member(struct run *run, struct look_member *member,
 	struct consumer_protocol_assignment assignment;
 	*member = (struct look_member){ in->member_id, in->group_instance_id, STR_NULL, in->client_id,
 		in->client_host, -1, NULL, NULL, 0, -1 };
-	if (!is_consumer || wire_data_decode(&consumer_protocol_assignment_data, in->member_assignment.p,
+	if (!is_consumer
+		|| wire_data_decode(&consumer_protocol_assignment_data, in->member_assignment.p,
 			(size_t)MAX(in->member_assignment.n, 0), &run->replies, &assignment) < 0)
 		return;
 	member->nassigned = MAX(assignment.assigned_partitions.n, 0);
@@ -244,7 +245,8 @@ take_places(struct run *run, const struct consumer_group_describe_response_assig
 	struct look_parts *v = arena_alloc(&run->arena, (size_t)*n * sizeof *v + 1);
 	for (int32_t i = 0; i < *n; i++)
 		v[i] = (struct look_parts){ in->topic_partitions.v[i].topic_name,
-			in->topic_partitions.v[i].partitions.v, MAX(in->topic_partitions.v[i].partitions.n, 0) };
+			in->topic_partitions.v[i].partitions.v,
+			MAX(in->topic_partitions.v[i].partitions.n, 0) };
 	return v;
 }
 
@@ -264,8 +266,10 @@ take_consumer(struct run *run, struct look_group *group,
 		struct consumer_group_describe_response_member *from = &in->members.v[i];
 		group->member[i] = (struct look_member){ from->member_id, from->instance_id, from->rack_id,
 			from->client_id, from->client_host, from->member_epoch, NULL, NULL, 0, 0 };
-		group->member[i].assigned = take_places(run, &from->assignment, &group->member[i].nassigned);
-		group->member[i].target = take_places(run, &from->target_assignment, &group->member[i].ntarget);
+		group->member[i].assigned = take_places(run, &from->assignment,
+			&group->member[i].nassigned);
+		group->member[i].target = take_places(run, &from->target_assignment,
+			&group->member[i].ntarget);
 	}
 }
 
@@ -398,9 +402,11 @@ look_group_committed(struct run *run, const struct look_group *group, struct row
 	q.groups.v = &one;
 	q.groups.n = 1;
 	do {
-		if (run_call_upto(run, asked.coordinator, API_OFFSET_FETCH, OFFSET_FETCH_UPTO, &q, &answer) < 0)
+		if (run_call_upto(run, asked.coordinator, API_OFFSET_FETCH, OFFSET_FETCH_UPTO,
+				&q, &answer) < 0)
 			return -1;
-		code = !has_groups ? answer.error_code : answer.groups.n == 1 ? answer.groups.v[0].error_code
+		code = !has_groups ? answer.error_code
+			: answer.groups.n == 1 ? answer.groups.v[0].error_code
 			: KERR_UNKNOWN_SERVER_ERROR;
 	} while (look_group_again(run, &asked, code, until_ms));
 	if (code) {

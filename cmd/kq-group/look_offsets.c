@@ -25,9 +25,9 @@ look_group_rows(struct run *run, const struct look_group *group, struct rows *ro
 	for (int32_t i = 0; i < group->nmember; i++) {
 		const struct look_member *member = &group->member[i];
 		for (int32_t k = 0; k < member->nassigned; k++)
-			for (int32_t p = 0; p < member->assigned[k].n; p++) {
+			for (int32_t j = 0; j < member->assigned[k].n; j++) {
 				struct row *row = &rows->v[rows->n++];
-				*row = ROW_INIT(member->assigned[k].topic, member->assigned[k].v[p]);
+				*row = ROW_INIT(member->assigned[k].topic, member->assigned[k].v[j]);
 				row->member = member;
 			}
 	}

@@ -113,9 +113,9 @@ static const struct opt_command command = {
 		"  kq-group watch billing --every 1s\n"
 		"  kq-group delete --yes billing\n",
 	.notes =
-		"WHERE: beginning; end; current (the committed offset, else the end); N (that offset); +N or\n"
-		"-N (N after or before the committed offset); @TIME (the first record at or after it, else\n"
-		"the end).\n"
+		"WHERE: beginning; end; current (the committed offset, else the end); N (that offset); +N\n"
+		"or -N (N after or before the committed offset); @TIME (the first record at or after it,\n"
+		"else the end).\n"
 		PLACE_TIME_NOTES
 		"\n"
 		"delete, delete-offsets, seek and import ask for confirmation on the terminal.  --yes\n"
@@ -134,7 +134,8 @@ check(struct opt_result *result, struct err *e)
 	bool is_for_groups = strncmp(result->verb->operands, "GROUP...", 8) == 0;
 	opt_drop_repeats(result, is_for_groups ? 0 : 1);
 	if (group_options.takes_all && is_for_groups)
-		return result->argc == 0 ? 0 : err_set(e, ERR_USAGE, "only one of --all and names of groups");
+		return result->argc == 0 ? 0
+			: err_set(e, ERR_USAGE, "only one of --all and names of groups");
 	return opt_check_operands(result, result->argc == 0 ? "group" : "topic", e);
 }
 

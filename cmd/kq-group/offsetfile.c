@@ -190,7 +190,8 @@ cmp_place(const struct offset_line *left, const struct offset_line *right)
 	int order = str_cmp(left->group, right->group);
 	if (!order)
 		order = str_cmp(left->topic, right->topic);
-	return order ? order : (left->partition > right->partition) - (left->partition < right->partition);
+	return order ? order
+		: (left->partition > right->partition) - (left->partition < right->partition);
 }
 
 static int
@@ -207,7 +208,8 @@ offset_lines_parse(struct offset_lines *lines, struct str text, const char *grou
 {
 	int number = 1;
 	*lines = (struct offset_lines)OFFSET_LINES_INIT;
-	for (const uint8_t *p = text.p, *end = p + MAX(text.n, 0), *eol; p < end; p = eol + 1, number++) {
+	const uint8_t *end = text.p + MAX(text.n, 0), *eol;
+	for (const uint8_t *p = text.p; p < end; p = eol + 1, number++) {
 		eol = memchr(p, '\n', (size_t)(end - p));
 		if (!eol)
 			eol = end;
@@ -218,8 +220,10 @@ offset_lines_parse(struct offset_lines *lines, struct str text, const char *grou
 		qsort(lines->v, (size_t)lines->n, sizeof *lines->v, by_place);
 	for (int32_t i = 1; i < lines->n; i++)
 		if (cmp_place(&lines->v[i - 1], &lines->v[i]) == 0)
-			return err_set(e, ERR_CORRUPT, "line %d: partition %d of topic '%.*s' was in line %d before",
-				lines->v[i].number, lines->v[i].partition, STR_ARG(lines->v[i].topic), lines->v[i - 1].number);
+			return err_set(e, ERR_CORRUPT,
+				"line %d: partition %d of topic '%.*s' was in line %d before",
+				lines->v[i].number, lines->v[i].partition, STR_ARG(lines->v[i].topic),
+				lines->v[i - 1].number);
 	return 0;
 }
 

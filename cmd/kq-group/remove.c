@@ -84,7 +84,8 @@ take_deleted(struct run *run, const struct look_group *group,
 	for (int32_t i = 0; i < answer->topics.n; i++)
 		for (int32_t k = 0; k < answer->topics.v[i].partitions.n; k++)
 			if (answer->topics.v[i].partitions.v[k].error_code)
-				group_run_part_refused(run, answer->topics.v[i].partitions.v[k].error_code, group->id,
+				group_run_part_refused(run, answer->topics.v[i].partitions.v[k].error_code,
+					group->id,
 					answer->topics.v[i].name, answer->topics.v[i].partitions.v[k].partition_index);
 			else
 				run->ndone++;
@@ -93,10 +94,10 @@ take_deleted(struct run *run, const struct look_group *group,
 static bool
 is_listed(const struct offset_delete_request *q, struct str topic, int32_t partition)
 {
-	for (int32_t t = 0; t < q->topics.n; t++)
-		for (int32_t k = 0; k < q->topics.v[t].partitions.n; k++)
-			if (str_eq(q->topics.v[t].name, topic)
-				&& q->topics.v[t].partitions.v[k].partition_index == partition)
+	for (int32_t i = 0; i < q->topics.n; i++)
+		for (int32_t k = 0; k < q->topics.v[i].partitions.n; k++)
+			if (str_eq(q->topics.v[i].name, topic)
+				&& q->topics.v[i].partitions.v[k].partition_index == partition)
 				return true;
 	return false;
 }
@@ -107,7 +108,8 @@ add_target(struct run *run, struct offset_delete_request *q, const struct topic_
 {
 	struct offset_delete_request_topic *topic = &q->topics.v[q->topics.n++];
 	topic->name = parts->topic;
-	topic->partitions.v = arena_alloc(&run->arena, (size_t)parts->npart * sizeof *topic->partitions.v);
+	topic->partitions.v = arena_alloc(&run->arena,
+		(size_t)parts->npart * sizeof *topic->partitions.v);
 	for (int32_t k = 0; k < parts->npart; k++)
 		if (!is_listed(q, parts->topic, parts->part[k]))
 			topic->partitions.v[topic->partitions.n++].partition_index = parts->part[k];
@@ -119,12 +121,12 @@ add_target(struct run *run, struct offset_delete_request *q, const struct topic_
 static void
 print_offsets(struct run *run, const struct offset_delete_request *q, const struct rows *committed)
 {
-	for (int32_t t = 0; t < q->topics.n; t++)
-		for (int32_t k = 0; k < q->topics.v[t].partitions.n; k++)
-			for (int32_t i = 0; i < committed->n; i++) {
-				const struct row *row = &committed->v[i];
-				if (!str_eq(row->topic, q->topics.v[t].name)
-					|| row->partition != q->topics.v[t].partitions.v[k].partition_index)
+	for (int32_t i = 0; i < q->topics.n; i++)
+		for (int32_t k = 0; k < q->topics.v[i].partitions.n; k++)
+			for (int32_t j = 0; j < committed->n; j++) {
+				const struct row *row = &committed->v[j];
+				if (!str_eq(row->topic, q->topics.v[i].name)
+					|| row->partition != q->topics.v[i].partitions.v[k].partition_index)
 					continue;
 				put_text(row->topic);
 				printf("\t%d\t%lld\n", row->partition, (long long)row->committed);
@@ -140,7 +142,8 @@ delete_offsets(struct run *run, struct look_group *group, struct topic_parts *pa
 	struct rows committed;
 	struct err e;
 	int64_t until_ms = look_group_deadline(run);
-	if (look_group_describe(run, group, false) < 0 || look_group_committed(run, group, &committed) < 0)
+	if (look_group_describe(run, group, false) < 0
+		|| look_group_committed(run, group, &committed) < 0)
 		return;
 	wire_defaults(&offset_delete_request_desc, &q);
 	q.group_id = group->id;

@@ -5,9 +5,10 @@
 static int
 by_place(const void *a, const void *b)
 {
-	const struct row *x = a, *y = b;
-	int order = str_cmp(x->topic, y->topic);
-	return order ? order : (x->partition > y->partition) - (x->partition < y->partition);
+	const struct row *left = a, *right = b;
+	int order = str_cmp(left->topic, right->topic);
+	return order ? order
+		: (left->partition > right->partition) - (left->partition < right->partition);
 }
 
 /* Copy what is known in the other row. */

@@ -60,7 +60,8 @@ int64_t rows_lag(const struct rows *rows);
 
 /* The kinds of place to which an offset can be moved. */
 enum {
-	ROW_PLACES = PLACE_BEGINNING | PLACE_END | PLACE_CURRENT | PLACE_OFFSET | PLACE_SHIFT | PLACE_TIME,
+	ROW_PLACES = PLACE_BEGINNING | PLACE_END | PLACE_CURRENT | PLACE_OFFSET | PLACE_SHIFT
+		| PLACE_TIME,
 };
 
 /* Set the row's "to" to the place, not yet limited to start and end, which must

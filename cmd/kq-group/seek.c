@@ -91,9 +91,10 @@ join_committed(struct seek_plan *plan, const struct rows *committed)
 {
 	rows_merge(&plan->rows);
 	for (int32_t i = 0; i < plan->rows.n; i++) {
-		const struct row *c = rows_find(committed, plan->rows.v[i].topic, plan->rows.v[i].partition);
-		if (c)
-			plan->rows.v[i].committed = c->committed;
+		const struct row *known = rows_find(committed, plan->rows.v[i].topic,
+			plan->rows.v[i].partition);
+		if (known)
+			plan->rows.v[i].committed = known->committed;
 	}
 }
 
@@ -184,14 +185,15 @@ collect(struct run *run, struct seek_plan *plan, const struct seek *seek,
 	join_committed(plan, committed);
 	if (plan->rows.n == 0 && run->nfailed == 0) {
 		err_set(&e, ERR_PEER, group_options.from_file ? "%s has no line for group '%.*s'"
-			: "%sgroup '%.*s' has no offsets", group_options.from_file ? group_options.from_file : "",
+			: "%sgroup '%.*s' has no offsets",
+			group_options.from_file ? group_options.from_file : "",
 			STR_ARG(plan->group->id));
 		run_failed(run, &e);
 	}
 }
 
 static int
-seek(struct run *run, const struct seek *seek, char **argv)
+seek_group(struct run *run, const struct seek *seek, char **argv)
 {
 	int n = 1;
 	struct rows committed;
@@ -212,15 +214,15 @@ verb_group_seek(int argc, char **argv)
 {
 	struct run run;
 	struct err e;
-	struct seek s = { .arena = ARENA_INIT };
-	int code = prepare(&s, argc, argv, &e) < 0 ? say_err(&e, false) : group_run_open(&run);
+	struct seek seek = { .arena = ARENA_INIT };
+	int code = prepare(&seek, argc, argv, &e) < 0 ? say_err(&e, false) : group_run_open(&run);
 	if (!code) {
-		code = seek(&run, &s, argv);
+		code = seek_group(&run, &seek, argv);
 		int closed = run_close(&run);
 		code = code ? code : closed;
 	}
-	offset_lines_release(&s.lines);
-	arena_release(&s.arena);
+	offset_lines_release(&seek.lines);
+	arena_release(&seek.arena);
 	return code;
 }
 

@@ -17,7 +17,8 @@ seek_plan_begin(struct run *run, struct look_group *group, struct rows *committe
 		return -1;
 	if (look_group_is_active(group)) {
 		err_set(&e, ERR_PEER, "group '%.*s' is in use (%.*s, members: %d): stop its members "
-			"before you change its offsets", STR_ARG(group->id), STR_ARG(group->state), group->nmember);
+			"before you change its offsets", STR_ARG(group->id), STR_ARG(group->state),
+			group->nmember);
 		run_failed(run, &e);
 		return -1;
 	}
@@ -147,7 +148,8 @@ seek_plan_execute(struct run *run, struct seek_plan *plan)
 	for (int32_t i = 0; i < answer.topics.n; i++)
 		for (int32_t k = 0; k < answer.topics.v[i].partitions.n; k++)
 			if (answer.topics.v[i].partitions.v[k].error_code)
-				group_run_part_refused(run, answer.topics.v[i].partitions.v[k].error_code, plan->group->id,
+				group_run_part_refused(run, answer.topics.v[i].partitions.v[k].error_code,
+					plan->group->id,
 					answer.topics.v[i].name, answer.topics.v[i].partitions.v[k].partition_index);
 			else
 				run->ndone++;

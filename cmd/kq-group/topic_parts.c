@@ -27,8 +27,8 @@ topic_parts_parse(struct topic_parts *parts, const char *text, struct arena *a, 
 	if (n == 0)
 		return err_set(e, ERR_USAGE, "'%s' is not TOPIC or TOPIC:PARTITION,...", text);
 	if (n > NAME_MAX_)
-		return err_set(e, ERR_USAGE, "the topic's name '%.20s...' is longer than %d characters", text,
-			NAME_MAX_);
+		return err_set(e, ERR_USAGE, "the topic's name '%.20s...' is longer than %d characters",
+			text, NAME_MAX_);
 	if (!text[n])
 		return 0;
 	parts->part = arena_alloc(a, (strlen(text) - n) * sizeof *parts->part);

@@ -100,7 +100,8 @@ print_lines(struct run *run, const struct refresh *view)
 			put_known(a, row->committed), put_known(a, row->end), lag_text(run, row),
 			row_rate(run, view, row));
 	}
-	printf("%s\t*\t*\t-\t-\t%s\t%s\n", z, put_known(a, rows_lag(&view->rows)), total_rate(run, view));
+	printf("%s\t*\t*\t-\t-\t%s\t%s\n", z, put_known(a, rows_lag(&view->rows)),
+		total_rate(run, view));
 }
 
 /* ---- a terminal ---- */
@@ -108,8 +109,9 @@ print_lines(struct run *run, const struct refresh *view)
 static int
 screen_height(void)
 {
-	struct winsize w;
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row ? w.ws_row : HEIGHT_DEFAULT;
+	struct winsize window;
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_row
+		? window.ws_row : HEIGHT_DEFAULT;
 }
 
 static void

@@ -119,7 +119,8 @@ has_more(const struct input *in)
 static int
 wait_ms(const struct feed *feed, const struct input *in)
 {
-	int txn_ms = txn_wait_ms(feed), show_ms = in->is_terminal ? -1 : progress_timeout(feed->progress);
+	int txn_ms = txn_wait_ms(feed);
+	int show_ms = in->is_terminal ? -1 : progress_timeout(feed->progress);
 	return txn_ms < 0 ? show_ms : show_ms < 0 ? txn_ms : MIN(txn_ms, show_ms);
 }
 

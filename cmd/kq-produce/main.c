@@ -141,12 +141,14 @@ static const struct opt_command command = {
 		"  kq-produce --txn load-1 orders orders.csv\n"
 		"  tail -f orders.csv | kq-produce --txn feed-1 --txn-every 500ms orders\n",
 	.notes =
-		"Delimiters may contain \\n \\t \\r \\0 \\\\ \\xHH.  A FILE of - is stdin.  The last record\n"
-		"needs no delimiter.  The exit code is 0 if every record was acknowledged; otherwise the\n"
-		"last line on stderr is 'N records acknowledged, next is input record M', counted from 1.\n"
+		"Delimiters may contain \\n \\t \\r \\0 \\\\ \\xHH.  A FILE of - is stdin.  The last\n"
+		"record needs no delimiter.  The exit code is 0 if every record was acknowledged;\n"
+		"otherwise the last line on stderr is 'N records acknowledged, next is input record M',\n"
+		"counted from 1.\n"
 		"\n"
-		"If the answer to a batch is lost, the batch is sent again, and the broker recognizes it by\n"
-		"its sequence number.  With --acks 0 or 1, or --no-idempotence, it may be stored twice.\n"
+		"If the answer to a batch is lost, the batch is sent again, and the broker recognizes it\n"
+		"by its sequence number.  With --acks 0 or 1, or --no-idempotence, it may be stored\n"
+		"twice.\n"
 		"\n"
 		"With --txn, consumers of committed records see all of a transaction or nothing.  After a\n"
 		"failure or a signal the open transaction is aborted, and the last line on stderr is\n"
@@ -188,7 +190,8 @@ check_once(struct err *e)
 {
 	const struct { bool is_given; const char *option, *name; } both[] = {
 		{ given.brokers, "-b", "bootstrap.servers" }, { given.acks, "--acks", "acks" },
-		{ given.codec, "-z", "compression.type" }, { given.linger_ms >= 0, "--linger", "linger.ms" },
+		{ given.codec, "-z", "compression.type" },
+		{ given.linger_ms >= 0, "--linger", "linger.ms" },
 		{ given.batch_bytes >= 0, "--batch-bytes", "batch.size" },
 		{ given.is_plain, "--no-idempotence", "enable.idempotence" },
 		{ given.txn_id, "--txn", "transactional.id" },
@@ -311,7 +314,8 @@ end_txn(struct producer *producer, int rc, struct err *e)
 		return err_wrap(e, n == 1 ? "it is not known whether the last %lld record is committed"
 			: "it is not known whether the last %lld records are committed", n);
 	if (!producer->is_fenced)
-		say_error("cannot abort the transaction: %s; the broker aborts it after its timeout", why.msg);
+		say_error("cannot abort the transaction: %s; the broker aborts it after its timeout",
+			why.msg);
 	return rc;
 }
 

@@ -126,7 +126,8 @@ producer_settings_take(struct producer_settings *settings, const char *text, str
 	size_t n = (size_t)(equals - text);
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (strlen(table[i].name) == n && memcmp(table[i].name, text, n) == 0)
-			return take_once(settings, i, equals + 1, e) == 0 ? 0 : err_wrap(e, "%s", table[i].name);
+			return take_once(settings, i, equals + 1, e) == 0 ? 0
+				: err_wrap(e, "%s", table[i].name);
 	const char *words[ARRAY_LEN(table) + 1] = { NULL };
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		words[i] = table[i].name;

@@ -49,12 +49,13 @@ static void
 print(const struct progress *progress, int64_t now_ms, int64_t records, int64_t bytes)
 {
 	char line[LINE_SIZE];
-	struct winsize w;
-	double s = (double)(now_ms - progress->start_ms) / 1e3, mb = (double)bytes / 1e6;
-	int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : WIDTH_DEFAULT;
+	struct winsize window;
+	double seconds = (double)(now_ms - progress->start_ms) / 1e3, mb = (double)bytes / 1e6;
+	int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col
+		? window.ws_col : WIDTH_DEFAULT;
 	line[0] = '\r';
 	int n = snprintf(line + 1, sizeof line - 1, "%lld records acknowledged, %.0f/s; %.1f MB read, "
-		"%.1f MB/s", (long long)records, (double)records / s, mb, mb / s);
+		"%.1f MB/s", (long long)records, (double)records / seconds, mb, mb / seconds);
 	/* A line that fills the last column would wrap, and so would the terminal's ^C. */
 	n = 1 + MIN(n, MIN(MAX(width - FREE_COLUMNS, 0), LINE_SIZE - 8));
 	n += snprintf(line + n, sizeof line - (size_t)n, "\033[K");

@@ -91,8 +91,8 @@ alter_all(struct run *run, char *name)
 		if (run_call(run, CLUSTER_ANY, API_ALTER_CONFIGS, &q, &answer) == 0) {
 			topic_run_check_count(run, 1, answer.responses.n);
 			for (int32_t i = 0; i < answer.responses.n; i++)
-				topic_run_take(run, answer.responses.v[i].error_code, answer.responses.v[i].error_message,
-					str_of(name));
+				topic_run_take(run, answer.responses.v[i].error_code,
+					answer.responses.v[i].error_message, str_of(name));
 		}
 	}
 	look_release(&look);
@@ -104,7 +104,8 @@ grow(struct run *run, char *name)
 	struct create_partitions_request q;
 	struct create_partitions_response answer;
 	struct create_partitions_request_topic topic = {
-		.name = str_of(name), .count = (int32_t)topic_options.npartition, .assignments = { NULL, -1 } };
+		.name = str_of(name), .count = (int32_t)topic_options.npartition,
+			.assignments = { NULL, -1 } };
 	wire_defaults(&create_partitions_request_desc, &q);
 	q.topics.v = &topic;
 	q.topics.n = 1;

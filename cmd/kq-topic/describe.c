@@ -101,7 +101,8 @@ print_json(const struct look_topic *t)
 	for (int32_t i = 0; i < t->npart; i++) {
 		const struct look_part *part = &t->part[i];
 		json_t *v = json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "partition",
-			(int)part->index, "leader", json_known(part->leader), "replicas", ids_json(part->replicas),
+			(int)part->index, "leader", json_known(part->leader), "replicas",
+			ids_json(part->replicas),
 			"isr", ids_json(part->isr), "offline", ids_json(part->offline),
 			"start", json_known(part->start_offset), "end", json_known(part->end_offset),
 			"bytes", json_known(look_size(part)));
@@ -139,7 +140,8 @@ print_parts(struct run *run, const struct look_topic *t)
 	for (int32_t i = 0; i < t->npart; i++) {
 		const struct look_part *part = &t->part[i];
 		table_add(&table, (const char *[]){ put_known(a, part->index), put_known(a, part->leader),
-			ids_text(run, part->replicas), ids_text(run, part->isr), put_known(a, part->start_offset),
+			ids_text(run, part->replicas), ids_text(run, part->isr),
+			put_known(a, part->start_offset),
 			put_known(a, part->end_offset), put_known(a, look_size(part)) });
 	}
 	table_print(&table);

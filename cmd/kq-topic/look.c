@@ -21,8 +21,8 @@ enum {
 static int
 by_index(const void *a, const void *b)
 {
-	const struct look_part *x = a, *y = b;
-	return (x->index > y->index) - (x->index < y->index);
+	const struct look_part *left = a, *right = b;
+	return (left->index > right->index) - (left->index < right->index);
 }
 
 static int
@@ -44,7 +44,8 @@ take_topic(struct run *run, const struct metadata_response_topic *in)
 	for (int32_t i = 0; i < t->npart; i++) {
 		const struct metadata_response_partition *from = &in->partitions.v[i];
 		t->part[i] = (struct look_part){ from->partition_index, from->leader_id, from->error_code,
-			{ from->replica_nodes.v, from->replica_nodes.n }, { from->isr_nodes.v, from->isr_nodes.n },
+			{ from->replica_nodes.v, from->replica_nodes.n },
+			{ from->isr_nodes.v, from->isr_nodes.n },
 			{ from->offline_replicas.v, from->offline_replicas.n }, -1, -1, 0, false, NULL };
 	}
 	qsort(t->part, (size_t)t->npart, sizeof *t->part, by_index);
@@ -147,7 +148,8 @@ offsets_of(struct look *look, struct run *run, int32_t node)
 		struct look_topic *t = look->v[i];
 		struct list_offsets_request_topic *qt = &q.topics.v[q.topics.n];
 		*qt = (struct list_offsets_request_topic){ .name = t->name };
-		qt->partitions.v = arena_alloc(&run->arena, (size_t)t->npart * sizeof *qt->partitions.v + 1);
+		qt->partitions.v = arena_alloc(&run->arena,
+			(size_t)t->npart * sizeof *qt->partitions.v + 1);
 		for (int32_t k = 0; k < t->npart; k++) {
 			struct look_part *part = &t->part[k];
 			if (part->leader != node || part->is_settled)
@@ -195,7 +197,8 @@ ask_end(struct look *look, struct run *run, int32_t node, struct list_offsets_re
 static bool
 is_settled(const struct look_part *part)
 {
-	return part->is_settled || part->leader < 0 || (part->start_offset >= 0 && part->end_offset >= 0)
+	return part->is_settled || part->leader < 0
+		|| (part->start_offset >= 0 && part->end_offset >= 0)
 		|| !kerr_info(part->offset_error)->is_retriable;
 }
 

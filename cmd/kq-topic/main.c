@@ -155,7 +155,8 @@ static const struct opt_command command = {
 		PLACE_TIME_NOTES
 		"\n"
 		"delete and trim ask for confirmation on the terminal.  --yes suppresses the question;\n"
-		"--dry-run only prints what would be deleted.  Without a terminal one of them is required.\n"
+		"--dry-run only prints what would be deleted.  Without a terminal one of them is\n"
+		"required.\n"
 		"\n"
 		"Default of -b: KQ_BROKERS, else the default socket, else 127.0.0.1:9092.\n",
 	.opts = opts,

@@ -163,7 +163,8 @@ take_trimmed(struct run *run, const struct cluster_topic *t,
 			const struct delete_records_response_partition *from =
 				&answer->topics.v[i].partitions.v[k];
 			if (from->error_code) {
-				topic_run_refused(run, from->error_code, STR_NULL, str_of(t->name), from->partition_index);
+				topic_run_refused(run, from->error_code, STR_NULL, str_of(t->name),
+					from->partition_index);
 				continue;
 			}
 			run->ndone++;
@@ -222,8 +223,8 @@ trim(struct run *run, struct cluster_topic *t, const struct place *before)
 	struct err e;
 	int32_t n = t->npart;
 	if (topic_options.partition >= n) {
-		err_set(&e, ERR_PEER, "topic '%s' has %d partition%s: there is no partition %lld", t->name, n,
-			units_plural(n), (long long)topic_options.partition);
+		err_set(&e, ERR_PEER, "topic '%s' has %d partition%s: there is no partition %lld", t->name,
+			n, units_plural(n), (long long)topic_options.partition);
 		run_failed(run, &e);
 		return 0;
 	}
@@ -248,7 +249,8 @@ verb_topic_trim(int argc, char **argv)
 	struct err e;
 	struct place before;
 	if (!topic_options.before)
-		err_set(&e, ERR_USAGE, "before what? give --before with an offset, a time or another place");
+		err_set(&e, ERR_USAGE,
+			"before what? give --before with an offset, a time or another place");
 	else if (place_parse(&before, topic_options.before, BEFORE_KINDS, clock_ms(), &e) == 0)
 		e.class = ERR_NONE;
 	else

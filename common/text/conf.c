@@ -158,7 +158,8 @@ take_document(struct conf_walk *walk)
 		return -1;
 	bool is_empty = walk->event.type == YAML_SCALAR_EVENT && walk->event.data.scalar.length == 0;
 	if (!is_empty && walk->event.type != YAML_MAPPING_START_EVENT)
-		return fail(walk, &walk->event.start_mark, "the file must be YAML, with lines of 'key: value'");
+		return fail(walk, &walk->event.start_mark,
+			"the file must be YAML, with lines of 'key: value'");
 	if (!is_empty && take_map(walk, 1) < 0)
 		return -1;
 	if (next(walk) < 0 || next(walk) < 0)

@@ -265,10 +265,10 @@ config_parse(const struct config_key *key, enum config_scope scope, struct str v
 }
 
 static bool
-ends_with(const char *s, const char *end)
+ends_with(const char *text, const char *end)
 {
-	size_t n = strlen(s), k = strlen(end);
-	return n >= k && strcmp(s + n - k, end) == 0;
+	size_t n = strlen(text), k = strlen(end);
+	return n >= k && strcmp(text + n - k, end) == 0;
 }
 
 void

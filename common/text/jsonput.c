@@ -75,9 +75,9 @@ json_parse_base64(struct str text, struct buf *out)
 		int32_t k = MIN(n - i, 4);
 		uint32_t v = 0;
 		for (int32_t j = 0; j < 4; j++) {
-			int d = j < k ? digit_value(text.p[i + j]) : 0;
-			is_bad = is_bad || d < 0;
-			v = v << 6 | ((uint32_t)d & 63);
+			int digit = j < k ? digit_value(text.p[i + j]) : 0;
+			is_bad = is_bad || digit < 0;
+			v = v << 6 | ((uint32_t)digit & 63);
 		}
 		uint8_t bytes[3] = { (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v };
 		buf_put(out, bytes, (size_t)k - 1);

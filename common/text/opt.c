@@ -44,9 +44,9 @@ opt_suggest(const char *text, const char *const *words)
 	const char *found = NULL;
 	int best = ((int)strlen(text) + 1) / 3; /* a larger distance is not a typo */
 	for (; *words; words++) {
-		int d = distance(text, *words);
-		if (d <= best) {
-			best = d - 1;
+		int edits = distance(text, *words);
+		if (edits <= best) {
+			best = edits - 1;
 			found = *words;
 		}
 	}
@@ -80,9 +80,9 @@ tables_of(const struct opt_command *command, const struct opt_verb *verb)
 		command->opts ? command->opts : none } };
 }
 
-#define EACH_OPT(o, t) \
-	for (int o##_i = 0; o##_i < 2; o##_i++) \
-		for (const struct opt *o = (t)->v[o##_i]; o->kind != OPT_KIND_END; o++)
+#define EACH_OPT(opt_, tables_) \
+	for (int opt_##_i = 0; opt_##_i < 2; opt_##_i++) \
+		for (const struct opt *opt_ = (tables_)->v[opt_##_i]; opt_->kind != OPT_KIND_END; opt_++)
 
 static const struct opt *
 find_letter(const struct tables *tables, char letter)
@@ -223,7 +223,8 @@ apply(struct opt_parser *parser, const struct opt *opt, const char *shown, const
 static const char *
 answer_foreign(const struct opt_command *command, const char *option)
 {
-	for (const struct opt_foreign *foreign = command->foreign; foreign && foreign->option; foreign++)
+	const struct opt_foreign *foreign = command->foreign;
+	for (; foreign && foreign->option; foreign++)
 		if (strcmp(foreign->option, option) == 0)
 			return foreign->answer;
 	return NULL;
@@ -315,7 +316,8 @@ take_operand(struct opt_parser *parser, char *arg, struct err *e)
 		return 0;
 	const char *words[WORDS_MAX];
 	int n = 0;
-	for (const struct opt_verb *verb = parser->command->verbs; verb->name && n < WORDS_MAX - 1; verb++)
+	const struct opt_verb *verb = parser->command->verbs;
+	for (; verb->name && n < WORDS_MAX - 1; verb++)
 		words[n++] = verb->name;
 	words[n] = NULL;
 	return refuse_word("verb", arg, words, "", e);
@@ -356,7 +358,8 @@ print_opts(const struct opt *opt)
 {
 	for (; opt && opt->kind != OPT_KIND_END; opt++) {
 		char left[80];
-		int n = opt->letter ? snprintf(left, sizeof left, "  -%c%s", opt->letter, opt->name ? ", " : "")
+		int n = opt->letter
+			? snprintf(left, sizeof left, "  -%c%s", opt->letter, opt->name ? ", " : "")
 			: snprintf(left, sizeof left, "      ");
 		if (opt->name)
 			n += snprintf(left + n, sizeof left - (size_t)n, "--%s", opt->name);
@@ -560,8 +563,8 @@ int
 opt_parse(const struct opt_command *command, int argc, char **argv, struct opt_result *result,
 	struct err *e)
 {
-	struct opt_parser parser = { .command = command, .tables = tables_of(command, NULL), .argc = argc,
-		.at = 1, .argv = argv, .result = result };
+	struct opt_parser parser = { .command = command, .tables = tables_of(command, NULL),
+		.argc = argc, .at = 1, .argv = argv, .result = result };
 	*result = (struct opt_result){ .argv = argv };
 	if (answer_asked(command, argc, argv))
 		return 1;

@@ -71,13 +71,13 @@ static void
 write_line(const char *line, size_t n)
 {
 	while (n > 0) {
-		ssize_t k = write(STDERR_FILENO, line, n);
-		if (k < 0 && errno == EINTR)
+		ssize_t got = write(STDERR_FILENO, line, n);
+		if (got < 0 && errno == EINTR)
 			continue;
-		if (k <= 0)
+		if (got <= 0)
 			return; /* stderr is gone */
-		line += k;
-		n -= (size_t)k;
+		line += got;
+		n -= (size_t)got;
 	}
 }
 
@@ -229,10 +229,10 @@ static struct {
 static uint64_t
 hash_of(const char *text)
 {
-	uint64_t h = 0xcbf29ce484222325;
+	uint64_t hash = 0xcbf29ce484222325;
 	for (; *text; text++)
-		h = (h ^ (uint8_t)*text) * 0x100000001b3;
-	return h ? h : 1;
+		hash = (hash ^ (uint8_t)*text) * 0x100000001b3;
+	return hash ? hash : 1;
 }
 
 static void
@@ -276,22 +276,22 @@ admit(enum log_level level, const char *fmt, const char *text)
 	uint64_t hash = hash_of(text);
 	pthread_mutex_lock(&bounded.lock);
 	struct recent *same = &bounded.recent[hash % RECENT_MAX];
-	struct kind *k = find_kind(fmt);
+	struct kind *kind = find_kind(fmt);
 	int64_t now_ms = clock_mono_ms();
 	bool is_same = same->hash == hash && now_ms - same->at_ms < LOG_REPEAT_MS;
-	if (k->n && now_ms - k->since_ms >= BURST_MS)
-		k->n = 0;
-	if (k->n == 0)
-		k->since_ms = now_ms;
-	k->fmt = fmt;
-	k->level = level;
-	bool is_admitted = !is_same && k->n < LOG_BURST;
+	if (kind->n && now_ms - kind->since_ms >= BURST_MS)
+		kind->n = 0;
+	if (kind->n == 0)
+		kind->since_ms = now_ms;
+	kind->fmt = fmt;
+	kind->level = level;
+	bool is_admitted = !is_same && kind->n < LOG_BURST;
 	if (is_admitted) {
-		k->n++;
+		kind->n++;
 		*same = (struct recent){ hash, now_ms };
-	} else if (k->nmore++ == 0) {
-		snprintf(k->sample, sizeof k->sample, "%.*s", SAMPLE_MAX - 1, text);
-		k->report_ms = is_same ? now_ms + LOG_COUNT_MS : k->since_ms + BURST_MS;
+	} else if (kind->nmore++ == 0) {
+		snprintf(kind->sample, sizeof kind->sample, "%.*s", SAMPLE_MAX - 1, text);
+		kind->report_ms = is_same ? now_ms + LOG_COUNT_MS : kind->since_ms + BURST_MS;
 		atomic_fetch_add(&bounded.nmute, 1);
 	}
 	pthread_mutex_unlock(&bounded.lock);

@@ -126,7 +126,7 @@ take_char(const char **p, char c)
 static bool
 parse_zone(const char *p, bool *is_local, int *minutes)
 {
-	int h, m = 0;
+	int hours, rest = 0;
 	*is_local = *p == 0;
 	*minutes = 0;
 	if (!*p || strcmp(p, "Z") == 0)
@@ -135,12 +135,12 @@ parse_zone(const char *p, bool *is_local, int *minutes)
 	if (*p != '+' && *p != '-')
 		return false;
 	p++;
-	if (!take_digits(&p, 2, 23, &h))
+	if (!take_digits(&p, 2, 23, &hours))
 		return false;
 	p += *p == ':' && p[1];
-	if (*p && !take_digits(&p, 2, 59, &m))
+	if (*p && !take_digits(&p, 2, 59, &rest))
 		return false;
-	*minutes = sign * (h * 60 + m);
+	*minutes = sign * (hours * 60 + rest);
 	return !*p;
 }
 

@@ -28,14 +28,14 @@ is_marker(const struct keyed *keyed, struct str s)
 void
 keyed_split(const struct keyed *keyed, struct str text, struct str *key, struct str *value)
 {
-	struct str d = keyed->delimiter;
-	const uint8_t *at = d.n > 0 && text.n > 0
-		? memmem(text.p, (size_t)text.n, d.p, (size_t)d.n) : NULL;
+	struct str delimiter = keyed->delimiter;
+	const uint8_t *at = delimiter.n > 0 && text.n > 0
+		? memmem(text.p, (size_t)text.n, delimiter.p, (size_t)delimiter.n) : NULL;
 	*key = STR_NULL;
 	*value = text;
 	if (at) {
 		*key = (struct str){ text.p, (int32_t)(at - text.p) };
-		*value = (struct str){ at + d.n, text.n - key->n - d.n };
+		*value = (struct str){ at + delimiter.n, text.n - key->n - delimiter.n };
 		if (is_marker(keyed, *key))
 			*key = STR_NULL;
 	}

@@ -28,7 +28,8 @@ refuse(const char *text, int kinds, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(listed); i++)
 		if (kinds & (int)listed[i].kind)
 			buf_printf(&b, "%s%s", b.n ? ", " : "", listed[i].word);
-	err_set(e, ERR_USAGE, "'%.40s' is not a position; use one of: %.*s", text, (int)b.n, (char *)b.p);
+	err_set(e, ERR_USAGE, "'%.40s' is not a position; use one of: %.*s", text, (int)b.n,
+		(char *)b.p);
 	buf_release(&b);
 	return -1;
 }

@@ -46,7 +46,7 @@ int place_parse_time(const char *text, int64_t now_ms, int64_t *ms, struct err *
 
 /* The notes on TIME in the --help of every program that takes it. */
 #define PLACE_TIME_NOTES \
-	"TIME: 2026-11-24, 2026-11-24T10:00:00Z (without a zone: local time), -1h (an hour ago), or a\n" \
-	"number since 1970: seconds if it has at most ten digits, milliseconds otherwise.\n"
+	"TIME: 2026-11-24, 2026-11-24T10:00:00Z (without a zone: local time), -1h (an hour ago),\n" \
+	"or a number since 1970: seconds if it has at most ten digits, milliseconds otherwise.\n"
 
 #endif

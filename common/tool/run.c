@@ -57,7 +57,8 @@ run_version(struct run *run, int16_t api_key)
 	const struct wire_api *api = wire_api_find(api_key);
 	/* All brokers of a cluster are assumed to be of one version; without the first
 	 * connection the call itself will fail. */
-	return run->cluster.first ? conn_version(run->cluster.first, api, INT16_MAX, &ignored) : api->max;
+	return run->cluster.first ? conn_version(run->cluster.first, api, INT16_MAX, &ignored)
+		: api->max;
 }
 
 int
