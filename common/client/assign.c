@@ -5,12 +5,12 @@
 #include <stdlib.h>
 
 enum {
-	VERSION = 3,        /* of both formats, the one that we write */
-	CELLS_MAX = 16 << 20, /* members times topics, and partitions in all */
+	VERSION = 3,        /* that we write, of both formats */
+	CELLS_MAX = 16 << 20, /* limit of members times topics, and of partitions */
 	ARENA_MAX = 64 << 20,
 };
 
-/* In the order in which we offer them: what others have by default first. */
+/* In the order in which a member offers them: Kafka's default first. */
 const struct assign_kind assign_kinds[] = {
 	{ "range", false, false, assign_range },
 	{ "roundrobin", false, false, assign_roundrobin },
@@ -28,7 +28,7 @@ assign_find(struct str name)
 	return NULL;
 }
 
-/* ---- helps for the assignors ---- */
+/* ---- helpers of the assignors ---- */
 
 bool
 assign_has_topic(const struct assign_member *member, int32_t topic)
@@ -121,7 +121,7 @@ put_owned(struct buf *b, const struct assign_owned *v, int n)
 	store_be32(b->p + count_at, (uint32_t)ntopic);
 }
 
-/* The same, as the generated struct has it. */
+/* The same, as the generated struct. */
 static int32_t
 group_owned(const struct assign_owned *v, int n, struct arena *a,
 	struct consumer_protocol_subscription_topic **out)
@@ -176,9 +176,10 @@ assign_put_assignment(struct buf *b, const struct assign *assign, int32_t member
 	struct consumer_protocol_assignment out;
 	struct consumer_protocol_assignment_topic *to;
 	wire_defaults(&consumer_protocol_assignment_desc, &out);
-	out.assigned_partitions.v = to = arena_alloc(&scratch, ((size_t)assign->ntopic + 1) * sizeof *to);
+	to = arena_alloc(&scratch, ((size_t)assign->ntopic + 1) * sizeof *to);
+	out.assigned_partitions.v = to;
 	int32_t *p = arena_alloc(&scratch, ((size_t)got->n + 1) * sizeof *p);
-	/* Round robin over several topics gives them by topic, too. */
+	/* All assignors append the partitions topic by topic. */
 	for (int32_t i = 0; i < got->n;) {
 		int32_t topic = got->v[i].topic;
 		to[out.assigned_partitions.n].topic = assign->topic[topic].name;
@@ -200,7 +201,7 @@ broken(struct err *e, const char *what)
 	return err_set(e, ERR_CORRUPT, "a member of the group sent %s that cannot be read", what);
 }
 
-/* A version, and a message of it or of a later one. */
+/* Decode a version and a message; a later version as the last known one. */
 static int
 decode(const struct wire_data *data, struct str bytes, struct arena *a, void *msg)
 {
@@ -275,7 +276,7 @@ add_owned(struct assign *assign, struct assign_member *member, struct str topic,
 		add_part(assign->arena, &member->owned, t, partition);
 }
 
-/* sticky's user data.  What cannot be read is as good as none. */
+/* Read the user data of sticky; data that is malformed counts as absent. */
 static void
 read_user_data(struct assign *assign, struct assign_member *member, struct str user)
 {
@@ -334,7 +335,8 @@ read_member(struct assign *assign, const struct assign_kind *as,
 	const struct assign_bytes *in, struct assign_member *member, struct err *e)
 {
 	struct consumer_protocol_subscription sub;
-	int version = decode(&consumer_protocol_subscription_data, in->subscription, assign->arena, &sub);
+	int version = decode(&consumer_protocol_subscription_data, in->subscription, assign->arena,
+		&sub);
 	if (version < 0)
 		return broken(e, "a subscription");
 	member->id = in->id;

@@ -1,5 +1,5 @@
-/* Each topic by itself: neighbouring partitions to one member, and the first
- * members get one more when it does not come out even. */
+/* Each topic by itself: each member gets neighbouring partitions, and the first members
+ * get one more if the number is not divisible. */
 #include "client/assign_int.h"
 
 void

@@ -1,4 +1,4 @@
-/* All partitions of all topics in turn, over those that subscribe to them. */
+/* All partitions of all topics in turn, to the members subscribed to the topic. */
 #include "client/assign_int.h"
 
 void

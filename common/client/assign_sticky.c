@@ -1,26 +1,26 @@
 /*
- * As balanced as the subscriptions allow, and as it was where that can be.
+ * The assignment is as balanced as the subscriptions allow, with few moves.
  *
- * Everybody keeps what he had; what nobody has goes to the member with the
- * least; then, as long as some chain of hand-overs leads from a member with L
- * partitions to one with at most L - 2, each in the chain hands one on.  When
- * there is no such chain left the division is as even as it can be (the known
- * result on semi-matchings), and nothing was moved without need.
+ * Each member keeps its partitions; each free partition goes to the member with the
+ * fewest.  Then, while a chain of hand-overs leads from a member with L partitions to
+ * one with at most L - 2, each member in the chain hands one on.  When no such chain
+ * exists, the assignment is as even as possible (an optimal semi-matching), and no
+ * partition was moved without need.
  */
 #include "client/assign_int.h"
 
 #include <stdlib.h>
 
-/* Who has what.  Partitions of all topics are numbered through. */
+/* The assignment.  The partitions of all topics are numbered consecutively. */
 struct sticky {
 	struct assign *assign;
-	int32_t *first;     /* of each topic: the number of its partition 0 */
+	int32_t *first;     /* [topic]: number of its partition 0; [ntopic]: npart */
 	int32_t npart;
-	int32_t *holder;    /* of each partition: a member, -1 */
-	int32_t *before;    /* who had it before: a member, -1 */
-	int32_t *topic;     /* of each partition */
-	int32_t *load;      /* of each member */
-	int32_t *has;       /* [member][topic]: how many */
+	int32_t *holder;    /* [partition]: its member; -1: free */
+	int32_t *before;    /* [partition]: its previous member; -1: none */
+	int32_t *topic;     /* [partition]: its topic */
+	int32_t *load;      /* [member]: number of its partitions */
+	int32_t *has;       /* [member][topic]: number of its partitions of the topic */
 };
 
 static int32_t *
@@ -54,8 +54,8 @@ hand(struct sticky *sticky, int32_t part, int32_t to)
 	}
 }
 
-/* Of two that claim a partition the later generation is right; two of the
- * same are both wrong. */
+/* Members keep what they owned.  If two claim a partition, the later generation wins; in
+ * the same generation both lose it. */
 static void
 keep(struct sticky *sticky)
 {
@@ -90,7 +90,7 @@ by_choices(const void *x, const void *y)
 		: (a->part > b->part) - (a->part < b->part);
 }
 
-/* What nobody has: those first that few may take. */
+/* Assign the free partitions, those with the fewest possible members first. */
 static void
 deal(struct sticky *sticky)
 {
@@ -116,8 +116,8 @@ deal(struct sticky *sticky)
 	}
 }
 
-/* The partition of the topic that the member hands on: rather one that it did
- * not have before, rather one that goes back to where it was. */
+/* Choose the partition of the topic that a member hands on: preferably one that returns
+ * to its previous member, then one that the member did not have before. */
 static int32_t
 pick(const struct sticky *sticky, int32_t from, int32_t topic, int32_t to)
 {
@@ -135,8 +135,8 @@ pick(const struct sticky *sticky, int32_t from, int32_t topic, int32_t to)
 	return best;
 }
 
-/* Look for a chain from a member to one with at most two less, over as few
- * others as can be; hand one partition along it.  False: there is none. */
+/* Find the shortest chain from a member to one with at least two partitions fewer, and
+ * hand one partition along it.  Returns false if there is none. */
 static bool
 relieve(struct sticky *sticky, int32_t start, int32_t *queue, int32_t *from, int32_t *over)
 {
@@ -179,7 +179,7 @@ balance(struct sticky *sticky)
 	int32_t *queue = ints(sticky->assign, n, 0);
 	int32_t *from = ints(sticky->assign, n, 0), *over = ints(sticky->assign, n, 0);
 	bool *is_settled = arena_alloc(sticky->assign->arena, n + 1);
-	for (;;) { /* a member that finds no chain will find none later, either */
+	for (;;) { /* a member without a chain will have none later, either */
 		int32_t most = -1;
 		for (int32_t i = 0; i < sticky->assign->nmember; i++)
 			if (!is_settled[i] && (most < 0 || sticky->load[i] > sticky->load[most]))
@@ -217,8 +217,8 @@ give_all(const struct sticky *sticky)
 {
 	for (int32_t p = 0; p < sticky->npart; p++)
 		if (sticky->holder[p] >= 0)
-			assign_give(sticky->assign, &sticky->assign->member[sticky->holder[p]], sticky->topic[p],
-				p - sticky->first[sticky->topic[p]]);
+			assign_give(sticky->assign, &sticky->assign->member[sticky->holder[p]],
+				sticky->topic[p], p - sticky->first[sticky->topic[p]]);
 }
 
 void
@@ -229,9 +229,8 @@ assign_sticky(struct assign *assign)
 	give_all(&sticky);
 }
 
-/* A partition that is new to a member, and that another still has, goes to nobody
- * in this generation: the other gives it up on seeing so, rejoins, and then it
- * is free. */
+/* A partition that moves from one member to another is left unassigned in this
+ * generation: its owner sees that, gives it up and rejoins, and then it is free. */
 void
 assign_cooperative(struct assign *assign)
 {

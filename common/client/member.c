@@ -11,7 +11,7 @@ enum {
 	RETRY_BACKOFF_MS = 100,
 	RETRY_TIMEOUT_MS = 300000,
 	REFRESH_MS = 60000,
-	LOOK_MS = 1000,      /* the longest wait between two looks */
+	WAIT_MAX_MS = 1000,  /* the longest that member_timeout returns */
 };
 
 void
@@ -28,7 +28,7 @@ member_opts_init(struct member_opts *o)
 	};
 }
 
-/* The names of the list, into what we offer and ask for. */
+/* Parse the list of assignors: those that we offer, and the one that the broker is to use. */
 static int
 choose_assignors(struct member *m, struct err *e)
 {
@@ -55,9 +55,11 @@ choose_assignors(struct member *m, struct err *e)
 		p += n + (p[n] == ',');
 	}
 	if (m->noffered == 0 && m->opts.protocol == MEMBER_CLASSIC)
-		return err_set(e, ERR_USAGE, "the classic protocol has no assignor '%s'", m->opts.assignors);
+		return err_set(e, ERR_USAGE, "the classic protocol has no assignor '%s'",
+			m->opts.assignors);
 	if (!m->server_assignor && m->opts.protocol == MEMBER_CONSUMER)
-		return err_set(e, ERR_USAGE, "the consumer protocol has no assignor '%s'", m->opts.assignors);
+		return err_set(e, ERR_USAGE, "the consumer protocol has no assignor '%s'",
+			m->opts.assignors);
 	if (m->opts.protocol == MEMBER_AUTO && !m->server_assignor)
 		m->protocol = MEMBER_CLASSIC;
 	return 0;
@@ -115,7 +117,7 @@ member_release(struct member *m)
 	mem_free(m->goal);
 }
 
-/* ---- what goes wrong ---- */
+/* ---- failures ---- */
 
 void
 member_ok(struct member *m)
@@ -153,14 +155,15 @@ set_state(struct member *m, struct member_part *part, enum member_part_state sta
 static void
 remove_part(struct member *m, int i)
 {
-	set_state(m, m->part[i], MEMBER_WAITING); /* for the counts */
+	set_state(m, m->part[i], MEMBER_WAITING); /* corrects the counts */
 	mem_free(m->part[i]);
 	m->part[i] = m->part[--m->npart];
 }
 
-/* The partition's topic was created again, and in a classic group, whose assignments
- * go by names, the new one's is ours, too: ask where to begin.  A consumer group's
- * broker will say what is ours of the new one. */
+/* The partition's topic was created again.  Classic assignments name topics, so the new
+ * topic's partition is ours, too: fetch its committed offset.  In a consumer group the
+ * broker sends an assignment of the new topic.  Returns false if there is nothing to
+ * keep. */
 static bool
 regain(struct member *m, struct member_part *part)
 {
@@ -175,7 +178,7 @@ regain(struct member *m, struct member_part *part)
 	return true;
 }
 
-/* The owner loses what it has begun with; of the rest it knows nothing. */
+/* Take partitions away.  Those that the owner has not accepted are removed. */
 static void
 take_away(struct member *m, enum member_part_state as, bool all)
 {
@@ -190,8 +193,8 @@ take_away(struct member *m, enum member_part_state as, bool all)
 	}
 }
 
-/* A topic was deleted and created again: what we know of its partitions is of the
- * old one, and so is what we have read. */
+/* Take away the partitions of topics that were deleted and created again: offsets and
+ * records read are those of the old topic. */
 static void
 lose_old_topics(struct member *m)
 {
@@ -237,7 +240,7 @@ member_handle_error(struct member *m, int16_t code, struct str msg)
 	case KERR_COORDINATOR_NOT_AVAILABLE:
 		m->coordinator = -1;
 		break;
-	case KERR_UNRELEASED_INSTANCE_ID: /* until the one before us times out */
+	case KERR_UNRELEASED_INSTANCE_ID: /* until the previous member times out */
 	case KERR_STALE_MEMBER_EPOCH:
 		why.class = ERR_RETRY;
 		break;
@@ -301,7 +304,7 @@ member_take_reply(struct call *call, const struct reply *reply, struct arena *a,
 			return true;
 	} else {
 		why = *reply->err;
-		m->coordinator = -1; /* it may be another by now */
+		m->coordinator = -1; /* it may have moved */
 	}
 	why.class = ERR_RETRY;
 	m->must_report_all = true;
@@ -355,9 +358,9 @@ find_coordinator(struct member *m)
 		m->opts.request_timeout_ms, found);
 }
 
-/* Which protocol?  Only the coordinator's connection tells. */
+/* Choose the protocol by the API versions of the coordinator. */
 static bool
-settle_protocol(struct member *m)
+choose_protocol(struct member *m)
 {
 	if (m->protocol != MEMBER_AUTO)
 		return true;
@@ -370,7 +373,7 @@ settle_protocol(struct member *m)
 	return true;
 }
 
-/* Metadata may not have the coordinator's node yet. */
+/* The coordinator may be missing from the metadata: refresh once. */
 static bool
 knows_coordinator(struct member *m)
 {
@@ -402,7 +405,7 @@ member_work(struct member *m)
 	if (!knows_coordinator(m))
 		return;
 	if (!m->control.is_busy && !m->is_leaving && now >= m->retry_at_ms
-		&& m->nlost == 0 && settle_protocol(m)) {
+		&& m->nlost == 0 && choose_protocol(m)) {
 		if (m->protocol == MEMBER_CLASSIC)
 			member_classic_work(m, now);
 		else
@@ -415,13 +418,13 @@ member_work(struct member *m)
 int
 member_timeout(const struct member *m)
 {
-	int64_t now = clock_mono_ms(), at = now + LOOK_MS;
+	int64_t now = clock_mono_ms(), at = now + WAIT_MAX_MS;
 	if (!m->control.is_busy) {
 		bool rests = m->stage == MEMBER_IN && m->coordinator >= 0 && !m->must_report
 			&& !m->has_goal && !(m->wants_rejoin && m->nrevoked == 0);
 		at = MIN(at, MAX(m->retry_at_ms, rests ? m->heartbeat_at_ms : 0));
 	}
-	if (m->coordinator < 0) /* offsets wait for it, too */
+	if (m->coordinator < 0) /* offsets need it, too */
 		return (int)MAX(at - now, 0);
 	if (m->wants_commit && !m->commit.is_busy && m->stage != MEMBER_OUT)
 		at = MIN(at, m->commit_at_ms);
@@ -547,7 +550,8 @@ member_commit(struct member *m)
 static void
 serve(struct member *m, int64_t until_ms)
 {
-	cluster_wait(m->cluster, -1, 0, (int)MAX(MIN(until_ms - clock_mono_ms(), member_timeout(m)), 0));
+	int64_t left_ms = MIN(until_ms - clock_mono_ms(), member_timeout(m));
+	cluster_wait(m->cluster, -1, 0, (int)MAX(left_ms, 0));
 }
 
 bool
@@ -569,7 +573,7 @@ member_flush(struct member *m, int timeout_ms)
 static void
 left(struct call *call, const struct reply *reply)
 {
-	(void)reply; /* we go, whatever it says */
+	(void)reply; /* leave in any case */
 	CONTAINER_OF(call, struct member_call, call)->is_busy = false;
 }
 
@@ -584,7 +588,7 @@ member_leave(struct member *m, int timeout_ms)
 		return;
 	while (m->fetch.is_busy && clock_mono_ms() < until)
 		serve(m, until);
-	/* A join that waits for others would keep this waiting, too. */
+	/* A JoinGroup under way would block the second connection. */
 	struct conn *c = m->stage == MEMBER_JOINING && m->control.is_busy
 		? cluster_conn(m->cluster, m->coordinator, &e)
 		: cluster_conn_second(m->cluster, m->coordinator, &e);

@@ -1,11 +1,11 @@
 /*
- * The classic protocol: JoinGroup, SyncGroup, Heartbeat; the member whom the
- * broker names leader divides the partitions.
+ * The classic protocol: JoinGroup, SyncGroup, Heartbeat.  The member that the broker
+ * names leader assigns the partitions.
  *
  *	OUT -> JOINING -> SYNC_DUE -> SYNCING -> ASSIGNED -> IN -> (rejoin) JOINING
  *
- * Answers only note what they say; whatever may have to wait for metadata is
- * done in member_classic_work.
+ * Callbacks only store the response; what may wait for metadata is done in
+ * member_classic_work.
  */
 #include "client/member_int.h"
 
@@ -14,12 +14,12 @@
 #include <stdlib.h>
 
 enum {
-	JOIN_GRACE_MS = 5000, /* for the answer, beyond the rebalance time-out */
-	FRESH_MS = 1000,      /* metadata not older than this is good to divide by */
+	JOIN_GRACE_MS = 5000, /* added to the rebalance timeout for the response */
+	FRESH_MS = 1000,      /* largest age of metadata used for an assignment */
 };
 
 static void
-keep_answer(struct member *m, const struct call *call, const uint8_t *p, size_t n)
+keep_reply(struct member *m, const struct call *call, const uint8_t *p, size_t n)
 {
 	buf_reset(&m->joined);
 	buf_put(&m->joined, p, n);
@@ -36,8 +36,8 @@ by_topic(const void *x, const void *y)
 	return order ? order : (a->partition > b->partition) - (a->partition < b->partition);
 }
 
-/* What our subscription says that we have: cooperatively, what we keep while
- * we rejoin; else what we had. */
+/* The owned partitions of our subscription: with a cooperative assignor, those that we
+ * keep while we rejoin; else the last assignment. */
 static int
 list_owned(const struct member *m, const struct assign_kind *as, struct arena *a,
 	struct assign_owned **out)
@@ -80,7 +80,7 @@ joined(struct call *call, const struct reply *reply)
 		m->skips_sync = r.skip_assignment;
 		m->stage = MEMBER_SYNC_DUE;
 		member_ok(m);
-		keep_answer(m, call, reply->body, reply->n);
+		keep_reply(m, call, reply->body, reply->n);
 		if (!m->chosen) {
 			err_set(&why, ERR_PEER, "the group uses an assignor that this member did not offer");
 			member_failed(m, &why);
@@ -127,9 +127,9 @@ join(struct member *m)
 	arena_release(&a);
 }
 
-/* ---- divide and sync ---- */
+/* ---- assign and sync ---- */
 
-/* The sizes of the topics that the group reads. */
+/* Look up the partition counts of the topics that the group reads. */
 static int
 look_up_topics(struct member *m, struct assign *assign, struct str *names, int n,
 	struct err *e)
@@ -144,7 +144,7 @@ look_up_topics(struct member *m, struct assign *assign, struct str *names, int n
 		if (!t && e->kafka != KERR_UNKNOWN_TOPIC_OR_PARTITION
 			&& e->kafka != KERR_INVALID_TOPIC_EXCEPTION)
 			return -1;
-		if (t) /* one that does not exist has nothing to divide */
+		if (t) /* a topic that does not exist has no partitions */
 			assign->topic[assign->ntopic++] = (struct assign_topic){ name, t->npart };
 	}
 	return 0;
@@ -159,9 +159,9 @@ count_parts(const struct member *m)
 	return n;
 }
 
-/* The leader's work: from the members' bytes to the request's assignments. */
+/* As leader: read the subscriptions, assign, and fill the SyncGroup request. */
 static int
-divide(struct member *m, struct arena *arena, struct buf *bytes,
+assign_as_leader(struct member *m, struct arena *arena, struct buf *bytes,
 	struct sync_group_request *q, struct err *e)
 {
 	struct join_group_response r;
@@ -193,7 +193,8 @@ divide(struct member *m, struct arena *arena, struct buf *bytes,
 	}
 	for (int32_t i = 0; i < assign.nmember; i++) {
 		q->assignments.v[i].member_id = assign.member[i].id;
-		q->assignments.v[i].assignment = (struct str){ bytes->p + at[i], (int32_t)(at[i + 1] - at[i]) };
+		q->assignments.v[i].assignment
+			= (struct str){ bytes->p + at[i], (int32_t)(at[i + 1] - at[i]) };
 	}
 	return 0;
 }
@@ -204,14 +205,14 @@ synced(struct call *call, const struct reply *reply)
 	struct member *m = CONTAINER_OF(call, struct member_call, call)->member;
 	struct arena a = { .size_max = MEMBER_ARENA_MAX };
 	struct sync_group_response r;
-	m->stage = MEMBER_OUT; /* to rejoin, whatever went wrong */
+	m->stage = MEMBER_OUT; /* rejoin after any failure */
 	if (member_take_reply(call, reply, &a, &r)) {
 		if (r.error_code) {
 			member_handle_error(m, r.error_code, STR_NULL);
 		} else {
 			m->stage = MEMBER_ASSIGNED;
 			member_ok(m);
-			keep_answer(m, call, reply->body, reply->n);
+			keep_reply(m, call, reply->body, reply->n);
 		}
 	}
 	arena_release(&a);
@@ -231,7 +232,7 @@ sync_group(struct member *m)
 	q.group_instance_id = str_of(m->opts.instance);
 	q.protocol_type = STR("consumer");
 	q.protocol_name = str_of(m->chosen->name);
-	if (m->is_leader && divide(m, &a, &bytes, &q, &e) < 0) {
+	if (m->is_leader && assign_as_leader(m, &a, &bytes, &q, &e) < 0) {
 		member_failed(m, &e);
 	} else {
 		struct conn *c = member_conn(m);
@@ -254,7 +255,7 @@ own_topic(const struct member *m, struct str name)
 	return NULL;
 }
 
-/* Partitions that we do not know yet are new: ask once. */
+/* Refresh the metadata once if the assignment has unknown partitions. */
 static int
 refresh_for(struct member *m, const struct assign_owned *v, int n, struct err *e)
 {
@@ -288,7 +289,7 @@ take_assignment(struct member *m, int64_t now_ms)
 	wire_defaults(api->response, &r);
 	int64_t got = wire_decode(api->response, m->joined_version,
 		wire_api_is_flexible(api, m->joined_version), m->joined.p, m->joined.n, &a, &r);
-	assert(got >= 0); /* it did before */
+	assert(got >= 0); /* synced() has decoded it */
 	int n = assign_read_assignment(r.assignment, &a, &v, &e);
 	if (n < 0 || refresh_for(m, v, n, &e) < 0) {
 		member_failed(m, &e);
@@ -310,7 +311,7 @@ take_assignment(struct member *m, int64_t now_ms)
 	}
 	member_target_end(m);
 	note_last(m);
-	if (m->nrevoked > 0) /* others wait for them: once they are given back */
+	if (m->nrevoked > 0) /* rejoin to pass them on, once they are given back */
 		m->wants_rejoin = true;
 	arena_release(&a);
 }
@@ -350,7 +351,7 @@ heartbeat(struct member *m, int64_t now_ms)
 }
 
 static void
-look_for_partitions(struct member *m, int64_t now_ms)
+check_partitions(struct member *m, int64_t now_ms)
 {
 	struct err ignored;
 	if (!m->is_leader)
@@ -366,9 +367,9 @@ look_for_partitions(struct member *m, int64_t now_ms)
 static void
 work_in(struct member *m, int64_t now_ms)
 {
-	look_for_partitions(m, now_ms);
+	check_partitions(m, now_ms);
 	if (m->stage != MEMBER_IN)
-		return; /* lost while we looked */
+		return; /* lost while metadata was fetched */
 	if (m->wants_rejoin && !m->is_cooperative)
 		member_revoke_all(m);
 	if (m->wants_rejoin && m->nrevoked == 0)
@@ -409,7 +410,7 @@ member_classic_leave(struct member *m, struct conn *conn, int timeout_ms,
 	struct leave_group_request q;
 	struct leave_group_request_member one;
 	if (m->opts.instance)
-		return -1; /* it is expected back */
+		return -1; /* a static member is expected back */
 	wire_defaults(&leave_group_request_desc, &q);
 	wire_defaults(&leave_group_request_member_desc, &one);
 	one.member_id = q.member_id = str_of(m->member_id);

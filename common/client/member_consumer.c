@@ -1,7 +1,8 @@
 /*
- * The consumer protocol (KIP-848): one request, ConsumerGroupHeartbeat, joins,
- * lives and leaves; the broker divides, and its answers say what we are to have.
- * We give up the rest, say so, and are told what is free for us then.
+ * The consumer protocol (KIP-848): one request, ConsumerGroupHeartbeat, is used to
+ * join, to stay and to leave.  The broker assigns the partitions and sends each member
+ * its assignment.  The member gives up the others and reports that in a heartbeat;
+ * then the broker assigns them to the members that wait for them.
  */
 #include "client/member_int.h"
 
@@ -24,7 +25,7 @@ take_goal(struct member *m, const struct consumer_group_heartbeat_response_assig
 	m->has_goal = true;
 }
 
-/* It may know the request and still not take us: then the old way. */
+/* The broker supports the request but does not accept us: use the classic protocol. */
 static bool
 turns_classic(struct member *m, int16_t code)
 {
@@ -74,7 +75,7 @@ beaten(struct call *call, const struct reply *reply)
 	arena_release(&a);
 }
 
-/* What we have, by topic. */
+/* List the owned partitions, by topic. */
 static void
 fill_owned(const struct member *m, struct consumer_group_heartbeat_request *q,
 	struct arena *a)
@@ -95,7 +96,7 @@ fill_owned(const struct member *m, struct consumer_group_heartbeat_request *q,
 	}
 }
 
-/* The first heartbeat, and any after trouble, says everything. */
+/* The first heartbeat, and one after a failure, has all fields. */
 static void
 fill_all(const struct member *m, struct consumer_group_heartbeat_request *q,
 	struct arena *a)
@@ -128,7 +129,7 @@ heartbeat(struct member *m, int64_t now_ms)
 	if (!c)
 		return;
 	bool joins = m->stage == MEMBER_OUT;
-	/* From version 1 on the member makes its id. */
+	/* From version 1 on the member chooses its id. */
 	if (joins && !*m->member_id && conn_version(c, wire_api_find(API_CONSUMER_GROUP_HEARTBEAT),
 		INT16_MAX, &ignored) >= 1) {
 		struct uuid id;
@@ -173,9 +174,9 @@ knows_goal(const struct member *m)
 	return true;
 }
 
-/* Give up and begin what the broker said. */
+/* Apply the assignment: give up partitions, and begin others. */
 static void
-take_up(struct member *m)
+apply_goal(struct member *m)
 {
 	struct err e;
 	if (!knows_goal(m) && (cluster_refresh(m->cluster, &e) < 0 || !knows_goal(m))) {
@@ -184,11 +185,11 @@ take_up(struct member *m)
 		return;
 	}
 	if (!m->has_goal)
-		return; /* lost while we asked */
+		return; /* lost while metadata was fetched */
 	int before = m->npart;
 	member_target_begin(m);
 	bool has_all = true;
-	for (int i = 0; i < m->ngoal; i++) /* one that is just given back comes again later */
+	for (int i = 0; i < m->ngoal; i++) /* one that is still to be given back is added later */
 		has_all &= member_target_add(m, own_topic(m, &m->goal[i].id), m->goal[i].index);
 	member_target_end(m);
 	m->has_goal = !has_all;
@@ -204,7 +205,7 @@ member_consumer_work(struct member *m, int64_t now_ms)
 		return;
 	}
 	if (m->has_goal && m->nrevoked == 0)
-		take_up(m);
+		apply_goal(m);
 	bool is_due = (m->must_report && m->nrevoked == 0) || now_ms >= m->heartbeat_at_ms;
 	if (m->stage == MEMBER_IN && !m->is_failed && is_due)
 		heartbeat(m, now_ms);

@@ -1,15 +1,15 @@
-/* Where the group stopped reading: asking for it, and storing it. */
+/* The group's committed offsets: fetching and committing them. */
 #include "client/member_int.h"
 
 #include "sys/clock.h"
 
 enum {
-	BY_NAME = 9,      /* the last version in which topics go by name; from then on
-	                   * a topic that was created again is not taken for the old one */
-	FLAT_VERSION = 7, /* the last that asks about one group only */
+	BY_NAME = 9,      /* last version that names topics; later ones use ids, which tell a
+	                   * topic that was created again from the old one */
+	FLAT_VERSION = 7, /* last version of OffsetFetch with only one group */
 };
 
-/* The newest version in which our topics can be told apart. */
+/* The highest version that is possible with what we know of our topics. */
 static int
 newest(const struct member *m)
 {
@@ -19,7 +19,7 @@ newest(const struct member *m)
 	return INT16_MAX;
 }
 
-/* The name of a topic in an answer. */
+/* The name of a topic of a response. */
 static struct str
 name_of(const struct member *m, int version, struct str name, const struct uuid *id)
 {
@@ -29,7 +29,7 @@ name_of(const struct member *m, int version, struct str name, const struct uuid 
 	return name;
 }
 
-/* ---- asking ---- */
+/* ---- fetching ---- */
 
 static void
 take_offset(struct member *m, struct str topic, int32_t index, int64_t offset,
@@ -42,7 +42,7 @@ take_offset(struct member *m, struct str topic, int32_t index, int64_t offset,
 	if (error) {
 		struct err why;
 		cluster_peer_err(&why, error, STR_NULL);
-		if (error == KERR_UNKNOWN_TOPIC_ID) /* the metadata will show why */
+		if (error == KERR_UNKNOWN_TOPIC_ID) /* the metadata will show the reason */
 			why.class = ERR_RETRY;
 		m->offsets_at_ms = clock_mono_ms() + m->opts.retry_backoff_ms;
 		if (why.class != ERR_RETRY)
@@ -69,7 +69,8 @@ take_group(struct member *m, int version,
 {
 	for (int32_t i = 0; i < group->topics.n; i++)
 		for (int32_t k = 0; k < group->topics.v[i].partitions.n; k++)
-			take_offset(m, name_of(m, version, group->topics.v[i].name, &group->topics.v[i].topic_id),
+			take_offset(m, name_of(m, version, group->topics.v[i].name,
+					&group->topics.v[i].topic_id),
 				group->topics.v[i].partitions.v[k].partition_index,
 				group->topics.v[i].partitions.v[k].committed_offset,
 				group->topics.v[i].partitions.v[k].error_code);
@@ -145,7 +146,7 @@ fetch_offsets(struct member *m)
 	arena_release(&a);
 }
 
-/* ---- storing ---- */
+/* ---- committing ---- */
 
 static bool
 is_due(const struct member_part *part)
@@ -154,7 +155,7 @@ is_due(const struct member_part *part)
 		&& part->position >= 0 && part->position != part->committed;
 }
 
-/* One partition's answer.  Returns a code that concerns all, or 0. */
+/* Take the result of one partition.  Returns an error code to be handled, or 0. */
 static int16_t
 take_stored(struct member *m, struct str topic, int32_t index, int16_t error)
 {
@@ -165,7 +166,7 @@ take_stored(struct member *m, struct str topic, int32_t index, int16_t error)
 	part->sent = -1;
 	switch (error) {
 	case 0:
-	case KERR_UNKNOWN_TOPIC_OR_PARTITION: /* deleted: nothing is left to store */
+	case KERR_UNKNOWN_TOPIC_OR_PARTITION: /* deleted: there is nothing to commit */
 	case KERR_UNKNOWN_TOPIC_ID:
 		part->committed = sent;
 		return 0;
@@ -173,7 +174,7 @@ take_stored(struct member *m, struct str topic, int32_t index, int16_t error)
 	return error;
 }
 
-/* Refused: we may have been told so before the news of a rebalance reached us. */
+/* The commit was refused.  If a rebalance happened since it was sent, ignore that. */
 static void
 refused(struct member *m, int16_t code)
 {
@@ -186,8 +187,8 @@ refused(struct member *m, int16_t code)
 		if (!is_old)
 			member_handle_error(m, code, STR_NULL);
 		return;
-	case KERR_STALE_MEMBER_EPOCH: /* the next heartbeat tells the new one */
-		m->heartbeat_at_ms = 0;
+	case KERR_STALE_MEMBER_EPOCH: /* the next heartbeat returns the new one */
+		member_heartbeat_now(m);
 		return;
 	}
 	member_handle_error(m, code, STR_NULL);
@@ -262,13 +263,13 @@ store_offsets(struct member *m)
 	for (int i = 0; i < m->ntopic; i++)
 		fill_topic(m, m->topic[i], &q, &a);
 	m->wants_commit = q.topics.n > 0;
-	/* A join that waits for the others would keep this waiting, too. */
+	/* A JoinGroup under way would block the second connection. */
 	struct conn *c = !m->wants_commit ? NULL
 		: m->stage == MEMBER_JOINING ? cluster_conn(m->cluster, m->coordinator, &e)
 		: member_conn(m);
 	if (c && member_send(m, &m->commit, c, API_OFFSET_COMMIT, newest(m), &q,
 		m->opts.request_timeout_ms, stored) >= 0)
-		m->wants_commit = false; /* until the answer says otherwise, or more is asked for */
+		m->wants_commit = false; /* unless the response or the owner sets it again */
 	m->commit_at_ms = clock_mono_ms() + m->opts.retry_backoff_ms;
 	arena_release(&a);
 }

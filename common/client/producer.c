@@ -20,7 +20,7 @@ enum {
 	MEMORY_BYTES = 16 << 20,
 	TXN_TIMEOUT_MS = 60000,
 	BUSY_BACKOFF_MS = 5,
-	RECORD_OVERHEAD = 40, /* varints of a record, at most; headers excluded */
+	RECORD_OVERHEAD = 40, /* largest size of a record's varints; headers excluded */
 };
 
 void
@@ -159,7 +159,7 @@ open_batch(struct producer_part *part)
 	part->open = batch;
 }
 
-/* The batch is out of the queue, one way or the other. */
+/* Remove a batch from the queue. */
 static void
 leave_queue(struct producer_batch *batch)
 {
@@ -230,16 +230,17 @@ producer_refused(struct producer_batch *batch, const struct err *why)
 		part->failing_since_ms = now;
 		part->first = part->last = *why;
 	}
-	/* The transaction before (which brokers also say with NOT_ENOUGH_REPLICAS),
-	 * or the batch before, is not through yet: that is quick, and no matter of
-	 * who leads. */
+	/* The previous transaction (brokers report that also as NOT_ENOUGH_REPLICAS), or
+	 * the previous batch, is not complete yet: retry soon, and keep the metadata. */
 	bool is_busy = why->kafka == KERR_CONCURRENT_TRANSACTIONS
 		|| (why->kafka == KERR_NOT_ENOUGH_REPLICAS && producer->is_in_txn && !part->is_in_txn);
 	bool is_early = why->kafka == KERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
 	if (!is_early) {
 		part->last = *why;
-		part->retry_at_ms = now + MAX(is_busy ? MIN(BUSY_BACKOFF_MS, producer->opts.retry_backoff_ms)
-			: producer->opts.retry_backoff_ms, 1);
+		int backoff_ms = producer->opts.retry_backoff_ms;
+		if (is_busy)
+			backoff_ms = MIN(backoff_ms, BUSY_BACKOFF_MS);
+		part->retry_at_ms = now + MAX(backoff_ms, 1);
 	}
 	struct err e = *why;
 	err_wrap(&e, "partition %d of '%s'", part->index, part->topic->meta->name);
@@ -255,7 +256,7 @@ producer_refused(struct producer_batch *batch, const struct err *why)
 	producer_mark_ready(part);
 }
 
-/* Is a request under way to the partition's leader? */
+/* Is a request to the partition's leader under way? */
 static bool
 is_leader_busy(const struct producer *producer, const struct producer_part *part)
 {
@@ -264,24 +265,24 @@ is_leader_busy(const struct producer *producer, const struct producer_part *part
 	return node && node->conn && node->conn->nwaiting > 0;
 }
 
-/* Close open batches whose time has come, if they could be sent: as long as
- * their partition has others to send they may as well be filled on.  Returns
- * when the next one's time comes. */
+/* Close open batches that are due, if they can be sent: while their partition has others
+ * to send, they continue to be filled.  Returns when the next batch is due. */
 static int64_t
 close_due(struct producer *producer, int64_t now_ms)
 {
 	int linger_ms = producer->opts.linger_ms >= 0 ? producer->opts.linger_ms : PRODUCER_LINGER_MS;
-	/* Else a batch waits only while it grows at no cost: behind a request. */
+	/* Otherwise a batch waits only while a request to its leader is under way. */
 	bool all_wait = producer->opts.linger_ms >= 0 || producer->has_more;
 	int64_t first = INT64_MAX;
 	LIST_EACH(it, &producer->open) {
 		struct producer_batch *batch = CONTAINER_OF(it, struct producer_batch, age);
 		struct producer_part *part = batch->part;
 		int64_t at = batch->born_ms + linger_ms;
-		if (part->nqueue > part->nsent || part->is_draining || part->nsent >= producer->opts.in_flight)
+		if (part->nqueue > part->nsent || part->is_draining
+			|| part->nsent >= producer->opts.in_flight)
 			continue;
 		if (at > now_ms && all_wait)
-			return at; /* those that follow are younger */
+			return at; /* the following ones are younger */
 		if (at <= now_ms || !is_leader_busy(producer, part))
 			close_batch(part);
 		else
@@ -290,7 +291,6 @@ close_due(struct producer *producer, int64_t now_ms)
 	return first;
 }
 
-/* Also those that were sent, and came back refused. */
 void
 producer_drop_all(struct producer *producer)
 {
@@ -305,8 +305,9 @@ producer_drop_all(struct producer *producer)
 				part->open = NULL;
 			}
 			for (bool is_first = true; !list_is_empty(&part->queue); is_first = false) {
-				struct producer_batch *batch = CONTAINER_OF(part->queue.next, struct producer_batch, link);
-				if (is_first)
+				struct producer_batch *batch
+					= CONTAINER_OF(part->queue.next, struct producer_batch, link);
+				if (is_first) /* it may have been sent before */
 					part->sequence = batch->sequence;
 				leave_queue(batch);
 				batch_recycle(producer, batch);
@@ -322,7 +323,7 @@ close_all(struct producer *producer)
 		close_batch(CONTAINER_OF(it, struct producer_batch, age)->part);
 }
 
-/* Ask for metadata, if that is due.  Returns when to ask again. */
+/* Refresh the metadata if that is due.  Returns when to do it again. */
 static int64_t
 refresh(struct producer *producer, int64_t now_ms)
 {
@@ -338,8 +339,8 @@ refresh(struct producer *producer, int64_t now_ms)
 	return producer->needs_refresh ? MIN(producer->refresh_at_ms, at) : at;
 }
 
-/* What kept it from being delivered.  What came first may be the cause of what came
- * last: a broker whose disk is full stops leading, for one. */
+/* The reason why a partition's batches were not delivered.  The first failure may be the
+ * cause of the last one: for example, a broker whose disk is full stops leading. */
 static struct err
 not_delivered(const struct producer_part *part)
 {
@@ -354,7 +355,7 @@ not_delivered(const struct producer_part *part)
 	return why;
 }
 
-/* Give up on what has failed for too long.  Returns when the next one will have. */
+/* Fail if a partition has failed for delivery_timeout_ms.  Returns when the next one will. */
 static int64_t
 expire(struct producer *producer, int64_t now_ms)
 {
@@ -373,9 +374,8 @@ expire(struct producer *producer, int64_t now_ms)
 	return at;
 }
 
-/* Do what is due.  Returns until when there is nothing more to do, unless an
- * answer comes.  What was done, or came meanwhile, can make more due, and the
- * caller shall see it: then that is at once. */
+/* Do what is due.  Returns the time of the next work, or now_ms if this step itself
+ * created more. */
 static int64_t
 step(struct producer *producer, int64_t now_ms)
 {
@@ -411,9 +411,9 @@ producer_wait(struct producer *producer, int fd, short events, int timeout_ms)
 	return got;
 }
 
-/* Wait until there is room for more. */
+/* Wait until less than memory_bytes are in use. */
 static int
-make_room(struct producer *producer, struct err *e)
+wait_for_memory(struct producer *producer, struct err *e)
 {
 	while (producer->used + producer->open_used > producer->opts.memory_bytes) {
 		if (producer->is_failed) {
@@ -468,20 +468,20 @@ producer_put(struct producer_topic *t, int32_t partition,
 		if (batch && batch->builder.count > 0) {
 			close_batch(part);
 			producer_send(producer, clock_mono_ms());
-			continue; /* the sticky partition has changed */
+			continue; /* the sticky partition may have changed */
 		}
 		if (t->message_max && producer->opts.codec == CODEC_NONE
 			&& BATCH_HEADER_SIZE + size - RECORD_OVERHEAD > t->message_max)
 			return too_large(t, size - RECORD_OVERHEAD, e);
 		if (!batch) {
-			if (make_room(producer, e) < 0)
+			if (wait_for_memory(producer, e) < 0)
 				return -1;
 			open_batch(part);
 			batch = part->open;
 		}
 		if (likely(builder_size(&batch->builder) + size <= t->batch_bytes))
 			continue;
-		/* A batch of its own; what the broker says is then final. */
+		/* Send it in a batch of its own, and let the broker decide. */
 		builder_append(&batch->builder, timestamp_ms, key, value, headers, nheader);
 		producer->open_used += builder_size(&batch->builder) - BATCH_HEADER_SIZE;
 		producer->nput++;

@@ -1,4 +1,4 @@
-/* Producer ids, sequence numbers, and what the broker says of them. */
+/* Producer ids, sequence numbers, and the errors about them. */
 #include "client/producer_int.h"
 
 #include "sys/clock.h"
@@ -21,7 +21,8 @@ producer_retry_wait(struct producer *producer, struct producer_retry *retry, str
 		return false;
 	if (!producer->cluster->is_woken && clock_mono_ms() < retry->until_ms) {
 		cluster_pause(producer->cluster, retry->pause_ms);
-		retry->pause_ms = MIN(2 * retry->pause_ms, MAX(producer->opts.retry_backoff_ms, PAUSE_FIRST_MS));
+		retry->pause_ms = MIN(2 * retry->pause_ms,
+			MAX(producer->opts.retry_backoff_ms, PAUSE_FIRST_MS));
 	}
 	if (producer->cluster->is_woken) {
 		err_set(e, ERR_RETRY, "interrupted");
@@ -43,7 +44,7 @@ producer_ask_id(struct producer *producer, int32_t node, int64_t *id, int16_t *e
 	wire_defaults(wire_api_find(API_INIT_PRODUCER_ID)->request, &q);
 	q.transactional_id = producer->opts.txn_id ? str_of(producer->opts.txn_id) : STR_NULL;
 	q.transaction_timeout_ms = producer->opts.txn_id ? producer->opts.txn_timeout_ms : INT32_MAX;
-	if (producer->opts.txn_id) { /* so that it is not taken from who has taken over */
+	if (producer->opts.txn_id) { /* the broker refuses us if another has taken over (KIP-360) */
 		q.producer_id = *id;
 		q.producer_epoch = *epoch;
 	} else {
@@ -120,8 +121,8 @@ producer_number_batch(struct producer_part *part, struct producer_batch *batch)
 		producer->opts.txn_id != NULL };
 }
 
-/* Nothing of the partition is under way: what waits begins anew under an id of
- * its own.  The others keep theirs, by which the broker knows what it has. */
+/* Get a new id for one partition, with no batch under way, and renumber its queue.  The
+ * other partitions keep their ids, by which the broker recognizes their batches. */
 static void
 renew_part(struct producer_part *part)
 {
@@ -139,7 +140,8 @@ renew_part(struct producer_part *part)
 	LIST_EACH(it, &part->queue) {
 		struct producer_batch *batch = CONTAINER_OF(it, struct producer_batch, link);
 		producer_number_batch(part, batch);
-		batch_set_producer((uint8_t *)(uintptr_t)batch->bytes.p, part->id, part->epoch, batch->sequence);
+		batch_set_producer((uint8_t *)(uintptr_t)batch->bytes.p, part->id, part->epoch,
+			batch->sequence);
 	}
 }
 
@@ -152,7 +154,7 @@ producer_renew_ids(struct producer *producer, int64_t now_ms)
 			continue;
 		renew_part(part);
 		producer->nchange++;
-		return; /* the list may have changed: the next one in the next round */
+		return; /* the list may have changed: the next partition follows in the next step */
 	}
 }
 
@@ -165,19 +167,19 @@ producer_classify(struct producer_batch *batch, int16_t code, struct err *why)
 	switch (code) {
 	case KERR_DUPLICATE_SEQUENCE_NUMBER:
 		return !producer->is_idempotent;
-	case KERR_UNKNOWN_TOPIC_ID: /* made anew under the same name */
+	case KERR_UNKNOWN_TOPIC_ID: /* created again with the same name */
 		why->class = ERR_RETRY;
 		break;
 	case KERR_OUT_OF_ORDER_SEQUENCE_NUMBER:
-		if (!is_first) /* one before it was refused, and goes again first */
+		if (!is_first) /* an earlier batch failed and is sent again first */
 			why->class = ERR_RETRY;
 		else
 			err_set(why, ERR_PEER, "the broker has lost records that it had acknowledged: "
 				"it does not expect sequence number %d", batch->sequence);
 		break;
 	case KERR_UNKNOWN_PRODUCER_ID:
-		/* What the broker knew of us went with the records, by age.  In a
-		 * transaction that must not be. */
+		/* The broker's state of the producer was deleted together with its records, by
+		 * retention.  In a transaction that must not happen. */
 		if (producer->opts.txn_id)
 			break;
 		why->class = ERR_RETRY;

@@ -1,4 +1,4 @@
-/* A group's offsets within a transaction. */
+/* Storing a group's offsets in a transaction. */
 #include "client/producer_int.h"
 
 #include "proto.h"
@@ -8,7 +8,7 @@ enum {
 	ARENA_MAX = 16 << 20,
 };
 
-/* The group becomes part of the transaction. */
+/* Add the group to the transaction. */
 static int
 add_group(struct producer *producer, const char *group, struct err *e)
 {
@@ -74,7 +74,7 @@ code_of(const struct txn_offset_commit_response *r)
 	return 0;
 }
 
-/* These are of the group's coordinator, not the transaction's. */
+/* The group coordinator's error.  Some do not concern the transaction coordinator. */
 static int
 group_err(struct producer *producer, int16_t code, int32_t *node, struct err *e)
 {
@@ -88,8 +88,8 @@ group_err(struct producer *producer, int16_t code, int32_t *node, struct err *e)
 	}
 }
 
-/* The newest version to be used: by topic ids, which tell a topic that was created
- * again from the old one, where all are known. */
+/* The highest version to use.  Versions with topic ids, which tell a topic that was
+ * created again from the old one, need the ids of all topics. */
 static int
 newest(const struct producer *producer, const struct producer_offset *v, int n)
 {
@@ -113,7 +113,8 @@ producer_send_offsets(struct producer *producer, const struct producer_group *gr
 	if (n == 0)
 		return 0;
 	producer->is_txn_known = true;
-	if (!producer->is_txn_v2 && !producer->is_group_in_txn && add_group(producer, group->group, e) < 0)
+	if (!producer->is_txn_v2 && !producer->is_group_in_txn
+		&& add_group(producer, group->group, e) < 0)
 		return -1;
 	producer->is_group_in_txn = true;
 	struct arena a = { .size_max = ARENA_MAX };

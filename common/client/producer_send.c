@@ -1,4 +1,4 @@
-/* Produce requests: packing, sending, what comes back. */
+/* Produce requests: packing, sending, handling the response. */
 #include "client/producer_int.h"
 
 #include "sys/clock.h"
@@ -8,10 +8,10 @@
 #include <stdlib.h>
 
 enum {
-	PARTS_MAX = 1000,    /* in one request */
-	TOPIC_ID_VERSION = 13, /* from here topics go by id */
-	LATE_MS = 5000,      /* a disk may be slow */
-	ANSWER_SLACK_MS = 5000, /* the broker's own time-out comes first */
+	PARTS_MAX = 1000,    /* partitions in one request */
+	TOPIC_ID_VERSION = 13, /* first version that names topics by id */
+	LATE_MS = 5000,      /* after it a response counts as late; a disk may be slow */
+	REPLY_SLACK_MS = 5000, /* lets the broker's own timeout come first */
 };
 
 /*
@@ -67,7 +67,7 @@ producer_free_requests(struct producer *producer)
 	}
 }
 
-/* Fill the message: batches are grouped by topic already. */
+/* Fill the message.  The batches are sorted by topic. */
 static void
 fill(struct producer_request *req, struct produce_request *q, struct arena *a)
 {
@@ -91,7 +91,8 @@ fill(struct producer_request *req, struct produce_request *q, struct arena *a)
 		}
 		int32_t k = q->topic_data.n - 1, n = q->topic_data.v[k].partition_data.n++;
 		q->topic_data.v[k].partition_data.v[n].index = part->index;
-		q->topic_data.v[k].partition_data.v[n].records = (struct str){ NULL, req->batch[i]->bytes.n };
+		q->topic_data.v[k].partition_data.v[n].records
+			= (struct str){ NULL, req->batch[i]->bytes.n }; /* a gap */
 	}
 }
 
@@ -144,8 +145,8 @@ find_batch(struct producer_request *req, struct str name, const struct uuid *id,
 	return NULL;
 }
 
-/* What the broker says of a batch that it refused, best of the one record that
- * is at fault. */
+/* The broker's error for a batch that it refused; of the record that caused it, if the
+ * response names one. */
 static void
 take_refusal(struct producer_batch *batch,
 	const struct produce_response_partition *one, struct err *why)
@@ -172,7 +173,7 @@ take_answer(struct producer_request *req, const struct produce_response *in)
 			struct producer_batch *batch = find_batch(req, in->responses.v[i].name,
 				&in->responses.v[i].topic_id, one->index, req->call.version);
 			if (!batch)
-				continue; /* not asked for */
+				continue; /* not in the request */
 			if (!one->error_code) {
 				producer_acked(batch);
 				continue;
@@ -207,7 +208,7 @@ done(struct call *call, const struct reply *reply)
 		}
 		arena_release(&a);
 	} else if (why.class == ERR_CORRUPT) {
-		why.class = ERR_RETRY; /* another connection may do better */
+		why.class = ERR_RETRY; /* another connection may work */
 	}
 	for (int i = 0; i < req->nbatch; i++)
 		if (req->batch[i])
@@ -249,15 +250,15 @@ by_topic(const void *a, const void *b)
 	return (x->index > y->index) - (x->index < y->index);
 }
 
-/* Take one batch of each ready partition that this node leads, the given one
- * first, as many as go in one request. */
+/* Take one batch of each ready partition with the leader of the first one, as many as
+ * fit in one request. */
 static void
 collect(struct producer_request *req, struct producer_part *first, int64_t now_ms)
 {
 	struct producer *producer = req->producer;
 	size_t size = 0;
 	int32_t node = leader_of(first);
-	struct list again; /* those with more to send: behind the others */
+	struct list again; /* partitions with more to send: moved to the end */
 	list_init(&again);
 	for (struct list *l = &first->ready, *next; l != &producer->ready; l = next) {
 		struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
@@ -300,14 +301,14 @@ send_request(struct producer *producer, struct conn *c, struct producer_part *fi
 	encode(req, api, &header, &q);
 	producer->is_txn_known = producer->is_in_txn;
 	conn_send_iov(c, &req->call, api, version, req->iov, 2 * req->nbatch + 1,
-		producer->opts.request_timeout_ms + ANSWER_SLACK_MS, done);
+		producer->opts.request_timeout_ms + REPLY_SLACK_MS, done);
 	req->call.expects_reply = producer->opts.acks != 0;
 	req->call.late_ms = now_ms + LATE_MS;
 	conn_flush(c);
 	arena_release(&a);
 }
 
-/* Try the partition.  True when a request went out. */
+/* Send a request that begins with this partition, if possible. */
 static bool
 send_part(struct producer *producer, struct producer_part *part, int64_t now_ms)
 {

@@ -1,4 +1,4 @@
-/* The topics of a producer: what the metadata shows of them, and when it changes. */
+/* The topics of a producer, and changes of their metadata. */
 #include "client/producer_int.h"
 
 #include "sys/clock.h"
@@ -11,11 +11,11 @@
 enum {
 	DESCRIBE_TIMEOUT_MS = 5000,
 	RESOURCE_TOPIC = 2,
-	GONE_QUIET_MS = 1000, /* who deletes a topic to create it again is that quick */
+	GONE_QUIET_MS = 1000, /* a topic that is created again by then is not reported as deleted */
 };
 
-/* The topic's max.message.bytes, 0 where it cannot be learned: an old broker,
- * no permission. */
+/* The topic's max.message.bytes; 0 if it cannot be read: an old broker, no
+ * permission. */
 static size_t
 ask_message_max(struct cluster *cl, const char *name)
 {
@@ -49,7 +49,7 @@ ask_message_max(struct cluster *cl, const char *name)
 	return max;
 }
 
-/* Take up partitions that the metadata shows. */
+/* Add the partitions that are new in the metadata. */
 static void
 add_parts(struct producer_topic *t)
 {
@@ -69,7 +69,7 @@ add_parts(struct producer_topic *t)
 	}
 }
 
-/* The topic, and whether it had to be created for us. */
+/* Look up the topic, and create it if necessary. */
 static struct cluster_topic *
 look_up(struct producer *producer, const char *name, bool *is_created, struct err *e)
 {
@@ -112,11 +112,12 @@ producer_topic(struct producer *producer, const char *name, struct err *e)
 	return t;
 }
 
-/* A partition of a topic that was deleted and created again: what it had is gone with
- * the topic, and its numbers begin again.  Without a transaction that takes a new id:
- * a batch sent by the topic's name may be in the new one, its answer lost. */
+/* The partition's topic was deleted and created again: the broker's state is gone with
+ * the old topic, so sequence numbers restart.  Without a transaction that needs a new
+ * producer id: a batch sent by topic name may have been stored in the new topic, and
+ * its response lost. */
 static void
-begin_again(struct producer_part *part)
+restart_part(struct producer_part *part)
 {
 	struct producer *producer = part->topic->producer;
 	struct err e;
@@ -162,7 +163,7 @@ producer_update_topics(struct producer *producer)
 				producer->cluster->opts.say("topic '%s' was deleted and created again; "
 					"writing to the new one", t->meta->name);
 			for (int32_t k = 0; k < t->npart; k++)
-				begin_again(t->part[k]);
+				restart_part(t->part[k]);
 			t->sticky %= t->meta->npart;
 		}
 		if (t->nlive != t->meta->npart)

@@ -1,4 +1,4 @@
-/* Transactions: the coordinator, the partitions and offsets of each, their end. */
+/* Transactions: finding the coordinator, adding partitions, committing, aborting. */
 #include "client/producer_int.h"
 
 #include "sys/clock.h"
@@ -99,9 +99,9 @@ producer_call_coordinator(struct producer *producer, int16_t key, int upto,
 	return rc;
 }
 
-/* Does the coordinator speak transaction.version 2? */
+/* Does the coordinator support transaction.version 2 (KIP-890)? */
 static void
-look_at_level(struct producer *producer)
+read_txn_level(struct producer *producer)
 {
 	struct err ignored;
 	struct conn *c = producer->coordinator < 0 ? NULL
@@ -122,7 +122,8 @@ producer_init_txns(struct producer *producer, struct err *e)
 			rc = producer_find_coordinator(producer, KEY_TYPE_TRANSACTION, producer->opts.txn_id,
 				&producer->coordinator, e);
 		if (rc == 0)
-			rc = producer_ask_id(producer, producer->coordinator, &producer->id, &producer->epoch, e);
+			rc = producer_ask_id(producer, producer->coordinator, &producer->id,
+				&producer->epoch, e);
 		if (rc == 0)
 			break;
 		if (e->kafka)
@@ -134,7 +135,7 @@ producer_init_txns(struct producer *producer, struct err *e)
 	}
 	producer->is_idempotent = true;
 	producer_reset_parts(producer);
-	look_at_level(producer);
+	read_txn_level(producer);
 	return 0;
 }
 
@@ -146,7 +147,7 @@ producer_begin_txn(struct producer *producer, struct err *e)
 		*e = producer->err;
 		return -1;
 	}
-	look_at_level(producer);
+	read_txn_level(producer);
 	producer->is_in_txn = true;
 	producer->is_txn_known = producer->is_group_in_txn = false;
 	producer->txn_since_ms = clock_mono_ms();
@@ -154,7 +155,7 @@ producer_begin_txn(struct producer *producer, struct err *e)
 	return 0;
 }
 
-/* The partitions about to get a first batch, of one request. */
+/* List the partitions that are about to get their first batch, in the request and in *parts. */
 static int
 list_new_parts(struct producer *producer, struct add_partitions_to_txn_request *q,
 	struct producer_part ***parts, struct arena *a)
@@ -184,7 +185,7 @@ list_new_parts(struct producer *producer, struct add_partitions_to_txn_request *
 	return n;
 }
 
-/* The error of the first partition refused; those not attempted come second. */
+/* The error of a refused partition, preferably not OPERATION_NOT_ATTEMPTED. */
 static int16_t
 code_of(const struct add_partitions_to_txn_response *r)
 {
@@ -246,7 +247,7 @@ producer_add_parts(struct producer *producer)
 	arena_release(&a);
 }
 
-/* May a request to the coordinator leave us at all? */
+/* Is there a connection over which a request may reach the coordinator? */
 static bool
 is_reachable(struct producer *producer)
 {
@@ -255,7 +256,8 @@ is_reachable(struct producer *producer)
 		&& cluster_conn(producer->cluster, producer->coordinator, &ignored);
 }
 
-/* Until the coordinator has decided.  *is_unknown: it may have, unheard. */
+/* Retry EndTxn until the coordinator has decided.  *is_unknown is set if it may have
+ * decided and the response was lost. */
 static int
 end_txn(struct producer *producer, bool is_commit, bool *is_unknown, struct err *e)
 {
@@ -278,7 +280,7 @@ end_txn(struct producer *producer, bool is_commit, bool *is_unknown, struct err 
 		else if (r.error_code)
 			rc = producer_txn_err(producer, r.error_code, e);
 		if (rc < 0 && e->kafka == KERR_CONCURRENT_TRANSACTIONS)
-			*is_unknown = true; /* it may be this one that is being ended */
+			*is_unknown = true; /* perhaps this transaction is being ended */
 	} while (rc < 0 && producer_retry_wait(producer, &retry, e));
 	if (rc >= 0)
 		*is_unknown = false;
@@ -319,7 +321,7 @@ producer_abort(struct producer *producer, struct err *e)
 	bool ignored = false;
 	if (!producer->is_in_txn)
 		return 0;
-	cluster_wait(producer->cluster, -1, 0, 0); /* what woke us before may be read by now */
+	cluster_wait(producer->cluster, -1, 0, 0); /* refreshes is_woken */
 	while (producer->nrequest > 0 && !producer->cluster->is_woken)
 		cluster_wait(producer->cluster, -1, 0, -1);
 	if (producer->nrequest > 0)
@@ -330,7 +332,7 @@ producer_abort(struct producer *producer, struct err *e)
 	if (producer->is_txn_known) {
 		if (end_txn(producer, false, &ignored, e) < 0)
 			return -1;
-		/* The sequences have a gap now: on with a new epoch. */
+		/* Dropped batches left a gap in the sequence numbers: get a new epoch. */
 		if (!producer->is_txn_v2 && producer_init_txns(producer, e) < 0)
 			return -1;
 	}
