@@ -20,9 +20,9 @@ run(struct request *rq)
 }
 
 static void
-run_on_control(struct loop_task *t)
+run_on_control(struct loop_task *task)
 {
-	run(CONTAINER_OF(t, struct request, task));
+	run(CONTAINER_OF(task, struct request, task));
 }
 
 static void
@@ -35,9 +35,9 @@ run_in_coordinator(struct coordinator *coord, struct request *rq)
 }
 
 static void
-on_coordinator(struct loop_task *t)
+on_coordinator(struct loop_task *task)
 {
-	struct request *rq = CONTAINER_OF(t, struct request, task);
+	struct request *rq = CONTAINER_OF(task, struct request, task);
 	struct coordinator *coord = rq->broker->coordinator;
 	coordinator_unpost(coord);
 	run_in_coordinator(coord, rq);

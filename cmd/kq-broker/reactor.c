@@ -62,9 +62,9 @@ watch_listeners(struct reactor *reactor, bool on)
 }
 
 static void
-accept_again(struct loop_timer *t)
+accept_again(struct loop_timer *timer)
 {
-	struct reactor *reactor = CONTAINER_OF(t, struct reactor, accept_again);
+	struct reactor *reactor = CONTAINER_OF(timer, struct reactor, accept_again);
 	if (!reactor->is_stopping)
 		watch_listeners(reactor, true);
 }
@@ -129,17 +129,17 @@ reactor_start(struct reactor *reactor, struct err *e)
 }
 
 static void
-stop_now(struct loop_timer *t)
+stop_now(struct loop_timer *timer)
 {
-	struct reactor *reactor = CONTAINER_OF(t, struct reactor, stop_timer);
+	struct reactor *reactor = CONTAINER_OF(timer, struct reactor, stop_timer);
 	sessions_close(&reactor->sessions);
 	loop_stop(&reactor->loop);
 }
 
 static void
-stop_task(struct loop_task *t)
+stop_task(struct loop_task *task)
 {
-	struct reactor *reactor = CONTAINER_OF(t, struct reactor, stop_task);
+	struct reactor *reactor = CONTAINER_OF(task, struct reactor, stop_task);
 	reactor->is_stopping = true;
 	watch_listeners(reactor, false);
 	reactor->stop_timer.fn = stop_now;

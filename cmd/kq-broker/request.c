@@ -157,9 +157,9 @@ end(struct request *rq)
 }
 
 static void
-on_return(struct loop_task *t)
+on_return(struct loop_task *task)
 {
-	end(CONTAINER_OF(t, struct request, task));
+	end(CONTAINER_OF(task, struct request, task));
 }
 
 void

@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 enum {
-	REQUESTS_MAX = 128,   /* of one connection, not answered yet */
+	REQUESTS_MAX = 128,   /* of one session, not answered yet */
 	OUT_SIZE_MAX = 8 << 20,
-	READS_MAX = 32,       /* before others have their turn */
-	SMALL = 64 * 1024,    /* frames below share one read */
+	READS_MAX = 32,       /* before other sessions have their turn */
+	SMALL = 64 * 1024,    /* smaller frames share one read */
 	IOV_MAX_ = 32,
-	SENDFILE_MAX = 1 << 20, /* at a time: others have their turn */
+	SENDFILE_MAX = 1 << 20, /* bytes at a time, before others have their turn */
 	INPUT_SIZE_MIN = 64 * 1024,
 	INPUT_KEPT_SIZE_MAX = 4 << 20,
 };
@@ -60,13 +60,13 @@ put_input(struct session *session)
 static void on_event(struct loop_io *io, uint32_t events);
 
 static void
-on_idle(struct loop_timer *t)
+on_idle(struct loop_timer *timer)
 {
-	struct session *session = CONTAINER_OF(t, struct session, idle_timer);
+	struct session *session = CONTAINER_OF(timer, struct session, idle_timer);
 	struct loop *loop = session->sessions->loop;
 	int64_t end_ms = session->active_ms + session->sessions->limits->idle_max_ms;
 	if (end_ms > loop->now_ms || session->nrequest) {
-		loop_timer_set(loop, t, MAX(end_ms, loop->now_ms + 1000));
+		loop_timer_set(loop, timer, MAX(end_ms, loop->now_ms + 1000));
 		return;
 	}
 	log_line(LOG_DEBUG, "%s: closed after connections.max.idle.ms", session->peer);
@@ -159,7 +159,7 @@ sessions_close(struct sessions *sessions)
 
 /* ---- output ---- */
 
-/* How far into a request's answer one is. */
+/* A place in a request's answer. */
 struct cursor {
 	size_t out;
 	int32_t slice;
@@ -167,8 +167,8 @@ struct cursor {
 };
 
 struct piece {
-	const uint8_t *p;     /* NULL: of a file */
-	int64_t size;         /* 0: the answer ends here */
+	const uint8_t *p;     /* NULL: in a file */
+	int64_t size;         /* bytes; 0: the answer ends here */
 	int64_t position;     /* in the file */
 	int fd;
 };
@@ -180,10 +180,10 @@ next_piece(const struct request *rq, struct cursor *at)
 		return (struct piece){ 0 };
 	int32_t ngap = (int32_t)rq->gaps.n;
 	while (at->slice < ngap && at->out == rq->gaps.v[at->slice].at) {
-		const struct partlog_slice *s = &rq->slice[at->slice];
-		if (at->byte < s->size)
-			return (struct piece){ NULL, s->size - at->byte,
-				s->position + at->byte, partlog_slice_fd(s) };
+		const struct partlog_slice *slice = &rq->slice[at->slice];
+		if (at->byte < slice->size)
+			return (struct piece){ NULL, slice->size - at->byte,
+				slice->position + at->byte, partlog_slice_fd(slice) };
 		at->slice++;
 		at->byte = 0;
 	}
@@ -200,31 +200,31 @@ advance(struct cursor *at, const struct piece *piece, int64_t n)
 		at->byte += n;
 }
 
-struct gather {
+struct outgoing {
 	struct iovec iov[IOV_MAX_];
 	int niov;
 	size_t size;       /* bytes in iov */
 	bool is_full;
-	struct piece file; /* what comes behind them; size 0: nothing */
+	struct piece file; /* sent after them; size 0: nothing */
 };
 
 static void
-gather_request(struct gather *g, const struct request *rq)
+gather_request(struct outgoing *out, const struct request *rq)
 {
 	struct cursor at = { rq->out_sent, rq->at_slice, rq->slice_sent };
-	while (g->niov < IOV_MAX_) {
+	while (out->niov < IOV_MAX_) {
 		struct piece piece = next_piece(rq, &at);
 		if (!piece.size)
 			return;
 		if (!piece.p) {
-			g->file = piece;
+			out->file = piece;
 			break;
 		}
-		g->iov[g->niov++] = (struct iovec){ (void *)piece.p, (size_t)piece.size };
-		g->size += (size_t)piece.size;
+		out->iov[out->niov++] = (struct iovec){ (void *)piece.p, (size_t)piece.size };
+		out->size += (size_t)piece.size;
 		advance(&at, &piece, piece.size);
 	}
-	g->is_full = true;
+	out->is_full = true;
 }
 
 static void
@@ -236,7 +236,7 @@ pop_request(struct session *session, struct request *rq)
 	request_free(rq);
 }
 
-/* Take note of n bytes sent; let go of the requests that are through. */
+/* Note that n bytes were sent; free the requests whose answer is sent. */
 static void
 note_sent(struct session *session, int64_t n)
 {
@@ -265,31 +265,31 @@ note_sent(struct session *session, int64_t n)
 }
 
 static void
-gather(struct session *session, struct gather *g)
+gather(struct session *session, struct outgoing *out)
 {
 	LIST_EACH(it, &session->requests) {
 		struct request *rq = CONTAINER_OF(it, struct request, link);
-		if (!rq->is_done || rq->must_close || g->is_full)
+		if (!rq->is_done || rq->must_close || out->is_full)
 			return;
-		gather_request(g, rq);
+		gather_request(out, rq);
 	}
 }
 
-/* Send what was gathered; of file data a piece by the kernel alone, which
- * copies nothing through us: here sendfile beat pread and sendmsg by a third
- * (make bench BENCH=fetch shows both bare).  Returns as stream_sendv does. */
+/* Send the bytes in memory, then some of the file by sendfile, which was a
+ * third faster than pread and sendmsg (make bench BENCH=fetch measures both).
+ * Returns as stream_sendv does. */
 static int64_t
-send_gathered(struct session *session, struct gather *g)
+send_gathered(struct session *session, struct outgoing *out)
 {
 	struct err e;
 	int64_t sent = 0;
-	if (g->size) {
-		sent = stream_sendv(&session->stream, g->iov, g->niov, g->file.size > 0, &e);
-		if (sent != (int64_t)g->size || !g->file.size)
+	if (out->size) {
+		sent = stream_sendv(&session->stream, out->iov, out->niov, out->file.size > 0, &e);
+		if (sent != (int64_t)out->size || !out->file.size)
 			return sent;
 	}
-	int64_t n = stream_send_file(&session->stream, g->file.fd, g->file.position,
-		(size_t)MIN(g->file.size, SENDFILE_MAX), &e);
+	int64_t n = stream_send_file(&session->stream, out->file.fd, out->file.position,
+		(size_t)MIN(out->file.size, SENDFILE_MAX), &e);
 	if (n == 0) {
 		log_bounded(LOG_ERROR, "a log segment is shorter than it should be");
 		n = STREAM_FAILED;
@@ -300,7 +300,8 @@ send_gathered(struct session *session, struct gather *g)
 static bool
 is_open_for_input(const struct session *session)
 {
-	return !session->is_draining && session->nrequest < REQUESTS_MAX && session->out_size < OUT_SIZE_MAX;
+	return !session->is_draining && session->nrequest < REQUESTS_MAX
+		&& session->out_size < OUT_SIZE_MAX;
 }
 
 static void
@@ -310,22 +311,23 @@ watch(struct session *session, bool is_blocked)
 		(is_open_for_input(session) ? EPOLLIN : EPOLLRDHUP) | (is_blocked ? EPOLLOUT : 0));
 }
 
-/* Send what is done.  -1: the connection is closed; 1: the peer is slow. */
+/* Send the answers that are done, in order.  -1: the session has to be closed;
+ * 1: the peer takes no more now. */
 static int
 send_done(struct session *session)
 {
 	for (;;) {
-		note_sent(session, 0); /* those with nothing to send */
+		note_sent(session, 0); /* frees those without bytes to send */
 		if (!list_is_empty(&session->requests)) {
 			struct request *rq = CONTAINER_OF(session->requests.next, struct request, link);
 			if (rq->is_done && rq->must_close)
 				return -1;
 		}
-		struct gather g = { .niov = 0 };
-		gather(session, &g);
-		if (!g.size && !g.file.size)
+		struct outgoing out = { .niov = 0 };
+		gather(session, &out);
+		if (!out.size && !out.file.size)
 			return 0;
-		int64_t n = send_gathered(session, &g);
+		int64_t n = send_gathered(session, &out);
 		if (n < 0)
 			return n == STREAM_BLOCKED ? 1 : -1;
 		note_sent(session, n);
@@ -334,20 +336,20 @@ send_done(struct session *session)
 
 static void take_input(struct session *session);
 
-/* False: the connection is closed and gone. */
+/* False: the session was closed and freed. */
 static bool
 flush(struct session *session)
 {
-	int r = send_done(session);
-	if (r < 0 || (session->is_draining && list_is_empty(&session->requests))) {
+	int rc = send_done(session);
+	if (rc < 0 || (session->is_draining && list_is_empty(&session->requests))) {
 		session_close(session);
 		return false;
 	}
-	watch(session, r > 0);
+	watch(session, rc > 0);
 	return true;
 }
 
-/* Is a whole frame in the buffer, that had to wait for its turn? */
+/* Is there a whole frame in the buffer that was not handled yet? */
 static bool
 has_frame(const struct session *session)
 {
@@ -378,7 +380,7 @@ static void
 drain(struct session *session)
 {
 	session->is_draining = true;
-	/* A fetch that waits for records would keep us: it gets no answer. */
+	/* A fetch that waits for records would keep the session open. */
 	session->is_handling = true;
 	LIST_EACH(it, &session->requests) {
 		struct request *rq = CONTAINER_OF(it, struct request, link);
@@ -455,13 +457,14 @@ handle_frame(struct session *session, const uint8_t *p, size_t n)
 	refuse(session, &e);
 }
 
-/* Handle the whole frames in the buffer; what is left moves to its front.
- * Returns the bytes that are missing of the frame begun, or 0 if that is unknown. */
+/* Handle the complete frames in the buffer; the rest moves to its front.
+ * Returns the bytes missing of an incomplete frame, or 0 if that is unknown. */
 static size_t
 handle_frames(struct session *session)
 {
 	size_t missing = 0;
-	while (session->in.n - session->in_at >= 4 && is_open_for_input(session) && !session->is_closing) {
+	while (session->in.n - session->in_at >= 4 && is_open_for_input(session)
+		&& !session->is_closing) {
 		const uint8_t *p = session->in.p + session->in_at;
 		int32_t size = (int32_t)load_be32(p);
 		if (size <= 0 || size > session->sessions->limits->frame_size_max) {
@@ -488,9 +491,9 @@ handle_frames(struct session *session)
 	return missing;
 }
 
-/* Make room in the buffer; returns how much to read now: a large frame's
- * rest and no more, so that nothing large has to be moved, else what fits.
- * The buffer grows with what really came, not with what a length claims. */
+/* Make room in the buffer; returns how much to read now: no more than the rest
+ * of a large frame, so that nothing large has to be moved, otherwise what fits.
+ * The buffer grows with the bytes received, not with the length announced. */
 static size_t
 make_room(struct session *session, size_t missing)
 {
@@ -553,7 +556,7 @@ take_input(struct session *session)
 		read_input(session);
 		session->is_handling = false;
 		if (session->is_closing) {
-			send_done(session); /* what was asked before the fault is answered */
+			send_done(session); /* earlier requests are answered */
 			session_close(session);
 			return;
 		}

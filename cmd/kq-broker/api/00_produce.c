@@ -31,7 +31,7 @@ enum {
 struct produce_part {
 	struct produce_state *state;
 	struct produce_response_partition *answer;
-	struct ack_wait ack; /* its partition is a reference of ours */
+	struct ack_wait ack; /* holds a reference to its partition */
 	bool is_queued;      /* the ack is */
 	struct verify_batch verify; /* of a transaction */
 };
@@ -40,7 +40,8 @@ struct produce_state {
 	struct request *rq;
 	struct produce_response response;
 	struct produce_part *part; /* NULL: the answer waits for nothing */
-	int npart, nleft;    /* in part; not over yet */
+	int npart;
+	int nleft;           /* parts that the answer still waits for */
 	struct loop_timer timer;
 	int16_t acks;
 	bool is_alone;       /* there is one partition */
@@ -52,13 +53,13 @@ struct produce_state {
 
 /* With acks=0 there is no answer: an error closes the connection. */
 static void
-end_unacknowledged(struct request *rq, const struct produce_response *a)
+end_unacknowledged(struct request *rq, const struct produce_response *r)
 {
-	for (int32_t i = 0; i < a->responses.n; i++)
-		for (int32_t k = 0; k < a->responses.v[i].partition_responses.n; k++)
-			if (a->responses.v[i].partition_responses.v[k].error_code) {
+	for (int32_t i = 0; i < r->responses.n; i++)
+		for (int32_t k = 0; k < r->responses.v[i].partition_responses.n; k++)
+			if (r->responses.v[i].partition_responses.v[k].error_code) {
 				log_bounded(LOG_WARN, "closing a connection: a produce with acks=0 failed: %s",
-					kerr_info(a->responses.v[i].partition_responses.v[k].error_code)->name);
+					kerr_info(r->responses.v[i].partition_responses.v[k].error_code)->name);
 				request_close(rq);
 				return;
 			}
@@ -79,17 +80,17 @@ finish(struct produce_state *state)
 }
 
 static void
-set_error(struct produce_response_partition *a, int16_t error)
+set_error(struct produce_response_partition *answer, int16_t error)
 {
-	a->error_code = error;
+	answer->error_code = error;
 	if (error) {
-		a->base_offset = -1;
-		a->log_append_time_ms = -1;
-		a->log_start_offset = -1;
+		answer->base_offset = -1;
+		answer->log_append_time_ms = -1;
+		answer->log_start_offset = -1;
 	}
 }
 
-/* Errors that come with the offset at which the log starts, as Kafka has it. */
+/* Does an answer with the error have the log's start offset, as in Kafka? */
 static bool
 has_log_start(int16_t error)
 {
@@ -106,22 +107,22 @@ has_log_start(int16_t error)
 }
 
 static void
-set_result(struct produce_response_partition *a, struct partition *partition,
+set_result(struct produce_response_partition *answer, struct partition *partition,
 	const struct append_result *result)
 {
-	set_error(a, result->error);
+	set_error(answer, result->error);
 	if (result->error) {
-		a->error_message = str_of(result->message);
+		answer->error_message = str_of(result->message);
 		if (has_log_start(result->error))
-			a->log_start_offset = partition_log_start(partition);
+			answer->log_start_offset = partition_log_start(partition);
 	} else {
-		a->base_offset = result->base_offset;
-		a->log_append_time_ms = result->log_append_ms;
-		a->log_start_offset = result->log_start_offset;
+		answer->base_offset = result->base_offset;
+		answer->log_append_time_ms = result->log_append_ms;
+		answer->log_start_offset = result->log_start_offset;
 	}
 }
 
-/* On our reactor: one partition's records are committed, or failed. */
+/* One partition's records are committed, or failed. */
 static void
 on_ack(struct loop_task *task)
 {
@@ -139,7 +140,7 @@ on_timeout(struct loop_timer *timer)
 	struct produce_state *state = CONTAINER_OF(timer, struct produce_state, timer);
 	for (int i = 0; i < state->npart; i++) {
 		struct produce_part *part = &state->part[i];
-		/* One that is not queued any more is on its way to on_ack. */
+		/* An ack that is no longer queued has been posted: on_ack follows. */
 		if (!part->is_queued || !partition_cancel_ack(&part->ack))
 			continue;
 		part->is_queued = false;
@@ -178,8 +179,7 @@ is_transactional(struct str records)
 		&& (load_be16(records.p + 21) & BATCH_TRANSACTIONAL);
 }
 
-/* Find the partition, by the topic's name or, from version 13 on, its id.  NULL: *error
- * says why it is not to be written to. */
+/* NULL: *error says why it may not be written to. */
 static struct partition *
 find(struct request *rq, const struct produce_request_topic *t, int32_t index,
 	int16_t *error)
@@ -212,7 +212,7 @@ take_in(struct produce_state *state, struct partition *partition, struct str rec
 	struct intake intake = { .config = config, .now_ms = rq->loop->wall_ms,
 		.arena = &rq->arena, .nfault_max = MAX(FAULTS_MAX - state->nfault, 1),
 		.plain_size = state->plain_size };
-	/* The bytes are ours to change: they lie in the receive buffer. */
+	/* The bytes lie in the receive buffer: they may be changed. */
 	bool is_good = intake_check(&intake, (uint8_t *)(uintptr_t)records.p, records.n);
 	topic_config_put(config);
 	state->plain_size = intake.plain_size;
@@ -247,7 +247,7 @@ new_part(struct produce_state *state, struct partition *partition,
 	return part;
 }
 
-/* Append one partition's records, which are good ones, and fill its answer.
+/* Append one partition's records, which were checked, and fill in its answer.
  * True: the answer waits, and the part keeps the partition. */
 static bool
 append_one(struct produce_state *state, struct partition *partition, struct str records,
@@ -307,35 +307,34 @@ produce_all(struct request *rq)
 {
 	struct produce_request *q = rq->body;
 	struct produce_state *state = rq->state;
-	struct produce_response *a = &state->response;
-	a->responses.n = q->topic_data.n;
-	a->responses.v = REQUEST_ARRAY(rq, struct produce_response_topic,
-		a->responses.n);
+	struct produce_response *r = &state->response;
+	r->responses.n = q->topic_data.n;
+	r->responses.v = REQUEST_ARRAY(rq, struct produce_response_topic,
+		r->responses.n);
 	for (int32_t i = 0; i < q->topic_data.n; i++) {
 		struct produce_request_topic *t = &q->topic_data.v[i];
-		struct produce_response_topic *ta = &a->responses.v[i];
-		wire_defaults(&produce_response_topic_desc, ta);
-		ta->name = t->name;
-		ta->topic_id = t->topic_id;
-		ta->partition_responses.n = t->partition_data.n;
-		ta->partition_responses.v = REQUEST_ARRAY(rq,
+		struct produce_response_topic *answer = &r->responses.v[i];
+		wire_defaults(&produce_response_topic_desc, answer);
+		answer->name = t->name;
+		answer->topic_id = t->topic_id;
+		answer->partition_responses.n = t->partition_data.n;
+		answer->partition_responses.v = REQUEST_ARRAY(rq,
 			struct produce_response_partition, t->partition_data.n);
 		for (int32_t k = 0; k < t->partition_data.n; k++) {
-			struct produce_response_partition *pa =
-				&ta->partition_responses.v[k];
-			wire_defaults(&produce_response_partition_desc, pa);
-			produce_one(rq, t, &t->partition_data.v[k], pa);
+			wire_defaults(&produce_response_partition_desc,
+				&answer->partition_responses.v[k]);
+			produce_one(rq, t, &t->partition_data.v[k], &answer->partition_responses.v[k]);
 		}
 	}
 }
 
-/* The answer has to wait: for acks, or for parked batches. */
+/* The answer waits: for acks, or for parked batches. */
 static void
 begin_waiting(struct produce_state *state, int32_t timeout_ms)
 {
 	struct request *rq = state->rq;
 	struct produce_response *r = &state->response;
-	for (int32_t i = 0; i < r->responses.n; i++) /* the input goes */
+	for (int32_t i = 0; i < r->responses.n; i++) /* the receive buffer will be reused */
 		r->responses.v[i].name = arena_str(&rq->arena, r->responses.v[i].name);
 	loop_timer_set(rq->loop, &state->timer, rq->loop->now_ms + MAX(timeout_ms, 0));
 	if (state->has_txn)
@@ -361,7 +360,7 @@ api_produce(struct request *rq)
 		state->verify.decided = on_decided;
 		state->verify.finished = on_all_decided;
 	}
-	/* One more than there are keeps an early ack from ending it all. */
+	/* One more, so that an early ack does not finish the request. */
 	state->nleft = 1;
 	produce_all(rq);
 	state->nleft--;

@@ -1,5 +1,10 @@
-/* FindCoordinator: this broker coordinates every group and transaction; the
- * first who asks has the topic made that keeps them. */
+/*
+ * FindCoordinator: this broker coordinates all groups and transactions.  The
+ * first request creates the topic that stores them.
+ *
+ * By version: 1 transactions, too; error messages.  4 many keys.  5
+ * TRANSACTION_ABORTABLE, not used.  6 share groups, which are refused.
+ */
 #include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
@@ -13,19 +18,19 @@ static const char unknown_type[] = "this broker coordinates groups (0) and trans
 
 static void
 fill(struct request *rq, struct str key, int16_t error,
-	struct find_coordinator_response_coordinator *c)
+	struct find_coordinator_response_coordinator *answer)
 {
-	wire_defaults(&find_coordinator_response_coordinator_desc, c);
-	c->key = key;
-	c->error_code = error;
+	wire_defaults(&find_coordinator_response_coordinator_desc, answer);
+	answer->key = key;
+	answer->error_code = error;
 	if (error)
-		c->error_message = str_of(error == KERR_INVALID_REQUEST ? unknown_type
+		answer->error_message = str_of(error == KERR_INVALID_REQUEST ? unknown_type
 			: kerr_info(error)->text);
-	else /* as Kafka says it */
-		c->error_message = rq->header.api_version < 4 ? STR("NONE") : STR("");
-	c->node_id = error ? -1 : rq->broker->node_id;
-	c->host = error ? STR("") : str_of(rq->advertised->host);
-	c->port = error ? -1 : rq->advertised->port;
+	else /* as in Kafka */
+		answer->error_message = rq->header.api_version < 4 ? STR("NONE") : STR("");
+	answer->node_id = error ? -1 : rq->broker->node_id;
+	answer->host = error ? STR("") : str_of(rq->advertised->host);
+	answer->port = error ? -1 : rq->advertised->port;
 }
 
 static enum coordinator_kind
@@ -39,24 +44,24 @@ static void
 respond(struct request *rq, int16_t error)
 {
 	struct find_coordinator_request *q = rq->body;
-	struct find_coordinator_response a;
-	wire_defaults(&find_coordinator_response_desc, &a);
+	struct find_coordinator_response r;
+	wire_defaults(&find_coordinator_response_desc, &r);
 	if (rq->header.api_version >= 4) {
-		a.coordinators.n = q->coordinator_keys.n;
-		a.coordinators.v = REQUEST_ARRAY(rq, struct find_coordinator_response_coordinator,
+		r.coordinators.n = q->coordinator_keys.n;
+		r.coordinators.v = REQUEST_ARRAY(rq, struct find_coordinator_response_coordinator,
 			q->coordinator_keys.n);
-		for (int32_t i = 0; i < a.coordinators.n; i++)
-			fill(rq, q->coordinator_keys.v[i], error, &a.coordinators.v[i]);
+		for (int32_t i = 0; i < r.coordinators.n; i++)
+			fill(rq, q->coordinator_keys.v[i], error, &r.coordinators.v[i]);
 	} else {
-		struct find_coordinator_response_coordinator c;
-		fill(rq, q->key, error, &c);
-		a.error_code = c.error_code;
-		a.error_message = c.error_message;
-		a.node_id = c.node_id;
-		a.host = c.host;
-		a.port = c.port;
+		struct find_coordinator_response_coordinator answer;
+		fill(rq, q->key, error, &answer);
+		r.error_code = answer.error_code;
+		r.error_message = answer.error_message;
+		r.node_id = answer.node_id;
+		r.host = answer.host;
+		r.port = answer.port;
 	}
-	request_respond(rq, &a);
+	request_respond(rq, &r);
 }
 
 /* On the control thread. */

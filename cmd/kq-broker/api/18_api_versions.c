@@ -1,4 +1,10 @@
-/* ApiVersions: what is served, from the table in api.c. */
+/*
+ * ApiVersions: the APIs and versions that are served, from the table in
+ * dispatch.c.
+ *
+ * By version: 3 the client's software, which is checked.  4 features with
+ * minimum 0.  5 cluster and node that the client expects (KIP-1242).
+ */
 #include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
@@ -18,43 +24,43 @@ api_versions_init(const struct api *table, int n)
 }
 
 static void
-fill_features(struct request *rq, struct api_versions_response *a)
+fill_features(struct request *rq, struct api_versions_response *r)
 {
 	int n;
-	const struct feature *f = features(rq->broker, &n);
-	a->supported_features.v = REQUEST_ARRAY(rq,
+	const struct feature *feature = features(rq->broker, &n);
+	r->supported_features.v = REQUEST_ARRAY(rq,
 		struct api_versions_response_supported_feature, n);
-	a->finalized_features.v = REQUEST_ARRAY(rq,
+	r->finalized_features.v = REQUEST_ARRAY(rq,
 		struct api_versions_response_finalized_feature, n);
 	for (int i = 0; i < n; i++) {
-		a->supported_features.v[i] = (struct api_versions_response_supported_feature){
-			str_of(f[i].name), 0, f[i].level };
-		a->finalized_features.v[i] = (struct api_versions_response_finalized_feature){
-			str_of(f[i].name), f[i].level, f[i].level };
+		r->supported_features.v[i] = (struct api_versions_response_supported_feature){
+			str_of(feature[i].name), 0, feature[i].level };
+		r->finalized_features.v[i] = (struct api_versions_response_finalized_feature){
+			str_of(feature[i].name), feature[i].level, feature[i].level };
 	}
-	a->finalized_features.n = n;
-	a->finalized_features_epoch = 1;
+	r->finalized_features.n = n;
+	r->finalized_features_epoch = 1;
 	/* A minimum of 0 breaks older clients (KAFKA-17492). */
-	a->supported_features.n = rq->header.api_version < 4 ? 0 : n;
+	r->supported_features.n = rq->header.api_version < 4 ? 0 : n;
 }
 
 static void
-fill(struct request *rq, struct api_versions_response *a)
+fill(struct request *rq, struct api_versions_response *r)
 {
-	wire_defaults(&api_versions_response_desc, a);
-	a->api_keys.v = REQUEST_ARRAY(rq, struct api_versions_response_api, napi);
+	wire_defaults(&api_versions_response_desc, r);
+	r->api_keys.v = REQUEST_ARRAY(rq, struct api_versions_response_api, napi);
 	for (const struct api *api = apis; api < apis + napi; api++) {
 		if (!api->handle || (!rq->broker->has_consumer_protocol
 			&& (api->flags & API_CONSUMER_PROTOCOL)))
 			continue;
-		a->api_keys.v[a->api_keys.n++] = (struct api_versions_response_api){
+		r->api_keys.v[r->api_keys.n++] = (struct api_versions_response_api){
 			.api_key = api->key, .min_version = api->advertised_min,
 			.max_version = api->max };
 	}
-	fill_features(rq, a);
+	fill_features(rq, r);
 }
 
-/* KIP-511: names are letters, digits, '.', '-', and not empty at the ends. */
+/* KIP-511: letters, digits, '.' and '-', with a letter or digit at both ends. */
 static bool
 is_software_word(struct str s)
 {
@@ -68,17 +74,17 @@ is_software_word(struct str s)
 	return s.n > 0;
 }
 
-/* Whom the client thinks it talks to: it names both the cluster and the node, or
+/* The broker that the client expects: it names both the cluster and the node, or
  * neither (KIP-1242). */
 static int16_t
-check_peer(const struct broker *b, const struct api_versions_request *q)
+check_peer(const struct broker *broker, const struct api_versions_request *q)
 {
 	bool has_cluster = q->cluster_id.n >= 0, has_node = q->node_id != -1;
 	if (!has_cluster && !has_node)
 		return KERR_NONE;
 	if (!has_cluster || !has_node)
 		return KERR_INVALID_REQUEST;
-	return str_eq(q->cluster_id, str_of(b->cluster_id)) && q->node_id == b->node_id
+	return str_eq(q->cluster_id, str_of(broker->cluster_id)) && q->node_id == broker->node_id
 		? KERR_NONE : KERR_REBOOTSTRAP_REQUIRED;
 }
 
@@ -92,27 +98,27 @@ check(const struct request *rq)
 	return rq->header.api_version >= 5 ? check_peer(rq->broker, q) : KERR_NONE;
 }
 
-/* A refusal carries nothing else.  The connection goes on. */
+/* An error is the answer's only content.  The connection stays open. */
 void
 api_api_versions(struct request *rq)
 {
-	struct api_versions_response a;
+	struct api_versions_response r;
 	int16_t error = check(rq);
 	if (error) {
-		wire_defaults(&api_versions_response_desc, &a);
-		a.error_code = error;
+		wire_defaults(&api_versions_response_desc, &r);
+		r.error_code = error;
 	} else {
-		fill(rq, &a);
+		fill(rq, &r);
 	}
-	request_respond(rq, &a);
+	request_respond(rq, &r);
 }
 
 void
 api_versions_refuse(struct request *rq)
 {
-	struct api_versions_response a;
-	fill(rq, &a);
-	a.error_code = KERR_UNSUPPORTED_VERSION;
+	struct api_versions_response r;
+	fill(rq, &r);
+	r.error_code = KERR_UNSUPPORTED_VERSION;
 	rq->header.api_version = 0;
-	request_respond(rq, &a);
+	request_respond(rq, &r);
 }

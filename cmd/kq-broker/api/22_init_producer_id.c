@@ -1,5 +1,10 @@
-/* InitProducerId: a fresh id and epoch 0 for an idempotent producer; with a
- * transactional id it is the transaction coordinator's. */
+/*
+ * InitProducerId: a new id with epoch 0 for an idempotent producer; with a
+ * transactional id it is the transaction coordinator's.
+ *
+ * By version: 3 a producer resumes with its id and epoch.  4 PRODUCER_FENCED.
+ * 5 TRANSACTION_ABORTABLE.
+ */
 #include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
@@ -11,15 +16,16 @@
 static void
 answer(struct request *rq, int16_t error, int64_t id)
 {
-	struct init_producer_id_response a;
-	wire_defaults(&init_producer_id_response_desc, &a);
-	a.error_code = error;
-	a.producer_id = id;
-	a.producer_epoch = error ? -1 : 0;
-	request_respond(rq, &a);
+	struct init_producer_id_response r;
+	wire_defaults(&init_producer_id_response_desc, &r);
+	r.error_code = error;
+	r.producer_id = id;
+	r.producer_epoch = error ? -1 : 0;
+	request_respond(rq, &r);
 }
 
-/* On the control thread: fetch more ids if few are left.  False: answered. */
+/* On the control thread: reserve more ids if few are left.  False: that failed,
+ * and was answered. */
 static bool
 refill(struct request *rq)
 {
@@ -40,9 +46,9 @@ refill_and_answer(struct request *rq)
 	answer(rq, id < 0 ? KERR_COORDINATOR_NOT_AVAILABLE : KERR_NONE, id);
 }
 
-/* The coordinator takes an id, too.  That it has no topic it reports itself. */
+/* The coordinator needs ids and its topic; it reports itself if it has none. */
 static void
-refill_and_go_on(struct request *rq)
+refill_and_coordinate(struct request *rq)
 {
 	if (!refill(rq))
 		return;
@@ -55,7 +61,7 @@ api_init_producer_id(struct request *rq)
 {
 	const struct init_producer_id_request *q = rq->body;
 	if (q->transactional_id.n >= 0) {
-		lane_continue(rq, LANE_CONTROL, refill_and_go_on);
+		lane_continue(rq, LANE_CONTROL, refill_and_coordinate);
 		return;
 	}
 	int64_t id = producer_ids_take(&rq->broker->producer_ids);

@@ -1,6 +1,8 @@
 /*
- * WriteTxnMarkers: the end of transactions, as somebody else says: an
- * administrator who gives up a hanging one (KIP-664).
+ * WriteTxnMarkers: ends transactions in partitions, for an administrator who
+ * gives up a hanging one (KIP-664).
+ *
+ * By version: 2 transaction_version, which is not used.
  */
 #include "kq-broker/api/api.h"
 
@@ -10,15 +12,15 @@
 #include "proto.h"
 #include "wire/kerr.h"
 
-/* Of one request.  Each part takes memory, and a turn of the coordinator
- * thread, of more than the four bytes that ask for it. */
-enum { PARTS_MAX = 10000 };
+/* Partitions of one request: each costs far more memory and time of the
+ * coordinator thread than its four bytes in the request. */
+enum { PARTITIONS_MAX = 10000 };
 
 struct markers_state {
 	struct request *rq;
 	struct write_txn_markers_response response;
-	int nleft;
-	int npart;
+	int nleft;            /* markers that are not written yet */
+	int npart;            /* partitions in all markers */
 };
 
 struct one_marker {
@@ -27,87 +29,87 @@ struct one_marker {
 };
 
 static void
-end_one(struct markers_state *s)
+end_one(struct markers_state *state)
 {
-	if (--s->nleft == 0)
-		request_respond(s->rq, &s->response);
+	if (--state->nleft == 0)
+		request_respond(state->rq, &state->response);
 }
 
 static void
 on_written(struct marker_job *job)
 {
-	struct one_marker *m = job->ctx;
+	struct one_marker *marker = job->ctx;
 	int k = 0;
-	for (int32_t i = 0; i < m->answer->topics.n; i++)
-		for (int32_t j = 0; j < m->answer->topics.v[i].partitions.n; j++)
-			m->answer->topics.v[i].partitions.v[j].error_code = job->part[k++].error;
-	end_one(m->state);
+	for (int32_t i = 0; i < marker->answer->topics.n; i++)
+		for (int32_t j = 0; j < marker->answer->topics.v[i].partitions.n; j++)
+			marker->answer->topics.v[i].partitions.v[j].error_code = job->part[k++].error;
+	end_one(marker->state);
 }
 
-/* A marker by a coordinator that is newer than ours would lock ours out. */
+/* Markers with a newer epoch than our coordinator's would fence it. */
 static bool
-is_sound(const struct markers_state *s, const struct write_txn_markers_request_marker *q)
+is_allowed(const struct markers_state *state, const struct write_txn_markers_request_marker *asked)
 {
-	for (int32_t i = 0; i < q->topics.n; i++)
-		if (q->topics.v[i].name.n > TOPIC_NAME_MAX)
+	for (int32_t i = 0; i < asked->topics.n; i++)
+		if (asked->topics.v[i].name.n > TOPIC_NAME_MAX)
 			return false;
-	return q->producer_id >= 0 && q->producer_epoch >= 0
-		&& q->coordinator_epoch <= coordinator_epoch(s->rq->broker->coordinator)
-		&& s->npart <= PARTS_MAX;
+	return asked->producer_id >= 0 && asked->producer_epoch >= 0
+		&& asked->coordinator_epoch <= coordinator_epoch(state->rq->broker->coordinator)
+		&& state->npart <= PARTITIONS_MAX;
 }
 
 static void
-begin_one(struct markers_state *s, const struct write_txn_markers_request_marker *q,
-	struct write_txn_markers_response_marker *a)
+begin_one(struct markers_state *state, const struct write_txn_markers_request_marker *asked,
+	struct write_txn_markers_response_marker *answer)
 {
-	struct request *rq = s->rq;
+	struct request *rq = state->rq;
 	int32_t n = 0;
-	a->producer_id = q->producer_id;
-	a->topics.n = q->topics.n;
-	a->topics.v = REQUEST_ARRAY(rq,
-		struct write_txn_markers_response_topic, a->topics.n);
-	for (int32_t i = 0; i < q->topics.n; i++)
-		n += q->topics.v[i].partition_indexes.n;
-	s->npart += n;
-	bool is_good = is_sound(s, q);
+	answer->producer_id = asked->producer_id;
+	answer->topics.n = asked->topics.n;
+	answer->topics.v = REQUEST_ARRAY(rq,
+		struct write_txn_markers_response_topic, answer->topics.n);
+	for (int32_t i = 0; i < asked->topics.n; i++)
+		n += asked->topics.v[i].partition_indexes.n;
+	state->npart += n;
+	bool is_good = is_allowed(state, asked);
 	struct coord_partition *v = REQUEST_ARRAY(rq, struct coord_partition, is_good ? n : 0);
 	n = 0;
-	for (int32_t i = 0; i < q->topics.n; i++) {
-		struct write_txn_markers_response_topic *t = &a->topics.v[i];
-		t->name = q->topics.v[i].name;
-		t->partitions.n = q->topics.v[i].partition_indexes.n;
-		t->partitions.v = REQUEST_ARRAY(rq,
-			struct write_txn_markers_response_partition,
+	for (int32_t i = 0; i < asked->topics.n; i++) {
+		struct write_txn_markers_response_topic *t = &answer->topics.v[i];
+		t->name = asked->topics.v[i].name;
+		t->partitions.n = asked->topics.v[i].partition_indexes.n;
+		t->partitions.v = REQUEST_ARRAY(rq, struct write_txn_markers_response_partition,
 			t->partitions.n);
 		for (int32_t k = 0; k < t->partitions.n; k++) {
-			t->partitions.v[k].partition_index = q->topics.v[i].partition_indexes.v[k];
+			t->partitions.v[k].partition_index = asked->topics.v[i].partition_indexes.v[k];
 			t->partitions.v[k].error_code = KERR_INVALID_REQUEST;
 			if (is_good)
-				v[n++] = (struct coord_partition){ t->name, q->topics.v[i].partition_indexes.v[k] };
+				v[n++] = (struct coord_partition){ t->name,
+					t->partitions.v[k].partition_index };
 		}
 	}
 	if (!is_good)
 		return;
-	struct one_marker *m = REQUEST_ARRAY(rq, struct one_marker, 1);
-	struct coord_producer producer = { q->producer_id, q->producer_epoch };
-	*m = (struct one_marker){ s, a };
-	s->nleft++;
-	markers_write(coordinator_markers(rq->broker->coordinator), &producer, q->coordinator_epoch,
-		q->transaction_result, false, v, n, on_written)->ctx = m;
+	struct one_marker *marker = REQUEST_ARRAY(rq, struct one_marker, 1);
+	struct coord_producer producer = { asked->producer_id, asked->producer_epoch };
+	*marker = (struct one_marker){ state, answer };
+	state->nleft++;
+	markers_write(coordinator_markers(rq->broker->coordinator), &producer, asked->coordinator_epoch,
+		asked->transaction_result, false, v, n, on_written)->ctx = marker;
 }
 
 void
 api_write_txn_markers(struct request *rq)
 {
 	struct write_txn_markers_request *q = rq->body;
-	struct markers_state *s = REQUEST_ARRAY(rq, struct markers_state, 1);
-	s->rq = rq;
-	s->nleft = 1;
-	wire_defaults(&write_txn_markers_response_desc, &s->response);
-	s->response.markers.n = q->markers.n;
-	s->response.markers.v = REQUEST_ARRAY(rq,
+	struct markers_state *state = REQUEST_ARRAY(rq, struct markers_state, 1);
+	state->rq = rq;
+	state->nleft = 1;
+	wire_defaults(&write_txn_markers_response_desc, &state->response);
+	state->response.markers.n = q->markers.n;
+	state->response.markers.v = REQUEST_ARRAY(rq,
 		struct write_txn_markers_response_marker, q->markers.n);
 	for (int32_t i = 0; i < q->markers.n; i++)
-		begin_one(s, &q->markers.v[i], &s->response.markers.v[i]);
-	end_one(s);
+		begin_one(state, &q->markers.v[i], &state->response.markers.v[i]);
+	end_one(state);
 }

@@ -1,4 +1,9 @@
-/* DescribeLogDirs: how large the partitions are on disk. */
+/*
+ * DescribeLogDirs: bytes of each partition on disk.
+ *
+ * By version: 3 top-level error.  4 bytes of the file system.  5 is_cordoned,
+ * always false.
+ */
 #include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
@@ -12,49 +17,49 @@
 typedef struct describe_log_dirs_response_topic dir_topic;
 typedef struct describe_log_dirs_response_partition dir_partition;
 
-/* Partitions looked at for one answer: topics may be named any number of times. */
-enum { TOLD_MAX = 1000000 };
+/* Partitions in one answer: topics may be named any number of times. */
+enum { LISTED_MAX = 1000000 };
 
-/* Which of the topic's partitions are asked for; NULL: all. */
+/* A flag for each of the topic's partitions: asked for?  NULL: all are. */
 static const bool *
 wanted(struct request *rq, const struct topic *t,
-	const struct describe_log_dirs_request_topic *q)
+	const struct describe_log_dirs_request_topic *asked)
 {
-	if (!q || q->partitions.n == 0)
+	if (!asked || asked->partitions.n == 0)
 		return NULL;
 	bool *is_wanted = REQUEST_ARRAY(rq, bool, t->npartition);
-	for (int32_t i = 0; i < q->partitions.n; i++)
-		if (q->partitions.v[i] >= 0 && q->partitions.v[i] < t->npartition)
-			is_wanted[q->partitions.v[i]] = true;
+	for (int32_t i = 0; i < asked->partitions.n; i++)
+		if (asked->partitions.v[i] >= 0 && asked->partitions.v[i] < t->npartition)
+			is_wanted[asked->partitions.v[i]] = true;
 	return is_wanted;
 }
 
 /* Under the lock of the topics. */
 static void
 add_topic(struct request *rq, const struct topic *t,
-	const struct describe_log_dirs_request_topic *q, dir_topic *a)
+	const struct describe_log_dirs_request_topic *asked, dir_topic *answer)
 {
-	const bool *is_wanted = wanted(rq, t, q);
-	a->name = arena_str(&rq->arena, str_of(t->name));
-	a->partitions.n = 0;
-	a->partitions.v = REQUEST_ARRAY(rq, dir_partition, t->npartition);
+	const bool *is_wanted = wanted(rq, t, asked);
+	answer->name = arena_str(&rq->arena, str_of(t->name));
+	answer->partitions.n = 0;
+	answer->partitions.v = REQUEST_ARRAY(rq, dir_partition, t->npartition);
 	for (int32_t i = 0; i < t->npartition; i++) {
 		if (is_wanted && !is_wanted[i])
 			continue;
-		struct partition *p = t->partition[i];
-		dir_partition *pa = &a->partitions.v[a->partitions.n++];
-		wire_defaults(&describe_log_dirs_response_partition_desc, pa);
-		pa->partition_index = i;
-		pthread_mutex_lock(&p->lock);
-		struct err ignored; /* a log that fails says so elsewhere */
-		partlog_open(&p->log, &ignored);
-		pa->partition_size = p->log.size;
-		pthread_mutex_unlock(&p->lock);
+		struct partition *part = t->partition[i];
+		dir_partition *to = &answer->partitions.v[answer->partitions.n++];
+		wire_defaults(&describe_log_dirs_response_partition_desc, to);
+		to->partition_index = i;
+		pthread_mutex_lock(&part->lock);
+		struct err ignored; /* a failed log is reported elsewhere */
+		partlog_open(&part->log, &ignored);
+		to->partition_size = part->log.size;
+		pthread_mutex_unlock(&part->lock);
 	}
 }
 
 static void
-fill_topics(struct request *rq, struct describe_log_dirs_response_dir *a)
+fill_topics(struct request *rq, struct describe_log_dirs_response_dir *answer)
 {
 	struct describe_log_dirs_request *q = rq->body;
 	struct topics *topics = &rq->broker->topics;
@@ -62,37 +67,38 @@ fill_topics(struct request *rq, struct describe_log_dirs_response_dir *a)
 	struct topic **all = NULL;
 	if (n < 0)
 		all = topics_sorted(topics, &rq->arena, &n);
-	a->topics.v = REQUEST_ARRAY(rq, dir_topic, n);
-	int64_t told = 0;
+	answer->topics.v = REQUEST_ARRAY(rq, dir_topic, n);
+	int64_t nlisted = 0;
 	for (int i = 0; i < n; i++) {
 		struct topic *t = all ? all[i] : topics_find(topics, q->topics.v[i].topic);
-		if (t && (told += t->npartition) > TOLD_MAX) {
-			a->error_code = KERR_INVALID_REQUEST;
-			a->topics.n = 0;
+		if (t && (nlisted += t->npartition) > LISTED_MAX) {
+			answer->error_code = KERR_INVALID_REQUEST;
+			answer->topics.n = 0;
 			return;
 		}
 		if (t)
-			add_topic(rq, t, all ? NULL : &q->topics.v[i], &a->topics.v[a->topics.n++]);
+			add_topic(rq, t, all ? NULL : &q->topics.v[i],
+				&answer->topics.v[answer->topics.n++]);
 	}
 }
 
 void
 api_describe_log_dirs(struct request *rq)
 {
-	struct broker *b = rq->broker;
-	struct describe_log_dirs_response a;
-	wire_defaults(&describe_log_dirs_response_desc, &a);
-	a.results.n = 1;
-	a.results.v = REQUEST_ARRAY(rq, struct describe_log_dirs_response_dir, 1);
-	wire_defaults(&describe_log_dirs_response_dir_desc, a.results.v);
-	a.results.v[0].log_dir = str_of(b->dir.path);
+	struct broker *broker = rq->broker;
+	struct describe_log_dirs_response r;
+	wire_defaults(&describe_log_dirs_response_desc, &r);
+	r.results.n = 1;
+	r.results.v = REQUEST_ARRAY(rq, struct describe_log_dirs_response_dir, 1);
+	wire_defaults(&describe_log_dirs_response_dir_desc, r.results.v);
+	r.results.v[0].log_dir = str_of(broker->dir.path);
 	struct statvfs fs;
-	if (b->dir.fd >= 0 && fstatvfs(b->dir.fd, &fs) == 0) {
-		a.results.v[0].total_bytes = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize;
-		a.results.v[0].usable_bytes = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
+	if (broker->dir.fd >= 0 && fstatvfs(broker->dir.fd, &fs) == 0) {
+		r.results.v[0].total_bytes = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize;
+		r.results.v[0].usable_bytes = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
 	}
-	topics_read_begin(&b->topics);
-	fill_topics(rq, a.results.v);
-	topics_read_end(&b->topics);
-	request_respond(rq, &a);
+	topics_read_begin(&broker->topics);
+	fill_topics(rq, r.results.v);
+	topics_read_end(&broker->topics);
+	request_respond(rq, &r);
 }

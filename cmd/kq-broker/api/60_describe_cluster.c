@@ -1,4 +1,8 @@
-/* DescribeCluster: who is in it (KIP-700). */
+/*
+ * DescribeCluster (KIP-700): the brokers of the cluster.
+ *
+ * By version: 1 brokers or controllers.  2 fenced brokers: there are none.
+ */
 #include "kq-broker/api/api.h"
 
 #include "acl_gen.h"
@@ -13,25 +17,25 @@ void
 api_describe_cluster(struct request *rq)
 {
 	struct describe_cluster_request *q = rq->body;
-	struct broker *b = rq->broker;
-	struct describe_cluster_response a;
-	wire_defaults(&describe_cluster_response_desc, &a);
+	struct broker *broker = rq->broker;
+	struct describe_cluster_response r;
+	wire_defaults(&describe_cluster_response_desc, &r);
 	if (rq->header.api_version >= 1 && q->endpoint_type != ENDPOINT_BROKERS) {
-		a.error_code = q->endpoint_type == ENDPOINT_CONTROLLERS
+		r.error_code = q->endpoint_type == ENDPOINT_CONTROLLERS
 			? KERR_MISMATCHED_ENDPOINT_TYPE : KERR_UNSUPPORTED_ENDPOINT_TYPE;
-		a.error_message = STR("only brokers have endpoints here");
-		request_respond(rq, &a);
+		r.error_message = STR("only brokers have endpoints here");
+		request_respond(rq, &r);
 		return;
 	}
-	a.cluster_id = str_of(b->cluster_id);
-	a.controller_id = b->node_id;
-	a.brokers.n = 1;
-	a.brokers.v = REQUEST_ARRAY(rq, struct describe_cluster_response_broker, 1);
-	wire_defaults(&describe_cluster_response_broker_desc, a.brokers.v);
-	a.brokers.v[0].broker_id = b->node_id;
-	a.brokers.v[0].host = str_of(rq->advertised->host);
-	a.brokers.v[0].port = rq->advertised->port;
+	r.cluster_id = str_of(broker->cluster_id);
+	r.controller_id = broker->node_id;
+	r.brokers.n = 1;
+	r.brokers.v = REQUEST_ARRAY(rq, struct describe_cluster_response_broker, 1);
+	wire_defaults(&describe_cluster_response_broker_desc, r.brokers.v);
+	r.brokers.v[0].broker_id = broker->node_id;
+	r.brokers.v[0].host = str_of(rq->advertised->host);
+	r.brokers.v[0].port = rq->advertised->port;
 	if (q->include_cluster_authorized_operations)
-		a.cluster_authorized_operations = ACL_CLUSTER_OPERATIONS;
-	request_respond(rq, &a);
+		r.cluster_authorized_operations = ACL_CLUSTER_OPERATIONS;
+	request_respond(rq, &r);
 }

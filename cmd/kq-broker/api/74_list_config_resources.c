@@ -1,4 +1,8 @@
-/* ListConfigResources (KIP-1142): the names of what has settings. */
+/*
+ * ListConfigResources (KIP-1142): the names of all that has settings.
+ *
+ * By version: 0 only client metrics.  1 types of resources.
+ */
 #include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
@@ -15,14 +19,14 @@ enum { ALL_TYPES = RESOURCE_TOPIC | RESOURCE_BROKER | RESOURCE_BROKER_LOGGER
 	| RESOURCE_CLIENT_METRICS | RESOURCE_GROUP };
 
 static void
-add(struct request *rq, struct list_config_resources_response *a, struct str name, int8_t type)
+add(struct request *rq, struct list_config_resources_response *r, struct str name, int8_t type)
 {
-	resource *r = &a->config_resources.v[a->config_resources.n++];
-	r->resource_name = arena_str(&rq->arena, name);
-	r->resource_type = type;
+	resource *answer = &r->config_resources.v[r->config_resources.n++];
+	answer->resource_name = arena_str(&rq->arena, name);
+	answer->resource_type = type;
 }
 
-/* The types asked for, as bits; 0: one of them is not known. */
+/* The types asked for, as bits; 0: one of them is unknown. */
 static int
 types_of(const struct request *rq)
 {
@@ -39,40 +43,40 @@ types_of(const struct request *rq)
 	return types ? types : ALL_TYPES;
 }
 
-/* In Kafka's order.  No metrics of clients are collected here. */
+/* In Kafka's order.  No client metrics are collected. */
 static void
-fill(struct request *rq, int types, struct list_config_resources_response *a)
+fill(struct request *rq, int types, struct list_config_resources_response *r)
 {
-	struct broker *b = rq->broker;
+	struct broker *broker = rq->broker;
 	char id[16];
-	snprintf(id, sizeof id, "%d", b->node_id);
-	dynamic_read_begin(&b->dynamic);
-	topics_read_begin(&b->topics);
-	a->config_resources.v = REQUEST_ARRAY(rq, resource,
-		2 + b->topics.by_name.n + b->dynamic.groups.n);
+	snprintf(id, sizeof id, "%d", broker->node_id);
+	dynamic_read_begin(&broker->dynamic);
+	topics_read_begin(&broker->topics);
+	r->config_resources.v = REQUEST_ARRAY(rq, resource,
+		2 + broker->topics.by_name.n + broker->dynamic.groups.n);
 	if (types & RESOURCE_GROUP)
-		MAP_EACH(it, &b->dynamic.groups)
-			add(rq, a, it->key, RESOURCE_GROUP);
+		MAP_EACH(it, &broker->dynamic.groups)
+			add(rq, r, it->key, RESOURCE_GROUP);
 	if (types & RESOURCE_BROKER_LOGGER)
-		add(rq, a, str_of(id), RESOURCE_BROKER_LOGGER);
+		add(rq, r, str_of(id), RESOURCE_BROKER_LOGGER);
 	if (types & RESOURCE_BROKER)
-		add(rq, a, str_of(id), RESOURCE_BROKER);
+		add(rq, r, str_of(id), RESOURCE_BROKER);
 	if (types & RESOURCE_TOPIC)
-		MAP_EACH(it, &b->topics.by_name)
-			add(rq, a, it->key, RESOURCE_TOPIC);
-	topics_read_end(&b->topics);
-	dynamic_read_end(&b->dynamic);
+		MAP_EACH(it, &broker->topics.by_name)
+			add(rq, r, it->key, RESOURCE_TOPIC);
+	topics_read_end(&broker->topics);
+	dynamic_read_end(&broker->dynamic);
 }
 
 void
 api_list_config_resources(struct request *rq)
 {
-	struct list_config_resources_response a;
+	struct list_config_resources_response r;
 	int types = types_of(rq);
-	wire_defaults(&list_config_resources_response_desc, &a);
+	wire_defaults(&list_config_resources_response_desc, &r);
 	if (types)
-		fill(rq, types, &a);
+		fill(rq, types, &r);
 	else
-		a.error_code = KERR_UNSUPPORTED_VERSION; /* as Kafka has it */
-	request_respond(rq, &a);
+		r.error_code = KERR_UNSUPPORTED_VERSION; /* as in Kafka */
+	request_respond(rq, &r);
 }

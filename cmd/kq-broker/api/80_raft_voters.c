@@ -1,4 +1,8 @@
-/* AddRaftVoter, RemoveRaftVoter: the metadata has one voter, this broker. */
+/*
+ * AddRaftVoter, RemoveRaftVoter: the metadata has one voter, this broker.
+ *
+ * By version: 1 (add) ack_when_committed, which makes no difference.
+ */
 #include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
@@ -21,18 +25,18 @@ void
 api_add_raft_voter(struct request *rq)
 {
 	const struct add_raft_voter_request *q = rq->body;
-	struct add_raft_voter_response a;
-	wire_defaults(&add_raft_voter_response_desc, &a);
-	a.error_code = refuse(rq, q->cluster_id, &a.error_message);
-	request_respond(rq, &a);
+	struct add_raft_voter_response r;
+	wire_defaults(&add_raft_voter_response_desc, &r);
+	r.error_code = refuse(rq, q->cluster_id, &r.error_message);
+	request_respond(rq, &r);
 }
 
 void
 api_remove_raft_voter(struct request *rq)
 {
 	const struct remove_raft_voter_request *q = rq->body;
-	struct remove_raft_voter_response a;
-	wire_defaults(&remove_raft_voter_response_desc, &a);
-	a.error_code = refuse(rq, q->cluster_id, &a.error_message);
-	request_respond(rq, &a);
+	struct remove_raft_voter_response r;
+	wire_defaults(&remove_raft_voter_response_desc, &r);
+	r.error_code = refuse(rq, q->cluster_id, &r.error_message);
+	request_respond(rq, &r);
 }
