@@ -14,7 +14,7 @@ enum {
 	FETCH_BYTES = 4 << 20,
 	PARTITION_BYTES = 1 << 20,
 	BATCH_MAX = 256 << 20,
-	LATE_MS = 2000,      /* after max_wait_ms, a response counts as late */
+	LATE_MS = 2000,      /* after max_wait_ms, until a response counts as late */
 };
 
 void
@@ -251,8 +251,8 @@ fill(const struct fetcher_request *req, struct fetch_request *q, struct arena *a
 }
 
 /* Send a Fetch for all partitions that the node leads and that may be asked for.  The
- * broker fills the response in their order; take_records moves a partition with
- * records to the end, which makes that fair. */
+ * broker fills the response in their order.  That is fair, since take_records moves a
+ * partition that got records to the end. */
 static void
 ask_node(struct fetcher *f, int32_t node, struct conn *c, int64_t now_ms)
 {

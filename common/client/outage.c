@@ -40,7 +40,8 @@ cluster_node_failed(struct cluster *cl, struct cluster_node *node, const struct 
 {
 	char text[UNITS_TEXT_SIZE + 16];
 	if (!cl->opts.is_quiet && is_to_report(cl, &node->outage, clock_mono_ms()))
-		cl->opts.say("broker %d is lost: %s; trying again%s", node->id, why->msg, for_up_to(cl, text));
+		cl->opts.say("broker %d is lost: %s; trying again%s", node->id, why->msg,
+			for_up_to(cl, text));
 }
 
 void

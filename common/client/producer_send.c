@@ -10,7 +10,7 @@
 enum {
 	PARTS_MAX = 1000,    /* partitions in one request */
 	TOPIC_ID_VERSION = 13, /* first version that names topics by id */
-	LATE_MS = 5000,      /* after it a response counts as late; a disk may be slow */
+	LATE_MS = 5000,      /* until a response counts as late; a disk may be slow */
 	REPLY_SLACK_MS = 5000, /* lets the broker's own timeout come first */
 };
 
@@ -96,7 +96,7 @@ fill(struct producer_request *req, struct produce_request *q, struct arena *a)
 	}
 }
 
-/* Encode the frame, with a gap for each batch, and list its pieces in r->iov. */
+/* Encode the frame, with a gap for each batch, and list its pieces in req->iov. */
 static void
 encode(struct producer_request *req, const struct wire_api *api,
 	const struct request_header *header, const struct produce_request *q)

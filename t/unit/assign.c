@@ -1,5 +1,5 @@
-/* Dividing partitions, and the bytes in which members tell of it; the golden
- * ones were written by kafka-clients 4.3.1. */
+/* Assigning partitions, and the bytes that members exchange; the golden bytes were
+ * written by kafka-clients 4.3.1. */
 #include "tap.h"
 
 #include "client/assign.h"
@@ -58,7 +58,7 @@ test_assign__subscriptions_are_what_java_writes(void)
 		"0003000000020005616c706861000462657461ffffffff0000000000000007ffff");
 }
 
-/* Read a subscription as alone in its group; topics have 3 partitions. */
+/* Read a subscription as the only one of its group; topics have 3 partitions. */
 static void
 read_one(const char *name, const char *hex, struct arena *arena, struct assign *a)
 {
@@ -87,7 +87,7 @@ test_assign__every_version_of_a_subscription_is_read(void)
 			"00000002000000000000000200000007", 2, 7 },
 		{ "0003000000020005616c7068610004626574610000000400000007000000010005616c706861"
 			"0000000200000000000000020000000700027231", 2, 7 },
-		/* a version to come, with more at its end; partition 9 is not there */
+		/* a later version with more fields; partition 9 does not exist */
 		{ "0009000000020005616c7068610004626574610000000400000007000000010005616c706861"
 			"0000000200000009000000020000000700027231cafe", 1, 7 },
 	};
@@ -117,7 +117,7 @@ test_assign__stickys_user_data_is_read_with_and_without_a_generation(void)
 		"0000000000000002", &arena, &a);
 	check_int(a.member[0].owned.n, 2);
 	check_int(a.member[0].generation, -1);
-	/* cut short: as good as none */
+	/* truncated: counts as absent */
 	read_one("sticky", "0000000000020005616c70686100046265746100000013000000010005616c70686100000002"
 		"00000000", &arena, &a);
 	check_int(a.member[0].owned.n, 0);
@@ -149,7 +149,7 @@ test_assign__assignments_are_javas_and_come_back(void)
 	check_hex(&b, "000300000000ffffffff");
 	check_int(assign_read_assignment(buf_str(&b), &arena, &v, &e), 0);
 	check_int(assign_read_assignment(STR(""), &arena, &v, &e), 0);
-	for (size_t n = 1; n < 40; n++) { /* none of its beginnings is one */
+	for (size_t n = 1; n < 40; n++) { /* no prefix of it is valid */
 		unhex(&b, golden);
 		check_int(assign_read_assignment((struct str){ b.p, (int32_t)n }, &arena, &v, &e), -1);
 		check_int(e.class, ERR_CORRUPT);
@@ -158,10 +158,10 @@ test_assign__assignments_are_javas_and_come_back(void)
 	arena_release(&arena);
 }
 
-/* --- dividing --- */
+/* ---- assigning ---- */
 
-/* A group in words, "id=topics" each, with '!' before static instances and what
- * it has behind a ':' as "a0b1"; topics are letters.  Returns who gets what. */
+/* A group in words, "id=topics" for each member, '!' before a static instance, ':' before
+ * its owned partitions ("a0b1"); topics are letters.  Returns the assignment. */
 static char *
 divide(const char *name, const char *sizes, const char *group, struct arena *arena)
 {
@@ -197,7 +197,7 @@ divide(const char *name, const char *sizes, const char *group, struct arena *are
 	int ntopic = assign_topics(in, n, arena, &names, &e);
 	check(ntopic >= 0);
 	a.topic = arena_alloc(arena, 8 * sizeof *a.topic);
-	for (int i = 0; i < ntopic; i++) { /* "a3b2": a topic that is not there is in no list */
+	for (int i = 0; i < ntopic; i++) { /* "a3b2": topics that do not exist are not listed */
 		const char *at = strchr(sizes, *names[i].p);
 		if (at)
 			a.topic[a.ntopic++] = (struct assign_topic){ names[i], at[1] - '0' };
@@ -251,10 +251,10 @@ test_assign__sticky_is_even_and_moves_only_what_it_must(void)
 	check_divide("sticky", "a4", "m1=a:@0 m2=a:@0", "m1:a0a2 m2:a1a3");
 	check_divide("sticky", "a4", "m1=a:a0a1a2a3 m2=a:", "m1:a0a1 m2:a2a3");
 	check_divide("sticky", "a6", "m1=a:a0a3 m2=a:a1a4", "m1:a0a2a3 m2:a1a4a5"); /* m3 left */
-	check_divide("sticky", "a4", "m1=a:a0a1@4 m2=a:a1a2@5", "m1:a0a3 m2:a1a2"); /* the later one */
-	check_divide("sticky", "a2", "m1=a:a0a1@5 m2=a:a0a1@5", "m1:a0 m2:a1"); /* neither */
+	check_divide("sticky", "a4", "m1=a:a0a1@4 m2=a:a1a2@5", "m1:a0a3 m2:a1a2"); /* the later generation keeps it */
+	check_divide("sticky", "a2", "m1=a:a0a1@5 m2=a:a0a1@5", "m1:a0 m2:a1"); /* neither keeps them */
 	check_divide("sticky", "a2b1", "m1=ab:a0a1 m2=b:", "m1:a0a1 m2:b0");
-	/* over a chain: m1 can't help m3, but m2 can */
+	/* a chain: m1 cannot hand on to m3, but m2 can */
 	check_divide("sticky", "a3b2", "m1=a:a0a1a2 m2=ab:b0b1 m3=b:", "m1:a0a1 m2:a2b0 m3:b1");
 }
 
@@ -266,8 +266,8 @@ test_assign__cooperatively_a_partition_is_free_before_it_moves(void)
 	check_divide("cooperative-sticky", "a3", "m1=a:a0@4 m2=a:a0@5", "m1:a1a2 m2:a0");
 }
 
-/* Random groups: every partition has one owner, the division is as even as it
- * can be, dividing it again changes nothing. */
+/* Random groups: each partition has one owner, the assignment is as even as possible,
+ * and assigning again changes nothing. */
 void
 test_assign__sticky_holds_for_random_groups(void)
 {
@@ -317,7 +317,7 @@ test_assign__sticky_holds_for_random_groups(void)
 				is_wanted |= has[i][t];
 			want += is_wanted ? npart[t] : 0;
 		}
-		/* No chain leads from a member to one with two less. */
+		/* No chain leads from a member to one with two partitions fewer. */
 		bool reach[5][5] = { { false } };
 		for (int t = 0; t < ntopic; t++)
 			for (int k = 0; k < npart[t]; k++)

@@ -1,4 +1,4 @@
-/* A connection against a peer whose bytes are written beforehand. */
+/* A connection to a peer that sends prepared bytes. */
 #include "tap.h"
 
 #include "client/conn.h"
@@ -137,7 +137,7 @@ test_conn__asks_again_in_version_0_when_told_so(void)
 	struct err e;
 	int fd = new_pair();
 	pid_t pid = fork();
-	if (pid == 0) { /* the peer: each answer after its question */
+	if (pid == 0) { /* the peer: one response after each request */
 		char junk[256];
 		fcntl(peer, F_SETFL, 0);
 		check(read(peer, junk, sizeof junk) > 0);
@@ -264,7 +264,7 @@ test_conn__a_request_larger_than_the_socket_goes_out_in_parts(void)
 	close(peer);
 }
 
-/* Several whole requests in one write: gcc 12 once made an endless loop of it
+/* Several complete requests in one write: gcc 12 once compiled this to an endless loop
  * (see base/list.h). */
 void
 test_conn__several_requests_leave_in_one_write(void)
@@ -319,7 +319,7 @@ test_conn__a_late_answer_ends_it(void)
 	close_conn(c);
 }
 
-/* Hostile first bytes of an answer; each must end the connection. */
+/* Malformed first bytes of a response; each must break the connection. */
 static void
 check_ends(const void *bytes, size_t n, enum err_class want)
 {
@@ -342,8 +342,8 @@ test_conn__trusts_no_length_and_no_id(void)
 	check_ends("\xff\xff\xff\xff", 4, ERR_CORRUPT);
 	check_ends("\0\0\0\0", 4, ERR_CORRUPT);
 	check_ends("\0\0\0\3", 4, ERR_CORRUPT);
-	check_ends("\0\x10\0\1", 4, ERR_CORRUPT); /* past reply_max */
-	check_ends("\0\0\0\4\0\0\0\2", 8, ERR_CORRUPT); /* not our id */
+	check_ends("\0\x10\0\1", 4, ERR_CORRUPT); /* longer than reply_max */
+	check_ends("\0\0\0\4\0\0\0\2", 8, ERR_CORRUPT); /* another correlation id */
 	check_ends("HTTP/1.1 400 Bad Request\r\n", 26, ERR_CORRUPT);
 }
 

@@ -1,5 +1,5 @@
-/* The fetcher and the producer against a scripted broker, a child process on
- * a Unix socket; also one that lies. */
+/* The fetcher and the producer against a scripted broker, a child process on a Unix
+ * socket, which can also send corrupt bytes. */
 #include "tap.h"
 
 #include "client/fetcher.h"
@@ -19,14 +19,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct buf the_log;          /* what the peer serves, from offset 0 */
-static int16_t produce_error[64];   /* of the nth Produce request */
+static struct buf the_log;          /* log of the peer, from offset 0 */
+static int16_t produce_error[64];   /* [i]: answer to the i-th Produce request */
 static struct { int64_t producer, first, marker; } the_aborted[4];
-static int naborted;                /* told to those who ask for committed records */
-static int lie_seed;                /* not 0: spoil bytes of Fetch answers */
+static int naborted;                /* aborted transactions listed for read_committed */
+static int lie_seed;                /* not 0: corrupt bytes of Fetch responses */
 static pid_t peer;
 
-/* --- the peer --- */
+/* ---- the peer ---- */
 
 static void
 answer_versions(const struct wire_api *api, int16_t v, struct buf *out)
@@ -183,7 +183,7 @@ stop_peer(void)
 	waitpid(peer, NULL, 0);
 }
 
-/* --- what it serves --- */
+/* ---- its log ---- */
 
 /* Append a batch, with these attributes if there are any. */
 static void
@@ -216,7 +216,7 @@ add_batch(int64_t offset, int n, int16_t attributes)
 	buf_release(&packed);
 }
 
-/* The same in a transaction of the producer. */
+/* The same in a transaction of a producer. */
 static void
 add_in_txn(int64_t offset, int n, int64_t producer, enum codec codec)
 {
@@ -234,7 +234,7 @@ add_in_txn(int64_t offset, int n, int64_t producer, enum codec codec)
 	buf_release(&packed);
 }
 
-/* The marker that ends it. */
+/* Append the marker that ends the transaction. */
 static void
 add_marker(int64_t offset, int64_t producer, bool is_commit)
 {
@@ -252,7 +252,7 @@ add_marker(int64_t offset, int64_t producer, bool is_commit)
 
 static bool is_committed;
 
-/* Read from offset to stop: the values joined by spaces, or the error. */
+/* Read from offset to stop.  Returns the values joined by spaces, or the error. */
 static void
 fetch_all(int64_t offset, int64_t stop, struct buf *got, struct err *e)
 {
@@ -312,7 +312,7 @@ test_fetcher__gaps_control_batches_and_cut_batches_are_passed_over(void)
 	add_batch(7, 1, BATCH_CONTROL);
 	add_batch(8, 2, 0);
 	add_batch(10, 4, 0);
-	the_log.n -= 10;                 /* the last one is cut short */
+	the_log.n -= 10;                 /* the last batch is truncated */
 	start_peer();
 	check_fetch(0, 10, "0 1 2 5 6 8 9 ");
 	check_fetch(1, 9, "1 2 5 6 8 ");
@@ -340,7 +340,7 @@ test_fetcher__aborted_transactions_are_left_out_of_what_is_committed(void)
 	add_marker(15, 1, false);
 	add_marker(16, 2, true);
 	add_batch(17, 1, 0);
-	naborted = 2; /* in no order */
+	naborted = 2; /* unsorted */
 	the_aborted[0].producer = the_aborted[1].producer = 1;
 	the_aborted[0].first = 12;
 	the_aborted[0].marker = 15;
@@ -381,7 +381,7 @@ test_fetcher__a_rotten_marker_is_not_believed(void)
 	buf_release(&the_log);
 }
 
-/* Taken away while it is asked for, and while it is ready. */
+/* Remove a partition while it is requested, and while a chunk of it is ready. */
 void
 test_fetcher__a_partition_can_be_removed_at_any_time(void)
 {
@@ -452,7 +452,7 @@ test_last__an_interrupted_search_waits_for_no_answer(void)
 	stop_peer();
 	check_int(got, -1);
 	check_int(e.class, ERR_RETRY);
-	check(took_ms < 10000); /* of the 30 s that the request has */
+	check(took_ms < 10000); /* the request timeout is 30 s */
 	cluster_close(&cl);
 }
 
@@ -508,7 +508,7 @@ test_fetcher__answers_that_lie_do_no_harm(void)
 	buf_release(&the_log);
 }
 
-/* --- the producer --- */
+/* ---- the producer ---- */
 
 struct setup {
 	struct cluster cl;
@@ -523,7 +523,7 @@ open_producer(struct setup *s, int in_flight)
 	struct producer_opts o;
 	struct cluster_opts co = { .brokers = "unix:s", .connect_timeout_ms = 2000 };
 	producer_opts_init(&o);
-	o.batch_bytes = 150; /* a record a batch, nearly */
+	o.batch_bytes = 150; /* about one record per batch */
 	o.in_flight = in_flight;
 	o.retry_backoff_ms = 1;
 	o.delivery_timeout_ms = 2000;
@@ -598,7 +598,7 @@ test_producer__a_refusal_is_final_and_numbered(void)
 	check_int(got, -1);
 	check_int(e.class, ERR_PEER);
 	check_int(e.kafka, KERR_INVALID_RECORD);
-	check_int(s.p.nacked, 3); /* a record a batch */
+	check_int(s.p.nacked, 3); /* one record per batch */
 	check_int(producer_next_unacked(&s.p), 4);
 	check(strstr(e.msg, "record 4"));
 	close_producer(&s);

@@ -1,5 +1,5 @@
-/* A member against a scripted coordinator, a child process on a Unix socket: it
- * answers each request by the next line of a script, and fails on any other. */
+/* A member against a scripted coordinator, a child process on a Unix socket: it answers
+ * each request with the next step of a script, and fails on an unexpected request. */
 #include "tap.h"
 
 #include "client/member.h"
@@ -17,14 +17,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What comes, by API key, and how it is answered. */
+/* The API key of an expected request, and the answer to it. */
 struct step {
 	int16_t key, error;
 	int32_t generation;
-	const char *parts;   /* SyncGroup, ConsumerGroupHeartbeat: "01"; NULL: none said */
+	const char *parts;   /* SyncGroup, ConsumerGroupHeartbeat: "01"; NULL: none */
 };
 
-enum { /* short, for the scripts below */
+enum { /* short names for the scripts below */
 	COMMIT = API_OFFSET_COMMIT, OFFSETS = API_OFFSET_FETCH, FIND = API_FIND_COORDINATOR,
 	JOIN = API_JOIN_GROUP, BEAT = API_HEARTBEAT, LEAVE = API_LEAVE_GROUP, SYNC = API_SYNC_GROUP,
 	BEAT848 = API_CONSUMER_GROUP_HEARTBEAT,
@@ -37,7 +37,7 @@ static bool knows_848;
 static pid_t peer;
 static const struct uuid topic_id = { { 7 } };
 
-/* --- the peer --- */
+/* ---- the peer ---- */
 
 static void
 answer_versions(struct api_versions_response *r)
@@ -151,7 +151,7 @@ answer_commit(const struct step *s, const void *in, void *out)
 	r->topics.n = 1;
 }
 
-/* Fill the answer that the step says. */
+/* Fill the response of the step. */
 static void
 answer(const struct step *s, const void *in, void *out, struct arena *a, struct buf *scratch)
 {
@@ -223,7 +223,7 @@ reply(int fd, const struct request_header *h, const uint8_t *body, size_t n)
 		answer_metadata(resp);
 	else if (shared->at < nstep && script[shared->at].key == h->api_key)
 		answer(&script[shared->at++], in, resp, &a, &scratch);
-	else if (h->api_key == BEAT) /* between the steps */
+	else if (h->api_key == BEAT) /* allowed between the steps */
 		answer(&calm, in, resp, &a, &scratch);
 	else if (h->api_key == BEAT848 && shared->at > 0)
 		answer(&(struct step){ BEAT848, 0,
@@ -254,7 +254,7 @@ serve(int fd)
 	_exit(0);
 }
 
-/* Each connection has a process of its own, as the member has two. */
+/* One process per connection; a member has two. */
 static void
 start_peer(const struct step *steps, int n)
 {
@@ -283,7 +283,7 @@ start_peer(const struct step *steps, int n)
 	}
 }
 
-/* --- the owner --- */
+/* ---- the owner ---- */
 
 struct setup {
 	struct cluster cl;
@@ -311,7 +311,7 @@ begin(struct setup *s, enum member_protocol protocol, const char *assignors)
 	check_int(member_init(&s->m, &s->cl, &o, &t, 1, &e), 0);
 }
 
-/* Go on until the script is done and the member at rest, or has failed. */
+/* Run until the script is done and the member is stable, or has failed. */
 static void
 run(struct setup *s)
 {
@@ -393,7 +393,7 @@ test_member__a_commit_is_repeated_until_it_is_taken(void)
 	struct setup s;
 	start_peer(steps, ARRAY_LEN(steps));
 	begin(&s, MEMBER_CLASSIC, "range");
-	nstep = 4; /* here: the peer goes by the whole script */
+	nstep = 4; /* in this process; the peer runs the whole script */
 	run(&s);
 	check_int(s.m.npart, 1);
 	member_move(s.m.part[0], 123, -1);
@@ -402,7 +402,7 @@ test_member__a_commit_is_repeated_until_it_is_taken(void)
 	check_int(shared->committed, 123);
 	check_int(s.m.part[0]->committed, 123);
 	check_int(shared->at, 8);
-	member_commit(&s.m); /* nothing new: nothing is sent */
+	member_commit(&s.m); /* no new offsets: nothing is sent */
 	check(member_flush(&s.m, 5000));
 	check_int(shared->at, 8);
 	member_leave(&s.m, 5000);
@@ -432,10 +432,10 @@ test_member__a_rebalance_is_eager_or_cooperative(void)
 	check_int(s.nrevoked, 2);
 	check_int(s.ngained, 4);
 	check_int(s.nlost, 0);
-	check_int(shared->committed, 0); /* where it began with partition 1 */
+	check_int(shared->committed, 0); /* where reading of partition 1 began */
 	end(&s);
 	unlink("s");
-	/* 0 moves, 1 stays and is read all the time */
+	/* partition 0 moves; 1 stays and is read throughout */
 	start_peer(cooperative, ARRAY_LEN(cooperative));
 	begin(&s, MEMBER_CLASSIC, "cooperative-sticky");
 	run(&s);
@@ -486,9 +486,9 @@ test_member__the_consumer_protocol_gives_up_before_it_gains(void)
 {
 	static const struct step steps[] = {
 		{ FIND, 0, 0, NULL }, { BEAT848, 0, 1, "01" }, { OFFSETS, 0, 0, NULL },
-		{ BEAT848, 0, 1, NULL },  /* it has them */
+		{ BEAT848, 0, 1, NULL },  /* it owns both */
 		{ BEAT848, 0, 1, "0" }, { COMMIT, 0, 0, NULL }, /* give up 1 */
-		{ BEAT848, 0, 2, "02" },  /* given up: and have 2 */
+		{ BEAT848, 0, 2, "02" },  /* 1 is given up: 2 is assigned */
 		{ OFFSETS, 0, 0, NULL }, { BEAT848, 0, 2, NULL },
 		{ BEAT848, KERR_FENCED_MEMBER_EPOCH, 0, NULL },
 		{ BEAT848, 0, 5, "1" }, { OFFSETS, 0, 0, NULL }, { BEAT848, 0, 5, NULL },

@@ -1,11 +1,11 @@
-/* Sequence numbers: what goes out, and what is made of the answers. */
+/* Sequence numbers: what is sent, and how responses are handled. */
 #include "client_producer_peer.h"
 
 static struct cluster cl;
 static struct producer p;
 static struct producer_topic *t;
 
-/* Every record is a batch of its own, unless batch_bytes says more. */
+/* Each record is a batch of its own, unless batch_bytes is larger. */
 static void
 begin(struct producer_opts *o)
 {
@@ -54,7 +54,7 @@ flush(void)
 		tap_fail(__FILE__, __LINE__, "flush: %s", e.msg);
 }
 
-/* The i-th batch that came begins at the sequence number, under the id. */
+/* The i-th batch received has this sequence number and producer id. */
 static void
 check_batch(int i, int64_t id, int32_t sequence)
 {
@@ -102,7 +102,7 @@ test_producer__after_2147483647_comes_0(void)
 	t->part[0]->sequence = INT32_MAX - 1;
 	put(0, 1);
 	flush();
-	put(0, 3); /* at INT32_MAX, 0 and 1 */
+	put(0, 3); /* sequence numbers INT32_MAX, 0 and 1 */
 	flush();
 	put(0, 1);
 	flush();
@@ -311,8 +311,9 @@ test_producer__an_id_is_asked_for_until_there_is_one(void)
 	check_int(peer_count(API_INIT_PRODUCER_ID), 4);
 }
 
-/* Metadata is due while the last batch is under way, as after a failure: its answer
- * comes while the producer waits for the metadata, and nothing else will come. */
+/* A metadata refresh is due while the last batch is under way, as after a failure.  The
+ * batch's response arrives while the producer waits for the metadata, and no other
+ * event follows. */
 void
 test_producer__an_answer_that_comes_with_metadata_ends_the_waiting(void)
 {
@@ -328,20 +329,20 @@ test_producer__an_answer_that_comes_with_metadata_ends_the_waiting(void)
 		p.needs_refresh = true;
 		p.refresh_at_ms = INT64_MAX;
 		producer_wait(&p, -1, 0, 0);
-		n += p.nrequest > 0; /* the peer has not been that quick */
+		n += p.nrequest > 0; /* the peer has not answered yet */
 		p.refresh_at_ms = 0;
 		flush();
 		check_int(p.nacked, i + 1);
 	}
-#ifndef __SANITIZE_THREAD__ /* which makes us slow, and the peer quick */
+#ifndef __SANITIZE_THREAD__ /* too slow here to be ahead of the peer */
 	check(n > 0);
 #endif
 	end();
 	alarm(0);
 }
 
-/* The first of two is refused for now, then the second is taken: the partition rests
- * for a while, and nothing but that while's end will wake the producer. */
+/* The first of two batches is refused with a retriable error, the second is accepted:
+ * the partition backs off, and only the end of the back-off wakes the producer. */
 void
 test_producer__a_rest_ends_by_itself_though_others_were_taken(void)
 {
@@ -352,7 +353,7 @@ test_producer__a_rest_ends_by_itself_though_others_were_taken(void)
 	producer_opts_init(&o);
 	o.idempotence = PRODUCER_PLAIN;
 	o.retry_backoff_ms = 300;
-	o.batch_bytes = 110; /* a record each */
+	o.batch_bytes = 110; /* one record each */
 	begin(&o);
 	put(0, 2);
 	flush();
@@ -389,8 +390,8 @@ test_producer__a_lone_record_goes_at_once_and_others_wait_for_its_answer(void)
 	check_int(peer_nth(API_PRODUCE, 1)->count, 2);
 }
 
-/* The broker's disk is full: what comes behind a refused batch is out of order, which
- * is not what went wrong. */
+/* The broker's disk is full.  The batches after a refused one are out of order, but that
+ * is not the failure to report. */
 void
 test_producer__what_went_wrong_first_is_reported(void)
 {
@@ -412,8 +413,8 @@ test_producer__what_went_wrong_first_is_reported(void)
 	end();
 }
 
-/* The metadata shows another id: what the broker knew of the producer there went with
- * the old topic.  Metadata of a broker that has not heard yet changes nothing. */
+/* The metadata has another topic id: the broker's producer state was deleted with the old
+ * topic.  Older metadata of another broker changes nothing. */
 void
 test_producer__numbers_begin_again_in_a_topic_created_again(void)
 {

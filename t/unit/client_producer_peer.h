@@ -1,10 +1,10 @@
 /*
- * A broker for the producer's tests, in a thread: answers what a producer asks,
- * writes down what came, and fails when the test has said so.
+ * A broker for the producer's tests, in a thread: answers a producer's requests,
+ * records them, and fails as the test has planned.
  *
  *	peer_start(&(struct peer_opts){ ... });
- *	peer_plan(API_PRODUCE, KERR_NONE, PEER_CLOSE);  the first is taken, the second
- *	                                            ends the connection, all others are taken
+ *	peer_plan(API_PRODUCE, KERR_NONE, PEER_CLOSE);  the first Produce succeeds, the second
+ *	                                            closes the connection, all others succeed
  *	...
  *	peer_stop();
  *	check_int(peer.n, 3); check_int(peer.seen[0].key, API_INIT_PRODUCER_ID); ...
@@ -27,15 +27,15 @@
 #include <unistd.h>
 
 enum {
-	PEER_CLOSE = -1000, /* take it, and end the connection instead of an answer */
-	PEER_GONE = -1001,  /* the same, and nobody can connect any more */
+	PEER_CLOSE = -1000, /* accept it, and close the connection instead of answering */
+	PEER_GONE = -1001,  /* the same, and refuse new connections */
 
 	PEER_SEEN = 512,
 	PEER_NODE = 7,
-	PEER_ID = 1000,     /* the first producer id given out */
+	PEER_ID = 1000,     /* the first producer id */
 };
 
-/* One batch of a Produce, or one other request that a test may care about. */
+/* A batch of a Produce request, or another request. */
 struct peer_seen {
 	int16_t key, version;
 	int64_t id;
@@ -53,8 +53,8 @@ struct peer_opts {
 	int32_t npart;    /* 0: one */
 	int16_t txn_level;
 	bool is_old;      /* no InitProducerId */
-	int hold;         /* answer Produce only when so many are waiting ... */
-	int hold_upto;    /* ... until so many have been answered */
+	int hold;         /* answer Produce only when this many are waiting ... */
+	int hold_upto;    /* ... until this many have been answered */
 };
 
 static struct peer {
@@ -103,7 +103,7 @@ peer_answer(int16_t key, int16_t version, int32_t id, const void *msg)
 	wire_encode(api->response, version, wire_api_is_flexible(api, version), msg, &b);
 	frame_end(&b, at, 0);
 	ssize_t got = send(peer.conn, b.p, b.n, MSG_NOSIGNAL);
-	(void)got; /* the producer may be gone */
+	(void)got; /* the producer may have closed */
 	buf_release(&b);
 }
 
@@ -461,7 +461,7 @@ peer_run(void *arg)
 	for (;;) {
 		struct pollfd p[3] = { { peer.end[0], POLLIN, 0 }, { peer.listener, POLLIN, 0 },
 			{ peer.conn, POLLIN, 0 } };
-		/* Held answers go out when no more requests come. */
+		/* Send held responses when no more requests arrive. */
 		int got = poll(p, 3, peer.nheld ? 200 : -1);
 		if (p[0].revents)
 			return NULL;
@@ -504,7 +504,7 @@ peer_stop(void)
 	buf_release(&peer.in);
 }
 
-/* The requests of a kind: how many, and the i-th. */
+/* The number of requests of a kind, and the i-th of them. */
 static inline int
 peer_count(int16_t key)
 {

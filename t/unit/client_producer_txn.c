@@ -1,4 +1,4 @@
-/* Transactions: what the coordinator is asked, and what is made of its answers. */
+/* Transactions: requests to the coordinator, and how its responses are handled. */
 #include "client_producer_peer.h"
 
 #include <sys/eventfd.h>
@@ -19,7 +19,7 @@ begin(const struct peer_opts *o, int delivery_timeout_ms)
 	po.retry_backoff_ms = 10;
 	po.delivery_timeout_ms = delivery_timeout_ms;
 	po.txn_id = "me";
-	po.batch_bytes = BATCH_HEADER_SIZE + 80; /* a batch a record */
+	po.batch_bytes = BATCH_HEADER_SIZE + 80; /* one record per batch */
 	producer_init(&p, &cl, &po);
 	check_int(producer_start(&p, &err), 0);
 	t = producer_topic(&p, "t", &err);
@@ -135,7 +135,7 @@ test_txn__version_1_adds_each_partition_once_and_numbers_go_on(void)
 		check_batch(i, 0, next[peer_nth(API_PRODUCE, i)->partition]++, 11);
 	for (int i = 0; i < 2; i++)
 		check_end(i, 0, true, 4);
-	/* Always first, before the partition's first batch. */
+	/* Always before the partition's first batch. */
 	check_int(peer.seen[2].key, API_ADD_PARTITIONS_TO_TXN);
 }
 
@@ -168,7 +168,7 @@ test_txn__what_may_pass_is_asked_again(void)
 	check_int(peer_count(API_ADD_PARTITIONS_TO_TXN), 4);
 	check_int(peer_count(API_END_TXN), 5);
 	check_int(peer_count(API_PRODUCE), 1);
-	check_int(peer_count(API_FIND_COORDINATOR), 4); /* and after each loss, and NOT_COORDINATOR */
+	check_int(peer_count(API_FIND_COORDINATOR), 4); /* also after each lost connection and NOT_COORDINATOR */
 	for (int i = 0; i < 5; i++)
 		check_end(i, 0, true, 4);
 }
@@ -253,7 +253,7 @@ test_txn__after_an_abort_numbers_begin_with_a_new_epoch(void)
 		peer.n = peer.epoch = 0;
 		begin(&(struct peer_opts){ .npart = 2, .txn_level = (int16_t)level }, 5000);
 		txn_begin();
-		put(0, 3); /* the last one is not even sent */
+		put(0, 3); /* the last one is not sent */
 		check_int(producer_abort(&p, &err), 0);
 		check_int(p.used + p.open_used, 0);
 		txn_begin();
@@ -277,7 +277,7 @@ test_txn__a_signal_that_was_read_does_not_stop_the_abort(void)
 	begin(&(struct peer_opts){ .npart = 2, .txn_level = 2, .hold = 2, .hold_upto = 1 }, 5000);
 	cl.wake_fd = eventfd(0, EFD_NONBLOCK);
 	txn_begin();
-	put(0, 2); /* the first is under way, and answered late */
+	put(0, 2); /* the first is under way and answered late */
 	check_int(p.nrequest, 1);
 	check_int(write(cl.wake_fd, &one, sizeof one), sizeof one);
 	cluster_wait(&cl, -1, 0, 0);
