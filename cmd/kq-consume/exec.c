@@ -7,7 +7,6 @@
 #include "text/say.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 
 enum {
@@ -449,12 +448,10 @@ open_all(struct exec *exec, struct err *e)
 
 int
 exec_run(struct group_reader *reader, struct reading *reading, const struct exec_opts *o,
-	const struct group_reader_opts *go, struct err *e)
+	struct err *e)
 {
 	struct exec exec = { .reading = reading, .group = reader, .o = o,
 		.member = group_reader_member(reader), .co = { .proc = PROC_INIT, .poll_fd = -1 } };
-	signal(SIGPIPE, SIG_IGN);
-	reading->reset = go->start->begin.kind == PLACE_BEGINNING ? OFFSETS_EARLIEST : OFFSETS_LATEST;
 	int rc = open_all(&exec, e);
 	if (rc == 0)
 		rc = finish(&exec, loop(&exec, e), e);

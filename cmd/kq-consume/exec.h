@@ -52,6 +52,6 @@ struct exec_opts {
  * its end is reached, reading->left records are committed, or a signal stops the program.
  * Leaves the group.  Returns 0, or -1. */
 int exec_run(struct group_reader *reader, struct reading *reading, const struct exec_opts *o,
-	const struct group_reader_opts *go, struct err *e);
+	struct err *e);
 
 #endif

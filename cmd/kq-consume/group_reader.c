@@ -5,7 +5,6 @@
 #include "text/say.h"
 
 #include <poll.h>
-#include <signal.h>
 
 enum {
 	STORE_WAIT_MS = 5000,  /* for a commit, before partitions are given back */
@@ -323,6 +322,7 @@ group_reader_open(struct reading *reading, const struct group_reader_opts *o, ch
 	reader->opts = o;
 	reader->topics = (struct reading_topics){ .cluster = reading->fetcher->cluster,
 		.waits = o->waits_topic };
+	reading->reset = o->start->begin.kind == PLACE_BEGINNING ? OFFSETS_EARLIEST : OFFSETS_LATEST;
 	if (open_member(reader, topics, e) == 0)
 		return reader;
 	reading_topics_release(&reader->topics);
@@ -335,13 +335,10 @@ group_reader_run(struct group_reader *reader, struct err *e)
 {
 	struct reading *reading = reader->reading;
 	struct err why;
-	signal(SIGPIPE, SIG_IGN); /* the group is left before the exit */
 	reading->output->owner = reader;
 	reading->output->wait = wait_output;
 	reading->output->flushed = note_written;
 	reading->output->is_careful = output_is_pipe(reading->output);
-	reading->reset = reader->opts->start->begin.kind == PLACE_BEGINNING
-		? OFFSETS_EARLIEST : OFFSETS_LATEST;
 	reader->commit_at_ms = clock_mono_ms() + reader->opts->commit_ms;
 	int rc = loop(reader, e);
 	if (finish(reader, &why) < 0 && rc == 0) {

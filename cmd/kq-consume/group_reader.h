@@ -26,8 +26,8 @@ struct group_reader_opts {
 
 struct group_reader;
 
-/* Look up the topics.  The caller keeps reading, *o and topics.  Returns NULL on
- * failure. */
+/* Look up the topics.  The caller keeps reading, *o and topics.  SIGPIPE must be ignored.
+ * Returns NULL on failure. */
 struct group_reader *group_reader_open(struct reading *reading, const struct group_reader_opts *o,
 	char **topics, struct err *e);
 

@@ -128,8 +128,8 @@ static const struct opt_command command = {
 		PLACE_TIME_NOTES
 		"\n"
 		"FORMAT: %s value, %S its length, %k key, %K its length, %t topic, %p partition,\n"
-		"%o offset, %T timestamp in ms, %h headers, %% a percent sign;\n"
-		"\\n \\t \\r \\0 \\\\ \\xHH.\n"
+		"%o offset, %T timestamp in ms, %h headers, %% a percent sign.\n"
+		"It may contain \\n \\t \\r \\0 \\\\ \\xHH.\n"
 		"\n"
 		"It is an error if a partition does not have offset N.  If records are deleted before\n"
 		"they are read, a message reports it, and reading continues after them.\n"
@@ -218,7 +218,7 @@ consume_exactly_once(struct fetcher *f, char **topics, struct format *format, st
 	struct reading reading = { .fetcher = f, .format = format, .left = given.count,
 		.is_stopped = &sig_is_stopped, .iter = FETCH_ITER_INIT };
 	struct group_reader *reader = group_reader_open(&reading, &group_opts, topics, e);
-	int rc = reader ? exec_run(reader, &reading, &exec_opts, &group_opts, e) : -1;
+	int rc = reader ? exec_run(reader, &reading, &exec_opts, e) : -1;
 	cluster_close(f->cluster);
 	group_reader_free(reader);
 	return rc;

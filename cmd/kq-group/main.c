@@ -122,7 +122,7 @@ static const struct opt_command command = {
 		"suppresses the question; --dry-run only prints what would be done.  Without a terminal\n"
 		"delete and delete-offsets require one of them; seek and import just print their plan.\n"
 		"\n"
-		"Default of -b: KQ_BROKERS, else the default socket, else 127.0.0.1:9092.\n",
+		RUN_NOTES,
 	.opts = opts,
 	.verbs = verbs,
 	.foreign = foreign,

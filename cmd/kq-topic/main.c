@@ -158,7 +158,7 @@ static const struct opt_command command = {
 		"--dry-run only prints what would be deleted.  Without a terminal one of them is\n"
 		"required.\n"
 		"\n"
-		"Default of -b: KQ_BROKERS, else the default socket, else 127.0.0.1:9092.\n",
+		RUN_NOTES,
 	.opts = opts,
 	.verbs = verbs,
 	.foreign = foreign,

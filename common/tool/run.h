@@ -43,6 +43,9 @@ struct run_opts {
 #define RUN_OPT_WAIT(to_) \
 	OPT_DURATION(0, "wait", to_, "TIME", 0, INT32_MAX, "keep trying to connect for this long")
 
+/* A line for the notes of --help. */
+#define RUN_NOTES "Default of -b: KQ_BROKERS, else the default socket, else 127.0.0.1:9092.\n"
+
 /* Connect.  Returns 0; or an exit code, after reporting the failure unless wake_fd
  * interrupted it: the run must not be closed then. */
 int run_open(struct run *run, const struct run_opts *o, const char *client_id);
