@@ -1,4 +1,4 @@
-/* kq-consume's format language, JSON, and the words of -o. */
+/* kq-consume's formats, JSON, and the positions of -o. */
 #include "tap.h"
 
 #include "kq-consume/format.c"

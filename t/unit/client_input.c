@@ -24,7 +24,7 @@ end(struct input *in)
 	close(pipe_fd[0]);
 }
 
-/* Feed text in pieces of n bytes; the records come out joined by '|'. */
+/* Feed text in pieces of n bytes, and return the records joined by '|'. */
 static void
 check_records(const char *text, size_t size, size_t n, struct str delimiter, const char *want)
 {

@@ -38,7 +38,8 @@ test_conf__maps_are_joined_with_dots_and_lists_with_commas(void)
 	is("listeners:\n  - unix:/run/kq.sock\n  - :9092\n",
 		"listeners=unix:/run/kq.sock,:9092@2:3;");
 	is("a: []\nb: \"\"\nc:\n", "a=@1:4;b=@2:4;c=@3:3;");
-	is("a: \"x\\ty\"\nb: 'it''s'\nc: |\n  two\n  lines\n", "a=x\ty@1:4;b=it's@2:4;c=two\nlines\n@3:4;");
+	is("a: \"x\\ty\"\nb: 'it''s'\nc: |\n  two\n  lines\n",
+		"a=x\ty@1:4;b=it's@2:4;c=two\nlines\n@3:4;");
 }
 
 void

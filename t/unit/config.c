@@ -17,7 +17,7 @@ key(const char *name)
 	return k;
 }
 
-/* NULL: taken.  Else the message. */
+/* NULL if the value is accepted, else the message. */
 static const char *
 refused(const char *name, const char *value)
 {
@@ -28,7 +28,7 @@ refused(const char *name, const char *value)
 	return is_taken ? NULL : e.class == ERR_USAGE ? e.msg : "of another class";
 }
 
-/* Is the value taken, and kept as this? */
+/* Is the value accepted, with this canonical form? */
 static bool
 becomes(const char *name, struct str value, const char *want)
 {
@@ -114,7 +114,8 @@ test_config__numbers_keep_their_limits(void)
 	check(refused("retention.ms", ""));
 	check(!refused("min.cleanable.dirty.ratio", "0.25"));
 	check(is(refused("min.cleanable.dirty.ratio", "1.5"),
-		"Invalid value 1.5 for configuration min.cleanable.dirty.ratio: Value must be no more than 1"));
+		"Invalid value 1.5 for configuration min.cleanable.dirty.ratio: "
+		"Value must be no more than 1"));
 	check(refused("min.cleanable.dirty.ratio", "nan"));
 	check(refused("min.cleanable.dirty.ratio", ""));
 }
@@ -125,7 +126,8 @@ test_config__words_are_from_their_lists(void)
 	check(!refused("cleanup.policy", "compact,delete"));
 	check(!refused("cleanup.policy", "delete"));
 	check(is(refused("cleanup.policy", "delete,burn"),
-		"Invalid value delete,burn for configuration cleanup.policy: each must be one of: delete,compact"));
+		"Invalid value delete,burn for configuration cleanup.policy: "
+		"each must be one of: delete,compact"));
 	check(!refused("cleanup.policy", ""));
 	check(refused("cleanup.policy", "delete,"));
 	check(refused("cleanup.policy", ",delete"));

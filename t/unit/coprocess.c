@@ -7,9 +7,10 @@
 #include <signal.h>
 #include <stdlib.h>
 
-static const enum coframe_kind kinds[] = { COFRAME_LINE, COFRAME_COUNT, COFRAME_LENGTH, COFRAME_PAIR };
+static const enum coframe_kind kinds[] = { COFRAME_LINE, COFRAME_COUNT, COFRAME_LENGTH,
+	COFRAME_PAIR };
 static const char *const words[] = { "line", "count", "length", "pair" };
-static struct str no_key; /* of the frames without one */
+static struct str no_key; /* for frames without keys */
 
 /* A batch of records "r0" "r1x" "r2xx"..., as bytes. */
 static size_t
@@ -59,7 +60,7 @@ test_coprocess__a_frame_cut_anywhere_waits_for_the_rest(void)
 		size_t at = make_batch(kinds[k], 20, &b);
 		struct coframe_cursor c = { .kind = kinds[k] };
 		int n = 0, got = COFRAME_MORE;
-		for (; at < b.n; at++) { /* a byte at a time */
+		for (; at < b.n; at++) { /* one byte at a time */
 			check_int(got, COFRAME_MORE);
 			buf_putc(&part, (char)b.p[at]);
 			while ((got = coframe_next(&c, &part, &no_key, &r, &e)) == COFRAME_RECORD)
@@ -166,9 +167,9 @@ test_coprocess__what_is_no_frame_is_refused(void)
 	buf_release(&b);
 }
 
-/* --- with real commands --- */
+/* ---- real commands ---- */
 
-/* Give it n records of the given size, and wait for its answer. */
+/* Send n records of the given size, and wait for the answer. */
 static int
 ask(struct coprocess *c, int n, int size, struct err *e)
 {
@@ -227,7 +228,8 @@ test_coprocess__neither_side_waits_with_full_pipes(void)
 	check_int(ask(&c, 1000, 2000, &e), 1);
 	check_int(count_answer(&c), 2000);
 	coprocess_release(&c);
-	begin(&c, "while read -r n; do head -n $n >f.$$; wc -l <f.$$; cat f.$$; rm f.$$; done", COFRAME_COUNT);
+	begin(&c, "while read -r n; do head -n $n >f.$$; wc -l <f.$$; cat f.$$; rm f.$$; done",
+		COFRAME_COUNT);
 	check_int(ask(&c, 0, 1, &e), 1);
 	check_int(count_answer(&c), 0);
 	coprocess_release(&c);
@@ -274,7 +276,7 @@ test_coprocess__a_command_that_hangs_is_given_up(void)
 	check_int(e.class, ERR_RETRY);
 	check(clock_mono_ms() - began < 60000);
 	coprocess_release(&c);
-	check_int(kill(pid, 0), -1); /* the shell; and then its group, which init may yet have to reap */
+	check_int(kill(pid, 0), -1); /* the shell; init may still have to reap its group */
 }
 
 void
@@ -288,7 +290,7 @@ test_coprocess__an_answer_before_all_was_read_is_an_error(void)
 	coprocess_release(&c);
 	begin(&c, "read x; echo; echo; exec sleep 1000", COFRAME_LINE);
 	int got = ask(&c, 1, 1, &e);
-	for (int i = 0; i < 1000 && got >= 0; i++) { /* the second one came later */
+	for (int i = 0; i < 1000 && got >= 0; i++) { /* the second one arrives later */
 		poll(&(struct pollfd){ c.poll_fd, POLLIN, 0 }, 1, 10);
 		got = coprocess_check_quiet(&c, &e);
 	}
@@ -338,7 +340,7 @@ test_coprocess__commands_are_apart_from_us_and_each_other(void)
 	struct coprocess c, other;
 	struct err e;
 	struct str r;
-	/* SIGPIPE ends a command, though we ignore it */
+	/* SIGPIPE ends the command, although we ignore it */
 	begin(&c, "read x; yes | head -n 1; cat", COFRAME_LINE);
 	check_int(ask(&c, 1, 1, &e), 1);
 	check(coprocess_next(&c, &no_key, &r));

@@ -3,7 +3,7 @@
 
 #include "kq-group/offsetfile.c"
 
-/* Parse, and be told how many lines there are. */
+/* Parse, and return the number of lines. */
 static int
 parse(struct offset_lines *l, const char *text, const char *group, struct arena *a, struct err *e)
 {
@@ -28,7 +28,8 @@ test_group_file__both_forms_are_read_and_sorted(void)
 	struct err e;
 	check_int(parse(&l, "# two clusters\n\n"
 		"{\"group\":\"h\",\"topic\":\"t\",\"partition\":1,\"offset\":9223372036854775807}\r\n"
-		"  {\"offset\":0,\"partition\":0,\"topic\":\"t\",\"group\":\"h\",\"leader_epoch\":3,\"metadata\":\"\\u00e4\\n\"}\n"
+		"  {\"offset\":0,\"partition\":0,\"topic\":\"t\",\"group\":\"h\","
+		"\"leader_epoch\":3,\"metadata\":\"\\u00e4\\n\"}\n"
 		"g,u,7,12\n"
 		"\"g,\"\"1\",t,2147483647,0", NULL, &a, &e), 4);
 	check_is(&l.v[0], "g", "u", 7, 12);
@@ -50,8 +51,8 @@ test_group_file__a_group_from_outside(void)
 	struct arena a = ARENA_INIT;
 	struct offset_lines l;
 	struct err e;
-	check_int(parse(&l, "t,0,5\n{\"topic\":\"t\",\"partition\":1,\"offset\":6}\nother,t,0,7\n", "mine", &a,
-		&e), 3);
+	check_int(parse(&l, "t,0,5\n{\"topic\":\"t\",\"partition\":1,\"offset\":6}\nother,t,0,7\n",
+		"mine", &a, &e), 3);
 	check_is(&l.v[0], "mine", "t", 0, 5);
 	check_is(&l.v[1], "mine", "t", 1, 6);
 	check_is(&l.v[2], "other", "t", 0, 7);
@@ -85,7 +86,7 @@ test_group_file__what_is_put_is_read(void)
 	arena_release(&a);
 }
 
-/* The message of a bad text names the line and what is wrong. */
+/* The error message names the line and the reason. */
 static void
 check_bad(const char *text, const char *want)
 {
@@ -112,12 +113,18 @@ test_group_file__bad_lines_are_told_by_number(void)
 	check_bad("{\"topic\":\"t\",\"partition\":0,\"offset\":1}", "line 1: no group");
 	check_bad("{\"group\":\"g\",\"topic\":\"t\",\"offset\":1}", "line 1: no partition");
 	check_bad("{\"group\":\"g\",\"topic\":\"t\",\"partition\":0}", "line 1: no offset");
-	check_bad("{\"group\":1,\"topic\":\"t\",\"partition\":0,\"offset\":1}", "'group' is not a string");
-	check_bad("{\"group\":\"g\",\"topic\":\"t\",\"partition\":-1,\"offset\":1}", "'partition' is not");
-	check_bad("{\"group\":\"g\",\"topic\":\"t\",\"partition\":2147483648,\"offset\":1}", "'partition' is not");
-	check_bad("{\"group\":\"g\",\"topic\":\"t\",\"partition\":0,\"offset\":1.5}", "'offset' is not");
-	check_bad("{\"group\":\"g\",\"topic\":\"t\",\"partition\":0,\"ofset\":1}", "'ofset' is not known");
-	check_bad("{\"group\":\"g\",\"group\":\"h\",\"topic\":\"t\",\"partition\":0,\"offset\":1}", "not JSON");
+	check_bad("{\"group\":1,\"topic\":\"t\",\"partition\":0,\"offset\":1}",
+		"'group' is not a string");
+	check_bad("{\"group\":\"g\",\"topic\":\"t\",\"partition\":-1,\"offset\":1}",
+		"'partition' is not");
+	check_bad("{\"group\":\"g\",\"topic\":\"t\",\"partition\":2147483648,\"offset\":1}",
+		"'partition' is not");
+	check_bad("{\"group\":\"g\",\"topic\":\"t\",\"partition\":0,\"offset\":1.5}",
+		"'offset' is not");
+	check_bad("{\"group\":\"g\",\"topic\":\"t\",\"partition\":0,\"ofset\":1}",
+		"'ofset' is not known");
+	check_bad("{\"group\":\"g\",\"group\":\"h\",\"topic\":\"t\",\"partition\":0,\"offset\":1}",
+		"not JSON");
 	check_bad("t,0,1", "line 1: no group");
 	check_bad("g,t,0", "'t' is not a partition");
 	check_bad("g,,0,1", "no topic");
@@ -127,7 +134,8 @@ test_group_file__bad_lines_are_told_by_number(void)
 	check_bad("g,t,0,1,2", "line 1: neither");
 	check_bad("\"g,t,0,1", "line 1: a quote");
 	check_bad("\"g\"x,t,0,1", "line 1: a quote");
-	check_bad("g,t,0,1\ng,u,0,1\ng,t,0,2\n", "line 3: partition 0 of topic 't' was in line 1 before");
+	check_bad("g,t,0,1\ng,u,0,1\ng,t,0,2\n",
+		"line 3: partition 0 of topic 't' was in line 1 before");
 	memset(longest + 2, 't', 250);
 	strcpy(longest + 252, ",0,1");
 	check_bad(longest, "longer than 249");

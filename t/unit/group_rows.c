@@ -16,7 +16,8 @@ row_of(struct str topic, int32_t partition, int64_t committed, int64_t end)
 void
 test_group_rows__are_merged_by_place(void)
 {
-	const struct look_member *someone = (const struct look_member *)&tests; /* only its address counts */
+	/* Only its address is used. */
+	const struct look_member *someone = (const struct look_member *)&tests;
 	struct row v[6] = { row_of(STR("b"), 1, -1, -1), row_of(STR("a"), 10, 7, -1),
 		row_of(STR("b"), 1, 5, -1), row_of(STR("a"), 9, -1, 3), row_of(STR("a"), 10, -1, 9),
 		row_of(STR("ab"), 0, 1, 1) };
@@ -81,7 +82,7 @@ test_group_rate__is_the_difference_over_the_time(void)
 	check(!rate_of(&r, &v[0], SECOND, &got));
 	check(!rate_total(&r, &rows, SECOND, &got));
 	rate_keep(&r, &rows, SECOND);
-	topic[0] = 'z'; /* the look is a copy */
+	topic[0] = 'z'; /* rate_keep makes a copy */
 	v[0].topic = v[1].topic = v[2].topic = STR("a");
 	v[0].committed = 300;
 	v[1].committed = 5;

@@ -1,4 +1,4 @@
-/* kq-group: TOPIC[:P,...], and the words of --to. */
+/* kq-group: TOPIC[:P,...], and the positions of --to. */
 #include "tap.h"
 
 #include "kq-group/rows.c"
@@ -30,8 +30,8 @@ test_group_target__a_topic_and_its_partitions(void)
 void
 test_group_target__what_is_none_is_refused(void)
 {
-	static const char *const bad[] = { "", ":1", "t:", "t:1,", "t:,1", "t:x", "t:-1", "t:+1", "t: 1",
-		"t:1:2", "t:2147483648", "t:99999999999999999999999999" };
+	static const char *const bad[] = { "", ":1", "t:", "t:1,", "t:,1", "t:x", "t:-1", "t:+1",
+		"t: 1", "t:1:2", "t:2147483648", "t:99999999999999999999999999" };
 	struct arena a = ARENA_INIT;
 	struct topic_parts t;
 	struct err e;
@@ -90,7 +90,7 @@ test_group_where__what_is_none_is_refused(void)
 	}
 }
 
-/* Where a row from 10 to 100 goes; -2: nowhere. */
+/* The target of a row whose partition has 10 to 100; -2: a failure. */
 static int64_t
 go(enum place_kind kind, int64_t n, int64_t committed, int64_t at_time)
 {

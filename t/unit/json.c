@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The quick writer's text, read back by jansson. */
+/* The text of json_put_string, parsed by jansson. */
 static bool
 comes_back(const char *p, size_t n)
 {

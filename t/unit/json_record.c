@@ -1,4 +1,4 @@
-/* kq-produce: -J, a line of JSON is a record. */
+/* kq-produce -J: records from lines of JSON. */
 #include "tap.h"
 
 #include "kq-produce/json_record.c"
@@ -20,7 +20,8 @@ test_json_record__what_kq_consume_writes(void)
 {
 	struct str rest, name, value;
 	check(parses("{\"topic\":\"t\",\"partition\":3,\"offset\":7,\"timestamp\":1795514400000,"
-		"\"timestamp_type\":\"create\",\"headers\":[{\"name\":\"a\",\"value\":\"b\"},{\"name\":\"c\","
+		"\"timestamp_type\":\"create\",\"headers\":[{\"name\":\"a\",\"value\":\"b\"},"
+		"{\"name\":\"c\","
 		"\"value\":null}],\"key\":\"k\",\"value_b64\":\"/wA=\"}"));
 	check(str_eq(r.key, STR("k")) && str_eq(r.value, STR("\xff\0")));
 	check_int(r.timestamp_ms, 1795514400000);
@@ -46,7 +47,8 @@ test_json_record__what_is_absent_is_null(void)
 void
 test_json_record__what_is_none_is_refused(void)
 {
-	static const char *const bad[] = { "", "x", "1", "[]", "{", "{}{}", "{\"key\":1}", "{\"value\":{}}",
+	static const char *const bad[] = { "", "x", "1", "[]", "{", "{}{}", "{\"key\":1}",
+		"{\"value\":{}}",
 		"{\"kye\":\"k\"}", "{\"key\":\"a\",\"key\":\"b\"}", "{\"key\":\"a\",\"key_b64\":\"\"}",
 		"{\"key_b64\":\"?\"}", "{\"timestamp\":-1}", "{\"timestamp\":\"now\"}", "{\"headers\":{}}",
 		"{\"headers\":[1]}", "{\"headers\":[{\"value\":\"v\"}]}", "{\"headers\":[{\"name\":1}]}" };

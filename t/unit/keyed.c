@@ -48,8 +48,8 @@ test_keyed__empty_values_or_a_marker_are_null(void)
 void
 test_keyed__with_a_marker_all_comes_back(void)
 {
-	static const struct str some[] = { { NULL, -1 }, { (const uint8_t *)"", 0 }, { (const uint8_t *)"a", 1 },
-		{ (const uint8_t *)"N", 1 } };
+	static const struct str some[] = { { NULL, -1 }, { (const uint8_t *)"", 0 },
+		{ (const uint8_t *)"a", 1 }, { (const uint8_t *)"N", 1 } };
 	const struct keyed k = { STR("\t"), STR("\\N"), false }, plain = { STR("\t"), STR_NULL, true };
 	for (size_t i = 0; i < ARRAY_LEN(some); i++)
 		for (size_t j = 0; j < ARRAY_LEN(some); j++) {
@@ -57,7 +57,7 @@ test_keyed__with_a_marker_all_comes_back(void)
 			keyed_put_key(&k, some[i], &b);
 			keyed_put_value(&k, some[j], &b);
 			check(splits(&k, buf_str(&b), some[i], some[j]));
-			/* Without one: keys do, and values but for empty ones. */
+			/* Without a marker, keys round-trip, and values that are not empty. */
 			buf_reset(&b);
 			keyed_put_key(&plain, some[i], &b);
 			keyed_put_value(&plain, some[j], &b);

@@ -35,8 +35,8 @@ put_lines(void *arg)
 	return NULL;
 }
 
-/* Read lines up to the last; the lines of each writer rise, none is cut, and with
- * those that were dropped they are all.  Returns how many were dropped. */
+/* Read lines up to the last.  Check that the lines of each writer are in order and
+ * complete, and that read and dropped lines are all.  Returns the number dropped. */
 static int64_t
 check_lines(FILE *f, int64_t want)
 {
@@ -89,7 +89,7 @@ test_logwriter__a_blocked_descriptor_blocks_nobody(void)
 	check(logwriter_begin(fd[1], format_dropped, &e) == 0);
 	for (int i = 0; i < LINES; i++)
 		check(put(0, i));
-	/* The end takes no longer than it may, and loses what was not written. */
+	/* logwriter_end returns in time, and loses what was not written. */
 	int64_t begin_ms = clock_mono_ms();
 	logwriter_end(200);
 	int64_t took_ms = clock_mono_ms() - begin_ms;

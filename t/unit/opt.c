@@ -72,7 +72,7 @@ static const struct opt_command with_verbs = {
 static struct opt_result r;
 static struct err e;
 
-/* Parse the words, which blanks part. */
+/* Parse the words, which are separated by blanks. */
 static int
 parse(const struct opt_command *c, const char *line)
 {
@@ -102,7 +102,7 @@ is(const char *got, const char *want)
 	return got && strcmp(got, want) == 0;
 }
 
-/* What parsing the line prints to stdout. */
+/* The output of parsing the line on stdout. */
 static const char *
 printed(const struct opt_command *c, const char *line)
 {
@@ -240,7 +240,8 @@ test_opt__mistakes_are_told_in_one_sentence(void)
 	check(refused(&plain, "x --size 2M", "option '--size': '2M' is not between 1 and 1048576"));
 	check(refused(&plain, "x --wait 5w",
 		"option '--wait': '5w' is not a duration such as 250ms, 5s, 2m, 1h or 7d"));
-	check(refused(&plain, "x --wait 5", "option '--wait': '5' needs a unit: 5ms, 5s, 5m, 5h or 5d"));
+	check(refused(&plain, "x --wait 5",
+		"option '--wait': '5' needs a unit: 5ms, 5s, 5m, 5h or 5d"));
 	check_int(parse(&plain, "x --wait 0"), 0);
 	check_int(wait_ms, 0);
 	check(refused(&plain, "x -z brotli", "option '-z': 'brotli' is not one of none|gzip|zstd"));

@@ -1,4 +1,4 @@
-/* tool/place: one grammar of places for every option that takes one. */
+/* tool/place: one grammar of positions for all options that take one. */
 #include "tap.h"
 #include "tool/place.h"
 
@@ -66,14 +66,17 @@ check_refused(const char *text, int kinds, const char *want)
 void
 test_place__what_is_none_is_refused_with_those_there_are(void)
 {
-	static const char *const bad[] = { "", "-", "+", "@", "s@", "s", "+5", "--5", "+-5", "5x", "1.5",
-		" 1", "first", "1h", "stored", "9223372036854775808", "-9223372036854775808", "@1969-01-01Z",
-		"@-99999d", "@yesterday", "2026-02-30", "e@1796021551" };
+	static const char *const bad[] = { "", "-", "+", "@", "s@", "s", "+5", "--5", "+-5", "5x",
+		"1.5", " 1", "first", "1h", "stored", "9223372036854775808", "-9223372036854775808",
+		"@1969-01-01Z", "@-99999d", "@yesterday", "2026-02-30", "e@1796021551" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		check_refused(bad[i], ALL, NULL);
-	check_refused("current", ALL, "'current' is not a position; use one of: beginning, end, N (an offset), -N, "
+	check_refused("current", ALL,
+		"'current' is not a position; use one of: beginning, end, N (an offset), -N, "
 		"@TIME such as @2026-11-24T10:00 or @-1h");
-	check_refused("7", PLACE_BEGINNING | PLACE_END, "'7' is not a position; use one of: beginning, end");
-	check_refused("nonsense", PLACE_CURRENT | PLACE_SHIFT | PLACE_TIME, "'nonsense' is not a position; use one of: "
+	check_refused("7", PLACE_BEGINNING | PLACE_END,
+		"'7' is not a position; use one of: beginning, end");
+	check_refused("nonsense", PLACE_CURRENT | PLACE_SHIFT | PLACE_TIME,
+		"'nonsense' is not a position; use one of: "
 		"current, +N, -N, @TIME such as @2026-11-24T10:00 or @-1h");
 }

@@ -20,7 +20,7 @@ catch(void)
 	check(dup2(out_fd, STDERR_FILENO) == STDERR_FILENO);
 }
 
-/* What stderr was told since the last call. */
+/* The output on stderr since the last call. */
 static const char *
 caught(void)
 {
@@ -88,7 +88,7 @@ test_say__a_full_disk_is_told_and_a_closed_pipe_is_not(void)
 	check(strchr(told, '\n')[1] == 0);
 }
 
-/* The line behind "2026-11-24T10:00:00.123Z ", whose form is checked. */
+/* The line after "2026-11-24T10:00:00.123Z ", whose form is checked. */
 static const char *
 logged(void)
 {
@@ -147,7 +147,7 @@ test_say__the_level_holds_lines_back(void)
 	check(!log_parse_level("loud", &level));
 }
 
-/* How many lines of what stderr was told have it in them. */
+/* The number of lines on stderr that contain it. */
 static int
 lines_with(const char *told, const char *part)
 {
@@ -165,12 +165,12 @@ test_say__a_flood_of_lines_is_bounded_and_counted(void)
 	for (int i = 0; i < 1000; i++)
 		log_bounded(LOG_WARN, "flood %d", i);
 	const char *told = caught();
-	/* A machine that stands still meanwhile begins another second. */
+	/* A machine that pauses meanwhile starts another second. */
 	int n = lines_with(told, "warn flood "), nmore = 0;
 	check(n >= LOG_BURST && n <= 10 * LOG_BURST);
 	for (const char *p = told; (p = strstr(p, "warn ")); p++)
 		nmore += strstr(p, " more lines") == p + 5 + strspn(p + 5, "0123456789") ? atoi(p + 5) : 0;
-	/* Others are not held back, and the rest is told with the next of any. */
+	/* Other lines are not suppressed, and the count is logged before the next one. */
 	log_bounded(LOG_WARN, "other %d", 1);
 	check(lines_with(caught(), "warn other 1\n") == 1);
 	nanosleep(&second, NULL);
@@ -204,7 +204,8 @@ test_say__the_same_line_is_written_once_and_counted(void)
 	/* The counts are not lost at the end. */
 	log_end();
 	told = caught();
-	check_int(lines_with(told, "error 197 more lines like \"append to t-0 failed\" were left out\n"), 1);
+	check_int(lines_with(told,
+		"error 197 more lines like \"append to t-0 failed\" were left out\n"), 1);
 }
 
 static bool

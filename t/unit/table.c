@@ -1,4 +1,4 @@
-/* Tables for people, and words that came from elsewhere. */
+/* Tables, and the escaping of text from the network. */
 #include "tap.h"
 
 #include "text/json.h"
@@ -86,15 +86,19 @@ test_json__words_and_numbers_that_may_be_unknown(void)
 	json_object_set_new(o, "f", json_known(-1));
 	json_put(o, &b);
 	json_decref(o);
-	check_buf(&b, "{\"a\":\"\xc3\xa4\\n\",\"b_b64\":\"/wA=\",\"c\":\"\",\"d\":null,\"e\":7,\"f\":null}");
+	check_buf(&b, "{\"a\":\"\xc3\xa4\\n\",\"b_b64\":\"/wA=\",\"c\":\"\",\"d\":null,"
+		"\"e\":7,\"f\":null}");
 }
 
 void
 test_json__bytes_come_back(void)
 {
-	static const struct str cases[] = { { NULL, -1 }, { (const uint8_t *)"", 0 }, { (const uint8_t *)"a", 1 },
-		{ (const uint8_t *)"\0", 1 }, { (const uint8_t *)"\xff", 1 }, { (const uint8_t *)"\xff\0", 2 },
-		{ (const uint8_t *)"\xff\xfe\xfd", 3 }, { (const uint8_t *)"gr\xc3\xbc\xc3\x9f\xed\xa0\x80", 9 } };
+	static const struct str cases[] = { { NULL, -1 }, { (const uint8_t *)"", 0 },
+		{ (const uint8_t *)"a", 1 },
+		{ (const uint8_t *)"\0", 1 }, { (const uint8_t *)"\xff", 1 },
+		{ (const uint8_t *)"\xff\0", 2 },
+		{ (const uint8_t *)"\xff\xfe\xfd", 3 },
+		{ (const uint8_t *)"gr\xc3\xbc\xc3\x9f\xed\xa0\x80", 9 } };
 	struct arena a = ARENA_INIT;
 	struct err e;
 	struct str s;
@@ -117,9 +121,11 @@ test_json__bytes_come_back(void)
 void
 test_json__what_is_no_bytes_is_refused(void)
 {
-	static const char *const bad[] = { "{\"x\":1}", "{\"x_b64\":null}", "{\"x\":\"\",\"x_b64\":\"\"}",
+	static const char *const bad[] = { "{\"x\":1}", "{\"x_b64\":null}",
+		"{\"x\":\"\",\"x_b64\":\"\"}",
 		"{\"x_b64\":\"/w\"}", "{\"x_b64\":\"/w=\"}", "{\"x_b64\":\"/x==\"}", "{\"x_b64\":\"====\"}",
-		"{\"x_b64\":\"a===\"}", "{\"x_b64\":\"/w==/w==\"}", "{\"x_b64\":\"-w==\"}", "{\"x_b64\":\"/ w=\"}" };
+		"{\"x_b64\":\"a===\"}", "{\"x_b64\":\"/w==/w==\"}", "{\"x_b64\":\"-w==\"}",
+		"{\"x_b64\":\"/ w=\"}" };
 	struct arena a = ARENA_INIT;
 	struct err e;
 	struct str s;
