@@ -1,15 +1,15 @@
-"""What a broker answers to one list of requests, sensible and silly ones.
+"""The answers of a broker to a fixed list of requests, valid and invalid ones.
 
-    answers.py ask               ask $broker_tcp; a case a line: NAME VERSIONS, tab, JSON
+    answers.py ask               ask $broker_tcp; one case per line: NAME VERSIONS, tab, JSON
     answers.py compare OURS THEIRS
-                                 what differs between two such files and is not
-                                 among the differences that are wanted
+                                 print the differences between two such files, except
+                                 the intended ones
 
-What differs from run to run is written in one way: ids, times, addresses, the words of
-messages ("text"; null and "" stay), the order of things that have none.
+Values that differ from run to run are replaced: IDs, times, addresses, the text of
+messages ("text"; null and "" stay); unordered lists are sorted.
 
-t/data/kafka-answers.txt has those of Apache Kafka, which
-t/conformance/java-answers.sh asks again.
+t/data/kafka-answers.txt has the answers of Apache Kafka;
+t/conformance/java-answers.sh asks for them again.
 """
 import json
 import re
@@ -23,7 +23,7 @@ APIS = kqp.load()[0]
 NO_UUID = "00000000-0000-0000-0000-000000000000"
 LATER = "11111111-2222-3333-4444-555555555555"
 
-# Cases that are meant to differ, and why.
+# Cases that differ on purpose, and why.
 WANTED = {
     "create_topics made": "the settings that kq has are its own",
     "create_topics twice in one": "each time it is named has its answer",
@@ -67,14 +67,14 @@ class Asker:
             return "closed"
 
     def tell(self, words, name, version, **message):
-        """A case; its answer."""
+        """Run one case; returns its answer."""
         answer = self.call(name, version, **message)
         self.cases.setdefault("%s %s" % (name, words), []).append(
             (version, json.dumps(plain(answer), sort_keys=True, separators=(",", ":"))))
         return answer
 
     def show(self):
-        """All cases; versions in a row that have the same answer are one line."""
+        """All cases; consecutive versions with the same answer share a line."""
         for name, answers in self.cases.items():
             while answers:
                 first, text = answers[0]
@@ -84,7 +84,7 @@ class Asker:
                 del answers[:n]
 
     def each(self, words, name, **message):
-        """The case in every version; the last answer."""
+        """Run the case in every version; returns the last answer."""
         m = APIS[name]
         last = min(m.last, {"init_producer_id": 5}.get(name, m.last))
         for v in range(m.first, last + 1):
@@ -128,7 +128,7 @@ def member(name):
 
 
 def coordinators(a):
-    """Both are there, with their topics, before anything is compared."""
+    """Wait for both coordinators and their topics before anything is compared."""
     for type, key in ((0, "g"), (1, "t")):
         a.until(lambda r: r["coordinators"][0]["error_code"] == 0, "find_coordinator", 6,
                 coordinator_keys=[key], key_type=type)
@@ -138,7 +138,7 @@ def coordinators(a):
 
 
 def topics(a):
-    """Topics: made, refused, looked at, grown."""
+    """Topics: create, refuse, describe, add partitions."""
     made = a.tell("made", "create_topics", 7, topics=[
         {"name": "a", "num_partitions": 3, "replication_factor": 1}])
     a.until(lambda r: r["topics"][0]["error_code"] == 0, "metadata", 12, topics=[{"name": "a"}])
@@ -190,7 +190,7 @@ def topics(a):
     a.tell("twice in one", "delete_topics", 6, topics=[{"name": "no"}] * 2, timeout_ms=5000)
     for words, names in (("one", ["a"]), ("none there", ["no"]), ("a bad name", ["a/b"]), ("no name", [""]),
                          ("one twice", ["a", "a"])):
-        for v in range(4 if words == "none there" else 0, 14):  # older ones make it
+        for v in range(4 if words == "none there" else 0, 14):  # older versions create it
             message = {"topics": [{"name": n} for n in names]}
             if v >= 4:
                 message["allow_auto_topic_creation"] = False
@@ -220,7 +220,7 @@ def topics(a):
 
 
 def records(a):
-    """Records: written, read, looked for, trimmed."""
+    """Records: produce, fetch, list offsets, delete."""
     part = [{"index": 0, "records": wire.batch([b"x", b"y"], time_ms=1700000000000)}]
     for v in range(3, 13):
         a.tell("two", "produce", v, acks=-1, timeout_ms=5000, topic_data=[{"name": "a", "partition_data": part}])
@@ -453,7 +453,7 @@ def transactions(a):
 
 
 def others(a):
-    """What is not there."""
+    """APIs for things that neither broker has."""
     a.each("any", "describe_acls", resource_type_filter=1, operation=1, permission_type=1)
     a.each("one", "create_acls", creations=[{"resource_type": 2, "resource_name": "t", "principal": "User:a", "host": "*",
                                              "operation": 3, "permission_type": 3}])

@@ -13,12 +13,12 @@ def ask(name, version, **message):
 
 
 def same(got, **want):
-    """The answer, or a part of it, has these fields."""
+    """Check that the answer, or a part of it, has these fields."""
     assert {k: got[k] for k in want} == want, got
 
 
 def _each(name, **message):
-    """The answers of every version that is served."""
+    """The answers in every version that is served."""
     m = APIS[name]
     for v in range(m.first, m.last + 1):
         yield v, ask(name, v, **{k: x for k, x in message.items()
@@ -26,8 +26,8 @@ def _each(name, **message):
 
 
 def peer():
-    """ApiVersions 5 names the cluster and the node that it is for; the connection goes on
-    after a refusal, which carries nothing else."""
+    """ApiVersions 5 names the cluster and the node that it is meant for.  A refusal carries
+    nothing else, and the connection stays usable."""
     cluster = ask("describe_cluster", 2)
     id, node = cluster["cluster_id"], cluster["controller_id"]
     with Conn() as c:
@@ -174,7 +174,7 @@ def updates():
 
 
 def table():
-    """kq-broker --help=protocol tells what is announced, and a reason where it is not what
+    """kq-broker --help=protocol lists what is announced, with a reason where it is not what
     Kafka announces."""
     with Conn() as c:
         a = kqp.call(c, APIS["api_versions"], 4, {"client_software_name": "t",

@@ -1,10 +1,10 @@
-"""Record what real clients and kq-broker say to each other, as t/data/captures.hex:
+"""Record the traffic between real clients and kq-broker, as t/data/captures.hex:
 
     PATH=build:$PATH /usr/bin/python3 t/lib/capture.py >t/data/captures.hex
 
-A broker runs in memory; each client talks to it through a proxy that it is
-told is the broker.  Of each client, API, version and direction the two first
-frames of different sizes are kept, unless they are large.
+A broker runs in memory; each client talks to it through a proxy, whose address
+the broker advertises.  The first two frames of different sizes are kept for each
+client, API, version and direction, unless they are large.
 """
 import os
 import socket

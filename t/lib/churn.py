@@ -1,7 +1,7 @@
-"""Everything at once, for SECONDS: topics are made, grown, altered, trimmed
-and deleted while clients write to them, read from them, wait on them, look
-times up in them and go away without a word.  Then: an untouched topic has
-what was acknowledged, and the survivors are whole."""
+"""Everything at once, for SECONDS: topics are created, grown, altered, trimmed
+and deleted while clients produce, fetch, wait, look up offsets by time, and
+disconnect at any moment.  Afterwards an untouched topic must have all
+acknowledged records, and the remaining topics must be intact."""
 import random
 import sys
 import threading
@@ -61,7 +61,7 @@ def writer(rnd, c):
     b = batch([b"%d" % rnd.randrange(1000)] * rnd.randrange(1, 20))
     error, base = produce(c, rnd.choice(NAMES), b, rnd.randrange(3), rnd.choice((-1, 1)))
     assert error in (0, 3, 10), error
-    for _ in range(rnd.randrange(3)):  # some answers nobody waits for
+    for _ in range(rnd.randrange(3)):  # do not wait for some of the answers
         c.send(0, 7, produce_body(rnd.choice(NAMES), b, rnd.randrange(3)))
         if rnd.random() < 0.05:
             raise Closed
@@ -73,7 +73,7 @@ def reader(rnd, c):
                                wait_ms=rnd.choice((0, 5, 50)), min_bytes=rnd.choice((1, 100, 1 << 20)))
     assert error in (0, 1, 3), error
     at = 0
-    while at + 61 <= len(records):  # whole batches, each by its own CRC
+    while at + 61 <= len(records):  # whole batches, each with a valid CRC
         n = 12 + struct.unpack_from(">i", records, at + 8)[0]
         if at + n > len(records):
             break
@@ -85,7 +85,7 @@ def reader(rnd, c):
 
 
 def leaver(rnd, c):
-    """Begins a long poll and is gone."""
+    """Begins a long poll and disconnects."""
     c.send(1, 4, fetch_body(rnd.choice(NAMES), rnd.choice((0, 1000)), rnd.randrange(3), wait_ms=60000,
                             min_bytes=1 << 30))
     raise Closed
@@ -99,7 +99,7 @@ def keeper(rnd, c):
 
 
 def going():
-    """For as long as was asked; on a slow machine until something has happened."""
+    """Whether to go on: for SECONDS, on a slow machine until something has happened."""
     now = time.time()
     return now < deadline or (len(steady) <= 20 and now < deadline + 60)
 

@@ -25,7 +25,7 @@ def produce(topic, codec="none"):
 
 
 def feed(topic):
-    """Lines of stdin; all must be acknowledged, whatever happens meanwhile."""
+    """Produce the lines of stdin; all must be acknowledged, even if the broker restarts."""
     failed = []
     p = Producer({"bootstrap.servers": BROKER, "acks": "all", "reconnect.backoff.ms": 10,
                   "reconnect.backoff.max.ms": 50, "retry.backoff.ms": 10, "log_level": 0})

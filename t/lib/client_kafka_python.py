@@ -95,7 +95,7 @@ def admin():
 
 
 def version():
-    """The release that the client takes us for; it probes by ranges."""
+    """The broker release that the client infers from the version ranges."""
     c = kafka.KafkaConsumer(bootstrap_servers=BROKER)
     print(".".join(str(n) for n in c.config["api_version"]))
     c.close()

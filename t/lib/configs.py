@@ -24,7 +24,7 @@ def alter(c, where, changes, validate=False, version=0):
 
 
 def replace(c, where, settings, validate=False):
-    """[(key, value)]: all that is set from now on; (error, message)"""
+    """AlterConfigs with [(key, value)], which replaces all settings; (error, message)"""
     r = c.call(33, 0, array([resource(where) + array(
         [string(key) + string(value) for key, value in settings])]) + i8(validate))
     r.i32()
@@ -49,7 +49,7 @@ def describe(c, where, keys=None):
 
 
 def many():
-    """Describe 20,000 brokers, all this one: errors, a later answer's error."""
+    """Describe 20,000 brokers, all of them this one; (errors, error of a later request)"""
     with Conn() as c:
         r = c.call(32, 3, array([resource("broker/1") + array(None)] * 20000) + i8(1) + i8(1))
         r.i32()
@@ -79,7 +79,7 @@ def listed(c, types, version=1):
     return error, out
 
 
-# --- steps ---
+# ---- steps ----
 
 def change(where, *changes):
     """OP KEY[=VALUE]...; prints the error"""
@@ -125,31 +125,31 @@ def rules():
             assert alter(c, where, [("set", "consumer.session.timeout.ms", "50000")])[0] == 42
         assert describe(c, "metrics/m") == ((0, ""), [])
         assert alter(c, "metrics/m", [("set", "interval.ms", "1000")])[0] == 42
-        # Validated only: nothing is changed.
+        # With validate_only nothing is changed.
         assert alter(c, "broker/1", [("set", "message.max.bytes", "77")], True) == (0, None)
         assert replace(c, "group/g", [("consumer.session.timeout.ms", "46000")], True) == (0, None)
         assert alter(c, "logger/1", [("set", "root", "ERROR")], True) == (0, None)
         assert describe(c, "broker/1", ["message.max.bytes"])[1][0][1] == "1048588"
         assert describe(c, "group/g", ["consumer.session.timeout.ms"])[1][0][1] == "45000"
         assert describe(c, "logger/1")[1][0][:2] == ("root", "INFO")
-        # All at once replaces what was set.
+        # AlterConfigs replaces all settings.
         assert alter(c, "broker/", [("set", "log.retention.ms", " 9 "),
                                     ("set", "log.cleanup.policy", "compact")]) == (0, None)
         assert replace(c, "broker/", [("log.roll.ms", "8")]) == (0, None)
         assert [v[:2] for v in describe(c, "broker/")[1]] == [("log.roll.ms", "8")]
         assert replace(c, "broker/", []) == (0, None)
         assert describe(c, "broker/") == ((0, ""), [])
-        # One bad setting, and nothing of the resource is changed.
+        # If one setting is bad, nothing of the resource is changed.
         assert alter(c, "broker/", [("set", "log.roll.ms", "8"),
                                     ("set", "log.retention.ms", "x")])[0] == 42
         assert describe(c, "broker/") == ((0, ""), [])
-        # A list is edited from what holds now.
+        # An edit of a list starts from its current value.
         assert alter(c, "broker/", [("append", "log.cleanup.policy", " compact ")]) == (0, None)
         assert describe(c, "broker/")[1][0][:2] == ("log.cleanup.policy", "delete,compact")
         assert alter(c, "broker/", [("subtract", "log.cleanup.policy", "delete,compact")]) == (0, None)
         assert describe(c, "broker/")[1][0][:2] == ("log.cleanup.policy", "")
         assert alter(c, "broker/", [("append", "log.retention.ms", "5")])[0] == 40
-        # No answer can carry a longer value.
+        # A longer value would not fit into a response.
         throttled = "follower.replication.throttled.replicas"
         pairs = [",".join("%d:1" % i for i in range(n, n + 4000)) for n in (0, 4000)]
         assert create_topic(c, "long") == 0
@@ -157,12 +157,12 @@ def rules():
         error, message = alter(c, "topic/long", [("append", throttled, pairs[1])])
         assert error == 40 and message.endswith("longer than 32767 bytes"), message
         assert describe(c, "topic/long", [throttled])[1][0][1] == pairs[0]
-        # What belongs together is checked together.
+        # Settings that depend on each other are checked together.
         assert alter(c, "broker/", [("set", "log.cleaner.max.compaction.lag.ms", "5")]) == (0, None)
         assert alter(c, "broker/1", [("set", "log.cleaner.min.compaction.lag.ms", "6")])[0] == 42
         assert alter(c, "group/g", [("set", "consumer.session.timeout.ms", "44999")])[0] == 40
         assert alter(c, "group/g", [("set", "consumer.heartbeat.interval.ms", "15001")])[0] == 40
-        # What documentation says of settings without effect, kq's tools show.
+        # The documentation of a setting without effect says so; kq's tools show it.
         doc = {v[0]: v[6] for v in describe(c, "broker/1")[1]}
         assert doc["log.retention.ms"].endswith("; without effect yet")
         assert "effect" not in doc["message.max.bytes"]
@@ -170,7 +170,7 @@ def rules():
 
 
 def heartbeat(group):
-    """a member joins; prints the interval it is given"""
+    """let a member join; prints the heartbeat interval that it gets"""
     with Conn() as c:
         r = c.call(68, 1, cstring(group) + cstring("member") + i32(0) + cstring(None) + cstring(None)
                    + i32(60000) + carray([cstring("t")]) + cstring(None) + cstring(None)
@@ -185,16 +185,16 @@ def heartbeat(group):
 
 
 def held(c, where, key):
-    """what the key's value is now; none where nothing is set"""
+    """the key's current value; None if it is not set"""
     (error, _), values = describe(c, where, [key])
     return "none" if error or not values else repr(values[0][1].strip())
 
 
 def values(cases, record=""):
-    """Change settings as the lines of CASES say, and print what became of it
-    where it is not what a line says: RESOURCE OP KEY VALUE; ... -> ERROR VALUE.
-    With record, all is printed, and results in CASES do not count.  Waits a
-    little where Kafka's broker may not have heard of its controller's change."""
+    """Run the changes in the lines of CASES, RESOURCE OP KEY VALUE; ... -> ERROR VALUE,
+    and print those with another result.  With record, print all, and ignore the
+    results in CASES.  Waits a little where Kafka's broker may not have received its
+    controller's change yet."""
     kafka = record or os.environ.get("AGAINST") == "kafka"
     with Conn() as c:
         for n, line in enumerate(open(cases, newline="\n")):

@@ -1,11 +1,11 @@
-"""Nothing acknowledged is lost.
+"""Check that no acknowledged record is lost.
 
     crash.py produce TOPIC PARTITIONS N [SIGNAL [FILE]]   produce unique values with acks=all,
-        several requests in flight on a connection for each partition, until N
-        batches are acknowledged; then SIGKILL (or SIGNAL) the broker, with
-        requests under way, make FILE, and print what was acknowledged: PARTITION OFFSET VALUE
-    crash.py check TOPIC PARTITIONS <THAT  all of it is there, where it was
-        said to be, and once; what was not acknowledged may be there
+        several requests in flight on a connection per partition, until N batches
+        are acknowledged; then SIGKILL (or SIGNAL) the broker during requests,
+        create FILE, and print what was acknowledged: PARTITION OFFSET VALUE
+    crash.py check TOPIC PARTITIONS <THAT  check that each of these is stored once,
+        at its offset; records that were not acknowledged may be stored, too
 """
 import signal
 import sys

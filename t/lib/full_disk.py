@@ -1,20 +1,20 @@
-"""Groups and transactions on a disk that is full: NAME [ARG...]
+"""Groups and transactions on a full disk: NAME [ARG...]
 
 begin           A group with a member, offsets, three open transactions.
-refused FILE    Fill the disk with FILE, then ask for all that has to be written,
-                until each is refused; what is refused must not be done.
-go_on FILE      Remove FILE: what was refused is done when it is asked for again.
-not_served      Groups are not to be had; all the rest is.
-show            What there is, for comparing.  What is only in memory is not shown.
+refused FILE    Fill the disk with FILE, then send each request that must write,
+                until it is refused; a refused request must have no effect.
+go_on FILE      Remove FILE and send the refused requests again: they succeed.
+not_served      Groups are unavailable; everything else works.
+show            Print the state, for comparison, without what is only in memory.
 """
 import json
 import os
 
 from wire import *
 
-AGAIN = (14, 15, 16)  # codes after which every client tries again
+AGAIN = (14, 15, 16)  # codes after which every client retries
 TRANSACTIONAL = 0x10
-MANY = 3000  # more than the rest of a file's last block can take
+MANY = 3000  # more than the rest of a file's last block can hold
 KEPT = "kept.json"
 
 
@@ -28,7 +28,7 @@ def get_json():
         return json.load(f)
 
 
-# --- requests; most return an error code ---
+# ---- requests; most return an error code ----
 
 def join(c, group):
     """(error, generation, member id)"""
@@ -153,7 +153,7 @@ def soon(f, *args):
         time.sleep(0.05)
 
 
-# --- what happens ---
+# ---- steps ----
 
 def begin():
     with Conn() as c:
@@ -183,8 +183,8 @@ def fill(path):
                 pass
 
 
-def till_refused(what, *args):
-    """Again and again; the number of those that were done."""
+def until_refused(what, *args):
+    """Repeat the request until it is refused; returns how many succeeded."""
     for n in range(MANY):
         error = what(n, *args)
         if error:
@@ -199,26 +199,26 @@ def refused(path):
     with Conn() as c:
         def commits(n):
             return commit(c, "g", 100 + n, k["generation"], k["member"])
-        n = till_refused(commits)
+        n = until_refused(commits)
         last = 100 + n - 1 if n else 1
-        # Several times: what did not find room once must not count later.
+        # Several times: a request without room must not count later.
         for i in range(5):
             assert commit(c, "g", 5000 + i, k["generation"], k["member"]) in AGAIN
             assert commit(c, "simple", 5000 + i) in AGAIN
             assert commit(c, "new", 5000 + i) in AGAIN
         assert offset_of(c, "g") == last and offset_of(c, "new") == -1
-        # A group's members hear of it, and none has an assignment.
+        # The group's members get the error, and none has an assignment.
         error, generation, member = join(c, "joined")
         assert error == 0 and sync(c, "joined", generation, member) in AGAIN
         assert group_state(c, "joined")[2] == "PreparingRebalance"
         assert leave(c, "joined", member) == 0
         assert beat(c, "consumers", "me") in AGAIN
-        # Prepare may find the rest of a block; the offsets' marker does not.
+        # Prepare may fit into the rest of a block; the marker of the offsets does not.
         a, b, d = k["open"]
         assert end(c, a) == 0
         soon(lambda: txn_state(c, "a")[1] == "PrepareCommit")
         assert offset_of(c, "of-a") == -1
-        till_refused(lambda n: init(c, "idle")[0])
+        until_refused(lambda n: init(c, "idle")[0])
         for i in range(5):
             assert init(c, "new-%d" % i)[0] in AGAIN
             assert end(c, b) in AGAIN and end(c, d, False) in AGAIN
@@ -227,7 +227,7 @@ def refused(path):
         assert txn_state(c, "b")[3] == [("t", [0])]
         assert txn_state(c, "new-0")[0] != 0
         assert txn_state(c, "a")[1] == "PrepareCommit"
-        # What is not written is as ever.
+        # What needs no write works as before.
         r = c.call(12, 1, string("g") + i32(k["generation"]) + string(k["member"]))
         r.i32()
         assert r.i16() == 0
@@ -262,7 +262,7 @@ def go_on(path):
 
 
 def not_served():
-    """Nobody is told that there is nothing: connections are closed."""
+    """No client gets an empty answer: connections are closed."""
     for ask in offset_of, group_state, lambda c, g: commit(c, g, 77), join:
         with Conn() as c:
             try:
@@ -276,7 +276,7 @@ def not_served():
 
 
 def show():
-    """A transaction that is ending may have ended meanwhile."""
+    """Print the state; of "a", which was ending, only what does not depend on its end."""
     with Conn() as c:
         for group in "g", "simple", "new", "of-a", "of-b", "consumers":
             print(group, group_state(c, group), offset_of(c, group) if group != "of-a" else "")

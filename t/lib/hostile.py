@@ -1,6 +1,6 @@
-"""What nobody should send to a broker.  NAME [ARG...] sends it, checks the
-answer where there should be one, and that a normal client is served as ever.
-What is random comes from a seed, shown on failure; KQ_SEED repeats it."""
+"""Requests that no client should send.  NAME [ARG...] sends them, checks the
+answers if any are due, and checks that a normal client is still served.
+Random data comes from a seed, which is printed on failure; KQ_SEED repeats it."""
 import gzip
 import random
 import resource
@@ -19,7 +19,7 @@ INT_MAX = 2**31 - 1
 
 
 def end(c):
-    """Nothing more comes from us; the broker answers what it likes, closes."""
+    """End our side; the broker may answer, and must close."""
     try:
         c.s.shutdown(socket.SHUT_WR)
     except OSError:
@@ -37,7 +37,7 @@ def send_and_end(b):
     end(c)
 
 
-# --- frames ---
+# ---- frames ----
 
 def random_bytes():
     for _ in range(150):
@@ -46,7 +46,7 @@ def random_bytes():
 
 
 def random_bodies():
-    """Sound headers, bodies of noise, for every API and version."""
+    """Valid headers with random bodies, for every API and version."""
     with Conn() as c:
         ranges = api_versions(c)[1]
     for key, (lo, hi) in ranges.items():
@@ -58,8 +58,8 @@ def random_bodies():
 
 
 def mutants(path, every):
-    """Sound requests of every API and version with a few bytes changed.
-    Several in a row on each connection: a sound header keeps it open."""
+    """Valid requests of every API and version with a few bytes changed.
+    Several on each connection: a valid header keeps it open."""
     lines = [line.split() for line in open(path) if line[0] != "#"]
     lines = [x for x in lines if x[2].startswith("request")]
     for key, version, _, text in rnd.sample(lines, len(lines) // int(every)):
@@ -76,7 +76,7 @@ def mutants(path, every):
 
 
 def half_frames():
-    """Begun and left, silent or closed."""
+    """Incomplete frames: the connection stays silent or is closed."""
     silent = []
     for b in b"", b"\0", b"\0\0\0", i32(100), i32(100) + b"x" * 99:
         send_and_end(b)
@@ -87,7 +87,7 @@ def half_frames():
     for c in silent:
         assert not select.select([c.s], [], [], 0)[0], "answered half a frame"
         c.close()
-    # and in pieces, a whole one is as good as any
+    # a frame sent in pieces is as good as any
     with Conn() as c:
         for byte in i32(14) + i16(18) + i16(0) + i32(77) + string("slow"):
             c.raw(bytes([byte]))
@@ -104,7 +104,7 @@ def lengths():
 
 
 def promised():
-    """Many large frames that are announced, and begun, but do not come."""
+    """Many large frames that are announced and begun, but never completed."""
     conns = []
     for _ in range(200):
         c = Conn()
@@ -116,9 +116,9 @@ def promised():
 
 
 def look_ups():
-    """A request that makes the broker unpack much, partition by partition: others
-    are served between two of them (the broker has one reactor).  Named twice, a
-    partition is refused."""
+    """A request that makes the broker decompress much, partition by partition: other
+    clients are served between two partitions (the broker has one reactor).  A
+    partition that is named twice is refused."""
     n = 20
     z = gzip.compress(record(bytes(50 << 20)))
     with Conn() as c, Conn() as other:
@@ -137,7 +137,7 @@ def look_ups():
             rows = sum((row for _, row in r.array(lambda: (r.string(), r.array(lambda: (
                 r.i32(), r.i16(), r.i64(), r.i64()))))), [])
             assert [row[:2] for row in rows] == [(i % n, 0 if i % n else 42) for i in range(n + 1)], rows
-        for _ in range(50):  # at once: they take turns, too, and end with their connection
+        for _ in range(50):  # at once: they take turns, too, and end when their connection closes
             c.send(2, 1, i32(-1) + array([string("packed") + array(parts)]))
         begin = time.time()
         check_sane()
@@ -147,8 +147,8 @@ def look_ups():
 
 
 def hoard():
-    """Large frames that do come, all but their ends, on many connections:
-    queued.max.request.bytes bounds what they take; small requests pass."""
+    """Large frames, complete except for their ends, on many connections:
+    queued.max.request.bytes limits their memory; small requests are served."""
     conns, closed = [], 0
     head = i32(100 * 1024 * 1024) + i16(0) + i16(7) + i32(1)
     for _ in range(30):
@@ -159,7 +159,7 @@ def hoard():
         except ConnectionError:
             closed += 1
     check_sane()
-    ends = time.time() + PATIENCE  # another reactor may not be through yet
+    ends = time.time() + PATIENCE  # another reactor may not have finished yet
     while True:
         n = closed + sum(select.select([c.s], [], [], 0)[0] != [] for c in conns)
         if n >= 20 or time.time() > ends:
@@ -172,7 +172,7 @@ def hoard():
 
 
 def unread():
-    """Small requests with large answers that nobody reads."""
+    """Small requests with large answers that the client does not read."""
     with Conn() as c:
         assert create_topic(c, "t") == 0
     n, conns = 4000, []
@@ -180,7 +180,7 @@ def unread():
         c = Conn(rcvbuf=4096)
         c.send(32, 1, array([i8(2) + string("t") + i32(-1)] * n) + i8(0))
         conns.append(c)
-    for c in conns:  # the beginning of an answer, or the end
+    for c in conns:  # the beginning of an answer, or the end of the connection
         select.select([c.s], [], [], PATIENCE)
     check_sane()
     for c in conns:
@@ -191,7 +191,7 @@ def unread():
 
 
 def counts():
-    """Arrays that claim more than there is."""
+    """Arrays that claim more elements than the frame holds."""
     for n in INT_MAX, 1000000, -2, -2**31:
         for key, version, body in (
                 (3, 1, i32(n)),
@@ -209,7 +209,7 @@ def counts():
         for key, version in (3, 9), (3, 12), (0, 9), (1, 12), (19, 7), (18, 3):
             with Conn() as c:
                 c.send(key, version, uvarint(n) * 3, flex=True)
-                if key != 18:  # there it is a string, in a request that may fail
+                if key != 18:  # its first field is a string, and the request may fail
                     assert c.is_closed(), (n, key)
     check_sane()
 
@@ -231,7 +231,7 @@ def unknown_apis():
     check_sane()
 
 
-# --- batches ---
+# ---- batches ----
 
 CORRUPT, TOO_LARGE, INVALID_RECORD, CODEC, TIME = 2, 10, 87, 76, 32
 
@@ -291,15 +291,15 @@ def batches():
         assert produce(c, "batches", good, partition=INT_MAX)[0] == 3
         assert [v for _, _, v in fetch_all(c, "batches")] == [b"a", b"b"]
         assert produce(c, "batches", good) == (0, 2)
-    with Conn() as c:  # nobody is told: the connection ends
+    with Conn() as c:  # no answer: the connection ends
         c.send(0, 7, produce_body("batches", batch(crc=1), acks=0))
         assert c.is_closed()
     check_sane()
 
 
 def lying_records():
-    """None of them is stored.  Where nobody opens compressed ones first they
-    are, and must hurt nobody who does it later (a look-up by time does)."""
+    """None of them is stored.  With verify.compressed.records=false compressed ones
+    are, and must do no harm when they are decompressed later (by a look-up by time)."""
     now = int(time.time() * 1000)
     noise = rnd.randbytes(500)
     with Conn() as c:
@@ -322,7 +322,7 @@ def lying_records():
 
 
 def zstd_bomb(head, plain):
-    """By hand: a raw block, then blocks that repeat one byte."""
+    """A zstd frame made by hand: a raw block, then blocks that repeat one byte."""
     out = bytearray(b"\x28\xb5\x2f\xfd\x00\x58")  # window of 2 MiB
     out += struct.pack("<I", len(head) << 3)[:3] + head
     n = plain // 131072
@@ -336,14 +336,14 @@ def gzip_bomb(head, plain):
     first = z.compress(head) + z.flush(zlib.Z_FULL_FLUSH)
     piece = z.compress(bytes(1 << 22)) + z.flush(zlib.Z_FULL_FLUSH)
     return (b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + first + piece * (plain >> 22) + z.flush()
-            + bytes(8))  # the check sum comes too late to save anybody
+            + bytes(8))  # the checksum comes too late to help
 
 
 def large_records():
-    """One of 120 MiB, in a few kilobytes: it takes no memory, whether it is
-    taken or refused."""
+    """A record of 120 MiB, compressed to a few kilobytes: it takes no memory, whether
+    it is accepted or refused."""
     plain = 120 << 20
-    inner = i8(0) + varint(0) + varint(0) + varint(-1) + varint(plain - 1)  # then no headers
+    inner = i8(0) + varint(0) + varint(0) + varint(-1) + varint(plain - 1)  # no headers follow
     head = varint(len(inner) + plain) + inner
     with Conn() as c:
         assert create_topic(c, "large") == 0
@@ -356,11 +356,11 @@ def large_records():
 
 
 def bombs():
-    """A megabyte that unpacks to gigabytes: refused, and quickly.  Where it is
-    stored unseen, it is opened to find a time in it."""
+    """A megabyte that decompresses to gigabytes: refused quickly.  If it is stored
+    without a check, a look-up by time decompresses it."""
     now = int(time.time() * 1000)
     plain = 1 << 30
-    # one record that goes on for ever
+    # one record without an end
     inner = i8(0) + varint(0) + varint(0) + varint(-1) + varint(plain - 100)
     head = varint(plain + len(inner) - 100) + inner
     with Conn() as c:
@@ -383,14 +383,14 @@ def bombs():
             took = time.time() - begin
             assert took < (60 if os.environ.get("KQ_SAN") else 10), "%.1f s" % took
             assert produce(c, topic, batch([b"after"]))[0] == 0
-            assert len(fetch(c, topic)[2]) > len(b)  # it passes through, unopened
+            assert len(fetch(c, topic)[2]) > len(b)  # it is passed on as it is
     check_sane()
 
 
-# --- crowds, and those who do not read ---
+# ---- many clients, and clients that do not read ----
 
 def pipeline():
-    """Thousands of requests before the first answer is read."""
+    """Thousands of requests are sent before the first answer is read."""
     n = 20000
     one = i32(13) + i16(18) + i16(0)
     with Conn() as c:
@@ -401,7 +401,7 @@ def pipeline():
         for i in range(n):
             c.recv(i)
         t.join()
-    # and nobody ever reads
+    # and no answer is ever read
     for _ in range(10):
         c = Conn()
         c.s.setblocking(False)
@@ -427,7 +427,7 @@ def fill(c, topic, mib):
 
 
 def slow_reader():
-    """Asks for all there is, many times, reads next to nothing."""
+    """Many fetches of everything by a client that reads almost nothing."""
     with Conn() as c:
         fill(c, "slow", 20)
     slow = []
@@ -439,7 +439,7 @@ def slow_reader():
     for c in slow:
         c.exactly(100)
     check_sane()
-    with Conn() as c:  # others read at full speed
+    with Conn() as c:  # other clients read at full speed
         error, hw, records = fetch(c, "slow", 0)
         assert error == 0 and len(records) > 19000000
     for c in slow[:10]:
@@ -451,8 +451,8 @@ def slow_reader():
 
 
 def long_polls():
-    """A thousand readers wait for records, with the longest time there is;
-    half of them go, the others get what comes."""
+    """A thousand readers wait for records, with the longest possible time;
+    half of them disconnect, the others get the new records."""
     with Conn() as c:
         assert create_topic(c, "polled") == 0
         resource.setrlimit(resource.RLIMIT_NOFILE, (2000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
@@ -468,7 +468,7 @@ def long_polls():
                 error, _, records = fetch_answer(w.recv())
                 assert error == 0 and values_of(records) == [(0, None, b"at last")]
             w.close()
-        # the same partition ten thousand times in one request
+        # one request with the same partition ten thousand times
         part = array([i32(0) + i64(1) + i32(100)] * 10000)
         c.send(1, 4, i32(-1) + i32(INT_MAX) + i32(1) + i32(1 << 20) + i8(0) + array([string("polled") + part]))
         with Conn() as other:
@@ -491,7 +491,7 @@ def thousand():
 
 
 def strange_names():
-    """Topic names that are none; ids, and client ids, that are anything."""
+    """Invalid topic names; arbitrary IDs and client IDs."""
     with Conn() as c:
         for name in "", ".", "..", "a/b", "../x", "a b", "a\0b", "a\nb", "\u00e9", "x" * 250, "*", "a:b":
             assert create_topic(c, name) == 17, name
@@ -500,7 +500,7 @@ def strange_names():
             assert fetch(c, name)[0] in (3, 17), name
         for name in "x" * 249, "a.b", "A-1", "...":
             assert create_topic(c, name) == 0, name
-        assert create_topic(c, "a_b") == 17  # as a.b would be, in names of metrics
+        assert create_topic(c, "a_b") == 17  # collides with a.b in names of metrics
     for client in None, "", "\0", "\n", "x" * 32767, b"\xff\xfe":
         with Conn() as c:
             c.send(18, 0, b"", client=client)

@@ -1,5 +1,5 @@
-"""What nobody should send to the coordinators.  NAME sends it, and checks that
-the broker answers as it should, or closes, and serves a normal client as ever."""
+"""Requests that no client should send to the coordinators.  NAME sends them, and
+checks that the broker answers correctly, or closes, and still serves a normal client."""
 import time
 
 from wire import *
@@ -38,8 +38,8 @@ def write_markers(c, markers):
 
 
 def markers():
-    """Ends of transactions by strangers: of nobody, by a coordinator to come
-    (it would lock ours out), of more partitions than there can be."""
+    """Forged ends of transactions: of unknown producers, with a future coordinator
+    epoch (it would fence ours), of more partitions than can exist."""
     with Conn() as c:
         assert create_topic(c, "m") == 0
         sound = (7, 0, 0, "m", [0])
@@ -54,7 +54,7 @@ def markers():
 
 
 def names():
-    """The longest names there can be, where answers repeat them in a sentence."""
+    """The longest possible names, where answers repeat them in a message."""
     with Conn() as c:
         r = c.call(69, 0, carray([cstring("x" * 32767)]) + i8(0) + TAGS, flex=True)
         r.i32()
@@ -63,8 +63,8 @@ def names():
 
 
 def parked():
-    """Joins that wait for others for ever, each with megabytes that mean nothing;
-    they stay when their connections go."""
+    """Joins that wait for others forever, each with megabytes of random metadata;
+    they stay when their connections close."""
     junk = uvarint(1) + uvarint(1000) + uvarint(4 << 20) + bytes(4 << 20)
     first = Conn()
     first.send(11, 1, string("p") + i32(1800000) + i32(INT_MAX) + string("") + string("consumer")
@@ -84,7 +84,7 @@ def parked():
 
 
 def repeated():
-    """Something large, named again and again in a small request."""
+    """Something large that a small request names many times."""
     def attack(c, key, version, body, flex):
         try:
             c.call(key, version, body, flex)
@@ -119,8 +119,8 @@ def repeated():
 
 
 def commits():
-    """One partition's offset, two hundred thousand times in one request: each is
-    a record with the group's long name in it."""
+    """One partition's offset, two hundred thousand times in one request; each becomes
+    a record with the group's long name."""
     one = i32(0) + i64(1) + i32(-1) + uvarint(0) + TAGS
     with Conn() as c:
         assert create_topic(c, "often") == 0
@@ -151,7 +151,7 @@ def commits():
 
 
 def assigned():
-    """Small joins that are given a lot, with little that groups may take."""
+    """Small joins with large assignments, while groups may use little memory."""
     def beat(c, group, epoch):
         """(error, epoch)"""
         r = c.call(68, 1, cstring(group) + cstring("member") + i32(epoch) + cstring(None) + cstring(None)
@@ -170,10 +170,10 @@ def assigned():
             if error:
                 break
             epochs.append(epoch)
-        assert error == 15, error  # try again, at the coordinator
+        assert error == 15, error  # COORDINATOR_NOT_AVAILABLE
         assert 3 <= len(epochs) <= 20, len(epochs)
         assert [beat(c, "other", 0)[0] for _ in range(50)] == [15] * 50
-        # Who is in goes on, and when they leave there is room.
+        # Members keep working, and when they leave there is room.
         assert beat(c, "g0", epochs[0])[0] == 0
         for i in range(len(epochs)):
             assert beat(c, "g%d" % i, -1)[0] == 0
@@ -182,7 +182,7 @@ def assigned():
 
 
 def flood(n="2000"):
-    """Many connections that have to be closed; prints for how many seconds."""
+    """Many connections that must be closed; prints how many seconds that took."""
     begin = time.time()
     for i in range(int(n)):
         with Conn() as c:

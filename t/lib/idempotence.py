@@ -1,4 +1,4 @@
-"""Producers' sequence numbers, by hand: NAME"""
+"""Producers' sequence numbers, with raw requests: NAME"""
 import struct
 
 from wire import *
@@ -60,7 +60,7 @@ def rules():
             assert put(c, "t", id, 1, 12, 1, acks)[0] == OUT_OF_ORDER
             assert put(c, "t", id, 1, 0, 1, acks) == (0, first + 12)
             assert put(c, "t", id, 0, 12, 1, acks)[0] == BAD_EPOCH
-            assert put(c, "t", id + 100, 3, 77, 1, acks) == (0, first + 13)  # nobody knows it
+            assert put(c, "t", id + 100, 3, 77, 1, acks) == (0, first + 13)  # an unknown producer
         last = 2 ** 31 - 1
         assert put(c, "t", 6000, 0, last - 1, 2)[0] == 0
         assert put(c, "t", 6000, 0, 1)[0] == OUT_OF_ORDER
@@ -75,7 +75,7 @@ def rules():
 
 
 def pipelined(n="200"):
-    """Each request three times, at once: each is answered, nothing is stored twice."""
+    """Each request three times at once: each is answered, nothing is stored twice."""
     n = int(n)
     with Conn() as c, Conn() as d:
         metadata(c, ["p"])
@@ -93,7 +93,7 @@ def pipelined(n="200"):
 
 
 def go_on(sequence, want):
-    """After a restart the last batch is still known, and the next one is due."""
+    """After a restart the last batch is still known, and the next sequence is expected."""
     with Conn() as c:
         sequence = int(sequence)
         got = [put(c, "k", 9, 2, sequence - 1)[0], put(c, "k", 9, 2, sequence + 1)[0],
@@ -110,7 +110,7 @@ def begin():
 
 
 def expired():
-    """producer.id.expiration.ms is 1000: nobody is known after that."""
+    """producer.id.expiration.ms is 1000: after that no producer is known."""
     with Conn() as c:
         metadata(c, ["e"])
         assert create_topic(c, "e") in (0, 36)

@@ -1,5 +1,5 @@
-"""What a broker takes in: records of batches whose header and CRC are right.
-For shell tests: NAME [ARG...].  Kafka 4.4.0 does the same but where a comment
+"""The checks of produced records, in batches with a valid header and CRC.
+For shell tests: NAME [ARG...].  Kafka 4.4.0 does the same except where a comment
 says so (and it has no verify.compressed.records)."""
 import gzip
 
@@ -18,7 +18,7 @@ def fields(key=b"k", value=b"v", delta=0, headers=b"", nheader=0, tail=b""):
 
 
 GOOD, GOOD_1 = raw(fields()), raw(fields(delta=1))
-BROKEN = {  # what: (records, count)
+BROKEN = {  # fault: (records, count)
     "count too high": (GOOD, 2),
     "count too low": (GOOD + GOOD_1, 1),
     "bytes behind": (GOOD + b"xx", 1),
@@ -34,7 +34,7 @@ BROKEN = {  # what: (records, count)
     "key too long": (raw(i8(0) + varint(0) + varint(0) + varint(50) + b"v"), 1),
     "nothing": (b"", 1),
 }
-STRICT = {  # these Kafka stores, or refuses with another error
+STRICT = {  # Kafka stores these, or refuses them with another error
     "key length -2": (raw(i8(0) + varint(0) * 2 + varint(-2) + vdata(b"v") + varint(0)), 1),
     "offset delta 1": (GOOD_1, 1),
     "offset twice": (GOOD + GOOD, 2),
@@ -50,7 +50,7 @@ def refuse(c, topic, name, b):
 
 
 def broken():
-    """Nothing of it is stored; what else is in the request is."""
+    """Nothing of the batch is stored; the other batches of the request are."""
     with Conn() as c:
         assert create_topic(c, "broken", 2) == 0
         for name, (records, count) in {**BROKEN, **STRICT}.items():
@@ -67,8 +67,8 @@ def broken():
 
 
 def packed():
-    """Data that does not decompress, to the last byte (Kafka: error -1, and
-    it stores what has bytes behind)."""
+    """Data that does not decompress, or has bytes after its end (Kafka: error -1, and
+    it stores the latter)."""
     z = gzip.compress(GOOD)
     with Conn() as c:
         assert create_topic(c, "packed") == 0
@@ -82,7 +82,7 @@ def packed():
 
 
 def compacted():
-    """Each record needs a key there; an empty one is a key."""
+    """In a compacted topic each record needs a key; an empty one is a key."""
     keyless = raw(fields(key=None, delta=1))
     with Conn() as c:
         for topic, policy in ("compact", "compact"), ("both", "compact,delete"):
@@ -98,7 +98,7 @@ def compacted():
 
 
 def times():
-    """The records' own timestamps count; a header that differs is mended."""
+    """The records' own timestamps count; a header with others is corrected."""
     now = int(time.time() * 1000)
     late = batch(packed=GOOD + raw(i8(0) + varint(7200000) + varint(1) + vdata(None) * 2 + varint(0)), count=2)
     with Conn() as c:
@@ -126,8 +126,8 @@ def times():
 
 
 def large():
-    """max.decompressed.message.bytes is of a record, without its size, and of
-    compressed batches alone."""
+    """max.decompressed.message.bytes limits a record, without its size field, and only
+    in compressed batches."""
     def of(size):
         return raw(fields(value=bytes(size)))
     n = len(fields(value=bytes(980)))
@@ -139,7 +139,7 @@ def large():
 
 
 def bombs():
-    """What one request's batches may open to is limited; another request begins again."""
+    """The decompressed size of one request's batches is limited; each request starts at 0."""
     z = gzip.compress(raw(fields(value=bytes(100 << 20))))
     bomb, small = batch(packed=z, count=1, codec=1), batch(packed=gzip.compress(GOOD), count=1, codec=1)
     n = 20
@@ -160,7 +160,7 @@ def insync():
 
 
 def init_producer_id(c, transactional_id):
-    """(id, epoch), by InitProducerId 1; a coordinator may be on its way"""
+    """(id, epoch), by InitProducerId 1; waits for the coordinator"""
     deadline = time.time() + PATIENCE
     while True:
         r = c.call(22, 1, string(transactional_id) + i32(60000))

@@ -1,4 +1,4 @@
-# kq.bash - a broker for tests, and small helps.  Load it with
+# kq.bash - a broker for tests, and small helpers.  Load it with
 #
 #	load ../lib/kq.bash
 #
@@ -8,33 +8,33 @@
 #	setup_file() { start_broker; }		teardown_file() { end_broker; }
 #
 # start_broker [ARG...]  Run kq-broker, with further arguments, in a new
-#     directory on unix:$broker_dir/kq.sock and a free port of 127.0.0.1; back
+#     directory on unix:$broker_dir/kq.sock and a free port of 127.0.0.1; returns
 #     when it serves.  Exports KQ_BROKERS (the socket), broker_tcp (host:port),
-#     broker_pid, broker_dir, broker_data, broker_log.  Fails, with the log
-#     shown, when the broker does not come up.  A second one replaces the
-#     variables: keep them first.  KQ_DATA names another data directory.
-# stop_broker            SIGTERM: must end with 0, in time, without a report of
-#     a sanitizer.
+#     broker_pid, broker_dir, broker_data, broker_log.  Fails, and shows the
+#     log, when the broker does not start.  A second call replaces the variables:
+#     save them first.  KQ_DATA names another data directory.
+# stop_broker            SIGTERM: it must exit with 0, in time, without a report
+#     of a sanitizer.
 # kill_broker            SIGKILL.
 # restart_broker [ARG...] The same broker again, on the same directory and
 #     addresses, with other further arguments if any are given.  Stop or kill
 #     it first.
 # wait_broker            Wait until it has ended; its exit code is $broker_code.
 # end_broker             For teardown: kill it if it runs; the log is shown if a
-#     sanitizer spoke, and the test fails.
-# broker_alive           Is it?
+#     sanitizer reported something, and the test fails.
+# broker_alive           Whether it runs.
 # broker_rss             Its resident memory in KiB.
 # died_of SIG PID        Wait for a job, which must have died of the signal.
 # py SCRIPT [ARG...]     Run t/lib/SCRIPT with a python3 that has the clients.
-# skip_without WORD...   Skip unless the commands, or py:MODULE, are there.
+# skip_without WORD...   Skip unless the commands, or py:MODULE, are installed.
 #
-# No function sleeps: each waits for what it wants, for at most $kq_patience
-# seconds.
+# No function just sleeps: each waits for its condition, for at most
+# $kq_patience seconds.
 
 kq_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-# Sanitizers make everything slower, and one machine serves many.  A broker that ends
-# syncs what it has, which a busy disk makes wait.
+# Sanitizers make everything slower, and the machine may be busy.  A broker syncs at
+# its end, which takes long on a busy disk.
 if [ -n "${KQ_SAN-}" ]; then
 	kq_patience=60 kq_stop_max=20
 else
@@ -54,7 +54,7 @@ _kq_spawn() {
 	rm -f "$broker_dir/exit" "$broker_dir/ready"
 	mkfifo "$broker_dir/ready"
 	(
-		# What the test has open is not for the broker to keep open.
+		# The broker must not keep the test's descriptors open.
 		for fd in /proc/self/fd/*; do
 			fd=${fd##*/}
 			[ "$fd" -le 2 ] || [ "$fd" -eq 255 ] || eval "exec $fd>&-"
@@ -158,7 +158,7 @@ end_broker() {
 	_kq_no_sanitizer_report
 }
 
-# A python3 of the user's own may lack what Debian's has.
+# The python3 in PATH may lack modules that Debian's has.
 _kq_python() {
 	local p
 	for p in /usr/bin/python3 python3; do

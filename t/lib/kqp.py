@@ -1,10 +1,10 @@
-"""The messages of share/proto in Python: read, encoded and decoded by the same
-tables as kq's own, so that a test can talk to a broker in field names.
+"""The messages of share/proto in Python, so that a test can talk to a broker in
+field names: the schemas, an encoder and a decoder.
 
     apis, datas = kqp.load()
     answer = kqp.call(conn, apis["metadata"], 13, {"topics": None})
 
-A message is a dict.  What a request leaves out has its default; an answer has
+A message is a dict.  A field missing in a request has its default; an answer has
 every field of its version.
 """
 import glob
@@ -111,7 +111,7 @@ def load(folder=PROTO):
     return apis, datas
 
 
-# --- encoding ---
+# ---- encoding ----
 
 def default(f, version):
     if f.default == "null":
@@ -172,7 +172,7 @@ def encode(fields, version, flex, message):
     return out
 
 
-# --- decoding ---
+# ---- decoding ----
 
 def _read_length(r, flex, wide):
     if flex:
@@ -218,9 +218,9 @@ def decode(fields, version, flex, r):
 
 
 def call(conn, api, version, message):
-    """Ask, and return the answer."""
+    """Send the request; returns the answer."""
     flex = api.flexible(version)
-    old_header = api.key == 18  # its answer has the old one in every version
+    old_header = api.key == 18  # ApiVersions: the old response header in every version
     id = conn.send(api.key, version, encode(api.request, version, flex, message), flex)
     r = conn.recv(id, flex and not old_header)
     answer = decode(api.response, version, flex, r)

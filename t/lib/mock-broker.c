@@ -1,14 +1,13 @@
 /* Links: -lrdkafka */
 /*
- * librdkafka's mock cluster as a program: a broker that is not ours and not
- * Kafka's, to test the tools against.
+ * librdkafka's mock cluster as a program: a broker by others, to test the tools.
  *
  *	mock-broker [BROKERS [TOPIC:PARTITIONS]...]
  *
- * Prints its bootstrap addresses on one line and serves until killed.  Then
- * it obeys lines on stdin: "leader TOPIC PARTITION NODE", "down NODE",
- * "up NODE", "error API-KEY CODE...", "rtt NODE MS", each answered by "ok" or
- * "failed"; the end of stdin is not its end.
+ * Prints its bootstrap addresses on one line, then reads commands from stdin,
+ * one per line: "leader TOPIC PARTITION NODE", "down NODE", "up NODE",
+ * "error API-KEY CODE...", "rtt NODE MS"; it answers each with "ok" or "failed".
+ * It serves until it is killed, also after the end of stdin.
  */
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>

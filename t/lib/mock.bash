@@ -1,12 +1,12 @@
 # mock.bash - librdkafka's mock cluster for tests (t/lib/mock-broker.c).
 #
-# start_mock [BROKERS [TOPIC:PARTITIONS...]]  Run it; KQ_BROKERS names it.  One
-#     that runs already is stopped first.
-# mock WORD...  Tell it something, see mock-broker.c; fails when it fails.
+# start_mock [BROKERS [TOPIC:PARTITIONS...]]  Run it; sets KQ_BROKERS.  A running
+#     one is stopped first.
+# mock WORD...  Send it a command, see mock-broker.c; fails if the command fails.
 # stop_mock     For teardown.
 
 start_mock() {
-	# Its threads are C11's, which this sanitizer does not see begin.
+	# It uses C11 threads, whose start this sanitizer does not see.
 	case ${KQ_SAN-} in *thread*) skip "librdkafka's mock dies under the thread sanitizer" ;; esac
 	stop_mock
 	cd "$BATS_TEST_TMPDIR" || return 1

@@ -1,7 +1,7 @@
-# older.bash - a kq-broker that speaks less, see older.py.
+# older.bash - a kq-broker with fewer APIs or versions, see older.py.
 #
-# start_older KEY[:MAX]... [KEY=CODE...]  Start a broker behind older.py; KQ_BROKERS names
-#     the latter.  In the current directory, once a test.
+# start_older KEY[:MAX]... [KEY=CODE...]  Start a broker behind older.py, to which
+#     KQ_BROKERS is set.  Uses the current directory; once per test.
 # stop_older                For teardown, with end_broker.
 
 start_older() {

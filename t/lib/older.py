@@ -1,13 +1,13 @@
-"""A broker as an older or a busy one would be: passes everything on to a
-kq-broker's socket, but takes back what it says of the versions it speaks.
+"""A proxy that makes a kq-broker look older or busy: it forwards everything to the
+broker's socket, and edits the versions in its ApiVersions answers.
 
     older.py SOCKET KEY[:MAX]... [KEY=CODE...]
 
-An API named by its key alone is not known at all; with a maximum, it is spoken
-up to that version.  The first answers to KEY have these error codes instead of
-their own, one after the other; the code must be the last field of the answer's
-last element, in a flexible version, as of OffsetFetch from 8 and DeleteGroups 2.
-Prints host:port.  The broker is to advertise that.
+A KEY alone removes the API; with a maximum, the API has versions up to MAX.
+With CODEs, the first answers to KEY get these error codes, one after the other;
+the code must be the last field of the answer's last element, in a flexible
+version, as in OffsetFetch from 8 and DeleteGroups 2.  Prints host:port, which the
+broker must advertise.
 """
 import socket
 import struct
@@ -51,7 +51,7 @@ def serve(client, target, changes, codes):
     server = socket.socket(socket.AF_UNIX)
     server.connect(target)
     try:
-        while True: # one by one: the tools under test wait for each answer
+        while True: # one at a time: the tools wait for each answer
             request = frame(client)
             key, version = struct.unpack_from(">hh", request)
             server.sendall(struct.pack(">i", len(request)) + request)
@@ -59,7 +59,7 @@ def serve(client, target, changes, codes):
             if key == 18:
                 answer = change(answer, version, changes)
             elif codes.get(key):
-                # Behind it are the tags of the element and of the answer.
+                # After it come the tags of the element and of the answer.
                 answer = answer[:-4] + struct.pack(">h", codes[key].pop(0)) + answer[-2:]
             client.sendall(struct.pack(">i", len(answer)) + answer)
     except (EOFError, OSError):

@@ -1,4 +1,4 @@
-"""The records that every client writes and every client must read back.
+"""The records that every client writes and every client must read.
 
 As lines of JSON: key, value (null or text), headers, time in ms.
 """
@@ -31,6 +31,6 @@ def show(offset, key, value, headers, time):
                       "headers": [[k, dec(v)] for k, v in headers or []], "time": time}, sort_keys=True))
 
 
-if __name__ == "__main__":  # what is to be read
+if __name__ == "__main__":  # the records that a reader must print
     for i, r in enumerate(records()):
         show(i, enc(r["key"]), enc(r["value"]), [(k, enc(v)) for k, v in r["headers"]], r["time"])

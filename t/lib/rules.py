@@ -8,8 +8,8 @@ def create(topic, partitions="1", *configs):
 
 
 def put(topic, partition="0", n="10", size="0", acks="-1"):
-    """n records, a batch each; prints "error offset" of the last one.
-    A topic that is not there is made, where that is allowed."""
+    """Produce n records, each in a batch of its own; prints "error offset" of the
+    last one.  Creates the topic if necessary, and if that is allowed."""
     with Conn() as c:
         metadata(c, [topic])
         for i in range(int(n)):
@@ -20,7 +20,7 @@ def put(topic, partition="0", n="10", size="0", acks="-1"):
 
 
 def get(topic, partition="0"):
-    """every value, a line each; or the error"""
+    """print every value, one per line; or the error"""
     with Conn() as c:
         error = fetch(c, topic, 0, int(partition))[0]
         if error:
@@ -31,7 +31,7 @@ def get(topic, partition="0"):
 
 
 def fill(topic, size="100000"):
-    """Produce until the broker says no; prints how many it took, its error."""
+    """Produce until the broker refuses; prints how many it accepted, and its error."""
     n, b = 0, batch([b"x" * int(size)])
     with Conn() as c:
         while True:
@@ -86,7 +86,7 @@ def append_time():
 
 
 def too_large():
-    """max.message.bytes counts the batch, byte by byte; it can be changed."""
+    """max.message.bytes limits a batch, exactly; it can be changed."""
     with Conn() as c:
         limit = len(batch([b"x" * 1000]))
         assert create_topic(c, "limited", 1, [("max.message.bytes", str(limit))]) == 0
@@ -101,7 +101,7 @@ def too_large():
 
 
 def max_connections(n):
-    """n connections are served; one more is closed; one less makes room."""
+    """n connections are served, one more is closed; closing one makes room."""
     conns = [Conn() for _ in range(int(n))]
     for c in conns:
         assert api_versions(c)[0] == 0
@@ -109,7 +109,7 @@ def max_connections(n):
         assert c.is_closed()
     conns.pop().close()
     deadline = time.time() + PATIENCE
-    while True:  # the broker hears of it a moment later
+    while True:  # the broker notices it a moment later
         with Conn() as c:
             try:
                 assert api_versions(c)[0] == 0
@@ -139,7 +139,7 @@ def request_max(n):
 
 
 def forge():
-    """A client id, a topic and a config that look like lines of a log."""
+    """A client ID, a topic and a setting that look like log lines."""
     line = "\n2026-01-01T00:00:00.000Z error forged\r\n\x1b[31mforged\u0085forged\u2028"
     with Conn() as c:
         c.send(18, 0, b"", client=line)
@@ -171,7 +171,7 @@ def offsets_first(name):
 
 
 def hold(seconds="30"):
-    """Open a connection, leave a long poll; say so; wait for the end."""
+    """Open a connection, start a long poll, print a line, and wait for the end."""
     with Conn() as c:
         create_topic(c, "held")
         c.send(1, 4, fetch_body("held", 0, wait_ms=1000 * int(seconds)))

@@ -1,4 +1,4 @@
-"""Fetch sessions (KIP-227), by hand: NAME"""
+"""Fetch sessions (KIP-227), with raw requests: NAME"""
 import struct
 import sys
 import time
@@ -34,7 +34,7 @@ def put(c, topic, value, partition=0):
 
 
 def life():
-    """A session from its making to its end."""
+    """A session from its creation to its end."""
     with Conn() as c, Conn() as other:
         assert create_topic(c, "a", 3) == 0 and create_topic(c, "b") == 0
         put(c, "a", b"one")
@@ -43,16 +43,16 @@ def life():
         assert error == 0 and id > 0, (error, id)
         assert [(x[0], x[1]) for x in out] == [("a", 0), ("a", 1), ("a", 2), ("b", 0)], out
         assert out[0][3:] == (1, [b"one"])
-        # The reader goes on; nothing else is new.
+        # The reader moves on; nothing else is new.
         assert fetch7(c, id, 1, [("a", 0, 1)]) == (0, id, [])
         assert fetch7(c, id, 2, []) == (0, id, [])
         put(c, "b", b"two")
-        # Through another connection, perhaps of another reactor.
+        # On another connection, perhaps of another reactor.
         assert fetch7(other, id, 3, []) == (0, id, [("b", 0, 0, 1, [b"two"])])
-        # Not said to be read: told again.
+        # The position did not move: the records are sent again.
         assert fetch7(c, id, 4, []) == (0, id, [("b", 0, 0, 1, [b"two"])])
         assert fetch7(c, id, 5, [("b", 0, 1)]) == (0, id, [])
-        # Waiting works as ever.
+        # A long poll works as without a session.
         begin = time.monotonic()
         assert fetch7(c, id, 6, [], wait_ms=300) == (0, id, [])
         assert time.monotonic() - begin >= 0.29
@@ -62,10 +62,10 @@ def life():
         r = c.recv(sent)
         r.i32(), r.i16()
         assert r.i32() == id and r.i32() == 1 and r.string() == "a"
-        # Forgetting: its changes are told no more.
+        # A forgotten partition's changes are not reported.
         put(c, "b", b"four")
         assert fetch7(c, id, 8, [("a", 2, 1)], forget=[("b", 0)]) == (0, id, [])
-        # An error is told each time, and the way back from it.
+        # An error is reported each time, and so is its end.
         error, _, out = fetch7(c, id, 9, [("b", 7, 0)])
         assert error == 0 and out == [("b", 7, 3, -1, [])], out
         assert fetch7(c, id, 10, [], forget=[("b", 7)]) == (0, id, [])
@@ -73,7 +73,7 @@ def life():
         assert out[0][:3] == ("a", 0, 1), out
         error, _, out = fetch7(c, id, 12, [("a", 0, 1)])
         assert out == [("a", 0, 0, 1, [])], out
-        # All forgotten: it is over.
+        # All partitions forgotten: the session ends.
         error, last, out = fetch7(c, id, 13, [], forget=[("a", 0), ("a", 1), ("a", 2)])
         assert (error, last, out) == (0, 0, []), (error, last, out)
         assert fetch7(c, id, 14, [])[0] == NOT_FOUND
@@ -90,18 +90,18 @@ def rules():
         assert fetch7(c, id, 1, [])[0] == 0
         assert fetch7(c, id, 1, [])[0] == BAD_EPOCH  # sent twice
         assert fetch7(c, id, 2, [])[0] == 0
-        # Version 13 goes by topic ids.
+        # Version 13 uses topic IDs.
         r = c.call(1, 13, i32(-1) + i32(0) + i32(1) + i32(1000) + i8(0) + i32(id) + i32(3)
                    + carray([]) + carray([]) + cstring("") + TAGS, flex=True)
         r.i32()
         assert r.i16() == TOPIC_ID_ERROR
-        # A full request of the same id replaces it, -1 ends it.
+        # A full request with the same ID replaces the session, -1 ends it.
         error, other, _ = fetch7(c, id, 0, [("r", 0, 0)])
         assert error == 0 and other not in (0, id)
         assert fetch7(c, id, 3, [])[0] == NOT_FOUND
         assert fetch7(c, other, -1, [("r", 0, 0)])[:2] == (0, 0)
         assert fetch7(c, other, 1, [])[0] == NOT_FOUND
-        # Two at once: the first one's answer comes when the session has gone on.
+        # Two at once: the first answer comes after the session has moved on.
         _, id, _ = fetch7(c, 0, 0, [("r", 0, 0)])
         with Conn() as c2:
             sent = c.send(1, 7, i32(-1) + i32(10000) + i32(1) + i32(1 << 20) + i8(0) + i32(id) + i32(1)
@@ -112,14 +112,14 @@ def rules():
             r = c.recv(sent)
             r.i32()
             assert r.i16() == BAD_EPOCH
-        # Too many partitions for one: full requests go on being answered.
+        # Too many partitions for a session: full requests are still answered.
         many = [("r", i, 0) for i in range(10001)]
         error, id, out = fetch7(c, 0, 0, many)
         assert (error, id, len(out)) == (0, 0, 10001), (error, id, len(out))
 
 
 def full(slots):
-    """No more than the places there are; who finds none is served without."""
+    """At most the allowed number of sessions; other readers are served without one."""
     with Conn() as c:
         assert create_topic(c, "f", 2) == 0
         got = [fetch7(c, 0, 0, [("f", 0, 0)])[1] for _ in range(int(slots) + 3)]
@@ -129,7 +129,7 @@ def full(slots):
 
 
 def fair():
-    """What has just been read goes last, so that small answers serve all."""
+    """The partition just read moves to the end, so that small answers serve all."""
     with Conn() as c:
         assert create_topic(c, "fair", 3) == 0
         for p in range(3):

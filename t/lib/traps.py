@@ -1,4 +1,4 @@
-"""What real clients are touchy about, each by the bytes on a raw socket."""
+"""Details on which real clients depend, checked by the bytes on a raw socket."""
 from wire import *
 
 
@@ -13,11 +13,11 @@ def produce_min():
             assert c.is_closed()
 
 
-# librdkafka up to 2.3 turns features on by exact versions that must lie
-# inside the announced range; python3-kafka guesses the broker's release so.
+# librdkafka up to 2.3 enables features if exact versions lie inside the announced
+# range; python3-kafka infers the broker's release in this way.
 RDKAFKA = [(0, 3), (0, 7), (1, 4), (1, 10), (2, 1), (10, 0), (22, 0), (18, 0)]
 KAFKA_PYTHON = [(18, 0), (3, 0), (3, 1), (0, 7), (2, 1), (1, 4), (10, 0)]
-# The versions each client library sends at most, of what is served here.
+# The highest versions that each client library sends, of the APIs served here.
 SENT = {
     "librdkafka 2.0": {0: 7, 1: 11, 2: 2, 3: 4, 10: 2, 18: 3, 19: 4, 20: 1, 21: 1, 22: 4, 32: 1, 33: 1, 37: 1},
     "librdkafka 2.15": {0: 10, 1: 16, 2: 7, 3: 12, 10: 2, 18: 3},
@@ -52,8 +52,8 @@ def _flexible(c, version):
 
 
 def versions():
-    """ApiVersions: 0 never flexible, 3 to 5 flexible behind an old header,
-    an unknown one answered by error 35 in the form of 0."""
+    """ApiVersions: 0 is not flexible; 3 to 5 are, after an old header; an unknown
+    version is answered with error 35 in the form of 0."""
     with Conn() as c:
         error, v0 = api_versions(c)
         assert error == 0 and 18 in v0
@@ -69,18 +69,18 @@ def versions():
             keys = dict(r.array(lambda: (r.i16(), (r.i16(), r.i16()))))
             r.end()
             assert keys[18] == v0[18], keys
-        assert api_versions(c)[0] == 0  # and the connection goes on
-        # KIP-511: a client's name is a word
+        assert api_versions(c)[0] == 0  # and the connection stays usable
+        # KIP-511: a client's name is one word
         c.send(18, 3, cstring("no word\n") + cstring("1.0") + TAGS, flex=True)
         assert c.recv(c.correlation).i16() == 42
 
 
 def ordered():
-    """Pipelined requests are answered in their order, even when an early one
-    has to wait (a long poll, an acks=all) and late ones have not."""
+    """Pipelined requests are answered in order, even if an early one must wait
+    (a long poll, acks=all) and later ones need not."""
     with Conn() as c:
         assert create_topic(c, "ordered") == 0
-        sent = [c.send(18, 0, b""), c.send(3, 0, array([]))]  # python3-kafka's beginning
+        sent = [c.send(18, 0, b""), c.send(3, 0, array([]))]  # how python3-kafka begins
         sent.append(c.send(1, 4, fetch_body("ordered", 0, wait_ms=300)))
         for i in range(20):
             sent.append(c.send(0, 7, produce_body("ordered", batch([b"%d" % i]))))
@@ -97,7 +97,7 @@ def ordered():
 
 
 def features(groups="1"):
-    """transaction.version 2, and group.version 1 where groups may use it."""
+    """transaction.version is 2, and group.version 1 if groups may use it."""
     want = {"transaction.version": (2, 2)}
     if groups == "1":
         want["group.version"] = (1, 1)
@@ -113,7 +113,7 @@ def features(groups="1"):
 
 
 def unlisted(*more):
-    """What is not served is not announced: telemetry, share groups, and more."""
+    """APIs that are not served are not announced: telemetry, share groups, and more."""
     with Conn() as c:
         ranges = api_versions(c)[1]
         for key in 71, 72, 76, *map(int, more):
@@ -153,8 +153,8 @@ def _fetch_by_id(c, uuid, version):
 
 
 def topic_ids():
-    """Topic ids: never zero in Metadata 10 and later; Fetch 13 and later work
-    with them; an unknown id has its own error."""
+    """Topic IDs: never zero in Metadata 10 and later; used by Fetch 13 and later;
+    an unknown ID has an error of its own."""
     with Conn() as c:
         assert create_topic(c, "ids") == 0
         assert produce(c, "ids", batch([b"by id"])) == (0, 0)

@@ -6,16 +6,16 @@ Starts BROKER on DIR and, KILLS times, kills it with SIGKILL at a random moment
 and starts it again, while librdkafka's producers write transactions of unique
 values to several partitions (some are aborted on purpose), one of them copies
 what a group reads from one topic into another, and a consumer reads
-read_committed.  Then it checks what is there:
+read_committed.  Then it checks the stored records:
 
-  - every value of a transaction whose commit was acknowledged is there, once;
-  - no value of an aborted transaction is there;
-  - of a transaction with an unknown end all values are there, or none;
-  - within a partition the values of one producer stand in order;
-  - what was copied is the source, each value once;
-  - what the consumer saw while the broker was being killed is what is there.
+  - every value of a transaction whose commit was acknowledged is stored, once;
+  - no value of an aborted transaction is visible;
+  - of a transaction with an unknown end all values are visible, or none;
+  - within a partition the values of each producer are in order;
+  - the copy equals the source, each value once;
+  - the consumer saw exactly these records while the broker was being killed.
 
-Prints one line and ends with 0, or tells what is wrong and ends with 1.
+Prints one line and exits with 0, or prints what is wrong and exits with 1.
 """
 import atexit
 import logging
@@ -32,7 +32,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 PARTITIONS = 3
-quiet = logging.getLogger("librdkafka")  # on a broker that comes and goes
+quiet = logging.getLogger("librdkafka")  # it would report every restart of the broker
 quiet.setLevel(logging.CRITICAL + 1)
 COMMITTED, ABORTED, UNKNOWN = "committed", "aborted", "unknown"
 
@@ -53,7 +53,7 @@ class Broker:
 
     def start(self):
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=self.log)
-        atexit.register(self.process.kill)  # it is not to outlive us
+        atexit.register(self.process.kill)  # it must not outlive us
         if not self.process.stdout.readline().startswith(b"ready"):
             sys.exit("the broker did not get ready; see %s" % self.log.name)
 
@@ -63,7 +63,7 @@ class Broker:
 
 
 class Writer(threading.Thread):
-    """Writes transactions until it is told to stop; knows how each ended."""
+    """Writes transactions until it is stopped; records how each ended."""
 
     def __init__(self, name, broker, rng, stop):
         super().__init__(daemon=True)
@@ -88,7 +88,7 @@ class Writer(threading.Thread):
         return None
 
     def end(self, p, commit):
-        """How the transaction ended; asks again as long as that may help."""
+        """How the transaction ended; retries as long as that may help."""
         while True:
             try:
                 if commit:
@@ -118,13 +118,13 @@ class Writer(threading.Thread):
                 p.poll(0)
         commit = self.rng.random() < 0.8
         if not commit:
-            p.flush(5)  # or the abort would forget what was not sent yet
+            p.flush(5)  # an abort would drop what was not sent yet
         self.ends[txn] = self.end(p, commit)
 
     def run(self):
         p = None
         while not self.stop.is_set():
-            if p is None:  # one with an empty queue is false, too
+            if p is None:  # a producer with an empty queue is false, too
                 p = self.open()
             if p is None:
                 return
@@ -190,7 +190,7 @@ class Copier(threading.Thread):
                 self.one(c, p)
             except KafkaException as e:
                 say("copier: %s" % e)
-                # Its place is in the committed offsets: begin there again.
+                # Start again from the committed offsets.
                 c.close()
                 c = None
         if c:
@@ -295,7 +295,7 @@ def main():
         t.join(60)
         if t.is_alive():
             fail("%s hangs" % t.name)
-    # The end of a transaction that nobody ended: the next of its name ends it.
+    # An open transaction is ended by the next producer of its transactional ID.
     for name in ["w0", "w1", "w2", "copier"]:
         p = Producer({"bootstrap.servers": broker.address, "transactional.id": name, "logger": quiet})
         p.init_transactions(30)

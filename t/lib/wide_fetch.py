@@ -1,4 +1,4 @@
-"""Fetches of many partitions that wait a moment each, while one of them grows."""
+"""Fetches of many partitions, each waiting a moment, while one partition grows."""
 import threading
 import time
 
@@ -9,7 +9,7 @@ faults = []
 
 
 def fetch_body():
-    """Little of each, and far more wanted in all: it has to wait."""
+    """Fetch little of each partition, with a larger minimum in total: it must wait."""
     return (i32(-1) + i32(1) + i32(1 << 20) + i32(100) + i8(0)
             + array([string("wide") + array([i32(p) + i64(0) + i32(1) for p in range(PARTITIONS)])]))
 

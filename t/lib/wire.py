@@ -1,7 +1,7 @@
-"""Kafka's protocol on raw sockets: enough of it to test a broker by hand.
+"""Kafka's protocol on raw sockets, as far as tests need it.
 
-Bodies are built from the small encoders below, so that a test may also build
-wrong ones.  See traps.py and hostile.py.
+Bodies are built from the small encoders below, so that a test can also build
+invalid ones.  See traps.py and hostile.py.
 """
 import os
 import socket
@@ -165,7 +165,7 @@ class Conn:
         return self.exactly(struct.unpack(">i", self.exactly(4))[0])
 
     def recv(self, want=None, flex=False):
-        """One response's reader, behind its header."""
+        """Read one response; returns a reader after its header."""
         r = Reader(self.frame())
         got = r.i32()
         if want is not None and got != want:
@@ -178,7 +178,7 @@ class Conn:
         return self.recv(self.send(key, version, body, flex, **kw), flex)
 
     def is_closed(self):
-        """Wait for the broker to close; data on the way are passed over."""
+        """Wait until the broker closes; data before that are ignored."""
         try:
             while self.s.recv(65536):
                 pass
@@ -195,7 +195,7 @@ class Conn:
     def __exit__(self, *x): self.close()
 
 
-# --- record batches ---
+# ---- record batches ----
 
 _table = []
 for _n in range(256):
@@ -225,7 +225,7 @@ def record(value, key=None, delta=0, time_delta=0, headers=()):
 def batch(values=(b"x",), codec=0, packed=None, base_offset=0, magic=2, count=None, last=None,
           length=None, crc=None, time_ms=None, max_time_ms=None, attributes=0, base_sequence=-1,
           producer_id=-1):
-    """A batch of values; every field can be set, rightly or wrongly."""
+    """A batch of values; every field can be set, also to invalid values."""
     time_ms = int(time.time() * 1000) if time_ms is None else time_ms
     body = packed if packed is not None else \
         b"".join(record(v, delta=i) for i, v in enumerate(values))
@@ -238,7 +238,7 @@ def batch(values=(b"x",), codec=0, packed=None, base_offset=0, magic=2, count=No
 
 
 def values_of(records):
-    """The (offset, key, value) of uncompressed batches; a cut one ends them."""
+    """The (offset, key, value) of uncompressed batches, up to a truncated one."""
     out, at = [], 0
     while at + 61 <= len(records):
         base, length = struct.unpack_from(">qi", records, at)
@@ -264,10 +264,10 @@ def values_of(records):
     return out
 
 
-# --- whole requests, in one version each ---
+# ---- whole requests, each in one version ----
 
 def api_versions(c, version=0, key=18):
-    """(error, {key: (min, max)}) by the inflexible versions."""
+    """(error, {key: (min, max)}) by a version that is not flexible."""
     r = c.call(18, version, b"")
     error = r.i16()
     out = dict(r.array(lambda: (r.i16(), (r.i16(), r.i16()))))
@@ -404,7 +404,7 @@ def metadata(c, topics, version=1):
 
 
 def check_sane(topic="sane", addr=None):
-    """What any client may expect: a topic, a record in, the record out."""
+    """Check what any client expects: create a topic, produce a record, fetch it."""
     with Conn(addr) as c:
         assert create_topic(c, topic) in (0, 36)
         value = b"sane %d" % time.time_ns()
@@ -416,7 +416,7 @@ def check_sane(topic="sane", addr=None):
 
 
 def run(table):
-    """A script's main: NAME [ARG...] runs table's function of that name."""
+    """The main of a script: NAME [ARG...] runs the table's function NAME."""
     import sys
     name = sys.argv[1].replace("-", "_")
     table[name](*sys.argv[2:])

@@ -1,6 +1,5 @@
-/* Preloaded into a broker: when the file $KQ_FAIL_SYNC is there, with a number N
- * in it, syncs fail from the one behind the next N on, as those of a disk do that
- * is broken. */
+/* Preloaded into a broker, to imitate a broken disk: once the file $KQ_FAIL_SYNC
+ * exists, with a number N in it, N more syncs succeed and all later ones fail. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
