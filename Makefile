@@ -129,10 +129,9 @@ test: deps
 	$(Q)$(MAKE) --no-print-directory check
 check: check-tidy check-unit check-cli
 # Each of them is explained in share/gen/tidy.
-tidy := layers includes headers functions files symbols loops tree
+tidy := layers includes headers functions files form symbols loops tree
 # Off until the tree passes:
 #tidy += columns
-#tidy += form
 #tidy += letters
 #tidy += tags
 check-tidy: $(cmd:%=$(B)/%)

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* --- partitions side by side --- */
+/* ---- partitions side by side ---- */
 
 struct each {
 	struct partition **v;
@@ -54,7 +54,7 @@ broker_each_partition(struct broker *b, partition_fn *fn, void *ctx)
 	mem_free(it.v);
 }
 
-/* --- opening --- */
+/* ---- opening ---- */
 
 static enum fault
 fault_of(const struct config_set *v)
@@ -214,7 +214,7 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	return b->coordinator ? 0 : -1;
 }
 
-/* --- starting --- */
+/* ---- starting ---- */
 
 static int
 open_listener(struct net_addr *addr, int backlog, bool is_shared, struct err *e)
@@ -293,7 +293,7 @@ broker_start(struct broker *b, struct err *e)
 	return 0;
 }
 
-/* --- stopping --- */
+/* ---- stopping ---- */
 
 static void
 sync_one(struct partition *p, void *ctx)

@@ -32,7 +32,7 @@ check_together(struct broker *b, const struct config_set *set, struct catalog_er
 	return 0;
 }
 
-/* --- topics as JSON --- */
+/* ---- topics as JSON ---- */
 
 static void
 format_topic(const struct uuid *id, int32_t npartition, const struct config_set *set,
@@ -75,7 +75,7 @@ parse_configs(json_t *o, const char *topic)
 	return set;
 }
 
-/* --- the table --- */
+/* ---- the table ---- */
 
 static struct topic_config *
 make_config(struct broker *b, const struct config_set *set)
@@ -143,7 +143,7 @@ add_topic(struct broker *b, const char *name, const struct uuid *id, int32_t npa
 	pthread_rwlock_unlock(&b->topics.lock);
 }
 
-/* --- loading --- */
+/* ---- loading ---- */
 
 struct loading {
 	struct broker *broker;
@@ -211,7 +211,7 @@ catalog_load(struct broker *b, const struct saved_offsets *offsets, bool is_clea
 	return metastore_list(b->meta, STR(TOPICS), load_topic, &l);
 }
 
-/* --- changes --- */
+/* ---- changes ---- */
 
 /* Commit the topic's entry (value null: its removal). */
 static int

@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* --- whose turn it is --- */
+/* ---- whose turn it is ---- */
 
 bool
 coordinator_enter(struct coordinator *c)
@@ -66,7 +66,7 @@ coordinator_unpost(struct coordinator *coord)
 	assert(was > 0);
 }
 
-/* --- partitions --- */
+/* ---- partitions ---- */
 
 struct partition *
 coordinator_partition(struct coordinator *coord, enum coordinator_kind kind, int32_t index)
@@ -110,7 +110,7 @@ coordinator_make_topic(struct coordinator *coord, enum coordinator_kind kind)
 	return KERR_NONE;
 }
 
-/* --- timers --- */
+/* ---- timers ---- */
 
 static void
 on_groups_timer(struct loop_timer *timer)
@@ -147,7 +147,7 @@ coordinator_end_call(struct coordinator *coord)
 	arena_reset(&coord->scratch);
 }
 
-/* --- answers --- */
+/* ---- answers ---- */
 
 /* Send the answer, unless there is a partition to wait for. */
 static void
@@ -198,7 +198,7 @@ coordinator_respond(struct coordinator *coord, enum coordinator_kind kind,
 		send_or_hold(coord, req);
 }
 
-/* --- requests --- */
+/* ---- requests ---- */
 
 /* A transaction may commit offsets only as part of it.  True: go on. */
 static bool check_offsets(struct coordinator *coord, struct coord_request *req);
@@ -446,7 +446,7 @@ topic_deleted(struct topics_listener *listener, struct str topic)
 	loop_post(&coord->loop, &deletion->task);
 }
 
-/* --- beginning and end --- */
+/* ---- beginning and end ---- */
 
 static struct groups_config
 groups_settings(const struct broker *broker, int32_t npartition)

@@ -7,7 +7,7 @@
 #include "text/say.h"
 #include "wire/kerr.h"
 
-/* --- appending --- */
+/* ---- appending ---- */
 
 static int16_t
 append(struct coordinator *coord, enum coordinator_kind kind, int32_t partition,
@@ -51,7 +51,7 @@ txns_append(struct coord_env *env, int32_t partition, const struct coord_record 
 		producer, wall_ms);
 }
 
-/* --- answering --- */
+/* ---- answering ---- */
 
 static void
 groups_respond(struct coord_env *env, struct coord_call *call, const void *response)
@@ -67,7 +67,7 @@ txns_respond(struct coord_env *env, struct coord_call *call, const void *respons
 		response);
 }
 
-/* --- topics --- */
+/* ---- topics ---- */
 
 static bool
 find_topic(struct coordinator *coord, struct str name, const struct uuid *id, struct coord_topic *t,
@@ -122,7 +122,7 @@ groups_each_topic(struct coord_env *env, void (*fn)(void *ctx, struct str name,
 	arena_release(&a);
 }
 
-/* --- the rest --- */
+/* ---- the rest ---- */
 
 static uint64_t
 random_bits(struct coord_env *env)

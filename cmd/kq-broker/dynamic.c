@@ -12,7 +12,7 @@
 #define BROKERS "/configs/brokers/"
 #define GROUPS "/configs/groups/"
 
-/* --- the sets --- */
+/* ---- the sets ---- */
 
 static struct config_set *
 merge(const struct config_set *at_start, const struct config_set *shared,
@@ -139,7 +139,7 @@ put_group(struct dynamic *d, struct str name, struct config_set *set)
 	group_free(old);
 }
 
-/* --- in the metastore --- */
+/* ---- in the metastore ---- */
 
 static bool
 is_empty(const struct config_set *set)
@@ -252,7 +252,7 @@ dynamic_load(struct broker *b)
 	metastore_list(b->meta, STR(GROUPS), load_group, b);
 }
 
-/* --- changes --- */
+/* ---- changes ---- */
 
 int
 dynamic_configure_broker(struct broker *b, bool is_shared, const struct config_set *set,

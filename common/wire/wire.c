@@ -32,7 +32,7 @@ may_be_null(const struct wire_field *field, int16_t version)
 	return version >= field->null_from;
 }
 
-/* --- defaults --- */
+/* ---- defaults ---- */
 
 static void
 set_default(const struct wire_field *field, void *to)
@@ -68,9 +68,10 @@ wire_defaults(const struct wire_struct *d, void *msg)
 		set_default(&d->field[i], (char *)msg + d->field[i].off);
 }
 
-/* --- decoding: a reader remembers its first failure; read on, check once.
- * From then on nothing is left to read: p is end. --- */
+/* ---- decoding ---- */
 
+/* Remembers its first failure, so that one check after all reads is enough.
+ * After a failure nothing is left to read: p is end. */
 struct reader {
 	const uint8_t *p, *end;
 	struct arena *a;
@@ -299,7 +300,7 @@ wire_decode(const struct wire_struct *d, int16_t version, bool flex,
 	return reader.bad ? -1 : reader.p - p;
 }
 
-/* --- encoding --- */
+/* ---- encoding ---- */
 
 struct writer {
 	struct buf *b;

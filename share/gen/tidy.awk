@@ -83,7 +83,7 @@ is_on("functions") && /^[}]/ && start && FNR - start + 1 > FUNCTION_MAX {
 /^[}]/ { start = 0 }
 
 is_on("form") && /(&&|\|\|)$/ { fault("'" substr($0, length($0) - 1) "' belongs at the start of the next line") }
-is_on("form") && /^[\t ]*\/\* ?--/ && !/^\/\* ---- .* ---- \*\/$/ { fault("a section begins with '/* ---- name ---- */'") }
+is_on("form") && /^[\t ]*\/\* ?---/ && !/^\/\* ---- .* ----( \*\/)?$/ { fault("a section begins with '/* ---- name ---- */'") }
 
 /^#include "/ { split($0, quoted, "\""); include(quoted[2]) }
 

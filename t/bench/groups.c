@@ -141,7 +141,7 @@ own(struct member *m, const bool *mine)
 	return gives_back;
 }
 
-/* --- classic --- */
+/* ---- classic ---- */
 
 static void
 join_classic(struct member *m)
@@ -279,7 +279,7 @@ tick_classic(struct member *m)
 	send_from(m, API_HEARTBEAT, &q);
 }
 
-/* --- the new protocol --- */
+/* ---- the new protocol ---- */
 
 static void
 tick_consumer(struct member *m)
@@ -349,7 +349,7 @@ step_consumer(struct member *m, int64_t now_ms)
 		tick_consumer(m);
 }
 
-/* --- all together --- */
+/* ---- all together ---- */
 
 static bool
 is_stable(void)
@@ -518,7 +518,7 @@ consumer(char **v)
 	return run_group(v);
 }
 
-/* --- groups that nobody is in --- */
+/* ---- groups that nobody is in ---- */
 
 static void
 group_name(char z[static 32], int i)

@@ -54,7 +54,7 @@ cpu_s(void)
 		+ (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-/* --- bare loops --- */
+/* ---- bare loops ---- */
 
 static int
 sink(char **v)
@@ -144,7 +144,7 @@ drain(char **v)
 	return 0;
 }
 
-/* --- latencies --- */
+/* ---- latencies ---- */
 
 static int
 pong(char **v)
@@ -174,7 +174,7 @@ ping(char **v)
 	return 0;
 }
 
-/* --- Kafka requests --- */
+/* ---- Kafka requests ---- */
 
 /* A Produce request of one batch of records of 100 bytes, about so large. */
 static void

@@ -120,8 +120,8 @@ inspect(const uint8_t *p, const struct batch *b)
 	assert(is_batch);
 	int rc_again = batch_inspect(&cut, pieces.p, PLAIN_MAX, INT32_MAX, &again, &e);
 	assert(rc_again == rc);
-	assert(rc || (again.nkeyless == seen.nkeyless && again.min_timestamp == seen.min_timestamp &&
-		again.max_timestamp == seen.max_timestamp));
+	assert(rc || (again.nkeyless == seen.nkeyless && again.min_timestamp == seen.min_timestamp
+		&& again.max_timestamp == seen.max_timestamp));
 	buf_release(&pieces);
 }
 

@@ -82,7 +82,7 @@ fail(const struct conn *c, const char *what)
 	exit(EXIT_FAILED);
 }
 
-/* --- connections --- */
+/* ---- connections ---- */
 
 static void
 drop(struct conn *c)
@@ -125,7 +125,7 @@ ensure_open(struct conn *c)
 	usleep(20000);
 }
 
-/* --- asking --- */
+/* ---- asking ---- */
 
 static void
 ask(struct conn *c)
@@ -170,7 +170,7 @@ send_out(struct conn *c)
 	}
 }
 
-/* --- answers --- */
+/* ---- answers ---- */
 
 static void
 pop(struct conn *c, int n)
@@ -255,7 +255,7 @@ receive(struct conn *c)
 	take_answers(c);
 }
 
-/* --- the run --- */
+/* ---- the run ---- */
 
 static bool
 may_park(const struct asked *a)

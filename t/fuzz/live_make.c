@@ -69,7 +69,7 @@ one_in(struct live *l, uint64_t n)
 	return live_below(l, n) == 0;
 }
 
-/* --- integers --- */
+/* ---- integers ---- */
 
 static int64_t
 extreme(struct live *l)
@@ -153,7 +153,7 @@ draw_int(struct live *l, const char *name)
 	return (int64_t)live_below(l, 5);
 }
 
-/* --- strings and bytes --- */
+/* ---- strings and bytes ---- */
 
 static struct str
 noise(struct live *l, size_t n, bool is_text)
@@ -297,7 +297,7 @@ draw_bytes(struct live *l, const char *name)
 	return protocol_bytes(l, strcmp(name, "assignment") == 0);
 }
 
-/* --- messages --- */
+/* ---- messages ---- */
 
 static void fill(struct live *l, const struct wire_struct *d, int16_t version, char *msg);
 
@@ -464,7 +464,7 @@ live_make(struct live *l, struct live_request *r)
 	r->scene = l->scene;
 }
 
-/* --- what answers tell --- */
+/* ---- what answers tell ---- */
 
 static void
 learn_field(struct live *l, const struct live_scene *s, const struct wire_field *f, const char *at)

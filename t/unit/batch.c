@@ -11,7 +11,7 @@
 
 enum { NRECORD = 10, SIZE_MAX_PLAIN = 1 << 20 };
 
-/* --- ten records, the same that t/data/batches.hex holds --- */
+/* ---- ten records, the same that t/data/batches.hex holds ---- */
 
 static const int64_t timestamp_0 = 1700000000000;
 
@@ -102,7 +102,7 @@ build_ten(struct builder *b, enum codec c, struct buf *packed)
 	return builder_finish(b, c, &producer, packed);
 }
 
-/* --- */
+/* ---- captured batches ---- */
 
 /* The tests run elsewhere, so the file is looked for above the program. */
 static FILE *
@@ -269,8 +269,8 @@ test_batch__any_changed_byte_is_found(void)
 			for (int bit = 0; bit < 8; bit++) {
 				struct batch h;
 				p[at] ^= (uint8_t)(1 << bit);
-				check(!batch_parse(&h, p) ||
-					!batch_crc_is_good(&h, p));
+				check(!batch_parse(&h, p)
+					|| !batch_crc_is_good(&h, p));
 				p[at] ^= (uint8_t)(1 << bit);
 			}
 		check_ten(s);
@@ -302,7 +302,7 @@ test_batch__an_impossible_length_or_magic_is_no_batch(void)
 	}
 }
 
-/* --- hostile records --- */
+/* ---- hostile records ---- */
 
 /* A batch of these record bytes, in memory of just its size, so that a read
  * behind it is seen; count as claimed. */

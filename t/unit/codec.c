@@ -198,7 +198,7 @@ test_codec__streams_of_several_frames_are_read(void)
 	}
 }
 
-/* --- the stream framing of the Java client's snappy --- */
+/* ---- the stream framing of the Java client's snappy ---- */
 
 #define XERIAL STR("\202SNAPPY\0\0\0\0\1\0\0\0\1")
 
@@ -252,7 +252,7 @@ test_codec__bad_xerial_streams_are_refused(void)
 	buf_release(&out);
 }
 
-/* --- bombs --- */
+/* ---- bombs ---- */
 
 /* More than 100 MiB of zeros, packed.  Made by a child, whose memory is not
  * counted as ours. */

@@ -14,7 +14,7 @@ check_bytes(const struct buf *b, const void *want, size_t n)
 	check(n == 0 || memcmp(b->p, want, n) == 0);
 }
 
-/* --- request headers --- */
+/* ---- request headers ---- */
 
 void
 test_frame__the_client_id_keeps_its_old_form(void)
@@ -117,7 +117,7 @@ test_frame__api_versions_of_the_future_can_be_answered(void)
 	check_int(got.client_id.n, -1);
 }
 
-/* --- response headers --- */
+/* ---- response headers ---- */
 
 void
 test_frame__api_versions_responses_have_the_old_header(void)
@@ -160,7 +160,7 @@ test_frame__bytes_from_elsewhere_count(void)
 	buf_release(&b);
 }
 
-/* --- frames of Kafka's own client --- */
+/* ---- frames of Kafka's own client ---- */
 
 /* The tests run elsewhere, so the file is looked for above the program. */
 static FILE *
@@ -309,7 +309,7 @@ test_frame__defaults_are_kafkas(void)
 	buf_release(&g.frame);
 }
 
-/* --- error codes --- */
+/* ---- error codes ---- */
 
 void
 test_frame__error_codes_are_known(void)

@@ -229,7 +229,7 @@ test_inspect__refuses_timestamps_that_overflow(void)
 	buf_release(&b);
 }
 
-/* --- frames that some clients cannot read --- */
+/* ---- frames that some clients cannot read ---- */
 
 static void
 check_frame(const char *name, enum codec c, struct str frame, int want)

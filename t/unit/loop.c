@@ -29,7 +29,7 @@ rnd(uint32_t below)
 	return (uint32_t)(seed >> 20) % below;
 }
 
-/* --- timers --- */
+/* ---- timers ---- */
 
 static int nfired;
 static int64_t last_key;
@@ -169,7 +169,7 @@ test_loop__sleeps_while_nothing_is_due(void)
 	loop_release(&loop);
 }
 
-/* --- tasks --- */
+/* ---- tasks ---- */
 
 enum { THREADS = 4, TASKS = 5000 };
 
@@ -302,7 +302,7 @@ test_loop__a_task_may_free_itself(void)
 	loop_release(&loop);
 }
 
-/* --- the end --- */
+/* ---- the end ---- */
 
 void
 test_loop__stops_before_it_starts(void)

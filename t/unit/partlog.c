@@ -88,7 +88,7 @@ test_partlog__a_clean_stop_is_a_clean_start(void)
 	stop(&l);
 }
 
-/* --- against brute force --- */
+/* ---- against brute force ---- */
 
 struct known {
 	int64_t base, last, segment, position, size;
@@ -204,7 +204,7 @@ test_partlog__many_index_pages_are_searched(void)
 	partlog_release(&l);
 }
 
-/* --- rolling --- */
+/* ---- rolling ---- */
 
 void
 test_partlog__segments_roll_by_size_age_and_index(void)
@@ -251,7 +251,7 @@ test_partlog__relative_offsets_never_overflow(void)
 	partlog_release(&l);
 }
 
-/* --- epochs --- */
+/* ---- epochs ---- */
 
 static void
 check_epoch_end(struct partlog *l, int32_t asked, int32_t epoch, int64_t end)
@@ -304,7 +304,7 @@ test_partlog__epochs_are_kept_and_answered(void)
 	partlog_release(&l);
 }
 
-/* --- faults --- */
+/* ---- faults ---- */
 
 static const char *fault_op;
 static int fault_with, fault_after;
@@ -551,7 +551,7 @@ test_partlog__a_sync_covers_rolled_segments_and_directories(void)
 	partlog_release(&l);
 }
 
-/* --- memory, many logs, deletion --- */
+/* ---- memory, many logs, deletion ---- */
 
 void
 test_partlog__a_log_in_memory_touches_no_disk(void)

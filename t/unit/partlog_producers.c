@@ -422,7 +422,7 @@ test_partlog_producers__a_failed_stop_is_no_clean_one(void)
 	partlog_release(&l);
 }
 
-/* --- crashes --- */
+/* ---- crashes ---- */
 
 static uint64_t seed = 88172645463325252u;
 

@@ -68,8 +68,8 @@ check_max_time(struct partlog *l)
 	int32_t epoch;
 	int best = -1, r;
 	for (int i = 0; i < nstamp; i++)
-		if (stamps[i].offset >= l->log_start_offset &&
-			(best < 0 || stamps[i].ms > stamps[best].ms))
+		if (stamps[i].offset >= l->log_start_offset
+			&& (best < 0 || stamps[i].ms > stamps[best].ms))
 			best = i;
 	must(r = partlog_find_max_time(l, &offset, &found, &epoch, &e));
 	check_int(r, best >= 0);

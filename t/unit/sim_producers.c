@@ -118,7 +118,7 @@ writer_of(int64_t id)
 	return (int)(id - 1000);
 }
 
-/* --- the log --- */
+/* ---- the log ---- */
 
 static int64_t
 last_synced_entry_end(int i)
@@ -205,7 +205,7 @@ crash(void)
 	sim.ncrash++;
 }
 
-/* --- what ought to be --- */
+/* ---- what ought to be ---- */
 
 struct open {
 	int64_t first_offset; /* -1: none */
@@ -325,8 +325,8 @@ check_acked(void)
 	for (int i = 0; i < sim.nacked; i++) {
 		const struct acked *a = &sim.acked[i];
 		const struct entry *t = entry_at(a->base_offset);
-		if (!t || t->b.producer_id != a->id || t->b.producer_epoch != a->epoch ||
-			t->b.base_sequence != a->sequence)
+		if (!t || t->b.producer_id != a->id || t->b.producer_epoch != a->epoch
+			|| t->b.base_sequence != a->sequence)
 			broken("producer %lld epoch %d sequence %d is not at %lld", (long long)a->id,
 				a->epoch, a->sequence, (long long)a->base_offset);
 	}
@@ -340,7 +340,7 @@ check_all(void)
 	check_acked();
 }
 
-/* --- producers --- */
+/* ---- producers ---- */
 
 static void
 send(int w, const struct batch *b)
@@ -397,8 +397,8 @@ find_pending(int w, const struct batch *b)
 {
 	struct writer *p = &sim.writer[w];
 	for (int i = 0; i < p->n; i++)
-		if (p->v[i].b.producer_epoch == b->producer_epoch &&
-			p->v[i].b.base_sequence == b->base_sequence)
+		if (p->v[i].b.producer_epoch == b->producer_epoch
+			&& p->v[i].b.base_sequence == b->base_sequence)
 			return &p->v[i];
 	return NULL;
 }
@@ -427,7 +427,7 @@ refuse(int w, const struct batch *b, enum prodstate_verdict v)
 	begin_anew(&sim.writer[w]);
 }
 
-/* --- the broker --- */
+/* ---- the broker ---- */
 
 static void
 hold_back_answer(int w, const struct batch *b, int64_t base_offset, int64_t end_offset)
@@ -451,8 +451,8 @@ handle(struct message *m)
 		rule(m->guard == 0);
 		m->guard = guard;
 		m->is_verifying = true;
-		m->is_allowed = sim.writer[w].is_ongoing && !sim.writer[w].ending &&
-			sim.writer[w].epoch == b.producer_epoch;
+		m->is_allowed = sim.writer[w].is_ongoing && !sim.writer[w].ending
+			&& sim.writer[w].epoch == b.producer_epoch;
 		return;
 	}
 	m->is_used = m->guard == 0 && roll(4) == 0; /* once more, later */
@@ -474,8 +474,8 @@ overtakes(const struct message *m)
 {
 	const struct writer *p = &sim.writer[m->producer];
 	const struct prodstate_producer *known = prodstate_find(&sim.state, m->b.producer_id);
-	return (!known || known->epoch < 0) && p->n && m->b.producer_epoch == p->epoch &&
-		m->b.base_sequence != p->v[0].b.base_sequence;
+	return (!known || known->epoch < 0) && p->n && m->b.producer_epoch == p->epoch
+		&& m->b.base_sequence != p->v[0].b.base_sequence;
 }
 
 static void
@@ -510,7 +510,7 @@ sync_log(void)
 	}
 }
 
-/* --- the coordinator --- */
+/* ---- the coordinator ---- */
 
 static void
 end_transaction(int w)
@@ -557,7 +557,7 @@ write_marker(int w)
 	p->marker_end = roll(4) ? sim.end : -1; /* or the answer gets lost */
 }
 
-/* --- histories --- */
+/* ---- histories ---- */
 
 static void
 step(void)

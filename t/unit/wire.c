@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-/* --- messages full of values, by the tables --- */
+/* ---- messages full of values, by the tables ---- */
 
 static uint64_t seed;
 
@@ -131,7 +131,7 @@ decode(const struct sample *s, const uint8_t *p, size_t n, size_t size_max, size
 	return got;
 }
 
-/* --- bytes known beforehand --- */
+/* ---- bytes known beforehand ---- */
 
 static void
 check_bytes(const struct buf *b, const void *want, size_t n)
@@ -177,7 +177,7 @@ test_wire__a_nullable_struct_has_a_byte_in_front(void)
 	buf_release(&b);
 }
 
-/* --- every message --- */
+/* ---- every message ---- */
 
 static void
 comes_back(struct sample *s)
@@ -263,7 +263,7 @@ test_wire__defaults_are_written_without_tags(void)
 	each_sample(defaults_cost_no_tags);
 }
 
-/* --- refusals --- */
+/* ---- refusals ---- */
 
 static int64_t
 decode_fetch(int16_t version, const struct buf *b, size_t size_max, size_t *used)
@@ -377,7 +377,7 @@ test_wire__a_length_of_more_than_32_bits_is_refused(void)
 	check_int(decode(&s, long6, sizeof long6, 0, NULL), -1);
 }
 
-/* --- tags --- */
+/* ---- tags ---- */
 
 /* A Fetch request of one partition, whose tag section is the one given. */
 static int64_t
@@ -440,7 +440,7 @@ test_wire__bad_tags_are_refused(void)
 	check_int(decode_tags(18, "\377\377\377\377\17", &p), -1);        /* too many */
 }
 
-/* --- a table by hand: what no message of today has --- */
+/* ---- a table by hand: what no message of today has ---- */
 
 struct odd_point {
 	int32_t x;
@@ -546,7 +546,7 @@ test_wire__a_struct_that_may_not_be_null_has_no_byte_in_front(void)
 	buf_release(&b);
 }
 
-/* --- gaps --- */
+/* ---- gaps ---- */
 
 static void
 fetch_with_records(int16_t version, struct str records, struct buf *b, struct wire_gaps *gaps)
@@ -621,7 +621,7 @@ test_wire__gaps_filled_make_the_whole_message(void)
 	}
 }
 
-/* --- JSON --- */
+/* ---- JSON ---- */
 
 void
 test_wire__dump_is_json(void)

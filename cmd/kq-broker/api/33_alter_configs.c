@@ -102,7 +102,7 @@ put(const struct target *t, struct config_set *set, struct str name, struct str 
 	return catalog_put_config(set, t->scope, name, value, e);
 }
 
-/* --- all at once --- */
+/* ---- all at once ---- */
 
 static int
 alter(struct request *rq, const struct alter_configs_request_resource *q,
@@ -162,7 +162,7 @@ api_alter_configs(struct request *rq)
 	request_respond(rq, &a);
 }
 
-/* --- one by one --- */
+/* ---- one by one ---- */
 
 typedef struct incremental_alter_configs_request_config change;
 typedef struct incremental_alter_configs_request_resource changes;
