@@ -129,11 +129,10 @@ test: deps
 	$(Q)$(MAKE) --no-print-directory check
 check: check-tidy check-unit check-cli
 # Each of them is explained in share/gen/tidy.
-tidy := layers includes headers functions files form symbols loops tree
+tidy := layers includes headers functions files form tags symbols loops tree
 # Off until the tree passes:
 #tidy += columns
 #tidy += letters
-#tidy += tags
 check-tidy: $(cmd:%=$(B)/%)
 	$(Q)AWK='$(AWK)' share/gen/tidy -b $(B) $(tidy)
 # Sanitized simulations run fewer histories: the same code, many times slower.

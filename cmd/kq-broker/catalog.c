@@ -145,7 +145,7 @@ add_topic(struct broker *b, const char *name, const struct uuid *id, int32_t npa
 
 /* ---- loading ---- */
 
-struct loading {
+struct topics_loading {
 	struct broker *broker;
 	const struct saved_offsets *offsets;
 	bool is_clean;
@@ -155,7 +155,7 @@ struct loading {
 static int
 load_topic(void *ctx, const struct metastore_entry *entry)
 {
-	struct loading *l = ctx;
+	struct topics_loading *l = ctx;
 	char *name = mem_strndup((struct str){ entry->key.p + sizeof TOPICS - 1,
 		entry->key.n - (int32_t)sizeof TOPICS + 1 });
 	json_t *o = json_loadb((const char *)entry->value.p, (size_t)entry->value.n, 0, NULL);
@@ -205,7 +205,7 @@ load_cluster(struct broker *b, bool is_clean, struct err *e)
 int
 catalog_load(struct broker *b, const struct saved_offsets *offsets, bool is_clean, struct err *e)
 {
-	struct loading l = { b, offsets, is_clean, e };
+	struct topics_loading l = { b, offsets, is_clean, e };
 	if (load_cluster(b, is_clean, e) < 0)
 		return -1;
 	return metastore_list(b->meta, STR(TOPICS), load_topic, &l);

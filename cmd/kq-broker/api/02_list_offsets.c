@@ -107,12 +107,12 @@ struct lookups {
 
 /* The key of a partition for names.h: the index in the request of its topic's
  * first entry, and its own index. */
-struct place {
+struct slot {
 	int32_t topic, partition;
 };
 
 static struct str
-place_str(const struct place *place)
+place_str(const struct slot *place)
 {
 	return (struct str){ (const uint8_t *)place, sizeof *place };
 }
@@ -124,14 +124,14 @@ refuse_twice(struct request *rq, struct list_offsets_response *r)
 	struct list_offsets_request *q = rq->body;
 	struct map topics = { .seed = rq->broker->topics.by_name.seed };
 	struct names names = NAMES_INIT(rq->broker->topics.by_name.seed);
-	struct place **places = REQUEST_ARRAY(rq, struct place *, q->topics.n);
+	struct slot **places = REQUEST_ARRAY(rq, struct slot *, q->topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++) {
 		struct list_offsets_request_topic *t = &q->topics.v[i], *first;
 		if (!(first = map_get(&topics, t->name)))
 			map_put(&topics, t->name, first = t);
-		places[i] = REQUEST_ARRAY(rq, struct place, t->partitions.n);
+		places[i] = REQUEST_ARRAY(rq, struct slot, t->partitions.n);
 		for (int32_t k = 0; k < t->partitions.n; k++) {
-			places[i][k] = (struct place){ (int32_t)(first - q->topics.v),
+			places[i][k] = (struct slot){ (int32_t)(first - q->topics.v),
 				t->partitions.v[k].partition_index };
 			names_add(&names, place_str(&places[i][k]));
 		}
