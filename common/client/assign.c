@@ -128,13 +128,13 @@ group_owned(const struct assign_owned *v, int n, struct arena *a,
 {
 	int32_t ntopic = 0;
 	*out = arena_alloc(a, ((size_t)n + 1) * sizeof **out);
-	int32_t *p = arena_alloc(a, ((size_t)n + 1) * sizeof *p);
+	int32_t *partition = arena_alloc(a, ((size_t)n + 1) * sizeof *partition);
 	for (int i = 0; i < n; ntopic++) {
 		int first = i;
 		for (; i < n && str_eq(v[i].topic, v[first].topic); i++)
-			p[i] = v[i].partition;
+			partition[i] = v[i].partition;
 		(*out)[ntopic].topic = v[first].topic;
-		(*out)[ntopic].partitions.v = p + first;
+		(*out)[ntopic].partitions.v = partition + first;
 		(*out)[ntopic].partitions.n = i - first;
 	}
 	return ntopic;
@@ -178,15 +178,15 @@ assign_put_assignment(struct buf *b, const struct assign *assign, int32_t member
 	wire_defaults(&consumer_protocol_assignment_desc, &out);
 	to = arena_alloc(&scratch, ((size_t)assign->ntopic + 1) * sizeof *to);
 	out.assigned_partitions.v = to;
-	int32_t *p = arena_alloc(&scratch, ((size_t)got->n + 1) * sizeof *p);
+	int32_t *partition = arena_alloc(&scratch, ((size_t)got->n + 1) * sizeof *partition);
 	/* All assignors append the partitions topic by topic. */
 	for (int32_t i = 0; i < got->n;) {
 		int32_t topic = got->v[i].topic;
 		to[out.assigned_partitions.n].topic = assign->topic[topic].name;
-		to[out.assigned_partitions.n].partitions.v = p + i;
+		to[out.assigned_partitions.n].partitions.v = partition + i;
 		int32_t first = i;
 		for (; i < got->n && got->v[i].topic == topic; i++)
-			p[i] = got->v[i].partition;
+			partition[i] = got->v[i].partition;
 		to[out.assigned_partitions.n++].partitions.n = i - first;
 	}
 	wire_data_encode(&consumer_protocol_assignment_data, VERSION, &out, b);
@@ -271,9 +271,9 @@ static void
 add_owned(struct assign *assign, struct assign_member *member, struct str topic,
 	int32_t partition)
 {
-	int32_t t = find_topic(assign, topic);
-	if (t >= 0 && partition >= 0 && partition < assign->topic[t].npart)
-		add_part(assign->arena, &member->owned, t, partition);
+	int32_t index = find_topic(assign, topic);
+	if (index >= 0 && partition >= 0 && partition < assign->topic[index].npart)
+		add_part(assign->arena, &member->owned, index, partition);
 }
 
 /* Read the user data of sticky; data that is malformed counts as absent. */
@@ -307,8 +307,9 @@ bad:
 static int
 by_number(const void *x, const void *y)
 {
-	int32_t a = *(const int32_t *)x, b = *(const int32_t *)y;
-	return (a > b) - (a < b);
+	const int32_t *a = x;
+	const int32_t *b = y;
+	return (*a > *b) - (*a < *b);
 }
 
 static void
@@ -318,9 +319,9 @@ read_topics(struct assign *assign, struct assign_member *member,
 	member->topic = arena_alloc(assign->arena, ((size_t)sub->topics.n + 1) * sizeof *member->topic);
 	assert(member->topic);
 	for (int32_t i = 0; i < sub->topics.n; i++) {
-		int32_t t = find_topic(assign, sub->topics.v[i]);
-		if (t >= 0)
-			member->topic[member->ntopic++] = t;
+		int32_t index = find_topic(assign, sub->topics.v[i]);
+		if (index >= 0)
+			member->topic[member->ntopic++] = index;
 	}
 	qsort(member->topic, (size_t)member->ntopic, sizeof *member->topic, by_number);
 	int32_t kept = 0;

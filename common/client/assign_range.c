@@ -6,21 +6,21 @@ void
 assign_range(struct assign *assign)
 {
 	struct assign_member **order = assign_order(assign);
-	for (int32_t t = 0; t < assign->ntopic; t++) {
+	for (int32_t topic = 0; topic < assign->ntopic; topic++) {
 		int32_t n = 0;
 		for (int32_t i = 0; i < assign->nmember; i++)
-			n += assign_has_topic(order[i], t);
+			n += assign_has_topic(order[i], topic);
 		if (n == 0)
 			continue;
-		int32_t each = assign->topic[t].npart / n, more = assign->topic[t].npart % n, next = 0;
+		int32_t npart = assign->topic[topic].npart, each = npart / n, more = npart % n, next = 0;
 		for (int32_t i = 0; i < assign->nmember; i++) {
-			if (!assign_has_topic(order[i], t))
+			if (!assign_has_topic(order[i], topic))
 				continue;
 			int32_t count = each + (more > 0);
 			more -= more > 0;
 			while (count-- > 0)
-				assign_give(assign, order[i], t, next++);
+				assign_give(assign, order[i], topic, next++);
 		}
-		assert(next == assign->topic[t].npart);
+		assert(next == npart);
 	}
 }

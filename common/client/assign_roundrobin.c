@@ -6,14 +6,14 @@ assign_roundrobin(struct assign *assign)
 {
 	struct assign_member **order = assign_order(assign);
 	int32_t at = 0;
-	for (int32_t t = 0; t < assign->ntopic; t++) {
+	for (int32_t topic = 0; topic < assign->ntopic; topic++) {
 		int32_t n = 0;
 		for (int32_t i = 0; i < assign->nmember; i++)
-			n += assign_has_topic(order[i], t);
-		for (int32_t p = 0; n > 0 && p < assign->topic[t].npart; p++) {
-			while (!assign_has_topic(order[at], t))
+			n += assign_has_topic(order[i], topic);
+		for (int32_t part = 0; n > 0 && part < assign->topic[topic].npart; part++) {
+			while (!assign_has_topic(order[at], topic))
 				at = (at + 1) % assign->nmember;
-			assign_give(assign, order[at], t, p);
+			assign_give(assign, order[at], topic, part);
 			at = (at + 1) % assign->nmember;
 		}
 	}

@@ -74,8 +74,8 @@ keep(struct sticky *sticky)
 			generation[part] = member->generation;
 		}
 	}
-	for (int32_t p = 0; p < sticky->npart; p++)
-		hand(sticky, p, sticky->before[p]);
+	for (int32_t part = 0; part < sticky->npart; part++)
+		hand(sticky, part, sticky->before[part]);
 }
 
 struct scarce {
@@ -85,7 +85,8 @@ struct scarce {
 static int
 by_choices(const void *x, const void *y)
 {
-	const struct scarce *a = x, *b = y;
+	const struct scarce *a = x;
+	const struct scarce *b = y;
 	return a->choices != b->choices ? (a->choices < b->choices ? -1 : 1)
 		: (a->part > b->part) - (a->part < b->part);
 }
@@ -102,9 +103,9 @@ deal(struct sticky *sticky)
 	struct scarce *free_part = arena_alloc(assign->arena,
 		((size_t)sticky->npart + 1) * sizeof *free_part);
 	int32_t n = 0;
-	for (int32_t p = 0; p < sticky->npart; p++)
-		if (sticky->holder[p] < 0 && choices[sticky->topic[p]] > 0)
-			free_part[n++] = (struct scarce){ p, choices[sticky->topic[p]] };
+	for (int32_t part = 0; part < sticky->npart; part++)
+		if (sticky->holder[part] < 0 && choices[sticky->topic[part]] > 0)
+			free_part[n++] = (struct scarce){ part, choices[sticky->topic[part]] };
 	qsort(free_part, (size_t)n, sizeof *free_part, by_choices);
 	for (int32_t k = 0; k < n; k++) {
 		int32_t best = -1;
@@ -122,12 +123,12 @@ static int32_t
 pick(const struct sticky *sticky, int32_t from, int32_t topic, int32_t to)
 {
 	int32_t best = -1, best_rank = -1;
-	for (int32_t p = sticky->first[topic]; p < sticky->first[topic + 1]; p++) {
-		if (sticky->holder[p] != from)
+	for (int32_t part = sticky->first[topic]; part < sticky->first[topic + 1]; part++) {
+		if (sticky->holder[part] != from)
 			continue;
-		int rank = sticky->before[p] == to ? 2 : sticky->before[p] != from;
+		int rank = sticky->before[part] == to ? 2 : sticky->before[part] != from;
 		if (rank >= best_rank) {
-			best = p;
+			best = part;
 			best_rank = rank;
 		}
 	}
@@ -147,15 +148,15 @@ relieve(struct sticky *sticky, int32_t start, int32_t *queue, int32_t *from, int
 	from[start] = start;
 	queue[tail++] = start;
 	while (head < tail) {
-		int32_t m = queue[head++];
+		int32_t member = queue[head++];
 		for (int32_t topic = 0; topic < assign->ntopic; topic++) {
-			if (*has(sticky, m, topic) == 0)
+			if (*has(sticky, member, topic) == 0)
 				continue;
 			int32_t best = -1;
 			for (int32_t i = 0; i < assign->nmember; i++) {
 				if (from[i] >= 0 || !assign_has_topic(&assign->member[i], topic))
 					continue;
-				from[i] = m;
+				from[i] = member;
 				over[i] = topic;
 				queue[tail++] = i;
 				if (sticky->load[i] <= sticky->load[start] - 2
@@ -205,8 +206,8 @@ divide(struct sticky *sticky, struct assign *assign)
 	sticky->load = ints(assign, (size_t)assign->nmember, 0);
 	sticky->has = ints(assign, (size_t)assign->nmember * (size_t)assign->ntopic, 0);
 	for (int32_t i = 0; i < assign->ntopic; i++)
-		for (int32_t p = sticky->first[i]; p < sticky->first[i + 1]; p++)
-			sticky->topic[p] = i;
+		for (int32_t part = sticky->first[i]; part < sticky->first[i + 1]; part++)
+			sticky->topic[part] = i;
 	keep(sticky);
 	deal(sticky);
 	balance(sticky);
@@ -215,10 +216,10 @@ divide(struct sticky *sticky, struct assign *assign)
 static void
 give_all(const struct sticky *sticky)
 {
-	for (int32_t p = 0; p < sticky->npart; p++)
-		if (sticky->holder[p] >= 0)
-			assign_give(sticky->assign, &sticky->assign->member[sticky->holder[p]],
-				sticky->topic[p], p - sticky->first[sticky->topic[p]]);
+	for (int32_t part = 0; part < sticky->npart; part++)
+		if (sticky->holder[part] >= 0)
+			assign_give(sticky->assign, &sticky->assign->member[sticky->holder[part]],
+				sticky->topic[part], part - sticky->first[sticky->topic[part]]);
 }
 
 void

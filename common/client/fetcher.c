@@ -140,9 +140,9 @@ fetcher_take(struct fetcher *f)
 {
 	if (list_is_empty(&f->ready))
 		return NULL;
-	struct list *l = f->ready.next;
-	list_unlink(l);
-	return CONTAINER_OF(l, struct fetched, link);
+	struct list *first = f->ready.next;
+	list_unlink(first);
+	return CONTAINER_OF(first, struct fetched, link);
 }
 
 void
@@ -326,9 +326,9 @@ step(struct fetcher *f)
 	if (f->held > f->opts.fetch_bytes)
 		return;
 	struct list *next;
-	for (struct list *l = f->part.next; l != &f->part && !f->is_failed; l = next) {
-		struct fetcher_part *part = CONTAINER_OF(l, struct fetcher_part, link);
-		next = l->next;
+	for (struct list *it = f->part.next; it != &f->part && !f->is_failed; it = next) {
+		struct fetcher_part *part = CONTAINER_OF(it, struct fetcher_part, link);
+		next = it->next;
 		int32_t node = leader_of(part);
 		if (!may_ask(part, now) || (node >= 0 && is_asked(f, node)))
 			continue;

@@ -62,7 +62,8 @@ measure(struct str records, int64_t *next)
 static int
 by_first(const void *x, const void *y)
 {
-	const struct fetch_aborted *a = x, *b = y;
+	const struct fetch_aborted *a = x;
+	const struct fetch_aborted *b = y;
 	return (a->first_offset > b->first_offset) - (a->first_offset < b->first_offset);
 }
 

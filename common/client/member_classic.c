@@ -31,7 +31,8 @@ keep_reply(struct member *m, const struct call *call, const uint8_t *p, size_t n
 static int
 by_topic(const void *x, const void *y)
 {
-	const struct assign_owned *a = x, *b = y;
+	const struct assign_owned *a = x;
+	const struct assign_owned *b = y;
 	int order = str_cmp(a->topic, b->topic);
 	return order ? order : (a->partition > b->partition) - (a->partition < b->partition);
 }

@@ -87,7 +87,7 @@ int producer_find_coordinator(struct producer *producer, int8_t type, const char
 /* One call to the transaction coordinator, after finding it; without retries.
  * Returns the version used, or -1. */
 int producer_call_coordinator(struct producer *producer, int16_t key, int upto,
-	const void *q, void *r, struct arena *a, struct err *e);
+	const void *request, void *response, struct arena *a, struct err *e);
 
 /* Turn the coordinator's error code into *e.  Returns -1. */
 int producer_txn_err(struct producer *producer, int16_t code, struct err *e);

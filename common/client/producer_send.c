@@ -260,9 +260,9 @@ collect(struct producer_request *req, struct producer_part *first, int64_t now_m
 	int32_t node = leader_of(first);
 	struct list again; /* partitions with more to send: moved to the end */
 	list_init(&again);
-	for (struct list *l = &first->ready, *next; l != &producer->ready; l = next) {
-		struct producer_part *part = CONTAINER_OF(l, struct producer_part, ready);
-		next = l->next;
+	for (struct list *it = &first->ready, *next; it != &producer->ready; it = next) {
+		struct producer_part *part = CONTAINER_OF(it, struct producer_part, ready);
+		next = it->next;
 		if (leader_of(part) != node || is_held(part, now_ms))
 			continue;
 		struct producer_batch *batch = first_unsent(part);

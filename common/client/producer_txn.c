@@ -87,13 +87,13 @@ producer_find_coordinator(struct producer *producer, int8_t type, const char *na
 
 int
 producer_call_coordinator(struct producer *producer, int16_t key, int upto,
-	const void *q, void *r, struct arena *a, struct err *e)
+	const void *request, void *response, struct arena *a, struct err *e)
 {
 	if (producer->coordinator < 0 && producer_find_coordinator(producer, KEY_TYPE_TRANSACTION,
 		producer->opts.txn_id, &producer->coordinator, e) < 0)
 		return -1;
 	int rc = cluster_call_upto(producer->cluster, producer->coordinator, key, upto,
-		producer->opts.request_timeout_ms, q, r, a, e);
+		producer->opts.request_timeout_ms, request, response, a, e);
 	if (rc < 0 && e->class == ERR_RETRY)
 		producer->coordinator = -1; /* it may have moved */
 	return rc;

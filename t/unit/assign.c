@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct str topics[] = { { (const uint8_t *)"alpha", 5 }, { (const uint8_t *)"beta", 4 } };
+static const struct str topics[] = {
+	{ (const uint8_t *)"alpha", 5 }, { (const uint8_t *)"beta", 4 }
+};
 static const struct assign_owned owned[] = {
 	{ { (const uint8_t *)"alpha", 5 }, 0 }, { { (const uint8_t *)"alpha", 5 }, 2 },
 };
@@ -108,18 +110,18 @@ test_assign__stickys_user_data_is_read_with_and_without_a_generation(void)
 {
 	struct arena arena = ARENA_INIT;
 	struct assign a;
-	read_one("sticky", "0000000000020005616c7068610004626574610000001b000000010005616c70686100000002"
-		"000000000000000200000007", &arena, &a);
+	read_one("sticky", "0000000000020005616c7068610004626574610000001b000000010005616c706861"
+		"00000002000000000000000200000007", &arena, &a);
 	check_int(a.member[0].owned.n, 2);
 	check_int(a.member[0].owned.v[1].partition, 2);
 	check_int(a.member[0].generation, 7);
-	read_one("sticky", "0000000000020005616c70686100046265746100000017000000010005616c70686100000002"
-		"0000000000000002", &arena, &a);
+	read_one("sticky", "0000000000020005616c70686100046265746100000017000000010005616c706861"
+		"000000020000000000000002", &arena, &a);
 	check_int(a.member[0].owned.n, 2);
 	check_int(a.member[0].generation, -1);
 	/* truncated: counts as absent */
-	read_one("sticky", "0000000000020005616c70686100046265746100000013000000010005616c70686100000002"
-		"00000000", &arena, &a);
+	read_one("sticky", "0000000000020005616c70686100046265746100000013000000010005616c706861"
+		"0000000200000000", &arena, &a);
 	check_int(a.member[0].owned.n, 0);
 	arena_release(&arena);
 }
@@ -127,8 +129,8 @@ test_assign__stickys_user_data_is_read_with_and_without_a_generation(void)
 void
 test_assign__assignments_are_javas_and_come_back(void)
 {
-	static const char *const golden = "0003000000020005616c706861000000020000000000000002000462657461"
-		"0000000100000001ffffffff";
+	static const char *const golden = "0003000000020005616c7068610000000200000000000000020004"
+		"626574610000000100000001ffffffff";
 	struct arena arena = ARENA_INIT;
 	struct assign_topic known[] = { { topics[0], 3 }, { topics[1], 3 } };
 	struct assign_part parts[] = { { 0, 0 }, { 0, 2 }, { 1, 1 } };
@@ -142,7 +144,8 @@ test_assign__assignments_are_javas_and_come_back(void)
 	check_int(assign_read_assignment(buf_str(&b), &arena, &v, &e), 3);
 	check(str_eq(v[2].topic, topics[1]));
 	check_int(v[2].partition, 1);
-	unhex(&b, "0000000000020005616c7068610000000200000000000000020004626574610000000100000001ffffffff");
+	unhex(&b, "0000000000020005616c706861000000020000000000000002000462657461"
+		"0000000100000001ffffffff");
 	check_int(assign_read_assignment(buf_str(&b), &arena, &v, &e), 3);
 	buf_reset(&b);
 	assign_put_assignment(&b, &a, 1);
@@ -251,7 +254,7 @@ test_assign__sticky_is_even_and_moves_only_what_it_must(void)
 	check_divide("sticky", "a4", "m1=a:@0 m2=a:@0", "m1:a0a2 m2:a1a3");
 	check_divide("sticky", "a4", "m1=a:a0a1a2a3 m2=a:", "m1:a0a1 m2:a2a3");
 	check_divide("sticky", "a6", "m1=a:a0a3 m2=a:a1a4", "m1:a0a2a3 m2:a1a4a5"); /* m3 left */
-	check_divide("sticky", "a4", "m1=a:a0a1@4 m2=a:a1a2@5", "m1:a0a3 m2:a1a2"); /* the later generation keeps it */
+	check_divide("sticky", "a4", "m1=a:a0a1@4 m2=a:a1a2@5", "m1:a0a3 m2:a1a2"); /* later wins */
 	check_divide("sticky", "a2", "m1=a:a0a1@5 m2=a:a0a1@5", "m1:a0 m2:a1"); /* neither keeps them */
 	check_divide("sticky", "a2b1", "m1=ab:a0a1 m2=b:", "m1:a0a1 m2:b0");
 	/* a chain: m1 cannot hand on to m3, but m2 can */
@@ -354,7 +357,8 @@ test_assign__subscriptions_that_lie_do_no_harm(void)
 			b.p[(size_t)rand() % b.n] = (uint8_t)rand();
 		struct assign_bytes in = { STR("m"), STR_NULL, { b.p, (int32_t)(rand() % (int)b.n + 1) } };
 		const struct assign_kind *as = &assign_kinds[2 + seed % 2];
-		if (assign_topics(&in, 1, &arena, &names, &e) >= 0 && assign_read_members(&a, as, &in, 1, &e) == 0)
+		if (assign_topics(&in, 1, &arena, &names, &e) >= 0
+			&& assign_read_members(&a, as, &in, 1, &e) == 0)
 			assign_run(&a, as);
 		arena_release(&arena);
 	}

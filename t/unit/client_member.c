@@ -94,7 +94,8 @@ answer_beat(const struct step *s, const void *in, void *out, struct arena *a)
 	r->heartbeat_interval_ms = 30;
 	if (s->parts) {
 		r->assignment = arena_alloc(a, sizeof *r->assignment);
-		r->assignment->topic_partitions.v = arena_alloc(a, sizeof *r->assignment->topic_partitions.v);
+		r->assignment->topic_partitions.v
+			= arena_alloc(a, sizeof *r->assignment->topic_partitions.v);
 		r->assignment->topic_partitions.n = 1;
 		r->assignment->topic_partitions.v->topic_id = topic_id;
 		int32_t *v = arena_alloc(a, 8 * sizeof *v), n = 0;

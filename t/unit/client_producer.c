@@ -304,7 +304,8 @@ void
 test_producer__an_id_is_asked_for_until_there_is_one(void)
 {
 	peer_start(&(struct peer_opts){ 0 });
-	peer_plan(API_INIT_PRODUCER_ID, KERR_COORDINATOR_LOAD_IN_PROGRESS, PEER_CLOSE, KERR_NOT_COORDINATOR);
+	peer_plan(API_INIT_PRODUCER_ID, KERR_COORDINATOR_LOAD_IN_PROGRESS, PEER_CLOSE,
+		KERR_NOT_COORDINATOR);
 	begin_small();
 	check(p.is_idempotent);
 	end();

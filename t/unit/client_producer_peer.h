@@ -111,8 +111,9 @@ static void
 peer_versions(int32_t id)
 {
 	static struct api_versions_response_api keys[] = {
-		{ API_PRODUCE, 3, 12 }, { API_METADATA, 0, 10 }, { API_FIND_COORDINATOR, 0, 4 }, { API_API_VERSIONS, 0, 3 },
-		{ API_ADD_PARTITIONS_TO_TXN, 0, 5 }, { API_ADD_OFFSETS_TO_TXN, 0, 4 }, { API_END_TXN, 0, 5 }, { API_TXN_OFFSET_COMMIT, 0, 5 },
+		{ API_PRODUCE, 3, 12 }, { API_METADATA, 0, 10 }, { API_FIND_COORDINATOR, 0, 4 },
+		{ API_API_VERSIONS, 0, 3 }, { API_ADD_PARTITIONS_TO_TXN, 0, 5 },
+		{ API_ADD_OFFSETS_TO_TXN, 0, 4 }, { API_END_TXN, 0, 5 }, { API_TXN_OFFSET_COMMIT, 0, 5 },
 		{ API_DESCRIBE_CONFIGS, 1, 4 }, { API_INIT_PRODUCER_ID, 0, 5 },
 	};
 	struct api_versions_response_finalized_feature level = {
@@ -144,7 +145,8 @@ peer_metadata(const struct metadata_request *q, int16_t version, int32_t id, str
 		r.topics.v[i].name = q->topics.v[i].name;
 		r.topics.v[i].partitions.n = npart;
 		memset(&r.topics.v[i].topic_id, peer.topic_id, sizeof r.topics.v[i].topic_id);
-		r.topics.v[i].partitions.v = arena_alloc(a, (size_t)npart * sizeof *r.topics.v[i].partitions.v);
+		r.topics.v[i].partitions.v = arena_alloc(a,
+			(size_t)npart * sizeof *r.topics.v[i].partitions.v);
 		for (int32_t k = 0; k < npart; k++) {
 			r.topics.v[i].partitions.v[k].partition_index = k;
 			r.topics.v[i].partitions.v[k].leader_id = PEER_NODE;
@@ -216,7 +218,8 @@ peer_answer_held(bool is_timeout)
 }
 
 static int16_t
-peer_produce(const struct produce_request *q, int16_t version, int32_t id, const uint8_t *p, size_t n)
+peer_produce(const struct produce_request *q, int16_t version, int32_t id, const uint8_t *p,
+	size_t n)
 {
 	check_int(q->topic_data.n, 1);
 	for (int32_t k = 0; k < q->topic_data.v->partition_data.n; k++)
@@ -397,10 +400,14 @@ peer_take(const uint8_t *p, size_t n)
 	case API_METADATA: peer_metadata(&q.metadata, v, h.correlation_id, &a); break;
 	case API_FIND_COORDINATOR: got = peer_find(&q.find, v, h.correlation_id); break;
 	case API_INIT_PRODUCER_ID: got = peer_init_id(&q.init_id, v, h.correlation_id); break;
-	case API_ADD_PARTITIONS_TO_TXN: got = peer_add_parts(&q.add_parts, v, h.correlation_id, &a); break;
+	case API_ADD_PARTITIONS_TO_TXN:
+		got = peer_add_parts(&q.add_parts, v, h.correlation_id, &a);
+		break;
 	case API_ADD_OFFSETS_TO_TXN: got = peer_add_offsets(&q.add_offsets, v, h.correlation_id); break;
 	case API_END_TXN: got = peer_end_txn(&q.end_txn, v, h.correlation_id); break;
-	case API_TXN_OFFSET_COMMIT: got = peer_txn_offsets(&q.txn_offsets, v, h.correlation_id, &a); break;
+	case API_TXN_OFFSET_COMMIT:
+		got = peer_txn_offsets(&q.txn_offsets, v, h.correlation_id, &a);
+		break;
 	case API_PRODUCE:
 		got = peer_produce(&q.produce, v, h.correlation_id, p + head, n - (size_t)head);
 		break;

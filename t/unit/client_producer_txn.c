@@ -158,8 +158,8 @@ test_txn__what_may_pass_is_asked_again(void)
 {
 	begin_v1();
 	txn_begin();
-	peer_plan(API_ADD_PARTITIONS_TO_TXN, KERR_CONCURRENT_TRANSACTIONS, KERR_COORDINATOR_LOAD_IN_PROGRESS,
-		PEER_CLOSE);
+	peer_plan(API_ADD_PARTITIONS_TO_TXN, KERR_CONCURRENT_TRANSACTIONS,
+		KERR_COORDINATOR_LOAD_IN_PROGRESS, PEER_CLOSE);
 	peer_plan(API_END_TXN, KERR_CONCURRENT_TRANSACTIONS, PEER_CLOSE, KERR_NOT_COORDINATOR,
 		KERR_COORDINATOR_LOAD_IN_PROGRESS);
 	put(0, 1);
@@ -168,7 +168,7 @@ test_txn__what_may_pass_is_asked_again(void)
 	check_int(peer_count(API_ADD_PARTITIONS_TO_TXN), 4);
 	check_int(peer_count(API_END_TXN), 5);
 	check_int(peer_count(API_PRODUCE), 1);
-	check_int(peer_count(API_FIND_COORDINATOR), 4); /* also after each lost connection and NOT_COORDINATOR */
+	check_int(peer_count(API_FIND_COORDINATOR), 4); /* after each loss and NOT_COORDINATOR */
 	for (int i = 0; i < 5; i++)
 		check_end(i, 0, true, 4);
 }
@@ -191,7 +191,8 @@ void
 test_txn__who_starts_waits_for_what_the_last_one_left_open(void)
 {
 	peer_plan(API_FIND_COORDINATOR, KERR_COORDINATOR_NOT_AVAILABLE);
-	peer_plan(API_INIT_PRODUCER_ID, KERR_CONCURRENT_TRANSACTIONS, KERR_CONCURRENT_TRANSACTIONS, PEER_CLOSE);
+	peer_plan(API_INIT_PRODUCER_ID, KERR_CONCURRENT_TRANSACTIONS, KERR_CONCURRENT_TRANSACTIONS,
+		PEER_CLOSE);
 	begin_v2();
 	end();
 	check_int(peer_count(API_INIT_PRODUCER_ID), 4);
@@ -209,7 +210,8 @@ test_txn__fenced_at_the_end(void)
 	check_int(producer_commit(&p, &is_unknown, &err), -1);
 	check(!is_unknown);
 	check_int(err.class, ERR_PEER);
-	check(strstr(err.msg, "another producer with the transactional ID 'me' has taken over") != NULL);
+	check(strstr(err.msg, "another producer with the transactional ID 'me' has taken over")
+		!= NULL);
 	check_int(producer_abort(&p, &err), -1);
 	check_int(p.ncommitted, 0);
 	end();
