@@ -107,14 +107,14 @@ struct lookups {
 
 /* The key of a partition for names.h: the index in the request of its topic's
  * first entry, and its own index. */
-struct slot {
+struct partition_key {
 	int32_t topic, partition;
 };
 
 static struct str
-place_str(const struct slot *place)
+key_str(const struct partition_key *key)
 {
-	return (struct str){ (const uint8_t *)place, sizeof *place };
+	return (struct str){ (const uint8_t *)key, sizeof *key };
 }
 
 /* Refuse partitions that are named more than once, as Kafka does. */
@@ -124,21 +124,21 @@ refuse_twice(struct request *rq, struct list_offsets_response *r)
 	struct list_offsets_request *q = rq->body;
 	struct map topics = { .seed = rq->broker->topics.by_name.seed };
 	struct names names = NAMES_INIT(rq->broker->topics.by_name.seed);
-	struct slot **places = REQUEST_ARRAY(rq, struct slot *, q->topics.n);
+	struct partition_key **keys = REQUEST_ARRAY(rq, struct partition_key *, q->topics.n);
 	for (int32_t i = 0; i < q->topics.n; i++) {
 		struct list_offsets_request_topic *t = &q->topics.v[i], *first;
 		if (!(first = map_get(&topics, t->name)))
 			map_put(&topics, t->name, first = t);
-		places[i] = REQUEST_ARRAY(rq, struct slot, t->partitions.n);
+		keys[i] = REQUEST_ARRAY(rq, struct partition_key, t->partitions.n);
 		for (int32_t k = 0; k < t->partitions.n; k++) {
-			places[i][k] = (struct slot){ (int32_t)(first - q->topics.v),
+			keys[i][k] = (struct partition_key){ (int32_t)(first - q->topics.v),
 				t->partitions.v[k].partition_index };
-			names_add(&names, place_str(&places[i][k]));
+			names_add(&names, key_str(&keys[i][k]));
 		}
 	}
 	for (int32_t i = 0; i < q->topics.n; i++)
 		for (int32_t k = 0; k < q->topics.v[i].partitions.n; k++)
-			if (names_are_twice(&names, place_str(&places[i][k])))
+			if (names_are_twice(&names, key_str(&keys[i][k])))
 				r->topics.v[i].partitions.v[k].error_code = KERR_INVALID_REQUEST;
 	names_release(&names);
 	map_release(&topics);
