@@ -1,5 +1,5 @@
 /*
- * Resources of the config APIs, and where a value comes from, in Kafka's
+ * The resources of the config APIs, and the sources of a value, by Kafka's
  * numbers (ConfigResource.Type, ConfigSource).
  */
 #ifndef KQ_BROKER_DESCRIBE_H

@@ -4,8 +4,8 @@
 
 #include "proto.h"
 
-/* A row: name, least and greatest version served, lane, handler; and what is
- * particular to it. */
+/* A row: name, lowest and highest version served, lane, handler; then fields
+ * that most rows do not set. */
 #define API(name, min_, max_, lane_, handle_, ...) [API_##name] = { .key = API_##name, \
 	.min = min_, .max = max_, .lane = lane_, .handle = handle_, __VA_ARGS__ }
 #define GROUPS(name, min_, max_, ...) API(name, min_, max_, LANE_GROUPS, coordinator_handle, \

@@ -14,6 +14,7 @@ enum {
 	IOV_MAX_ = 32,
 	SENDFILE_MAX = 1 << 20, /* bytes at a time, before others have their turn */
 	INPUT_SIZE_MIN = 64 * 1024,
+	INPUT_FREE_SIZE = 128 * 1024, /* a smaller buffer may exceed the budget */
 	INPUT_KEPT_SIZE_MAX = 4 << 20,
 };
 
@@ -515,7 +516,7 @@ is_over_budget(struct session *session)
 {
 	struct request_budget *budget = &session->sessions->limits->budget;
 	if (atomic_load_explicit(&budget->used, memory_order_relaxed) <= budget->used_max
-		|| session->in.cap <= INT16_MAX * 4)
+		|| session->in.cap < INPUT_FREE_SIZE)
 		return false;
 	struct err e;
 	err_set(&e, ERR_LIMIT, "queued.max.request.bytes is exhausted by requests in progress (%lld)",

@@ -1,6 +1,9 @@
 /*
- * The APIs that this broker serves: one file each, api/NN_name.c, whose
- * comment says what differs by version.  The rows are in dispatch.c.
+ * The APIs that this broker serves: a row each in the table of dispatch.c, and
+ * a handler in a file of its own, api/NN_name.c, whose comment says what
+ * differs by version.  Requests to groups and transactions have one handler,
+ * coordinator_handle; what is particular to them is in common/group and
+ * common/txn.
  *
  * A handler runs once, on the lane that its row names.
  */
@@ -12,11 +15,12 @@
 #include "kq-broker/request.h"
 
 enum api_flags {
-	API_QUICK = 1, /* a coordinator's, over quickly: lane_continue_quickly */
-	API_CONSUMER_PROTOCOL = 2, /* not announced where groups can't use it */
+	API_QUICK = 1, /* of a coordinator: see lane_continue_quickly */
+	API_CONSUMER_PROTOCOL = 2, /* announced only if that protocol is enabled */
 };
 
-/* The coordinator's topics that an API needs: created before it is handled. */
+/* The coordinators' topics.  Those that an API needs are created before its
+ * handler runs; if that fails the coordinator answers so. */
 enum api_topics { API_GROUPS_TOPIC = 1 << COORD_GROUPS, API_TXNS_TOPIC = 1 << COORD_TXNS };
 
 struct api {
@@ -25,7 +29,8 @@ struct api {
 	int16_t nrefused;       /* versions below min that ApiVersions announces */
 	int16_t advertised_min; /* min - nrefused */
 	enum lane lane;
-	unsigned flags, needs_topics;
+	unsigned flags;         /* enum api_flags */
+	unsigned needs_topics;  /* enum api_topics */
 	request_fn *handle;     /* NULL: the API is not served */
 	const struct wire_api *wire;
 };
