@@ -257,7 +257,7 @@ check_exec(struct err *e)
 	return 0;
 }
 
-/* Fills the group's options from the others. */
+/* Fill the group's options from the others. */
 static void
 set_group_opts(void)
 {
@@ -276,7 +276,7 @@ set_group_opts(void)
 	group_opts.stops_at_end = given.stops_at_end;
 }
 
-/* Checks the options against each other, and completes those that others depend on. */
+/* Check the options against each other, and complete those that others depend on. */
 static int
 check_options(struct err *e)
 {
@@ -304,7 +304,7 @@ check_options(struct err *e)
 	return check_exec(e);
 }
 
-/* Fills what the connections need beyond the options.  Returns 0, or -1. */
+/* Fill in what the connections need beyond the options.  Returns 0, or -1. */
 static int
 set_cluster_opts(const struct fetcher_opts *fo, struct err *e)
 {

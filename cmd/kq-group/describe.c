@@ -1,5 +1,5 @@
 /* kq-group describe. */
-#include "kq-group/list.h"
+#include "kq-group/look_group.h"
 #include "kq-group/verbs.h"
 
 #include "text/table.h"
@@ -9,7 +9,7 @@
 /* ---- JSON ---- */
 
 static json_t *
-places_json(const struct look_parts *v, int32_t n)
+parts_json(const struct look_parts *v, int32_t n)
 {
 	json_t *all = json_array();
 	for (int32_t i = 0; i < n; i++) {
@@ -39,9 +39,9 @@ members_json(const struct look_group *group)
 			json_object_set_new(o, "epoch", json_integer(member->epoch));
 		if (member->rack.n > 0)
 			json_set_bytes(o, "rack", member->rack);
-		json_object_set_new(o, "assigned", places_json(member->assigned, member->nassigned));
+		json_object_set_new(o, "assigned", parts_json(member->assigned, member->nassigned));
 		if (member->ntarget >= 0)
-			json_object_set_new(o, "target", places_json(member->target, member->ntarget));
+			json_object_set_new(o, "target", parts_json(member->target, member->ntarget));
 		json_array_append_new(all, o);
 	}
 	return all;
@@ -130,7 +130,7 @@ print_state(struct run *run, const struct look_group *group)
 
 /* "orders:0,1 payments:3". */
 static const char *
-places_text(struct run *run, const struct look_parts *v, int32_t n)
+parts_text(struct run *run, const struct look_parts *v, int32_t n)
 {
 	struct buf b = BUF_INIT;
 	for (int32_t i = 0; i < n; i++) {
@@ -169,14 +169,14 @@ print_members(struct run *run, const struct look_group *group)
 			n += member->assigned[k].n;
 		table_add(&table, (const char *[]){ put_cell(a, member->id), put_cell(a, member->instance),
 			put_cell(a, member->host), put_cell(a, member->client), put_known(a, n),
-			places_text(run, member->assigned, member->nassigned) });
+			parts_text(run, member->assigned, member->nassigned) });
 	}
 	table_print(&table);
 	table_release(&table);
 	for (int32_t i = 0; is_settling(group) && i < group->nmember; i++) {
 		const struct look_member *member = &group->member[i];
 		printf("target of %s: %s\n", put_cell(a, member->id),
-			places_text(run, member->target, member->ntarget));
+			parts_text(run, member->target, member->ntarget));
 	}
 }
 
@@ -229,7 +229,7 @@ verb_group_describe(int argc, char **argv)
 	}
 	bool has_rows = !group_options.shows_members && !group_options.shows_state;
 	struct look_group *group;
-	int n, code = list_open(&run, argc, argv, &group, &n);
+	int n, code = look_groups_open(&run, argc, argv, &group, &n);
 	if (code)
 		return code;
 	for (int i = 0; i < n; i++) {

@@ -1,5 +1,5 @@
 /* kq-group export. */
-#include "kq-group/list.h"
+#include "kq-group/look_group.h"
 #include "kq-group/offsetfile.h"
 #include "kq-group/verbs.h"
 
@@ -21,7 +21,7 @@ verb_group_export(int argc, char **argv)
 	struct run run;
 	struct buf out = BUF_INIT;
 	struct look_group *group;
-	int n, code = list_open(&run, argc, argv, &group, &n);
+	int n, code = look_groups_open(&run, argc, argv, &group, &n);
 	if (code)
 		return code;
 	for (int i = 0; i < n; i++) {

@@ -1,126 +1,13 @@
-#include "kq-group/list.h"
+/* kq-group list. */
+#include "kq-group/look_list.h"
 #include "kq-group/verbs.h"
 
 #include "proto.h"
-#include "sys/clock.h"
 #include "text/opt.h"
 
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <strings.h>
-
-enum {
-	STATES_FROM = 4, TYPES_FROM = 5, /* versions that report them */
-	RETRY_MS = 100,
-};
-
-static bool
-is_same_word(struct str word, const char *name)
-{
-	return word.n == (int32_t)strlen(name)
-		&& strncasecmp((const char *)word.p, name, (size_t)word.n) == 0;
-}
-
-static int
-by_id(const void *a, const void *b)
-{
-	return str_cmp(((const struct listed *)a)->id, ((const struct listed *)b)->id);
-}
-
-/* Ask a broker; repeat while its coordinator is loading. */
-static int
-ask(struct run *run, int32_t node, struct list_groups_response *answer)
-{
-	struct list_groups_request q;
-	struct err e;
-	int64_t until_ms = clock_mono_ms() + run->cluster.opts.topic_timeout_ms;
-	wire_defaults(&list_groups_request_desc, &q);
-	for (;;) {
-		if (run_call(run, node, API_LIST_GROUPS, &q, answer) < 0)
-			return -1;
-		if (!answer->error_code)
-			return 0;
-		if (!kerr_info(answer->error_code)->is_retriable || clock_mono_ms() >= until_ms
-			|| run->cluster.is_woken)
-			break;
-		cluster_pause(&run->cluster, RETRY_MS);
-	}
-	cluster_peer_err(&e, answer->error_code, STR_NULL);
-	err_wrap(&e, "groups of broker %d", node);
-	run_failed(run, &e);
-	return -1;
-}
-
-int
-list_groups(struct run *run, struct listed **v)
-{
-	struct list_groups_response answer;
-	struct err e;
-	int version = run_version(run, API_LIST_GROUPS), n = 0;
-	*v = NULL;
-	if (!run->cluster.has_metadata && cluster_refresh(&run->cluster, &e) < 0) {
-		run_failed(run, &e);
-		return 0;
-	}
-	for (int i = 0; i < run->cluster.nnode; i++) {
-		if (run->cluster.node[i]->is_gone || ask(run, run->cluster.node[i]->id, &answer) < 0)
-			continue;
-		struct listed *all = arena_alloc(&run->arena,
-			(size_t)(n + MAX(answer.groups.n, 0)) * sizeof *all + 1);
-		if (n > 0)
-			memcpy(all, *v, (size_t)n * sizeof *all);
-		for (int32_t k = 0; k < answer.groups.n; k++)
-			all[n++] = (struct listed){ answer.groups.v[k].group_id,
-				version >= TYPES_FROM ? answer.groups.v[k].group_type : STR("classic"),
-				answer.groups.v[k].protocol_type,
-				version >= STATES_FROM ? answer.groups.v[k].group_state : STR_NULL };
-		*v = all;
-	}
-	if (n > 0)
-		qsort(*v, (size_t)n, sizeof **v, by_id);
-	return n;
-}
-
-static int
-names_of(struct run *run, struct str **names)
-{
-	struct listed *v;
-	int n = list_groups(run, &v);
-	*names = arena_alloc(&run->arena, (size_t)n * sizeof **names + 1);
-	int nname = 0;
-	for (int i = 0; i < n; i++)
-		if (is_same_word(v[i].type, "classic") || is_same_word(v[i].type, "consumer"))
-			(*names)[nname++] = v[i].id;
-	return nname;
-}
-
-struct str
-list_type(struct run *run, const struct look_group *group)
-{
-	struct list_groups_response answer;
-	if (run_version(run, API_LIST_GROUPS) < TYPES_FROM || ask(run, group->coordinator, &answer) < 0)
-		return STR_NULL;
-	for (int32_t i = 0; i < answer.groups.n; i++)
-		if (str_eq(answer.groups.v[i].group_id, group->id))
-			return answer.groups.v[i].group_type;
-	return STR_NULL;
-}
-
-int
-list_open(struct run *run, int argc, char **argv, struct look_group **v, int *n)
-{
-	int code = group_run_open(run);
-	if (code)
-		return code;
-	struct str *names;
-	*n = group_options.takes_all ? names_of(run, &names) : argc;
-	*v = group_options.takes_all ? look_groups_find(run, n, names)
-		: look_groups_named(run, n, argv);
-	return 0;
-}
-
-/* ---- the verb ---- */
 
 static const char *const states[] = { "PreparingRebalance", "CompletingRebalance", "Stable", "Dead",
 	"Empty", "Assigning", "Reconciling", "NotReady", NULL };
@@ -142,7 +29,7 @@ check_words(const char *text, const char *const *known, const char *option, stru
 	struct str word;
 	for (const char *at = text ? text : ""; (word = next_word(&at)).n > 0;) {
 		int i = 0;
-		while (known[i] && !is_same_word(word, known[i]))
+		while (known[i] && !look_list_is(word, known[i]))
 			i++;
 		if (known[i])
 			continue;
@@ -172,7 +59,7 @@ is_wanted(struct str s, const char *text)
 }
 
 static void
-print(struct run *run, const struct listed *one)
+print(struct run *run, const struct look_listed *one)
 {
 	if (group_options.is_json) {
 		json_t *o = json_object();
@@ -195,16 +82,16 @@ verb_group_list(int argc, char **argv)
 	(void)argv;
 	struct run run;
 	struct err e;
-	struct listed *v;
+	struct look_listed *v;
 	if (check_words(group_options.states, states, "state", &e) < 0
 		|| check_words(group_options.types, types, "type", &e) < 0)
 		return say_err(&e, false);
 	int code = group_run_open(&run);
 	if (code)
 		return code;
-	int n = list_groups(&run, &v);
+	int n = look_list(&run, &v);
 	run.ndone += n > 0;
-	if (group_options.states && run_version(&run, API_LIST_GROUPS) < STATES_FROM) {
+	if (group_options.states && run_version(&run, API_LIST_GROUPS) < LOOK_LIST_STATES_FROM) {
 		err_set(&e, ERR_PEER, "the broker does not report the states of groups");
 		run_failed(&run, &e);
 		n = 0;

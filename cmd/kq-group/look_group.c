@@ -1,7 +1,7 @@
 #include "kq-group/look_group.h"
 
 #include "base/map.h"
-#include "kq-group/list.h"
+#include "kq-group/look_list.h"
 #include "proto.h"
 #include "sys/clock.h"
 
@@ -169,6 +169,19 @@ look_groups_named(struct run *run, int *n, char **names)
 	return look_groups_find(run, n, v);
 }
 
+int
+look_groups_open(struct run *run, int argc, char **argv, struct look_group **v, int *n)
+{
+	int code = group_run_open(run);
+	if (code)
+		return code;
+	struct str *names;
+	*n = group_options.takes_all ? look_list_names(run, &names) : argc;
+	*v = group_options.takes_all ? look_groups_find(run, n, names)
+		: look_groups_named(run, n, argv);
+	return 0;
+}
+
 bool
 look_group_again(struct run *run, struct look_group *group, int16_t code, int64_t until_ms)
 {
@@ -238,7 +251,7 @@ describe_classic(struct run *run, struct look_group *group)
 }
 
 static struct look_parts *
-take_places(struct run *run, const struct consumer_group_describe_response_assignment *in,
+take_parts(struct run *run, const struct consumer_group_describe_response_assignment *in,
 	int32_t *n)
 {
 	*n = MAX(in->topic_partitions.n, 0);
@@ -266,9 +279,9 @@ take_consumer(struct run *run, struct look_group *group,
 		struct consumer_group_describe_response_member *from = &in->members.v[i];
 		group->member[i] = (struct look_member){ from->member_id, from->instance_id, from->rack_id,
 			from->client_id, from->client_host, from->member_epoch, NULL, NULL, 0, 0 };
-		group->member[i].assigned = take_places(run, &from->assignment,
+		group->member[i].assigned = take_parts(run, &from->assignment,
 			&group->member[i].nassigned);
-		group->member[i].target = take_places(run, &from->target_assignment,
+		group->member[i].target = take_parts(run, &from->target_assignment,
 			&group->member[i].ntarget);
 	}
 }
@@ -315,7 +328,7 @@ look_group_describe(struct run *run, struct look_group *group, bool may_miss)
 	if (group->coordinator < 0)
 		return -1;
 	int rc = describe_either(run, group);
-	struct str type = rc || may_miss ? STR_NULL : list_type(run, group);
+	struct str type = rc || may_miss ? STR_NULL : look_list_type(run, group->coordinator, group->id);
 	if (str_eq(type, STR("consumer")) || str_eq(type, STR("classic"))) {
 		type = STR_NULL; /* it was created after the first request */
 		rc = describe_either(run, group);

@@ -4,7 +4,7 @@
  *
  * Everything is allocated in the run's arenas.
  *
- * Uses: group_run, rows, list, client/offsets.  One thread.
+ * Uses: group_run, look_list, rows, client/offsets.  One thread.
  */
 #ifndef KQ_GROUP_LOOK_GROUP_H
 #define KQ_GROUP_LOOK_GROUP_H
@@ -43,6 +43,10 @@ struct look_group *look_groups_find(struct run *run, int *n, const struct str *n
 
 /* The same, for names from the command line. */
 struct look_group *look_groups_named(struct run *run, int *n, char **names);
+
+/* Connect, and find the groups of these names, or with --all all groups of consumers.
+ * Returns as run_open. */
+int look_groups_open(struct run *run, int argc, char **argv, struct look_group **v, int *n);
 
 /* Get type, state and members.  Returns 0, or -1 after run_failed.  A missing group has the
  * state "Dead" if may_miss, else it is a failure. */

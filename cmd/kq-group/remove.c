@@ -104,7 +104,7 @@ is_listed(const struct offset_delete_request *q, struct str topic, int32_t parti
 
 /* Add the partitions that are not in the request yet. */
 static void
-add_target(struct run *run, struct offset_delete_request *q, const struct topic_parts *parts)
+add_parts(struct run *run, struct offset_delete_request *q, const struct topic_parts *parts)
 {
 	struct offset_delete_request_topic *topic = &q->topics.v[q->topics.n++];
 	topic->name = parts->topic;
@@ -157,7 +157,7 @@ delete_offsets(struct run *run, struct look_group *group, struct topic_parts *pa
 			run_failed(run, &e);
 			continue;
 		}
-		add_target(run, &q, &parts[i]);
+		add_parts(run, &q, &parts[i]);
 	}
 	if (q.topics.n == 0)
 		return;

@@ -36,7 +36,7 @@ add_row(struct run *run, struct seek_plan *plan, int32_t *cap, struct row row)
 }
 
 static void
-add_target(struct run *run, struct seek_plan *plan, int32_t *cap, const struct topic_parts *parts)
+add_parts(struct run *run, struct seek_plan *plan, int32_t *cap, const struct topic_parts *parts)
 {
 	struct err e;
 	for (int32_t i = 0; i < parts->npart; i++)
@@ -181,7 +181,7 @@ collect(struct run *run, struct seek_plan *plan, const struct seek *seek,
 	else if (group_options.takes_all)
 		plan->rows = *committed;
 	for (int i = 0; !group_options.from_file && i < seek->scope.n; i++)
-		add_target(run, plan, &cap, &seek->scope.v[i]);
+		add_parts(run, plan, &cap, &seek->scope.v[i]);
 	join_committed(plan, committed);
 	if (plan->rows.n == 0 && run->nfailed == 0) {
 		err_set(&e, ERR_PEER, group_options.from_file ? "%s has no line for group '%.*s'"
