@@ -1,6 +1,5 @@
 #include "kq-broker/broker.h"
 
-#include "kq-broker/catalog.h"
 #include "kq-broker/descriptors.h"
 #include "kq-broker/dispatch.h"
 #include "kq-broker/reactor.h"
@@ -81,7 +80,6 @@ take_settings(struct broker *b)
 	b->fetch_size_max = config_int(NULL, v, CONFIG_FETCH_MAX_BYTES);
 	b->arena_size_max = config_int(NULL, v, CONFIG_REQUEST_ARENA_BYTES_MAX);
 	b->sessions.budget.used_max = config_int(NULL, v, CONFIG_QUEUED_MAX_REQUEST_BYTES);
-	b->partition_max = config_int(NULL, v, CONFIG_MAX_PARTITIONS);
 	b->use_uring = !config_is(NULL, v, CONFIG_SYNC_ENGINE, "threads");
 	b->fault = fault_of(v);
 	b->nreactor = (int)config_int(NULL, v, CONFIG_REACTORS);
@@ -139,13 +137,17 @@ load(struct broker *b, struct err *e)
 		return -1;
 	int rc = saved_offsets_read(&offsets, b->dir.fd, e);
 	if (rc == 0) {
-		dynamic_load(b);
-		rc = catalog_load(b, &offsets, state.is_clean, e);
+		dynamic_load(&b->dynamic, b->meta);
+		rc = cluster_facts_load(&b->cluster, b->meta, state.is_clean, e);
+	}
+	if (rc == 0) {
+		b->catalog_apply.leader_epoch = b->cluster.epoch;
+		rc = catalog_apply_begin(&b->catalog_apply, b->meta, &offsets, state.is_clean, e);
 	}
 	saved_offsets_release(&offsets);
 	if (rc == 0 && !state.is_clean && b->dir.fd >= 0)
 		rc = recover(b, &state, e);
-	return rc < 0 ? -1 : datadir_begin(&b->dir, b->cluster_id, b->node_id, e);
+	return rc < 0 ? -1 : datadir_begin(&b->dir, b->cluster.id, b->node_id, e);
 }
 
 /* ---- what partitions need ---- */
@@ -180,6 +182,37 @@ init_partition_env(struct broker *b)
 	b->partition_env.disk_failed = on_disk_failed;
 }
 
+static void
+on_settings_changed(struct dynamic *dynamic)
+{
+	struct broker *b = CONTAINER_OF(dynamic, struct broker, dynamic);
+	atomic_store(&b->sessions.nsession_max,
+		config_int(NULL, dynamic->values, CONFIG_MAX_CONNECTIONS));
+	catalog_apply_defaults(&b->catalog_apply);
+}
+
+/* Everything that stands on the metastore. */
+static void
+init_facts(struct broker *b)
+{
+	const struct config_set *v = b->settings->values;
+	checkpoints_init(&b->checkpoints, b->dir.fd, &b->topics, &b->control,
+		config_int(NULL, v, CONFIG_LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS));
+	producer_ids_init(&b->producer_ids, b->meta, &b->control);
+	b->catalog = (struct catalog){
+		.meta = b->meta,
+		.topics = &b->topics,
+		.dynamic = &b->dynamic,
+		.checkpoints = &b->checkpoints,
+		.partition_max = config_int(NULL, v, CONFIG_MAX_PARTITIONS),
+	};
+	b->catalog_apply = (struct catalog_apply){
+		.topics = &b->topics,
+		.dynamic = &b->dynamic,
+		.env = &b->partition_env,
+	};
+}
+
 int
 broker_open(struct broker *b, struct settings *s, struct err *e)
 {
@@ -189,7 +222,7 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	topics_init(&b->topics);
 	fetch_sessions_init(&b->fetch_sessions, (int)config_int(NULL, s->values,
 		CONFIG_MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS));
-	dynamic_init(&b->dynamic, s->values);
+	dynamic_init(&b->dynamic, s->values, on_settings_changed);
 	list_init(&b->control.posted);
 	b->control.epoll_fd = b->control.event_fd = -1;
 	take_settings(b);
@@ -205,9 +238,7 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	b->meta = metastore_open_local(b->dir.fd, e);
 	if (!b->meta)
 		return err_wrap(e, "data directory '%s'", b->dir.path);
-	checkpoints_init(&b->checkpoints, b->dir.fd, &b->topics, &b->control,
-		config_int(NULL, s->values, CONFIG_LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS));
-	producer_ids_init(&b->producer_ids, b->meta, &b->control);
+	init_facts(b);
 	if (load(b, e) < 0)
 		return -1;
 	b->coordinator = coordinator_new(b, e);

@@ -14,7 +14,10 @@
 
 #include "base/err.h"
 #include "kq-broker/advertised.h"
+#include "kq-broker/catalog.h"
+#include "kq-broker/catalog_apply.h"
 #include "kq-broker/checkpoints.h"
+#include "kq-broker/cluster_facts.h"
 #include "kq-broker/datadir.h"
 #include "kq-broker/descriptors.h"
 #include "kq-broker/dynamic.h"
@@ -42,17 +45,17 @@ struct broker {
 	struct settings *settings;
 	struct datadir dir;
 	int32_t node_id;
-	char cluster_id[UUID_TEXT_SIZE];
-	int32_t epoch; /* of the cluster: unclean starts; partitions and coordinator begin with it */
+	struct cluster_facts cluster;
 	bool use_uring, auto_create, has_consumer_protocol;
 	enum fault fault;
 	struct descriptors descriptors;
 	int64_t fetch_size_max, arena_size_max;
-	int64_t partition_max;
 	struct metastore *meta; /* the control thread's, once it runs */
 	struct dynamic dynamic; /* under its lock */
 	struct partition_env partition_env;
 	struct topics topics;
+	struct catalog catalog;
+	struct catalog_apply catalog_apply;
 	struct fetch_sessions fetch_sessions;
 	struct reactor *reactor;
 	int nreactor;

@@ -101,7 +101,7 @@ coordinator_make_topic(struct coordinator *coord, enum coordinator_kind kind)
 	config_set_put(set, CONFIG_CLEANUP_POLICY, "compact");
 	config_set_put(set, CONFIG_COMPRESSION_TYPE, "producer");
 	config_set_put(set, CONFIG_SEGMENT_BYTES, size);
-	int r = catalog_create(broker, str_of(topic->name), topic->npartition, set, false, &error);
+	int r = catalog_create(&broker->catalog, str_of(topic->name), topic->npartition, set, false, &error);
 	config_set_free(set);
 	if (r < 0) {
 		log_bounded(LOG_ERROR, "cannot create %s: %s", topic->name, error.message);
@@ -525,7 +525,7 @@ coordinator_new(struct broker *broker, struct err *e)
 		return NULL;
 	}
 	coord->broker = broker;
-	coord->epoch = broker->epoch;
+	coord->epoch = broker->cluster.epoch;
 	list_init(&coord->held);
 	list_init(&coord->ends);
 	list_init(&coord->commits);

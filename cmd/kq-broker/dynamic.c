@@ -1,8 +1,8 @@
 #include "kq-broker/dynamic.h"
 
-#include "kq-broker/broker.h"
 #include "kq-broker/catalog.h"
 
+#include "meta/metastore.h"
 #include "sys/rand.h"
 #include "text/json.h"
 #include "wire/kerr.h"
@@ -29,9 +29,11 @@ merge(const struct config_set *at_start, const struct config_set *shared,
 }
 
 void
-dynamic_init(struct dynamic *d, const struct config_set *at_start)
+dynamic_init(struct dynamic *d, const struct config_set *at_start,
+	void (*changed)(struct dynamic *d))
 {
-	*d = (struct dynamic){ .groups = MAP_INIT };
+	*d = (struct dynamic){ .at_start = at_start, .changed = changed, .groups = MAP_INIT };
+	snprintf(d->id, sizeof d->id, "%d", (int)config_int(NULL, at_start, CONFIG_NODE_ID));
 	pthread_rwlock_init(&d->lock, NULL);
 	rand_bytes(&d->groups.seed, sizeof d->groups.seed);
 	d->own = config_set_copy(NULL);
@@ -81,23 +83,20 @@ dynamic_group(struct dynamic *d, struct str name)
 }
 
 enum config_source
-dynamic_source(const struct broker *b, enum config_id id, const struct config_set **set)
+dynamic_source(const struct dynamic *d, enum config_id id, const struct config_set **set)
 {
-	const struct dynamic *d = &b->dynamic;
 	*set = d->own->value[id] ? d->own
 		: d->shared->value[id] ? d->shared
-		: b->settings->values->value[id] ? b->settings->values : NULL;
+		: d->at_start->value[id] ? d->at_start : NULL;
 	return *set == NULL ? SOURCE_DEFAULT
 		: *set == d->own ? SOURCE_DYNAMIC_BROKER
 		: *set == d->shared ? SOURCE_DYNAMIC_ALL_BROKERS : SOURCE_STATIC_BROKER;
 }
 
 bool
-dynamic_is_this_broker(const struct broker *b, struct str id)
+dynamic_is_this_broker(const struct dynamic *d, struct str id)
 {
-	char mine[16];
-	snprintf(mine, sizeof mine, "%d", b->node_id);
-	return str_eq(id, str_of(mine));
+	return str_eq(id, str_of(d->id));
 }
 
 static const char *const level_name[] = { [LOG_ERROR] = "ERROR", [LOG_WARN] = "WARN",
@@ -152,7 +151,7 @@ is_empty(const struct config_set *set)
 
 /* Commit what is set; an empty set has no entry. */
 static int
-commit(struct broker *b, const char *prefix, struct str name, enum config_scope scope,
+commit(struct dynamic *d, const char *prefix, struct str name, enum config_scope scope,
 	const struct config_set *set, struct catalog_error *e)
 {
 	struct buf key = BUF_INIT, value = BUF_INIT;
@@ -168,7 +167,7 @@ commit(struct broker *b, const char *prefix, struct str name, enum config_scope 
 	json_decref(o);
 	struct metastore_op op = { buf_str(&key), is_empty(set) ? STR_NULL : buf_str(&value),
 		METASTORE_ANY };
-	int r = metastore_txn(b->meta, &op, 1, &why);
+	int r = metastore_txn(d->meta, &op, 1, &why);
 	buf_release(&key);
 	buf_release(&value);
 	if (r == 0)
@@ -210,64 +209,52 @@ parse(const struct metastore_entry *entry, enum config_scope scope)
 static int
 load_group(void *ctx, const struct metastore_entry *entry)
 {
-	struct broker *b = ctx;
+	struct dynamic *d = ctx;
 	int32_t prefix = sizeof GROUPS - 1;
 	struct str name = { entry->key.p + prefix, entry->key.n - prefix };
-	put_group(&b->dynamic, name, parse(entry, CONFIG_SCOPE_GROUP));
+	put_group(d, name, parse(entry, CONFIG_SCOPE_GROUP));
 	return 0;
 }
 
 /* The broker's entry, or an empty set. */
 static void
-load_broker(struct broker *b, const char *id, struct config_set **set)
+load_broker(struct dynamic *d, const char *id, struct config_set **set)
 {
 	struct metastore_entry entry;
 	struct buf key = BUF_INIT;
 	buf_printf(&key, BROKERS "%s", id);
-	if (metastore_get(b->meta, buf_str(&key), &entry)) {
+	if (metastore_get(d->meta, buf_str(&key), &entry)) {
 		config_set_free(*set);
 		*set = parse(&entry, CONFIG_SCOPE_BROKER);
 	}
 	buf_release(&key);
 }
 
-/* Copy the values that hot paths read elsewhere. */
-static void
-apply(struct broker *b)
-{
-	atomic_store(&b->sessions.nsession_max, config_int(NULL, b->dynamic.values, CONFIG_MAX_CONNECTIONS));
-}
-
 void
-dynamic_load(struct broker *b)
+dynamic_load(struct dynamic *d, struct metastore *meta)
 {
-	struct dynamic *d = &b->dynamic;
-	char id[16];
-	snprintf(id, sizeof id, "%d", b->node_id);
-	load_broker(b, "", &d->shared);
-	load_broker(b, id, &d->own);
+	d->meta = meta;
+	load_broker(d, "", &d->shared);
+	load_broker(d, d->id, &d->own);
 	config_set_free(d->values);
-	d->values = merge(b->settings->values, d->shared, d->own);
-	apply(b);
-	metastore_list(b->meta, STR(GROUPS), load_group, b);
+	d->values = merge(d->at_start, d->shared, d->own);
+	d->changed(d);
+	metastore_list(d->meta, STR(GROUPS), load_group, d);
 }
 
 /* ---- changes ---- */
 
 int
-dynamic_configure_broker(struct broker *b, bool is_shared, const struct config_set *set,
+dynamic_configure_broker(struct dynamic *d, bool is_shared, const struct config_set *set,
 	bool validate_only, struct catalog_error *e)
 {
-	struct dynamic *d = &b->dynamic;
-	struct config_set *values = merge(b->settings->values, is_shared ? set : d->shared,
+	struct config_set *values = merge(d->at_start, is_shared ? set : d->shared,
 		is_shared ? d->own : set);
 	struct err why;
-	char id[16];
-	snprintf(id, sizeof id, "%d", b->node_id);
 	int r = config_check_together(NULL, values, &why) < 0
 		? catalog_fail(e, KERR_INVALID_REQUEST, "%s", why.msg) : 0;
 	if (r == 0 && !validate_only)
-		r = commit(b, BROKERS, is_shared ? STR("") : str_of(id), CONFIG_SCOPE_BROKER, set, e);
+		r = commit(d, BROKERS, is_shared ? STR("") : str_of(d->id), CONFIG_SCOPE_BROKER, set, e);
 	if (r < 0 || validate_only) {
 		config_set_free(values);
 		return r;
@@ -281,19 +268,18 @@ dynamic_configure_broker(struct broker *b, bool is_shared, const struct config_s
 	pthread_rwlock_unlock(&d->lock);
 	config_set_free(old);
 	config_set_free(old_values);
-	apply(b);
-	catalog_follow_defaults(b);
+	d->changed(d);
 	log_line(LOG_INFO, "changed the settings of %s", is_shared ? "all brokers" : "this broker");
 	return 0;
 }
 
 static int
-check_range(struct broker *b, const struct config_set *set, enum config_id id,
+check_range(struct dynamic *d, const struct config_set *set, enum config_id id,
 	enum config_id min_id, enum config_id max_id, struct catalog_error *e)
 {
-	int64_t min = config_int(NULL, b->dynamic.values, min_id);
-	int64_t max = config_int(NULL, b->dynamic.values, max_id);
-	int64_t n = config_int(set, b->dynamic.values, id);
+	int64_t min = config_int(NULL, d->values, min_id);
+	int64_t max = config_int(NULL, d->values, max_id);
+	int64_t n = config_int(set, d->values, id);
 	if (!set->value[id] || (n >= min && n <= max))
 		return 0;
 	return catalog_fail(e, KERR_INVALID_CONFIG, "%s must be in the range %lld to %lld inclusive",
@@ -301,37 +287,37 @@ check_range(struct broker *b, const struct config_set *set, enum config_id id,
 }
 
 static int
-check_group(struct broker *b, struct str name, const struct config_set *set,
+check_group(struct dynamic *d, struct str name, const struct config_set *set,
 	struct catalog_error *e)
 {
-	if (check_range(b, set, CONFIG_CONSUMER_SESSION_TIMEOUT_MS,
+	if (check_range(d, set, CONFIG_CONSUMER_SESSION_TIMEOUT_MS,
 		CONFIG_GROUP_CONSUMER_MIN_SESSION_TIMEOUT_MS,
 		CONFIG_GROUP_CONSUMER_MAX_SESSION_TIMEOUT_MS, e) < 0
-		|| check_range(b, set, CONFIG_CONSUMER_HEARTBEAT_INTERVAL_MS,
+		|| check_range(d, set, CONFIG_CONSUMER_HEARTBEAT_INTERVAL_MS,
 		CONFIG_GROUP_CONSUMER_MIN_HEARTBEAT_INTERVAL_MS,
 		CONFIG_GROUP_CONSUMER_MAX_HEARTBEAT_INTERVAL_MS, e) < 0)
 		return -1;
 	struct err why;
-	if (config_check_together(set, b->dynamic.values, &why) < 0)
+	if (config_check_together(set, d->values, &why) < 0)
 		return catalog_fail(e, KERR_INVALID_CONFIG, "%s", why.msg);
-	if (!is_empty(set) && !dynamic_group(&b->dynamic, name)
-		&& (int64_t)b->dynamic.groups.n >= config_int(NULL, b->dynamic.values, CONFIG_MAX_GROUPS))
+	if (!is_empty(set) && !dynamic_group(d, name)
+		&& (int64_t)d->groups.n >= config_int(NULL, d->values, CONFIG_MAX_GROUPS))
 		return catalog_fail(e, KERR_POLICY_VIOLATION,
 			"the groups that have settings would exceed max.groups");
 	return 0;
 }
 
 int
-dynamic_configure_group(struct broker *b, struct str name, const struct config_set *set,
+dynamic_configure_group(struct dynamic *d, struct str name, const struct config_set *set,
 	bool validate_only, struct catalog_error *e)
 {
-	if (check_group(b, name, set, e) < 0)
+	if (check_group(d, name, set, e) < 0)
 		return -1;
 	if (validate_only)
 		return 0;
-	if (commit(b, GROUPS, name, CONFIG_SCOPE_GROUP, set, e) < 0)
+	if (commit(d, GROUPS, name, CONFIG_SCOPE_GROUP, set, e) < 0)
 		return -1;
-	put_group(&b->dynamic, name, is_empty(set) ? NULL : config_set_copy(set));
+	put_group(d, name, is_empty(set) ? NULL : config_set_copy(set));
 	log_line(LOG_INFO, "changed the settings of group %.*s", MIN(name.n, 100),
 		(const char *)name.p);
 	return 0;

@@ -123,7 +123,7 @@ create_missing(struct request *rq)
 		struct str name = q->topics.v[i].name;
 		struct catalog_error ignored; /* the answer says: unknown topic */
 		if (name.n >= 0 && !topic_name_fault(name) && !topic_is_internal(name))
-			catalog_create(rq->broker, name, -1, NULL, false, &ignored);
+			catalog_create(&rq->broker->catalog, name, -1, NULL, false, &ignored);
 	}
 }
 
@@ -138,7 +138,7 @@ fill_broker(struct request *rq, struct metadata_response *r)
 	r->brokers.v[0].node_id = broker->node_id;
 	r->brokers.v[0].host = str_of(rq->advertised->host);
 	r->brokers.v[0].port = rq->advertised->port;
-	r->cluster_id = str_of(broker->cluster_id);
+	r->cluster_id = str_of(broker->cluster.id);
 	r->controller_id = broker->node_id;
 	if (q->include_cluster_authorized_operations)
 		r->cluster_authorized_operations = ACL_CLUSTER_OPERATIONS;

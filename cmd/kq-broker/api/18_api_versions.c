@@ -84,7 +84,7 @@ check_peer(const struct broker *broker, const struct api_versions_request *q)
 		return KERR_NONE;
 	if (!has_cluster || !has_node)
 		return KERR_INVALID_REQUEST;
-	return str_eq(q->cluster_id, str_of(broker->cluster_id)) && q->node_id == broker->node_id
+	return str_eq(q->cluster_id, str_of(broker->cluster.id)) && q->node_id == broker->node_id
 		? KERR_NONE : KERR_REBOOTSTRAP_REQUIRED;
 }
 

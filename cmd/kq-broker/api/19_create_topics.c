@@ -61,7 +61,7 @@ create(struct request *rq, const wanted_topic *q, bool is_twice, struct config_s
 		if (catalog_put_config(set, CONFIG_SCOPE_TOPIC, q->configs.v[i].name,
 			q->configs.v[i].value, e) < 0)
 			return -1;
-	return catalog_create(rq->broker, q->name, n, set, all->validate_only, e);
+	return catalog_create(&rq->broker->catalog, q->name, n, set, all->validate_only, e);
 }
 
 /* What v5 and later are told: the topic as it now is, or would be. */
@@ -85,7 +85,7 @@ fill(struct request *rq, const wanted_topic *q, const struct config_set *set, re
 			continue;
 		struct create_topics_response_config *c = &a->configs.v[a->configs.n++];
 		const struct config_set *from;
-		int8_t source = (int8_t)dynamic_source(rq->broker, (enum config_id)i, &from);
+		int8_t source = (int8_t)dynamic_source(&rq->broker->dynamic, (enum config_id)i, &from);
 		c->name = str_of(k->name);
 		c->value = arena_str(&rq->arena, str_of(config_value(set, from, (enum config_id)i)));
 		c->config_source = set->value[i] ? SOURCE_TOPIC : source;

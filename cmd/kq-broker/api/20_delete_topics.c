@@ -46,7 +46,7 @@ delete_one(struct request *rq, const struct names *names, struct str name,
 		a->name = arena_str(&rq->arena, str_of(t->name));
 		a->topic_id = t->id;
 	}
-	if (!t || catalog_delete(rq->broker, a->name, &e) < 0) {
+	if (!t || catalog_delete(&rq->broker->catalog, a->name, &e) < 0) {
 		a->error_code = e.code;
 		a->error_message = arena_str(&rq->arena, str_of(e.message));
 	}

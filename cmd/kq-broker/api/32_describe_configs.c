@@ -94,7 +94,7 @@ fill_one(struct request *rq, enum config_id id, const struct own *own, value_ans
 	bool is_own = own->set && own->set->value[id];
 	wire_defaults(&describe_configs_response_config_desc, v);
 	v->name = str_of(config_name(k, own->scope));
-	v->config_source = (int8_t)dynamic_source(rq->broker, id, &from);
+	v->config_source = (int8_t)dynamic_source(&rq->broker->dynamic, id, &from);
 	if (is_own)
 		v->config_source = own->source;
 	const char *value = config_value(is_own ? own->set : NULL, from, id);
@@ -161,7 +161,7 @@ describe_broker(struct request *rq, const resource *q, config_answer *a)
 	if (!q->resource_name.n) {
 		own.set = rq->broker->dynamic.shared;
 		own.is_all = true;
-	} else if (!dynamic_is_this_broker(rq->broker, q->resource_name)) {
+	} else if (!dynamic_is_this_broker(&rq->broker->dynamic, q->resource_name)) {
 		return refuse(a, "there is no broker of that id");
 	}
 	fill(rq, q, &own, a);
@@ -182,7 +182,7 @@ describe_group(struct request *rq, const resource *q, config_answer *a)
 static int16_t
 describe_logger(struct request *rq, const resource *q, config_answer *a)
 {
-	if (!dynamic_is_this_broker(rq->broker, q->resource_name))
+	if (!dynamic_is_this_broker(&rq->broker->dynamic, q->resource_name))
 		return refuse(a, "there is no broker of that id");
 	if (!is_wanted(q, "root"))
 		return KERR_NONE;

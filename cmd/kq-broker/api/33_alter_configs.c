@@ -27,7 +27,7 @@ find_broker(struct broker *b, struct target *t, struct catalog_error *e)
 {
 	t->scope = CONFIG_SCOPE_BROKER;
 	t->now = t->name.n ? b->dynamic.own : b->dynamic.shared;
-	if (t->name.n && !dynamic_is_this_broker(b, t->name))
+	if (t->name.n && !dynamic_is_this_broker(&b->dynamic, t->name))
 		return catalog_fail(e, KERR_INVALID_REQUEST, "there is no broker of that id");
 	return 0;
 }
@@ -82,11 +82,11 @@ store(struct broker *b, const struct target *t, const struct config_set *set, bo
 	struct catalog_error *e)
 {
 	switch (t->scope) {
-	case CONFIG_SCOPE_TOPIC: return catalog_configure(b, t->name, set, validate_only, e);
-	case CONFIG_SCOPE_GROUP: return dynamic_configure_group(b, t->name, set, validate_only, e);
+	case CONFIG_SCOPE_TOPIC: return catalog_configure(&b->catalog, t->name, set, validate_only, e);
+	case CONFIG_SCOPE_GROUP: return dynamic_configure_group(&b->dynamic, t->name, set, validate_only, e);
 	case CONFIG_SCOPE_BROKER: break;
 	}
-	return dynamic_configure_broker(b, t->name.n == 0, set, validate_only, e);
+	return dynamic_configure_broker(&b->dynamic, t->name.n == 0, set, validate_only, e);
 }
 
 /* One setting of a resource; value null: unset. */
@@ -233,7 +233,7 @@ static int
 change_level(struct broker *b, const changes *q, bool validate_only, struct catalog_error *e)
 {
 	enum log_level level = LOG_INFO;
-	if (!dynamic_is_this_broker(b, q->resource_name))
+	if (!dynamic_is_this_broker(&b->dynamic, q->resource_name))
 		return catalog_fail(e, KERR_INVALID_REQUEST, "there is no broker of that id");
 	for (int32_t i = 0; i < q->configs.n; i++) {
 		const change *c = &q->configs.v[i];

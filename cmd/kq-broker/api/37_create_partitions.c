@@ -29,7 +29,7 @@ grow(struct request *rq, const struct create_partitions_request_topic *t,
 	if (topic_is_internal(t->name))
 		return catalog_fail(e, KERR_INVALID_TOPIC_EXCEPTION,
 			"the partitions of the broker's own topics can't be changed");
-	return catalog_grow(rq->broker, t->name, t->count, q->validate_only, e);
+	return catalog_grow(&rq->broker->catalog, t->name, t->count, q->validate_only, e);
 }
 
 void

@@ -24,7 +24,7 @@ fill_partition(struct request *rq, partition_answer *answer)
 {
 	struct broker *broker = rq->broker;
 	answer->leader_id = broker->node_id;
-	answer->leader_epoch = broker->epoch;
+	answer->leader_epoch = broker->cluster.epoch;
 	answer->high_watermark = metastore_revision(broker->meta);
 	answer->current_voters.n = 1;
 	answer->current_voters.v = REQUEST_ARRAY(rq, struct describe_quorum_response_replica, 1);

@@ -27,7 +27,7 @@ api_describe_cluster(struct request *rq)
 		request_respond(rq, &r);
 		return;
 	}
-	r.cluster_id = str_of(broker->cluster_id);
+	r.cluster_id = str_of(broker->cluster.id);
 	r.controller_id = broker->node_id;
 	r.brokers.n = 1;
 	r.brokers.v = REQUEST_ARRAY(rq, struct describe_cluster_response_broker, 1);

@@ -13,7 +13,7 @@
 static int16_t
 refuse(const struct request *rq, struct str cluster_id, struct str *message)
 {
-	if (cluster_id.n >= 0 && !str_eq(cluster_id, str_of(rq->broker->cluster_id))) {
+	if (cluster_id.n >= 0 && !str_eq(cluster_id, str_of(rq->broker->cluster.id))) {
 		*message = STR("this is another cluster");
 		return KERR_INCONSISTENT_CLUSTER_ID;
 	}
