@@ -3,6 +3,7 @@
 #include "kq-broker/broker.h"
 
 #include "record/batch.h"
+#include "record/control.h"
 #include "sys/fs.h"
 #include "text/say.h"
 #include "text/units.h"
@@ -23,13 +24,14 @@ struct loading {
 	int64_t nrecord;
 };
 
-/* The end of a transaction: key (version i16, type i16: 0 abort, 1 commit). */
+/* The end of a transaction. */
 static void
 replay_marker(struct loading *loading, const struct record *rec, const struct coord_producer *producer)
 {
-	if (loading->kind == COORD_GROUPS && rec->key.n >= 4 && load_be16(rec->key.p + 2) <= 1)
+	enum control_type type = control_type(rec->key);
+	if (loading->kind == COORD_GROUPS && type != CONTROL_UNKNOWN)
 		groups_marker(loading->coordinator->groups, loading->partition, producer,
-			load_be16(rec->key.p + 2) == 1);
+			type == CONTROL_COMMIT);
 }
 
 static int

@@ -29,7 +29,7 @@ check_bytes(struct intake *intake, struct batch *batch, const uint8_t *p, int32_
 	if (n < BATCH_HEADER_SIZE)
 		return refuse(intake, KERR_CORRUPT_MESSAGE, "the record batch is cut off");
 	if (!batch_parse(batch, p))
-		return p[16] != 2 ? refuse(intake, KERR_INVALID_RECORD,
+		return batch_magic(p) != BATCH_MAGIC ? refuse(intake, KERR_INVALID_RECORD,
 			"only record batches of magic 2 are accepted")
 			: refuse(intake, KERR_CORRUPT_MESSAGE, "the batch length is wrong");
 	if (batch->size > n)

@@ -85,7 +85,7 @@ write_part(struct marker_job *job, struct marker_part *part)
 	}
 	struct append_from from = { .syncer = markers->syncer, .wall_ms = markers->loop->wall_ms,
 		.is_coordinator = true };
-	struct partlog_marker marker = {
+	struct control_marker marker = {
 		.producer_id = job->producer.id,
 		.producer_epoch = job->producer.epoch,
 		.coordinator_epoch = job->coordinator_epoch,

@@ -489,7 +489,7 @@ partition_append(struct partition *part, const struct append_from *from, uint8_t
 
 static void
 append_marker_locked(struct partition *part, const struct append_from *from,
-	const struct partlog_marker *marker, struct ack_wait *ack, struct append_result *result)
+	const struct control_marker *marker, struct ack_wait *ack, struct append_result *result)
 {
 	struct err e;
 	if (check_state(part, result) != KERR_NONE)
@@ -514,7 +514,7 @@ append_marker_locked(struct partition *part, const struct append_from *from,
 
 void
 partition_append_marker(struct partition *part, const struct append_from *from,
-	const struct partlog_marker *marker, struct ack_wait *ack, struct append_result *result)
+	const struct control_marker *marker, struct ack_wait *ack, struct append_result *result)
 {
 	*result = (struct append_result){ .base_offset = -1, .log_append_ms = -1,
 		.log_start_offset = -1 };

@@ -181,7 +181,7 @@ void partition_append(struct partition *part, const struct append_from *from, ui
  * none is open.  TRANSACTION_COORDINATOR_FENCED: the coordinator epoch is older
  * than the last one seen; INVALID_PRODUCER_EPOCH: the producer's is. */
 void partition_append_marker(struct partition *part, const struct append_from *from,
-	const struct partlog_marker *marker, struct ack_wait *ack, struct append_result *result);
+	const struct control_marker *marker, struct ack_wait *ack, struct append_result *result);
 
 /* ---- reading: partition_read.c ---- */
 

@@ -1,6 +1,8 @@
 /* Iterating over the records of fetched batches. */
 #include "client/fetcher.h"
 
+#include "record/control.h"
+
 void
 fetch_iter_begin(struct fetch_iter *it, const struct fetcher *f,
 	struct fetched *chunk)
@@ -30,8 +32,7 @@ check_crc(const struct fetch_iter *it, const struct batch *batch, const uint8_t 
 	return place(it, e, batch->base_offset);
 }
 
-/* Is the control batch an abort marker?  The key of its only record is a version i16
- * and a type i16: 0 for abort. */
+/* Is the control batch an abort marker? */
 static bool
 is_abort_marker(struct fetch_iter *it, const uint8_t *p)
 {
@@ -39,7 +40,7 @@ is_abort_marker(struct fetch_iter *it, const uint8_t *p)
 	struct err ignored;
 	return record_iter_begin(&it->records, p, it->f->opts.batch_max, &ignored) == 0
 		&& record_iter_next(&it->records, &rec, &ignored) > 0
-		&& rec.key.n >= 4 && load_be16(rec.key.p + 2) == 0;
+		&& control_type(rec.key) == CONTROL_ABORT;
 }
 
 /* Is the batch part of an aborted transaction? */

@@ -1,7 +1,5 @@
 #include "log/producers.h"
 
-#include "record/builder.h"
-#include "record/crc32c.h"
 #include "sys/fs.h"
 #include "sys/rand.h"
 
@@ -177,30 +175,16 @@ partlog_append(struct partlog *l, uint8_t *p, struct batch *batch, int32_t leade
 }
 
 int
-partlog_append_marker(struct partlog *l, const struct partlog_marker *marker, int32_t leader_epoch,
-	int64_t now_ms, struct err *e)
+partlog_append_marker(struct partlog *l, const struct control_marker *marker,
+	int32_t leader_epoch, int64_t now_ms, struct err *e)
 {
-	uint8_t key[4] = { 0, 0, 0, marker->is_commit }, value[6] = { 0 };
 	struct builder builder = BUILDER_INIT;
-	struct buf packed = BUF_INIT;
 	struct batch batch;
-	struct builder_producer producer = { marker->producer_id, marker->producer_epoch, -1,
-		true };
-	assert(marker->producer_id >= 0);
-	store_be32(value + 2, (uint32_t)marker->coordinator_epoch);
-	builder_reset(&builder);
-	builder_append(&builder, now_ms, (struct str){ key, sizeof key },
-		(struct str){ value, sizeof value }, STR(""), 0);
-	struct str s = builder_finish(&builder, CODEC_NONE, &producer, &packed);
-	uint8_t *p = builder.buf.p;
-	assert(s.p == p);
-	store_be16(p + 21, (uint16_t)(load_be16(p + 21) | BATCH_CONTROL));
-	store_be32(p + 17, crc32c(p + 21, (size_t)s.n - 21));
-	bool ok = batch_parse(&batch, p);
-	assert(ok);
-	int rc = partlog_append(l, p, &batch, leader_epoch, now_ms, e);
+	control_build(&builder, marker, now_ms);
+	bool is_batch = batch_parse(&batch, builder.buf.p);
+	assert(is_batch);
+	int rc = partlog_append(l, builder.buf.p, &batch, leader_epoch, now_ms, e);
 	builder_release(&builder);
-	buf_release(&packed);
 	return rc;
 }
 

@@ -30,6 +30,7 @@
 #include "base/mem.h"
 #include "base/uuid.h"
 #include "record/batch.h"
+#include "record/control.h"
 
 #include <stdatomic.h>
 
@@ -100,13 +101,7 @@ int partlog_append(struct partlog *l, uint8_t *p, struct batch *batch,
 	int32_t leader_epoch, int64_t now_ms, struct err *e);
 
 /* Append the control batch that ends a producer's transaction. */
-struct partlog_marker {
-	int64_t producer_id;
-	int16_t producer_epoch;
-	int32_t coordinator_epoch;
-	bool is_commit;
-};
-int partlog_append_marker(struct partlog *l, const struct partlog_marker *marker,
+int partlog_append_marker(struct partlog *l, const struct control_marker *marker,
 	int32_t leader_epoch, int64_t now_ms, struct err *e);
 
 /* Who has written to the log (prodstate.h), for judging what is appended:

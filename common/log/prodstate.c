@@ -476,23 +476,3 @@ prodstate_decode(struct prodstate *producers, struct str bytes, int64_t end_offs
 	prodstate_clear(producers);
 	return err_set(e, ERR_CORRUPT, "a producer snapshot that can't be of this log");
 }
-
-/* ---- markers ---- */
-
-bool
-prodstate_marker(const uint8_t *p, const struct batch *b, bool *is_commit,
-	int32_t *coordinator_epoch)
-{
-	struct record_iter it = RECORD_ITER_INIT;
-	struct record r;
-	struct err ignored;
-	bool ok = record_iter_begin(&it, p, (size_t)b->size, &ignored) == 0
-		&& record_iter_next(&it, &r, &ignored) == 1 && r.key.n >= 4 && r.value.n >= 6
-		&& load_be16(r.key.p + 2) <= 1;
-	if (ok) {
-		*is_commit = load_be16(r.key.p + 2) == 1;
-		*coordinator_epoch = (int32_t)load_be32(r.value.p + 2);
-	}
-	record_iter_release(&it);
-	return ok;
-}

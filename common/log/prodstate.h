@@ -142,9 +142,4 @@ void prodstate_encode(const struct prodstate *producers, struct buf *b);
 int prodstate_decode(struct prodstate *producers, struct str bytes, int64_t end_offset,
 	struct err *e);
 
-/* What ends a transaction, from the (one) record of a control batch, all of
- * whose bytes are at p.  False: it is another kind of control batch, or empty. */
-bool prodstate_marker(const uint8_t *p, const struct batch *b, bool *is_commit,
-	int32_t *coordinator_epoch);
-
 #endif

@@ -1,5 +1,6 @@
 #include "log/producers.h"
 
+#include "record/control.h"
 #include "sys/fs.h"
 
 #include <errno.h>
@@ -132,13 +133,13 @@ producers_note(struct partlog_body *body, struct segment *seg, const uint8_t *p,
 	const struct batch *batch, int64_t now_ms)
 {
 	struct prodstate_txn txn;
-	bool is_commit;
-	int32_t coordinator_epoch;
+	struct control_marker marker;
 	if (!(batch->attributes & BATCH_CONTROL)) {
 		prodstate_append(&body->producers, batch, now_ms);
-	} else if (prodstate_marker(p, batch, &is_commit, &coordinator_epoch)) {
-		if (prodstate_end(&body->producers, batch, coordinator_epoch, now_ms, &txn)
-			&& !is_commit && seg)
+	} else if (control_parse(p, batch, &marker)) {
+		bool is_end = prodstate_end(&body->producers, batch, marker.coordinator_epoch,
+			now_ms, &txn);
+		if (is_end && !marker.is_commit && seg)
 			note_aborted(seg, &txn);
 	}
 	if (now_ms == 0)

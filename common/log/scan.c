@@ -139,7 +139,8 @@ scan_seek(struct scan *scan, int64_t *position, struct err *e)
 		}
 		/* The offsets of one segment are close together: this keeps
 		 * chance, and CRCs of what is no batch, out. */
-		if (p[16] == 2 && is_header(scan, p, &batch, scan->next_offset + 1))
+		if (batch_magic(p) == BATCH_MAGIC
+			&& is_header(scan, p, &batch, scan->next_offset + 1))
 			rc = is_chain(scan, at, e);
 		if (rc > 0)
 			*position = at;

@@ -7,9 +7,7 @@
 enum {
 	AT_LENGTH = 8,
 	AT_LEADER_EPOCH = 12,
-	AT_MAGIC = 16,
 	AT_CRC = 17,
-	AT_ATTRIBUTES = 21, /* the CRC is of here to the end */
 	AT_LAST_OFFSET_DELTA = 23,
 	AT_BASE_TIMESTAMP = 27,
 	AT_MAX_TIMESTAMP = 35,
@@ -27,19 +25,19 @@ add_wrapping(int64_t a, int64_t b)
 }
 
 bool
-batch_parse(struct batch *b, const uint8_t *p)
+batch_parse(struct batch *batch, const uint8_t *p)
 {
 	int32_t length = (int32_t)load_be32(p + AT_LENGTH);
-	if (length < BATCH_LENGTH_MIN
-		|| length > INT32_MAX - BATCH_PREFIX_SIZE || p[AT_MAGIC] != 2)
+	if (length < BATCH_LENGTH_MIN || length > INT32_MAX - BATCH_PREFIX_SIZE
+		|| p[BATCH_AT_MAGIC] != BATCH_MAGIC)
 		return false;
-	*b = (struct batch){
+	*batch = (struct batch){
 		.base_offset = (int64_t)load_be64(p),
 		.size = length + BATCH_PREFIX_SIZE,
 		.leader_epoch = (int32_t)load_be32(p + AT_LEADER_EPOCH),
-		.magic = 2,
+		.magic = BATCH_MAGIC,
 		.crc = load_be32(p + AT_CRC),
-		.attributes = (int16_t)load_be16(p + AT_ATTRIBUTES),
+		.attributes = (int16_t)load_be16(p + BATCH_AT_ATTRIBUTES),
 		.last_offset_delta = (int32_t)load_be32(p + AT_LAST_OFFSET_DELTA),
 		.base_timestamp = (int64_t)load_be64(p + AT_BASE_TIMESTAMP),
 		.max_timestamp = (int64_t)load_be64(p + AT_MAX_TIMESTAMP),
@@ -52,11 +50,19 @@ batch_parse(struct batch *b, const uint8_t *p)
 }
 
 bool
-batch_crc_is_good(const struct batch *b, const uint8_t *p)
+batch_crc_is_good(const struct batch *batch, const uint8_t *p)
 {
-	assert(b->size >= BATCH_HEADER_SIZE);
-	size_t n = (size_t)b->size - AT_ATTRIBUTES;
-	return crc32c(p + AT_ATTRIBUTES, n) == b->crc;
+	assert(batch->size >= BATCH_HEADER_SIZE);
+	size_t n = (size_t)batch->size - BATCH_AT_ATTRIBUTES;
+	return crc32c(p + BATCH_AT_ATTRIBUTES, n) == batch->crc;
+}
+
+void
+batch_seal(uint8_t *p)
+{
+	int64_t size = (int64_t)load_be32(p + AT_LENGTH) + BATCH_PREFIX_SIZE;
+	assert(size >= BATCH_HEADER_SIZE && size <= INT32_MAX && p[BATCH_AT_MAGIC] == BATCH_MAGIC);
+	store_be32(p + AT_CRC, crc32c(p + BATCH_AT_ATTRIBUTES, (size_t)size - BATCH_AT_ATTRIBUTES));
 }
 
 void
@@ -69,38 +75,49 @@ batch_set_offset(uint8_t *p, int64_t base_offset, int32_t leader_epoch)
 void
 batch_set_producer(uint8_t *p, int64_t id, int16_t epoch, int32_t base_sequence)
 {
-	struct batch batch;
-	bool is_batch = batch_parse(&batch, p);
-	assert(is_batch);
 	store_be64(p + AT_PRODUCER_ID, (uint64_t)id);
 	store_be16(p + AT_PRODUCER_EPOCH, (uint16_t)epoch);
 	store_be32(p + AT_BASE_SEQUENCE, (uint32_t)base_sequence);
-	size_t n = (size_t)batch.size - AT_ATTRIBUTES;
-	store_be32(p + AT_CRC, crc32c(p + AT_ATTRIBUTES, n));
+	batch_seal(p);
+}
+
+void
+batch_set_attributes(uint8_t *p, int16_t attributes)
+{
+	store_be16(p + BATCH_AT_ATTRIBUTES, (uint16_t)attributes);
+	batch_seal(p);
 }
 
 void
 batch_set_max_timestamp(uint8_t *p, int64_t ms)
 {
-	struct batch batch;
-	bool is_batch = batch_parse(&batch, p);
-	assert(is_batch);
 	store_be64(p + AT_MAX_TIMESTAMP, (uint64_t)ms);
-	size_t n = (size_t)batch.size - AT_ATTRIBUTES;
-	store_be32(p + AT_CRC, crc32c(p + AT_ATTRIBUTES, n));
+	batch_seal(p);
 }
 
 void
 batch_set_log_append_time(uint8_t *p, int64_t now_ms)
 {
-	struct batch batch;
-	bool is_batch = batch_parse(&batch, p);
-	assert(is_batch);
-	uint16_t attributes = (uint16_t)batch.attributes | BATCH_LOG_APPEND_TIME;
-	store_be16(p + AT_ATTRIBUTES, attributes);
 	store_be64(p + AT_MAX_TIMESTAMP, (uint64_t)now_ms);
-	size_t n = (size_t)batch.size - AT_ATTRIBUTES;
-	store_be32(p + AT_CRC, crc32c(p + AT_ATTRIBUTES, n));
+	batch_set_attributes(p, (int16_t)(batch_attributes(p) | BATCH_LOG_APPEND_TIME));
+}
+
+void
+batch_put_header(uint8_t *p, const struct batch *batch)
+{
+	assert(batch->size >= BATCH_HEADER_SIZE && batch->count >= 0);
+	batch_set_offset(p, batch->base_offset, batch->leader_epoch);
+	store_be32(p + AT_LENGTH, (uint32_t)(batch->size - BATCH_PREFIX_SIZE));
+	p[BATCH_AT_MAGIC] = BATCH_MAGIC;
+	store_be16(p + BATCH_AT_ATTRIBUTES, (uint16_t)batch->attributes);
+	store_be32(p + AT_LAST_OFFSET_DELTA, (uint32_t)batch->last_offset_delta);
+	store_be64(p + AT_BASE_TIMESTAMP, (uint64_t)batch->base_timestamp);
+	store_be64(p + AT_MAX_TIMESTAMP, (uint64_t)batch->max_timestamp);
+	store_be64(p + AT_PRODUCER_ID, (uint64_t)batch->producer_id);
+	store_be16(p + AT_PRODUCER_EPOCH, (uint16_t)batch->producer_epoch);
+	store_be32(p + AT_BASE_SEQUENCE, (uint32_t)batch->base_sequence);
+	store_be32(p + AT_COUNT, (uint32_t)batch->count);
+	batch_seal(p);
 }
 
 int

@@ -24,6 +24,9 @@ enum {
 	BATCH_HEADER_SIZE = 61,
 	BATCH_PREFIX_SIZE = 12, /* base offset and length: what length leaves out */
 	BATCH_LENGTH_MIN = BATCH_HEADER_SIZE - BATCH_PREFIX_SIZE,
+	BATCH_MAGIC = 2,
+	BATCH_AT_MAGIC = 16,
+	BATCH_AT_ATTRIBUTES = 21, /* the CRC is of here to the end */
 };
 
 enum batch_attribute {
@@ -57,13 +60,33 @@ batch_last_offset(const struct batch *batch)
 		(uint64_t)(int64_t)batch->last_offset_delta);
 }
 
-/* Read a header from at least BATCH_HEADER_SIZE bytes (asserted).  False when
+/* Read a header from BATCH_HEADER_SIZE bytes at p.  False when
  * the length or the magic can't be a batch's; the bytes behind the header are
  * not looked at and need not be there. */
-bool batch_parse(struct batch *b, const uint8_t *p);
+bool batch_parse(struct batch *batch, const uint8_t *p);
+
+/* Single fields of the header at p, which need not be good otherwise. */
+static inline int8_t
+batch_magic(const uint8_t *p)
+{
+	return (int8_t)p[BATCH_AT_MAGIC];
+}
+
+static inline int16_t
+batch_attributes(const uint8_t *p)
+{
+	return (int16_t)load_be16(p + BATCH_AT_ATTRIBUTES);
+}
 
 /* Is the batch, whose size bytes are all at p, what its CRC says? */
-bool batch_crc_is_good(const struct batch *b, const uint8_t *p);
+bool batch_crc_is_good(const struct batch *batch, const uint8_t *p);
+
+/* Write the header of a batch whose records are behind it already, and the CRC;
+ * batch->magic and ->crc are ignored. */
+void batch_put_header(uint8_t *p, const struct batch *batch);
+
+/* Set the CRC of the batch at p, all of whose bytes are there. */
+void batch_seal(uint8_t *p);
 
 /* Write offset and leader epoch into the batch at p. */
 void batch_set_offset(uint8_t *p, int64_t base_offset, int32_t leader_epoch);
@@ -71,6 +94,9 @@ void batch_set_offset(uint8_t *p, int64_t base_offset, int32_t leader_epoch);
 /* Give the batch at p to another producer, from base_sequence on: header and
  * CRC. */
 void batch_set_producer(uint8_t *p, int64_t id, int16_t epoch, int32_t base_sequence);
+
+/* Give the batch at p other attributes, and the CRC that goes with them. */
+void batch_set_attributes(uint8_t *p, int16_t attributes);
 
 /* Give the batch at p another max timestamp, and the CRC that goes with it. */
 void batch_set_max_timestamp(uint8_t *p, int64_t ms);

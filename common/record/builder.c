@@ -1,11 +1,8 @@
 #include "record/builder.h"
 
-#include "record/crc32c.h"
+#include "base/varint.h"
 
 enum {
-	AT_CRC = 17, /* the header's places are in batch.h */
-	AT_ATTRIBUTES = 21,
-
 	/* The numbers of a record at their longest: its size, attributes,
 	 * timestamp, offset, and the counts of key, value and headers. */
 	RECORD_OVERHEAD_MAX = VARINT32_MAX + 1 + VARINT64_MAX + 4 * VARINT32_MAX,
@@ -164,23 +161,21 @@ builder_put_header(struct buf *headers, struct str name, struct str value)
 
 static void
 put_header(const struct builder *builder, enum codec codec,
-	const struct builder_producer *producer, uint8_t *p, size_t n)
+	const struct builder_producer *producer, struct buf *bytes)
 {
-	uint16_t attributes = (uint16_t)codec;
-	if (producer->is_transactional)
-		attributes |= BATCH_TRANSACTIONAL;
-	batch_set_offset(p, 0, -1);
-	store_be32(p + 8, (uint32_t)(n - BATCH_PREFIX_SIZE));
-	p[16] = 2;
-	store_be16(p + AT_ATTRIBUTES, attributes);
-	store_be32(p + 23, (uint32_t)builder->count - 1);
-	store_be64(p + 27, (uint64_t)builder->base_timestamp);
-	store_be64(p + 35, (uint64_t)builder->max_timestamp);
-	store_be64(p + 43, (uint64_t)producer->id);
-	store_be16(p + 51, (uint16_t)producer->epoch);
-	store_be32(p + 53, (uint32_t)producer->base_sequence);
-	store_be32(p + 57, (uint32_t)builder->count);
-	store_be32(p + AT_CRC, crc32c(p + AT_ATTRIBUTES, n - AT_ATTRIBUTES));
+	int attributes = (int)codec | (producer->is_transactional ? BATCH_TRANSACTIONAL : 0);
+	batch_put_header(bytes->p, &(struct batch){
+		.leader_epoch = -1,
+		.size = (int32_t)bytes->n,
+		.attributes = (int16_t)attributes,
+		.last_offset_delta = builder->count - 1,
+		.base_timestamp = builder->base_timestamp,
+		.max_timestamp = builder->max_timestamp,
+		.producer_id = producer->id,
+		.producer_epoch = producer->epoch,
+		.base_sequence = producer->base_sequence,
+		.count = builder->count,
+	});
 }
 
 struct str
@@ -200,7 +195,7 @@ builder_finish(struct builder *builder, enum codec codec,
 		else
 			codec = CODEC_NONE;
 	}
-	put_header(builder, codec, producer, done->p, done->n);
+	put_header(builder, codec, producer, done);
 	return buf_str(done);
 }
 

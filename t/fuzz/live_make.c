@@ -1,7 +1,6 @@
 #include "live.h"
 
 #include "proto.h"
-#include "record/crc32c.h"
 #include "wire/kerr.h"
 
 #include <stdio.h>
@@ -281,8 +280,7 @@ records(struct live *l)
 		(enum codec)live_below(l, 5), &producer, &l->packed));
 	uint8_t *p = (uint8_t *)(uintptr_t)batch.p;
 	if (one_in(l, 60)) { /* a control batch, or a strange attribute */
-		p[22] ^= (uint8_t)(1 << live_below(l, 8));
-		store_be32(p + 17, crc32c(p + 21, (size_t)batch.n - 21));
+		batch_set_attributes(p, (int16_t)(batch_attributes(p) ^ 1 << live_below(l, 8)));
 	}
 	if (one_in(l, 60))
 		p[live_below(l, (uint64_t)batch.n)] ^= (uint8_t)(1 + live_below(l, 255));

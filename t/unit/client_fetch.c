@@ -6,7 +6,7 @@
 #include "client/last.h"
 #include "client/producer.h"
 #include "record/builder.h"
-#include "record/crc32c.h"
+#include "record/control.h"
 #include "sys/clock.h"
 
 #include "proto.h"
@@ -192,8 +192,7 @@ add_bytes(struct str s, int64_t offset, int16_t attributes)
 	size_t at = the_log.n;
 	buf_put_str(&the_log, s);
 	if (attributes) {
-		store_be16(the_log.p + at + 21, (uint16_t)attributes);
-		store_be32(the_log.p + at + 17, crc32c(the_log.p + at + 21, (size_t)s.n - 21));
+		batch_set_attributes(the_log.p + at, attributes);
 	}
 	batch_set_offset(the_log.p + at, offset, 0);
 }
@@ -239,15 +238,9 @@ static void
 add_marker(int64_t offset, int64_t producer, bool is_commit)
 {
 	struct builder b = BUILDER_INIT;
-	struct buf packed = BUF_INIT;
-	struct builder_producer p = { producer, 0, -1, true };
-	uint8_t key[4] = { 0, 0, 0, is_commit };
-	builder_reset(&b);
-	builder_append(&b, 1700000000000, (struct str){ key, 4 }, STR("\0\0\0\0\0\0"), STR(""), 0);
-	add_bytes(builder_finish(&b, CODEC_NONE, &p, &packed), offset,
-		BATCH_CONTROL | BATCH_TRANSACTIONAL);
+	struct control_marker marker = { producer, 0, 0, is_commit };
+	add_bytes(control_build(&b, &marker, 1700000000000), offset, 0);
 	builder_release(&b);
-	buf_release(&packed);
 }
 
 static bool is_committed;

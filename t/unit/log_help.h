@@ -6,7 +6,6 @@
 
 #include "base/varint.h"
 #include "log/partlog.h"
-#include "record/crc32c.h"
 #include "sys/fs.h"
 
 #include <fcntl.h>
@@ -36,17 +35,18 @@ make_batch(struct buf *b, int n, int size, int64_t t)
 		memset(buf_grow(b, (size_t)size), 'a' + (int)(t % 26), (size_t)size);
 		buf_putc(b, 0); /* headers */
 	}
-	uint8_t *h = b->p;
-	store_be32(h + 8, (uint32_t)b->n - 12);
-	h[16] = 2;
-	store_be32(h + 23, (uint32_t)n - 1);
-	store_be64(h + 27, (uint64_t)t);
-	store_be64(h + 35, (uint64_t)(t + n - 1));
-	memset(h + 43, 0xff, 14);
-	store_be32(h + 57, (uint32_t)n);
-	store_be32(h + 17, crc32c(h + 21, b->n - 21));
 	struct batch parsed;
-	check(batch_parse(&parsed, h));
+	batch_put_header(b->p, &(struct batch){
+		.size = (int32_t)b->n,
+		.last_offset_delta = n - 1,
+		.base_timestamp = t,
+		.max_timestamp = t + n - 1,
+		.producer_id = -1,
+		.producer_epoch = -1,
+		.base_sequence = -1,
+		.count = n,
+	});
+	check(batch_parse(&parsed, b->p));
 	return parsed;
 }
 

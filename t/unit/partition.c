@@ -69,7 +69,7 @@ static int16_t
 put_marker(struct world *w, int64_t producer_id, bool is_commit)
 {
 	struct append_from from = { .wall_ms = 5000, .is_coordinator = true };
-	struct partlog_marker marker = { producer_id, 0, 3, is_commit };
+	struct control_marker marker = { producer_id, 0, 3, is_commit };
 	struct append_result result;
 	partition_append_marker(w->part, &from, &marker, NULL, &result);
 	return result.error;

@@ -38,7 +38,7 @@ static void
 end(struct partlog *l, int64_t id, int16_t epoch, bool is_commit)
 {
 	struct err e;
-	struct partlog_marker m = { id, epoch, 3, is_commit };
+	struct control_marker m = { id, epoch, 3, is_commit };
 	must(partlog_append_marker(l, &m, 0, 6000 + l->next_offset, &e));
 }
 

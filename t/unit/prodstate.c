@@ -564,30 +564,3 @@ test_prodstate__broken_snapshots_are_refused(void)
 	buf_release(&b);
 	prodstate_release(&state);
 }
-
-void
-test_prodstate__markers_are_read(void)
-{
-	uint8_t key[4] = { 0 }, value[6] = { 0, 0, 1, 2, 3, 4 };
-	struct builder_producer producer = { 5, 1, -1, true };
-	for (int type = 0; type < 4; type++) {
-		struct builder b = BUILDER_INIT;
-		struct buf packed = BUF_INIT;
-		struct batch parsed;
-		bool is_commit = type == 0;
-		int32_t epoch;
-		key[3] = (uint8_t)type;
-		builder_reset(&b);
-		builder_append(&b, 77, (struct str){ key, 4 }, (struct str){ value, type == 3 ? 2 : 6 },
-			STR(""), 0);
-		struct str s = builder_finish(&b, CODEC_NONE, &producer, &packed);
-		check(batch_parse(&parsed, s.p));
-		check_int(prodstate_marker(s.p, &parsed, &is_commit, &epoch), type < 2);
-		if (type < 2) {
-			check_int(is_commit, type);
-			check_int(epoch, 0x01020304);
-		}
-		builder_release(&b);
-		buf_release(&packed);
-	}
-}

@@ -11,21 +11,21 @@ static inline struct batch
 make_producer_batch(struct buf *b, int n, int size, int64_t t, int64_t id, int16_t epoch,
 	int32_t sequence, bool is_txn)
 {
-	struct batch parsed = make_batch(b, n, size, t);
-	uint8_t *h = b->p;
-	store_be16(h + 21, is_txn ? BATCH_TRANSACTIONAL : 0);
-	store_be64(h + 43, (uint64_t)id);
-	store_be16(h + 51, (uint16_t)epoch);
-	store_be32(h + 53, (uint32_t)sequence);
-	store_be32(h + 17, crc32c(h + 21, b->n - 21));
-	check(batch_parse(&parsed, h));
-	return parsed;
+	struct batch batch = make_batch(b, n, size, t);
+	batch.attributes = is_txn ? BATCH_TRANSACTIONAL : 0;
+	batch.producer_id = id;
+	batch.producer_epoch = epoch;
+	batch.base_sequence = sequence;
+	batch_put_header(b->p, &batch);
+	check(batch_parse(&batch, b->p));
+	return batch;
 }
 
 static inline int
 compare_producers(const void *a, const void *b)
 {
-	const struct prodstate_producer *x = *(struct prodstate_producer *const *)a, *y = *(struct prodstate_producer *const *)b;
+	const struct prodstate_producer *x = *(struct prodstate_producer *const *)a;
+	const struct prodstate_producer *y = *(struct prodstate_producer *const *)b;
 	return (x->id > y->id) - (x->id < y->id);
 }
 

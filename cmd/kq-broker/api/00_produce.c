@@ -176,7 +176,7 @@ static bool
 is_transactional(struct str records)
 {
 	return records.n >= BATCH_HEADER_SIZE
-		&& (load_be16(records.p + 21) & BATCH_TRANSACTIONAL);
+		&& (batch_attributes(records.p) & BATCH_TRANSACTIONAL);
 }
 
 /* NULL: *error says why it may not be written to. */
