@@ -2,8 +2,7 @@
 
 #include "base/utf8.h"
 
-/* Decode one UTF-8 character, which is known to be good, to UTF-16 units;
- * Java hashes those. */
+/* Decodes one valid UTF-8 character to UTF-16 units, which Java hashes. */
 static int
 utf16_units(const uint8_t *p, uint16_t unit[2], int *n)
 {
@@ -43,7 +42,7 @@ coord_partition_of(struct str id, int32_t n)
 			h = 31 * h + unit[k];
 		i += used;
 	}
-	/* Kafka's Utils.abs: the least int becomes 0. */
+	/* Kafka's Utils.abs: INT32_MIN becomes 0. */
 	int64_t v = (int32_t)h;
 	return v == INT32_MIN ? 0 : (int32_t)((v < 0 ? -v : v) % n);
 }

@@ -93,8 +93,8 @@ classic_synced(struct groups *groups, struct classic_member *member)
 
 void
 classic_answer_joined(struct groups *groups, const struct classic_member *member,
-	struct coord_call *call,
-	const struct classic_member *leader, bool with_members, bool skip_assignment)
+	struct coord_call *call, const struct classic_member *leader, bool with_members,
+	bool skip_assignment)
 {
 	const struct classic *classic = &member->group->classic;
 	struct join_group_response r = {

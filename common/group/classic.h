@@ -40,8 +40,8 @@ void classic_park_sync(struct groups *groups, struct classic_member *member,
 void classic_synced(struct groups *groups, struct classic_member *member);
 /* Answer a join with the present generation; m may be outside the lists. */
 void classic_answer_joined(struct groups *groups, const struct classic_member *member,
-	struct coord_call *call,
-	const struct classic_member *leader, bool with_members, bool skip_assignment);
+	struct coord_call *call, const struct classic_member *leader, bool with_members,
+	bool skip_assignment);
 
 void classic_alive_for(struct groups *groups, struct classic_member *member, int32_t ms,
 	struct coord_now now);

@@ -157,8 +157,7 @@ add_member(struct groups *groups, struct group *g, struct join *join, struct str
 
 static void
 update_member(struct groups *groups, struct group *g, struct join *join,
-	struct classic_member *member,
-	struct coord_now now)
+	struct classic_member *member, struct coord_now now)
 {
 	classic_update(groups, member, &join->spec);
 	classic_park_join(groups, member, join->call);
@@ -170,8 +169,7 @@ update_member(struct groups *groups, struct group *g, struct join *join,
 /* The group goes on as it is, with the new member id in place of the old. */
 static void
 replace_in_stable(struct groups *groups, struct group *g, struct join *join,
-	struct classic_member *old,
-	struct classic_member *fresh, struct coord_now now)
+	struct classic_member *old, struct classic_member *fresh, struct coord_now now)
 {
 	struct classic *classic = &g->classic;
 	struct records records = RECORDS_INIT(groups);
@@ -196,8 +194,7 @@ replace_in_stable(struct groups *groups, struct group *g, struct join *join,
 
 static void
 replace_static(struct groups *groups, struct group *g, struct join *join,
-	struct classic_member *old,
-	struct str id, struct coord_now now)
+	struct classic_member *old, struct str id, struct coord_now now)
 {
 	struct classic *classic = &g->classic;
 	/* Who it was stays, as Kafka has it; what it can do is new. */

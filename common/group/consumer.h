@@ -277,7 +277,7 @@ int16_t convert_to_consumer(struct groups *groups, struct group *g, struct coord
 /* May the group go back to classic once m (NULL: nobody) is gone? */
 bool convert_is_due(const struct groups *g, const struct group *gr,
 	const struct consumer_member *m);
-int16_t convert_to_classic(struct groups *groups, struct group *g, struct consumer_member *member,
-	struct coord_now now);
+int16_t convert_to_classic(struct groups *groups, struct group *g,
+	struct consumer_member *member, struct coord_now now);
 
 #endif

@@ -94,8 +94,7 @@ by_name(const void *a, const void *b)
 
 struct subscription *
 subscription_get(struct groups *groups, struct consumer *consumer, const struct str *names,
-	int32_t n,
-	struct arena *a)
+	int32_t n, struct arena *a)
 {
 	struct str *v = arena_alloc(a, ((size_t)MAX(n, 0) + 1) * sizeof *v);
 	int32_t nv = 0;

@@ -276,7 +276,8 @@ replay_current(struct groups *groups,
 }
 
 static void
-replay_target(struct groups *groups, const struct consumer_group_target_assignment_member_key *key,
+replay_target(struct groups *groups,
+	const struct consumer_group_target_assignment_member_key *key,
 	const struct consumer_group_target_assignment_member_value *value)
 {
 	if (!value) {

@@ -66,8 +66,7 @@ step(struct consumer_current *current, int32_t epoch, const struct tp_set *targe
 
 bool
 consumer_reconcile(struct consumer_current *s, const struct tp_set *target,
-	int32_t target_epoch, const struct tp_set *owned, const struct consumer *c,
-	struct arena *a)
+	int32_t target_epoch, const struct tp_set *owned, const struct consumer *c, struct arena *a)
 {
 	struct consumer_current was = *s;
 	switch (s->state) {

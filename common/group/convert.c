@@ -108,8 +108,7 @@ convert_to_consumer(struct groups *groups, struct group *g, struct coord_now now
 /* ---- down ---- */
 
 bool
-convert_is_due(const struct groups *g, const struct group *gr,
-	const struct consumer_member *m)
+convert_is_due(const struct groups *g, const struct group *gr, const struct consumer_member *m)
 {
 	const struct consumer *c = gr->consumer;
 	int32_t left = (int32_t)c->by_id.n - (m != NULL);

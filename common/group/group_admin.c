@@ -30,8 +30,7 @@ describe_members(const struct group *g, struct arena *arena,
  * group's name gets a bounded answer. */
 static void
 describe(const struct groups *groups, const struct coord_call *call, struct str id,
-	int64_t *nlisted,
-	struct describe_groups_response_group *out)
+	int64_t *nlisted, struct describe_groups_response_group *out)
 {
 	const struct describe_groups_request *q = call->body;
 	const struct group *g = group_find(groups, id);

@@ -2,16 +2,15 @@
  * The group coordinator: classic groups, consumer groups (KIP-848), and the
  * offsets they commit.
  *
- * All state that matters is in the records of __consumer_offsets, in Kafka's
- * formats (share/proto/log-*.kqp): replaying them gives the same groups.
- * Members of a classic group that a restart cut off get a session time-out
- * from then on to come back, as in Kafka.
+ * All lasting state is in the records of __consumer_offsets, in Kafka's formats
+ * (share/proto/log-*.kqp): replaying them gives the same groups.  After a restart,
+ * members of classic groups have one session timeout to come back, as in Kafka.
  *
  * Sources: Kafka's GroupMetadataManager, OffsetMetadataManager; KIP-345
  * (static members), KIP-429 (cooperative), KIP-394 (member id required),
  * KIP-447 (stable offsets), KIP-848.
  *
- * Uses: coord.  One thread.
+ * Uses: base, wire, coord.  One thread.
  */
 #ifndef KQ_GROUP_GROUPS_H
 #define KQ_GROUP_GROUPS_H
@@ -20,16 +19,16 @@
 
 struct groups_config {
 	int32_t npartition;              /* of __consumer_offsets */
-	int32_t ngroup_max;              /* max.groups; past it: COORDINATOR_NOT_AVAILABLE
-	                                    for what would make one more */
-	int64_t state_size_max;          /* group.state.bytes.max; past it, what would
-	                                    add is refused in the same way */
+	int32_t ngroup_max;              /* max.groups; at it, requests that would make a
+	                                    group get COORDINATOR_NOT_AVAILABLE */
+	int64_t state_size_max;          /* group.state.bytes.max; at it, requests that
+	                                    would add state get the same error */
 	int32_t member_max;              /* group.max.size */
 	int32_t session_min_ms, session_max_ms; /* classic */
 	int32_t initial_delay_ms;        /* group.initial.rebalance.delay.ms */
-	int32_t offset_metadata_max;     /* units of UTF-16, as Kafka counts */
+	int32_t offset_metadata_max;     /* UTF-16 units, as Kafka counts */
 	int64_t offsets_retention_ms;
-	int64_t expiry_interval_ms;      /* how often offsets are looked at */
+	int64_t expiry_interval_ms;      /* between checks for expired offsets */
 	/* KIP-848: */
 	bool has_consumer_protocol;      /* false: ConsumerGroupHeartbeat is refused */
 	int32_t consumer_session_ms, consumer_heartbeat_ms;
@@ -41,41 +40,42 @@ struct groups;
 
 /* The config is copied, env borrowed. */
 struct groups *groups_new(const struct groups_config *config, struct coord_env *env);
-void groups_free(struct groups *groups); /* calls that wait are not responded to */
+void groups_free(struct groups *groups); /* parked calls get no response */
 
 /* Loading, before anything else: every record of a partition in order, then
- * loaded.  In a transaction's records (producer given) what they say is
- * pending until groups_marker. */
+ * groups_loaded.  Records that cannot be decoded are skipped.  Offsets in a
+ * transaction's records (producer not NULL) are pending until groups_marker. */
 void groups_replay(struct groups *groups, int32_t partition, const struct coord_record *rec,
 	const struct coord_producer *producer, int64_t timestamp_ms);
 void groups_loaded(struct groups *groups, int32_t partition, struct coord_now now);
 
-/* The transaction of this producer ended in the partition: pending offsets
- * count from now on, or are forgotten.  Also while loading. */
+/* The producer's transaction ended in this partition: its pending offsets become
+ * committed, or are dropped.  Also called while loading. */
 void groups_marker(struct groups *groups, int32_t partition,
 	const struct coord_producer *producer, bool is_commit);
 
-/* Does this coordinator handle the API?  OffsetCommit, OffsetFetch,
- * OffsetDelete, TxnOffsetCommit (its transaction was checked before),
+/* Whether this coordinator handles the API: OffsetCommit, OffsetFetch,
+ * OffsetDelete, TxnOffsetCommit (the driver has checked its transaction),
  * JoinGroup, SyncGroup, Heartbeat, LeaveGroup, DescribeGroups, ListGroups,
  * DeleteGroups, ConsumerGroupHeartbeat, ConsumerGroupDescribe. */
 bool groups_handles(int16_t api_key);
 
-/* Handle a request. */
+/* Handles a request; the response comes through env.respond, now or later. */
 void groups_handle(struct groups *groups, struct coord_call *call, struct coord_now now);
 
-/* When groups_tick wants to be called next, in mono_ms; INT64_MAX: never. */
+/* When groups_tick has work next, in mono_ms; INT64_MAX: never. */
 int64_t groups_next_tick(const struct groups *groups);
 void groups_tick(struct groups *groups, struct coord_now now);
 
-/* Topics were made, grown or deleted. */
+/* Topics were created, grown or deleted: subscriptions are evaluated again. */
 void groups_topics_changed(struct groups *groups, struct coord_now now);
+/* A topic was deleted: its offsets are removed. */
 void groups_topic_deleted(struct groups *groups, struct str topic, struct coord_now now);
 
-/* The broker stops: all calls that wait are responded to (NOT_COORDINATOR). */
+/* The broker stops: answers all parked calls with NOT_COORDINATOR. */
 void groups_stop(struct groups *groups);
 
-/* How many there are; for limits, logs and tests. */
+/* The number of groups. */
 int32_t groups_count(const struct groups *groups);
 
 #endif

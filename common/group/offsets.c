@@ -187,8 +187,7 @@ free_pending(struct groups *groups, struct pending_offset *pending)
 
 static bool
 is_it(const struct pending_offset *pending, const struct producer_offsets *producer,
-	const struct group *g,
-	struct str topic, int32_t partition)
+	const struct group *g, struct str topic, int32_t partition)
 {
 	return pending->group == g && pending->producer == producer
 		&& pending->value.partition == partition

@@ -7,8 +7,9 @@
  * offsets, so that clients cannot fill the memory with made-up topics.  A missing
  * partition is reported rather than the group's error, as in Kafka. */
 static int16_t
-check_partition(const struct groups *groups, const struct coord_topic *topic, int16_t topic_error,
-	int16_t group_error, int32_t partition, struct str metadata, bool is_kept)
+check_partition(const struct groups *groups, const struct coord_topic *topic,
+	int16_t topic_error, int16_t group_error, int32_t partition, struct str metadata,
+	bool is_kept)
 {
 	if (topic_error)
 		return topic_error;
@@ -59,8 +60,8 @@ struct commits {
 /* Appends all offsets in one batch and stores them; if that is refused, each gets
  * the error. */
 static void
-write_all(struct groups *groups, const struct committer *committer, const struct commits *commits,
-	const struct coord_producer *producer, struct coord_now now)
+write_all(struct groups *groups, const struct committer *committer,
+	const struct commits *commits, const struct coord_producer *producer, struct coord_now now)
 {
 	struct records records = RECORDS_INIT(groups);
 	if (commits->n == 0)
@@ -106,9 +107,8 @@ find_topic(struct groups *groups, struct coord_call *call, bool by_id, const str
 
 static void
 stage_topic(struct groups *groups, const struct group *g, struct coord_call *call,
-	const struct offset_commit_request_topic *q,
-	struct offset_commit_response_topic *out, int16_t error,
-	int64_t expire_wall_ms, struct commits *commits, struct coord_now now)
+	const struct offset_commit_request_topic *q, struct offset_commit_response_topic *out,
+	int16_t error, int64_t expire_wall_ms, struct commits *commits, struct coord_now now)
 {
 	struct coord_topic topic = { 0 };
 	bool by_id = call->api_version >= 10;
@@ -171,8 +171,8 @@ offsets_commit(struct groups *groups, struct coord_call *call, struct coord_now 
 static void
 stage_txn_topic(struct groups *groups, struct coord_call *call,
 	const struct txn_offset_commit_request_topic *q,
-	struct txn_offset_commit_response_topic *out, int16_t error,
-	struct commits *commits, struct coord_now now)
+	struct txn_offset_commit_response_topic *out, int16_t error, struct commits *commits,
+	struct coord_now now)
 {
 	struct coord_topic topic = { 0 };
 	bool by_id = call->api_version >= 6;
@@ -241,8 +241,8 @@ check_delete(const struct group *g, struct str group_id)
 
 static void
 stage_delete(struct groups *groups, struct group *g, struct coord_call *call,
-	const struct offset_delete_request_topic *q,
-	struct offset_delete_response_topic *out, struct records *records)
+	const struct offset_delete_request_topic *q, struct offset_delete_response_topic *out,
+	struct records *records)
 {
 	bool is_read = group_is_subscribed(g, q->name);
 	struct coord_topic topic = { 0 };

@@ -63,8 +63,7 @@ fetch_topic(const struct fetch *fetch, const struct group *g,
 }
 
 static void
-fetch_all(struct fetch *fetch, const struct group *g,
-	struct offset_fetch_response_group *out)
+fetch_all(struct fetch *fetch, const struct group *g, struct offset_fetch_response_group *out)
 {
 	struct coord_env *env = fetch->groups->env;
 	int32_t ntopic = g ? g->ntopic : 0;

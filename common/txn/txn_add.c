@@ -1,25 +1,19 @@
-/* Partitions become part of a transaction, told by the client
- * (AddPartitionsToTxn, AddOffsetsToTxn) or found by the broker when records
+/* Partitions become part of a transaction: the client names them
+ * (AddPartitionsToTxn, AddOffsetsToTxn), or the broker finds them when records
  * arrive (txns_check_write). */
 #include "txn/txn.h"
 
 #include "coord/internal.h"
 
-typedef struct add_partitions_to_txn_request_topic request_topic;
-typedef struct add_partitions_to_txn_request_transaction request_txn;
-typedef struct add_partitions_to_txn_response_topic topic_result;
-typedef struct add_partitions_to_txn_response_partition index_result;
-typedef struct add_partitions_to_txn_response_transaction txn_result;
-
-/* Somebody's transaction, and partitions for it. */
-struct asked {
+/* A producer's transaction, and partitions of it. */
+struct addition {
 	struct str id;
 	struct coord_producer producer;
 	const struct coord_partition *v;
 	int n;
 };
 
-/* The transaction is this producer's, and not ending. */
+/* Whether the transaction is this producer's, and not ending. */
 static int16_t
 check_producer(const struct txn *txn, const struct coord_producer *producer)
 {
@@ -32,7 +26,7 @@ check_producer(const struct txn *txn, const struct coord_producer *producer)
 	return txn_is_preparing(txn) ? KERR_CONCURRENT_TRANSACTIONS : KERR_NONE;
 }
 
-/* Write x with these partitions too; the first begins a transaction. */
+/* Writes the transaction with these partitions; the first ones begin it. */
 static int16_t
 write_added(struct txns *txns, struct txn *txn, struct txn_parts *parts, int16_t version,
 	struct coord_now now)
@@ -58,25 +52,25 @@ write_added(struct txns *txns, struct txn *txn, struct txn_parts *parts, int16_t
 }
 
 static int16_t
-add(struct txns *txns, const struct asked *a, int16_t version, struct coord_now now)
+add(struct txns *txns, const struct addition *addition, int16_t version, struct coord_now now)
 {
-	if (a->id.n <= 0)
+	if (addition->id.n <= 0)
 		return KERR_INVALID_REQUEST;
-	struct txn *txn = txn_find(txns, a->id);
-	int16_t error = check_producer(txn, &a->producer);
+	struct txn *txn = txn_find(txns, addition->id);
+	int16_t error = check_producer(txn, &addition->producer);
 	if (error)
 		return error;
 	int nnew = 0;
-	for (int i = 0; i < a->n; i++)
-		nnew += !txn_parts_has(&txn->parts, &a->v[i]);
+	for (int i = 0; i < addition->n; i++)
+		nnew += !txn_parts_has(&txn->parts, &addition->v[i]);
 	if (nnew == 0)
 		return KERR_NONE;
 	if (nnew > TXN_PARTITION_MAX - txn->parts.total)
 		return KERR_TRANSACTION_ABORTABLE;
 	struct txn_parts parts;
 	txn_parts_copy(&parts, &txn->parts);
-	for (int i = 0; i < a->n; i++)
-		txn_parts_add(&parts, &a->v[i]);
+	for (int i = 0; i < addition->n; i++)
+		txn_parts_add(&parts, &addition->v[i]);
 	error = txns->parts_size - txn->parts.size + parts.size > TXN_PARTS_SIZE_MAX
 		? KERR_COORDINATOR_NOT_AVAILABLE : write_added(txns, txn, &parts, version, now);
 	txn_parts_release(&parts);
@@ -85,16 +79,16 @@ add(struct txns *txns, const struct asked *a, int16_t version, struct coord_now 
 
 int16_t
 txns_check_write(struct txns *txns, struct str transactional_id,
-	const struct coord_producer *producer, const struct coord_partition *v, int n,
-	bool may_add, struct coord_now now, int32_t *partition, bool *must_wait)
+	const struct coord_producer *producer, const struct coord_partition *v, int n, bool may_add,
+	struct coord_now now, int32_t *partition, bool *must_wait)
 {
-	struct asked a = { transactional_id, *producer, v, n };
+	struct addition addition = { transactional_id, *producer, v, n };
 	*must_wait = false;
 	*partition = -1;
 	if (transactional_id.n <= 0)
 		return KERR_INVALID_REQUEST;
 	struct txn *txn = txn_find(txns, transactional_id);
-	int16_t error = may_add ? add(txns, &a, TXN_V2, now) : check_producer(txn, producer);
+	int16_t error = may_add ? add(txns, &addition, TXN_V2, now) : check_producer(txn, producer);
 	for (int i = 0; !may_add && !error && i < n; i++)
 		if (!txn_parts_has(&txn->parts, &v[i]))
 			error = KERR_TRANSACTION_ABORTABLE;
@@ -103,15 +97,15 @@ txns_check_write(struct txns *txns, struct str transactional_id,
 		*must_wait = txn->add_ticket != 0;
 	}
 	arena_reset(&txns->scratch);
-	txn_see_time(txns, now);
-	/* Producers expect this one of a write. */
+	txn_arm_timers(txns, now);
+	/* Producers expect this error from a write. */
 	return error == KERR_PRODUCER_FENCED ? KERR_INVALID_PRODUCER_EPOCH : error;
 }
 
 /* ---- AddPartitionsToTxn ---- */
 
-/* What is wrong with the partition itself.  A client has no business in
- * internal topics; what it writes there, it writes by way of coordinators. */
+/* Whether the partition exists and may be added.  Clients do not write to internal
+ * topics; coordinators do it for them. */
 static int16_t
 partition_error(struct txns *txns, struct str topic, int32_t index, bool is_client)
 {
@@ -124,104 +118,110 @@ partition_error(struct txns *txns, struct str topic, int32_t index, bool is_clie
 	return KERR_NONE;
 }
 
-/* An answer for each partition asked for.  Their names are copied, as it may
- * wait. */
-static topic_result *
-make_results(struct arena *a, const request_topic *q, int32_t n)
+/* Results for the partitions of a request.  Names are copied, as the response may
+ * be sent later. */
+static struct add_partitions_to_txn_response_topic *
+make_results(struct arena *a, const struct add_partitions_to_txn_request_topic *q, int32_t n)
 {
-	topic_result *r = arena_alloc(a, (size_t)MAX(n, 0) * sizeof *r);
+	struct add_partitions_to_txn_response_topic *out
+		= arena_alloc(a, (size_t)MAX(n, 0) * sizeof *out);
 	for (int32_t i = 0; i < n; i++) {
-		int32_t m = MAX(q[i].partitions.n, 0);
-		r[i].name = arena_str(a, q[i].name);
-		r[i].results_by_partition.v = arena_alloc(a, (size_t)m * sizeof(index_result));
-		r[i].results_by_partition.n = m;
-		for (int32_t k = 0; k < m; k++)
-			r[i].results_by_partition.v[k].partition_index = q[i].partitions.v[k];
+		int32_t nindex = MAX(q[i].partitions.n, 0);
+		out[i].name = arena_str(a, q[i].name);
+		out[i].results_by_partition.v = arena_alloc(a, (size_t)nindex
+			* sizeof *out[i].results_by_partition.v);
+		out[i].results_by_partition.n = nindex;
+		for (int32_t k = 0; k < nindex; k++)
+			out[i].results_by_partition.v[k].partition_index = q[i].partitions.v[k];
 	}
-	return r;
+	return out;
 }
 
-/* Give error to all that have none of their own. */
+/* Sets the error of all partitions that have none. */
 static void
-set_errors(topic_result *r, int32_t n, int16_t error)
+set_errors(struct add_partitions_to_txn_response_topic *out, int32_t n, int16_t error)
 {
 	for (int32_t i = 0; i < n; i++)
-		for (int32_t k = 0; k < r[i].results_by_partition.n; k++)
-			if (r[i].results_by_partition.v[k].partition_error_code == KERR_NONE)
-				r[i].results_by_partition.v[k].partition_error_code = error;
+		for (int32_t k = 0; k < out[i].results_by_partition.n; k++)
+			if (out[i].results_by_partition.v[k].partition_error_code == KERR_NONE)
+				out[i].results_by_partition.v[k].partition_error_code = error;
 }
 
-/* Check each partition; true when all are good.  *a gets them. */
+/* Checks each partition and puts it into *addition; true if all are good. */
 static bool
-check_partitions(struct txns *txns, topic_result *r, int32_t n, bool is_client, struct asked *a)
+check_partitions(struct txns *txns, struct add_partitions_to_txn_response_topic *out, int32_t n,
+	bool is_client, struct addition *addition)
 {
-	bool good = true;
+	bool are_good = true;
 	int total = 0;
 	for (int32_t i = 0; i < n; i++)
-		total += r[i].results_by_partition.n;
+		total += out[i].results_by_partition.n;
 	struct coord_partition *v = arena_alloc(&txns->scratch, (size_t)total * sizeof *v);
-	a->v = v;
+	addition->v = v;
 	for (int32_t i = 0; i < n; i++)
-		for (int32_t k = 0; k < r[i].results_by_partition.n; k++) {
-			index_result *x = &r[i].results_by_partition.v[k];
-			x->partition_error_code = partition_error(txns, r[i].name, x->partition_index,
+		for (int32_t k = 0; k < out[i].results_by_partition.n; k++) {
+			struct add_partitions_to_txn_response_partition *to = &out[i].results_by_partition.v[k];
+			to->partition_error_code = partition_error(txns, out[i].name, to->partition_index,
 				is_client);
-			good = good && x->partition_error_code == KERR_NONE;
-			v[a->n++] = (struct coord_partition){ r[i].name, x->partition_index };
+			are_good = are_good && to->partition_error_code == KERR_NONE;
+			v[addition->n++] = (struct coord_partition){ out[i].name, to->partition_index };
 		}
-	return good;
+	return are_good;
 }
 
-/* Are they part of the transaction? */
+/* Sets the error of partitions that are not in the transaction. */
 static void
-verify(struct txns *txns, const struct asked *a, topic_result *r, int32_t n)
+verify(struct txns *txns, const struct addition *addition,
+	struct add_partitions_to_txn_response_topic *out, int32_t n)
 {
-	if (a->id.n <= 0) {
-		set_errors(r, n, KERR_INVALID_REQUEST);
+	if (addition->id.n <= 0) {
+		set_errors(out, n, KERR_INVALID_REQUEST);
 		return;
 	}
-	const struct txn *txn = txn_find(txns, a->id);
-	int16_t error = check_producer(txn, &a->producer);
+	const struct txn *txn = txn_find(txns, addition->id);
+	int16_t error = check_producer(txn, &addition->producer);
 	if (error) {
-		set_errors(r, n, error);
+		set_errors(out, n, error);
 		return;
 	}
 	for (int32_t i = 0; i < n; i++)
-		for (int32_t k = 0; k < r[i].results_by_partition.n; k++) {
-			index_result *p = &r[i].results_by_partition.v[k];
-			struct coord_partition part = { r[i].name, p->partition_index };
+		for (int32_t k = 0; k < out[i].results_by_partition.n; k++) {
+			struct add_partitions_to_txn_response_partition *to = &out[i].results_by_partition.v[k];
+			struct coord_partition part = { out[i].name, to->partition_index };
 			if (!txn_parts_has(&txn->parts, &part))
-				p->partition_error_code = KERR_TRANSACTION_ABORTABLE;
+				to->partition_error_code = KERR_TRANSACTION_ABORTABLE;
 		}
 }
 
 /* One transaction of a request. */
-static topic_result *
-add_one(struct txns *txns, const request_txn *q, const struct coord_call *call,
-	struct coord_now now)
+static struct add_partitions_to_txn_response_topic *
+add_one(struct txns *txns, const struct add_partitions_to_txn_request_transaction *q,
+	const struct coord_call *call, struct coord_now now)
 {
 	int16_t version = call->api_version;
-	struct asked a = { q->transactional_id, { q->producer_id, q->producer_epoch }, NULL, 0 };
+	struct addition addition = { q->transactional_id, { q->producer_id, q->producer_epoch }, NULL,
+		0 };
 	int32_t n = q->topics.n;
-	topic_result *r = make_results(call->arena, q->topics.v, n);
-	if (!check_partitions(txns, r, n, version < 4, &a)) {
-		set_errors(r, n, KERR_OPERATION_NOT_ATTEMPTED);
+	struct add_partitions_to_txn_response_topic *out
+		= make_results(call->arena, q->topics.v, n);
+	if (!check_partitions(txns, out, n, version < 4, &addition)) {
+		set_errors(out, n, KERR_OPERATION_NOT_ATTEMPTED);
 	} else if (q->verify_only) {
-		verify(txns, &a, r, n);
+		verify(txns, &addition, out, n);
 	} else {
-		int16_t error = add(txns, &a, version < 4 ? 0 : TXN_V2, now);
+		int16_t error = add(txns, &addition, version < 4 ? 0 : TXN_V2, now);
 		if (error == KERR_TRANSACTION_ABORTABLE && version < 5)
 			error = KERR_INVALID_TXN_STATE;
-		set_errors(r, n, txn_error_for(error, version, 2));
+		set_errors(out, n, txn_error_for(error, version, 2));
 	}
-	return r;
+	return out;
 }
 
 static void
 respond_single(struct txns *txns, struct coord_call *call, struct coord_now now)
 {
 	const struct add_partitions_to_txn_request *q = call->body;
-	request_txn one = { 0 };
+	struct add_partitions_to_txn_request_transaction one = { 0 };
 	one.transactional_id = q->v3_and_below_transactional_id;
 	one.producer_id = q->v3_and_below_producer_id;
 	one.producer_epoch = q->v3_and_below_producer_epoch;
@@ -242,7 +242,7 @@ txn_batch_respond(struct txns *txns, struct txn_batch *batch)
 	mem_free(batch);
 }
 
-/* Several partitions of our topic have to be on disk first. */
+/* The response waits until several partitions of __transaction_state are on disk. */
 static void
 wait_for_all(struct txns *txns, struct coord_call *call,
 	const struct add_partitions_to_txn_response *r, const bool *is_touched)
@@ -252,9 +252,9 @@ wait_for_all(struct txns *txns, struct coord_call *call,
 	batch->response = *r;
 	list_init(&batch->link);
 	list_append(&txns->batches, &batch->link);
-	for (int32_t p = 0; p < txns->config.npartition; p++)
-		if (is_touched[p])
-			txns->env->when_committed(txns->env, p, txn_ticket(txns, TXN_WAIT_BATCH, NULL, batch));
+	for (int32_t i = 0; i < txns->config.npartition; i++)
+		if (is_touched[i])
+			txns->env->when_committed(txns->env, i, txn_ticket(txns, TXN_WAIT_BATCH, NULL, batch));
 }
 
 void
@@ -270,19 +270,21 @@ txn_handle_add_partitions(struct txns *txns, struct coord_call *call, struct coo
 	int32_t n = MAX(q->transactions.n, 0), ntouched = 0;
 	bool *is_touched = arena_alloc(&txns->scratch,
 		(size_t)txns->config.npartition * sizeof *is_touched);
-	r.results_by_transaction.v = arena_alloc(call->arena, (size_t)n * sizeof(txn_result));
+	r.results_by_transaction.v = arena_alloc(call->arena, (size_t)n
+		* sizeof *r.results_by_transaction.v);
 	r.results_by_transaction.n = n;
 	struct str id = STR_NULL;
 	for (int32_t i = 0; i < n; i++) {
-		const request_txn *one = &q->transactions.v[i];
-		txn_result *x = &r.results_by_transaction.v[i];
+		const struct add_partitions_to_txn_request_transaction *one = &q->transactions.v[i];
+		struct add_partitions_to_txn_response_transaction *to
+			= &r.results_by_transaction.v[i];
 		id = one->transactional_id;
-		x->transactional_id = arena_str(call->arena, id);
-		x->topic_results.v = add_one(txns, one, call, now);
-		x->topic_results.n = MAX(one->topics.n, 0);
-		int32_t p = coord_partition_of(id, txns->config.npartition);
-		ntouched += !is_touched[p];
-		is_touched[p] = true;
+		to->transactional_id = arena_str(call->arena, id);
+		to->topic_results.v = add_one(txns, one, call, now);
+		to->topic_results.n = MAX(one->topics.n, 0);
+		int32_t partition = coord_partition_of(id, txns->config.npartition);
+		ntouched += !is_touched[partition];
+		is_touched[partition] = true;
 	}
 	if (ntouched > 1)
 		wait_for_all(txns, call, &r, is_touched);
@@ -303,8 +305,9 @@ txn_handle_add_offsets(struct txns *txns, struct coord_call *call, struct coord_
 	int16_t error = KERR_COORDINATOR_NOT_AVAILABLE;
 	if (txns->env->topic(txns->env, name, NULL, &offsets, NULL) && offsets.npartition > 0) {
 		struct coord_partition part = { name, coord_partition_of(q->group_id, offsets.npartition) };
-		struct asked a = { q->transactional_id, { q->producer_id, q->producer_epoch }, &part, 1 };
-		error = add(txns, &a, 0, now);
+		struct addition addition = { q->transactional_id, { q->producer_id, q->producer_epoch },
+			&part, 1 };
+		error = add(txns, &addition, 0, now);
 	}
 	if (error == KERR_TRANSACTION_ABORTABLE && call->api_version < 4)
 		error = KERR_INVALID_TXN_STATE;

@@ -1,4 +1,4 @@
-/* Looking at transactions (KIP-664). */
+/* DescribeTransactions and ListTransactions (KIP-664). */
 #include "txn/txn.h"
 
 #include "base/pattern.h"
@@ -9,11 +9,9 @@ static const char *const status_name[TXN_STATUSES] = {
 
 /* ---- DescribeTransactions ---- */
 
-typedef struct describe_transactions_response_transaction described;
-typedef struct describe_transactions_response_topic described_topic;
-
 static void
-describe(struct txns *txns, struct coord_call *call, struct str id, int64_t *told, described *out)
+describe(struct txns *txns, struct coord_call *call, struct str id, int64_t *nlisted,
+	struct describe_transactions_response_transaction *out)
 {
 	wire_defaults(&describe_transactions_response_transaction_desc, out);
 	out->transactional_id = id;
@@ -22,7 +20,7 @@ describe(struct txns *txns, struct coord_call *call, struct str id, int64_t *tol
 		out->error_code = id.n <= 0 ? KERR_INVALID_REQUEST : KERR_TRANSACTIONAL_ID_NOT_FOUND;
 		return;
 	}
-	if ((*told += txn->parts.total) > TXN_TOLD_MAX) {
+	if ((*nlisted += txn->parts.total) > TXN_LISTED_MAX) {
 		out->error_code = KERR_INVALID_REQUEST;
 		return;
 	}
@@ -34,10 +32,10 @@ describe(struct txns *txns, struct coord_call *call, struct str id, int64_t *tol
 	out->topics.n = txn->parts.n;
 	out->topics.v = arena_alloc(call->arena, (size_t)txn->parts.n * sizeof *out->topics.v);
 	for (int32_t i = 0; i < txn->parts.n; i++) {
-		described_topic *p = &out->topics.v[i];
-		p->topic = txn->parts.v[i].name;
-		p->partitions.v = txn->parts.v[i].v;
-		p->partitions.n = txn->parts.v[i].n;
+		struct describe_transactions_response_topic *topic = &out->topics.v[i];
+		topic->topic = txn->parts.v[i].name;
+		topic->partitions.v = txn->parts.v[i].v;
+		topic->partitions.n = txn->parts.v[i].n;
 	}
 }
 
@@ -49,17 +47,15 @@ txn_handle_describe(struct txns *txns, struct coord_call *call, struct coord_now
 	struct describe_transactions_response r;
 	wire_defaults(&describe_transactions_response_desc, &r);
 	int32_t n = MAX(q->transactional_ids.n, 0);
-	int64_t told = 0;
+	int64_t nlisted = 0;
 	r.transaction_states.n = n;
 	r.transaction_states.v = arena_alloc(call->arena, (size_t)n * sizeof *r.transaction_states.v);
 	for (int32_t i = 0; i < n; i++)
-		describe(txns, call, q->transactional_ids.v[i], &told, &r.transaction_states.v[i]);
+		describe(txns, call, q->transactional_ids.v[i], &nlisted, &r.transaction_states.v[i]);
 	txn_respond(txns, call, STR_NULL, &r);
 }
 
 /* ---- ListTransactions ---- */
-
-typedef struct list_transactions_response_transaction listed;
 
 struct filter {
 	const struct list_transactions_request *q;
@@ -68,7 +64,7 @@ struct filter {
 };
 
 static bool
-is_shown(const struct txn *txn, const struct filter *filter, struct coord_now now)
+matches(const struct txn *txn, const struct filter *filter, struct coord_now now)
 {
 	const struct list_transactions_request *q = filter->q;
 	bool is_one = q->producer_id_filters.n <= 0;
@@ -81,7 +77,7 @@ is_shown(const struct txn *txn, const struct filter *filter, struct coord_now no
 	return !filter->pattern || pattern_matches(filter->pattern, txn->id);
 }
 
-/* Sort out the names of states that are none. */
+/* Reads the state filters; names that are no states go into the response. */
 static void
 read_states(const struct list_transactions_request *q, struct filter *filter,
 	struct list_transactions_response *r, struct arena *a)
@@ -90,12 +86,12 @@ read_states(const struct list_transactions_request *q, struct filter *filter,
 	r->unknown_state_filters.v = arena_alloc(a, (size_t)n * sizeof(struct str));
 	for (int32_t i = 0; i < n; i++) {
 		struct str name = q->state_filters.v[i];
-		int s = 0;
-		while (s < TXN_STATUSES && !str_eq(str_of(status_name[s]), name))
-			s++;
-		if (s < TXN_STATUSES)
-			filter->is_wanted[s] = true;
-		/* Kafka knows these two as well; no id is ever seen in them. */
+		int status = 0;
+		while (status < TXN_STATUSES && !str_eq(str_of(status_name[status]), name))
+			status++;
+		if (status < TXN_STATUSES)
+			filter->is_wanted[status] = true;
+		/* Kafka also has these two states; no id is ever in them. */
 		else if (!str_eq(name, STR("Dead")) && !str_eq(name, STR("PrepareEpochFence")))
 			r->unknown_state_filters.v[r->unknown_state_filters.n++] = name;
 	}
@@ -106,11 +102,13 @@ list(struct txns *txns, struct coord_call *call, const struct filter *filter,
 	struct list_transactions_response *r, struct coord_now now)
 {
 	int32_t n = 0, cap = txns_count(txns);
-	listed *v = arena_alloc(call->arena, (size_t)cap * sizeof *v);
+	struct list_transactions_response_transaction *v = arena_alloc(call->arena,
+		(size_t)cap * sizeof *v);
 	MAP_EACH(e, &txns->by_id) {
 		const struct txn *txn = e->value;
-		if (is_shown(txn, filter, now))
-			v[n++] = (listed){ txn->id, txn->meta.producer_id,
+		if (matches(txn, filter, now))
+			v[n++] = (struct list_transactions_response_transaction){ txn->id,
+				txn->meta.producer_id,
 				str_of(status_name[txn->meta.status]) };
 	}
 	r->transaction_states.v = v;

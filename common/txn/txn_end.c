@@ -1,16 +1,16 @@
-/* How a transaction ends: Prepare is written (from then on the end is
- * certain), then the markers, then Complete.
+/* How a transaction ends: the Prepare record is written (from then on the end is
+ * certain), then the markers, then the Complete record.
  *
- *   who ends it                   epoch after     producer id after
+ *   ended by                      epoch after     producer id after
  *   EndTxn 0-4                    the same        the same
- *   EndTxn 5, time-out, fencing   one more        the same; or a new one and
- *                                                 epoch 0 when they are used up
+ *   EndTxn 5, timeout, fencing    one more        the same; after the last epoch,
+ *                                                 a new id with epoch 0
  *
- * With a new epoch the markers carry it, so that whatever the old one still
- * sends finds itself shut out in each partition. */
+ * The markers carry the new epoch, so that each partition fences what is still
+ * sent with the old one. */
 #include "txn/txn.h"
 
-/* Write Prepare; is_v2: with a new epoch. */
+/* Writes the Prepare record; is_v2: with a new epoch. */
 static int16_t
 prepare(struct txns *txns, struct txn *txn, bool is_commit, bool is_v2, struct coord_now now)
 {
@@ -30,7 +30,7 @@ prepare(struct txns *txns, struct txn *txn, bool is_commit, bool is_v2, struct c
 			meta.epoch++;
 	}
 	if (meta.status != TXN_ONGOING)
-		meta.start_ms = now.wall_ms; /* an abort of nothing */
+		meta.start_ms = now.wall_ms; /* an abort without a transaction */
 	meta.status = is_commit ? TXN_PREPARE_COMMIT : TXN_PREPARE_ABORT;
 	meta.update_ms = now.wall_ms;
 	int16_t error = txn_write(txns, txn, &meta, &txn->parts, now);
@@ -51,19 +51,19 @@ txn_fence(struct txns *txns, struct txn *txn, struct coord_now now)
 }
 
 bool
-txns_abort_ongoing(struct txns *t, struct coord_now now)
+txns_abort_ongoing(struct txns *txns, struct coord_now now)
 {
 	bool are_all = true;
-	LIST_EACH(l, &t->ongoing) {
-		struct txn *x = CONTAINER_OF(l, struct txn, link);
-		if (txn_fence(t, x, now) != KERR_NONE) {
-			x->start_mono_ms = INT64_MIN / 2; /* the next scan's business */
-			x->is_doomed = true;
+	LIST_EACH(l, &txns->ongoing) {
+		struct txn *txn = CONTAINER_OF(l, struct txn, link);
+		if (txn_fence(txns, txn, now) != KERR_NONE) {
+			txn->start_mono_ms = INT64_MIN / 2; /* the next scan tries again */
+			txn->is_doomed = true;
 			are_all = false;
 		}
-		arena_reset(&t->scratch);
+		arena_reset(&txns->scratch);
 	}
-	txn_see_time(t, now);
+	txn_arm_timers(txns, now);
 	return are_all;
 }
 
@@ -104,7 +104,7 @@ txn_send_markers(struct txns *txns, struct txn *txn, struct coord_now now)
 		txn->meta.status == TXN_PREPARE_COMMIT, v, n);
 }
 
-/* x as it is once its end is complete. */
+/* The transaction's state once its end is complete. */
 static struct txn_meta
 completed(const struct txn *txn)
 {
@@ -133,8 +133,8 @@ txn_complete(struct txns *txns, struct txn *txn, struct coord_now now)
 
 /* ---- EndTxn ---- */
 
-/* EndTxn 0-4: the epoch stays, so what a producer asks twice looks like what
- * it asks next. */
+/* EndTxn 0-4: the epoch stays, so a repeated request cannot be told from the end of
+ * the next transaction. */
 static int16_t
 end_v1(struct txns *txns, struct txn *txn, const struct end_txn_request *q, struct coord_now now)
 {
@@ -156,7 +156,7 @@ end_v1(struct txns *txns, struct txn *txn, const struct end_txn_request *q, stru
 	}
 }
 
-/* What to say to an EndTxn 5 that comes again: its epoch is the one before. */
+/* The answer to a repeated EndTxn 5, which has the epoch before. */
 static int16_t
 end_again(const struct txn *txn, bool is_commit)
 {
@@ -164,19 +164,19 @@ end_again(const struct txn *txn, bool is_commit)
 		: KERR_INVALID_TXN_STATE;
 }
 
-/* EndTxn 5: by the epoch we see which transaction is meant. */
+/* EndTxn 5: the epoch says which transaction is meant. */
 static int16_t
 end_v2(struct txns *txns, struct txn *txn, const struct end_txn_request *q, struct coord_now now)
 {
-	/* The producer has its new epoch since Prepare, and may end its next
-	 * transaction, one without a record, before this end is complete. */
+	/* The producer has its new epoch since the Prepare record, and may end its
+	 * next transaction, one without records, before this end is complete. */
 	if (txn_is_next(txn, q->producer_id)
 		|| (txn_is_preparing(txn) && txn->meta.producer_id == q->producer_id))
 		return KERR_CONCURRENT_TRANSACTIONS;
-	/* An end that another version wrote kept its epoch: the one before
-	 * belongs to a producer that was shut out.  (Kafka does not look.) */
+	/* An end that an older version wrote kept the epoch, so the epoch before
+	 * belongs to a fenced producer.  (Kafka does not check this.) */
 	bool has_ended = txn->meta.status >= TXN_COMPLETE_COMMIT && txn->meta.version >= TXN_V2;
-	/* Again, after a new producer id came with the end. */
+	/* A repeated request after an end that brought a new producer id. */
 	bool is_overflow = has_ended && txn->meta.epoch == 0
 		&& txn->meta.previous_producer_id == q->producer_id && q->producer_epoch == TXN_EPOCH_LAST;
 	if (is_overflow && txn->meta.producer_id != q->producer_id)
@@ -189,7 +189,7 @@ end_v2(struct txns *txns, struct txn *txn, const struct end_txn_request *q, stru
 		return KERR_PRODUCER_FENCED;
 	if (txn->meta.status == TXN_ONGOING)
 		return prepare(txns, txn, q->committed, true, now);
-	/* Nothing was written; a producer that does not know may still abort. */
+	/* Nothing was written; the producer may not know, and may abort. */
 	return q->committed ? KERR_INVALID_TXN_STATE : prepare(txns, txn, false, true, now);
 }
 
@@ -207,7 +207,7 @@ txn_handle_end(struct txns *txns, struct coord_call *call, struct coord_now now)
 			: call->api_version >= 5 ? end_v2(txns, txn, q, now) : end_v1(txns, txn, q, now);
 	}
 	if (!error && txn) {
-		/* The producer goes on with what it will be. */
+		/* The producer's next transaction uses the id and epoch after the end. */
 		struct txn_meta meta = txn_is_preparing(txn) ? completed(txn) : txn->meta;
 		r.producer_id = meta.producer_id;
 		r.producer_epoch = meta.epoch;

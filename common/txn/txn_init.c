@@ -1,8 +1,9 @@
-/* InitProducerId: a producer takes a transactional id over.  Whoever had it
- * before is shut out by a new epoch, and its transaction aborted. */
+/* InitProducerId: a producer takes a transactional id over.  A new epoch fences the
+ * producer that had it before, and its transaction is aborted. */
 #include "txn/txn.h"
 
-/* What the producer says it was (KIP-360); id -1: it did not say. */
+/* The producer's previous id and epoch, from the request (KIP-360); id -1: not
+ * given. */
 struct claim {
 	int64_t id;
 	int16_t epoch;
@@ -14,7 +15,8 @@ is_exhausted(int16_t epoch)
 	return epoch >= TXN_EPOCH_LAST;
 }
 
-/* Was the claimed producer id ever x's, as far as we can tell? */
+/* Whether the transactional id ever had the claimed producer id, as far as its
+ * record says. */
 static bool
 is_known(const struct txn *txn, const struct claim *claim)
 {
@@ -22,7 +24,7 @@ is_known(const struct txn *txn, const struct claim *claim)
 		|| (claim->id == txn->meta.previous_producer_id && is_exhausted(claim->epoch));
 }
 
-/* The producer gets a new id, as its epochs are used up. */
+/* Gives the producer a new id, as its epochs are used up. */
 static int16_t
 rotate(struct txns *txns, const struct claim *claim, struct txn_meta *meta)
 {
@@ -35,7 +37,7 @@ rotate(struct txns *txns, const struct claim *claim, struct txn_meta *meta)
 	return KERR_NONE;
 }
 
-/* The next epoch; or the one we have, for a producer that asks again. */
+/* Gives the producer the next epoch, or the present one if it repeats a request. */
 static int16_t
 bump(struct txns *txns, const struct claim *claim, struct txn_meta *meta)
 {
@@ -64,9 +66,9 @@ take_over(struct txns *txns, struct txn *txn, int32_t timeout_ms, const struct c
 	if (txn_is_preparing(txn))
 		return KERR_CONCURRENT_TRANSACTIONS;
 	if (txn->meta.status == TXN_ONGOING) {
-		/* Kafka aborts even for a producer that was shut out long ago, and
-		 * refuses it when it comes again; it is refused at once here, so that
-		 * it can't disturb its successor. */
+		/* Kafka aborts even for a producer that was fenced long ago, and refuses
+		 * its next request.  Here it is refused at once, so that it can't
+		 * disturb its successor. */
 		if (claim->id >= 0
 			&& (claim->id != txn->meta.producer_id || claim->epoch != txn->meta.epoch))
 			return KERR_PRODUCER_FENCED;
@@ -132,7 +134,7 @@ txn_handle_init(struct txns *txns, struct coord_call *call, struct coord_now now
 	r.producer_epoch = -1;
 	int16_t error = check_request(txns, q);
 	if (!error && q->transactional_id.n < 0) {
-		/* Idempotence alone: nothing to remember. */
+		/* An idempotent producer without transactions: nothing is stored. */
 		r.producer_id = txns->env->producer_id(txns->env);
 		r.producer_epoch = r.producer_id < 0 ? -1 : 0;
 		r.error_code = r.producer_id < 0 ? KERR_COORDINATOR_LOAD_IN_PROGRESS : KERR_NONE;

@@ -1,8 +1,9 @@
+/* Sets of partitions; records of __transaction_state: encoded, appended, replayed. */
 #include "txn/txn.h"
 
 /* ---- sets of partitions ---- */
 
-/* Where the topic is, or would be. */
+/* The index of the topic, or of where it belongs. */
 static int32_t
 topic_at(const struct txn_parts *parts, struct str name)
 {
@@ -32,13 +33,13 @@ index_at(const struct txn_topic *topic, int32_t index)
 }
 
 bool
-txn_parts_has(const struct txn_parts *p, const struct coord_partition *x)
+txn_parts_has(const struct txn_parts *parts, const struct coord_partition *part)
 {
-	int32_t i = topic_at(p, x->topic);
-	if (i == p->n || !str_eq(p->v[i].name, x->topic))
+	int32_t i = topic_at(parts, part->topic);
+	if (i == parts->n || !str_eq(parts->v[i].name, part->topic))
 		return false;
-	int32_t k = index_at(&p->v[i], x->index);
-	return k < p->v[i].n && p->v[i].v[k] == x->index;
+	int32_t k = index_at(&parts->v[i], part->index);
+	return k < parts->v[i].n && parts->v[i].v[k] == part->index;
 }
 
 static struct str
@@ -93,11 +94,11 @@ txn_parts_copy(struct txn_parts *to, const struct txn_parts *from)
 	to->total = from->total;
 	to->size = from->size;
 	for (int32_t i = 0; i < from->n; i++) {
-		const struct txn_topic *f = &from->v[i];
-		struct txn_topic *x = &to->v[i];
-		*x = (struct txn_topic){ own(f->name), NULL, f->n, f->n };
-		x->v = mem_alloc((size_t)f->n * sizeof *x->v);
-		memcpy(x->v, f->v, (size_t)f->n * sizeof *x->v);
+		const struct txn_topic *topic = &from->v[i];
+		struct txn_topic *copy = &to->v[i];
+		*copy = (struct txn_topic){ own(topic->name), NULL, topic->n, topic->n };
+		copy->v = mem_alloc((size_t)topic->n * sizeof *copy->v);
+		memcpy(copy->v, topic->v, (size_t)topic->n * sizeof *copy->v);
 	}
 }
 
@@ -112,7 +113,7 @@ txn_parts_release(struct txn_parts *parts)
 	*parts = (struct txn_parts)TXN_PARTS_INIT;
 }
 
-/* ---- records out of state ---- */
+/* ---- writing ---- */
 
 static struct str
 encode_key(struct txns *txns, struct str id)
@@ -137,7 +138,7 @@ encode_value(struct txns *txns, const struct txn_meta *meta, const struct txn_pa
 	value.transaction_last_update_timestamp_ms = meta->update_ms;
 	value.transaction_start_timestamp_ms = meta->start_ms;
 	value.client_transaction_version = meta->version;
-	/* Empty has no list, all others have one: as Kafka writes it. */
+	/* In state Empty the list is null, in all others not, as Kafka writes it. */
 	int32_t n = parts ? parts->n : 0;
 	value.transaction_partitions.n = meta->status == TXN_EMPTY ? -1 : n;
 	if (meta->status == TXN_EMPTY)
@@ -145,17 +146,17 @@ encode_value(struct txns *txns, const struct txn_meta *meta, const struct txn_pa
 	value.transaction_partitions.v = arena_alloc(&txns->scratch,
 		(size_t)n * sizeof *value.transaction_partitions.v);
 	for (int32_t i = 0; i < n; i++) {
-		struct transaction_log_value_topic *p = &value.transaction_partitions.v[i];
-		p->topic = parts->v[i].name;
-		p->partition_ids.v = parts->v[i].v;
-		p->partition_ids.n = parts->v[i].n;
+		struct transaction_log_value_topic *topic = &value.transaction_partitions.v[i];
+		topic->topic = parts->v[i].name;
+		topic->partition_ids.v = parts->v[i].v;
+		topic->partition_ids.n = parts->v[i].n;
 	}
 	buf_reset(&txns->value);
 	wire_data_encode(&transaction_log_value_data, 1, &value, &txns->value);
 	return buf_str(&txns->value);
 }
 
-/* What a client hears when our topic does not take a record. */
+/* The error for the client when an append is refused. */
 static int16_t
 client_error(int16_t error)
 {
@@ -164,7 +165,7 @@ client_error(int16_t error)
 		return KERR_NONE;
 	case KERR_MESSAGE_TOO_LARGE:
 	case KERR_RECORD_LIST_TOO_LARGE:
-		return KERR_UNKNOWN_SERVER_ERROR; /* trying again won't help */
+		return KERR_UNKNOWN_SERVER_ERROR; /* a retry does not help */
 	default:
 		return KERR_COORDINATOR_NOT_AVAILABLE;
 	}
@@ -174,6 +175,10 @@ int16_t
 txn_write(struct txns *txns, struct txn *txn, const struct txn_meta *meta,
 	struct txn_parts *parts, struct coord_now now)
 {
+	bool may_have_parts = meta->status == TXN_ONGOING || meta->status == TXN_PREPARE_COMMIT
+		|| meta->status == TXN_PREPARE_ABORT;
+	assert(meta->status < TXN_STATUSES);
+	assert(!parts || may_have_parts);
 	struct coord_record rec = { encode_key(txns, txn->id), encode_value(txns, meta, parts) };
 	int16_t error = txns->env->append(txns->env, txn->partition, &rec, 1, NULL, now.wall_ms);
 	if (error)
@@ -187,6 +192,7 @@ txn_write(struct txns *txns, struct txn *txn, const struct txn_meta *meta,
 			*parts = (struct txn_parts)TXN_PARTS_INIT;
 		}
 		txns->parts_size += txn->parts.size;
+		assert(txns->parts_size >= txn->parts.size);
 	}
 	return KERR_NONE;
 }
@@ -194,11 +200,12 @@ txn_write(struct txns *txns, struct txn *txn, const struct txn_meta *meta,
 int16_t
 txn_write_tombstone(struct txns *txns, const struct txn *txn, struct coord_now now)
 {
+	assert(txn_is_idle(txn) && txn->nwait == 0);
 	struct coord_record rec = { encode_key(txns, txn->id), STR_NULL };
 	return txns->env->append(txns->env, txn->partition, &rec, 1, NULL, now.wall_ms);
 }
 
-/* ---- state out of records ---- */
+/* ---- replay ---- */
 
 static void
 replay_value(struct txns *txns, struct str id, const struct transaction_log_value *value)
@@ -223,10 +230,10 @@ replay_value(struct txns *txns, struct str id, const struct transaction_log_valu
 	txns->parts_size -= txn->parts.size;
 	txn_parts_release(&txn->parts);
 	for (int32_t i = 0; i < value->transaction_partitions.n; i++) {
-		const struct transaction_log_value_topic *p = &value->transaction_partitions.v[i];
-		for (int32_t k = 0; k < p->partition_ids.n; k++)
+		const struct transaction_log_value_topic *topic = &value->transaction_partitions.v[i];
+		for (int32_t k = 0; k < topic->partition_ids.n; k++)
 			txn_parts_add(&txn->parts,
-				&(struct coord_partition){ p->topic, p->partition_ids.v[k] });
+				&(struct coord_partition){ topic->topic, topic->partition_ids.v[k] });
 	}
 	txns->parts_size += txn->parts.size;
 	txn_link(txns, txn, txn_is_idle(txn) ? NULL : &txns->unfinished);
@@ -237,8 +244,8 @@ txns_replay(struct txns *txns, int32_t partition, const struct coord_record *rec
 {
 	struct transaction_log_key key;
 	struct transaction_log_value value;
-	/* What a newer coordinator wrote in a format of its own is passed over,
-	 * as in Kafka, and so is an id in a partition that is not its. */
+	/* Records in a newer format are skipped, as in Kafka, and so are ids in a
+	 * partition where they do not belong. */
 	if (rec->key.n < 0
 			|| wire_data_decode(&transaction_log_key_data, rec->key.p, (size_t)rec->key.n,
 			&txns->scratch, &key) < 0)
@@ -260,13 +267,15 @@ txns_replay(struct txns *txns, int32_t partition, const struct coord_record *rec
 void
 txns_loaded(struct txns *txns, int32_t partition, struct coord_now now)
 {
+	assert(partition >= 0 && partition < txns->config.npartition);
+	assert(txns->parts_size >= 0 && txns->ids_size >= 0);
 	LIST_EACH(l, &txns->unfinished) {
 		struct txn *txn = CONTAINER_OF(l, struct txn, link);
 		if (txn->partition != partition)
 			continue;
 		if (txn->meta.status == TXN_ONGOING) {
-			/* The steady clock did not run while we were down: what the
-			 * other one says, but no more than all of the time-out. */
+			/* The monotonic clock did not count the downtime; take the wall
+			 * clock's word, but at most the whole timeout. */
 			int64_t ran = now.wall_ms - txn->meta.start_ms;
 			ran = MAX(0, MIN(ran, txn->meta.timeout_ms));
 			txn->start_mono_ms = now.mono_ms - ran;

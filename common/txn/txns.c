@@ -119,10 +119,8 @@ txns_handles(int16_t api_key)
 	return api_key >= 0 && api_key < (int)ARRAY_LEN(handlers) && handlers[api_key];
 }
 
-/* Timers start with the first call that needs them: nobody told us the time
- * before. */
 void
-txn_see_time(struct txns *txns, struct coord_now now)
+txn_arm_timers(struct txns *txns, struct coord_now now)
 {
 	if (txns->by_id.n > 0 && txns->next_expiry_ms == INT64_MAX)
 		txns->next_expiry_ms = now.mono_ms + txns->config.expiry_interval_ms;
@@ -138,13 +136,13 @@ txns_handle(struct txns *txns, struct coord_call *call, struct coord_now now)
 	call->partition = -1;
 	handlers[call->api_key](txns, call, now);
 	arena_reset(&txns->scratch);
-	txn_see_time(txns, now);
+	txn_arm_timers(txns, now);
 }
 
 void
 txn_respond(struct txns *txns, struct coord_call *call, struct str id, const void *response)
 {
-	/* Errors wait as well: they, too, tell of what was written before. */
+	/* Errors wait as well: they, too, depend on what was written before. */
 	call->partition = id.n > 0 ? coord_partition_of(id, txns->config.npartition) : -1;
 	txns->env->respond(txns->env, call, response);
 }
@@ -170,7 +168,7 @@ txn_ticket(struct txns *txns, enum txn_wait_kind kind, struct txn *txn, struct t
 	return wait->ticket;
 }
 
-/* False: told before, or never asked for. */
+/* False: the ticket was taken before, or never given. */
 static bool
 take_ticket(struct txns *txns, uint64_t ticket, struct txn_wait *out)
 {
@@ -200,7 +198,7 @@ txns_committed(struct txns *txns, uint64_t ticket, struct coord_now now)
 	else if (wait.batch && wait.batch->nwait == 0)
 		txn_batch_respond(txns, wait.batch);
 	arena_reset(&txns->scratch);
-	txn_see_time(txns, now);
+	txn_arm_timers(txns, now);
 }
 
 void
@@ -212,7 +210,7 @@ txns_markers_written(struct txns *txns, uint64_t ticket, struct coord_now now)
 	assert(wait.kind == TXN_WAIT_MARKERS);
 	txn_complete(txns, wait.txn, now);
 	arena_reset(&txns->scratch);
-	txn_see_time(txns, now);
+	txn_arm_timers(txns, now);
 }
 
 void
@@ -227,7 +225,7 @@ txns_stop(struct txns *txns)
 		batch->call->partition = -1;
 		txn_batch_respond(txns, batch);
 	}
-	/* What their tickets stood for is over. */
+	/* The tickets of batches no longer lead to one. */
 	MAP_EACH(e, &txns->waits) {
 		struct txn_wait *wait = e->value;
 		if (wait->kind == TXN_WAIT_BATCH)
@@ -243,7 +241,7 @@ txns_next_tick(const struct txns *txns)
 	return MIN(txns->next_scan_ms, txns->next_expiry_ms);
 }
 
-/* Transactions that ran out of time, and ends whose last record was refused. */
+/* Aborts transactions that timed out; repeats Complete records that were refused. */
 static void
 scan(struct txns *txns, struct coord_now now)
 {
@@ -255,7 +253,7 @@ scan(struct txns *txns, struct coord_now now)
 			txn_fence(txns, txn, now); /* refused: the next scan tries again */
 		arena_reset(&txns->scratch);
 	}
-	txns->next_scan_ms = INT64_MAX; /* txn_see_time knows better */
+	txns->next_scan_ms = INT64_MAX; /* until txn_arm_timers */
 }
 
 static void
@@ -287,5 +285,5 @@ txns_tick(struct txns *txns, struct coord_now now)
 		expire(txns, now);
 	if (txns->by_id.n == 0)
 		txns->next_expiry_ms = INT64_MAX;
-	txn_see_time(txns, now);
+	txn_arm_timers(txns, now);
 }
