@@ -1,13 +1,13 @@
 # kq: see README.md.
 #
-#   make                    the programs, into build/
-#   make demo               install what is missing, build, run real input through a broker
-#   make test               install what is missing, build, run every test
+#   make                    build the programs, into build/
+#   make demo               install missing packages, build, run real input through a broker
+#   make test               install missing packages, build, run every test
 #   make check              the same tests, installing nothing
 #   make SAN=address,undefined test     (or SAN=thread)
-#   make fuzz FUZZ_SECONDS=60           every fuzz target, with clang; a live broker
-#   make bench              the figures of the README
-#   make conformance        others' clients; some: CONFORMANCE='kcat kafkajs';
+#   make fuzz FUZZ_SECONDS=60           every fuzz target, with clang, and a live broker
+#   make bench              measure the figures of the README
+#   make conformance        run other projects' clients; some: CONFORMANCE='kcat kafkajs';
 #                           against Apache Kafka's broker: AGAINST=kafka
 #   make install PREFIX=/usr/local DESTDIR=
 #
@@ -23,7 +23,7 @@ ZSHCOMPDIR   ?= $(PREFIX)/share/zsh/site-functions
 FISHCOMPDIR  ?= $(PREFIX)/share/fish/vendor_completions.d
 AWK          ?= awk
 FUZZ_SECONDS ?= 60
-# Test programs at a time: most of them wait for something most of the time.
+# Test programs that run at the same time; most of them mostly wait.
 TEST_JOBS    ?= 4
 FUZZ_CC      ?= clang
 VERSION      := 0.1
@@ -44,7 +44,7 @@ say       = $(if $(V),,@printf '  %-4s %s\n' $(1) $(patsubst $(B)/%,%,$@);)
 lib_src  := $(wildcard common/*/*.c)
 gen      := proto kerr_gen config_gen apis_gen
 lib_obj  := $(lib_src:%.c=$(B)/%.o) $(gen:%=$(B)/gen/%.o)
-# A command is cmd/NAME.c, or every file of cmd/NAME/ and of its folders.
+# A command is cmd/NAME.c, or all files of cmd/NAME/ and of its folders.
 cmd_dir  := $(patsubst cmd/%/,%,$(sort $(dir $(wildcard cmd/*/*.c))))
 cmd_one  := $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
 cmd      := $(cmd_one) $(cmd_dir)
@@ -58,7 +58,7 @@ gen_h    := $(gen:%=$(B)/gen/%.h) $(B)/gen/acl_gen.h
 
 all: $(cmd:%=$(B)/%) $(man)
 
-# Generated code: facts kept once in share/, as data.
+# Generated code, from the data in share/.
 $(B)/gen/proto.h $(B)/gen/proto.c: $(B)/gen/proto.%: share/gen/proto.awk $(schema)
 	$(call say,GEN)mkdir -p $(@D) && $(AWK) -v what=$* -f $^ >$@.tmp && mv $@.tmp $@
 $(B)/gen/kerr_gen.h $(B)/gen/kerr_gen.c: $(B)/gen/kerr_gen.%: share/gen/kerr.awk share/errors.tab
@@ -70,9 +70,8 @@ $(B)/gen/apis_gen.h $(B)/gen/apis_gen.c: $(B)/gen/apis_gen.%: share/gen/apis.awk
 $(B)/gen/acl_gen.h: share/gen/acl.awk share/acl.tab
 	$(call say,GEN)mkdir -p $(@D) && $(AWK) -f $^ >$@.tmp && mv $@.tmp $@
 
-# The compiler and the flags that the objects in B were made with: when they
-# change, everything is made again.  -Werror changes no object, so DEV=1 and
-# a build without it share theirs.
+# The compiler and the flags of the objects in B: when they change, everything is
+# built again.  -Werror changes no object, so DEV=1 shares them.
 flags    := $(filter-out -Werror,$(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) $(kq_libs) $(LDLIBS))
 ifneq ($(flags),$(file <$(B)/.flags))
 $(shell mkdir -p $(B))
@@ -99,7 +98,7 @@ $(B)/$(1): $(patsubst %.c,$(B)/%.o,$(wildcard cmd/$(1)/*.c cmd/$(1)/*/*.c)) $(B)
 endef
 $(foreach c,$(cmd_dir),$(eval $(call link_dir,$(c))))
 
-# Manual pages: the OPTIONS section comes from the program's own table.
+# Manual pages; the OPTIONS section comes from the program's own table.
 $(B)/man/%: share/man/%.in share/gen/man.sh $(cmd:%=$(B)/%)
 	$(call say,MAN)mkdir -p $(@D) && sh share/gen/man.sh $(B) $< >$@.tmp && mv $@.tmp $@
 
@@ -121,21 +120,21 @@ $(filter-out %/fuzz-live,$(helper)): $(B)/t/lib/%: $(B)/t/lib/%.o $(B)/libkq.a $
 $(fuzz:%=$(B)/t/fuzz-%): $(B)/t/fuzz-%: $(B)/t/fuzz/%.o $(B)/t/fuzz/main.o $(B)/libkq.a $(B)/.flags
 	$(link) $(LDLIBS)
 
-# The one that asks a live broker.
+# The fuzz target that sends requests to a live broker.
 $(B)/t/lib/fuzz-live: $(B)/t/fuzz/live.o $(B)/t/fuzz/live_make.o $(B)/libkq.a $(B)/.flags
 	$(link) $(LDLIBS)
 
 test: deps
 	$(Q)$(MAKE) --no-print-directory check
 check: check-tidy check-unit check-cli
-# Each of them is explained in share/gen/tidy.
+# The checks; share/gen/tidy explains them.
 tidy := layers includes headers functions files form tags symbols loops tree
 # Off until the tree passes:
 #tidy += columns
 #tidy += letters
 check-tidy: $(cmd:%=$(B)/%)
 	$(Q)AWK='$(AWK)' share/gen/tidy -b $(B) $(tidy)
-# Sanitized simulations run fewer histories: the same code, many times slower.
+# With sanitizers, which are slow, simulations run fewer histories.
 check-unit: $(unit) $(fuzz:%=$(B)/t/fuzz-%)
 	$(Q)$(if $(SAN),KQ_HISTORIES=$${KQ_HISTORIES:-$(if $(findstring thread,$(SAN)),100,1000)}) prove -j$(TEST_JOBS) $(if $(V),-v) --exec '' $(unit) $(fuzz:%=$(B)/t/fuzz-%)
 check-cli: all $(helper) $(bench)

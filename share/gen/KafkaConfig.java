@@ -2,8 +2,8 @@
  *
  *   java -cp CLASSPATH share/gen/KafkaConfig.java VERSION >share/kafka-config.tab
  *
- * CLASSPATH holds kafka_2.13 of that version and what it depends on.  Run it
- * for a new version of Kafka only: the table is kept with the sources. */
+ * CLASSPATH has kafka_2.13 of that version and its dependencies.  It is needed
+ * only for a new version of Kafka: the table is kept with the sources. */
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -18,7 +18,7 @@ import org.apache.kafka.server.config.ServerTopicConfigSynonyms;
 import org.apache.kafka.storage.internals.log.LogConfig;
 
 public class KafkaConfig {
-	/* A column never is empty and has no tabs. */
+	/* A column is never empty and has no tabs. */
 	static String column(Object o) {
 		if (o == null)
 			return "-";

@@ -1,6 +1,6 @@
 # config.awk: config.tab -> C.
 #   awk -v what=h|c -f config.awk share/config.tab share/kafka-config.tab
-# The second table gives the names that Kafka knows and config.tab does not.
+# The second table has the names that Kafka has and config.tab has not.
 function fail(msg) {
 	printf "%s:%d: %s\n", FILENAME, FNR, msg > "/dev/stderr"
 	bad = 1

@@ -1,12 +1,12 @@
 #!/bin/sh
-# man.sh BUILD_DIR FILE.in: a manual page on stdout.  Lines of @OPTIONS@,
-# @CONFIG@ and @PROTOCOL@ alone are filled from the programs' own tables.
+# man.sh BUILD_DIR FILE.in: print a manual page.  Lines of @OPTIONS@, @CONFIG@ or
+# @PROTOCOL@ alone are replaced by what the programs' own tables say.
 set -eu
 build=$1 page=$2
 name=$(basename "$page" .in)
 name=${name%.*}
 
-# A program that is not built leaves its part out, with a note.
+# For a program that is not built, a reference stands in; a note goes to stderr.
 ask() {
 	if [ -x "$build/$1" ]; then
 		"$build/$1" "$2"

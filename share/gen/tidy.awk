@@ -1,5 +1,4 @@
-# tidy.awk: the checks of share/gen/tidy that read text.  They print
-# "file:line: what is wrong" and end with status 1 if anything is.
+# tidy.awk: the checks of share/gen/tidy that read text.
 #
 # -v on=" NAME NAME ... "  the checks to run
 # Input: the tables (common/LAYERS, cmd/LAYERS, share/letters), then C files.
@@ -8,10 +7,10 @@ function is_on(check) { return index(on, " " check " ") > 0 }
 function fault(what) { fault_at(FILENAME ":" FNR, what) }
 function fault_at(place, what) { print place ": " what; bad = 1 }
 
-# A table's row without comment; 0 if nothing is left.
+# Removes the comment from a table's row; false: nothing is left.
 function row() { sub(/#.*/, ""); return NF > 0 }
 
-# A pattern of file or struct names, as an expression: only * is special.
+# A pattern of file or struct names, as a regular expression: only * is special.
 function glob(s) { gsub(/\./, "\\.", s); gsub(/\*/, ".*", s); return "^(" s ")$" }
 
 BEGIN {
@@ -44,7 +43,7 @@ FILENAME == "cmd/LAYERS" {
 	}
 	next
 }
-# letter  types that it may have
+# letter: the types that it may have
 FILENAME == "share/letters" {
 	if (!row()) next
 	for (i = 2; i <= NF; i++)
@@ -121,7 +120,7 @@ function level(name,   i, base) {
 	return 0
 }
 
-# Tags of structs, unions and enums, wherever they stand.
+# Notes the tag of a struct, union or enum that is defined in this line.
 function tags(   line, n, part) {
 	line = $0
 	gsub(/\/\*([^*]|\*[^\/])*\*\//, "", line)
@@ -137,8 +136,8 @@ function once(kind, name) {
 		tag_at[kind, name] = FILENAME ":" FNR
 }
 
-# Collects the one-letter names; end_function() judges them, since two of one
-# type (a and b of a comparison) may have any letter.
+# Collects the names of one letter.  They are judged at the function's end, since
+# two values that are compared may be a and b, or x and y.
 function letters(   line, declared, name, type) {
 	if (/^[\t ]*(\/?\*|#)/) return
 	line = $0

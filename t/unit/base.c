@@ -69,7 +69,7 @@ test_base__big_endian_words_go_both_ways(void)
 	check(memcmp(q + 1, p + 1, 10) == 0 && q[0] == 0x55);
 }
 
-/* A clock, say: between two looks it moves on. */
+/* Like a clock: each call returns a larger value. */
 static int64_t
 next(int64_t *last)
 {
@@ -143,7 +143,7 @@ test_err__words_in_front_push_the_end_out(void)
 			check_int(err_wrap(&e, "%s", front), -1);
 			snprintf(want, sizeof want, "%s: %s", front, old);
 			want[sizeof e.msg - 1] = 0;
-			/* Near the end the ": " goes with what it led to. */
+			/* Near the end the ": " is left out together with the message. */
 			if (n + 2 >= (int)sizeof e.msg && n < (int)sizeof e.msg)
 				want[n] = 0;
 			check(strcmp(e.msg, want) == 0);
@@ -195,7 +195,7 @@ test_list__links_join_move_and_leave(void)
 	list_unlink(&v[0].link);
 	list_unlink(&v[5].link);
 	list_unlink(&v[3].link);
-	list_unlink(&v[3].link); /* in no list: fine */
+	list_unlink(&v[3].link); /* in no list: no effect */
 	check_list(&a, "124");
 	check(list_is_empty(&v[3].link));
 	list_append(&b, &v[3].link);

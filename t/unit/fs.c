@@ -179,7 +179,7 @@ test_fs__directories_are_made_with_their_parents(void)
 	check_int(fs_mkdir(AT_FDCWD, "a/f/g", 0755, &e), -1);
 	must(fs_replace_file(AT_FDCWD, "a/b/c/1", STR("x"), &e));
 	must(fs_replace_file(AT_FDCWD, "a/b/c/2", STR("x"), &e));
-	check_int(fs_remove_dir(AT_FDCWD, "a", &e), -1); /* no deeper */
+	check_int(fs_remove_dir(AT_FDCWD, "a", &e), -1); /* it contains a directory */
 	must(fs_remove_dir(AT_FDCWD, "a/b/c", &e));
 	check(access("a/b/c", F_OK) < 0);
 	must(fs_remove(AT_FDCWD, "never-was", &e));

@@ -23,7 +23,7 @@ test_heap__an_empty_heap_has_no_top(void)
 	struct heap h = HEAP_INIT;
 	struct heap_node a = { 0 };
 	check(heap_top(&h) == NULL);
-	heap_remove(&h, &a); /* absent: fine */
+	heap_remove(&h, &a); /* absent: no effect */
 	heap_put(&h, &a, 1);
 	check(heap_top(&h) == &a);
 	heap_remove(&h, &a);

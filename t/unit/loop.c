@@ -99,9 +99,9 @@ test_loop__a_timer_moves_and_goes(void)
 	struct loop_timer first = { .fn = move_others }, end = { .fn = stop_timer };
 	moved.timer.fn = cleared.timer.fn = on_timed;
 	int64_t now = clock_mono_ms();
-	loop_timer_clear(&loop, &cleared.timer); /* unset: fine */
+	loop_timer_clear(&loop, &cleared.timer); /* unset: no effect */
 	loop_timer_set(&loop, &first, now);
-	/* Due in the same round as the first, which takes them away. */
+	/* Due in the same round as the first, which clears and moves them. */
 	loop_timer_set(&loop, &cleared.timer, now + 1);
 	loop_timer_set(&loop, &moved.timer, now + 1);
 	loop_timer_set(&loop, &end, now + 60);
@@ -199,7 +199,7 @@ poster(void *arg)
 		v[i].task.fn = on_counted;
 		loop_post(&loop, &v[i].task);
 		if (i % 1000 == 999)
-			poll(NULL, 0, 1); /* let the loop go to sleep */
+			poll(NULL, 0, 1); /* let the loop begin to wait */
 	}
 	return NULL;
 }
@@ -241,7 +241,7 @@ test_loop__a_task_of_another_thread_wakes_a_sleeper(void)
 	struct loop_task task = { .fn = stop_task };
 	int64_t now = clock_mono_ms();
 	check(pthread_create(&t, NULL, late_poster, &task) == 0);
-	loop_run(&loop); /* no timer: sleeps until woken */
+	loop_run(&loop); /* no timer: waits until it is woken */
 	check(clock_mono_ms() - now >= 30);
 	check(pthread_join(t, NULL) == 0);
 	loop_release(&loop);
@@ -276,7 +276,7 @@ test_loop__local_tasks_run_in_order_and_do_not_starve_descriptors(void)
 	loop_post(&loop, &g);
 	loop_post(&loop, &p);
 	loop_run(&loop);
-	check(strncmp(trail, "gpg", 3) == 0); /* the repeated one at the end */
+	check(strncmp(trail, "gpg", 3) == 0); /* the task that posts itself again comes last */
 	loop_release(&loop);
 }
 
@@ -312,7 +312,7 @@ test_loop__stops_before_it_starts(void)
 	loop_post(&loop, &task);
 	loop_stop(&loop);
 	loop_run(&loop);
-	check_int(greedy, 1); /* what was posted before still ran */
+	check_int(greedy, 1); /* the task posted before it still ran */
 	loop_release(&loop);
 	loop_release(&(struct loop){ .epoll_fd = -1, .event_fd = -1 });
 }

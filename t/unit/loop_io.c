@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static struct loop loop; /* a test a process: one for both of them */
+static struct loop loop; /* each test runs in a process of its own */
 
 static void
 begin(void)
@@ -43,7 +43,7 @@ on_pipe(struct loop_io *io, uint32_t events)
 	(void)events;
 	char c;
 	ncalled++;
-	/* Every second call: read one's own; else end all the odd others. */
+	/* Every second call reads its own pipe; the others end all odd ones. */
 	for (int i = 0; i < PIPES; i++) {
 		if (pipes[i] == io) {
 			check(!is_gone[i]);
@@ -51,7 +51,7 @@ on_pipe(struct loop_io *io, uint32_t events)
 		} else if (i % 2 && !is_gone[i]) {
 			is_gone[i] = true;
 			loop_unwatch(&loop, pipes[i]);
-			mem_free(pipes[i]); /* ASan sees a later touch */
+			mem_free(pipes[i]); /* ASan sees a later access */
 		}
 	}
 }
@@ -72,7 +72,7 @@ test_loop_io__what_was_unwatched_is_not_called(void)
 	loop_run(&loop);
 	for (int i = 0; i < PIPES; i++)
 		left += !is_gone[i];
-	check(left == PIPES / 2 || left == PIPES / 2 + 1); /* the caller may be odd */
+	check(left == PIPES / 2 || left == PIPES / 2 + 1); /* the caller may be an odd one */
 	check_int(ncalled, left);
 	loop_release(&loop);
 }
@@ -85,14 +85,14 @@ on_change(struct loop_io *io, uint32_t events)
 	char c;
 	if (events & EPOLLOUT) {
 		nwrite++;
-		check(!(events & EPOLLIN)); /* not asked for yet */
+		check(!(events & EPOLLIN)); /* not watched yet */
 		loop_watch(&loop, io, EPOLLIN);
 	} else if (events & EPOLLIN) {
 		nread++;
 		check_int(read(io->fd, &c, 1), 1);
-		loop_watch(&loop, io, 0); /* though there is more to read */
+		loop_watch(&loop, io, 0); /* although more can be read */
 		check_int(io->events, 0);
-		loop_unwatch(&loop, io); /* twice: fine */
+		loop_unwatch(&loop, io); /* again: no effect */
 	}
 }
 
@@ -105,14 +105,14 @@ test_loop_io__events_can_be_changed(void)
 	full_pipe(fd);
 	check_int(write(fd[1], "yz", 2), 2);
 	struct loop_timer end = { .fn = stop_timer };
-	/* The pipe's file opened again is one that can do both. */
+	/* Opening the pipe's file again gives a descriptor for both directions. */
 	char path[40];
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd[0]);
 	FILE *both = fopen(path, "r+");
 	check(both);
 	io.fd = fileno(both);
 	loop_watch(&loop, &io, EPOLLOUT);
-	loop_watch(&loop, &io, EPOLLOUT); /* the same: fine */
+	loop_watch(&loop, &io, EPOLLOUT); /* unchanged: no effect */
 	loop_timer_set(&loop, &end, clock_mono_ms() + 20);
 	loop_run(&loop);
 	check_int(nwrite, 1);

@@ -68,14 +68,14 @@ test_map__a_replaced_value_brings_its_key(void)
 	map_put(&m, str_of(old), old);
 	map_put(&m, str_of(new), new);
 	check_int(m.n, 1);
-	old[0] = 'X'; /* the old key's bytes may go with its value */
+	old[0] = 'X'; /* the old key's bytes may be freed with its value */
 	check(map_get(&m, STR("key")) == new);
 	MAP_EACH(e, &m)
 		check(e->key.p == (const uint8_t *)new);
 	map_release(&m);
 }
 
-/* Put, replace, remove and look up at random, in the map and in an array. */
+/* Random puts, replacements, removals and look-ups, in the map and in an array. */
 static void
 compare(struct map *m, const struct str *key, int nkey, int rounds)
 {
@@ -84,7 +84,7 @@ compare(struct map *m, const struct str *key, int nkey, int rounds)
 	uint32_t n = 0;
 	for (int i = 0; i < rounds; i++) {
 		uint32_t k = rnd((uint32_t)nkey);
-		/* By turns growing and shrinking. */
+		/* The map grows and shrinks by turns. */
 		if (rnd(100) < (i / 2000 % 2 ? 30u : 70u)) {
 			n += !want[k];
 			want[k] = &value[k + rnd(2) * KEYS];

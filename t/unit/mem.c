@@ -95,13 +95,13 @@ test_mem__no_memory_ends_the_process(void)
 			setrlimit(RLIMIT_CORE, &none);
 			if (!freopen("/dev/null", "w", stderr))
 				_exit(0);
-			alarm(10); /* a loop is no end */
+			alarm(10); /* an endless loop is a failure, too */
 			way[i]();
 			_exit(0);
 		}
 		int status;
 		check_int(waitpid(pid, &status, 0), pid);
-		/* A sanitizer ends it with a code, before the kernel is asked. */
+		/* A sanitizer exits with a code before the kernel is asked. */
 		bool by_abort = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
 		bool by_sanitizer = WIFEXITED(status) && WEXITSTATUS(status) > 0;
 		if (!by_abort && !by_sanitizer)
@@ -147,7 +147,7 @@ test_arena__a_cap_is_never_passed(void)
 		while (refused < 50) {
 			size_t n = rnd(2) ? rnd(40) + 1 : rnd((uint32_t)cap * 2) + 1, left = cap - a.used;
 			void *p = arena_alloc(&a, n);
-			check((p != NULL) == (n <= left)); /* refused exactly when it must */
+			check((p != NULL) == (n <= left)); /* refused exactly when it must be */
 			refused += !p;
 			sum += p ? n : 0;
 			check(a.used <= cap && sum <= cap);
@@ -224,13 +224,13 @@ test_buf__grows_and_keeps_its_bytes(void)
 			buf_put(&b, bytes, more);
 		else
 			memset(buf_grow(&b, more), i, more);
-		check(b.cap == cap || b.cap >= cap * 2); /* never byte by byte */
+		check(b.cap == cap || b.cap >= cap * 2); /* it never grows byte by byte */
 		n += more;
 		check_int(b.n, n);
 		check(b.n <= b.cap && all_are(b.p + n - more, more, (uint8_t)i));
 	}
 	size_t sum = 0;
-	seed = 123456789; /* the same numbers again: what lies where */
+	seed = 123456789; /* the same numbers again: check the content */
 	for (int i = 0; i < 2000; i++) {
 		size_t more = rnd(300);
 		rnd(3);

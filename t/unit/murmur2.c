@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-/* Computed with Kafka 4.3.1's Utils.murmur2; the partition is of seven. */
+/* Computed with Kafka 4.3.1's Utils.murmur2; with seven partitions. */
 static const struct {
 	int32_t n;
 	const char *key;
@@ -69,7 +69,7 @@ void
 test_murmur2__no_byte_behind_the_key_is_read(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		/* In a block of its own, at an odd address. */
+		/* In a heap block of its own, at an odd address. */
 		size_t n = (size_t)known[i].n;
 		uint8_t *p = malloc(n + 1);
 		memcpy(p + 1, known[i].key, n);

@@ -139,7 +139,7 @@ test_net_addr__the_default_is_the_users_own(void)
 	setenv("XDG_RUNTIME_DIR", "", 1);
 	net_addr_default(&a);
 	check(strcmp(a.host, want) == 0);
-	setenv("XDG_RUNTIME_DIR", long_dir, 1); /* no socket's path is that long */
+	setenv("XDG_RUNTIME_DIR", long_dir, 1); /* longer than a socket's path can be */
 	net_addr_default(&a);
 	check(strcmp(a.host, want) == 0);
 	unsetenv("XDG_RUNTIME_DIR");
@@ -157,7 +157,7 @@ accept_soon(int fd, bool is_unix)
 	return c;
 }
 
-/* Bytes go through a connection, and its descriptors are as promised. */
+/* Bytes pass through a connection, and its descriptors have the promised flags. */
 static void
 talk(int client, int server)
 {
@@ -186,7 +186,7 @@ test_net__a_unix_socket_carries_bytes(void)
 	char z[NET_TEXT_SIZE];
 	int fd, c, s;
 	must(fd = net_listen(&a, 10, false, &e));
-	check_int(net_accept(fd, true), -1); /* nobody yet, and no wait */
+	check_int(net_accept(fd, true), -1); /* no connection yet; it does not wait */
 	check(stat("s", &st) == 0 && (st.st_mode & 0777) == 0600);
 	must(c = net_connect(&a, 1000, &e));
 	s = accept_soon(fd, true);
@@ -224,17 +224,17 @@ test_net__a_live_socket_file_is_refused(void)
 	check_int(net_listen(&a, 10, false, &e), -1);
 	check_int(e.class, ERR_LIMIT);
 	check(strstr(e.msg, "unix:s") && strstr(e.msg, "is listening there"));
-	close(accept_soon(fd, true)); /* the question came as a connection */
+	close(accept_soon(fd, true)); /* the check connected to it */
 	while (n < 20 && (c[n] = net_connect(&a, 10, &e)) >= 0)
 		n++;
-	check(n < 20); /* its backlog is full: alive, but busy */
+	check(n < 20); /* its backlog is full: in use, but busy */
 	check_int(net_listen(&a, 10, false, &e), -1);
 	check_int(e.class, ERR_LIMIT);
 	while (n > 0)
-		talk(c[--n], accept_soon(fd, true)); /* still the first one's */
+		talk(c[--n], accept_soon(fd, true)); /* it still belongs to the first listener */
 	close(fd);
 
-	/* Alive, but not of our kind. */
+	/* In use, but a socket of another type. */
 	struct sockaddr_un un = { AF_UNIX, "d" };
 	check((fd = socket(AF_UNIX, SOCK_DGRAM, 0)) >= 0);
 	check(bind(fd, (struct sockaddr *)&un, sizeof un) == 0);
@@ -298,7 +298,7 @@ test_net__a_taken_port_is_refused_unless_shared(void)
 	must(fd[0] = net_listen(&a, 10, false, &e));
 	check_int(net_listen(&a, 10, false, &e), -1);
 	check_int(e.sys, EADDRINUSE);
-	check_int(net_listen(&a, 10, true, &e), -1); /* the first does not share */
+	check_int(net_listen(&a, 10, true, &e), -1); /* the first one does not share its port */
 	must(fd[1] = net_listen(&b, 10, true, &e));
 	must(fd[2] = net_listen(&b, 10, true, &e));
 	check_int(net_listen(&b, 10, false, &e), -1);
@@ -315,7 +315,7 @@ test_net__nobody_there_may_be_tried_again(void)
 	char z[NET_TEXT_SIZE];
 	int fd;
 	must(fd = net_listen(&a, 10, false, &e));
-	close(fd); /* a port that is free now */
+	close(fd); /* now the port is free */
 	check_int(net_connect(&a, 1000, &e), -1);
 	check_int(e.class, ERR_RETRY);
 	check_int(e.sys, ECONNREFUSED);
@@ -323,7 +323,7 @@ test_net__nobody_there_may_be_tried_again(void)
 	check_int(net_connect(&none, 1000, &e), -1);
 	check_int(e.class, ERR_RETRY);
 	check_int(e.sys, ENOENT);
-	a = addr("300.1.1.1.1:1"); /* neither number nor name */
+	a = addr("300.1.1.1.1:1"); /* neither an address nor a host name */
 	strcpy(a.host, "no such host");
 	check_int(net_connect(&a, 1000, &e), -1);
 	check(e.class == ERR_USAGE || e.class == ERR_RETRY); /* RETRY: no resolver */
@@ -331,7 +331,7 @@ test_net__nobody_there_may_be_tried_again(void)
 	check_int(net_listen(&a, 10, false, &e), -1);
 }
 
-/* Connect until nobody takes it any more; that one must give up in time. */
+/* Connect until the backlog is full; the next connect must give up in time. */
 static void
 fill(const struct net_addr *a, int want_sys)
 {
@@ -380,7 +380,7 @@ test_net__no_descriptors_left_is_told(void)
 	check_int(e.sys, EMFILE);
 	few.rlim_cur = (rlim_t)c + 10;
 	check(setrlimit(RLIMIT_NOFILE, &few) == 0);
-	s = accept_soon(fd, true); /* it waited */
+	s = accept_soon(fd, true); /* it waited in the backlog */
 	talk(c, s);
 	close(fd);
 }

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { JOBS = 300 }; /* of up to six files: far more than ring entries */
+enum { JOBS = 300 }; /* of up to six files each: far more than ring entries */
 
-/* A loop with a syncer, and the jobs that are under way on it. */
+/* A loop with a syncer, and its running jobs. */
 struct rig {
 	struct loop loop;
 	struct syncer *syncer;
@@ -74,12 +74,12 @@ submit_all(struct loop_timer *t)
 	for (int i = 0; i < n; i++) {
 		r->work[i].rig = r;
 		r->work[i].job.done = on_done;
-		r->work[i].job.result = 77; /* what was there does not count */
+		r->work[i].job.result = 77; /* the old value is ignored */
 		syncer_submit(r->syncer, &r->work[i].job);
 	}
 }
 
-/* Submit the first n jobs on the loop's thread; return when all are done. */
+/* Submit the first n jobs on the loop's thread; returns when all are done. */
 static void
 run(struct rig *r, int n)
 {
@@ -134,15 +134,15 @@ test_syncer__io_uring_does_many_jobs_of_several_files(void)
 	many(true);
 }
 
-/* Good jobs among ones with a bad descriptor at every place. */
+/* Good jobs among jobs with a bad descriptor, at every position. */
 static void
 failures(bool use_uring)
 {
 	static struct rig r;
 	int good = file_of(0), p[2], bad[2], n = 0;
 	check(pipe(p) == 0);
-	bad[0] = 900; /* no descriptor */
-	bad[1] = p[0]; /* nothing to sync */
+	bad[0] = 900; /* not open */
+	bad[1] = p[0]; /* a pipe: cannot be synced */
 	rig_init(&r, use_uring);
 	for (int nfd = 1; nfd <= SYNC_JOB_FILES_MAX; nfd++)
 		for (int at = -1; at < nfd; at++)
@@ -241,7 +241,7 @@ test_syncer__several_loops_share_the_threads(void)
 	pthread_t t[LOOPS];
 	for (int i = 0; i < LOOPS; i++) {
 		int fd = file_of(i);
-		rig_init(&r[i], i == 3); /* and one with a ring among them */
+		rig_init(&r[i], i == 3); /* one of them has a ring */
 		for (int j = 0; j < 100; j++) {
 			r[i].work[j].job.nfd = 1;
 			r[i].work[j].job.fd[0] = fd;
@@ -289,7 +289,7 @@ test_syncer__a_burst_takes_more_than_one_thread(void)
 		run(&r, n);
 		rig_release(&r);
 		memset(&r, 0, sizeof r);
-		poll(NULL, 0, 20); /* the first job's thread idles now */
+		poll(NULL, 0, 20); /* now the first job's thread is idle */
 		threads[n > 1] = count_threads();
 	}
 	check(threads[1] > threads[0]);
@@ -309,7 +309,7 @@ test_syncer__goes_with_its_loop_as_soon_as_the_jobs_are_done(void)
 		}
 		run(&r, 3);
 		rig_release(&r);
-		memset(&r, 0, sizeof r); /* TSan sees a later touch */
+		memset(&r, 0, sizeof r); /* TSan sees a later access */
 	}
 	syncer_free(NULL);
 }
@@ -322,7 +322,7 @@ submit_and_go(void *arg)
 	return NULL;
 }
 
-/* What a thread that ends has in the ring is finished by the kernel. */
+/* The kernel finishes syncs in the ring of a thread that ends. */
 void
 test_syncer__jobs_outlive_the_thread_that_submitted_them(void)
 {
@@ -375,13 +375,13 @@ end_loop(struct loop_timer *t)
 	loop_stop(&CONTAINER_OF(t, struct turns, end)->loop);
 }
 
-/* Hold what was reserved for a moment; the fifth finds no descriptors twice. */
+/* Give the reservation back at once; turn 5 is postponed twice. */
 static void
 on_turn(struct sync_turn *turn)
 {
 	struct turn *t = CONTAINER_OF(turn, struct turn, turn);
 	struct turns *all = t->turns;
-	check_int(t - all->v, all->next); /* nobody overtakes one who was postponed */
+	check_int(t - all->v, all->next); /* none overtakes a postponed one */
 	if (all->next == 5 && all->npostponed < 2) {
 		all->npostponed++;
 		syncer_postpone(all->syncer, turn);
@@ -403,7 +403,7 @@ test_syncer__reservations_are_served_in_turn(void)
 		all.v[i] = (struct turn){ .turn.fn = on_turn, .turns = &all };
 		check_int(syncer_reserve(all.syncer, &all.v[i].turn), i < 2);
 	}
-	/* Too little for anybody. */
+	/* Too few for any job. */
 	syncer_give_back(all.syncer, SYNC_JOB_FILES_MAX - 2);
 	loop_drain(&all.loop);
 	check_int(all.next, 2);

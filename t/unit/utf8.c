@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-/* The character in n bytes, whether it may be or not. */
+/* The character encoded in n bytes, valid or not. */
 static void
 put_char(uint8_t *p, uint32_t c, int n)
 {
@@ -100,7 +100,7 @@ test_utf8__a_bad_byte_is_found_at_every_place(void)
 			memset(b, 'x', sizeof b);
 			check(utf8_is_valid((struct str){ b, n }));
 			for (int c = 0x80; c < 0x100; c++) {
-				b[at] = (uint8_t)c; /* alone: no character */
+				b[at] = (uint8_t)c; /* alone it is no character */
 				check(!utf8_is_valid((struct str){ b, n }));
 			}
 			if (at + 2 > n)
@@ -118,7 +118,7 @@ test_utf8__a_cut_character_is_refused(void)
 		int n = v[i] < 0x800 ? 2 : v[i] < 0x10000 ? 3 : 4;
 		for (int before = 0; before < 10; before++)
 			for (int cut = 0; cut <= n; cut++) {
-				/* Its own block: a read behind it shows. */
+				/* In a heap block of its own, so that ASan sees a read after its end. */
 				uint8_t *p = malloc((size_t)(before + cut) + 1), c[4];
 				memset(p, 'x', (size_t)before);
 				put_char(c, v[i], n);
@@ -138,8 +138,8 @@ test_utf8__null_is_not_text(void)
 	check(utf8_is_valid(STR("")));
 	check(utf8_is_valid((struct str){ NULL, 0 }));
 	check(utf8_is_valid(STR("a\0b")));
-	check(!utf8_is_valid(STR("\xc0\x80"))); /* Java's own way to write NUL */
-	check(!utf8_is_valid(STR("\xed\xa0\xbd\xed\xb8\x80"))); /* and U+1F600 */
+	check(!utf8_is_valid(STR("\xc0\x80"))); /* NUL in Java's modified UTF-8 */
+	check(!utf8_is_valid(STR("\xed\xa0\xbd\xed\xb8\x80"))); /* U+1F600 in it */
 }
 
 void
@@ -151,5 +151,5 @@ test_utf8__lengths_are_those_of_java(void)
 	check_int(utf8_utf16_length(STR("\xc3\xa9\xe2\x82\xac")), 2);
 	check_int(utf8_utf16_length(STR("x\xf0\x9f\x98\x80")), 3); /* U+1F600 */
 	check_int(utf8_utf16_length(STR("\x80\x80")), 2);
-	check_int(utf8_utf16_length(STR("\xf0\x9f\x98")), 3); /* cut */
+	check_int(utf8_utf16_length(STR("\xf0\x9f\x98")), 3); /* truncated */
 }

@@ -15,7 +15,7 @@ rnd(void)
 	return seed;
 }
 
-/* Write, look at the size, read from input that ends there and further on. */
+/* Write, check the size, and read from input that ends there, and later. */
 static void
 both_ways(uint64_t v)
 {
@@ -106,7 +106,7 @@ test_varint__cut_input_is_refused_at_every_byte(void)
 	int64_t v = 1;
 	memset(b, 0x80, sizeof b);
 	for (int n = 0; n <= VARINT64_MAX; n++) {
-		/* In a block of its own, so that a read behind it shows. */
+		/* In a heap block of its own, so that ASan sees a read after its end. */
 		uint8_t *copy = malloc((size_t)n + !n);
 		memcpy(copy, b, (size_t)n);
 		check(uvarint_get(copy, copy + n, &u) == NULL && u == 0);
@@ -135,7 +135,7 @@ test_varint__more_than_64_bits_are_refused(void)
 void
 test_varint__padded_forms_are_read(void)
 {
-	/* Kafka reads them too; they are nobody's to write. */
+	/* Kafka reads these forms, too, but never writes them. */
 	for (int n = 1; n <= VARINT64_MAX; n++) {
 		uint8_t b[VARINT64_MAX];
 		uint64_t u;
