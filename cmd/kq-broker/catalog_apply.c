@@ -10,11 +10,11 @@
 
 /* In which state the logs of new partitions are: as the checkpoints have it, or
  * (saved NULL) empty. */
-struct origin {
+struct log_origin {
 	const struct saved_offsets *saved;
 	bool is_clean;
 };
-static const struct origin empty = { .is_clean = true };
+static const struct log_origin empty = { .is_clean = true };
 
 static struct topic_config *
 make_config(const struct dynamic *dynamic, const struct config_set *set)
@@ -43,7 +43,7 @@ make_config(const struct dynamic *dynamic, const struct config_set *set)
 /* The topic's partitions: those that it has, and new ones up to npartition. */
 static struct partition **
 make_partitions(struct catalog_apply *apply, const struct topic *t, int32_t npartition,
-	const struct origin *origin)
+	const struct log_origin *origin)
 {
 	struct partition **v = mem_alloc((size_t)npartition * sizeof *v);
 	for (int32_t i = 0; i < npartition; i++) {
@@ -69,7 +69,7 @@ make_partitions(struct catalog_apply *apply, const struct topic *t, int32_t npar
 /* Takes over entry->overrides. */
 static struct topic *
 add_topic(struct catalog_apply *apply, struct str name, const struct topic_entry *entry,
-	int64_t revision, const struct origin *origin)
+	int64_t revision, const struct log_origin *origin)
 {
 	struct topics *topics = apply->topics;
 	struct topic *t = NEW(struct topic);
@@ -206,7 +206,7 @@ on_entry(struct metastore_watch *watch, const struct metastore_entry *entry)
 
 struct topics_loading {
 	struct catalog_apply *apply;
-	struct origin origin;
+	struct log_origin origin;
 	struct err *e;
 };
 
