@@ -1,6 +1,6 @@
 #include "base/pattern.h"
 
-/* A program in the manner of Thompson and Pike.  Jumps are relative, so a
+/* A program for a Pike VM (Thompson's simulation).  Jumps are relative, so a
  * piece of it can be copied and moved. */
 enum op { OP_SET, OP_SPLIT, OP_JUMP, OP_BEGIN, OP_END, OP_WORD, OP_NOT_WORD, OP_MATCH };
 
@@ -10,10 +10,10 @@ struct set {
 
 struct step {
 	enum op op;
-	int32_t x, y;    /* where to; x of SET: which */
+	int32_t to, or_to; /* next steps, relative; of SET: to is the index of its set */
 };
 
-/* Steps that wait for a byte, or are OP_MATCH. */
+/* The active steps: each is OP_SET or OP_MATCH. */
 struct threads {
 	int32_t *v, n;
 };
@@ -24,8 +24,8 @@ struct pattern {
 	struct set *set;
 	int32_t nset;
 	/* Working memory of pattern_matches: */
-	struct threads threads[2]; /* before the byte and behind it, in turns */
-	uint32_t *seen, round;     /* of each step: the last round that reached it */
+	struct threads threads[2]; /* before and after the byte, by turns */
+	uint32_t *seen, round;     /* for each step: the last round that reached it */
 	int32_t *stack;
 };
 
@@ -36,7 +36,7 @@ struct parser {
 	int32_t i;
 	int depth;
 	bool is_bad;
-	struct pattern *p;
+	struct pattern *pattern;
 };
 
 /* ---- sets of bytes ---- */
@@ -60,7 +60,7 @@ is_word(int c)
 		|| c == '_';
 }
 
-/* Of ASCII, whatever the locale. */
+/* For ASCII, independent of the locale. */
 static bool
 is_in_class(const char *name, int c)
 {
@@ -92,7 +92,7 @@ is_in_class(const char *name, int c)
 static const char *const class_names[] = { "alnum", "alpha", "digit", "lower", "upper",
 	"space", "punct", "word", "xdigit" };
 
-/* \d and the like; false: it is none. */
+/* Add the class of an escape such as \d; false: there is no such class. */
 static bool
 set_escape(struct set *set, uint8_t letter)
 {
@@ -117,7 +117,7 @@ set_escape(struct set *set, uint8_t letter)
 	return true;
 }
 
-/* A byte that a backslash and a letter or a mark stand for; -1: none. */
+/* The byte that a backslash and this character mean; -1: none. */
 static int
 literal_escape(uint8_t c)
 {
@@ -140,28 +140,28 @@ bad(struct parser *parser)
 static bool
 has_room(struct parser *parser, int32_t n)
 {
-	if (parser->p->n + n <= PATTERN_PROGRAM_MAX)
+	if (parser->pattern->n + n <= PATTERN_PROGRAM_MAX)
 		return true;
 	bad(parser);
 	return false;
 }
 
 static void
-emit(struct parser *parser, enum op op, int32_t x, int32_t y)
+emit(struct parser *parser, enum op op, int32_t to, int32_t or_to)
 {
 	if (has_room(parser, 1))
-		parser->p->v[parser->p->n++] = (struct step){ op, x, y };
+		parser->pattern->v[parser->pattern->n++] = (struct step){ op, to, or_to };
 }
 
 static void
-insert(struct parser *parser, int32_t at, enum op op, int32_t x, int32_t y)
+insert(struct parser *parser, int32_t at, enum op op, int32_t to, int32_t or_to)
 {
 	if (!has_room(parser, 1))
 		return;
-	memmove(parser->p->v + at + 1, parser->p->v + at,
-		(size_t)(parser->p->n - at) * sizeof *parser->p->v);
-	parser->p->v[at] = (struct step){ op, x, y };
-	parser->p->n++;
+	memmove(parser->pattern->v + at + 1, parser->pattern->v + at,
+		(size_t)(parser->pattern->n - at) * sizeof *parser->pattern->v);
+	parser->pattern->v[at] = (struct step){ op, to, or_to };
+	parser->pattern->n++;
 }
 
 static void
@@ -169,8 +169,8 @@ emit_set(struct parser *parser, const struct set *set)
 {
 	if (!has_room(parser, 1))
 		return;
-	parser->p->set[parser->p->nset] = *set;
-	emit(parser, OP_SET, parser->p->nset++, 0);
+	parser->pattern->set[parser->pattern->nset] = *set;
+	emit(parser, OP_SET, parser->pattern->nset++, 0);
 }
 
 static void
@@ -192,7 +192,7 @@ at(const struct parser *parser, const char *z)
 	return str_has_prefix(rest, str_of(z));
 }
 
-/* [:alpha:], from behind its first bracket. */
+/* [:alpha:], after its first bracket. */
 static bool
 bracket_class(struct parser *parser, struct set *set)
 {
@@ -210,7 +210,7 @@ bracket_class(struct parser *parser, struct set *set)
 	return false;
 }
 
-/* One byte of a bracket, or a class (-2); -1: bad. */
+/* One byte of a bracket; -2: a class, which is added; -1: bad. */
 static int
 bracket_item(struct parser *parser, struct set *set)
 {
@@ -320,7 +320,7 @@ parse_atom(struct parser *parser)
 	case '*':
 	case '+':
 	case '?':
-		bad(parser); /* of what? */
+		bad(parser); /* nothing to repeat */
 		break;
 	default:
 		emit_byte(parser, c);
@@ -336,7 +336,7 @@ number(const struct parser *parser, int32_t *i)
 	return n;
 }
 
-/* {n}, {n,} (most -1) or {n,m}; anything else is a brace like other bytes. */
+/* {n}, {n,} (most is -1) or {n,m}; otherwise the brace is an ordinary byte. */
 static bool
 braces(struct parser *parser, int32_t *least, int32_t *most)
 {
@@ -383,21 +383,21 @@ repetition(struct parser *parser, int32_t *least, int32_t *most)
 	return true;
 }
 
-/* What stands from start on, so many times. */
+/* Repeat the steps from start on at least `least` and at most `most` times. */
 static void
 repeat(struct parser *parser, int32_t start, int32_t least, int32_t most)
 {
-	struct pattern *p = parser->p;
-	int32_t n = p->n - start, copies = most < 0 ? least + 1 : most;
+	struct pattern *pattern = parser->pattern;
+	int32_t n = pattern->n - start, copies = most < 0 ? least + 1 : most;
 	struct step one[PATTERN_PROGRAM_MAX];
-	memcpy(one, p->v + start, (size_t)n * sizeof *one);
-	p->n = start;
+	memcpy(one, pattern->v + start, (size_t)n * sizeof *one);
+	pattern->n = start;
 	for (int32_t k = 0; k < copies && n > 0 && !parser->is_bad; k++) {
-		int32_t from = p->n;
+		int32_t from = pattern->n;
 		if (!has_room(parser, n))
 			return;
-		memcpy(p->v + from, one, (size_t)n * sizeof *one);
-		p->n += n;
+		memcpy(pattern->v + from, one, (size_t)n * sizeof *one);
+		pattern->n += n;
 		if (k < least)
 			continue;
 		insert(parser, from, OP_SPLIT, 1, n + (most < 0 ? 2 : 1));
@@ -411,12 +411,12 @@ parse_sequence(struct parser *parser)
 {
 	while (parser->i < parser->s.n && parser->s.p[parser->i] != '|'
 		&& parser->s.p[parser->i] != ')') {
-		int32_t start = parser->p->n, least, most;
+		int32_t start = parser->pattern->n, least, most;
 		if (at(parser, "\\Q")) {
-			/* A repetition behind it would be of its last byte. */
+			/* A repetition after it applies to its last byte. */
 			parser->i += 2;
 			while (parser->i < parser->s.n && !at(parser, "\\E")) {
-				start = parser->p->n;
+				start = parser->pattern->n;
 				emit_byte(parser, parser->s.p[parser->i++]);
 			}
 			parser->i += parser->i < parser->s.n ? 2 : 0;
@@ -427,29 +427,29 @@ parse_sequence(struct parser *parser)
 			continue;
 		if (!parser->is_bad)
 			repeat(parser, start, least, most);
-		parser->i += at(parser, "?"); /* lazy: no matter, whole names match */
+		parser->i += at(parser, "?"); /* lazy: no difference, since the whole name must match */
 		if (repetition(parser, &least, &most))
-			bad(parser); /* of a repetition: as RE2 has it */
+			bad(parser); /* a repetition of a repetition: RE2 refuses it, too */
 	}
 }
 
 static void
 parse_alternatives(struct parser *parser)
 {
-	int32_t start = parser->p->n, jump[PATTERN_SIZE_MAX], njump = 0;
+	int32_t start = parser->pattern->n, jump[PATTERN_SIZE_MAX], njump = 0;
 	parse_sequence(parser);
 	while (parser->i < parser->s.n && parser->s.p[parser->i] == '|') {
 		parser->i++;
-		insert(parser, start, OP_SPLIT, 1, parser->p->n - start + 2);
+		insert(parser, start, OP_SPLIT, 1, parser->pattern->n - start + 2);
 		if (parser->is_bad)
 			return;
-		jump[njump++] = parser->p->n;
+		jump[njump++] = parser->pattern->n;
 		emit(parser, OP_JUMP, 0, 0);
-		start = parser->p->n;
+		start = parser->pattern->n;
 		parse_sequence(parser);
 	}
 	for (int32_t k = 0; k < njump && !parser->is_bad; k++)
-		parser->p->v[jump[k]].x = parser->p->n - jump[k];
+		parser->pattern->v[jump[k]].to = parser->pattern->n - jump[k];
 }
 
 struct pattern *
@@ -457,22 +457,22 @@ pattern_compile(struct str s, struct arena *a)
 {
 	if (s.n < 0 || s.n > PATTERN_SIZE_MAX)
 		return NULL;
-	struct pattern *p = arena_alloc(a, sizeof *p);
-	p->v = arena_alloc(a, PATTERN_PROGRAM_MAX * sizeof *p->v);
-	p->set = arena_alloc(a, PATTERN_PROGRAM_MAX * sizeof *p->set);
-	struct parser parser = { .s = s, .p = p };
+	struct pattern *pattern = arena_alloc(a, sizeof *pattern);
+	pattern->v = arena_alloc(a, PATTERN_PROGRAM_MAX * sizeof *pattern->v);
+	pattern->set = arena_alloc(a, PATTERN_PROGRAM_MAX * sizeof *pattern->set);
+	struct parser parser = { .s = s, .pattern = pattern };
 	parse_alternatives(&parser);
 	if (parser.i < s.n)
-		parser.is_bad = true; /* a bracket that nothing opened */
+		parser.is_bad = true; /* a ')' without its '(' */
 	emit(&parser, OP_MATCH, 0, 0);
 	if (parser.is_bad)
 		return NULL;
-	p->seen = arena_alloc(a, (size_t)p->n * sizeof *p->seen);
-	/* A step is followed once a round, and pushes two at most. */
-	p->stack = arena_alloc(a, ((size_t)p->n * 2 + 2) * sizeof *p->stack);
+	pattern->seen = arena_alloc(a, (size_t)pattern->n * sizeof *pattern->seen);
+	/* Each step is followed once per round, and pushes at most two. */
+	pattern->stack = arena_alloc(a, ((size_t)pattern->n * 2 + 2) * sizeof *pattern->stack);
 	for (int k = 0; k < 2; k++)
-		p->threads[k].v = arena_alloc(a, (size_t)p->n * sizeof *p->threads[k].v);
-	return p;
+		pattern->threads[k].v = arena_alloc(a, (size_t)pattern->n * sizeof *pattern->threads[k].v);
+	return pattern;
 }
 
 /* ---- matching ---- */
@@ -483,53 +483,53 @@ is_boundary(struct str name, int32_t i)
 	return (i > 0 && is_word(name.p[i - 1])) != (i < name.n && is_word(name.p[i]));
 }
 
-/* Adds every step that can be reached from one without taking a byte. */
+/* Add every step that can be reached from a step without consuming a byte. */
 static void
-follow(struct pattern *p, struct threads *threads, int32_t from, struct str name, int32_t i)
+follow(struct pattern *pattern, struct threads *threads, int32_t from, struct str name, int32_t i)
 {
 	int32_t n = 0;
-	p->stack[n++] = from;
+	pattern->stack[n++] = from;
 	while (n > 0) {
-		int32_t k = p->stack[--n];
-		const struct step *step = &p->v[k];
-		if (p->seen[k] == p->round)
+		int32_t k = pattern->stack[--n];
+		const struct step *step = &pattern->v[k];
+		if (pattern->seen[k] == pattern->round)
 			continue;
-		p->seen[k] = p->round;
+		pattern->seen[k] = pattern->round;
 		switch (step->op) {
 		case OP_SET:
 		case OP_MATCH:
 			threads->v[threads->n++] = k;
 			break;
 		case OP_SPLIT:
-			p->stack[n++] = k + step->y;
-			p->stack[n++] = k + step->x;
+			pattern->stack[n++] = k + step->or_to;
+			pattern->stack[n++] = k + step->to;
 			break;
 		case OP_JUMP:
-			p->stack[n++] = k + step->x;
+			pattern->stack[n++] = k + step->to;
 			break;
 		default:
 			if (step->op == OP_BEGIN ? i == 0 : step->op == OP_END ? i == name.n
 					: is_boundary(name, i) == (step->op == OP_WORD))
-				p->stack[n++] = k + 1;
+				pattern->stack[n++] = k + 1;
 		}
 	}
 }
 
 bool
-pattern_matches(struct pattern *p, struct str name)
+pattern_matches(struct pattern *pattern, struct str name)
 {
-	struct threads *now = &p->threads[0], *next = &p->threads[1];
-	memset(p->seen, 0, (size_t)p->n * sizeof *p->seen);
-	p->round = 1;
+	struct threads *now = &pattern->threads[0], *next = &pattern->threads[1];
+	memset(pattern->seen, 0, (size_t)pattern->n * sizeof *pattern->seen);
+	pattern->round = 1;
 	now->n = 0;
-	follow(p, now, 0, name, 0);
+	follow(pattern, now, 0, name, 0);
 	for (int32_t i = 0; i < name.n; i++) {
 		next->n = 0;
-		p->round++;
+		pattern->round++;
 		for (int32_t k = 0; k < now->n; k++) {
-			const struct step *step = &p->v[now->v[k]];
-			if (step->op == OP_SET && set_has(&p->set[step->x], name.p[i]))
-				follow(p, next, now->v[k] + 1, name, i + 1);
+			const struct step *step = &pattern->v[now->v[k]];
+			if (step->op == OP_SET && set_has(&pattern->set[step->to], name.p[i]))
+				follow(pattern, next, now->v[k] + 1, name, i + 1);
 		}
 		if (next->n == 0)
 			return false;
@@ -538,7 +538,7 @@ pattern_matches(struct pattern *p, struct str name)
 		next = spare;
 	}
 	for (int32_t k = 0; k < now->n; k++)
-		if (p->v[now->v[k]].op == OP_MATCH)
+		if (pattern->v[now->v[k]].op == OP_MATCH)
 			return true;
 	return false;
 }
