@@ -75,9 +75,14 @@ request_free(struct request *rq)
 	forget_large(&rq->out);
 	forget_large(&rq->frame);
 	rq->gaps.n = 0;
-	struct request clean = { .arena = rq->arena, .out = rq->out, .frame = rq->frame,
-		.gaps = rq->gaps };
-	*rq = clean;
+	struct arena arena = rq->arena;
+	struct buf out = rq->out, frame = rq->frame;
+	struct wire_gaps gaps = rq->gaps;
+	memset(rq, 0, sizeof *rq);
+	rq->arena = arena;
+	rq->out = out;
+	rq->frame = frame;
+	rq->gaps = gaps;
 	list_init(&rq->link);
 	if (pool->nfree == FREE_MAX) {
 		release(rq);
