@@ -63,8 +63,6 @@ struct partition {
 	struct partition_env *env;
 	char *topic; /* its name; a copy */
 	struct uuid topic_id;
-	/* The epoch of appended batches.  Written under the lock, read by any thread. */
-	atomic_int leader_epoch;
 	pthread_mutex_t lock;
 	/* Under the lock: */
 	struct topic_config *config;
@@ -74,6 +72,7 @@ struct partition {
 	int64_t unsynced_size;  /* bytes appended since the last sync began */
 	bool is_deleted;
 	bool is_syncing;
+	atomic_int leader_epoch; /* of appended batches; may be read without the lock */
 	struct list acks;            /* struct ack_wait, by end offset */
 	struct list fetchers;        /* struct fetch_wait: for the high watermark */
 	struct list stable_fetchers; /* struct fetch_wait: for the last stable offset */
