@@ -51,7 +51,7 @@ set_client_host(struct request *rq)
 	snprintf(rq->client_host, sizeof rq->client_host, "/%.*s", n, peer);
 }
 
-/* False: there is no room for it to wait in; it was closed. */
+/* False: the budget is exhausted; the request was closed. */
 static bool
 leave(struct request *rq)
 {

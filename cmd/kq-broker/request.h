@@ -1,10 +1,10 @@
 /*
  * A request: the frame that was received, its decoded body, and the answer.
  *
- * A session creates a request, queues it, and sends its answer when all
- * earlier requests of the connection have been answered; request_end_fn tells
- * it when the request is done.  A handler ends a request once, by
- * request_respond*, request_drop or request_close, now or later.
+ * A session creates a request and queues it; its answer is sent when all
+ * earlier requests of the session have been answered.  The handler ends the
+ * request once, by request_respond*, request_drop or request_close, at once or
+ * later; then rq->end is called on the session's thread.
  *
  * A request starts on its session's thread, with slices of the body in the
  * session's receive buffer: they are invalid once the handler has returned.

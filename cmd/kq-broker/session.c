@@ -59,6 +59,7 @@ put_input(struct session *session)
 /* ---- opening and closing ---- */
 
 static void on_event(struct loop_io *io, uint32_t events);
+static void close_session(struct session *session);
 
 static void
 on_idle(struct loop_timer *timer)
@@ -71,7 +72,7 @@ on_idle(struct loop_timer *timer)
 		return;
 	}
 	log_line(LOG_DEBUG, "%s: closed after connections.max.idle.ms", session->peer);
-	session_close(session);
+	close_session(session);
 }
 
 void
@@ -121,8 +122,8 @@ session_open(struct sessions *sessions, int fd, const struct net_addr *advertise
 	log_line(LOG_DEBUG, "%s: connected", session->peer);
 }
 
-void
-session_close(struct session *session)
+static void
+close_session(struct session *session)
 {
 	struct sessions *sessions = session->sessions;
 	if (session->is_handling) {
@@ -155,7 +156,7 @@ void
 sessions_close(struct sessions *sessions)
 {
 	LIST_EACH(it, &sessions->list)
-		session_close(CONTAINER_OF(it, struct session, link));
+		close_session(CONTAINER_OF(it, struct session, link));
 }
 
 /* ---- output ---- */
@@ -343,7 +344,7 @@ flush(struct session *session)
 {
 	int rc = send_done(session);
 	if (rc < 0 || (session->is_draining && list_is_empty(&session->requests))) {
-		session_close(session);
+		close_session(session);
 		return false;
 	}
 	watch(session, rc > 0);
@@ -558,7 +559,7 @@ take_input(struct session *session)
 		session->is_handling = false;
 		if (session->is_closing) {
 			send_done(session); /* earlier requests are answered */
-			session_close(session);
+			close_session(session);
 			return;
 		}
 		if (!session->in.n)
@@ -577,7 +578,7 @@ on_event(struct loop_io *io, uint32_t events)
 		}
 	}
 	if (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) {
-		session_close(session);
+		close_session(session);
 		return;
 	}
 	flush_and_go_on(session);

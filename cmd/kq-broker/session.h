@@ -1,9 +1,10 @@
 /*
- * A session: one client's connection.  Reads frames, hands each to a handler
- * as a request, and sends the answers in the order of the requests.
+ * A session: one client's connection.  It reads frames, passes each to a
+ * handler as a request, and sends the answers in the order of the requests.
  *
- * The sessions of one reactor share a loop, pools, and two callbacks.  All of
- * them are used on that reactor's thread only.
+ * The sessions of one reactor share a loop, pools and two callbacks.
+ *
+ * Threads: the reactor's, unless noted.
  */
 #ifndef KQ_BROKER_SESSION_H
 #define KQ_BROKER_SESSION_H
@@ -20,15 +21,18 @@ struct verify;
 
 /* Limits and counts of the sessions of all reactors.  Any thread. */
 struct session_limits {
-	int64_t idle_max_ms, frame_size_max; /* set before the threads start */
-	atomic_llong nsession, nsession_max; /* the control thread changes the latter */
+	int64_t idle_max_ms;       /* both are set before the threads start */
+	int64_t frame_size_max;
+	atomic_llong nsession;
+	atomic_llong nsession_max; /* the control thread changes it */
 	struct request_budget budget;
 };
 
 enum { INPUT_POOL_MAX = 4 };
 
+/* The sessions of one reactor. */
 struct sessions {
-	struct list list;
+	struct list list;     /* struct session */
 	struct list to_flush; /* those with answers to send in this round */
 	struct request_pool requests;
 	struct buf input[INPUT_POOL_MAX]; /* receive buffers not in use */
@@ -60,27 +64,27 @@ struct session {
 	size_t out_size;      /* bytes of answers not sent yet */
 	int64_t active_ms;    /* monotonic time of the last input */
 	struct loop_timer idle_timer;
-	bool is_handling;     /* in its own input code: session_close is deferred */
+	bool is_handling;     /* in its own input code: closing is deferred */
 	bool is_closing;      /* as soon as that is over */
 	bool is_draining;     /* reads no more; closes when all is answered */
 	char peer[64];
 };
 
 void sessions_init(struct sessions *sessions, size_t arena_size_max);
-void sessions_release(struct sessions *sessions); /* all are closed */
+void sessions_release(struct sessions *sessions); /* after the last was closed */
 
-/* Open a session on an accepted connection, which is refused and closed when
- * there are nsession_max.  Takes the descriptor. */
+/* Open a session on an accepted connection; if there are nsession_max, close the
+ * connection.  Takes over the descriptor.  advertised stays valid. */
 void session_open(struct sessions *sessions, int fd, const struct net_addr *advertised);
 
-/* Close now; requests that still run elsewhere end without a session. */
-void session_close(struct session *session);
-
-/* Send the answers of this round: those of one sync go out together, say. */
+/* Send the answers that were done in this round of the loop: all that wait for
+ * one sync go out together. */
 void sessions_flush(struct sessions *sessions);
 
 /* Read no more; close each session when all its requests are answered. */
 void sessions_drain(struct sessions *sessions);
-void sessions_close(struct sessions *sessions); /* all, now */
+
+/* Close all now; requests that run elsewhere end without a session. */
+void sessions_close(struct sessions *sessions);
 
 #endif

@@ -31,16 +31,16 @@ keep(struct request *rq, struct err *e)
 }
 
 static void
-count_emptied(struct sessions *s)
+count_emptied(struct sessions *which)
 {
-	check(s == &sessions);
+	check(which == &sessions);
 	nemptied++;
 }
 
 static void
-flush_all(struct loop *l)
+flush_all(struct loop *which)
 {
-	check(l == &loop);
+	check(which == &loop);
 	sessions_flush(&sessions);
 }
 
