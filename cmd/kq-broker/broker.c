@@ -227,7 +227,9 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	b->control.epoll_fd = b->control.event_fd = -1;
 	take_settings(b);
 	dispatch_init();
-	if (descriptors_plan(b, e) < 0)
+	/* The number of reactors may be lowered unless it was set. */
+	bool may_lower = config_int(NULL, s->values, CONFIG_REACTORS) == 0;
+	if (descriptors_plan(&b->descriptors, &b->nreactor, s->listen.n, may_lower, e) < 0)
 		return -1;
 	if (s->is_memory && *s->data_dir)
 		log_line(LOG_WARN, "--memory keeps nothing on disk: the data directory '%s' is not used",
@@ -241,7 +243,20 @@ broker_open(struct broker *b, struct settings *s, struct err *e)
 	init_facts(b);
 	if (load(b, e) < 0)
 		return -1;
-	b->coordinator = coordinator_new(b, e);
+	struct coordinator_deps deps = {
+		.settings = s->values,
+		.dynamic = &b->dynamic,
+		.topics = &b->topics,
+		.catalog = &b->catalog,
+		.producer_ids = &b->producer_ids,
+		.dir = &b->dir,
+		.epoch = b->cluster.epoch,
+		.use_uring = b->use_uring,
+		.sync_files_max = (int)b->descriptors.sync_max,
+		.commits_aborted = b->fault == FAULT_COMMIT_ABORTED,
+		.tears_commits = b->fault == FAULT_TEAR_COMMITS,
+	};
+	b->coordinator = coordinator_new(&deps, e);
 	return b->coordinator ? 0 : -1;
 }
 

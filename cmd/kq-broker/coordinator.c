@@ -1,7 +1,6 @@
 #include "kq-broker/coordinator_int.h"
 
 #include "coord/internal.h"
-#include "kq-broker/broker.h"
 #include "kq-broker/catalog.h"
 
 #include "proto.h"
@@ -74,8 +73,8 @@ coordinator_partition(struct coordinator *coord, enum coordinator_kind kind, int
 	struct coordinator_topic *topic = &coord->topic[kind];
 	assert(index >= 0 && index < topic->npartition);
 	if (!topic->partition[index])
-		topic->partition[index] = topics_partition(&coord->broker->topics, str_of(topic->name), NULL,
-			index, NULL);
+		topic->partition[index] = topics_partition(coord->deps.topics, str_of(topic->name),
+			NULL, index, NULL);
 	return topic->partition[index];
 }
 
@@ -88,22 +87,22 @@ coordinator_has_topic(const struct coordinator *coord, enum coordinator_kind kin
 int16_t
 coordinator_make_topic(struct coordinator *coord, enum coordinator_kind kind)
 {
-	struct broker *broker = coord->broker;
 	struct coordinator_topic *topic = &coord->topic[kind];
 	struct catalog_error error;
 	if (atomic_load(&topic->is_there))
 		return KERR_NONE;
 	struct config_set *set = config_set_copy(NULL);
 	char size[24];
-	snprintf(size, sizeof size, "%lld", (long long)config_int(NULL, broker->settings->values,
+	snprintf(size, sizeof size, "%lld", (long long)config_int(NULL, coord->deps.settings,
 		kind == COORD_GROUPS ? CONFIG_OFFSETS_TOPIC_SEGMENT_BYTES
 		: CONFIG_TRANSACTION_STATE_LOG_SEGMENT_BYTES));
 	config_set_put(set, CONFIG_CLEANUP_POLICY, "compact");
 	config_set_put(set, CONFIG_COMPRESSION_TYPE, "producer");
 	config_set_put(set, CONFIG_SEGMENT_BYTES, size);
-	int r = catalog_create(&broker->catalog, str_of(topic->name), topic->npartition, set, false, &error);
+	int rc = catalog_create(coord->deps.catalog, str_of(topic->name), topic->npartition, set,
+		false, &error);
 	config_set_free(set);
-	if (r < 0) {
+	if (rc < 0) {
 		log_bounded(LOG_ERROR, "cannot create %s: %s", topic->name, error.message);
 		return KERR_COORDINATOR_NOT_AVAILABLE;
 	}
@@ -177,7 +176,7 @@ on_held(struct loop_task *task)
 	if (req->ack.error)
 		request_close(req->rq);
 	else
-		send_or_hold(req->rq->broker->coordinator, req);
+		send_or_hold(req->coordinator, req);
 }
 
 void
@@ -230,7 +229,7 @@ on_written(struct loop_task *task)
 	if (wait->has_failed)
 		request_close(req->rq);
 	else
-		hand_in(req->rq->broker->coordinator, req);
+		hand_in(req->coordinator, req);
 }
 
 static void
@@ -238,7 +237,8 @@ wait_for_part(struct coordinator *coord, struct end_wait *wait, struct end_part 
 	const struct coord_partition *at)
 {
 	part->ack = (struct ack_wait){ .loop = &coord->loop, .task.fn = on_written };
-	part->ack.partition = topics_partition(&coord->broker->topics, at->topic, NULL, at->index, NULL);
+	part->ack.partition = topics_partition(coord->deps.topics, at->topic, NULL, at->index,
+		NULL);
 	part->wait = wait;
 	if (!part->ack.partition)
 		return;
@@ -294,7 +294,7 @@ topic_fault(const struct coord_request *req,
 	int32_t *npartition)
 {
 	bool by_id = req->call.api_version >= 6;
-	struct topics *topics = &req->rq->broker->topics;
+	struct topics *topics = req->coordinator->deps.topics;
 	topics_read_begin(topics);
 	const struct topic *topic = by_id ? topics_find_id(topics, &t->topic_id)
 		: topics_find(topics, t->name);
@@ -335,7 +335,7 @@ static void
 on_offsets_added(struct loop_task *task)
 {
 	struct coord_request *req = CONTAINER_OF(task, struct coord_request, ack.task);
-	struct coordinator *coord = req->rq->broker->coordinator;
+	struct coordinator *coord = req->coordinator;
 	list_unlink(&req->link);
 	if (req->ack.error)
 		request_close(req->rq);
@@ -379,11 +379,12 @@ coordinator_is_ready(const struct coordinator *coord)
 }
 
 void
-coordinator_handle(struct request *rq)
+coordinator_handle(struct coordinator *coord, struct request *rq)
 {
-	struct coordinator *coord = rq->broker->coordinator;
+	assert(coordinator_is_ready(coord));
 	struct coord_request *req = REQUEST_ARRAY(rq, struct coord_request, 1);
 	list_init(&req->link);
+	req->coordinator = coord;
 	req->rq = rq;
 	req->call = (struct coord_call){ .api_key = rq->header.api_key,
 		.api_version = rq->header.api_version, .body = rq->body,
@@ -449,13 +450,13 @@ topic_deleted(struct topics_listener *listener, struct str topic)
 /* ---- beginning and end ---- */
 
 static struct groups_config
-groups_settings(const struct broker *broker, int32_t npartition)
+groups_settings(const struct coordinator *coord)
 {
-	const struct config_set *v = broker->settings->values;
+	const struct config_set *v = coord->deps.settings;
 	const char *migration = config_value(NULL, v, CONFIG_GROUP_CONSUMER_MIGRATION_POLICY);
 	bool both = strcmp(migration, "bidirectional") == 0;
 	return (struct groups_config){
-		.npartition = npartition,
+		.npartition = coord->topic[COORD_GROUPS].npartition,
 		.ngroup_max = (int32_t)config_int(NULL, v, CONFIG_MAX_GROUPS),
 		.state_size_max = config_int(NULL, v, CONFIG_GROUP_STATE_BYTES_MAX),
 		.member_max = (int32_t)config_int(NULL, v, CONFIG_GROUP_MAX_SIZE),
@@ -466,7 +467,8 @@ groups_settings(const struct broker *broker, int32_t npartition)
 		.offset_metadata_max = (int32_t)config_int(NULL, v, CONFIG_OFFSET_METADATA_MAX_BYTES),
 		.offsets_retention_ms = config_int(NULL, v, CONFIG_OFFSETS_RETENTION_MINUTES) * 60000,
 		.expiry_interval_ms = config_int(NULL, v, CONFIG_OFFSETS_RETENTION_CHECK_INTERVAL_MS),
-		.has_consumer_protocol = broker->has_consumer_protocol,
+		.has_consumer_protocol = strstr(config_value(NULL, v,
+			CONFIG_GROUP_COORDINATOR_REBALANCE_PROTOCOLS), "consumer"),
 		.consumer_session_ms = (int32_t)config_int(NULL, v, CONFIG_CONSUMER_SESSION_TIMEOUT_MS),
 		.consumer_heartbeat_ms = (int32_t)config_int(NULL, v,
 			CONFIG_CONSUMER_HEARTBEAT_INTERVAL_MS),
@@ -479,7 +481,7 @@ groups_settings(const struct broker *broker, int32_t npartition)
 static struct txns_config
 txns_settings(const struct coordinator *coord)
 {
-	const struct config_set *v = coord->broker->settings->values;
+	const struct config_set *v = coord->deps.settings;
 	return (struct txns_config){
 		.npartition = coord->topic[COORD_TXNS].npartition,
 		.ntxn_max = (int32_t)config_int(NULL, v, CONFIG_MAX_TRANSACTIONAL_IDS),
@@ -489,7 +491,7 @@ txns_settings(const struct coordinator *coord)
 			CONFIG_TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS),
 		.expiry_interval_ms = config_int(NULL, v,
 			CONFIG_TRANSACTION_REMOVE_EXPIRED_TRANSACTION_CLEANUP_INTERVAL_MS),
-		.coordinator_epoch = coord->epoch,
+		.coordinator_epoch = coord->deps.epoch,
 	};
 }
 
@@ -497,7 +499,7 @@ txns_settings(const struct coordinator *coord)
 static void
 init_topic(struct coordinator *coord, struct coordinator_topic *t, const char *name, int64_t npartition)
 {
-	struct topic *topic = topics_find(&coord->broker->topics, str_of(name));
+	struct topic *topic = topics_find(coord->deps.topics, str_of(name));
 	t->name = name;
 	t->npartition = topic ? topic->npartition : (int32_t)npartition;
 	t->partition = mem_alloc((size_t)t->npartition * sizeof *t->partition);
@@ -516,16 +518,15 @@ on_stop(struct loop_task *task)
 }
 
 struct coordinator *
-coordinator_new(struct broker *broker, struct err *e)
+coordinator_new(const struct coordinator_deps *deps, struct err *e)
 {
-	const struct config_set *v = broker->settings->values;
+	const struct config_set *v = deps->settings;
 	struct coordinator *coord = NEW(struct coordinator);
 	if (loop_init(&coord->loop, e) < 0) {
 		mem_free(coord);
 		return NULL;
 	}
-	coord->broker = broker;
-	coord->epoch = broker->cluster.epoch;
+	coord->deps = *deps;
 	list_init(&coord->held);
 	list_init(&coord->ends);
 	list_init(&coord->commits);
@@ -540,25 +541,25 @@ coordinator_new(struct broker *broker, struct err *e)
 	pthread_mutex_init(&coord->lock, NULL);
 	coord->loop.lock = &coord->lock;
 	coord->loop.before_wait = run_deferred;
-	coord->syncer = syncer_new(&coord->loop, broker->use_uring);
-	syncer_limit(coord->syncer, (int)broker->descriptors.sync_max);
+	coord->syncer = syncer_new(&coord->loop, deps->use_uring);
+	syncer_limit(coord->syncer, deps->sync_files_max);
 	init_topic(coord, &coord->topic[COORD_GROUPS], INTERNAL_OFFSETS,
 		config_int(NULL, v, CONFIG_OFFSETS_TOPIC_NUM_PARTITIONS));
 	init_topic(coord, &coord->topic[COORD_TXNS], INTERNAL_TXNS,
 		config_int(NULL, v, CONFIG_TRANSACTION_STATE_LOG_NUM_PARTITIONS));
 	coordinator_env_init(coord);
-	struct groups_config gc = groups_settings(broker, coord->topic[COORD_GROUPS].npartition);
+	struct groups_config gc = groups_settings(coord);
 	struct txns_config tc = txns_settings(coord);
 	coord->groups = groups_new(&gc, &coord->groups_env);
 	coord->txns = txns_new(&tc, &coord->txns_env);
-	topics_listen(&broker->topics, &coord->listener);
+	topics_listen(deps->topics, &coord->listener);
 	return coord;
 }
 
 int32_t
 coordinator_epoch(const struct coordinator *coord)
 {
-	return coord->epoch;
+	return coord->deps.epoch;
 }
 
 struct markers *

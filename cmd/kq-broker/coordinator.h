@@ -46,13 +46,33 @@
 
 enum coordinator_kind { COORD_GROUPS, COORD_TXNS, COORD_N };
 
+struct catalog;
+struct config_set;
 struct coordinator;
+struct datadir;
+struct dynamic;
 struct markers;
+struct producer_ids;
+struct topics;
+
+/* What the coordinator needs of its broker; all borrowed. */
+struct coordinator_deps {
+	const struct config_set *settings; /* as of the start */
+	struct dynamic *dynamic;
+	struct topics *topics;
+	struct catalog *catalog;
+	struct producer_ids *producer_ids;
+	struct datadir *dir;
+	int32_t epoch;            /* one more after each unclean stop */
+	bool use_uring;
+	int sync_files_max;       /* files that its syncer may hold open */
+	bool commits_aborted, tears_commits; /* test.fault */
+};
 
 /* ---- beginning and end; the main thread ---- */
 
 /* Before any thread runs, and after the topics were loaded.  NULL: *e says why. */
-struct coordinator *coordinator_new(struct broker *broker, struct err *e);
+struct coordinator *coordinator_new(const struct coordinator_deps *deps, struct err *e);
 
 /* Start its thread, which first loads the two topics; requests wait meanwhile. */
 int coordinator_start(struct coordinator *coord, struct err *e);
@@ -77,7 +97,7 @@ int16_t coordinator_make_topic(struct coordinator *coord, enum coordinator_kind 
 bool coordinator_is_ready(const struct coordinator *coord);
 
 /* The handler of all requests to groups and transactions.  With the lock. */
-void coordinator_handle(struct request *rq);
+void coordinator_handle(struct coordinator *coord, struct request *rq);
 
 /* The coordinator epoch (KIP-98): in its markers, and one more after each unclean
  * start.  Any thread. */

@@ -1,7 +1,5 @@
 #include "kq-broker/coordinator_int.h"
 
-#include "kq-broker/broker.h"
-
 #include "wire/kerr.h"
 
 enum {

@@ -1,6 +1,7 @@
 #include "kq-broker/coordinator_int.h"
 
-#include "kq-broker/broker.h"
+#include "kq-broker/dynamic.h"
+#include "kq-broker/producer_ids.h"
 
 #include "sys/rand.h"
 #include "sys/syncer.h"
@@ -73,7 +74,7 @@ static bool
 find_topic(struct coordinator *coord, struct str name, const struct uuid *id, struct coord_topic *t,
 	struct str *name_out)
 {
-	struct topics *topics = &coord->broker->topics;
+	struct topics *topics = coord->deps.topics;
 	topics_read_begin(topics);
 	struct topic *topic = name.n >= 0 ? topics_find(topics, name) : topics_find_id(topics, id);
 	if (topic) {
@@ -105,7 +106,7 @@ groups_each_topic(struct coord_env *env, void (*fn)(void *ctx, struct str name,
 	const struct coord_topic *t), void *ctx)
 {
 	struct coordinator *coord = CONTAINER_OF(env, struct coordinator, groups_env);
-	struct topics *topics = &coord->broker->topics;
+	struct topics *topics = coord->deps.topics;
 	struct arena a = ARENA_INIT;
 	int n;
 	topics_read_begin(topics);
@@ -136,7 +137,7 @@ random_bits(struct coord_env *env)
 static int64_t
 txns_producer_id(struct coord_env *env)
 {
-	return producer_ids_take(&CONTAINER_OF(env, struct coordinator, txns_env)->broker->producer_ids);
+	return producer_ids_take(CONTAINER_OF(env, struct coordinator, txns_env)->deps.producer_ids);
 }
 
 static void
@@ -207,7 +208,7 @@ static void
 groups_times(struct coord_env *env, struct str group, int32_t *session_ms, int32_t *heartbeat_ms)
 {
 	struct coordinator *coord = CONTAINER_OF(env, struct coordinator, groups_env);
-	struct dynamic *dynamic = &coord->broker->dynamic;
+	struct dynamic *dynamic = coord->deps.dynamic;
 	dynamic_read_begin(dynamic);
 	const struct config_set *set = dynamic_group(dynamic, group);
 	if (set) {
@@ -230,9 +231,9 @@ coordinator_env_init(struct coordinator *coord)
 	coord->markers = (struct markers){
 		.loop = &coord->loop,
 		.syncer = coord->syncer,
-		.topics = &coord->broker->topics,
-		.commits_aborted = coord->broker->fault == FAULT_COMMIT_ABORTED,
-		.tears_commits = coord->broker->fault == FAULT_TEAR_COMMITS,
+		.topics = coord->deps.topics,
+		.commits_aborted = coord->deps.commits_aborted,
+		.tears_commits = coord->deps.tears_commits,
 		.defer = defer_markers,
 		.appended = on_marker,
 	};

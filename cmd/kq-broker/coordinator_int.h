@@ -30,8 +30,7 @@ struct coordinator_topic {
 };
 
 struct coordinator {
-	struct broker *broker;
-	int32_t epoch;           /* in its markers */
+	struct coordinator_deps deps;
 	struct loop loop;
 	struct syncer *syncer;
 	pthread_t thread;
@@ -63,6 +62,7 @@ struct coordinator {
 /* A request while the coordinator has it; in the request's arena. */
 struct coord_request {
 	struct coord_call call;
+	struct coordinator *coordinator;
 	struct request *rq;
 	struct ack_wait ack;
 	struct list link;     /* in held */

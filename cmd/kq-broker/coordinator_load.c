@@ -1,6 +1,6 @@
 #include "kq-broker/coordinator_int.h"
 
-#include "kq-broker/broker.h"
+#include "kq-broker/datadir.h"
 
 #include "record/batch.h"
 #include "record/control.h"
@@ -157,7 +157,7 @@ abort_open(struct coordinator *coord)
 {
 	log_line(LOG_INFO, "the machine had crashed: aborting the transactions that were open");
 	if (txns_abort_ongoing(coord->txns, coordinator_now(coord)))
-		datadir_forget_power_loss(&coord->broker->dir);
+		datadir_forget_power_loss(coord->deps.dir);
 	coordinator_end_call(coord);
 }
 
@@ -168,6 +168,6 @@ coordinator_load(struct coordinator *coord)
 		for (int32_t i = 0; atomic_load(&coord->topic[kind].is_there) && !coord->load_aborted
 			&& i < coord->topic[kind].npartition; i++)
 			load_partition(coord, (enum coordinator_kind)kind, i);
-	if (!coord->load_aborted && datadir_has_power_loss(&coord->broker->dir))
+	if (!coord->load_aborted && datadir_has_power_loss(coord->deps.dir))
 		abort_open(coord);
 }

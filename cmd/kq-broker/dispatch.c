@@ -8,9 +8,9 @@
  * that most rows do not set. */
 #define API(name, min_, max_, lane_, handle_, ...) [API_##name] = { .key = API_##name, \
 	.min = min_, .max = max_, .lane = lane_, .handle = handle_, __VA_ARGS__ }
-#define GROUPS(name, min_, max_, ...) API(name, min_, max_, LANE_GROUPS, coordinator_handle, \
+#define GROUPS(name, min_, max_, ...) API(name, min_, max_, LANE_GROUPS, lane_coordinate, \
 	.needs_topics = API_GROUPS_TOPIC, __VA_ARGS__)
-#define TXNS(name, min_, max_, ...) API(name, min_, max_, LANE_TXNS, coordinator_handle, \
+#define TXNS(name, min_, max_, ...) API(name, min_, max_, LANE_TXNS, lane_coordinate, \
 	.needs_topics = API_TXNS_TOPIC, __VA_ARGS__)
 
 /* Produce: versions 0 to 2 are announced though refused, since librdkafka
@@ -37,7 +37,7 @@ static struct api table[API_KEY_MAX + 1] = {
 	API(INIT_PRODUCER_ID, 0, 5, LANE_REACTOR, api_init_producer_id),
 	API(OFFSET_FOR_LEADER_EPOCH, 2, 4, LANE_REACTOR, api_offset_for_leader_epoch),
 	TXNS(ADD_PARTITIONS_TO_TXN, 0, 5, .flags = API_QUICK),
-	API(ADD_OFFSETS_TO_TXN, 0, 4, LANE_TXNS, coordinator_handle, .flags = API_QUICK,
+	API(ADD_OFFSETS_TO_TXN, 0, 4, LANE_TXNS, lane_coordinate, .flags = API_QUICK,
 		.needs_topics = API_TXNS_TOPIC | API_GROUPS_TOPIC),
 	TXNS(END_TXN, 0, 5, .flags = API_QUICK),
 	API(WRITE_TXN_MARKERS, 1, 2, LANE_TXNS, api_write_txn_markers),

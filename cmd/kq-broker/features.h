@@ -1,19 +1,19 @@
 /*
- * What a client can rely on beyond versions: transactions with an epoch for
- * each (KIP-890), and groups of KIP-848.  The levels are those of the program;
+ * The features that ApiVersions announces besides versions: transactions with an
+ * epoch for each (KIP-890), and groups of KIP-848.  The levels are the program's;
  * nobody can change them.
  */
 #ifndef KQ_BROKER_FEATURES_H
 #define KQ_BROKER_FEATURES_H
 
-#include "kq-broker/broker.h"
+#include "base/base.h"
 
 struct feature {
 	const char *name;
-	int16_t level; /* the highest there is, and the one in force */
+	int16_t level; /* the highest supported, which is the one in force */
 };
 
-/* The broker's features; *n says how many. */
-const struct feature *features(const struct broker *b, int *n);
+/* The broker's features; *n is their number. */
+const struct feature *features(bool has_consumer_protocol, int *n);
 
 #endif

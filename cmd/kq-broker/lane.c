@@ -100,3 +100,9 @@ lane_continue_quickly(struct request *rq, request_fn *step)
 		coordinator_post(coord, &rq->task);
 	}
 }
+
+void
+lane_coordinate(struct request *rq)
+{
+	coordinator_handle(rq->broker->coordinator, rq);
+}

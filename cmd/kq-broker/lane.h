@@ -28,4 +28,7 @@ void lane_continue(struct request *rq, enum lane lane, request_fn *step);
  * calling reactor's thread if the coordinator's lock is free. */
 void lane_continue_quickly(struct request *rq, request_fn *step);
 
+/* The step of all requests that the coordinator handles. */
+void lane_coordinate(struct request *rq);
+
 #endif

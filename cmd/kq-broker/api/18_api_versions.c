@@ -27,7 +27,7 @@ static void
 fill_features(struct request *rq, struct api_versions_response *r)
 {
 	int n;
-	const struct feature *feature = features(rq->broker, &n);
+	const struct feature *feature = features(rq->broker->has_consumer_protocol, &n);
 	r->supported_features.v = REQUEST_ARRAY(rq,
 		struct api_versions_response_supported_feature, n);
 	r->finalized_features.v = REQUEST_ARRAY(rq,

@@ -53,7 +53,7 @@ refill_and_coordinate(struct request *rq)
 	if (!refill(rq))
 		return;
 	coordinator_make_topic(rq->broker->coordinator, COORD_TXNS);
-	lane_continue(rq, LANE_TXNS, coordinator_handle);
+	lane_continue(rq, LANE_TXNS, lane_coordinate);
 }
 
 void

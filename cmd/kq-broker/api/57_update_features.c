@@ -17,7 +17,7 @@ check(const struct broker *broker, const struct update_features_request_feature 
 	struct str *message)
 {
 	int n;
-	const struct feature *feature = features(broker, &n);
+	const struct feature *feature = features(broker->has_consumer_protocol, &n);
 	for (int i = 0; i < n; i++) {
 		if (!str_eq(asked->feature, str_of(feature[i].name)))
 			continue;

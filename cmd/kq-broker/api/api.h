@@ -2,7 +2,7 @@
  * The APIs that this broker serves: a row each in the table of dispatch.c, and
  * a handler in a file of its own, api/NN_name.c, whose comment says what
  * differs by version.  Requests to groups and transactions have one handler,
- * coordinator_handle; what is particular to them is in common/group and
+ * lane_coordinate; what is particular to them is in common/group and
  * common/txn.
  *
  * A handler runs once, on the lane that its row names.
