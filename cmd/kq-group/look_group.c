@@ -328,7 +328,8 @@ look_group_describe(struct run *run, struct look_group *group, bool may_miss)
 	if (group->coordinator < 0)
 		return -1;
 	int rc = describe_either(run, group);
-	struct str type = rc || may_miss ? STR_NULL : look_list_type(run, group->coordinator, group->id);
+	struct str type = rc || may_miss ? STR_NULL
+		: look_list_type(run, group->coordinator, group->id);
 	if (str_eq(type, STR("consumer")) || str_eq(type, STR("classic"))) {
 		type = STR_NULL; /* it was created after the first request */
 		rc = describe_either(run, group);
