@@ -67,7 +67,7 @@ drop_slices(struct fetch_state *state)
 }
 
 /* List the producers whose records a reader of committed ones must skip.  The
- * array is kept for the next look, which mostly finds as many. */
+ * array is kept for the next try, which mostly finds as many. */
 static void
 list_aborted(struct fetch_state *state, struct fetch_part *part, const struct buf *aborted)
 {
@@ -128,9 +128,9 @@ read_part(struct fetch_state *state, struct fetch_part *part, struct buf *aborte
 	};
 	struct partition_read_result result;
 	struct err e;
-	bool is_room = state->size < state->size_max && !is_full(state);
+	bool has_room = state->size < state->size_max && !is_full(state);
 	buf_reset(aborted);
-	if (partition_read(part->partition, &what, is_room ? slice : NULL, &result, &e) < 0)
+	if (partition_read(part->partition, &what, has_room ? slice : NULL, &result, &e) < 0)
 		result.error = note_failure(state, part, result.error, &e);
 	part->seen_limit = result.limit_offset;
 	answer->high_watermark = result.high_watermark;
@@ -138,7 +138,7 @@ read_part(struct fetch_state *state, struct fetch_part *part, struct buf *aborte
 	answer->log_start_offset = result.log_start_offset;
 	answer->diverging_epoch.epoch = result.diverging_epoch;
 	answer->diverging_epoch.end_offset = result.diverging_end_offset;
-	if (is_room && slice->size) {
+	if (has_room && slice->size) {
 		answer->records = (struct str){ NULL, (int32_t)slice->size };
 		state->size += slice->size;
 		state->nslice++;
@@ -150,7 +150,7 @@ read_part(struct fetch_state *state, struct fetch_part *part, struct buf *aborte
 }
 
 static void
-look_at(struct fetch_state *state, struct fetch_part *part, struct buf *aborted)
+fill_answer(struct fetch_state *state, struct fetch_part *part, struct buf *aborted)
 {
 	struct fetch_response_partition *answer = part->answer;
 	struct fetch_response_partition before = *answer;
@@ -170,13 +170,13 @@ look_at(struct fetch_state *state, struct fetch_part *part, struct buf *aborted)
 
 /* Read all partitions.  True: the answer is complete, or will not get better. */
 static bool
-look_at_all(struct fetch_state *state)
+read_all(struct fetch_state *state)
 {
 	struct buf aborted = BUF_INIT;
 	drop_slices(state);
 	state->has_error = state->is_starved = false;
 	for (int i = 0; i < state->npart; i++)
-		look_at(state, &state->part[i], &aborted);
+		fill_answer(state, &state->part[i], &aborted);
 	buf_release(&aborted);
 	return state->has_error || state->is_due || state->size >= state->size_min || is_full(state);
 }
@@ -219,7 +219,7 @@ begin_waiting(struct fetch_state *state)
 }
 
 static void
-let_go(struct fetch_state *state)
+release_parts(struct fetch_state *state)
 {
 	loop_timer_clear(state->rq->loop, &state->timer);
 	for (int i = 0; i < state->npart; i++)
@@ -228,14 +228,15 @@ let_go(struct fetch_state *state)
 
 static void respond(struct fetch_state *state);
 
+/* Answer, or wait until a partition advances. */
 static void
-look(struct fetch_state *state)
+try_answer(struct fetch_state *state)
 {
 	do {
 		if (atomic_load(&state->waker.is_posted))
-			return; /* the task is posted and looks again */
-		if (look_at_all(state)) {
-			let_go(state);
+			return; /* the task is posted and will read again */
+		if (read_all(state)) {
+			release_parts(state);
 			respond(state);
 			return;
 		}
@@ -254,12 +255,12 @@ on_wake(struct loop_task *task)
 	if (atomic_load(&state->waker.is_posted))
 		return; /* posted again before the waits were cancelled: that run continues */
 	if (state->is_cancelled) {
-		let_go(state);
+		release_parts(state);
 		drop_slices(state);
 		request_drop(state->rq);
 		return;
 	}
-	look(state);
+	try_answer(state);
 }
 
 static void
@@ -268,7 +269,7 @@ on_deadline(struct loop_timer *timer)
 	struct fetch_state *state = CONTAINER_OF(timer, struct fetch_state, timer);
 	state->is_due = true;
 	stop_waiting(state);
-	look(state);
+	try_answer(state);
 }
 
 static void
@@ -280,7 +281,7 @@ cancel(struct request *rq)
 	loop_timer_clear(rq->loop, &state->timer);
 	if (atomic_load(&state->waker.is_posted))
 		return; /* on_wake ends it */
-	let_go(state);
+	release_parts(state);
 	drop_slices(state);
 	request_drop(rq);
 }
@@ -471,5 +472,5 @@ api_fetch(struct request *rq)
 	if (!state->is_due)
 		loop_timer_set(rq->loop, &state->timer, state->due_ms);
 	rq->cancel = cancel;
-	look(state);
+	try_answer(state);
 }
