@@ -1,4 +1,9 @@
-/* CreateTopics. */
+/*
+ * CreateTopics.
+ *
+ * By version: 4 partitions and replicas by default (-1).  5 the answer has the
+ * topic's settings.  6 THROTTLING_QUOTA_EXCEEDED, not used.  7 topic id.
+ */
 #include "kq-broker/api/api.h"
 
 #include "coord/internal.h"

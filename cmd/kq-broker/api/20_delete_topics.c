@@ -1,4 +1,8 @@
-/* DeleteTopics: by name, or by id from version 6 on. */
+/*
+ * DeleteTopics.
+ *
+ * By version: 3 TOPIC_DELETION_DISABLED.  5 error message.  6 by id, too.
+ */
 #include "kq-broker/api/api.h"
 
 #include "coord/internal.h"

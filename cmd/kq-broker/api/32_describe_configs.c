@@ -1,4 +1,8 @@
-/* DescribeConfigs: the values that hold, and where each comes from. */
+/*
+ * DescribeConfigs: the values in force, and the source of each.
+ *
+ * By version: 3 type and documentation of a setting.
+ */
 #include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"

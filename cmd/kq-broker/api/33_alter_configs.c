@@ -1,5 +1,9 @@
-/* AlterConfigs and IncrementalAlterConfigs: settings of topics, brokers and
- * groups, all at once or one by one (KIP-339). */
+/*
+ * AlterConfigs and IncrementalAlterConfigs: settings of topics, brokers and
+ * groups, all at once or one by one (KIP-339).
+ *
+ * By version: no difference but the encoding.
+ */
 #include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"

@@ -1,4 +1,8 @@
-/* CreatePartitions: a topic's number of partitions only grows. */
+/*
+ * CreatePartitions: a topic's number of partitions only grows.
+ *
+ * By version: 3 THROTTLING_QUOTA_EXCEEDED, not used.
+ */
 #include "kq-broker/api/api.h"
 
 #include "coord/internal.h"
