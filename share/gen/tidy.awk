@@ -40,6 +40,8 @@ FILENAME == "cmd/LAYERS" {
 	for (i = 1; i <= NF; i++) {
 		pattern[command, ++npattern[command]] = glob($i)
 		floor_of[command, npattern[command]] = nfloor
+		text_of[command, npattern[command]] = $i
+		line_of[command, npattern[command]] = FNR
 	}
 	next
 }
@@ -115,9 +117,17 @@ function include(name,   part, n) {
 function level(name,   i, base) {
 	base = name; sub(/\.[ch]$/, "", base)
 	for (i = 1; i <= npattern[room]; i++)
-		if (name ~ pattern[room, i] || base ~ pattern[room, i])
+		if (name ~ pattern[room, i] || base ~ pattern[room, i]) {
+			is_used[room, i] = 1
 			return floor_of[room, i]
+		}
 	return 0
+}
+function unused_floors(   name, i) {
+	for (name in npattern)
+		for (i = 1; i <= npattern[name]; i++)
+			if (!((name, i) in is_used))
+				fault_at("cmd/LAYERS:" line_of[name, i], name " has no file " text_of[name, i])
 }
 
 # Notes the tag of a struct, union or enum that is defined in this line.
@@ -156,6 +166,8 @@ function letters(   line, declared, name, type) {
 		nuse++
 		use_at[nuse] = FILENAME ":" FNR; use_name[nuse] = name; use_type[nuse] = type
 		has[type, name] = 1
+		if (name ~ /[ax]/ && $0 ~ ", [*]*" (name == "a" ? "b" : "y") "[ ,;]")
+			has[type, name == "a" ? "b" : "y"] = 1
 	}
 }
 function end_function(   i, name, type) {
@@ -179,4 +191,8 @@ function end_file() {
 	if (is_on("layers") && tree == "cmd" && (room in npattern) && !level(inner))
 		fault_at(file ":1", "has no floor in cmd/LAYERS")
 }
-END { end_file(); exit bad }
+END {
+	end_file()
+	if (is_on("layers")) unused_floors()
+	exit bad
+}

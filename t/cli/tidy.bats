@@ -88,9 +88,12 @@ all='layers includes headers functions files columns form letters tags symbols l
 	refused layers 'cmd/kq-a/look.h:3: look may not include main: it is on a floor above (cmd/LAYERS)'
 }
 
-@test "layers: a file without a floor" {
+@test "layers: a file without a floor, a floor without a file" {
 	echo >cmd/kq-a/new.c
 	refused layers 'cmd/kq-a/new.c:1: has no floor in cmd/LAYERS'
+	rm cmd/kq-a/new.c
+	printf 'kq-a: 1\n\tmain\n\tlook old\n' >cmd/LAYERS
+	refused layers 'cmd/LAYERS:3: kq-a has no file old'
 }
 
 @test "layers: a source and its header on two floors" {
@@ -158,6 +161,9 @@ all='layers includes headers functions files columns form letters tags symbols l
 	refused letters "cmd/kq-b/x.c:4: 'r' is not a name for int32_t (share/letters)"
 	printf 'int\nf(struct str *a, struct str *b)\n{\n\tint32_t n, point = 0; /* int r; */\n}\n' >cmd/kq-b/x.c
 	"$tidy" letters
+	printf 'int\nf(void *p)\n{\n\tstruct str *x = p, *y = p;\n}\n' >cmd/kq-b/x.c
+	run "$tidy" letters
+	[ "${lines[*]}" = "cmd/kq-b/x.c:2: 'p' is not a name for void (share/letters)" ]
 	printf 'int\nf(struct str *a, int b)\n{\n}\n' >cmd/kq-b/x.c
 	run "$tidy" letters
 	[ "${#lines[@]}" -eq 2 ]
