@@ -7,8 +7,8 @@ struct ranked {
 	int32_t at;
 };
 
-/* Static members first, by what survives their restart, so that a rolling
- * bounce shuffles nothing. */
+/* Static members first, by instance id, which survives a restart: so a rolling
+ * restart moves nothing. */
 static int
 by_rank(const void *va, const void *vb)
 {

@@ -1,10 +1,10 @@
 #include "group/assignor.h"
 
-#include <stdlib.h>
-
 #include "base/heap.h"
 
-/* Give back to each member what it had and may still have. */
+#include <stdlib.h>
+
+/* Gives each member the partitions that it had, as far as they still fit. */
 static void
 keep_previous(struct assignor_row *row, const struct assignor_member *member, int32_t i,
 	int32_t keep_max, int32_t *nkept)
@@ -16,7 +16,7 @@ keep_previous(struct assignor_row *row, const struct assignor_member *member, in
 		if (part.topic < 0 || part.topic >= row->ntopic)
 			continue;
 		if (k > 0 && member[i].topics[k - 1] > part.topic)
-			k = 0; /* the caller's order is not ours to trust */
+			k = 0; /* prev need not be sorted */
 		while (k < member[i].ntopic && member[i].topics[k] < part.topic)
 			k++;
 		int32_t at = row->base[part.topic] + part.index;
@@ -40,7 +40,7 @@ is_homogeneous(const struct assignor_member *member, int32_t nmember)
 	return true;
 }
 
-/* How many of prev still fit, were nobody else to have them. */
+/* How many of the member's previous partitions still exist and are subscribed. */
 static int32_t
 fitting(const struct assignor_row *row, const struct assignor_member *member, const bool *is_wanted)
 {
@@ -53,9 +53,9 @@ fitting(const struct assignor_row *row, const struct assignor_member *member, co
 	return n;
 }
 
-/* All subscribe to the same: everybody gets least or least + 1 partitions.
- * The ones who have more than least already get the odd ones first: that alone
- * decides how many partitions move. */
+/* For equal subscriptions: each member gets least or least + 1 partitions.  Members
+ * that had more than least get the extra ones first: that decides how many
+ * partitions move. */
 static void
 assign_alike(struct assignor_row *row, const struct assignor_member *member, int32_t nmember,
 	struct arena *a)
@@ -81,8 +81,8 @@ assign_alike(struct assignor_row *row, const struct assignor_member *member, int
 		keep_previous(row, member, i, room[i], &n);
 		room[i] -= n;
 	}
-	/* The remaining odd ones; then hand out in turn, so that each topic is
-	 * spread over members. */
+	/* The remaining extra ones; then partitions are given in turn, so that each
+	 * topic is spread over members. */
 	for (int32_t i = 0; i < nmember && odd > 0; i++) {
 		if (room[i] < 0 || fitting(row, &member[i], is_wanted) > least)
 			continue;
@@ -105,8 +105,8 @@ assign_alike(struct assignor_row *row, const struct assignor_member *member, int
 			if (--room[ring[at]] > 0) {
 				at++;
 			} else {
-				/* Keep the order: the ring shrinks at most once a
-				 * member, and is walked whole only then. */
+				/* Keeps the order.  The ring shrinks at most once for
+				 * each member. */
 				memmove(ring + at, ring + at + 1,
 					(size_t)(nring - at - 1) * sizeof *ring);
 				nring--;
@@ -116,27 +116,27 @@ assign_alike(struct assignor_row *row, const struct assignor_member *member, int
 }
 
 /*
- * Subscriptions differ: a graph of members and topics.  An edge is one
- * member's subscription to one topic, and holds the partitions of it that the
- * member has, as a list through next[].
+ * For different subscriptions: a graph of members and topics.  An edge is one
+ * member's subscription to one topic, and has a list (through next[]) of the
+ * topic's partitions that the member owns.
  */
 struct graph {
-	const struct assignor_member *m;
+	const struct assignor_member *member;
 	struct assignor_row *row;
 	int32_t nmember, nedge;
-	int32_t *first;      /* edge of each member (and one more) */
+	int32_t *first;      /* each member's first edge; first[nmember] is nedge */
 	int32_t *edge_topic, *edge_member;
 	int32_t *topic_first, *topic_edge; /* edges by topic */
-	int32_t *head, *next; /* partitions of an edge */
-	int32_t *load;       /* of a member */
-	/* Search: which member and topic led here, towards the taker. */
+	int32_t *head, *next; /* partitions of each edge */
+	int32_t *load;       /* partitions of each member */
+	/* Search: the way back to the taker, by topic and member. */
 	int32_t *via_topic, *via_member, *queue;
 	int32_t nqueue;
 	uint32_t *member_seen, *topic_seen, round;
-	int64_t budget;      /* of edges still to be looked at */
+	int64_t budget;      /* edges that may still be visited */
 };
 
-/* Balance is looked for this long; past it an assignment may be less even,
+/* Edges that balancing may visit; after that an assignment may be less even, but is
  * never wrong. */
 enum { EDGE_BUDGET = 50000000 };
 
@@ -145,7 +145,8 @@ graph_init(struct graph *graph, struct assignor_row *row, const struct assignor_
 	int32_t nmember, struct arena *a)
 {
 	size_t nm = (size_t)nmember + 1, nt = (size_t)row->ntopic + 2, ne = 1;
-	*graph = (struct graph){ .m = member, .row = row, .nmember = nmember, .budget = EDGE_BUDGET };
+	*graph = (struct graph){ .member = member, .row = row, .nmember = nmember,
+		.budget = EDGE_BUDGET };
 	graph->first = arena_alloc(a, nm * sizeof(int32_t));
 	for (int32_t i = 0; i < nmember; i++) {
 		graph->first[i] = graph->nedge;
@@ -182,7 +183,7 @@ graph_init(struct graph *graph, struct assignor_row *row, const struct assignor_
 	}
 }
 
-/* The edge of member i to topic t, which it subscribes to. */
+/* The edge of member i to topic t; it must be subscribed. */
 static int32_t
 edge_of(const struct graph *graph, int32_t i, int32_t t)
 {
@@ -222,9 +223,9 @@ struct subscriber {
 	int32_t edge;
 };
 
-/* What has no owner goes to the subscriber with the least. */
+/* Partitions without an owner go to the subscriber with the fewest. */
 static void
-give_topic(struct graph *graph, int32_t t, struct subscriber *sub, struct heap *h)
+give_topic(struct graph *graph, int32_t t, struct subscriber *sub, struct heap *heap)
 {
 	const struct assignor_row *row = graph->row;
 	int32_t from = graph->topic_first[t], n = graph->topic_first[t + 1] - from;
@@ -235,17 +236,17 @@ give_topic(struct graph *graph, int32_t t, struct subscriber *sub, struct heap *
 		for (int32_t k = 0; k < n && !is_filled; k++) {
 			int32_t e = graph->topic_edge[from + k], i = graph->edge_member[e];
 			sub[k] = (struct subscriber){ .edge = e };
-			heap_put(h, &sub[k].node, (int64_t)graph->load[i] << 32 | i);
+			heap_put(heap, &sub[k].node, (int64_t)graph->load[i] << 32 | i);
 		}
 		is_filled = true;
-		struct subscriber *least = CONTAINER_OF(heap_top(h), struct subscriber, node);
+		struct subscriber *least = CONTAINER_OF(heap_top(heap), struct subscriber, node);
 		give(graph, least->edge, p);
-		heap_remove(h, &least->node);
+		heap_remove(heap, &least->node);
 		int32_t i = graph->edge_member[least->edge];
-		heap_put(h, &least->node, (int64_t)graph->load[i] << 32 | i);
+		heap_put(heap, &least->node, (int64_t)graph->load[i] << 32 | i);
 	}
-	while (heap_top(h))
-		heap_remove(h, heap_top(h));
+	while (heap_top(heap))
+		heap_remove(heap, heap_top(heap));
 }
 
 struct topic_rank {
@@ -261,7 +262,7 @@ by_subscribers(const void *va, const void *vb)
 	return (a->topic > b->topic) - (a->topic < b->topic);
 }
 
-/* Topics with the least choice first. */
+/* Topics with the fewest subscribers first. */
 static void
 give_rest(struct graph *graph, struct arena *a)
 {
@@ -273,17 +274,17 @@ give_rest(struct graph *graph, struct arena *a)
 	}
 	qsort(rank, (size_t)nt, sizeof *rank, by_subscribers);
 	struct subscriber *sub = arena_alloc(a, ((size_t)most + 1) * sizeof *sub);
-	struct heap h = HEAP_INIT;
+	struct heap heap = HEAP_INIT;
 	for (int32_t k = 0; k < nt; k++)
-		give_topic(graph, rank[k].topic, sub, &h);
-	heap_release(&h);
+		give_topic(graph, rank[k].topic, sub, &heap);
+	heap_release(&heap);
 }
 
-/* Go back from a member with little, over who holds what it subscribes to,
- * over who holds what those subscribe to, to one who has at least two more:
- * shifting one partition along each step of that way evens them out, and the
- * shortest way shifts fewest.  Of the members just as near the one with most
- * is taken.  Returns it, or -1. */
+/* Breadth-first search from a member with few partitions, over members that own
+ * partitions of topics to which the last one subscribes, to a member that has at
+ * least two more.  Moving one partition along each step of that path evens the two
+ * out; the shortest path moves fewest.  Of equally near members, the one with the
+ * most partitions is returned; -1: none. */
 static int32_t
 find_giver(struct graph *graph, int32_t taker)
 {
@@ -326,32 +327,32 @@ static void
 balance(struct graph *graph, struct arena *a)
 {
 	struct subscriber *sub = arena_alloc(a, ((size_t)graph->nmember + 1) * sizeof *sub);
-	struct heap h = HEAP_INIT;
+	struct heap heap = HEAP_INIT;
 	for (int32_t i = 0; i < graph->nmember; i++)
 		if (graph->first[i + 1] > graph->first[i])
-			heap_put(&h, &sub[i].node, (int64_t)graph->load[i] << 32 | i);
-	while (heap_top(&h) && graph->budget > 0) {
-		struct subscriber *least = CONTAINER_OF(heap_top(&h), struct subscriber, node);
+			heap_put(&heap, &sub[i].node, (int64_t)graph->load[i] << 32 | i);
+	while (heap_top(&heap) && graph->budget > 0) {
+		struct subscriber *least = CONTAINER_OF(heap_top(&heap), struct subscriber, node);
 		int32_t taker = (int32_t)(least - sub), from = find_giver(graph, taker);
-		heap_remove(&h, &least->node);
+		heap_remove(&heap, &least->node);
 		if (from < 0) {
-			/* Nor will any of those that were reached find more than
-			 * they can reach, now or when others have shifted. */
+			/* No member that was reached can find one either, now or
+			 * after other moves. */
 			for (int32_t q = 0; q < graph->nqueue; q++)
-				heap_remove(&h, &sub[graph->queue[q]].node);
+				heap_remove(&heap, &sub[graph->queue[q]].node);
 			continue;
 		}
 		for (int32_t i = from; i != taker; i = graph->via_member[i]) {
 			int32_t t = graph->via_topic[i];
 			give(graph, edge_of(graph, graph->via_member[i], t), take(graph, edge_of(graph, i, t)));
 		}
-		heap_put(&h, &least->node, (int64_t)graph->load[taker] << 32 | taker);
+		heap_put(&heap, &least->node, (int64_t)graph->load[taker] << 32 | taker);
 		if (sub[from].node.at) {
-			heap_remove(&h, &sub[from].node);
-			heap_put(&h, &sub[from].node, (int64_t)graph->load[from] << 32 | from);
+			heap_remove(&heap, &sub[from].node);
+			heap_put(&heap, &sub[from].node, (int64_t)graph->load[from] << 32 | from);
 		}
 	}
-	heap_release(&h);
+	heap_release(&heap);
 }
 
 static void

@@ -1,4 +1,4 @@
-/* Classic groups: members, and the turn from one generation to the next. */
+/* Classic groups: members, states, and the way from one generation to the next. */
 #include "group/classic.h"
 
 void
@@ -37,7 +37,7 @@ classic_answer_heartbeat(struct groups *groups, struct coord_call *call, int16_t
 	groups->env->respond(groups->env, call, &r);
 }
 
-/* Answer whatever the member waits for with an error. */
+/* Answers the member's parked calls with errors (0: with nothing). */
 static void
 unpark(struct groups *groups, struct classic_member *member, int16_t join_error, int16_t sync_error)
 {
@@ -63,7 +63,7 @@ void
 classic_park_join(struct groups *groups, struct classic_member *member, struct coord_call *call)
 {
 	struct coord_call *older = member->join;
-	if (older) /* asked twice: the older connection is most likely dead */
+	if (older) /* a second join: the older connection is most likely dead */
 		classic_answer_join(groups, older, member->id, KERR_REBALANCE_IN_PROGRESS);
 	else
 		member->group->classic.njoining++;
@@ -118,7 +118,7 @@ classic_answer_joined(struct groups *groups, const struct classic_member *member
 
 /* ---- members ---- */
 
-/* Copy s to *p, which moves on. */
+/* Copies s to *p, and moves *p behind the copy. */
 static struct str
 pack(uint8_t **p, struct str s)
 {
@@ -206,7 +206,7 @@ classic_link(struct groups *groups, struct group *g, struct classic_member *memb
 	list_append(&classic->members, &member->in_group);
 }
 
-/* Out of the group, but not freed. */
+/* Takes the member out of the group; does not free it. */
 static void
 unlink_member(struct groups *groups, struct classic_member *member)
 {
@@ -255,7 +255,7 @@ classic_replace(struct groups *groups, struct classic_member *old, struct classi
 	fresh->awaits_sync = old->awaits_sync;
 	old->awaits_sync = false;
 	classic_fence(groups, old);
-	/* In its place, so that leaders are elected as before. */
+	/* In the same place, so that elections of leaders do not change. */
 	struct list *after = old->in_group.prev;
 	unlink_member(groups, old);
 	classic_link(groups, g, fresh);
@@ -309,18 +309,18 @@ classic_metadata(const struct classic_member *member, struct str protocol)
 	return STR("");
 }
 
-/* ---- members come and go by time ---- */
+/* ---- sessions and pending members ---- */
 
 static void
 session_ended(struct groups *groups, struct timer *timer, struct coord_now now)
 {
 	struct classic_member *member = CONTAINER_OF(timer, struct classic_member, session);
 	struct group *g = member->group;
-	/* Who waits for us is alive; but a first join waits only so long. */
+	/* A member with a parked call is alive; but a first join must not wait forever. */
 	if (!member->is_new && (member->join || member->sync))
 		return;
 	classic_remove(groups, g, member);
-	classic_gone(groups, g, now);
+	classic_removed(groups, g, now);
 	group_free_if_idle(groups, g);
 }
 
@@ -344,7 +344,7 @@ all_joined(const struct classic *classic)
 }
 
 void
-classic_gone(struct groups *groups, struct group *g, struct coord_now now)
+classic_removed(struct groups *groups, struct group *g, struct coord_now now)
 {
 	struct classic *classic = &g->classic;
 	if (classic->state == CLASSIC_STABLE || classic->state == CLASSIC_COMPLETING)
@@ -379,17 +379,17 @@ classic_pending_add(struct groups *groups, struct group *g, struct str id, int32
 }
 
 bool
-classic_pending_remove(struct groups *g, struct group *gr, struct str id)
+classic_pending_remove(struct groups *groups, struct group *g, struct str id)
 {
-	struct map *pending = &gr->classic.pending;
-	struct classic_pending *p = map_get(pending, id);
-	if (!p)
+	struct map *pending = &g->classic.pending;
+	struct classic_pending *found = map_get(pending, id);
+	if (!found)
 		return false;
-	map_remove(pending, p->id);
+	map_remove(pending, found->id);
 	if (pending->n == 0)
 		map_release(pending);
-	timer_clear(g, &p->timer);
-	group_dealloc(p);
+	timer_clear(groups, &found->timer);
+	group_dealloc(found);
 	return true;
 }
 
@@ -427,7 +427,7 @@ rebalance_timed_out(struct groups *groups, struct timer *timer, struct coord_now
 	group_free_if_idle(groups, g);
 }
 
-/* The initial rebalance waits for more members, as long as more come. */
+/* The initial rebalance waits on as long as new members join. */
 static void
 initial_delay_ended(struct groups *groups, struct timer *timer, struct coord_now now)
 {
@@ -495,7 +495,7 @@ classic_rebalance(struct groups *groups, struct group *g, struct coord_now now)
 		classic_complete(groups, g, now);
 }
 
-/* Members that never ask for their assignment make room for others. */
+/* Members that never sync are removed. */
 static void
 sync_timed_out(struct groups *groups, struct timer *timer, struct coord_now now)
 {
@@ -510,7 +510,7 @@ sync_timed_out(struct groups *groups, struct timer *timer, struct coord_now now)
 	group_free_if_idle(groups, g);
 }
 
-/* A leader that is here; false: there is none to be had. */
+/* Makes sure that the leader has joined; false: no member has. */
 static bool
 elect_leader(struct classic *classic)
 {
@@ -534,8 +534,8 @@ complete_empty(struct groups *groups, struct group *g, struct coord_now now)
 	group_str_free(&classic->protocol);
 	to_state(classic, CLASSIC_EMPTY, now);
 	records_classic_group(&records, g, now.wall_ms);
-	/* Refused, the log still has the members of before: should it be
-	 * replayed, their sessions end once more. */
+	/* If this is refused, the log still has the old members; after a replay, their
+	 * sessions end again. */
 	if (records_append(&records, g->partition, NULL, now.wall_ms) == 0)
 		g->has_record = true;
 }
@@ -552,7 +552,7 @@ classic_complete(struct groups *groups, struct group *g, struct coord_now now)
 			classic_remove(groups, g, member);
 	}
 	if (!elect_leader(classic) && classic->nmember > 0) {
-		/* Only static members, and none came: their sessions decide. */
+		/* Only static members, of which none has joined: their sessions decide. */
 		timer_set(groups, &classic->join, now.mono_ms + rebalance_timeout(classic),
 			rebalance_timed_out);
 		return;
@@ -578,11 +578,12 @@ classic_complete(struct groups *groups, struct group *g, struct coord_now now)
 		classic_answer_joined(groups, member, call, classic->leader, member == classic->leader,
 			false);
 	}
+	assert(classic->njoining == 0 && classic->nawaits_sync == classic->nmember);
 	timer_set(groups, &classic->sync_timer, now.mono_ms + rebalance_timeout(classic),
 		sync_timed_out);
 }
 
-/* ---- all of it ---- */
+/* ---- stop, release ---- */
 
 void
 classic_release(struct groups *groups, struct group *g, int16_t error)
@@ -600,6 +601,7 @@ classic_release(struct groups *groups, struct group *g, int16_t error)
 			any = e->value;
 		classic_pending_remove(groups, g, any->id);
 	}
+	assert(classic->nmember == 0 && classic->njoining == 0);
 	timer_clear(groups, &classic->join);
 	timer_clear(groups, &classic->sync_timer);
 	group_str_free(&classic->protocol_type);

@@ -1,7 +1,7 @@
 /* JoinGroup. */
 #include "group/classic.h"
 
-/* A request, with the fields its version lacks filled in. */
+/* A request; spec has defaults for fields that its version lacks. */
 struct join {
 	const struct join_group_request *q;
 	struct coord_call *call;
@@ -20,7 +20,8 @@ has_protocol(const struct classic_member *member, struct str name)
 }
 
 static const struct classic_member *
-stand_in(const struct list *l, const struct classic_member *old, const struct classic_member *fresh)
+member_at(const struct list *l, const struct classic_member *old,
+	const struct classic_member *fresh)
 {
 	const struct classic_member *member = CONTAINER_OF(l, struct classic_member, in_group);
 	return member == old ? fresh : member;
@@ -31,7 +32,7 @@ all_have(const struct group *g, struct str name, const struct classic_member *ol
 	const struct classic_member *fresh)
 {
 	LIST_EACH(l, &g->classic.members)
-		if (!has_protocol(stand_in(l, old, fresh), name))
+		if (!has_protocol(member_at(l, old, fresh), name))
 			return false;
 	return true;
 }
@@ -42,16 +43,16 @@ classic_select(const struct group *g, const struct classic_member *old,
 {
 	struct { struct str name; int32_t nvote; } v[GROUP_PROTOCOL_MAX];
 	int n = 0, best = -1;
-	/* What all have is among what the first has. */
+	/* What all offer, the first member offers, too. */
 	assert(!list_is_empty(&g->classic.members));
-	const struct classic_member *first = stand_in(g->classic.members.next, old, fresh);
+	const struct classic_member *first = member_at(g->classic.members.next, old, fresh);
 	for (int32_t i = 0; i < first->nprotocol; i++)
 		if (all_have(g, first->protocol[i].name, old, fresh)) {
 			v[n].name = first->protocol[i].name;
 			v[n++].nvote = 0;
 		}
 	LIST_EACH(l, &g->classic.members) {
-		const struct classic_member *member = stand_in(l, old, fresh);
+		const struct classic_member *member = member_at(l, old, fresh);
 		int vote = -1;
 		for (int32_t i = 0; i < member->nprotocol && vote < 0; i++)
 			for (int k = 0; k < n && vote < 0; k++)
@@ -66,10 +67,10 @@ classic_select(const struct group *g, const struct classic_member *old,
 	return best < 0 ? STR_NULL : v[best].name;
 }
 
-/* Can whoever offers these protocols be in the group?  A member that is
- * already in it is compared with itself, too, as Kafka does. */
+/* Whether a member with these protocols can be in the group.  A present member is
+ * compared with itself, too, as in Kafka. */
 static bool
-fits(const struct group *g, const struct join_group_request *q)
+fits_in(const struct group *g, const struct join_group_request *q)
 {
 	const struct classic *classic = &g->classic;
 	if (classic->state == CLASSIC_EMPTY)
@@ -82,9 +83,9 @@ fits(const struct group *g, const struct join_group_request *q)
 	return false;
 }
 
-/* Are these the protocols it gave before? */
+/* Whether the member offered the same protocols before. */
 static bool
-matches(const struct classic_member *member, const struct join_group_request *q)
+has_same_protocols(const struct classic_member *member, const struct join_group_request *q)
 {
 	if (member->nprotocol != q->protocols.n)
 		return false;
@@ -95,7 +96,7 @@ matches(const struct classic_member *member, const struct join_group_request *q)
 	return true;
 }
 
-/* ---- who may come in ---- */
+/* ---- limits and members ---- */
 
 static bool
 has_room(const struct groups *groups, const struct group *g, struct str member_id)
@@ -113,7 +114,7 @@ has_room(const struct groups *groups, const struct group *g, struct str member_i
 	}
 }
 
-/* Would all members' metadata still fit into the group's record? */
+/* Whether all members' metadata still fits into the group's record. */
 static bool
 metadata_fits(const struct group *g, const struct join_group_request *q)
 {
@@ -124,7 +125,7 @@ metadata_fits(const struct group *g, const struct join_group_request *q)
 		const struct classic_member *member = CONTAINER_OF(l, struct classic_member, in_group);
 		if (str_eq(member->id, q->member_id) || (member->instance_id.n >= 0
 				&& str_eq(member->instance_id, q->group_instance_id)))
-			continue; /* it takes this one's place */
+			continue; /* the joining member replaces this one */
 		for (int32_t i = 0; i < member->nprotocol; i++)
 			n += member->protocol[i].metadata.n;
 	}
@@ -164,9 +165,9 @@ update_member(struct groups *groups, struct group *g, struct join *join,
 	classic_rebalance(groups, g, now);
 }
 
-/* ---- static members that start again ---- */
+/* ---- static members that restart ---- */
 
-/* The group goes on as it is, with the new member id in place of the old. */
+/* The generation continues, with the new member id in place of the old. */
 static void
 replace_in_stable(struct groups *groups, struct group *g, struct join *join,
 	struct classic_member *old, struct classic_member *fresh, struct coord_now now)
@@ -181,8 +182,8 @@ replace_in_stable(struct groups *groups, struct group *g, struct join *join,
 		return;
 	}
 	g->has_record = true;
-	/* Before version 9 a leader can't be told to leave the assignment as it
-	 * is; so it is told that its former self leads. */
+	/* Before version 9 a leader can't be told to skip the assignment; instead,
+	 * the response names its former id as the leader. */
 	bool is_leader = classic->leader == old, can_skip = join->call->api_version >= 9;
 	struct str was = is_leader && !can_skip ? arena_str(&groups->scratch, old->id) : STR_NULL;
 	classic_replace(groups, old, fresh);
@@ -197,7 +198,7 @@ replace_static(struct groups *groups, struct group *g, struct join *join,
 	struct classic_member *old, struct str id, struct coord_now now)
 {
 	struct classic *classic = &g->classic;
-	/* Who it was stays, as Kafka has it; what it can do is new. */
+	/* Client id and host stay, as in Kafka; protocols and timeouts are new. */
 	join->spec.id = id;
 	join->spec.client_id = old->client_id;
 	join->spec.client_host = old->client_host;
@@ -219,7 +220,7 @@ static void
 join_new(struct groups *groups, struct group *g, struct join *join, struct coord_now now)
 {
 	const struct join_group_request *q = join->q;
-	if (!fits(g, q)) {
+	if (!fits_in(g, q)) {
 		answer(groups, join, STR(""), KERR_INCONSISTENT_GROUP_PROTOCOL);
 		return;
 	}
@@ -239,7 +240,7 @@ join_new(struct groups *groups, struct group *g, struct join *join, struct coord
 	}
 }
 
-/* The present generation once more. */
+/* Answers with the present generation again. */
 static void
 answer_again(struct groups *groups, struct group *g, const struct join *join,
 	struct classic_member *member)
@@ -254,7 +255,7 @@ join_existing(struct groups *groups, struct group *g, struct join *join, struct 
 {
 	const struct join_group_request *q = join->q;
 	struct classic *classic = &g->classic;
-	if (!fits(g, q)) {
+	if (!fits_in(g, q)) {
 		answer(groups, join, q->member_id, KERR_INCONSISTENT_GROUP_PROTOCOL);
 		return;
 	}
@@ -271,7 +272,7 @@ join_existing(struct groups *groups, struct group *g, struct join *join, struct 
 		return;
 	}
 	struct classic_member *member = classic_find(g, q->member_id);
-	bool is_same = matches(member, q);
+	bool is_same = has_same_protocols(member, q);
 	if (classic->state == CLASSIC_EMPTY)
 		answer(groups, join, q->member_id, KERR_UNKNOWN_MEMBER_ID);
 	else if ((classic->state == CLASSIC_COMPLETING && is_same)
@@ -281,7 +282,7 @@ join_existing(struct groups *groups, struct group *g, struct join *join, struct 
 		update_member(groups, g, join, member, now);
 }
 
-/* An empty consumer group turns into a classic one. */
+/* Turns an empty consumer group into a classic one. */
 static int16_t
 to_classic(struct groups *groups, struct group *g, struct coord_now now)
 {
@@ -309,7 +310,7 @@ check(const struct groups *groups, const struct join_group_request *q)
 		return KERR_INCONSISTENT_GROUP_PROTOCOL;
 	if (group_is_full(groups))
 		return KERR_COORDINATOR_NOT_AVAILABLE;
-	/* More would not fit into a record either. */
+	/* More would not fit into a record. */
 	int64_t n = 0;
 	for (int32_t i = 0; i < q->protocols.n; i++)
 		n += q->protocols.v[i].metadata.n;
@@ -353,12 +354,12 @@ classic_join(struct groups *groups, struct coord_call *call, struct coord_now no
 	if (!metadata_fits(g, q)) {
 		answer(groups, &join, q->member_id, KERR_GROUP_MAX_SIZE_REACHED);
 	} else if (!has_room(groups, g, q->member_id)) {
-		/* What it may have held of the group is held no longer. */
+		/* The member, or its pending id, is removed. */
 		struct classic_member *member = classic_find(g, q->member_id);
 		classic_pending_remove(groups, g, q->member_id);
 		if (member) {
 			classic_remove(groups, g, member);
-			classic_gone(groups, g, now);
+			classic_removed(groups, g, now);
 		}
 		answer(groups, &join, STR(""), KERR_GROUP_MAX_SIZE_REACHED);
 	} else if (is_unknown) {

@@ -1,11 +1,11 @@
-/* Classic groups out of the log, and what their members are subscribed to. */
+/* Classic groups: replay, and the topics that their members read. */
 #include "group/classic.h"
 
 static void
 replay_member(struct groups *groups, struct group *g,
 	const struct group_metadata_value_member *from, struct str protocol)
 {
-	/* A log that says a member twice is not ours; the first one counts. */
+	/* Only a foreign log has a member twice; the first one counts. */
 	if (classic_find(g, from->member_id)
 			|| (from->group_instance_id.n >= 0
 				&& classic_find_static(g, from->group_instance_id)))
@@ -31,7 +31,7 @@ classic_replay(struct groups *groups, struct str group_id, const struct group_me
 		return;
 	g->has_record = value != NULL;
 	if (!value && g->kind == &group_consumer)
-		return; /* it was converted before */
+		return; /* the group was converted since */
 	classic_release(groups, g, 0);
 	if (!value) {
 		group_free_if_idle(groups, g);
@@ -62,8 +62,8 @@ classic_loaded(struct groups *groups, struct group *g, struct coord_now now)
 		classic_rebalance(groups, g, now);
 }
 
-/* Is the topic among those of a consumer's subscription?  Its first fields
- * are the same in all versions, those we don't know included. */
+/* Whether a consumer's subscription has the topic.  The first fields are the same in
+ * all versions, also in unknown ones. */
 static bool
 subscription_has(struct str metadata, struct str topic, bool *is_bad)
 {
@@ -90,17 +90,17 @@ subscription_has(struct str metadata, struct str topic, bool *is_bad)
 bool
 classic_is_subscribed(const struct group *g, struct str topic)
 {
-	const struct classic *c = &g->classic;
-	if (!str_eq(c->protocol_type, STR("consumer")))
+	const struct classic *classic = &g->classic;
+	if (!str_eq(classic->protocol_type, STR("consumer")))
 		return false;
-	if (c->nmember == 0)
+	if (classic->nmember == 0)
 		return false;
-	if (c->protocol.n < 0)
+	if (classic->protocol.n < 0)
 		return true;
 	bool is_bad = false;
-	LIST_EACH(l, &c->members) {
-		const struct classic_member *m = CONTAINER_OF(l, struct classic_member, in_group);
-		if (subscription_has(classic_metadata(m, c->protocol), topic, &is_bad))
+	LIST_EACH(l, &classic->members) {
+		const struct classic_member *member = CONTAINER_OF(l, struct classic_member, in_group);
+		if (subscription_has(classic_metadata(member, classic->protocol), topic, &is_bad))
 			return true;
 	}
 	return is_bad;

@@ -34,7 +34,7 @@ answer_assignment(struct groups *groups, const struct classic_member *member,
 	groups->env->respond(groups->env, call, &r);
 }
 
-/* The leader's word makes the group stable, once it is written. */
+/* Writes the leader's assignments; then the group is stable. */
 static void
 sync_leader(struct groups *groups, struct group *g, const struct sync_group_request *q,
 	struct coord_now now)
@@ -134,7 +134,7 @@ leave_one(struct groups *groups, struct group *g, struct str id, struct str inst
 {
 	struct classic_member *member;
 	if (id.n == 0) {
-		/* An administrator names static members by their instance alone. */
+		/* An administrator gives only the instance id. */
 		member = instance_id.n >= 0 ? classic_find_static(g, instance_id) : NULL;
 		if (!member)
 			return KERR_UNKNOWN_MEMBER_ID;
@@ -179,11 +179,11 @@ leave(struct groups *groups, struct group *g, const struct leave_group_request_m
 }
 
 static void
-left(struct groups *groups, struct group *g, struct coord_now now)
+after_leave(struct groups *groups, struct group *g, struct coord_now now)
 {
 	if (g->kind != &group_classic)
 		return;
-	/* The initial rebalance goes on waiting, for others. */
+	/* The initial rebalance continues to wait for other members. */
 	if (g->classic.state != CLASSIC_EMPTY)
 		classic_rebalance(groups, g, now);
 	group_free_if_idle(groups, g);
@@ -212,7 +212,7 @@ classic_leave(struct groups *groups, struct coord_call *call, struct coord_now n
 			v[i].member_id, v[i].group_instance_id, error };
 	}
 	if (g && any)
-		left(groups, g, now);
+		after_leave(groups, g, now);
 	if (call->api_version < 3)
 		r.error_code = r.members.v[0].error_code;
 	groups->env->respond(groups->env, call, &r);

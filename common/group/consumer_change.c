@@ -1,4 +1,4 @@
-/* One change of a consumer group: drafted, worked out, appended, applied. */
+/* A change of a consumer group: drafted, prepared as records, appended, applied. */
 #include "group/consumer.h"
 
 void
@@ -14,9 +14,9 @@ change_init(struct change *ch, struct groups *groups, struct group *g, struct co
 void
 change_release(struct change *ch)
 {
-	for (int32_t i = 0; i < ch->nfresh; i++)
-		subscription_put(ch->groups, ch->fresh[i].topics);
-	ch->nfresh = 0;
+	for (int32_t i = 0; i < ch->nresolved; i++)
+		subscription_put(ch->groups, ch->resolved[i].topics);
+	ch->nresolved = 0;
 	if (ch->spec.names)
 		subscription_put(ch->groups, ch->spec.names);
 	ch->spec.names = NULL;
@@ -70,14 +70,14 @@ spec_eq(const struct consumer_spec *a, const struct consumer_spec *b)
 			&& protocols_eq(a, b)));
 }
 
-/* An empty expression is none. */
+/* An empty expression counts as none. */
 static bool
 regex_eq(struct str a, struct str b)
 {
 	return str_eq(a, b) || (a.n <= 0 && b.n <= 0);
 }
 
-/* Does what the member subscribes to differ from before? */
+/* Whether the member's subscription differs from before. */
 static bool
 is_subscription_new(const struct change *ch, const struct consumer_member *from)
 {
@@ -87,12 +87,12 @@ is_subscription_new(const struct change *ch, const struct consumer_member *from)
 }
 
 int16_t
-change_work_out(struct change *ch, const struct tp_set *owned)
+change_prepare(struct change *ch, const struct tp_set *owned)
 {
 	struct str gid = ch->group->id;
 	const struct consumer_member *from = ch->old ? ch->old : ch->replaced;
 	if (ch->replaced) {
-		/* The place of the one before, with all that belongs to it. */
+		/* The member takes the replaced one's place, target and assignment. */
 		records_member_tombstones(&ch->records, gid, ch->replaced->id);
 		records_member(&ch->records, gid, ch->id, &ch->spec);
 		records_target(&ch->records, gid, ch->id, &ch->target);
@@ -104,7 +104,7 @@ change_work_out(struct change *ch, const struct tp_set *owned)
 	if (error)
 		return error;
 	if (from && !regex_eq(from->spec.regex, ch->spec.regex))
-		change_forget_regexes(ch);
+		change_drop_regexes(ch);
 
 	bool is_bumped = is_subscription_new(ch, from) || ch->epoch == 0;
 	struct view *view = NULL;
@@ -130,7 +130,7 @@ change_commit(struct change *ch)
 {
 	struct records all = RECORDS_INIT(ch->groups);
 	if (ch->group->has_record) {
-		/* What the group was before as an empty classic one. */
+		/* The group was an empty classic group before. */
 		records_classic_tombstone(&all, ch->group->id);
 		struct coord_record *v = arena_alloc(&ch->groups->scratch,
 			(size_t)(ch->records.n + 1) * sizeof *v);
@@ -153,8 +153,10 @@ change_commit(struct change *ch)
 		ch->consumer->busy_until_ms = ch->now.mono_ms + heartbeat_ms;
 	}
 	consumer_apply(&ch->records);
-	if (ch->id.n >= 0)
+	if (ch->id.n >= 0) {
 		ch->old = consumer_find(ch->group, ch->id);
+		assert(ch->old);
+	}
 	ch->replaced = NULL;
 	return 0;
 }

@@ -1,9 +1,9 @@
 /*
- * The classic protocol, spoken to a consumer group: while a group moves from
- * one protocol to the other, members that know only the classic one are served
- * here.  Each rebalances by itself: a join answers at once with its epoch as
- * the generation, a sync fetches what is its own, heartbeats tell it to join
- * again when there is a next step.
+ * The classic protocol in a consumer group: while a group moves from one protocol
+ * to the other, some of its members know only the classic one.  Each of them
+ * rebalances alone: a join is answered at once, with the member's epoch as the
+ * generation; a sync returns its assignment; a heartbeat tells it to join again
+ * when there is a next step.
  */
 #include "group/consumer.h"
 
@@ -13,7 +13,7 @@ static const struct str consumer_type = { (const uint8_t *)"consumer", 8 };
 
 enum { EMBEDDED_MAX = 3 };
 
-/* Bytes behind a version; a later one begins like the last we know. */
+/* Reads a version and its message; later versions begin like the last one known. */
 static bool
 read_embedded(struct groups *groups, const struct wire_struct *d, struct str s, void *msg)
 {
@@ -25,43 +25,43 @@ read_embedded(struct groups *groups, const struct wire_struct *d, struct str s, 
 }
 
 bool
-consumer_read_subscription(struct groups *g, struct str metadata,
-	struct consumer_protocol_subscription *s)
+consumer_read_subscription(struct groups *groups, struct str metadata,
+	struct consumer_protocol_subscription *sub)
 {
-	return read_embedded(g, &consumer_protocol_subscription_desc, metadata, s);
+	return read_embedded(groups, &consumer_protocol_subscription_desc, metadata, sub);
 }
 
 bool
-consumer_read_assignment(struct groups *g, struct str assignment,
-	struct consumer_protocol_assignment *s)
+consumer_read_assignment(struct groups *groups, struct str bytes,
+	struct consumer_protocol_assignment *assignment)
 {
-	return read_embedded(g, &consumer_protocol_assignment_desc, assignment, s);
+	return read_embedded(groups, &consumer_protocol_assignment_desc, bytes, assignment);
 }
 
 struct str
 consumer_write_assignment(struct groups *groups, const struct tp_set *set, struct str metadata)
 {
-	struct consumer_protocol_assignment v = { .user_data = STR_NULL };
+	struct consumer_protocol_assignment assignment = { .user_data = STR_NULL };
 	struct arena *a = &groups->scratch;
 	int32_t n;
 	struct tp_run *run = tp_runs(set, &n, a);
-	v.assigned_partitions.v = arena_alloc(a,
-		((size_t)n + 1) * sizeof *v.assigned_partitions.v);
+	assignment.assigned_partitions.v = arena_alloc(a,
+		((size_t)n + 1) * sizeof *assignment.assigned_partitions.v);
 	for (int32_t i = 0; i < n; i++) {
 		struct coord_topic topic;
 		struct str name;
 		if (!groups->env->topic(groups->env, STR_NULL, &run[i].id, &topic, &name))
-			continue; /* deleted meanwhile */
-		struct consumer_protocol_assignment_topic *p =
-			&v.assigned_partitions.v[v.assigned_partitions.n++];
-		p->topic = arena_str(a, name);
-		p->partitions.v = run[i].v;
-		p->partitions.n = run[i].n;
+			continue; /* the topic was deleted */
+		struct consumer_protocol_assignment_topic *to =
+			&assignment.assigned_partitions.v[assignment.assigned_partitions.n++];
+		to->topic = arena_str(a, name);
+		to->partitions.v = run[i].v;
+		to->partitions.n = run[i].n;
 	}
 	int16_t version = metadata.n < 2 ? 0 : (int16_t)load_be16(metadata.p);
 	struct buf b = BUF_INIT;
 	wire_data_encode(&consumer_protocol_assignment_data,
-		(int16_t)MAX(0, MIN(version, EMBEDDED_MAX)), &v, &b);
+		(int16_t)MAX(0, MIN(version, EMBEDDED_MAX)), &assignment, &b);
 	struct str s = arena_str(a, buf_str(&b));
 	buf_release(&b);
 	return s;
@@ -91,7 +91,7 @@ consumer_read_owned(struct groups *groups, const struct consumer_protocol_subscr
 
 /* ---- join ---- */
 
-/* Is there a protocol of the member's that every classic member has? */
+/* Whether one of the member's protocols is offered by every classic member. */
 static bool
 is_protocol_shared(const struct consumer *consumer, const struct join_group_request *q)
 {
@@ -158,7 +158,7 @@ update_spec(struct change *ch, const struct coord_call *call,
 			q->protocols.v[i].metadata };
 }
 
-/* Who joins: an error, or the static member it takes over from (NULL: none). */
+/* 0, with the static member that is replaced (NULL: none); or an error. */
 static int16_t
 check_joiner(const struct group *g, const struct join_group_request *q,
 	struct consumer_member **replaced)
@@ -198,8 +198,8 @@ joined(struct groups *groups, struct group *g, struct coord_call *call,
 	consumer_session(groups, member, now);
 	timer_set(groups, &member->sync, now.mono_ms + member->spec.rebalance_timeout_ms, sync_fire);
 	answer_joined(groups, call, member);
-	/* The last that spoke the consumer protocol came back as this one.  Were
-	 * it refused, the group would stay what it is, which is fine. */
+	/* This member may have replaced the last one with the consumer protocol.  If
+	 * the append is refused, the group stays a consumer group, which is fine. */
 	if (was_replaced && convert_is_due(groups, g, NULL))
 		convert_to_classic(groups, g, NULL, now);
 }
@@ -235,8 +235,8 @@ consumer_classic_join(struct groups *groups, struct group *g, struct coord_call 
 	struct change ch;
 	struct tp_set owned = consumer_read_owned(groups, &sub);
 	if (!replaced && !consumer_find(g, id) && owned.n > 0) {
-		/* It was thrown out, and others may have that: it must hear of it,
-		 * as it would in a classic group. */
+		/* The member was fenced, and others may own its partitions now: it
+		 * must learn that, as it would in a classic group. */
 		classic_answer_join(groups, call, q->member_id, KERR_UNKNOWN_MEMBER_ID);
 		return;
 	}
@@ -246,7 +246,7 @@ consumer_classic_join(struct groups *groups, struct group *g, struct coord_call 
 	if (ch.current.epoch < 0)
 		ch.current.epoch = ch.current.previous_epoch = 0;
 	update_spec(&ch, call, &sub);
-	error = change_work_out(&ch, &owned);
+	error = change_prepare(&ch, &owned);
 	if (!error)
 		error = change_commit(&ch);
 	change_release(&ch);
@@ -270,8 +270,8 @@ find_classic(const struct group *g, struct str id, struct str instance_id,
 	return (*member)->spec.is_classic ? 0 : KERR_UNKNOWN_MEMBER_ID;
 }
 
-/* It is to join again, within its rebalance time-out from the first time it
- * hears of it. */
+/* The member must join again within its rebalance timeout, which begins when it is
+ * told first. */
 static void
 expect_join(struct groups *groups, struct consumer_member *member, struct coord_now now)
 {
@@ -314,7 +314,7 @@ consumer_classic_sync(struct groups *groups, struct group *g, struct coord_call 
 	groups->env->respond(groups->env, call, &r);
 }
 
-/* Does it wait for others, so that joining again would bring nothing? */
+/* Whether the member waits for others, so that joining again would not help. */
 static bool
 is_waiting(const struct consumer *consumer, const struct consumer_member *member)
 {
@@ -357,7 +357,7 @@ consumer_classic_leave(struct groups *groups, struct group *g, struct str member
 	struct consumer_member *member;
 	int16_t error = 0;
 	if (instance_id.n >= 0 && member_id.n == 0) {
-		/* An administrator knows the instance only. */
+		/* An administrator gives only the instance id. */
 		member = consumer_find_static(g, instance_id);
 		if (!member || !member->spec.is_classic)
 			error = KERR_UNKNOWN_MEMBER_ID;

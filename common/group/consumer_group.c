@@ -1,4 +1,4 @@
-/* Members of consumer groups, what they subscribe to and own. */
+/* Consumer groups: members, their subscriptions, the owners of partitions. */
 #include "group/consumer.h"
 
 #include <stdlib.h>
@@ -159,7 +159,7 @@ subscription_has(const struct subscription *s, struct str topic)
 }
 
 struct resolved *
-consumer_regex(const struct consumer *consumer, struct str pattern)
+consumer_find_regex(const struct consumer *consumer, struct str pattern)
 {
 	for (int32_t i = 0; i < consumer->nregex; i++)
 		if (str_eq(consumer->regex[i].pattern, pattern))
@@ -171,7 +171,7 @@ void
 consumer_set_regex(struct groups *groups, struct consumer *consumer, struct str pattern,
 	struct subscription *topics, int64_t version)
 {
-	struct resolved *regex = consumer_regex(consumer, pattern);
+	struct resolved *regex = consumer_find_regex(consumer, pattern);
 	if (!topics) {
 		if (!regex)
 			return;
@@ -195,7 +195,7 @@ consumer_set_regex(struct groups *groups, struct consumer *consumer, struct str 
 		version };
 }
 
-/* ---- who has which partition ---- */
+/* ---- owners of partitions ---- */
 
 struct owners {
 	struct uuid id;
@@ -216,16 +216,17 @@ consumer_owners(const struct consumer *consumer, const struct tp *tp)
 	return owners && tp->index >= 0 && tp->index < owners->n ? owners->count[tp->index] : 0;
 }
 
-/* Two may have the same for a while: when a compacted log is read, or when a
- * classic leader gave it to both. */
+/* Adds n (1 or -1) to the owners of each partition of the set.  A partition may have
+ * two for a while: during the replay of a compacted log, or if a classic leader gave
+ * it to two members. */
 static void
-own(struct groups *groups, struct consumer *consumer, const struct tp_set *set, int by)
+count_owner(struct groups *groups, struct consumer *consumer, const struct tp_set *set, int n)
 {
 	struct owners *owners = NULL;
 	for (int32_t i = 0; i < set->n; i++) {
 		const struct tp *tp = &set->v[i];
 		if (tp->index < 0)
-			continue; /* of a strange log */
+			continue; /* only a damaged log has this */
 		if (!owners || !uuid_eq(&owners->id, &tp->id))
 			owners = map_get(&consumer->owners, uuid_key(&tp->id));
 		if (!owners) {
@@ -234,13 +235,15 @@ own(struct groups *groups, struct consumer *consumer, const struct tp_set *set, 
 			map_put(&consumer->owners, uuid_key(&owners->id), owners);
 		}
 		if (tp->index >= owners->n) {
-			int32_t n = MAX(tp->index + 1, owners->n * 2);
-			owners->count = group_realloc(groups, owners->count, (size_t)n * sizeof *owners->count);
-			memset(owners->count + owners->n, 0, (size_t)(n - owners->n) * sizeof *owners->count);
-			owners->n = n;
+			int32_t size = MAX(tp->index + 1, owners->n * 2);
+			owners->count = group_realloc(groups, owners->count,
+				(size_t)size * sizeof *owners->count);
+			memset(owners->count + owners->n, 0,
+				(size_t)(size - owners->n) * sizeof *owners->count);
+			owners->n = size;
 		}
-		assert(by > 0 || owners->count[tp->index] > 0);
-		owners->count[tp->index] += by;
+		assert(n > 0 || owners->count[tp->index] > 0);
+		owners->count[tp->index] += n;
 	}
 }
 
@@ -312,7 +315,7 @@ protocols_dup(struct groups *groups, const struct classic_protocol *v, int32_t n
 	return copy;
 }
 
-/* The key of by_instance lives in the member it leads to. */
+/* The key of by_instance points into the member that is its value. */
 static void
 forget_instance(struct consumer *consumer, struct consumer_member *member)
 {
@@ -350,10 +353,10 @@ consumer_set_current(struct groups *groups, struct consumer_member *member,
 	struct consumer_current fresh = *current;
 	fresh.assigned = tp_set_dup(groups, &current->assigned);
 	fresh.revoking = tp_set_dup(groups, &current->revoking);
-	own(groups, consumer, &member->current.assigned, -1);
-	own(groups, consumer, &member->current.revoking, -1);
-	own(groups, consumer, &fresh.assigned, 1);
-	own(groups, consumer, &fresh.revoking, 1);
+	count_owner(groups, consumer, &member->current.assigned, -1);
+	count_owner(groups, consumer, &member->current.revoking, -1);
+	count_owner(groups, consumer, &fresh.assigned, 1);
+	count_owner(groups, consumer, &fresh.revoking, 1);
 	tp_set_release(&member->current.assigned);
 	tp_set_release(&member->current.revoking);
 	member->current = fresh;
@@ -378,6 +381,7 @@ consumer_remove(struct groups *groups, struct consumer_member *member)
 	consumer_set_target(groups, member, NULL);
 	forget_instance(consumer, member);
 	consumer->nclassic -= member->spec.is_classic;
+	assert(consumer->nclassic >= 0);
 	timer_clear(groups, &member->session);
 	timer_clear(groups, &member->rebalance);
 	timer_clear(groups, &member->join);
@@ -429,6 +433,7 @@ consumer_release(struct groups *groups, struct group *g)
 	while (consumer->nregex > 0)
 		consumer_set_regex(groups, consumer, consumer->regex[0].pattern, NULL, 0);
 	assert(list_is_empty(&consumer->subscriptions));
+	assert(consumer->nclassic == 0);
 	MAP_EACH(e, &consumer->owners) {
 		group_dealloc(((struct owners *)e->value)->count);
 		group_dealloc(e->value);

@@ -1,9 +1,9 @@
-/* ConsumerGroupHeartbeat: members join, live, leave, and are thrown out. */
+/* ConsumerGroupHeartbeat: members join, stay alive, leave, and are fenced. */
 #include "group/consumer.h"
 
-/* Members learn of a change with their next heartbeat.  For as long as one
- * takes, a group that has just changed is asked for more of them, so that many
- * who join at once need not wait for the first one's. */
+/* Members learn of a change with their next heartbeat.  For one heartbeat interval
+ * after a change, members are told to use this shorter one, so that members which
+ * join at the same time get their partitions soon. */
 enum { BUSY_INTERVAL_MS = 500 };
 
 void
@@ -60,7 +60,7 @@ answer(struct groups *groups, struct coord_call *call, struct str id, int32_t ep
 	groups->env->respond(groups->env, call, &r);
 }
 
-/* ---- what a request may say ---- */
+/* ---- checks ---- */
 
 static int16_t
 check_request(const struct consumer_group_heartbeat_request *q, int16_t version,
@@ -112,8 +112,8 @@ owned_of(const struct consumer_group_heartbeat_request *q, struct arena *a)
 	return set;
 }
 
-/* An answer that raised the epoch may have been lost: the epoch before is good,
- * as long as nothing is owned that was taken away meanwhile. */
+/* The response that raised the epoch may have been lost: the epoch before is good,
+ * too, unless the member owns partitions that it has lost since. */
 static int16_t
 check_epoch(const struct consumer_member *member, int32_t epoch, const struct tp_set *owned)
 {
@@ -135,26 +135,26 @@ struct beat {
 	const struct consumer_group_heartbeat_request *q;
 	struct group *group;
 	struct str id;
-	struct tp_set owned_set, *owned; /* NULL: not said */
+	struct tp_set owned_set, *owned; /* owned NULL: not reported */
 	struct consumer_member *replaced;
 	bool is_opened; /* by this request */
 };
 
-/* Does it say what would be kept? */
+/* Whether the request may add to the group's state. */
 static bool
-adds(const struct consumer_group_heartbeat_request *q)
+adds_state(const struct consumer_group_heartbeat_request *q)
 {
 	return q->member_epoch == 0 || q->subscribed_topic_names.n >= 0
 		|| q->subscribed_topic_regex.n >= 0 || q->rack_id.n >= 0;
 }
 
-/* The group, as a consumer group. */
+/* Finds the group, as a consumer group; a join may make or convert it. */
 static int16_t
 find_group(struct beat *beat, struct coord_now now)
 {
 	struct groups *groups = beat->groups;
 	bool is_join = beat->q->member_epoch == 0;
-	if (beat->q->member_epoch >= 0 && group_is_full(groups) && adds(beat->q))
+	if (beat->q->member_epoch >= 0 && group_is_full(groups) && adds_state(beat->q))
 		return KERR_COORDINATOR_NOT_AVAILABLE;
 	beat->group = is_join ? group_make(groups, beat->q->group_id)
 		: group_find(groups, beat->q->group_id);
@@ -172,49 +172,50 @@ find_group(struct beat *beat, struct coord_now now)
 	return 0;
 }
 
-/* Who is it, and may it? */
+/* Finds the member's predecessor, if any, and checks ids and epoch. */
 static int16_t
 find_member(struct beat *beat)
 {
 	const struct consumer_group_heartbeat_request *q = beat->q;
 	bool is_join = q->member_epoch == 0;
-	struct consumer_member *m = consumer_find(beat->group, q->member_id);
-	if (!m && (int32_t)beat->group->consumer->by_id.n >= beat->groups->config.consumer_member_max)
+	struct consumer_member *member = consumer_find(beat->group, q->member_id);
+	if (!member
+		&& (int32_t)beat->group->consumer->by_id.n >= beat->groups->config.consumer_member_max)
 		return KERR_GROUP_MAX_SIZE_REACHED;
 	if (q->instance_id.n >= 0) {
-		struct consumer_member *member = consumer_find_static(beat->group, q->instance_id);
-		if (!member && !is_join)
+		struct consumer_member *owner = consumer_find_static(beat->group, q->instance_id);
+		if (!owner && !is_join)
 			return KERR_UNKNOWN_MEMBER_ID;
-		if (member && !str_eq(member->id, q->member_id)) {
+		if (owner && !str_eq(owner->id, q->member_id)) {
 			if (!is_join)
 				return KERR_FENCED_INSTANCE_ID;
-			if (!member->spec.is_classic && member->current.epoch != CONSUMER_LEAVE_STATIC)
+			if (!owner->spec.is_classic && owner->current.epoch != CONSUMER_LEAVE_STATIC)
 				return KERR_UNRELEASED_INSTANCE_ID;
-			if (m)
-				return KERR_INVALID_REQUEST; /* it is another member */
-			beat->replaced = member;
+			if (member)
+				return KERR_INVALID_REQUEST; /* the id is another member's */
+			beat->replaced = owner;
 			return 0;
 		}
 	}
-	if (!m)
+	if (!member)
 		return is_join ? 0 : KERR_UNKNOWN_MEMBER_ID;
-	return check_epoch(m, q->member_epoch, beat->owned);
+	return check_epoch(member, q->member_epoch, beat->owned);
 }
 
 static struct str
-made_id(struct groups *groups, struct arena *a)
+make_id(struct groups *groups, struct arena *a)
 {
-	uint64_t r[2] = { groups->env->random(groups->env), groups->env->random(groups->env) };
-	struct uuid u;
-	memcpy(u.bytes, r, sizeof u.bytes);
-	u.bytes[6] = (uint8_t)((u.bytes[6] & 0x0f) | 0x40);
-	u.bytes[8] = (uint8_t)((u.bytes[8] & 0x3f) | 0x80);
-	return str_of(uuid_format(&u, arena_alloc(a, UUID_TEXT_SIZE)));
+	uint64_t bits[2] = { groups->env->random(groups->env), groups->env->random(groups->env) };
+	struct uuid id;
+	memcpy(id.bytes, bits, sizeof id.bytes);
+	id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0f) | 0x40);
+	id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3f) | 0x80);
+	return str_of(uuid_format(&id, arena_alloc(a, UUID_TEXT_SIZE)));
 }
 
-/* What the request says goes into the draft; what it leaves out stays, but for
- * a join, which says all there is: who takes a static member's place may be
- * subscribed in another way. */
+/* Puts the request's fields into the draft.  Missing fields stay as they are, except
+ * in a join, which is complete: a member that replaces a static one may have
+ * another subscription. */
 static void
 update_spec(struct change *ch, const struct beat *beat)
 {
@@ -245,17 +246,17 @@ update_spec(struct change *ch, const struct beat *beat)
 }
 
 static int16_t
-change_member(struct beat *beat, struct change *ch, bool *is_told)
+change_member(struct beat *beat, struct change *ch, bool *sends_assignment)
 {
 	const struct consumer_group_heartbeat_request *q = beat->q;
 	change_draft(ch, beat->id, beat->replaced);
 	update_spec(ch, beat);
 	if (ch->current.epoch == CONSUMER_LEAVE_STATIC)
-		ch->current.epoch = ch->current.previous_epoch = 0; /* it is back */
-	int16_t error = change_work_out(ch, beat->owned);
+		ch->current.epoch = ch->current.previous_epoch = 0; /* the static member returns */
+	int16_t error = change_prepare(ch, beat->owned);
 	if (error)
 		return error;
-	*is_told = q->member_epoch == 0 || (q->rebalance_timeout_ms != -1
+	*sends_assignment = q->member_epoch == 0 || (q->rebalance_timeout_ms != -1
 		&& q->subscribed_topic_names.n >= 0 && q->topic_partitions.n >= 0)
 		|| !ch->old || !tp_set_eq(&ch->current.assigned, &ch->old->current.assigned);
 	bool is_new_state = !ch->old || ch->current.epoch != ch->old->current.epoch
@@ -281,15 +282,16 @@ heartbeat(struct beat *beat, struct coord_now now)
 		error = find_member(beat);
 	if (!error) {
 		struct change ch;
-		bool is_told;
+		bool sends_assignment;
 		beat->id = beat->q->member_id.n > 0 ? beat->q->member_id
-			: made_id(groups, &groups->scratch);
+			: make_id(groups, &groups->scratch);
 		change_init(&ch, groups, beat->group, now);
-		error = change_member(beat, &ch, &is_told);
+		error = change_member(beat, &ch, &sends_assignment);
 		change_release(&ch);
 		if (!error) {
 			answer(groups, beat->call, ch.old->id, ch.old->current.epoch,
-				interval(groups, beat->group, now), is_told ? &ch.old->current.assigned : NULL);
+				interval(groups, beat->group, now),
+				sends_assignment ? &ch.old->current.assigned : NULL);
 			return;
 		}
 	}
@@ -302,9 +304,9 @@ heartbeat(struct beat *beat, struct coord_now now)
 
 /* ---- leave ---- */
 
-/* A static member that will be back keeps what it has. */
+/* A static member that leaves for a while keeps its partitions. */
 static int16_t
-step_out(struct groups *groups, struct consumer_member *member, struct coord_now now)
+leave_static(struct groups *groups, struct consumer_member *member, struct coord_now now)
 {
 	struct records records = RECORDS_INIT(groups);
 	struct consumer_current current = member->current;
@@ -334,7 +336,7 @@ leave(struct groups *groups, struct coord_call *call,
 	if (!str_eq(member->id, q->member_id))
 		return KERR_FENCED_INSTANCE_ID;
 	if (q->member_epoch == CONSUMER_LEAVE_STATIC)
-		return step_out(groups, member, now);
+		return leave_static(groups, member, now);
 	return consumer_fence(groups, g, member, now);
 }
 
@@ -366,7 +368,7 @@ consumer_heartbeat(struct groups *groups, struct coord_call *call, struct coord_
 	heartbeat(&beat, now);
 }
 
-/* ---- out ---- */
+/* ---- topic changes, fencing, timers ---- */
 
 void
 consumer_refresh(struct groups *groups, struct group *g, struct coord_now now)
@@ -387,7 +389,7 @@ int16_t
 consumer_fence(struct groups *groups, struct group *g, struct consumer_member *member,
 	struct coord_now now)
 {
-	/* What does not fit into one record stays as it is. */
+	/* If the classic group does not fit into one record, it stays a consumer group. */
 	int16_t error = convert_is_due(groups, g, member) ? convert_to_classic(groups, g, member, now)
 		: KERR_UNKNOWN_SERVER_ERROR;
 	if (error != KERR_UNKNOWN_SERVER_ERROR)
@@ -397,12 +399,12 @@ consumer_fence(struct groups *groups, struct group *g, struct consumer_member *m
 	member->is_leaving = true;
 	records_member_tombstones(&ch.records, g->id, member->id);
 	change_resolve(&ch);
-	change_forget_regexes(&ch);
+	change_drop_regexes(&ch);
 	change_view(&ch);
 	ch.epoch++;
 	records_epoch(&ch.records, g->id, ch.epoch, ch.hash);
-	/* Without members there is nothing left to assign: the empty assignment is that
-	 * of the new epoch, as in Kafka 4.4.0. */
+	/* Without members there is nothing to assign: the target is empty at the new
+	 * epoch, as in Kafka 4.4.0. */
 	if (g->consumer->by_id.n == 1)
 		records_target_epoch(&ch.records, g->id, ch.epoch, now.wall_ms);
 	error = change_commit(&ch);
@@ -413,7 +415,7 @@ consumer_fence(struct groups *groups, struct group *g, struct consumer_member *m
 }
 
 static void
-throw_out(struct groups *groups, struct consumer_member *member, struct timer *timer,
+fence_or_retry(struct groups *groups, struct consumer_member *member, struct timer *timer,
 	void (*fire)(struct groups *groups, struct timer *timer, struct coord_now now),
 	struct coord_now now)
 {
@@ -424,7 +426,7 @@ throw_out(struct groups *groups, struct consumer_member *member, struct timer *t
 void
 consumer_session_fire(struct groups *groups, struct timer *timer, struct coord_now now)
 {
-	throw_out(groups, CONTAINER_OF(timer, struct consumer_member, session), timer,
+	fence_or_retry(groups, CONTAINER_OF(timer, struct consumer_member, session), timer,
 		consumer_session_fire,
 		now);
 }
@@ -445,7 +447,7 @@ rebalance_fire(struct groups *groups, struct timer *timer, struct coord_now now)
 	struct consumer_member *member = CONTAINER_OF(timer, struct consumer_member, rebalance);
 	if (member->current.state == CONSUMER_UNREVOKED
 		&& member->current.epoch == member->rebalance_epoch)
-		throw_out(groups, member, timer, rebalance_fire, now);
+		fence_or_retry(groups, member, timer, rebalance_fire, now);
 }
 
 void

@@ -1,10 +1,10 @@
-/* A consumer group's records: written, and read back. */
+/* A consumer group's records: put, and replayed. */
 #include "group/consumer.h"
 
 enum { EPOCH_KEY = 3, PARTITIONS_KEY = 4, MEMBER_KEY = 5, TARGET_EPOCH_KEY = 6,
 	TARGET_KEY = 7, CURRENT_KEY = 8, REGEX_KEY = 16 };
 
-/* ---- out of state ---- */
+/* ---- putting ---- */
 
 static void
 names_of(const struct subscription *sub, struct str **v, int32_t *n, struct arena *a)
@@ -163,11 +163,11 @@ records_consumer_tombstones(struct records *records, const struct group *g)
 	records_put(records, &consumer_group_metadata_key_data, EPOCH_KEY, &epoch, NULL, 0, NULL);
 }
 
-/* ---- into state ---- */
+/* ---- replay ---- */
 
-/* The group of a record with a value, as a consumer group. */
+/* The group of a record that is no tombstone, as a consumer group. */
 static struct group *
-opened(struct groups *groups, struct str id)
+open_group(struct groups *groups, struct str id)
 {
 	struct group *g = group_replayed(groups, id);
 	if (g->kind != &group_consumer)
@@ -176,25 +176,25 @@ opened(struct groups *groups, struct str id)
 }
 
 static struct consumer_member *
-member_of(struct groups *groups, struct str group_id, struct str id)
+make_member(struct groups *groups, struct str group_id, struct str id)
 {
-	struct group *g = opened(groups, group_id);
+	struct group *g = open_group(groups, group_id);
 	struct consumer_member *member = consumer_find(g, id);
 	return member ? member : consumer_add(groups, g, id);
 }
 
-/* The member a tombstone is about; NULL: none. */
+/* The member of a tombstone, or NULL. */
 static struct consumer_member *
-known(struct groups *groups, struct str group_id, struct str id)
+find_member(struct groups *groups, struct str group_id, struct str id)
 {
 	struct group *g = group_find(groups, group_id);
 	return g ? consumer_find(g, id) : NULL;
 }
 
-/* A compacted log has a member's records in any order.  When the last is
- * gone, so is the member. */
+/* A compacted log has a member's records in any order.  The member goes with the
+ * last of them. */
 static void
-remove_if_bare(struct groups *groups, struct consumer_member *member)
+remove_if_empty(struct groups *groups, struct consumer_member *member)
 {
 	if (!member->spec.names && !member->has_target && member->current.assigned.n == 0
 			&& member->current.revoking.n == 0)
@@ -206,12 +206,12 @@ replay_member(struct groups *groups, const struct consumer_group_member_metadata
 	const struct consumer_group_member_metadata_value *value)
 {
 	if (!value) {
-		struct consumer_member *member = known(groups, key->group_id, key->member_id);
+		struct consumer_member *member = find_member(groups, key->group_id, key->member_id);
 		if (member)
 			consumer_remove(groups, member);
 		return;
 	}
-	struct consumer_member *member = member_of(groups, key->group_id, key->member_id);
+	struct consumer_member *member = make_member(groups, key->group_id, key->member_id);
 	struct consumer_spec spec = {
 		.instance_id = value->instance_id, .rack_id = value->rack_id, .client_id = value->client_id,
 		.client_host = value->client_host, .assignor = value->server_assignor,
@@ -256,16 +256,16 @@ replay_current(struct groups *groups,
 	const struct consumer_group_current_member_assignment_value *value)
 {
 	if (!value) {
-		struct consumer_member *member = known(groups, key->group_id, key->member_id);
+		struct consumer_member *member = find_member(groups, key->group_id, key->member_id);
 		struct consumer_current gone = { CONSUMER_LEAVE, CONSUMER_LEAVE, CONSUMER_STABLE,
 			{ NULL, 0 }, { NULL, 0 } };
 		if (member) {
 			consumer_set_current(groups, member, &gone);
-			remove_if_bare(groups, member);
+			remove_if_empty(groups, member);
 		}
 		return;
 	}
-	struct consumer_member *member = member_of(groups, key->group_id, key->member_id);
+	struct consumer_member *member = make_member(groups, key->group_id, key->member_id);
 	struct consumer_current current = {
 		value->member_epoch, value->previous_member_epoch, value->state,
 		read_current(&groups->scratch, value->assigned_partitions.v, value->assigned_partitions.n),
@@ -281,14 +281,14 @@ replay_target(struct groups *groups,
 	const struct consumer_group_target_assignment_member_value *value)
 {
 	if (!value) {
-		struct consumer_member *member = known(groups, key->group_id, key->member_id);
+		struct consumer_member *member = find_member(groups, key->group_id, key->member_id);
 		if (member) {
 			consumer_set_target(groups, member, NULL);
-			remove_if_bare(groups, member);
+			remove_if_empty(groups, member);
 		}
 		return;
 	}
-	struct consumer_member *member = member_of(groups, key->group_id, key->member_id);
+	struct consumer_member *member = make_member(groups, key->group_id, key->member_id);
 	struct tp_set set = { NULL, 0 };
 	int32_t total = 0;
 	for (int32_t i = 0; i < value->topic_partitions.n; i++)
@@ -307,7 +307,7 @@ replay_epoch(struct groups *groups, struct str group_id,
 	const struct consumer_group_metadata_value *value)
 {
 	if (value) {
-		struct consumer *consumer = opened(groups, group_id)->consumer;
+		struct consumer *consumer = open_group(groups, group_id)->consumer;
 		consumer->epoch = value->epoch;
 		consumer->hash = value->metadata_hash;
 		return;
@@ -323,7 +323,7 @@ static void
 replay_target_epoch(struct groups *groups, struct str group_id,
 	const struct consumer_group_target_assignment_metadata_value *value)
 {
-	struct group *g = value ? opened(groups, group_id) : group_find(groups, group_id);
+	struct group *g = value ? open_group(groups, group_id) : group_find(groups, group_id);
 	if (g && g->consumer)
 		g->consumer->target_epoch = value ? value->assignment_epoch : -1;
 }
@@ -332,7 +332,7 @@ static void
 replay_regex(struct groups *groups, const struct consumer_group_regular_expression_key *key,
 	const struct consumer_group_regular_expression_value *value)
 {
-	struct group *g = value ? opened(groups, key->group_id) : group_find(groups, key->group_id);
+	struct group *g = value ? open_group(groups, key->group_id) : group_find(groups, key->group_id);
 	if (!g || !g->consumer)
 		return;
 	struct consumer *consumer = g->consumer;
@@ -383,7 +383,7 @@ consumer_replay(struct groups *groups, int16_t key_version, struct str key, stru
 		i++;
 	union any_key k;
 	union any_value v;
-	/* The partitions an older Kafka noted (PARTITIONS_KEY) are seen anew. */
+	/* Partition counts from an older Kafka (PARTITIONS_KEY) are not needed. */
 	if (i == ARRAY_LEN(formats) || wire_data_decode(formats[i].key, key.p, (size_t)key.n,
 			&groups->scratch, &k) < 0)
 		return;

@@ -1,15 +1,16 @@
 /*
- * How a member gets from what it has to what it should have, in steps that
- * never give a partition to two (Kafka's CurrentAssignmentBuilder):
+ * Moves a member from its current assignment to its target, in steps that never
+ * give a partition to two members (Kafka's CurrentAssignmentBuilder):
  *
- *   STABLE       nothing is to be done, at the target's epoch
- *   UNREVOKED    it must first let go of partitions; it stays in its epoch
- *                until it no longer reports them
- *   UNRELEASED   at the target's epoch, but others have yet to let go of some
+ *   STABLE       has the target, at the target's epoch
+ *   UNREVOKED    must first give up partitions; stays at its epoch until it no
+ *                longer reports them
+ *   UNRELEASED   at the target's epoch, but waits for partitions that other
+ *                members have not given up yet
  */
 #include "group/consumer.h"
 
-/* Without word from the member it may own anything. */
+/* If the member does not report what it owns, it may own anything. */
 static bool
 owns_any(const struct tp_set *owned, const struct tp_set *revoking)
 {
@@ -65,28 +66,30 @@ step(struct consumer_current *current, int32_t epoch, const struct tp_set *targe
 }
 
 bool
-consumer_reconcile(struct consumer_current *s, const struct tp_set *target,
-	int32_t target_epoch, const struct tp_set *owned, const struct consumer *c, struct arena *a)
+consumer_reconcile(struct consumer_current *current, const struct tp_set *target,
+	int32_t target_epoch, const struct tp_set *owned, const struct consumer *consumer,
+	struct arena *a)
 {
-	struct consumer_current was = *s;
-	switch (s->state) {
+	struct consumer_current was = *current;
+	switch (current->state) {
 	case CONSUMER_STABLE:
-		if (s->epoch == target_epoch)
+		if (current->epoch == target_epoch)
 			return false;
-		step(s, s->epoch, target, target_epoch, owned, c, a);
+		step(current, current->epoch, target, target_epoch, owned, consumer, a);
 		break;
 	case CONSUMER_UNREVOKED:
-		if (owns_any(owned, &s->revoking))
+		if (owns_any(owned, &current->revoking))
 			return false;
-		step(s, s->epoch + 1, target, target_epoch, owned, c, a);
+		step(current, current->epoch + 1, target, target_epoch, owned, consumer, a);
 		break;
 	default:
-		step(s, s->epoch, target, target_epoch, owned, c, a);
+		step(current, current->epoch, target, target_epoch, owned, consumer, a);
 	}
-	/* Only the note of the last epoch differs when it waits on. */
-	if (s->epoch == was.epoch && s->state == was.state && tp_set_eq(&s->assigned, &was.assigned)
-			&& tp_set_eq(&s->revoking, &was.revoking)) {
-		*s = was;
+	/* While it waits, only previous_epoch would change: keep it. */
+	if (current->epoch == was.epoch && current->state == was.state
+			&& tp_set_eq(&current->assigned, &was.assigned)
+			&& tp_set_eq(&current->revoking, &was.revoking)) {
+		*current = was;
 		return false;
 	}
 	return true;

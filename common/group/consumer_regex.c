@@ -1,5 +1,5 @@
-/* Subscriptions by regular expression: looked at when they are new, and all of
- * them when topics changed. */
+/* Subscriptions by regular expression: evaluated when they are new, and all of them
+ * after topics changed. */
 #include "group/consumer.h"
 
 #include "base/pattern.h"
@@ -7,7 +7,7 @@
 int16_t
 consumer_regex_check(struct str pattern, struct arena *a)
 {
-	/* An empty one is none. */
+	/* An empty expression is none. */
 	return pattern.n <= 0 || pattern_compile(pattern, a) ? 0
 		: KERR_INVALID_REGULAR_EXPRESSION;
 }
@@ -20,7 +20,7 @@ struct regex_search {
 };
 
 static void
-look(void *ctx, struct str name, const struct coord_topic *topic)
+try_topic(void *ctx, struct str name, const struct coord_topic *topic)
 {
 	struct regex_search *search = ctx;
 	(void)topic;
@@ -37,7 +37,7 @@ look(void *ctx, struct str name, const struct coord_topic *topic)
 	search->v[search->n++] = arena_str(search->a, name);
 }
 
-/* Put a record when the pattern stands for other topics than it did. */
+/* Evaluates a pattern; if it matches other topics than before, puts a record. */
 static int16_t
 resolve(struct change *ch, struct str pattern)
 {
@@ -48,17 +48,18 @@ resolve(struct change *ch, struct str pattern)
 	search.pattern = pattern_compile(pattern, &groups->scratch);
 	if (!search.pattern)
 		return KERR_INVALID_REGULAR_EXPRESSION;
-	groups->env->each_topic(groups->env, look, &search);
+	groups->env->each_topic(groups->env, try_topic, &search);
 	struct subscription *topics = subscription_get(groups, ch->consumer, search.v, search.n,
 		&groups->scratch);
-	const struct resolved *old = consumer_regex(ch->consumer, pattern);
+	const struct resolved *old = consumer_find_regex(ch->consumer, pattern);
 	if (old && old->topics == topics) {
 		subscription_put(groups, topics);
 		return 0;
 	}
-	ch->fresh[ch->nfresh++] = (struct resolved){ pattern, topics,
+	ch->resolved[ch->nresolved++] = (struct resolved){ pattern, topics,
 		(old ? old->version : 0) + 1 };
-	records_regex(&ch->records, ch->group->id, pattern, topics, ch->fresh[ch->nfresh - 1].version,
+	records_regex(&ch->records, ch->group->id, pattern, topics,
+		ch->resolved[ch->nresolved - 1].version,
 		ch->now.wall_ms);
 	return 0;
 }
@@ -67,11 +68,11 @@ int16_t
 change_resolve(struct change *ch)
 {
 	struct str mine = ch->id.n >= 0 ? ch->spec.regex : STR_NULL;
-	ch->fresh = arena_alloc(&ch->groups->scratch,
-		((size_t)ch->consumer->nregex + 1) * sizeof *ch->fresh);
+	ch->resolved = arena_alloc(&ch->groups->scratch,
+		((size_t)ch->consumer->nregex + 1) * sizeof *ch->resolved);
 	for (int32_t i = 0; ch->consumer->is_stale && i < ch->consumer->nregex; i++)
 		resolve(ch, ch->consumer->regex[i].pattern);
-	if (mine.n <= 0 || consumer_regex(ch->consumer, mine))
+	if (mine.n <= 0 || consumer_find_regex(ch->consumer, mine))
 		return 0;
 	if (ch->consumer->nregex >= CONSUMER_REGEX_MAX)
 		return KERR_INVALID_REGULAR_EXPRESSION;
@@ -83,15 +84,15 @@ change_matched(const struct change *ch, struct str pattern)
 {
 	if (pattern.n <= 0)
 		return NULL;
-	for (int32_t i = 0; i < ch->nfresh; i++)
-		if (str_eq(ch->fresh[i].pattern, pattern))
-			return ch->fresh[i].topics;
-	const struct resolved *regex = consumer_regex(ch->consumer, pattern);
+	for (int32_t i = 0; i < ch->nresolved; i++)
+		if (str_eq(ch->resolved[i].pattern, pattern))
+			return ch->resolved[i].topics;
+	const struct resolved *regex = consumer_find_regex(ch->consumer, pattern);
 	return regex ? regex->topics : NULL;
 }
 
 void
-change_forget_regexes(struct change *ch)
+change_drop_regexes(struct change *ch)
 {
 	for (int32_t i = 0; i < ch->consumer->nregex; i++) {
 		struct str pattern = ch->consumer->regex[i].pattern;

@@ -1,47 +1,47 @@
-/* Who should have what: the topics that matter, and the target for all. */
+/* The target assignment: the topics of all subscriptions, and who gets what. */
 #include "group/consumer.h"
 
 #include <stdlib.h>
 
-struct topic_seen {
+struct view_topic {
 	struct str name;
 	struct uuid id;
 	int32_t npartition;
 };
 
-/* One subscription that members have, as places in view.topic. */
-struct wanted {
+/* A subscription of members, as indexes of view.topic. */
+struct view_subscription {
 	const struct subscription *names, *matched;
 	int32_t *topics, n;
 };
 
-/* A member, as it will be. */
-struct seat {
+/* A member as it will be after the change. */
+struct view_member {
 	struct str id, instance_id, assignor;
 	const struct tp_set *target;
 	bool has_target, is_draft;
-	int32_t wanted;
+	int32_t sub; /* in view.sub */
 };
 
 struct view {
-	struct topic_seen *topic; /* rising by id */
+	struct view_topic *topic; /* rising by id */
 	int32_t ntopic;
-	struct wanted *wanted;
-	int32_t nwanted;
-	struct seat *seat;        /* rising by id */
-	int32_t nseat;
+	struct view_subscription *sub;
+	int32_t nsub;
+	struct view_member *member;        /* rising by id */
+	int32_t nmember;
 };
 
 static int
-seat_cmp(const void *a, const void *b)
+member_cmp(const void *a, const void *b)
 {
-	return str_cmp(((const struct seat *)a)->id, ((const struct seat *)b)->id);
+	return str_cmp(((const struct view_member *)a)->id, ((const struct view_member *)b)->id);
 }
 
 static int
 topic_cmp(const void *a, const void *b)
 {
-	return memcmp(&((const struct topic_seen *)a)->id, &((const struct topic_seen *)b)->id,
+	return memcmp(&((const struct view_topic *)a)->id, &((const struct view_topic *)b)->id,
 		sizeof(struct uuid));
 }
 
@@ -53,57 +53,57 @@ int_cmp(const void *a, const void *b)
 }
 
 static void
-sit(struct change *ch, struct view *view, struct str id, const struct consumer_spec *spec,
-	const struct consumer_member *before, bool is_draft)
+add_member(struct change *ch, struct view *view, struct str id,
+	const struct consumer_spec *spec, const struct consumer_member *before, bool is_draft)
 {
 	const struct subscription *matched = change_matched(ch, spec->regex);
-	int32_t k = view->nwanted - 1; /* neighbours want the same, mostly */
-	while (k >= 0 && !(view->wanted[k].names == spec->names && view->wanted[k].matched == matched))
+	int32_t k = view->nsub - 1; /* mostly, neighbours have the same */
+	while (k >= 0 && !(view->sub[k].names == spec->names && view->sub[k].matched == matched))
 		k--;
 	if (k < 0) {
-		k = view->nwanted++;
-		view->wanted[k].names = spec->names;
-		view->wanted[k].matched = matched;
+		k = view->nsub++;
+		view->sub[k].names = spec->names;
+		view->sub[k].matched = matched;
 	}
 	static const struct tp_set nothing;
-	view->seat[view->nseat++] = (struct seat){
+	view->member[view->nmember++] = (struct view_member){
 		.id = id, .instance_id = spec->instance_id, .assignor = spec->assignor,
 		.target = before ? &before->target : &nothing,
 		.has_target = before && before->has_target && str_eq(before->id, id),
-		.is_draft = is_draft, .wanted = k,
+		.is_draft = is_draft, .sub = k,
 	};
 }
 
 static void
-take_seats(struct change *ch, struct view *view)
+collect_members(struct change *ch, struct view *view)
 {
 	size_t n = (size_t)ch->consumer->by_id.n + 2;
-	view->seat = arena_alloc(&ch->groups->scratch, n * sizeof *view->seat);
-	view->wanted = arena_alloc(&ch->groups->scratch, n * sizeof *view->wanted);
+	view->member = arena_alloc(&ch->groups->scratch, n * sizeof *view->member);
+	view->sub = arena_alloc(&ch->groups->scratch, n * sizeof *view->sub);
 	MAP_EACH(e, &ch->consumer->by_id) {
 		const struct consumer_member *member = e->value;
 		if (member != ch->old && member != ch->replaced && !member->is_leaving)
-			sit(ch, view, member->id, &member->spec, member, false);
+			add_member(ch, view, member->id, &member->spec, member, false);
 	}
 	if (ch->id.n >= 0)
-		sit(ch, view, ch->id, &ch->spec, ch->old ? ch->old : ch->replaced, true);
-	qsort(view->seat, (size_t)view->nseat, sizeof *view->seat, seat_cmp);
+		add_member(ch, view, ch->id, &ch->spec, ch->old ? ch->old : ch->replaced, true);
+	qsort(view->member, (size_t)view->nmember, sizeof *view->member, member_cmp);
 }
 
-/* Every topic that is there and wanted, once. */
+/* Collects every existing topic of the subscriptions, once. */
 static void
-see_topics(struct change *ch, struct view *view, struct map *by_name)
+collect_topics(struct change *ch, struct view *view, struct map *by_name)
 {
 	struct coord_env *env = ch->groups->env;
 	int32_t total = 0;
-	for (int32_t k = 0; k < view->nwanted; k++) {
-		const struct wanted *wanted = &view->wanted[k];
-		total += (wanted->names ? wanted->names->n : 0)
-			+ (wanted->matched ? wanted->matched->n : 0);
+	for (int32_t k = 0; k < view->nsub; k++) {
+		const struct view_subscription *sub = &view->sub[k];
+		total += (sub->names ? sub->names->n : 0)
+			+ (sub->matched ? sub->matched->n : 0);
 	}
 	view->topic = arena_alloc(&ch->groups->scratch, ((size_t)total + 1) * sizeof *view->topic);
-	for (int32_t k = 0; k < view->nwanted; k++) {
-		const struct subscription *both[] = { view->wanted[k].names, view->wanted[k].matched };
+	for (int32_t k = 0; k < view->nsub; k++) {
+		const struct subscription *both[] = { view->sub[k].names, view->sub[k].matched };
 		for (int32_t i = 0; i < 2; i++) {
 			for (int32_t j = 0; both[i] && j < both[i]->n; j++) {
 				struct coord_topic topic;
@@ -111,7 +111,7 @@ see_topics(struct change *ch, struct view *view, struct map *by_name)
 				if (map_get(by_name, name)
 						|| !env->topic(env, name, NULL, &topic, NULL))
 					continue;
-				view->topic[view->ntopic] = (struct topic_seen){ name, topic.id,
+				view->topic[view->ntopic] = (struct view_topic){ name, topic.id,
 					topic.npartition };
 				map_put(by_name, name, &view->topic[view->ntopic++]);
 			}
@@ -124,29 +124,30 @@ see_topics(struct change *ch, struct view *view, struct map *by_name)
 }
 
 static void
-want(struct change *ch, struct view *view, struct wanted *wanted, const struct map *by_name)
+find_topics(struct change *ch, struct view *view, struct view_subscription *sub,
+	const struct map *by_name)
 {
-	const struct subscription *both[] = { wanted->names, wanted->matched };
-	size_t n = (wanted->names ? (size_t)wanted->names->n : 0)
-		+ (wanted->matched ? (size_t)wanted->matched->n : 0);
-	wanted->topics = arena_alloc(&ch->groups->scratch, (n + 1) * sizeof *wanted->topics);
+	const struct subscription *both[] = { sub->names, sub->matched };
+	size_t n = (sub->names ? (size_t)sub->names->n : 0)
+		+ (sub->matched ? (size_t)sub->matched->n : 0);
+	sub->topics = arena_alloc(&ch->groups->scratch, (n + 1) * sizeof *sub->topics);
 	for (int32_t i = 0; i < 2; i++) {
 		for (int32_t j = 0; both[i] && j < both[i]->n; j++) {
-			const struct topic_seen *topic = map_get(by_name, both[i]->v[j]->s);
+			const struct view_topic *topic = map_get(by_name, both[i]->v[j]->s);
 			if (topic)
-				wanted->topics[wanted->n++] = (int32_t)(topic - view->topic);
+				sub->topics[sub->n++] = (int32_t)(topic - view->topic);
 		}
 	}
-	if (wanted->n > 1)
-		qsort(wanted->topics, (size_t)wanted->n, sizeof *wanted->topics, int_cmp);
-	int32_t nw = 0;
-	for (int32_t i = 0; i < wanted->n; i++)
-		if (nw == 0 || wanted->topics[nw - 1] != wanted->topics[i])
-			wanted->topics[nw++] = wanted->topics[i];
-	wanted->n = nw;
+	if (sub->n > 1)
+		qsort(sub->topics, (size_t)sub->n, sizeof *sub->topics, int_cmp);
+	int32_t nunique = 0;
+	for (int32_t i = 0; i < sub->n; i++)
+		if (nunique == 0 || sub->topics[nunique - 1] != sub->topics[i])
+			sub->topics[nunique++] = sub->topics[i];
+	sub->n = nunique;
 }
 
-/* FNV-1a over ids and sizes; 0: no topic, as in Kafka. */
+/* FNV-1a over topic ids and partition counts; 0: no topic, as in Kafka. */
 static int64_t
 hash_of(const struct view *view)
 {
@@ -167,23 +168,23 @@ change_view(struct change *ch)
 	struct view *view = arena_alloc(&ch->groups->scratch, sizeof *view);
 	struct map by_name = MAP_INIT;
 	by_name.seed = ch->groups->by_id.seed;
-	take_seats(ch, view);
-	see_topics(ch, view, &by_name);
-	for (int32_t k = 0; k < view->nwanted; k++)
-		want(ch, view, &view->wanted[k], &by_name);
+	collect_members(ch, view);
+	collect_topics(ch, view, &by_name);
+	for (int32_t k = 0; k < view->nsub; k++)
+		find_topics(ch, view, &view->sub[k], &by_name);
 	map_release(&by_name);
 	ch->hash = hash_of(view);
 	return view;
 }
 
-/* The one most members name; of equals, the first of the table. */
+/* The assignor that most members name; of equals, the first in assignors[]. */
 static const struct assignor *
-most_wanted(const struct view *view)
+most_named(const struct view *view)
 {
 	int32_t votes[ASSIGNOR_N] = { 0 };
 	int best = 0;
-	for (int32_t i = 0; i < view->nseat; i++) {
-		const struct assignor *a = assignor_find(view->seat[i].assignor);
+	for (int32_t i = 0; i < view->nmember; i++) {
+		const struct assignor *a = assignor_find(view->member[i].assignor);
 		if (a)
 			votes[a - assignors]++;
 	}
@@ -193,15 +194,15 @@ most_wanted(const struct view *view)
 	return &assignors[best];
 }
 
-/* The previous target in terms of the view's topics. */
+/* The previous target, with the view's topics. */
 static void
-previous(const struct view *view, const struct tp_set *set, struct assignor_member *member,
-	struct arena *a)
+previous_target(const struct view *view, const struct tp_set *set,
+	struct assignor_member *member, struct arena *a)
 {
 	struct assignor_partition *part = arena_alloc(a, ((size_t)set->n + 1) * sizeof *part);
 	int32_t t = 0;
 	for (int32_t i = 0; i < set->n; i++) {
-		/* Both rise by id. */
+		/* Both are sorted by id. */
 		while (t < view->ntopic && memcmp(&view->topic[t].id, &set->v[i].id,
 				sizeof(struct uuid)) < 0)
 			t++;
@@ -215,28 +216,28 @@ void
 change_assign(struct change *ch, const struct view *view)
 {
 	struct arena *a = &ch->groups->scratch;
-	struct assignor_member *member = arena_alloc(a, ((size_t)view->nseat + 1) * sizeof *member);
+	struct assignor_member *member = arena_alloc(a, ((size_t)view->nmember + 1) * sizeof *member);
 	int32_t *npartition = arena_alloc(a, ((size_t)view->ntopic + 1) * sizeof *npartition);
 	for (int32_t t = 0; t < view->ntopic; t++)
 		npartition[t] = MAX(view->topic[t].npartition, 0);
-	for (int32_t i = 0; i < view->nseat; i++) {
-		const struct wanted *wanted = &view->wanted[view->seat[i].wanted];
-		member[i] = (struct assignor_member){ .id = view->seat[i].id,
-			.instance_id = view->seat[i].instance_id,
-			.topics = wanted->topics, .ntopic = wanted->n };
-		previous(view, view->seat[i].target, &member[i], a);
+	for (int32_t i = 0; i < view->nmember; i++) {
+		const struct view_subscription *sub = &view->sub[view->member[i].sub];
+		member[i] = (struct assignor_member){ .id = view->member[i].id,
+			.instance_id = view->member[i].instance_id,
+			.topics = sub->topics, .ntopic = sub->n };
+		previous_target(view, view->member[i].target, &member[i], a);
 	}
-	most_wanted(view)->assign(member, view->nseat, npartition, view->ntopic, a);
-	for (int32_t i = 0; i < view->nseat; i++) {
-		const struct seat *seat = &view->seat[i];
+	most_named(view)->assign(member, view->nmember, npartition, view->ntopic, a);
+	for (int32_t i = 0; i < view->nmember; i++) {
+		const struct view_member *to = &view->member[i];
 		struct tp_set fresh = { arena_alloc(a, ((size_t)member[i].n + 1) * sizeof(struct tp)),
 			member[i].n };
 		for (int32_t k = 0; k < member[i].n; k++)
 			fresh.v[k] = (struct tp){ view->topic[member[i].v[k].topic].id, member[i].v[k].index };
-		if (seat->is_draft)
+		if (to->is_draft)
 			ch->target = fresh;
-		if (!seat->has_target || !tp_set_eq(seat->target, &fresh))
-			records_target(&ch->records, ch->group->id, seat->id, &fresh);
+		if (!to->has_target || !tp_set_eq(to->target, &fresh))
+			records_target(&ch->records, ch->group->id, to->id, &fresh);
 	}
 	records_target_epoch(&ch->records, ch->group->id, ch->epoch, ch->now.wall_ms);
 	ch->target_epoch = ch->epoch;

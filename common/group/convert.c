@@ -1,9 +1,10 @@
 /*
- * A group changes its protocol while it works (KIP-848).
+ * A group changes its protocol while it has members (KIP-848).
  *
- * Up: the first member with the consumer protocol joins a classic group of
- * consumers.  Everybody keeps what the last leader gave, at the generation as
- * epoch.  Down: the last such member leaves, and all that remain speak classic.
+ * Upgrade: the first member with the consumer protocol joins a classic group of
+ * consumers.  All members keep what the last leader assigned, with the generation
+ * as epoch.  Downgrade: the last such member leaves, and all that remain use the
+ * classic protocol.
  *
  * Source: Kafka's convertToConsumerGroup, convertToClassicGroup.
  */
@@ -11,10 +12,10 @@
 
 static const struct str consumer_type = { (const uint8_t *)"consumer", 8 };
 
-/* ---- up ---- */
+/* ---- upgrade ---- */
 
-/* What the member may have: what the leader gave it, and what it said it had
- * when it joined, for in the middle of a rebalance only that is known. */
+/* The partitions that the member may own: what the leader assigned, and what it
+ * reported when it joined (during a rebalance, only that is known). */
 static struct tp_set
 assigned_of(struct groups *groups, const struct classic_member *member,
 	const struct consumer_protocol_subscription *sub)
@@ -43,8 +44,8 @@ assigned_of(struct groups *groups, const struct classic_member *member,
 	return set;
 }
 
-/* A member's records, before the group is one of consumers: names are not
- * interned yet, so the subscription is made for the moment. */
+/* Puts a member's records.  The group is no consumer group yet and cannot keep the
+ * subscription, so a temporary one is made. */
 static bool
 put_member(struct records *records, struct group *g, const struct classic_member *member,
 	int32_t epoch)
@@ -91,39 +92,40 @@ convert_to_consumer(struct groups *groups, struct group *g, struct coord_now now
 	LIST_EACH(l, &classic->members)
 		if (!put_member(&records, g, CONTAINER_OF(l, struct classic_member, in_group), epoch))
 			return KERR_GROUP_ID_NOT_FOUND;
-	/* Hash 0: that of the topics is found by the join that comes next. */
+	/* Hash 0: the join that follows computes the topics' hash. */
 	records_epoch(&records, g->id, epoch, 0);
 	records_target_epoch(&records, g->id, epoch, now.wall_ms);
 	int16_t error = records_append(&records, g->partition, NULL, now.wall_ms);
 	if (error)
 		return error;
 	g->has_record = false;
-	consumer_open(groups, g); /* whoever waits hears that there is a rebalance */
+	consumer_open(groups, g); /* answers parked calls: a rebalance is in progress */
 	consumer_apply(&records);
 	MAP_EACH(e, &g->consumer->by_id)
 		consumer_session(groups, e->value, now);
 	return 0;
 }
 
-/* ---- down ---- */
+/* ---- downgrade ---- */
 
 bool
-convert_is_due(const struct groups *g, const struct group *gr, const struct consumer_member *m)
+convert_is_due(const struct groups *groups, const struct group *g,
+	const struct consumer_member *leaver)
 {
-	const struct consumer *c = gr->consumer;
-	int32_t left = (int32_t)c->by_id.n - (m != NULL);
-	return g->config.can_downgrade && (!m || !m->spec.is_classic) && left > 0
-		&& c->nclassic == left && left <= g->config.member_max;
+	const struct consumer *consumer = g->consumer;
+	int32_t left = (int32_t)consumer->by_id.n - (leaver != NULL);
+	return groups->config.can_downgrade && (!leaver || !leaver->spec.is_classic) && left > 0
+		&& consumer->nclassic == left && left <= groups->config.member_max;
 }
 
-/* Members as they will be in the classic group, copied out of the other. */
+/* The members of the future classic group, copied. */
 struct plan {
 	struct classic_spec *spec;
 	struct str *assignment;
-	struct str *metadata; /* of the protocol chosen */
+	struct str *metadata; /* for the chosen protocol */
 	int32_t n;
 	struct str protocol;
-	bool is_settled; /* all have what they should */
+	bool is_settled; /* all members have their targets */
 };
 
 static const struct classic_protocol *
@@ -189,8 +191,8 @@ plan_member(struct groups *groups, struct plan *plan, const struct consumer_memb
 		.protocol = protocol, .nprotocol = spec->nprotocol,
 	};
 	plan->metadata[plan->n] = arena_str(a, protocol_of(member, plan->protocol)->metadata);
-	/* What it may have now, not what it should: that is for the rebalance,
-	 * and a group that goes up again before must not think it free. */
+	/* What the member may own now, not its target: the rebalance takes care of
+	 * that, and an upgrade before it must not see these partitions as free. */
 	struct tp_set has = { arena_alloc(a, ((size_t)member->current.assigned.n
 		+ (size_t)member->current.revoking.n + 1) * sizeof(struct tp)), 0 };
 	for (int32_t i = 0; i < member->current.assigned.n; i++)

@@ -157,7 +157,7 @@ struct classic {
 	struct map by_id;               /* struct classic_member */
 	struct map by_instance;         /* struct classic_member; static ones */
 	struct map pending;             /* struct classic_pending */
-	struct timer join;              /* initial delay or rebalance time-out */
+	struct timer join;              /* initial delay or rebalance timeout */
 	struct timer sync_timer;        /* removes members that do not sync */
 };
 

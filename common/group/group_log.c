@@ -1,7 +1,7 @@
-/* Records of __consumer_offsets: written, and read back. */
+/* Records of __consumer_offsets: encoded, appended, replayed. */
 #include "group/group.h"
 
-/* The versions Kafka writes, that every Kafka since 2.1 reads. */
+/* The versions that Kafka writes, which every Kafka since 2.1 reads. */
 enum { OFFSET_KEY = 1, GROUP_KEY = 2, OFFSET_VALUE = 3, OFFSET_VALUE_EXPIRES = 1,
 	GROUP_VALUE = 3 };
 
@@ -21,7 +21,7 @@ records_put(struct records *records, const struct wire_data *key, int16_t key_ve
 	const void *value_msg)
 {
 	if (records->size > GROUP_APPEND_MAX)
-		return; /* all is refused: a small request may ask for endless records */
+		return; /* records_append refuses: a small request may need any number of records */
 	if (records->n == records->cap) {
 		int cap = records->cap ? records->cap * 2 : 4;
 		struct coord_record *v = arena_alloc(&records->groups->scratch, (size_t)cap * sizeof *v);
@@ -62,6 +62,7 @@ records_append(struct records *records, int32_t partition,
 	const struct coord_producer *producer, int64_t wall_ms)
 {
 	struct coord_env *env = records->groups->env;
+	assert(partition >= 0 && partition < records->groups->config.npartition);
 	if (records->n == 0)
 		return 0;
 	if (records->size > GROUP_APPEND_MAX)
@@ -70,7 +71,7 @@ records_append(struct records *records, int32_t partition,
 		wall_ms));
 }
 
-/* What the members' assignments will be: the request's, or their own. */
+/* The member's new assignment: from the request, or its present one. */
 static struct str
 assignment_of(const struct classic_member *member, const struct map *given)
 {
@@ -231,7 +232,7 @@ groups_replay(struct groups *groups, int32_t partition, const struct coord_recor
 	case 16:
 		consumer_replay(groups, type, rec->key, rec->value);
 		break;
-	default: /* of a Kafka newer than we know: nothing that we'd answer for */
+	default: /* of a newer Kafka */
 		break;
 	}
 	arena_reset(&groups->scratch);

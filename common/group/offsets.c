@@ -1,11 +1,11 @@
-/* Committed offsets: where they are kept, transactions, removal, expiry. */
+/* Committed and pending offsets: storage, removal, expiry. */
 #include "group/group.h"
 
-enum { PURGE_CHUNK = 1000 }; /* tombstones in one append */
+enum { PURGE_CHUNK = 1000 }; /* tombstones of one append */
 
-/* ---- the table of a group: topics by name, partitions by number ---- */
+/* ---- a group's offsets: topics by name, partitions by number ---- */
 
-/* The first topic not before this name. */
+/* The index of the topic, or of where it belongs. */
 static int32_t
 topic_at(const struct group *g, struct str name)
 {
@@ -55,7 +55,8 @@ offsets_find(const struct group *g, struct str topic, int32_t partition)
 	return t ? find_in(t, partition) : NULL;
 }
 
-/* Make place for one more at i; most groups have one or two of a thing. */
+/* Makes room for an element at i.  Arrays start small: most groups have one or two
+ * topics, with one or two partitions. */
 static void *
 open_gap(struct groups *groups, void *v, int32_t n, int32_t *cap, int32_t i, size_t size)
 {
@@ -97,7 +98,7 @@ copy_of(struct groups *groups, const struct committed *committed)
 	return copy;
 }
 
-/* The value, whose metadata is owned, moves into the table. */
+/* Stores the value, and takes over its metadata. */
 static void
 put(struct groups *groups, struct group *g, struct str topic, struct committed value)
 {
@@ -186,7 +187,7 @@ free_pending(struct groups *groups, struct pending_offset *pending)
 }
 
 static bool
-is_it(const struct pending_offset *pending, const struct producer_offsets *producer,
+is_offset(const struct pending_offset *pending, const struct producer_offsets *producer,
 	const struct group *g, struct str topic, int32_t partition)
 {
 	return pending->group == g && pending->producer == producer
@@ -194,19 +195,20 @@ is_it(const struct pending_offset *pending, const struct producer_offsets *produ
 		&& str_eq(pending->topic->s, topic);
 }
 
-/* It is in both lists, of which either may be long: walk both at once. */
+/* A pending offset is in both lists, of which either may be long: walks both at
+ * once. */
 static struct pending_offset *
 find_pending(const struct producer_offsets *producer, const struct group *g, struct str topic,
 	int32_t partition)
 {
 	const struct list *a = producer->pending.next, *b = g->pending_offsets.next;
 	for (; a != &producer->pending && b != &g->pending_offsets; a = a->next, b = b->next) {
-		struct pending_offset *x = CONTAINER_OF(a, struct pending_offset, in_producer);
-		struct pending_offset *pending = CONTAINER_OF(b, struct pending_offset, in_group);
-		if (is_it(x, producer, g, topic, partition))
-			return x;
-		if (is_it(pending, producer, g, topic, partition))
-			return pending;
+		struct pending_offset *one = CONTAINER_OF(a, struct pending_offset, in_producer);
+		struct pending_offset *other = CONTAINER_OF(b, struct pending_offset, in_group);
+		if (is_offset(one, producer, g, topic, partition))
+			return one;
+		if (is_offset(other, producer, g, topic, partition))
+			return other;
 	}
 	return NULL;
 }
@@ -243,8 +245,8 @@ bool
 offsets_is_pending(const struct group *g, struct str topic, int32_t partition)
 {
 	LIST_EACH(l, &g->pending_offsets) {
-		const struct pending_offset *o = CONTAINER_OF(l, struct pending_offset, in_group);
-		if (o->value.partition == partition && str_eq(o->topic->s, topic))
+		const struct pending_offset *pending = CONTAINER_OF(l, struct pending_offset, in_group);
+		if (pending->value.partition == partition && str_eq(pending->topic->s, topic))
 			return true;
 	}
 	return false;
@@ -262,7 +264,7 @@ groups_marker(struct groups *groups, int32_t partition, const struct coord_produ
 		struct group *g = pending->group;
 		const struct committed *committed = offsets_find(g, pending->topic->s,
 			pending->value.partition);
-		/* What was committed outside, behind it in the log, is newer. */
+		/* An offset committed later, outside the transaction, is newer. */
 		if (is_commit && (!committed || committed->seq < pending->value.seq)) {
 			put(groups, g, pending->topic->s, pending->value);
 			pending->value.metadata = STR("");
@@ -316,7 +318,7 @@ struct purge {
 typedef bool (*pick_fn)(const void *ctx, const struct group *g, struct str topic,
 	const struct committed *committed);
 
-/* Fill v with what pick chooses; topics are counted. */
+/* Fills v with the offsets that pick chooses; holds references to topics. */
 static int
 collect(const struct group *g, pick_fn pick, const void *ctx, struct purge *v)
 {
@@ -410,8 +412,8 @@ groups_topic_deleted(struct groups *groups, struct str topic, struct coord_now n
 	int32_t n;
 	struct group **group = groups_all(groups, &n);
 	for (int32_t i = 0; i < n; i++) {
-		/* Refused, they are gone all the same: the next topic of that
-		 * name is another. */
+		/* If the append is refused, forget them all the same: a new topic of
+		 * that name is another one. */
 		if (offsets_purge(groups, group[i], pick_topic, &topic, now))
 			forget_topic(groups, group[i], topic);
 		group_free_if_idle(groups, group[i]);
