@@ -127,7 +127,7 @@ enum member_stage {
 	MEMBER_IN,        /* has an assignment */
 };
 
-/* Owners read opts, topic, part, npart, nrevoked, nlost, member_id, generation,
+/* Owners read opts, topic, ntopic, member_id, generation, part, npart, nrevoked, nlost,
  * is_failed and err. */
 struct member {
 	struct cluster *cluster;
@@ -135,51 +135,57 @@ struct member {
 	struct cluster_topic **topic;
 	int ntopic;
 	enum member_protocol protocol; /* in use; AUTO until the coordinator is known */
-	const struct assign_kind *offered[8];
+	const struct assign_kind *offered[8]; /* classic assignors */
 	int noffered;
-	bool is_cooperative;
-	char *server_assignor;         /* or NULL */
+	bool is_cooperative;           /* all classic assignors are */
+	char *server_assignor;         /* for the broker (consumer); or NULL */
 
+	/* the coordinator, and requests to it */
+	int32_t coordinator;           /* node id; -1: unknown */
 	struct member_call control;    /* FindCoordinator, JoinGroup, SyncGroup, heartbeats */
 	struct member_call fetch;      /* OffsetFetch; or leaving */
 	struct member_call commit;     /* OffsetCommit */
-	int32_t coordinator;           /* node id; -1: unknown */
+	int64_t heartbeat_at_ms;       /* when the next heartbeat is due */
+	int64_t retry_at_ms, offsets_at_ms, commit_at_ms; /* earliest time of the next one */
+	int64_t failing_since_ms;      /* 0: no failure */
+	struct cluster_outage refusal;
+	bool is_failed;                /* for good, by err */
+	struct err err;
+
+	/* membership */
 	enum member_stage stage;
 	char *member_id;
 	int32_t generation;            /* or member epoch; -1 (classic), 0 (consumer): none */
 	int heartbeat_ms;
-	int64_t heartbeat_at_ms;
-	int64_t retry_at_ms, offsets_at_ms, commit_at_ms;
-	int64_t failing_since_ms;      /* 0: no failure */
-	struct cluster_outage refusal;
+	bool is_leaving;
 
+	/* partitions */
 	struct member_part **part;
 	int npart, part_cap;
 	int nrevoked, nlost;           /* number of partitions in these states */
-	bool wants_rejoin;             /* classic: when no partition is revoked any more */
 	bool wants_commit;
-	bool must_report;                 /* consumer: the next heartbeat lists the owned partitions */
-	bool must_report_all;                  /* consumer: the next heartbeat has all fields */
-	bool is_leaving;
-
-	bool is_leader, skips_sync;    /* classic; skips_sync: KIP-814, nothing to assign */
-	const struct assign_kind *chosen;
-	int64_t nknown_part;           /* of all topics, at the last assignment as leader */
-	int64_t refresh_at_ms;
-	struct buf joined;             /* response to JoinGroup, then to SyncGroup */
-	int16_t joined_version;
-	struct member_tp *last;      /* the assignment of last_generation */
-	int nlast;
-	int32_t last_generation;
 	int32_t commit_generation;     /* of the OffsetCommit under way */
 
-	struct member_goal *goal;      /* consumer: the assignment to be applied */
+	/* classic protocol */
+	bool wants_rejoin;             /* once no partition is revoked */
+	bool is_leader;
+	bool skips_sync;               /* the leader need not send an assignment (KIP-814) */
+	const struct assign_kind *chosen;
+	int64_t nknown_part;           /* of all topics, at the last assignment as leader */
+	int64_t refresh_at_ms;         /* when the leader looks for new partitions */
+	struct buf joined;             /* response to JoinGroup, then to SyncGroup */
+	int16_t joined_version;
+	struct member_tp *last;        /* the assignment of last_generation */
+	int nlast;
+	int32_t last_generation;
+
+	/* consumer protocol */
+	struct member_goal *goal;      /* the assignment to be applied */
 	int ngoal;
 	bool has_goal;
-	bool was_member;                   /* the broker has accepted us at least once */
-
-	bool is_failed;                /* for good, by err */
-	struct err err;
+	bool must_report;              /* the next heartbeat lists the owned partitions */
+	bool must_report_all;          /* the next heartbeat has all fields */
+	bool was_member;               /* the broker has accepted us at least once */
 };
 
 /* Nothing is sent yet.  The topics' pointers are copied.  Returns 0, or -1

@@ -78,9 +78,9 @@ struct producer_batch {
 	struct buf packed;
 	struct str bytes;        /* the finished batch */
 	int64_t first, last;     /* numbers of its first and last record; records between
-	                            them may be in other batches */
+	                          * them may be in other batches */
 	int32_t refused;         /* index of the first record that the broker named as the
-	                            reason of a refusal; -1: none */
+	                          * reason of a refusal; -1: none */
 	int64_t born_ms;         /* when it was opened */
 	int32_t sequence;        /* of its first record */
 	bool is_sent;
@@ -110,7 +110,7 @@ struct producer_topic {
 	struct producer_part **part;
 	int32_t npart;           /* size of part */
 	int32_t nlive;           /* partitions to choose from; a topic that was created again
-	                            may have fewer than npart */
+	                          * may have fewer than npart */
 	int generation;          /* of meta, as last seen */
 	bool is_gone;            /* it was deleted, which was reported */
 	bool is_created;         /* producer_topic created it */
@@ -119,13 +119,15 @@ struct producer_topic {
 	size_t message_max;      /* the topic's max.message.bytes; 0: unknown */
 };
 
-/* Owners read opts, nput, nacked, ncommitted, is_failed, err, is_in_txn, txn_since_ms
- * and is_fenced. */
+/* Owners read cluster, opts, nput, nacked, ncommitted, is_failed, err, is_in_txn,
+ * txn_since_ms and is_fenced. */
 struct producer {
 	struct cluster *cluster;
 	struct producer_opts opts;
 	struct producer_topic **topic;
 	int ntopic;
+
+	/* batches and requests */
 	struct list open;        /* batches being filled, oldest first */
 	struct list ready;       /* partitions that have a batch to send */
 	struct producer_batch *spare[64];
@@ -137,22 +139,28 @@ struct producer {
 	size_t used;             /* bytes of finished batches */
 	size_t open_used;        /* approximate bytes of open batches */
 	int64_t nput, nacked;    /* numbers of records put and acknowledged */
+
+	/* failures */
 	struct cluster_outage refusal;
 	bool needs_refresh;      /* of metadata */
 	int64_t refresh_at_ms;
 	bool is_failed;          /* for good, by err, which names the record */
 	struct err err;
 	int64_t failed_number;   /* of the refused record, or the first of its batch; 0: none */
+
+	/* idempotence */
 	bool is_idempotent;      /* id and epoch are valid */
 	int64_t id;
 	int16_t epoch;
-	int32_t coordinator;     /* transaction coordinator: node id; -1: unknown */
-	bool is_txn_v2;          /* KIP-890: the broker adds partitions and raises the epoch */
+
+	/* transactions */
+	int32_t coordinator;     /* node id; -1: unknown */
+	bool is_txn_v2;          /* the broker adds partitions and raises the epoch (KIP-890) */
 	bool is_in_txn;
 	bool is_txn_known;       /* the coordinator may have heard of the transaction */
 	bool is_group_in_txn;
 	bool is_fenced;          /* another producer has the transactional id, or the broker
-	                            aborted the transaction: it cannot be ended by us */
+	                          * aborted the transaction: it cannot be ended by us */
 	int64_t txn_since_ms;
 	int64_t txn_nput;        /* nput when it began */
 	int64_t ncommitted;      /* number of records in committed transactions */

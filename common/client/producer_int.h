@@ -7,13 +7,14 @@
 enum {
 	/* The number of batches per producer and partition that a broker remembers. */
 	PRODUCER_WINDOW = 5,
+
 	/* The last versions in which the client, not the broker, adds partitions
 	 * and groups to a transaction. */
 	PRODUCE_UPTO_V1 = 11,
 	END_TXN_UPTO_V1 = 4,
 	TXN_OFFSET_COMMIT_UPTO_V1 = 4,
 	TXN_OFFSET_COMMIT_BY_NAME = 5, /* later ones name topics by id */
-	ADD_PARTITIONS_UPTO = 3,
+	ADD_PARTITIONS_UPTO = 3,       /* later ones are for brokers only */
 };
 
 /* Send all batches that may be sent now.  Returns when the next retry is due;
@@ -45,6 +46,8 @@ struct producer_retry {
 	int64_t until_ms;
 	int pause_ms;
 };
+
+/* Begin: time is up after delivery_timeout_ms. */
 void producer_retry_begin(const struct producer *producer, struct producer_retry *retry);
 
 /* Pause after the failure *e and return true; or return false if it is final, time is
