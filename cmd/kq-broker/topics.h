@@ -12,8 +12,7 @@
 #include "base/uuid.h"
 #include "kq-broker/partition.h"
 #include "text/config.h"
-
-enum { TOPIC_NAME_MAX = 249 };
+#include "wire/topic.h"
 
 struct topic {
 	char *name;

@@ -6,7 +6,7 @@
  * every commit_ms, before partitions are given back, and at the end.  While stdout
  * blocks, the member stays in the group, until a rebalance has waited for it in vain.
  *
- * Uses: client/member, client/fetcher, reading, start.
+ * Uses: client/member, client/fetcher, reading, reading_topics, start.
  */
 #ifndef KQ_CONSUME_GROUP_READER_H
 #define KQ_CONSUME_GROUP_READER_H
@@ -26,8 +26,8 @@ struct group_reader_opts {
 
 struct group_reader;
 
-/* Look up the topics.  The caller keeps reading, *o and topics.  SIGPIPE must be ignored.
- * Returns NULL on failure. */
+/* Look up the topics, and set reading->reset.  The caller keeps reading, *o and topics.
+ * SIGPIPE must be ignored.  Returns NULL on failure. */
 struct group_reader *group_reader_open(struct reading *reading, const struct group_reader_opts *o,
 	char **topics, struct err *e);
 

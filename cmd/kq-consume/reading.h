@@ -1,7 +1,7 @@
 /*
  * The main loop of kq-consume without a group: print fetched batches.
  *
- * Uses: client/fetcher, format, output.
+ * Uses: client/fetcher, alone, format, output.
  */
 #ifndef KQ_CONSUME_READING_H
 #define KQ_CONSUME_READING_H

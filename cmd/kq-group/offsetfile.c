@@ -2,11 +2,11 @@
 
 #include "text/json.h"
 #include "text/units.h"
+#include "wire/topic.h"
 
 #include <stdlib.h>
 
 enum {
-	TOPIC_MAX = 249,
 	TEXT_MAX = 32767, /* the protocol's limit of a string */
 	FIELDS_MAX = 5,
 };
@@ -155,8 +155,9 @@ check_line(const struct offset_line *line, struct err *e)
 		return err_set(e, ERR_CORRUPT, "no partition");
 	if (line->offset < 0)
 		return err_set(e, ERR_CORRUPT, "no offset");
-	if (line->topic.n > TOPIC_MAX)
-		return err_set(e, ERR_CORRUPT, "the topic's name is longer than %d characters", TOPIC_MAX);
+	if (line->topic.n > TOPIC_NAME_MAX)
+		return err_set(e, ERR_CORRUPT, "the topic's name is longer than %d characters",
+			TOPIC_NAME_MAX);
 	if (line->group.n > TEXT_MAX || line->metadata.n > TEXT_MAX)
 		return err_set(e, ERR_CORRUPT, "a value is longer than %d bytes", TEXT_MAX);
 	return 0;

@@ -38,18 +38,13 @@ add_row(struct run *run, struct seek_plan *plan, int32_t *cap, struct row row)
 static void
 add_parts(struct run *run, struct seek_plan *plan, int32_t *cap, const struct topic_parts *parts)
 {
-	struct err e;
 	for (int32_t i = 0; i < parts->npart; i++)
 		add_row(run, plan, cap, ROW_INIT(parts->topic, parts->part[i]));
 	if (parts->npart > 0)
 		return; /* partitions were named */
 	const char *name = arena_printf(&run->arena, "%.*s", STR_ARG(parts->topic));
-	struct cluster_topic *topic = cluster_topic(&run->cluster, name, false, &e);
-	if (!topic) {
-		run_failed(run, &e);
-		return;
-	}
-	for (int32_t i = 0; i < topic->npart; i++)
+	const struct cluster_topic *topic = run_topic(run, name);
+	for (int32_t i = 0; topic && i < topic->npart; i++)
 		add_row(run, plan, cap, ROW_INIT(parts->topic, i));
 }
 
@@ -217,9 +212,7 @@ verb_group_seek(int argc, char **argv)
 	struct seek seek = { .arena = ARENA_INIT };
 	int code = prepare(&seek, argc, argv, &e) < 0 ? say_err(&e, false) : group_run_open(&run);
 	if (!code) {
-		code = seek_group(&run, &seek, argv);
-		int closed = run_close(&run);
-		code = code ? code : closed;
+		code = run_end(&run, seek_group(&run, &seek, argv));
 	}
 	offset_lines_release(&seek.lines);
 	arena_release(&seek.arena);
@@ -277,9 +270,7 @@ verb_group_import(int argc, char **argv)
 		|| read_lines(argc ? argv[0] : "-", NULL, &lines, &a, &e) < 0 ? say_err(&e, false)
 		: group_run_open(&run);
 	if (!code) {
-		code = import(&run, &lines);
-		int closed = run_close(&run);
-		code = code ? code : closed;
+		code = run_end(&run, import(&run, &lines));
 	}
 	offset_lines_release(&lines);
 	arena_release(&a);

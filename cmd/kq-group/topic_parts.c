@@ -1,8 +1,7 @@
 #include "kq-group/topic_parts.h"
 
 #include "text/units.h"
-
-enum { NAME_MAX_ = 249 /* Kafka's limit of a topic's name */ };
+#include "wire/topic.h"
 
 static int
 parse_partition(const char *text, size_t n, int32_t *v, struct err *e)
@@ -26,9 +25,9 @@ topic_parts_parse(struct topic_parts *parts, const char *text, struct arena *a, 
 	*parts = (struct topic_parts){ .topic = { (const uint8_t *)text, (int32_t)MIN(n, INT32_MAX) } };
 	if (n == 0)
 		return err_set(e, ERR_USAGE, "'%s' is not TOPIC or TOPIC:PARTITION,...", text);
-	if (n > NAME_MAX_)
+	if (n > TOPIC_NAME_MAX)
 		return err_set(e, ERR_USAGE, "the topic's name '%.20s...' is longer than %d characters",
-			text, NAME_MAX_);
+			text, TOPIC_NAME_MAX);
 	if (!text[n])
 		return 0;
 	parts->part = arena_alloc(a, (strlen(text) - n) * sizeof *parts->part);

@@ -17,19 +17,8 @@ enum {
 	BEFORE_KINDS = AT_KINDS | PLACE_OFFSET,
 };
 
-/* Look up a topic.  Returns NULL after run_failed, as the functions below do. */
-static struct cluster_topic *
-find_topic(struct run *run, const char *name)
-{
-	struct err e;
-	struct cluster_topic *t = cluster_topic(&run->cluster, name, false, &e);
-	if (!t)
-		run_failed(run, &e);
-	return t;
-}
-
-/* Ask for an offset of the first n partitions: t->npart may change, since each call may
- * refresh the metadata. */
+/* Ask for an offset of the first n partitions; t->npart may change, since each call may
+ * refresh the metadata.  Returns NULL after run_failed, as the functions below do. */
 static int64_t *
 ask_offsets(struct run *run, struct cluster_topic *t, int32_t n, int64_t when)
 {
@@ -121,7 +110,7 @@ verb_topic_offsets(int argc, char **argv)
 	int code = topic_run_open(&run, argc, argv);
 	if (code)
 		return code;
-	struct cluster_topic *t = find_topic(&run, argv[0]);
+	struct cluster_topic *t = run_topic(&run, argv[0]);
 	int32_t n = t ? t->npart : 0;
 	int64_t *first = t ? find_places(&run, t, n, &at) : NULL;
 	int64_t *last = first && !topic_options.at ? ask_offsets(&run, t, n, OFFSETS_LATEST) : first;
@@ -262,8 +251,6 @@ verb_topic_trim(int argc, char **argv)
 		code = topic_run_open(&run, argc, argv);
 	if (code)
 		return code;
-	struct cluster_topic *t = find_topic(&run, argv[0]);
-	code = t ? trim(&run, t, &before) : 0;
-	int closed = run_close(&run);
-	return code ? code : closed;
+	struct cluster_topic *t = run_topic(&run, argv[0]);
+	return run_end(&run, t ? trim(&run, t, &before) : 0);
 }

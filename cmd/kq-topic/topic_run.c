@@ -1,10 +1,7 @@
 #include "kq-topic/topic_run.h"
 
 #include "text/units.h"
-
-enum {
-	NAME_MAX_ = 249,        /* Kafka's limit of a topic's name */
-};
+#include "wire/topic.h"
 
 struct topic_options topic_options = { .partition = -1 };
 
@@ -12,9 +9,9 @@ static int
 check_words(int nname, char **names, struct err *e)
 {
 	for (int i = 0; i < nname; i++)
-		if (strlen(names[i]) > NAME_MAX_)
+		if (strlen(names[i]) > TOPIC_NAME_MAX)
 			return err_set(e, ERR_USAGE, "the topic's name '%.20s...' is longer than %d bytes",
-				names[i], NAME_MAX_);
+				names[i], TOPIC_NAME_MAX);
 	return 0;
 }
 

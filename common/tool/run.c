@@ -26,6 +26,23 @@ run_close(struct run *run)
 	return flushed ? flushed : code;
 }
 
+int
+run_end(struct run *run, int code)
+{
+	int closed = run_close(run);
+	return code ? code : closed;
+}
+
+struct cluster_topic *
+run_topic(struct run *run, const char *name)
+{
+	struct err e;
+	struct cluster_topic *t = cluster_topic(&run->cluster, name, false, &e);
+	if (!t)
+		run_failed(run, &e);
+	return t;
+}
+
 void
 run_failed(struct run *run, const struct err *e)
 {

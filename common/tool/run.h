@@ -54,6 +54,13 @@ int run_open(struct run *run, const struct run_opts *o, const char *client_id);
  * if everything failed and a retry may help, else 1. */
 int run_close(struct run *run);
 
+/* run_close, after a verb with an exit code of its own, which is returned unless it
+ * is 0. */
+int run_end(struct run *run, int code);
+
+/* Look up a topic.  Returns NULL after run_failed. */
+struct cluster_topic *run_topic(struct run *run, const char *name);
+
 /* Report and count a failure.  It is only counted if wake_fd caused it. */
 void run_failed(struct run *run, const struct err *e);
 
