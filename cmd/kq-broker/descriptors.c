@@ -1,6 +1,6 @@
 #include "kq-broker/descriptors.h"
 
-#include "log/partlog.h"
+#include "log/segfile.h"
 #include "sys/syncer.h"
 #include "text/units.h"
 

@@ -103,16 +103,6 @@ body_recall(const struct partlog_body *body, int64_t offset, int64_t base_offset
 	return -1;
 }
 
-void
-partlog_fail(struct partlog *l, const struct err *e)
-{
-	if (l->is_failed)
-		return;
-	l->is_failed = true;
-	l->failure = NEW(struct err);
-	*l->failure = *e;
-}
-
 /* The base offsets in the names "<20 digits>.log", and so on. */
 struct listing {
 	struct buf logs, txns;

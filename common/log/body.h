@@ -1,6 +1,29 @@
 /*
  * What a log that is in use keeps in memory; for the files of this room only.
  *
+ * Where partlog.h is implemented:
+ *
+ *   partlog.c     init, release, fail, append, append_marker, epoch_end,
+ *                 epoch_at, flush, delete, remove_leftovers
+ *   open.c        open, recover: what a crash left, and a clean log's check
+ *   find.c        find, slice_fd, slice_put: batches by offset
+ *   find_time.c   find_time, find_max_time: records by timestamp
+ *   retain.c      retained_from, trim, trimmed_release: the oldest segments
+ *   sync.c        sync_begin, _fds, _run, _end: which descriptors to sync
+ *   producers.c   producers, stable_offset, aborted (and producers.h)
+ *
+ * What these stand on, each with a header of its own:
+ *
+ *   body          this file: the segments of an open log, loaded and searched
+ *   segment       one segment: its batches, indexes and largest timestamp
+ *   index         the index files of a segment
+ *   segfile       open segment files, and the cache of descriptors
+ *   scan          checks every byte of a segment file, for recovery
+ *   prodstate     the state of the producers; no I/O
+ *   epochs        the leader epochs, and their file
+ *   logdir        the log's directory and the paths in it
+ *   checkpoint    the broker's files of offsets; lines: such files' syntax
+ *
  * Uses: the room.  Under the lock of the log.
  */
 #ifndef KQ_LOG_BODY_H

@@ -37,6 +37,16 @@ partlog_release(struct partlog *l)
 	l->name = NULL;
 }
 
+void
+partlog_fail(struct partlog *l, const struct err *e)
+{
+	if (l->is_failed)
+		return;
+	l->is_failed = true;
+	l->failure = NEW(struct err);
+	*l->failure = *e;
+}
+
 /* ---- appending ---- */
 
 /* The directory, and in it the file that says whose it is. */
@@ -207,7 +217,7 @@ partlog_epoch_at(struct partlog *l, int64_t offset)
 	return body_ready(l, &e) < 0 ? -1 : epochs_at(&l->body->epochs, offset);
 }
 
-/* ---- flush, trim, delete ---- */
+/* ---- flush and delete ---- */
 
 static int
 flush_epochs(struct partlog_body *body, struct err *e)
@@ -239,50 +249,6 @@ partlog_flush(struct partlog *l, struct err *e)
 	mem_free(body->page);
 	body->page = NULL;
 	return 0;
-}
-
-int
-partlog_trim(struct partlog *l, int64_t log_start_offset, struct partlog_trimmed *trimmed,
-	struct err *e)
-{
-	trimmed->n = 0;
-	if (body_ready(l, e) < 0)
-		return -1;
-	struct partlog_body *body = l->body;
-	const struct logdir *dir = &body->dir;
-	if (log_start_offset > l->log_start_offset) {
-		l->log_start_offset = MIN(log_start_offset, l->next_offset);
-		epochs_trim(&body->epochs, l->log_start_offset);
-	}
-	int gone = 0, rc = 0;
-	for (; gone + 1 < body->n && body_end(l, gone) <= l->log_start_offset; gone++) {
-		struct err ignored;
-		struct segment *seg = &body->v[gone];
-		if (gone == PARTLOG_TRIM_MAX) {
-			rc = 1;
-			break;
-		}
-		if (segfile_pin(segment_file(seg, dir), &ignored) >= 0)
-			trimmed->file[trimmed->n++] = seg->file;
-		if ((rc = segment_remove(seg, dir, e)) < 0)
-			break;
-		l->size -= seg->size;
-		segment_release(seg);
-	}
-	if (gone > 0) {
-		body->n -= gone;
-		memmove(body->v, body->v + gone, (size_t)body->n * sizeof *body->v);
-	}
-	if (rc == 0 && body->nsnapshot && body->n)
-		rc = producers_remove_snapshots(body, 0, body->v[0].base_offset, e);
-	return rc;
-}
-
-void
-partlog_trimmed_release(struct partlog_trimmed *trimmed)
-{
-	while (trimmed->n > 0)
-		segfile_unpin(trimmed->file[--trimmed->n]);
 }
 
 int

@@ -221,12 +221,4 @@ int partlog_remove_leftovers(int root_fd, struct err *e);
 
 void partlog_release(struct partlog *l);
 
-/* How many segment files the process keeps open at most (those in use by
- * readers and syncs aside).  Call once, before any log is used. */
-void segfile_cache_limit(int nfile_max);
-
-/* Are more open than that, all of them in use?  Who holds some already should
- * make do with them. */
-bool segfile_is_crowded(void);
-
 #endif

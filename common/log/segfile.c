@@ -2,7 +2,6 @@
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "log/partlog.h"
 #include "sys/fs.h"
 
 #include <fcntl.h>

@@ -40,6 +40,14 @@ void segfile_let_go(struct segfile *file);
 /* Drop the maker's reference; NULL is fine. */
 void segfile_drop(struct segfile *file);
 
+/* Limit the segment files that the process keeps open; those in use by readers
+ * and syncs may exceed it.  Call once, before any log is used. */
+void segfile_cache_limit(int nfile_max);
+
+/* Are more open than the limit, all of them in use?  A caller that holds some
+ * already should take no more.  Takes no lock. */
+bool segfile_is_crowded(void);
+
 int segfile_nopen(void); /* in the cache now; for tests and metrics */
 
 #endif

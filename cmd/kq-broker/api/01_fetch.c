@@ -18,6 +18,7 @@
 
 #include "log/partlog.h"
 #include "log/prodstate.h"
+#include "log/segfile.h"
 #include "proto.h"
 #include "sys/fs.h"
 #include "text/say.h"

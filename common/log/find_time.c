@@ -1,4 +1,4 @@
-/* Finding records by their timestamps, and what is too old to keep. */
+/* Finding records by their timestamps. */
 #include "log/body.h"
 
 #include "sys/fs.h"
@@ -220,30 +220,4 @@ partlog_find_max_time(struct partlog *l, int64_t *offset, int64_t *found_ms, int
 	*found_ms = search.found_ms;
 	*epoch = search.epoch;
 	return rc;
-}
-
-int
-partlog_retained_from(struct partlog *l, int64_t now_ms, int64_t retention_ms,
-	int64_t retention_bytes, int64_t limit_offset, int64_t *offset, struct err *e)
-{
-	if (body_ready(l, e) < 0)
-		return -1;
-	const struct logdir *dir = &l->body->dir;
-	int64_t size = l->size;
-	*offset = l->log_start_offset;
-	for (int i = 0; i + 1 < l->body->n; i++) {
-		struct segment *seg = &l->body->v[i];
-		int64_t end = body_end(l, i);
-		if (segment_load_time(seg, dir, e) < 0)
-			return -1;
-		bool is_old = retention_ms >= 0 && seg->max_timestamp >= 0
-			&& now_ms - seg->max_timestamp > retention_ms;
-		/* As Kafka does: never below the bound, if only by a byte. */
-		bool is_much = retention_bytes >= 0 && size - seg->size >= retention_bytes;
-		if (end > limit_offset || (!is_old && !is_much && end > l->log_start_offset))
-			break;
-		size -= seg->size;
-		*offset = MAX(*offset, end);
-	}
-	return 0;
 }
