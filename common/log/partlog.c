@@ -145,7 +145,7 @@ write_batch(const struct logdir *dir, struct segment *seg, struct str bytes, str
 }
 
 int
-partlog_append(struct partlog *l, uint8_t *p, struct batch *batch, int32_t leader_epoch,
+partlog_append(struct partlog *l, uint8_t *bytes, struct batch *batch, int32_t leader_epoch,
 	int64_t now_ms, struct err *e)
 {
 	if (unlikely(l->is_failed)) {
@@ -155,7 +155,7 @@ partlog_append(struct partlog *l, uint8_t *p, struct batch *batch, int32_t leade
 	if (body_ready(l, e) < 0)
 		return -1;
 	struct partlog_body *body = l->body;
-	batch_set_offset(p, l->next_offset, leader_epoch);
+	batch_set_offset(bytes, l->next_offset, leader_epoch);
 	batch->base_offset = l->next_offset;
 	batch->leader_epoch = leader_epoch;
 	if (unlikely(body->n == 0) || unlikely(is_full(l, &body->v[body->n - 1], batch, now_ms)))
@@ -164,10 +164,10 @@ partlog_append(struct partlog *l, uint8_t *p, struct batch *batch, int32_t leade
 	struct segment *seg = &body->v[body->n - 1];
 	if (batch->producer_id >= 0 && producers_prepare(body, l->next_offset, e) < 0)
 		return -1;
-	if (write_batch(&body->dir, seg, (struct str){ p, batch->size }, e) < 0)
+	if (write_batch(&body->dir, seg, (struct str){ bytes, batch->size }, e) < 0)
 		return -1;
 	if (batch->producer_id >= 0)
-		producers_note(body, seg, p, batch, MAX(now_ms, 1));
+		producers_note(body, seg, bytes, batch, MAX(now_ms, 1));
 	segment_note(seg, batch, l->config->index_interval_bytes);
 	epochs_note(&body->epochs, leader_epoch, batch->base_offset);
 	l->next_offset = batch_last_offset(batch) + 1;
