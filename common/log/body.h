@@ -34,33 +34,34 @@
 #include "log/prodstate.h"
 #include "log/segment.h"
 
-/* Where in a segment the batch with this first offset begins.  Ends of slices
- * are kept, so that who reads on from there needs no index. */
+/* Where a recent slice ended, so that a reader that continues there needs no
+ * index look-up. */
 struct slice_end {
-	int64_t offset; /* -1: none */
-	int64_t base_offset, position;
+	int64_t offset;      /* of the batch after the slice; -1: none */
+	int64_t base_offset; /* of its segment */
+	int64_t position;    /* of the batch, bytes */
 };
 
 struct partlog_body {
 	struct logdir dir;       /* where its files are; the name is the log's */
-	struct segment *v; /* by offset; the last one is appended to */
+	struct segment *v; /* by offset; appends go to the last one */
 	int n, cap;
-	int64_t rolled_offset;   /* from that segment on, the indexes of the rolled
-	                            ones are not on disk yet; -1: they are */
+	int64_t rolled_offset;   /* base offset of the first rolled segment whose
+	                            indexes are not on disk yet; -1: none */
 	struct epochs epochs;
 	struct slice_end recent[16];
-	unsigned recent_next;
+	unsigned recent_next;    /* the entry to be replaced next */
 	struct index_page *page; /* NULL until needed */
 	struct prodstate producers;
-	int64_t *snapshot;       /* offsets of the files OFFSET.snapshot, rising */
+	int64_t *snapshot;       /* offsets of the files OFFSET.snapshot, ascending */
 	int nsnapshot, snapshot_cap;
 	bool is_dir;             /* the directory exists */
-	bool is_epochs_bad;      /* their file is: load only */
-	bool is_dir_dirty;       /* files were made in it since its last sync */
-	bool is_root_dirty;      /* it was made itself */
+	bool is_epochs_bad;      /* their file is corrupt; while opening only */
+	bool is_dir_dirty;       /* names in it changed since its last sync */
+	bool is_root_dirty;      /* its own name is not synced yet */
 };
 
-/* The log's body, opened if need be; 0, or -1. */
+/* Open the log if it is not open.  -1: see partlog_open. */
 static inline int
 body_ready(struct partlog *l, struct err *e)
 {
@@ -71,26 +72,28 @@ body_ready(struct partlog *l, struct err *e)
 struct partlog_body *body_new(const struct partlog *l);
 void body_free(struct partlog_body *body); /* NULL is fine */
 
-/* A new segment behind the others. */
+/* Add a segment after the others. */
 struct segment *body_add(struct partlog_body *body, int64_t base_offset);
 
-/* The first offset that is not in segment i: where the next one begins. */
+/* The end offset of segment i: where the next one begins, or the log's end. */
 int64_t body_end(const struct partlog *l, int i);
 
-/* The segment that holds the offset, or would: the last one that begins at or
- * before it.  -1: none does. */
+/* The number of the last segment that begins at or before the offset; -1: none
+ * does. */
 int body_find(const struct partlog_body *body, int64_t offset);
 
+/* Remember where the batch with this offset begins in its segment. */
 void body_remember(struct partlog_body *body, int64_t offset, int64_t base_offset,
 	int64_t position);
 
-/* The position in the segment, or -1. */
+/* The remembered position in the segment; -1: not known. */
 int64_t body_recall(const struct partlog_body *body, int64_t offset,
 	int64_t base_offset);
 
-/* Read the directory: segments with the sizes of their files, index counts,
- * epochs.  The body, or NULL.  Changes nothing on disk; an index that is
- * missing or odd has nfile -1. */
+/* Read the directory: the sizes of the segments and of their indexes, and the
+ * epochs.  Changes nothing on disk.  An index file that is missing or holds no
+ * whole number of entries has nfile -1.  NULL: ERR_SYS; or ERR_CORRUPT, a
+ * segment is too large, or the directory belongs to another topic. */
 struct partlog_body *body_load(const struct partlog *l, struct err *e);
 
 #endif

@@ -6,19 +6,22 @@
  *   .txnindex   (version i16 = 0, producer id i64, first offset i64,
  *                last offset i64, last stable offset i64)...
  *
- * An offset entry holds the last offset of a batch and where that batch
- * begins; a time entry says that up to the batch with this last offset the
- * largest timestamp is this one, and that this batch is the first to have it.
- * Both columns of both files rise.  Entries may be missing between any two:
- * an index makes a search short, the log itself is the truth.
+ * An offset entry holds the last offset of a batch and the position where that
+ * batch begins.  A time entry holds the largest timestamp so far, and the last
+ * offset of the first batch that has it.  Both columns of both files ascend.
+ * Entries may be missing between any two: these indexes only shorten a search
+ * through the log.
  *
- * The third one is another matter: it lists the transactions that were aborted
- * by a marker in this segment, in the order of the markers, and none may be
- * missing, as nothing else tells a reader which records to leave out.  There
- * is no file while there is no entry.
+ * The .txnindex is different: it lists the transactions that a marker in this
+ * segment aborted, in the order of the markers, and must be complete, because
+ * nothing else says which records a reader has to leave out.  A segment without
+ * such transactions has no such file.
  *
- * New entries gather in memory; index_write puts them behind the file's end.
+ * New entries are collected in memory; index_write appends them to the file.
  * Files are open only while a call uses them.
+ *
+ * Errors: every call with a struct err fails with ERR_SYS if the file can't be
+ * opened, read or written, and with ERR_CORRUPT if it has become shorter.
  *
  * Uses: base, sys.  One thread at a time.
  */
@@ -36,23 +39,23 @@ struct index {
 	enum index_kind kind;
 	int64_t base_offset; /* of the segment */
 	int64_t nfile;       /* entries in the file */
-	struct buf tail;     /* entries behind them */
+	struct buf tail;     /* entries not in the file yet */
 };
 
 enum { INDEX_TXN_SIZE = 34 };
 
-/* One entry of the first two kinds. */
+/* An entry of the offset or the time index. */
 struct index_entry {
 	int64_t offset;
 	int64_t position;  /* of an offset entry */
 	int64_t timestamp; /* of a time entry */
 };
 
-/* A page of some index file, kept for the next look-up nearby. */
+/* A page of an index file, kept for the next look-up nearby. */
 struct index_page {
 	int64_t base_offset; /* of the segment; -1: none */
-	int64_t first;       /* entry */
-	int n;               /* entries */
+	int64_t first;       /* number of its first entry */
+	int n;               /* entries in it */
 	uint8_t bytes[4096];
 };
 
@@ -60,35 +63,37 @@ void index_init(struct index *index, enum index_kind kind, int64_t base_offset);
 void index_release(struct index *index);
 int64_t index_count(const struct index *index);
 
-/* Take the number of entries from the file's size.  Returns 1; 0 when the
- * file is absent or holds no whole number of entries; -1. */
+/* Take the number of entries from the file's size.  1: done; 0: the file is
+ * absent or holds no whole number of entries; -1. */
 int index_open(struct index *index, const struct logdir *dir, struct err *e);
 
+/* Append an entry of the first two kinds, in memory. */
 void index_append(struct index *index, const struct index_entry *entry);
 
-/* For INDEX_TXN: entries as bytes. */
+/* For INDEX_TXN, whose entries are bytes: append one in memory; read n of them
+ * from the one numbered first on. */
 void index_put(struct index *index, const uint8_t entry[INDEX_TXN_SIZE]);
 int index_read(const struct index *index, const struct logdir *dir, int64_t first, int n,
 	uint8_t *entries, struct err *e);
 
-/* The number of the first one whose last offset is at or behind the offset, or
- * how many there are; -1: failed. */
+/* For INDEX_TXN: the number of the first entry whose last offset is at or after
+ * the offset, or the count of entries if there is none; -1: failed. */
 int64_t index_txn_from(const struct index *index, const struct logdir *dir, int64_t offset,
 	struct err *e);
 
-/* Write the tail to the file, which is made if need be.  On failure the tail
- * stays. */
+/* Append the tail to the file, which is created if it is absent; not synced.
+ * -1: the tail stays in memory. */
 int index_write(struct index *index, const struct logdir *dir, struct err *e);
 
-/* The same, and cut off whatever the file holds behind these entries. */
+/* The same, and cut off what the file holds after these entries. */
 int index_replace(struct index *index, const struct logdir *dir, struct err *e);
 
-/* The entry of that number. */
+/* The entry number i, counted from 0. */
 int index_get(const struct index *index, const struct logdir *dir, int64_t i,
 	struct index_entry *entry, struct err *e);
 
-/* The number of the last entry no field of which is above that of max; -1:
- * there is none; -2: failed.  *it is the entry.  page may be NULL. */
+/* The number of the last entry that has no field above that of max, and the
+ * entry itself; -1: there is none; -2: failed.  page: a cache, or NULL. */
 int64_t index_floor(const struct index *index, const struct logdir *dir,
 	const struct index_entry *max, struct index_page *page,
 	struct index_entry *entry, struct err *e);

@@ -23,10 +23,10 @@ void
 prodstate_clear(struct prodstate *producers)
 {
 	uint32_t seed = producers->by_id.seed;
-	int64_t last_guard = producers->last_guard;
+	int64_t last_ticket = producers->last_ticket;
 	prodstate_release(producers);
 	prodstate_init(producers, seed);
-	producers->last_guard = last_guard;
+	producers->last_ticket = last_ticket;
 }
 
 void
@@ -197,7 +197,7 @@ is_in_sequence(const struct prodstate_producer *producer, const struct batch *ba
 {
 	/* One that waits to be verified must not be overtaken: it could never
 	 * get in any more. */
-	if (producer->guard && batch->base_sequence > producer->guard_sequence)
+	if (producer->ticket && batch->base_sequence > producer->ticket_sequence)
 		return false;
 	if (producer->epoch < 0)
 		return true;
@@ -212,30 +212,30 @@ is_in_sequence(const struct prodstate_producer *producer, const struct batch *ba
 /* The token that a verification of this producer goes by. */
 static enum prodstate_verdict
 begin_verification(struct prodstate *producers, struct prodstate_producer *producer,
-	const struct batch *batch, int64_t now_ms, int64_t *guard)
+	const struct batch *batch, int64_t now_ms, int64_t *ticket)
 {
 	if (!producer && !has_room(producers))
 		return PRODSTATE_FULL;
 	if (!producer)
 		producer = add(producers, batch->producer_id);
-	if (producer->guard == 0) {
-		producer->guard = ++producers->last_guard;
-		producer->guard_sequence = batch->base_sequence;
-		producer->guard_epoch = batch->producer_epoch;
-	} else if (producer->guard_epoch < batch->producer_epoch) {
-		producer->guard_sequence = batch->base_sequence;
-		producer->guard_epoch = batch->producer_epoch;
-	} else if (producer->guard_epoch == batch->producer_epoch) {
-		producer->guard_sequence = MIN(producer->guard_sequence, batch->base_sequence);
+	if (producer->ticket == 0) {
+		producer->ticket = ++producers->last_ticket;
+		producer->ticket_sequence = batch->base_sequence;
+		producer->ticket_epoch = batch->producer_epoch;
+	} else if (producer->ticket_epoch < batch->producer_epoch) {
+		producer->ticket_sequence = batch->base_sequence;
+		producer->ticket_epoch = batch->producer_epoch;
+	} else if (producer->ticket_epoch == batch->producer_epoch) {
+		producer->ticket_sequence = MIN(producer->ticket_sequence, batch->base_sequence);
 	}
 	touch(producers, producer, now_ms);
-	*guard = producer->guard;
+	*ticket = producer->ticket;
 	return PRODSTATE_VERIFY;
 }
 
 enum prodstate_verdict
 prodstate_check(struct prodstate *producers, const struct batch *batch, bool is_coordinator,
-	int64_t now_ms, int64_t *guard, struct prodstate_batch *seen)
+	int64_t now_ms, int64_t *ticket, struct prodstate_batch *seen)
 {
 	struct prodstate_producer *producer = prodstate_find(producers, batch->producer_id);
 	bool is_txn = batch->attributes & BATCH_TRANSACTIONAL;
@@ -251,10 +251,10 @@ prodstate_check(struct prodstate *producers, const struct batch *batch, bool is_
 			return PRODSTATE_DUPLICATE;
 		}
 		if (is_txn && !(is_open && producer->epoch == batch->producer_epoch)) {
-			if (*guard == 0)
+			if (*ticket == 0)
 				return begin_verification(producers, producer, batch, now_ms,
-					guard);
-			if (!producer || producer->guard != *guard)
+					ticket);
+			if (!producer || producer->ticket != *ticket)
 				return PRODSTATE_NO_TXN;
 		}
 		if (producer && !is_in_sequence(producer, batch))
@@ -295,7 +295,7 @@ prodstate_append(struct prodstate *producers, const struct batch *batch, int64_t
 		batch->last_offset_delta, batch_last_offset(batch), batch->max_timestamp };
 	producer->timestamp = batch->max_timestamp;
 	if (batch->attributes & BATCH_TRANSACTIONAL) {
-		producer->guard = 0;
+		producer->ticket = 0;
 		if (producer->txn_first_offset < 0) {
 			producer->txn_first_offset = batch->base_offset;
 			list_unlink(&producer->link);
@@ -318,30 +318,31 @@ stable_without(const struct prodstate *producers, const struct prodstate_produce
 }
 
 bool
-prodstate_end(struct prodstate *s, const struct batch *b, int32_t coordinator_epoch,
+prodstate_end(struct prodstate *producers, const struct batch *batch, int32_t coordinator_epoch,
 	int64_t now_ms, struct prodstate_txn *txn)
 {
-	struct prodstate_producer *p = prodstate_find(s, b->producer_id);
-	int64_t last = batch_last_offset(b);
-	if (!p)
-		p = add(s, b->producer_id);
-	bool was_open = p->txn_first_offset >= 0;
+	struct prodstate_producer *producer = prodstate_find(producers, batch->producer_id);
+	int64_t last = batch_last_offset(batch);
+	if (!producer)
+		producer = add(producers, batch->producer_id);
+	bool was_open = producer->txn_first_offset >= 0;
 	if (was_open) {
-		*txn = (struct prodstate_txn){ p->id, p->txn_first_offset, last,
-			stable_without(s, p, last + 1) };
-		if (s->ndecided == s->decided_cap) {
-			s->decided_cap = s->decided_cap ? s->decided_cap * 2 : 4;
-			s->decided = mem_realloc(s->decided,
-				(size_t)s->decided_cap * sizeof *s->decided);
+		*txn = (struct prodstate_txn){ producer->id, producer->txn_first_offset, last,
+			stable_without(producers, producer, last + 1) };
+		if (producers->ndecided == producers->decided_cap) {
+			int cap = producers->decided_cap;
+			producers->decided_cap = cap ? cap * 2 : 4;
+			producers->decided = mem_realloc(producers->decided,
+				(size_t)producers->decided_cap * sizeof *producers->decided);
 		}
-		s->decided[s->ndecided++] = *txn;
-		p->txn_first_offset = -1;
+		producers->decided[producers->ndecided++] = *txn;
+		producer->txn_first_offset = -1;
 	}
-	set_epoch(s, p, b->producer_epoch);
-	p->coordinator_epoch = coordinator_epoch;
-	p->timestamp = b->max_timestamp;
-	p->guard = 0;
-	touch(s, p, now_ms);
+	set_epoch(producers, producer, batch->producer_epoch);
+	producer->coordinator_epoch = coordinator_epoch;
+	producer->timestamp = batch->max_timestamp;
+	producer->ticket = 0;
+	touch(producers, producer, now_ms);
 	return was_open;
 }
 

@@ -1,9 +1,9 @@
 /*
  * Open segment files, and the cache of descriptors behind them.
  *
- * A segfile is the promise of a descriptor: it is opened by the first pin,
- * and, once nobody pins it, may be closed to keep the process below its limit
- * of open files; the next pin opens it anew.  Second chance decides who goes.
+ * A segfile stands for a file that is opened by the first pin.  When no pin is
+ * left it may be closed, to keep the process below its limit of open files; the
+ * next pin opens it again.  The second-chance algorithm chooses which to close.
  * A memory file stays open as long as its segfile lives.
  *
  * Pinning an open file and unpinning are two atomic operations each and take
@@ -19,25 +19,25 @@
 
 struct segfile;
 
-/* A file to be opened below root_fd when it is needed; the path is copied.
- * root_fd must outlive it. */
+/* A file below root_fd, not opened yet; the path is copied, root_fd must stay
+ * open.  The caller holds the first reference. */
 struct segfile *segfile_new(int root_fd, const char *path);
-struct segfile *segfile_new_memory(int fd); /* takes the descriptor */
+struct segfile *segfile_new_memory(int fd); /* owns fd */
 
-/* Where it is, and the path given (NULL for memory). */
+/* The root_fd and path given; -1 and NULL for a memory file. */
 int segfile_root(const struct segfile *file);
 const char *segfile_path(const struct segfile *file);
 
-/* Hold the descriptor open: returns it, or -1.  Each pin is also a reference
- * and is given back by segfile_unpin. */
+/* Open the file if it is closed, and keep it open until segfile_unpin; a pin is
+ * also a reference.  Returns the descriptor; or -1, ERR_SYS, nothing is held. */
 int segfile_pin(struct segfile *file, struct err *e);
 void segfile_unpin(struct segfile *file);
-int segfile_fd(const struct segfile *file); /* of a pinned one */
+int segfile_fd(const struct segfile *file); /* it must be pinned */
 
-/* Close it now if nobody pins it. */
+/* Close the file now unless it is pinned. */
 void segfile_let_go(struct segfile *file);
 
-/* Drop the maker's reference; NULL is fine. */
+/* Give up a reference (that of segfile_new); NULL is fine. */
 void segfile_drop(struct segfile *file);
 
 /* Limit the segment files that the process keeps open; those in use by readers

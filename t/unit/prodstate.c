@@ -9,7 +9,7 @@ enum { TXN = BATCH_TRANSACTIONAL };
 
 static struct prodstate state;
 static int64_t next_offset;
-static int64_t guard;
+static int64_t ticket;
 static struct prodstate_batch seen;
 
 static void
@@ -17,7 +17,7 @@ begin(void)
 {
 	prodstate_init(&state, 7);
 	next_offset = 0;
-	guard = 0;
+	ticket = 0;
 }
 
 static struct batch
@@ -33,7 +33,7 @@ static enum prodstate_verdict
 ask(int64_t id, int16_t epoch, int32_t sequence, int32_t n, int attributes)
 {
 	struct batch b = batch_of(id, epoch, sequence, n, attributes);
-	return prodstate_check(&state, &b, false, 1, &guard, &seen);
+	return prodstate_check(&state, &b, false, 1, &ticket, &seen);
 }
 
 static void
@@ -64,11 +64,11 @@ produce(int64_t id, int16_t epoch, int32_t sequence, int32_t n, int attributes)
 static enum prodstate_verdict
 produce_txn(int64_t id, int16_t epoch, int32_t sequence, int32_t n)
 {
-	guard = 0;
+	ticket = 0;
 	enum prodstate_verdict v = produce(id, epoch, sequence, n, TXN);
 	if (v == PRODSTATE_VERIFY)
 		v = produce(id, epoch, sequence, n, TXN);
-	guard = 0;
+	ticket = 0;
 	return v;
 }
 
@@ -165,7 +165,7 @@ test_prodstate__an_old_epoch_is_refused(void)
 	check_int(produce(5, 3, 0, 1, 0), PRODSTATE_GOOD);
 	check_int(produce(5, 2, 0, 1, 0), PRODSTATE_OLD_EPOCH);
 	check_int(produce(5, 2, 1, 1, TXN), PRODSTATE_OLD_EPOCH);
-	check_int(guard, 0);
+	check_int(ticket, 0);
 	prodstate_release(&state);
 }
 
@@ -184,17 +184,17 @@ test_prodstate__a_transaction_is_verified_once(void)
 {
 	begin();
 	check_int(produce(5, 0, 0, 1, TXN), PRODSTATE_VERIFY);
-	check(guard != 0);
-	int64_t token = guard;
+	check(ticket != 0);
+	int64_t token = ticket;
 	check_int(prodstate_count(&state), 0);
-	guard = token + 1;
+	ticket = token + 1;
 	check_int(produce(5, 0, 0, 1, TXN), PRODSTATE_NO_TXN);
-	guard = token;
+	ticket = token;
 	check_int(produce(5, 0, 0, 1, TXN), PRODSTATE_GOOD);
-	guard = 0;
+	ticket = 0;
 	check_int(produce(5, 0, 1, 1, TXN), PRODSTATE_GOOD);
 	/* The one that was asked about at the same time. */
-	guard = token;
+	ticket = token;
 	check_int(produce(5, 0, 2, 1, TXN), PRODSTATE_GOOD);
 	end(5, 0);
 	/* It was used: no more. */
@@ -208,16 +208,16 @@ test_prodstate__a_marker_drops_the_token(void)
 	struct prodstate_txn t;
 	begin();
 	check_int(ask(5, 0, 0, 1, TXN), PRODSTATE_VERIFY);
-	int64_t token = guard;
+	int64_t token = ticket;
 	check(!end_epoch(5, 0, 0, &t)); /* nothing was written */
 	check_int(ask(5, 0, 0, 1, TXN), PRODSTATE_NO_TXN);
-	guard = 0;
+	ticket = 0;
 	check_int(ask(5, 0, 0, 1, TXN), PRODSTATE_VERIFY);
-	check(guard != token);
-	int64_t other = guard;
-	guard = token;
+	check(ticket != token);
+	int64_t other = ticket;
+	ticket = token;
 	check_int(ask(5, 0, 0, 1, TXN), PRODSTATE_NO_TXN);
-	guard = other;
+	ticket = other;
 	check_int(ask(5, 0, 0, 1, TXN), PRODSTATE_GOOD);
 	prodstate_release(&state);
 }
@@ -227,19 +227,19 @@ test_prodstate__the_lowest_sequence_seen_goes_first(void)
 {
 	begin();
 	check_int(ask(5, 0, 0, 5, TXN), PRODSTATE_VERIFY);
-	int64_t token = guard;
-	guard = 0;
+	int64_t token = ticket;
+	ticket = 0;
 	check_int(ask(5, 0, 5, 5, TXN), PRODSTATE_VERIFY);
-	check_int(guard, token);
+	check_int(ticket, token);
 	/* The coordinator could not be asked about the first one, but about the second. */
 	check_int(ask(5, 0, 5, 5, TXN), PRODSTATE_OUT_OF_ORDER);
 	check_int(produce(5, 0, 0, 5, TXN), PRODSTATE_GOOD);
 	check_int(produce(5, 0, 5, 5, TXN), PRODSTATE_GOOD);
 	end(5, 0);
-	guard = 0;
+	ticket = 0;
 	check_int(ask(5, 0, 12, 1, TXN), PRODSTATE_VERIFY);
 	check_int(ask(5, 0, 12, 1, TXN), PRODSTATE_OUT_OF_ORDER);
-	guard = 0;
+	ticket = 0;
 	check_int(ask(5, 1, 0, 1, TXN), PRODSTATE_VERIFY); /* a newer epoch counts anew */
 	check_int(ask(5, 1, 0, 1, TXN), PRODSTATE_GOOD);
 	prodstate_release(&state);
@@ -315,12 +315,12 @@ test_prodstate__coordinators_have_no_sequence(void)
 	begin();
 	for (int i = 0; i < 3; i++) {
 		struct batch b = batch_of(5, 1, -1, 2, TXN);
-		check_int(prodstate_check(&state, &b, true, 1, &guard, &seen), PRODSTATE_GOOD);
-		check_int(guard, 0);
+		check_int(prodstate_check(&state, &b, true, 1, &ticket, &seen), PRODSTATE_GOOD);
+		check_int(ticket, 0);
 		put(5, 1, -1, 2, TXN);
 	}
 	struct batch old = batch_of(5, 0, -1, 2, TXN);
-	check_int(prodstate_check(&state, &old, true, 1, &guard, &seen), PRODSTATE_OLD_EPOCH);
+	check_int(prodstate_check(&state, &old, true, 1, &ticket, &seen), PRODSTATE_OLD_EPOCH);
 	struct prodstate_txn t = end(5, 1);
 	check_int(t.first_offset, 0);
 	check_int(t.last_offset, 6);

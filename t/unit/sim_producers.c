@@ -37,7 +37,7 @@ struct entry {
 struct message {
 	struct batch b;
 	int producer;
-	int64_t guard;
+	int64_t ticket;
 	bool is_used, is_verifying, is_allowed;
 };
 
@@ -445,17 +445,17 @@ handle(struct message *m)
 	struct prodstate_batch seen;
 	struct batch b = m->b;
 	int w = m->producer;
-	int64_t guard = m->guard;
-	enum prodstate_verdict v = prodstate_check(&sim.state, &b, false, 1, &guard, &seen);
+	int64_t ticket = m->ticket;
+	enum prodstate_verdict v = prodstate_check(&sim.state, &b, false, 1, &ticket, &seen);
 	if (v == PRODSTATE_VERIFY) {
-		rule(m->guard == 0);
-		m->guard = guard;
+		rule(m->ticket == 0);
+		m->ticket = ticket;
 		m->is_verifying = true;
 		m->is_allowed = sim.writer[w].is_ongoing && !sim.writer[w].ending
 			&& sim.writer[w].epoch == b.producer_epoch;
 		return;
 	}
-	m->is_used = m->guard == 0 && roll(4) == 0; /* once more, later */
+	m->is_used = m->ticket == 0 && roll(4) == 0; /* once more, later */
 	if (v == PRODSTATE_GOOD && sim.nlog < ENTRIES - 1) {
 		append((struct entry){ .b = b });
 		hold_back_answer(w, &b, sim.log[sim.nlog - 1].b.base_offset, sim.end);
