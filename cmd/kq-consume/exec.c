@@ -264,7 +264,7 @@ run_command(struct exec *exec, struct err *e)
 /* The coordinator refused our generation; a heartbeat will tell the member why.  Returns
  * DISCARDED, or -1 if commits have been refused for too long. */
 static int
-refused(struct exec *exec)
+on_fenced(struct exec *exec)
 {
 	int64_t now = clock_mono_ms();
 	if (!exec->refused_since_ms)
@@ -303,7 +303,7 @@ commit(struct exec *exec, struct err *e)
 	if (rc != EXEC_SINK_DONE)
 		rc = exec_sink_abort(&exec->sink, rc, e);
 	if (rc != EXEC_SINK_DONE)
-		return rc == EXEC_SINK_FENCED ? refused(exec) : -1;
+		return rc == EXEC_SINK_FENCED ? on_fenced(exec) : -1;
 	note_committed(exec);
 	exec->refused_since_ms = 0;
 	exec->commit_at_ms = clock_mono_ms() + COMMIT_IDLE_MS;

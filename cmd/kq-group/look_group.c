@@ -16,7 +16,7 @@ enum {
 /* ---- coordinators ---- */
 
 static bool
-is_passing(int16_t code)
+is_transient(int16_t code)
 {
 	return code == KERR_COORDINATOR_LOAD_IN_PROGRESS || code == KERR_COORDINATOR_NOT_AVAILABLE
 		|| code == KERR_NOT_COORDINATOR;
@@ -30,7 +30,7 @@ look_group_deadline(const struct run *run)
 
 /* Wait before another try, if there is time for one. */
 static bool
-pause_again(struct run *run, int64_t until_ms)
+wait_to_retry(struct run *run, int64_t until_ms)
 {
 	if (clock_mono_ms() >= until_ms || run->cluster.is_woken)
 		return false;
@@ -40,7 +40,7 @@ pause_again(struct run *run, int64_t until_ms)
 
 /* Ensure that the coordinator's node is known.  Returns 0, or -1 after run_failed. */
 static int
-know_node(struct run *run, int32_t id)
+ensure_node(struct run *run, int32_t id)
 {
 	struct err e;
 	if (cluster_node(&run->cluster, id) || cluster_refresh(&run->cluster, &e) == 0)
@@ -54,11 +54,11 @@ static bool
 take_coordinator(struct run *run, struct look_group *group, int16_t code, struct str message,
 	int32_t node, bool may_repeat)
 {
-	if (code && is_passing(code) && may_repeat)
+	if (code && is_transient(code) && may_repeat)
 		return true;
 	if (code)
 		group_run_refused(run, code, message, group->id);
-	else if (know_node(run, node) == 0)
+	else if (ensure_node(run, node) == 0)
 		group->coordinator = node;
 	return false;
 }
@@ -114,7 +114,7 @@ ask_each(struct run *run, struct look_group **due, int n, bool may_repeat)
 
 /* Find the coordinators of groups whose coordinator is unknown. */
 static void
-find(struct run *run, struct look_group *v, int n, int64_t until_ms)
+find_coordinators(struct run *run, struct look_group *v, int n, int64_t until_ms)
 {
 	struct look_group **due = arena_alloc(&run->arena, (size_t)n * sizeof *due + 1);
 	bool has_batches = run_version(run, API_FIND_COORDINATOR) >= FIND_BATCH_FROM;
@@ -149,7 +149,7 @@ look_groups_find(struct run *run, int *n, const struct str *names)
 	map_release(&seen);
 	*n = nfound;
 	int nfailed = run->nfailed;
-	find(run, v, nfound, look_group_deadline(run));
+	find_coordinators(run, v, nfound, look_group_deadline(run));
 	for (int i = 0; i < nfound && run->nfailed == nfailed; i++)
 		if (v[i].coordinator < 0) {
 			struct err e;
@@ -183,12 +183,12 @@ look_groups_open(struct run *run, int argc, char **argv, struct look_group **v, 
 }
 
 bool
-look_group_again(struct run *run, struct look_group *group, int16_t code, int64_t until_ms)
+look_group_must_retry(struct run *run, struct look_group *group, int16_t code, int64_t until_ms)
 {
-	if (!code || !is_passing(code) || !pause_again(run, until_ms))
+	if (!code || !is_transient(code) || !wait_to_retry(run, until_ms))
 		return false;
 	group->coordinator = -1;
-	find(run, group, 1, until_ms);
+	find_coordinators(run, group, 1, until_ms);
 	return group->coordinator >= 0;
 }
 
@@ -228,7 +228,7 @@ describe_classic(struct run *run, struct look_group *group)
 		if (run_call(run, group->coordinator, API_DESCRIBE_GROUPS, &q, &answer) < 0)
 			return -1;
 	} while (answer.groups.n == 1
-		&& look_group_again(run, group, answer.groups.v[0].error_code, until_ms));
+		&& look_group_must_retry(run, group, answer.groups.v[0].error_code, until_ms));
 	if (answer.groups.n != 1)
 		return 0;
 	struct describe_groups_response_group *in = answer.groups.v;
@@ -302,7 +302,7 @@ describe_consumer(struct run *run, struct look_group *group)
 		if (run_call(run, group->coordinator, API_CONSUMER_GROUP_DESCRIBE, &q, &answer) < 0)
 			return -1;
 	} while (answer.groups.n == 1
-		&& look_group_again(run, group, answer.groups.v[0].error_code, until_ms));
+		&& look_group_must_retry(run, group, answer.groups.v[0].error_code, until_ms));
 	if (answer.groups.n != 1 || answer.groups.v[0].error_code == KERR_GROUP_ID_NOT_FOUND
 		|| answer.groups.v[0].error_code == KERR_UNSUPPORTED_VERSION)
 		return 0;
@@ -422,7 +422,7 @@ look_group_committed(struct run *run, const struct look_group *group, struct row
 		code = !has_groups ? answer.error_code
 			: answer.groups.n == 1 ? answer.groups.v[0].error_code
 			: KERR_UNKNOWN_SERVER_ERROR;
-	} while (look_group_again(run, &asked, code, until_ms));
+	} while (look_group_must_retry(run, &asked, code, until_ms));
 	if (code) {
 		group_run_refused(run, code, STR_NULL, group->id);
 		return -1;

@@ -74,6 +74,7 @@ void look_times(struct run *run, struct rows *rows, int64_t time_ms);
  * coordinator again, and return true if the call is to be repeated.  until_ms is from
  * look_group_deadline, called before the loop. */
 int64_t look_group_deadline(const struct run *run);
-bool look_group_again(struct run *run, struct look_group *group, int16_t code, int64_t until_ms);
+bool look_group_must_retry(struct run *run, struct look_group *group, int16_t code,
+	int64_t until_ms);
 
 #endif

@@ -40,7 +40,7 @@ delete_group(struct run *run, struct look_group *group)
 		if (run_call(run, group->coordinator, API_DELETE_GROUPS, &q, &answer) < 0)
 			return;
 		code = answer.results.n == 1 ? answer.results.v[0].error_code : KERR_UNKNOWN_SERVER_ERROR;
-	} while (look_group_again(run, group, code, until_ms));
+	} while (look_group_must_retry(run, group, code, until_ms));
 	if (code)
 		group_run_refused(run, code, STR_NULL, group->id);
 	else
@@ -168,7 +168,7 @@ delete_offsets(struct run *run, struct look_group *group, struct topic_parts *pa
 	do {
 		if (run_call(run, group->coordinator, API_OFFSET_DELETE, &q, &answer) < 0)
 			return;
-	} while (look_group_again(run, group, answer.error_code, until_ms));
+	} while (look_group_must_retry(run, group, answer.error_code, until_ms));
 	if (answer.error_code)
 		group_run_refused(run, answer.error_code, STR_NULL, group->id);
 	else

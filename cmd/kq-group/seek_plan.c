@@ -144,7 +144,7 @@ seek_plan_execute(struct run *run, struct seek_plan *plan)
 		if (run_call_upto(run, plan->group->coordinator, API_OFFSET_COMMIT, OFFSET_COMMIT_UPTO,
 				&q, &answer) < 0)
 			return;
-	} while (look_group_again(run, plan->group, code_of(&answer), until_ms));
+	} while (look_group_must_retry(run, plan->group, code_of(&answer), until_ms));
 	for (int32_t i = 0; i < answer.topics.n; i++)
 		for (int32_t k = 0; k < answer.topics.v[i].partitions.n; k++)
 			if (answer.topics.v[i].partitions.v[k].error_code)

@@ -74,7 +74,7 @@ configs_json(const struct look_topic *t)
 		json_t *o = json_object();
 		json_set_bytes(o, "value", config->value);
 		json_object_set_new(o, "source", json_string(source));
-		if (config->is_void)
+		if (config->has_no_effect)
 			json_object_set_new(o, "has_effect", json_false());
 		/* Neither Kafka nor kq has a setting whose name is not UTF-8. */
 		json_object_setn_new(all, (const char *)config->name.p, (size_t)config->name.n, o);
@@ -161,7 +161,7 @@ print_configs(const struct look_topic *t)
 		putchar('=');
 		put_text(config->value);
 		printf("%s%s\n", config->source == LOOK_TOPIC ? "" : "  (from the broker)",
-			config->is_void ? "  (without effect yet)" : "");
+			config->has_no_effect ? "  (without effect yet)" : "");
 	}
 }
 

@@ -71,7 +71,7 @@ effect_mark(struct look *look, struct run *run)
 	struct keys found = ask(run, look->v[0]->name, &keys);
 	for (int i = 0; i < look->n; i++)
 		for (int32_t k = 0; k < look->v[i]->nconfig; k++)
-			look->v[i]->config[k].is_void = has(&found, look->v[i]->config[k].name);
+			look->v[i]->config[k].has_no_effect = has(&found, look->v[i]->config[k].name);
 }
 
 void

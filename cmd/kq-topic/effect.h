@@ -9,7 +9,7 @@
 
 #include "kq-topic/look.h"
 
-/* Set is_void of the settings of these topics that have no effect. */
+/* Set has_no_effect of the settings of these topics that have no effect. */
 void effect_mark(struct look *look, struct run *run);
 
 /* Warn on stderr about settings in the options that have no effect on this topic. */

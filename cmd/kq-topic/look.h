@@ -40,7 +40,7 @@ struct look_part {
 struct look_config {
 	struct str name, value;
 	int8_t source; /* LOOK_... */
-	bool is_void;  /* has no effect: see effect.h */
+	bool has_no_effect; /* see effect.h */
 };
 
 /* Sources of a setting, as Kafka numbers them. */

@@ -496,7 +496,7 @@ print_mdoc(const struct opt_command *command)
 /* Print what --help[=words|=mdoc] or --version asks for.  Returns 1 if it did, 0 if the
  * argument is something else. */
 static int
-print_asked(const struct opt_command *command, const struct opt_verb *verb, const char *arg)
+print_requested(const struct opt_command *command, const struct opt_verb *verb, const char *arg)
 {
 	if (strcmp(arg, "--help") == 0)
 		print_help(command, verb);
@@ -539,13 +539,13 @@ takes_next(const struct tables *tables, const char *arg)
 /* A first pass for --help and --version alone, so that help is printed whatever else is
  * wrong with the line.  Returns 1 if something was printed. */
 static int
-answer_asked(const struct opt_command *command, int argc, char **argv)
+handle_help(const struct opt_command *command, int argc, char **argv)
 {
 	const struct opt_verb *verb = NULL;
 	struct tables tables = tables_of(command, NULL);
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		const char *arg = strcmp(argv[i], "-h") == 0 ? "--help" : argv[i];
-		if (print_asked(command, verb, arg))
+		if (print_requested(command, verb, arg))
 			return 1;
 		if (command->verbs && !verb && strcmp(arg, "help") == 0) {
 			print_help_verb(command, argv[i + 1]);
@@ -566,7 +566,7 @@ opt_parse(const struct opt_command *command, int argc, char **argv, struct opt_r
 	struct opt_parser parser = { .command = command, .tables = tables_of(command, NULL),
 		.argc = argc, .at = 1, .argv = argv, .result = result };
 	*result = (struct opt_result){ .argv = argv };
-	if (answer_asked(command, argc, argv))
+	if (handle_help(command, argc, argv))
 		return 1;
 	while (parser.at < argc) {
 		char *arg = argv[parser.at++];
