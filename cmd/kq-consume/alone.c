@@ -15,8 +15,7 @@ add_parts(struct alone *alone, struct cluster_topic *t, const struct start *star
 		any |= wants[i];
 	}
 	int rc = any ? start_resolve(start, alone->fetcher->cluster, t, upto, wants,
-		alone->stops_at_end,
-		begin, stop, e) : 0;
+		alone->stops_at_end, begin, stop, e) : 0;
 	for (int32_t i = from; rc == 0 && i < upto && i < t->npart; i++)
 		if (wants[i])
 			fetcher_add(alone->fetcher, t, i, begin[i], stop[i]);

@@ -32,7 +32,7 @@ struct coprocess {
 	int timeout_ms;
 	struct proc proc;
 	int poll_fd;               /* readable when coprocess_work has something to do */
-	bool watches_in;
+	bool watches_in;           /* poll_fd also watches its stdin */
 	bool is_in_broken;         /* the command closed its stdin */
 	struct buf in;             /* the batch */
 	size_t in_at;              /* bytes of it that were written */
@@ -56,7 +56,7 @@ void coprocess_release(struct coprocess *coproc);
 /* Kill the command and start it again: the current batch is discarded. */
 int coprocess_restart(struct coprocess *coproc, struct err *e);
 
-/* Make a batch. */
+/* Build a batch, and start to send it: begin, any number of puts, end. */
 void coprocess_begin(struct coprocess *coproc);
 int coprocess_put(struct coprocess *coproc, struct str key, struct str record, struct err *e);
 void coprocess_end(struct coprocess *coproc);

@@ -255,8 +255,7 @@ loop(struct group_reader *reader, struct err *e)
 			return -1;
 		}
 		if (give_back(reader, e) < 0 || group_reader_report_topics(reader, e) < 0
-			|| group_reader_begin_gained(reader, e) < 0
-			|| reading_print(reading, e) < 0)
+			|| group_reader_begin_gained(reader, e) < 0 || reading_print(reading, e) < 0)
 			return -1;
 		if (reading->left == 0 || group_reader_is_at_end(reader))
 			break;

@@ -33,8 +33,7 @@ static int64_t
 put_lines(struct feed *feed, struct input *in, int64_t now_ms)
 {
 	if (feed->json || feed->keyed.delimiter.n > 0 || feed->keyed.marker.n >= 0
-		|| feed->keyed.empty_is_null
-		|| feed->nheader || in->delimiter.n != 1)
+		|| feed->keyed.empty_is_null || feed->nheader || in->delimiter.n != 1)
 		return 0;
 	if (feed->is_txn && !feed->topic->producer->is_in_txn)
 		return 0;
