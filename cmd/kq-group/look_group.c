@@ -117,7 +117,7 @@ static void
 find_coordinators(struct run *run, struct look_group *v, int n, int64_t until_ms)
 {
 	struct look_group **due = arena_alloc(&run->arena, (size_t)n * sizeof *due + 1);
-	bool has_batches = run_version(run, API_FIND_COORDINATOR) >= FIND_BATCH_FROM;
+	bool has_batches = cluster_version(&run->cluster, API_FIND_COORDINATOR) >= FIND_BATCH_FROM;
 	int ndue = 0;
 	for (int i = 0; i < n; i++)
 		if (v[i].coordinator < 0)
@@ -293,7 +293,7 @@ describe_consumer(struct run *run, struct look_group *group)
 	struct consumer_group_describe_request q;
 	struct consumer_group_describe_response answer;
 	int64_t until_ms = look_group_deadline(run);
-	if (run_version(run, API_CONSUMER_GROUP_DESCRIBE) < 0)
+	if (cluster_version(&run->cluster, API_CONSUMER_GROUP_DESCRIBE) < 0)
 		return 0;
 	wire_defaults(&consumer_group_describe_request_desc, &q);
 	q.group_ids.v = &group->id;
@@ -404,7 +404,7 @@ look_group_committed(struct run *run, const struct look_group *group, struct row
 	struct taken_offsets taken = { run, group, rows };
 	int64_t until_ms = look_group_deadline(run);
 	int16_t code;
-	bool has_groups = run_version(run, API_OFFSET_FETCH) >= OFFSET_FETCH_GROUPS_FROM;
+	bool has_groups = cluster_version(&run->cluster, API_OFFSET_FETCH) >= OFFSET_FETCH_GROUPS_FROM;
 	*rows = (struct rows){ NULL, 0 };
 	if (group->coordinator < 0)
 		return -1;

@@ -43,9 +43,9 @@ look_list(struct run *run, struct look_listed **v)
 {
 	struct list_groups_response answer;
 	struct err e;
-	int version = run_version(run, API_LIST_GROUPS), n = 0;
+	int version = cluster_version(&run->cluster, API_LIST_GROUPS), n = 0;
 	*v = NULL;
-	if (!run->cluster.has_metadata && cluster_refresh(&run->cluster, &e) < 0) {
+	if (cluster_find_nodes(&run->cluster, &e) < 0) {
 		run_failed(run, &e);
 		return 0;
 	}
@@ -72,7 +72,8 @@ struct str
 look_list_type(struct run *run, int32_t node, struct str group)
 {
 	struct list_groups_response answer;
-	if (run_version(run, API_LIST_GROUPS) < LOOK_LIST_TYPES_FROM || ask(run, node, &answer) < 0)
+	if (cluster_version(&run->cluster, API_LIST_GROUPS) < LOOK_LIST_TYPES_FROM
+		|| ask(run, node, &answer) < 0)
 		return STR_NULL;
 	for (int32_t i = 0; i < answer.groups.n; i++)
 		if (str_eq(answer.groups.v[i].group_id, group))

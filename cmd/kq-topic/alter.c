@@ -129,7 +129,7 @@ verb_topic_alter(int argc, char **argv)
 	int code = topic_run_open(&run, argc, argv);
 	if (code)
 		return code;
-	if (topic_options.nsetting && run_version(&run, API_INCREMENTAL_ALTER_CONFIGS) >= 0)
+	if (topic_options.nsetting && cluster_version(&run.cluster, API_INCREMENTAL_ALTER_CONFIGS) >= 0)
 		alter_each(&run, argv[0]);
 	else if (topic_options.nsetting)
 		alter_all(&run, argv[0]);

@@ -17,7 +17,7 @@ create_some(struct run *run, int n, char **names)
 {
 	struct create_topics_request q;
 	struct create_topics_response answer;
-	int def = run_version(run, API_CREATE_TOPICS) >= BROKER_DEFAULTS_FROM ? -1 : 1;
+	int def = cluster_version(&run->cluster, API_CREATE_TOPICS) >= BROKER_DEFAULTS_FROM ? -1 : 1;
 	wire_defaults(&create_topics_request_desc, &q);
 	q.timeout_ms = RUN_TIMEOUT_MS;
 	q.topics.n = n;

@@ -34,7 +34,7 @@ ask(struct run *run, struct str topic, const struct keys *keys)
 	struct describe_configs_request q;
 	struct describe_configs_response answer;
 	struct err ignored;
-	if (!keys->n || run_version(run, API_DESCRIBE_CONFIGS) < DOCUMENTATION_FROM)
+	if (!keys->n || cluster_version(&run->cluster, API_DESCRIBE_CONFIGS) < DOCUMENTATION_FROM)
 		return found;
 	wire_defaults(&describe_configs_request_desc, &q);
 	q.resources.v = &resource;

@@ -67,7 +67,7 @@ verb_topic_du(int argc, char **argv)
 	if (code)
 		return code;
 	look_topics(&look, &run, argc, argv, topic_options.shows_internal);
-	if (run_version(&run, API_DESCRIBE_LOG_DIRS) < 0) {
+	if (cluster_version(&run.cluster, API_DESCRIBE_LOG_DIRS) < 0) {
 		struct err e;
 		err_set(&e, ERR_PEER, "the broker does not report sizes");
 		run_failed(&run, &e);

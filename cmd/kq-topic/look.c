@@ -228,7 +228,7 @@ static int
 find_nodes(struct run *run)
 {
 	struct err e;
-	if (run->cluster.has_metadata || cluster_refresh(&run->cluster, &e) == 0)
+	if (cluster_find_nodes(&run->cluster, &e) == 0)
 		return 0;
 	run_failed(run, &e);
 	return -1;
@@ -303,7 +303,7 @@ void
 look_copies(struct look *look, struct run *run)
 {
 	struct describe_log_dirs_request q;
-	if (run_version(run, API_DESCRIBE_LOG_DIRS) < 0 || find_nodes(run) < 0)
+	if (cluster_version(&run->cluster, API_DESCRIBE_LOG_DIRS) < 0 || find_nodes(run) < 0)
 		return;
 	wire_defaults(&describe_log_dirs_request_desc, &q);
 	q.topics.n = look->n;
@@ -377,7 +377,7 @@ ask_configs(struct look *look, struct run *run, int from, int n)
 void
 look_configs(struct look *look, struct run *run)
 {
-	if (run_version(run, API_DESCRIBE_CONFIGS) < 0)
+	if (cluster_version(&run->cluster, API_DESCRIBE_CONFIGS) < 0)
 		return;
 	for (int i = 0; i < look->n; i += CONFIGS_AT_ONCE)
 		ask_configs(look, run, i, MIN(look->n - i, CONFIGS_AT_ONCE));

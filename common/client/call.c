@@ -70,6 +70,15 @@ cluster_call(struct cluster *cl, int32_t node, int16_t api_key,
 }
 
 int
+cluster_version(const struct cluster *cl, int16_t api_key)
+{
+	struct err ignored;
+	const struct wire_api *api = wire_api_find(api_key);
+	/* Without a connection, the call itself will fail. */
+	return cl->first ? conn_version(cl->first, api, INT16_MAX, &ignored) : api->max;
+}
+
+int
 cluster_peer_err(struct err *e, int16_t code, struct str msg)
 {
 	const struct kerr_info *info = kerr_info(code);

@@ -354,7 +354,7 @@ cluster_conn_for(struct cluster *cl, int32_t node, struct err *e)
 	cluster_wait(cl, -1, 0, 0); /* removes broken connections */
 	if (node == CLUSTER_ANY)
 		return any_conn(cl, e);
-	if (!cl->has_metadata && cluster_refresh(cl, e) < 0)
+	if (cluster_find_nodes(cl, e) < 0)
 		return NULL;
 	if (node == CLUSTER_CONTROLLER)
 		return cl->controller < 0 || !cluster_node(cl, cl->controller)

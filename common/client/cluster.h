@@ -93,7 +93,7 @@ struct cluster_topic {
 	int32_t npart_first;     /* npart when the topic was first seen */
 };
 
-/* Owners read opts, node, topic, controller, cluster_id, has_metadata and is_woken. */
+/* Owners read opts, node, topic, controller, cluster_id and is_woken. */
 struct cluster {
 	struct cluster_opts opts;
 	struct conn_opts conn_opts;
@@ -142,6 +142,10 @@ int cluster_call_upto(struct cluster *cl, int32_t node, int16_t api_key,
 	int upto, int timeout_ms, const void *req, void *resp, struct arena *a,
 	struct err *e);
 
+/* The version that a call to CLUSTER_ANY would use; -1: the broker does not support the
+ * API.  All brokers of a cluster are assumed to support the same versions. */
+int cluster_version(const struct cluster *cl, int16_t api_key);
+
 /* Turn a Kafka error code into *e: ERR_RETRY if the code is retriable, else
  * ERR_PEER; the text is msg if the broker sent one, else the code's sentence.
  * Returns -1. */
@@ -158,6 +162,10 @@ struct cluster_topic *cluster_topic(struct cluster *cl, const char *name,
 /* Fetch metadata of the nodes, the controller and the cached topics.  Returns 0, or
  * -1 if no node answers. */
 int cluster_refresh(struct cluster *cl, struct err *e);
+
+/* Fetch metadata unless some was fetched before, so that the nodes are known.  Returns
+ * 0, or -1 if no node answers. */
+int cluster_find_nodes(struct cluster *cl, struct err *e);
 
 /* Refresh if it is due: by age, or every second while a topic has an error or a
  * partition no leader.  Returns when to call it again. */

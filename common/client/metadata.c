@@ -164,6 +164,12 @@ cluster_refresh(struct cluster *cl, struct err *e)
 	return ask(cl, NULL, false, e);
 }
 
+int
+cluster_find_nodes(struct cluster *cl, struct err *e)
+{
+	return cl->has_metadata ? 0 : cluster_refresh(cl, e);
+}
+
 int64_t
 cluster_keep_fresh(struct cluster *cl)
 {

@@ -68,17 +68,6 @@ run_missing(struct run *run, const char *kind, struct str name)
 }
 
 int
-run_version(struct run *run, int16_t api_key)
-{
-	struct err ignored;
-	const struct wire_api *api = wire_api_find(api_key);
-	/* All brokers of a cluster are assumed to be of one version; without the first
-	 * connection the call itself will fail. */
-	return run->cluster.first ? conn_version(run->cluster.first, api, INT16_MAX, &ignored)
-		: api->max;
-}
-
-int
 run_call_upto(struct run *run, int32_t node, int16_t api_key, int upto, const void *request,
 	void *response)
 {

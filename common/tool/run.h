@@ -68,9 +68,6 @@ void run_failed(struct run *run, const struct err *e);
  * may help, since it may be created, unless the run is_removing. */
 void run_missing(struct run *run, const char *kind, struct str name);
 
-/* The version of the API that a call would use; -1: the broker does not have the API. */
-int run_version(struct run *run, int16_t api_key);
-
 /* Call the node.  Returns 0, or -1 after run_failed. */
 int run_call(struct run *run, int32_t node, int16_t api_key, const void *request, void *response);
 
