@@ -10,9 +10,9 @@ metastore_close(struct metastore *meta)
 }
 
 bool
-metastore_get(struct metastore *m, struct str key, struct metastore_entry *entry)
+metastore_get(struct metastore *meta, struct str key, struct metastore_entry *entry)
 {
-	return m->backend->get(m, key, entry);
+	return meta->backend->get(meta, key, entry);
 }
 
 int

@@ -57,7 +57,7 @@ struct metastore *metastore_open_local(int dir_fd, struct err *e);
 void metastore_close(struct metastore *meta); /* NULL: fine */
 
 /* True and *entry when the key is there. */
-bool metastore_get(struct metastore *m, struct str key,
+bool metastore_get(struct metastore *meta, struct str key,
 	struct metastore_entry *entry);
 
 /* Call fn for every key with the prefix, in order of the keys, until it

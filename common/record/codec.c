@@ -48,11 +48,11 @@ codec_name(enum codec codec)
 }
 
 bool
-codec_parse(const char *name, enum codec *c)
+codec_parse(const char *name, enum codec *codec)
 {
 	for (int i = 0; i < CODEC_N; i++)
 		if (strcmp(names[i], name) == 0) {
-			*c = (enum codec)i;
+			*codec = (enum codec)i;
 			return true;
 		}
 	return false;

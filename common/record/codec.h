@@ -15,7 +15,7 @@
 enum codec { CODEC_NONE, CODEC_GZIP, CODEC_SNAPPY, CODEC_LZ4, CODEC_ZSTD, CODEC_N };
 
 const char *codec_name(enum codec codec);                /* "none", "gzip", ... */
-bool codec_parse(const char *name, enum codec *c);
+bool codec_parse(const char *name, enum codec *codec);
 
 /* Append the compressed bytes to out. */
 void codec_compress(enum codec codec, struct str in, struct buf *out);

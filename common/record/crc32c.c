@@ -13,31 +13,31 @@ enum { LONG_RUN = 256 };
 /* ISA-L neither inverts before nor after, so both happen in the caller.  It
  * picks what the processor has, a table in the end, by itself. */
 static uint32_t
-run_isal(uint32_t c, const uint8_t *p, size_t n)
+run_isal(uint32_t crc, const uint8_t *p, size_t n)
 {
 	while (n > INT_MAX / 2) {
-		c = crc32_iscsi((uint8_t *)p, INT_MAX / 2, c);
+		crc = crc32_iscsi((uint8_t *)p, INT_MAX / 2, crc);
 		p += INT_MAX / 2;
 		n -= INT_MAX / 2;
 	}
-	return crc32_iscsi((uint8_t *)p, (int)n, c);
+	return crc32_iscsi((uint8_t *)p, (int)n, crc);
 }
 
 #ifdef __x86_64__
 __attribute__((target("sse4.2"))) static uint32_t
 run_sse42(uint32_t crc, const uint8_t *p, size_t n)
 {
-	uint64_t c = crc;
+	uint64_t crc64 = crc;
 	for (; n >= 8; n -= 8, p += 8) {
-		uint64_t w;
-		memcpy(&w, p, 8);
-		c = _mm_crc32_u64(c, w);
+		uint64_t word;
+		memcpy(&word, p, 8);
+		crc64 = _mm_crc32_u64(crc64, word);
 	}
-	crc = (uint32_t)c;
+	crc = (uint32_t)crc64;
 	if (n & 4) {
-		uint32_t w;
-		memcpy(&w, p, 4);
-		crc = _mm_crc32_u32(crc, w);
+		uint32_t word;
+		memcpy(&word, p, 4);
+		crc = _mm_crc32_u32(crc, word);
 		p += 4;
 	}
 	for (n &= 3; n > 0; n--)

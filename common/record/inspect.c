@@ -169,17 +169,17 @@ step(struct record_parser *parser, const uint8_t *p, const uint8_t *end)
 static inline bool
 get_quick(const uint8_t **p, uint32_t *v)
 {
-	const uint8_t *q = *p;
-	if (likely(q[0] < 0x80)) {
-		*v = q[0];
-		*p = q + 1;
-	} else if (likely(q[1] < 0x80)) {
-		*v = (uint32_t)(q[0] & 0x7f) | (uint32_t)q[1] << 7;
-		*p = q + 2;
-	} else if (likely(q[2] < 0x80)) {
-		*v = (uint32_t)(q[0] & 0x7f) | (uint32_t)(q[1] & 0x7f) << 7 |
-			(uint32_t)q[2] << 14;
-		*p = q + 3;
+	const uint8_t *at = *p;
+	if (likely(at[0] < 0x80)) {
+		*v = at[0];
+		*p = at + 1;
+	} else if (likely(at[1] < 0x80)) {
+		*v = (uint32_t)(at[0] & 0x7f) | (uint32_t)at[1] << 7;
+		*p = at + 2;
+	} else if (likely(at[2] < 0x80)) {
+		*v = (uint32_t)(at[0] & 0x7f) | (uint32_t)(at[1] & 0x7f) << 7 |
+			(uint32_t)at[2] << 14;
+		*p = at + 3;
 	} else {
 		return false;
 	}

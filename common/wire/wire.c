@@ -193,9 +193,9 @@ wire_size_min(const struct wire_field *field, int16_t version, bool flex)
 		return 1;
 	size_t n = flex; /* its tag section */
 	for (int i = 0; i < field->elem->nfield; i++) {
-		const struct wire_field *g = &field->elem->field[i];
-		if (g->tag < 0 && carries(g, version))
-			n += g->array ? flex ? 1 : 4 : wire_size_min(g, version, flex);
+		const struct wire_field *inner = &field->elem->field[i];
+		if (inner->tag < 0 && carries(inner, version))
+			n += inner->array ? flex ? 1 : 4 : wire_size_min(inner, version, flex);
 	}
 	return n;
 }
@@ -500,9 +500,9 @@ bool
 wire_encode_gaps(const struct wire_struct *d, int16_t version, bool flex,
 	const void *msg, size_t size_max, struct buf *b, struct wire_gaps *gaps)
 {
-	struct writer w = { b, gaps, version, flex, b->n + MIN(size_max, SIZE_MAX - b->n) };
-	put_struct(&w, d, msg);
-	return b->n <= w.end_max;
+	struct writer writer = { b, gaps, version, flex, b->n + MIN(size_max, SIZE_MAX - b->n) };
+	put_struct(&writer, d, msg);
+	return b->n <= writer.end_max;
 }
 
 void
@@ -521,24 +521,24 @@ wire_gaps_release(struct wire_gaps *gaps)
 }
 
 int
-wire_data_decode(const struct wire_data *d, const void *p, size_t n,
+wire_data_decode(const struct wire_data *data, const void *p, size_t n,
 	struct arena *a, void *msg)
 {
 	if (n < 2)
 		return -1;
 	int16_t version = (int16_t)load_be16(p);
-	if (version < d->min || version > d->max)
+	if (version < data->min || version > data->max)
 		return -1;
-	int64_t used = wire_decode(d->desc, version, version >= d->flex,
+	int64_t used = wire_decode(data->desc, version, version >= data->flex,
 		(const uint8_t *)p + 2, n - 2, a, msg);
 	return used == (int64_t)n - 2 ? version : -1;
 }
 
 void
-wire_data_encode(const struct wire_data *d, int16_t version, const void *msg,
+wire_data_encode(const struct wire_data *data, int16_t version, const void *msg,
 	struct buf *b)
 {
-	assert(version >= d->min && version <= d->max);
+	assert(version >= data->min && version <= data->max);
 	store_be16(buf_grow(b, 2), (uint16_t)version);
-	wire_encode(d->desc, version, version >= d->flex, msg, b);
+	wire_encode(data->desc, version, version >= data->flex, msg, b);
 }

@@ -71,9 +71,9 @@ extern const int wire_api_n;
 const struct wire_api *wire_api_find(int16_t key);
 
 static inline bool
-wire_api_is_flexible(const struct wire_api *a, int16_t version)
+wire_api_is_flexible(const struct wire_api *api, int16_t version)
 {
-	return version >= a->flex;
+	return version >= api->flex;
 }
 
 /* Fill *msg with every field's default. */
@@ -115,11 +115,11 @@ bool wire_encode_gaps(const struct wire_struct *d, int16_t version, bool flex,
 
 /* Decode a version and a message of that version, which take all n bytes.
  * Returns the version, or -1 when they don't, or we don't know the version. */
-int wire_data_decode(const struct wire_data *d, const void *p, size_t n,
+int wire_data_decode(const struct wire_data *data, const void *p, size_t n,
 	struct arena *a, void *msg);
 
 /* Append version (one of the table's) and message. */
-void wire_data_encode(const struct wire_data *d, int16_t version, const void *msg,
+void wire_data_encode(const struct wire_data *data, int16_t version, const void *msg,
 	struct buf *b);
 
 /* Append the message as one line of JSON, by the tables; bytes fields as

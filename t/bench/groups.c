@@ -74,7 +74,8 @@ hear(int fd, int16_t key, void *msg)
 	arena_reset(&arena);
 	get_response(fd, &response);
 	int64_t skip = response_header_decode(api, version[key], response.p, response.n, &correlation);
-	if (skip >= 0 && wire_decode(api->response, version[key], wire_api_is_flexible(api, version[key]),
+	if (skip >= 0 && wire_decode(api->response, version[key],
+		wire_api_is_flexible(api, version[key]),
 		response.p + 4 + skip, response.n - 4 - (size_t)skip, &arena, msg) >= 0)
 		return;
 	say_error("a response does not decode");

@@ -260,7 +260,8 @@ receive(struct conn *c)
 static bool
 may_park(const struct asked *a)
 {
-	return a->api->key == API_FETCH || a->api->key == API_JOIN_GROUP || a->api->key == API_SYNC_GROUP;
+	return a->api->key == API_FETCH || a->api->key == API_JOIN_GROUP
+		|| a->api->key == API_SYNC_GROUP;
 }
 
 /* Patience, and its end. */

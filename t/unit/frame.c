@@ -130,7 +130,8 @@ test_frame__api_versions_responses_have_the_old_header(void)
 		buf_reset(&b);
 		frame_end(&b, frame_begin_response(&b, wire_api_find(API_API_VERSIONS), v, 42), 0);
 		check_bytes(&b, old, sizeof old);
-		check_int(response_header_decode(wire_api_find(API_API_VERSIONS), v, b.p + 4, b.n - 4, &id), 0);
+		check_int(response_header_decode(wire_api_find(API_API_VERSIONS), v, b.p + 4, b.n - 4,
+			&id), 0);
 		check_int(id, 42);
 	}
 	for (int16_t v = 8; v <= 9; v++) {
@@ -140,7 +141,8 @@ test_frame__api_versions_responses_have_the_old_header(void)
 			check_bytes(&b, old, sizeof old);
 		else
 			check_bytes(&b, flexible, sizeof flexible);
-		check_int(response_header_decode(wire_api_find(API_METADATA), v, b.p + 4, b.n - 4, &id), v == 9);
+		check_int(response_header_decode(wire_api_find(API_METADATA), v, b.p + 4, b.n - 4, &id),
+			v == 9);
 	}
 	for (size_t n = 0; n < 5; n++)
 		check_int(response_header_decode(wire_api_find(API_METADATA), 9, b.p + 4, n, &id), -1);

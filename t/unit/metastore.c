@@ -93,7 +93,8 @@ void
 test_metastore__a_list_is_in_order_and_can_be_stopped(void)
 {
 	struct metastore *m = new_one();
-	static const char *const key[] = { "/t/b", "/t/a/x", "/t/a", "/s", "/t", "/u", "/t/\xff", "/t/Z" };
+	static const char *const key[] = { "/t/b", "/t/a/x", "/t/a", "/s", "/t", "/u", "/t/\xff",
+		"/t/Z" };
 	for (size_t i = 0; i < ARRAY_LEN(key); i++)
 		check_int(put(m, key[i], "v", 0), 0);
 	check_list(m, STR("/t/"), 0, "/t/Z=v@8 /t/a=v@3 /t/a/x=v@2 /t/b=v@1 /t/\xff=v@7 ");

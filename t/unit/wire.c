@@ -465,7 +465,8 @@ static const struct wire_field odd_field[] = {
 	{ "note", offsetof(struct odd, note), WIRE_STRING, 0, 0, 0, 32767, 0, 2, -1, NULL },
 	{ "port", offsetof(struct odd, port), WIRE_U16, 0, 0, 0, 32767, 32767, 0, 65535, NULL },
 	{ "crc", offsetof(struct odd, crc), WIRE_U32, 0, 0, 0, 32767, 32767, -1, 4294967295, NULL },
-	{ "point", offsetof(struct odd, point), WIRE_STRUCT, 0, 1, 0, 32767, 1, -1, 0, &odd_point_desc },
+	{ "point", offsetof(struct odd, point), WIRE_STRUCT, 0, 1, 0, 32767, 1, -1, 0,
+		&odd_point_desc },
 	{ "spare", offsetof(struct odd, spare), WIRE_STRUCT, 0, 1, 0, 32767, 0, 3, 0, &odd_point_desc },
 };
 static const struct wire_struct odd_desc = {
