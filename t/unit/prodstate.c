@@ -24,7 +24,8 @@ static struct batch
 batch_of(int64_t id, int16_t epoch, int32_t sequence, int32_t n, int attributes)
 {
 	return (struct batch){ .base_offset = next_offset, .size = 100,
-		.attributes = (int16_t)attributes, .last_offset_delta = n - 1, .count = n, .base_timestamp = 1000 + next_offset,
+		.attributes = (int16_t)attributes, .last_offset_delta = n - 1, .count = n,
+		.base_timestamp = 1000 + next_offset,
 		.max_timestamp = 1000 + next_offset, .producer_id = id, .producer_epoch = epoch,
 		.base_sequence = sequence };
 }
