@@ -293,7 +293,8 @@ load_epoch(const char *id, int16_t epoch)
 	wire_data_encode(&transaction_log_key_data, 0, &k, &kb);
 	wire_data_encode(&transaction_log_value_data, 1, &v, &vb);
 	struct coord_record r = { buf_str(&kb), buf_str(&vb) };
-	w_append(&w.env, coord_partition_of(k.transactional_id, W_PARTITIONS), &r, 1, NULL, w.now.wall_ms);
+	w_append(&w.env, coord_partition_of(k.transactional_id, W_PARTITIONS), &r, 1, NULL,
+		w.now.wall_ms);
 	buf_release(&kb);
 	buf_release(&vb);
 	w_restart(&w);
@@ -531,6 +532,14 @@ test_txns__writes_add_partitions_and_wait_for_the_disk(void)
 	stop();
 }
 
+/* The error of a partition in the first topic of a transaction. */
+static int16_t
+added_error(const struct add_partitions_to_txn_response *r, int32_t transaction, int32_t partition)
+{
+	return r->results_by_transaction.v[transaction].topic_results.v[0]
+		.results_by_partition.v[partition].partition_error_code;
+}
+
 void
 test_txns__batches_wait_for_all_their_partitions(void)
 {
@@ -557,7 +566,7 @@ test_txns__batches_wait_for_all_their_partitions(void)
 	const int16_t want[] = { 0, 0, 0, KERR_INVALID_PRODUCER_ID_MAPPING };
 	for (int i = 0; i < 4; i++) {
 		check(str_eq(r->results_by_transaction.v[i].transactional_id, v[i].transactional_id));
-		check_int(r->results_by_transaction.v[i].topic_results.v[0].results_by_partition.v[0].partition_error_code, want[i]);
+		check_int(added_error(r, i, 0), want[i]);
 	}
 	/* One that waits when the broker stops is answered as well. */
 	check(!ask(24, 5, &q));
@@ -584,14 +593,14 @@ test_txns__verifying_adds_nothing(void)
 	q.transactions.v = &v;
 	q.transactions.n = 1;
 	struct add_partitions_to_txn_response *r = ask(24, 4, &q);
-	check_int(r->results_by_transaction.v[0].topic_results.v[0].results_by_partition.v[0].partition_error_code, 0);
-	check_int(r->results_by_transaction.v[0].topic_results.v[0].results_by_partition.v[1].partition_error_code, KERR_TRANSACTION_ABORTABLE);
+	check_int(added_error(r, 0, 0), 0);
+	check_int(added_error(r, 0, 1), KERR_TRANSACTION_ABORTABLE);
 	v.producer_epoch = 4;
 	r = ask(24, 4, &q);
-	check_int(r->results_by_transaction.v[0].topic_results.v[0].results_by_partition.v[1].partition_error_code, KERR_PRODUCER_FENCED);
+	check_int(added_error(r, 0, 1), KERR_PRODUCER_FENCED);
 	v.transactional_id = STR("");
 	r = ask(24, 4, &q);
-	check_int(r->results_by_transaction.v[0].topic_results.v[0].results_by_partition.v[0].partition_error_code, KERR_INVALID_REQUEST);
+	check_int(added_error(r, 0, 0), KERR_INVALID_REQUEST);
 	check_int(w.nlog, n);
 	stop();
 }

@@ -71,7 +71,8 @@ init(const char *id)
 
 /* AddPartitionsToTxn of one partition, by a client. */
 static inline int16_t
-add_as(int16_t version, const char *id, int64_t pid, int16_t epoch, const char *topic, int32_t index)
+add_as(int16_t version, const char *id, int64_t pid, int16_t epoch, const char *topic,
+	int32_t index)
 {
 	struct add_partitions_to_txn_request_topic topics = { str_of(topic), { &index, 1 } };
 	struct add_partitions_to_txn_request_transaction txn = {
@@ -89,8 +90,8 @@ add_as(int16_t version, const char *id, int64_t pid, int16_t epoch, const char *
 	q.v3_and_below_topics.v = &topics;
 	q.v3_and_below_topics.n = 1;
 	struct add_partitions_to_txn_response *r = ask(24, version, &q);
-	struct add_partitions_to_txn_response_topic *t =
-		version >= 4 ? r->results_by_transaction.v[0].topic_results.v : r->results_by_topic_v3_and_below.v;
+	struct add_partitions_to_txn_response_topic *t = version >= 4
+		? r->results_by_transaction.v[0].topic_results.v : r->results_by_topic_v3_and_below.v;
 	check(str_eq(t->name, str_of(topic)));
 	check_int(t->results_by_partition.n, 1);
 	check_int(t->results_by_partition.v[0].partition_index, index);
@@ -130,7 +131,8 @@ write_to(const char *id, int64_t pid, int16_t epoch, int32_t index, bool may_add
 	struct coord_partition p = { STR("topic"), index };
 	struct coord_producer x = { pid, epoch };
 	int32_t partition;
-	int16_t error = txns_check_write(w.t, str_of(id), &x, &p, 1, may_add, w.now, &partition, must_wait);
+	int16_t error = txns_check_write(w.t, str_of(id), &x, &p, 1, may_add, w.now, &partition,
+		must_wait);
 	check_int(partition, error ? -1 : coord_partition_of(str_of(id), W_PARTITIONS));
 	return error;
 }

@@ -93,7 +93,8 @@ w_append(struct coord_env *env, int32_t partition, const struct coord_record *v,
 			w->log_cap = w->log_cap ? 2 * w->log_cap : 64;
 			w->log = mem_realloc(w->log, (size_t)w->log_cap * sizeof *w->log);
 		}
-		w->log[w->nlog++] = (struct w_record){ partition, w_own(v[i].key), w_own(v[i].value), false };
+		w->log[w->nlog++] = (struct w_record){ partition, w_own(v[i].key), w_own(v[i].value),
+			false };
 	}
 	return 0;
 }

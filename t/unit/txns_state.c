@@ -287,9 +287,11 @@ test_txns_state__partitions_of_a_transaction_are_limited(void)
 	init("a");
 	for (int i = 0; i < 10001; i++)
 		v[i] = (struct coord_partition){ STR("topic"), i };
-	check_int(txns_check_write(w.t, STR("a"), &x, v, 10001, true, w.now, &partition, &must_wait), KERR_TRANSACTION_ABORTABLE);
+	check_int(txns_check_write(w.t, STR("a"), &x, v, 10001, true, w.now, &partition, &must_wait),
+		KERR_TRANSACTION_ABORTABLE);
 	check(is_in("a", "Empty"));
-	check_int(txns_check_write(w.t, STR("a"), &x, v + 1, 10000, true, w.now, &partition, &must_wait), 0);
+	check_int(txns_check_write(w.t, STR("a"), &x, v + 1, 10000, true, w.now, &partition,
+		&must_wait), 0);
 	check_int(write2("a", 1000, 0, 0), KERR_TRANSACTION_ABORTABLE);
 	check_int(add_as(4, "a", 1000, 0, "topic", 0), KERR_INVALID_TXN_STATE);
 	check_int(add_as(5, "a", 1000, 0, "topic", 0), KERR_TRANSACTION_ABORTABLE);
