@@ -91,7 +91,8 @@ verb_group_list(int argc, char **argv)
 		return code;
 	int n = look_list(&run, &v);
 	run.ndone += n > 0;
-	if (group_options.states && cluster_version(&run.cluster, API_LIST_GROUPS) < LOOK_LIST_STATES_FROM) {
+	if (group_options.states
+		&& cluster_version(&run.cluster, API_LIST_GROUPS) < LOOK_LIST_STATES_FROM) {
 		err_set(&e, ERR_PEER, "the broker does not report the states of groups");
 		run_failed(&run, &e);
 		n = 0;
