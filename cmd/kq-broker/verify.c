@@ -9,8 +9,8 @@
 
 enum {
 	CHECKS_MAX = 3,         /* of one request */
-	ABORTABLE_VERSION = 11, /* of Produce, that knows TRANSACTION_ABORTABLE */
-	TXN_V2_VERSION = 12,    /* in which a write adds its partition (transaction.version 2) */
+	ABORTABLE_VERSION = 11, /* of Produce; knows TRANSACTION_ABORTABLE */
+	TXN_V2_VERSION = 12,    /* of Produce; a write adds its partition (transaction.version 2) */
 };
 
 void
@@ -39,7 +39,7 @@ answer_error(const struct request *rq, int16_t error)
 		return rq->header.api_version < ABORTABLE_VERSION ? KERR_INVALID_TXN_STATE : error;
 	case KERR_CONCURRENT_TRANSACTIONS:
 	case KERR_COORDINATOR_NOT_AVAILABLE:
-		return KERR_NOT_ENOUGH_REPLICAS; /* which clients try again after */
+		return KERR_NOT_ENOUGH_REPLICAS; /* clients retry after it */
 	case KERR_PRODUCER_FENCED:
 		return KERR_INVALID_PRODUCER_EPOCH;
 	default:
@@ -47,9 +47,10 @@ answer_error(const struct request *rq, int16_t error)
 	}
 }
 
-/* Append with a ticket.  When the last transaction ended after the ticket was
- * given, it is void; with an epoch for each transaction the coordinator knows
- * which one the batch is of: so append without, for another ticket. */
+/* Append with a ticket, if there is one.  A ticket is void if the producer's last
+ * transaction has ended since it was given.  If the producer has a new epoch for
+ * each transaction the coordinator can still tell the two apart: then append
+ * without, which gives another ticket. */
 static void
 append(struct verify *verify, struct verify_batch *batch, uint8_t *bytes, int64_t ticket,
 	struct append_result *result)
@@ -101,7 +102,7 @@ bool
 verify_append(struct verify *verify, struct verify_batch *batch, struct str bytes,
 	bool is_alone, struct append_result *result)
 {
-	/* The bytes are ours to change: they lie in the receive buffer. */
+	/* They lie in the receive buffer: they may be changed. */
 	uint8_t *p = (uint8_t *)(uintptr_t)bytes.p;
 	*result = (struct append_result){ .ticket = 0 };
 	if (verify->rq->session->last_verify) {
