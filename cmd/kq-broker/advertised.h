@@ -21,12 +21,13 @@ struct advertised {
 };
 
 /* Both lists are borrowed; listen may grow until the first client connects. */
-void advertised_init(struct advertised *a, const struct addr_list *configured,
+void advertised_init(struct advertised *advertised, const struct addr_list *configured,
 	const struct addr_list *listen);
-void advertised_release(struct advertised *a);
+void advertised_release(struct advertised *advertised);
 
 /* The address for a client that connected through this listener; fd is its
  * connection. */
-const struct net_addr *advertised_for(struct advertised *a, const struct net_addr *from, int fd);
+const struct net_addr *advertised_for(struct advertised *advertised,
+	const struct net_addr *from, int fd);
 
 #endif

@@ -74,18 +74,18 @@ struct broker {
 
 /* Read the data directory, recover after a crash, load the topics.  Nothing
  * is served yet. */
-int broker_open(struct broker *b, struct settings *s, struct err *e);
+int broker_open(struct broker *broker, struct settings *settings, struct err *e);
 
 /* Listen and start the threads. */
-int broker_start(struct broker *b, struct err *e);
+int broker_start(struct broker *broker, struct err *e);
 
 /* Stop the threads, sync everything, leave the clean mark. */
-int broker_stop(struct broker *b, struct err *e);
-void broker_release(struct broker *b);
+int broker_stop(struct broker *broker, struct err *e);
+void broker_release(struct broker *broker);
 
 /* Call fn for each partition, from as many threads as there are reactors.  Takes
  * no lock: only at the start and at the stop, while no other thread runs. */
-typedef void partition_fn(struct partition *p, void *ctx);
-void broker_each_partition(struct broker *b, partition_fn *fn, void *ctx);
+typedef void partition_fn(struct partition *part, void *ctx);
+void broker_each_partition(struct broker *broker, partition_fn *fn, void *ctx);
 
 #endif

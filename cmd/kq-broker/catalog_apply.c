@@ -8,35 +8,39 @@
 #include "text/say.h"
 #include "text/units.h"
 
-/* In which state the logs of new partitions are: as the checkpoints have it, or
- * (saved NULL) empty. */
+/* The state of new partitions' logs: as in the checkpoints; saved NULL: empty. */
 struct log_origin {
 	const struct saved_offsets *saved;
 	bool is_clean;
 };
 static const struct log_origin empty = { .is_clean = true };
 
+/* set: the topic's own settings; NULL: none. */
 static struct topic_config *
 make_config(const struct dynamic *dynamic, const struct config_set *set)
 {
-	const struct config_set *defaults = dynamic->values;
+	const struct config_set *all = dynamic->values;
 	struct topic_config *config = NEW(struct topic_config);
 	atomic_init(&config->refs, 1);
-	config->message_size_max = config_int(set, defaults, CONFIG_MAX_MESSAGE_BYTES);
-	config->timestamp_before_max_ms = config_int(set, defaults, CONFIG_MESSAGE_TIMESTAMP_BEFORE_MAX_MS);
-	config->timestamp_after_max_ms = config_int(set, defaults, CONFIG_MESSAGE_TIMESTAMP_AFTER_MAX_MS);
-	config->record_size_max = (int32_t)config_int(set, defaults, CONFIG_MAX_DECOMPRESSED_MESSAGE_BYTES);
-	config->producer_expiration_ms = config_int(NULL, defaults, CONFIG_PRODUCER_ID_EXPIRATION_MS);
-	config->is_log_append_time = config_is(set, defaults, CONFIG_MESSAGE_TIMESTAMP_TYPE, "LogAppendTime");
-	config->is_compacted = strstr(config_value(set, defaults, CONFIG_CLEANUP_POLICY), "compact") != NULL;
-	config->verifies_compressed = config_int(set, defaults, CONFIG_VERIFY_COMPRESSED_RECORDS);
-	config->is_durable = config_is(set, defaults, CONFIG_DURABILITY, "disk");
-	config->log.segment_bytes = config_int(set, defaults, CONFIG_INTERNAL_SEGMENT_BYTES);
+	config->message_size_max = config_int(set, all, CONFIG_MAX_MESSAGE_BYTES);
+	config->timestamp_before_max_ms = config_int(set, all,
+		CONFIG_MESSAGE_TIMESTAMP_BEFORE_MAX_MS);
+	config->timestamp_after_max_ms = config_int(set, all,
+		CONFIG_MESSAGE_TIMESTAMP_AFTER_MAX_MS);
+	config->record_size_max = (int32_t)config_int(set, all,
+		CONFIG_MAX_DECOMPRESSED_MESSAGE_BYTES);
+	config->producer_expiration_ms = config_int(NULL, all, CONFIG_PRODUCER_ID_EXPIRATION_MS);
+	config->is_log_append_time = config_is(set, all, CONFIG_MESSAGE_TIMESTAMP_TYPE,
+		"LogAppendTime");
+	config->is_compacted = strstr(config_value(set, all, CONFIG_CLEANUP_POLICY), "compact");
+	config->verifies_compressed = config_int(set, all, CONFIG_VERIFY_COMPRESSED_RECORDS);
+	config->is_durable = config_is(set, all, CONFIG_DURABILITY, "disk");
+	config->log.segment_bytes = config_int(set, all, CONFIG_INTERNAL_SEGMENT_BYTES);
 	if (!config->log.segment_bytes)
-		config->log.segment_bytes = config_int(set, defaults, CONFIG_SEGMENT_BYTES);
-	config->log.segment_ms = config_int(set, defaults, CONFIG_SEGMENT_MS);
-	config->log.segment_index_bytes = config_int(set, defaults, CONFIG_SEGMENT_INDEX_BYTES);
-	config->log.index_interval_bytes = config_int(set, defaults, CONFIG_INDEX_INTERVAL_BYTES);
+		config->log.segment_bytes = config_int(set, all, CONFIG_SEGMENT_BYTES);
+	config->log.segment_ms = config_int(set, all, CONFIG_SEGMENT_MS);
+	config->log.segment_index_bytes = config_int(set, all, CONFIG_SEGMENT_INDEX_BYTES);
+	config->log.index_interval_bytes = config_int(set, all, CONFIG_INDEX_INTERVAL_BYTES);
 	return config;
 }
 
@@ -189,7 +193,8 @@ on_entry(struct metastore_watch *watch, const struct metastore_entry *entry)
 		return;
 	}
 	if (!topic_entry_parse(&to, name, entry->value)) {
-		log_line(LOG_ERROR, "metastore: the entry of topic '%.*s' is not understood", STR_ARG(name));
+		log_line(LOG_ERROR, "metastore: the entry of topic '%.*s' is not understood",
+			STR_ARG(name));
 		return;
 	}
 	if (t && uuid_eq(&t->id, &to.id)) {

@@ -30,8 +30,8 @@ struct saved_offset {
 
 /* -1: *e says why; release *offsets all the same. */
 int saved_offsets_read(struct saved_offsets *offsets, int dir_fd, struct err *e);
-const struct saved_offset *saved_offsets_find(const struct saved_offsets *offsets, const char *topic,
-	int32_t index); /* or NULL */
+const struct saved_offset *saved_offsets_find(const struct saved_offsets *offsets,
+	const char *topic, int32_t index); /* or NULL */
 void saved_offsets_release(struct saved_offsets *offsets);
 
 /* ---- writing them ---- */

@@ -11,18 +11,18 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* ---- whose turn it is ---- */
+/* ---- the lock ---- */
 
 bool
-coordinator_enter(struct coordinator *c)
+coordinator_enter(struct coordinator *coord)
 {
-	if (pthread_mutex_trylock(&c->lock) != 0)
+	if (pthread_mutex_trylock(&coord->lock) != 0)
 		return false;
-	if (!c->is_loaded || atomic_load(&c->nposted) > 0) {
-		pthread_mutex_unlock(&c->lock);
+	if (!coord->is_loaded || atomic_load(&coord->nposted) > 0) {
+		pthread_mutex_unlock(&coord->lock);
 		return false;
 	}
-	loop_update_time(&c->loop);
+	loop_update_time(&coord->loop);
 	return true;
 }
 
@@ -146,12 +146,13 @@ coordinator_end_call(struct coordinator *coord)
 	arena_reset(&coord->scratch);
 }
 
-/* ---- answers ---- */
+/* ---- responses ---- */
 
-/* Send the answer, unless there is a partition to wait for. */
+/* Send the response, unless a partition must be waited for. */
 static void
 send_or_hold(struct coordinator *coord, struct coord_request *req)
 {
+	assert(req->last < coord->topic[req->kind].npartition);
 	while (req->next <= req->last) {
 		req->ack.partition = coord->topic[req->kind].partition[req->next++];
 		if (!req->ack.partition)
@@ -161,7 +162,7 @@ send_or_hold(struct coordinator *coord, struct coord_request *req)
 			return;
 		}
 		if (req->ack.error) {
-			request_close(req->rq); /* it must not be taken for done */
+			request_close(req->rq); /* no response: the outcome is unknown */
 			return;
 		}
 	}
@@ -191,7 +192,7 @@ coordinator_respond(struct coordinator *coord, enum coordinator_kind kind,
 		: call->partition;
 	req->ack.loop = &coord->loop;
 	req->ack.task.fn = on_held;
-	if (call->partition == -1)
+	if (call->partition == -1) /* nothing was appended */
 		request_send(req->rq);
 	else
 		send_or_hold(coord, req);
@@ -199,7 +200,8 @@ coordinator_respond(struct coordinator *coord, enum coordinator_kind kind,
 
 /* ---- requests ---- */
 
-/* A transaction may commit offsets only as part of it.  True: go on. */
+/* Offsets of a transaction are written as one of its partitions: check that, as
+ * for any write.  False: the request was answered, or waits. */
 static bool check_offsets(struct coordinator *coord, struct coord_request *req);
 
 static void
@@ -219,7 +221,7 @@ on_written(struct loop_task *task)
 	struct end_part *part = CONTAINER_OF(task, struct end_part, ack.task);
 	struct end_wait *wait = part->wait;
 	struct coord_request *req = wait->request;
-	/* A topic that was deleted has nothing to be waited for. */
+	/* Another error means that the topic was deleted: nothing to wait for. */
 	wait->has_failed |= part->ack.error == KERR_KAFKA_STORAGE_ERROR;
 	partition_put(part->ack.partition);
 	part->ack.partition = NULL;
@@ -251,7 +253,8 @@ wait_for_part(struct coordinator *coord, struct end_wait *wait, struct end_part 
 	part->ack.partition = NULL;
 }
 
-/* Before a commit, all that was written for it has to be on disk.  True: go on. */
+/* Before a commit, everything written in the transaction must be on disk.  False:
+ * the request waits, or was closed. */
 static bool
 check_written(struct coordinator *coord, struct coord_request *req)
 {
@@ -286,8 +289,8 @@ handle(struct coordinator *coord, struct coord_request *req)
 	hand_in(coord, req);
 }
 
-/* What is not there is reported before what is wrong with the transaction.  0: the
- * topic is there, with *npartition partitions. */
+/* A missing topic is reported before an error of the transaction.  0: the topic
+ * exists, with *npartition partitions. */
 static int16_t
 topic_fault(const struct coord_request *req,
 	const struct txn_offset_commit_request_topic *t,
@@ -307,12 +310,12 @@ static void
 refuse_offsets(struct coordinator *coord, struct coord_request *req, int16_t error)
 {
 	const struct txn_offset_commit_request *q = req->call.body;
-	struct txn_offset_commit_response a;
-	wire_defaults(&txn_offset_commit_response_desc, &a);
-	a.topics.n = q->topics.n;
-	a.topics.v = arena_alloc(req->call.arena, (size_t)q->topics.n * sizeof *a.topics.v);
-	for (int32_t i = 0; i < a.topics.n; i++) {
-		struct txn_offset_commit_response_topic *t = &a.topics.v[i];
+	struct txn_offset_commit_response r;
+	wire_defaults(&txn_offset_commit_response_desc, &r);
+	r.topics.n = q->topics.n;
+	r.topics.v = arena_alloc(req->call.arena, (size_t)q->topics.n * sizeof *r.topics.v);
+	for (int32_t i = 0; i < r.topics.n; i++) {
+		struct txn_offset_commit_response_topic *t = &r.topics.v[i];
 		t->name = q->topics.v[i].name;
 		t->topic_id = q->topics.v[i].topic_id;
 		int32_t npartition;
@@ -328,7 +331,7 @@ refuse_offsets(struct coordinator *coord, struct coord_request *req, int16_t err
 				: error;
 		}
 	}
-	coordinator_respond(coord, COORD_GROUPS, &req->call, &a);
+	coordinator_respond(coord, COORD_GROUPS, &req->call, &r);
 }
 
 static void
@@ -340,7 +343,7 @@ on_offsets_added(struct loop_task *task)
 	if (req->ack.error)
 		request_close(req->rq);
 	else
-		handle(coord, req); /* looks again: the transaction may be over */
+		handle(coord, req); /* checks again: the transaction may have ended */
 }
 
 static bool
@@ -366,7 +369,8 @@ check_offsets(struct coordinator *coord, struct coord_request *req)
 	req->ack.partition = coordinator_partition(coord, COORD_TXNS, partition);
 	req->ack.loop = &coord->loop;
 	req->ack.task.fn = on_offsets_added;
-	if (!req->ack.partition || !partition_wait_committed(req->ack.partition, coord->syncer, &req->ack))
+	if (!req->ack.partition
+		|| !partition_wait_committed(req->ack.partition, coord->syncer, &req->ack))
 		return true;
 	list_append(&coord->held, &req->link);
 	return false;
@@ -495,15 +499,19 @@ txns_settings(const struct coordinator *coord)
 	};
 }
 
-/* As many partitions as the topic has, or will have. */
+/* The number of partitions is what the topic has, or what it will be created with. */
 static void
-init_topic(struct coordinator *coord, struct coordinator_topic *t, const char *name, int64_t npartition)
+init_topic(struct coordinator *coord, enum coordinator_kind kind, const char *name,
+	enum config_id npartition)
 {
-	struct topic *topic = topics_find(coord->deps.topics, str_of(name));
-	t->name = name;
-	t->npartition = topic ? topic->npartition : (int32_t)npartition;
-	t->partition = mem_alloc((size_t)t->npartition * sizeof *t->partition);
-	atomic_init(&t->is_there, topic != NULL);
+	struct coordinator_topic *topic = &coord->topic[kind];
+	const struct topic *t = topics_find(coord->deps.topics, str_of(name));
+	topic->name = name;
+	topic->npartition = t ? t->npartition
+		: (int32_t)config_int(NULL, coord->deps.settings, npartition);
+	assert(topic->npartition > 0);
+	topic->partition = mem_alloc((size_t)topic->npartition * sizeof *topic->partition);
+	atomic_init(&topic->is_there, t != NULL);
 }
 
 static void
@@ -520,7 +528,6 @@ on_stop(struct loop_task *task)
 struct coordinator *
 coordinator_new(const struct coordinator_deps *deps, struct err *e)
 {
-	const struct config_set *v = deps->settings;
 	struct coordinator *coord = NEW(struct coordinator);
 	if (loop_init(&coord->loop, e) < 0) {
 		mem_free(coord);
@@ -543,10 +550,9 @@ coordinator_new(const struct coordinator_deps *deps, struct err *e)
 	coord->loop.before_wait = run_deferred;
 	coord->syncer = syncer_new(&coord->loop, deps->use_uring);
 	syncer_limit(coord->syncer, deps->sync_files_max);
-	init_topic(coord, &coord->topic[COORD_GROUPS], INTERNAL_OFFSETS,
-		config_int(NULL, v, CONFIG_OFFSETS_TOPIC_NUM_PARTITIONS));
-	init_topic(coord, &coord->topic[COORD_TXNS], INTERNAL_TXNS,
-		config_int(NULL, v, CONFIG_TRANSACTION_STATE_LOG_NUM_PARTITIONS));
+	init_topic(coord, COORD_GROUPS, INTERNAL_OFFSETS, CONFIG_OFFSETS_TOPIC_NUM_PARTITIONS);
+	init_topic(coord, COORD_TXNS, INTERNAL_TXNS,
+		CONFIG_TRANSACTION_STATE_LOG_NUM_PARTITIONS);
 	coordinator_env_init(coord);
 	struct groups_config gc = groups_settings(coord);
 	struct txns_config tc = txns_settings(coord);
@@ -630,6 +636,7 @@ coordinator_free(struct coordinator *coord)
 {
 	if (!coord)
 		return;
+	assert(!coord->is_started);
 	LIST_EACH(it, &coord->ends)
 		drop_end(CONTAINER_OF(it, struct end_wait, link));
 	LIST_EACH(it, &coord->held) {

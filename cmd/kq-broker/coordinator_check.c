@@ -3,19 +3,20 @@
 #include "wire/kerr.h"
 
 enum {
-	RETRY_MS = 50,      /* a write that finds its last transaction still ending
-	                       is looked at again, if nobody told of the end */
-	RETRY_MAX_MS = 5000,/* and how long it is worth waiting for that: for
-	                       those behind it the error is not one of order */
+	/* A write whose producer's last transaction is still ending is checked
+	 * again after this time, if the end was not reported before. */
+	RETRY_MS = 50,
+	/* How long it waits for the end before it fails. */
+	RETRY_MAX_MS = 5000,
 };
 
-/* One transactional id's checks go on in the order of their coming, as its
- * batches have to: c->checks has all that are not over, and of each id only the
- * first is looked at. */
+/* The checks of one transactional id are decided in order of arrival, as its
+ * batches must be: coord->checks has all undecided ones, and only the first of
+ * each id is examined.  Returns the next one of the id after a list entry. */
 static struct txn_check *
-next_check(struct coordinator *coord, struct list *behind, struct str id)
+next_check(struct coordinator *coord, struct list *after, struct str id)
 {
-	for (struct list *it = behind->next; it != &coord->checks; it = it->next) {
+	for (struct list *it = after->next; it != &coord->checks; it = it->next) {
 		struct txn_check *check = CONTAINER_OF(it, struct txn_check, link);
 		if (str_eq(check->transactional_id, id))
 			return check;
@@ -25,7 +26,7 @@ next_check(struct coordinator *coord, struct list *behind, struct str id)
 
 static void on_check_committed(struct loop_task *task);
 
-/* Sets k->error; returns the partition to wait for, or NULL. */
+/* Sets check->error; returns the partition to wait for, or NULL. */
 static struct partition *
 ask(struct coordinator *coord, struct txn_check *check)
 {
@@ -33,8 +34,8 @@ ask(struct coordinator *coord, struct txn_check *check)
 	bool must_wait = false;
 	check->error = coord->load_aborted ? KERR_COORDINATOR_NOT_AVAILABLE
 		: !atomic_load(&coord->topic[COORD_TXNS].is_there) ? KERR_INVALID_PRODUCER_ID_MAPPING
-		: txns_check_write(coord->txns, check->transactional_id, &check->producer, check->v, check->n,
-			check->may_add, coordinator_now(coord), &partition, &must_wait);
+		: txns_check_write(coord->txns, check->transactional_id, &check->producer, check->v,
+			check->n, check->may_add, coordinator_now(coord), &partition, &must_wait);
 	coordinator_end_call(coord);
 	if (check->error || !must_wait)
 		return NULL;
@@ -44,15 +45,15 @@ ask(struct coordinator *coord, struct txn_check *check)
 	return part;
 }
 
-/* True: the check is over, with k->error set.  Else it waits. */
+/* True: decided, check->error is set.  False: the check waits. */
 static bool
-check(struct txn_check *check)
+examine(struct txn_check *check)
 {
 	struct coordinator *coord = check->coordinator;
 	check->awaits_end = false;
 	check->ack.partition = ask(coord, check);
 	if (check->error == KERR_CONCURRENT_TRANSACTIONS && coord->loop.now_ms < check->give_up_ms) {
-		/* Its last transaction's markers are being written: soon over. */
+		/* The markers of its last transaction are being written. */
 		check->awaits_end = true;
 		loop_timer_set(&coord->loop, &check->retry, coord->loop.now_ms + RETRY_MS);
 		return false;
@@ -67,26 +68,28 @@ check(struct txn_check *check)
 	return true;
 }
 
-/* k is over; it is its reactor's from here on.  The next one of its id. */
+/* The check is decided, and its reactor's again.  Returns the next of its id. */
 static struct txn_check *
 end_check(struct txn_check *check)
 {
-	struct txn_check *next = next_check(check->coordinator, &check->link, check->transactional_id);
+	struct txn_check *next = next_check(check->coordinator, &check->link,
+		check->transactional_id);
 	loop_timer_clear(&check->coordinator->loop, &check->retry);
 	list_unlink(&check->link);
 	loop_post(check->loop, &check->done);
 	return next;
 }
 
-/* Look at k, the first of its id, and at those behind it as far as they go. */
+/* Examine the check, which is the first of its id, and the ones after it until
+ * one has to wait. */
 static void
-advance_checks(struct txn_check *k)
+advance_checks(struct txn_check *check)
 {
-	while (k && check(k))
-		k = end_check(k);
+	while (check && examine(check))
+		check = end_check(check);
 }
 
-/* Looks again: the transaction may have ended meanwhile. */
+/* Examines it again: the transaction may have ended meanwhile. */
 static void
 on_check_committed(struct loop_task *task)
 {
@@ -153,16 +156,16 @@ coordinator_check(struct coordinator *coord, struct txn_check *check)
 }
 
 bool
-coordinator_check_now(struct coordinator *c, struct txn_check *k)
+coordinator_check_now(struct coordinator *coord, struct txn_check *check)
 {
-	if (!coordinator_enter(c))
+	if (!coordinator_enter(coord))
 		return false;
-	bool is_told = false;
-	if (!next_check(c, &c->checks, k->transactional_id)) {
-		struct partition *p = ask(c, k);
-		is_told = k->error != KERR_CONCURRENT_TRANSACTIONS
-			&& (k->error || !p || partition_is_committed(p));
+	bool is_decided = false;
+	if (!next_check(coord, &coord->checks, check->transactional_id)) {
+		struct partition *part = ask(coord, check);
+		is_decided = check->error != KERR_CONCURRENT_TRANSACTIONS
+			&& (check->error || !part || partition_is_committed(part));
 	}
-	coordinator_leave(c);
-	return is_told;
+	coordinator_leave(coord);
+	return is_decided;
 }

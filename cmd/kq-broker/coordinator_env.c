@@ -15,6 +15,9 @@ append(struct coordinator *coord, enum coordinator_kind kind, int32_t partition,
 	const struct coord_record *v, int n, const struct coord_producer *producer, int64_t wall_ms)
 {
 	struct partition *part = coordinator_partition(coord, kind, partition);
+	assert(n > 0);
+	assert(!coord->load_aborted);               /* the state is whole */
+	assert(!producer || kind == COORD_GROUPS);  /* only offsets are part of transactions */
 	if (!part)
 		return KERR_COORDINATOR_NOT_AVAILABLE;
 	builder_reset(&coord->builder);
@@ -23,11 +26,13 @@ append(struct coordinator *coord, enum coordinator_kind kind, int32_t partition,
 	struct builder_producer none = BUILDER_NO_PRODUCER, own = { 0 };
 	if (producer)
 		own = (struct builder_producer){ producer->id, producer->epoch, -1, true };
-	struct str batch = builder_finish(&coord->builder, CODEC_NONE, producer ? &own : &none, &coord->packed);
+	struct str batch = builder_finish(&coord->builder, CODEC_NONE, producer ? &own : &none,
+		&coord->packed);
 	struct append_from from = { .syncer = coord->syncer, .wall_ms = coord->loop.wall_ms,
 		.is_coordinator = true };
 	struct append_result result;
 	partition_append(part, &from, (uint8_t *)(uintptr_t)batch.p, NULL, &result);
+	assert(!result.must_wait && !result.ticket); /* no ack was given; not verified */
 	if (result.error == KERR_NONE)
 		return KERR_NONE;
 	log_bounded(LOG_ERROR, "cannot append to %s-%d: %s", part->topic, part->index,
@@ -52,7 +57,7 @@ txns_append(struct coord_env *env, int32_t partition, const struct coord_record 
 		producer, wall_ms);
 }
 
-/* ---- answering ---- */
+/* ---- responses ---- */
 
 static void
 groups_respond(struct coord_env *env, struct coord_call *call, const void *response)
@@ -100,7 +105,7 @@ txns_topic(struct coord_env *env, struct str name, const struct uuid *id,
 	return find_topic(CONTAINER_OF(env, struct coordinator, txns_env), name, id, t, name_out);
 }
 
-/* The names are copied first: fn may look topics up itself. */
+/* Calls fn for a copy of the table, without the lock: fn may look up topics. */
 static void
 groups_each_topic(struct coord_env *env, void (*fn)(void *ctx, struct str name,
 	const struct coord_topic *t), void *ctx)
@@ -123,7 +128,7 @@ groups_each_topic(struct coord_env *env, void (*fn)(void *ctx, struct str name,
 	arena_release(&a);
 }
 
-/* ---- the rest ---- */
+/* ---- producer ids, markers, settings ---- */
 
 static uint64_t
 random_bits(struct coord_env *env)
@@ -146,7 +151,7 @@ on_committed(struct loop_task *task)
 	struct commit_wait *wait = CONTAINER_OF(task, struct commit_wait, ack.task);
 	struct coordinator *coord = wait->coordinator;
 	list_unlink(&wait->link);
-	/* An error means that the disk failed: the broker is on its way out. */
+	/* An error means that the disk failed: the broker is stopping. */
 	if (!wait->ack.error)
 		txns_committed(coord->txns, wait->ticket, coordinator_now(coord));
 	mem_free(wait);
@@ -165,7 +170,8 @@ txns_when_committed(struct coord_env *env, int32_t partition, uint64_t ticket)
 	wait->ack.partition = coordinator_partition(coord, COORD_TXNS, partition);
 	list_init(&wait->link);
 	list_append(&coord->commits, &wait->link);
-	if (!wait->ack.partition || !partition_wait_committed(wait->ack.partition, coord->syncer, &wait->ack))
+	if (!wait->ack.partition
+		|| !partition_wait_committed(wait->ack.partition, coord->syncer, &wait->ack))
 		coordinator_defer(coord, &wait->ack.task);
 }
 
@@ -175,7 +181,8 @@ defer_markers(struct markers *markers, struct loop_task *task)
 	coordinator_defer(CONTAINER_OF(markers, struct coordinator, markers), task);
 }
 
-/* A transaction's offsets count, or not, as soon as its marker is in their log. */
+/* A transaction's offsets take effect, or are dropped, once its marker is in their
+ * log. */
 static void
 on_marker(struct markers *markers, const struct marker_part *part)
 {
@@ -212,8 +219,10 @@ groups_times(struct coord_env *env, struct str group, int32_t *session_ms, int32
 	dynamic_read_begin(dynamic);
 	const struct config_set *set = dynamic_group(dynamic, group);
 	if (set) {
-		*session_ms = (int32_t)config_int(set, dynamic->values, CONFIG_CONSUMER_SESSION_TIMEOUT_MS);
-		*heartbeat_ms = (int32_t)config_int(set, dynamic->values, CONFIG_CONSUMER_HEARTBEAT_INTERVAL_MS);
+		*session_ms = (int32_t)config_int(set, dynamic->values,
+			CONFIG_CONSUMER_SESSION_TIMEOUT_MS);
+		*heartbeat_ms = (int32_t)config_int(set, dynamic->values,
+			CONFIG_CONSUMER_HEARTBEAT_INTERVAL_MS);
 	}
 	dynamic_read_end(dynamic);
 }

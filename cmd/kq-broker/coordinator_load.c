@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 enum {
-	LOAD_BYTES = 1 << 20,
-	BATCH_BYTES_MAX = 256 << 20, /* opened */
+	LOAD_BYTES = 1 << 20,        /* read at a time */
+	BATCH_BYTES_MAX = 256 << 20, /* of a batch, decompressed */
 };
 
 struct loading {
@@ -24,9 +24,10 @@ struct loading {
 	int64_t nrecord;
 };
 
-/* The end of a transaction. */
+/* The control record that ends a transaction. */
 static void
-replay_marker(struct loading *loading, const struct record *rec, const struct coord_producer *producer)
+replay_marker(struct loading *loading, const struct record *rec,
+	const struct coord_producer *producer)
 {
 	enum control_type type = control_type(rec->key);
 	if (loading->kind == COORD_GROUPS && type != CONTROL_UNKNOWN)
@@ -43,17 +44,17 @@ replay_batch(struct loading *loading, const uint8_t *p, const struct batch *batc
 	if (record_iter_begin(&loading->records, p, BATCH_BYTES_MAX, e) < 0)
 		return -1;
 	while ((got = record_iter_next(&loading->records, &rec, e)) > 0) {
-		struct coord_record c = { rec.key, rec.value };
+		struct coord_record body = { rec.key, rec.value };
 		loading->nrecord++;
 		if (batch->attributes & BATCH_CONTROL)
 			replay_marker(loading, &rec, &producer);
 		else if (rec.key.n < 0)
-			continue; /* not ours */
+			continue; /* not written by a coordinator */
 		else if (loading->kind == COORD_GROUPS)
-			groups_replay(loading->coordinator->groups, loading->partition, &c,
+			groups_replay(loading->coordinator->groups, loading->partition, &body,
 				batch->attributes & BATCH_TRANSACTIONAL ? &producer : NULL, rec.timestamp_ms);
 		else
-			txns_replay(loading->coordinator->txns, loading->partition, &c);
+			txns_replay(loading->coordinator->txns, loading->partition, &body);
 	}
 	return got;
 }
@@ -77,18 +78,19 @@ replay_bytes(struct loading *loading, const uint8_t *p, size_t n, struct err *e)
 }
 
 static int
-read_slice(struct loading *loading, const struct partlog_slice *s, struct err *e)
+read_slice(struct loading *loading, const struct partlog_slice *slice, struct err *e)
 {
 	buf_reset(&loading->bytes);
-	uint8_t *to = buf_grow(&loading->bytes, (size_t)s->size);
-	for (int64_t at = 0; at < s->size;) {
-		ssize_t n = pread(partlog_slice_fd(s), to + at, (size_t)(s->size - at), s->position + at);
+	uint8_t *to = buf_grow(&loading->bytes, (size_t)slice->size);
+	for (int64_t at = 0; at < slice->size;) {
+		ssize_t n = pread(partlog_slice_fd(slice), to + at, (size_t)(slice->size - at),
+			slice->position + at);
 		if (n <= 0)
 			return n < 0 ? err_sys(e, "cannot read")
 				: err_set(e, ERR_CORRUPT, "a segment ends too early");
 		at += n;
 	}
-	return replay_bytes(loading, to, (size_t)s->size, e);
+	return replay_bytes(loading, to, (size_t)slice->size, e);
 }
 
 static int
@@ -110,15 +112,16 @@ load_log(struct loading *loading, struct partition *part, struct err *e)
 		if (rc == 0)
 			rc = slice.size ? read_slice(loading, &slice, e)
 				: err_set(e, ERR_CORRUPT, "the log ends too early");
+		assert(rc < 0 || slice.next_offset > what.offset);
 		what.offset = slice.next_offset;
 		partlog_slice_put(&slice);
 	}
 	return rc;
 }
 
-/* Part of it would be worse than nothing: groups without the offsets that they
- * committed, ends of transactions that are over.  As no answer leaves before a
- * failed log is synced, nobody hears of any of it. */
+/* Half a state is worse than none: groups would lack offsets that they committed,
+ * and ended transactions would end again.  No response leaves before its log is
+ * synced, which a failed log never is, so no client sees the half state. */
 static void
 refuse_partition(struct partition *part, const struct err *e)
 {
@@ -141,7 +144,7 @@ load_partition(struct coordinator *coord, enum coordinator_kind kind, int32_t i)
 		refuse_partition(part, &e);
 	if (!coord->load_aborted && kind == COORD_GROUPS)
 		groups_loaded(coord->groups, i, coordinator_now(coord));
-	else if (!coord->load_aborted && is_read) /* else an end might be an old one */
+	else if (!coord->load_aborted && is_read) /* otherwise an end may be an old one */
 		txns_loaded(coord->txns, i, coordinator_now(coord));
 	if (loading.nrecord)
 		log_line(LOG_DEBUG, "%s-%d: %lld record%s", coord->topic[kind].name, i,

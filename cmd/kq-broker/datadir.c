@@ -30,11 +30,13 @@ check_owner(struct datadir *dir, struct err *e)
 	if (fstat(dir->fd, &st) < 0)
 		return err_sys(e, "cannot stat the data directory '%s'", dir->path);
 	if (st.st_uid != geteuid())
-		return err_set(e, ERR_USAGE, "the data directory '%s' belongs to %s, the broker runs as %s; "
+		return err_set(e, ERR_USAGE,
+			"the data directory '%s' belongs to %s, the broker runs as %s; "
 			"run it as the owner, or change the owner with chown -R", dir->path,
 			user_text(st.st_uid, owner), user_text(geteuid(), self));
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
-		return err_set(e, ERR_USAGE, "other users may write to the data directory '%s' (mode %03o); "
+		return err_set(e, ERR_USAGE,
+			"other users may write to the data directory '%s' (mode %03o); "
 			"change that with chmod go-w", dir->path, st.st_mode & 0777);
 	return 0;
 }
@@ -94,7 +96,8 @@ log_place(struct datadir *dir)
 void
 datadir_init(struct datadir *dir, const char *path)
 {
-	*dir = (struct datadir){ .path = mem_strdup(path ? path : "(memory)"), .fd = -1, .lock_fd = -1 };
+	*dir = (struct datadir){ .fd = -1, .lock_fd = -1 };
+	dir->path = mem_strdup(path ? path : "(memory)");
 }
 
 void

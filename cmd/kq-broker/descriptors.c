@@ -20,7 +20,7 @@ enum {
 };
 
 int64_t
-descriptors_divide(struct descriptors *d, int64_t limit, int nreactor, int nlisten)
+descriptors_divide(struct descriptors *descriptors, int64_t limit, int nreactor, int nlisten)
 {
 	int64_t nsyncer = nreactor + 1;  /* one of the coordinator */
 	int64_t nthread = nreactor + 2;  /* the coordinator and the control thread */
@@ -30,32 +30,33 @@ descriptors_divide(struct descriptors *d, int64_t limit, int nreactor, int nlist
 	if (limit < least)
 		return least;
 	int64_t rest = limit - fixed;
-	d->sync_max = MIN(MAX(rest / 4 / nsyncer, SYNC_JOB_FILES_MAX), SYNC_MAX);
-	rest -= d->sync_max * nsyncer;
-	d->cache_max = MIN(MAX(rest / 2, CACHE_MIN), CACHE_MAX);
-	d->conn_max = rest - d->cache_max;
-	d->slice_max = MAX(d->cache_max / 8, 1);
+	descriptors->sync_max = MIN(MAX(rest / 4 / nsyncer, SYNC_JOB_FILES_MAX), SYNC_MAX);
+	rest -= descriptors->sync_max * nsyncer;
+	descriptors->cache_max = MIN(MAX(rest / 2, CACHE_MIN), CACHE_MAX);
+	descriptors->conn_max = rest - descriptors->cache_max;
+	descriptors->slice_max = MAX(descriptors->cache_max / 8, 1);
 	return least;
 }
 
 int
-descriptors_plan(struct descriptors *d, int *nreactor, int nlisten, bool may_lower, struct err *e)
+descriptors_plan(struct descriptors *descriptors, int *nreactor, int nlisten, bool may_lower,
+	struct err *e)
 {
-	struct rlimit l;
-	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return err_sys(e, "cannot read the limit of open files");
-	l.rlim_cur = l.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &l); /* what the kernel refuses is read below */
-	getrlimit(RLIMIT_NOFILE, &l);
-	int64_t limit = l.rlim_cur == RLIM_INFINITY || l.rlim_cur > LIMIT_MAX ? LIMIT_MAX
-		: (int64_t)l.rlim_cur;
-	int64_t least = descriptors_divide(d, limit, *nreactor, nlisten);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files); /* what the kernel refuses is read below */
+	getrlimit(RLIMIT_NOFILE, &files);
+	int64_t limit = files.rlim_cur == RLIM_INFINITY || files.rlim_cur > LIMIT_MAX ? LIMIT_MAX
+		: (int64_t)files.rlim_cur;
+	int64_t least = descriptors_divide(descriptors, limit, *nreactor, nlisten);
 	for (; limit < least && may_lower && *nreactor > 1; --*nreactor)
-		least = descriptors_divide(d, limit, *nreactor - 1, nlisten);
+		least = descriptors_divide(descriptors, limit, *nreactor - 1, nlisten);
 	if (limit < least)
 		return err_set(e, ERR_LIMIT, "%lld open files are allowed, and %d reactor%s need%s %lld; "
 			RAISE_FILE_LIMIT ", or set fewer reactors", (long long)limit, *nreactor,
 			units_plural(*nreactor), *nreactor == 1 ? "s" : "", (long long)least);
-	segfile_cache_limit((int)d->cache_max);
+	segfile_cache_limit((int)descriptors->cache_max);
 	return 0;
 }

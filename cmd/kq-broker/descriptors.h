@@ -23,13 +23,14 @@ struct descriptors {
 };
 
 /* Divide a limit among this many reactors and listeners.  Returns the lowest
- * limit that would do; if it is above the given one, *d is not set. */
-int64_t descriptors_divide(struct descriptors *d, int64_t limit, int nreactor, int nlisten);
+ * limit that would do; if it is above the given one, *descriptors is not set. */
+int64_t descriptors_divide(struct descriptors *descriptors, int64_t limit, int nreactor,
+	int nlisten);
 
 /* Raise the soft limit to the hard one, and divide it.  With may_lower *nreactor
  * is lowered, down to 1, to what the limit allows.  Returns 0, or -1: the broker
  * cannot work with so few. */
-int descriptors_plan(struct descriptors *d, int *nreactor, int nlisten, bool may_lower,
+int descriptors_plan(struct descriptors *descriptors, int *nreactor, int nlisten, bool may_lower,
 	struct err *e);
 
 #endif

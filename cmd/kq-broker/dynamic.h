@@ -28,7 +28,7 @@ struct dynamic {
 	const struct config_set *at_start; /* command line and kq.yaml; borrowed */
 	char id[12];                       /* this broker's */
 	struct metastore *meta;            /* borrowed */
-	void (*changed)(struct dynamic *d);
+	void (*changed)(struct dynamic *dynamic);
 	pthread_rwlock_t lock;
 	/* Under the lock: */
 	struct config_set *own, *shared; /* of this broker, of all; never NULL */
@@ -44,24 +44,24 @@ struct dynamic_group {
 
 /* changed is called on the control thread, without the lock, once values were
  * loaded or replaced. */
-void dynamic_init(struct dynamic *d, const struct config_set *at_start,
-	void (*changed)(struct dynamic *d));
-void dynamic_release(struct dynamic *d);
+void dynamic_init(struct dynamic *dynamic, const struct config_set *at_start,
+	void (*changed)(struct dynamic *dynamic));
+void dynamic_release(struct dynamic *dynamic);
 
 /* Read the settings of the metastore; at the start, before the topics are loaded.
  * Entries and settings that are not understood are left out, and logged. */
-void dynamic_load(struct dynamic *d, struct metastore *meta);
+void dynamic_load(struct dynamic *dynamic, struct metastore *meta);
 
 /* Any thread but the control thread reads the sets between these two.  It may take
  * the lock of the topics inside, but not the other way round. */
-void dynamic_read_begin(struct dynamic *d);
-void dynamic_read_end(struct dynamic *d);
+void dynamic_read_begin(struct dynamic *dynamic);
+void dynamic_read_end(struct dynamic *dynamic);
 
 /* The group's settings; NULL: none. */
-const struct config_set *dynamic_group(struct dynamic *d, struct str name);
+const struct config_set *dynamic_group(struct dynamic *dynamic, struct str name);
 
 /* Is it the id of this broker? */
-bool dynamic_is_this_broker(const struct dynamic *d, struct str id);
+bool dynamic_is_this_broker(const struct dynamic *dynamic, struct str id);
 
 /* Log levels by Kafka's names. */
 const char *dynamic_level_name(void); /* of the current one */
@@ -69,7 +69,7 @@ bool dynamic_parse_level(struct str word, enum log_level *level);
 
 /* The source of the broker's value of a key.  *set is the set that has it; NULL:
  * it is the default. */
-enum config_source dynamic_source(const struct dynamic *d, enum config_id id,
+enum config_source dynamic_source(const struct dynamic *dynamic, enum config_id id,
 	const struct config_set **set);
 
 /* Replace the settings of all brokers (is_shared), of this one, or of the group,
@@ -77,9 +77,9 @@ enum config_source dynamic_source(const struct dynamic *d, enum config_id id,
  * Returns 0; or -1 with *error filled and nothing changed: INVALID_REQUEST (a
  * broker's) or INVALID_CONFIG for values that are not compatible, POLICY_VIOLATION
  * for too many groups, KAFKA_STORAGE_ERROR if the metastore failed. */
-int dynamic_configure_broker(struct dynamic *d, bool is_shared, const struct config_set *set,
+int dynamic_configure_broker(struct dynamic *dynamic, bool is_shared, const struct config_set *set,
 	bool validate_only, struct catalog_error *error);
-int dynamic_configure_group(struct dynamic *d, struct str name, const struct config_set *set,
+int dynamic_configure_group(struct dynamic *dynamic, struct str name, const struct config_set *set,
 	bool validate_only, struct catalog_error *error);
 
 #endif

@@ -21,14 +21,14 @@ write_ready(void *arg)
 
 /* In a thread of its own, as stdout may block. */
 static void
-print_ready(const struct broker *b)
+print_ready(const struct broker *broker)
 {
 	char z[NET_TEXT_SIZE];
 	pthread_t thread;
 	size_t n = (size_t)snprintf(ready, sizeof ready, "ready");
-	for (int i = 0; i < b->listen.n; i++)
+	for (int i = 0; i < broker->listen.n; i++)
 		n += (size_t)snprintf(ready + n, sizeof ready - n, " %s",
-			net_addr_format(&b->listen.v[i], z));
+			net_addr_format(&broker->listen.v[i], z));
 	snprintf(ready + n, sizeof ready - n, "\n");
 	if (pthread_create(&thread, NULL, write_ready, NULL) == 0)
 		pthread_detach(thread);
@@ -47,26 +47,26 @@ wait_for_signal(const sigset_t *set)
 
 /* Serve until a signal.  Returns the exit code. */
 static int
-serve(struct settings *s, const sigset_t *signals)
+serve(struct settings *settings, const sigset_t *signals)
 {
-	struct broker b;
+	struct broker broker;
 	struct err e;
 	int code = EXIT_DONE;
 	if (log_begin(&e) < 0)
 		return say_err(&e, false);
-	if (broker_open(&b, s, &e) < 0) {
+	if (broker_open(&broker, settings, &e) < 0) {
 		code = say_err(&e, false);
-	} else if (broker_start(&b, &e) < 0) {
+	} else if (broker_start(&broker, &e) < 0) {
 		struct err ignored;
 		code = say_err(&e, false);
-		broker_stop(&b, &ignored);
+		broker_stop(&broker, &ignored);
 	} else {
-		print_ready(&b);
+		print_ready(&broker);
 		wait_for_signal(signals);
-		if (broker_stop(&b, &e) < 0)
+		if (broker_stop(&broker, &e) < 0)
 			code = say_err(&e, false);
 	}
-	broker_release(&b);
+	broker_release(&broker);
 	log_end();
 	return code;
 }
@@ -74,7 +74,7 @@ serve(struct settings *s, const sigset_t *signals)
 int
 main(int argc, char **argv)
 {
-	struct settings s;
+	struct settings settings;
 	struct err e;
 	say_init("kq-broker");
 	/* Blocked in every thread; the main thread takes them one by one. */
@@ -85,8 +85,9 @@ main(int argc, char **argv)
 	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	int r = settings_parse(&s, argc, argv, &e);
-	int code = r < 0 ? say_err(&e, false) : r > 0 ? say_flush_stdout() : serve(&s, &signals);
-	settings_release(&s);
+	int rc = settings_parse(&settings, argc, argv, &e);
+	int code = rc < 0 ? say_err(&e, false) : rc > 0 ? say_flush_stdout()
+		: serve(&settings, &signals);
+	settings_release(&settings);
 	return code;
 }

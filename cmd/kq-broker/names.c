@@ -1,22 +1,22 @@
 #include "kq-broker/names.h"
 
-static char there; /* a value, since a map has no NULL */
+static char there; /* any value but NULL */
 
 void
-names_add(struct names *s, struct str name)
+names_add(struct names *names, struct str name)
 {
-	map_put(map_get(&s->seen, name) ? &s->twice : &s->seen, name, &there);
+	map_put(map_get(&names->seen, name) ? &names->twice : &names->seen, name, &there);
 }
 
 bool
-names_are_twice(const struct names *s, struct str name)
+names_are_twice(const struct names *names, struct str name)
 {
-	return map_get(&s->twice, name) != NULL;
+	return map_get(&names->twice, name) != NULL;
 }
 
 void
-names_release(struct names *s)
+names_release(struct names *names)
 {
-	map_release(&s->seen);
-	map_release(&s->twice);
+	map_release(&names->seen);
+	map_release(&names->twice);
 }

@@ -1,7 +1,8 @@
 /*
- * The names in one request, to find those that stand there more than once.
- * They are borrowed.  The seed is a random one, so that a client cannot choose
- * names whose hashes collide.
+ * Finds the names that stand more than once in a request.
+ *
+ * Names are borrowed.  The seed must be random, so that a client cannot choose
+ * names whose hashes collide.  One thread.
  */
 #ifndef KQ_BROKER_NAMES_H
 #define KQ_BROKER_NAMES_H
@@ -13,8 +14,8 @@ struct names {
 };
 #define NAMES_INIT(random) { { .seed = (random) }, { .seed = (random) } }
 
-void names_add(struct names *s, struct str name);
-bool names_are_twice(const struct names *s, struct str name);
-void names_release(struct names *s);
+void names_add(struct names *names, struct str name);
+bool names_are_twice(const struct names *names, struct str name); /* added twice or more? */
+void names_release(struct names *names);
 
 #endif

@@ -23,9 +23,9 @@ producer_ids_release(struct producer_ids *ids)
 }
 
 static void
-on_refill(struct loop_task *t)
+on_refill(struct loop_task *task)
 {
-	struct producer_ids *ids = CONTAINER_OF(t, struct producer_ids, task);
+	struct producer_ids *ids = CONTAINER_OF(task, struct producer_ids, task);
 	struct err e;
 	if (producer_ids_refill(ids, &e) < 0)
 		log_bounded(LOG_ERROR, "cannot allocate producer IDs: %s", e.msg);

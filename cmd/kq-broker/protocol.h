@@ -1,11 +1,11 @@
 /*
- * What is served of Kafka's protocol, for people: from the table in dispatch.c and from
- * share/apis.tab.
+ * Prints which of Kafka's APIs are served, from the table in dispatch.c and from
+ * share/apis.tab: for --help=protocol and for the manual.
  */
 #ifndef KQ_BROKER_PROTOCOL_H
 #define KQ_BROKER_PROTOCOL_H
 
-/* A line an API: key, name, the versions served, Kafka's, and why they differ. */
+/* One line an API: key, name, versions served, Kafka's versions, why they differ. */
 void protocol_print_help(void);
 void protocol_print_mdoc(void); /* the same, for the manual */
 

@@ -27,19 +27,19 @@ struct command_line {
 /* ---- single values ---- */
 
 static int
-set_value(struct settings *s, const char *name, const char *value, struct err *e)
+set_value(struct settings *settings, const char *name, const char *value, struct err *e)
 {
-	const struct config_key *k = config_find(CONFIG_SCOPE_BROKER, str_of(name));
-	if (!k)
+	const struct config_key *key = config_find(CONFIG_SCOPE_BROKER, str_of(name));
+	if (!key)
 		return config_unknown(CONFIG_SCOPE_BROKER, str_of(name), e);
 	struct buf number = BUF_INIT;
 	config_put_plain(name, value, &number);
-	char *plain = config_parse(k, CONFIG_SCOPE_BROKER, buf_str(&number), e);
+	char *plain = config_parse(key, CONFIG_SCOPE_BROKER, buf_str(&number), e);
 	buf_release(&number);
 	if (!plain)
 		return -1;
-	config_set_put(s->values, config_id_of(k), plain);
-	if (k->effect == CONFIG_EFFECT_NO)
+	config_set_put(settings->values, config_id_of(key), plain);
+	if (key->effect == CONFIG_EFFECT_NO)
 		log_line(LOG_WARN, "the setting %s has no effect yet", name);
 	mem_free(plain);
 	return 0;
@@ -47,13 +47,13 @@ set_value(struct settings *s, const char *name, const char *value, struct err *e
 
 /* An address to listen on: a number alone is a port of 127.0.0.1. */
 static int
-parse_listener(struct net_addr *a, const char *text, struct err *e)
+parse_listener(struct net_addr *addr, const char *text, struct err *e)
 {
 	char local[NET_TEXT_SIZE];
 	bool is_port = *text && text[strspn(text, "0123456789")] == 0;
 	if (is_port)
 		snprintf(local, sizeof local, "127.0.0.1:%s", text);
-	return net_addr_parse(a, is_port ? local : text, DEFAULT_PORT, e);
+	return net_addr_parse(addr, is_port ? local : text, DEFAULT_PORT, e);
 }
 
 /* What names and addresses of hosts are made of, as Kafka sees it. */
@@ -66,19 +66,20 @@ is_host(const char *text)
 
 /* An address for clients to connect to. */
 static int
-parse_advertised(struct net_addr *a, const char *text, struct err *e)
+parse_advertised(struct net_addr *addr, const char *text, struct err *e)
 {
-	if (net_addr_parse(a, text, DEFAULT_PORT, e) < 0)
+	if (net_addr_parse(addr, text, DEFAULT_PORT, e) < 0)
 		return -1;
-	if (a->kind == NET_UNIX || a->port == 0)
-		return err_set(e, ERR_USAGE, "'%s': write host:port, as clients are to connect to it", text);
-	if (net_addr_is_any(a) || !is_host(a->host))
+	if (addr->kind == NET_UNIX || addr->port == 0)
+		return err_set(e, ERR_USAGE, "'%s': write host:port, as clients are to connect to it",
+			text);
+	if (net_addr_is_any(addr) || !is_host(addr->host))
 		return err_set(e, ERR_USAGE, "'%s' is not an address that clients can connect to; "
-			"write this machine's name or address: HOST:%u", text, a->port);
+			"write this machine's name or address: HOST:%u", text, addr->port);
 	return 0;
 }
 
-typedef int parse_fn(struct net_addr *a, const char *text, struct err *e);
+typedef int parse_fn(struct net_addr *addr, const char *text, struct err *e);
 
 static int
 add_addr(struct addr_list *list, parse_fn *parse, const char *text, struct err *e)
@@ -127,12 +128,12 @@ option_set(void *to, const char *value, struct err *e)
 }
 
 static int
-apply_overrides(struct settings *s, const struct command_line *line, struct err *e)
+apply_overrides(struct settings *settings, const struct command_line *line, struct err *e)
 {
 	for (int i = 0; i < line->noverride; i++) {
 		const char *text = line->override[i], *equals = strchr(text, '=');
 		char *name = mem_strndup((struct str){ (const uint8_t *)text, (int32_t)(equals - text) });
-		int rc = set_value(s, name, equals + 1, e);
+		int rc = set_value(settings, name, equals + 1, e);
 		mem_free(name);
 		if (rc < 0)
 			return err_wrap(e, "option '-o'");
@@ -141,17 +142,17 @@ apply_overrides(struct settings *s, const struct command_line *line, struct err 
 }
 
 static int
-apply_file(struct settings *s, const char *path, struct err *e)
+apply_file(struct settings *settings, const char *path, struct err *e)
 {
-	struct conf c = CONF_INIT;
-	int r = conf_read(&c, path, e);
-	for (int i = 0; i < c.n && r == 0; i++) {
-		r = set_value(s, c.v[i].key, c.v[i].value, e);
-		if (r < 0)
-			err_wrap(e, "%s:%d:%d", path, c.v[i].line, c.v[i].column);
+	struct conf conf = CONF_INIT;
+	int rc = conf_read(&conf, path, e);
+	for (int i = 0; i < conf.n && rc == 0; i++) {
+		rc = set_value(settings, conf.v[i].key, conf.v[i].value, e);
+		if (rc < 0)
+			err_wrap(e, "%s:%d:%d", path, conf.v[i].line, conf.v[i].column);
 	}
-	conf_release(&c);
-	return r;
+	conf_release(&conf);
+	return rc;
 }
 
 /* ---- the command line ---- */
@@ -247,31 +248,31 @@ default_data_dir(struct err *e)
 
 /* Those of the command line, of the settings, or the defaults. */
 static int
-choose_listeners(struct settings *s, const struct command_line *line, struct err *e)
+choose_listeners(struct settings *settings, const struct command_line *line, struct err *e)
 {
-	const char *set = config_value(NULL, s->values, CONFIG_LISTENERS);
-	s->listen = line->listen;
+	const char *set = config_value(NULL, settings->values, CONFIG_LISTENERS);
+	settings->listen = line->listen;
 	if (line->was_listen_given)
 		return 0;
 	if (*set)
-		return add_addrs(&s->listen, parse_listener, set, e);
-	net_addr_default(&s->listen.v[s->listen.n++]);
-	return add_addr(&s->listen, parse_listener, "127.0.0.1:9092", e);
+		return add_addrs(&settings->listen, parse_listener, set, e);
+	net_addr_default(&settings->listen.v[settings->listen.n++]);
+	return add_addr(&settings->listen, parse_listener, "127.0.0.1:9092", e);
 }
 
 static int
-choose_data_dir(struct settings *s, const struct command_line *line, struct err *e)
+choose_data_dir(struct settings *settings, const struct command_line *line, struct err *e)
 {
-	const char *dirs = config_value(NULL, s->values, CONFIG_LOG_DIRS);
+	const char *dirs = config_value(NULL, settings->values, CONFIG_LOG_DIRS);
 	if (strchr(dirs, ','))
 		return err_set(e, ERR_USAGE, "log.dirs: one directory is supported, not '%s'", dirs);
 	if (line->data_dir && !*line->data_dir)
 		return err_set(e, ERR_USAGE, "option '-d': the name of the directory is empty");
-	s->is_memory = line->is_memory;
-	s->data_dir = line->data_dir ? mem_strdup(line->data_dir)
+	settings->is_memory = line->is_memory;
+	settings->data_dir = line->data_dir ? mem_strdup(line->data_dir)
 		: *dirs ? mem_strdup(dirs)
 		: line->is_memory ? mem_strdup("") : default_data_dir(e);
-	return s->data_dir ? 0 : -1;
+	return settings->data_dir ? 0 : -1;
 }
 
 /* Do the values fit together? */
@@ -285,9 +286,9 @@ check_values(const struct config_set *v, struct err *e)
 }
 
 int
-settings_parse(struct settings *s, int argc, char **argv, struct err *e)
+settings_parse(struct settings *settings, int argc, char **argv, struct err *e)
 {
-	*s = (struct settings){ .values = config_set_copy(NULL) };
+	*settings = (struct settings){ .values = config_set_copy(NULL) };
 	struct command_line line = { 0 };
 	int done = parse_command_line(&line, argc, argv, e);
 	if (done)
@@ -295,21 +296,21 @@ settings_parse(struct settings *s, int argc, char **argv, struct err *e)
 	enum log_level level;
 	if (line.level && log_parse_level(line.level, &level))
 		log_set_level(level);
-	if ((line.config_file && apply_file(s, line.config_file, e) < 0)
-		|| apply_overrides(s, &line, e) < 0 || check_values(s->values, e) < 0
-		|| choose_data_dir(s, &line, e) < 0)
+	if ((line.config_file && apply_file(settings, line.config_file, e) < 0)
+		|| apply_overrides(settings, &line, e) < 0 || check_values(settings->values, e) < 0
+		|| choose_data_dir(settings, &line, e) < 0)
 		return -1;
-	if (add_addrs(&s->advertised, parse_advertised,
-		config_value(NULL, s->values, CONFIG_ADVERTISED_LISTENERS), e) < 0)
+	if (add_addrs(&settings->advertised, parse_advertised,
+		config_value(NULL, settings->values, CONFIG_ADVERTISED_LISTENERS), e) < 0)
 		return err_wrap(e, "advertised.listeners");
-	if (choose_listeners(s, &line, e) < 0)
+	if (choose_listeners(settings, &line, e) < 0)
 		return err_wrap(e, "listeners");
 	return 0;
 }
 
 void
-settings_release(struct settings *s)
+settings_release(struct settings *settings)
 {
-	config_set_free(s->values);
-	mem_free(s->data_dir);
+	config_set_free(settings->values);
+	mem_free(settings->data_dir);
 }

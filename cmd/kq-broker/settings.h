@@ -24,7 +24,7 @@ struct settings {
 
 /* Parse the command line of kq-broker.  0: go on; 1: something was printed
  * and the program ends well; -1: *e says what is wrong. */
-int settings_parse(struct settings *s, int argc, char **argv, struct err *e);
-void settings_release(struct settings *s);
+int settings_parse(struct settings *settings, int argc, char **argv, struct err *e);
+void settings_release(struct settings *settings);
 
 #endif

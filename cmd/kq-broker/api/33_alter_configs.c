@@ -17,120 +17,124 @@
 
 enum config_operation { OP_SET, OP_DELETE, OP_APPEND, OP_SUBTRACT };
 
-/* What is to be changed: a resource, and what is set for it now. */
+/* The resource to change. */
 struct target {
 	int8_t type;
 	struct str name;
-	enum config_scope scope;
-	const struct config_set *now; /* NULL: nothing */
 	bool is_twice; /* named twice in the request */
+	enum config_scope scope;
+	const struct config_set *now; /* its settings before; NULL: none */
 };
 
 static int
-find_broker(struct broker *b, struct target *t, struct catalog_error *e)
+find_broker(struct broker *broker, struct target *target, struct catalog_error *error)
 {
-	t->scope = CONFIG_SCOPE_BROKER;
-	t->now = t->name.n ? b->dynamic.own : b->dynamic.shared;
-	if (t->name.n && !dynamic_is_this_broker(&b->dynamic, t->name))
-		return catalog_fail(e, KERR_INVALID_REQUEST, "there is no broker of that id");
+	target->scope = CONFIG_SCOPE_BROKER;
+	target->now = target->name.n ? broker->dynamic.own : broker->dynamic.shared;
+	if (target->name.n && !dynamic_is_this_broker(&broker->dynamic, target->name))
+		return catalog_fail(error, KERR_INVALID_REQUEST, "there is no broker of that id");
 	return 0;
 }
 
 static int
-find_topic(struct broker *b, struct target *t, struct catalog_error *e)
+find_topic(struct broker *broker, struct target *target, struct catalog_error *error)
 {
-	const char *fault = topic_name_fault(t->name);
+	const char *fault = topic_name_fault(target->name);
 	if (fault)
-		return catalog_fail(e, KERR_INVALID_TOPIC_EXCEPTION, "%s", fault);
-	struct topic *topic = topics_find(&b->topics, t->name);
+		return catalog_fail(error, KERR_INVALID_TOPIC_EXCEPTION, "%s", fault);
+	struct topic *topic = topics_find(&broker->topics, target->name);
 	if (!topic)
-		return catalog_fail(e, KERR_UNKNOWN_TOPIC_OR_PARTITION, "there is no such topic");
-	t->scope = CONFIG_SCOPE_TOPIC;
-	t->now = topic->overrides;
+		return catalog_fail(error, KERR_UNKNOWN_TOPIC_OR_PARTITION, "there is no such topic");
+	target->scope = CONFIG_SCOPE_TOPIC;
+	target->now = topic->overrides;
 	return 0;
 }
 
 static int
-find_group(struct broker *b, struct target *t, struct catalog_error *e)
+find_group(struct broker *broker, struct target *target, struct catalog_error *error)
 {
-	if (!t->name.n)
-		return catalog_fail(e, KERR_INVALID_REQUEST,
+	if (!target->name.n)
+		return catalog_fail(error, KERR_INVALID_REQUEST,
 			"settings for all groups are those of the broker, group.*");
-	t->scope = CONFIG_SCOPE_GROUP;
-	t->now = dynamic_group(&b->dynamic, t->name);
+	target->scope = CONFIG_SCOPE_GROUP;
+	target->now = dynamic_group(&broker->dynamic, target->name);
 	return 0;
 }
 
 static int
-find(struct broker *b, struct target *t, struct catalog_error *e)
+find(struct broker *broker, struct target *target, struct catalog_error *error)
 {
-	if (t->is_twice)
-		return catalog_fail(e, KERR_INVALID_REQUEST, "the resource is named twice");
-	switch (t->type) {
-	case RESOURCE_TOPIC: return find_topic(b, t, e);
-	case RESOURCE_BROKER: return find_broker(b, t, e);
-	case RESOURCE_GROUP: return find_group(b, t, e);
+	if (target->is_twice)
+		return catalog_fail(error, KERR_INVALID_REQUEST, "the resource is named twice");
+	switch (target->type) {
+	case RESOURCE_TOPIC: return find_topic(broker, target, error);
+	case RESOURCE_BROKER: return find_broker(broker, target, error);
+	case RESOURCE_GROUP: return find_group(broker, target, error);
 	case RESOURCE_BROKER_LOGGER:
-		return catalog_fail(e, KERR_INVALID_REQUEST,
+		return catalog_fail(error, KERR_INVALID_REQUEST,
 			"levels of loggers are changed one by one (IncrementalAlterConfigs)");
 	case RESOURCE_CLIENT_METRICS:
-		return catalog_fail(e, KERR_INVALID_REQUEST,
+		return catalog_fail(error, KERR_INVALID_REQUEST,
 			"this broker collects no metrics of its clients");
-	default: return catalog_fail(e, KERR_INVALID_REQUEST, "there is no such type of resource");
+	default: return catalog_fail(error, KERR_INVALID_REQUEST, "there is no such type of resource");
 	}
 }
 
-/* The resource is to have these settings. */
+/* Replace the resource's settings. */
 static int
-store(struct broker *b, const struct target *t, const struct config_set *set, bool validate_only,
-	struct catalog_error *e)
+store(struct broker *broker, const struct target *target, const struct config_set *set,
+	bool validate_only, struct catalog_error *error)
 {
-	switch (t->scope) {
-	case CONFIG_SCOPE_TOPIC: return catalog_configure(&b->catalog, t->name, set, validate_only, e);
-	case CONFIG_SCOPE_GROUP: return dynamic_configure_group(&b->dynamic, t->name, set, validate_only, e);
+	switch (target->scope) {
+	case CONFIG_SCOPE_TOPIC:
+		return catalog_configure(&broker->catalog, target->name, set, validate_only, error);
+	case CONFIG_SCOPE_GROUP:
+		return dynamic_configure_group(&broker->dynamic, target->name, set, validate_only,
+			error);
 	case CONFIG_SCOPE_BROKER: break;
 	}
-	return dynamic_configure_broker(&b->dynamic, t->name.n == 0, set, validate_only, e);
+	bool is_shared = target->name.n == 0;
+	return dynamic_configure_broker(&broker->dynamic, is_shared, set, validate_only, error);
 }
 
-/* One setting of a resource; value null: unset. */
+/* Put one setting into the set; a null value removes it. */
 static int
-put(const struct target *t, struct config_set *set, struct str name, struct str value,
-	struct catalog_error *e)
+put(const struct target *target, struct config_set *set, struct str name, struct str value,
+	struct catalog_error *error)
 {
-	const struct config_key *k = config_find(t->scope, name);
-	if (k && value.n >= 0 && t->scope == CONFIG_SCOPE_BROKER && !config_is_live(k))
-		return catalog_fail(e, KERR_INVALID_REQUEST,
+	const struct config_key *key = config_find(target->scope, name);
+	if (key && value.n >= 0 && target->scope == CONFIG_SCOPE_BROKER && !config_is_live(key))
+		return catalog_fail(error, KERR_INVALID_REQUEST,
 			"%s cannot be changed while the broker runs: set it in kq.yaml or with -o",
-			config_name(k, t->scope));
-	return catalog_put_config(set, t->scope, name, value, e);
+			config_name(key, target->scope));
+	return catalog_put_config(set, target->scope, name, value, error);
 }
 
 /* ---- all at once ---- */
 
 static int
-alter(struct request *rq, const struct alter_configs_request_resource *q,
-	bool is_twice, struct catalog_error *e)
+alter(struct request *rq, const struct alter_configs_request_resource *resource,
+	bool is_twice, struct catalog_error *error)
 {
 	const struct alter_configs_request *all = rq->body;
-	struct target t = { q->resource_type, q->resource_name, .is_twice = is_twice };
-	if (find(rq->broker, &t, e) < 0)
+	struct target target = { resource->resource_type, resource->resource_name, is_twice };
+	if (find(rq->broker, &target, error) < 0)
 		return -1;
 	struct config_set *set = config_set_copy(NULL);
-	int r = 0;
-	for (int32_t i = 0; r == 0 && i < q->configs.n; i++)
-		r = q->configs.v[i].value.n < 0
-			? catalog_fail(e, KERR_INVALID_REQUEST, "a value is missing")
-			: put(&t, set, q->configs.v[i].name, q->configs.v[i].value, e);
-	if (r == 0)
-		r = store(rq->broker, &t, set, all->validate_only, e);
+	int rc = 0;
+	for (int32_t i = 0; rc == 0 && i < resource->configs.n; i++)
+		rc = resource->configs.v[i].value.n < 0
+			? catalog_fail(error, KERR_INVALID_REQUEST, "a value is missing")
+			: put(&target, set, resource->configs.v[i].name, resource->configs.v[i].value, error);
+	if (rc == 0)
+		rc = store(rq->broker, &target, set, all->validate_only, error);
 	config_set_free(set);
-	return r;
+	return rc;
 }
 
-/* Was the resource in the request before?  It is now. */
+/* Add the resource to the set of those seen.  Was it in it already? */
 static bool
-note_resource(struct request *rq, struct map *seen, int8_t type, struct str name)
+add_seen(struct request *rq, struct map *seen, int8_t type, struct str name)
 {
 	struct str key = { arena_alloc(&rq->arena, (size_t)name.n + 1), name.n + 1 };
 	uint8_t *p = (uint8_t *)(uintptr_t)key.p;
@@ -146,30 +150,31 @@ void
 api_alter_configs(struct request *rq)
 {
 	struct alter_configs_request *q = rq->body;
-	struct alter_configs_response a;
+	struct alter_configs_response r;
 	struct map seen = { .seed = rq->broker->topics.by_name.seed };
-	wire_defaults(&alter_configs_response_desc, &a);
-	a.responses.n = q->resources.n;
-	a.responses.v = REQUEST_ARRAY(rq, struct alter_configs_response_resource,
+	wire_defaults(&alter_configs_response_desc, &r);
+	r.responses.n = q->resources.n;
+	r.responses.v = REQUEST_ARRAY(rq, struct alter_configs_response_resource,
 		q->resources.n);
 	for (int32_t i = 0; i < q->resources.n; i++) {
-		struct catalog_error e = { 0 };
-		bool is_twice = note_resource(rq, &seen, q->resources.v[i].resource_type,
+		struct catalog_error error = { 0 };
+		bool is_twice = add_seen(rq, &seen, q->resources.v[i].resource_type,
 			q->resources.v[i].resource_name);
-		int r = alter(rq, &q->resources.v[i], is_twice, &e);
-		a.responses.v[i].error_code = e.code;
-		a.responses.v[i].error_message = r < 0 ? arena_str(&rq->arena, str_of(e.message)) : STR_NULL;
-		a.responses.v[i].resource_type = q->resources.v[i].resource_type;
-		a.responses.v[i].resource_name = q->resources.v[i].resource_name;
+		int rc = alter(rq, &q->resources.v[i], is_twice, &error);
+		r.responses.v[i].error_code = error.code;
+		r.responses.v[i].error_message = rc < 0
+			? arena_str(&rq->arena, str_of(error.message)) : STR_NULL;
+		r.responses.v[i].resource_type = q->resources.v[i].resource_type;
+		r.responses.v[i].resource_name = q->resources.v[i].resource_name;
 	}
 	map_release(&seen);
-	request_respond(rq, &a);
+	request_respond(rq, &r);
 }
 
 /* ---- one by one ---- */
 
-typedef struct incremental_alter_configs_request_config change;
-typedef struct incremental_alter_configs_request_resource changes;
+typedef struct incremental_alter_configs_request_config config_change;
+typedef struct incremental_alter_configs_request_resource resource_changes;
 
 static bool
 list_has(struct str list, struct str word)
@@ -189,7 +194,7 @@ put_member(struct buf *out, struct str member)
 	buf_put_str(out, member);
 }
 
-/* The list with the words of value added, or taken out. */
+/* Write the list with the words of value added, or removed. */
 static void
 edit_list(struct str list, struct str value, bool add, struct buf *out)
 {
@@ -203,111 +208,117 @@ edit_list(struct str list, struct str value, bool add, struct buf *out)
 }
 
 static int
-change_list(struct request *rq, const struct target *t, struct config_set *set, const change *q,
-	const struct config_key *k, struct catalog_error *e)
+change_list(struct request *rq, const struct target *target, struct config_set *set,
+	const config_change *change, const struct config_key *key, struct catalog_error *error)
 {
-	if (k->type != CONFIG_TYPE_LIST && k->type != CONFIG_TYPE_REPLICAS)
-		return catalog_fail(e, KERR_INVALID_CONFIG, "%s is not a list", config_name(k, t->scope));
-	const char *now = config_value(set, rq->broker->dynamic.values, config_id_of(k));
+	if (key->type != CONFIG_TYPE_LIST && key->type != CONFIG_TYPE_REPLICAS)
+		return catalog_fail(error, KERR_INVALID_CONFIG, "%s is not a list",
+			config_name(key, target->scope));
+	const char *now = config_value(set, rq->broker->dynamic.values, config_id_of(key));
 	struct buf list = BUF_INIT;
-	edit_list(str_of(now), q->value, q->config_operation == OP_APPEND, &list);
-	int r = put(t, set, q->name, list.n ? buf_str(&list) : STR(""), e);
+	edit_list(str_of(now), change->value, change->config_operation == OP_APPEND, &list);
+	int rc = put(target, set, change->name, list.n ? buf_str(&list) : STR(""), error);
 	buf_release(&list);
-	return r;
+	return rc;
 }
 
 static int
-apply(struct request *rq, const struct target *t, struct config_set *set, const change *q,
-	struct catalog_error *e)
+apply(struct request *rq, const struct target *target, struct config_set *set,
+	const config_change *change, struct catalog_error *error)
 {
-	const struct config_key *k = config_find(t->scope, q->name);
-	if (q->config_operation < OP_SET || q->config_operation > OP_SUBTRACT)
-		return catalog_fail(e, KERR_INVALID_REQUEST, "unknown operation %d", q->config_operation);
-	if (q->config_operation == OP_DELETE)
-		return put(t, set, q->name, STR_NULL, e);
-	if (q->value.n < 0)
-		return catalog_fail(e, KERR_INVALID_REQUEST, "a value is missing");
-	if (q->config_operation == OP_SET || !k)
-		return put(t, set, q->name, q->value, e);
-	return change_list(rq, t, set, q, k, e);
+	const struct config_key *key = config_find(target->scope, change->name);
+	int8_t operation = change->config_operation;
+	if (operation < OP_SET || operation > OP_SUBTRACT)
+		return catalog_fail(error, KERR_INVALID_REQUEST, "unknown operation %d", operation);
+	if (operation == OP_DELETE)
+		return put(target, set, change->name, STR_NULL, error);
+	if (change->value.n < 0)
+		return catalog_fail(error, KERR_INVALID_REQUEST, "a value is missing");
+	if (operation == OP_SET || !key)
+		return put(target, set, change->name, change->value, error);
+	return change_list(rq, target, set, change, key, error);
 }
 
-/* The level of the one logger. */
+/* Set the level of the one logger. */
 static int
-change_level(struct broker *b, const changes *q, bool validate_only, struct catalog_error *e)
+change_level(struct broker *broker, const resource_changes *resource, bool validate_only,
+	struct catalog_error *error)
 {
 	enum log_level level = LOG_INFO;
-	if (!dynamic_is_this_broker(&b->dynamic, q->resource_name))
-		return catalog_fail(e, KERR_INVALID_REQUEST, "there is no broker of that id");
-	for (int32_t i = 0; i < q->configs.n; i++) {
-		const change *c = &q->configs.v[i];
-		if (!str_eq(c->name, STR("root")))
-			return catalog_fail(e, KERR_INVALID_CONFIG, "the only logger is root");
-		if (c->config_operation != OP_SET)
-			return catalog_fail(e, KERR_INVALID_REQUEST, "the level of root can only be set");
-		if (!dynamic_parse_level(c->value, &level))
-			return catalog_fail(e, KERR_INVALID_CONFIG,
+	if (!dynamic_is_this_broker(&broker->dynamic, resource->resource_name))
+		return catalog_fail(error, KERR_INVALID_REQUEST, "there is no broker of that id");
+	for (int32_t i = 0; i < resource->configs.n; i++) {
+		const config_change *change = &resource->configs.v[i];
+		if (!str_eq(change->name, STR("root")))
+			return catalog_fail(error, KERR_INVALID_CONFIG, "the only logger is root");
+		if (change->config_operation != OP_SET)
+			return catalog_fail(error, KERR_INVALID_REQUEST, "the level of root can only be set");
+		if (!dynamic_parse_level(change->value, &level))
+			return catalog_fail(error, KERR_INVALID_CONFIG,
 				"the levels are ERROR, WARN, INFO and DEBUG");
 	}
-	if (q->configs.n && !validate_only)
+	if (resource->configs.n && !validate_only)
 		log_set_level(level);
 	return 0;
 }
 
 static int
-check_names(const struct broker *b, const changes *q, struct catalog_error *e)
+check_names(const struct broker *broker, const resource_changes *resource,
+	struct catalog_error *error)
 {
-	struct map seen = { .seed = b->topics.by_name.seed };
+	struct map seen = { .seed = broker->topics.by_name.seed };
 	bool is_twice = false;
-	for (int32_t i = 0; i < q->configs.n; i++) {
-		is_twice |= map_get(&seen, q->configs.v[i].name) != NULL;
-		map_put(&seen, q->configs.v[i].name, (void *)(uintptr_t)q);
+	for (int32_t i = 0; i < resource->configs.n; i++) {
+		is_twice |= map_get(&seen, resource->configs.v[i].name) != NULL;
+		map_put(&seen, resource->configs.v[i].name, (void *)(uintptr_t)resource);
 	}
 	map_release(&seen);
-	return is_twice ? catalog_fail(e, KERR_INVALID_REQUEST, "a setting is named twice") : 0;
+	return is_twice ? catalog_fail(error, KERR_INVALID_REQUEST, "a setting is named twice") : 0;
 }
 
 static int
-alter_each(struct request *rq, const changes *q, bool is_twice, struct catalog_error *e)
+alter_each(struct request *rq, const resource_changes *resource, bool is_twice,
+	struct catalog_error *error)
 {
 	const struct incremental_alter_configs_request *all = rq->body;
-	struct target t = { q->resource_type, q->resource_name, .is_twice = is_twice };
-	if (check_names(rq->broker, q, e) < 0)
+	struct target target = { resource->resource_type, resource->resource_name, is_twice };
+	if (check_names(rq->broker, resource, error) < 0)
 		return -1;
-	if (t.type == RESOURCE_BROKER_LOGGER && !is_twice)
-		return change_level(rq->broker, q, all->validate_only, e);
-	if (find(rq->broker, &t, e) < 0)
+	if (target.type == RESOURCE_BROKER_LOGGER && !is_twice)
+		return change_level(rq->broker, resource, all->validate_only, error);
+	if (find(rq->broker, &target, error) < 0)
 		return -1;
-	struct config_set *set = config_set_copy(t.now);
-	int r = 0;
-	for (int32_t i = 0; r == 0 && i < q->configs.n; i++)
-		r = apply(rq, &t, set, &q->configs.v[i], e);
-	if (r == 0)
-		r = store(rq->broker, &t, set, all->validate_only, e);
+	struct config_set *set = config_set_copy(target.now);
+	int rc = 0;
+	for (int32_t i = 0; rc == 0 && i < resource->configs.n; i++)
+		rc = apply(rq, &target, set, &resource->configs.v[i], error);
+	if (rc == 0)
+		rc = store(rq->broker, &target, set, all->validate_only, error);
 	config_set_free(set);
-	return r;
+	return rc;
 }
 
 void
 api_incremental_alter_configs(struct request *rq)
 {
 	struct incremental_alter_configs_request *q = rq->body;
-	struct incremental_alter_configs_response a;
+	struct incremental_alter_configs_response r;
 	struct map seen = { .seed = rq->broker->topics.by_name.seed };
-	wire_defaults(&incremental_alter_configs_response_desc, &a);
-	a.responses.n = q->resources.n;
-	a.responses.v = REQUEST_ARRAY(rq,
+	wire_defaults(&incremental_alter_configs_response_desc, &r);
+	r.responses.n = q->resources.n;
+	r.responses.v = REQUEST_ARRAY(rq,
 		struct incremental_alter_configs_response_resource, q->resources.n);
 	for (int32_t i = 0; i < q->resources.n; i++) {
-		struct catalog_error e = { 0 };
-		bool is_twice = note_resource(rq, &seen, q->resources.v[i].resource_type,
+		struct catalog_error error = { 0 };
+		bool is_twice = add_seen(rq, &seen, q->resources.v[i].resource_type,
 			q->resources.v[i].resource_name);
-		int r = alter_each(rq, &q->resources.v[i], is_twice, &e);
-		a.responses.v[i].error_code = e.code;
-		a.responses.v[i].error_message = r < 0 ? arena_str(&rq->arena, str_of(e.message)) : STR_NULL;
-		a.responses.v[i].resource_type = q->resources.v[i].resource_type;
-		a.responses.v[i].resource_name = q->resources.v[i].resource_name;
+		int rc = alter_each(rq, &q->resources.v[i], is_twice, &error);
+		r.responses.v[i].error_code = error.code;
+		r.responses.v[i].error_message = rc < 0
+			? arena_str(&rq->arena, str_of(error.message)) : STR_NULL;
+		r.responses.v[i].resource_type = q->resources.v[i].resource_type;
+		r.responses.v[i].resource_name = q->resources.v[i].resource_name;
 	}
 	map_release(&seen);
-	request_respond(rq, &a);
+	request_respond(rq, &r);
 }
