@@ -4,7 +4,7 @@
 
 #include "proto.h"
 
-/* Skip a section of tagged fields.  NULL when it is malformed. */
+/* Skips a section of tagged fields; NULL: malformed. */
 static const uint8_t *
 skip_tags(const uint8_t *p, const uint8_t *end)
 {

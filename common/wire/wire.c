@@ -11,7 +11,7 @@ wire_api_find(int16_t key)
 	return NULL;
 }
 
-/* Bytes that a value takes in memory, by kind. */
+/* The size of a value in memory. */
 static uint32_t
 value_size(const struct wire_field *field)
 {
@@ -70,8 +70,8 @@ wire_defaults(const struct wire_struct *d, void *msg)
 
 /* ---- decoding ---- */
 
-/* Remembers its first failure, so that one check after all reads is enough.
- * After a failure nothing is left to read: p is end. */
+/* Remembers a failure, so that one check after all reads is enough.  After a failure
+ * nothing is left to read: p is end. */
 struct reader {
 	const uint8_t *p, *end;
 	struct arena *a;
@@ -86,7 +86,7 @@ fail(struct reader *reader)
 	reader->p = reader->end;
 }
 
-/* n bytes; zeros when there are not as many (NULL in place of many). */
+/* The next n bytes; if there are fewer, zeros, or NULL if n is large. */
 static inline const uint8_t *
 take(struct reader *reader, size_t n)
 {
@@ -114,8 +114,8 @@ get_uvarint32(struct reader *reader)
 	return (uint32_t)v;
 }
 
-/* A length: compact when flexible, else of two or four bytes.  -1 is null.
- * Nothing is shorter than a byte, so none may pass what is left. */
+/* Reads a length: compact if flexible, else of two or four bytes; -1: null.  A length
+ * above the number of bytes left is a failure. */
 static inline int32_t
 get_len(struct reader *reader, int width, bool nullable)
 {
@@ -131,8 +131,8 @@ get_len(struct reader *reader, int width, bool nullable)
 
 static void get_struct(struct reader *reader, const struct wire_struct *d, void *msg);
 
-/* A string is no longer than its old two-byte length can say, in flexible
- * versions too: so whatever came in can go out in any version. */
+/* A string may not be longer than a two-byte length can say, in flexible versions,
+ * too, so that all that was decoded can be encoded in any version. */
 static void
 get_string(struct reader *reader, bool nullable, struct str *s)
 {
@@ -180,7 +180,7 @@ get_value(struct reader *reader, const struct wire_field *field, bool nullable, 
 	}
 }
 
-/* The fewest bytes that one value of the field, or one element of it, takes. */
+/* The least size of a value of the field, or of its elements, in the message. */
 static size_t
 wire_size_min(const struct wire_field *field, int16_t version, bool flex)
 {
@@ -200,8 +200,8 @@ wire_size_min(const struct wire_field *field, int16_t version, bool flex)
 	return n;
 }
 
-/* A count promises bytes; a large one that breaks its promise is refused
- * before memory is taken for it. */
+/* Whether the input can hold n elements; checked before memory is allocated for
+ * them. */
 static bool
 count_fits(const struct reader *reader, const struct wire_field *field, int32_t n)
 {
@@ -244,7 +244,7 @@ find_tag(const struct wire_struct *d, int16_t version, uint32_t tag)
 	return NULL;
 }
 
-/* The tagged fields behind a flexible struct; tags rise, and the unknown are
+/* Reads the tagged fields behind a flexible struct.  Tags must rise; unknown ones are
  * skipped. */
 static void
 get_tags(struct reader *reader, const struct wire_struct *d, void *msg)
@@ -283,7 +283,7 @@ get_struct(struct reader *reader, const struct wire_struct *d, void *msg)
 	if (!reader->flex || reader->bad)
 		return;
 	if (likely(reader->p < reader->end && *reader->p == 0))
-		reader->p++; /* no tags, as nearly always */
+		reader->p++; /* no tags: nearly always */
 	else
 		get_tags(reader, d, msg);
 }
@@ -307,10 +307,10 @@ struct writer {
 	struct wire_gaps *gaps; /* NULL: none are allowed */
 	int16_t version;
 	bool flex;
-	size_t end_max; /* more bytes than that in b: no more elements are put */
+	size_t end_max; /* no more elements are written once b is larger */
 };
 
-/* buf_grow, without a call while there is room. */
+/* As buf_grow, but without a call while there is room. */
 static inline uint8_t *
 grow(struct buf *b, size_t n)
 {
@@ -449,8 +449,8 @@ is_default_struct(const struct wire_struct *d, const void *msg)
 	return true;
 }
 
-/* Write one tagged field: its bytes first, which then make room for their
- * length.  No gap may be in there, as it would have to move too. */
+/* Writes a tagged field: the value first, which is then moved to make room for its
+ * length.  It must have no gap, which would have to move, too. */
 static void
 put_tag(struct writer *writer, const struct wire_field *field, const void *msg)
 {
@@ -465,7 +465,7 @@ put_tag(struct writer *writer, const struct wire_field *field, const void *msg)
 	uvarint_put(b->p + at, n);
 }
 
-/* The n tagged fields that are not at their defaults, by rising tag. */
+/* Writes the n tagged fields that differ from their defaults, by rising tag. */
 static void
 put_tags(struct writer *writer, const struct wire_struct *d, uint32_t n, const void *msg)
 {
