@@ -39,19 +39,20 @@ assignor_row_emit(const struct assignor_row *row, struct assignor_member *member
 {
 	for (int32_t i = 0; i < nmember; i++)
 		member[i].n = 0;
-	for (int32_t p = 0; p < row->n; p++)
-		if (row->owner[p] >= 0)
-			member[row->owner[p]].n++;
+	for (int32_t partition = 0; partition < row->n; partition++)
+		if (row->owner[partition] >= 0)
+			member[row->owner[partition]].n++;
 	for (int32_t i = 0; i < nmember; i++) {
 		member[i].v = arena_alloc(a, ((size_t)member[i].n + 1) * sizeof *member[i].v);
 		member[i].n = 0;
 	}
-	for (int32_t t = 0; t < row->ntopic; t++) {
-		for (int32_t p = row->base[t]; p < row->base[t + 1]; p++) {
-			if (row->owner[p] < 0)
+	for (int32_t topic = 0; topic < row->ntopic; topic++) {
+		for (int32_t partition = row->base[topic]; partition < row->base[topic + 1]; partition++) {
+			if (row->owner[partition] < 0)
 				continue;
-			struct assignor_member *o = &member[row->owner[p]];
-			o->v[o->n++] = (struct assignor_partition){ t, p - row->base[t] };
+			struct assignor_member *other = &member[row->owner[partition]];
+			other->v[other->n++] = (struct assignor_partition){ topic,
+				partition - row->base[topic] };
 		}
 	}
 }

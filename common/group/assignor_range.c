@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 struct ranked {
-	const struct assignor_member *m;
+	const struct assignor_member *member;
 	int32_t at;
 };
 
@@ -12,8 +12,8 @@ struct ranked {
 static int
 by_rank(const void *va, const void *vb)
 {
-	const struct assignor_member *a = ((const struct ranked *)va)->m;
-	const struct assignor_member *b = ((const struct ranked *)vb)->m;
+	const struct assignor_member *a = ((const struct ranked *)va)->member;
+	const struct assignor_member *b = ((const struct ranked *)vb)->member;
 	bool a_is_static = a->instance_id.n >= 0, b_is_static = b->instance_id.n >= 0;
 	if (a_is_static && b_is_static)
 		return str_cmp(a->instance_id, b->instance_id);
@@ -40,14 +40,14 @@ assignor_range(struct assignor_member *member, int32_t nmember, const int32_t *n
 	qsort(rank, (size_t)nmember, sizeof *rank, by_rank);
 
 	for (int32_t i = 0; i < nmember; i++) {
-		const struct assignor_member *s = rank[i].m;
-		for (int32_t k = 0; k < s->ntopic; k++) {
-			int32_t t = s->topics[k];
-			int32_t n = npartition[t] / nsubscriber[t]
-				+ (seen[t] < npartition[t] % nsubscriber[t]);
-			for (int32_t p = 0; p < n; p++)
-				row.owner[row.base[t] + next[t]++] = rank[i].at;
-			seen[t]++;
+		const struct assignor_member *one = rank[i].member;
+		for (int32_t k = 0; k < one->ntopic; k++) {
+			int32_t topic = one->topics[k];
+			int32_t n = npartition[topic] / nsubscriber[topic]
+				+ (seen[topic] < npartition[topic] % nsubscriber[topic]);
+			while (n-- > 0)
+				row.owner[row.base[topic] + next[topic]++] = rank[i].at;
+			seen[topic]++;
 		}
 	}
 	assignor_row_emit(&row, member, nmember, a);

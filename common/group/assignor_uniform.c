@@ -63,9 +63,9 @@ assign_alike(struct assignor_row *row, const struct assignor_member *member, int
 	bool *is_wanted = arena_alloc(a, (size_t)row->ntopic + 1);
 	int32_t npartition = 0;
 	for (int32_t k = 0; k < member[0].ntopic; k++) {
-		int32_t t = member[0].topics[k];
-		is_wanted[t] = true;
-		npartition += row->base[t + 1] - row->base[t];
+		int32_t topic = member[0].topics[k];
+		is_wanted[topic] = true;
+		npartition += row->base[topic + 1] - row->base[topic];
 	}
 	int32_t least = npartition / nmember, odd = npartition % nmember;
 	int32_t *room = arena_alloc(a, (size_t)nmember * sizeof *room);
@@ -94,14 +94,14 @@ assign_alike(struct assignor_row *row, const struct assignor_member *member, int
 		if (room[i] > 0)
 			ring[nring++] = i;
 	for (int32_t k = 0; k < member[0].ntopic; k++) {
-		int32_t t = member[0].topics[k];
-		for (int32_t p = row->base[t]; p < row->base[t + 1]; p++) {
-			if (row->owner[p] >= 0)
+		int32_t topic = member[0].topics[k];
+		for (int32_t partition = row->base[topic]; partition < row->base[topic + 1]; partition++) {
+			if (row->owner[partition] >= 0)
 				continue;
 			assert(nring > 0);
 			if (at >= nring)
 				at = 0;
-			row->owner[p] = ring[at];
+			row->owner[partition] = ring[at];
 			if (--room[ring[at]] > 0) {
 				at++;
 			} else {
@@ -166,56 +166,56 @@ graph_init(struct graph *graph, struct assignor_row *row, const struct assignor_
 	graph->topic_first = arena_alloc(a, nt * sizeof(int32_t));
 	graph->next = arena_alloc(a, ((size_t)row->n + 1) * sizeof(int32_t));
 
-	for (int32_t i = 0, e = 0; i < nmember; i++) {
-		for (int32_t k = 0; k < member[i].ntopic; k++, e++) {
-			graph->edge_topic[e] = member[i].topics[k];
-			graph->edge_member[e] = i;
-			graph->head[e] = -1;
+	for (int32_t i = 0, edge = 0; i < nmember; i++) {
+		for (int32_t k = 0; k < member[i].ntopic; k++, edge++) {
+			graph->edge_topic[edge] = member[i].topics[k];
+			graph->edge_member[edge] = i;
+			graph->head[edge] = -1;
 			graph->topic_first[member[i].topics[k] + 1]++;
 		}
 	}
-	for (int32_t t = 0; t < row->ntopic; t++)
-		graph->topic_first[t + 1] += graph->topic_first[t];
+	for (int32_t topic = 0; topic < row->ntopic; topic++)
+		graph->topic_first[topic + 1] += graph->topic_first[topic];
 	int32_t *fill = arena_alloc(a, nt * sizeof(int32_t));
-	for (int32_t e = 0; e < graph->nedge; e++) {
-		int32_t t = graph->edge_topic[e];
-		graph->topic_edge[graph->topic_first[t] + fill[t]++] = e;
+	for (int32_t edge = 0; edge < graph->nedge; edge++) {
+		int32_t topic = graph->edge_topic[edge];
+		graph->topic_edge[graph->topic_first[topic] + fill[topic]++] = edge;
 	}
 }
 
 /* The edge of member i to topic t; it must be subscribed. */
 static int32_t
-edge_of(const struct graph *graph, int32_t i, int32_t t)
+edge_of(const struct graph *graph, int32_t i, int32_t topic)
 {
 	int32_t lo = graph->first[i], hi = graph->first[i + 1] - 1;
 	while (lo < hi) {
 		int32_t mid = lo + (hi - lo) / 2;
-		if (graph->edge_topic[mid] < t)
+		if (graph->edge_topic[mid] < topic)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	assert(graph->edge_topic[lo] == t);
+	assert(graph->edge_topic[lo] == topic);
 	return lo;
 }
 
 static void
-give(struct graph *graph, int32_t edge, int32_t p)
+give(struct graph *graph, int32_t edge, int32_t partition)
 {
-	graph->next[p] = graph->head[edge];
-	graph->head[edge] = p;
-	graph->row->owner[p] = graph->edge_member[edge];
+	graph->next[partition] = graph->head[edge];
+	graph->head[edge] = partition;
+	graph->row->owner[partition] = graph->edge_member[edge];
 	graph->load[graph->edge_member[edge]]++;
 }
 
 static int32_t
 take(struct graph *graph, int32_t edge)
 {
-	int32_t p = graph->head[edge];
-	assert(p >= 0);
-	graph->head[edge] = graph->next[p];
+	int32_t partition = graph->head[edge];
+	assert(partition >= 0);
+	graph->head[edge] = graph->next[partition];
 	graph->load[graph->edge_member[edge]]--;
-	return p;
+	return partition;
 }
 
 struct subscriber {
@@ -225,22 +225,23 @@ struct subscriber {
 
 /* Partitions without an owner go to the subscriber with the fewest. */
 static void
-give_topic(struct graph *graph, int32_t t, struct subscriber *sub, struct heap *heap)
+give_topic(struct graph *graph, int32_t topic, struct subscriber *sub, struct heap *heap)
 {
 	const struct assignor_row *row = graph->row;
-	int32_t from = graph->topic_first[t], n = graph->topic_first[t + 1] - from;
+	int32_t from = graph->topic_first[topic], n = graph->topic_first[topic + 1] - from;
 	bool is_filled = false;
-	for (int32_t p = row->base[t]; p < row->base[t + 1] && n > 0; p++) {
-		if (row->owner[p] >= 0)
+	for (int32_t partition = row->base[topic]; partition < row->base[topic + 1]
+		&& n > 0; partition++) {
+		if (row->owner[partition] >= 0)
 			continue;
 		for (int32_t k = 0; k < n && !is_filled; k++) {
-			int32_t e = graph->topic_edge[from + k], i = graph->edge_member[e];
-			sub[k] = (struct subscriber){ .edge = e };
+			int32_t edge = graph->topic_edge[from + k], i = graph->edge_member[edge];
+			sub[k] = (struct subscriber){ .edge = edge };
 			heap_put(heap, &sub[k].node, (int64_t)graph->load[i] << 32 | i);
 		}
 		is_filled = true;
 		struct subscriber *least = CONTAINER_OF(heap_top(heap), struct subscriber, node);
-		give(graph, least->edge, p);
+		give(graph, least->edge, partition);
 		heap_remove(heap, &least->node);
 		int32_t i = graph->edge_member[least->edge];
 		heap_put(heap, &least->node, (int64_t)graph->load[i] << 32 | i);
@@ -268,9 +269,10 @@ give_rest(struct graph *graph, struct arena *a)
 {
 	int32_t nt = graph->row->ntopic, most = 0;
 	struct topic_rank *rank = arena_alloc(a, ((size_t)nt + 1) * sizeof *rank);
-	for (int32_t t = 0; t < nt; t++) {
-		rank[t] = (struct topic_rank){ t, graph->topic_first[t + 1] - graph->topic_first[t] };
-		most = MAX(most, rank[t].nsubscriber);
+	for (int32_t topic = 0; topic < nt; topic++) {
+		rank[topic] = (struct topic_rank){ topic,
+			graph->topic_first[topic + 1] - graph->topic_first[topic] };
+		most = MAX(most, rank[topic].nsubscriber);
 	}
 	qsort(rank, (size_t)nt, sizeof *rank, by_subscribers);
 	struct subscriber *sub = arena_alloc(a, ((size_t)most + 1) * sizeof *sub);
@@ -292,25 +294,25 @@ find_giver(struct graph *graph, int32_t taker)
 	graph->round++;
 	graph->member_seen[taker] = graph->round;
 	graph->queue[n++] = taker;
-	for (int32_t q = 0; q < n; q++) {
-		if (q == end_of_ring) {
+	for (int32_t at = 0; at < n; at++) {
+		if (at == end_of_ring) {
 			if (best >= 0)
 				break;
 			end_of_ring = n;
 		}
-		int32_t i = graph->queue[q];
-		for (int32_t e = graph->first[i]; e < graph->first[i + 1]; e++) {
-			int32_t t = graph->edge_topic[e];
-			if (graph->topic_seen[t] == graph->round)
+		int32_t i = graph->queue[at];
+		for (int32_t edge = graph->first[i]; edge < graph->first[i + 1]; edge++) {
+			int32_t topic = graph->edge_topic[edge];
+			if (graph->topic_seen[topic] == graph->round)
 				continue;
-			graph->topic_seen[t] = graph->round;
-			graph->budget -= graph->topic_first[t + 1] - graph->topic_first[t];
-			for (int32_t k = graph->topic_first[t]; k < graph->topic_first[t + 1]; k++) {
+			graph->topic_seen[topic] = graph->round;
+			graph->budget -= graph->topic_first[topic + 1] - graph->topic_first[topic];
+			for (int32_t k = graph->topic_first[topic]; k < graph->topic_first[topic + 1]; k++) {
 				int32_t other = graph->topic_edge[k], j = graph->edge_member[other];
 				if (graph->head[other] < 0 || graph->member_seen[j] == graph->round)
 					continue;
 				graph->member_seen[j] = graph->round;
-				graph->via_topic[j] = t;
+				graph->via_topic[j] = topic;
 				graph->via_member[j] = i;
 				graph->queue[n++] = j;
 				if (graph->load[j] >= graph->load[taker] + 2
@@ -338,13 +340,14 @@ balance(struct graph *graph, struct arena *a)
 		if (from < 0) {
 			/* No member that was reached can find one either, now or
 			 * after other moves. */
-			for (int32_t q = 0; q < graph->nqueue; q++)
-				heap_remove(&heap, &sub[graph->queue[q]].node);
+			for (int32_t at = 0; at < graph->nqueue; at++)
+				heap_remove(&heap, &sub[graph->queue[at]].node);
 			continue;
 		}
 		for (int32_t i = from; i != taker; i = graph->via_member[i]) {
-			int32_t t = graph->via_topic[i];
-			give(graph, edge_of(graph, graph->via_member[i], t), take(graph, edge_of(graph, i, t)));
+			int32_t topic = graph->via_topic[i];
+			give(graph, edge_of(graph, graph->via_member[i], topic),
+				take(graph, edge_of(graph, i, topic)));
 		}
 		heap_put(&heap, &least->node, (int64_t)graph->load[taker] << 32 | taker);
 		if (sub[from].node.at) {
@@ -365,10 +368,11 @@ assign_unlike(struct assignor_row *row, const struct assignor_member *member, in
 		int32_t n;
 		keep_previous(row, member, i, INT32_MAX, &n);
 	}
-	for (int32_t t = 0; t < row->ntopic; t++)
-		for (int32_t p = row->base[t + 1] - 1; p >= row->base[t]; p--)
-			if (row->owner[p] >= 0)
-				give(&graph, edge_of(&graph, row->owner[p], t), p);
+	for (int32_t topic = 0; topic < row->ntopic; topic++)
+		for (int32_t partition = row->base[topic
+			+ 1] - 1; partition >= row->base[topic]; partition--)
+			if (row->owner[partition] >= 0)
+				give(&graph, edge_of(&graph, row->owner[partition], topic), partition);
 	give_rest(&graph, a);
 	balance(&graph, a);
 }

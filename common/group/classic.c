@@ -405,10 +405,10 @@ rebalance_timeout(const struct classic *classic)
 }
 
 static void
-to_state(struct classic *classic, enum classic_state s, struct coord_now now)
+to_state(struct classic *classic, enum classic_state state, struct coord_now now)
 {
 	classic->was_empty = classic->state == CLASSIC_EMPTY;
-	classic->state = s;
+	classic->state = state;
 	classic->state_since_wall_ms = now.wall_ms;
 }
 

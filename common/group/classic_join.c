@@ -20,10 +20,10 @@ has_protocol(const struct classic_member *member, struct str name)
 }
 
 static const struct classic_member *
-member_at(const struct list *l, const struct classic_member *old,
+member_at(const struct list *node, const struct classic_member *old,
 	const struct classic_member *fresh)
 {
-	const struct classic_member *member = CONTAINER_OF(l, struct classic_member, in_group);
+	const struct classic_member *member = CONTAINER_OF(node, struct classic_member, in_group);
 	return member == old ? fresh : member;
 }
 

@@ -167,15 +167,15 @@ leavers(const struct coord_call *call, int32_t *n)
 }
 
 static int16_t
-leave(struct groups *groups, struct group *g, const struct leave_group_request_member *m,
+leave(struct groups *groups, struct group *g, const struct leave_group_request_member *leaver,
 	struct coord_now now)
 {
 	if (!g)
 		return KERR_UNKNOWN_MEMBER_ID;
 	if (g->kind == &group_classic)
-		return leave_one(groups, g, m->member_id, m->group_instance_id);
+		return leave_one(groups, g, leaver->member_id, leaver->group_instance_id);
 	return group_is_empty(g) ? KERR_UNKNOWN_MEMBER_ID
-		: consumer_classic_leave(groups, g, m->member_id, m->group_instance_id, now);
+		: consumer_classic_leave(groups, g, leaver->member_id, leaver->group_instance_id, now);
 }
 
 static void

@@ -139,7 +139,7 @@ struct subscription *subscription_get(struct groups *groups, struct consumer *co
 	const struct str *names, int32_t n, struct arena *a);
 struct subscription *subscription_ref(struct subscription *sub);
 void subscription_put(struct groups *groups, struct subscription *sub);
-bool subscription_has(const struct subscription *s, struct str topic);
+bool subscription_has(const struct subscription *sub, struct str topic);
 
 struct resolved *consumer_find_regex(const struct consumer *consumer, struct str pattern);
 /* Stores what the pattern matches, and takes over the reference; topics NULL: removes
@@ -148,7 +148,7 @@ void consumer_set_regex(struct groups *groups, struct consumer *consumer, struct
 	struct subscription *topics, int64_t version);
 
 void tp_sort(struct tp_set *set); /* also removes duplicates */
-bool tp_set_has(const struct tp_set *s, const struct tp *p);
+bool tp_set_has(const struct tp_set *set, const struct tp *tp);
 bool tp_set_eq(const struct tp_set *a, const struct tp_set *b);
 int tp_cmp(const struct tp *a, const struct tp *b);
 
@@ -188,7 +188,7 @@ void consumer_apply(const struct records *records);
  * (sets from the arena) and returns true.  owned: the partitions that the member
  * reports; NULL: it does not.  A pure function. */
 bool consumer_reconcile(struct consumer_current *current, const struct tp_set *target,
-	int32_t target_epoch, const struct tp_set *owned, const struct consumer *c,
+	int32_t target_epoch, const struct tp_set *owned, const struct consumer *consumer,
 	struct arena *a);
 
 /* ---- a change of the group ----
@@ -272,13 +272,13 @@ void consumer_watch_revocation(struct groups *groups, struct consumer_member *me
 /* ---- consumer_classic.c ---- */
 
 /* Decode Kafka's embedded protocol, into the scratch arena; false: malformed. */
-bool consumer_read_subscription(struct groups *g, struct str metadata,
-	struct consumer_protocol_subscription *s);
-bool consumer_read_assignment(struct groups *g, struct str assignment,
-	struct consumer_protocol_assignment *s);
+bool consumer_read_subscription(struct groups *groups, struct str metadata,
+	struct consumer_protocol_subscription *sub);
+bool consumer_read_assignment(struct groups *groups, struct str bytes,
+	struct consumer_protocol_assignment *assignment);
 /* The partitions that the member reports, as far as they exist. */
 struct tp_set consumer_read_owned(struct groups *groups,
-	const struct consumer_protocol_subscription *q);
+	const struct consumer_protocol_subscription *sub);
 /* The assignment, encoded in the version of the member's metadata. */
 struct str consumer_write_assignment(struct groups *groups, const struct tp_set *set,
 	struct str metadata);

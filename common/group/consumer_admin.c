@@ -19,12 +19,12 @@ describe_set(struct groups *groups, const struct tp_set *set, struct arena *a)
 		struct str name;
 		if (!groups->env->topic(groups->env, STR_NULL, &run[i].id, &topic, &name))
 			continue;
-		struct consumer_group_describe_response_topic *p =
+		struct consumer_group_describe_response_topic *to =
 			&out.topic_partitions.v[out.topic_partitions.n++];
-		p->topic_id = run[i].id;
-		p->topic_name = arena_str(a, name);
-		p->partitions.v = run[i].v;
-		p->partitions.n = run[i].n;
+		to->topic_id = run[i].id;
+		to->topic_name = arena_str(a, name);
+		to->partitions.v = run[i].v;
+		to->partitions.n = run[i].n;
 	}
 	return out;
 }
@@ -78,9 +78,9 @@ assignor_name(const struct consumer *consumer)
 	int32_t votes[ASSIGNOR_N] = { 0 }, best = 0;
 	MAP_EACH(e, &consumer->by_id) {
 		const struct consumer_member *member = e->value;
-		const struct assignor *a = assignor_find(member->spec.assignor);
-		if (a)
-			votes[a - assignors]++;
+		const struct assignor *assignor = assignor_find(member->spec.assignor);
+		if (assignor)
+			votes[assignor - assignors]++;
 	}
 	for (int32_t i = 1; i < ASSIGNOR_N; i++)
 		if (votes[i] > votes[best])

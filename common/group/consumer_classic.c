@@ -68,21 +68,21 @@ consumer_write_assignment(struct groups *groups, const struct tp_set *set, struc
 }
 
 struct tp_set
-consumer_read_owned(struct groups *groups, const struct consumer_protocol_subscription *q)
+consumer_read_owned(struct groups *groups, const struct consumer_protocol_subscription *sub)
 {
 	struct tp_set set = { NULL, 0 };
 	int32_t total = 0;
-	for (int32_t i = 0; i < q->owned_partitions.n; i++)
-		total += MAX(q->owned_partitions.v[i].partitions.n, 0);
+	for (int32_t i = 0; i < sub->owned_partitions.n; i++)
+		total += MAX(sub->owned_partitions.v[i].partitions.n, 0);
 	set.v = arena_alloc(&groups->scratch, ((size_t)total + 1) * sizeof *set.v);
-	for (int32_t i = 0; i < q->owned_partitions.n; i++) {
+	for (int32_t i = 0; i < sub->owned_partitions.n; i++) {
 		struct coord_topic topic;
-		if (!groups->env->topic(groups->env, q->owned_partitions.v[i].topic, NULL, &topic, NULL))
+		if (!groups->env->topic(groups->env, sub->owned_partitions.v[i].topic, NULL, &topic, NULL))
 			continue;
-		for (int32_t k = 0; k < q->owned_partitions.v[i].partitions.n; k++) {
-			int32_t p = q->owned_partitions.v[i].partitions.v[k];
-			if (p >= 0 && p < topic.npartition)
-				set.v[set.n++] = (struct tp){ topic.id, p };
+		for (int32_t k = 0; k < sub->owned_partitions.v[i].partitions.n; k++) {
+			int32_t partition = sub->owned_partitions.v[i].partitions.v[k];
+			if (partition >= 0 && partition < topic.npartition)
+				set.v[set.n++] = (struct tp){ topic.id, partition };
 		}
 	}
 	tp_sort(&set);

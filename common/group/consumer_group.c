@@ -8,8 +8,8 @@
 int
 tp_cmp(const struct tp *a, const struct tp *b)
 {
-	int r = memcmp(&a->id, &b->id, sizeof a->id);
-	return r ? r : (a->index > b->index) - (a->index < b->index);
+	int order = memcmp(&a->id, &b->id, sizeof a->id);
+	return order ? order : (a->index > b->index) - (a->index < b->index);
 }
 
 static int
@@ -32,9 +32,9 @@ tp_sort(struct tp_set *set)
 }
 
 bool
-tp_set_has(const struct tp_set *s, const struct tp *p)
+tp_set_has(const struct tp_set *set, const struct tp *tp)
 {
-	return s->n > 0 && bsearch(p, s->v, (size_t)s->n, sizeof *s->v, tp_cmp_void) != NULL;
+	return set->n > 0 && bsearch(tp, set->v, (size_t)set->n, sizeof *set->v, tp_cmp_void) != NULL;
 }
 
 bool
@@ -143,11 +143,11 @@ subscription_put(struct groups *groups, struct subscription *sub)
 }
 
 bool
-subscription_has(const struct subscription *s, struct str topic)
+subscription_has(const struct subscription *sub, struct str topic)
 {
-	int32_t lo = 0, hi = s->n;
+	int32_t lo = 0, hi = sub->n;
 	while (lo < hi) {
-		int32_t mid = lo + (hi - lo) / 2, r = str_cmp(s->v[mid]->s, topic);
+		int32_t mid = lo + (hi - lo) / 2, r = str_cmp(sub->v[mid]->s, topic);
 		if (r == 0)
 			return true;
 		if (r < 0)

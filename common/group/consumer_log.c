@@ -295,9 +295,10 @@ replay_target(struct groups *groups,
 		total += MAX(value->topic_partitions.v[i].partitions.n, 0);
 	set.v = arena_alloc(&groups->scratch, ((size_t)total + 1) * sizeof *set.v);
 	for (int32_t i = 0; i < value->topic_partitions.n; i++)
-		for (int32_t p = 0; p < value->topic_partitions.v[i].partitions.n; p++)
+		for (int32_t partition
+			= 0; partition < value->topic_partitions.v[i].partitions.n; partition++)
 			set.v[set.n++] = (struct tp){ value->topic_partitions.v[i].topic_id,
-				value->topic_partitions.v[i].partitions.v[p] };
+				value->topic_partitions.v[i].partitions.v[partition] };
 	tp_sort(&set);
 	consumer_set_target(groups, member, &set);
 }

@@ -151,15 +151,15 @@ find_topics(struct change *ch, struct view *view, struct view_subscription *sub,
 static int64_t
 hash_of(const struct view *view)
 {
-	uint64_t h = 0xcbf29ce484222325u;
+	uint64_t hash = 0xcbf29ce484222325u;
 	for (int32_t i = 0; i < view->ntopic; i++) {
-		uint8_t b[20];
-		memcpy(b, view->topic[i].id.bytes, 16);
-		store_be32(b + 16, (uint32_t)view->topic[i].npartition);
-		for (size_t k = 0; k < sizeof b; k++)
-			h = (h ^ b[k]) * 0x100000001b3u;
+		uint8_t bytes[20];
+		memcpy(bytes, view->topic[i].id.bytes, 16);
+		store_be32(bytes + 16, (uint32_t)view->topic[i].npartition);
+		for (size_t k = 0; k < sizeof bytes; k++)
+			hash = (hash ^ bytes[k]) * 0x100000001b3u;
 	}
-	return view->ntopic > 0 ? (int64_t)h : 0;
+	return view->ntopic > 0 ? (int64_t)hash : 0;
 }
 
 struct view *
@@ -184,9 +184,9 @@ most_named(const struct view *view)
 	int32_t votes[ASSIGNOR_N] = { 0 };
 	int best = 0;
 	for (int32_t i = 0; i < view->nmember; i++) {
-		const struct assignor *a = assignor_find(view->member[i].assignor);
-		if (a)
-			votes[a - assignors]++;
+		const struct assignor *assignor = assignor_find(view->member[i].assignor);
+		if (assignor)
+			votes[assignor - assignors]++;
 	}
 	for (int i = 1; i < ASSIGNOR_N; i++)
 		if (votes[i] > votes[best])
@@ -200,14 +200,14 @@ previous_target(const struct view *view, const struct tp_set *set,
 	struct assignor_member *member, struct arena *a)
 {
 	struct assignor_partition *part = arena_alloc(a, ((size_t)set->n + 1) * sizeof *part);
-	int32_t t = 0;
+	int32_t topic = 0;
 	for (int32_t i = 0; i < set->n; i++) {
 		/* Both are sorted by id. */
-		while (t < view->ntopic && memcmp(&view->topic[t].id, &set->v[i].id,
+		while (topic < view->ntopic && memcmp(&view->topic[topic].id, &set->v[i].id,
 				sizeof(struct uuid)) < 0)
-			t++;
-		if (t < view->ntopic && uuid_eq(&view->topic[t].id, &set->v[i].id))
-			part[member->nprev++] = (struct assignor_partition){ t, set->v[i].index };
+			topic++;
+		if (topic < view->ntopic && uuid_eq(&view->topic[topic].id, &set->v[i].id))
+			part[member->nprev++] = (struct assignor_partition){ topic, set->v[i].index };
 	}
 	member->prev = part;
 }
@@ -218,8 +218,8 @@ change_assign(struct change *ch, const struct view *view)
 	struct arena *a = &ch->groups->scratch;
 	struct assignor_member *member = arena_alloc(a, ((size_t)view->nmember + 1) * sizeof *member);
 	int32_t *npartition = arena_alloc(a, ((size_t)view->ntopic + 1) * sizeof *npartition);
-	for (int32_t t = 0; t < view->ntopic; t++)
-		npartition[t] = MAX(view->topic[t].npartition, 0);
+	for (int32_t topic = 0; topic < view->ntopic; topic++)
+		npartition[topic] = MAX(view->topic[topic].npartition, 0);
 	for (int32_t i = 0; i < view->nmember; i++) {
 		const struct view_subscription *sub = &view->sub[view->member[i].sub];
 		member[i] = (struct assignor_member){ .id = view->member[i].id,

@@ -35,9 +35,9 @@ assigned_of(struct groups *groups, const struct classic_member *member,
 		if (!groups->env->topic(groups->env, v.assigned_partitions.v[i].topic, NULL, &topic, NULL))
 			continue;
 		for (int32_t k = 0; k < v.assigned_partitions.v[i].partitions.n; k++) {
-			int32_t p = v.assigned_partitions.v[i].partitions.v[k];
-			if (p >= 0 && p < topic.npartition)
-				set.v[set.n++] = (struct tp){ topic.id, p };
+			int32_t partition = v.assigned_partitions.v[i].partitions.v[k];
+			if (partition >= 0 && partition < topic.npartition)
+				set.v[set.n++] = (struct tp){ topic.id, partition };
 		}
 	}
 	tp_sort(&set);

@@ -67,8 +67,8 @@ describe(const struct groups *groups, const struct coord_call *call, struct str 
 static void
 wait_for(const struct groups *groups, struct coord_call *call, struct str group_id)
 {
-	int32_t p = coord_partition_of(group_id, groups->config.npartition);
-	call->partition = call->partition == -1 || call->partition == p ? p
+	int32_t partition = coord_partition_of(group_id, groups->config.npartition);
+	call->partition = call->partition == -1 || call->partition == partition ? partition
 		: COORD_ALL_PARTITIONS;
 }
 

@@ -6,10 +6,10 @@ enum { OFFSET_KEY = 1, GROUP_KEY = 2, OFFSET_VALUE = 3, OFFSET_VALUE_EXPIRES = 1
 	GROUP_VALUE = 3 };
 
 static struct str
-encode(struct records *records, const struct wire_data *d, int16_t version, const void *msg)
+encode(struct records *records, const struct wire_data *data, int16_t version, const void *msg)
 {
 	struct buf b = BUF_INIT;
-	wire_data_encode(d, version, msg, &b);
+	wire_data_encode(data, version, msg, &b);
 	struct str s = arena_str(&records->groups->scratch, buf_str(&b));
 	buf_release(&b);
 	return s;

@@ -119,15 +119,15 @@ group_dealloc(void *p)
 }
 
 bool
-group_is_full(const struct groups *g)
+group_is_full(const struct groups *groups)
 {
-	return g->kept_size >= g->config.state_size_max;
+	return groups->kept_size >= groups->config.state_size_max;
 }
 
 bool
-group_is_overfull(const struct groups *g)
+group_is_overfull(const struct groups *groups)
 {
-	return g->kept_size - g->config.state_size_max >= g->config.state_size_max / 4;
+	return groups->kept_size - groups->config.state_size_max >= groups->config.state_size_max / 4;
 }
 
 struct str
@@ -173,15 +173,15 @@ group_member_id(struct groups *groups, struct str prefix, struct arena *a)
 	uint64_t hi = groups->env->random(groups->env), lo = groups->env->random(groups->env);
 	char tail[40];
 	/* A random UUID (RFC 9562, version 4). */
-	int m = snprintf(tail, sizeof tail, "-%08x-%04x-4%03x-%04x-%012llx",
+	int ntail = snprintf(tail, sizeof tail, "-%08x-%04x-4%03x-%04x-%012llx",
 		(unsigned)(hi >> 32), (unsigned)(hi >> 16 & 0xffff), (unsigned)(hi & 0xfff),
 		(unsigned)(lo >> 48 & 0x3fff) | 0x8000, (unsigned long long)(lo & 0xffffffffffff));
 	int n = shown_size(prefix);
-	uint8_t *p = arena_alloc(a, (size_t)(n + m));
+	uint8_t *p = arena_alloc(a, (size_t)(n + ntail));
 	if (n > 0)
 		memcpy(p, prefix.p, (size_t)n);
-	memcpy(p + n, tail, (size_t)m);
-	return (struct str){ p, n + m };
+	memcpy(p + n, tail, (size_t)ntail);
+	return (struct str){ p, n + ntail };
 }
 
 /* ---- the table of groups ---- */

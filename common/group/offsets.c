@@ -217,24 +217,24 @@ void
 offsets_set_pending(struct groups *groups, struct group *g, struct str topic,
 	const struct committed *committed, const struct coord_producer *producer)
 {
-	struct producer_offsets *p = find_producer(groups, producer->id, g->partition);
-	if (!p) {
-		p = group_alloc(groups, sizeof *p);
-		p->key = (struct producer_key){ producer->id, g->partition, 0 };
-		list_init(&p->pending);
-		map_put(&groups->producers, producer_key(&p->key), p);
+	struct producer_offsets *found = find_producer(groups, producer->id, g->partition);
+	if (!found) {
+		found = group_alloc(groups, sizeof *found);
+		found->key = (struct producer_key){ producer->id, g->partition, 0 };
+		list_init(&found->pending);
+		map_put(&groups->producers, producer_key(&found->key), found);
 	}
-	struct pending_offset *pending = find_pending(p, g, topic, committed->partition);
+	struct pending_offset *pending = find_pending(found, g, topic, committed->partition);
 	if (pending) {
 		forget_metadata(&pending->value);
 	} else {
 		pending = group_alloc(groups, sizeof *pending);
 		list_init(&pending->in_producer);
 		list_init(&pending->in_group);
-		list_append(&p->pending, &pending->in_producer);
+		list_append(&found->pending, &pending->in_producer);
 		list_append(&g->pending_offsets, &pending->in_group);
 		pending->group = g;
-		pending->producer = p;
+		pending->producer = found;
 		pending->topic = topic_name_get(groups, topic);
 	}
 	pending->value = copy_of(groups, committed);
@@ -256,10 +256,10 @@ void
 groups_marker(struct groups *groups, int32_t partition, const struct coord_producer *producer,
 	bool is_commit)
 {
-	struct producer_offsets *p = find_producer(groups, producer->id, partition);
-	if (!p)
+	struct producer_offsets *found = find_producer(groups, producer->id, partition);
+	if (!found)
 		return;
-	LIST_EACH(l, &p->pending) {
+	LIST_EACH(l, &found->pending) {
 		struct pending_offset *pending = CONTAINER_OF(l, struct pending_offset, in_producer);
 		struct group *g = pending->group;
 		const struct committed *committed = offsets_find(g, pending->topic->s,
@@ -272,7 +272,7 @@ groups_marker(struct groups *groups, int32_t partition, const struct coord_produ
 		free_pending(groups, pending);
 		group_free_if_idle(groups, g);
 	}
-	free_producer_if_done(groups, p);
+	free_producer_if_done(groups, found);
 }
 
 static void
@@ -323,11 +323,11 @@ static int
 collect(const struct group *g, pick_fn pick, const void *ctx, struct purge *v)
 {
 	int n = 0;
-	for (int32_t t = 0; t < g->ntopic; t++)
-		for (int32_t i = 0; i < g->topic[t].n && n < PURGE_CHUNK; i++) {
-			const struct committed *committed = &g->topic[t].v[i];
-			if (pick(ctx, g, g->topic[t].name->s, committed))
-				v[n++] = (struct purge){ topic_name_ref(g->topic[t].name),
+	for (int32_t topic = 0; topic < g->ntopic; topic++)
+		for (int32_t i = 0; i < g->topic[topic].n && n < PURGE_CHUNK; i++) {
+			const struct committed *committed = &g->topic[topic].v[i];
+			if (pick(ctx, g, g->topic[topic].name->s, committed))
+				v[n++] = (struct purge){ topic_name_ref(g->topic[topic].name),
 					committed->partition };
 		}
 	LIST_EACH(l, &g->pending_offsets) {

@@ -252,14 +252,14 @@ stage_delete(struct groups *groups, struct group *g, struct coord_call *call,
 		(size_t)(q->partitions.n + 1) * sizeof *out->partitions.v);
 	out->partitions.n = q->partitions.n;
 	for (int32_t i = 0; i < q->partitions.n; i++) {
-		int32_t p = q->partitions.v[i].partition_index;
-		out->partitions.v[i].partition_index = p;
-		if (p < 0 || p >= topic.npartition)
+		int32_t partition = q->partitions.v[i].partition_index;
+		out->partitions.v[i].partition_index = partition;
+		if (partition < 0 || partition >= topic.npartition)
 			out->partitions.v[i].error_code = KERR_UNKNOWN_TOPIC_OR_PARTITION;
 		else if (is_read)
 			out->partitions.v[i].error_code = KERR_GROUP_SUBSCRIBED_TO_TOPIC;
-		else if (offsets_find(g, q->name, p) || offsets_is_pending(g, q->name, p))
-			records_offset_tombstone(records, g->id, q->name, p);
+		else if (offsets_find(g, q->name, partition) || offsets_is_pending(g, q->name, partition))
+			records_offset_tombstone(records, g->id, q->name, partition);
 	}
 }
 

@@ -55,8 +55,8 @@ fetch_topic(const struct fetch *fetch, const struct group *g,
 		(size_t)(n + 1) * sizeof *out->partitions.v);
 	out->partitions.n = n;
 	for (int32_t i = 0; i < n; i++) {
-		int32_t p = q->partition_indexes.v[i];
-		fetch_one(fetch, is_known ? g : NULL, out->name, p, &out->partitions.v[i]);
+		int32_t partition = q->partition_indexes.v[i];
+		fetch_one(fetch, is_known ? g : NULL, out->name, partition, &out->partitions.v[i]);
 		if (!is_known)
 			out->partitions.v[i].error_code = KERR_UNKNOWN_TOPIC_ID;
 	}

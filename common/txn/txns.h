@@ -83,7 +83,7 @@ int txns_touched(const struct txns *txns, struct str transactional_id,
  * partitions.  False: some aborts could not be written; those transactions cannot
  * commit and are aborted later, and if the broker stops before that, the next start
  * must call this again. */
-bool txns_abort_ongoing(struct txns *t, struct coord_now now);
+bool txns_abort_ongoing(struct txns *txns, struct coord_now now);
 
 /* The driver's reports for env.when_committed and env.write_markers.  An unknown
  * ticket is ignored. */
