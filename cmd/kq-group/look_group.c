@@ -380,17 +380,19 @@ add(struct taken_offsets *taken, struct str topic, int32_t partition, int64_t of
 		taken->rows->v[taken->rows->n++] = row;
 }
 
-/* The two forms of the response differ in names only. */
-#define TAKE_TOPICS(c, topics) do { \
+/* Takes the topics of either form of the response, whose partitions differ in the name of
+ * their struct only. */
+#define TAKE_TOPICS(taken_, topics_, part_) do { \
 	size_t n_ = 0; \
-	for (int32_t i = 0; i < (topics)->n; i++) \
-		n_ += (size_t)MAX((topics)->v[i].partitions.n, 0); \
-	(c)->rows->v = arena_alloc(&(c)->run->arena, n_ * sizeof *(c)->rows->v + 1); \
-	for (int32_t i = 0; i < (topics)->n; i++) \
-		for (int32_t k = 0; k < (topics)->v[i].partitions.n; k++) { \
-			__typeof__(*(topics)->v[i].partitions.v) *p_ = &(topics)->v[i].partitions.v[k]; \
-			add((c), (topics)->v[i].name, p_->partition_index, p_->committed_offset, \
-				p_->committed_leader_epoch, p_->metadata, p_->error_code); \
+	for (int32_t i = 0; i < (topics_)->n; i++) \
+		n_ += (size_t)MAX((topics_)->v[i].partitions.n, 0); \
+	(taken_)->rows->v = arena_alloc(&(taken_)->run->arena, n_ * sizeof *(taken_)->rows->v + 1); \
+	for (int32_t i = 0; i < (topics_)->n; i++) \
+		for (int32_t k = 0; k < (topics_)->v[i].partitions.n; k++) { \
+			const part_ *from_ = &(topics_)->v[i].partitions.v[k]; \
+			add((taken_), (topics_)->v[i].name, from_->partition_index, \
+				from_->committed_offset, from_->committed_leader_epoch, from_->metadata, \
+				from_->error_code); \
 		} \
 } while (0)
 
@@ -428,9 +430,10 @@ look_group_committed(struct run *run, const struct look_group *group, struct row
 		return -1;
 	}
 	if (has_groups)
-		TAKE_TOPICS(&taken, &answer.groups.v[0].topics);
+		TAKE_TOPICS(&taken, &answer.groups.v[0].topics,
+			struct offset_fetch_response_group_partition);
 	else
-		TAKE_TOPICS(&taken, &answer.topics);
+		TAKE_TOPICS(&taken, &answer.topics, struct offset_fetch_response_partition);
 	rows_merge(rows);
 	return 0;
 }
