@@ -1,57 +1,17 @@
 #include "kq-broker/broker.h"
 
-#include "kq-broker/descriptors.h"
+#include "kq-broker/coordinator.h"
 #include "kq-broker/dispatch.h"
+#include "kq-broker/listeners.h"
 #include "kq-broker/reactor.h"
+#include "kq-broker/recovery.h"
 
-#include "sys/fs.h"
 #include "text/say.h"
 #include "text/units.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-/* ---- partitions side by side ---- */
-
-struct each {
-	struct partition **v;
-	size_t n;
-	atomic_size_t at;
-	partition_fn *fn;
-	void *ctx;
-};
-
-static void *
-each_thread(void *arg)
-{
-	struct each *it = arg;
-	for (size_t i; (i = atomic_fetch_add(&it->at, 1)) < it->n;)
-		it->fn(it->v[i], it->ctx);
-	return NULL;
-}
-
-void
-broker_each_partition(struct broker *broker, partition_fn *fn, void *ctx)
-{
-	assert(!broker->is_control_started || broker->is_over);
-	struct each it = { .fn = fn, .ctx = ctx };
-	it.v = mem_alloc((size_t)broker->topics.npartition * sizeof *it.v);
-	MAP_EACH(entry, &broker->topics.by_name) {
-		struct topic *t = entry->value;
-		for (int32_t i = 0; i < t->npartition; i++)
-			it.v[it.n++] = t->partition[i];
-	}
-	pthread_t thread[REACTORS_MAX];
-	int n = 0;
-	while (n < broker->nreactor - 1 && (size_t)n + 1 < it.n
-		&& pthread_create(&thread[n], NULL, each_thread, &it) == 0)
-		n++;
-	each_thread(&it);
-	while (n > 0)
-		pthread_join(thread[--n], NULL);
-	mem_free(it.v);
-}
 
 /* ---- opening ---- */
 
@@ -91,39 +51,16 @@ take_settings(struct broker *broker)
 	broker->nreactor = MIN(MAX(broker->nreactor, 1), REACTORS_MAX);
 }
 
-struct recovery {
-	bool same_boot;
-	atomic_int nfailed;
-};
-
-static void
-recover_one(struct partition *part, void *ctx)
-{
-	struct recovery *recovery = ctx;
-	struct err e;
-	int64_t cut = 0;
-	if (partlog_recover(&part->log, recovery->same_boot, &cut, &e) < 0) {
-		atomic_fetch_add(&recovery->nfailed, 1);
-		log_line(LOG_ERROR, "partition %s-%d is not served: %s", part->topic, part->index, e.msg);
-		return;
-	}
-	if (cut)
-		log_line(LOG_WARN, "partition %s-%d: cut %lld byte%s of an unfinished write off its end",
-			part->topic, part->index, (long long)cut, units_plural(cut));
-	partition_recovered(part);
-}
-
-/* After a crash: check every partition, and write down what they have. */
+/* After a crash: check all partitions, and write their checkpoints. */
 static int
 recover(struct broker *broker, const struct datadir_state *state, struct err *e)
 {
-	struct recovery recovery = { .same_boot = state->same_boot };
 	int rc = partlog_remove_leftovers(broker->dir.fd, e) < 0 ? -1
 		: datadir_set_strays_aside(&broker->dir, &broker->topics, e);
 	if (broker->topics.npartition) {
 		log_line(LOG_INFO, "the last stop was not clean: checking %lld partition%s",
 			(long long)broker->topics.npartition, units_plural(broker->topics.npartition));
-		broker_each_partition(broker, recover_one, &recovery);
+		recovery_check_all(&broker->topics, state->same_boot, broker->nreactor);
 		if (rc == 0 && !state->same_boot)
 			rc = datadir_note_power_loss(&broker->dir, e);
 	}
@@ -161,15 +98,15 @@ on_appended(struct partition_env *env)
 	checkpoints_appended(&CONTAINER_OF(env, struct broker, partition_env)->checkpoints);
 }
 
-/* What was acknowledged may be lost if the broker went on: ends the process,
- * without the mark of a clean stop. */
+/* Ends the process, without the mark of a clean stop: if the broker went on,
+ * acknowledged records could be lost. */
 static void
 on_disk_failed(struct partition_env *env, const struct partition *part, int sys)
 {
 	struct broker *broker = CONTAINER_OF(env, struct broker, partition_env);
 	log_line(LOG_ERROR, "%s: syncing %s-%d failed: %s; records that were not acknowledged may "
 		"be lost; the broker stops", broker->dir.path, part->topic, part->index, strerror(sys));
-	/* To open transactions it is as if the machine had gone down: see coordinator.h. */
+	/* Open transactions must be aborted, as after a power loss: see coordinator.h. */
 	struct err ignored;
 	datadir_note_power_loss(&broker->dir, &ignored);
 	log_end();
@@ -194,7 +131,7 @@ on_settings_changed(struct dynamic *dynamic)
 	catalog_apply_defaults(&broker->catalog_apply);
 }
 
-/* Everything that stands on the metastore. */
+/* What is built on the metastore. */
 static void
 init_facts(struct broker *broker)
 {
@@ -266,51 +203,6 @@ broker_open(struct broker *broker, struct settings *settings, struct err *e)
 
 /* ---- starting ---- */
 
-static int
-open_listener(struct net_addr *addr, int backlog, bool is_shared, struct err *e)
-{
-	int fd = net_listen(addr, backlog, is_shared, e);
-	if (fd < 0 && e->sys == EADDRINUSE) {
-		struct err why = *e;
-		err_set(e, why.class, "%s; choose another address with -l", why.msg);
-	}
-	return fd;
-}
-
-/* Sockets that share a port would share it with another broker's, too: one
- * that does not share finds out whether the port is free. */
-static int
-check_port(struct broker *broker, struct net_addr *addr, struct err *e)
-{
-	if (addr->kind == NET_UNIX || addr->port == 0 || broker->nreactor == 1)
-		return 0;
-	int fd = open_listener(addr, 1, false, e);
-	fs_close(fd);
-	return fd < 0 ? -1 : 0;
-}
-
-static int
-listen_on(struct broker *broker, struct net_addr *addr, struct err *e)
-{
-	int backlog = (int)config_int(NULL, broker->settings->values,
-		CONFIG_SOCKET_LISTEN_BACKLOG_SIZE);
-	int first = -1;
-	if (check_port(broker, addr, e) < 0)
-		return -1;
-	for (int i = 0; i < broker->nreactor; i++) {
-		/* TCP: a socket each, and the kernel spreads the connections; a
-		 * Unix socket is one for all of them. */
-		int fd = addr->kind == NET_UNIX && i > 0 ? dup(first)
-			: open_listener(addr, backlog, broker->nreactor > 1, e);
-		if (fd < 0)
-			return addr->kind == NET_UNIX && i > 0 ? err_sys(e, "cannot share a socket") : -1;
-		first = fd;
-		reactor_listen(&broker->reactor[i], fd, addr);
-	}
-	broker->listen.v[broker->listen.n++] = *addr;
-	return 0;
-}
-
 static void *
 control_thread(void *arg)
 {
@@ -328,8 +220,11 @@ broker_start(struct broker *broker, struct err *e)
 	for (int i = 0; i < broker->nreactor; i++)
 		if (reactor_init(&broker->reactor[i], broker, i, dispatch, e) < 0)
 			return -1;
-	for (int i = 0; i < broker->settings->listen.n; i++)
-		if (listen_on(broker, &broker->settings->listen.v[i], e) < 0)
+	const struct settings *settings = broker->settings;
+	int backlog = (int)config_int(NULL, settings->values, CONFIG_SOCKET_LISTEN_BACKLOG_SIZE);
+	for (int i = 0; i < settings->listen.n; i++)
+		if (listeners_open(&broker->listen, settings->listen.v[i], backlog, broker->reactor,
+			broker->nreactor, e) < 0)
 			return -1;
 	log_line(LOG_DEBUG, "files are synced by %s", syncer_name(broker->reactor[0].syncer));
 	errno = pthread_create(&broker->control_thread, NULL, control_thread, broker);
@@ -345,25 +240,6 @@ broker_start(struct broker *broker, struct err *e)
 }
 
 /* ---- stopping ---- */
-
-static void
-sync_one(struct partition *part, void *ctx)
-{
-	atomic_int *nfailed = ctx;
-	struct partlog_sync sync;
-	struct err e;
-	while (partlog_sync_begin(&part->log, &sync) > 0) {
-		partlog_sync_run(&sync);
-		partlog_sync_end(&part->log, &sync);
-		if (part->log.is_failed)
-			break;
-	}
-	bool ok = !part->log.is_failed && part->log.synced_offset == part->log.next_offset
-		&& partlog_flush(&part->log, &e) == 0;
-	/* A log that was refused at the start keeps the next start unclean. */
-	if (!ok)
-		atomic_fetch_add(nfailed, 1);
-}
 
 int
 broker_stop(struct broker *broker, struct err *e)
@@ -381,18 +257,15 @@ broker_stop(struct broker *broker, struct err *e)
 	}
 	coordinator_stop(broker->coordinator);
 	broker->is_over = true;
-	for (int i = 0; i < broker->listen.n; i++)
-		if (broker->listen.v[i].kind == NET_UNIX)
-			unlink(broker->listen.v[i].host);
+	listeners_remove(&broker->listen);
 	if (broker->dir.fd < 0)
 		return 0;
-	atomic_int nfailed = 0;
-	broker_each_partition(broker, sync_one, &nfailed);
+	int nfailed = recovery_sync_all(&broker->topics, broker->nreactor);
 	if (checkpoints_write(&broker->checkpoints, e) < 0)
 		return -1;
 	if (nfailed)
 		return err_set(e, ERR_SYS, "%d partition%s could not be closed cleanly; "
-			"the next start checks all partitions", (int)nfailed, units_plural(nfailed));
+			"the next start checks all partitions", nfailed, units_plural(nfailed));
 	return datadir_mark_clean(&broker->dir, e);
 }
 

@@ -1,13 +1,14 @@
 /*
- * The broker: its data directory, its topics, its threads.
+ * The broker: owns the parts, and starts and stops the threads.
  *
  *   main thread     starts, waits for a signal, stops
- *   control thread  changes metadata, one request after the other; may block
- *   coordinator     groups and transactions, one request after the other
- *   reactors        serve connections; never block on a sync
+ *   control thread  handles requests that change metadata, one after the other;
+ *                   may block
+ *   coordinator     handles requests to groups and transactions, one after the other
+ *   reactors        serve connections; never wait for a sync
  *
- * The fields below are set before the threads start and not changed, unless
- * it says otherwise.
+ * Only what handles requests may include this header; the parts do not know of
+ * it.  Each part says who may use it on which thread.
  */
 #ifndef KQ_BROKER_BROKER_H
 #define KQ_BROKER_BROKER_H
@@ -38,54 +39,55 @@ struct reactor;
 
 enum { REACTORS_MAX = 64 };
 
-/* test.fault: how the broker is to break its word. */
+/* test.fault: the guarantee that the broker breaks on purpose. */
 enum fault { FAULT_NONE, FAULT_COMMIT_ABORTED, FAULT_TEAR_COMMITS, FAULT_ACCEPT_DUPLICATES };
 
+/* Set before the threads start, and not changed by them, except inside the parts. */
 struct broker {
-	struct settings *settings;
-	struct datadir dir;
+	struct settings *settings; /* as of the start; borrowed */
 	int32_t node_id;
-	struct cluster_facts cluster;
 	bool use_uring, auto_create, has_consumer_protocol;
 	enum fault fault;
+	int64_t fetch_size_max;    /* bytes of records in one response */
+	int64_t arena_size_max;    /* bytes of a decoded request and its response */
 	struct descriptors descriptors;
-	int64_t fetch_size_max, arena_size_max;
-	struct metastore *meta; /* the control thread's, once it runs */
-	struct dynamic dynamic; /* under its lock */
+	/* What is on disk: */
+	struct datadir dir;
+	struct metastore *meta;    /* the control thread's, once it runs */
+	struct cluster_facts cluster;
+	struct dynamic dynamic;
+	struct producer_ids producer_ids;
+	struct checkpoints checkpoints;
+	/* Topics: */
 	struct partition_env partition_env;
 	struct topics topics;
 	struct catalog catalog;
 	struct catalog_apply catalog_apply;
-	struct fetch_sessions fetch_sessions;
-	struct reactor *reactor;
-	int nreactor;
+	/* Threads: */
 	struct loop control;
 	pthread_t control_thread;
 	bool is_control_started;
-	bool is_over;         /* no thread runs any more, nothing may be written */
-	struct checkpoints checkpoints;
-	struct producer_ids producer_ids;
 	struct coordinator *coordinator;
-	struct addr_list listen; /* with their real ports */
+	struct reactor *reactor;
+	int nreactor;
+	bool is_over;              /* the threads have ended; nothing may be written */
+	/* Clients: */
+	struct addr_list listen;   /* with their real ports */
 	struct advertised advertised;
-	/* Shared by all threads: */
-	struct session_limits sessions;
+	struct fetch_sessions fetch_sessions;
+	struct session_limits sessions; /* shared by all reactors */
 };
 
-/* Read the data directory, recover after a crash, load the topics.  Nothing
- * is served yet. */
+/* Read the data directory, recover after a crash, load the topics.  Nothing is
+ * served yet.  -1: *e says why; release it all the same. */
 int broker_open(struct broker *broker, struct settings *settings, struct err *e);
 
-/* Listen and start the threads. */
+/* Listen, and start the threads.  -1: *e says why; stop and release it. */
 int broker_start(struct broker *broker, struct err *e);
 
-/* Stop the threads, sync everything, leave the clean mark. */
+/* Stop the threads, sync all partitions, and mark the directory as cleanly
+ * stopped.  -1: *e says why; the next start recovers. */
 int broker_stop(struct broker *broker, struct err *e);
 void broker_release(struct broker *broker);
-
-/* Call fn for each partition, from as many threads as there are reactors.  Takes
- * no lock: only at the start and at the stop, while no other thread runs. */
-typedef void partition_fn(struct partition *part, void *ctx);
-void broker_each_partition(struct broker *broker, partition_fn *fn, void *ctx);
 
 #endif
