@@ -69,7 +69,7 @@ struct fetch_aborted {
 
 /* A result for one partition: complete batches, or that its offset is out of range,
  * or that its topic was deleted and created again.  In the last two cases the
- * partition is paused. */
+ * partition is paused.  Owners read part, is_out_of_range and is_new_topic. */
 struct fetched {
 	struct list link;
 	struct fetcher_part *part;

@@ -127,8 +127,8 @@ enum member_stage {
 	MEMBER_IN,        /* has an assignment */
 };
 
-/* Owners read opts, topic, ntopic, member_id, generation, part, npart, nrevoked, nlost,
- * is_failed and err. */
+/* Owners read opts, topic, ntopic, member_id, generation, heartbeat_ms, part, npart,
+ * nrevoked, nlost, is_failed and err. */
 struct member {
 	struct cluster *cluster;
 	struct member_opts opts;

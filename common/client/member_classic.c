@@ -320,7 +320,7 @@ take_assignment(struct member *m, int64_t now_ms)
 /* ---- in the group ---- */
 
 static void
-beaten(struct call *call, const struct reply *reply)
+heartbeat_done(struct call *call, const struct reply *reply)
 {
 	struct member *m = CONTAINER_OF(call, struct member_call, call)->member;
 	struct arena a = { .size_max = MEMBER_ARENA_MAX };
@@ -348,7 +348,7 @@ heartbeat(struct member *m, int64_t now_ms)
 	q.group_instance_id = str_of(m->opts.instance);
 	m->heartbeat_at_ms = now_ms + m->heartbeat_ms;
 	member_send(m, &m->control, c, API_HEARTBEAT, INT16_MAX, &q,
-		MIN(m->opts.request_timeout_ms, m->opts.session_timeout_ms / 2), beaten);
+		MIN(m->opts.request_timeout_ms, m->opts.session_timeout_ms / 2), heartbeat_done);
 }
 
 static void

@@ -43,7 +43,7 @@ turns_classic(struct member *m, int16_t code)
 }
 
 static void
-beaten(struct call *call, const struct reply *reply)
+heartbeat_done(struct call *call, const struct reply *reply)
 {
 	struct member *m = CONTAINER_OF(call, struct member_call, call)->member;
 	struct arena a = { .size_max = MEMBER_ARENA_MAX };
@@ -145,7 +145,7 @@ heartbeat(struct member *m, int64_t now_ms)
 	else if (m->must_report)
 		fill_owned(m, &q, &a);
 	if (member_send(m, &m->control, c, API_CONSUMER_GROUP_HEARTBEAT, INT16_MAX, &q,
-		m->opts.request_timeout_ms, beaten) >= 0) {
+		m->opts.request_timeout_ms, heartbeat_done) >= 0) {
 		m->heartbeat_at_ms = now_ms + m->heartbeat_ms;
 		m->must_report = m->must_report_all = false;
 		if (joins)

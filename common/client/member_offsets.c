@@ -77,7 +77,7 @@ take_group(struct member *m, int version,
 }
 
 static void
-fetched(struct call *call, const struct reply *reply)
+offsets_fetched(struct call *call, const struct reply *reply)
 {
 	struct member *m = CONTAINER_OF(call, struct member_call, call)->member;
 	struct arena a = { .size_max = MEMBER_ARENA_MAX };
@@ -142,14 +142,14 @@ fetch_offsets(struct member *m)
 	q.groups.n = 1;
 	q.require_stable = true;
 	member_send(m, &m->fetch, c, API_OFFSET_FETCH, newest(m), &q,
-		m->opts.request_timeout_ms, fetched);
+		m->opts.request_timeout_ms, offsets_fetched);
 	arena_release(&a);
 }
 
 /* ---- committing ---- */
 
 static bool
-is_due(const struct member_part *part)
+must_commit(const struct member_part *part)
 {
 	return (part->state == MEMBER_HELD || part->state == MEMBER_REVOKED) && member_is_current(part)
 		&& part->position >= 0 && part->position != part->committed;
@@ -157,7 +157,7 @@ is_due(const struct member_part *part)
 
 /* Take the result of one partition.  Returns an error code to be handled, or 0. */
 static int16_t
-take_stored(struct member *m, struct str topic, int32_t index, int16_t error)
+take_committed(struct member *m, struct str topic, int32_t index, int16_t error)
 {
 	struct member_part *part = member_find(m, topic, index);
 	if (!part || part->sent < 0)
@@ -176,7 +176,7 @@ take_stored(struct member *m, struct str topic, int32_t index, int16_t error)
 
 /* The commit was refused.  If a rebalance happened since it was sent, ignore that. */
 static void
-refused(struct member *m, int16_t code)
+commit_refused(struct member *m, int16_t code)
 {
 	m->commit_at_ms = clock_mono_ms() + m->opts.retry_backoff_ms;
 	bool is_old = m->stage != MEMBER_IN || m->generation != m->commit_generation;
@@ -195,7 +195,7 @@ refused(struct member *m, int16_t code)
 }
 
 static void
-stored(struct call *call, const struct reply *reply)
+offsets_committed(struct call *call, const struct reply *reply)
 {
 	struct member *m = CONTAINER_OF(call, struct member_call, call)->member;
 	struct arena a = { .size_max = MEMBER_ARENA_MAX };
@@ -205,14 +205,14 @@ stored(struct call *call, const struct reply *reply)
 		int16_t code = 0;
 		for (int32_t i = 0; i < r.topics.n; i++)
 			for (int32_t k = 0; k < r.topics.v[i].partitions.n; k++) {
-				int16_t got = take_stored(m, name_of(m, call->version,
+				int16_t got = take_committed(m, name_of(m, call->version,
 						r.topics.v[i].name, &r.topics.v[i].topic_id),
 					r.topics.v[i].partitions.v[k].partition_index,
 					r.topics.v[i].partitions.v[k].error_code);
 				code = code ? code : got;
 			}
 		if (code)
-			refused(m, code);
+			commit_refused(m, code);
 		m->wants_commit |= code != 0;
 	} else {
 		m->commit_at_ms = clock_mono_ms() + m->opts.retry_backoff_ms;
@@ -230,7 +230,7 @@ fill_topic(struct member *m, struct cluster_topic *t, struct offset_commit_reque
 	int32_t n = 0;
 	for (int k = 0; k < m->npart; k++) {
 		struct member_part *part = m->part[k];
-		if (part->topic != t || !is_due(part))
+		if (part->topic != t || !must_commit(part))
 			continue;
 		wire_defaults(&offset_commit_request_partition_desc, &v[n]);
 		v[n].partition_index = part->index;
@@ -248,7 +248,7 @@ fill_topic(struct member *m, struct cluster_topic *t, struct offset_commit_reque
 }
 
 static void
-store_offsets(struct member *m)
+commit_offsets(struct member *m)
 {
 	struct arena a = ARENA_INIT;
 	struct offset_commit_request q;
@@ -268,7 +268,7 @@ store_offsets(struct member *m)
 		: m->stage == MEMBER_JOINING ? cluster_conn(m->cluster, m->coordinator, &e)
 		: member_conn(m);
 	if (c && member_send(m, &m->commit, c, API_OFFSET_COMMIT, newest(m), &q,
-		m->opts.request_timeout_ms, stored) >= 0)
+		m->opts.request_timeout_ms, offsets_committed) >= 0)
 		m->wants_commit = false; /* unless the response or the owner sets it again */
 	m->commit_at_ms = clock_mono_ms() + m->opts.retry_backoff_ms;
 	arena_release(&a);
@@ -284,5 +284,5 @@ member_offsets_work(struct member *m, int64_t now_ms)
 		fetch_offsets(m);
 	if (m->wants_commit && !m->commit.is_busy && m->stage != MEMBER_OUT
 		&& m->coordinator >= 0 && now_ms >= m->commit_at_ms)
-		store_offsets(m);
+		commit_offsets(m);
 }

@@ -33,7 +33,7 @@ take_node(struct cluster *cl, int32_t id, struct str host, int32_t port)
 }
 
 static struct cluster_topic *
-cached(struct cluster *cl, struct str name)
+find_topic(struct cluster *cl, struct str name)
 {
 	for (int i = 0; i < cl->ntopic; i++)
 		if (str_eq(str_of(cl->topic[i]->name), name))
@@ -80,7 +80,7 @@ take_parts(struct cluster_topic *t, const struct metadata_response_topic *in,
 static void
 take_topic(struct cluster *cl, const struct metadata_response_topic *in)
 {
-	struct cluster_topic *t = cached(cl, in->name);
+	struct cluster_topic *t = find_topic(cl, in->name);
 	const struct uuid *id = &in->topic_id;
 	if (!t)
 		return;
@@ -200,7 +200,7 @@ cluster_list_topics(struct cluster *cl, void *metadata_response,
 
 /* Has every partition a leader? */
 static bool
-is_whole(const struct cluster_topic *t)
+has_all_leaders(const struct cluster_topic *t)
 {
 	if (t->error || t->npart == 0)
 		return false;
@@ -267,8 +267,8 @@ struct cluster_topic *
 cluster_topic(struct cluster *cl, const char *name, bool may_create,
 	struct err *e)
 {
-	struct cluster_topic *t = cached(cl, str_of(name));
-	if (t && is_whole(t))
+	struct cluster_topic *t = find_topic(cl, str_of(name));
+	if (t && has_all_leaders(t))
 		return t;
 	bool is_new = !t;
 	if (is_new)
@@ -277,7 +277,7 @@ cluster_topic(struct cluster *cl, const char *name, bool may_create,
 	for (int wait = RETRY_MS;; wait = MIN(wait * 2, RETRY_MAX_MS)) {
 		if (ask(cl, t, may_create, e) < 0)
 			break;
-		if (is_whole(t))
+		if (has_all_leaders(t))
 			return t;
 		int64_t waited = clock_mono_ms() - start;
 		if (!may_change(t, may_create, waited) || waited >= cl->opts.topic_timeout_ms) {

@@ -104,6 +104,7 @@ struct producer_part {
 	bool is_in_txn;          /* known to be part of the transaction */
 };
 
+/* Owners read producer, meta and message_max. */
 struct producer_topic {
 	struct producer *producer;
 	struct cluster_topic *meta;
@@ -113,7 +114,6 @@ struct producer_topic {
 	                          * may have fewer than npart */
 	int generation;          /* of meta, as last seen */
 	bool is_gone;            /* it was deleted, which was reported */
-	bool is_created;         /* producer_topic created it */
 	int32_t sticky;          /* partition of records without a key, for now */
 	size_t batch_bytes;      /* lower of the option and message_max */
 	size_t message_max;      /* the topic's max.message.bytes; 0: unknown */

@@ -71,15 +71,13 @@ add_parts(struct producer_topic *t)
 
 /* Look up the topic, and create it if necessary. */
 static struct cluster_topic *
-look_up(struct producer *producer, const char *name, bool *is_created, struct err *e)
+look_up(struct producer *producer, const char *name, struct err *e)
 {
 	struct cluster *cl = producer->cluster;
 	struct cluster_topic *meta = cluster_topic(cl, name, false, e);
-	*is_created = false;
 	if (meta || e->kafka != KERR_UNKNOWN_TOPIC_OR_PARTITION || producer->opts.never_creates)
 		return meta;
 	meta = cluster_topic(cl, name, true, e);
-	*is_created = meta != NULL;
 	if (meta && cl->opts.say)
 		cl->opts.say("topic '%s' did not exist; it was created with %d partition%s", name,
 			meta->npart, units_plural(meta->npart));
@@ -89,18 +87,16 @@ look_up(struct producer *producer, const char *name, bool *is_created, struct er
 struct producer_topic *
 producer_topic(struct producer *producer, const char *name, struct err *e)
 {
-	bool is_created;
 	for (int i = 0; i < producer->ntopic; i++)
 		if (strcmp(producer->topic[i]->meta->name, name) == 0)
 			return producer->topic[i];
-	struct cluster_topic *meta = look_up(producer, name, &is_created, e);
+	struct cluster_topic *meta = look_up(producer, name, e);
 	if (!meta)
 		return NULL;
 	struct producer_topic *t = NEW(struct producer_topic);
 	t->producer = producer;
 	t->meta = meta;
 	t->generation = meta->generation;
-	t->is_created = is_created;
 	add_parts(t);
 	t->sticky = (int32_t)((uint64_t)clock_mono_ns() / 1000 % (uint64_t)t->npart);
 	t->message_max = ask_message_max(producer->cluster, name);
