@@ -103,7 +103,7 @@ body_recall(const struct partlog_body *body, int64_t offset, int64_t base_offset
 	return -1;
 }
 
-/* The base offsets in the names "<20 digits>.log", and so on. */
+/* The offsets in the names "<20 digits>.log", "<20 digits>.txnindex". */
 struct listing {
 	struct buf logs, txns;
 	struct partlog_body *body;
@@ -161,7 +161,7 @@ load_segment(struct partlog_body *body, int64_t base, struct err *e)
 	return 0;
 }
 
-/* Most segments have no such file, and nothing is spent on them. */
+/* Most segments have no such file, and cost nothing here. */
 static int
 load_txns(struct partlog_body *body, int64_t base, struct err *e)
 {
@@ -172,8 +172,8 @@ load_txns(struct partlog_body *body, int64_t base, struct err *e)
 	return index_open(&body->v[i].txns, &body->dir, e) < 0 ? -1 : 0;
 }
 
-/* A directory left from a topic of the same name that was deleted while this
- * broker did not look must not become part of the new one. */
+/* A directory of a deleted topic of the same name, left because this broker was
+ * down, must not become part of the new topic. */
 static int
 check_owner(const struct partlog *l, int dir_fd, struct err *e)
 {
@@ -228,7 +228,7 @@ body_load(const struct partlog *l, struct err *e)
 		body->is_dir = true;
 		int rc = load_dir(l, body, dir_fd, e);
 		if (rc == 0 && epochs_read(&body->epochs, dir_fd, EPOCHS_FILE, e) < 0) {
-			/* To be gathered anew from the batches. */
+			/* Recovery reads them from the batches. */
 			epochs_release(&body->epochs);
 			body->is_epochs_bad = e->class == ERR_CORRUPT;
 			rc = body->is_epochs_bad ? 0 : -1;

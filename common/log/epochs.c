@@ -55,7 +55,7 @@ epochs_note(struct epochs *epochs, int32_t epoch, int64_t offset)
 {
 	if (epoch < 0 || (epochs->n && epoch <= epochs->v[epochs->n - 1].epoch))
 		return;
-	/* An epoch that no batch came of is no epoch of this log. */
+	/* An epoch without a batch is none of this log. */
 	if (epochs->n && epochs->v[epochs->n - 1].start_offset == offset)
 		epochs->n--;
 	if (epochs->n == epochs->cap) {
@@ -122,7 +122,7 @@ epochs_end(const struct epochs *epochs, int32_t asked, int64_t next_offset, int3
 	int i = 0;
 	while (epochs->v[i].epoch <= asked)
 		i++;
-	/* Before the first one known, Kafka answers with the epoch asked for. */
+	/* Before the first known epoch Kafka answers with the one asked for. */
 	*epoch = i ? epochs->v[i - 1].epoch : asked;
 	*end_offset = epochs->v[i].start_offset;
 }

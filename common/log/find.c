@@ -1,4 +1,4 @@
-/* Finding batches: by offset, and by time. */
+/* Finding batches by offset. */
 #include "log/body.h"
 
 #include "sys/fs.h"
@@ -15,8 +15,8 @@ page_of(struct partlog_body *body)
 	return body->page;
 }
 
-/* Where the batch that holds the offset begins, or, when it lies in a gap, the
- * first one behind.  The segment's size when there is none. */
+/* The position of the batch that holds the offset or, if it lies in a gap, of the
+ * first one after it; the segment's size: there is none; -1. */
 static int64_t
 start_of(struct partlog_body *body, struct segment *seg, int fd, int64_t offset, struct err *e)
 {
@@ -40,7 +40,7 @@ start_of(struct partlog_body *body, struct segment *seg, int fd, int64_t offset,
 	}
 }
 
-/* Whole batches from s->position on: set the slice's end. */
+/* Set the end of the slice that begins at slice->position, after whole batches. */
 static int
 cut_to_fit(struct partlog *l, struct segment *seg, int fd, int64_t limit, int64_t size_max,
 	bool is_first_whole, struct partlog_slice *slice, struct err *e)
@@ -50,7 +50,7 @@ cut_to_fit(struct partlog *l, struct segment *seg, int fd, int64_t limit, int64_
 	struct index_entry entry, max = { limit - 1, stop, INT64_MAX };
 	struct segment_walk walk;
 	struct batch batch;
-	/* A short run is walked at once. */
+	/* A short run is walked without the index. */
 	if (stop - from > 2 * l->config->index_interval_bytes) {
 		int64_t i = index_floor(&seg->offsets, &body->dir, &max, page_of(body), &entry, e);
 		if (i == -2)
@@ -79,8 +79,8 @@ cut_to_fit(struct partlog *l, struct segment *seg, int fd, int64_t limit, int64_
 	return 0;
 }
 
-/* In segment i.  1: *s is it, perhaps empty; 0: the offset is behind the end
- * of this segment's batches; -1. */
+/* Find the slice in segment i.  1: in *slice, perhaps empty; 0: the offset is
+ * after this segment's batches; -1. */
 static int
 find_in(struct partlog *l, int i, int64_t limit, int64_t size_max, bool is_first_whole,
 	struct partlog_slice *slice, struct err *e)
@@ -132,7 +132,7 @@ partlog_find(struct partlog *l, int64_t offset, int64_t limit_offset, int64_t si
 	struct partlog_body *body = l->body;
 	int64_t limit = MIN(limit_offset, l->next_offset);
 	if (offset >= limit) {
-		/* Who waits at the end will come back for what comes next. */
+		/* A reader at the end will ask for the next batch. */
 		if (offset == l->next_offset && body->n)
 			body_remember(body, offset, body->v[body->n - 1].base_offset,
 				body->v[body->n - 1].size);

@@ -5,13 +5,13 @@
 
 #include <inttypes.h>
 
-/* More than any producer packs into one batch; bounds what a look-up takes. */
+/* Of a decompressed batch: more than any producer sends; bounds the memory. */
 enum { PLAIN_SIZE_MAX = 256 << 20 };
 
-/* What a search inside of batches is for, and what it found. */
+/* A search for a record inside batches, and its result. */
 struct time_search {
 	int64_t timestamp_ms; /* at least this */
-	int64_t first_offset, limit_offset; /* in [first, limit) */
+	int64_t first_offset, limit_offset; /* in [first_offset, limit_offset) */
 	int64_t offset, found_ms;
 	int32_t epoch;
 };
@@ -57,7 +57,7 @@ is_it(void *ctx, const struct record *rec, const struct batch *batch)
 	return 1;
 }
 
-/* In the batches of a segment from the position on. */
+/* Search the batches of a segment from the position on. */
 static int
 search_from(struct segment *seg, int fd, int64_t position, struct time_search *search,
 	struct err *e)
@@ -80,7 +80,7 @@ search_from(struct segment *seg, int fd, int64_t position, struct time_search *s
 	}
 }
 
-/* Search segment i, from where its indexes say that it is worth while. */
+/* Search segment i from the last indexed batch at or before from_offset on. */
 static int
 search_segment(struct partlog *l, int i, int64_t from_offset, struct time_search *search,
 	struct err *e)
@@ -119,7 +119,7 @@ partlog_find_time(struct partlog *l, int64_t timestamp_ms, int64_t limit_offset,
 			return -1;
 		if (seg->max_timestamp < timestamp_ms || body_end(l, i) <= search.first_offset)
 			continue;
-		/* Up to that entry's batch all are older, or as old. */
+		/* No record before the end of that entry's batch is newer. */
 		int64_t n = index_floor(&seg->times, dir, &max, NULL, &entry, e);
 		if (n == -2)
 			return -1;
@@ -148,7 +148,7 @@ raise_max(void *ctx, const struct record *rec, const struct batch *batch)
 	return 0;
 }
 
-/* The segment holds the log start offset: count only what lies behind it. */
+/* The largest timestamp in the segment of the log start offset, from there on. */
 static int
 max_behind_start(struct partlog *l, struct segment *seg, int fd, int64_t *max_ms, struct err *e)
 {
@@ -172,7 +172,7 @@ max_behind_start(struct partlog *l, struct segment *seg, int fd, int64_t *max_ms
 	return rc;
 }
 
-/* The largest timestamp in a segment, of records that may still be read. */
+/* The largest timestamp in segment i of records that can still be read. */
 static int
 max_in_segment(struct partlog *l, int i, int64_t *max_ms, struct err *e)
 {
@@ -213,7 +213,7 @@ partlog_find_max_time(struct partlog *l, int64_t *offset, int64_t *found_ms, int
 	struct segment *seg = &l->body->v[at];
 	struct time_search search = { .timestamp_ms = largest, .first_offset = l->log_start_offset,
 		.limit_offset = l->next_offset };
-	/* No batch before that one reaches the largest timestamp. */
+	/* No earlier batch has the largest timestamp. */
 	int64_t from = seg->max_timestamp == largest ? seg->max_timestamp_offset : seg->base_offset;
 	int rc = search_segment(l, at, MAX(from, search.first_offset), &search, e);
 	*offset = search.offset;

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 
 static const struct {
-	size_t size; /* of an entry */
+	size_t size; /* of an entry, bytes */
 	int per_page;
 	const char *suffix;
 } kinds[] = {
@@ -95,7 +95,7 @@ index_write(struct index *index, const struct logdir *dir, struct err *e)
 {
 	if (dir->root_fd < 0)
 		return 0;
-	/* A file of no entries may be another's, left over: start it anew. */
+	/* A file of no entries may be a leftover: empty it. */
 	int fd = open_file(index, dir, O_RDWR | O_CREAT | (index->nfile ? 0 : O_TRUNC), e);
 	if (fd < 0)
 		return -1;
@@ -247,7 +247,7 @@ is_below(const struct index *index, const uint8_t *p, const struct index_entry *
 		&& entry->timestamp <= max->timestamp;
 }
 
-/* The last of n entries at p that is below max, or -1. */
+/* The number of the last of n entries at p that is_below, or -1. */
 static int
 floor_in(const struct index *index, const uint8_t *p, int n, const struct index_entry *max,
 	struct index_entry *entry)
@@ -266,7 +266,7 @@ floor_in(const struct index *index, const uint8_t *p, int n, const struct index_
 	return low;
 }
 
-/* The same in the file: look for the page first, then in it. */
+/* The same in the file: find the page first, then the entry in it.  -2: failed. */
 static int64_t
 floor_in_file(const struct index *index, const struct logdir *dir, const struct index_entry *max,
 	struct index_page *page, struct index_entry *entry, struct err *e)
@@ -296,7 +296,7 @@ floor_in_file(const struct index *index, const struct logdir *dir, const struct 
 		found = page->first + at;
 		if (at < page->n - 1)
 			break;
-		low = mid + 1; /* this one, unless a later page has one too */
+		low = mid + 1; /* this entry, unless a later page has one, too */
 	}
 	fs_close(fd);
 	if (found >= 0 && (found < page->first || found >= page->first + page->n))

@@ -10,7 +10,7 @@ lines_int(struct str word, int64_t min, int64_t max, int64_t *v)
 {
 	bool is_negative = word.n > 0 && word.p[0] == '-';
 	int32_t i = is_negative;
-	int64_t sum = 0; /* kept negative, where there is room for one more */
+	int64_t sum = 0; /* kept negative: INT64_MIN has no positive counterpart */
 	if (word.n <= i)
 		return false;
 	for (; i < word.n; i++) {
@@ -25,7 +25,7 @@ lines_int(struct str word, int64_t min, int64_t max, int64_t *v)
 	return sum >= min && sum <= max;
 }
 
-/* Take a line off *text and split it.  False at the end. */
+/* Take a line off *text and split it into words.  False: the end. */
 static bool
 next_line(struct str *text, struct str *word, int *nword)
 {

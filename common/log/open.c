@@ -1,8 +1,8 @@
 /*
- * Opening a log, and setting right what a crash left.
+ * Opening a log, and repairing what a crash left.
  *
- * Everything is read and judged first; only then is anything changed on disk,
- * so that a log that is refused stays what it was.
+ * Everything is read and checked first; only then is the disk changed, so that a
+ * log that is refused stays as it was.
  */
 #include "log/producers.h"
 
@@ -17,14 +17,14 @@ struct log_recovery {
 	struct partlog *log;
 	struct partlog_body *body;
 	int64_t recovery_offset;
-	int64_t next_offset; /* behind the last good batch so far */
+	int64_t next_offset; /* after the last good batch so far */
 	bool same_boot;
-	int first;           /* the first segment that was read... */
-	int last;            /* ...and the last one to keep */
+	int first;           /* number of the first segment that was read */
+	int last;            /* number of the last segment to keep */
 	int64_t *cut_bytes;
-	bool is_rebuild;     /* of indexes only; producers are known */
-	int64_t producers_from; /* batches from there on are to be noted */
-	int64_t first_noted; /* the first one of a producer; -1 */
+	bool is_rebuild;     /* of indexes only: the producers are known */
+	int64_t producers_from; /* first offset not in the producers' state */
+	int64_t first_noted; /* offset of the first batch of a producer; -1: none */
 };
 
 /* ---- what is wrong ---- */
@@ -37,7 +37,7 @@ rot(const struct partlog *l, const struct segment *seg, int64_t position, const 
 		l->name, seg->base_offset, position, what, why);
 }
 
-/* A bad place was found in segment i.  0: it is a torn tail; -1: it is not. */
+/* Bad bytes were found in segment i.  0: a torn tail; -1: ERR_CORRUPT. */
 static int
 judge(struct log_recovery *recovery, int i, struct scan *scan, struct err *e)
 {
@@ -48,8 +48,8 @@ judge(struct log_recovery *recovery, int i, struct scan *scan, struct err *e)
 		return rot(l, seg, scan->position, scan->reason, ", before the recovery offset", e);
 	if (!recovery->same_boot)
 		return 0;
-	/* No byte went missing on its way to the disk: a process that died
-	 * leaves one unfinished batch, and nothing behind it. */
+	/* The page cache is intact: a process that died leaves one unfinished
+	 * batch, and nothing after it. */
 	int rc = scan->is_misplaced ? 1 : scan_seek(scan, &good, e);
 	if (rc < 0)
 		return -1;
@@ -61,8 +61,8 @@ judge(struct log_recovery *recovery, int i, struct scan *scan, struct err *e)
 
 /* ---- reading ---- */
 
-/* Index entries for the batches before the recovery offset may be kept when
- * the page cache has not been lost.  Moves the scan's start up. */
+/* Keep the index entries of the batches before the recovery offset if the page
+ * cache is intact.  The scan then starts at the last of these batches. */
 static int
 trust_index(struct log_recovery *recovery, struct segment *seg, struct segment *fresh,
 	struct scan *scan, struct err *e)
@@ -80,7 +80,7 @@ trust_index(struct log_recovery *recovery, struct segment *seg, struct segment *
 	int64_t ntime = index_floor(&seg->times, dir, &max, NULL, &time, e);
 	if (ntime == -2)
 		return -1;
-	/* At 0 there never is one: it is what Kafka fills its files up with. */
+	/* No entry has position 0: Kafka fills its files with zeros. */
 	if (entry.position <= 0 || entry.position >= seg->size)
 		return 0;
 	struct scan probe;
@@ -94,7 +94,7 @@ trust_index(struct log_recovery *recovery, struct segment *seg, struct segment *
 	if (result == SCAN_FAILED)
 		return -1;
 	if (result != SCAN_BATCH || batch_last_offset(&batch) != entry.offset)
-		return 0; /* the whole segment will tell */
+		return 0; /* read the whole segment */
 	fresh->first_timestamp = zeroth.max_timestamp;
 	fresh->offsets.nfile = n + 1;
 	fresh->times.nfile = ntime + 1;
@@ -123,15 +123,15 @@ take_over(struct segment *seg, struct segment *fresh, bool is_rebuild)
 	*seg = *fresh;
 }
 
-/* Before segment i is read from the offset on: what is known of producers and
- * aborted transactions up to there. */
+/* Before segment i is read from the offset on: load the producers and the aborted
+ * transactions up to there. */
 static int
 begin_producers(struct log_recovery *recovery, int i, struct segment *fresh, int64_t offset,
 	struct err *e)
 {
 	struct segment *seg = &recovery->body->v[i];
-	/* When the page cache was lost, all of the segment's list of aborted
-	 * transactions is made anew. */
+	/* If the page cache was lost, the segment's whole list of aborted
+	 * transactions is rebuilt. */
 	int64_t known = recovery->same_boot ? recovery->recovery_offset : seg->base_offset;
 	if (recovery->is_rebuild)
 		return 0;
@@ -146,7 +146,7 @@ begin_producers(struct log_recovery *recovery, int i, struct segment *fresh, int
 		: producers_walk(recovery->body, recovery->producers_from, offset, fresh, e);
 }
 
-/* A batch was read. */
+/* A batch was read: update the producers. */
 static int
 note_producer(struct log_recovery *recovery, struct segment *fresh, struct scan *scan,
 	const struct batch *batch, struct err *e)
@@ -198,13 +198,13 @@ read_segment(struct log_recovery *recovery, int i, struct err *e)
 		segment_release(&fresh);
 		return -1;
 	}
-	/* fresh.size is what is good; the file's size is dealt with later. */
+	/* fresh.size is the good part; write_back truncates the file. */
 	*recovery->cut_bytes += seg->size - fresh.size;
 	take_over(seg, &fresh, recovery->is_rebuild);
 	return rc;
 }
 
-/* Read from the first segment with anything behind the recovery offset. */
+/* Read all segments that may hold batches at or after the recovery offset. */
 static int
 read_all(struct log_recovery *recovery, struct err *e)
 {
@@ -275,7 +275,7 @@ write_back(struct log_recovery *recovery, int i, struct err *e)
 	return 0;
 }
 
-/* Read a segment whose indexes are gone, and make them anew. */
+/* Read a segment whose indexes are missing, and rebuild them. */
 static int
 rebuild_indexes(struct log_recovery *recovery, int i, struct err *e)
 {
@@ -286,7 +286,7 @@ rebuild_indexes(struct log_recovery *recovery, int i, struct err *e)
 	one.cut_bytes = &none;
 	one.recovery_offset = body_end(recovery->log, i);
 	one.next_offset = recovery->body->v[i].base_offset;
-	/* Epochs are taken out and put in again as they were. */
+	/* Reading the segment must not change the epochs. */
 	struct epochs kept = recovery->body->epochs;
 	recovery->body->epochs = (struct epochs)EPOCHS_INIT;
 	int rc = read_segment(&one, i, e);
@@ -298,7 +298,7 @@ rebuild_indexes(struct log_recovery *recovery, int i, struct err *e)
 	return rc < 0 ? -1 : write_back(recovery, i, e);
 }
 
-/* A snapshot of what was cut must not be there when offsets get that far again. */
+/* Snapshots after the cut must be gone before the log reaches their offsets again. */
 static int
 remove_snapshots(struct log_recovery *recovery, int64_t from, struct err *e)
 {
@@ -310,7 +310,7 @@ remove_snapshots(struct log_recovery *recovery, int64_t from, struct err *e)
 	return logdir_sync(&body->dir, e);
 }
 
-/* See producers.h for what has to be there. */
+/* See producers.h for the snapshots that must exist. */
 static int
 write_snapshots(struct log_recovery *recovery, struct err *e)
 {
@@ -336,7 +336,7 @@ apply(struct log_recovery *recovery, struct err *e)
 	if (remove_snapshots(recovery, recovery->recovery_offset + 1, e) < 0
 		|| remove_from(recovery, recovery->last + 1, e) < 0)
 		return -1;
-	/* Data that was deleted need not have been on disk. */
+	/* Records below the log start need not have been on disk. */
 	if (recovery->next_offset < l->log_start_offset) {
 		prodstate_clear(&body->producers);
 		if (remove_snapshots(recovery, 0, e) < 0 || remove_from(recovery, 0, e) < 0)
@@ -414,8 +414,8 @@ fail:
 
 /* ---- a clean log ---- */
 
-/* Walk from the last index entry to the end.  1: it ends where it should; 0:
- * it does not; -1: it could not be read. */
+/* Walk from the last index entry to the end.  1: the segment ends at end_offset;
+ * 0: it does not, or is damaged; -1: ERR_SYS. */
 static int
 check_tail(const struct logdir *dir, struct segment *seg, int fd, int64_t end_offset, struct err *e)
 {

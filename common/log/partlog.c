@@ -49,7 +49,7 @@ partlog_fail(struct partlog *l, const struct err *e)
 
 /* ---- appending ---- */
 
-/* The directory, and in it the file that says whose it is. */
+/* Make the directory, and in it the file with the topic's id. */
 static int
 make_dir(struct partlog *l, struct err *e)
 {
@@ -98,7 +98,7 @@ is_full(const struct partlog *l, struct segment *seg, const struct batch *batch,
 		|| batch_last_offset(batch) - seg->base_offset > INT32_MAX;
 }
 
-/* A new last segment; the one before it is finished. */
+/* Finish the last segment and add a new one. */
 static int
 roll(struct partlog *l, int64_t now_ms, struct err *e)
 {
@@ -133,8 +133,8 @@ write_batch(const struct logdir *dir, struct segment *seg, struct str bytes, str
 		return -1;
 	int rc = fs_write_at(fd, bytes, seg->size, e);
 	if (unlikely(rc < 0)) {
-		/* Not needed for this log, but it makes the next start's work
-		 * simpler; and a full disk gets the room back. */
+		/* Not needed by this log, which would overwrite the bytes, but it
+		 * spares the next start a torn tail, and frees room on a full disk. */
 		struct err ignored;
 		fs_truncate(fd, seg->size, &ignored);
 		err_wrap(e, "%s/%020" PRId64 ".log: position %" PRId64, dir->name,
@@ -176,8 +176,8 @@ partlog_append(struct partlog *l, uint8_t *bytes, struct batch *batch, int32_t l
 		l->synced_offset = l->next_offset;
 	} else if (unlikely(seg->offsets.tail.n >= INDEX_TAIL_MAX
 		|| seg->txns.tail.n >= INDEX_TAIL_MAX)) {
-		/* The batch is in.  If there is no room for the page now, the
-		 * next one takes it along. */
+		/* The batch is appended.  If the page can't be written now, it is
+		 * written with the next one. */
 		struct err ignored;
 		segment_write_indexes(seg, &body->dir, false, &ignored);
 	}
@@ -263,7 +263,7 @@ partlog_delete(struct partlog *l, struct err *e)
 	uint64_t id[2];
 	char to[LOGDIR_PATH_SIZE];
 	rand_bytes(id, sizeof id);
-	/* A file's name has at most 255 bytes; the id and so on take 40. */
+	/* A file name has at most 255 bytes; the id and the rest take 40. */
 	snprintf(to, sizeof to, "%.215s.%016" PRIx64 "%016" PRIx64 "-delete", l->name, id[0],
 		id[1]);
 	if (fs_rename(l->root_fd, l->name, to, e) < 0)

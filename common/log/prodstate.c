@@ -98,7 +98,7 @@ is_full(const struct prodstate *producers)
 	return producers->by_id.n >= PRODSTATE_PRODUCERS_MAX;
 }
 
-/* Can one more be kept, if need be in the place of an idle one? */
+/* Can one more be kept, if necessary in place of an idle one? */
 static bool
 has_room(const struct prodstate *producers)
 {
@@ -121,7 +121,7 @@ add(struct prodstate *producers, int64_t id)
 	return producer;
 }
 
-/* It did something: last in the queue of those to be forgotten. */
+/* The producer was active: move it to the end of the idle ones. */
 static void
 touch(struct prodstate *producers, struct prodstate_producer *producer, int64_t now_ms)
 {
@@ -153,7 +153,7 @@ prodstate_expire(struct prodstate *producers, int64_t now_ms, int64_t idle_ms)
 			forget(producers, producer);
 			continue;
 		}
-		/* From a snapshot, or read again: counts from now on. */
+		/* Loaded with the log: its idle time starts now. */
 		LIST_EACH(it, &producers->idle) {
 			struct prodstate_producer *old = of_link(it);
 			if (old->touched_ms > 0)
@@ -164,7 +164,7 @@ prodstate_expire(struct prodstate *producers, int64_t now_ms, int64_t idle_ms)
 	}
 }
 
-/* ---- sequence numbers: 0 follows upon INT32_MAX ---- */
+/* ---- sequence numbers: 0 follows INT32_MAX ---- */
 
 static int32_t
 sequence_after(int32_t first, int32_t delta)
@@ -195,8 +195,8 @@ find_duplicate(const struct prodstate_producer *producer, const struct batch *ba
 static bool
 is_in_sequence(const struct prodstate_producer *producer, const struct batch *batch)
 {
-	/* One that waits to be verified must not be overtaken: it could never
-	 * get in any more. */
+	/* No batch may overtake one that waits for its verification, which could
+	 * then never be appended. */
 	if (producer->ticket && batch->base_sequence > producer->ticket_sequence)
 		return false;
 	if (producer->epoch < 0)
@@ -207,9 +207,9 @@ is_in_sequence(const struct prodstate_producer *producer, const struct batch *ba
 	return batch->base_sequence == sequence_after(last, 1);
 }
 
-/* ---- judging ---- */
+/* ---- checks ---- */
 
-/* The token that a verification of this producer goes by. */
+/* Issue the ticket of a verification, or join the one in progress. */
 static enum prodstate_verdict
 begin_verification(struct prodstate *producers, struct prodstate_producer *producer,
 	const struct batch *batch, int64_t now_ms, int64_t *ticket)
@@ -277,7 +277,7 @@ prodstate_check_marker(struct prodstate *producers, int64_t id, int16_t epoch,
 	return PRODSTATE_GOOD;
 }
 
-/* ---- taking note ---- */
+/* ---- updates ---- */
 
 void
 prodstate_append(struct prodstate *producers, const struct batch *batch, int64_t now_ms)
@@ -305,15 +305,16 @@ prodstate_append(struct prodstate *producers, const struct batch *batch, int64_t
 	touch(producers, producer, now_ms);
 }
 
-/* Where the next transaction but p's that is open begins; else behind. */
+/* The first offset of the oldest open transaction but the producer's; limit if
+ * there is none. */
 static int64_t
 stable_without(const struct prodstate *producers, const struct prodstate_producer *producer,
-	int64_t behind)
+	int64_t limit)
 {
 	struct list *it = producers->open.next;
 	if (it == &producer->link)
 		it = it->next;
-	return it == &producers->open ? behind
+	return it == &producers->open ? limit
 		: of_link(it)->txn_first_offset;
 }
 
@@ -416,7 +417,8 @@ decode_one(const uint8_t *p, struct prodstate_producer *producer, int64_t end_of
 		&& (last.last_offset < 0 || last.offset_delta <= last.last_offset);
 }
 
-/* Those with open transactions by their first offsets, then the others by age. */
+/* Producers with open transactions by their first offsets, then the others by
+ * age. */
 static int
 by_age(const void *a, const void *b)
 {

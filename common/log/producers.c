@@ -9,8 +9,8 @@
 #include <stdio.h>
 
 enum {
-	SNAPSHOT_SIZE_MAX = 256 << 20, /* other brokers have no bound */
-	TXN_PAGE = 120, /* entries read at once */
+	SNAPSHOT_SIZE_MAX = 256 << 20, /* bytes; other brokers have no bound */
+	TXN_PAGE = 120, /* index entries read at once */
 };
 
 #define SUFFIX ".snapshot"
@@ -100,7 +100,7 @@ producers_prepare(struct partlog_body *body, int64_t next_offset, struct err *e)
 {
 	if (prodstate_count(&body->producers) > 0 || body->dir.root_fd < 0)
 		return 0;
-	/* One in this segment is near enough. */
+	/* A snapshot in this segment is near enough. */
 	int64_t base_offset = body->v[body->n - 1].base_offset;
 	if (body->nsnapshot && body->snapshot[body->nsnapshot - 1] >= base_offset)
 		return 0;
@@ -158,7 +158,7 @@ load_snapshot(struct partlog_body *body, int64_t offset, struct err *e)
 	if (rc == 0)
 		rc = prodstate_decode(&body->producers, buf_str(&b), offset, e);
 	buf_release(&b);
-	/* What can't be read for another reason may be readable later. */
+	/* A file that can't be read may be readable later. */
 	return rc == 0 ? 1 : e->class == ERR_SYS && e->sys != ENOENT ? -1 : 0;
 }
 
@@ -184,7 +184,7 @@ producers_load(struct partlog_body *body, int64_t offset, int64_t *from_offset, 
 	return 0;
 }
 
-/* The batch behind the walk, of which only the header was read. */
+/* Note the batch before the walk's position; a control batch has to be read. */
 static int
 note_walked(struct partlog_body *body, struct segment *seg, const struct segment_walk *walk,
 	const struct batch *batch, struct err *e)
@@ -250,8 +250,8 @@ producers_walk(struct partlog_body *body, int64_t from_offset, int64_t to_offset
 	return 0;
 }
 
-/* What tells readers which records to leave out; the log's own syncs take it
- * along only once its segment is rolled. */
+/* Readers depend on the list of aborted transactions; the log's own syncs include
+ * it only once its segment is rolled. */
 static int
 sync_txns(const struct logdir *dir, struct segment *seg, struct err *e)
 {
@@ -298,12 +298,12 @@ producers_open(struct partlog_body *body, int64_t end_offset, struct err *e)
 		return 0;
 	if (producers_load(body, end_offset, &from_offset, e) < 0)
 		return -1;
-	/* A broken one: the batches tell.  What was aborted is in its files. */
+	/* A broken one: read the batches.  The files list what was aborted. */
 	return from_offset == end_offset ? 0
 		: producers_walk(body, from_offset, end_offset, NULL, e);
 }
 
-/* ---- for the partition ---- */
+/* ---- partlog.h ---- */
 
 struct prodstate *
 partlog_producers(struct partlog *l, struct err *e)
@@ -332,7 +332,7 @@ producers_ended_before(const struct partlog_body *body, const struct segment *se
 	return index_txn_from(&seg->txns, &body->dir, offset, e);
 }
 
-/* 1: nothing of what is asked for can be in a later segment; 0; -1. */
+/* 1: no later segment can hold any; 0: one may; -1. */
 static int
 gather_aborted(const struct logdir *dir, const struct index *index, int64_t from, int64_t limit,
 	struct buf *txns, struct err *e)

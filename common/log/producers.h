@@ -1,23 +1,24 @@
 /*
- * The producers of a log: their state kept up to date, written down as
- * snapshots, and found again; for the files of this room only.
+ * The producers of a log: keeping their state (prodstate.h) current, writing it
+ * as snapshots, and loading it; for the files of this room only.
  *
- * OFFSET.snapshot holds the state before the batch at that offset.  Where a
- * crash left a log, its batches tell the rest, from the newest snapshot on.
- * A log without producers has no snapshots, and that is how it is known to
- * have none: before the first batch of a producer is appended where nobody is
- * known, an empty snapshot is put at its offset, and of a segment's snapshots
- * the oldest is never removed before the segment is.  So
+ * OFFSET.snapshot holds the state before the batch at that offset.  After a
+ * crash the batches from the newest snapshot on complete it.  A log without
+ * producers has no snapshots, and is recognized by that: before the first batch
+ * of a producer is appended to a log that knows none, an empty snapshot is
+ * written at its offset, and the oldest snapshot of a segment is removed only
+ * with the segment.  Therefore
  *
- *   - at a clean end there is a snapshot at the log's end, or nobody is known;
- *   - when no snapshot lies at or before an offset that was on disk, nobody
- *     was known there;
- *   - a broken snapshot is as good as an older one, and if all are broken, the
- *     log is read from its start.
+ *   - after a clean stop there is a snapshot at the log's end, or the log knows
+ *     no producers;
+ *   - if no snapshot lies at or before an offset that was on disk, the log knew
+ *     no producers there;
+ *   - instead of a broken snapshot an older one serves, and if all are broken,
+ *     the log is read from its start.
  *
- * Their contents need no sync for that (their names get one with the log's
- * next, which syncs the directory).  What recovery cuts off takes the
- * snapshots behind the recovery offset along.
+ * For that the snapshots' contents need not be synced; their names are, with
+ * the log's next sync of the directory.  Recovery removes the snapshots after
+ * the recovery offset.
  *
  * Uses: the room.  Under the lock of the log.
  */

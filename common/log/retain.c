@@ -17,9 +17,9 @@ partlog_retained_from(struct partlog *l, int64_t now_ms, int64_t retention_ms,
 			return -1;
 		bool is_old = retention_ms >= 0 && seg->max_timestamp >= 0
 			&& now_ms - seg->max_timestamp > retention_ms;
-		/* As Kafka does: never below the bound, if only by a byte. */
-		bool is_much = retention_bytes >= 0 && size - seg->size >= retention_bytes;
-		if (end > limit_offset || (!is_old && !is_much && end > l->log_start_offset))
+		/* As Kafka does: what remains is never below the bound. */
+		bool is_surplus = retention_bytes >= 0 && size - seg->size >= retention_bytes;
+		if (end > limit_offset || (!is_old && !is_surplus && end > l->log_start_offset))
 			break;
 		size -= seg->size;
 		*offset = MAX(*offset, end);

@@ -39,7 +39,7 @@ scan_bytes(struct scan *scan, int64_t position, int64_t n, struct err *e)
 	return scan->window.p + (position - scan->at);
 }
 
-/* May a batch of this header come where offsets go on from next_offset? */
+/* May a batch with this header follow, with next_offset or above? */
 static bool
 is_in_place(const struct scan *scan, const struct batch *batch, int64_t next_offset)
 {
@@ -47,7 +47,7 @@ is_in_place(const struct scan *scan, const struct batch *batch, int64_t next_off
 		&& batch->base_offset - scan->base_offset <= INT32_MAX - batch->last_offset_delta;
 }
 
-/* A header, and not just any bytes. */
+/* Are the bytes a header that may follow? */
 static bool
 is_header(const struct scan *scan, const uint8_t *p, struct batch *batch, int64_t next_offset)
 {
@@ -61,7 +61,7 @@ bad(struct scan *scan, const char *reason)
 	return SCAN_BAD;
 }
 
-/* The batch at the position, if it is good. */
+/* Check the batch at the position; SCAN_BATCH: *batch is its header. */
 static enum scan_result
 check_at(struct scan *scan, int64_t position, int64_t next_offset, struct batch *batch,
 	struct err *e)
@@ -100,7 +100,8 @@ scan_next(struct scan *scan, struct batch *batch, struct err *e)
 	return result;
 }
 
-/* Is there a chain of good batches from here to the end, or to a header? */
+/* Does a chain of good batches lead from here to the end, or to a header?  1, 0,
+ * or -1. */
 static int
 is_chain(struct scan *scan, int64_t position, struct err *e)
 {
@@ -137,8 +138,8 @@ scan_seek(struct scan *scan, int64_t *position, struct err *e)
 			rc = -1;
 			break;
 		}
-		/* The offsets of one segment are close together: this keeps
-		 * chance, and CRCs of what is no batch, out. */
+		/* The offsets of a segment are close together: checking them first
+		 * avoids chance hits, and CRCs of bytes that are no batch. */
 		if (batch_magic(p) == BATCH_MAGIC
 			&& is_header(scan, p, &batch, scan->next_offset + 1))
 			rc = is_chain(scan, at, e);

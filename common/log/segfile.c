@@ -11,10 +11,10 @@
 enum { CLOSED = -1 };
 
 struct segfile {
-	struct list ring;   /* among the open ones; under the cache's lock */
+	struct list ring;   /* in cache.ring if open; under the cache's lock */
 	atomic_int nref;
-	atomic_int npin;    /* CLOSED when there is no descriptor */
-	atomic_bool is_hot; /* pinned since the hand last passed */
+	atomic_int npin;    /* pins; CLOSED: there is no descriptor */
+	atomic_bool is_hot; /* pinned since the clock's hand last passed */
 	int fd;
 	int root_fd;
 	char *path;         /* NULL: memory */
@@ -24,7 +24,7 @@ static struct {
 	pthread_mutex_t lock;
 	struct list ring; /* the clock's hand is at its head */
 	int nopen, nopen_max;
-	atomic_bool is_crowded; /* nopen is above nopen_max: nothing could be closed */
+	atomic_bool is_crowded; /* nopen is above nopen_max: all are pinned */
 } cache = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.ring = { &cache.ring, &cache.ring },
@@ -37,7 +37,7 @@ segfile_is_crowded(void)
 	return atomic_load_explicit(&cache.is_crowded, memory_order_relaxed);
 }
 
-/* Under the lock, when nopen has changed. */
+/* Call after a change of nopen or nopen_max, under the lock. */
 static void
 note_crowd(void)
 {
@@ -98,7 +98,8 @@ segfile_fd(const struct segfile *file)
 	return file->fd;
 }
 
-/* Take the descriptor of f, to be closed, if f is idle; else -1.  Under the lock. */
+/* Take the descriptor off the file, for closing, if no pin holds it; else -1.
+ * Under the lock. */
 static int
 take_fd(struct segfile *file)
 {
@@ -112,7 +113,7 @@ take_fd(struct segfile *file)
 	return fd;
 }
 
-/* Close f if it is idle.  Under the lock. */
+/* Close the file if no pin holds it.  Under the lock. */
 static bool
 evict(struct segfile *file)
 {
@@ -123,7 +124,7 @@ evict(struct segfile *file)
 	return true;
 }
 
-/* Two rounds at most: the first may only cool the hot ones down. */
+/* At most two rounds: the first may only clear is_hot. */
 static void
 make_room(void)
 {
@@ -146,7 +147,7 @@ pin_open(struct segfile *file)
 	return false;
 }
 
-/* Close all that are idle: there are no descriptors left. */
+/* The process has no descriptors left: close all files without pins. */
 static bool
 evict_idle(void)
 {
@@ -177,7 +178,7 @@ segfile_pin(struct segfile *file, struct err *e)
 		if (fd < 0)
 			return -1;
 		pthread_mutex_lock(&cache.lock);
-		if (pin_open(file)) { /* another was faster */
+		if (pin_open(file)) { /* another thread was faster */
 			fs_close(fd);
 		} else {
 			make_room();
@@ -212,7 +213,7 @@ segfile_let_go(struct segfile *file)
 	int fd = take_fd(file);
 	pthread_mutex_unlock(&cache.lock);
 	if (fd >= 0)
-		fs_close(fd); /* without the lock: to free a removed file takes long */
+		fs_close(fd); /* without the lock: freeing a removed file takes long */
 }
 
 void

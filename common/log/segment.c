@@ -114,7 +114,8 @@ segment_write_indexes(struct segment *seg, const struct logdir *dir, bool is_las
 		return -1;
 	if (is_last)
 		note_time(seg);
-	/* Offsets last: where they end, recovery knows all times to be there. */
+	/* Offsets last: recovery relies on the time entries up to the last offset
+	 * entry. */
 	if (segment_write_txns(seg, dir, e) < 0 || index_write(&seg->times, dir, e) < 0)
 		return -1;
 	return index_write(&seg->offsets, dir, e);
@@ -179,7 +180,7 @@ segment_walk_next(struct segment_walk *walk, struct batch *batch, struct err *e)
 		|| batch->size > walk->end - walk->position)
 		return err_set(e, ERR_CORRUPT, "position %lld: no batch",
 			(long long)walk->position);
-	/* Reading on only pays while the next header is near. */
+	/* Reading more pays only while the next header is near. */
 	walk->want = batch->size < (int)sizeof walk->bytes / 2 ? (int)sizeof walk->bytes
 		: BATCH_HEADER_SIZE;
 	walk->position += batch->size;

@@ -29,8 +29,9 @@ add_path(struct partlog_sync *sync, int root_fd, const char *path, int flags)
 		sync->not_opened = e.sys;
 }
 
-/* A rolled segment takes its indexes along: nothing behind it will ever make
- * recovery rebuild them.  (Its batches may all have been synced before.) */
+/* The indexes of a rolled segment are synced, too, because recovery will not
+ * rebuild them.  (Its batches may all have been synced before.)  False: there is
+ * no room for its descriptors, or one can't be opened. */
 static bool
 add_segment(struct partlog *l, struct partlog_sync *sync, int i)
 {
@@ -59,7 +60,7 @@ add_segment(struct partlog *l, struct partlog_sync *sync, int i)
 			add_path(sync, l->root_fd, path, O_RDWR);
 		}
 	} else {
-		/* Whoever may read up to here will stop here. */
+		/* Readers will be allowed up to here, and stop here. */
 		body_remember(l->body, l->next_offset, seg->base_offset, seg->size);
 	}
 	sync->next_offset = body_end(l, i);
@@ -78,13 +79,13 @@ let_go(struct partlog_sync *sync)
 	sync->nfd = 0;
 }
 
-/* Gather the descriptors of what is unsynced. */
+/* Collect the descriptors of what is not synced. */
 static void
 gather(struct partlog *l, struct partlog_sync *sync)
 {
 	struct partlog_body *body = l->body;
 	if (body->epochs.is_dirty) {
-		struct err ignored; /* no room, say: stays dirty, and the next sync tries */
+		struct err ignored; /* no room, say: is_dirty stays, and the next sync tries */
 		int fd = epochs_write(&body->epochs, &body->dir, &ignored);
 		if (fd >= 0) {
 			body->is_dir_dirty = true;
@@ -112,7 +113,7 @@ gather(struct partlog *l, struct partlog_sync *sync)
 	}
 	if (is_all)
 		body->rolled_offset = -1;
-	/* There is always something to sync, so that callers need not care. */
+	/* Callers may rely on at least one descriptor. */
 	if (sync->nfd == 0)
 		add(sync, l->root_fd, NULL, false);
 }
@@ -133,7 +134,7 @@ partlog_sync_begin(struct partlog *l, struct partlog_sync *sync)
 	gather(l, sync);
 	if (!fs_is_out_of_files(sync->not_opened))
 		return 1;
-	/* Nothing is wrong with the log: as if it had not been tried. */
+	/* No descriptors, but nothing is wrong with the log: undo it all. */
 	let_go(sync);
 	body->epochs.is_dirty |= has_epochs;
 	body->is_dir_dirty |= has_dir || has_epochs;

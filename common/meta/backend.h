@@ -1,5 +1,5 @@
 /*
- * What a store behind metastore.h must offer.  For the stores only.
+ * The interface between metastore.h and its stores; for these files only.
  *
  * Uses: base, metastore.h.
  */
@@ -15,14 +15,14 @@ struct metastore_backend {
 	int (*txn)(struct metastore *meta, const struct metastore_op *op, int nop, struct err *e);
 };
 
-/* The first member of every store. */
+/* The base of every store: its first member. */
 struct metastore {
 	const struct metastore_backend *backend;
-	struct metastore_watch *watches;
+	struct metastore_watch *watches; /* linked by next */
 	int64_t revision; /* of the last committed transaction; 0: none */
 };
 
-/* Tell the watches whose prefix the key has. */
-void metastore_tell(struct metastore *meta, const struct metastore_entry *entry);
+/* Call the watches that have a prefix of the key. */
+void metastore_notify(struct metastore *meta, const struct metastore_entry *entry);
 
 #endif

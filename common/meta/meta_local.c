@@ -22,24 +22,24 @@
 enum {
 	FRAME_HEADER = 8,
 	FRAME_MIN = 12,          /* revision and count */
-	FILE_SIZE_MAX = 1 << 30, /* refused beyond: it can't be ours */
-	COMPACT_MIN = 1 << 20,   /* smaller files are left as they are */
-	FIRST_FRAME_MAX = 4096,  /* more than a new cluster's first one takes */
+	FILE_SIZE_MAX = 1 << 30, /* a larger file is refused */
+	COMPACT_MIN = 1 << 20,   /* smaller files are not rewritten */
+	FIRST_FRAME_MAX = 4096,  /* a bound for the first frame of a new cluster */
 };
 
 struct entry {
 	int64_t revision;
-	struct str key, value; /* one block with this struct */
+	struct str key, value; /* stored behind this struct */
 };
 
 struct local {
 	struct metastore base;
 	struct map entries;
-	int dir_fd, fd; /* -1: memory alone */
-	int64_t size;   /* of the file's good part */
-	int64_t live;   /* bytes that the entries would take in it */
+	int dir_fd, fd; /* -1: only memory */
+	int64_t size;   /* of the file's good part, bytes */
+	int64_t live;   /* bytes that the current entries would take in it */
 	bool is_failed;
-	bool is_telling;
+	bool is_notifying;
 	struct buf frame;
 };
 
@@ -130,7 +130,7 @@ take_bytes(const uint8_t **p, const uint8_t *end, struct str *s)
 	return true;
 }
 
-/* Apply the frame whose body, of a good CRC, is [p, end). */
+/* Apply the frame whose body, with a good CRC, is [p, end). */
 static bool
 replay(struct local *store, const uint8_t *p, const uint8_t *end)
 {
@@ -147,7 +147,7 @@ replay(struct local *store, const uint8_t *p, const uint8_t *end)
 	return p == end;
 }
 
-/* Bytes of the whole frame at p, or 0 when it is cut or its CRC is bad. */
+/* The size of the frame at p; 0: it is cut, or its CRC is bad. */
 static size_t
 frame_size(const uint8_t *p, size_t n)
 {
@@ -163,8 +163,8 @@ frame_size(const uint8_t *p, size_t n)
 
 /* ---- opening ---- */
 
-/* Is there a good frame anywhere behind the bad one at the start of p?  Then
- * it was not a torn write. */
+/* Does a good frame follow anywhere after the bad one at p?  Then the bad one is
+ * not the end of a torn write. */
 static bool
 has_frame_behind(const uint8_t *p, size_t n)
 {
@@ -174,7 +174,7 @@ has_frame_behind(const uint8_t *p, size_t n)
 	return false;
 }
 
-/* Are the bytes, without a whole frame, what is left of a first write cut short? */
+/* Can the bytes, which hold no whole frame, be a torn first write? */
 static bool
 is_torn_first_frame(const uint8_t *p, size_t n)
 {
@@ -227,7 +227,7 @@ sorted(struct local *store, struct str prefix, size_t *n)
 	return v;
 }
 
-/* Write the entries anew when most of the log is history. */
+/* Rewrite the file if most of it is history. */
 static int
 compact(struct local *store, struct err *e)
 {
@@ -241,7 +241,7 @@ compact(struct local *store, struct err *e)
 		put_bytes(&b, entry->value);
 		frame_finish(&b, at);
 	}
-	/* Replay takes the last frame's revision for the store's. */
+	/* The last frame's revision becomes the store's when it is replayed. */
 	size_t at = frame_begin(&b, store->base.revision, 0);
 	frame_finish(&b, at);
 	int rc = fs_replace_file(store->dir_fd, METASTORE_FILE, buf_str(&b), e);
@@ -300,7 +300,7 @@ write_frame(struct local *store, struct err *e)
 	if (store->fd < 0)
 		return 0;
 	if (fs_write_at(store->fd, buf_str(&store->frame), store->size, e) < 0) {
-		struct err ignored; /* the next one overwrites it anyway */
+		struct err ignored; /* the next write overwrites it */
 		fs_truncate(store->fd, store->size, &ignored);
 		return err_wrap(e, "%s", METASTORE_FILE);
 	}
@@ -316,7 +316,7 @@ static int
 local_txn(struct metastore *meta, const struct metastore_op *op, int nop, struct err *e)
 {
 	struct local *store = CONTAINER_OF(meta, struct local, base);
-	assert(!store->is_telling);
+	assert(!store->is_notifying);
 	if (store->is_failed)
 		return err_set(e, ERR_SYS, "%s: a sync failed before; restart the broker",
 			METASTORE_FILE);
@@ -336,19 +336,19 @@ local_txn(struct metastore *meta, const struct metastore_op *op, int nop, struct
 	if (write_frame(store, e) < 0)
 		return -1;
 	meta->revision++;
-	/* From the frame: what op has may be an entry's, which goes here. */
+	/* From the frame: the slices of op may belong to entries that are freed here. */
 	const uint8_t *p = store->frame.p + FRAME_HEADER + FRAME_MIN,
 		*end = store->frame.p + store->frame.n;
-	store->is_telling = true;
+	store->is_notifying = true;
 	for (int i = 0; i < nop; i++) {
 		struct metastore_entry entry = { .revision = meta->revision };
 		bool is_whole = take_bytes(&p, end, &entry.key)
 			&& take_bytes(&p, end, &entry.value);
 		assert(is_whole);
 		apply(store, entry.key, entry.value, meta->revision);
-		metastore_tell(meta, &entry);
+		metastore_notify(meta, &entry);
 	}
-	store->is_telling = false;
+	store->is_notifying = false;
 	return 0;
 }
 

@@ -38,7 +38,7 @@ metastore_watch(struct metastore *meta, struct metastore_watch *watch)
 }
 
 void
-metastore_tell(struct metastore *meta, const struct metastore_entry *entry)
+metastore_notify(struct metastore *meta, const struct metastore_entry *entry)
 {
 	for (struct metastore_watch *watch = meta->watches; watch; watch = watch->next)
 		if (str_has_prefix(entry->key, watch->prefix))

@@ -17,7 +17,7 @@ enum {
 	AT_COUNT = 57,
 };
 
-/* Hostile bytes may hold any two numbers; their sum wraps. */
+/* Hostile bytes may hold any two numbers: their sum wraps. */
 static int64_t
 add_wrapping(int64_t a, int64_t b)
 {
@@ -136,7 +136,7 @@ record_iter_begin(struct record_iter *it, const uint8_t *p, size_t size_max,
 	enum codec codec = (enum codec)(batch->attributes & BATCH_CODEC_MASK);
 	if (codec >= CODEC_N)
 		return err_set(e, ERR_CORRUPT, "batch of unknown codec %d", codec);
-	/* A compacted batch may be empty whatever its codec. */
+	/* Compaction may leave an empty batch of any codec. */
 	if (codec != CODEC_NONE && (batch->count > 0 || in.n > 0)) {
 		if (codec_decompress(codec, in, size_max, &it->plain, e))
 			return -1;
@@ -175,8 +175,7 @@ get_bytes(const uint8_t *p, const uint8_t *end, struct str *s)
 	return p + n;
 }
 
-/* The headers must be as many as they claim, to the last byte, so that
- * whoever walks them need not wonder. */
+/* Are there exactly n headers, to the last byte?  header_next relies on it. */
 static bool
 headers_are_good(struct str headers, int32_t n)
 {
@@ -206,7 +205,7 @@ record_iter_next(struct record_iter *it, struct record *rec, struct err *e)
 	if (unlikely(!p || size < 1 || size > it->end - p))
 		goto bad;
 	const uint8_t *end = p + size;
-	p = varint_get(p + 1, end, &timestamp_delta); /* no attribute is known */
+	p = varint_get(p + 1, end, &timestamp_delta); /* no attribute is defined */
 	p = get_i32(p, end, &offset_delta);
 	p = get_bytes(p, end, &rec->key);
 	p = get_bytes(p, end, &rec->value);

@@ -3,8 +3,8 @@
 #include "base/varint.h"
 
 enum {
-	/* The numbers of a record at their longest: its size, attributes,
-	 * timestamp, offset, and the counts of key, value and headers. */
+	/* The integers of a record at their longest: size, attributes, timestamp,
+	 * offset, and the counts of key, value and headers. */
 	RECORD_OVERHEAD_MAX = VARINT32_MAX + 1 + VARINT64_MAX + 4 * VARINT32_MAX,
 };
 
@@ -29,7 +29,7 @@ bytes_of(struct str s)
 	return s.n > 0 ? (size_t)s.n : 0;
 }
 
-/* From the batch's base; any two numbers are allowed, so it may wrap. */
+/* Relative to the batch's base.  Any two numbers are allowed, so it may wrap. */
 static inline int64_t
 timestamp_delta(const struct builder *builder, int64_t timestamp_ms)
 {
@@ -38,7 +38,7 @@ timestamp_delta(const struct builder *builder, int64_t timestamp_ms)
 	return (int64_t)((uint64_t)timestamp_ms - (uint64_t)builder->base_timestamp);
 }
 
-/* Bytes of a record behind its size. */
+/* The bytes of a record after its size. */
 static inline size_t
 body_size(const struct builder *builder, int64_t delta, struct str key,
 	struct str value, struct str headers, int32_t nheader)
@@ -106,7 +106,7 @@ int32_t
 builder_append_lines(struct builder *builder, int64_t timestamp_ms, struct str lines,
 	uint8_t delimiter, size_t size_max, int32_t nmax, size_t *used)
 {
-	/* What a record has beside its value, at most: size, attributes, two
+	/* The bytes of a record around its value, at most: size, attributes, two
 	 * deltas, no key, the value's size, no headers. */
 	enum { AROUND = 2 * VARINT32_MAX + 1 + VARINT64_MAX + VARINT32_MAX + 2 };
 	const uint8_t *at = lines.p, *end = lines.p + lines.n;

@@ -7,27 +7,27 @@
 #include <zstd.h>
 
 enum {
-	/* Room asked for at a time: a block of lz4 as Kafka writes it, so
-	 * that it is unpacked in place. */
+	/* Output room for one step: a block of lz4 as Kafka writes it, so that
+	 * it is decompressed in place. */
 	CHUNK = 64 << 10,
 
-	/* On logs and JSON level 1 packs a few per cent less than 3 and
-	 * does so at nearly twice the speed; brokers and disks are seldom
-	 * short of those per cents, producers often of time. */
+	/* On logs and JSON level 1 compresses a few per cent less than level 3,
+	 * at nearly twice the speed: producers lack time more often than disks
+	 * lack that space. */
 	ZSTD_LEVEL = 1,
 
-	/* Eight MiB, the window every reader of zstd ought to support; only
-	 * one whose caller allows more bytes than that gets more. */
+	/* 8 MiB, the window that every reader of zstd should support; a larger
+	 * one is accepted only if the caller allows as many bytes. */
 	ZSTD_WINDOW_LOG = 23,
 	ZSTD_WINDOW_LOG_MAX = 27,
 
-	/* igzip's levels go to 3, with little gain behind 1. */
+	/* igzip's levels go to 3, with little gain above 1. */
 	GZIP_LEVEL = 1,
 
-	/* Snappy's best: three bytes stand for sixty-four. */
+	/* Snappy's best ratio: three bytes stand for sixty-four. */
 	SNAPPY_RATIO_MAX = 22,
 
-	/* What a thread keeps of the memory that codec_inspect took. */
+	/* The memory that a thread keeps after codec_inspect, at most. */
 	WINDOW_KEEP = 1 << 20,
 	ZSTD_KEEP = 16 << 20,
 
@@ -58,8 +58,8 @@ codec_parse(const char *name, enum codec *codec)
 	return false;
 }
 
-/* The libraries' states are large and slow to set up, so each thread keeps
- * those that it has used until it ends. */
+/* The libraries' states are large and slow to set up, so each thread keeps those
+ * that it has used until it ends. */
 struct work {
 	struct deflate *deflate;
 	struct inflate_state *inflate;
@@ -200,15 +200,15 @@ codec_compress(enum codec codec, struct str in, struct buf *out)
 
 /* ---- decompressing ---- */
 
-/* Where plain bytes go.  It grows by doubling what is really there, never by
- * what the input says, up to one byte more than allowed: when that byte is
+/* Where plain bytes go.  The buffer grows by doubling what has arrived, never by
+ * what the input claims, up to one byte more than allowed: if that byte is
  * written, the input is too large.
  *
- * With take given the bytes are handed on, and out is empty again after each
- * piece; end_max then shrinks by what went. */
+ * With take the bytes are passed on, and out is empty after each piece; end_max
+ * then shrinks by the bytes passed. */
 struct codec_sink {
 	struct buf *out;
-	size_t base, end_max; /* of out->n; end_max is the byte more */
+	size_t base, end_max; /* of out->n; end_max: one byte too many */
 	size_t size_max;
 	codec_take *take;
 	void *arg;
@@ -233,8 +233,8 @@ sink_is_over(const struct codec_sink *sink)
 	return sink->out->n >= sink->end_max;
 }
 
-/* Try to have n bytes of room; returns what there is, at least 1 unless the
- * sink is over. */
+/* Try to have room for n bytes.  Returns the room, at least 1 unless the sink is
+ * over. */
 static size_t
 sink_room(struct codec_sink *sink, size_t n)
 {
@@ -247,7 +247,7 @@ sink_room(struct codec_sink *sink, size_t n)
 	return sink_is_over(sink) ? 0 : MIN(b->cap, sink->end_max) - b->n;
 }
 
-/* The codec has put n bytes into the room.  False: nobody wants more. */
+/* The codec has written n bytes into the room.  False: take refused them. */
 static bool
 sink_fill(struct codec_sink *sink, size_t n)
 {
@@ -267,7 +267,7 @@ refused(struct codec_sink *sink)
 	return err_set(sink->e, ERR_CORRUPT, "the unpacked data is not what it should be");
 }
 
-/* A gzip file may be several, one behind another. */
+/* Gzip data may be several members, one after another. */
 static int
 gzip_unpack(struct str in, struct codec_sink *sink)
 {
@@ -300,8 +300,8 @@ gzip_unpack(struct str in, struct codec_sink *sink)
 	}
 }
 
-/* One run of plain snappy.  It says how large it will be, which is believed
- * as far as its size could give that. */
+/* One run of plain snappy.  Its claim of its plain size is believed if it is
+ * possible for its compressed size. */
 static int
 snappy_unpack_run(struct str in, struct codec_sink *sink)
 {
@@ -325,9 +325,9 @@ is_xerial(struct str in)
 		&& memcmp(in.p, xerial_magic, sizeof xerial_magic) == 0;
 }
 
-/* A stream of runs, each behind its length; where a length is due there may
- * be the header of one more stream instead.  (Plain snappy can't begin with
- * the magic: its third byte would copy from before the beginning.) */
+/* A stream of runs, each after its length; instead of a length the header of
+ * another stream may come.  (Plain snappy can't begin with the magic: its third
+ * byte would copy from before the beginning.) */
 static int
 snappy_unpack(struct str in, struct codec_sink *sink)
 {
@@ -352,7 +352,7 @@ snappy_unpack(struct str in, struct codec_sink *sink)
 	return 0;
 }
 
-/* Does the frame begin as Kafka's clients in Java want it: no skippable frame,
+/* Does the frame begin as Kafka's Java clients require: no skippable frame,
  * independent blocks, no dictionary, the reserved bit 0? */
 static bool
 is_plain_lz4(struct str in)
@@ -387,17 +387,17 @@ lz4_unpack(struct str in, struct codec_sink *sink)
 		at += nin;
 		if (at == (size_t)in.n && rc == 0)
 			return 0;
-		/* Clients in Java would silently leave out the next frame. */
+		/* Java clients would silently skip the next frame. */
 		if (rc == 0 && sink->take)
 			return err_set(sink->e, ERR_CORRUPT,
 				"more bytes follow the frame of lz4 data");
-		/* fed all and it left room: it waits for more */
+		/* all input is consumed, and room is left: the frame is cut */
 		if (at == (size_t)in.n && nout < room)
 			return corrupt(sink, "lz4");
 	}
 }
 
-/* A frame that does not say how large it is, or says too much. */
+/* A frame that does not state its plain size, or an implausible one. */
 static int
 zstd_unpack_stream(ZSTD_DCtx *z, struct str in, struct codec_sink *sink)
 {
@@ -424,9 +424,9 @@ zstd_unpack_stream(ZSTD_DCtx *z, struct str in, struct codec_sink *sink)
 	}
 }
 
-/* A frame unpacks fastest straight to where it goes, which takes knowing its
- * size; that is believed while it is in proportion to the input.  (That way
- * takes any window, too, which clients in Java do not.) */
+/* A frame is decompressed fastest straight into its place, which requires its
+ * plain size; the frame's claim is believed while it is in proportion to the
+ * input.  (This way accepts any window, which Java clients do not.) */
 static int
 zstd_unpack(struct str in, struct codec_sink *sink)
 {
@@ -460,7 +460,7 @@ zstd_unpack(struct str in, struct codec_sink *sink)
 static int
 unpack(enum codec codec, struct str in, struct codec_sink *sink)
 {
-	if (codec != CODEC_NONE && in.n == 0) /* none of them packs to nothing */
+	if (codec != CODEC_NONE && in.n == 0) /* no codec compresses to nothing */
 		return corrupt(sink, codec_name(codec));
 	switch (codec) {
 	case CODEC_NONE:
@@ -487,7 +487,7 @@ codec_decompress(enum codec codec, struct str in, size_t size_max, struct buf *o
 	size_max = MIN(size_max, INT32_MAX - 1); /* what a slice can hold */
 	struct codec_sink sink = { .out = out, .base = base, .end_max = base + size_max + 1,
 		.size_max = size_max, .e = e };
-	sink_room(&sink, (size_t)in.n + 1); /* a likely least, and never no memory */
+	sink_room(&sink, (size_t)in.n + 1); /* a likely minimum, and never NULL */
 	int rc = unpack(codec, in, &sink);
 	if (rc == 0 && sink_is_over(&sink))
 		rc = too_large(&sink);

@@ -6,12 +6,12 @@
 #include <nmmintrin.h>
 #endif
 
-/* From here on the folding of ISA-L beats one instruction a word; its set-up
- * costs more than it saves on less. */
+/* From this many bytes on ISA-L's folding is faster than an instruction for each
+ * word; below, its set-up costs more than it saves. */
 enum { LONG_RUN = 256 };
 
-/* ISA-L neither inverts before nor after, so both happen in the caller.  It
- * picks what the processor has, a table in the end, by itself. */
+/* ISA-L inverts neither before nor after: the caller does both.  It chooses what
+ * the processor offers, at worst a table. */
 static uint32_t
 run_isal(uint32_t crc, const uint8_t *p, size_t n)
 {

@@ -1,6 +1,6 @@
 /*
- * CRC-32C (Castagnoli), as in record batches.  ISA-L for long runs, the
- * processor's instruction or a table for short ones, chosen once.
+ * CRC-32C (Castagnoli), as in record batches: by ISA-L for long runs, by the
+ * processor's instruction, if it has one, for short ones.
  *
  * Uses: base.  Any thread.
  */
@@ -11,7 +11,7 @@
 
 uint32_t crc32c(const void *p, size_t n);
 
-/* The CRC of a || b from that of a and the bytes of b. */
+/* The CRC of bytes whose first part has this CRC and whose rest is at p. */
 uint32_t crc32c_extend(uint32_t crc, const void *p, size_t n);
 
 #endif

@@ -3,41 +3,41 @@
 #include "base/varint.h"
 #include "record/codec.h"
 
-/* What a record is made of.  All but the attributes are varints; a KEY, VALUE,
- * NAME or HEADER_VALUE is followed by as many bytes. */
+/* The fields of a record.  All but the attributes are varints; KEY, VALUE, NAME
+ * and HEADER_VALUE are lengths, followed by as many bytes. */
 enum field { SIZE, ATTRIBUTES, TIMESTAMP, OFFSET, KEY, VALUE, HEADERS, NAME, HEADER_VALUE };
 
 enum {
-	/* The quick way compares with the record's end only where it must.  It
-	 * reads the size, the attributes, the timestamp and the offset before it
-	 * does so, and later a quick integer, of three bytes, from within it. */
+	/* The fast path compares with the record's end only where it must: after
+	 * the size, the attributes, the timestamp and the offset, and before
+	 * each further integer, of which it reads up to three bytes. */
 	FIXED_MAX = 3 + 1 + 10 + 3,
 	SLACK = 4,
 };
 
 struct record_parser {
-	int32_t count, n;   /* records there should be, and were */
+	int32_t count, n;   /* records expected, and seen */
 	int32_t record_max;
 	int64_t delta_min, delta_max;
 	int32_t nkeyless;
-	int64_t plain_size; /* bytes walked, in whole pieces */
-	bool is_bad;        /* it has come upon bytes that are no records */
-	bool is_too_large;  /* because a record is */
+	int64_t plain_size; /* bytes of the pieces so far */
+	bool is_bad;        /* a byte was no part of a good record */
+	bool is_too_large;  /* is_bad because a record is too large */
 	inspect_record *record; /* or NULL; called at the end of each record */
 	void *arg;
 	int64_t base_timestamp;
-	/* The record that is being walked step by step: */
+	/* The record that is parsed step by step: */
 	enum field field;
-	int32_t left;       /* its bytes, behind the current one */
-	int32_t skip;       /* bytes to pass over before the next field */
-	int32_t nheader;    /* still to come */
-	int64_t delta;      /* of its timestamp */
+	int32_t left;       /* its bytes after the current one */
+	int32_t skip;       /* bytes to skip before the next field */
+	int32_t nheader;    /* headers still to come */
+	int64_t delta;      /* of its timestamp, ms */
 	bool is_keyless;
-	uint64_t value;     /* of the integer under way */
+	uint64_t value;     /* of the integer so far */
 	int shift;
 };
 
-/* ---- step by step: whatever the record is, and wherever the bytes are cut ---- */
+/* ---- step by step: any record, and pieces that end anywhere ---- */
 
 static bool
 end_record(struct record_parser *parser)
@@ -53,7 +53,7 @@ end_record(struct record_parser *parser)
 	return true;
 }
 
-/* Bytes of the record are to be passed over.  -1: null. */
+/* Skip n bytes of the record (-1: null) before the next field. */
 static bool
 skip_bytes(struct record_parser *parser, int64_t n, enum field next)
 {
@@ -76,7 +76,7 @@ begin_record(struct record_parser *parser, int64_t size)
 	return !parser->is_too_large;
 }
 
-/* An integer is whole. */
+/* An integer is complete. */
 static bool
 take_integer(struct record_parser *parser, int64_t v)
 {
@@ -111,7 +111,7 @@ take_integer(struct record_parser *parser, int64_t v)
 			return false;
 		if (--parser->nheader > 0)
 			return true;
-		/* The bytes to skip are counted off already. */
+		/* left does not count the bytes to skip. */
 		return end_record(parser);
 	case ATTRIBUTES:
 		break;
@@ -120,8 +120,8 @@ take_integer(struct record_parser *parser, int64_t v)
 	return false;
 }
 
-/* One more byte of an integer.  Those of 32 bits have at most five bytes, of
- * which the last one holds four bits. */
+/* The next byte of an integer.  One of 32 bits has at most five bytes, and four
+ * bits in the last one. */
 static bool
 take_byte(struct record_parser *parser, uint8_t c)
 {
@@ -140,7 +140,7 @@ take_byte(struct record_parser *parser, uint8_t c)
 	return take_integer(parser, v);
 }
 
-/* Walk on to the end of the record, or of the bytes.  NULL: bad ones. */
+/* Parse up to the end of the record, or of the bytes.  NULL: bad bytes. */
 static const uint8_t *
 step(struct record_parser *parser, const uint8_t *p, const uint8_t *end)
 {
@@ -156,16 +156,17 @@ step(struct record_parser *parser, const uint8_t *p, const uint8_t *end)
 		if (parser->field != SIZE && parser->left-- == 0)
 			return NULL;
 		if (parser->field == ATTRIBUTES)
-			parser->field = TIMESTAMP; /* no attribute is known */
+			parser->field = TIMESTAMP; /* no attribute is defined */
 		else if (!take_byte(parser, c))
 			return NULL;
 	}
 	return p;
 }
 
-/* ---- whole records, at their quickest ---- */
+/* ---- whole records: the fast path ---- */
 
-/* An integer of up to three bytes, which may be read.  False: a longer one. */
+/* An integer of up to three bytes, all of which are readable.  False: a longer
+ * one. */
 static inline bool
 get_quick(const uint8_t **p, uint32_t *v)
 {
@@ -186,8 +187,8 @@ get_quick(const uint8_t **p, uint32_t *v)
 	return true;
 }
 
-/* Pass over bytes that begin with their length.  False: the length is a
- * long one, or bad, or more than there is. */
+/* Skip bytes that begin with their length.  False: the length takes more than
+ * three bytes, is bad, or exceeds the bytes. */
 static inline bool
 pass_bytes(const uint8_t **p, const uint8_t *end, bool *is_null)
 {
@@ -214,9 +215,8 @@ pass_headers(const uint8_t **p, const uint8_t *end, uint32_t n)
 	return *p == end;
 }
 
-/* Walk whole records for as long as each is an ordinary one and SLACK bytes
- * follow it.  Returns where the first other one begins, good or bad: step
- * tells. */
+/* Check whole records while each is an ordinary one and SLACK bytes follow it.
+ * Returns where the first other one begins; step then finds whether it is good. */
 static const uint8_t *
 run(struct record_parser *parser, const uint8_t *p, const uint8_t *end)
 {
@@ -296,7 +296,7 @@ walk_batch(struct record_parser *parser, const struct batch *batch, const uint8_
 	parser->base_timestamp = batch->base_timestamp;
 	parser->delta_min = INT64_MAX;
 	parser->delta_max = INT64_MIN;
-	/* A record that says it is larger than all may be is refused at once. */
+	/* A record that states a size above the bound of all is refused at once. */
 	parser->record_max = codec == CODEC_NONE ? INT32_MAX
 		: (int32_t)MIN((size_t)parser->record_max, plain_max);
 	if (codec == CODEC_NONE)

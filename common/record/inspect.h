@@ -1,11 +1,11 @@
 /*
- * Looks into a batch that came from outside: is every record of it what a
- * reader will want?  One pass over the bytes, nothing is kept of them.
+ * Checks the records of a batch that a client sent, in one pass, keeping nothing.
  *
- * Good records are as many as the header says, to the last byte; each is as
- * long as it says, with offset deltas 0, 1, 2, ...; lengths are -1 (null) or
- * more, headers have names; integers take no more bytes than clients in Java
- * read.  What passes record_iter reads whole, and no client stops at it.
+ * Records are good if they are as many as the header says, to the last byte;
+ * each has the length that it states and the offset delta 0, 1, 2, ...; lengths
+ * are -1 (null) or more, headers have names, and integers take no more bytes
+ * than Java clients read.  record_iter reads such a batch completely, and no
+ * client stops at it.
  *
  * Uses: batch, codec.  Any thread.
  */
@@ -15,24 +15,25 @@
 #include "record/batch.h"
 
 struct inspection {
-	/* Of the records, by their deltas (in a LogAppendTime batch: nobody's). */
+	/* Of the records, by their deltas, which readers of a LogAppendTime batch
+	 * ignore. */
 	int64_t min_timestamp, max_timestamp;
 	int32_t nkeyless; /* records with a null key */
-	int64_t plain_size; /* bytes looked at; set for a bad batch, too */
+	int64_t plain_size; /* bytes read; set for a bad batch, too */
 };
 
-/* Inspect the batch b at p, all of whose bytes are there, and whose count is
- * above 0 and codec known (asserted).  A compressed one may open to plain_max
- * bytes, and each of its records to record_max.  Returns 0, or -1 with
- * ERR_CORRUPT or ERR_LIMIT; what the message says ends in no full stop. */
+/* Inspect the batch at p, all of whose bytes are there, and whose count is above
+ * 0 and codec known (asserted).  A compressed one may decompress to plain_max
+ * bytes, and each of its records to record_max.  -1: ERR_CORRUPT, or ERR_LIMIT
+ * for one of these bounds; only out->plain_size is set then. */
 int batch_inspect(const struct batch *batch, const uint8_t *p, size_t plain_max,
 	int32_t record_max, struct inspection *out, struct err *e);
 
-/* What a rule may want to know of one record; index counts from 0. */
+/* Called for a record; index counts from 0. */
 typedef void inspect_record(void *arg, int32_t index, int64_t timestamp_ms, bool is_keyless);
 
-/* Hand on each record of a batch that batch_inspect found good, in order.  It
- * takes no more memory, but some more time.  0, or -1 as above. */
+/* Call record for each record of a batch that batch_inspect found good, in order.
+ * Slower than batch_inspect, with as little memory.  -1: as above. */
 int batch_inspect_each(const struct batch *batch, const uint8_t *p, size_t plain_max,
 	inspect_record *record, void *arg, struct err *e);
 
