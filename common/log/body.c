@@ -61,6 +61,7 @@ int64_t
 body_end(const struct partlog *l, int i)
 {
 	const struct partlog_body *body = l->body;
+	assert(i >= 0 && i < body->n);
 	return i + 1 < body->n ? body->v[i + 1].base_offset : l->next_offset;
 }
 
@@ -77,6 +78,7 @@ body_find(const struct partlog_body *body, int64_t offset)
 		else
 			high = mid;
 	}
+	assert(low < 0 || body->v[low].base_offset <= offset);
 	return low;
 }
 

@@ -108,6 +108,7 @@ find_in(struct partlog *l, int i, int64_t limit, int64_t size_max, bool is_first
 		rc = -1;
 	}
 	if (rc == 1 && slice->size > 0) {
+		assert(slice->position + slice->size <= seg->size);
 		slice->file = file; /* with our pin */
 		body_remember(body, slice->next_offset, seg->base_offset,
 			slice->position + slice->size);

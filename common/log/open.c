@@ -404,6 +404,7 @@ partlog_recover(struct partlog *l, bool same_boot, int64_t *cut_bytes, struct er
 	if (read_all(&recovery, e) < 0 || apply(&recovery, e) < 0 || add_up(&recovery, e) < 0)
 		goto fail;
 	l->is_recovered = true;
+	assert(l->log_start_offset <= l->next_offset && l->synced_offset <= l->next_offset);
 	return 0;
 fail:
 	body_free(recovery.body);
@@ -494,6 +495,7 @@ partlog_open(struct partlog *l, struct err *e)
 		goto fail;
 	if (recovery.body->n && recovery.body->v[0].base_offset > l->log_start_offset)
 		l->log_start_offset = recovery.body->v[0].base_offset;
+	assert(l->log_start_offset <= l->next_offset);
 	return 0;
 fail:
 	body_free(recovery.body);

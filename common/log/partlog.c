@@ -128,6 +128,7 @@ static int
 write_batch(const struct logdir *dir, struct segment *seg, struct str bytes, struct err *e)
 {
 	struct segfile *file = segment_file(seg, dir);
+	assert(bytes.n >= BATCH_HEADER_SIZE && seg->size <= INT32_MAX - bytes.n);
 	int fd = segfile_pin(file, e);
 	if (fd < 0)
 		return -1;
@@ -155,6 +156,7 @@ partlog_append(struct partlog *l, uint8_t *bytes, struct batch *batch, int32_t l
 	if (body_ready(l, e) < 0)
 		return -1;
 	struct partlog_body *body = l->body;
+	assert(batch_magic(bytes) == BATCH_MAGIC && batch->last_offset_delta >= 0);
 	batch_set_offset(bytes, l->next_offset, leader_epoch);
 	batch->base_offset = l->next_offset;
 	batch->leader_epoch = leader_epoch;

@@ -286,6 +286,7 @@ prodstate_append(struct prodstate *producers, const struct batch *batch, int64_t
 	if (!producer)
 		producer = add(producers, batch->producer_id);
 	set_epoch(producers, producer, batch->producer_epoch);
+	assert(producer->id >= 0 && producer->nbatch <= PRODSTATE_BATCHES);
 	if (producer->nbatch == PRODSTATE_BATCHES) {
 		producer->nbatch--;
 		memmove(producer->batch, producer->batch + 1,
@@ -451,7 +452,7 @@ take_all(struct prodstate *producers, const struct prodstate_producer *v, uint32
 int
 prodstate_decode(struct prodstate *producers, struct str bytes, int64_t end_offset, struct err *e)
 {
-	assert(producers->by_id.n == 0);
+	assert(producers->by_id.n == 0 && producers->nknown == 0);
 	if (bytes.n < SNAPSHOT_HEAD || load_be16(bytes.p) != SNAPSHOT_VERSION)
 		return err_set(e, ERR_CORRUPT, "no producer snapshot of version %d",
 			SNAPSHOT_VERSION);

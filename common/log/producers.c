@@ -34,6 +34,7 @@ producers_add_snapshot(struct partlog_body *body, int64_t offset)
 		(size_t)(body->nsnapshot - at) * sizeof *body->snapshot);
 	body->snapshot[at] = offset;
 	body->nsnapshot++;
+	assert(at == 0 || body->snapshot[at - 1] < offset);
 }
 
 static int
@@ -78,6 +79,9 @@ producers_snapshot(struct partlog_body *body, const struct prodstate *producers,
 	int root_fd = body->dir.root_fd;
 	char path[LOGDIR_PATH_SIZE];
 	struct buf b = BUF_INIT;
+	/* What prodstate_decode requires of a snapshot of this offset. */
+	int64_t unstable = prodstate_unstable(producers);
+	assert(unstable == INT64_MAX || unstable < offset);
 	prodstate_encode(producers, &b);
 	logdir_path(&body->dir, offset, SUFFIX, path);
 	int rc;

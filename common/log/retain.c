@@ -40,6 +40,7 @@ partlog_trim(struct partlog *l, int64_t log_start_offset, struct partlog_trimmed
 		l->log_start_offset = MIN(log_start_offset, l->next_offset);
 		epochs_trim(&body->epochs, l->log_start_offset);
 	}
+	assert(l->log_start_offset <= l->next_offset);
 	int gone = 0, rc = 0;
 	for (; gone + 1 < body->n && body_end(l, gone) <= l->log_start_offset; gone++) {
 		struct err ignored;

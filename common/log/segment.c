@@ -91,6 +91,7 @@ void
 segment_note(struct segment *seg, const struct batch *batch, int64_t index_interval_bytes)
 {
 	assert(seg->is_time_known);
+	assert(batch->base_offset >= seg->base_offset);
 	if (seg->size == 0)
 		seg->first_timestamp = batch->max_timestamp;
 	if (batch->max_timestamp > seg->max_timestamp) {

@@ -98,6 +98,7 @@ gather(struct partlog *l, struct partlog_sync *sync)
 		add(sync, l->root_fd, NULL, false);
 	body->is_dir_dirty = false;
 	body->is_root_dirty = false;
+	assert(l->synced_offset <= l->next_offset);
 	int64_t from = l->synced_offset;
 	if (body->rolled_offset >= 0)
 		from = MIN(from, body->rolled_offset);

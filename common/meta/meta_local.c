@@ -321,6 +321,7 @@ local_txn(struct metastore *meta, const struct metastore_op *op, int nop, struct
 		return err_set(e, ERR_SYS, "%s: a sync failed before; restart the broker",
 			METASTORE_FILE);
 	for (int i = 0; i < nop; i++) {
+		assert(op[i].key.n > 0 && op[i].value.n >= -1);
 		struct entry *it = map_get(&store->entries, op[i].key);
 		if (op[i].expected != METASTORE_ANY && op[i].expected != (it ? it->revision : 0))
 			return err_set(e, ERR_RETRY, "'%.*s' was changed by another",

@@ -325,6 +325,7 @@ batch_inspect(const struct batch *batch, const uint8_t *p, size_t plain_max, int
 		|| __builtin_add_overflow(batch->base_timestamp, parser.delta_max,
 			&out->max_timestamp))
 		return err_set(e, ERR_CORRUPT, "a timestamp is out of range");
+	assert(parser.n == batch->count && out->min_timestamp <= out->max_timestamp);
 	out->nkeyless = parser.nkeyless;
 	return 0;
 }
