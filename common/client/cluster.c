@@ -243,7 +243,6 @@ cluster_close(struct cluster *cl)
 	mem_free(cl->node);
 	mem_free(cl->topic);
 	mem_free(cl->boot);
-	mem_free(cl->cluster_id);
 	mem_free(cl->poll);
 }
 

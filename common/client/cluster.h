@@ -74,8 +74,7 @@ struct cluster_node {
 
 struct cluster_part {
 	int32_t leader;          /* node id; -1: none */
-	int32_t leader_epoch;
-	int16_t error;           /* Kafka code */
+	int32_t leader_epoch;    /* -1: unknown */
 };
 
 struct cluster_topic {
@@ -93,7 +92,7 @@ struct cluster_topic {
 	int32_t npart_first;     /* npart when the topic was first seen */
 };
 
-/* Owners read opts, node, topic, controller, cluster_id and is_woken. */
+/* Owners read opts, node, topic and is_woken. */
 struct cluster {
 	struct cluster_opts opts;
 	struct conn_opts conn_opts;
@@ -104,7 +103,6 @@ struct cluster {
 	int nnode;
 	struct cluster_topic **topic;
 	int ntopic;
-	char *cluster_id;        /* or NULL */
 	int32_t controller;      /* node id; -1: unknown */
 	bool has_metadata;
 	bool is_incomplete;      /* a topic has an error or a partition no leader: refresh soon */

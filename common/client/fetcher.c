@@ -79,7 +79,6 @@ fetcher_add(struct fetcher *f, struct cluster_topic *t, int32_t index,
 	part->generation = t->generation;
 	part->offset = part->deliver = offset;
 	part->stop = stop;
-	part->high_watermark = part->log_start = -1;
 	part->epoch = -1;
 	part->bytes_max = f->opts.partition_bytes;
 	part->is_done = offset >= stop;

@@ -40,7 +40,7 @@ struct fetcher_opts {
 /* Fill with the defaults. */
 void fetcher_opts_init(struct fetcher_opts *o);
 
-/* Owners read topic, index, offset, deliver, stop, epoch and the watermarks. */
+/* Owners read topic, index, offset, deliver, stop and epoch. */
 struct fetcher_part {
 	struct list link;        /* in fetcher.part; recently read ones are last */
 	struct cluster_topic *topic;
@@ -49,7 +49,6 @@ struct fetcher_part {
 	int64_t offset;          /* next offset to fetch */
 	int64_t deliver;         /* next offset to hand out; at most offset */
 	int64_t stop;            /* where reading ends, exclusive; INT64_MAX: never */
-	int64_t high_watermark, log_start; /* of the last response; -1: unknown */
 	int32_t epoch;           /* leader epoch of the record before deliver; -1: unknown */
 	bool is_removed;         /* by fetcher_remove, while a request still refers to it */
 	bool is_asked;           /* in a request under way */

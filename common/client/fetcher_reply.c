@@ -170,8 +170,6 @@ take_answer(struct fetcher_request *req, const struct fetch_response *in,
 			if (part->failing_since_ms)
 				cluster_say_accepted(f->cluster, &f->refusal);
 			part->failing_since_ms = 0;
-			part->high_watermark = one->high_watermark;
-			part->log_start = one->log_start_offset;
 			take_records(f, part, one, from);
 		}
 }

@@ -73,7 +73,6 @@ take_parts(struct cluster_topic *t, const struct metadata_response_topic *in,
 			continue;
 		t->part[k].leader = in->partitions.v[i].leader_id;
 		t->part[k].leader_epoch = in->partitions.v[i].leader_epoch;
-		t->part[k].error = in->partitions.v[i].error_code;
 	}
 }
 
@@ -124,10 +123,6 @@ take_metadata(struct cluster *cl, const struct metadata_response *r)
 		take_node(cl, r->brokers.v[i].node_id, r->brokers.v[i].host,
 			r->brokers.v[i].port);
 	cl->controller = r->controller_id;
-	if (r->cluster_id.n >= 0) {
-		mem_free(cl->cluster_id);
-		cl->cluster_id = mem_strndup(r->cluster_id);
-	}
 	for (int32_t i = 0; i < r->topics.n; i++)
 		take_topic(cl, &r->topics.v[i]);
 	cl->has_metadata = true;
