@@ -49,7 +49,7 @@ trial_init(struct trial *t, uint64_t s, bool is_alike)
 	}
 }
 
-/* What was assigned becomes the previous target. */
+/* The assignment becomes the previous target. */
 static void
 settle(struct trial *t)
 {
@@ -188,8 +188,8 @@ test_assignors__uniform_is_even_where_subscriptions_are_the_same(void)
 	}
 }
 
-/* The fewest moves there can be: everybody keeps what fits into an even
- * share, and those with more than the least share get the odd ones. */
+/* The minimum of moves: each member keeps what fits into an even share, and those
+ * with more than the least share get the extra ones. */
 static int32_t
 fewest_moves(const struct trial *t)
 {
@@ -260,7 +260,7 @@ test_assignors__a_leave_moves_only_the_leavers_partitions(void)
 	}
 }
 
-/* Is there a way from a member over shared topics to one with two less? */
+/* Whether a path over shared topics leads from a member to one with two fewer. */
 static bool
 can_shift(const struct trial *t, int32_t from)
 {

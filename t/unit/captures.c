@@ -1,6 +1,6 @@
 /*
- * Frames that real clients and the broker exchanged (t/lib/capture.py): each
- * is read and written again, header and body, to the same bytes.
+ * Frames that real clients and the broker exchanged (t/lib/capture.py): each is
+ * decoded and encoded again, header and body, to the same bytes.
  */
 #include "wire/frame.h"
 
@@ -18,7 +18,7 @@ struct capture {
 	struct buf frame;
 };
 
-/* The tests run elsewhere, so the file is looked for above the program. */
+/* Tests run in another folder: finds the file above the program. */
 static FILE *
 open_captures(void)
 {
@@ -60,7 +60,7 @@ read_capture(FILE *f, struct capture *c)
 	return true;
 }
 
-/* Read the frame; write what was read to *again. */
+/* Decodes the frame, and encodes it again into *again. */
 static void
 write_again(const struct capture *c, struct buf *again)
 {

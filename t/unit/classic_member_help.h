@@ -1,8 +1,7 @@
 /*
- * A member of a group of consumers that speaks the classic protocol, as a
- * client library would: it joins, leads if it is told to, syncs, beats.
- * Eager ones let everything go before they join again; cooperative ones keep
- * what they have and say so.
+ * A consumer with the classic protocol, as in a client library: it joins, assigns if
+ * it is the leader, syncs, sends heartbeats.  An eager one gives up all partitions
+ * before it joins again; a cooperative one keeps and reports them.
  */
 #ifndef KQ_T_CLASSIC_MEMBER_HELP_H
 #define KQ_T_CLASSIC_MEMBER_HELP_H
@@ -48,7 +47,7 @@ set_has(const struct set *s, int32_t p)
 	return bsearch(&p, s->v, (size_t)s->n, sizeof s->v[0], by_number) != NULL;
 }
 
-/* Topic by topic; both embedded messages have the same shape of it. */
+/* Topic by topic; both embedded messages have the same layout. */
 #define SET_TOPICS(s, T, out, index) \
 	for (int32_t i_ = 0; i_ < (s)->n; i_++) { \
 		index[i_] = (s)->v[i_] % 1000; \
@@ -91,7 +90,7 @@ old_assignment(const struct set *set, struct buf *b)
 	wire_data_encode(&consumer_protocol_assignment_data, 1, &s, b);
 }
 
-/* Does the member say that it has the partition? */
+/* Whether the member reports that it owns the partition. */
 static inline bool
 old_has(const struct consumer_protocol_subscription *s, int topic, int32_t p)
 {
@@ -103,7 +102,8 @@ old_has(const struct consumer_protocol_subscription *s, int topic, int32_t p)
 	return false;
 }
 
-/* Every member's share of each topic in turn, but for what another still has. */
+/* Each topic's partitions to the members in turn, except those another one still
+ * owns. */
 static inline void
 old_plan(struct town *o, struct old_member *m, const struct join_group_response *r)
 {
@@ -203,7 +203,7 @@ old_lost(struct old_member *m, int error)
 	m->next = OLD_JOIN;
 }
 
-/* Its assignment is here. */
+/* Takes its assignment. */
 static inline void
 old_assigned(struct old_member *m, const struct sync_group_response *r)
 {
@@ -224,7 +224,7 @@ old_assigned(struct old_member *m, const struct sync_group_response *r)
 	arena_release(&a);
 }
 
-/* The answer to what it sent last; the code. */
+/* Handles the answer to its last request; returns the error code. */
 static inline int
 old_hear(struct town *o, struct old_member *m, const struct ask *a)
 {
@@ -250,7 +250,7 @@ old_hear(struct town *o, struct old_member *m, const struct ask *a)
 	return error;
 }
 
-/* Send and hear, which must not have to wait. */
+/* Sends a request, which must be answered at once, and handles the answer. */
 static inline int
 old_step(struct town *o, struct old_member *m)
 {
@@ -262,7 +262,7 @@ old_step(struct town *o, struct old_member *m)
 	return error;
 }
 
-/* Until it has nothing to do but beat. */
+/* Steps until only heartbeats are left to send. */
 static inline void
 old_settle(struct town *o, struct old_member *m)
 {

@@ -59,7 +59,7 @@ test_consumer_convert__policies_forbid_either_way(void)
 	check_int(step(&o, &c), KERR_GROUP_ID_NOT_FOUND);
 	check_int(o.w.nlog, nlog);
 	check_int(old_step(&o, &m), 0);
-	/* A consumer group whose last new member leaves stays one. */
+	/* After its last member with the consumer protocol left, it stays a consumer group. */
 	c.group = "h";
 	check_int(step(&o, &c), 0);
 	struct old_member n = plain;
@@ -130,7 +130,7 @@ test_consumer_convert__a_classic_member_is_told_to_rejoin(void)
 	m.next = OLD_SYNC;
 	check_int(old_step(&o, &m), KERR_REBALANCE_IN_PROGRESS);
 	old_settle(&o, &m);
-	/* A topic grows: it is told at its next heartbeat, new members or not. */
+	/* A topic grows: the classic member learns it with its next heartbeat. */
 	steps(&o, &c, 1, 1);
 	o.npartition[0]++;
 	groups_topics_changed(o.w.g, o.w.now);
@@ -152,7 +152,7 @@ test_consumer_convert__a_cooperative_member_revokes_first(void)
 	struct client c = { .id = "new", .topic = { "apples" } };
 	check_int(step(&o, &c), 0);
 	check_int(old_step(&o, &m), KERR_REBALANCE_IN_PROGRESS);
-	check_int(old_step(&o, &m), 0); /* joins with all it has */
+	check_int(old_step(&o, &m), 0); /* joins with all it owns */
 	check_int(m.generation, 1);
 	check_int(step(&o, &c), 0);
 	check_int(c.owned.n, 0);
@@ -189,7 +189,7 @@ test_consumer_convert__a_classic_member_joins_a_consumer_group(void)
 	old_settle(&o, &m);
 	check_int(m.owned.n, 3);
 	check_int(old_step(&o, &m), 0);
-	/* Its offsets go by its generation. */
+	/* Its commits are checked against its generation. */
 	struct committing k = { .group = "g", .member = m.id, .epoch = 2, .topic = "apples" };
 	check_int(commit_as(&o.w, &k), 0);
 	k.epoch = 1;
@@ -265,7 +265,7 @@ test_consumer_convert__a_static_member_changes_its_protocol(void)
 	struct old_member m = plain;
 	m.instance = "i";
 	old_settle(&o, &m);
-	/* Its partitions wait for it, over the change of protocol. */
+	/* Its partitions wait for it, also during the change of protocol. */
 	struct client c = { .id = "new", .instance = "i", .topic = { "apples" } };
 	check_int(step(&o, &c), 0);
 	check_int(c.owned.n, NDATA);
@@ -318,7 +318,7 @@ test_consumer_convert__a_restart_finds_what_was_converted(void)
 	check_int(leave_now(&o, &c, -1), 0);
 	world_restart(&o.w, o.w.nlog);
 	check_int(group_epoch(&o, "g"), -KERR_GROUP_ID_NOT_FOUND);
-	/* It comes back to the generation that the conversion wrote. */
+	/* It returns to the generation that the conversion wrote. */
 	check_state(&o.w, "g", "Stable");
 	old_settle(&o, &m);
 	old_step(&o, &m);
@@ -354,7 +354,7 @@ test_consumer_convert__classic_members_time_out(void)
 	begin(&o, &m);
 	struct client c = { .id = "new", .topic = { "apples" } };
 	check_int(step(&o, &c), 0);
-	/* It beats, but does not join within its rebalance time-out. */
+	/* It sends heartbeats, but does not join within its rebalance timeout. */
 	for (int i = 0; i < 3; i++) {
 		pass(&o.w, 19999);
 		check_int(step(&o, &c), 0);
@@ -397,7 +397,7 @@ test_consumer_convert__who_was_thrown_out_must_not_keep_partitions(void)
 	pass(&o.w, 1);
 	steps(&o, &c, 1, 2);
 	check_int(c.owned.n, NDATA);
-	/* It has not noticed, and joins with what it had. */
+	/* It has not noticed, and joins with what it owned. */
 	m.next = OLD_JOIN;
 	check_int(old_step(&o, &m), KERR_UNKNOWN_MEMBER_ID);
 	check_int(m.owned.n, 0);

@@ -10,13 +10,13 @@ test_consumer_groups__one_member_gets_everything(void)
 	check_int(c.epoch, 1);
 	check_int(c.owned.n, 2 * NDATA);
 	check_group(&o, "g", "Stable");
-	/* A keep-alive changes nothing and says nothing. */
+	/* A plain heartbeat changes nothing and gets no assignment. */
 	int nlog = o.w.nlog;
 	struct beating b = { .group = "g", .member = "m1", .epoch = 1 };
 	struct ask *a = beat_as(&o, &b);
 	check_int(beaten(a)->error_code, 0);
 	check(beaten(a)->assignment == NULL);
-	/* Others may be about to join: look again soon, if only for a while. */
+	/* Others may be about to join: a shorter interval for a while. */
 	check(beaten(a)->heartbeat_interval_ms < BEAT_MS);
 	drop(&o.w, a);
 	o.w.now.mono_ms += BEAT_MS;
@@ -24,7 +24,7 @@ test_consumer_groups__one_member_gets_everything(void)
 	check_int(beaten(a)->heartbeat_interval_ms, BEAT_MS);
 	drop(&o.w, a);
 	check_int(o.w.nlog, nlog);
-	/* With all its fields it is told again. */
+	/* With all fields in the request, the assignment is sent again. */
 	b.is_full = true;
 	b.owned = &c.owned;
 	b.topic[0] = "apples";
@@ -57,7 +57,7 @@ test_consumer_groups__a_second_member_waits_for_what_the_first_revokes(void)
 	drop(&o.w, q);
 	check_int(step(&o, &b), 0);
 	check_int(b.owned.n, 0);
-	/* Still reporting the old ones moves nothing. */
+	/* As long as it reports the old ones, nothing moves. */
 	q = beat_as(&o, &beating);
 	check_int(beaten(q)->member_epoch, 1);
 	drop(&o.w, q);
@@ -89,11 +89,11 @@ test_consumer_groups__a_leave_gives_its_partitions_to_the_others(void)
 		for (int k = 0; k < 2; k++)
 			kept += (c[0].owned.v[i] == a.v[k]) + (c[1].owned.v[i] == b.v[k]);
 	check_int(kept, 4);
-	/* All gone, the group stands empty. */
+	/* Without members the group is empty. */
 	check_int(leave_now(&o, &c[0], -1), 0);
 	check_int(leave_now(&o, &c[1], -1), 0);
 	check_group(&o, "g", "Empty");
-	/* Nothing is left to assign, also after a restart. */
+	/* There is nothing to assign, also after a restart. */
 	world_restart(&o.w, o.w.nlog);
 	struct ask *look = look_at(&o, "g");
 	check_int(looked(look)->group_epoch, 6);
@@ -172,7 +172,7 @@ test_consumer_groups__a_wrong_epoch_is_fenced(void)
 	steps(&o, c, 2, 3);
 	struct beating b = { .group = "g", .member = "a", .epoch = c[0].epoch + 1 };
 	check_int(refused(&o, &b), KERR_FENCED_MEMBER_EPOCH);
-	/* Nor is one before that it never had. */
+	/* Nor is an earlier epoch that it never had. */
 	check_int(c[1].epoch, 2);
 	b.member = "b";
 	b.epoch = 1;
@@ -193,9 +193,9 @@ test_consumer_groups__the_epoch_before_is_good_after_a_lost_answer(void)
 	struct client old = a;
 	check_int(step(&o, &a), 0);
 	check_int(a.epoch, old.epoch + 1);
-	/* Owning more than it has now, it is fenced; else answered. */
+	/* If it owns more than its assignment, it is fenced; else answered. */
 	struct beating again = { .group = "g", .member = "a", .epoch = old.epoch };
-	check_int(refused(&o, &again), KERR_FENCED_MEMBER_EPOCH); /* not said */
+	check_int(refused(&o, &again), KERR_FENCED_MEMBER_EPOCH); /* not reported */
 	struct set all = { { 0, 1, 2, 3, 4, 5 }, 6 };
 	again.owned = &all;
 	check_int(refused(&o, &again), KERR_FENCED_MEMBER_EPOCH);
@@ -309,7 +309,7 @@ test_consumer_groups__a_static_member_comes_back_to_what_it_had(void)
 	int32_t epoch = group_epoch(&o, "g");
 	check_int(leave_now(&o, &c[0], -2), 0);
 	check_int(step(&o, &c[1]), 0);
-	check_int(c[1].owned.n, 3); /* it is waited for */
+	check_int(c[1].owned.n, 3); /* its partitions wait for it */
 	struct client again = { .id = "z", .instance = "i", .topic = { "apples" } };
 	check_int(step(&o, &again), 0);
 	check_int(again.owned.n, had.n);
@@ -321,7 +321,7 @@ test_consumer_groups__a_static_member_comes_back_to_what_it_had(void)
 	check_int(leave_now(&o, &again, -2), 0);
 	check_int(step(&o, &again), 0);
 	check_int(again.owned.n, had.n);
-	/* Not back in time, it is out. */
+	/* If it is not back in time, it is fenced. */
 	check_int(leave_now(&o, &again, -2), 0);
 	pass(&o.w, SESSION_MS - 1);
 	check_int(step(&o, &c[1]), 0);
@@ -454,7 +454,7 @@ test_consumer_groups__a_regular_expression_follows_the_topics(void)
 	groups_topics_changed(o.w.g, o.w.now);
 	steps(&o, c, 2, 3);
 	check_int(c[0].owned.n, 2 * NDATA);
-	/* A restart knows it. */
+	/* It is known after a restart. */
 	world_restart(&o.w, o.w.nlog);
 	int32_t epoch = group_epoch(&o, "g");
 	steps(&o, c, 2, 2);
@@ -483,7 +483,7 @@ test_consumer_groups__bad_regular_expressions_are_refused(void)
 		if (refused(&o, &b) != KERR_INVALID_REGULAR_EXPRESSION)
 			tap_fail(__FILE__, __LINE__, "%s was taken", bad[i]);
 	}
-	/* An empty one is none. */
+	/* An empty pattern is none. */
 	struct client c = { .id = "m", .regex = "" };
 	check_int(step(&o, &c), 0);
 	check_int(c.owned.n, 0);
@@ -500,7 +500,7 @@ test_consumer_groups__hostile_regular_expressions_do_not_hang(void)
 		"((((((((((((((((((((((((((((a))))))))))))))))))))))))))))" };
 	for (size_t i = 0; i < ARRAY_LEN(hostile); i++) {
 		struct beating b = { .group = "g", .member = "m", .regex = hostile[i] };
-		struct ask *a = beat_as(&o, &b); /* the test's alarm tells */
+		struct ask *a = beat_as(&o, &b); /* the test's alarm bounds the time */
 		drop(&o.w, a);
 	}
 	world_release(&o.w);
@@ -527,7 +527,7 @@ test_consumer_groups__a_restart_changes_nothing(void)
 		}
 	}
 	check_group(&o, "g", "Stable");
-	/* Nobody comes back: each is thrown out a session later. */
+	/* Nobody returns: each is fenced after a session timeout. */
 	pass(&o.w, SESSION_MS);
 	check_group(&o, "g", "Empty");
 	world_restart(&o.w, o.w.nlog);
@@ -553,7 +553,7 @@ test_consumer_groups__a_refused_write_changes_nothing(void)
 	a.epoch = 1;
 	check_int(step(&o, &a), 0);
 	check_int(a.owned.n, NDATA);
-	/* A session's end is written later. */
+	/* The fencing is written later. */
 	pass(&o.w, SESSION_MS + 1000);
 	check_group(&o, "g", "Stable");
 	o.w.append_error = 0;

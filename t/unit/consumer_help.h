@@ -1,5 +1,5 @@
 /*
- * Consumer groups in the world of groups_help.h, with topics that grow.
+ * Consumer groups in groups_help.h's world, with topics that grow.
  */
 #ifndef KQ_T_CONSUMER_HELP_H
 #define KQ_T_CONSUMER_HELP_H
@@ -60,15 +60,15 @@ struct beating {
 	const char *group, *member, *instance, *regex, *assignor, *rack;
 	const char *topic[NTOPIC + 1];
 	int32_t epoch;
-	const struct set *owned; /* NULL: not said */
-	bool is_full;            /* a join, or all fields said */
-	bool no_topics;          /* a join that gives no names */
+	const struct set *owned; /* NULL: not reported */
+	bool is_full;            /* all fields are sent, as in a join */
+	bool no_topics;          /* a join without topic names */
 	int32_t rebalance_ms;    /* 0: 30 s */
 	int16_t version;         /* -1: 0; 0: 1 */
 	const char *client;
 };
 
-/* One topic after the other, as the protocol wants them. */
+/* Topic by topic, as in the protocol. */
 static inline int32_t
 set_request(const struct set *s, struct consumer_group_heartbeat_request_topic *t,
 	int32_t *p)
@@ -134,7 +134,7 @@ by_number(const void *a, const void *b)
 	return *(const int32_t *)a - *(const int32_t *)b;
 }
 
-/* What a response assigns; false: it doesn't say. */
+/* The assignment of a response; false: it has none. */
 static inline bool
 set_answer(const struct consumer_group_heartbeat_response *r, struct set *s)
 {
@@ -151,7 +151,7 @@ set_answer(const struct consumer_group_heartbeat_response *r, struct set *s)
 	return true;
 }
 
-/* A client that does as it is told at once. */
+/* A client that follows its assignment at once. */
 struct client {
 	const char *id, *instance, *group, *regex;
 	const char *topic[NTOPIC + 1];
@@ -159,7 +159,7 @@ struct client {
 	struct set owned;
 };
 
-/* One heartbeat; the code. */
+/* One heartbeat; the error code. */
 static inline int
 step(struct town *o, struct client *c)
 {

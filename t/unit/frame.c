@@ -164,7 +164,7 @@ test_frame__bytes_from_elsewhere_count(void)
 
 /* ---- frames of Kafka's own client ---- */
 
-/* The tests run elsewhere, so the file is looked for above the program. */
+/* Tests run in another folder: finds the file above the program. */
 static FILE *
 open_golden(void)
 {
@@ -217,7 +217,7 @@ read_golden(FILE *f, struct golden *g)
 	return true;
 }
 
-/* The frame that we would write, with this body. */
+/* The frame that kq writes for this body. */
 static void
 write_golden(const struct golden *g, const void *msg, struct buf *b)
 {
@@ -266,7 +266,7 @@ test_frame__kafkas_own_come_back_byte_for_byte(void)
 	buf_release(&g.frame);
 }
 
-/* Defaults, and in every array of structs one element of them. */
+/* Defaults, with one element in every array of structs. */
 static void
 defaults(const struct wire_struct *d, int16_t version, struct arena *a, void *msg)
 {

@@ -1,7 +1,7 @@
-/* What others may see of groups, as Kafka 4.4.0 answers it. */
+/* Answers about groups, as Kafka 4.4.0 gives them. */
 #include "groups_help.h"
 
-/* An id that is not there is reported before what is wrong with the group. */
+/* A missing topic or partition is reported rather than the group's error. */
 void
 test_groups_answers__a_transaction_names_topics_by_id_since_version_6(void)
 {
@@ -74,7 +74,7 @@ test_groups_answers__a_group_stays_when_its_last_offset_is_deleted(void)
 	check_int(groups_count(w.g), 1);
 	check_int(delete_group(&w), 0);
 	check_int(groups_count(w.g), 0);
-	/* One that nobody deletes goes when offsets are looked at. */
+	/* A group that nobody deletes goes with the next expiry of offsets. */
 	check_int(commit(&w, "g", "apples", 0, 1), 0);
 	check_int(delete_offset(&w, "apples", 0), 0);
 	check_int(groups_count(w.g), 1);

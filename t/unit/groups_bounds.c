@@ -1,4 +1,4 @@
-/* What clients can make the group coordinator keep and write has bounds. */
+/* Bounds on what clients can make the group coordinator store and write. */
 #include "consumer_help.h"
 
 static char *
@@ -10,7 +10,7 @@ long_text(int n)
 	return z;
 }
 
-/* The same partition n times; the last one's code. */
+/* Commits the same partition n times; the last one's error code. */
 static int
 commit_often(struct world *w, const char *group, int n)
 {
@@ -62,13 +62,13 @@ test_groups_bounds__a_groups_metadata_is_bounded(void)
 		n++;
 	check_int(code(a[n]), KERR_GROUP_MAX_SIZE_REACHED);
 	check_int(n, (16 << 20) / SIZE);
-	/* Who is in stays, and may come again with what it had; */
+	/* Members stay, and may join again with the same metadata; */
 	pass(&w, 0);
 	check_int(code(a[0]), 0);
 	j.member = text(joined(a[0])->member_id);
 	struct ask *again = join_as(&w, &j);
 	check(again->answer == NULL || code(again) == 0);
-	/* small ones find room. */
+	/* members with little metadata fit in. */
 	struct ask *small = join_as(&w, &(struct joiner){ "g", "", NULL, { "range" }, "m", 3 });
 	check(small->answer == NULL);
 	groups_stop(w.g);
@@ -93,7 +93,7 @@ test_groups_bounds__assignments_too_large_for_a_record_are_refused(void)
 	struct ask *s = sync_as(&w, "g", id, NULL, 1, &id, &what, 1);
 	check_int(code(s), KERR_UNKNOWN_SERVER_ERROR);
 	check_int(w.nlog, 0);
-	/* The group begins another generation. */
+	/* The group starts another generation. */
 	struct ask *again = rejoin(&w, "g", id, "range");
 	pass(&w, 0);
 	check_int(code(again), 0);
@@ -130,12 +130,12 @@ test_groups_bounds__assignments_of_consumer_groups_count(void)
 	o.w.config.state_size_max = 1 << 20;
 	o.npartition[0] = 40000;
 	world_configure(&o.w);
-	/* A join is a hundred bytes, what it is assigned almost two megabytes. */
+	/* A join has a hundred bytes, its assignment almost two megabytes. */
 	check_int(beat_code(&o, "g", "a", 0), 0);
 	check_int(beat_code(&o, "h", "b", 0), KERR_COORDINATOR_NOT_AVAILABLE);
 	check_int(beat_code(&o, "g", "b", 0), KERR_COORDINATOR_NOT_AVAILABLE);
 	check_int(groups_count(o.w.g), 1);
-	/* A restart finds the same, and who is in goes on. */
+	/* After a restart the state is the same, and members continue. */
 	world_restart(&o.w, o.w.nlog);
 	check_int(beat_code(&o, "h", "b", 0), KERR_COORDINATOR_NOT_AVAILABLE);
 	check_int(beat_code(&o, "g", "a", 1), 0);
@@ -159,7 +159,7 @@ test_groups_bounds__new_offsets_end_behind_everything_else(void)
 		n++;
 	check_int(error, KERR_COORDINATOR_NOT_AVAILABLE);
 	check(n > 1000);
-	/* By then no others come; who works goes on with what it has. */
+	/* No others can join by then; members keep working with what they have. */
 	check_int(commit(&o.w, "i", "apples", 0, 1), KERR_COORDINATOR_NOT_AVAILABLE);
 	check_int(commit(&o.w, "g", "apples", n - 1, 2), 0);
 	check_int(commit(&o.w, "h", "apples", 0, 2), 0);
@@ -186,8 +186,8 @@ put_record(struct world *w, const struct wire_data *key, int16_t version, const 
 	buf_release(&v);
 }
 
-/* A classic leader may give one partition to all, and there may be more of
- * them than 16 bits count. */
+/* A classic leader may assign one partition to all members, of which there may be
+ * more than 65535. */
 void
 test_groups_bounds__one_partition_may_be_everybodys(void)
 {

@@ -29,7 +29,7 @@ test_groups_classic__a_dynamic_member_is_given_an_id_first(void)
 	check_int(joined(a)->member_id.n, 7 + 36);
 	check_int(groups_count(w.g), 1);
 	j.member = text(joined(a)->member_id);
-	/* Nobody comes with it: id and group are forgotten. */
+	/* Nobody joins with it: the id and the group go. */
 	pass(&w, 5001);
 	check_int(groups_count(w.g), 0);
 	struct ask *late = join_as(&w, &j);
@@ -132,7 +132,7 @@ test_groups_classic__the_protocol_most_members_prefer_is_chosen(void)
 	pass(&w, 0);
 	for (int i = 0; i < 3; i++) {
 		check_int(code(a[i]), 0);
-		/* x is not everybody's, sticky has two votes of three. */
+		/* Not all offer x; sticky has two votes of three. */
 		check(str_eq(joined(a[i])->protocol_name, STR("sticky")));
 	}
 	check(str_eq(joined(a[0])->members.v[2].metadata, STR("sticky")));
@@ -162,7 +162,7 @@ test_groups_classic__the_first_rebalance_waits_for_more_members(void)
 	pass(&w, 2000);
 	j.instance = "b";
 	struct ask *b = join_as(&w, &j);
-	pass(&w, 1500); /* it came in time to make the group wait 3 s more */
+	pass(&w, 1500); /* in time: the group waits 3 s more */
 	check(!a->answer && !b->answer);
 	j.instance = "c";
 	struct ask *c = join_as(&w, &j);
@@ -170,7 +170,7 @@ test_groups_classic__the_first_rebalance_waits_for_more_members(void)
 	check(!a->answer && !b->answer && !c->answer);
 	j.instance = "d";
 	struct ask *d = join_as(&w, &j);
-	pass(&w, 1000); /* but no longer than the rebalance time-out in all */
+	pass(&w, 1000); /* but not longer than the rebalance timeout in all */
 	check_int(joined(a)->generation_id, 1);
 	check_int(joined(a)->members.n, 4);
 	check_int(joined(d)->generation_id, 1);
@@ -193,7 +193,7 @@ test_groups_classic__a_silent_member_is_removed(void)
 	pass(&w, 1001);
 	check_state(&w, "g", "Empty");
 	check_int(heartbeat(&w, "g", one, 1), KERR_UNKNOWN_MEMBER_ID);
-	/* A group that was written stays until offsets expire. */
+	/* A group with a record stays until offsets expire. */
 	check_int(groups_count(w.g), 1);
 	const char *two = settle(&w, "other", "range");
 	check_int(commit(&w, "other", "apples", 0, 1), KERR_UNKNOWN_MEMBER_ID);
@@ -235,7 +235,7 @@ test_groups_classic__a_member_that_never_syncs_is_removed(void)
 	const char *one = text(joined(a)->member_id), *two = text(joined(b)->member_id);
 	check_int(joined(a)->members.n, 2);
 	struct ask *s = sync_follower(&w, "g", two, 1);
-	/* The leader beats, but never tells what it decided. */
+	/* The leader sends heartbeats, but never syncs. */
 	for (int i = 0; i < 6; i++) {
 		pass(&w, 9000);
 		check_int(heartbeat(&w, "g", one, 1), 0);
@@ -294,7 +294,7 @@ test_groups_classic__a_restarted_static_member_takes_its_place(void)
 	check(!str_eq(joined(b)->member_id, str_of(id[1])));
 	check(str_eq(joined(b)->leader, str_of(id[0])));
 	check(!joined(b)->skip_assignment);
-	check_int(w.nlog, before + 1); /* the new id must outlive us */
+	check_int(w.nlog, before + 1); /* the new id must survive a restart */
 	const char *fresh = text(joined(b)->member_id);
 	check_int(heartbeat_as(&w, "g", id[1], "two", 1), KERR_FENCED_INSTANCE_ID);
 	check_int(heartbeat_as(&w, "g", id[1], NULL, 1), KERR_UNKNOWN_MEMBER_ID);
@@ -302,7 +302,7 @@ test_groups_classic__a_restarted_static_member_takes_its_place(void)
 	check_int(leave_as(&w, "g", id[1], "two"), KERR_FENCED_INSTANCE_ID);
 	struct ask *s = sync_as(&w, "g", fresh, "two", 1, NULL, NULL, 0);
 	check(str_eq(((const struct sync_group_response *)s->answer)->assignment, STR("right")));
-	/* The leader, too; it is told the members, and to decide nothing. */
+	/* The leader, too; it gets the members, and skip_assignment. */
 	j.instance = "one";
 	struct ask *a = join_as(&w, &j);
 	check_int(joined(a)->generation_id, 1);
@@ -348,7 +348,7 @@ test_groups_classic__a_static_member_with_another_protocol_rebalances(void)
 	struct ask *b = join_as(&w, &j);
 	check(b->answer == NULL);
 	check_state(&w, "g", "PreparingRebalance");
-	/* Its third self comes before the second was answered. */
+	/* It restarts again before its second join was answered. */
 	struct ask *c = join_as(&w, &j);
 	check_int(code(b), KERR_FENCED_INSTANCE_ID);
 	j = (struct joiner){ "g", id[0], "one", { "range", "sticky" } };
@@ -356,7 +356,7 @@ test_groups_classic__a_static_member_with_another_protocol_rebalances(void)
 	check_int(joined(a)->generation_id, 2);
 	check_int(joined(c)->generation_id, 2);
 	check(str_eq(joined(a)->protocol_name, STR("sticky")));
-	/* While the generation completes, a new self starts the next. */
+	/* A restart while the generation completes starts the next one. */
 	struct ask *s = sync_as(&w, "g", text(joined(c)->member_id), "two", 2, NULL, NULL, 0);
 	j = (struct joiner){ "g", "", "two", { "sticky" } };
 	struct ask *d = join_as(&w, &j);
@@ -380,7 +380,7 @@ test_groups_classic__an_absent_static_member_stays_until_its_session_ends(void)
 	settle_static(&w, "g", id, 9);
 	struct joiner j = { "g", id[0], "one", { "range", "sticky" }, .session_ms = 1000000,
 		.rebalance_ms = 5000 };
-	/* A rebalance that "two" misses: it lasts as long as two allows. */
+	/* "two" misses a rebalance, which lasts as long as two's timeout. */
 	struct ask *a = join_as(&w, &j);
 	check(a->answer == NULL);
 	for (int i = 0; i < 7 && !a->answer; i++) {
@@ -408,20 +408,20 @@ test_groups_classic__members_leave_by_id_or_by_instance(void)
 	check_int(leave_as(&w, "g", "", "one"), 0);
 	check_state(&w, "g", "PreparingRebalance");
 	check_int(leave_as(&w, "g", id[0], NULL), KERR_UNKNOWN_MEMBER_ID);
-	/* The last one waits, and goes; it hears of it. */
+	/* The last one leaves while its join is parked, which is answered. */
 	struct ask *b = rejoin(&w, "g", id[1], "range");
 	check_int(joined(b)->generation_id, 2);
 	struct ask *s = sync_as(&w, "g", id[1], "two", 2, NULL, NULL, 0);
 	check_int(leave_as(&w, "g", id[1], "two"), 0);
 	check_state(&w, "g", "Empty");
 	check_int(leave_as(&w, "none", id[1], "two"), KERR_UNKNOWN_MEMBER_ID);
-	/* Version 2 knows one member, and tells at the top. */
+	/* Version 2 has one member, and the error at the top. */
 	const char *one = settle(&w, "h", "range");
 	struct leave_group_request q = { .group_id = STR("h"), .member_id = str_of(one) };
 	struct ask *old = ask(&w, 13, 2, &q), *again = ask(&w, 13, 2, &q);
 	check_int(code(old), 0);
 	check_int(code(again), KERR_UNKNOWN_MEMBER_ID);
-	/* An id that was only given out. */
+	/* A pending member id. */
 	struct joiner j = { "i", "", NULL, { "range" } };
 	struct ask *a = join_as(&w, &j);
 	check_int(leave_as(&w, "i", text(joined(a)->member_id), NULL), 0);
@@ -458,7 +458,7 @@ test_groups_classic__what_does_not_fit_is_refused(void)
 	check_int(refusal(&w, j), KERR_INCONSISTENT_GROUP_PROTOCOL);
 	j = (struct joiner){ "g", "", NULL, { "range" }, .type = "" };
 	check_int(refusal(&w, j), KERR_INCONSISTENT_GROUP_PROTOCOL);
-	/* More metadata than a record would take. */
+	/* More metadata than fits into a record. */
 	struct join_group_request_protocol p = { STR("range"),
 		{ mem_alloc((1 << 20) + 1), (1 << 20) + 1 } };
 	struct join_group_request q = { .group_id = STR("g"), .session_timeout_ms = 6000,
@@ -493,7 +493,7 @@ test_groups_classic__a_full_group_takes_no_more(void)
 	pass(&w, 0);
 	check_int(refusal(&w, j), KERR_GROUP_MAX_SIZE_REACHED);
 	j.member = text(joined(a)->member_id);
-	check_int(refusal(&w, j), 0); /* who is in may come again */
+	check_int(refusal(&w, j), 0); /* a member may join again */
 	drop(&w, a);
 	world_release(&w);
 }
@@ -506,7 +506,7 @@ test_groups_classic__the_leader_rebalances_by_joining_again(void)
 	const char *one = settle(&w, "g", "range");
 	struct ask *a = rejoin(&w, "g", one, "range");
 	check_int(joined(a)->generation_id, 2);
-	/* While its generation completes it is told the same again. */
+	/* While its generation completes it gets the same answer again. */
 	struct ask *b = rejoin(&w, "g", one, "range");
 	check_int(joined(b)->generation_id, 2);
 	check_int(joined(b)->members.n, 1);
@@ -657,7 +657,7 @@ test_groups_classic__nothing_is_added_past_the_memory_that_groups_may_take(void)
 	world_configure(&w);
 	char *metadata = mem_alloc(1001);
 	memset(metadata, 'm', 1000);
-	/* Members take it, */
+	/* Members use up the state limit, */
 	const char *id = settle(&w, "g", "range");
 	struct joiner j = { "h", "", NULL, { "range" }, metadata, 3 };
 	struct ask *a[100];
@@ -666,18 +666,18 @@ test_groups_classic__nothing_is_added_past_the_memory_that_groups_may_take(void)
 		n++;
 	check_int(code(a[n]), KERR_COORDINATOR_NOT_AVAILABLE);
 	check(n > 5 && n < SIZE / 1000);
-	/* nothing more is kept, of whatever kind, */
+	/* nothing more is stored, of any kind, */
 	check_int(refusal(&w, (struct joiner){ "i", "", NULL, { "range" } }),
 		KERR_COORDINATOR_NOT_AVAILABLE);
 	check_int(commit(&w, "i", "apples", 0, 1), KERR_COORDINATOR_NOT_AVAILABLE);
 	struct committing c = { .group = "g", .member = id, .topic = "apples", .epoch = 1,
 		.metadata = "m" };
 	check_int(commit_as(&w, &c), KERR_OFFSET_METADATA_TOO_LARGE);
-	/* what there is goes on, */
+	/* existing groups keep working, */
 	check_int(heartbeat(&w, "g", id, 1), 0);
 	c.metadata = NULL;
 	check_int(commit_as(&w, &c), 0);
-	/* and once they are gone there is room again. */
+	/* and after they are gone there is room again. */
 	pass(&w, 1800000);
 	check_int(commit(&w, "i", "apples", 0, 1), 0);
 	for (int i = 0; i <= n; i++)
@@ -692,7 +692,7 @@ test_groups_classic__old_versions_are_answered_in_their_way(void)
 	struct world w;
 	world_init(&w, 1);
 	/* Version 0 to 3: no id is asked for; 0: the session is the rebalance's
-	 * time-out, too. */
+	 * timeout, too. */
 	for (int16_t v = 0; v < 4; v++) {
 		char name[] = { 'g', (char)('0' + v), 0 };
 		struct join_group_request_protocol p = { STR("range"),

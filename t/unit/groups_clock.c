@@ -1,10 +1,10 @@
-/* Offsets and a clock that is set: they are as old as the wall's clock says,
- * but what is in use has no age, and time-outs go by the steady clock. */
+/* Offsets when the wall clock is set: their age follows the wall clock, offsets in use
+ * have no age, and timeouts follow the monotonic clock. */
 #include "consumer_help.h"
 
 enum { DAY = 86400000, CHECK = 600001 };
 
-/* Somebody sets the clock of the wall. */
+/* Sets the wall clock. */
 static void
 jump(struct world *w, int64_t ms)
 {
@@ -20,8 +20,8 @@ apples(void)
 	return (struct str){ p, sizeof p };
 }
 
-/* A classic member that reads apples asks to join; static, so that it may be
- * late, as "me". */
+/* A classic member that reads apples joins; it is static ("me"), so that it may be
+ * late. */
 static struct ask *
 join_reader(struct world *w, const char *group, const char *instance)
 {
@@ -53,7 +53,7 @@ test_groups_clock__a_clock_set_forward_spares_what_members_read(void)
 	struct town o;
 	struct world *w = &o.w;
 	town_init(&o, 1);
-	world_restart(w, 0); /* loaded: from now on offsets expire */
+	world_restart(w, 0); /* loaded: the expiry timer starts */
 	check_int(commit(w, "classic", "apples", 0, 1), 0);
 	check_int(commit(w, "classic", "books", 0, 2), 0);
 	check_int(commit(w, "nobody", "apples", 0, 3), 0);
@@ -68,7 +68,7 @@ test_groups_clock__a_clock_set_forward_spares_what_members_read(void)
 	}
 	check_int(fetch(w, "classic", "apples", 0, false), 1);
 	check_int(fetch(w, "new", "apples", 0, false), 4);
-	/* What nobody reads is old, as it is to Kafka. */
+	/* Offsets that nobody reads expire, as in Kafka. */
 	check_int(fetch(w, "classic", "books", 0, false), -1);
 	check_int(fetch(w, "nobody", "apples", 0, false), -1);
 	jump(w, -30 * (int64_t)DAY);
@@ -90,14 +90,14 @@ test_groups_clock__a_rebalance_is_no_gap_for_a_clock_set_forward(void)
 	check_int(commit(&w, "g", "apples", 0, 1), 0);
 	check_int(commit(&w, "g", "books", 0, 2), 0);
 	settle_reader(&w, "g");
-	/* A second member comes, and the first does not know yet; */
+	/* A second member joins, and the first does not know yet; */
 	struct ask *other = join_reader(&w, "g", "other");
 	check_state(&w, "g", "PreparingRebalance");
 	jump(&w, 30 * (int64_t)DAY);
 	pass(&w, CHECK);
 	check_int(fetch(&w, "g", "apples", 0, false), 1);
 	check_int(fetch(&w, "g", "books", 0, false), 2);
-	/* then both wait for the leader's word. */
+	/* then both wait for the leader's sync. */
 	struct ask *me = join_reader(&w, "g", "me");
 	check_state(&w, "g", "CompletingRebalance");
 	pass(&w, CHECK);
@@ -115,7 +115,7 @@ test_groups_clock__offsets_outlive_a_jump_that_is_taken_back(void)
 	world_init(&w, 1);
 	world_restart(&w, 0);
 	check_int(commit(&w, "before", "apples", 0, 1), 0);
-	/* Less than they may be old; and a group is left, one begins. */
+	/* Younger than the retention; the members leave one group, another starts. */
 	check_int(commit(&w, "left", "apples", 0, 2), 0);
 	settle_reader(&w, "left");
 	jump(&w, DAY - 3 * CHECK);
@@ -125,7 +125,7 @@ test_groups_clock__offsets_outlive_a_jump_that_is_taken_back(void)
 	pass(&w, CHECK);
 	check_int(fetch(&w, "before", "apples", 0, false), 1);
 	jump(&w, -(DAY - 3 * CHECK));
-	/* None is younger than by the clock as it is now, */
+	/* None is younger than the present clock says, */
 	pass(&w, DAY - 4 * CHECK);
 	check_int(fetch(&w, "before", "apples", 0, false), 1);
 	check_int(fetch(&w, "within", "apples", 0, false), 3);
@@ -134,7 +134,7 @@ test_groups_clock__offsets_outlive_a_jump_that_is_taken_back(void)
 	check_int(fetch(&w, "before", "apples", 0, false), -1);
 	check_int(fetch(&w, "within", "apples", 0, false), 3);
 	check_int(fetch(&w, "left", "apples", 0, false), 2);
-	/* and what seems to come from the future goes in the end. */
+	/* and offsets from the future expire in the end. */
 	pass(&w, DAY);
 	check_int(groups_count(w.g), 0);
 	world_release(&w);
@@ -151,7 +151,7 @@ test_groups_clock__a_clock_set_back_keeps_offsets_for_longer(void)
 	check_int(commit(&w, "g", "apples", 0, 1), 0);
 	check_int(commit_as(&w, &c), 0);
 	jump(&w, -DAY);
-	world_restart(&w, w.nlog); /* nor does a restart forget it */
+	world_restart(&w, w.nlog); /* also after a restart */
 	pass(&w, DAY - CHECK);
 	check_int(fetch(&w, "g", "apples", 0, false), 1);
 	check_int(fetch(&w, "own", "apples", 0, false), 0);
@@ -173,14 +173,14 @@ test_groups_clock__looking_and_time_outs_go_by_the_steady_clock(void)
 	check_int(commit(&w, "g", "apples", 0, 1), 0);
 	const char *id = settle_reader(&w, "g");
 	int64_t next = groups_next_tick(w.g);
-	/* Nothing is due for the wall's clock alone; */
+	/* No timer depends on the wall clock; */
 	jump(&w, 30 * (int64_t)DAY);
 	check_int(groups_next_tick(w.g), next);
 	groups_tick(w.g, w.now);
 	check_int(fetch(&w, "nobody", "apples", 0, false), 1);
 	check_int(heartbeat_as(&w, "g", id, "me", 1), 0);
 	check_state(&w, "g", "Stable");
-	/* and nothing waits for it to be where it was. */
+	/* and nothing waits for it to return. */
 	jump(&w, -60 * (int64_t)DAY);
 	pass(&w, 1800001);
 	check_state(&w, "g", "Empty");

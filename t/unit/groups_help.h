@@ -1,9 +1,9 @@
 /*
- * A world for the group coordinator: it keeps what is appended and answered,
- * and can lose the end of it and start again.
+ * A driver for the group coordinator: it records what is appended and answered, and
+ * can drop the end of the log and restart.
  *
- * Requests and answers go through the codec in the version asked for, and a
- * request's bytes are gone when its handler returns, as with the broker.
+ * Requests and answers are encoded and decoded in the requested version, and a
+ * request's bytes are freed when its handler returns, as in the broker.
  */
 #ifndef KQ_T_GROUPS_HELP_H
 #define KQ_T_GROUPS_HELP_H
@@ -20,7 +20,7 @@ enum { NPARTITION = 4, NTOPIC = 3, NDATA = 6 };
 
 #define MAYBE_UNUSED __attribute__((unused))
 
-/* A record in the log, or a transaction's end. */
+/* An entry of the log: a record, or a transaction's end. */
 struct entry {
 	int32_t partition;
 	bool is_marker, is_commit, has_producer;
@@ -31,10 +31,10 @@ struct entry {
 
 struct ask {
 	struct coord_call call;
-	struct arena arena, kept; /* the call's; the answer's */
+	struct arena arena, kept; /* of the call; of the answer */
 	void *answer;             /* the decoded response; NULL: none yet */
-	struct buf bytes;         /* what it was decoded from */
-	int log_at;               /* entries there were when it was answered */
+	struct buf bytes;         /* the encoded answer */
+	int log_at;               /* entries in the log when it was answered */
 };
 
 struct world {
@@ -44,10 +44,10 @@ struct world {
 	struct coord_now now;
 	struct entry *log;
 	int nlog, cap;
-	int16_t append_error;     /* refuse with this */
+	int16_t append_error;     /* the error of appends; 0: none */
 	uint64_t seed;
-	bool is_gone[NTOPIC];     /* the topic */
-	int nask;                 /* calls that were not released */
+	bool is_gone[NTOPIC];     /* the topic is deleted */
+	int nask;                 /* calls not released yet */
 };
 
 MAYBE_UNUSED static const char *const topic_names[NTOPIC] = { "apples", "books", "cars" };
@@ -167,7 +167,7 @@ env_random(struct coord_env *env)
 	return world_random(CONTAINER_OF(env, struct world, env));
 }
 
-/* ---- its life ---- */
+/* ---- start, restart, time ---- */
 
 static inline void
 world_init(struct world *w, uint64_t seed)
@@ -186,7 +186,7 @@ world_init(struct world *w, uint64_t seed)
 	w->g = groups_new(&w->config, &w->env);
 }
 
-/* As init, with a configuration that differs. */
+/* As init, with another configuration. */
 static inline void
 world_configure(struct world *w)
 {
@@ -239,7 +239,7 @@ world_release(struct world *w)
 	check_int(w->nask, 0);
 }
 
-/* Time goes on, and everything due happens in order. */
+/* Advances the clocks; fires timers in order. */
 static inline void
 pass(struct world *w, int64_t ms)
 {
@@ -258,7 +258,7 @@ pass(struct world *w, int64_t ms)
 	w->now.mono_ms = end;
 }
 
-/* The transaction's end stands in the log, and is told. */
+/* Appends the transaction's end to the log, and reports it. */
 static inline void
 end_txn(struct world *w, const char *group, int64_t producer_id, bool is_commit)
 {
@@ -316,12 +316,12 @@ drop(struct world *w, struct ask *a)
 	w->nask--;
 }
 
-/* ---- requests in short ---- */
+/* ---- requests with defaults ---- */
 
 struct joiner {
 	const char *group, *member, *instance; /* instance NULL: dynamic */
 	const char *protocol[3];               /* names; their metadata is the name */
-	const char *metadata;                  /* or this, of all */
+	const char *metadata;                  /* or this, for all */
 	int16_t version;                       /* 0: the newest */
 	int32_t session_ms, rebalance_ms;      /* 0: 10 s, 60 s */
 	const char *type;                      /* NULL: consumer */
@@ -355,7 +355,7 @@ joined(const struct ask *a)
 	return a->answer;
 }
 
-/* The code of an API that has one at the top. */
+/* The error code at the top of an answer. */
 static inline int
 code(const struct ask *a)
 {
@@ -386,8 +386,8 @@ text(struct str s)
 	return to;
 }
 
-/* Join with the id that is required first; the answer's member id, once
- * joined, is in the ask. */
+/* Joins twice, the second time with the member id from the first answer.  The
+ * second answer has the member id. */
 static inline struct ask *
 join(struct world *w, const char *group, const char *protocol)
 {
@@ -406,7 +406,7 @@ rejoin(struct world *w, const char *group, const char *member, const char *proto
 	return join_as(w, &j);
 }
 
-/* member[i] gets assignment[i]; nassign 0 for those who don't lead. */
+/* Syncs; assigns assignment[i] to member[i]; nassign 0: not the leader. */
 static inline struct ask *
 sync_as(struct world *w, const char *group, const char *member, const char *instance,
 	int32_t generation, const char *const *to, const char *const *assignment, int nassign)
@@ -449,7 +449,7 @@ heartbeat(struct world *w, const char *group, const char *member, int32_t genera
 	return heartbeat_as(w, group, member, NULL, generation);
 }
 
-/* The member's code. */
+/* The member's error code. */
 static inline int
 leave_as(struct world *w, const char *group, const char *member, const char *instance)
 {
@@ -474,7 +474,7 @@ struct committing {
 	int64_t producer;   /* 0: not in a transaction */
 };
 
-/* The partition's code. */
+/* The partition's error code. */
 static inline int
 commit_as(struct world *w, const struct committing *c)
 {
@@ -508,7 +508,7 @@ commit_as(struct world *w, const struct committing *c)
 	return error;
 }
 
-/* By nobody in particular. */
+/* A commit without member and generation. */
 static inline int
 commit(struct world *w, const char *group, const char *topic, int32_t partition, int64_t offset)
 {

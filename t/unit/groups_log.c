@@ -32,7 +32,7 @@ test_groups_log__an_offset_is_written_as_kafka_does(void)
 	check_bytes(last(&w, 0)->r.key, key, sizeof key - 1);
 	check_bytes(last(&w, 0)->r.value, value, sizeof value - 1);
 	check_int(last(&w, 0)->wall_ms, w.now.wall_ms);
-	/* One that expires by itself is an older record. */
+	/* An offset with its own expiry has an older record version. */
 	c.version = 2;
 	c.retention_ms = 1;
 	check_int(commit_as(&w, &c), 0);
@@ -111,7 +111,7 @@ test_groups_log__every_version_of_an_offset_is_read(void)
 		"\0\2" "\0\0\0\0\0\0\0\14" "\0\0" "\0\0\0\0\0\0\0\0");
 	REPLAY(&w, "\0\1" "\0\1g" "\0\1t" "\0\0\0\3",
 		"\0\3" "\0\0\0\0\0\0\0\15" "\0\0\0\1" "\0\0" "\0\0\0\0\0\0\0\0");
-	/* Version 4 is flexible, and knows the topic's id. */
+	/* Version 4 is flexible, and has the topic's id. */
 	REPLAY(&w, "\0\1" "\0\1g" "\0\1t" "\0\0\0\4",
 		"\0\4" "\0\0\0\0\0\0\0\16" "\0\0\0\1" "\1" "\0\0\0\0\0\0\0\0"
 		"\1\0\20" "0123456789abcdef");
@@ -136,7 +136,7 @@ test_groups_log__a_stable_group_survives_a_restart(void)
 	check_int(heartbeat(&w, "g", id[0], 1), 0);
 	struct ask *t = sync_follower(&w, "g", id[1], 1);
 	check(str_eq(((const struct sync_group_response *)t->answer)->assignment, STR("right")));
-	/* Who led leads. */
+	/* The leader is the same. */
 	struct ask *c = rejoin(&w, "g", id[1], "range");
 	check_int(joined(c)->generation_id, 1);
 	check(str_eq(joined(c)->leader, str_of(id[0])));
@@ -165,7 +165,7 @@ test_groups_log__members_cut_off_get_one_session_to_come_back(void)
 	check_state(&w, "g", "Stable");
 	pass(&w, 1);
 	check_state(&w, "g", "Empty");
-	/* That it is empty, and of which generation, is known again, too. */
+	/* State and generation of an empty group are known again, too. */
 	world_restart(&w, w.nlog);
 	check_state(&w, "g", "Empty");
 	settle(&w, "g", 10000);
@@ -259,7 +259,7 @@ test_groups_log__what_is_not_understood_is_skipped(void)
 	REPLAY(&w, "\0\21" "\0\1g", "\0\0" "something new");
 	REPLAY(&w, "\177\377" "\0\1g", "\0\0" "something new");
 	REPLAY(&w, "\377\377" "\0\1g", "\0\0" "something odd");
-	/* All cuts of a good record, and a byte changed anywhere, do no harm. */
+	/* A good record cut anywhere, or with any byte changed, does no harm. */
 	settle(&w, "g", 10000);
 	struct str key = last(&w, 0)->r.key, value = last(&w, 0)->r.value;
 	uint8_t bad[300];

@@ -17,7 +17,7 @@ test_groups_offsets__what_is_committed_is_fetched(void)
 	check_int(fetch(&w, "g", "books", 5, false), 0);
 	check_int(fetch(&w, "g", "books", 4, false), -1);
 	check_int(fetch(&w, "h", "apples", 1, false), -1);
-	check_int(commit(&w, "g", "apples", 1, 40), 0); /* back is fine */
+	check_int(commit(&w, "g", "apples", 1, 40), 0); /* a smaller offset is fine */
 	check_int(fetch(&w, "g", "apples", 1, false), 40);
 	check_int(commit(&w, "", "apples", 1, 3), 0); /* the empty id, too */
 	check_int(fetch(&w, "", "apples", 1, false), 3);
@@ -104,7 +104,7 @@ test_groups_offsets__a_fetch_of_all_tells_every_topic(void)
 	struct offset_fetch_request_group rg = { STR("g"), STR_NULL, -1,
 		{ NULL, -1 } };
 	struct offset_fetch_request q = { .groups = { &rg, 1 } };
-	w.is_gone[1] = true; /* books: it has no id to tell */
+	w.is_gone[1] = true; /* books: it has no topic id */
 	struct ask *b = ask(&w, 9, 10, &q), *c = ask(&w, 9, 9, &q);
 	r = b->answer;
 	check_int(r->groups.v[0].topics.n, 1);
@@ -164,7 +164,7 @@ test_groups_offsets__only_partitions_that_exist_are_kept(void)
 	check_int(w.nlog, 0);
 	c.metadata = longer + 1;
 	check_int(commit_as(&w, &c), 0);
-	/* The limit is of UTF-16 units, of which U+20AC has one and U+1F600 two. */
+	/* The limit counts UTF-16 units: U+20AC has one, U+1F600 two. */
 	char wide[400] = "";
 	for (int i = 0; i < 49; i++)
 		strcat(wide, "\xe2\x82\xac\xf0\x9f\x98\x80"); /* 147 units: too many */
@@ -176,7 +176,7 @@ test_groups_offsets__only_partitions_that_exist_are_kept(void)
 	check_int(commit_as(&w, &c), 0);
 	strcat(wide, "xx");
 	check_int(commit_as(&w, &c), KERR_OFFSET_METADATA_TOO_LARGE);
-	/* One bad partition does not spoil the good one beside it. */
+	/* A bad partition does not affect a good one. */
 	struct offset_commit_request_partition p[] = {
 		{ 0, 5, -1, STR_NULL }, { 77, 6, -1, STR_NULL } };
 	struct offset_commit_request_topic t = { .name = STR("books"),
@@ -252,7 +252,7 @@ test_groups_offsets__members_commit_in_their_generation_only(void)
 	check_int(commit_as(&w, &c), KERR_UNKNOWN_MEMBER_ID);
 	c = (struct committing){ "g", "old self", "me", "apples", NULL, 1, 0, 5 };
 	check_int(commit_as(&w, &c), KERR_FENCED_INSTANCE_ID);
-	/* While others join, what was done can still be told. */
+	/* While others join, members may still commit. */
 	struct ask *b = join(&w, "g", "range");
 	c = (struct committing){ "g", id, "me", "apples", NULL, 1, 0, 6 };
 	check_int(commit_as(&w, &c), 0);
@@ -300,7 +300,7 @@ test_groups_offsets__a_transactions_offsets_count_when_it_commits(void)
 	check_int(fetch(&w, "g", "apples", 2, true), -1);
 	world_restart(&w, w.nlog);
 	check_int(fetch(&w, "g", "apples", 1, true), -1000 - KERR_UNSTABLE_OFFSET_COMMIT);
-	end_txn(&w, "g", 6, true); /* another's end */
+	end_txn(&w, "g", 6, true); /* another producer's end */
 	check_int(fetch(&w, "g", "apples", 1, false), -1);
 	end_txn(&w, "g", 5, true);
 	check_int(fetch(&w, "g", "apples", 0, true), 50);
@@ -347,7 +347,7 @@ test_groups_offsets__a_later_commit_outlives_the_transaction(void)
 	check_int(fetch(&w, "g", "apples", 0, true), 60);
 	world_restart(&w, w.nlog);
 	check_int(fetch(&w, "g", "apples", 0, true), 60);
-	/* A deletion while it is open takes it along. */
+	/* A deletion removes a pending offset, too. */
 	world_restart(&w, before);
 	int32_t zero = 0;
 	struct offset_delete_request_partition p = { zero };
@@ -370,7 +370,7 @@ test_groups_offsets__a_transaction_is_fenced_by_generation(void)
 	world_init(&w, 1);
 	const char *id = joined_once(&w, "g", NULL);
 	struct committing c = { "g", id, "me", "apples", NULL, 1, 0, 5, .producer = 5 };
-	check_int(commit_as(&w, &c), 0); /* even now: the old way has no rebalance to see */
+	check_int(commit_as(&w, &c), 0); /* no generation: the rebalance does not matter */
 	synced(&w, "g", id, 1);
 	check_int(commit_as(&w, &c), 0);
 	c.epoch = 0;
@@ -455,7 +455,7 @@ test_groups_offsets__deleting_spares_what_is_subscribed_to(void)
 	check_int(delete_offset(&w, "g", "apples", 0), 1000 + KERR_NOT_COORDINATOR);
 	w.append_error = 0;
 	check_int(fetch(&w, "g", "apples", 0, false), 1);
-	/* A group of another kind than consumers: its members can't be asked. */
+	/* A group of another protocol type: what its members read is not known. */
 	check_int(commit(&w, "h", "apples", 0, 1), 0);
 	struct joiner j = { "h", "", "x", { "range" }, .type = "connect" };
 	struct ask *a = join_as(&w, &j);
@@ -472,7 +472,7 @@ test_groups_offsets__offsets_of_a_group_left_alone_expire(void)
 {
 	struct world w;
 	world_init(&w, 1);
-	world_restart(&w, 0); /* loaded: from now on offsets expire */
+	world_restart(&w, 0); /* loaded: the expiry timer starts */
 	check_int(commit(&w, "simple", "apples", 0, 1), 0);
 	check_int(commit(&w, "left", "apples", 0, 1), 0);
 	pass(&w, DAY - 1000000);
@@ -480,10 +480,10 @@ test_groups_offsets__offsets_of_a_group_left_alone_expire(void)
 	subscribe(&w, "left", "apples");
 	check_int(leave_as(&w, "left", "", "me"), 0);
 	pass(&w, 1000000 + CHECK);
-	/* By itself an offset lives from its commit on... */
+	/* In a group without members, an offset's age starts with its commit... */
 	check_int(fetch(&w, "simple", "apples", 0, false), -1);
 	check_int(fetch(&w, "simple", "apples", 1, false), 1);
-	/* ...a left group's from then on. */
+	/* ...after members have left, with their leaving. */
 	check_int(fetch(&w, "left", "apples", 0, false), 1);
 	pass(&w, DAY);
 	check_int(groups_count(w.g), 0);
@@ -557,7 +557,7 @@ test_groups_offsets__a_deleted_topic_takes_its_offsets_along(void)
 	world_restart(&w, w.nlog);
 	check_int(groups_count(w.g), 1);
 	check_int(fetch(&w, "g", "apples", 0, true), -1);
-	/* Refused, they are gone at least while we live. */
+	/* If the append is refused, they are gone until a restart. */
 	w.append_error = KERR_KAFKA_STORAGE_ERROR;
 	c = (struct committing){ .group = "g", .topic = "books", .epoch = -1 };
 	groups_topic_deleted(w.g, STR("books"), w.now);

@@ -1,43 +1,43 @@
 /*
- * Histories of a consumer group, from seeds: members of both protocols join,
- * leave, crash and come back; requests and answers get lost, doubled and late;
- * topics grow, writes are refused, the clock jumps, the coordinator dies and
- * finds what of its log was on disk.
+ * Simulation of a consumer group, from seeds: members of both protocols join, leave,
+ * crash and return; requests and answers are lost, repeated and late; topics grow,
+ * appends are refused, the clock jumps, the coordinator dies and restarts from the
+ * part of its log that was on disk.
  *
- * A member has one request under way at a time, as clients have, and says
- * everything again when it missed an answer.  What it owns counts for as long
- * as its session can last, from the sending of the last request that it saw
- * answered: a client that hears nothing for longer is on its own.
+ * A member has one request in flight at a time, as clients do, and sends all fields
+ * again after a lost answer.  It counts as owner for one session timeout, from when
+ * it sent the last request that was answered: a client without answers must stop
+ * then.
  *
- * KQ_SEED runs one history, KQ_HISTORIES that many.
+ * KQ_SEED=n runs one history, KQ_HISTORIES=n that many.
  */
 #include "classic_member_help.h"
 
 #include <signal.h>
 #include <unistd.h>
 
-/* Who takes longer than this to revoke is thrown out while it may still be
- * heard of, which no protocol can hide; the unit tests show that it happens. */
+/* A member that takes longer than this to revoke is fenced while it may still own
+ * partitions, which no protocol can prevent; unit tests cover that. */
 enum { CAST = 8, REBALANCE_MS = 7200000, PATIENCE_MS = 120000 };
 
 struct actor {
 	bool is_alive, is_old, is_leaving;
-	bool is_full;          /* it missed an answer: says everything */
+	bool is_full;          /* an answer was lost: sends all fields */
 	int instance;          /* -1: dynamic */
 	char id[64], instance_id[8];
 	struct client fresh;   /* the new protocol's */
 	struct old_member old; /* the classic one's */
-	struct ask *out;       /* what it waits for */
+	struct ask *out;       /* the request in flight */
 	int64_t sent_at, deaf_until, last_ok;
 };
 
 struct stage {
 	struct town o;
 	struct actor cast[CAST];
-	struct ask *limbo[4096]; /* asked by the dead, or not listened to */
+	struct ask *limbo[4096]; /* of crashed members, or lost */
 	int nlimbo;
 	int *ends, nend, end_cap; /* of appends: where the log may be cut */
-	int durable;             /* what a delivered answer stands on */
+	int durable;             /* what delivered answers depend on */
 	bool is_mixed, is_cooperative, has_static, is_calm, is_trace;
 	int nborn;
 	uint64_t seed;
@@ -47,7 +47,7 @@ static struct stage *stage; /* the history that runs; NULL: none */
 
 #define need(x, ...) do { if (!(x)) tap_fail(__FILE__, __LINE__, __VA_ARGS__); } while (0)
 
-/* However a history ends that should not have. */
+/* Runs at exit, also when a check failed. */
 static void
 tell_seed(void)
 {
@@ -102,7 +102,7 @@ forget(struct stage *s, struct ask *a)
 	s->limbo[s->nlimbo++] = a;
 }
 
-/* What was answered meanwhile needs no keeping. */
+/* Frees what has been answered. */
 static void
 sweep(struct stage *s, bool all)
 {
@@ -181,7 +181,7 @@ send_new(struct stage *s, struct actor *a)
 		b.regex = c->regex;
 		memcpy(b.topic, c->topic, sizeof b.topic);
 	}
-	/* What it was told to give up it reports no more; what it has, mostly. */
+	/* It no longer reports revoked partitions; mostly it reports what it owns. */
 	if (!a->is_leaving && (b.is_full || roll(s, 4)))
 		b.owned = &c->owned;
 	return beat_as(&s->o, &b);
@@ -264,7 +264,7 @@ hear(struct stage *s, struct actor *a)
 	a->out = NULL;
 }
 
-/* One thing that a member does, on a bad network unless it is calm. */
+/* One action of a member; messages may be lost unless faults have ended. */
 static void
 act(struct stage *s, struct actor *a)
 {
@@ -351,7 +351,7 @@ static void
 die(struct stage *s)
 {
 	int cut = s->o.w.nlog;
-	/* Anywhere behind what somebody relies on, but no append in two. */
+	/* Anywhere after what answers depend on, but not within an append. */
 	for (int tries = 0; tries < 4 && s->nend > 0; tries++) {
 		int at = s->ends[s->nend - 1 - (int)roll(s, (uint32_t)MIN(s->nend, 6))];
 		if (at >= s->durable) {
@@ -452,8 +452,8 @@ wants(const struct actor *a, int topic)
 	return false;
 }
 
-/* At rest each wanted partition has one owner, and all are where they should
- * be.  must: else the history fails. */
+/* Whether each subscribed partition has one owner, and all members have their
+ * targets.  must: else the history fails. */
 static bool
 is_complete(struct stage *s, bool must)
 {
@@ -488,8 +488,8 @@ is_complete(struct stage *s, bool must)
 	return is_good;
 }
 
-/* All goes well, until all are where they should be; longer than a session
- * in any case. */
+/* Runs without faults until all members have their targets, and at least for a
+ * session timeout. */
 static void
 rest(struct stage *s)
 {
@@ -508,8 +508,8 @@ rest(struct stage *s)
 	is_complete(s, true);
 }
 
-/* All alike and of the new protocol: one leaves, and nobody else loses
- * anything. */
+/* With equal subscriptions and the consumer protocol: one member leaves, and no other
+ * loses a partition. */
 static void
 check_leave(struct stage *s)
 {
@@ -578,7 +578,7 @@ play(uint64_t seed, bool is_mixed, bool is_trace)
 	stage = NULL;
 }
 
-/* Default: some seconds' worth. */
+/* The default takes some seconds. */
 static void
 play_many(bool is_mixed)
 {

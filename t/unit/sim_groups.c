@@ -1,16 +1,15 @@
 /*
- * Classic groups in a world that misbehaves.  Members, static and dynamic,
- * join, work, leave, crash and come back; requests are lost, repeated and
- * reordered, answers too; time leaps; appends are refused; the broker dies and
- * starts again from a log that ends anywhere behind the last answer that left
- * it.  All of it follows from a seed.
+ * Simulation of classic groups, from seeds.  Members, static and dynamic, join, work,
+ * leave, crash and return; requests and answers are lost, repeated and reordered;
+ * time jumps; appends are refused; the broker dies and restarts from a log that ends
+ * anywhere after what sent answers depend on.
  *
- * Checked, all the time: no partition has two owners in one generation,
- * generations that members heard of don't come again, an acknowledged commit
- * is not lost, each call is answered once.  In the end the world behaves, and
- * every group has to come to rest, with all partitions given out.
+ * Checked all the time: no partition has two owners in a generation, generations
+ * that members saw do not repeat, acknowledged commits are not lost, each call is
+ * answered once.  At the end faults stop, and every group must become stable, with
+ * all partitions assigned.
  *
- * KQ_SEED=n runs the one history, KQ_HISTORIES=n so many.
+ * KQ_SEED=n runs one history, KQ_HISTORIES=n that many.
  */
 #include "groups_help.h"
 
@@ -30,7 +29,7 @@ enum phase { OUT, JOINED, IN };
 
 enum what { JOIN, SYNC, BEAT, LEAVE, COMMIT, TXN_COMMIT };
 
-/* A request on its way; it may arrive more than once. */
+/* A request in the network; it may arrive more than once. */
 struct message {
 	enum what what;
 	int client;
@@ -73,7 +72,7 @@ struct pending {
 
 struct generation {
 	int32_t number;
-	uint64_t owner[NDATA];  /* hash of who; 0: nobody */
+	uint64_t owner[NDATA];  /* hash of the member id; 0: none */
 };
 
 struct sim {
@@ -85,8 +84,8 @@ struct sim {
 	int npending;
 	int64_t next_id, next_offset, order;
 	int synced;             /* entries of the log on disk */
-	int told[NPARTITION];   /* entries that answers gone out stand on */
-	int32_t high[NGROUP];   /* the last generation members heard of */
+	int told[NPARTITION];   /* entries that sent answers depend on */
+	int32_t high[NGROUP];   /* the last generation that members saw */
 	struct generation generation[NGROUP][GENERATIONS];
 	int64_t acked[NGROUP][NDATA]; /* orders of commits */
 	int64_t *order_of;      /* by offset */
@@ -188,7 +187,7 @@ forget(struct client *c)
 	c->waits_for = 0;
 }
 
-/* It does the next thing that it has to, or likes to. */
+/* The client's next action. */
 static void
 act(struct sim *s, struct client *c, bool behaves)
 {
@@ -215,13 +214,13 @@ act(struct sim *s, struct client *c, bool behaves)
 		} else if (r < 96) {
 			send_message(s, c, LEAVE);
 		} else {
-			forget(c); /* a crash; nobody is told */
+			forget(c); /* a crash */
 			c->is_alive = false;
 		}
 	}
 }
 
-/* ---- the broker handles one ---- */
+/* ---- the broker handles a request ---- */
 
 static struct ask *
 handle(struct sim *s, const struct message *m)
@@ -289,7 +288,7 @@ commit_code(const struct pending *p)
 	return r->topics.v[0].partitions.v[0].error_code;
 }
 
-/* Answers that were just given: what can be said of them at once. */
+/* Checks of an answer that the broker just gave. */
 static void
 look(struct sim *s)
 {
@@ -325,7 +324,7 @@ deliver(struct sim *s, int i, bool behaves)
 	struct pending *p = &s->ask[s->npending++];
 	*p = (struct pending){ .m = *m };
 	if (behaves || !chance(s, 6))
-		*m = s->net[--s->nnet]; /* else it comes again */
+		*m = s->net[--s->nnet]; /* else it arrives again */
 	p->ask = handle(s, &p->m);
 	look(s);
 }
@@ -376,7 +375,7 @@ take_error(struct client *c, int error, const struct pending *p)
 	}
 }
 
-/* Whom the assignment makes an owner; it left the broker, so it counts. */
+/* Notes the owners of a sent assignment. */
 static int
 own_all(struct sim *s, const struct pending *p)
 {
@@ -400,7 +399,7 @@ own_all(struct sim *s, const struct pending *p)
 	return mask;
 }
 
-/* The transaction that the client committed offsets in ends. */
+/* Ends the transaction in which the client committed offsets. */
 static void
 end_transaction(struct sim *s, const struct pending *p)
 {
@@ -409,7 +408,7 @@ end_transaction(struct sim *s, const struct pending *p)
 	int32_t partition = coord_partition_of(str_of(group_names[g]), NPARTITION);
 	end_txn(&s->w, group_names[g], p->m.client + 1, is_commit);
 	s->told[partition] = s->synced = s->w.nlog;
-	/* What came twice, and will be answered yet, ended as well. */
+	/* A repeated request that is not answered yet ended as well. */
 	for (int i = 0; i < s->npending && !is_commit; i++)
 		if (s->ask[i].m.what == TXN_COMMIT && s->ask[i].m.client == p->m.client)
 			s->ask[i].order = 0;
@@ -431,7 +430,7 @@ receive(struct sim *s, struct pending *p, bool behaves)
 	if (p->m.what == TXN_COMMIT && !error)
 		end_transaction(s, p);
 	if (c->waits_for != p->m.id || (!behaves && chance(s, 2)))
-		return; /* it gave up on that; or the answer was lost */
+		return; /* the client gave up, or the answer was lost */
 	c->waits_for = 0;
 	c->nbeat = p->m.what == BEAT && !error ? c->nbeat + 1 : 0;
 	if (p->m.what == LEAVE)
@@ -446,7 +445,7 @@ receive(struct sim *s, struct pending *p, bool behaves)
 	}
 }
 
-/* How much of the log the answer stands on. */
+/* The entries of the log that the answer depends on. */
 static int
 stands_on(const struct sim *s, const struct pending *p)
 {
@@ -479,7 +478,7 @@ release(struct sim *s, int i, bool behaves)
 
 /* ---- the broker dies ---- */
 
-/* Every partition's log ends somewhere behind what answers stood on. */
+/* Cuts each partition's log anywhere after what sent answers depend on. */
 static void
 cut(struct sim *s)
 {
@@ -518,7 +517,7 @@ check_commits(struct sim *s)
 static void
 restart(struct sim *s)
 {
-	/* Connections die with it, and what was on its way. */
+	/* Connections end, and messages are lost. */
 	while (s->npending > 0)
 		drop(&s->w, s->ask[--s->npending].ask);
 	s->nnet = 0;
@@ -555,7 +554,7 @@ step(struct sim *s)
 	} else if (r < 970) {
 		pass(w, below(w, 30) ? below(w, 2500) : below(w, 40000));
 	} else if (r < 976) {
-		s->client[below(w, NCLIENT)].waits_for = 0; /* patience ends */
+		s->client[below(w, NCLIENT)].waits_for = 0; /* the client gives up */
 	} else if (r < 985) {
 		s->client[below(w, NCLIENT)].is_alive = true;
 	} else if (r < 990) {
@@ -569,7 +568,8 @@ step(struct sim *s)
 	look(s);
 }
 
-/* Are all that live in, in one generation, with nothing left over? */
+/* Whether all running clients are members of one generation, and all partitions are
+ * assigned. */
 static bool
 is_at_rest(struct sim *s, int group)
 {
@@ -589,11 +589,11 @@ is_at_rest(struct sim *s, int group)
 	const char *is = state(&s->w, group_names[group]);
 	if (n == 0)
 		return strcmp(is, "Empty") == 0 || strcmp(is, "Dead") == 0;
-	/* A member that died still owns, until its session ends. */
+	/* A crashed member owns partitions until its session ends. */
 	return strcmp(is, "Stable") == 0 && owned == ALL;
 }
 
-/* From now on everything works. */
+/* Ends all faults. */
 static void
 settle(struct sim *s)
 {
@@ -624,7 +624,7 @@ finish(struct sim *s)
 {
 	struct world *w = &s->w;
 	check_commits(s);
-	/* Nobody comes any more. */
+	/* No client joins any more. */
 	pass(w, 400000);
 	for (int g = 0; g < NGROUP; g++) {
 		const char *is = state(w, group_names[g]);

@@ -1,14 +1,14 @@
 /*
- * The transaction coordinator against a hostile world, by seeds.
+ * Simulation of the transaction coordinator, from seeds.
  *
- * Two instances fight for each of two transactional ids, some of them old
- * clients (transaction.version 1), some new.  They write to data partitions,
- * which are modelled as logs with the rules that matter: epochs, sequences,
- * markers.  Messages are lost, doubled, late and in any order; appends are
- * refused; markers are written late and partition by partition; clocks jump;
- * the broker crashes, and what was not on disk is cut off anywhere.
+ * Two producers compete for each of two transactional ids, some with old clients
+ * (transaction.version 1), some with new ones.  They write to data partitions, which
+ * are modelled as logs with epochs, sequences and markers.  Messages are lost,
+ * repeated, late and reordered; appends are refused; markers are written late and
+ * partition by partition; clocks jump; the broker crashes, and its log is cut
+ * anywhere after what was on disk.
  *
- * What has to hold is in the functions named must_*, and in settle().
+ * The invariants are in the functions named must_*, and in settle().
  *
  *   KQ_SEED=N        that history alone (or the first of KQ_HISTORIES)
  *   KQ_HISTORIES=N   how many
@@ -59,7 +59,7 @@ must_not_go_back(int id, const struct result *r)
 	check(r->pid > owner[id].pid || (r->pid == owner[id].pid && r->epoch >= owner[id].epoch));
 }
 
-/* Who was shut out does not commit any more. */
+/* A fenced producer commits nothing more. */
 static void
 must_own(const struct msg *m)
 {
@@ -87,7 +87,7 @@ on_respond(struct world *world, struct w_call *c)
 	check(!"an answer nobody waits for");
 }
 
-/* The answer is on its way: what it says is known from now on. */
+/* Notes what a sent answer says. */
 static void
 release(struct w_call *c)
 {
@@ -122,7 +122,7 @@ forget(int i)
 	nheld--;
 }
 
-/* Answers leave in order, once the disk has what they depend on. */
+/* Sends answers in order, once the records they depend on are on disk. */
 static void
 release_held(void)
 {
@@ -190,7 +190,7 @@ serve(const struct msg *m)
 	}
 }
 
-/* A look at everything, by a broker or an administrator. */
+/* Verification and administration requests. */
 static void
 serve_onlooker(void)
 {
@@ -226,10 +226,10 @@ answer_write(const struct msg *m, int16_t error)
 	send_msg(&a);
 }
 
-/* A produce request: ask the coordinator, perhaps wait for its disk and ask
- * again, then append.  New clients' appends may come late, when the transaction
- * is over: the epoch in the markers has to stop those.  Old ones' are taken to
- * follow at once, as the log's own verification sees to it. */
+/* A produce request: asks the coordinator, may wait for its disk and ask again, then
+ * appends.  Appends of new clients may come late, after the transaction: the epoch in
+ * the markers must stop them.  Those of old clients follow at once, as the log's own
+ * verification ensures. */
 static void
 serve_write(struct msg *m)
 {
@@ -256,7 +256,7 @@ serve_write(struct msg *m)
 	}
 }
 
-/* ---- the world moves ---- */
+/* ---- events ---- */
 
 static void
 deliver(struct msg *m)
@@ -299,7 +299,7 @@ sync_partition(int p)
 			w.log[i].is_synced = true;
 }
 
-/* Something that the machine asked for gets on. */
+/* Progress of something that the coordinator waits for. */
 static void
 attend(int i)
 {
@@ -327,7 +327,7 @@ drop_done(void)
 	w.nask = n;
 }
 
-/* Of what was not on disk, each partition keeps some of the beginning. */
+/* Each partition keeps a part of what was not on disk, from its beginning. */
 static void
 crash(void)
 {
@@ -370,7 +370,7 @@ pass_time(int64_t ms)
 	seen.time_outs += w.nlog > n;
 }
 
-/* A message that is under way; any of them may come next. */
+/* A message in the network; any may arrive next. */
 static struct msg *
 some_msg(void)
 {
@@ -403,7 +403,7 @@ step(void)
 	drop_done();
 }
 
-/* Nothing is lost or begun any more; what is under way gets to its end. */
+/* Ends all faults and new transactions; all open ones end. */
 static void
 calm(int rounds)
 {
@@ -423,7 +423,7 @@ calm(int rounds)
 	}
 }
 
-/* ---- what has to hold at the end ---- */
+/* ---- final checks ---- */
 
 static void
 must_be_whole(int i)
@@ -448,7 +448,7 @@ must_be_whole(int i)
 	digest = digest * 31 + (uint64_t)(committed * 8 + aborted);
 }
 
-/* No id is left in a transaction or on the way out of one. */
+/* No id is in a transaction, or ending one. */
 static void
 must_be_idle(void)
 {
@@ -497,7 +497,7 @@ settle(void)
 
 /* ---- histories ---- */
 
-/* An id whose epochs are all but used up. */
+/* An id with its last epochs. */
 static void
 load_old_id(int i)
 {
@@ -555,7 +555,7 @@ run_history(uint64_t seed)
 	w_release(&w);
 }
 
-/* Failures end the process, by exit or abort: the seed is told last. */
+/* Failures end the process, by exit or abort: the seed is printed last. */
 static void
 tell_seed(void)
 {
@@ -616,7 +616,7 @@ test_sim_txns__no_transaction_is_torn(void)
 		(unsigned long long)n, (unsigned long long)seed, seen.commits, seen.aborts,
 		seen.fenced, seen.crashes, seen.time_outs, seen.rollovers, seen.refused);
 	history = 0;
-	/* A simulation in which nothing happens proves nothing. */
+	/* The simulation must reach all these events. */
 	if (n >= 1000)
 		check(seen.commits > 0 && seen.aborts > 0 && seen.fenced > 0 && seen.crashes > 0
 			&& seen.time_outs > 0 && seen.rollovers > 0 && seen.refused > 0);

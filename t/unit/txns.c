@@ -119,18 +119,18 @@ test_txns__a_producer_bumps_its_own_epoch(void)
 {
 	start();
 	init("a");
-	/* KIP-360: who knows the current epoch gets the next, also twice. */
+	/* KIP-360: a producer with the current epoch gets the next one, also twice. */
 	check_int(init_as(5, "a", 1000, 0).producer_epoch, 1);
 	struct init_producer_id_response r = init_as(5, "a", 1000, 0);
 	check_int(r.error_code, 0);
 	check_int(r.producer_epoch, 1);
-	/* Another one takes over: the old may not come back. */
+	/* Another producer takes over: the old one is fenced. */
 	check_int(init("a").producer_epoch, 2);
 	check_int(init_as(5, "a", 1000, 1).error_code, KERR_PRODUCER_FENCED);
 	check_int(init_as(4, "a", 1000, 0).error_code, KERR_PRODUCER_FENCED);
 	check_int(init_as(3, "a", 1000, 0).error_code, KERR_INVALID_PRODUCER_EPOCH);
 	check_int(init_as(4, "a", 999, 2).error_code, KERR_PRODUCER_FENCED);
-	/* An id that was forgotten: a fresh start. */
+	/* An expired id starts again. */
 	r = init_as(4, "b", 999, 17);
 	check_int(r.error_code, 0);
 	check_int(r.producer_id, 1001);
@@ -148,7 +148,7 @@ test_txns__used_up_epochs_bring_a_new_producer_id(void)
 	struct init_producer_id_response r = init_as(5, "a", 1000, 32766);
 	check_int(r.producer_id, 1001);
 	check_int(r.producer_epoch, 0);
-	/* Asked again: the answer was lost. */
+	/* A repeated request: the answer was lost. */
 	r = init_as(5, "a", 1000, 32766);
 	check_int(r.error_code, 0);
 	check_int(r.producer_id, 1001);
@@ -231,7 +231,7 @@ test_txns__version_2_bumps_the_epoch_at_each_end(void)
 	check_int(r.producer_epoch, 1);
 	check_int(last_value().producer_epoch, 1);
 	check_int(last_value().client_transaction_version, 2);
-	/* Again, while it is under way; and the next transaction has to wait. */
+	/* A repeated request while it is ending; the next transaction must wait. */
 	check_int(end(5, "a", 1000, 0, true), KERR_CONCURRENT_TRANSACTIONS);
 	check_int(end(5, "a", 1000, 0, false), KERR_CONCURRENT_TRANSACTIONS);
 	check_int(end(5, "a", 1000, 1, true), KERR_CONCURRENT_TRANSACTIONS);
@@ -276,7 +276,7 @@ test_txns__version_2_may_abort_nothing(void)
 	stop();
 }
 
-/* An id whose epochs are all but used up, by records as they would be. */
+/* An id with its last epochs, from records. */
 static void
 load_epoch(const char *id, int16_t epoch)
 {
@@ -369,7 +369,7 @@ test_txns__a_new_producer_aborts_the_old_ones_transaction(void)
 	check_int(end(5, "a", 1000, 0, true), KERR_CONCURRENT_TRANSACTIONS);
 	settle();
 	check(!markers()->is_commit);
-	check_int(markers()->producer.epoch, 1); /* shuts the old one out there too */
+	check_int(markers()->producer.epoch, 1); /* fences the old producer there, too */
 	check_int(init("a").producer_epoch, 2);
 	check_int(end(4, "a", 1000, 0, true), KERR_PRODUCER_FENCED);
 	check_int(end(5, "a", 1000, 0, true), KERR_PRODUCER_FENCED);
@@ -518,7 +518,7 @@ test_txns__writes_add_partitions_and_wait_for_the_disk(void)
 	check_int(write_to("a", 1000, 0, 3, true, &must_wait), 0);
 	check(must_wait);
 	check(is_in("a", "Ongoing"));
-	check_int(write_to("a", 1000, 0, 3, true, &must_wait), 0); /* a second, right behind */
+	check_int(write_to("a", 1000, 0, 3, true, &must_wait), 0); /* a second one right after */
 	check(must_wait);
 	check_int(write_to("a", 1000, 0, 4, true, &must_wait), 0);
 	w_tell(&w, 0); /* the first addition is on disk, the second is not */
@@ -568,7 +568,7 @@ test_txns__batches_wait_for_all_their_partitions(void)
 		check(str_eq(r->results_by_transaction.v[i].transactional_id, v[i].transactional_id));
 		check_int(added_error(r, i, 0), want[i]);
 	}
-	/* One that waits when the broker stops is answered as well. */
+	/* A parked call is answered when the broker stops. */
 	check(!ask(24, 5, &q));
 	txns_stop(w.t);
 	r = w_answer(last);

@@ -1,4 +1,4 @@
-/* One client of the transaction coordinator, that asks and sees the answer. */
+/* A client of the transaction coordinator: sends requests and reads the answers. */
 #ifndef KQ_T_TXNS_ASK_H
 #define KQ_T_TXNS_ASK_H
 #include "txns_help.h"
@@ -32,7 +32,7 @@ ask(int16_t key, int16_t version, const void *body)
 	return last->answers ? w_answer(last) : NULL;
 }
 
-/* Everything asked for so far, and by that, happens. */
+/* Reports everything that the coordinator waits for, also what follows from it. */
 static inline void
 settle(void)
 {

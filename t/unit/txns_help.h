@@ -1,6 +1,5 @@
-/* A world for the transaction coordinator: records, answers, tickets and
- * markers are kept until the test looks at them; a new machine can be made
- * from the records. */
+/* A driver for the transaction coordinator: it keeps records, answers, tickets and
+ * markers for the test, and can make a new coordinator from the records. */
 #ifndef KQ_T_TXNS_HELP_H
 #define KQ_T_TXNS_HELP_H
 #include "tap.h"
@@ -17,7 +16,7 @@ struct w_record {
 	bool is_synced;
 };
 
-/* What the machine asked for: a partition on disk, or markers. */
+/* What the coordinator waits for: a partition on disk, or markers. */
 struct w_ask {
 	uint64_t ticket;
 	bool is_markers, is_done;
@@ -33,7 +32,7 @@ struct w_ask {
 struct w_call {
 	struct coord_call call;
 	struct arena arena;  /* freed when the call is */
-	int answers, nlog;   /* nlog: what it waits for */
+	int answers, nlog;   /* nlog: records that the answer waits for */
 	struct buf bytes;    /* the encoded response */
 	void *ctx;
 };
@@ -48,7 +47,7 @@ struct world {
 	struct w_ask *asks;
 	int nask, ask_cap;
 	int16_t append_error;   /* what append returns */
-	int64_t next_pid;       /* -1: none to be had */
+	int64_t next_pid;       /* -1: none is available */
 	uint64_t rng;
 	bool no_offsets;        /* __consumer_offsets does not exist */
 	struct arena arena;
@@ -195,8 +194,7 @@ w_init(struct world *w, uint64_t seed)
 	w->t = txns_new(&w->config, &w->env);
 }
 
-/* Tickets and waiting calls of the machine are forgotten; another is made from
- * the records. */
+/* Drops tickets and parked calls, and makes a new coordinator from the records. */
 static inline void
 w_restart(struct world *w)
 {
@@ -230,7 +228,7 @@ w_release(struct world *w)
 	arena_release(&w->arena);
 }
 
-/* Tell the machine one thing it asked for; its index among asks. */
+/* Reports one thing that the coordinator waits for, by its index in asks. */
 static inline void
 w_tell(struct world *w, int i)
 {

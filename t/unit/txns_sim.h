@@ -1,5 +1,5 @@
-/* What the simulation of transactions models besides the coordinator: messages
- * under way, data partitions, and clients. */
+/* What the simulation of transactions has besides the coordinator: messages in the
+ * network, data partitions, and clients. */
 #ifndef KQ_T_TXNS_SIM_H
 #define KQ_T_TXNS_SIM_H
 #include "txns_help.h"
@@ -88,8 +88,8 @@ static struct w_call *held[HELD];
 static int nheld;
 static bool is_quiet;
 static struct {
-	int client, incarnation; /* who was told last that it is its */
-	int64_t pid;             /* the newest that anybody was told */
+	int client, incarnation; /* the last producer that got it */
+	int64_t pid;             /* the newest that was given out */
 	int16_t epoch;
 } owner[IDS];
 static struct {
@@ -168,8 +168,8 @@ data_append(const struct msg *m)
 	return KERR_NONE;
 }
 
-/* A marker decides all that is open; that is one transaction's, and no newer
- * producer has been here. */
+/* A marker ends what is open, which must be one transaction, and no newer producer may
+ * have written. */
 static inline void
 data_marker(int index, const struct w_ask *a)
 {
@@ -192,7 +192,7 @@ data_marker(int index, const struct w_ask *a)
 
 /* ---- clients ---- */
 
-/* The same machine comes up again, or another with the same id. */
+/* The same client restarts, or another one with the same id. */
 static inline void
 client_restart(struct client *c)
 {
@@ -204,7 +204,7 @@ client_restart(struct client *c)
 	c->sleeps = any(100);
 }
 
-/* Ask for a new epoch for ourselves. */
+/* Asks for a new epoch. */
 static inline void
 client_reinit(struct client *c)
 {
@@ -254,7 +254,7 @@ client_end(int i)
 	client_ask(i, 26, c->is_v2 ? 5 : 3, 0);
 }
 
-/* It can't go well any more. */
+/* The transaction must be aborted. */
 static inline void
 client_give_up(int i)
 {
@@ -298,14 +298,14 @@ client_step(int i)
 {
 	struct client *c = &client[i];
 	if (!is_quiet && c->sleeps == 0 && chance(1)) {
-		client_restart(c); /* crashed, without a word */
+		client_restart(c); /* a crash */
 		return;
 	}
 	if (c->sleeps > 0) {
 		c->sleeps--;
 		return;
 	}
-	/* An answer is waited for, mostly. */
+	/* Mostly, it waits for the answer. */
 	if (c->asked == c->serial && !is_quiet && !chance(15))
 		return;
 	switch (c->phase) {
@@ -329,7 +329,7 @@ client_step(int i)
 	}
 }
 
-/* An epoch of our own: sequences start again. */
+/* A new epoch: sequences start again. */
 static inline void
 client_take(struct client *c, int64_t pid, int16_t epoch)
 {

@@ -1,5 +1,5 @@
-/* The transaction coordinator in time: time-outs, refused records, restarts,
- * expiry; limits; what administrators see. */
+/* The transaction coordinator over time: timeouts, refused appends, restarts, expiry;
+ * limits; DescribeTransactions and ListTransactions. */
 #include "txns_ask.h"
 
 #include <stdio.h>
@@ -12,14 +12,14 @@ test_txns_state__time_outs_abort(void)
 	check_int(txns_next_tick(w.t), w.now.mono_ms + w.config.expiry_interval_ms);
 	check_int(write2("a", 1000, 0, 3), 0);
 	check_int(txns_next_tick(w.t), w.now.mono_ms + w.config.abort_interval_ms);
-	w.now.wall_ms += 10000000; /* the clock on the wall jumps: no matter */
+	w.now.wall_ms += 10000000; /* the wall clock jumps: no effect */
 	for (int i = 0; i < 6; i++) {
 		tick_after(10000);
 		check(is_in("a", "Ongoing"));
 	}
 	w.append_error = KERR_KAFKA_STORAGE_ERROR;
 	tick_after(10000);
-	check(is_in("a", "Ongoing")); /* refused: tried again */
+	check(is_in("a", "Ongoing")); /* refused: the next scan tries again */
 	w.append_error = 0;
 	tick_after(10000);
 	check(is_in("a", "PrepareAbort"));
@@ -28,7 +28,7 @@ test_txns_state__time_outs_abort(void)
 	check_int(markers()->producer.epoch, 1);
 	check_int(write2("a", 1000, 0, 3), KERR_INVALID_PRODUCER_EPOCH);
 	check_int(end(5, "a", 1000, 0, true), KERR_INVALID_TXN_STATE);
-	/* The producer may go on: nobody else took over. */
+	/* The producer may continue: no other took over. */
 	check_int(init_as(5, "a", 1000, 0).producer_epoch, 1);
 	stop();
 }
@@ -156,8 +156,8 @@ test_txns_state__what_was_open_when_the_machine_went_down_is_aborted(void)
 	settle();
 	check(is_in("a", "CompleteAbort"));
 	check(is_in("b", "CompleteAbort"));
-	check(is_in("c", "CompleteCommit")); /* that was certain already */
-	/* Who believes that something was written can't commit the rest. */
+	check(is_in("c", "CompleteCommit")); /* its Prepare record was on disk */
+	/* A producer whose writes may be lost can't commit. */
 	check_int(write2("a", 1000, 0, 4), KERR_INVALID_PRODUCER_EPOCH);
 	check_int(end(5, "a", 1000, 0, true), KERR_INVALID_TXN_STATE);
 	check_int(end(3, "b", 1001, 0, true), KERR_PRODUCER_FENCED);
@@ -168,7 +168,7 @@ test_txns_state__what_was_open_when_the_machine_went_down_is_aborted(void)
 	check(!txns_abort_ongoing(w.t, w.now));
 	check(is_in("a", "Ongoing"));
 	w.append_error = 0;
-	/* Nobody is faster and commits; to give up is fine. */
+	/* Until then it can't commit; an abort is fine. */
 	check_int(end(5, "a", 1000, 1, true), KERR_COORDINATOR_NOT_AVAILABLE);
 	check_int(end(3, "b", 1001, 1, true), KERR_COORDINATOR_NOT_AVAILABLE);
 	check_int(end(3, "b", 1001, 1, false), 0);
@@ -237,7 +237,7 @@ test_txns_state__ids_expire_with_a_tombstone(void)
 	check_int(txns_count(w.t), 2);
 	w.append_error = KERR_KAFKA_STORAGE_ERROR;
 	tick_after(3600000);
-	check_int(txns_count(w.t), 2); /* refused: later */
+	check_int(txns_count(w.t), 2); /* refused: tried later */
 	w.append_error = 0;
 	tick_after(3600000);
 	check_int(txns_count(w.t), 1); /* b was aborted, not long ago */
@@ -328,7 +328,7 @@ test_txns_state__bytes_of_partitions_are_limited(void)
 	}
 	check_int(error, KERR_COORDINATOR_NOT_AVAILABLE);
 	check_int(n - 1, (64 << 20) / (TOPICS * NAME));
-	/* Small ones, too, where it does not fit: but they find what is left. */
+	/* Small ones are refused, too, unless they fit into the rest. */
 	check_int(write2("0", 1000, 0, 0), 0);
 	settle();
 	w_restart(&w);
@@ -370,7 +370,7 @@ test_txns_state__describe_tells_the_state(void)
 	stop();
 }
 
-/* How many are listed; -code on error. */
+/* The number of listed transactions, or -error_code. */
 static int
 list(int16_t version, const char *state, int64_t pid, int64_t duration, const char *pattern)
 {
@@ -413,7 +413,7 @@ test_txns_state__list_filters(void)
 	check_int(list(1, "Ongoing", -1, 1000, NULL), 0);
 	check_int(list(2, NULL, -1, -1, ""), 3);
 	check_int(list(2, NULL, -1, -1, "app-[0-9]"), 2);
-	check_int(list(2, NULL, -1, -1, "app"), 0); /* all of the id */
+	check_int(list(2, NULL, -1, -1, "app"), 0); /* the whole id must match */
 	check_int(list(2, NULL, -1, -1, "app.*|other"), 3);
 	check_int(list(2, NULL, -1, -1, "[a-z]{3,5}-\\{?1"), 1);
 	check_int(list(2, NULL, -1, -1, "[^]x]{5}"), 3);
@@ -466,7 +466,7 @@ test_txns_state__answers_say_what_they_wait_for(void)
 	check_int(last->call.partition, p);
 	add_offsets(3, "a", 1000, 0, "g");
 	check_int(last->call.partition, p);
-	end(3, "a", 1000, 9, true); /* an error tells of what was written, too */
+	end(3, "a", 1000, 9, true); /* errors wait, too */
 	check_int(last->call.partition, p);
 	describe("a");
 	check_int(last->call.partition, -1);

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-/* ---- messages full of values, by the tables ---- */
+/* ---- messages with values in all fields ---- */
 
 static uint64_t seed;
 
@@ -46,7 +46,7 @@ fill_value(const struct wire_field *f, int16_t version, struct arena *a, void *p
 	}
 }
 
-/* Every field that the version has gets a value other than its default. */
+/* Sets every field of the version to another value than its default. */
 static void
 fill(const struct wire_struct *d, int16_t version, struct arena *a, void *msg)
 {
@@ -68,7 +68,7 @@ fill(const struct wire_struct *d, int16_t version, struct arena *a, void *msg)
 	}
 }
 
-/* One direction of one version of one API, and its bytes. */
+/* A message of an API, version and direction, and its bytes. */
 struct sample {
 	const struct wire_api *api;
 	const struct wire_struct *d;
@@ -119,7 +119,7 @@ decode(const struct sample *s, const uint8_t *p, size_t n, size_t size_max, size
 {
 	struct arena a = { .size_max = size_max };
 	void *msg = mem_alloc(s->d->size);
-	uint8_t *exact = mem_alloc(n); /* so that a sanitizer sees every byte too far */
+	uint8_t *exact = mem_alloc(n); /* so that a sanitizer sees reads beyond the end */
 	if (n)
 		memcpy(exact, p, n);
 	int64_t got = wire_decode(s->d, s->version, s->flex, exact, n, &a, msg);
@@ -131,7 +131,7 @@ decode(const struct sample *s, const uint8_t *p, size_t n, size_t size_max, size
 	return got;
 }
 
-/* ---- bytes known beforehand ---- */
+/* ---- known bytes ---- */
 
 static void
 check_bytes(const struct buf *b, const void *want, size_t n)
@@ -222,7 +222,7 @@ test_wire__every_cut_is_refused(void)
 	each_sample(cuts_are_refused);
 }
 
-/* Put the largest length, in either of its forms, at every place. */
+/* Puts the largest length, in both forms, at every position. */
 static void
 lengths_are_bounded(struct sample *s)
 {
@@ -379,7 +379,7 @@ test_wire__a_length_of_more_than_32_bits_is_refused(void)
 
 /* ---- tags ---- */
 
-/* A Fetch request of one partition, whose tag section is the one given. */
+/* A Fetch request of one partition with this tag section. */
 static int64_t
 decode_tags(int16_t version, const char *tags, size_t n, struct fetch_request_partition *part)
 {
@@ -440,7 +440,7 @@ test_wire__bad_tags_are_refused(void)
 	check_int(decode_tags(18, "\377\377\377\377\17", &p), -1);        /* too many */
 }
 
-/* ---- a table by hand: what no message of today has ---- */
+/* ---- a hand-made table: what no present message has ---- */
 
 struct odd_point {
 	int32_t x;
