@@ -128,9 +128,8 @@ test: deps
 	$(Q)$(MAKE) --no-print-directory check
 check: check-tidy check-unit check-cli
 # The checks; share/gen/tidy explains them.
-tidy := layers includes headers functions files columns form tags symbols loops tree
-# Off until the tree passes:
-#tidy += letters
+tidy := layers includes headers functions files columns form letters tags \
+        symbols loops tree
 check-tidy: $(cmd:%=$(B)/%)
 	$(Q)AWK='$(AWK)' share/gen/tidy -b $(B) $(tidy)
 # With sanitizers, which are slow, simulations run fewer histories.
