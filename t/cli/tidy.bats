@@ -59,10 +59,10 @@ all='layers includes headers functions files columns form letters tags symbols l
 }
 
 @test "every check is described, and make check-tidy runs it" {
-	run make -n -C "$BATS_TEST_DIRNAME/../.." check-tidy
+	run sed -n '/^tidy :=/,/^check-tidy:/p' "$BATS_TEST_DIRNAME/../../Makefile"
 	for check in $all; do
 		grep -q "^#   $check  *[^ ]" "$tidy"
-		[[ $output == *"share/gen/tidy -b build"*" $check"* ]]
+		[[ $output == *" $check"* ]]
 	done
 }
 
