@@ -100,7 +100,7 @@ load_log(struct loading *loading, struct partition *part, struct err *e)
 		.is_first_whole = true, .leader_epoch = -1, .last_epoch = -1 };
 	pthread_mutex_lock(&part->lock);
 	int64_t end = part->log.next_offset;
-	/* Opened here so that *e says why it can't be. */
+	/* Opened here, so that *e says why if that fails. */
 	int rc = part->log.log_start_offset < end ? partlog_open(&part->log, e) : 0;
 	what.offset = part->log.log_start_offset;
 	pthread_mutex_unlock(&part->lock);
@@ -154,7 +154,7 @@ load_partition(struct coordinator *coord, enum coordinator_kind kind, int32_t i)
 	coordinator_end_call(coord);
 }
 
-/* See coordinator.h. */
+/* After a power loss: see coordinator.h. */
 static void
 abort_open(struct coordinator *coord)
 {

@@ -120,7 +120,7 @@ dynamic_parse_level(struct str word, enum log_level *level)
 	return false;
 }
 
-/* Put the group's set in place of the one it has; NULL: it has none. */
+/* Replace the group's set; NULL: it has none any more.  Takes over the set. */
 static void
 put_group(struct dynamic *dynamic, struct str name, struct config_set *set)
 {
@@ -150,7 +150,7 @@ is_empty(const struct config_set *set)
 	return true;
 }
 
-/* Commit what is set; an empty set has no entry. */
+/* Commit the set as the entry of a broker or group; an empty set removes it. */
 static int
 commit(struct dynamic *dynamic, const char *prefix, struct str name, enum config_scope scope,
 	const struct config_set *set, struct catalog_error *error)
@@ -177,8 +177,8 @@ commit(struct dynamic *dynamic, const char *prefix, struct str name, enum config
 	return catalog_fail(error, KERR_KAFKA_STORAGE_ERROR, "%s", why.msg);
 }
 
-/* What an entry says.  A setting that is not known, or not allowed, any more
- * is left out. */
+/* The settings in an entry.  One that is unknown or no longer allowed is left
+ * out, and logged. */
 static struct config_set *
 parse(const struct metastore_entry *entry, enum config_scope scope)
 {
@@ -217,7 +217,7 @@ load_group(void *ctx, const struct metastore_entry *entry)
 	return 0;
 }
 
-/* The broker's entry, or an empty set. */
+/* Read the entry of the brokers with this id into *set, if there is one. */
 static void
 load_broker(struct dynamic *dynamic, const char *id, struct config_set **set)
 {

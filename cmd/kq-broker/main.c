@@ -15,11 +15,11 @@ write_ready(void *arg)
 {
 	(void)arg;
 	ssize_t done = write(STDOUT_FILENO, ready, strlen(ready));
-	(void)done; /* nobody may be reading: that is no failure */
+	(void)done; /* if nobody reads it, that is no failure */
 	return NULL;
 }
 
-/* In a thread of its own, as stdout may block. */
+/* In a separate thread, as stdout may block. */
 static void
 print_ready(const struct broker *broker)
 {
@@ -77,7 +77,7 @@ main(int argc, char **argv)
 	struct settings settings;
 	struct err e;
 	say_init("kq-broker");
-	/* Blocked in every thread; the main thread takes them one by one. */
+	/* Blocked in all threads; the main thread waits for them. */
 	sigset_t signals;
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);

@@ -56,7 +56,8 @@ parse_listener(struct net_addr *addr, const char *text, struct err *e)
 	return net_addr_parse(addr, is_port ? local : text, DEFAULT_PORT, e);
 }
 
-/* What names and addresses of hosts are made of, as Kafka sees it. */
+/* Does it consist of the characters that Kafka allows in names and addresses of
+ * hosts? */
 static bool
 is_host(const char *text)
 {
@@ -180,7 +181,7 @@ print_help(int argc, char **argv, struct err *e)
 	return 0;
 }
 
-/* As settings_parse; fills *line. */
+/* Returns as settings_parse does; fills *line. */
 static int
 parse_command_line(struct command_line *line, int argc, char **argv, struct err *e)
 {
@@ -225,8 +226,8 @@ parse_command_line(struct command_line *line, int argc, char **argv, struct err 
 	return done;
 }
 
-/* $XDG_STATE_HOME/kq, else ~/.local/state/kq.  As the XDG rules want it, a
- * path that is not absolute is ignored.  NULL: there is no home. */
+/* $XDG_STATE_HOME/kq, or ~/.local/state/kq.  As the XDG specification requires,
+ * a relative path is ignored.  NULL: the user has no home. */
 static char *
 default_data_dir(struct err *e)
 {
@@ -246,7 +247,7 @@ default_data_dir(struct err *e)
 	return dir;
 }
 
-/* Those of the command line, of the settings, or the defaults. */
+/* Listeners: those of the command line, or of the settings, or the defaults. */
 static int
 choose_listeners(struct settings *settings, const struct command_line *line, struct err *e)
 {
@@ -275,7 +276,7 @@ choose_data_dir(struct settings *settings, const struct command_line *line, stru
 	return settings->data_dir ? 0 : -1;
 }
 
-/* Do the values fit together? */
+/* Are the values compatible with each other? */
 static int
 check_values(const struct config_set *v, struct err *e)
 {

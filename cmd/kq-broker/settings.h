@@ -1,5 +1,7 @@
 /*
- * What the command line and kq.yaml say, checked.
+ * The settings of the command line and of kq.yaml, checked.
+ *
+ * Read by any thread; not changed after settings_parse.
  */
 #ifndef KQ_BROKER_SETTINGS_H
 #define KQ_BROKER_SETTINGS_H
