@@ -14,7 +14,7 @@ next_random(uint64_t *seed)
 	return *seed >> 33;
 }
 
-/* What went in, to compare with what comes out. */
+/* The records as appended, to compare with those that are read. */
 struct want {
 	int64_t timestamp_ms;
 	struct str key, value, headers;
@@ -23,7 +23,7 @@ struct want {
 
 static uint8_t pool[200000];
 
-/* Null, empty, mostly short, now and then long. */
+/* Null, empty, mostly short, sometimes long. */
 static struct str
 random_bytes(uint64_t *seed)
 {
@@ -75,28 +75,28 @@ static void
 check_batch(struct str s, const struct want *want, int32_t n, int64_t base)
 {
 	struct record_iter it = RECORD_ITER_INIT;
-	struct record r;
-	struct batch b;
+	struct record rec;
+	struct batch batch;
 	struct err e;
 	int64_t timestamp_max = INT64_MIN;
-	check(batch_parse(&b, s.p));
-	check_int(b.size, s.n);
-	check_int(b.count, n);
-	check(batch_crc_is_good(&b, s.p));
+	check(batch_parse(&batch, s.p));
+	check_int(batch.size, s.n);
+	check_int(batch.count, n);
+	check(batch_crc_is_good(&batch, s.p));
 	check_int(record_iter_begin(&it, s.p, PLAIN_MAX, &e), 0);
 	for (int32_t i = 0; i < n; i++) {
-		check_int(record_iter_next(&it, &r, &e), 1);
-		check_int(r.offset, base + i);
-		check_int(r.timestamp_ms, want[i].timestamp_ms);
-		check(str_eq(r.key, want[i].key));
-		check(str_eq(r.value, want[i].value));
-		check_int(r.nheader, want[i].nheader);
-		check(r.nheader == 0 || str_eq(r.headers, want[i].headers));
-		timestamp_max = MAX(timestamp_max, r.timestamp_ms);
+		check_int(record_iter_next(&it, &rec, &e), 1);
+		check_int(rec.offset, base + i);
+		check_int(rec.timestamp_ms, want[i].timestamp_ms);
+		check(str_eq(rec.key, want[i].key));
+		check(str_eq(rec.value, want[i].value));
+		check_int(rec.nheader, want[i].nheader);
+		check(rec.nheader == 0 || str_eq(rec.headers, want[i].headers));
+		timestamp_max = MAX(timestamp_max, rec.timestamp_ms);
 	}
-	check_int(record_iter_next(&it, &r, &e), 0);
-	check_int(b.max_timestamp, timestamp_max);
-	check_int(b.base_timestamp, want[0].timestamp_ms);
+	check_int(record_iter_next(&it, &rec, &e), 0);
+	check_int(batch.max_timestamp, timestamp_max);
+	check_int(batch.base_timestamp, want[0].timestamp_ms);
 	record_iter_release(&it);
 }
 
@@ -104,7 +104,7 @@ void
 test_builder__random_batches_come_back_in_every_codec(void)
 {
 	enum { NROUND = 60, NRECORD_MAX = 300 };
-	struct builder b = BUILDER_INIT;
+	struct builder builder = BUILDER_INIT;
 	struct buf packed = BUF_INIT;
 	struct arena a = ARENA_INIT;
 	static struct want want[NRECORD_MAX];
@@ -114,26 +114,26 @@ test_builder__random_batches_come_back_in_every_codec(void)
 	for (int round = 0; round < NROUND; round++) {
 		uint64_t first_seed = seed;
 		int32_t n = 1 + (int32_t)(next_random(&seed) % NRECORD_MAX);
-		builder_reset(&b);
+		builder_reset(&builder);
 		arena_reset(&a);
 		for (int32_t i = 0; i < n; i++) {
 			struct want *w = &want[i];
 			random_record(&seed, w, &a, i ? want[i - 1].timestamp_ms : 0);
-			size_t before = builder_size(&b);
-			size_t size = builder_record_size(&b, w->timestamp_ms,
+			size_t before = builder_size(&builder);
+			size_t size = builder_record_size(&builder, w->timestamp_ms,
 				w->key, w->value, w->headers, w->nheader);
-			builder_append(&b, w->timestamp_ms, w->key, w->value,
+			builder_append(&builder, w->timestamp_ms, w->key, w->value,
 				w->headers, w->nheader);
-			check_int(builder_size(&b), before + size);
+			check_int(builder_size(&builder), before + size);
 		}
-		enum codec c = (enum codec)(round % CODEC_N);
+		enum codec codec = (enum codec)(round % CODEC_N);
 		printf("# seed %llu, %d records, %s\n",
-			(unsigned long long)first_seed, n, codec_name(c));
-		struct str s = builder_finish(&b, c, &BUILDER_NO_PRODUCER, &packed);
+			(unsigned long long)first_seed, n, codec_name(codec));
+		struct str s = builder_finish(&builder, codec, &BUILDER_NO_PRODUCER, &packed);
 		batch_set_offset((uint8_t *)s.p, 1000000007, 3);
 		check_batch(s, want, n, 1000000007);
 	}
-	builder_release(&b);
+	builder_release(&builder);
 	buf_release(&packed);
 	arena_release(&a);
 }
@@ -141,87 +141,87 @@ test_builder__random_batches_come_back_in_every_codec(void)
 void
 test_builder__an_empty_one_has_only_the_header(void)
 {
-	struct builder b = BUILDER_INIT;
-	builder_reset(&b);
-	check_int(builder_size(&b), BATCH_HEADER_SIZE);
-	builder_append(&b, 5, STR_NULL, STR("x"), STR_NULL, 0);
-	check_int(builder_size(&b), BATCH_HEADER_SIZE + 8);
-	builder_reset(&b);
-	check_int(builder_size(&b), BATCH_HEADER_SIZE);
-	check_int(b.count, 0);
-	builder_release(&b);
+	struct builder builder = BUILDER_INIT;
+	builder_reset(&builder);
+	check_int(builder_size(&builder), BATCH_HEADER_SIZE);
+	builder_append(&builder, 5, STR_NULL, STR("x"), STR_NULL, 0);
+	check_int(builder_size(&builder), BATCH_HEADER_SIZE + 8);
+	builder_reset(&builder);
+	check_int(builder_size(&builder), BATCH_HEADER_SIZE);
+	check_int(builder.count, 0);
+	builder_release(&builder);
 }
 
 void
 test_builder__the_producer_is_in_the_header(void)
 {
-	struct builder b = BUILDER_INIT;
-	struct batch h;
+	struct builder builder = BUILDER_INIT;
+	struct batch batch;
 	struct builder_producer producer = { 1ll << 40, 12, INT32_MAX, true };
-	builder_append(&b, 5, STR_NULL, STR("x"), STR_NULL, 0);
-	builder_append(&b, 3, STR_NULL, STR("y"), STR_NULL, 0);
-	struct str s = builder_finish(&b, CODEC_NONE, &producer, NULL);
-	check(batch_parse(&h, s.p));
-	check_int(h.producer_id, 1ll << 40);
-	check_int(h.producer_epoch, 12);
-	check_int(h.base_sequence, INT32_MAX);
-	check_int(h.attributes, BATCH_TRANSACTIONAL);
-	check_int(h.base_offset, 0);
-	check_int(h.leader_epoch, -1);
-	check_int(h.last_offset_delta, 1);
-	check_int(h.base_timestamp, 5);
-	check_int(h.max_timestamp, 5);
-	s = builder_finish(&b, CODEC_NONE, &BUILDER_NO_PRODUCER, NULL);
-	check(batch_parse(&h, s.p));
-	check_int(h.producer_id, -1);
-	check_int(h.producer_epoch, -1);
-	check_int(h.base_sequence, -1);
-	check_int(h.attributes, 0);
-	builder_release(&b);
+	builder_append(&builder, 5, STR_NULL, STR("x"), STR_NULL, 0);
+	builder_append(&builder, 3, STR_NULL, STR("y"), STR_NULL, 0);
+	struct str s = builder_finish(&builder, CODEC_NONE, &producer, NULL);
+	check(batch_parse(&batch, s.p));
+	check_int(batch.producer_id, 1ll << 40);
+	check_int(batch.producer_epoch, 12);
+	check_int(batch.base_sequence, INT32_MAX);
+	check_int(batch.attributes, BATCH_TRANSACTIONAL);
+	check_int(batch.base_offset, 0);
+	check_int(batch.leader_epoch, -1);
+	check_int(batch.last_offset_delta, 1);
+	check_int(batch.base_timestamp, 5);
+	check_int(batch.max_timestamp, 5);
+	s = builder_finish(&builder, CODEC_NONE, &BUILDER_NO_PRODUCER, NULL);
+	check(batch_parse(&batch, s.p));
+	check_int(batch.producer_id, -1);
+	check_int(batch.producer_epoch, -1);
+	check_int(batch.base_sequence, -1);
+	check_int(batch.attributes, 0);
+	builder_release(&builder);
 }
 
 void
 test_builder__what_does_not_get_smaller_stays_plain(void)
 {
-	struct builder b = BUILDER_INIT;
+	struct builder builder = BUILDER_INIT;
 	struct buf packed = BUF_INIT;
-	struct batch h;
+	struct batch batch;
 	for (int c = 0; c < CODEC_N; c++) {
-		builder_reset(&b);
-		builder_append(&b, 5, STR_NULL, STR("x"), STR_NULL, 0);
-		struct str s = builder_finish(&b, (enum codec)c,
+		builder_reset(&builder);
+		builder_append(&builder, 5, STR_NULL, STR("x"), STR_NULL, 0);
+		struct str s = builder_finish(&builder, (enum codec)c,
 			&BUILDER_NO_PRODUCER, &packed);
-		check(batch_parse(&h, s.p) && batch_crc_is_good(&h, s.p));
-		check_int(h.attributes, CODEC_NONE);
-		check(s.p == b.buf.p);
+		check(batch_parse(&batch, s.p) && batch_crc_is_good(&batch, s.p));
+		check_int(batch.attributes, CODEC_NONE);
+		check(s.p == builder.buf.p);
 		for (int i = 0; i < 100; i++)
-			builder_append(&b, 5, STR_NULL, STR("x"), STR_NULL, 0);
-		s = builder_finish(&b, (enum codec)c, &BUILDER_NO_PRODUCER,
+			builder_append(&builder, 5, STR_NULL, STR("x"), STR_NULL, 0);
+		s = builder_finish(&builder, (enum codec)c, &BUILDER_NO_PRODUCER,
 			&packed);
-		check(batch_parse(&h, s.p) && batch_crc_is_good(&h, s.p));
-		check_int(h.attributes, c);
-		check_int(h.count, 101);
+		check(batch_parse(&batch, s.p) && batch_crc_is_good(&batch, s.p));
+		check_int(batch.attributes, c);
+		check_int(batch.count, 101);
 	}
-	builder_release(&b);
+	builder_release(&builder);
 	buf_release(&packed);
 }
 
 void
 test_builder__memory_is_kept_between_batches(void)
 {
-	struct builder b = BUILDER_INIT;
+	struct builder builder = BUILDER_INIT;
 	static uint8_t value[1000];
 	const uint8_t *p = NULL;
 	for (int round = 0; round < 3; round++) {
-		builder_reset(&b);
+		builder_reset(&builder);
 		for (int i = 0; i < 1000; i++)
-			builder_append(&b, i, STR_NULL,
+			builder_append(&builder, i, STR_NULL,
 				(struct str){ value, sizeof value }, STR_NULL, 0);
-		check(round == 0 || b.buf.p == p);
-		p = b.buf.p;
+		check(round == 0 || builder.buf.p == p);
+		p = builder.buf.p;
 	}
-	builder_release(&b);
-	check(b.buf.p == NULL);
+	builder_release(&builder);
+	check(builder.buf.p == NULL);
 }
 
 void
@@ -262,20 +262,21 @@ test_builder__lines_are_what_append_makes_of_them(void)
 void
 test_builder__lines_stop_where_they_should(void)
 {
-	struct builder b = BUILDER_INIT;
+	struct builder builder = BUILDER_INIT;
 	size_t used;
-	builder_reset(&b);
+	builder_reset(&builder);
 	/* The last line is not whole. */
-	check_int(builder_append_lines(&b, 5, STR("a\n\nbc\nde"), '\n', 1000, 100, &used), 3);
+	check_int(builder_append_lines(&builder, 5, STR("a\n\nbc\nde"), '\n', 1000, 100, &used), 3);
 	check_int(used, 6);
-	check_int(b.count, 3);
+	check_int(builder.count, 3);
 	/* No room for one more byte than size_max. */
-	size_t before = b.buf.n;
-	check_int(builder_append_lines(&b, 5, STR("0123456789\n"), '\n', before + 9, 100, &used), 0);
+	size_t before = builder.buf.n;
+	check_int(builder_append_lines(&builder, 5, STR("0123456789\n"), '\n', before + 9, 100, &used),
+		0);
 	check_int(used, 0);
-	check_int(b.buf.n, before);
-	check_int(builder_append_lines(&b, 5, STR(""), '\n', 1000, 100, &used), 0);
-	check_int(builder_append_lines(&b, 5, STR("x\ny\n"), '\n', 1000, 1, &used), 1);
+	check_int(builder.buf.n, before);
+	check_int(builder_append_lines(&builder, 5, STR(""), '\n', 1000, 100, &used), 0);
+	check_int(builder_append_lines(&builder, 5, STR("x\ny\n"), '\n', 1000, 1, &used), 1);
 	check_int(used, 2);
-	builder_release(&b);
+	builder_release(&builder);
 }

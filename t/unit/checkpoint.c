@@ -20,11 +20,11 @@ test_checkpoint__what_was_written_is_read(void)
 {
 	struct err e;
 	struct buf b = BUF_INIT;
-	struct checkpoint c = CHECKPOINT_INIT;
-	checkpoint_add(&c, STR("orders"), 0, 42);
-	checkpoint_add(&c, STR("a.b-c_d"), 2147483647, INT64_MAX);
-	check_int(checkpoint_write(&c, AT_FDCWD, "x", &e), 0);
-	checkpoint_release(&c);
+	struct checkpoint ckpt = CHECKPOINT_INIT;
+	checkpoint_add(&ckpt, STR("orders"), 0, 42);
+	checkpoint_add(&ckpt, STR("a.b-c_d"), 2147483647, INT64_MAX);
+	check_int(checkpoint_write(&ckpt, AT_FDCWD, "x", &e), 0);
+	checkpoint_release(&ckpt);
 	check_int(fs_read_file(AT_FDCWD, "x", 1000, &b, &e), 0);
 	check(str_eq(buf_str(&b),
 		STR("0\n2\norders 0 42\na.b-c_d 2147483647 9223372036854775807\n")));
@@ -32,8 +32,8 @@ test_checkpoint__what_was_written_is_read(void)
 	check_int(checkpoint_read(AT_FDCWD, "x", gather, &b, &e), 0);
 	check(str_eq(buf_str(&b), STR("orders/0=42;a.b-c_d/2147483647=9223372036854775807;")));
 	buf_reset(&b);
-	/* Written anew, it is replaced as a whole. */
-	check_int(checkpoint_write(&c, AT_FDCWD, "x", &e), 0);
+	/* A second write replaces the whole file. */
+	check_int(checkpoint_write(&ckpt, AT_FDCWD, "x", &e), 0);
 	check_int(checkpoint_read(AT_FDCWD, "x", gather, &b, &e), 0);
 	check_int(b.n, 0);
 	check(access("x.tmp", F_OK) < 0);
@@ -92,15 +92,15 @@ test_checkpoint__a_failed_write_keeps_the_old_file(void)
 {
 	struct err e;
 	struct buf b = BUF_INIT;
-	struct checkpoint c = CHECKPOINT_INIT;
-	checkpoint_add(&c, STR("t"), 0, 1);
-	check_int(checkpoint_write(&c, AT_FDCWD, "x", &e), 0);
-	checkpoint_add(&c, STR("t"), 1, 1);
+	struct checkpoint ckpt = CHECKPOINT_INIT;
+	checkpoint_add(&ckpt, STR("t"), 0, 1);
+	check_int(checkpoint_write(&ckpt, AT_FDCWD, "x", &e), 0);
+	checkpoint_add(&ckpt, STR("t"), 1, 1);
 	check(mkdir("y", 0755) == 0);
-	check_int(checkpoint_write(&c, AT_FDCWD, "y", &e), -1); /* a directory */
+	check_int(checkpoint_write(&ckpt, AT_FDCWD, "y", &e), -1); /* a directory */
 	check_int(e.class, ERR_SYS);
 	check_int(checkpoint_read(AT_FDCWD, "x", gather, &b, &e), 0);
 	check(str_eq(buf_str(&b), STR("t/0=1;")));
-	checkpoint_release(&c);
+	checkpoint_release(&ckpt);
 	buf_release(&b);
 }

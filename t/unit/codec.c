@@ -12,7 +12,7 @@
 
 enum { MIB = 1 << 20 };
 
-/* Words of few letters: packs, but not to nothing. */
+/* Words of few letters: they compress well, but not to nothing. */
 static void
 fill_text(uint8_t *p, size_t n, uint32_t seed)
 {
@@ -32,22 +32,22 @@ fill_noise(uint8_t *p, size_t n, uint32_t seed)
 }
 
 static void
-check_round_trip(enum codec c, struct str in)
+check_round_trip(enum codec codec, struct str in)
 {
 	struct buf packed = BUF_INIT, plain = BUF_INIT;
 	struct err e;
 	buf_puts(&packed, "abc");
 	buf_puts(&plain, "xyz");
-	codec_compress(c, in, &packed);
+	codec_compress(codec, in, &packed);
 	check(memcmp(packed.p, "abc", 3) == 0);
 	struct str s = { packed.p + 3, (int32_t)packed.n - 3 };
-	check(codec_decompress(c, s, (size_t)in.n, &plain, &e) == 0);
+	check(codec_decompress(codec, s, (size_t)in.n, &plain, &e) == 0);
 	check_int(plain.n, in.n + 3);
 	check(memcmp(plain.p, "xyz", 3) == 0);
 	check(in.n == 0 || memcmp(plain.p + 3, in.p, (size_t)in.n) == 0);
 	if (in.n > 0) {
 		size_t size_max = (size_t)in.n - 1;
-		check(codec_decompress(c, s, size_max, &plain, &e) == -1);
+		check(codec_decompress(codec, s, size_max, &plain, &e) == -1);
 		check_int(e.class, ERR_LIMIT);
 		check_int(plain.n, in.n + 3); /* as before */
 	}
@@ -58,14 +58,14 @@ check_round_trip(enum codec c, struct str in)
 void
 test_codec__names_are_those_of_kafka(void)
 {
-	enum codec c;
+	enum codec codec;
 	for (int i = 0; i < CODEC_N; i++) {
-		check(codec_parse(codec_name((enum codec)i), &c));
-		check_int(c, i);
+		check(codec_parse(codec_name((enum codec)i), &codec));
+		check_int(codec, i);
 	}
 	check(strcmp(codec_name(CODEC_ZSTD), "zstd") == 0);
-	check(!codec_parse("brotli", &c));
-	check(!codec_parse("", &c));
+	check(!codec_parse("brotli", &codec));
+	check(!codec_parse("", &codec));
 }
 
 void
@@ -254,10 +254,10 @@ test_codec__bad_xerial_streams_are_refused(void)
 
 /* ---- bombs ---- */
 
-/* More than 100 MiB of zeros, packed.  Made by a child, whose memory is not
- * counted as ours. */
+/* More than 100 MiB of zeros, compressed.  A child makes them, so that its memory
+ * does not count as this process's. */
 static void
-bomb_new(enum codec c, struct buf *bomb)
+bomb_new(enum codec codec, struct buf *bomb)
 {
 	enum { SIZE = 110 * MIB };
 	fflush(stdout);
@@ -265,7 +265,7 @@ bomb_new(enum codec c, struct buf *bomb)
 	if (pid == 0) {
 		struct buf packed = BUF_INIT;
 		struct str in = { calloc(1, SIZE), SIZE };
-		codec_compress(c, in, &packed);
+		codec_compress(codec, in, &packed);
 		FILE *f = fopen("bomb", "w");
 		size_t n = fwrite(packed.p, 1, packed.n, f);
 		_exit(fclose(f) || n != packed.n);
@@ -290,16 +290,16 @@ peak_kib(void)
 	return u.ru_maxrss;
 }
 
-/* Refused, with memory of the order of what was allowed (the sanitizer keeps
- * what is freed, so there is some slack). */
+/* It is refused, and the memory used is of the order of size_max (with slack,
+ * because the sanitizer keeps freed memory). */
 static void
-check_bomb(enum codec c, struct str bomb)
+check_bomb(enum codec codec, struct str bomb)
 {
 	enum { SIZE_MAX_PLAIN = 4 * MIB };
 	struct buf plain = BUF_INIT;
 	struct err e;
 	long before = peak_kib();
-	check(codec_decompress(c, bomb, SIZE_MAX_PLAIN, &plain, &e) == -1);
+	check(codec_decompress(codec, bomb, SIZE_MAX_PLAIN, &plain, &e) == -1);
 	check_int(e.class, ERR_LIMIT);
 	check(plain.cap <= SIZE_MAX_PLAIN + 1);
 	check(peak_kib() - before < 40 * 1024);

@@ -8,16 +8,16 @@
 
 enum { PLAIN_MAX = 1 << 20 };
 
-/* A batch of these records, packed; its CRC is nobody's matter here. */
+/* A batch of these records, packed; its CRC is not looked at. */
 static struct str
-make(struct buf *out, int32_t count, struct str records, enum codec c)
+make(struct buf *out, int32_t count, struct str records, enum codec codec)
 {
 	buf_reset(out);
 	memset(buf_grow(out, BATCH_HEADER_SIZE), 0, BATCH_HEADER_SIZE);
-	codec_compress(c, records, out);
+	codec_compress(codec, records, out);
 	store_be32(out->p + 8, (uint32_t)(out->n - BATCH_PREFIX_SIZE));
 	out->p[16] = 2;
-	out->p[22] = (uint8_t)c;
+	out->p[22] = (uint8_t)codec;
 	store_be64(out->p + 27, 1000); /* the base timestamp */
 	store_be32(out->p + 57, (uint32_t)count);
 	return buf_str(out);
@@ -26,13 +26,13 @@ make(struct buf *out, int32_t count, struct str records, enum codec c)
 static int
 inspect_as(struct str s, int32_t record_max, struct inspection *seen, struct err *e)
 {
-	struct batch b;
-	check(batch_parse(&b, s.p));
-	check_int(b.size, s.n);
-	return batch_inspect(&b, s.p, PLAIN_MAX, record_max, seen, e);
+	struct batch batch;
+	check(batch_parse(&batch, s.p));
+	check_int(batch.size, s.n);
+	return batch_inspect(&batch, s.p, PLAIN_MAX, record_max, seen, e);
 }
 
-/* Each byte on its own: a snappy stream of blocks of one. */
+/* A snappy stream with a block for each byte. */
 static struct str
 make_pieces(struct buf *out, int32_t count, struct str records)
 {
@@ -48,8 +48,8 @@ make_pieces(struct buf *out, int32_t count, struct str records)
 	return buf_str(out);
 }
 
-/* The same whatever it is packed in.  Zeroes behind an ordinary record, which
- * takes the quick way, are what follows a bad one. */
+/* The result must be the same with every codec.  Zeros follow a bad record that
+ * comes after an ordinary one, which takes the fast path. */
 static void
 check_in_all(const char *name, int32_t count, struct str records, int want)
 {
@@ -121,8 +121,8 @@ test_inspect__judges_every_record(void)
 		check_in_all(cases[i].name, cases[i].count, cases[i].records, cases[i].want);
 }
 
-/* The quick way needs room behind a record; so let many good ones follow, and
- * put each of the bad ones there as a third. */
+/* The fast path needs bytes after a record: many good ones follow, and each bad
+ * one stands third. */
 void
 test_inspect__judges_records_among_others(void)
 {
@@ -144,15 +144,15 @@ test_inspect__judges_records_among_others(void)
 }
 
 static void
-fill(struct builder *b, int32_t n, char *value)
+fill(struct builder *builder, int32_t n, char *value)
 {
 	struct buf headers = BUF_INIT;
 	builder_put_header(&headers, STR("name"), STR("value"));
-	builder_reset(b);
+	builder_reset(builder);
 	for (int32_t i = 0; i < n; i++) {
 		int32_t size = i % 100 == 99 ? 70000 : i % 300;
 		memset(value, 'a' + i % 26, (size_t)size);
-		builder_append(b, 1700000000000 + i % 7 * 1000 - i % 5, i % 3 ? STR("key") : STR_NULL,
+		builder_append(builder, 1700000000000 + i % 7 * 1000 - i % 5, i % 3 ? STR("key") : STR_NULL,
 			(struct str){ (uint8_t *)value, size }, i % 2 ? buf_str(&headers) : STR_NULL, i % 2);
 	}
 	buf_release(&headers);
@@ -162,13 +162,13 @@ void
 test_inspect__sees_times_and_keys_in_every_codec(void)
 {
 	static char value[70000];
-	struct builder b = BUILDER_INIT;
+	struct builder builder = BUILDER_INIT;
 	struct buf packed = BUF_INIT;
 	struct inspection seen;
 	struct err e;
 	for (int c = CODEC_NONE; c < CODEC_N; c++) {
-		fill(&b, 600, value);
-		struct str s = builder_finish(&b, (enum codec)c, &BUILDER_NO_PRODUCER, &packed);
+		fill(&builder, 600, value);
+		struct str s = builder_finish(&builder, (enum codec)c, &BUILDER_NO_PRODUCER, &packed);
 		check_int(inspect_as(s, INT32_MAX, &seen, &e), 0);
 		check_int(seen.nkeyless, 200);
 		check_int(seen.min_timestamp, 1700000000000 - 4);
@@ -177,11 +177,11 @@ test_inspect__sees_times_and_keys_in_every_codec(void)
 		if (c)
 			check_int(e.class, ERR_LIMIT);
 	}
-	fill(&b, 3000, value);
-	struct str s = builder_finish(&b, CODEC_ZSTD, &BUILDER_NO_PRODUCER, &packed);
+	fill(&builder, 3000, value);
+	struct str s = builder_finish(&builder, CODEC_ZSTD, &BUILDER_NO_PRODUCER, &packed);
 	check_int(inspect_as(s, INT32_MAX, &seen, &e), -1);
 	check_int(e.class, ERR_LIMIT); /* more than PLAIN_MAX in all */
-	builder_release(&b);
+	builder_release(&builder);
 	buf_release(&packed);
 }
 
@@ -199,19 +199,19 @@ void
 test_inspect__hands_on_record_by_record(void)
 {
 	static char value[70000];
-	struct builder b = BUILDER_INIT;
+	struct builder builder = BUILDER_INIT;
 	struct buf packed = BUF_INIT;
 	struct batch head;
 	struct err e;
 	for (int c = CODEC_NONE; c < CODEC_N; c++) {
 		int32_t n = 0;
-		fill(&b, 600, value);
-		struct str s = builder_finish(&b, (enum codec)c, &BUILDER_NO_PRODUCER, &packed);
+		fill(&builder, 600, value);
+		struct str s = builder_finish(&builder, (enum codec)c, &BUILDER_NO_PRODUCER, &packed);
 		check(batch_parse(&head, s.p));
 		check_int(batch_inspect_each(&head, s.p, PLAIN_MAX, check_one, &n, &e), 0);
 		check_int(n, 600);
 	}
-	builder_release(&b);
+	builder_release(&builder);
 	buf_release(&packed);
 }
 
@@ -233,13 +233,13 @@ test_inspect__refuses_timestamps_that_overflow(void)
 /* ---- frames that some clients cannot read ---- */
 
 static void
-check_frame(const char *name, enum codec c, struct str frame, int want)
+check_frame(const char *name, enum codec codec, struct str frame, int want)
 {
 	struct inspection seen;
 	struct err e;
 	struct buf b = BUF_INIT;
 	make(&b, 1, frame, CODEC_NONE);
-	b.p[22] = (uint8_t)c;
+	b.p[22] = (uint8_t)codec;
 	if (inspect_as(buf_str(&b), INT32_MAX, &seen, &e) != want)
 		tap_fail(__FILE__, __LINE__, "%s", name);
 	buf_release(&b);

@@ -84,10 +84,10 @@ append(struct partlog *l, int n, int size, int64_t t)
 static inline void
 sync_all(struct partlog *l)
 {
-	struct partlog_sync s;
-	while (partlog_sync_begin(l, &s)) {
-		partlog_sync_run(&s);
-		partlog_sync_end(l, &s);
+	struct partlog_sync sync;
+	while (partlog_sync_begin(l, &sync)) {
+		partlog_sync_run(&sync);
+		partlog_sync_end(l, &sync);
 		check(!l->is_failed);
 	}
 	check_int(l->synced_offset, l->next_offset);
@@ -120,40 +120,41 @@ nsegment(const char *dir)
 
 /* Read the slice and check that it is what it says; then put it. */
 static inline void
-check_slice(struct partlog_slice *s)
+check_slice(struct partlog_slice *slice)
 {
 	struct err e;
-	uint8_t *p = mem_alloc((size_t)s->size + 1);
-	struct batch b;
-	int64_t next = s->first_offset, at = 0;
-	check_int(fs_read_at(partlog_slice_fd(s), p, (size_t)s->size, s->position, &e), s->size);
-	while (at < s->size) {
-		check(s->size - at >= BATCH_HEADER_SIZE);
-		check(batch_parse(&b, p + at));
-		check(b.size <= s->size - at);
-		check(batch_crc_is_good(&b, p + at));
+	uint8_t *p = mem_alloc((size_t)slice->size + 1);
+	struct batch batch;
+	int64_t next = slice->first_offset, at = 0;
+	check_int(fs_read_at(partlog_slice_fd(slice), p, (size_t)slice->size, slice->position, &e),
+		slice->size);
+	while (at < slice->size) {
+		check(slice->size - at >= BATCH_HEADER_SIZE);
+		check(batch_parse(&batch, p + at));
+		check(batch.size <= slice->size - at);
+		check(batch_crc_is_good(&batch, p + at));
 		if (at == 0)
-			check(b.base_offset <= next && batch_last_offset(&b) >= next);
+			check(batch.base_offset <= next && batch_last_offset(&batch) >= next);
 		else
-			check_int(b.base_offset, next);
-		next = batch_last_offset(&b) + 1;
-		at += b.size;
+			check_int(batch.base_offset, next);
+		next = batch_last_offset(&batch) + 1;
+		at += batch.size;
 	}
-	check_int(next, s->next_offset);
+	check_int(next, slice->next_offset);
 	mem_free(p);
-	partlog_slice_put(s);
-	partlog_slice_put(s);
+	partlog_slice_put(slice);
+	partlog_slice_put(slice);
 }
 
 /* All of it, freed at once. */
 static inline int
 trim(struct partlog *l, int64_t offset, struct err *err)
 {
-	struct partlog_trimmed t;
+	struct partlog_trimmed trimmed;
 	int r = 1;
 	while (r > 0) {
-		r = partlog_trim(l, offset, &t, err);
-		partlog_trimmed_release(&t);
+		r = partlog_trim(l, offset, &trimmed, err);
+		partlog_trimmed_release(&trimmed);
 	}
 	return r;
 }

@@ -14,7 +14,7 @@ fault_now(const char *op, int fd)
 }
 
 static void
-check_fails(struct metastore *m, const char *op, int with)
+check_fails(struct metastore *meta, const char *op, int with)
 {
 	struct err e;
 	struct metastore_op x = { STR("/b"), STR("a longer value"), METASTORE_ANY };
@@ -22,7 +22,7 @@ check_fails(struct metastore *m, const char *op, int with)
 	fault_with = with;
 	fault_skip = 0;
 	fs_fault = fault_now;
-	check_int(metastore_txn(m, &x, 1, &e), -1);
+	check_int(metastore_txn(meta, &x, 1, &e), -1);
 	fs_fault = NULL;
 	check_int(e.class, ERR_SYS);
 	check(strstr(e.msg, FILE_NAME) != NULL);
@@ -31,19 +31,19 @@ check_fails(struct metastore *m, const char *op, int with)
 void
 test_metastore_fault__a_failed_write_changes_nothing(void)
 {
-	struct metastore *m = open_here();
-	put(m, "/a", "1");
-	struct buf before = dump(m), log = read_log();
+	struct metastore *meta = open_here();
+	put(meta, "/a", "1");
+	struct buf before = dump(meta), log = read_log();
 	for (int with = EIO; with >= -40; with = with == EIO ? -1 : with - 1) {
-		check_fails(m, "write", with);
-		check_dump(m, buf_str(&before));
+		check_fails(meta, "write", with);
+		check_dump(meta, buf_str(&before));
 		struct buf same = read_log();
 		check(str_eq(buf_str(&same), buf_str(&log)));
 		buf_release(&same);
 	}
-	put(m, "/c", "2"); /* the next one works */
-	check_dump(m, STR("/a=1@1 /c=2@2 to 2"));
-	metastore_close(m);
+	put(meta, "/c", "2"); /* the next one works */
+	check_dump(meta, STR("/a=1@1 /c=2@2 to 2"));
+	metastore_close(meta);
 	check_reopened(STR("/a=1@1 /c=2@2 to 2"));
 	buf_release(&before);
 	buf_release(&log);
@@ -63,14 +63,14 @@ test_metastore_fault__bytes_of_a_failed_write_do_not_come_back(void)
 	for (fault_with = -1; fault_with > -60; fault_with--) {
 		struct err e;
 		must(fs_remove(AT_FDCWD, FILE_NAME, &e));
-		struct metastore *m = open_here();
+		struct metastore *meta = open_here();
 		struct metastore_op op = { STR("/b"), STR("a value that is long enough"), 0 };
-		put(m, "/a", "1");
+		put(meta, "/a", "1");
 		fs_fault = fault_write_and_truncate;
-		check_int(metastore_txn(m, &op, 1, &e), -1);
+		check_int(metastore_txn(meta, &op, 1, &e), -1);
 		fs_fault = NULL;
-		put(m, "/c", "");
-		metastore_close(m);
+		put(meta, "/c", "");
+		metastore_close(meta);
 		check_reopened(STR("/a=1@1 /c=@2 to 2"));
 	}
 }
@@ -79,21 +79,21 @@ void
 test_metastore_fault__a_failed_sync_is_the_end(void)
 {
 	struct err e;
-	struct metastore *m = open_here();
-	put(m, "/a", "1");
-	check_fails(m, "sync", EIO);
-	check_dump(m, STR("/a=1@1 to 1"));
+	struct metastore *meta = open_here();
+	put(meta, "/a", "1");
+	check_fails(meta, "sync", EIO);
+	check_dump(meta, STR("/a=1@1 to 1"));
 	for (int i = 0; i < 3; i++) {
 		struct metastore_op op = { STR("/c"), STR("x"), METASTORE_ANY };
-		check_int(metastore_txn(m, &op, 1, &e), -1);
+		check_int(metastore_txn(meta, &op, 1, &e), -1);
 		check_int(e.class, ERR_SYS);
 		check(strstr(e.msg, "sync failed before") != NULL);
-		check_dump(m, STR("/a=1@1 to 1")); /* but it can be read */
+		check_dump(meta, STR("/a=1@1 to 1")); /* but it can be read */
 	}
-	metastore_close(m);
-	m = open_here(); /* whether that one is there nobody knows; it works */
-	put(m, "/c", "2");
-	metastore_close(m);
+	metastore_close(meta);
+	meta = open_here(); /* whether that one is there nobody knows; it works */
+	put(meta, "/c", "2");
+	metastore_close(meta);
 }
 
 /* A log of which most is history; returns what is in it. */
@@ -102,9 +102,9 @@ grown_log(void)
 {
 	static char value[1000];
 	struct err e;
-	struct metastore *m = open_here();
+	struct metastore *meta = open_here();
 	memset(value, 'v', sizeof value - 1);
-	put(m, "/first", "of all");
+	put(meta, "/first", "of all");
 	for (int i = 0; i < 60; i++) { /* each half of the keys, by turns */
 		struct metastore_op op[50];
 		char key[50][20];
@@ -113,12 +113,12 @@ grown_log(void)
 			op[j] = (struct metastore_op){ str_of(key[j]),
 				str_of((i + j) % 7 ? value : NULL), METASTORE_ANY };
 		}
-		must(metastore_txn(m, op, 50, &e));
+		must(metastore_txn(meta, op, 50, &e));
 	}
-	put(m, "/gone", "x");
-	put(m, "/gone", NULL); /* the last revision is no entry's */
-	struct buf b = dump(m);
-	metastore_close(m);
+	put(meta, "/gone", "x");
+	put(meta, "/gone", NULL); /* the last revision is no entry's */
+	struct buf b = dump(meta);
+	metastore_close(meta);
 	check(fs_size_at(AT_FDCWD, FILE_NAME, &e) > 2 << 20);
 	return b;
 }
@@ -133,10 +133,10 @@ test_metastore_fault__compaction_keeps_everything(void)
 	check(size > 0 && size < 200000);
 	check_reopened(buf_str(&want)); /* reads what that wrote */
 	check_int(fs_size_at(AT_FDCWD, FILE_NAME, &e), size);
-	struct metastore *m = open_here();
-	put(m, "/new", "x");
-	struct buf more = dump(m);
-	metastore_close(m);
+	struct metastore *meta = open_here();
+	put(meta, "/new", "x");
+	struct buf more = dump(meta);
+	metastore_close(meta);
 	check_reopened(buf_str(&more));
 	buf_release(&more);
 	buf_release(&want);
@@ -158,9 +158,9 @@ test_metastore_fault__a_failed_compaction_loses_nothing(void)
 		fault_with = v[i].with;
 		fault_skip = v[i].skip;
 		fs_fault = fault_now;
-		struct metastore *m = metastore_open_local(here(), &e);
+		struct metastore *meta = metastore_open_local(here(), &e);
 		fs_fault = NULL;
-		if (m)
+		if (meta)
 			tap_fail(__FILE__, __LINE__, "way %zu failed not", i);
 		check_reopened(buf_str(&want));
 	}

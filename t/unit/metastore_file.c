@@ -26,14 +26,14 @@ some_history(void)
 		{ { STR("/f"), STR("1"), 0 }, { STR("/f"), STR("2"), 0 } },
 		{ { STR("/b"), STR_NULL, 3 }, { STR("/g"), STR("last"), 0 } },
 	};
-	struct metastore *m = open_here();
+	struct metastore *meta = open_here();
 	for (int i = 0; i <= FRAMES; i++) {
 		if (i > 0)
-			must(metastore_txn(m, op[i - 1], 2, &e));
-		h.state[i] = dump(m);
+			must(metastore_txn(meta, op[i - 1], 2, &e));
+		h.state[i] = dump(meta);
 		h.end[i] = (size_t)fs_size_at(AT_FDCWD, FILE_NAME, &e);
 	}
-	metastore_close(m);
+	metastore_close(meta);
 	h.log = read_log();
 	return h;
 }
@@ -52,10 +52,10 @@ test_metastore_file__opened_again_it_is_the_same(void)
 	struct history h = some_history();
 	check(h.end[0] == 0 && h.end[FRAMES] == h.log.n);
 	check_reopened(buf_str(&h.state[FRAMES]));
-	struct metastore *m = open_here(); /* and goes on from there */
-	put(m, "/h", "more");
-	struct buf more = dump(m);
-	metastore_close(m);
+	struct metastore *meta = open_here(); /* and goes on from there */
+	put(meta, "/h", "more");
+	struct buf more = dump(meta);
+	metastore_close(meta);
 	check_reopened(buf_str(&more));
 	buf_release(&more);
 	history_release(&h);
@@ -64,10 +64,10 @@ test_metastore_file__opened_again_it_is_the_same(void)
 void
 test_metastore_file__the_bytes_are_as_described(void)
 {
-	struct metastore *m = open_here();
-	put(m, "/k", "v");
-	put(m, "/k", NULL);
-	metastore_close(m);
+	struct metastore *meta = open_here();
+	put(meta, "/k", "v");
+	put(meta, "/k", NULL);
+	metastore_close(meta);
 	static const uint8_t body[2][12 + 4 + 2 + 4 + 1] = {
 		{ 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, '/', 'k', 0, 0, 0, 1, 'v' },
 		{ 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, '/', 'k', 255, 255, 255, 255 },
@@ -99,10 +99,10 @@ test_metastore_file__a_torn_last_transaction_is_dropped(void)
 		buf_release(&left);
 		if (cut % 5 != 0)
 			continue;
-		struct metastore *m = open_here();
-		put(m, "/after", "x");
-		struct buf after = dump(m);
-		metastore_close(m);
+		struct metastore *meta = open_here();
+		put(meta, "/after", "x");
+		struct buf after = dump(meta);
+		metastore_close(meta);
 		check_reopened(buf_str(&after));
 		buf_release(&after);
 	}

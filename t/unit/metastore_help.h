@@ -26,41 +26,42 @@ static inline struct metastore *
 open_here(void)
 {
 	struct err e;
-	struct metastore *m = metastore_open_local(here(), &e);
-	if (!m)
+	struct metastore *meta = metastore_open_local(here(), &e);
+	if (!meta)
 		tap_fail(__FILE__, __LINE__, "%s", e.msg);
-	return m;
+	return meta;
 }
 
 static inline void
-put(struct metastore *m, const char *key, const char *value)
+put(struct metastore *meta, const char *key, const char *value)
 {
 	struct err e;
 	struct metastore_op op = { str_of(key), str_of(value), METASTORE_ANY };
-	must(metastore_txn(m, &op, 1, &e));
+	must(metastore_txn(meta, &op, 1, &e));
 }
 
 static inline int
-write_entry(void *ctx, const struct metastore_entry *x)
+write_entry(void *ctx, const struct metastore_entry *entry)
 {
-	buf_printf(ctx, "%.*s=%.*s@%d ", STR_ARG(x->key), STR_ARG(x->value), (int)x->revision);
+	buf_printf(ctx, "%.*s=%.*s@%d ", STR_ARG(entry->key), STR_ARG(entry->value),
+		(int)entry->revision);
 	return 0;
 }
 
 /* Everything the store tells, as text. */
 static inline struct buf
-dump(struct metastore *m)
+dump(struct metastore *meta)
 {
 	struct buf b = BUF_INIT;
-	metastore_list(m, STR(""), write_entry, &b);
-	buf_printf(&b, "to %d", (int)metastore_revision(m));
+	metastore_list(meta, STR(""), write_entry, &b);
+	buf_printf(&b, "to %d", (int)metastore_revision(meta));
 	return b;
 }
 
 static inline void
-check_dump(struct metastore *m, struct str want)
+check_dump(struct metastore *meta, struct str want)
 {
-	struct buf b = dump(m);
+	struct buf b = dump(meta);
 	if (!str_eq(buf_str(&b), want))
 		tap_fail(__FILE__, __LINE__, "%.*s, want %.*s", STR_ARG(buf_str(&b)), STR_ARG(want));
 	buf_release(&b);
@@ -70,9 +71,9 @@ check_dump(struct metastore *m, struct str want)
 static inline void
 check_reopened(struct str want)
 {
-	struct metastore *m = open_here();
-	check_dump(m, want);
-	metastore_close(m);
+	struct metastore *meta = open_here();
+	check_dump(meta, want);
+	metastore_close(meta);
 }
 
 static inline struct buf

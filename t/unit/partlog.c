@@ -14,32 +14,32 @@ test_partlog__appended_batches_are_found_again(void)
 {
 	struct err e;
 	struct partlog l;
-	struct partlog_slice s;
+	struct partlog_slice slice;
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &big, NULL);
 	check(access("t-0", F_OK) < 0);
-	must(partlog_find(&l, 0, 10, 1000, true, &s, &e));
-	check_int(s.size, 0);
+	must(partlog_find(&l, 0, 10, 1000, true, &slice, &e));
+	check_int(slice.size, 0);
 	check(access("t-0", F_OK) < 0); /* made by the first append only */
 	append(&l, 3, 10, 1000);
 	append(&l, 2, 10, 1001);
-	must(partlog_find(&l, 0, l.next_offset, 100000, true, &s, &e));
-	check_int(s.first_offset, 0);
-	check_int(s.next_offset, 5);
-	check_int(s.size, l.size);
-	check_slice(&s);
-	must(partlog_find(&l, 4, l.next_offset, 100000, true, &s, &e));
-	check_int(s.next_offset, 5);
-	check_slice(&s);
-	must(partlog_find(&l, 0, 3, 100000, true, &s, &e));
-	check_int(s.next_offset, 3);
-	check_slice(&s);
-	must(partlog_find(&l, 0, 4, 100000, true, &s, &e));
-	check_int(s.next_offset, 3);
-	check_slice(&s);
-	must(partlog_find(&l, 5, 5, 100000, true, &s, &e));
-	check_int(s.size, 0);
-	check(!s.file);
-	check(partlog_find(&l, 6, 6, 100000, true, &s, &e) < 0);
+	must(partlog_find(&l, 0, l.next_offset, 100000, true, &slice, &e));
+	check_int(slice.first_offset, 0);
+	check_int(slice.next_offset, 5);
+	check_int(slice.size, l.size);
+	check_slice(&slice);
+	must(partlog_find(&l, 4, l.next_offset, 100000, true, &slice, &e));
+	check_int(slice.next_offset, 5);
+	check_slice(&slice);
+	must(partlog_find(&l, 0, 3, 100000, true, &slice, &e));
+	check_int(slice.next_offset, 3);
+	check_slice(&slice);
+	must(partlog_find(&l, 0, 4, 100000, true, &slice, &e));
+	check_int(slice.next_offset, 3);
+	check_slice(&slice);
+	must(partlog_find(&l, 5, 5, 100000, true, &slice, &e));
+	check_int(slice.size, 0);
+	check(!slice.file);
+	check(partlog_find(&l, 6, 6, 100000, true, &slice, &e) < 0);
 	check_int(e.class, ERR_LIMIT);
 	partlog_release(&l);
 }
@@ -49,17 +49,17 @@ test_partlog__the_first_batch_comes_whole_or_not_at_all(void)
 {
 	struct err e;
 	struct partlog l;
-	struct partlog_slice s;
+	struct partlog_slice slice;
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &big, NULL);
 	append(&l, 1, 1000, 1);
 	append(&l, 1, 10, 2);
-	must(partlog_find(&l, 0, 2, 500, false, &s, &e));
-	check_int(s.size, 0);
-	must(partlog_find(&l, 0, 2, 500, true, &s, &e));
-	check_int(s.next_offset, 1);
-	check_slice(&s);
-	must(partlog_find(&l, 0, 0, 500, true, &s, &e));
-	check_int(s.size, 0);
+	must(partlog_find(&l, 0, 2, 500, false, &slice, &e));
+	check_int(slice.size, 0);
+	must(partlog_find(&l, 0, 2, 500, true, &slice, &e));
+	check_int(slice.next_offset, 1);
+	check_slice(&slice);
+	must(partlog_find(&l, 0, 0, 500, true, &slice, &e));
+	check_int(slice.size, 0);
 	partlog_release(&l);
 }
 
@@ -68,7 +68,7 @@ test_partlog__a_clean_stop_is_a_clean_start(void)
 {
 	struct err e;
 	struct partlog l;
-	struct partlog_slice s;
+	struct partlog_slice slice;
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
 	for (int i = 0; i < 100; i++)
 		append(&l, 1 + i % 3, 100, 1000 + i);
@@ -79,10 +79,10 @@ test_partlog__a_clean_stop_is_a_clean_start(void)
 	check_int(l.next_offset, state.recovery_offset);
 	must(partlog_open(&l, &e));
 	check_int(l.size, size);
-	for (int64_t at = 0; at < l.next_offset; at = s.next_offset) {
-		must(partlog_find(&l, at, l.next_offset, 700, true, &s, &e));
-		check(s.size > 0);
-		check_slice(&s);
+	for (int64_t at = 0; at < l.next_offset; at = slice.next_offset) {
+		must(partlog_find(&l, at, l.next_offset, 700, true, &slice, &e));
+		check(slice.size > 0);
+		check_slice(&slice);
 	}
 	append(&l, 1, 10, 5000);
 	stop(&l);
@@ -100,25 +100,26 @@ static int nknown;
 static void
 append_known(struct partlog *l, int n, int size, int64_t t)
 {
-	/* The segment is learnt by asking for the batch. */
+	/* A read of the batch finds its segment. */
 	struct err e;
-	struct partlog_slice s;
+	struct partlog_slice slice;
 	int64_t base = l->next_offset;
 	append(l, n, size, t);
-	must(partlog_find(l, base, l->next_offset, 1, true, &s, &e));
+	must(partlog_find(l, base, l->next_offset, 1, true, &slice, &e));
 	known = mem_realloc(known, (size_t)(nknown + 1) * sizeof *known);
-	int64_t segment = s.position == 0 ? base : known[nknown - 1].segment;
-	if (s.position)
-		check_int(s.position, known[nknown - 1].position + known[nknown - 1].size);
-	known[nknown++] = (struct known){ base, l->next_offset - 1, segment, s.position, s.size };
-	check_slice(&s);
+	int64_t segment = slice.position == 0 ? base : known[nknown - 1].segment;
+	if (slice.position)
+		check_int(slice.position, known[nknown - 1].position + known[nknown - 1].size);
+	known[nknown++] = (struct known){ base, l->next_offset - 1, segment, slice.position,
+		slice.size };
+	check_slice(&slice);
 }
 
 static void
 check_find(struct partlog *l, int64_t offset, int64_t limit, int64_t size_max, bool is_whole)
 {
 	struct err e;
-	struct partlog_slice s;
+	struct partlog_slice slice;
 	int64_t size = 0, next = offset;
 	int i = 0;
 	while (i < nknown && known[i].last < offset)
@@ -131,12 +132,12 @@ check_find(struct partlog *l, int64_t offset, int64_t limit, int64_t size_max, b
 		size += known[i].size;
 		next = known[i].last + 1;
 	}
-	must(partlog_find(l, offset, limit, size_max, is_whole, &s, &e));
-	check_int(s.size, size);
-	check_int(s.next_offset, next);
+	must(partlog_find(l, offset, limit, size_max, is_whole, &slice, &e));
+	check_int(slice.size, size);
+	check_int(slice.next_offset, next);
 	if (size) {
-		check_int(s.position, known[first].position);
-		check_slice(&s);
+		check_int(slice.position, known[first].position);
+		check_slice(&slice);
 	}
 }
 
@@ -158,12 +159,12 @@ test_partlog__find_agrees_with_brute_force(void)
 	struct err e;
 	for (int round = 0; round < 10; round++) {
 		srand((unsigned)round);
-		struct partlog_config c = { 2000 + rand() % 20000, INT64_MAX / 2, 10 << 20,
+		struct partlog_config config = { 2000 + rand() % 20000, INT64_MAX / 2, 10 << 20,
 			intervals[round % 5] };
 		struct partlog l;
 		char name[20];
 		snprintf(name, sizeof name, "t-%d", round);
-		partlog_init(&l, root_dir(), name, &some_topic, &c, NULL);
+		partlog_init(&l, root_dir(), name, &some_topic, &config, NULL);
 		nknown = 0;
 		for (int i = 0; i < 400; i++) {
 			append_known(&l, 1 + rand() % 5, rand() % 300, 1000 + i);
@@ -176,7 +177,7 @@ test_partlog__find_agrees_with_brute_force(void)
 		}
 		check_many(&l, 300);
 		struct partlog_state state = stop(&l);
-		partlog_init(&l, root_dir(), name, &some_topic, &c, &state);
+		partlog_init(&l, root_dir(), name, &some_topic, &config, &state);
 		check_many(&l, 300);
 		must(trim(&l, l.next_offset / 2, &e));
 		check_many(&l, 300);
@@ -187,9 +188,9 @@ test_partlog__find_agrees_with_brute_force(void)
 void
 test_partlog__many_index_pages_are_searched(void)
 {
-	struct partlog_config c = { 1 << 30, INT64_MAX / 2, 10 << 20, 0 };
+	struct partlog_config config = { 1 << 30, INT64_MAX / 2, 10 << 20, 0 };
 	struct partlog l;
-	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, NULL);
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &config, NULL);
 	for (int i = 0; i < 3000; i++)
 		append_known(&l, 1 + i % 3, i % 20, i);
 	struct stat st;
@@ -197,7 +198,7 @@ test_partlog__many_index_pages_are_searched(void)
 	check(st.st_size >= 5 * 4096); /* by the page, while it was written */
 	check_many(&l, 1000);
 	struct partlog_state state = stop(&l);
-	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, &state);
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &config, &state);
 	check_many(&l, 1000);
 	for (int64_t at = 0; at < l.next_offset; at++)
 		check_find(&l, at, l.next_offset, 500, true);
@@ -210,18 +211,18 @@ void
 test_partlog__segments_roll_by_size_age_and_index(void)
 {
 	struct partlog l;
-	struct partlog_config c = { 1000, 1000, 1 << 20, 100 };
-	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, NULL);
+	struct partlog_config config = { 1000, 1000, 1 << 20, 100 };
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &config, NULL);
 	append(&l, 1, 600, 0);
 	append(&l, 1, 600, 0);
 	check_int(nsegment("t-0"), 2);
-	c.segment_bytes = 1 << 20;
+	config.segment_bytes = 1 << 20;
 	append(&l, 1, 10, 999);
 	check_int(nsegment("t-0"), 2);
 	append(&l, 1, 10, 1001); /* 1001 ms younger than the segment's first */
 	check_int(nsegment("t-0"), 3);
-	c.segment_index_bytes = 24; /* three offset entries, one time entry */
-	c.segment_ms = INT64_MAX / 2;
+	config.segment_index_bytes = 24; /* three offset entries, one time entry */
+	config.segment_ms = INT64_MAX / 2;
 	append(&l, 1, 200, 1002);
 	append(&l, 1, 200, 1003);
 	check_int(nsegment("t-0"), 3);
@@ -235,7 +236,7 @@ test_partlog__relative_offsets_never_overflow(void)
 {
 	struct err e;
 	struct partlog l;
-	struct partlog_slice s;
+	struct partlog_slice slice;
 	struct buf b = BUF_INIT;
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &big, NULL);
 	append(&l, 1, 10, 1);
@@ -245,8 +246,8 @@ test_partlog__relative_offsets_never_overflow(void)
 	batch.last_offset_delta = INT32_MAX;
 	must(partlog_append(&l, b.p, &batch, 0, 2, &e));
 	check_int(nsegment("t-0"), 2);
-	must(partlog_find(&l, 5, l.next_offset, 1000, true, &s, &e));
-	check_slice(&s);
+	must(partlog_find(&l, 5, l.next_offset, 1000, true, &slice, &e));
+	check_slice(&slice);
 	buf_release(&b);
 	partlog_release(&l);
 }
@@ -371,10 +372,10 @@ test_partlog__a_full_disk_is_no_end(void)
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, &state);
 	for (int64_t at = 0; at < l.next_offset;) {
 		struct err e;
-		struct partlog_slice s;
-		must(partlog_find(&l, at, l.next_offset, 10000, true, &s, &e));
-		at = s.next_offset;
-		check_slice(&s);
+		struct partlog_slice slice;
+		must(partlog_find(&l, at, l.next_offset, 10000, true, &slice, &e));
+		at = slice.next_offset;
+		check_slice(&slice);
 	}
 	partlog_release(&l);
 }
@@ -382,9 +383,9 @@ test_partlog__a_full_disk_is_no_end(void)
 void
 test_partlog__an_index_page_that_does_not_fit_waits(void)
 {
-	struct partlog_config c = { 1 << 30, INT64_MAX / 2, 10 << 20, 0 };
+	struct partlog_config config = { 1 << 30, INT64_MAX / 2, 10 << 20, 0 };
 	struct partlog l;
-	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, NULL);
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &config, NULL);
 	nknown = 0;
 	for (int i = 0; i < 512; i++)
 		append_known(&l, 1, 1, i);
@@ -405,24 +406,24 @@ test_partlog__a_failed_sync_is_the_end(void)
 {
 	struct err e;
 	struct partlog l;
-	struct partlog_sync s;
+	struct partlog_sync sync;
 	struct buf b = BUF_INIT;
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
 	append(&l, 1, 100, 1);
 	sync_all(&l);
 	append(&l, 1, 100, 1);
-	check(partlog_sync_begin(&l, &s));
+	check(partlog_sync_begin(&l, &sync));
 	set_fault("sync", EIO, 0);
-	partlog_sync_run(&s);
+	partlog_sync_run(&sync);
 	fs_fault = NULL;
-	partlog_sync_end(&l, &s);
+	partlog_sync_end(&l, &sync);
 	check(l.is_failed);
 	check(strcmp(l.failure->msg, "t-0: cannot sync: Input/output error") == 0);
 	check_int(l.synced_offset, 1);
 	struct batch batch = make_batch(&b, 1, 10, 1);
 	check(partlog_append(&l, b.p, &batch, 0, 1, &e) < 0);
 	check(strcmp(e.msg, l.failure->msg) == 0);
-	check(!partlog_sync_begin(&l, &s));
+	check(!partlog_sync_begin(&l, &sync));
 	buf_release(&b);
 	partlog_release(&l);
 }
@@ -431,7 +432,7 @@ void
 test_partlog__a_sync_that_cannot_open_its_file_is_no_sync(void)
 {
 	struct partlog l, other;
-	struct partlog_sync s;
+	struct partlog_sync sync;
 	segfile_cache_limit(1);
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
 	partlog_init(&other, root_dir(), "t-1", &some_topic, &small, NULL);
@@ -440,12 +441,12 @@ test_partlog__a_sync_that_cannot_open_its_file_is_no_sync(void)
 	append(&l, 1, 100, 1);
 	append(&other, 1, 100, 1); /* takes the only descriptor */
 	set_fault("open", EACCES, 0);
-	check_int(partlog_sync_begin(&l, &s), 1);
+	check_int(partlog_sync_begin(&l, &sync), 1);
 	fs_fault = NULL;
-	check(s.nfd > 0);
-	partlog_sync_run(&s);
-	s.result = 0; /* the descriptors it gave were synced well */
-	partlog_sync_end(&l, &s);
+	check(sync.nfd > 0);
+	partlog_sync_run(&sync);
+	sync.result = 0; /* the descriptors it gave were synced well */
+	partlog_sync_end(&l, &sync);
 	check_int(l.synced_offset, 1);
 	check(l.is_failed);
 	check(strstr(l.failure->msg, "cannot open what is to be synced: Permission denied"));
@@ -453,32 +454,32 @@ test_partlog__a_sync_that_cannot_open_its_file_is_no_sync(void)
 	partlog_release(&other);
 }
 
-static bool covers(const struct partlog_sync *s, const char *name);
+static bool covers(const struct partlog_sync *sync, const char *name);
 
 void
 test_partlog__a_first_sync_tried_again_covers_all(void)
 {
 	struct partlog l;
-	struct partlog_sync s;
+	struct partlog_sync sync;
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
 	append(&l, 1, 100, 1);
 	set_fault("open", EMFILE, 1); /* the first is of the epochs, which can wait */
-	check_int(partlog_sync_begin(&l, &s), -1);
+	check_int(partlog_sync_begin(&l, &sync), -1);
 	fs_fault = NULL;
-	check_int(partlog_sync_begin(&l, &s), 1);
-	check(covers(&s, "00000000000000000000.log") && covers(&s, "t-0"));
-	partlog_sync_run(&s);
-	partlog_sync_end(&l, &s);
+	check_int(partlog_sync_begin(&l, &sync), 1);
+	check(covers(&sync, "00000000000000000000.log") && covers(&sync, "t-0"));
+	partlog_sync_run(&sync);
+	partlog_sync_end(&l, &sync);
 	check(!l.is_failed && l.synced_offset == 1);
-	check_int(partlog_sync_begin(&l, &s), 0);
+	check_int(partlog_sync_begin(&l, &sync), 0);
 	partlog_release(&l);
 }
 
 /* Does the sync cover a file of that name? */
 static bool
-covers(const struct partlog_sync *s, const char *name)
+covers(const struct partlog_sync *sync, const char *name)
 {
-	int fd[PARTLOG_SYNC_FD_MAX], n = partlog_sync_fds(s, fd);
+	int fd[PARTLOG_SYNC_FD_MAX], n = partlog_sync_fds(sync, fd);
 	char link[50], path[300];
 	for (int i = 0; i < n; i++) {
 		snprintf(link, sizeof link, "/proc/self/fd/%d", fd[i]);
@@ -496,18 +497,18 @@ test_partlog__indexes_are_synced_behind_synced_batches(void)
 {
 	struct partlog_config tiny = { 100, INT64_MAX / 2, 10 << 20, 300 };
 	struct partlog l;
-	struct partlog_sync s;
+	struct partlog_sync sync;
 	bool is_index = false, is_time = false, is_log = false;
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &tiny, NULL);
 	append(&l, 1, 50, 1);
 	sync_all(&l);
 	append(&l, 1, 50, 1); /* rolls, with nothing of the first segment unsynced */
-	while (partlog_sync_begin(&l, &s)) {
-		is_index |= covers(&s, "00000000000000000000.index");
-		is_time |= covers(&s, "00000000000000000000.timeindex");
-		is_log |= covers(&s, "00000000000000000001.log");
-		partlog_sync_run(&s);
-		partlog_sync_end(&l, &s);
+	while (partlog_sync_begin(&l, &sync)) {
+		is_index |= covers(&sync, "00000000000000000000.index");
+		is_time |= covers(&sync, "00000000000000000000.timeindex");
+		is_log |= covers(&sync, "00000000000000000001.log");
+		partlog_sync_run(&sync);
+		partlog_sync_end(&l, &sync);
 	}
 	check(is_index && is_time && is_log);
 	check_int(l.synced_offset, 2);
@@ -518,31 +519,31 @@ void
 test_partlog__a_sync_covers_rolled_segments_and_directories(void)
 {
 	struct partlog l;
-	struct partlog_sync s;
+	struct partlog_sync sync;
 	int fd[PARTLOG_SYNC_FD_MAX];
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
-	check(!partlog_sync_begin(&l, &s));
+	check(!partlog_sync_begin(&l, &sync));
 	append(&l, 1, 100, 1);
-	check(partlog_sync_begin(&l, &s));
+	check(partlog_sync_begin(&l, &sync));
 	/* Epochs, directory, root, segment. */
-	check_int(partlog_sync_fds(&s, fd), 4);
+	check_int(partlog_sync_fds(&sync, fd), 4);
 	append(&l, 1, 100, 1); /* meanwhile */
-	partlog_sync_run(&s);
-	partlog_sync_end(&l, &s);
+	partlog_sync_run(&sync);
+	partlog_sync_end(&l, &sync);
 	check_int(l.synced_offset, 1);
-	check(partlog_sync_begin(&l, &s));
-	check_int(s.nfd, 1);
-	partlog_sync_run(&s);
-	partlog_sync_end(&l, &s);
+	check(partlog_sync_begin(&l, &sync));
+	check_int(sync.nfd, 1);
+	partlog_sync_run(&sync);
+	partlog_sync_end(&l, &sync);
 	check_int(l.synced_offset, 2);
-	check(!partlog_sync_begin(&l, &s));
+	check(!partlog_sync_begin(&l, &sync));
 	for (int i = 0; i < 10; i++)
 		append(&l, 1, 3000, 1);
 	int rounds = 0;
-	while (partlog_sync_begin(&l, &s)) {
+	while (partlog_sync_begin(&l, &sync)) {
 		int64_t before = l.synced_offset;
-		partlog_sync_run(&s);
-		partlog_sync_end(&l, &s);
+		partlog_sync_run(&sync);
+		partlog_sync_end(&l, &sync);
 		check(l.synced_offset > before);
 		rounds++;
 	}
@@ -601,10 +602,10 @@ test_partlog__a_thousand_logs_share_sixteen_descriptors(void)
 	check_int(segfile_nopen(), 0);
 	for (int i = 0; i < 5000; i++) {
 		struct partlog *one = &l[rand() % N];
-		struct partlog_slice s;
+		struct partlog_slice slice;
 		append(one, 1, 10, i);
-		must(partlog_find(one, 0, one->next_offset, 100000, true, &s, &e));
-		check_slice(&s);
+		must(partlog_find(one, 0, one->next_offset, 100000, true, &slice, &e));
+		check_slice(&slice);
 		check(segfile_nopen() <= 16);
 	}
 	for (int i = 0; i < N; i++)
@@ -623,19 +624,19 @@ test_partlog__pinned_slices_outlive_cache_and_log(void)
 {
 	struct err e;
 	struct partlog l;
-	struct partlog_slice s[20];
+	struct partlog_slice slice[20];
 	segfile_cache_limit(2);
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
 	for (int i = 0; i < 20; i++)
 		append(&l, 1, 3000, i);
 	for (int i = 0; i < 20; i++)
-		must(partlog_find(&l, i, 20, 10000, true, &s[i], &e));
+		must(partlog_find(&l, i, 20, 10000, true, &slice[i], &e));
 	must(partlog_delete(&l, &e));
 	partlog_release(&l);
 	check(access("t-0", F_OK) < 0);
 	check(system("test -z \"$(ls)\"") == 0);
 	for (int i = 0; i < 20; i++)
-		check_slice(&s[i]);
+		check_slice(&slice[i]);
 	check_int(segfile_nopen(), 0);
 }
 
@@ -677,38 +678,38 @@ void
 test_partlog__a_lost_index_is_made_anew(void)
 {
 	struct partlog l;
-	struct partlog_config c = { 3000, INT64_MAX / 2, 10 << 20, 100 };
-	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, NULL);
+	struct partlog_config config = { 3000, INT64_MAX / 2, 10 << 20, 100 };
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &config, NULL);
 	nknown = 0;
 	for (int i = 0; i < 100; i++)
 		append_known(&l, 1 + i % 3, 100, i);
 	struct partlog_state state = stop(&l);
 	check(system("mkdir was && cp t-0/*index was && rm t-0/*0.index t-0/*5.timeindex && "
 		"for f in t-0/*7.index; do printf x >>$f; done") == 0);
-	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, &state);
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &config, &state);
 	check_many(&l, 300);
 	check(system("for f in was/*; do cmp $f t-0/${f#*/} || exit 1; done") == 0);
 	partlog_release(&l);
 }
 
-/* Logs of their own, slices put by others, and one cache that is too small. */
+/* Each thread has a log, others put its slices, and the one cache is too small. */
 static void *
 use_log(void *arg)
 {
 	struct err e;
 	struct partlog *l = arg;
-	struct partlog_slice s[3] = { { 0 } };
+	struct partlog_slice slice[3] = { { 0 } };
 	for (int i = 0; i < 500; i++) {
 		append(l, 1, 500, i);
 		must(partlog_find(l, rand() % l->next_offset, l->next_offset, 3000, true,
-			&s[i % 3], &e));
-		check(s[i % 3].size > 0);
-		check_slice(s[(i + 1) % 3].file ? &s[(i + 1) % 3] : &s[i % 3]);
+			&slice[i % 3], &e));
+		check(slice[i % 3].size > 0);
+		check_slice(slice[(i + 1) % 3].file ? &slice[(i + 1) % 3] : &slice[i % 3]);
 		if (i % 50 == 0)
 			sync_all(l);
 	}
 	for (int i = 0; i < 3; i++)
-		partlog_slice_put(&s[i]);
+		partlog_slice_put(&slice[i]);
 	return NULL;
 }
 
@@ -745,19 +746,19 @@ test_partlog__out_of_descriptors_the_idle_ones_go(void)
 {
 	struct err e;
 	struct partlog l;
-	struct partlog_slice s;
+	struct partlog_slice slice;
 	segfile_cache_limit(512);
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
 	for (int i = 0; i < 5; i++)
 		append(&l, 1, 3000, i);
 	must(partlog_flush(&l, &e));
-	must(partlog_find(&l, 1, 2, 3000, true, &s, &e));
-	check_slice(&s);
+	must(partlog_find(&l, 1, 2, 3000, true, &slice, &e));
+	check_slice(&slice);
 	check_int(segfile_nopen(), 1);
 	fs_fault = no_descriptors;
-	must(partlog_find(&l, 3, 4, 3000, true, &s, &e));
+	must(partlog_find(&l, 3, 4, 3000, true, &slice, &e));
 	fs_fault = NULL;
-	check_slice(&s);
+	check_slice(&slice);
 	check_int(segfile_nopen(), 1);
 	partlog_release(&l);
 }

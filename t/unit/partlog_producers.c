@@ -1,11 +1,11 @@
-/* A log's producers: kept over stops and crashes, in Kafka's files. */
+/* A log's producers survive stops and crashes, in Kafka's files. */
 #include "producer_help.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <sys/stat.h>
 
-/* Nobody pulls the plug here, and thousands of real syncs take long. */
+/* No power is cut here, and thousands of real syncs take long. */
 int
 fsync(int fd)
 {
@@ -61,13 +61,13 @@ stable(struct partlog *l, int64_t high_watermark)
 }
 
 static void
-start(struct partlog *l, const char *name, const struct partlog_config *c,
+start(struct partlog *l, const char *name, const struct partlog_config *config,
 	const struct partlog_state *state)
 {
-	partlog_init(l, root_dir(), name, &some_topic, c, state);
+	partlog_init(l, root_dir(), name, &some_topic, config, state);
 }
 
-/* How many files of the log end so. */
+/* The number of the log's files with this suffix. */
 static int
 nfile(const char *name, const char *suffix)
 {
@@ -264,11 +264,11 @@ check_aborted(struct partlog *l, int64_t from, int64_t limit, const char *want)
 {
 	struct err e;
 	struct buf txns = BUF_INIT, got = BUF_INIT;
-	struct prodstate_txn t;
+	struct prodstate_txn txn;
 	must(partlog_aborted(l, from, limit, &txns, &e));
-	for (size_t i = 0; i < txns.n; i += sizeof t) {
-		memcpy(&t, txns.p + i, sizeof t);
-		buf_printf(&got, "%lld:%lld ", (long long)t.producer_id, (long long)t.first_offset);
+	for (size_t i = 0; i < txns.n; i += sizeof txn) {
+		memcpy(&txn, txns.p + i, sizeof txn);
+		buf_printf(&got, "%lld:%lld ", (long long)txn.producer_id, (long long)txn.first_offset);
 	}
 	buf_putc(&got, 0);
 	if (strcmp((char *)got.p, want) != 0)
@@ -311,10 +311,10 @@ test_partlog_producers__aborted_ones_are_listed_by_range(void)
 void
 test_partlog_producers__many_aborted_ones_are_found(void)
 {
-	struct partlog_config c = { 40000, INT64_MAX / 2, 10 << 20, 300 };
+	struct partlog_config config = { 40000, INT64_MAX / 2, 10 << 20, 300 };
 	struct partlog l;
 	char want[50];
-	start(&l, "t-0", &c, NULL);
+	start(&l, "t-0", &config, NULL);
 	for (int i = 0; i < 1000; i++) {
 		put(&l, i % 7, 0, i / 7, 1, true);
 		end(&l, i % 7, 0, false);
@@ -437,7 +437,7 @@ roll(int n)
 
 enum { STEPS_MAX = 400, WRITERS = 5 };
 
-/* What was known at each end of a batch. */
+/* The state after each batch. */
 struct known {
 	int64_t offset;
 	char *producers, *aborted;
@@ -575,8 +575,8 @@ check_known(struct partlog *l, const struct known *k, const char *what)
 	buf_release(&b);
 }
 
-/* The log was opened by recovery: it is what it was at that offset, also after a
- * stop, and after one more crash that comes before anything is synced. */
+/* Recovery opened the log: its state is that at the offset, also after a stop, and
+ * after another crash before anything is synced. */
 static void
 check_recovered(const struct history *h, struct partlog *l, int64_t recovery_offset, bool same_boot,
 	const char *what)
@@ -635,8 +635,8 @@ test_partlog_producers__a_killed_process_loses_nothing(void)
 	}
 }
 
-/* A power cut loses whatever was not on disk; all before the recovery offset
- * was, but for the list of aborted transactions of its segment. */
+/* A power cut loses all that was not on disk.  All before the recovery offset was,
+ * except for the list of aborted transactions of its segment. */
 static void
 lose(const char *dir, const char *name, void *ctx)
 {
@@ -659,7 +659,7 @@ lose(const char *dir, const char *name, void *ctx)
 		check(truncate(path, roll((int)st.st_size + 1)) == 0);
 }
 
-/* The bases of the segments, rising. */
+/* The base offsets of the segments, ascending. */
 static int
 bases(struct partlog *l, int64_t *v)
 {
@@ -679,7 +679,7 @@ bases(struct partlog *l, int64_t *v)
 	return n;
 }
 
-/* Cut the log at some byte behind the recovery offset, as a whole. */
+/* Cut the whole log at a random byte after the recovery offset. */
 static void
 cut_copy(int64_t recovery_offset, const int64_t *base, int nbase)
 {
@@ -737,7 +737,7 @@ test_partlog_producers__after_a_power_cut_all_is_made_anew(void)
 	check(nrecovered > 40);
 }
 
-/* The log is cut, and grows again past the offsets that it had. */
+/* The log is cut, and grows beyond its former end again. */
 void
 test_partlog_producers__a_snapshot_of_what_was_cut_is_not_used(void)
 {
@@ -763,7 +763,7 @@ test_partlog_producers__a_snapshot_of_what_was_cut_is_not_used(void)
 			if (partlog_recover(&l, same_boot, &cut, &e) < 0)
 				break; /* cut too far */
 			check_known(&l, known_at(&h, l.next_offset), "grown again");
-			/* The history is another one from there on. */
+			/* From there on its history differs. */
 			while (h.n && h.known[h.n - 1].offset > l.next_offset) {
 				h.n--;
 				mem_free(h.known[h.n].producers);

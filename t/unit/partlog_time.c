@@ -16,7 +16,7 @@ append_stamped(struct partlog *l, int64_t t)
 	struct err e;
 	struct builder w = BUILDER_INIT;
 	struct buf packed = BUF_INIT;
-	struct batch b;
+	struct batch batch;
 	builder_reset(&w);
 	int n = 1 + rand() % 10;
 	bool is_append_time = rand() % 8 == 0;
@@ -35,8 +35,8 @@ append_stamped(struct partlog *l, int64_t t)
 			stamps[nstamp + i].ms = t;
 	}
 	nstamp += n;
-	check(batch_parse(&b, p));
-	must(partlog_append(l, p, &b, 7, t, &e));
+	check(batch_parse(&batch, p));
+	must(partlog_append(l, p, &batch, 7, t, &e));
 	builder_release(&w);
 	buf_release(&packed);
 }
@@ -85,12 +85,12 @@ test_partlog_time__times_agree_with_brute_force(void)
 	struct err e;
 	for (int round = 0; round < 6; round++) {
 		srand((unsigned)round);
-		struct partlog_config c = { 3000 + rand() % 10000, INT64_MAX / 2, 10 << 20,
+		struct partlog_config config = { 3000 + rand() % 10000, INT64_MAX / 2, 10 << 20,
 			round * 100 };
 		struct partlog l;
 		char name[20];
 		snprintf(name, sizeof name, "t-%d", round);
-		partlog_init(&l, root_dir(), name, &some_topic, &c, NULL);
+		partlog_init(&l, root_dir(), name, &some_topic, &config, NULL);
 		nstamp = 0;
 		check_max_time(&l);
 		for (int i = 0; i < 300; i++) {
@@ -105,7 +105,7 @@ test_partlog_time__times_agree_with_brute_force(void)
 			check_max_time(&l);
 			if (again == 0) {
 				struct partlog_state state = stop(&l);
-				partlog_init(&l, root_dir(), name, &some_topic, &c, &state);
+				partlog_init(&l, root_dir(), name, &some_topic, &config, &state);
 			} else {
 				must(trim(&l, l.next_offset - 40 / again, &e));
 			}
@@ -123,9 +123,9 @@ test_partlog_time__retention_lets_whole_old_segments_go(void)
 {
 	struct err e;
 	struct partlog l;
-	struct partlog_config c = { 1000, INT64_MAX / 2, 1 << 20, 100 };
+	struct partlog_config config = { 1000, INT64_MAX / 2, 1 << 20, 100 };
 	int64_t offset;
-	partlog_init(&l, root_dir(), "t-0", &some_topic, &c, NULL);
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &config, NULL);
 	for (int i = 0; i < 5; i++)
 		append(&l, 1, 700, i * 100);
 	check_int(nsegment("t-0"), 5);

@@ -33,15 +33,15 @@ batch_of(int64_t id, int16_t epoch, int32_t sequence, int32_t n, int attributes)
 static enum prodstate_verdict
 ask(int64_t id, int16_t epoch, int32_t sequence, int32_t n, int attributes)
 {
-	struct batch b = batch_of(id, epoch, sequence, n, attributes);
-	return prodstate_check(&state, &b, false, 1, &ticket, &seen);
+	struct batch batch = batch_of(id, epoch, sequence, n, attributes);
+	return prodstate_check(&state, &batch, false, 1, &ticket, &seen);
 }
 
 static void
 put_at(int64_t now_ms, int64_t id, int16_t epoch, int32_t sequence, int32_t n, int attributes)
 {
-	struct batch b = batch_of(id, epoch, sequence, n, attributes);
-	prodstate_append(&state, &b, now_ms);
+	struct batch batch = batch_of(id, epoch, sequence, n, attributes);
+	prodstate_append(&state, &batch, now_ms);
 	next_offset += n;
 }
 
@@ -61,7 +61,7 @@ produce(int64_t id, int16_t epoch, int32_t sequence, int32_t n, int attributes)
 	return v;
 }
 
-/* Verified first, as the broker does it. */
+/* With the verification first, as the broker does it. */
 static enum prodstate_verdict
 produce_txn(int64_t id, int16_t epoch, int32_t sequence, int32_t n)
 {
@@ -74,10 +74,10 @@ produce_txn(int64_t id, int16_t epoch, int32_t sequence, int32_t n)
 }
 
 static bool
-end_epoch(int64_t id, int16_t epoch, int32_t coordinator_epoch, struct prodstate_txn *t)
+end_epoch(int64_t id, int16_t epoch, int32_t coordinator_epoch, struct prodstate_txn *txn)
 {
-	struct batch b = batch_of(id, epoch, -1, 1, BATCH_TRANSACTIONAL | BATCH_CONTROL);
-	bool was_open = prodstate_end(&state, &b, coordinator_epoch, 1, t);
+	struct batch batch = batch_of(id, epoch, -1, 1, BATCH_TRANSACTIONAL | BATCH_CONTROL);
+	bool was_open = prodstate_end(&state, &batch, coordinator_epoch, 1, txn);
 	next_offset++;
 	return was_open;
 }
@@ -85,9 +85,9 @@ end_epoch(int64_t id, int16_t epoch, int32_t coordinator_epoch, struct prodstate
 static struct prodstate_txn
 end(int64_t id, int16_t epoch)
 {
-	struct prodstate_txn t;
-	check(end_epoch(id, epoch, 0, &t));
-	return t;
+	struct prodstate_txn txn;
+	check(end_epoch(id, epoch, 0, &txn));
+	return txn;
 }
 
 void
@@ -103,7 +103,7 @@ test_prodstate__a_batch_sent_again_is_known(void)
 	check_int(seen.timestamp, 1040);
 	check_int(ask(5, 0, 3, 2, 0), PRODSTATE_DUPLICATE);
 	check_int(seen.last_offset, 44);
-	/* Another cut of the same numbers is no duplicate. */
+	/* The same numbers, divided differently, are no duplicate. */
 	check_int(ask(5, 0, 0, 2, 0), PRODSTATE_OUT_OF_ORDER);
 	check_int(ask(5, 0, 0, 5, 0), PRODSTATE_OUT_OF_ORDER);
 	check_int(ask(5, 0, 4, 1, 0), PRODSTATE_OUT_OF_ORDER);
@@ -194,7 +194,7 @@ test_prodstate__a_transaction_is_verified_once(void)
 	check_int(produce(5, 0, 0, 1, TXN), PRODSTATE_GOOD);
 	ticket = 0;
 	check_int(produce(5, 0, 1, 1, TXN), PRODSTATE_GOOD);
-	/* The one that was asked about at the same time. */
+	/* The other batch, verified at the same time. */
 	ticket = token;
 	check_int(produce(5, 0, 2, 1, TXN), PRODSTATE_GOOD);
 	end(5, 0);
@@ -206,11 +206,11 @@ test_prodstate__a_transaction_is_verified_once(void)
 void
 test_prodstate__a_marker_drops_the_token(void)
 {
-	struct prodstate_txn t;
+	struct prodstate_txn txn;
 	begin();
 	check_int(ask(5, 0, 0, 1, TXN), PRODSTATE_VERIFY);
 	int64_t token = ticket;
-	check(!end_epoch(5, 0, 0, &t)); /* nothing was written */
+	check(!end_epoch(5, 0, 0, &txn)); /* nothing was written */
 	check_int(ask(5, 0, 0, 1, TXN), PRODSTATE_NO_TXN);
 	ticket = 0;
 	check_int(ask(5, 0, 0, 1, TXN), PRODSTATE_VERIFY);
@@ -265,26 +265,26 @@ test_prodstate__a_newer_epoch_is_verified_anew(void)
 	check_int(produce_txn(5, 0, 0, 1), PRODSTATE_GOOD);
 	check_int(ask(5, 1, 0, 1, TXN), PRODSTATE_VERIFY);
 	check_int(produce(5, 1, 0, 1, TXN), PRODSTATE_GOOD);
-	struct prodstate_txn t = end(5, 1);
-	check_int(t.first_offset, 0);
-	check_int(t.last_offset, 2);
+	struct prodstate_txn txn = end(5, 1);
+	check_int(txn.first_offset, 0);
+	check_int(txn.last_offset, 2);
 	prodstate_release(&state);
 }
 
 void
 test_prodstate__markers_of_old_epochs_are_refused(void)
 {
-	struct prodstate_txn t;
+	struct prodstate_txn txn;
 	begin();
 	check_int(prodstate_check_marker(&state, 5, 0, 0), PRODSTATE_GOOD);
 	check_int(produce_txn(5, 2, 0, 1), PRODSTATE_GOOD);
 	check_int(prodstate_check_marker(&state, 5, 1, 0), PRODSTATE_OLD_EPOCH);
 	check_int(prodstate_check_marker(&state, 5, 2, 0), PRODSTATE_GOOD);
-	check(end_epoch(5, 3, 9, &t));
+	check(end_epoch(5, 3, 9, &txn));
 	check_int(prodstate_check_marker(&state, 5, 3, 8), PRODSTATE_OLD_COORDINATOR);
 	check_int(prodstate_check_marker(&state, 5, 2, 9), PRODSTATE_OLD_EPOCH);
 	check_int(prodstate_check_marker(&state, 5, 3, 9), PRODSTATE_GOOD);
-	check(!end_epoch(5, 3, 9, &t)); /* sent again: nothing is open */
+	check(!end_epoch(5, 3, 9, &txn)); /* sent again: nothing is open */
 	check_int(produce(5, 2, 1, 1, TXN), PRODSTATE_OLD_EPOCH);
 	prodstate_release(&state);
 }
@@ -292,19 +292,19 @@ test_prodstate__markers_of_old_epochs_are_refused(void)
 void
 test_prodstate__a_marker_alone_sets_the_epoch(void)
 {
-	struct prodstate_txn t;
+	struct prodstate_txn txn;
 	begin();
-	check(!end_epoch(5, 4, 0, &t));
+	check(!end_epoch(5, 4, 0, &txn));
 	check_int(prodstate_count(&state), 1);
 	check_int(prodstate_find(&state, 5)->nbatch, 0);
 	check_int(produce(5, 3, 0, 1, 0), PRODSTATE_OLD_EPOCH);
 	check_int(produce(5, 4, 1, 1, 0), PRODSTATE_OUT_OF_ORDER);
 	check_int(produce(5, 4, 0, 1, 0), PRODSTATE_GOOD);
-	/* The same epoch: the numbers go on behind a marker... */
-	check(!end_epoch(5, 4, 0, &t));
+	/* The same epoch: the numbers continue after a marker. */
+	check(!end_epoch(5, 4, 0, &txn));
 	check_int(produce(5, 4, 1, 1, 0), PRODSTATE_GOOD);
-	/* ...and begin anew behind one that raises it (KIP-890). */
-	check(!end_epoch(5, 5, 0, &t));
+	/* A marker that raises the epoch restarts them (KIP-890). */
+	check(!end_epoch(5, 5, 0, &txn));
 	check_int(produce(5, 5, 2, 1, 0), PRODSTATE_OUT_OF_ORDER);
 	check_int(produce(5, 5, 0, 1, 0), PRODSTATE_GOOD);
 	prodstate_release(&state);
@@ -315,16 +315,16 @@ test_prodstate__coordinators_have_no_sequence(void)
 {
 	begin();
 	for (int i = 0; i < 3; i++) {
-		struct batch b = batch_of(5, 1, -1, 2, TXN);
-		check_int(prodstate_check(&state, &b, true, 1, &ticket, &seen), PRODSTATE_GOOD);
+		struct batch batch = batch_of(5, 1, -1, 2, TXN);
+		check_int(prodstate_check(&state, &batch, true, 1, &ticket, &seen), PRODSTATE_GOOD);
 		check_int(ticket, 0);
 		put(5, 1, -1, 2, TXN);
 	}
 	struct batch old = batch_of(5, 0, -1, 2, TXN);
 	check_int(prodstate_check(&state, &old, true, 1, &ticket, &seen), PRODSTATE_OLD_EPOCH);
-	struct prodstate_txn t = end(5, 1);
-	check_int(t.first_offset, 0);
-	check_int(t.last_offset, 6);
+	struct prodstate_txn txn = end(5, 1);
+	check_int(txn.first_offset, 0);
+	check_int(txn.last_offset, 6);
 	prodstate_release(&state);
 }
 
@@ -339,17 +339,17 @@ test_prodstate__the_first_open_transaction_holds_back(void)
 	check_int(produce_txn(1, 0, 5, 5), PRODSTATE_GOOD); /* 20 */
 	check_int(produce_txn(3, 0, 0, 5), PRODSTATE_GOOD); /* 25 */
 	check_int(prodstate_unstable(&state), 10);
-	struct prodstate_txn t = end(2, 0); /* 30 */
-	check_int(t.first_offset, 15);
-	check_int(t.last_offset, 30);
-	check_int(t.stable_offset, 10);
-	t = end(1, 0); /* 31 */
-	check_int(t.first_offset, 10);
-	check_int(t.stable_offset, 25);
+	struct prodstate_txn txn = end(2, 0); /* 30 */
+	check_int(txn.first_offset, 15);
+	check_int(txn.last_offset, 30);
+	check_int(txn.stable_offset, 10);
+	txn = end(1, 0); /* 31 */
+	check_int(txn.first_offset, 10);
+	check_int(txn.stable_offset, 25);
 	prodstate_replicated(&state, next_offset);
 	check_int(prodstate_unstable(&state), 25);
-	t = end(3, 0);
-	check_int(t.stable_offset, 33);
+	txn = end(3, 0);
+	check_int(txn.stable_offset, 33);
 	prodstate_replicated(&state, next_offset);
 	check_int(prodstate_unstable(&state), INT64_MAX);
 	prodstate_release(&state);
@@ -390,11 +390,11 @@ test_prodstate__idle_producers_expire(void)
 	check(prodstate_find(&state, 5));
 	prodstate_expire(&state, 1000, 100);
 	check_int(prodstate_count(&state), 0);
-	/* One that only asked goes, too. */
+	/* A producer that was only verified is removed, too. */
 	check_int(ask(5, 0, 7, 1, TXN), PRODSTATE_VERIFY);
 	prodstate_expire(&state, 1000, 100);
 	check_int(state.by_id.n, 0);
-	/* What was there before the log was opened counts from the first look. */
+	/* For producers loaded with the log the idle time starts at the first call. */
 	put_at(0, 1, 0, 0, 1, 0);
 	put_at(0, 2, 0, 0, 1, 0);
 	put_at(1990, 3, 0, 0, 1, 0);
@@ -469,13 +469,13 @@ encode_and_decode(struct prodstate *to)
 void
 test_prodstate__a_snapshot_holds_the_last_batch(void)
 {
-	struct prodstate_txn t;
+	struct prodstate_txn txn;
 	begin();
 	for (int i = 0; i < 4; i++)
 		put(1, 3, 2 * i, 2, 0);
 	put(2, 0, 0, 2, TXN);
 	put(3, 0, 0, 3, TXN);
-	check(!end_epoch(4, 7, 5, &t));
+	check(!end_epoch(4, 7, 5, &txn));
 	put(9, 0, 5, 1, 0);
 	check_int(ask(77, 0, 5, 1, TXN), PRODSTATE_VERIFY); /* not written: it wrote nothing */
 	struct prodstate before = state;

@@ -35,11 +35,11 @@ struct producer_list {
 };
 
 static inline void
-list_producer(void *ctx, const struct prodstate_producer *p)
+list_producer(void *ctx, const struct prodstate_producer *producer)
 {
-	struct producer_list *l = ctx;
-	check(l->n < 1000);
-	l->v[l->n++] = p;
+	struct producer_list *list = ctx;
+	check(list->n < 1000);
+	list->v[list->n++] = producer;
 }
 
 /* What a snapshot holds of the producers, a line each, by id. */
@@ -52,12 +52,14 @@ print_producers(const struct prodstate *s, struct buf *b)
 		qsort(list.v, (size_t)list.n, sizeof *list.v, compare_producers);
 	buf_reset(b);
 	for (int i = 0; i < list.n; i++) {
-		const struct prodstate_producer *p = list.v[i];
-		const struct prodstate_batch *last = p->nbatch ? &p->batch[p->nbatch - 1] : NULL;
+		const struct prodstate_producer *producer = list.v[i];
+		const struct prodstate_batch *last = producer->nbatch
+			? &producer->batch[producer->nbatch - 1] : NULL;
 		buf_printf(b, "%lld epoch %d last %d..%lld+%d at %lld coordinator %d txn %lld\n",
-			(long long)p->id, p->epoch, last ? last->last_sequence : -1,
+			(long long)producer->id, producer->epoch, last ? last->last_sequence : -1,
 			(long long)(last ? last->last_offset : -1), last ? last->offset_delta : 0,
-			(long long)p->timestamp, p->coordinator_epoch, (long long)p->txn_first_offset);
+			(long long)producer->timestamp, producer->coordinator_epoch,
+			(long long)producer->txn_first_offset);
 	}
 	buf_putc(b, 0);
 }
@@ -68,13 +70,13 @@ print_aborted(struct partlog *l, struct buf *b)
 {
 	struct err e;
 	struct buf txns = BUF_INIT;
-	struct prodstate_txn t;
+	struct prodstate_txn txn;
 	must(partlog_aborted(l, 0, INT64_MAX, &txns, &e));
 	buf_reset(b);
-	for (size_t i = 0; i < txns.n; i += sizeof t) {
-		memcpy(&t, txns.p + i, sizeof t);
-		buf_printf(b, "%lld: %lld..%lld stable %lld\n", (long long)t.producer_id,
-			(long long)t.first_offset, (long long)t.last_offset, (long long)t.stable_offset);
+	for (size_t i = 0; i < txns.n; i += sizeof txn) {
+		memcpy(&txn, txns.p + i, sizeof txn);
+		buf_printf(b, "%lld: %lld..%lld stable %lld\n", (long long)txn.producer_id,
+			(long long)txn.first_offset, (long long)txn.last_offset, (long long)txn.stable_offset);
 	}
 	buf_putc(b, 0);
 	buf_release(&txns);

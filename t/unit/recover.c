@@ -45,13 +45,13 @@ put_at(const char *path, int64_t position, const void *p, size_t n)
 	close(fd);
 }
 
-/* A log of n batches of two records, which is then left as a dead process
- * leaves it.  Returns the next offset. */
+/* A log of n batches of two records, left as a killed process leaves it.  Returns
+ * the next offset. */
 static int64_t
-make_log(const struct partlog_config *c, int n)
+make_log(const struct partlog_config *config, int n)
 {
 	struct partlog l;
-	partlog_init(&l, root_dir(), "t-0", &some_topic, c, NULL);
+	partlog_init(&l, root_dir(), "t-0", &some_topic, config, NULL);
 	for (int i = 0; i < n; i++)
 		append_epoch(&l, 2, 50 + i % 40, 1000 + i, i / 10);
 	int64_t next = l.next_offset;
@@ -60,10 +60,10 @@ make_log(const struct partlog_config *c, int n)
 }
 
 static void
-begin(struct partlog *l, const struct partlog_config *c, int64_t recovery_offset)
+begin(struct partlog *l, const struct partlog_config *config, int64_t recovery_offset)
 {
 	struct partlog_state state = { 0, recovery_offset, false };
-	partlog_init(l, root_dir(), "t-0", &some_topic, c, &state);
+	partlog_init(l, root_dir(), "t-0", &some_topic, config, &state);
 }
 
 /* Every batch can be read, and more can be appended. */
@@ -71,14 +71,14 @@ static void
 check_whole(struct partlog *l)
 {
 	struct err e;
-	struct partlog_slice s;
+	struct partlog_slice slice;
 	for (int round = 0; round < 2; round++) {
 		int64_t at = l->log_start_offset;
 		while (at < l->next_offset) {
-			must(partlog_find(l, at, l->next_offset, 1500, true, &s, &e));
-			check(s.size > 0);
-			at = s.next_offset;
-			check_slice(&s);
+			must(partlog_find(l, at, l->next_offset, 1500, true, &slice, &e));
+			check(slice.size > 0);
+			at = slice.next_offset;
+			check_slice(&slice);
 		}
 		append(l, 3, 10, 9000);
 	}
@@ -94,10 +94,10 @@ test_recover__every_cut_of_the_last_batch_is_mended(void)
 	must(partlog_recover(&l, true, &cut, &e));
 	check_int(cut, 0);
 	check_int(l.next_offset, next);
-	struct partlog_slice s;
-	must(partlog_find(&l, next - 1, next, 1, true, &s, &e));
-	int64_t last = s.size;
-	partlog_slice_put(&s);
+	struct partlog_slice slice;
+	must(partlog_find(&l, next - 1, next, 1, true, &slice, &e));
+	int64_t last = slice.size;
+	partlog_slice_put(&slice);
 	partlog_release(&l);
 	shell("cp -r t-0 whole");
 	for (int64_t gone = 1; gone <= last; gone++) {
@@ -173,22 +173,22 @@ test_recover__entries_for_what_was_cut_are_gone(void)
 
 /* Recovery must refuse, name the place, and change nothing. */
 static void
-check_refused(const struct partlog_config *c, int64_t recovery_offset, bool same_boot,
+check_refused(const struct partlog_config *config, int64_t recovery_offset, bool same_boot,
 	const char *words)
 {
 	struct err e;
 	struct partlog l;
-	struct partlog_slice s;
+	struct partlog_slice slice;
 	int64_t cut;
 	shell("rm -rf before && cp -r t-0 before");
-	begin(&l, c, recovery_offset);
+	begin(&l, config, recovery_offset);
 	check(partlog_recover(&l, same_boot, &cut, &e) < 0);
 	check_int(e.class, ERR_CORRUPT);
 	if (!strstr(e.msg, words))
 		tap_fail(__FILE__, __LINE__, "%s", e.msg);
 	check(l.is_failed);
 	check(strcmp(l.failure->msg, e.msg) == 0);
-	check(partlog_find(&l, 0, 1, 100, true, &s, &e) < 0);
+	check(partlog_find(&l, 0, 1, 100, true, &slice, &e) < 0);
 	check_int(e.class, ERR_CORRUPT);
 	partlog_release(&l);
 	shell("diff -r t-0 before");
@@ -196,17 +196,17 @@ check_refused(const struct partlog_config *c, int64_t recovery_offset, bool same
 
 /* Where the batch with that first offset begins. */
 static int64_t
-position_of(const struct partlog_config *c, int64_t offset, int64_t *segment)
+position_of(const struct partlog_config *config, int64_t offset, int64_t *segment)
 {
 	struct err e;
 	struct partlog l;
-	struct partlog_slice s;
+	struct partlog_slice slice;
 	int64_t cut;
-	begin(&l, c, 0);
+	begin(&l, config, 0);
 	must(partlog_recover(&l, false, &cut, &e));
-	must(partlog_find(&l, offset, l.next_offset, 1, true, &s, &e));
-	int64_t position = s.position;
-	partlog_slice_put(&s);
+	must(partlog_find(&l, offset, l.next_offset, 1, true, &slice, &e));
+	int64_t position = slice.position;
+	partlog_slice_put(&slice);
 	*segment = 0;
 	shell("ls t-0/*.log | sed 's/.*[/]0*//; s/[.]log//; s/^$/0/' > bases");
 	FILE *f = fopen("bases", "r");
@@ -303,7 +303,7 @@ test_recover__a_stored_batch_inside_a_torn_one_is_no_batch(void)
 	int64_t cut;
 	make_log(&big, 10);
 	int64_t size = file_size(FIRST);
-	/* Somebody produces the bytes of logs as records. */
+	/* A producer's records hold the bytes of a log. */
 	make_batch(&inner, 1, 100, 5);
 	batch_set_offset(inner.p, 25, 0);
 	make_batch(&b, 1, 4000, 5);
@@ -387,7 +387,7 @@ test_recover__a_clean_log_with_another_end_is_read(void)
 	struct err e;
 	struct partlog l;
 	struct partlog_state state;
-	struct partlog_slice s;
+	struct partlog_slice slice;
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &big, NULL);
 	for (int i = 0; i < 50; i++)
 		append(&l, 2, 100, i);
@@ -396,15 +396,15 @@ test_recover__a_clean_log_with_another_end_is_read(void)
 	/* Longer by half a batch. */
 	put_at(FIRST, size, "not a batch at all", 18);
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &big, &state);
-	must(partlog_find(&l, 99, 100, 1, true, &s, &e));
-	check_slice(&s);
+	must(partlog_find(&l, 99, 100, 1, true, &slice, &e));
+	check_slice(&slice);
 	check_int(file_size(FIRST), size);
 	check_whole(&l);
 	partlog_release(&l);
 	/* Shorter: that is a loss. */
 	check(truncate(FIRST, size - 1) == 0);
 	partlog_init(&l, root_dir(), "t-0", &some_topic, &big, &state);
-	check(partlog_find(&l, 0, 100, 1, true, &s, &e) < 0);
+	check(partlog_find(&l, 0, 100, 1, true, &slice, &e) < 0);
 	check_int(e.class, ERR_CORRUPT);
 	check(strstr(e.msg, "cut off, before the recovery offset"));
 	partlog_release(&l);
@@ -446,13 +446,13 @@ test_recover__a_first_use_recovers_by_itself(void)
 {
 	struct err e;
 	struct partlog l;
-	struct partlog_slice s;
+	struct partlog_slice slice;
 	int64_t next = make_log(&big, 20);
 	check(truncate(FIRST, file_size(FIRST) - 5) == 0);
 	begin(&l, &big, 0);
 	check(!l.is_recovered);
-	must(partlog_find(&l, 0, next, 100, true, &s, &e));
-	check_slice(&s);
+	must(partlog_find(&l, 0, next, 100, true, &slice, &e));
+	check_slice(&slice);
 	check(l.is_recovered);
 	check_int(l.next_offset, next - 2);
 	partlog_release(&l);
@@ -484,7 +484,7 @@ test_recover__a_disk_that_refuses_may_be_tried_again(void)
 	partlog_release(&l);
 }
 
-/* Random crashes: cut, or rot behind the recovery offset, or nothing. */
+/* Random crashes: a cut, bad bytes after the recovery offset, or nothing. */
 void
 test_recover__random_crashes_lose_nothing_that_was_synced(void)
 {
@@ -492,11 +492,11 @@ test_recover__random_crashes_lose_nothing_that_was_synced(void)
 	for (int round = 0; round < 60; round++) {
 		srand((unsigned)round);
 		struct partlog l;
-		struct partlog_config c = { 1000 + rand() % 20000, INT64_MAX / 2, 10 << 20,
+		struct partlog_config config = { 1000 + rand() % 20000, INT64_MAX / 2, 10 << 20,
 			rand() % 500 };
 		int64_t cut, synced = 0;
 		shell("rm -rf t-0");
-		partlog_init(&l, root_dir(), "t-0", &some_topic, &c, NULL);
+		partlog_init(&l, root_dir(), "t-0", &some_topic, &config, NULL);
 		int n = 1 + rand() % 150;
 		for (int i = 0; i < n; i++) {
 			append_epoch(&l, 1 + rand() % 4, rand() % 200, 1000 + i, i / 40);
@@ -507,14 +507,14 @@ test_recover__random_crashes_lose_nothing_that_was_synced(void)
 		synced = l.synced_offset;
 		int64_t synced_size = 0;
 		if (synced < next) {
-			struct partlog_slice s;
-			must(partlog_find(&l, synced, next, 1, true, &s, &e));
-			synced_size = s.position;
-			partlog_slice_put(&s);
+			struct partlog_slice slice;
+			must(partlog_find(&l, synced, next, 1, true, &slice, &e));
+			synced_size = slice.position;
+			partlog_slice_put(&slice);
 		}
 		partlog_release(&l);
 		bool same_boot = rand() % 2;
-		/* Only a last segment with all that is unsynced is cut. */
+		/* Only a last segment that holds all unsynced batches is cut. */
 		shell("ls t-0/*.log | tail -1 | tr -d '\\n' > last");
 		char path[100] = "";
 		FILE *f = fopen("last", "r");
@@ -524,7 +524,7 @@ test_recover__random_crashes_lose_nothing_that_was_synced(void)
 		if (is_cut)
 			check(truncate(path, synced_size +
 				rand() % (file_size(path) - synced_size + 1)) == 0);
-		begin(&l, &c, synced);
+		begin(&l, &config, synced);
 		must(partlog_recover(&l, same_boot, &cut, &e));
 		check(l.next_offset >= synced);
 		check(is_cut || l.next_offset == next);

@@ -264,10 +264,10 @@ check_transactions(void)
 
 /* Nobody was told that something of a producer came in before this. */
 static bool
-is_first_acked(const struct batch *b)
+is_first_acked(const struct batch *batch)
 {
 	for (int i = 0; i < sim.nacked; i++)
-		if (sim.acked[i].id == b->producer_id && sim.acked[i].epoch == b->producer_epoch)
+		if (sim.acked[i].id == batch->producer_id && sim.acked[i].epoch == batch->producer_epoch)
 			return false;
 	return true;
 }
@@ -343,11 +343,11 @@ check_all(void)
 /* ---- producers ---- */
 
 static void
-send(int w, const struct batch *b)
+send(int w, const struct batch *batch)
 {
 	for (int i = 0; i < MESSAGES; i++)
 		if (!sim.message[i].is_used) {
-			sim.message[i] = (struct message){ .b = *b, .producer = w, .is_used = true };
+			sim.message[i] = (struct message){ .b = *batch, .producer = w, .is_used = true };
 			return;
 		}
 }
@@ -360,12 +360,12 @@ produce(int w)
 		return;
 	p->is_ongoing |= p->has_txns;
 	int n = 1 + (int)roll(3);
-	struct batch b = { .size = 100, .attributes = p->has_txns ? BATCH_TRANSACTIONAL : 0,
+	struct batch batch = { .size = 100, .attributes = p->has_txns ? BATCH_TRANSACTIONAL : 0,
 		.last_offset_delta = n - 1, .count = n, .max_timestamp = (int64_t)roll(1000),
 		.producer_id = 1000 + w, .producer_epoch = p->epoch, .base_sequence = p->sequence };
 	p->sequence += n;
-	p->v[p->n++] = (struct pending){ .b = b, .end_offset = -1 };
-	send(w, &b);
+	p->v[p->n++] = (struct pending){ .b = batch, .end_offset = -1 };
+	send(w, &batch);
 }
 
 static void
@@ -393,12 +393,12 @@ begin_anew(struct writer *p)
 }
 
 static struct pending *
-find_pending(int w, const struct batch *b)
+find_pending(int w, const struct batch *batch)
 {
 	struct writer *p = &sim.writer[w];
 	for (int i = 0; i < p->n; i++)
-		if (p->v[i].b.producer_epoch == b->producer_epoch
-			&& p->v[i].b.base_sequence == b->base_sequence)
+		if (p->v[i].b.producer_epoch == batch->producer_epoch
+			&& p->v[i].b.base_sequence == batch->base_sequence)
 			return &p->v[i];
 	return NULL;
 }
@@ -415,9 +415,9 @@ answer(int w, struct pending *it)
 }
 
 static void
-refuse(int w, const struct batch *b, enum prodstate_verdict v)
+refuse(int w, const struct batch *batch, enum prodstate_verdict v)
 {
-	struct pending *it = find_pending(w, b);
+	struct pending *it = find_pending(w, batch);
 	if (!it || roll(5) == 0)
 		return; /* of no interest any more, or lost */
 	if (v == PRODSTATE_OUT_OF_ORDER && ++it->nrefused < REFUSALS_MAX)
@@ -430,9 +430,9 @@ refuse(int w, const struct batch *b, enum prodstate_verdict v)
 /* ---- the broker ---- */
 
 static void
-hold_back_answer(int w, const struct batch *b, int64_t base_offset, int64_t end_offset)
+hold_back_answer(int w, const struct batch *batch, int64_t base_offset, int64_t end_offset)
 {
-	struct pending *it = find_pending(w, b);
+	struct pending *it = find_pending(w, batch);
 	if (!it || roll(4) == 0)
 		return; /* the answer gets lost */
 	it->base_offset = base_offset;
@@ -440,62 +440,62 @@ hold_back_answer(int w, const struct batch *b, int64_t base_offset, int64_t end_
 }
 
 static void
-handle(struct message *m)
+handle(struct message *msg)
 {
 	struct prodstate_batch seen;
-	struct batch b = m->b;
-	int w = m->producer;
-	int64_t ticket = m->ticket;
-	enum prodstate_verdict v = prodstate_check(&sim.state, &b, false, 1, &ticket, &seen);
+	struct batch batch = msg->b;
+	int w = msg->producer;
+	int64_t ticket = msg->ticket;
+	enum prodstate_verdict v = prodstate_check(&sim.state, &batch, false, 1, &ticket, &seen);
 	if (v == PRODSTATE_VERIFY) {
-		rule(m->ticket == 0);
-		m->ticket = ticket;
-		m->is_verifying = true;
-		m->is_allowed = sim.writer[w].is_ongoing && !sim.writer[w].ending
-			&& sim.writer[w].epoch == b.producer_epoch;
+		rule(msg->ticket == 0);
+		msg->ticket = ticket;
+		msg->is_verifying = true;
+		msg->is_allowed = sim.writer[w].is_ongoing && !sim.writer[w].ending
+			&& sim.writer[w].epoch == batch.producer_epoch;
 		return;
 	}
-	m->is_used = m->ticket == 0 && roll(4) == 0; /* once more, later */
+	msg->is_used = msg->ticket == 0 && roll(4) == 0; /* once more, later */
 	if (v == PRODSTATE_GOOD && sim.nlog < ENTRIES - 1) {
-		append((struct entry){ .b = b });
-		hold_back_answer(w, &b, sim.log[sim.nlog - 1].b.base_offset, sim.end);
+		append((struct entry){ .b = batch });
+		hold_back_answer(w, &batch, sim.log[sim.nlog - 1].b.base_offset, sim.end);
 	} else if (v == PRODSTATE_DUPLICATE) {
 		sim.nduplicate++;
-		hold_back_answer(w, &b, seen.last_offset - seen.offset_delta, seen.last_offset + 1);
+		hold_back_answer(w, &batch, seen.last_offset - seen.offset_delta, seen.last_offset + 1);
 	} else if (v != PRODSTATE_GOOD) {
-		refuse(w, &b, v);
+		refuse(w, &batch, v);
 	}
 }
 
 /* As long as the broker knows nothing of a producer it takes anything, and it
  * is up to the connection to keep the order. */
 static bool
-overtakes(const struct message *m)
+overtakes(const struct message *msg)
 {
-	const struct writer *p = &sim.writer[m->producer];
-	const struct prodstate_producer *known = prodstate_find(&sim.state, m->b.producer_id);
-	return (!known || known->epoch < 0) && p->n && m->b.producer_epoch == p->epoch
-		&& m->b.base_sequence != p->v[0].b.base_sequence;
+	const struct writer *p = &sim.writer[msg->producer];
+	const struct prodstate_producer *known = prodstate_find(&sim.state, msg->b.producer_id);
+	return (!known || known->epoch < 0) && p->n && msg->b.producer_epoch == p->epoch
+		&& msg->b.base_sequence != p->v[0].b.base_sequence;
 }
 
 static void
 deliver(void)
 {
-	struct message *m = &sim.message[roll(MESSAGES)];
-	if (!m->is_used || overtakes(m))
+	struct message *msg = &sim.message[roll(MESSAGES)];
+	if (!msg->is_used || overtakes(msg))
 		return;
-	if (m->is_verifying) {
-		m->is_verifying = false;
-		if (!m->is_allowed) {
-			m->is_used = false;
-			refuse(m->producer, &m->b, PRODSTATE_NO_TXN);
+	if (msg->is_verifying) {
+		msg->is_verifying = false;
+		if (!msg->is_allowed) {
+			msg->is_used = false;
+			refuse(msg->producer, &msg->b, PRODSTATE_NO_TXN);
 			return;
 		}
 	} else if (roll(8) == 0) {
-		m->is_used = false;
+		msg->is_used = false;
 		return;
 	}
-	handle(m);
+	handle(msg);
 }
 
 static void
