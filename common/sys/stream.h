@@ -1,7 +1,7 @@
 /*
- * The bytes of a connected socket, in both directions.  Whoever owns a
- * connection moves its bytes through these functions alone, so that another
- * kind of stream (TLS) needs no change above them.
+ * The bytes of a connected socket, in both directions.  The owner of a connection
+ * moves its bytes only through these functions, so that another kind of stream
+ * (TLS) can stand below them.
  *
  * No function blocks.  Each moves bytes and returns how many, at least one, or
  * says why it moved none; an interrupted call is repeated.  Fewer bytes than

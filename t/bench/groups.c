@@ -1,24 +1,24 @@
 /*
- * Groups, seen from their members.  A connection a member, all of one thread;
- * each does what a Java client does: it joins, hands in or takes an
- * assignment, acknowledges at once what it is told to own or to give back, and
- * else sends a heartbeat when it is time to.
+ * Groups, seen from their members: one connection per member, all in one thread.
+ * Each member does what a Java client does: it joins, sends or receives an
+ * assignment, acknowledges at once what it must own or give back, and otherwise
+ * sends heartbeats in time.
  *
  *   groups classic ADDR TOPIC PARTITIONS MEMBERS SPREAD
  *                  MEMBER_ID_REQUIRED, JoinGroup, SyncGroup (the leader assigns,
  *                  by range); a heartbeat every 3 s
  *   groups cooperative ADDR TOPIC PARTITIONS MEMBERS SPREAD
- *                  the same with cooperative-sticky: who has to give something
- *                  back does so, and joins again
+ *                  the same with cooperative-sticky: a member that must give
+ *                  something back does so, and joins again
  *   groups consumer ADDR TOPIC PARTITIONS MEMBERS SPREAD
  *                  ConsumerGroupHeartbeat, as often as the broker says
- *   groups commit ADDR COUNT      one offset in each of so many groups
- *   groups offset ADDR COUNT      ask for the last group's: milliseconds
+ *   groups commit ADDR COUNT      commit one offset in each of COUNT groups
+ *   groups offset ADDR COUNT      fetch the last group's offset: milliseconds
  *
- * SPREAD: milliseconds between one member's joining and the next one's.  Prints
- * the milliseconds from the last join until every member owns its share; then
- * one leaves, and when all is settled again: how many partitions moved from one
- * to another of those who stayed, and how long that took.
+ * SPREAD: milliseconds between the joins of two members.  Prints the milliseconds
+ * from the last join until every member owns its share.  Then one member leaves;
+ * when the group is stable again, prints how many partitions moved between the
+ * remaining members, and how long that took.
  */
 #include "talk.h"
 #include "proto.h"
@@ -34,23 +34,23 @@ enum {
 struct member {
 	int fd;
 	char id[128];
-	int32_t epoch;       /* or generation */
-	int16_t asked;       /* the request that is under way; -1: none */
-	int64_t next_ms;     /* when to send the next one */
+	int32_t epoch;       /* or the generation */
+	int16_t asked;       /* key of the unanswered request; -1: none */
+	int64_t next_ms;     /* time of the next request */
 	int32_t interval_ms;
 	bool is_leader, must_join, must_sync, is_settled, is_gone;
 	int nshare;          /* partitions owned */
-	bool must_tell;      /* what it owns, as that changed */
+	bool must_tell;      /* report its partitions, which changed */
 };
 
 static const char *topic;
-static char group[32]; /* another one each time */
+static char group[32]; /* a new one for each run */
 static struct uuid topic_id;
 static int npartition, nmember;
 static struct member *member;
 static bool is_consumer;
-static const struct assign_kind *kind; /* of the classic ones */
-static int16_t *owner, *owner_before; /* a partition's; -1: none */
+static const struct assign_kind *kind; /* of classic groups */
+static int16_t *owner, *owner_before; /* by partition; -1: none */
 static struct buf request, response;
 static struct arena arena = ARENA_INIT;
 static const int16_t version[128] = {
@@ -117,7 +117,7 @@ set_id(struct member *m, struct str id)
 	snprintf(m->id, sizeof m->id, "%.*s", (int)id.n, (const char *)id.p);
 }
 
-/* What is to be owned.  True: m had something that it has to give back. */
+/* Take an assignment.  True: m must give something back. */
 static bool
 own(struct member *m, const bool *mine)
 {
@@ -167,7 +167,7 @@ join_classic(struct member *m)
 	buf_release(&subscription);
 }
 
-/* What the leader says that each is to have, from the arena. */
+/* The leader's assignments of all members, in the arena. */
 static int
 divide(const struct join_group_response *r,
 	struct sync_group_request_assignment **out)
@@ -227,7 +227,7 @@ hear_join(struct member *m)
 	sync_classic(m, &r);
 }
 
-/* True: something is to be given back. */
+/* True: something must be given back. */
 static bool
 take_classic(struct member *m, struct str assignment)
 {
@@ -350,7 +350,7 @@ step_consumer(struct member *m, int64_t now_ms)
 		tick_consumer(m);
 }
 
-/* ---- all together ---- */
+/* ---- the whole group ---- */
 
 static bool
 is_stable(void)
@@ -369,7 +369,7 @@ is_stable(void)
 	return total == npartition;
 }
 
-/* Until every member has its share: the milliseconds since start_ns. */
+/* Wait until every member has its share; returns the milliseconds since start_ns. */
 static double
 settle(int64_t start_ns)
 {
@@ -401,7 +401,7 @@ settle(int64_t start_ns)
 	}
 }
 
-/* Serve those who are there for so long. */
+/* Serve the present members for this long. */
 static void
 wait_serving(int ms, int njoined)
 {
@@ -446,7 +446,8 @@ leave_consumer(struct member *m)
 	step_consumer(m, 0);
 }
 
-/* One leaves: what moves?  They look at once, so as not to keep us waiting. */
+/* One member leaves; count what moves.  The others send heartbeats at once, so that
+ * we need not wait. */
 static void
 leave(void)
 {
@@ -519,7 +520,7 @@ consumer(char **v)
 	return run_group(v);
 }
 
-/* ---- groups that nobody is in ---- */
+/* ---- groups without members ---- */
 
 static void
 group_name(char z[static 32], int i)

@@ -1,10 +1,10 @@
 /*
- * The measuring ends of `make bench`: bare socket-and-disk loops to compare
- * with, and a client that costs next to nothing, so that the broker is what is
+ * The measuring programs of `make bench`: bare loops over sockets and files for
+ * comparison, and a client that costs almost nothing, so that the broker is
  * measured.  Each mode prints one line of numbers.
  *
  *   load sink ADDR FILE            receive, pwrite:   bytes seconds cpu-seconds
- *   load blast ADDR BYTES          send that much in 1 MiB writes
+ *   load blast ADDR BYTES          send BYTES in 1 MiB writes
  *   load source ADDR FILE MODE     send the file by "sendfile" or "pread"
  *   load drain ADDR                receive to the end: bytes seconds
  *   load fetch ADDR TOPIC          read partition 0:   bytes seconds
@@ -12,7 +12,7 @@
  *   load ping ADDR N SIZE          microseconds: p50 p99
  *   load latency ADDR TOPIC N      produce one by one: p50 p99 (microseconds)
  *   load produce ADDR TOPIC PARTITIONS BATCH IN-FLIGHT BYTES ACKS
- *                                  a connection a partition: bytes seconds
+ *                                  one connection per partition: bytes seconds
  */
 #include "talk.h"
 
@@ -25,7 +25,7 @@
 
 enum { CHUNK = 1 << 20, FETCH_BYTES = 32 << 20, PART_MAX = 1024 };
 
-/* Listen, say so, take one caller. */
+/* Listen, print a line, accept one connection. */
 static int
 answer(const char *text)
 {
@@ -92,8 +92,8 @@ blast(char **v)
 	return 0;
 }
 
-/* Wait until the socket takes more: a sender that is woken for every buffer
- * freed would be slower than it has to be. */
+/* Wait until the socket has room: waking the sender for every freed buffer would
+ * slow it down. */
 static void
 wait_writable(int fd)
 {
@@ -137,7 +137,7 @@ drain(char **v)
 	int fd = dial(v[0]);
 	uint8_t *p = mem_alloc(FETCH_BYTES);
 	int64_t total = 0, start = clock_mono_ns();
-	/* As the fetching end reads: an answer at a time. */
+	/* Read as the fetch client does: one answer at a time. */
 	for (ssize_t n; (n = recv(fd, p, FETCH_BYTES, MSG_WAITALL)) > 0;)
 		total += n;
 	printf("%lld %.6f\n", (long long)total, since_s(start));
@@ -176,7 +176,7 @@ ping(char **v)
 
 /* ---- Kafka requests ---- */
 
-/* A Produce request of one batch of records of 100 bytes, about so large. */
+/* A Produce request with one batch of records of 100 bytes, of about this size. */
 static void
 put_produce(struct buf *b, const char *topic, int32_t partition, size_t batch_bytes, int16_t acks)
 {

@@ -1,6 +1,6 @@
 /*
- * What the programs of `make bench` share: sockets and frames, blocking, any
- * trouble ends the program.
+ * What the programs of `make bench` share: sockets and frames.  All calls block;
+ * any failure ends the program.
  */
 #ifndef KQ_BENCH_TALK_H
 #define KQ_BENCH_TALK_H

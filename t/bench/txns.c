@@ -1,15 +1,15 @@
 /*
- * Producers that write 1,000 records of 100 bytes and wait until they count,
- * over and over: in a transaction each, or without.  What is sent is the same
- * but for the end of the transaction: batches of at most 16 KiB from an
- * idempotent producer, five in flight, acks=all, as a Java client of version
- * 4 does it (transaction.version 2: Produce 12 adds the partition, EndTxn 5).
+ * Producers that repeatedly write 1,000 records of 100 bytes and wait until they
+ * are committed, each time in a transaction, or without.  Except for the end of the
+ * transaction both send the same: batches of at most 16 KiB from an idempotent
+ * producer, five in flight, acks=all, as a Java client of version 4 does
+ * (transaction.version 2: Produce 12 adds the partition, EndTxn 5).
  *
  *   txns ADDR TOPIC PRODUCERS SECONDS plain|txn
  *
  * Producer i has a connection of its own and writes to partition i.  Prints
- * records a second, and the median and the 99th percentile of the time that a
- * thousand took (milliseconds).
+ * records per second, and the median and the 99th percentile of the time for
+ * 1,000 records (milliseconds).
  */
 #include "talk.h"
 #include "proto.h"
@@ -29,7 +29,7 @@ struct producer {
 	int64_t id;
 	int16_t epoch;
 	int32_t sequence;
-	int nsent, nacked; /* batches of this round; the end behind them */
+	int nsent, nacked; /* batches of this round, and the transaction's end */
 	bool is_ending;
 	int64_t start_ns;
 };
@@ -66,7 +66,7 @@ make_batches(void)
 	}
 }
 
-/* Decode the response; into an arena that is the next one's as well. */
+/* Decode the response into an arena that the next response uses again. */
 static void
 read_response(struct producer *p, int16_t key, int16_t version, void *msg)
 {
@@ -106,7 +106,7 @@ txn_id(const struct producer *p)
 	return is_txn ? str_of(p->txn_id) : STR_NULL;
 }
 
-/* The topic of the coordinator may have to be made first. */
+/* The coordinator's topic may have to be created first. */
 static void
 init(struct producer *p, const char *addr, int index)
 {
@@ -161,7 +161,7 @@ begin(struct producer *p)
 		send_batch(p);
 }
 
-/* A response is there.  True: the round is over. */
+/* A response has arrived.  True: the round is over. */
 static bool
 step(struct producer *p)
 {

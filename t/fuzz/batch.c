@@ -1,9 +1,9 @@
 /*
- * A batch as the network brings it.  Its length and CRC are put right first,
- * so that the records, and not those two, are what is tried.
+ * A batch from the network.  Its length and CRC are corrected first, so that the
+ * records are tested and not these two fields.
  *
- * What an inspection lets pass is read whole; and it says the same of plain
- * records, whether they come at once or in pieces of any size.
+ * A batch that passes the inspection can be read completely; and the inspection
+ * gives the same result for plain records at once and in pieces of any size.
  */
 #include "record/batch.h"
 #include "record/codec.h"
@@ -35,7 +35,7 @@ walk(const uint8_t *p)
 
 enum { PLAIN_MAX = 1 << 20 };
 
-/* Read what was found to be good, and compare. */
+/* Read a batch that passed, and compare. */
 static void
 read_whole(const uint8_t *p, const struct inspection *seen)
 {
@@ -69,7 +69,7 @@ add_up(void *arg, int32_t index, int64_t timestamp_ms, bool is_keyless)
 	sum->max_timestamp = MAX(sum->max_timestamp, timestamp_ms);
 }
 
-/* Record by record it comes to the same. */
+/* Record by record the result is the same. */
 static void
 inspect_each(const uint8_t *p, const struct batch *b, const struct inspection *seen)
 {
@@ -80,7 +80,7 @@ inspect_each(const uint8_t *p, const struct batch *b, const struct inspection *s
 	assert(sum.min_timestamp == seen->min_timestamp && sum.max_timestamp == seen->max_timestamp);
 }
 
-/* The plain batch with its records in pieces of so many bytes: a snappy stream. */
+/* The plain batch with its records in pieces of this many bytes: a snappy stream. */
 static void
 put_pieces(struct buf *out, const uint8_t *p, const struct batch *b, int32_t piece)
 {

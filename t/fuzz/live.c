@@ -1,18 +1,18 @@
 /*
  * A hostile client for a live broker: random requests that can be decoded,
  * made from the protocol's tables, pipelined over a few connections, some of
- * which are dropped in the middle of something.
+ * which are dropped at any moment.
  *
  *   fuzz-live [--seed N] [--seconds N] [--connections N] ADDRESS
  *
- * Every answer must be one that the tables can decode, to the oldest request
- * of its connection.  The broker may close a connection, and may be gone for a
- * while (whoever runs this kills it and starts it again): what it may not do
- * is to answer anything else, or nothing at all.  Exit codes: 0 all was well,
- * 1 it was not.
+ * Every answer must belong to the oldest request of its connection, and the
+ * tables must be able to decode it.  The broker may close a connection, and may be
+ * unreachable for a while (the caller kills and restarts it), but it may not send
+ * anything else, or leave a request without an answer.  Exit codes: 0 no fault,
+ * 1 a fault.
  *
  *   live.c       connections, answers
- *   live_make.c  what is asked
+ *   live_make.c  requests
  */
 #include "live.h"
 
@@ -35,10 +35,10 @@
 
 enum {
 	CONNS_MAX = 64,
-	PIPE_MAX = 24,        /* requests of a connection under way */
-	PARKED_MS = 400,      /* an answer that may wait for others... */
-	ANSWER_MS = 30000,    /* ...and any other */
-	GONE_MS = 60000,      /* nobody listens: being started again */
+	PIPE_MAX = 24,        /* unanswered requests of a connection */
+	PARKED_MS = 400,      /* how long to wait for an answer that may be parked */
+	ANSWER_MS = 30000,    /* how long to wait for any other answer */
+	GONE_MS = 60000,      /* how long the broker may be unreachable: a restart */
 	ANSWER_SIZE_MAX = 128 << 20,
 };
 
@@ -56,8 +56,8 @@ struct conn {
 	size_t at_out;
 	struct asked asked[PIPE_MAX];
 	int nasked;
-	int64_t moved_ms;      /* when the oldest became the oldest */
-	int depth;             /* at most so many under way, this time */
+	int64_t moved_ms;      /* when the oldest request became the oldest */
+	int depth;             /* most unanswered requests, this time */
 };
 
 static struct live live;
@@ -65,8 +65,8 @@ static struct conn conns[CONNS_MAX];
 static int64_t seed = -1, seconds = 10, nconn = 6;
 static bool is_trace;
 static int64_t nanswer, nclosed, ndropped, ngone;
-static int64_t ncode[256]; /* answers' error codes, from -1 */
-static int64_t slowest_ms[LIVE_KEYS]; /* from when it was the oldest */
+static int64_t ncode[256]; /* number of answers by error code, from -1 */
+static int64_t slowest_ms[LIVE_KEYS]; /* since the request was the oldest */
 static int64_t gone_since_ms = -1;
 static int32_t last_id;
 static const struct net_addr *broker;
@@ -264,14 +264,14 @@ may_park(const struct asked *a)
 		|| a->api->key == API_SYNC_GROUP;
 }
 
-/* Patience, and its end. */
+/* Give up on a request that has waited too long. */
 static void
 look(struct conn *c, int64_t now_ms)
 {
 	if (!c->nasked)
 		return;
 	if (c->asked[0].is_silent && c->nasked > 1 && c->out.n == 0)
-		return; /* told by the next one's answer */
+		return; /* the answer to the next request shows that it was done */
 	int64_t waited_ms = now_ms - c->moved_ms;
 	if (may_park(&c->asked[0]) && waited_ms > PARKED_MS) {
 		ndropped++;

@@ -34,7 +34,7 @@ static const char *const states[] = {
 	"Stable", "Empty", "Dead", "Ongoing", "CompleteCommit", "classic", "consumer",
 };
 
-/* How often each API is asked; the rest: 4. */
+/* The weights of the APIs; 4 for all others. */
 static const struct { int16_t key, weight; } weights[] = {
 	{ 0, 60 }, { 1, 20 }, { 8, 25 }, { 9, 20 }, { 10, 6 }, { 11, 40 }, { 12, 25 }, { 13, 12 },
 	{ 14, 40 }, { 22, 30 }, { 24, 40 }, { 25, 25 }, { 26, 40 }, { 27, 6 }, { 28, 40 },
@@ -214,7 +214,7 @@ draw_string(struct live *l, const struct wire_struct *in, const char *name)
 	return str_of(topic_names[s->topic]);
 }
 
-/* What members of classic groups of consumers tell each other. */
+/* The metadata that members of classic consumer groups exchange. */
 static struct str
 protocol_bytes(struct live *l, bool is_assignment)
 {
@@ -385,7 +385,7 @@ fill(struct live *l, const struct wire_struct *d, int16_t version, char *msg)
 		if (version < f->from || version > f->upto)
 			continue;
 		if (f->tag >= 0 && one_in(l, 2))
-			continue; /* as if it were not there */
+			continue; /* leave the field out */
 		fill_field(l, d, f, version, msg + f->off);
 	}
 }
@@ -405,7 +405,7 @@ draw_api(struct live *l)
 	int all = 0;
 	for (int i = 0; i < wire_api_n; i++)
 		all += l->max[wire_api[i].key] >= 0 ? weight(wire_api[i].key) : 0;
-	if (!all) /* first, what there is */
+	if (!all) /* first, the APIs that exist */
 		return wire_api_find(API_API_VERSIONS);
 	int at = (int)live_below(l, (uint64_t)all);
 	for (int i = 0;; i++) {
@@ -415,7 +415,7 @@ draw_api(struct live *l)
 	}
 }
 
-/* What chance would seldom find, and nothing begins without. */
+/* Set fields without which nothing happens, and which chance would rarely hit. */
 static void
 make_likely(struct live *l, struct live_request *r)
 {
@@ -462,7 +462,7 @@ live_make(struct live *l, struct live_request *r)
 	r->scene = l->scene;
 }
 
-/* ---- what answers tell ---- */
+/* ---- learning from answers ---- */
 
 static void
 learn_field(struct live *l, const struct live_scene *s, const struct wire_field *f, const char *at)

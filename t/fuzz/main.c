@@ -1,6 +1,6 @@
 /*
- * Runs a fuzz target over files, as an ordinary test that speaks TAP: those
- * given, or every file of t/fuzz/corpus/NAME/ for a program called fuzz-NAME.
+ * Runs a fuzz target over files, as an ordinary test that prints TAP: the files
+ * given, or all of t/fuzz/corpus/NAME/ for a program called fuzz-NAME.
  */
 #include "base/mem.h"
 
@@ -19,7 +19,7 @@ run(const char *path)
 	struct buf b = BUF_INIT;
 	FILE *f = fopen(path, "r");
 	bool ok = f != NULL;
-	printf("# %s\n", path); /* the last one names the culprit of an abort */
+	printf("# %s\n", path); /* the last one printed is the cause of an abort */
 	fflush(stdout);
 	for (size_t n = 1; ok && n > 0;) {
 		buf_reserve(&b, 65536);
@@ -27,7 +27,7 @@ run(const char *path)
 		b.n += n;
 		ok = !ferror(f);
 	}
-	if (ok) { /* in memory of just that size, for the sanitizers */
+	if (ok) { /* in a heap block of exactly that size, for the sanitizers */
 		uint8_t *exact = mem_alloc(b.n);
 		if (b.n)
 			memcpy(exact, b.p, b.n);

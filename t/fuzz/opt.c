@@ -1,6 +1,6 @@
 /*
- * A command line, a word a line, against a table that has an option of every
- * kind; and each word as a number, a size, a time, a delimiter.
+ * A command line, one word per line, with a table that has an option of every
+ * kind; and each word as a number, a size, a duration and a delimiter.
  */
 #include "base/mem.h"
 #include "text/escape.h"

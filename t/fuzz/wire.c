@@ -1,6 +1,6 @@
 /*
- * A message of any API, version and direction: what is decoded can be encoded, and
- * the result decodes and encodes to the same bytes.
+ * A message of any API, version and direction: a decoded message can be encoded,
+ * and the result decodes and encodes to the same bytes.
  *
  *   input: API (place in wire_api) | version | 0 response, 1 request,
  *          2 request with its header | bytes
@@ -32,7 +32,7 @@ encode_twice(const struct wire_struct *d, int16_t version, bool flex, const void
 	buf_release(&text);
 }
 
-/* Decodes a header, which says what the body is; false: it is none. */
+/* Decode a header, which tells the type of the body; false: it is invalid. */
 static bool
 skip_header(const uint8_t **p, size_t *n, const struct wire_api **api, int16_t *version)
 {
