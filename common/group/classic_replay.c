@@ -56,9 +56,13 @@ classic_replay(struct groups *groups, struct str group_id, const struct group_me
 void
 classic_loaded(struct groups *groups, struct group *g, struct coord_now now)
 {
-	LIST_EACH(l, &g->classic.members)
+	const struct classic *classic = &g->classic;
+	assert((classic->state == CLASSIC_EMPTY) == (classic->nmember == 0));
+	assert((classic->leader == NULL) == (classic->nmember == 0));
+	assert(classic->nmember == (int32_t)classic->by_id.n);
+	LIST_EACH(l, &classic->members)
 		classic_alive(groups, CONTAINER_OF(l, struct classic_member, in_group), now);
-	if (g->classic.nmember > groups->config.member_max)
+	if (classic->nmember > groups->config.member_max)
 		classic_rebalance(groups, g, now);
 }
 

@@ -234,6 +234,7 @@ static void
 loaded(struct groups *groups, struct group *g, struct coord_now now)
 {
 	struct consumer_member **v = members_of(g, &groups->scratch);
+	assert(g->consumer->nclassic <= (int32_t)g->consumer->by_id.n);
 	for (uint32_t i = 0; i < g->consumer->by_id.n; i++) {
 		struct consumer_member *member = v[i];
 		/* If a crash cut the log, some of a member's records may be missing. */
