@@ -45,7 +45,7 @@ each_record(int fd, int64_t position, const struct batch *batch, record_fn *fn, 
 }
 
 static int
-is_it(void *ctx, const struct record *rec, const struct batch *batch)
+match_record(void *ctx, const struct record *rec, const struct batch *batch)
 {
 	struct time_search *search = ctx;
 	if (rec->timestamp_ms < search->timestamp_ms || rec->offset < search->first_offset
@@ -75,7 +75,7 @@ search_from(struct segment *seg, int fd, int64_t position, struct time_search *s
 		if (batch.max_timestamp < search->timestamp_ms
 			|| batch_last_offset(&batch) < search->first_offset)
 			continue;
-		if ((rc = each_record(fd, position, &batch, is_it, search, e)) != 0)
+		if ((rc = each_record(fd, position, &batch, match_record, search, e)) != 0)
 			return rc;
 	}
 }
@@ -150,7 +150,7 @@ raise_max(void *ctx, const struct record *rec, const struct batch *batch)
 
 /* The largest timestamp in the segment of the log start offset, from there on. */
 static int
-max_behind_start(struct partlog *l, struct segment *seg, int fd, int64_t *max_ms, struct err *e)
+max_after_start(struct partlog *l, struct segment *seg, int fd, int64_t *max_ms, struct err *e)
 {
 	struct time_search search = { .first_offset = l->log_start_offset, .found_ms = -1 };
 	struct segment_walk walk;
@@ -187,7 +187,7 @@ max_in_segment(struct partlog *l, int i, int64_t *max_ms, struct err *e)
 	int fd = segfile_pin(file, e);
 	if (fd < 0)
 		return -1;
-	int rc = max_behind_start(l, seg, fd, max_ms, e);
+	int rc = max_after_start(l, seg, fd, max_ms, e);
 	segfile_unpin(file);
 	return rc;
 }

@@ -29,8 +29,9 @@ struct log_recovery {
 
 /* ---- what is wrong ---- */
 
+/* Say where the log is corrupt; returns -1. */
 static int
-rot(const struct partlog *l, const struct segment *seg, int64_t position, const char *what,
+corrupt(const struct partlog *l, const struct segment *seg, int64_t position, const char *what,
 	const char *why, struct err *e)
 {
 	return err_set(e, ERR_CORRUPT, "%s/%020" PRId64 ".log: position %" PRId64 ": %s%s",
@@ -39,13 +40,14 @@ rot(const struct partlog *l, const struct segment *seg, int64_t position, const 
 
 /* Bad bytes were found in segment i.  0: a torn tail; -1: ERR_CORRUPT. */
 static int
-judge(struct log_recovery *recovery, int i, struct scan *scan, struct err *e)
+judge_tail(struct log_recovery *recovery, int i, struct scan *scan, struct err *e)
 {
 	struct partlog *l = recovery->log;
 	struct segment *seg = &recovery->body->v[i];
 	int64_t good;
 	if (scan->next_offset < recovery->recovery_offset)
-		return rot(l, seg, scan->position, scan->reason, ", before the recovery offset", e);
+		return corrupt(l, seg, scan->position, scan->reason, ", before the recovery offset",
+			e);
 	if (!recovery->same_boot)
 		return 0;
 	/* The page cache is intact: a process that died leaves one unfinished
@@ -55,8 +57,8 @@ judge(struct log_recovery *recovery, int i, struct scan *scan, struct err *e)
 		return -1;
 	for (int j = i + 1; j < recovery->body->n && rc == 0; j++)
 		rc = recovery->body->v[j].size > 0;
-	return rc ? rot(l, seg, scan->position, scan->reason, ", with good batches behind it", e)
-		: 0;
+	return rc ? corrupt(l, seg, scan->position, scan->reason, ", with good batches behind it",
+		e) : 0;
 }
 
 /* ---- reading ---- */
@@ -108,8 +110,9 @@ trust_index(struct log_recovery *recovery, struct segment *seg, struct segment *
 	return 0;
 }
 
+/* Put what was read of a segment in its place. */
 static void
-take_over(struct segment *seg, struct segment *fresh, bool is_rebuild)
+replace_segment(struct segment *seg, struct segment *fresh, bool is_rebuild)
 {
 	index_release(&seg->offsets);
 	index_release(&seg->times);
@@ -191,7 +194,8 @@ read_segment(struct log_recovery *recovery, int i, struct err *e)
 			result = SCAN_FAILED;
 	}
 	recovery->next_offset = scan.next_offset;
-	int rc = result == SCAN_END ? 1 : result == SCAN_BAD ? judge(recovery, i, &scan, e) : -1;
+	int rc = result == SCAN_END ? 1 : result == SCAN_BAD ? judge_tail(recovery, i, &scan, e)
+		: -1;
 	scan_release(&scan);
 	segfile_unpin(seg->file);
 	if (rc < 0) {
@@ -200,7 +204,7 @@ read_segment(struct log_recovery *recovery, int i, struct err *e)
 	}
 	/* fresh.size is the good part; write_back truncates the file. */
 	*recovery->cut_bytes += seg->size - fresh.size;
-	take_over(seg, &fresh, recovery->is_rebuild);
+	replace_segment(seg, &fresh, recovery->is_rebuild);
 	return rc;
 }
 
@@ -223,7 +227,7 @@ read_all(struct log_recovery *recovery, struct err *e)
 		if (rc == 0)
 			break;
 		if (i + 1 < body->n && recovery->next_offset > body->v[i + 1].base_offset)
-			return rot(recovery->log, &body->v[i + 1], 0,
+			return corrupt(recovery->log, &body->v[i + 1], 0,
 				"begins before the segment before it ends", "", e);
 	}
 	if (recovery->next_offset < recovery->recovery_offset)
@@ -293,7 +297,7 @@ rebuild_indexes(struct log_recovery *recovery, int i, struct err *e)
 	epochs_release(&recovery->body->epochs);
 	recovery->body->epochs = kept;
 	if (rc == 0)
-		return rot(recovery->log, &recovery->body->v[i], recovery->body->v[i].size,
+		return corrupt(recovery->log, &recovery->body->v[i], recovery->body->v[i].size,
 			"bad bytes", "", e);
 	return rc < 0 ? -1 : write_back(recovery, i, e);
 }
@@ -328,8 +332,9 @@ write_snapshots(struct log_recovery *recovery, struct err *e)
 	return 0;
 }
 
+/* Make the disk agree with what was read. */
 static int
-apply(struct log_recovery *recovery, struct err *e)
+repair(struct log_recovery *recovery, struct err *e)
 {
 	struct partlog *l = recovery->log;
 	struct partlog_body *body = recovery->body;
@@ -352,8 +357,9 @@ apply(struct log_recovery *recovery, struct err *e)
 	return write_snapshots(recovery, e);
 }
 
+/* Make the body the log's, and rebuild the indexes that are missing. */
 static int
-add_up(struct log_recovery *recovery, struct err *e)
+install(struct log_recovery *recovery, struct err *e)
 {
 	struct partlog *l = recovery->log;
 	struct partlog_body *body = recovery->body;
@@ -401,7 +407,7 @@ partlog_recover(struct partlog *l, bool same_boot, int64_t *cut_bytes, struct er
 			" should be there", l->name, recovery.recovery_offset);
 		goto fail;
 	}
-	if (read_all(&recovery, e) < 0 || apply(&recovery, e) < 0 || add_up(&recovery, e) < 0)
+	if (read_all(&recovery, e) < 0 || repair(&recovery, e) < 0 || install(&recovery, e) < 0)
 		goto fail;
 	l->is_recovered = true;
 	assert(l->log_start_offset <= l->next_offset && l->synced_offset <= l->next_offset);
@@ -491,7 +497,7 @@ partlog_open(struct partlog *l, struct err *e)
 		return partlog_recover(l, false, &cut, e);
 	}
 	if (rc < 0 || producers_open(recovery.body, l->next_offset, e) < 0
-		|| add_up(&recovery, e) < 0)
+		|| install(&recovery, e) < 0)
 		goto fail;
 	if (recovery.body->n && recovery.body->v[0].base_offset > l->log_start_offset)
 		l->log_start_offset = recovery.body->v[0].base_offset;

@@ -43,7 +43,7 @@ prodstate_release(struct prodstate *producers)
 /* ---- the producers ---- */
 
 static struct prodstate_producer *
-of_link(struct list *link)
+producer_of(struct list *link)
 {
 	return CONTAINER_OF(link, struct prodstate_producer, link);
 }
@@ -109,7 +109,7 @@ static struct prodstate_producer *
 add(struct prodstate *producers, int64_t id)
 {
 	if (is_full(producers) && !list_is_empty(&producers->idle))
-		forget(producers, of_link(producers->idle.next));
+		forget(producers, producer_of(producers->idle.next));
 	struct prodstate_producer *producer = NEW(struct prodstate_producer);
 	list_init(&producer->link);
 	producer->id = id;
@@ -146,7 +146,7 @@ void
 prodstate_expire(struct prodstate *producers, int64_t now_ms, int64_t idle_ms)
 {
 	while (!list_is_empty(&producers->idle)) {
-		struct prodstate_producer *producer = of_link(producers->idle.next);
+		struct prodstate_producer *producer = producer_of(producers->idle.next);
 		if (likely(producer->touched_ms > 0)) {
 			if (likely(now_ms - producer->touched_ms < idle_ms))
 				return;
@@ -155,7 +155,7 @@ prodstate_expire(struct prodstate *producers, int64_t now_ms, int64_t idle_ms)
 		}
 		/* Loaded with the log: its idle time starts now. */
 		LIST_EACH(it, &producers->idle) {
-			struct prodstate_producer *old = of_link(it);
+			struct prodstate_producer *old = producer_of(it);
 			if (old->touched_ms > 0)
 				break;
 			old->touched_ms = MAX(now_ms, 1);
@@ -316,7 +316,7 @@ stable_without(const struct prodstate *producers, const struct prodstate_produce
 	if (it == &producer->link)
 		it = it->next;
 	return it == &producers->open ? limit
-		: of_link(it)->txn_first_offset;
+		: producer_of(it)->txn_first_offset;
 }
 
 bool
@@ -363,7 +363,7 @@ prodstate_unstable(const struct prodstate *producers)
 {
 	int64_t first = INT64_MAX;
 	if (!list_is_empty(&producers->open))
-		first = of_link(producers->open.next)->txn_first_offset;
+		first = producer_of(producers->open.next)->txn_first_offset;
 	for (int i = 0; i < producers->ndecided; i++)
 		first = MIN(first, producers->decided[i].first_offset);
 	return first;
