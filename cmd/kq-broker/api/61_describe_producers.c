@@ -48,10 +48,10 @@ list(struct request *rq, struct partition *part, int64_t *nlisted,
 	struct describe_producers_response_partition *answer)
 {
 	struct err e;
-	if (part->is_deleted)
-		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
-	struct prodstate *producers = part->log.is_failed && !part->log.is_recovered ? NULL
-		: partlog_producers(&part->log, &e);
+	int16_t error = partition_check_readable(part, -1);
+	if (error)
+		return error;
+	struct prodstate *producers = partlog_producers(&part->log, &e);
 	if (!producers)
 		return KERR_KAFKA_STORAGE_ERROR;
 	prodstate_expire(producers, rq->loop->wall_ms, part->config->producer_expiration_ms);
