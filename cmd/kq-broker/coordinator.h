@@ -92,8 +92,8 @@ bool coordinator_has_topic(const struct coordinator *coord, enum coordinator_kin
 /* Create it unless it exists.  0, or an error.  Control thread, without the lock. */
 int16_t coordinator_make_topic(struct coordinator *coord, enum coordinator_kind kind);
 
-/* Was all state loaded?  False: loading was interrupted by a stop, and the
- * partial state must not be used. */
+/* May its state be used?  False: a stop interrupted the loading, and there is only
+ * a part of it.  With the lock. */
 bool coordinator_is_ready(const struct coordinator *coord);
 
 /* The handler of all requests to groups and transactions.  With the lock. */

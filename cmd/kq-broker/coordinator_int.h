@@ -47,12 +47,12 @@ struct coordinator {
 	struct txns *txns;
 	struct loop_timer groups_timer, txns_timer;
 	struct list held;        /* struct coord_request: responses that wait for the disk */
-	struct list ends;        /* struct end_wait */
-	struct list commits;     /* struct commit_wait */
+	struct list ends;        /* struct end_wait: EndTxns that wait for the disk */
+	struct list commits;     /* struct commit_wait: Prepares that wait for the disk */
 	struct markers markers;
 	struct list checks;      /* struct txn_check, in order of arrival */
 	struct arena scratch;    /* of one call into a state machine */
-	struct builder builder;
+	struct builder builder;  /* of one append, as is packed */
 	struct buf packed;
 	struct topics_listener listener;
 	atomic_bool is_topics_task_posted; /* any thread */

@@ -24,16 +24,16 @@ static struct topics_listener listener;
 static int nchanged, ndeleted;
 
 static void
-count_changed(struct topics_listener *l, struct str topic)
+count_changed(struct topics_listener *from, struct str topic)
 {
-	check(l == &listener && topics_find(&topics, topic) != NULL);
+	check(from == &listener && topics_find(&topics, topic) != NULL);
 	nchanged++;
 }
 
 static void
-count_deleted(struct topics_listener *l, struct str topic)
+count_deleted(struct topics_listener *from, struct str topic)
 {
-	check(l == &listener && topics_find(&topics, topic) == NULL);
+	check(from == &listener && topics_find(&topics, topic) == NULL);
 	ndeleted++;
 }
 
