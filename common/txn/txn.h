@@ -28,15 +28,15 @@
 #include "wire/kerr.h"
 
 enum {
-	TXN_PARTITION_MAX = 10000, /* partitions in a transaction; each addition writes all */
-	TXN_IDS_SIZE_MAX = 64 << 20, /* bytes of all ids; one has at most 32 KiB */
+	TXN_PARTITION_MAX = 10000,     /* partitions in a transaction; each addition writes all */
+	TXN_IDS_SIZE_MAX = 64 << 20,   /* bytes of all ids; one has at most 32 KiB */
 	TXN_PARTS_SIZE_MAX = 64 << 20, /* bytes of all transactions' partitions */
-	TXN_LISTED_MAX = 1000000,  /* partitions in one response */
-	TXN_EXPIRE_MAX = 1000,     /* ids removed in one tick */
-	TXN_EXPIRE_AGAIN_MS = 10,  /* until the tick that removes the next ids */
+	TXN_LISTED_MAX = 1000000,      /* partitions in one response */
+	TXN_EXPIRE_MAX = 1000,         /* ids removed in one tick */
+	TXN_EXPIRE_AGAIN_MS = 10,      /* until the tick that removes the next ids */
 	TXN_EPOCH_LAST = INT16_MAX - 1, /* the last epoch of a producer; the next one
 	                                   is reserved for fencing it */
-	TXN_V2 = 2,                /* txn_meta.version of KIP-890 */
+	TXN_V2 = 2,                    /* txn_meta.version of KIP-890 */
 };
 
 /* Kafka's numbers, as in records. */
@@ -134,8 +134,8 @@ struct txns {
 
 struct txn *txn_find(const struct txns *txns, struct str id); /* or NULL */
 struct txn *txn_new(struct txns *txns, struct str id);        /* not in the table */
-void txn_put(struct txns *txns, struct txn *txn);               /* into the table */
-void txn_drop(struct txns *txns, struct txn *txn);              /* out of it, and freed */
+void txn_put(struct txns *txns, struct txn *txn);              /* into the table */
+void txn_drop(struct txns *txns, struct txn *txn);             /* out of it, and freed */
 void txn_free(struct txn *txn);
 
 /* Moves the transaction to a list, or out of its list (NULL). */
