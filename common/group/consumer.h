@@ -38,6 +38,7 @@ enum { /* consumer_current.state; the numbers of records */
 	CONSUMER_STABLE = 0, CONSUMER_UNREVOKED = 1, CONSUMER_UNRELEASED = 2,
 };
 
+/* A partition, by its topic's id. */
 struct tp {
 	struct uuid id;
 	int32_t index;
@@ -76,10 +77,11 @@ struct consumer_spec {
 	int32_t nprotocol;
 };
 
+/* A member's current assignment. */
 struct consumer_current {
 	int32_t epoch, previous_epoch;
-	int8_t state;
-	struct tp_set assigned, revoking;
+	int8_t state;                     /* CONSUMER_STABLE ... */
+	struct tp_set assigned, revoking; /* revoking: to be given up first */
 };
 
 struct consumer_member {
@@ -90,11 +92,13 @@ struct consumer_member {
 	struct tp_set target;
 	bool has_target; /* the log has a record of it */
 	bool is_leaving; /* not part of the change that is being prepared */
-	int32_t rebalance_epoch; /* the rebalance timer fences it if still UNREVOKED here */
+	int32_t rebalance_epoch; /* if still UNREVOKED at this epoch, the rebalance timer
+	                            fences it */
 	struct timer session, rebalance;
 	struct timer join, sync; /* is_classic: fence it if it does not join, or sync */
 };
 
+/* The consumer half of a group. */
 struct consumer {
 	int32_t epoch, target_epoch;
 	int64_t hash;         /* of the subscribed topics at this epoch */

@@ -147,7 +147,7 @@ struct classic {
 	int32_t generation;
 	int32_t initial_left_ms;        /* how much longer the initial rebalance may wait */
 	int32_t njoining;               /* members with a parked join */
-	int32_t nawaits_sync;           /* members that await_sync */
+	int32_t nawaits_sync;           /* members with awaits_sync */
 	int64_t state_since_wall_ms;    /* "current state timestamp" of the records */
 	struct str protocol_type;       /* owned; null: none yet */
 	struct str protocol;            /* owned; null: none chosen */
@@ -163,10 +163,11 @@ struct classic {
 
 /* ---- committed offsets ---- */
 
+/* A committed or pending offset of a partition. */
 struct committed {
 	int64_t offset;
 	int64_t commit_wall_ms;
-	int64_t expire_wall_ms;         /* -1: after offsets.retention */
+	int64_t expire_wall_ms;         /* -1: by the retention time */
 	uint64_t seq;                   /* groups.nwrite when written: the order */
 	struct str metadata;            /* owned; empty, never null */
 	int32_t partition, leader_epoch;
@@ -178,7 +179,7 @@ struct offset_topic {
 	int32_t n, cap;
 };
 
-/* An offset that a transaction committed, which has not ended. */
+/* An offset of a transaction that has not ended. */
 struct pending_offset {
 	struct list in_producer;        /* producer_offsets.pending */
 	struct list in_group;           /* group.pending_offsets */
@@ -188,6 +189,7 @@ struct pending_offset {
 	struct committed value;
 };
 
+/* The pending offsets of a producer in a partition of __consumer_offsets. */
 struct producer_offsets {
 	struct producer_key { int64_t id; int32_t partition, zero; } key;
 	struct list pending;
