@@ -27,6 +27,7 @@ struct pattern {
 	struct threads threads[2]; /* before and after the byte, by turns */
 	uint32_t *seen, round;     /* for each step: the last round that reached it */
 	int32_t *stack;
+	int64_t work;              /* see pattern_work */
 };
 
 enum { DEPTH_MAX = 50, REPEAT_MAX = 1000 };
@@ -521,11 +522,13 @@ pattern_matches(struct pattern *pattern, struct str name)
 	struct threads *now = &pattern->threads[0], *next = &pattern->threads[1];
 	memset(pattern->seen, 0, (size_t)pattern->n * sizeof *pattern->seen);
 	pattern->round = 1;
+	pattern->work += pattern->n;
 	now->n = 0;
 	follow(pattern, now, 0, name, 0);
 	for (int32_t i = 0; i < name.n; i++) {
 		next->n = 0;
 		pattern->round++;
+		pattern->work += now->n;
 		for (int32_t k = 0; k < now->n; k++) {
 			const struct step *step = &pattern->v[now->v[k]];
 			if (step->op == OP_SET && set_has(&pattern->set[step->to], name.p[i]))
@@ -541,4 +544,10 @@ pattern_matches(struct pattern *pattern, struct str name)
 		if (pattern->v[now->v[k]].op == OP_MATCH)
 			return true;
 	return false;
+}
+
+int64_t
+pattern_work(const struct pattern *pattern)
+{
+	return pattern->work;
 }

@@ -31,4 +31,8 @@ struct pattern *pattern_compile(struct str s, struct arena *a);
 /* Whether the whole name matches; a part of it is not enough. */
 bool pattern_matches(struct pattern *pattern, struct str name);
 
+/* The work of all matches so far, in steps of the program; a step takes some
+ * nanoseconds.  For a caller that tries many names and has to stop somewhere. */
+int64_t pattern_work(const struct pattern *pattern);
+
 #endif

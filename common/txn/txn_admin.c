@@ -3,6 +3,8 @@
 
 #include "base/pattern.h"
 
+#include <stdlib.h>
+
 static const char *const status_name[TXN_STATUSES] = {
 	"Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort",
 };
@@ -60,17 +62,45 @@ txn_handle_describe(struct txns *txns, struct coord_call *call, struct coord_now
 struct filter {
 	const struct list_transactions_request *q;
 	bool is_wanted[TXN_STATUSES];
+	int64_t *producer_ids; /* ascending */
+	int32_t nproducer_id;  /* 0: any */
 	struct pattern *pattern; /* of the id; NULL: any */
 };
+
+/* Steps of one request's pattern over all ids: half a second or less.  Only a
+ * pattern made for the purpose needs more. */
+enum { LIST_WORK_MAX = 50 * 1000 * 1000 };
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+static void
+read_producer_ids(const struct list_transactions_request *q, struct filter *filter,
+	struct arena *a)
+{
+	int32_t n = MAX(q->producer_id_filters.n, 0);
+	size_t size = (size_t)n * sizeof *filter->producer_ids;
+	filter->nproducer_id = n;
+	if (n == 0)
+		return;
+	filter->producer_ids = arena_alloc(a, size);
+	memcpy(filter->producer_ids, q->producer_id_filters.v, size);
+	qsort(filter->producer_ids, (size_t)n, sizeof *filter->producer_ids, compare_ids);
+}
 
 static bool
 matches(const struct txn *txn, const struct filter *filter, struct coord_now now)
 {
 	const struct list_transactions_request *q = filter->q;
-	bool is_one = q->producer_id_filters.n <= 0;
-	for (int32_t i = 0; i < q->producer_id_filters.n; i++)
-		is_one = is_one || q->producer_id_filters.v[i] == txn->meta.producer_id;
-	if (!is_one || (q->state_filters.n > 0 && !filter->is_wanted[txn->meta.status]))
+	if (filter->nproducer_id > 0
+		&& !bsearch(&txn->meta.producer_id, filter->producer_ids, (size_t)filter->nproducer_id,
+			sizeof *filter->producer_ids, compare_ids))
+		return false;
+	if (q->state_filters.n > 0 && !filter->is_wanted[txn->meta.status])
 		return false;
 	if (q->duration_filter >= 0 && now.wall_ms - txn->meta.start_ms <= q->duration_filter)
 		return false;
@@ -97,7 +127,7 @@ read_states(const struct list_transactions_request *q, struct filter *filter,
 	}
 }
 
-static void
+static int16_t
 list(struct txns *txns, struct coord_call *call, const struct filter *filter,
 	struct list_transactions_response *r, struct coord_now now)
 {
@@ -106,6 +136,8 @@ list(struct txns *txns, struct coord_call *call, const struct filter *filter,
 		(size_t)cap * sizeof *v);
 	MAP_EACH(e, &txns->by_id) {
 		const struct txn *txn = e->value;
+		if (filter->pattern && pattern_work(filter->pattern) > LIST_WORK_MAX)
+			return KERR_INVALID_REGULAR_EXPRESSION;
 		if (matches(txn, filter, now))
 			v[n++] = (struct list_transactions_response_transaction){ txn->id,
 				txn->meta.producer_id,
@@ -113,6 +145,7 @@ list(struct txns *txns, struct coord_call *call, const struct filter *filter,
 	}
 	r->transaction_states.v = v;
 	r->transaction_states.n = n;
+	return 0;
 }
 
 void
@@ -129,7 +162,8 @@ txn_handle_list(struct txns *txns, struct coord_call *call, struct coord_now now
 		r.error_code = KERR_INVALID_REGULAR_EXPRESSION;
 	} else {
 		read_states(q, &filter, &r, call->arena);
-		list(txns, call, &filter, &r, now);
+		read_producer_ids(q, &filter, &txns->scratch);
+		r.error_code = list(txns, call, &filter, &r, now);
 	}
 	txn_respond(txns, call, STR_NULL, &r);
 }

@@ -387,6 +387,41 @@ list(int16_t version, const char *state, int64_t pid, int64_t duration, const ch
 	return r->error_code ? -r->error_code : r->transaction_states.n;
 }
 
+/* 1000 ids of 200 bytes: an ordinary pattern tries them all, one made to be slow
+ * is refused long before. */
+void
+test_txns_state__a_pattern_does_not_hold_the_coordinator(void)
+{
+	start();
+	for (int i = 0; i < 1000; i++) {
+		char id[201];
+		snprintf(id, sizeof id, "%0200d", i);
+		init(id);
+	}
+	check_int(list(2, NULL, -1, -1, "0+[0-9]{3}"), 1000);
+	check_int(list(2, NULL, -1, -1, "(.?){380}"), -KERR_INVALID_REGULAR_EXPRESSION);
+	check_int(((struct list_transactions_response *)w_answer(last))->transaction_states.n, 0);
+	stop();
+}
+
+void
+test_txns_state__list_by_many_producer_ids(void)
+{
+	start();
+	init("a");
+	init("b");
+	init("c");
+	int64_t ids[] = { 1002, 7, 1000, 1002, -1 };
+	struct list_transactions_request q;
+	wire_defaults(&list_transactions_request_desc, &q);
+	q.producer_id_filters.v = ids;
+	q.producer_id_filters.n = ARRAY_LEN(ids);
+	q.duration_filter = -1;
+	struct list_transactions_response *r = ask(API_LIST_TRANSACTIONS, 2, &q);
+	check_int(r->transaction_states.n, 2);
+	stop();
+}
+
 void
 test_txns_state__list_filters(void)
 {
