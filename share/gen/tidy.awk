@@ -15,9 +15,12 @@ function glob(s) { gsub(/\./, "\\.", s); gsub(/\*/, ".*", s); return "^(" s ")$"
 
 BEGIN {
 	FUNCTION_MAX = 70; FILE_MAX = 800; COLUMN_MAX = 100; TAB = 4
-	TYPE = "(struct [a-z_0-9]+|enum [a-z_0-9]+|u?int(8|16|32|64)_t|int|long|unsigned|size_t|ssize_t|char|bool|double|void)"
+	TYPE = "(struct [a-z_0-9]+|enum [a-z_0-9]+|u?int(8|16|32|64)_t|int|long long|long|unsigned char|unsigned|size_t|ssize_t|char|bool|double|void)"
 	DECLARED = TYPE "( const)?( |[ ]?[*]+)(const )?[a-z][ ]*[],;)=[]"
-	TAG = "^[\t ]*(static )?(const )?(struct|union|enum)[ ]+[a-z_0-9]+[ ]*[{]"
+	TAG = "^[\t ]*(typedef )?(static )?(const )?(struct|union|enum)[ ]+[a-z_0-9]+[ ]*"
+	# Generated headers count as headers of these rooms.
+	room_of["proto.h"] = room_of["kerr_gen.h"] = room_of["apis_gen.h"] = "wire"
+	room_of["config_gen.h"] = "text"
 }
 
 # ---- tables ----
@@ -62,7 +65,7 @@ FNR == 1 {
 	inner = file; sub(/^[^\/]*\/[^\/]*\//, "", inner)
 	stem = inner; sub(/\.[ch]$/, "", stem)
 	is_header = file ~ /\.h$/
-	start = 0
+	start = 0; tag_line = ""
 	if (is_on("headers") && tree ~ /^(cmd|common|t)$/ && is_header && !/^\/\*/)
 		fault("the header has no opening comment")
 }
@@ -77,16 +80,18 @@ is_on("columns") {
 	if (width > COLUMN_MAX) fault(width " columns, at most " COLUMN_MAX " (a tab counts " TAB ")")
 }
 
-/^[{]/ { start = FNR }
+/^[{]|^[A-Za-z_].*\)[\t ]*[{]$/ { start = FNR }
 is_on("functions") && /^[}]/ && start && FNR - start + 1 > FUNCTION_MAX {
 	fault_at(file ":" start, "a function of " FNR - start + 1 " lines, at most " FUNCTION_MAX)
 }
 /^[}]/ { start = 0 }
 
-is_on("form") && /(&&|\|\|)$/ { fault("'" substr($0, length($0) - 1) "' belongs at the start of the next line") }
+is_on("form") && !/^[\t ]*(\/\*|\*)/ && match($0, /(&&|\|\|)[\t ]*(\/\*.*)?$/) {
+	fault("'" substr($0, RSTART, 2) "' belongs at the start of the next line")
+}
 is_on("form") && /^[\t ]*\/\* ?---/ && !/^\/\* ---- .* ----( \*\/)?$/ { fault("a section begins with '/* ---- name ---- */'") }
 
-/^#include "/ { split($0, quoted, "\""); include(quoted[2]) }
+/^[\t ]*#[\t ]*include[\t ]*"/ { split($0, quoted, "\""); include(quoted[2]) }
 
 is_on("letters") && tree ~ /^(cmd|common)$/ { letters() }
 !start && /^([}].*)?$/ { end_function() }
@@ -95,7 +100,11 @@ function include(name,   part, n) {
 	n = split(name, part, "/")
 	if (is_on("includes") && n == 1 && tree ~ /^(cmd|common)$/ && name !~ /^proto\.h$|_gen\.h$/)
 		fault("\"" name "\": include it with its folder")
-	if (!is_on("layers") || n == 1)
+	if (n == 1) {
+		if (tree != "common" || !(name in room_of)) return
+		part[1] = room_of[name]
+	}
+	if (!is_on("layers"))
 		return
 	if (tree == "common" && room != part[1] && !((room, part[1]) in may))
 		fault(room " may not include " part[1])
@@ -130,11 +139,15 @@ function unused_floors(   name, i) {
 				fault_at("cmd/LAYERS:" line_of[name, i], name " has no file " text_of[name, i])
 }
 
-# Notes the tag of a struct, union or enum that is defined in this line.
+# Notes the tag of a struct, union or enum that is defined in this line, or in the last
+# one if this is its brace.
 function tags(   line, n, part) {
 	line = $0
 	gsub(/\/\*([^*]|\*[^\/])*\*\//, "", line)
-	if (line ~ TAG) {
+	gsub(/__attribute__ *\(\(.*\)\) */, "", line)
+	if (line ~ /^[\t ]*[{]/) line = tag_line line
+	tag_line = line ~ TAG "$" ? line : ""
+	if (line ~ TAG "[{]") {
 		sub(/[ ]*[{].*/, "", line); n = split(line, part, /[ \t]+/)
 		once(part[n - 1] == "enum" ? "enum" : "struct", part[n])
 	}
@@ -163,12 +176,20 @@ function letters(   line, declared, name, type) {
 		type = substr(declared, 1, RLENGTH); sub(/^(struct|enum) /, "", type)
 		sub(/[ ]*[],;)=[]$/, "", declared)
 		name = substr(declared, length(declared), 1)
-		nuse++
-		use_at[nuse] = FILENAME ":" FNR; use_name[nuse] = name; use_type[nuse] = type
-		has[type, name] = 1
+		use(name, type)
+		while (match(line, /^, [*]*[a-z][ ]*[],;)=[]/)) {
+			declared = substr(line, 3); sub(/^[*]*/, "", declared)
+			use(substr(declared, 1, 1), type)
+			line = substr(line, RLENGTH)
+		}
 		if (name ~ /[ax]/ && $0 ~ ", [*]*" (name == "a" ? "b" : "y") "[ ,;]")
 			has[type, name == "a" ? "b" : "y"] = 1
 	}
+}
+function use(name, type) {
+	nuse++
+	use_at[nuse] = FILENAME ":" FNR; use_name[nuse] = name; use_type[nuse] = type
+	has[type, name] = 1
 }
 function end_function(   i, name, type) {
 	for (i = 1; i <= nuse; i++) {

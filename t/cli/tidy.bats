@@ -22,6 +22,7 @@ setup() {
 	|---|---|
 	| `cmd/kq-a/`, `cmd/kq-b/`, `common/base/` | `str` |
 	| `common/` | `sys/` |
+	| `share/` | data |
 
 	## Else
 	END
@@ -115,6 +116,17 @@ all='layers includes headers functions files columns form letters tags symbols l
 	refused layers 'cmd/kq-a/look.c:10: look may not include api/x: it is on a floor above (cmd/LAYERS)'
 }
 
+@test "layers: a generated header counts as one of its room" {
+	printf 'base:\nwire: base\nsys: base\n' >common/LAYERS
+	echo '#include "proto.h"' >>common/sys/sys.c
+	refused layers 'common/sys/sys.c:9: sys may not include wire'
+}
+
+@test "layers: an include that is written with blanks" {
+	printf '#\tinclude  "sys/sys.h"\n' >>common/base/str.h
+	refused layers 'common/base/str.h:6: base may not include sys'
+}
+
 @test "includes: a header without its folder" {
 	echo '#include "look.h"' >>cmd/kq-a/main.c
 	refused includes 'cmd/kq-a/main.c:9: "look.h": include it with its folder'
@@ -132,6 +144,8 @@ all='layers includes headers functions files columns form letters tags symbols l
 	"$tidy" functions
 	{ printf 'int\nf(void)\n{\n'; yes '' | head -n 69; echo '}'; } >cmd/kq-b/x.c
 	refused functions 'cmd/kq-b/x.c:3: a function of 71 lines, at most 70'
+	{ echo 'int f(void) {'; yes '' | head -n 69; echo '}'; } >cmd/kq-b/x.c
+	refused functions 'cmd/kq-b/x.c:1: a function of 71 lines, at most 70'
 }
 
 @test "files: more than 800 lines" {
@@ -151,6 +165,10 @@ all='layers includes headers functions files columns form letters tags symbols l
 @test "form: an operator at the end of a line, another kind of section" {
 	printf 'int\nf(int n)\n{\n\treturn n ||\n\t    n;\n}\n' >cmd/kq-b/x.c
 	refused form "cmd/kq-b/x.c:4: '||' belongs at the start of the next line"
+	printf '\tn && /* why */\n' >cmd/kq-b/x.c
+	refused form "cmd/kq-b/x.c:1: '&&' belongs at the start of the next line"
+	printf '/* The first &&\n * and the second || */\n' >cmd/kq-b/x.c
+	"$tidy" form
 	echo '/* --- three --- */' >cmd/kq-b/x.c
 	refused form "cmd/kq-b/x.c:1: a section begins with '/* ---- name ---- */'"
 }
@@ -165,6 +183,8 @@ all='layers includes headers functions files columns form letters tags symbols l
 	printf 'int\nf(void *p)\n{\n\tstruct str *x = p, *y = p;\n}\n' >cmd/kq-b/x.c
 	run "$tidy" letters
 	[ "${lines[*]}" = "cmd/kq-b/x.c:2: 'p' is not a name for void (share/letters)" ]
+	printf 'int\nf(void)\n{\n\tstruct str *s, *n;\n}\n' >cmd/kq-b/x.c
+	refused letters "cmd/kq-b/x.c:4: 'n' is not a name for str (share/letters)"
 	printf 'int\nf(struct str *a, int b)\n{\n}\n' >cmd/kq-b/x.c
 	run "$tidy" letters
 	[ "${#lines[@]}" -eq 2 ]
@@ -173,6 +193,12 @@ all='layers includes headers functions files columns form letters tags symbols l
 @test "tags: one of a local struct in another file" {
 	printf '\tstatic struct str { int x; } y;\n' >cmd/kq-b/x.c
 	refused tags 'common/base/str.h:2: struct str is also at cmd/kq-b/x.c:1'
+	printf 'struct __attribute__((packed)) str {\n' >cmd/kq-b/x.c
+	refused tags 'common/base/str.h:2: struct str is also at cmd/kq-b/x.c:1'
+	printf 'struct str\n{\n' >cmd/kq-b/x.c
+	refused tags 'common/base/str.h:2: struct str is also at cmd/kq-b/x.c:2'
+	printf 'struct str\nf(void)\n{\n' >cmd/kq-b/x.c
+	"$tidy" tags
 }
 
 @test "symbols: one of the library in a command, one in two commands" {
@@ -197,11 +223,21 @@ all='layers includes headers functions files columns form letters tags symbols l
 	"$tidy" loops
 }
 
+@test "symbols and loops: objects that are not built" {
+	build
+	rm build/cmd/kq-b/x.o
+	refused symbols 'build/cmd/kq-b/x.o is not built: make'
+	refused loops 'build/cmd/kq-b/x.o is not built: make'
+}
+
 @test "tree: a folder that is missing in the README, or only there" {
-	mkdir -p t/cli
-	refused tree 'README.md: "Source tree" lacks t/cli/'
-	rmdir t/cli common/sys 2>/dev/null || rm -r common/sys
-	rmdir t 2>/dev/null || true
+	mkdir man
+	refused tree 'README.md: "Source tree" lacks man/'
+	rmdir man
+	mkdir common/io
+	refused tree 'README.md: "Source tree" lacks common/io/'
+	rmdir common/io
+	rm -r common/sys
 	refused tree 'README.md:6: common/sys/ does not exist'
 }
 
