@@ -15,8 +15,16 @@ teardown() {
 	end_broker
 }
 
-# What consumers of committed records see of a topic, on one line.
+# Wait until so many records of committed transactions can be read: a commit is
+# acknowledged, as in Kafka, before its markers are in all partitions.
+await_committed() {
+	timeout "$kq_patience" kq-consume --committed -c "$2" "$1" >/dev/null
+}
+
+# What consumers of committed records see of a topic, on one line; with a number,
+# once they see so many.
 committed() {
+	[ -z "${2-}" ] || await_committed "$1" "$2"
 	kq-consume --committed -e "$1" | sort -n | paste -sd' '
 }
 
@@ -40,11 +48,13 @@ await() {
 	[ -z "$(committed t)" ]
 	exec 7>&-
 	wait $pid
+	await_committed t 1001
 	kq-consume --committed -e t | cmp - <(cat in; echo last)
 }
 
 @test "a transaction for every N records, the rest is one too" {
 	seq 1000 | kq-produce --txn me --txn-every 300 t
+	await_committed t 1000
 	kq-consume --committed -e t | cmp - <(seq 1000)
 	# Four of them: four markers between and behind the records.
 	[ "$(kq-topic describe t --json | sed -n 's/.*"end": *\([0-9]*\).*/\1/p' | tail -n 1)" = 1004 ] ||
@@ -62,12 +72,13 @@ await() {
 	timeout "$kq_patience" kq-consume --committed -c 8 t | cmp - <(seq 8)
 	exec 7>&-
 	wait $pid
-	[ "$(committed t)" = "1 2 3 4 5 6 7 8" ]
+	[ "$(committed t 8)" = "1 2 3 4 5 6 7 8" ]
 }
 
 @test "keys in many partitions are committed together" {
 	kq-topic create -p 7 seven
 	seq 500 | sed 's/.*/&\t&/' | kq-produce -K '\t' --txn me seven
+	await_committed seven 500
 	[ "$(kq-consume --committed -e seven | sort -n | cksum)" = "$(seq 500 | cksum)" ]
 }
 
@@ -86,7 +97,7 @@ await() {
 		cat err
 		[ "$(tail -n 1 err)" = "8 records committed, next is input record 9" ]
 		grep -q "a transaction of 2 records is aborted" err
-		[ "$(committed "t-$sig")" = "1 2 3 4 5 6 7 8" ]
+		[ "$(committed "t-$sig" 8)" = "1 2 3 4 5 6 7 8" ]
 		[ "$(uncommitted "t-$sig")" = "1 2 3 4 5 6 7 8 9 10" ]
 	done
 }
@@ -102,7 +113,7 @@ await() {
 	wait $pid || :
 	exec 7>&-
 	seq 11 15 | timeout "$kq_patience" kq-produce --txn me t
-	[ "$(committed t)" = "11 12 13 14 15" ]
+	[ "$(committed t 5)" = "11 12 13 14 15" ]
 }
 
 @test "of two with one name the older is shut out" {
@@ -120,7 +131,7 @@ await() {
 	[ "$code" -eq 1 ]
 	grep -q "another producer with the transactional ID 'me' has taken over" err
 	[ "$(tail -n 1 err)" = "0 records committed, next is input record 1" ]
-	[ "$(committed t)" = "11 12 13 14 15" ]
+	[ "$(committed t 5)" = "11 12 13 14 15" ]
 }
 
 @test "two with different names do not meet" {
@@ -133,7 +144,7 @@ await() {
 	seq 6 10 | kq-produce --txn two t
 	exec 7>&-
 	wait $pid
-	[ "$(committed t)" = "1 2 3 4 5 6 7 8 9 10" ]
+	[ "$(committed t 10)" = "1 2 3 4 5 6 7 8 9 10" ]
 }
 
 @test "bad input aborts the transaction it is in" {
@@ -141,7 +152,7 @@ await() {
 	run -1 --separate-stderr kq-produce --txn me --txn-every 4 t in
 	[[ $stderr == *"record 11"* ]]
 	[ "${stderr_lines[-1]}" = "8 records committed, next is input record 9" ]
-	[ "$(committed t)" = "1 2 3 4 5 6 7 8" ]
+	[ "$(committed t 8)" = "1 2 3 4 5 6 7 8" ]
 	run -1 --separate-stderr kq-produce --txn me t2 in
 	[ "${stderr_lines[-1]}" = "0 records committed, next is input record 1" ]
 	[ -z "$(committed t2)" ]
@@ -159,7 +170,7 @@ await() {
 	seq 6 10 >&7
 	exec 7>&-
 	wait $pid
-	[ "$(committed t)" = "1 2 3 4 5 6 7 8 9 10" ]
+	[ "$(committed t 10)" = "1 2 3 4 5 6 7 8 9 10" ]
 }
 
 @test "too long open: aborted, and the option is named" {
@@ -178,7 +189,7 @@ await() {
 	cat err
 	[ "$code" -eq 1 ]
 	grep -q "longer than its timeout of 1000 ms" err
-	[ "$(committed t)" = "later" ]
+	[ "$(committed t 1)" = "later" ]
 }
 
 @test "wrong use" {
