@@ -29,7 +29,7 @@ start_of(struct partlog_body *body, struct segment *seg, int fd, int64_t offset,
 	int64_t i = index_floor(&seg->offsets, &body->dir, &max, page_of(body), &entry, e);
 	if (i == -2)
 		return -1;
-	segment_walk_begin(&walk, fd, i < 0 ? 0 : entry.position, seg->size);
+	segment_walk_begin(&walk, fd, segment_position(seg, i, &entry), seg->size);
 	for (;;) {
 		position = walk.position;
 		int rc = segment_walk_next(&walk, &batch, e);
@@ -108,7 +108,7 @@ find_in(struct partlog *l, int i, int64_t limit, int64_t size_max, bool is_first
 		rc = -1;
 	}
 	if (rc == 1 && slice->size > 0) {
-		assert(slice->position + slice->size <= seg->size);
+		assert(slice->position >= 0 && slice->position + slice->size <= seg->size);
 		slice->file = file; /* with our pin */
 		body_remember(body, slice->next_offset, seg->base_offset,
 			slice->position + slice->size);

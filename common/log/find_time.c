@@ -95,7 +95,7 @@ search_segment(struct partlog *l, int i, int64_t from_offset, struct time_search
 	int fd = segfile_pin(file, e);
 	if (fd < 0)
 		return -1;
-	int rc = search_from(seg, fd, n < 0 ? 0 : entry.position, search, e);
+	int rc = search_from(seg, fd, segment_position(seg, n, &entry), search, e);
 	segfile_unpin(file);
 	if (rc < 0)
 		err_wrap(e, "%s/%020" PRId64 ".log", l->name, seg->base_offset);

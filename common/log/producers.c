@@ -228,8 +228,7 @@ walk_segment(struct partlog_body *body, struct segment *seg, int64_t from_offset
 	int fd = segfile_pin(segment_file(seg, dir), e);
 	if (fd < 0)
 		return -1;
-	int64_t position = i < 0 || entry.position >= seg->size ? 0 : entry.position;
-	segment_walk_begin(&walk, fd, position, seg->size);
+	segment_walk_begin(&walk, fd, segment_position(seg, i, &entry), seg->size);
 	while ((rc = segment_walk_next(&walk, &batch, e)) > 0 && batch.base_offset < to_offset)
 		if (batch.producer_id >= 0 && batch.base_offset >= from_offset
 			&& note_walked(body, fresh, &walk, &batch, e) < 0) {

@@ -59,6 +59,16 @@ int segment_write_txns(struct segment *seg, const struct logdir *dir, struct err
  * ERR_SYS or ERR_CORRUPT. */
 int segment_load_time(struct segment *seg, const struct logdir *dir, struct err *e);
 
+/* Where to begin a search for which index_floor found entry i of the offset index
+ * (negative: none): at the entry's batch, or at the first one if the entry can't
+ * be right. */
+static inline int64_t
+segment_position(const struct segment *seg, int64_t i, const struct index_entry *entry)
+{
+	bool is_good = i >= 0 && entry->position >= 0 && entry->position < seg->size;
+	return is_good ? entry->position : 0;
+}
+
 /* A walk over the headers of batches, in few reads. */
 struct segment_walk {
 	int fd;
