@@ -33,21 +33,42 @@ epochs_read(struct epochs *epochs, int dirfd, const char *path, struct err *e)
 	return rc;
 }
 
+/* The file's path below root_fd, and its text. */
+static void
+print(const struct epochs *epochs, const struct logdir *dir, char path[LOGDIR_PATH_SIZE],
+	struct buf *text)
+{
+	snprintf(path, LOGDIR_PATH_SIZE, "%s/" EPOCHS_FILE, dir->name);
+	buf_printf(text, "0\n%d\n", epochs->n);
+	for (int i = 0; i < epochs->n; i++)
+		buf_printf(text, "%" PRId32 " %" PRId64 "\n", epochs->v[i].epoch,
+			epochs->v[i].start_offset);
+}
+
 int
 epochs_write(struct epochs *epochs, const struct logdir *dir, struct err *e)
 {
 	struct buf text = BUF_INIT;
 	char path[LOGDIR_PATH_SIZE];
-	snprintf(path, sizeof path, "%s/" EPOCHS_FILE, dir->name);
-	buf_printf(&text, "0\n%d\n", epochs->n);
-	for (int i = 0; i < epochs->n; i++)
-		buf_printf(&text, "%" PRId32 " %" PRId64 "\n", epochs->v[i].epoch,
-			epochs->v[i].start_offset);
+	print(epochs, dir, path, &text);
 	int fd = fs_replace_unsynced(dir->root_fd, path, buf_str(&text), e);
 	buf_release(&text);
 	if (fd >= 0)
 		epochs->is_dirty = false;
 	return fd;
+}
+
+int
+epochs_flush(struct epochs *epochs, const struct logdir *dir, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	char path[LOGDIR_PATH_SIZE];
+	print(epochs, dir, path, &text);
+	int rc = fs_replace_file(dir->root_fd, path, buf_str(&text), e);
+	buf_release(&text);
+	if (rc == 0)
+		epochs->is_dirty = false;
+	return rc;
 }
 
 void

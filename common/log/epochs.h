@@ -31,10 +31,14 @@ struct epochs {
 int epochs_read(struct epochs *epochs, int dirfd, const char *path, struct err *e);
 
 /* Replace the file in the log's directory, not durably (fs_replace_unsynced):
- * if a crash leaves a broken one, recovery reads the epochs from the batches.
+ * if a crash leaves a broken one, recovery reads the epochs from all batches.
  * Returns the descriptor, which the caller syncs and closes, and is_dirty is
  * false; or -1, ERR_SYS, and nothing has changed. */
 int epochs_write(struct epochs *epochs, const struct logdir *dir, struct err *e);
+
+/* For a clean stop: replace the file durably (fs_replace_file), so that a crash
+ * leaves the old one or the new one.  -1, ERR_SYS: is_dirty stays. */
+int epochs_flush(struct epochs *epochs, const struct logdir *dir, struct err *e);
 
 /* A batch of that epoch begins at the offset: add the epoch, unless it is not
  * above the last one, or negative. */

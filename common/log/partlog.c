@@ -221,18 +221,6 @@ partlog_epoch_at(struct partlog *l, int64_t offset)
 
 /* ---- flush and delete ---- */
 
-static int
-flush_epochs(struct partlog_body *body, struct err *e)
-{
-	int fd = epochs_write(&body->epochs, &body->dir, e);
-	if (fd < 0)
-		return -1;
-	int rc = fs_sync(fd, e) < 0 ? -1 : logdir_sync(&body->dir, e);
-	fs_close(fd);
-	body->epochs.is_dirty = rc < 0;
-	return rc;
-}
-
 int
 partlog_flush(struct partlog *l, struct err *e)
 {
@@ -241,7 +229,7 @@ partlog_flush(struct partlog *l, struct err *e)
 		return 0;
 	if (body->n && segment_write_indexes(&body->v[body->n - 1], &body->dir, true, e) < 0)
 		return -1;
-	if (body->epochs.is_dirty && body->is_dir && flush_epochs(body, e) < 0)
+	if (body->epochs.is_dirty && body->is_dir && epochs_flush(&body->epochs, &body->dir, e) < 0)
 		return -1;
 	if (producers_flush(body, l->next_offset, e) < 0)
 		return -1;

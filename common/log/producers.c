@@ -76,7 +76,7 @@ int
 producers_snapshot(struct partlog_body *body, const struct prodstate *producers, int64_t offset,
 	bool is_durable, struct err *e)
 {
-	int root_fd = body->dir.root_fd;
+	int root_fd = body->dir.root_fd, rc;
 	char path[LOGDIR_PATH_SIZE];
 	struct buf b = BUF_INIT;
 	/* What prodstate_decode requires of a snapshot of this offset. */
@@ -84,12 +84,11 @@ producers_snapshot(struct partlog_body *body, const struct prodstate *producers,
 	assert(unstable == INT64_MAX || unstable < offset);
 	prodstate_encode(producers, &b);
 	logdir_path(&body->dir, offset, SUFFIX, path);
-	int rc;
 	if (is_durable) {
 		rc = fs_replace_file(root_fd, path, buf_str(&b), e);
 	} else {
-		rc = fs_replace_unsynced(root_fd, path, buf_str(&b), e);
-		fs_close(rc);
+		int fd = fs_replace_unsynced(root_fd, path, buf_str(&b), e);
+		rc = fd < 0 ? -1 : fs_close(fd);
 	}
 	buf_release(&b);
 	if (rc < 0)

@@ -85,7 +85,7 @@ gather(struct partlog *l, struct partlog_sync *sync)
 {
 	struct partlog_body *body = l->body;
 	if (body->epochs.is_dirty) {
-		struct err ignored; /* no room, say: is_dirty stays, and the next sync tries */
+		struct err ignored; /* is_dirty stays, and the next sync tries again */
 		int fd = epochs_write(&body->epochs, &body->dir, &ignored);
 		if (fd >= 0) {
 			body->is_dir_dirty = true;

@@ -1,5 +1,7 @@
 #include "log_help.h"
 
+#include <errno.h>
+
 static struct partlog_config small = { 4000, INT64_MAX / 2, 10 << 20, 200 };
 
 /* The position in every entry of the segment's offset index. */
@@ -49,4 +51,36 @@ test_partlog_damage__index_positions_outside_of_the_file_are_not_used(void)
 		partlog_release(&l);
 		check(system("rm -r t-0") == 0);
 	}
+}
+
+static int
+failing_sync(const char *op, int fd)
+{
+	(void)fd;
+	return strcmp(op, "sync") == 0 ? EIO : 0;
+}
+
+void
+test_partlog_damage__a_flush_that_fails_leaves_the_old_epochs(void)
+{
+	struct err e;
+	struct partlog l;
+	struct buf was = BUF_INIT, is = BUF_INIT;
+	partlog_init(&l, root_dir(), "t-0", &some_topic, &small, NULL);
+	append_epoch(&l, 1, 10, 1000, 3);
+	must(partlog_flush(&l, &e));
+	must(fs_read_file(AT_FDCWD, "t-0/leader-epoch-checkpoint", 100, &was, &e));
+	append_epoch(&l, 1, 10, 1000, 4);
+	fs_fault = failing_sync;
+	check_int(partlog_flush(&l, &e), -1);
+	fs_fault = NULL;
+	must(fs_read_file(AT_FDCWD, "t-0/leader-epoch-checkpoint", 100, &is, &e));
+	check(str_eq(buf_str(&is), buf_str(&was)));
+	must(partlog_flush(&l, &e));
+	buf_reset(&is);
+	must(fs_read_file(AT_FDCWD, "t-0/leader-epoch-checkpoint", 100, &is, &e));
+	check(str_eq(buf_str(&is), STR("0\n2\n3 0\n4 1\n")));
+	buf_release(&was);
+	buf_release(&is);
+	partlog_release(&l);
 }
