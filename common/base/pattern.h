@@ -1,7 +1,7 @@
 /*
- * Regular expressions over names, with bounded cost: a match takes at most the size
- * of the program times that of the name.  (The C library's regcomp took 39 s for an
- * expression of 24 bytes.)
+ * Regular expressions over names, with bounded cost: the time of a match is at most
+ * proportional to the size of the program times that of the name.  (The C library's
+ * regcomp took 39 s for an expression of 24 bytes.)
  *
  * The syntax is RE2's, as in Kafka, as far as names need it: alternatives,
  * groups (also "(?:"), * + ? {n} {n,} {n,m} and their lazy forms, brackets

@@ -9,7 +9,7 @@
 
 #include "base/base.h"
 
-#define INTERNAL_OFFSETS "__consumer_offsets" /* groups, and what they committed */
+#define INTERNAL_OFFSETS "__consumer_offsets" /* groups and their committed offsets */
 #define INTERNAL_TXNS "__transaction_state"   /* transactional ids */
 #define INTERNAL_SHARE "__share_group_state"  /* reserved: share groups */
 

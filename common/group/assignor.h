@@ -24,12 +24,12 @@ struct assignor_partition {
 
 struct assignor_member {
 	struct str id, instance_id;  /* instance_id null: dynamic */
-	const int32_t *topics;       /* subscribed topics, rising, none twice */
+	const int32_t *topics;       /* subscribed topics, ascending, no duplicates */
 	int32_t ntopic;
 	const struct assignor_partition *prev; /* the previous target; partitions that
 	                                no longer fit are ignored */
 	int32_t nprev;
-	struct assignor_partition *v; /* result: the new target, rising */
+	struct assignor_partition *v; /* result: the new target, ascending */
 	int32_t n;
 };
 

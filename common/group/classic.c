@@ -118,7 +118,7 @@ classic_answer_joined(struct groups *groups, const struct classic_member *member
 
 /* ---- members ---- */
 
-/* Copies s to *p, and moves *p behind the copy. */
+/* Copies s to *p, and moves *p past the copy. */
 static struct str
 pack(uint8_t **p, struct str s)
 {
@@ -206,7 +206,7 @@ classic_link(struct groups *groups, struct group *g, struct classic_member *memb
 	list_append(&classic->members, &member->in_group);
 }
 
-/* Takes the member out of the group; does not free it. */
+/* Removes the member from the group's lists; does not free it. */
 static void
 unlink_member(struct groups *groups, struct classic_member *member)
 {
@@ -427,7 +427,7 @@ rebalance_timed_out(struct groups *groups, struct timer *timer, struct coord_now
 	group_free_if_idle(groups, g);
 }
 
-/* The initial rebalance waits on as long as new members join. */
+/* The initial rebalance is extended while new members join. */
 static void
 initial_delay_ended(struct groups *groups, struct timer *timer, struct coord_now now)
 {
@@ -510,7 +510,7 @@ sync_timed_out(struct groups *groups, struct timer *timer, struct coord_now now)
 	group_free_if_idle(groups, g);
 }
 
-/* Makes sure that the leader has joined; false: no member has. */
+/* Replaces a leader that has not joined by a member that has; false: none has. */
 static bool
 elect_leader(struct classic *classic)
 {
@@ -534,8 +534,8 @@ complete_empty(struct groups *groups, struct group *g, struct coord_now now)
 	group_str_free(&classic->protocol);
 	to_state(classic, CLASSIC_EMPTY, now);
 	records_classic_group(&records, g, now.wall_ms);
-	/* If this is refused, the log still has the old members; after a replay, their
-	 * sessions end again. */
+	/* If the append is refused, the log still has the old members; after a replay,
+	 * their sessions end again. */
 	if (records_append(&records, g->partition, NULL, now.wall_ms) == 0)
 		g->has_record = true;
 }
@@ -552,7 +552,8 @@ classic_complete(struct groups *groups, struct group *g, struct coord_now now)
 			classic_remove(groups, g, member);
 	}
 	if (!elect_leader(classic) && classic->nmember > 0) {
-		/* Only static members, of which none has joined: their sessions decide. */
+		/* All members are static, and none has joined yet: wait until one joins,
+		 * or their sessions end. */
 		timer_set(groups, &classic->join, now.mono_ms + rebalance_timeout(classic),
 			rebalance_timed_out);
 		return;

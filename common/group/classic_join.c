@@ -43,7 +43,7 @@ classic_select(const struct group *g, const struct classic_member *old,
 {
 	struct { struct str name; int32_t nvote; } v[GROUP_PROTOCOL_MAX];
 	int n = 0, best = -1;
-	/* What all offer, the first member offers, too. */
+	/* A protocol that all members offer is one of the first member's. */
 	assert(!list_is_empty(&g->classic.members));
 	const struct classic_member *first = member_at(g->classic.members.next, old, fresh);
 	for (int32_t i = 0; i < first->nprotocol; i++)
@@ -182,8 +182,8 @@ replace_in_stable(struct groups *groups, struct group *g, struct join *join,
 		return;
 	}
 	g->has_record = true;
-	/* Before version 9 a leader can't be told to skip the assignment; instead,
-	 * the response names its former id as the leader. */
+	/* Before version 9 the response can't tell a leader to skip the assignment;
+	 * instead, it names the leader's former id as the leader. */
 	bool is_leader = classic->leader == old, can_skip = join->call->api_version >= 9;
 	struct str was = is_leader && !can_skip ? arena_str(&groups->scratch, old->id) : STR_NULL;
 	classic_replace(groups, old, fresh);

@@ -44,13 +44,13 @@ struct tp {
 	int32_t index;
 };
 
-struct tp_set { /* rising, none twice */
+struct tp_set { /* ascending, no duplicates */
 	struct tp *v;
 	int32_t n;
 };
 
-/* Topic names, rising, none twice.  Members with equal names share one subscription,
- * so equal subscriptions have equal pointers. */
+/* Topic names, ascending, no duplicates.  Members with equal names share one
+ * subscription, so equal subscriptions have equal pointers. */
 struct subscription {
 	struct list in_consumer;
 	int32_t nref, n;
@@ -86,7 +86,7 @@ struct consumer_current {
 
 struct consumer_member {
 	struct group *group;
-	struct str id; /* behind the struct */
+	struct str id; /* stored after the struct */
 	struct consumer_spec spec;
 	struct consumer_current current;
 	struct tp_set target;
@@ -110,7 +110,7 @@ struct consumer {
 	struct map owners;    /* struct owners, by topic id */
 	int32_t nclassic;     /* members with spec.is_classic */
 	bool is_stale;        /* topics may have changed since they were looked up */
-	int64_t busy_until_ms;/* mono; until then, members heartbeat more often */
+	int64_t busy_until_ms; /* mono; until then, members heartbeat more often */
 };
 
 /* ---- consumer_group.c ---- */
@@ -280,7 +280,7 @@ bool consumer_read_subscription(struct groups *groups, struct str metadata,
 	struct consumer_protocol_subscription *sub);
 bool consumer_read_assignment(struct groups *groups, struct str bytes,
 	struct consumer_protocol_assignment *assignment);
-/* The partitions that the member reports, as far as they exist. */
+/* The partitions that the member reports, without those that do not exist. */
 struct tp_set consumer_read_owned(struct groups *groups,
 	const struct consumer_protocol_subscription *sub);
 /* The assignment, encoded in the version of the member's metadata. */
@@ -292,7 +292,7 @@ struct str consumer_write_assignment(struct groups *groups, const struct tp_set 
 /* Makes a classic group with members a consumer group.  0, GROUP_ID_NOT_FOUND if that
  * is not possible or not allowed, or records_append's error. */
 int16_t convert_to_consumer(struct groups *groups, struct group *g, struct coord_now now);
-/* Whether the group should become a classic one once leaver (NULL: nobody) is gone. */
+/* Whether the group should become a classic one once leaver (NULL: no member) is gone. */
 bool convert_is_due(const struct groups *groups, const struct group *g,
 	const struct consumer_member *leaver);
 /* Makes it a classic group of the other members.  0, INCONSISTENT_GROUP_PROTOCOL, or

@@ -270,8 +270,8 @@ find_classic(const struct group *g, struct str id, struct str instance_id,
 	return (*member)->spec.is_classic ? 0 : KERR_UNKNOWN_MEMBER_ID;
 }
 
-/* The member must join again within its rebalance timeout, which begins when it is
- * told first. */
+/* The member must join again within its rebalance timeout, which begins when a
+ * response first says so. */
 static void
 expect_join(struct groups *groups, struct consumer_member *member, struct coord_now now)
 {

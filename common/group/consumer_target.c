@@ -24,11 +24,11 @@ struct view_member {
 };
 
 struct view {
-	struct view_topic *topic; /* rising by id */
+	struct view_topic *topic; /* ascending by id */
 	int32_t ntopic;
 	struct view_subscription *sub;
 	int32_t nsub;
-	struct view_member *member;        /* rising by id */
+	struct view_member *member;        /* ascending by id */
 	int32_t nmember;
 };
 

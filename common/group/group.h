@@ -70,7 +70,7 @@ struct groups {
 	struct groups_config config;
 	struct coord_env *env;
 	struct map by_id;      /* struct group, by group.id */
-	struct map topic_names;/* struct topic_name */
+	struct map topic_names; /* struct topic_name, by its name */
 	struct map producers;  /* struct producer_offsets, by its key */
 	struct heap timers;    /* struct timer */
 	struct timer expiry;   /* of offsets */
@@ -83,7 +83,7 @@ struct groups {
 /* Sets the timer; if it was set, it moves. */
 void timer_set(struct groups *groups, struct timer *timer, int64_t at_mono_ms,
 	void (*fire)(struct groups *groups, struct timer *timer, struct coord_now now));
-void timer_clear(struct groups *groups, struct timer *timer); /* or nothing, if not set */
+void timer_clear(struct groups *groups, struct timer *timer); /* not set: no effect */
 
 static inline bool
 timer_is_set(const struct timer *timer)
@@ -91,8 +91,8 @@ timer_is_set(const struct timer *timer)
 	return timer->node.at != 0;
 }
 
-/* A topic's name, stored once for all groups and counted.  get finds or makes
- * it, ref and put count. */
+/* A topic's name, stored once for all groups.  get finds or makes it and, as ref
+ * does, adds a reference; put drops one, and the last one frees it. */
 struct topic_name {
 	struct str s;
 	int32_t nref;
@@ -135,7 +135,7 @@ struct classic_member {
 struct classic_pending {
 	struct group *group;
 	struct timer timer;
-	struct str id; /* behind the struct */
+	struct str id; /* stored after the struct */
 };
 
 /* The classic half of a group. */
@@ -175,7 +175,7 @@ struct committed {
 
 struct offset_topic {
 	struct topic_name *name;
-	struct committed *v;            /* rising by partition */
+	struct committed *v;            /* ascending by partition */
 	int32_t n, cap;
 };
 
@@ -197,14 +197,14 @@ struct producer_offsets {
 
 /* ---- a group ---- */
 
-/* What the two kinds of group do in different ways. */
+/* What differs between the two kinds of group. */
 struct group_kind {
 	const char *name;    /* of the kind, in ListGroups */
 	const char *(*state_name)(const struct group *g);
 	struct str (*protocol_type)(const struct group *g); /* "": none yet */
 	int32_t (*member_count)(const struct group *g);
 	bool (*is_empty)(const struct group *g);
-	/* Whether a member reads the topic, as far as can be known. */
+	/* Whether a member is known to read the topic. */
 	bool (*is_subscribed)(const struct group *g, struct str topic);
 	/* Whether the committer may commit: 0, UNKNOWN_MEMBER_ID,
 	 * FENCED_INSTANCE_ID, ILLEGAL_GENERATION, STALE_MEMBER_EPOCH,
@@ -229,14 +229,14 @@ struct group_kind {
 extern const struct group_kind group_classic, group_consumer;
 
 struct group {
-	struct str id;                  /* behind the struct */
+	struct str id;                  /* stored after the struct */
 	int32_t partition;              /* of __consumer_offsets */
 	const struct group_kind *kind;
 	bool has_record;                /* the log has a group metadata record (of a
 	                                   classic group), which needs a tombstone */
 	struct classic classic;         /* of group_classic; else empty */
 	struct consumer *consumer;      /* of group_consumer; else NULL */
-	struct offset_topic *topic;     /* rising by name */
+	struct offset_topic *topic;     /* ascending by name */
 	int32_t ntopic, topic_cap;
 	struct list pending_offsets;    /* struct pending_offset.in_group */
 };
@@ -278,14 +278,14 @@ group_is_subscribed(const struct group *g, struct str topic)
 /* A member id: the prefix (shortened), "-" and a random UUID, in the arena. */
 struct str group_member_id(struct groups *groups, struct str prefix, struct arena *a);
 
-/* As mem_alloc and so on, but counted in kept_size: memory of state that clients
- * can make grow. */
+/* mem_alloc, mem_realloc and mem_free for state that clients can make grow: counted
+ * in kept_size. */
 void *group_alloc(struct groups *groups, size_t n);
 void *group_realloc(struct groups *groups, void *p, size_t n);
 void group_dealloc(void *p);
-/* At group.state.bytes.max: nothing new may be stored. */
+/* Whether group.state.bytes.max is reached: nothing new may be stored. */
 bool group_is_full(const struct groups *groups);
-/* A quarter over the limit: now new offsets are refused even in existing groups.
+/* Whether it is exceeded by a quarter: now new offsets are refused even in existing groups.
  * Until then, running groups keep working while new ones are refused. */
 bool group_is_overfull(const struct groups *groups);
 
@@ -432,7 +432,7 @@ void admin_delete(struct groups *groups, struct coord_call *call, struct coord_n
 
 /* ---- consumer groups (consumer_*.c) ----
  *
- * g is of group_consumer unless a comment says otherwise. */
+ * g->kind is group_consumer unless a comment says otherwise. */
 
 /* The two APIs. */
 void consumer_heartbeat(struct groups *groups, struct coord_call *call, struct coord_now now);

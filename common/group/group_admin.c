@@ -41,7 +41,7 @@ describe(const struct groups *groups, const struct coord_call *call, struct str 
 			: INT32_MIN,
 	};
 	if (!g || g->kind != &group_classic) {
-		/* Before version 6, the state Dead is all there is to report this. */
+		/* Before version 6, only the state Dead reports this. */
 		if (call->api_version >= 6) {
 			out->error_code = KERR_GROUP_ID_NOT_FOUND;
 			out->authorized_operations = INT32_MIN;

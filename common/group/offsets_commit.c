@@ -233,7 +233,7 @@ check_delete(const struct group *g, struct str group_id)
 		return KERR_INVALID_GROUP_ID;
 	if (!g)
 		return KERR_GROUP_ID_NOT_FOUND;
-	/* What consumers subscribe to is known; what other members read is not. */
+	/* Only the subscriptions of consumers are known, not what other members read. */
 	if (!group_is_empty(g) && !str_eq(g->kind->protocol_type(g), STR("consumer")))
 		return KERR_NON_EMPTY_GROUP;
 	return 0;

@@ -22,7 +22,8 @@
  *   prodstate     the state of the producers; no I/O
  *   epochs        the leader epochs, and their file
  *   logdir        the log's directory and the paths in it
- *   checkpoint    the broker's files of offsets; lines: such files' syntax
+ *   checkpoint    the broker's files of offsets
+ *   lines         the syntax of the files of offsets and epochs
  *
  * Uses: the room.  Under the lock of the log.
  */

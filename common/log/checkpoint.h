@@ -1,6 +1,6 @@
 /*
- * Kafka's checkpoint files in a data directory: lines of topic, partition,
- * offset behind a version and a count.
+ * Kafka's checkpoint files in a data directory: a version, a count, and lines of
+ * topic, partition, offset.
  *
  *   recovery-point-offset-checkpoint, replication-offset-checkpoint (high
  *   watermarks), log-start-offset-checkpoint

@@ -14,7 +14,7 @@
  *
  * The .txnindex is different: it lists the transactions that a marker in this
  * segment aborted, in the order of the markers, and must be complete, because
- * nothing else says which records a reader has to leave out.  A segment without
+ * nothing else says which records a reader has to skip.  A segment without
  * such transactions has no such file.
  *
  * New entries are collected in memory; index_write appends them to the file.

@@ -59,7 +59,7 @@ struct partlog_state {
 /* An open segment file, shared by the log, by readers and by syncs. */
 struct segfile;
 
-/* Segments, indexes, epochs: of a log that is in use. */
+/* The segments, indexes and epochs of a log that is in use. */
 struct partlog_body;
 
 struct partlog {

@@ -29,7 +29,7 @@ enum {
 
 struct entry {
 	int64_t revision;
-	struct str key, value; /* stored behind this struct */
+	struct str key, value; /* stored after this struct */
 };
 
 struct local {
@@ -210,8 +210,8 @@ load(struct local *store, struct err *e)
 static int
 by_key(const void *a, const void *b)
 {
-	const struct entry *const *entry = a, *const *y = b;
-	return str_cmp((*entry)->key, (*y)->key);
+	const struct entry *const *x = a, *const *y = b;
+	return str_cmp((*x)->key, (*y)->key);
 }
 
 /* The entries with the prefix, sorted; the caller frees the array. */

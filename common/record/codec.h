@@ -3,7 +3,9 @@
  * Kafka uses: gzip (RFC 1952), snappy (plain is written; plain and the xerial
  * stream framing of the Java client are read), lz4 (frame format), zstd.
  *
- * The only file that includes their headers.  Uses: base.  Any thread.
+ * Only codec.c includes the headers of their libraries.
+ *
+ * Uses: base.  Any thread.
  */
 #ifndef KQ_RECORD_CODEC_H
 #define KQ_RECORD_CODEC_H
@@ -31,10 +33,10 @@ int codec_decompress(enum codec codec, struct str in, size_t size_max,
 /* Called with the next plain bytes; false: refuse the data, stop. */
 typedef bool codec_take(void *arg, struct str piece);
 
-/* Decompress bytes that others will read, and pass the plain ones to take piece
+/* Decompress bytes that clients will read, and pass the plain ones to take piece
  * by piece; no more than a window of them is kept (64 KiB; a block of snappy;
- * for lz4 and zstd see above).  Refuses what some client of Kafka could not
- * read, or only in part: lz4 that is not one frame of independent blocks,
+ * for lz4 and zstd see above).  Refuses what some client of Kafka cannot
+ * read, or reads only in part: lz4 that is not one frame of independent blocks,
  * windows of zstd above 128 MiB.  Not for CODEC_NONE.  -1: ERR_CORRUPT (also if
  * take returned false), or ERR_LIMIT. */
 int codec_inspect(enum codec codec, struct str in, size_t size_max, codec_take *take,

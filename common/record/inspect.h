@@ -1,11 +1,10 @@
 /*
  * Checks the records of a batch that a client sent, in one pass, keeping nothing.
  *
- * Records are good if they are as many as the header says, to the last byte;
- * each has the length that it states and the offset delta 0, 1, 2, ...; lengths
- * are -1 (null) or more, headers have names, and integers take no more bytes
- * than Java clients read.  record_iter reads such a batch completely, and no
- * client stops at it.
+ * Records are good if their number is the header's and no byte is left over; each
+ * has the length that it states and the offset delta 0, 1, 2, ...; lengths are -1
+ * (null) or more, headers have names, and integers take no more bytes than Java
+ * clients read.  Then record_iter and all clients can read the whole batch.
  *
  * Uses: batch, codec.  Any thread.
  */

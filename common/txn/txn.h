@@ -46,7 +46,7 @@ enum txn_status {
 	TXN_STATUSES,
 };
 
-/* The partitions of a transaction: topics rising by name, indexes rising. */
+/* The partitions of a transaction: topics ascending by name, indexes ascending. */
 struct txn_topic {
 	struct str name; /* owned */
 	int32_t *v;
@@ -134,8 +134,8 @@ struct txns {
 
 struct txn *txn_find(const struct txns *txns, struct str id); /* or NULL */
 struct txn *txn_new(struct txns *txns, struct str id);        /* not in the table */
-void txn_put(struct txns *txns, struct txn *txn);              /* into the table */
-void txn_drop(struct txns *txns, struct txn *txn);             /* out of it, and freed */
+void txn_put(struct txns *txns, struct txn *txn);             /* adds it to the table */
+void txn_drop(struct txns *txns, struct txn *txn);            /* removes and frees it */
 void txn_free(struct txn *txn);
 
 /* Moves the transaction to a list, or out of its list (NULL). */
@@ -208,7 +208,7 @@ void txn_batch_respond(struct txns *txns, struct txn_batch *batch);
 
 /* Begins the abort of an ongoing transaction, with a new epoch, which fences its
  * producer.  0, txn_write's errors, or COORDINATOR_LOAD_IN_PROGRESS if no producer
- * id is to be had. */
+ * id is available. */
 int16_t txn_fence(struct txns *txns, struct txn *txn, struct coord_now now);
 
 /* The next step of an end: the Prepare record is on disk; all markers are. */

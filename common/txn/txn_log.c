@@ -274,8 +274,8 @@ txns_loaded(struct txns *txns, int32_t partition, struct coord_now now)
 		if (txn->partition != partition)
 			continue;
 		if (txn->meta.status == TXN_ONGOING) {
-			/* The monotonic clock did not count the downtime; take the wall
-			 * clock's word, but at most the whole timeout. */
+			/* The monotonic clock did not count the downtime: use the wall
+			 * clock, but at most the whole timeout. */
 			int64_t ran = now.wall_ms - txn->meta.start_ms;
 			ran = MAX(0, MIN(ran, txn->meta.timeout_ms));
 			txn->start_mono_ms = now.mono_ms - ran;

@@ -225,7 +225,7 @@ txns_stop(struct txns *txns)
 		batch->call->partition = -1;
 		txn_batch_respond(txns, batch);
 	}
-	/* The tickets of batches no longer lead to one. */
+	/* No ticket may refer to a batch that is freed. */
 	MAP_EACH(e, &txns->waits) {
 		struct txn_wait *wait = e->value;
 		if (wait->kind == TXN_WAIT_BATCH)

@@ -27,8 +27,8 @@ struct txns_config {
 	int64_t id_expiration_ms;      /* transactional.id.expiration.ms */
 	int64_t abort_interval_ms;     /* between checks for timed-out transactions */
 	int64_t expiry_interval_ms;    /* between checks for expired ids */
-	int32_t coordinator_epoch;     /* for markers; rises with each start after which
-	                                  an older coordinator might still write */
+	int32_t coordinator_epoch;     /* for markers: higher than that of any older
+	                                  coordinator that might still write some */
 };
 
 struct txns;

@@ -23,7 +23,7 @@ struct request_header {
 };
 
 /* Decodes a request header, which follows the length.  Returns its number of bytes;
- * -1: malformed.  For an unknown API the header is taken as inflexible; for an
+ * -1: malformed.  For an unknown API the header is decoded as not flexible; for an
  * unknown version of ApiVersions it is decoded up to the correlation id only. */
 int64_t request_header_decode(struct request_header *header, const uint8_t *p,
 	size_t n);
@@ -40,7 +40,7 @@ size_t frame_begin_response(struct buf *b, const struct wire_api *api,
 void frame_end(struct buf *b, size_t at, size_t extra);
 
 /* Decodes a response header, which follows the length.  Returns the number of its
- * bytes behind the correlation id (its tags); -1: malformed. */
+ * bytes after the correlation id (its tags); -1: malformed. */
 int64_t response_header_decode(const struct wire_api *api, int16_t version,
 	const uint8_t *p, size_t n, int32_t *correlation_id);
 

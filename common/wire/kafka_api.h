@@ -18,7 +18,7 @@ struct kafka_api {
 	const char *note; /* why kq-broker's versions differ; "": they don't */
 };
 
-/* By rising key.  Generated. */
+/* By ascending key.  Generated. */
 extern const struct kafka_api kafka_apis[KAFKA_API_N];
 
 #endif

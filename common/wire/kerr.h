@@ -1,6 +1,6 @@
 /*
- * Kafka's error codes, from share/errors.tab: the enum KERR_... is generated
- * (build/gen/kerr_gen.h), these are the questions about them.
+ * Kafka's error codes: the enum KERR_... and the table of their names and texts,
+ * both generated from share/errors.tab.
  *
  * Uses: base.  Any thread.
  */
@@ -21,7 +21,7 @@ struct kerr_info {
 /* Never NULL: a code that is not in the table is "UNKNOWN_ERROR". */
 const struct kerr_info *kerr_info(int16_t code);
 
-/* All of them, by rising code.  Generated. */
+/* All codes, ascending.  Generated. */
 extern const struct kerr_info kerr_table[];
 extern const int kerr_table_n;
 

@@ -1,5 +1,5 @@
 /*
- * Kafka's rule of topic names that both sides of the protocol need.
+ * Kafka's limit on topic names, for clients and brokers.
  *
  * Uses: nothing.
  */

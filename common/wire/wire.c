@@ -244,8 +244,8 @@ find_tag(const struct wire_struct *d, int16_t version, uint32_t tag)
 	return NULL;
 }
 
-/* Reads the tagged fields behind a flexible struct.  Tags must rise; unknown ones are
- * skipped. */
+/* Reads the tagged fields after a flexible struct.  Tags must ascend; unknown ones
+ * are skipped. */
 static void
 get_tags(struct reader *reader, const struct wire_struct *d, void *msg)
 {
@@ -465,7 +465,7 @@ put_tag(struct writer *writer, const struct wire_field *field, const void *msg)
 	uvarint_put(b->p + at, n);
 }
 
-/* Writes the n tagged fields that differ from their defaults, by rising tag. */
+/* Writes the n tagged fields that differ from their defaults, by ascending tag. */
 static void
 put_tags(struct writer *writer, const struct wire_struct *d, uint32_t n, const void *msg)
 {

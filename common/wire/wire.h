@@ -63,7 +63,7 @@ struct wire_vec { /* the layout of every generated array */
 	int32_t n;
 };
 
-/* Every API of share/proto, by rising key.  Generated. */
+/* Every API of share/proto, by ascending key.  Generated. */
 extern const struct wire_api wire_api[];
 extern const int wire_api_n;
 
@@ -99,7 +99,7 @@ struct wire_gap {
 	int32_t n;
 };
 struct wire_gaps {
-	struct wire_gap *v; /* rising by at */
+	struct wire_gap *v; /* ascending by at */
 	int32_t n, cap;
 };
 #define WIRE_GAPS_INIT { NULL, 0, 0 }
