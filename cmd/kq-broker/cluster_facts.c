@@ -8,14 +8,14 @@ cluster_facts_load(struct cluster_facts *facts, struct metastore *meta, bool is_
 	struct err *e)
 {
 	struct metastore_entry entry;
-	json_t *o = NULL;
+	json_t *object = NULL;
 	if (metastore_get(meta, STR("/cluster"), &entry))
-		o = json_loadb((const char *)entry.value.p, (size_t)entry.value.n, 0, NULL);
+		object = json_loadb((const char *)entry.value.p, (size_t)entry.value.n, 0, NULL);
 	struct uuid id;
-	const char *text = json_string_value(json_object_get(o, "id"));
+	const char *text = json_string_value(json_object_get(object, "id"));
 	bool is_new = !uuid_parse(&id, str_of(text));
-	facts->epoch = (int32_t)json_integer_value(json_object_get(o, "epoch"));
-	json_decref(o);
+	facts->epoch = (int32_t)json_integer_value(json_object_get(object, "epoch"));
+	json_decref(object);
 	if (is_new)
 		rand_bytes(id.bytes, sizeof id.bytes);
 	uuid_format(&id, facts->id);

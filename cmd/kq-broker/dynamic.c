@@ -159,13 +159,13 @@ commit(struct dynamic *dynamic, const char *prefix, struct str name, enum config
 	struct err why;
 	buf_puts(&key, prefix);
 	buf_put_str(&key, name);
-	json_t *o = json_object();
+	json_t *object = json_object();
 	for (int i = 0; i < CONFIG_N; i++)
 		if (set->value[i])
-			json_object_set_new(o, config_name(&config_table[i], scope),
+			json_object_set_new(object, config_name(&config_table[i], scope),
 				json_string(set->value[i]));
-	json_put(o, &value);
-	json_decref(o);
+	json_put(object, &value);
+	json_decref(object);
 	struct metastore_op op = { buf_str(&key), is_empty(set) ? STR_NULL : buf_str(&value),
 		METASTORE_ANY };
 	int rc = metastore_txn(dynamic->meta, &op, 1, &why);
@@ -183,13 +183,13 @@ static struct config_set *
 parse(const struct metastore_entry *entry, enum config_scope scope)
 {
 	struct config_set *set = config_set_copy(NULL);
-	json_t *o = json_loadb((const char *)entry->value.p, (size_t)entry->value.n, 0, NULL);
+	json_t *object = json_loadb((const char *)entry->value.p, (size_t)entry->value.n, 0, NULL);
 	const char *name;
 	json_t *value;
-	if (!json_is_object(o))
+	if (!json_is_object(object))
 		log_line(LOG_WARN, "metastore: ignoring the entry %.*s, which this version does not know",
 			MIN(entry->key.n, 100), (const char *)entry->key.p);
-	json_object_foreach(o, name, value) {
+	json_object_foreach(object, name, value) {
 		const struct config_key *key = config_find(scope, str_of(name));
 		const char *text = json_string_value(value);
 		struct err e;
@@ -203,7 +203,7 @@ parse(const struct metastore_entry *entry, enum config_scope scope)
 			log_line(LOG_WARN, "the setting %s has no effect yet", name);
 		mem_free(plain);
 	}
-	json_decref(o);
+	json_decref(object);
 	return set;
 }
 

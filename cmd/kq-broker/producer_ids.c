@@ -57,10 +57,10 @@ read_next(struct producer_ids *ids, int64_t *next, struct err *e)
 	*next = 0;
 	if (!metastore_get(ids->meta, STR("/producer-ids"), &entry))
 		return 0;
-	json_t *o = json_loadb((const char *)entry.value.p, (size_t)entry.value.n, 0, NULL);
-	bool ok = json_is_integer(json_object_get(o, "next"));
-	*next = json_integer_value(json_object_get(o, "next"));
-	json_decref(o);
+	json_t *object = json_loadb((const char *)entry.value.p, (size_t)entry.value.n, 0, NULL);
+	bool ok = json_is_integer(json_object_get(object, "next"));
+	*next = json_integer_value(json_object_get(object, "next"));
+	json_decref(object);
 	return ok ? 0 : err_set(e, ERR_CORRUPT, "metastore: the producer ids are not understood");
 }
 

@@ -12,19 +12,19 @@ topic_entry_format(const struct uuid *id, int32_t npartition,
 	for (int i = 0; overrides && i < CONFIG_N; i++)
 		if (overrides->value[i])
 			json_object_set_new(configs, config_table[i].name, json_string(overrides->value[i]));
-	json_t *o = json_pack("{s:s, s:i, s:o}", "id", uuid_format(id, text), "partitions",
+	json_t *object = json_pack("{s:s, s:i, s:o}", "id", uuid_format(id, text), "partitions",
 		(int)npartition, "configs", configs);
-	json_put(o, out);
-	json_decref(o);
+	json_put(object, out);
+	json_decref(object);
 }
 
 static struct config_set *
-parse_overrides(json_t *o, struct str topic)
+parse_overrides(json_t *object, struct str topic)
 {
 	struct config_set *set = NULL;
 	const char *name;
 	json_t *value;
-	json_object_foreach(o, name, value) {
+	json_object_foreach(object, name, value) {
 		struct err e;
 		const struct config_key *key = config_find(CONFIG_SCOPE_TOPIC, str_of(name));
 		const char *text = json_string_value(value);
@@ -45,12 +45,12 @@ parse_overrides(json_t *o, struct str topic)
 bool
 topic_entry_parse(struct topic_entry *entry, struct str topic, struct str text)
 {
-	json_t *o = json_loadb((const char *)text.p, (size_t)text.n, 0, NULL);
-	json_int_t n = json_integer_value(json_object_get(o, "partitions"));
-	bool ok = uuid_parse(&entry->id, str_of(json_string_value(json_object_get(o, "id"))))
+	json_t *object = json_loadb((const char *)text.p, (size_t)text.n, 0, NULL);
+	json_int_t n = json_integer_value(json_object_get(object, "partitions"));
+	bool ok = uuid_parse(&entry->id, str_of(json_string_value(json_object_get(object, "id"))))
 		&& n > 0 && n <= INT32_MAX;
 	entry->npartition = ok ? (int32_t)n : 0;
-	entry->overrides = ok ? parse_overrides(json_object_get(o, "configs"), topic) : NULL;
-	json_decref(o);
+	entry->overrides = ok ? parse_overrides(json_object_get(object, "configs"), topic) : NULL;
+	json_decref(object);
 	return ok;
 }

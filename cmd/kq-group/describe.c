@@ -16,10 +16,10 @@ parts_json(const struct look_parts *v, int32_t n)
 		json_t *parts = json_array();
 		for (int32_t k = 0; k < v[i].n; k++)
 			json_array_append_new(parts, json_integer(v[i].v[k]));
-		json_t *o = json_object();
-		json_set_bytes(o, "topic", v[i].topic);
-		json_object_set_new(o, "partitions", parts);
-		json_array_append_new(all, o);
+		json_t *object = json_object();
+		json_set_bytes(object, "topic", v[i].topic);
+		json_object_set_new(object, "partitions", parts);
+		json_array_append_new(all, object);
 	}
 	return all;
 }
@@ -30,19 +30,19 @@ members_json(const struct look_group *group)
 	json_t *all = json_array();
 	for (int32_t i = 0; i < group->nmember; i++) {
 		const struct look_member *member = &group->member[i];
-		json_t *o = json_object();
-		json_set_bytes(o, "member", member->id);
-		json_set_bytes(o, "instance", member->instance);
-		json_set_bytes(o, "client", member->client);
-		json_set_bytes(o, "host", member->host);
+		json_t *object = json_object();
+		json_set_bytes(object, "member", member->id);
+		json_set_bytes(object, "instance", member->instance);
+		json_set_bytes(object, "client", member->client);
+		json_set_bytes(object, "host", member->host);
 		if (member->epoch >= 0)
-			json_object_set_new(o, "epoch", json_integer(member->epoch));
+			json_object_set_new(object, "epoch", json_integer(member->epoch));
 		if (member->rack.n > 0)
-			json_set_bytes(o, "rack", member->rack);
-		json_object_set_new(o, "assigned", parts_json(member->assigned, member->nassigned));
+			json_set_bytes(object, "rack", member->rack);
+		json_object_set_new(object, "assigned", parts_json(member->assigned, member->nassigned));
 		if (member->ntarget >= 0)
-			json_object_set_new(o, "target", parts_json(member->target, member->ntarget));
-		json_array_append_new(all, o);
+			json_object_set_new(object, "target", parts_json(member->target, member->ntarget));
+		json_array_append_new(all, object);
 	}
 	return all;
 }
@@ -54,16 +54,17 @@ rows_json(const struct rows *rows)
 	for (int32_t i = 0; i < rows->n; i++) {
 		const struct row *row = &rows->v[i];
 		const struct look_member *member = row->member;
-		json_t *o = json_object();
-		json_set_bytes(o, "topic", row->topic);
-		json_object_set_new(o, "partition", json_integer(row->partition));
-		json_object_set_new(o, "committed", json_known(row->committed));
-		json_object_set_new(o, "end", json_known(row->end));
-		json_object_set_new(o, "lag", row_has_lag(row) ? json_integer(row_lag(row)) : json_null());
-		json_set_bytes(o, "member", member ? member->id : STR_NULL);
-		json_set_bytes(o, "host", member ? member->host : STR_NULL);
-		json_set_bytes(o, "client", member ? member->client : STR_NULL);
-		json_array_append_new(all, o);
+		json_t *object = json_object();
+		json_set_bytes(object, "topic", row->topic);
+		json_object_set_new(object, "partition", json_integer(row->partition));
+		json_object_set_new(object, "committed", json_known(row->committed));
+		json_object_set_new(object, "end", json_known(row->end));
+		json_object_set_new(object, "lag",
+			row_has_lag(row) ? json_integer(row_lag(row)) : json_null());
+		json_set_bytes(object, "member", member ? member->id : STR_NULL);
+		json_set_bytes(object, "host", member ? member->host : STR_NULL);
+		json_set_bytes(object, "client", member ? member->client : STR_NULL);
+		json_array_append_new(all, object);
 	}
 	return all;
 }
@@ -72,36 +73,36 @@ static json_t *
 coordinator_json(struct run *run, const struct look_group *group)
 {
 	const struct cluster_node *node = cluster_node(&run->cluster, group->coordinator);
-	json_t *o = json_pack("{s:i}", "node", (int)group->coordinator);
+	json_t *object = json_pack("{s:i}", "node", (int)group->coordinator);
 	if (node) {
-		json_set_bytes(o, "host", str_of(node->host));
-		json_object_set_new(o, "port", json_integer(node->port));
+		json_set_bytes(object, "host", str_of(node->host));
+		json_object_set_new(object, "port", json_integer(node->port));
 	}
-	return o;
+	return object;
 }
 
 static void
 print_json(struct run *run, const struct look_group *group, const struct rows *rows)
 {
-	json_t *o = json_object();
-	json_set_bytes(o, "group", group->id);
-	json_object_set_new(o, "type", json_string(group->type));
-	json_set_bytes(o, "protocol", group->protocol_type);
-	json_set_bytes(o, "state", group->state);
-	json_set_bytes(o, "assignor", group->protocol);
-	json_object_set_new(o, "coordinator", coordinator_json(run, group));
+	json_t *object = json_object();
+	json_set_bytes(object, "group", group->id);
+	json_object_set_new(object, "type", json_string(group->type));
+	json_set_bytes(object, "protocol", group->protocol_type);
+	json_set_bytes(object, "state", group->state);
+	json_set_bytes(object, "assignor", group->protocol);
+	json_object_set_new(object, "coordinator", coordinator_json(run, group));
 	if (group->epoch >= 0) {
-		json_object_set_new(o, "epoch", json_integer(group->epoch));
-		json_object_set_new(o, "assignment_epoch", json_integer(group->assignment_epoch));
+		json_object_set_new(object, "epoch", json_integer(group->epoch));
+		json_object_set_new(object, "assignment_epoch", json_integer(group->assignment_epoch));
 	}
-	json_object_set_new(o, "member_count", json_integer(group->nmember));
+	json_object_set_new(object, "member_count", json_integer(group->nmember));
 	if (!group_options.shows_state)
-		json_object_set_new(o, "members", members_json(group));
+		json_object_set_new(object, "members", members_json(group));
 	if (rows) {
-		json_object_set_new(o, "lag", json_known(rows_lag(rows)));
-		json_object_set_new(o, "offsets", rows_json(rows));
+		json_object_set_new(object, "lag", json_known(rows_lag(rows)));
+		json_object_set_new(object, "offsets", rows_json(rows));
 	}
-	json_print(o);
+	json_print(object);
 }
 
 /* ---- text ---- */

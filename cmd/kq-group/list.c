@@ -62,12 +62,12 @@ static void
 print(struct run *run, const struct look_listed *one)
 {
 	if (group_options.is_json) {
-		json_t *o = json_object();
-		json_set_bytes(o, "group", one->id);
-		json_set_bytes(o, "type", one->type);
-		json_set_bytes(o, "protocol", one->protocol_type);
-		json_set_bytes(o, "state", one->state);
-		json_print(o);
+		json_t *object = json_object();
+		json_set_bytes(object, "group", one->id);
+		json_set_bytes(object, "type", one->type);
+		json_set_bytes(object, "protocol", one->protocol_type);
+		json_set_bytes(object, "state", one->state);
+		json_print(object);
 		return;
 	}
 	put_text(one->id);

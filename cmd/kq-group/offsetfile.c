@@ -15,10 +15,10 @@ enum {
 
 /* Set *s to a string, unless it is null or absent. */
 static int
-take_text(const json_t *o, const char *name, struct str *s, struct arena *a, struct err *e)
+take_text(const json_t *object, const char *name, struct str *s, struct arena *a, struct err *e)
 {
 	struct str got;
-	if (json_get_bytes(o, name, a, &got, e) < 0)
+	if (json_get_bytes(object, name, a, &got, e) < 0)
 		return -1;
 	if (got.n >= 0)
 		*s = got;
@@ -61,20 +61,20 @@ take_member(struct offset_line *line, const char *key, const json_t *v, struct e
 static int
 parse_json(struct offset_line *line, struct str text, struct arena *a, struct err *e)
 {
-	json_t *o = json_parse_object(text, e);
+	json_t *object = json_parse_object(text, e);
 	const char *key;
 	json_t *v;
 	int rc = 0;
-	if (!o)
+	if (!object)
 		return -1;
-	json_object_foreach(o, key, v)
+	json_object_foreach(object, key, v)
 		if (rc == 0)
 			rc = take_member(line, key, v, e);
-	if (rc == 0 && (take_text(o, "group", &line->group, a, e) < 0
-			|| take_text(o, "topic", &line->topic, a, e) < 0
-			|| take_text(o, "metadata", &line->metadata, a, e) < 0))
+	if (rc == 0 && (take_text(object, "group", &line->group, a, e) < 0
+			|| take_text(object, "topic", &line->topic, a, e) < 0
+			|| take_text(object, "metadata", &line->metadata, a, e) < 0))
 		rc = -1;
-	json_decref(o);
+	json_decref(object);
 	return rc;
 }
 
@@ -238,16 +238,16 @@ offset_lines_release(struct offset_lines *lines)
 void
 offset_line_put(const struct offset_line *line, struct buf *out)
 {
-	json_t *o = json_object();
-	json_set_bytes(o, "group", line->group);
-	json_set_bytes(o, "topic", line->topic);
-	json_object_set_new(o, "partition", json_integer(line->partition));
-	json_object_set_new(o, "offset", json_integer(line->offset));
+	json_t *object = json_object();
+	json_set_bytes(object, "group", line->group);
+	json_set_bytes(object, "topic", line->topic);
+	json_object_set_new(object, "partition", json_integer(line->partition));
+	json_object_set_new(object, "offset", json_integer(line->offset));
 	if (line->leader_epoch >= 0)
-		json_object_set_new(o, "leader_epoch", json_integer(line->leader_epoch));
+		json_object_set_new(object, "leader_epoch", json_integer(line->leader_epoch));
 	if (line->metadata.n > 0)
-		json_set_bytes(o, "metadata", line->metadata);
-	json_put(o, out);
+		json_set_bytes(object, "metadata", line->metadata);
+	json_put(object, out);
 	buf_putc(out, '\n');
-	json_decref(o);
+	json_decref(object);
 }

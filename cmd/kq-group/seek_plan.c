@@ -68,13 +68,13 @@ seek_plan_print(struct run *run, const struct seek_plan *plan, bool with_group)
 		if (row->to < 0)
 			continue;
 		if (group_options.is_json) {
-			json_t *o = json_object();
-			json_set_bytes(o, "group", plan->group->id);
-			json_set_bytes(o, "topic", row->topic);
-			json_object_set_new(o, "partition", json_integer(row->partition));
-			json_object_set_new(o, "from", json_known(row->committed));
-			json_object_set_new(o, "to", json_integer(row->to));
-			json_print(o);
+			json_t *object = json_object();
+			json_set_bytes(object, "group", plan->group->id);
+			json_set_bytes(object, "topic", row->topic);
+			json_object_set_new(object, "partition", json_integer(row->partition));
+			json_object_set_new(object, "from", json_known(row->committed));
+			json_object_set_new(object, "to", json_integer(row->to));
+			json_print(object);
 			continue;
 		}
 		if (with_group) {

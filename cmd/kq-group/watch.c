@@ -68,24 +68,25 @@ print_json(const struct refresh *view)
 	for (int32_t i = 0; i < view->rows.n; i++) {
 		const struct row *row = &view->rows.v[i];
 		bool is_known = rate_of(view->rate, row, view->mono_ns, &rate);
-		json_t *o = json_object();
-		json_set_bytes(o, "topic", row->topic);
-		json_object_set_new(o, "partition", json_integer(row->partition));
-		json_object_set_new(o, "committed", json_known(row->committed));
-		json_object_set_new(o, "end", json_known(row->end));
-		json_object_set_new(o, "lag", row_has_lag(row) ? json_integer(row_lag(row)) : json_null());
-		json_object_set_new(o, "rate", rate_json(is_known, rate));
-		json_array_append_new(all, o);
+		json_t *object = json_object();
+		json_set_bytes(object, "topic", row->topic);
+		json_object_set_new(object, "partition", json_integer(row->partition));
+		json_object_set_new(object, "committed", json_known(row->committed));
+		json_object_set_new(object, "end", json_known(row->end));
+		json_object_set_new(object, "lag",
+			row_has_lag(row) ? json_integer(row_lag(row)) : json_null());
+		json_object_set_new(object, "rate", rate_json(is_known, rate));
+		json_array_append_new(all, object);
 	}
 	bool is_known = rate_total(view->rate, &view->rows, view->mono_ns, &rate);
-	json_t *o = json_pack("{s:s}", "time", units_format_time(view->wall_ms, z));
-	json_set_bytes(o, "group", view->group->id);
-	json_set_bytes(o, "state", view->group->state);
-	json_object_set_new(o, "member_count", json_integer(view->group->nmember));
-	json_object_set_new(o, "lag", json_known(rows_lag(&view->rows)));
-	json_object_set_new(o, "rate", rate_json(is_known, rate));
-	json_object_set_new(o, "offsets", all);
-	json_print(o);
+	json_t *object = json_pack("{s:s}", "time", units_format_time(view->wall_ms, z));
+	json_set_bytes(object, "group", view->group->id);
+	json_set_bytes(object, "state", view->group->state);
+	json_object_set_new(object, "member_count", json_integer(view->group->nmember));
+	json_object_set_new(object, "lag", json_known(rows_lag(&view->rows)));
+	json_object_set_new(object, "rate", rate_json(is_known, rate));
+	json_object_set_new(object, "offsets", all);
+	json_print(object);
 }
 
 static void

@@ -57,21 +57,21 @@ int
 json_record_parse(struct json_record *rec, struct str line, struct err *e)
 {
 	const char *key;
-	json_t *v, *o = json_parse_object(line, e);
+	json_t *v, *object = json_parse_object(line, e);
 	int rc = 0;
 	arena_reset(&rec->arena);
 	buf_reset(&rec->headers);
 	rec->nheader = 0;
 	rec->timestamp_ms = -1;
-	if (!o)
+	if (!object)
 		return -1;
-	json_object_foreach(o, key, v)
+	json_object_foreach(object, key, v)
 		if (rc == 0)
 			rc = take_member(rec, key, v, e);
-	if (rc == 0 && (json_get_bytes(o, "key", &rec->arena, &rec->key, e) < 0
-			|| json_get_bytes(o, "value", &rec->arena, &rec->value, e) < 0))
+	if (rc == 0 && (json_get_bytes(object, "key", &rec->arena, &rec->key, e) < 0
+			|| json_get_bytes(object, "value", &rec->arena, &rec->value, e) < 0))
 		rc = -1;
-	json_decref(o);
+	json_decref(object);
 	return rc;
 }
 

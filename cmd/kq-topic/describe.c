@@ -56,10 +56,10 @@ total_size(const struct look_topic *t)
 static json_t *
 ids_json(struct look_ids ids)
 {
-	json_t *a = json_array();
+	json_t *list = json_array();
 	for (int32_t i = 0; i < ids.n; i++)
-		json_array_append_new(a, json_integer(ids.v[i]));
-	return a;
+		json_array_append_new(list, json_integer(ids.v[i]));
+	return list;
 }
 
 static json_t *
@@ -71,13 +71,13 @@ configs_json(const struct look_topic *t)
 		const char *source = source_word(config->source);
 		if (!source)
 			continue;
-		json_t *o = json_object();
-		json_set_bytes(o, "value", config->value);
-		json_object_set_new(o, "source", json_string(source));
+		json_t *object = json_object();
+		json_set_bytes(object, "value", config->value);
+		json_object_set_new(object, "source", json_string(source));
 		if (config->has_no_effect)
-			json_object_set_new(o, "has_effect", json_false());
+			json_object_set_new(object, "has_effect", json_false());
 		/* Neither Kafka nor kq has a setting whose name is not UTF-8. */
-		json_object_setn_new(all, (const char *)config->name.p, (size_t)config->name.n, o);
+		json_object_setn_new(all, (const char *)config->name.p, (size_t)config->name.n, object);
 	}
 	return all;
 }
@@ -87,17 +87,17 @@ print_json(const struct look_topic *t)
 {
 	char id[UUID_TEXT_SIZE];
 	const struct look_config *durability = durability_of(t);
-	json_t *o = json_object(), *parts = json_array();
-	json_set_bytes(o, "topic", t->name);
+	json_t *object = json_object(), *parts = json_array();
+	json_set_bytes(object, "topic", t->name);
 	if (!uuid_is_zero(&t->id))
-		json_object_set_new(o, "id", json_string(uuid_format(&t->id, id)));
-	json_object_set_new(o, "internal", json_boolean(t->is_internal));
-	json_object_set_new(o, "replicas", json_integer(count_replicas(t)));
-	json_object_set_new(o, "bytes", json_known(total_size(t)));
+		json_object_set_new(object, "id", json_string(uuid_format(&t->id, id)));
+	json_object_set_new(object, "internal", json_boolean(t->is_internal));
+	json_object_set_new(object, "replicas", json_integer(count_replicas(t)));
+	json_object_set_new(object, "bytes", json_known(total_size(t)));
 	if (durability)
-		json_set_bytes(o, "durability", durability->value);
+		json_set_bytes(object, "durability", durability->value);
 	if (t->nconfig >= 0)
-		json_object_set_new(o, "configs", configs_json(t));
+		json_object_set_new(object, "configs", configs_json(t));
 	for (int32_t i = 0; i < t->npart; i++) {
 		const struct look_part *part = &t->part[i];
 		json_t *v = json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "partition",
@@ -110,8 +110,8 @@ print_json(const struct look_topic *t)
 			json_object_set_new(v, "error", json_string(kerr_info(part->error)->name));
 		json_array_append_new(parts, v);
 	}
-	json_object_set_new(o, "partitions", parts);
-	json_print(o);
+	json_object_set_new(object, "partitions", parts);
+	json_print(object);
 }
 
 /* ---- text ---- */

@@ -22,13 +22,13 @@ verb_topic_list(int argc, char **argv)
 			putchar('\n');
 			continue;
 		}
-		json_t *o = json_object();
-		json_set_bytes(o, "topic", t->name);
+		json_t *object = json_object();
+		json_set_bytes(object, "topic", t->name);
 		if (!uuid_is_zero(&t->id))
-			json_object_set_new(o, "id", json_string(uuid_format(&t->id, id)));
-		json_object_set_new(o, "partitions", json_integer(t->npart));
-		json_object_set_new(o, "internal", json_boolean(t->is_internal));
-		json_print(o);
+			json_object_set_new(object, "id", json_string(uuid_format(&t->id, id)));
+		json_object_set_new(object, "partitions", json_integer(t->npart));
+		json_object_set_new(object, "internal", json_boolean(t->is_internal));
+		json_print(object);
 	}
 	look_release(&look);
 	return run_close(&run);
@@ -42,20 +42,20 @@ du_json(const struct look_topic *t, int64_t bytes)
 	json_t *parts = json_array();
 	for (int32_t i = 0; i < t->npart; i++)
 		for (const struct look_copy *copy = t->part[i].copies; copy; copy = copy->next) {
-			json_t *o = json_pack("{s:i, s:i}", "partition", (int)t->part[i].index,
+			json_t *object = json_pack("{s:i, s:i}", "partition", (int)t->part[i].index,
 				"broker", (int)copy->broker);
-			json_set_bytes(o, "dir", copy->dir);
-			json_object_set_new(o, "bytes", json_integer(copy->size));
-			json_object_set_new(o, "lag", json_integer(copy->lag));
+			json_set_bytes(object, "dir", copy->dir);
+			json_object_set_new(object, "bytes", json_integer(copy->size));
+			json_object_set_new(object, "lag", json_integer(copy->lag));
 			if (copy->is_future)
-				json_object_set_new(o, "future", json_true());
-			json_array_append_new(parts, o);
+				json_object_set_new(object, "future", json_true());
+			json_array_append_new(parts, object);
 		}
-	json_t *o = json_object();
-	json_set_bytes(o, "topic", t->name);
-	json_object_set_new(o, "bytes", json_integer(bytes));
-	json_object_set_new(o, "copies", parts);
-	return o;
+	json_t *object = json_object();
+	json_set_bytes(object, "topic", t->name);
+	json_object_set_new(object, "bytes", json_integer(bytes));
+	json_object_set_new(object, "copies", parts);
+	return object;
 }
 
 int

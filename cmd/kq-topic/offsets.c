@@ -36,14 +36,14 @@ static void
 print_offsets(const char *topic, int32_t partition, const char *const *label,
 	const int64_t *offset, int n)
 {
-	json_t *o = NULL;
+	json_t *object = NULL;
 	if (topic_options.is_json) {
-		o = json_object();
-		json_set_bytes(o, "topic", str_of(topic));
-		json_object_set_new(o, "partition", json_integer(partition));
+		object = json_object();
+		json_set_bytes(object, "topic", str_of(topic));
+		json_object_set_new(object, "partition", json_integer(partition));
 		for (int i = 0; i < n; i++)
-			json_object_set_new(o, label[i], json_known(offset[i]));
-		json_print(o);
+			json_object_set_new(object, label[i], json_known(offset[i]));
+		json_print(object);
 		return;
 	}
 	put_text(str_of(topic));

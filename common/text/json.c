@@ -13,15 +13,15 @@ json_t *
 json_parse_object(struct str text, struct err *e)
 {
 	json_error_t why;
-	json_t *o = json_loadb((const char *)text.p, (size_t)MAX(text.n, 0),
+	json_t *object = json_loadb((const char *)text.p, (size_t)MAX(text.n, 0),
 		JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-	if (json_is_object(o))
-		return o;
-	if (o)
+	if (json_is_object(object))
+		return object;
+	if (object)
 		err_set(e, ERR_CORRUPT, "not a JSON object");
 	else
 		err_set(e, ERR_CORRUPT, "not JSON: %s", why.text);
-	json_decref(o);
+	json_decref(object);
 	return NULL;
 }
 
@@ -46,22 +46,22 @@ json_print(json_t *v)
 enum { KEY_SIZE = 64 }; /* bytes of a member's name with _b64 */
 
 void
-json_set_bytes(json_t *o, const char *name, struct str s)
+json_set_bytes(json_t *object, const char *name, struct str s)
 {
 	char key[KEY_SIZE];
 	if (s.n < 0) {
-		json_object_set_new(o, name, json_null());
+		json_object_set_new(object, name, json_null());
 		return;
 	}
 	json_t *v = json_stringn(s.n ? (const char *)s.p : "", (size_t)s.n);
 	if (v) {
-		json_object_set_new(o, name, v);
+		json_object_set_new(object, name, v);
 		return;
 	}
 	struct buf b = BUF_INIT;
 	json_put_base64(s, &b);
 	snprintf(key, sizeof key, "%s_b64", name);
-	json_object_set_new(o, key, json_stringn((const char *)b.p, b.n));
+	json_object_set_new(object, key, json_stringn((const char *)b.p, b.n));
 	buf_release(&b);
 }
 
@@ -79,12 +79,12 @@ str_in(const json_t *v)
 }
 
 int
-json_get_bytes(const json_t *o, const char *name, struct arena *a, struct str *s,
+json_get_bytes(const json_t *object, const char *name, struct arena *a, struct str *s,
 	struct err *e)
 {
 	char key[KEY_SIZE];
 	snprintf(key, sizeof key, "%s_b64", name);
-	const json_t *text = json_object_get(o, name), *b64 = json_object_get(o, key);
+	const json_t *text = json_object_get(object, name), *b64 = json_object_get(object, key);
 	*s = STR_NULL;
 	if (text && b64)
 		return err_set(e, ERR_CORRUPT, "only one of '%s' and '%s'", name, key);

@@ -25,12 +25,12 @@ void json_put(const json_t *v, struct buf *out);
  * Put bytes into an object without loss: as the string NAME if they are UTF-8, else as
  * NAME_b64 in base64.  NAME is null for null.
  */
-void json_set_bytes(json_t *o, const char *name, struct str s);
+void json_set_bytes(json_t *object, const char *name, struct str s);
 
 /* The reverse: copy the member NAME or NAME_b64 to the arena; null if it is null or
  * both are absent.  Returns 0, or -1 (ERR_CORRUPT): both are present, or it is not a
  * string, or not base64. */
-int json_get_bytes(const json_t *o, const char *name, struct arena *a, struct str *s,
+int json_get_bytes(const json_t *object, const char *name, struct arena *a, struct str *s,
 	struct err *e);
 
 /* Does key equal NAME or NAME_b64? */

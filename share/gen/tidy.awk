@@ -15,7 +15,7 @@ function glob(s) { gsub(/\./, "\\.", s); gsub(/\*/, ".*", s); return "^(" s ")$"
 
 BEGIN {
 	FUNCTION_MAX = 70; FILE_MAX = 800; COLUMN_MAX = 100; TAB = 4
-	TYPE = "(struct [a-z_0-9]+|enum [a-z_0-9]+|u?int(8|16|32|64)_t|int|long long|long|unsigned char|unsigned|size_t|ssize_t|char|bool|double|void)"
+	TYPE = "(struct [a-z_0-9]+|enum [a-z_0-9]+|u?int(8|16|32|64)_t|int|long long|long|unsigned char|unsigned|size_t|ssize_t|char|bool|double|void|json_t)"
 	DECLARED = TYPE "( const)?( |[ ]?[*]+)(const )?[a-z][ ]*[],;)=[]"
 	TAG = "^[\t ]*(typedef )?(static )?(const )?(struct|union|enum)[ ]+[a-z_0-9]+[ ]*"
 	# Generated headers count as headers of these rooms.
