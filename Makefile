@@ -73,10 +73,11 @@ $(B)/gen/acl_gen.h: share/gen/acl.awk share/acl.tab
 # The compiler and the flags of the objects in B: when they change, everything is
 # built again.  -Werror changes no object, so DEV=1 shares them.
 flags    := $(filter-out -Werror,$(CC) $(kq_cflags) $(CPPFLAGS) $(CFLAGS) $(kq_ldflags) $(LDFLAGS) $(kq_libs) $(LDLIBS))
-ifneq ($(flags),$(file <$(B)/.flags))
-$(shell mkdir -p $(B))
-$(file >$(B)/.flags,$(flags))
-endif
+# Likewise the sources: when one is removed, its object leaves libkq.a and the commands.
+sources  := $(lib_src) $(wildcard cmd/*.c cmd/*/*.c cmd/*/*/*.c)
+remember  = $(if $(findstring <$(2)>,<$(file <$(1))>),,$(shell mkdir -p $(B))$(file >$(1),$(2)))
+$(call remember,$(B)/.flags,$(flags))
+$(call remember,$(B)/.sources,$(sources))
 
 # An object depends on its source, on each header that its .d file lists (the
 # compiler writes it), and on the flags.
@@ -87,8 +88,8 @@ $(B)/%.o: %.c $(B)/.flags | $(gen_h)
 $(B)/%.o: $(B)/%.c $(B)/.flags | $(gen_h)
 	$(compile)
 
-$(B)/libkq.a: $(lib_obj)
-	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
+$(B)/libkq.a: $(lib_obj) $(B)/.sources
+	$(call say,AR)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
 $(cmd_one:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/libkq.a $(B)/.flags
 	$(link) $(LDLIBS)
