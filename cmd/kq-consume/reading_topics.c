@@ -43,7 +43,7 @@ reading_topics_add(struct reading_topics *topics, const char *name, struct err *
 }
 
 static int
-look_at_gone(const struct reading_topics *topics, struct reading_topic *one, struct err *e)
+check_gone(const struct reading_topics *topics, struct reading_topic *one, struct err *e)
 {
 	char z[UNITS_TEXT_SIZE];
 	const struct cluster_topic *t = one->topic;
@@ -68,7 +68,7 @@ reading_topics_report(struct reading_topics *topics, struct err *e)
 		struct reading_topic *one = &topics->one[i];
 		const struct cluster_topic *t = one->topic;
 		if (t->gone_since_ms) {
-			if (look_at_gone(topics, one, e) < 0)
+			if (check_gone(topics, one, e) < 0)
 				return -1;
 			continue;
 		}

@@ -20,7 +20,7 @@ source_word(int8_t source)
 	}
 }
 
-/* kq's key of that name; NULL for unknown keys of other brokers. */
+/* The topic's durability, a setting of kq-broker; NULL with other brokers. */
 static const struct look_config *
 durability_of(const struct look_topic *t)
 {

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* A borrowed run of bytes; n is -1 for null, which Kafka tells from empty. */
+/* A borrowed run of bytes; n is -1 for null, which in Kafka is not the same as empty. */
 struct str {
 	const uint8_t *p;
 	int32_t n;
@@ -26,7 +26,7 @@ struct str {
 /* The smaller and the larger of two; each is evaluated once.  In functions only. */
 #define MIN(a, b) MIN_MAX(<, a, b, __COUNTER__)
 #define MAX(a, b) MIN_MAX(>, a, b, __COUNTER__)
-/* n becomes a number here, so that a MIN can stand in another one. */
+/* Expands __COUNTER__ first, so that a MIN can be an argument of another one. */
 #define MIN_MAX(op, a, b, n) MIN_MAX_AS(op, a, b, n)
 #define MIN_MAX_AS(op, a, b, n) __extension__({ \
 		__typeof__(1 ? (a) : (b)) pick_a##n = (a), pick_b##n = (b); \

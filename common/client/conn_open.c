@@ -15,6 +15,8 @@ enum {
 	FIRST_VERSION = 3, /* the highest version of librdkafka's mock broker */
 };
 
+_Static_assert((int)API_KEY_MAX < CONN_KEYS, "conn.range has an entry for every API");
+
 struct hello {
 	struct call call;
 	bool is_done;

@@ -177,7 +177,7 @@ cluster_keep_fresh(struct cluster *cl)
 		return at;
 	if (cluster_refresh(cl, &ignored) < 0)
 		cl->refresh_at_ms = clock_mono_ms() + REFRESH_RETRY_MS;
-	return clock_mono_ms(); /* the caller is to look at the new metadata */
+	return clock_mono_ms(); /* the caller must see the new metadata at once */
 }
 
 int

@@ -1,12 +1,12 @@
 /*
  * The bytes of a connected socket, in both directions.  The owner of a connection
  * moves its bytes only through these functions, so that another kind of stream
- * (TLS) can stand below them.
+ * (TLS) can be put below them.
  *
  * No function blocks.  Each moves bytes and returns how many, at least one, or
  * says why it moved none; an interrupted call is repeated.  Fewer bytes than
  * asked for mean that the stream takes or has no more now: an implementation
- * that moves bytes in records of its own goes on until this is so.
+ * that moves bytes in records of its own continues until this holds.
  *
  * Uses: base.  One thread at a time.
  */

@@ -5,7 +5,7 @@
  * A topic's key, and a group's, has a synonym among the broker's keys, which is the
  * default for all topics or groups: retention.ms and log.retention.ms.  Some
  * synonyms have coarser forms (log.retention.hours), which apply while the finer form
- * is unset; putting a coarse key into a set also puts the key that it stands for.
+ * is unset; putting a coarse key into a set also puts the finer one, converted.
  *
  * Uses: base, units.  Any thread; a set belongs to its owner.
  */

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-/* Append the bytes that s stands for.  Returns 0, or -1 (ERR_USAGE: an unknown
+/* Append the bytes that s encodes.  Returns 0, or -1 (ERR_USAGE: an unknown
  * escape). */
 int escape_parse(struct str s, struct buf *out, struct err *e);
 

@@ -16,7 +16,7 @@ void json_put_string(struct str s, struct buf *out);
 /* Append the bytes in base64 (RFC 4648, with padding), without quotes. */
 void json_put_base64(struct str s, struct buf *out);
 
-/* Append the bytes that base64 text stands for.  Returns 0, or -1: it is not base64. */
+/* Append the bytes that base64 text encodes.  Returns 0, or -1: it is not base64. */
 int json_parse_base64(struct str text, struct buf *out);
 
 #endif

@@ -198,8 +198,8 @@ struct opt_parser {
 	int argc, at;
 	char **argv;
 	struct opt_result *result;
-	bool is_over; /* behind "--" */
-	const struct opt *seen[WORDS_MAX]; /* of those that may stand once */
+	bool is_over; /* after "--": only operands follow */
+	const struct opt *seen[WORDS_MAX]; /* options given that are not repeatable */
 	int nseen;
 };
 
@@ -247,7 +247,7 @@ refuse_long(const struct opt_parser *parser, const char *name, size_t n, struct 
 	if (answer)
 		return err_set(e, ERR_USAGE, "option '%s' is not known: %s", shown, answer);
 	memmove(shown, shown + 2, strlen(shown) - 1);
-	/* Those without a value, or with a good one, were answered before. */
+	/* handle_help has handled them, unless the value is wrong. */
 	if (strcmp(shown, "help") == 0 || strcmp(shown, "version") == 0)
 		return err_set(e, ERR_USAGE, "option '--%s' takes no value '%s'", shown,
 			name[n] ? name + n + 1 : "");

@@ -11,7 +11,7 @@
  *   };
  *
  * Options and operands may be mixed; "--" ends the options.  A value follows its
- * option, or is attached to it: behind '=' (long) or directly (-p4).  Every program
+ * option, or is attached to it: after '=' (long) or directly (-p4).  Every program
  * also has -h, --help (and its forms =words and =mdoc) and --version; a program with
  * verbs also has the verb help: "help VERB" is "VERB --help".
  *
@@ -151,8 +151,8 @@ int opt_main(const struct opt_command *command, int argc, char **argv,
 	int (*check)(struct opt_result *result, struct err *e));
 
 /* Compare the number of operands with the verb's words in the table: "X" is one,
- * "X..." one or more, "[X]" and "[X...]" are optional.  An operand that is missing is
- * asked for as 'which WHAT?'.  Returns 0, or -1 with ERR_USAGE. */
+ * "X..." one or more, "[X]" and "[X...]" are optional.  For a missing operand the
+ * message asks "which WHAT?".  Returns 0, or -1 with ERR_USAGE. */
 int opt_check_operands(const struct opt_result *result, const char *what, struct err *e);
 
 /* Remove repeated operands from index from on; the first of equal ones stays. */

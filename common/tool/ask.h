@@ -10,7 +10,7 @@
 
 #include "text/opt.h"
 
-/* Rows of such a verb's option table. */
+/* Rows of the verb's option table. */
 #define ASK_YES(to_) \
 	OPT_BOOL('y', "yes", to_, "do not ask for confirmation")
 #define ASK_DRY_RUN(to_) \
