@@ -203,6 +203,9 @@ struct owners {
 	int32_t *count; /* by partition */
 };
 
+/* No topic has as many partitions.  Bounds the memory that a damaged log can take. */
+enum { OWNED_INDEX_MAX = 1 << 24 };
+
 static struct str
 uuid_key(const struct uuid *id)
 {
@@ -225,7 +228,7 @@ count_owner(struct groups *groups, struct consumer *consumer, const struct tp_se
 	struct owners *owners = NULL;
 	for (int32_t i = 0; i < set->n; i++) {
 		const struct tp *tp = &set->v[i];
-		if (tp->index < 0)
+		if (tp->index < 0 || tp->index >= OWNED_INDEX_MAX)
 			continue; /* only a damaged log has this */
 		if (!owners || !uuid_eq(&owners->id, &tp->id))
 			owners = map_get(&consumer->owners, uuid_key(&tp->id));

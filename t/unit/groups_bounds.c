@@ -228,3 +228,26 @@ test_groups_bounds__one_partition_may_be_everybodys(void)
 	check_int(a.owned.n, NDATA);
 	world_release(&o.w);
 }
+
+void
+test_groups_bounds__a_damaged_record_cannot_take_the_memory(void)
+{
+	static const int32_t indexes[] = { -1, INT32_MIN, INT32_MAX, 1 << 30 };
+	struct town o;
+	town_init(&o, 1);
+	for (size_t i = 0; i < ARRAY_LEN(indexes); i++) {
+		int32_t index = indexes[i];
+		struct consumer_group_current_member_assignment_value_topic tp = {
+			.topic_id = { { 7, 0 } }, .partitions = { &index, 1 } };
+		struct consumer_group_current_member_assignment_key key = { STR("g"), STR("m") };
+		struct consumer_group_current_member_assignment_value value = {
+			.member_epoch = 1, .previous_member_epoch = 1,
+			.assigned_partitions = { &tp, 1 } };
+		put_record(&o.w, &consumer_group_current_member_assignment_key_data, 8, &key,
+			&consumer_group_current_member_assignment_value_data, &value);
+	}
+	groups_loaded(o.w.g, coord_partition_of(STR("g"), NPARTITION), o.w.now);
+	struct client a = { .id = "a", .topic = { "apples" } };
+	check_int(step(&o, &a), 0);
+	world_release(&o.w);
+}
