@@ -295,10 +295,9 @@ replay_target(struct groups *groups,
 		total += MAX(value->topic_partitions.v[i].partitions.n, 0);
 	set.v = arena_alloc(&groups->scratch, ((size_t)total + 1) * sizeof *set.v);
 	for (int32_t i = 0; i < value->topic_partitions.n; i++)
-		for (int32_t partition
-			= 0; partition < value->topic_partitions.v[i].partitions.n; partition++)
+		for (int32_t k = 0; k < value->topic_partitions.v[i].partitions.n; k++)
 			set.v[set.n++] = (struct tp){ value->topic_partitions.v[i].topic_id,
-				value->topic_partitions.v[i].partitions.v[partition] };
+				value->topic_partitions.v[i].partitions.v[k] };
 	tp_sort(&set);
 	consumer_set_target(groups, member, &set);
 }

@@ -119,8 +119,7 @@ stage_topic(struct groups *groups, const struct group *g, struct coord_call *cal
 		(size_t)(q->partitions.n + 1) * sizeof *out->partitions.v);
 	out->partitions.n = q->partitions.n;
 	for (int32_t i = 0; i < q->partitions.n; i++) {
-		const struct offset_commit_request_partition *part =
-			&q->partitions.v[i];
+		const struct offset_commit_request_partition *part = &q->partitions.v[i];
 		int16_t *to = &out->partitions.v[i].error_code;
 		out->partitions.v[i].partition_index = part->partition_index;
 		*to = check_partition(groups, &topic, topic_error, error,
@@ -183,8 +182,7 @@ stage_txn_topic(struct groups *groups, struct coord_call *call,
 		(size_t)(q->partitions.n + 1) * sizeof *out->partitions.v);
 	out->partitions.n = q->partitions.n;
 	for (int32_t i = 0; i < q->partitions.n; i++) {
-		const struct txn_offset_commit_request_partition *part =
-			&q->partitions.v[i];
+		const struct txn_offset_commit_request_partition *part = &q->partitions.v[i];
 		int16_t *to = &out->partitions.v[i].error_code;
 		out->partitions.v[i].partition_index = part->partition_index;
 		*to = check_partition(groups, &topic, topic_error, error, part->partition_index,

@@ -153,10 +153,8 @@ answer_old(struct fetch *fetch, const struct offset_fetch_request *q)
 			(size_t)(from->partitions.n + 1) * sizeof *to->partitions.v);
 		to->partitions.n = from->partitions.n;
 		for (int32_t k = 0; k < from->partitions.n; k++) {
-			const struct offset_fetch_response_group_partition *part =
-				&from->partitions.v[k];
-			to->partitions.v[k] =
-				(struct offset_fetch_response_partition){
+			const struct offset_fetch_response_group_partition *part = &from->partitions.v[k];
+			to->partitions.v[k] = (struct offset_fetch_response_partition){
 				.partition_index = part->partition_index,
 				.committed_offset = part->committed_offset,
 				.committed_leader_epoch = part->committed_leader_epoch,
