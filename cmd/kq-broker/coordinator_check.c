@@ -169,3 +169,16 @@ coordinator_check_now(struct coordinator *coord, struct txn_check *check)
 	coordinator_leave(coord);
 	return is_decided;
 }
+
+/* All end, so that the requests that wait for them end, too. */
+void
+coordinator_drop_checks(struct coordinator *coord)
+{
+	LIST_EACH(it, &coord->checks) {
+		struct txn_check *check = CONTAINER_OF(it, struct txn_check, link);
+		if (check->ack.partition)
+			partition_cancel_ack(&check->ack);
+		check->error = KERR_COORDINATOR_NOT_AVAILABLE;
+		end_check(check);
+	}
+}

@@ -145,6 +145,14 @@ txns_producer_id(struct coord_env *env)
 	return producer_ids_take(CONTAINER_OF(env, struct coordinator, txns_env)->deps.producer_ids);
 }
 
+/* A transaction that waits until its Prepare is on disk. */
+struct commit_wait {
+	struct list link;
+	struct ack_wait ack;
+	struct coordinator *coordinator;
+	uint64_t ticket;
+};
+
 static void
 on_committed(struct loop_task *task)
 {
@@ -247,4 +255,15 @@ coordinator_env_init(struct coordinator *coord)
 		.appended = on_marker,
 	};
 	list_init(&coord->markers.jobs);
+}
+
+void
+coordinator_env_release(struct coordinator *coord)
+{
+	LIST_EACH(it, &coord->commits) {
+		struct commit_wait *wait = CONTAINER_OF(it, struct commit_wait, link);
+		partition_cancel_ack(&wait->ack);
+		mem_free(wait);
+	}
+	markers_release(&coord->markers);
 }

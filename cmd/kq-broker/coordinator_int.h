@@ -1,10 +1,11 @@
 /*
  * The inside of the coordinator, for its own files:
  *
- *   coordinator.c       the thread, requests, held responses, timers
- *   coordinator_check.c checks of transactional writes
- *   coordinator_env.c   what the state machines need of the broker
- *   coordinator_load.c  reading the two topics at the start
+ *   coordinator.c         the thread and its lock, timers, the two topics
+ *   coordinator_request.c requests, what they wait for, held responses
+ *   coordinator_check.c   checks of transactional writes
+ *   coordinator_env.c     what the state machines need of the broker
+ *   coordinator_load.c    reading the two topics at the start
  *
  * The caller of each function holds the lock.
  */
@@ -70,26 +71,6 @@ struct coord_request {
 	enum coordinator_kind kind;
 };
 
-/* An EndTxn that waits until what its transaction wrote is on disk. */
-struct end_wait {
-	struct list link;
-	struct coord_request *request;
-	int npart, nleft;
-	bool has_failed;
-	struct end_part {
-		struct ack_wait ack; /* holds a reference to its partition */
-		struct end_wait *wait;
-	} *part;
-};
-
-/* A transaction that waits until its Prepare is on disk. */
-struct commit_wait {
-	struct list link;
-	struct ack_wait ack;
-	struct coordinator *coordinator;
-	uint64_t ticket;
-};
-
 static inline struct coord_now
 coordinator_now(const struct coordinator *coord)
 {
@@ -116,6 +97,12 @@ void coordinator_respond(struct coordinator *coord, enum coordinator_kind kind,
 void coordinator_txn_ended(struct coordinator *coord, int64_t producer_id);
 
 void coordinator_env_init(struct coordinator *coord);
+
+/* At the end, when no thread runs: close the requests that wait, report the checks
+ * as failed, drop the waits for the disk. */
+void coordinator_drop_requests(struct coordinator *coord);
+void coordinator_drop_checks(struct coordinator *coord);
+void coordinator_env_release(struct coordinator *coord);
 
 /* Read both topics into the state machines.  Sets load_aborted when a stop
  * interrupts it. */
