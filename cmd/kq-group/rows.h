@@ -31,7 +31,8 @@ struct rows {
 
 /* A row with nothing but its topic and partition. */
 #define ROW_INIT(topic_, partition_) \
-	((struct row){ (topic_), (partition_), -1, -1, STR_NULL, NULL, -1, -1, -1 })
+	((struct row){ .topic = (topic_), .partition = (partition_), .committed = -1, \
+		.leader_epoch = -1, .metadata = STR_NULL, .start = -1, .end = -1, .to = -1 })
 
 /* Sort by topic and partition, and merge rows of the same partition. */
 void rows_merge(struct rows *rows);

@@ -103,8 +103,9 @@ request_of(struct run *run, const struct seek_plan *plan)
 		const struct row *row = &plan->rows.v[i];
 		if (row->to < 0)
 			continue;
-		struct offset_commit_request_topic *t = &q.topics.v[q.topics.n - 1];
-		if (q.topics.n == 0 || !str_eq(t->name, row->topic)) {
+		struct offset_commit_request_topic *t
+			= q.topics.n > 0 ? &q.topics.v[q.topics.n - 1] : NULL;
+		if (!t || !str_eq(t->name, row->topic)) {
 			t = &q.topics.v[q.topics.n++];
 			t->name = row->topic;
 			t->partitions.v = part;

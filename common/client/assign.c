@@ -12,10 +12,11 @@ enum {
 
 /* In the order in which a member offers them: Kafka's default first. */
 const struct assign_kind assign_kinds[] = {
-	{ "range", false, false, assign_range },
-	{ "roundrobin", false, false, assign_roundrobin },
-	{ "sticky", false, true, assign_sticky },
-	{ "cooperative-sticky", true, true, assign_cooperative },
+	{ .name = "range", .run = assign_range },
+	{ .name = "roundrobin", .run = assign_roundrobin },
+	{ .name = "sticky", .has_user_data = true, .run = assign_sticky },
+	{ .name = "cooperative-sticky", .is_cooperative = true, .has_user_data = true,
+		.run = assign_cooperative },
 };
 const int assign_kinds_n = ARRAY_LEN(assign_kinds);
 

@@ -151,7 +151,7 @@ struct fetch_iter {
 	int32_t nbegun;          /* number of chunk->aborted whose first_offset was passed */
 	struct record_iter records;
 };
-#define FETCH_ITER_INIT { NULL, NULL, NULL, NULL, false, 0, RECORD_ITER_INIT }
+#define FETCH_ITER_INIT { .records = RECORD_ITER_INIT }
 
 /* Begin, or begin again, with a chunk. */
 void fetch_iter_begin(struct fetch_iter *it, const struct fetcher *f,

@@ -23,7 +23,7 @@ struct keyed {
 	struct str marker;    /* null: none */
 	bool empty_is_null;   /* read an empty value as null */
 };
-#define KEYED_INIT { STR_NULL, STR_NULL, false }
+#define KEYED_INIT { .delimiter = STR_NULL, .marker = STR_NULL }
 
 /* Set *keyed from the options, which may contain escapes; NULL: not given.  *keyed points
  * into bytes.  Returns 0, or -1 (ERR_USAGE). */
