@@ -58,8 +58,9 @@ read_next(struct producer_ids *ids, int64_t *next, struct err *e)
 	if (!metastore_get(ids->meta, STR("/producer-ids"), &entry))
 		return 0;
 	json_t *object = json_loadb((const char *)entry.value.p, (size_t)entry.value.n, 0, NULL);
-	bool ok = json_is_integer(json_object_get(object, "next"));
 	*next = json_integer_value(json_object_get(object, "next"));
+	bool ok = json_is_integer(json_object_get(object, "next")) && *next >= 0
+		&& *next <= INT64_MAX - BLOCK;
 	json_decref(object);
 	return ok ? 0 : err_set(e, ERR_CORRUPT, "metastore: the producer ids are not understood");
 }

@@ -1,5 +1,7 @@
 #include "kq-broker/topic_entry.h"
 
+#include "kq-broker/topics.h"
+
 #include "text/json.h"
 #include "text/say.h"
 
@@ -47,7 +49,8 @@ topic_entry_parse(struct topic_entry *entry, struct str topic, struct str text)
 {
 	json_t *object = json_loadb((const char *)text.p, (size_t)text.n, 0, NULL);
 	json_int_t n = json_integer_value(json_object_get(object, "partitions"));
-	bool ok = uuid_parse(&entry->id, str_of(json_string_value(json_object_get(object, "id"))))
+	bool ok = !topic_name_fault(topic)
+		&& uuid_parse(&entry->id, str_of(json_string_value(json_object_get(object, "id"))))
 		&& n > 0 && n <= INT32_MAX;
 	entry->npartition = ok ? (int32_t)n : 0;
 	entry->overrides = ok ? parse_overrides(json_object_get(object, "configs"), topic) : NULL;

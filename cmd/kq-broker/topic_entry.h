@@ -26,8 +26,8 @@ struct topic_entry {
 };
 
 /* The reverse.  A setting that is unknown or no longer allowed is left out, and
- * logged: the metastore keeps it until the topic is changed.  False: the text is
- * not understood, and nothing is allocated. */
+ * logged: the metastore keeps it until the topic is changed.  False: the name is not
+ * a topic's, or the text is not understood; nothing is allocated. */
 bool topic_entry_parse(struct topic_entry *entry, struct str topic, struct str text);
 
 #endif

@@ -161,8 +161,10 @@ test_catalog__an_entry_that_is_not_understood_changes_nothing(void)
 	commit_entry("orders", two_partitions);
 	commit_entry("orders", "{\"partitions\":9}");
 	commit_entry("other", "junk");
+	commit_entry("../other", two_partitions);
 	check_int(topics_find(&topics, STR("orders"))->npartition, 2);
 	check(!topics_find(&topics, STR("other")));
+	check(!topics_find(&topics, STR("../other")));
 	check_int(nchanged, 1);
 	end();
 }
