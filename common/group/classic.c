@@ -53,8 +53,9 @@ unpark(struct groups *groups, struct classic_member *member, int16_t join_error,
 		classic_answer_sync(groups, sync, sync_error);
 }
 
-void
-classic_fence(struct groups *groups, struct classic_member *member)
+/* Answers the member's parked calls with FENCED_INSTANCE_ID. */
+static void
+fence(struct groups *groups, struct classic_member *member)
 {
 	unpark(groups, member, KERR_FENCED_INSTANCE_ID, KERR_FENCED_INSTANCE_ID);
 }
@@ -188,8 +189,9 @@ classic_member_free(struct groups *groups, struct classic_member *member)
 	group_dealloc(member);
 }
 
-void
-classic_link(struct groups *groups, struct group *g, struct classic_member *member)
+/* Puts the member into the group's lists. */
+static void
+link_member(struct groups *groups, struct group *g, struct classic_member *member)
 {
 	struct classic *classic = &g->classic;
 	assert(!classic_find(g, member->id));
@@ -231,7 +233,7 @@ struct classic_member *
 classic_add(struct groups *groups, struct group *g, const struct classic_spec *spec)
 {
 	struct classic_member *member = classic_member_new(groups, g, spec);
-	classic_link(groups, g, member);
+	link_member(groups, g, member);
 	return member;
 }
 
@@ -254,11 +256,11 @@ classic_replace(struct groups *groups, struct classic_member *old, struct classi
 	old->assignment = STR("");
 	fresh->awaits_sync = old->awaits_sync;
 	old->awaits_sync = false;
-	classic_fence(groups, old);
+	fence(groups, old);
 	/* In the same place, so that elections of leaders do not change. */
 	struct list *after = old->in_group.prev;
 	unlink_member(groups, old);
-	classic_link(groups, g, fresh);
+	link_member(groups, g, fresh);
 	list_unlink(&fresh->in_group);
 	list_append(after->next, &fresh->in_group);
 	if (is_leader)
@@ -311,6 +313,8 @@ classic_metadata(const struct classic_member *member, struct str protocol)
 
 /* ---- sessions and pending members ---- */
 
+static void complete(struct groups *groups, struct group *g, struct coord_now now);
+
 static void
 session_ended(struct groups *groups, struct timer *timer, struct coord_now now)
 {
@@ -350,7 +354,7 @@ classic_removed(struct groups *groups, struct group *g, struct coord_now now)
 	if (classic->state == CLASSIC_STABLE || classic->state == CLASSIC_COMPLETING)
 		classic_rebalance(groups, g, now);
 	else if (classic->state == CLASSIC_PREPARING && all_joined(classic))
-		classic_complete(groups, g, now);
+		complete(groups, g, now);
 }
 
 static void
@@ -360,7 +364,7 @@ pending_ended(struct groups *groups, struct timer *timer, struct coord_now now)
 	struct group *g = pending->group;
 	classic_pending_remove(groups, g, pending->id);
 	if (g->classic.state == CLASSIC_PREPARING && all_joined(&g->classic))
-		classic_complete(groups, g, now);
+		complete(groups, g, now);
 	group_free_if_idle(groups, g);
 }
 
@@ -423,7 +427,7 @@ rebalance_timed_out(struct groups *groups, struct timer *timer, struct coord_now
 {
 	struct group *g = CONTAINER_OF(timer, struct group, classic.join);
 	assert(g->classic.state == CLASSIC_PREPARING);
-	classic_complete(groups, g, now);
+	complete(groups, g, now);
 	group_free_if_idle(groups, g);
 }
 
@@ -478,7 +482,7 @@ prepare(struct groups *groups, struct group *g, struct coord_now now)
 		timer_set(groups, &classic->join, now.mono_ms + groups->config.initial_delay_ms,
 			initial_delay_ended);
 	} else if (all_joined(classic)) {
-		classic_complete(groups, g, now);
+		complete(groups, g, now);
 	} else {
 		timer_set(groups, &classic->join, now.mono_ms + rebalance_timeout(classic),
 			rebalance_timed_out);
@@ -492,7 +496,7 @@ classic_rebalance(struct groups *groups, struct group *g, struct coord_now now)
 	if (classic->state != CLASSIC_PREPARING)
 		prepare(groups, g, now);
 	else if (!classic->was_empty && all_joined(classic))
-		classic_complete(groups, g, now);
+		complete(groups, g, now);
 }
 
 /* Members that never sync are removed. */
@@ -540,8 +544,9 @@ complete_empty(struct groups *groups, struct group *g, struct coord_now now)
 		g->has_record = true;
 }
 
-void
-classic_complete(struct groups *groups, struct group *g, struct coord_now now)
+/* Ends PREPARING: a new generation of the members that have joined. */
+static void
+complete(struct groups *groups, struct group *g, struct coord_now now)
 {
 	struct classic *classic = &g->classic;
 	assert(classic->state == CLASSIC_PREPARING);
@@ -629,12 +634,6 @@ protocol_type(const struct group *g)
 	return g->classic.protocol_type.n < 0 ? STR("") : g->classic.protocol_type;
 }
 
-static int32_t
-member_count(const struct group *g)
-{
-	return g->classic.nmember;
-}
-
 static bool
 is_empty(const struct group *g)
 {
@@ -672,7 +671,6 @@ const struct group_kind group_classic = {
 	.name = "classic",
 	.state_name = state_name,
 	.protocol_type = protocol_type,
-	.member_count = member_count,
 	.is_empty = is_empty,
 	.is_subscribed = classic_is_subscribed,
 	.check_commit = check_commit,

@@ -17,11 +17,10 @@ classic_is_for_consumers(const struct group *g)
 	return g && g->kind == &group_consumer && !group_is_empty(g);
 }
 
-/* A new member, which classic_link puts into the group's lists. */
+/* A new member, which is in no list of the group yet. */
 struct classic_member *classic_member_new(struct groups *groups, struct group *g,
 	const struct classic_spec *spec);
 void classic_member_free(struct groups *groups, struct classic_member *member);
-void classic_link(struct groups *groups, struct group *g, struct classic_member *member);
 /* Copies the spec's protocols and timeouts. */
 void classic_update(struct groups *groups, struct classic_member *member,
 	const struct classic_spec *spec);
@@ -29,8 +28,6 @@ void classic_update(struct groups *groups, struct classic_member *member,
  * static member old, which is fenced and freed. */
 void classic_replace(struct groups *groups, struct classic_member *old,
 	struct classic_member *fresh);
-/* Answers the member's parked calls with FENCED_INSTANCE_ID. */
-void classic_fence(struct groups *groups, struct classic_member *member);
 
 /* Parks the call; a call that was parked before gets REBALANCE_IN_PROGRESS. */
 void classic_park_join(struct groups *groups, struct classic_member *member,

@@ -154,7 +154,6 @@ void consumer_set_regex(struct groups *groups, struct consumer *consumer, struct
 void tp_sort(struct tp_set *set); /* also removes duplicates */
 bool tp_set_has(const struct tp_set *set, const struct tp *tp);
 bool tp_set_eq(const struct tp_set *a, const struct tp_set *b);
-int tp_cmp(const struct tp *a, const struct tp *b);
 
 /* The set topic by topic, for messages. */
 struct tp_run {
@@ -267,8 +266,6 @@ void consumer_session(struct groups *groups, struct consumer_member *member, str
 /* The group's session timeout and heartbeat interval. */
 void consumer_times(const struct groups *groups, const struct group *g, int32_t *session_ms,
 	int32_t *heartbeat_ms);
-/* The session timer's function: fences the member. */
-void consumer_session_fire(struct groups *groups, struct timer *timer, struct coord_now now);
 /* After the member's state changed: starts or stops its rebalance timer. */
 void consumer_watch_revocation(struct groups *groups, struct consumer_member *member,
 	struct coord_now now);

@@ -162,12 +162,6 @@ protocol_type(const struct group *g)
 	return STR("consumer");
 }
 
-static int32_t
-member_count(const struct group *g)
-{
-	return (int32_t)g->consumer->by_id.n;
-}
-
 static bool
 is_empty(const struct group *g)
 {
@@ -250,7 +244,6 @@ const struct group_kind group_consumer = {
 	.name = "consumer",
 	.state_name = consumer_state_name,
 	.protocol_type = protocol_type,
-	.member_count = member_count,
 	.is_empty = is_empty,
 	.is_subscribed = is_subscribed,
 	.check_commit = check_commit,

@@ -5,7 +5,7 @@
 
 /* ---- sets of partitions ---- */
 
-int
+static int
 tp_cmp(const struct tp *a, const struct tp *b)
 {
 	int order = memcmp(&a->id, &b->id, sizeof a->id);

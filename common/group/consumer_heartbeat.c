@@ -423,12 +423,11 @@ fence_or_retry(struct groups *groups, struct consumer_member *member, struct tim
 		timer_set(groups, timer, now.mono_ms + GROUP_RETRY_MS, fire);
 }
 
-void
-consumer_session_fire(struct groups *groups, struct timer *timer, struct coord_now now)
+static void
+session_fire(struct groups *groups, struct timer *timer, struct coord_now now)
 {
 	fence_or_retry(groups, CONTAINER_OF(timer, struct consumer_member, session), timer,
-		consumer_session_fire,
-		now);
+		session_fire, now);
 }
 
 void
@@ -438,7 +437,7 @@ consumer_session(struct groups *groups, struct consumer_member *member, struct c
 	consumer_times(groups, member->group, &ms, &heartbeat_ms);
 	if (member->spec.is_classic)
 		ms = member->spec.session_timeout_ms;
-	timer_set(groups, &member->session, now.mono_ms + ms, consumer_session_fire);
+	timer_set(groups, &member->session, now.mono_ms + ms, session_fire);
 }
 
 static void

@@ -202,7 +202,6 @@ struct group_kind {
 	const char *name;    /* of the kind, in ListGroups */
 	const char *(*state_name)(const struct group *g);
 	struct str (*protocol_type)(const struct group *g); /* "": none yet */
-	int32_t (*member_count)(const struct group *g);
 	bool (*is_empty)(const struct group *g);
 	/* Whether a member is known to read the topic. */
 	bool (*is_subscribed)(const struct group *g, struct str topic);
@@ -263,12 +262,6 @@ group_is_empty(const struct group *g) /* no members; it may have offsets */
 	return g->kind->is_empty(g);
 }
 
-static inline int32_t
-group_member_count(const struct group *g)
-{
-	return g->kind->member_count(g);
-}
-
 static inline bool
 group_is_subscribed(const struct group *g, struct str topic)
 {
@@ -310,9 +303,8 @@ struct records {
 void records_put(struct records *records, const struct wire_data *key, int16_t key_version,
 	const void *key_msg, const struct wire_data *value, int16_t value_version,
 	const void *value_msg);
-/* Appends all, or none.  Returns 0 (also when there are none), what
- * group_append_error makes of env.append's error, or UNKNOWN_SERVER_ERROR above
- * GROUP_APPEND_MAX. */
+/* Appends all, or none.  Returns 0 (also when there are none), env.append's error as
+ * clients of groups expect it, or UNKNOWN_SERVER_ERROR above GROUP_APPEND_MAX. */
 int16_t records_append(struct records *records, int32_t partition,
 	const struct coord_producer *producer, int64_t wall_ms);
 
@@ -327,9 +319,6 @@ void records_offset(struct records *records, struct str group_id, struct str top
 	const struct committed *committed);
 void records_offset_tombstone(struct records *records, struct str group_id, struct str topic,
 	int32_t partition);
-
-/* An error of env.append, as clients of groups expect it. */
-int16_t group_append_error(int16_t error);
 
 /* ---- classic groups ---- */
 
@@ -364,8 +353,6 @@ void classic_alive(struct groups *groups, struct classic_member *member, struct 
  * PREPARING.  PREPARING completes if all members have joined, except in the
  * initial rebalance, which its timer ends. */
 void classic_rebalance(struct groups *groups, struct group *g, struct coord_now now);
-/* Ends PREPARING: a new generation of the members that have joined. */
-void classic_complete(struct groups *groups, struct group *g, struct coord_now now);
 
 /* The APIs.  A consumer group with members answers them in consumer_classic_*. */
 void classic_join(struct groups *groups, struct coord_call *call, struct coord_now now);
@@ -401,7 +388,7 @@ void offsets_fetch(struct groups *groups, struct coord_call *call, struct coord_
 void offsets_delete(struct groups *groups, struct coord_call *call, struct coord_now now);
 void offsets_txn_commit(struct groups *groups, struct coord_call *call, struct coord_now now);
 
-struct offset_topic *offsets_topic(const struct group *g, struct str name); /* or NULL */
+/* The committed offset, or NULL. */
 struct committed *offsets_find(const struct group *g, struct str topic, int32_t partition);
 /* Stores the offset; its metadata is copied. */
 void offsets_set(struct groups *groups, struct group *g, struct str topic,
@@ -412,13 +399,6 @@ void offsets_set_pending(struct groups *groups, struct group *g, struct str topi
 	const struct committed *committed, const struct coord_producer *producer);
 bool offsets_is_pending(const struct group *g, struct str topic, int32_t partition);
 void offsets_release(struct groups *groups, struct group *g); /* all, also pending ones */
-/* Writes tombstones of the offsets, committed or pending, for which pick returns
- * true, and forgets them.  0, or records_append's error; as it appends in
- * portions, some may be gone then. */
-int16_t offsets_purge(struct groups *groups, struct group *g,
-	bool (*pick)(const void *ctx, const struct group *g, struct str topic,
-		const struct committed *committed),
-	const void *ctx, struct coord_now now);
 /* Deletes the group and its offsets, in the log, too.  0, or records_append's
  * error. */
 int16_t group_delete(struct groups *groups, struct group *g, struct coord_now now);

@@ -36,8 +36,9 @@ records_put(struct records *records, const struct wire_data *key, int16_t key_ve
 	records->size += rec->key.n + MAX(rec->value.n, 0);
 }
 
-int16_t
-group_append_error(int16_t error)
+/* An error of env.append, as clients of groups expect it. */
+static int16_t
+append_error(int16_t error)
 {
 	switch (error) {
 	case KERR_UNKNOWN_TOPIC_OR_PARTITION:
@@ -67,7 +68,7 @@ records_append(struct records *records, int32_t partition,
 		return 0;
 	if (records->size > GROUP_APPEND_MAX)
 		return KERR_UNKNOWN_SERVER_ERROR;
-	return group_append_error(env->append(env, partition, records->v, records->n, producer,
+	return append_error(env->append(env, partition, records->v, records->n, producer,
 		wall_ms));
 }
 

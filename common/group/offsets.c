@@ -20,8 +20,8 @@ topic_at(const struct group *g, struct str name)
 	return lo;
 }
 
-struct offset_topic *
-offsets_topic(const struct group *g, struct str name)
+static struct offset_topic *
+find_topic(const struct group *g, struct str name)
 {
 	int32_t at = topic_at(g, name);
 	return at < g->ntopic && str_eq(g->topic[at].name->s, name) ? &g->topic[at] : NULL;
@@ -51,7 +51,7 @@ find_in(const struct offset_topic *topic, int32_t partition)
 struct committed *
 offsets_find(const struct group *g, struct str topic, int32_t partition)
 {
-	const struct offset_topic *t = offsets_topic(g, topic);
+	const struct offset_topic *t = find_topic(g, topic);
 	return t ? find_in(t, partition) : NULL;
 }
 
@@ -73,7 +73,7 @@ open_gap(struct groups *groups, void *v, int32_t n, int32_t *cap, int32_t i, siz
 static struct offset_topic *
 make_topic(struct groups *groups, struct group *g, struct str name)
 {
-	struct offset_topic *topic = offsets_topic(g, name);
+	struct offset_topic *topic = find_topic(g, name);
 	if (topic)
 		return topic;
 	int32_t at = topic_at(g, name);
@@ -142,7 +142,7 @@ remove_topic(struct groups *groups, struct group *g, struct offset_topic *topic)
 static void
 remove_committed(struct groups *groups, struct group *g, struct str topic, int32_t partition)
 {
-	struct offset_topic *t = offsets_topic(g, topic);
+	struct offset_topic *t = find_topic(g, topic);
 	struct committed *committed = t ? find_in(t, partition) : NULL;
 	if (!committed)
 		return;
@@ -339,8 +339,11 @@ collect(const struct group *g, pick_fn pick, const void *ctx, struct purge *v)
 	return n;
 }
 
-int16_t
-offsets_purge(struct groups *groups, struct group *g, pick_fn pick, const void *ctx,
+/* Writes tombstones of the offsets, committed or pending, that pick chooses, and
+ * forgets them.  0, or records_append's error; as it appends in portions, some may be
+ * gone then. */
+static int16_t
+purge(struct groups *groups, struct group *g, pick_fn pick, const void *ctx,
 	struct coord_now now)
 {
 	struct purge v[PURGE_CHUNK];
@@ -372,7 +375,7 @@ int16_t
 group_delete(struct groups *groups, struct group *g, struct coord_now now)
 {
 	struct records records = RECORDS_INIT(groups);
-	int16_t error = offsets_purge(groups, g, pick_all, NULL, now);
+	int16_t error = purge(groups, g, pick_all, NULL, now);
 	if (error)
 		return error;
 	if (g->kind->put_tombstones)
@@ -402,7 +405,7 @@ forget_topic(struct groups *groups, struct group *g, struct str topic)
 		if (str_eq(pending->topic->s, topic))
 			drop_pending(groups, pending);
 	}
-	while ((t = offsets_topic(g, topic)) != NULL)
+	while ((t = find_topic(g, topic)) != NULL)
 		remove_committed(groups, g, topic, t->v[t->n - 1].partition);
 }
 
@@ -414,7 +417,7 @@ groups_topic_deleted(struct groups *groups, struct str topic, struct coord_now n
 	for (int32_t i = 0; i < n; i++) {
 		/* If the append is refused, forget them all the same: a new topic of
 		 * that name is another one. */
-		if (offsets_purge(groups, group[i], pick_topic, &topic, now))
+		if (purge(groups, group[i], pick_topic, &topic, now))
 			forget_topic(groups, group[i], topic);
 		group_free_if_idle(groups, group[i]);
 		arena_reset(&groups->scratch);
@@ -461,7 +464,7 @@ expire(struct groups *groups, struct timer *timer, struct coord_now now)
 	timer_set(groups, timer, now.mono_ms + MAX(groups->config.expiry_interval_ms, 1), expire);
 	for (int32_t i = 0; i < n; i++) {
 		struct group *g = group[i];
-		int16_t error = offsets_purge(groups, g, has_expired, &expiry, now);
+		int16_t error = purge(groups, g, has_expired, &expiry, now);
 		bool is_idle = group_is_empty(g) && g->ntopic == 0
 			&& list_is_empty(&g->pending_offsets) && g->classic.pending.n == 0;
 		if (!error && is_idle)

@@ -81,18 +81,6 @@ segfile_new_memory(int fd)
 }
 
 int
-segfile_root(const struct segfile *file)
-{
-	return file->root_fd;
-}
-
-const char *
-segfile_path(const struct segfile *file)
-{
-	return file->path;
-}
-
-int
 segfile_fd(const struct segfile *file)
 {
 	return file->fd;

@@ -24,10 +24,6 @@ struct segfile;
 struct segfile *segfile_new(int root_fd, const char *path);
 struct segfile *segfile_new_memory(int fd); /* owns fd */
 
-/* The root_fd and path given; -1 and NULL for a memory file. */
-int segfile_root(const struct segfile *file);
-const char *segfile_path(const struct segfile *file);
-
 /* Open the file if it is closed, and keep it open until segfile_unpin; a pin is
  * also a reference.  Returns the descriptor; or -1, ERR_SYS, nothing is held. */
 int segfile_pin(struct segfile *file, struct err *e);
