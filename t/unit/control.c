@@ -2,6 +2,8 @@
 
 #include "tap.h"
 
+#include <string.h>
+
 /* A control batch whose record has this type, and this much of a key and a value. */
 static struct batch
 build(struct builder *builder, uint8_t type, int32_t key_size, int32_t value_size)
@@ -32,6 +34,12 @@ test_control__a_marker_is_read_as_it_was_built(void)
 		check_int(batch.attributes, BATCH_TRANSACTIONAL | BATCH_CONTROL);
 		check_int(batch.base_sequence, -1);
 		check_int(batch.base_timestamp, 1700000000000);
+		/* The record as Kafka writes it: key is version 0 and type, value is
+		 * version 0 and epoch. */
+		uint8_t want[] = { 0x20, 0, 0, 0, 8, 0, 0, 0, (uint8_t)is_commit,
+			12, 0, 0, 0, 0, 0, 9, 0 };
+		check_int(bytes.n, BATCH_HEADER_SIZE + (int)sizeof want);
+		check(memcmp(bytes.p + BATCH_HEADER_SIZE, want, sizeof want) == 0);
 		check(control_parse(bytes.p, &batch, &seen));
 		check_int(seen.producer_id, 1LL << 40);
 		check_int(seen.producer_epoch, 7);
