@@ -69,7 +69,8 @@ peak_below() {
 	run py hostile_groups.py flood 2000
 	echo "$output"
 	[ "$status" -eq 0 ]
-	lines=$(grep -c "closed: a frame's size" "$broker_log")
+	# Without the lines that count others, which name the line that they count.
+	lines=$(grep "closed: a frame's size" "$broker_log" | grep -vc "more lines\? like")
 	[ "$lines" -ge 20 ]
 	[ "$lines" -le $(((output + 1) * 20)) ]
 	if [ "$lines" -lt 2000 ]; then # a slow machine may need no bound
