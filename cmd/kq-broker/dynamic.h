@@ -15,7 +15,7 @@
 #define KQ_BROKER_DYNAMIC_H
 
 #include "base/map.h"
-#include "kq-broker/describe.h"
+#include "kq-broker/config_resource.h"
 #include "text/config.h"
 #include "text/say.h"
 

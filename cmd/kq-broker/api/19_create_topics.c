@@ -9,7 +9,7 @@
 #include "coord/internal.h"
 #include "kq-broker/broker.h"
 #include "kq-broker/catalog.h"
-#include "kq-broker/describe.h"
+#include "kq-broker/config_resource.h"
 #include "kq-broker/names.h"
 
 #include "proto.h"

@@ -6,7 +6,7 @@
 #include "kq-broker/api/api.h"
 
 #include "kq-broker/broker.h"
-#include "kq-broker/describe.h"
+#include "kq-broker/config_resource.h"
 
 #include "proto.h"
 #include "text/say.h"

@@ -8,7 +8,7 @@
 
 #include "kq-broker/broker.h"
 #include "kq-broker/catalog.h"
-#include "kq-broker/describe.h"
+#include "kq-broker/config_resource.h"
 
 #include "base/map.h"
 #include "proto.h"

@@ -2,8 +2,8 @@
  * The resources of the config APIs, and the sources of a value, by Kafka's
  * numbers (ConfigResource.Type, ConfigSource).
  */
-#ifndef KQ_BROKER_DESCRIBE_H
-#define KQ_BROKER_DESCRIBE_H
+#ifndef KQ_BROKER_CONFIG_RESOURCE_H
+#define KQ_BROKER_CONFIG_RESOURCE_H
 
 enum resource_type {
 	RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4, RESOURCE_BROKER_LOGGER = 8,
