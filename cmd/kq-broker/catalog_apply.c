@@ -58,8 +58,9 @@ make_partitions(struct catalog_apply *apply, const struct topic *t, int32_t npar
 		const struct saved_offset *at = origin->saved
 			? saved_offsets_find(origin->saved, t->name, i) : NULL;
 		struct partition_state state = {
-			.log = { at ? at->log_start_offset : 0, at ? at->recovery_offset : 0,
-				origin->is_clean },
+			.log.log_start_offset = at ? at->log_start_offset : 0,
+			.log.recovery_offset = at ? at->recovery_offset : 0,
+			.log.is_clean = origin->is_clean,
 			.high_watermark = at ? at->high_watermark : INT64_MAX,
 			.leader_epoch = apply->leader_epoch,
 		};

@@ -23,11 +23,11 @@ append(struct coordinator *coord, enum coordinator_kind kind, int32_t partition,
 	builder_reset(&coord->builder);
 	for (int i = 0; i < n; i++)
 		builder_append(&coord->builder, wall_ms, v[i].key, v[i].value, STR(""), 0);
-	struct builder_producer none = BUILDER_NO_PRODUCER, own = { 0 };
+	struct builder_producer owner = BUILDER_NO_PRODUCER;
 	if (producer)
-		own = (struct builder_producer){ producer->id, producer->epoch, -1, true };
-	struct str batch = builder_finish(&coord->builder, CODEC_NONE, producer ? &own : &none,
-		&coord->packed);
+		owner = (struct builder_producer){ .id = producer->id, .epoch = producer->epoch,
+			.base_sequence = -1, .is_transactional = true };
+	struct str batch = builder_finish(&coord->builder, CODEC_NONE, &owner, &coord->packed);
 	struct append_from from = { .syncer = coord->syncer, .wall_ms = coord->loop.wall_ms,
 		.is_coordinator = true };
 	struct append_result result;

@@ -1,7 +1,7 @@
 /*
- * The features that ApiVersions announces besides versions: transactions with an
- * epoch for each (KIP-890), and groups of KIP-848.  The levels are the program's;
- * nobody can change them.
+ * The features that ApiVersions announces besides versions: a new producer epoch
+ * for each transaction (KIP-890), and consumer groups (KIP-848).  Their levels are
+ * fixed.
  */
 #ifndef KQ_BROKER_FEATURES_H
 #define KQ_BROKER_FEATURES_H

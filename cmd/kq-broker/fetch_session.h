@@ -7,8 +7,9 @@
  * follow carry the id and the epochs 1, 2, ...  They may come over any
  * connection.  Epoch -1 ends the session.
  *
- * The number of sessions is limited.  To make room for a new one, a session goes
- * that was not used for two minutes, or one of that age with fewer partitions.
+ * The number of sessions is limited.  To make room for a new one, a session is
+ * ended that was not used for two minutes, or else one that was made more than two
+ * minutes ago and has fewer partitions.
  * If there is no room, or too many partitions, no session is made: its id is 0,
  * and the client keeps sending full requests.
  *

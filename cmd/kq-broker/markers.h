@@ -52,12 +52,13 @@ struct marker_job {
 	int npart, nleft;         /* nleft: acks that are waited for */
 	struct loop_task task;    /* runs the first round */
 	struct loop_timer timer;  /* runs the later ones */
-	marker_done_fn *done;     /* frees what ctx points to, but not the job */
+	marker_done_fn *done;     /* the job is freed after it */
+	/* The caller's, which sets one of them: */
 	void *ctx;
-	uint64_t ticket;
+	uint64_t ticket;          /* of txns_markers_written */
 };
 
-/* Write the markers.  done is called later, once all are on disk, or gave up.
+/* Write the markers.  done is called later, once all are on disk, or have failed.
  * With must_retry, an append that may succeed later is retried until it does;
  * otherwise each part's error is its result.  A topic or partition that does not
  * exist counts as written with must_retry: there is nothing to mark. */

@@ -95,8 +95,8 @@ void partition_put(struct partition *part);              /* NULL: fine */
  * there is no other replica.  At the start, before any append. */
 void partition_recovered(struct partition *part);
 
-/* Move the high watermark to this offset and wake the fetchers.  Its only
- * writer.  Under the lock. */
+/* Move the high watermark to this offset and wake the fetchers.  Nothing else
+ * moves it.  Under the lock. */
 void partition_advance(struct partition *part, int64_t offset);
 
 /* ---- waiting ---- */
@@ -206,7 +206,7 @@ struct partition_read {
 struct partition_read_result {
 	int16_t error;
 	int64_t limit_offset;     /* of the reader; set even with an error */
-	int64_t high_watermark, stable_offset, log_start_offset; /* -1 with an error */
+	int64_t high_watermark, stable_offset, log_start_offset; /* -1: not known, with an error */
 	/* Where the log diverges from the reader's (KIP-595): the largest epoch up
 	 * to last_epoch, and its end.  -1: it does not. */
 	int32_t diverging_epoch;

@@ -1,7 +1,7 @@
 /*
  * A reactor: one thread, one loop, and the sessions that it accepted.
- * Reactors share nothing but partitions and topics; what crosses between them
- * is a task posted to the other's loop.
+ * Reactors share the parts of the broker, which say which thread may use them;
+ * otherwise only a task posted to another's loop crosses between them.
  */
 #ifndef KQ_BROKER_REACTOR_H
 #define KQ_BROKER_REACTOR_H
@@ -31,8 +31,9 @@ struct reactor {
 	int nlistener;
 	struct loop_timer accept_again; /* after running out of descriptors */
 	struct sessions sessions;
-	struct list turns;    /* ListOffsets requests that continue, one a round of */
-	struct loop_task turn_task; /* the loop; see api/02_list_offsets.c */
+	/* Of api/02_list_offsets.c: requests that continue, one in a round of the loop. */
+	struct list turns;
+	struct loop_task turn_task;
 	bool is_turn_posted;
 	bool is_stopping;
 	struct loop_task stop_task;

@@ -153,7 +153,7 @@ fill(struct request *rq, struct metadata_response *r)
 	wire_defaults(&metadata_response_desc, r);
 	fill_broker(rq, r);
 	topics_read_begin(&rq->broker->topics);
-		if (q->topics.n < 0 || (rq->header.api_version == 0 && q->topics.n == 0))
+	if (q->topics.n < 0 || (rq->header.api_version == 0 && q->topics.n == 0))
 		fill_all(rq, r);
 	else
 		fill_named(rq, r, &nmissing);

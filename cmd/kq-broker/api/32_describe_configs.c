@@ -156,7 +156,8 @@ describe_topic(struct request *rq, const wanted_resource *wanted, config_answer 
 	topics_read_begin(topics);
 	struct topic *t = topics_find(topics, wanted->resource_name);
 	if (t) {
-		struct own own = { CONFIG_SCOPE_TOPIC, t->overrides, SOURCE_TOPIC, false };
+		struct own own = { .scope = CONFIG_SCOPE_TOPIC, .set = t->overrides,
+			.source = SOURCE_TOPIC };
 		fill(rq, wanted, &own, answer);
 	}
 	topics_read_end(topics);
@@ -167,7 +168,7 @@ describe_topic(struct request *rq, const wanted_resource *wanted, config_answer 
 static int16_t
 describe_broker(struct request *rq, const wanted_resource *wanted, config_answer *answer)
 {
-	struct own own = { CONFIG_SCOPE_BROKER, NULL, SOURCE_DYNAMIC_ALL_BROKERS, false };
+	struct own own = { .scope = CONFIG_SCOPE_BROKER, .source = SOURCE_DYNAMIC_ALL_BROKERS };
 	if (!wanted->resource_name.n) {
 		own.set = rq->broker->dynamic.shared;
 		own.is_all = true;
@@ -183,8 +184,8 @@ describe_group(struct request *rq, const wanted_resource *wanted, config_answer 
 {
 	if (!wanted->resource_name.n)
 		return refuse(answer, "the group's name is empty");
-	struct own own = { CONFIG_SCOPE_GROUP,
-		dynamic_group(&rq->broker->dynamic, wanted->resource_name), SOURCE_GROUP, false };
+	struct own own = { .scope = CONFIG_SCOPE_GROUP, .source = SOURCE_GROUP,
+		.set = dynamic_group(&rq->broker->dynamic, wanted->resource_name) };
 	fill(rq, wanted, &own, answer);
 	return KERR_NONE;
 }

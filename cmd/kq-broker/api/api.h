@@ -20,7 +20,7 @@ enum api_flags {
 };
 
 /* The coordinators' topics.  Those that an API needs are created before its
- * handler runs; if that fails the coordinator answers so. */
+ * handler runs; if that fails the coordinator finds none, and answers with an error. */
 enum api_topics { API_GROUPS_TOPIC = 1 << COORD_GROUPS, API_TXNS_TOPIC = 1 << COORD_TXNS };
 
 struct api {
