@@ -221,7 +221,7 @@ test_codec__xerial_streams_are_read(void)
 	put_run(&in, STR("one, "));
 	put_run(&in, STR(""));
 	put_run(&in, STR("two, "));
-	buf_put_str(&in, XERIAL); /* one stream behind another */
+	buf_put_str(&in, XERIAL); /* one stream after another */
 	put_run(&in, STR("three"));
 	check(codec_decompress(CODEC_SNAPPY, buf_str(&in), 15, &out, &e) == 0);
 	check(str_eq(buf_str(&out), STR("one, two, three")));

@@ -156,7 +156,7 @@ test_consumer_convert__a_cooperative_member_revokes_first(void)
 	check_int(m.generation, 1);
 	check_int(step(&o, &c), 0);
 	check_int(c.owned.n, 0);
-	check_int(old_step(&o, &m), 0); /* is told to keep three */
+	check_int(old_step(&o, &m), 0); /* the answer: keep three */
 	check_int(m.owned.n, 3);
 	check_int(m.next, OLD_JOIN);
 	check_int(step(&o, &c), 0);
@@ -294,7 +294,7 @@ test_consumer_convert__the_last_static_new_member_comes_back_classic(void)
 	check_int(old_step(&o, &m), 0);
 	check_int(m.owned.n, 3);
 	check(memcmp(m.owned.v, had.v, 3 * sizeof had.v[0]) == 0);
-	check_int(old_step(&o, &n), 0); /* nobody had to rebalance */
+	check_int(old_step(&o, &n), 0); /* no member had to rebalance */
 	check_int(old_step(&o, &m), 0);
 	world_release(&o.w);
 }

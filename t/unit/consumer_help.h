@@ -51,7 +51,7 @@ town_init(struct town *o, uint64_t seed)
 	world_configure(&o->w);
 }
 
-/* Partitions: topic * 1000 + index, rising. */
+/* Partitions: topic * 1000 + index, ascending. */
 struct set {
 	int32_t v[SET_MAX], n;
 };

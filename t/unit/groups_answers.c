@@ -74,7 +74,7 @@ test_groups_answers__a_group_stays_when_its_last_offset_is_deleted(void)
 	check_int(groups_count(w.g), 1);
 	check_int(delete_group(&w), 0);
 	check_int(groups_count(w.g), 0);
-	/* A group that nobody deletes goes with the next expiry of offsets. */
+	/* A group that is not deleted is removed by the next expiry of offsets. */
 	check_int(commit(&w, "g", "apples", 0, 1), 0);
 	check_int(delete_offset(&w, "apples", 0), 0);
 	check_int(groups_count(w.g), 1);

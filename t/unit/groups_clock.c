@@ -68,7 +68,7 @@ test_groups_clock__a_clock_set_forward_spares_what_members_read(void)
 	}
 	check_int(fetch(w, "classic", "apples", 0, false), 1);
 	check_int(fetch(w, "new", "apples", 0, false), 4);
-	/* Offsets that nobody reads expire, as in Kafka. */
+	/* Offsets of topics that no member reads expire, as in Kafka. */
 	check_int(fetch(w, "classic", "books", 0, false), -1);
 	check_int(fetch(w, "nobody", "apples", 0, false), -1);
 	jump(w, -30 * (int64_t)DAY);

@@ -93,7 +93,7 @@ sync_all(struct partlog *l)
 	check_int(l->synced_offset, l->next_offset);
 }
 
-/* Stop cleanly; the state is what the next start is told. */
+/* Stop cleanly; returns the state for the next start. */
 static inline struct partlog_state
 stop(struct partlog *l)
 {
@@ -146,7 +146,7 @@ check_slice(struct partlog_slice *slice)
 	partlog_slice_put(slice);
 }
 
-/* All of it, freed at once. */
+/* Trim up to the offset, in rounds, and free the files. */
 static inline int
 trim(struct partlog *l, int64_t offset, struct err *err)
 {

@@ -184,7 +184,7 @@ test_metastore__watches_are_told_of_each_change_in_order(void)
 		{ STR("/t"), STR("3"), 0 },
 	};
 	must(metastore_txn(meta, op, 4, &e));
-	check_int(put(meta, "/t/a", "x", 0), -1); /* no change: nothing is told */
+	check_int(put(meta, "/t/a", "x", 0), -1); /* no change, no notification */
 	check_int(put(meta, "/t/a", "2", 2), 0);
 	check(str_eq(buf_str(&all.seen), STR("/t/a=1@2 /s=@2 /t/before-@2 /t=3@2 /t/a=2@3 ")));
 	check(str_eq(buf_str(&some.seen), STR("/t/a=1@2 /t/before-@2 /t/a=2@3 ")));

@@ -59,7 +59,7 @@ fault_write_and_truncate(const char *op, int fd)
 void
 test_metastore_fault__bytes_of_a_failed_write_do_not_come_back(void)
 {
-	/* Not even when they could not be cut off at once. */
+	/* Not even if cutting them off failed. */
 	for (fault_with = -1; fault_with > -60; fault_with--) {
 		struct err e;
 		must(fs_remove(AT_FDCWD, FILE_NAME, &e));
@@ -91,7 +91,7 @@ test_metastore_fault__a_failed_sync_is_the_end(void)
 		check_dump(meta, STR("/a=1@1 to 1")); /* but it can be read */
 	}
 	metastore_close(meta);
-	meta = open_here(); /* whether that one is there nobody knows; it works */
+	meta = open_here(); /* opens, whether that one was stored or not */
 	put(meta, "/c", "2");
 	metastore_close(meta);
 }

@@ -354,13 +354,13 @@ test_partlog__a_full_disk_is_no_end(void)
 	append(&l, 1, 100, 1);
 	set_fault("write", ENOSPC, 0);
 	check_append_fails(&l, 200, ENOSPC);
-	set_fault("write", -50, 0); /* 50 bytes go in */
+	set_fault("write", -50, 0); /* 50 bytes are written */
 	check_append_fails(&l, 200, ENOSPC);
 	fs_fault = NULL;
 	check(stat("t-0/00000000000000000000.log", &st) == 0);
 	check_int(st.st_size, l.size);
 	append(&l, 2, 10, 2);
-	/* The same at the roll: the index can't be written, the file not made. */
+	/* The same at a roll: the index can't be written, or the file not created. */
 	append(&l, 1, 3000, 2);
 	for (int after = 0; after < 3; after++) {
 		set_fault(after < 2 ? "write" : "open", ENOSPC, after < 2 ? after : 2);
@@ -389,7 +389,7 @@ test_partlog__an_index_page_that_does_not_fit_waits(void)
 	nknown = 0;
 	for (int i = 0; i < 512; i++)
 		append_known(&l, 1, 1, i);
-	/* Two writes a turn: the batch's goes, the index page's does not. */
+	/* Two writes each time: that of the batch succeeds, that of the index page fails. */
 	for (int i = 0; i < 600; i++) {
 		set_fault("write", ENOSPC, 1);
 		append_known(&l, 1, 1, i);

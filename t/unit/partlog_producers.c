@@ -103,7 +103,7 @@ test_partlog_producers__a_clean_stop_keeps_them(void)
 	print_producers(producers(&l), &before);
 	state = stop(&l);
 	check(has_file("t-0", 6, ".snapshot"));
-	for (int i = 0; i < 3; i++) { /* also when nobody used it */
+	for (int i = 0; i < 3; i++) { /* also without a use in between */
 		start(&l, "t-0", &big, &state);
 		if (i != 1) {
 			print_producers(producers(&l), &after);

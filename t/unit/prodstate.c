@@ -241,7 +241,7 @@ test_prodstate__the_lowest_sequence_seen_goes_first(void)
 	check_int(ask(5, 0, 12, 1, TXN), PRODSTATE_VERIFY);
 	check_int(ask(5, 0, 12, 1, TXN), PRODSTATE_OUT_OF_ORDER);
 	ticket = 0;
-	check_int(ask(5, 1, 0, 1, TXN), PRODSTATE_VERIFY); /* a newer epoch counts anew */
+	check_int(ask(5, 1, 0, 1, TXN), PRODSTATE_VERIFY); /* a newer epoch starts again */
 	check_int(ask(5, 1, 0, 1, TXN), PRODSTATE_GOOD);
 	prodstate_release(&state);
 }

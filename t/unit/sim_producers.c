@@ -58,7 +58,7 @@ struct writer {
 	/* The coordinator's part: */
 	bool is_ongoing; /* the transaction, and this partition is part of it */
 	int ending;      /* 0, 'c' or 'a' */
-	int64_t marker_end; /* behind the marker that was written; or -1 */
+	int64_t marker_end; /* after the marker that was written; -1: none */
 	int16_t marker_epoch;
 };
 
@@ -255,14 +255,14 @@ check_transactions(void)
 	unstable = MIN(unstable, stable_by_hand(open, -1, INT64_MAX));
 	prodstate_replicated(&sim.state, sim.high_watermark);
 	rule(prodstate_unstable(&sim.state) == unstable);
-	/* Nothing hangs: whatever is open will be ended. */
+	/* Every open transaction will be ended. */
 	for (int i = 0; i < PRODUCERS; i++)
 		if (open[i].first_offset >= 0 && !sim.writer[i].is_ongoing)
 			broken("a transaction of producer %d hangs at %lld", i,
 				(long long)open[i].first_offset);
 }
 
-/* Nobody was told that something of a producer came in before this. */
+/* No earlier batch of the producer was acknowledged. */
 static bool
 is_first_acked(const struct batch *batch)
 {

@@ -272,7 +272,7 @@ test_txns__version_2_may_abort_nothing(void)
 	check_int(write2("a", 1000, 2, 1), 0);
 	check_int(end_as(5, "a", 1000, 2, true).producer_epoch, 3);
 	settle();
-	check_int(end_as(5, "a", 1000, 3, false).producer_epoch, 4); /* behind a commit */
+	check_int(end_as(5, "a", 1000, 3, false).producer_epoch, 4); /* after a commit */
 	stop();
 }
 

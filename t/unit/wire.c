@@ -556,7 +556,7 @@ fetch_with_records(int16_t version, struct str records, struct buf *b, struct wi
 	for (int i = 0; i < 3; i++) {
 		wire_defaults(&fetch_response_partition_desc, &p[i]);
 		p[i].partition_index = i;
-		p[i].current_leader.leader_id = 9; /* something behind it, when flexible */
+		p[i].current_leader.leader_id = 9; /* a tagged field after it, when flexible */
 		p[i].records = i == 1 ? STR("") : records;
 	}
 	struct fetch_response_topic t = { .topic = STR("t"),
