@@ -50,8 +50,8 @@ assignor_row_emit(const struct assignor_row *row, struct assignor_member *member
 		for (int32_t partition = row->base[topic]; partition < row->base[topic + 1]; partition++) {
 			if (row->owner[partition] < 0)
 				continue;
-			struct assignor_member *other = &member[row->owner[partition]];
-			other->v[other->n++] = (struct assignor_partition){ topic,
+			struct assignor_member *owner = &member[row->owner[partition]];
+			owner->v[owner->n++] = (struct assignor_partition){ topic,
 				partition - row->base[topic] };
 		}
 	}
