@@ -148,7 +148,9 @@ static const struct opt_command command = {
 		"line after them.  --frame length: each record is preceded by its length in 4 bytes,\n"
 		"big-endian; ff ff ff ff ends a batch, ff ff ff fe is null.  --frame pair: the same for\n"
 		"the key and the value of each record.  The frame and -K apply to both directions, -f\n"
-		"and -J to the input.\n",
+		"and -J to the input.\n"
+		"\n"
+		RUN_NOTES,
 	.opts = opts,
 	.foreign = foreign,
 };

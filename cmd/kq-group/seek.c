@@ -1,4 +1,4 @@
-/* kq-group seek, and import: offsets from a place or from lines of export. */
+/* kq-group seek, and import: offsets from a place or from export's output. */
 #include "kq-group/offsetfile.h"
 #include "kq-group/seek_plan.h"
 #include "kq-group/topic_parts.h"

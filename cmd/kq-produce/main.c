@@ -155,7 +155,9 @@ static const struct opt_command command = {
 		"'N records committed, next is input record M'.  Starting with an ID shuts out an earlier\n"
 		"producer with the same ID, and aborts the transaction that it left open.\n"
 		"\n"
-		"Settings of -X:\n" PRODUCER_SETTINGS_NAMES "\n",
+		"Settings of -X:\n" PRODUCER_SETTINGS_NAMES "\n"
+		"\n"
+		RUN_NOTES,
 	.opts = opts,
 	.foreign = foreign,
 };
