@@ -10,8 +10,9 @@ put_group(const struct look_group *group, const struct rows *rows, struct buf *o
 {
 	for (int32_t i = 0; i < rows->n; i++) {
 		const struct row *row = &rows->v[i];
-		offset_line_put(&(struct offset_line){ 0, group->id, row->topic, row->partition,
-			row->committed, row->leader_epoch, row->metadata }, out);
+		offset_line_put(&(struct offset_line){ .group = group->id, .topic = row->topic,
+			.partition = row->partition, .offset = row->committed,
+			.leader_epoch = row->leader_epoch, .metadata = row->metadata }, out);
 	}
 }
 

@@ -199,8 +199,9 @@ take_member(struct run *run, struct look_member *member,
 	const struct describe_groups_response_member *in, bool is_consumer)
 {
 	struct consumer_protocol_assignment assignment;
-	*member = (struct look_member){ in->member_id, in->group_instance_id, STR_NULL, in->client_id,
-		in->client_host, -1, NULL, NULL, 0, -1 };
+	*member = (struct look_member){ .id = in->member_id, .instance = in->group_instance_id,
+		.rack = STR_NULL, .client = in->client_id, .host = in->client_host, .epoch = -1,
+		.ntarget = -1 };
 	if (!is_consumer
 		|| wire_data_decode(&consumer_protocol_assignment_data, in->member_assignment.p,
 			(size_t)MAX(in->member_assignment.n, 0), &run->replies, &assignment) < 0)
@@ -277,8 +278,9 @@ take_consumer(struct run *run, struct look_group *group,
 	group->member = arena_alloc(&run->arena, (size_t)group->nmember * sizeof *group->member + 1);
 	for (int32_t i = 0; i < group->nmember; i++) {
 		struct consumer_group_describe_response_member *from = &in->members.v[i];
-		group->member[i] = (struct look_member){ from->member_id, from->instance_id, from->rack_id,
-			from->client_id, from->client_host, from->member_epoch, NULL, NULL, 0, 0 };
+		group->member[i] = (struct look_member){ .id = from->member_id,
+			.instance = from->instance_id, .rack = from->rack_id, .client = from->client_id,
+			.host = from->client_host, .epoch = from->member_epoch };
 		group->member[i].assigned = take_parts(run, &from->assignment,
 			&group->member[i].nassigned);
 		group->member[i].target = take_parts(run, &from->target_assignment,

@@ -57,10 +57,12 @@ look_list(struct run *run, struct look_listed **v)
 		if (n > 0)
 			memcpy(all, *v, (size_t)n * sizeof *all);
 		for (int32_t k = 0; k < answer.groups.n; k++)
-			all[n++] = (struct look_listed){ answer.groups.v[k].group_id,
-				version >= LOOK_LIST_TYPES_FROM ? answer.groups.v[k].group_type : STR("classic"),
-				answer.groups.v[k].protocol_type,
-				version >= LOOK_LIST_STATES_FROM ? answer.groups.v[k].group_state : STR_NULL };
+			all[n++] = (struct look_listed){ .id = answer.groups.v[k].group_id,
+				.type = version >= LOOK_LIST_TYPES_FROM ? answer.groups.v[k].group_type
+					: STR("classic"),
+				.protocol_type = answer.groups.v[k].protocol_type,
+				.state = version >= LOOK_LIST_STATES_FROM ? answer.groups.v[k].group_state
+					: STR_NULL };
 		*v = all;
 	}
 	if (n > 0)

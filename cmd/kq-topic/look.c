@@ -43,10 +43,12 @@ take_topic(struct run *run, const struct metadata_response_topic *in)
 	t->part = arena_alloc(&run->arena, (size_t)t->npart * sizeof *t->part + 1);
 	for (int32_t i = 0; i < t->npart; i++) {
 		const struct metadata_response_partition *from = &in->partitions.v[i];
-		t->part[i] = (struct look_part){ from->partition_index, from->leader_id, from->error_code,
-			{ from->replica_nodes.v, from->replica_nodes.n },
-			{ from->isr_nodes.v, from->isr_nodes.n },
-			{ from->offline_replicas.v, from->offline_replicas.n }, -1, -1, 0, false, NULL };
+		t->part[i] = (struct look_part){ .index = from->partition_index, .leader = from->leader_id,
+			.error = from->error_code,
+			.replicas = { from->replica_nodes.v, from->replica_nodes.n },
+			.isr = { from->isr_nodes.v, from->isr_nodes.n },
+			.offline = { from->offline_replicas.v, from->offline_replicas.n },
+			.start_offset = -1, .end_offset = -1 };
 	}
 	qsort(t->part, (size_t)t->npart, sizeof *t->part, by_index);
 	return t;
@@ -156,7 +158,8 @@ offsets_of(struct look *look, struct run *run, int32_t node)
 				continue;
 			part->offset_error = KERR_NONE;
 			qt->partitions.v[qt->partitions.n++] =
-				(struct list_offsets_request_partition){ part->index, -1, 0 };
+				(struct list_offsets_request_partition){ .partition_index = part->index,
+					.current_leader_epoch = -1 };
 		}
 		q.topics.n += qt->partitions.n > 0;
 	}
@@ -269,8 +272,9 @@ take_dir(struct look *look, struct run *run, int32_t node,
 			if (!part)
 				continue;
 			struct look_copy *copy = arena_alloc(&run->arena, sizeof *copy);
-			*copy = (struct look_copy){ node, dir->log_dir, in->partition_size, in->offset_lag,
-				in->is_future_key, part->copies };
+			*copy = (struct look_copy){ .broker = node, .dir = dir->log_dir,
+				.size = in->partition_size, .lag = in->offset_lag,
+				.is_future = in->is_future_key, .next = part->copies };
 			part->copies = copy;
 		}
 }

@@ -105,7 +105,8 @@ goes_through_socket(const struct cluster *cl)
 	return addr->kind == NET_UNIX && count_nodes(cl) == 1;
 }
 
-/* A connection to any node: the first one, a new one, or another. */
+/* A connection to any node: the one to a bootstrap address, opened if there is none; else
+ * an open one; else a new one. */
 static struct conn *
 any_conn(struct cluster *cl, struct err *e)
 {
@@ -167,15 +168,17 @@ cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e)
 	set_default(&cl->opts.request_timeout_ms, REQUEST_TIMEOUT_MS);
 	set_default(&cl->opts.topic_timeout_ms, TOPIC_TIMEOUT_MS);
 	set_default(&cl->opts.metadata_max_age_ms, METADATA_MAX_AGE_MS);
-	cl->conn_opts = (struct conn_opts){ cl->opts.client_id, cl->opts.connect_timeout_ms,
-		cl->opts.request_timeout_ms, cl->opts.reply_max, o->wake_fd };
+	cl->conn_opts = (struct conn_opts){ .client_id = cl->opts.client_id,
+		.connect_timeout_ms = cl->opts.connect_timeout_ms,
+		.request_timeout_ms = cl->opts.request_timeout_ms,
+		.reply_max = cl->opts.reply_max, .wake_fd = o->wake_fd };
 	int64_t since_ms = clock_mono_ms();
 	const char *text = named_brokers(cl);
 	int rc = text ? parse_brokers(cl, text, e) : add_default_brokers(cl, e);
 	while (rc == 0 && !any_conn(cl, e))
 		if (!cluster_wait_for_first(cl, since_ms, e))
 			rc = -1;
-	if (cl->outage.is_said && rc == 0)
+	if (cl->outage.is_reported && rc == 0)
 		cl->opts.say("%s answers", cl->first->name);
 	cl->outage = (struct cluster_outage){ 0 };
 	/* Later connections may serve a clean-up after the signal. */

@@ -55,7 +55,7 @@ struct cluster_opts {
 /* A failure that repeats, and whether it was reported. */
 struct cluster_outage {
 	int64_t since_ms;        /* time of the first failure; 0: none */
-	bool is_said;
+	bool is_reported;
 };
 
 struct cluster_node {

@@ -17,9 +17,9 @@ is_to_report(const struct cluster *cl, struct cluster_outage *outage, int64_t no
 {
 	if (!outage->since_ms)
 		outage->since_ms = now_ms;
-	if (!cl->opts.say || outage->is_said || now_ms - outage->since_ms < QUIET_MS)
+	if (!cl->opts.say || outage->is_reported || now_ms - outage->since_ms < QUIET_MS)
 		return false;
-	outage->is_said = true;
+	outage->is_reported = true;
 	return true;
 }
 
@@ -56,7 +56,7 @@ void
 cluster_say_accepted(struct cluster *cl, struct cluster_outage *outage)
 {
 	char text[UNITS_TEXT_SIZE];
-	if (outage->is_said)
+	if (outage->is_reported)
 		cl->opts.say("continuing after %s",
 			units_format_duration(clock_mono_ms() - outage->since_ms, text));
 	*outage = (struct cluster_outage){ 0 };
@@ -86,7 +86,7 @@ void
 cluster_node_reached(struct cluster *cl, struct cluster_node *node)
 {
 	char text[UNITS_TEXT_SIZE];
-	if (node->outage.is_said)
+	if (node->outage.is_reported)
 		cl->opts.say("broker %d is back after %s", node->id,
 			units_format_duration(clock_mono_ms() - node->outage.since_ms, text));
 	node->outage = (struct cluster_outage){ 0 };

@@ -117,8 +117,8 @@ producer_number_batch(struct producer_part *part, struct producer_batch *batch)
 		return BUILDER_NO_PRODUCER;
 	batch->sequence = part->sequence;
 	part->sequence = sequence_after(part->sequence, batch->builder.count);
-	return (struct builder_producer){ part->id, part->epoch, batch->sequence,
-		producer->opts.txn_id != NULL };
+	return (struct builder_producer){ .id = part->id, .epoch = part->epoch,
+		.base_sequence = batch->sequence, .is_transactional = producer->opts.txn_id != NULL };
 }
 
 /* Get a new id for one partition, with no batch under way, and renumber its queue.  The
