@@ -130,7 +130,7 @@ test: deps
 check: check-tidy check-unit check-cli
 # The checks; share/gen/tidy explains them.
 tidy := layers includes headers functions files columns form letters tags \
-        symbols loops tree
+        symbols loops commands tree
 check-tidy: $(cmd:%=$(B)/%)
 	$(Q)AWK='$(AWK)' share/gen/tidy -b $(B) $(tidy)
 # With sanitizers, which are slow, simulations run fewer histories.
@@ -177,6 +177,7 @@ clean:
 	rm -rf build
 
 .PHONY: all test check check-tidy check-unit check-cli demo bench conformance fuzz fuzz-run deps install uninstall clean
-.SECONDARY:
+# make would delete these as intermediate files.  All others are built when missing.
+.SECONDARY: $(unit:%=%.list.c)
 .DELETE_ON_ERROR:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

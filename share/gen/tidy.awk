@@ -66,8 +66,10 @@ FNR == 1 {
 	stem = inner; sub(/\.[ch]$/, "", stem)
 	is_header = file ~ /\.h$/
 	start = 0; tag_line = ""
+	if (is_on("layers") && tree == "common" && !(room in is_room) && !has_said[room]++)
+		fault_at("common/LAYERS", room " has no row: add one")
 	if (is_on("headers") && tree ~ /^(cmd|common|t)$/ && is_header && !/^\/\*/)
-		fault("the header has no opening comment")
+		fault("the header has no opening comment: say what it is and how to use it")
 }
 { nline = FNR }
 
@@ -107,7 +109,7 @@ function include(name,   part, n) {
 	if (!is_on("layers"))
 		return
 	if (tree == "common" && room != part[1] && !((room, part[1]) in may))
-		fault(room " may not include " part[1])
+		fault(room " may not include " part[1] "/ (common/LAYERS)")
 	if (tree != "cmd")
 		return
 	if (part[1] != room && !(part[1] in is_room))
@@ -136,7 +138,7 @@ function unused_floors(   name, i) {
 	for (name in npattern)
 		for (i = 1; i <= npattern[name]; i++)
 			if (!((name, i) in is_used))
-				fault_at("cmd/LAYERS:" line_of[name, i], name " has no file " text_of[name, i])
+				fault_at("cmd/LAYERS:" line_of[name, i], name " has no file " text_of[name, i] ": remove it")
 }
 
 # Notes the tag of a struct, union or enum that is defined in this line, or in the last
@@ -154,7 +156,7 @@ function tags(   line, n, part) {
 }
 function once(kind, name) {
 	if ((kind, name) in tag_at)
-		fault(kind " " name " is also at " tag_at[kind, name])
+		fault(kind " " name " is also at " tag_at[kind, name] ": rename one")
 	else
 		tag_at[kind, name] = FILENAME ":" FNR
 }
@@ -210,7 +212,7 @@ function end_file() {
 	if (is_on("files") && tree ~ /^(cmd|common|t)$/ && nline > FILE_MAX)
 		fault_at(file ":" nline, "a file of " nline " lines, at most " FILE_MAX)
 	if (is_on("layers") && tree == "cmd" && (room in npattern) && !level(inner))
-		fault_at(file ":1", "has no floor in cmd/LAYERS")
+		fault_at(file ":1", "has no floor in cmd/LAYERS: add it to one")
 }
 END {
 	end_file()

@@ -4,7 +4,9 @@
 setup() {
 	tidy=$BATS_TEST_DIRNAME/../../share/gen/tidy
 	cd "$BATS_TEST_TMPDIR"
-	mkdir -p cmd/kq-a cmd/kq-b common/base common/sys share build
+	mkdir -p cmd/kq-a cmd/kq-b common/base common/sys completions share/man build
+	echo kq-a kq-b | tee completions/kq.bash completions/_kq completions/kq.fish >/dev/null
+	touch share/man/kq-a.1.in share/man/kq-b.1.in
 	printf 'base:\nsys: base\n' >common/LAYERS
 	printf 'kq-a: 1\n\tmain\n\tlook\nkq-b: 2\n' >cmd/LAYERS
 	printf 's  str\nn  int* # a count\n' >share/letters
@@ -22,7 +24,8 @@ setup() {
 	|---|---|
 	| `cmd/kq-a/`, `cmd/kq-b/`, `common/base/` | `str` |
 	| `common/` | `sys/` |
-	| `share/` | data |
+	| `share/`, `completions/` | data |
+	| `share/man/` | pages |
 
 	## Else
 	END
@@ -47,7 +50,7 @@ refused() {
 	[ "$output" = "$2" ]
 }
 
-all='layers includes headers functions files columns form letters tags symbols loops tree'
+all='layers includes headers functions files columns form letters tags symbols loops commands tree'
 
 @test "a good tree passes every check" {
 	build
@@ -69,7 +72,7 @@ all='layers includes headers functions files columns form letters tags symbols l
 
 @test "layers: a room of common/ that is above" {
 	echo '#include "sys/sys.h"' >>common/base/str.h
-	refused layers 'common/base/str.h:6: base may not include sys'
+	refused layers 'common/base/str.h:6: base may not include sys/ (common/LAYERS)'
 }
 
 @test "layers: a table that goes upwards" {
@@ -77,6 +80,12 @@ all='layers includes headers functions files columns form letters tags symbols l
 	run "$tidy" layers
 	[ "$status" -eq 1 ]
 	[ "${lines[0]}" = 'common/LAYERS:1: base is not above sys' ]
+}
+
+@test "layers: a room without a row" {
+	mkdir common/io
+	echo '/* A. */' | tee common/io/a.h >common/io/b.h
+	refused layers 'common/LAYERS: io has no row: add one'
 }
 
 @test "layers: a file of another command" {
@@ -92,10 +101,10 @@ all='layers includes headers functions files columns form letters tags symbols l
 
 @test "layers: a file without a floor, a floor without a file" {
 	echo >cmd/kq-a/new.c
-	refused layers 'cmd/kq-a/new.c:1: has no floor in cmd/LAYERS'
+	refused layers 'cmd/kq-a/new.c:1: has no floor in cmd/LAYERS: add it to one'
 	rm cmd/kq-a/new.c
 	printf 'kq-a: 1\n\tmain\n\tlook old\n' >cmd/LAYERS
-	refused layers 'cmd/LAYERS:3: kq-a has no file old'
+	refused layers 'cmd/LAYERS:3: kq-a has no file old: remove it'
 }
 
 @test "layers: a source and its header on two floors" {
@@ -119,12 +128,12 @@ all='layers includes headers functions files columns form letters tags symbols l
 @test "layers: a generated header counts as one of its room" {
 	printf 'base:\nwire: base\nsys: base\n' >common/LAYERS
 	echo '#include "proto.h"' >>common/sys/sys.c
-	refused layers 'common/sys/sys.c:9: sys may not include wire'
+	refused layers 'common/sys/sys.c:9: sys may not include wire/ (common/LAYERS)'
 }
 
 @test "layers: an include that is written with blanks" {
 	printf '#\tinclude  "sys/sys.h"\n' >>common/base/str.h
-	refused layers 'common/base/str.h:6: base may not include sys'
+	refused layers 'common/base/str.h:6: base may not include sys/ (common/LAYERS)'
 }
 
 @test "includes: a header without its folder" {
@@ -136,7 +145,7 @@ all='layers includes headers functions files columns form letters tags symbols l
 
 @test "headers: no comment at the top" {
 	echo 'int bare(void);' >common/base/bare.h
-	refused headers 'common/base/bare.h:1: the header has no opening comment'
+	refused headers 'common/base/bare.h:1: the header has no opening comment: say what it is and how to use it'
 }
 
 @test "functions: more than 70 lines" {
@@ -192,11 +201,11 @@ all='layers includes headers functions files columns form letters tags symbols l
 
 @test "tags: one of a local struct in another file" {
 	printf '\tstatic struct str { int x; } y;\n' >cmd/kq-b/x.c
-	refused tags 'common/base/str.h:2: struct str is also at cmd/kq-b/x.c:1'
+	refused tags 'common/base/str.h:2: struct str is also at cmd/kq-b/x.c:1: rename one'
 	printf 'struct __attribute__((packed)) str {\n' >cmd/kq-b/x.c
-	refused tags 'common/base/str.h:2: struct str is also at cmd/kq-b/x.c:1'
+	refused tags 'common/base/str.h:2: struct str is also at cmd/kq-b/x.c:1: rename one'
 	printf 'struct str\n{\n' >cmd/kq-b/x.c
-	refused tags 'common/base/str.h:2: struct str is also at cmd/kq-b/x.c:2'
+	refused tags 'common/base/str.h:2: struct str is also at cmd/kq-b/x.c:2: rename one'
 	printf 'struct str\nf(void)\n{\n' >cmd/kq-b/x.c
 	"$tidy" tags
 }
@@ -204,10 +213,10 @@ all='layers includes headers functions files columns form letters tags symbols l
 @test "symbols: one of the library in a command, one in two commands" {
 	printf 'int sys_read;\n' >>cmd/kq-b/x.c
 	build
-	refused symbols 'build/cmd/kq-b/x.o: sys_read is also in build/libkq.a[sys.o]'
+	refused symbols 'build/cmd/kq-b/x.o: sys_read is also in build/libkq.a[sys.o]: rename one'
 	sed -i 's/sys_read/look/' cmd/kq-b/x.c
 	build
-	refused symbols 'build/cmd/kq-b/x.o: look is also in build/cmd/kq-a/look.o'
+	refused symbols 'build/cmd/kq-b/x.o: look is also in build/cmd/kq-a/look.o: rename one'
 }
 
 @test "loops: more objects than allowed; objects without a source do not count" {
@@ -215,7 +224,10 @@ all='layers includes headers functions files columns form letters tags symbols l
 	printf 'int b_z(void);\nint b_y(void)\n{\n\treturn b_z();\n}\n' >cmd/kq-b/y.c
 	printf 'int b_x(void);\nint b_z(void)\n{\n\treturn b_x();\n}\n' >cmd/kq-b/z.c
 	build
-	refused loops 'build/cmd/kq-b/: loop of 3 objects: x y z'
+	run "$tidy" loops
+	[ "$status" -eq 1 ]
+	[ "${lines[0]}" = 'build/cmd/kq-b/: loop of 3 objects: x y z' ]
+	[[ ${lines[1]} == "cmd/LAYERS: at most 2 for kq-b: remove a call that '"*"/callgraph -c build/cmd/kq-b' lists" ]]
 	sed -i 's/^kq-b: 2/kq-b: 3/' cmd/LAYERS
 	"$tidy" loops
 	sed -i 's/^kq-b: 3/kq-b: 2/' cmd/LAYERS
@@ -226,16 +238,26 @@ all='layers includes headers functions files columns form letters tags symbols l
 @test "symbols and loops: objects that are not built" {
 	build
 	rm build/cmd/kq-b/x.o
-	refused symbols 'build/cmd/kq-b/x.o is not built: make'
-	refused loops 'build/cmd/kq-b/x.o is not built: make'
+	refused symbols 'build/cmd/kq-b/x.o is not built: run make'
+	refused loops 'build/cmd/kq-b/x.o is not built: run make'
+}
+
+@test "commands: one without a row, a manual page or completions" {
+	echo 'int main(void);' >cmd/kq-c.c
+	run "$tidy" commands
+	[ "$status" -eq 1 ]
+	[ "${#lines[@]}" -eq 5 ]
+	[ "${lines[0]}" = 'cmd/LAYERS: kq-c has no row: add one' ]
+	[ "${lines[1]}" = 'share/man/kq-c.1.in: the manual page of kq-c is missing' ]
+	[ "${lines[4]}" = 'completions/kq.fish: kq-c is not in the list of commands' ]
 }
 
 @test "tree: a folder that is missing in the README, or only there" {
 	mkdir man
-	refused tree 'README.md: "Source tree" lacks man/'
+	refused tree 'README.md: "Source tree" lacks man/: add it'
 	rmdir man
 	mkdir common/io
-	refused tree 'README.md: "Source tree" lacks common/io/'
+	refused tree 'README.md: "Source tree" lacks common/io/: add it'
 	rmdir common/io
 	rm -r common/sys
 	refused tree 'README.md:6: common/sys/ does not exist'
