@@ -112,3 +112,14 @@ transaction.state.log.segment.bytes limit
 	echo "$output"
 	[ -z "$output" ]
 }
+
+# default.replication.factor can only be 1.
+@test "every setting with an effect is read by the broker" {
+	cd "$tabs/.."
+	run awk '!/^#/ && NF && $8 ~ /^(yes|live)$/ && $1 != "default.replication.factor" {
+		name = toupper($1); gsub(/\./, "_", name); print "CONFIG_" name }' share/config.tab
+	[ "${#lines[@]}" -gt 50 ]
+	for name in "${lines[@]}"; do
+		grep -rqw "$name" cmd common || { echo "$name is not used"; false; }
+	done
+}

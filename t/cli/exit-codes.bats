@@ -30,7 +30,7 @@ ends() {
 	ends 0 kq-group list
 	ends 0 kq-group export g
 	local cmd
-	for cmd in kq-broker kq-topic kq-group kq-produce kq-consume; do
+	for cmd in $kq_commands; do
 		ends 0 "$cmd" --version
 		ends 0 "$cmd" --help
 	done
@@ -53,7 +53,7 @@ ends() {
 
 @test "2: the command line is wrong, or asks for what cannot be" {
 	local cmd
-	for cmd in kq-broker kq-topic kq-group kq-produce kq-consume; do
+	for cmd in $kq_commands; do
 		ends 2 "$cmd" --nonsense
 	done
 	ends 2 kq-topic

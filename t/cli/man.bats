@@ -25,6 +25,23 @@ setup() {
 	done
 }
 
+# --execute, a second name of --yes, is described elsewhere.
+@test "every option of a verb is in the synopsis" {
+	for page in "$build"/man/kq-*.1; do
+		name=$(basename "$page" .1)
+		sed -n '/^\.Sh SYN/,/^\.Sh DESC/p' "$page" >"$BATS_TEST_TMPDIR/synopsis"
+		"$build/$name" --help=words | awk -F '\t' '$1 != "" && $2 ~ /^--/ && $2 != "--execute" { print $2 }' |
+			sort -u >"$BATS_TEST_TMPDIR/long"
+		while read -r option; do
+			letter=$("$build/$name" --help=words | awk -F '\t' -v o="$option" '
+				$2 == o { of = $1; phrase = $5 }
+				$1 == of && $5 == phrase && $2 ~ /^-[a-zA-Z]$/ { print substr($2, 2); exit }')
+			echo "$name $option $letter"
+			grep -q "Fl \(Fl ${option#--}${letter:+\|$letter}\)\( \|$\)" "$BATS_TEST_TMPDIR/synopsis"
+		done <"$BATS_TEST_TMPDIR/long"
+	done
+}
+
 @test "every setting of the broker is in kq.yaml(5)" {
 	kq-broker --help=config | sed -n 's/^\([a-z][a-z.]*\)  (.*/\1/p' >"$BATS_TEST_TMPDIR/keys"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/keys")" -gt 50 ]

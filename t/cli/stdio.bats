@@ -68,7 +68,7 @@ fails() {
 	done
 	fails 'kq-group: stdin is closed; ' 'kq-group import <&-'
 	fails 'kq-group: stdin is closed; ' 'kq-group seek g --from-file - <&-'
-	for program in kq-broker kq-topic kq-group kq-produce kq-consume; do
+	for program in $kq_commands; do
 		fails "$program: stdout is closed; " "$program --help >&-"
 	done
 	[ "$(kq-consume -e t)" = "$(seq 3)" ]

@@ -81,7 +81,7 @@ refused() { # part-of-the-sentence command...
 
 @test "-h, help and help VERB print help; ls and rm are list and delete" {
 	local cmd
-	for cmd in kq-broker kq-topic kq-group kq-produce kq-consume; do
+	for cmd in $kq_commands; do
 		run -0 "$cmd" -h
 		[ "$output" = "$("$cmd" --help)" ]
 	done
@@ -179,7 +179,7 @@ refused() { # part-of-the-sentence command...
 }
 
 @test "help fits 100 columns" {
-	for cmd in kq-broker kq-consume kq-produce kq-topic kq-group; do
+	for cmd in $kq_commands; do
 		{
 			"$cmd" --help
 			"$cmd" --help=words | awk -F '\t' '$1 == "" && $2 ~ /^[a-z]/ { print $2 }' |

@@ -27,11 +27,14 @@
 # died_of SIG PID        Wait for a job, which must have died of the signal.
 # py SCRIPT [ARG...]     Run t/lib/SCRIPT with a python3 that has the clients.
 # skip_without WORD...   Skip unless the commands, or py:MODULE, are installed.
+# $kq_commands           The names of all commands of kq.
 #
 # No function just sleeps: each waits for its condition, for at most
 # $kq_patience seconds.
 
 kq_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034
+kq_commands=$(cd "$kq_lib/../../cmd" && find . -maxdepth 1 -name 'kq-*' | sed 's,^\./,,; s,\.c$,,')
 
 # Sanitizers make everything slower, and the machine may be busy.  A broker syncs at
 # its end, which takes long on a busy disk.
