@@ -169,11 +169,6 @@ int cluster_find_nodes(struct cluster *cl, struct err *e);
  * partition no leader.  Returns when to call it again. */
 int64_t cluster_keep_fresh(struct cluster *cl);
 
-/* Fetch metadata of all topics into a struct metadata_response, allocated as by
- * cluster_call. */
-int cluster_list_topics(struct cluster *cl, void *metadata_response,
-	struct arena *a, struct err *e);
-
 /* Serve the connections for ms; returns early if woken. */
 void cluster_pause(struct cluster *cl, int ms);
 

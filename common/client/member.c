@@ -209,8 +209,9 @@ lose_old_topics(struct member *m)
 	}
 }
 
-void
-member_lose_all(struct member *m)
+/* We are no longer in the group: partitions are LOST, or dropped if not yet read. */
+static void
+lose_all(struct member *m)
 {
 	take_away(m, MEMBER_LOST, true);
 	m->stage = MEMBER_OUT;
@@ -227,7 +228,7 @@ member_handle_error(struct member *m, int16_t code, struct str msg)
 	case KERR_UNKNOWN_MEMBER_ID:
 	case KERR_ILLEGAL_GENERATION:
 	case KERR_FENCED_MEMBER_EPOCH:
-		member_lose_all(m);
+		lose_all(m);
 		if (code == KERR_UNKNOWN_MEMBER_ID && m->protocol == MEMBER_CLASSIC) {
 			mem_free(m->member_id);
 			m->member_id = mem_strdup("");

@@ -29,9 +29,6 @@ void member_ok(struct member *m);
 /* React to the error code, not 0, of a response. */
 void member_handle_error(struct member *m, int16_t code, struct str msg);
 
-/* We are no longer in the group: partitions are LOST, or dropped if not yet read. */
-void member_lose_all(struct member *m);
-
 /* A new assignment: member_target_begin, member_target_add for each partition, then
  * member_target_end, which revokes the others.  member_target_add returns false if
  * the partition is not in the metadata, or is still to be given back. */

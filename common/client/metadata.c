@@ -180,19 +180,6 @@ cluster_keep_fresh(struct cluster *cl)
 	return clock_mono_ms(); /* the caller must see the new metadata at once */
 }
 
-int
-cluster_list_topics(struct cluster *cl, void *metadata_response,
-	struct arena *a, struct err *e)
-{
-	struct metadata_request q;
-	wire_defaults(wire_api_find(API_METADATA)->request, &q);
-	q.topics.v = NULL;
-	q.topics.n = -1;
-	q.allow_auto_topic_creation = false;
-	return cluster_call(cl, CLUSTER_ANY, API_METADATA, &q, metadata_response, a, e) < 0
-		? -1 : 0;
-}
-
 /* Has every partition a leader? */
 static bool
 has_all_leaders(const struct cluster_topic *t)
