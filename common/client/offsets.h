@@ -12,7 +12,6 @@
 enum { /* special timestamps */
 	OFFSETS_LATEST = -1,   /* the end: offset of the next record */
 	OFFSETS_EARLIEST = -2, /* the first record */
-	OFFSETS_MAX_TIMESTAMP = -3, /* the record with the largest timestamp */
 	OFFSETS_STABLE = -1000, /* the last stable offset: before all open transactions */
 };
 

@@ -2,12 +2,6 @@
 
 #include "base/varint.h"
 
-enum {
-	/* The integers of a record at their longest: size, attributes, timestamp,
-	 * offset, and the counts of key, value and headers. */
-	RECORD_OVERHEAD_MAX = VARINT32_MAX + 1 + VARINT64_MAX + 4 * VARINT32_MAX,
-};
-
 void
 builder_reset(struct builder *builder)
 {
