@@ -423,6 +423,14 @@ config_is(const struct config_set *topic, const struct config_set *broker, enum 
 
 /* ---- printing ---- */
 
+/* What the choices are; empty if there are none. */
+static const char *
+choices_note(const struct config_key *key)
+{
+	return !*key->choices ? "" : !strchr(key->choices, ',') ? "only "
+		: key->type == CONFIG_TYPE_LIST ? "any of " : "one of ";
+}
+
 /* The part of a key's help that follows its text. */
 static const char *
 effect_note(const struct config_key *key)
@@ -438,9 +446,10 @@ config_print_help(void)
 		[CONFIG_SCOPE_BROKER] = "broker", [CONFIG_SCOPE_GROUP] = "group" };
 	for (int i = 0; i < CONFIG_N; i++) {
 		const struct config_key *key = &config_table[i];
-		printf("%s  (%s%s%s)\n    %s%s%s%s%s%s\n", key->name, owner[key->scope],
+		printf("%s  (%s%s%s)\n    %s%s%s%s%s%s%s\n", key->name, owner[key->scope],
 			key->synonym ? ", for all: " : "", key->synonym ? key->synonym : "", key->text,
-			*key->choices ? ": " : "", key->choices, *key->def ? "; default " : "", key->def,
+			*key->choices ? "; " : "", choices_note(key), key->choices,
+			*key->def ? "; default " : "", key->def,
 			effect_note(key));
 	}
 }
@@ -455,8 +464,8 @@ print_mdoc_keys(enum config_scope scope)
 			continue;
 		char first = key->text[0];
 		printf(".It Ic %s\n", key->name);
-		printf("%c%s%s%s.\n", first >= 'a' && first <= 'z' ? first - 'a' + 'A' : first,
-			key->text + 1, *key->choices ? ": " : "", key->choices);
+		printf("%c%s%s%s%s.\n", first >= 'a' && first <= 'z' ? first - 'a' + 'A' : first,
+			key->text + 1, *key->choices ? "; " : "", choices_note(key), key->choices);
 		if (*key->def)
 			printf("Default: %s.\n", key->def);
 		if (key->synonym)
