@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Groups and transactions of the clients that Debian packages: the scripts of
+# Groups and transactions with the clients that Debian packages: those scripts of
 # t/conformance that need nothing else.
 
 bats_require_minimum_version 1.5.0

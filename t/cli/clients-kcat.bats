@@ -16,7 +16,7 @@ setup() {
 	skip_without kcat
 }
 
-# kcat that does not wait long for records that are there.
+# kcat with a short wait for records.
 k() {
 	local -a wait=()
 	[[ " $* " == *' -C '* ]] && wait=(-q -X fetch.wait.max.ms=10)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # python3-kafka and python3-confluent-kafka against kq-broker, without groups:
-# what one writes the other reads, record by record.
+# each reads what the other wrote, record by record.
 
 load ../lib/kq.bash
 
@@ -17,7 +17,7 @@ want() {
 	py records.py
 }
 
-# The topic read by a client equals what was to be written.
+# A client reads from the topic exactly what should have been written.
 check_read() {
 	diff <(want) <(py "$1" consume "$2")
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What real clients stumble over (each once did), on raw sockets.
+# Details that once broke a real client, checked on raw sockets.
 
 load ../lib/kq.bash
 

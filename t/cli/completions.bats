@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# completions/: what a tab offers.  A kq-topic of our own stands in, so that
-# no broker is needed and the words are known.
+# completions/: the words that the tab key offers.  A fake kq-topic makes them known
+# and needs no broker.
 
 setup() {
 	root=$BATS_TEST_DIRNAME/../..
@@ -26,7 +26,7 @@ setup() {
 	PATH=$bin:$PATH
 }
 
-# The words that bash would offer behind the line; the last one is unfinished.
+# The words that bash would offer at the end of the line; its last word is incomplete.
 offered() {
 	bash -c '
 		. "$1"

@@ -1,5 +1,5 @@
-# share/demo: it passes, and it would not if a byte were lost.  A catalogue and
-# tools of our own stand in front of the real ones.
+# share/demo passes, and fails if a byte is lost.  A fake catalogue and fake tools come
+# before the real ones in PATH.
 
 bats_require_minimum_version 1.5.0
 load ../lib/kq.bash
@@ -21,7 +21,7 @@ setup() {
 	wrap apt-cache "cat '$BATS_TEST_TMPDIR/catalogue'"
 }
 
-# wrap NAME SCRIPT: put a program in front of the real one.
+# wrap NAME SCRIPT: put a program before the real one in PATH.
 wrap() {
 	printf '#!/bin/sh\nreal=%s\n%s\n' "$real" "$2" >"$bin/$1"
 	chmod +x "$bin/$1"

@@ -11,7 +11,7 @@ setup_file() {
 teardown_file() { end_broker; }
 setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
 
-# ends CODE command...: of itself, soon.
+# ends CODE command...: it ends by itself within $kq_patience seconds, with this code.
 ends() {
 	local want=$1
 	shift
@@ -88,8 +88,8 @@ ends() {
 	ends 75 kq-group watch g
 }
 
-# stopped SIG command...: it waits for more, is stopped, and dies of the signal; but a
-# broker ends with 0.
+# stopped SIG command...: a command that would go on is stopped and dies of the signal;
+# a broker ends with 0.
 stopped() {
 	local sig=$1 pid seen
 	shift

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Bad input over the network.  After each: the broker lives, serves a normal
-# client as before, stops cleanly, and never took more memory than it may.
+# Bad input over the network.  After each case the broker still runs, serves a normal
+# client as before, stops cleanly, and has never used more memory than it may.
 
 load ../lib/kq.bash
 
@@ -14,7 +14,7 @@ teardown() {
 	stop_broker
 }
 
-# At most so many MiB were ever in use (sanitizers keep what is freed).
+# The peak of memory was at most so many MiB (sanitizers keep freed memory).
 peak_below() {
 	local peak
 	peak=$(awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$broker_pid/status")

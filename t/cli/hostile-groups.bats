@@ -7,7 +7,7 @@ teardown() {
 	end_broker
 }
 
-# At most so many MiB were ever in use (sanitizers keep what is freed).
+# The peak of memory was at most so many MiB (sanitizers keep freed memory).
 peak_below() {
 	local peak
 	peak=$(awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$broker_pid/status")
@@ -82,8 +82,8 @@ peak_below() {
 	fi
 }
 
-# The protocol's tables draw the requests.  KQ_SEED repeats a run, as far as
-# time lets it; KQ_FUZZ_SECONDS makes it longer (make fuzz does).
+# Random requests, made from the protocol's tables.  KQ_SEED repeats a run, except for
+# its timing; KQ_FUZZ_SECONDS makes it longer (make fuzz sets it).
 @test "random requests, pipelined, while the broker is stopped, killed and started again" {
 	local seed=${KQ_SEED:-$RANDOM} end=$((SECONDS + ${KQ_FUZZ_SECONDS:-10})) other
 	start_broker -o offsets.topic.num.partitions=5 -o transaction.state.log.num.partitions=5 \

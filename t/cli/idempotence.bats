@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Sequence numbers of producers (KIP-98), over restarts and crashes, too.
+# Sequence numbers of producers (KIP-98), also across restarts and crashes.
 
 load ../lib/kq.bash
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# share/install-deps with an apt-get that only pretends.
+# share/install-deps with a fake apt-get.
 
 bats_require_minimum_version 1.5.0
 
@@ -18,7 +18,7 @@ setup() {
 	[ -z "$("$root/share/install-deps" 2>&1)" ] || skip "something is missing here"
 }
 
-# An apt-get that notes how it was called, then runs the lines of stdin.
+# A fake apt-get that records its arguments, then runs the lines of stdin.
 fake_apt() {
 	{
 		echo '#!/bin/sh'

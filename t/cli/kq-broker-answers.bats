@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What kq-broker answers is what Apache Kafka 4.4.0 answered to the same requests
-# (t/data/kafka-answers.txt), but for the differences that t/lib/answers.py lists.
+# kq-broker answers as Apache Kafka 4.4.0 answered the same requests
+# (t/data/kafka-answers.txt), except for the differences that t/lib/answers.py lists.
 
 load ../lib/kq.bash
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# APIs for things that kq-broker does not have: each gives the empty answer or the
-# error that Kafka 4.4.0 gives, in every version, and stores nothing.
+# APIs of features that kq-broker does not have: each answers with the same empty list or
+# error as Kafka 4.4.0, in every version, and stores nothing.
 
 load ../lib/kq.bash
 

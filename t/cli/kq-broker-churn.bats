@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# kq-broker: topics come, change and go under the clients' hands.
+# kq-broker: topics are created, changed and deleted while clients use them.
 
 load ../lib/kq.bash
 

@@ -23,8 +23,8 @@ ok='0 None'
 	[ "$(configs rules)" = ok ]
 }
 
-# kq refuses the empty member of a list, and takes blanks in what is subtracted
-# as in what is set.
+# kq refuses an empty member of a list, and ignores blanks around members that are
+# subtracted, as around those that are set.
 @test "values are taken, refused and shown as Apache Kafka does" {
 	start_broker --memory
 	configs values "$BATS_TEST_DIRNAME/../data/config-values.txt" >"$BATS_TEST_TMPDIR/out"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# kq-broker: groups and transactions when their records find no room.
+# kq-broker: groups and transactions when there is no room for their records.
 
 load ../lib/kq.bash
 
@@ -25,7 +25,7 @@ teardown() {
 	fi
 }
 
-# What the first record of the offsets' log says is not what was written.
+# Damage the first record of the offsets' log.
 rot() {
 	printf '\xff' | dd of="$broker_data/__consumer_offsets-0/00000000000000000000.log" bs=1 seek=70 \
 		conv=notrunc status=none

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# kq-broker: what was acknowledged stays, whatever happens to the process, the
-# files or the disk.
+# kq-broker: acknowledged records survive whatever happens to the process, the files or
+# the disk.
 
 load ../lib/kq.bash
 bats_require_minimum_version 1.5.0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# kq-broker: which directories it takes for its data, and who may look into them;
-# whose default socket the tools trust.
+# kq-broker: which directories it accepts for its data, and who may read them; whose
+# default socket the tools trust.
 
 load ../lib/kq.bash
 bats_require_minimum_version 1.5.0
@@ -15,7 +15,7 @@ teardown() {
 	[ -z "${public-}" ] || rm -rf "$public"
 }
 
-# refused PATTERN ARG...: a broker does not come up and says why
+# refused PATTERN ARG...: a broker does not start, and its reason matches
 refused() {
 	local pattern=$1
 	shift
@@ -25,7 +25,7 @@ refused() {
 	[[ $output == $pattern ]]
 }
 
-# What a directory holds, with all the bytes.
+# A directory's files with their contents.
 contents() {
 	(cd "$1" && find . -print0 | sort -z | xargs -0 ls -ld --time-style=full-iso &&
 		find . -type f -print0 | sort -z | xargs -0 cksum)
@@ -36,7 +36,7 @@ needs_root() {
 	skip_without setpriv
 }
 
-# as_user UID COMMAND...: a copy of the broker, in $public, which all may read
+# as_user UID COMMAND...: run it as that user; $public has a copy of the broker for all
 as_user() {
 	local uid=$1
 	shift
@@ -152,7 +152,7 @@ make_public() {
 	[[ $output == *"cannot listen on 'unix:/nowhere/kq.sock': No such file or directory" ]]
 }
 
-# squat PROGRAM: somebody else's program listens on the default socket
+# squat PROGRAM: another user's program listens on the default socket
 squat() {
 	mkdir -p runtime
 	/usr/bin/python3 -c "$1" >ready 3>&- &

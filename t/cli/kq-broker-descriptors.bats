@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# kq-broker: few descriptors, and many partitions and connections that want them.
+# kq-broker: few descriptors for many partitions and connections.
 
 load ../lib/kq.bash
 bats_require_minimum_version 1.5.0
@@ -32,7 +32,7 @@ spawn_limited() {
 		-l "unix:$broker_dir/kq.sock" -l 127.0.0.1:0 -o "reactors=${reactors-2}" "$@"
 }
 
-# hold N: N connections that stay open and say nothing
+# hold N: open N connections that stay open and send nothing
 hold() {
 	/usr/bin/python3 -c '
 import socket, sys, time

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# kq-broker: which batches it takes, by what is inside.
+# kq-broker: which batches it accepts, depending on their records.
 
 load ../lib/kq.bash
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# kq-broker: its log on stderr, and who reads it or does not.
+# kq-broker: its log on stderr, with readers that are fast, slow or gone.
 
 load ../lib/kq.bash
 bats_require_minimum_version 1.5.0
@@ -15,7 +15,7 @@ teardown() {
 	[ ! -e mnt ] || umount mnt 2>/dev/null || :
 }
 
-# soon COMMAND...: it comes true in time
+# soon COMMAND...: wait until it succeeds
 soon() {
 	local end=$((SECONDS + kq_patience))
 	until "$@"; do
@@ -45,7 +45,7 @@ for i in range(int(sys.argv[2])):
 	[ "$(kq-consume -e t | wc -l)" -eq "${1-300}" ]
 }
 
-# It ends in time after SIGTERM, with status 0 and the clean mark.
+# After SIGTERM it ends in time, with status 0, and marks the directory as clean.
 ends() {
 	local end=$((SECONDS + kq_stop_max))
 	kill -TERM "$pid"

@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
-# kq-broker: transactions that were open when the machine went down, or when the
-# disk failed under them.
+# kq-broker: transactions that were open when the machine went down or a sync failed.
 
 load ../lib/kq.bash
 
@@ -14,7 +13,7 @@ teardown() {
 	end_broker
 }
 
-# soon COMMAND...: it comes true in time
+# soon COMMAND...: wait until it succeeds
 soon() {
 	local end=$((SECONDS + kq_patience))
 	until "$@"; do
@@ -23,12 +22,12 @@ soon() {
 	done
 }
 
-# reads WHAT --committed|--uncommitted
+# reads TEXT --committed|--uncommitted: these are all lines of the topic
 reads() {
 	[ "$(kq-consume "$2" -o beginning -e lines)" = "$1" ]
 }
 
-# A producer whose transaction has one line and does not end; its stdin is 7.
+# Start a producer whose transaction has one line and stays open; its stdin is fd 7.
 begin_transaction() {
 	mkfifo in
 	kq-produce --txn id lines <in >out 2>err 3>&- &
@@ -38,7 +37,7 @@ begin_transaction() {
 	soon reads in-transaction --uncommitted
 }
 
-# As restart_broker, with syncs that fail once $fail_file says when.
+# As restart_broker, but syncs fail as fail_syncs says.
 restart_failing_broker() {
 	skip_without cc
 	fail_file=$PWD/fail
@@ -49,13 +48,13 @@ restart_failing_broker() {
 		restart_broker -o sync.engine=threads
 }
 
-# fail_syncs N: all from the one behind the next N on
+# fail_syncs N: the next N syncs succeed, all later ones fail
 fail_syncs() {
 	echo "$1" >fail.new
 	mv fail.new "$fail_file"
 }
 
-# It ended by itself, telling why, and left the mark.
+# The broker ended by itself, logged why, and left the mark.
 check_disk_failed() {
 	wait_broker
 	[ "$broker_code" -eq 1 ]
@@ -71,7 +70,7 @@ reads_after() {
 	kq-consume --committed -o beginning -e lines | grep -q after
 }
 
-# Either the broker ends, or the producer: true if the broker did.
+# Wait until the broker or the producer ends; true if the broker did.
 wait_for_either() {
 	soon eval '[ -e "$broker_dir/exit" ] || ! kill -0 $producer 2>/dev/null'
 	[ -e "$broker_dir/exit" ]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# kq-broker: what topics may be, and where the limits are.
+# kq-broker: the rules for topics, and the limits.
 
 load ../lib/kq.bash
 

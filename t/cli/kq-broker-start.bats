@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# kq-broker: how it starts, refuses to, and ends.
+# kq-broker: how it starts, refuses to start, and ends.
 
 load ../lib/kq.bash
 bats_require_minimum_version 1.5.0
@@ -12,7 +12,7 @@ teardown() {
 	end_broker
 }
 
-# A broker that must not come up; its words are in $output.
+# A broker that must not start; $output has its messages.
 refused() {
 	run timeout "$kq_patience" kq-broker "$@"
 	echo "$output"

@@ -1,4 +1,4 @@
-# Transactions over SIGKILLs of the broker.  KQ_KILLS says how many: the full
+# Transactions while the broker is killed again and again, KQ_KILLS times: the full
 # run is  KQ_KILLS=200 make test T=t/cli/kq-broker-txn-crash.bats
 
 load ../lib/kq.bash

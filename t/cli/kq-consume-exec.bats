@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# kq-consume --exec: records through a command, exactly once whoever dies; and the
-# pipe that is at least once.
+# kq-consume --exec: records pass through a command exactly once, whichever process dies;
+# and a pipe, which is at least once.
 
 load ../lib/kq.bash
 bats_require_minimum_version 1.5.0
@@ -21,7 +21,7 @@ teardown() {
 	end_broker
 }
 
-# through COMMAND [OPTION...]: what there is in "in", into "out".
+# through COMMAND [OPTION...]: process all records of the topic "in" into "out".
 through() {
 	local command=$1 group=(-G g)
 	shift
@@ -29,7 +29,7 @@ through() {
 	timeout "$((kq_patience * 3))" kq-consume "${group[@]}" -o beginning -e in --exec "$command" --to out "$@" 3>&-
 }
 
-# spawn NAME COMMAND [OPTION...]: the same in the background, $job its process.
+# spawn NAME COMMAND [OPTION...]: the same in the background; $job is its process.
 spawn() {
 	local name=$1 command=$2 group=(-G g)
 	shift 2
@@ -39,7 +39,7 @@ spawn() {
 	jobs+=("$job")
 }
 
-# written [OPTION...]: what is committed in "out".
+# written [OPTION...]: the committed records of "out".
 written() {
 	kq-consume -e "$@" out
 }
@@ -63,7 +63,7 @@ has_written() {
 	[ "$(written | wc -l)" -ge "$1" ]
 }
 
-# once FIRST LAST: each of these numbers is there, and once.
+# once FIRST LAST: each of these numbers has been written exactly once.
 once() {
 	written | sort -n >got
 	seq "$1" "$2" >want
@@ -76,7 +76,7 @@ nothing_written() {
 	[ -z "$(kq-consume -e --uncommitted out)" ]
 }
 
-# --- commands ---
+# ---- commands ----
 
 @test "sed -u: a record for each" {
 	seq 5000 | sed 's/$/x/' | kq-produce in
@@ -199,7 +199,7 @@ nothing_written() {
 	[ "$(written | wc -l)" -eq 6000 ]
 }
 
-# --- what goes wrong ---
+# ---- failures ----
 
 @test "a command that fails: nothing is written, and the place is kept" {
 	seq 1 100 | kq-produce -p 0 in
@@ -342,7 +342,7 @@ nothing_written() {
 	[[ "$stderr" == *"topic 'in' is also an input: its records would be read again" ]]
 }
 
-# --- who dies ---
+# ---- processes that die ----
 
 @test "kq-consume is killed again and again: each record once" {
 	local i code=1 kills=0
@@ -430,7 +430,7 @@ nothing_written() {
 	grep -q "another producer with the transactional ID 'mine' has taken over" a.err
 }
 
-# --- the pipe ---
+# ---- the pipe ----
 
 cut_has() {
 	[ "$(written | grep -c '^2')" -ge "$1" ]

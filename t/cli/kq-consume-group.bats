@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# kq-consume -G: members share a topic, offsets follow what was written, and the
-# group outlives its members and its broker.
+# kq-consume -G: members share a topic, offsets are committed only after the records were
+# written, and the group outlives its members and its broker.
 
 load ../lib/kq.bash
 load ../lib/mock.bash
@@ -30,7 +30,7 @@ anew() {
 	kq-topic delete --yes t && kq-topic create t -p 6
 }
 
-# feed FIRST [TOPIC]: 100 records into each partition.
+# feed FIRST [TOPIC]: write 100 records to each partition.
 feed() {
 	local p
 	for p in 0 1 2 3 4 5; do
@@ -38,8 +38,8 @@ feed() {
 	done
 }
 
-# member FILE [OPTION...]: one in the background, $member its process; in the group g and
-# storing its place every 200 ms, unless the options say otherwise.
+# member FILE [OPTION...]: start a member in the background; $member is its process.  It
+# is in the group g and commits every 200 ms, unless the options say otherwise.
 member() {
 	local out=$1 default=()
 	shift
@@ -50,7 +50,7 @@ member() {
 	members+=("$member")
 }
 
-# until_true COMMAND...: for as long as we have patience.
+# until_true COMMAND...: wait until it succeeds, for at most $kq_patience seconds.
 until_true() {
 	local end=$((SECONDS + kq_patience))
 	until "$@"; do
@@ -72,7 +72,7 @@ lines() { # at least N in all of the files
 	[ "$(cat "$@" | sort -u | wc -l)" -ge "$n" ]
 }
 
-# parts FILE FIRST LAST: of the records with such values.
+# parts FILE FIRST LAST: the partitions of the records with values from FIRST to before LAST.
 parts() {
 	awk -v a="$2" -v b="$3" '$2 >= a && $2 < b { print $1 }' "$1" | sort -u | tr -d '\n'
 }
@@ -83,8 +83,8 @@ stop() { # PID...
 	for p; do died_of TERM "$p" || return 1; done
 }
 
-# spread AT: feed, from AT on, until both a and b are given something, and once
-# more: each has three partitions then.  at is what was fed last.
+# spread AT: feed, from AT on, until both a and b have received something, and once
+# more: then each has three partitions.  at is where the last feed began.
 spread() {
 	at=$1
 	until [ -s a ] && [ -s b ]; do
@@ -99,7 +99,7 @@ spread() {
 	[ "$(parts a "$at" 9999999 | wc -c)" -eq 3 ] && [ "$(parts b "$at" 9999999 | wc -c)" -eq 3 ]
 }
 
-# Two of them share the partitions, and each takes over from the other.
+# Two members share the partitions, and each takes over from the other.
 share() {
 	local a b
 	feed 0

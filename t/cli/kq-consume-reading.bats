@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# kq-consume against kq-broker: where it begins and ends, what it prints, what
-# it says when it can't.
+# kq-consume against kq-broker: where it starts and stops, what it prints, and what it
+# reports when it cannot.
 
 load ../lib/kq.bash
 bats_require_minimum_version 1.5.0

@@ -1,4 +1,4 @@
-# completions/: groups, and what else kq-group has of its own.
+# completions/: groups, and the other arguments of kq-group.
 
 setup() {
 	root=$BATS_TEST_DIRNAME/../..
@@ -18,7 +18,7 @@ setup() {
 	PATH=$bin:$PATH
 }
 
-# is WANT LINE...: what bash would offer; the last word is unfinished.
+# is WANT LINE...: the words that bash would offer; the last word is incomplete.
 is() {
 	local want=$1
 	shift

@@ -1,5 +1,5 @@
-# kq-group with brokers that are not as new or just busy, with groups of the consumer
-# protocol, and with many groups.
+# kq-group with older or busy brokers, with groups of the consumer protocol, and with
+# many groups.
 
 bats_require_minimum_version 1.5.0
 load ../lib/kq.bash

@@ -1,5 +1,5 @@
-# kq-group: what each verb does, prints and answers.  One broker serves the
-# file; each test has groups and topics of its own.
+# kq-group: what each verb does and prints, and its exit code.  All tests share one
+# broker; each has groups and topics of its own.
 
 bats_require_minimum_version 1.5.0
 load ../lib/kq.bash
@@ -22,7 +22,7 @@ teardown() {
 	[ -z "$member_pid" ] || kill -KILL "$member_pid"
 }
 
-# fails CODE PATTERN COMMAND...: it exits so, and its words on stderr match.
+# fails CODE PATTERN COMMAND...: it exits with this code, and stderr matches.
 fails() {
 	local code=$1 pattern=$2
 	shift 2
@@ -47,12 +47,12 @@ make_topic() {
 	seq 20 | kq-produce -p 1 "$1"
 }
 
-# rows GROUP: topic, partition, committed, end and lag, as describe has them.
+# rows GROUP: topic, partition, committed, end and lag, from describe.
 rows() {
 	kq-group describe "$1" | awk 'rows { print $1, $2, $3, $4, $5 } $1 == "topic" { rows = 1 }'
 }
 
-# The value behind a label of describe.
+# The value after a label of describe.
 described() {
 	kq-group describe "$1" --state | awk -v label="$2" '$1 == label { print $2 }'
 }
@@ -61,7 +61,7 @@ is_state() {
 	[ "$(described "$1" state 2>/dev/null)" = "$2" ]
 }
 
-# start_member GROUP TOPIC: a foreign consumer; back when the group is stable.
+# start_member GROUP TOPIC: start another client's consumer; returns when the group is stable.
 start_member() {
 	skip_without kcat
 	kcat -b "$broker_tcp" -X auto.offset.reset=earliest -X auto.commit.interval.ms=100 -G "$1" "$2" \
@@ -106,7 +106,7 @@ stop_member() {
 	[ "$(kq-group list | grep "^$g"$'\t')" = "$g"$'\tclassic\t-\tEmpty' ]
 }
 
-# to WHERE: where the second partition goes.
+# to WHERE: the offset to which the second partition would be moved.
 to() {
 	kq-group seek $g $t:1 --to "$1" 2>/dev/null | cut -f 4
 }

@@ -1,4 +1,4 @@
-# What kq-produce says and how it ends, for good and for bad.
+# The reports and exit codes of kq-produce, after success and failure.
 
 bats_require_minimum_version 1.5.0
 load ../lib/kq.bash
@@ -12,7 +12,7 @@ teardown() {
 	end_broker
 }
 
-# The records acknowledged and the next one, of the last line in the file.
+# The two numbers in the last line of the file: records acknowledged, next input record.
 report() {
 	tail -n 1 "$1" | sed -n 's/^\([0-9]*\) records acknowledged, next is input record \([0-9]*\)$/\1 \2/p'
 }
@@ -124,7 +124,7 @@ report() {
 	done
 }
 
-# Bytes that wait in the pipe of a descriptor.
+# The number of unread bytes in the pipe of a descriptor.
 kq_fionread() {
 	python3 -c 'import fcntl, struct, termios, sys
 print(struct.unpack("i", fcntl.ioctl(int(sys.argv[1]), termios.FIONREAD, b"\0" * 4))[0])' "$1"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The line of kq-produce on a terminal, as a person sees it.
+# The progress line of kq-produce on a terminal, as a user sees it.
 
 bats_require_minimum_version 1.5.0
 load ../lib/kq.bash
@@ -20,7 +20,7 @@ mux() { tmux -L "kq-$BATS_TEST_NUMBER-$$" "$@" 3>&-; }
 keys() { mux send-keys "$@"; }
 screen() { mux capture-pane -p; }
 
-# sees PATTERN: before long.
+# sees PATTERN: the screen shows it within $kq_patience seconds.
 sees() {
 	local end=$((SECONDS + kq_patience))
 	until screen | grep -qE "$1"; do

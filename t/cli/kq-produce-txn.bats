@@ -1,4 +1,4 @@
-# Each record once, and transactions: what consumers of committed records see.
+# Idempotence and transactions: what consumers of committed records see.
 
 bats_require_minimum_version 1.5.0
 load ../lib/kq.bash
@@ -15,14 +15,13 @@ teardown() {
 	end_broker
 }
 
-# Wait until so many records of committed transactions can be read: a commit is
-# acknowledged, as in Kafka, before its markers are in all partitions.
+# Wait until so many committed records can be read: as in Kafka, a commit is acknowledged
+# before its markers are in all partitions.
 await_committed() {
 	timeout "$kq_patience" kq-consume --committed -c "$2" "$1" >/dev/null
 }
 
-# What consumers of committed records see of a topic, on one line; with a number,
-# once they see so many.
+# The committed records of a topic on one line; with a number, once there are so many.
 committed() {
 	[ -z "${2-}" ] || await_committed "$1" "$2"
 	kq-consume --committed -e "$1" | sort -n | paste -sd' '
@@ -32,7 +31,7 @@ uncommitted() {
 	kq-consume --uncommitted -e "$1" | sort -n | paste -sd' '
 }
 
-# Wait until the topic holds so many records, committed or not.
+# Wait until the topic has so many records, committed or not.
 await() {
 	timeout "$kq_patience" kq-consume --uncommitted -c "$2" "$1" >/dev/null
 }

@@ -1,4 +1,4 @@
-# kq-topic against brokers that are not as new, or not ours.
+# kq-topic against older brokers, and brokers other than kq-broker.
 
 bats_require_minimum_version 1.5.0
 load ../lib/kq.bash

@@ -1,4 +1,4 @@
-# kq-topic against kq-broker: what each verb does, prints and answers.
+# kq-topic against kq-broker: what each verb does and prints, and its exit code.
 
 bats_require_minimum_version 1.5.0
 load ../lib/kq.bash
@@ -12,7 +12,7 @@ teardown() {
 	end_broker
 }
 
-# fails CODE PATTERN COMMAND...: it exits so, and its words on stderr match.
+# fails CODE PATTERN COMMAND...: it exits with this code, and stderr matches.
 fails() {
 	local code=$1 pattern=$2
 	shift 2
@@ -22,7 +22,7 @@ fails() {
 	[[ $stderr == $pattern ]]
 }
 
-# The value behind a label of describe.
+# The value after a label of describe.
 described() {
 	kq-topic describe "$1" | awk -v label="$2" '$1 == label { print $2 }'
 }

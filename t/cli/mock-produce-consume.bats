@@ -1,5 +1,5 @@
-# kq-produce and kq-consume against a broker that is not ours: librdkafka's
-# mock cluster, with kcat as the second opinion.
+# kq-produce and kq-consume against another broker, the mock cluster of librdkafka; kcat
+# confirms the results.
 
 bats_require_minimum_version 1.5.0
 load ../lib/kq.bash

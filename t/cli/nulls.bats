@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Null keys and values, and empty ones, on every way out of a topic and into another.
+# Null and empty keys and values, on every way from one topic to another.
 
 bats_require_minimum_version 1.5.0
 load ../lib/kq.bash
@@ -20,7 +20,7 @@ setup() {
 	kq-produce -J $in <all
 }
 
-# What a topic has, keys and values, in a fixed order.
+# The keys and values of a topic, in a fixed order.
 has() {
 	kq-consume -e -J "$1" | sed -E 's/.*("key":.*)/{\1/' | sort
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Brokers that are not there yet, or go away and come back: what the tools say, how
-# long they wait, what they end with.
+# Brokers that have not started yet, or stop and come back: what the tools report, how
+# long they wait, and their exit codes.
 
 load ../lib/kq.bash
 bats_require_minimum_version 1.5.0

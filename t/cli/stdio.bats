@@ -12,7 +12,7 @@ teardown() {
 	end_broker
 }
 
-# wait_for COMMAND...: until it comes true
+# wait_for COMMAND...: wait until it succeeds
 wait_for() {
 	local end=$((SECONDS + kq_patience))
 	until "$@"; do
@@ -44,7 +44,7 @@ wait_for() {
 	done
 }
 
-# fails ERROR COMMAND: it ends at once with status 1 and this sentence
+# fails ERROR COMMAND: it ends at once with status 1 and this message
 fails() {
 	run -1 --separate-stderr timeout 10 bash -c "$2"
 	echo "$2: $output; $stderr"

@@ -42,7 +42,7 @@ build() {
 	ar rcs build/libkq.a build/common/*/*.o
 }
 
-# refused CHECK LINE: exactly this fault.
+# refused CHECK LINE: the check reports exactly this line.
 refused() {
 	run "$tidy" "$1"
 	echo "$output"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Places and times are written alike in every tool, and what destroys asks by one rule.
+# Positions and times have the same form in every tool, and all commands that delete ask
+# for confirmation by the same rule.
 
 bats_require_minimum_version 1.5.0
 load ../lib/kq.bash
@@ -58,7 +59,7 @@ setup() {
 	done
 }
 
-# With an answer on the terminal: answered y|n command...
+# answered y|n COMMAND...: run it with this answer on the terminal.
 answered() {
 	local answer=$1 code=0
 	shift

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What every tool does with a command line that asks for too much, twice, or in
-# another tool's words; and small things that are alike in all of them.
+# Command lines with values that are too long, given twice, or meant for another tool; and
+# details that are the same in every tool.
 
 bats_require_minimum_version 1.5.0
 load ../lib/kq.bash

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Topics that change under running clients: deleted, created again, with more
-# partitions or fewer.
+# Topics that change while clients use them: deleted, created again, with more partitions
+# or fewer.
 
 load ../lib/kq.bash
 bats_require_minimum_version 1.5.0
@@ -21,7 +21,7 @@ await() {
 	timeout "$kq_patience" bash -c 'until grep -qF -- "$0" "$1"; do sleep 0.05; done' "$1" "$2"
 }
 
-# The group has stored N, the end of partition 0.
+# The group has committed N, the end of partition 0.
 committed() {
 	timeout "$kq_patience" bash -c 'until kq-group describe "$0" | grep -qE "^t +0 +$1 +$1 +0 "; do sleep 0.1; done' "$1" "$2"
 }
@@ -163,7 +163,7 @@ recreate() {
 	[ -z "$(kq-topic list)" ]
 }
 
-# A producer that is fed by lines of fd 5.
+# Start a producer that reads lines from fd 5.
 feed() {
 	mkfifo pipe
 	kq-produce "$@" <pipe 2>err-p 3>&- &
@@ -230,7 +230,7 @@ feed() {
 	wait "$producer"
 }
 
-# N: wait until the topic t has as many records.
+# N: wait until the topic t has N records.
 await_count() {
 	timeout "$kq_patience" bash -c 'until [ "$(kq-consume -e t | wc -l)" -eq "$0" ]; do sleep 0.05; done' "$1"
 }
