@@ -138,10 +138,9 @@ set_timer(struct coordinator *coord, struct loop_timer *timer, int64_t at_ms)
 void
 coordinator_end_call(struct coordinator *coord)
 {
-	if (!coord->load_aborted) {
-		set_timer(coord, &coord->groups_timer, groups_next_tick(coord->groups));
-		set_timer(coord, &coord->txns_timer, txns_next_tick(coord->txns));
-	}
+	bool is_idle = coord->load_aborted;
+	set_timer(coord, &coord->groups_timer, is_idle ? INT64_MAX : groups_next_tick(coord->groups));
+	set_timer(coord, &coord->txns_timer, is_idle ? INT64_MAX : txns_next_tick(coord->txns));
 	arena_reset(&coord->scratch);
 }
 

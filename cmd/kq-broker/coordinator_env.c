@@ -16,9 +16,10 @@ append(struct coordinator *coord, enum coordinator_kind kind, int32_t partition,
 {
 	struct partition *part = coordinator_partition(coord, kind, partition);
 	assert(n > 0);
-	assert(!coord->load_aborted);               /* the state is whole */
-	assert(!producer || kind == COORD_GROUPS);  /* only offsets are part of transactions */
-	if (!part)
+	assert(!producer || kind == COORD_GROUPS); /* only offsets are part of transactions */
+	/* What a partition began when it was loaded may go on after the loading of the
+	 * next one was interrupted. */
+	if (!part || coord->load_aborted)
 		return KERR_COORDINATOR_NOT_AVAILABLE;
 	builder_reset(&coord->builder);
 	for (int i = 0; i < n; i++)

@@ -294,3 +294,31 @@ log_of() {
 	[ "$output" = "$(seq 3)" ]
 	stop_broker
 }
+
+@test "a stop while the coordinator reads its topics is clean, whatever they hold" {
+	start_broker -o reactors=1 -o transaction.state.log.num.partitions=2
+	local log
+	# In partition 0 a transaction whose time will be over; partition 1 takes long to read.
+	exec 8> >(exec kq-produce --txn b --txn-timeout 1ms t 2>produce.log 3>&-)
+	local producer=$!
+	echo line >&8
+	seq 3000000 | sed 's/$/\tx/' | kq-produce -K '\t' big
+	log=$broker_data/__transaction_state-0/00000000000000000000.log
+	for _ in $(seq "$((kq_patience * 20))"); do
+		[ ! -s "$log" ] || break
+		sleep 0.05
+	done
+	kill_broker
+	kill -KILL "$producer"
+	exec 8>&-
+	mkdir -p "$broker_data/__transaction_state-1"
+	cp "$broker_data"/big-0/*.log "$broker_data/__transaction_state-1/"
+	restart_broker -o reactors=1 -o transaction.state.log.num.partitions=2 \
+		-o transaction.abort.timed.out.transaction.cleanup.interval.ms=1
+	# ListGroups waits for the coordinator, so the stop takes some rounds of its loop.
+	exec 9<>"/dev/tcp/${broker_tcp/://}"
+	printf '\0\0\0\012\0\020\0\0\0\0\0\1\377\377' >&9
+	kq-topic list >/dev/null
+	stop_broker
+	exec 9>&-
+}
