@@ -48,8 +48,8 @@ struct coordinator {
 	struct txns *txns;
 	struct loop_timer groups_timer, txns_timer;
 	struct list held;        /* struct coord_request: responses that wait for the disk */
-	struct list ends;        /* struct end_wait: EndTxns that wait for the disk */
-	struct list commits;     /* struct commit_wait: Prepares that wait for the disk */
+	struct list ends;        /* EndTxns that wait for the disk: coordinator_request.c */
+	struct list commits;     /* Prepares that wait for the disk: coordinator_env.c */
 	struct markers markers;
 	struct list checks;      /* struct txn_check, in order of arrival */
 	struct arena scratch;    /* of one call into a state machine */
@@ -98,8 +98,8 @@ void coordinator_txn_ended(struct coordinator *coord, int64_t producer_id);
 
 void coordinator_env_init(struct coordinator *coord);
 
-/* At the end, when no thread runs: close the requests that wait, report the checks
- * as failed, drop the waits for the disk. */
+/* At the end, when no thread runs: close the requests that wait; report the checks
+ * as failed; drop the markers, and the Prepares that wait. */
 void coordinator_drop_requests(struct coordinator *coord);
 void coordinator_drop_checks(struct coordinator *coord);
 void coordinator_env_release(struct coordinator *coord);
