@@ -33,7 +33,7 @@ async def feed(t, n, first=0, partitions=4):
 
 
 class Member:
-    """A consumer that remembers what it read."""
+    """A consumer that records what it read."""
 
     async def start(self, t, group, **more):
         self.c = AIOKafkaConsumer(t, bootstrap_servers=BROKER, group_id=group, auto_offset_reset="earliest",

@@ -1,9 +1,9 @@
-# confluent-kafka-go with the librdkafka that comes in it: its own tests, with a broker.
+# confluent-kafka-go with the librdkafka that it includes: its own tests, with a broker.
 . "$(dirname "$0")/lib.bash"
 need go gcc
 release=v2.11.1
 
-# Its suite can start brokers in Docker, by a module that needs hundreds of others.
+# Leave out the part that starts brokers in Docker: its module needs hundreds of others.
 build() {
 	local dir
 	printf 'module conformance\n\ngo 1.24\n' >go.mod
@@ -20,16 +20,15 @@ fetch "confluent-kafka-go-$release" build
 version "$release $(go version | cut -d' ' -f3)"
 limit=600
 broker
-# Its tests write to partitions by their number, and with times of ten years ahead.
+# The tests write to partitions by number, with timestamps ten years ahead.
 kq-topic create -p 3 -c message.timestamp.after.max.ms=9223372036854775807 test >/dev/null
 cd "$fetched/source/kafka" || exit 1
-# Four write to a partition that does not exist, and want the library to refuse that
-# later, as it does while it does not know the topic yet.  Else it does so at once,
-# and they fail or wait for reports that do not come.  Against kq-broker it may know
-# the topic in time.
+# Four tests write to a partition that does not exist, and expect a delivery report with
+# the error.  That depends on timing: the library reports it while it does not know the
+# topic yet, and otherwise refuses the write at once, and the tests fail or wait forever.
 no='TestProducerFunc TestProducerFuncDR TestProducerChannel TestProducerBatchChannel'
 suite=TestIntegration
-# One calls Flush(-1), which returns at once (findings/confluent-go-flush-forever.sh).
+# One test calls Flush(-1), which returns at once (findings/confluent-go-flush-forever.sh).
 flush=TestTransactionalProducer
 check_go "$fetched/confluent-kafka-go.test" -test.v -test.timeout 590s \
 	-test.skip "^$suite\$/^(${no// /|})\$|^$flush\$"

@@ -26,7 +26,7 @@ def feed(t, n, first=0, partitions=4):
 
 
 class Member:
-    """A consumer that remembers what it owned and read."""
+    """A consumer that records what it owned and read."""
 
     def __init__(self, t, group, **more):
         conf = {"bootstrap.servers": BROKER, "group.id": group, "auto.offset.reset": "earliest",
@@ -178,7 +178,7 @@ def case_commit():
     assert all(p.error is None for p in done), done
     a, b = c.committed([TopicPartition(t, 0), TopicPartition(t, 1)], timeout=20)
     assert (a.offset, b.offset) == (7, 9)
-    # Of a topic that there is not.
+    # A topic that does not exist.
     try:
         done = c.commit(offsets=[TopicPartition(name("none"), 0, 7)], asynchronous=False)
         assert done[0].error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART, done
@@ -218,7 +218,7 @@ def case_list_groups():
 
 
 def read_all(t, n, **more):
-    """The values of a topic's partition 0, n of them, and then nothing."""
+    """The values of a topic's partition 0, which must be exactly n."""
     c = Consumer(dict({"bootstrap.servers": BROKER, "group.id": "none", "enable.auto.commit": False,
                        "enable.partition.eof": True, "fetch.wait.max.ms": 20}, **more))
     c.assign([TopicPartition(t, 0, OFFSET_BEGINNING)])

@@ -1,4 +1,4 @@
-# franz-go's kgo: the tests of its own that want a broker.
+# franz-go's kgo: its own tests that need a broker.
 . "$(dirname "$0")/lib.bash"
 need go
 release=v1.22.3
@@ -20,8 +20,8 @@ version "$release $(go version | cut -d' ' -f3)"
 limit=400
 broker group.min.session.timeout.ms=1000
 
-# All that want a broker, but those of SCRAM; those of share groups skip themselves
-# where the broker has none.
+# All tests that need a broker, except those of SCRAM; those of share groups are skipped
+# if the broker has none.
 export KGO_SEEDS=$broker_tcp KGO_TEST_RF=1 KGO_TEST_RECORDS=${KGO_TEST_RECORDS:-20000} KGO_TEST_MAX_TOPIC_PARTS=7 KGO_LOG_LEVEL=none
 tests='GroupETL|TxnEtl|GroupSimple|Issue.*|Consume.*|DirectPartitionPurge|AddRemovePartitions|Pause.*|Pooling
 |848.*|HookPollStart|Client_Produce.*|Ping|UnknownGroupOffsetFetchPinned|ProcessHooks.*|LookbackMilli|MaxVersions|ShareGroup.*'

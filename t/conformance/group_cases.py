@@ -1,9 +1,9 @@
-"""What the Python clients' cases share: a program of cases.
+"""Shared by the Python clients' cases: a program that runs them.
 
-    PROGRAM list          NAME WORDS of each case, a line each
+    PROGRAM list          NAME WORDS of each case, one per line
     PROGRAM NAME          run that case; an exception is a failure
 
-A case is a function case_NAME; its words are its docstring's.
+A case is a function case_NAME; its docstring has its words.
 """
 import os
 import sys
@@ -20,7 +20,7 @@ def name(prefix):
 
 
 def until(test, step=None):
-    """Take steps until the test holds; what it returned."""
+    """Call step until the test succeeds; returns the result of the test."""
     end = time.time() + PATIENCE
     while True:
         if step:

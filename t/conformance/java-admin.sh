@@ -133,7 +133,7 @@ group_describe() {
 	groups --describe --group none 2>&1 | grep -iE 'not found|does not exist'
 }
 
-# describe_members PROTOCOL: of a group with a member.
+# describe_members PROTOCOL: describe a group with one member.
 describe_members() {
 	local member f=$scratch/of-$1
 	kq-topic create -p 2 "of-$1" >/dev/null

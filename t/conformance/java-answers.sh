@@ -1,4 +1,4 @@
-# Kafka's message definitions and Kafka's answers, as kq has them.
+# kq's copies of Kafka's message definitions and of Kafka's answers are right.
 . "$(dirname "$0")/lib.bash"
 need python3
 fetch_kafka
@@ -18,13 +18,13 @@ answers() {
 	python3 "$conf_dir/../lib/answers.py" compare "$scratch/answers" "$conf_dir/../data/kafka-answers.txt"
 }
 
-# Kafka itself answers as was recorded, in every case.
+# Kafka itself still gives the recorded answer in every case.
 recorded() {
 	python3 "$conf_dir/../lib/answers.py" ask >"$scratch/answers"
 	grep -v '^#' "$conf_dir/../data/kafka-answers.txt" | diff - "$scratch/answers"
 }
 
-# Kafka's tools understand the answers about what a broker does not have.
+# Kafka's tools understand the answers about features that the broker does not have.
 tools() {
 	local -a at=(--bootstrap-server "$broker_tcp")
 	kafka TopicCommand "${at[@]}" --create --topic there --partitions 2

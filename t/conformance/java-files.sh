@@ -1,5 +1,4 @@
-# Kafka's DumpLogSegments on the files of kq-broker: what one wrote the other
-# can read.
+# Kafka's DumpLogSegments can read the files that kq-broker wrote.
 . "$(dirname "$0")/lib.bash"
 fetch_kafka
 need kcat py:confluent_kafka
@@ -11,7 +10,7 @@ dump() {
 	kafka DumpLogSegments "$@"
 }
 
-# sound FILE WORDS: the dump has nothing to complain of.
+# sound FILE WORDS: the dump reports no fault.
 sound() {
 	! grep -E 'Exception|Found [0-9]+ invalid|mismatch|isvalid: false|Non-consecutive|Mismatches|[Ee]rror' "$1"
 }
@@ -29,7 +28,7 @@ records() {
 	[ "$(grep -oi 'compresscodec: [a-z0-9]*' "$scratch/log" | sort -u | wc -l)" -eq 5 ]
 }
 
-# The indexes are found to agree with their log.
+# The indexes agree with their log.
 indexes() {
 	local first=$broker_data/plain-0/00000000000000000000
 	bounce
@@ -44,7 +43,7 @@ indexes() {
 	sound "$scratch/index"
 }
 
-# One partition of an internal topic holds everything of a name.
+# All records of a group or an ID are in one partition of the internal topic.
 internal_logs() {
 	local f
 	for f in "$broker_data/$1"-*/*.log; do
@@ -61,7 +60,7 @@ committed() {
 	grep -E 'key: \{"type":"2","data":\{"group":"reader"\}\} payload: \{"version":"[0-9]","data":\{"protocolType":"consumer","generation":1,"protocol":"range"' "$scratch/offsets"
 }
 
-# The records of a group of the new protocol.
+# The records of a group of the consumer protocol.
 new_group() {
 	local member
 	kafka_start VerifiableConsumer --bootstrap-server "$broker_tcp" --topic plain --group-id new \

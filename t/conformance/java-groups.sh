@@ -5,7 +5,7 @@ version "$kafka_version"
 limit=120
 settings=(group.min.session.timeout.ms=1000 group.consumer.session.timeout.ms=5000
 	group.consumer.heartbeat.interval.ms=1000)
-# Kafka keeps these two within bounds of their own.
+# Kafka limits these two by further settings.
 [ "$AGAINST" = kq ] || settings+=(group.consumer.min.session.timeout.ms=1000 group.consumer.min.heartbeat.interval.ms=500)
 broker "${settings[@]}"
 
@@ -20,7 +20,7 @@ produce() {
 }
 
 # consumer FILE ARG...: a VerifiableConsumer; its pid is $consumer.  A JVM is
-# slow to start: the case waits for what it prints.
+# slow to start: the case waits for its output.
 consumer() {
 	local file=$1
 	shift
@@ -32,7 +32,7 @@ values() {
 	cat "$@" 2>/dev/null | grep '"name":"record_data"' | sed 's/.*"value":"\([^"]*\)".*/\1/'
 }
 
-# Between them the consumers read all that was acknowledged.
+# Together the consumers have read every acknowledged value.
 read_acked() {
 	local t=$1
 	shift
@@ -43,7 +43,7 @@ assigned() {
 	grep -q '"name":"partitions_assigned".*"partition"' "$1"
 }
 
-# members GROUP-PROTOCOL HOW [ARG...]: two share a topic of 6 partitions; one is ended.
+# members GROUP-PROTOCOL HOW [ARG...]: two members share 6 partitions; one of them is ended.
 members() {
 	local protocol=$1 how=$2 t=m-$1-$2-$RANDOM f one
 	shift 2
@@ -72,7 +72,7 @@ members() {
 	grep -q '"name":"offsets_committed".*"success":true' "$f.2"
 }
 
-# The broker is killed with two members in the group, which stay there.
+# The broker is killed while the group has two members, which remain in it.
 restart() {
 	local protocol=$1 t=r-$1 f
 	f=$scratch/$t

@@ -9,7 +9,7 @@ classes=$fetched
 limit=150
 broker group.min.session.timeout.ms=1000
 
-# Lines that somebody wrote: the project's own, as often as it takes to be killed at it.
+# Real text, the project's own, repeated so that the program is still busy when it is killed.
 for ((i = 0; i < 40; i++)); do
 	cat "$conf_dir"/../../README.md "$conf_dir"/../../share/man/*.in
 done >"$scratch/text"
@@ -18,7 +18,7 @@ words() {
 	tr 'A-Z' 'a-z' | tr -cs 'a-z0-9' '\n' | grep .
 }
 
-# feed NAME FILE: some more lines, and what has to come of them.
+# feed NAME FILE: write these lines, too, and compute the counts that must result.
 feed() {
 	kcat -P -b "$broker_tcp" -t "$1-in" -X enable.idempotence=true -X sticky.partitioning.linger.ms=0 \
 		-X topic.partitioner=random <"$2"
@@ -32,7 +32,7 @@ start() {
 	app=$!
 }
 
-# The counts that are committed, in the order of their partition.
+# The committed counts, in the order of the partition.
 counts() {
 	kcat -C -b "$broker_tcp" -t "$1-out" -e -q -X isolation.level=read_committed -f '%k %s\n'
 }
@@ -45,7 +45,7 @@ all_counted() {
 	counted "$1" "$(words <"$scratch/$1.fed" | wc -l)"
 }
 
-# exact NAME: each word has the counts from 1 to its number, each once and in order.
+# exact NAME: each word has the counts from 1 to its total, each once and in order.
 exact() {
 	counts "$1" >"$scratch/$1.counts"
 	awk '$2 != ++n[$1] { print "count " $2 " of " $1 " where " n[$1] " belongs"; bad = 1 } END { exit bad }' "$scratch/$1.counts"
@@ -53,8 +53,8 @@ exact() {
 		<(awk '{ n[$1] = $2 } END { for (w in n) print w, n[w] }' "$scratch/$1.counts" | sort)
 }
 
-# Where its output ends now, aborted records and markers counted.  A broker that has
-# just begun may not know yet that it leads.
+# The current end of its output, which includes aborted records and markers.  A broker
+# that has just started may not know yet that it is the leader.
 ends() {
 	local all
 	until all=$(kcat -b "$broker_tcp" -Q -t "$1-out:0:-1" -t "$1-out:1:-1" -t "$1-out:2:-1"); do
@@ -67,7 +67,7 @@ grows() {
 	[ "$(ends "$1")" -gt "$2" ]
 }
 
-# at_work NAME FILE: feed it, and wait until some of what comes of it is there, and not all.
+# at_work NAME FILE: feed it, and wait until it has written a part of the output.
 at_work() {
 	local before
 	before=$(ends "$1")
@@ -120,7 +120,7 @@ broker_killed() {
 	end broker
 }
 
-# The topics that it made for itself.
+# The topics that the program created for itself.
 internal() {
 	kafka ConfigCommand --bootstrap-server "$broker_tcp" --describe --topic plain-counts-changelog >"$scratch/changelog"
 	cat "$scratch/changelog"

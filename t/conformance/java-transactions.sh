@@ -12,7 +12,7 @@ fill() {
 	seq "$records" | kcat -P -b "$broker_tcp" -t "$1" -p 0
 }
 
-# What a reader of committed records only gets from all partitions, as Kafka's own consumer sees it.
+# All committed records of the topic, read by Kafka's own consumer.
 committed() {
 	kafka org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$broker_tcp" --topic "$1" \
 		--from-beginning --isolation-level read_committed --max-messages "$records" --timeout-ms 20000
@@ -27,7 +27,7 @@ copier_start() {
 	kafka_start TransactionalMessageCopier --broker-list "$broker_tcp" --input-partition 0 "$@"
 }
 
-# copy TOPIC ARG...: from TOPIC to TOPIC-out; all is there once.
+# copy TOPIC ARG...: copy TOPIC to TOPIC-out; each record is there once.
 copy() {
 	local t=$1
 	shift
@@ -49,7 +49,7 @@ aborts() {
 	[ "$(kcat -C -b "$broker_tcp" -t aborts-out -e -q -X isolation.level=read_uncommitted | wc -l)" -gt "$records" ]
 }
 
-# It is killed at work, and another of the same id takes over.
+# The copier is killed while it works, and another one with the same ID takes over.
 killed() {
 	local one
 	fill killed
@@ -67,7 +67,7 @@ killed() {
 	once killed-out
 }
 
-# The broker is killed while it copies.
+# The broker is killed while the copier works.
 restart() {
 	local one
 	fill restart
@@ -85,7 +85,7 @@ restart() {
 	once restart-out
 }
 
-# A transaction that stays open: kcat cannot, librdkafka's Python client can.
+# A transaction that stays open, by librdkafka's Python client; kcat cannot leave one open.
 hold_open() {
 	"$(_kq_python confluent_kafka)" - "$1" "$2" <<-'END' &
 		import os, sys, time
@@ -126,7 +126,7 @@ listed() {
 	wait "$holder" || :
 }
 
-# Ends what the case before left open.
+# End the transaction that the previous case left open.
 forced() {
 	transactions forceTerminateTransaction --transactionalId holder
 	eventually ended
@@ -138,7 +138,7 @@ ended() {
 	grep -E '\s(CompleteAbort|Empty)\s' "$scratch/ended"
 }
 
-# A transaction without an end is aborted when its time is over.
+# A transaction that is not ended is aborted after its timeout.
 timed_out() {
 	kq-topic create -p 1 late >/dev/null
 	"$(_kq_python confluent_kafka)" - <<-'END'

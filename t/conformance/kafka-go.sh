@@ -3,7 +3,7 @@
 need go
 release=v0.4.51
 
-# The address of the broker is in the tests' text: make it the environment's.
+# The tests name the broker's address literally: take it from the environment instead.
 build() {
 	local dir
 	cat >go.mod <<-END
@@ -28,7 +28,7 @@ version "$release $(go version | cut -d' ' -f3)"
 limit=600
 broker
 cd "$fetched/source" || exit 1
-# What is left out, and why: WHICH WHY, a line each.
+# The tests that are left out: NAME REASON, one per line.
 no=
 while IFS=$'\t' read -r which why; do
 	no+=${no:+|}$which

@@ -37,7 +37,7 @@ def feed(t, n, first=0, partitions=4):
 
 
 class Member:
-    """A consumer that remembers what it read."""
+    """A consumer that records what it read."""
 
     def __init__(self, t, group, **more):
         conf = dict(bootstrap_servers=BROKER, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False,
@@ -51,8 +51,8 @@ class Member:
             self.c.subscribe([t])
 
     def poll(self):
-        # Longer than it takes to join: what the leader gets when its poll has just
-        # ended is lost, and it reads nothing ever after, against Kafka, too.
+        # Longer than a join takes: a response that the leader receives just after its
+        # poll has ended is lost, and it never reads again; also against Kafka.
         for batch in self.c.poll(timeout_ms=500).values():
             self.read += [int(m.value) for m in batch]
 
@@ -64,7 +64,7 @@ class Member:
 
 
 class polling:
-    """Members polled side by side, each by a thread: a poll waits for the whole group to join."""
+    """Poll the members in parallel, each in a thread: a poll waits until the whole group has joined."""
 
     def __init__(self, *members):
         self.done = False

@@ -1,5 +1,5 @@
 // kafkajs: groups, offsets, transactions, admin.  `node kafkajs_cases.js list`
-// shows the cases, each a function whose name is told with its words.
+// shows the cases: the name of each function and its description.
 'use strict'
 const assert = require('node:assert')
 const { randomBytes } = require('node:crypto')
@@ -40,7 +40,7 @@ async function feed (t, n, first = 0, partitions = 4) {
   await p.disconnect()
 }
 
-// A consumer that remembers what it owned and read.
+// A consumer that records what it owned and read.
 async function member (t, group, more = {}, run = {}) {
   const c = kafka.consumer({ groupId: group, sessionTimeout: 6000, heartbeatInterval: 200, rebalanceTimeout: 6000, maxWaitTimeInMs: 50, ...more })
   const m = { c, read: [], owned: [], joins: 0 }
@@ -57,7 +57,7 @@ async function member (t, group, more = {}, run = {}) {
 const numbers = list => list.map(Number).sort((a, b) => a - b)
 const range = (a, b) => Array.from({ length: b - a }, (_, i) => a + i)
 
-// What stands in partition 0 for a reader of one kind, once `n` are there and no more come.
+// What a reader with this isolation finds in partition 0: `n` records and no more.
 async function readAll (t, n, readUncommitted) {
   const m = await member(t, name('reader'), { readUncommitted })
   await until(() => m.read.length >= n)

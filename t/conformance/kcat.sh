@@ -8,7 +8,7 @@ k() {
 	kcat -b "$broker_tcp" "$@"
 }
 
-# member GROUP FILE [ARG...] TOPIC: a member of a group, line by line into FILE.
+# member GROUP FILE [ARG...] TOPIC: a member of a group, which writes lines to FILE.
 member() {
 	local group=$1 file=$2
 	shift 2
@@ -16,7 +16,7 @@ member() {
 		-X session.timeout.ms=2000 -X heartbeat.interval.ms=200 -G "$group" "$@" >>"$file" &
 }
 
-# feed TOPIC FROM TO: numbers, spread over the partitions by their keys.
+# feed TOPIC FROM TO: write these numbers, spread over the partitions by their keys.
 feed() {
 	seq "$2" "$3" | sed 's/.*/&:&/' | k -P -t "$1" -K:
 }
@@ -25,7 +25,7 @@ topic() {
 	kq-topic create -p "$2" "$1" >/dev/null
 }
 
-# read_all FROM TO FILE...: between them the files hold each number at least once.
+# read_all FROM TO FILE...: together the files have each number at least once.
 read_all() {
 	local from=$1 to=$2
 	shift 2
@@ -56,13 +56,13 @@ both_some() {
 	[ -s "$1" ] && [ -s "$2" ]
 }
 
-# What eventually tells then.
+# What to print when eventually gives up.
 in_vain() {
 	wc -l "$scratch"/[a-z]*[0-9] 2>/dev/null || :
 	kq-group describe --all
 }
 
-# shares STRATEGY HOW: two members share; when one goes, the other has it all.
+# shares STRATEGY HOW: two members share; when one leaves, the other gets all partitions.
 shares() {
 	local t=shares-$1-$2 f=$scratch/shares-$1-$2 first last=200
 	topic "$t" 8
@@ -97,7 +97,7 @@ pattern() {
 	read_all 1 200 "$scratch/p"
 }
 
-# A static member that comes back under its name finds its partitions again.
+# A static member that comes back under its name gets its partitions back.
 static() {
 	local f=$scratch/static
 	topic static 4
@@ -113,12 +113,12 @@ static() {
 	eventually read_all 1 200 "$f.1" "$f.2" "$f.3"
 }
 
-# all_committed GROUP N: nothing is left of N partitions, and that is known of each.
+# all_committed GROUP N: N partitions have a lag of 0.
 all_committed() {
 	[ "$(kq-group describe "$1" | awk 'in_table && $5 == "0" { n++ } $1 == "topic" { in_table = 1 } END { print n + 0 }')" -eq "$2" ]
 }
 
-# kcat itself gives up when its broker is away, so others take over from it.
+# kcat exits when its broker is down, so other members continue its work.
 restart() {
 	local f=$scratch/restart
 	topic restart 4

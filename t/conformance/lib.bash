@@ -1,26 +1,26 @@
-# lib.bash - what the clients' scripts share.  A script begins with
+# lib.bash - functions shared by the clients' scripts.  A script begins with
 #
 #	. "$(dirname "$0")/lib.bash"
 #
 # and writes TAP:
 #
 # need WORD...           Skip the whole client unless the commands, or py:MODULE,
-#     are there.
-# skip_all WORD...       Skip the whole client, for that reason.
-# version WORD...        Tell the client's version, for the table.
-# fetch NAME COMMAND...  Run COMMAND once, in the cache's directory NAME, which is
-#     $fetched then; when it fails, skip the client.  Change NAME with what is
-#     fetched.
+#     are installed.
+# skip_all WORD...       Skip the whole client, for this reason.
+# version WORD...        Set the client's version, for the table.
+# fetch NAME COMMAND...  Run COMMAND once, in the cache's directory NAME; $fetched is its
+#     path.  If it fails, skip the client.  When COMMAND fetches something else, change
+#     NAME.
 # broker [KEY=VALUE...]  A fresh broker with these settings, kq-broker or
 #     Kafka's: see start_broker in t/lib/kq.bash for the variables.
 # bounce                 Kill it with SIGKILL and start it again.
 # check WORDS COMMAND... One case: COMMAND, a function or a program, ends with 0
-#     within $limit seconds.  What it starts and leaves is killed.
+#     within $limit seconds.  Processes that it leaves are killed.
 # check_each COMMAND...  A case for each line, NAME WORDS, that `COMMAND list`
 #     prints: `COMMAND NAME`.
-# check_go COMMAND...    A case for each test of Go that COMMAND, which must be
-#     verbose, runs within $limit seconds; of the test $suite for each of its own.
-# check_skip WORDS WHY   A case that cannot be tried.
+# check_go COMMAND...    A case for each Go test that COMMAND, which must be verbose, runs
+#     within $limit seconds; a case for each subtest of the test $suite.
+# check_skip WORDS WHY   A case that cannot be run here.
 # done_checking          The end.
 # kafka CLASS ARG...     One of Kafka's tools, after fetch_kafka; kafka_start runs it
 #     in the background.
@@ -134,7 +134,7 @@ _kafka_class() {
 	esac
 }
 
-# A port that nobody listens on now.
+# A port on which nothing listens at the moment.
 free_port() {
 	local port
 	while :; do
@@ -216,7 +216,7 @@ broker() {
 	fi
 }
 
-# In a group of processes of its own, since it is to outlive the case.
+# The broker gets a process group of its own, since it must outlive the case.
 bounce() {
 	broker_pid=$(<"$broker_dir/pid")
 	set -m
@@ -245,7 +245,7 @@ check() {
 	shift
 	ncase=$((ncase + 1))
 	log=$conf_logs/$ncase
-	# A group of processes of its own, to end whatever it leaves.
+	# A process group of its own, so that the processes it leaves can be killed.
 	set -m
 	(
 		set +m
@@ -285,8 +285,8 @@ check_each() {
 	done < <("$@" list)
 }
 
-# _go_words TEST LOG: what one test said, though others ran beside it; of the tests in
-# it, those that failed.
+# _go_words TEST LOG: the output of one test, even if others ran in parallel, and of its
+# subtests those that failed.
 _go_words() {
 	awk -v test="$1" '
 		NR == FNR { if ($1 == "---" && $2 == "FAIL:") bad[$3]; next }

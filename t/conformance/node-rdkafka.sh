@@ -1,9 +1,9 @@
-# node-rdkafka of npm, with the librdkafka that comes in it: all its own
-# end-to-end tests.
+# node-rdkafka of npm, with the librdkafka that it includes: all its own end-to-end
+# tests.
 . "$(dirname "$0")/lib.bash"
 need node npm make g++ python3
 release=3.6.1
-# What node-gyp would otherwise fetch from elsewhere.
+# The headers, which node-gyp would otherwise download.
 prefix=$(node -p 'require("path").dirname(require("path").dirname(require("fs").realpathSync(process.execPath)))')
 [ -e "$prefix/include/node/node.h" ] || skip_all "no headers of node in $prefix/include/node"
 
@@ -18,10 +18,10 @@ limit=150
 broker
 kq-topic create test test2 >/dev/null
 
-# Tests of mocha, in a process of their own, as cases of ours.  The client has a race
-# of its own, with every broker: when one of its consumers is closed while a message
-# is on the way from the loop that reads to the callback, the message is lost, and the
-# client waits for it forever, or crashes.  So what ended so is tried again.
+# Run tests of mocha in a separate process, and report each as a case.  The client has a
+# race, with every broker: if a consumer is closed while a message is passed from the
+# reading loop to the callback, the message is lost, and the client waits for it forever
+# or crashes.  Tests that end in this way are tried again.
 check_mocha() {
 	local log=$conf_logs/mocha.$((++nmocha)) line words try
 	for try in 1 2 3 4; do

@@ -1,4 +1,4 @@
-# @platformatic/kafka of npm, with the Node.js that it wants.
+# @platformatic/kafka of npm, with the Node.js that it needs.
 . "$(dirname "$0")/lib.bash"
 need npm
 release=2.12.1 node=24.21.0

@@ -36,7 +36,7 @@ async function feed (t, n, first = 0, partitions = 4) {
   await p.close()
 }
 
-// A consumer that remembers what it read.
+// A consumer that records what it read.
 async function member (t, group, more = {}) {
   const c = new Consumer({ ...base, groupId: group, deserializers: stringDeserializers, sessionTimeout: 6000, heartbeatInterval: 200, rebalanceTimeout: 6000, maxWaitTime: 50, ...more })
   const stream = await c.consume({ topics: [t], mode: 'committed', fallbackMode: 'earliest', autocommit: 50 })
@@ -45,8 +45,8 @@ async function member (t, group, more = {}) {
   return m
 }
 
-// The stream before its consumer: with the new protocol close(true) leaves the
-// stream open, which fetches once more and throws that its client is closed.
+// Close the stream before its consumer: with the new protocol close(true) leaves the
+// stream open, which then fetches once more and throws because its client is closed.
 async function leave (m) {
   await m.stream.close()
   await m.c.close()

@@ -1,11 +1,11 @@
-# sarama: its own functional tests, through toxiproxy, as it wants them; then
-# cases of ours, for what those do not try.
+# sarama: its own functional tests, through toxiproxy, as they require; then our own
+# cases, for what those do not cover.
 . "$(dirname "$0")/lib.bash"
 need go curl
 release=v1.61.1
 toxiproxy=v2.5.0
 
-# module PATH@VERSION: a copy of it in source.
+# module PATH@VERSION: copy its source into the folder source.
 module() {
 	local dir
 	dir=$(go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
@@ -13,8 +13,8 @@ module() {
 	chmod -R u+w source
 }
 
-# The tests want five brokers: make that one, at an address of the environment, with
-# topics that one can have.
+# The tests expect five brokers: make them use one, whose address is in the environment,
+# and topics with one replica.
 build() {
 	printf 'module conformance\n\ngo 1.26\n' >go.mod
 	module "github.com/IBM/sarama@$release"
@@ -41,7 +41,7 @@ build() {
 fetch "sarama-$release-$(cksum <"$conf_dir/sarama_cases.go" | cut -d' ' -f1)" build
 version "$release $(go version | cut -d' ' -f3)"
 
-# The broker sends its clients to the proxy.
+# The broker advertises the proxy's address.
 export KAFKA_PROXY TOXIPROXY_ADDR KAFKA_VERSION=$kafka_version
 KAFKA_PROXY=127.0.0.1:$(free_port)
 TOXIPROXY_ADDR=http://127.0.0.1:$(free_port)
@@ -57,7 +57,7 @@ curl -sSf -o "$conf_logs/proxy" "$TOXIPROXY_ADDR/proxies" \
 
 check_each "$fetched/sarama-cases"
 
-# What is left out, and why: WHICH WHY, a line each.
+# The tests that are left out: NAME REASON, one per line.
 no=
 while IFS=$'\t' read -r which why; do
 	no+=${no:+|}$which

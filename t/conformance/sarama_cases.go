@@ -91,7 +91,7 @@ func message(topic string, i, partitions int) *sarama.ProducerMessage {
 	}
 }
 
-// feed sends the numbers from first to end to the partitions by turns.
+// feed sends the numbers from first to end to the partitions in turn.
 func feed(c *sarama.Config, topic string, first, end, partitions int) {
 	p := get(sarama.NewSyncProducer(brokers, c))
 	defer p.Close()
@@ -102,7 +102,7 @@ func feed(c *sarama.Config, topic string, first, end, partitions int) {
 	must(p.SendMessages(all))
 }
 
-// read gives the first n messages of a partition.
+// read returns the first n messages of a partition.
 func read(c *sarama.Config, topic string, partition int32, n int) []*sarama.ConsumerMessage {
 	consumer := get(sarama.NewConsumer(brokers, c))
 	defer consumer.Close()
@@ -120,7 +120,7 @@ func read(c *sarama.Config, topic string, partition int32, n int) []*sarama.Cons
 	return got
 }
 
-// more tells whether a partition has a message beyond the first n.
+// more reports whether a partition has a message beyond the first n.
 func more(c *sarama.Config, topic string, partition int32, n int) bool {
 	consumer := get(sarama.NewConsumer(brokers, c))
 	defer consumer.Close()
@@ -156,7 +156,7 @@ func same(got, want []string) {
 	expect(slices.Equal(got, want), "got %v, want %v", got, want)
 }
 
-// member is a consumer of a group that remembers what it read and owns.
+// member is a consumer of a group that records what it read and owns.
 type member struct {
 	group  sarama.ConsumerGroup
 	cancel context.CancelFunc
@@ -224,7 +224,7 @@ func (m *member) partitions() int {
 	return m.owned
 }
 
-// readAll tells whether the members have read each of n numbers between them.
+// readAll reports whether the members together have read each of n numbers.
 func readAll(n int, members ...*member) bool {
 	seen := map[string]bool{}
 	for _, m := range members {
@@ -368,7 +368,7 @@ func fenced() {
 	expect(!more(committedOnly(), topic, 0, 1), "there is more than what the second committed")
 }
 
-// The offsets of what was read are committed with what was written.
+// The offsets are committed in the same transaction as the records written.
 func offsetsInTransactions() {
 	from, to, group := makeTopic("from", 1), makeTopic("to", 1), name("g")
 	feed(newest(), from, 0, 100, 1)
@@ -395,7 +395,7 @@ func offsetsInTransactions() {
 	expect(len(read(committedOnly(), to, 0, 90)) == 90 && !more(committedOnly(), to, 0, 90), "not 90 copies")
 }
 
-// Two members share, and when one leaves the other has it all.
+// Two members share, and when one leaves the other gets all partitions.
 func shares(strategy sarama.BalanceStrategy) {
 	topic, group, n := makeTopic("share", 6), name("g"), 300
 	feed(newest(), topic, 0, n, 6)
@@ -519,7 +519,7 @@ func offsetsByTime() {
 	expect(at == -1, "found %d behind the last", at)
 }
 
-// Everything in the versions of requests that one version of Kafka stands for.
+// All cases with the request versions that belong to one version of Kafka.
 func inVersion(version sarama.KafkaVersion) {
 	c := config(version)
 	topic, group := name("v"+version.String()), name("g")

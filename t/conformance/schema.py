@@ -1,4 +1,4 @@
-"""share/proto held against Kafka's own message definitions.
+"""Compare share/proto with Kafka's own message definitions.
 
     schema.py check JAR...      compare every field of every version that both
                                 know; prints the differences, exit 1 if any
@@ -72,7 +72,7 @@ def value(s):
 
 
 def fields_of(d):
-    """Kafka's fields as kqp's."""
+    """Kafka's fields in the form of kqp.py."""
     common = {s["name"]: s for s in d.get("commonStructs", [])}
 
     def one(j):
@@ -102,7 +102,7 @@ def fields_of(d):
 
 
 def shape(fields, version, above=""):
-    """Every field of the version: (path, what stands on the wire)."""
+    """Every field of the version: (path, its form on the wire)."""
     plain, tagged = [], []
     for f in fields:
         if not f.has(version):
@@ -210,7 +210,7 @@ def table(places):
         first = 0 if name == "Produce" else first  # announced, though refused (KAFKA-18659)
         versions = (first, last) if "broker" in d["listeners"] else None
         got = ours.pop(key, None)
-        # What takes a plugin of the broker is not announced without it.
+        # An API that needs a plugin of the broker is not announced without it.
         if got != (name, versions) and got != (name, None):
             print("%d %s: %s, not %s" % (key, name, got, versions))
             bad += 1

@@ -1,10 +1,10 @@
-# Values of settings: what t/data/config-values.txt says of Apache Kafka.
+# Values of settings: Apache Kafka answers as t/data/config-values.txt says.
 . "$(dirname "$0")/lib.bash"
 version "$(head -n 1 "$conf_dir/../data/config-values.txt" | grep -oE '[0-9]+\.[0-9]+\.[0-9]+')"
 limit=600
 broker
 
-# The differences that kq means to have are in t/cli/kq-broker-configs.bats.
+# kq's intended differences are in t/cli/kq-broker-configs.bats.
 as_recorded() {
 	py configs.py values "$conf_dir/../data/config-values.txt" >"$scratch/out"
 	cat "$scratch/out"
@@ -17,7 +17,7 @@ as_recorded() {
 
 check 'values are taken, refused and shown as recorded' as_recorded
 
-# share/kafka-config.tab is made by Java and kept: is it what Kafka has?
+# share/kafka-config.tab, which a Java program wrote, agrees with Kafka.
 the_table() {
 	java -cp "$kafka_cp" "$conf_dir/../../share/gen/KafkaConfig.java" "$kafka_version" >"$scratch/tab"
 	diff "$conf_dir/../../share/kafka-config.tab" "$scratch/tab"

@@ -1,14 +1,13 @@
-# The other way round: kq's own tools, with the same output whichever broker
-# they talk to.
+# The other direction: kq's own tools print the same against every broker.
 #
 # tools.txt is a session: a line "## WORDS" begins a case, "$ COMMAND" is run,
-# and what follows is what it prints.  TOOLS_WRITE=1 writes it anew.
+# and the lines after it are its output.  TOOLS_WRITE=1 writes them again.
 . "$(dirname "$0")/lib.bash"
 version "$(kq-topic --version | sed 's/^[^ ]* //')"
 broker
 session=$conf_dir/tools.txt
 
-# What differs from run to run, and what a broker says in its own words.
+# Replace what differs from run to run or from broker to broker.
 normalise() {
 	sed -E -e 's/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/UUID/g' \
 		-e "s/(127\\.0\\.0\\.1|localhost):[0-9]+/HOST:PORT/g; s#unix:[^ ]*kq.sock#HOST:PORT#g" \
@@ -20,7 +19,7 @@ normalise() {
 		-e 's/^(kq-[a-z]+: ).* (\([A-Z_]+\))$/\1... \2/' -e 's/  +/  /g'
 }
 
-# Run a case's commands; their words and output, as the session has them.
+# Run a case's commands; print each and its output, in the form of the session.
 play() {
 	local line
 	cd "$scratch"
@@ -40,7 +39,7 @@ same() {
 	diff "$1" "$1.got"
 }
 
-# Over TCP, as to Kafka.
+# Over TCP, as with Kafka.
 export KQ_BROKERS=$broker_tcp
 awk -v dir="$scratch" '/^## / { n++; print substr($0, 4) >(dir "/names"); next } n { print >(dir "/part." n) }' "$session"
 n=0
