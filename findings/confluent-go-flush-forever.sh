@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# confluent-kafka-go v2.11.1 (Go module, with the librdkafka 2.11.1 that is in it), go 1.26.
+# confluent-kafka-go v2.11.1 (Go module, with the librdkafka 2.11.1 that it includes), go 1.26.
 #
-# Producer.Flush(-1) does not wait: it returns at once, with the message still on its
-# way.  In librdkafka's own flush, and in the module's Consumer.ReadMessage, -1 waits
-# without an end.  Flush computes its end as now plus the timeout, which is in the past.
-# The module's own test of transactions calls Flush(-1), and passes when the broker has
-# been quick.
+# Producer.Flush(-1) does not wait: it returns at once, while the message is still being
+# sent.  In librdkafka's own flush, and in the module's Consumer.ReadMessage, -1 means to
+# wait without a limit.  Flush adds the timeout to the current time, so its deadline is in
+# the past.  The module's own test of transactions calls Flush(-1), and passes only if the
+# broker is fast enough.
 #
 #	Flush(-1): 1 left
 #	Flush(10000): 0 left
 #
-# The broker is the mock in librdkafka.  Needs go and gcc.  Exits with 0 while it is so,
-# with 1 when it has changed, with 2 when it cannot be tried.
+# The broker is librdkafka's mock.  Needs go and gcc.  Exits with 0 as long as this is
+# so, with 1 when it has changed, with 2 if it could not be set up.
 set -euo pipefail
 
 dir=$(mktemp -d)

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # Apache Kafka 4.4.0 with kafka-clients 3.9.1, one broker.
 #
-# AlterConfigs replaces all settings of all brokers (the resource with the empty
-# name).  On a new cluster that nobody has configured it is refused, whatever it
-# sets, unless it repeats a setting that nobody made:
+# AlterConfigs for all brokers (the resource with the empty name) replaces all their
+# settings.  On a new cluster it is refused, whatever it sets, unless it repeats a
+# setting that no user has made:
 #
 #	set for all brokers: [min.insync.replicas=1]
 #	log.retention.ms: Cluster-level min.insync.replicas cannot be removed while ELR is enabled.
 #	log.retention.ms, min.insync.replicas: accepted
 #
-# Eligible leader replicas, on for new clusters since 4.1, put the setting there.
-# Old clients, and tools on libraries that know AlterConfigs alone, must read the
-# settings first and send it along.
+# Eligible leader replicas (ELR), enabled in new clusters since 4.1, add this setting.
+# Old clients, and tools whose libraries have only AlterConfigs, must read the settings
+# first and include it.
 #
-# Needs a JDK, mvn.  Exits with 0 while it is so, with 1 when it has changed,
-# with 2 when it could not be set up.
+# Needs a JDK, mvn.  Exits with 0 as long as this is so, with 1 when it has
+# changed, with 2 if it could not be set up.
 set -Eeuo pipefail
 trap 'exit 2' ERR
 
@@ -23,7 +23,7 @@ broker=
 trap '[ -z "$broker" ] || kill "$broker" 2>/dev/null || :; wait; rm -rf "$dir"' EXIT
 cd "$dir"
 
-# Writes the class path of the given artifacts of Apache Kafka to the file $1.
+# Write the class path of the given artifacts of Apache Kafka to the file $1.
 resolve() {
 	local file=$1 artifact
 	shift
@@ -45,7 +45,7 @@ kafka() {
 	java -Xmx512m -cp "$(cat cp)" "$@" 2> >(grep -v '^SLF4J' >&2)
 }
 
-# Two ports that nobody has now.
+# Two ports that are free at the moment.
 port=$((RANDOM % 10000 + 20000))
 while (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || (: <"/dev/tcp/127.0.0.1/$((port + 1))") 2>/dev/null; do
 	port=$((port + 2))

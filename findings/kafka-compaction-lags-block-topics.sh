@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # Apache Kafka 4.4.0, its own admin client, one broker.
 #
-# A higher log.cleaner.min.compaction.lag.ms for all brokers is accepted, though
-# a topic has a lower max.compaction.lag.ms of its own.  From then on a change of
-# any other setting of that topic is refused.  Once the brokers' maximum is below
-# their minimum, too, this holds for all topics, and for each new topic that has
-# a setting:
+# log.cleaner.min.compaction.lag.ms of all brokers can be raised above a topic's own
+# max.compaction.lag.ms.  From then on, changes of other settings of that topic are
+# refused.  If the brokers' maximum is then lowered below their minimum, this applies
+# to all topics, and to every new topic that is created with a setting:
 #
 #	topic a, max 3600000: accepted
 #	all brokers, min 7200000: accepted
@@ -16,11 +15,11 @@
 #	new topic, retention.ms: conflict topic config setting min.compaction.lag.ms (7200000) > max.compaction.lag.ms (3600000)
 #	new topic: accepted
 #
-# The controller checks the pair only when it checks a topic's settings, and then
-# with the brokers' values filled in.
+# The controller compares the two only when it checks a topic's settings, with the
+# brokers' values in place of those that the topic does not have.
 #
-# Needs a JDK, mvn.  Exits with 0 while it is so, with 1 when it has changed,
-# with 2 when it could not be set up.
+# Needs a JDK, mvn.  Exits with 0 as long as this is so, with 1 when it has
+# changed, with 2 if it could not be set up.
 set -Eeuo pipefail
 trap 'exit 2' ERR
 
@@ -29,7 +28,7 @@ broker=
 trap '[ -z "$broker" ] || kill "$broker" 2>/dev/null || :; wait; rm -rf "$dir"' EXIT
 cd "$dir"
 
-# Writes the class path of the given artifacts of Apache Kafka to the file $1.
+# Write the class path of the given artifacts of Apache Kafka to the file $1.
 resolve() {
 	local file=$1 artifact
 	shift
@@ -50,7 +49,7 @@ kafka() {
 	java -Xmx512m -cp "$(cat cp)" "$@" 2> >(grep -v '^SLF4J' >&2)
 }
 
-# Two ports that nobody has now.
+# Two ports that are free at the moment.
 port=$((RANDOM % 10000 + 20000))
 while (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || (: <"/dev/tcp/127.0.0.1/$((port + 1))") 2>/dev/null; do
 	port=$((port + 2))

@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
 # Apache Kafka 4.4.0, the message definitions inside its group coordinator.
 #
-# "default": null in a message definition is ignored: the field of a new object
-# is empty, and so is that of a record that was written without it.  Only the
-# string "null" makes a default of null.  All fields of the group coordinator's
-# records that have a bare null, and what a new object has there:
+# "default": null in a message definition is ignored: in a new object the field is
+# empty, and also in an object that is read from a record without the field.  Only the
+# string "null" makes the default null.  These are all fields of the group coordinator's
+# records that have a bare null, with their values in a new object:
 #
 #	ConsumerGroupCurrentMemberAssignmentValue AssignmentEpochs: []
 #	ConsumerGroupMemberMetadataValue ClassicMemberMetadata: ClassicMemberMetadata(sessionTimeoutMs=0, supportedProtocols=[])
 #	StreamsGroupCurrentMemberAssignmentValue AssignmentEpochs: []
 #	StreamsGroupMetadataValue LastAssignmentConfigs: []
 #
-# So a codec that takes the definitions at their word leaves null out, as the
-# default of a tagged field, and Kafka reads a member of the classic protocol
-# with a session timeout of 0.  Kafka itself writes null in full.
+# A codec that follows the definitions omits a tagged field that is null, its default,
+# and Kafka then reads a member of the classic protocol with a session timeout of 0.
+# Kafka itself always writes the null.
 #
-# Needs a JDK, mvn.  Exits with 0 while it is so, with 1 when it has changed,
-# with 2 when it could not be set up.
+# Needs a JDK, mvn.  Exits with 0 as long as this is so, with 1 when it has
+# changed, with 2 if it could not be set up.
 set -Eeuo pipefail
 trap 'exit 2' ERR
 

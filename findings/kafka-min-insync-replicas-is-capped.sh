@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # Apache Kafka 4.4.0 and 3.6.2, each with its own producer and one broker.
 #
-# A topic with min.insync.replicas=2 has one replica.  A producer with acks=all
-# is refused by 3.6.2, as the documentation of both releases says
-# (NotEnoughReplicas).  4.4.0 accepts the record, a single copy, while its own
-# tool lists the partition as one with too few replicas in sync:
+# A topic with one replica has min.insync.replicas=2.  3.6.2 refuses a producer with
+# acks=all (NotEnoughReplicas), as the documentation of both releases says.  4.4.0
+# accepts the record, and stores a single copy, while its own tool lists the partition
+# as one with too few replicas in sync:
 #
 #	3.6.2: NotEnoughReplicasException
 #	4.4.0: offset 0
 #	under min ISR: Topic: t Partition: 0 Leader: 1 Replicas: 1 Isr: 1
 #
-# The leader asks for min.insync.replicas or all replicas, whichever is fewer.
-# Kafka's open issue KAFKA-21110 is that the documentation does not say so.
+# The leader requires min.insync.replicas or the number of replicas, whichever is
+# smaller.  Kafka's open issue KAFKA-21110 says that this is not documented.
 #
-# Needs a JDK, mvn.  Exits with 0 while it is so, with 1 when it has changed,
-# with 2 when it could not be set up.
+# Needs a JDK, mvn.  Exits with 0 as long as this is so, with 1 when it has
+# changed, with 2 if it could not be set up.
 set -Eeuo pipefail
 trap 'exit 2' ERR
 
@@ -23,7 +23,7 @@ broker=
 trap '[ -z "$broker" ] || kill "$broker" 2>/dev/null || :; wait; rm -rf "$dir"' EXIT
 cd "$dir"
 
-# Writes the class path of Kafka $1 and of the further artifacts to the file $1.
+# Write the class path of Kafka $1 and of further artifacts to a file named $1.
 resolve() {
 	{
 		echo '<project xmlns="http://maven.apache.org/POM/4.0.0"> <modelVersion>4.0.0</modelVersion>'
@@ -39,18 +39,18 @@ resolve() {
 resolve 3.6.2
 resolve 4.4.0 kafka-tools
 
-# Runs a class of the Kafka of the version $1.
+# Run a class of Kafka's version $1.
 kafka() {
 	java -Xmx512m -cp "$(<"$1")" "${@:2}" 2> >(grep -v '^SLF4J' >&2)
 }
 
-# Two ports that nobody has now.
+# Two ports that are free at the moment.
 port=$((RANDOM % 10000 + 20000))
 while (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || (: <"/dev/tcp/127.0.0.1/$((port + 1))") 2>/dev/null; do
 	port=$((port + 2))
 done
 
-# Starts the broker of the version $1.
+# Start the broker of version $1.
 start() {
 	cat >server.properties <<-EOF
 		process.roles=broker,controller

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # Apache Kafka 4.4.0, its own consumer, one broker.
 #
-# offset.metadata.max.bytes is 4096, "the maximum size for a metadata entry", and
-# counts no bytes.  4096 euro signs, 12288 bytes on the wire and in the log, are
+# offset.metadata.max.bytes is 4096, "the maximum size for a metadata entry", but it
+# does not count bytes.  4096 euro signs, 12288 bytes on the wire and in the log, are
 # committed; 4097 letters are refused:
 #
 #	offset.metadata.max.bytes=4096
 #	4096 characters, 12288 bytes: committed
 #	4097 characters, 4097 bytes: OffsetMetadataTooLarge
 #
-# The coordinator compares the length of the Java string, which is in UTF-16
-# units, so a client that cuts at 4096 bytes cuts too early.
+# The coordinator compares the length of the Java string, in UTF-16 units.  So a client
+# that truncates metadata to 4096 bytes may truncate too much.
 #
-# Needs a JDK, mvn.  Exits with 0 while it is so, with 1 when it has changed,
-# with 2 when it could not be set up.
+# Needs a JDK, mvn.  Exits with 0 as long as this is so, with 1 when it has
+# changed, with 2 if it could not be set up.
 set -Eeuo pipefail
 trap 'exit 2' ERR
 
@@ -22,7 +22,7 @@ broker=
 trap '[ -z "$broker" ] || kill "$broker" 2>/dev/null || :; wait; rm -rf "$dir"' EXIT
 cd "$dir"
 
-# Writes the class path of the given artifacts of Apache Kafka to the file $1.
+# Write the class path of the given artifacts of Apache Kafka to the file $1.
 resolve() {
 	local file=$1 artifact
 	shift
@@ -43,7 +43,7 @@ kafka() {
 	java -Xmx512m -cp "$(cat cp)" "$@" 2> >(grep -v '^SLF4J' >&2)
 }
 
-# Two ports that nobody has now.
+# Two ports that are free at the moment.
 port=$((RANDOM % 10000 + 20000))
 while (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || (: <"/dev/tcp/127.0.0.1/$((port + 1))") 2>/dev/null; do
 	port=$((port + 2))

@@ -1,20 +1,19 @@
 #!/usr/bin/env bash
 # Apache Kafka 4.4.0, its own admin client, one broker.
 #
-# A topic is made with cleanup.policy "compact, delete".  The blank is accepted,
-# and the setting is described without it.  SUBTRACT of "delete" is answered with
-# success and takes nothing away; it takes " delete" with the blank, which no
-# description shows:
+# A topic is created with cleanup.policy "compact, delete".  The blank is accepted, but
+# DescribeConfigs does not show it.  SUBTRACT of "delete" is answered with success and
+# removes nothing; only " delete", with the blank, is removed:
 #
 #	made with "compact, delete": compact,delete
 #	SUBTRACT "delete": compact,delete
 #	SUBTRACT " delete": compact
 #
-# The controller keeps the text as it was given and compares the members as they
-# stand, and the broker parses it to describe it.
+# The controller stores the text unchanged and compares its members literally; the
+# broker parses the text before it describes it.
 #
-# Needs a JDK, mvn.  Exits with 0 while it is so, with 1 when it has changed,
-# with 2 when it could not be set up.
+# Needs a JDK, mvn.  Exits with 0 as long as this is so, with 1 when it has
+# changed, with 2 if it could not be set up.
 set -Eeuo pipefail
 trap 'exit 2' ERR
 
@@ -23,7 +22,7 @@ broker=
 trap '[ -z "$broker" ] || kill "$broker" 2>/dev/null || :; wait; rm -rf "$dir"' EXIT
 cd "$dir"
 
-# Writes the class path of the given artifacts of Apache Kafka to the file $1.
+# Write the class path of the given artifacts of Apache Kafka to the file $1.
 resolve() {
 	local file=$1 artifact
 	shift
@@ -44,7 +43,7 @@ kafka() {
 	java -Xmx512m -cp "$(cat cp)" "$@" 2> >(grep -v '^SLF4J' >&2)
 }
 
-# Two ports that nobody has now.
+# Two ports that are free at the moment.
 port=$((RANDOM % 10000 + 20000))
 while (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || (: <"/dev/tcp/127.0.0.1/$((port + 1))") 2>/dev/null; do
 	port=$((port + 2))

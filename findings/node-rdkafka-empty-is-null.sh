@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # node-rdkafka 3.6.1 (npm) on Node.js 20.20.2, with Debian's librdkafka 2.0.2.
 #
-# A message with an empty key and an empty value (Buffer.alloc(0)) is sent with
-# a null key and a null value: in a compacted topic that deletes.  What kcat
-# reads of both, lengths of key and value, -1 for null:
+# A message with an empty key and an empty value (Buffer.alloc(0)) is sent with a null
+# key and a null value; in a compacted topic null deletes.  The lengths of key and value
+# that kcat reads, -1 for null:
 #
 #	empty buffers  -1 -1
 #	one byte each  1 1
 #
-# Since Node.js 20 node::Buffer::Data() of an empty Buffer is NULL, and librdkafka
-# takes NULL for null.  Its own end-to-end tests for empty keys fail for that.
-# The broker is the mock in librdkafka.
+# Since Node.js 20 node::Buffer::Data() of an empty Buffer is NULL, which librdkafka
+# sends as null.  The client's own end-to-end tests of empty keys fail because of this.
+# The broker is librdkafka's mock.
 #
 # Needs node 20 with its headers, npm, g++, make, python3, librdkafka-dev, kcat.
-# Exits with 0 while it is so, with 1 when it has changed.
+# Exits with 0 as long as this is so, with 1 when it has changed.
 set -euo pipefail
 
 dir=$(mktemp -d)

@@ -1,18 +1,17 @@
 #!/usr/bin/env bash
 # @platformatic/kafka 2.12.1 (npm, Node.js 24.21.0) against Apache Kafka 4.4.0.
 #
-# A consumer that reads committed records only, which is the default, is given
-# an aborted record when the same producer aborted another transaction later in
-# the same fetch.  Four transactions of one record each, of which the 2nd and
-# the 4th are aborted:
+# A consumer that reads only committed records, which is the default, receives an
+# aborted record if the same producer aborted another transaction later in the same
+# fetch.  With four transactions of one record each, of which the second and the fourth
+# are aborted, it prints
 #
 #	read 0 1 2
 #
-# though 1 was aborted.  The client keeps one range of aborted offsets for each
-# producer, and the last one replaces the others.  Kafka's own console consumer
-# reads 0 and 2.
+# although 1 was aborted.  The client keeps only one range of aborted offsets for each
+# producer, the last one.  Kafka's own console consumer reads 0 and 2.
 #
-# Needs java, mvn, npm.  Exits with 0 while it is so, with 1 when it has changed.
+# Needs java, mvn, npm.  Exits with 0 as long as this is so, with 1 when it has changed.
 set -euo pipefail
 
 dir=$(mktemp -d)
@@ -41,7 +40,7 @@ kafka() {
 	java -Xmx512m -cp "$(<cp)" "$@" 2> >(grep -v '^SLF4J' >&2)
 }
 
-# Two ports that nobody has now.
+# Two ports that are free at the moment.
 port=$((RANDOM % 10000 + 20000))
 while (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || (: <"/dev/tcp/127.0.0.1/$((port + 1))") 2>/dev/null; do
 	port=$((port + 2))
