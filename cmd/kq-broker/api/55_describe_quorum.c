@@ -67,7 +67,8 @@ api_describe_quorum(struct request *rq)
 			answer->partition_index = q->topics.v[i].partitions.v[k].partition_index;
 			if (answer->partition_index == 0 && str_eq(t->topic_name, METADATA_TOPIC)) {
 				fill_partition(rq, answer);
-				fill_nodes(rq, &r);
+				if (r.nodes.n == 0) /* the partition may be named often */
+					fill_nodes(rq, &r);
 			} else {
 				answer->error_code = KERR_UNKNOWN_TOPIC_OR_PARTITION;
 				answer->error_message = STR("no quorum keeps this partition");
