@@ -36,7 +36,7 @@ static const struct opt describe_opts[] = {
 
 static const struct opt seek_opts[] = {
 	OPT_STRING(0, "to", &group_options.to, "WHERE",
-		"beginning, end, current, N, +N, -N or @TIME: see kq(7)"),
+		"target: beginning, end, current, N, +N, -N or @TIME: see kq(7)"),
 	OPT_STRING(0, "from-file", &group_options.from_file, "FILE",
 		"read the offsets from a file that export wrote (-: stdin); with topics, only theirs"),
 	ALL("all topics for which the group has offsets"),

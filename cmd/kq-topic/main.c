@@ -83,7 +83,7 @@ static const struct opt delete_opts[] = {
 };
 static const struct opt offsets_opts[] = {
 	OPT_STRING(0, "at", &topic_options.at, "WHERE",
-		"beginning, end, -N or @TIME, see kq(7); default: beginning and end"),
+		"offset to show: beginning, end, -N or @TIME, see kq(7); default: beginning and end"),
 	JSON,
 	OPT_END
 };
