@@ -1,6 +1,6 @@
 # config.awk: config.tab -> C.
 #   awk -v what=h|c -f config.awk share/config.tab share/kafka-config.tab
-# The second table has the names that Kafka has and config.tab has not.
+# The second table names Kafka's keys; those that config.tab lacks are listed, too.
 function fail(msg) {
 	printf "%s:%d: %s\n", FILENAME, FNR, msg > "/dev/stderr"
 	bad = 1

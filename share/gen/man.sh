@@ -1,12 +1,12 @@
 #!/bin/sh
 # man.sh BUILD_DIR FILE.in: print a manual page.  Lines of @OPTIONS@, @CONFIG@ or
-# @PROTOCOL@ alone are replaced by what the programs' own tables say.
+# @PROTOCOL@ alone are replaced by text from the programs' own tables.
 set -eu
 build=$1 page=$2
 name=$(basename "$page" .in)
 name=${name%.*}
 
-# For a program that is not built, a reference stands in; a note goes to stderr.
+# If a program is not built, print a reference instead, and a note on stderr.
 ask() {
 	if [ -x "$build/$1" ]; then
 		"$build/$1" "$2"
