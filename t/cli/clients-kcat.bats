@@ -134,7 +134,7 @@ log_size() {
 	seq 3 | k -P -t live
 	k -C -t live -o end -c 2 -u >"$BATS_TEST_TMPDIR/out" 3>&- &
 	reader=$!
-	# It has no way to say that it waits: write until it has had enough.
+	# kcat does not report when it waits: write until it has read enough and exits.
 	while kill -0 "$reader" 2>/dev/null; do
 		echo new | k -P -t live
 	done
@@ -147,7 +147,7 @@ log_size() {
 	seq 5000 | awk '{ print "k" $1 % 100 ":" $1 }' | k -P -t spread -K:
 	k -C -t spread -e -f '%p %k %s\n' >"$BATS_TEST_TMPDIR/out"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq 5000 ]
-	# a key stays in a partition, its values rise
+	# each key is in one partition, and its values increase
 	awk '{ if (($2 in p) && p[$2] != $1 || $3 <= v[$2]) exit 1; p[$2] = $1; v[$2] = $3 }' "$BATS_TEST_TMPDIR/out"
 	[ "$(cut -d' ' -f1 "$BATS_TEST_TMPDIR/out" | sort -u | wc -l)" -eq 8 ]
 	stop_broker

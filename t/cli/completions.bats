@@ -39,7 +39,7 @@ offered() {
 	' - "$root/completions/kq.bash" "$@"
 }
 
-is() { # want line...
+is() { # WANT LINE...
 	local want=$1
 	shift
 	run offered "$@"

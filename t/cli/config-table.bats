@@ -69,7 +69,7 @@ transaction.state.log.segment.bytes limit
 				complain("default", want, $4)
 			if ($7 != synonym[key])
 				complain("synonym", synonym[key], $7)
-			# The limits, in the words of Kafka.
+			# The limits, in the notation of Kafka.
 			low = $5; high = $6; also = ""
 			if (split($5, lows, "|") == 2) { also = " or " lows[1]; low = lows[2] }
 			got = low == "-" && high == "-" ? "-" \
@@ -86,7 +86,7 @@ transaction.state.log.segment.bytes limit
 				if (!ok || n > nall || (n < nall && $2 == "topic"))
 					complain("words", valid[key], t[2])
 			}
-			# What kq changes at run time Kafka does, too.
+			# A setting that kq can change at run time can be changed in Kafka, too.
 			if ($8 == "live" && mode[$1] == "-")
 				complain("mode", "-", "live")
 			if ($2 == "topic" && $7 != "-" && ($7 in mode) && mode[$7] == "-")

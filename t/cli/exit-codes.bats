@@ -93,7 +93,7 @@ ends() {
 stopped() {
 	local sig=$1 pid seen
 	shift
-	rm -f out # what an earlier command wrote is no sign that this one runs
+	rm -f out # the output of an earlier command does not show that this one runs
 	env --default-signal=INT "$@" <wait >out 2>err 3>&- &
 	pid=$!
 	exec 7>wait
@@ -114,7 +114,7 @@ stopped() {
 		stopped $sig kq-consume -u numbers
 		stopped $sig kq-consume -u -G "g$sig" -o beginning numbers
 		[ "$(kq-group describe "g$sig" | grep -c '^state *Empty$')" -eq 1 ]
-		[ "$(kq-group export "g$sig" | wc -l)" -eq 1 ] # it stored its place
+		[ "$(kq-group export "g$sig" | wc -l)" -eq 1 ] # it committed its offset
 		stopped $sig kq-group watch g --every 100ms
 	done
 }

@@ -69,11 +69,11 @@ peak_below() {
 	run py hostile_groups.py flood 2000
 	echo "$output"
 	[ "$status" -eq 0 ]
-	# Without the lines that count others, which name the line that they count.
+	# Without the lines that count repetitions, since they quote the repeated line.
 	lines=$(grep "closed: a frame's size" "$broker_log" | grep -vc "more lines\? like")
 	[ "$lines" -ge 20 ]
 	[ "$lines" -le $(((output + 1) * 20)) ]
-	if [ "$lines" -lt 2000 ]; then # a slow machine may need no bound
+	if [ "$lines" -lt 2000 ]; then # a slow machine may not reach the limit
 		sleep 1.1
 		stop_broker
 		grep "more lines\? like" "$broker_log"

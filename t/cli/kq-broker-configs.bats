@@ -99,7 +99,7 @@ message.max.bytes=1048588 5' ]
 @test "a group's times are its own, and are kept" {
 	start_broker -o group.consumer.min.heartbeat.interval.ms=1
 	rules create t
-	# A group that has just changed asks for more heartbeats than the 5000 ms.
+	# A group that has just changed asks for heartbeats more often than every 5000 ms.
 	[ "$(configs heartbeat other)" = '0 500' ]
 	[ "$(configs change group/g set consumer.heartbeat.interval.ms=200)" = "$ok" ]
 	[ "$(configs show group/g)" = 'consumer.heartbeat.interval.ms=200 8 rw

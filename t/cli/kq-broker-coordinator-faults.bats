@@ -66,7 +66,7 @@ disk() {
 	disk begin
 	disk refused mnt/other
 	disk show >before
-	# It has no room for its checkpoints, and says so.
+	# It has no room for its checkpoints, and logs that.
 	kill -TERM "$broker_pid"
 	wait_broker
 	[ "$broker_code" -eq 1 ]
@@ -94,5 +94,5 @@ disk() {
 		broker_alive
 		grep -q '__consumer_offsets-0 is not served' "$broker_log"
 	done
-	kill_broker # a stop would say that the partition is not closed
+	kill_broker # a clean stop would report that the partition cannot be closed
 }

@@ -104,7 +104,7 @@ log_of() {
 	done
 	kill_broker
 	size=$(stat -c %s "$(log_of begun-0)")
-	# the first half of the first batch, once more, at the end
+	# append the first half of the first batch again
 	head -c 40 "$(log_of begun-0)" >half
 	cat half >>"$(log_of begun-0)"
 	head -c 3 /dev/urandom >>"$(log_of junk-0)"
@@ -144,7 +144,7 @@ log_of() {
 	kill_broker
 	file=$(log_of rotten-0)
 	size=$(stat -c %s "$file")
-	# a byte of the fourth of ten batches, of one size
+	# one byte of the fourth of ten batches of equal size
 	printf '\xff' | dd of="$file" bs=1 seek=$((size / 10 * 3 + 65)) conv=notrunc status=none
 	cp "$file" before
 	restart_broker
@@ -154,14 +154,14 @@ log_of() {
 	[ "$(rules put rotten 0)" = '56 -1' ]
 	[ "$(rules get rotten 1)" = "$(seq 0 9)" ]
 	[ "$(rules put rotten 1 1)" = '0 10' ]
-	cmp "$file" before # nobody touched it
+	cmp "$file" before # it was not changed
 	kill -TERM "$broker_pid"
 	wait_broker
-	# the fault is not forgotten by a stop
+	# a clean stop does not hide the fault
 	restart_broker
 	[ "$(rules get rotten 0)" = 'error 56' ]
 	kill_broker
-	# the file mended, all is well
+	# when the file is repaired, the partition is served
 	dd if="$(log_of rotten-1)" of="$file" bs=1 count="$size" conv=notrunc status=none
 	restart_broker
 	[ "$(rules get rotten 0)" = "$(seq 0 9)" ]
@@ -200,10 +200,10 @@ log_of() {
 	[ "$n" -gt 10 ]
 	grep -q 'No space left on device' "$broker_log"
 	broker_alive
-	# what is there is read
+	# existing records can be read
 	[ "$(rules get full | wc -l)" -eq "$n" ]
 	[ "$(rules get full 1)" = "$(seq 0 9)" ]
-	# a topic more, or not: an answer
+	# creating a topic may fail, but is answered
 	run rules create another
 	[ "$status" -eq 0 ]
 	rm mnt/other
@@ -243,7 +243,7 @@ log_of() {
 	kq-topic create again
 	seq 1000 | kq-produce again
 	kq-topic trim again --before 500 --yes
-	stop_broker # the checkpoints know of 1000 records now, and of the trim
+	stop_broker # now the checkpoints contain 1000 records and the trim
 	restart_broker
 	kq-topic delete --yes again
 	kq-topic create again
@@ -298,7 +298,7 @@ log_of() {
 @test "a stop while the coordinator reads its topics is clean, whatever they hold" {
 	start_broker -o reactors=1 -o transaction.state.log.num.partitions=2
 	local log
-	# In partition 0 a transaction whose time will be over; partition 1 takes long to read.
+	# Partition 0 has a transaction that will time out; partition 1 takes long to read.
 	exec 8> >(exec kq-produce --txn b --txn-timeout 1ms t 2>produce.log 3>&-)
 	local producer=$!
 	echo line >&8
@@ -315,7 +315,7 @@ log_of() {
 	cp "$broker_data"/big-0/*.log "$broker_data/__transaction_state-1/"
 	restart_broker -o reactors=1 -o transaction.state.log.num.partitions=2 \
 		-o transaction.abort.timed.out.transaction.cleanup.interval.ms=1
-	# ListGroups waits for the coordinator, so the stop takes some rounds of its loop.
+	# ListGroups waits for the coordinator, so stopping takes some iterations of its loop.
 	exec 9<>"/dev/tcp/${broker_tcp/://}"
 	printf '\0\0\0\012\0\020\0\0\0\0\0\1\377\377' >&9
 	kq-topic list >/dev/null

@@ -142,12 +142,12 @@ make_public() {
 	run -1 as_user 54321 HOME="$public/home" "$public/kq-broker" -l unix:/nowhere/kq.sock
 	[[ $output == *"info the data directory is $public/home/.local/state/kq"* ]]
 	[ "$(stat -c %a "$public/home/.local")" = 700 ]
-	# A path that is not absolute is no home.
+	# A relative path is not accepted as a home directory.
 	run -1 as_user 65534 HOME=some XDG_STATE_HOME=other XDG_RUNTIME_DIR=. "$public/kq-broker" -l unix:/nowhere/kq.sock
 	[[ $output == "kq-broker: cannot create the directory '$home/.local/state/kq': "* ]]
 	run -2 as_user 65534 "$public/kq-broker" -d '' -l unix:/nowhere/kq.sock
 	[ "$output" = "kq-broker: option '-d': the name of the directory is empty" ]
-	# Nothing of that is needed when there is no data directory.
+	# None of this is needed without a data directory.
 	run -1 as_user 54321 "$public/kq-broker" --memory -l unix:/nowhere/kq.sock
 	[[ $output == *"cannot listen on 'unix:/nowhere/kq.sock': No such file or directory" ]]
 }
@@ -177,7 +177,7 @@ DROP
 s.listen()
 print("ready", flush=True)
 time.sleep(1000)'
-	# Its file is another user's; or only the process that listens is.
+	# The file belongs to another user; or only the listening process does.
 	for drop in 'os.chown("runtime/kq.sock", 65534, 65534)' 'os.setresuid(65534, 65534, 65534)'; do
 		squat "${listen/DROP/$drop}"
 		for command in 'kq-topic list' 'kq-group list' 'kq-produce t' 'kq-consume t'; do
@@ -189,13 +189,13 @@ time.sleep(1000)'
 		wait "$helper" || :
 		rm -f runtime/kq.sock ready
 	done
-	# Nor does a broker listen where somebody else has put a file.
+	# A broker does not listen where another user has put a file.
 	/usr/bin/python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("runtime/kq.sock")'
 	chown 65534 runtime/kq.sock
 	run -1 timeout "$kq_patience" kq-broker --memory
 	echo "$output"
 	[[ $output == *"kq-broker: listeners: $sentence"* || $output == *"kq-broker: $sentence"* ]]
-	# Our own is taken.
+	# A file of our own is replaced.
 	rm runtime/kq.sock
 	start_broker -l "unix:$XDG_RUNTIME_DIR/kq.sock"
 	unset KQ_BROKERS

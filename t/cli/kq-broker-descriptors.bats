@@ -60,7 +60,7 @@ works_with() {
 	kq-topic create -p 150 -c segment.bytes=1048576 t
 	keyed 1 20000 | kq-produce -K '\t' t
 	kq-consume -e t | sort -n | cmp - <(seq 20000)
-	# Segments that are rolled take their indexes along.
+	# When a segment is rolled, its indexes are, too.
 	head -c 60000000 /dev/zero | tr '\0' x | fold -w 1000 | awk '{ print NR "\t" $0 }' |
 		kq-produce -K '\t' t
 	for i in 1 2 3 4; do
@@ -135,7 +135,7 @@ works_with() {
 	start_limited 128
 	echo before | kq-produce t
 	: >got
-	kq-consume -u -c 2 t >>got 3>&- & # is connected before the others come
+	kq-consume -u -c 2 t >>got 3>&- & # is connected before the others
 	consumer=$!
 	until [ "$(<got)" = before ]; do
 		sleep 0.05

@@ -67,7 +67,7 @@ ends() {
 	work
 	ends
 	exec 9<pipe 8>&-
-	# What the pipe took are whole lines from the beginning on.
+	# The pipe has received complete lines from the beginning.
 	cat <&9 >log
 	exec 9<&-
 	head -1 log | grep -q 'info the data directory is '
@@ -86,7 +86,7 @@ ends() {
 	ends
 	exec 8>&-
 	wait
-	# The stop is told, behind what was dropped.
+	# The stop is logged after the number of dropped lines.
 	sed -n '/lines* w[a-z]* dropped/,$p' log | grep -q 'info stopping: Terminated'
 	[ "$(grep -cv '^20[0-9-]*T[0-9:.]*Z [a-z]* ' log)" = 0 ]
 }

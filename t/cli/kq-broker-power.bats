@@ -83,7 +83,7 @@ wait_for_either() {
 	echo another-boot >"$broker_data/kq-boot-id"
 	restart_broker
 	echo after | kq-produce lines
-	soon reads after --committed # which one that is open would hold up
+	soon reads after --committed # which an open transaction would delay
 	exec 7>&-
 	[ ! -e "$broker_data/kq-power-loss" ]
 	code=0
@@ -101,7 +101,7 @@ wait_for_either() {
 	: >"$broker_data/kq-power-loss"
 	restart_broker
 	echo after | kq-produce lines
-	soon reads after --committed # which one that is open would hold up
+	soon reads after --committed # which an open transaction would delay
 	stop_broker
 }
 
@@ -129,7 +129,7 @@ wait_for_either() {
 	echo in-transaction >&7
 	soon reads "$(printf '%s\n' before in-transaction)" --uncommitted
 	fail_syncs 0
-	# Somebody else's record has nowhere to go, and is not acknowledged.
+	# Another producer's record cannot be stored, and is not acknowledged.
 	run timeout "$kq_patience" kq-produce -X delivery.timeout.ms=3000 -X request.timeout.ms=1000 \
 		other <<<lost
 	[ "$status" -ne 0 ]
@@ -166,7 +166,7 @@ wait_for_either() {
 		exec 7>&-
 		if wait_for_either; then
 			check_disk_failed
-		else # a later sync may just end it
+		else # a later sync may end the broker
 			kill -KILL "$broker_pid" 2>/dev/null || :
 			wait_broker
 		fi

@@ -34,7 +34,7 @@ refused() {
 	py rules.py put t
 	mkfifo held
 	py rules.py hold >held 3>&- &
-	read -r -t "$kq_patience" word <held # somebody waits in a long poll
+	read -r -t "$kq_patience" word <held # a client waits in a long poll
 	[ "$word" = held ]
 	[ ! -e "$broker_data/.kafka_cleanshutdown" ]
 	stop_broker
@@ -78,7 +78,7 @@ refused() {
 	[[ $output == "kq-broker: another broker uses the data directory '$broker_data'; choose another with -d" ]]
 	py rules.py put t
 	stop_broker
-	# and not any more, when the first is gone, however it went
+	# accepted again when the first one has ended, in whatever way
 	restart_broker
 	kill_broker
 	restart_broker
@@ -237,7 +237,7 @@ refused() {
 	used() {
 		cut -d' ' -f14,15 "/proc/$broker_pid/stat"
 	}
-	settled=$(switches) # what was under way may end
+	settled=$(switches) # let earlier work complete
 	for ((i = 0; i < 100; i++)); do
 		read -r -t 0.05 <> <(:) || :
 		now=$(switches)

@@ -35,7 +35,7 @@ crash() {
 }
 
 @test "the checker notices what was sent twice and stored twice" {
-	# By chance, which takes many writes between kills.
+	# This happens at random, and needs many writes between kills.
 	[ -z "${KQ_SAN-}" ] || skip "the sanitizers make too little happen"
 	run crash 25 -- -o test.fault=accept-duplicates
 	echo "$output"

@@ -82,7 +82,7 @@ nothing_written() {
 	seq 5000 | sed 's/$/x/' | kq-produce in
 	through 'sed -u s/x/y/'
 	written | sort -n | cmp - <(seq 5000 | sed 's/$/y/')
-	# the group's place was stored with it: nothing comes twice
+	# the group's offsets were committed with it: nothing is processed twice
 	through 'sed -u s/x/z/'
 	[ "$(written | wc -l)" -eq 5000 ]
 	seq 5001 5100 | sed 's/$/x/' | kq-produce in
@@ -166,7 +166,7 @@ nothing_written() {
 	through 'sed -u s/v/w/' -K : -Z
 	written -K = | sort | cmp - <(printf 'k1=w1\nk2=w2\nk3=\n')
 	written -f '%S\n' | grep -qx -e -1
-	# by their keys they go where a producer puts them
+	# their keys determine the partitions, as with a producer
 	kq-topic create other -p 3
 	printf 'k1:v1\nk2:v2\nk3:\n' | kq-produce -K : other
 	cmp <(written -f '%p %k\n' | sort) <(kq-consume -e -f '%p %k\n' other | sort)
@@ -184,7 +184,7 @@ nothing_written() {
 	[ "$(written | wc -l)" -eq 4000 ]
 	[ "$(written | sort -u | wc -l)" -eq 2000 ]
 	skip_without python3
-	# one that reads all before it writes
+	# a command that reads all its input before it writes
 	cat >last.py <<-'END'
 		import sys
 		lines = []
@@ -213,7 +213,7 @@ nothing_written() {
 	run -1 --separate-stderr through 'read x; kill -SEGV $$'
 	[[ "$stderr" == *"exited (signal 11) during a batch" ]]
 	nothing_written
-	# what was through before it failed counts
+	# batches that were complete before it failed are committed
 	run -1 through 'sed -u /77/q3' --batch 10
 	once 1 70
 	through 'sed -u s/x/y/'
@@ -237,9 +237,9 @@ nothing_written() {
 	[[ "$stderr" == *"made no progress for 300 ms (--exec-timeout)"*"answer an empty line with an empty line"* ]]
 	[ -s pid ]
 	! kill -0 "$(<pid)" 2>/dev/null
-	# one that does not flush
+	# a command that does not flush
 	run -75 through 'sed s/x/y/' --exec-timeout 300ms
-	# one that hangs behind a pipe
+	# a command that hangs in a pipeline
 	run -75 through 'sed -u s/x/y/ | (echo $BASHPID >/dev/null; sleep 1000)' --exec-timeout 300ms
 	nothing_written
 }
@@ -260,7 +260,7 @@ nothing_written() {
 	nothing_written
 	through 'sed -u s/x/y/'
 	once 1 10
-	# before any batch: nothing comes, since what it said first would be taken for an answer
+	# before any batch, since early output would be taken for an answer
 	anew in
 	for babble in 'echo hello' 'printf "\n"'; do
 		spawn a "$babble; cat" -G none
@@ -290,7 +290,7 @@ nothing_written() {
 	done
 	run -1 --separate-stderr kq-consume -G "at the end" -o end -e in --exec 'exec no-such-command' --to out
 	[[ $stderr == *"(exit code 127)"* ]]
-	# One that had something to do says how it went; what it answered is committed.
+	# The exit status of a command that had batches is reported; its answers are committed.
 	run -1 --separate-stderr through 'sed -u s/x/y/; exit 3'
 	[[ $stderr == *"exited (exit code 3) at the end of its input" ]]
 	[ "$(written | wc -l)" -eq 3 ]
@@ -404,8 +404,8 @@ nothing_written() {
 		anew in
 		rm -f hung
 		seq 1 300 | kq-produce in
-		# hangs in its first batch, once; before that it might not be a member yet, and
-		# nobody would want anything of it
+		# hangs once, in its first batch; before that it might not be a member yet, and
+		# no partitions would be taken from it
 		spawn a 'test -e hung || { read x; touch hung; exec sleep 1000; }; exec sed -u s/x/y/' --protocol $p -G $p
 		until_true test -e hung
 		spawn b 'sed -u s/x/y/' --protocol $p -G $p
@@ -441,7 +441,7 @@ cut_has() {
 	seq 1 5000 | kq-produce in
 	kq-consume -G pipe -o beginning -e in | sed 's/^/1/' | kq-produce out
 	written | sort -n | cmp - <(seq 1 5000 | sed 's/^/1/' | sort -n)
-	# killed in the midst: what comes again may be doubled, but none is missing
+	# killed while it runs: records may be repeated, but none is missing
 	kq-consume -G cut -o beginning -u --commit-every 20ms --protocol classic --instance one in 3>&- >fifo &
 	jobs+=("$!")
 	sed -u 's/^/2/' <fifo 3>&- | kq-produce out 3>&- &

@@ -144,7 +144,7 @@ share() {
 	consume $group -u t 2>err | head -n 20 >out
 	cmp out <(seq 11 30)
 	[ ! -s err ]
-	# the reader had gone: what the pipe took is behind us
+	# the reader has exited: records that the pipe accepted are committed
 	consume $group -c 1 t >next
 	[ "$(<next)" -ge 31 ]
 	consume $group -e t >rest
@@ -167,7 +167,7 @@ share() {
 	feed 0
 	[ -z "$(consume -G new -e t)" ]
 	feed 10000
-	# where it began was stored
+	# its start was committed
 	[ "$(consume -G new -e t | wc -l)" -eq 600 ]
 	[ "$(consume -G old -o beginning -e t | wc -l)" -eq 1200 ]
 	[ "$(consume -G last -o -2 -e t | wc -l)" -eq 12 ]
@@ -193,7 +193,7 @@ share() {
 		feed 0
 		member a --protocol $p -G g-$p
 		until_true lines 600 a
-		sleep 0.5 # stored
+		sleep 0.5 # committed
 		kill_broker
 		restart_broker
 		feed 10000

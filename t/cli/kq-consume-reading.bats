@@ -88,7 +88,7 @@ consume() {
 	cmp <(consume -e -o -100 t) <(seq 100)
 	cmp <(consume -e -o -1000 t) <(seq 100)
 	[ -z "$(consume -e -o -0 t)" ]
-	# Aborted ones come last.
+	# The last records are aborted ones.
 	local i
 	for i in 1 2 3; do
 		mkfifo pipe

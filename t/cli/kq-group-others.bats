@@ -58,7 +58,7 @@ rows() {
 	run --separate-stderr kq-group delete --yes g
 	echo "$status: $stderr"
 	[ "$status" -eq 1 ] && [[ $stderr == "kq-group: group 'g': "*"(GROUP_AUTHORIZATION_FAILED)" ]]
-	# The answer alone was a refusal.
+	# The broker applied the change; only its answer was replaced by an error.
 	run --separate-stderr kq-group delete --yes g
 	[ "$status" -eq 1 ] && [ "$stderr" = "kq-group: group 'g' does not exist" ]
 }

@@ -250,7 +250,7 @@ to() {
 	kq-group describe "$id" --json | grep -qF "$b64"
 	kq-group seek "$id" $t --to 1 --json 2>/dev/null </dev/null | grep -qF "$b64"
 	kq-group watch "$id" --json | head -n 1 | grep -qF "$b64"
-	# A NUL byte is in no command line, but in a file it may be.
+	# A command line cannot contain a NUL byte, but a file can.
 	printf '{"group":"a\\u0000%s","topic":"%s","partition":0,"offset":4}\n' "$g" $t >file
 	kq-group import --execute file
 	kq-group export --all | grep -qxF "$(<file)"

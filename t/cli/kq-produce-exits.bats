@@ -112,8 +112,7 @@ report() {
 		local pid=$!
 		exec 7>"pipe-$sig"
 		seq 10 >&7
-		# The input is known to be read when the pipe is empty: a full
-		# pipe's worth more would block otherwise.
+		# The program has read the input when the pipe is empty.
 		while [ -z "$(cat /proc/$pid/wchan 2>/dev/null)" ] && kill -0 $pid; do :; done
 		until [ "$(kq_fionread 7)" = 0 ]; do :; done
 		kill "-$sig" $pid
@@ -148,7 +147,7 @@ print(struct.unpack("i", fcntl.ioctl(int(sys.argv[1]), termios.FIONREAD, b"\0" *
 	[ "$acked" -ge 1 ]
 	[ "$next" -eq $((acked + 1)) ]
 	restart_broker
-	# All that was acknowledged is there, in order, from the first on.
+	# All acknowledged records are there, in order from the first.
 	kq-consume -e t >out
 	[ "$(wc -l <out)" -ge "$acked" ]
 	head -n "$acked" out | cmp - <(seq "$acked")
@@ -208,7 +207,7 @@ print(struct.unpack("i", fcntl.ioctl(int(sys.argv[1]), termios.FIONREAD, b"\0" *
 	[[ $output == *'record 3: '*key*'(INVALID_RECORD)'*'next is input record 1' ]]
 	run kq-produce compact < <(echo one)
 	[[ $output == *'record 1: '*key* ]]
-	# Batches of several partitions, filled in turns.
+	# Batches of several partitions, filled in turn.
 	run kq-produce several -K : < <(printf '%s:1\n' {a..z}; echo none; printf '%s:2\n' {a..z})
 	[ "$status" -eq 1 ]
 	[[ $output =~ 'one of the records '[0-9]+' to '[0-9]+', number '[0-9]+' of those for partition '[0-2]" of 'several': " ]]

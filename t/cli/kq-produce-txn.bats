@@ -55,7 +55,7 @@ await() {
 	seq 1000 | kq-produce --txn me --txn-every 300 t
 	await_committed t 1000
 	kq-consume --committed -e t | cmp - <(seq 1000)
-	# Four of them: four markers between and behind the records.
+	# Four transactions: four markers between and after the records.
 	[ "$(kq-topic describe t --json | sed -n 's/.*"end": *\([0-9]*\).*/\1/p' | tail -n 1)" = 1004 ] ||
 		[ "$(kq-consume --committed -f '%o\n' -e t | tail -n 1)" = 1002 ]
 }
@@ -179,7 +179,7 @@ await() {
 	exec 7>pipe
 	seq 5 >&7
 	await t 5
-	# The end of stable records moves when the broker has aborted it.
+	# The last stable offset advances when the broker has aborted the transaction.
 	echo later | kq-produce t
 	timeout 60 kq-consume --committed -c 1 t | cmp - <(echo later)
 	seq 6 10 >&7

@@ -194,11 +194,11 @@ config      segment.ms=2000' ]
 	[ "$(kq-topic trim t --before 2 --yes)" = $'t\t0\t2\nt\t1\t2' ]
 	[ "$(kq-topic trim t --before 3 --yes -p 1)" = $'t\t1\t3' ]
 	[ "$(kq-topic offsets t)" = $'t\t0\t2\t8\nt\t1\t3\t5' ]
-	# Nothing of partition 1 is as young: all of it is older.
+	# All records of partition 1 are older.
 	[ "$(kq-topic trim t --before "@$between" --yes --json)" = '{"topic":"t","partition":0,"start":5}
 {"topic":"t","partition":1,"start":5}' ]
 	[ "$(kq-consume -e -p 0 t)" = $'6\n7\n8' ]
-	kq-topic trim t --before 1 --yes >out # never back
+	kq-topic trim t --before 1 --yes >out # never moves back
 	[ "$(kq-topic offsets t)" = $'t\t0\t5\t8\nt\t1\t5\t5' ]
 	[ "$(kq-topic trim t --before latest --yes)" = $'t\t0\t8\nt\t1\t5' ]
 	[ -z "$(kq-consume -e t)" ]
@@ -208,7 +208,7 @@ config      segment.ms=2000' ]
 	kq-topic create -p 2 t
 	seq 5 | kq-produce -p 0 t
 	fails 1 "*topic 't', partition 1: *OFFSET_OUT_OF_RANGE*" kq-topic trim t --before 3 --yes
-	[ "$output" = $'t\t0\t3' ] # the rest is done
+	[ "$output" = $'t\t0\t3' ] # the other partitions are trimmed
 	fails 1 "*there is no partition 2" kq-topic trim t --before 3 --yes -p 2
 	fails 2 "*before what*" kq-topic trim t
 	fails 2 "*-1x*" kq-topic trim t --before -1x --yes

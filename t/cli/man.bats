@@ -52,7 +52,7 @@ setup() {
 }
 
 @test "the example of settings is one that the broker takes" {
-	# A directory that cannot be made stops it after the settings were read.
+	# A directory that cannot be created stops the broker after it has read the settings.
 	run kq-broker -c "$BATS_TEST_DIRNAME/../../share/example.yaml" -d /dev/null/x
 	echo "$output"
 	[ "$status" -eq 1 ]

@@ -10,7 +10,7 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 	in=in$BATS_TEST_NUMBER out=out$BATS_TEST_NUMBER
 	kq-topic create -p 4 $in $out
-	# Every pair of null, empty and something, as JSON, which tells them apart.
+	# Every pair of null, empty and a text, as JSON, which distinguishes them.
 	local k v
 	for k in null '""' '"k"'; do
 		for v in null '""' '"v"'; do
@@ -64,7 +64,7 @@ exec_to_out() { # COMMAND [OPTION...]
 @test "through a command, as pairs: everything comes through" {
 	exec_to_out cat --frame pair
 	same
-	# One that looks at them: null is ff ff ff fe.
+	# A command that checks the lengths: null is ff ff ff fe.
 	cat >look.py <<-'END'
 		import struct, sys
 		r, w = sys.stdin.buffer, sys.stdout.buffer

@@ -69,7 +69,7 @@ await() {
 		await 'broker 1 is lost: ' $f
 		grep -q 'trying again for up to' $f
 	done
-	# Nobody is busy while there is nothing to do.
+	# No process uses the CPU while there is nothing to do.
 	local before after
 	before=$(awk '{ print $14 + $15 }' "/proc/$grouped/stat")
 	sleep 1

@@ -26,7 +26,7 @@ wait_for() {
 	export KQ_BROKERS=unix:$socket
 	for closed in '<&-' '>&-' '2>&-' '<&- >&-' '<&- 2>&-' '>&- 2>&-' '<&- >&- 2>&-'; do
 		rm -rf data
-		# What the test has open is not for the broker to keep open.
+		# The broker must not keep the test's descriptors open.
 		bash -c "exec $closed 3>&-; exec kq-broker -d data -l unix:$socket --log-level debug" &
 		pid=$!
 		wait_for kq-topic create -p 3 t 2>/dev/null

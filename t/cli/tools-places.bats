@@ -102,7 +102,7 @@ answered() {
 	run -1 kq-group delete -n nosuch
 	[ "$(kq-group delete-offsets -n $g $t)" = $t$'\t0\t4' ]
 	[ "$(kq-group delete-offsets -n $g $t $t:0 $t:0,0 $t)" = $t$'\t0\t4' ]
-	# All is still there.
+	# Nothing was deleted.
 	[ "$(kq-topic offsets $t)" = $t$'\t0\t0\t10' ]
 	[ "$(kq-group export $g | grep -c '"offset":4')" -eq 1 ]
 	kq-topic trim -y $t --before 3

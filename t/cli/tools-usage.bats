@@ -12,7 +12,7 @@ setup() {
 	long=$(printf '%040000d' 0)
 }
 
-refused() { # part-of-the-sentence command...
+refused() { # PART-OF-THE-MESSAGE COMMAND...
 	local want=$1
 	shift
 	run -2 "$@"

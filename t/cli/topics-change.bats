@@ -51,7 +51,7 @@ recreate() {
 		cmp out$f <(seq 6; seq 11 14)
 		[ "$(cat err$f)" = "kq-consume: topic 't' was deleted and created again; reading the new one from its beginning" ]
 	done
-	# What is stored is of the new topic.
+	# The committed offset belongs to the new topic.
 	for f in g c; do
 		committed "$f" 4
 	done
@@ -93,7 +93,7 @@ recreate() {
 	kq-consume -o end --metadata-max-age 200ms t >out 2>err 3>&- &
 	kq-consume -G g -o end --metadata-max-age 200ms t >out-g 2>err-g 3>&- &
 	kq-consume -G c --protocol classic -o end --metadata-max-age 200ms t >out-c 2>err-c 3>&- &
-	# What prints something has found its place.
+	# A consumer that prints something has its position.
 	local f
 	for f in out out-g out-c; do
 		until grep -q here $f; do

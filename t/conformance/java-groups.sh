@@ -59,7 +59,7 @@ members() {
 	wc -l "$f.1" "$f.2"
 	[ -n "$(values "$f.1")" ]
 	[ -n "$(values "$f.2")" ]
-	# Each record once, since both committed as they went.
+	# Each record once, since both committed regularly.
 	values "$f.1" "$f.2" | sort | uniq -d
 	[ "$(values "$f.1" "$f.2" | wc -l)" -eq 3000 ]
 	kill "-$how" "$one"

@@ -45,7 +45,7 @@ once() {
 
 aborts() {
 	copy aborts --enable-random-aborts
-	# Aborted records are there for who wants them: the test has tested something.
+	# Aborted records can be read as uncommitted ones, so the test had something to hide.
 	[ "$(kcat -C -b "$broker_tcp" -t aborts-out -e -q -X isolation.level=read_uncommitted | wc -l)" -gt "$records" ]
 }
 
@@ -78,7 +78,7 @@ restart() {
 	bounce
 	if ! wait "$one"; then
 		tail -n 5 "$scratch/restart"
-		# A time-out that the client leaves to its user: go on.
+		# The client reports a timeout to its user: continue.
 		copier --input-topic restart --output-topic restart-out --consumer-group restart --transactional-id restart \
 			--transaction-size 100 --use-group-metadata
 	fi

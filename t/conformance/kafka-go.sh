@@ -17,9 +17,9 @@ build() {
 	sed -i -E 's/^(\t*)const ([a-z]+) = "localhost:9092"/\1var \2 = "localhost:9092"/' ./*_test.go
 	sed -i '/^\tconst ($/,/^\t)$/s/^\tconst ($/\tvar (/' conn_test.go
 	sed -i 's/TCP("localhost")/TCP(brokerOfTests)/' client_test.go
-	rm address_test.go # no broker in it
+	rm address_test.go # needs no broker
 	sed -i 's/"localhost:9092"/brokerOfTests/g; s/"127\.0\.0\.1:9092"/brokerOfTests/g' ./*_test.go
-	rm example_*_test.go # nothing to run in them, and in a package of their own
+	rm example_*_test.go # no tests, and in a package of their own
 	printf 'package kafka\n\nimport "os"\n\nvar brokerOfTests = os.Getenv("broker_tcp")\n' >broker_of_tests_test.go
 	nice go test -mod=mod -c -o ../kafka-go.test .
 }

@@ -71,7 +71,7 @@ shares() {
 	member "$t" "$f.2" -X "partition.assignment.strategy=$1" "$t"
 	feed "$t" 1 200
 	eventually read_all 1 200 "$f.1" "$f.2"
-	# The first may have read all before the second was in.
+	# The first may have read everything before the second had joined.
 	until both_some "$f.1" "$f.2"; do
 		last=$((last + 200))
 		feed "$t" $((last - 199)) $last
@@ -132,7 +132,7 @@ restart() {
 	member restart "$f.4" restart
 	feed restart 501 1000
 	eventually read_all 1 1000 "$f".[1-4]
-	# What was committed before is not read again.
+	# Records committed before are not read again.
 	[ "$(cat "$f".[34] | awk '$1 <= 500' | wc -l)" -eq 0 ]
 }
 

@@ -26,7 +26,7 @@ check_mocha() {
 	local log=$conf_logs/mocha.$((++nmocha)) line words try
 	for try in 1 2 3 4; do
 		timeout -k 1 "$limit" "$fetched/node_modules/.bin/mocha" --exit --timeout 20000 --reporter tap "$@" </dev/null >"$log" 2>&1
-		# Its end is not counted: with that consumer the process does not end either.
+		# Its exit status does not count: the process does not end because of that consumer.
 		if grep -q '^# tests [1-9]' "$log" && ! grep -q '^not ok .*"after each" hook' "$log"; then
 			break
 		fi
@@ -71,7 +71,7 @@ for spec in e2e/*.spec.js; do
 		continue
 		;;
 	esac
-	# Those with the loop, one by one: they depend on nothing.
+	# Those with the loop one by one, since they are independent.
 	limit=45
 	while IFS= read -r words; do
 		check_mocha --fgrep "$words" "$spec"

@@ -415,7 +415,7 @@ func shares(strategy sarama.BalanceStrategy) {
 	feed(newest(), topic, 2*n, 3*n, 6)
 	until("the rest is read", func() bool { return readAll(3*n, one, two) })
 	two.leave()
-	// The next one goes on where they were.
+	// The next member continues at their offsets.
 	feed(newest(), topic, 3*n, 3*n+60, 6)
 	three := join(with(), topic, group)
 	until("the new is read", func() bool { return readAll(60, three) })
@@ -573,7 +573,7 @@ func cases() []testCase {
 		{"groups and their offsets are administered", adminOfGroups},
 		{"offsets are found by time", offsetsByTime},
 	}
-	// The first of each release from the oldest that Kafka 4 serves.
+	// The first version of each release, from the oldest that Kafka 4 serves.
 	for _, version := range sarama.SupportedVersions {
 		if version.IsAtLeast(sarama.V2_1_0_0) && strings.HasSuffix(version.String(), ".0") {
 			all = append(all, testCase{"everything in version " + version.String(), func() { inVersion(version) }})
