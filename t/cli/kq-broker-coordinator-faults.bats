@@ -25,9 +25,9 @@ teardown() {
 	fi
 }
 
-# Damage the first record of the offsets' log.
+# Damage the first record of a partition's log.
 rot() {
-	printf '\xff' | dd of="$broker_data/__consumer_offsets-0/00000000000000000000.log" bs=1 seek=70 \
+	printf '\xff' | dd of="$broker_data/$1/00000000000000000000.log" bs=1 seek=70 \
 		conv=notrunc status=none
 }
 
@@ -88,11 +88,22 @@ disk() {
 	local how
 	for how in stop_broker kill_broker; do
 		$how
-		rot
+		rot __consumer_offsets-0
 		restart_broker
 		disk not-served
 		broker_alive
 		grep -q '__consumer_offsets-0 is not served' "$broker_log"
 	done
 	kill_broker # a clean stop would report that the partition cannot be closed
+}
+
+@test "a write that waits for the end of a transaction does not hold up a stop" {
+	disk begin
+	kill_broker
+	rot t-0
+	restart_broker
+	export broker_pid
+	disk held_up
+	wait_broker
+	[ "$broker_code" -eq 1 ] # the partition is not closed
 }

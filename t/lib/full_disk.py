@@ -5,10 +5,12 @@ refused FILE    Fill the disk with FILE, then send each request that must write,
                 until it is refused; a refused request must have no effect.
 go_on FILE      Remove FILE and send the refused requests again: they succeed.
 not_served      Groups are unavailable; everything else works.
+held_up         Stop the broker while a write waits for the end of a transaction.
 show            Print the state, for comparison, without what is only in memory.
 """
 import json
 import os
+import signal
 
 from wire import *
 
@@ -107,11 +109,15 @@ def txn_commit(c, p, group, offset):
     return r.array(lambda: (r.string(), r.array(lambda: (r.i32(), r.i16()))))[0][1][0][1]
 
 
-def write(c, p, value, sequence=0):
+def write_body(p, value, topic="t", sequence=0):
     b = bytearray(batch([value], producer_id=p[1], base_sequence=sequence, attributes=TRANSACTIONAL))
     struct.pack_into(">h", b, 51, p[2])
     struct.pack_into(">I", b, 17, crc32c(bytes(b[21:])))
-    return produce_answer(c.call(0, 7, string(p[0]) + produce_body("t", bytes(b))[2:]))[0]
+    return string(p[0]) + produce_body(topic, bytes(b))[2:]
+
+
+def write(c, p, value, sequence=0):
+    return produce_answer(c.call(0, 7, write_body(p, value, sequence=sequence)))[0]
 
 
 def end(c, p, is_commit=True):
@@ -273,6 +279,19 @@ def not_served():
     with Conn() as c:
         assert txn_state(c, "idle")[1] == "Empty"
     check_sane()
+
+
+def held_up():
+    """The transaction of "b" never ends, as a partition's log can't be read.  A write
+    of its next one waits for that, until the broker is stopped."""
+    p = get_json()["open"][1]
+    with Conn() as c:
+        assert create_topic(c, "u") == 0
+        assert end(c, p, False) == 0
+        c.send(0, 7, write_body(p, b"next", "u"))
+        time.sleep(0.2)
+        os.kill(int(os.environ["broker_pid"]), signal.SIGTERM)
+        assert c.is_closed()
 
 
 def show():
