@@ -594,6 +594,7 @@ int
 opt_main(const struct opt_command *command, int argc, char **argv,
 	int (*check)(struct opt_result *result, struct err *e))
 {
+	assert(command->verbs && check);
 	struct opt_result result;
 	struct err e;
 	say_init(argv[0]);
