@@ -43,12 +43,12 @@ spawn(struct proc *proc, const char *command, int in_fd, int out_fd, struct err 
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF
 		| POSIX_SPAWN_SETSIGMASK);
-	int got = posix_spawn(&proc->pid, "/bin/sh", &files, &attr, argv, environ);
+	int rc = posix_spawn(&proc->pid, "/bin/sh", &files, &attr, argv, environ);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
-	if (got == 0)
+	if (rc == 0)
 		return 0;
-	errno = got;
+	errno = rc;
 	proc->pid = 0;
 	return err_sys(e, "cannot run '%.60s'", command);
 }
@@ -87,17 +87,17 @@ proc_open(struct proc *proc, const char *command, struct err *e)
 		close(in[1]);
 		return -1;
 	}
-	int got = spawn(proc, command, in[0], out[1], e);
+	int rc = spawn(proc, command, in[0], out[1], e);
 	close(in[0]);
 	close(out[1]);
 	proc->in_fd = in[1];
 	proc->out_fd = out[0];
-	if (got == 0 && (fcntl(proc->in_fd, F_SETFL, O_NONBLOCK) < 0
+	if (rc == 0 && (fcntl(proc->in_fd, F_SETFL, O_NONBLOCK) < 0
 		|| fcntl(proc->out_fd, F_SETFL, O_NONBLOCK) < 0))
-		got = err_sys(e, "cannot create a pipe non-blocking");
-	if (got < 0)
+		rc = err_sys(e, "cannot create a pipe non-blocking");
+	if (rc < 0)
 		proc_kill(proc);
-	return got;
+	return rc;
 }
 
 void
@@ -111,8 +111,8 @@ proc_wait(struct proc *proc, int timeout_ms)
 {
 	int64_t until = clock_mono_ms() + timeout_ms;
 	for (int64_t pause_ms = 1; proc->pid > 0; pause_ms = MIN(2 * pause_ms, PAUSE_MS_MAX)) {
-		pid_t got = waitpid(proc->pid, &proc->status, WNOHANG);
-		if (got == proc->pid || (got < 0 && errno == ECHILD)) {
+		pid_t rc = waitpid(proc->pid, &proc->status, WNOHANG);
+		if (rc == proc->pid || (rc < 0 && errno == ECHILD)) {
 			proc->pid = 0;
 			break;
 		}
