@@ -227,15 +227,15 @@ sync_group(struct member *m)
 	struct sync_group_request q;
 	struct err e;
 	wire_defaults(&sync_group_request_desc, &q);
-	q.group_id = str_of(m->opts.group);
-	q.generation_id = m->generation;
-	q.member_id = str_of(m->member_id);
-	q.group_instance_id = str_of(m->opts.instance);
-	q.protocol_type = STR("consumer");
-	q.protocol_name = str_of(m->chosen->name);
 	if (m->is_leader && assign_as_leader(m, &a, &bytes, &q, &e) < 0) {
 		member_failed(m, &e);
-	} else {
+	} else if (m->stage == MEMBER_SYNC_DUE) { /* not lost while metadata was fetched */
+		q.group_id = str_of(m->opts.group);
+		q.generation_id = m->generation;
+		q.member_id = str_of(m->member_id);
+		q.group_instance_id = str_of(m->opts.instance);
+		q.protocol_type = STR("consumer");
+		q.protocol_name = str_of(m->chosen->name);
 		struct conn *c = member_conn(m);
 		if (c && member_send(m, &m->control, c, API_SYNC_GROUP, INT16_MAX, &q,
 			m->opts.rebalance_timeout_ms + JOIN_GRACE_MS, synced) >= 0)
@@ -292,12 +292,13 @@ take_assignment(struct member *m, int64_t now_ms)
 		wire_api_is_flexible(api, m->joined_version), m->joined.p, m->joined.n, &a, &r);
 	assert(got >= 0); /* synced() has decoded it */
 	int n = assign_read_assignment(r.assignment, &a, &v, &e);
-	if (n < 0 || refresh_for(m, v, n, &e) < 0) {
+	int rc = n < 0 ? -1 : refresh_for(m, v, n, &e);
+	if (rc < 0)
 		member_failed(m, &e);
+	if (rc < 0 || m->stage != MEMBER_ASSIGNED) { /* lost while metadata was fetched */
 		arena_release(&a);
 		return;
 	}
-	assert(m->stage == MEMBER_ASSIGNED);
 	m->stage = MEMBER_IN;
 	m->heartbeat_at_ms = now_ms + m->heartbeat_ms;
 	m->refresh_at_ms = now_ms + m->opts.refresh_ms;

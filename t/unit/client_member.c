@@ -10,6 +10,7 @@
 #include "proto.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -20,8 +21,9 @@
 /* The API key of an expected request, and the answer to it. */
 struct step {
 	int16_t key, error;
-	int32_t generation;
-	const char *parts;   /* SyncGroup, ConsumerGroupHeartbeat: "01"; NULL: none */
+	int32_t generation;  /* OffsetFetch: the error of each partition */
+	const char *parts;   /* SyncGroup, ConsumerGroupHeartbeat: "01"; NULL: none
+	                      * JoinGroup: not NULL: we are the leader, and alone */
 };
 
 enum { /* short names for the scripts below */
@@ -32,7 +34,16 @@ enum { /* short names for the scripts below */
 
 static const struct step *script;
 static int nstep;
-static struct shared { int at, wrong; int64_t committed; int32_t epoch; char owned[8]; } *shared;
+static struct shared {
+	int at, wrong;
+	bool is_refreshing; /* metadata was requested at overlap_at */
+	int64_t committed;
+	int32_t epoch;
+	char owned[8];
+} *shared;
+/* 0: none.  This step comes while the step before it is under way, and its answer while
+ * the member refreshes the metadata. */
+static int overlap_at;
 static bool knows_848;
 static pid_t peer;
 static const struct uuid topic_id = { { 7 } };
@@ -125,6 +136,7 @@ answer_offsets(const struct step *s, const void *in, void *out)
 		wire_defaults(&offset_fetch_response_group_partition_desc, &p[i]);
 		p[i].partition_index = q->groups.v->topics.v->partition_indexes.v[i];
 		p[i].committed_offset = p[i].partition_index == 0 ? 100 : -1;
+		p[i].error_code = (int16_t)s->generation;
 	}
 	g.topics.v = &t;
 	g.topics.n = 1;
@@ -172,8 +184,15 @@ answer(const struct step *s, const void *in, void *out, struct arena *a, struct 
 		r->error_code = s->error;
 		r->generation_id = s->generation;
 		r->protocol_name = q->protocols.v[0].name;
-		r->leader = STR("another");
+		r->leader = s->parts ? STR("me") : STR("another");
 		r->member_id = STR("me");
+		if (s->parts) {
+			r->members.v = arena_alloc(a, sizeof *r->members.v);
+			r->members.n = 1;
+			wire_defaults(&join_group_response_member_desc, r->members.v);
+			r->members.v->member_id = STR("me");
+			r->members.v->metadata = q->protocols.v[0].metadata;
+		}
 		return;
 	}
 	case SYNC: {
@@ -206,6 +225,23 @@ answer(const struct step *s, const void *in, void *out, struct arena *a, struct 
 	}
 }
 
+/* Delay the answer so that the requests overlap as overlap_at says. */
+static void
+overlap(int16_t key)
+{
+	if (key == API_METADATA && shared->at == overlap_at) {
+		shared->is_refreshing = true;
+		for (int ms = 0; ms < 5000 && shared->at == overlap_at; ms++)
+			poll(NULL, 0, 1);
+		poll(NULL, 0, 50); /* the other answer comes first */
+	}
+	if (shared->at == overlap_at - 1 && key == script[shared->at].key)
+		poll(NULL, 0, 100);
+	for (int ms = 0; ms < 5000 && shared->at == overlap_at && key == script[shared->at].key
+			&& !shared->is_refreshing; ms++)
+		poll(NULL, 0, 1);
+}
+
 static void
 reply(int fd, const struct request_header *h, const uint8_t *body, size_t n)
 {
@@ -218,6 +254,8 @@ reply(int fd, const struct request_header *h, const uint8_t *body, size_t n)
 	wire_defaults(api->response, resp);
 	wire_decode(api->request, h->api_version, flex, body, n, &a, in);
 	static const struct step calm = { BEAT, 0, 0, NULL };
+	if (overlap_at)
+		overlap(h->api_key);
 	if (h->api_key == API_API_VERSIONS)
 		answer_versions(resp);
 	else if (h->api_key == API_METADATA)
@@ -464,6 +502,50 @@ test_member__who_is_forgotten_loses_all_and_joins_anew(void)
 	check_int(s.nrevoked, 0);
 	check_int(held(&s.m), 0);
 	end(&s);
+}
+
+static void
+check_overlap(const struct step *steps, int n, int at)
+{
+	struct setup s;
+	overlap_at = at;
+	start_peer(steps, n);
+	begin(&s, MEMBER_CLASSIC, "cooperative-sticky");
+	s.m.opts.retry_backoff_ms = 60; /* OffsetFetch is sent again during the second rebalance */
+	s.cl.refreshed_ms = 0;
+	run(&s);
+	check(shared->is_refreshing);
+	check_int(held(&s.m), 2);
+	end(&s);
+}
+
+/* The answer to OffsetFetch says that we are no member, while the metadata is refreshed for
+ * an assignment with an unknown partition. */
+void
+test_member__membership_may_end_while_an_assignment_is_taken(void)
+{
+	static const struct step steps[] = {
+		{ FIND, 0, 0, NULL }, { JOIN, 0, 3, NULL }, { SYNC, 0, 0, "0" },
+		{ OFFSETS, 0, KERR_UNSTABLE_OFFSET_COMMIT, NULL },
+		{ BEAT, KERR_REBALANCE_IN_PROGRESS, 0, NULL }, { JOIN, 0, 4, NULL }, { SYNC, 0, 0, "05" },
+		{ OFFSETS, KERR_UNKNOWN_MEMBER_ID, 0, NULL },
+		{ JOIN, 0, 5, NULL }, { SYNC, 0, 0, "1" }, { OFFSETS, 0, 0, NULL },
+	};
+	check_overlap(steps, ARRAY_LEN(steps), 7);
+}
+
+/* The same while the leader refreshes it, to assign. */
+void
+test_member__membership_may_end_while_the_leader_assigns(void)
+{
+	static const struct step steps[] = {
+		{ FIND, 0, 0, NULL }, { JOIN, 0, 3, NULL }, { SYNC, 0, 0, "0" },
+		{ OFFSETS, 0, KERR_UNSTABLE_OFFSET_COMMIT, NULL },
+		{ BEAT, KERR_REBALANCE_IN_PROGRESS, 0, NULL }, { JOIN, 0, 4, "" },
+		{ OFFSETS, KERR_UNKNOWN_MEMBER_ID, 0, NULL },
+		{ JOIN, 0, 5, NULL }, { SYNC, 0, 0, "1" }, { OFFSETS, 0, 0, NULL },
+	};
+	check_overlap(steps, ARRAY_LEN(steps), 6);
 }
 
 void
