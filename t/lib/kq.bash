@@ -98,7 +98,17 @@ restart_broker() {
 	[ $# -eq 0 ] || printf '%s\0' "$@" >"$broker_dir/args"
 	mapfile -d '' -t args <"$broker_dir/args"
 	[ -n "${args[*]}" ] || args=()
-	_kq_spawn kq-broker -d "$broker_data" -l "unix:$broker_dir/kq.sock" -l "$broker_tcp" "${args[@]}"
+	# The port is one that the kernel also gives to outgoing connections: another
+	# test may have it for a moment.
+	local until=$((SECONDS + kq_patience))
+	until _kq_spawn kq-broker -d "$broker_data" -l "unix:$broker_dir/kq.sock" -l "$broker_tcp" \
+			"${args[@]}" 2>"$broker_dir/spawn"; do
+		if [ "$SECONDS" -ge "$until" ] || ! tail -n 1 "$broker_log" | grep -q "Address already in use"; then
+			cat "$broker_dir/spawn" >&2
+			return 1
+		fi
+		sleep 0.2
+	done
 }
 
 wait_broker() {

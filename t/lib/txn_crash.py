@@ -42,11 +42,22 @@ def say(text):
         print("%.3f %s" % (time.time(), text), file=sys.stderr)
 
 
+def free_port():
+    """A port below those of outgoing connections, so that no other program gets
+    it while the broker is restarted."""
+    while True:
+        port = random.SystemRandom().randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+
+
 class Broker:
     def __init__(self, program, directory, options):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.address = "127.0.0.1:%d" % s.getsockname()[1]
+        self.address = "127.0.0.1:%d" % free_port()
         self.command = [program, "-d", directory, "-l", self.address] + options
         self.log = open(directory + ".log", "ab")
         self.process = None
