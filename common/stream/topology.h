@@ -1,0 +1,128 @@
+/*
+ * A topology: the operators of an application, and how records flow between them.
+ *
+ *	topo = topology_new("app");
+ *	topology_add(topo, &(struct flow_spec){ .id = "n1", .op = FLOW_STREAM, .topic = "in" }, &e);
+ *	topology_add(topo, &(struct flow_spec){ .id = "n2", .op = FLOW_FILTER, .from = { "n1" }, ...
+ *	topology_finish(topo, &e);
+ *	task = flow_task_new(topo, ...);        (task.h)
+ *
+ * The rules are those of Kafka Streams with its record caches off, and where it loses
+ * results or gives wrong ones, those that t/stream/README.md lists.
+ *
+ * topology_finish puts a repartition step in front of each aggregation, join and to_table
+ * below a changed key, names the nodes, stores and internal topics as Kafka Streams does,
+ * and splits the graph at its repartition topics into sub-topologies.
+ *
+ * Uses: base, flow.  Built by one thread; finished, any number of tasks may share it (their
+ * functions not: see flow_fns in task.h).
+ */
+#ifndef KQ_STREAM_TOPOLOGY_H
+#define KQ_STREAM_TOPOLOGY_H
+
+#include "stream/flow.h"
+
+/* S stream, T table, G grouped stream, H grouped table, L global table. */
+enum flow_op {
+	FLOW_STREAM,             /* topic -> S */
+	FLOW_TABLE,              /* topic -> T; history_ms > 0: versioned */
+	FLOW_GLOBAL_TABLE,       /* topic -> L */
+	FLOW_FILTER,             /* S -> S, T -> T; fn.test */
+	FLOW_FILTER_NOT,
+	FLOW_MAP_VALUES,         /* S -> S, T -> T; fn.value */
+	FLOW_SELECT_KEY,         /* S -> S; fn.value */
+	FLOW_MAP,                /* S -> S; fn.pairs, exactly one */
+	FLOW_FLAT_MAP,           /* S -> S; fn.pairs */
+	FLOW_PEEK,               /* S -> S; fn.test, its result is ignored */
+	FLOW_MERGE,              /* S, S, ... -> S */
+	FLOW_BRANCH,             /* S -> one S for each of branch[] and default_id */
+	FLOW_GROUP_BY_KEY,       /* S -> G */
+	FLOW_GROUP_BY,           /* S -> G by fn.value; T -> H by fn.pairs, exactly one */
+	FLOW_AGGREGATE,          /* G, H -> T; agg (count and reduce are kinds of agg) */
+	FLOW_COGROUP,            /* G, G, ... -> T; cogroup[], init of agg */
+	FLOW_SUPPRESS,           /* T -> T */
+	FLOW_STREAM_STREAM_JOIN, /* S, S -> S; fn.value of $left, $right */
+	FLOW_STREAM_TABLE_JOIN,  /* S, T -> S */
+	FLOW_STREAM_GLOBAL_JOIN, /* S, L -> S; key_fn.value */
+	FLOW_TABLE_TABLE_JOIN,   /* T, T -> T */
+	FLOW_FOREIGN_KEY_JOIN,   /* T, T -> T; key_fn.value of the left row */
+	FLOW_TO_STREAM,          /* T -> S */
+	FLOW_TO_TABLE,           /* S -> T */
+	FLOW_REPARTITION,        /* S -> S, explicitly */
+	FLOW_TO,                 /* S -> topic; a table is taken as its stream */
+	FLOW_CUSTOM,             /* S -> S: an operator of the program (custom.h) */
+};
+
+enum flow_window_type {
+	FLOW_NO_WINDOW, FLOW_TUMBLING, FLOW_HOPPING, FLOW_SLIDING, FLOW_SESSION, FLOW_UNLIMITED
+};
+
+struct flow_window {
+	enum flow_window_type type;
+	int64_t size_ms;    /* tumbling, hopping: size; sliding: difference; session: gap */
+	int64_t advance_ms; /* hopping */
+	int64_t grace_ms;
+	int64_t start_ms;   /* unlimited */
+};
+
+enum flow_join_kind { FLOW_INNER, FLOW_LEFT, FLOW_OUTER };
+
+struct flow_join_window {
+	int64_t before_ms, after_ms, grace_ms;
+};
+
+struct flow_suppress {
+	bool until_window_closes;
+	int64_t limit_ms;     /* otherwise: time limit */
+	int64_t max_records;  /* 0: unbounded */
+	int64_t max_bytes;    /* 0: unbounded */
+	bool shuts_down;      /* when the buffer is full: fail; otherwise emit early */
+};
+
+struct flow_case {
+	const char *id;       /* of the branch's stream; of the group (cogroup) */
+	struct flow_fn *fn;   /* branch: test */
+	struct flow_agg *agg; /* cogroup: its add */
+};
+
+enum { FLOW_FROM_MAX = 16 };
+
+/* One node, as the user declares it.  Strings and arrays are copied; functions are
+ * borrowed and must outlive the tasks. */
+struct flow_spec {
+	const char *id;                     /* unique; other nodes name it */
+	enum flow_op op;
+	const char *from[FLOW_FROM_MAX];    /* ids; of a join: left, right */
+	const char *topic;
+	const char *name;                   /* of the node and its store; NULL: as Kafka would */
+	struct flow_fn *fn, *key_fn;
+	struct flow_agg *agg;
+	const struct flow_case *cases;      /* branch, cogroup */
+	int ncase;
+	const char *default_id;             /* branch: the rest goes here; NULL: nowhere */
+	struct flow_window window;
+	bool emits_on_close;                /* aggregations: FLOW on_window_close */
+	enum flow_join_kind kind;
+	struct flow_join_window join_window;
+	int64_t join_grace_ms;              /* stream_table_join with a versioned table; -1: none */
+	int64_t history_ms;                 /* versioned tables; 0: none */
+	struct flow_suppress suppress;
+	int32_t npart;                      /* FLOW_REPARTITION: partitions; 0: automatic */
+	const char *late_id;                /* windows, joins: stream that gets late records */
+	void *custom;                       /* FLOW_CUSTOM: see custom.h */
+	void *tag;                          /* the caller's: kept with the node */
+};
+
+struct topology;
+
+struct topology *topology_new(const char *application);
+void topology_free(struct topology *topo);
+
+/* Add a node below earlier ones.  Returns 0, or -1 (ERR_USAGE): an unknown or repeated id,
+ * a step that does not fit its input's kind, a size that makes no sense. */
+int topology_add(struct topology *topo, const struct flow_spec *spec, struct err *e);
+
+/* No more nodes.  Returns 0, or -1 (ERR_USAGE) if the whole makes no sense. */
+int topology_finish(struct topology *topo, struct err *e);
+
+#endif
