@@ -24,8 +24,10 @@ struct exec {
 	const struct exec_opts *o;
 	struct member *member;
 	struct coprocess co;
-	struct exec_sink sink;
-	struct exec_sink_opts sink_opts;
+	struct txn_sink sink;
+	struct txn_sink_opts sink_opts;
+	int to;                     /* topic of the answers, in the sink */
+	int64_t now_ms;             /* wall clock at the begin of the transaction */
 	char *txn_id;
 	struct fetched *chunk;      /* being read, possibly across batches; or NULL */
 	struct buf text;            /* a formatted record */
@@ -269,7 +271,7 @@ on_fenced(struct exec *exec)
 	int64_t now = clock_mono_ms();
 	if (!exec->refused_since_ms)
 		exec->refused_since_ms = now;
-	if (now - exec->refused_since_ms > exec->sink_opts.retry_timeout_ms)
+	if (now - exec->refused_since_ms > exec->sink_opts.producer.delivery_timeout_ms)
 		return -1;
 	member_heartbeat_now(exec->member);
 	serve(exec, -1, RETRY_MS);
@@ -287,23 +289,24 @@ commit(struct exec *exec, struct err *e)
 	struct producer_group group = { m->opts.group, m->member_id, m->opts.instance, m->generation };
 	if (list_offsets(exec) == 0)
 		return DONE;
-	int rc = exec_sink_begin(&exec->sink, e);
-	while (rc == EXEC_SINK_DONE && exec->co.nin > 0 && coprocess_next(&exec->co, &key, &value)) {
+	exec->now_ms = clock_ms();
+	int rc = txn_sink_begin(&exec->sink, e);
+	while (rc == TXN_SINK_DONE && exec->co.nin > 0 && coprocess_next(&exec->co, &key, &value)) {
 		if (exec->o->frame != COFRAME_PAIR && value.n >= 0)
 			keyed_split(&exec->o->keyed, value, &key, &value);
-		rc = exec_sink_put(&exec->sink, key, value, e);
+		rc = txn_sink_put(&exec->sink, exec->to, -1, exec->now_ms, key, value, STR_NULL, 0, e);
 	}
-	if (rc == EXEC_SINK_DONE)
-		rc = exec_sink_offsets(&exec->sink, &group, exec->offset, exec->noffset, e);
+	if (rc == TXN_SINK_DONE)
+		rc = txn_sink_offsets(&exec->sink, &group, exec->offset, exec->noffset, e);
 	/* Check once more that the command wrote nothing after the end of its answer. */
-	if (rc == EXEC_SINK_DONE && coprocess_check_quiet(&exec->co, e) < 0)
-		rc = EXEC_SINK_FAILED;
-	if (rc == EXEC_SINK_DONE)
-		rc = exec_sink_commit(&exec->sink, e);
-	if (rc != EXEC_SINK_DONE)
-		rc = exec_sink_abort(&exec->sink, rc, e);
-	if (rc != EXEC_SINK_DONE)
-		return rc == EXEC_SINK_FENCED ? on_fenced(exec) : -1;
+	if (rc == TXN_SINK_DONE && coprocess_check_quiet(&exec->co, e) < 0)
+		rc = TXN_SINK_FAILED;
+	if (rc == TXN_SINK_DONE)
+		rc = txn_sink_commit(&exec->sink, e);
+	if (rc != TXN_SINK_DONE)
+		rc = txn_sink_abort(&exec->sink, rc, e);
+	if (rc != TXN_SINK_DONE)
+		return rc == TXN_SINK_FENCED ? on_fenced(exec) : -1;
 	note_committed(exec);
 	exec->refused_since_ms = 0;
 	exec->commit_at_ms = clock_mono_ms() + COMMIT_IDLE_MS;
@@ -387,7 +390,7 @@ finish(struct exec *exec, int rc, struct err *e)
 	struct err why;
 	int ended = 0;
 	if (*exec->reading->is_stopped)
-		exec_sink_hurry(&exec->sink);
+		txn_sink_hurry(&exec->sink);
 	exec->give_up_ms = clock_mono_ms() + GRACE_MS;
 	if (rc == 0 && !exec->co.is_busy) {
 		if (list_offsets(exec) > 0 && m->nlost == 0)
@@ -431,19 +434,22 @@ open_all(struct exec *exec, struct err *e)
 {
 	const struct exec_opts *o = exec->o;
 	exec->sink_opts = o->sink;
-	if (!o->sink.txn_id)
-		exec->sink_opts.txn_id = exec->txn_id = make_txn_id(&exec->member->opts, e);
-	if (!exec->sink_opts.txn_id)
+	if (!o->sink.producer.txn_id)
+		exec->sink_opts.producer.txn_id = exec->txn_id = make_txn_id(&exec->member->opts, e);
+	if (!exec->sink_opts.producer.txn_id)
 		return -1;
 	for (int i = 0; i < exec->member->ntopic; i++)
-		if (strcmp(exec->member->topic[i]->name, o->sink.topic) == 0)
+		if (strcmp(exec->member->topic[i]->name, o->to) == 0)
 			return err_set(e, ERR_USAGE, "topic '%s' is also an input: its records would be "
-				"read again", o->sink.topic);
+				"read again", o->to);
 	if (coprocess_open(&exec->co, o->command, o->frame, o->timeout_ms, e) < 0)
 		return -1;
 	/* Before reading: a transaction that an earlier process left open would hide its
 	 * offsets. */
-	return exec_sink_open(&exec->sink, &exec->sink_opts, e);
+	if (txn_sink_open(&exec->sink, &exec->sink_opts, e) < 0)
+		return -1;
+	exec->to = txn_sink_topic(&exec->sink, o->to, e);
+	return exec->to < 0 ? -1 : 0;
 }
 
 int
@@ -457,7 +463,7 @@ exec_run(struct group_reader *reader, struct reading *reading, const struct exec
 		rc = finish(&exec, loop(&exec, e), e);
 	drop_chunk(&exec);
 	fetch_iter_release(&reading->iter);
-	exec_sink_close(&exec.sink);
+	txn_sink_close(&exec.sink);
 	coprocess_release(&exec.co);
 	buf_release(&exec.text);
 	mem_free(exec.offset);

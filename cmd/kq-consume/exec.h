@@ -30,13 +30,13 @@
  * number.  In the latter case the transaction of a process that was killed stays open until
  * its timeout, and blocks its partitions for other members until then.
  *
- * Uses: group_reader, coprocess, exec_sink.
+ * Uses: client/txn_sink, group_reader, coprocess.
  */
 #ifndef KQ_CONSUME_EXEC_H
 #define KQ_CONSUME_EXEC_H
 
+#include "client/txn_sink.h"
 #include "kq-consume/coprocess.h"
-#include "kq-consume/exec_sink.h"
 #include "kq-consume/group_reader.h"
 
 struct exec_opts {
@@ -45,7 +45,8 @@ struct exec_opts {
 	struct keyed keyed;        /* key and value as one text, both ways; not for pair */
 	int timeout_ms;            /* longest time without progress of the command */
 	int64_t batch_records;     /* records per batch, at most */
-	struct exec_sink_opts sink; /* txn_id NULL: the default above */
+	const char *to;            /* topic of the answers */
+	struct txn_sink_opts sink; /* producer.txn_id NULL: the default above */
 };
 
 /* Run a group_reader that group_reader_open returned, instead of group_reader_run, until

@@ -11,10 +11,12 @@
 
 #include <unistd.h>
 
+enum { EXEC_TXN_TIMEOUT_MS = 10000 };
+
 static struct cluster_opts cluster_opts = { .client_id = "kq-consume" };
 static struct start start;
 static struct group_reader_opts group_opts;
-static struct exec_opts exec_opts = { .batch_records = 1000, .sink = { .txn_timeout_ms = 10000 } };
+static struct exec_opts exec_opts = { .batch_records = 1000 };
 static struct buf keyed_bytes;
 
 /* The other options, as given. */
@@ -83,14 +85,15 @@ static const struct opt opts[] = {
 		"also print records of open and aborted transactions"),
 	OPT_STRING(0, "exec", &exec_opts.command, "COMMAND",
 		"process each record exactly once with COMMAND: see below", .max = INT32_MAX),
-	OPT_STRING(0, "to", &exec_opts.sink.topic, "TOPIC", "topic for COMMAND's output"),
+	OPT_STRING(0, "to", &exec_opts.to, "TOPIC", "topic for COMMAND's output"),
 	OPT_CHOICE(0, "frame", &given.frame, "NAME", COFRAME_CHOICES,
 		"framing of records on COMMAND's stdin and stdout (default line)"),
 	OPT_INT(0, "batch", &given.batch_records, "N", 1, COFRAME_COUNT_MAX,
 		"largest number of records in a batch and transaction (default 1000)"),
 	OPT_DURATION(0, "exec-timeout", &given.exec_timeout_ms, "TIME", 1, INT32_MAX / 2,
 		"time COMMAND has to answer a batch (default 60s)"),
-	OPT_STRING(0, "txn", &exec_opts.sink.txn_id, "ID", "transactional ID (default GROUP-exec-...)"),
+	OPT_STRING(0, "txn", &exec_opts.sink.producer.txn_id, "ID",
+		"transactional ID (default GROUP-exec-...)"),
 	OPT_BOOL('Z', "null", &given.empty_is_null,
 		"turn empty values written by COMMAND into null (tombstones)"),
 	OPT_BOOL('u', "unbuffered", &given.is_unbuffered, "flush stdout after every record"),
@@ -230,10 +233,10 @@ static int
 check_exec(struct err *e)
 {
 	struct exec_opts *o = &exec_opts;
-	struct exec_sink_opts *sink = &o->sink;
-	bool has_other = given.frame || given.batch_records || given.exec_timeout_ms || sink->txn_id
+	struct producer_opts *po = &o->sink.producer;
+	bool has_other = given.frame || given.batch_records || given.exec_timeout_ms || po->txn_id
 		|| given.empty_is_null;
-	if (!o->command != !sink->topic)
+	if (!o->command != !o->to)
 		return err_set(e, ERR_USAGE, "--exec and --to must be given together");
 	if (!o->command && has_other)
 		return err_set(e, ERR_USAGE, "--frame, --batch, --exec-timeout, --txn and -Z need --exec");
@@ -243,7 +246,7 @@ check_exec(struct err *e)
 		return err_set(e, ERR_USAGE, "--exec needs a group: -G");
 	if (given.is_uncommitted)
 		return err_set(e, ERR_USAGE, "only one of --exec and --uncommitted");
-	if (sink->txn_id && !*sink->txn_id)
+	if (po->txn_id && !*po->txn_id)
 		return err_set(e, ERR_USAGE, "option '--txn': empty");
 	if (given.frame)
 		o->frame = coframe_of(given.frame);
@@ -255,7 +258,7 @@ check_exec(struct err *e)
 		return err_set(e, ERR_USAGE,
 			"-K, -f, -J, -Z and --null-marker cannot be used with --frame pair");
 	o->keyed.empty_is_null = given.empty_is_null;
-	sink->retry_timeout_ms = group_opts.member.retry_timeout_ms;
+	po->delivery_timeout_ms = group_opts.member.retry_timeout_ms;
 	return 0;
 }
 
@@ -331,6 +334,8 @@ main(int argc, char **argv)
 	struct format format = { .n = 0 };
 	say_init(argv[0]);
 	member_opts_init(&group_opts.member);
+	producer_opts_init(&exec_opts.sink.producer);
+	exec_opts.sink.producer.txn_timeout_ms = EXEC_TXN_TIMEOUT_MS;
 	int rc = opt_parse(&command, argc, argv, &result, &e);
 	if (rc > 0)
 		return say_flush_stdout();

@@ -1,41 +1,27 @@
-#include "kq-consume/exec_sink.h"
+#include "client/txn_sink.h"
 
-#include "sys/clock.h"
 #include "sys/sig.h"
 
 enum { HURRY_MS = 5000 };
 
 static int
-open_producer(struct exec_sink *sink, struct err *e)
+open_producer(struct txn_sink *sink, struct err *e)
 {
-	struct producer_opts o;
-	producer_opts_init(&o);
-	o.txn_id = sink->o->txn_id;
-	o.txn_timeout_ms = sink->o->txn_timeout_ms;
-	o.delivery_timeout_ms = sink->o->retry_timeout_ms;
 	if (cluster_open(&sink->cluster, &sink->o->cluster, e) < 0)
 		return -1;
 	cluster_set_wake_fd(&sink->cluster, sink->o->wake_fd);
-	producer_init(&sink->producer, &sink->cluster, &o);
+	producer_init(&sink->producer, &sink->cluster, &sink->o->producer);
 	sink->is_open = true;
 	if (producer_start(&sink->producer, e) < 0)
 		return -1;
-	sink->topic = producer_topic(&sink->producer, sink->o->topic, e);
-	return sink->topic ? 0 : -1;
+	for (int i = 0; i < sink->ntopic; i++)
+		if (!(sink->topic[i].topic = producer_topic(&sink->producer, sink->topic[i].name, e)))
+			return -1;
+	return 0;
 }
 
-int
-exec_sink_open(struct exec_sink *sink, const struct exec_sink_opts *o, struct err *e)
-{
-	*sink = (struct exec_sink){ .o = o };
-	if (open_producer(sink, e) == 0)
-		return 0;
-	exec_sink_close(sink);
-	return -1;
-}
-
-void
-exec_sink_close(struct exec_sink *sink)
+static void
+close_producer(struct txn_sink *sink)
 {
 	if (!sink->is_open)
 		return;
@@ -44,8 +30,44 @@ exec_sink_close(struct exec_sink *sink)
 	sink->is_open = false;
 }
 
+int
+txn_sink_open(struct txn_sink *sink, const struct txn_sink_opts *o, struct err *e)
+{
+	assert(o->producer.txn_id);
+	*sink = (struct txn_sink){ .o = o };
+	if (open_producer(sink, e) == 0)
+		return 0;
+	txn_sink_close(sink);
+	return -1;
+}
+
 void
-exec_sink_hurry(struct exec_sink *sink)
+txn_sink_close(struct txn_sink *sink)
+{
+	close_producer(sink);
+	for (int i = 0; i < sink->ntopic; i++)
+		mem_free(sink->topic[i].name);
+	mem_free(sink->topic);
+	sink->topic = NULL;
+	sink->ntopic = 0;
+}
+
+int
+txn_sink_topic(struct txn_sink *sink, const char *name, struct err *e)
+{
+	for (int i = 0; i < sink->ntopic; i++)
+		if (strcmp(sink->topic[i].name, name) == 0)
+			return i;
+	struct producer_topic *topic = producer_topic(&sink->producer, name, e);
+	if (!topic)
+		return -1;
+	sink->topic = mem_realloc(sink->topic, (size_t)(sink->ntopic + 1) * sizeof *sink->topic);
+	sink->topic[sink->ntopic] = (struct txn_sink_topic){ mem_strdup(name), topic };
+	return sink->ntopic++;
+}
+
+void
+txn_sink_hurry(struct txn_sink *sink)
 {
 	sig_drain(sink->o->wake_fd);
 	producer_hurry(&sink->producer, HURRY_MS);
@@ -53,28 +75,30 @@ exec_sink_hurry(struct exec_sink *sink)
 
 /* Did a signal interrupt the call?  If so, it is repeated, with a short timeout. */
 static bool
-is_interrupted(struct exec_sink *sink)
+is_interrupted(struct txn_sink *sink)
 {
 	if (!cluster_take_woken(&sink->cluster))
 		return false;
-	exec_sink_hurry(sink);
+	txn_sink_hurry(sink);
 	return true;
 }
 
 int
-exec_sink_begin(struct exec_sink *sink, struct err *e)
+txn_sink_begin(struct txn_sink *sink, struct err *e)
 {
-	sink->now_ms = clock_ms();
 	sink->is_unknown = false;
 	return producer_begin_txn(&sink->producer, e);
 }
 
 int
-exec_sink_put(struct exec_sink *sink, struct str key, struct str value, struct err *e)
+txn_sink_put(struct txn_sink *sink, int topic, int32_t partition, int64_t timestamp_ms,
+	struct str key, struct str value, struct str headers, int32_t nheader, struct err *e)
 {
 	int rc;
+	assert(topic >= 0 && topic < sink->ntopic);
 	do
-		rc = producer_put(sink->topic, -1, sink->now_ms, key, value, STR_NULL, 0, e);
+		rc = producer_put(sink->topic[topic].topic, partition, timestamp_ms, key, value, headers,
+			nheader, e);
 	while (rc < 0 && is_interrupted(sink));
 	return rc;
 }
@@ -96,7 +120,7 @@ is_of_group(int16_t code)
 }
 
 int
-exec_sink_offsets(struct exec_sink *sink, const struct producer_group *group,
+txn_sink_offsets(struct txn_sink *sink, const struct producer_group *group,
 	const struct producer_offset *v, int n, struct err *e)
 {
 	struct producer *producer = &sink->producer;
@@ -105,15 +129,15 @@ exec_sink_offsets(struct exec_sink *sink, const struct producer_group *group,
 		rc = producer_flush(producer, e);
 	while (rc < 0 && is_interrupted(sink));
 	if (rc < 0)
-		return EXEC_SINK_FAILED;
+		return TXN_SINK_FAILED;
 	do
 		rc = producer_send_offsets(producer, group, v, n, e);
 	while (rc < 0 && is_interrupted(sink));
-	return rc == 0 ? EXEC_SINK_DONE : is_of_group(e->kafka) ? EXEC_SINK_FENCED : EXEC_SINK_FAILED;
+	return rc == 0 ? TXN_SINK_DONE : is_of_group(e->kafka) ? TXN_SINK_FENCED : TXN_SINK_FAILED;
 }
 
 int
-exec_sink_commit(struct exec_sink *sink, struct err *e)
+txn_sink_commit(struct txn_sink *sink, struct err *e)
 {
 	int rc;
 	do
@@ -123,7 +147,7 @@ exec_sink_commit(struct exec_sink *sink, struct err *e)
 }
 
 int
-exec_sink_abort(struct exec_sink *sink, int rc, struct err *e)
+txn_sink_abort(struct txn_sink *sink, int rc, struct err *e)
 {
 	struct producer *producer = &sink->producer;
 	struct err why;
@@ -134,18 +158,18 @@ exec_sink_abort(struct exec_sink *sink, int rc, struct err *e)
 		err_wrap(e, "it is not known whether the last batch is committed; "
 			"the next start will find out");
 		e->class = ERR_RETRY;
-		return EXEC_SINK_FAILED;
+		return TXN_SINK_FAILED;
 	}
 	do
 		aborted = producer_abort(producer, &why);
 	while (aborted < 0 && is_interrupted(sink));
 	if (aborted == 0 || (producer->is_fenced && !is_old))
 		return rc;
-	if (rc == EXEC_SINK_FAILED && !is_old)
+	if (rc == TXN_SINK_FAILED && !is_old)
 		return rc; /* report the first failure; the broker aborts after the timeout */
-	exec_sink_close(sink);
+	close_producer(sink);
 	if (open_producer(sink, &why) == 0)
-		return EXEC_SINK_FENCED;
+		return TXN_SINK_FENCED;
 	*e = why;
-	return EXEC_SINK_FAILED;
+	return TXN_SINK_FAILED;
 }
