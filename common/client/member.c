@@ -99,12 +99,20 @@ member_init(struct member *m, struct cluster *cl, const struct member_opts *o,
 	return 0;
 }
 
+static void
+part_free(struct member_part *part)
+{
+	mem_free(part->committed_text);
+	mem_free(part->position_text);
+	mem_free(part);
+}
+
 void
 member_release(struct member *m)
 {
 	assert(!m->control.is_busy && !m->fetch.is_busy && !m->commit.is_busy);
 	for (int i = 0; i < m->npart; i++)
-		mem_free(m->part[i]);
+		part_free(m->part[i]);
 	call_release(&m->control.call);
 	call_release(&m->fetch.call);
 	call_release(&m->commit.call);
@@ -156,7 +164,7 @@ static void
 remove_part(struct member *m, int i)
 {
 	set_state(m, m->part[i], MEMBER_WAITING); /* corrects the counts */
-	mem_free(m->part[i]);
+	part_free(m->part[i]);
 	m->part[i] = m->part[--m->npart];
 }
 
@@ -173,6 +181,7 @@ regain(struct member *m, struct member_part *part)
 	part->generation = part->topic->generation;
 	part->committed = part->position = part->sent = -1;
 	part->position_epoch = -1;
+	member_annotate(part, STR_NULL);
 	part->is_asked = false;
 	part->owner = NULL;
 	return true;
@@ -514,6 +523,13 @@ member_accept(struct member *m, struct member_part *part, int64_t offset)
 	assert(part->state == MEMBER_GAINED);
 	set_state(m, part, MEMBER_HELD);
 	part->position = offset;
+}
+
+void
+member_annotate(struct member_part *part, struct str text)
+{
+	mem_free(part->position_text);
+	part->position_text = text.n > 0 ? mem_strndup(text) : NULL;
 }
 
 void

@@ -84,8 +84,10 @@ struct member_part {
 	int generation;              /* of the topic when it was assigned */
 	enum member_part_state state;
 	int64_t committed;           /* the group's committed offset; -1: none */
+	char *committed_text;        /* the metadata stored with it when it was assigned; or NULL */
 	int64_t position;            /* offset to commit: the next record of the owner; -1 */
 	int32_t position_epoch;      /* leader epoch of the record before position; -1 */
+	char *position_text;         /* metadata to commit with position; or NULL */
 	int64_t sent;                /* offset in the OffsetCommit under way; -1 */
 	bool is_target;              /* scratch: in the new assignment */
 	bool is_asked;               /* in the OffsetFetch under way */
@@ -237,7 +239,10 @@ member_move(struct member_part *part, int64_t offset, int32_t leader_epoch)
 	part->position_epoch = leader_epoch;
 }
 
-/* The same, when a transaction has already stored the offset for the group. */
+/* The metadata to be stored with the positions committed from now on; null: none. */
+void member_annotate(struct member_part *part, struct str text);
+
+/* As member_move, when a transaction has already stored the offset for the group. */
 static inline void
 member_note_stored(struct member_part *part, int64_t offset, int32_t leader_epoch)
 {

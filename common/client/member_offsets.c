@@ -33,7 +33,7 @@ name_of(const struct member *m, int version, struct str name, const struct uuid 
 
 static void
 take_offset(struct member *m, struct str topic, int32_t index, int64_t offset,
-	int16_t error)
+	struct str text, int16_t error)
 {
 	struct member_part *part = member_find(m, topic, index);
 	if (!part || !part->is_asked || part->state != MEMBER_WAITING)
@@ -50,6 +50,8 @@ take_offset(struct member *m, struct str topic, int32_t index, int64_t offset,
 		return;
 	}
 	part->committed = offset;
+	mem_free(part->committed_text);
+	part->committed_text = text.n > 0 ? mem_strndup(text) : NULL;
 	part->state = MEMBER_GAINED;
 }
 
@@ -60,6 +62,7 @@ take_flat(struct member *m, const struct offset_fetch_response *r)
 		for (int32_t k = 0; k < r->topics.v[i].partitions.n; k++)
 			take_offset(m, r->topics.v[i].name, r->topics.v[i].partitions.v[k].partition_index,
 				r->topics.v[i].partitions.v[k].committed_offset,
+				r->topics.v[i].partitions.v[k].metadata,
 				r->topics.v[i].partitions.v[k].error_code);
 }
 
@@ -73,6 +76,7 @@ take_group(struct member *m, int version,
 					&group->topics.v[i].topic_id),
 				group->topics.v[i].partitions.v[k].partition_index,
 				group->topics.v[i].partitions.v[k].committed_offset,
+				group->topics.v[i].partitions.v[k].metadata,
 				group->topics.v[i].partitions.v[k].error_code);
 }
 
@@ -236,7 +240,7 @@ fill_topic(struct member *m, struct cluster_topic *t, struct offset_commit_reque
 		v[n].partition_index = part->index;
 		v[n].committed_offset = part->sent = part->position;
 		v[n].committed_leader_epoch = part->position_epoch;
-		v[n++].committed_metadata = STR("");
+		v[n++].committed_metadata = str_of(part->position_text ? part->position_text : "");
 	}
 	if (n == 0)
 		return;

@@ -263,6 +263,7 @@ struct producer_offset {
 	int64_t offset;       /* of the next record to be read */
 	int32_t leader_epoch; /* of the record before offset; -1: unknown */
 	struct uuid topic_id; /* zero: unknown */
+	struct str metadata;  /* text stored with the offset; null: none */
 };
 
 /* Add a group's offsets to the transaction: they are stored when it is committed.

@@ -60,7 +60,7 @@ fill(const struct producer *producer, struct txn_offset_commit_request *q,
 		to->partition_index = v[i].partition;
 		to->committed_offset = v[i].offset;
 		to->committed_leader_epoch = v[i].leader_epoch;
-		to->committed_metadata = STR("");
+		to->committed_metadata = v[i].metadata.n > 0 ? v[i].metadata : STR("");
 	}
 }
 

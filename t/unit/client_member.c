@@ -38,6 +38,7 @@ static struct shared {
 	int at, wrong;
 	bool is_refreshing; /* metadata was requested at overlap_at */
 	int64_t committed;
+	char text[16];      /* committed with it */
 	int32_t epoch;
 	char owned[8];
 } *shared;
@@ -136,6 +137,7 @@ answer_offsets(const struct step *s, const void *in, void *out)
 		wire_defaults(&offset_fetch_response_group_partition_desc, &p[i]);
 		p[i].partition_index = q->groups.v->topics.v->partition_indexes.v[i];
 		p[i].committed_offset = p[i].partition_index == 0 ? 100 : -1;
+		p[i].metadata = p[i].partition_index == 0 ? STR("was") : STR("");
 		p[i].error_code = (int16_t)s->generation;
 	}
 	g.topics.v = &t;
@@ -157,8 +159,11 @@ answer_commit(const struct step *s, const void *in, void *out)
 	for (int i = 0; i < t.partitions.n; i++) {
 		p[i].partition_index = q->topics.v->partitions.v[i].partition_index;
 		p[i].error_code = s->error;
-		if (!s->error)
-			shared->committed = q->topics.v->partitions.v[i].committed_offset;
+		if (s->error)
+			continue;
+		shared->committed = q->topics.v->partitions.v[i].committed_offset;
+		snprintf(shared->text, sizeof shared->text, "%.*s",
+			STR_ARG(q->topics.v->partitions.v[i].committed_metadata));
 	}
 	r->topics.v = &t;
 	r->topics.n = 1;
@@ -435,10 +440,13 @@ test_member__a_commit_is_repeated_until_it_is_taken(void)
 	nstep = 4; /* in this process; the peer runs the whole script */
 	run(&s);
 	check_int(s.m.npart, 1);
+	check(strcmp(s.m.part[0]->committed_text, "was") == 0);
 	member_move(s.m.part[0], 123, -1);
+	member_annotate(s.m.part[0], STR("is"));
 	member_commit(&s.m);
 	check(member_flush(&s.m, 5000));
 	check_int(shared->committed, 123);
+	check(strcmp(shared->text, "is") == 0);
 	check_int(s.m.part[0]->committed, 123);
 	check_int(shared->at, 8);
 	member_commit(&s.m); /* no new offsets: nothing is sent */

@@ -46,6 +46,7 @@ struct peer_seen {
 	int32_t nparts;                     /* AddPartitionsToTxn, TxnOffsetCommit */
 	int32_t generation;
 	int64_t offset;
+	char text[8];                       /* metadata of the first offset */
 	uint64_t digest;                    /* of the batch's bytes */
 };
 
@@ -354,6 +355,8 @@ peer_txn_offsets(const struct txn_offset_commit_request *q, int16_t version, int
 	s->epoch = q->producer_epoch;
 	s->generation = q->generation_id_or_member_epoch;
 	s->offset = q->topics.v[0].partitions.v[0].committed_offset;
+	snprintf(s->text, sizeof s->text, "%.*s",
+		STR_ARG(q->topics.v[0].partitions.v[0].committed_metadata));
 	wire_defaults(&txn_offset_commit_response_desc, &r);
 	r.topics.n = q->topics.n;
 	r.topics.v = arena_alloc(a, (size_t)q->topics.n * sizeof *r.topics.v);

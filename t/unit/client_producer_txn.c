@@ -365,7 +365,7 @@ test_txn__a_batch_that_nobody_answers_is_not_committed(void)
 
 static const struct producer_group group = { "g", "member", NULL, 9 };
 static const struct producer_offset offsets[] = {
-	{ "in", 0, 100, 1 }, { "in", 1, 200, -1 }, { "other", 0, 300, -1 },
+	{ "in", 0, 100, 1, .metadata = { (const uint8_t *)"note", 4 } }, { "in", 1, 200, -1 }, { "other", 0, 300, -1 },
 };
 
 void
@@ -386,6 +386,7 @@ test_txn__offsets_go_with_it(void)
 		check_int(s->nparts, 3);
 		check_int(s->generation, 9);
 		check_int(s->offset, 100);
+		check(strcmp(s->text, "note") == 0);
 		check_int(s->id, PEER_ID);
 		check_int(peer_count(API_END_TXN), 1);
 	}
