@@ -365,7 +365,8 @@ test_txn__a_batch_that_nobody_answers_is_not_committed(void)
 
 static const struct producer_group group = { "g", "member", NULL, 9 };
 static const struct producer_offset offsets[] = {
-	{ "in", 0, 100, 1, .metadata = { (const uint8_t *)"note", 4 } }, { "in", 1, 200, -1 }, { "other", 0, 300, -1 },
+	{ "in", 0, 100, 1, .metadata = { (const uint8_t *)"note", 4 } },
+	{ "in", 1, 200, -1 }, { "other", 0, 300, -1 },
 };
 
 void
