@@ -1,0 +1,94 @@
+/* What one store does, in memory: entries, scans, changes. */
+#include "stream/store.h"
+#include "tap.h"
+
+#define check_text(a, b) check(strcmp(a, b) == 0)
+
+static struct store *
+open_store(enum store_order order, struct store_set **set)
+{
+	struct err e;
+	*set = store_set_new(&(struct store_set_opts){ 0 }, &e);
+	return store_open(*set, "s", order, &e);
+}
+
+static void
+put(struct store *store, const char *key, const char *value, int64_t ts_ms)
+{
+	store_put(store, str_of(key), str_of(value), ts_ms);
+}
+
+static const char *
+joined(struct store_iter *it)
+{
+	static struct buf b;
+	struct store_entry entry;
+	buf_reset(&b);
+	while (store_iter_next(it, &entry))
+		buf_printf(&b, "%.*s=%.*s ", STR_ARG(entry.key), STR_ARG(entry.value));
+	buf_putc(&b, 0);
+	store_iter_free(it);
+	return (const char *)b.p;
+}
+
+static int
+add_change(void *arg, const struct store_entry *entry, struct err *e)
+{
+	(void)e;
+	buf_printf(arg, "%.*s=%.*s ", STR_ARG(entry->key),
+		STR_ARG(entry->value.n < 0 ? STR("null") : entry->value));
+	return 0;
+}
+
+static const char *
+changes(struct store *store)
+{
+	static struct buf b;
+	struct err e;
+	buf_reset(&b);
+	check(store_changes(store, add_change, &b, &e) == 0);
+	buf_putc(&b, 0);
+	return (const char *)b.p;
+}
+
+void
+test_store__entries_are_scanned_in_order_of_bytes(void)
+{
+	for (int order = STORE_HASH; order <= STORE_TREE; order++) {
+		struct store_set *set;
+		struct store *store = open_store((enum store_order)order, &set);
+		put(store, "bbbbbbbb2", "2", 2);
+		put(store, "aaaaaaaa", "0", 0);
+		put(store, "bbbbbbbb1", "1", 1);
+		put(store, "cccccccc", "3", 3);
+		store_put(store, STR(""), STR("e"), 9);
+		check_text(joined(store_scan(store, STR_NULL, STR_NULL)),
+			"=e aaaaaaaa=0 bbbbbbbb1=1 bbbbbbbb2=2 cccccccc=3 ");
+		check_text(joined(store_scan(store, STR("aaaaaaaa"), STR("bbbbbbbb2"))),
+			"aaaaaaaa=0 bbbbbbbb1=1 ");
+		check_text(joined(store_scan_back(store, STR("aaaaaaaaa"), STR("cccccccc"))),
+			"bbbbbbbb2=2 bbbbbbbb1=1 ");
+		store_set_free(set);
+	}
+}
+
+void
+test_store__each_change_is_listed_once_and_as_it_is_now(void)
+{
+	for (int order = STORE_HASH; order <= STORE_TREE; order++) {
+		struct store_set *set;
+		struct store *store = open_store((enum store_order)order, &set);
+		put(store, "k0000002", "a", 1);
+		put(store, "k0000001", "a", 1);
+		put(store, "k0000002", "bb", 1);
+		put(store, "k0000003", "a", 1);
+		store_remove(store, STR("k0000003"));
+		check_text(changes(store), "k0000002=bb k0000001=a ");
+		store_clean(store);
+		check_text(changes(store), "");
+		store_remove(store, STR("k0000001"));
+		check_text(changes(store), "k0000001=null ");
+		check_int(store_count(store), 1);
+		store_set_free(set);
+	}
+}
