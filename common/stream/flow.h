@@ -29,6 +29,8 @@ struct flow_rec {
 	struct flow_key key;
 	struct str value, old;
 	int64_t ts_ms;
+	bool is_stale; /* an update of a versioned table that has a newer row: old is the row as
+	                * of ts_ms, and joins and aggregations of tables leave the update out */
 	struct str headers; /* nheader of them, as in a batch (record/batch.h) */
 	int32_t nheader;
 };

@@ -11,6 +11,13 @@
  * - A number that a restart must know (stream time, a counter) is a flow_node_number, not
  *   a field.
  *
+ * A foreign-key join is three nodes with one spec (topology_finish makes them):
+ *	join_fk_send        from: left table.  Writes the registration topic.
+ *	join_fk_subscribe   port 0: the registration topic, port 1: right table, which it also
+ *	                    looks up as from[1].  Writes the response topic.
+ *	join_fk_result      port 0: the response topic; from[1] is the left table, which it only
+ *	                    looks up.  It has the spec's id and users.
+ *
  * Uses: task.
  */
 #ifndef KQ_STREAM_NODE_H
@@ -35,7 +42,11 @@ struct flow_node_ops {
 	/* A table: the row of the key now.  True, and its value and time; false: none. */
 	bool (*get)(struct flow_node *node, const struct flow_key *key, struct str *value,
 		int64_t *ts_ms);
-	/* An entry of the node's store number `store` as a record of its changelog, and back. */
+	/* A versioned table: the row as of a time.  NULL: the table keeps no history. */
+	bool (*get_at)(struct flow_node *node, const struct flow_key *key, int64_t as_of_ms,
+		struct str *value, int64_t *ts_ms);
+	/* An entry of the node's store number `store` as a record of its changelog, and back.
+	 * log returns 1 when the change is not to be written. */
 	int (*log)(struct flow_node *node, int store, const struct store_entry *entry,
 		struct flow_change *out, struct err *e);
 	int (*restore)(struct flow_node *node, int store, const struct flow_change *change,
