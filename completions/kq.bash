@@ -105,4 +105,4 @@ _kq() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_kq_topics "$brokers")" -- "$cur")
 	fi
 }
-complete -F _kq kq-broker kq-topic kq-produce kq-consume kq-group
+complete -F _kq kq-broker kq-topic kq-produce kq-consume kq-group kq-stream

@@ -84,6 +84,6 @@ function __kq_words
     end
 end
 
-for command in kq-broker kq-topic kq-produce kq-consume kq-group
+for command in kq-broker kq-topic kq-produce kq-consume kq-group kq-stream
     complete -c $command -f -a '(__kq_words)'
 end
