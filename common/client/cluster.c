@@ -399,10 +399,43 @@ poll_timeout(const struct cluster *cl, struct conn **v, int n, int timeout_ms)
 	return timeout_ms < 0 ? (int)MIN(left, 1 << 30) : (int)MIN(left, timeout_ms);
 }
 
+/* Fill the descriptors to be polled: the owner's, wake_fd, and the connections'.  Returns
+ * the index of the first of the latter. */
+static int
+fill_poll(struct cluster *cl, const struct pollfd *fds, int nfd, struct conn **v, int n)
+{
+	for (int i = 0; i < nfd; i++)
+		cl->poll[i] = (struct pollfd){ fds[i].fd, fds[i].events, 0 };
+	cl->poll[nfd] = (struct pollfd){ cl->wake_fd, POLLIN, 0 };
+	for (int i = 0; i < n; i++) {
+		conn_flush(v[i]);
+		cl->poll[nfd + 1 + i] = (struct pollfd){ v[i]->stream.fd, conn_events(v[i]), 0 };
+	}
+	return nfd + 1;
+}
+
 short
 cluster_wait(struct cluster *cl, int fd, short events, int timeout_ms)
 {
-	int cap = 2 * cl->nnode + 3;
+	struct pollfd one = { fd, events, 0 };
+	cluster_wait_fds(cl, &one, 1, timeout_ms);
+	return one.revents;
+}
+
+int
+cluster_fds(struct cluster *cl, struct pollfd *fds, int n)
+{
+	struct conn *v[CLUSTER_FDS_MAX];
+	int count = list_conns(cl, v, MIN(n, CLUSTER_FDS_MAX));
+	for (int i = 0; i < count; i++)
+		fds[i] = (struct pollfd){ v[i]->stream.fd, conn_events(v[i]), 0 };
+	return count;
+}
+
+int
+cluster_wait_fds(struct cluster *cl, struct pollfd *fds, int nfd, int timeout_ms)
+{
+	int cap = 2 * cl->nnode + 2 + nfd;
 	if (cap > cl->poll_cap) {
 		cl->poll = mem_realloc(cl->poll, (size_t)cap * sizeof *cl->poll);
 		cl->poll_cap = cap;
@@ -410,19 +443,16 @@ cluster_wait(struct cluster *cl, int fd, short events, int timeout_ms)
 	struct conn *small[32], **v = small;
 	if (cap > (int)ARRAY_LEN(small))
 		v = mem_alloc((size_t)cap * sizeof(struct conn *));
-	int n = list_conns(cl, v, cap - 2);
-	for (int i = 0; i < n; i++) {
-		conn_flush(v[i]);
-		cl->poll[2 + i] = (struct pollfd){ v[i]->stream.fd, conn_events(v[i]), 0 };
+	int n = list_conns(cl, v, cap - nfd - 1), begin = fill_poll(cl, fds, nfd, v, n), nseen = 0;
+	int nready = poll(cl->poll, (nfds_t)(begin + n), poll_timeout(cl, v, n, timeout_ms));
+	for (int i = 0; i < nfd; i++) {
+		fds[i].revents = nready > 0 ? cl->poll[i].revents : 0;
+		nseen += fds[i].revents != 0;
 	}
-	cl->poll[0] = (struct pollfd){ fd, events, 0 };
-	cl->poll[1] = (struct pollfd){ cl->wake_fd, POLLIN, 0 };
-	int nready = poll(cl->poll, (nfds_t)n + 2, poll_timeout(cl, v, n, timeout_ms));
-	short seen = nready > 0 ? cl->poll[0].revents : 0;
-	cl->is_woken = nready > 0 && cl->poll[1].revents;
+	cl->is_woken = nready > 0 && cl->poll[nfd].revents;
 	int64_t now = clock_mono_ms();
 	for (int i = 0; i < n; i++) {
-		if (!cl->poll[2 + i].revents && conn_deadline(v[i]) > now)
+		if (!cl->poll[begin + i].revents && conn_deadline(v[i]) > now)
 			continue;
 		if (!conn_work(v[i], now)) {
 			struct err why = v[i]->err;
@@ -433,5 +463,5 @@ cluster_wait(struct cluster *cl, int fd, short events, int timeout_ms)
 		cluster_say_late(cl, cl->node[i], now);
 	if (v != small)
 		mem_free(v);
-	return seen;
+	return nseen;
 }

@@ -29,11 +29,15 @@
 
 #include "client/conn.h"
 
+#include <poll.h>
+
 /* A node is named by its id, or: */
 enum {
 	CLUSTER_ANY = -1,        /* any node */
 	CLUSTER_CONTROLLER = -2, /* the controller in Metadata; any node if it has none */
 };
+
+enum { CLUSTER_FDS_MAX = 64 };
 
 struct cluster_opts {
 	const char *brokers;     /* bootstrap addresses; NULL: the rule above */
@@ -197,6 +201,15 @@ void cluster_say_accepted(struct cluster *cl, struct cluster_outage *outage);
  * is_woken is set, and calls that wait for a response fail with ERR_RETRY
  * "interrupted". */
 short cluster_wait(struct cluster *cl, int fd, short events, int timeout_ms);
+
+/* The same with any number of descriptors, whose revents are set.  Returns how many have
+ * some. */
+int cluster_wait_fds(struct cluster *cl, struct pollfd *fds, int nfd, int timeout_ms);
+
+/* The descriptors of this cluster's connections, at most n and CLUSTER_FDS_MAX, for an
+ * owner that waits in another cluster's cluster_wait_fds; then call cluster_wait with a
+ * timeout of 0.  Returns their number. */
+int cluster_fds(struct cluster *cl, struct pollfd *fds, int n);
 
 /* Replace wake_fd; -1: none. */
 static inline void

@@ -363,10 +363,18 @@ step_timeout(const struct fetcher *f, int timeout_ms)
 short
 fetcher_wait(struct fetcher *f, int fd, short events, int timeout_ms)
 {
+	struct pollfd one = { fd, events, 0 };
+	fetcher_wait_fds(f, &one, 1, timeout_ms);
+	return one.revents;
+}
+
+int
+fetcher_wait_fds(struct fetcher *f, struct pollfd *fds, int nfd, int timeout_ms)
+{
 	step(f);
 	if (!list_is_empty(&f->ready) || f->is_failed || fetcher_is_done(f))
-		return cluster_wait(f->cluster, fd, events, 0);
-	short got = cluster_wait(f->cluster, fd, events, step_timeout(f, timeout_ms));
+		return cluster_wait_fds(f->cluster, fds, nfd, 0);
+	int nseen = cluster_wait_fds(f->cluster, fds, nfd, step_timeout(f, timeout_ms));
 	step(f); /* send the next requests before the owner reads the records */
-	return got;
+	return nseen;
 }

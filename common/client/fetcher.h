@@ -126,6 +126,9 @@ void fetcher_remove(struct fetcher *f, struct fetcher_part *part);
  * chunk is ready, the fetcher has failed or is done. */
 short fetcher_wait(struct fetcher *f, int fd, short events, int timeout_ms);
 
+/* The same with any number of descriptors, as cluster_wait_fds. */
+int fetcher_wait_fds(struct fetcher *f, struct pollfd *fds, int nfd, int timeout_ms);
+
 /* Can fetcher_take return something? */
 static inline bool
 fetcher_has_ready(const struct fetcher *f)
