@@ -20,6 +20,7 @@ enum {
 
 struct exec {
 	struct reading *reading;
+	struct group_print *gp;
 	struct group_reader *group;
 	const struct exec_opts *o;
 	struct member *member;
@@ -363,7 +364,7 @@ loop(struct exec *exec, struct err *e)
 			return -1;
 		}
 		give_back(exec);
-		if (group_reader_report_topics(exec->group, e) < 0
+		if (group_print_report_topics(exec->gp, e) < 0
 			|| group_reader_begin_gained(exec->group, e) < 0)
 			return -1;
 		fetcher_wait(reading->fetcher, -1, 0, 0);
@@ -453,11 +454,12 @@ open_all(struct exec *exec, struct err *e)
 }
 
 int
-exec_run(struct group_reader *reader, struct reading *reading, const struct exec_opts *o,
+exec_run(struct group_print *gp, struct reading *reading, const struct exec_opts *o,
 	struct err *e)
 {
-	struct exec exec = { .reading = reading, .group = reader, .o = o,
-		.member = group_reader_member(reader), .co = { .proc = PROC_INIT, .poll_fd = -1 } };
+	struct group_reader *group = group_print_reader(gp);
+	struct exec exec = { .reading = reading, .gp = gp, .group = group, .o = o,
+		.member = &group->member, .co = { .proc = PROC_INIT, .poll_fd = -1 } };
 	int rc = open_all(&exec, e);
 	if (rc == 0)
 		rc = finish(&exec, loop(&exec, e), e);

@@ -30,14 +30,14 @@
  * number.  In the latter case the transaction of a process that was killed stays open until
  * its timeout, and blocks its partitions for other members until then.
  *
- * Uses: client/txn_sink, group_reader, coprocess.
+ * Uses: client/txn_sink, group_print, coprocess.
  */
 #ifndef KQ_CONSUME_EXEC_H
 #define KQ_CONSUME_EXEC_H
 
 #include "client/txn_sink.h"
 #include "kq-consume/coprocess.h"
-#include "kq-consume/group_reader.h"
+#include "kq-consume/group_print.h"
 
 struct exec_opts {
 	const char *command;
@@ -49,10 +49,10 @@ struct exec_opts {
 	struct txn_sink_opts sink; /* producer.txn_id NULL: the default above */
 };
 
-/* Run a group_reader that group_reader_open returned, instead of group_reader_run, until
+/* Run a group_print that group_print_open returned, instead of group_print_run, until
  * its end is reached, reading->left records are committed, or a signal stops the program.
  * Leaves the group.  Returns 0, or -1. */
-int exec_run(struct group_reader *reader, struct reading *reading, const struct exec_opts *o,
+int exec_run(struct group_print *gp, struct reading *reading, const struct exec_opts *o,
 	struct err *e);
 
 #endif

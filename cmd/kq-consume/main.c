@@ -1,6 +1,6 @@
 /* kq-consume: writes records of topics to stdout. */
 #include "kq-consume/exec.h"
-#include "kq-consume/group_reader.h"
+#include "kq-consume/group_print.h"
 #include "sys/clock.h"
 #include "sys/sig.h"
 #include "sys/stdfd.h"
@@ -15,7 +15,7 @@ enum { EXEC_TXN_TIMEOUT_MS = 10000 };
 
 static struct cluster_opts cluster_opts = { .client_id = "kq-consume" };
 static struct start start;
-static struct group_reader_opts group_opts;
+static struct group_print_opts group_opts;
 static struct exec_opts exec_opts = { .batch_records = 1000 };
 static struct buf keyed_bytes;
 
@@ -209,11 +209,11 @@ consume_in_group(struct fetcher *f, char **topics, struct format *format, struct
 	output_init(&out, STDOUT_FILENO, given.is_unbuffered);
 	struct reading reading = { .fetcher = f, .format = format, .output = &out, .left = given.count,
 		.is_stopped = &sig_is_stopped, .iter = FETCH_ITER_INIT };
-	struct group_reader *reader = group_reader_open(&reading, &group_opts, topics, e);
-	int rc = reader ? group_reader_run(reader, e) : -1;
+	struct group_print *gp = group_print_open(&reading, &group_opts, topics, e);
+	int rc = gp ? group_print_run(gp, e) : -1;
 	output_release(&out);
 	cluster_close(f->cluster);
-	group_reader_free(reader);
+	group_print_free(gp);
 	return rc;
 }
 
@@ -222,10 +222,10 @@ consume_exactly_once(struct fetcher *f, char **topics, struct format *format, st
 {
 	struct reading reading = { .fetcher = f, .format = format, .left = given.count,
 		.is_stopped = &sig_is_stopped, .iter = FETCH_ITER_INIT };
-	struct group_reader *reader = group_reader_open(&reading, &group_opts, topics, e);
-	int rc = reader ? exec_run(reader, &reading, &exec_opts, e) : -1;
+	struct group_print *gp = group_print_open(&reading, &group_opts, topics, e);
+	int rc = gp ? exec_run(gp, &reading, &exec_opts, e) : -1;
 	cluster_close(f->cluster);
-	group_reader_free(reader);
+	group_print_free(gp);
 	return rc;
 }
 

@@ -1,57 +1,17 @@
 #include "kq-consume/reading.h"
 
-#include "client/offsets.h"
+#include "client/gap.h"
 #include "text/say.h"
 
 #include <poll.h>
 
-static int
-ask_offset(struct reading *reading, const struct fetcher_part *part, int64_t which,
-	int64_t *found, struct err *e)
-{
-	int32_t n = part->index + 1;
-	int64_t *offset = mem_alloc((size_t)n * sizeof *offset);
-	bool *wants = mem_alloc((size_t)n);
-	wants[part->index] = true;
-	int rc = offsets_list(reading->fetcher->cluster, part->topic, n, which, wants, offset, e);
-	*found = offset[part->index];
-	mem_free(offset);
-	mem_free(wants);
-	return rc;
-}
-
-/* Records that were deleted before they were read are reported, and reading continues
- * with the first record.  An offset past the end is an error, unless reset is set or the
- * topic was recreated. */
 int
 reading_out_of_range(struct reading *reading, struct fetcher_part *part, struct err *e)
 {
-	int64_t first;
-	if (ask_offset(reading, part, OFFSETS_EARLIEST, &first, e) < 0)
+	char text[GAP_TEXT_SIZE];
+	if (gap_skip(reading->fetcher, part, reading->reset, text, e) < 0)
 		return -1;
-	if (first <= part->offset && uuid_is_zero(&part->topic->id) && part->topic->was_gone) {
-		say_error("topic '%s' was deleted and created again; reading partition %d of the new "
-			"one from its beginning", part->topic->name, part->index);
-		fetcher_seek(reading->fetcher, part, first);
-		return 0;
-	}
-	if (first <= part->offset && reading->reset) {
-		int64_t to;
-		if (ask_offset(reading, part, reading->reset, &to, e) < 0)
-			return -1;
-		say_error("partition %d of '%s': offset %lld is past the end; continuing at %lld",
-			part->index, part->topic->name, (long long)part->offset, (long long)to);
-		fetcher_seek(reading->fetcher, part, to);
-		return 0;
-	}
-	if (first <= part->offset)
-		return err_set(e, ERR_PEER, "offset %lld of partition %d of '%s' is past the end: "
-			"was the log cut, or the topic deleted and created again?",
-			(long long)part->offset, part->index, part->topic->name);
-	say_error("partition %d of '%s': offsets %lld to %lld are deleted; continuing at %lld",
-		part->index, part->topic->name, (long long)part->offset, (long long)first - 1,
-		(long long)first);
-	fetcher_seek(reading->fetcher, part, first);
+	say_error("%s", text);
 	return 0;
 }
 

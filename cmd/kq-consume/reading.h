@@ -31,7 +31,7 @@ struct reading {
  * failure are printed. */
 int reading_run(struct reading *reading, struct err *e);
 
-/* ---- steps, also for group_reader.h ---- */
+/* ---- steps, also for group_print.h ---- */
 
 /* Print all batches that are ready.  Returns 0, or -1. */
 int reading_print(struct reading *reading, struct err *e);
