@@ -55,8 +55,12 @@ void expr_set_next(struct expr_set *set);
  * serves the programs that run on the same text. */
 int expr_set_check(struct expr_set *set, struct str text, struct err *e);
 
-/* Compile a program.  The text is copied.  NULL (ERR_USAGE) if it does not compile: the
- * message has the column, counted in characters from 1.  The set owns the program. */
+/*
+ * Compile a program.  The text is copied; the set owns the program.  NULL (ERR_USAGE) if it
+ * does not compile, or names what is not there: other input (input, ...), the environment,
+ * modules, output (debug, ...), halt, names that begin with _.  The message begins with
+ * "column N: ", counted in characters from 1 ("line N, column N: " below the first line).
+ */
 struct expr *expr_add(struct expr_set *set, struct str text, struct err *e);
 
 /* Does the program read this? */
@@ -65,8 +69,12 @@ bool expr_uses(const struct expr *expr, enum expr_var var);
 /* Does it run compiled? */
 bool expr_is_compiled(const struct expr *expr);
 
-/* All runs return -1 when the program raises an error, runs longer than timeout_ms, or has
- * a larger result (ERR_LIMIT). */
+/*
+ * All runs return -1 when the program raises an error (ERR_USAGE), when its input is not
+ * one JSON text (ERR_CORRUPT), and when it runs longer than timeout_ms, takes more than 512
+ * MiB or has a larger result than result_max (ERR_LIMIT).  A program that cannot be stopped
+ * even so ends the process: see jqwatch.h.
+ */
 
 /* Is its first result neither false nor null?  1 or 0; without a result 0. */
 int expr_test(struct expr *expr, const struct expr_in *in, struct err *e);

@@ -1,0 +1,150 @@
+#include "json/jqwatch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TICK_MS = 10, LAST_TIMES = 10, LAST_MEMORY_TIMES = 4, LAST_MS_MIN = 5000 };
+
+/* All watches that run; the thread waits for `begun` when it has seen none. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t begun;
+	struct list running;
+	bool is_asleep;
+	bool is_started;
+	uint64_t nrun;
+} all = { .lock = PTHREAD_MUTEX_INITIALIZER, .begun = PTHREAD_COND_INITIALIZER };
+
+static int64_t
+resident(void)
+{
+	char text[128];
+	long long total, pages;
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	ssize_t n = read(fd, text, sizeof text - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	if (sscanf(text, "%lld %lld", &total, &pages) != 2)
+		return 0;
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+static void
+last_resort(const struct jqwatch *watch, const char *what)
+{
+	fprintf(stderr, "%s: the expression '%.200s' %s and cannot be stopped\n",
+		program_invocation_short_name, watch->text, what);
+	_exit(1);
+}
+
+static void
+tick(struct jqwatch *watch, int64_t memory)
+{
+	int64_t ran_ms = (int64_t)++watch->ntick * TICK_MS;
+	if (watch->ntick == 1)
+		watch->memory = memory;
+	int64_t grown = memory - watch->memory;
+	if (watch->why != JQWATCH_OK) {
+		if (ran_ms > (int64_t)watch->timeout_ms * LAST_TIMES && ran_ms > LAST_MS_MIN)
+			last_resort(watch, "never ends");
+		if (grown > (int64_t)JQWATCH_MEMORY_MAX * LAST_MEMORY_TIMES)
+			last_resort(watch, "takes too much memory");
+		return;
+	}
+	if (ran_ms > watch->timeout_ms)
+		watch->why = JQWATCH_TIME;
+	else if (grown > JQWATCH_MEMORY_MAX)
+		watch->why = JQWATCH_MEMORY;
+	if (watch->why != JQWATCH_OK)
+		jq_halt(watch->jq, jv_invalid(), jv_invalid());
+}
+
+static void *
+watch_all(void *arg)
+{
+	const struct timespec pause = { 0, TICK_MS * 1000000L };
+	uint64_t seen = 0;
+	(void)arg;
+	pthread_mutex_lock(&all.lock);
+	for (;;) {
+		while (list_is_empty(&all.running) && seen == all.nrun) {
+			all.is_asleep = true;
+			pthread_cond_wait(&all.begun, &all.lock);
+			all.is_asleep = false;
+		}
+		seen = all.nrun;
+		pthread_mutex_unlock(&all.lock);
+		nanosleep(&pause, NULL);
+		pthread_mutex_lock(&all.lock);
+		if (list_is_empty(&all.running))
+			continue;
+		int64_t memory = resident();
+		LIST_EACH(it, &all.running)
+			tick(CONTAINER_OF(it, struct jqwatch, link), memory);
+	}
+	return NULL;
+}
+
+/* The lock is held.  Signals stay with the threads of the program. */
+static void
+start(void)
+{
+	pthread_t thread;
+	pthread_attr_t attr;
+	sigset_t every, before;
+	all.is_started = true;
+	list_init(&all.running);
+	sigfillset(&every);
+	pthread_sigmask(SIG_SETMASK, &every, &before);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (pthread_create(&thread, &attr, watch_all, NULL)) {
+		fputs("cannot start a thread\n", stderr);
+		abort();
+	}
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void
+jqwatch_begin(struct jqwatch *watch)
+{
+	pthread_mutex_lock(&all.lock);
+	if (!all.is_started)
+		start();
+	watch->ntick = 0;
+	watch->why = JQWATCH_OK;
+	list_init(&watch->link);
+	list_append(&all.running, &watch->link);
+	all.nrun++;
+	if (all.is_asleep)
+		pthread_cond_signal(&all.begun);
+	pthread_mutex_unlock(&all.lock);
+}
+
+enum jqwatch_why
+jqwatch_why(struct jqwatch *watch)
+{
+	pthread_mutex_lock(&all.lock);
+	enum jqwatch_why why = watch->why;
+	pthread_mutex_unlock(&all.lock);
+	return why;
+}
+
+void
+jqwatch_end(struct jqwatch *watch)
+{
+	pthread_mutex_lock(&all.lock);
+	list_unlink(&watch->link);
+	pthread_mutex_unlock(&all.lock);
+}

@@ -1,0 +1,42 @@
+/*
+ * Bounds for what runs in libjq: time and memory.
+ *
+ * libjq looks at jq_halt's flag before each of its instructions.  One thread of the process,
+ * started at the first run, sets it for a run that takes too long or too much memory, at
+ * ticks of 10 ms.  It sleeps without a tick while nothing runs.
+ *
+ * As a last resort it ends the process, with a message that names the expression and exit
+ * status 1: when a single call of libjq (a string times a billion, a comparison of values
+ * that share their parts a million times) has not come back ten times as long, or takes
+ * four times the memory.
+ *
+ * Uses: libjq, POSIX threads.  Any thread.
+ */
+#ifndef KQ_JSON_JQWATCH_H
+#define KQ_JSON_JQWATCH_H
+
+#include "base/list.h"
+
+#include <jq.h>
+
+enum jqwatch_why { JQWATCH_OK, JQWATCH_TIME, JQWATCH_MEMORY };
+
+/* One program's runs. */
+struct jqwatch {
+	jq_state *jq;
+	const char *text;   /* the expression, for the last resort's message */
+	int timeout_ms;
+	/* Of the run; locked. */
+	struct list link;
+	int ntick;
+	int64_t memory;     /* bytes resident at its first tick */
+	enum jqwatch_why why;
+};
+
+void jqwatch_begin(struct jqwatch *watch); /* after jq_start */
+enum jqwatch_why jqwatch_why(struct jqwatch *watch); /* was the run ended, and why? */
+void jqwatch_end(struct jqwatch *watch);
+
+enum { JQWATCH_MEMORY_MAX = 512 << 20 }; /* bytes that a run may add to the process */
+
+#endif
