@@ -78,6 +78,7 @@ fetcher_add(struct fetcher *f, struct cluster_topic *t, int32_t index,
 	part->index = index;
 	part->generation = t->generation;
 	part->offset = part->deliver = offset;
+	part->end = -1;
 	part->stop = stop;
 	part->epoch = -1;
 	part->bytes_max = f->opts.partition_bytes;
@@ -124,6 +125,8 @@ fetcher_rewind(struct fetcher *f, struct fetcher_part *part, int64_t offset)
 {
 	struct fetcher_part *fresh = fetcher_add(f, part->topic, part->index, offset, part->stop);
 	fresh->generation = part->generation;
+	fresh->owner = part->owner;
+	fresh->is_held = part->is_held;
 	fetcher_remove(f, part);
 	return fresh;
 }
@@ -183,7 +186,7 @@ fetcher_refused(struct fetcher *f, struct fetcher_part *part,
 static bool
 may_ask(const struct fetcher_part *part, int64_t now_ms)
 {
-	return !part->is_asked && !part->is_done && !part->is_paused
+	return !part->is_asked && !part->is_done && !part->is_paused && !part->is_held
 		&& !part->topic->gone_since_ms && part->retry_at_ms <= now_ms;
 }
 
@@ -322,7 +325,7 @@ step(struct fetcher *f)
 		f->refresh_at_ms = now + f->opts.retry_backoff_ms;
 	}
 	check_topics(f);
-	if (f->held > f->opts.fetch_bytes)
+	if (f->held > (f->opts.held_max ? f->opts.held_max : f->opts.fetch_bytes))
 		return;
 	struct list *next;
 	for (struct list *it = f->part.next; it != &f->part && !f->is_failed; it = next) {

@@ -11,7 +11,8 @@
  *		}
  *
  * Memory: responses of up to about twice fetch_bytes are held; above fetch_bytes
- * nothing more is requested until chunks are given back.
+ * nothing more is requested until chunks are given back.  An owner that needs records of
+ * one partition before it can go on with another sets is_held instead.
  *
  * Moved leaders and lost connections are retried.  If a partition has had no success
  * for retry_timeout_ms, or fails in a way that a retry cannot cure, the fetcher has
@@ -31,6 +32,8 @@ struct fetcher_opts {
 	int request_timeout_ms;
 	int retry_timeout_ms, retry_backoff_ms;
 	size_t fetch_bytes;      /* approximate size of a response */
+	size_t held_max;         /* bytes of responses above which nothing is requested; 0:
+	                          * fetch_bytes.  With held partitions: SIZE_MAX */
 	size_t partition_bytes;  /* approximate share of one partition in it */
 	size_t batch_max;        /* limit of a decompressed batch, bytes */
 	bool checks_crc;
@@ -40,7 +43,8 @@ struct fetcher_opts {
 /* Fill with the defaults. */
 void fetcher_opts_init(struct fetcher_opts *o);
 
-/* Owners read topic, index, offset, deliver, stop and epoch. */
+/* Owners read topic, index, offset, deliver, end, stop, epoch and is_done, and set owner
+ * and is_held. */
 struct fetcher_part {
 	struct list link;        /* in fetcher.part; recently read ones are last */
 	struct cluster_topic *topic;
@@ -48,8 +52,12 @@ struct fetcher_part {
 	int generation;          /* of the topic when reading began: see fetched.is_new_topic */
 	int64_t offset;          /* next offset to fetch */
 	int64_t deliver;         /* next offset to hand out; at most offset */
+	int64_t end;             /* what the last response told: records before it can be read
+	                          * (with is_committed: the last stable offset); -1: unknown */
 	int64_t stop;            /* where reading ends, exclusive; INT64_MAX: never */
 	int32_t epoch;           /* leader epoch of the record before deliver; -1: unknown */
+	bool is_held;            /* request nothing more: the owner has enough */
+	void *owner;
 	bool is_removed;         /* by fetcher_remove, while a request still refers to it */
 	bool is_asked;           /* in a request under way */
 	bool is_paused;          /* out of range, or the topic is new: until fetcher_seek */

@@ -621,3 +621,34 @@ test_producer__gives_up_when_the_broker_stays_away(void)
 	check_int(producer_next_unacked(&s.p), 2);
 	close_producer(&s);
 }
+
+void
+test_fetcher__a_held_partition_is_not_asked_for(void)
+{
+	add_batch(0, 3, 0);
+	start_peer();
+	struct cluster cl;
+	struct fetcher f;
+	struct fetcher_opts o;
+	struct err e;
+	fetcher_opts_init(&o);
+	struct cluster_opts co = { .brokers = "unix:s", .connect_timeout_ms = 2000 };
+	check_int(cluster_open(&cl, &co, &e), 0);
+	struct cluster_topic *t = cluster_topic(&cl, "t", false, &e);
+	fetcher_init(&f, &cl, &o);
+	struct fetcher_part *part = fetcher_add(&f, t, 0, 0, 3);
+	part->is_held = true;
+	part->owner = &o;
+	check_int(part->end, -1);
+	fetcher_wait(&f, -1, 0, 50);
+	check_int(f.nrequest, 0);
+	part = fetcher_rewind(&f, part, 0);
+	check(part->is_held);
+	check(part->owner == &o);
+	part->is_held = false;
+	while (!fetcher_has_ready(&f))
+		fetcher_wait(&f, -1, 0, 100);
+	check(part->end != -1);
+	cluster_close(&cl);
+	fetcher_release(&f);
+}
