@@ -68,8 +68,10 @@ struct flow_fn {
  * (none yet, or deleted).  Unless result is set, the state is the row's value.
  *
  * A state of fixed size (state_size > 0) is changed in place: init, add and sub get its
- * bytes in state->p, aligned to 8.  Otherwise they append the new state to out and set
- * *state to it, or to null.
+ * bytes in state->p, aligned to 8, and out is NULL; one that fails leaves it as it was, and
+ * result never gives null.  Otherwise they set *state to the new state, or to null: bytes
+ * appended to out, or others that are valid until the next record.  state is then not where
+ * args->acc is.
  */
 struct flow_agg {
 	int32_t state_size;  /* bytes; 0: it varies */

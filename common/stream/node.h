@@ -1,21 +1,30 @@
 /*
  * An operator at work in a task: for the files of operators only.
  *
- * Each kind of operator is a file with a const struct flow_node_ops, listed in ops.c.  Its
- * state is the embedding struct; its stores are opened in open.
+ * To add an operator: a file op_NAME.c with a const struct flow_node_ops flow_NAME_ops,
+ * declared in ops.h and put into the table of ops.c beside the flow_op (and, of windowed
+ * aggregations, the type of window) that it runs.  Its state is a struct whose first member
+ * is the struct flow_node; it is allocated zeroed, and its stores are opened in open.  What
+ * it needs of its declaration is in node->spec (functions, window, suppress) and node->plan
+ * (names of stores, kind and window of the keys, whether anybody wants old values).  An
+ * operator of a program (FLOW_CUSTOM) is the same, given as spec->custom.
  *
  * Rules for operators:
+ * - What comes in as a stream may be a table's update: an operator on streams does not look
+ *   at rec->old, and need not clear it when it passes a record on.
+ * - The slices of a record that is sent must stay valid during the send: a value in a store
+ *   is copied first if a user may change that store, or the node goes on with it later.
  * - Call functions before changing a store: a function that fails leaves no half-done step.
  * - A table sends true old values: old is what was sent last for this key, null if nothing
  *   was since the last deletion; a deletion is sent only for a row that was sent.
  * - A number that a restart must know (stream time, a counter) is a flow_node_number, not
  *   a field.
  *
- * A foreign-key join is three nodes with one spec (topology_finish makes them):
- *	join_fk_send        from: left table.  Writes the registration topic.
- *	join_fk_subscribe   port 0: the registration topic, port 1: right table, which it also
- *	                    looks up as from[1].  Writes the response topic.
- *	join_fk_result      port 0: the response topic; from[1] is the left table, which it only
+ * A foreign-key join is three nodes with one spec:
+ *	FLOW_FK_LEFT        from: left table.  Writes the registration topic (plan->topic).
+ *	FLOW_FK_RIGHT       port 0: the registration topic, port 1: right table, which it also
+ *	                    looks up as from[1].  Writes the response topic (plan->topic).
+ *	FLOW_FK_OUT         port 0: the response topic; from[1] is the left table, which it only
  *	                    looks up.  It has the spec's id and users.
  *
  * Uses: task.
@@ -37,6 +46,8 @@ struct flow_node_ops {
 	int (*take)(struct flow_node *node, int port, const struct flow_rec *rec, struct err *e);
 	/* Wall time has reached *node->tick_at_ms. */
 	int (*tick)(struct flow_node *node, struct err *e);
+	/* The stream time of the windowed aggregation above is now this (flow_node_time). */
+	int (*time)(struct flow_node *node, int64_t stream_ms, struct err *e);
 	/* The input has ended.  Nodes are asked from the sources down. */
 	int (*end)(struct flow_node *node, struct err *e);
 	/* A table: the row of the key now.  True, and its value and time; false: none. */
@@ -54,6 +65,7 @@ struct flow_node_ops {
 };
 
 struct flow_user {
+	int (*take)(struct flow_node *node, int port, const struct flow_rec *rec, struct err *e);
 	struct flow_node *node;
 	int port;
 };
@@ -61,17 +73,33 @@ struct flow_user {
 struct flow_node {
 	const struct flow_node_ops *ops;
 	const struct flow_spec *spec;
+	const struct topology_node *plan;
 	struct flow_task *task;
 	int index;                /* in the topology */
 	struct flow_user *user;   /* in the order of their declaration */
 	int nuser;
-	struct flow_node *from[FLOW_FROM_MAX];
+	struct flow_user *late;   /* users of spec->late_id */
+	int nlate;
+	struct flow_node *from[FLOW_FROM_MAX]; /* the nodes that send, or are looked into */
 	int nfrom;
+	struct flow_node **watch; /* who wants to know its stream time (suppress) */
+	int nwatch;
 	int64_t tick_at_ms;       /* wall clock; INT64_MAX: never */
 };
 
 /* Send the record to all users, in order. */
-int flow_node_send(struct flow_node *node, const struct flow_rec *rec, struct err *e);
+static inline int
+flow_node_send(struct flow_node *node, const struct flow_rec *rec, struct err *e)
+{
+	for (const struct flow_user *it = node->user, *end = it + node->nuser; it != end; it++)
+		if (it->take(it->node, it->port, rec, e))
+			return -1;
+	return 0;
+}
+
+/* A windowed aggregation's stream time has moved, and the updates of the record that moved
+ * it are sent. */
+int flow_node_time(struct flow_node *node, int64_t stream_ms, struct err *e);
 
 /* A function failed with *e: what the owner decides.  0: leave the record out; -1. */
 int flow_node_failed(struct flow_node *node, const struct flow_rec *rec, struct err *e);
@@ -80,9 +108,19 @@ int flow_node_failed(struct flow_node *node, const struct flow_rec *rec, struct 
 int flow_node_drop(struct flow_node *node, const struct flow_rec *rec, bool is_late,
 	struct err *e);
 
-/* Open a store of the node; the result's index is the `store` of log and restore. */
+/* Open a store of the node; returns the `store` of log and restore: 0 for the node's first
+ * one, and so on; -1: failed.  about has all but name and store. */
 int flow_node_store(struct flow_node *node, const char *name, enum store_order order,
 	const struct flow_store *about, struct store **store, struct err *e);
+
+/* The key of a table's row in a store: plain bytes as they are, windowed ones by keys_put
+ * in row, whose content is replaced. */
+struct str flow_row(struct buf *row, const struct flow_key *key);
+
+/* Such a key of the node's table as its changelog has it, and back; valid until the next
+ * flow_node_scratch. */
+int flow_row_key_log(struct flow_node *node, struct str row, struct str *out, struct err *e);
+int flow_row_key_restore(struct flow_node *node, struct str key, struct str *row, struct err *e);
 
 /* A number of the node that a restart knows again: INT64_MIN at the first start.  Valid as
  * long as the task. */
@@ -90,6 +128,12 @@ int64_t *flow_node_number(struct flow_node *node, const char *name);
 
 /* Memory until the next input record. */
 struct arena *flow_node_arena(struct flow_node *node);
+
+/* An empty buffer, whose content is valid until the next call of this for the task. */
+struct buf *flow_node_scratch(struct flow_node *node);
+
+/* To the topic of plan->topic. */
+int flow_node_emit(struct flow_node *node, const struct flow_rec *rec, struct err *e);
 
 /* To an internal topic, or, in a local task, to its reader once the record is done. */
 int flow_node_emit_internal(struct flow_node *node, const char *topic, const struct flow_rec *rec,

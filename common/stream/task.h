@@ -47,7 +47,8 @@ struct flow_task *flow_task_new(struct topology *topo, int part, bool is_local,
 	struct flow_env *env, struct store_set *set, struct err *e);
 void flow_task_free(struct flow_task *task);
 
-/* A record of a source topic.  rec->old is ignored.  Returns 0, or -1: the task failed. */
+/* A record of a source topic or, if the task is not local, of an internal one; rec->old is
+ * not looked at.  Returns 0, or -1: the task failed. */
 int flow_task_take(struct flow_task *task, const char *topic, const struct flow_rec *rec,
 	struct err *e);
 

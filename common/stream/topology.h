@@ -15,7 +15,7 @@
  * and splits the graph at its repartition topics into sub-topologies.
  *
  * Uses: base, flow.  Built by one thread; finished, any number of tasks may share it (their
- * functions not: see flow_fns in task.h).
+ * functions not: a function serves one thread at a time).
  */
 #ifndef KQ_STREAM_TOPOLOGY_H
 #define KQ_STREAM_TOPOLOGY_H
@@ -50,7 +50,22 @@ enum flow_op {
 	FLOW_TO_TABLE,           /* S -> T */
 	FLOW_REPARTITION,        /* S -> S, explicitly */
 	FLOW_TO,                 /* S -> topic; a table is taken as its stream */
-	FLOW_CUSTOM,             /* S -> S: an operator of the program (custom.h) */
+	FLOW_CUSTOM,             /* S -> S: an operator of the program (node.h) */
+
+	/* Steps that topology_add makes by itself; not for flow_spec. */
+	FLOW_REPARTITION_SINK,   /* S, H -> internal topic */
+	FLOW_REPARTITION_SOURCE, /* internal topic -> S, H */
+	FLOW_BRANCH_OUT,         /* one of a branch's streams */
+	FLOW_LATE,               /* the stream late_id of its input */
+	FLOW_FK_LEFT,            /* T -> registration topic */
+	FLOW_FK_RIGHT,           /* registration topic, T -> response topic */
+	FLOW_FK_OUT,             /* response topic, with a look into the left T -> T */
+	FLOW_NOP,
+};
+
+enum flow_kind {
+	FLOW_KIND_NONE, FLOW_KIND_STREAM, FLOW_KIND_TABLE, FLOW_KIND_GROUPED_STREAM,
+	FLOW_KIND_GROUPED_TABLE, FLOW_KIND_GLOBAL
 };
 
 enum flow_window_type {
@@ -109,8 +124,36 @@ struct flow_spec {
 	struct flow_suppress suppress;
 	int32_t npart;                      /* FLOW_REPARTITION: partitions; 0: automatic */
 	const char *late_id;                /* windows, joins: stream that gets late records */
-	void *custom;                       /* FLOW_CUSTOM: see custom.h */
+	const void *custom;                 /* FLOW_CUSTOM: its struct flow_node_ops */
+	bool is_by_key;                     /* FLOW_CUSTOM: equal keys must meet in one task */
+	bool changes_key;                   /* FLOW_CUSTOM: as select_key does */
 	void *tag;                          /* the caller's: kept with the node */
+};
+
+/*
+ * A node as tasks run it.  A spec makes one node or, with a repartition step or a foreign
+ * key, several; a grouping of a stream by its key makes none.
+ */
+struct topology_node {
+	enum flow_op op;
+	enum flow_kind kind;                /* of what it sends */
+	const struct flow_spec *spec;       /* that made it */
+	int from[FLOW_FROM_MAX], nfrom;     /* inputs: indices of nodes */
+	struct topology_user {
+		int node, port;                 /* the user and the number of its input */
+	} *user;                            /* in the order of their declaration */
+	int nuser;
+	int late;                           /* the node of spec->late_id; -1: none */
+	int part;                           /* sub-topology; -1: a global table, in each that
+	                                     * looks into it */
+	const char *name;                   /* as Kafka Streams names it */
+	const char *store[3];               /* names of its stores: NULL if it has none; of a
+	                                     * stream-stream join: this, other, shared */
+	const char *topic;                  /* source, sink; internal ones without application */
+	const struct flow_window *window;   /* of its keys; NULL: they are plain */
+	bool wants_old;                     /* does a user look at old values? */
+	bool wants_get;                     /* ... or at single rows? */
+	bool takes_null_keys;               /* repartition sink: null keys pass */
 };
 
 struct topology;
@@ -124,5 +167,11 @@ int topology_add(struct topology *topo, const struct flow_spec *spec, struct err
 
 /* No more nodes.  Returns 0, or -1 (ERR_USAGE) if the whole makes no sense. */
 int topology_finish(struct topology *topo, struct err *e);
+
+/* ---- of a finished topology ---- */
+
+const char *topology_application(const struct topology *topo);
+int topology_nodes(const struct topology *topo, const struct topology_node **v); /* number */
+int topology_parts(const struct topology *topo); /* number of sub-topologies */
 
 #endif

@@ -1,0 +1,169 @@
+#include "stream/keys.h"
+#include "stream/task_int.h"
+
+#include <stdio.h>
+
+int
+flow_node_time(struct flow_node *node, int64_t stream_ms, struct err *e)
+{
+	for (int i = 0; i < node->nwatch; i++)
+		if (node->watch[i]->ops->time(node->watch[i], stream_ms, e))
+			return -1;
+	return 0;
+}
+
+int
+flow_node_failed(struct flow_node *node, const struct flow_rec *rec, struct err *e)
+{
+	struct flow_env *env = node->task->env;
+	return env->failed(env, node->index, rec, e);
+}
+
+int
+flow_node_drop(struct flow_node *node, const struct flow_rec *rec, bool is_late, struct err *e)
+{
+	struct flow_env *env = node->task->env;
+	env->dropped(env, node->index, rec, is_late);
+	for (int i = 0; is_late && i < node->nlate; i++)
+		if (node->late[i].take(node->late[i].node, node->late[i].port, rec, e))
+			return -1;
+	return 0;
+}
+
+int
+flow_node_store(struct flow_node *node, const char *name, enum store_order order,
+	const struct flow_store *about, struct store **store, struct err *e)
+{
+	struct flow_task *task = node->task;
+	*store = store_open(task->set, name, order, e);
+	if (!*store)
+		return -1;
+	int number = 0;
+	for (int i = 0; i < task->nstore; i++)
+		number += task->store_of[i].node == node;
+	size_t n = (size_t)task->nstore + 1;
+	task->store = mem_realloc(task->store, sizeof *task->store * n);
+	task->store_of = mem_realloc(task->store_of, sizeof *task->store_of * n);
+	struct flow_store *out = &task->store[task->nstore];
+	*out = *about;
+	out->name = name;
+	out->store = *store;
+	task->store_of[task->nstore++] = (struct task_store){ node, number };
+	return number;
+}
+
+struct str
+flow_row(struct buf *row, const struct flow_key *key)
+{
+	if (!key->is_windowed)
+		return key->bytes;
+	buf_reset(row);
+	keys_put(row, key);
+	return buf_str(row);
+}
+
+int
+flow_row_key_log(struct flow_node *node, struct str row, struct str *out, struct err *e)
+{
+	(void)e;
+	const struct flow_window *window = node->plan->window;
+	struct buf *scratch = flow_node_scratch(node);
+	struct buf plain = BUF_INIT;
+	struct flow_key key;
+	*out = row;
+	if (!window)
+		return 0;
+	bool is_key = keys_take(&row, true, &plain, &key);
+	assert(is_key);
+	keys_put_topic(scratch, &key, window);
+	buf_release(&plain);
+	*out = buf_str(scratch);
+	return 0;
+}
+
+int
+flow_row_key_restore(struct flow_node *node, struct str key, struct str *row, struct err *e)
+{
+	const struct flow_window *window = node->plan->window;
+	struct flow_key plain;
+	if (!keys_take_topic(key, window, &plain))
+		return err_set(e, ERR_CORRUPT, "a key in the changelog of '%s' has no window",
+			node->plan->name);
+	*row = flow_row(flow_node_scratch(node), &plain);
+	return 0;
+}
+
+int64_t *
+flow_node_number(struct flow_node *node, const char *name)
+{
+	struct flow_task *task = node->task;
+	struct buf full = BUF_INIT;
+	buf_printf(&full, "%s.%s", node->plan->name, name);
+	struct task_number *number = NEW(struct task_number);
+	number->name = mem_strndup(buf_str(&full));
+	number->value = INT64_MIN;
+	buf_release(&full);
+	size_t n = (size_t)task->nnumber + 1;
+	task->number = mem_realloc(task->number, sizeof(struct task_number *) * n);
+	task->number[task->nnumber++] = number;
+	return &number->value;
+}
+
+struct arena *
+flow_node_arena(struct flow_node *node)
+{
+	return &node->task->arena;
+}
+
+struct buf *
+flow_node_scratch(struct flow_node *node)
+{
+	buf_reset(&node->task->scratch);
+	return &node->task->scratch;
+}
+
+int
+flow_node_emit(struct flow_node *node, const struct flow_rec *rec, struct err *e)
+{
+	struct flow_env *env = node->task->env;
+	struct flow_out out = { .topic = node->plan->topic, .node = node->index, .rec = rec,
+		.partition = -1 };
+	return env->emit(env, &out, e);
+}
+
+static void
+enqueue(struct flow_task *task, struct task_source *source, const struct flow_rec *rec)
+{
+	struct arena *arena = &task->arena;
+	struct task_queued *queued = arena_alloc(arena, sizeof *queued);
+	queued->rec = *rec;
+	queued->rec.key.bytes = arena_str(arena, rec->key.bytes);
+	queued->rec.value = arena_str(arena, rec->value);
+	queued->rec.old = STR_NULL;
+	queued->rec.headers = arena_str(arena, rec->headers);
+	if (!source->head) {
+		source->tail = &source->head;
+		source->turn = task->turn++;
+	}
+	*source->tail = queued;
+	source->tail = &queued->next;
+	task->nqueued++;
+}
+
+int
+flow_node_emit_internal(struct flow_node *node, const char *topic, const struct flow_rec *rec,
+	int32_t partition, struct err *e)
+{
+	struct flow_task *task = node->task;
+	if (!task->is_local) {
+		struct flow_out out = { .topic = topic, .node = node->index, .is_internal = true,
+			.rec = rec, .partition = partition };
+		return task->env->emit(task->env, &out, e);
+	}
+	for (int i = 0; i < task->nsource; i++)
+		if (task->source[i].topic == topic) {
+			enqueue(task, &task->source[i], rec);
+			return 0;
+		}
+	assert(!"an internal topic that nothing reads");
+}

@@ -1,0 +1,29 @@
+/*
+ * The operators, by name; each is a file op_*.c.
+ *
+ * Uses: node.
+ */
+#ifndef KQ_STREAM_OPS_H
+#define KQ_STREAM_OPS_H
+
+#include "stream/node.h"
+
+/* The operator of a node whose input is of this kind; NULL: records pass it unchanged, and
+ * tasks leave it out. */
+const struct flow_node_ops *flow_ops(const struct topology_node *plan, enum flow_kind in);
+
+/* op_stream.c */
+extern const struct flow_node_ops flow_filter_ops, flow_map_values_ops, flow_select_key_ops,
+	flow_flat_map_ops, flow_peek_ops, flow_branch_ops, flow_to_ops;
+/* op_table.c */
+extern const struct flow_node_ops flow_table_ops, flow_table_filter_ops,
+	flow_table_map_values_ops;
+/* op_repartition.c */
+extern const struct flow_node_ops flow_group_table_ops, flow_repartition_sink_ops,
+	flow_repartition_source_ops;
+/* op_aggregate.c */
+extern const struct flow_node_ops flow_aggregate_ops, flow_aggregate_table_ops;
+/* op_suppress.c */
+extern const struct flow_node_ops flow_suppress_ops;
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * A task from inside: for task.c and node.c only.
+ *
+ * Uses: node.
+ */
+#ifndef KQ_STREAM_TASK_INT_H
+#define KQ_STREAM_TASK_INT_H
+
+#include "stream/node.h"
+
+/* A record on its way through an internal topic of a local task; in the task's arena. */
+struct task_queued {
+	struct task_queued *next;
+	struct flow_rec rec;
+};
+
+struct task_source {
+	const char *topic;
+	struct flow_node *node;
+	int same;      /* the next source of this topic; -1: none */
+	/* Records of an internal topic of a local task. */
+	struct task_queued *head, **tail;
+	uint64_t turn; /* when the first of them came to the head */
+};
+
+struct task_number {
+	char *name;
+	int64_t value;
+};
+
+struct task_store {
+	struct flow_node *node;
+	int store; /* number among the node's */
+};
+
+struct flow_task {
+	struct topology *topo;
+	int part;
+	bool is_local;
+	struct flow_env *env;
+	struct store_set *set;
+	struct flow_node **node;   /* by index in the topology; NULL: not in this task */
+	int nnode;
+	struct task_source *source;
+	int nsource;
+	int nqueued;               /* records in queues */
+	uint64_t turn;
+	struct flow_store *store;
+	struct task_store *store_of;
+	int nstore;
+	struct task_number **number;
+	struct flow_number *number_out;
+	int nnumber;
+	struct arena arena;
+	struct buf scratch;
+};
+
+#endif

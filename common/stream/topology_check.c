@@ -1,0 +1,194 @@
+#include "stream/topology_int.h"
+
+#define IN_S (1 << FLOW_KIND_STREAM)
+#define IN_T (1 << FLOW_KIND_TABLE)
+#define IN_G (1 << FLOW_KIND_GROUPED_STREAM)
+#define IN_H (1 << FLOW_KIND_GROUPED_TABLE)
+#define IN_L (1 << FLOW_KIND_GLOBAL)
+
+/* What each step takes: kinds of its inputs, the last one standing for all further ones. */
+static const struct {
+	const char *name;
+	int from_min, from_max;
+	int kinds[2];
+} takes[] = {
+	[FLOW_STREAM] = { "stream", 0, 0, { 0 } },
+	[FLOW_TABLE] = { "table", 0, 0, { 0 } },
+	[FLOW_GLOBAL_TABLE] = { "global table", 0, 0, { 0 } },
+	[FLOW_FILTER] = { "filter", 1, 1, { IN_S | IN_T } },
+	[FLOW_FILTER_NOT] = { "filter-not", 1, 1, { IN_S | IN_T } },
+	[FLOW_MAP_VALUES] = { "map-values", 1, 1, { IN_S | IN_T } },
+	[FLOW_SELECT_KEY] = { "select-key", 1, 1, { IN_S } },
+	[FLOW_MAP] = { "map", 1, 1, { IN_S } },
+	[FLOW_FLAT_MAP] = { "flat-map", 1, 1, { IN_S } },
+	[FLOW_PEEK] = { "peek", 1, 1, { IN_S } },
+	[FLOW_MERGE] = { "merge", 1, FLOW_FROM_MAX, { IN_S, IN_S } },
+	[FLOW_BRANCH] = { "branch", 1, 1, { IN_S } },
+	[FLOW_GROUP_BY_KEY] = { "group-by-key", 1, 1, { IN_S } },
+	[FLOW_GROUP_BY] = { "group-by", 1, 1, { IN_S | IN_T } },
+	[FLOW_AGGREGATE] = { "aggregate", 1, 1, { IN_G | IN_H } },
+	[FLOW_COGROUP] = { "cogroup", 1, FLOW_FROM_MAX, { IN_G, IN_G } },
+	[FLOW_SUPPRESS] = { "suppress", 1, 1, { IN_T } },
+	[FLOW_STREAM_STREAM_JOIN] = { "stream-stream join", 2, 2, { IN_S, IN_S } },
+	[FLOW_STREAM_TABLE_JOIN] = { "stream-table join", 2, 2, { IN_S, IN_T } },
+	[FLOW_STREAM_GLOBAL_JOIN] = { "stream-global-table join", 2, 2, { IN_S, IN_L } },
+	[FLOW_TABLE_TABLE_JOIN] = { "table-table join", 2, 2, { IN_T, IN_T } },
+	[FLOW_FOREIGN_KEY_JOIN] = { "foreign-key join", 2, 2, { IN_T, IN_T } },
+	[FLOW_TO_STREAM] = { "to-stream", 1, 1, { IN_T } },
+	[FLOW_TO_TABLE] = { "to-table", 1, 1, { IN_S } },
+	[FLOW_REPARTITION] = { "repartition", 1, 1, { IN_S } },
+	[FLOW_TO] = { "to", 1, 1, { IN_S | IN_T } },
+	[FLOW_CUSTOM] = { "step", 1, FLOW_FROM_MAX, { IN_S, IN_S } },
+};
+
+const char *
+flow_op_name(enum flow_op op)
+{
+	assert((size_t)op < ARRAY_LEN(takes));
+	return takes[op].name;
+}
+
+int
+topology_nfrom(const struct flow_spec *spec)
+{
+	int n = 0;
+	while (n < FLOW_FROM_MAX && spec->from[n])
+		n++;
+	return n;
+}
+
+static const char *
+kind_name(enum flow_kind kind)
+{
+	static const char *const name[] = {
+		[FLOW_KIND_NONE] = "nothing", [FLOW_KIND_STREAM] = "a stream",
+		[FLOW_KIND_TABLE] = "a table", [FLOW_KIND_GROUPED_STREAM] = "a grouped stream",
+		[FLOW_KIND_GROUPED_TABLE] = "a grouped table", [FLOW_KIND_GLOBAL] = "a global table",
+	};
+	return name[kind];
+}
+
+static int
+check_inputs(const struct flow_spec *spec, struct topology_id *const *from, struct err *e)
+{
+	int n = topology_nfrom(spec);
+	const char *name = takes[spec->op].name;
+	if (n < takes[spec->op].from_min || n > takes[spec->op].from_max)
+		return err_set(e, ERR_USAGE, "'%s': %s does not take %d inputs", spec->id, name, n);
+	for (int i = 0; i < n; i++)
+		if (!(takes[spec->op].kinds[MIN(i, 1)] & 1 << from[i]->kind))
+			return err_set(e, ERR_USAGE, "'%s': %s does not take '%s', which is %s", spec->id,
+				name, from[i]->id, kind_name(from[i]->kind));
+	return 0;
+}
+
+/* ---- windows ---- */
+
+static int
+check_window(const struct flow_spec *spec, const struct topology_id *from, struct err *e)
+{
+	const struct flow_window *window = &spec->window;
+	if (window->type == FLOW_NO_WINDOW)
+		return spec->emits_on_close
+			? err_set(e, ERR_USAGE, "'%s': only windows have a close to emit on", spec->id)
+			: 0;
+	if (from->kind != FLOW_KIND_GROUPED_STREAM)
+		return err_set(e, ERR_USAGE, "'%s': a table has no windows", spec->id);
+	if (from->window)
+		return err_set(e, ERR_USAGE, "'%s': the keys have windows already; give them new keys",
+			spec->id);
+	if (window->grace_ms < 0)
+		return err_set(e, ERR_USAGE, "'%s': the grace is negative", spec->id);
+	if (window->size_ms < 0 || (window->size_ms == 0 && (window->type == FLOW_TUMBLING
+			|| window->type == FLOW_HOPPING)))
+		return err_set(e, ERR_USAGE, "'%s': the window has no length", spec->id);
+	if (window->type == FLOW_HOPPING
+			&& (window->advance_ms <= 0 || window->advance_ms > window->size_ms))
+		return err_set(e, ERR_USAGE,
+			"'%s': hopping windows advance by more than 0 and by at most their size",
+			spec->id);
+	if (window->type == FLOW_UNLIMITED && spec->emits_on_close)
+		return err_set(e, ERR_USAGE, "'%s': unlimited windows never close", spec->id);
+	if (window->type == FLOW_UNLIMITED && window->start_ms < 0)
+		return err_set(e, ERR_USAGE, "'%s': the start is negative", spec->id);
+	return 0;
+}
+
+static int
+check_join(const struct flow_spec *spec, struct topology_id *const *from, struct err *e)
+{
+	const struct flow_join_window *window = &spec->join_window;
+	if (spec->op == FLOW_STREAM_STREAM_JOIN) {
+		if (window->grace_ms < 0
+				|| (window->before_ms < 0 && window->after_ms < -window->before_ms))
+			return err_set(e, ERR_USAGE, "'%s': the join's window ends before it starts",
+				spec->id);
+	} else if (spec->kind == FLOW_OUTER && spec->op != FLOW_TABLE_TABLE_JOIN) {
+		return err_set(e, ERR_USAGE, "'%s': %s is inner or left, not outer", spec->id,
+			takes[spec->op].name);
+	}
+	if (spec->op == FLOW_STREAM_TABLE_JOIN || spec->op == FLOW_TABLE_TABLE_JOIN
+			|| spec->op == FLOW_STREAM_STREAM_JOIN)
+		if (!from[0]->window != !from[1]->window)
+			return err_set(e, ERR_USAGE,
+				"'%s': one side's keys have windows, the other's have not", spec->id);
+	return 0;
+}
+
+/* ---- the whole step ---- */
+
+static int
+check_new_id(const struct topology *topo, const struct flow_spec *spec, const char *id,
+	struct err *e)
+{
+	if (!id || !*id)
+		return err_set(e, ERR_USAGE, "'%s': a step needs a name", spec->id);
+	if (topology_id_get(topo, id))
+		return err_set(e, ERR_USAGE, "there are two steps '%s'", id);
+	return 0;
+}
+
+static int
+check_ids(const struct topology *topo, const struct flow_spec *spec, struct err *e)
+{
+	if (spec->op != FLOW_BRANCH && check_new_id(topo, spec, spec->id, e))
+		return -1;
+	if (spec->late_id && check_new_id(topo, spec, spec->late_id, e))
+		return -1;
+	if (spec->op != FLOW_BRANCH)
+		return 0;
+	for (int i = 0; i < spec->ncase; i++) {
+		if (check_new_id(topo, spec, spec->cases[i].id, e))
+			return -1;
+		for (int j = 0; j < i; j++)
+			if (!strcmp(spec->cases[i].id, spec->cases[j].id))
+				return err_set(e, ERR_USAGE, "there are two steps '%s'", spec->cases[i].id);
+	}
+	return spec->default_id ? check_new_id(topo, spec, spec->default_id, e) : 0;
+}
+
+int
+topology_check(const struct topology *topo, const struct flow_spec *spec,
+	struct topology_id *const *from, struct err *e)
+{
+	if (check_ids(topo, spec, e) || check_inputs(spec, from, e))
+		return -1;
+	switch (spec->op) {
+	case FLOW_AGGREGATE:
+	case FLOW_COGROUP:
+		return check_window(spec, from[0], e);
+	case FLOW_STREAM_STREAM_JOIN:
+	case FLOW_STREAM_TABLE_JOIN:
+	case FLOW_STREAM_GLOBAL_JOIN:
+	case FLOW_TABLE_TABLE_JOIN:
+	case FLOW_FOREIGN_KEY_JOIN:
+		return check_join(spec, from, e);
+	case FLOW_SUPPRESS:
+		if (spec->suppress.until_window_closes && !from[0]->window)
+			return err_set(e, ERR_USAGE, "'%s': only windows close; the table has none",
+				spec->id);
+		return 0;
+	default:
+		return 0;
+	}
+}

@@ -1,0 +1,102 @@
+/* Sub-topologies, and what the users of a table look at. */
+#include "stream/topology_int.h"
+
+#include <stdlib.h>
+
+/* ---- sub-topologies ---- */
+
+static int
+root_of(int *parent, int i)
+{
+	while (parent[i] != i)
+		i = parent[i] = parent[parent[i]];
+	return i;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct topology_node *const *x = a, *const *y = b;
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* Kafka numbers them by the names of their sources, in order. */
+void
+topology_split(struct topology *topo)
+{
+	int *parent = mem_alloc(sizeof *parent * (size_t)topo->nnode);
+	int *part = mem_alloc(sizeof *part * (size_t)topo->nnode);
+	struct topology_node **source = mem_alloc(sizeof *source * (size_t)topo->nnode);
+	size_t nsource = 0;
+	for (int i = 0; i < topo->nnode; i++) {
+		parent[i] = i;
+		part[i] = -1;
+	}
+	for (int i = 0; i < topo->nnode; i++) {
+		struct topology_node *node = &topo->node[i];
+		for (int j = 0; j < node->nfrom; j++)
+			if (topo->node[node->from[j]].kind != FLOW_KIND_GLOBAL)
+				parent[root_of(parent, i)] = root_of(parent, node->from[j]);
+		if (node->nfrom == 0 && node->kind != FLOW_KIND_GLOBAL)
+			source[nsource++] = node;
+	}
+	if (nsource)
+		qsort(source, nsource, sizeof(struct topology_node *), compare_names);
+	for (size_t i = 0; i < nsource; i++) {
+		int root = root_of(parent, (int)(source[i] - topo->node));
+		if (part[root] < 0)
+			part[root] = topo->npart++;
+	}
+	for (int i = 0; i < topo->nnode; i++)
+		if (topo->node[i].kind != FLOW_KIND_GLOBAL)
+			topo->node[i].part = part[root_of(parent, i)];
+	mem_free(parent);
+	mem_free(part);
+	mem_free(source);
+}
+
+/* ---- wants ---- */
+
+static bool
+looks_at_old(const struct topology_node *user)
+{
+	switch (user->op) {
+	case FLOW_TO_STREAM:
+	case FLOW_TO:
+		return false;
+	case FLOW_SUPPRESS:
+		return !user->spec->suppress.until_window_closes;
+	default:
+		return true;
+	}
+}
+
+/* Does the node's get ask its inputs? */
+static bool
+passes_get(const struct topology_node *node)
+{
+	return node->op == FLOW_FILTER || node->op == FLOW_FILTER_NOT || node->op == FLOW_MAP_VALUES
+		|| node->op == FLOW_SUPPRESS;
+}
+
+static bool
+looks_at_rows(const struct topology_node *node)
+{
+	return node->op == FLOW_STREAM_TABLE_JOIN || node->op == FLOW_STREAM_GLOBAL_JOIN
+		|| node->op == FLOW_TABLE_TABLE_JOIN || node->op == FLOW_FK_LEFT
+		|| node->op == FLOW_FK_RIGHT || node->op == FLOW_FK_OUT
+		|| (passes_get(node) && node->wants_get);
+}
+
+void
+topology_find_wants(struct topology *topo)
+{
+	for (int i = topo->nnode - 1; i >= 0; i--) { /* users come after their inputs */
+		struct topology_node *node = &topo->node[i];
+		for (int j = 0; j < node->nuser; j++)
+			if (looks_at_old(&topo->node[node->user[j].node]))
+				node->wants_old = true;
+		for (int j = 0; looks_at_rows(node) && j < node->nfrom; j++)
+			topo->node[node->from[j]].wants_get = true;
+	}
+}
