@@ -9,7 +9,7 @@
 #include "client/fetcher.h"
 #include "kq-consume/alone.h"
 #include "kq-consume/format.h"
-#include "kq-consume/output.h"
+#include "tool/output.h"
 
 #include <signal.h>
 

@@ -123,6 +123,17 @@ wait_ms(const struct feed *feed, const struct input *in)
 	return txn_ms < 0 ? show_ms : show_ms < 0 ? txn_ms : MIN(txn_ms, show_ms);
 }
 
+static void
+show_progress(const struct feed *feed, const struct input *in)
+{
+	if (in->is_terminal || !progress_is_due(feed->progress))
+		return;
+	double seconds = progress_seconds(feed->progress), mb = (double)in->nread / 1e6;
+	long long nacked = (long long)feed->topic->producer->nacked;
+	progress_print(feed->progress, "%lld records acknowledged, %.0f/s; %.1f MB read, %.1f MB/s",
+		nacked, (double)nacked / seconds, mb, mb / seconds);
+}
+
 int
 feed_input(struct feed *feed, struct input *in, struct err *e)
 {
@@ -132,8 +143,7 @@ feed_input(struct feed *feed, struct input *in, struct err *e)
 		producer_expect_more(producer, has_more(in));
 		short events = producer_wait(producer, waits ? in->fd : -1, POLLIN,
 			waits ? wait_ms(feed, in) : 0);
-		if (!in->is_terminal)
-			progress_show(feed->progress, producer->nacked, in->nread);
+		show_progress(feed, in);
 		if (producer->is_failed) {
 			*e = producer->err;
 			return -1;

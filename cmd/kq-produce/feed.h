@@ -2,16 +2,16 @@
  * From input to producer: split keys from values, put the records, begin and commit
  * transactions, and serve the producer while waiting for input.
  *
- * Uses: client/producer, input, json_record, progress, tool/keyed.
+ * Uses: client/producer, json_record, tool/{input,keyed,progress}.
  */
 #ifndef KQ_PRODUCE_FEED_H
 #define KQ_PRODUCE_FEED_H
 
 #include "client/producer.h"
-#include "kq-produce/input.h"
 #include "kq-produce/json_record.h"
-#include "kq-produce/progress.h"
+#include "tool/input.h"
 #include "tool/keyed.h"
+#include "tool/progress.h"
 
 #include <signal.h>
 

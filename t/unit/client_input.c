@@ -1,7 +1,7 @@
-/* kq-produce's input: pieces of any size give the same records. */
+/* Input split into records: pieces of any size give the same records. */
 #include "tap.h"
 
-#include "kq-produce/input.c"
+#include "tool/input.c"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "kq-produce/input.h"
+#include "tool/input.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,8 +5,8 @@
  *
  * Uses: sys/clock, text/say.  One instance per process.
  */
-#ifndef KQ_PRODUCE_PROGRESS_H
-#define KQ_PRODUCE_PROGRESS_H
+#ifndef KQ_TOOL_PROGRESS_H
+#define KQ_TOOL_PROGRESS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,11 +18,17 @@ struct progress {
 
 void progress_init(struct progress *progress);
 
-/* Show the number of acknowledged records and of bytes read, at most four times a
- * second. */
-void progress_show(struct progress *progress, int64_t records, int64_t bytes);
+/* Is the line to be printed now?  At most four times a second. */
+bool progress_is_due(struct progress *progress);
 
-/* Time in ms until progress_show may show the line again; -1: never. */
+/* Print the line, when it is due. */
+void progress_print(struct progress *progress, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Time since the start. */
+double progress_seconds(const struct progress *progress);
+
+/* Time in ms until progress_is_due may be true again; -1: never. */
 int progress_timeout(const struct progress *progress);
 
 /* Erase the line for good. */

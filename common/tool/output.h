@@ -4,8 +4,8 @@
  *
  * Uses: base.
  */
-#ifndef KQ_CONSUME_OUTPUT_H
-#define KQ_CONSUME_OUTPUT_H
+#ifndef KQ_TOOL_OUTPUT_H
+#define KQ_TOOL_OUTPUT_H
 
 #include "base/err.h"
 #include "base/mem.h"

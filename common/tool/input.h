@@ -4,8 +4,8 @@
  *
  * Uses: base.
  */
-#ifndef KQ_PRODUCE_INPUT_H
-#define KQ_PRODUCE_INPUT_H
+#ifndef KQ_TOOL_INPUT_H
+#define KQ_TOOL_INPUT_H
 
 #include "base/err.h"
 #include "base/mem.h"

@@ -1,4 +1,4 @@
-#include "kq-consume/output.h"
+#include "tool/output.h"
 
 #include <errno.h>
 #include <fcntl.h>

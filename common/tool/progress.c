@@ -1,9 +1,10 @@
-#include "kq-produce/progress.h"
+#include "tool/progress.h"
 
 #include "base/base.h"
 #include "sys/clock.h"
 #include "text/say.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -45,37 +46,45 @@ progress_init(struct progress *progress)
 		say_before(erase);
 }
 
-static void
-print(const struct progress *progress, int64_t now_ms, int64_t records, int64_t bytes)
+double
+progress_seconds(const struct progress *progress)
+{
+	return (double)MAX(clock_mono_ms() - progress->start_ms, 1) / 1e3;
+}
+
+bool
+progress_is_due(struct progress *progress)
+{
+	if (!progress->is_on)
+		return false;
+	int64_t now = clock_mono_ms();
+	if (now < progress->next_ms)
+		return false;
+	progress->next_ms = now + EVERY_MS;
+	if (is_in_foreground())
+		return true;
+	is_shown = false; /* the shell wrote over it */
+	return false;
+}
+
+void
+progress_print(struct progress *progress, const char *fmt, ...)
 {
 	char line[LINE_SIZE];
 	struct winsize window;
-	double seconds = (double)(now_ms - progress->start_ms) / 1e3, mb = (double)bytes / 1e6;
+	assert(progress->is_on);
 	int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col
 		? window.ws_col : WIDTH_DEFAULT;
+	va_list ap;
 	line[0] = '\r';
-	int n = snprintf(line + 1, sizeof line - 1, "%lld records acknowledged, %.0f/s; %.1f MB read, "
-		"%.1f MB/s", (long long)records, (double)records / seconds, mb, mb / seconds);
+	va_start(ap, fmt);
+	int n = vsnprintf(line + 1, sizeof line - 1, fmt, ap);
+	va_end(ap);
 	/* A line that fills the last column would wrap, and so would the terminal's ^C. */
 	n = 1 + MIN(n, MIN(MAX(width - FREE_COLUMNS, 0), LINE_SIZE - 8));
 	n += snprintf(line + n, sizeof line - (size_t)n, "\033[K");
 	put(line, (size_t)n);
 	is_shown = true;
-}
-
-void
-progress_show(struct progress *progress, int64_t records, int64_t bytes)
-{
-	if (!progress->is_on)
-		return;
-	int64_t now = clock_mono_ms();
-	if (now < progress->next_ms)
-		return;
-	progress->next_ms = now + EVERY_MS;
-	if (is_in_foreground())
-		print(progress, now, records, bytes);
-	else
-		is_shown = false; /* the shell wrote over it */
 }
 
 int
