@@ -48,6 +48,9 @@ enum plan_use {
 	PLAN_ROW_KEY,    /* fn is a new key for a row of a table, which stays as it is */
 	PLAN_SAMPLE,     /* no fn: a test that lets one of `count` records through */
 	PLAN_PRINT,      /* fn, or '.', is printed to stderr: peek */
+	PLAN_DEDUPE,     /* fn, or the key: once within interval_ms */
+	PLAN_EXEC,       /* values go through command */
+	PLAN_EVERY,      /* the latest value of each key every interval_ms */
 	PLAN_JOIN,       /* fn is made of $left and $right */
 	PLAN_AGGREGATORS, /* agg: the aggregators of columns */
 	PLAN_REDUCE,     /* agg: fn is the new $acc */
@@ -71,11 +74,15 @@ struct plan_node {
 	struct plan_expr *case_fn;   /* one for each of spec.cases */
 	struct plan_column *column;
 	int ncolumn;
-	int64_t count;
+	int64_t count, interval_ms;
+	bool by_wall_clock;          /* interval_ms is of the wall clock */
+	const char *command;
 	enum plan_format in_key_format; /* of the records that it takes ($key) */
 	enum plan_format key_format;    /* of the records that it sends */
 	enum plan_format key_fn_format; /* of the table in which key_fn's result is looked up */
 	bool is_windowed;               /* its keys have a window */
+	const char *where;           /* for messages, as that of a plan_expr */
+	int index;                   /* in plan's nodes */
 	int source, sink;            /* its index in plan's, or -1 */
 };
 

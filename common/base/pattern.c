@@ -8,7 +8,7 @@ struct set {
 	uint32_t bits[8];
 };
 
-struct step {
+struct pattern_step {
 	enum op op;
 	int32_t to, or_to; /* next steps, relative; of SET: to is the index of its set */
 };
@@ -19,7 +19,7 @@ struct threads {
 };
 
 struct pattern {
-	struct step *v;
+	struct pattern_step *v;
 	int32_t n;
 	struct set *set;
 	int32_t nset;
@@ -151,7 +151,7 @@ static void
 emit(struct parser *parser, enum op op, int32_t to, int32_t or_to)
 {
 	if (has_room(parser, 1))
-		parser->pattern->v[parser->pattern->n++] = (struct step){ op, to, or_to };
+		parser->pattern->v[parser->pattern->n++] = (struct pattern_step){ op, to, or_to };
 }
 
 static void
@@ -161,7 +161,7 @@ insert(struct parser *parser, int32_t at, enum op op, int32_t to, int32_t or_to)
 		return;
 	memmove(parser->pattern->v + at + 1, parser->pattern->v + at,
 		(size_t)(parser->pattern->n - at) * sizeof *parser->pattern->v);
-	parser->pattern->v[at] = (struct step){ op, to, or_to };
+	parser->pattern->v[at] = (struct pattern_step){ op, to, or_to };
 	parser->pattern->n++;
 }
 
@@ -390,7 +390,7 @@ repeat(struct parser *parser, int32_t start, int32_t least, int32_t most)
 {
 	struct pattern *pattern = parser->pattern;
 	int32_t n = pattern->n - start, copies = most < 0 ? least + 1 : most;
-	struct step one[PATTERN_PROGRAM_MAX];
+	struct pattern_step one[PATTERN_PROGRAM_MAX];
 	memcpy(one, pattern->v + start, (size_t)n * sizeof *one);
 	pattern->n = start;
 	for (int32_t k = 0; k < copies && n > 0 && !parser->is_bad; k++) {
@@ -492,7 +492,7 @@ follow(struct pattern *pattern, struct threads *threads, int32_t from, struct st
 	pattern->stack[n++] = from;
 	while (n > 0) {
 		int32_t k = pattern->stack[--n];
-		const struct step *step = &pattern->v[k];
+		const struct pattern_step *step = &pattern->v[k];
 		if (pattern->seen[k] == pattern->round)
 			continue;
 		pattern->seen[k] = pattern->round;
@@ -530,7 +530,7 @@ pattern_matches(struct pattern *pattern, struct str name)
 		pattern->round++;
 		pattern->work += now->n;
 		for (int32_t k = 0; k < now->n; k++) {
-			const struct step *step = &pattern->v[now->v[k]];
+			const struct pattern_step *step = &pattern->v[now->v[k]];
 			if (step->op == OP_SET && set_has(&pattern->set[step->to], name.p[i]))
 				follow(pattern, next, now->v[k] + 1, name, i + 1);
 		}

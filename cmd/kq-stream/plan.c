@@ -1,0 +1,29 @@
+#include "kq-stream/plan.h"
+
+const char *const plan_format_names[PLAN_NFORMAT] = {
+	[PLAN_JSON] = "json", [PLAN_TEXT] = "text", [PLAN_BYTES] = "bytes", [PLAN_CSV] = "csv",
+};
+
+void
+plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	mem_free(plan->node);
+	mem_free(plan->source);
+	mem_free(plan->sink);
+	arena_release(&plan->arena);
+	mem_free(plan);
+}
+
+bool
+plan_needs_broker(const struct plan *plan)
+{
+	for (int i = 0; i < plan->nsource; i++)
+		if (!plan->source[i].is_stdin)
+			return true;
+	for (int i = 0; i < plan->nsink; i++)
+		if (!plan->sink[i].is_stdout)
+			return true;
+	return false;
+}
