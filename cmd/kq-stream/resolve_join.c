@@ -36,7 +36,7 @@ check_window(const struct step *step, bool is_of_streams, struct err *e)
 		return err_set(e, ERR_USAGE, "%s: two streams are joined within a time: within 5m",
 			step->where);
 	if (!is_of_streams && has_window)
-		return err_set(e, ERR_USAGE, "%s: within, before and after are of joins of two streams",
+		return err_set(e, ERR_USAGE, "%s: within, before and after are for joins of streams",
 			step->where);
 	if (step_value(step, "within") && step_value(step, "before") && step_value(step, "after"))
 		return err_set(e, ERR_USAGE, "%s: within stands for before and after", step->where);
