@@ -12,7 +12,7 @@ take_right(struct resolve *rs, const struct step *step, struct resolve_end *righ
 		static const char *const of_topics[] = { "as", "format", "key", "history" };
 		for (size_t i = 0; i < ARRAY_LEN(of_topics); i++)
 			if (step_value(step, of_topics[i]))
-				return err_set(e, ERR_USAGE, "%s: '%s' belongs to topics, but '%.60s' is a stream "
+				return err_set(e, ERR_USAGE, "%s: '%s' is for topics, but '%.60s' is a stream "
 					"of the file", step->where, of_topics[i], name);
 		found->is_used = true;
 		*right = found->end;
@@ -57,15 +57,15 @@ check_kinds(const struct resolve *rs, const struct step *step, const struct reso
 	struct err *e)
 {
 	if (right->kind != PLAN_STREAM && right->kind != PLAN_TABLE && right->kind != PLAN_GLOBAL)
-		return err_set(e, ERR_USAGE, "%s: '%.60s' is neither a stream nor a table", step->where,
-			step_value(step, "join"));
+		return err_set(e, ERR_USAGE, "%s: '%.60s' is neither a stream nor a table",
+			step->where, step_value(step, "join"));
 	if (rs->at.kind == PLAN_TABLE && right->kind != PLAN_TABLE)
 		return err_set(e, ERR_USAGE, "%s: a table is joined with a table; 'stream' makes its "
 			"updates a stream", step->where);
 	if (right->kind == PLAN_GLOBAL && !step_value(step, "on")
 		&& rs->at.key_format != right->key_format)
-		return err_set(e, ERR_USAGE, "%s: keys here are %s, those of '%.60s' are %s: say 'on $key', "
-			"or 'key %s'", step->where, plan_format_names[rs->at.key_format],
+		return err_set(e, ERR_USAGE, "%s: keys here are %s, those of '%.60s' are %s: say 'on $key' or "
+			"'key %s'", step->where, plan_format_names[rs->at.key_format],
 			step_value(step, "join"), plan_format_names[right->key_format],
 			plan_format_names[rs->at.key_format]);
 	return check_window(step, rs->at.kind == PLAN_STREAM && right->kind == PLAN_STREAM, e);
