@@ -64,8 +64,8 @@ check_kinds(const struct resolve *rs, const struct step *step, const struct reso
 			"updates a stream", step->where);
 	if (right->kind == PLAN_GLOBAL && !step_value(step, "on")
 		&& rs->at.key_format != right->key_format)
-		return err_set(e, ERR_USAGE, "%s: keys here are %s, those of '%.60s' are %s: say 'on $key' or "
-			"'key %s'", step->where, plan_format_names[rs->at.key_format],
+		return err_set(e, ERR_USAGE, "%s: keys here are %s, those of '%.60s' are %s: add "
+			"'on $key' or 'key %s'", step->where, plan_format_names[rs->at.key_format],
 			step_value(step, "join"), plan_format_names[right->key_format],
 			plan_format_names[rs->at.key_format]);
 	return check_window(step, rs->at.kind == PLAN_STREAM && right->kind == PLAN_STREAM, e);
