@@ -243,6 +243,7 @@ cluster_close(struct cluster *cl)
 		mem_free(cl->topic[i]->part);
 		mem_free(cl->topic[i]);
 	}
+	mem_free(cl->cluster_id);
 	mem_free(cl->node);
 	mem_free(cl->topic);
 	mem_free(cl->boot);

@@ -96,7 +96,7 @@ struct cluster_topic {
 	int32_t npart_first;     /* npart when the topic was first seen */
 };
 
-/* Owners read opts, node, topic and is_woken. */
+/* Owners read opts, node, topic, cluster_id and is_woken. */
 struct cluster {
 	struct cluster_opts opts;
 	struct conn_opts conn_opts;
@@ -108,6 +108,7 @@ struct cluster {
 	struct cluster_topic **topic;
 	int ntopic;
 	int32_t controller;      /* node id; -1: unknown */
+	char *cluster_id;        /* of the first metadata that had one; or NULL */
 	bool has_metadata;
 	bool is_incomplete;      /* a topic has an error or a partition no leader: refresh soon */
 	struct cluster_outage outage; /* of all brokers, in cluster_open */

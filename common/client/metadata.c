@@ -123,6 +123,8 @@ take_metadata(struct cluster *cl, const struct metadata_response *r)
 		take_node(cl, r->brokers.v[i].node_id, r->brokers.v[i].host,
 			r->brokers.v[i].port);
 	cl->controller = r->controller_id;
+	if (r->cluster_id.n > 0 && !cl->cluster_id)
+		cl->cluster_id = mem_strndup(r->cluster_id);
 	for (int32_t i = 0; i < r->topics.n; i++)
 		take_topic(cl, &r->topics.v[i]);
 	cl->has_metadata = true;

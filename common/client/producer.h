@@ -102,9 +102,10 @@ struct producer_part {
 	int32_t sequence;        /* next sequence number; 0 follows INT32_MAX */
 	bool needs_id;           /* the broker has forgotten the producer id */
 	bool is_in_txn;          /* known to be part of the transaction */
+	int64_t end_offset;      /* behind the last record acknowledged; -1: unknown */
 };
 
-/* Owners read producer, meta and message_max. */
+/* Owners read producer, meta, message_max, nlive, and the parts' end_offset. */
 struct producer_topic {
 	struct producer *producer;
 	struct cluster_topic *meta;

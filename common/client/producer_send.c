@@ -175,15 +175,19 @@ take_answer(struct producer_request *req, const struct produce_response *in)
 			if (!batch)
 				continue; /* not in the request */
 			if (!one->error_code) {
+				batch->part->end_offset = one->base_offset < 0 ? -1
+					: one->base_offset + batch->builder.count;
 				producer_acked(batch);
 				continue;
 			}
 			struct err why;
 			take_refusal(batch, one, &why);
-			if (producer_classify(batch, one->error_code, &why))
+			if (producer_classify(batch, one->error_code, &why)) {
 				producer_refused(batch, &why);
-			else
-				producer_acked(batch);
+				continue;
+			}
+			batch->part->end_offset = -1; /* a duplicate's is not told */
+			producer_acked(batch);
 		}
 }
 

@@ -64,6 +64,7 @@ add_parts(struct producer_topic *t)
 		part->index = t->npart;
 		part->id = t->producer->id;
 		part->epoch = t->producer->epoch;
+		part->end_offset = -1;
 		list_init(&part->ready);
 		list_init(&part->queue);
 	}

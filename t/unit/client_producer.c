@@ -76,9 +76,11 @@ test_producer__numbers_go_on_from_batch_to_batch_in_each_partition(void)
 	put(0, 3);
 	put(1, 5);
 	flush();
+	check_int(t->part[0]->end_offset, 1003);
 	put(0, 4);
 	put(1, 1);
 	flush();
+	check_int(t->part[1]->end_offset, 2001);
 	end();
 	check_int(peer_count(API_INIT_PRODUCER_ID), 1);
 	check_int(peer_count(API_PRODUCE), 4);

@@ -199,6 +199,7 @@ peer_answer_produce(int i)
 		to->index = q.topic_data.v->partition_data.v[k].index;
 		to->error_code = peer.held[i].code;
 		to->error_message = STR_NULL;
+		to->base_offset = 1000 * (to->index + 1);
 	}
 	peer_answer(API_PRODUCE, version, peer.held[i].id, &r);
 	buf_release(&peer.held[i].body);
