@@ -109,6 +109,12 @@ flow_node_number(struct flow_node *node, const char *name)
 	return &number->value;
 }
 
+const struct flow_env *
+flow_node_env(const struct flow_node *node)
+{
+	return node->task->env;
+}
+
 struct arena *
 flow_node_arena(struct flow_node *node)
 {

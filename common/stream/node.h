@@ -126,6 +126,9 @@ int flow_row_key_restore(struct flow_node *node, struct str key, struct str *row
  * long as the task. */
 int64_t *flow_node_number(struct flow_node *node, const char *name);
 
+/* What the task runs in: the clock, the partition. */
+const struct flow_env *flow_node_env(const struct flow_node *node);
+
 /* Memory until the next input record. */
 struct arena *flow_node_arena(struct flow_node *node);
 

@@ -33,6 +33,13 @@ static const struct {
 	{ FLOW_AGGREGATE, GROUPED_TABLE, 0, &flow_aggregate_table_ops },
 	{ FLOW_AGGREGATE, 0, WINDOW(FLOW_NO_WINDOW), &flow_aggregate_ops },
 	{ FLOW_COGROUP, 0, WINDOW(FLOW_NO_WINDOW), &flow_aggregate_ops },
+	{ FLOW_STREAM_STREAM_JOIN, 0, 0, &flow_join_stream_ops },
+	{ FLOW_STREAM_TABLE_JOIN, 0, 0, &flow_join_table_ops },
+	{ FLOW_STREAM_GLOBAL_JOIN, 0, 0, &flow_join_global_ops },
+	{ FLOW_TABLE_TABLE_JOIN, 0, 0, &flow_join_tables_ops },
+	{ FLOW_FK_LEFT, 0, 0, &flow_fk_left_ops },
+	{ FLOW_FK_RIGHT, 0, 0, &flow_fk_right_ops },
+	{ FLOW_FK_OUT, 0, 0, &flow_fk_out_ops },
 };
 
 /* Those that pass records unchanged. */
@@ -50,6 +57,8 @@ flow_ops(const struct topology_node *plan, enum flow_kind in)
 		return plan->spec->custom;
 	if (is_passage(plan->op))
 		return NULL;
+	if ((plan->op == FLOW_TABLE || plan->op == FLOW_TO_TABLE) && plan->spec->history_ms)
+		return &flow_versioned_ops;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].op == plan->op && (!rows[i].kinds || rows[i].kinds & 1 << in)
 				&& (!rows[i].windows || rows[i].windows & WINDOW(plan->spec->window.type)))

@@ -25,5 +25,11 @@ extern const struct flow_node_ops flow_group_table_ops, flow_repartition_sink_op
 extern const struct flow_node_ops flow_aggregate_ops, flow_aggregate_table_ops;
 /* op_suppress.c */
 extern const struct flow_node_ops flow_suppress_ops;
+/* versioned.c */
+extern const struct flow_node_ops flow_versioned_ops;
+/* join_stream.c, join_table.c, join_tables.c, join_fk.c */
+extern const struct flow_node_ops flow_join_stream_ops, flow_join_table_ops,
+	flow_join_global_ops, flow_join_tables_ops, flow_fk_left_ops, flow_fk_right_ops,
+	flow_fk_out_ops;
 
 #endif

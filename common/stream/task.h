@@ -40,6 +40,7 @@ struct flow_env {
 	/* A new input record begins: results of functions may be freed (expr_set_next). */
 	void (*next)(struct flow_env *env);
 	int64_t now_ms;       /* wall clock, for operators by wall time; set by the owner */
+	int32_t partition;    /* of the task's topics: answers of foreign-key joins come to it */
 };
 
 /* The task's stores are opened in set.  It owns neither env nor set nor topo. */

@@ -100,6 +100,14 @@ by_key(struct topology *topo, const struct flow_spec *spec, struct topology_id *
 /* ---- sources ---- */
 
 static void
+set_table_store(struct topology *topo, int node, const char *store)
+{
+	topo->node[node].store[0] = store;
+	if (store && topo->node[node].spec->history_ms)
+		topo->node[node].store[1] = with_suffix(topo, store, "-ends");
+}
+
+static void
 build_source(struct topology *topo, const struct flow_spec *spec)
 {
 	bool is_stream = spec->op == FLOW_STREAM;
@@ -113,7 +121,7 @@ build_source(struct topology *topo, const struct flow_spec *spec)
 		: spec->op == FLOW_TABLE ? FLOW_KIND_TABLE : FLOW_KIND_GLOBAL;
 	int node = topology_node_add(topo, spec->op, kind, spec, name);
 	topo->node[node].topic = spec->topic;
-	topo->node[node].store[0] = store;
+	set_table_store(topo, node, store);
 	topology_id_add(topo, spec->id, kind, node);
 }
 
@@ -294,7 +302,7 @@ build_to_table(struct topology *topo, const struct flow_spec *spec, struct topol
 	int in = by_key(topo, spec, from, name, false);
 	int node = topology_node_add(topo, spec->op, FLOW_KIND_TABLE, spec, name);
 	topology_edge_add(topo, in, node);
-	topo->node[node].store[0] = store;
+	set_table_store(topo, node, store);
 	set_window(topo, topology_id_add(topo, spec->id, FLOW_KIND_TABLE, node), from->window);
 }
 
@@ -395,6 +403,7 @@ build_foreign_key_join(struct topology *topo, const struct flow_spec *spec,
 		: topology_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-STATE-STORE-");
 	int left = topology_node_add(topo, FLOW_FK_LEFT, FLOW_KIND_NONE, spec,
 		topology_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-REGISTRATION-"));
+	topo->node[left].window = from[0]->window;
 	topology_edge_add(topo, from[0]->node, left);
 	int in = topology_node_add(topo, FLOW_REPARTITION_SOURCE, FLOW_KIND_STREAM, spec,
 		topology_name(topo, "KTABLE-SOURCE-"));

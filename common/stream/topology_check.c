@@ -114,8 +114,37 @@ check_window(const struct flow_spec *spec, const struct topology_id *from, struc
 	return 0;
 }
 
+/* What a join can look back in a table: 0 if it keeps no history. */
+static int64_t
+history_of(const struct topology *topo, int table)
+{
+	const struct topology_node *node = &topo->node[table];
+	while (node->op == FLOW_FILTER || node->op == FLOW_FILTER_NOT
+			|| node->op == FLOW_MAP_VALUES)
+		node = &topo->node[node->from[0]];
+	return node->op == FLOW_TABLE || node->op == FLOW_TO_TABLE ? node->spec->history_ms : 0;
+}
+
 static int
-check_join(const struct flow_spec *spec, struct topology_id *const *from, struct err *e)
+check_join_grace(const struct topology *topo, const struct flow_spec *spec,
+	const struct topology_id *table, struct err *e)
+{
+	if (spec->op != FLOW_STREAM_TABLE_JOIN || spec->join_grace_ms < 0)
+		return 0;
+	int64_t history_ms = history_of(topo, table->node);
+	if (!history_ms)
+		return err_set(e, ERR_USAGE,
+			"'%s': a join with grace looks back in time, and '%s' keeps no history",
+			spec->id, table->id);
+	if (spec->join_grace_ms > history_ms)
+		return err_set(e, ERR_USAGE, "'%s': the grace is longer than the history of '%s'",
+			spec->id, table->id);
+	return 0;
+}
+
+static int
+check_join(const struct topology *topo, const struct flow_spec *spec,
+	struct topology_id *const *from, struct err *e)
 {
 	const struct flow_join_window *window = &spec->join_window;
 	if (spec->op == FLOW_STREAM_STREAM_JOIN) {
@@ -127,12 +156,15 @@ check_join(const struct flow_spec *spec, struct topology_id *const *from, struct
 		return err_set(e, ERR_USAGE, "'%s': %s is inner or left, not outer", spec->id,
 			takes[spec->op].name);
 	}
+	if (spec->op == FLOW_FOREIGN_KEY_JOIN && from[1]->window)
+		return err_set(e, ERR_USAGE, "'%s': no foreign key names a row whose key has a window",
+			spec->id);
 	if (spec->op == FLOW_STREAM_TABLE_JOIN || spec->op == FLOW_TABLE_TABLE_JOIN
 			|| spec->op == FLOW_STREAM_STREAM_JOIN)
 		if (!from[0]->window != !from[1]->window)
 			return err_set(e, ERR_USAGE,
 				"'%s': one side's keys have windows, the other's have not", spec->id);
-	return 0;
+	return check_join_grace(topo, spec, from[1], e);
 }
 
 /* ---- the whole step ---- */
@@ -182,7 +214,7 @@ topology_check(const struct topology *topo, const struct flow_spec *spec,
 	case FLOW_STREAM_GLOBAL_JOIN:
 	case FLOW_TABLE_TABLE_JOIN:
 	case FLOW_FOREIGN_KEY_JOIN:
-		return check_join(spec, from, e);
+		return check_join(topo, spec, from, e);
 	case FLOW_SUPPRESS:
 		if (spec->suppress.until_window_closes && !from[0]->window)
 			return err_set(e, ERR_USAGE, "'%s': only windows close; the table has none",

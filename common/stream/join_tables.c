@@ -1,0 +1,85 @@
+/*
+ * Joins of two tables by their keys: inner, left, outer.
+ *
+ * The row of a key is the result of the rows that both sides have of it, so nothing is kept
+ * here: an update of one side is joined with the other side's row as it is, and the old
+ * result is that of the row that was there before.  A result has the higher of the times of
+ * the update and of the other side's row.
+ */
+#include "stream/ops.h"
+
+enum { LEFT, RIGHT };
+
+/* Does a join of this kind have a row where these sides have one? */
+static bool
+has_row(enum flow_join_kind kind, bool has_left, bool has_right)
+{
+	switch (kind) {
+	case FLOW_INNER:
+		return has_left && has_right;
+	case FLOW_LEFT:
+		return has_left;
+	case FLOW_OUTER:
+		return has_left || has_right;
+	}
+	assert(!"a kind of join");
+	return false;
+}
+
+/* The row of the two sides, null if there is none. */
+static int
+join_rows(struct flow_node *node, const struct flow_key *key, struct str left, struct str right,
+	int64_t ts_ms, struct str *out, struct err *e)
+{
+	struct flow_args args = { .key = key, .left = left, .right = right, .ts_ms = ts_ms };
+	*out = STR_NULL;
+	if (!has_row(node->spec->kind, left.n >= 0, right.n >= 0))
+		return 0;
+	return node->spec->fn->value(node->spec->fn, &args, out, e);
+}
+
+static int
+join_take(struct flow_node *node, int port, const struct flow_rec *rec, struct err *e)
+{
+	struct flow_node *table = node->from[!port];
+	bool is_self = node->from[LEFT] == node->from[RIGHT];
+	struct str other = STR_NULL;
+	int64_t other_ms;
+	if (rec->is_stale)
+		return flow_node_drop(node, rec, false, e);
+	if (is_self && port == RIGHT)
+		return 0; /* both sides changed at once, at LEFT */
+
+	struct flow_rec out = *rec;
+	if (!is_self && table->ops->get(table, &rec->key, &other, &other_ms)) {
+		out.ts_ms = MAX(rec->ts_ms, other_ms);
+		other = arena_str(flow_node_arena(node), other);
+	}
+	struct str sides[2][2] = { { rec->old, rec->old }, { rec->value, rec->value } };
+	if (!is_self)
+		sides[0][!port] = sides[1][!port] = other;
+	if (join_rows(node, &rec->key, sides[0][LEFT], sides[0][RIGHT], out.ts_ms, &out.old, e)
+		|| join_rows(node, &rec->key, sides[1][LEFT], sides[1][RIGHT], out.ts_ms, &out.value, e))
+		return flow_node_failed(node, rec, e);
+	return out.value.n < 0 && out.old.n < 0 ? 0 : flow_node_send(node, &out, e);
+}
+
+static bool
+join_get(struct flow_node *node, const struct flow_key *key, struct str *value, int64_t *ts_ms)
+{
+	struct str side[2] = { STR_NULL, STR_NULL };
+	int64_t ms[2] = { INT64_MIN, INT64_MIN };
+	struct err e;
+	for (int port = LEFT; port <= RIGHT; port++)
+		if (node->from[port]->ops->get(node->from[port], key, &side[port], &ms[port]))
+			side[port] = arena_str(flow_node_arena(node), side[port]);
+	*ts_ms = MAX(ms[LEFT], ms[RIGHT]);
+	return !join_rows(node, key, side[LEFT], side[RIGHT], *ts_ms, value, &e) && value->n >= 0;
+}
+
+const struct flow_node_ops flow_join_tables_ops = {
+	.name = "table-table join",
+	.size = sizeof(struct flow_node),
+	.take = join_take,
+	.get = join_get,
+};
