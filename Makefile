@@ -53,10 +53,11 @@ unit     := $(patsubst t/unit/%.c,$(B)/t/%,$(filter-out t/unit/tap.c,$(wildcard 
 fuzz     := $(patsubst t/fuzz/%.c,%,$(filter-out t/fuzz/main.c t/fuzz/live%,$(wildcard t/fuzz/*.c)))
 bench    := $(patsubst t/bench/%.c,$(B)/bench/%,$(wildcard t/bench/*.c))
 helper   := $(patsubst t/lib/%.c,$(B)/t/lib/%,$(wildcard t/lib/*.c)) $(B)/t/lib/fuzz-live
+cases    := $(B)/t/stream/run-cases
 man      := $(patsubst share/man/%.in,$(B)/man/%,$(wildcard share/man/*.in))
 gen_h    := $(gen:%=$(B)/gen/%.h) $(B)/gen/acl_gen.h
 
-all: $(cmd:%=$(B)/%) $(man)
+all: $(cmd:%=$(B)/%) $(man) $(cases)
 
 # Generated code, from the data in share/.
 $(B)/gen/proto.h $(B)/gen/proto.c: $(B)/gen/proto.%: share/gen/proto.awk $(schema)
@@ -117,6 +118,10 @@ $(bench): $(B)/bench/%: $(B)/t/bench/%.o $(B)/libkq.a $(B)/.flags
 $(filter-out %/fuzz-live,$(helper)): $(B)/t/lib/%: $(B)/t/lib/%.o $(B)/libkq.a $(B)/.flags
 	$(link) $(shell sed -n 's/^.*Links: *\(.*[^ *]\) *\*\/$$/\1/p' t/lib/$*.c) $(LDLIBS)
 
+# The cases of stream processing.
+$(cases): $(patsubst %.c,$(B)/%.o,$(wildcard t/stream/*.c)) $(B)/libkq.a $(B)/.flags
+	$(link) $(LDLIBS)
+
 # The corpora of the fuzz targets, run as ordinary tests.
 $(fuzz:%=$(B)/t/fuzz-%): $(B)/t/fuzz-%: $(B)/t/fuzz/%.o $(B)/t/fuzz/main.o $(B)/libkq.a $(B)/.flags
 	$(link) $(LDLIBS)
@@ -136,6 +141,9 @@ check-tidy: $(cmd:%=$(B)/%)
 # With sanitizers, which are slow, simulations run fewer histories.
 check-unit: $(unit) $(fuzz:%=$(B)/t/fuzz-%)
 	$(Q)$(if $(SAN),KQ_HISTORIES=$${KQ_HISTORIES:-$(if $(findstring thread,$(SAN)),100,1000)}) prove -j$(TEST_JOBS) $(if $(V),-v) --exec '' $(unit) $(fuzz:%=$(B)/t/fuzz-%)
+check-stream: $(cases)
+	$(Q)$(cases) t/stream/public.ndjson
+	$(Q)$(cases) --restart t/stream/public.ndjson
 check-cli: all $(helper) $(bench)
 	$(Q)PATH="$(CURDIR)/$(B):$(CURDIR)/$(B)/t/lib:$$PATH" KQ_SAN='$(SAN)' prove --failures --comments -j$(TEST_JOBS) $(if $(V),-v) --timer --exec 'bats --tap' $(or $(T),$(wildcard t/cli/*.bats))
 
@@ -176,7 +184,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all test check check-tidy check-unit check-cli demo bench conformance fuzz fuzz-run deps install uninstall clean
+.PHONY: all test check check-tidy check-unit check-stream check-cli demo bench conformance fuzz fuzz-run deps install uninstall clean
 # make would delete these as intermediate files.  All others are built when missing.
 .SECONDARY: $(unit:%=%.list.c)
 .DELETE_ON_ERROR:

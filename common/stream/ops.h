@@ -8,8 +8,10 @@
 
 #include "stream/node.h"
 
-/* The operator of a node whose input is of this kind; NULL: records pass it unchanged, and
- * tasks leave it out. */
+/* Do records pass it unchanged?  Tasks leave such nodes out. */
+bool flow_is_passage(enum flow_op op);
+
+/* The operator of another node, whose input is of this kind; NULL: there is none. */
 const struct flow_node_ops *flow_ops(const struct topology_node *plan, enum flow_kind in);
 
 /* op_stream.c */

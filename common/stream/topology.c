@@ -129,6 +129,13 @@ topology_finish(struct topology *topo, struct err *e)
 	return 0;
 }
 
+enum flow_kind
+topology_kind(const struct topology *topo, const char *id)
+{
+	const struct topology_id *entry = id ? topology_id_get(topo, id) : NULL;
+	return entry ? entry->kind : FLOW_KIND_NONE;
+}
+
 const char *
 topology_application(const struct topology *topo)
 {

@@ -165,6 +165,9 @@ void topology_free(struct topology *topo);
  * a step that does not fit its input's kind, a size that makes no sense. */
 int topology_add(struct topology *topo, const struct flow_spec *spec, struct err *e);
 
+/* What the id names; FLOW_KIND_NONE: nothing, or a sink. */
+enum flow_kind topology_kind(const struct topology *topo, const char *id);
+
 /* No more nodes.  Returns 0, or -1 (ERR_USAGE) if the whole makes no sense. */
 int topology_finish(struct topology *topo, struct err *e);
 
