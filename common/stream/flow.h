@@ -14,12 +14,17 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+struct flow_window;
+
 /* A record's key.  A windowed one (the result of a windowed aggregation) has the times of
- * its window; its bytes in topics are these, then the times (keys.h). */
+ * its window; its bytes in topics are these, then the times (keys.h).  Where windowed keys
+ * were put into windows again, the bytes are those of the inner key in a topic, and inner
+ * says what windows it has. */
 struct flow_key {
 	struct str bytes;
 	int64_t start_ms, end_ms; /* 0 unless is_windowed */
 	bool is_windowed;
+	const struct flow_window *inner; /* NULL: the bytes are a plain key */
 };
 
 /* A record in flight.  In a table it is an update of the row of its key: value is the new
@@ -35,7 +40,8 @@ struct flow_rec {
 	int32_t nheader;
 };
 
-/* What a function sees: '.' is value. */
+/* What a function sees: '.' is value.  A slice that is not set (its address is NULL) is null.
+ * The bytes do not change until the next input record. */
 struct flow_args {
 	const struct flow_key *key;
 	struct str value;       /* the record's value */

@@ -1,6 +1,7 @@
 #include "stream/fn_expr.h"
 
 #include "base/utf8.h"
+#include "stream/keys.h"
 #include "text/jsonput.h"
 
 struct fn_expr {
@@ -25,11 +26,16 @@ struct flow_fns {
 
 /* ---- keys as JSON ---- */
 
+/* Keys in windows in windows are rare, and come from the plan: a few levels. */
 static void
-put_bytes(struct str bytes, enum flow_key_format format, struct buf *out)
+put_bytes(struct str bytes, const struct flow_window *inner, enum flow_key_format format,
+	struct buf *out)
 {
+	struct flow_key key;
 	if (bytes.n < 0) {
 		buf_puts(out, "null");
+	} else if (inner && keys_take_topic(bytes, inner, &key)) {
+		flow_key_put_json(&key, format, out);
 	} else if (format == FLOW_KEY_JSON) {
 		buf_put_str(out, bytes);
 	} else if (format == FLOW_KEY_BYTES && !utf8_is_valid(bytes)) {
@@ -45,11 +51,11 @@ void
 flow_key_put_json(const struct flow_key *key, enum flow_key_format format, struct buf *out)
 {
 	if (!key->is_windowed) {
-		put_bytes(key->bytes, format, out);
+		put_bytes(key->bytes, key->inner, format, out);
 		return;
 	}
 	buf_puts(out, "{\"key\":");
-	put_bytes(key->bytes, format, out);
+	put_bytes(key->bytes, key->inner, format, out);
 	buf_printf(out, ",\"start\":%lld,\"end\":%lld}", (long long)key->start_ms,
 		(long long)key->end_ms);
 }
@@ -166,14 +172,14 @@ is_same_key(const struct flow_key *x, const struct flow_key *y)
 {
 	return x->bytes.p == y->bytes.p && x->bytes.n == y->bytes.n
 		&& x->is_windowed == y->is_windowed && x->start_ms == y->start_ms
-		&& x->end_ms == y->end_ms;
+		&& x->end_ms == y->end_ms && x->inner == y->inner;
 }
 
 /* The same address for the same key, so that it is parsed once. */
 static struct str
 key_json(struct flow_fns *fns, const struct flow_key *key, enum flow_key_format format)
 {
-	if (format == FLOW_KEY_JSON && !key->is_windowed)
+	if (format == FLOW_KEY_JSON && !key->is_windowed && !key->inner)
 		return key->bytes;
 	if (fns->has_key && fns->format == format && is_same_key(&fns->key, key))
 		return fns->key_json;
@@ -186,15 +192,21 @@ key_json(struct flow_fns *fns, const struct flow_key *key, enum flow_key_format 
 	return fns->key_json;
 }
 
+static struct str
+null_if_unset(struct str s)
+{
+	return s.p ? s : STR_NULL;
+}
+
 void
 flow_fns_input(struct flow_fns *fns, const struct expr *expr, enum flow_key_format format,
 	const struct flow_args *args, struct expr_in *in)
 {
-	in->v[EXPR_DOT] = args->value;
+	in->v[EXPR_DOT] = null_if_unset(args->value);
 	in->v[EXPR_KEY] = STR_NULL;
-	in->v[EXPR_ACC] = args->acc;
-	in->v[EXPR_LEFT] = args->left;
-	in->v[EXPR_RIGHT] = args->right;
+	in->v[EXPR_ACC] = null_if_unset(args->acc);
+	in->v[EXPR_LEFT] = null_if_unset(args->left);
+	in->v[EXPR_RIGHT] = null_if_unset(args->right);
 	if (expr_uses(expr, EXPR_KEY))
 		in->v[EXPR_KEY] = key_json(fns, args->key, format);
 }

@@ -235,7 +235,7 @@ send_waiting(struct join_stream *join, int port, const struct flow_rec *cause, s
 	buf_put_str(&join->list, entry.value);
 
 	struct str rest = { join->to.p + 9, (int32_t)join->to.n - 9 };
-	bool is_key = keys_take(&rest, join->node.plan->window != NULL, &join->plain, &rec.key);
+	bool is_key = keys_take(&rest, join->node.plan->window, &join->plain, &rec.key);
 	assert(is_key);
 	const uint8_t *p = join->list.p + 1;
 	uint32_t n = load_be32(p);
@@ -406,7 +406,7 @@ static void
 take_side_key(struct join_stream *join, struct str *rest, struct flow_key *key, int64_t *ms)
 {
 	keys_take_time(rest);
-	bool is_key = keys_take(rest, join->node.plan->window != NULL, &join->plain, key);
+	bool is_key = keys_take(rest, join->node.plan->window, &join->plain, key);
 	assert(is_key);
 	*ms = keys_take_time(rest);
 	assert(rest->n == NUMBER_SIZE);
@@ -428,7 +428,7 @@ join_log(struct flow_node *node, int store, const struct store_entry *entry,
 		uint8_t sign = *rest.p;
 		rest = (struct str){ rest.p + 1, rest.n - 1 };
 		ms = keys_take_time(&rest);
-		bool is_key = keys_take(&rest, window != NULL, &join->plain, &key);
+		bool is_key = keys_take(&rest, window, &join->plain, &key);
 		assert(is_key);
 		store_be64(buf_grow(&join->from, 8), (uint64_t)ms);
 		buf_putc(&join->from, (char)sign);

@@ -105,7 +105,7 @@ take_waiting_key(struct join_table *join, struct str at, struct flow_key *key, i
 	uint32_t *number)
 {
 	*ms = keys_take_time(&at);
-	bool is_key = keys_take(&at, join->node.plan->window != NULL, &join->plain, key);
+	bool is_key = keys_take(&at, join->node.plan->window, &join->plain, key);
 	assert(is_key);
 	assert(at.n == NUMBER_SIZE);
 	*number = load_be32(at.p);

@@ -74,12 +74,14 @@ keys_put(struct buf *b, const struct flow_key *key)
 }
 
 bool
-keys_take(struct str *from, bool is_windowed, struct buf *plain, struct flow_key *key)
+keys_take(struct str *from, const struct flow_window *window, struct buf *plain,
+	struct flow_key *key)
 {
-	*key = (struct flow_key){ .bytes = keys_take_bytes(from, plain), .is_windowed = is_windowed };
+	*key = (struct flow_key){ .bytes = keys_take_bytes(from, plain),
+		.is_windowed = window != NULL, .inner = window ? window->inner : NULL };
 	if (key->bytes.n < 0)
 		return false;
-	if (is_windowed) {
+	if (window) {
 		if (from->n < 2 * KEYS_TIME_SIZE)
 			return false;
 		key->start_ms = keys_take_time(from);
@@ -124,7 +126,8 @@ window_end(const struct flow_window *window, int64_t start_ms)
 bool
 keys_take_topic(struct str bytes, const struct flow_window *window, struct flow_key *key)
 {
-	*key = (struct flow_key){ .bytes = bytes, .is_windowed = window != NULL };
+	*key = (struct flow_key){ .bytes = bytes, .is_windowed = window != NULL,
+		.inner = window ? window->inner : NULL };
 	if (!window)
 		return true;
 	bool is_session = window->type == FLOW_SESSION;

@@ -22,9 +22,11 @@ void keys_put_time(struct buf *b, int64_t ms);          /* 8 bytes, also negativ
 struct str keys_take_bytes(struct str *from, struct buf *plain);
 int64_t keys_take_time(struct str *from);               /* from has 8 bytes */
 
-/* A key with the window that it may have: ordered by bytes, then start, then end. */
+/* A key with the window that it may have: ordered by bytes, then start, then end.  window is
+ * that of the place's keys; NULL: they are plain. */
 void keys_put(struct buf *b, const struct flow_key *key);
-bool keys_take(struct str *from, bool is_windowed, struct buf *plain, struct flow_key *key);
+bool keys_take(struct str *from, const struct flow_window *window, struct buf *plain,
+	struct flow_key *key);
 
 /* What a windowed key is in a topic: bytes | start 8 (tumbling, hopping, sliding), or
  * bytes | end 8 | start 8 (sessions), big-endian.  Source: Kafka's WindowKeySchema.java and

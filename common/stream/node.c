@@ -73,7 +73,7 @@ flow_row_key_log(struct flow_node *node, struct str row, struct str *out, struct
 	*out = row;
 	if (!window)
 		return 0;
-	bool is_key = keys_take(&row, true, &plain, &key);
+	bool is_key = keys_take(&row, window, &plain, &key);
 	assert(is_key);
 	keys_put_topic(scratch, &key, window);
 	buf_release(&plain);

@@ -14,6 +14,9 @@
  *   at rec->old, and need not clear it when it passes a record on.
  * - The slices of a record that is sent must stay valid during the send: a value in a store
  *   is copied first if a user may change that store, or the node goes on with it later.
+ * - What a function sees, or a user may show to one, must not change until the next input
+ *   record, since a text at one address is parsed once: bytes in a store that may be
+ *   overwritten, or in a buffer of the node, are copied to flow_node_arena first.
  * - Call functions before changing a store: a function that fails leaves no half-done step.
  * - A table sends true old values: old is what was sent last for this key, null if nothing
  *   was since the last deletion; a deletion is sent only for a row that was sent.
@@ -50,7 +53,8 @@ struct flow_node_ops {
 	int (*time)(struct flow_node *node, int64_t stream_ms, struct err *e);
 	/* The input has ended.  Nodes are asked from the sources down. */
 	int (*end)(struct flow_node *node, struct err *e);
-	/* A table: the row of the key now.  True, and its value and time; false: none. */
+	/* A table: the row of the key now.  True, and its value, which stays until the next input
+	 * record, and its time; false: none. */
 	bool (*get)(struct flow_node *node, const struct flow_key *key, struct str *value,
 		int64_t *ts_ms);
 	/* A versioned table: the row as of a time.  NULL: the table keeps no history. */

@@ -7,9 +7,8 @@
 struct op_aggregate {
 	struct flow_node node;
 	struct store *store;
-	struct buf row;              /* the key as the store has it */
-	struct buf subbed, inited, added; /* states whose size varies */
-	struct buf old, value, got;  /* rows' values */
+	struct buf row;   /* the key as the store has it */
+	struct buf out;   /* what a function appends to */
 };
 
 static int
@@ -25,24 +24,34 @@ static void
 aggregate_close(struct flow_node *node)
 {
 	struct op_aggregate *op = (struct op_aggregate *)node;
-	struct buf *v[] = { &op->row, &op->subbed, &op->inited, &op->added, &op->old, &op->value,
-		&op->got };
-	for (size_t i = 0; i < ARRAY_LEN(v); i++)
-		buf_release(v[i]);
+	buf_release(&op->row);
+	buf_release(&op->out);
 }
 
-/* The value of a row with this state, in out if it is not the state itself. */
+/* The same bytes where they stay until the next input record, if a function may have put
+ * them into the node's buffer. */
+static struct str
+settled(struct op_aggregate *op, struct str s)
+{
+	return op->out.n ? arena_str(flow_node_arena(&op->node), s) : s;
+}
+
+/* The value of a row with this state. */
 static int
-value_of(struct op_aggregate *op, struct str state, struct str *value, struct buf *out,
-	struct err *e)
+value_of(struct op_aggregate *op, struct str state, struct str *value, struct err *e)
 {
 	struct flow_agg *agg = op->node.spec->agg;
-	buf_reset(out);
+	buf_reset(&op->out);
 	*value = state;
-	return state.n >= 0 && agg->result ? agg->result(agg, state, value, out, e) : 0;
+	if (state.n < 0 || !agg->result)
+		return 0;
+	if (agg->result(agg, state, value, &op->out, e))
+		return -1;
+	*value = settled(op, *value);
+	return 0;
 }
 
-/* The value that was sent last, kept while the store changes.  Without a user that looks
+/* The value that was sent last, kept while the state changes.  Without a user that looks
  * at it, any that is not null does. */
 static int
 keep_old(struct op_aggregate *op, struct str state, struct str *old, struct err *e)
@@ -50,13 +59,7 @@ keep_old(struct op_aggregate *op, struct str state, struct str *old, struct err 
 	*old = state.n >= 0 ? STR("") : STR_NULL;
 	if (state.n < 0 || (!op->node.plan->wants_old && !op->node.spec->agg->result))
 		return 0;
-	if (value_of(op, state, old, &op->old, e))
-		return -1;
-	if (old->p == state.p) {
-		buf_put_str(&op->old, state);
-		*old = buf_str(&op->old);
-	}
-	return 0;
+	return value_of(op, state, old, e);
 }
 
 static int
@@ -74,20 +77,30 @@ send(struct op_aggregate *op, const struct flow_rec *rec, struct str value, stru
 
 /* ---- states whose size varies ---- */
 
+typedef int agg_fn(struct flow_agg *agg, const struct flow_args *args, struct str *state,
+	struct buf *out, struct err *e);
+
+static int
+call(struct op_aggregate *op, struct flow_agg *agg, agg_fn *fn, const struct flow_args *args,
+	struct str *state, struct err *e)
+{
+	buf_reset(&op->out);
+	if (fn(agg, args, state, &op->out, e))
+		return -1;
+	*state = settled(op, *state);
+	return 0;
+}
+
 /* Take the old row out of the state, and the new one in: the new state, or null. */
 static int
 change_state(struct op_aggregate *op, struct flow_agg *adder, const struct flow_rec *rec,
 	bool is_table, struct str *state, struct err *e)
 {
 	struct flow_agg *agg = op->node.spec->agg;
-	struct flow_args args = { .key = &rec->key, .ts_ms = rec->ts_ms };
-	buf_reset(&op->subbed);
-	buf_reset(&op->inited);
-	buf_reset(&op->added);
+	struct flow_args args = { .key = &rec->key, .ts_ms = rec->ts_ms, .acc = *state };
 	if (is_table && rec->old.n >= 0 && state->n >= 0) {
 		args.value = rec->old;
-		args.acc = *state;
-		if (agg->sub(agg, &args, state, &op->subbed, e))
+		if (call(op, agg, agg->sub, &args, state, e))
 			return -1;
 	}
 	if (rec->value.n < 0)
@@ -98,10 +111,10 @@ change_state(struct op_aggregate *op, struct flow_agg *adder, const struct flow_
 	}
 	args.value = rec->value;
 	args.acc = STR_NULL;
-	if (state->n < 0 && agg->init(agg, &args, state, &op->inited, e))
+	if (state->n < 0 && call(op, agg, agg->init, &args, state, e))
 		return -1;
 	args.acc = *state;
-	return adder->add(adder, &args, state, &op->added, e);
+	return call(op, adder, adder->add, &args, state, e);
 }
 
 static int
@@ -112,12 +125,12 @@ take_varying(struct op_aggregate *op, struct flow_agg *adder, const struct flow_
 	struct store_entry entry;
 	int64_t ts_ms = rec->ts_ms;
 	if (store_get(op->store, row, &entry)) {
-		state = entry.value;
+		state = arena_str(flow_node_arena(&op->node), entry.value);
 		ts_ms = MAX(ts_ms, entry.ts_ms);
 	}
 	bool was_there = state.n >= 0;
 	if (keep_old(op, state, &old, e) || change_state(op, adder, rec, is_table, &state, e)
-			|| value_of(op, state, &value, &op->value, e))
+			|| value_of(op, state, &value, e))
 		return flow_node_failed(&op->node, rec, e);
 	if (state.n >= 0)
 		store_put(op->store, row, state, ts_ms);
@@ -147,7 +160,7 @@ static int
 take_fixed(struct op_aggregate *op, struct flow_agg *adder, const struct flow_rec *rec,
 	bool is_table, struct err *e)
 {
-	struct str row = flow_row(&op->row, &rec->key), old = STR_NULL, value;
+	struct str row = flow_row(&op->row, &rec->key), old = STR_NULL, value, before;
 	int64_t *ts_ms;
 	bool is_new;
 	int32_t size = op->node.spec->agg->state_size;
@@ -157,17 +170,15 @@ take_fixed(struct op_aggregate *op, struct flow_agg *adder, const struct flow_re
 		store_remove(op->store, row);
 		return 0;
 	}
-	if (is_table) {
-		buf_reset(&op->subbed);
-		buf_put_str(&op->subbed, state);
-	}
+	if (is_table)
+		before = arena_str(flow_node_arena(&op->node), state);
 	if ((!is_new && keep_old(op, state, &old, e))
 			|| change_slot(op, adder, rec, is_table, is_new, state, e)
-			|| value_of(op, state, &value, &op->value, e)) {
+			|| value_of(op, state, &value, e)) {
 		if (is_new)
 			store_remove(op->store, row);
 		else if (is_table)
-			memcpy(slot, op->subbed.p, (size_t)size);
+			memcpy(slot, before.p, (size_t)size);
 		return flow_node_failed(&op->node, rec, e);
 	}
 	*ts_ms = MAX(*ts_ms, rec->ts_ms);
@@ -207,8 +218,10 @@ aggregate_get(struct flow_node *node, const struct flow_key *key, struct str *va
 	struct store_entry entry;
 	struct err ignored; /* it did not fail when the row was sent */
 	if (!store_get(op->store, flow_row(&op->row, key), &entry)
-			|| value_of(op, entry.value, value, &op->got, &ignored) || value->n < 0)
+			|| value_of(op, entry.value, value, &ignored) || value->n < 0)
 		return false;
+	if (value->p == entry.value.p)
+		*value = arena_str(flow_node_arena(node), *value);
 	*ts_ms = entry.ts_ms;
 	return true;
 }
@@ -222,10 +235,10 @@ aggregate_log(struct flow_node *node, int store, const struct store_entry *entry
 	struct flow_agg *agg = node->spec->agg;
 	out->value = entry->value;
 	if (entry->value.n >= 0 && agg->pack) {
-		buf_reset(&op->value);
-		if (agg->pack(agg, entry->value, &op->value, e))
+		buf_reset(&op->out);
+		if (agg->pack(agg, entry->value, &op->out, e))
 			return -1;
-		out->value = buf_str(&op->value);
+		out->value = buf_str(&op->out);
 	}
 	return flow_row_key_log(node, entry->key, &out->key, e);
 }
@@ -245,10 +258,10 @@ aggregate_restore(struct flow_node *node, int store, const struct flow_change *c
 		return 0;
 	}
 	if (agg->unpack) {
-		buf_reset(&op->value);
-		if (agg->unpack(agg, change->value, &op->value, e))
+		buf_reset(&op->out);
+		if (agg->unpack(agg, change->value, &op->out, e))
 			return -1;
-		state = buf_str(&op->value);
+		state = buf_str(&op->out);
 	}
 	store_put(op->store, row, state, change->ts_ms);
 	return 0;

@@ -152,3 +152,23 @@ source_take(struct flow_node *node, int port, const struct flow_rec *rec, struct
 const struct flow_node_ops flow_repartition_source_ops = {
 	.name = "repartition_source", .size = sizeof(struct flow_node), .take = source_take,
 };
+
+/* ---- windowed keys into windows again ---- */
+
+static int
+flat_key_take(struct flow_node *node, int port, const struct flow_rec *rec, struct err *e)
+{
+	(void)port;
+	struct flow_rec out = *rec;
+	if (rec->key.bytes.n < 0)
+		return flow_node_send(node, rec, e);
+	struct buf *scratch = flow_node_scratch(node);
+	keys_put_topic(scratch, &rec->key, node->plan->window);
+	out.key = (struct flow_key){ .inner = node->plan->window,
+		.bytes = arena_str(flow_node_arena(node), buf_str(scratch)) };
+	return flow_node_send(node, &out, e);
+}
+
+const struct flow_node_ops flow_flat_key_ops = {
+	.name = "flat_key", .size = sizeof(struct flow_node), .take = flat_key_take,
+};

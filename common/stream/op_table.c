@@ -56,7 +56,7 @@ table_get(struct flow_node *node, const struct flow_key *key, struct str *value,
 	struct store_entry entry;
 	if (!store_get(table->store, flow_row(&table->row, key), &entry))
 		return false;
-	*value = entry.value;
+	*value = arena_str(flow_node_arena(node), entry.value);
 	*ts_ms = entry.ts_ms;
 	return true;
 }

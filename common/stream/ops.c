@@ -30,6 +30,7 @@ static const struct {
 	{ FLOW_GROUP_BY, TABLE, 0, &flow_group_table_ops },
 	{ FLOW_REPARTITION_SINK, 0, 0, &flow_repartition_sink_ops },
 	{ FLOW_REPARTITION_SOURCE, 0, 0, &flow_repartition_source_ops },
+	{ FLOW_FLAT_KEY, 0, 0, &flow_flat_key_ops },
 	{ FLOW_AGGREGATE, GROUPED_TABLE, 0, &flow_aggregate_table_ops },
 	{ FLOW_AGGREGATE, 0, WINDOW(FLOW_NO_WINDOW), &flow_aggregate_ops },
 	{ FLOW_COGROUP, 0, WINDOW(FLOW_NO_WINDOW), &flow_aggregate_ops },

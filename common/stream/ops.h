@@ -22,7 +22,7 @@ extern const struct flow_node_ops flow_table_ops, flow_table_filter_ops,
 	flow_table_map_values_ops;
 /* op_repartition.c */
 extern const struct flow_node_ops flow_group_table_ops, flow_repartition_sink_ops,
-	flow_repartition_source_ops;
+	flow_repartition_source_ops, flow_flat_key_ops;
 /* op_aggregate.c */
 extern const struct flow_node_ops flow_aggregate_ops, flow_aggregate_table_ops;
 /* op_suppress.c */

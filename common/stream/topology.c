@@ -89,7 +89,10 @@ topology_add(struct topology *topo, const struct flow_spec *spec, struct err *e)
 		return err_set(e, ERR_USAGE, "a topology has at most %d steps", TOPOLOGY_NODES_MAX);
 	if (topology_check(topo, spec, from, e))
 		return -1;
-	topology_build(topo, copy_spec(topo, spec), from);
+	struct flow_spec *copy = copy_spec(topo, spec);
+	if (copy->window.type)
+		copy->window.inner = from[0]->window;
+	topology_build(topo, copy, from);
 	return 0;
 }
 

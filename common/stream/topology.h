@@ -60,7 +60,7 @@ enum flow_op {
 	FLOW_FK_LEFT,            /* T -> registration topic */
 	FLOW_FK_RIGHT,           /* registration topic, T -> response topic */
 	FLOW_FK_OUT,             /* response topic, with a look into the left T -> T */
-	FLOW_NOP,
+	FLOW_FLAT_KEY,           /* S -> S: windowed keys become bytes, as in a topic */
 };
 
 enum flow_kind {
@@ -78,6 +78,8 @@ struct flow_window {
 	int64_t advance_ms; /* hopping */
 	int64_t grace_ms;
 	int64_t start_ms;   /* unlimited */
+	const struct flow_window *inner; /* of the keys that were put into windows again; set by
+	                                  * topology_add */
 };
 
 enum flow_join_kind { FLOW_INNER, FLOW_LEFT, FLOW_OUTER };

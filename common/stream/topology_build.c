@@ -97,6 +97,19 @@ by_key(struct topology *topo, const struct flow_spec *spec, struct topology_id *
 	return source;
 }
 
+/* The node to put into windows: its keys are bytes. */
+static int
+flat_key(struct topology *topo, const struct flow_spec *spec, int from)
+{
+	if (!spec->window.inner)
+		return from;
+	int node = topology_node_add(topo, FLOW_FLAT_KEY, FLOW_KIND_STREAM, spec,
+		with_suffix(topo, topo->node[from].name, "-flat-key"));
+	topology_edge_add(topo, from, node);
+	topo->node[node].window = spec->window.inner;
+	return node;
+}
+
 /* ---- sources ---- */
 
 static void
@@ -252,7 +265,7 @@ build_aggregate(struct topology *topo, const struct flow_spec *spec, struct topo
 	const char *store = spec->name ? spec->name
 		: topology_name(topo, with_suffix(topo, prefix, "STATE-STORE-"));
 	const char *name = topology_name(topo, prefix);
-	int in = by_key(topo, spec, from, store, false);
+	int in = flat_key(topo, spec, by_key(topo, spec, from, store, false));
 	int node = topology_node_add(topo, spec->op, FLOW_KIND_TABLE, spec, name);
 	topology_edge_add(topo, in, node);
 	topo->node[node].store[0] = store;
@@ -268,9 +281,8 @@ build_cogroup(struct topology *topo, const struct flow_spec *spec, struct topolo
 	const char *store = spec->name ? spec->name
 		: topology_name(topo, "COGROUPKSTREAM-AGGREGATE-STATE-STORE-");
 	for (int i = 0; i < nfrom; i++)
-		in[i] = by_key(topo, spec, from[i],
-			nfrom > 1 ? with_suffix(topo, store, arena_printf(&topo->arena, "-%d", i)) : store,
-			false);
+		in[i] = flat_key(topo, spec, by_key(topo, spec, from[i],
+			nfrom > 1 ? arena_printf(&topo->arena, "%s-%d", store, i) : store, false));
 	for (int i = 0; i < nfrom; i++)
 		topology_name(topo, "COGROUPKSTREAM-AGGREGATE-");
 	int node = topology_node_add(topo, spec->op, FLOW_KIND_TABLE, spec,

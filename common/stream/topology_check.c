@@ -94,9 +94,6 @@ check_window(const struct flow_spec *spec, const struct topology_id *from, struc
 			: 0;
 	if (from->kind != FLOW_KIND_GROUPED_STREAM)
 		return err_set(e, ERR_USAGE, "'%s': a table has no windows", spec->id);
-	if (from->window)
-		return err_set(e, ERR_USAGE, "'%s': the keys have windows already; give them new keys",
-			spec->id);
 	if (window->grace_ms < 0)
 		return err_set(e, ERR_USAGE, "'%s': the grace is negative", spec->id);
 	if (window->size_ms < 0 || (window->size_ms == 0 && (window->type == FLOW_TUMBLING

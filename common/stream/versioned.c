@@ -254,7 +254,7 @@ versioned_log(struct flow_node *node, int store, const struct store_entry *entry
 	struct flow_key key;
 	if (entry->value.n < 0)
 		return 1; /* it has ended long ago: readers forget it, too */
-	bool is_key = keys_take(&rest, node->plan->window != NULL, &table->plain, &key);
+	bool is_key = keys_take(&rest, node->plan->window, &table->plain, &key);
 	assert(is_key);
 	buf_reset(&table->key);
 	keys_put_topic(&table->key, &key, node->plan->window);

@@ -45,7 +45,7 @@ test_stream_keys__malformed_bytes_are_null(void)
 	}
 	struct flow_key key;
 	struct str from = { (const uint8_t *)"a\0\0" "12345678", 11 };
-	check(!keys_take(&from, true, &plain, &key));
+	check(!keys_take(&from, &(struct flow_window){ .type = FLOW_TUMBLING }, &plain, &key));
 }
 
 void
@@ -100,7 +100,7 @@ test_stream_keys__a_key_in_a_store_comes_back(void)
 	struct flow_key key = { STR("k"), -5, 7, true }, back;
 	keys_put(&at_a, &key);
 	struct str from = buf_str(&at_a);
-	check(keys_take(&from, true, &plain, &back));
+	check(keys_take(&from, &(struct flow_window){ .type = FLOW_TUMBLING }, &plain, &back));
 	check(str_eq(back.bytes, key.bytes));
 	check_int(back.start_ms, -5);
 	check_int(back.end_ms, 7);
