@@ -41,7 +41,8 @@ struct flow_rec {
 };
 
 /* What a function sees: '.' is value.  A slice that is not set (its address is NULL) is null.
- * The bytes do not change until the next input record. */
+ * The bytes do not change until the next input record: what comes from a store is copied to
+ * the arena first. */
 struct flow_args {
 	const struct flow_key *key;
 	struct str value;       /* the record's value */

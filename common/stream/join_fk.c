@@ -370,8 +370,8 @@ out_take(struct flow_node *node, int port, const struct flow_rec *rec, struct er
 	if (!is_hash_of(hash, left))
 		return flow_node_drop(node, rec, false, e);
 
-	struct flow_args args = { .key = &result.key, .left = left, .right = right,
-		.ts_ms = result.ts_ms };
+	struct flow_args args = { .key = &result.key, .value = STR_NULL, .left = left,
+		.right = right, .ts_ms = result.ts_ms };
 	result.value = STR_NULL;
 	if (left.n >= 0 && (right.n >= 0 || node->spec->kind == FLOW_LEFT)
 		&& node->spec->fn->value(node->spec->fn, &args, &result.value, e))

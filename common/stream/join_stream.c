@@ -112,7 +112,9 @@ send_joined(struct join_stream *join, int port, const struct flow_rec *rec, stru
 {
 	struct flow_node *node = &join->node;
 	struct flow_rec out = *rec;
-	struct flow_args args = { .key = &rec->key, .ts_ms = ts_ms,
+	struct flow_args args;
+	partner = arena_str(flow_node_arena(node), partner);
+	args = (struct flow_args){ .key = &rec->key, .value = STR_NULL, .ts_ms = ts_ms,
 		.left = port == LEFT ? rec->value : partner,
 		.right = port == LEFT ? partner : rec->value };
 	out.old = STR_NULL;
@@ -225,19 +227,19 @@ forget(struct join_stream *join, int port, const struct flow_key *key, int64_t m
 static int
 send_waiting(struct join_stream *join, int port, const struct flow_rec *cause, struct err *e)
 {
+	struct flow_node *node = &join->node;
+	struct arena *arena = flow_node_arena(node);
 	struct store_entry entry;
 	struct flow_rec rec = { .headers = cause->headers, .nheader = cause->nheader };
 	bool is_there = first_waiting(join, port, &entry, &rec.ts_ms);
 	assert(is_there);
-	buf_reset(&join->to);
-	buf_put_str(&join->to, entry.key);
-	buf_reset(&join->list);
-	buf_put_str(&join->list, entry.value);
-
-	struct str rest = { join->to.p + 9, (int32_t)join->to.n - 9 };
-	bool is_key = keys_take(&rest, join->node.plan->window, &join->plain, &rec.key);
+	struct str key = arena_str(arena, entry.key), list = arena_str(arena, entry.value);
+	struct str rest = { key.p + 1 + KEYS_TIME_SIZE, key.n - 1 - KEYS_TIME_SIZE };
+	bool is_key = keys_take(&rest, node->plan->window, &join->plain, &rec.key);
 	assert(is_key);
-	const uint8_t *p = join->list.p + 1;
+	rec.key.bytes = arena_str(arena, rec.key.bytes);
+
+	const uint8_t *p = list.p + 1;
 	uint32_t n = load_be32(p);
 	p += 4;
 	for (uint32_t i = 0; i < n; i++) {
@@ -246,11 +248,7 @@ send_waiting(struct join_stream *join, int port, const struct flow_rec *cause, s
 		if (send_joined(join, port, &rec, STR_NULL, rec.ts_ms, e))
 			return -1;
 	}
-	store_remove(join->waiting, buf_str(&join->to));
-	/* The key may lie in join->to, which forget writes to. */
-	buf_reset(&join->list);
-	buf_put_str(&join->list, rec.key.bytes);
-	rec.key.bytes = buf_str(&join->list);
+	store_remove(join->waiting, key);
 	forget(join, port, &rec.key, rec.ts_ms);
 	return 0;
 }

@@ -63,8 +63,8 @@ send_joined(struct join_table *join, const struct flow_rec *rec, struct str row,
 {
 	struct flow_node *node = &join->node;
 	struct flow_rec out = *rec;
-	struct flow_args args = { .key = &rec->key, .left = rec->value, .right = row,
-		.ts_ms = rec->ts_ms };
+	struct flow_args args = { .key = &rec->key, .value = STR_NULL, .left = rec->value,
+		.right = row, .ts_ms = rec->ts_ms };
 	out.old = STR_NULL;
 	out.is_stale = false;
 	if (node->spec->fn->value(node->spec->fn, &args, &out.value, e))
@@ -119,18 +119,17 @@ join_waiting(struct join_table *join, int64_t until_ms, struct err *e)
 	while (store_first(join->waiting, STR_NULL, &entry) && entry.ts_ms <= until_ms) {
 		struct flow_rec rec = { .old = STR_NULL };
 		uint32_t number;
-		buf_reset(&join->key);
-		buf_put_str(&join->key, entry.key);
-		buf_reset(&join->value);
-		buf_put_str(&join->value, entry.value);
-		take_waiting_key(join, buf_str(&join->key), &rec.key, &rec.ts_ms, &number);
-		struct held held = held_get(buf_str(&join->value));
+		struct arena *arena = flow_node_arena(&join->node);
+		struct str key = arena_str(arena, entry.key);
+		struct held held = held_get(arena_str(arena, entry.value));
+		take_waiting_key(join, key, &rec.key, &rec.ts_ms, &number);
+		rec.key.bytes = arena_str(arena, rec.key.bytes);
 		rec.value = held.value;
 		rec.headers = held.headers;
 		rec.nheader = held.nheader;
 		if (look_up(join, &rec, &rec.key, e))
 			return -1;
-		store_remove(join->waiting, buf_str(&join->key));
+		store_remove(join->waiting, key);
 	}
 	return 0;
 }

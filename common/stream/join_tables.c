@@ -31,7 +31,8 @@ static int
 join_rows(struct flow_node *node, const struct flow_key *key, struct str left, struct str right,
 	int64_t ts_ms, struct str *out, struct err *e)
 {
-	struct flow_args args = { .key = key, .left = left, .right = right, .ts_ms = ts_ms };
+	struct flow_args args = { .key = key, .value = STR_NULL, .left = left, .right = right,
+		.ts_ms = ts_ms };
 	*out = STR_NULL;
 	if (!has_row(node->spec->kind, left.n >= 0, right.n >= 0))
 		return 0;

@@ -148,8 +148,10 @@ get_row(struct flow_node *node, const struct flow_key *key, row_fn *fn, struct s
 {
 	struct err ignored;
 	struct flow_node *from = node->from[0];
-	return from->ops->get(from, key, value, ts_ms)
-		&& !fn(node, key, *value, *ts_ms, value, &ignored) && value->n >= 0;
+	if (!from->ops->get(from, key, value, ts_ms))
+		return false;
+	*value = arena_str(flow_node_arena(node), *value);
+	return !fn(node, key, *value, *ts_ms, value, &ignored) && value->n >= 0;
 }
 
 static bool
@@ -159,8 +161,10 @@ get_row_at(struct flow_node *node, const struct flow_key *key, int64_t as_of_ms,
 	struct err ignored;
 	struct flow_node *from = node->from[0];
 	assert(from->ops->get_at);
-	return from->ops->get_at(from, key, as_of_ms, value, ts_ms)
-		&& !fn(node, key, *value, *ts_ms, value, &ignored) && value->n >= 0;
+	if (!from->ops->get_at(from, key, as_of_ms, value, ts_ms))
+		return false;
+	*value = arena_str(flow_node_arena(node), *value);
+	return !fn(node, key, *value, *ts_ms, value, &ignored) && value->n >= 0;
 }
 
 static int
