@@ -1,26 +1,11 @@
 /* kq-stream: stream processing over topics, stdin and stdout. */
+#include "kq-stream/run.h"
+#include "kq-stream/settings.h"
+#include "kq-stream/steps.h"
 #include "text/opt.h"
 #include "text/say.h"
 
 #include <stdio.h>
-
-static struct {
-	const char *application;
-} given;
-
-static const struct opt opts[] = {
-	OPT_STRING('a', "application", &given.application, "ID",
-		"application ID: the consumer group, and the prefix of internal topics"),
-	OPT_END
-};
-
-static int
-run_from(int argc, char **argv)
-{
-	(void)argc, (void)argv;
-	say_error("this version only checks its options");
-	return EXIT_FAILED;
-}
 
 static const struct opt_verb verbs[] = {
 	OPT_VERB("from", "TOPIC [WORD]...", "process the records of topics, or of stdin (-)", NULL,
@@ -28,14 +13,58 @@ static const struct opt_verb verbs[] = {
 	OPT_VERB_END
 };
 
-static const struct opt_command command = {
+static struct opt_command command = {
 	.operands = "VERB [WORD]...",
 	.phrase = "stream processing over Kafka topics, stdin and stdout",
 	.examples =
-		"  kq-stream from - then filter '.amount > 100' then map '{id, amount}' then to -\n",
-	.opts = opts,
+		"  kq-stream from orders then filter '.amount > 100' then map '{id, amount}' then to big\n"
+		"  kq-stream from orders time .ts then by .customer then window tumbling 1m grace 10s \\\n"
+		"    then agg total='sum(.amount)' n=count then emit final then to totals\n"
+		"  zcat access.json.gz | kq-stream from - time .ts then by .status \\\n"
+		"    then window hopping 5m every 1m then agg n=count then to -\n"
+		"  kq-stream from clicks then join left users on .user then to enriched\n",
+	.opts = settings_opts,
 	.verbs = verbs,
 };
+
+/* The notes of --help: the steps, from their table. */
+static char *
+make_notes(void)
+{
+	struct buf b = BUF_INIT;
+	buf_puts(&b, "Steps, to be chained by 'then'; kq-stream STEP --help explains one:\n");
+	for (int i = 0; i < STEP_NKIND; i++)
+		buf_printf(&b, "  %-12s %s%s\n", step_verbs[i].name, step_verbs[i].phrase,
+			step_verbs[i].is_yaml_only ? " (YAML)" : "");
+	buf_puts(&b, "\n"
+		"A topic of - is stdin or stdout: one JSON value a line, and no broker is needed.\n");
+	char *notes = mem_strndup(buf_str(&b));
+	buf_release(&b);
+	return notes;
+}
+
+static const struct step_verb *
+find_step(const char *name)
+{
+	struct err e;
+	return step_find_verb(name, &e);
+}
+
+/* "STEP --help", "help STEP", and "... then STEP ... --help". */
+static const struct step_verb *
+step_of_help(int argc, char **argv)
+{
+	if (argc == 3 && strcmp(argv[1], "help") == 0)
+		return find_step(argv[2]);
+	const struct step_verb *last = NULL;
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return last;
+		if (i == 1 || strcmp(argv[i - 1], "then") == 0)
+			last = find_step(argv[i]);
+	}
+	return NULL;
+}
 
 static int
 check(struct opt_result *result, struct err *e)
@@ -46,5 +75,15 @@ check(struct opt_result *result, struct err *e)
 int
 main(int argc, char **argv)
 {
-	return opt_main(&command, argc, argv, check);
+	const struct step_verb *step = step_of_help(argc, argv);
+	if (step) {
+		say_init(argv[0]);
+		step_print_help(step);
+		return say_flush_stdout();
+	}
+	char *notes = make_notes();
+	command.notes = notes;
+	int code = opt_main(&command, argc, argv, check);
+	mem_free(notes);
+	return code;
 }

@@ -80,7 +80,8 @@ struct plan_node {
 	enum plan_format in_key_format; /* of the records that it takes ($key) */
 	enum plan_format key_format;    /* of the records that it sends */
 	enum plan_format key_fn_format; /* of the table in which key_fn's result is looked up */
-	bool is_windowed;               /* its keys have a window */
+	bool is_windowed;            /* the keys that it sends have a window */
+	bool is_session;             /* ... of a session */
 	const char *where;           /* for messages, as that of a plan_expr */
 	int index;                   /* in plan's nodes */
 	int source, sink;            /* its index in plan's, or -1 */
@@ -100,6 +101,7 @@ struct plan_sink {
 	const char *topic;           /* "-": stdout */
 	bool is_stdout;
 	bool is_table;               /* what comes are updates of a table */
+	bool is_session;             /* windowed keys have those of sessions */
 	enum plan_format key_format, value_format;
 	enum plan_format in_key_format; /* of the keys that come */
 	int node;

@@ -25,12 +25,19 @@ struct program {
 	struct program_int *in;  /* the rest */
 };
 
-/* NULL: ERR_USAGE, with the place in the plan. */
-struct program *program_new(const struct plan *plan, struct err *e);
+/* Which expression does not compile, and where in it. */
+struct program_fault {
+	struct plan_expr expr;   /* text NULL: the failure is of another kind */
+	int line, column;        /* from 1; the column counts characters */
+};
+
+/* NULL: ERR_USAGE, with the place in the plan.  fault may be NULL. */
+struct program *program_new(const struct plan *plan, struct program_fault *fault, struct err *e);
 void program_free(struct program *program); /* NULL: no effect */
 
 /* A new input record begins: results of functions, and what program_take and program_put
- * returned, are no longer valid.  To be called by flow_env's next. */
+ * returned, are no longer valid.  To be called by flow_env's next; program_take has done
+ * it for the record that it made. */
 void program_next(struct program *program);
 
 /* A record as it is in a topic, or on stdin. */

@@ -44,6 +44,7 @@ take_window(struct resolve *rs, struct plan_node *node, struct err *e)
 		return err_set(e, ERR_USAGE, "%s: windows of %s cannot begin every %s", step->where,
 			step_value(step, "size"), step_value(step, "every"));
 	node->is_windowed = true;
+	node->is_session = window->type == FLOW_SESSION;
 	return 0;
 }
 
@@ -246,6 +247,7 @@ resolve_late(struct resolve *rs, const struct step *step, struct err *e)
 	if (at->spec.late_id)
 		return err_set(e, ERR_USAGE, "%s: the late records go to a topic already", step->where);
 	at->spec.late_id = arena_printf(&rs->plan->arena, "%s.late", at->spec.id);
-	struct resolve_end end = { at->index, at->spec.late_id, PLAN_STREAM, at->in_key_format, false };
+	struct resolve_end end = { at->index, at->spec.late_id, PLAN_STREAM, at->in_key_format, false,
+		false };
 	return resolve_to(rs, step, topic, &end, e);
 }

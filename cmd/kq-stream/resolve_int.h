@@ -14,7 +14,7 @@ struct resolve_end {
 	const char *id;       /* whose records continue: a node's, or a branch's */
 	enum plan_kind kind;
 	enum plan_format key_format;
-	bool is_windowed;
+	bool is_windowed, is_session;
 };
 
 /* A stream of the file that has a name. */

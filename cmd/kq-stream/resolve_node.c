@@ -24,6 +24,7 @@ resolve_add(struct resolve *rs, const struct step *step, enum flow_op op,
 		node->spec.from[0] = from->id;
 		node->in_key_format = node->key_format = from->key_format;
 		node->is_windowed = from->is_windowed;
+		node->is_session = from->is_session;
 		node->kind = from->kind;
 	}
 	plan->node[plan->nnode] = node;
@@ -48,7 +49,7 @@ struct resolve_end
 resolve_end_of(const struct plan_node *node)
 {
 	return (struct resolve_end){ node->index, node->spec.id, node->kind, node->key_format,
-		node->is_windowed };
+		node->is_windowed, node->is_session };
 }
 
 struct plan_expr
@@ -220,6 +221,7 @@ resolve_to(struct resolve *rs, const struct step *step, const char *topic,
 		.topic = topic,
 		.is_stdout = is_stdout,
 		.is_table = from->kind == PLAN_TABLE,
+		.is_session = from->is_session,
 		.key_format = is_to ? (enum plan_format)resolve_choice(step, "key", PLAN_TEXT) : PLAN_TEXT,
 		.value_format = is_to ? (enum plan_format)resolve_choice(step, "format", PLAN_JSON)
 			: PLAN_JSON,

@@ -9,7 +9,7 @@
  *     - :9092
  *
  * Limits: 1 MiB, 1,000 values, 16 levels; anchors and aliases are refused.
- * Only conf.c includes yaml.h.
+ * Only conf.c and ytree.c include yaml.h.
  *
  * Uses: base, sys.  Any thread.
  */

@@ -190,6 +190,12 @@ check_size(const struct opt *opt, const char *value, struct err *e)
 	return err_set(e, ERR_USAGE, "'%.20s...' is longer than %zu bytes", value, most);
 }
 
+int
+opt_take(const struct opt *opt, const char *value, struct err *e)
+{
+	return check_size(opt, value, e) < 0 ? -1 : take_value(opt, value, e);
+}
+
 /* ---- parsing ---- */
 
 struct opt_parser {
@@ -214,9 +220,7 @@ apply(struct opt_parser *parser, const struct opt *opt, const char *shown, const
 		assert(parser->nseen < WORDS_MAX);
 		parser->seen[parser->nseen++] = opt;
 	}
-	if (check_size(opt, value, e) == 0 && take_value(opt, value, e) == 0)
-		return 0;
-	return err_wrap(e, "option '%s'", shown);
+	return opt_take(opt, value, e) < 0 ? err_wrap(e, "option '%s'", shown) : 0;
 }
 
 /* Is it an option of another tool?  NULL: no. */

@@ -150,6 +150,10 @@ int opt_parse(const struct opt_command *command, int argc, char **argv,
 int opt_main(const struct opt_command *command, int argc, char **argv,
 	int (*check)(struct opt_result *result, struct err *e));
 
+/* Take the value of an option from elsewhere, such as a file: "true" of a BOOL.  Returns
+ * 0, or -1 (ERR_USAGE). */
+int opt_take(const struct opt *opt, const char *value, struct err *e);
+
 /* Compare the number of operands with the verb's words in the table: "X" is one,
  * "X..." one or more, "[X]" and "[X...]" are optional.  For a missing operand the
  * message asks "which WHAT?".  Returns 0, or -1 with ERR_USAGE. */

@@ -1,0 +1,286 @@
+#include "kq-stream/local.h"
+
+#include "sys/clock.h"
+#include "sys/sig.h"
+#include "text/say.h"
+#include "text/units.h"
+#include "tool/input.h"
+#include "tool/output.h"
+#include "tool/progress.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { RECORD_MAX = 128 << 20 };
+
+struct local_task {
+	struct flow_env env;
+	struct program *program;
+	const struct plan *plan;
+	const struct plan_source *source;
+	const struct plan_sink **sink; /* by number of the topology's node */
+	struct flow_task *task;
+	int source_index;
+	struct input in;
+	struct output out;
+	struct progress progress;
+	int wake_fd;
+	int64_t nline, nresult;
+	int64_t nlate, nnull, nskipped;
+	int64_t stream_ms;       /* highest time */
+};
+
+static struct local_task *
+local_of(struct flow_env *env)
+{
+	return CONTAINER_OF(env, struct local_task, env);
+}
+
+/* ---- the task's callbacks ---- */
+
+static int
+on_emit(struct flow_env *env, const struct flow_out *out, struct err *e)
+{
+	struct local_task *local = local_of(env);
+	const struct plan_sink *sink = local->sink[out->node];
+	local->nresult++;
+	if (likely(sink->value_format == PLAN_JSON && !sink->is_table && out->rec->value.n >= 0)) {
+		size_t n = (size_t)out->rec->value.n;
+		uint8_t *p = buf_grow(&local->out.buf, n + 1);
+		memcpy(p, out->rec->value.p, n);
+		p[n] = '\n';
+	} else if (program_print(local->program, sink, out->rec, &local->out.buf, e) < 0) {
+		return -1;
+	}
+	return output_record_done(&local->out, e);
+}
+
+/* A record that cannot be read, or on which an expression failed. */
+static int
+refuse(struct local_task *local, struct err *why)
+{
+	if (local->plan->settings.errors == PLAN_SKIP) {
+		local->nskipped++;
+		return 0;
+	}
+	return err_wrap(why, "line %lld", (long long)local->nline);
+}
+
+static int
+on_failed(struct flow_env *env, int node, const struct flow_rec *rec, struct err *why)
+{
+	(void)rec;
+	struct local_task *local = local_of(env);
+	const struct topology_node *nodes;
+	topology_nodes(local->program->topo, &nodes);
+	const struct plan_node *planned = nodes[node].spec->tag;
+	err_wrap(why, "%s", planned->where);
+	return refuse(local, why);
+}
+
+static void
+on_dropped(struct flow_env *env, int node, const struct flow_rec *rec, bool is_late)
+{
+	(void)node, (void)rec;
+	struct local_task *local = local_of(env);
+	if (is_late)
+		local->nlate++;
+	else
+		local->nnull++;
+}
+
+static void
+on_next(struct flow_env *env)
+{
+	program_next(local_of(env)->program);
+}
+
+/* ---- lines ---- */
+
+static int
+take_line(struct local_task *local, struct str line, struct err *e)
+{
+	struct flow_rec rec;
+	struct program_raw raw = { .key = STR_NULL, .value = line, .ts_ms = local->env.now_ms };
+	local->nline++;
+	if (line.n > 0 && line.p[line.n - 1] == '\r')
+		raw.value.n--;
+	if (raw.value.n == 0 && local->source->value_format == PLAN_JSON)
+		return 0; /* an empty line is no record */
+	if (program_take(local->program, local->source, &raw, &rec, e) < 0)
+		return refuse(local, e);
+	if (rec.ts_ms > local->stream_ms)
+		local->stream_ms = rec.ts_ms;
+	return flow_task_take_at(local->task, local->source_index, &rec, e);
+}
+
+/* All complete lines of the buffer. */
+static int
+take_piece(struct local_task *local, struct err *e)
+{
+	struct str line;
+	int rc;
+	local->env.now_ms = clock_ms();
+	while (!sig_is_stopped && (rc = input_next(&local->in, &line, e)) != 0) {
+		if (rc < 0)
+			return err_wrap(e, "line %lld", (long long)local->nline + 1);
+		if (take_line(local, line, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- the loop ---- */
+
+static void
+show_progress(struct local_task *local)
+{
+	char stream[UNITS_TEXT_SIZE];
+	if (local->in.is_terminal || !progress_is_due(&local->progress))
+		return;
+	double seconds = progress_seconds(&local->progress);
+	progress_print(&local->progress, "%lld records in, %.0f/s; %lld out; stream time %s",
+		(long long)local->nline, (double)local->nline / seconds, (long long)local->nresult,
+		local->stream_ms < 0 ? "-" : units_format_time(local->stream_ms, stream));
+}
+
+/* How long to wait for input, in ms; -1: forever. */
+static int
+wait_ms(struct local_task *local)
+{
+	int64_t tick_at = flow_task_tick_at(local->task);
+	int64_t tick_ms = tick_at == INT64_MAX ? -1 : MAX(tick_at - clock_ms(), 0);
+	int64_t show_ms = local->in.is_terminal ? -1 : progress_timeout(&local->progress);
+	int64_t ms = tick_ms < 0 ? show_ms : show_ms < 0 ? tick_ms : MIN(tick_ms, show_ms);
+	return (int)MIN(ms, INT32_MAX);
+}
+
+/* Wait until stdin is readable.  Returns 1; 0: a signal or a tick came first; -1. */
+static int
+wait_input(struct local_task *local, struct err *e)
+{
+	struct pollfd fds[] = { { local->in.fd, POLLIN, 0 }, { local->wake_fd, POLLIN, 0 } };
+	if (!local->in.is_pollable)
+		return 1;
+	int n = poll(fds, 2, 0);
+	if (n == 0) {
+		/* Nothing to do: let the results so far be seen. */
+		if (output_flush(&local->out, e) < 0)
+			return -1;
+		n = poll(fds, 2, wait_ms(local));
+	}
+	if (n < 0 && errno != EINTR)
+		return err_sys(e, "cannot wait for stdin");
+	return n > 0 && fds[0].revents != 0 && !sig_is_stopped;
+}
+
+static int
+tick(struct local_task *local, struct err *e)
+{
+	if (flow_task_tick_at(local->task) == INT64_MAX)
+		return 0;
+	local->env.now_ms = clock_ms();
+	return flow_task_tick_at(local->task) > local->env.now_ms ? 0
+		: flow_task_tick(local->task, e);
+}
+
+static int
+run_loop(struct local_task *local, struct err *e)
+{
+	while (!sig_is_stopped) {
+		int rc = wait_input(local, e);
+		if (rc < 0 || tick(local, e) < 0)
+			return -1;
+		show_progress(local);
+		if (rc == 0)
+			continue;
+		rc = input_fill(&local->in, e);
+		if (rc < 0 || take_piece(local, e) < 0)
+			return -1;
+		if (rc == 0 && local->in.is_at_end)
+			return 0;
+	}
+	return 0;
+}
+
+/* ---- start and end ---- */
+
+static void
+find_sinks(struct local_task *local)
+{
+	const struct topology_node *nodes;
+	int n = topology_nodes(local->program->topo, &nodes);
+	local->sink = mem_alloc((size_t)n * sizeof *local->sink);
+	for (int i = 0; i < n; i++) {
+		const struct plan_node *node = nodes[i].spec->tag;
+		if (node && node->sink >= 0)
+			local->sink[i] = &local->plan->sink[node->sink];
+	}
+}
+
+static void
+tell_counts(const struct local_task *local)
+{
+	const struct { int64_t n; const char *what; } counts[] = {
+		{ local->nlate, "came too late and %s dropped" },
+		{ local->nnull, "had no key, or no value, where one is needed and %s dropped" },
+		{ local->nskipped, "could not be processed and %s skipped" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+		if (counts[i].n > 0) {
+			struct buf b = BUF_INIT;
+			buf_printf(&b, "%lld record%s ", (long long)counts[i].n, units_plural(counts[i].n));
+			const char *what = counts[i].what, *verb = strstr(what, "%s");
+			buf_printf(&b, "%.*s%s%s", (int)(verb - what), what, counts[i].n == 1 ? "was" : "were",
+				verb + 2);
+			say_error("%.*s", (int)b.n, (const char *)b.p);
+			buf_release(&b);
+		}
+}
+
+static int
+run_task(struct local_task *local, struct err *e)
+{
+	local->source_index = flow_task_source(local->task, local->source->topic);
+	assert(local->source_index >= 0);
+	int rc = run_loop(local, e);
+	if (rc == 0)
+		rc = flow_task_end(local->task, e);
+	if (local->out.is_closed)
+		return 0;
+	struct err later;
+	int flushed = output_flush(&local->out, rc < 0 ? &later : e);
+	return rc < 0 || (flushed < 0 && !local->out.is_closed) ? -1 : 0;
+}
+
+int
+local_run(struct program *program, int wake_fd, struct err *e)
+{
+	struct local_task local = { .program = program, .plan = program->plan, .wake_fd = wake_fd,
+		.source = &program->plan->source[0], .stream_ms = -1,
+		.env = { on_emit, on_failed, on_dropped, on_next, 0 } };
+	assert(!plan_needs_broker(program->plan) && program->plan->nsource == 1);
+	struct store_set_opts stores = { .memory_max = (size_t)program->plan->settings.memory_max };
+	struct store_set *set = store_set_new(&stores, e);
+	if (!set)
+		return -1;
+	find_sinks(&local);
+	local.in.delimiter = STR("\n");
+	local.in.record_max = RECORD_MAX;
+	input_begin(&local.in, STDIN_FILENO, "stdin");
+	output_init(&local.out, STDOUT_FILENO, false);
+	progress_init(&local.progress);
+	local.env.now_ms = clock_ms();
+	local.task = flow_task_new(program->topo, 0, true, &local.env, set, e);
+	int rc = local.task ? run_task(&local, e) : -1;
+	progress_end(&local.progress);
+	tell_counts(&local);
+	flow_task_free(local.task);
+	store_set_free(set);
+	input_release(&local.in);
+	output_release(&local.out);
+	mem_free(local.sink);
+	return rc;
+}

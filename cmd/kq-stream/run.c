@@ -1,0 +1,124 @@
+#include "kq-stream/run.h"
+
+#include "kq-stream/local.h"
+#include "kq-stream/resolve.h"
+#include "kq-stream/settings.h"
+#include "sys/sig.h"
+#include "sys/stdfd.h"
+#include "text/say.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+struct run_flags run_flags;
+
+/* ---- reading the application ---- */
+
+/* An application as it was read. */
+struct app {
+	struct steps steps;
+	struct plan *plan;
+	struct program *program;
+};
+
+static void
+app_release(struct app *app)
+{
+	program_free(app->program);
+	plan_free(app->plan);
+	steps_release(&app->steps);
+}
+
+/* Print the expression, and a caret below the place where it is wrong. */
+static void
+print_fault(const struct program_fault *fault)
+{
+	const char *line = fault->expr.text;
+	for (int i = 1; i < fault->line && line; i++)
+		line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL;
+	if (!line || fault->column < 1)
+		return;
+	struct buf b = BUF_INIT;
+	buf_puts(&b, "  ");
+	for (const char *p = line; *p && *p != '\n'; p++)
+		buf_putc(&b, *p == '\t' || (unsigned char)*p >= ' ' ? *p : '?');
+	buf_puts(&b, "\n  ");
+	int left = fault->column - 1;
+	for (const char *p = line; *p && *p != '\n' && left > 0; p++)
+		if (((unsigned char)*p & 0xc0) != 0x80) {
+			buf_putc(&b, *p == '\t' ? '\t' : ' ');
+			left--;
+		}
+	fprintf(stderr, "%.*s^\n", (int)b.n, (const char *)b.p);
+	buf_release(&b);
+}
+
+/* Steps to a program.  0; or the exit code, after reporting the failure. */
+static int
+app_make(struct app *app)
+{
+	struct plan_settings settings;
+	struct program_fault fault = { .line = 0 };
+	struct err e;
+	if (settings_get(&settings, &e) < 0)
+		return say_err(&e, false);
+	app->plan = plan_new(&app->steps, &settings, &e);
+	if (!app->plan)
+		return say_err(&e, false);
+	app->program = program_new(app->plan, &fault, &e);
+	if (app->program)
+		return 0;
+	int code = say_err(&e, false);
+	print_fault(&fault);
+	return code;
+}
+
+/* The words after 'from', which the option parser has taken as its verb. */
+static int
+app_from_words(struct app *app, int argc, char **argv)
+{
+	static char from[] = "from";
+	struct err e;
+	char **words = mem_alloc((size_t)(argc + 1) * sizeof *words);
+	words[0] = from;
+	memcpy(words + 1, argv, (size_t)argc * sizeof *words);
+	int rc = steps_parse_words(&app->steps, argc + 1, words, &e);
+	mem_free(words);
+	return rc < 0 ? say_err(&e, false) : app_make(app);
+}
+
+/* ---- running ---- */
+
+static int
+run_locally(struct app *app)
+{
+	struct err e;
+	if (stdfd_need(STDIN_FILENO, &e) < 0 || stdfd_need(STDOUT_FILENO, &e) < 0)
+		return say_err(&e, false);
+	signal(SIGPIPE, SIG_IGN);
+	int wake_fd = sig_catch(true, &e);
+	if (wake_fd < 0)
+		return say_err(&e, false);
+	return local_run(app->program, wake_fd, &e) < 0 ? say_err(&e, false) : EXIT_DONE;
+}
+
+static int
+app_run(struct app *app)
+{
+	if (plan_needs_broker(app->plan)) {
+		say_error("topics are not built yet");
+		return EXIT_FAILED;
+	}
+	return run_locally(app);
+}
+
+int
+run_from(int argc, char **argv)
+{
+	struct app app = { .plan = NULL };
+	int code = app_from_words(&app, argc, argv);
+	if (code == 0)
+		code = app_run(&app);
+	app_release(&app);
+	return sig_end(code);
+}
