@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-enum { WORD_MAX = 64 };
+enum { WORD_MAX = 64, USAGE_WIDTH = 90 };
 
 void
 steps_release(struct steps *steps)
@@ -193,18 +193,27 @@ put_arg(const struct step_arg *arg, struct buf *out)
 {
 	const char *shown = arg->choices ? arg->choices : arg->shown;
 	switch (arg->place) {
-	case STEP_ARG_FIRST: buf_printf(out, " %s", shown); break;
-	case STEP_ARG_MAYBE: buf_printf(out, " [%s]", shown); break;
-	case STEP_ARG_NAMED: buf_printf(out, " [%s %s]", arg->name, shown); break;
+	case STEP_ARG_FIRST: buf_puts(out, shown); break;
+	case STEP_ARG_MAYBE: buf_printf(out, "[%s]", shown); break;
+	case STEP_ARG_NAMED: buf_printf(out, "[%s %s]", arg->name, shown); break;
 	}
 }
 
 void
 step_put_usage(const struct step_verb *verb, struct buf *out)
 {
+	struct buf one = BUF_INIT;
+	size_t at = strlen(verb->name);
 	buf_puts(out, verb->name);
-	for (int i = 0; i < STEP_ARGS_MAX && verb->arg[i].name; i++)
-		put_arg(&verb->arg[i], out);
+	for (int i = 0; i < STEP_ARGS_MAX && verb->arg[i].name; i++) {
+		buf_reset(&one);
+		put_arg(&verb->arg[i], &one);
+		bool fits = at + 1 + one.n <= USAGE_WIDTH;
+		buf_puts(out, fits ? " " : "\n         ");
+		at = fits ? at + 1 + one.n : one.n + 2;
+		buf_put_str(out, buf_str(&one));
+	}
+	buf_release(&one);
 }
 
 void
