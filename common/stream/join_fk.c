@@ -196,7 +196,7 @@ take_registration(struct fk_right *right, const struct flow_rec *rec, struct err
 {
 	struct flow_node *table = right->node.from[1];
 	struct fk_subscription in;
-	struct str row = STR_NULL;
+	struct str row = STR_NULL, found;
 	int64_t row_ms, ts_ms = rec->ts_ms;
 	if (rec->value.n < 0)
 		return flow_node_drop(&right->node, rec, false, e);
@@ -213,8 +213,10 @@ take_registration(struct fk_right *right, const struct flow_rec *rec, struct err
 		} else {
 			store_remove(right->store, key);
 		}
-		if (in.instruction != UNSUBSCRIBE && table->ops->get(table, &foreign, &row, &row_ms))
+		if (in.instruction != UNSUBSCRIBE && table->ops->get(table, &foreign, &found, &row_ms)) {
 			ts_ms = MAX(ts_ms, row_ms);
+			row = found;
+		}
 	}
 	if (in.instruction == UNSUBSCRIBE
 		|| (in.instruction == SUBSCRIBE_ANSWER_ROW && row.n < 0))
@@ -356,7 +358,7 @@ out_take(struct flow_node *node, int port, const struct flow_rec *rec, struct er
 	struct fk_out *out = CONTAINER_OF(node, struct fk_out, node);
 	struct flow_node *table = node->from[1];
 	struct flow_rec result = *rec;
-	struct str hash = STR_NULL, left = STR_NULL, right = STR_NULL;
+	struct str hash = STR_NULL, left = STR_NULL, right = STR_NULL, found;
 	struct store_entry entry;
 	int64_t left_ms;
 	if (rec->value.n < 0 || rec->key.bytes.n < 0)
@@ -365,8 +367,10 @@ out_take(struct flow_node *node, int port, const struct flow_rec *rec, struct er
 		return -1;
 	if (!keys_take_topic(rec->key.bytes, node->plan->window, &result.key))
 		return err_set(e, ERR_CORRUPT, "a response of a foreign-key join has no window");
-	if (table->ops->get(table, &result.key, &left, &left_ms))
+	if (table->ops->get(table, &result.key, &found, &left_ms)) {
 		result.ts_ms = MAX(rec->ts_ms, left_ms);
+		left = arena_str(flow_node_arena(node), found);
+	}
 	if (!is_hash_of(hash, left))
 		return flow_node_drop(node, rec, false, e);
 

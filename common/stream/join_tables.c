@@ -44,7 +44,7 @@ join_take(struct flow_node *node, int port, const struct flow_rec *rec, struct e
 {
 	struct flow_node *table = node->from[!port];
 	bool is_self = node->from[LEFT] == node->from[RIGHT];
-	struct str other = STR_NULL;
+	struct str other = STR_NULL, found;
 	int64_t other_ms;
 	if (rec->is_stale)
 		return flow_node_drop(node, rec, false, e);
@@ -52,9 +52,9 @@ join_take(struct flow_node *node, int port, const struct flow_rec *rec, struct e
 		return 0; /* both sides changed at once, at LEFT */
 
 	struct flow_rec out = *rec;
-	if (!is_self && table->ops->get(table, &rec->key, &other, &other_ms)) {
+	if (!is_self && table->ops->get(table, &rec->key, &found, &other_ms)) {
 		out.ts_ms = MAX(rec->ts_ms, other_ms);
-		other = arena_str(flow_node_arena(node), other);
+		other = arena_str(flow_node_arena(node), found);
 	}
 	struct str sides[2][2] = { { rec->old, rec->old }, { rec->value, rec->value } };
 	if (!is_self)
@@ -69,12 +69,17 @@ static bool
 join_get(struct flow_node *node, const struct flow_key *key, struct str *value, int64_t *ts_ms)
 {
 	struct str side[2] = { STR_NULL, STR_NULL };
-	int64_t ms[2] = { INT64_MIN, INT64_MIN };
 	struct err e;
-	for (int port = LEFT; port <= RIGHT; port++)
-		if (node->from[port]->ops->get(node->from[port], key, &side[port], &ms[port]))
-			side[port] = arena_str(flow_node_arena(node), side[port]);
-	*ts_ms = MAX(ms[LEFT], ms[RIGHT]);
+	*ts_ms = INT64_MIN;
+	for (int port = LEFT; port <= RIGHT; port++) {
+		struct flow_node *table = node->from[port];
+		struct str found;
+		int64_t ms;
+		if (!table->ops->get(table, key, &found, &ms))
+			continue;
+		side[port] = arena_str(flow_node_arena(node), found);
+		*ts_ms = MAX(*ts_ms, ms);
+	}
 	return !join_rows(node, key, side[LEFT], side[RIGHT], *ts_ms, value, &e) && value->n >= 0;
 }
 

@@ -4,6 +4,17 @@
 #include <stdio.h>
 
 int
+flow_node_send_blank(struct flow_node *node, const struct flow_rec *rec, struct err *e)
+{
+	assert(rec->value.n < 0 && rec->old.n < 0);
+	for (const struct flow_user *it = node->user, *end = it + node->nuser; it != end; it++)
+		if ((it->node->plan->op == FLOW_TABLE_STEP || it->node->plan->wants_all)
+			&& it->take(it->node, it->port, rec, e))
+			return -1;
+	return 0;
+}
+
+int
 flow_node_time(struct flow_node *node, int64_t stream_ms, struct err *e)
 {
 	for (int i = 0; i < node->nwatch; i++)

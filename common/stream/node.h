@@ -101,6 +101,10 @@ flow_node_send(struct flow_node *node, const struct flow_rec *rec, struct err *e
 	return 0;
 }
 
+/* Send a deletion of a row that was not there, as of its time: only to users that have rows of
+ * their own, by the order of arrival. */
+int flow_node_send_blank(struct flow_node *node, const struct flow_rec *rec, struct err *e);
+
 /* A windowed aggregation's stream time has moved, and the updates of the record that moved
  * it are sent. */
 int flow_node_time(struct flow_node *node, int64_t stream_ms, struct err *e);

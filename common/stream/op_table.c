@@ -137,9 +137,8 @@ take_row(struct flow_node *node, const struct flow_rec *rec, row_fn *fn, struct 
 	}
 	if (fn(node, &rec->key, rec->old, rec->ts_ms, &out.old, &ignored))
 		out.old = STR_NULL;
-	if (out.value.n < 0 && out.old.n < 0)
-		return 0;
-	return flow_node_send(node, &out, e);
+	return out.value.n < 0 && out.old.n < 0 ? flow_node_send_blank(node, &out, e)
+		: flow_node_send(node, &out, e);
 }
 
 static bool
@@ -216,4 +215,30 @@ const struct flow_node_ops flow_table_filter_ops = {
 const struct flow_node_ops flow_table_map_values_ops = {
 	.name = "map_values", .size = sizeof(struct flow_node), .take = table_map_take,
 	.get = table_map_get, .get_at = table_map_get_at,
+};
+
+/* ---- filter and map_values with rows of their own ---- */
+
+/*
+ * Below a versioned table they are an ordinary one: the last update that came is the row,
+ * whatever its time.  (Below others it makes no difference: there the rows follow from those
+ * above.)
+ */
+static int
+table_step_take(struct flow_node *node, int port, const struct flow_rec *rec, struct err *e)
+{
+	row_fn *fn = node->spec->op == FLOW_MAP_VALUES ? map_row : filter_row;
+	struct flow_rec out = *rec;
+	if (fn(node, &rec->key, rec->value, rec->ts_ms, &out.value, e)) {
+		out.value = STR_NULL;
+		if (flow_node_failed(node, rec, e))
+			return -1;
+	}
+	return table_take(node, port, &out, e);
+}
+
+const struct flow_node_ops flow_table_step_ops = {
+	.name = "filter or map_values", .size = sizeof(struct op_table), .open = table_open,
+	.close = table_close, .take = table_step_take, .get = table_get, .log = table_log,
+	.restore = table_restore,
 };

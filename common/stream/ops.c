@@ -38,6 +38,7 @@ static const struct {
 	{ FLOW_STREAM_TABLE_JOIN, 0, 0, &flow_join_table_ops },
 	{ FLOW_STREAM_GLOBAL_JOIN, 0, 0, &flow_join_global_ops },
 	{ FLOW_TABLE_TABLE_JOIN, 0, 0, &flow_join_tables_ops },
+	{ FLOW_TABLE_STEP, 0, 0, &flow_table_step_ops },
 	{ FLOW_FK_LEFT, 0, 0, &flow_fk_left_ops },
 	{ FLOW_FK_RIGHT, 0, 0, &flow_fk_right_ops },
 	{ FLOW_FK_OUT, 0, 0, &flow_fk_out_ops },

@@ -19,7 +19,7 @@ extern const struct flow_node_ops flow_filter_ops, flow_map_values_ops, flow_sel
 	flow_flat_map_ops, flow_peek_ops, flow_branch_ops, flow_to_ops;
 /* op_table.c */
 extern const struct flow_node_ops flow_table_ops, flow_table_filter_ops,
-	flow_table_map_values_ops;
+	flow_table_map_values_ops, flow_table_step_ops;
 /* op_repartition.c */
 extern const struct flow_node_ops flow_group_table_ops, flow_repartition_sink_ops,
 	flow_repartition_source_ops, flow_flat_key_ops;

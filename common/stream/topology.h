@@ -59,6 +59,7 @@ enum flow_op {
 	FLOW_LATE,               /* the stream late_id of its input */
 	FLOW_FK_LEFT,            /* T -> registration topic */
 	FLOW_FK_RIGHT,           /* registration topic, T -> response topic */
+	FLOW_TABLE_STEP,         /* a filter or map_values with rows of its own */
 	FLOW_FK_OUT,             /* response topic, with a look into the left T -> T */
 	FLOW_FLAT_KEY,           /* S -> S: windowed keys become bytes, as in a topic */
 };
@@ -123,6 +124,8 @@ struct flow_spec {
 	struct flow_join_window join_window;
 	int64_t join_grace_ms;              /* stream_table_join with a versioned table; -1: none */
 	int64_t history_ms;                 /* versioned tables; 0: none */
+	bool is_materialized;               /* filter, map_values below a versioned table: an
+	                                     * ordinary table with rows of its own */
 	struct flow_suppress suppress;
 	int32_t npart;                      /* FLOW_REPARTITION: partitions; 0: automatic */
 	const char *late_id;                /* windows, joins: stream that gets late records */
@@ -155,6 +158,7 @@ struct topology_node {
 	const struct flow_window *window;   /* of its keys; NULL: they are plain */
 	bool wants_old;                     /* does a user look at old values? */
 	bool wants_get;                     /* ... or at single rows? */
+	bool wants_all;                     /* ... or at deletions of rows that were not there? */
 	bool takes_null_keys;               /* repartition sink: null keys pass */
 };
 

@@ -157,6 +157,14 @@ build_plain(struct topology *topo, const struct flow_spec *spec, struct topology
 	const char *name = own_name(topo, spec, prefix[spec->op][from->kind == FLOW_KIND_TABLE]);
 	struct topology_id *id = add_below(topo, spec, from, name);
 	switch (spec->op) {
+	case FLOW_FILTER:
+	case FLOW_FILTER_NOT:
+	case FLOW_MAP_VALUES:
+		if (spec->is_materialized && topology_history(topo, from->node)) {
+			topo->node[id->node].op = FLOW_TABLE_STEP;
+			topo->node[id->node].store[0] = with_suffix(topo, name, "-STATE-STORE");
+		}
+		break;
 	case FLOW_SELECT_KEY:
 	case FLOW_MAP:
 	case FLOW_FLAT_MAP:

@@ -111,9 +111,8 @@ check_window(const struct flow_spec *spec, const struct topology_id *from, struc
 	return 0;
 }
 
-/* What a join can look back in a table: 0 if it keeps no history. */
-static int64_t
-history_of(const struct topology *topo, int table)
+int64_t
+topology_history(const struct topology *topo, int table)
 {
 	const struct topology_node *node = &topo->node[table];
 	while (node->op == FLOW_FILTER || node->op == FLOW_FILTER_NOT
@@ -128,7 +127,7 @@ check_join_grace(const struct topology *topo, const struct flow_spec *spec,
 {
 	if (spec->op != FLOW_STREAM_TABLE_JOIN || spec->join_grace_ms < 0)
 		return 0;
-	int64_t history_ms = history_of(topo, table->node);
+	int64_t history_ms = topology_history(topo, table->node);
 	if (!history_ms)
 		return err_set(e, ERR_USAGE,
 			"'%s': a join with grace looks back in time, and '%s' keeps no history",

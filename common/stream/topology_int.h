@@ -51,6 +51,9 @@ int topology_check(const struct topology *topo, const struct flow_spec *spec,
 int topology_nfrom(const struct flow_spec *spec);
 const char *flow_op_name(enum flow_op op);
 
+/* How far a join can look back in a table, ms; 0: it keeps no history. */
+int64_t topology_history(const struct topology *topo, int table);
+
 /* ---- topology_names.c ---- */
 
 /* The next name with this prefix: "KSTREAM-FILTER-0000000003". */

@@ -210,7 +210,8 @@ versioned_take(struct flow_node *node, int port, const struct flow_rec *rec, str
 		*table->newest_ms = rec->ts_ms;
 		expire(table);
 	}
-	return out.value.n < 0 && out.old.n < 0 ? 0 : flow_node_send(node, &out, e);
+	return out.value.n < 0 && out.old.n < 0 ? flow_node_send_blank(node, &out, e)
+		: flow_node_send(node, &out, e);
 }
 
 static bool

@@ -362,6 +362,7 @@ translate_node(struct case_fns *fns, const json_t *node, const struct topology *
 		spec->from[j] = json_string_value(json_array_get(from, j));
 	if (text_of(node, "store"))
 		spec->history_ms = ms_of(node, "history", 0);
+	spec->is_materialized = json_is_true(json_object_get(node, "materialized"));
 	if (json_object_get(node, "kind"))
 		translate_join(node, spec);
 	if (spec->op == FLOW_SUPPRESS)
