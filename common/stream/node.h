@@ -49,7 +49,7 @@ struct flow_node_ops {
 	int (*take)(struct flow_node *node, int port, const struct flow_rec *rec, struct err *e);
 	/* Wall time has reached *node->tick_at_ms. */
 	int (*tick)(struct flow_node *node, struct err *e);
-	/* The stream time of the windowed aggregation above is now this (flow_node_time). */
+	/* The stream time of a windowed aggregation above has moved (flow_node_time). */
 	int (*time)(struct flow_node *node, int64_t stream_ms, struct err *e);
 	/* The input has ended.  Nodes are asked from the sources down. */
 	int (*end)(struct flow_node *node, struct err *e);
@@ -86,8 +86,11 @@ struct flow_node {
 	int nlate;
 	struct flow_node *from[FLOW_FROM_MAX]; /* the nodes that send, or are looked into */
 	int nfrom;
-	struct flow_node **watch; /* who wants to know its stream time (suppress) */
+	struct flow_node **watch; /* of a windowed aggregation: who wants to know its stream time */
 	int nwatch;
+	const int64_t *stream_ms; /* ... and that: set in open, moved before updates are sent */
+	struct flow_node **above; /* of a suppress until windows close: the aggregations above */
+	int nabove;
 	int64_t tick_at_ms;       /* wall clock; INT64_MAX: never */
 };
 
@@ -106,7 +109,7 @@ flow_node_send(struct flow_node *node, const struct flow_rec *rec, struct err *e
 int flow_node_send_blank(struct flow_node *node, const struct flow_rec *rec, struct err *e);
 
 /* A windowed aggregation's stream time has moved, and the updates of the record that moved
- * it are sent. */
+ * it are sent: tell those that watch it. */
 int flow_node_time(struct flow_node *node, int64_t stream_ms, struct err *e);
 
 /* A function failed with *e: what the owner decides.  0: leave the record out; -1. */

@@ -34,6 +34,7 @@ static const struct {
 	{ FLOW_AGGREGATE, GROUPED_TABLE, 0, &flow_aggregate_table_ops },
 	{ FLOW_AGGREGATE, 0, WINDOW(FLOW_NO_WINDOW), &flow_aggregate_ops },
 	{ FLOW_COGROUP, 0, WINDOW(FLOW_NO_WINDOW), &flow_aggregate_ops },
+	{ FLOW_SUPPRESS, 0, 0, &flow_suppress_ops },
 	{ FLOW_STREAM_STREAM_JOIN, 0, 0, &flow_join_stream_ops },
 	{ FLOW_STREAM_TABLE_JOIN, 0, 0, &flow_join_table_ops },
 	{ FLOW_STREAM_GLOBAL_JOIN, 0, 0, &flow_join_global_ops },

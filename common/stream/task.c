@@ -70,6 +70,9 @@ watch(struct flow_node *watcher, struct flow_node *node)
 		node->watch = mem_realloc(node->watch,
 			sizeof(struct flow_node *) * (size_t)(node->nwatch + 1));
 		node->watch[node->nwatch++] = watcher;
+		watcher->above = mem_realloc(watcher->above,
+			sizeof(struct flow_node *) * (size_t)(watcher->nabove + 1));
+		watcher->above[watcher->nabove++] = node;
 		return;
 	}
 	for (int i = 0; i < node->nfrom; i++)
@@ -148,6 +151,7 @@ free_node(struct flow_node *node)
 	mem_free(node->user);
 	mem_free(node->late);
 	mem_free(node->watch);
+	mem_free(node->above);
 	mem_free(node);
 }
 
