@@ -7,9 +7,15 @@
 
 #include <stdio.h>
 
+static const struct opt from_opts[] = {
+	OPT_BOOL(0, "print-yaml", &run_flags.prints_yaml, "print it as YAML instead of running it"),
+	OPT_END
+};
+
 static const struct opt_verb verbs[] = {
-	OPT_VERB("from", "TOPIC [WORD]...", "process the records of topics, or of stdin (-)", NULL,
+	OPT_VERB("from", "TOPIC [WORD]...", "process the records of topics, or of stdin (-)", from_opts,
 		run_from),
+	OPT_VERB("run", "FILE", "run the application of a YAML file", from_opts, run_file),
 	OPT_VERB_END
 };
 
@@ -69,7 +75,7 @@ step_of_help(int argc, char **argv)
 static int
 check(struct opt_result *result, struct err *e)
 {
-	return opt_check_operands(result, "topic", e);
+	return opt_check_operands(result, result->verb->run == run_from ? "topic" : "file", e);
 }
 
 int

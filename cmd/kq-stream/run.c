@@ -3,6 +3,7 @@
 #include "kq-stream/local.h"
 #include "kq-stream/resolve.h"
 #include "kq-stream/settings.h"
+#include "kq-stream/yaml.h"
 #include "sys/sig.h"
 #include "sys/stdfd.h"
 #include "text/say.h"
@@ -87,6 +88,27 @@ app_from_words(struct app *app, int argc, char **argv)
 	return rc < 0 ? say_err(&e, false) : app_make(app);
 }
 
+static int
+app_from_file(struct app *app, const char *path)
+{
+	static const char *const no_others[] = { NULL };
+	struct err e;
+	struct ytree *root = yaml_open(&app->steps, path, &e);
+	if (!root || yaml_take(&app->steps, root, no_others, &e) < 0)
+		return say_err(&e, false);
+	return app_make(app);
+}
+
+static int
+print_yaml(const struct app *app)
+{
+	struct buf b = BUF_INIT;
+	yaml_print(&app->steps, &b);
+	fwrite(b.p, 1, b.n, stdout);
+	buf_release(&b);
+	return say_flush_stdout();
+}
+
 /* ---- running ---- */
 
 static int
@@ -105,6 +127,8 @@ run_locally(struct app *app)
 static int
 app_run(struct app *app)
 {
+	if (run_flags.prints_yaml)
+		return print_yaml(app);
 	if (plan_needs_broker(app->plan)) {
 		say_error("topics are not built yet");
 		return EXIT_FAILED;
@@ -117,6 +141,18 @@ run_from(int argc, char **argv)
 {
 	struct app app = { .plan = NULL };
 	int code = app_from_words(&app, argc, argv);
+	if (code == 0)
+		code = app_run(&app);
+	app_release(&app);
+	return sig_end(code);
+}
+
+int
+run_file(int argc, char **argv)
+{
+	(void)argc;
+	struct app app = { .plan = NULL };
+	int code = app_from_file(&app, argv[0]);
 	if (code == 0)
 		code = app_run(&app);
 	app_release(&app);

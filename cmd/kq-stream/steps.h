@@ -122,14 +122,8 @@ int steps_add_pair(struct steps *steps, struct step *step, struct str name, stru
 /* Nothing more follows: is what the verb needs there? */
 int steps_check(const struct step *step, struct err *e);
 
-/* ---- the notations ---- */
-
 /* Words, the first being a verb.  Words are copied. */
 int steps_parse_words(struct steps *steps, int argc, char **argv, struct err *e);
-
-/* Append the chains as YAML: the map of "streams:", that steps_read_yaml makes the same
- * steps of. */
-void steps_print_yaml(const struct steps *steps, struct buf *out);
 
 /* ---- help ---- */
 
