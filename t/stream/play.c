@@ -5,6 +5,7 @@
 struct kept {
 	struct kept *next;
 	const char *store;
+	bool keeps_all;       /* compaction may not remove older records of a key */
 	struct flow_change change;
 };
 
@@ -16,6 +17,7 @@ struct player {
 	struct case_result *result;
 	int out_max;
 	int by;
+	const json_t *input;
 	struct topology *topo;
 	struct store_set *set;
 	struct flow_task *task;
@@ -76,6 +78,29 @@ on_next(struct flow_env *env)
 	flow_fns_next(CONTAINER_OF(env, struct player, env)->fns->set);
 }
 
+/* ---- records ---- */
+
+static struct str
+dump(struct player *player, const json_t *json)
+{
+	if (json_is_null(json))
+		return STR_NULL;
+	char *z = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+	struct str out = arena_str(player->arena, str_of(z));
+	free(z);
+	return out;
+}
+
+static struct flow_rec
+record_of(struct player *player, const json_t *rec)
+{
+	return (struct flow_rec){
+		.key = { .bytes = dump(player, json_array_get(rec, 1)) },
+		.value = dump(player, json_array_get(rec, 2)), .old = STR_NULL,
+		.ts_ms = json_integer_value(json_array_get(rec, 3)),
+	};
+}
+
 /* ---- restart ---- */
 
 static uint32_t
@@ -94,6 +119,7 @@ keep_change(void *arg, const struct flow_store *store, const struct flow_change 
 	struct arena *arena = player->arena;
 	struct kept *kept = arena_alloc(arena, sizeof *kept);
 	kept->store = arena_printf(arena, "%s", store->name);
+	kept->keeps_all = !store->is_compacted || store->history_ms;
 	kept->change = *change;
 	kept->change.key = arena_str(arena, change->key);
 	kept->change.value = arena_str(arena, change->value);
@@ -110,7 +136,7 @@ compact(struct player *player)
 	struct kept **link = &player->log;
 	while (*link) {
 		struct kept *later = (*link)->next;
-		while (later && (strcmp(later->store, (*link)->store)
+		while (later && ((*link)->keeps_all || strcmp(later->store, (*link)->store)
 				|| !str_eq(later->change.key, (*link)->change.key)))
 			later = later->next;
 		if (later)
@@ -157,6 +183,26 @@ restore(struct player *player, struct err *e)
 }
 
 /* Leave the task as a commit would find it, and go on in a fresh one. */
+/* Global tables are read again from the first record on. */
+static int
+read_globals(struct player *player, struct err *e)
+{
+	const struct topology_node *nodes;
+	int n = topology_nodes(player->topo, &nodes);
+	for (int i = 0; i <= player->by; i++) {
+		const json_t *rec = json_array_get(player->input, (size_t)i);
+		const char *topic = json_string_value(json_array_get(rec, 0));
+		for (int j = 0; j < n; j++) {
+			if (nodes[j].kind != FLOW_KIND_GLOBAL || strcmp(nodes[j].topic, topic))
+				continue;
+			struct flow_rec in = record_of(player, rec);
+			if (in.ts_ms >= 0 && flow_task_take(player->task, topic, &in, e))
+				return -1;
+		}
+	}
+	return 0;
+}
+
 static int
 restart(struct player *player, struct err *e)
 {
@@ -175,21 +221,10 @@ restart(struct player *player, struct err *e)
 		return -1;
 	for (int i = 0; i < n; i++)
 		flow_task_set_number(player->task, str_of(number[i].name), number[i].value);
-	return restore(player, e);
+	return read_globals(player, e) || restore(player, e) ? -1 : 0;
 }
 
 /* ---- input ---- */
-
-static struct str
-dump(struct player *player, const json_t *json)
-{
-	if (json_is_null(json))
-		return STR_NULL;
-	char *z = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
-	struct str out = arena_str(player->arena, str_of(z));
-	free(z);
-	return out;
-}
 
 struct partition {
 	const char *topic;
@@ -223,7 +258,7 @@ partition_of(struct partition *v, int *n, const char *topic)
 static int
 take_all(struct player *player, const json_t *kase, struct err *e)
 {
-	const json_t *input = json_object_get(kase, "input"), *rec;
+	const json_t *input = player->input, *rec;
 	const char *rule = json_string_value(
 		json_object_get(json_object_get(kase, "config"), "invalid_timestamp"));
 	struct partition *partitions = arena_alloc(player->arena,
@@ -232,11 +267,7 @@ take_all(struct player *player, const json_t *kase, struct err *e)
 	size_t i;
 	json_array_foreach(input, i, rec) {
 		const char *topic = json_string_value(json_array_get(rec, 0));
-		struct flow_rec in = {
-			.key = { .bytes = dump(player, json_array_get(rec, 1)) },
-			.value = dump(player, json_array_get(rec, 2)), .old = STR_NULL,
-			.ts_ms = json_integer_value(json_array_get(rec, 3)),
-		};
+		struct flow_rec in = record_of(player, rec);
 		int nout = player->result->nout;
 		player->by = (int)i;
 		int rc = check_time(rule ? rule : "fail",
@@ -258,6 +289,7 @@ case_play(struct case_fns *fns, const json_t *kase, const struct case_opts *o,
 	struct player player = {
 		.env = { on_emit, on_failed, on_dropped, on_next, 0 },
 		.fns = fns, .o = o, .arena = arena, .result = result, .by = -1,
+		.input = json_object_get(kase, "input"),
 		.topo = topology_new("app"), .random = o->seed,
 	};
 	player.log_tail = &player.log;
