@@ -126,6 +126,12 @@ flow_node_env(const struct flow_node *node)
 	return node->task->env;
 }
 
+uint64_t
+flow_node_logs(const struct flow_node *node)
+{
+	return node->task->nlog;
+}
+
 struct arena *
 flow_node_arena(struct flow_node *node)
 {

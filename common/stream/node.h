@@ -39,6 +39,12 @@
 
 struct flow_node;
 
+/* What log may return besides 0 and -1. */
+enum flow_log {
+	FLOW_LOG_NOTHING = 1, /* the change is not to be written */
+	FLOW_LOG_MORE,        /* *out is to be written, and log is to be called again */
+};
+
 struct flow_node_ops {
 	const char *name;
 	size_t size;              /* of the embedding struct, whose first member is the node */
@@ -61,7 +67,7 @@ struct flow_node_ops {
 	bool (*get_at)(struct flow_node *node, const struct flow_key *key, int64_t as_of_ms,
 		struct str *value, int64_t *ts_ms);
 	/* An entry of the node's store number `store` as a record of its changelog, and back.
-	 * log returns 1 when the change is not to be written. */
+	 * log returns 0, or one of flow_log. */
 	int (*log)(struct flow_node *node, int store, const struct store_entry *entry,
 		struct flow_change *out, struct err *e);
 	int (*restore)(struct flow_node *node, int store, const struct flow_change *change,
@@ -139,6 +145,9 @@ int64_t *flow_node_number(struct flow_node *node, const char *name);
 
 /* What the task runs in: the clock, the partition. */
 const struct flow_env *flow_node_env(const struct flow_node *node);
+
+/* How often the task has written its changes to the changelogs. */
+uint64_t flow_node_logs(const struct flow_node *node);
 
 /* Memory until the next input record. */
 struct arena *flow_node_arena(struct flow_node *node);

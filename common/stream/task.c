@@ -318,11 +318,15 @@ log_entry(void *arg, const struct store_entry *entry, struct err *e)
 	struct log_call *call = arg;
 	struct flow_task *task = call->task;
 	struct flow_node *node = task->store_of[call->i].node;
-	struct flow_change change = { .value = STR_NULL, .ts_ms = entry->ts_ms };
-	int rc = node->ops->log(node, task->store_of[call->i].store, entry, &change, e);
-	if (rc)
-		return rc < 0 ? -1 : 0;
-	return call->fn(call->arg, &task->store[call->i], &change, e);
+	int rc;
+	do {
+		struct flow_change change = { .value = STR_NULL, .ts_ms = entry->ts_ms };
+		rc = node->ops->log(node, task->store_of[call->i].store, entry, &change, e);
+		if (rc != FLOW_LOG_NOTHING
+			&& (rc < 0 || call->fn(call->arg, &task->store[call->i], &change, e)))
+			return -1;
+	} while (rc == FLOW_LOG_MORE);
+	return 0;
 }
 
 int
@@ -335,6 +339,7 @@ flow_task_log(struct flow_task *task, flow_change_fn *fn, void *arg, struct err 
 	}
 	for (int i = 0; i < task->nstore; i++)
 		store_clean(task->store[i].store);
+	task->nlog++;
 	return 0;
 }
 

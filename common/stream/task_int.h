@@ -51,6 +51,7 @@ struct flow_task {
 	struct task_number **number;
 	struct flow_number *number_out;
 	int nnumber;
+	uint64_t nlog;             /* calls of flow_task_log */
 	struct arena arena;
 	struct buf scratch;
 };

@@ -18,12 +18,15 @@
 struct versioned {
 	struct flow_node node;
 	struct store *versions; /* key | time 8: sign, value */
-	struct store *ends;     /* end 8 | key | time 8: a version that is not the newest */
+	struct store *ends;     /* end 8 | key | time 8: a version that is not the newest; the
+	                         * value says by which changelog writing it is in there */
 	int64_t *newest_ms;     /* the highest time that was put */
 	struct buf key, end, value, plain;
+	bool has_logged_late;   /* the newest version is to be logged after it */
 };
 
-enum { DELETED, VALUE };
+/* The first byte of a version: what it is, and whether a newer one was there before it. */
+enum { IS_VALUE = 1, CAME_LATE = 2 };
 
 struct version {
 	int64_t ms;
@@ -86,14 +89,19 @@ version_key(struct buf *b, const struct flow_key *key, int64_t ms)
 	return buf_str(b);
 }
 
+static struct str
+value_of(struct str stored)
+{
+	return stored.p[0] & IS_VALUE ? (struct str){ stored.p + 1, stored.n - 1 } : STR_NULL;
+}
+
 static bool
 next_version(struct store_iter *it, struct version *out)
 {
 	struct store_entry entry;
 	bool is_there = store_iter_next(it, &entry);
 	if (is_there)
-		*out = (struct version){ entry.ts_ms, entry.value.p[0] == DELETED ? STR_NULL
-			: (struct str){ entry.value.p + 1, entry.value.n - 1 } };
+		*out = (struct version){ entry.ts_ms, value_of(entry.value) };
 	store_iter_free(it);
 	return is_there;
 }
@@ -129,7 +137,16 @@ end_put(struct versioned *table, int64_t end_ms, const struct flow_key *key, int
 	keys_put_time(&table->end, end_ms);
 	keys_put(&table->end, key);
 	keys_put_time(&table->end, ms);
-	store_put(table->ends, buf_str(&table->end), (struct str){ (const uint8_t *)"", 0 }, end_ms);
+	uint64_t logs = flow_node_logs(&table->node);
+	store_put(table->ends, buf_str(&table->end), (struct str){ (uint8_t *)&logs, sizeof logs },
+		end_ms);
+}
+
+static bool
+is_logged(struct versioned *table, struct str end)
+{
+	uint64_t logs = flow_node_logs(&table->node);
+	return memcmp(end.p, &logs, sizeof logs) != 0;
 }
 
 static void
@@ -142,13 +159,15 @@ end_remove(struct versioned *table, int64_t end_ms, const struct flow_key *key, 
 	store_remove(table->ends, buf_str(&table->end));
 }
 
-/* Forget what ended before the history. */
+/* Forget what ended before the history.  It must be in the changelog first: a reader that
+ * lacks a deletion takes the version before it for the newest. */
 static void
 expire(struct versioned *table)
 {
 	int64_t oldest_ms = minus(*table->newest_ms, table->node.spec->history_ms);
 	struct store_entry entry;
-	while (store_first(table->ends, STR_NULL, &entry) && entry.ts_ms <= oldest_ms) {
+	while (store_first(table->ends, STR_NULL, &entry) && entry.ts_ms <= oldest_ms
+		&& is_logged(table, entry.value)) {
 		buf_reset(&table->key);
 		buf_put_str(&table->key, entry.key);
 		store_remove(table->ends, buf_str(&table->key));
@@ -183,7 +202,7 @@ put_version(struct versioned *table, const struct flow_key *key, struct str valu
 	else if (has_after)
 		end_put(table, after_ms, key, ms);
 	buf_reset(&table->value);
-	buf_putc(&table->value, value.n < 0 ? DELETED : VALUE);
+	buf_putc(&table->value, (char)((value.n < 0 ? 0 : IS_VALUE) | (has_after ? CAME_LATE : 0)));
 	buf_put_str(&table->value, value);
 	store_put(table->versions, version_key(&table->key, key, ms), buf_str(&table->value), ms);
 	return !has_after;
@@ -244,6 +263,10 @@ versioned_get(struct flow_node *node, const struct flow_key *key, struct str *va
 
 /* ---- changelog ---- */
 
+/*
+ * Compaction keeps the last record of a key, which must be its newest version: so that is
+ * written again after one that came late.
+ */
 static int
 versioned_log(struct flow_node *node, int store, const struct store_entry *entry,
 	struct flow_change *out, struct err *e)
@@ -254,16 +277,19 @@ versioned_log(struct flow_node *node, int store, const struct store_entry *entry
 	struct str rest = entry->key;
 	struct flow_key key;
 	if (entry->value.n < 0)
-		return 1; /* it has ended long ago: readers forget it, too */
+		return FLOW_LOG_NOTHING; /* it has ended long ago: readers forget it, too */
 	bool is_key = keys_take(&rest, node->plan->window, &table->plain, &key);
 	assert(is_key);
+	struct version version = { keys_take_time(&rest), value_of(entry->value) };
+	bool is_late = entry->value.p[0] & CAME_LATE, is_again = table->has_logged_late;
+	if (is_again)
+		version_at(table, &key, INT64_MAX, &version);
+	table->has_logged_late = is_late && !is_again;
 	buf_reset(&table->key);
 	keys_put_topic(&table->key, &key, node->plan->window);
-	*out = (struct flow_change){ .key = buf_str(&table->key), .headers = STR_NULL,
-		.value = entry->value.p[0] == DELETED ? STR_NULL
-			: (struct str){ entry->value.p + 1, entry->value.n - 1 },
-		.ts_ms = keys_take_time(&rest) };
-	return 0;
+	*out = (struct flow_change){ .key = buf_str(&table->key), .value = version.value,
+		.headers = STR_NULL, .ts_ms = version.ms };
+	return table->has_logged_late ? FLOW_LOG_MORE : 0;
 }
 
 static int
