@@ -12,10 +12,20 @@ static const struct opt from_opts[] = {
 	OPT_END
 };
 
+static const struct opt explain_opts[] = {
+	OPT_BOOL(0, "svg", &run_flags.draws_svg, "print SVG, drawn by Graphviz's dot"),
+	OPT_BOOL(0, "dot", &run_flags.prints_dot, "print the graph for dot"),
+	OPT_END
+};
+
 static const struct opt_verb verbs[] = {
 	OPT_VERB("from", "TOPIC [WORD]...", "process the records of topics, or of stdin (-)", from_opts,
 		run_from),
 	OPT_VERB("run", "FILE", "run the application of a YAML file", from_opts, run_file),
+	OPT_VERB("explain", "FILE [WORD...]", "show the plan of a YAML file, or of words: from ...",
+		explain_opts, run_explain),
+	OPT_VERB("test", "FILE", "run given records, and compare what comes out with expected ones",
+		NULL, run_test),
 	OPT_VERB_END
 };
 

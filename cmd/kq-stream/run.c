@@ -1,8 +1,10 @@
 #include "kq-stream/run.h"
 
+#include "kq-stream/explain.h"
 #include "kq-stream/local.h"
 #include "kq-stream/resolve.h"
 #include "kq-stream/settings.h"
+#include "kq-stream/testing.h"
 #include "kq-stream/yaml.h"
 #include "sys/sig.h"
 #include "sys/stdfd.h"
@@ -91,10 +93,10 @@ app_from_words(struct app *app, int argc, char **argv)
 static int
 app_from_file(struct app *app, const char *path)
 {
-	static const char *const no_others[] = { NULL };
+	static const char *const others[] = { "tests", NULL };
 	struct err e;
 	struct ytree *root = yaml_open(&app->steps, path, &e);
-	if (!root || yaml_take(&app->steps, root, no_others, &e) < 0)
+	if (!root || yaml_take(&app->steps, root, others, &e) < 0)
 		return say_err(&e, false);
 	return app_make(app);
 }
@@ -157,4 +159,96 @@ run_file(int argc, char **argv)
 		code = app_run(&app);
 	app_release(&app);
 	return sig_end(code);
+}
+
+/* ---- explain ---- */
+
+static int
+explain(const struct app *app)
+{
+	struct buf b = BUF_INIT;
+	struct err e;
+	int rc = 0;
+	if (run_flags.draws_svg)
+		rc = explain_svg(app->program, &e);
+	else if (run_flags.prints_dot)
+		explain_dot(app->program, &b);
+	else
+		rc = explain_text(app->program, &b, &e);
+	if (rc == 0)
+		fwrite(b.p, 1, b.n, stdout);
+	buf_release(&b);
+	return rc < 0 ? say_err(&e, false) : say_flush_stdout();
+}
+
+int
+run_explain(int argc, char **argv)
+{
+	struct app app = { .plan = NULL };
+	struct err e;
+	bool is_words = strcmp(argv[0], "from") == 0;
+	int code;
+	if (!is_words && argc > 1) {
+		err_set(&e, ERR_USAGE, "one FILE is expected, or: kq-stream explain from TOPIC ...");
+		code = say_err(&e, false);
+	} else {
+		code = is_words ? app_from_words(&app, argc - 1, argv + 1) : app_from_file(&app, argv[0]);
+	}
+	if (code == 0)
+		code = explain(&app);
+	app_release(&app);
+	return code;
+}
+
+/* ---- test ---- */
+
+/* The path of the application: beside the file of tests. */
+static const char *
+beside(struct app *app, const char *file, const char *path)
+{
+	const char *slash = strrchr(file, '/');
+	if (*path == '/' || !slash)
+		return path;
+	return arena_printf(&app->steps.arena, "%.*s/%s", (int)(slash - file), file, path);
+}
+
+/* Read the application of a file of tests.  The tests, or NULL after reporting why not. */
+static const struct ytree *
+read_tests(struct app *app, const char *file)
+{
+	static const char *const others[] = { "tests", NULL };
+	struct err e;
+	struct ytree *root = yaml_open(&app->steps, file, &e);
+	const struct ytree *run = root ? ytree_get(root, "run") : NULL;
+	const struct ytree *application = root;
+	if (run && run->kind != YTREE_TEXT) {
+		err_set(&e, ERR_USAGE, "%s:%d: run is the path of a file", file, run->line);
+		application = NULL;
+	} else if (run) {
+		application = yaml_open(&app->steps, beside(app, file, run->text), &e);
+	}
+	if (!application || yaml_take(&app->steps, application, others, &e) < 0) {
+		say_err(&e, false);
+		return NULL;
+	}
+	static const struct ytree none = { .kind = YTREE_TEXT };
+	const struct ytree *tests = ytree_get(root, "tests");
+	return tests ? tests : &none;
+}
+
+int
+run_test(int argc, char **argv)
+{
+	(void)argc;
+	struct app app = { .plan = NULL };
+	struct err e;
+	const struct ytree *tests = read_tests(&app, argv[0]);
+	int code = tests ? app_make(&app) : EXIT_USAGE;
+	if (code == 0) {
+		int nfailed = testing_run(app.program, argv[0], tests, &e);
+		code = nfailed < 0 ? say_err(&e, false) : nfailed > 0 ? EXIT_FAILED : EXIT_DONE;
+	}
+	int flushed = say_flush_stdout();
+	app_release(&app);
+	return code ? code : flushed;
 }

@@ -12,6 +12,7 @@
 struct run_flags {
 	bool prints_yaml;    /* from: print it as YAML instead of running it */
 	bool draws_svg;      /* explain: as SVG */
+	bool prints_dot;     /* explain: as a graph for dot */
 	const char *brokers; /* -b; or NULL */
 	int64_t wait_ms;
 };
@@ -21,6 +22,6 @@ extern struct run_flags run_flags;
 int run_from(int argc, char **argv);    /* TOPIC [WORD]... */
 int run_file(int argc, char **argv);    /* FILE */
 int run_explain(int argc, char **argv); /* FILE, or from TOPIC [WORD]... */
-int run_test(int argc, char **argv);    /* FILE... */
+int run_test(int argc, char **argv);    /* FILE */
 
 #endif
