@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 /* A small first block keeps idle connections cheap; later ones grow. */
 #define BLOCK_MIN 4096
@@ -40,6 +41,31 @@ void
 mem_free(void *p)
 {
 	free(p);
+}
+
+/* The kernel aligns to small pages: ask for more, and give back what is around. */
+void *
+mem_pages(size_t n)
+{
+	assert(n > 0);
+	assert(n % MEM_HUGE == 0);
+	uint8_t *p = mmap(NULL, n + MEM_HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		-1, 0);
+	must(p == MAP_FAILED ? NULL : p);
+	size_t before = -(uintptr_t)p % MEM_HUGE;
+	if (before)
+		munmap(p, before);
+	if (before < MEM_HUGE)
+		munmap(p + before + n, MEM_HUGE - before);
+	(void)madvise(p + before, n, MADV_HUGEPAGE); /* not every kernel has them */
+	return p + before;
+}
+
+void
+mem_pages_free(void *p, size_t n)
+{
+	if (p)
+		munmap(p, n);
 }
 
 char *

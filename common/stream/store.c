@@ -1,64 +1,183 @@
-#include "stream/store.h"
+#include "stream/store_int.h"
 
-/* An entry; one that was removed stays, as a change, until store_clean. */
-struct store_rec {
-	struct str key, value;
-	void *block;              /* of the value */
-	int64_t ts_ms;
-	bool is_dirty, is_gone;
-	bool is_logged;           /* it was there at the last store_clean */
-};
+#include "sys/rand.h"
 
-struct store {
-	struct store *next;
-	struct store_set *set;
-	char *name;
-	struct store_rec **rec;   /* ordered by key */
-	size_t nrec, cap;
-	struct store_rec **dirty; /* by first change */
-	size_t ndirty, dirty_cap;
-	int64_t count;
-	size_t memory;
-};
+/* ---- segments ---- */
 
-struct store_set {
-	struct store *stores;
-	size_t memory_max;
-	bool is_failed;
-	struct err err;
-};
+uint64_t
+store_seg_id(const struct store *store, struct str key)
+{
+	if (store->order != STORE_SEGMENTS)
+		return 0;
+	if (key.n >= 8)
+		return load_be64(key.p);
+	uint8_t p[8] = { 0 };
+	if (key.n > 0)
+		memcpy(p, key.p, (size_t)key.n);
+	return load_be64(p);
+}
 
-struct store_iter {
-	struct store *store;
-	struct buf last;          /* the key that was seen last, or the first bound */
-	struct buf end;
-	bool has_last, has_bound, has_end, is_back;
-};
+/* The index of the first segment with an id >= id. */
+size_t
+store_seg_index(const struct store *store, uint64_t id)
+{
+	size_t from = 0, to = store->nseg;
+	while (from < to) {
+		size_t i = (from + to) / 2;
+		if (store->seg[i]->id < id)
+			from = i + 1;
+		else
+			to = i;
+	}
+	return from;
+}
+
+static struct store_seg *
+find_seg(struct store *store, uint64_t id)
+{
+	if (likely(store->last && store->last->id == id))
+		return store->last;
+	size_t i = store_seg_index(store, id);
+	if (i == store->nseg || store->seg[i]->id != id)
+		return NULL;
+	return store->last = store->seg[i];
+}
+
+static struct store_seg *
+add_seg(struct store *store, uint64_t id)
+{
+	struct store_pool *pool = &store->set->pool;
+	size_t i = store_seg_index(store, id);
+	if (store->nseg == store->seg_cap) {
+		size_t cap = store->seg_cap ? store->seg_cap * 2 : 4;
+		store->seg = mem_realloc(store->seg, cap * sizeof(void *));
+		pool->used += (cap - store->seg_cap) * sizeof(void *);
+		store->seg_cap = cap;
+	}
+	struct store_seg *seg = store_pool_get(pool, sizeof *seg);
+	*seg = (struct store_seg){ .id = id, .region.pool = pool, .hash.pool = pool };
+	seg->region.is_pinned = store->nscan > 0 && store->order != STORE_TREE;
+	memmove(store->seg + i + 1, store->seg + i, (store->nseg - i) * sizeof(void *));
+	store->seg[i] = seg;
+	store->nseg++;
+	return store->last = seg;
+}
+
+static void
+free_seg(struct store *store, struct store_seg *seg)
+{
+	store_region_release(&seg->region);
+	store_hash_release(&seg->hash);
+	store_pool_put(&store->set->pool, seg, sizeof *seg);
+}
+
+/* While a scan is open, it may have pointers to the records. */
+static void
+free_seg_later(struct store *store, struct store_seg *seg)
+{
+	for (struct store_chunk *chunk = seg->region.first; chunk; chunk = chunk->next) {
+		CHUNK_EACH(rec, chunk) {
+			if (!(rec->flags & REC_OUT)) {
+				rec->flags = REC_OUT;
+				rec->next = NULL;
+			}
+		}
+	}
+	seg->next = store->limbo;
+	store->limbo = seg;
+}
+
+static void
+drop_seg(struct store *store, struct store_seg *seg)
+{
+	size_t i = store_seg_index(store, seg->id);
+	assert(store->seg[i] == seg);
+	memmove(store->seg + i, store->seg + i + 1, (store->nseg - i - 1) * sizeof(void *));
+	store->nseg--;
+	store->last = NULL;
+	if (store->nscan)
+		free_seg_later(store, seg);
+	else
+		free_seg(store, seg);
+}
+
+/* Segments that are empty go, once no scan is open. */
+static void
+drop_empty(struct store *store, struct store_seg *seg)
+{
+	if (store->order == STORE_SEGMENTS && !seg->hash.n && !store->nscan)
+		drop_seg(store, seg);
+}
+
+void
+store_pin(struct store *store)
+{
+	store->nscan++;
+	store->set->nscan++;
+	for (size_t i = 0; store->order != STORE_TREE && i < store->nseg; i++)
+		store->seg[i]->region.is_pinned = true;
+}
+
+void
+store_unpin(struct store *store)
+{
+	store->set->nscan--;
+	if (--store->nscan)
+		return;
+	for (size_t i = store->nseg; i-- > 0;) {
+		store_region_unpin(&store->seg[i]->region);
+		drop_empty(store, store->seg[i]);
+	}
+	while (store->limbo) {
+		struct store_seg *seg = store->limbo;
+		store->limbo = seg->next;
+		free_seg(store, seg);
+	}
+}
+
+/* ---- sets ---- */
 
 struct store_set *
 store_set_new(const struct store_set_opts *o, struct err *e)
 {
-	(void)e;
 	struct store_set *set = NEW(struct store_set);
-	set->memory_max = o->dir ? 0 : o->memory_max;
+	set->memory_max = o->memory_max;
+	set->is_plain = o->is_plain;
+	set->pool.chunk_max = STORE_BLOCK;
+	while (o->memory_max && set->pool.chunk_max > MAX(o->memory_max / 64, (size_t)4096))
+		set->pool.chunk_max /= 2;
+	rand_bytes(&set->seed, sizeof set->seed);
+	(void)e;
 	return set;
 }
 
-static void
-rec_free(struct store_rec *rec)
+void
+store_empty(struct store *store)
 {
-	mem_free(rec->block);
-	mem_free(rec);
+	assert(!store->nscan);
+	while (store->nseg)
+		drop_seg(store, store->seg[store->nseg - 1]);
+	store_tree_release(&store->tree);
+	store->set->pool.used -= store->change_cap * sizeof(void *);
+	mem_free(store->change);
+	store->change = NULL;
+	store->nchange = store->nclean = store->nhole = store->change_cap = 0;
+	store->count = 0;
+	if (store->order != STORE_SEGMENTS)
+		add_seg(store, 0);
 }
 
 static void
-empty(struct store *store)
+store_free(struct store *store)
 {
-	for (size_t i = 0; i < store->nrec; i++)
-		rec_free(store->rec[i]);
-	store->nrec = store->ndirty = 0;
-	store->count = 0;
-	store->memory = 0;
+	store_empty(store);
+	while (store->nseg)
+		drop_seg(store, store->seg[0]);
+	mem_free(store->seg);
+	mem_free(store->name);
+	buf_release(&store->base_low);
+	buf_release(&store->spill_low);
+	mem_free(store);
 }
 
 void
@@ -67,13 +186,19 @@ store_set_free(struct store_set *set)
 	while (set && set->stores) {
 		struct store *store = set->stores;
 		set->stores = store->next;
-		empty(store);
-		mem_free(store->rec);
-		mem_free(store->dirty);
-		mem_free(store->name);
-		mem_free(store);
+		store_free(store);
 	}
+	if (set)
+		buf_release(&set->scratch);
 	mem_free(set);
+}
+
+void
+store_fail(struct store_set *set, const struct err *e)
+{
+	if (!set->is_failed)
+		set->err = *e;
+	set->is_failed = true;
 }
 
 bool
@@ -87,304 +212,149 @@ store_set_is_failed(const struct store_set *set, struct err *e)
 size_t
 store_set_memory(const struct store_set *set)
 {
-	size_t n = 0;
-	for (const struct store *store = set->stores; store; store = store->next)
-		n += store->memory + (store->cap + store->dirty_cap) * sizeof(void *);
-	return n;
+	return store_pool_memory(&set->pool);
 }
 
 struct store *
 store_open(struct store_set *set, const char *name, enum store_order order, struct err *e)
 {
-	(void)order;
 	(void)e;
 	struct store *store = NEW(struct store);
 	store->set = set;
 	store->name = mem_strdup(name);
+	store->order = order;
+	store->tree.pool = &set->pool;
+	store->is_whole = true;
+	store_empty(store);
 	store->next = set->stores;
 	set->stores = store;
 	return store;
 }
 
-/* ---- entries ---- */
+/* ---- the index ---- */
 
-/* The index of the first entry with key >= s, or > s if is_after. */
-static size_t
-find(const struct store *store, struct str key, bool is_after)
+struct store_rec *
+store_look_up(struct store *store, struct str key, struct store_place *place)
 {
-	size_t from = 0, to = store->nrec;
-	while (from < to) {
-		size_t i = (from + to) / 2;
-		int rc = str_cmp(store->rec[i]->key, key);
-		if (rc < 0 || (is_after && rc == 0))
-			from = i + 1;
-		else
-			to = i;
+	if (store->order == STORE_TREE) {
+		place->seg = store->seg[0];
+		return store_tree_find(&store->tree, key);
 	}
-	return from;
-}
-
-static struct store_rec *
-look_up(struct store *store, struct str key)
-{
-	size_t i = find(store, key, false);
-	return i < store->nrec && str_eq(store->rec[i]->key, key) ? store->rec[i] : NULL;
+	place->hash = store_hash_of(store->set->seed, key);
+	place->seg = find_seg(store, store_seg_id(store, key));
+	return place->seg ? store_hash_find(&place->seg->hash, key, place->hash) : NULL;
 }
 
 static void
-set_dirty(struct store *store, struct store_rec *rec)
+index_add(struct store *store, struct store_rec *rec, const struct store_place *place)
 {
-	if (rec->is_dirty)
-		return;
-	rec->is_dirty = true;
-	if (store->ndirty == store->dirty_cap) {
-		store->dirty_cap = store->dirty_cap ? store->dirty_cap * 2 : 64;
-		store->dirty = mem_realloc(store->dirty, store->dirty_cap * sizeof(void *));
-	}
-	store->dirty[store->ndirty++] = rec;
+	if (store->order == STORE_TREE)
+		store_tree_add(&store->tree, rec);
+	else
+		store_hash_add(&place->seg->hash, rec, place->hash, store->set->seed);
 }
 
-static struct store_rec *
-add(struct store *store, struct str key)
+struct store_place
+store_place_of(struct store *store, const struct store_rec *rec)
 {
-	assert(key.n >= 0);
-	size_t i = find(store, key, false);
-	if (i < store->nrec && str_eq(store->rec[i]->key, key)) {
-		if (store->rec[i]->is_gone)
-			store->count++;
-		return store->rec[i];
-	}
-	struct store_rec *rec = mem_alloc(sizeof *rec + (size_t)key.n);
-	if (key.n)
-		memcpy(rec + 1, key.p, (size_t)key.n);
-	rec->key = (struct str){ (const uint8_t *)(rec + 1), key.n };
-	rec->is_gone = true;
-	if (store->nrec == store->cap) {
-		store->cap = store->cap ? store->cap * 2 : 64;
-		store->rec = mem_realloc(store->rec, store->cap * sizeof(void *));
-	}
-	memmove(store->rec + i + 1, store->rec + i, (store->nrec - i) * sizeof(void *));
-	store->rec[i] = rec;
-	store->nrec++;
-	store->count++;
-	store->memory += sizeof *rec + (size_t)key.n;
-	return rec;
-}
-
-static void
-set_value(struct store *store, struct store_rec *rec, struct str value)
-{
-	void *block = mem_alloc((size_t)value.n);
-	if (value.n && value.p)
-		memcpy(block, value.p, (size_t)value.n);
-	if (rec->block)
-		store->memory -= (size_t)rec->value.n;
-	mem_free(rec->block);
-	rec->block = block;
-	rec->value = (struct str){ block, value.n };
-	store->memory += (size_t)value.n;
-	rec->is_gone = false;
-}
-
-static void
-check_limit(struct store_set *set)
-{
-	if (set->memory_max && !set->is_failed && store_set_memory(set) > set->memory_max) {
-		set->is_failed = true;
-		err_set(&set->err, ERR_LIMIT, "the state is larger than the memory limit of %zu bytes",
-			set->memory_max);
-	}
-}
-
-bool
-store_get(struct store *store, struct str key, struct store_entry *out)
-{
-	struct store_rec *rec = look_up(store, key);
-	if (!rec || rec->is_gone)
-		return false;
-	*out = (struct store_entry){ rec->key, rec->value, rec->ts_ms };
-	return true;
-}
-
-void
-store_put(struct store *store, struct str key, struct str value, int64_t ts_ms)
-{
-	assert(value.n >= 0);
-	struct store_rec *rec = add(store, key);
-	set_value(store, rec, value);
-	rec->ts_ms = ts_ms;
-	set_dirty(store, rec);
-	check_limit(store->set);
-}
-
-void
-store_remove(struct store *store, struct str key)
-{
-	struct store_rec *rec = look_up(store, key);
-	if (!rec || rec->is_gone)
-		return;
-	rec->is_gone = true;
-	store->count--;
-	set_dirty(store, rec);
-}
-
-void *
-store_slot(struct store *store, struct str key, int32_t n, int64_t **ts_ms, bool *is_new)
-{
-	struct store_rec *rec = add(store, key);
-	*is_new = rec->is_gone;
-	if (rec->is_gone) {
-		set_value(store, rec, (struct str){ NULL, n });
-		rec->ts_ms = INT64_MIN;
-	}
-	assert(rec->value.n == n);
-	set_dirty(store, rec);
-	check_limit(store->set);
-	*ts_ms = &rec->ts_ms;
-	return rec->block;
-}
-
-void
-store_prefetch(struct store *store, struct str key)
-{
-	(void)store;
-	(void)key;
-}
-
-/* ---- scans ---- */
-
-static struct store_iter *
-iter_new(struct store *store, struct str from, struct str end, bool is_back)
-{
-	struct store_iter *it = NEW(struct store_iter);
-	it->store = store;
-	it->is_back = is_back;
-	it->has_bound = from.n >= 0;
-	it->has_end = end.n >= 0;
-	buf_put_str(&it->last, from);
-	buf_put_str(&it->end, end);
-	return it;
-}
-
-struct store_iter *
-store_scan(struct store *store, struct str from, struct str to)
-{
-	return iter_new(store, from, to, false);
-}
-
-struct store_iter *
-store_scan_back(struct store *store, struct str from, struct str to)
-{
-	return iter_new(store, to, from, true);
-}
-
-/* The entry after the last one, in the scan's direction; NULL: none. */
-static struct store_rec *
-step(struct store_iter *it)
-{
-	struct store *store = it->store;
-	size_t i;
-	if (it->is_back) {
-		i = it->has_last || it->has_bound ? find(store, buf_str(&it->last), false)
-						  : store->nrec;
-		while (i > 0 && store->rec[i - 1]->is_gone)
-			i--;
-		return i > 0 ? store->rec[i - 1] : NULL;
-	}
-	i = it->has_last || it->has_bound ? find(store, buf_str(&it->last), it->has_last) : 0;
-	while (i < store->nrec && store->rec[i]->is_gone)
-		i++;
-	return i < store->nrec ? store->rec[i] : NULL;
-}
-
-bool
-store_iter_next(struct store_iter *it, struct store_entry *out)
-{
-	struct store_rec *rec = step(it);
-	if (!rec)
-		return false;
-	if (it->has_end) {
-		int rc = str_cmp(rec->key, buf_str(&it->end));
-		if (it->is_back ? rc < 0 : rc >= 0)
-			return false;
-	}
-	it->has_last = true;
-	buf_reset(&it->last);
-	buf_put_str(&it->last, rec->key);
-	*out = (struct store_entry){ rec->key, rec->value, rec->ts_ms };
-	return true;
-}
-
-void
-store_iter_free(struct store_iter *it)
-{
-	buf_release(&it->last);
-	buf_release(&it->end);
-	mem_free(it);
-}
-
-bool
-store_first(struct store *store, struct str from, struct store_entry *out)
-{
-	struct store_iter *it = store_scan(store, from, STR_NULL);
-	bool is_found = store_iter_next(it, out);
-	store_iter_free(it);
-	return is_found;
-}
-
-int64_t
-store_count(struct store *store)
-{
-	return store->count;
+	struct store_place place = { .hash = 0 };
+	if (store->order != STORE_TREE)
+		place.hash = store_hash_of(store->set->seed, rec_key(rec));
+	place.seg = find_seg(store, store_seg_id(store, rec_key(rec)));
+	assert(place.seg);
+	return place;
 }
 
 /* ---- changes ---- */
 
-/* Free the entries that are gone and keep the others. */
+/* Take the NULLs out. */
 static void
-sweep(struct store *store)
+squeeze(struct store *store)
 {
-	size_t n = 0;
-	for (size_t i = 0; i < store->nrec; i++) {
-		struct store_rec *rec = store->rec[i];
-		if (rec->is_gone && !rec->is_dirty) {
-			store->memory -= sizeof *rec + (size_t)rec->key.n + (size_t)rec->value.n;
-			rec_free(rec);
-		} else {
-			store->rec[n++] = rec;
+	size_t n = 0, nclean = 0;
+	for (size_t i = 0; i < store->nchange; i++) {
+		if (i == store->nclean)
+			nclean = n;
+		if (store->change[i]) {
+			store->change[n++] = store->change[i];
+			store->change[n - 1]->change = (uint32_t)n;
 		}
 	}
-	store->nrec = n;
+	store->nclean = store->nclean == store->nchange ? n : nclean;
+	store->nchange = n;
+	store->nhole = 0;
+}
+
+static void
+unlist(struct store *store, struct store_rec *rec)
+{
+	if (!rec->change)
+		return;
+	assert(store->change[rec->change - 1] == rec);
+	store->change[rec->change - 1] = NULL;
+	store->nhole++;
+	rec->change = 0;
+}
+
+/* The record changes now: it is the last one of the dirty ones, if it is not one yet. */
+static void
+touch(struct store *store, struct store_rec *rec)
+{
+	rec->flags |= REC_STALE | REC_USED;
+	if (store->set->is_plain || store_is_dirty(store, rec))
+		return;
+	unlist(store, rec);
+	if (store->nchange == store->change_cap && store->nhole > store->nchange / 2)
+		squeeze(store);
+	if (store->nchange == store->change_cap) {
+		size_t cap = store->change_cap ? store->change_cap * 2 : 64;
+		assert(cap <= UINT32_MAX);
+		store->change = mem_realloc(store->change, cap * sizeof(void *));
+		store->set->pool.used += (cap - store->change_cap) * sizeof(void *);
+		store->change_cap = cap;
+	}
+	store->change[store->nchange++] = rec;
+	rec->change = (uint32_t)store->nchange;
 }
 
 void
-store_forget_before(struct store *store, struct str to)
+store_unlink(struct store *store, struct store_rec *rec)
 {
-	size_t n = 0, end = find(store, to, false);
-	for (size_t i = 0; i < end; i++) {
-		store->count -= !store->rec[i]->is_gone;
-		store->rec[i]->is_gone = true;
-	}
-	for (size_t i = 0; i < store->ndirty; i++) {
-		if (str_cmp(store->dirty[i]->key, to) < 0)
-			store->dirty[i]->is_dirty = false;
-		else
-			store->dirty[n++] = store->dirty[i];
-	}
-	store->ndirty = n;
-	if (end)
-		sweep(store);
+	struct store_place place = store_place_of(store, rec);
+	unlist(store, rec);
+	if (store->order == STORE_TREE)
+		store_tree_remove(&store->tree, rec);
+	else
+		store_hash_remove(&place.seg->hash, rec, place.hash);
+	store_region_put(&place.seg->region, rec, NULL);
+	drop_empty(store, place.seg);
+}
+
+void
+store_relink(struct store *store, const struct store_place *place, struct store_rec *old,
+	struct store_rec *rec)
+{
+	rec->ts_ms = old->ts_ms;
+	rec->flags = old->flags;
+	rec->change = old->change;
+	if (rec->change)
+		store->change[rec->change - 1] = rec;
+	if (store->order == STORE_TREE)
+		store_tree_replace(&store->tree, old, rec);
+	else
+		store_hash_replace(&place->seg->hash, old, rec, place->hash);
+	store_region_put(&place->seg->region, old, rec);
 }
 
 int
 store_changes(struct store *store, store_change_fn *fn, void *arg, struct err *e)
 {
-	for (size_t i = 0; i < store->ndirty; i++) {
-		const struct store_rec *rec = store->dirty[i];
-		if (rec->is_gone && !rec->is_logged)
+	for (size_t i = store->nclean; i < store->nchange; i++) {
+		struct store_rec *rec = store->change[i];
+		if (!rec)
 			continue;
-		struct store_entry entry = { rec->key, rec->value, rec->ts_ms };
-		if (rec->is_gone)
+		struct store_entry entry = rec_entry(rec);
+		if (rec->flags & REC_GONE)
 			entry.value = STR_NULL;
 		if (fn(arg, &entry, e) < 0)
 			return -1;
@@ -392,18 +362,275 @@ store_changes(struct store *store, store_change_fn *fn, void *arg, struct err *e
 	return 0;
 }
 
+/* With a folder, what is clean stays listed until the next checkpoint. */
 void
 store_clean(struct store *store)
 {
-	for (size_t i = 0; i < store->ndirty; i++) {
-		store->dirty[i]->is_dirty = false;
-		store->dirty[i]->is_logged = !store->dirty[i]->is_gone;
+	for (size_t i = store->nclean; i < store->nchange; i++) {
+		if (i + AHEAD < store->nchange && store->change[i + AHEAD])
+			__builtin_prefetch(store->change[i + AHEAD], 1);
+		struct store_rec *rec = store->change[i];
+		if (!rec)
+			continue;
+		rec->flags |= REC_LOGGED;
+		if ((rec->flags & (REC_GONE | REC_ON_DISK)) == REC_GONE)
+			store_unlink(store, rec);
+		else if (!store->set->disk)
+			rec->change = 0;
 	}
-	bool is_any = store->ndirty;
-	store->ndirty = 0;
-	if (is_any)
-		sweep(store);
+	if (!store->set->disk)
+		store->nchange = store->nhole = 0;
+	store->nclean = store->nchange;
 }
+
+/* ---- entries ---- */
+
+static bool
+is_usable(struct store *store, struct str key)
+{
+	struct err e;
+	assert(key.n >= 0);
+	if (unlikely(key.n > REC_KEY_MAX)) {
+		err_set(&e, ERR_LIMIT, "store %s: a key has %d bytes, at most %d", store->name,
+			key.n, REC_KEY_MAX);
+		store_fail(store->set, &e);
+	}
+	return likely(!store->set->is_failed);
+}
+
+static void
+check_limit(struct store_set *set)
+{
+	struct err e;
+	if (likely(!set->memory_max || set->disk || set->pool.used <= set->memory_max))
+		return;
+	err_set(&e, ERR_LIMIT, "the state needs more than its limit of %zu bytes of memory",
+		set->memory_max);
+	store_fail(set, &e);
+}
+
+static void
+copy(uint8_t *p, struct str bytes)
+{
+	if (bytes.n > 0)
+		memmove(p, bytes.p, (size_t)bytes.n);
+}
+
+/* A record for the key; it is not in the index yet, and its value is not set. */
+static struct store_rec *
+rec_new(struct store *store, struct store_place *place, struct str key, size_t value_n)
+{
+	if (!place->seg)
+		place->seg = add_seg(store, store_seg_id(store, key));
+	store->has_short |= key.n < 8;
+	struct store_rec *rec = store_region_get(&place->seg->region, (size_t)key.n, value_n);
+	copy(rec->key, key);
+	return rec;
+}
+
+/* The entry's record, from memory or disk; one that is gone counts, too. */
+static struct store_rec *
+fetch(struct store *store, struct str key, struct store_place *place)
+{
+	return store_look_up(store, key, place);
+}
+
+bool
+store_get(struct store *store, struct str key, struct store_entry *out)
+{
+	struct store_place place;
+	if (!is_usable(store, key))
+		return false;
+	struct store_rec *rec = fetch(store, key, &place);
+	if (!rec || rec->flags & REC_GONE)
+		return false;
+	rec->flags |= REC_USED;
+	*out = rec_entry(rec);
+	return true;
+}
+
+/* Set the value of the key's record `old`, or of a new one if it is NULL.  A value with no
+ * bytes is left as it is.  The arguments may point into the old record, which goes last. */
+static struct store_rec *
+set_value(struct store *store, struct store_place *place, struct store_rec *old, struct str key,
+	struct str value)
+{
+	size_t n = (size_t)value.n;
+	struct store_rec *rec = old;
+	if (!old || rec_size(old) != rec_size_of((size_t)key.n, n))
+		rec = rec_new(store, place, key, n);
+	rec->value_n = (uint32_t)n;
+	if (value.p)
+		copy(rec_value(rec), value);
+	if (!old)
+		index_add(store, rec, place);
+	else if (rec != old)
+		store_relink(store, place, old, rec);
+	if (!old || rec->flags & REC_GONE)
+		store->count++;
+	rec->flags &= ~(unsigned)REC_GONE & 127;
+	touch(store, rec);
+	check_limit(store->set);
+	return rec;
+}
+
+void
+store_put(struct store *store, struct str key, struct str value, int64_t ts_ms)
+{
+	struct store_place place;
+	assert(value.n >= 0);
+	if (!is_usable(store, key))
+		return;
+	struct store_rec *old = store_look_up(store, key, &place);
+	set_value(store, &place, old, key, value)->ts_ms = ts_ms;
+}
+
+void *
+store_slot(struct store *store, struct str key, int32_t n, int64_t **ts_ms, bool *is_new)
+{
+	struct store_place place;
+	struct store_set *set = store->set;
+	*is_new = true;
+	if (!is_usable(store, key)) {
+		buf_reset(&set->scratch);
+		*ts_ms = (int64_t *)(void *)buf_grow(&set->scratch, (size_t)n + 8);
+		**ts_ms = INT64_MIN;
+		return memset(*ts_ms + 1, 0, (size_t)n);
+	}
+	struct store_rec *rec = fetch(store, key, &place);
+	*is_new = !rec || rec->flags & REC_GONE;
+	if (*is_new) {
+		rec = set_value(store, &place, rec, key, (struct str){ NULL, n });
+		rec->ts_ms = INT64_MIN;
+		memset(rec_value(rec), 0, (size_t)n);
+	} else {
+		touch(store, rec);
+	}
+	assert(rec->value_n == (uint32_t)n);
+	*ts_ms = &rec->ts_ms;
+	return rec_value(rec);
+}
+
+/* A removed entry stays as a change if the changelog has it; its value goes. */
+void
+store_remove(struct store *store, struct str key)
+{
+	struct store_place place;
+	if (!is_usable(store, key))
+		return;
+	struct store_rec *rec = fetch(store, key, &place);
+	if (!rec || rec->flags & REC_GONE)
+		return;
+	store->count--;
+	if (!(rec->flags & (REC_ON_DISK | REC_LOGGED))) {
+		store_unlink(store, rec);
+		return;
+	}
+	if (rec_size(rec) != rec_size_of(rec->key_n, 0)) {
+		struct store_rec *small = rec_new(store, &place, rec_key(rec), 0);
+		store_relink(store, &place, rec, small);
+		rec = small;
+	}
+	rec->value_n = 0;
+	rec->flags |= REC_GONE;
+	touch(store, rec);
+}
+
+/* The slot's cache line now, the record's once the slot is there: with a later call. */
+void
+store_prefetch(struct store *store, struct str key)
+{
+	if (store->order == STORE_TREE || key.n < 0)
+		return;
+	uint64_t id = store_seg_id(store, key), hash = store_hash_of(store->set->seed, key);
+	struct store_seg *seg = find_seg(store, id);
+	if (seg)
+		store_hash_prefetch(&seg->hash, hash);
+	uint32_t i = store->nahead++ % AHEAD;
+	if (store->nahead > AHEAD && (seg = find_seg(store, store->ahead[i].seg)))
+		store_hash_prefetch_rec(&seg->hash, store->ahead[i].hash);
+	store->ahead[i].seg = id;
+	store->ahead[i].hash = hash;
+}
+
+int64_t
+store_count(struct store *store)
+{
+	return store->set->is_failed ? 0 : store->count;
+}
+
+/* ---- forgetting ---- */
+
+static void
+forget_rec(struct store *store, struct store_rec *rec)
+{
+	store->count -= !(rec->flags & REC_GONE);
+	store_unlink(store, rec);
+}
+
+/* All records of a segment; their changes, too. */
+static void
+forget_seg(struct store *store, struct store_seg *seg)
+{
+	for (struct store_chunk *chunk = seg->region.first; chunk; chunk = chunk->next) {
+		CHUNK_EACH(rec, chunk) {
+			if (rec->flags & REC_OUT)
+				continue;
+			store->count -= !(rec->flags & REC_GONE);
+			unlist(store, rec);
+		}
+	}
+	drop_seg(store, seg);
+}
+
+static void
+forget_in_seg(struct store *store, struct store_seg *seg, struct str to)
+{
+	size_t n = (size_t)seg->hash.n;
+	struct store_rec **v = mem_alloc(n * sizeof(void *));
+	store_hash_list(&seg->hash, v);
+	for (size_t i = 0; i < n; i++)
+		if (str_cmp(rec_key(v[i]), to) < 0)
+			forget_rec(store, v[i]);
+	mem_free(v);
+}
+
+void
+store_forget_before(struct store *store, struct str to)
+{
+	if (!is_usable(store, to))
+		return;
+	if (store->order == STORE_TREE) {
+		struct store_at at;
+		struct store_rec *rec;
+		while ((rec = store_tree_seek(&store->tree, STR_NULL, false, &at))
+			&& str_cmp(rec_key(rec), to) < 0)
+			forget_rec(store, rec);
+		return;
+	}
+	uint64_t id = store_seg_id(store, to);
+	while (store->order == STORE_SEGMENTS && store->nseg && store->seg[0]->id < id)
+		forget_seg(store, store->seg[0]);
+	struct store_seg *seg = find_seg(store, id);
+	if (seg && (store->order == STORE_HASH || to.n != 8 || store->has_short))
+		forget_in_seg(store, seg, to);
+}
+
+/* ---- memory ---- */
+
+void
+store_set_trim(struct store_set *set)
+{
+	(void)set;
+}
+
+bool
+store_set_wants_commit(const struct store_set *set)
+{
+	return set->wants_commit;
+}
+
+/* ---- checkpoints ---- */
 
 int
 store_set_checkpoint(struct store_set *set, struct str text, struct err *e)
@@ -425,6 +652,6 @@ store_set_reset(struct store_set *set, struct err *e)
 {
 	(void)e;
 	for (struct store *store = set->stores; store; store = store->next)
-		empty(store);
+		store_empty(store);
 	return 0;
 }

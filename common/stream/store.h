@@ -34,6 +34,7 @@ struct store_set_opts {
 	const char *dir;     /* for what is beyond memory_max and for checkpoints; NULL: none,
 	                      * and memory_max is a limit: beyond it the set fails */
 	size_t memory_max;   /* bytes for all stores of the set; 0: no limit */
+	bool is_plain;       /* no changelog: changes are not kept, and there are no checkpoints */
 	const char *identity; /* kept in dir: application, topology, cluster; another one there
 	                      * is refused (ERR_USAGE) */
 };
@@ -53,6 +54,13 @@ void store_set_free(struct store_set *set);
 bool store_set_is_failed(const struct store_set *set, struct err *e);
 size_t store_set_memory(const struct store_set *set); /* bytes in use */
 
+/* To be called between records, when no scan is open: makes room if the stores have more
+ * than memory_max.  What the stores have returned is not valid after it. */
+void store_set_trim(struct store_set *set);
+
+/* Is the memory full of changes that are not in the changelog yet?  Commit soon. */
+bool store_set_wants_commit(const struct store_set *set);
+
 /* A new store.  If dir has one of this name from an earlier run, at a checkpoint, its
  * content is used.  The set owns the store. */
 struct store *store_open(struct store_set *set, const char *name, enum store_order order,
@@ -69,7 +77,8 @@ void store_remove(struct store *store, struct str key); /* absent: no effect */
  */
 void *store_slot(struct store *store, struct str key, int32_t n, int64_t **ts_ms, bool *is_new);
 
-/* Load the cache lines of a key that is looked up soon. */
+/* Load the cache lines of a key that is looked up soon: best for some 16 to 32 keys, then
+ * their look-ups.  No effect for STORE_TREE. */
 void store_prefetch(struct store *store, struct str key);
 
 /* Entries with from <= key < to, in order (null: from the first, to the last).  The body
@@ -85,13 +94,16 @@ bool store_first(struct store *store, struct str from, struct store_entry *out);
 
 int64_t store_count(struct store *store); /* entries */
 
-/* Remove all entries with key < to.  They do not count as changed. */
+/* Remove all entries with key < to.  They do not count as changed, and changes of theirs
+ * are not listed any more.  The memory of a whole segment is given back at once. */
 void store_forget_before(struct store *store, struct str to);
 
 /* ---- changelog and checkpoint ---- */
 
-/* Call fn for each key that changed since the last store_clean, in the order of first
- * change; value is null for a removed one.  Stops at -1 from fn and returns it. */
+/* Call fn, which must not change the store, for each key that changed since the last
+ * store_clean, in the order of first change; value is null for a removed one.  A key that
+ * was put and removed since then, and was not there before, is not listed.  Stops at -1
+ * from fn and returns it. */
 typedef int store_change_fn(void *arg, const struct store_entry *entry, struct err *e);
 int store_changes(struct store *store, store_change_fn *fn, void *arg, struct err *e);
 

@@ -1,0 +1,295 @@
+/*
+ * Scans.  A tree is walked, by the last key again if it has changed.  Of a hashed segment a
+ * scan takes a sorted list of pointers when it comes there; meanwhile the store is pinned.
+ */
+#include "stream/store_int.h"
+
+#include <stdlib.h>
+
+struct store_sort {
+	uint64_t head;
+	struct store_rec *rec;
+};
+
+struct store_iter {
+	struct store *store;
+	bool is_back;
+	bool has_from, has_to;
+	struct buf from, to;
+	bool has_last;
+	struct buf last;          /* the key that was seen last */
+
+	struct store_at at;       /* STORE_TREE: the next record, if `is_at` and unchanged */
+	bool is_at;
+
+	struct store_sort *v;     /* else: the segment's records, in the scan's direction */
+	size_t n, i;
+	uint64_t seg;             /* the next segment to come */
+	bool is_end;              /* there is none */
+};
+
+/* ---- sorting ---- */
+
+static int
+compare(const void *x, const void *y)
+{
+	const struct store_sort *left = x, *right = y;
+	return str_cmp(rec_key(left->rec), rec_key(right->rec));
+}
+
+/* By heads, byte by byte from the last one; bytes that are equal in all are left out. */
+static void
+sort_heads(struct store_sort *v, size_t n)
+{
+	struct store_sort *from = v, *to = mem_alloc(n * sizeof *v);
+	for (int shift = 0; shift < 64; shift += 8) {
+		size_t at[256] = { 0 }, sum = 0;
+		for (size_t i = 0; i < n; i++)
+			at[from[i].head >> shift & 255]++;
+		if (at[from[0].head >> shift & 255] == n)
+			continue;
+		for (int i = 0; i < 256; i++) {
+			size_t count = at[i];
+			at[i] = sum;
+			sum += count;
+		}
+		for (size_t i = 0; i < n; i++)
+			to[at[from[i].head >> shift & 255]++] = from[i];
+		struct store_sort *swap = from;
+		from = to;
+		to = swap;
+	}
+	if (from != v)
+		memcpy(v, from, n * sizeof *v);
+	mem_free(from == v ? to : from);
+}
+
+/* Sort by the 8 bytes after those that all keys share, then runs of equal ones by all. */
+static void
+sort(struct store_sort *v, size_t n)
+{
+	if (n < 2)
+		return;
+	size_t skip = v[0].rec->key_n;
+	for (size_t i = 1; i < n; i++) {
+		size_t j = 0, end = MIN(skip, (size_t)v[i].rec->key_n);
+		while (j < end && v[i].rec->key[j] == v[0].rec->key[j])
+			j++;
+		skip = j;
+	}
+	for (size_t i = 0; i < n; i++)
+		v[i].head = rec_head(v[i].rec, skip);
+	if (n < 64) {
+		qsort(v, n, sizeof *v, compare);
+		return;
+	}
+	sort_heads(v, n);
+	for (size_t i = 0, j; i < n; i = j) {
+		for (j = i + 1; j < n && v[j].head == v[i].head; j++)
+			;
+		if (j - i > 1)
+			qsort(v + i, j - i, sizeof *v, compare);
+	}
+}
+
+/* ---- memory, hashed ---- */
+
+static bool
+is_inside(const struct store_iter *it, struct str key)
+{
+	return (!it->has_from || str_cmp(key, buf_str(&it->from)) >= 0)
+		&& (!it->has_to || str_cmp(key, buf_str(&it->to)) < 0);
+}
+
+static void
+list_seg(struct store_iter *it, const struct store_seg *seg)
+{
+	size_t n = (size_t)seg->hash.n;
+	mem_free(it->v);
+	it->v = mem_alloc(n * sizeof *it->v);
+	struct store_rec **rec = mem_alloc(n * sizeof(void *));
+	store_hash_list(&seg->hash, rec);
+	it->n = it->i = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!(rec[i]->flags & REC_GONE) && is_inside(it, rec_key(rec[i])))
+			it->v[it->n++].rec = rec[i];
+	mem_free(rec);
+	sort(it->v, it->n);
+	for (size_t i = 0, j = it->n; it->is_back && i + 1 < j; i++) {
+		struct store_sort swap = it->v[i];
+		it->v[i] = it->v[--j];
+		it->v[j] = swap;
+	}
+}
+
+/* Take the next segment that has records within the bounds; false: there is none. */
+static bool
+next_seg(struct store_iter *it)
+{
+	const struct store *store = it->store;
+	if (it->is_end)
+		return false;
+	size_t i = store_seg_index(store, it->seg);
+	if (it->is_back && (i == store->nseg || store->seg[i]->id > it->seg))
+		i--; /* SIZE_MAX: none */
+	if (i >= store->nseg) {
+		it->is_end = true;
+		return false;
+	}
+	const struct store_seg *seg = store->seg[i];
+	list_seg(it, seg);
+	it->is_end = seg->id == (it->is_back ? 0 : UINT64_MAX);
+	it->seg = it->is_back ? seg->id - 1 : seg->id + 1;
+	return true;
+}
+
+static struct store_rec *
+peek_hash(struct store_iter *it)
+{
+	do {
+		for (; it->i < it->n; it->i++) {
+			struct store_rec *rec = it->v[it->i].rec;
+			while (rec && rec->flags & REC_OUT)
+				rec = rec->next;
+			it->v[it->i].rec = rec;
+			if (rec && !(rec->flags & REC_GONE))
+				return rec;
+		}
+	} while (next_seg(it));
+	return NULL;
+}
+
+/* ---- memory, a tree ---- */
+
+static struct store_rec *
+seek_tree(struct store_iter *it)
+{
+	const struct store_tree *tree = &it->store->tree;
+	struct str last = it->has_last ? buf_str(&it->last) : STR_NULL;
+	if (it->is_back) {
+		if (!it->has_last && it->has_to)
+			last = buf_str(&it->to);
+		return store_tree_seek_back(tree, last, &it->at);
+	}
+	if (!it->has_last && it->has_from)
+		return store_tree_seek(tree, buf_str(&it->from), false, &it->at);
+	return store_tree_seek(tree, last, it->has_last, &it->at);
+}
+
+static struct store_rec *
+peek_tree(struct store_iter *it)
+{
+	struct store_rec *rec;
+	if (it->is_at && it->at.version == it->store->tree.version)
+		rec = store_at_rec(&it->at);
+	else
+		rec = seek_tree(it);
+	it->is_at = true;
+	while (rec && rec->flags & REC_GONE)
+		rec = it->is_back ? store_tree_prev(&it->at) : store_tree_next(&it->at);
+	return rec && is_inside(it, rec_key(rec)) ? rec : NULL;
+}
+
+/* ---- both ---- */
+
+static struct store_rec *
+peek(struct store_iter *it)
+{
+	return it->store->order == STORE_TREE ? peek_tree(it) : peek_hash(it);
+}
+
+static void
+step(struct store_iter *it)
+{
+	if (it->store->order != STORE_TREE)
+		it->i++;
+	else if (it->is_back)
+		store_tree_prev(&it->at);
+	else
+		store_tree_next(&it->at);
+}
+
+static struct store_iter *
+iter_new(struct store *store, struct str from, struct str to, bool is_back)
+{
+	struct store_iter *it = NEW(struct store_iter);
+	it->store = store;
+	it->is_back = is_back;
+	it->has_from = from.n >= 0;
+	it->has_to = to.n >= 0;
+	buf_put_str(&it->from, from);
+	buf_put_str(&it->to, to);
+	if (is_back)
+		it->seg = it->has_to ? store_seg_id(store, to) : UINT64_MAX;
+	else
+		it->seg = store_seg_id(store, from);
+	store_pin(store);
+	return it;
+}
+
+struct store_iter *
+store_scan(struct store *store, struct str from, struct str to)
+{
+	return iter_new(store, from, to, false);
+}
+
+struct store_iter *
+store_scan_back(struct store *store, struct str from, struct str to)
+{
+	return iter_new(store, from, to, true);
+}
+
+bool
+store_iter_next(struct store_iter *it, struct store_entry *out)
+{
+	if (it->store->set->is_failed)
+		return false;
+	struct store_rec *rec = peek(it);
+	if (!rec)
+		return false;
+	rec->flags |= REC_USED;
+	*out = rec_entry(rec);
+	it->has_last = true;
+	buf_reset(&it->last);
+	buf_put_str(&it->last, rec_key(rec));
+	step(it);
+	return true;
+}
+
+void
+store_iter_free(struct store_iter *it)
+{
+	if (!it)
+		return;
+	store_unpin(it->store);
+	mem_free(it->v);
+	buf_release(&it->from);
+	buf_release(&it->to);
+	buf_release(&it->last);
+	mem_free(it);
+}
+
+/* The first entry of a tree that is all in memory. */
+static bool
+first_in_tree(struct store *store, struct str from, struct store_entry *out)
+{
+	struct store_at at;
+	struct store_rec *rec = store_tree_seek(&store->tree, from, false, &at);
+	while (rec && rec->flags & REC_GONE)
+		rec = store_tree_next(&at);
+	if (!rec || store->set->is_failed)
+		return false;
+	*out = rec_entry(rec);
+	return true;
+}
+
+bool
+store_first(struct store *store, struct str from, struct store_entry *out)
+{
+	if (store->order == STORE_TREE && store->is_whole)
+		return first_in_tree(store, from, out);
+	struct store_iter *it = store_scan(store, from, STR_NULL);
+	bool is_found = store_iter_next(it, out);
+	store_iter_free(it);
+	return is_found;
+}
