@@ -48,7 +48,7 @@ add_source(struct layout *layout, const struct topology_node *v, int n, int i,
 	bool is_internal = v[i].op == FLOW_REPARTITION_SOURCE;
 	const struct topology_node *writer = is_internal ? writer_of(v, n, v[i].topic) : NULL;
 	*source = (struct layout_source){
-		.topic = v[i].topic,
+		.topic = mem_strdup(v[i].topic),
 		.name = is_internal ? full_name(application, v[i].topic) : mem_strdup(v[i].topic),
 		.part = v[i].part,
 		.is_internal = is_internal,
@@ -104,8 +104,10 @@ layout_init(struct layout *layout, const struct topology *topo, const char *appl
 void
 layout_release(struct layout *layout)
 {
-	for (int i = 0; i < layout->nsource; i++)
+	for (int i = 0; i < layout->nsource; i++) {
+		mem_free(layout->source[i].topic);
 		mem_free(layout->source[i].name);
+	}
 	mem_free(layout->source);
 	mem_free(layout->ntask);
 	*layout = (struct layout){ 0 };

@@ -22,7 +22,7 @@
 
 /* A topic that a sub-topology reads. */
 struct layout_source {
-	const char *topic;   /* as the topology names it */
+	char *topic;         /* as the topology names it */
 	char *name;          /* in the cluster: with the application if it is internal */
 	int part;            /* sub-topology; -1: a global table, read by all */
 	bool is_internal;

@@ -6,6 +6,7 @@
 #include "kq-stream/settings.h"
 #include "kq-stream/testing.h"
 #include "kq-stream/yaml.h"
+#include "kq-stream/topics.h"
 #include "sys/sig.h"
 #include "sys/stdfd.h"
 #include "text/say.h"
@@ -126,16 +127,58 @@ run_locally(struct app *app)
 	return local_run(app->program, wake_fd, &e) < 0 ? say_err(&e, false) : EXIT_DONE;
 }
 
+/* Can the plan run on topics? */
+static int
+check_topics(const struct plan *plan, struct err *e)
+{
+	if (!plan->settings.application)
+		return err_set(e, ERR_USAGE, "which application? -a ID names its consumer group, and the "
+			"prefix of its internal topics");
+	for (int i = 0; i < plan->nsource; i++)
+		if (plan->source[i].is_stdin)
+			return err_set(e, ERR_USAGE, "stdin cannot be read together with topics; put it into a "
+				"topic first, with kq-produce");
+	return 0;
+}
+
+static void
+tell_counts(const struct topics_counts *counts)
+{
+	fprintf(stderr, "%lld records in, %lld out\n", (long long)counts->in, (long long)counts->out);
+	if (counts->late > 0)
+		fprintf(stderr, "%lld records came too late and were dropped\n", (long long)counts->late);
+	if (counts->dropped > 0)
+		fprintf(stderr, "%lld records had no key, or no value, where one is needed and were "
+			"dropped\n", (long long)counts->dropped);
+	if (counts->failed > 0)
+		fprintf(stderr, "%lld records could not be processed\n", (long long)counts->failed);
+}
+
+static int
+run_on_topics(struct app *app)
+{
+	struct topics_counts counts = { 0 };
+	struct err e;
+	struct topics_opts o = { .cluster = { .brokers = run_flags.brokers, .client_id = "kq-stream",
+		.wait_ms = (int)run_flags.wait_ms, .say = say_error } };
+	if (check_topics(app->plan, &e) < 0)
+		return say_err(&e, false);
+	signal(SIGPIPE, SIG_IGN);
+	o.cluster.wake_fd = sig_catch(false, &e);
+	if (o.cluster.wake_fd < 0)
+		return say_err(&e, false);
+	int rc = topics_run(app->plan, &o, &counts, &e);
+	int code = rc < 0 ? say_err(&e, false) : EXIT_DONE;
+	tell_counts(&counts);
+	return code;
+}
+
 static int
 app_run(struct app *app)
 {
 	if (run_flags.prints_yaml)
 		return print_yaml(app);
-	if (plan_needs_broker(app->plan)) {
-		say_error("topics are not built yet");
-		return EXIT_FAILED;
-	}
-	return run_locally(app);
+	return plan_needs_broker(app->plan) ? run_on_topics(app) : run_locally(app);
 }
 
 int

@@ -33,7 +33,6 @@ close_producer(struct txn_sink *sink)
 int
 txn_sink_open(struct txn_sink *sink, const struct txn_sink_opts *o, struct err *e)
 {
-	assert(o->producer.txn_id);
 	*sink = (struct txn_sink){ .o = o };
 	if (open_producer(sink, e) == 0)
 		return 0;
@@ -87,6 +86,8 @@ int
 txn_sink_begin(struct txn_sink *sink, struct err *e)
 {
 	sink->is_unknown = false;
+	if (!sink->o->producer.txn_id)
+		return TXN_SINK_DONE;
 	return producer_begin_txn(&sink->producer, e);
 }
 
@@ -120,18 +121,24 @@ is_of_group(int16_t code)
 }
 
 int
+txn_sink_flush(struct txn_sink *sink, struct err *e)
+{
+	int rc;
+	do
+		rc = producer_flush(&sink->producer, e);
+	while (rc < 0 && is_interrupted(sink));
+	return rc;
+}
+
+int
 txn_sink_offsets(struct txn_sink *sink, const struct producer_group *group,
 	const struct producer_offset *v, int n, struct err *e)
 {
-	struct producer *producer = &sink->producer;
 	int rc;
-	do
-		rc = producer_flush(producer, e);
-	while (rc < 0 && is_interrupted(sink));
-	if (rc < 0)
+	if (txn_sink_flush(sink, e) < 0)
 		return TXN_SINK_FAILED;
 	do
-		rc = producer_send_offsets(producer, group, v, n, e);
+		rc = producer_send_offsets(&sink->producer, group, v, n, e);
 	while (rc < 0 && is_interrupted(sink));
 	return rc == 0 ? TXN_SINK_DONE : is_of_group(e->kafka) ? TXN_SINK_FENCED : TXN_SINK_FAILED;
 }

@@ -55,6 +55,10 @@ struct txn_sink {
 	bool is_open;
 };
 
+/* Without producer.txn_id there are no transactions: txn_sink_begin does nothing, records are
+ * stored as they are put, and txn_sink_flush is the commit; offsets are committed by the
+ * member. */
+
 /* Connect, and end the transaction that an earlier process with our ID left open.  The
  * caller keeps *o.  Returns 0, or -1. */
 int txn_sink_open(struct txn_sink *sink, const struct txn_sink_opts *o, struct err *e);
@@ -69,6 +73,9 @@ int txn_sink_begin(struct txn_sink *sink, struct err *e);
 /* Put a record, as producer_put does; topic is a number of txn_sink_topic. */
 int txn_sink_put(struct txn_sink *sink, int topic, int32_t partition, int64_t timestamp_ms,
 	struct str key, struct str value, struct str headers, int32_t nheader, struct err *e);
+
+/* Wait until all records are stored.  Returns 0, or -1. */
+int txn_sink_flush(struct txn_sink *sink, struct err *e);
 
 /* Flush the records, and add the offsets, those of one topic adjacent. */
 int txn_sink_offsets(struct txn_sink *sink, const struct producer_group *group,

@@ -1,0 +1,200 @@
+#include "kq-stream/restore.h"
+
+#include "client/gap.h"
+#include "client/offsets.h"
+#include "text/say.h"
+
+enum { PARTITION_BYTES = 4 << 20, FETCH_BYTES = 16 << 20 };
+
+static int
+open_restorer(struct restorer *restorer, const struct running *app, struct err *e)
+{
+	struct fetcher_opts o;
+	if (restorer->is_open)
+		return 0;
+	struct cluster_opts co = app->cluster;
+	co.is_quiet = true;
+	co.wake_fd = 0;
+	if (cluster_open(&restorer->cluster, &co, e) < 0)
+		return -1;
+	fetcher_opts_init(&o);
+	o.is_committed = true;
+	o.fetch_bytes = FETCH_BYTES;
+	o.partition_bytes = PARTITION_BYTES;
+	o.retry_timeout_ms = co.retry_timeout_ms ? co.retry_timeout_ms : o.retry_timeout_ms;
+	fetcher_init(&restorer->fetcher, &restorer->cluster, &o);
+	restorer->iter = (struct fetch_iter)FETCH_ITER_INIT;
+	restorer->is_open = true;
+	return 0;
+}
+
+static int
+ask(struct restorer *restorer, struct cluster_topic *t, int number, int64_t which,
+	int64_t *offset, struct err *e)
+{
+	size_t n = (size_t)number + 1;
+	bool *wants = mem_alloc(n);
+	int64_t *v = mem_alloc(n * sizeof *v);
+	wants[number] = true;
+	int rc = offsets_list(&restorer->cluster, t, number + 1, which, wants, v, e);
+	*offset = v[number];
+	mem_free(wants);
+	mem_free(v);
+	return rc;
+}
+
+static int
+begin_log(struct restorer *restorer, struct task_log *log, struct err *e)
+{
+	struct task_run *task = log->task;
+	int64_t begin;
+	struct cluster_topic *t = cluster_topic(&restorer->cluster, log->topic, false, e);
+	if (!t)
+		return -1;
+	if (task->number >= t->npart)
+		return err_set(e, ERR_USAGE, "topic '%s' has %d partitions, and there is a task %s: "
+			"partitions were added to a topic that is read with state; 'kq-stream reset %s' "
+			"removes the internal topics and the state, and the application begins again",
+			t->name, t->npart, task->name, task->app->id);
+	if (ask(restorer, t, task->number, OFFSETS_EARLIEST, &begin, e) < 0
+		|| ask(restorer, t, task->number, OFFSETS_LATEST, &log->end, e) < 0)
+		return -1;
+	if (log->offset > log->end)
+		return err_set(e, ERR_CORRUPT, "the local state of task %s has offset %lld of '%s', which "
+			"ends at %lld", task->name, (long long)log->offset, log->topic, (long long)log->end);
+	log->offset = MAX(log->offset, begin);
+	if (log->offset == log->end)
+		return 0;
+	log->reader = fetcher_add(&restorer->fetcher, t, task->number, log->offset, INT64_MAX);
+	log->reader->owner = log;
+	task->nrestoring++;
+	return 0;
+}
+
+static int
+begin_all(struct restorer *restorer, struct task_run *task, struct err *e)
+{
+	for (int i = 0; i < task->nlog; i++)
+		if (begin_log(restorer, &task->log[i], e) < 0) {
+			restore_cancel(restorer, task);
+			return -1;
+		}
+	return 0;
+}
+
+static int
+complete(struct task_run *task, struct err *e)
+{
+	for (int i = 0; i < task->nlog; i++)
+		store_clean(task->log[i].store->store);
+	return task_run_begin(task, e);
+}
+
+int
+restore_begin(struct restorer *restorer, struct task_run *task, struct err *e)
+{
+	assert(task->state == TASK_RESTORING);
+	if (task->nlog > 0 && open_restorer(restorer, task->app, e) < 0)
+		return -1;
+	int rc = begin_all(restorer, task, e);
+	if (rc < 0 && e->class == ERR_CORRUPT) {
+		say_error("%s; the state is rebuilt from the changelogs", e->msg);
+		if (store_set_reset(task->set, e) < 0)
+			return -1;
+		for (int i = 0; i < task->nlog; i++)
+			task->log[i].offset = -1;
+		rc = begin_all(restorer, task, e);
+	}
+	return rc == 0 && task->nrestoring == 0 ? complete(task, e) : rc;
+}
+
+static int
+restore_chunk(struct restorer *restorer, struct task_log *log, struct fetched *chunk,
+	struct err *e)
+{
+	struct task_run *task = log->task;
+	struct record rec;
+	int rc;
+	fetch_iter_begin(&restorer->iter, &restorer->fetcher, chunk);
+	while ((rc = fetch_iter_next(&restorer->iter, &rec, e)) > 0) {
+		struct flow_change change = { .key = rec.key, .value = rec.value, .headers = rec.headers,
+			.nheader = rec.nheader, .ts_ms = rec.timestamp_ms };
+		if (flow_task_restore(task->flow, log->store, &change, e) < 0)
+			return err_wrap(e, "offset %lld of partition %d of '%s'", (long long)rec.offset,
+				task->number, log->topic);
+		restorer->nrestored++;
+	}
+	store_clean(log->store->store); /* what is restored is in the changelog */
+	return rc < 0 || store_set_is_failed(task->set, e) ? -1 : 0;
+}
+
+static int
+take_chunk(struct restorer *restorer, struct fetched *chunk, struct err *e)
+{
+	struct task_log *log = chunk->part->owner;
+	char text[GAP_TEXT_SIZE];
+	if (chunk->is_out_of_range)
+		return gap_skip(&restorer->fetcher, chunk->part, OFFSETS_EARLIEST, text, e);
+	if (chunk->is_new_topic)
+		return err_set(e, ERR_PEER, "topic '%s' was deleted and created again while task %s was "
+			"restored from it", log->topic, log->task->name);
+	return restore_chunk(restorer, log, chunk, e);
+}
+
+/* Is the store restored?  Then its partition is read no more. */
+static void
+end_log(struct restorer *restorer, struct task_log *log)
+{
+	if (!log->reader || log->reader->deliver < log->end)
+		return;
+	log->offset = log->reader->deliver;
+	fetcher_remove(&restorer->fetcher, log->reader);
+	log->reader = NULL;
+	log->task->nrestoring--;
+}
+
+int
+restore_work(struct restorer *restorer, struct err *e)
+{
+	struct fetched *chunk;
+	if (!restorer->is_open || restorer->fetcher.npart == 0)
+		return 0;
+	fetcher_wait(&restorer->fetcher, -1, 0, 0);
+	while ((chunk = fetcher_take(&restorer->fetcher))) {
+		struct task_log *log = chunk->part->owner;
+		int rc = take_chunk(restorer, chunk, e);
+		fetcher_give_back(&restorer->fetcher, chunk);
+		if (rc < 0)
+			return -1;
+		end_log(restorer, log);
+		if (log->task->nrestoring == 0 && complete(log->task, e) < 0)
+			return -1;
+	}
+	if (restorer->fetcher.is_failed) {
+		*e = restorer->fetcher.err;
+		return -1;
+	}
+	return 0;
+}
+
+void
+restore_cancel(struct restorer *restorer, struct task_run *task)
+{
+	for (int i = 0; i < task->nlog; i++) {
+		if (task->log[i].reader)
+			fetcher_remove(&restorer->fetcher, task->log[i].reader);
+		task->log[i].reader = NULL;
+	}
+	task->nrestoring = 0;
+}
+
+void
+restore_close(struct restorer *restorer)
+{
+	if (!restorer->is_open)
+		return;
+	cluster_close(&restorer->cluster);
+	fetcher_release(&restorer->fetcher);
+	fetch_iter_release(&restorer->iter);
+	restorer->is_open = false;
+}

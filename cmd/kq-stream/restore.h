@@ -1,0 +1,36 @@
+/*
+ * Filling the stores of tasks from their changelogs, beside the work of other tasks.
+ *
+ * A store is complete when it has all that was in the changelog when the group told the
+ * committed offsets: then all transactions of the task's earlier owners have ended, but
+ * their markers may not have reached the changelog yet.  So the end is the high watermark,
+ * and records are read committed up to it, which waits for the markers.
+ *
+ * Uses: task_run, client/fetcher.  One thread.
+ */
+#ifndef KQ_STREAM_CMD_RESTORE_H
+#define KQ_STREAM_CMD_RESTORE_H
+
+#include "kq-stream/task_run.h"
+
+struct restorer {
+	struct cluster cluster;      /* its own: no request waits behind a long Fetch */
+	bool is_open;
+	struct fetcher fetcher;
+	struct fetch_iter iter;
+	int64_t nrestored;           /* records */
+};
+
+/* Begin with a task in TASK_RESTORING.  If it has nothing to be restored, it begins at
+ * once.  Asks the brokers, and waits.  Returns 0, or -1. */
+int restore_begin(struct restorer *restorer, struct task_run *task, struct err *e);
+
+/* Do what can be done without waiting.  Tasks that are complete begin.  Returns 0, or -1. */
+int restore_work(struct restorer *restorer, struct err *e);
+
+/* Forget the task; before it is closed. */
+void restore_cancel(struct restorer *restorer, struct task_run *task);
+
+void restore_close(struct restorer *restorer);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * What the threads of a running application share: facts that do not change, and counters.
+ *
+ * Uses: layout, state_dir, plan; client.  Any thread.
+ */
+#ifndef KQ_STREAM_CMD_RUNNING_H
+#define KQ_STREAM_CMD_RUNNING_H
+
+#include "client/cluster.h"
+#include "kq-stream/layout.h"
+#include "kq-stream/plan.h"
+#include "kq-stream/state_dir.h"
+
+#include <stdatomic.h>
+
+/* Numbers of records, since the start. */
+struct running_counts {
+	_Atomic int64_t in, out, late, dropped, failed;
+};
+
+struct running {
+	const struct plan *plan;
+	const char *id;              /* of the application */
+	struct cluster_opts cluster;
+	struct layout layout;
+	struct state_dir state;      /* path NULL: nothing is kept */
+	char *cluster_id;
+	int *level;                  /* of each sub-topology: 0, or above that of what writes to it */
+	int nlevel;
+	int nthread;
+	struct running_counts counts;
+	atomic_bool is_stopping;
+
+	/* --until-end: levels end one after the other */
+	_Atomic int level_at;        /* the level whose tasks may end now */
+	_Atomic int nended;          /* threads whose tasks of that level have ended */
+	atomic_bool has_reported;    /* the first failed record was reported */
+};
+
+static inline void
+running_count(_Atomic int64_t *count, int64_t n)
+{
+	atomic_fetch_add_explicit(count, n, memory_order_relaxed);
+}
+
+#endif

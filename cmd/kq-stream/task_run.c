@@ -1,0 +1,496 @@
+#include "kq-stream/task_run.h"
+
+#include "kq-stream/offset_note.h"
+#include "sys/clock.h"
+#include "sys/fs.h"
+#include "text/say.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	QUEUE_MAX = 2,             /* chunks of an input behind the one at work */
+	STALL_MS = 30000,          /* a broker that has records and does not send them */
+	CHECKPOINT_MS = 60000,
+	BAD_MAX = 500,             /* bytes of a source's name in messages */
+};
+
+/* ---- opening ---- */
+
+static const struct plan_source *
+find_plan(const struct plan *plan, const struct layout_source *from)
+{
+	for (int i = 0; i < plan->nsource; i++)
+		if (!from->is_internal && strcmp(plan->source[i].topic, from->topic) == 0)
+			return &plan->source[i];
+	return NULL;
+}
+
+static void
+add_input(struct task_run *task, const struct layout_source *from, struct cluster_topic *t)
+{
+	task->input[task->ninput++] = (struct task_input){
+		.task = task,
+		.from = from,
+		.plan = find_plan(task->app->plan, from),
+		.source = -1,
+		.topic = t,
+		.iter = FETCH_ITER_INIT,
+		.stop = INT64_MAX,
+		.time_ms = INT64_MIN,
+	};
+	list_init(&task->input[task->ninput - 1].queue);
+}
+
+static bool
+has_stores(const struct topology *topo, int part)
+{
+	const struct topology_node *v;
+	int n = topology_nodes(topo, &v);
+	for (int i = 0; i < n; i++)
+		if (v[i].part == part && v[i].store[0])
+			return true;
+	return false;
+}
+
+struct task_run *
+task_run_new(struct running *app, struct program *program, struct cluster *cl, int part, int number)
+{
+	struct task_run *task = NEW(struct task_run);
+	struct err e;
+	task->app = app;
+	task->program = program;
+	task->part = part;
+	task->number = number;
+	task->lock_fd = -1;
+	task->has_stores = has_stores(program->topo, part);
+	snprintf(task->name, sizeof task->name, "%d_%d", part, number);
+	task->input = mem_alloc((size_t)app->layout.nsource * sizeof *task->input);
+	for (int i = 0; i < app->layout.nsource; i++) {
+		struct layout_source *from = &app->layout.source[i];
+		struct cluster_topic *t = from->part == part ? cluster_topic(cl, from->name, false, &e)
+			: NULL;
+		if (t && number < t->npart)
+			add_input(task, from, t);
+	}
+	assert(task->ninput > 0);
+	merge_init(&task->merge, task->ninput, app->plan->settings.idle_ms, STALL_MS);
+	return task;
+}
+
+static void
+put_stores(const struct topology *topo, int part, struct buf *b)
+{
+	const struct topology_node *v;
+	int n = topology_nodes(topo, &v);
+	for (int i = 0; i < n; i++)
+		for (size_t k = 0; v[i].part == part && k < ARRAY_LEN(v[i].store) && v[i].store[k]; k++)
+			buf_printf(b, " %s", v[i].store[k]);
+}
+
+static struct store_set *
+open_set(struct task_run *task, struct err *e)
+{
+	struct running *app = task->app;
+	struct store_set_opts o = { .dir = NULL };
+	if (!task->has_stores || !app->state.path)
+		return store_set_new(&o, e);
+	if (task->lock_fd < 0)
+		task->lock_fd = state_dir_task(&app->state, task->name, &task->dir, e);
+	if (task->lock_fd < 0)
+		return NULL;
+	struct buf identity = BUF_INIT;
+	buf_printf(&identity, "cluster %s, application %s, task %s, stores", app->cluster_id, app->id,
+		task->name);
+	put_stores(task->program->topo, task->part, &identity);
+	buf_putc(&identity, 0);
+	o.dir = task->dir;
+	o.identity = (const char *)identity.p;
+	o.memory_max = (size_t)app->plan->settings.memory_max / (size_t)app->nthread;
+	struct store_set *set = store_set_new(&o, e);
+	buf_release(&identity);
+	return set;
+}
+
+/* The changelog's offset in the checkpoint's text, lines "STORE OFFSET"; -1: none. */
+static int64_t
+checkpoint_offset(struct str text, const char *store)
+{
+	struct str name = str_of(store);
+	for (int32_t at = 0; at < text.n;) {
+		const uint8_t *end = memchr(text.p + at, '\n', (size_t)(text.n - at));
+		int32_t n = end ? (int32_t)(end - text.p) - at : text.n - at;
+		if (n > name.n && memcmp(text.p + at, name.p, (size_t)name.n) == 0
+			&& text.p[at + name.n] == ' ')
+			return strtoll((const char *)text.p + at + name.n, NULL, 10);
+		at += n + 1;
+	}
+	return -1;
+}
+
+static void
+open_logs(struct task_run *task)
+{
+	const struct flow_store *v;
+	int n = flow_task_stores(task->flow, &v);
+	struct str text = store_set_checkpoint_text(task->set);
+	task->log = mem_alloc((size_t)(n + 1) * sizeof *task->log);
+	for (int i = 0; i < n; i++) {
+		if (!v[i].is_logged)
+			continue;
+		struct buf topic = BUF_INIT;
+		buf_printf(&topic, "%s-%s-changelog", task->app->id, v[i].name);
+		buf_putc(&topic, 0);
+		task->log[task->nlog++] = (struct task_log){ .task = task, .store = &v[i],
+			.topic = (char *)topic.p, .sink = -1,
+			.offset = text.n > 0 ? checkpoint_offset(text, v[i].name) : -1 };
+	}
+}
+
+int
+task_run_open(struct task_run *task, struct err *e)
+{
+	assert(task->state == TASK_WAITING);
+	task->set = open_set(task, e);
+	if (!task->set)
+		return -1;
+	task->env.partition = task->number;
+	task->flow = flow_task_new(task->program->topo, task->part, false, &task->env, task->set, e);
+	if (!task->flow) {
+		task_run_close(task, false);
+		return -1;
+	}
+	for (int i = 0; i < task->ninput; i++)
+		task->input[i].source = flow_task_source(task->flow, task->input[i].from->topic);
+	open_logs(task);
+	task->state = TASK_RESTORING;
+	return 0;
+}
+
+/* ---- beginning ---- */
+
+/* The same number comes with each partition; the highest is the newest. */
+static void
+take_number(void *arg, struct str name, int64_t value)
+{
+	struct task_run *task = arg;
+	const struct flow_number *v;
+	int n = flow_task_numbers(task->flow, &v);
+	for (int i = 0; i < n; i++)
+		if (str_eq(str_of(v[i].name), name) && value > v[i].value)
+			flow_task_set_number(task->flow, name, value);
+}
+
+int
+task_run_begin(struct task_run *task, struct err *e)
+{
+	for (int i = 0; i < task->ninput; i++) {
+		struct task_input *input = &task->input[i];
+		input->time_ms = INT64_MIN;
+		if (input->note.n > 0 && offset_note_read(buf_str(&input->note), &input->time_ms,
+				take_number, task, e) < 0)
+			return err_wrap(e, "partition %d of '%s'", task->number, input->from->name);
+	}
+	task->is_dirty = false;
+	task->state = TASK_RUNNING;
+	task->checkpoint_at_ms = clock_mono_ms() + CHECKPOINT_MS;
+	return 0;
+}
+
+/* ---- closing ---- */
+
+int
+task_run_checkpoint(struct task_run *task, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	assert(!task->is_dirty);
+	task->checkpoint_at_ms = clock_mono_ms() + CHECKPOINT_MS;
+	if (!task->dir || task->nlog == 0)
+		return 0;
+	for (int i = 0; i < task->nlog; i++) {
+		if (task->log[i].offset < 0) { /* a later commit will tell it */
+			buf_release(&text);
+			return 0;
+		}
+		buf_printf(&text, "%s %lld\n", task->log[i].store->name, (long long)task->log[i].offset);
+	}
+	int rc = store_set_checkpoint(task->set, buf_str(&text), e);
+	buf_release(&text);
+	return rc < 0 ? err_wrap(e, "state of task %s", task->name) : 0;
+}
+
+static void
+close_logs(struct task_run *task)
+{
+	for (int i = 0; i < task->nlog; i++)
+		mem_free(task->log[i].topic);
+	mem_free(task->log);
+	task->log = NULL;
+	task->nlog = task->nrestoring = 0;
+}
+
+void
+task_run_close(struct task_run *task, bool keeps)
+{
+	struct err e;
+	bool is_whole = task->state == TASK_RUNNING || task->state == TASK_SUSPENDED
+		|| task->state == TASK_ENDED;
+	if (keeps && is_whole && !task->is_dirty && task_run_checkpoint(task, &e) < 0)
+		say_error("%s; the next start restores more from the changelog", e.msg);
+	close_logs(task);
+	flow_task_free(task->flow);
+	if (task->set)
+		store_set_free(task->set);
+	task->flow = NULL;
+	task->set = NULL;
+	task->is_dirty = false;
+	fs_close(task->lock_fd);
+	task->lock_fd = -1;
+	mem_free(task->dir);
+	task->dir = NULL;
+	task->state = TASK_WAITING;
+}
+
+void
+task_run_free(struct task_run *task)
+{
+	if (!task)
+		return;
+	task_run_close(task, true);
+	for (int i = 0; i < task->ninput; i++) {
+		assert(!task->input[i].reader);
+		fetch_iter_release(&task->input[i].iter);
+		buf_release(&task->input[i].note);
+		buf_release(&task->input[i].next_note);
+	}
+	merge_release(&task->merge);
+	mem_free(task->input);
+	mem_free(task);
+}
+
+/* ---- inputs ---- */
+
+struct task_input *
+task_run_input(struct task_run *task, const struct cluster_topic *t)
+{
+	for (int i = 0; i < task->ninput; i++)
+		if (task->input[i].topic == t)
+			return &task->input[i];
+	return NULL;
+}
+
+static int
+index_of(const struct task_input *input)
+{
+	return (int)(input - input->task->input);
+}
+
+static bool
+has_first(const struct task_input *input)
+{
+	return input->task->merge.in[index_of(input)].has_first;
+}
+
+static void
+drop_fetched(struct task_input *input, struct fetcher *f)
+{
+	if (has_first(input))
+		merge_empty(&input->task->merge, index_of(input));
+	if (input->chunk)
+		fetcher_give_back(f, input->chunk);
+	input->chunk = NULL;
+	LIST_EACH(it, &input->queue) {
+		list_unlink(it);
+		fetcher_give_back(f, CONTAINER_OF(it, struct fetched, link));
+	}
+	input->nqueue = 0;
+}
+
+void
+task_run_attach(struct task_input *input, struct fetcher *f, struct fetcher_part *reader)
+{
+	drop_fetched(input, f);
+	input->reader = reader;
+	reader->owner = input;
+	merge_set_behind(&input->task->merge, index_of(input), true);
+}
+
+void
+task_run_detach(struct task_input *input, struct fetcher *f)
+{
+	drop_fetched(input, f);
+	input->reader = NULL;
+}
+
+/* The time by which the first record is merged.  One that cannot be read has its own; it
+ * is reported when it is taken. */
+static int64_t
+first_time(struct task_input *input)
+{
+	const struct record *in = &input->first;
+	struct program_raw raw = { in->key, in->value, in->headers, in->nheader, in->timestamp_ms };
+	struct flow_rec rec;
+	struct err ignored;
+	if (!input->plan || !input->plan->time.text || input->task->ninput == 1)
+		return in->timestamp_ms;
+	return program_take(input->task->program, input->plan, &raw, &rec, &ignored) < 0
+		? in->timestamp_ms : rec.ts_ms;
+}
+
+/* Find the next first record.  Returns 0, or -1. */
+static int
+advance(struct task_input *input, struct fetcher *f, struct err *e)
+{
+	struct merge *merge = &input->task->merge;
+	int i = index_of(input);
+	for (;;) {
+		int rc = input->chunk ? fetch_iter_next(&input->iter, &input->first, e) : 0;
+		if (likely(rc > 0)) {
+			if (merge->in[i].has_first)
+				merge_step(merge, i, first_time(input));
+			else
+				merge_fill(merge, i, first_time(input));
+			return 0;
+		}
+		if (rc < 0)
+			return -1;
+		if (input->chunk)
+			fetcher_give_back(f, input->chunk);
+		input->chunk = NULL;
+		if (list_is_empty(&input->queue))
+			break;
+		struct list *next = input->queue.next;
+		list_unlink(next);
+		input->nqueue--;
+		input->reader->is_held = false;
+		input->chunk = CONTAINER_OF(next, struct fetched, link);
+		fetch_iter_begin(&input->iter, f, input->chunk);
+	}
+	if (merge->in[i].has_first)
+		merge_empty(merge, i);
+	return 0;
+}
+
+int
+task_run_feed(struct task_input *input, struct fetcher *f, struct fetched *chunk, struct err *e)
+{
+	list_append(&input->queue, &chunk->link);
+	input->nqueue++;
+	input->reader->is_held = input->nqueue >= QUEUE_MAX;
+	return has_first(input) ? 0 : advance(input, f, e);
+}
+
+int64_t
+task_run_position(const struct task_input *input)
+{
+	return has_first(input) ? input->first.offset : input->reader->deliver;
+}
+
+static bool
+has_ended(const struct task_input *input)
+{
+	return input->stop != INT64_MAX && input->reader
+		&& task_run_position(input) >= input->stop;
+}
+
+bool
+task_run_is_at_end(const struct task_run *task)
+{
+	for (int i = 0; i < task->ninput; i++)
+		if (!has_ended(&task->input[i]))
+			return false;
+	return true;
+}
+
+/* ---- processing ---- */
+
+/* The record cannot be read.  Returns 0: it is skipped, or -1. */
+static int
+refuse(struct task_input *input, struct err *why, struct err *e)
+{
+	struct task_run *task = input->task;
+	struct flow_rec rec = { .key = { .bytes = input->first.key }, .value = input->first.value,
+		.ts_ms = input->first.timestamp_ms };
+	if (task->env.failed(&task->env, -1, &rec, why) == 0)
+		return 0;
+	*e = *why;
+	return -1;
+}
+
+/* Take the first record of the input.  Returns 0, or -1. */
+static int
+take_first(struct task_input *input, struct err *e)
+{
+	struct task_run *task = input->task;
+	const struct record *in = &input->first;
+	struct flow_rec rec;
+	task->current = input;
+	task->is_dirty = true;
+	if (input->plan) {
+		struct program_raw raw = { in->key, in->value, in->headers, in->nheader,
+			in->timestamp_ms };
+		struct err why;
+		if (unlikely(program_take(task->program, input->plan, &raw, &rec, &why) < 0))
+			return refuse(input, &why, e);
+	} else {
+		rec = (struct flow_rec){ .key = { .bytes = in->key }, .value = in->value,
+			.old = STR_NULL, .ts_ms = in->timestamp_ms, .headers = in->headers,
+			.nheader = in->nheader };
+	}
+	input->time_ms = MAX(input->time_ms, rec.ts_ms);
+	return flow_task_take_at(task->flow, input->source, &rec, e);
+}
+
+/* Tell merge what the brokers have. */
+static void
+look_behind(struct task_run *task)
+{
+	for (int i = 0; i < task->ninput; i++) {
+		struct task_input *input = &task->input[i];
+		const struct fetcher_part *reader = input->reader;
+		if (task->merge.in[i].has_first)
+			continue;
+		merge_set_behind(&task->merge, i,
+			!reader || reader->end < 0 || reader->offset < reader->end);
+		task->merge.in[i].has_ended = reader && has_ended(input);
+	}
+}
+
+int
+task_run_some(struct task_run *task, struct fetcher *f, int nmax, struct err *e)
+{
+	int n = 0;
+	assert(task->state == TASK_RUNNING);
+	task->env.now_ms = clock_ms();
+	int64_t now = clock_mono_ms();
+	look_behind(task);
+	while (n < nmax) {
+		int i = task->ninput == 1 ? task->merge.nfirst - 1
+			: merge_next(&task->merge, now, &task->until_ms);
+		if (i < 0)
+			break;
+		struct task_input *input = &task->input[i];
+		if (take_first(input, e) < 0)
+			return err_wrap(e, "task %s, offset %lld of partition %d of '%.*s'", task->name,
+				(long long)input->first.offset, task->number, BAD_MAX, input->from->name);
+		n++;
+		if (advance(input, f, e) < 0)
+			return -1;
+		if (unlikely(!has_first(input)))
+			look_behind(task);
+	}
+	task->current = NULL;
+	if (n > 0)
+		running_count(&task->app->counts.in, n);
+	return n;
+}
+
+int
+task_run_tick(struct task_run *task, int64_t wall_ms, struct err *e)
+{
+	if (flow_task_tick_at(task->flow) > wall_ms)
+		return 0;
+	task->env.now_ms = wall_ms;
+	task->is_dirty = true;
+	return flow_task_tick(task->flow, e) < 0 ? err_wrap(e, "task %s", task->name) : 0;
+}

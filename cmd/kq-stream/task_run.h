@@ -1,0 +1,135 @@
+/*
+ * One task on topics: a partition number of all topics that a sub-topology reads, its
+ * operators, and its state.
+ *
+ *	TASK_WAITING     until the group has told the committed offsets of all inputs, and no
+ *	                 other process has the task's folder any more
+ *	TASK_RESTORING   the stores are filled from the local checkpoint and the changelogs
+ *	                 (restore.h)
+ *	TASK_RUNNING
+ *	TASK_SUSPENDED   its partitions were revoked; if they come back unchanged, it goes on
+ *	TASK_ENDED       with --until-end: all input was taken, and all results came out
+ *
+ * What is between two commits can be lost: the task is then closed, and opened again from
+ * what is committed.
+ *
+ * Uses: running, offset_note, program; client/fetcher, client/member; common/stream.
+ * One thread.
+ */
+#ifndef KQ_STREAM_CMD_TASK_RUN_H
+#define KQ_STREAM_CMD_TASK_RUN_H
+
+#include "client/fetcher.h"
+#include "client/member.h"
+#include "kq-stream/running.h"
+#include "kq-stream/program.h"
+#include "stream/merge.h"
+
+enum task_state { TASK_WAITING, TASK_RESTORING, TASK_RUNNING, TASK_SUSPENDED, TASK_ENDED };
+
+enum { TASK_NAME_SIZE = 32 };
+
+/* A partition that a task reads. */
+struct task_input {
+	struct task_run *task;
+	const struct layout_source *from; /* its topic */
+	const struct plan_source *plan; /* how bytes become JSON; NULL: an internal topic */
+	int source;                  /* of flow_task_source */
+	struct cluster_topic *topic;
+	struct member_part *part;    /* NULL: not assigned now */
+	struct fetcher_part *reader; /* NULL: not begun */
+	struct list queue;           /* fetched, not begun */
+	int nqueue;
+	struct fetched *chunk;       /* the first record is in it; or NULL */
+	struct fetch_iter iter;
+	struct record first;         /* if merge has one */
+	int64_t stop;                /* with --until-end: it ends there; INT64_MAX: never */
+	int64_t time_ms;             /* highest timestamp taken; INT64_MIN: none */
+	int64_t suspended_offset;    /* committed when the task was suspended */
+	struct buf note, next_note;  /* of the last commit, and of the one under way (offset_note.h) */
+};
+
+/* The changelog of a store. */
+struct task_log {
+	struct task_run *task;
+	const struct flow_store *store;
+	char *topic;
+	int sink;                    /* topic of the sink */
+	int64_t offset;              /* the store has all before it; -1: unknown */
+	int64_t end;                 /* while it is restored: up to there */
+	struct fetcher_part *reader; /* while it is restored */
+	bool was_written;            /* since the last commit */
+};
+
+struct task_run {
+	struct flow_env env;         /* first */
+	struct running *app;
+	struct program *program;
+	void *owner;
+	int part, number;
+	char name[TASK_NAME_SIZE];   /* PART_NUMBER */
+	enum task_state state;
+	struct store_set *set;
+	struct flow_task *flow;
+	char *dir;
+	int lock_fd;
+	bool has_stores;
+	struct task_input *input;
+	int ninput;
+	struct merge merge;
+	struct task_log *log;
+	int nlog, nrestoring;
+	bool is_dirty;               /* records or ticks since the last commit */
+	int64_t until_ms;            /* to be asked again then (monotonic); INT64_MAX: never */
+	int64_t checkpoint_at_ms;
+	struct task_input *current;  /* whose record is being processed; or NULL */
+};
+
+/* A new task, in TASK_WAITING.  Its inputs are the topics that have such a partition. */
+struct task_run *task_run_new(struct running *app, struct program *program, struct cluster *cl,
+	int part, int number);
+
+/* Open the operators on the stores, in TASK_RESTORING; log[] is filled, with the offsets of
+ * the local checkpoint or -1.  Returns 0; or -1: ERR_LIMIT: another process still has the
+ * folder. */
+int task_run_open(struct task_run *task, struct err *e);
+
+/* Restored: the numbers are those of the committed offsets.  Returns 0, or -1. */
+int task_run_begin(struct task_run *task, struct err *e);
+
+/* Forget the operators and the stores; with keeps, write a checkpoint first, if nothing
+ * is uncommitted.  Then in TASK_WAITING. */
+void task_run_close(struct task_run *task, bool keeps);
+
+/* Close, and free. */
+void task_run_free(struct task_run *task);
+
+/* Write a checkpoint of a task that has nothing uncommitted.  Returns 0, or -1. */
+int task_run_checkpoint(struct task_run *task, struct err *e);
+
+/* The input of a partition; or NULL. */
+struct task_input *task_run_input(struct task_run *task, const struct cluster_topic *t);
+
+/* The input is read by reader from now on: forget what was fetched before. */
+void task_run_attach(struct task_input *input, struct fetcher *f, struct fetcher_part *reader);
+
+/* Forget the reader and all that it fetched. */
+void task_run_detach(struct task_input *input, struct fetcher *f);
+
+/* A chunk of records of the input was fetched.  Returns 0, or -1 (ERR_CORRUPT). */
+int task_run_feed(struct task_input *input, struct fetcher *f, struct fetched *chunk,
+	struct err *e);
+
+/* Process at most nmax records.  Returns their number, or -1: the task has failed. */
+int task_run_some(struct task_run *task, struct fetcher *f, int nmax, struct err *e);
+
+/* Let operators work that wait for the wall clock.  Returns 0, or -1. */
+int task_run_tick(struct task_run *task, int64_t wall_ms, struct err *e);
+
+/* Have all records before each input's stop been taken? */
+bool task_run_is_at_end(const struct task_run *task);
+
+/* The offset of the next record to take. */
+int64_t task_run_position(const struct task_input *input);
+
+#endif

@@ -1,0 +1,205 @@
+#include "kq-stream/topics.h"
+
+#include "kq-stream/internal_topics.h"
+#include "kq-stream/worker.h"
+#include "sys/sig.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct topics_thread {
+	struct worker worker;
+	pthread_t id;
+	int done_fd;             /* written when it has ended */
+	int rc;
+	struct err err;
+};
+
+/* ---- topics ---- */
+
+/* The partitions of the topics that are read. */
+static int
+look_up(struct running *app, struct cluster *cl, struct err *e)
+{
+	for (int i = 0; i < app->layout.nsource; i++) {
+		struct layout_source *source = &app->layout.source[i];
+		if (source->is_internal)
+			continue;
+		struct cluster_topic *t = cluster_topic(cl, source->name, false, e);
+		if (!t)
+			return -1;
+		source->npart = t->npart;
+	}
+	return layout_solve(&app->layout, e);
+}
+
+/* Add the changelogs of a sub-topology.  Its stores are known once a task has opened them:
+ * here one in memory. */
+static int
+list_changelogs(struct running *app, struct program *program, int part, struct internal_topic **v,
+	int *n, struct err *e)
+{
+	struct store_set_opts o = { .dir = NULL };
+	struct flow_env env = { .emit = NULL };
+	const struct flow_store *store;
+	struct store_set *set = store_set_new(&o, e);
+	struct flow_task *task = set ? flow_task_new(program->topo, part, false, &env, set, e) : NULL;
+	int nstore = task ? flow_task_stores(task, &store) : 0;
+	for (int i = 0; i < nstore; i++) {
+		struct buf name = BUF_INIT;
+		if (!store[i].is_logged)
+			continue;
+		buf_printf(&name, "%s-%s-changelog", app->id, store[i].name);
+		buf_putc(&name, 0);
+		*v = mem_realloc(*v, (size_t)(*n + 1) * sizeof **v);
+		(*v)[(*n)++] = (struct internal_topic){ (char *)name.p, internal_changelog_kind(&store[i]),
+			app->layout.ntask[part], MAX(store[i].retention_ms, store[i].history_ms) };
+	}
+	flow_task_free(task);
+	if (set)
+		store_set_free(set);
+	return task ? 0 : -1;
+}
+
+static int
+make_internal(struct running *app, struct program *program, struct cluster *cl, struct err *e)
+{
+	struct internal_topic *v = NULL;
+	int n = 0, rc = 0;
+	for (int i = 0; i < app->layout.nsource; i++) {
+		const struct layout_source *source = &app->layout.source[i];
+		if (!source->is_internal)
+			continue;
+		v = mem_realloc(v, (size_t)(n + 1) * sizeof *v);
+		v[n++] = (struct internal_topic){ mem_strdup(source->name), INTERNAL_REPARTITION,
+			source->npart, 0 };
+	}
+	for (int part = 0; rc == 0 && part < app->layout.nsub; part++)
+		rc = list_changelogs(app, program, part, &v, &n, e);
+	if (rc == 0)
+		rc = internal_topics_make(cl, app->id, v, n, e);
+	for (int i = 0; i < n; i++)
+		mem_free(v[i].name);
+	mem_free(v);
+	return rc;
+}
+
+static int
+prepare(struct running *app, struct err *e)
+{
+	struct cluster cl;
+	struct program *program = program_new(app->plan, NULL, e);
+	if (!program)
+		return -1;
+	layout_init(&app->layout, program->topo, app->id);
+	int rc = cluster_open(&cl, &app->cluster, e);
+	if (rc == 0) {
+		rc = cluster_find_nodes(&cl, e);
+		app->cluster_id = mem_strdup(rc == 0 && cl.cluster_id ? cl.cluster_id : "");
+		if (rc == 0)
+			rc = look_up(app, &cl, e);
+		if (rc == 0)
+			rc = make_internal(app, program, &cl, e);
+		cluster_close(&cl);
+	}
+	program_free(program);
+	return rc;
+}
+
+/* ---- threads ---- */
+
+static void *
+run_thread(void *arg)
+{
+	struct topics_thread *thread = arg;
+	uint64_t one = 1;
+	thread->rc = worker_run(&thread->worker, &thread->err);
+	ssize_t n = write(thread->done_fd, &one, sizeof one);
+	(void)n;
+	return NULL;
+}
+
+/* Wait for a signal, or for the end of a thread. */
+static void
+await_end(const struct topics_opts *o, int done_fd)
+{
+	struct pollfd fds[2] = { { o->cluster.wake_fd, POLLIN, 0 }, { done_fd, POLLIN, 0 } };
+	while (!sig_is_stopped && !fds[1].revents)
+		poll(fds, 2, -1);
+}
+
+static void
+stop_all(struct running *app, struct topics_thread *thread, int n)
+{
+	atomic_store(&app->is_stopping, true);
+	for (int i = 0; i < n; i++)
+		worker_stop(&thread[i].worker);
+}
+
+/* Run the threads.  The first one that fails ends the others. */
+static int
+run_threads(struct running *app, const struct topics_opts *o, struct topics_thread *thread,
+	struct err *e)
+{
+	int nstarted = 0, rc = 0, done_fd = eventfd(0, EFD_CLOEXEC);
+	if (done_fd < 0)
+		return err_sys(e, "cannot create an event descriptor");
+	for (; rc == 0 && nstarted < app->nthread; nstarted++) {
+		thread[nstarted].done_fd = done_fd;
+		if (pthread_create(&thread[nstarted].id, NULL, run_thread, &thread[nstarted]) != 0) {
+			rc = err_set(e, ERR_LIMIT, "cannot create a thread");
+			break;
+		}
+	}
+	if (rc == 0)
+		await_end(o, done_fd);
+	stop_all(app, thread, nstarted);
+	for (int i = 0; i < nstarted; i++) {
+		pthread_join(thread[i].id, NULL);
+		if (thread[i].rc < 0 && rc == 0) {
+			*e = thread[i].err;
+			rc = -1;
+		}
+	}
+	close(done_fd);
+	return rc;
+}
+
+static int
+run_workers(struct running *app, const struct topics_opts *o, struct err *e)
+{
+	struct topics_thread *thread = mem_alloc((size_t)app->nthread * sizeof *thread);
+	int nopen = 0, rc = 0;
+	while (rc == 0 && nopen < app->nthread) {
+		rc = worker_open(&thread[nopen].worker, app, nopen + 1, e);
+		nopen++;
+	}
+	if (rc == 0)
+		rc = run_threads(app, o, thread, e);
+	for (int i = 0; i < nopen; i++)
+		worker_close(&thread[i].worker);
+	mem_free(thread);
+	return rc;
+}
+
+int
+topics_run(const struct plan *plan, const struct topics_opts *o, struct topics_counts *counts,
+	struct err *e)
+{
+	struct running app = { .plan = plan, .id = plan->settings.application, .cluster = o->cluster,
+		.nthread = MAX(plan->settings.nthread, 1) };
+	app.cluster.wake_fd = 0; /* signals reach the threads by worker_stop */
+	int rc = prepare(&app, e);
+	if (rc == 0)
+		rc = state_dir_open(&app.state, plan->settings.state_dir, app.id, e);
+	if (rc == 0)
+		rc = run_workers(&app, o, e);
+	*counts = (struct topics_counts){ app.counts.in, app.counts.out, app.counts.late,
+		app.counts.dropped, app.counts.failed };
+	state_dir_close(&app.state);
+	layout_release(&app.layout);
+	mem_free(app.cluster_id);
+	return rc;
+}

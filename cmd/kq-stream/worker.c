@@ -1,0 +1,529 @@
+#include "kq-stream/worker.h"
+
+#include "client/gap.h"
+#include "client/offsets.h"
+#include "sys/clock.h"
+#include "sys/sig.h"
+#include "text/say.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum {
+	TXN_TIMEOUT_MS = 10000,
+	OUTAGE_MS = 120000,          /* longest outage of a broker */
+	STORE_WAIT_MS = 5000,
+	LEAVE_WAIT_MS = 3000,
+	RETRY_MS = 100,
+	SLICE = 2000,                /* records of a task, before others are looked after */
+	PARTITION_BYTES = 1 << 20,
+	FETCH_BYTES = 8 << 20,
+};
+
+/* ---- opening ---- */
+
+/* The begin of partitions without a committed offset, and the end with --until-end. */
+static int
+place(void *arg, struct cluster_topic *t, int32_t n, const bool *wants, bool is_new,
+	int64_t *begin, int64_t *stop, struct err *e)
+{
+	struct worker *worker = arg;
+	(void)is_new, (void)stop;
+	return offsets_list(&worker->cluster, t, n, OFFSETS_EARLIEST, wants, begin, e);
+}
+
+static struct task_run *
+find_task(struct worker *worker, int part, int number)
+{
+	for (int i = 0; i < worker->ntask; i++)
+		if (worker->task[i]->part == part && worker->task[i]->number == number)
+			return worker->task[i];
+	return NULL;
+}
+
+static struct task_run *
+task_of(struct worker *worker, const struct member_part *part)
+{
+	const struct layout_source *source = layout_find(&worker->app->layout, part->topic->name);
+	assert(source);
+	return find_task(worker, source->part, part->index);
+}
+
+static bool
+may_begin(void *arg, const struct member_part *part)
+{
+	const struct task_run *task = task_of(arg, part);
+	return task && task->state == TASK_RUNNING;
+}
+
+static bool
+is_even(const struct running *app)
+{
+	for (int part = 0; part < app->layout.nsub; part++)
+		if (!layout_is_even(&app->layout, part))
+			return false;
+	return true;
+}
+
+static int
+open_reader(struct worker *worker, struct err *e)
+{
+	struct running *app = worker->app;
+	struct group_reader_opts *o = &worker->reader_opts;
+	*o = (struct group_reader_opts){ .place = place, .may_begin = may_begin, .arg = worker };
+	member_opts_init(&o->member);
+	o->member.group = app->id;
+	o->member.assignors = is_even(app) ? "range" : "numbers";
+	o->member.protocol = is_even(app) ? MEMBER_AUTO : MEMBER_CLASSIC;
+	o->member.retry_timeout_ms = OUTAGE_MS;
+	struct cluster_topic **topic = mem_alloc((size_t)app->layout.nsource * sizeof *topic);
+	int n = 0, rc = 0;
+	for (int i = 0; rc == 0 && i < app->layout.nsource; i++) {
+		const struct layout_source *source = &app->layout.source[i];
+		if (source->part < 0)
+			continue;
+		topic[n] = cluster_topic(&worker->cluster, source->name, false, e);
+		rc = topic[n++] ? 0 : -1;
+	}
+	if (rc == 0)
+		rc = group_reader_init(&worker->reader, &worker->fetcher, o, topic, n, e);
+	mem_free(topic);
+	return rc;
+}
+
+static int
+open_sink(struct worker *worker, struct err *e)
+{
+	struct running *app = worker->app;
+	struct txn_sink_opts *o = &worker->sink_opts;
+	o->cluster = app->cluster;
+	o->cluster.is_quiet = true;
+	o->wake_fd = worker->wake_fd;
+	producer_opts_init(&o->producer);
+	o->producer.delivery_timeout_ms = OUTAGE_MS;
+	o->producer.txn_timeout_ms = TXN_TIMEOUT_MS;
+	if (app->plan->settings.guarantee == PLAN_EXACTLY_ONCE) {
+		struct buf b = BUF_INIT;
+		buf_printf(&b, "%s-%s-%d", app->id, app->state.process_id, worker->number);
+		buf_putc(&b, 0);
+		o->producer.txn_id = worker->txn_id = (char *)b.p;
+	}
+	return txn_sink_open(&worker->sink, o, e);
+}
+
+int
+worker_open(struct worker *worker, struct running *app, int number, struct err *e)
+{
+	*worker = (struct worker){ .app = app, .number = number, .dead_letters = -1,
+		.level_ended = -1 };
+	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (worker->wake_fd < 0)
+		return err_sys(e, "cannot create an event descriptor");
+	worker->program = program_new(app->plan, NULL, e);
+	if (!worker->program)
+		return -1;
+	const struct topology_node *v;
+	int n = topology_nodes(worker->program->topo, &v);
+	worker->target = mem_alloc(((size_t)n + 1) * sizeof *worker->target);
+	for (int i = 0; i < n; i++)
+		worker->target[i].topic = -1;
+	if (open_sink(worker, e) < 0 || cluster_open(&worker->cluster, &app->cluster, e) < 0)
+		return -1;
+	worker->is_open = true;
+	cluster_set_wake_fd(&worker->cluster, worker->wake_fd);
+	struct fetcher_opts fo;
+	fetcher_opts_init(&fo);
+	fo.is_committed = true;
+	fo.fetch_bytes = FETCH_BYTES;
+	fo.partition_bytes = PARTITION_BYTES;
+	fo.held_max = SIZE_MAX;
+	fo.retry_timeout_ms = OUTAGE_MS;
+	fetcher_init(&worker->fetcher, &worker->cluster, &fo);
+	return open_reader(worker, e);
+}
+
+void
+worker_close(struct worker *worker)
+{
+	for (int i = 0; i < worker->ntask; i++) {
+		struct task_run *task = worker->task[i];
+		restore_cancel(&worker->restorer, task);
+		for (int k = 0; k < task->ninput; k++)
+			task_run_detach(&task->input[k], &worker->fetcher);
+		task_run_free(task);
+	}
+	restore_close(&worker->restorer);
+	txn_sink_close(&worker->sink);
+	if (worker->is_open) {
+		cluster_close(&worker->cluster);
+		if (worker->reader.fetcher)
+			group_reader_release(&worker->reader);
+		fetcher_release(&worker->fetcher);
+	}
+	if (worker->wake_fd >= 0)
+		close(worker->wake_fd);
+	program_free(worker->program);
+	mem_free(worker->target);
+	mem_free(worker->task);
+	mem_free(worker->txn_id);
+	mem_free(worker->offset);
+	buf_release(&worker->print);
+}
+
+void
+worker_stop(struct worker *worker)
+{
+	uint64_t one = 1;
+	ssize_t n = write(worker->wake_fd, &one, sizeof one);
+	(void)n; /* fails only when it is full, thus readable */
+}
+
+/* ---- tasks ---- */
+
+/* The task of an assigned partition, created if it is new. */
+static struct task_run *
+need_task(struct worker *worker, const struct member_part *part)
+{
+	const struct layout_source *source = layout_find(&worker->app->layout, part->topic->name);
+	struct task_run *task = task_of(worker, part);
+	if (task)
+		return task;
+	task = task_run_new(worker->app, worker->program, &worker->cluster, source->part, part->index);
+	worker_set_env(worker, task);
+	worker->task = mem_realloc(worker->task, (size_t)(worker->ntask + 1) * sizeof *worker->task);
+	return worker->task[worker->ntask++] = task;
+}
+
+/* Connect assigned partitions with their tasks. */
+static void
+link_parts(struct worker *worker)
+{
+	struct member *m = &worker->reader.member;
+	for (int i = 0; i < m->npart; i++) {
+		struct member_part *part = m->part[i];
+		if (part->state != MEMBER_GAINED && part->state != MEMBER_HELD)
+			continue;
+		struct task_input *input = task_run_input(need_task(worker, part), part->topic);
+		input->part = part;
+		if (part->owner && input->reader != part->owner)
+			task_run_attach(input, &worker->fetcher, part->owner);
+	}
+}
+
+/* Are all of its partitions assigned to us, with their committed offsets? */
+static bool
+has_all_parts(const struct task_run *task)
+{
+	for (int i = 0; i < task->ninput; i++) {
+		const struct member_part *part = task->input[i].part;
+		if (!part || (part->state != MEMBER_GAINED && part->state != MEMBER_HELD))
+			return false;
+	}
+	return true;
+}
+
+/* Keep the notes of the committed offsets. */
+static void
+take_notes(struct task_run *task)
+{
+	for (int i = 0; i < task->ninput; i++) {
+		struct task_input *input = &task->input[i];
+		if (input->part->state != MEMBER_GAINED)
+			continue;
+		buf_reset(&input->note);
+		if (input->part->committed_text)
+			buf_puts(&input->note, input->part->committed_text);
+	}
+}
+
+/* Has no one else processed anything since the task was suspended? */
+static bool
+is_unchanged(const struct task_run *task)
+{
+	for (int i = 0; i < task->ninput; i++)
+		if (task->input[i].part->committed != task->input[i].suspended_offset)
+			return false;
+	return true;
+}
+
+static int
+open_task(struct worker *worker, struct task_run *task, struct err *e)
+{
+	if (task->state == TASK_SUSPENDED && is_unchanged(task)) {
+		task->state = TASK_RUNNING;
+		return 0;
+	}
+	if (task->state == TASK_SUSPENDED)
+		task_run_close(task, false);
+	take_notes(task);
+	if (task_run_open(task, e) < 0) {
+		task->until_ms = clock_mono_ms() + RETRY_MS;
+		return e->class == ERR_LIMIT ? 0 : -1; /* another process is closing it */
+	}
+	return restore_begin(&worker->restorer, task, e);
+}
+
+static int
+open_tasks(struct worker *worker, struct err *e)
+{
+	int64_t now = clock_mono_ms();
+	for (int i = 0; i < worker->ntask; i++) {
+		struct task_run *task = worker->task[i];
+		bool is_closed = task->state == TASK_WAITING || task->state == TASK_SUSPENDED;
+		if (!is_closed || !has_all_parts(task)
+			|| (task->state == TASK_WAITING && task->until_ms > now && task->until_ms != INT64_MAX))
+			continue;
+		if (open_task(worker, task, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Let the partitions of running tasks be read, also after worker_rewind. */
+static void
+release_inputs(struct worker *worker)
+{
+	for (int i = 0; i < worker->ntask; i++) {
+		struct task_run *task = worker->task[i];
+		for (int k = 0; task->state == TASK_RUNNING && k < task->ninput; k++)
+			if (task->input[k].reader && task->input[k].nqueue == 0)
+				task->input[k].reader->is_held = false;
+	}
+}
+
+/* Remove tasks that were suspended and have not come back, once the assignment is known. */
+static void
+remove_tasks(struct worker *worker)
+{
+	struct member *m = &worker->reader.member;
+	if (m->stage != MEMBER_IN || m->wants_rejoin || member_must_give_back(m))
+		return;
+	for (int i = worker->ntask - 1; i >= 0; i--) {
+		struct task_run *task = worker->task[i];
+		bool has_part = false;
+		for (int k = 0; k < task->ninput; k++)
+			has_part |= task->input[k].part != NULL;
+		if (has_part)
+			continue;
+		task_run_free(task);
+		worker->task[i] = worker->task[--worker->ntask];
+	}
+}
+
+/* ---- giving back ---- */
+
+/* Stop the task; its other partitions, if it keeps some, are read again from what is
+ * committed. */
+static void
+suspend(struct worker *worker, struct task_run *task, bool is_lost)
+{
+	restore_cancel(&worker->restorer, task);
+	bool is_whole = task->state == TASK_RUNNING && !task->is_dirty && !is_lost;
+	for (int i = 0; i < task->ninput; i++) {
+		struct task_input *input = &task->input[i];
+		input->suspended_offset = input->part ? input->part->committed : -1;
+		struct fetcher_part *reader = input->reader;
+		if (!reader)
+			continue;
+		task_run_detach(input, &worker->fetcher);
+		reader->owner = NULL;
+		if (input->part && input->part->state == MEMBER_HELD)
+			input->part->owner = fetcher_rewind(&worker->fetcher, reader, input->part->position);
+	}
+	if (is_whole)
+		task->state = TASK_SUSPENDED;
+	else if (task->state != TASK_SUSPENDED)
+		task_run_close(task, false);
+}
+
+/* Give back revoked and lost partitions: their tasks are suspended, or closed. */
+static int
+give_back(struct worker *worker, struct err *e)
+{
+	struct member *m = &worker->reader.member;
+	if (!member_must_give_back(m))
+		return 0;
+	if (m->nlost == 0 && worker_commit(worker, e) < 0)
+		return -1;
+	if (worker->is_begun && worker_discard(worker, e) < 0)
+		return -1;
+	if (worker->app->plan->settings.guarantee == PLAN_AT_LEAST_ONCE && m->nlost == 0)
+		member_flush(m, STORE_WAIT_MS);
+	for (int i = 0; i < m->npart; i++) {
+		struct member_part *part = m->part[i];
+		if (part->state != MEMBER_REVOKED && part->state != MEMBER_LOST)
+			continue;
+		struct task_run *task = task_of(worker, part);
+		struct task_input *input = task ? task_run_input(task, part->topic) : NULL;
+		if (!input || !input->part)
+			continue;
+		suspend(worker, task, part->state == MEMBER_LOST);
+	}
+	for (int i = 0; i < m->npart; i++) {
+		struct member_part *part = m->part[i];
+		struct task_run *task = task_of(worker, part);
+		if (task && (part->state == MEMBER_REVOKED || part->state == MEMBER_LOST))
+			task_run_input(task, part->topic)->part = NULL;
+	}
+	group_reader_drop(&worker->reader);
+	return 0;
+}
+
+/* ---- records ---- */
+
+static int
+take_event(struct worker *worker, struct fetched *chunk, struct err *e)
+{
+	char text[GAP_TEXT_SIZE];
+	if (chunk->is_new_topic)
+		return err_set(e, ERR_PEER, "topic '%s' was deleted and created again: its offsets and "
+			"the state do not fit any more; 'kq-stream reset %s' begins again",
+			chunk->part->topic->name, worker->app->id);
+	if (gap_skip(&worker->fetcher, chunk->part, OFFSETS_EARLIEST, text, e) < 0)
+		return -1;
+	say_error("%s", text);
+	return 0;
+}
+
+/* Hand what was fetched to the tasks. */
+static int
+distribute(struct worker *worker, struct err *e)
+{
+	struct fetched *chunk;
+	while ((chunk = fetcher_take(&worker->fetcher))) {
+		struct task_input *input = chunk->part->owner;
+		int rc = 0;
+		if (input && !chunk->is_out_of_range && !chunk->is_new_topic) {
+			if (task_run_feed(input, &worker->fetcher, chunk, e) < 0)
+				return -1;
+			continue;
+		}
+		if (chunk->is_out_of_range || chunk->is_new_topic)
+			rc = take_event(worker, chunk, e);
+		fetcher_give_back(&worker->fetcher, chunk);
+		if (rc < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Process what is at hand, a slice of each task.  Returns whether there may be more at
+ * once: 1 or 0; or -1. */
+static int
+process(struct worker *worker, struct err *e)
+{
+	int64_t wall_ms = clock_ms();
+	int has_more = 0;
+	if (!member_has_place(&worker->reader.member))
+		return 0;
+	for (int i = 0; i < worker->ntask; i++) {
+		struct task_run *task = worker->task[i];
+		if (task->state != TASK_RUNNING)
+			continue;
+		int n = task_run_some(task, &worker->fetcher, SLICE, e);
+		if (n < 0 || task_run_tick(task, wall_ms, e) < 0)
+			return -1;
+		has_more |= n == SLICE;
+	}
+	return has_more;
+}
+
+/* ---- waiting ---- */
+
+static int
+time_left(struct worker *worker)
+{
+	int64_t now = clock_mono_ms(), wall_ms = clock_ms();
+	int64_t left = member_timeout(&worker->reader.member);
+	for (int i = 0; i < worker->ntask; i++) {
+		struct task_run *task = worker->task[i];
+		if (task->is_dirty || worker->is_begun)
+			left = MIN(left, worker->commit_at_ms - now);
+		if (task->until_ms != INT64_MAX)
+			left = MIN(left, MAX(task->until_ms - now, 0));
+		if (task->state == TASK_RUNNING && flow_task_tick_at(task->flow) != INT64_MAX)
+			left = MIN(left, flow_task_tick_at(task->flow) - wall_ms);
+	}
+	return (int)MAX(left, 0);
+}
+
+static int
+wait(struct worker *worker, bool has_more)
+{
+	struct pollfd fds[2 * CLUSTER_FDS_MAX];
+	int n = cluster_fds(&worker->sink.cluster, fds, CLUSTER_FDS_MAX);
+	if (worker->restorer.is_open)
+		n += cluster_fds(&worker->restorer.cluster, fds + n, CLUSTER_FDS_MAX);
+	return fetcher_wait_fds(&worker->fetcher, fds, n, has_more ? 0 : time_left(worker));
+}
+
+/* ---- the loop ---- */
+
+static int
+check(struct worker *worker, struct err *e)
+{
+	const struct member *m = &worker->reader.member;
+	if (m->is_failed)
+		*e = m->err;
+	else if (worker->fetcher.is_failed && !fetcher_has_ready(&worker->fetcher))
+		*e = worker->fetcher.err;
+	else if (worker->sink.producer.is_failed && !worker->sink.o->producer.txn_id)
+		*e = worker->sink.producer.err;
+	else
+		return 0;
+	return -1;
+}
+
+static int
+loop(struct worker *worker, struct err *e)
+{
+	while (!atomic_load(&worker->app->is_stopping)) {
+		member_work(&worker->reader.member);
+		if (check(worker, e) < 0 || give_back(worker, e) < 0)
+			return -1;
+		link_parts(worker);
+		remove_tasks(worker);
+		if (open_tasks(worker, e) < 0 || restore_work(&worker->restorer, e) < 0)
+			return -1;
+		release_inputs(worker);
+		if (group_reader_begin_gained(&worker->reader, e) < 0)
+			return -1;
+		link_parts(worker);
+		if (distribute(worker, e) < 0)
+			return -1;
+		int has_more = process(worker, e);
+		if (has_more < 0)
+			return -1;
+		if (clock_mono_ms() >= worker->commit_at_ms && worker_commit(worker, e) < 0)
+			return -1;
+		producer_wait(&worker->sink.producer, -1, 0, 0);
+		wait(worker, has_more);
+	}
+	return 0;
+}
+
+/* Commit what was done, or discard it after a failure, and leave the group. */
+static int
+finish(struct worker *worker, int rc, struct err *e)
+{
+	struct member *m = &worker->reader.member;
+	struct err why;
+	txn_sink_hurry(&worker->sink);
+	if (rc == 0 && !m->is_failed)
+		rc = worker_commit(worker, e);
+	else if (worker->is_begun && worker->sink.o->producer.txn_id)
+		txn_sink_abort(&worker->sink, TXN_SINK_FAILED, &why);
+	if (rc == 0 && worker->app->plan->settings.guarantee == PLAN_AT_LEAST_ONCE)
+		member_flush(m, STORE_WAIT_MS);
+	if (!m->is_failed)
+		member_leave(m, LEAVE_WAIT_MS);
+	return rc;
+}
+
+int
+worker_run(struct worker *worker, struct err *e)
+{
+	return finish(worker, loop(worker, e), e);
+}

@@ -1,0 +1,93 @@
+/*
+ * A thread of a running application: a member of its group, the tasks that the group
+ * assigns to it, and a producer for what they send.
+ *
+ * With PLAN_EXACTLY_ONCE the records that tasks send, those of their changelogs and the
+ * offsets of their inputs are one transaction, every commit_ms; only a member of the
+ * group's current generation can commit (KIP-447).  When a commit is refused, all tasks
+ * go back to what is committed: their stores are restored.  With PLAN_AT_LEAST_ONCE the
+ * offsets are committed after the records were acknowledged.
+ *
+ * The assignment.  A task needs the same partition number of all its topics.  That holds
+ * for the assignor "range", which both protocols have, as long as the topics of each
+ * sub-topology have equal partition counts: all members subscribe to the same topics, and
+ * range cuts each of them in the same way.  With unequal counts (a merge) the members use
+ * the classic protocol and the assignor "numbers" (client/assign.h), which treats all
+ * topics as if they had the highest count.
+ *
+ * Uses: restore, task_run; client.  One thread; worker_stop any thread.
+ */
+#ifndef KQ_STREAM_CMD_WORKER_H
+#define KQ_STREAM_CMD_WORKER_H
+
+#include "client/group_reader.h"
+#include "client/txn_sink.h"
+#include "kq-stream/restore.h"
+#include "kq-stream/task_run.h"
+
+struct worker_target {
+	int topic;                   /* number of txn_sink_topic; -1: not looked up yet */
+	const struct plan_sink *sink; /* NULL: an internal topic */
+};
+
+struct worker {
+	struct running *app;
+	int number;                  /* of the thread, from 1 */
+	struct program *program;
+	int wake_fd;                 /* becomes readable by worker_stop */
+
+	/* input */
+	struct cluster cluster;
+	struct fetcher fetcher;
+	struct group_reader reader;
+	struct group_reader_opts reader_opts;
+	struct restorer restorer;
+	struct task_run **task;
+	int ntask;
+
+	/* output */
+	struct txn_sink sink;
+	struct txn_sink_opts sink_opts;
+	char *txn_id;
+	struct worker_target *target; /* of each node of the topology */
+	int dead_letters;            /* topic of the sink; -1: not looked up yet */
+	bool is_begun;               /* a transaction has begun */
+	struct buf print;            /* lines for stdout */
+	struct producer_offset *offset;
+	int noffset;
+	int64_t commit_at_ms, idle_commit_at_ms;
+	int64_t refused_since_ms;    /* commits have been refused since; 0: were not */
+	int level_ended;             /* --until-end: tasks up to this level have ended, and this was
+	                              * reported; -1: none */
+	bool is_open;
+};
+
+/* Connect, and prepare to join the group.  The caller keeps app.  Returns 0, or -1; close
+ * it in either case. */
+int worker_open(struct worker *worker, struct running *app, int number, struct err *e);
+
+/* Join, process, commit, leave.  Ends when app->is_stopping is set, or at the end of the
+ * input with --until-end.  Returns 0, or -1. */
+int worker_run(struct worker *worker, struct err *e);
+void worker_close(struct worker *worker);
+
+/* Wake the thread, after app->is_stopping was set. */
+void worker_stop(struct worker *worker);
+
+/* ---- parts, for worker*.c ---- */
+
+/* Fill the callbacks of a task (worker_emit.c). */
+void worker_set_env(struct worker *worker, struct task_run *task);
+
+/* Write what was printed to stdout.  Returns 0, or -1. */
+int worker_flush_print(struct worker *worker, struct err *e);
+
+/* Commit what tasks did since the last commit, if they did anything (worker_commit.c).
+ * Returns 0; or -1.  If the commit is refused, the tasks go back. */
+int worker_commit(struct worker *worker, struct err *e);
+
+/* Abort the transaction: all tasks go back to what is committed, and are to be restored.
+ * Returns 0, or -1. */
+int worker_discard(struct worker *worker, struct err *e);
+
+#endif
