@@ -92,7 +92,8 @@ struct flow_agg {
 	/* Take a record out of it (a grouped table). */
 	int (*sub)(struct flow_agg *agg, const struct flow_args *args, struct str *state,
 		struct buf *out, struct err *e);
-	/* Join the states args->left (earlier) and args->right of two sessions. */
+	/* Join the states args->left (earlier) and args->right of two sessions; the new one is
+	 * appended to out, also if it has a fixed size. */
 	int (*merge)(struct flow_agg *agg, const struct flow_args *args, struct str *state,
 		struct buf *out, struct err *e);
 	/* The row's value, appended to out, from a state that is not null.  NULL: the state. */

@@ -15,6 +15,7 @@ struct fn_expr {
 struct flow_fns {
 	struct expr_set *exprs;
 	struct fn_expr *all;
+	struct arena memory;      /* as long as the set */
 	struct arena arena;       /* keys and pairs, until flow_fns_next */
 	struct buf scratch;
 	/* The last $key that was made. */
@@ -363,6 +364,7 @@ flow_fns_free(struct flow_fns *fns)
 		mem_free(fn);
 	}
 	expr_set_free(fns->exprs);
+	arena_release(&fns->memory);
 	arena_release(&fns->arena);
 	buf_release(&fns->scratch);
 	mem_free(fns);
@@ -383,7 +385,7 @@ flow_fns_set(struct flow_fns *fns)
 }
 
 struct arena *
-flow_fns_arena(struct flow_fns *fns)
+flow_fns_memory(struct flow_fns *fns)
 {
-	return &fns->arena;
+	return &fns->memory;
 }

@@ -58,8 +58,8 @@ struct flow_fn *flow_fns_add(struct flow_fns *fns, struct str text,
 
 /* ---- for aggregators ---- */
 
-/* Memory until flow_fns_next. */
-struct arena *flow_fns_arena(struct flow_fns *fns);
+/* Memory as long as the set. */
+struct arena *flow_fns_memory(struct flow_fns *fns);
 
 /* What the expression sees.  $key is made only if it reads it. */
 void flow_fns_input(struct flow_fns *fns, const struct expr *expr, enum flow_key_format format,
