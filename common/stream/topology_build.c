@@ -6,12 +6,20 @@
 
 /* ---- parts of steps ---- */
 
-/* The step's own name, or the next one with this prefix.  A number is used up either way,
- * if Kafka does so. */
+/* The step's own name, or the next one with this prefix.  A number is used up either way. */
 static const char *
 own_name(struct topology *topo, const struct flow_spec *spec, const char *prefix)
 {
-	return spec->name ? spec->name : topology_name(topo, prefix);
+	const char *name = topology_name(topo, prefix);
+	return spec->name ? spec->name : name;
+}
+
+/* The same of a store; a number is used up only if it is part of the name. */
+static const char *
+store_name(struct topology *topo, const struct flow_spec *spec, const char *prefix)
+{
+	return spec->name ? spec->name
+		: topology_name(topo, arena_printf(&topo->arena, "%sSTATE-STORE-", prefix));
 }
 
 static const char *
@@ -63,35 +71,65 @@ add_late(struct topology *topo, const struct flow_spec *spec, int node,
 	topology_id_add(topo, spec->late_id, FLOW_KIND_STREAM, late)->window = window;
 }
 
+/* Does Kafka number the nodes around a repartition topic with this base of its name? */
+static bool
+is_numbered(const char *base)
+{
+	size_t n = strlen(base);
+	if (strncmp(base, "KSTREAM", 7) || n < 18 || base[n - 11] != '-')
+		return false;
+	return strspn(base + n - 10, "0123456789") == 10;
+}
+
+struct repartition_names {
+	const char *base, *sink, *source;
+};
+
+/* The names, which use up numbers also where the step turns out to be shared. */
+static struct repartition_names
+repartition_names(struct topology *topo, const char *base, bool is_table)
+{
+	struct repartition_names names = { .base = base };
+	names.sink = topology_name(topo, "KSTREAM-SINK-");
+	if (!is_table)
+		topology_name(topo, "KSTREAM-FILTER-"); /* Kafka's filter of null keys */
+	names.source = topology_name(topo, "KSTREAM-SOURCE-");
+	if (!is_table && !is_numbered(base)) {
+		names.sink = with_suffix(topo, base, "-repartition-sink");
+		names.source = with_suffix(topo, base, "-repartition-source");
+	}
+	return names;
+}
+
 /* Send the records of a node through an internal topic; returns the node that reads it. */
 static int
-repartition(struct topology *topo, const struct flow_spec *spec, int from, const char *base,
-	bool takes_null_keys)
+repartition(struct topology *topo, const struct flow_spec *spec, int from,
+	const struct repartition_names *names, bool takes_null_keys)
 {
-	const char *sink_name = topology_name(topo, "KSTREAM-SINK-");
-	topology_name(topo, "KSTREAM-FILTER-"); /* Kafka's filter of null keys */
-	const char *source_name = topology_name(topo, "KSTREAM-SOURCE-");
 	enum flow_kind kind = topo->node[from].kind;
-	int sink = topology_node_add(topo, FLOW_REPARTITION_SINK, kind, spec, sink_name);
+	int sink = topology_node_add(topo, FLOW_REPARTITION_SINK, kind, spec, names->sink);
 	topology_edge_add(topo, from, sink);
-	int source = topology_node_add(topo, FLOW_REPARTITION_SOURCE, kind, spec, source_name);
-	topo->node[sink].topic = topo->node[source].topic = with_suffix(topo, base, "-repartition");
+	int source = topology_node_add(topo, FLOW_REPARTITION_SOURCE, kind, spec, names->source);
+	topo->node[sink].topic = topo->node[source].topic
+		= with_suffix(topo, names->base, "-repartition");
 	topo->node[sink].window = topo->node[source].window = topo->node[from].window;
 	topo->node[sink].takes_null_keys = takes_null_keys;
 	return source;
 }
 
-/* The node to read a stream or group from, where equal keys must be in one partition. */
+/* The node to read a stream or group from, where equal keys must be in one partition.  The
+ * aggregations of a named grouping share it. */
 static int
 by_key(struct topology *topo, const struct flow_spec *spec, struct topology_id *from,
 	const char *base, bool takes_null_keys)
 {
 	if (!from->is_rekeyed)
 		return from->node;
+	struct repartition_names names = repartition_names(topo, from->group ? from->group : base,
+		from->kind == FLOW_KIND_GROUPED_TABLE);
 	if (from->group && from->group_source >= 0)
 		return from->group_source;
-	int source = repartition(topo, spec, from->node, from->group ? from->group : base,
-		takes_null_keys);
+	int source = repartition(topo, spec, from->node, &names, takes_null_keys);
 	if (from->group)
 		from->group_source = source;
 	return source;
@@ -120,18 +158,35 @@ set_table_store(struct topology *topo, int node, const char *store)
 		topo->node[node].store[1] = with_suffix(topo, store, "-ends");
 }
 
-static void
-build_source(struct topology *topo, const struct flow_spec *spec)
+/* A topic that is read as a stream already, whose node serves again; -1: none is. */
+static int
+find_stream(const struct topology *topo, const char *topic)
 {
-	bool is_stream = spec->op == FLOW_STREAM;
-	const char *store = NULL;
-	if (!is_stream)
-		store = spec->name ? spec->name
-			: topology_name(topo, with_suffix(topo, spec->topic, "-STATE-STORE-"));
-	const char *source_name = topology_name(topo, "KSTREAM-SOURCE-");
-	const char *name = is_stream ? source_name : topology_name(topo, "KTABLE-SOURCE-");
-	enum flow_kind kind = is_stream ? FLOW_KIND_STREAM
-		: spec->op == FLOW_TABLE ? FLOW_KIND_TABLE : FLOW_KIND_GLOBAL;
+	for (int i = 0; i < topo->nnode; i++)
+		if (topo->node[i].op == FLOW_STREAM && !strcmp(topo->node[i].topic, topic))
+			return i;
+	return -1;
+}
+
+static void
+build_stream(struct topology *topo, const struct flow_spec *spec)
+{
+	const char *name = own_name(topo, spec, "KSTREAM-SOURCE-");
+	int node = find_stream(topo, spec->topic);
+	if (node < 0) {
+		node = topology_node_add(topo, FLOW_STREAM, FLOW_KIND_STREAM, spec, name);
+		topo->node[node].topic = spec->topic;
+	}
+	topology_id_add(topo, spec->id, FLOW_KIND_STREAM, node);
+}
+
+static void
+build_table(struct topology *topo, const struct flow_spec *spec)
+{
+	const char *store = store_name(topo, spec, arena_printf(&topo->arena, "%s-", spec->topic));
+	topology_name(topo, "KSTREAM-SOURCE-");
+	const char *name = topology_name(topo, "KTABLE-SOURCE-");
+	enum flow_kind kind = spec->op == FLOW_TABLE ? FLOW_KIND_TABLE : FLOW_KIND_GLOBAL;
 	int node = topology_node_add(topo, spec->op, kind, spec, name);
 	topo->node[node].topic = spec->topic;
 	set_table_store(topo, node, store);
@@ -200,6 +255,7 @@ static void
 branch_out(struct topology *topo, const struct flow_spec *spec, const struct topology_id *from,
 	int branch, const char *id_name, int number)
 {
+	topology_name(topo, ""); /* Kafka numbers it, and names it after the branch */
 	const char *name = arena_printf(&topo->arena, "%s%d", topo->node[branch].name, number);
 	int node = topology_node_add(topo, FLOW_BRANCH_OUT, FLOW_KIND_STREAM, spec, name);
 	topology_edge_add(topo, branch, node);
@@ -254,7 +310,7 @@ build_group(struct topology *topo, const struct flow_spec *spec, struct topology
 		id->window = from->window;
 	} else {
 		bool is_table = from->kind == FLOW_KIND_TABLE;
-		id = add_below(topo, spec, from, topology_name(topo,
+		id = add_below(topo, spec, from, own_name(topo, spec,
 			is_table ? "KTABLE-SELECT-" : "KSTREAM-KEY-SELECT-"));
 		set_window(topo, id, NULL);
 		id->is_rekeyed = true;
@@ -267,13 +323,15 @@ build_group(struct topology *topo, const struct flow_spec *spec, struct topology
 static void
 build_aggregate(struct topology *topo, const struct flow_spec *spec, struct topology_id *from)
 {
-	bool is_table = from->kind == FLOW_KIND_GROUPED_TABLE;
-	const char *prefix = is_table ? (spec->agg->is_reduce ? "KTABLE-REDUCE-" : "KTABLE-AGGREGATE-")
-		: spec->agg->is_reduce ? "KSTREAM-REDUCE-" : "KSTREAM-AGGREGATE-";
-	const char *store = spec->name ? spec->name
-		: topology_name(topo, with_suffix(topo, prefix, "STATE-STORE-"));
-	const char *name = topology_name(topo, prefix);
-	int in = flat_key(topo, spec, by_key(topo, spec, from, store, false));
+	bool is_table = from->kind == FLOW_KIND_GROUPED_TABLE, is_reduce = spec->agg->is_reduce;
+	const char *prefix = is_table ? (is_reduce ? "KTABLE-REDUCE-" : "KTABLE-AGGREGATE-")
+		: is_reduce ? "KSTREAM-REDUCE-" : "KSTREAM-AGGREGATE-";
+	const char *store = store_name(topo, spec, is_table ? "KTABLE-AGGREGATE-" : prefix);
+	const char *name = is_table ? NULL : topology_name(topo, prefix);
+	int in = by_key(topo, spec, from, store, false);
+	if (is_table)
+		name = topology_name(topo, prefix);
+	in = flat_key(topo, spec, in);
 	int node = topology_node_add(topo, spec->op, FLOW_KIND_TABLE, spec, name);
 	topology_edge_add(topo, in, node);
 	topo->node[node].store[0] = store;
@@ -286,11 +344,14 @@ static void
 build_cogroup(struct topology *topo, const struct flow_spec *spec, struct topology_id *const *from)
 {
 	int in[FLOW_FROM_MAX], nfrom = topology_nfrom(spec);
-	const char *store = spec->name ? spec->name
-		: topology_name(topo, "COGROUPKSTREAM-AGGREGATE-STATE-STORE-");
-	for (int i = 0; i < nfrom; i++)
-		in[i] = flat_key(topo, spec, by_key(topo, spec, from[i],
-			nfrom > 1 ? arena_printf(&topo->arena, "%s-%d", store, i) : store, false));
+	const char *store = store_name(topo, spec, "COGROUPKSTREAM-AGGREGATE-");
+	const char *base = store;
+	for (int i = 0; i < nfrom; i++) {
+		in[i] = flat_key(topo, spec, by_key(topo, spec, from[i], base, false));
+		/* Kafka refuses a second one without a name, since it would be the same topic. */
+		if (from[i]->is_rekeyed && !from[i]->group)
+			base = arena_printf(&topo->arena, "%s-%d", store, i + 1);
+	}
 	for (int i = 0; i < nfrom; i++)
 		topology_name(topo, "COGROUPKSTREAM-AGGREGATE-");
 	int node = topology_node_add(topo, spec->op, FLOW_KIND_TABLE, spec,
@@ -306,7 +367,7 @@ build_cogroup(struct topology *topo, const struct flow_spec *spec, struct topolo
 static void
 build_suppress(struct topology *topo, const struct flow_spec *spec, struct topology_id *from)
 {
-	const char *name = own_name(topo, spec, "KTABLE-SUPPRESS-");
+	const char *name = spec->name ? spec->name : topology_name(topo, "KTABLE-SUPPRESS-");
 	const char *store = spec->name ? with_suffix(topo, spec->name, "-store")
 		: topology_name(topo, "KTABLE-SUPPRESS-STATE-STORE-");
 	struct topology_id *id = add_below(topo, spec, from, name);
@@ -316,9 +377,8 @@ build_suppress(struct topology *topo, const struct flow_spec *spec, struct topol
 static void
 build_to_table(struct topology *topo, const struct flow_spec *spec, struct topology_id *from)
 {
-	const char *store = spec->name ? spec->name
-		: topology_name(topo, "KSTREAM-TOTABLE-STATE-STORE-");
 	const char *name = topology_name(topo, "KSTREAM-TOTABLE-");
+	const char *store = store_name(topo, spec, "KSTREAM-TOTABLE-");
 	int in = by_key(topo, spec, from, name, false);
 	int node = topology_node_add(topo, spec->op, FLOW_KIND_TABLE, spec, name);
 	topology_edge_add(topo, in, node);
@@ -329,8 +389,9 @@ build_to_table(struct topology *topo, const struct flow_spec *spec, struct topol
 static void
 build_repartition(struct topology *topo, const struct flow_spec *spec, struct topology_id *from)
 {
-	const char *base = own_name(topo, spec, "KSTREAM-REPARTITION-");
-	int node = repartition(topo, spec, from->node, base, true);
+	struct repartition_names names = repartition_names(topo,
+		spec->name ? spec->name : topology_name(topo, "KSTREAM-REPARTITION-"), false);
+	int node = repartition(topo, spec, from->node, &names, false);
 	set_window(topo, topology_id_add(topo, spec->id, FLOW_KIND_STREAM, node), from->window);
 }
 
@@ -352,19 +413,21 @@ build_stream_join(struct topology *topo, const struct flow_spec *spec,
 	const char *this = topology_name(topo, is_outer ? "KSTREAM-OUTERTHIS-" : "KSTREAM-JOINTHIS-");
 	const char *number = this + strlen(this) - 10;
 	const char *other = topology_name(topo, is_left ? "KSTREAM-OUTEROTHER-" : "KSTREAM-JOINOTHER-");
-	const char *name = own_name(topo, spec, "KSTREAM-MERGE-");
+	const char *name = topology_name(topo, "KSTREAM-MERGE-");
+	if (spec->name)
+		name = with_suffix(topo, spec->name, "-merge");
 	int node = topology_node_add(topo, spec->op, FLOW_KIND_STREAM, spec, name);
 	topology_edge_add(topo, left, node);
 	topology_edge_add(topo, right, node);
 	if (spec->name) {
-		this = with_suffix(topo, name, is_outer ? "-outer-this-join" : "-this-join");
-		other = with_suffix(topo, name, is_left ? "-outer-other-join" : "-other-join");
+		this = with_suffix(topo, spec->name, is_outer ? "-outer-this-join" : "-this-join");
+		other = with_suffix(topo, spec->name, is_left ? "-outer-other-join" : "-other-join");
 	}
 	const char **store = topo->node[node].store;
 	store[0] = with_suffix(topo, this, "-store");
 	store[1] = with_suffix(topo, other, "-store");
 	if (is_left && spec->name)
-		store[2] = with_suffix(topo, name,
+		store[2] = with_suffix(topo, spec->name,
 			is_outer ? "-outer-shared-join-store" : "-left-shared-join-store");
 	else if (is_left)
 		store[2] = arena_printf(&topo->arena, "KSTREAM-OUTERSHARED-%s-store", number);
@@ -379,8 +442,10 @@ build_look_join(struct topology *topo, const struct flow_spec *spec,
 	bool is_global = spec->op == FLOW_STREAM_GLOBAL_JOIN;
 	bool is_left = spec->kind != FLOW_INNER;
 	int left = is_global ? from[0]->node
-		: by_key(topo, spec, from[0], topo->node[from[0]->node].name, is_left);
-	const char *name = own_name(topo, spec, is_left ? "KSTREAM-LEFTJOIN-" : "KSTREAM-JOIN-");
+		: by_key(topo, spec, from[0],
+			spec->name ? spec->name : topo->node[from[0]->node].name, is_left);
+	const char *name = own_name(topo, spec, 
+		is_left || is_global ? "KSTREAM-LEFTJOIN-" : "KSTREAM-JOIN-");
 	int node = topology_node_add(topo, spec->op, FLOW_KIND_STREAM, spec, name);
 	topology_edge_add(topo, left, node);
 	look_into(topo, from[1]->node, node);
@@ -397,13 +462,30 @@ build_table_join(struct topology *topo, const struct flow_spec *spec,
 	struct topology_id *const *from)
 {
 	const char *name = own_name(topo, spec, "KTABLE-MERGE-");
-	topology_name(topo, spec->kind == FLOW_OUTER ? "KTABLE-OUTERTHIS-" : "KTABLE-JOINTHIS-");
-	topology_name(topo, spec->kind == FLOW_INNER ? "KTABLE-JOINOTHER-" : "KTABLE-OUTEROTHER-");
+	topology_name(topo, "KTABLE-JOINTHIS-");
+	topology_name(topo, "KTABLE-JOINOTHER-");
 	int node = topology_node_add(topo, spec->op, FLOW_KIND_TABLE, spec, name);
 	topology_edge_add(topo, from[0]->node, node);
 	topology_edge_add(topo, from[1]->node, node);
 	topo->node[node].store[0] = with_suffix(topo, name, "-STATE-STORE");
 	set_window(topo, topology_id_add(topo, spec->id, FLOW_KIND_TABLE, node), from[0]->window);
+}
+
+/* One of the step's names: NAME-suffix, or the next one with this prefix. */
+static const char *
+part_name(struct topology *topo, const struct flow_spec *spec, const char *suffix,
+	const char *prefix)
+{
+	const char *name = topology_name(topo, prefix);
+	return spec->name ? with_suffix(topo, spec->name, suffix) : name;
+}
+
+static const char *
+part_topic(struct topology *topo, const struct flow_spec *spec, const char *suffix,
+	const char *prefix)
+{
+	const char *name = topology_name(topo, prefix);
+	return with_suffix(topo, spec->name ? spec->name : name, spec->name ? suffix : "-topic");
 }
 
 /* left T -> FK_LEFT -> registration topic -> FK_RIGHT (and right T) -> response topic ->
@@ -412,35 +494,39 @@ static void
 build_foreign_key_join(struct topology *topo, const struct flow_spec *spec,
 	struct topology_id *const *from)
 {
-	const char *base = spec->name ? spec->name : NULL;
-	const char *registration = base ? with_suffix(topo, base, "-subscription-registration-topic")
-		: with_suffix(topo,
-			topology_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-REGISTRATION-"), "-topic");
-	const char *response = base ? with_suffix(topo, base, "-subscription-response-topic")
-		: with_suffix(topo,
-			topology_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-"), "-topic");
-	const char *store = base ? with_suffix(topo, base, "-subscription-store")
-		: topology_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-STATE-STORE-");
+	const char *registration = part_topic(topo, spec, "-subscription-registration-topic",
+		"KTABLE-FK-JOIN-SUBSCRIPTION-REGISTRATION-");
 	int left = topology_node_add(topo, FLOW_FK_LEFT, FLOW_KIND_NONE, spec,
-		topology_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-REGISTRATION-"));
+		part_name(topo, spec, "-subscription-registration-processor",
+			"KTABLE-FK-JOIN-SUBSCRIPTION-REGISTRATION-"));
 	topo->node[left].window = from[0]->window;
 	topology_edge_add(topo, from[0]->node, left);
+	topology_name(topo, "KTABLE-SINK-");
 	int in = topology_node_add(topo, FLOW_REPARTITION_SOURCE, FLOW_KIND_STREAM, spec,
-		topology_name(topo, "KTABLE-SOURCE-"));
+		part_name(topo, spec, "-subscription-registration-source", "KTABLE-SOURCE-"));
+	const char *store = part_name(topo, spec, "-subscription-store",
+		"KTABLE-FK-JOIN-SUBSCRIPTION-STATE-STORE-");
 	int right = topology_node_add(topo, FLOW_FK_RIGHT, FLOW_KIND_NONE, spec,
-		topology_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-PROCESSOR-"));
+		part_name(topo, spec, "-subscription-receive",
+			"KTABLE-FK-JOIN-SUBSCRIPTION-PROCESSOR-"));
 	topology_edge_add(topo, in, right);
 	topology_edge_add(topo, from[1]->node, right);
+	topology_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-PROCESSOR-");
+	topology_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-PROCESSOR-");
+	const char *response = part_topic(topo, spec, "-subscription-response-topic",
+		"KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-");
+	topology_name(topo, "KTABLE-SINK-");
 	int back = topology_node_add(topo, FLOW_REPARTITION_SOURCE, FLOW_KIND_STREAM, spec,
-		topology_name(topo, "KTABLE-SOURCE-"));
+		part_name(topo, spec, "-subscription-response-source", "KTABLE-SOURCE-"));
+	topology_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-RESOLVER-PROCESSOR-");
 	int out = topology_node_add(topo, FLOW_FK_OUT, FLOW_KIND_TABLE, spec,
-		topology_name(topo, "KTABLE-FK-JOIN-OUTPUT-"));
+		part_name(topo, spec, "-result", "KTABLE-FK-JOIN-OUTPUT-"));
 	topology_edge_add(topo, back, out);
 	look_into(topo, from[0]->node, out);
 	topo->node[left].topic = topo->node[in].topic = registration;
 	topo->node[right].topic = topo->node[back].topic = response;
 	topo->node[right].store[0] = store;
-	topo->node[out].store[0] = with_suffix(topo, topo->node[out].name, "-STATE-STORE");
+	topo->node[out].store[0] = topology_name(topo, "KTABLE-FK-JOIN-OUTPUT-STATE-STORE-");
 	set_window(topo, topology_id_add(topo, spec->id, FLOW_KIND_TABLE, out), from[0]->window);
 }
 
@@ -450,9 +536,9 @@ void
 topology_build(struct topology *topo, const struct flow_spec *spec, struct topology_id *const *from)
 {
 	switch (spec->op) {
-	case FLOW_STREAM:
+	case FLOW_STREAM: build_stream(topo, spec); break;
 	case FLOW_TABLE:
-	case FLOW_GLOBAL_TABLE: build_source(topo, spec); break;
+	case FLOW_GLOBAL_TABLE: build_table(topo, spec); break;
 	case FLOW_MERGE: build_merge(topo, spec, from); break;
 	case FLOW_BRANCH: build_branch(topo, spec, from[0]); break;
 	case FLOW_CUSTOM: build_custom(topo, spec, from); break;

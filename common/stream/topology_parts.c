@@ -1,8 +1,6 @@
 /* Sub-topologies, and what the users of a table look at. */
 #include "stream/topology_int.h"
 
-#include <stdlib.h>
-
 /* ---- sub-topologies ---- */
 
 static int
@@ -13,46 +11,30 @@ root_of(int *parent, int i)
 	return i;
 }
 
-static int
-compare_names(const void *a, const void *b)
-{
-	const struct topology_node *const *x = a, *const *y = b;
-	return strcmp((*x)->name, (*y)->name);
-}
-
-/* Kafka numbers them by the names of their sources, in order. */
+/* Kafka numbers them by their first source. */
 void
 topology_split(struct topology *topo)
 {
 	int *parent = mem_alloc(sizeof *parent * (size_t)topo->nnode);
 	int *part = mem_alloc(sizeof *part * (size_t)topo->nnode);
-	struct topology_node **source = mem_alloc(sizeof *source * (size_t)topo->nnode);
-	size_t nsource = 0;
 	for (int i = 0; i < topo->nnode; i++) {
 		parent[i] = i;
 		part[i] = -1;
 	}
+	for (int i = 0; i < topo->nnode; i++)
+		for (int j = 0; j < topo->node[i].nfrom; j++)
+			if (topo->node[topo->node[i].from[j]].kind != FLOW_KIND_GLOBAL)
+				parent[root_of(parent, i)] = root_of(parent, topo->node[i].from[j]);
 	for (int i = 0; i < topo->nnode; i++) {
-		struct topology_node *node = &topo->node[i];
-		for (int j = 0; j < node->nfrom; j++)
-			if (topo->node[node->from[j]].kind != FLOW_KIND_GLOBAL)
-				parent[root_of(parent, i)] = root_of(parent, node->from[j]);
-		if (node->nfrom == 0 && node->kind != FLOW_KIND_GLOBAL)
-			source[nsource++] = node;
-	}
-	if (nsource)
-		qsort(source, nsource, sizeof(struct topology_node *), compare_names);
-	for (size_t i = 0; i < nsource; i++) {
-		int root = root_of(parent, (int)(source[i] - topo->node));
+		int root = root_of(parent, i);
+		if (topo->node[i].kind == FLOW_KIND_GLOBAL)
+			continue;
 		if (part[root] < 0)
 			part[root] = topo->npart++;
+		topo->node[i].part = part[root];
 	}
-	for (int i = 0; i < topo->nnode; i++)
-		if (topo->node[i].kind != FLOW_KIND_GLOBAL)
-			topo->node[i].part = part[root_of(parent, i)];
 	mem_free(parent);
 	mem_free(part);
-	mem_free(source);
 }
 
 /* ---- wants ---- */
