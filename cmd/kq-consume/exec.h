@@ -36,7 +36,7 @@
 #define KQ_CONSUME_EXEC_H
 
 #include "client/txn_sink.h"
-#include "kq-consume/coprocess.h"
+#include "tool/coprocess.h"
 #include "kq-consume/group_print.h"
 
 struct exec_opts {

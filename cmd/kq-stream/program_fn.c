@@ -1,5 +1,6 @@
 #include "kq-stream/program_int.h"
 
+#include "kq-stream/custom.h"
 #include "text/say.h"
 
 #include <stdio.h>
@@ -97,15 +98,17 @@ make_fn(struct program_int *in, const struct plan_node *node, struct err *e)
 		[PLAN_TEST] = FLOW_GIVES_TEST, [PLAN_VALUE] = FLOW_GIVES_VALUE,
 		[PLAN_JOIN] = FLOW_GIVES_VALUE, [PLAN_KEY] = FLOW_GIVES_KEY,
 		[PLAN_RECODE] = FLOW_GIVES_KEY, [PLAN_EACH] = FLOW_GIVES_EACH,
-		[PLAN_ROW_KEY] = FLOW_GIVES_ROW_KEY,
+		[PLAN_ROW_KEY] = FLOW_GIVES_ROW_KEY, [PLAN_DEDUPE] = FLOW_GIVES_VALUE,
+		[PLAN_EXEC] = FLOW_GIVES_VALUE,
 	};
-	struct plan_expr same = { "$key", node->where };
+	struct plan_expr key = { "$key", node->where }, value = { ".", node->where };
+	const struct plan_expr *expr = node->use == PLAN_RECODE ? &key
+		: node->use == PLAN_EXEC ? &value : &node->fn;
 	if (node->use == PLAN_SAMPLE)
 		return add_sample(in, node->count);
 	if (node->use == PLAN_PRINT)
 		return add_peek(in, node, e);
-	return add_fn(in, node->use == PLAN_RECODE ? &same : &node->fn, gives[node->use],
-		node->in_key_format, node->key_format, e);
+	return add_fn(in, expr, gives[node->use], node->in_key_format, node->key_format, e);
 }
 
 int
@@ -125,10 +128,18 @@ program_add_functions(struct program_int *in, const struct plan_node *node,
 	case PLAN_AGGREGATE:
 	case PLAN_TOP:
 	case PLAN_COGROUP: return program_add_aggregate(in, node, spec, e);
+	case PLAN_EACH: spec->custom = &custom_each_ops; break;
 	case PLAN_DEDUPE:
-	case PLAN_EXEC:
+		spec->custom = &custom_dedupe_ops;
+		spec->is_by_key = !node->fn.text;
+		if (!node->fn.text)
+			return 0;
+		break;
 	case PLAN_EVERY:
-		return err_set(e, ERR_USAGE, "%s: this verb is not built yet", node->where);
+		spec->custom = &custom_every_ops;
+		spec->is_by_key = true;
+		return 0;
+	case PLAN_EXEC: spec->custom = &custom_exec_ops; break;
 	default: break;
 	}
 	if (spec->op == FLOW_BRANCH)

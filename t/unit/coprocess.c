@@ -1,8 +1,8 @@
 /* Co-processes and their frames. */
 #include "tap.h"
 
-#include "kq-consume/coprocess.c"
-#include "kq-consume/coframe.c"
+#include "tool/coprocess.c"
+#include "tool/coframe.c"
 
 #include <signal.h>
 #include <stdlib.h>

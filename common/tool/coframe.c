@@ -1,4 +1,4 @@
-#include "kq-consume/coframe.h"
+#include "tool/coframe.h"
 
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-#include "kq-consume/coprocess.h"
+#include "tool/coprocess.h"
 
 #include "sys/clock.h"
 #include "text/say.h"

@@ -18,10 +18,10 @@
  *
  * Uses: sys/proc, sys/clock, coframe.  One thread; SIGPIPE must be ignored.
  */
-#ifndef KQ_CONSUME_COPROCESS_H
-#define KQ_CONSUME_COPROCESS_H
+#ifndef KQ_TOOL_COPROCESS_H
+#define KQ_TOOL_COPROCESS_H
 
-#include "kq-consume/coframe.h"
+#include "tool/coframe.h"
 #include "sys/proc.h"
 
 enum { COPROCESS_ANSWER_MAX = 64 << 20 };

@@ -13,8 +13,8 @@
  *
  * Pure: bytes in, records out.  Uses: base.
  */
-#ifndef KQ_CONSUME_COFRAME_H
-#define KQ_CONSUME_COFRAME_H
+#ifndef KQ_TOOL_COFRAME_H
+#define KQ_TOOL_COFRAME_H
 
 #include "base/err.h"
 #include "base/mem.h"
