@@ -1,5 +1,6 @@
 #include "json/expr.h"
 
+#include "json/compiled.h"
 #include "json/jqprog.h"
 
 enum { TIMEOUT_MS = 1000, RESULT_MAX = 16 << 20, DEPTH_MAX = 10000, PARSED_MAX = 8 };
@@ -12,6 +13,7 @@ struct parsed {
 
 struct expr_set {
 	struct expr_opts opts;
+	struct compiled_set *compiled; /* NULL: only_libjq */
 	struct expr *exprs;           /* newest first */
 	struct arena arena;           /* results */
 	struct parsed parsed[PARSED_MAX];
@@ -21,8 +23,10 @@ struct expr_set {
 struct expr {
 	struct expr_set *set;
 	struct expr *next;
-	bool uses[EXPR_NVAR];
-	struct jqprog *prog;
+	struct jqlex lex;
+	struct compiled *compiled; /* NULL: it is not covered */
+	char *text;                /* of a compiled one, which libjq may have to run after all */
+	struct jqprog *prog;       /* NULL: it has not had to */
 };
 
 /* ---- sets ---- */
@@ -37,6 +41,8 @@ expr_set_new(const struct expr_opts *o)
 		set->opts.timeout_ms = TIMEOUT_MS;
 	if (!set->opts.result_max)
 		set->opts.result_max = RESULT_MAX;
+	if (!set->opts.only_libjq)
+		set->compiled = compiled_set_new();
 	return set;
 }
 
@@ -46,7 +52,10 @@ expr_set_next(struct expr_set *set)
 	for (int i = 0; i < MIN(set->nparsed, PARSED_MAX); i++)
 		jv_free(set->parsed[i].value);
 	set->nparsed = 0;
-	arena_reset(&set->arena);
+	if (set->arena.used > 0)
+		arena_reset(&set->arena);
+	if (set->compiled)
+		compiled_set_next(set->compiled);
 }
 
 void
@@ -58,8 +67,10 @@ expr_set_free(struct expr_set *set)
 	for (struct expr *expr = set->exprs, *next; expr; expr = next) {
 		next = expr->next;
 		jqprog_free(expr->prog);
+		mem_free(expr->text);
 		mem_free(expr);
 	}
+	compiled_set_free(set->compiled);
 	arena_release(&set->arena);
 	mem_free(set);
 }
@@ -108,6 +119,8 @@ int
 expr_set_check(struct expr_set *set, struct str text, struct err *e)
 {
 	jv value;
+	if (set->compiled && compiled_set_check(set->compiled, text) == 1)
+		return 0;
 	return parse(set, text, &value, e);
 }
 
@@ -119,13 +132,16 @@ expr_add(struct expr_set *set, struct str text, struct err *e)
 	struct jqlex lex;
 	if (jqlex_scan(&lex, text, e) < 0)
 		return NULL;
-	struct jqprog *prog = jqprog_new(text, &lex, set->opts.timeout_ms, e);
-	if (!prog)
+	struct compiled *compiled = set->compiled ? compiled_add(set->compiled, text) : NULL;
+	struct jqprog *prog = NULL;
+	if (!compiled && !(prog = jqprog_new(text, &lex, set->opts.timeout_ms, e)))
 		return NULL;
 	struct expr *expr = NEW(struct expr);
 	expr->set = set;
+	expr->lex = lex;
+	expr->compiled = compiled;
+	expr->text = compiled ? mem_strndup(text) : NULL;
 	expr->prog = prog;
-	memcpy(expr->uses, lex.uses, sizeof expr->uses);
 	expr->next = set->exprs;
 	set->exprs = expr;
 	return expr;
@@ -134,14 +150,13 @@ expr_add(struct expr_set *set, struct str text, struct err *e)
 bool
 expr_uses(const struct expr *expr, enum expr_var var)
 {
-	return expr->uses[var];
+	return expr->lex.uses[var];
 }
 
 bool
 expr_is_compiled(const struct expr *expr)
 {
-	(void)expr;
-	return false;
+	return expr->compiled != NULL;
 }
 
 /* ---- runs by libjq ---- */
@@ -151,9 +166,13 @@ begin(struct expr *expr, const struct expr_in *in, struct err *e)
 {
 	jv v[EXPR_NVAR] = { 0 };
 	jv copy[EXPR_NVAR];
+	if (!expr->prog)
+		expr->prog = jqprog_new(str_of(expr->text), &expr->lex, expr->set->opts.timeout_ms, e);
+	if (!expr->prog)
+		return -1;
 	for (int i = 0; i < EXPR_NVAR; i++) {
 		copy[i] = jv_null();
-		if (!expr->uses[i])
+		if (!expr->lex.uses[i])
 			continue;
 		/* A copy each: a later text may take the earlier one's place in the set. */
 		if (parse(expr->set, in->v[i], &v[i], e) < 0) {
@@ -268,15 +287,28 @@ run_each(struct expr *expr, const struct expr_in *in, struct str **out, struct e
 	return rc < 0 ? -1 : n;
 }
 
-/* ---- runs ---- */
+/* ---- runs: compiled; by libjq when that asks for it ---- */
+
+/* Of a result too large libjq's run makes the error. */
+static bool
+fits_text(struct str text, size_t *left)
+{
+	size_t n = (size_t)MAX(text.n, 0);
+	bool ok = n <= *left;
+	*left -= ok ? n : 0;
+	return ok;
+}
 
 int
 expr_test(struct expr *expr, const struct expr_in *in, struct err *e)
 {
 	jv value;
+	int rc = expr->compiled ? compiled_test(expr->compiled, in) : COMPILED_ASK;
+	if (rc != COMPILED_ASK)
+		return rc;
 	if (begin(expr, in, e) < 0)
 		return -1;
-	int rc = jqprog_next(expr->prog, &value, e);
+	rc = jqprog_next(expr->prog, &value, e);
 	if (rc == 1) {
 		jv_kind kind = jv_get_kind(value);
 		rc = kind != JV_KIND_FALSE && kind != JV_KIND_NULL;
@@ -292,7 +324,11 @@ expr_value(struct expr *expr, const struct expr_in *in, struct str *out, struct 
 	size_t left = expr->set->opts.result_max;
 	jv value;
 	*out = STR_NULL;
-	int rc = run_one(expr, in, &value, e);
+	int rc = expr->compiled ? compiled_value(expr->compiled, in, out) : COMPILED_ASK;
+	if (rc != COMPILED_ASK && (rc == 0 || fits_text(*out, &left)))
+		return rc;
+	*out = STR_NULL;
+	rc = run_one(expr, in, &value, e);
 	if (rc == 1 && to_text(expr->set, value, &left, out, e) < 0)
 		return -1;
 	return rc;
@@ -301,15 +337,23 @@ expr_value(struct expr *expr, const struct expr_in *in, struct str *out, struct 
 int
 expr_each(struct expr *expr, const struct expr_in *in, struct str **out, struct err *e)
 {
-	return run_each(expr, in, out, e);
+	size_t left = expr->set->opts.result_max;
+	int n = expr->compiled ? compiled_each(expr->compiled, in, out) : COMPILED_ASK;
+	for (int i = 0; i < n; i++)
+		if (!fits_text((*out)[i], &left))
+			n = COMPILED_ASK;
+	return n == COMPILED_ASK ? run_each(expr, in, out, e) : n;
 }
 
 int
 expr_number(struct expr *expr, const struct expr_in *in, double *out, struct err *e)
 {
 	jv value;
+	int rc = expr->compiled ? compiled_number(expr->compiled, in, out) : COMPILED_ASK;
+	if (rc != COMPILED_ASK)
+		return rc;
 	*out = 0;
-	int rc = run_one(expr, in, &value, e);
+	rc = run_one(expr, in, &value, e);
 	if (rc < 1)
 		return rc;
 	jv_kind kind = jv_get_kind(value);
