@@ -7,7 +7,7 @@
 #define KQ_T_STREAM_CASE_H
 
 #include "base/map.h"
-#include "stream/fn_expr.h"
+#include "stream/agg.h"
 #include "stream/task.h"
 
 #include <jansson.h>
@@ -17,7 +17,8 @@
 /* The functions of all cases: one set of expressions, each compiled once. */
 struct case_fns {
 	struct flow_fns *set;
-	struct map fn; /* by what it gives and its text */
+	struct flow_agg *count;
+	struct map fn; /* functions and aggregates, by their texts */
 	struct arena arena;
 };
 

@@ -231,6 +231,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	run.fns.set = flow_fns_new(NULL);
+	run.fns.count = agg_of_count(run.fns.set);
 	for (int i = optind; i < argc; i++)
 		rc |= run_file(&run, argv[i]);
 	printf("%d cases: %d passed, %d failed\n", run.ncase, run.npassed, run.ncase - run.npassed);

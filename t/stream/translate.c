@@ -37,148 +37,39 @@ dump(const json_t *json, struct arena *arena)
 
 /* ---- aggregates ---- */
 
-struct case_agg {
-	struct flow_agg agg;
-	struct str init;
-	struct flow_fn *adder, *subber, *merger;
-};
-
-static int
-agg_init(struct flow_agg *agg, const struct flow_args *args, struct str *state, struct buf *out,
-	struct err *e)
+static struct str
+expr_of(const json_t *node, const char *name)
 {
-	(void)args;
-	(void)out;
-	(void)e;
-	*state = ((struct case_agg *)agg)->init;
-	return 0;
+	return str_of(json_string_value(json_object_get(json_object_get(node, name), "jq")));
 }
 
+/* Each aggregate is made once, too: the cases have few of them. */
 static int
-agg_add(struct flow_agg *agg, const struct flow_args *args, struct str *state, struct buf *out,
-	struct err *e)
+translate_agg(struct case_fns *fns, const json_t *node, bool is_reduce, bool is_table,
+	struct flow_agg **out, struct arena *arena, struct err *e)
 {
-	(void)out;
-	struct flow_fn *fn = ((struct case_agg *)agg)->adder;
-	return fn->value(fn, args, state, e);
-}
-
-static int
-agg_sub(struct flow_agg *agg, const struct flow_args *args, struct str *state, struct buf *out,
-	struct err *e)
-{
-	(void)out;
-	struct flow_fn *fn = ((struct case_agg *)agg)->subber;
-	return fn->value(fn, args, state, e);
-}
-
-static int
-agg_merge(struct flow_agg *agg, const struct flow_args *args, struct str *state,
-	struct buf *out, struct err *e)
-{
-	(void)out;
-	struct flow_fn *fn = ((struct case_agg *)agg)->merger;
-	return fn->value(fn, args, state, e);
-}
-
-/* A count: a state of fixed size. */
-static int
-count_init(struct flow_agg *agg, const struct flow_args *args, struct str *state,
-	struct buf *out, struct err *e)
-{
-	(void)agg;
-	(void)args;
-	(void)out;
-	(void)e;
-	memset((void *)(uintptr_t)state->p, 0, sizeof(int64_t));
-	return 0;
-}
-
-static int64_t *
-count_of(struct str state)
-{
-	assert(state.n == sizeof(int64_t));
-	return (int64_t *)(uintptr_t)state.p;
-}
-
-static int
-count_add(struct flow_agg *agg, const struct flow_args *args, struct str *state,
-	struct buf *out, struct err *e)
-{
-	(void)agg;
-	(void)args;
-	(void)out;
-	(void)e;
-	++*count_of(*state);
-	return 0;
-}
-
-static int
-count_sub(struct flow_agg *agg, const struct flow_args *args, struct str *state,
-	struct buf *out, struct err *e)
-{
-	(void)agg;
-	(void)args;
-	(void)out;
-	(void)e;
-	--*count_of(*state);
-	return 0;
-}
-
-static int
-count_merge(struct flow_agg *agg, const struct flow_args *args, struct str *state,
-	struct buf *out, struct err *e)
-{
-	(void)agg;
-	(void)out;
-	(void)e;
-	*count_of(*state) = (args->left.n < 0 ? 0 : *count_of(args->left))
-		+ (args->right.n < 0 ? 0 : *count_of(args->right));
-	return 0;
-}
-
-static int
-count_result(struct flow_agg *agg, struct str state, struct str *value, struct buf *out,
-	struct err *e)
-{
-	(void)agg;
-	(void)e;
-	size_t start = out->n;
-	buf_printf(out, "%lld", (long long)*count_of(state));
-	*value = (struct str){ out->p + start, (int32_t)(out->n - start) };
-	return 0;
-}
-
-static const struct flow_agg count_agg = {
-	.state_size = sizeof(int64_t), .init = count_init, .add = count_add, .sub = count_sub,
-	.merge = count_merge, .result = count_result,
-};
-
-static int
-add_optional(struct case_fns *fns, const json_t *node, const char *name, struct flow_fn **out,
-	struct err *e)
-{
-	const json_t *fn = json_object_get(node, name);
-	*out = fn ? add_fn(fns, fn, FLOW_GIVES_VALUE, e) : NULL;
-	return fn && !*out ? -1 : 0;
-}
-
-static int
-translate_agg(struct case_fns *fns, const json_t *node, bool is_reduce, struct flow_agg **out,
-	struct arena *arena, struct err *e)
-{
-	struct case_agg *agg = arena_alloc(arena, sizeof *agg);
-	agg->agg = (struct flow_agg){ .is_reduce = is_reduce, .init = agg_init, .add = agg_add,
-		.sub = agg_sub, .merge = agg_merge };
 	const json_t *init = json_object_get(node, "init");
-	agg->init = init && !json_is_null(init) ? str_of(dump(init, arena)) : STR_NULL;
-	if (add_optional(fns, node, "fn", &agg->adder, e)
-			|| add_optional(fns, node, "sub", &agg->subber, e)
-			|| add_optional(fns, node, "merge", &agg->merger, e))
+	const char *type = json_string_value(
+		json_object_get(json_object_get(node, "window"), "type"));
+	struct agg_place place = { .in_key = FLOW_KEY_JSON, .is_table = is_table,
+		.is_session = type && !strcmp(type, "session") };
+	struct agg_exprs exprs = {
+		.is_reduce = is_reduce, .add = expr_of(node, "fn"), .sub = expr_of(node, "sub"),
+		.merge = is_reduce ? STR_NULL : expr_of(node, "merge"),
+		.init = init && !json_is_null(init) ? str_of(dump(init, arena)) : STR_NULL,
+	};
+	struct str name = str_of(arena_printf(arena, "agg %d%d%d|%.*s|%.*s|%.*s|%.*s", is_reduce,
+		is_table, place.is_session, STR_ARG(exprs.add), STR_ARG(exprs.sub),
+		STR_ARG(exprs.merge), STR_ARG(exprs.init)));
+	*out = map_get(&fns->fn, name);
+	if (*out)
+		return 0;
+	*out = agg_of_exprs(fns->set, &exprs, &place, e);
+	if (!*out) {
+		e->class = ERR_CORRUPT;
 		return -1;
-	if (is_reduce)
-		agg->merger = NULL;
-	*out = &agg->agg;
+	}
+	map_put(&fns->fn, arena_str(&fns->arena, name), *out);
 	return 0;
 }
 
@@ -254,12 +145,12 @@ translate_cogroup(struct case_fns *fns, const json_t *node, struct flow_spec *sp
 	for (size_t i = 0; i < n; i++) {
 		const json_t *group = json_array_get(groups, i);
 		spec->from[i] = text_of(group, "from");
-		if (translate_agg(fns, group, false, &cases[i].agg, arena, e))
+		if (translate_agg(fns, group, false, false, &cases[i].agg, arena, e))
 			return -1;
 	}
 	spec->cases = cases;
 	spec->ncase = (int)n;
-	return translate_agg(fns, node, false, &spec->agg, arena, e);
+	return translate_agg(fns, node, false, false, &spec->agg, arena, e);
 }
 
 static int
@@ -374,13 +265,12 @@ translate_node(struct case_fns *fns, const json_t *node, const struct topology *
 		return translate_branch(fns, node, spec, arena, e);
 	if (spec->op == FLOW_COGROUP)
 		return translate_cogroup(fns, node, spec, arena, e);
-	if (!strcmp(op, "count")) {
-		struct flow_agg *agg = arena_alloc(arena, sizeof *agg);
-		*agg = count_agg;
-		spec->agg = agg;
-	} else if (spec->op == FLOW_AGGREGATE) {
-		return translate_agg(fns, node, !strcmp(op, "reduce"), &spec->agg, arena, e);
-	}
+	if (!strcmp(op, "count"))
+		spec->agg = fns->count;
+	else if (spec->op == FLOW_AGGREGATE)
+		return translate_agg(fns, node, !strcmp(op, "reduce"),
+			topology_kind(topo, spec->from[0]) == FLOW_KIND_GROUPED_TABLE, &spec->agg, arena,
+			e);
 	return 0;
 }
 
