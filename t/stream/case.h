@@ -46,7 +46,8 @@ struct case_result {
 };
 
 struct case_opts {
-	bool restarts;         /* leave and restore the task at random points */
+	bool restarts;         /* leave and restore the tasks at random points */
+	bool is_split;         /* a task for each sub-topology, internal topics between them */
 	uint64_t seed;
 };
 

@@ -1,4 +1,5 @@
-/* A case's input through a local task, with restarts if they are wanted. */
+/* A case's input through a local task, or one for each sub-topology; with restarts if they
+ * are wanted. */
 #include "case.h"
 
 /* A record of a changelog, kept. */
@@ -7,6 +8,24 @@ struct kept {
 	const char *store;
 	bool keeps_all;       /* compaction may not remove older records of a key */
 	struct flow_change change;
+};
+
+/* A record in an internal topic. */
+struct queued {
+	struct queued *next;
+	struct flow_rec rec;
+};
+
+struct queue {
+	const char *topic;
+	struct queued *head, **tail;
+	int turn;             /* when its first record came to the head */
+};
+
+struct part {
+	struct store_set *set;
+	struct flow_task *task;
+	struct kept *log, **log_tail;
 };
 
 struct player {
@@ -19,19 +38,54 @@ struct player {
 	int by;
 	const json_t *input;
 	struct topology *topo;
-	struct store_set *set;
-	struct flow_task *task;
-	struct kept *log, **log_tail;
+	struct part *part;
+	int npart;
+	struct queue *queue;
+	int nqueue, turn;
 	uint64_t random;
 };
 
 /* ---- what a task calls ---- */
+
+static struct queue *
+queue_of(struct player *player, const char *topic)
+{
+	for (int i = 0; i < player->nqueue; i++)
+		if (!strcmp(player->queue[i].topic, topic))
+			return &player->queue[i];
+	struct queue *queue = &player->queue[player->nqueue++];
+	queue->topic = topic;
+	return queue;
+}
+
+static void
+put_internal(struct player *player, const struct flow_out *from)
+{
+	struct arena *arena = player->arena;
+	struct queue *queue = queue_of(player, from->topic);
+	struct queued *queued = arena_alloc(arena, sizeof *queued);
+	queued->rec = *from->rec;
+	queued->rec.key = (struct flow_key){ .bytes = arena_str(arena, from->rec->key.bytes) };
+	queued->rec.value = arena_str(arena, from->rec->value);
+	queued->rec.headers = arena_str(arena, from->rec->headers);
+	queued->rec.old = STR_NULL;
+	if (!queue->head) {
+		queue->tail = &queue->head;
+		queue->turn = player->turn++;
+	}
+	*queue->tail = queued;
+	queue->tail = &queued->next;
+}
 
 static int
 on_emit(struct flow_env *env, const struct flow_out *from, struct err *e)
 {
 	(void)e;
 	struct player *player = CONTAINER_OF(env, struct player, env);
+	if (from->is_internal) {
+		put_internal(player, from);
+		return 0;
+	}
 	struct case_result *result = player->result;
 	struct arena *arena = player->arena;
 	if (result->nout == player->out_max) {
@@ -110,13 +164,18 @@ draw(struct player *player, uint32_t n)
 	return (uint32_t)(player->random >> 33) % n;
 }
 
+struct keeper {
+	struct player *player;
+	struct part *part;
+};
+
 static int
 keep_change(void *arg, const struct flow_store *store, const struct flow_change *change,
 	struct err *e)
 {
 	(void)e;
-	struct player *player = arg;
-	struct arena *arena = player->arena;
+	struct keeper *keeper = arg;
+	struct arena *arena = keeper->player->arena;
 	struct kept *kept = arena_alloc(arena, sizeof *kept);
 	kept->store = arena_printf(arena, "%s", store->name);
 	kept->keeps_all = !store->is_compacted || store->history_ms;
@@ -124,16 +183,16 @@ keep_change(void *arg, const struct flow_store *store, const struct flow_change 
 	kept->change.key = arena_str(arena, change->key);
 	kept->change.value = arena_str(arena, change->value);
 	kept->change.headers = arena_str(arena, change->headers);
-	*player->log_tail = kept;
-	player->log_tail = &kept->next;
+	*keeper->part->log_tail = kept;
+	keeper->part->log_tail = &kept->next;
 	return 0;
 }
 
 /* Only the last record of each key is left, as in a compacted topic. */
 static void
-compact(struct player *player)
+compact(struct part *part)
 {
-	struct kept **link = &player->log;
+	struct kept **link = &part->log;
 	while (*link) {
 		struct kept *later = (*link)->next;
 		while (later && ((*link)->keeps_all || strcmp(later->store, (*link)->store)
@@ -144,48 +203,48 @@ compact(struct player *player)
 		else
 			link = &(*link)->next;
 	}
-	player->log_tail = link;
+	part->log_tail = link;
 }
 
 static int
-open_task(struct player *player, struct err *e)
+open_part(struct player *player, struct part *part, struct err *e)
 {
 	struct store_set_opts o = { 0 };
-	player->set = store_set_new(&o, e);
-	if (!player->set)
+	part->set = store_set_new(&o, e);
+	if (!part->set)
 		return -1;
-	player->task = flow_task_new(player->topo, 0, true, &player->env, player->set, e);
-	return player->task ? 0 : -1;
+	part->task = flow_task_new(player->topo, (int)(part - player->part), !player->o->is_split,
+		&player->env, part->set, e);
+	return part->task ? 0 : -1;
 }
 
 static void
-close_task(struct player *player)
+close_part(struct part *part)
 {
-	flow_task_free(player->task);
-	store_set_free(player->set);
-	player->task = NULL;
-	player->set = NULL;
+	flow_task_free(part->task);
+	store_set_free(part->set);
+	part->task = NULL;
+	part->set = NULL;
 }
 
 static int
-restore(struct player *player, struct err *e)
+restore(struct part *part, struct err *e)
 {
 	const struct flow_store *stores;
-	int n = flow_task_stores(player->task, &stores);
-	for (struct kept *kept = player->log; kept; kept = kept->next)
+	int n = flow_task_stores(part->task, &stores);
+	for (struct kept *kept = part->log; kept; kept = kept->next)
 		for (int i = 0; i < n; i++)
 			if (!strcmp(stores[i].name, kept->store)
-					&& flow_task_restore(player->task, &stores[i], &kept->change, e))
+					&& flow_task_restore(part->task, &stores[i], &kept->change, e))
 				return -1;
 	for (int i = 0; i < n; i++)
 		store_clean(stores[i].store);
 	return 0;
 }
 
-/* Leave the task as a commit would find it, and go on in a fresh one. */
 /* Global tables are read again from the first record on. */
 static int
-read_globals(struct player *player, struct err *e)
+read_globals(struct player *player, struct part *part, struct err *e)
 {
 	const struct topology_node *nodes;
 	int n = topology_nodes(player->topo, &nodes);
@@ -196,35 +255,86 @@ read_globals(struct player *player, struct err *e)
 			if (nodes[j].kind != FLOW_KIND_GLOBAL || strcmp(nodes[j].topic, topic))
 				continue;
 			struct flow_rec in = record_of(player, rec);
-			if (in.ts_ms >= 0 && flow_task_take(player->task, topic, &in, e))
+			if (in.ts_ms >= 0 && flow_task_take(part->task, topic, &in, e))
 				return -1;
 		}
 	}
 	return 0;
 }
 
+/* Leave a task as a commit would find it, and go on in a fresh one. */
 static int
-restart(struct player *player, struct err *e)
+restart_part(struct player *player, struct part *part, struct err *e)
 {
 	const struct flow_number *from;
-	if (flow_task_log(player->task, keep_change, player, e))
+	struct keeper keeper = { player, part };
+	if (flow_task_log(part->task, keep_change, &keeper, e))
 		return -1;
 	if (draw(player, 2))
-		compact(player);
-	int n = flow_task_numbers(player->task, &from);
+		compact(part);
+	int n = flow_task_numbers(part->task, &from);
 	struct flow_number *number = arena_alloc(player->arena, sizeof *number * (size_t)(n + 1));
 	for (int i = 0; i < n; i++)
 		number[i] = (struct flow_number){ arena_printf(player->arena, "%s", from[i].name),
 			from[i].value };
-	close_task(player);
-	if (open_task(player, e))
+	close_part(part);
+	if (open_part(player, part, e))
 		return -1;
 	for (int i = 0; i < n; i++)
-		flow_task_set_number(player->task, str_of(number[i].name), number[i].value);
-	return read_globals(player, e) || restore(player, e) ? -1 : 0;
+		flow_task_set_number(part->task, str_of(number[i].name), number[i].value);
+	return read_globals(player, part, e) || restore(part, e) ? -1 : 0;
+}
+
+static int
+restart(struct player *player, struct err *e)
+{
+	for (int i = 0; i < player->npart; i++)
+		if (restart_part(player, &player->part[i], e))
+			return -1;
+	return 0;
 }
 
 /* ---- input ---- */
+
+static int
+give(struct player *player, const char *topic, const struct flow_rec *rec, struct err *e)
+{
+	for (int i = 0; i < player->npart; i++)
+		if (flow_task_take(player->part[i].task, topic, rec, e))
+			return -1;
+	return 0;
+}
+
+/* The order in which a local task reads its internal topics. */
+static struct queue *
+next_queue(struct player *player)
+{
+	struct queue *best = NULL;
+	for (int i = 0; i < player->nqueue; i++) {
+		struct queue *queue = &player->queue[i];
+		if (queue->head && (!best || queue->head->rec.ts_ms < best->head->rec.ts_ms
+				|| (queue->head->rec.ts_ms == best->head->rec.ts_ms
+					&& queue->turn < best->turn)))
+			best = queue;
+	}
+	return best;
+}
+
+/* A record, and all that it causes in the internal topics. */
+static int
+take(struct player *player, const char *topic, const struct flow_rec *rec, struct err *e)
+{
+	if (give(player, topic, rec, e))
+		return -1;
+	for (struct queue *queue; (queue = next_queue(player));) {
+		const struct flow_rec *next = &queue->head->rec;
+		queue->head = queue->head->next;
+		queue->turn = player->turn++;
+		if (give(player, queue->topic, next, e))
+			return -1;
+	}
+	return 0;
+}
 
 struct partition {
 	const char *topic;
@@ -272,11 +382,27 @@ take_all(struct player *player, const json_t *kase, struct err *e)
 		player->by = (int)i;
 		int rc = check_time(rule ? rule : "fail",
 			partition_of(partitions, &npartition, topic), &in.ts_ms, e);
-		if (rc < 0 || (rc && flow_task_take(player->task, topic, &in, e))) {
+		if (rc < 0 || (rc && take(player, topic, &in, e))) {
 			player->result->nout = nout;
 			return -1;
 		}
 		if (player->o->restarts && draw(player, 3) == 0 && restart(player, e))
+			return -1;
+	}
+	return 0;
+}
+
+static int
+open_all(struct player *player, struct err *e)
+{
+	const struct topology_node *nodes;
+	player->queue = arena_alloc(player->arena,
+		sizeof *player->queue * (size_t)topology_nodes(player->topo, &nodes));
+	player->npart = player->o->is_split ? topology_parts(player->topo) : 1;
+	player->part = arena_alloc(player->arena, sizeof *player->part * (size_t)player->npart);
+	for (int i = 0; i < player->npart; i++) {
+		player->part[i].log_tail = &player->part[i].log;
+		if (open_part(player, &player->part[i], e))
 			return -1;
 	}
 	return 0;
@@ -292,16 +418,16 @@ case_play(struct case_fns *fns, const json_t *kase, const struct case_opts *o,
 		.input = json_object_get(kase, "input"),
 		.topo = topology_new("app"), .random = o->seed,
 	};
-	player.log_tail = &player.log;
 	*result = (struct case_result){ 0 };
 	struct err *e = &result->why;
 	if (case_translate(fns, json_object_get(kase, "topology"), player.topo, arena, e)) {
 		result->is_unknown = e->class != ERR_USAGE;
 		result->has_error = true;
 	} else {
-		result->has_error = open_task(&player, e) || take_all(&player, kase, e);
+		result->has_error = open_all(&player, e) || take_all(&player, kase, e);
 	}
 	result->error_at = player.by;
-	close_task(&player);
+	for (int i = 0; i < player.npart; i++)
+		close_part(&player.part[i]);
 	topology_free(player.topo);
 }

@@ -1,10 +1,11 @@
 /*
- * run-cases [-v] [--only PATTERN] [--max N] [--restart] FILE...: run the cases of these
- * files through the operators of kq-stream, and compare.
+ * run-cases [-v] [--only PATTERN] [--max N] [--restart] [--split] FILE...: run the cases of
+ * these files through the operators of kq-stream, and compare.
  *
  * Prints the first differences by name, and a last line with counts.  Exits with 1 if there
  * is a difference.  --restart leaves each task at random points and goes on in a fresh one
- * from its changelogs and numbers, which must change nothing.
+ * from its changelogs and numbers, --split runs each sub-topology as a task of its own, with
+ * internal topics between them; both must change nothing.
  */
 #include "case.h"
 
@@ -214,7 +215,8 @@ main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "verbose", no_argument, NULL, 'v' }, { "only", required_argument, NULL, 'o' },
-		{ "max", required_argument, NULL, 'm' }, { "restart", no_argument, NULL, 'r' }, { 0 },
+		{ "max", required_argument, NULL, 'm' }, { "restart", no_argument, NULL, 'r' },
+		{ "split", no_argument, NULL, 's' }, { 0 },
 	};
 	struct run run = { .diff_max = 10 };
 	int rc = 0;
@@ -224,10 +226,12 @@ main(int argc, char **argv)
 		case 'o': run.only = optarg; break;
 		case 'm': run.diff_max = atoi(optarg); break;
 		case 'r': run.play.restarts = true; break;
+		case 's': run.play.is_split = true; break;
 		default: return 2;
 		}
 	if (optind == argc) {
-		fprintf(stderr, "usage: run-cases [-v] [--only PATTERN] [--max N] [--restart] FILE...\n");
+		fprintf(stderr, "usage: run-cases [-v] [--only PATTERN] [--max N] [--restart] [--split] "
+			"FILE...\n");
 		return 2;
 	}
 	run.fns.set = flow_fns_new(NULL);
