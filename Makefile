@@ -144,6 +144,7 @@ check-unit: $(unit) $(fuzz:%=$(B)/t/fuzz-%)
 check-stream: $(cases)
 	$(Q)$(cases) t/stream/public.ndjson
 	$(Q)$(cases) --restart t/stream/public.ndjson
+	$(Q)for restart in '' --restart; do t/stream/oracle-joins.py 1 500 | $(cases) $$restart /dev/stdin || exit 1; done
 check-cli: all $(helper) $(bench)
 	$(Q)PATH="$(CURDIR)/$(B):$(CURDIR)/$(B)/t/lib:$$PATH" KQ_SAN='$(SAN)' prove --failures --comments -j$(TEST_JOBS) $(if $(V),-v) --timer --exec 'bats --tap' $(or $(T),$(wildcard t/cli/*.bats))
 

@@ -230,7 +230,7 @@ class Table(Sent):
 class Versioned(Node):
     def __init__(self, run, history):
         super().__init__(run)
-        self.history, self.versions, self.newest = history, {}, -BIG
+        self.history, self.versions, self.newest, self.tells_all = history, {}, -BIG, False
 
     def versions_of(self, key):
         return sorted(self.versions.get(key, {}).items())
@@ -241,7 +241,7 @@ class Versioned(Node):
         old = self.as_of(key, ts)
         self.newest = max(self.newest, ts)
         self.versions.setdefault(key, {})[ts] = value
-        if value is not None or old is not None:
+        if value is not None or old is not None or self.tells_all:
             is_stale = self.versions_of(key)[-1][0] > ts
             self.send(key, value, old and old[0], ts, is_stale)
 
@@ -281,6 +281,17 @@ class TableStep(Node):
 
     def get_at(self, key, ts):
         return self.of(self.above.get_at(key, ts))
+
+
+class Kept(Table):
+    """A materialized filter or map_values below a versioned table: it goes by arrival."""
+
+    def __init__(self, run, step):
+        super().__init__(run)
+        self.step = step
+
+    def take(self, port, key, value, old, ts, is_stale):
+        super().take(port, key, None if value is None else self.step(value), None, ts, False)
 
 
 def has_row(kind, left, right):
@@ -496,9 +507,14 @@ class Case:
         step = rng.choice(["", "", "", "filter", "map_values"])
         if step:
             pair = LONG if step == "filter" else MARK
-            at = self.add(step, **{"from": at, "fn": fn(pair)})
+            kept = {"materialized": True} if rng.random() < 0.3 else {}
+            at = self.add(step, **{"from": at, "fn": fn(pair), **kept})
             work = (lambda v: v if LONG[1](v) else None) if step == "filter" else MARK[1]
-            node = TableStep(self.run, node, work).after(node)
+            if kept and is_versioned:
+                node.tells_all = True
+                node, is_versioned = Kept(self.run, work).after(node), False
+            else:
+                node = TableStep(self.run, node, work).after(node)
         return at, node, is_versioned
 
     def history(self, count):
