@@ -184,9 +184,10 @@ first_waiting(struct join_stream *join, int port, struct store_entry *entry, int
 	return true;
 }
 
-/* The side whose first one is to come out next at the stream time, or -1. */
+/* The side whose first one is to come out next, or -1: none is due at this stream time.  At
+ * the end all are. */
 static int
-next_due(struct join_stream *join, int64_t stream_ms)
+next_due(struct join_stream *join, int64_t stream_ms, bool is_end)
 {
 	struct store_entry entry;
 	int next = -1;
@@ -197,7 +198,7 @@ next_due(struct join_stream *join, int64_t stream_ms)
 			continue;
 		int64_t due_ms = due_after(join, port, ms);
 		join->due_ms = MIN(join->due_ms, due_ms);
-		if (due_ms < stream_ms && (next < 0 || ms < next_ms)) {
+		if ((is_end || due_ms < stream_ms) && (next < 0 || ms < next_ms)) {
 			next = port;
 			next_ms = ms;
 		}
@@ -254,11 +255,12 @@ send_waiting(struct join_stream *join, int port, const struct flow_rec *cause, s
 }
 
 static int
-send_due(struct join_stream *join, int64_t stream_ms, const struct flow_rec *cause,
+send_due(struct join_stream *join, int64_t stream_ms, bool is_end, const struct flow_rec *cause,
 	struct err *e)
 {
 	int port;
-	while (stream_ms > join->due_ms && (port = next_due(join, stream_ms)) >= 0)
+	while ((is_end || stream_ms > join->due_ms)
+		&& (port = next_due(join, stream_ms, is_end)) >= 0)
 		if (send_waiting(join, port, cause, e))
 			return -1;
 	return 0;
@@ -357,7 +359,7 @@ move_time(struct join_stream *join, const struct flow_rec *rec, struct err *e)
 		keys_put_time(&join->from, segment);
 		store_forget_before(side->store, buf_str(&join->from));
 	}
-	return join->waiting ? send_due(join, rec->ts_ms, rec, e) : 0;
+	return join->waiting ? send_due(join, rec->ts_ms, false, rec, e) : 0;
 }
 
 static int
@@ -393,8 +395,7 @@ join_end(struct flow_node *node, struct err *e)
 {
 	struct join_stream *join = CONTAINER_OF(node, struct join_stream, node);
 	static const struct flow_rec cause = { .headers = { NULL, -1 } };
-	join->due_ms = INT64_MIN;
-	return join->waiting ? send_due(join, INT64_MAX, &cause, e) : 0;
+	return join->waiting ? send_due(join, *join->stream_ms, true, &cause, e) : 0;
 }
 
 /* ---- changelogs ---- */
