@@ -4,10 +4,13 @@
 #include "kq-stream/steps.h"
 #include "text/opt.h"
 #include "text/say.h"
+#include "tool/run.h"
 
 #include <stdio.h>
 
 static const struct opt from_opts[] = {
+	RUN_OPT_BROKERS(&run_flags.brokers),
+	RUN_OPT_WAIT(&run_flags.wait_ms),
 	OPT_BOOL(0, "print-yaml", &run_flags.prints_yaml, "print it as YAML instead of running it"),
 	OPT_END
 };
