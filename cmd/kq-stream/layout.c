@@ -107,9 +107,11 @@ layout_release(struct layout *layout)
 	for (int i = 0; i < layout->nsource; i++) {
 		mem_free(layout->source[i].topic);
 		mem_free(layout->source[i].name);
+		mem_free(layout->source[i].stop);
 	}
 	mem_free(layout->source);
 	mem_free(layout->ntask);
+	mem_free(layout->level);
 	*layout = (struct layout){ 0 };
 }
 
@@ -149,6 +151,27 @@ count_of(const struct layout *layout, int group)
 	return all ? most : 0;
 }
 
+/* Does the sub-topology `from` write, through any others, to `to`? */
+static bool
+writes_to(const struct layout *layout, int from, int to)
+{
+	bool *has = mem_alloc((size_t)layout->nsub + 1); /* reached */
+	bool has_changed = true;
+	has[from] = true;
+	while (has_changed) {
+		has_changed = false;
+		for (int i = 0; i < layout->nsource; i++) {
+			const struct layout_source *source = &layout->source[i];
+			if (!source->is_internal || !has[source->writer] || has[source->part])
+				continue;
+			has[source->part] = has_changed = true;
+		}
+	}
+	bool rc = has[to];
+	mem_free(has);
+	return rc;
+}
+
 static bool
 solve_one(struct layout *layout)
 {
@@ -179,6 +202,24 @@ check_groups(const struct layout *layout, struct err *e)
 	return 0;
 }
 
+/* Raise levels until each is above those of its writers, but for those that it writes to
+ * itself (a foreign-key join is a circle). */
+static void
+find_levels(struct layout *layout)
+{
+	layout->level = mem_alloc((size_t)(layout->nsub + 1) * sizeof *layout->level);
+	for (int round = 0; round < layout->nsub; round++)
+		for (int i = 0; i < layout->nsource; i++) {
+			const struct layout_source *source = &layout->source[i];
+			if (!source->is_internal || writes_to(layout, source->part, source->writer))
+				continue;
+			int at_least = layout->level[source->writer] + 1;
+			layout->level[source->part] = MAX(layout->level[source->part], at_least);
+		}
+	for (int part = 0; part < layout->nsub; part++)
+		layout->nlevel = MAX(layout->nlevel, layout->level[part] + 1);
+}
+
 int
 layout_solve(struct layout *layout, struct err *e)
 {
@@ -196,6 +237,7 @@ layout_solve(struct layout *layout, struct err *e)
 				"depends on itself; give it one", layout->source[i].name);
 	for (int part = 0; part < layout->nsub; part++)
 		layout->ntask[part] = highest(layout, part);
+	find_levels(layout);
 	return check_groups(layout, e);
 }
 

@@ -30,12 +30,17 @@ struct layout_source {
 	int32_t asked;       /* partitions that the user asked for; 0: none */
 	int32_t npart;       /* 0: not known yet */
 	int group;           /* sources of equal numbers need equal counts */
+	int64_t *stop;       /* with --until-end, of each partition: the first offset not to be
+	                      * taken; or NULL */
 };
 
 struct layout {
 	struct layout_source *source;
 	int nsource;
 	int32_t *ntask;      /* of each sub-topology */
+	int *level;          /* of each sub-topology: above those that it reads from; equal in a
+	                      * circle */
+	int nlevel;
 	int nsub;
 };
 
@@ -43,8 +48,8 @@ struct layout {
 void layout_init(struct layout *layout, const struct topology *topo, const char *application);
 void layout_release(struct layout *layout);
 
-/* Fill the counts of internal topics, and ntask.  Returns 0, or -1 (ERR_USAGE): inputs of a
- * join have different counts. */
+/* Fill the counts of internal topics, ntask and the levels.  Returns 0, or -1 (ERR_USAGE):
+ * inputs of a join have different counts. */
 int layout_solve(struct layout *layout, struct err *e);
 
 /* The source of the sub-topology that is read from the topic of the cluster; or NULL. */

@@ -18,6 +18,12 @@ struct running_counts {
 	_Atomic int64_t in, out, late, dropped, failed;
 };
 
+/* --until-end: a thread that found all its input taken. */
+struct running_thread {
+	_Atomic int64_t idle_at;     /* running.nchange + 1 then; 0: it is not idle */
+	_Atomic int ntask;
+};
+
 struct running {
 	const struct plan *plan;
 	const char *id;              /* of the application */
@@ -25,15 +31,14 @@ struct running {
 	struct layout layout;
 	struct state_dir state;      /* path NULL: nothing is kept */
 	char *cluster_id;
-	int *level;                  /* of each sub-topology: 0, or above that of what writes to it */
-	int nlevel;
 	int nthread;
 	struct running_counts counts;
 	atomic_bool is_stopping;
 
-	/* --until-end: levels end one after the other */
-	_Atomic int level_at;        /* the level whose tasks may end now */
-	_Atomic int nended;          /* threads whose tasks of that level have ended */
+	/* --until-end (worker_end.c) */
+	_Atomic int64_t nchange;     /* commits of all threads */
+	struct running_thread *thread; /* nthread */
+	_Atomic int nended;          /* levels that have ended, of all threads together */
 	atomic_bool has_reported;    /* the first failed record was reported */
 };
 

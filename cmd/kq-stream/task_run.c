@@ -36,7 +36,7 @@ add_input(struct task_run *task, const struct layout_source *from, struct cluste
 		.source = -1,
 		.topic = t,
 		.iter = FETCH_ITER_INIT,
-		.stop = INT64_MAX,
+		.stop = from->stop && task->number < from->npart ? from->stop[task->number] : INT64_MAX,
 		.time_ms = INT64_MIN,
 	};
 	list_init(&task->input[task->ninput - 1].queue);
@@ -233,8 +233,7 @@ void
 task_run_close(struct task_run *task, bool keeps)
 {
 	struct err e;
-	bool is_whole = task->state == TASK_RUNNING || task->state == TASK_SUSPENDED
-		|| task->state == TASK_ENDED;
+	bool is_whole = task->state == TASK_RUNNING || task->state == TASK_SUSPENDED;
 	if (keeps && is_whole && !task->is_dirty && task_run_checkpoint(task, &e) < 0)
 		say_error("%s; the next start restores more from the changelog", e.msg);
 	close_logs(task);
@@ -393,15 +392,6 @@ has_ended(const struct task_input *input)
 		&& task_run_position(input) >= input->stop;
 }
 
-bool
-task_run_is_at_end(const struct task_run *task)
-{
-	for (int i = 0; i < task->ninput; i++)
-		if (!has_ended(&task->input[i]))
-			return false;
-	return true;
-}
-
 /* ---- processing ---- */
 
 /* The record cannot be read.  Returns 0: it is skipped, or -1. */
@@ -493,4 +483,12 @@ task_run_tick(struct task_run *task, int64_t wall_ms, struct err *e)
 	task->env.now_ms = wall_ms;
 	task->is_dirty = true;
 	return flow_task_tick(task->flow, e) < 0 ? err_wrap(e, "task %s", task->name) : 0;
+}
+
+int
+task_run_end(struct task_run *task, struct err *e)
+{
+	task->env.now_ms = clock_ms();
+	task->is_dirty = true;
+	return flow_task_end(task->flow, e) < 0 ? err_wrap(e, "task %s", task->name) : 0;
 }

@@ -8,7 +8,6 @@
  *	                 (restore.h)
  *	TASK_RUNNING
  *	TASK_SUSPENDED   its partitions were revoked; if they come back unchanged, it goes on
- *	TASK_ENDED       with --until-end: all input was taken, and all results came out
  *
  * What is between two commits can be lost: the task is then closed, and opened again from
  * what is committed.
@@ -25,7 +24,7 @@
 #include "kq-stream/program.h"
 #include "stream/merge.h"
 
-enum task_state { TASK_WAITING, TASK_RESTORING, TASK_RUNNING, TASK_SUSPENDED, TASK_ENDED };
+enum task_state { TASK_WAITING, TASK_RESTORING, TASK_RUNNING, TASK_SUSPENDED };
 
 enum { TASK_NAME_SIZE = 32 };
 
@@ -126,8 +125,8 @@ int task_run_some(struct task_run *task, struct fetcher *f, int nmax, struct err
 /* Let operators work that wait for the wall clock.  Returns 0, or -1. */
 int task_run_tick(struct task_run *task, int64_t wall_ms, struct err *e);
 
-/* Have all records before each input's stop been taken? */
-bool task_run_is_at_end(const struct task_run *task);
+/* The input has ended: what is still open comes out.  Returns 0, or -1. */
+int task_run_end(struct task_run *task, struct err *e);
 
 /* The offset of the next record to take. */
 int64_t task_run_position(const struct task_input *input);

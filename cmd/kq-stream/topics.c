@@ -1,5 +1,6 @@
 #include "kq-stream/topics.h"
 
+#include "client/offsets.h"
 #include "kq-stream/internal_topics.h"
 #include "kq-stream/worker.h"
 #include "sys/sig.h"
@@ -31,6 +32,11 @@ look_up(struct running *app, struct cluster *cl, struct err *e)
 		if (!t)
 			return -1;
 		source->npart = t->npart;
+		if (!app->plan->settings.until_end || source->part < 0)
+			continue;
+		source->stop = mem_alloc((size_t)t->npart * sizeof *source->stop);
+		if (offsets_list(cl, t, t->npart, OFFSETS_STABLE, NULL, source->stop, e) < 0)
+			return -1;
 	}
 	return layout_solve(&app->layout, e);
 }
@@ -190,6 +196,7 @@ topics_run(const struct plan *plan, const struct topics_opts *o, struct topics_c
 {
 	struct running app = { .plan = plan, .id = plan->settings.application, .cluster = o->cluster,
 		.nthread = MAX(plan->settings.nthread, 1) };
+	app.thread = mem_alloc((size_t)app.nthread * sizeof *app.thread);
 	app.cluster.wake_fd = 0; /* signals reach the threads by worker_stop */
 	int rc = prepare(&app, e);
 	if (rc == 0)
@@ -200,6 +207,7 @@ topics_run(const struct plan *plan, const struct topics_opts *o, struct topics_c
 		app.counts.dropped, app.counts.failed };
 	state_dir_close(&app.state);
 	layout_release(&app.layout);
+	mem_free(app.thread);
 	mem_free(app.cluster_id);
 	return rc;
 }

@@ -17,6 +17,7 @@ enum {
 	STORE_WAIT_MS = 5000,
 	LEAVE_WAIT_MS = 3000,
 	RETRY_MS = 100,
+	LOOK_MS = 10,
 	SLICE = 2000,                /* records of a task, before others are looked after */
 	PARTITION_BYTES = 1 << 20,
 	FETCH_BYTES = 8 << 20,
@@ -30,7 +31,11 @@ place(void *arg, struct cluster_topic *t, int32_t n, const bool *wants, bool is_
 	int64_t *begin, int64_t *stop, struct err *e)
 {
 	struct worker *worker = arg;
-	(void)is_new, (void)stop;
+	const struct layout_source *source = layout_find(&worker->app->layout, t->name);
+	(void)is_new;
+	for (int32_t i = 0; source->stop && i < MIN(n, source->npart); i++)
+		if (wants[i])
+			stop[i] = source->stop[i];
 	return offsets_list(&worker->cluster, t, n, OFFSETS_EARLIEST, wants, begin, e);
 }
 
@@ -74,6 +79,7 @@ open_reader(struct worker *worker, struct err *e)
 	struct group_reader_opts *o = &worker->reader_opts;
 	*o = (struct group_reader_opts){ .place = place, .may_begin = may_begin, .arg = worker };
 	member_opts_init(&o->member);
+	o->has_stop = app->plan->settings.until_end;
 	o->member.group = app->id;
 	o->member.assignors = is_even(app) ? "range" : "numbers";
 	o->member.protocol = is_even(app) ? MEMBER_AUTO : MEMBER_CLASSIC;
@@ -116,8 +122,7 @@ open_sink(struct worker *worker, struct err *e)
 int
 worker_open(struct worker *worker, struct running *app, int number, struct err *e)
 {
-	*worker = (struct worker){ .app = app, .number = number, .dead_letters = -1,
-		.level_ended = -1 };
+	*worker = (struct worker){ .app = app, .number = number, .dead_letters = -1 };
 	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (worker->wake_fd < 0)
 		return err_sys(e, "cannot create an event descriptor");
@@ -132,7 +137,6 @@ worker_open(struct worker *worker, struct running *app, int number, struct err *
 	if (open_sink(worker, e) < 0 || cluster_open(&worker->cluster, &app->cluster, e) < 0)
 		return -1;
 	worker->is_open = true;
-	cluster_set_wake_fd(&worker->cluster, worker->wake_fd);
 	struct fetcher_opts fo;
 	fetcher_opts_init(&fo);
 	fo.is_committed = true;
@@ -437,6 +441,8 @@ time_left(struct worker *worker)
 {
 	int64_t now = clock_mono_ms(), wall_ms = clock_ms();
 	int64_t left = member_timeout(&worker->reader.member);
+	if (worker->app->plan->settings.until_end) /* other threads do not wake this one */
+		left = MIN(left, LOOK_MS);
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];
 		if (task->is_dirty || worker->is_begun)
@@ -452,8 +458,9 @@ time_left(struct worker *worker)
 static int
 wait(struct worker *worker, bool has_more)
 {
-	struct pollfd fds[2 * CLUSTER_FDS_MAX];
+	struct pollfd fds[2 * CLUSTER_FDS_MAX + 1];
 	int n = cluster_fds(&worker->sink.cluster, fds, CLUSTER_FDS_MAX);
+	fds[n++] = (struct pollfd){ worker->wake_fd, POLLIN, 0 };
 	if (worker->restorer.is_open)
 		n += cluster_fds(&worker->restorer.cluster, fds + n, CLUSTER_FDS_MAX);
 	return fetcher_wait_fds(&worker->fetcher, fds, n, has_more ? 0 : time_left(worker));
@@ -499,6 +506,9 @@ loop(struct worker *worker, struct err *e)
 		if (clock_mono_ms() >= worker->commit_at_ms && worker_commit(worker, e) < 0)
 			return -1;
 		producer_wait(&worker->sink.producer, -1, 0, 0);
+		int rc = has_more ? 0 : worker_end(worker, e);
+		if (rc != 0)
+			return rc < 0 ? -1 : 0;
 		wait(worker, has_more);
 	}
 	return 0;

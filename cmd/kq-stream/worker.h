@@ -57,8 +57,8 @@ struct worker {
 	int noffset;
 	int64_t commit_at_ms, idle_commit_at_ms;
 	int64_t refused_since_ms;    /* commits have been refused since; 0: were not */
-	int level_ended;             /* --until-end: tasks up to this level have ended, and this was
-	                              * reported; -1: none */
+	int64_t others_since_ms;     /* --until-end: idle without some of the tasks since; 0: not so */
+	int nlevel_ended;            /* --until-end: of lower levels than this the tasks have ended */
 	bool is_open;
 };
 
@@ -85,6 +85,10 @@ int worker_flush_print(struct worker *worker, struct err *e);
 /* Commit what tasks did since the last commit, if they did anything (worker_commit.c).
  * Returns 0; or -1.  If the commit is refused, the tasks go back. */
 int worker_commit(struct worker *worker, struct err *e);
+
+/* With --until-end, to be called when there is nothing to do: let the tasks end whose input
+ * has ended (worker_end.c).  Returns 1: all have, and this thread may end; 0; or -1. */
+int worker_end(struct worker *worker, struct err *e);
 
 /* Abort the transaction: all tasks go back to what is committed, and are to be restored.
  * Returns 0, or -1. */

@@ -17,12 +17,6 @@ is_exact(const struct worker *worker)
 	return worker->app->plan->settings.guarantee == PLAN_EXACTLY_ONCE;
 }
 
-static bool
-is_at_work(const struct task_run *task)
-{
-	return task->state == TASK_RUNNING || task->state == TASK_ENDED;
-}
-
 /* ---- what is to be committed ---- */
 
 static bool
@@ -46,7 +40,7 @@ has_moved(const struct task_run *task)
 static bool
 is_due(const struct task_run *task, bool is_idle)
 {
-	return is_at_work(task) && (task->is_dirty || (is_idle && has_moved(task)));
+	return task->state == TASK_RUNNING && (task->is_dirty || (is_idle && has_moved(task)));
 }
 
 /* Add the offsets of the task's inputs. */
@@ -136,6 +130,7 @@ note_committed(struct worker *worker, bool is_idle)
 {
 	int64_t now = clock_mono_ms();
 	struct err e;
+	atomic_fetch_add(&worker->app->nchange, 1);
 	worker->refused_since_ms = 0;
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];

@@ -51,20 +51,6 @@ txn_sink_close(struct txn_sink *sink)
 	sink->ntopic = 0;
 }
 
-int
-txn_sink_topic(struct txn_sink *sink, const char *name, struct err *e)
-{
-	for (int i = 0; i < sink->ntopic; i++)
-		if (strcmp(sink->topic[i].name, name) == 0)
-			return i;
-	struct producer_topic *topic = producer_topic(&sink->producer, name, e);
-	if (!topic)
-		return -1;
-	sink->topic = mem_realloc(sink->topic, (size_t)(sink->ntopic + 1) * sizeof *sink->topic);
-	sink->topic[sink->ntopic] = (struct txn_sink_topic){ mem_strdup(name), topic };
-	return sink->ntopic++;
-}
-
 void
 txn_sink_hurry(struct txn_sink *sink)
 {
@@ -80,6 +66,23 @@ is_interrupted(struct txn_sink *sink)
 		return false;
 	txn_sink_hurry(sink);
 	return true;
+}
+
+int
+txn_sink_topic(struct txn_sink *sink, const char *name, struct err *e)
+{
+	for (int i = 0; i < sink->ntopic; i++)
+		if (strcmp(sink->topic[i].name, name) == 0)
+			return i;
+	struct producer_topic *topic;
+	do
+		topic = producer_topic(&sink->producer, name, e);
+	while (!topic && is_interrupted(sink));
+	if (!topic)
+		return -1;
+	sink->topic = mem_realloc(sink->topic, (size_t)(sink->ntopic + 1) * sizeof *sink->topic);
+	sink->topic[sink->ntopic] = (struct txn_sink_topic){ mem_strdup(name), topic };
+	return sink->ntopic++;
 }
 
 int
