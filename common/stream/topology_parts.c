@@ -70,9 +70,47 @@ looks_at_rows(const struct topology_node *node)
 		|| (passes_get(node) && node->wants_get);
 }
 
+/* ---- null keys ---- */
+
+/* A left or outer join gives a record without a key a result, without a partner. */
+static bool
+joins_null_keys(const struct topology_node *node)
+{
+	return node->spec->kind != FLOW_INNER && (node->op == FLOW_STREAM_STREAM_JOIN
+		|| node->op == FLOW_STREAM_TABLE_JOIN || node->op == FLOW_STREAM_GLOBAL_JOIN);
+}
+
+static bool
+keeps_stream_key(enum flow_op op)
+{
+	return op == FLOW_FILTER || op == FLOW_FILTER_NOT || op == FLOW_MAP_VALUES
+		|| op == FLOW_PEEK || op == FLOW_MERGE || op == FLOW_BRANCH || op == FLOW_BRANCH_OUT;
+}
+
+/* Kafka leaves null keys out at an explicit repartition, too, unless such a join follows. */
+static void
+find_null_keys(struct topology *topo)
+{
+	bool *wants = mem_alloc(sizeof *wants * (size_t)topo->nnode);
+	for (int i = topo->nnode - 1; i >= 0; i--) {
+		struct topology_node *node = &topo->node[i];
+		for (int j = 0; j < node->nuser; j++) {
+			const struct topology_node *user = &topo->node[node->user[j].node];
+			wants[i] |= joins_null_keys(user)
+				|| (keeps_stream_key(user->op) && wants[node->user[j].node]);
+		}
+		if (node->op == FLOW_REPARTITION_SINK && node->spec->op == FLOW_REPARTITION)
+			node->takes_null_keys = wants[i + 1]; /* its source is next to it */
+	}
+	mem_free(wants);
+}
+
+/* ---- all ---- */
+
 void
 topology_find_wants(struct topology *topo)
 {
+	find_null_keys(topo);
 	for (int i = topo->nnode - 1; i >= 0; i--) { /* users come after their inputs */
 		struct topology_node *node = &topo->node[i];
 		for (int j = 0; j < node->nuser; j++)
