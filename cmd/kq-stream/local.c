@@ -1,5 +1,6 @@
 #include "kq-stream/local.h"
 
+#include "kq-stream/csv.h"
 #include "sys/clock.h"
 #include "sys/sig.h"
 #include "text/say.h"
@@ -21,6 +22,9 @@ struct local_task {
 	const struct plan *plan;
 	const struct plan_source *source;
 	const struct plan_sink **sink; /* by number of the topology's node */
+	struct csv_out *csv_out;       /* by number of the plan's sink */
+	struct csv_in csv_in;
+	struct buf line;
 	struct flow_task *task;
 	int source_index;
 	struct input in;
@@ -41,6 +45,43 @@ local_of(struct flow_env *env)
 /* ---- the task's callbacks ---- */
 
 static int
+print_csv(struct local_task *local, const struct plan_sink *sink, const struct flow_rec *rec,
+	struct err *e)
+{
+	buf_reset(&local->line);
+	if (program_print(local->program, sink, rec, &local->line, e) < 0)
+		return -1;
+	struct str json = buf_str(&local->line);
+	json.n--; /* the line feed */
+	return csv_out_put(&local->csv_out[sink - local->plan->sink], json, &local->out.buf, e);
+}
+
+/* A record that cannot be read, written, or on which an expression failed. */
+static int
+refuse(struct local_task *local, struct err *why)
+{
+	if (local->plan->settings.errors == PLAN_SKIP) {
+		local->nskipped++;
+		return 0;
+	}
+	return local->nline ? err_wrap(why, "line %lld", (long long)local->nline) : -1;
+}
+
+/* A result in a format other than plain JSON. */
+static int
+print(struct local_task *local, const struct plan_sink *sink, const struct flow_rec *rec,
+	struct err *e)
+{
+	size_t from = local->out.buf.n;
+	int rc = sink->value_format == PLAN_CSV ? print_csv(local, sink, rec, e)
+		: program_print(local->program, sink, rec, &local->out.buf, e);
+	if (rc == 0)
+		return 0;
+	local->out.buf.n = from;
+	return refuse(local, e);
+}
+
+static int
 on_emit(struct flow_env *env, const struct flow_out *out, struct err *e)
 {
 	struct local_task *local = local_of(env);
@@ -51,21 +92,10 @@ on_emit(struct flow_env *env, const struct flow_out *out, struct err *e)
 		uint8_t *p = buf_grow(&local->out.buf, n + 1);
 		memcpy(p, out->rec->value.p, n);
 		p[n] = '\n';
-	} else if (program_print(local->program, sink, out->rec, &local->out.buf, e) < 0) {
+	} else if (print(local, sink, out->rec, e) < 0) {
 		return -1;
 	}
 	return output_record_done(&local->out, e);
-}
-
-/* A record that cannot be read, or on which an expression failed. */
-static int
-refuse(struct local_task *local, struct err *why)
-{
-	if (local->plan->settings.errors == PLAN_SKIP) {
-		local->nskipped++;
-		return 0;
-	}
-	return err_wrap(why, "line %lld", (long long)local->nline);
 }
 
 static int
@@ -107,8 +137,14 @@ take_line(struct local_task *local, struct str line, struct err *e)
 	local->nline++;
 	if (line.n > 0 && line.p[line.n - 1] == '\r')
 		raw.value.n--;
-	if (raw.value.n == 0 && local->source->value_format == PLAN_JSON)
+	enum plan_format format = local->source->value_format;
+	if (raw.value.n == 0 && (format == PLAN_JSON || format == PLAN_CSV))
 		return 0; /* an empty line is no record */
+	if (format == PLAN_CSV) {
+		int rc = csv_in_line(&local->csv_in, raw.value, &raw.value, e);
+		if (rc <= 0)
+			return rc < 0 ? refuse(local, e) : 0;
+	}
 	if (program_take(local->program, local->source, &raw, &rec, e) < 0)
 		return refuse(local, e);
 	if (rec.ts_ms > local->stream_ms)
@@ -213,6 +249,7 @@ find_sinks(struct local_task *local)
 	const struct topology_node *nodes;
 	int n = topology_nodes(local->program->topo, &nodes);
 	local->sink = mem_alloc((size_t)n * sizeof *local->sink);
+	local->csv_out = mem_alloc((size_t)(local->plan->nsink + 1) * sizeof *local->csv_out);
 	for (int i = 0; i < n; i++) {
 		const struct plan_node *node = nodes[i].spec->tag;
 		if (node && node->sink >= 0)
@@ -246,6 +283,8 @@ run_task(struct local_task *local, struct err *e)
 	local->source_index = flow_task_source(local->task, local->source->topic);
 	assert(local->source_index >= 0);
 	int rc = run_loop(local, e);
+	if (rc == 0 && csv_in_end(&local->csv_in, e) < 0)
+		rc = refuse(local, e);
 	if (rc == 0)
 		rc = flow_task_end(local->task, e);
 	if (local->out.is_closed)
@@ -281,6 +320,11 @@ local_run(struct program *program, int wake_fd, struct err *e)
 	store_set_free(set);
 	input_release(&local.in);
 	output_release(&local.out);
+	for (int i = 0; i < program->plan->nsink; i++)
+		csv_out_release(&local.csv_out[i]);
+	csv_in_release(&local.csv_in);
+	buf_release(&local.line);
+	mem_free(local.csv_out);
 	mem_free(local.sink);
 	return rc;
 }

@@ -19,7 +19,7 @@ enum plan_format {
 	PLAN_JSON,  /* one JSON text */
 	PLAN_TEXT,  /* a string; written: strings as they are, other values as JSON */
 	PLAN_BYTES, /* as text; bytes that are not UTF-8 are base64 in JSON: {"b64": "..."} */
-	PLAN_CSV,   /* values of stdin, stdout and topics only: a line with fields */
+	PLAN_CSV,   /* values of stdin and stdout only: a line with fields, after a header */
 	PLAN_NFORMAT
 };
 

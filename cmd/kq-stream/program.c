@@ -220,7 +220,7 @@ put_value(struct program_int *in, const struct plan_sink *sink, struct str json,
 	struct err *e)
 {
 	*value = json;
-	if (json.n < 0 || sink->value_format == PLAN_JSON)
+	if (json.n < 0 || sink->value_format == PLAN_JSON || sink->value_format == PLAN_CSV)
 		return 0;
 	buf_reset(&in->out_value);
 	if (flow_key_parse_json(json, program_key_format(sink->value_format), &in->out_value, e) < 0)
@@ -292,7 +292,7 @@ program_print(struct program *program, const struct plan_sink *sink,
 		buf_put_str(out, value.n < 0 ? STR("null") : value);
 	}
 	/* A record is one line: white space within JSON may be another one. */
-	if (sink->value_format == PLAN_JSON)
+	if (sink->value_format == PLAN_JSON || sink->value_format == PLAN_CSV)
 		for (uint8_t *p; (p = memchr(out->p + from, '\n', out->n - from));)
 			*p = ' ';
 	buf_putc(out, '\n');

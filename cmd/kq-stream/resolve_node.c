@@ -163,6 +163,16 @@ check_stdin(const struct resolve *rs, const struct step *step, enum flow_op op, 
 	return 0;
 }
 
+static int
+check_format(const struct step *step, bool is_standard, struct err *e)
+{
+	const char *format = step_value(step, "format");
+	if (is_standard || !format || strcmp(format, "csv") != 0)
+		return 0;
+	return err_set(e, ERR_USAGE, "%s: csv has a header, so it is for stdin and stdout only; a "
+		"topic has json, text or bytes", step->where);
+}
+
 struct plan_node *
 resolve_add_source(struct resolve *rs, const struct step *step, enum flow_op op,
 	const char *topic, struct err *e)
@@ -170,6 +180,8 @@ resolve_add_source(struct resolve *rs, const struct step *step, enum flow_op op,
 	struct plan *plan = rs->plan;
 	bool is_stdin = strcmp(topic, "-") == 0;
 	if (is_stdin && check_stdin(rs, step, op, e) < 0)
+		return NULL;
+	if (check_format(step, is_stdin, e) < 0)
 		return NULL;
 	for (int i = 0; i < plan->nsource; i++)
 		if (strcmp(plan->source[i].topic, topic) == 0) {
@@ -210,6 +222,8 @@ resolve_to(struct resolve *rs, const struct step *step, const char *topic,
 		if (!is_stdout && strcmp(plan->source[i].topic, topic) == 0)
 			return err_set(e, ERR_USAGE, "%s: topic '%.100s' is read and written, which never ends",
 				step->where, topic);
+	if (is_to && check_format(step, is_stdout, e) < 0)
+		return -1;
 	if (plan->nsink == rs->nsink_cap) {
 		rs->nsink_cap = rs->nsink_cap ? rs->nsink_cap * 2 : 8;
 		plan->sink = mem_realloc(plan->sink, (size_t)rs->nsink_cap * sizeof *plan->sink);

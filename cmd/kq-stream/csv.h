@@ -1,0 +1,48 @@
+/*
+ * CSV with a header (RFC 4180), to JSON objects and back.
+ *
+ * In: the first line has the names.  A field without quotes that is a JSON number of at
+ * most 15 digits becomes a number; any other one becomes a string, as it stands.
+ * Out: the names are the members of the first object.  Strings are written as they are,
+ * null as an empty field, any other value as JSON; in quotes where necessary.
+ *
+ * Uses: base, text/jsonput.
+ */
+#ifndef KQ_STREAM_CMD_CSV_H
+#define KQ_STREAM_CMD_CSV_H
+
+#include "base/err.h"
+#include "base/mem.h"
+
+/* ---- in ---- */
+
+struct csv_in {
+	struct buf names;    /* of the columns: JSON strings, each with its colon */
+	int32_t *name_end;   /* where each ends */
+	int nname;
+	bool has_header;
+	struct buf open;     /* lines of a record whose quotes are still open */
+	struct buf field, json;
+};
+
+/* Take a line.  Returns 1: *json is its object, valid until the next call; 0: it was the
+ * header, or the record goes on in the next line; -1 (ERR_CORRUPT). */
+int csv_in_line(struct csv_in *csv, struct str line, struct str *json, struct err *e);
+
+/* The input has ended.  -1 (ERR_CORRUPT): within quotes. */
+int csv_in_end(const struct csv_in *csv, struct err *e);
+void csv_in_release(struct csv_in *csv);
+
+/* ---- out ---- */
+
+struct csv_out {
+	struct buf names;    /* JSON strings of the header, each ended by NUL */
+	int nname;
+};
+
+/* Append the object's line, and before the first one the header.  Returns 0, or -1
+ * (ERR_CORRUPT): it is no object, or has a member that the header lacks. */
+int csv_out_put(struct csv_out *csv, struct str json, struct buf *out, struct err *e);
+void csv_out_release(struct csv_out *csv);
+
+#endif
