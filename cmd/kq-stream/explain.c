@@ -228,8 +228,8 @@ put_topics(const struct program *program, const struct topology_node *node, int 
 		out->n = from;
 		buf_puts(out, "\nIt creates no topics of its own.\n");
 	}
-	if (!program->plan->settings.application)
-		buf_puts(out, "The names begin with the application ID, which -a ID sets.\n");
+	buf_printf(out, "The application ID is %s; -a ID sets another one.\n",
+		topology_application(program->topo));
 	return 0;
 }
 

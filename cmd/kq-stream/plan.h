@@ -107,8 +107,11 @@ struct plan_sink {
 	int node;
 };
 
+enum { PLAN_APPLICATION_MAX = 150 };
+
 struct plan_settings {
-	const char *application;     /* id: the group, and the prefix of internal topics; or NULL */
+	const char *application;     /* id: the group, and the prefix of internal topics; NULL, in
+	                              * what plan_new gets: to be made from the names of topics */
 	enum plan_guarantee guarantee;
 	enum plan_errors errors;
 	const char *dead_letter;     /* topic; with PLAN_DEAD_LETTER */

@@ -49,8 +49,7 @@ program_new(const struct plan *plan, struct program_fault *fault, struct err *e)
 	in->program = program;
 	in->fault = fault;
 	in->fns = flow_fns_new(NULL);
-	const char *application = plan->settings.application;
-	program->topo = topology_new(application ? application : "kq-stream");
+	program->topo = topology_new(plan->settings.application);
 	int rc = add_times(in, e) < 0 || add_nodes(in, e) < 0 ? -1 : 0;
 	in->fault = NULL;
 	if (rc == 0)

@@ -322,6 +322,44 @@ check_ends(const struct resolve *rs, struct err *e)
 	return 0;
 }
 
+/* ---- the application ---- */
+
+static void
+put_name(struct buf *b, const char *name, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char c = name[i];
+		bool is_legal = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
+			|| c == '.' || c == '_' || c == '-';
+		buf_putc(b, is_legal ? c : '-');
+	}
+}
+
+/* Where no ID is given: the file's name without .yaml, or "orders-to-totals". */
+static const char *
+name_application(struct plan *plan, const char *file)
+{
+	struct buf b = BUF_INIT;
+	if (file) {
+		const char *slash = strrchr(file, '/');
+		const char *base = slash ? slash + 1 : file;
+		put_name(&b, base, strcspn(base, "."));
+	}
+	for (int i = 0; i < plan->nsource && !file; i++) {
+		buf_puts(&b, i ? "-" : "");
+		put_name(&b, plan->source[i].topic, strlen(plan->source[i].topic));
+	}
+	for (int i = 0; i < plan->nsink && !file; i++) {
+		const char *topic = plan->sink[i].is_stdout ? "stdout" : plan->sink[i].topic;
+		buf_puts(&b, i ? "-" : "-to-");
+		put_name(&b, topic, strlen(topic));
+	}
+	b.n = MIN(b.n, (size_t)PLAN_APPLICATION_MAX);
+	const char *name = (const char *)arena_str(&plan->arena, buf_str(&b)).p;
+	buf_release(&b);
+	return *name ? name : "kq-stream";
+}
+
 struct plan *
 plan_new(const struct steps *steps, const struct plan_settings *settings, struct err *e)
 {
@@ -334,6 +372,8 @@ plan_new(const struct steps *steps, const struct plan_settings *settings, struct
 	if (rc == 0)
 		rc = check_ends(&rs, e);
 	mem_free(rs.name);
+	if (rc == 0 && !settings->application)
+		rs.plan->settings.application = name_application(rs.plan, steps->file);
 	if (rc == 0)
 		return rs.plan;
 	plan_free(rs.plan);

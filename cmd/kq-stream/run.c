@@ -131,9 +131,6 @@ run_locally(struct app *app)
 static int
 check_topics(const struct plan *plan, struct err *e)
 {
-	if (!plan->settings.application)
-		return err_set(e, ERR_USAGE, "which application? -a ID names its consumer group, and the "
-			"prefix of its internal topics");
 	for (int i = 0; i < plan->nsource; i++)
 		if (plan->source[i].is_stdin)
 			return err_set(e, ERR_USAGE, "stdin cannot be read together with topics; put it into a "

@@ -13,7 +13,8 @@ static struct {
 
 const struct opt settings_opts[] = {
 	OPT_STRING('a', "application", &given.application, "ID",
-		"application ID: the consumer group, and the prefix of internal topics", .max = 200),
+		"application ID: the consumer group, and the prefix of internal topics (default: made "
+		"from the name of the YAML file, or from the topics)", .max = PLAN_APPLICATION_MAX),
 	OPT_CHOICE(0, "guarantee", &given.guarantee, "NAME", "exactly-once|at-least-once",
 		"for results in topics (default exactly-once)"),
 	OPT_CHOICE('e', "errors", &given.errors, "ACTION", "fail|skip|dead-letter",
@@ -86,6 +87,11 @@ settings_get(struct plan_settings *settings, struct err *e)
 	if (given.dead_letter && given.errors && !is_dead_letter)
 		return err_set(e, ERR_USAGE, "a dead-letter topic is not used with errors %s",
 			given.errors);
+	if (given.application && (!*given.application
+		|| given.application[strspn(given.application, "abcdefghijklmnopqrstuvwxyz"
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")]))
+		return err_set(e, ERR_USAGE, "application '%.60s': letters, digits, '.', '_' and '-' make "
+			"an ID", given.application);
 	*settings = (struct plan_settings){
 		.application = given.application,
 		.guarantee = given.guarantee && strcmp(given.guarantee, "at-least-once") == 0
