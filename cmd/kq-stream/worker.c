@@ -463,7 +463,10 @@ wait(struct worker *worker, bool has_more)
 	fds[n++] = (struct pollfd){ worker->wake_fd, POLLIN, 0 };
 	if (worker->restorer.is_open)
 		n += cluster_fds(&worker->restorer.cluster, fds + n, CLUSTER_FDS_MAX);
-	return fetcher_wait_fds(&worker->fetcher, fds, n, has_more ? 0 : time_left(worker));
+	int wait_ms = has_more ? 0 : time_left(worker);
+	if (fetcher_is_done(&worker->fetcher)) /* it would not wait */
+		return cluster_wait_fds(&worker->cluster, fds, n, wait_ms);
+	return fetcher_wait_fds(&worker->fetcher, fds, n, wait_ms);
 }
 
 /* ---- the loop ---- */

@@ -252,6 +252,7 @@ commit_at_least(struct worker *worker, bool is_idle, struct err *e)
 	if (collect(worker, is_idle, e) < 0 || worker_flush_print(worker, e) < 0
 		|| txn_sink_flush(&worker->sink, e) < 0)
 		return -1;
+	worker->is_begun = false;
 	note_committed(worker, is_idle);
 	member_commit(&worker->reader.member);
 	return 0;
