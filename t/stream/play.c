@@ -100,7 +100,7 @@ on_emit(struct flow_env *env, const struct flow_out *from, struct err *e)
 	flow_key_put_json(&from->rec->key, FLOW_KEY_JSON, &key);
 	struct str value = from->rec->value.n < 0 ? STR("null") : from->rec->value;
 	result->out[result->nout++] = (struct case_out){
-		.topic = from->topic, .key = arena_str(arena, buf_str(&key)),
+		.topic = arena_printf(arena, "%s", from->topic), .key = arena_str(arena, buf_str(&key)),
 		.value = arena_str(arena, value), .ts_ms = from->rec->ts_ms, .by = player->by,
 	};
 	buf_release(&key);
