@@ -113,14 +113,16 @@ static int
 take_change(struct flow_node *node, struct flow_rec *rec, struct err *e)
 {
 	struct str change = rec->value;
-	const uint8_t *p = change.p, *end = p + change.n - 1;
+	int32_t last = MAX(change.n, 1) - 1;
+	const uint8_t *p = change.p, *end = p ? p + last : NULL;
+	int type = change.n > 0 ? *end : -1;
 	int64_t n = -1;
 	rec->value = rec->old = STR_NULL;
-	if (change.n > 0 && *end == CHANGE_NEW) {
-		rec->value = (struct str){ p, change.n - 1 };
-	} else if (change.n > 0 && *end == CHANGE_OLD) {
-		rec->old = (struct str){ p, change.n - 1 };
-	} else if (change.n > 0 && *end == CHANGE_BOTH) {
+	if (type == CHANGE_NEW) {
+		rec->value = (struct str){ p, last };
+	} else if (type == CHANGE_OLD) {
+		rec->old = (struct str){ p, last };
+	} else if (type == CHANGE_BOTH) {
 		p = varint_get(p, end, &n);
 		if (p && n >= 0 && n <= end - p) {
 			rec->value = (struct str){ p, (int32_t)n };
