@@ -41,6 +41,13 @@ flow_node_drop(struct flow_node *node, const struct flow_rec *rec, bool is_late,
 	return 0;
 }
 
+void
+flow_node_late_window(struct flow_node *node, const struct flow_rec *rec)
+{
+	struct flow_env *env = node->task->env;
+	env->dropped(env, node->index, rec, true);
+}
+
 int
 flow_node_store(struct flow_node *node, const char *name, enum store_order order,
 	const struct flow_store *about, struct store **store, struct err *e)

@@ -4,6 +4,7 @@
 enum { ANY_WINDOW = 0, STREAM = 1 << FLOW_KIND_STREAM, TABLE = 1 << FLOW_KIND_TABLE,
 	GROUPED_TABLE = 1 << FLOW_KIND_GROUPED_TABLE };
 #define WINDOW(type) (1 << (type))
+#define FIXED_WINDOW (WINDOW(FLOW_TUMBLING) | WINDOW(FLOW_HOPPING) | WINDOW(FLOW_UNLIMITED))
 
 static const struct {
 	enum flow_op op;
@@ -35,6 +36,12 @@ static const struct {
 	{ FLOW_AGGREGATE, 0, WINDOW(FLOW_NO_WINDOW), &flow_aggregate_ops },
 	{ FLOW_COGROUP, 0, WINDOW(FLOW_NO_WINDOW), &flow_aggregate_ops },
 	{ FLOW_SUPPRESS, 0, 0, &flow_suppress_ops },
+	{ FLOW_AGGREGATE, 0, FIXED_WINDOW, &flow_window_fixed_ops },
+	{ FLOW_COGROUP, 0, FIXED_WINDOW, &flow_window_fixed_ops },
+	{ FLOW_AGGREGATE, 0, WINDOW(FLOW_SLIDING), &flow_window_sliding_ops },
+	{ FLOW_COGROUP, 0, WINDOW(FLOW_SLIDING), &flow_window_sliding_ops },
+	{ FLOW_AGGREGATE, 0, WINDOW(FLOW_SESSION), &flow_window_session_ops },
+	{ FLOW_COGROUP, 0, WINDOW(FLOW_SESSION), &flow_window_session_ops },
 	{ FLOW_STREAM_STREAM_JOIN, 0, 0, &flow_join_stream_ops },
 	{ FLOW_STREAM_TABLE_JOIN, 0, 0, &flow_join_table_ops },
 	{ FLOW_STREAM_GLOBAL_JOIN, 0, 0, &flow_join_global_ops },

@@ -25,6 +25,9 @@ extern const struct flow_node_ops flow_group_table_ops, flow_repartition_sink_op
 	flow_repartition_source_ops, flow_flat_key_ops;
 /* op_aggregate.c */
 extern const struct flow_node_ops flow_aggregate_ops, flow_aggregate_table_ops;
+/* win_*.c */
+extern const struct flow_node_ops flow_window_fixed_ops, flow_window_sliding_ops,
+	flow_window_session_ops;
 /* op_suppress.c */
 extern const struct flow_node_ops flow_suppress_ops;
 /* versioned.c */

@@ -128,7 +128,8 @@ struct flow_spec {
 	                                     * ordinary table with rows of its own */
 	struct flow_suppress suppress;
 	int32_t npart;                      /* FLOW_REPARTITION: partitions; 0: automatic */
-	const char *late_id;                /* windows, joins: stream that gets late records */
+	const char *late_id;                /* windows, joins: stream of the records that came too
+	                                     * late for all windows, or for the join */
 	const void *custom;                 /* FLOW_CUSTOM: its struct flow_node_ops */
 	bool is_by_key;                     /* FLOW_CUSTOM: equal keys must meet in one task */
 	bool changes_key;                   /* FLOW_CUSTOM: as select_key does */
