@@ -122,6 +122,8 @@ struct plan_settings {
 	int64_t memory_max;          /* bytes of state in memory */
 	int64_t idle_ms;             /* max.task.idle.ms; -1: do not wait */
 	const char *state_dir;       /* NULL: the default */
+	const char *protocol;        /* of the group: auto, classic, consumer */
+	int64_t session_ms;          /* classic: session timeout; 0: the default */
 };
 
 struct plan {

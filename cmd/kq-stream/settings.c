@@ -5,11 +5,12 @@
 enum { NOT_GIVEN = -2 };
 
 static struct {
-	const char *application, *guarantee, *errors, *dead_letter, *window_key, *state_dir;
-	int64_t nthread, nstandby, commit_ms, memory_max, idle_ms;
+	const char *application, *guarantee, *errors, *dead_letter, *window_key, *state_dir,
+		*protocol;
+	int64_t nthread, nstandby, commit_ms, memory_max, idle_ms, session_ms;
 	bool until_end;
 } given = { .nthread = NOT_GIVEN, .nstandby = NOT_GIVEN, .commit_ms = NOT_GIVEN,
-	.memory_max = NOT_GIVEN, .idle_ms = NOT_GIVEN };
+	.memory_max = NOT_GIVEN, .idle_ms = NOT_GIVEN, .session_ms = NOT_GIVEN };
 
 const struct opt settings_opts[] = {
 	OPT_STRING('a', "application", &given.application, "ID",
@@ -35,6 +36,10 @@ const struct opt settings_opts[] = {
 		"state in memory; what is beyond it is on disk (default: no limit)"),
 	OPT_STRING(0, "state-dir", &given.state_dir, "DIR",
 		"where state is kept on disk (default ~/.local/state/kq-stream)"),
+	OPT_CHOICE(0, "protocol", &given.protocol, "NAME", "auto|classic|consumer",
+		"protocol of the group (default auto: consumer, if the broker has it)"),
+	OPT_DURATION(0, "session", &given.session_ms, "TIME", 1, INT32_MAX,
+		"session timeout of the classic protocol: a process silent for longer loses its tasks"),
 	OPT_END
 };
 
@@ -107,6 +112,8 @@ settings_get(struct plan_settings *settings, struct err *e)
 		.memory_max = given.memory_max < 0 ? 0 : given.memory_max,
 		.idle_ms = given.idle_ms < 0 ? 0 : given.idle_ms,
 		.state_dir = given.state_dir,
+		.protocol = given.protocol ? given.protocol : "auto",
+		.session_ms = given.session_ms < 0 ? 0 : given.session_ms,
 	};
 	return 0;
 }

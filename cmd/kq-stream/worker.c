@@ -73,6 +73,27 @@ is_even(const struct running *app)
 }
 
 static int
+set_protocol(const struct running *app, struct member_opts *o, struct err *e)
+{
+	const struct plan_settings *settings = &app->plan->settings;
+	o->protocol = *settings->protocol == 'a' ? MEMBER_AUTO
+		: strcmp(settings->protocol, "classic") == 0 ? MEMBER_CLASSIC : MEMBER_CONSUMER;
+	o->assignors = "range";
+	if (!is_even(app)) {
+		if (o->protocol == MEMBER_CONSUMER)
+			return err_set(e, ERR_USAGE, "topics that are merged have unequal numbers of "
+				"partitions: that needs the classic protocol");
+		o->protocol = MEMBER_CLASSIC;
+		o->assignors = "numbers";
+	}
+	if (settings->session_ms) {
+		o->session_timeout_ms = (int)settings->session_ms;
+		o->heartbeat_ms = MIN(o->heartbeat_ms, o->session_timeout_ms / 3);
+	}
+	return 0;
+}
+
+static int
 open_reader(struct worker *worker, struct err *e)
 {
 	struct running *app = worker->app;
@@ -81,8 +102,8 @@ open_reader(struct worker *worker, struct err *e)
 	member_opts_init(&o->member);
 	o->has_stop = app->plan->settings.until_end;
 	o->member.group = app->id;
-	o->member.assignors = is_even(app) ? "range" : "numbers";
-	o->member.protocol = is_even(app) ? MEMBER_AUTO : MEMBER_CLASSIC;
+	if (set_protocol(app, &o->member, e) < 0)
+		return -1;
 	o->member.retry_timeout_ms = OUTAGE_MS;
 	struct cluster_topic **topic = mem_alloc((size_t)app->layout.nsource * sizeof *topic);
 	int n = 0, rc = 0;

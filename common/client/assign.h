@@ -13,6 +13,9 @@
  *	cooperative-sticky  the same; members keep their partitions while they rejoin,
  *	                    and a partition that moves is unassigned for one
  *	                    generation
+ *	numbers             as range, but all topics are cut where the one with the most
+ *	                    partitions is: a member gets the same numbers of each topic.
+ *	                    kq's own; not among those that a member offers by default
  *
  * Format: a version i16, then consumer_protocol_subscription or
  * consumer_protocol_assignment of share/proto.  Later versions only append fields, so
@@ -76,7 +79,7 @@ struct assign_kind {
 /* An assignor by its name; or NULL. */
 const struct assign_kind *assign_find(struct str name);
 
-/* All assignors, in the order in which a member offers them. */
+/* The assignors that a member offers by default, in its order. */
 extern const struct assign_kind assign_kinds[];
 extern const int assign_kinds_n;
 

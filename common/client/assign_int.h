@@ -5,6 +5,7 @@
 #include "client/assign.h"
 
 void assign_range(struct assign *assign);
+void assign_numbers(struct assign *assign);
 void assign_roundrobin(struct assign *assign);
 void assign_sticky(struct assign *assign);
 void assign_cooperative(struct assign *assign);

@@ -241,6 +241,15 @@ test_assign__range_gives_neighbours_and_the_rest_to_the_first(void)
 }
 
 void
+test_assign__numbers_gives_the_same_numbers_of_each_topic(void)
+{
+	check_divide("numbers", "a4b2", "m1=ab m2=ab", "m1:a0a1b0b1 m2:a2a3");
+	check_divide("numbers", "a3b2", "m2=ab m1=ab", "m2:a2 m1:a0a1b0b1");
+	check_divide("numbers", "a1b3", "m1=ab m2=ab m3=ab m4=ab", "m1:a0b0 m2:b1 m3:b2 m4:");
+	check_divide("numbers", "", "m1=x", "m1:");
+}
+
+void
 test_assign__roundrobin_takes_turns_over_all_topics(void)
 {
 	check_divide("roundrobin", "a3b3", "m1=ab m2=ab", "m1:a0a2b1 m2:a1b0b2");
