@@ -12,7 +12,10 @@ struct doc_path {
 /* Where the pass is. */
 struct pass {
 	const uint8_t *p, *end;
-	struct doc *doc;
+	const uint8_t *text;
+	struct doc *doc;             /* NULL: nothing is wanted */
+	const struct quotes *quotes; /* strings are checked, and these are their ends; or NULL */
+	int nquote;                  /* those before p */
 	int depth;
 	struct {
 		bool is_object;
@@ -42,11 +45,20 @@ doc_init(struct doc *doc)
 	add_slot(doc, STR(""));
 }
 
+static void
+drop_shapes(struct doc *doc)
+{
+	while (doc->nshape > 0)
+		mem_free(doc->shape[--doc->nshape]);
+}
+
 void
 doc_release(struct doc *doc)
 {
 	for (int i = 0; i < doc->nslot; i++)
 		mem_free((void *)(uintptr_t)doc->path[i].key.p);
+	drop_shapes(doc);
+	quotes_release(&doc->quotes);
 	mem_free(doc->slot);
 	mem_free(doc->path);
 	*doc = (struct doc){ 0 };
@@ -69,6 +81,7 @@ doc_want(struct doc *doc, int parent, struct str key)
 		return i;
 	if (doc->nslot == DOC_SLOT_MAX)
 		return -1;
+	drop_shapes(doc); /* they do not know the slot */
 	i = add_slot(doc, key);
 	doc->path[i].next = doc->path[parent].child;
 	doc->path[parent].child = i;
@@ -158,12 +171,27 @@ check_word(const uint8_t *p, const uint8_t *end, struct str word)
 	return end - p >= word.n && memcmp(p, word.p, (size_t)word.n) == 0 ? p + word.n : NULL;
 }
 
+/* Past the string that begins at p, or NULL. */
 static const uint8_t *
-check_scalar(const uint8_t *p, const uint8_t *end)
+take_string(struct pass *pass, const uint8_t *p)
 {
+	const struct quotes *quotes = pass->quotes;
+	if (!quotes)
+		return check_string(p, pass->end);
+	if (pass->nquote + 1 >= quotes->n)
+		return NULL;
+	assert(pass->text + quotes->at[pass->nquote] == p);
+	pass->nquote += 2;
+	return pass->text + quotes->at[pass->nquote - 1] + 1;
+}
+
+static const uint8_t *
+take_scalar(struct pass *pass, const uint8_t *p)
+{
+	const uint8_t *end = pass->end;
 	struct number number;
 	switch (*p) {
-	case '"': return check_string(p, end);
+	case '"': return take_string(pass, p);
 	case 't': return check_word(p, end, STR("true"));
 	case 'f': return check_word(p, end, STR("false"));
 	case 'n': return check_word(p, end, STR("null"));
@@ -189,7 +217,7 @@ take_key(struct pass *pass, int *path)
 	*path = -1;
 	if (begin >= pass->end || *begin != '"')
 		return false;
-	const uint8_t *p = check_string(begin, pass->end);
+	const uint8_t *p = take_string(pass, begin);
 	if (!p)
 		return false;
 	if (of >= 0 && pass->doc->path[of].child >= 0) {
@@ -226,10 +254,14 @@ take_value(struct pass *pass, int path, bool *is_open)
 		*is_open = true;
 		return true;
 	}
-	pass->p = check_scalar(p, pass->end);
-	if (pass->p)
-		found(pass, path, p, pass->p);
-	return pass->p != NULL;
+	pass->p = take_scalar(pass, p);
+	if (!pass->p)
+		return false;
+	found(pass, path, p, pass->p);
+	if (pass->quotes && pass->doc->nhole++ < DOC_HOLE_MAX)
+		pass->doc->hole[pass->doc->nhole - 1] = (struct shape_hole){
+			(uint32_t)(p - pass->text), (uint32_t)(pass->p - pass->text), *p == '"' };
+	return true;
 }
 
 /* Behind a value, or behind a bracket that opens (is_open): commas and closing brackets up
@@ -262,14 +294,22 @@ take_between(struct pass *pass, bool is_open, bool *is_done)
 	}
 }
 
-bool
-doc_scan(struct doc *doc, struct str text)
+/* Walk through the text. */
+static bool
+walk(struct doc *doc, struct str text, const struct quotes *quotes)
 {
-	struct pass pass = { .p = text.p, .end = text.p + text.n, .doc = doc };
+	struct pass pass;
 	bool is_open, is_done = false;
-	if (doc)
+	pass.p = skip_space(text.p, text.p + text.n);
+	pass.end = text.p + text.n;
+	pass.text = text.p;
+	pass.doc = doc;
+	pass.quotes = quotes;
+	pass.nquote = pass.depth = 0;
+	if (doc) {
 		doc_clear(doc);
-	pass.p = skip_space(pass.p, pass.end);
+		doc->nhole = 0;
+	}
 	while (!is_done) {
 		int path = doc ? 0 : -1;
 		if (pass.depth > 0 && !pass.level[pass.depth - 1].is_object)
@@ -279,7 +319,82 @@ doc_scan(struct doc *doc, struct str text)
 		if (!take_value(&pass, path, &is_open) || !take_between(&pass, is_open, &is_done))
 			return false;
 	}
-	return utf8_is_valid(text);
+	return quotes || utf8_is_valid(text);
+}
+
+/* ---- shapes ---- */
+
+/* Is the text of a recent shape?  Then the slots are filled. */
+static bool
+fits(struct doc *doc, struct str text)
+{
+	for (int i = 0; i < doc->nshape; i++) {
+		struct shape *shape = doc->shape[i];
+		if (!shape_match(shape, text, &doc->quotes, doc->slot))
+			continue;
+		if (i > 0) {
+			doc->shape[i] = doc->shape[i - 1];
+			doc->shape[i - 1] = shape;
+		}
+		doc->nfit++;
+		return true;
+	}
+	return false;
+}
+
+/* Keep the text's shape, in place of the one that fitted least.  Where most texts have a
+ * shape of their own, only one of 16 is kept. */
+static void
+keep_shape(struct doc *doc, struct str text)
+{
+	enum { FEW = 64, MANY = 1 << 16 };
+	if (++doc->nmiss > FEW && doc->nmiss > doc->nfit && doc->nmiss % 16 != 0)
+		return;
+	if (doc->nmiss + doc->nfit > MANY) {
+		doc->nmiss /= 2;
+		doc->nfit /= 2;
+	}
+	if (doc->nhole > DOC_HOLE_MAX)
+		return;
+	struct shape *shape = shape_new(text, &doc->quotes, doc->hole, doc->nhole, doc->slot,
+		doc->nslot);
+	if (!shape)
+		return;
+	if (doc->nshape == DOC_SHAPE_MAX)
+		mem_free(doc->shape[--doc->nshape]);
+	doc->shape[doc->nshape++] = shape;
+}
+
+/* Are the escapes good, wherever they are?  Outside of a string none is, but that is not
+ * looked at here. */
+static bool
+check_escapes(struct str text)
+{
+	const uint8_t *p = text.p, *end = p + text.n;
+	while (p && (p = memchr(p, '\\', (size_t)(end - p))))
+		if (!(p = check_escape(p, end)))
+			return false;
+	return true;
+}
+
+bool
+doc_scan(struct doc *doc, struct str text)
+{
+	if (!doc || text.n < QUOTES_TEXT_MIN)
+		return walk(doc, text, NULL);
+	struct quotes *quotes = &doc->quotes;
+	quotes_find(quotes, text);
+	if (quotes->has & QUOTES_CONTROL)
+		return walk(doc, text, NULL);
+	if (((quotes->has & QUOTES_ESCAPE) && !check_escapes(text))
+		|| ((quotes->has & QUOTES_OTHER) && !utf8_is_valid(text)))
+		return false;
+	if (fits(doc, text))
+		return true;
+	if (!walk(doc, text, quotes))
+		return false;
+	keep_shape(doc, text);
+	return true;
 }
 
 struct str

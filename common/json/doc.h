@@ -9,19 +9,29 @@
  *	doc_want(doc, 0, STR("id"));                    before the first scan
  *	if (doc_scan(doc, text)) ... doc->slot[1] ...   the value of .id
  *
- * Uses: base, json/value.h, json/number.h.  One thread at a time.
+ * A text that has the shape of a recent one is not walked through: see shape.h.
+ *
+ * Uses: base, json/shape.h, json/value.h, json/number.h.  One thread at a time.
  */
 #ifndef KQ_JSON_DOC_H
 #define KQ_JSON_DOC_H
 
+#include "json/shape.h"
 #include "json/value.h"
 
-enum { DOC_DEPTH_MAX = 64, DOC_SLOT_MAX = 256 };
+enum { DOC_DEPTH_MAX = 64, DOC_SLOT_MAX = 256, DOC_SHAPE_MAX = 16, DOC_HOLE_MAX = 120 };
 
 struct doc {
 	struct val *slot; /* the text itself; then the members that are wanted, else null */
 	int nslot;
 	struct doc_path *path;
+	struct quotes quotes;
+	/* Shapes of recent texts, those that fit often before the others. */
+	struct shape *shape[DOC_SHAPE_MAX];
+	int nshape;
+	int nfit, nmiss; /* texts that fitted, and those that did not; halved at times */
+	struct shape_hole hole[DOC_HOLE_MAX];
+	int nhole;       /* more than there is room for: no shape */
 };
 
 void doc_init(struct doc *doc);
