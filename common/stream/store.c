@@ -146,9 +146,12 @@ store_set_new(const struct store_set_opts *o, struct err *e)
 	set->pool.chunk_max = STORE_BLOCK;
 	while (o->memory_max && set->pool.chunk_max > MAX(o->memory_max / 64, (size_t)4096))
 		set->pool.chunk_max /= 2;
+	set->trim_at = o->memory_max;
 	rand_bytes(&set->seed, sizeof set->seed);
-	(void)e;
-	return set;
+	if (!o->dir || (set->disk = store_disk_open(set, o, e)))
+		return set;
+	store_set_free(set);
+	return NULL;
 }
 
 void
@@ -163,6 +166,9 @@ store_empty(struct store *store)
 	store->change = NULL;
 	store->nchange = store->nclean = store->nhole = store->change_cap = 0;
 	store->count = 0;
+	store->is_whole = true;
+	buf_reset(&store->base_low);
+	buf_reset(&store->spill_low);
 	if (store->order != STORE_SEGMENTS)
 		add_seg(store, 0);
 }
@@ -188,9 +194,17 @@ store_set_free(struct store_set *set)
 		set->stores = store->next;
 		store_free(store);
 	}
-	if (set)
+	if (set) {
 		buf_release(&set->scratch);
+		store_disk_close(set->disk);
+	}
 	mem_free(set);
+}
+
+const char *
+store_set_notice(const struct store_set *set)
+{
+	return set->disk ? store_disk_notice(set->disk) : NULL;
 }
 
 void
@@ -218,17 +232,16 @@ store_set_memory(const struct store_set *set)
 struct store *
 store_open(struct store_set *set, const char *name, enum store_order order, struct err *e)
 {
-	(void)e;
 	struct store *store = NEW(struct store);
 	store->set = set;
 	store->name = mem_strdup(name);
 	store->order = order;
 	store->tree.pool = &set->pool;
-	store->is_whole = true;
 	store_empty(store);
 	store->next = set->stores;
 	set->stores = store;
-	return store;
+	/* A store that fails to open is freed with the set, as the others. */
+	return set->disk && store_disk_add(store, e) < 0 ? NULL : store;
 }
 
 /* ---- the index ---- */
@@ -351,7 +364,7 @@ store_changes(struct store *store, store_change_fn *fn, void *arg, struct err *e
 {
 	for (size_t i = store->nclean; i < store->nchange; i++) {
 		struct store_rec *rec = store->change[i];
-		if (!rec)
+		if (!rec || (rec->flags & (REC_GONE | REC_LOGGED)) == REC_GONE)
 			continue;
 		struct store_entry entry = rec_entry(rec);
 		if (rec->flags & REC_GONE)
@@ -373,6 +386,8 @@ store_clean(struct store *store)
 		if (!rec)
 			continue;
 		rec->flags |= REC_LOGGED;
+		if (rec->flags & REC_GONE)
+			rec->flags &= ~(uint32_t)REC_LOGGED & 127;
 		if ((rec->flags & (REC_GONE | REC_ON_DISK)) == REC_GONE)
 			store_unlink(store, rec);
 		else if (!store->set->disk)
@@ -381,6 +396,8 @@ store_clean(struct store *store)
 	if (!store->set->disk)
 		store->nchange = store->nhole = 0;
 	store->nclean = store->nchange;
+	store->set->wants_commit = false;
+	store->set->trim_at = store->set->memory_max;
 }
 
 /* ---- entries ---- */
@@ -432,7 +449,16 @@ rec_new(struct store *store, struct store_place *place, struct str key, size_t v
 static struct store_rec *
 fetch(struct store *store, struct str key, struct store_place *place)
 {
-	return store_look_up(store, key, place);
+	struct store_on_disk found;
+	struct store_rec *rec = store_look_up(store, key, place);
+	if (likely(rec || store->is_whole) || !store_disk_find(store, key, &found))
+		return rec;
+	rec = rec_new(store, place, key, (size_t)found.value.n);
+	copy(rec_value(rec), found.value);
+	rec->ts_ms = found.ts_ms;
+	rec->flags = REC_ON_DISK | REC_LOGGED;
+	index_add(store, rec, place);
+	return rec;
 }
 
 bool
@@ -457,6 +483,7 @@ set_value(struct store *store, struct store_place *place, struct store_rec *old,
 {
 	size_t n = (size_t)value.n;
 	struct store_rec *rec = old;
+	bool is_new = !old || old->flags & REC_GONE;
 	if (!old || rec_size(old) != rec_size_of((size_t)key.n, n))
 		rec = rec_new(store, place, key, n);
 	rec->value_n = (uint32_t)n;
@@ -466,9 +493,10 @@ set_value(struct store *store, struct store_place *place, struct store_rec *old,
 		index_add(store, rec, place);
 	else if (rec != old)
 		store_relink(store, place, old, rec);
-	if (!old || rec->flags & REC_GONE)
-		store->count++;
-	rec->flags &= ~(unsigned)REC_GONE & 127;
+	if ((rec->flags & (REC_GONE | REC_LOGGED)) == REC_GONE)
+		unlist(store, rec); /* it begins anew */
+	store->count += is_new;
+	rec->flags &= ~(uint32_t)REC_GONE & 127;
 	touch(store, rec);
 	check_limit(store->set);
 	return rec;
@@ -482,7 +510,14 @@ store_put(struct store *store, struct str key, struct str value, int64_t ts_ms)
 	if (!is_usable(store, key))
 		return;
 	struct store_rec *old = store_look_up(store, key, &place);
-	set_value(store, &place, old, key, value)->ts_ms = ts_ms;
+	struct store_on_disk found;
+	bool is_on_disk = !old && !store->is_whole && store_disk_find(store, key, &found);
+	struct store_rec *rec = set_value(store, &place, old, key, value);
+	rec->ts_ms = ts_ms;
+	if (is_on_disk) {
+		rec->flags |= REC_ON_DISK | REC_LOGGED;
+		store->count--; /* it was there already */
+	}
 }
 
 void *
@@ -595,11 +630,38 @@ forget_in_seg(struct store *store, struct store_seg *seg, struct str to)
 	mem_free(v);
 }
 
+static void
+raise_low(struct buf *low, struct str to)
+{
+	if (str_cmp(buf_str(low), to) >= 0)
+		return;
+	buf_reset(low);
+	buf_put_str(low, to);
+}
+
+/* Entries on disk are hidden from now on, and removed when the file is written next. */
+static void
+forget_on_disk(struct store *store, struct str to)
+{
+	struct store_on_disk entry;
+	struct store_place place;
+	if (!store->is_whole) {
+		struct store_cursor *cursor = store_cursor_open(store, STR_NULL, to, false);
+		while (store_cursor_next(cursor, &entry))
+			store->count -= !store_look_up(store, entry.key, &place);
+		store_cursor_close(cursor);
+	}
+	raise_low(&store->base_low, to);
+	raise_low(&store->spill_low, to);
+}
+
 void
 store_forget_before(struct store *store, struct str to)
 {
 	if (!is_usable(store, to))
 		return;
+	if (store->set->disk)
+		forget_on_disk(store, to);
 	if (store->order == STORE_TREE) {
 		struct store_at at;
 		struct store_rec *rec;
@@ -616,13 +678,7 @@ store_forget_before(struct store *store, struct str to)
 		forget_in_seg(store, seg, to);
 }
 
-/* ---- memory ---- */
-
-void
-store_set_trim(struct store_set *set)
-{
-	(void)set;
-}
+/* ---- checkpoints ---- */
 
 bool
 store_set_wants_commit(const struct store_set *set)
@@ -630,28 +686,27 @@ store_set_wants_commit(const struct store_set *set)
 	return set->wants_commit;
 }
 
-/* ---- checkpoints ---- */
-
 int
 store_set_checkpoint(struct store_set *set, struct str text, struct err *e)
 {
-	(void)set;
-	(void)text;
-	return err_set(e, ERR_USAGE, "no checkpoints yet");
+	assert(set->disk);
+	assert(!set->is_plain);
+	assert(!set->nscan);
+	if (store_set_is_failed(set, e))
+		return -1;
+	return store_disk_checkpoint(set, text, e);
 }
 
 struct str
 store_set_checkpoint_text(const struct store_set *set)
 {
-	(void)set;
-	return STR_NULL;
+	return set->disk ? store_disk_text(set->disk) : STR_NULL;
 }
 
 int
 store_set_reset(struct store_set *set, struct err *e)
 {
-	(void)e;
 	for (struct store *store = set->stores; store; store = store->next)
 		store_empty(store);
-	return 0;
+	return set->disk ? store_disk_reset(set->disk, e) : 0;
 }

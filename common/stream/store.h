@@ -47,8 +47,14 @@ struct store_entry {
 	int64_t ts_ms;
 };
 
+/* NULL: the folder cannot be used, is another application's (ERR_USAGE) or in use by
+ * another process (ERR_LIMIT). */
 struct store_set *store_set_new(const struct store_set_opts *o, struct err *e);
 void store_set_free(struct store_set *set);
+
+/* A sentence for the user, if what was in the folder could not be used and the stores are
+ * therefore empty; NULL.  Valid until the set is freed. */
+const char *store_set_notice(const struct store_set *set);
 
 /* Has a store of the set failed?  *e is filled then. */
 bool store_set_is_failed(const struct store_set *set, struct err *e);

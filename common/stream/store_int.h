@@ -78,7 +78,8 @@ rec_entry(struct store_rec *rec)
 static inline bool
 rec_has_key(const struct store_rec *rec, struct str key)
 {
-	return (int32_t)rec->key_n == key.n && memcmp(rec->key, key.p, (size_t)key.n) == 0;
+	return (int32_t)rec->key_n == key.n
+		&& (key.n == 0 || memcmp(rec->key, key.p, (size_t)key.n) == 0);
 }
 
 /* 8 bytes of the key from `skip` on, zeroes after its end: the order of these numbers is
@@ -245,12 +246,12 @@ struct store {
 struct store_set {
 	struct store *stores;
 	struct store_pool pool;
-	size_t memory_max;
+	size_t memory_max, trim_at;
 	uint64_t seed;
 	bool is_plain, is_failed, wants_commit;
 	int nscan;
 	struct err err;
-	struct buf scratch;        /* slots of a set that has failed */
+	struct buf scratch;        /* a key; a slot of a set that has failed */
 	struct store_disk *disk;   /* NULL: no folder */
 };
 
@@ -283,5 +284,50 @@ void store_unpin(struct store *store);
 /* The index of the first segment with an id >= id; the id of a key's segment. */
 size_t store_seg_index(const struct store *store, uint64_t id);
 uint64_t store_seg_id(const struct store *store, struct str key);
+
+/* ---- the folder (store_disk.c, store_check.c, store_spill.c) ----
+ *
+ * state.mdb is the last checkpoint: written by one transaction, synced, and otherwise only
+ * read.  spill.mdb has what memory had no room for since then, and which keys of state.mdb
+ * are gone; it is worth nothing to the next process, which removes it.  So what a restart
+ * finds is a checkpoint, whenever the process dies.
+ *
+ * Keys of both: 00 name, for facts; 01 | store's id 2 | the entry's key.  A key of
+ * DISK_KEY_MAX bytes or more is cut there and followed by 8 bytes of hash, as LMDB has a
+ * limit: such keys are not in order among those of the same beginning.
+ * Values: sum 4 | flags 1 | ts 8 | (if it is cut: size 4, rest of the key) | value.
+ */
+#define DISK_KEY_MAX 400
+
+struct store_on_disk {
+	struct str key, value;
+	int64_t ts_ms;
+	bool is_gone;
+};
+
+struct store_disk *store_disk_open(struct store_set *set, const struct store_set_opts *o,
+	struct err *e);
+void store_disk_close(struct store_disk *disk);
+const char *store_disk_notice(const struct store_disk *disk);
+struct str store_disk_text(const struct store_disk *disk);
+int store_disk_add(struct store *store, struct err *e); /* what the checkpoint has of it */
+bool store_disk_find(struct store *store, struct str key, struct store_on_disk *out);
+/* Write records to spill.mdb; those that are gone hide what state.mdb has. */
+int store_disk_spill(struct store *store, struct store_rec **v, size_t n, struct err *e);
+int store_disk_checkpoint(struct store_set *set, struct str text, struct err *e);
+int store_disk_reset(struct store_disk *disk, struct err *e);
+
+/* Entries on disk with from <= key < to, without those that are gone or forgotten. */
+struct store_cursor *store_cursor_open(struct store *store, struct str from, struct str to,
+	bool is_back);
+bool store_cursor_next(struct store_cursor *cursor, struct store_on_disk *out);
+void store_cursor_close(struct store_cursor *cursor);
+
+/* Is the file one that LMDB can use without harm, with entries whose sums are right?
+ * ERR_CORRUPT: no. */
+int store_check_file(int fd, struct err *e);
+uint32_t store_sum(struct str key, struct str data);
+
+void store_sort(struct store_rec **v, size_t n); /* by key */
 
 #endif

@@ -26,6 +26,10 @@ struct store_iter {
 	size_t n, i;
 	uint64_t seg;             /* the next segment to come */
 	bool is_end;              /* there is none */
+
+	struct store_cursor *cursor; /* NULL: memory has all */
+	struct store_on_disk disk;   /* the next entry on disk, if there is one */
+	bool has_disk;
 };
 
 /* ---- sorting ---- */
@@ -224,6 +228,8 @@ iter_new(struct store *store, struct str from, struct str to, bool is_back)
 	else
 		it->seg = store_seg_id(store, from);
 	store_pin(store);
+	if (!store->is_whole)
+		it->cursor = store_cursor_open(store, from, to, is_back);
 	return it;
 }
 
@@ -239,20 +245,55 @@ store_scan_back(struct store *store, struct str from, struct str to)
 	return iter_new(store, from, to, true);
 }
 
-bool
-store_iter_next(struct store_iter *it, struct store_entry *out)
+/* Is the next entry on disk before the record?  One with the same key is left out: memory
+ * has it as it is now. */
+static bool
+is_disk_next(struct store_iter *it, const struct store_rec *rec)
 {
-	if (it->store->set->is_failed)
-		return false;
+	for (;;) {
+		if (!it->has_disk)
+			it->has_disk = store_cursor_next(it->cursor, &it->disk);
+		if (!it->has_disk || !rec)
+			return it->has_disk;
+		int rc = str_cmp(it->disk.key, rec_key(rec));
+		if (rc != 0)
+			return it->is_back ? rc > 0 : rc < 0;
+		it->has_disk = false;
+	}
+}
+
+/* The next entry; a record of memory that the scan has not listed, because it was added
+ * since, is looked up. */
+static bool
+next_entry(struct store_iter *it, struct store_entry *out)
+{
 	struct store_rec *rec = peek(it);
+	while (it->cursor && is_disk_next(it, rec)) {
+		struct store_place place;
+		struct store_rec *late = store_look_up(it->store, it->disk.key, &place);
+		it->has_disk = false;
+		if (late && late->flags & REC_GONE)
+			continue;
+		*out = late ? rec_entry(late) : (struct store_entry){ it->disk.key,
+			it->disk.value, it->disk.ts_ms };
+		return true;
+	}
 	if (!rec)
 		return false;
 	rec->flags |= REC_USED;
 	*out = rec_entry(rec);
+	step(it);
+	return true;
+}
+
+bool
+store_iter_next(struct store_iter *it, struct store_entry *out)
+{
+	if (it->store->set->is_failed || !next_entry(it, out))
+		return false;
 	it->has_last = true;
 	buf_reset(&it->last);
-	buf_put_str(&it->last, rec_key(rec));
-	step(it);
+	buf_put_str(&it->last, out->key);
 	return true;
 }
 
@@ -262,6 +303,7 @@ store_iter_free(struct store_iter *it)
 	if (!it)
 		return;
 	store_unpin(it->store);
+	store_cursor_close(it->cursor);
 	mem_free(it->v);
 	buf_release(&it->from);
 	buf_release(&it->to);
@@ -288,8 +330,13 @@ store_first(struct store *store, struct str from, struct store_entry *out)
 {
 	if (store->order == STORE_TREE && store->is_whole)
 		return first_in_tree(store, from, out);
+	/* What the scan returned goes with it: look the entry up, by a copy of its key. */
+	struct buf *b = &store->set->scratch;
 	struct store_iter *it = store_scan(store, from, STR_NULL);
 	bool is_found = store_iter_next(it, out);
+	buf_reset(b);
+	if (is_found)
+		buf_put_str(b, out->key);
 	store_iter_free(it);
-	return is_found;
+	return is_found && store_get(store, buf_str(b), out);
 }

@@ -1,0 +1,101 @@
+/* Stores with little memory and a folder, against the model. */
+#include "store_help.h"
+
+#include "sys/fs.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct store_set *
+open_set(size_t memory_max)
+{
+	struct err e;
+	struct store_set *set = store_set_new(&(struct store_set_opts){ .dir = "state",
+		.memory_max = memory_max, .identity = "app/1" }, &e);
+	if (!set)
+		tap_fail(__FILE__, __LINE__, "%s", e.msg);
+	if (store_set_notice(set))
+		tap_fail(__FILE__, __LINE__, "%s", store_set_notice(set));
+	return set;
+}
+
+static void
+must_checkpoint(struct store_set *set, const char *text)
+{
+	struct err e;
+	if (store_set_checkpoint(set, str_of(text), &e) < 0)
+		tap_fail(__FILE__, __LINE__, "%s", e.msg);
+}
+
+/* Changes, commits, checkpoints, and restarts, after which the last checkpoint is there. */
+static void
+run(enum store_order order, uint64_t seed, int nstep, int nkey)
+{
+	struct err e;
+	struct history history = { .seed = seed, .nkey = nkey };
+	struct model saved = { 0 };
+	struct store_set *set = open_set(40000);
+	history.store = store_open(set, "s", order, &e);
+	for (int i = 0; i < nstep; i++) {
+		history_step(&history);
+		store_set_trim(set);
+		if (store_set_is_failed(set, &e))
+			tap_fail(__FILE__, __LINE__, "%s", e.msg);
+		if (history_rand(&history, 50) == 0 || store_set_wants_commit(set)) {
+			check_changes(history.store, &history.model);
+			store_clean(history.store);
+			model_clean(&history.model);
+			if (history_rand(&history, 5) == 0) {
+				must_checkpoint(set, "text");
+				model_release(&saved);
+				model_copy(&saved, &history.model);
+			}
+		}
+		if (history_rand(&history, 400) == 0) {
+			store_set_free(set);
+			set = open_set(40000);
+			history.store = store_open(set, "s", order, &e);
+			model_release(&history.model);
+			model_copy(&history.model, &saved);
+			check(str_eq(store_set_checkpoint_text(set), saved.n ? STR("text") : STR_NULL));
+		}
+	}
+	check_all(history.store, &history.model);
+	check(store_set_reset(set, &e) == 0);
+	check_int(store_count(history.store), 0);
+	check(store_set_checkpoint_text(set).n < 0);
+	model_release(&history.model);
+	model_release(&saved);
+	store_set_free(set);
+}
+
+static void
+run_all(enum store_order order)
+{
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		fprintf(stderr, "# order %d, seed %d\n", (int)order, (int)seed);
+		run(order, seed, 3000, seed % 2 ? 3000 : 300);
+	}
+}
+
+void
+test_store__a_hashed_store_that_spills_equals_the_model(void)
+{
+	run_all(STORE_HASH);
+}
+
+void
+test_store__segments_that_spill_equal_the_model(void)
+{
+	run_all(STORE_SEGMENTS);
+}
+
+void
+test_store__a_tree_that_spills_equals_the_model(void)
+{
+	run_all(STORE_TREE);
+}
