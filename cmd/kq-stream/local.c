@@ -301,7 +301,8 @@ local_run(struct program *program, int wake_fd, struct err *e)
 		.source = &program->plan->source[0], .stream_ms = -1,
 		.env = { on_emit, on_failed, on_dropped, on_next, 0 } };
 	assert(!plan_needs_broker(program->plan) && program->plan->nsource == 1);
-	struct store_set_opts stores = { .memory_max = (size_t)program->plan->settings.memory_max };
+	struct store_set_opts stores = { .is_plain = true,
+		.memory_max = (size_t)program->plan->settings.memory_max };
 	struct store_set *set = store_set_new(&stores, e);
 	if (!set)
 		return -1;

@@ -507,6 +507,18 @@ check(struct worker *worker, struct err *e)
 	return -1;
 }
 
+/* Has a task more changes in memory than it should? */
+static bool
+wants_commit(const struct worker *worker)
+{
+	for (int i = 0; i < worker->ntask; i++) {
+		const struct store_set *set = worker->task[i]->set;
+		if (set && store_set_wants_commit(set))
+			return true;
+	}
+	return false;
+}
+
 static int
 loop(struct worker *worker, struct err *e)
 {
@@ -527,7 +539,8 @@ loop(struct worker *worker, struct err *e)
 		int has_more = process(worker, e);
 		if (has_more < 0)
 			return -1;
-		if (clock_mono_ms() >= worker->commit_at_ms && worker_commit(worker, e) < 0)
+		bool is_due = clock_mono_ms() >= worker->commit_at_ms || wants_commit(worker);
+		if (is_due && worker_commit(worker, e) < 0)
 			return -1;
 		producer_wait(&worker->sink.producer, -1, 0, 0);
 		int rc = has_more ? 0 : worker_end(worker, e);

@@ -233,6 +233,7 @@ begin(struct flow_task *task)
 {
 	if (task->arena.used)
 		arena_reset(&task->arena);
+	store_set_trim(task->set);
 	task->env->next(task->env);
 }
 
@@ -348,6 +349,7 @@ flow_task_restore(struct flow_task *task, const struct flow_store *store,
 	const struct flow_change *change, struct err *e)
 {
 	const struct task_store *of = &task->store_of[store - task->store];
+	store_set_trim(task->set);
 	assert(store >= task->store && store < task->store + task->nstore);
 	return of->node->ops->restore(of->node, of->store, change, e);
 }
