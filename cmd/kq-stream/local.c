@@ -64,6 +64,7 @@ refuse(struct local_task *local, struct err *why)
 		local->nskipped++;
 		return 0;
 	}
+	why->class = ERR_CORRUPT; /* the record is at fault, not the command line */
 	return local->nline ? err_wrap(why, "line %lld", (long long)local->nline) : -1;
 }
 

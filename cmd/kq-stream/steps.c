@@ -92,7 +92,7 @@ split_choices(const char *choices, char z[WORD_MAX * 4], const char *words[16])
 }
 
 static int
-check_choice(const struct step_arg *arg, const char *text, struct err *e)
+check_choice(const struct step_arg *arg, const char *label, const char *text, struct err *e)
 {
 	char z[WORD_MAX * 4];
 	const char *words[16];
@@ -102,39 +102,41 @@ check_choice(const struct step_arg *arg, const char *text, struct err *e)
 			return 0;
 	const char *near = opt_suggest(text, words);
 	if (near)
-		return err_set(e, ERR_USAGE, "%s '%.60s' is not known; did you mean '%s'?", arg->name,
+		return err_set(e, ERR_USAGE, "%s '%.60s' is not known; did you mean '%s'?", label,
 			text, near);
-	return err_set(e, ERR_USAGE, "%s '%.60s' is not one of %s", arg->name, text, arg->choices);
+	return err_set(e, ERR_USAGE, "%s '%.60s' is not one of %s", label, text, arg->choices);
 }
 
 static int
-check_duration(const struct step_arg *arg, const char *text, struct err *e)
+check_duration(const char *label, const char *text, struct err *e)
 {
 	int64_t ms;
 	size_t n = strspn(text, "0123456789");
 	if (!text[n] && strspn(text, "0") != n)
 		return err_set(e, ERR_USAGE, "%s '%.20s' needs a unit: %.20sms, %.20ss, %.20sm, %.20sh or "
-			"%.20sd", arg->name, text, text, text, text, text, text);
+			"%.20sd", label, text, text, text, text, text, text);
 	if (units_parse_duration(text, &ms, e) < 0)
-		return err_wrap(e, "%s", arg->name);
+		return err_wrap(e, "%s", label);
 	return 0;
 }
 
 static int
-check_form(const struct step_arg *arg, const char *text, struct err *e)
+check_form(const struct step_verb *verb, const struct step_arg *arg, const char *text,
+	struct err *e)
 {
 	int64_t n;
+	const char *label = strcmp(arg->name, verb->name) == 0 ? arg->shown : arg->name;
 	if (strlen(text) > STEP_TEXT_MAX)
-		return err_set(e, ERR_USAGE, "%s '%.20s...' is longer than %d bytes", arg->name, text,
+		return err_set(e, ERR_USAGE, "%s '%.20s...' is longer than %d bytes", label, text,
 			STEP_TEXT_MAX);
 	if (!*text && arg->kind != STEP_ARG_DURATION && arg->kind != STEP_ARG_COUNT)
-		return err_set(e, ERR_USAGE, "%s is empty", arg->name);
+		return err_set(e, ERR_USAGE, "%s is empty", label);
 	switch (arg->kind) {
-	case STEP_ARG_CHOICE: return check_choice(arg, text, e);
-	case STEP_ARG_DURATION: return check_duration(arg, text, e);
+	case STEP_ARG_CHOICE: return check_choice(arg, label, text, e);
+	case STEP_ARG_DURATION: return check_duration(label, text, e);
 	case STEP_ARG_COUNT:
 		if (units_parse_int(text, 1, INT64_MAX, &n, e) < 0)
-			return err_wrap(e, "%s", arg->name);
+			return err_wrap(e, "%s", label);
 		return 0;
 	default: return 0;
 	}
@@ -146,7 +148,7 @@ steps_set(struct steps *steps, struct step *step, int i, const char *text, struc
 	const struct step_arg *arg = &step->verb->arg[i];
 	if (step->value[i])
 		return err_set(e, ERR_USAGE, "%s: '%s' is given twice", step->where, arg->name);
-	if (check_form(arg, text, e) < 0)
+	if (check_form(step->verb, arg, text, e) < 0)
 		return err_wrap(e, "%s", step->where);
 	step->value[i] = (const char *)arena_str(&steps->arena, str_of(text)).p;
 	return 0;

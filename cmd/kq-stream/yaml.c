@@ -18,7 +18,7 @@ yaml_open(struct steps *steps, const char *path, struct err *e)
 {
 	steps->file = path;
 	struct ytree *root = ytree_read(path, &steps->arena, e);
-	if (!root && e->class == ERR_USAGE) {
+	if (!root && e->class == ERR_USAGE && strstr(e->msg, ": did not find")) {
 		size_t n = strlen(e->msg);
 		snprintf(e->msg + n, sizeof e->msg - n, "; %s", QUOTE_HINT);
 	}
@@ -89,6 +89,13 @@ take_pairs(struct steps *steps, struct step *step, const struct ytree *value, st
 	return 0;
 }
 
+/* The argument's name; the verb's own value has none. */
+static const char *
+value_name(const struct step *step, const struct step_arg *arg)
+{
+	return strcmp(arg->name, step->verb->name) == 0 ? "" : arg->name;
+}
+
 static int
 take_arg(struct steps *steps, struct step *step, int i, const struct ytree *value, struct err *e)
 {
@@ -101,8 +108,8 @@ take_arg(struct steps *steps, struct step *step, int i, const struct ytree *valu
 	if (is_list && value->kind == YTREE_LIST)
 		return take_list(steps, step, i, value, e);
 	if (value->kind != YTREE_TEXT)
-		return err_set(e, ERR_USAGE, "%s: %s: a text is expected; " QUOTE_HINT, step->where,
-			arg->name);
+		return err_set(e, ERR_USAGE, "%s: %s%sa text is expected; " QUOTE_HINT, step->where,
+			value_name(step, arg), *value_name(step, arg) ? ": " : "");
 	struct str text = trimmed(value->text);
 	return steps_set(steps, step, i, (const char *)arena_str(&steps->arena, text).p, e);
 }

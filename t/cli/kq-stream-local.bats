@@ -1,0 +1,336 @@
+#!/usr/bin/env bats
+# kq-stream from stdin to stdout.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || exit
+	cat >orders <<-'END'
+		{"id":1,"city":"Paris","amount":5,"ts":1}
+		{"id":2,"city":"Rome","amount":70,"ts":2}
+		{"id":3,"city":"Paris","amount":150,"ts":61}
+		{"id":4,"city":"Paris","amount":1,"ts":59}
+		{"id":5,"city":"Rome","amount":200,"ts":130}
+	END
+}
+
+# gives INPUT-FILE WORD...: run the words after 'from -'; the expected output is on fd 3
+gives() {
+	local input=$1 rc=0
+	shift
+	timeout 20 kq-stream from - "$@" <"$input" >got 2>err || rc=$?
+	cat err
+	[ "$rc" -eq 0 ]
+	diff /dev/fd/3 got
+}
+
+@test "filter and map" {
+	gives orders then filter '.amount > 100' then map '{id, amount}' then to - 3<<-'END'
+		{"id":3,"amount":150}
+		{"id":5,"amount":200}
+	END
+	gives orders then filter-not '.amount > 100' then map .id then to - 3<<-'END'
+		1
+		2
+		4
+	END
+}
+
+@test "a record that passes as it is keeps its bytes" {
+	printf '{"n": 1.0, "big": 12345678901234567890,"a" : 1}\n  [1]\r\n' >in
+	printf '{"n": 1.0, "big": 12345678901234567890,"a" : 1}\n  [1]\n' >expected
+	gives in then filter true then to - 3<expected
+}
+
+@test "the last line needs no line feed, and empty lines are no records" {
+	printf '\n{"a":1}\n\n\r\n{"a":2}' >in
+	gives in then map .a then to - 3<<-'END'
+		1
+		2
+	END
+	gives /dev/null then map .a then to - 3</dev/null
+}
+
+@test "flatmap gives a record of each result, and keeps the key" {
+	echo '{"k":"a","v":[1,2]}' >in
+	echo '{"k":"b","v":[]}' >>in
+	gives in then by .k then flatmap '.v[]' then agg n=count total='sum(.)' then to - 3<<-'END'
+		{"key":"a","n":1,"total":1}
+		{"key":"a","n":2,"total":3}
+	END
+}
+
+@test "sample keeps one of N records" {
+	seq 7 >in
+	gives in then sample 3 then to - 3<<-'END'
+		1
+		4
+		7
+	END
+}
+
+@test "peek prints to stderr" {
+	gives orders then filter '.id < 3' then peek '{id}' then map .amount then to - 3<<-'END'
+		5
+		70
+	END
+	[ "$(cat err)" = '{"id":1}
+{"id":2}' ]
+}
+
+@test "dedupe drops what was seen within a time" {
+	cat >in <<-'END'
+		{"id":1,"ts":1}
+		{"id":1,"ts":11}
+		{"id":2,"ts":12}
+		{"id":1,"ts":12}
+		{"id":1,"ts":22}
+		{"id":null,"ts":22}
+		{"id":null,"ts":22}
+	END
+	gives in time .ts then dedupe .id within 10s then to - 3<<-'END'
+		{"id":1,"ts":1}
+		{"id":2,"ts":12}
+		{"id":1,"ts":12}
+		{"id":null,"ts":22}
+		{"id":null,"ts":22}
+	END
+	gives in time .ts then by .id then dedupe within 10s then map '[$key, .ts]' then to - 3<<-'END'
+		[1,1]
+		[2,12]
+		[1,12]
+	END
+}
+
+@test "every sends the latest value of each key at intervals, and the rest at the end" {
+	cat >in <<-'END'
+		{"k":"b","v":1,"ts":1}
+		{"k":"a","v":1,"ts":2}
+		{"k":"b","v":2,"ts":3}
+		{"k":"c","v":1,"ts":61}
+		{"k":"a","v":9,"ts":62}
+	END
+	gives in time .ts then by .k then every 1m then to - 3<<-'END'
+		{"k":"a","v":1,"ts":2}
+		{"k":"b","v":2,"ts":3}
+		{"k":"c","v":1,"ts":61}
+		{"k":"a","v":9,"ts":62}
+	END
+}
+
+@test "exec takes the values through a command" {
+	seq 3 >in
+	gives in then exec 'sed -u "s/[0-9]/1&/"' then map '. + 1' then to - 3<<-'END'
+		12
+		13
+		14
+	END
+	run -1 --separate-stderr timeout 20 kq-stream from - then exec 'echo x; exit 3' then to - <in
+	[[ $stderr == *"exit 3"* || $stderr == *"exit code 3"* ]]
+}
+
+@test "an aggregate is printed with its key, and comes at each change" {
+	gives orders then by .city then agg total='sum(.amount)' n=count then to - 3<<-'END'
+		{"key":"Paris","total":5,"n":1}
+		{"key":"Rome","total":70,"n":1}
+		{"key":"Paris","total":155,"n":2}
+		{"key":"Paris","total":156,"n":3}
+		{"key":"Rome","total":270,"n":2}
+	END
+	gives orders then by '.amount > 100' then agg count then to - 3<<-'END'
+		{"key":false,"count":1}
+		{"key":false,"count":2}
+		{"key":true,"count":1}
+		{"key":false,"count":3}
+		{"key":true,"count":2}
+	END
+}
+
+@test "a result that is no object stands under value" {
+	gives orders then by .city then reduce '$acc + .' then map .amount then to - 3<<-'END'
+		{"key":"Paris","value":5}
+		{"key":"Rome","value":70}
+		{"key":"Paris","value":150}
+		{"key":"Paris","value":1}
+		{"key":"Rome","value":200}
+	END
+	gives orders then by .city then aggregate '$acc + [.id]' init '[]' then to - 3<<-'END'
+		{"key":"Paris","value":[1]}
+		{"key":"Rome","value":[2]}
+		{"key":"Paris","value":[1,3]}
+		{"key":"Paris","value":[1,3,4]}
+		{"key":"Rome","value":[2,5]}
+	END
+}
+
+@test "the updates of a table as a stream are printed without keys" {
+	gives orders then by .city then agg n=count then stream then map '[$key, .n]' then to - 3<<-'END'
+		["Paris",1]
+		["Rome",1]
+		["Paris",2]
+		["Paris",3]
+		["Rome",2]
+	END
+}
+
+@test "top keeps the highest values" {
+	gives orders then by .city then top 2 .amount then map 'map(.id)' then to - 3<<-'END'
+		{"key":"Paris","value":[1]}
+		{"key":"Rome","value":[2]}
+		{"key":"Paris","value":[3,1]}
+		{"key":"Paris","value":[3,1]}
+		{"key":"Rome","value":[5,2]}
+	END
+}
+
+@test "a table grouped again takes its former rows out" {
+	gives orders then by .city then agg n=count then by '.n > 1' then agg cities=count then to - \
+		3<<-'END'
+		{"key":false,"cities":1}
+		{"key":false,"cities":2}
+		{"key":false,"cities":1}
+		{"key":true,"cities":1}
+		{"key":true,"cities":1}
+		{"key":false,"cities":0}
+		{"key":true,"cities":2}
+	END
+}
+
+@test "CSV with a header, in and out" {
+	printf 'city,"n ""x""",zip\r\nParis,3,007\n"a\nb",2.5,"12"\n' >in.csv
+	gives in.csv format csv then to - 3<<-'END'
+		{"city":"Paris","n \"x\"":3,"zip":"007"}
+		{"city":"a\nb","n \"x\"":2.5,"zip":"12"}
+	END
+	gives in.csv format csv then map '{zip, city, none: null, list: [1, "x"]}' then to - format csv \
+		3<<-'END'
+		zip,city,none,list
+		007,Paris,,"[1,""x""]"
+		12,"a
+		b",,"[1,""x""]"
+	END
+	gives orders then by .city then agg n=count then to - format csv 3<<-'END'
+		key,n
+		Paris,1
+		Rome,1
+		Paris,2
+		Paris,3
+		Rome,2
+	END
+}
+
+@test "CSV that is broken is refused by line" {
+	refused() { # MESSAGE
+		run -1 --separate-stderr timeout 20 kq-stream from - format csv then to -
+		echo "$stderr"
+		[[ $stderr == "kq-stream: $1" ]]
+	}
+	printf 'a,b\n1\n' | refused 'line 2: fields are missing: 1 of 2'
+	printf 'a,b\n1,2,3\n' | refused "line 2: more fields than the header's 2"
+	printf 'a,b\n1,"2\n3' | refused 'line 3: a quote is not closed'
+	printf 'a,b\n1,"2"3\n' | refused 'line 2: a comma is missing after a field in quotes'
+	printf '{"a":1}\n{"b":1}\n' >in
+	run -1 --separate-stderr timeout 20 kq-stream from - then to - format csv <in
+	[[ $stderr == *'line 2: the header of the CSV has no column for member "b"' ]]
+	[ "$output" = 'a
+1' ]
+}
+
+@test "lines of text, and bytes" {
+	printf 'a "b"\n\n\377x\n' >in
+	gives in format bytes then map '{v: .}' then to - 3<<-'END'
+		{"v":"a \"b\""}
+		{"v":""}
+		{"v":{"b64":"/3g="}}
+	END
+	gives in format bytes then to - format bytes 3<in
+	printf 'x y\nz\n' >in
+	gives in format text then map '. + "!"' then to - format text 3<<-'END'
+		x y!
+		z!
+	END
+	printf '\377\n' >in
+	run -1 --separate-stderr timeout 20 kq-stream from - format text then to - <in
+	[[ $stderr == 'kq-stream: line 1: the value is not UTF-8; read it as bytes: format bytes' ]]
+}
+
+@test "malformed JSON stops it with the line, or is skipped and counted" {
+	printf '{"a":1}\n{"a":\n{"a":2}\n{"a":3} x\n' >in
+	run -1 --separate-stderr timeout 20 kq-stream from - then map .a then to - <in
+	[ "$output" = 1 ]
+	[[ $stderr == 'kq-stream: line 2: '* ]]
+	run -0 --separate-stderr timeout 20 kq-stream -e skip from - then map .a then to - <in
+	[ "$output" = '1
+2' ]
+	[ "$stderr" = 'kq-stream: 2 records could not be processed and were skipped' ]
+}
+
+@test "an expression that fails on a record stops it, or the record is skipped" {
+	printf '{"a":1}\n{"a":"x"}\n{"a":2}\n' >in
+	run -1 --separate-stderr timeout 20 kq-stream from - then map '.a + 1' then to - <in
+	[ "$output" = 2 ]
+	[[ $stderr == 'kq-stream: line 2: map: '*'cannot be added' ]]
+	run -0 --separate-stderr timeout 20 kq-stream --errors skip from - then map '.a + 1' then to - <in
+	[ "$output" = '2
+3' ]
+	[ "$stderr" = 'kq-stream: 1 record could not be processed and was skipped' ]
+}
+
+@test "a record whose time cannot be read is an error" {
+	printf '{"ts":"2026-01-01T00:00:00Z"}\n{"ts":"now"}\n' >in
+	run -1 --separate-stderr timeout 20 kq-stream from - time .ts then to - <in
+	[[ $stderr == 'kq-stream: line 2: time: "now" is not a time from 1970 to 9999'* ]]
+}
+
+@test "output comes before the input ends" {
+	mkfifo in out
+	timeout 20 kq-stream from - then map .a then to - <in >out &
+	exec 4>in 5<out
+	echo '{"a":1}' >&4
+	read -r -t 10 line <&5
+	[ "$line" = 1 ]
+	echo '{"a":2}' >&4
+	read -r -t 10 line <&5
+	[ "$line" = 2 ]
+	exec 4>&-
+	wait $!
+}
+
+@test "SIGINT ends it, and what is open comes out" {
+	mkfifo in
+	timeout 20 kq-stream from - then by .k then every 1h then to - <in >got 2>err &
+	exec 4>in
+	echo '{"k":1}' >&4
+	for _ in $(seq 100); do
+		pid=$(pgrep -P $! -x kq-stream) && break
+		sleep 0.05
+	done
+	# It has read the line when the pipe is empty, and waits for more.
+	for _ in $(seq 100); do
+		grep -q poll "/proc/$pid/wchan" && break
+		sleep 0.05
+	done
+	kill -INT "$pid"
+	rc=0
+	wait $! || rc=$?
+	[ "$rc" -eq 130 ]
+	[ "$(cat got)" = '{"k":1}' ]
+	exec 4>&-
+}
+
+@test "a reader that closes the pipe ends it quietly" {
+	yes '{"a":1}' | head -n 500000 >in
+	rc=0
+	{
+		timeout 20 kq-stream from - then map .a then to - <in 2>err
+		echo $? >code
+	} | head -n 1 >got
+	[ "$(cat got)" = 1 ]
+	[ "$(cat code)" -eq 0 ]
+	[ ! -s err ]
+}
+
+@test "a full disk under stdout is an error" {
+	run -1 --separate-stderr timeout 20 sh -c "kq-stream from - then to - <orders >/dev/full"
+	[[ $stderr == *'cannot write to stdout: No space left on device' ]]
+}
