@@ -32,7 +32,7 @@ struct local_task {
 	struct progress progress;
 	int wake_fd;
 	int64_t nline, nresult;
-	int64_t nlate, nnull, nskipped;
+	int64_t nlate, nlate_kept, nnull, nskipped;
 	int64_t stream_ms;       /* highest time */
 };
 
@@ -114,9 +114,13 @@ on_failed(struct flow_env *env, int node, const struct flow_rec *rec, struct err
 static void
 on_dropped(struct flow_env *env, int node, const struct flow_rec *rec, bool is_late)
 {
-	(void)node, (void)rec;
+	(void)rec;
 	struct local_task *local = local_of(env);
-	if (is_late)
+	const struct topology_node *nodes;
+	topology_nodes(local->program->topo, &nodes);
+	if (is_late && nodes[node].spec->late_id)
+		local->nlate_kept++;
+	else if (is_late)
 		local->nlate++;
 	else
 		local->nnull++;
@@ -263,6 +267,7 @@ tell_counts(const struct local_task *local)
 {
 	const struct { int64_t n; const char *what; } counts[] = {
 		{ local->nlate, "came too late and %s dropped" },
+		{ local->nlate_kept, "came too late and %s sent on by 'late'" },
 		{ local->nnull, "had no key, or no value, where one is needed and %s dropped" },
 		{ local->nskipped, "could not be processed and %s skipped" },
 	};

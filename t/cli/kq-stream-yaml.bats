@@ -171,9 +171,9 @@ commit-interval: 2000ms' ]
 	END
 	refuses "bad.yaml:1: there are no streams" </dev/null
 	deep=$(printf '[%.0s' $(seq 20))
-	refuses "bad.yaml:1:24: too deep" <<<"streams: $deep"
+	refuses "bad.yaml:1:25: too deep" <<<"streams: $deep"
 	run -1 --separate-stderr kq-stream run none.yaml
-	[[ $stderr == "kq-stream: "*"'none.yaml': No such file or directory" ]]
+	[ "$stderr" = 'kq-stream: cannot open none.yaml: No such file or directory' ]
 }
 
 @test "an expression of a file is blamed with the file's line" {
