@@ -132,7 +132,7 @@ $(B)/t/lib/fuzz-live: $(B)/t/fuzz/live.o $(B)/t/fuzz/live_make.o $(B)/libkq.a $(
 
 test: deps
 	$(Q)$(MAKE) --no-print-directory check
-check: check-tidy check-unit check-cli
+check: check-tidy check-unit check-stream check-cli
 # The checks; share/gen/tidy explains them.
 tidy := layers includes headers functions files columns form letters tags \
         symbols loops commands tree
@@ -142,8 +142,7 @@ check-tidy: $(cmd:%=$(B)/%)
 check-unit: $(unit) $(fuzz:%=$(B)/t/fuzz-%)
 	$(Q)$(if $(SAN),KQ_HISTORIES=$${KQ_HISTORIES:-$(if $(findstring thread,$(SAN)),100,1000)}) prove -j$(TEST_JOBS) $(if $(V),-v) --exec '' $(unit) $(fuzz:%=$(B)/t/fuzz-%)
 check-stream: $(cases)
-	$(Q)$(cases) t/stream/public.ndjson
-	$(Q)$(cases) --restart t/stream/public.ndjson
+	$(Q)for how in '' --restart --split '--split --restart'; do $(cases) $$how t/stream/public.ndjson || exit 1; done
 	$(Q)for restart in '' --restart; do t/stream/oracle-joins.py 1 500 | $(cases) $$restart /dev/stdin || exit 1; done
 check-cli: all $(helper) $(bench)
 	$(Q)PATH="$(CURDIR)/$(B):$(CURDIR)/$(B)/t/lib:$$PATH" KQ_SAN='$(SAN)' prove --failures --comments -j$(TEST_JOBS) $(if $(V),-v) --timer --exec 'bats --tap' $(or $(T),$(wildcard t/cli/*.bats))

@@ -112,7 +112,7 @@ value_of(struct agg_columns *cols, const struct agg_part *part, const struct flo
 			return err_set(e, ERR_USAGE, "the result is no number, or beyond the largest one");
 		return rc;
 	}
-	if (expr_value(part->expr, &in, &value->text, e) < 0)
+	if (flow_fns_value(cols->fns, part->expr, &in, &value->text, e) < 0)
 		return -1;
 	return part->kind->wants == AGG_ANY || value->text.n >= 0;
 }

@@ -126,7 +126,7 @@ run(struct agg_expr *agg, struct expr *expr, const struct flow_args *args, struc
 	struct expr_in in;
 	struct str text;
 	flow_fns_input(agg->fns, expr, agg->in_key, args, &in);
-	if (expr_value(expr, &in, &text, e) < 0)
+	if (flow_fns_value(agg->fns, expr, &in, &text, e) < 0)
 		return -1;
 	put_state(text, state, out);
 	return 0;

@@ -212,6 +212,37 @@ flow_fns_input(struct flow_fns *fns, const struct expr *expr, enum flow_key_form
 		in->v[EXPR_KEY] = key_json(fns, args->key, format);
 }
 
+/*
+ * jq knows doubles only: the end of a window without end, 9223372036854775807 in $key, comes
+ * back as 9223372036854776000.  Put it back, in a copy.
+ */
+static void
+restore_end(struct flow_fns *fns, struct str key, struct str *result)
+{
+	static const char end[] = "9223372036854775807", rounded[] = "9223372036854776000";
+	size_t n = sizeof end - 1;
+	if (key.n < (int32_t)n || result->n < (int32_t)n
+		|| !memmem(key.p, (size_t)key.n, end, n)
+		|| !memmem(result->p, (size_t)result->n, rounded, n))
+		return;
+	*result = arena_str(&fns->arena, *result);
+	uint8_t *p = (uint8_t *)(uintptr_t)result->p, *to = p + result->n;
+	while ((p = memmem(p, (size_t)(to - p), rounded, n))) {
+		memcpy(p, end, n);
+		p += n;
+	}
+}
+
+int
+flow_fns_value(struct flow_fns *fns, struct expr *expr, const struct expr_in *in,
+	struct str *out, struct err *e)
+{
+	int rc = expr_value(expr, in, out, e);
+	if (rc > 0 && expr_uses(expr, EXPR_KEY))
+		restore_end(fns, in->v[EXPR_KEY], out);
+	return rc;
+}
+
 static int
 to_key(struct fn_expr *fn, struct str json, struct str *out, struct err *e)
 {
@@ -243,7 +274,7 @@ value(struct flow_fn *flow, const struct flow_args *args, struct str *out, struc
 	struct fn_expr *fn = CONTAINER_OF(flow, struct fn_expr, fn);
 	struct expr_in in;
 	flow_fns_input(fn->fns, fn->expr, fn->place.in_key, args, &in);
-	if (expr_value(fn->expr, &in, out, e) < 0)
+	if (flow_fns_value(fn->fns, fn->expr, &in, out, e) < 0)
 		return -1;
 	return fn->place.gives == FLOW_GIVES_KEY ? to_key(fn, *out, out, e) : 0;
 }
@@ -311,7 +342,7 @@ pairs(struct flow_fn *flow, const struct flow_args *args, struct flow_pair **out
 	flow_fns_input(fn->fns, fn->expr, fn->place.in_key, args, &in);
 	if (fn->place.gives == FLOW_GIVES_EACH)
 		return pairs_each(fn, args, &in, out, e);
-	if (expr_value(fn->expr, &in, &json, e) < 0)
+	if (flow_fns_value(fn->fns, fn->expr, &in, &json, e) < 0)
 		return -1;
 	if (fn->place.gives == FLOW_GIVES_PAIRS)
 		return to_pairs(fn, json, out, e);

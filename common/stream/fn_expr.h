@@ -65,6 +65,10 @@ struct arena *flow_fns_memory(struct flow_fns *fns);
 void flow_fns_input(struct flow_fns *fns, const struct expr *expr, enum flow_key_format format,
 	const struct flow_args *args, struct expr_in *in);
 
+/* expr_value; the end of a window without end that is in $key does not lose digits. */
+int flow_fns_value(struct flow_fns *fns, struct expr *expr, const struct expr_in *in,
+	struct str *out, struct err *e);
+
 /* Goes over the items of a compact JSON array, whose text is checked. */
 struct flow_items {
 	const uint8_t *p, *end;
