@@ -36,7 +36,7 @@ struct topology_id *
 topology_id_add(struct topology *topo, const char *id, enum flow_kind kind, int node)
 {
 	struct topology_id *entry = arena_alloc(&topo->arena, sizeof *entry);
-	*entry = (struct topology_id){ .id = id, .kind = kind, .node = node, .group_source = -1 };
+	*entry = (struct topology_id){ .id = id, .kind = kind, .node = node };
 	map_put(&topo->id, str_of(id), entry);
 	return entry;
 }

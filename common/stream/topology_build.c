@@ -101,17 +101,35 @@ repartition_names(struct topology *topo, const char *base, bool is_table)
 	return names;
 }
 
+/* The sink of a node to this internal topic, if there is one: steps that want the same records
+ * by key share it. */
+static int
+find_sink(const struct topology *topo, int from, const char *topic)
+{
+	for (int i = 0; i < topo->nnode; i++)
+		if (topo->node[i].op == FLOW_REPARTITION_SINK && topo->node[i].from[0] == from
+			&& !strcmp(topo->node[i].topic, topic))
+			return i;
+	return -1;
+}
+
 /* Send the records of a node through an internal topic; returns the node that reads it. */
 static int
 repartition(struct topology *topo, const struct flow_spec *spec, int from,
 	const struct repartition_names *names, bool takes_null_keys)
 {
 	enum flow_kind kind = topo->node[from].kind;
-	int sink = topology_node_add(topo, FLOW_REPARTITION_SINK, kind, spec, names->sink);
+	const char *topic = with_suffix(topo, names->base, "-repartition");
+	int sink = find_sink(topo, from, topic);
+	if (sink >= 0) {
+		topo->node[sink].takes_null_keys |= takes_null_keys;
+		return sink + 1;
+	}
+	sink = topology_node_add(topo, FLOW_REPARTITION_SINK, kind, spec, names->sink);
 	topology_edge_add(topo, from, sink);
 	int source = topology_node_add(topo, FLOW_REPARTITION_SOURCE, kind, spec, names->source);
-	topo->node[sink].topic = topo->node[source].topic
-		= with_suffix(topo, names->base, "-repartition");
+	assert(source == sink + 1);
+	topo->node[sink].topic = topo->node[source].topic = topic;
 	topo->node[sink].window = topo->node[source].window = topo->node[from].window;
 	topo->node[sink].takes_null_keys = takes_null_keys;
 	return source;
@@ -127,12 +145,7 @@ by_key(struct topology *topo, const struct flow_spec *spec, struct topology_id *
 		return from->node;
 	struct repartition_names names = repartition_names(topo, from->group ? from->group : base,
 		from->kind == FLOW_KIND_GROUPED_TABLE);
-	if (from->group && from->group_source >= 0)
-		return from->group_source;
-	int source = repartition(topo, spec, from->node, &names, takes_null_keys);
-	if (from->group)
-		from->group_source = source;
-	return source;
+	return repartition(topo, spec, from->node, &names, takes_null_keys);
 }
 
 /* The node to put into windows: its keys are bytes. */

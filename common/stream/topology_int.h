@@ -19,7 +19,6 @@ struct topology_id {
 	bool is_rekeyed;          /* the key was changed since the last topic */
 	const struct flow_window *window; /* of its keys; NULL: plain */
 	const char *group;        /* of a grouping: its name, or NULL */
-	int group_source;         /* a named grouping's repartition source; -1: none yet */
 };
 
 struct topology {
