@@ -171,13 +171,13 @@ enqueue(struct flow_task *task, struct task_source *source, const struct flow_re
 	queued->rec.value = arena_str(arena, rec->value);
 	queued->rec.old = STR_NULL;
 	queued->rec.headers = arena_str(arena, rec->headers);
-	if (!source->head) {
+	bool is_first = !source->head;
+	if (is_first)
 		source->tail = &source->head;
-		source->turn = task->turn++;
-	}
 	*source->tail = queued;
 	source->tail = &queued->next;
-	task->nqueued++;
+	if (is_first)
+		task_ready_put(task, source);
 }
 
 int

@@ -16,7 +16,8 @@ struct op_suppress {
 	struct flow_node node;
 	struct store *buffer, *queue;
 	char *queue_name;
-	int64_t *time_ms;     /* with a time limit: stream time, by the updates that came in */
+	int64_t *time_ms;     /* stream time by the updates that came in; NULL: that of the
+	                       * aggregations above counts */
 	int64_t next_ms;      /* the first place in the queue; INT64_MAX: nothing waits */
 	int64_t nbyte;        /* of what waits */
 	struct buf key, at, value, headers;
@@ -42,7 +43,7 @@ suppress_open(struct flow_node *node, struct err *e)
 	op->queue_name = mem_strndup(buf_str(&full));
 	buf_release(&full);
 	op->next_ms = INT64_MAX;
-	if (!waits_for_close(op))
+	if (!waits_for_close(op) || !node->nabove)
 		op->time_ms = flow_node_number(node, "time");
 	return flow_node_store(node, name, STORE_HASH, &logged, &op->buffer, e) < 0
 		|| flow_node_store(node, op->queue_name, STORE_TREE, &index, &op->queue, e) < 0 ? -1 : 0;
@@ -179,20 +180,27 @@ send_upto(struct op_suppress *op, int64_t place_ms, struct err *e)
 
 /* ---- when ---- */
 
-/* The last window end that is closed by all aggregations above. */
+/* The last window end that is closed at this stream time. */
+static int64_t
+closed_at(const struct flow_window *window, int64_t stream_ms)
+{
+	int64_t ms = minus(stream_ms, window->grace_ms);
+	if (window->type == FLOW_SESSION)
+		ms = minus(ms, window->size_ms);
+	return window->type == FLOW_SESSION || window->type == FLOW_SLIDING ? minus(ms, 1) : ms;
+}
+
+/* The last window end that is closed by all aggregations above.  If a topic is between, by
+ * the records that came out of it. */
 static int64_t
 closed_ms(const struct op_suppress *op)
 {
 	int64_t all_ms = INT64_MAX;
+	if (op->time_ms)
+		return closed_at(op->node.plan->window, *op->time_ms);
 	for (int i = 0; i < op->node.nabove; i++) {
 		const struct flow_node *above = op->node.above[i];
-		const struct flow_window *window = &above->spec->window;
-		int64_t ms = above->stream_ms ? *above->stream_ms : INT64_MIN;
-		ms = minus(ms, window->grace_ms);
-		if (window->type == FLOW_SESSION)
-			ms = minus(ms, window->size_ms);
-		if (window->type == FLOW_SESSION || window->type == FLOW_SLIDING)
-			ms = minus(ms, 1);
+		int64_t ms = closed_at(&above->spec->window, *above->stream_ms);
 		all_ms = MIN(all_ms, ms);
 	}
 	return all_ms;
@@ -227,13 +235,10 @@ suppress_take(struct flow_node *node, int port, const struct flow_rec *rec, stru
 	buf_reset(&op->key);
 	keys_put_topic(&op->key, &rec->key, node->plan->window);
 	wait(op, buf_str(&op->key), rec);
-	int64_t upto_ms;
-	if (waits_for_close(op)) {
-		upto_ms = closed_ms(op);
-	} else {
+	if (op->time_ms)
 		*op->time_ms = MAX(*op->time_ms, rec->ts_ms);
-		upto_ms = minus(*op->time_ms, node->spec->suppress.limit_ms);
-	}
+	int64_t upto_ms = waits_for_close(op) ? closed_ms(op)
+		: minus(*op->time_ms, node->spec->suppress.limit_ms);
 	if (send_upto(op, upto_ms, e))
 		return -1;
 	return is_full(op) ? make_room(op, e) : 0;

@@ -61,23 +61,35 @@ add_out(struct flow_node *branch, struct flow_node *out)
 	branch->user[branch->nuser++] = (struct flow_user){ .node = out };
 }
 
-/* Tell the suppression of closed windows to the aggregations that close them. */
 static void
-watch(struct flow_node *watcher, struct flow_node *node)
+add_watch(struct flow_node *watcher, struct flow_node *above)
 {
-	if (node->spec->window.type && (node->plan->op == FLOW_AGGREGATE
-			|| node->plan->op == FLOW_COGROUP)) {
-		node->watch = mem_realloc(node->watch,
-			sizeof(struct flow_node *) * (size_t)(node->nwatch + 1));
-		node->watch[node->nwatch++] = watcher;
-		watcher->above = mem_realloc(watcher->above,
-			sizeof(struct flow_node *) * (size_t)(watcher->nabove + 1));
-		watcher->above[watcher->nabove++] = node;
-		return;
+	size_t nwatch = (size_t)above->nwatch + 1, nabove = (size_t)watcher->nabove + 1;
+	above->watch = mem_realloc(above->watch, sizeof(struct flow_node *) * nwatch);
+	above->watch[above->nwatch++] = watcher;
+	watcher->above = mem_realloc(watcher->above, sizeof(struct flow_node *) * nabove);
+	watcher->above[watcher->nabove++] = above;
+}
+
+/* Bring together a suppression until windows close and the aggregations in the task that
+ * close them. */
+static void
+find_above(struct flow_task *task, struct flow_node *watcher)
+{
+	bool *is_above = mem_alloc(sizeof *is_above * (size_t)task->nnode);
+	is_above[watcher->index] = true;
+	for (int i = watcher->index; i >= 0; i--) { /* inputs come before their users */
+		struct flow_node *node = is_above[i] ? task->node[i] : NULL;
+		if (!node || !node->plan->window)
+			continue;
+		if (node->spec->window.type && node->plan->kind == FLOW_KIND_TABLE
+				&& (node->plan->op == FLOW_AGGREGATE || node->plan->op == FLOW_COGROUP))
+			add_watch(watcher, node);
+		else
+			for (int j = 0; j < node->plan->nfrom; j++)
+				is_above[node->plan->from[j]] = true;
 	}
-	for (int i = 0; i < node->nfrom; i++)
-		if (node->from[i]->plan->kind == FLOW_KIND_TABLE)
-			watch(watcher, node->from[i]);
+	mem_free(is_above);
 }
 
 static void
@@ -99,7 +111,7 @@ connect(struct flow_task *task, struct flow_node *node)
 	for (int i = 0; i < plan->nfrom; i++)
 		node->from[i] = task->node[plan->from[i]];
 	if (plan->op == FLOW_SUPPRESS && plan->spec->suppress.until_window_closes)
-		watch(node, node->from[0]);
+		find_above(task, node);
 }
 
 static void
@@ -169,6 +181,7 @@ flow_task_free(struct flow_task *task)
 	}
 	mem_free(task->node);
 	mem_free(task->source);
+	mem_free(task->ready);
 	mem_free(task->store);
 	mem_free(task->store_of);
 	mem_free(task->number);
@@ -179,22 +192,6 @@ flow_task_free(struct flow_task *task)
 }
 
 /* ---- records ---- */
-
-/* Of the internal topics with records the one whose first is the oldest, as Kafka Streams
- * chooses; of equal ones the one whose turn came first. */
-static struct task_source *
-next_queue(struct flow_task *task)
-{
-	struct task_source *best = NULL;
-	for (int i = 0; i < task->nsource; i++) {
-		struct task_source *source = &task->source[i];
-		if (source->head && (!best || source->head->rec.ts_ms < best->head->rec.ts_ms
-				|| (source->head->rec.ts_ms == best->head->rec.ts_ms
-					&& source->turn < best->turn)))
-			best = source;
-	}
-	return best;
-}
 
 static int
 send_from(struct flow_node *node, const struct flow_rec *rec, struct err *e)
@@ -207,12 +204,12 @@ send_from(struct flow_node *node, const struct flow_rec *rec, struct err *e)
 static int
 run_queues(struct flow_task *task, struct err *e)
 {
-	while (task->nqueued) {
-		struct task_source *source = next_queue(task);
+	while (task->nready) {
+		struct task_source *source = task_ready_take(task);
 		struct task_queued *queued = source->head;
 		source->head = queued->next;
-		source->turn = task->turn++;
-		task->nqueued--;
+		if (source->head)
+			task_ready_put(task, source);
 		if (send_from(source->node, &queued->rec, e))
 			return -1;
 	}
@@ -223,7 +220,7 @@ run_queues(struct flow_task *task, struct err *e)
 static int
 settle(struct flow_task *task, struct err *e)
 {
-	if (task->nqueued && run_queues(task, e))
+	if (run_queues(task, e))
 		return -1;
 	return store_set_is_failed(task->set, e) ? -1 : 0;
 }

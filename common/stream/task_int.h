@@ -1,5 +1,5 @@
 /*
- * A task from inside: for task.c and node.c only.
+ * A task from inside: for task*.c and node.c only.
  *
  * Uses: node.
  */
@@ -20,7 +20,6 @@ struct task_source {
 	int same;      /* the next source of this topic; -1: none */
 	/* Records of an internal topic of a local task. */
 	struct task_queued *head, **tail;
-	uint64_t turn; /* when the first of them came to the head */
 };
 
 struct task_number {
@@ -43,8 +42,10 @@ struct flow_task {
 	int nnode;
 	struct task_source *source;
 	int nsource;
-	int nqueued;               /* records in queues */
-	uint64_t turn;
+	/* A heap of the sources with records, by the time of their first one.  Equal times
+	 * are in the order of Java's PriorityQueue, by which Kafka Streams chooses. */
+	struct task_source **ready;
+	int nready, ready_max;
 	struct flow_store *store;
 	struct task_store *store_of;
 	int nstore;
@@ -55,5 +56,8 @@ struct flow_task {
 	struct arena arena;
 	struct buf scratch;
 };
+
+void task_ready_put(struct flow_task *task, struct task_source *source);
+struct task_source *task_ready_take(struct flow_task *task); /* there is one */
 
 #endif

@@ -1,3 +1,4 @@
+#include "stream/saturate.h"
 #include "stream/topology_int.h"
 
 #define IN_S (1 << FLOW_KIND_STREAM)
@@ -143,14 +144,38 @@ check_join_grace(const struct topology *topo, const struct flow_spec *spec,
 	return 0;
 }
 
+/* Are the keys of these places the same bytes if they are equal? */
+static bool
+have_equal_keys(const struct flow_window *a, const struct flow_window *b)
+{
+	while (a && b && (a->type == FLOW_SESSION) == (b->type == FLOW_SESSION)
+			&& (a->type == FLOW_UNLIMITED) == (b->type == FLOW_UNLIMITED)
+			&& (a->type == FLOW_UNLIMITED || a->type == FLOW_SESSION
+				|| a->size_ms == b->size_ms)) {
+		a = a->inner;
+		b = b->inner;
+	}
+	return !a && !b;
+}
+
+/* In topics a windowed key does not tell its window's size, so a place has keys of one. */
+static int
+check_windows_meet(const struct flow_spec *spec, struct topology_id *const *from, struct err *e)
+{
+	for (int i = 1; i < topology_nfrom(spec); i++)
+		if (!have_equal_keys(from[0]->window, from[i]->window))
+			return err_set(e, ERR_USAGE, "'%s': the keys of '%s' and '%s' have different windows; "
+				"give one of them new keys", spec->id, from[0]->id, from[i]->id);
+	return 0;
+}
+
 static int
 check_join(const struct topology *topo, const struct flow_spec *spec,
 	struct topology_id *const *from, struct err *e)
 {
 	const struct flow_join_window *window = &spec->join_window;
 	if (spec->op == FLOW_STREAM_STREAM_JOIN) {
-		if (window->grace_ms < 0
-				|| (window->before_ms < 0 && window->after_ms < -window->before_ms))
+		if (window->grace_ms < 0 || plus(window->before_ms, window->after_ms) < 0)
 			return err_set(e, ERR_USAGE, "'%s': the join's window ends before it starts",
 				spec->id);
 	} else if (spec->kind == FLOW_OUTER && spec->op != FLOW_TABLE_TABLE_JOIN) {
@@ -162,9 +187,8 @@ check_join(const struct topology *topo, const struct flow_spec *spec,
 			spec->id);
 	if (spec->op == FLOW_STREAM_TABLE_JOIN || spec->op == FLOW_TABLE_TABLE_JOIN
 			|| spec->op == FLOW_STREAM_STREAM_JOIN)
-		if (!from[0]->window != !from[1]->window)
-			return err_set(e, ERR_USAGE,
-				"'%s': one side's keys have windows, the other's have not", spec->id);
+		if (check_windows_meet(spec, from, e))
+			return -1;
 	return check_join_grace(topo, spec, from[1], e);
 }
 
@@ -209,7 +233,7 @@ topology_check(const struct topology *topo, const struct flow_spec *spec,
 	switch (spec->op) {
 	case FLOW_AGGREGATE:
 	case FLOW_COGROUP:
-		return check_window(spec, from[0], e);
+		return check_windows_meet(spec, from, e) ? -1 : check_window(spec, from[0], e);
 	case FLOW_STREAM_STREAM_JOIN:
 	case FLOW_STREAM_TABLE_JOIN:
 	case FLOW_STREAM_GLOBAL_JOIN:
@@ -220,7 +244,12 @@ topology_check(const struct topology *topo, const struct flow_spec *spec,
 		if (spec->suppress.until_window_closes && !from[0]->window)
 			return err_set(e, ERR_USAGE, "'%s': only windows close; the table has none",
 				spec->id);
+		if (spec->suppress.limit_ms < 0 || spec->suppress.max_records < 0
+				|| spec->suppress.max_bytes < 0)
+			return err_set(e, ERR_USAGE, "'%s': a limit is negative", spec->id);
 		return 0;
+	case FLOW_MERGE:
+		return check_windows_meet(spec, from, e);
 	default:
 		return 0;
 	}
