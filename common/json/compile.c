@@ -663,6 +663,36 @@ want(struct tree_parser *parser, struct tree_node *tree)
 	return i >= 0;
 }
 
+/* Is there a pair with this key before the pair? */
+static bool
+is_twice(const struct tree_node *object, const struct tree_node *pair)
+{
+	for (const struct tree_node *at = object->arg[0]; at != pair; at = at->next)
+		if (str_eq(text_of(at->arg[0]), text_of(pair->arg[0])))
+			return true;
+	return false;
+}
+
+/* An object of one result, whose keys are constants: what is printed before each value is
+ * known. */
+static void
+fix_object(struct tree_parser *parser, struct tree_node *object)
+{
+	struct buf text = BUF_INIT;
+	object->is_fixed = !object->is_many && object->arg[0];
+	for (struct tree_node *pair = object->arg[0]; pair && object->is_fixed; pair = pair->next) {
+		object->is_fixed = is_text(pair->arg[0]) && !is_twice(object, pair);
+		if (!object->is_fixed)
+			break;
+		buf_reset(&text);
+		buf_putc(&text, pair == object->arg[0] ? '{' : ',');
+		val_put_string(text_of(pair->arg[0]), &text);
+		buf_putc(&text, ':');
+		pair->value = val_of_string(arena_str(parser->arena, buf_str(&text)));
+	}
+	buf_release(&text);
+}
+
 /* Set is_many; find what is wanted of the input, which the node sees if at_root. */
 static bool
 resolve(struct tree_parser *parser, struct tree_node *tree, bool at_root)
@@ -675,6 +705,9 @@ resolve(struct tree_parser *parser, struct tree_node *tree, bool at_root)
 		return true;
 	case TREE_ARRAY:
 		tree->is_many = false;
+		return true;
+	case TREE_OBJECT:
+		fix_object(parser, tree);
 		return true;
 	case TREE_NEGATE:
 		if (tree->arg[0]->op == TREE_CONST && tree->arg[0]->value.kind == VAL_NUMBER) {

@@ -160,10 +160,14 @@ static bool
 put(struct compiled_set *set, struct val v, struct str *out)
 {
 	struct val_pool *pool = &set->eval.pool;
-	struct buf *text = set->nout < OUT_MAX ? &set->out[set->nout++] : &set->eval.scratch;
 	*out = STR_NULL;
 	if (v.kind == VAL_NULL)
 		return true;
+	if (v.is_printed) {
+		*out = (struct str){ v.p, v.n };
+		return true;
+	}
+	struct buf *text = set->nout < OUT_MAX ? &set->out[set->nout++] : &set->eval.scratch;
 	buf_reset(text);
 	val_put(pool, v, text);
 	if (pool->is_full || text->n > INT32_MAX)
@@ -198,12 +202,30 @@ compiled_test(struct compiled *program, const struct expr_in *in)
 	return program->set->eval.pool.is_full ? COMPILED_ASK : val_is_true(v);
 }
 
+/* An object of known keys is printed as it is computed. */
+static int
+value_of_object(struct compiled *program, const struct expr_in *in, struct str *out)
+{
+	struct compiled_set *set = program->set;
+	struct buf *text = &set->out[set->nout++];
+	struct val dot;
+	buf_reset(text);
+	int rc = begin(program, in, &dot) ? eval_put(&set->eval, program->tree, dot, text) : -1;
+	if (rc < 0 || text->n > INT32_MAX)
+		return COMPILED_ASK;
+	if (rc > 0)
+		*out = buf_str(text);
+	return rc;
+}
+
 int
 compiled_value(struct compiled *program, const struct expr_in *in, struct str *out)
 {
 	struct val dot, v;
 	int n = 0;
 	*out = STR_NULL;
+	if (program->tree->is_fixed && program->set->nout < OUT_MAX)
+		return value_of_object(program, in, out);
 	if (!begin(program, in, &dot) || run(program, dot, &v, &n) < 0 || n > 1)
 		return COMPILED_ASK;
 	if (n == 0)

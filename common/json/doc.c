@@ -42,6 +42,7 @@ void
 doc_init(struct doc *doc)
 {
 	*doc = (struct doc){ 0 };
+	quotes_init(&doc->quotes);
 	add_slot(doc, STR(""));
 }
 

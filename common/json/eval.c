@@ -301,10 +301,29 @@ eval_one(struct eval *eval, const struct tree_node *tree, struct val dot, struct
 	}
 }
 
+/* The members are printed as they are computed. */
+static int
+put_fixed(struct eval *eval, const struct tree_node *tree, struct val dot, struct buf *out)
+{
+	size_t n = out->n;
+	for (const struct tree_node *pair = tree->arg[0]; pair; pair = pair->next) {
+		buf_put(out, pair->value.p, (size_t)pair->value.n);
+		int rc = eval_put(eval, pair->arg[1], dot, out);
+		if (rc <= 0) {
+			out->n = n;
+			return rc;
+		}
+	}
+	buf_putc(out, '}');
+	return 1;
+}
+
 int
 eval_put(struct eval *eval, const struct tree_node *tree, struct val dot, struct buf *out)
 {
 	struct val v;
+	if (tree->op == TREE_OBJECT && tree->is_fixed)
+		return put_fixed(eval, tree, dot, out);
 	int rc = eval_one(eval, tree, dot, &v);
 	if (rc > 0)
 		val_put(&eval->pool, v, out);

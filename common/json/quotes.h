@@ -1,6 +1,6 @@
 /*
- * Where the strings of a JSON text are, and what else the text has, in one pass with AVX2
- * where the processor has it, else eight bytes at a time.
+ * Where the strings of a JSON text are, and what else the text has, in one pass: with
+ * AVX-512 or AVX2 where the processor has it, else eight bytes at a time.
  *
  * Uses: base.  Pure.
  */
@@ -15,19 +15,31 @@ enum {
 	QUOTES_OTHER   = 1 << 2, /* DEL, or a byte above it */
 };
 
+struct quotes;
+typedef void (*quotes_find_fn)(struct quotes *quotes, struct str text);
+
 struct quotes {
+	quotes_find_fn find;
 	uint32_t *at; /* offset of each quote that no backslash escapes */
 	int n, cap;
 	unsigned has; /* QUOTES_ flags */
 };
 
+/* find is the fastest variant that the processor has. */
+void quotes_init(struct quotes *quotes);
+
 enum { QUOTES_TEXT_MIN = 64 };
 
-/* The text has at least QUOTES_TEXT_MIN bytes.  quotes may have been used before. */
-void quotes_find(struct quotes *quotes, struct str text);
+/* The text has at least QUOTES_TEXT_MIN bytes. */
+static inline void
+quotes_find(struct quotes *quotes, struct str text)
+{
+	quotes->find(quotes, text);
+}
 
-/* The same without AVX2: for tests. */
-void quotes_find_portably(struct quotes *quotes, struct str text);
+/* Variant 0 (portable) to QUOTES_NVARIANT - 1: for tests.  NULL: the processor lacks it. */
+enum { QUOTES_NVARIANT = 3 };
+quotes_find_fn quotes_variant(int i);
 
 void quotes_release(struct quotes *quotes);
 

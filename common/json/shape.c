@@ -116,29 +116,36 @@ is_same(const uint8_t *x, const uint8_t *y, size_t n, const uint8_t *end)
 	return (differ | (a ^ b)) == 0;
 }
 
-static const uint8_t *
-scalar_end(const uint8_t *p, const uint8_t *end)
+/* Past the scalar at p, or NULL.  *is_printed: does jq print the same bytes? */
+static inline const uint8_t *
+scalar_end(const uint8_t *p, const uint8_t *end, bool *is_printed)
 {
 	struct number number;
+	*is_printed = true;
 	if (end - p >= 4 && (memcmp(p, "true", 4) == 0 || memcmp(p, "null", 4) == 0))
 		return p + 4;
 	if (end - p >= 5 && memcmp(p, "false", 5) == 0)
 		return p + 5;
-	return number_scan(p, end, &number);
+	p = number_scan(p, end, &number);
+	*is_printed = number.is_printed;
+	return p;
 }
 
 bool
 shape_match(const struct shape *shape, struct str text, const struct quotes *quotes,
 	struct val *slot)
 {
+	bool is_printed[RUN_MAX + 1]; /* of the hole before the run */
 	const uint8_t *begin[RUN_MAX], *p = text.p, *end = text.p + text.n;
 	if (shape->nquote != quotes->n)
 		return false;
+	/* Of strings: without escapes and DEL.  Arrays and objects are not known. */
+	bool is_plain = !(quotes->has & (QUOTES_ESCAPE | QUOTES_OTHER));
 	for (int i = 0; i < shape->nrun; i++) {
 		const struct run_of_shape *run = &shape->run[i];
 		if (run->is_behind_string)
 			p = text.p + quotes->at[run->quote];
-		else if (i > 0 && !(p = scalar_end(p, end)))
+		else if (i > 0 && !(p = scalar_end(p, end, &is_printed[i])))
 			return false;
 		begin[i] = p;
 		if (!is_same(p, shape->text + run->text, run->n, end))
@@ -153,6 +160,8 @@ shape_match(const struct shape *shape, struct str text, const struct quotes *quo
 			const uint8_t *from = begin[place->begin.run] + place->begin.offset;
 			slot[i] = val_of_text((struct str){ from,
 				(int32_t)(begin[place->end.run] + place->end.offset - from) });
+			slot[i].is_printed = slot[i].kind == VAL_STRING ? is_plain
+				: slot[i].kind < VAL_STRING && shape->nrun > 1 && is_printed[place->begin.run + 1];
 		} else {
 			slot[i] = val_of_kind(VAL_NULL);
 		}

@@ -52,6 +52,7 @@ enum tree_call {
 struct tree_node {
 	uint8_t op, call;
 	bool is_many;       /* may have more than one result */
+	bool is_fixed;      /* OBJECT: distinct constant keys; PAIR's value: what is printed before */
 	bool is_optional;   /* MEMBER, SLOT, INDEX, SLICE, EACH: '?' behind */
 	int16_t index;
 	struct tree_node *arg[3];

@@ -73,26 +73,19 @@ skip_container(const uint8_t *p)
 	}
 }
 
-static const enum val_kind kind_of[256] = {
+const uint8_t val_kinds[256] = {
 	['n'] = VAL_NULL, ['f'] = VAL_FALSE, ['t'] = VAL_TRUE, ['"'] = VAL_STRING,
 	['['] = VAL_ARRAY, ['{'] = VAL_OBJECT, ['-'] = VAL_NUMBER, ['0'] = VAL_NUMBER,
 	['1'] = VAL_NUMBER, ['2'] = VAL_NUMBER, ['3'] = VAL_NUMBER, ['4'] = VAL_NUMBER,
 	['5'] = VAL_NUMBER, ['6'] = VAL_NUMBER, ['7'] = VAL_NUMBER, ['8'] = VAL_NUMBER,
 	['9'] = VAL_NUMBER };
 
-struct val
-val_of_text(struct str text)
-{
-	return (struct val){ .kind = (uint8_t)kind_of[*text.p], .is_text = true, .n = text.n,
-		.p = text.p };
-}
-
 /* The value that begins at p; *end is where it ends.  In an array or object only: a
  * number ends at what follows it. */
 static struct val
 text_at(const uint8_t *p, const uint8_t **end)
 {
-	enum val_kind kind = kind_of[*p];
+	enum val_kind kind = (enum val_kind)val_kinds[*p];
 	const uint8_t *to = p;
 	switch (kind) {
 	case VAL_STRING: to = skip_string(p); break;
@@ -226,7 +219,7 @@ val_string(struct val_pool *pool, struct val v)
 		return (struct str){ v.p, v.n };
 	const uint8_t *p = v.p + 1;
 	int32_t n = v.n - 2;
-	if (n > 0 && memchr(p, '\\', (size_t)n))
+	if (!v.is_printed && n > 0 && memchr(p, '\\', (size_t)n))
 		return decode(pool, p, p + n);
 	return (struct str){ p, n };
 }

@@ -22,8 +22,9 @@ enum val_kind {
 
 struct val {
 	uint8_t kind;
-	bool is_text;  /* p and n: a JSON text without white space around; else it was made: */
-	int32_t n;     /* bytes of a string, items of an array, members of an object */
+	bool is_text;    /* p and n: a JSON text without white space around; else it was made: */
+	bool is_printed; /* of a text: jq is known to print the same bytes */
+	int32_t n;       /* bytes of a string, items of an array, members of an object */
 	union {
 		const uint8_t *p;
 		double number;
@@ -71,8 +72,13 @@ val_of_string(struct str s) /* the characters, in UTF-8; borrowed */
 	return (struct val){ .kind = VAL_STRING, .n = s.n, .p = s.p };
 }
 
-/* A checked text without white space around; borrowed. */
-struct val val_of_text(struct str text);
+extern const uint8_t val_kinds[256]; /* of a text, by its first byte */
+
+static inline struct val
+val_of_text(struct str text) /* checked, without white space around; borrowed */
+{
+	return (struct val){ .kind = val_kinds[*text.p], .is_text = true, .n = text.n, .p = text.p };
+}
 
 /* ---- look ---- */
 

@@ -55,7 +55,7 @@ is_printed(struct val v)
 static void
 put_string(struct val_pool *pool, struct val v, struct buf *out)
 {
-	if (v.is_text && is_printed(v))
+	if (v.is_printed || (v.is_text && is_printed(v)))
 		buf_put(out, v.p, (size_t)v.n);
 	else
 		val_put_string(val_string(pool, v), out);
@@ -110,6 +110,10 @@ put_object(struct val_pool *pool, struct val v, struct buf *out)
 void
 val_put(struct val_pool *pool, struct val v, struct buf *out)
 {
+	if (v.is_printed) {
+		buf_put(out, v.p, (size_t)v.n);
+		return;
+	}
 	if (!val_visit(pool))
 		return;
 	switch ((enum val_kind)v.kind) {

@@ -1,6 +1,7 @@
 #include "tap.h"
 
 #include "json/compiled.h"
+#include "json_orders.h"
 
 #include <jq.h>
 #include <stdio.h>
@@ -234,6 +235,42 @@ test_compiled__functions_equal_libjqs(void)
 		"if type == \"string\" then [(. / \"\")[] | [., 1]] else [] end",
 	};
 	check_equal(programs, ARRAY_LEN(programs), texts, ARRAY_LEN(texts));
+}
+
+/* Long texts, which have shapes. */
+void
+test_compiled__results_of_orders_equal_libjqs(void)
+{
+	static const char *const programs[] = {
+		".", ".id", ".amount", ".note", ".ts", ".tags", ".n", ".address", ".address.city?",
+		"{id, amount}", "{a: {id, t: .ts}, (\"b\"): .amount, n}", "[.[]]", ".amount > 100",
+		"select(.amount < 200) | {id}", ".id + .ts", "[.tags[], .n[]]", "keys",
+		"{id, id, amount}", "{amount: .amount?}", "{x: .none}", ".amount + 1", "[.amount, .id]",
+		"{a: [.amount, .id], b: .id}", ". == {id}", "{\"\\u0069d\": .id}",
+		"\"\\(.id) \\(.amount)\"", ".id | length", "[.[] | tostring]", "{id} | .id", "{a: empty}",
+	};
+	struct buf text = BUF_INIT;
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+		set = compiled_set_new();
+		struct compiled *compiled = compiled_add(set, str_of(programs[i]));
+		jq_state *jq = jq_new(programs[i]);
+		check(compiled && jq);
+		nasked = 0;
+		for (int n = 0; n < 400; n++) {
+			put_order(&text);
+			if (rnd(8) == 0)
+				damage(&text);
+			buf_putc(&text, '\0');
+			if (strlen((char *)text.p) == text.n - 1)
+				compare(programs[i], compiled, jq, (char *)text.p);
+		}
+		check(nasked < 350);
+		jq_teardown(&jq);
+		compiled_set_free(set);
+	}
+	buf_release(&text);
+	buf_release(&want);
+	buf_release(&is);
 }
 
 void
