@@ -30,7 +30,7 @@ struct check {
 	uint64_t npage, last_page; /* in the file; that are in use at all */
 	uint8_t *seen;             /* a bit for each page: none is used twice */
 	struct check_level level[DEPTH_MAX];
-	int depth;
+	int depth, depth_want;     /* all leaves are there */
 	bool is_free_db;
 	bool has_last, has_bound;
 	struct buf last, bound;    /* the last key; the next one must not be less */
@@ -121,6 +121,8 @@ enter(struct check *check, uint64_t page)
 	if (flags == BRANCH && level->n < 2)
 		return bad(check, "a branch has too few children", page);
 	check->depth++;
+	if ((flags == LEAF) != (check->depth == check->depth_want))
+		return bad(check, "a leaf has the wrong depth", page);
 	return 0;
 }
 
@@ -257,6 +259,7 @@ check_tree(struct check *check, const uint8_t *db, bool is_free_db)
 	check->is_free_db = is_free_db;
 	check->has_last = check->has_bound = false;
 	check->depth = 0;
+	check->depth_want = (int)load_16(db + 6);
 	/* Integer keys; the free db also has options of the file: no folder, not a fixed map. */
 	if ((load_16(db + 4) & 0xbfff) != (is_free_db ? 8u : 0u))
 		return bad(check, "a tree has wrong flags", 0);

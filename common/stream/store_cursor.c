@@ -228,6 +228,7 @@ store_cursor_next(struct store_cursor *cursor, struct store_on_disk *out)
 		if (is_entry) {
 			/* The next entry uses the same memory. */
 			buf_reset(&cursor->out);
+			buf_reserve(&cursor->out, 1); /* an empty key is not NULL */
 			buf_put_str(&cursor->out, side->entry.key);
 			*out = side->entry;
 			out->key = buf_str(&cursor->out);

@@ -88,23 +88,34 @@ read_facts(struct store_disk *disk, struct store_set *set, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
-/* 1: state.mdb is open; 0: there is none. */
+/* 1: the file is sound; 0: there is none, or it has nothing yet. */
+static int
+check_base(const struct store_disk *disk, struct err *e)
+{
+	int fd = fs_open(AT_FDCWD, disk->base.path, O_RDONLY, 0, e);
+	if (fd < 0)
+		return e->sys == ENOENT ? 0 : -1;
+	int64_t size = fs_size(fd, e);
+	int rc = size <= 0 ? (int)size : store_check_file(fd, e) < 0 ? -1 : 1;
+	fs_close(fd);
+	return rc;
+}
+
+/* state.mdb is open after it, or there is none.  One without entries is from a process that
+ * died before its first checkpoint. */
 static int
 open_base(struct store_disk *disk, struct store_set *set, struct err *e)
 {
-	struct err why;
-	int fd = fs_open(AT_FDCWD, disk->base.path, O_RDONLY, 0, &why);
-	if (fd < 0 && why.sys == ENOENT)
-		return 0;
-	if (fd < 0) {
-		*e = why;
+	MDB_stat stat;
+	int rc = check_base(disk, e);
+	if (rc <= 0)
+		return rc;
+	if (store_db_open(&disk->base, e) < 0)
 		return -1;
-	}
-	int rc = store_check_file(fd, e);
-	fs_close(fd);
-	if (rc < 0 || store_db_open(&disk->base, e) < 0)
-		return -1;
-	return read_facts(disk, set, e) < 0 ? -1 : 1;
+	rc = mdb_env_stat(disk->base.env, &stat);
+	if (rc)
+		return store_db_err(&disk->base, rc, "read", e);
+	return stat.ms_entries ? read_facts(disk, set, e) : 0;
 }
 
 /* The state cannot be used: begin without it, and keep the reason. */

@@ -116,7 +116,7 @@ search(const struct store_node *node, struct str key, bool is_after)
 		return to;
 	if (node->skip) {
 		size_t n = MIN((size_t)node->skip, (size_t)key.n);
-		int rc = memcmp(key.p, node->rec[from]->key, n);
+		int rc = n ? memcmp(key.p, node->rec[from]->key, n) : 0;
 		if (rc)
 			return rc < 0 ? from : to;
 		if (n < node->skip)

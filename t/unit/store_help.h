@@ -243,6 +243,7 @@ struct history {
 	struct model model;
 	int nkey;        /* numbers that keys are made of */
 	bool is_plain;   /* changes are not listed */
+	bool is_fixed;   /* the same each time: without scans that may see what was added */
 	uint8_t key[1100], from[1100], to[1100], value[1600];
 };
 
@@ -304,7 +305,8 @@ history_scan_and_change(struct history *history)
 		want->is_seen = true;
 		int rc = last_n < 0 ? 1 : str_cmp(entry.key, (struct str){ last, last_n });
 		check(last_n < 0 || (is_back ? rc < 0 : rc > 0));
-		memcpy(last, entry.key.p, (size_t)entry.key.n);
+		if (entry.key.n)
+			memcpy(last, entry.key.p, (size_t)entry.key.n);
 		last_n = entry.key.n;
 		uint32_t what = history_rand(history, 4);
 		struct str key = what == 0 ? (struct str){ last, last_n }
@@ -417,7 +419,7 @@ history_step(struct history *history)
 	} else if (what < 95) {
 		check_scan(history->store, &history->model, key,
 			history_key(history, history->to), history_rand(history, 2));
-	} else if (what < 97) {
+	} else if (what < 97 && !history->is_fixed) {
 		history_scan_and_change(history);
 	} else if (what == 97 && history_rand(history, 10) == 0) {
 		store_forget_before(history->store, key);
