@@ -136,7 +136,7 @@ flow_node_env(const struct flow_node *node)
 uint64_t
 flow_node_logs(const struct flow_node *node)
 {
-	return node->task->nlog;
+	return store_set_is_plain(node->task->set) ? UINT64_MAX : node->task->nlog;
 }
 
 struct arena *

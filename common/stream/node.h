@@ -149,7 +149,7 @@ int64_t *flow_node_number(struct flow_node *node, const char *name);
 /* What the task runs in: the clock, the partition. */
 const struct flow_env *flow_node_env(const struct flow_node *node);
 
-/* How often the task has written its changes to the changelogs. */
+/* How often the task has written its changes to the changelogs; UINT64_MAX: there are none. */
 uint64_t flow_node_logs(const struct flow_node *node);
 
 /* Memory until the next input record. */

@@ -223,6 +223,12 @@ store_set_is_failed(const struct store_set *set, struct err *e)
 	return set->is_failed;
 }
 
+bool
+store_set_is_plain(const struct store_set *set)
+{
+	return set->is_plain;
+}
+
 size_t
 store_set_memory(const struct store_set *set)
 {

@@ -59,6 +59,7 @@ const char *store_set_notice(const struct store_set *set);
 /* Has a store of the set failed?  *e is filled then. */
 bool store_set_is_failed(const struct store_set *set, struct err *e);
 size_t store_set_memory(const struct store_set *set); /* bytes in use */
+bool store_set_is_plain(const struct store_set *set);
 
 /* To be called between records, when no scan is open: makes room if the stores have more
  * than memory_max.  What the stores have returned is not valid after it. */

@@ -146,7 +146,7 @@ static bool
 is_logged(struct versioned *table, struct str end)
 {
 	uint64_t logs = flow_node_logs(&table->node);
-	return memcmp(end.p, &logs, sizeof logs) != 0;
+	return logs == UINT64_MAX || memcmp(end.p, &logs, sizeof logs) != 0;
 }
 
 static void

@@ -27,6 +27,7 @@ struct play {
 	} change[CHANGES_MAX];
 	int nchange;
 	int part;           /* -1: the whole topology */
+	bool is_plain;      /* no changelogs */
 	struct str headers; /* of the next record */
 	int32_t nheader;
 };
@@ -131,7 +132,7 @@ HELPS void
 play_open(void)
 {
 	struct err e = { 0 };
-	play.set = store_set_new(&(struct store_set_opts){ 0 }, &e);
+	play.set = store_set_new(&(struct store_set_opts){ .is_plain = play.is_plain }, &e);
 	play.task = flow_task_new(play.topo, MAX(play.part, 0), play.part < 0, &play.env, play.set,
 		&e);
 	if (!play.task)

@@ -156,9 +156,7 @@ test_join_stream__what_no_record_can_meet_is_forgotten(void)
 	start(FLOW_OUTER, 100, 100, 0);
 	int64_t most = 0;
 	for (int i = 0; i < 20000; i++) {
-		char key[20];
-		struct buf b = { (uint8_t *)key, 0, sizeof key };
-		buf_printf(&b, "k%d", i % 97);
+		const char *key = arena_printf(&play.arena, "k%d", i % 97);
 		take(i % 3 ? "l" : "r", key, "v", i);
 		buf_reset(&play.out);
 		most = MAX(most, store_count(find_store("KSTREAM-OUTERTHIS-0000000004-store")->store));
