@@ -23,6 +23,8 @@ ZSHCOMPDIR   ?= $(PREFIX)/share/zsh/site-functions
 FISHCOMPDIR  ?= $(PREFIX)/share/fish/vendor_completions.d
 AWK          ?= awk
 FUZZ_SECONDS ?= 60
+# Pairs of a jq program and an input, run compiled and by libjq.
+FUZZ_PAIRS   ?= 1000000
 # Test programs that run at the same time; most of them mostly wait.
 TEST_JOBS    ?= 4
 FUZZ_CC      ?= clang
@@ -158,6 +160,8 @@ fuzz: deps
 	$(Q)$(MAKE) --no-print-directory SAN=address,undefined,fuzzer-no-link CC=$(FUZZ_CC) fuzz-run
 	$(Q)KQ_FUZZ_SECONDS=$(FUZZ_SECONDS) $(MAKE) --no-print-directory SAN=address,undefined \
 	  T=t/cli/hostile-groups.bats check-cli
+	$(Q)$(MAKE) --no-print-directory build/t/expr_pairs
+	$(Q)KQ_PAIRS=$(FUZZ_PAIRS) KQ_SEED=$$(date +%s) build/t/expr_pairs
 fuzz-run: $(lib_obj)
 	$(Q)for f in $(fuzz); do \
 	  $(FUZZ_CC) $(subst $(comma)fuzzer-no-link,,$(kq_cflags)) $(CFLAGS) -fsanitize=fuzzer -o $(B)/fuzz-$$f t/fuzz/$$f.c $(lib_obj) $(kq_libs) && \

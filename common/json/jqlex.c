@@ -101,10 +101,21 @@ static const struct {
 	enum jqlex_guard guard;
 } guarded[] = {
 	{ "implode", JQLEX_IMPLODE },
-	{ "gsub", JQLEX_GSUB },
+	{ "match", JQLEX_MATCH },
+	{ "capture", JQLEX_MATCH },
+	{ "scan", JQLEX_MATCH },
+	{ "split", JQLEX_MATCH },
+	{ "splits", JQLEX_MATCH },
+	{ "sub", JQLEX_MATCH },
+	{ "gsub", JQLEX_MATCH },
 	{ "index", JQLEX_INDEX },
 	{ "rindex", JQLEX_INDEX },
 	{ "indices", JQLEX_INDEX },
+	{ "strftime", JQLEX_DATES },
+	{ "strflocaltime", JQLEX_DATES },
+	{ "todate", JQLEX_DATES },
+	{ "todateiso8601", JQLEX_DATES },
+	{ "date", JQLEX_DATES },
 };
 
 static int
@@ -243,6 +254,8 @@ token(struct scanner *scan, struct err *e)
 		return 0;
 	}
 	bool has_name = (c == '.' || c == '@') && is_name_start(peek(scan, 1));
+	if (c == '*')
+		scan->lex->guards |= JQLEX_TIMES;
 	scan->at++;
 	scan->last = (char)c;
 	if (has_name) {

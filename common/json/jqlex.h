@@ -13,8 +13,10 @@
  * puts guarded definitions in front of a program that calls one. */
 enum jqlex_guard {
 	JQLEX_IMPLODE = 1 << 0,
-	JQLEX_GSUB    = 1 << 1,
+	JQLEX_MATCH   = 1 << 1,
 	JQLEX_INDEX   = 1 << 2,
+	JQLEX_TIMES   = 1 << 3, /* '*' */
+	JQLEX_DATES   = 1 << 4,
 };
 
 struct jqlex {

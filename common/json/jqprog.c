@@ -16,8 +16,13 @@ struct jqprog {
 
 /* ---- compiling ---- */
 
-/* Where libjq 1.6 ends the process, or never ends: implode of what is no list of
- * characters, gsub of an empty match (here it is as in jq 1.7), the places of "" in text. */
+/*
+ * Where libjq 1.6 ends the process, or never ends:
+ * implode of what is no list of characters;
+ * all matches (g), if one is of no characters and the text is not ASCII: such ones are left
+ * out there; gsub, and sub with g, if one is of no characters: they do as jq 1.7 does;
+ * the places of "" in a text; a string times a large number; times beyond the calendar.
+ */
 static const struct {
 	enum jqlex_guard guard;
 	const char *text;
@@ -26,18 +31,52 @@ static const struct {
 		"def kq_implode: implode; def implode: if type == \"array\" and all(.[];"
 		" type == \"number\" and . >= 0 and . <= 1114111 and (. < 55296 or . >= 57344))"
 		" then kq_implode else error(\"implode needs an array of characters\") end; " },
-	{ JQLEX_GSUB,
-		"def kq_gsub($re; f; $flags): . as $in | reduce (reduce match($re; $flags + \"g\")"
-		" as $m ([]; .[length] = $m) | .[]) as $m ({at: 0, text: \"\"};"
-		" .text += $in[.at:$m.offset] + ($m | [.captures[] | select(.name != null)"
-		" | {key: .name, value: .string}] | from_entries | f)"
-		" | .at = $m.offset + $m.length) | .text + $in[.at:]; "
+	{ JQLEX_MATCH,
+		"def kq_one($v): match($v); def kq_sub($re; f; $flags): sub($re; f; $flags); "
+		"def kq_match($re; $flags): match($re; if ($flags | type) == \"string\""
+		" and type == \"string\" and utf8bytelength != length and ($flags | contains(\"g\"))"
+		" then $flags + \"n\" else $flags end); "
+		"def match(re; flags): flags as $flags | re as $re | kq_match($re; $flags); "
+		"def match($v): if ($v | type) == \"array\" and ($v | length) > 1 then"
+		" kq_match($v[0]; $v[1]) else kq_one($v) end; "
+		"def kq_names: [.captures[] | select(.name != null) | {key: .name, value: .string}]"
+		" | from_entries; "
+		"def capture(re; flags): match(re; flags) | kq_names; "
+		"def capture($v): match($v) | kq_names; "
+		"def scan($re): kq_match($re; \"g\")"
+		" | if (.captures | length) > 0 then [.captures[].string] else .string end; "
+		"def split($re; $flags): . as $in | [foreach (kq_match($re; $flags + \"g\"), null) as $m"
+		" ({at: 0}; if $m == null then .out = $in[.at:] else .out = $in[.at:$m.offset]"
+		" | .at = $m.offset + $m.length end; .out)]; "
+		"def splits($re; $flags): split($re; $flags) | .[]; "
+		"def splits($re): splits($re; null); "
+		"def kq_gsub($re; f; $flags): . as $in | [kq_match($re; $flags + \"g\")] as $m"
+		" | def kq_edit($i; $to; $tail): if $i < 0 then $in[0:$to] + $tail else"
+		" ($m[$i] | kq_names | f) as $s | kq_edit($i - 1; $m[$i].offset;"
+		" $s + $in[$m[$i].offset + $m[$i].length:$to] + $tail) end;"
+		" kq_edit(($m | length) - 1; length; \"\"); "
 		"def gsub($re; f): kq_gsub($re; f; \"\"); "
-		"def gsub($re; f; $flags): kq_gsub($re; f; $flags); " },
+		"def gsub($re; f; $flags): kq_gsub($re; f; $flags); "
+		"def sub($re; f; $flags): if ($flags | type) == \"string\" and ($flags | contains(\"g\"))"
+		" then kq_gsub($re; f; $flags) else kq_sub($re; f; $flags) end; " },
 	{ JQLEX_INDEX,
 		"def kq_indices($i): if type == \"string\" and $i == \"\" then [] else indices($i) end; "
 		"def indices($i): kq_indices($i); def index($i): kq_indices($i) | .[0]; "
 		"def rindex($i): kq_indices($i) | .[-1:][0]; " },
+	{ JQLEX_DATES,
+		"def kq_strftime($f): strftime($f); def kq_strflocaltime($f): strflocaltime($f); "
+		"def kq_time: if type == \"number\" and ((. > -6e16 and . < 6e16) | not) then"
+		" error(\"error converting number of seconds since epoch to datetime\") else . end; "
+		"def strftime(f): f as $f | kq_time | kq_strftime($f); "
+		"def strflocaltime(f): f as $f | kq_time | kq_strflocaltime($f); "
+		"def todate: strftime(\"%Y-%m-%dT%H:%M:%SZ\"); def todateiso8601: todate; "
+		"def date: todate; " },
+	{ JQLEX_TIMES,
+		"def kq_times($x; $y): $x * $y; def kq_size($x; $y): if ($x | type) == \"string\""
+		" and ($y | type) == \"number\" then kq_times($x | utf8bytelength; $y) else 0 end; "
+		"def _multiply(x; y): y as $y | x as $x | if kq_size($x; $y) > 16777216"
+		" or kq_size($y; $x) > 16777216 then error(\"a string times a number is larger than 16 MiB\")"
+		" else kq_times($x; $y) end; " },
 };
 
 /* libjq takes its input alone, or, with variables, [., v1, v2, ...]. */

@@ -261,4 +261,22 @@ test_expr__calls_that_would_end_the_process_are_guarded(void)
 	wants("gsub(\"^\";\"-\")", "\"ab\"", "\"-ab\"");
 	wants("gsub(\"(?<x>[a-z])\";\"<\\(.x)>\")", "\"a1b\"", "\"<a>1<b>\"");
 	wants("gsub(\"A\";\"x\";\"i\")", "\"aAb\"", "\"xxb\"");
+	wants("gsub(\"a\"; \"x\", \"y\")", "\"abab\"",
+		"\"xbxb\"\n\"ybxb\"\n\"xbyb\"\n\"ybyb\"");
+	wants("sub(\"^\"; \"-\"; \"g\"), sub(\"b\"; \"-\"; \"g\"), sub(\"B\"; \"-\"; \"i\")", "\"abb\"",
+		"\"-abb\"\n\"a--\"\n\"a-b\"");
+	wants("[splits(\"\")], split(\"b\"; null), [scan(\"x*\")]", "\"abc\"",
+		"[\"\",\"a\",\"b\",\"c\"]\n[\"a\",\"c\"]\n[\"\",\"\",\"\"]");
+	wants("[splits(\"\")], [match(\"x*\"; \"g\").string], [match([\"(?=x)\", \"g\"])], [scan(\"x*\")],"
+		" gsub(\"\"; \"-\"), [capture(\"(?<n>x)?\"; \"g\").n]", "\"\u00e9xx\"",
+		"[\"\xc3\xa9xx\"]\n[\"xx\"]\n[]\n[\"xx\"]\n\"\xc3\xa9xx\"\n[\"x\",\"x\"]");
+	wants("\"ab\" * (3, 0, 1e9)", "1",
+		"error: a string times a number is larger than 16 MiB");
+	wants("\"ab\" * (3, 0), 1e10 * 2 * 3, ({a: 1} * {b: 2}), (.a *= 2)", "{\"a\":4}",
+		"\"ababab\"\nnull\n60000000000\n{\"a\":1,\"b\":2}\n{\"a\":8}");
+	wants("[(1, 2) * (10, 20)]", "1", "[10,20,20,40]");
+	wants("todate, strftime(\"%Y\", \"%m\")", "1425599621",
+		"\"2015-03-05T23:53:41Z\"\n\"2015\"\n\"03\"");
+	wants("todate", "1e19", "error: error converting number of seconds since epoch to datetime");
+	wants("todate", "\"x\"", "error: strftime/1 requires parsed datetime inputs");
 }
