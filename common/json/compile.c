@@ -508,8 +508,10 @@ parse_reduce(struct tree_parser *parser)
 		return NULL;
 	/* The variable is in scope of the second expression only. */
 	parser->nscope--;
+	struct str name = parser->scope[parser->nscope].name;
 	struct tree_node *init = parse_pipe(parser);
-	parser->nscope++;
+	parser->scope[parser->nscope].name = name; /* others had its place meanwhile */
+	parser->scope[parser->nscope++].index = (int16_t)i;
 	if (!init || !lex_take(&parser->lex, ';'))
 		return NULL;
 	struct tree_node *tree = node2(parser, TREE_REDUCE, term, init);

@@ -75,7 +75,8 @@ static const struct {
 		"def kq_times($x; $y): $x * $y; def kq_size($x; $y): if ($x | type) == \"string\""
 		" and ($y | type) == \"number\" then kq_times($x | utf8bytelength; $y) else 0 end; "
 		"def _multiply(x; y): y as $y | x as $x | if kq_size($x; $y) > 16777216"
-		" or kq_size($y; $x) > 16777216 then error(\"a string times a number is larger than 16 MiB\")"
+		" or kq_size($y; $x) > 16777216"
+		" then error(\"a string times a number is larger than 16 MiB\")"
 		" else kq_times($x; $y) end; " },
 };
 

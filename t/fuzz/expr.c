@@ -38,7 +38,8 @@ batch_make(struct batch *batch, uint64_t seed)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct expr_in in = { { STR_NULL, STR("\"k\""), STR("{\"a\":1}"), STR("[1,\"a\"]"), STR_NULL } };
+	struct expr_in in = { { STR_NULL, STR("\"k\""), STR("{\"a\":1}"), STR("[1,\"a\"]"),
+		STR_NULL } };
 	struct str *v = NULL;
 	struct err e;
 	if (size < 1 || size > 4096)

@@ -66,6 +66,7 @@ test_expr__variables_are_those_of_the_input(void)
 {
 	wants("[$key, $acc, $left.a, $right, .]", "7", "[\"k\",1,2,null,7]");
 	wants("$acc + .", "41", "42");
+	wants("reduce .[] as $v ((reduce 1 as $v (0; .)); $v)", "[2,3]", "3");
 	wants("path(.a), $left", "{\"a\":1}", "[\"a\"]\n{\"a\":2}");
 	wants("def f: $key; f # a comment", "1", "\"k\"");
 	wants("\"\\($key)-\\(.a)\"", "{\"a\":[1]}", "\"k-[1]\"");
@@ -267,7 +268,8 @@ test_expr__calls_that_would_end_the_process_are_guarded(void)
 		"\"-abb\"\n\"a--\"\n\"a-b\"");
 	wants("[splits(\"\")], split(\"b\"; null), [scan(\"x*\")]", "\"abc\"",
 		"[\"\",\"a\",\"b\",\"c\"]\n[\"a\",\"c\"]\n[\"\",\"\",\"\"]");
-	wants("[splits(\"\")], [match(\"x*\"; \"g\").string], [match([\"(?=x)\", \"g\"])], [scan(\"x*\")],"
+	wants("[splits(\"\")], [match(\"x*\"; \"g\").string], [match([\"(?=x)\", \"g\"])],"
+		" [scan(\"x*\")],"
 		" gsub(\"\"; \"-\"), [capture(\"(?<n>x)?\"; \"g\").n]", "\"\u00e9xx\"",
 		"[\"\xc3\xa9xx\"]\n[\"xx\"]\n[]\n[\"xx\"]\n\"\xc3\xa9xx\"\n[\"x\",\"x\"]");
 	wants("\"ab\" * (3, 0, 1e9)", "1",

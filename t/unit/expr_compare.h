@@ -91,7 +91,8 @@ compare_each(struct compare *cmp, int i, const struct expr_in *in, const struct 
 
 /* The other ways to run agree with what libjq gave. */
 static inline int
-compare_others(struct compare *cmp, int i, const struct expr_in *in, const struct compare_want *want)
+compare_others(struct compare *cmp, int i, const struct expr_in *in,
+	const struct compare_want *want)
 {
 	struct compiled *program = cmp->compiled[i];
 	struct str first = want->n ? compare_result(want->v[0]) : STR_NULL, text;
@@ -190,7 +191,8 @@ compare_run(struct compare *cmp, int from, int to, int ninput)
 		return compare_run(cmp, from, middle, ninput) ? -1 : compare_run(cmp, middle, to, ninput);
 	}
 	if (!expr && cmp->compiled[from])
-		rc = compare_differ(cmp, from, &(struct expr_in){ .v = { STR("") } }, "libjq does not compile",
+		rc = compare_differ(cmp, from, &(struct expr_in){ .v = { STR("") } },
+			"libjq does not compile",
 			STR(""), str_of(e.msg));
 	for (int i = 0; expr && rc == 0 && i < ninput; i++) {
 		expr_set_next(set);

@@ -179,9 +179,11 @@ static inline void
 make_input(struct make *make, bool may_be_bad)
 {
 	static const char *const odd[] = { "", " ", "nan", "NaN", "01", "+1", ".5", "1.", "1 2", "[1,]",
-		"{\"a\":1,}", "{a:1}", "'a'", "\xef\xbb\xbf{\"a\":1}", "-", "--1", "1e", "1e+", "0x1F", "[1 2]",
+		"{\"a\":1,}", "{a:1}", "'a'", "\xef\xbb\xbf{\"a\":1}", "-", "--1", "1e", "1e+", "0x1F",
+		"[1 2]",
 		"truee", "nulL", "{\"a\" 1}", "[", "]", "\"\\ud800\"", "1,2", "[1]]", "{\"a\":1}x", "-nan",
-		"Infinity", "\"a\nb\"", "\"\t\"", "[-]", "1_000", "\x1e" "1", "#1", "1 #c", "[nan]", "-01" };
+		"Infinity", "\"a\nb\"", "\"\t\"", "[-]", "1_000", "\x1e" "1", "#1", "1 #c", "[nan]",
+		"-01" };
 	size_t from = make->out->n;
 	int choice = make_pick(make, 40);
 	make->may_be_bad = may_be_bad;
@@ -211,7 +213,8 @@ static inline void
 make_literal_string(struct make *make)
 {
 	static const char *const text[] = { "", "a", "b", "ab", "c", ",", "A", "x y", "\\n", "\\u00e9",
-		"\xc3\xa9", "\xf0\x9f\x98\x80", "\\\\", "\\\"", "12", "d e", "\\u0000", "aa", "k", ".", "/" };
+		"\xc3\xa9", "\xf0\x9f\x98\x80", "\\\\", "\\\"", "12", "d e", "\\u0000", "aa", "k", ".",
+		"/" };
 	buf_putc(make->out, '"');
 	make_put(make, MAKE_ONE_OF(make, text));
 	if (make_pick(make, 8) == 0 && make->left > 0) {
@@ -227,7 +230,8 @@ make_path(struct make *make)
 {
 	static const char *const first[] = { ".", ".a", ".b", ".c", ".a", ".b", ".\"d e\"", ".[\"a\"]",
 		".id", ".[]?", ".[0]", ".[-1]?", ".a?", ".\"\\u0061\"", "..", ".[1:]", ".k", ".length" };
-	static const char *const more[] = { ".a", ".b", ".c?", "[0]", "[-1]", "[]?", "[]", "[1:]", "[:2]",
+	static const char *const more[] = { ".a", ".b", ".c?", "[0]", "[-1]", "[]?", "[]", "[1:]",
+		"[:2]",
 		"[\"a\"]", "[0:1]?", "[-2:]", "[1.5]", ".\"c\"", "[\"b\"]?", "[1:-1]", ".a[0]", "[.a]?" };
 	static const char *const variable[] = { "$key", "$acc", "$left", "$right" };
 	int choice = make_pick(make, 10);
@@ -254,7 +258,8 @@ make_wrapped(struct make *make, const char *before, enum make_type type)
 static inline void
 make_literal_object(struct make *make)
 {
-	static const char *const key[] = { "a", "b", "c", "\"d e\"", "if", "x", "\"\\u0061\"", "and", "id" };
+	static const char *const key[] = { "a", "b", "c", "\"d e\"", "if", "x", "\"\\u0061\"", "and",
+		"id" };
 	static const char *const brief[] = { "a", "$key", "\"b\"", "id", "$left", "\"d e\"", "$acc" };
 	make_put(make, "{");
 	for (int i = 0, n = make_pick(make, 4); i < n; i++) {
@@ -283,21 +288,26 @@ static inline void
 make_call(struct make *make, enum make_type type)
 {
 	static const char *const plain[][14] = {
-		[MAKE_ANY] = { "add", "first", "last", "min", "max", "tojson", "fromjson", "values", "nulls",
+		[MAKE_ANY] = { "add", "first", "last", "min", "max", "tojson", "fromjson", "values",
+			"nulls",
 			"scalars", "empty", "error", "iterables", "tostring" },
-		[MAKE_NUMBER] = { "length", "tonumber", "floor", "sqrt", "length", "numbers", "utf8bytelength",
+		[MAKE_NUMBER] = { "length", "tonumber", "floor", "sqrt", "length", "numbers",
+			"utf8bytelength",
 			"add", "round", "ceil", "fabs", "fromdate", "tonumber", "length" },
 		[MAKE_STRING] = { "tostring", "tojson", "type", "ascii_downcase", "ascii_upcase", "strings",
 			"tostring", "@base64", "@uri", "@csv", "todate", "@html", "join(\",\")", "@sh" },
 		[MAKE_BOOL] = { "not", "any", "all", "booleans", "not", "isnan", "infinite", "nan", "any",
 			"all", "not", "isnormal", "isinfinite", "not" },
-		[MAKE_ARRAY] = { "keys", "keys_unsorted", "to_entries", "reverse", "arrays", "explode", "sort",
+		[MAKE_ARRAY] = { "keys", "keys_unsorted", "to_entries", "reverse", "arrays", "explode",
+			"sort",
 			"unique", "flatten", "paths", "to_entries", "keys", "reverse", "transpose" },
 		[MAKE_OBJECT] = { "objects", "from_entries", "objects", "add", "to_entries", "objects",
-			"objects", "objects", "objects", "objects", "objects", "objects", "objects", "objects" },
+			"objects", "objects", "objects", "objects", "objects", "objects", "objects",
+			"objects" },
 	};
 	static const char *const by_string[] = { "startswith", "endswith", "contains", "ltrimstr",
-		"rtrimstr", "split", "join", "has", "test", "index", "inside", "splits", "rindex", "indices" };
+		"rtrimstr", "split", "join", "has", "test", "index", "inside", "splits", "rindex",
+		"indices" };
 	static const char *const by_any[] = { "map", "select", "any", "all", "map", "select", "sort_by",
 		"group_by", "map_values", "first", "with_entries", "del", "min_by", "unique_by" };
 	switch (make_pick(make, 4)) {
@@ -315,7 +325,9 @@ make_call(struct make *make, enum make_type type)
 		}
 		/* fall through */
 	default:
-		make_put(make, plain[make_pick(make, 4) ? (int)type : make_pick(make, 6)][make_pick(make, 14)]);
+		if (make_pick(make, 4) == 0)
+			type = (enum make_type)make_pick(make, 6);
+		make_put(make, MAKE_ONE_OF(make, plain[type]));
 	}
 }
 
@@ -411,8 +423,10 @@ make_expr(struct make *make, enum make_type type, enum make_level level)
 		const char *op;
 		enum make_type of;
 	} binary[] = {
-		{ MAKE_PIPE, " | ", MAKE_ANY }, { MAKE_PIPE, " | ", MAKE_ANY }, { MAKE_COMMA, ", ", MAKE_ANY },
-		{ MAKE_ALT, " // ", MAKE_ANY }, { MAKE_OR, " or ", MAKE_BOOL }, { MAKE_AND, " and ", MAKE_BOOL },
+		{ MAKE_PIPE, " | ", MAKE_ANY }, { MAKE_PIPE, " | ", MAKE_ANY },
+		{ MAKE_COMMA, ", ", MAKE_ANY },
+		{ MAKE_ALT, " // ", MAKE_ANY }, { MAKE_OR, " or ", MAKE_BOOL },
+		{ MAKE_AND, " and ", MAKE_BOOL },
 		{ MAKE_COMPARE, " == ", MAKE_ANY }, { MAKE_COMPARE, " != ", MAKE_ANY },
 		{ MAKE_COMPARE, " < ", MAKE_NUMBER }, { MAKE_COMPARE, " <= ", MAKE_ANY },
 		{ MAKE_COMPARE, " > ", MAKE_NUMBER }, { MAKE_COMPARE, " >= ", MAKE_STRING },
