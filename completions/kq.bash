@@ -24,10 +24,30 @@ _kq_takes_value() { # table, verb, option
 	return 1
 }
 
+# The words after "from" or "then": steps, the arguments of one, and their values.
+_kq_steps() { # table, previous word, step, current word, brokers
+	local of word arg choices rest words=(then)
+	if [[ $2 == then ]]; then words=(); fi
+	while IFS=$'\037' read -r of word arg choices rest; do
+		if [[ $2 == then && $of == then ]]; then words+=("$word"); fi
+		if [[ $2 == then || $of != "then $3" ]]; then continue; fi
+		if [[ $word == "$2" && -n $word ]]; then
+			if [[ $arg == *TOPIC* ]]; then choices=$(_kq_topics "$5"); fi
+			mapfile -t COMPREPLY < <(compgen -W "${choices//|/ }" -- "$4")
+			return
+		fi
+		words+=("${word:-${choices//|/ }}")
+	done <<<"$1"
+	if [[ $2 != then && $2 == "$3" && $3 =~ ^(from|to|join|late)$ ]]; then
+		words+=("$(_kq_topics "$5")")
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "${words[*]}" -- "$4")
+}
+
 _kq() {
 	local cmd=$1 cur=$2 prev i w line=() is_open=''
 	local table of word arg choices rest words=() verbs=() takes='' list='' usage=''
-	local verb='' brokers='' operands=0 skip=''
+	local verb='' brokers='' operands=0 skip='' step=''
 
 	# bash splits words at ':' and '='; join them again, except --option=value, which is
 	# read as two words.
@@ -64,6 +84,8 @@ _kq() {
 		else
 			operands=$((operands + 1))
 		fi
+		if [[ $i == then || ($verb =~ ^(from|explain)$ && $w == from) ]]; then step=$w; fi
+		i=$w
 	done
 
 	while IFS=$'\037' read -r of word arg choices rest; do
@@ -97,6 +119,8 @@ _kq() {
 		mapfile -t COMPREPLY < <(compgen -W "${words[*]}" -- "$cur")
 	elif ((${#verbs[@]})) && [[ -z $verb ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "${verbs[*]}" -- "$cur")
+	elif [[ -n $step ]]; then
+		_kq_steps "$table" "$prev" "$step" "$cur" "$brokers"
 	elif [[ $usage == GROUP* && ($usage != *TOPIC* || $operands -eq 0) ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_kq_groups "$brokers")" -- "$cur")
 	elif [[ $usage == '[FILE]' ]] || { [[ $usage == *FILE* ]] && ((operands > 0)); }; then

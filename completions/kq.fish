@@ -1,6 +1,28 @@
 # Completion of all kq commands in fish.  The words come from the commands
 # themselves (--help=words), the names of topics and groups from the broker.
 
+# The words after "from" or "then": steps, the arguments of one, and their values.
+function __kq_steps # last word, step, brokers
+    for row in (kq-stream --help=words 2>/dev/null)
+        set -l f (string split \t -- $row)
+        if test "$argv[1]" = then
+            test "$f[1]" = then; and printf '%s\t%s\n' $f[2] $f[5]
+        else if test "$f[1]" = "then $argv[2]"
+            if test "$f[2]" = "$argv[1]"
+                string split '|' -- $f[4]
+            else if test -n "$f[2]"
+                printf '%s\t%s\n' $f[2] $f[5]
+            else
+                string split '|' -- $f[4]
+            end
+        end
+    end
+    test "$argv[1]" = then; or echo then
+    if test "$argv[1]" = "$argv[2]"; and contains -- $argv[2] from to join late
+        timeout 1 kq-topic list $argv[3..-1] 2>/dev/null
+    end
+end
+
 # Print the possible words, with their phrases.
 function __kq_words
     set -l line (commandline -opc)
@@ -9,6 +31,8 @@ function __kq_words
     set -l skip
     set -l brokers
     set -l operands 0
+    set -l step
+    set -l last
     command -q $line[1]; or return
     set -l rows (command $line[1] --help=words 2>/dev/null)
     set -l verbs
@@ -36,6 +60,16 @@ function __kq_words
         else
             set operands (math $operands + 1)
         end
+        if test "$last" = then; or begin
+                contains -- "$verb" from explain; and test "$word" = from
+            end
+            set step $word
+        end
+        set last $word
+    end
+    if test -n "$step"; and test -z "$skip"; and not string match -q -- '-*' $cur
+        __kq_steps "$last" $step $brokers
+        return
     end
     for row in $rows
         set -l f (string split \t -- $row)

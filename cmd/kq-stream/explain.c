@@ -59,8 +59,9 @@ put_join(const struct plan_node *node, struct buf *out)
 static void
 put_suppress(const struct flow_suppress *suppress, struct buf *out)
 {
-	buf_puts(out, suppress->until_window_closes ? " final" : " every");
-	put_time(" ", suppress->limit_ms, out);
+	bool is_end = suppress->limit_ms == PLAN_FOREVER_MS;
+	buf_puts(out, suppress->until_window_closes ? " final" : is_end ? " end" : " every");
+	put_time(" ", is_end ? 0 : suppress->limit_ms, out);
 	if (suppress->max_records)
 		buf_printf(out, " max %lld full %s", (long long)suppress->max_records,
 			suppress->shuts_down ? "stop" : "emit");

@@ -25,7 +25,7 @@ static const struct opt_verb verbs[] = {
 	OPT_VERB("from", "TOPIC [WORD]...", "process the records of topics, or of stdin (-)", from_opts,
 		run_from),
 	OPT_VERB("run", "FILE", "run the application of a YAML file", from_opts, run_file),
-	OPT_VERB("explain", "FILE [WORD...]", "show the plan of a YAML file, or of words: from ...",
+	OPT_VERB("explain", "FILE [WORD...]", "show the plan of a YAML file, or of the words of from",
 		explain_opts, run_explain),
 	OPT_VERB("test", "FILE", "run given records, and compare what comes out with expected ones",
 		NULL, run_test),
@@ -95,11 +95,17 @@ int
 main(int argc, char **argv)
 {
 	const struct step_verb *step = step_of_help(argc, argv);
-	if (step) {
+	bool is_mdoc = argc == 2 && strcmp(argv[1], "--help=steps-mdoc") == 0;
+	if (step || is_mdoc) {
 		say_init(argv[0]);
-		step_print_help(step);
+		if (is_mdoc)
+			step_print_mdoc();
+		else
+			step_print_help(step);
 		return say_flush_stdout();
 	}
+	if (argc == 2 && strcmp(argv[1], "--help=words") == 0)
+		step_print_words();
 	char *notes = make_notes();
 	command.notes = notes;
 	int code = opt_main(&command, argc, argv, check);

@@ -109,6 +109,9 @@ struct plan_sink {
 
 enum { PLAN_APPLICATION_MAX = 150 };
 
+/* The time limit of 'emit end': longer than any input, in ms. */
+#define PLAN_FOREVER_MS INT64_C(1000000000000000)
+
 struct plan_settings {
 	const char *application;     /* id: the group, and the prefix of internal topics; NULL, in
 	                              * what plan_new gets: to be made from the names of topics */

@@ -211,11 +211,11 @@ int
 resolve_emit(struct resolve *rs, const struct step *step, struct err *e)
 {
 	int when = resolve_choice(step, "emit", 0);
-	bool is_final = when == 1, is_every = when == 2;
+	bool is_final = when == 1, is_every = when == 2, is_end = when == 3;
 	if (check_emit(rs, step, is_every, is_final, e) < 0)
 		return -1;
 	struct plan_node *at = rs->plan->node[rs->at.node];
-	if (!is_final && !is_every)
+	if (!is_final && !is_every && !is_end)
 		return 0;
 	if (is_final && at->spec.op == FLOW_AGGREGATE && !step_value(step, "max")) {
 		at->spec.emits_on_close = true;
@@ -224,7 +224,7 @@ resolve_emit(struct resolve *rs, const struct step *step, struct err *e)
 	struct plan_node *node = resolve_add(rs, step, FLOW_SUPPRESS, &rs->at);
 	node->spec.suppress = (struct flow_suppress){
 		.until_window_closes = is_final,
-		.limit_ms = resolve_ms(step, "interval", 0),
+		.limit_ms = is_end ? PLAN_FOREVER_MS : resolve_ms(step, "interval", 0),
 		.max_records = resolve_count(step, "max", 0),
 		.shuts_down = resolve_choice(step, "full", 0) == 1,
 	};

@@ -219,6 +219,27 @@ step_put_usage(const struct step_verb *verb, struct buf *out)
 }
 
 void
+step_print_words(void)
+{
+	for (int i = 0; i < STEP_NKIND; i++) {
+		const struct step_verb *verb = &step_verbs[i];
+		if (verb->is_yaml_only)
+			continue;
+		if (verb->kind != STEP_FROM)
+			printf("then\t%s\t%s\t\t%s\n", verb->name,
+				verb->arg[0].name ? verb->arg[0].shown : "", verb->phrase);
+		for (int k = 0; k < STEP_ARGS_MAX && verb->arg[k].name; k++)
+			if (verb->arg[k].place == STEP_ARG_NAMED)
+				printf("then %s\t%s\t%s\t%s\t%s\n", verb->name, verb->arg[k].name,
+					verb->arg[k].shown, verb->arg[k].choices ? verb->arg[k].choices : "",
+					verb->arg[k].phrase);
+			else if (verb->arg[k].choices)
+				printf("then %s\t\t%s\t%s\t%s\n", verb->name, verb->arg[k].shown,
+					verb->arg[k].choices, verb->arg[k].phrase);
+	}
+}
+
+void
 step_print_help(const struct step_verb *verb)
 {
 	struct buf b = BUF_INIT;

@@ -130,6 +130,11 @@ int steps_parse_words(struct steps *steps, int argc, char **argv, struct err *e)
 /* Print --help of a verb. */
 void step_print_help(const struct step_verb *verb);
 
+/* Print all verbs for the manual page, and as rows for completion: "then", verb, usage, "",
+ * phrase, with tabs between. */
+void step_print_mdoc(void);
+void step_print_words(void);
+
 /* Append "window TYPE [SIZE] [every TIME] ...". */
 void step_put_usage(const struct step_verb *verb, struct buf *out);
 

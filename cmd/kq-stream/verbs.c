@@ -151,10 +151,12 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 	[STEP_EMIT] = { "emit", STEP_EMIT, "choose when the results of an aggregation come out",
 		"  kq-stream from - time .ts then by .city then window tumbling 1m \\\n"
 		"    then agg n=count then emit final then to -\n"
+		"  kq-stream from - then by .status then agg n=count then emit end then to -\n"
 		"  emit every 10s max 1000 full stop\n",
 		"update: each change (the default); final: each window once, when it is closed; every:\n"
-		"the last change of a row, TIME after the first one in event time.\n", {
-			FIRST("emit", CHOICE, "WHEN", "when results come out", "update|final|every"),
+		"the last change of a row, TIME after the first one in event time; end: the last change\n"
+		"of each row, when the input ends.\n", {
+			FIRST("emit", CHOICE, "WHEN", "when results come out", "update|final|every|end"),
 			MAYBE("interval", DURATION, "TIME", "with every"),
 			NAMED("max", COUNT, "N", "at most N rows wait"),
 			NAMED("full", CHOICE, "ACTION", "when more would wait (default emit: the oldest)",

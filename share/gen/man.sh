@@ -1,6 +1,6 @@
 #!/bin/sh
-# man.sh BUILD_DIR FILE.in: print a manual page.  Lines of @OPTIONS@, @CONFIG@ or
-# @PROTOCOL@ alone are replaced by text from the programs' own tables.
+# man.sh BUILD_DIR FILE.in: print a manual page.  Lines of @OPTIONS@, @CONFIG@,
+# @STEPS@ or @PROTOCOL@ alone are replaced by text from the programs' own tables.
 set -eu
 build=$1 page=$2
 name=$(basename "$page" .in)
@@ -20,6 +20,7 @@ while IFS= read -r line || [ -n "$line" ]; do
 	case $line in
 	@OPTIONS@) ask "$name" --help=mdoc ;;
 	@CONFIG@) ask kq-broker --help=config-mdoc ;;
+	@STEPS@) ask kq-stream --help=steps-mdoc ;;
 	@PROTOCOL@) ask kq-broker --help=protocol-mdoc ;;
 	*) printf '%s\n' "$line" ;;
 	esac

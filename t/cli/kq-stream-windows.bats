@@ -67,6 +67,20 @@ gives() {
 	END
 }
 
+@test "emit end: each row once, at the end" {
+	gives agg n=count then emit end then to - 3<<-'END'
+		{"key":"a","n":4}
+		{"key":"b","n":1}
+	END
+	gives top 2 .amount then emit end then stream then flatmap '.[] | {c, amount}' then to - format csv \
+		3<<-'END'
+		c,amount
+		a,5
+		a,3
+		b,7
+	END
+}
+
 @test "late records go to an output of their own" {
 	gives window tumbling 1m then agg n=count then late to - then emit final then to - 3<<-'END'
 		{"key":"a","start":0,"end":60000,"n":1}
