@@ -7,6 +7,7 @@
 #   make SAN=address,undefined test     (or SAN=thread)
 #   make fuzz FUZZ_SECONDS=60           every fuzz target, with clang, and a live broker
 #   make bench              measure the figures of the README
+#   make soak               kill instances of kq-stream 200 times under load
 #   make conformance        run other projects' clients; some: CONFORMANCE='kcat kafkajs';
 #                           against Apache Kafka's broker: AGAINST=kafka
 #   make install PREFIX=/usr/local DESTDIR=
@@ -154,6 +155,8 @@ demo: deps
 	$(Q)PATH="$(CURDIR)/$(B):$$PATH" share/demo
 bench: all $(bench)
 	$(Q)PATH="$(CURDIR)/$(B):$(CURDIR)/$(B)/bench:$$PATH" t/bench/run $(BENCH)
+soak:
+	$(Q)KQ_KILLS=$${KQ_KILLS:-200} $(MAKE) --no-print-directory T=t/cli/kq-stream-kill.bats check-cli
 conformance: all
 	$(Q)PATH="$(CURDIR)/$(B):$$PATH" AGAINST='$(or $(AGAINST),kq)' t/conformance/run $(CONFORMANCE)
 fuzz: deps
@@ -188,7 +191,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all test check check-tidy check-unit check-stream check-cli demo bench conformance fuzz fuzz-run deps install uninstall clean
+.PHONY: all test check check-tidy check-unit check-stream check-cli demo bench soak conformance fuzz fuzz-run deps install uninstall clean
 # make would delete these as intermediate files.  All others are built when missing.
 .SECONDARY: $(unit:%=%.list.c)
 .DELETE_ON_ERROR:

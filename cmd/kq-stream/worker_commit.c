@@ -214,6 +214,36 @@ worker_discard(struct worker *worker, struct err *e)
 	return 0;
 }
 
+/* It is not known whether the transaction was committed: the answer was lost.  The tasks
+ * are opened again where the group's committed offsets are. */
+static int
+find_out(struct worker *worker, struct err *e)
+{
+	struct member *m = &worker->reader.member;
+	if (txn_sink_reopen(&worker->sink, e) < 0)
+		return -1;
+	for (int i = 0; i < worker->ntask; i++) {
+		struct task_run *task = worker->task[i];
+		if (task->state == TASK_SUSPENDED || task->state == TASK_WAITING)
+			continue;
+		restore_cancel(&worker->restorer, task);
+		task_run_close(task, false);
+		for (int k = 0; k < task->ninput; k++) {
+			struct task_input *input = &task->input[k];
+			struct fetcher_part *reader = input->reader;
+			if (!reader)
+				continue;
+			task_run_detach(input, &worker->fetcher);
+			reader->owner = NULL;
+			if (input->part->state != MEMBER_HELD)
+				continue; /* group_reader_drop removes the reader */
+			fetcher_remove(&worker->fetcher, reader);
+			member_ask_again(m, input->part);
+		}
+	}
+	return 0;
+}
+
 /* ---- commits ---- */
 
 static int
@@ -235,9 +265,13 @@ commit_exactly(struct worker *worker, bool is_idle, struct err *e)
 		rc = txn_sink_offsets(&worker->sink, &group, worker->offset, worker->noffset, e);
 	if (rc == TXN_SINK_DONE)
 		rc = txn_sink_commit(&worker->sink, e);
+	worker->is_begun = false;
+	if (rc != TXN_SINK_DONE && worker->sink.is_unknown) {
+		say_error("%s; looking up whether the last commit took effect", e->msg);
+		return find_out(worker, e);
+	}
 	if (rc != TXN_SINK_DONE)
 		rc = txn_sink_abort(&worker->sink, rc, e);
-	worker->is_begun = false;
 	if (rc == TXN_SINK_FENCED)
 		return on_fenced(worker);
 	if (rc != TXN_SINK_DONE)

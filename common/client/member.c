@@ -168,6 +168,19 @@ remove_part(struct member *m, int i)
 	m->part[i] = m->part[--m->npart];
 }
 
+/* Fetch the partition's committed offset, as if it had just been assigned. */
+static void
+await_offset(struct member *m, struct member_part *part)
+{
+	set_state(m, part, MEMBER_WAITING);
+	part->generation = part->topic->generation;
+	part->committed = part->position = part->sent = -1;
+	part->position_epoch = -1;
+	member_annotate(part, STR_NULL);
+	part->is_asked = false;
+	part->owner = NULL;
+}
+
 /* The partition's topic was created again.  Classic assignments name topics, so the new
  * topic's partition is ours, too: fetch its committed offset.  In a consumer group the
  * broker sends an assignment of the new topic.  Returns false if there is nothing to
@@ -177,13 +190,7 @@ regain(struct member *m, struct member_part *part)
 {
 	if (m->protocol != MEMBER_CLASSIC || m->stage != MEMBER_IN || part->index >= part->topic->npart)
 		return false;
-	set_state(m, part, MEMBER_WAITING);
-	part->generation = part->topic->generation;
-	part->committed = part->position = part->sent = -1;
-	part->position_epoch = -1;
-	member_annotate(part, STR_NULL);
-	part->is_asked = false;
-	part->owner = NULL;
+	await_offset(m, part);
 	return true;
 }
 
@@ -523,6 +530,13 @@ member_accept(struct member *m, struct member_part *part, int64_t offset)
 	assert(part->state == MEMBER_GAINED);
 	set_state(m, part, MEMBER_HELD);
 	part->position = offset;
+}
+
+void
+member_ask_again(struct member *m, struct member_part *part)
+{
+	assert(part->state == MEMBER_HELD);
+	await_offset(m, part);
 }
 
 void

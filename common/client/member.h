@@ -228,6 +228,10 @@ struct member_part *member_next(struct member *m);
  * offset, if it is not the committed one. */
 void member_accept(struct member *m, struct member_part *part, int64_t offset);
 
+/* The owner has stopped reading a HELD partition, and wants to know its committed offset:
+ * it will be GAINED again. */
+void member_ask_again(struct member *m, struct member_part *part);
+
 /* The owner has stopped reading a REVOKED or LOST partition; part may be freed. */
 void member_give_back(struct member *m, struct member_part *part);
 

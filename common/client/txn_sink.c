@@ -157,6 +157,14 @@ txn_sink_commit(struct txn_sink *sink, struct err *e)
 }
 
 int
+txn_sink_reopen(struct txn_sink *sink, struct err *e)
+{
+	close_producer(sink);
+	sink->is_unknown = false;
+	return open_producer(sink, e);
+}
+
+int
 txn_sink_abort(struct txn_sink *sink, int rc, struct err *e)
 {
 	struct producer *producer = &sink->producer;
@@ -177,8 +185,7 @@ txn_sink_abort(struct txn_sink *sink, int rc, struct err *e)
 		return rc;
 	if (rc == TXN_SINK_FAILED && !is_old)
 		return rc; /* report the first failure; the broker aborts after the timeout */
-	close_producer(sink);
-	if (open_producer(sink, &why) == 0)
+	if (txn_sink_reopen(sink, &why) == 0)
 		return TXN_SINK_FENCED;
 	*e = why;
 	return TXN_SINK_FAILED;

@@ -88,6 +88,10 @@ int txn_sink_commit(struct txn_sink *sink, struct err *e);
  * Returns rc; or TXN_SINK_FAILED if it cannot be used again. */
 int txn_sink_abort(struct txn_sink *sink, int rc, struct err *e);
 
+/* Connect again after any failure, and end the transaction: it is then either committed or
+ * aborted; which, the group's committed offsets tell (is_unknown).  Returns 0, or -1. */
+int txn_sink_reopen(struct txn_sink *sink, struct err *e);
+
 /* Limit the wait for brokers that do not answer; to be called after a signal, which is
  * taken from wake_fd. */
 void txn_sink_hurry(struct txn_sink *sink);

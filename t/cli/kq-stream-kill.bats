@@ -1,0 +1,165 @@
+#!/usr/bin/env bats
+# Instances of kq-stream are killed again and again under load: a running count and a
+# windowed sum are exact, read committed.  KQ_KILLS sets the number of kills (make soak: 200).
+load ../lib/kq
+
+kills=${KQ_KILLS:-10}
+
+setup() {
+	start_broker -o group.consumer.session.timeout.ms=1500 \
+		-o group.consumer.heartbeat.interval.ms=300 -o group.min.session.timeout.ms=1000 \
+		-o transaction.abort.timed.out.transaction.cleanup.interval.ms=500
+	cd "$BATS_TEST_TMPDIR"
+	cat >app.yaml <<-END
+	application: app
+	streams:
+	  orders:
+	    - from: in
+	      time: .ts
+	    - by: .k
+	  counts:
+	    - use: orders
+	    - agg: {n: count}
+	    - to: counts
+	  sums:
+	    - use: orders
+	    - window: tumbling
+	      size: 10s
+	      grace: 1d
+	    - agg: {s: sum(.v)}
+	    - to: sums
+	END
+	kq-topic create in -p 4
+	kq-topic create counts -p 3
+	kq-topic create sums -p 2
+	jobs=()
+}
+
+teardown() {
+	local j
+	[ "${BATS_TEST_COMPLETED-}" = 1 ] || head -v -n 20 err* 2>/dev/null || :
+	[ -z "${feeder-}" ] || kill -KILL "$feeder" 2>/dev/null || :
+	for j in "${jobs[@]}"; do kill -KILL "$j" 2>/dev/null || :; done
+	end_broker
+}
+
+# begin I  Start instance I, with a state folder of its own.
+begin() {
+	kq-stream run --state-dir "state$1" "${options[@]}" app.yaml 2>>"err$1" 3>&- &
+	jobs[$1]=$!
+}
+
+# feed N  Write records, 250 at a time, until there are N and the file stop exists; in the
+# end all of them are in the file sent.
+feed() {
+	local n=0
+	while [ ! -e stop ] || [ "$n" -lt "$1" ]; do
+		awk -v from="$n" 'BEGIN { for (i = from; i < from + 250; i++)
+			printf "{\"k\":\"k%d\",\"v\":%d,\"ts\":%d}\n", i * 7919 % 97, i % 1000, 1700000000 + i / 50
+		}' >part
+		kq-produce --wait 20s in part 2>>feed.err || return
+		cat part >>sent
+		n=$((n + 250))
+		sleep 0.02
+	done
+}
+
+# await_end  Wait until the group has taken all.
+await_end() {
+	local until=$((SECONDS + 60 + kills))
+	until kq-group describe app 2>/dev/null | awk '$1 == "in" || $1 ~ /repartition$/ {
+			n++; if ($3 != $4) bad++ } END { exit !(n >= 5 && !bad) }'; do
+		[ "$SECONDS" -lt "$until" ] || { kq-group describe app; cat err*; return 1; }
+		sleep 0.2
+	done
+}
+
+# check_all  Compare the topics with what a simple program makes of the input.
+check_all() {
+	kq-consume -o beginning --end -K ' ' counts | sort >counts.got
+	jq -r .k sent | awk '{ printf "%s {\"n\":%d}\n", $1, ++n[$1] }' | sort >counts.want
+	cmp counts.got counts.want
+	# each window's last result is its sum, and there is one result for each record
+	kq-consume -o beginning --end -K ' ' sums >sums.all
+	[ "$(wc -l <sums.all)" -eq "$(wc -l <sent)" ]
+	awk '{ last[$1] = $2 } END { for (k in last) print k, last[k] }' sums.all | sort >sums.got
+	jq -r '"\(.k) \(.ts - .ts % 10) \(.v)"' sent | awk '{ s[$1 " " $2] += $3 } END {
+		for (k in s) { split(k, p, " "); printf "{\"key\":\"%s\",\"start\":%d000,\"end\":%d000} {\"s\":%d}\n",
+			p[1], p[2], p[2] + 10, s[k] } }' | sort >sums.want
+	cmp sums.got sums.want
+}
+
+# taken  The number of input records that the group has committed.
+taken() {
+	kq-group describe app 2>/dev/null | awk '$1 == "in" && $3 != "-" { n += $3 } END { print n + 0 }'
+}
+
+# kill_often N  Kill random ones of the instances and start them again.  Before each kill
+# the application must have got on with its work.
+kill_often() {
+	local i n from until
+	RANDOM=7
+	for n in $(seq "$1"); do
+		from=$(taken) until=$((SECONDS + kq_patience * 2))
+		until [ "$(taken)" -ge $((from + 300)) ]; do
+			[ "$SECONDS" -lt "$until" ] || { echo "no progress after kill $n"; cat err*; return 1; }
+			sleep 0.05
+		done
+		sleep "0.$((RANDOM % 4))$((RANDOM % 10))"
+		i=$((RANDOM % 2 + 1))
+		kill -KILL "${jobs[i]}" || { cat "err$i"; return 1; }
+		wait "${jobs[i]}" || :
+		[ $((RANDOM % 3)) -ne 0 ] || sleep 2 # the other one takes over
+		begin $i
+	done
+}
+
+storm() {
+	options=(--commit-interval 300ms "$@")
+	begin 1
+	begin 2
+	feed 5000 3>&- &
+	feeder=$!
+	kill_often "$kills"
+	touch stop
+	wait "$feeder"
+	feeder=
+	await_end
+	kill -TERM "${jobs[1]}" "${jobs[2]}"
+	wait "${jobs[1]}" || [ $? -eq 143 ]
+	wait "${jobs[2]}" || [ $? -eq 143 ]
+	jobs=()
+	check_all
+}
+
+@test "instances are killed again and again: the count and the sum are exact" {
+	storm
+}
+
+@test "the same with the classic protocol, and threads" {
+	kills=$(((kills + 1) / 2))
+	storm --protocol classic --session 1500ms --threads 2
+}
+
+@test "the broker is killed and comes back" {
+	options=()
+	begin 1
+	begin 2
+	feed 4000 3>&- &
+	feeder=$!
+	local i
+	for i in 1 2 3; do
+		sleep 1
+		kill_broker
+		restart_broker
+	done
+	touch stop
+	wait "$feeder"
+	feeder=
+	await_end
+	kill -TERM "${jobs[1]}" "${jobs[2]}"
+	wait "${jobs[1]}" || [ $? -eq 143 ]
+	wait "${jobs[2]}" || [ $? -eq 143 ]
+	jobs=()
+	check_all
+}
