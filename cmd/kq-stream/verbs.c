@@ -184,7 +184,7 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 			NAMED("grace", DURATION, "TIME", "how late a record may come (default 0)"),
 			NAMED("as", CHOICE, "KIND", "what TOPIC is", "stream|table|global"),
 			NAMED("history", DURATION, "TIME", "look up the row as of the record's time"),
-			NAMED("format", CHOICE, "FORMAT", "of TOPIC's values (default json)", FORMATS),
+			NAMED("format", CHOICE, "FORMAT", "of TOPIC's values (default json)", KEY_FORMATS),
 			NAMED("key", CHOICE, "FORMAT", "of TOPIC's keys (default text)", KEY_FORMATS),
 			STORE } },
 	[STEP_TABLE] = { "table", STEP_TABLE, "take the records as updates of a table",

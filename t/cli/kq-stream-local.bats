@@ -334,3 +334,13 @@ gives() {
 	run -1 --separate-stderr timeout 20 sh -c "kq-stream from - then to - <orders >/dev/full"
 	[[ $stderr == *'cannot write to stdout: No space left on device' ]]
 }
+
+@test "the examples of README.md print what it says" {
+	sed -n '/^## Stream processing/,/^## What/s/^    //p' "$BATS_TEST_DIRNAME/../../README.md" >all
+	grep -v '^{"key"' all >script
+	grep '^{"key"' all >expected
+	[ "$(wc -l <expected)" -eq 3 ]
+	bash -e script >got
+	[ "$(head -n 1 got)" = '{"id":1,"amount":150}' ]
+	tail -n +2 got | diff expected -
+}
