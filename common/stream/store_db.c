@@ -46,7 +46,7 @@ store_db_open(struct store_db *db, struct err *e)
 		return store_db_err(db, rc, "open", e);
 	rc = mdb_env_set_mapsize(db->env, db->map_size);
 	if (!rc)
-		rc = mdb_env_open(db->env, db->path, flags, 0644);
+		rc = mdb_env_open(db->env, db->path, flags, 0600);
 	if (!rc)
 		rc = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
 	if (!rc)

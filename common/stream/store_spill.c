@@ -57,16 +57,22 @@ write_spill(struct store_db *db, MDB_txn *txn, void *arg)
 	return rc;
 }
 
+/* LMDB keeps the pages of a transaction on the heap: short ones need little memory.  Should
+ * a later one fail, then memory still has what the earlier ones wrote. */
 int
 store_disk_spill(struct store *store, struct store_rec **v, size_t n, struct err *e)
 {
+	enum { BATCH = 4096 };
 	struct store_db *db = &store->set->disk->spill;
-	struct write write = { store, v, n, BUF_INIT, BUF_INIT };
+	struct write write = { store, v, 0, BUF_INIT, BUF_INIT };
 	int rc = db->env ? 0 : store_db_open(db, e);
-	if (rc == 0)
+	for (size_t i = 0; rc == 0 && i < n; i += write.n) {
+		write.v = v + i;
+		write.n = MIN(n - i, (size_t)BATCH);
 		rc = store_db_write(db, write_spill, &write, e);
-	if (rc == 0)
-		buf_reset(&store->spill_low);
+		if (rc == 0)
+			buf_reset(&store->spill_low);
+	}
 	buf_release(&write.key);
 	buf_release(&write.data);
 	return rc;

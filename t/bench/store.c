@@ -156,15 +156,15 @@ int
 main(int argc, char **argv)
 {
 	uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
-	char dir[] = "/tmp/kq-bench-XXXXXX";
+	size_t memory_max = n * 256; /* a quarter of what is restored */
+	char dir[] = "/tmp/kq-bench-XXXXXX", command[64];
 	bench_order("STORE_HASH", STORE_HASH, n);
 	bench_order("STORE_TREE", STORE_TREE, n);
 	bench_restore("in memory", n * 5, &(struct store_set_opts){ 0 });
 	if (!mkdtemp(dir))
 		return EXIT_FAILED;
-	bench_restore("256 MB of memory", n * 5, &(struct store_set_opts){ .dir = dir,
-		.memory_max = 256 << 20 });
-	char command[64];
+	bench_restore("with spill", n * 5, &(struct store_set_opts){ .dir = dir,
+		.memory_max = memory_max });
 	snprintf(command, sizeof command, "rm -rf %s", dir);
 	return system(command) ? EXIT_FAILED : 0;
 }
