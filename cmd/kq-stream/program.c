@@ -268,12 +268,15 @@ print_members(struct str value, struct buf *out)
 static void
 print_result(const struct plan_sink *sink, const struct flow_rec *rec, struct buf *out)
 {
-	struct flow_key plain = { .bytes = rec->key.bytes };
+	struct flow_key plain = { .bytes = rec->key.bytes, .inner = rec->key.inner };
 	buf_puts(out, "{\"key\":");
 	flow_key_put_json(&plain, program_key_format(sink->in_key_format), out);
-	if (rec->key.is_windowed)
-		buf_printf(out, ",\"start\":%lld,\"end\":%lld", (long long)rec->key.start_ms,
-			(long long)rec->key.end_ms);
+	if (rec->key.is_windowed) {
+		buf_puts(out, ",\"start\":");
+		buf_put_int(out, rec->key.start_ms);
+		buf_puts(out, ",\"end\":");
+		buf_put_int(out, rec->key.end_ms);
+	}
 	print_members(rec->value, out);
 }
 

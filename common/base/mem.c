@@ -208,6 +208,20 @@ buf_putc(struct buf *b, char c)
 }
 
 void
+buf_put_int(struct buf *b, int64_t n)
+{
+	char digits[20], *to = digits + sizeof digits, *p = to;
+	uint64_t rest = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+	do {
+		*--p = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest);
+	if (n < 0)
+		*--p = '-';
+	buf_put(b, p, (size_t)(to - p));
+}
+
+void
 buf_printf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap, again;

@@ -63,6 +63,7 @@ void buf_put(struct buf *b, const void *p, size_t n);
 void buf_put_str(struct buf *b, struct str s); /* null: no effect */
 void buf_puts(struct buf *b, const char *z);
 void buf_putc(struct buf *b, char c);
+void buf_put_int(struct buf *b, int64_t n); /* as %lld, ten times as fast */
 void buf_printf(struct buf *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void buf_release(struct buf *b); /* free; back to BUF_INIT */

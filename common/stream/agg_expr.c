@@ -59,7 +59,7 @@ count_pack(struct flow_agg *agg, struct str state, struct buf *out, struct err *
 	int64_t n;
 	(void)agg, (void)e;
 	memcpy(&n, state.p, sizeof n);
-	agg_put_int(out, n);
+	buf_put_int(out, n);
 	return 0;
 }
 

@@ -280,7 +280,7 @@ distinct_put(const struct agg_part *part, struct str state, struct buf *out)
 	(void)part;
 	while (entry_next(&state, &entry))
 		n++;
-	agg_put_int(out, n);
+	buf_put_int(out, n);
 }
 
 static void
@@ -293,7 +293,7 @@ distinct_pack(const struct agg_part *part, struct str state, struct buf *out)
 		buf_puts(out, is_first ? "[" : ",[");
 		buf_put_str(out, entry.text);
 		buf_putc(out, ',');
-		agg_put_int(out, entry.n);
+		buf_put_int(out, entry.n);
 		buf_putc(out, ']');
 	}
 	buf_puts(out, "]}");

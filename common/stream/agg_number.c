@@ -58,7 +58,7 @@ count_put(const struct agg_part *part, struct str state, struct buf *out)
 	struct count_state count;
 	(void)part;
 	memcpy(&count, state.p, sizeof count);
-	agg_put_int(out, count.n);
+	buf_put_int(out, count.n);
 }
 
 static void
@@ -162,7 +162,7 @@ avg_pack(const struct agg_part *part, struct str state, struct buf *out)
 	buf_puts(out, "{\"sum\":");
 	agg_put_number(out, sum.sum);
 	buf_puts(out, ",\"n\":");
-	agg_put_int(out, sum.n);
+	buf_put_int(out, sum.n);
 	buf_putc(out, '}');
 }
 

@@ -125,25 +125,11 @@ agg_parse(struct flow_fns *fns, struct str spec, struct agg_part *part, struct e
 /* ---- numbers and texts ---- */
 
 void
-agg_put_int(struct buf *out, int64_t number)
-{
-	uint8_t text[20];
-	int at = sizeof text;
-	uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
-	do
-		text[--at] = (uint8_t)('0' + left % 10);
-	while (left /= 10);
-	if (number < 0)
-		text[--at] = '-';
-	buf_put(out, text + at, sizeof text - (size_t)at);
-}
-
-void
 agg_put_number(struct buf *out, double number)
 {
 	if (fabs(number) < 1e15 && number == (double)(int64_t)number
 		&& (number != 0 || !signbit(number))) {
-		agg_put_int(out, (int64_t)number);
+		buf_put_int(out, (int64_t)number);
 		return;
 	}
 	jv text = jv_dump_string(jv_number(number), 0);

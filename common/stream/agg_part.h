@@ -74,7 +74,6 @@ extern const struct agg_kind agg_count_all, agg_count, agg_sum, agg_min, agg_max
 int agg_parse(struct flow_fns *fns, struct str spec, struct agg_part *part, struct err *e);
 
 void agg_put_number(struct buf *out, double number);
-void agg_put_int(struct buf *out, int64_t number);
 void agg_put_text(struct buf *out, struct str json); /* null is "null" */
 
 #endif

@@ -68,7 +68,7 @@ hll_put(const struct agg_part *part, struct str state, struct buf *out)
 	double n = 0.7213 / (1 + 1.079 / size) * size * size / sum;
 	if (n <= 2.5 * size && nzero)
 		n = size * log(size / nzero);
-	agg_put_int(out, (int64_t)(n + 0.5));
+	buf_put_int(out, (int64_t)(n + 0.5));
 }
 
 static void

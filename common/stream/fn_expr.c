@@ -57,8 +57,11 @@ flow_key_put_json(const struct flow_key *key, enum flow_key_format format, struc
 	}
 	buf_puts(out, "{\"key\":");
 	put_bytes(key->bytes, key->inner, format, out);
-	buf_printf(out, ",\"start\":%lld,\"end\":%lld}", (long long)key->start_ms,
-		(long long)key->end_ms);
+	buf_puts(out, ",\"start\":");
+	buf_put_int(out, key->start_ms);
+	buf_puts(out, ",\"end\":");
+	buf_put_int(out, key->end_ms);
+	buf_putc(out, '}');
 }
 
 static int

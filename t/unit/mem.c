@@ -265,6 +265,22 @@ test_buf__null_adds_nothing(void)
 }
 
 void
+test_buf__prints_integers(void)
+{
+	static const int64_t v[] = { 0, 7, -7, 10, 99, 100, -1000, 1700000000000, INT64_MAX, INT64_MIN };
+	struct buf b = BUF_INIT, want = BUF_INIT;
+	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+		buf_reset(&b);
+		buf_reset(&want);
+		buf_put_int(&b, v[i]);
+		buf_printf(&want, "%lld", (long long)v[i]);
+		check(str_eq(buf_str(&b), buf_str(&want)));
+	}
+	buf_release(&b);
+	buf_release(&want);
+}
+
+void
 test_buf__prints_text_of_any_length(void)
 {
 	struct buf b = BUF_INIT;
