@@ -267,7 +267,8 @@ test_buf__null_adds_nothing(void)
 void
 test_buf__prints_integers(void)
 {
-	static const int64_t v[] = { 0, 7, -7, 10, 99, 100, -1000, 1700000000000, INT64_MAX, INT64_MIN };
+	static const int64_t v[] = { 0, 7, -7, 10, 99, 100, -1000, 1700000000000, INT64_MAX,
+		INT64_MIN };
 	struct buf b = BUF_INIT, want = BUF_INIT;
 	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
 		buf_reset(&b);
