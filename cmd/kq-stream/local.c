@@ -2,6 +2,7 @@
 
 #include "kq-stream/csv.h"
 #include "sys/clock.h"
+#include "sys/fs.h"
 #include "sys/sig.h"
 #include "text/say.h"
 #include "text/units.h"
@@ -10,8 +11,10 @@
 #include "tool/progress.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 enum { RECORD_MAX = 128 << 20 };
@@ -300,6 +303,42 @@ run_task(struct local_task *local, struct err *e)
 	return rc < 0 || (flushed < 0 && !local->out.is_closed) ? -1 : 0;
 }
 
+static void
+close_set(struct store_set *set, char *dir)
+{
+	struct err e;
+	store_set_free(set);
+	if (dir)
+		fs_remove_dir(AT_FDCWD, dir, &e);
+	mem_free(dir);
+}
+
+/* The stores; what is beyond the memory is in a folder of this process, *dir, or NULL. */
+static struct store_set *
+open_set(const struct plan *plan, char **dir, struct err *e)
+{
+	struct store_set_opts o = { .is_plain = true,
+		.memory_max = (size_t)plan->settings.memory_max };
+	*dir = NULL;
+	if (o.memory_max) {
+		const char *at = getenv("TMPDIR");
+		struct buf b = BUF_INIT;
+		buf_printf(&b, "%s/kq-stream-XXXXXX", at && *at ? at : "/tmp");
+		*dir = mem_strndup(buf_str(&b));
+		buf_release(&b);
+		if (!mkdtemp(*dir)) {
+			err_sys(e, "cannot create '%s' for what is beyond --memory", *dir);
+			mem_free(*dir);
+			return NULL;
+		}
+	}
+	o.dir = *dir;
+	struct store_set *set = store_set_new(&o, e);
+	if (!set)
+		close_set(NULL, *dir);
+	return set;
+}
+
 int
 local_run(struct program *program, int wake_fd, struct err *e)
 {
@@ -307,9 +346,8 @@ local_run(struct program *program, int wake_fd, struct err *e)
 		.source = &program->plan->source[0], .stream_ms = -1,
 		.env = { on_emit, on_failed, on_dropped, on_next, 0 } };
 	assert(!plan_needs_broker(program->plan) && program->plan->nsource == 1);
-	struct store_set_opts stores = { .is_plain = true,
-		.memory_max = (size_t)program->plan->settings.memory_max };
-	struct store_set *set = store_set_new(&stores, e);
+	char *dir;
+	struct store_set *set = open_set(program->plan, &dir, e);
 	if (!set)
 		return -1;
 	find_sinks(&local);
@@ -324,7 +362,7 @@ local_run(struct program *program, int wake_fd, struct err *e)
 	progress_end(&local.progress);
 	tell_counts(&local);
 	flow_task_free(local.task);
-	store_set_free(set);
+	close_set(set, dir);
 	input_release(&local.in);
 	output_release(&local.out);
 	for (int i = 0; i < program->plan->nsink; i++)

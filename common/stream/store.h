@@ -11,7 +11,19 @@
  * Changes since the last store_clean are kept as a list of dirty keys, for the changelog:
  * a key that changed several times is listed once.
  *
- * Uses: base; LMDB for what is beyond the memory.  One thread at a time.
+ * With a folder, memory_max bytes of memory have what is dirty and what is used, and disk
+ * the rest.  What is dirty never leaves memory: if there is too much of it, the set wants a
+ * commit.  In the folder,
+ *   state.mdb  is the last checkpoint.  One synced transaction of LMDB writes it; nothing
+ *              else does.  So a process that dies, or a disk that is full, leaves either the
+ *              last checkpoint as it was or the new one, with its text.
+ *   spill.mdb  is what was evicted since; it is worth nothing to another process.
+ *   lock       is locked while the set is open.
+ * Before state.mdb is used, its pages and the sums of its entries are checked: a damaged
+ * file is removed, the stores are empty, and store_set_notice says so.  (It is mapped: one
+ * that is cut while it is in use ends the process.)
+ *
+ * Uses: base, sys; LMDB.  A set and its stores: one thread at a time.
  */
 #ifndef KQ_STREAM_STORE_H
 #define KQ_STREAM_STORE_H
@@ -33,7 +45,8 @@ struct store_set;
 struct store_set_opts {
 	const char *dir;     /* for what is beyond memory_max and for checkpoints; NULL: none,
 	                      * and memory_max is a limit: beyond it the set fails */
-	size_t memory_max;   /* bytes for all stores of the set; 0: no limit */
+	size_t memory_max;   /* bytes for all stores of the set; 0: no limit.  What LMDB maps is
+	                      * the kernel's, and not counted */
 	bool is_plain;       /* no changelog: changes are not kept, and there are no checkpoints */
 	const char *identity; /* kept in dir: application, topology, cluster; another one there
 	                      * is refused (ERR_USAGE) */
@@ -117,8 +130,10 @@ int store_changes(struct store *store, store_change_fn *fn, void *arg, struct er
 /* The changes are in the changelog (or were read from it). */
 void store_clean(struct store *store);
 
-/* Write all stores of the set to dir, with this text, in one transaction.  To be called
- * when nothing is dirty; the text has the changelogs' offsets. */
+/* Write what changed in the stores since the last checkpoint to dir, with this text, in one
+ * transaction.  To be called when nothing is dirty and no scan is open; the text has the
+ * changelogs' offsets.  -1 (the disk is full): the last checkpoint is as it was, the stores
+ * are, too, and a later call may succeed. */
 int store_set_checkpoint(struct store_set *set, struct str text, struct err *e);
 
 /* The text of the last checkpoint, valid until the set is freed; null: there is none, and

@@ -54,7 +54,7 @@ store_db_open(struct store_db *db, struct err *e)
 	if (txn)
 		mdb_txn_abort(txn);
 	if (!rc)
-		return 0;
+		return db->is_nameless ? fs_remove(AT_FDCWD, db->path, e) : 0;
 	store_db_err(db, rc, "open", e);
 	store_db_close(db);
 	return -1;

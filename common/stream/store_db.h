@@ -17,6 +17,7 @@ struct store_db {
 	MDB_txn *read;    /* NULL: none is open */
 	size_t map_size;
 	bool is_scratch;  /* never synced */
+	bool is_nameless; /* the file's name is removed once it is open */
 };
 
 /* Open the file, and create it if necessary. */

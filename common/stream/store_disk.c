@@ -171,6 +171,7 @@ store_disk_open(struct store_set *set, const struct store_set_opts *o, struct er
 	disk->base.path = path_in(o->dir, "state.mdb");
 	disk->spill.path = path_in(o->dir, "spill.mdb");
 	disk->spill.is_scratch = true;
+	disk->spill.is_nameless = o->is_plain;
 	buf_put_str(&disk->identity, str_of(o->identity ? o->identity : ""));
 	if (open_folder(disk, set, e) == 0)
 		return disk;

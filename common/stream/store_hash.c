@@ -198,7 +198,7 @@ split(struct store_hash *hash, struct store_table *old, uint64_t seed)
 	store_pool_put(hash->pool, old, size_of(old));
 }
 
-/* Make room in the table of this hash for one more: at most 13 of 16 slots are taken. */
+/* Make room in the table of this hash for one more: at most 3 of 4 slots are taken. */
 static void
 make_room(struct store_hash *hash, uint64_t at, uint64_t seed)
 {
@@ -208,7 +208,7 @@ make_room(struct store_hash *hash, uint64_t at, uint64_t seed)
 	}
 	for (;;) {
 		struct store_table *table = table_at(hash, at);
-		if (table->n < (uint64_t)table->nslot * 13 / 16)
+		if (table->n < (uint64_t)table->nslot * 3 / 4)
 			return;
 		if (size_of(table) < STORE_BLOCK) {
 			assert(hash->bits == 0);
