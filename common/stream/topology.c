@@ -126,6 +126,8 @@ topology_finish(struct topology *topo, struct err *e)
 	assert(!topo->is_finished);
 	if (!topo->nnode)
 		return err_set(e, ERR_USAGE, "a topology needs a source");
+	if (topology_check_names(topo, e))
+		return -1;
 	topology_split(topo);
 	topology_find_wants(topo);
 	topo->is_finished = true;

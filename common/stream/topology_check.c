@@ -205,6 +205,18 @@ check_new_id(const struct topology *topo, const struct flow_spec *spec, const ch
 	return 0;
 }
 
+/* A name becomes part of topics' names. */
+static int
+check_name(const struct flow_spec *spec, struct err *e)
+{
+	static const char valid[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	if (spec->name && (!*spec->name || spec->name[strspn(spec->name, valid)]))
+		return err_set(e, ERR_USAGE,
+			"'%s': the name '%s' may have letters, digits, '.', '_' and '-' only", spec->id,
+			spec->name);
+	return 0;
+}
+
 static int
 check_ids(const struct topology *topo, const struct flow_spec *spec, struct err *e)
 {
@@ -228,7 +240,7 @@ int
 topology_check(const struct topology *topo, const struct flow_spec *spec,
 	struct topology_id *const *from, struct err *e)
 {
-	if (check_ids(topo, spec, e) || check_inputs(spec, from, e))
+	if (check_ids(topo, spec, e) || check_name(spec, e) || check_inputs(spec, from, e))
 		return -1;
 	switch (spec->op) {
 	case FLOW_AGGREGATE:
@@ -253,4 +265,33 @@ topology_check(const struct topology *topo, const struct flow_spec *spec,
 	default:
 		return 0;
 	}
+}
+
+/* ---- the whole topology ---- */
+
+static int
+check_new_name(struct map *seen, const char *name, const struct flow_spec *spec, struct err *e)
+{
+	if (map_get(seen, str_of(name)))
+		return err_set(e, ERR_USAGE, "'%s': another step's store or topic has the name '%s', too",
+			spec->id, name);
+	map_put(seen, str_of(name), (void *)(uintptr_t)spec);
+	return 0;
+}
+
+int
+topology_check_names(const struct topology *topo, struct err *e)
+{
+	struct map stores = MAP_INIT, topics = MAP_INIT;
+	int rc = 0;
+	for (int i = 0; !rc && i < topo->nnode; i++) {
+		const struct topology_node *node = &topo->node[i];
+		for (size_t j = 0; !rc && j < ARRAY_LEN(node->store) && node->store[j]; j++)
+			rc = check_new_name(&stores, node->store[j], node->spec, e);
+		if (!rc && node->op == FLOW_REPARTITION_SOURCE)
+			rc = check_new_name(&topics, node->topic, node->spec, e);
+	}
+	map_release(&stores);
+	map_release(&topics);
+	return rc;
 }

@@ -47,6 +47,8 @@ struct topology_id *topology_id_get(const struct topology *topo, const char *id)
 /* Does the spec make sense by itself and below its inputs? */
 int topology_check(const struct topology *topo, const struct flow_spec *spec,
 	struct topology_id *const *from, struct err *e);
+/* Has each store and each internal topic a name of its own? */
+int topology_check_names(const struct topology *topo, struct err *e);
 int topology_nfrom(const struct flow_spec *spec);
 const char *flow_op_name(enum flow_op op);
 

@@ -485,3 +485,101 @@ test_stream_topology__a_named_group_has_one_repartition_topic(void)
 		"3 KSTREAM-SOURCE-0000000028 KSTREAM-REDUCE-STATE-STORE-0000000024-repartition\n"
 		"3 KSTREAM-REDUCE-0000000025 (KSTREAM-REDUCE-STATE-STORE-0000000024)\n");
 }
+
+void
+test_stream_topology__joins_share_a_streams_repartition_topic(void)
+{
+	struct topology *topo = topology_new("app");
+	ADD(topo, .id = "l", .op = FLOW_STREAM, .topic = "l");
+	ADD(topo, .id = "k", .op = FLOW_SELECT_KEY, .from = { "l" });
+	ADD(topo, .id = "t", .op = FLOW_TABLE, .topic = "t");
+	ADD(topo, .id = "j1", .op = FLOW_STREAM_TABLE_JOIN, .from = { "k", "t" });
+	ADD(topo, .id = "o1", .op = FLOW_TO, .from = { "j1" }, .topic = "o1");
+	ADD(topo, .id = "j2", .op = FLOW_STREAM_TABLE_JOIN, .from = { "k", "t" }, .kind = FLOW_LEFT);
+	ADD(topo, .id = "o2", .op = FLOW_TO, .from = { "j2" }, .topic = "o2");
+	ADD(topo, .id = "j3", .op = FLOW_STREAM_STREAM_JOIN, .from = { "k", "k" },
+		.join_window = { 10, 10, 0 });
+	ADD(topo, .id = "o3", .op = FLOW_TO, .from = { "j3" }, .topic = "o3");
+	ADD(topo, .id = "j4", .op = FLOW_STREAM_TABLE_JOIN, .from = { "k", "t" }, .name = "nm");
+	ADD(topo, .id = "o4", .op = FLOW_TO, .from = { "j4" }, .topic = "o4");
+	ADD(topo, .id = "g5", .op = FLOW_GROUP_BY_KEY, .from = { "k" });
+	ADD(topo, .id = "a5", .op = FLOW_AGGREGATE, .from = { "g5" }, .agg = &agg);
+	check_topology(topo,
+		"0 KSTREAM-SOURCE-0000000000 l\n"
+		"0 KSTREAM-KEY-SELECT-0000000001\n"
+		"1 KTABLE-SOURCE-0000000004 (t-STATE-STORE-0000000002) t\n"
+		"0 KSTREAM-SINK-0000000005 KSTREAM-KEY-SELECT-0000000001-repartition\n"
+		"1 KSTREAM-SOURCE-0000000007 KSTREAM-KEY-SELECT-0000000001-repartition\n"
+		"1 KSTREAM-JOIN-0000000008\n"
+		"1 KSTREAM-LEFTJOIN-0000000013\n"
+		"1 KSTREAM-MERGE-0000000025 (KSTREAM-JOINTHIS-0000000023-store "
+			"KSTREAM-JOINOTHER-0000000024-store)\n"
+		"0 nm-repartition-sink nm-repartition\n"
+		"1 nm-repartition-source nm-repartition\n"
+		"1 nm\n"
+		"0 KSTREAM-SINK-0000000034 KSTREAM-AGGREGATE-STATE-STORE-0000000032-repartition\n"
+		"2 KSTREAM-SOURCE-0000000036 KSTREAM-AGGREGATE-STATE-STORE-0000000032-repartition\n"
+		"2 KSTREAM-AGGREGATE-0000000033 (KSTREAM-AGGREGATE-STATE-STORE-0000000032)\n");
+}
+
+/* ---- what is refused ---- */
+
+/* Does the last spec fail, with this in the message? */
+static void
+check_refused(const struct flow_spec *v, int n, const char *message)
+{
+	struct topology *topo = topology_new("app");
+	struct err e;
+	for (int i = 0; i < n - 1; i++)
+		add(topo, &v[i]);
+	int rc = topology_add(topo, &v[n - 1], &e);
+	if (!rc)
+		rc = topology_finish(topo, &e);
+	check_int(rc, -1);
+	check_int(e.class, ERR_USAGE);
+	if (!strstr(e.msg, message))
+		tap_fail(__FILE__, __LINE__, "the message is: %s", e.msg);
+	topology_free(topo);
+}
+#define REFUSED(message, ...) do { \
+		const struct flow_spec v_[] = { __VA_ARGS__ }; \
+		check_refused(v_, (int)ARRAY_LEN(v_), message); \
+	} while (0)
+#define STREAM(z) { .id = z, .op = FLOW_STREAM, .topic = z }
+#define TABLE(z) { .id = z, .op = FLOW_TABLE, .topic = z }
+#define GROUP(z, from_z) { .id = z, .op = FLOW_GROUP_BY_KEY, .from = { from_z } }
+#define COUNT(z, from_z, ...) \
+	{ .id = z, .op = FLOW_AGGREGATE, .from = { from_z }, .agg = &agg, __VA_ARGS__ }
+
+void
+test_stream_topology__what_makes_no_sense_is_refused(void)
+{
+	REFUSED("no step 'x'", { .id = "f", .op = FLOW_FILTER, .from = { "x" } });
+	REFUSED("two steps 's'", STREAM("s"), STREAM("s"));
+	REFUSED("which is a table", TABLE("t"), { .id = "k", .op = FLOW_SELECT_KEY, .from = { "t" } });
+	REFUSED("does not take 2 inputs", STREAM("s"),
+		{ .id = "f", .op = FLOW_FILTER, .from = { "s", "s" } });
+	REFUSED("name 'a b'", STREAM("s"), GROUP("g", "s"), COUNT("c", "g", .name = "a b"));
+	REFUSED("has the name 'x'", STREAM("s"), GROUP("g", "s"), COUNT("c", "g", .name = "x"),
+		COUNT("d", "g", .name = "x"));
+}
+
+void
+test_stream_topology__impossible_windows_are_refused(void)
+{
+	REFUSED("no length", STREAM("s"), GROUP("g", "s"),
+		COUNT("c", "g", .window = { .type = FLOW_TUMBLING }));
+	REFUSED("advance", STREAM("s"), GROUP("g", "s"),
+		COUNT("c", "g", .window = { .type = FLOW_HOPPING, .size_ms = 5, .advance_ms = 6 }));
+	REFUSED("never close", STREAM("s"), GROUP("g", "s"),
+		COUNT("c", "g", .window = { .type = FLOW_UNLIMITED }, .emits_on_close = true));
+	REFUSED("only windows", STREAM("s"), GROUP("g", "s"), COUNT("c", "g"),
+		{ .id = "u", .op = FLOW_SUPPRESS, .from = { "c" },
+			.suppress = { .until_window_closes = true } });
+	REFUSED("ends before it starts", STREAM("l"), STREAM("r"), { .id = "j",
+		.op = FLOW_STREAM_STREAM_JOIN, .from = { "l", "r" }, .join_window = { 2, -3, 0 } });
+	REFUSED("different windows", STREAM("s"), GROUP("g", "s"),
+		COUNT("c", "g", .window = { .type = FLOW_TUMBLING, .size_ms = 5 }),
+		{ .id = "m", .op = FLOW_TO_STREAM, .from = { "c" } },
+		{ .id = "n", .op = FLOW_MERGE, .from = { "s", "m" } });
+}
