@@ -40,7 +40,7 @@ kq_cflags = -std=c11 -D_GNU_SOURCE -DKQ_VERSION='"$(VERSION)"' -pthread \
             -Icommon -Icmd -I$(B)/gen -It/unit $(WARN) \
             $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 kq_ldflags = -Wl,--as-needed
-kq_libs  ?= -lyaml -ljansson -lisal -llz4 -lzstd -lsnappy -lz -luring -ljq -llmdb -lm
+kq_libs  ?= -lyaml -ljansson -lisal -llz4 -lzstd -lsnappy -lz -luring -ljq -lonig -llmdb -lm
 Q        := $(if $(V),,@)
 say       = $(if $(V),,@printf '  %-4s %s\n' $(1) $(patsubst $(B)/%,%,$@);)
 

@@ -291,12 +291,33 @@ static const struct { const char *name; uint8_t narg, call; } calls[] = {
 	{ "min", 0, CALL_MIN }, { "max", 0, CALL_MAX }, { "floor", 0, CALL_FLOOR },
 	{ "sqrt", 0, CALL_SQRT }, { "any", 0, CALL_ANY }, { "all", 0, CALL_ALL },
 	{ "first", 0, CALL_FIRST }, { "last", 0, CALL_LAST }, { "to_entries", 0, CALL_TO_ENTRIES },
-	{ "reverse", 0, CALL_REVERSE }, { "select", 1, CALL_SELECT }, { "map", 1, CALL_MAP },
+	{ "reverse", 0, CALL_REVERSE }, { "fromdate", 0, CALL_FROMDATE },
+	{ "fromdateiso8601", 0, CALL_FROMDATE }, { "todate", 0, CALL_TODATE },
+	{ "todateiso8601", 0, CALL_TODATE }, { "test", 1, CALL_TEST }, { "test", 2, CALL_TEST },
+	 { "select", 1, CALL_SELECT }, { "map", 1, CALL_MAP },
 	{ "startswith", 1, CALL_STARTSWITH }, { "endswith", 1, CALL_ENDSWITH },
 	{ "contains", 1, CALL_CONTAINS }, { "ltrimstr", 1, CALL_LTRIMSTR },
 	{ "rtrimstr", 1, CALL_RTRIMSTR }, { "split", 1, CALL_SPLIT }, { "join", 1, CALL_JOIN },
 	{ "has", 1, CALL_HAS }, { "range", 1, CALL_RANGE }, { "any", 1, CALL_ANY_OF },
 	{ "all", 1, CALL_ALL_OF }, { "range", 2, CALL_RANGE_TO } };
+
+/* test of constants: compiled once. */
+static struct tree_node *
+fix_regex(struct tree_parser *parser, struct tree_node *tree)
+{
+	struct tree_info *info = parser->info;
+	const struct tree_node *flags = tree->arg[1];
+	bool has_flags = is_text(flags);
+	if (!is_text(tree->arg[0]) || info->nregex == TREE_REGEX_MAX || (flags && !has_flags
+		&& (flags->op != TREE_CONST || flags->value.kind != VAL_NULL)))
+		return NULL;
+	tree->regex = regex_new(text_of(tree->arg[0]), has_flags ? text_of(flags) : STR_NULL);
+	if (!tree->regex)
+		return NULL;
+	info->regex[info->nregex++] = tree->regex;
+	tree->arg[0] = tree->arg[1] = NULL;
+	return tree;
+}
 
 static struct tree_node *
 parse_call(struct tree_parser *parser, struct str name)
@@ -317,7 +338,7 @@ parse_call(struct tree_parser *parser, struct str name)
 	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
 		if (calls[i].narg == narg && str_eq(str_of(calls[i].name), name)) {
 			tree->call = calls[i].call;
-			return tree;
+			return tree->call == CALL_TEST ? fix_regex(parser, tree) : tree;
 		}
 	}
 	return NULL;
@@ -752,4 +773,11 @@ tree_compile(struct str text, struct arena *a, struct doc *doc, struct tree_info
 	if (!tree || parser.lex.token.kind != TOKEN_END)
 		return NULL;
 	return resolve(&parser, tree, true) ? tree : NULL;
+}
+
+void
+tree_info_release(struct tree_info *info)
+{
+	while (info->nregex > 0)
+		regex_free(info->regex[--info->nregex]);
 }

@@ -39,6 +39,7 @@ compiled_set_free(struct compiled_set *set)
 		return;
 	for (struct compiled *program = set->programs, *next; program; program = next) {
 		next = program->next;
+		tree_info_release(&program->info);
 		mem_free(program);
 	}
 	for (int i = 0; i < OUT_MAX; i++)
@@ -64,6 +65,7 @@ compiled_add(struct compiled_set *set, struct str text)
 	struct compiled *program = NEW(struct compiled);
 	program->tree = tree_compile(text, &set->trees, &set->doc, &program->info);
 	if (!program->tree) {
+		tree_info_release(&program->info);
 		mem_free(program);
 		return NULL;
 	}

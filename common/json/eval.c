@@ -215,6 +215,16 @@ map(struct eval *eval, const struct tree_node *tree, struct val dot, struct val 
 }
 
 static int
+test(struct eval *eval, const struct tree_node *tree, struct val dot, struct val *out)
+{
+	if (dot.kind != VAL_STRING)
+		return -1;
+	int rc = regex_test(tree->regex, val_string(&eval->pool, dot));
+	*out = val_of_bool(rc > 0);
+	return rc < 0 ? eval_ask(eval) : 1;
+}
+
+static int
 call(struct eval *eval, const struct tree_node *tree, struct val dot, struct val *out)
 {
 	struct val arg = val_of_kind(VAL_NULL);
@@ -226,6 +236,7 @@ call(struct eval *eval, const struct tree_node *tree, struct val dot, struct val
 		*out = dot;
 		rc = truth(eval, tree->arg[0], dot);
 		return rc <= 0 ? rc : rc - 1;
+	case CALL_TEST: return test(eval, tree, dot, out);
 	default: break;
 	}
 	rc = tree->arg[0] ? eval_one(eval, tree->arg[0], dot, &arg) : 1;

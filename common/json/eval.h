@@ -47,6 +47,8 @@ int eval_slice(struct eval *eval, struct val v, struct val from, struct val to,
 /* A function: its arguments are values, but not those of map, select, any and all. */
 int eval_call(struct eval *eval, enum tree_call call, struct val dot, struct val arg,
 	struct val *out);
+int eval_fromdate(struct eval *eval, struct val v, struct val *out);
+int eval_todate(struct eval *eval, struct val v, struct val *out);
 /* The items of an array or the values of an object; -1 if it is neither. */
 int eval_each(struct eval *eval, struct val v, struct val_list *out);
 /* The value as a string, as tostring. */

@@ -424,6 +424,8 @@ eval_call(struct eval *eval, enum tree_call call, struct val dot, struct val arg
 	case CALL_LAST: return eval_index(eval, dot, val_of_number(-1), out);
 	case CALL_TO_ENTRIES: return to_entries(eval, dot, out);
 	case CALL_REVERSE: return reverse(eval, dot, out);
+	case CALL_FROMDATE: return eval_fromdate(eval, dot, out);
+	case CALL_TODATE: return eval_todate(eval, dot, out);
 	default: break;
 	}
 	if (call <= CALL_VALUES)

@@ -8,6 +8,7 @@
 
 #include "json/doc.h"
 #include "json/expr.h"
+#include "json/regex.h"
 
 enum tree_op {
 	TREE_DOT,
@@ -41,7 +42,8 @@ enum tree_call {
 	CALL_EMPTY, CALL_NOT, CALL_LENGTH, CALL_TYPE, CALL_TOSTRING, CALL_TONUMBER, CALL_TOJSON,
 	CALL_DOWNCASE, CALL_UPCASE, CALL_KEYS, CALL_KEYS_UNSORTED, CALL_ADD, CALL_MIN, CALL_MAX,
 	CALL_FLOOR, CALL_SQRT, CALL_ANY, CALL_ALL, CALL_FIRST, CALL_LAST, CALL_TO_ENTRIES,
-	CALL_REVERSE,
+	CALL_REVERSE, CALL_FROMDATE, CALL_TODATE,
+	CALL_TEST,         /* regex */
 	/* With an argument. */
 	CALL_SELECT, CALL_MAP, CALL_STARTSWITH, CALL_ENDSWITH, CALL_CONTAINS, CALL_LTRIMSTR,
 	CALL_RTRIMSTR, CALL_SPLIT, CALL_JOIN, CALL_HAS, CALL_RANGE, CALL_ANY_OF, CALL_ALL_OF,
@@ -58,19 +60,24 @@ struct tree_node {
 	struct tree_node *arg[3];
 	struct tree_node *next;  /* of a chain */
 	struct val value;
+	struct regex *regex;
 };
+
+enum { TREE_LOCAL_MAX = 32, TREE_REGEX_MAX = 8 };
 
 /* What is known of a compiled text. */
 struct tree_info {
 	bool uses[EXPR_NVAR];
 	int nlocal;
+	struct regex *regex[TREE_REGEX_MAX];
+	int nregex;
 };
 
-enum { TREE_LOCAL_MAX = 32 };
-
 /* Compile: the tree and its constants are in the arena; members that the program reads of
- * its input are wanted of the doc.  NULL: not covered, or wrong. */
+ * its input are wanted of the doc.  NULL: not covered, or wrong.  tree_info_release frees
+ * what the info holds, in both cases. */
 struct tree_node *tree_compile(struct str text, struct arena *a, struct doc *doc,
 	struct tree_info *info);
+void tree_info_release(struct tree_info *info);
 
 #endif

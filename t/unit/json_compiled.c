@@ -141,7 +141,10 @@ static const char *const texts[] = {
 	" { \"a\" : [ 1 , 2.50 , \"x\\n\" ] , \"b\":\t{ } }\n",
 	"{\"a\":[],\"b\":\"x\",\"c\":{\"d\":1e2}}", "{\"a\":\"text\",\"amount\":\"12\"}",
 	"{\"key\":1,\"value\":2}", "{\"\":1}", "[[[[1]]]]", "[true,true]", "[false]",
-	"[1,[2,{\"a\":\"\\t\"}]]", "{\"a\":[{\"b\":1},{\"b\":2}]}",
+	"\"2026-11-30T12:00:00Z\"", "\"2024-02-29T23:59:59Z\"", "\"2026-13-01T00:00:00Z\"",
+	"\"1970-01-01T00:00:00Z\"", "\"2026-11-30T12:00:00.123Z\"", "\"2026-07-01T00:00:60Z\"",
+	"1764504000", "1764504000.75", "99999999999", "[1,[2,{\"a\":\"\\t\"}]]",
+	"{\"a\":[{\"b\":1},{\"b\":2}]}",
 	/* What is not plain JSON, or none: libjq is asked. */
 	"", " ", "nan", "NaN", "[nan]", "01", "+1", ".5", "1.", "-", "1e", "tru", "nul", "[1,]",
 	"[,1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{1:2}", "[1 2]", "1 2", "[1",
@@ -225,7 +228,10 @@ test_compiled__functions_equal_libjqs(void)
 		"map(., 1)", "map(select(. > 1))", "select(.)", "select(., 1)", "values", "nulls",
 		"booleans", "numbers", "strings", "arrays", "objects", "scalars", "iterables",
 		"[.[]? | values]", "any(. == 1)", "all(. == 1)", "any(type == \"number\")",
-		"all(type == \"number\")", "[.[]? | length?]", "[.[]? | tostring]", "map(tostring)",
+		"all(type == \"number\")", "[.[]? | length?]", "test(\"a\")", "test(\"^A.c\"; \"i\")",
+		"test(\"B\"; null)", "test(\"a . c\"; \"x\")", "test(\"\\\\d+\")", "test(\"\")",
+		"test(\"^.$\"; \"gn\")", "test(\"(a|b)+,\"; \"pls\")", "test(\"\u00e9\")",
+		"[.[]? | test(\"b\")?]", "fromdate", "todate", "[.[]? | tostring]", "map(tostring)",
 		"map(type)", "length as $n | $n + 1", "[.[]?] | add", "[.[]?] | length", "map({a: .})",
 		"map([., type])", "[.[]? | numbers] | add", "tostring | length",
 		"if type == \"number\" then \"k\" + (. % 3 | tostring) else null end",
@@ -279,12 +285,13 @@ test_compiled__what_is_not_covered_or_wrong_is_left_to_libjq(void)
 	static const char *const programs[] = {
 		"", ".a.", ".[", "..", "1 2", ".a |", "| .a", "a", "$x", "$__loc__", "def f: 1; f",
 		"if . then 1 end", ".a = 1", ".a += 1", ".a |= 1", "{a: 1 + 2}", "{a b}", "{1: 2}",
-		"{(1): 2}", "1 / 0", "1 == 1 == 1", "@csv", "@base64 \"x\"", "input", "$ENV", "env",
-		"error", "limit(1; .)", "label $f | 1", "\"\\x\"", "\"\\ud800\"", "\"abc", "1..2", "1e",
-		".a?//1", "foreach . as $x (1; 2)", ". as [$a] | $a", "length(1)", "select", "map",
-		"recurse", "import \"a\" as a; 1", "a::b", "\"\xff\"", ".5", "reduce . as $x (1,2; 3)",
-		"\r.", ". as $x", "(1", "1)", "[1", "{", "$", "$if", ".\"a\\(1)\"", "true(1)", "{if}",
-		". foo", "%", "&", "! .",
+		"{(1): 2}", "1 / 0", "1 == 1 == 1", "test(.)", "test(\"(\")", "test(\"a\"; \"q\")",
+		"test([\"a\"])", "@csv", "@base64 \"x\"", "input", "$ENV", "env", "error", "limit(1; .)",
+		"label $f | 1", "\"\\x\"", "\"\\ud800\"", "\"abc", "1..2", "1e", ".a?//1",
+		"foreach . as $x (1; 2)", ". as [$a] | $a", "length(1)", "select", "map", "recurse",
+		"import \"a\" as a; 1", "a::b", "\"\xff\"", ".5", "reduce . as $x (1,2; 3)", "\r.",
+		". as $x", "(1", "1)", "[1", "{", "$", "$if", ".\"a\\(1)\"", "true(1)", "{if}", ". foo",
+		"%", "&", "! .",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
 		set = compiled_set_new();
@@ -300,6 +307,7 @@ test_compiled__runaway_programs_are_left_to_libjq(void)
 	static const char *const programs[] = {
 		"[range(1e9)]", "[range(0; 1e300)]", "reduce range(60) as $i (.; [., .])",
 		"reduce range(60) as $i (\"a\"; . + .)",
+		"\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\" | test(\"^(a|aa)+$\")",
 		"(reduce range(40) as $i (0; [., .])) as $x | (reduce range(40) as $i (0; [., .])) == $x",
 	};
 	struct expr_in in = { { STR("1") } };
