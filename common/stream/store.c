@@ -167,6 +167,8 @@ store_empty(struct store *store)
 	store->nchange = store->nclean = store->nhole = store->change_cap = 0;
 	store->count = 0;
 	store->is_whole = true;
+	store->is_cold = false;
+	buf_reset(&store->warm);
 	buf_reset(&store->base_low);
 	buf_reset(&store->spill_low);
 	if (store->order != STORE_SEGMENTS)
@@ -181,6 +183,7 @@ store_free(struct store *store)
 		drop_seg(store, store->seg[0]);
 	mem_free(store->seg);
 	mem_free(store->name);
+	buf_release(&store->warm);
 	buf_release(&store->base_low);
 	buf_release(&store->spill_low);
 	mem_free(store);
@@ -451,6 +454,17 @@ rec_new(struct store *store, struct store_place *place, struct str key, size_t v
 	return rec;
 }
 
+struct store_rec *
+store_load(struct store *store, struct store_place *place, const struct store_on_disk *entry)
+{
+	struct store_rec *rec = rec_new(store, place, entry->key, (size_t)entry->value.n);
+	copy(rec_value(rec), entry->value);
+	rec->ts_ms = entry->ts_ms;
+	rec->flags = REC_ON_DISK | REC_LOGGED;
+	index_add(store, rec, place);
+	return rec;
+}
+
 /* The entry's record, from memory or disk; one that is gone counts, too. */
 static struct store_rec *
 fetch(struct store *store, struct str key, struct store_place *place)
@@ -459,12 +473,7 @@ fetch(struct store *store, struct str key, struct store_place *place)
 	struct store_rec *rec = store_look_up(store, key, place);
 	if (likely(rec || store->is_whole) || !store_disk_find(store, key, &found))
 		return rec;
-	rec = rec_new(store, place, key, (size_t)found.value.n);
-	copy(rec_value(rec), found.value);
-	rec->ts_ms = found.ts_ms;
-	rec->flags = REC_ON_DISK | REC_LOGGED;
-	index_add(store, rec, place);
-	return rec;
+	return store_load(store, place, &found);
 }
 
 bool

@@ -75,7 +75,8 @@ size_t store_set_memory(const struct store_set *set); /* bytes in use */
 bool store_set_is_plain(const struct store_set *set);
 
 /* To be called between records, when no scan is open: makes room if the stores have more
- * than memory_max.  What the stores have returned is not valid after it. */
+ * than memory_max, and reads some more of a checkpoint that is not in memory yet.  What the
+ * stores have returned is not valid after it. */
 void store_set_trim(struct store_set *set);
 
 /* Is the memory full of changes that are not in the changelog yet?  Commit soon. */

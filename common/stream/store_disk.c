@@ -226,6 +226,8 @@ store_disk_add(struct store *store, struct err *e)
 	buf_release(&b);
 	if (rc > 0) {
 		store->is_whole = store->count == 0;
+		store->is_cold = !store->is_whole;
+		store->set->is_cold |= store->is_cold;
 		return 0;
 	}
 	b = (struct buf)BUF_INIT;

@@ -237,6 +237,8 @@ struct store {
 	int nscan;
 	bool has_short;            /* keys of less than 8 bytes: before the one that they name */
 	bool is_whole;             /* memory has all entries: no need to look on disk */
+	bool is_cold;              /* it becomes whole bit by bit: all keys < warm are there */
+	struct buf warm;
 	struct buf base_low, spill_low; /* smaller keys on disk are forgotten; empty: none */
 
 	struct { uint64_t seg, hash; } ahead[AHEAD]; /* of keys to come */
@@ -249,6 +251,7 @@ struct store_set {
 	size_t memory_max, trim_at;
 	uint64_t seed;
 	bool is_plain, is_failed, wants_commit;
+	bool is_cold;              /* a store may be */
 	int nscan;
 	struct err err;
 	struct buf scratch;        /* a key; a slot of a set that has failed */
@@ -270,6 +273,10 @@ struct store_place {
 };
 
 struct store_rec *store_look_up(struct store *store, struct str key, struct store_place *place);
+/* Put an entry of the disk into memory, which has not its key; place is from store_look_up. */
+struct store_on_disk;
+struct store_rec *store_load(struct store *store, struct store_place *place,
+	const struct store_on_disk *entry);
 void store_unlink(struct store *store, struct store_rec *rec); /* out of index and changes */
 /* Let rec, of the same key, have the place, flags and change of old, which is freed. */
 void store_relink(struct store *store, const struct store_place *place, struct store_rec *old,

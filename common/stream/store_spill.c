@@ -343,7 +343,7 @@ carry_out(struct evict *evict)
 		store->seg[i]->region.is_pinned = true;
 	}
 	if (evict->nvictim)
-		store->is_whole = false;
+		store->is_whole = store->is_cold = false;
 	for (size_t i = 0; i < evict->nvictim; i++)
 		store_unlink(store, evict->victim[i]);
 	for (size_t i = 0; i < evict->nchunk; i++)
@@ -420,15 +420,59 @@ make_room(struct store_set *set, struct err *e)
 	return 0;
 }
 
+/* ---- after a restart ---- */
+
+/* Put some more of the checkpoint's entries into memory; once it has all of them, nothing
+ * needs to be looked up on disk. */
+static void
+warm_up(struct store *store)
+{
+	enum { BATCH = 128 };
+	struct store_on_disk entry;
+	struct store_place place;
+	bool is_end = true;
+	struct store_cursor *cursor = store_cursor_open(store, buf_str(&store->warm), STR_NULL, false);
+	for (int i = 0; store_cursor_next(cursor, &entry); i++) {
+		if (i == BATCH) {
+			buf_reset(&store->warm);
+			buf_put_str(&store->warm, entry.key);
+			is_end = false;
+			break;
+		}
+		if (!store_look_up(store, entry.key, &place))
+			store_load(store, &place, &entry);
+	}
+	store_cursor_close(cursor);
+	if (is_end)
+		store->is_whole = true;
+	store->is_cold = !is_end;
+}
+
+/* As long as half of the memory is free; eviction would take the same entries again. */
+static void
+warm_up_all(struct store_set *set)
+{
+	set->is_cold = false;
+	for (struct store *store = set->stores; store; store = store->next) {
+		if (store->is_cold && set->memory_max && set->pool.used > set->memory_max / 2)
+			store->is_cold = false;
+		if (store->is_cold)
+			warm_up(store);
+		set->is_cold |= store->is_cold;
+	}
+}
+
 void
 store_set_trim(struct store_set *set)
 {
 	struct err e;
 	bool is_full = set->disk && set->memory_max && set->pool.used > set->trim_at;
-	if (likely(!is_full && !set->pool.is_sparse))
+	if (likely(!is_full && !set->pool.is_sparse && !set->is_cold))
 		return;
 	if (set->nscan || set->is_failed)
 		return;
+	if (set->is_cold)
+		warm_up_all(set);
 	if (set->pool.is_sparse)
 		for (struct store *store = set->stores; store; store = store->next)
 			evict_from(store, SIZE_MAX, false, &e);
