@@ -716,6 +716,19 @@ fix_object(struct tree_parser *parser, struct tree_node *object)
 	buf_release(&text);
 }
 
+/* Is there a '?' in it? */
+static bool
+has_try(const struct tree_node *tree)
+{
+	if (tree->op == TREE_TRY || tree->is_optional)
+		return true;
+	for (int i = 0; i < 3; i++)
+		for (const struct tree_node *part = tree->arg[i]; part; part = part->next)
+			if (has_try(part))
+				return true;
+	return false;
+}
+
 /* Set is_many; find what is wanted of the input, which the node sees if at_root. */
 static bool
 resolve(struct tree_parser *parser, struct tree_node *tree, bool at_root)
@@ -744,7 +757,9 @@ resolve(struct tree_parser *parser, struct tree_node *tree, bool at_root)
 		tree->is_many = false;
 		return true;
 	case TREE_CALL:
-		if ((tree->call == CALL_ANY_OF || tree->call == CALL_ALL_OF) && tree->is_many)
+		/* jq 1.6 leaves the loop by an error, which a '?' in it catches. */
+		if ((tree->call == CALL_ANY_OF || tree->call == CALL_ALL_OF)
+			&& (tree->is_many || has_try(tree->arg[0])))
 			return false;
 		if (tree->call == CALL_MAP)
 			tree->is_many = false;

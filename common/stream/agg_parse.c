@@ -1,8 +1,9 @@
 /* The specs of columns, and the reader of what pack wrote. */
 #include "stream/agg_part.h"
 
+#include "json/number.h"
+
 #include <errno.h>
-#include <jq.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,14 +128,8 @@ agg_parse(struct flow_fns *fns, struct str spec, struct agg_part *part, struct e
 void
 agg_put_number(struct buf *out, double number)
 {
-	if (fabs(number) < 1e15 && number == (double)(int64_t)number
-		&& (number != 0 || !signbit(number))) {
-		buf_put_int(out, (int64_t)number);
-		return;
-	}
-	jv text = jv_dump_string(jv_number(number), 0);
-	buf_puts(out, jv_string_value(text));
-	jv_free(text);
+	buf_reserve(out, NUMBER_SIZE_MAX);
+	out->n += (size_t)number_put(out->p + out->n, number);
 }
 
 void
