@@ -216,6 +216,16 @@ parse_var(struct tree_parser *parser)
 	return NULL;
 }
 
+/* Does libjq refuse it when it compiles: a constant that is no string? */
+static bool
+never_a_key(const struct tree_node *key)
+{
+	if (key->op >= TREE_ADD && key->op <= TREE_GE)
+		return key->arg[0]->op == TREE_CONST && key->arg[1]->op == TREE_CONST;
+	return key->op == TREE_ARRAY || key->op == TREE_OBJECT
+		|| (key->op == TREE_CONST && key->value.kind != VAL_STRING);
+}
+
 static struct tree_node *
 parse_pair(struct tree_parser *parser)
 {
@@ -249,7 +259,7 @@ parse_pair(struct tree_parser *parser)
 	} else if (is_plain) {
 		value = node_member(parser, node(parser, TREE_DOT), text_of(key));
 	}
-	if (key && key->op == TREE_CONST && key->value.kind != VAL_STRING)
+	if (key && never_a_key(key))
 		return NULL;
 	return node2(parser, TREE_PAIR, key, value);
 }
@@ -669,6 +679,7 @@ resolve_args(struct tree_parser *parser, struct tree_node *tree, bool at_root)
 			if (!resolve(parser, part, at_root && !is_behind))
 				return false;
 			tree->is_many |= part->is_many;
+			tree->has_try |= part->has_try;
 		}
 	}
 	return true;
@@ -716,23 +727,11 @@ fix_object(struct tree_parser *parser, struct tree_node *object)
 	buf_release(&text);
 }
 
-/* Is there a '?' in it? */
-static bool
-has_try(const struct tree_node *tree)
-{
-	if (tree->op == TREE_TRY || tree->is_optional)
-		return true;
-	for (int i = 0; i < 3; i++)
-		for (const struct tree_node *part = tree->arg[i]; part; part = part->next)
-			if (has_try(part))
-				return true;
-	return false;
-}
-
 /* Set is_many; find what is wanted of the input, which the node sees if at_root. */
 static bool
 resolve(struct tree_parser *parser, struct tree_node *tree, bool at_root)
 {
+	tree->has_try = tree->op == TREE_TRY || tree->is_optional;
 	if (!resolve_args(parser, tree, at_root))
 		return false;
 	switch (tree->op) {
@@ -759,7 +758,7 @@ resolve(struct tree_parser *parser, struct tree_node *tree, bool at_root)
 	case TREE_CALL:
 		/* jq 1.6 leaves the loop by an error, which a '?' in it catches. */
 		if ((tree->call == CALL_ANY_OF || tree->call == CALL_ALL_OF)
-			&& (tree->is_many || has_try(tree->arg[0])))
+			&& (tree->is_many || tree->has_try))
 			return false;
 		if (tree->call == CALL_MAP)
 			tree->is_many = false;

@@ -88,6 +88,23 @@ not_json(jv invalid, struct err *e)
 	return -1;
 }
 
+/* libjq takes nan for a number; with one, some of its functions end the process. */
+static bool
+has_nan(struct str text)
+{
+	const uint8_t *end = text.p + text.n;
+	if (!memmem(text.p, (size_t)text.n, "nan", 3))
+		return false;
+	for (const uint8_t *p = text.p; p < end; p++) {
+		if (*p == 'n' && p[1] == 'a')
+			return true;
+		if (*p == '"')
+			for (p++; *p != '"'; p++)
+				p += *p == '\\';
+	}
+	return false;
+}
+
 /* The text's value, which the set owns until expr_set_next. */
 static int
 parse(struct expr_set *set, struct str text, jv *out, struct err *e)
@@ -106,6 +123,10 @@ parse(struct expr_set *set, struct str text, jv *out, struct err *e)
 	jv value = jv_parse_sized((const char *)text.p, text.n);
 	if (!jv_is_valid(value))
 		return not_json(value, e);
+	if (has_nan(text)) {
+		jv_free(value);
+		return err_set(e, ERR_CORRUPT, "not one JSON text: nan is no value in JSON");
+	}
 	struct parsed *slot = &set->parsed[set->nparsed % PARSED_MAX];
 	if (set->nparsed >= PARSED_MAX)
 		jv_free(slot->value);

@@ -200,6 +200,7 @@ jqprog_new(struct str text, const struct jqlex *lex, int timeout_ms, struct err 
 		prog->watch.text = prog->text;
 		prog->watch.timeout_ms = timeout_ms;
 		jq_set_error_cb(jq, NULL, NULL);
+		jq_set_nomem_handler(jq, jqwatch_no_memory, NULL);
 	} else {
 		refuse(text, buf_str(&full), buf_str(&msg), e);
 		jq_teardown(&jq);

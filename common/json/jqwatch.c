@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TICK_MS = 10, LAST_TIMES = 10, LAST_MEMORY_TIMES = 4, LAST_MS_MIN = 5000 };
+enum { TICK_MS = 10, LAST_TIMES = 10, LAST_MEMORY_TIMES = 4, LAST_MS_MIN = 2000 };
 
 /* All watches that run; the thread waits for `begun` when it has seen none. */
 static struct {
@@ -20,6 +20,9 @@ static struct {
 	bool is_started;
 	uint64_t nrun;
 } all = { .lock = PTHREAD_MUTEX_INITIALIZER, .begun = PTHREAD_COND_INITIALIZER };
+
+/* The thread's run, for jqwatch_no_memory: libjq 1.6 does not pass its argument on. */
+static _Thread_local const struct jqwatch *current;
 
 static int64_t
 resident(void)
@@ -122,6 +125,7 @@ jqwatch_begin(struct jqwatch *watch)
 	pthread_mutex_lock(&all.lock);
 	if (!all.is_started)
 		start();
+	current = watch;
 	watch->ntick = 0;
 	watch->why = JQWATCH_OK;
 	list_init(&watch->link);
@@ -146,5 +150,14 @@ jqwatch_end(struct jqwatch *watch)
 {
 	pthread_mutex_lock(&all.lock);
 	list_unlink(&watch->link);
+	current = NULL;
 	pthread_mutex_unlock(&all.lock);
+}
+
+void
+jqwatch_no_memory(void *unused)
+{
+	(void)unused;
+	if (current)
+		last_resort(current, "takes more memory than there is");
 }

@@ -5,10 +5,12 @@
  * started at the first run, sets it for a run that takes too long or too much memory, at
  * ticks of 10 ms.  It sleeps without a tick while nothing runs.
  *
- * As a last resort it ends the process, with a message that names the expression and exit
- * status 1: when a single call of libjq (a string times a billion, a comparison of values
- * that share their parts a million times) has not come back ten times as long, or takes
- * four times the memory.
+ * As a last resort the process ends, with a message that names the expression and exit
+ * status 1: when a single call of libjq (a comparison of values that share their parts a
+ * million times) has not come back ten times as long, or takes four times the memory, and
+ * when the system gives no memory (.[1e9] = 1).  Not caught: a value nested so deeply that
+ * libjq, which frees by recursion, runs out of stack: about 100,000 levels, made by the
+ * expression, since an input has at most 256.
  *
  * Uses: libjq, POSIX threads.  Any thread.
  */
@@ -36,6 +38,9 @@ struct jqwatch {
 void jqwatch_begin(struct jqwatch *watch); /* after jq_start */
 enum jqwatch_why jqwatch_why(struct jqwatch *watch); /* was the run ended, and why? */
 void jqwatch_end(struct jqwatch *watch);
+
+/* For jq_set_nomem_handler: libjq got no memory, and would abort.  Ends the process. */
+void jqwatch_no_memory(void *unused);
 
 enum { JQWATCH_MEMORY_MAX = 512 << 20 }; /* bytes that a run may add to the process */
 

@@ -56,6 +56,7 @@ struct tree_node {
 	bool is_many;       /* may have more than one result */
 	bool is_fixed;      /* OBJECT: distinct constant keys; PAIR's value: what is printed before */
 	bool is_optional;   /* MEMBER, SLOT, INDEX, SLICE, EACH: '?' behind */
+	bool has_try;       /* a '?' in it */
 	int16_t index;
 	struct tree_node *arg[3];
 	struct tree_node *next;  /* of a chain */

@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct expr_set *
 set_of(bool only_libjq, int timeout_ms, size_t result_max)
@@ -176,6 +177,8 @@ test_expr__an_error_is_libjqs_and_the_next_run_is_not_touched(void)
 	expr_set_free(set);
 	wants(".a", "[1]", "error: Cannot index array with string \"a\"");
 	wants("error({a:1})", "1", "error: {\"a\":1}");
+	wants(".[0]", "[1, nan]", "error: not one JSON text: nan is no value in JSON");
+	wants(".[0]", "[\"\\\"nan\"]", "\"\\\"nan\"");
 }
 
 void
@@ -282,4 +285,37 @@ test_expr__calls_that_would_end_the_process_are_guarded(void)
 		"\"2015-03-05T23:53:41Z\"\n\"2015\"\n\"03\"");
 	wants("todate", "1e19", "error: error converting number of seconds since epoch to datetime");
 	wants("todate", "\"x\"", "error: strftime/1 requires parsed datetime inputs");
+}
+
+/* In a process of its own: what it prints to stderr, and its exit status. */
+static int
+ends_with(const char *program, int timeout_ms, struct buf *b)
+{
+	int fd[2], status;
+	check(pipe(fd) == 0);
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct buf out = BUF_INIT;
+		dup2(fd[1], 2);
+		run_in(set_of(false, timeout_ms, 0), program, "1", &out);
+		_exit(0);
+	}
+	close(fd[1]);
+	buf_reserve(b, 1000);
+	ssize_t n = read(fd[0], b->p, 999);
+	b->p[n > 0 ? n : 0] = 0;
+	close(fd[0]);
+	check(waitpid(pid, &status, 0) == pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void
+test_expr__what_cannot_be_stopped_ends_the_process_with_a_word(void)
+{
+	struct buf b = BUF_INIT;
+	check_int(ends_with("def d: reduce range(60) as $i (1; [., .]); d == d", 50, &b), 1);
+	check(strcmp((char *)b.p, "expr: the expression 'def d: reduce range(60) as $i (1; [., .]);"
+		" d == d' never ends and cannot be stopped\n") == 0);
+	buf_release(&b);
 }
