@@ -356,6 +356,8 @@ local_run(struct program *program, int wake_fd, struct err *e)
 	input_begin(&local.in, STDIN_FILENO, "stdin");
 	output_init(&local.out, STDOUT_FILENO, false);
 	progress_init(&local.progress);
+	if (isatty(STDOUT_FILENO))
+		local.progress.is_on = false; /* it would stand between the results */
 	local.env.now_ms = clock_ms();
 	local.task = flow_task_new(program->topo, 0, true, &local.env, set, e);
 	int rc = local.task ? run_task(&local, e) : -1;

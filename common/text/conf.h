@@ -8,10 +8,9 @@
  *     - unix:/run/kq.sock
  *     - :9092
  *
- * Limits: 1 MiB, 1,000 values, 16 levels; anchors and aliases are refused.
- * Only conf.c and ytree.c include yaml.h.
+ * Limits: 1,000 values, and those of ytree.
  *
- * Uses: base, sys.  Any thread.
+ * Uses: base, ytree.  Any thread.
  */
 #ifndef KQ_TEXT_CONF_H
 #define KQ_TEXT_CONF_H

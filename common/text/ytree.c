@@ -179,6 +179,8 @@ take_document(struct ytree_walk *walk)
 	if (next(walk) < 0)
 		return NULL;
 	struct ytree *node = take_value(walk, 1);
+	if (node && node->kind == YTREE_TEXT && node->is_plain && !*node->text)
+		node->kind = YTREE_MAP; /* "---" alone */
 	if (!node || next(walk) < 0 || next(walk) < 0)
 		return NULL;
 	if (walk->event.type == YAML_STREAM_END_EVENT)
@@ -256,6 +258,36 @@ has_control(struct str text)
 	return false;
 }
 
+/* Append, in double quotes, the character at p if YAML reads it otherwise than as itself:
+ * line ends beyond ASCII, control characters.  Returns its bytes, or 0. */
+static int
+put_special(const uint8_t *p, const uint8_t *end, struct buf *out)
+{
+	static const struct { const char *utf8, *escape; } special[] = {
+		{ "\xe2\x80\xa8", "\\u2028" }, { "\xe2\x80\xa9", "\\u2029" },
+		{ "\xef\xbb\xbf", "\\ufeff" }, { "\xef\xbf\xbe", "\\ufffe" },
+		{ "\xef\xbf\xbf", "\\uffff" },
+	};
+	if (*p == '"' || *p == '\\') {
+		buf_printf(out, "\\%c", *p);
+		return 1;
+	}
+	if (*p < ' ' || *p == 0x7f) {
+		buf_printf(out, "\\x%02x", *p);
+		return 1;
+	}
+	if (*p == 0xc2 && p + 1 < end && p[1] < 0xa0) {
+		buf_printf(out, "\\x%02x", p[1]);
+		return 2;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(special); i++)
+		if (end - p >= 3 && memcmp(p, special[i].utf8, 3) == 0) {
+			buf_puts(out, special[i].escape);
+			return 3;
+		}
+	return 0;
+}
+
 void
 ytree_put_text(struct str text, struct buf *out)
 {
@@ -266,16 +298,14 @@ ytree_put_text(struct str text, struct buf *out)
 	/* Single quotes: only the quote itself is special.  Double quotes: all else. */
 	char quote = has_control(text) ? '"' : '\'';
 	buf_putc(out, quote);
-	for (int32_t i = 0; i < text.n; i++) {
-		uint8_t c = text.p[i];
-		if (quote == '\'' && c == '\'')
-			buf_puts(out, "''");
-		else if (quote == '"' && (c == '"' || c == '\\'))
-			buf_printf(out, "\\%c", c);
-		else if (quote == '"' && (c < ' ' || c == 0x7f))
-			buf_printf(out, "\\x%02x", c);
-		else
-			buf_putc(out, (char)c);
+	for (const uint8_t *p = text.p, *end = p + MAX(text.n, 0); p < end;) {
+		int n = quote == '"' ? put_special(p, end, out) : 0;
+		p += n;
+		if (n > 0)
+			continue;
+		if (quote == '\'' && *p == '\'')
+			buf_putc(out, '\'');
+		buf_putc(out, (char)*p++);
 	}
 	buf_putc(out, quote);
 }

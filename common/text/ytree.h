@@ -1,6 +1,8 @@
 /*
  * A YAML file as a tree of maps, lists and texts, each with its place.
  *
+ * Only ytree.c includes yaml.h.
+ *
  * Limits: 1 MiB, 100,000 nodes, 16 levels; anchors, aliases, keys that occur twice in a
  * map, and a second document are refused.  Texts are not interpreted: yes is "yes".
  *

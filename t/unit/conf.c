@@ -57,7 +57,7 @@ test_conf__a_bad_file_is_told_by_line_and_column(void)
 {
 	is("a: 1\nb: [1, 2\n", "kq.yaml:3:1: did not find expected ',' or ']'");
 	is("a: 1\n\tb: 2\n", "kq.yaml:2:1: found a tab character that violates indentation");
-	is("a: 1\na: 2\n", "kq.yaml:2:4: the key occurs twice");
+	is("a: 1\na: 2\n", "kq.yaml:2:1: the key occurs twice");
 	is("a: { b: 1 }\na.b: 2\n", "kq.yaml:2:6: the key occurs twice");
 	is("- 1\n- 2\n", "kq.yaml:1:1: the file must be YAML, with lines of 'key: value'");
 	is("just words\n", "kq.yaml:1:1: the file must be YAML, with lines of 'key: value'");
