@@ -14,7 +14,8 @@ show(const struct ytree *node, struct buf *out)
 	buf_putc(out, node->kind == YTREE_MAP ? '{' : '[');
 	for (int i = 0; i < node->n; i++) {
 		if (node->item[i].key)
-			buf_printf(out, " %s@%d:%d", node->item[i].key, node->item[i].line, node->item[i].column);
+			buf_printf(out, " %s@%d:%d", node->item[i].key, node->item[i].line,
+				node->item[i].column);
 		buf_putc(out, ' ');
 		show(node->item[i].value, out);
 	}
@@ -67,11 +68,13 @@ test_ytree__what_is_refused(void)
 void
 test_ytree__printed_texts_are_read_again(void)
 {
-	static const char *const texts[] = { "", "a", "-", "- a", "a b", " a", "a ", "a: b", "a #b",
-		"{id, amount}", "[1]", "'", "it's", "\"x\" + .a", "\\", "a\nb", "a\n", "\t", "\x01\x7f",
-		"\xc3\xbc", "\xc2\x85", "~", "null", "yes", "1", "*a", "&a", "!a", "%a", "@a", "`a", "|", ">",
-		"?", ":", ",", "=", "<<", "--- a", "...", "a\\n\"b'\n", "\xf0\x9f\x98\x80", "\xe2\x80\xa8", "a\xe2\x80\xa9", "\xef\xbb\xbfx",
-		"\xc2\x9fx", "\xef\xbf\xbe" };
+	static const char *const texts[] = {
+		"", "a", "-", "- a", "a b", " a", "a ", "a: b", "a #b", "{id, amount}", "[1]", "'",
+		"it's", "\"x\" + .a", "\\", "a\nb", "a\n", "\t", "\x01\x7f", "\xc3\xbc", "\xc2\x85",
+		"~", "null", "yes", "1", "*a", "&a", "!a", "%a", "@a", "`a", "|", ">", "?", ":", ",",
+		"=", "<<", "--- a", "...", "a\\n\"b'\n", "\xf0\x9f\x98\x80", "\xe2\x80\xa8",
+		"a\xe2\x80\xa9", "\xef\xbb\xbfx", "\xc2\x9fx", "\xef\xbf\xbe"
+	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct arena a = ARENA_INIT;
 		struct buf b = BUF_INIT;
