@@ -70,8 +70,10 @@ queue_key(struct op_suppress *op, int64_t place_ms, struct str key)
 	assert(is_key);
 	buf_reset(&op->at);
 	keys_put_time(&op->at, place_ms);
-	if (waits_for_close(op))
+	if (waits_for_close(op)) {
 		keys_put_time(&op->at, parts.start_ms);
+		keys_put_bytes(&op->at, parts.bytes); /* what follows them in key is no order */
+	}
 	buf_put_str(&op->at, key);
 	return buf_str(&op->at);
 }
@@ -80,8 +82,12 @@ queue_key(struct op_suppress *op, int64_t place_ms, struct str key)
 static struct str
 key_in_queue(struct op_suppress *op, struct str at)
 {
-	int32_t n = waits_for_close(op) ? 2 * KEYS_TIME_SIZE : KEYS_TIME_SIZE;
-	return (struct str){ at.p + n, at.n - n };
+	keys_take_time(&at);
+	if (waits_for_close(op)) {
+		keys_take_time(&at);
+		keys_take_bytes(&at, flow_node_scratch(&op->node));
+	}
+	return at;
 }
 
 static void

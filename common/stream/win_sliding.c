@@ -199,7 +199,8 @@ key_at(const struct win_sliding *op, struct str row)
 	return key;
 }
 
-/* Send the final results of the windows that start in [from_ms, to_ms); INT64_MAX: all. */
+/* Send the final results of the windows that start in [from_ms, to_ms), or, without a record
+ * that moves the time, from from_ms on. */
 static int
 send_finals(struct win_sliding *op, const struct flow_rec *rec, int64_t from_ms, int64_t to_ms,
 	struct err *e)
@@ -207,12 +208,10 @@ send_finals(struct win_sliding *op, const struct flow_rec *rec, int64_t from_ms,
 	struct win *win = &op->win;
 	struct store_entry entry;
 	int rc = 0;
-	if (from_ms >= to_ms || to_ms <= 0)
-		return 0;
 	struct str from = row_of(&win->row, STR(""), MAX(from_ms, 0));
-	if (!store_first(win->index, from, &entry) || key_at(op, entry.key).start_ms >= to_ms)
+	struct str to = rec ? row_of(&win->to, STR(""), MAX(to_ms, 0)) : STR_NULL;
+	if (!store_first(win->index, from, &entry) || (rec && str_cmp(entry.key, to) >= 0))
 		return 0;
-	struct str to = to_ms == INT64_MAX ? STR_NULL : row_of(&win->to, STR(""), to_ms);
 	struct store_iter *it = store_scan(win->index, from, to);
 	while (!rc && store_iter_next(it, &entry)) {
 		struct flow_key key = key_at(op, entry.key);
@@ -264,7 +263,7 @@ sliding_end(struct flow_node *node, struct err *e)
 {
 	struct win_sliding *op = (struct win_sliding *)node;
 	return node->spec->emits_on_close
-		? send_finals(op, NULL, open_from(op, *op->win.time_ms), INT64_MAX, e) : 0;
+		? send_finals(op, NULL, open_from(op, *op->win.time_ms), 0, e) : 0;
 }
 
 /* ---- records ---- */
