@@ -190,9 +190,10 @@ any_of(struct eval *eval, const struct tree_node *tree, struct val dot, struct v
 	*out = val_of_bool(!is_any);
 	for (int i = 0; i < list.n; i++) {
 		int rc = truth(eval, tree->arg[0], list.v[i]);
-		if (rc < 0)
-			return rc;
-		if (rc > 0 && (rc == 2) == is_any) {
+		/* jq 1.6 stops behind an item for which f is empty. */
+		if (rc <= 0)
+			return rc < 0 ? rc : eval_ask(eval);
+		if ((rc == 2) == is_any) {
 			*out = val_of_bool(is_any);
 			break;
 		}

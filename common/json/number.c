@@ -17,6 +17,41 @@ is_digit(uint8_t c)
 
 /* ---- read ---- */
 
+/* The number of eight digits, given as bytes from 0 to 9, the first one lowest: pairs, then
+ * fours, then all. */
+static inline uint64_t
+eight_digits(uint64_t word)
+{
+	word = word * 10 + (word >> 8);
+	return ((word & 0x000000ff000000ff) * (100 + ((uint64_t)1000000 << 32))
+		+ (word >> 16 & 0x000000ff000000ff) * (1 + ((uint64_t)10000 << 32))) >> 32;
+}
+
+/* Past the digits at p, which go on *digits. */
+static inline const uint8_t *
+scan_digits(const uint8_t *p, const uint8_t *end, uint64_t *digits)
+{
+	static const uint32_t power_of_ten[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000,
+		100000000 };
+	uint64_t word, ones = 0x0101010101010101;
+	while (end - p >= 8) {
+		memcpy(&word, p, sizeof word);
+		word ^= ones * '0';
+		/* The high bit of the first byte above 9, and perhaps of bytes behind it. */
+		uint64_t others = ((word + ones * (0x80 - 10)) | word) & ones * 0x80;
+		int n = others ? __builtin_ctzll(others) / 8 : 8;
+		if (n == 0)
+			return p;
+		*digits = *digits * power_of_ten[n] + eight_digits(word << (64 - 8 * n));
+		p += n;
+		if (n < 8)
+			return p;
+	}
+	while (p < end && is_digit(*p))
+		*digits = *digits * 10 + (uint64_t)(*p++ - '0');
+	return p;
+}
+
 /* The exponent after 'e'; NULL if there is none. */
 static const uint8_t *
 scan_exponent(const uint8_t *p, const uint8_t *end, struct number *out)
@@ -42,17 +77,15 @@ number_scan(const uint8_t *p, const uint8_t *end, struct number *out)
 	out->is_negative = p < end && *p == '-';
 	p += out->is_negative;
 	const uint8_t *first = p;
-	while (p < end && is_digit(*p))
-		digits = digits * 10 + (uint64_t)(*p++ - '0');
+	p = scan_digits(p, end, &digits);
 	int64_t ndigit = p - first;
 	if (ndigit == 0 || (*first == '0' && ndigit > 1))
 		return NULL;
 	out->exponent = 0;
 	out->is_printed = true;
 	if (p < end && *p == '.') {
-		const uint8_t *point = p++;
-		while (p < end && is_digit(*p))
-			digits = digits * 10 + (uint64_t)(*p++ - '0');
+		const uint8_t *point = p;
+		p = scan_digits(p + 1, end, &digits);
 		if (p == point + 1)
 			return NULL;
 		/* jq prints no zero at the end, and 0.00001 as 1e-05. */

@@ -25,7 +25,8 @@ const uint8_t *number_scan(const uint8_t *p, const uint8_t *end, struct number *
 /* The value of a number that takes up the whole text. */
 double number_value(const struct number *number, struct str text);
 
-enum { NUMBER_SIZE_MAX = 32 };
+/* A sign, 17 digits, and 15 zeros before jq takes to exponents. */
+enum { NUMBER_SIZE_MAX = 40 };
 
 /* Print as jq does: NaN as null, infinities as the largest double.  Returns the number of
  * bytes, at most NUMBER_SIZE_MAX. */
