@@ -405,31 +405,6 @@ out_get(struct flow_node *node, const struct flow_key *key, struct str *value, i
 	return true;
 }
 
-static int
-out_log(struct flow_node *node, int store, const struct store_entry *entry,
-	struct flow_change *out, struct err *e)
-{
-	(void)store;
-	*out = (struct flow_change){ .value = entry->value, .headers = STR_NULL,
-		.ts_ms = entry->ts_ms };
-	return flow_row_key_log(node, entry->key, &out->key, e);
-}
-
-static int
-out_restore(struct flow_node *node, int store, const struct flow_change *change, struct err *e)
-{
-	(void)store;
-	struct fk_out *out = CONTAINER_OF(node, struct fk_out, node);
-	struct str row;
-	if (flow_row_key_restore(node, change->key, &row, e))
-		return -1;
-	if (change->value.n < 0)
-		store_remove(out->store, row);
-	else
-		store_put(out->store, row, change->value, change->ts_ms);
-	return 0;
-}
-
 const struct flow_node_ops flow_fk_out_ops = {
 	.name = "foreign-key join",
 	.size = sizeof(struct fk_out),
@@ -437,6 +412,6 @@ const struct flow_node_ops flow_fk_out_ops = {
 	.close = out_close,
 	.take = out_take,
 	.get = out_get,
-	.log = out_log,
-	.restore = out_restore,
+	.log = flow_row_log,
+	.restore = flow_row_restore,
 };

@@ -1,14 +1,36 @@
 /*
  * Joins of two tables by their keys: inner, left, outer.
  *
- * The row of a key is the result of the rows that both sides have of it, so nothing is kept
- * here: an update of one side is joined with the other side's row as it is, and the old
- * result is that of the row that was there before.  A result has the higher of the times of
- * the update and of the other side's row.
+ * The row of a key is the result of the rows that both sides have of it: an update of one
+ * side is joined with the other side's row as it is.  The old result is that of the row that
+ * was there before, so nothing is kept here, unless one update may reach both sides
+ * (plan->keeps_rows): then a store has what was sent.  A result has the higher of the times
+ * of the update and of the other side's row.
  */
 #include "stream/ops.h"
 
 enum { LEFT, RIGHT };
+
+struct join_tables {
+	struct flow_node node;
+	struct store *sent; /* NULL: not needed */
+	struct buf row;
+};
+
+static int
+join_open(struct flow_node *node, struct err *e)
+{
+	struct join_tables *join = CONTAINER_OF(node, struct join_tables, node);
+	const struct flow_store about = { .is_compacted = true, .is_logged = true };
+	return node->plan->keeps_rows && flow_node_store(node, node->plan->store[0], STORE_HASH,
+		&about, &join->sent, e) < 0 ? -1 : 0;
+}
+
+static void
+join_close(struct flow_node *node)
+{
+	buf_release(&CONTAINER_OF(node, struct join_tables, node)->row);
+}
 
 /* Does a join of this kind have a row where these sides have one? */
 static bool
@@ -39,9 +61,29 @@ join_rows(struct flow_node *node, const struct flow_key *key, struct str left, s
 	return node->spec->fn->value(node->spec->fn, &args, out, e);
 }
 
+/* Send the update.  What was sent before is in the store, if there is one, else in out. */
+static int
+send_row(struct join_tables *join, struct flow_rec *out, struct err *e)
+{
+	struct flow_node *node = &join->node;
+	struct store_entry entry;
+	if (join->sent) {
+		struct str row = flow_row(&join->row, &out->key);
+		out->old = STR_NULL;
+		if (store_get(join->sent, row, &entry))
+			out->old = arena_str(flow_node_arena(node), entry.value);
+		if (out->value.n >= 0)
+			store_put(join->sent, row, out->value, out->ts_ms);
+		else
+			store_remove(join->sent, row);
+	}
+	return out->value.n < 0 && out->old.n < 0 ? 0 : flow_node_send(node, out, e);
+}
+
 static int
 join_take(struct flow_node *node, int port, const struct flow_rec *rec, struct err *e)
 {
+	struct join_tables *join = CONTAINER_OF(node, struct join_tables, node);
 	struct flow_node *table = node->from[!port];
 	bool is_self = node->from[LEFT] == node->from[RIGHT];
 	struct str other = STR_NULL, found;
@@ -59,10 +101,14 @@ join_take(struct flow_node *node, int port, const struct flow_rec *rec, struct e
 	struct str sides[2][2] = { { rec->old, rec->old }, { rec->value, rec->value } };
 	if (!is_self)
 		sides[0][!port] = sides[1][!port] = other;
-	if (join_rows(node, &rec->key, sides[0][LEFT], sides[0][RIGHT], out.ts_ms, &out.old, e)
-		|| join_rows(node, &rec->key, sides[1][LEFT], sides[1][RIGHT], out.ts_ms, &out.value, e))
+	if (join_rows(node, &rec->key, sides[1][LEFT], sides[1][RIGHT], out.ts_ms, &out.value, e))
 		return flow_node_failed(node, rec, e);
-	return out.value.n < 0 && out.old.n < 0 ? 0 : flow_node_send(node, &out, e);
+	/* Without users of old values it only matters whether there is a row to delete. */
+	out.old = STR_NULL;
+	if (!join->sent && (out.value.n < 0 || node->plan->wants_old)
+		&& join_rows(node, &rec->key, sides[0][LEFT], sides[0][RIGHT], out.ts_ms, &out.old, e))
+		return flow_node_failed(node, rec, e);
+	return send_row(join, &out, e);
 }
 
 static bool
@@ -85,7 +131,11 @@ join_get(struct flow_node *node, const struct flow_key *key, struct str *value, 
 
 const struct flow_node_ops flow_join_tables_ops = {
 	.name = "table-table join",
-	.size = sizeof(struct flow_node),
+	.size = sizeof(struct join_tables),
+	.open = join_open,
+	.close = join_close,
 	.take = join_take,
 	.get = join_get,
+	.log = flow_row_log,
+	.restore = flow_row_restore,
 };

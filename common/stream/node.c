@@ -111,6 +111,42 @@ flow_row_key_restore(struct flow_node *node, struct str key, struct str *row, st
 	return 0;
 }
 
+int
+flow_row_log(struct flow_node *node, int store, const struct store_entry *entry,
+	struct flow_change *out, struct err *e)
+{
+	(void)store;
+	*out = (struct flow_change){ .value = entry->value, .headers = STR_NULL,
+		.ts_ms = entry->ts_ms };
+	return flow_row_key_log(node, entry->key, &out->key, e);
+}
+
+static struct store *
+find_store(const struct flow_node *node, int number)
+{
+	const struct flow_task *task = node->task;
+	for (int i = 0; i < task->nstore; i++)
+		if (task->store_of[i].node == node && task->store_of[i].store == number)
+			return task->store[i].store;
+	assert(!"a store of the node");
+	return NULL;
+}
+
+int
+flow_row_restore(struct flow_node *node, int store, const struct flow_change *change,
+	struct err *e)
+{
+	struct store *rows = find_store(node, store);
+	struct str row;
+	if (flow_row_key_restore(node, change->key, &row, e))
+		return -1;
+	if (change->value.n < 0)
+		store_remove(rows, row);
+	else
+		store_put(rows, row, change->value, change->ts_ms);
+	return 0;
+}
+
 int64_t *
 flow_node_number(struct flow_node *node, const char *name)
 {

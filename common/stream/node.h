@@ -142,6 +142,12 @@ struct str flow_row(struct buf *row, const struct flow_key *key);
 int flow_row_key_log(struct flow_node *node, struct str row, struct str *out, struct err *e);
 int flow_row_key_restore(struct flow_node *node, struct str key, struct str *row, struct err *e);
 
+/* log and restore of a node's store that has rows by flow_row. */
+int flow_row_log(struct flow_node *node, int store, const struct store_entry *entry,
+	struct flow_change *out, struct err *e);
+int flow_row_restore(struct flow_node *node, int store, const struct flow_change *change,
+	struct err *e);
+
 /* A number of the node that a restart knows again: INT64_MIN at the first start.  Valid as
  * long as the task. */
 int64_t *flow_node_number(struct flow_node *node, const char *name);

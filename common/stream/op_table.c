@@ -61,33 +61,9 @@ table_get(struct flow_node *node, const struct flow_key *key, struct str *value,
 	return true;
 }
 
-static int
-table_log(struct flow_node *node, int store, const struct store_entry *entry,
-	struct flow_change *out, struct err *e)
-{
-	(void)store;
-	out->value = entry->value;
-	return flow_row_key_log(node, entry->key, &out->key, e);
-}
-
-static int
-table_restore(struct flow_node *node, int store, const struct flow_change *change, struct err *e)
-{
-	(void)store;
-	struct op_table *table = (struct op_table *)node;
-	struct str row;
-	if (flow_row_key_restore(node, change->key, &row, e))
-		return -1;
-	if (change->value.n < 0)
-		store_remove(table->store, row);
-	else
-		store_put(table->store, row, change->value, change->ts_ms);
-	return 0;
-}
-
 const struct flow_node_ops flow_table_ops = {
 	.name = "table", .size = sizeof(struct op_table), .open = table_open, .close = table_close,
-	.take = table_take, .get = table_get, .log = table_log, .restore = table_restore,
+	.take = table_take, .get = table_get, .log = flow_row_log, .restore = flow_row_restore,
 };
 
 /* ---- filter and map_values of a table ---- */
@@ -239,6 +215,6 @@ table_step_take(struct flow_node *node, int port, const struct flow_rec *rec, st
 
 const struct flow_node_ops flow_table_step_ops = {
 	.name = "filter or map_values", .size = sizeof(struct op_table), .open = table_open,
-	.close = table_close, .take = table_step_take, .get = table_get, .log = table_log,
-	.restore = table_restore,
+	.close = table_close, .take = table_step_take, .get = table_get, .log = flow_row_log,
+	.restore = flow_row_restore,
 };

@@ -130,6 +130,7 @@ topology_finish(struct topology *topo, struct err *e)
 		return -1;
 	topology_split(topo);
 	topology_find_wants(topo);
+	topology_find_diamonds(topo);
 	topo->is_finished = true;
 	return 0;
 }

@@ -70,5 +70,6 @@ void topology_build(struct topology *topo, const struct flow_spec *spec,
 
 void topology_split(struct topology *topo);
 void topology_find_wants(struct topology *topo);
+void topology_find_diamonds(struct topology *topo);
 
 #endif

@@ -123,3 +123,45 @@ topology_find_wants(struct topology *topo)
 				topo->node[node->from[j]].wants_all = true;
 	}
 }
+
+/* ---- joins of what follows from one table ---- */
+
+enum { LEFT_ROW = 1, RIGHT_ROW = 2, LEFT_UPDATE = 4, RIGHT_UPDATE = 8 };
+
+/* Mark the nodes above i, and i: those whose rows its get looks at, and those whose updates
+ * come through to it within one record. */
+static void
+mark_above(const struct topology *topo, int i, uint8_t *mark, uint8_t row, uint8_t update)
+{
+	mark[i] |= row | update;
+	for (; i >= 0; i--) {
+		const struct topology_node *node = &topo->node[i];
+		bool looks_above = passes_get(node) || node->op == FLOW_TABLE_TABLE_JOIN;
+		for (int j = 0; j < node->nfrom; j++)
+			mark[node->from[j]] |= (mark[i] & update) | (looks_above ? mark[i] & row : 0);
+	}
+}
+
+/*
+ * A table may change what one side's get gives and, by a longer way, the other side: at the
+ * first of the two updates both sides are new already, and the old result cannot be worked
+ * out from the rows that are there.
+ */
+void
+topology_find_diamonds(struct topology *topo)
+{
+	uint8_t *mark = mem_alloc((size_t)topo->nnode);
+	for (int i = 0; i < topo->nnode; i++) {
+		struct topology_node *node = &topo->node[i];
+		if (node->op != FLOW_TABLE_TABLE_JOIN || node->from[0] == node->from[1])
+			continue;
+		memset(mark, 0, (size_t)topo->nnode);
+		mark_above(topo, node->from[0], mark, LEFT_ROW, LEFT_UPDATE);
+		mark_above(topo, node->from[1], mark, RIGHT_ROW, RIGHT_UPDATE);
+		for (int j = 0; j < i; j++)
+			if ((mark[j] & LEFT_ROW && mark[j] & RIGHT_UPDATE)
+				|| (mark[j] & RIGHT_ROW && mark[j] & LEFT_UPDATE))
+				node->keeps_rows = true;
+	}
+	mem_free(mark);
+}

@@ -590,9 +590,17 @@ def table_join(case):
     rng = case.rng
     kind = rng.choice(["inner", "left", "outer"])
     pair = rng.choice([JOIN, JOIN, JOIN_NULL])
-    left, left_node, _ = case.table("l")
+    left, left_node, is_versioned = case.table("l")
     if rng.random() < 0.1:
         right, right_node = left, left_node
+    elif rng.random() < 0.1 and not is_versioned:
+        # One update reaches the join by both sides.
+        step = rng.choice(["filter", "map_values"])
+        right = case.add(step, **{"from": left, "fn": fn(LONG if step == "filter" else MARK)})
+        work = (lambda v: v if LONG[1](v) else None) if step == "filter" else MARK[1]
+        right_node = TableStep(case.run, left_node, work).after(left_node)
+        if rng.random() < 0.5:
+            left, left_node, right, right_node = right, right_node, left, left_node
     else:
         right, right_node, _ = case.table("r")
     at = case.add("table_table_join", kind=kind, left=left, right=right, fn=fn(pair))
