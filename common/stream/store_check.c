@@ -6,7 +6,7 @@
  *      node: size or pgno, low 4 | flags 2 (branch: pgno, high) | key size 2 | key | data
  *      meta: magic 4 | version 4 | address 8 | map size 8 | free db 48 | main db 48
  *            | last page 8 | transaction 8
- *      db:   pad 4 (free db: page size) | flags 2 | depth 2 | 32 | root 8
+ *      db:   pad 4 (free db: page size) | flags 2 | depth 2 | 24 | entries 8 | root 8
  *
  * Source: LMDB 0.9, mdb.c.
  */
@@ -32,6 +32,7 @@ struct check {
 	struct check_level level[DEPTH_MAX];
 	int depth, depth_want;     /* all leaves are there */
 	bool is_free_db;
+	uint64_t nentry;
 	bool has_last, has_bound;
 	struct buf last, bound;    /* the last key; the next one must not be less */
 	struct buf big;
@@ -224,6 +225,7 @@ check_leaf(struct check *check, struct str node, uint64_t page)
 	const uint8_t *p = key.p + key.n;
 	if ((flags & ~(uint32_t)BIG) || size > INT32_MAX || room < (flags & BIG ? 8 : size))
 		return bad(check, "a node is malformed", page);
+	check->nentry++;
 	if (check_key(check, key, page) < 0)
 		return -1;
 	if (flags & BIG)
@@ -259,13 +261,12 @@ check_tree(struct check *check, const uint8_t *db, bool is_free_db)
 	check->is_free_db = is_free_db;
 	check->has_last = check->has_bound = false;
 	check->depth = 0;
+	check->nentry = 0;
 	check->depth_want = (int)load_16(db + 6);
 	/* Integer keys; the free db also has options of the file: no folder, not a fixed map. */
 	if ((load_16(db + 4) & 0xbfff) != (is_free_db ? 8u : 0u))
 		return bad(check, "a tree has wrong flags", 0);
-	if (root == UINT64_MAX)
-		return 0;
-	if (enter(check, root) < 0)
+	if (root != UINT64_MAX && enter(check, root) < 0)
 		return -1;
 	while (check->depth > 0) {
 		struct check_level *level = &check->level[check->depth - 1];
@@ -274,7 +275,7 @@ check_tree(struct check *check, const uint8_t *db, bool is_free_db)
 		else if (check_node(check, level) < 0)
 			return -1;
 	}
-	return 0;
+	return check->nentry == load_64(db + 32) ? 0 : bad(check, "entries are missing", 0);
 }
 
 /* Both meta pages must be sound; *meta is the newer one. */
