@@ -24,6 +24,8 @@ enum { NUMBER_SIZE = 4, NUMBER_MASK = 0x7fffffff };
 /* Records are kept for at least this long, so that a narrow window has few segments. */
 enum { SEGMENT_MIN_MS = 1000 };
 
+enum { END_MAX = 1000 }; /* records that come out at the end before memory is freed */
+
 struct join_side {
 	struct store *store;  /* segment 8 | key | time 8 | number 4: held value */
 	int64_t back_ms, bound_ms; /* its window: [time - back, time + bound] */
@@ -255,12 +257,10 @@ send_waiting(struct join_stream *join, int port, const struct flow_rec *cause, s
 }
 
 static int
-send_due(struct join_stream *join, int64_t stream_ms, bool is_end, const struct flow_rec *cause,
-	struct err *e)
+send_due(struct join_stream *join, int64_t stream_ms, const struct flow_rec *cause, struct err *e)
 {
 	int port;
-	while ((is_end || stream_ms > join->due_ms)
-		&& (port = next_due(join, stream_ms, is_end)) >= 0)
+	while (stream_ms > join->due_ms && (port = next_due(join, stream_ms, false)) >= 0)
 		if (send_waiting(join, port, cause, e))
 			return -1;
 	return 0;
@@ -359,7 +359,7 @@ move_time(struct join_stream *join, const struct flow_rec *rec, struct err *e)
 		keys_put_time(&join->from, segment);
 		store_forget_before(side->store, buf_str(&join->from));
 	}
-	return join->waiting ? send_due(join, rec->ts_ms, false, rec, e) : 0;
+	return join->waiting ? send_due(join, rec->ts_ms, rec, e) : 0;
 }
 
 static int
@@ -395,7 +395,14 @@ join_end(struct flow_node *node, struct err *e)
 {
 	struct join_stream *join = CONTAINER_OF(node, struct join_stream, node);
 	static const struct flow_rec cause = { .headers = { NULL, -1 } };
-	return join->waiting ? send_due(join, *join->stream_ms, true, &cause, e) : 0;
+	for (int n = 0; join->waiting && n < END_MAX; n++) {
+		int port = next_due(join, *join->stream_ms, true);
+		if (port < 0)
+			return 0;
+		if (send_waiting(join, port, &cause, e))
+			return -1;
+	}
+	return join->waiting ? FLOW_END_MORE : 0;
 }
 
 /* ---- changelogs ---- */

@@ -17,7 +17,11 @@
 #include "stream/saturate.h"
 #include "stream/versioned.h"
 
+#include <limits.h>
+
 enum { NUMBER_SIZE = 4, NUMBER_MASK = 0x7fffffff };
+
+enum { END_MAX = 1000 }; /* records that come out at the end before memory is freed */
 
 struct join_table {
 	struct flow_node node;
@@ -111,12 +115,15 @@ take_waiting_key(struct join_table *join, struct str at, struct flow_key *key, i
 	*number = load_be32(at.p);
 }
 
-/* Join what waits up to this time. */
+/* Join what waits up to this time, at most nmax of it; returns the number, or -1. */
 static int
-join_waiting(struct join_table *join, int64_t until_ms, struct err *e)
+join_waiting(struct join_table *join, int64_t until_ms, int nmax, struct err *e)
 {
 	struct store_entry entry;
-	while (store_first(join->waiting, STR_NULL, &entry) && entry.ts_ms <= until_ms) {
+	int n = 0;
+	for (; n < nmax && store_first(join->waiting, STR_NULL, &entry); n++) {
+		if (entry.ts_ms > until_ms)
+			break;
 		struct flow_rec rec = { .old = STR_NULL };
 		uint32_t number;
 		struct arena *arena = flow_node_arena(&join->node);
@@ -131,7 +138,7 @@ join_waiting(struct join_table *join, int64_t until_ms, struct err *e)
 			return -1;
 		store_remove(join->waiting, key);
 	}
-	return 0;
+	return n;
 }
 
 static int
@@ -147,7 +154,7 @@ take_with_grace(struct join_table *join, const struct flow_rec *rec, struct err 
 	held_put(&join->value, &(struct held){ rec->value, rec->headers, rec->nheader });
 	store_put(join->waiting, buf_str(&join->key), buf_str(&join->value), rec->ts_ms);
 	*join->stream_ms = MAX(*join->stream_ms, rec->ts_ms);
-	return join_waiting(join, minus(*join->stream_ms, grace_ms), e);
+	return join_waiting(join, minus(*join->stream_ms, grace_ms), INT_MAX, e) < 0 ? -1 : 0;
 }
 
 static int
@@ -167,7 +174,8 @@ static int
 join_end(struct flow_node *node, struct err *e)
 {
 	struct join_table *join = CONTAINER_OF(node, struct join_table, node);
-	return join->waiting ? join_waiting(join, INT64_MAX, e) : 0;
+	int n = join->waiting ? join_waiting(join, INT64_MAX, END_MAX, e) : 0;
+	return n == END_MAX ? FLOW_END_MORE : MIN(n, 0);
 }
 
 static int

@@ -39,6 +39,9 @@
 
 struct flow_node;
 
+/* What end may return besides 0 and -1. */
+enum { FLOW_END_MORE = 1 };
+
 /* What log may return besides 0 and -1. */
 enum flow_log {
 	FLOW_LOG_NOTHING = 1, /* the change is not to be written */
@@ -57,7 +60,8 @@ struct flow_node_ops {
 	int (*tick)(struct flow_node *node, struct err *e);
 	/* The stream time of a windowed aggregation above has moved (flow_node_time). */
 	int (*time)(struct flow_node *node, int64_t stream_ms, struct err *e);
-	/* The input has ended.  Nodes are asked from the sources down. */
+	/* The input has ended.  Nodes are asked from the sources down.  FLOW_END_MORE: there is
+	 * more to send; memory is freed, and the node is asked again. */
 	int (*end)(struct flow_node *node, struct err *e);
 	/* A table: the row of the key now.  True, and its value, which stays until the next input
 	 * record, and its time; false: none. */

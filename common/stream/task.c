@@ -287,10 +287,17 @@ int
 flow_task_end(struct flow_task *task, struct err *e)
 {
 	begin(task);
-	for (int i = 0; i < task->nnode; i++)
-		if (task->node[i] && task->node[i]->ops->end
-				&& (task->node[i]->ops->end(task->node[i], e) || run_queues(task, e)))
-			return -1;
+	for (int i = 0; i < task->nnode; i++) {
+		struct flow_node *node = task->node[i];
+		int rc = node && node->ops->end ? FLOW_END_MORE : 0;
+		while (rc == FLOW_END_MORE) {
+			rc = node->ops->end(node, e);
+			if (rc < 0 || settle(task, e))
+				return -1;
+			if (rc == FLOW_END_MORE)
+				begin(task);
+		}
+	}
 	return settle(task, e);
 }
 

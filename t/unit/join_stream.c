@@ -137,6 +137,22 @@ test_join_stream__at_the_end_all_that_waits_comes_out(void)
 }
 
 void
+test_join_stream__however_many_wait_at_the_end_memory_is_bounded(void)
+{
+	start(FLOW_LEFT, 5, 1000000, 0);
+	for (int i = 0; i < 5000; i++)
+		take("l", arena_printf(&play.arena, "%d", i), "v", i);
+	play_end();
+	int n = 0;
+	for (size_t i = 0; i < play.out.n; i++)
+		n += play.out.p[i] == '\n';
+	check_int(n, 5000);
+	/* The arena of the functions was emptied on the way. */
+	check(fn_arena.used < 100000);
+	play_stop();
+}
+
+void
 test_join_stream__late_records_go_to_their_own_stream(void)
 {
 	start(FLOW_INNER, 5, 5, 10);
