@@ -298,3 +298,15 @@ test_buf__prints_text_of_any_length(void)
 	check(str_eq(buf_str(&b), STR("<-1,x>")));
 	buf_release(&b);
 }
+
+void
+test_mem__pages_are_aligned_and_zeroed(void)
+{
+	uint8_t *p = mem_pages(3 * MEM_HUGE);
+	check((uintptr_t)p % MEM_HUGE == 0);
+	for (size_t i = 0; i < 3 * MEM_HUGE; i += 4095)
+		check(p[i] == 0);
+	memset(p, 1, 3 * MEM_HUGE);
+	mem_pages_free(p, 3 * MEM_HUGE);
+	mem_pages_free(NULL, MEM_HUGE);
+}

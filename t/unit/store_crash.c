@@ -300,7 +300,7 @@ test_store__two_processes_cannot_use_one_folder(void)
 static void
 limit_files(rlim_t n)
 {
-	struct rlimit limit = { n, n };
+	struct rlimit limit = { n, RLIM_INFINITY };
 	signal(SIGXFSZ, SIG_IGN);
 	check(setrlimit(RLIMIT_FSIZE, &limit) == 0);
 }
@@ -362,6 +362,16 @@ test_store__a_checkpoint_on_a_full_disk_keeps_the_last_one(void)
 	store = store_open(set, "s", STORE_TREE, &e);
 	check(str_eq(store_set_checkpoint_text(set), STR("1")));
 	check_all(store, &model);
+	/* Once there is room, the same set can go on. */
+	put_many(set, store, 5000, true);
+	check(store_set_checkpoint(set, STR("2"), &e) < 0);
+	limit_files(RLIM_INFINITY);
+	check(store_set_checkpoint(set, STR("3"), &e) == 0);
+	store_set_free(set);
+	set = open_set(0);
+	store = store_open(set, "s", STORE_TREE, &e);
+	check(str_eq(store_set_checkpoint_text(set), STR("3")));
+	check_int(store_count(store), 5700);
 	store_set_free(set);
 	model_release(&model);
 }
