@@ -63,6 +63,7 @@ task_run_new(struct running *app, struct program *program, struct cluster *cl, i
 	task->part = part;
 	task->number = number;
 	task->lock_fd = -1;
+	task->until_ms = INT64_MAX;
 	task->has_stores = has_stores(program->topo, part);
 	snprintf(task->name, sizeof task->name, "%d_%d", part, number);
 	task->input = mem_alloc((size_t)app->layout.nsource * sizeof *task->input);
@@ -163,6 +164,7 @@ task_run_open(struct task_run *task, struct err *e)
 	for (int i = 0; i < task->ninput; i++)
 		task->input[i].source = flow_task_source(task->flow, task->input[i].from->topic);
 	open_logs(task);
+	task->until_ms = INT64_MAX;
 	task->state = TASK_RESTORING;
 	return 0;
 }

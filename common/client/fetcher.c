@@ -296,6 +296,23 @@ is_asked(const struct fetcher *f, int32_t node)
 	return false;
 }
 
+/* Would a Fetch wait at the broker for new records, while a held partition of the same node
+ * may be wanted any time?  A node gets one request at a time. */
+static bool
+would_block(const struct fetcher *f, int32_t node, int64_t now_ms)
+{
+	bool has_held = false;
+	LIST_EACH(it, &f->part) {
+		const struct fetcher_part *part = CONTAINER_OF(it, struct fetcher_part, link);
+		if (leader_of(part) != node)
+			continue;
+		if (may_ask(part, now_ms) && (part->end < 0 || part->offset < part->end))
+			return false;
+		has_held |= part->is_held && !part->is_done;
+	}
+	return has_held;
+}
+
 /* A partition of a deleted topic does not fail while it waits.  If the topic was created
  * again, pause the partition and let the owner decide where to continue. */
 static void
@@ -332,7 +349,7 @@ step(struct fetcher *f)
 		struct fetcher_part *part = CONTAINER_OF(it, struct fetcher_part, link);
 		next = it->next;
 		int32_t node = leader_of(part);
-		if (!may_ask(part, now) || (node >= 0 && is_asked(f, node)))
+		if (!may_ask(part, now) || (node >= 0 && (is_asked(f, node) || would_block(f, node, now))))
 			continue;
 		if (node < 0) {
 			err_set(&e, ERR_RETRY, "no leader");

@@ -649,6 +649,22 @@ test_fetcher__a_held_partition_is_not_asked_for(void)
 	while (!fetcher_has_ready(&f))
 		fetcher_wait(&f, -1, 0, 100);
 	check(part->end != -1);
+	/* nor is another one that has no more records: the request would wait for them */
+	struct fetcher_part *other = fetcher_add(&f, t, 0, 0, INT64_MAX);
+	part->stop = INT64_MAX;
+	f.ndone -= part->is_done;
+	part->is_done = false;
+	part->is_held = true;
+	other->end = 0;
+	struct fetched *ch = fetcher_take(&f);
+	fetcher_give_back(&f, ch);
+	while (f.nrequest > 0)
+		fetcher_wait(&f, -1, 0, 100);
+	fetcher_wait(&f, -1, 0, 50);
+	check_int(f.nrequest, 0);
+	other->end = 1;
+	fetcher_wait(&f, -1, 0, 0);
+	check_int(f.nrequest, 1);
 	cluster_close(&cl);
 	fetcher_release(&f);
 }
