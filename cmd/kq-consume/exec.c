@@ -445,6 +445,7 @@ open_all(struct exec *exec, struct err *e)
 				"read again", o->to);
 	if (coprocess_open(&exec->co, o->command, o->frame, o->timeout_ms, e) < 0)
 		return -1;
+	exec->co.timeout_name = "--exec-timeout";
 	/* Before reading: a transaction that an earlier process left open would hide its
 	 * offsets. */
 	if (txn_sink_open(&exec->sink, &exec->sink_opts, e) < 0)

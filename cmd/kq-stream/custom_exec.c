@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <poll.h>
 
-enum { TIMEOUT_MS = 60000 };
-
 struct exec_node {
 	struct flow_node node;
 	struct coprocess coproc;
@@ -18,8 +16,10 @@ exec_open(struct flow_node *node, struct err *e)
 {
 	struct exec_node *op = (struct exec_node *)node;
 	const struct plan_node *planned = node->spec->tag;
-	if (coprocess_open(&op->coproc, planned->command, COFRAME_LINE, TIMEOUT_MS, e) < 0)
+	int timeout_ms = (int)MIN(planned->interval_ms, INT32_MAX);
+	if (coprocess_open(&op->coproc, planned->command, COFRAME_LINE, timeout_ms, e) < 0)
 		return -1;
+	op->coproc.timeout_name = "timeout";
 	op->is_open = true;
 	return 0;
 }
@@ -75,7 +75,7 @@ static int
 exec_end(struct flow_node *node, struct err *e)
 {
 	struct exec_node *op = (struct exec_node *)node;
-	return coprocess_close(&op->coproc, TIMEOUT_MS, e);
+	return coprocess_close(&op->coproc, op->coproc.timeout_ms, e);
 }
 
 const struct flow_node_ops custom_exec_ops = {

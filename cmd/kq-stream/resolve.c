@@ -1,5 +1,7 @@
 #include "kq-stream/resolve_int.h"
 
+enum { EXEC_TIMEOUT_MS = 60000 };
+
 /* ---- steps ---- */
 
 static int
@@ -208,9 +210,16 @@ step_simple(struct resolve *rs, const struct step *step, const struct simple *ho
 		break;
 	case STEP_EVERY:
 		node->interval_ms = resolve_ms(step, "every", 0);
+		if (node->interval_ms < 1)
+			return err_set(e, ERR_USAGE, "%s: an interval of 0", step->where);
 		node->by_wall_clock = resolve_choice(step, "clock", 0) == 1;
 		break;
-	case STEP_EXEC: node->command = step_value(step, "exec"); break;
+	case STEP_EXEC:
+		node->command = step_value(step, "exec");
+		node->interval_ms = resolve_ms(step, "timeout", EXEC_TIMEOUT_MS);
+		if (node->interval_ms < 1)
+			return err_set(e, ERR_USAGE, "%s: a timeout of 0", step->where);
+		break;
 	default: break;
 	}
 	rs->at = resolve_end_of(node);

@@ -118,6 +118,11 @@ static int
 run_locally(struct app *app)
 {
 	struct err e;
+	if (app->plan->settings.errors == PLAN_DEAD_LETTER) {
+		err_set(&e, ERR_USAGE, "a dead-letter topic is for records of topics, not of stdin; "
+			"--errors skip counts them");
+		return say_err(&e, false);
+	}
 	if (stdfd_need(STDIN_FILENO, &e) < 0 || stdfd_need(STDOUT_FILENO, &e) < 0)
 		return say_err(&e, false);
 	signal(SIGPIPE, SIG_IGN);

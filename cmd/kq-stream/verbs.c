@@ -88,8 +88,11 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 			NAMED("default", TEXT, "NAME", "stream of the records for which no test is true") },
 		true },
 	[STEP_EXEC] = { "exec", STEP_EXEC, "take the values through a command, a line each",
-		"  kq-stream from lines then exec 'sed -u s/a/b/' then to -\n", NULL, {
-			FIRST("exec", TEXT, "COMMAND", "run by sh; it answers each line with one line") } },
+		"  kq-stream from lines then exec 'sed -u s/a/b/' then to -\n",
+		"COMMAND gets a line of JSON and an empty line, and answers with any number of lines of\n"
+		"JSON and an empty line, at once (sed -u, grep --line-buffered).\n", {
+			FIRST("exec", TEXT, "COMMAND", "run by sh, as long as the task runs"),
+			NAMED("timeout", DURATION, "TIME", "an answer takes no longer (default 60s)") } },
 	[STEP_EVERY] = { "every", STEP_EVERY, "send the latest value of each key at intervals",
 		"  kq-stream from temps time .ts then by .sensor then every 1m then to -\n", NULL, {
 			FIRST("every", DURATION, "TIME", "the interval"),

@@ -203,8 +203,10 @@ too_slow(const struct coprocess *coproc, struct err *e)
 		[COFRAME_PAIR] = "it must end its answer with ff ff ff ff, and flush",
 	};
 	return err_set(e, ERR_RETRY,
-		"'%.60s' did not complete its answer, and made no progress for %d ms "
-		"(--exec-timeout): %s", coproc->command, coproc->timeout_ms, hint[coproc->frame]);
+		"'%.60s' did not complete its answer, and made no progress for %d ms%s%s%s: %s",
+		coproc->command, coproc->timeout_ms, coproc->timeout_name ? " (" : "",
+		coproc->timeout_name ? coproc->timeout_name : "", coproc->timeout_name ? ")" : "",
+		hint[coproc->frame]);
 }
 
 int

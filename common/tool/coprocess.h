@@ -30,6 +30,7 @@ struct coprocess {
 	const char *command;
 	enum coframe_kind frame;
 	int timeout_ms;
+	const char *timeout_name;  /* of the user's option for it, for messages; or NULL */
 	struct proc proc;
 	int poll_fd;               /* readable when coprocess_work has something to do */
 	bool watches_in;           /* poll_fd also watches its stdin */

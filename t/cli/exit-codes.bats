@@ -29,6 +29,7 @@ ends() {
 	ends 0 kq-group describe g
 	ends 0 kq-group list
 	ends 0 kq-group export g
+	ends 0 kq-stream from - then map . then to - <<<1
 	local cmd
 	for cmd in $kq_commands; do
 		ends 0 "$cmd" --version
@@ -45,6 +46,8 @@ ends() {
 	ends 1 kq-group delete-offsets --yes nosuch t
 	ends 1 kq-group import /nowhere
 	ends 1 kq-broker -d /dev/null/none
+	ends 1 kq-stream from - then map .a then to - <<<1
+	ends 1 kq-stream run /nowhere
 	kq-topic list >/dev/null
 	ends 1 sh -c 'kq-topic list >/dev/full'
 	ends 1 sh -c 'kq-consume -e numbers >/dev/full'
@@ -57,6 +60,8 @@ ends() {
 		ends 2 "$cmd" --nonsense
 	done
 	ends 2 kq-topic
+	ends 2 kq-stream from - then map '(' then to -
+	ends 2 kq-stream -e dead-letter --dead-letter bad from - then to -
 	ends 2 kq-group describe
 	ends 2 kq-produce
 	ends 2 kq-consume

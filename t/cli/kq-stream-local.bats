@@ -126,7 +126,9 @@ gives() {
 		14
 	END
 	run -1 --separate-stderr timeout 20 kq-stream from - then exec 'echo x; exit 3' then to - <in
-	[[ $stderr == *"exit 3"* || $stderr == *"exit code 3"* ]]
+	[[ $stderr == *"exit code 3"* ]]
+	run -75 --separate-stderr timeout 20 kq-stream from - then exec 'sleep 1000' timeout 200ms then to - <in
+	[[ $stderr == "kq-stream: "*"made no progress for 200 ms (timeout): "* ]]
 }
 
 @test "an aggregate is printed with its key, and comes at each change" {
