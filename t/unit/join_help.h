@@ -90,6 +90,9 @@ on_emit(struct flow_env *env, const struct flow_out *out, struct err *e)
 	(void)e;
 	buf_printf(&play.out, "%s ", out->topic);
 	put_text(&play.out, out->rec->key.bytes);
+	if (out->rec->key.is_windowed)
+		buf_printf(&play.out, "[%lld,%lld]", (long long)out->rec->key.start_ms,
+			(long long)out->rec->key.end_ms);
 	buf_putc(&play.out, ' ');
 	put_text(&play.out, out->rec->value);
 	buf_printf(&play.out, " @%lld", (long long)out->rec->ts_ms);

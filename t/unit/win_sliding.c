@@ -1,0 +1,91 @@
+/* stream/win_sliding: what the cases do not show. */
+#include "win_help.h"
+
+static const struct flow_window sliding = { .type = FLOW_SLIDING, .size_ms = 10, .grace_ms = 5 };
+
+void
+test_win_sliding__the_changelog_has_kafkas_bytes(void)
+{
+	win_start(&text_agg, &sliding, false);
+	take("in", "k", "a", 266);
+	take("in", "k", "b", 270);
+	check_changes(
+		STORE " k\\00\\00\\00\\00\\00\\00\\01\\00\\00\\00\\00\\00 +a @266\n"
+		STORE " k\\00\\00\\00\\00\\00\\00\\01\\04\\00\\00\\00\\00 +a+b @270\n"
+		STORE " k\\00\\00\\00\\00\\00\\00\\01\\0b\\00\\00\\00\\00 +b @270\n");
+	check_int(find_store(STORE)->retention_ms, 25);
+	play_stop();
+}
+
+/* A window whose aggregate is null is known by a header: the window right of a record must
+ * start from it. */
+void
+test_win_sliding__a_restart_knows_null_aggregates(void)
+{
+	win_start(&text_agg, &sliding, false);
+	take("in", "k", "a", 20);
+	take("in", "k", "0", 25);
+	check_out("out k[10,20] +a @20\n");
+	check_changes(
+		STORE " k\\00\\00\\00\\00\\00\\00\\00\\0a\\00\\00\\00\\00 +a @20\n"
+		STORE " k\\00\\00\\00\\00\\00\\00\\00\\0f\\00\\00\\00\\00 null @25 1 headers\n"
+		STORE " k\\00\\00\\00\\00\\00\\00\\00\\15\\00\\00\\00\\00 null @25 1 headers\n");
+	play_restart(true);
+	/* [15, 25] and [21, 31] are null, [22, 32] has the same record as the latter. */
+	take("in", "k", "b", 21);
+	check_out("out k[11,21] +a+b @21\n"
+		"out k[15,25] +b @21\n"
+		"out k[21,31] +b @21\n");
+	play_stop();
+}
+
+void
+test_win_sliding__a_restart_changes_nothing(void)
+{
+	win_start(&text_agg, &sliding, true);
+	take("in", "a", "1", 20);
+	take("in", "b", "1", 26);
+	check_out("out a[10,20] +1 @20\n");
+	play_restart(true);
+	take("in", "a", "2", 10);
+	check_out("late a 2 @10\n");
+	take("in", "a", "3", 16); /* its own window and that of 20 are closed */
+	check_int(play.nlate, 3);
+	check_out("");
+	play_restart(true);
+	play_end();
+	check_out("out b[16,26] +1 @26\n"
+		"out a[17,27] +1 @20\n");
+	play_stop();
+}
+
+void
+test_win_sliding__old_windows_are_forgotten(void)
+{
+	for (int is_final = 0; is_final < 2; is_final++) {
+		const struct flow_store *stores;
+		win_start(&count_agg, &sliding, is_final);
+		for (int64_t ms = 0; ms < 5000; ms++)
+			take("in", "a", "1", ms);
+		int n = flow_task_stores(play.task, &stores);
+		check_int(n, 2);
+		for (int i = 0; i < n; i++)
+			check(store_count(stores[i].store) < 60);
+		play_stop();
+	}
+}
+
+void
+test_win_sliding__a_failed_record_changes_nothing(void)
+{
+	win_start(&text_agg, &sliding, false);
+	take("in", "a", "1", 20);
+	play_log();
+	take("in", "a", "!", 25);
+	check_changes("");
+	take("in", "a", "2", 26);
+	check_out("out a[10,20] +1 @20\n"
+		"out a[16,26] +1+2 @26\n"
+		"out a[21,31] +2 @26\n");
+	play_stop();
+}
