@@ -19,6 +19,14 @@ val_list_add(struct val_pool *pool, struct val_list *list, struct val v)
 	return true;
 }
 
+int
+eval_caught(struct eval *eval, const struct tree_node *tree)
+{
+	if (eval->pool.is_full || tree->arg[0]->has_try)
+		return eval_ask(eval);
+	return 0;
+}
+
 /* ---- nodes of one result ---- */
 
 /* rc: of the argument.  An error of the node itself is none with '?'. */
@@ -258,7 +266,7 @@ eval_special(struct eval *eval, const struct tree_node *tree, struct val dot, st
 		return rc <= 0 ? rc : eval_one(eval, tree->arg[rc == 2 ? 1 : 2], dot, out);
 	case TREE_TRY:
 		rc = eval_one(eval, tree->arg[0], dot, out);
-		return rc < 0 && !eval->pool.is_full ? 0 : rc;
+		return rc < 0 ? eval_caught(eval, tree) : rc;
 	case TREE_AS:
 		rc = eval_one(eval, tree->arg[0], dot, &v);
 		if (rc <= 0)

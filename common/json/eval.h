@@ -37,6 +37,9 @@ int eval_put(struct eval *eval, const struct tree_node *tree, struct val dot, st
 
 /* ---- for eval.c's other half ---- */
 
+/* A '?' has caught an error: no result more.  But in jq 1.6 a '?' also catches errors that are
+ * raised behind it: if there is another one in what was tried, libjq is asked. */
+int eval_caught(struct eval *eval, const struct tree_node *tree);
 /* An operator of two values. */
 int eval_operator(struct eval *eval, enum tree_op op, struct val x, struct val y,
 	struct val *out);

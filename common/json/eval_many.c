@@ -254,7 +254,7 @@ eval_many(struct eval *eval, const struct tree_node *tree, struct val dot, struc
 		return rc < 0 ? rc : eval_all(eval, tree->arg[1], dot, out);
 	case TREE_TRY:
 		rc = eval_all(eval, tree->arg[0], dot, out);
-		return eval->pool.is_full ? -1 : rc < 0 ? 0 : rc;
+		return rc < 0 ? eval_caught(eval, tree) : rc;
 	case TREE_EACH: case TREE_NEGATE: case TREE_MEMBER: return each_of(eval, tree, dot, out);
 	case TREE_ADD: case TREE_SUB: case TREE_MUL: case TREE_DIV: case TREE_MOD: case TREE_INDEX:
 	case TREE_EQ: case TREE_NE: case TREE_LT: case TREE_LE: case TREE_GT: case TREE_GE:
