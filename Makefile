@@ -5,7 +5,8 @@
 #   make test               install missing packages, build, run every test
 #   make check              the same tests, installing nothing
 #   make SAN=address,undefined test     (or SAN=thread)
-#   make fuzz FUZZ_SECONDS=60           every fuzz target, with clang, and a live broker
+#   make fuzz FUZZ_SECONDS=60           every fuzz target, with clang, a live broker, and
+#                           jq expressions compiled and by libjq: FUZZ_PAIRS=1000000
 #   make bench              measure the figures of the README
 #   make soak               kill instances of kq-stream 200 times under load
 #   make conformance        run other projects' clients; some: CONFORMANCE='kcat kafkajs';
@@ -24,7 +25,6 @@ ZSHCOMPDIR   ?= $(PREFIX)/share/zsh/site-functions
 FISHCOMPDIR  ?= $(PREFIX)/share/fish/vendor_completions.d
 AWK          ?= awk
 FUZZ_SECONDS ?= 60
-# Pairs of a jq program and an input, run compiled and by libjq.
 FUZZ_PAIRS   ?= 1000000
 # Test programs that run at the same time; most of them mostly wait.
 TEST_JOBS    ?= 4
