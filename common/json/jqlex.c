@@ -256,6 +256,8 @@ token(struct scanner *scan, struct err *e)
 	bool has_name = (c == '.' || c == '@') && is_name_start(peek(scan, 1));
 	if (c == '*')
 		scan->lex->guards |= JQLEX_TIMES;
+	if (c == '%')
+		scan->lex->guards |= JQLEX_MOD;
 	scan->at++;
 	scan->last = (char)c;
 	if (has_name) {

@@ -17,6 +17,7 @@ enum jqlex_guard {
 	JQLEX_INDEX   = 1 << 2,
 	JQLEX_TIMES   = 1 << 3, /* '*' */
 	JQLEX_DATES   = 1 << 4,
+	JQLEX_MOD     = 1 << 5, /* '%' */
 };
 
 struct jqlex {

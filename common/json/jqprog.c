@@ -21,7 +21,8 @@ struct jqprog {
  * implode of what is no list of characters;
  * all matches (g), if one is of no characters and the text is not ASCII: such ones are left
  * out there; gsub, and sub with g, if one is of no characters: they do as jq 1.7 does;
- * the places of "" in a text; a string times a large number; times beyond the calendar.
+ * what is beyond 64 bits % -1; the places of "" in a text; a string times a large number;
+ * times beyond the calendar.
  */
 static const struct {
 	enum jqlex_guard guard;
@@ -63,6 +64,11 @@ static const struct {
 		"def kq_indices($i): if type == \"string\" and $i == \"\" then [] else indices($i) end; "
 		"def indices($i): kq_indices($i); def index($i): kq_indices($i) | .[0]; "
 		"def rindex($i): kq_indices($i) | .[-1:][0]; " },
+	{ JQLEX_MOD,
+		"def kq_mod($x; $y): $x % $y; "
+		"def _mod(x; y): y as $y | x as $x | if ($x | type) == \"number\""
+		" and ($y | type) == \"number\" and $y > -2 and $y <= -1 then 0"
+		" else kq_mod($x; $y) end; " },
 	{ JQLEX_DATES,
 		"def kq_strftime($f): strftime($f); def kq_strflocaltime($f): strflocaltime($f); "
 		"def kq_time: if type == \"number\" and ((. > -6e16 and . < 6e16) | not) then"

@@ -281,6 +281,8 @@ test_expr__calls_that_would_end_the_process_are_guarded(void)
 	wants("\"ab\" * (3, 0), 1e10 * 2 * 3, ({a: 1} * {b: 2}), (.a *= 2)", "{\"a\":4}",
 		"\"ababab\"\nnull\n60000000000\n{\"a\":1,\"b\":2}\n{\"a\":8}");
 	wants("[(1, 2) * (10, 20)]", "1", "[10,20,20,40]");
+	wants("[.[] % (-1, 2)], .[0] %= -1", "[1e300, -1e300, 1e19, 5]",
+		"[0,0,0,0,0,0,0,1]\n[0,-1e+300,1e+19,5]");
 	wants("todate, strftime(\"%Y\", \"%m\")", "1425599621",
 		"\"2015-03-05T23:53:41Z\"\n\"2015\"\n\"03\"");
 	wants("todate", "1e19", "error: error converting number of seconds since epoch to datetime");

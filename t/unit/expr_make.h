@@ -64,10 +64,14 @@ static const char *const make_strings[] = {
 	"", "a", "b", "ab", "abc", "A", "ABC", "x y", "a,b", "a,b,,c", ",", "12", "-1.5", "1e3", " 1",
 	"0x10", "nan", "null", "true", "\\n", "\\t\\r\\b\\f", "\\\"", "\\\\", "\\/", "\\u0041",
 	"\\u00e9", "\xc3\xa9", "e\xcc\x81", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\\ud83d\\ude00",
-	"\\u0000", "\\u001f", "\\u007f", "\x7f", "\\u2028", "\\uffff", "\xef\xbf\xbf", "\\ude00",
-	"\\ude00x", "\xff", "a\x80z", "\xc0\x80", "\xed\xa0\x80", "\xe2\x82", "\xf4\x90\x80\x80",
+	"\\u0000", "\\u001f", "\\u007f", "\x7f", "\\u2028", "\\uffff", "\xef\xbf\xbf",
 	"2015-03-05T23:51:47Z", "foo.bar", "aXbXc", "Stra\xc3\x9f" "e", "\\u0130", "aaa", "key",
 	"longer text with several words in it, and a \\\"quoted\\\" one", "<&'>", "/", "-", "[1]", "{}",
+};
+/* What libjq puts U+FFFD for. */
+static const char *const make_replaced[] = {
+	"\\ude00", "\\ude00x", "\xff", "a\x80z", "\xc0\x80", "\xed\xa0\x80", "\xe2\x82",
+	"\xf4\x90\x80\x80",
 };
 static const char *const make_bad[] = {
 	"\\ud83d", "\\ud83dx", "\\ud83d\\u0041", "\\u12", "\\x", "\n", "\t", "\x01", "\\ud83d\\",
@@ -94,6 +98,8 @@ make_string(struct make *make)
 	buf_putc(make->out, '"');
 	for (int n = make_pick(make, 5) == 0 ? 3 : 1; n > 0; n--)
 		make_put(make, MAKE_ONE_OF(make, make_strings));
+	if (make_pick(make, 60) == 0)
+		make_put(make, MAKE_ONE_OF(make, make_replaced));
 	if (make->may_be_bad && make_pick(make, 100) == 0)
 		make_put(make, MAKE_ONE_OF(make, make_bad));
 	buf_putc(make->out, '"');
@@ -112,16 +118,36 @@ make_array(struct make *make, int depth)
 	buf_putc(make->out, ']');
 }
 
+/* Mostly of the type that make_path counts on for the key's first letter. */
+static inline void
+make_member(struct make *make, const char *key, int depth)
+{
+	int choice = make_pick(make, 10);
+	if (choice < 3 || depth > 1)
+		make_json(make, depth + 1);
+	else if (strchr("ai", key[0]) && key[0])
+		make_put(make, MAKE_ONE_OF(make, make_numbers));
+	else if (strchr("bn", key[0]) && key[0])
+		make_string(make);
+	else if (key[0] == 'c')
+		make_array(make, depth);
+	else if (key[0] == 'x')
+		make_put(make, choice & 1 ? "true" : "false");
+	else
+		make_json(make, depth + 1);
+}
+
 static inline void
 make_object(struct make *make, int depth)
 {
 	buf_putc(make->out, '{');
 	make_space(make);
 	for (int i = 0, n = make_pick(make, depth ? 4 : 7); i < n; i++) {
-		buf_printf(make->out, "%s\"%s\"", i ? "," : "", MAKE_ONE_OF(make, make_keys));
+		const char *key = MAKE_ONE_OF(make, make_keys);
+		buf_printf(make->out, "%s\"%s\"", i ? "," : "", key);
 		make_space(make);
 		buf_putc(make->out, ':');
-		make_json(make, depth + 1);
+		make_member(make, key, depth);
 	}
 	buf_putc(make->out, '}');
 }
@@ -174,7 +200,7 @@ make_damage(struct make *make, size_t from)
 	}
 }
 
-/* Append a JSON text, or, if may_be_bad, now and then one that is none. */
+/* Append a JSON text, mostly an object, or, if may_be_bad, now and then one that is none. */
 static inline void
 make_input(struct make *make, bool may_be_bad)
 {
@@ -191,6 +217,8 @@ make_input(struct make *make, bool may_be_bad)
 		make_put(make, MAKE_ONE_OF(make, odd));
 	else if (choice == 1)
 		make_deep(make);
+	else if (choice < 25)
+		make_object(make, 0);
 	else
 		make_json(make, 0);
 	if ((choice == 2 || choice == 3) && may_be_bad)
@@ -226,8 +254,13 @@ make_literal_string(struct make *make)
 }
 
 static inline void
-make_path(struct make *make)
+make_path(struct make *make, enum make_type type)
 {
+	static const char *const typed[][4] = {
+		[MAKE_ANY] = { ".", ".a", ".b", ".k" }, [MAKE_NUMBER] = { ".a", ".id", ".amount", ".a" },
+		[MAKE_STRING] = { ".b", ".name", "$key", ".b" }, [MAKE_BOOL] = { ".x", ".x", ".a", "." },
+		[MAKE_ARRAY] = { ".c", ".c", "$right", "." }, [MAKE_OBJECT] = { ".", ".", ".k", "$left" },
+	};
 	static const char *const first[] = { ".", ".a", ".b", ".c", ".a", ".b", ".\"d e\"", ".[\"a\"]",
 		".id", ".[]?", ".[0]", ".[-1]?", ".a?", ".\"\\u0061\"", "..", ".[1:]", ".k", ".length" };
 	static const char *const more[] = { ".a", ".b", ".c?", "[0]", "[-1]", "[]?", "[]", "[1:]",
@@ -235,6 +268,10 @@ make_path(struct make *make)
 		"[\"a\"]", "[0:1]?", "[-2:]", "[1.5]", ".\"c\"", "[\"b\"]?", "[1:-1]", ".a[0]", "[.a]?" };
 	static const char *const variable[] = { "$key", "$acc", "$left", "$right" };
 	int choice = make_pick(make, 10);
+	if (choice > 3) {
+		make_put(make, MAKE_ONE_OF(make, typed[type]));
+		return;
+	}
 	if (make->nlocal && choice < 2)
 		buf_printf(make->out, "$v%d", make_pick(make, make->nlocal));
 	else if (choice == 2)
@@ -337,7 +374,7 @@ make_term(struct make *make, enum make_type type)
 	static const char *const word[] = { "null", "true", "false", "[]", "{}", "empty", "not" };
 	int choice = make_pick(make, 14);
 	if (choice < 5 || make->left <= 0) {
-		make_path(make);
+		make_path(make, type);
 	} else if (choice == 5) {
 		make_put(make, MAKE_ONE_OF(make, word));
 	} else if (choice == 6) {
@@ -382,7 +419,7 @@ make_form(struct make *make, enum make_type type)
 	switch (make_pick(make, 4)) {
 	case 0:
 		make_put(make, "reduce ");
-		make_path(make);
+		make_path(make, MAKE_ANY);
 		buf_printf(make->out, " as $v%d (", nlocal);
 		make_expr(make, type, MAKE_PIPE);
 		make->nlocal++;
@@ -391,7 +428,7 @@ make_form(struct make *make, enum make_type type)
 		make_put(make, ")");
 		break;
 	case 1:
-		make_path(make);
+		make_path(make, MAKE_ANY);
 		buf_printf(make->out, " as $v%d | ", nlocal);
 		make->nlocal++;
 		make_expr(make, type, MAKE_PIPE);
