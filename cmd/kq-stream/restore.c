@@ -51,23 +51,24 @@ begin_log(struct restorer *restorer, struct task_log *log, struct err *e)
 	struct cluster_topic *t = cluster_topic(&restorer->cluster, log->topic, false, e);
 	if (!t)
 		return -1;
-	if (task->number >= t->npart)
+	if (log->store && log->partition >= t->npart)
 		return err_set(e, ERR_USAGE, "topic '%s' has %d partitions, and there is a task %s: "
 			"partitions were added to a topic that is read with state; 'kq-stream reset %s' "
 			"removes the internal topics and the state, and the application begins again",
 			t->name, t->npart, task->name, task->app->id);
-	if (ask(restorer, t, task->number, OFFSETS_EARLIEST, &begin, e) < 0
-		|| ask(restorer, t, task->number, OFFSETS_LATEST, &log->end, e) < 0)
+	if (ask(restorer, t, log->partition, OFFSETS_EARLIEST, &begin, e) < 0
+		|| ask(restorer, t, log->partition, OFFSETS_LATEST, &log->end, e) < 0)
 		return -1;
 	if (log->offset > log->end)
 		return err_set(e, ERR_CORRUPT, "the local state of task %s has offset %lld of '%s', which "
 			"ends at %lld", task->name, (long long)log->offset, log->topic, (long long)log->end);
 	log->offset = MAX(log->offset, begin);
-	if (log->offset == log->end)
+	log->is_restoring = log->offset < log->end;
+	if (!log->is_restoring && log->store)
 		return 0;
-	log->reader = fetcher_add(&restorer->fetcher, t, task->number, log->offset, INT64_MAX);
+	log->reader = fetcher_add(&restorer->fetcher, t, log->partition, log->offset, INT64_MAX);
 	log->reader->owner = log;
-	task->nrestoring++;
+	task->nrestoring += log->is_restoring;
 	return 0;
 }
 
@@ -86,7 +87,8 @@ static int
 complete(struct task_run *task, struct err *e)
 {
 	for (int i = 0; i < task->nlog; i++)
-		store_clean(task->log[i].store->store);
+		if (task->log[i].store)
+			store_clean(task->log[i].store->store);
 	return task_run_begin(task, e);
 }
 
@@ -108,6 +110,19 @@ restore_begin(struct restorer *restorer, struct task_run *task, struct err *e)
 	return rc == 0 && task->nrestoring == 0 ? complete(task, e) : rc;
 }
 
+/* A record of a global table.  One that cannot be read is left out, or fails the task, as the
+ * settings say. */
+static int
+take_row(struct task_log *log, const struct record *in, struct err *e)
+{
+	struct task_run *task = log->task;
+	struct program_raw raw = { in->key, in->value, in->headers, in->nheader, in->timestamp_ms };
+	struct flow_rec rec;
+	if (program_take(task->program, log->plan, &raw, &rec, e) == 0)
+		return flow_task_take_at(task->flow, log->source, &rec, e);
+	return task->env.failed(&task->env, -1, &rec, e);
+}
+
 static int
 restore_chunk(struct restorer *restorer, struct task_log *log, struct fetched *chunk,
 	struct err *e)
@@ -119,12 +134,14 @@ restore_chunk(struct restorer *restorer, struct task_log *log, struct fetched *c
 	while ((rc = fetch_iter_next(&restorer->iter, &rec, e)) > 0) {
 		struct flow_change change = { .key = rec.key, .value = rec.value, .headers = rec.headers,
 			.nheader = rec.nheader, .ts_ms = rec.timestamp_ms };
-		if (flow_task_restore(task->flow, log->store, &change, e) < 0)
+		if ((log->store ? flow_task_restore(task->flow, log->store, &change, e)
+				: take_row(log, &rec, e)) < 0)
 			return err_wrap(e, "offset %lld of partition %d of '%s'", (long long)rec.offset,
-				task->number, log->topic);
+				log->partition, log->topic);
 		restorer->nrestored++;
 	}
-	store_clean(log->store->store); /* what is restored is in the changelog */
+	if (log->store)
+		store_clean(log->store->store); /* what is restored is in the changelog */
 	return rc < 0 || store_set_is_failed(task->set, e) ? -1 : 0;
 }
 
@@ -145,12 +162,15 @@ take_chunk(struct restorer *restorer, struct fetched *chunk, struct err *e)
 static void
 end_log(struct restorer *restorer, struct task_log *log)
 {
-	if (!log->reader || log->reader->deliver < log->end)
+	if (!log->is_restoring || log->reader->deliver < log->end)
 		return;
 	log->offset = log->reader->deliver;
+	log->is_restoring = false;
+	log->task->nrestoring--;
+	if (!log->store)
+		return; /* it is followed */
 	fetcher_remove(&restorer->fetcher, log->reader);
 	log->reader = NULL;
-	log->task->nrestoring--;
 }
 
 int
@@ -167,7 +187,8 @@ restore_work(struct restorer *restorer, struct err *e)
 		if (rc < 0)
 			return -1;
 		end_log(restorer, log);
-		if (log->task->nrestoring == 0 && complete(log->task, e) < 0)
+		if (log->task->state == TASK_RESTORING && log->task->nrestoring == 0
+			&& complete(log->task, e) < 0)
 			return -1;
 	}
 	if (restorer->fetcher.is_failed) {

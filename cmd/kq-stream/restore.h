@@ -1,5 +1,6 @@
 /*
- * Filling the stores of tasks from their changelogs, beside the work of other tasks.
+ * Filling the stores of tasks from their changelogs, beside the work of other tasks; and
+ * reading global tables, from their beginning and then on.
  *
  * A store is complete when it has all that was in the changelog when the group told the
  * committed offsets: then all transactions of the task's earlier owners have ended, but

@@ -129,13 +129,44 @@ checkpoint_offset(struct str text, const char *store)
 	return -1;
 }
 
+/* Does the task look into the global table of the source? */
+static bool
+looks_into(const struct task_run *task, const struct layout_source *from)
+{
+	return from->part < 0 && flow_task_source(task->flow, from->topic) >= 0;
+}
+
+/* The partitions of all global tables that the task looks into. */
+static int
+count_globals(const struct task_run *task)
+{
+	int n = 0;
+	for (int i = 0; i < task->app->layout.nsource; i++)
+		if (looks_into(task, &task->app->layout.source[i]))
+			n += task->app->layout.source[i].npart;
+	return n;
+}
+
+static void
+add_globals(struct task_run *task)
+{
+	for (int i = 0; i < task->app->layout.nsource; i++) {
+		const struct layout_source *from = &task->app->layout.source[i];
+		for (int32_t k = 0; looks_into(task, from) && k < from->npart; k++)
+			task->log[task->nlog++] = (struct task_log){ .task = task, .partition = k,
+				.source = flow_task_source(task->flow, from->topic), .sink = -1, .offset = -1,
+				.plan = find_plan(task->app->plan, from), .topic = mem_strdup(from->name) };
+	}
+}
+
 static void
 open_logs(struct task_run *task)
 {
 	const struct flow_store *v;
 	int n = flow_task_stores(task->flow, &v);
 	struct str text = store_set_checkpoint_text(task->set);
-	task->log = mem_alloc((size_t)(n + 1) * sizeof *task->log);
+	int nmore = count_globals(task);
+	task->log = mem_alloc((size_t)(n + nmore + 1) * sizeof *task->log);
 	for (int i = 0; i < n; i++) {
 		if (!v[i].is_logged)
 			continue;
@@ -143,9 +174,10 @@ open_logs(struct task_run *task)
 		buf_printf(&topic, "%s-%s-changelog", task->app->id, v[i].name);
 		buf_putc(&topic, 0);
 		task->log[task->nlog++] = (struct task_log){ .task = task, .store = &v[i],
-			.topic = (char *)topic.p, .sink = -1,
+			.topic = (char *)topic.p, .sink = -1, .partition = task->number,
 			.offset = text.n > 0 ? checkpoint_offset(text, v[i].name) : -1 };
 	}
+	add_globals(task);
 }
 
 int
@@ -210,6 +242,8 @@ task_run_checkpoint(struct task_run *task, struct err *e)
 	if (!task->dir || task->nlog == 0)
 		return 0;
 	for (int i = 0; i < task->nlog; i++) {
+		if (!task->log[i].store)
+			continue; /* read from its beginning by each start */
 		if (task->log[i].offset < 0) { /* a later commit will tell it */
 			buf_release(&text);
 			return 0;

@@ -48,15 +48,19 @@ struct task_input {
 	struct buf note, next_note;  /* of the last commit, and of the one under way (offset_note.h) */
 };
 
-/* The changelog of a store. */
+/* The changelog of a store; or a partition of a global table's topic. */
 struct task_log {
 	struct task_run *task;
-	const struct flow_store *store;
+	const struct flow_store *store; /* NULL: a global table */
+	int32_t partition;
+	int source;                  /* of a global table: of flow_task_source */
+	const struct plan_source *plan;
 	char *topic;
 	int sink;                    /* topic of the sink */
 	int64_t offset;              /* the store has all before it; -1: unknown */
 	int64_t end;                 /* while it is restored: up to there */
-	struct fetcher_part *reader; /* while it is restored */
+	struct fetcher_part *reader; /* while it is restored; of a global table always */
+	bool is_restoring;
 	bool was_written;            /* since the last commit */
 };
 
