@@ -91,6 +91,10 @@ put_planned(const struct plan *plan, const struct plan_node *node, struct buf *o
 		buf_printf(out, " %s", node->fn.text);
 	if (node->count)
 		buf_printf(out, " %lld", (long long)node->count);
+	if (node->use == PLAN_EXEC)
+		buf_printf(out, " '%s'", node->command);
+	else
+		put_time(node->use == PLAN_DEDUPE ? " within " : " ", node->interval_ms, out);
 	for (int i = 0; i < node->ncolumn; i++)
 		buf_printf(out, " %s=%s", node->column[i].name, node->column[i].spec.text);
 	if (node->spec.op == FLOW_SUPPRESS)
