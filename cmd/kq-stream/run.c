@@ -220,7 +220,7 @@ explain(const struct app *app)
 		explain_dot(app->program, &b);
 	else
 		rc = explain_text(app->program, &b, &e);
-	if (rc == 0)
+	if (b.n > 0 && rc == 0)
 		fwrite(b.p, 1, b.n, stdout);
 	buf_release(&b);
 	return rc < 0 ? say_err(&e, false) : say_flush_stdout();
