@@ -23,6 +23,8 @@ struct op_suppress {
 	struct buf key, at, value, headers;
 };
 
+enum { END_MAX = 1000 }; /* rows that come out at the end before memory is freed */
+
 /* Kafka's version of the bytes, in a header: 'v', 3. */
 #define BUFFER_VERSION "\x02v\x02\x03"
 
@@ -261,7 +263,11 @@ suppress_time(struct flow_node *node, int64_t stream_ms, struct err *e)
 static int
 suppress_end(struct flow_node *node, struct err *e)
 {
-	return send_upto((struct op_suppress *)node, INT64_MAX, e);
+	struct op_suppress *op = (struct op_suppress *)node;
+	for (int n = 0; n < END_MAX && store_count(op->queue); n++)
+		if (send_first(op, e))
+			return -1;
+	return store_count(op->queue) ? FLOW_END_MORE : 0;
 }
 
 /* What was sent last: what waits came after it. */

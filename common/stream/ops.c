@@ -1,7 +1,7 @@
 #include "stream/ops.h"
 
 /* What runs a node.  The first row that fits counts; 0 fits all. */
-enum { ANY_WINDOW = 0, STREAM = 1 << FLOW_KIND_STREAM, TABLE = 1 << FLOW_KIND_TABLE,
+enum { STREAM = 1 << FLOW_KIND_STREAM, TABLE = 1 << FLOW_KIND_TABLE,
 	GROUPED_TABLE = 1 << FLOW_KIND_GROUPED_TABLE };
 #define WINDOW(type) (1 << (type))
 #define FIXED_WINDOW (WINDOW(FLOW_TUMBLING) | WINDOW(FLOW_HOPPING) | WINDOW(FLOW_UNLIMITED))
@@ -70,5 +70,5 @@ flow_ops(const struct topology_node *plan, enum flow_kind in)
 		if (rows[i].op == plan->op && (!rows[i].kinds || rows[i].kinds & 1 << in)
 				&& (!rows[i].windows || rows[i].windows & WINDOW(plan->spec->window.type)))
 			return rows[i].ops;
-	return NULL;
+	assert(!"a step without an operator");
 }

@@ -11,7 +11,7 @@
 /* Do records pass it unchanged?  Tasks leave such nodes out. */
 bool flow_is_passage(enum flow_op op);
 
-/* The operator of another node, whose input is of this kind; NULL: there is none. */
+/* The operator of another node, whose input is of this kind. */
 const struct flow_node_ops *flow_ops(const struct topology_node *plan, enum flow_kind in);
 
 /* op_stream.c */

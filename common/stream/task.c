@@ -16,8 +16,8 @@ is_in_task(const struct flow_task *task, const struct topology_node *plans, int 
 	return false;
 }
 
-static int
-add_node(struct flow_task *task, const struct topology_node *plans, int i, struct err *e)
+static void
+add_node(struct flow_task *task, const struct topology_node *plans, int i)
 {
 	static const struct flow_node_ops passage = { .name = "passage",
 		.size = sizeof(struct flow_node) };
@@ -25,8 +25,6 @@ add_node(struct flow_task *task, const struct topology_node *plans, int i, struc
 	const struct flow_node_ops *ops = &passage;
 	if (!flow_is_passage(plan->op))
 		ops = flow_ops(plan, plan->nfrom ? plans[plan->from[0]].kind : FLOW_KIND_NONE);
-	if (!ops)
-		return err_set(e, ERR_LIMIT, "'%s' cannot run yet", plan->name);
 	struct flow_node *node = mem_alloc(ops->size);
 	node->ops = ops;
 	node->spec = plan->spec;
@@ -35,7 +33,6 @@ add_node(struct flow_task *task, const struct topology_node *plans, int i, struc
 	node->index = i;
 	node->tick_at_ms = INT64_MAX;
 	task->node[i] = node;
-	return 0;
 }
 
 static void
@@ -137,8 +134,8 @@ flow_task_new(struct topology *topo, int part, bool is_local, struct flow_env *e
 	task->nnode = topology_nodes(topo, &plans);
 	task->node = mem_alloc(sizeof(struct flow_node *) * (size_t)task->nnode);
 	for (int i = 0; i < task->nnode; i++)
-		if (is_in_task(task, plans, task->nnode, i) && add_node(task, plans, i, e))
-			goto failed;
+		if (is_in_task(task, plans, task->nnode, i))
+			add_node(task, plans, i);
 	for (int i = 0; i < task->nnode; i++)
 		if (task->node[i])
 			connect(task, task->node[i]);
@@ -146,13 +143,12 @@ flow_task_new(struct topology *topo, int part, bool is_local, struct flow_env *e
 		struct flow_node *node = task->node[i];
 		if (node && !plans[i].nfrom)
 			add_source(task, node);
-		if (node && node->ops->open && node->ops->open(node, e))
-			goto failed;
+		if (node && node->ops->open && node->ops->open(node, e)) {
+			flow_task_free(task);
+			return NULL;
+		}
 	}
 	return task;
-failed:
-	flow_task_free(task);
-	return NULL;
 }
 
 static void

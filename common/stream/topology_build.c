@@ -6,11 +6,18 @@
 
 /* ---- parts of steps ---- */
 
+/* The next name with this prefix: "KSTREAM-FILTER-0000000003". */
+static const char *
+next_name(struct topology *topo, const char *prefix)
+{
+	return arena_printf(&topo->arena, "%s%010lld", prefix, (long long)topo->number++);
+}
+
 /* The step's own name, or the next one with this prefix.  A number is used up either way. */
 static const char *
 own_name(struct topology *topo, const struct flow_spec *spec, const char *prefix)
 {
-	const char *name = topology_name(topo, prefix);
+	const char *name = next_name(topo, prefix);
 	return spec->name ? spec->name : name;
 }
 
@@ -19,7 +26,7 @@ static const char *
 store_name(struct topology *topo, const struct flow_spec *spec, const char *prefix)
 {
 	return spec->name ? spec->name
-		: topology_name(topo, arena_printf(&topo->arena, "%sSTATE-STORE-", prefix));
+		: next_name(topo, arena_printf(&topo->arena, "%sSTATE-STORE-", prefix));
 }
 
 static const char *
@@ -90,10 +97,10 @@ static struct repartition_names
 repartition_names(struct topology *topo, const char *base, bool is_table)
 {
 	struct repartition_names names = { .base = base };
-	names.sink = topology_name(topo, "KSTREAM-SINK-");
+	names.sink = next_name(topo, "KSTREAM-SINK-");
 	if (!is_table)
-		topology_name(topo, "KSTREAM-FILTER-"); /* Kafka's filter of null keys */
-	names.source = topology_name(topo, "KSTREAM-SOURCE-");
+		next_name(topo, "KSTREAM-FILTER-"); /* Kafka's filter of null keys */
+	names.source = next_name(topo, "KSTREAM-SOURCE-");
 	if (!is_table && !is_numbered(base)) {
 		names.sink = with_suffix(topo, base, "-repartition-sink");
 		names.source = with_suffix(topo, base, "-repartition-source");
@@ -197,8 +204,8 @@ static void
 build_table(struct topology *topo, const struct flow_spec *spec)
 {
 	const char *store = store_name(topo, spec, arena_printf(&topo->arena, "%s-", spec->topic));
-	topology_name(topo, "KSTREAM-SOURCE-");
-	const char *name = topology_name(topo, "KTABLE-SOURCE-");
+	next_name(topo, "KSTREAM-SOURCE-");
+	const char *name = next_name(topo, "KTABLE-SOURCE-");
 	enum flow_kind kind = spec->op == FLOW_TABLE ? FLOW_KIND_TABLE : FLOW_KIND_GLOBAL;
 	int node = topology_node_add(topo, spec->op, kind, spec, name);
 	topo->node[node].topic = spec->topic;
@@ -268,7 +275,7 @@ static void
 branch_out(struct topology *topo, const struct flow_spec *spec, const struct topology_id *from,
 	int branch, const char *id_name, int number)
 {
-	topology_name(topo, ""); /* Kafka numbers it, and names it after the branch */
+	next_name(topo, ""); /* Kafka numbers it, and names it after the branch */
 	const char *name = arena_printf(&topo->arena, "%s%d", topo->node[branch].name, number);
 	int node = topology_node_add(topo, FLOW_BRANCH_OUT, FLOW_KIND_STREAM, spec, name);
 	topology_edge_add(topo, branch, node);
@@ -340,10 +347,10 @@ build_aggregate(struct topology *topo, const struct flow_spec *spec, struct topo
 	const char *prefix = is_table ? (is_reduce ? "KTABLE-REDUCE-" : "KTABLE-AGGREGATE-")
 		: is_reduce ? "KSTREAM-REDUCE-" : "KSTREAM-AGGREGATE-";
 	const char *store = store_name(topo, spec, is_table ? "KTABLE-AGGREGATE-" : prefix);
-	const char *name = is_table ? NULL : topology_name(topo, prefix);
+	const char *name = is_table ? NULL : next_name(topo, prefix);
 	int in = by_key(topo, spec, from, store, false);
 	if (is_table)
-		name = topology_name(topo, prefix);
+		name = next_name(topo, prefix);
 	in = flat_key(topo, spec, in);
 	int node = topology_node_add(topo, spec->op, FLOW_KIND_TABLE, spec, name);
 	topology_edge_add(topo, in, node);
@@ -366,9 +373,9 @@ build_cogroup(struct topology *topo, const struct flow_spec *spec, struct topolo
 			base = arena_printf(&topo->arena, "%s-%d", store, i + 1);
 	}
 	for (int i = 0; i < nfrom; i++)
-		topology_name(topo, "COGROUPKSTREAM-AGGREGATE-");
+		next_name(topo, "COGROUPKSTREAM-AGGREGATE-");
 	int node = topology_node_add(topo, spec->op, FLOW_KIND_TABLE, spec,
-		topology_name(topo, "COGROUPKSTREAM-MERGE-"));
+		next_name(topo, "COGROUPKSTREAM-MERGE-"));
 	for (int i = 0; i < nfrom; i++)
 		topology_edge_add(topo, in[i], node);
 	topo->node[node].store[0] = store;
@@ -380,9 +387,9 @@ build_cogroup(struct topology *topo, const struct flow_spec *spec, struct topolo
 static void
 build_suppress(struct topology *topo, const struct flow_spec *spec, struct topology_id *from)
 {
-	const char *name = spec->name ? spec->name : topology_name(topo, "KTABLE-SUPPRESS-");
+	const char *name = spec->name ? spec->name : next_name(topo, "KTABLE-SUPPRESS-");
 	const char *store = spec->name ? with_suffix(topo, spec->name, "-store")
-		: topology_name(topo, "KTABLE-SUPPRESS-STATE-STORE-");
+		: next_name(topo, "KTABLE-SUPPRESS-STATE-STORE-");
 	struct topology_id *id = add_below(topo, spec, from, name);
 	topo->node[id->node].store[0] = store;
 }
@@ -390,7 +397,7 @@ build_suppress(struct topology *topo, const struct flow_spec *spec, struct topol
 static void
 build_to_table(struct topology *topo, const struct flow_spec *spec, struct topology_id *from)
 {
-	const char *name = topology_name(topo, "KSTREAM-TOTABLE-");
+	const char *name = next_name(topo, "KSTREAM-TOTABLE-");
 	const char *store = store_name(topo, spec, "KSTREAM-TOTABLE-");
 	int in = by_key(topo, spec, from, name, false);
 	int node = topology_node_add(topo, spec->op, FLOW_KIND_TABLE, spec, name);
@@ -403,7 +410,7 @@ static void
 build_repartition(struct topology *topo, const struct flow_spec *spec, struct topology_id *from)
 {
 	struct repartition_names names = repartition_names(topo,
-		spec->name ? spec->name : topology_name(topo, "KSTREAM-REPARTITION-"), false);
+		spec->name ? spec->name : next_name(topo, "KSTREAM-REPARTITION-"), false);
 	int node = repartition(topo, spec, from->node, &names, false);
 	set_window(topo, topology_id_add(topo, spec->id, FLOW_KIND_STREAM, node), from->window);
 }
@@ -421,12 +428,12 @@ build_stream_join(struct topology *topo, const struct flow_spec *spec,
 	int right = by_key(topo, spec, from[1],
 		spec->name ? with_suffix(topo, spec->name, "-right") : topo->node[from[1]->node].name,
 		is_outer);
-	topology_name(topo, "KSTREAM-WINDOWED-");
-	topology_name(topo, "KSTREAM-WINDOWED-");
-	const char *this = topology_name(topo, is_outer ? "KSTREAM-OUTERTHIS-" : "KSTREAM-JOINTHIS-");
+	next_name(topo, "KSTREAM-WINDOWED-");
+	next_name(topo, "KSTREAM-WINDOWED-");
+	const char *this = next_name(topo, is_outer ? "KSTREAM-OUTERTHIS-" : "KSTREAM-JOINTHIS-");
 	const char *number = this + strlen(this) - 10;
-	const char *other = topology_name(topo, is_left ? "KSTREAM-OUTEROTHER-" : "KSTREAM-JOINOTHER-");
-	const char *name = topology_name(topo, "KSTREAM-MERGE-");
+	const char *other = next_name(topo, is_left ? "KSTREAM-OUTEROTHER-" : "KSTREAM-JOINOTHER-");
+	const char *name = next_name(topo, "KSTREAM-MERGE-");
 	if (spec->name)
 		name = with_suffix(topo, spec->name, "-merge");
 	int node = topology_node_add(topo, spec->op, FLOW_KIND_STREAM, spec, name);
@@ -475,8 +482,8 @@ build_table_join(struct topology *topo, const struct flow_spec *spec,
 	struct topology_id *const *from)
 {
 	const char *name = own_name(topo, spec, "KTABLE-MERGE-");
-	topology_name(topo, "KTABLE-JOINTHIS-");
-	topology_name(topo, "KTABLE-JOINOTHER-");
+	next_name(topo, "KTABLE-JOINTHIS-");
+	next_name(topo, "KTABLE-JOINOTHER-");
 	int node = topology_node_add(topo, spec->op, FLOW_KIND_TABLE, spec, name);
 	topology_edge_add(topo, from[0]->node, node);
 	topology_edge_add(topo, from[1]->node, node);
@@ -489,7 +496,7 @@ static const char *
 part_name(struct topology *topo, const struct flow_spec *spec, const char *suffix,
 	const char *prefix)
 {
-	const char *name = topology_name(topo, prefix);
+	const char *name = next_name(topo, prefix);
 	return spec->name ? with_suffix(topo, spec->name, suffix) : name;
 }
 
@@ -497,7 +504,7 @@ static const char *
 part_topic(struct topology *topo, const struct flow_spec *spec, const char *suffix,
 	const char *prefix)
 {
-	const char *name = topology_name(topo, prefix);
+	const char *name = next_name(topo, prefix);
 	return with_suffix(topo, spec->name ? spec->name : name, spec->name ? suffix : "-topic");
 }
 
@@ -514,7 +521,7 @@ build_foreign_key_join(struct topology *topo, const struct flow_spec *spec,
 			"KTABLE-FK-JOIN-SUBSCRIPTION-REGISTRATION-"));
 	topo->node[left].window = from[0]->window;
 	topology_edge_add(topo, from[0]->node, left);
-	topology_name(topo, "KTABLE-SINK-");
+	next_name(topo, "KTABLE-SINK-");
 	int in = topology_node_add(topo, FLOW_REPARTITION_SOURCE, FLOW_KIND_STREAM, spec,
 		part_name(topo, spec, "-subscription-registration-source", "KTABLE-SOURCE-"));
 	const char *store = part_name(topo, spec, "-subscription-store",
@@ -524,14 +531,14 @@ build_foreign_key_join(struct topology *topo, const struct flow_spec *spec,
 			"KTABLE-FK-JOIN-SUBSCRIPTION-PROCESSOR-"));
 	topology_edge_add(topo, in, right);
 	topology_edge_add(topo, from[1]->node, right);
-	topology_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-PROCESSOR-");
-	topology_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-PROCESSOR-");
+	next_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-PROCESSOR-");
+	next_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-PROCESSOR-");
 	const char *response = part_topic(topo, spec, "-subscription-response-topic",
 		"KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-");
-	topology_name(topo, "KTABLE-SINK-");
+	next_name(topo, "KTABLE-SINK-");
 	int back = topology_node_add(topo, FLOW_REPARTITION_SOURCE, FLOW_KIND_STREAM, spec,
 		part_name(topo, spec, "-subscription-response-source", "KTABLE-SOURCE-"));
-	topology_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-RESOLVER-PROCESSOR-");
+	next_name(topo, "KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-RESOLVER-PROCESSOR-");
 	int out = topology_node_add(topo, FLOW_FK_OUT, FLOW_KIND_TABLE, spec,
 		part_name(topo, spec, "-result", "KTABLE-FK-JOIN-OUTPUT-"));
 	topology_edge_add(topo, back, out);
@@ -539,7 +546,7 @@ build_foreign_key_join(struct topology *topo, const struct flow_spec *spec,
 	topo->node[left].topic = topo->node[in].topic = registration;
 	topo->node[right].topic = topo->node[back].topic = response;
 	topo->node[right].store[0] = store;
-	topo->node[out].store[0] = topology_name(topo, "KTABLE-FK-JOIN-OUTPUT-STATE-STORE-");
+	topo->node[out].store[0] = next_name(topo, "KTABLE-FK-JOIN-OUTPUT-STATE-STORE-");
 	set_window(topo, topology_id_add(topo, spec->id, FLOW_KIND_TABLE, out), from[0]->window);
 }
 

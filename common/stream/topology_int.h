@@ -55,11 +55,6 @@ const char *flow_op_name(enum flow_op op);
 /* How far a join can look back in a table, ms; 0: it keeps no history. */
 int64_t topology_history(const struct topology *topo, int table);
 
-/* ---- topology_names.c ---- */
-
-/* The next name with this prefix: "KSTREAM-FILTER-0000000003". */
-const char *topology_name(struct topology *topo, const char *prefix);
-
 /* ---- topology_build.c ---- */
 
 /* Add the nodes of a checked spec, whose strings are the topology's. */

@@ -262,6 +262,26 @@ test_stream_task__what_waits_comes_out_at_the_end(void)
 }
 
 void
+test_stream_task__the_end_frees_memory_while_many_rows_come_out(void)
+{
+	struct bench bench;
+	struct err e;
+	char key[16];
+	suppress(&bench, 0, false);
+	for (int i = 0; i < 5000; i++) {
+		snprintf(key, sizeof key, "%04d", i);
+		give(&bench, "t", key, "1", 10);
+	}
+	must(flow_task_end(bench.task, &e), &e);
+	int nline = 0;
+	for (size_t i = 0; i < bench.out.n; i++)
+		nline += bench.out.p[i] == '\n';
+	check_int(nline, 5000);
+	check(str_has_prefix(buf_str(&bench.out), STR("o 0000 1@10\no 0001 1@10\n")));
+	bench_release(&bench);
+}
+
+void
 test_stream_task__a_full_buffer_lets_out_the_oldest_or_stops(void)
 {
 	struct bench bench;
