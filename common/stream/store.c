@@ -168,6 +168,8 @@ store_empty(struct store *store)
 	store->count = 0;
 	store->is_whole = true;
 	store->is_cold = false;
+	store->has_filter = true;
+	store_filter_release(store);
 	buf_reset(&store->warm);
 	buf_reset(&store->base_low);
 	buf_reset(&store->spill_low);

@@ -227,6 +227,7 @@ store_disk_add(struct store *store, struct err *e)
 	if (rc > 0) {
 		store->is_whole = store->count == 0;
 		store->is_cold = !store->is_whole;
+		store->has_filter = store->is_whole;
 		store->set->is_cold |= store->is_cold;
 		return 0;
 	}
@@ -279,6 +280,8 @@ store_disk_find(struct store *store, struct str key, struct store_on_disk *out)
 {
 	struct store_disk *disk = store->set->disk;
 	struct err e;
+	if (store->has_filter && !store_filter_may_have(store, key))
+		return false;
 	int rc = find_in(&disk->spill, store, key, out, &e);
 	if (rc == 0)
 		rc = find_in(&disk->base, store, key, out, &e);

@@ -237,6 +237,8 @@ struct store {
 	int nscan;
 	bool has_short;            /* keys of less than 8 bytes: before the one that they name */
 	bool is_whole;             /* memory has all entries: no need to look on disk */
+	bool has_filter;           /* it has all keys that are on disk and not in memory */
+	struct store_filter *filter;
 	bool is_cold;              /* it becomes whole bit by bit: all keys < warm are there */
 	struct buf warm;
 	struct buf base_low, spill_low; /* smaller keys on disk are forgotten; empty: none */
@@ -336,5 +338,11 @@ int store_check_file(int fd, struct err *e);
 uint32_t store_sum(struct str key, struct str data);
 
 void store_sort(struct store_rec **v, size_t n); /* by key */
+
+/* ---- which keys may be on disk (store_filter.c) ---- */
+
+bool store_filter_may_have(const struct store *store, struct str key);
+void store_filter_add(struct store *store, struct str key);
+void store_filter_release(struct store *store);
 
 #endif

@@ -344,8 +344,11 @@ carry_out(struct evict *evict)
 	}
 	if (evict->nvictim)
 		store->is_whole = store->is_cold = false;
-	for (size_t i = 0; i < evict->nvictim; i++)
+	for (size_t i = 0; i < evict->nvictim; i++) {
+		if (store->has_filter)
+			store_filter_add(store, rec_key(evict->victim[i]));
 		store_unlink(store, evict->victim[i]);
+	}
 	for (size_t i = 0; i < evict->nchunk; i++)
 		if (evict->seg[i]->region.open == evict->chunk[i])
 			evict->seg[i]->region.open = NULL;
@@ -444,7 +447,7 @@ warm_up(struct store *store)
 	}
 	store_cursor_close(cursor);
 	if (is_end)
-		store->is_whole = true;
+		store->is_whole = store->has_filter = true;
 	store->is_cold = !is_end;
 }
 
