@@ -4,7 +4,7 @@
 #include "stream/fn_expr.h"
 #include "text/jsonput.h"
 
-enum { COLUMNS_MAX = 10000, DIGITS_MAX = 15 };
+enum { COLUMNS_MAX = 10000, DIGITS_MAX = 15, OPEN_MAX = 16 << 20 };
 
 /* ---- in ---- */
 
@@ -105,21 +105,24 @@ take_record(struct csv_in *csv, struct str line, struct err *e)
 	return 1;
 }
 
+/* An odd number of quotes opens or closes a field. */
 static bool
-is_open(struct str text)
+is_odd(struct str line)
 {
 	bool is = false;
-	for (int32_t i = 0; i < text.n; i++)
-		is ^= text.p[i] == '"';
+	for (int32_t i = 0; i < line.n; i++)
+		is ^= line.p[i] == '"';
 	return is;
 }
 
 int
 csv_in_line(struct csv_in *csv, struct str line, struct str *json, struct err *e)
 {
-	if (csv->open.n > 0 || is_open(line)) {
+	bool was_open = csv->is_open;
+	csv->is_open ^= is_odd(line);
+	if (was_open || csv->is_open) {
 		buf_put_str(&csv->open, line);
-		if (is_open(buf_str(&csv->open))) {
+		if (csv->is_open && csv->open.n <= OPEN_MAX) {
 			buf_putc(&csv->open, '\n');
 			return 0;
 		}
@@ -129,6 +132,7 @@ csv_in_line(struct csv_in *csv, struct str line, struct str *json, struct err *e
 	int rc = !is_utf8 ? err_set(e, ERR_CORRUPT, "not UTF-8")
 		: csv->has_header ? take_record(csv, line, e) : take_header(csv, line, e);
 	buf_reset(&csv->open);
+	csv->is_open = false;
 	*json = buf_str(&csv->json);
 	return rc;
 }
@@ -136,7 +140,7 @@ csv_in_line(struct csv_in *csv, struct str line, struct str *json, struct err *e
 int
 csv_in_end(const struct csv_in *csv, struct err *e)
 {
-	return csv->open.n ? err_set(e, ERR_CORRUPT, "a quote is not closed") : 0;
+	return csv->is_open ? err_set(e, ERR_CORRUPT, "a quote is not closed") : 0;
 }
 
 void

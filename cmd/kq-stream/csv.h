@@ -21,7 +21,8 @@ struct csv_in {
 	int32_t *name_end;   /* where each ends */
 	int nname;
 	bool has_header;
-	struct buf open;     /* lines of a record whose quotes are still open */
+	struct buf open;     /* lines of a record whose quotes are still open; at most 16 MiB */
+	bool is_open;
 	struct buf field, json;
 };
 

@@ -49,7 +49,8 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 		"  kq-stream from orders then filter-not '.test' then to real-orders\n", NULL, {
 			FIRST("filter-not", EXPR, "EXPR", "a test of . and $key") } },
 	[STEP_MAP] = { "map", STEP_MAP, "make a new value; the key stays",
-		"  kq-stream from orders then map '{id, amount}' then to amounts\n", NULL, {
+		"  kq-stream from orders then map '{id, amount}' then to amounts\n",
+		"Without a result the value is null; filter drops records, flatmap makes any number.\n", {
 			FIRST("map", EXPR, "EXPR", "the new value, of . and $key") } },
 	[STEP_FLATMAP] = { "flatmap", STEP_FLATMAP, "make a record of each result; the key stays",
 		"  kq-stream from orders then flatmap '.items[]' then by .sku then to items\n", NULL, {

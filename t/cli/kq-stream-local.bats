@@ -221,6 +221,22 @@ gives() {
 	END
 }
 
+@test "a quote in CSV that is never closed ends at a limit" {
+	{
+		printf 'a,b\n1,"\n'
+		yes 0123456789 | head -c 20000000
+	} >in
+	run -1 --separate-stderr timeout 20 kq-stream from - format csv then to - <in
+	[[ $stderr == *': a quote is not closed' ]]
+}
+
+@test "records with null keys are left out of an aggregation" {
+	printf '{"k":null}\n{"k":"a"}\n{}\n' >in
+	gives in then by .k then agg n=count then to - 3<<-'END'
+		{"key":"a","n":1}
+	END
+}
+
 @test "CSV that is broken is refused by line" {
 	refused() { # MESSAGE
 		run -1 --separate-stderr timeout 20 kq-stream from - format csv then to -
