@@ -83,13 +83,13 @@ begin_all(struct restorer *restorer, struct task_run *task, struct err *e)
 	return 0;
 }
 
-static int
-complete(struct task_run *task, struct err *e)
+static void
+complete(struct task_run *task)
 {
 	for (int i = 0; i < task->nlog; i++)
 		if (task->log[i].store)
 			store_clean(task->log[i].store->store);
-	return task_run_begin(task, e);
+	task_run_begin(task);
 }
 
 int
@@ -107,7 +107,9 @@ restore_begin(struct restorer *restorer, struct task_run *task, struct err *e)
 			task->log[i].offset = -1;
 		rc = begin_all(restorer, task, e);
 	}
-	return rc == 0 && task->nrestoring == 0 ? complete(task, e) : rc;
+	if (rc == 0 && task->nrestoring == 0)
+		complete(task);
+	return rc;
 }
 
 /* A record of a global table.  One that cannot be read is left out, or fails the task, as the
@@ -187,9 +189,8 @@ restore_work(struct restorer *restorer, struct err *e)
 		if (rc < 0)
 			return -1;
 		end_log(restorer, log);
-		if (log->task->state == TASK_RESTORING && log->task->nrestoring == 0
-			&& complete(log->task, e) < 0)
-			return -1;
+		if (log->task->state == TASK_RESTORING && log->task->nrestoring == 0)
+			complete(log->task);
 	}
 	if (restorer->fetcher.is_failed) {
 		*e = restorer->fetcher.err;

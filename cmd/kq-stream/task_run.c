@@ -180,6 +180,32 @@ open_logs(struct task_run *task)
 	add_globals(task);
 }
 
+/* The same number comes with each partition; the highest is the newest. */
+static void
+take_number(void *arg, struct str name, int64_t value)
+{
+	struct task_run *task = arg;
+	const struct flow_number *v;
+	int n = flow_task_numbers(task->flow, &v);
+	for (int i = 0; i < n; i++)
+		if (str_eq(str_of(v[i].name), name) && value > v[i].value)
+			flow_task_set_number(task->flow, name, value);
+}
+
+/* Restoring depends on the numbers, so they come first. */
+static int
+read_notes(struct task_run *task, struct err *e)
+{
+	for (int i = 0; i < task->ninput; i++) {
+		struct task_input *input = &task->input[i];
+		input->time_ms = INT64_MIN;
+		if (input->note.n > 0 && offset_note_read(buf_str(&input->note), &input->time_ms,
+				take_number, task, e) < 0)
+			return err_wrap(e, "partition %d of '%s'", task->number, input->from->name);
+	}
+	return 0;
+}
+
 int
 task_run_open(struct task_run *task, struct err *e)
 {
@@ -195,40 +221,22 @@ task_run_open(struct task_run *task, struct err *e)
 	}
 	for (int i = 0; i < task->ninput; i++)
 		task->input[i].source = flow_task_source(task->flow, task->input[i].from->topic);
+	if (read_notes(task, e) < 0) {
+		task_run_close(task, false);
+		return -1;
+	}
 	open_logs(task);
 	task->until_ms = INT64_MAX;
 	task->state = TASK_RESTORING;
 	return 0;
 }
 
-/* ---- beginning ---- */
-
-/* The same number comes with each partition; the highest is the newest. */
-static void
-take_number(void *arg, struct str name, int64_t value)
+void
+task_run_begin(struct task_run *task)
 {
-	struct task_run *task = arg;
-	const struct flow_number *v;
-	int n = flow_task_numbers(task->flow, &v);
-	for (int i = 0; i < n; i++)
-		if (str_eq(str_of(v[i].name), name) && value > v[i].value)
-			flow_task_set_number(task->flow, name, value);
-}
-
-int
-task_run_begin(struct task_run *task, struct err *e)
-{
-	for (int i = 0; i < task->ninput; i++) {
-		struct task_input *input = &task->input[i];
-		input->time_ms = INT64_MIN;
-		if (input->note.n > 0 && offset_note_read(buf_str(&input->note), &input->time_ms,
-				take_number, task, e) < 0)
-			return err_wrap(e, "partition %d of '%s'", task->number, input->from->name);
-	}
 	task->is_dirty = false;
 	task->state = TASK_RUNNING;
 	task->checkpoint_at_ms = clock_mono_ms() + CHECKPOINT_MS;
-	return 0;
 }
 
 /* ---- closing ---- */

@@ -92,13 +92,13 @@ struct task_run {
 struct task_run *task_run_new(struct running *app, struct program *program, struct cluster *cl,
 	int part, int number);
 
-/* Open the operators on the stores, in TASK_RESTORING; log[] is filled, with the offsets of
- * the local checkpoint or -1.  Returns 0; or -1: ERR_LIMIT: another process still has the
- * folder. */
+/* Open the operators on the stores, in TASK_RESTORING: the numbers are those of the inputs'
+ * notes; log[] is filled, with the offsets of the local checkpoint or -1.  Returns 0; or -1:
+ * ERR_LIMIT: another process still has the folder. */
 int task_run_open(struct task_run *task, struct err *e);
 
-/* Restored: the numbers are those of the committed offsets.  Returns 0, or -1. */
-int task_run_begin(struct task_run *task, struct err *e);
+/* The stores are restored. */
+void task_run_begin(struct task_run *task);
 
 /* Forget the operators and the stores; with keeps, write a checkpoint first, if nothing
  * is uncommitted.  Then in TASK_WAITING. */

@@ -18,7 +18,9 @@
 
 enum {
 	FLAT_VERSION = 7,      /* last version of OffsetFetch with only one group */
-	OTHERS_MS = 10000,     /* tasks that no thread has for so long are another process's */
+	/* Tasks that no thread has for so long are another process's: longer than the session of
+	 * a process that was killed. */
+	OTHERS_MS = 60000,
 };
 
 /* Is there nothing to do or to commit? */

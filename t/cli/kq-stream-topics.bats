@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# kq-stream on topics: internal topics, state, restarts, merges, and what it refuses.
+load ../lib/kq
+bats_require_minimum_version 1.5.0
+
+setup() {
+	start_broker -o group.consumer.session.timeout.ms=2000 -o group.consumer.heartbeat.interval.ms=300
+	cd "$BATS_TEST_TMPDIR"
+	export KQ_STREAM_STATE=$PWD/state
+}
+
+teardown() {
+	end_broker
+}
+
+# stream ARG...  Run to the end of the input.
+stream() {
+	timeout "$((kq_patience * 2))" kq-stream --until-end "$@" 2>>err || { cat err; return 1; }
+}
+
+all() {
+	kq-consume -o beginning --end "$@"
+}
+
+orders() {
+	seq "$1" "$2" | awk '{ printf "{\"id\":%d,\"k\":\"k%d\",\"v\":%d,\"ts\":%d}\n", $1, $1 % 5, $1 % 7, 1700000000 + $1 }'
+}
+
+@test "records are filtered from topic to topic, once" {
+	kq-topic create in -p 3
+	orders 1 100 | kq-produce in
+	stream -a f from in then filter '.v > 4' then to out
+	orders 101 200 | kq-produce in
+	stream -a f from in then filter '.v > 4' then to out
+	orders 1 200 | jq -c 'select(.v > 4)' | sort >want
+	all out | sort | cmp - want
+	kq-group describe f | grep -q '^lag  *0$'
+}
+
+@test "internal topics have Kafka Streams' names, counts and settings; a restart goes on" {
+	kq-topic create in -p 4
+	orders 1 100 | kq-produce in
+	stream -a w from in time .ts then by .k then window tumbling 1m grace 1h then agg n=count then to out
+	kq-topic describe w-KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition >repartition
+	grep -q '^partitions  *4$' repartition
+	grep -q 'cleanup.policy=delete' repartition
+	grep -q 'retention.ms=-1' repartition
+	grep -q 'message.timestamp.type=CreateTime' repartition
+	kq-topic describe w-KSTREAM-AGGREGATE-STATE-STORE-0000000002-changelog >changelog
+	grep -q 'cleanup.policy=compact,delete' changelog
+	grep -q 'retention.ms=90060000' changelog
+	# once from the local checkpoint, once from the changelog alone
+	orders 101 150 | kq-produce in
+	stream -a w from in time .ts then by .k then window tumbling 1m grace 1h then agg n=count then to out
+	rm -r state
+	orders 151 200 | kq-produce in
+	stream -a w from in time .ts then by .k then window tumbling 1m grace 1h then agg n=count then to out
+	all -K ' ' out | awk '{ last[$1] = $2 } END { for (k in last) print k, last[k] }' | sort >got
+	orders 1 200 | jq -r '"\(.k) \(.ts - .ts % 60)"' | awk '{ n[$0]++ } END { for (k in n) { split(k, p, " ")
+		printf "{\"key\":\"%s\",\"start\":%d000,\"end\":%d000} {\"n\":%d}\n", p[1], p[2], p[2] + 60, n[k] } }' |
+		sort >want
+	cmp got want
+	[ "$(all out | wc -l)" -eq 200 ]
+}
+
+@test "a suppressed result that waits survives a restart, and comes out once at the end" {
+	kq-topic create in -p 1
+	local app=(-a s from in time .ts then by .k then window tumbling 1m then agg n=count then emit final then to out)
+	orders 1 300 | kq-produce in
+	kq-stream "${app[@]}" 2>err &
+	local job=$! until=$((SECONDS + kq_patience))
+	until [ "$(all out 2>/dev/null | wc -l)" -ge 20 ]; do [ "$SECONDS" -lt "$until" ]; sleep 0.1; done
+	kill -KILL $job
+	wait $job || :
+	rm -r state
+	stream "${app[@]}"
+	all -K ' ' out | sort >got
+	orders 1 300 | jq -r '"\(.k) \(.ts - .ts % 60)"' | awk '{ n[$0]++ } END { for (k in n) { split(k, p, " ")
+		printf "{\"key\":\"%s\",\"start\":%d000,\"end\":%d000} {\"n\":%d}\n", p[1], p[2], p[2] + 60, n[k] } }' |
+		sort >want
+	diff got want
+}
+
+@test "streams are joined with a table, and with a global one" {
+	kq-topic create in -p 3
+	kq-topic create users -p 3
+	kq-topic create countries -p 2
+	for i in 0 1 2 3 4; do printf 'k%d\t{"name":"n%d"}\n' $i $i; done | kq-produce -K '\t' users
+	for i in 0 1 2 3 4; do printf 'k%d\t{"land":"l%d"}\n' $i $i; done | kq-produce -K '\t' countries
+	orders 1 100 | kq-produce in
+	stream -a j from in time .ts then by .k then join users then to out
+	[ "$(all out | jq -r '.k + .name' | grep -c 'k\(.\)n\1')" -eq 100 ]
+	stream -a g --threads 2 from in then join countries as global on .k then to out2
+	[ "$(all out2 | jq -r '.k + .land' | grep -c 'k\(.\)l\1')" -eq 100 ]
+}
+
+@test "topics of unequal counts are merged, and not joined" {
+	kq-topic create a -p 3
+	kq-topic create b -p 2
+	orders 1 50 | kq-produce a
+	orders 51 100 | kq-produce b
+	cat >merge.yaml <<-END
+	streams:
+	  x:
+	    - from: a
+	  y:
+	    - from: b
+	    - merge: x
+	    - to: out
+	END
+	stream --threads 2 run merge.yaml
+	orders 1 100 | sort >want
+	all out | sort | cmp - want
+	run -2 --separate-stderr kq-stream -a refused from a then join b then to out
+	[[ $stderr == *"topic 'a' has 3 partitions and 'b' has 2"* ]]
+}
+
+@test "a source that has grown is refused where there is state, with the way out" {
+	kq-topic create in -p 2
+	orders 1 10 | kq-produce in
+	stream -a grown from in then by .k then agg n=count then to out
+	kq-topic alter in -p 3
+	run -2 --separate-stderr kq-stream -a grown --until-end from in then by .k then agg n=count then to out
+	[[ $stderr == *"has 2 partitions, and the topology needs 3"* ]]
+	[[ $stderr == *"reset grown"* ]]
+}
+
+@test "the state of another cluster is refused" {
+	kq-topic create in -p 1
+	orders 1 10 | kq-produce in
+	stream -a moved from in then by .k then agg n=count then to out
+	end_broker
+	start_broker
+	kq-topic create in -p 1
+	orders 1 10 | kq-produce in
+	run -2 --separate-stderr kq-stream -a moved --until-end from in then by .k then agg n=count then to out
+	[[ $stderr == *cluster* ]]
+}
+
+@test "records that cannot be read fail, are skipped, or go to the dead-letter topic" {
+	kq-topic create in -p 1
+	printf '%s\n' '{"v":1}' 'no JSON' '{"v":2}' | kq-produce in
+	run -1 --separate-stderr kq-stream -a e1 --until-end from in then to out1
+	[[ $stderr == *"offset 1 of partition 0 of 'in'"* ]]
+	stream -a e2 --errors skip from in then to out2
+	[ "$(all out2 | wc -l)" -eq 2 ]
+	stream -a e3 --dead-letter dead from in then to out3
+	[ "$(all out3 | wc -l)" -eq 2 ]
+	[ "$(all dead)" = "no JSON" ]
+	all -J dead | grep -q '__streams.errors.offset'
+}
