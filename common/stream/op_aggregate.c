@@ -56,8 +56,10 @@ value_of(struct op_aggregate *op, struct str state, struct str *value, struct er
 static int
 keep_old(struct op_aggregate *op, struct str state, struct str *old, struct err *e)
 {
+	const struct flow_agg *agg = op->node.spec->agg;
+	bool is_value = !agg->result || agg->state_size; /* a state that is there is a row, too */
 	*old = state.n >= 0 ? STR("") : STR_NULL;
-	if (state.n < 0 || (!op->node.plan->wants_old && !op->node.spec->agg->result))
+	if (state.n < 0 || (is_value && !op->node.plan->wants_old))
 		return 0;
 	return value_of(op, state, old, e);
 }

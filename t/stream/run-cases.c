@@ -1,10 +1,10 @@
 /*
- * run-cases [-v] [--only PATTERN] [--max N] [--restart] [--split] FILE...: run the cases of
- * these files through the operators of kq-stream, and compare.
+ * run-cases [-v] [--only PATTERN] [--max N] [--restart] [--split] [--seed N] FILE...: run the
+ * cases of these files through the operators of kq-stream, and compare.
  *
  * Prints the first differences by name, and a last line with counts.  Exits with 1 if there
  * is a difference.  --restart leaves each task at random points and goes on in a fresh one
- * from its changelogs and numbers, --split runs each sub-topology as a task of its own, with
+ * from its changelogs and numbers (--seed chooses other points), --split runs each sub-topology as a task of its own, with
  * internal topics between them; both must change nothing.
  */
 #include "case.h"
@@ -19,6 +19,7 @@ struct run {
 	struct case_opts play;
 	const char *only;
 	bool is_verbose;
+	uint64_t seed;
 	int diff_max;
 	int ncase, npassed;
 };
@@ -164,7 +165,7 @@ run_case(struct run *run, const json_t *kase, const char *name)
 {
 	struct arena arena = ARENA_INIT;
 	struct case_result result;
-	run->play.seed = 0;
+	run->play.seed = run->seed;
 	for (const char *z = name; *z; z++)
 		run->play.seed = run->play.seed * 31 + (uint8_t)*z;
 	case_play(&run->fns, kase, &run->play, &arena, &result);
@@ -216,7 +217,7 @@ main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "verbose", no_argument, NULL, 'v' }, { "only", required_argument, NULL, 'o' },
 		{ "max", required_argument, NULL, 'm' }, { "restart", no_argument, NULL, 'r' },
-		{ "split", no_argument, NULL, 's' }, { 0 },
+		{ "split", no_argument, NULL, 's' }, { "seed", required_argument, NULL, 'n' }, { 0 },
 	};
 	struct run run = { .diff_max = 10 };
 	int rc = 0;
@@ -227,11 +228,12 @@ main(int argc, char **argv)
 		case 'm': run.diff_max = atoi(optarg); break;
 		case 'r': run.play.restarts = true; break;
 		case 's': run.play.is_split = true; break;
+		case 'n': run.seed = strtoull(optarg, NULL, 10); break;
 		default: return 2;
 		}
 	if (optind == argc) {
 		fprintf(stderr, "usage: run-cases [-v] [--only PATTERN] [--max N] [--restart] [--split] "
-			"FILE...\n");
+			"[--seed N] FILE...\n");
 		return 2;
 	}
 	run.fns.set = flow_fns_new(NULL);
