@@ -4,8 +4,9 @@
  *
  * Prints the first differences by name, and a last line with counts.  Exits with 1 if there
  * is a difference.  --restart leaves each task at random points and goes on in a fresh one
- * from its changelogs and numbers (--seed chooses other points), --split runs each sub-topology as a task of its own, with
- * internal topics between them; both must change nothing.
+ * from its changelogs and numbers (--seed chooses other points), --split runs each
+ * sub-topology as a task of its own, with internal topics between them; both must change
+ * nothing.
  */
 #include "case.h"
 
