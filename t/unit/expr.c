@@ -2,6 +2,7 @@
 
 #include "json/expr.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -287,6 +288,33 @@ test_expr__calls_that_would_end_the_process_are_guarded(void)
 		"\"2015-03-05T23:53:41Z\"\n\"2015\"\n\"03\"");
 	wants("todate", "1e19", "error: error converting number of seconds since epoch to datetime");
 	wants("todate", "\"x\"", "error: strftime/1 requires parsed datetime inputs");
+}
+
+static void *
+run_some(void *arg)
+{
+	struct buf b = BUF_INIT;
+	struct expr_set *set = set_of(true, 50, 0);
+	for (int i = 0; i < 3; i++) {
+		const char *got = run_in(set, "def f: f; f", "1", &b);
+		check(strcmp(got, "error: the expression runs longer than 50 ms") == 0);
+		got = run_in(set, "test(\"a+\"), .[1:]", "\"xaa\"", &b);
+		check(strcmp(got, "true\n\"aa\"") == 0);
+		expr_set_next(set);
+	}
+	expr_set_free(set);
+	buf_release(&b);
+	return arg;
+}
+
+void
+test_expr__threads_have_sets_of_their_own(void)
+{
+	pthread_t thread[4];
+	for (size_t i = 0; i < ARRAY_LEN(thread); i++)
+		check(pthread_create(&thread[i], NULL, run_some, NULL) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(thread); i++)
+		pthread_join(thread[i], NULL);
 }
 
 /* In a process of its own: what it prints to stderr, and its exit status. */
