@@ -36,16 +36,8 @@ join_close(struct flow_node *node)
 static bool
 has_row(enum flow_join_kind kind, bool has_left, bool has_right)
 {
-	switch (kind) {
-	case FLOW_INNER:
-		return has_left && has_right;
-	case FLOW_LEFT:
-		return has_left;
-	case FLOW_OUTER:
-		return has_left || has_right;
-	}
-	assert(!"a kind of join");
-	return false;
+	return kind == FLOW_INNER ? has_left && has_right
+		: kind == FLOW_LEFT ? has_left : has_left || has_right;
 }
 
 /* The row of the two sides, null if there is none. */

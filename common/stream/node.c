@@ -125,11 +125,12 @@ static struct store *
 find_store(const struct flow_node *node, int number)
 {
 	const struct flow_task *task = node->task;
-	for (int i = 0; i < task->nstore; i++)
-		if (task->store_of[i].node == node && task->store_of[i].store == number)
-			return task->store[i].store;
-	assert(!"a store of the node");
-	return NULL;
+	int i = 0;
+	while (i < task->nstore
+		&& (task->store_of[i].node != node || task->store_of[i].store != number))
+		i++;
+	assert(i < task->nstore);
+	return task->store[i].store;
 }
 
 int

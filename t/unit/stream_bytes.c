@@ -111,7 +111,7 @@ test_held__a_value_comes_back_with_its_headers(void)
 	check_int(held.nheader, 300);
 	buf_reset(&b);
 	held_put(&b, &(struct held){ STR(""), STR_NULL, 0 });
-	check_int(b.n, 1);
+	check_int(buf_str(&b).n, 1);
 	held = held_get(buf_str(&b));
 	check_int(held.value.n, 0);
 	check_int(held.nheader, 0);

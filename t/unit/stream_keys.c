@@ -69,7 +69,8 @@ test_stream_keys__windowed_keys_have_kafkas_bytes(void)
 {
 	static const struct flow_window tumbling = { .type = FLOW_TUMBLING, .size_ms = 1000 };
 	static const struct flow_window session = { .type = FLOW_SESSION, .size_ms = 1000 };
-	struct flow_key key = { STR("k"), 5000, 6000, true }, back;
+	struct flow_key key = { .bytes = STR("k"), .start_ms = 5000, .end_ms = 6000,
+		.is_windowed = true }, back;
 
 	keys_put_topic(&at_a, &key, &tumbling);
 	check(str_eq(buf_str(&at_a), (struct str){ (const uint8_t *)"k\0\0\0\0\0\0\x13\x88", 9 }));
@@ -97,7 +98,8 @@ test_stream_keys__windowed_keys_have_kafkas_bytes(void)
 void
 test_stream_keys__a_key_in_a_store_comes_back(void)
 {
-	struct flow_key key = { STR("k"), -5, 7, true }, back;
+	struct flow_key key = { .bytes = STR("k"), .start_ms = -5, .end_ms = 7,
+		.is_windowed = true }, back;
 	keys_put(&at_a, &key);
 	struct str from = buf_str(&at_a);
 	check(keys_take(&from, &(struct flow_window){ .type = FLOW_TUMBLING }, &plain, &back));
