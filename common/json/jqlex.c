@@ -217,7 +217,7 @@ number(struct scanner *scan)
 {
 	while (is_digit(peek(scan, 0)) || peek(scan, 0) == '.')
 		scan->at++;
-	int sign = (peek(scan, 1) == '+') | (peek(scan, 1) == '-');
+	int sign = peek(scan, 1) == '+' || peek(scan, 1) == '-';
 	if ((peek(scan, 0) | 0x20) == 'e' && is_digit(peek(scan, 1 + sign)))
 		for (scan->at += 1 + sign; is_digit(peek(scan, 0));)
 			scan->at++;

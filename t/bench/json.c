@@ -153,7 +153,7 @@ run_window(void)
 	for (int i = 0; i < norder; i++) {
 		struct expr_in in = { { order[i] } };
 		struct str out, at;
-		double number;
+		double number = 0;
 		expr_set_next(set);
 		if (expr_value(key, &in, &out, &e) < 0 || expr_number(amount, &in, &number, &e) < 0
 			|| expr_value(ts, &in, &at, &e) < 0)
