@@ -104,6 +104,23 @@ put_planned(const struct plan *plan, const struct plan_node *node, struct buf *o
 		buf_puts(out, ", final results");
 }
 
+/* "NAME: TEST": the branches are the users of their node, in order, the default last. */
+static void
+put_branch(const struct program *program, const struct topology_node *node, struct buf *out)
+{
+	const struct topology_node *all;
+	topology_nodes(program->topo, &all);
+	const struct topology_node *parent = &all[node->from[0]];
+	const struct plan_node *planned = parent->spec->tag;
+	int i = 0;
+	while (i < parent->nuser - 1 && parent->user[i].node != node - all)
+		i++;
+	bool is_default = i >= planned->spec.ncase;
+	const char *id = is_default ? planned->spec.default_id : planned->spec.cases[i].id;
+	buf_printf(out, "%s: %s", id + strlen(planned->spec.id) + 1, is_default ? "the others"
+		: planned->case_fn[i].text);
+}
+
 static void
 put_label(const struct program *program, const struct topology_node *node, struct buf *out)
 {
@@ -115,7 +132,7 @@ put_label(const struct program *program, const struct topology_node *node, struc
 	case FLOW_FK_LEFT: buf_printf(out, "subscribe by %s", planned->key_fn.text); return;
 	case FLOW_FK_RIGHT: buf_puts(out, "answer subscriptions"); return;
 	case FLOW_LATE: buf_puts(out, "late records"); return;
-	case FLOW_BRANCH_OUT: buf_puts(out, "branch"); return;
+	case FLOW_BRANCH_OUT: put_branch(program, node, out); return;
 	default: break;
 	}
 	assert(planned);
@@ -134,6 +151,14 @@ struct tree {
 
 enum { TREE_DEPTH_MAX = 1000, INDENT_MAX = 4 * TREE_DEPTH_MAX };
 
+/* A step of kq-stream's own has a name for a store that it may not need. */
+static bool
+is_stateless(const struct topology_node *node)
+{
+	const struct plan_node *planned = node->spec ? node->spec->tag : NULL;
+	return planned && (planned->use == PLAN_EACH || planned->use == PLAN_EXEC);
+}
+
 /* The node and those below it.  Each depth is one node of the plan, whose number is
  * limited. */
 static void
@@ -142,11 +167,10 @@ put_tree(struct tree *tree, int at, char *indent, int depth)
 	static const char branch[] = "|- ", last[] = "`- ";
 	const struct topology_node *node = &tree->node[at];
 	put_label(tree->program, node, tree->out);
-	for (int i = 0; i < 3 && node->store[i]; i++)
+	bool has_store = node->store[0] && !is_stateless(node);
+	for (int i = 0; i < 3 && node->store[i] && has_store && !tree->is_shown[at]; i++)
 		buf_printf(tree->out, "%s%s", i ? ", " : "  [store ", node->store[i]);
-	buf_puts(tree->out, node->store[0] ? "]" : "");
-	if (tree->is_shown[at])
-		buf_puts(tree->out, "  (see above)");
+	buf_puts(tree->out, tree->is_shown[at] ? "  (see above)" : has_store ? "]" : "");
 	buf_putc(tree->out, '\n');
 	if (tree->is_shown[at] || depth == TREE_DEPTH_MAX)
 		return;

@@ -215,6 +215,46 @@ The application ID is shop; -a ID sets another one.' ]
 It needs no broker, and creates no topics.' ]
 }
 
+@test "explain shows branches with their tests, and what has several inputs once" {
+	cat >app.yaml <<-'END'
+		streams:
+		  all:
+		    - from: '-'
+		    - branch:
+		        big: .a > 10
+		        v1.5: .a > 1
+		      default: rest
+		  out:
+		    - use: big
+		    - merge: rest
+		    - to: '-'
+		  more:
+		    - use: v1.5
+		    - dedupe: .id
+		      within: 10m
+		    - every: 1m
+		    - exec: cat
+		    - to: '-'
+	END
+	run -0 kq-stream explain app.yaml
+	echo "$output"
+	[ "$output" = 'sub-topology 0
+from stdin
+`- branch
+   |- big: .a > 10
+   |  `- merge
+   |     `- to stdout
+   |- v1.5: .a > 1
+   |  `- dedupe .id within 10 min  [store KSTREAM-PROCESSVALUES-0000000007-store]
+   |     `- every 1 min  [store KSTREAM-PROCESSVALUES-0000000008-store]
+   |        `- exec '"'cat'"'
+   |           `- to stdout
+   `- rest: the others
+      `- merge  (see above)
+
+It needs no broker, and creates no topics.' ]
+}
+
 @test "explain --svg calls dot, and says so where there is none" {
 	kq-stream explain --dot from - then filter '.a == "x"' then to - >graph
 	grep -qF '[label="filter .a == \"x\""]' graph
