@@ -139,7 +139,7 @@ check_topics(const struct plan *plan, struct err *e)
 	for (int i = 0; i < plan->nsource; i++)
 		if (plan->source[i].is_stdin)
 			return err_set(e, ERR_USAGE, "stdin cannot be read together with topics; put it into a "
-				"topic first, with kq-produce; results of stdin alone go there by 'to -' and a pipe");
+				"topic first, with kq-produce; results go there by 'to -' and a pipe");
 	return 0;
 }
 
