@@ -238,8 +238,7 @@ It needs no broker, and creates no topics.' ]
 	END
 	run -0 kq-stream explain app.yaml
 	echo "$output"
-	[ "$output" = 'sub-topology 0
-from stdin
+	[ "$output" = 'from stdin
 `- branch
    |- big: .a > 10
    |  `- merge
