@@ -151,7 +151,8 @@ read_registration(struct str from, struct fk_subscription *out, struct err *e)
 	bool has_hash = n >= 0 && !(from.p[0] & NO_HASH);
 	n -= has_hash ? MURMUR3_SIZE : 0;
 	if (n < 0 || (from.p[0] & ~NO_HASH) != REGISTRATION_VERSION
-		|| from.p[1] > SUBSCRIBE_ANSWER_ROW)
+		|| from.p[1] > SUBSCRIBE_ANSWER_ROW
+		|| (int32_t)load_be32(from.p + from.n - PARTITION_SIZE) < 0)
 		return err_set(e, ERR_CORRUPT, "a registration of a foreign-key join is malformed");
 	const uint8_t *p = from.p + 2;
 	out->instruction = from.p[1];

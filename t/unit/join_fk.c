@@ -159,6 +159,7 @@ test_join_fk__malformed_records_are_refused(void)
 	static const struct str registrations[] = { { (const uint8_t *)"", 0 },
 		{ (const uint8_t *)"\x81", 1 }, { (const uint8_t *)"\x81\0\0\0\0", 5 },
 		{ (const uint8_t *)"\x82\0\0\0\0\0", 6 }, { (const uint8_t *)"\x81\4\0\0\0\0", 6 },
+		{ (const uint8_t *)"\x81\1\377\377\377\377", 6 },
 		{ (const uint8_t *)"\1\0" "0123456789abcdef" "\0\0\0", 21 } };
 	start(FLOW_INNER, part_of(FLOW_INNER, "r"));
 	for (size_t i = 0; i < ARRAY_LEN(registrations); i++) {
