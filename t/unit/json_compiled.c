@@ -237,7 +237,7 @@ test_compiled__functions_equal_libjqs(void)
 		"map({a: .})", "map([., type])", "[.[]? | numbers] | add", "tostring | length",
 		"if type == \"number\" then \"k\" + (. % 3 | tostring) else null end",
 		"if type == \"string\" then .[0:2] else null end",
-		"if numbers then [range(0; .) as $i | select($i < 3) | [$key, $i]] else [] end | length < 9",
+		"if numbers then [range(0; .) as $i | select($i < 3) | [$key, $i]] else [] end | length",
 		"if type == \"string\" then [(. / \"\")[] | [., 1]] else [] end",
 	};
 	check_equal(programs, ARRAY_LEN(programs), texts, ARRAY_LEN(texts));
