@@ -189,6 +189,34 @@ test_stream_task__changes_of_a_grouped_table_have_kafkas_bytes(void)
 	bench_release(&bench);
 }
 
+/* The order that TopologyTestDriver 4.4.0 gave for the same topology. */
+void
+test_stream_task__internal_topics_are_read_in_kafkas_order(void)
+{
+	static const char *const name[] = { "A", "B", "C", "D" };
+	struct bench bench;
+	bench_init(&bench);
+	ADD(&bench, .id = "s", .op = FLOW_STREAM, .topic = "s");
+	ADD(&bench, .id = "f", .op = FLOW_FLAT_MAP, .from = { "s" },
+		.fn = fn_of(&bench, FLOW_GIVES_PAIRS, "[[$key, 0], [$key, 1]]"));
+	for (size_t i = 0; i < ARRAY_LEN(name); i++) {
+		char map[8], sink[8], text[16];
+		snprintf(map, sizeof map, "%s-m", name[i]);
+		snprintf(sink, sizeof sink, "%s-o", name[i]);
+		snprintf(text, sizeof text, "\"%s\\(.)\"", name[i]);
+		ADD(&bench, .id = name[i], .op = FLOW_REPARTITION, .from = { "f" });
+		ADD(&bench, .id = map, .op = FLOW_MAP_VALUES, .from = { name[i] },
+			.fn = fn_of(&bench, FLOW_GIVES_VALUE, text));
+		ADD(&bench, .id = sink, .op = FLOW_TO, .from = { map }, .topic = "o");
+	}
+	finish(&bench);
+	bench_open(&bench, 0, true);
+	give(&bench, "s", "k", "1", 1);
+	CHECK_OUT(&bench, "o k \"A0\"@1\no k \"D0\"@1\no k \"A1\"@1\no k \"D1\"@1\n"
+		"o k \"C0\"@1\no k \"B0\"@1\no k \"C1\"@1\no k \"B1\"@1\n");
+	bench_release(&bench);
+}
+
 void
 test_stream_task__a_change_that_is_none_is_refused(void)
 {
