@@ -205,9 +205,11 @@ peek(struct store_iter *it)
 static void
 step(struct store_iter *it)
 {
-	if (it->store->order != STORE_TREE)
-		it->i++;
-	else if (it->is_back)
+	if (it->store->order != STORE_TREE) {
+		/* In the order of keys, entries are anywhere in memory. */
+		if (++it->i + AHEAD < it->n)
+			__builtin_prefetch(it->v[it->i + AHEAD].rec);
+	} else if (it->is_back)
 		store_tree_prev(&it->at);
 	else
 		store_tree_next(&it->at);
