@@ -1,4 +1,5 @@
 /* kq-stream: stream processing over topics, stdin and stdout. */
+#include "kq-stream/reset.h"
 #include "kq-stream/run.h"
 #include "kq-stream/settings.h"
 #include "kq-stream/steps.h"
@@ -21,6 +22,14 @@ static const struct opt explain_opts[] = {
 	OPT_END
 };
 
+static const struct opt reset_options[] = {
+	RUN_OPT_BROKERS(&reset_opts.run.brokers),
+	RUN_OPT_WAIT(&reset_opts.run.wait_ms),
+	OPT_BOOL(0, "execute", &reset_opts.executes, "do it; otherwise it is only printed"),
+	OPT_STRING(0, "state-dir", &reset_opts.state_dir, "DIR", "where the state is kept on disk"),
+	OPT_END
+};
+
 static const struct opt_verb verbs[] = {
 	OPT_VERB("from", "TOPIC [WORD]...", "process the records of topics, or of stdin (-)", from_opts,
 		run_from),
@@ -29,6 +38,8 @@ static const struct opt_verb verbs[] = {
 		explain_opts, run_explain),
 	OPT_VERB("test", "FILE", "run given records, and compare what comes out with expected ones",
 		NULL, run_test),
+	OPT_VERB("reset", "APPLICATION", "remove its group, internal topics and local state: it begins "
+		"again", reset_options, run_reset),
 	OPT_VERB_END
 };
 
@@ -88,7 +99,8 @@ step_of_help(int argc, char **argv)
 static int
 check(struct opt_result *result, struct err *e)
 {
-	return opt_check_operands(result, result->verb->run == run_from ? "topic" : "file", e);
+	return opt_check_operands(result, result->verb->run == run_from ? "topic"
+		: result->verb->run == run_reset ? "application" : "file", e);
 }
 
 int

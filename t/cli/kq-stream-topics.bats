@@ -123,6 +123,26 @@ orders() {
 	run -2 --separate-stderr kq-stream -a grown --until-end from in then by .k then agg n=count then to out
 	[[ $stderr == *"has 2 partitions, and the topology needs 3"* ]]
 	[[ $stderr == *"reset grown"* ]]
+	kq-stream reset grown >plan
+	grep -q 'would remove topic grown-KSTREAM-AGGREGATE-STATE-STORE-0000000002-changelog' plan
+	kq-topic list | grep -q ^grown-
+	kq-stream reset --execute grown
+	! kq-topic list | grep -q ^grown-
+	[ -z "$(ls state/grown)" ]
+	stream -a grown from in then by .k then agg n=count then to out
+	[ "$(all out | wc -l)" -eq 20 ]
+}
+
+@test "a running application is not reset" {
+	kq-topic create in -p 1
+	kq-stream -a runs from in then by .k then agg n=count then to out 2>err &
+	local job=$! until=$((SECONDS + kq_patience))
+	until kq-group describe runs 2>/dev/null | grep -q 'members  *1'; do [ "$SECONDS" -lt "$until" ]; sleep 0.1; done
+	run -1 --separate-stderr kq-stream reset --execute runs
+	[[ $stderr == *"application 'runs' is running"* ]]
+	kq-topic list | grep -q ^runs-
+	kill -TERM $job
+	wait $job || [ $? -eq 143 ]
 }
 
 @test "the state of another cluster is refused" {
