@@ -304,7 +304,7 @@ static const struct { const char *name; uint8_t narg, call; } calls[] = {
 	{ "reverse", 0, CALL_REVERSE }, { "fromdate", 0, CALL_FROMDATE },
 	{ "fromdateiso8601", 0, CALL_FROMDATE }, { "todate", 0, CALL_TODATE },
 	{ "todateiso8601", 0, CALL_TODATE }, { "test", 1, CALL_TEST }, { "test", 2, CALL_TEST },
-	 { "select", 1, CALL_SELECT }, { "map", 1, CALL_MAP },
+	{ "select", 1, CALL_SELECT }, { "map", 1, CALL_MAP },
 	{ "startswith", 1, CALL_STARTSWITH }, { "endswith", 1, CALL_ENDSWITH },
 	{ "contains", 1, CALL_CONTAINS }, { "ltrimstr", 1, CALL_LTRIMSTR },
 	{ "rtrimstr", 1, CALL_RTRIMSTR }, { "split", 1, CALL_SPLIT }, { "join", 1, CALL_JOIN },

@@ -46,7 +46,7 @@ skip_blank(struct lex *lex)
 	}
 }
 
-/* Operators of two characters; '\0': one that is not covered. */
+/* Operators of two characters; some are not covered. */
 static enum token_kind
 pair_kind(uint8_t c, uint8_t next)
 {
