@@ -11,8 +11,8 @@
  *	runs that take much memory: libjq runs under limits of time and memory.
  *
  * Covered: paths, slices, .[], variables, literals, comparisons, and, or, not, arithmetic,
- * //, if, ?, reduce, `as $x`, test of a constant, plain dates, construction of objects, arrays and strings, and the functions
- * in the table of compile.c.
+ * //, if, ?, reduce, `as $x`, test of a constant, plain dates, construction of objects,
+ * arrays and strings, and the functions in the table of compile.c.
  *
  * Uses: base, json/expr.h, libjq (for numbers that are hard to convert).  One thread at a
  * time for a set.
