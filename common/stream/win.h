@@ -3,10 +3,9 @@
  *
  * Three operators run them: win_fixed.c (tumbling, hopping and unlimited windows),
  * win_sliding.c and win_session.c.  Each keeps its stream time as a number of the node: the
- * highest time of the records that it was given with a key and a value.  A window closes by
- * it, and then either all of the window's results are sent (FLOW emits_on_close) or were
- * sent already; so a restart neither sends a final result again nor takes a record that was
- * refused before.
+ * highest time of the records that it was given with a key and a value.  Windows close by
+ * it; so a restart neither sends a final result again (spec->emits_on_close) nor takes a
+ * record that was refused before.
  *
  * States that are computed anew are in the task's arena, as are the values made from them.
  *

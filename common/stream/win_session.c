@@ -134,7 +134,7 @@ meet(struct win_session *op, struct str bytes, int64_t ts_ms)
 
 /* ---- what closes ---- */
 
-/* Send the final result of each session that ends at after_ms or later. */
+/* Send the final result of a session. */
 static int
 send_final(struct win_session *op, const struct flow_rec *rec, const struct flow_key *key,
 	struct err *e)
