@@ -86,9 +86,10 @@ begin_all(struct restorer *restorer, struct task_run *task, struct err *e)
 static void
 complete(struct task_run *task)
 {
-	for (int i = 0; i < task->nlog; i++)
-		if (task->log[i].store)
-			store_clean(task->log[i].store->store);
+	const struct flow_store *v;
+	int n = flow_task_stores(task->flow, &v);
+	for (int i = 0; i < n; i++) /* also those that are made from others */
+		store_clean(v[i].store);
 	task_run_begin(task);
 }
 
