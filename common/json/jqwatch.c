@@ -6,10 +6,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
-enum { TICK_MS = 10, LAST_TIMES = 10, LAST_MEMORY_TIMES = 4, LAST_MS_MIN = 2000 };
+enum {
+	TICK_MS = 10, LAST_TIMES = 10, LAST_MEMORY_TIMES = 4, LAST_MS_MIN = 2000,
+	SPARE_STACK = 64 << 10,      /* for the handler of an overflow */
+	FRAME_MAX = 64 << 10,        /* an overflow faults within this of the stack's pointer */
+};
 
 /* All watches that run; the thread waits for `begun` when it has seen none. */
 static struct {
@@ -23,6 +29,76 @@ static struct {
 
 /* The thread's run, for jqwatch_no_memory: libjq 1.6 does not pass its argument on. */
 static _Thread_local const struct jqwatch *current;
+
+/* ---- the stack ---- */
+
+/* A thread in which libjq has run.  Its texts are copies: values are freed after the run. */
+static _Thread_local struct {
+	bool is_ready;
+	char text[200];
+} mine;
+
+static _Thread_local char spare_stack[SPARE_STACK];
+static struct sigaction before; /* the handler of the rest of the program */
+
+static uintptr_t
+stack_pointer(const ucontext_t *context)
+{
+#if defined __x86_64__
+	return (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+#elif defined __aarch64__
+	return (uintptr_t)context->uc_mcontext.sp;
+#else
+	(void)context;
+	return 0;
+#endif
+}
+
+/* Only calls that a signal handler may make. */
+static void
+say(const char *text)
+{
+	ssize_t n = write(STDERR_FILENO, text, strlen(text));
+	(void)n;
+}
+
+static void
+on_fault(int number, siginfo_t *info, void *context)
+{
+	uintptr_t at = (uintptr_t)info->si_addr, sp = stack_pointer(context);
+	bool is_overflow = mine.is_ready && at < sp + FRAME_MAX && sp < at + FRAME_MAX;
+	if (!is_overflow) { /* the instruction faults again */
+		sigaction(number, &before, NULL);
+		return;
+	}
+	say(program_invocation_short_name);
+	say(": the expression '");
+	say(mine.text);
+	say("' makes a value that is nested too deeply, and cannot be stopped\n");
+	_exit(1);
+}
+
+static void
+watch_stack(void)
+{
+	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGSEGV, &action, &before);
+}
+
+/* The thread's first run.  A sanitizer has given it a spare stack already. */
+static void
+prepare_thread(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	stack_t spare = { .ss_sp = spare_stack, .ss_size = sizeof spare_stack }, other;
+	pthread_once(&once, watch_stack);
+	if (sigaltstack(NULL, &other) == 0 && other.ss_flags & SS_DISABLE)
+		sigaltstack(&spare, NULL);
+	mine.is_ready = true;
+}
+
+/* ---- the thread that watches ---- */
 
 static int64_t
 resident(void)
@@ -104,11 +180,11 @@ start(void)
 {
 	pthread_t thread;
 	pthread_attr_t attr;
-	sigset_t every, before;
+	sigset_t every, old;
 	all.is_started = true;
 	list_init(&all.running);
 	sigfillset(&every);
-	pthread_sigmask(SIG_SETMASK, &every, &before);
+	pthread_sigmask(SIG_SETMASK, &every, &old);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (pthread_create(&thread, &attr, watch_all, NULL)) {
@@ -116,7 +192,7 @@ start(void)
 		abort();
 	}
 	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 void
@@ -126,6 +202,9 @@ jqwatch_begin(struct jqwatch *watch)
 	if (!all.is_started)
 		start();
 	current = watch;
+	if (!mine.is_ready)
+		prepare_thread();
+	memccpy(mine.text, watch->text, 0, sizeof mine.text - 1);
 	watch->ntick = 0;
 	watch->why = JQWATCH_OK;
 	list_init(&watch->link);

@@ -7,10 +7,12 @@
  *
  * As a last resort the process ends, with a message that names the expression and exit
  * status 1: when a single call of libjq (a comparison of values that share their parts a
- * million times) has not come back ten times as long, or takes four times the memory, and
- * when the system gives no memory (.[1e9] = 1).  Not caught: a value nested so deeply that
- * libjq, which frees by recursion, runs out of stack: about 100,000 levels, made by the
- * expression, since an input has at most 256.
+ * million times) has not come back ten times as long, or takes four times the memory, when
+ * the system gives no memory (.[1e9] = 1), and when libjq, which frees and compares by
+ * recursion, runs out of stack: for a value of more than some 100,000 levels, made by the
+ * expression, since an input has at most 256.  The last is found by a handler of SIGSEGV,
+ * which is installed at the first run and passes all other faults on, on a stack of its own
+ * for each thread in which libjq has run.
  *
  * Uses: libjq, POSIX threads.  Any thread.
  */

@@ -349,3 +349,13 @@ test_expr__what_cannot_be_stopped_ends_the_process_with_a_word(void)
 		" d == d' never ends and cannot be stopped\n") == 0);
 	buf_release(&b);
 }
+
+void
+test_expr__a_value_nested_too_deeply_ends_the_process_with_a_word(void)
+{
+	struct buf b = BUF_INIT;
+	check_int(ends_with("reduce range(500000) as $i (0; [.]) | 1", 60000, &b), 1);
+	check(strcmp((char *)b.p, "expr: the expression 'reduce range(500000) as $i (0; [.]) | 1'"
+		" makes a value that is nested too deeply, and cannot be stopped\n") == 0);
+	buf_release(&b);
+}
