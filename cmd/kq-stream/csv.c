@@ -4,7 +4,7 @@
 #include "stream/fn_expr.h"
 #include "text/jsonput.h"
 
-enum { COLUMNS_MAX = 10000, DIGITS_MAX = 15, OPEN_MAX = 16 << 20 };
+enum { COLUMNS_MAX = 10000, DIGITS_MAX = 15, OPEN_MAX = 16 << 20, NAME_SHOWN_MAX = 100 };
 
 /* ---- in ---- */
 
@@ -56,6 +56,17 @@ take_field(struct csv_in *csv, struct str *line, bool *is_quoted, struct err *e)
 	return has_more;
 }
 
+/* Is the name that begins there one of the names before it? */
+static bool
+has_name(const struct csv_in *csv, int32_t from)
+{
+	struct str name = { csv->names.p + from, (int32_t)csv->names.n - from };
+	for (int32_t i = 0, at = 0; i < csv->nname; at = csv->name_end[i++])
+		if (str_eq(name, (struct str){ csv->names.p + at, csv->name_end[i] - at }))
+			return true;
+	return false;
+}
+
 static int
 take_header(struct csv_in *csv, struct str line, struct err *e)
 {
@@ -67,8 +78,12 @@ take_header(struct csv_in *csv, struct str line, struct err *e)
 			return -1;
 		if (csv->nname == COLUMNS_MAX)
 			return err_set(e, ERR_CORRUPT, "more than %d columns", COLUMNS_MAX);
+		int32_t from = (int32_t)csv->names.n;
 		json_put_string(buf_str(&csv->field), &csv->names);
 		buf_putc(&csv->names, ':');
+		if (has_name(csv, from))
+			return err_set(e, ERR_CORRUPT, "two columns are named '%.*s'",
+				(int)MIN(csv->field.n, (size_t)NAME_SHOWN_MAX), (const char *)csv->field.p);
 		csv->name_end = mem_realloc(csv->name_end,
 			(size_t)(csv->nname + 1) * sizeof *csv->name_end);
 		csv->name_end[csv->nname++] = (int32_t)csv->names.n;
@@ -115,10 +130,22 @@ is_odd(struct str line)
 	return is;
 }
 
+/* Without the header nothing that follows can be read. */
+static int
+take_first(struct csv_in *csv, struct str line, bool is_utf8, struct err *e)
+{
+	int rc = is_utf8 ? take_header(csv, line, e) : err_set(e, ERR_CORRUPT, "not UTF-8");
+	csv->is_unusable = rc < 0;
+	return rc < 0 ? err_wrap(e, "the header of the CSV") : 0;
+}
+
 int
 csv_in_line(struct csv_in *csv, struct str line, struct str *json, struct err *e)
 {
 	bool was_open = csv->is_open;
+	assert(!csv->is_unusable);
+	if (!was_open && (line.n == 0 || str_eq(line, STR("\r"))))
+		return 0;
 	csv->is_open ^= is_odd(line);
 	if (was_open || csv->is_open) {
 		buf_put_str(&csv->open, line);
@@ -128,9 +155,11 @@ csv_in_line(struct csv_in *csv, struct str line, struct str *json, struct err *e
 		}
 		line = buf_str(&csv->open);
 	}
+	if (line.n > 0 && line.p[line.n - 1] == '\r')
+		line.n--;
 	bool is_utf8 = utf8_is_valid(line);
-	int rc = !is_utf8 ? err_set(e, ERR_CORRUPT, "not UTF-8")
-		: csv->has_header ? take_record(csv, line, e) : take_header(csv, line, e);
+	int rc = !csv->has_header ? take_first(csv, line, is_utf8, e)
+		: is_utf8 ? take_record(csv, line, e) : err_set(e, ERR_CORRUPT, "not UTF-8");
 	buf_reset(&csv->open);
 	csv->is_open = false;
 	*json = buf_str(&csv->json);

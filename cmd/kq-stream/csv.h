@@ -21,13 +21,15 @@ struct csv_in {
 	int32_t *name_end;   /* where each ends */
 	int nname;
 	bool has_header;
+	bool is_unusable;    /* the header was refused: call nothing but csv_in_release */
 	struct buf open;     /* lines of a record whose quotes are still open; at most 16 MiB */
 	bool is_open;
 	struct buf field, json;
 };
 
-/* Take a line.  Returns 1: *json is its object, valid until the next call; 0: it was the
- * header, or the record goes on in the next line; -1 (ERR_CORRUPT). */
+/* Take a line, without its line feed.  Returns 1: *json is its object, valid until the next call; 0: it was the
+ * header, an empty line, or the record goes on in the next line; -1
+ * (ERR_CORRUPT). */
 int csv_in_line(struct csv_in *csv, struct str line, struct str *json, struct err *e);
 
 /* The input has ended.  -1 (ERR_CORRUPT): within quotes. */

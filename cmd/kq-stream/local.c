@@ -59,16 +59,22 @@ print_csv(struct local_task *local, const struct plan_sink *sink, const struct f
 	return csv_out_put(&local->csv_out[sink - local->plan->sink], json, &local->out.buf, e);
 }
 
+/* The input is at fault, not the command line. */
+static int
+blame_line(const struct local_task *local, struct err *why)
+{
+	why->class = ERR_CORRUPT;
+	return local->nline ? err_wrap(why, "line %lld", (long long)local->nline) : -1;
+}
+
 /* A record that cannot be read, written, or on which an expression failed. */
 static int
 refuse(struct local_task *local, struct err *why)
 {
-	if (local->plan->settings.errors == PLAN_SKIP) {
-		local->nskipped++;
-		return 0;
-	}
-	why->class = ERR_CORRUPT; /* the record is at fault, not the command line */
-	return local->nline ? err_wrap(why, "line %lld", (long long)local->nline) : -1;
+	if (local->plan->settings.errors != PLAN_SKIP)
+		return blame_line(local, why);
+	local->nskipped++;
+	return 0;
 }
 
 /* A result in a format other than plain JSON. */
@@ -143,16 +149,17 @@ take_line(struct local_task *local, struct str line, struct err *e)
 	struct flow_rec rec;
 	struct program_raw raw = { .key = STR_NULL, .value = line, .ts_ms = local->env.now_ms };
 	local->nline++;
-	if (line.n > 0 && line.p[line.n - 1] == '\r')
-		raw.value.n--;
-	enum plan_format format = local->source->value_format;
-	if (raw.value.n == 0 && (format == PLAN_JSON || format == PLAN_CSV))
-		return 0; /* an empty line is no record */
-	if (format == PLAN_CSV) {
+	if (local->source->value_format == PLAN_CSV) {
 		int rc = csv_in_line(&local->csv_in, raw.value, &raw.value, e);
-		if (rc <= 0)
-			return rc < 0 ? refuse(local, e) : 0;
+		if (rc < 0)
+			return local->csv_in.is_unusable ? blame_line(local, e) : refuse(local, e);
+		if (rc == 0)
+			return 0;
+	} else if (line.n > 0 && line.p[line.n - 1] == '\r') {
+		raw.value.n--;
 	}
+	if (raw.value.n == 0 && local->source->value_format == PLAN_JSON)
+		return 0; /* an empty line is no record */
 	if (program_take(local->program, local->source, &raw, &rec, e) < 0)
 		return refuse(local, e);
 	if (rec.ts_ms > local->stream_ms)

@@ -247,11 +247,27 @@ gives() {
 	printf 'a,b\n1,2,3\n' | refused "line 2: more fields than the header's 2"
 	printf 'a,b\n1,"2\n3' | refused 'line 3: a quote is not closed'
 	printf 'a,b\n1,"2"3\n' | refused 'line 2: a comma is missing after a field in quotes'
+	printf 'a,b,a\n1,2,3\n' | refused "line 1: the header of the CSV: two columns are named 'a'"
 	printf '{"a":1}\n{"b":1}\n' >in
 	run -1 --separate-stderr timeout 20 kq-stream from - then to - format csv <in
 	[[ $stderr == *'line 2: the header of the CSV has no column for member "b"' ]]
 	[ "$output" = 'a
 1' ]
+}
+
+@test "CSV without a usable header is refused, also where records are skipped" {
+	printf 'a,\377\n1,2\n3,4\n' >in
+	run -1 --separate-stderr timeout 20 kq-stream --errors skip from - format csv then to - <in
+	[[ $stderr == 'kq-stream: line 1: the header of the CSV: not UTF-8' ]]
+	[ -z "$output" ]
+}
+
+@test "line ends within quotes in CSV stay as they are, empty lines, too" {
+	printf '\r\n\na\r\n"x\r\n\r\n\ny"\r\n\r\n\nz\n' >in
+	gives in format csv then to - 3<<-'END'
+		{"a":"x\r\n\r\n\ny"}
+		{"a":"z"}
+	END
 }
 
 @test "lines of text, and bytes" {
