@@ -110,6 +110,8 @@ open_set(struct task_run *task, struct err *e)
 	o.memory_max = (size_t)app->plan->settings.memory_max / (size_t)app->nthread;
 	struct store_set *set = store_set_new(&o, e);
 	buf_release(&identity);
+	if (set && store_set_notice(set))
+		say_error("task %s: %s", task->name, store_set_notice(set));
 	return set;
 }
 

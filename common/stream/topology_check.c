@@ -108,8 +108,8 @@ check_window(const struct flow_spec *spec, const struct topology_id *from, struc
 			"'%s': hopping windows advance by more than 0 and by at most their size",
 			spec->id);
 	if (window->type == FLOW_HOPPING && window->size_ms / window->advance_ms > WINDOWS_MAX)
-		return err_set(e, ERR_USAGE, "'%s': each record would be in more than %d windows",
-			spec->id, WINDOWS_MAX);
+		return err_set(e, ERR_USAGE, "'%s': each record would be in more than %d windows: "
+			"let the windows be shorter, or begin less often", spec->id, WINDOWS_MAX);
 	if (window->type == FLOW_UNLIMITED && spec->emits_on_close)
 		return err_set(e, ERR_USAGE, "'%s': unlimited windows never close", spec->id);
 	if (window->type == FLOW_UNLIMITED && window->start_ms < 0)
