@@ -37,7 +37,7 @@ setup() {
 
 teardown() {
 	local j
-	[ "${BATS_TEST_COMPLETED-}" = 1 ] || head -v -n 20 err* 2>/dev/null || :
+	[ "${BATS_TEST_COMPLETED-}" = 1 ] || head -v -n 20 err* feed.err 2>/dev/null || :
 	[ -z "${feeder-}" ] || kill -KILL "$feeder" 2>/dev/null || :
 	for j in "${jobs[@]}"; do kill -KILL "$j" 2>/dev/null || :; done
 	end_broker
