@@ -21,6 +21,19 @@ internal_changelog_kind(const struct flow_store *store)
 	return store->is_compacted ? INTERNAL_WINDOW_CHANGELOG : INTERNAL_JOIN_CHANGELOG;
 }
 
+/* A retention near the limit of time stays there. */
+static int64_t
+add_day(int64_t keep_ms)
+{
+	return keep_ms > INT64_MAX - DAY_MS ? INT64_MAX : keep_ms + DAY_MS;
+}
+
+int64_t
+internal_changelog_keep_ms(const struct flow_store *store)
+{
+	return add_day(store->retention_ms);
+}
+
 static void
 set(struct create_topics_request_topic *t, struct arena *a, const char *name, const char *fmt,
 	int64_t n)
@@ -36,8 +49,7 @@ set(struct create_topics_request_topic *t, struct arena *a, const char *name, co
 static void
 set_all(struct create_topics_request_topic *t, const struct internal_topic *in, struct arena *a)
 {
-	/* A retention near the limit of time stays there. */
-	int64_t keep_ms = in->keep_ms > INT64_MAX - DAY_MS ? INT64_MAX : in->keep_ms + DAY_MS;
+	int64_t keep_ms = add_day(in->keep_ms);
 	t->configs.v = arena_alloc(a, SETTINGS_MAX * sizeof *t->configs.v);
 	t->configs.n = 0;
 	set(t, a, "message.timestamp.type", "CreateTime", 0);

@@ -27,6 +27,9 @@ struct internal_topic {
 /* The kind of changelog of a store. */
 enum internal_kind internal_changelog_kind(const struct flow_store *store);
 
+/* How long the changelog of a store with a retention keeps records, in ms. */
+int64_t internal_changelog_keep_ms(const struct flow_store *store);
+
 /* Create the topics that do not exist.  Returns 0, or -1: ERR_USAGE: one exists with
  * another number of partitions, and cannot be used. */
 int internal_topics_make(struct cluster *cl, const char *application,

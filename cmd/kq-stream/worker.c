@@ -194,6 +194,9 @@ worker_close(struct worker *worker)
 	mem_free(worker->task);
 	mem_free(worker->txn_id);
 	mem_free(worker->offset);
+	for (int i = 0; i < worker->nkeep; i++)
+		mem_free(worker->keep[i].topic);
+	mem_free(worker->keep);
 	buf_release(&worker->print);
 }
 
@@ -542,6 +545,8 @@ loop(struct worker *worker, struct err *e)
 		bool is_due = clock_mono_ms() >= worker->commit_at_ms || wants_commit(worker);
 		if (is_due && worker_commit(worker, e) < 0)
 			return -1;
+		if (worker->nkeep > 0 && clock_mono_ms() >= worker->keep_at_ms)
+			worker_keep(worker, false); /* a source is silent */
 		producer_wait(&worker->sink.producer, -1, 0, 0);
 		int rc = has_more ? 0 : worker_end(worker, e);
 		if (rc != 0)
@@ -558,10 +563,13 @@ finish(struct worker *worker, int rc, struct err *e)
 	struct member *m = &worker->reader.member;
 	struct err why;
 	txn_sink_hurry(&worker->sink);
-	if (rc == 0 && !m->is_failed)
+	if (rc == 0 && !m->is_failed) {
 		rc = worker_commit(worker, e);
-	else if (worker->is_begun && worker->sink.o->producer.txn_id)
+		if (rc == 0)
+			worker_keep(worker, true);
+	} else if (worker->is_begun && worker->sink.o->producer.txn_id) {
 		txn_sink_abort(&worker->sink, TXN_SINK_FAILED, &why);
+	}
 	if (rc == 0 && worker->app->plan->settings.guarantee == PLAN_AT_LEAST_ONCE)
 		member_flush(m, STORE_WAIT_MS);
 	if (!m->is_failed)

@@ -30,6 +30,17 @@ struct worker_target {
 	const struct plan_sink *sink; /* NULL: an internal topic */
 };
 
+/* A changelog with a retention: what is known of it (worker_keep.c). */
+struct worker_keep {
+	char *topic;
+	int64_t keep_ms;             /* retention.ms, unless data is old */
+	enum {
+		WORKER_KEEP_UNKNOWN, WORKER_KEEPS_SOME, WORKER_KEEPS_ALL, WORKER_KEEP_FAILED
+	} state;
+	bool is_behind, is_close;    /* our tasks' stream times: some is far behind; all are close */
+	bool has_failed;             /* reported */
+};
+
 struct worker {
 	struct running *app;
 	int number;                  /* of the thread, from 1 */
@@ -58,6 +69,9 @@ struct worker {
 	int64_t commit_at_ms, idle_commit_at_ms;
 	int64_t refused_since_ms;    /* commits have been refused since; 0: were not */
 	int64_t others_since_ms;     /* --until-end: idle without some of the tasks since; 0: not so */
+	struct worker_keep *keep;
+	int nkeep;
+	int64_t keep_at_ms;          /* next look at the retention of changelogs */
 	int nlevel_ended;            /* --until-end: of lower levels than this the tasks have ended */
 	bool is_open;
 };
@@ -85,6 +99,17 @@ int worker_flush_print(struct worker *worker, struct err *e);
 /* Commit what tasks did since the last commit, if they did anything (worker_commit.c).
  * Returns 0; or -1.  If the commit is refused, the tasks go back. */
 int worker_commit(struct worker *worker, struct err *e);
+
+/* Keep changelogs of old data from being deleted, and set their retention back once data
+ * is current (worker_keep.c): before a commit, now and then without one, and before the
+ * end (is_last).  A failure is reported, once. */
+void worker_keep(struct worker *worker, bool is_last);
+
+/* Tell the group's committed offsets of a source, and what goes with them; -1: none
+ * (worker_committed.c).  Returns 0, or -1. */
+typedef void worker_committed_fn(void *arg, int32_t partition, int64_t offset, struct str note);
+int worker_committed(struct worker *worker, const struct layout_source *source,
+	worker_committed_fn *fn, void *arg, struct err *e);
 
 /* With --until-end, to be called when there is nothing to do: let the tasks end whose input
  * has ended (worker_end.c).  Returns 1: all have, and this thread may end; 0; or -1. */

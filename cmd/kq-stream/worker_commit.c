@@ -308,6 +308,7 @@ worker_commit(struct worker *worker, struct err *e)
 		return 0;
 	}
 	worker->idle_commit_at_ms = now + IDLE_COMMIT_MS;
+	worker_keep(worker, false);
 	return is_exact(worker) ? commit_exactly(worker, is_idle, e)
 		: commit_at_least(worker, is_idle, e);
 }

@@ -14,10 +14,7 @@
 #include "kq-stream/worker.h"
 #include "sys/clock.h"
 
-#include "proto.h"
-
 enum {
-	FLAT_VERSION = 7,      /* last version of OffsetFetch with only one group */
 	/* Tasks that no thread has for so long are another process's: longer than the session of
 	 * a process that was killed. */
 	OTHERS_MS = 60000,
@@ -56,39 +53,12 @@ find_ends(struct worker *worker, const struct layout_source *source, int64_t *en
 	return t ? offsets_list(&worker->cluster, t, source->npart, OFFSETS_LATEST, NULL, end, e) : -1;
 }
 
-/* The group's committed offsets of the source; -1: none. */
-static int
-find_committed(struct worker *worker, const struct layout_source *source, int64_t *committed,
-	struct err *e)
+static void
+set_committed(void *arg, int32_t partition, int64_t offset, struct str note)
 {
-	struct arena a = { .size_max = 16 << 20 };
-	struct offset_fetch_request q;
-	struct offset_fetch_response r;
-	struct offset_fetch_request_topic t;
-	wire_defaults(&offset_fetch_request_desc, &q);
-	wire_defaults(&offset_fetch_request_topic_desc, &t);
-	q.group_id = str_of(worker->app->id);
-	q.require_stable = true;
-	q.topics.v = &t;
-	q.topics.n = 1;
-	t.name = str_of(source->name);
-	t.partition_indexes.v = arena_alloc(&a, (size_t)source->npart * sizeof(int32_t));
-	t.partition_indexes.n = source->npart;
-	for (int32_t i = 0; i < source->npart; i++)
-		t.partition_indexes.v[i] = i;
-	for (int32_t i = 0; i < source->npart; i++)
-		committed[i] = -1;
-	int rc = cluster_call_upto(&worker->cluster, worker->reader.member.coordinator,
-		API_OFFSET_FETCH, FLAT_VERSION, worker->reader.member.opts.request_timeout_ms, &q, &r, &a,
-		e);
-	for (int32_t i = 0; rc >= 0 && r.topics.n == 1 && i < r.topics.v->partitions.n; i++) {
-		const struct offset_fetch_response_partition *part = &r.topics.v->partitions.v[i];
-		if (part->partition_index >= 0 && part->partition_index < source->npart
-			&& !part->error_code)
-			committed[part->partition_index] = part->committed_offset;
-	}
-	arena_release(&a);
-	return rc < 0 ? -1 : 0;
+	int64_t *committed = arg;
+	(void)note;
+	committed[partition] = offset;
 }
 
 /* Are all partitions of the source taken?  1, 0, or -1. */
@@ -98,8 +68,10 @@ is_taken(struct worker *worker, const struct layout_source *source, struct err *
 	int64_t *end = mem_alloc(2 * (size_t)source->npart * sizeof *end);
 	int64_t *committed = end + source->npart;
 	int rc = find_ends(worker, source, end, e);
+	for (int32_t i = 0; i < source->npart; i++)
+		committed[i] = -1;
 	if (rc == 0)
-		rc = find_committed(worker, source, committed, e);
+		rc = worker_committed(worker, source, set_committed, committed, e);
 	bool all = true;
 	for (int32_t i = 0; i < source->npart; i++)
 		all = all && committed[i] >= end[i];

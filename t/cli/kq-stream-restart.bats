@@ -1,0 +1,80 @@
+#!/usr/bin/env bats
+# kq-stream over restarts: what must be the same as without them, and what Kafka Streams
+# loses or repeats.  Instances are killed, with and without their local state.
+load ../lib/kq
+bats_require_minimum_version 1.5.0
+
+setup() {
+	start_broker -o group.consumer.session.timeout.ms=1500 \
+		-o group.consumer.heartbeat.interval.ms=300 -o group.min.session.timeout.ms=1000 \
+		-o transaction.abort.timed.out.transaction.cleanup.interval.ms=500
+	cd "$BATS_TEST_TMPDIR"
+	export KQ_STREAM_STATE=$PWD/state
+	job=
+}
+
+teardown() {
+	[ "${BATS_TEST_COMPLETED-}" = 1 ] || head -v -n 20 err 2>/dev/null || :
+	[ -z "$job" ] || kill -KILL "$job" 2>/dev/null || :
+	end_broker
+}
+
+# begin ARG...  Start an instance.
+begin() {
+	kq-stream "$@" 2>>err 3>&- &
+	job=$!
+}
+
+# await_taken GROUP  Wait until the group has committed all of its input.
+await_taken() {
+	local until=$((SECONDS + kq_patience))
+	until kq-group describe "$1" 2>/dev/null | grep -q '^lag  *0$'; do
+		[ "$SECONDS" -lt "$until" ] || { kq-group describe "$1"; return 1; }
+		sleep 0.1
+	done
+}
+
+# stop SIGNAL  End the instance.
+stop() {
+	kill -"$1" "$job"
+	wait "$job" || [ $? -gt 128 ]
+	job=
+}
+
+# to_end ARG...  Run to the end of the input.
+to_end() {
+	timeout "$((kq_patience * 2))" kq-stream --until-end "$@" 2>>err || { cat err; return 1; }
+}
+
+all() {
+	kq-consume -o beginning --end "$@"
+}
+
+# retention TOPIC
+retention() {
+	kq-topic describe "$1" | sed -n 's/.*retention.ms=\([-0-9]*\).*/\1/p'
+}
+
+@test "records of open windows stay, however old; the retention comes back with current data" {
+	kq-topic create in -p 2
+	local topic=old-KSTREAM-AGGREGATE-STATE-STORE-0000000002-changelog guarantee
+	local app=(-a old from in time .ts then by .k then window tumbling 1d then agg n=count then to out)
+	# 2020-09-13, in one day, with at-least-once: there are no markers, which have the clock's time
+	seq 1000 | awk '{ printf "{\"k\":\"k%d\",\"ts\":%d}\n", $1 % 10, 1599955200 + $1 }' | kq-produce in
+	begin --guarantee at-least-once "${app[@]}"
+	await_taken old
+	[ "$(retention $topic)" = -1 ]
+	stop KILL
+	rm -r state
+	printf '{"k":"k%d","ts":1599955200}\n' 0 1 2 3 4 5 6 7 8 9 | kq-produce in
+	begin --guarantee at-least-once "${app[@]}"
+	await_taken old
+	[ "$(retention $topic)" = -1 ]
+	all -K ' ' out | awk '{ last[$1] = $2 } END { for (k in last) print last[k] }' | sort | uniq -c >got
+	[ "$(cat got)" = '     10 {"n":101}' ]
+	# both tasks get current data
+	seq 100 | awk -v now="$(date +%s)" '{ printf "{\"k\":\"k%d\",\"ts\":%d}\n", $1 % 10, now }' | kq-produce in
+	await_taken old
+	stop TERM
+	[ "$(retention $topic)" = 172800000 ]
+}
