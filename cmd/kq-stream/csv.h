@@ -27,8 +27,8 @@ struct csv_in {
 	struct buf field, json;
 };
 
-/* Take a line, without its line feed.  Returns 1: *json is its object, valid until the next call; 0: it was the
- * header, an empty line, or the record goes on in the next line; -1
+/* Take a line, without its line feed.  Returns 1: *json is its object, valid until the next
+ * call; 0: it was the header or an empty line, or the record goes on in the next line; -1
  * (ERR_CORRUPT). */
 int csv_in_line(struct csv_in *csv, struct str line, struct str *json, struct err *e);
 

@@ -14,6 +14,7 @@
 enum {
 	TICK_MS = 10, LAST_TIMES = 10, LAST_MEMORY_TIMES = 4, LAST_MS_MIN = 2000,
 	SPARE_STACK = 64 << 10,      /* for the handler of an overflow */
+	TEXT_SHOWN = 200, NAME_SHOWN = 50,
 	FRAME_MAX = 64 << 10,        /* an overflow faults within this of the stack's pointer */
 };
 
@@ -35,7 +36,8 @@ static _Thread_local const struct jqwatch *current;
 /* A thread in which libjq has run.  Its texts are copies: values are freed after the run. */
 static _Thread_local struct {
 	bool is_ready;
-	char text[200];
+	char text[TEXT_SHOWN + 1];
+	char line[TEXT_SHOWN + NAME_SHOWN + 100];
 } mine;
 
 static _Thread_local char spare_stack[SPARE_STACK];
@@ -56,13 +58,6 @@ stack_pointer(const ucontext_t *context)
 
 /* Only calls that a signal handler may make. */
 static void
-say(const char *text)
-{
-	ssize_t n = write(STDERR_FILENO, text, strlen(text));
-	(void)n;
-}
-
-static void
 on_fault(int number, siginfo_t *info, void *context)
 {
 	uintptr_t at = (uintptr_t)info->si_addr, sp = stack_pointer(context);
@@ -71,10 +66,11 @@ on_fault(int number, siginfo_t *info, void *context)
 		sigaction(number, &before, NULL);
 		return;
 	}
-	say(program_invocation_short_name);
-	say(": the expression '");
-	say(mine.text);
-	say("' makes a value that is nested too deeply, and cannot be stopped\n");
+	char *p = stpncpy(mine.line, program_invocation_short_name, NAME_SHOWN);
+	p = stpcpy(stpcpy(p, ": the expression '"), mine.text);
+	p = stpcpy(p, "' makes a value that is nested too deeply, and cannot be stopped\n");
+	ssize_t n = write(STDERR_FILENO, mine.line, (size_t)(p - mine.line));
+	(void)n;
 	_exit(1);
 }
 
@@ -204,7 +200,7 @@ jqwatch_begin(struct jqwatch *watch)
 	current = watch;
 	if (!mine.is_ready)
 		prepare_thread();
-	memccpy(mine.text, watch->text, 0, sizeof mine.text - 1);
+	memccpy(mine.text, watch->text, 0, TEXT_SHOWN);
 	watch->ntick = 0;
 	watch->why = JQWATCH_OK;
 	list_init(&watch->link);
