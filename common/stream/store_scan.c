@@ -17,7 +17,7 @@ struct store_iter {
 	bool has_from, has_to;
 	struct buf from, to;
 	bool has_last;
-	struct buf last;          /* the key that was seen last */
+	struct buf last;          /* STORE_TREE: the key that was seen last */
 
 	struct store_at at;       /* STORE_TREE: the next record, if `is_at` and unchanged */
 	bool is_at;
@@ -68,21 +68,27 @@ sort_heads(struct store_sort *v, size_t n)
 	mem_free(from == v ? to : from);
 }
 
-/* Sort by the 8 bytes after those that all keys share, then runs of equal ones by all. */
-static void
-sort(struct store_sort *v, size_t n)
+/* How many of the first n bytes the keys share. */
+static size_t
+shared_of(const struct store_rec *x, const struct store_rec *y, size_t n)
 {
-	if (n < 2)
-		return;
-	size_t skip = v[0].rec->key_n;
-	for (size_t i = 1; i < n; i++) {
-		size_t j = 0, end = MIN(skip, (size_t)v[i].rec->key_n);
-		while (j < end && v[i].rec->key[j] == v[0].rec->key[j])
-			j++;
-		skip = j;
+	size_t i = 0, end = MIN(n, (size_t)y->key_n);
+	for (; i + 8 <= end && memcmp(x->key + i, y->key + i, 8) == 0; i += 8)
+		;
+	while (i < end && x->key[i] == y->key[i])
+		i++;
+	return i;
+}
+
+/* Sort by the 8 bytes after the `shared` ones of all keys, then runs of equal ones by all. */
+static void
+sort(struct store_sort *v, size_t n, size_t shared)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			__builtin_prefetch(v[i + AHEAD].rec);
+		v[i].head = rec_head(v[i].rec, shared);
 	}
-	for (size_t i = 0; i < n; i++)
-		v[i].head = rec_head(v[i].rec, skip);
 	if (n < 64) {
 		qsort(v, n, sizeof *v, compare);
 		return;
@@ -114,11 +120,17 @@ list_seg(struct store_iter *it, const struct store_seg *seg)
 	struct store_rec **rec = mem_alloc(n * sizeof(void *));
 	store_hash_list(&seg->hash, rec);
 	it->n = it->i = 0;
-	for (size_t i = 0; i < n; i++)
-		if (!(rec[i]->flags & REC_GONE) && is_inside(it, rec_key(rec[i])))
-			it->v[it->n++].rec = rec[i];
+	size_t shared = SIZE_MAX;
+	for (size_t i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			__builtin_prefetch(rec[i + AHEAD]);
+		if (rec[i]->flags & REC_GONE || !is_inside(it, rec_key(rec[i])))
+			continue;
+		it->v[it->n++].rec = rec[i];
+		shared = shared_of(it->v[0].rec, rec[i], shared);
+	}
 	mem_free(rec);
-	sort(it->v, it->n);
+	sort(it->v, it->n, shared);
 	for (size_t i = 0, j = it->n; it->is_back && i + 1 < j; i++) {
 		struct store_sort swap = it->v[i];
 		it->v[i] = it->v[--j];
@@ -207,8 +219,11 @@ step(struct store_iter *it)
 {
 	if (it->store->order != STORE_TREE) {
 		/* In the order of keys, entries are anywhere in memory. */
-		if (++it->i + AHEAD < it->n)
-			__builtin_prefetch(it->v[it->i + AHEAD].rec);
+		if (++it->i + AHEAD < it->n) {
+			const uint8_t *p = (const uint8_t *)it->v[it->i + AHEAD].rec;
+			__builtin_prefetch(p);
+			__builtin_prefetch(p + 55);
+		}
 	} else if (it->is_back)
 		store_tree_prev(&it->at);
 	else
@@ -293,9 +308,11 @@ store_iter_next(struct store_iter *it, struct store_entry *out)
 {
 	if (it->store->set->is_failed || !next_entry(it, out))
 		return false;
-	it->has_last = true;
-	buf_reset(&it->last);
-	buf_put_str(&it->last, out->key);
+	if (it->store->order == STORE_TREE) {
+		it->has_last = true;
+		buf_reset(&it->last);
+		buf_put_str(&it->last, out->key);
+	}
 	return true;
 }
 
