@@ -11,6 +11,7 @@ struct agg_columns {
 	struct agg_part *part;
 	int npart;
 	int nvarying;
+	bool is_number;      /* all parts are */
 	int32_t fixed_size;  /* bytes of the parts of a fixed size */
 	uint8_t *work;       /* fixed_size: a state that is being changed */
 };
@@ -174,6 +175,37 @@ columns_add(struct flow_agg *agg, const struct flow_args *args, struct str *stat
 	return take(agg, args, true, state, out, e);
 }
 
+/* A part that passes the record over has NaN, which no value is. */
+static int
+columns_read(struct flow_agg *agg, const struct flow_args *args, double *v, struct err *e)
+{
+	struct agg_columns *cols = CONTAINER_OF(agg, struct agg_columns, agg);
+	bool is_safe = true;
+	for (int i = 0; i < cols->npart; i++) {
+		struct agg_value value = { 0 };
+		int rc = value_of(cols, &cols->part[i], args, &value, e);
+		if (rc < 0)
+			return failed(&cols->part[i], e);
+		v[i] = rc ? value.number : (double)NAN;
+		is_safe = is_safe && !(fabs(v[i]) >= AGG_SAFE);
+	}
+	return is_safe;
+}
+
+static void
+columns_add_read(struct flow_agg *agg, const double *v, struct str state)
+{
+	struct agg_columns *cols = CONTAINER_OF(agg, struct agg_columns, agg);
+	struct err e;
+	for (int i = 0; i < cols->npart; i++) {
+		const struct agg_part *part = &cols->part[i];
+		struct agg_cell cell = { .p = (uint8_t *)(uintptr_t)state.p + part->at };
+		struct agg_value value = { .number = v[i] };
+		if (!isnan(v[i]) && part->kind->add(part, &cell, &value, &e) < 0)
+			assert(!"a number within AGG_SAFE was refused");
+	}
+}
+
 static int
 columns_sub(struct flow_agg *agg, const struct flow_args *args, struct str *state,
 	struct buf *out, struct err *e)
@@ -287,6 +319,7 @@ add_part(struct agg_columns *cols, const struct agg_column *column,
 	part->at = cols->fixed_size;
 	cols->fixed_size += part->kind->size;
 	cols->nvarying += part->kind->size == 0;
+	cols->is_number = cols->is_number && part->kind->is_number;
 	cols->npart++;
 	return 0;
 }
@@ -300,6 +333,7 @@ agg_of_columns(struct flow_fns *fns, const struct agg_column *v, int n,
 	assert(n > 0);
 	cols->fns = fns;
 	cols->in_key = place->in_key;
+	cols->is_number = true;
 	cols->part = arena_alloc(memory, (size_t)n * sizeof *cols->part);
 	for (int i = 0; i < n; i++)
 		if (add_part(cols, &v[i], place, e) < 0)
@@ -310,5 +344,10 @@ agg_of_columns(struct flow_fns *fns, const struct agg_column *v, int n,
 		.init = columns_init, .add = columns_add, .sub = columns_sub, .merge = columns_merge,
 		.result = columns_result, .pack = columns_pack, .unpack = columns_unpack,
 	};
+	if (cols->is_number) {
+		cols->agg.nread = cols->npart;
+		cols->agg.read = columns_read;
+		cols->agg.add_read = columns_add_read;
+	}
 	return &cols->agg;
 }

@@ -70,12 +70,12 @@ count_unpack(const struct agg_part *part, struct agg_reader *from, struct agg_ce
 }
 
 const struct agg_kind agg_count_all = {
-	.name = "count", .wants = AGG_NOTHING, .size = sizeof(struct count_state),
+	.name = "count", .wants = AGG_NOTHING, .size = sizeof(struct count_state), .is_number = true,
 	.add = count_add, .sub = count_sub, .merge = count_merge, .put = count_put,
 	.unpack = count_unpack,
 };
 const struct agg_kind agg_count = {
-	.name = "count", .wants = AGG_NOT_NULL, .size = sizeof(struct count_state),
+	.name = "count", .wants = AGG_NOT_NULL, .size = sizeof(struct count_state), .is_number = true,
 	.add = count_add, .sub = count_sub, .merge = count_merge, .put = count_put,
 	.unpack = count_unpack,
 };
@@ -137,7 +137,7 @@ sum_unpack(const struct agg_part *part, struct agg_reader *from, struct agg_cell
 }
 
 const struct agg_kind agg_sum = {
-	.name = "sum", .wants = AGG_NUMBER, .size = sizeof(double),
+	.name = "sum", .wants = AGG_NUMBER, .size = sizeof(double), .is_number = true,
 	.add = sum_add, .sub = sum_sub, .merge = sum_merge, .put = sum_put, .unpack = sum_unpack,
 };
 
@@ -180,7 +180,7 @@ avg_unpack(const struct agg_part *part, struct agg_reader *from, struct agg_cell
 }
 
 const struct agg_kind agg_avg = {
-	.name = "avg", .wants = AGG_NUMBER, .size = sizeof(struct sum_state),
+	.name = "avg", .wants = AGG_NUMBER, .size = sizeof(struct sum_state), .is_number = true,
 	.add = sum_add, .sub = sum_sub, .merge = sum_merge, .put = avg_put, .pack = avg_pack,
 	.unpack = avg_unpack,
 };
@@ -242,10 +242,10 @@ extreme_unpack(const struct agg_part *part, struct agg_reader *from, struct agg_
 }
 
 const struct agg_kind agg_min = {
-	.name = "min", .wants = AGG_NUMBER, .size = sizeof(struct extreme_state),
+	.name = "min", .wants = AGG_NUMBER, .size = sizeof(struct extreme_state), .is_number = true,
 	.add = extreme_add, .merge = extreme_merge, .put = extreme_put, .unpack = extreme_unpack,
 };
 const struct agg_kind agg_max = {
-	.name = "max", .wants = AGG_NUMBER, .size = sizeof(struct extreme_state),
+	.name = "max", .wants = AGG_NUMBER, .size = sizeof(struct extreme_state), .is_number = true,
 	.add = extreme_add, .merge = extreme_merge, .put = extreme_put, .unpack = extreme_unpack,
 };

@@ -56,6 +56,8 @@ struct agg_kind {
 	enum agg_param param;
 	double param_default;
 	int32_t size;           /* 0: it varies */
+	bool is_number;         /* the state of a fixed size depends on numbers only, and add fails
+	                         * for numbers only that are beyond AGG_SAFE */
 	int (*add)(const struct agg_part *part, struct agg_cell *cell, const struct agg_value *value,
 		struct err *e);
 	int (*sub)(const struct agg_part *part, struct agg_cell *cell, const struct agg_value *value,
@@ -66,6 +68,10 @@ struct agg_kind {
 	void (*pack)(const struct agg_part *part, struct str state, struct buf *out); /* NULL: put */
 	void (*unpack)(const struct agg_part *part, struct agg_reader *from, struct agg_cell *cell);
 };
+
+/* A sum that is finite stays so with a number that is smaller than half the distance of the
+ * largest numbers, 2^971. */
+#define AGG_SAFE 0x1p969
 
 extern const struct agg_kind agg_count_all, agg_count, agg_sum, agg_min, agg_max, agg_avg,
 	agg_first, agg_last, agg_collect, agg_distinct, agg_distinct_approx, agg_quantile;

@@ -89,6 +89,13 @@ struct flow_agg {
 	/* Take a record into the state; args->value is never null; args->acc is the state. */
 	int (*add)(struct flow_agg *agg, const struct flow_args *args, struct str *state,
 		struct buf *out, struct err *e);
+	/* add in two steps, so that the memory of the state can be loaded between them: for states
+	 * of a fixed size that begin as zeroed bytes.  read gives the nread numbers of a record
+	 * that add_read, which cannot fail, takes into the state: 1; 0: the record is for add;
+	 * -1.  NULL: there is add only. */
+	int nread;
+	int (*read)(struct flow_agg *agg, const struct flow_args *args, double *v, struct err *e);
+	void (*add_read)(struct flow_agg *agg, const double *v, struct str state);
 	/* Take a record out of it (a grouped table). */
 	int (*sub)(struct flow_agg *agg, const struct flow_args *args, struct str *state,
 		struct buf *out, struct err *e);

@@ -56,6 +56,8 @@ struct flow_node_ops {
 	void (*close)(struct flow_node *node);
 	/* A record from the node's input number `port`, 0 being the first of `from`. */
 	int (*take)(struct flow_node *node, int port, const struct flow_rec *rec, struct err *e);
+	/* Let the stores have all that was taken: they are to be looked at.  NULL: they have. */
+	void (*settle)(struct flow_node *node);
 	/* Wall time has reached *node->tick_at_ms. */
 	int (*tick)(struct flow_node *node, struct err *e);
 	/* The stream time of a windowed aggregation above has moved (flow_node_time). */

@@ -306,6 +306,14 @@ flow_task_stores(const struct flow_task *task, const struct flow_store **v)
 	return task->nstore;
 }
 
+void
+flow_task_settle(struct flow_task *task)
+{
+	for (int i = 0; i < task->nnode; i++)
+		if (task->node[i] && task->node[i]->ops->settle)
+			task->node[i]->ops->settle(task->node[i]);
+}
+
 struct log_call {
 	struct flow_task *task;
 	int i; /* the store */
@@ -333,6 +341,7 @@ log_entry(void *arg, const struct store_entry *entry, struct err *e)
 int
 flow_task_log(struct flow_task *task, flow_change_fn *fn, void *arg, struct err *e)
 {
+	flow_task_settle(task);
 	for (int i = 0; i < task->nstore; i++) {
 		struct log_call call = { task, i, fn, arg };
 		if (task->store[i].is_logged && store_changes(task->store[i].store, log_entry, &call, e))

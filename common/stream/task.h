@@ -79,6 +79,10 @@ struct flow_store {
 };
 int flow_task_stores(const struct flow_task *task, const struct flow_store **v);
 
+/* Let the stores have all records that were taken, before they are looked at: some
+ * operators put records there a little later. */
+void flow_task_settle(struct flow_task *task);
+
 /* A record of a changelog. */
 struct flow_change {
 	struct str key, value, headers;

@@ -15,6 +15,7 @@
 #include "stream/ops.h"
 #include "stream/saturate.h"
 #include "stream/win.h"
+#include "stream/win_ahead.h"
 
 struct win_fixed {
 	struct win win;
@@ -25,6 +26,8 @@ struct win_fixed {
 	int64_t last_ms;           /* start of the last window of the record before this one */
 	int64_t newest_ms;         /* highest start of a window in the store, ever */
 	int64_t forgot_ms;         /* windows that start earlier were forgotten */
+	struct win_ahead ahead;    /* records that are to be in the store soon */
+	double *numbers;           /* of one record, for ahead */
 	struct win_update *updates; /* of one record */
 	int64_t nupdate_max;
 };
@@ -49,6 +52,10 @@ fixed_open(struct flow_node *node, struct err *e)
 	op->last_ms = op->is_unlimited ? window->start_ms : 0;
 	if (win_open(&op->win, STORE_SEGMENTS, false, op->span_ms, e))
 		return -1;
+	if (!win_sends(&op->win) && node->spec->op != FLOW_COGROUP) {
+		win_ahead_init(&op->ahead, op->win.store, node->spec->agg);
+		op->numbers = mem_alloc((size_t)node->spec->agg->nread * sizeof *op->numbers);
+	}
 	struct store_entry entry; /* of a checkpoint */
 	struct store_iter *it = store_scan_back(op->win.store, STR_NULL, STR_NULL);
 	if (store_iter_next(it, &entry))
@@ -62,7 +69,15 @@ fixed_close(struct flow_node *node)
 {
 	struct win_fixed *op = (struct win_fixed *)node;
 	mem_free(op->updates);
+	mem_free(op->numbers);
+	win_ahead_release(&op->ahead);
 	win_close(node);
+}
+
+static void
+fixed_settle(struct flow_node *node)
+{
+	win_ahead_flush(&((struct win_fixed *)node)->ahead);
 }
 
 /* ---- keys ---- */
@@ -147,6 +162,7 @@ moved(struct win_fixed *op, const struct flow_rec *rec, int64_t closed_before_ms
 {
 	struct win *win = &op->win;
 	if (*win->time_ms >= win->close_at_ms) {
+		win_ahead_flush(&op->ahead);
 		if (win->node.spec->emits_on_close
 				&& send_finals(op, rec, closed_before_ms, op->closed_ms, e))
 			return -1;
@@ -160,6 +176,7 @@ static int
 fixed_end(struct flow_node *node, struct err *e)
 {
 	struct win_fixed *op = (struct win_fixed *)node;
+	win_ahead_flush(&op->ahead);
 	if (!node->spec->emits_on_close)
 		return 0;
 	return send_finals(op, NULL, closed_by(op, *op->win.time_ms), INT64_MAX, e);
@@ -241,6 +258,26 @@ take_varying(struct win_fixed *op, struct flow_agg *adder, const struct flow_rec
 	return 0;
 }
 
+/* Let the record wait for the states' memory, if it can: 1; 0: it cannot; -1. */
+static int
+take_ahead(struct win_fixed *op, const struct flow_rec *rec, int64_t first_ms, int64_t n,
+	struct err *e)
+{
+	struct win *win = &op->win;
+	struct flow_agg *agg = win->node.spec->agg;
+	struct flow_args args = { .key = &rec->key, .value = rec->value, .ts_ms = rec->ts_ms };
+	if (!win_ahead_can(&op->ahead, key_of(&win->key, rec->key.bytes, first_ms)))
+		return 0;
+	int rc = agg->read(agg, &args, op->numbers, e);
+	if (rc < 0)
+		return flow_node_failed(&win->node, rec, e) ? -1 : 1;
+	for (int64_t i = 0; i < n && rc; i++)
+		win_ahead_put(&op->ahead,
+			key_of(&win->key, rec->key.bytes, first_ms + i * op->step_ms), op->numbers,
+			rec->ts_ms);
+	return rc;
+}
+
 /* A state of a fixed size, changed in place. */
 static int
 take_slot(struct win_fixed *op, struct flow_agg *adder, const struct flow_rec *rec,
@@ -292,6 +329,10 @@ take_windows(struct win_fixed *op, int port, const struct flow_rec *rec, int64_t
 	int64_t first_ms = nopen == 1 ? last_ms : last_ms - (nopen - 1) * op->step_ms;
 	if (!op->win.node.spec->agg->state_size)
 		return take_varying(op, adder, rec, first_ms, nopen, e);
+	int rc = take_ahead(op, rec, first_ms, nopen, e);
+	if (rc)
+		return MIN(rc, 0);
+	win_ahead_flush(&op->ahead);
 	for (int64_t i = 0; i < nopen; i++)
 		if (take_slot(op, adder, rec, first_ms + i * op->step_ms, e))
 			return -1;
@@ -326,6 +367,7 @@ fixed_get(struct flow_node *node, const struct flow_key *key, struct str *value,
 	struct win_fixed *op = (struct win_fixed *)node;
 	struct store_entry entry;
 	struct err ignored; /* it did not fail when the row was sent */
+	win_ahead_flush(&op->ahead);
 	if (key->start_ms <= closed_by(op, op->newest_ms)
 			|| !store_get(op->win.store, key_of(&op->win.key, key->bytes, key->start_ms), &entry)
 			|| win_value(&op->win, entry.value, value, &ignored) || value->n < 0)
@@ -378,6 +420,6 @@ fixed_restore(struct flow_node *node, int store, const struct flow_change *chang
 
 const struct flow_node_ops flow_window_fixed_ops = {
 	.name = "window_fixed", .size = sizeof(struct win_fixed), .open = fixed_open,
-	.close = fixed_close, .take = fixed_take, .end = fixed_end, .get = fixed_get,
-	.log = fixed_log, .restore = fixed_restore,
+	.close = fixed_close, .take = fixed_take, .settle = fixed_settle, .end = fixed_end,
+	.get = fixed_get, .log = fixed_log, .restore = fixed_restore,
 };

@@ -44,6 +44,40 @@ gives() {
 	[ ! -s err ]
 }
 
+@test "final results of many keys, long ones too, are those of the changes sent last" {
+	# shellcheck disable=SC2016 # of awk
+	awk 'BEGIN {
+		srand(7)
+		for (i = 0; i < 5000; i++) {
+			key = "k" int(rand() * 40)
+			if (rand() < 0.1)
+				key = key sprintf("%080d", rand() * 3)
+			amount = rand() < 0.1 ? "null" : rand() < 0.1 ? "1e300" : rand() - 0.5
+			printf "{\"c\":\"%s\",\"amount\":%s,\"ts\":%d}\n", key, amount, i / 10 + rand() * 80
+		}
+	}' >in
+	local words
+	for words in 'tumbling 1m' 'tumbling 1m grace 10s' 'hopping 1m every 15s grace 1m'; do
+		# shellcheck disable=SC2086
+		set -- from - time .ts then by .c then window $words then agg n=count some='count(.amount)' \
+			total='sum(.amount)' least='min(.amount)' most='max(.amount)' mean='avg(.amount)'
+		timeout 20 kq-stream "$@" then emit final then to - <in >final 2>final.err
+		timeout 20 kq-stream "$@" then to - <in >changes 2>changes.err
+		jq -sc 'reduce .[] as $row ({}; .["\($row.key) \($row.start)"] = $row) | .[]' changes | sort >want
+		sort final | cmp - want
+		cmp final.err changes.err
+		[ "$(wc -l <want)" -gt 200 ]
+	done
+}
+
+@test "a sum beyond the largest number is told with its record's line" {
+	printf '{"c":"%s","amount":%s,"ts":1}\n' a 1 b 2 a 1.7e308 b 3 a 1.7e308 b 4 >in
+	run -1 --separate-stderr timeout 20 kq-stream from - time .ts then by .c then window tumbling 1m \
+		then agg total='sum(.amount)' then emit final then to - <in
+	echo "$stderr"
+	[[ $stderr == 'kq-stream: line 5: '*'the sum is beyond the largest number'* ]]
+}
+
 @test "emit final behind a filter is the same as suppress" {
 	gives window tumbling 1m grace 10s then agg n=count then filter '.n > 1' then emit final then to - \
 		3<<-'END'

@@ -269,6 +269,41 @@ test_agg__a_record_that_fails_changes_nothing(void)
 	flow_fns_free(fns);
 }
 
+/* The numbers are read first, and added later: the same, or the record is left to add. */
+void
+test_agg__adding_in_two_steps_is_the_same(void)
+{
+	static const char *const v[] = { "{\"x\":3}", "{}", "{\"x\":0.1}", "{\"x\":null}",
+		"{\"x\":-7e290}", "{\"x\":1e16}" };
+	double numbers[6], beyond[6];
+	struct held held = { BUF_INIT }, later = { BUF_INIT };
+	struct flow_args args = { .key = &key };
+	fns = flow_fns_new(NULL);
+	struct flow_agg *agg = columns(&place, (const char *const[]){ "count", "count(.x)", "sum(.x)",
+		"min(.x)", "max(.x)", "avg(.x)", NULL });
+	check_int(agg->nread, 6);
+	uint8_t zero[72] = { 0 }; /* 8 + 8 + 8 + 16 + 16 + 16 */
+	check_int(agg->state_size, sizeof zero);
+	hold(&later, (struct str){ zero, agg->state_size });
+	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+		flow_fns_next(fns);
+		args.value = str_of(v[i]);
+		check_int(agg->read(agg, &args, numbers, &e), 1);
+		args.value = STR("{\"x\":1e300}");
+		check_int(agg->read(agg, &args, beyond, &e), 0);
+		args.value = STR("{\"x\":[]}");
+		check_int(agg->read(agg, &args, beyond, &e), -1);
+		agg->add_read(agg, numbers, buf_str(&later.state));
+		add(agg, &held, v[i]);
+		check(str_eq(buf_str(&held.state), buf_str(&later.state)));
+	}
+	check(!one("last(.x)")->read);
+	check(!columns(&place, (const char *const[]){ "count", "distinct_approx(.x)", NULL })->read);
+	buf_release(&held.state);
+	buf_release(&later.state);
+	flow_fns_free(fns);
+}
+
 void
 test_agg__lists_have_a_limit(void)
 {
