@@ -34,34 +34,6 @@ waits_for_close(const struct op_suppress *op)
 	return op->node.spec->suppress.until_window_closes;
 }
 
-static int
-suppress_open(struct flow_node *node, struct err *e)
-{
-	struct op_suppress *op = (struct op_suppress *)node;
-	const char *name = node->plan->store[0];
-	struct flow_store logged = { .is_compacted = true, .is_logged = true }, index = { 0 };
-	struct buf full = BUF_INIT;
-	buf_printf(&full, "%s-queue", name);
-	op->queue_name = mem_strndup(buf_str(&full));
-	buf_release(&full);
-	op->next_ms = INT64_MAX;
-	if (!waits_for_close(op) || !node->nabove)
-		op->time_ms = flow_node_number(node, "time");
-	return flow_node_store(node, name, STORE_HASH, &logged, &op->buffer, e) < 0
-		|| flow_node_store(node, op->queue_name, STORE_TREE, &index, &op->queue, e) < 0 ? -1 : 0;
-}
-
-static void
-suppress_close(struct flow_node *node)
-{
-	struct op_suppress *op = (struct op_suppress *)node;
-	mem_free(op->queue_name);
-	buf_release(&op->key);
-	buf_release(&op->at);
-	buf_release(&op->value);
-	buf_release(&op->headers);
-}
-
 /* ---- the buffer and its queue ---- */
 
 static struct str
@@ -105,6 +77,19 @@ static int64_t
 size_of(struct str key, struct str value)
 {
 	return (int64_t)key.n + value.n;
+}
+
+/* The bytes of what waits, if there is a limit. */
+static void
+count_bytes(struct op_suppress *op)
+{
+	struct store_entry entry;
+	if (!op->node.spec->suppress.max_bytes)
+		return;
+	struct store_iter *it = store_scan(op->buffer, STR_NULL, STR_NULL);
+	while (store_iter_next(it, &entry))
+		op->nbyte += size_of(entry.key, entry.value);
+	store_iter_free(it);
 }
 
 /* What waits for the key; its slices are valid until the store changes. */
@@ -184,6 +169,39 @@ send_upto(struct op_suppress *op, int64_t place_ms, struct err *e)
 		if (send_first(op, e))
 			return -1;
 	return 0;
+}
+
+/* ---- opening ---- */
+
+static int
+suppress_open(struct flow_node *node, struct err *e)
+{
+	struct op_suppress *op = (struct op_suppress *)node;
+	const char *name = node->plan->store[0];
+	struct flow_store logged = { .is_compacted = true, .is_logged = true }, index = { 0 };
+	struct buf full = BUF_INIT;
+	buf_printf(&full, "%s-queue", name);
+	op->queue_name = mem_strndup(buf_str(&full));
+	buf_release(&full);
+	if (!waits_for_close(op) || !node->nabove)
+		op->time_ms = flow_node_number(node, "time");
+	if (flow_node_store(node, name, STORE_HASH, &logged, &op->buffer, e) < 0
+			|| flow_node_store(node, op->queue_name, STORE_TREE, &index, &op->queue, e) < 0)
+		return -1;
+	find_next(op); /* of a checkpoint */
+	count_bytes(op);
+	return 0;
+}
+
+static void
+suppress_close(struct flow_node *node)
+{
+	struct op_suppress *op = (struct op_suppress *)node;
+	mem_free(op->queue_name);
+	buf_release(&op->key);
+	buf_release(&op->at);
+	buf_release(&op->value);
+	buf_release(&op->headers);
 }
 
 /* ---- when ---- */

@@ -47,6 +47,7 @@ struct case_result {
 
 struct case_opts {
 	bool restarts;         /* leave and restore the tasks at random points */
+	bool checkpoints;      /* ... some from a checkpoint and the rest of the changelogs */
 	bool is_split;         /* a task for each sub-topology, internal topics between them */
 	uint64_t seed;
 };

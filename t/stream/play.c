@@ -2,9 +2,15 @@
  * are wanted. */
 #include "case.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 /* A record of a changelog, kept. */
 struct kept {
 	struct kept *next;
+	int64_t number;       /* from 1 */
 	const char *store;
 	bool keeps_all;       /* compaction may not remove older records of a key */
 	struct flow_change change;
@@ -23,6 +29,8 @@ struct queue {
 };
 
 struct part {
+	char *dir;            /* with checkpoints */
+	int64_t nkept;
 	struct store_set *set;
 	struct flow_task *task;
 	struct kept *log, **log_tail;
@@ -177,6 +185,7 @@ keep_change(void *arg, const struct flow_store *store, const struct flow_change 
 	struct keeper *keeper = arg;
 	struct arena *arena = keeper->player->arena;
 	struct kept *kept = arena_alloc(arena, sizeof *kept);
+	kept->number = ++keeper->part->nkept;
 	kept->store = arena_printf(arena, "%s", store->name);
 	kept->keeps_all = !store->is_compacted || store->history_ms;
 	kept->change = *change;
@@ -209,7 +218,7 @@ compact(struct part *part)
 static int
 open_part(struct player *player, struct part *part, struct err *e)
 {
-	struct store_set_opts o = { 0 };
+	struct store_set_opts o = { .dir = part->dir, .identity = "case" };
 	part->set = store_set_new(&o, e);
 	if (!part->set)
 		return -1;
@@ -227,13 +236,26 @@ close_part(struct part *part)
 	part->set = NULL;
 }
 
+/* Write a checkpoint; the number of the last record of the changelogs goes with it. */
+static int
+checkpoint(struct part *part, struct err *e)
+{
+	struct str text = { (const uint8_t *)&part->nkept, (int32_t)sizeof part->nkept };
+	return store_set_checkpoint(part->set, text, e);
+}
+
+/* What is not in the checkpoint. */
 static int
 restore(struct part *part, struct err *e)
 {
 	const struct flow_store *stores;
 	int n = flow_task_stores(part->task, &stores);
+	struct str text = part->dir ? store_set_checkpoint_text(part->set) : STR_NULL;
+	int64_t upto = 0;
+	if (text.n == (int32_t)sizeof upto)
+		memcpy(&upto, text.p, sizeof upto);
 	for (struct kept *kept = part->log; kept; kept = kept->next)
-		for (int i = 0; i < n; i++)
+		for (int i = 0; i < n && kept->number > upto; i++)
 			if (!strcmp(stores[i].name, kept->store)
 					&& flow_task_restore(part->task, &stores[i], &kept->change, e))
 				return -1;
@@ -272,6 +294,8 @@ restart_part(struct player *player, struct part *part, struct err *e)
 		return -1;
 	if (draw(player, 2))
 		compact(part);
+	if (part->dir && draw(player, 2) && checkpoint(part, e))
+		return -1;
 	int n = flow_task_numbers(part->task, &from);
 	struct flow_number *number = arena_alloc(player->arena, sizeof *number * (size_t)(n + 1));
 	for (int i = 0; i < n; i++)
@@ -392,6 +416,28 @@ take_all(struct player *player, const json_t *kase, struct err *e)
 	return 0;
 }
 
+/* A folder for checkpoints.  There are many, and none is to outlive the machine: in memory. */
+static char *
+make_dir(struct player *player)
+{
+	char *dir = arena_printf(player->arena, "/dev/shm/kq-case.XXXXXX");
+	bool is_made = mkdtemp(dir) != NULL;
+	assert(is_made);
+	return dir;
+}
+
+static void
+remove_dir(const char *dir)
+{
+	struct dirent *entry;
+	DIR *open = opendir(dir);
+	while (open && (entry = readdir(open)))
+		unlinkat(dirfd(open), entry->d_name, 0);
+	if (open)
+		closedir(open);
+	rmdir(dir);
+}
+
 static int
 open_all(struct player *player, struct err *e)
 {
@@ -402,6 +448,8 @@ open_all(struct player *player, struct err *e)
 	player->part = arena_alloc(player->arena, sizeof *player->part * (size_t)player->npart);
 	for (int i = 0; i < player->npart; i++) {
 		player->part[i].log_tail = &player->part[i].log;
+		if (player->o->checkpoints)
+			player->part[i].dir = make_dir(player);
 		if (open_part(player, &player->part[i], e))
 			return -1;
 	}
@@ -427,7 +475,10 @@ case_play(struct case_fns *fns, const json_t *kase, const struct case_opts *o,
 		result->has_error = open_all(&player, e) || take_all(&player, kase, e);
 	}
 	result->error_at = player.by;
-	for (int i = 0; i < player.npart; i++)
+	for (int i = 0; i < player.npart; i++) {
 		close_part(&player.part[i]);
+		if (player.part[i].dir)
+			remove_dir(player.part[i].dir);
+	}
 	topology_free(player.topo);
 }

@@ -1,12 +1,13 @@
 /*
- * run-cases [-v] [--only PATTERN] [--max N] [--restart] [--split] [--seed N] FILE...: run the
- * cases of these files through the operators of kq-stream, and compare.
+ * run-cases [-v] [--only PATTERN] [--max N] [--restart] [--checkpoint] [--split] [--seed N]
+ * FILE...: run the cases of these files through the operators of kq-stream, and compare.
  *
  * Prints the first differences by name, and a last line with counts.  Exits with 1 if there
  * is a difference.  --restart leaves each task at random points and goes on in a fresh one
- * from its changelogs and numbers (--seed chooses other points), --split runs each
- * sub-topology as a task of its own, with internal topics between them; both must change
- * nothing.
+ * from its changelogs and numbers (--seed chooses other points); with --checkpoint, from the
+ * last checkpoint of its stores and what the changelogs have beyond it.  --split runs each
+ * sub-topology as a task of its own, with internal topics between them.  All of these must
+ * change nothing.
  */
 #include "case.h"
 
@@ -218,6 +219,7 @@ main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "verbose", no_argument, NULL, 'v' }, { "only", required_argument, NULL, 'o' },
 		{ "max", required_argument, NULL, 'm' }, { "restart", no_argument, NULL, 'r' },
+		{ "checkpoint", no_argument, NULL, 'c' },
 		{ "split", no_argument, NULL, 's' }, { "seed", required_argument, NULL, 'n' }, { 0 },
 	};
 	struct run run = { .diff_max = 10 };
@@ -228,13 +230,14 @@ main(int argc, char **argv)
 		case 'o': run.only = optarg; break;
 		case 'm': run.diff_max = atoi(optarg); break;
 		case 'r': run.play.restarts = true; break;
+		case 'c': run.play.restarts = run.play.checkpoints = true; break;
 		case 's': run.play.is_split = true; break;
 		case 'n': run.seed = strtoull(optarg, NULL, 10); break;
 		default: return 2;
 		}
 	if (optind == argc) {
-		fprintf(stderr, "usage: run-cases [-v] [--only PATTERN] [--max N] [--restart] [--split] "
-			"[--seed N] FILE...\n");
+		fprintf(stderr, "usage: run-cases [-v] [--only PATTERN] [--max N] [--restart] "
+			"[--checkpoint] [--split] [--seed N] FILE...\n");
 		return 2;
 	}
 	run.fns.set = flow_fns_new(NULL);
