@@ -667,4 +667,6 @@ test_fetcher__a_held_partition_is_not_asked_for(void)
 	check_int(f.nrequest, 1);
 	cluster_close(&cl);
 	fetcher_release(&f);
+	stop_peer();
+	buf_release(&the_log);
 }
