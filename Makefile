@@ -22,6 +22,7 @@ BINDIR       ?= $(PREFIX)/bin
 MANDIR       ?= $(PREFIX)/share/man
 BASHCOMPDIR  ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR   ?= $(PREFIX)/share/zsh/site-functions
+EXAMPLEDIR   ?= $(PREFIX)/share/doc/kq/examples
 FISHCOMPDIR  ?= $(PREFIX)/share/fish/vendor_completions.d
 AWK          ?= awk
 FUZZ_SECONDS ?= 60
@@ -185,10 +186,13 @@ install: all
 	install -m 644 completions/_kq $(DESTDIR)$(ZSHCOMPDIR)/_kq
 	install -m 644 completions/kq.fish $(DESTDIR)$(FISHCOMPDIR)/kq.fish
 	for c in $(cmd); do ln -sf kq.fish $(DESTDIR)$(FISHCOMPDIR)/$$c.fish || exit 1; done
+	install -d $(DESTDIR)$(EXAMPLEDIR)
+	cp -R share/examples/. $(DESTDIR)$(EXAMPLEDIR)
 uninstall:
 	for c in $(cmd); do rm -f $(DESTDIR)$(BINDIR)/$$c $(DESTDIR)$(BASHCOMPDIR)/$$c $(DESTDIR)$(FISHCOMPDIR)/$$c.fish; done
 	for m in $(notdir $(man)); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$$m; done
 	rm -f $(DESTDIR)$(BASHCOMPDIR)/kq $(DESTDIR)$(ZSHCOMPDIR)/_kq $(DESTDIR)$(FISHCOMPDIR)/kq.fish
+	rm -rf $(DESTDIR)$(EXAMPLEDIR)
 clean:
 	rm -rf build
 

@@ -1,0 +1,67 @@
+#!/usr/bin/env bats
+# The worked examples in share/examples: they pass, leave nothing, and fail if a result is wrong.
+load ../lib/kq
+bats_require_minimum_version 1.5.0
+
+setup() {
+	examples=$BATS_TEST_DIRNAME/../../share/examples
+	bin=$BATS_TEST_TMPDIR/bin
+	export TMPDIR=$BATS_TEST_TMPDIR/tmp
+	mkdir "$bin" "$TMPDIR"
+}
+
+# example NAME [ARG...]  Run one: it passes, and leaves no file and no process.
+example() {
+	local name=$1
+	shift
+	run timeout -k 5 120 "$examples/$name" "$@"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	leaves_nothing
+}
+
+leaves_nothing() {
+	[ -z "$(ls "$TMPDIR")" ]
+	! ps -e -o args= | grep -F "unix:$TMPDIR" | grep -v grep
+}
+
+# A kq-consume that changes what it prints makes the example fail, and say what differs.
+refuses() {
+	local name=$1 script=$2
+	shift 2
+	printf '#!/bin/sh\n%s "$@" | %s\n' "$(command -v kq-consume)" "$script" >"$bin/kq-consume"
+	chmod +x "$bin/kq-consume"
+	PATH=$bin:$PATH run timeout -k 5 120 "$examples/$name" "$@"
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"$name: no: "* ]]
+	leaves_nothing
+}
+
+@test "shop: revenue, stock and alerts are right" {
+	example shop
+	[[ $output == *"Yes: 25 rows of minutes and "*" alerts are what awk computes"* ]]
+}
+
+@test "shop: a wrong figure fails it" {
+	refuses shop 'sed "s/\"sold\":82,/\"sold\":81,/"'
+}
+
+@test "shop: on a terminal the table is drawn in place, and Ctrl-C cleans up" {
+	skip_without tmux
+	local tmux=(tmux -S "$BATS_TEST_TMPDIR/tmux" -f /dev/null) until=$((SECONDS + kq_patience * 2))
+	"${tmux[@]}" new-session -d -x 100 -y 40 "TMPDIR='$TMPDIR' PATH='$PATH' '$examples/shop'; echo \$? >'$BATS_TEST_TMPDIR/code'; sleep 60"
+	until "${tmux[@]}" capture-pane -p | grep -q '^10:0.:.. .*10:00  *10:01$'; do
+		[ "$SECONDS" -lt "$until" ]
+		sleep 0.2
+	done
+	"${tmux[@]}" send-keys C-c
+	until [ -s "$BATS_TEST_TMPDIR/code" ]; do [ "$SECONDS" -lt "$until" ]; sleep 0.1; done
+	"${tmux[@]}" capture-pane -p >"$BATS_TEST_TMPDIR/screen"
+	"${tmux[@]}" kill-server
+	cat "$BATS_TEST_TMPDIR/screen"
+	[ "$(<"$BATS_TEST_TMPDIR/code")" -eq 130 ]
+	[ "$(grep -c '^10:' "$BATS_TEST_TMPDIR/screen")" -eq 1 ]
+	[ "$(grep -c '^bread ' "$BATS_TEST_TMPDIR/screen")" -eq 1 ]
+	leaves_nothing
+}
