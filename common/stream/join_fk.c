@@ -408,6 +408,7 @@ out_get(struct flow_node *node, const struct flow_key *key, struct str *value, i
 
 const struct flow_node_ops flow_fk_out_ops = {
 	.name = "foreign-key join",
+	.rows = FLOW_ROWS_KEY,
 	.size = sizeof(struct fk_out),
 	.open = out_open,
 	.close = out_close,

@@ -123,6 +123,7 @@ join_get(struct flow_node *node, const struct flow_key *key, struct str *value, 
 
 const struct flow_node_ops flow_join_tables_ops = {
 	.name = "table-table join",
+	.rows = FLOW_ROWS_KEY,
 	.size = sizeof(struct join_tables),
 	.open = join_open,
 	.close = join_close,

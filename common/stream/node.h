@@ -48,8 +48,19 @@ enum flow_log {
 	FLOW_LOG_MORE,        /* *out is to be written, and log is to be called again */
 };
 
+/* What the keys of a node's first store are, if its entries are the rows of a table. */
+enum flow_rows {
+	FLOW_NO_ROWS,
+	FLOW_ROWS_KEY,     /* flow_row */
+	FLOW_ROWS_VERSION, /* keys_put | time: of each row several, one of which is the newest */
+	FLOW_ROWS_FIXED,   /* start | bytes */
+	FLOW_ROWS_SLIDING, /* keys_put_bytes | start */
+	FLOW_ROWS_SESSION, /* keys_put_bytes | end | start */
+};
+
 struct flow_node_ops {
 	const char *name;
+	enum flow_rows rows;      /* for queries (look.h); get is set, too */
 	size_t size;              /* of the embedding struct, whose first member is the node */
 	/* Open the stores, compute what does not change.  NULL: nothing to do. */
 	int (*open)(struct flow_node *node, struct err *e);

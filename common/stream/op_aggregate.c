@@ -270,12 +270,12 @@ aggregate_restore(struct flow_node *node, int store, const struct flow_change *c
 }
 
 const struct flow_node_ops flow_aggregate_ops = {
-	.name = "aggregate", .size = sizeof(struct op_aggregate), .open = aggregate_open,
-	.close = aggregate_close, .take = aggregate_take, .get = aggregate_get,
+	.name = "aggregate", .rows = FLOW_ROWS_KEY, .size = sizeof(struct op_aggregate),
+	.open = aggregate_open, .close = aggregate_close, .take = aggregate_take, .get = aggregate_get,
 	.log = aggregate_log, .restore = aggregate_restore,
 };
 const struct flow_node_ops flow_aggregate_table_ops = {
-	.name = "aggregate_table", .size = sizeof(struct op_aggregate), .open = aggregate_open,
-	.close = aggregate_close, .take = aggregate_table_take, .get = aggregate_get,
-	.log = aggregate_log, .restore = aggregate_restore,
+	.name = "aggregate_table", .rows = FLOW_ROWS_KEY, .size = sizeof(struct op_aggregate),
+	.open = aggregate_open, .close = aggregate_close, .take = aggregate_table_take,
+	.get = aggregate_get, .log = aggregate_log, .restore = aggregate_restore,
 };

@@ -62,8 +62,9 @@ table_get(struct flow_node *node, const struct flow_key *key, struct str *value,
 }
 
 const struct flow_node_ops flow_table_ops = {
-	.name = "table", .size = sizeof(struct op_table), .open = table_open, .close = table_close,
-	.take = table_take, .get = table_get, .log = flow_row_log, .restore = flow_row_restore,
+	.name = "table", .rows = FLOW_ROWS_KEY, .size = sizeof(struct op_table), .open = table_open,
+	.close = table_close, .take = table_take, .get = table_get, .log = flow_row_log,
+	.restore = flow_row_restore,
 };
 
 /* ---- filter and map_values of a table ---- */
@@ -214,7 +215,7 @@ table_step_take(struct flow_node *node, int port, const struct flow_rec *rec, st
 }
 
 const struct flow_node_ops flow_table_step_ops = {
-	.name = "filter or map_values", .size = sizeof(struct op_table), .open = table_open,
-	.close = table_close, .take = table_step_take, .get = table_get, .log = flow_row_log,
-	.restore = flow_row_restore,
+	.name = "filter or map_values", .rows = FLOW_ROWS_KEY, .size = sizeof(struct op_table),
+	.open = table_open, .close = table_close, .take = table_step_take, .get = table_get,
+	.log = flow_row_log, .restore = flow_row_restore,
 };

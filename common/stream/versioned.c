@@ -311,6 +311,7 @@ versioned_restore(struct flow_node *node, int store, const struct flow_change *c
 
 const struct flow_node_ops flow_versioned_ops = {
 	.name = "versioned table",
+	.rows = FLOW_ROWS_VERSION,
 	.size = sizeof(struct versioned),
 	.open = versioned_open,
 	.close = versioned_close,

@@ -419,7 +419,7 @@ fixed_restore(struct flow_node *node, int store, const struct flow_change *chang
 }
 
 const struct flow_node_ops flow_window_fixed_ops = {
-	.name = "window_fixed", .size = sizeof(struct win_fixed), .open = fixed_open,
-	.close = fixed_close, .take = fixed_take, .settle = fixed_settle, .end = fixed_end,
-	.get = fixed_get, .log = fixed_log, .restore = fixed_restore,
+	.name = "window_fixed", .rows = FLOW_ROWS_FIXED, .size = sizeof(struct win_fixed),
+	.open = fixed_open, .close = fixed_close, .take = fixed_take, .settle = fixed_settle,
+	.end = fixed_end, .get = fixed_get, .log = fixed_log, .restore = fixed_restore,
 };

@@ -333,7 +333,7 @@ session_restore(struct flow_node *node, int store, const struct flow_change *cha
 }
 
 const struct flow_node_ops flow_window_session_ops = {
-	.name = "window_session", .size = sizeof(struct win_session), .open = session_open,
-	.close = session_close, .take = session_take, .end = session_end, .get = session_get,
-	.log = session_log, .restore = session_restore,
+	.name = "window_session", .rows = FLOW_ROWS_SESSION, .size = sizeof(struct win_session),
+	.open = session_open, .close = session_close, .take = session_take, .end = session_end,
+	.get = session_get, .log = session_log, .restore = session_restore,
 };

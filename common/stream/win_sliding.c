@@ -507,7 +507,7 @@ sliding_restore(struct flow_node *node, int store, const struct flow_change *cha
 }
 
 const struct flow_node_ops flow_window_sliding_ops = {
-	.name = "window_sliding", .size = sizeof(struct win_sliding), .open = sliding_open,
-	.close = sliding_close, .take = sliding_take, .end = sliding_end, .get = sliding_get,
-	.log = sliding_log, .restore = sliding_restore,
+	.name = "window_sliding", .rows = FLOW_ROWS_SLIDING, .size = sizeof(struct win_sliding),
+	.open = sliding_open, .close = sliding_close, .take = sliding_take, .end = sliding_end,
+	.get = sliding_get, .log = sliding_log, .restore = sliding_restore,
 };
