@@ -174,6 +174,7 @@ take_value(const struct opt *opt, const char *value, struct err *e)
 	case OPT_KIND_SIZE:
 	case OPT_KIND_DURATION: return take_amount(opt, value, e);
 	case OPT_KIND_CALL: return opt->call(opt->to, value, e);
+	case OPT_KIND_PAIR: opt->to_string[opt->to_string[0] != NULL] = value; return 0;
 	case OPT_KIND_END: break;
 	}
 	assert(!"an option of no kind");
@@ -185,7 +186,9 @@ static int
 check_size(const struct opt *opt, const char *value, struct err *e)
 {
 	size_t most = opt->max > 0 ? (size_t)opt->max : OPT_TEXT_MAX;
-	if ((opt->kind != OPT_KIND_STRING && opt->kind != OPT_KIND_CALL) || strlen(value) <= most)
+	bool is_text = opt->kind == OPT_KIND_STRING || opt->kind == OPT_KIND_CALL
+		|| opt->kind == OPT_KIND_PAIR;
+	if (!is_text || strlen(value) <= most)
 		return 0;
 	return err_set(e, ERR_USAGE, "'%.20s...' is longer than %zu bytes", value, most);
 }
@@ -221,6 +224,23 @@ apply(struct opt_parser *parser, const struct opt *opt, const char *shown, const
 		parser->seen[parser->nseen++] = opt;
 	}
 	return opt_take(opt, value, e) < 0 ? err_wrap(e, "option '%s'", shown) : 0;
+}
+
+/* Apply an option whose first value is in the same word (NULL: it is the next word). */
+static int
+apply_values(struct opt_parser *parser, const struct opt *opt, const char *shown,
+	const char *attached, struct err *e)
+{
+	int n = (opt->kind == OPT_KIND_PAIR ? 2 : 1) - (attached != NULL);
+	if (parser->argc - parser->at < n)
+		return err_set(e, ERR_USAGE, "option '%s' needs %s: %s", shown,
+			opt->kind == OPT_KIND_PAIR ? "two values" : "a value", opt->arg);
+	if (apply(parser, opt, shown, attached ? attached : parser->argv[parser->at++], e) < 0)
+		return -1;
+	if (opt->kind != OPT_KIND_PAIR)
+		return 0;
+	return opt_take(opt, parser->argv[parser->at++], e) < 0
+		? err_wrap(e, "option '%s'", shown) : 0;
 }
 
 /* Is it an option of another tool?  NULL: no. */
@@ -272,11 +292,7 @@ take_long(struct opt_parser *parser, char *arg, struct err *e)
 		return err_set(e, ERR_USAGE, "option '%s' takes no value", shown);
 	if (opt->kind == OPT_KIND_BOOL)
 		return apply(parser, opt, shown, NULL, e);
-	if (equals)
-		return apply(parser, opt, shown, equals + 1, e);
-	if (parser->at == parser->argc)
-		return err_set(e, ERR_USAGE, "option '%s' needs a value: %s", shown, opt->arg);
-	return apply(parser, opt, shown, parser->argv[parser->at++], e);
+	return apply_values(parser, opt, shown, equals ? equals + 1 : NULL, e);
 }
 
 static int
@@ -296,11 +312,7 @@ take_short(struct opt_parser *parser, char *arg, struct err *e)
 				return -1;
 			continue;
 		}
-		if (letter[1])
-			return apply(parser, opt, shown, letter + 1, e);
-		if (parser->at == parser->argc)
-			return err_set(e, ERR_USAGE, "option '%s' needs a value: %s", shown, opt->arg);
-		return apply(parser, opt, shown, parser->argv[parser->at++], e);
+		return apply_values(parser, opt, shown, letter[1] ? letter + 1 : NULL, e);
 	}
 	return 0;
 }

@@ -34,6 +34,7 @@ enum opt_kind {
 	OPT_KIND_SIZE,
 	OPT_KIND_DURATION,
 	OPT_KIND_CALL,
+	OPT_KIND_PAIR,
 };
 
 enum {
@@ -79,6 +80,11 @@ struct opt {
 #define OPT_CHOICE(letter_, name_, to_, arg_, choices_, phrase_) \
 	{ .kind = OPT_KIND_STRING, .letter = letter_, .name = name_, .to_string = to_, .arg = arg_, \
 		.choices = choices_, .phrase = phrase_ }
+
+/* Two words, one after the other: to_[0] and to_[1]; both or none.  arg_ names both. */
+#define OPT_PAIR(letter_, name_, to_, arg_, phrase_) \
+	{ .kind = OPT_KIND_PAIR, .letter = letter_, .name = name_, .to_string = to_, .arg = arg_, \
+		.phrase = phrase_ }
 
 #define OPT_NUMBER_(kind_, letter_, name_, to_, arg_, min_, max_, phrase_) \
 	{ .kind = kind_, .letter = letter_, .name = name_, .to_int = to_, .arg = arg_, \
@@ -150,8 +156,8 @@ int opt_parse(const struct opt_command *command, int argc, char **argv,
 int opt_main(const struct opt_command *command, int argc, char **argv,
 	int (*check)(struct opt_result *result, struct err *e));
 
-/* Take the value of an option from elsewhere, such as a file: "true" of a BOOL.  Returns
- * 0, or -1 (ERR_USAGE). */
+/* Take the value of an option from elsewhere, such as a file: "true" of a BOOL; not of a
+ * PAIR.  Returns 0, or -1 (ERR_USAGE). */
 int opt_take(const struct opt *opt, const char *value, struct err *e);
 
 /* Compare the number of operands with the verb's words in the table: "X" is one,
