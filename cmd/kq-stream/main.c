@@ -1,4 +1,6 @@
 /* kq-stream: stream processing over topics, stdin and stdout. */
+#include "kq-stream/ps.h"
+#include "kq-stream/query.h"
 #include "kq-stream/reset.h"
 #include "kq-stream/run.h"
 #include "kq-stream/settings.h"
@@ -30,6 +32,29 @@ static const struct opt reset_options[] = {
 	OPT_END
 };
 
+#define OPT_JSON(to_) OPT_BOOL('J', "json", to_, "print one JSON object per line")
+
+static const struct opt ps_options[] = {
+	OPT_JSON(&ps_opts.is_json),
+	OPT_END
+};
+
+static const struct opt stop_options[] = {
+	OPT_BOOL(0, "all", &ps_opts.all, "stop all processes of the application"),
+	OPT_DURATION(0, "wait", &ps_opts.wait_ms, "TIME", 0, INT32_MAX,
+		"wait so long for the end of each (default 60s)"),
+	OPT_END
+};
+
+static const struct opt query_options[] = {
+	OPT_PAIR(0, "range", query_opts.range, "A B", "rows with keys from A to B, both included, in "
+		"the order of their bytes"),
+	OPT_PAIR(0, "window", query_opts.window, "T1 T2", "windows with a time from T1 to before T2"),
+	OPT_INT(0, "limit", &query_opts.limit, "N", 1, INT64_MAX, "at most N rows"),
+	OPT_JSON(&query_opts.is_json),
+	OPT_END
+};
+
 static const struct opt_verb verbs[] = {
 	OPT_VERB("from", "TOPIC [WORD]...", "process the records of topics, or of stdin (-)", from_opts,
 		run_from),
@@ -38,6 +63,13 @@ static const struct opt_verb verbs[] = {
 		explain_opts, run_explain),
 	OPT_VERB("test", "FILE", "run given records, and compare what comes out with expected ones",
 		NULL, run_test),
+	OPT_VERB("ps", "", "list the applications that run here", ps_options, run_ps),
+	OPT_VERB("describe", "APPLICATION", "show its processes and tasks: lag, stream time, state, "
+		"late and dropped records", ps_options, run_describe),
+	OPT_VERB("query", "APPLICATION [STORE [KEY]]", "show rows of a store of an application that "
+		"runs here; without STORE, the stores", query_options, run_query),
+	OPT_VERB("stop", "APPLICATION [PID]", "end it cleanly, and wait until it has ended",
+		stop_options, run_stop),
 	OPT_VERB("reset", "APPLICATION", "remove its group, internal topics and local state: it begins "
 		"again", reset_options, run_reset),
 	OPT_VERB_END
@@ -99,8 +131,9 @@ step_of_help(int argc, char **argv)
 static int
 check(struct opt_result *result, struct err *e)
 {
+	const char *operands = result->verb->operands;
 	return opt_check_operands(result, result->verb->run == run_from ? "topic"
-		: result->verb->run == run_reset ? "application" : "file", e);
+		: strncmp(operands, "APPLICATION", 11) == 0 ? "application" : "file", e);
 }
 
 int

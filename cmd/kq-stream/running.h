@@ -11,6 +11,7 @@
 #include "kq-stream/plan.h"
 #include "kq-stream/state_dir.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 /* Numbers of records, since the start. */
@@ -18,10 +19,19 @@ struct running_counts {
 	_Atomic int64_t in, out, late, dropped, failed;
 };
 
-/* --until-end: a thread that found all its input taken. */
+/* For the current rate: records taken by the times of the last two notes. */
+struct running_rate {
+	pthread_mutex_t lock;
+	int64_t at_ms[2], n[2];      /* monotonic; the newer one is first */
+};
+
 struct running_thread {
+	/* --until-end: a thread that found all its input taken */
 	_Atomic int64_t idle_at;     /* running.nchange + 1 then; 0: it is not idle */
 	_Atomic int ntask;
+	/* for the line of progress, if running.shows_progress */
+	_Atomic int64_t stream_ms;   /* highest time of a record; INT64_MIN: none */
+	_Atomic int64_t lag;         /* records that the brokers have beyond; -1: not known */
 };
 
 struct running {
@@ -32,7 +42,11 @@ struct running {
 	struct state_dir state;      /* path NULL: nothing is kept */
 	char *cluster_id;
 	int nthread;
+	int64_t start_ms;            /* wall clock */
+	bool shows_progress;
 	struct running_counts counts;
+	struct running_rate rate;
+	struct worker **worker;      /* nthread; for those who ask them */
 	atomic_bool is_stopping;
 
 	/* --until-end (worker_end.c) */
@@ -41,6 +55,15 @@ struct running {
 	_Atomic int nended;          /* levels that have ended, of all threads together */
 	atomic_bool has_reported;    /* the first failed record was reported */
 };
+
+/* Begin counting, now. */
+void running_begin(struct running *app);
+
+/* To be called at each commit: note how many records were taken, once a second. */
+void running_note_rate(struct running *app, int64_t now_ms);
+
+/* Records taken a second: now, or until work stopped. */
+double running_get_rate(struct running *app, int64_t now_ms);
 
 static inline void
 running_count(_Atomic int64_t *count, int64_t n)

@@ -431,6 +431,28 @@ task_run_position(const struct task_input *input)
 	return has_first(input) ? input->first.offset : input->reader->deliver;
 }
 
+int64_t
+task_run_lag(const struct task_run *task)
+{
+	int64_t lag = 0;
+	for (int i = 0; i < task->ninput; i++) {
+		const struct fetcher_part *reader = task->input[i].reader;
+		if (!reader || reader->end < 0)
+			return -1;
+		lag += MAX(reader->end - task_run_position(&task->input[i]), 0);
+	}
+	return lag;
+}
+
+int64_t
+task_run_time(const struct task_run *task)
+{
+	int64_t time_ms = INT64_MIN;
+	for (int i = 0; i < task->ninput; i++)
+		time_ms = MAX(time_ms, task->input[i].time_ms);
+	return time_ms;
+}
+
 static bool
 has_ended(const struct task_input *input)
 {
@@ -439,6 +461,26 @@ has_ended(const struct task_input *input)
 }
 
 /* ---- processing ---- */
+
+static void
+tell_one(_Atomic int64_t *all, int64_t count, int64_t *told)
+{
+	if (count != *told)
+		running_count(all, count - *told);
+	*told = count;
+}
+
+/* Add the task's counts to those of the application. */
+static void
+tell_counts(struct task_run *task)
+{
+	struct running_counts *all = &task->app->counts;
+	tell_one(&all->in, task->counts.in, &task->told.in);
+	tell_one(&all->out, task->counts.out, &task->told.out);
+	tell_one(&all->late, task->counts.late, &task->told.late);
+	tell_one(&all->dropped, task->counts.dropped, &task->told.dropped);
+	tell_one(&all->failed, task->counts.failed, &task->told.failed);
+}
 
 /* The record cannot be read.  Returns 0: it is skipped, or -1. */
 static int
@@ -492,8 +534,8 @@ look_behind(struct task_run *task)
 	}
 }
 
-int
-task_run_some(struct task_run *task, struct fetcher *f, int nmax, struct err *e)
+static int
+run_some(struct task_run *task, struct fetcher *f, int nmax, struct err *e)
 {
 	int n = 0;
 	assert(task->state == TASK_RUNNING);
@@ -516,8 +558,15 @@ task_run_some(struct task_run *task, struct fetcher *f, int nmax, struct err *e)
 			look_behind(task);
 	}
 	task->current = NULL;
-	if (n > 0)
-		running_count(&task->app->counts.in, n);
+	return n;
+}
+
+int
+task_run_some(struct task_run *task, struct fetcher *f, int nmax, struct err *e)
+{
+	int n = run_some(task, f, nmax, e);
+	task->counts.in += MAX(n, 0);
+	tell_counts(task);
 	return n;
 }
 
@@ -528,7 +577,9 @@ task_run_tick(struct task_run *task, int64_t wall_ms, struct err *e)
 		return 0;
 	task->env.now_ms = wall_ms;
 	task->is_dirty = true;
-	return flow_task_tick(task->flow, e) < 0 ? err_wrap(e, "task %s", task->name) : 0;
+	int rc = flow_task_tick(task->flow, e);
+	tell_counts(task);
+	return rc < 0 ? err_wrap(e, "task %s", task->name) : 0;
 }
 
 int
@@ -536,5 +587,7 @@ task_run_end(struct task_run *task, struct err *e)
 {
 	task->env.now_ms = clock_ms();
 	task->is_dirty = true;
-	return flow_task_end(task->flow, e) < 0 ? err_wrap(e, "task %s", task->name) : 0;
+	int rc = flow_task_end(task->flow, e);
+	tell_counts(task);
+	return rc < 0 ? err_wrap(e, "task %s", task->name) : 0;
 }

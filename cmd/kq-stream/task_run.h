@@ -64,6 +64,11 @@ struct task_log {
 	bool was_written;            /* since the last commit */
 };
 
+/* Numbers of records, since the task was assigned to this thread. */
+struct task_counts {
+	int64_t in, out, late, dropped, failed;
+};
+
 struct task_run {
 	struct flow_env env;         /* first */
 	struct running *app;
@@ -86,6 +91,8 @@ struct task_run {
 	int64_t until_ms;            /* to be asked again then (monotonic); INT64_MAX: never */
 	int64_t checkpoint_at_ms;
 	struct task_input *current;  /* whose record is being processed; or NULL */
+	struct task_counts counts;
+	struct task_counts told;     /* of these, what is in app->counts */
 };
 
 /* A new task, in TASK_WAITING.  Its inputs are the topics that have such a partition. */
@@ -131,6 +138,12 @@ int task_run_tick(struct task_run *task, int64_t wall_ms, struct err *e);
 
 /* The input has ended: what is still open comes out.  Returns 0, or -1. */
 int task_run_end(struct task_run *task, struct err *e);
+
+/* Records that the brokers have, from the next one to take on; -1: not known. */
+int64_t task_run_lag(const struct task_run *task);
+
+/* The highest time of the records taken; INT64_MIN: there were none. */
+int64_t task_run_time(const struct task_run *task);
 
 /* The offset of the next record to take. */
 int64_t task_run_position(const struct task_input *input);

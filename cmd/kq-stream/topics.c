@@ -1,9 +1,11 @@
 #include "kq-stream/topics.h"
 
 #include "client/offsets.h"
+#include "kq-stream/control.h"
 #include "kq-stream/internal_topics.h"
 #include "kq-stream/worker.h"
 #include "sys/sig.h"
+#include "text/say.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -144,6 +146,20 @@ stop_all(struct running *app, struct topics_thread *thread, int n)
 		worker_stop(&thread[i].worker);
 }
 
+/* Without it the application runs, too. */
+static struct control *
+open_control(struct running *app, struct topics_thread *thread, int stop_fd)
+{
+	struct err e;
+	app->worker = mem_alloc((size_t)app->nthread * sizeof *app->worker);
+	for (int i = 0; i < app->nthread; i++)
+		app->worker[i] = &thread[i].worker;
+	struct control *control = control_open(app, app->worker, app->nthread, stop_fd, &e);
+	if (!control)
+		say_error("kq-stream ps, query and stop will not see this process: %s", e.msg);
+	return control;
+}
+
 /* Run the threads.  The first one that fails ends the others. */
 static int
 run_threads(struct running *app, const struct topics_opts *o, struct topics_thread *thread,
@@ -159,9 +175,11 @@ run_threads(struct running *app, const struct topics_opts *o, struct topics_thre
 			break;
 		}
 	}
+	struct control *control = rc == 0 ? open_control(app, thread, done_fd) : NULL;
 	if (rc == 0)
 		await_end(o, done_fd);
 	stop_all(app, thread, nstarted);
+	control_close(control);
 	for (int i = 0; i < nstarted; i++) {
 		pthread_join(thread[i].id, NULL);
 		if (thread[i].rc < 0 && rc == 0) {
@@ -196,6 +214,7 @@ topics_run(const struct plan *plan, const struct topics_opts *o, struct topics_c
 {
 	struct running app = { .plan = plan, .id = plan->settings.application, .cluster = o->cluster,
 		.nthread = MAX(plan->settings.nthread, 1) };
+	running_begin(&app);
 	app.thread = mem_alloc((size_t)app.nthread * sizeof *app.thread);
 	app.cluster.wake_fd = 0; /* signals reach the threads by worker_stop */
 	int rc = prepare(&app, e);
@@ -207,6 +226,7 @@ topics_run(const struct plan *plan, const struct topics_opts *o, struct topics_c
 		app.counts.dropped, app.counts.failed };
 	state_dir_close(&app.state);
 	layout_release(&app.layout);
+	mem_free(app.worker);
 	mem_free(app.thread);
 	mem_free(app.cluster_id);
 	return rc;

@@ -144,8 +144,11 @@ int
 worker_open(struct worker *worker, struct running *app, int number, struct err *e)
 {
 	*worker = (struct worker){ .app = app, .number = number, .dead_letters = -1 };
+	pthread_mutex_init(&worker->ask_lock, NULL);
+	pthread_cond_init(&worker->ask_done, NULL);
 	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (worker->wake_fd < 0)
+	worker->ask_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (worker->wake_fd < 0 || worker->ask_fd < 0)
 		return err_sys(e, "cannot create an event descriptor");
 	worker->program = program_new(app->plan, NULL, e);
 	if (!worker->program)
@@ -189,6 +192,10 @@ worker_close(struct worker *worker)
 	}
 	if (worker->wake_fd >= 0)
 		close(worker->wake_fd);
+	if (worker->ask_fd >= 0)
+		close(worker->ask_fd);
+	pthread_mutex_destroy(&worker->ask_lock);
+	pthread_cond_destroy(&worker->ask_done);
 	program_free(worker->program);
 	mem_free(worker->target);
 	mem_free(worker->task);
@@ -482,9 +489,10 @@ time_left(struct worker *worker)
 static int
 wait(struct worker *worker, bool has_more)
 {
-	struct pollfd fds[2 * CLUSTER_FDS_MAX + 1];
+	struct pollfd fds[2 * CLUSTER_FDS_MAX + 2];
 	int n = cluster_fds(&worker->sink.cluster, fds, CLUSTER_FDS_MAX);
 	fds[n++] = (struct pollfd){ worker->wake_fd, POLLIN, 0 };
+	fds[n++] = (struct pollfd){ worker->ask_fd, POLLIN, 0 };
 	if (worker->restorer.is_open)
 		n += cluster_fds(&worker->restorer.cluster, fds + n, CLUSTER_FDS_MAX);
 	int wait_ms = has_more ? 0 : time_left(worker);
@@ -548,6 +556,8 @@ loop(struct worker *worker, struct err *e)
 		if (worker->nkeep > 0 && clock_mono_ms() >= worker->keep_at_ms)
 			worker_keep(worker, false); /* a source is silent */
 		producer_wait(&worker->sink.producer, -1, 0, 0);
+		if (unlikely(atomic_load_explicit(&worker->ask, memory_order_relaxed)))
+			worker_answer(worker);
 		int rc = has_more ? 0 : worker_end(worker, e);
 		if (rc != 0)
 			return rc < 0 ? -1 : 0;
@@ -580,5 +590,7 @@ finish(struct worker *worker, int rc, struct err *e)
 int
 worker_run(struct worker *worker, struct err *e)
 {
-	return finish(worker, loop(worker, e), e);
+	int rc = loop(worker, e);
+	worker_answer_no_more(worker);
+	return finish(worker, rc, e);
 }

@@ -15,7 +15,7 @@
  * the classic protocol and the assignor "numbers" (client/assign.h), which treats all
  * topics as if they had the highest count.
  *
- * Uses: restore, task_run; client.  One thread; worker_stop any thread.
+ * Uses: restore, task_run; client.  One thread; worker_stop and worker_ask.h any thread.
  */
 #ifndef KQ_STREAM_CMD_WORKER_H
 #define KQ_STREAM_CMD_WORKER_H
@@ -24,6 +24,10 @@
 #include "client/txn_sink.h"
 #include "kq-stream/restore.h"
 #include "kq-stream/task_run.h"
+
+#include <pthread.h>
+
+struct worker_ask;
 
 struct worker_target {
 	int topic;                   /* number of txn_sink_topic; -1: not looked up yet */
@@ -46,6 +50,13 @@ struct worker {
 	int number;                  /* of the thread, from 1 */
 	struct program *program;
 	int wake_fd;                 /* becomes readable by worker_stop */
+
+	/* questions of another thread (worker_ask.h) */
+	int ask_fd;                  /* becomes readable by one */
+	struct worker_ask *_Atomic ask;
+	pthread_mutex_t ask_lock;
+	pthread_cond_t ask_done;
+	bool is_over;                /* nothing is answered any more; under the lock */
 
 	/* input */
 	struct cluster cluster;
@@ -89,6 +100,10 @@ void worker_close(struct worker *worker);
 void worker_stop(struct worker *worker);
 
 /* ---- parts, for worker*.c ---- */
+
+/* Answer the question that was asked, if any; and at the end, give it back (worker_ask.c). */
+void worker_answer(struct worker *worker);
+void worker_answer_no_more(struct worker *worker);
 
 /* Fill the callbacks of a task (worker_emit.c). */
 void worker_set_env(struct worker *worker, struct task_run *task);

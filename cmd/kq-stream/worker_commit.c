@@ -131,6 +131,7 @@ note_committed(struct worker *worker, bool is_idle)
 	int64_t now = clock_mono_ms();
 	struct err e;
 	atomic_fetch_add(&worker->app->nchange, 1);
+	running_note_rate(worker->app, now);
 	worker->refused_since_ms = 0;
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];

@@ -84,7 +84,7 @@ emit(struct flow_env *env, const struct flow_out *out, struct err *e)
 	struct str key, value, part;
 	if (unlikely(target->topic < 0) && find_target(worker, out, target, e) < 0)
 		return -1;
-	running_count(&worker->app->counts.out, 1);
+	task->counts.out++;
 	if (!target->sink)
 		return put(worker, target, out->partition, rec->ts_ms, rec->key.bytes, rec->value, rec, e);
 	if (target->sink->is_stdout) {
@@ -146,7 +146,7 @@ failed(struct flow_env *env, int node, const struct flow_rec *rec, struct err *w
 	struct worker *worker = task->owner;
 	struct err e;
 	(void)node, (void)rec;
-	running_count(&worker->app->counts.failed, 1);
+	task->counts.failed++;
 	switch (worker->app->plan->settings.errors) {
 	case PLAN_FAIL:
 		return -1;
@@ -167,9 +167,12 @@ failed(struct flow_env *env, int node, const struct flow_rec *rec, struct err *w
 static void
 dropped(struct flow_env *env, int node, const struct flow_rec *rec, bool is_late)
 {
-	struct worker *worker = CONTAINER_OF(env, struct task_run, env)->owner;
+	struct task_run *task = CONTAINER_OF(env, struct task_run, env);
 	(void)node, (void)rec;
-	running_count(is_late ? &worker->app->counts.late : &worker->app->counts.dropped, 1);
+	if (is_late)
+		task->counts.late++;
+	else
+		task->counts.dropped++;
 }
 
 static void
