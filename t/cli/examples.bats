@@ -25,11 +25,12 @@ leaves_nothing() {
 	! ps -e -o args= | grep -F "unix:$TMPDIR" | grep -v grep
 }
 
-# A kq-consume that changes what it prints makes the example fail, and say what differs.
+# A kq-consume that changes what it prints of topics that it reads to their end makes the example fail, and say what differs.
 refuses() {
 	local name=$1 script=$2
 	shift 2
-	printf '#!/bin/sh\n%s "$@" | %s\n' "$(command -v kq-consume)" "$script" >"$bin/kq-consume"
+	printf '#!/bin/sh\n[ "$1" = -e ] || exec %s "$@"\n%s "$@" | %s\n' "$(command -v kq-consume)" \
+		"$(command -v kq-consume)" "$script" >"$bin/kq-consume"
 	chmod +x "$bin/kq-consume"
 	PATH=$bin:$PATH run timeout -k 5 120 "$examples/$name" "$@"
 	echo "$output"
@@ -64,4 +65,15 @@ refuses() {
 	[ "$(grep -c '^10:' "$BATS_TEST_TMPDIR/screen")" -eq 1 ]
 	[ "$(grep -c '^bread ' "$BATS_TEST_TMPDIR/screen")" -eq 1 ]
 	leaves_nothing
+}
+
+@test "transfers: the balances add up, with each service killed once" {
+	example transfers
+	[ "$(grep -c '^ *[0-9]* on the accounts + *-*[0-9]* on the way = 8000 ' <<<"$output")" -eq 10 ]
+	[ "$(grep -c '^kill -KILL ' <<<"$output")" -eq 3 ]
+	[[ $output == *"Yes: the balances are what awk computes"* ]]
+}
+
+@test "transfers: money that is made fails it" {
+	refuses transfers 'sed "s/\"balance\":/&1/"'
 }
