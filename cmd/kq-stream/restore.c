@@ -2,6 +2,7 @@
 
 #include "client/gap.h"
 #include "client/offsets.h"
+#include "sys/clock.h"
 #include "text/say.h"
 
 enum { PARTITION_BYTES = 4 << 20, FETCH_BYTES = 16 << 20 };
@@ -63,8 +64,9 @@ begin_log(struct restorer *restorer, struct task_log *log, struct err *e)
 		return err_set(e, ERR_CORRUPT, "the local state of task %s has offset %lld of '%s', which "
 			"ends at %lld", task->name, (long long)log->offset, log->topic, (long long)log->end);
 	log->offset = MAX(log->offset, begin);
-	log->is_restoring = log->offset < log->end;
-	if (!log->is_restoring && log->store)
+	bool is_copy = task->state == TASK_STANDBY;
+	log->is_restoring = !is_copy && log->offset < log->end;
+	if (!log->is_restoring && log->store && !is_copy)
 		return 0;
 	log->reader = fetcher_add(&restorer->fetcher, t, log->partition, log->offset, INT64_MAX);
 	log->reader->owner = log;
@@ -93,24 +95,68 @@ complete(struct task_run *task)
 	task_run_begin(task);
 }
 
+/* As begin_all; local state that does not fit is left behind. */
+static int
+begin_anew(struct restorer *restorer, struct task_run *task, struct err *e)
+{
+	int rc = task->nlog > 0 ? open_restorer(restorer, task->app, e) : 0;
+	if (rc == 0)
+		rc = begin_all(restorer, task, e);
+	if (rc == 0 || e->class != ERR_CORRUPT)
+		return rc;
+	say_error("%s; the state is rebuilt from the changelogs", e->msg);
+	if (store_set_reset(task->set, e) < 0)
+		return -1;
+	for (int i = 0; i < task->nlog; i++)
+		task->log[i].offset = -1;
+	return begin_all(restorer, task, e);
+}
+
 int
 restore_begin(struct restorer *restorer, struct task_run *task, struct err *e)
 {
 	assert(task->state == TASK_RESTORING);
-	if (task->nlog > 0 && open_restorer(restorer, task->app, e) < 0)
-		return -1;
-	int rc = begin_all(restorer, task, e);
-	if (rc < 0 && e->class == ERR_CORRUPT) {
-		say_error("%s; the state is rebuilt from the changelogs", e->msg);
-		if (store_set_reset(task->set, e) < 0)
-			return -1;
-		for (int i = 0; i < task->nlog; i++)
-			task->log[i].offset = -1;
-		rc = begin_all(restorer, task, e);
-	}
+	int rc = begin_anew(restorer, task, e);
 	if (rc == 0 && task->nrestoring == 0)
 		complete(task);
 	return rc;
+}
+
+int
+restore_follow(struct restorer *restorer, struct task_run *task, struct err *e)
+{
+	assert(task->state == TASK_RESTORING);
+	task->state = TASK_STANDBY;
+	task->checkpoint_at_ms = clock_mono_ms();
+	return begin_anew(restorer, task, e);
+}
+
+/* What the copy's store has not, up to where the changelog ends now. */
+static int
+take_over_log(struct restorer *restorer, struct task_log *log, struct err *e)
+{
+	struct cluster_topic *t = cluster_topic(&restorer->cluster, log->topic, false, e);
+	if (!t || ask(restorer, t, log->partition, OFFSETS_LATEST, &log->end, e) < 0)
+		return -1;
+	log->is_restoring = log->reader->deliver < log->end;
+	log->task->nrestoring += log->is_restoring;
+	if (log->is_restoring || !log->store)
+		return 0;
+	fetcher_remove(&restorer->fetcher, log->reader);
+	log->reader = NULL;
+	return 0;
+}
+
+int
+restore_take_over(struct restorer *restorer, struct task_run *task, struct err *e)
+{
+	assert(task->state == TASK_RESTORING);
+	for (int i = 0; i < task->nlog; i++)
+		if (take_over_log(restorer, &task->log[i], e) < 0)
+			return -1;
+	if (task->nrestoring == 0)
+		complete(task);
+	return 0;
 }
 
 /* A record of a global table.  One that cannot be read is left out, or fails the task, as the
@@ -132,6 +178,7 @@ restore_chunk(struct restorer *restorer, struct task_log *log, struct fetched *c
 {
 	struct task_run *task = log->task;
 	struct record rec;
+	int64_t n = 0;
 	int rc;
 	fetch_iter_begin(&restorer->iter, &restorer->fetcher, chunk);
 	while ((rc = fetch_iter_next(&restorer->iter, &rec, e)) > 0) {
@@ -141,8 +188,10 @@ restore_chunk(struct restorer *restorer, struct task_log *log, struct fetched *c
 				: take_row(log, &rec, e)) < 0)
 			return err_wrap(e, "offset %lld of partition %d of '%s'", (long long)rec.offset,
 				log->partition, log->topic);
-		restorer->nrestored++;
+		n++;
 	}
+	if (task->state == TASK_RESTORING && log->store)
+		running_count(&task->app->counts.restored, n);
 	if (log->store)
 		store_clean(log->store->store); /* what is restored is in the changelog */
 	return rc < 0 || store_set_is_failed(task->set, e) ? -1 : 0;

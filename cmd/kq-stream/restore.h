@@ -19,12 +19,19 @@ struct restorer {
 	bool is_open;
 	struct fetcher fetcher;
 	struct fetch_iter iter;
-	int64_t nrestored;           /* records */
 };
 
 /* Begin with a task in TASK_RESTORING.  If it has nothing to be restored, it begins at
  * once.  Asks the brokers, and waits.  Returns 0, or -1. */
 int restore_begin(struct restorer *restorer, struct task_run *task, struct err *e);
+
+/* Let the stores of a task that was opened follow its changelogs, from now on in
+ * TASK_STANDBY.  Returns 0, or -1. */
+int restore_follow(struct restorer *restorer, struct task_run *task, struct err *e);
+
+/* A copy becomes the task itself, in TASK_RESTORING: what its stores do not have yet is
+ * restored.  Returns 0, or -1. */
+int restore_take_over(struct restorer *restorer, struct task_run *task, struct err *e);
 
 /* Do what can be done without waiting.  Tasks that are complete begin.  Returns 0, or -1. */
 int restore_work(struct restorer *restorer, struct err *e);

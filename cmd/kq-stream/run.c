@@ -147,6 +147,8 @@ static void
 tell_counts(const struct topics_counts *counts)
 {
 	fprintf(stderr, "%lld records in, %lld out\n", (long long)counts->in, (long long)counts->out);
+	if (counts->restored > 0)
+		fprintf(stderr, "%lld records restored from changelogs\n", (long long)counts->restored);
 	if (counts->late > 0)
 		fprintf(stderr, "%lld records came too late and were dropped\n", (long long)counts->late);
 	if (counts->dropped > 0)

@@ -16,7 +16,7 @@
 
 /* Numbers of records, since the start. */
 struct running_counts {
-	_Atomic int64_t in, out, late, dropped, failed;
+	_Atomic int64_t in, out, late, dropped, failed, restored;
 };
 
 /* For the current rate: records taken by the times of the last two notes. */

@@ -42,8 +42,8 @@ add_input(struct task_run *task, const struct layout_source *from, struct cluste
 	list_init(&task->input[task->ninput - 1].queue);
 }
 
-static bool
-has_stores(const struct topology *topo, int part)
+bool
+task_run_has_stores(const struct topology *topo, int part)
 {
 	const struct topology_node *v;
 	int n = topology_nodes(topo, &v);
@@ -64,7 +64,7 @@ task_run_new(struct running *app, struct program *program, struct cluster *cl, i
 	task->number = number;
 	task->lock_fd = -1;
 	task->until_ms = INT64_MAX;
-	task->has_stores = has_stores(program->topo, part);
+	task->has_stores = task_run_has_stores(program->topo, part);
 	snprintf(task->name, sizeof task->name, "%d_%d", part, number);
 	task->input = mem_alloc((size_t)app->layout.nsource * sizeof *task->input);
 	for (int i = 0; i < app->layout.nsource; i++) {
@@ -233,6 +233,31 @@ task_run_open(struct task_run *task, struct err *e)
 	return 0;
 }
 
+int
+task_run_take_over(struct task_run *task, struct err *e)
+{
+	assert(task->state == TASK_STANDBY);
+	task_run_keep_positions(task);
+	task->state = TASK_RESTORING;
+	return read_notes(task, e);
+}
+
+void
+task_run_take_note(struct task_run *task, struct str note)
+{
+	int64_t time_ms;
+	struct err ignored;
+	offset_note_read(note, &time_ms, take_number, task, &ignored);
+}
+
+void
+task_run_keep_positions(struct task_run *task)
+{
+	for (int i = 0; task->state == TASK_STANDBY && i < task->nlog; i++)
+		if (task->log[i].store && task->log[i].reader)
+			task->log[i].offset = task->log[i].reader->deliver;
+}
+
 void
 task_run_begin(struct task_run *task)
 {
@@ -279,7 +304,8 @@ void
 task_run_close(struct task_run *task, bool keeps)
 {
 	struct err e;
-	bool is_whole = task->state == TASK_RUNNING || task->state == TASK_SUSPENDED;
+	bool is_whole = task->state == TASK_RUNNING || task->state == TASK_SUSPENDED
+		|| task->state == TASK_STANDBY;
 	if (keeps && is_whole && !task->is_dirty && task_run_checkpoint(task, &e) < 0)
 		say_error("%s; the next start restores more from the changelog", e.msg);
 	close_logs(task);

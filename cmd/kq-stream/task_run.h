@@ -7,6 +7,7 @@
  *	TASK_RESTORING   the stores are filled from the local checkpoint and the changelogs
  *	                 (restore.h)
  *	TASK_RUNNING
+ *	TASK_STANDBY     another process has the task; the stores follow its changelogs
  *	TASK_SUSPENDED   its partitions were revoked; if they come back unchanged, it goes on
  *
  * What is between two commits can be lost: the task is then closed, and opened again from
@@ -24,7 +25,8 @@
 #include "kq-stream/program.h"
 #include "stream/merge.h"
 
-enum task_state { TASK_WAITING, TASK_RESTORING, TASK_RUNNING, TASK_SUSPENDED };
+enum task_state { TASK_WAITING, TASK_RESTORING, TASK_RUNNING, TASK_SUSPENDED,
+	TASK_STANDBY };
 
 enum { TASK_NAME_SIZE = 32 };
 
@@ -103,6 +105,19 @@ struct task_run *task_run_new(struct running *app, struct program *program, stru
  * notes; log[] is filled, with the offsets of the local checkpoint or -1.  Returns 0; or -1:
  * ERR_LIMIT: another process still has the folder. */
 int task_run_open(struct task_run *task, struct err *e);
+
+/* A copy becomes the task itself: in TASK_RESTORING, with the numbers of the inputs' notes.
+ * Returns 0, or -1. */
+int task_run_take_over(struct task_run *task, struct err *e);
+
+/* The numbers of a copy, by a note of the task that is elsewhere. */
+void task_run_take_note(struct task_run *task, struct str note);
+
+/* Note how far the stores of a copy are; before its readers go, and before a checkpoint. */
+void task_run_keep_positions(struct task_run *task);
+
+/* Have tasks of the sub-topology state? */
+bool task_run_has_stores(const struct topology *topo, int part);
 
 /* The stores are restored. */
 void task_run_begin(struct task_run *task);

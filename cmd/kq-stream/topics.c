@@ -223,7 +223,7 @@ topics_run(const struct plan *plan, const struct topics_opts *o, struct topics_c
 	if (rc == 0)
 		rc = run_workers(&app, o, e);
 	*counts = (struct topics_counts){ app.counts.in, app.counts.out, app.counts.late,
-		app.counts.dropped, app.counts.failed };
+		app.counts.dropped, app.counts.failed, app.counts.restored };
 	state_dir_close(&app.state);
 	layout_release(&app.layout);
 	mem_free(app.worker);

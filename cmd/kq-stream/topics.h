@@ -16,6 +16,7 @@ struct topics_opts {
 
 struct topics_counts {
 	int64_t in, out, late, dropped, failed;
+	int64_t restored;    /* records of changelogs */
 };
 
 /* Run until a signal, or with --until-end until the end of the input.  What the topics got

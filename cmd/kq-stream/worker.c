@@ -140,6 +140,18 @@ open_sink(struct worker *worker, struct err *e)
 	return txn_sink_open(&worker->sink, o, e);
 }
 
+/* By it members of one process know each other (worker_standby.c).  As Kafka Streams names
+ * its threads. */
+static char *
+client_id(const struct worker *worker)
+{
+	struct buf b = BUF_INIT;
+	buf_printf(&b, "%s-%s-StreamThread-%d", worker->app->id, worker->app->state.process_id,
+		worker->number);
+	buf_putc(&b, 0);
+	return (char *)b.p;
+}
+
 int
 worker_open(struct worker *worker, struct running *app, int number, struct err *e)
 {
@@ -158,7 +170,9 @@ worker_open(struct worker *worker, struct running *app, int number, struct err *
 	worker->target = mem_alloc(((size_t)n + 1) * sizeof *worker->target);
 	for (int i = 0; i < n; i++)
 		worker->target[i].topic = -1;
-	if (open_sink(worker, e) < 0 || cluster_open(&worker->cluster, &app->cluster, e) < 0)
+	struct cluster_opts co = app->cluster;
+	co.client_id = worker->client_id = client_id(worker);
+	if (open_sink(worker, e) < 0 || cluster_open(&worker->cluster, &co, e) < 0)
 		return -1;
 	worker->is_open = true;
 	struct fetcher_opts fo;
@@ -177,6 +191,7 @@ worker_close(struct worker *worker)
 {
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];
+		task_run_keep_positions(task);
 		restore_cancel(&worker->restorer, task);
 		for (int k = 0; k < task->ninput; k++)
 			task_run_detach(&task->input[k], &worker->fetcher);
@@ -200,6 +215,7 @@ worker_close(struct worker *worker)
 	mem_free(worker->target);
 	mem_free(worker->task);
 	mem_free(worker->txn_id);
+	mem_free(worker->client_id);
 	mem_free(worker->offset);
 	for (int i = 0; i < worker->nkeep; i++)
 		mem_free(worker->keep[i].topic);
@@ -286,6 +302,11 @@ is_unchanged(const struct task_run *task)
 static int
 open_task(struct worker *worker, struct task_run *task, struct err *e)
 {
+	if (task->state == TASK_STANDBY) {
+		take_notes(task);
+		return task_run_take_over(task, e) < 0 ? -1
+			: restore_take_over(&worker->restorer, task, e);
+	}
 	if (task->state == TASK_SUSPENDED && is_unchanged(task)) {
 		task->state = TASK_RUNNING;
 		return 0;
@@ -306,7 +327,8 @@ open_tasks(struct worker *worker, struct err *e)
 	int64_t now = clock_mono_ms();
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];
-		bool is_closed = task->state == TASK_WAITING || task->state == TASK_SUSPENDED;
+		bool is_closed = task->state == TASK_WAITING || task->state == TASK_SUSPENDED
+			|| task->state == TASK_STANDBY;
 		if (!is_closed || !has_all_parts(task)
 			|| (task->state == TASK_WAITING && task->until_ms > now && task->until_ms != INT64_MAX))
 			continue;
@@ -337,7 +359,7 @@ remove_tasks(struct worker *worker)
 		return;
 	for (int i = worker->ntask - 1; i >= 0; i--) {
 		struct task_run *task = worker->task[i];
-		bool has_part = false;
+		bool has_part = task->state == TASK_STANDBY;
 		for (int k = 0; k < task->ninput; k++)
 			has_part |= task->input[k].part != NULL;
 		if (has_part)
@@ -540,6 +562,8 @@ loop(struct worker *worker, struct err *e)
 		link_parts(worker);
 		remove_tasks(worker);
 		if (open_tasks(worker, e) < 0 || restore_work(&worker->restorer, e) < 0)
+			return -1;
+		if (worker_standby(worker, e) < 0)
 			return -1;
 		release_inputs(worker);
 		if (group_reader_begin_gained(&worker->reader, e) < 0)

@@ -70,7 +70,7 @@ struct worker {
 	/* output */
 	struct txn_sink sink;
 	struct txn_sink_opts sink_opts;
-	char *txn_id;
+	char *txn_id, *client_id;
 	struct worker_target *target; /* of each node of the topology */
 	int dead_letters;            /* topic of the sink; -1: not looked up yet */
 	bool is_begun;               /* a transaction has begun */
@@ -83,6 +83,10 @@ struct worker {
 	struct worker_keep *keep;
 	int nkeep;
 	int64_t keep_at_ms;          /* next look at the retention of changelogs */
+	int64_t standby_at_ms;       /* next look at who has which tasks */
+	int32_t standby_generation;  /* of the last look */
+	int noted_part;              /* scratch of take_notes (worker_standby.c) */
+	bool has_no_copy;            /* reported */
 	int nlevel_ended;            /* --until-end: of lower levels than this the tasks have ended */
 	bool is_open;
 };
@@ -119,6 +123,13 @@ int worker_commit(struct worker *worker, struct err *e);
  * is current (worker_keep.c): before a commit, now and then without one, and before the
  * end (is_last).  A failure is reported, once. */
 void worker_keep(struct worker *worker, bool is_last);
+
+/* With --standby: see which copies of other processes' tasks this thread is to keep, and
+ * begin or end some (worker_standby.c).  Returns 0, or -1. */
+int worker_standby(struct worker *worker, struct err *e);
+
+/* The number of tasks that are not copies. */
+int worker_ntask(const struct worker *worker);
 
 /* Tell the group's committed offsets of a source, and what goes with them; -1: none
  * (worker_committed.c).  Returns 0, or -1. */

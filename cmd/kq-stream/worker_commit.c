@@ -161,13 +161,21 @@ note_committed(struct worker *worker, bool is_idle)
 
 /* ---- going back ---- */
 
+/* Has it done nothing that could be lost? */
+static bool
+is_idle_task(const struct task_run *task)
+{
+	return task->state == TASK_SUSPENDED || task->state == TASK_WAITING
+		|| task->state == TASK_STANDBY;
+}
+
 /* All tasks go back to what is committed. */
 static void
 rewind_all(struct worker *worker)
 {
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];
-		if (task->state == TASK_SUSPENDED || task->state == TASK_WAITING)
+		if (is_idle_task(task))
 			continue;
 		restore_cancel(&worker->restorer, task);
 		task_run_close(task, false);
@@ -225,7 +233,7 @@ find_out(struct worker *worker, struct err *e)
 		return -1;
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];
-		if (task->state == TASK_SUSPENDED || task->state == TASK_WAITING)
+		if (is_idle_task(task))
 			continue;
 		restore_cancel(&worker->restorer, task);
 		task_run_close(task, false);

@@ -29,6 +29,8 @@ is_quiet(const struct worker *worker)
 		return false;
 	for (int i = 0; i < worker->ntask; i++) {
 		const struct task_run *task = worker->task[i];
+		if (task->state == TASK_STANDBY)
+			continue;
 		if (task->state != TASK_RUNNING || task->is_dirty)
 			return false;
 		for (int k = 0; k < task->ninput; k++) {
@@ -134,7 +136,8 @@ end_level(struct worker *worker, int level, struct err *e)
 {
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];
-		if (worker->app->layout.level[task->part] == level && task_run_end(task, e) < 0)
+		if (task->state == TASK_RUNNING && worker->app->layout.level[task->part] == level
+			&& task_run_end(task, e) < 0)
 			return -1;
 	}
 	worker->nlevel_ended = level + 1;
@@ -157,7 +160,7 @@ worker_end(struct worker *worker, struct err *e)
 	int rc = is_quiet(worker) ? all_is_taken(worker, e) : 0;
 	if (rc < 0)
 		return -1;
-	atomic_store(&mine->ntask, rc ? worker->ntask : 0);
+	atomic_store(&mine->ntask, rc ? worker_ntask(worker) : 0);
 	atomic_store(&mine->idle_at, rc ? change + 1 : 0);
 	int level = worker->nlevel_ended;
 	if (!rc || atomic_load(&app->nended) < level * app->nthread || !all_are_idle(app)

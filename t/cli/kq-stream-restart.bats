@@ -78,3 +78,83 @@ retention() {
 	stop TERM
 	[ "$(retention $topic)" = 172800000 ]
 }
+
+@test "a restart reads only the tail of the changelogs; without local state, all" {
+	kq-topic create in -p 2
+	local app=(-a tail from in then by .k then agg n=count then to out)
+	seq 5000 | awk '{ printf "{\"k\":\"k%d\"}\n", $1 }' | kq-produce in
+	to_end "${app[@]}"
+	: >err
+	printf '{"k":"k%d"}\n' 1 2 3 | kq-produce in
+	begin "${app[@]}"
+	await_taken tail
+	stop TERM
+	! grep 'restored' err
+	# killed: what came after the last checkpoint
+	printf '{"k":"k%d"}\n' 4 5 6 7 | kq-produce in
+	begin "${app[@]}"
+	await_taken tail
+	stop KILL
+	printf '{"k":"k%d"}\n' 1 | kq-produce in
+	: >err
+	begin "${app[@]}"
+	await_taken tail
+	stop TERM
+	grep -qx '4 records restored from changelogs' err
+	rm -r state
+	: >err
+	to_end "${app[@]}"
+	[ "$(sed -n 's/ records restored.*//p' err)" -ge 5000 ]
+	[ "$(all -K ' ' out | awk '{ last[$1] = $2 } END { for (k in last) print last[k] }' | sort | uniq -c | tr -s ' ' | tr '\n' ',')" = ' 4993 {"n":1}, 6 {"n":2}, 1 {"n":3},' ]
+}
+
+# await_copies DIR N  Wait until checkpoints of N copies were written there: that is done at
+# the second look, and for an instance's own tasks only after a minute.
+await_copies() {
+	local until=$((SECONDS + kq_patience))
+	until [ "$(find "$1" -name state.mdb -size +0 2>/dev/null | wc -l)" -ge "$2" ]; do
+		[ "$SECONDS" -lt "$until" ] || { find "$1"; cat err*; return 1; }
+		sleep 0.1
+	done
+}
+
+# take_over OPTION...  Two instances with warm copies; the first one is killed: the second
+# one has its state at hand.
+take_over() {
+	kq-topic create in -p 4
+	kq-topic create out -p 2
+	local app=(-a warm --standby 1 "$@" from in then by .k then agg n=count then to out) second until
+	seq 5000 | awk '{ printf "{\"k\":\"k%d\"}\n", $1 }' | kq-produce in
+	begin --state-dir one "${app[@]}"
+	await_taken warm
+	local first=$job
+	kq-stream --state-dir two "${app[@]}" 2>err2 3>&- &
+	second=$!
+	await_copies two 2
+	await_taken warm
+	kill -KILL "$first"
+	wait "$first" || :
+	seq 5000 | awk '{ printf "{\"k\":\"k%d\"}\n", $1 }' | kq-produce in
+	until=$((SECONDS + kq_patience))
+	until [ "$(all out 2>/dev/null | wc -l)" -eq 10000 ]; do
+		[ "$SECONDS" -lt "$until" ] || { kq-group describe warm; cat err2; return 1; }
+		sleep 0.1
+	done
+	kill -TERM "$second"
+	wait "$second" || [ $? -gt 128 ]
+	job=
+	cat err2
+	# half of the state was moved to the second one when it came, at most; nothing later
+	local n
+	n=$(sed -n 's/ records restored.*//p' err2)
+	[ "${n:-0}" -le 3000 ]
+	[ "$(all -K ' ' out | awk '{ last[$1] = $2 } END { for (k in last) print last[k] }' | sort | uniq -c | tr -s ' ')" = ' 5000 {"n":2}' ]
+}
+
+@test "a warm copy takes over, and reads only the tail" {
+	take_over
+}
+
+@test "the same with the classic protocol, and threads" {
+	take_over --protocol classic --session 1500ms --threads 2
+}
