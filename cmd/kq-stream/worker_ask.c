@@ -140,10 +140,12 @@ count_rows(const struct task_run *task)
 static void
 put_task(const struct worker *worker, const struct task_run *task, struct buf *b)
 {
-	static const char *const states[] = { "waiting", "restoring", "running", "suspended" };
+	static const char *const states[] = { "waiting", "restoring", "running", "suspended",
+		"following" };
 	int64_t lag = task_run_lag(task), time_ms = task_run_time(task);
-	buf_printf(b, "{\"task\":\"%s\",\"partition\":%d,\"thread\":%d,\"role\":\"active\","
-		"\"state\":\"%s\",", task->name, task->number, worker->number, states[task->state]);
+	buf_printf(b, "{\"task\":\"%s\",\"partition\":%d,\"thread\":%d,\"role\":\"%s\","
+		"\"state\":\"%s\",", task->name, task->number, worker->number,
+		task->state == TASK_STANDBY ? "standby" : "active", states[task->state]);
 	put_inputs(task, b);
 	put_number(b, "lag", lag, lag >= 0);
 	put_number(b, "stream_time_ms", time_ms, time_ms != INT64_MIN);
