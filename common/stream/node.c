@@ -198,16 +198,26 @@ flow_node_emit(struct flow_node *node, const struct flow_rec *rec, struct err *e
 	return env->emit(env, &out, e);
 }
 
+/* A slice that stays until the next input record.  What is in the input itself does: a copy
+ * of it would be parsed once more. */
+static struct str
+kept(struct flow_task *task, struct str s)
+{
+	const struct str *input = &task->input;
+	bool is_input = s.n > 0 && input->n > 0 && s.p >= input->p
+		&& s.p + s.n <= input->p + input->n;
+	return is_input ? s : arena_str(&task->arena, s);
+}
+
 static void
 enqueue(struct flow_task *task, struct task_source *source, const struct flow_rec *rec)
 {
-	struct arena *arena = &task->arena;
-	struct task_queued *queued = arena_alloc(arena, sizeof *queued);
+	struct task_queued *queued = arena_alloc(&task->arena, sizeof *queued);
 	queued->rec = *rec;
-	queued->rec.key.bytes = arena_str(arena, rec->key.bytes);
-	queued->rec.value = arena_str(arena, rec->value);
+	queued->rec.key.bytes = kept(task, rec->key.bytes);
+	queued->rec.value = kept(task, rec->value);
 	queued->rec.old = STR_NULL;
-	queued->rec.headers = arena_str(arena, rec->headers);
+	queued->rec.headers = kept(task, rec->headers);
 	bool is_first = !source->head;
 	if (is_first)
 		source->tail = &source->head;

@@ -226,6 +226,7 @@ begin(struct flow_task *task)
 {
 	if (task->arena.used)
 		arena_reset(&task->arena);
+	task->input = STR_NULL;
 	store_set_trim(task->set);
 	task->env->next(task->env);
 }
@@ -244,6 +245,7 @@ flow_task_take_at(struct flow_task *task, int source, const struct flow_rec *rec
 {
 	assert(source >= 0 && source < task->nsource);
 	begin(task);
+	task->input = rec->value;
 	for (int i = source; i >= 0; i = task->source[i].same)
 		if (send_from(task->source[i].node, rec, e))
 			return -1;

@@ -53,6 +53,7 @@ struct flow_task {
 	struct flow_number *number_out;
 	int nnumber;
 	uint64_t nlog;             /* calls of flow_task_log */
+	struct str input;          /* the value of the record that was taken last */
 	struct arena arena;
 	struct buf scratch;
 };
