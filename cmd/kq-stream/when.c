@@ -9,13 +9,15 @@ struct when_text {
 	const uint8_t *p, *end;
 };
 
-static bool
+static inline bool
 take_char(struct when_text *at, const char *any)
 {
-	if (at->p == at->end || !*at->p || !strchr(any, *at->p))
+	if (at->p == at->end)
 		return false;
-	at->p++;
-	return true;
+	while (*any && (uint8_t)*any != *at->p)
+		any++;
+	at->p += *any != 0;
+	return *any != 0;
 }
 
 /* A number of exactly n digits, up to max. */

@@ -85,8 +85,9 @@ mem_strndup(struct str s)
 	return z;
 }
 
-void *
-arena_alloc(struct arena *a, size_t n)
+/* Bytes of any content. */
+static void *
+arena_take(struct arena *a, size_t n)
 {
 	if (a->size_max && n > a->size_max - a->used)
 		return NULL;
@@ -106,7 +107,14 @@ arena_alloc(struct arena *a, size_t n)
 	a->used += n;
 	if (a->size_max && a->used > a->size_max)
 		a->used = a->size_max; /* only the rounding passed it */
-	return memset(p, 0, n);
+	return p;
+}
+
+void *
+arena_alloc(struct arena *a, size_t n)
+{
+	void *p = arena_take(a, n);
+	return p ? memset(p, 0, n) : NULL;
 }
 
 struct str
@@ -114,9 +122,10 @@ arena_str(struct arena *a, struct str s)
 {
 	if (s.n < 0)
 		return STR_NULL;
-	uint8_t *p = arena_alloc(a, (size_t)s.n + 1);
+	uint8_t *p = arena_take(a, (size_t)s.n + 1);
 	if (s.n)
 		memcpy(p, s.p, (size_t)s.n);
+	p[s.n] = 0;
 	return (struct str){ p, s.n };
 }
 
@@ -210,12 +219,15 @@ buf_putc(struct buf *b, char c)
 void
 buf_put_int(struct buf *b, int64_t n)
 {
+	static const char pair[] = "000102030405060708091011121314151617181920212223242526272829303132"
+		"333435363738394041424344454647484950515253545556575859606162636465666768697071727374"
+		"75767778798081828384858687888990919293949596979899";
 	char digits[20], *to = digits + sizeof digits, *p = to;
 	uint64_t rest = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
-	do {
-		*--p = (char)('0' + rest % 10);
-		rest /= 10;
-	} while (rest);
+	for (; rest >= 10; rest /= 100)
+		memcpy(p -= 2, pair + rest % 100 * 2, 2);
+	if (rest || p == to)
+		*--p = (char)('0' + rest);
 	if (n < 0)
 		*--p = '-';
 	buf_put(b, p, (size_t)(to - p));
