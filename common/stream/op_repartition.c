@@ -93,7 +93,7 @@ sink_take(struct flow_node *node, int port, const struct flow_rec *rec, struct e
 	(void)port;
 	struct flow_rec out = *rec;
 	if (rec->key.bytes.n < 0 && !node->plan->takes_null_keys)
-		return 0;
+		return flow_node_drop(node, rec, false, e);
 	struct buf *scratch = flow_node_scratch(node);
 	if (node->plan->kind == FLOW_KIND_GROUPED_TABLE) {
 		put_change(scratch, rec);
