@@ -17,7 +17,7 @@
 enum {
 	CONNS_MAX = 16,
 	BACKLOG = 64,
-	SILENCE_MS = 10000, /* a connection that neither asks nor reads for so long is closed */
+	SILENCE_MS = 5000,  /* a connection that neither asks nor reads for so long is closed */
 };
 
 struct control_conn {

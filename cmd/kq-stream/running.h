@@ -10,11 +10,12 @@
 #include "kq-stream/layout.h"
 #include "kq-stream/plan.h"
 #include "kq-stream/state_dir.h"
+#include "tool/progress.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* Numbers of records, since the start. */
+/* Numbers of records, since the start; in and out: of topics that are not internal. */
 struct running_counts {
 	_Atomic int64_t in, out, late, dropped, failed, restored;
 };
@@ -58,6 +59,9 @@ struct running {
 
 /* Begin counting, now. */
 void running_begin(struct running *app);
+
+/* Print the line of progress, if it is due. */
+void running_show(struct running *app, struct progress *progress);
 
 /* To be called at each commit: note how many records were taken, once a second. */
 void running_note_rate(struct running *app, int64_t now_ms);

@@ -501,8 +501,8 @@ static void
 tell_counts(struct task_run *task)
 {
 	struct running_counts *all = &task->app->counts;
-	tell_one(&all->in, task->counts.in, &task->told.in);
-	tell_one(&all->out, task->counts.out, &task->told.out);
+	tell_one(&all->in, task->counts.in - task->counts.internal_in, &task->told.in);
+	tell_one(&all->out, task->counts.out - task->counts.internal_out, &task->told.out);
 	tell_one(&all->late, task->counts.late, &task->told.late);
 	tell_one(&all->dropped, task->counts.dropped, &task->told.dropped);
 	tell_one(&all->failed, task->counts.failed, &task->told.failed);
@@ -530,6 +530,7 @@ take_first(struct task_input *input, struct err *e)
 	struct flow_rec rec;
 	task->current = input;
 	task->is_dirty = true;
+	task->counts.in++;
 	if (input->plan) {
 		struct program_raw raw = { in->key, in->value, in->headers, in->nheader,
 			in->timestamp_ms };
@@ -537,6 +538,7 @@ take_first(struct task_input *input, struct err *e)
 		if (unlikely(program_take(task->program, input->plan, &raw, &rec, &why) < 0))
 			return refuse(input, &why, e);
 	} else {
+		task->counts.internal_in++;
 		rec = (struct flow_rec){ .key = { .bytes = in->key }, .value = in->value,
 			.old = STR_NULL, .ts_ms = in->timestamp_ms, .headers = in->headers,
 			.nheader = in->nheader };
@@ -591,7 +593,6 @@ int
 task_run_some(struct task_run *task, struct fetcher *f, int nmax, struct err *e)
 {
 	int n = run_some(task, f, nmax, e);
-	task->counts.in += MAX(n, 0);
 	tell_counts(task);
 	return n;
 }

@@ -129,13 +129,26 @@ run_thread(void *arg)
 	return NULL;
 }
 
-/* Wait for a signal, or for the end of a thread. */
+/* Wait for a signal, the end of a thread, or someone who asks to stop. */
 static void
-await_end(const struct topics_opts *o, int done_fd)
+await_end(struct running *app, const struct topics_opts *o, int done_fd,
+	struct progress *progress)
 {
 	struct pollfd fds[2] = { { o->cluster.wake_fd, POLLIN, 0 }, { done_fd, POLLIN, 0 } };
-	while (!sig_is_stopped && !fds[1].revents)
-		poll(fds, 2, -1);
+	while (!sig_is_stopped && !fds[1].revents) {
+		poll(fds, 2, progress_timeout(progress));
+		running_show(app, progress);
+	}
+}
+
+/* Results on the terminal would stand between lines of progress. */
+static bool
+prints_to_terminal(const struct plan *plan)
+{
+	for (int i = 0; i < plan->nsink; i++)
+		if (plan->sink[i].is_stdout && isatty(STDOUT_FILENO))
+			return true;
+	return false;
 }
 
 static void
@@ -165,9 +178,13 @@ static int
 run_threads(struct running *app, const struct topics_opts *o, struct topics_thread *thread,
 	struct err *e)
 {
+	struct progress progress;
 	int nstarted = 0, rc = 0, done_fd = eventfd(0, EFD_CLOEXEC);
 	if (done_fd < 0)
 		return err_sys(e, "cannot create an event descriptor");
+	progress_init(&progress);
+	progress.is_on &= !prints_to_terminal(app->plan);
+	app->shows_progress = progress.is_on;
 	for (; rc == 0 && nstarted < app->nthread; nstarted++) {
 		thread[nstarted].done_fd = done_fd;
 		if (pthread_create(&thread[nstarted].id, NULL, run_thread, &thread[nstarted]) != 0) {
@@ -177,7 +194,8 @@ run_threads(struct running *app, const struct topics_opts *o, struct topics_thre
 	}
 	struct control *control = rc == 0 ? open_control(app, thread, done_fd) : NULL;
 	if (rc == 0)
-		await_end(o, done_fd);
+		await_end(app, o, done_fd, &progress);
+	progress_end(&progress);
 	stop_all(app, thread, nstarted);
 	control_close(control);
 	for (int i = 0; i < nstarted; i++) {
@@ -216,6 +234,10 @@ topics_run(const struct plan *plan, const struct topics_opts *o, struct topics_c
 		.nthread = MAX(plan->settings.nthread, 1) };
 	running_begin(&app);
 	app.thread = mem_alloc((size_t)app.nthread * sizeof *app.thread);
+	for (int i = 0; i < app.nthread; i++) {
+		atomic_init(&app.thread[i].stream_ms, INT64_MIN);
+		atomic_init(&app.thread[i].lag, -1);
+	}
 	app.cluster.wake_fd = 0; /* signals reach the threads by worker_stop */
 	int rc = prepare(&app, e);
 	if (rc == 0)

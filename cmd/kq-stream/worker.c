@@ -540,6 +540,21 @@ check(struct worker *worker, struct err *e)
 	return -1;
 }
 
+/* Say how far the tasks are, for the line of progress. */
+static void
+tell_progress(struct worker *worker)
+{
+	struct running_thread *mine = &worker->app->thread[worker->number - 1];
+	int64_t time_ms = INT64_MIN, sum = 0;
+	for (int i = 0; i < worker->ntask; i++) {
+		int64_t lag = task_run_lag(worker->task[i]);
+		sum = lag < 0 || sum < 0 ? -1 : sum + lag;
+		time_ms = MAX(time_ms, task_run_time(worker->task[i]));
+	}
+	atomic_store_explicit(&mine->stream_ms, time_ms, memory_order_relaxed);
+	atomic_store_explicit(&mine->lag, sum, memory_order_relaxed);
+}
+
 /* Has a task more changes in memory than it should? */
 static bool
 wants_commit(const struct worker *worker)
@@ -580,6 +595,8 @@ loop(struct worker *worker, struct err *e)
 		if (worker->nkeep > 0 && clock_mono_ms() >= worker->keep_at_ms)
 			worker_keep(worker, false); /* a source is silent */
 		producer_wait(&worker->sink.producer, -1, 0, 0);
+		if (worker->app->shows_progress)
+			tell_progress(worker);
 		if (unlikely(atomic_load_explicit(&worker->ask, memory_order_relaxed)))
 			worker_answer(worker);
 		int rc = has_more ? 0 : worker_end(worker, e);

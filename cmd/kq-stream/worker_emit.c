@@ -85,6 +85,7 @@ emit(struct flow_env *env, const struct flow_out *out, struct err *e)
 	if (unlikely(target->topic < 0) && find_target(worker, out, target, e) < 0)
 		return -1;
 	task->counts.out++;
+	task->counts.internal_out += out->is_internal;
 	if (!target->sink)
 		return put(worker, target, out->partition, rec->ts_ms, rec->key.bytes, rec->value, rec, e);
 	if (target->sink->is_stdout) {

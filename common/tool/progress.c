@@ -5,13 +5,14 @@
 #include "text/say.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { FIRST_MS = 1000, EVERY_MS = 250, LINE_SIZE = 200, WIDTH_DEFAULT = 80, FREE_COLUMNS = 3 };
 
-static bool is_shown;
+static atomic_bool is_shown; /* threads that print a message erase it */
 
 /* A background job must not write over the shell's prompt. */
 static bool
