@@ -159,8 +159,8 @@ restore_take_over(struct restorer *restorer, struct task_run *task, struct err *
 	return 0;
 }
 
-/* A record of a global table.  One that cannot be read is left out, or fails the task, as the
- * settings say. */
+/* A record of a global table.  One that cannot be read fails the task, or is left out: each
+ * start reads it again, so it is no dead letter. */
 static int
 take_row(struct task_log *log, const struct record *in, struct err *e)
 {
@@ -169,7 +169,13 @@ take_row(struct task_log *log, const struct record *in, struct err *e)
 	struct flow_rec rec;
 	if (program_take(task->program, log->plan, &raw, &rec, e) == 0)
 		return flow_task_take_at(task->flow, log->source, &rec, e);
-	return task->env.failed(&task->env, -1, &rec, e);
+	if (task->app->plan->settings.errors == PLAN_FAIL)
+		return -1;
+	task->counts.failed++;
+	if (!atomic_exchange(&task->app->has_reported, true))
+		say_error("offset %lld of partition %d of '%s' is left out: %s (further ones are only "
+			"counted)", (long long)in->offset, log->partition, log->topic, e->msg);
+	return 0;
 }
 
 static int

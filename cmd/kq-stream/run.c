@@ -10,6 +10,7 @@
 #include "sys/sig.h"
 #include "sys/stdfd.h"
 #include "text/say.h"
+#include "text/units.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -144,18 +145,22 @@ check_topics(const struct plan *plan, struct err *e)
 }
 
 static void
+tell_count(int64_t n, const char *what)
+{
+	if (n > 0)
+		fprintf(stderr, "%lld record%s %s\n", (long long)n, units_plural(n), what);
+}
+
+static void
 tell_counts(const struct topics_counts *counts)
 {
-	fprintf(stderr, "%lld records in, %lld out\n", (long long)counts->in, (long long)counts->out);
-	if (counts->restored > 0)
-		fprintf(stderr, "%lld records restored from changelogs\n", (long long)counts->restored);
-	if (counts->late > 0)
-		fprintf(stderr, "%lld records came too late and were dropped\n", (long long)counts->late);
-	if (counts->dropped > 0)
-		fprintf(stderr, "%lld records had no key, or no value, where one is needed and were "
-			"dropped\n", (long long)counts->dropped);
-	if (counts->failed > 0)
-		fprintf(stderr, "%lld records could not be processed\n", (long long)counts->failed);
+	fprintf(stderr, "%lld record%s in, %lld out\n", (long long)counts->in,
+		units_plural(counts->in), (long long)counts->out);
+	tell_count(counts->restored, "restored from changelogs");
+	tell_count(counts->late, "came too late, dropped");
+	tell_count(counts->late_kept, "came too late, sent on by 'late'");
+	tell_count(counts->dropped, "without a key, or value, where one is needed, dropped");
+	tell_count(counts->failed, "could not be processed");
 }
 
 static int

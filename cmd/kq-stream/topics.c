@@ -244,8 +244,10 @@ topics_run(const struct plan *plan, const struct topics_opts *o, struct topics_c
 		rc = state_dir_open(&app.state, plan->settings.state_dir, app.id, e);
 	if (rc == 0)
 		rc = run_workers(&app, o, e);
-	*counts = (struct topics_counts){ app.counts.in, app.counts.out, app.counts.late,
-		app.counts.dropped, app.counts.failed, app.counts.restored };
+	*counts = (struct topics_counts){ .in = app.counts.in, .out = app.counts.out,
+		.late = app.counts.late, .late_kept = app.counts.late_kept,
+		.dropped = app.counts.dropped, .failed = app.counts.failed,
+		.restored = app.counts.restored };
 	state_dir_close(&app.state);
 	layout_release(&app.layout);
 	mem_free(app.worker);

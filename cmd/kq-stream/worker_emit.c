@@ -2,6 +2,7 @@
 #include "kq-stream/worker.h"
 
 #include "base/murmur2.h"
+#include "proto.h"
 #include "record/builder.h"
 #include "text/say.h"
 
@@ -74,31 +75,34 @@ put(struct worker *worker, struct worker_target *target, int32_t partition, int6
 		rec->nheader, e);
 }
 
+/* Send the record.  Returns 0; or -1: *is_bad tells whether the record is at fault. */
 static int
-emit(struct flow_env *env, const struct flow_out *out, struct err *e)
+send(struct worker *worker, const struct flow_out *out, bool *is_bad, struct err *e)
 {
-	struct task_run *task = CONTAINER_OF(env, struct task_run, env);
-	struct worker *worker = task->owner;
 	struct worker_target *target = &worker->target[out->node];
 	const struct flow_rec *rec = out->rec;
-	struct str key, value, part;
+	struct str key = rec->key.bytes, value = rec->value, part;
+	int32_t partition = out->partition;
 	if (unlikely(target->topic < 0) && find_target(worker, out, target, e) < 0)
 		return -1;
-	task->counts.out++;
-	task->counts.internal_out += out->is_internal;
-	if (!target->sink)
-		return put(worker, target, out->partition, rec->ts_ms, rec->key.bytes, rec->value, rec, e);
-	if (target->sink->is_stdout) {
-		if (program_print(worker->program, target->sink, rec, &worker->print, e) < 0)
+	if (target->sink && target->sink->is_stdout) {
+		*is_bad = program_print(worker->program, target->sink, rec, &worker->print, e) < 0;
+		if (*is_bad)
 			return -1;
 		return worker->print.n < PRINT_MAX ? 0 : worker_flush_print(worker, e);
 	}
-	if (program_put(worker->program, target->sink, rec, &key, &value, &part, e) < 0)
-		return -1;
-	int32_t partition = out->partition;
-	if (partition < 0 && part.n >= 0 && part.p != key.p)
-		partition = partition_for_key(part, worker->sink.topic[target->topic].topic->nlive);
-	return put(worker, target, partition, rec->ts_ms, key, value, rec, e);
+	if (target->sink) {
+		*is_bad = program_put(worker->program, target->sink, rec, &key, &value, &part, e) < 0;
+		if (*is_bad)
+			return -1;
+		if (partition < 0 && part.n >= 0 && part.p != key.p)
+			partition = partition_for_key(part,
+				worker->sink.topic[target->topic].topic->nlive);
+	}
+	if (put(worker, target, partition, rec->ts_ms, key, value, rec, e) == 0)
+		return 0;
+	*is_bad = e->kafka == KERR_MESSAGE_TOO_LARGE;
+	return err_wrap(e, "topic '%s'", worker->sink.topic[target->topic].topic->meta->name);
 }
 
 /* ---- failures ---- */
@@ -106,74 +110,115 @@ emit(struct flow_env *env, const struct flow_out *out, struct err *e)
 static void
 report_once(struct worker *worker, const struct task_run *task, const struct err *why)
 {
-	if (atomic_exchange(&worker->app->has_reported, true) || !task->current)
+	if (atomic_exchange(&worker->app->has_reported, true))
 		return;
-	say_error("offset %lld of partition %d of '%s' is left out: %s (further ones are only counted)",
-		(long long)task->current->first.offset, task->number, task->current->from->name, why->msg);
+	if (task->current)
+		say_error("offset %lld of partition %d of '%s' is left out: %s (further ones are only "
+			"counted)", (long long)task->current->first.offset, task->number,
+			task->current->from->name, why->msg);
+	else
+		say_error("task %s: a result is left out: %s (further ones are only counted)", task->name,
+			why->msg);
 }
 
-/* Write the source record, as it came, to the dead-letter topic.  The headers are those of
- * Kafka Streams (KIP-1034). */
+static void
+put_number(struct buf *headers, const char *name, long long n)
+{
+	char text[24];
+	snprintf(text, sizeof text, "%lld", n);
+	builder_put_header(headers, str_of(name), str_of(text));
+}
+
+/* Write the source record, as it came, to the dead-letter topic; where a clock or the end of
+ * the input is the cause, the record that failed.  The headers are those of Kafka Streams
+ * (KIP-1034). */
 static int
-bury(struct worker *worker, struct task_run *task, const struct err *why, struct err *e)
+bury(struct worker *worker, struct task_run *task, const struct flow_rec *rec,
+	const struct err *why, struct err *e)
 {
 	struct buf headers = BUF_INIT;
-	const struct record *in = &task->current->first;
-	char number[24];
+	const struct record *in = task->current ? &task->current->first : &(struct record){
+		.timestamp_ms = rec->ts_ms, .key = rec->key.bytes, .value = rec->value,
+		.headers = rec->headers, .nheader = rec->nheader };
 	const char *topic = worker->app->plan->settings.dead_letter;
 	if (worker->dead_letters < 0)
 		worker->dead_letters = txn_sink_topic(&worker->sink, topic, e);
 	if (worker->dead_letters < 0 || begin(worker, e) < 0)
-		return -1;
+		return err_wrap(e, "dead-letter topic '%s'", topic);
 	buf_put_str(&headers, in->headers);
 	builder_put_header(&headers, STR("__streams.errors.exception"), STR("kq-stream"));
 	builder_put_header(&headers, STR("__streams.errors.message"), str_of(why->msg));
 	builder_put_header(&headers, STR("__streams.errors.stacktrace"), STR(""));
-	builder_put_header(&headers, STR("__streams.errors.topic"), str_of(task->current->from->name));
-	snprintf(number, sizeof number, "%d", task->number);
-	builder_put_header(&headers, STR("__streams.errors.partition"), str_of(number));
-	snprintf(number, sizeof number, "%lld", (long long)in->offset);
-	builder_put_header(&headers, STR("__streams.errors.offset"), str_of(number));
+	if (task->current) {
+		builder_put_header(&headers, STR("__streams.errors.topic"),
+			str_of(task->current->from->name));
+		put_number(&headers, "__streams.errors.partition", task->number);
+		put_number(&headers, "__streams.errors.offset", in->offset);
+	}
 	int rc = txn_sink_put(&worker->sink, worker->dead_letters, -1, in->timestamp_ms, in->key,
-		in->value, buf_str(&headers), in->nheader + 6, e);
+		in->value, buf_str(&headers), in->nheader + (task->current ? 6 : 3), e);
 	buf_release(&headers);
-	return rc;
+	return rc < 0 ? err_wrap(e, "dead-letter topic '%s'", topic) : 0;
+}
+
+/* The record is at fault, or what an expression makes of it. */
+static int
+refuse(struct task_run *task, const struct flow_rec *rec, struct err *why)
+{
+	struct worker *worker = task->owner;
+	enum plan_errors choice = worker->app->plan->settings.errors;
+	struct err e;
+	task->counts.failed++;
+	why->class = ERR_CORRUPT; /* not the command line */
+	if (choice == PLAN_FAIL)
+		return -1;
+	if (choice == PLAN_DEAD_LETTER && bury(worker, task, rec, why, &e) < 0) {
+		*why = e;
+		return -1;
+	}
+	report_once(worker, task, why);
+	return 0;
 }
 
 static int
 failed(struct flow_env *env, int node, const struct flow_rec *rec, struct err *why)
 {
 	struct task_run *task = CONTAINER_OF(env, struct task_run, env);
-	struct worker *worker = task->owner;
-	struct err e;
-	(void)node, (void)rec;
-	task->counts.failed++;
-	switch (worker->app->plan->settings.errors) {
-	case PLAN_FAIL:
-		return -1;
-	case PLAN_DEAD_LETTER:
-		if (task->current && bury(worker, task, why, &e) < 0) {
-			*why = e;
-			return -1;
-		}
-		report_once(worker, task, why);
-		return 0;
-	case PLAN_SKIP:
-		report_once(worker, task, why);
-		return 0;
+	const struct topology_node *nodes;
+	topology_nodes(task->program->topo, &nodes);
+	if (node >= 0) {
+		const struct plan_node *planned = nodes[node].spec->tag;
+		err_wrap(why, "%s", planned->where);
 	}
-	return -1;
+	return refuse(task, rec, why);
+}
+
+static int
+emit(struct flow_env *env, const struct flow_out *out, struct err *e)
+{
+	struct task_run *task = CONTAINER_OF(env, struct task_run, env);
+	struct worker *worker = task->owner;
+	bool is_bad = false;
+	if (send(worker, out, &is_bad, e) < 0)
+		return is_bad ? refuse(task, out->rec, e) : -1;
+	task->counts.out++;
+	task->counts.internal_out += out->is_internal;
+	return 0;
 }
 
 static void
 dropped(struct flow_env *env, int node, const struct flow_rec *rec, bool is_late)
 {
 	struct task_run *task = CONTAINER_OF(env, struct task_run, env);
-	(void)node, (void)rec;
-	if (is_late)
-		task->counts.late++;
-	else
+	const struct topology_node *nodes;
+	topology_nodes(task->program->topo, &nodes);
+	(void)rec;
+	if (!is_late)
 		task->counts.dropped++;
+	else if (nodes[node].spec->late_id)
+		task->counts.late_kept++;
+	else
+		task->counts.late++;
 }
 
 static void

@@ -432,9 +432,11 @@ wait_for_memory(struct producer *producer, struct err *e)
 static int
 too_large(struct producer_topic *t, size_t size, struct err *e)
 {
-	return err_set(e, ERR_LIMIT,
+	err_set(e, ERR_LIMIT,
 		"record %lld, of %zu bytes, is larger than the topic's max.message.bytes, %zu",
 		(long long)t->producer->nput + 1, size, t->message_max);
+	e->kafka = KERR_MESSAGE_TOO_LARGE;
+	return -1;
 }
 
 int

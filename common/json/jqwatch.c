@@ -82,7 +82,8 @@ watch_stack(void)
 	sigaction(SIGSEGV, &action, &before);
 }
 
-/* The thread's first run.  A sanitizer has given it a spare stack already. */
+/* The thread's first run.  A sanitizer has given it a spare stack already.  A fault whose
+ * signal is blocked ends the process. */
 static void
 prepare_thread(void)
 {
@@ -91,6 +92,10 @@ prepare_thread(void)
 	pthread_once(&once, watch_stack);
 	if (sigaltstack(NULL, &other) == 0 && other.ss_flags & SS_DISABLE)
 		sigaltstack(&spare, NULL);
+	sigset_t fault;
+	sigemptyset(&fault);
+	sigaddset(&fault, SIGSEGV);
+	pthread_sigmask(SIG_UNBLOCK, &fault, NULL);
 	mine.is_ready = true;
 }
 
