@@ -222,6 +222,7 @@ jqprog_free(struct jqprog *prog)
 	if (!prog)
 		return;
 	assert(!prog->is_running);
+	jqwatch_stack(&prog->watch);
 	jq_teardown(&prog->jq);
 	mem_free(prog->text);
 	mem_free(prog);
@@ -243,6 +244,7 @@ jqprog_begin(struct jqprog *prog, const jv v[EXPR_NVAR])
 		has_var = true;
 		input = jv_array_append(input, jv_copy(v[i]));
 	}
+	jqwatch_stack(&prog->watch);
 	jq_start(prog->jq, input, 0);
 	prog->is_running = true;
 	jqwatch_begin(&prog->watch);

@@ -197,15 +197,20 @@ start(void)
 }
 
 void
+jqwatch_stack(const struct jqwatch *watch)
+{
+	if (!mine.is_ready)
+		prepare_thread();
+	memccpy(mine.text, watch->text, 0, TEXT_SHOWN);
+}
+
+void
 jqwatch_begin(struct jqwatch *watch)
 {
 	pthread_mutex_lock(&all.lock);
 	if (!all.is_started)
 		start();
 	current = watch;
-	if (!mine.is_ready)
-		prepare_thread();
-	memccpy(mine.text, watch->text, 0, TEXT_SHOWN);
 	watch->ntick = 0;
 	watch->why = JQWATCH_OK;
 	list_init(&watch->link);

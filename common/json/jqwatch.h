@@ -37,7 +37,11 @@ struct jqwatch {
 	enum jqwatch_why why;
 };
 
-void jqwatch_begin(struct jqwatch *watch); /* after jq_start */
+/* This thread is going to run the expression, or to free values of its last run: watch its
+ * stack. */
+void jqwatch_stack(const struct jqwatch *watch);
+
+void jqwatch_begin(struct jqwatch *watch); /* after jqwatch_stack and jq_start */
 enum jqwatch_why jqwatch_why(struct jqwatch *watch); /* was the run ended, and why? */
 void jqwatch_end(struct jqwatch *watch);
 

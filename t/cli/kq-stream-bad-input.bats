@@ -141,6 +141,9 @@ k|{"n":1}' ]
 3' ]
 	fails 1 -a deep from in then map 'reduce range(1e6) as $i (0; [.]) | 1' then to out
 	told 'makes a value that is nested too deeply, and cannot be stopped'
+	# it is freed after the run, by another thread
+	fails 1 -a late from in then map 'reduce range(3e5) as $i (0; [.]) | def f: f; f' then to out
+	told 'makes a value that is nested too deeply, and cannot be stopped'
 }
 
 @test "a bad row of a global table is left out, or fails" {
