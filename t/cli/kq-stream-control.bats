@@ -65,7 +65,8 @@ total() { # FIELD: sum over all tasks of the application "app"
 	kq-stream ps -J | jq -e ".application == \"app\" and .pid == ${pids[0]} and .state == \"running\" and .lag == 0"
 	kq-stream describe app >text
 	grep -q '^application app$' text
-	[ "$(grep -cE "^[01]_[01] +${pids[0]} +1 +active +running +2023-11-14T22:1[0-9]:[0-9]{2}.000Z " text)" -eq 4 ]
+	[ "$(grep -cE "^[01]_[01] +${pids[0]} +1 +active +running +(2023-11-14T22:1[0-9]:[0-9]{2}.000Z|-) " text)" -eq 4 ]
+	grep -q '2023-11-14T22:15:00.000Z' text
 	[ "$(total rows)" -gt 5 ]
 }
 
