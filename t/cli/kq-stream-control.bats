@@ -50,7 +50,7 @@ total() { # FIELD: sum over all tasks of the application "app"
 	[ "$status" -eq 0 ]
 	[ -z "$output" ]
 	[ "$stderr" == "kq-stream: no application runs here" ]
-	kq-topic create in -p 2
+	kq-topic create in -p 1
 	records 1 100 | kq-produce in
 	echo '{"k":"k0","ts":1}' | kq-produce in
 	echo '{"id":1,"ts":1700000100}' | kq-produce in
@@ -61,12 +61,11 @@ total() { # FIELD: sum over all tasks of the application "app"
 	becomes 0 total lag
 	kq-stream ps >ps
 	[ "$(head -1 ps | tr -s ' ')" == "application pid threads tasks state uptime in out records/s lag" ]
-	grep -qE "^app +${pids[0]} +1 +4 +running " ps
+	grep -qE "^app +${pids[0]} +1 +2 +running " ps
 	kq-stream ps -J | jq -e ".application == \"app\" and .pid == ${pids[0]} and .state == \"running\" and .lag == 0"
 	kq-stream describe app >text
 	grep -q '^application app$' text
-	[ "$(grep -cE "^[01]_[01] +${pids[0]} +1 +active +running +(2023-11-14T22:1[0-9]:[0-9]{2}.000Z|-) " text)" -eq 4 ]
-	grep -q '2023-11-14T22:15:00.000Z' text
+	[ "$(grep -cE "^[01]_0 +${pids[0]} +1 +active +running +2023-11-14T22:15:00.000Z " text)" -eq 2 ]
 	[ "$(total rows)" -gt 0 ]
 }
 
