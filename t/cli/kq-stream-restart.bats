@@ -158,3 +158,124 @@ take_over() {
 @test "the same with the classic protocol, and threads" {
 	take_over --protocol classic --session 1500ms --threads 2
 }
+
+# write_app ID  An application with most operators that keep a stream time or a counter.
+write_app() {
+	cat >app.yaml <<-END
+	application: $1
+	streams:
+	  orders:
+	    - from: orders-$1
+	      time: .ts
+	    - by: .k
+	  pays:
+	    - from: pays-$1
+	      time: .ts
+	    - by: .k
+	  windows:
+	    - use: orders
+	    - window: tumbling
+	      size: 10s
+	    - agg: {n: count}
+	    - emit: final
+	    - to: windows-$1
+	  sliding:
+	    - use: orders
+	    - window: sliding
+	      size: 5s
+	    - agg: {n: count}
+	    - emit: final
+	    - to: sliding-$1
+	  sessions:
+	    - use: orders
+	    - window: session
+	      size: 10s
+	    - agg: {n: count}
+	    - emit: final
+	    - to: sessions-$1
+	  counts:
+	    - use: orders
+	    - agg: {n: count}
+	    - emit: every
+	      interval: 15s
+	    - to: counts-$1
+	  joined:
+	    - use: orders
+	    - join: pays
+	      kind: left
+	      within: 5s
+	    - to: joined-$1
+	  once:
+	    - use: orders
+	    - dedupe: .v
+	      within: 1m
+	    - to: once-$1
+	END
+	local t
+	for t in orders pays windows sliding sessions counts joined once; do
+		kq-topic create "$t-$1" -p 1
+	done
+}
+
+# chunk N ID  Write the N-th part of the input: seconds, key, value.
+chunk() {
+	local orders pays=
+	case $1 in
+	1) orders='0 a 1, 5 a 2, 3 b 3' ;;
+	2) orders='20 a 4' ;;             # closes what chunk 1 opened
+	3) orders='5 a 5, 21 c 6' ;;      # too late for all windows, and for the join
+	4) orders='21 a 7, 21 c 6' ;;
+	5) orders='21 a 8' pays='22 a 9' ;; # equal key and time: all of them join
+	6) orders='5 a 10, 23 b 3' ;;
+	7) orders='100 d 11' ;;
+	8) orders='26 a 12' pays='101 d 13' ;;
+	esac
+	lines "$orders" | kq-produce "orders-$2"
+	[ -z "$pays" ] || lines "$pays" | kq-produce "pays-$2"
+}
+
+lines() {
+	tr , '\n' <<<"$1" | awk '{ printf "{\"k\":\"%s\",\"v\":%d,\"ts\":%d}\n", $2, $3, 1700000000 + $1 }'
+}
+
+# restart_often ID FIRST  The input in parts, with a restart after each: clean or killed, with
+# the local state or without, in turn.
+restart_often() {
+	local i
+	write_app "$1"
+	for i in 1 2 3 4 5 6 7 8; do
+		chunk $i "$1"
+		begin run app.yaml
+		await_taken "$1"
+		case $(((i + $2) % 4)) in
+		0) stop TERM ;;
+		1) stop KILL ;;
+		2) stop TERM; rm -r state ;;
+		3) stop KILL; rm -r state ;;
+		esac
+	done
+	to_end run app.yaml
+}
+
+# compare A B  Do all results of two applications equal each other?
+compare() {
+	local t
+	for t in windows sliding sessions counts joined once; do
+		all -K ' ' "$t-$1" >"$t.1"
+		all -K ' ' "$t-$2" >"$t.2"
+		[ -s "$t.1" ]
+		diff "$t.1" "$t.2" || { echo "$t differ: '$1' has <, '$2' >"; return 1; }
+	done
+}
+
+@test "restarts change no result: nothing comes twice, and what was late stays late" {
+	write_app whole
+	for i in 1 2 3 4 5 6 7 8; do chunk $i whole; done
+	to_end run app.yaml
+	grep -q 'came too late' err
+	local i
+	for i in 0 3; do
+		restart_often "parts$i" $i
+		compare whole "parts$i"
+	done
+}
