@@ -84,11 +84,8 @@ shared_of(const struct store_rec *x, const struct store_rec *y, size_t n)
 static void
 sort(struct store_sort *v, size_t n, size_t shared)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (i + AHEAD < n)
-			__builtin_prefetch(v[i + AHEAD].rec);
+	for (size_t i = 0; i < n; i++)
 		v[i].head = rec_head(v[i].rec, shared);
-	}
 	if (n < 64) {
 		qsort(v, n, sizeof *v, compare);
 		return;
@@ -114,22 +111,19 @@ is_inside(const struct store_iter *it, struct str key)
 static void
 list_seg(struct store_iter *it, const struct store_seg *seg)
 {
-	size_t n = (size_t)seg->hash.n;
-	mem_free(it->v);
-	it->v = mem_alloc(n * sizeof *it->v);
-	struct store_rec **rec = mem_alloc(n * sizeof(void *));
-	store_hash_list(&seg->hash, rec);
-	it->n = it->i = 0;
 	size_t shared = SIZE_MAX;
-	for (size_t i = 0; i < n; i++) {
-		if (i + AHEAD < n)
-			__builtin_prefetch(rec[i + AHEAD]);
-		if (rec[i]->flags & REC_GONE || !is_inside(it, rec_key(rec[i])))
-			continue;
-		it->v[it->n++].rec = rec[i];
-		shared = shared_of(it->v[0].rec, rec[i], shared);
+	mem_free(it->v);
+	it->v = mem_alloc((size_t)seg->hash.n * sizeof *it->v);
+	it->n = it->i = 0;
+	for (struct store_chunk *chunk = seg->region.first; chunk; chunk = chunk->next) {
+		CHUNK_EACH(rec, chunk) {
+			if (rec->flags & (REC_OUT | REC_GONE) || !is_inside(it, rec_key(rec)))
+				continue;
+			it->v[it->n++].rec = rec;
+			shared = shared_of(it->v[0].rec, rec, shared);
+		}
 	}
-	mem_free(rec);
+	assert(it->n <= (size_t)seg->hash.n);
 	sort(it->v, it->n, shared);
 	for (size_t i = 0, j = it->n; it->is_back && i + 1 < j; i++) {
 		struct store_sort swap = it->v[i];
