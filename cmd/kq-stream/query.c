@@ -22,6 +22,7 @@ struct query {
 	json_t **stores;
 	const char *store;      /* its name, as Kafka Streams has it */
 	bool is_global, is_windowed;
+	int ntask;              /* in all */
 	const char *key;
 	int64_t start_ms, end_ms;
 	int64_t nrow;
@@ -139,6 +140,7 @@ sum_store(const struct query *query, const char *name)
 	}
 	json_object_del(sum, "task");
 	json_object_set_new(sum, "rows", json_integer(rows));
+	json_object_del(sum, "ntask");
 	json_object_set_new(sum, "tasks", json_integer(n));
 	return sum;
 }
@@ -226,6 +228,7 @@ query_task(struct query *query, struct apps_process *process, const char *task, 
 static int
 query_all(struct query *query, struct err *e)
 {
+	int n = 0;
 	for (int i = 0; i < query->apps.n; i++) {
 		for (size_t k = 0; k < json_array_size(query->stores[i]); k++) {
 			const json_t *store = json_array_get(query->stores[i], k);
@@ -235,10 +238,14 @@ query_all(struct query *query, struct err *e)
 				return 0;
 			if (query_task(query, query->apps.v[i], get_text(store, "task"), e) < 0)
 				return -1;
+			n++;
 			if (query->is_global)
 				return 0; /* each task has all of it */
 		}
 	}
+	if (n < query->ntask)
+		say_error("%d of the store's %d tasks are not in processes on this machine: their rows are "
+			"not shown", query->ntask - n, query->ntask);
 	return 0;
 }
 
@@ -268,6 +275,7 @@ choose_store(struct query *query, const char *name, struct err *e)
 		return refuse_store(query, name, e);
 	query->store = get_text(store, "store");
 	query->is_global = json_is_true(json_object_get(store, "is_global"));
+	query->ntask = (int)json_integer_value(json_object_get(store, "ntask"));
 	query->is_windowed = json_is_true(json_object_get(store, "is_windowed"));
 	if (query_opts.window[0] && !query->is_windowed)
 		return err_set(e, ERR_USAGE, "store '%s' is a %s: it has no windows", query->store,

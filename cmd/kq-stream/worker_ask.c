@@ -140,8 +140,9 @@ count_rows(const struct task_run *task)
 static void
 put_task(const struct worker *worker, const struct task_run *task, struct buf *b)
 {
-	static const char *const states[] = { "waiting", "restoring", "running", "suspended",
-		"following" };
+	static const char *const states[] = { [TASK_WAITING] = "waiting",
+		[TASK_RESTORING] = "restoring", [TASK_RUNNING] = "running",
+		[TASK_SUSPENDED] = "suspended", [TASK_STANDBY] = "following" };
 	int64_t lag = task_run_lag(task), time_ms = task_run_time(task);
 	buf_printf(b, "{\"task\":\"%s\",\"partition\":%d,\"thread\":%d,\"role\":\"%s\","
 		"\"state\":\"%s\",", task->name, task->number, worker->number,

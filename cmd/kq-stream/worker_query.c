@@ -45,7 +45,8 @@ worker_tell_stores(struct worker *worker, struct worker_ask *ask)
 	for (int i = 0; i < worker->ntask; i++) {
 		const struct task_run *task = worker->task[i];
 		const struct flow_store *v;
-		int n = task->flow ? flow_task_stores(task->flow, &v) : 0;
+		bool is_ours = task->flow && task->state != TASK_STANDBY;
+		int n = is_ours ? flow_task_stores(task->flow, &v) : 0;
 		for (int k = 0; k < n; k++) {
 			const struct topology_node *node = flow_look_node(task->flow, k);
 			if (!node)
@@ -58,7 +59,8 @@ worker_tell_stores(struct worker *worker, struct worker_ask *ask)
 			put_member(&ask->out, "kind", kind_of(node));
 			put_member(&ask->out, "key", plan_format_names[planned(node)->key_format]);
 			put_member(&ask->out, "task", task->name);
-			buf_printf(&ask->out, "\"is_global\":%s,\"is_windowed\":%s,\"rows\":%lld},",
+			buf_printf(&ask->out, "\"ntask\":%d,\"is_global\":%s,\"is_windowed\":%s,"
+				"\"rows\":%lld},", worker->app->layout.ntask[task->part],
 				node->kind == FLOW_KIND_GLOBAL ? "true" : "false", node->window ? "true" : "false",
 				(long long)store_count(v[k].store));
 		}
@@ -223,7 +225,7 @@ worker_tell_rows(struct worker *worker, struct worker_ask *ask)
 	const struct worker_query *query = ask->arg;
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];
-		if (strcmp(task->name, query->task) != 0)
+		if (strcmp(task->name, query->task) != 0 || task->state == TASK_STANDBY)
 			continue;
 		ask->is_found = true;
 		int store = task->state == TASK_RUNNING ? find_store(task, query->store) : 0;
