@@ -9,6 +9,14 @@ _kq_groups() {
 	timeout 1 kq-group list ${1:+-b "$1"} 2>/dev/null | cut -f 1
 }
 
+_kq_apps() {
+	timeout 1 kq-stream ps 2>/dev/null | sed 1d | cut -d ' ' -f 1 | sort -u
+}
+
+_kq_stores() { # application
+	timeout 1 kq-stream query "$1" 2>/dev/null | sed 1d | cut -d ' ' -f 1
+}
+
 _kq_keys() { # "topic" or "broker"
 	local all='s/^[^ ].*(topic, for all: \([a-z.]*\))$/\1=/p'
 	if [[ $1 == topic ]]; then all=; fi
@@ -47,7 +55,7 @@ _kq_steps() { # table, previous word, step, current word, brokers
 _kq() {
 	local cmd=$1 cur=$2 prev i w line=() is_open=''
 	local table of word arg choices rest words=() verbs=() takes='' list='' usage=''
-	local verb='' brokers='' operands=0 skip='' step=''
+	local verb='' brokers='' operands=0 skip='' step='' app=''
 
 	# bash splits words at ':' and '='; join them again, except --option=value, which is
 	# read as two words.
@@ -83,6 +91,7 @@ _kq() {
 			verb=$w
 		else
 			operands=$((operands + 1))
+			app=${app:-$w}
 		fi
 		if [[ $i == then || ($verb =~ ^(from|explain)$ && $w == from) ]]; then step=$w; fi
 		i=$w
@@ -121,6 +130,12 @@ _kq() {
 		mapfile -t COMPREPLY < <(compgen -W "${verbs[*]}" -- "$cur")
 	elif [[ -n $step ]]; then
 		_kq_steps "$table" "$prev" "$step" "$cur" "$brokers"
+	elif [[ $usage == APPLICATION* ]]; then
+		if ((operands == 0)); then
+			mapfile -t COMPREPLY < <(compgen -W "$(_kq_apps)" -- "$cur")
+		elif [[ $usage == *STORE* ]] && ((operands == 1)); then
+			mapfile -t COMPREPLY < <(compgen -W "$(_kq_stores "$app")" -- "$cur")
+		fi
 	elif [[ $usage == GROUP* && ($usage != *TOPIC* || $operands -eq 0) ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_kq_groups "$brokers")" -- "$cur")
 	elif [[ $usage == '[FILE]' ]] || { [[ $usage == *FILE* ]] && ((operands > 0)); }; then

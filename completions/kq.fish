@@ -31,6 +31,7 @@ function __kq_words
     set -l skip
     set -l brokers
     set -l operands 0
+    set -l app
     set -l step
     set -l last
     command -q $line[1]; or return
@@ -59,6 +60,7 @@ function __kq_words
             set verb $word
         else
             set operands (math $operands + 1)
+            test -n "$app"; or set app $word
         end
         if test "$last" = then; or begin
                 contains -- "$verb" from explain; and test "$word" = from
@@ -104,7 +106,13 @@ function __kq_words
                 printf '%s\t%s\n' $f[2] $f[5]
             end
         else if test -z "$f[1]"; and test "$f[2]" = "$verb"; and test "$verb" != create
-            if string match -q 'GROUP*' -- $f[3]; and begin
+            if string match -q 'APPLICATION*' -- $f[3]
+                if test $operands -eq 0
+                    timeout 1 kq-stream ps 2>/dev/null | sed 1d | cut -d ' ' -f 1 | sort -u
+                else if test $operands -eq 1; and string match -q '*STORE*' -- $f[3]
+                    timeout 1 kq-stream query $app 2>/dev/null | sed 1d | cut -d ' ' -f 1
+                end
+            else if string match -q 'GROUP*' -- $f[3]; and begin
                     not string match -q '*TOPIC*' -- $f[3]; or test $operands -eq 0
                 end
                 timeout 1 kq-group list $brokers 2>/dev/null | string replace -r '\t.*' ''

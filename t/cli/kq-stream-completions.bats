@@ -50,3 +50,23 @@ is() {
 	done <steps
 	rm steps
 }
+
+@test "applications that run, and their stores, are offered" {
+	real=$(command -v kq-stream)
+	cat >"$bin/kq-stream" <<-END
+		#!/bin/sh
+		case "\$1 \$2" in
+		"ps "*) printf 'application  pid\nshop         1\nshop         2\nsales        3\n' ;;
+		"query shop") printf 'store   step\ncounts  agg\ntotals  agg\n' ;;
+		*) exec "$real" "\$@" ;;
+		esac
+	END
+	chmod +x "$bin/kq-stream"
+	is "sales shop" kq-stream describe s
+	is "shop" kq-stream stop sh
+	is "counts totals" kq-stream query shop ""
+	is "totals" kq-stream query -J shop t
+	is "" kq-stream query shop totals ""
+	is "--all" kq-stream stop shop --al
+	is "sales shop" kq-stream reset s
+}
