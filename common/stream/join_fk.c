@@ -212,7 +212,7 @@ take_registration(struct fk_right *right, const struct flow_rec *rec, struct err
 			held_put(&right->value, &(struct held){ rec->value, rec->headers, rec->nheader });
 			store_put(right->store, key, buf_str(&right->value), rec->ts_ms);
 		} else {
-			store_remove(right->store, key);
+			store_remove_at(right->store, key, rec->ts_ms);
 		}
 		if (in.instruction != UNSUBSCRIBE && table->ops->get(table, &foreign, &found, &row_ms)) {
 			ts_ms = MAX(ts_ms, row_ms);
@@ -388,7 +388,7 @@ out_take(struct flow_node *node, int port, const struct flow_rec *rec, struct er
 	else if (result.value.n < 0)
 		return 0;
 	if (result.value.n < 0)
-		store_remove(out->store, row);
+		store_remove_at(out->store, row, result.ts_ms);
 	else
 		store_put(out->store, row, result.value, result.ts_ms);
 	return flow_node_send(node, &result, e);

@@ -208,9 +208,9 @@ next_due(struct join_stream *join, int64_t stream_ms, bool is_end)
 	return next;
 }
 
-/* The records of this key and time are there for partners no longer. */
+/* The records of this key and time are there for partners no longer, since now_ms. */
 static void
-forget(struct join_stream *join, int port, const struct flow_key *key, int64_t ms)
+forget(struct join_stream *join, int port, const struct flow_key *key, int64_t ms, int64_t now_ms)
 {
 	struct store *store = join->side[port].store;
 	struct store_entry entry;
@@ -222,7 +222,7 @@ forget(struct join_stream *join, int port, const struct flow_key *key, int64_t m
 	while (store_first(store, prefix, &entry) && str_has_prefix(entry.key, prefix)) {
 		buf_reset(&join->to);
 		buf_put_str(&join->to, entry.key);
-		store_remove(store, buf_str(&join->to));
+		store_remove_at(store, buf_str(&join->to), now_ms);
 	}
 }
 
@@ -251,8 +251,8 @@ send_waiting(struct join_stream *join, int port, const struct flow_rec *cause, s
 		if (send_joined(join, port, &rec, STR_NULL, rec.ts_ms, e))
 			return -1;
 	}
-	store_remove(join->waiting, key);
-	forget(join, port, &rec.key, rec.ts_ms);
+	store_remove_at(join->waiting, key, cause->ts_ms);
+	forget(join, port, &rec.key, rec.ts_ms, cause->ts_ms);
 	return 0;
 }
 
@@ -289,7 +289,8 @@ join_segment(struct join_stream *join, int port, const struct flow_rec *rec, int
 	int rc = 0;
 	for (; !rc && store_iter_next(it, &entry); n++) {
 		if (join->side[other].is_outer && join->waiting && store_count(join->waiting))
-			store_remove(join->waiting, waiting_key(join, other, &rec->key, entry.ts_ms));
+			store_remove_at(join->waiting, waiting_key(join, other, &rec->key, entry.ts_ms),
+				rec->ts_ms);
 		rc = send_joined(join, port, rec, held_get(entry.value).value,
 			MAX(rec->ts_ms, entry.ts_ms), e);
 	}
@@ -394,7 +395,7 @@ static int
 join_end(struct flow_node *node, struct err *e)
 {
 	struct join_stream *join = CONTAINER_OF(node, struct join_stream, node);
-	static const struct flow_rec cause = { .headers = { NULL, -1 } };
+	const struct flow_rec cause = { .headers = { NULL, -1 }, .ts_ms = *join->stream_ms };
 	for (int n = 0; join->waiting && n < END_MAX; n++) {
 		int port = next_due(join, *join->stream_ms, true);
 		if (port < 0)
@@ -452,7 +453,7 @@ join_log(struct flow_node *node, int store, const struct store_entry *entry,
 		}
 	}
 	out->key = buf_str(&join->from);
-	out->ts_ms = entry->value.n < 0 ? *join->stream_ms : ms;
+	out->ts_ms = entry->ts_ms;
 	return 0;
 }
 

@@ -67,7 +67,7 @@ send_row(struct join_tables *join, struct flow_rec *out, struct err *e)
 		if (out->value.n >= 0)
 			store_put(join->sent, row, out->value, out->ts_ms);
 		else
-			store_remove(join->sent, row);
+			store_remove_at(join->sent, row, out->ts_ms);
 	}
 	return out->value.n < 0 && out->old.n < 0 ? 0 : flow_node_send(node, out, e);
 }

@@ -137,7 +137,7 @@ take_varying(struct op_aggregate *op, struct flow_agg *adder, const struct flow_
 	if (state.n >= 0)
 		store_put(op->store, row, state, ts_ms);
 	else if (was_there)
-		store_remove(op->store, row);
+		store_remove_at(op->store, row, ts_ms);
 	return send(op, rec, value, old, ts_ms, e);
 }
 

@@ -316,8 +316,10 @@ suppress_log(struct flow_node *node, int store, const struct store_entry *entry,
 	(void)e;
 	out->key = entry->key;
 	out->value = entry->value;
-	out->headers = STR(BUFFER_VERSION);
-	out->nheader = 1;
+	if (entry->value.n >= 0) {
+		out->headers = STR(BUFFER_VERSION);
+		out->nheader = 1;
+	}
 	return 0;
 }
 
@@ -331,7 +333,7 @@ suppress_restore(struct flow_node *node, int store, const struct flow_change *ch
 	struct buffered waiting;
 	struct str bytes;
 	if (!keys_take_topic(change->key, node->plan->window, &key)
-			|| !str_eq(change->headers, STR(BUFFER_VERSION)))
+			|| (change->value.n >= 0 && !str_eq(change->headers, STR(BUFFER_VERSION))))
 		return err_set(e, ERR_CORRUPT, "the changelog of '%s' has a record of another version",
 			node->plan->store[0]);
 	if (find(op, change->key, &waiting, &bytes)) {

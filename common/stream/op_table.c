@@ -43,7 +43,7 @@ table_take(struct flow_node *node, int port, const struct flow_rec *rec, struct 
 	else if (rec->value.n < 0)
 		return 0;
 	if (rec->value.n < 0)
-		store_remove(table->store, row);
+		store_remove_at(table->store, row, rec->ts_ms);
 	else
 		store_put(table->store, row, rec->value, rec->ts_ms);
 	return flow_node_send(node, &out, e);

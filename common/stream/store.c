@@ -563,20 +563,21 @@ store_slot(struct store *store, struct str key, int32_t n, int64_t **ts_ms, bool
 	return rec_value(rec);
 }
 
-/* A removed entry stays as a change if the changelog has it; its value goes. */
-void
-store_remove(struct store *store, struct str key)
+/* A removed entry stays as a change if the changelog has it; its value goes.  NULL: it
+ * does not stay, or was not there. */
+static struct store_rec *
+remove_entry(struct store *store, struct str key)
 {
 	struct store_place place;
 	if (!is_usable(store, key))
-		return;
+		return NULL;
 	struct store_rec *rec = fetch(store, key, &place);
 	if (!rec || rec->flags & REC_GONE)
-		return;
+		return NULL;
 	store->count--;
 	if (!(rec->flags & (REC_ON_DISK | REC_LOGGED))) {
 		store_unlink(store, rec);
-		return;
+		return NULL;
 	}
 	if (rec_size(rec) != rec_size_of(rec->key_n, 0)) {
 		struct store_rec *small = rec_new(store, &place, rec_key(rec), 0);
@@ -586,6 +587,21 @@ store_remove(struct store *store, struct str key)
 	rec->value_n = 0;
 	rec->flags |= REC_GONE;
 	touch(store, rec);
+	return rec;
+}
+
+void
+store_remove(struct store *store, struct str key)
+{
+	remove_entry(store, key);
+}
+
+void
+store_remove_at(struct store *store, struct str key, int64_t ts_ms)
+{
+	struct store_rec *rec = remove_entry(store, key);
+	if (rec)
+		rec->ts_ms = ts_ms;
 }
 
 /* The slot's cache line now, the record's once the slot is there: with a later call. */

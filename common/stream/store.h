@@ -91,6 +91,10 @@ bool store_get(struct store *store, struct str key, struct store_entry *out);
 void store_put(struct store *store, struct str key, struct str value, int64_t ts_ms);
 void store_remove(struct store *store, struct str key); /* absent: no effect */
 
+/* The same, where ts_ms is the time of the change, for a changelog; otherwise it is that of
+ * the entry. */
+void store_remove_at(struct store *store, struct str key, int64_t ts_ms);
+
 /*
  * The entry's value, to be changed in place, for values of a fixed size: n bytes, aligned
  * to 8.  Absent: zeroed bytes are put there with ts_ms INT64_MIN, and *is_new is set.  The

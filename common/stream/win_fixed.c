@@ -208,7 +208,7 @@ put(struct win_fixed *op, const struct flow_rec *rec, const struct win_update *u
 	if (update->state.n >= 0)
 		store_put(op->win.store, key, update->state, update->ts_ms);
 	else if (update->was_there)
-		store_remove(op->win.store, key);
+		store_remove_at(op->win.store, key, update->ts_ms);
 }
 
 /* Compute what the record makes of a window. */

@@ -97,10 +97,11 @@ put(struct win_session *op, struct str bytes, const struct win_span *session)
 }
 
 static void
-remove_session(struct win_session *op, struct str bytes, int64_t start_ms, int64_t end_ms)
+remove_session(struct win_session *op, struct str bytes, int64_t start_ms, int64_t end_ms,
+	int64_t ts_ms)
 {
 	struct win *win = &op->win;
-	store_remove(win->store, key_of(&win->key, bytes, start_ms, end_ms));
+	store_remove_at(win->store, key_of(&win->key, bytes, start_ms, end_ms), ts_ms);
 	store_remove(win->index, row_of(&win->row, bytes, start_ms, end_ms));
 }
 
@@ -165,7 +166,7 @@ close_sessions(struct win_session *op, const struct flow_rec *rec, int64_t close
 		if (win->node.spec->emits_on_close && key.end_ms >= closed_before_ms
 				&& send_final(op, rec, &key, e))
 			return -1;
-		remove_session(op, key.bytes, key.start_ms, key.end_ms);
+		remove_session(op, key.bytes, key.start_ms, key.end_ms, rec->ts_ms);
 	}
 	return 0;
 }
@@ -247,7 +248,8 @@ take_session(struct win_session *op, int port, const struct flow_rec *rec, struc
 		return flow_node_failed(&op->win.node, rec, e);
 	for (int i = 0; i < op->n; i++)
 		if (&op->met[i] != same || made.state.n < 0)
-			remove_session(op, rec->key.bytes, op->met[i].start_ms, op->met[i].end_ms);
+			remove_session(op, rec->key.bytes, op->met[i].start_ms, op->met[i].end_ms,
+				rec->ts_ms);
 	if (made.state.n >= 0)
 		put(op, rec->key.bytes, &made);
 	return win_sends(&op->win) ? send_updates(op, rec, &made, same, e) : 0;
@@ -326,7 +328,7 @@ session_restore(struct flow_node *node, int store, const struct flow_change *cha
 	if (win_unpack(&op->win, change->value, &session.state, e))
 		return -1;
 	if (session.state.n < 0)
-		remove_session(op, key.bytes, key.start_ms, key.end_ms);
+		remove_session(op, key.bytes, key.start_ms, key.end_ms, change->ts_ms);
 	else if (key.end_ms >= open_from(op, *op->win.time_ms))
 		put(op, key.bytes, &session);
 	return 0;

@@ -72,6 +72,32 @@ test_store__entries_are_scanned_in_order_of_bytes(void)
 	}
 }
 
+static int
+note_time(void *arg, const struct store_entry *entry, struct err *e)
+{
+	(void)e;
+	check(entry->value.n < 0);
+	*(int64_t *)arg = entry->ts_ms;
+	return 0;
+}
+
+void
+test_store__a_removal_is_listed_with_its_time(void)
+{
+	for (int order = STORE_HASH; order <= STORE_TREE; order++) {
+		struct store_set *set;
+		struct store *store = open_store((enum store_order)order, &set);
+		struct err e;
+		int64_t ts_ms = 0;
+		put(store, "k0000001", "a", 1);
+		store_clean(store);
+		store_remove_at(store, STR("k0000001"), 7);
+		check(store_changes(store, note_time, &ts_ms, &e) == 0);
+		check_int(ts_ms, 7);
+		store_set_free(set);
+	}
+}
+
 void
 test_store__each_change_is_listed_once_and_as_it_is_now(void)
 {

@@ -372,7 +372,7 @@ test_stream_task__the_changelog_of_suppress_has_kafkas_fields(void)
 	CHECK_OUT(&bench, "o a 2@12\n");
 	must(flow_task_log(bench.task, print_change, &bench, &e), &e);
 	CHECK_OUT(&bench, "u-store c 1 \\02v\\02\\03 place 112 time 112 null null 4\n"
-		"u-store a 1 \\02v\\02\\03 null\n");
+		"u-store a 0  null\n");
 	bench_release(&bench);
 }
 

@@ -13,7 +13,7 @@ test_win_fixed__the_changelog_has_kafkas_bytes(void)
 	take("in", "k", "b", 261);
 	check_changes(STORE " k\\00\\00\\00\\00\\00\\00\\01\\04\\00\\00\\00\\00 +a+b @262\n");
 	take("in", "k", "0", 263);
-	check_changes(STORE " k\\00\\00\\00\\00\\00\\00\\01\\04\\00\\00\\00\\00 null @262\n");
+	check_changes(STORE " k\\00\\00\\00\\00\\00\\00\\01\\04\\00\\00\\00\\00 null @263\n");
 	check_int(find_store(STORE)->retention_ms, 15);
 	check(find_store(STORE)->is_compacted);
 	play_stop();

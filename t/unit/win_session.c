@@ -12,7 +12,7 @@ test_win_session__the_changelog_has_kafkas_bytes(void)
 		"+a @256\n");
 	take("in", "k", "b", 260);
 	check_changes(
-		STORE " k\\00\\00\\00\\00\\00\\00\\01\\00\\00\\00\\00\\00\\00\\00\\01\\00 null @256\n"
+		STORE " k\\00\\00\\00\\00\\00\\00\\01\\00\\00\\00\\00\\00\\00\\00\\01\\00 null @260\n"
 		STORE " k\\00\\00\\00\\00\\00\\00\\01\\04\\00\\00\\00\\00\\00\\00\\01\\00 (|+a)+b @260\n");
 	/* Closed sessions are forgotten, not deleted: retention is for that. */
 	take("in", "x", "c", 1000);
