@@ -47,7 +47,7 @@ producer_init(struct producer *producer, struct cluster *cl,
 	const struct producer_opts *o)
 {
 	*producer = (struct producer){ .cluster = cl, .opts = *o, .id = -1, .epoch = -1,
-		.coordinator = -1 };
+		.coordinator = -1, .group_coordinator = -1 };
 	list_init(&producer->open);
 	list_init(&producer->ready);
 }
@@ -108,6 +108,7 @@ producer_release(struct producer *producer)
 		batch_free(producer->spare[--producer->nspare]);
 	producer_free_requests(producer);
 	mem_free(producer->topic);
+	mem_free(producer->group);
 }
 
 void

@@ -156,6 +156,8 @@ struct producer {
 
 	/* transactions */
 	int32_t coordinator;     /* node id; -1: unknown */
+	char *group;             /* the last one of producer_send_offsets; or NULL */
+	int32_t group_coordinator; /* node id; -1: unknown */
 	bool is_txn_v2;          /* the broker adds partitions and raises the epoch (KIP-890) */
 	bool is_in_txn;
 	bool is_txn_known;       /* the coordinator may have heard of the transaction */

@@ -76,12 +76,12 @@ code_of(const struct txn_offset_commit_response *r)
 
 /* The group coordinator's error.  Some do not concern the transaction coordinator. */
 static int
-group_err(struct producer *producer, int16_t code, int32_t *node, struct err *e)
+group_err(struct producer *producer, int16_t code, struct err *e)
 {
 	switch (code) {
 	case KERR_NOT_COORDINATOR:
 	case KERR_COORDINATOR_NOT_AVAILABLE:
-		*node = -1;
+		producer->group_coordinator = -1;
 		return cluster_peer_err(e, code, STR_NULL);
 	default:
 		return producer_txn_err(producer, code, e);
@@ -99,6 +99,17 @@ newest(const struct producer *producer, const struct producer_offset *v, int n)
 		if (uuid_is_zero(&v[i].topic_id))
 			return TXN_OFFSET_COMMIT_BY_NAME;
 	return INT16_MAX;
+}
+
+/* Forget the coordinator of another group. */
+static void
+use_group(struct producer *producer, const char *group)
+{
+	if (producer->group && strcmp(producer->group, group) == 0)
+		return;
+	mem_free(producer->group);
+	producer->group = mem_strdup(group);
+	producer->group_coordinator = -1;
 }
 
 int
@@ -121,21 +132,22 @@ producer_send_offsets(struct producer *producer, const struct producer_group *gr
 	struct txn_offset_commit_request q;
 	struct txn_offset_commit_response r;
 	struct producer_retry retry;
-	int32_t node = -1;
+	int32_t *node = &producer->group_coordinator;
 	int rc, upto = newest(producer, v, n);
+	use_group(producer, group->group);
 	fill(producer, &q, group, v, n, &a);
 	producer_retry_begin(producer, &retry);
 	do {
 		rc = 0;
-		if (node < 0)
-			rc = producer_find_coordinator(producer, KEY_TYPE_GROUP, group->group, &node, e);
+		if (*node < 0)
+			rc = producer_find_coordinator(producer, KEY_TYPE_GROUP, group->group, node, e);
 		if (rc >= 0)
-			rc = cluster_call_upto(producer->cluster, node, API_TXN_OFFSET_COMMIT, upto,
+			rc = cluster_call_upto(producer->cluster, *node, API_TXN_OFFSET_COMMIT, upto,
 				producer->opts.request_timeout_ms, &q, &r, &a, e);
 		if (rc < 0)
-			node = -1;
+			*node = -1;
 		else if (code_of(&r))
-			rc = group_err(producer, code_of(&r), &node, e);
+			rc = group_err(producer, code_of(&r), e);
 	} while (rc < 0 && producer_retry_wait(producer, &retry, e));
 	arena_release(&a);
 	return rc < 0 ? err_wrap(e, "offsets of the group '%s'", group->group) : 0;

@@ -382,6 +382,7 @@ test_txn__offsets_go_with_it(void)
 		end();
 		check_int(peer_count(API_ADD_OFFSETS_TO_TXN), level == 1);
 		check_int(peer_count(API_TXN_OFFSET_COMMIT), 2);
+		check_int(peer_count(API_FIND_COORDINATOR), 2); /* of the transaction, of the group */
 		const struct peer_seen *s = peer_nth(API_TXN_OFFSET_COMMIT, 0);
 		check_int(s->version, level == 1 ? 4 : 5);
 		check_int(s->nparts, 3);
