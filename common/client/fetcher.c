@@ -36,7 +36,7 @@ fetcher_opts_init(struct fetcher_opts *o)
 void
 fetcher_init(struct fetcher *f, struct cluster *cl, const struct fetcher_opts *o)
 {
-	*f = (struct fetcher){ .cluster = cl, .opts = *o };
+	*f = (struct fetcher){ .cluster = cl, .opts = *o, .wait_ms = o->max_wait_ms };
 	list_init(&f->part);
 	list_init(&f->ready);
 }
@@ -83,6 +83,7 @@ fetcher_add(struct fetcher *f, struct cluster_topic *t, int32_t index,
 	part->epoch = -1;
 	part->bytes_max = f->opts.partition_bytes;
 	part->is_done = offset >= stop;
+	f->wait_ms = f->opts.max_wait_ms;
 	list_append(&f->part, &part->link);
 	f->npart++;
 	f->ndone += part->is_done;
@@ -223,7 +224,7 @@ fill(const struct fetcher_request *req, struct fetch_request *q, struct arena *a
 	const struct fetcher_opts *o = &req->fetcher->opts;
 	wire_defaults(wire_api_find(API_FETCH)->request, q);
 	q->replica_id = -1;
-	q->max_wait_ms = o->max_wait_ms;
+	q->max_wait_ms = req->fetcher->wait_ms;
 	q->min_bytes = o->min_bytes;
 	q->max_bytes = (int32_t)o->fetch_bytes;
 	q->isolation_level = o->is_committed;
@@ -279,8 +280,8 @@ ask_node(struct fetcher *f, int32_t node, struct conn *c, int64_t now_ms)
 	struct fetch_request q;
 	fill(req, &q, &a);
 	conn_send(c, &req->call, api, version, &q,
-		f->opts.request_timeout_ms + f->opts.max_wait_ms, fetcher_done);
-	req->call.late_ms = now_ms + f->opts.max_wait_ms + LATE_MS;
+		f->opts.request_timeout_ms + f->wait_ms, fetcher_done);
+	req->call.late_ms = now_ms + f->wait_ms + LATE_MS;
 	conn_flush(c);
 	arena_release(&a);
 }

@@ -28,6 +28,9 @@
 
 struct fetcher_opts {
 	int max_wait_ms;         /* how long a broker may wait for min_bytes */
+	int idle_wait_ms;        /* the same while nothing comes: each answer without records
+	                          * doubles the wait up to this; 0: max_wait_ms.  A call over the
+	                          * same connection waits as long, and so does a new partition */
 	int min_bytes;
 	int request_timeout_ms;
 	int retry_timeout_ms, retry_backoff_ms;
@@ -98,6 +101,7 @@ struct fetcher {
 	struct fetcher_reply *idle_reply;
 	struct fetcher_request *idle;
 	int nrequest;            /* requests under way */
+	int wait_ms;             /* max_wait_ms of the next request */
 	size_t held;             /* bytes of responses not given back */
 	struct cluster_outage refusal;
 	bool needs_refresh;      /* of metadata */

@@ -202,6 +202,14 @@ request_end(struct fetcher_request *req, const struct err *why)
 	request_recycle(req);
 }
 
+/* Let the broker wait longer for records while none come. */
+static void
+adapt_wait(struct fetcher *f, bool has_records)
+{
+	f->wait_ms = has_records ? f->opts.max_wait_ms
+		: MAX(MIN(2 * f->wait_ms, f->opts.idle_wait_ms), f->opts.max_wait_ms);
+}
+
 void
 fetcher_done(struct call *call, const struct reply *reply)
 {
@@ -219,6 +227,7 @@ fetcher_done(struct call *call, const struct reply *reply)
 	struct arena a = { .size_max = ARENA_MAX };
 	struct fetch_response in;
 	struct err why = { .class = ERR_NONE };
+	struct list *last = f->ready.prev;
 	wire_defaults(call->api->response, &in);
 	from->nused = 1; /* while it is read here */
 	from->size = reply->n;
@@ -231,6 +240,7 @@ fetcher_done(struct call *call, const struct reply *reply)
 	}
 	arena_release(&a);
 	request_end(req, why.class == ERR_NONE ? NULL : &why);
+	adapt_wait(f, f->ready.prev != last);
 	if (--from->nused == 0) {
 		f->held -= from->size;
 		from->next = f->idle_reply;

@@ -11,7 +11,7 @@ enum {
 	RETRY_BACKOFF_MS = 100,
 	RETRY_TIMEOUT_MS = 300000,
 	REFRESH_MS = 60000,
-	WAIT_MAX_MS = 1000,  /* the longest that member_timeout returns */
+	WAIT_MAX_MS = 5000,  /* the longest that member_timeout returns */
 };
 
 void

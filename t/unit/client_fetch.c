@@ -24,6 +24,7 @@ static int16_t produce_error[64];   /* [i]: answer to the i-th Produce request *
 static struct { int64_t producer, first, marker; } the_aborted[4];
 static int naborted;                /* aborted transactions listed for read_committed */
 static int lie_seed;                /* not 0: corrupt bytes of Fetch responses */
+static bool tells_wait;             /* the high watermark is the wait that was asked for */
 static pid_t peer;
 
 /* ---- the peer ---- */
@@ -75,7 +76,7 @@ answer_fetch(const struct wire_api *api, int16_t v, const struct fetch_request *
 		&& batch_last_offset(&b) < want)
 		at += (size_t)b.size;
 	at = MIN(at, the_log.n);
-	p.high_watermark = 1000;
+	p.high_watermark = tells_wait ? q->max_wait_ms : 1000;
 	struct fetch_response_aborted_transaction aborted[4];
 	p.aborted_transactions.v = aborted;
 	p.aborted_transactions.n = q->isolation_level ? 0 : -1;
@@ -668,5 +669,44 @@ test_fetcher__a_held_partition_is_not_asked_for(void)
 	cluster_close(&cl);
 	fetcher_release(&f);
 	stop_peer();
+	buf_release(&the_log);
+}
+
+void
+test_fetcher__waits_longer_while_nothing_comes(void)
+{
+	static const int64_t waits[] = { 100, 200, 400, 500, 500 };
+	struct cluster cl;
+	struct fetcher f;
+	struct fetcher_opts o;
+	struct err e;
+	add_batch(0, 3, 0);
+	tells_wait = true;
+	start_peer();
+	fetcher_opts_init(&o);
+	o.max_wait_ms = 100;
+	o.idle_wait_ms = 500;
+	struct cluster_opts co = { .brokers = "unix:s", .connect_timeout_ms = 2000 };
+	check_int(cluster_open(&cl, &co, &e), 0);
+	struct cluster_topic *t = cluster_topic(&cl, "t", false, &e);
+	fetcher_init(&f, &cl, &o);
+	struct fetcher_part *part = fetcher_add(&f, t, 0, 3, INT64_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
+		part->end = -1;
+		while (part->end < 0)
+			fetcher_wait(&f, -1, 0, 100);
+		check_int(part->end, waits[i]);
+	}
+	/* records, and a new partition, end that */
+	fetcher_remove(&f, part);
+	part = fetcher_add(&f, t, 0, 0, INT64_MAX);
+	while (!fetcher_has_ready(&f))
+		fetcher_wait(&f, -1, 0, 100);
+	check_int(part->end, 100);
+	fetcher_give_back(&f, fetcher_take(&f));
+	cluster_close(&cl);
+	fetcher_release(&f);
+	stop_peer();
+	tells_wait = false;
 	buf_release(&the_log);
 }
