@@ -19,6 +19,8 @@ enum {
 	RETRY_MS = 100,
 	LOOK_MS = 10,
 	SLICE = 2000,                /* records of a task, before others are looked after */
+	IDLE_WAIT_MS = 2000,         /* of a Fetch, while nothing comes */
+	END_WAIT_MS = 20,            /* the same with --until-end: other calls wait behind it */
 	PARTITION_BYTES = 1 << 20,
 	FETCH_BYTES = 8 << 20,
 };
@@ -181,6 +183,9 @@ worker_open(struct worker *worker, struct running *app, int number, struct err *
 	fo.fetch_bytes = FETCH_BYTES;
 	fo.partition_bytes = PARTITION_BYTES;
 	fo.held_max = SIZE_MAX;
+	fo.idle_wait_ms = IDLE_WAIT_MS;
+	if (app->plan->settings.until_end)
+		fo.max_wait_ms = fo.idle_wait_ms = END_WAIT_MS;
 	fo.retry_timeout_ms = OUTAGE_MS;
 	fetcher_init(&worker->fetcher, &worker->cluster, &fo);
 	return open_reader(worker, e);
