@@ -1,6 +1,7 @@
 #include "kq-stream/program_int.h"
 
 #include "base/utf8.h"
+#include "kq-stream/fingerprint.h"
 #include "kq-stream/when.h"
 #include "stream/keys.h"
 
@@ -52,8 +53,10 @@ program_new(const struct plan *plan, struct program_fault *fault, struct err *e)
 	program->topo = topology_new(plan->settings.application);
 	int rc = add_times(in, e) < 0 || add_nodes(in, e) < 0 ? -1 : 0;
 	in->fault = NULL;
-	if (rc == 0)
+	if (rc == 0) {
+		program->fingerprint = fingerprint_of(program->topo);
 		return program;
+	}
 	program_free(program);
 	return NULL;
 }

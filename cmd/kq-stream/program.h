@@ -21,6 +21,7 @@
 struct program {
 	const struct plan *plan;
 	struct topology *topo;   /* finished */
+	int64_t fingerprint;     /* what its state depends on (fingerprint.h); 0: it has none */
 	int64_t nprinted;        /* lines that peek printed */
 	struct program_int *in;  /* the rest */
 };

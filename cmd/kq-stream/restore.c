@@ -178,6 +178,19 @@ take_row(struct task_log *log, const struct record *in, struct err *e)
 	return 0;
 }
 
+/* Of a changelog: another version or another topology wrote it, or a foreign program. */
+static int
+blame_entry(const struct task_log *log, int64_t offset, struct err *e)
+{
+	struct err why = *e;
+	const char *id = log->task->app->id;
+	if (log->store && e->class == ERR_CORRUPT)
+		err_set(e, ERR_CORRUPT, "%.150s: this topology did not write it; 'kq-stream reset %.50s' "
+			"begins again, or give the application another ID", why.msg, id);
+	return err_wrap(e, "offset %lld of partition %d of '%.100s'", (long long)offset,
+		log->partition, log->topic);
+}
+
 static int
 restore_chunk(struct restorer *restorer, struct task_log *log, struct fetched *chunk,
 	struct err *e)
@@ -192,8 +205,7 @@ restore_chunk(struct restorer *restorer, struct task_log *log, struct fetched *c
 			.nheader = rec.nheader, .ts_ms = rec.timestamp_ms };
 		if ((log->store ? flow_task_restore(task->flow, log->store, &change, e)
 				: take_row(log, &rec, e)) < 0)
-			return err_wrap(e, "offset %lld of partition %d of '%s'", (long long)rec.offset,
-				log->partition, log->topic);
+			return blame_entry(log, rec.offset, e);
 		n++;
 	}
 	if (task->state == TASK_RESTORING && log->store)

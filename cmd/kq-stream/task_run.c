@@ -101,8 +101,8 @@ open_set(struct task_run *task, struct err *e)
 	if (task->lock_fd < 0)
 		return NULL;
 	struct buf identity = BUF_INIT;
-	buf_printf(&identity, "cluster %s, application %s, task %s, stores", app->cluster_id, app->id,
-		task->name);
+	buf_printf(&identity, "cluster %s, application %s, task %s, topology %016llx, stores",
+		app->cluster_id, app->id, task->name, (unsigned long long)task->program->fingerprint);
 	put_stores(task->program->topo, task->part, &identity);
 	buf_putc(&identity, 0);
 	o.dir = task->dir;
@@ -189,6 +189,8 @@ take_number(void *arg, struct str name, int64_t value)
 	struct task_run *task = arg;
 	const struct flow_number *v;
 	int n = flow_task_numbers(task->flow, &v);
+	if (str_eq(name, STR(OFFSET_NOTE_FINGERPRINT)))
+		task->noted_fingerprint = value;
 	for (int i = 0; i < n; i++)
 		if (str_eq(str_of(v[i].name), name) && value > v[i].value)
 			flow_task_set_number(task->flow, name, value);
@@ -201,9 +203,16 @@ read_notes(struct task_run *task, struct err *e)
 	for (int i = 0; i < task->ninput; i++) {
 		struct task_input *input = &task->input[i];
 		input->time_ms = INT64_MIN;
+		task->noted_fingerprint = 0;
 		if (input->note.n > 0 && offset_note_read(buf_str(&input->note), &input->time_ms,
 				take_number, task, e) < 0)
 			return err_wrap(e, "partition %d of '%s'", task->number, input->from->name);
+		if (task->noted_fingerprint
+			&& task->noted_fingerprint != task->program->fingerprint)
+			return err_set(e, ERR_USAGE, "the state of application '%s' is that of another "
+				"topology: windows, what is aggregated, keys or the order of steps have changed; "
+				"'kq-stream reset %s' begins again, or give the changed application another ID",
+				task->app->id, task->app->id);
 	}
 	return 0;
 }

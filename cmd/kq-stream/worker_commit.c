@@ -54,7 +54,8 @@ add_offsets(struct worker *worker, struct task_run *task, struct err *e)
 		if (!is_ours(input))
 			continue;
 		buf_reset(&input->next_note);
-		offset_note_put(&input->next_note, input->time_ms, v, n);
+		offset_note_put(&input->next_note, input->time_ms, task->program->fingerprint,
+			v, n);
 		if (input->next_note.n > OFFSET_NOTE_MAX)
 			return err_set(e, ERR_LIMIT, "task %s has %d numbers to keep with its offsets, which "
 				"are more than the %d bytes that brokers take: split the topology", task->name, n,

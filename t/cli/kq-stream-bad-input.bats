@@ -157,3 +157,66 @@ k|{"n":1}' ]
 	told 'is left out: not one JSON text'
 	[ "$(all out2)" = '{"r":"a","x":1}' ]
 }
+
+# ---- state ----
+
+numbers() { # N
+	seq "$1" | awk '{ print "{\"k\":" $1 % 5 ",\"v\":1}" }'
+}
+
+@test "local state that is damaged is rebuilt from the changelog, said once" {
+	kq-topic create in -p 1
+	local app=(-a c from in then by .k then agg n=count then to out)
+	for damage in 'truncate -s 5000' 'dd if=/dev/urandom bs=1k count=100 conv=notrunc status=none of='; do
+		numbers 100 | kq-produce in
+		stream "${app[@]}"
+		[ -s state/c/1_0/state.mdb ]
+		if [[ $damage == *= ]]; then $damage"state/c/1_0/state.mdb"; else $damage state/c/1_0/state.mdb; fi
+		numbers 5 | kq-produce in
+		stream "${app[@]}"
+		[ "$(grep -c "stored state in '.*/state/c/1_0' cannot be used (.*): it is rebuilt" err)" -eq 1 ]
+		numbers 5 | kq-produce in
+		stream "${app[@]}"
+		! grep -q rebuilt err
+	done
+	[ "$(all out | tail -n 1)" = '{"n":44}' ]
+}
+
+@test "a changelog that something else wrote is refused, with the way out" {
+	kq-topic create in -p 1
+	local app=(-a c from in then by .k then agg n=count then to out)
+	numbers 10 | kq-produce in
+	stream "${app[@]}"
+	printf '3\tgarbage\n' | kq-produce -K '\t' c-KSTREAM-AGGREGATE-STATE-STORE-0000000002-changelog
+	rm -r state
+	fails 1 "${app[@]}"
+	told "of 'c-KSTREAM-AGGREGATE-STATE-STORE-0000000002-changelog': the changelog entry is not of these"
+	told "'kq-stream reset c' begins again, or give the application another ID"
+}
+
+@test "an incompatible topology is refused, with and without local state, and another expression not" {
+	kq-topic create in -p 1
+	numbers 10 | kq-produce in
+	stream -a c from in then by .k then agg n='sum(.v)' then to out
+	local i changed=(
+		"by .k then agg n=count then to out"
+		"by .k then agg n=sum(.v) m=count then to out"
+		"by .k then window tumbling 1m then agg n=sum(.v) then to out"
+		"filter .v then by .k then agg n=sum(.v) then to out"
+		"table then to out"
+		"to out"
+	)
+	numbers 10 | kq-produce in
+	for again in 1 2; do
+		for i in "${changed[@]}"; do
+			set -f
+			fails 2 -a c from in then $i
+			set +f
+			told "reset"
+		done
+		rm -rf state
+	done
+	told "'kq-stream reset c' begins again, or give the changed application another ID"
+	stream -a c from in then by .k then agg n='sum(.v + 1)' then to out
+	[ "$(all out | tail -n 1)" = '{"n":6}' ]
+}
