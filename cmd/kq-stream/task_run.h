@@ -47,6 +47,7 @@ struct task_input {
 	int64_t stop;                /* with --until-end: it ends there; INT64_MAX: never */
 	int64_t time_ms;             /* highest timestamp taken; INT64_MIN: none */
 	int64_t suspended_offset;    /* committed when the task was suspended */
+	int64_t purged;              /* of an internal topic: we have deleted what is before it */
 	struct buf note, next_note;  /* of the last commit, and of the one under way (offset_note.h) */
 };
 

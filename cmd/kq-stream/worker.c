@@ -628,6 +628,8 @@ finish(struct worker *worker, int rc, struct err *e)
 	}
 	if (rc == 0 && worker->app->plan->settings.guarantee == PLAN_AT_LEAST_ONCE)
 		member_flush(m, STORE_WAIT_MS);
+	if (rc == 0 && !m->is_failed)
+		worker_purge(worker, true);
 	if (!m->is_failed)
 		member_leave(m, LEAVE_WAIT_MS);
 	return rc;

@@ -83,6 +83,8 @@ struct worker {
 	struct worker_keep *keep;
 	int nkeep;
 	int64_t keep_at_ms;          /* next look at the retention of changelogs */
+	int64_t purge_at_ms;         /* next look at what can be deleted from internal topics */
+	bool has_purge_failed;       /* reported */
 	int64_t standby_at_ms;       /* next look at who has which tasks */
 	int32_t standby_generation;  /* of the last look */
 	int noted_part;              /* scratch of take_notes (worker_standby.c) */
@@ -123,6 +125,10 @@ int worker_commit(struct worker *worker, struct err *e);
  * is current (worker_keep.c): before a commit, now and then without one, and before the
  * end (is_last).  A failure is reported, once. */
 void worker_keep(struct worker *worker, bool is_last);
+
+/* Delete what was taken from internal topics, now and then and before the end (is_last):
+ * worker_purge.c.  A failure is reported, once. */
+void worker_purge(struct worker *worker, bool is_last);
 
 /* With --standby: see which copies of other processes' tasks this thread is to keep, and
  * begin or end some (worker_standby.c).  Returns 0, or -1. */

@@ -319,6 +319,9 @@ worker_commit(struct worker *worker, struct err *e)
 	}
 	worker->idle_commit_at_ms = now + IDLE_COMMIT_MS;
 	worker_keep(worker, false);
-	return is_exact(worker) ? commit_exactly(worker, is_idle, e)
+	int rc = is_exact(worker) ? commit_exactly(worker, is_idle, e)
 		: commit_at_least(worker, is_idle, e);
+	if (rc == 0)
+		worker_purge(worker, false);
+	return rc;
 }

@@ -81,6 +81,17 @@ orders() {
 	diff got want
 }
 
+@test "what was taken from repartition topics is deleted" {
+	kq-topic create in -p 1
+	orders 1 2500 | kq-produce in
+	stream -a p from in then by .k then agg n=count name st then to out
+	[ "$(kq-topic offsets --json --at beginning p-st-repartition | jq .offset)" -ge 2500 ]
+	[ "$(all out | wc -l)" -eq 2500 ]
+	orders 2501 2600 | kq-produce in
+	stream -a p from in then by .k then agg n=count name st then to out
+	[ "$(all out | wc -l)" -eq 2600 ]
+}
+
 @test "streams are joined with a table, and with a global one" {
 	kq-topic create in -p 3
 	kq-topic create users -p 3
