@@ -148,6 +148,21 @@ send_final(struct win_session *op, const struct flow_rec *rec, const struct flow
 	return win_final(win, rec, key, entry.value, entry.ts_ms, e);
 }
 
+/* A store that follows the changelog of a task elsewhere forgets, too. */
+static void
+forget(struct win_session *op)
+{
+	struct win *win = &op->win;
+	struct store_entry entry;
+	int64_t from_ms = open_from(op, *win->time_ms);
+	while (store_first(win->index, STR_NULL, &entry)) {
+		struct flow_key key = key_at(entry.key);
+		if (key.end_ms >= from_ms)
+			return;
+		remove_session(op, key.bytes, key.start_ms, key.end_ms);
+	}
+}
+
 /* Forget the sessions that are closed.  Those that were open at the stream time before this
  * one have their final result now. */
 static int
@@ -327,6 +342,7 @@ session_restore(struct flow_node *node, int store, const struct flow_change *cha
 	session = (struct win_span){ .start_ms = key.start_ms, .end_ms = key.end_ms };
 	if (win_unpack(&op->win, change->value, &session.state, e))
 		return -1;
+	forget(op);
 	if (session.state.n < 0)
 		remove_session(op, key.bytes, key.start_ms, key.end_ms, change->ts_ms);
 	else if (key.end_ms >= open_from(op, *op->win.time_ms))

@@ -495,6 +495,10 @@ sliding_restore(struct flow_node *node, int store, const struct flow_change *cha
 	if (window.start_ms > INT64_MAX - op->diff_ms)
 		return win_beyond_last(win, e);
 	bool has_last = take_header(change, &window.last_ms);
+	if (*win->time_ms != INT64_MIN && *win->time_ms >= win->close_at_ms) {
+		forget(op); /* as the task elsewhere that the store may follow */
+		win->close_at_ms = plus(*win->time_ms, 1);
+	}
 	if (window.start_ms < needed_from(op, *win->time_ms))
 		return 0;
 	if (window.state.n >= 0 || has_last) {
