@@ -89,8 +89,8 @@ is_looked_for(const struct flow_look *look, const struct flow_key *key)
 	if (!key->is_windowed || (look->start_ms == INT64_MIN && look->end_ms == INT64_MAX))
 		return true;
 	/* A window of one time (a session) has that time. */
-	return key->start_ms < look->end_ms && MAX(key->end_ms, plus(key->start_ms, 1))
-		> look->start_ms;
+	return look->start_ms < look->end_ms && key->start_ms < look->end_ms
+		&& MAX(key->end_ms, plus(key->start_ms, 1)) > look->start_ms;
 }
 
 /* The row at the entry.  True, and its value and time. */
