@@ -159,7 +159,8 @@ forget(struct win_session *op)
 		struct flow_key key = key_at(entry.key);
 		if (key.end_ms >= from_ms)
 			return;
-		remove_session(op, key.bytes, key.start_ms, key.end_ms);
+		remove_session(op, key.bytes, key.start_ms, key.end_ms,
+			*win->time_ms);
 	}
 }
 
