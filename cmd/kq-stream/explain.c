@@ -239,8 +239,10 @@ static int
 put_topics(const struct program *program, const struct topology_node *node, int nnode,
 	struct buf *out, struct err *e)
 {
-	if (!plan_needs_broker(program->plan)) {
-		buf_puts(out, "\nIt needs no broker, and creates no topics.\n");
+	if (plan_is_local(program->plan)) {
+		buf_puts(out, plan_needs_broker(program->plan)
+			? "\nIt reads stdin, and creates no topics of its own.\n"
+			: "\nIt needs no broker, and creates no topics.\n");
 		return 0;
 	}
 	size_t from = out->n;

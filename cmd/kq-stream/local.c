@@ -1,6 +1,7 @@
 #include "kq-stream/local.h"
 
 #include "kq-stream/csv.h"
+#include "kq-stream/local_topics.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/sig.h"
@@ -32,6 +33,7 @@ struct local_task {
 	int source_index;
 	struct input in;
 	struct output out;
+	struct local_topics topics;
 	struct progress progress;
 	int wake_fd;
 	int64_t nline, nresult;
@@ -92,11 +94,23 @@ print(struct local_task *local, const struct plan_sink *sink, const struct flow_
 }
 
 static int
+put(struct local_task *local, const struct plan_sink *sink, const struct flow_rec *rec,
+	struct err *e)
+{
+	bool is_bad;
+	if (local_topics_put(&local->topics, sink, rec, &is_bad, e) == 0)
+		return 0;
+	return is_bad ? refuse(local, e) : -1;
+}
+
+static int
 on_emit(struct flow_env *env, const struct flow_out *out, struct err *e)
 {
 	struct local_task *local = local_of(env);
 	const struct plan_sink *sink = local->sink[out->node];
 	local->nresult++;
+	if (!sink->is_stdout)
+		return put(local, sink, out->rec, e);
 	if (likely(sink->value_format == PLAN_JSON && !sink->is_table && out->rec->value.n >= 0)) {
 		size_t n = (size_t)out->rec->value.n;
 		uint8_t *p = buf_grow(&local->out.buf, n + 1);
@@ -218,7 +232,7 @@ wait_input(struct local_task *local, struct err *e)
 	int n = poll(fds, 2, 0);
 	if (n == 0) {
 		/* Nothing to do: let the results so far be seen. */
-		if (output_flush(&local->out, e) < 0)
+		if (output_flush(&local->out, e) < 0 || local_topics_flush(&local->topics, e) < 0)
 			return -1;
 		n = poll(fds, 2, wait_ms(local));
 	}
@@ -304,7 +318,11 @@ run_task(struct local_task *local, struct err *e)
 	if (rc == 0)
 		rc = flow_task_end(local->task, e);
 	if (local->out.is_closed)
-		return 0;
+		rc = 0;
+	if (rc == 0)
+		rc = local_topics_flush(&local->topics, e);
+	if (local->out.is_closed)
+		return rc;
 	struct err later;
 	int flushed = output_flush(&local->out, rc < 0 ? &later : e);
 	return rc < 0 || (flushed < 0 && !local->out.is_closed) ? -1 : 0;
@@ -347,12 +365,13 @@ open_set(const struct plan *plan, char **dir, struct err *e)
 }
 
 int
-local_run(struct program *program, int wake_fd, struct err *e)
+local_run(struct program *program, const struct cluster_opts *cluster, struct err *e)
 {
-	struct local_task local = { .program = program, .plan = program->plan, .wake_fd = wake_fd,
+	struct local_task local = { .program = program, .plan = program->plan,
+		.wake_fd = cluster->wake_fd,
 		.source = &program->plan->source[0], .stream_ms = -1,
 		.env = { on_emit, on_failed, on_dropped, on_next, 0 } };
-	assert(!plan_needs_broker(program->plan) && program->plan->nsource == 1);
+	assert(plan_is_local(program->plan) && program->plan->nsource == 1);
 	char *dir;
 	struct store_set *set = open_set(program->plan, &dir, e);
 	if (!set)
@@ -367,7 +386,12 @@ local_run(struct program *program, int wake_fd, struct err *e)
 		local.progress.is_on = false; /* it would stand between the results */
 	local.env.now_ms = clock_ms();
 	local.task = flow_task_new(program->topo, 0, true, &local.env, set, e);
-	int rc = local.task ? run_task(&local, e) : -1;
+	int rc = local.task ? 0 : -1;
+	if (rc == 0 && plan_needs_broker(program->plan))
+		rc = local_topics_open(&local.topics, program, cluster, e);
+	if (rc == 0)
+		rc = run_task(&local, e);
+	local_topics_close(&local.topics);
 	progress_end(&local.progress);
 	tell_counts(&local);
 	flow_task_free(local.task);

@@ -17,11 +17,19 @@ plan_free(struct plan *plan)
 }
 
 bool
-plan_needs_broker(const struct plan *plan)
+plan_is_local(const struct plan *plan)
 {
 	for (int i = 0; i < plan->nsource; i++)
 		if (!plan->source[i].is_stdin)
-			return true;
+			return false;
+	return true;
+}
+
+bool
+plan_needs_broker(const struct plan *plan)
+{
+	if (!plan_is_local(plan))
+		return true;
 	for (int i = 0; i < plan->nsink; i++)
 		if (!plan->sink[i].is_stdout)
 			return true;

@@ -115,6 +115,13 @@ print_yaml(const struct app *app)
 
 /* ---- running ---- */
 
+static struct cluster_opts
+cluster(int wake_fd)
+{
+	return (struct cluster_opts){ .brokers = run_flags.brokers, .client_id = "kq-stream",
+		.wait_ms = (int)run_flags.wait_ms, .say = say_error, .wake_fd = wake_fd };
+}
+
 static int
 run_locally(struct app *app)
 {
@@ -130,7 +137,8 @@ run_locally(struct app *app)
 	int wake_fd = sig_catch(true, &e);
 	if (wake_fd < 0)
 		return say_err(&e, false);
-	return local_run(app->program, wake_fd, &e) < 0 ? say_err(&e, false) : EXIT_DONE;
+	struct cluster_opts o = cluster(wake_fd);
+	return local_run(app->program, &o, &e) < 0 ? say_err(&e, false) : EXIT_DONE;
 }
 
 /* Can the plan run on topics? */
@@ -140,7 +148,7 @@ check_topics(const struct plan *plan, struct err *e)
 	for (int i = 0; i < plan->nsource; i++)
 		if (plan->source[i].is_stdin)
 			return err_set(e, ERR_USAGE, "stdin cannot be read together with topics; put it into a "
-				"topic first, with kq-produce; results go there by 'to -' and a pipe");
+				"topic first, with kq-produce");
 	return 0;
 }
 
@@ -168,14 +176,13 @@ run_on_topics(struct app *app)
 {
 	struct topics_counts counts = { 0 };
 	struct err e;
-	struct topics_opts o = { .cluster = { .brokers = run_flags.brokers, .client_id = "kq-stream",
-		.wait_ms = (int)run_flags.wait_ms, .say = say_error } };
 	if (check_topics(app->plan, &e) < 0)
 		return say_err(&e, false);
 	signal(SIGPIPE, SIG_IGN);
-	o.cluster.wake_fd = sig_catch(false, &e);
-	if (o.cluster.wake_fd < 0)
+	int wake_fd = sig_catch(false, &e);
+	if (wake_fd < 0)
 		return say_err(&e, false);
+	struct topics_opts o = { .cluster = cluster(wake_fd) };
 	int rc = topics_run(app->plan, &o, &counts, &e);
 	int code = rc < 0 ? say_err(&e, false) : EXIT_DONE;
 	tell_counts(&counts);
@@ -187,7 +194,7 @@ app_run(struct app *app)
 {
 	if (run_flags.prints_yaml)
 		return print_yaml(app);
-	return plan_needs_broker(app->plan) ? run_on_topics(app) : run_locally(app);
+	return plan_is_local(app->plan) ? run_locally(app) : run_on_topics(app);
 }
 
 int

@@ -180,3 +180,32 @@ orders() {
 	[ "$(all dead)" = "no JSON" ]
 	all -J dead | grep -q '__streams.errors.offset'
 }
+
+@test "stdin's records go to topics and to stdout, with keys and times" {
+	orders 1 300 >lines
+	kq-topic create big -p 3
+	timeout "$kq_patience" kq-stream from - time .ts then by .k then agg n=count then emit end \
+		then to big then to - <lines >printed
+	kq-consume -o beginning --end -J big | jq -r '"\(.key) \(.value | fromjson | .n) \(.timestamp)"' | sort >got
+	awk 'BEGIN { for (i = 0; i < 5; i++) printf "k%d 60 %.0f\n", i, (1700000000 + (i ? 295 + i : 300)) * 1000 }' >want
+	diff want got
+	jq -r '"\(.key) \(.n)"' printed | sort >got
+	awk '{ print $1, $2 }' want | diff - got
+}
+
+@test "a result of stdin's records is in its topic before more input comes" {
+	kq-topic create out
+	mkfifo pipe
+	timeout "$kq_patience" kq-stream from - then filter .a then to out <pipe &
+	exec 9>pipe
+	echo '{"a":1}' >&9
+	[ "$(timeout "$kq_patience" kq-consume -o beginning -c 1 out)" = '{"a":1}' ]
+	exec 9>&-
+	wait $!
+}
+
+@test "a broker that cannot be reached ends a run of stdin before its first line" {
+	echo '{}' >line
+	run -75 --separate-stderr timeout "$kq_patience" kq-stream -b "unix:$PWD/nowhere" from - then to out <line
+	[[ $stderr == *nowhere* ]]
+}
