@@ -30,6 +30,8 @@ add_nodes(struct program_int *in, struct err *e)
 	for (int i = 0; i < plan->nnode; i++) {
 		const struct plan_node *node = plan->node[i];
 		in->spec[i] = node->spec;
+		if (node->spec.window.type == FLOW_UNLIMITED)
+			flow_fns_be_endless(in->fns);
 		if (program_add_functions(in, node, &in->spec[i], e) < 0)
 			return -1;
 		if (topology_add(in->program->topo, &in->spec[i], e) < 0)

@@ -23,6 +23,7 @@ struct flow_fns {
 	enum flow_key_format format;
 	struct str key_json;
 	bool has_key;
+	bool is_endless;          /* keys, and values made of them, may have unlimited windows */
 };
 
 /* ---- keys as JSON ---- */
@@ -215,23 +216,40 @@ flow_fns_input(struct flow_fns *fns, const struct expr *expr, enum flow_key_form
 		in->v[EXPR_KEY] = key_json(fns, args->key, format);
 }
 
+void
+flow_fns_be_endless(struct flow_fns *fns)
+{
+	fns->is_endless = true;
+}
+
+static const char endless[] = "9223372036854775807", rounded[] = "9223372036854776000";
+
+static bool
+has_end(const struct expr *expr, const struct expr_in *in)
+{
+	for (int i = 0; i < EXPR_NVAR; i++)
+		if (expr_uses(expr, (enum expr_var)i) && in->v[i].n > 0
+				&& memmem(in->v[i].p, (size_t)in->v[i].n, endless, sizeof endless - 1))
+			return true;
+	return false;
+}
+
 /*
- * jq knows doubles only: the end of a window without end, 9223372036854775807 in $key, comes
- * back as 9223372036854776000.  Put it back, in a copy.
+ * jq knows doubles only: the end of a window without end, 9223372036854775807, comes back as
+ * 9223372036854776000.  Put it back, in a copy.
  */
 static void
-restore_end(struct flow_fns *fns, struct str key, struct str *result)
+restore_end(struct flow_fns *fns, const struct expr *expr, const struct expr_in *in,
+	struct str *result)
 {
-	static const char end[] = "9223372036854775807", rounded[] = "9223372036854776000";
-	size_t n = sizeof end - 1;
-	if (key.n < (int32_t)n || result->n < (int32_t)n
-		|| !memmem(key.p, (size_t)key.n, end, n)
-		|| !memmem(result->p, (size_t)result->n, rounded, n))
+	size_t n = sizeof endless - 1;
+	if (result->n < (int32_t)n || !memmem(result->p, (size_t)result->n, rounded, n)
+		|| !has_end(expr, in))
 		return;
 	*result = arena_str(&fns->arena, *result);
 	uint8_t *p = (uint8_t *)(uintptr_t)result->p, *to = p + result->n;
 	while ((p = memmem(p, (size_t)(to - p), rounded, n))) {
-		memcpy(p, end, n);
+		memcpy(p, endless, n);
 		p += n;
 	}
 }
@@ -241,8 +259,8 @@ flow_fns_value(struct flow_fns *fns, struct expr *expr, const struct expr_in *in
 	struct str *out, struct err *e)
 {
 	int rc = expr_value(expr, in, out, e);
-	if (rc > 0 && expr_uses(expr, EXPR_KEY))
-		restore_end(fns, in->v[EXPR_KEY], out);
+	if (rc > 0 && (fns->is_endless || expr_uses(expr, EXPR_KEY)))
+		restore_end(fns, expr, in, out);
 	return rc;
 }
 

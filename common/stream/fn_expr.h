@@ -52,6 +52,9 @@ void flow_fns_free(struct flow_fns *fns);                 /* and its functions *
 void flow_fns_next(struct flow_fns *fns);                 /* a new input record: see flow_env */
 struct expr_set *flow_fns_set(struct flow_fns *fns);      /* to add expressions of one's own */
 
+/* The topology has unlimited windows: the end of one does not lose digits in values, too. */
+void flow_fns_be_endless(struct flow_fns *fns);
+
 /* A function; the set owns it.  NULL (ERR_USAGE, with the column): it does not compile. */
 struct flow_fn *flow_fns_add(struct flow_fns *fns, struct str text,
 	const struct flow_place *place, struct err *e);
@@ -65,7 +68,8 @@ struct arena *flow_fns_memory(struct flow_fns *fns);
 void flow_fns_input(struct flow_fns *fns, const struct expr *expr, enum flow_key_format format,
 	const struct flow_args *args, struct expr_in *in);
 
-/* expr_value; the end of a window without end that is in $key does not lose digits. */
+/* expr_value; the end of a window without end in $key does not lose digits, and see
+ * flow_fns_be_endless. */
 int flow_fns_value(struct flow_fns *fns, struct expr *expr, const struct expr_in *in,
 	struct str *out, struct err *e);
 

@@ -5,7 +5,8 @@
  * buffer: key as in a topic -> Kafka's bytes of what waits (buffered.h)
  * queue:  place 8 | start 8 (until windows close) | the same key -> nothing; rebuilt from buffer
  *
- * The row that was sent last is the old value of the first update that waits.
+ * The row that was sent last is the old value of the first update that waits.  As in Kafka
+ * Streams a join that looks here sees it until the update has been sent.
  */
 #include "stream/buffered.h"
 #include "stream/keys.h"
@@ -20,6 +21,7 @@ struct op_suppress {
 	                       * aggregations above counts */
 	int64_t next_ms;      /* the first place in the queue; INT64_MAX: nothing waits */
 	int64_t nbyte;        /* of what waits */
+	struct str sending, prior; /* the key of the row on its way out, and what was sent before */
 	struct buf key, at, value, headers;
 };
 
@@ -159,7 +161,11 @@ send_first(struct op_suppress *op, struct err *e)
 	find_next(op);
 	if (out.value.n < 0 && out.old.n < 0)
 		return 0;
-	return flow_node_send(node, &out, e);
+	op->sending = key;
+	op->prior = out.old;
+	int rc = flow_node_send(node, &out, e);
+	op->sending = STR_NULL;
+	return rc;
 }
 
 static int
@@ -183,6 +189,7 @@ suppress_open(struct flow_node *node, struct err *e)
 	buf_printf(&full, "%s-queue", name);
 	op->queue_name = mem_strndup(buf_str(&full));
 	buf_release(&full);
+	op->sending = STR_NULL;
 	if (!waits_for_close(op) || !node->nabove)
 		op->time_ms = flow_node_number(node, "time");
 	if (flow_node_store(node, name, STORE_HASH, &logged, &op->buffer, e) < 0
@@ -288,7 +295,7 @@ suppress_end(struct flow_node *node, struct err *e)
 	return store_count(op->queue) ? FLOW_END_MORE : 0;
 }
 
-/* What was sent last: what waits came after it. */
+/* What was sent last: what waits or is on its way out came after it. */
 static bool
 suppress_get(struct flow_node *node, const struct flow_key *key, struct str *value,
 	int64_t *ts_ms)
@@ -298,11 +305,14 @@ suppress_get(struct flow_node *node, const struct flow_key *key, struct str *val
 	struct str bytes;
 	buf_reset(&op->key);
 	keys_put_topic(&op->key, key, node->plan->window);
-	if (!find(op, buf_str(&op->key), &waiting, &bytes))
+	if (str_eq(buf_str(&op->key), op->sending))
+		*value = op->prior;
+	else if (find(op, buf_str(&op->key), &waiting, &bytes))
+		*value = arena_str(flow_node_arena(node), waiting.prior);
+	else
 		return node->from[0]->ops->get(node->from[0], key, value, ts_ms);
-	*value = arena_str(flow_node_arena(node), waiting.prior);
 	*ts_ms = -1; /* not kept */
-	return waiting.prior.n >= 0;
+	return value->n >= 0;
 }
 
 /* ---- changelog ---- */

@@ -256,6 +256,9 @@ topology_check(const struct topology *topo, const struct flow_spec *spec,
 		if (spec->suppress.until_window_closes && !from[0]->window)
 			return err_set(e, ERR_USAGE, "'%s': only windows close; the table has none",
 				spec->id);
+		if (topology_history(topo, from[0]->node))
+			return err_set(e, ERR_USAGE, "'%s': updates of '%s', which keeps a history, cannot "
+				"wait: they may be older than one that was sent", spec->id, from[0]->id);
 		if (spec->suppress.limit_ms < 0 || spec->suppress.max_records < 0
 				|| spec->suppress.max_bytes < 0)
 			return err_set(e, ERR_USAGE, "'%s': a limit is negative", spec->id);

@@ -89,7 +89,7 @@ ms_of(const json_t *node, const char *name, int64_t otherwise)
 }
 
 static int
-translate_window(const json_t *node, struct flow_spec *spec, struct err *e)
+translate_window(struct case_fns *fns, const json_t *node, struct flow_spec *spec, struct err *e)
 {
 	static const struct {
 		const char *name;
@@ -114,6 +114,8 @@ translate_window(const json_t *node, struct flow_spec *spec, struct err *e)
 				.grace_ms = ms_of(window, "grace", 0),
 				.start_ms = ms_of(window, "start", 0),
 			};
+			if (types[i].type == FLOW_UNLIMITED)
+				flow_fns_be_endless(fns->set);
 			return 0;
 		}
 	return err_set(e, ERR_CORRUPT, "an unknown type of window");
@@ -258,7 +260,7 @@ translate_node(struct case_fns *fns, const json_t *node, const struct topology *
 		translate_join(node, spec);
 	if (spec->op == FLOW_SUPPRESS)
 		translate_suppress(node, spec);
-	if (translate_window(node, spec, e)
+	if (translate_window(fns, node, spec, e)
 			|| translate_functions(fns, node, ops[i].gives, spec, topo, e))
 		return -1;
 	if (spec->op == FLOW_BRANCH)
