@@ -1,5 +1,7 @@
 #include "kq-stream/internal_topics.h"
 
+#include "sys/clock.h"
+
 #include "proto.h"
 
 #include <stdio.h>
@@ -127,8 +129,11 @@ internal_topics_make(struct cluster *cl, const char *application, const struct i
 			return -1;
 		if (!t && create(cl, &v[i], e) < 0)
 			return -1;
-		for (int try = 0; !t && try < 50; try++) { /* until the metadata has it */
+		int64_t until = clock_mono_ms() + TIMEOUT_MS;
+		while (!t && clock_mono_ms() < until) { /* until the metadata has it */
 			t = cluster_topic(cl, v[i].name, false, e);
+			if (!t && e->kafka != KERR_UNKNOWN_TOPIC_OR_PARTITION)
+				return -1;
 			if (!t)
 				cluster_pause(cl, 100);
 		}
