@@ -4,7 +4,7 @@
 export LC_ALL=C
 here=$(dirname "$0")
 work=$(mktemp -d "${TMPDIR:-/tmp}/kq-example.XXXXXX")
-export KQ_BROKERS="unix:$work/kq.sock" KQ_STREAM_STATE="$work/state"
+export KQ_BROKERS="unix:$work/kq.sock" KQ_STREAM_STATE="$work/state" TMPDIR="$work"
 # In the source tree the programs may be built, and not installed.
 command -v kq-broker >/dev/null || PATH=$(cd "$here/../.." && pwd)/build:$PATH
 
@@ -15,11 +15,17 @@ trap 'exit 143' TERM HUP
 finish() {
 	code=$?
 	trap '' INT TERM HUP
+	at_end
 	for file in "$work"/*.pid; do
 		[ -e "$file" ] && end KILL "$(basename "$file" .pid)"
 	done
 	rm -rf "$work"
 	exit "$code"
+}
+
+# What an example has to do first in the end.
+at_end() {
+	:
 }
 
 say() {
@@ -48,7 +54,7 @@ end() {
 	wait "$pid" 2>/dev/null || :
 }
 
-# await WHAT COMMAND...  Wait until the command succeeds.
+# await WHAT COMMAND...  Wait until the command succeeds, for about a minute.
 await() {
 	what=$1 tries=300
 	shift
@@ -59,7 +65,7 @@ await() {
 			die "$(basename "$file" .pid) has ended"
 		done
 		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || die "this takes too long: $what"
+		[ "$tries" -gt 0 ] || { echo "${0##*/}: this takes too long: $what" >&2; return 1; }
 		sleep 0.2
 	done
 }

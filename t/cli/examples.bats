@@ -22,6 +22,7 @@ example() {
 
 leaves_nothing() {
 	[ -z "$(ls "$TMPDIR")" ]
+	! compgen -G '/tmp/kq-example-pg.*'
 	! ps -e -o args= | grep -F "unix:$TMPDIR" | grep -v grep
 }
 
@@ -29,7 +30,7 @@ leaves_nothing() {
 refuses() {
 	local name=$1 script=$2
 	shift 2
-	printf '#!/bin/sh\n[ "$1" = -e ] || exec %s "$@"\n%s "$@" | %s\n' "$(command -v kq-consume)" \
+	printf '#!/bin/sh\n[ "$1" = -e ] && [ "$2" != -p ] || exec %s "$@"\n%s "$@" | %s\n' "$(command -v kq-consume)" \
 		"$(command -v kq-consume)" "$script" >"$bin/kq-consume"
 	chmod +x "$bin/kq-consume"
 	PATH=$bin:$PATH run timeout -k 5 120 "$examples/$name" "$@"
@@ -65,6 +66,30 @@ refuses() {
 	[ "$(grep -c '^10:' "$BATS_TEST_TMPDIR/screen")" -eq 1 ]
 	[ "$(grep -c '^bread ' "$BATS_TEST_TMPDIR/screen")" -eq 1 ]
 	leaves_nothing
+}
+
+integration_is_right() {
+	example integration "$1"
+	[[ $output == *"the database ($1)"* ]]
+	[ "$(grep -c '^kill -KILL ' <<<"$output")" -eq 4 ]
+	[[ $output == *"Yes: the 600 rows are what awk computes"* ]]
+	[[ $output == *"key,requests,bytes"* ]]
+}
+
+@test "integration: from PostgreSQL, nothing is lost or doubled by kills" {
+	skip_without sqlite3 psql
+	[ -n "$(command -v initdb || ls /usr/lib/postgresql/*/bin/initdb)" ] || skip "no initdb"
+	integration_is_right postgres
+}
+
+@test "integration: from SQLite, nothing is lost or doubled by kills" {
+	skip_without sqlite3
+	integration_is_right sqlite
+}
+
+@test "integration: a change that is there twice fails it" {
+	skip_without sqlite3
+	refuses integration 'sed "/\"change\":30,/p"' sqlite
 }
 
 @test "transfers: the balances add up, with each service killed once" {
