@@ -28,7 +28,7 @@ const struct opt settings_opts[] = {
 		"end where the topics end now; what is still open comes out"),
 	OPT_INT(0, "threads", &given.nthread, "N", 1, 256, "number of threads (default 1)"),
 	OPT_INT(0, "standby", &given.nstandby, "N", 0, 16, "warm copies of the state (default 0)"),
-	OPT_DURATION(0, "commit-interval", &given.commit_ms, "TIME", 1, INT32_MAX,
+	OPT_DURATION(0, "commit-interval", &given.commit_ms, "TIME", 1, 600000,
 		"commit this often (default 100ms)"),
 	OPT_DURATION(0, "idle", &given.idle_ms, "TIME", 0, INT32_MAX,
 		"wait so long for a partition without records, to take records in order of time"),

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 enum {
-	TXN_TIMEOUT_MS = 10000,
+	TXN_TIMEOUT_MS = 10000,      /* and the interval of commits, twice */
+	TXN_TIMEOUT_MAX_MS = 900000, /* brokers take no more by default */
 	OUTAGE_MS = 120000,          /* longest outage of a broker */
 	STORE_WAIT_MS = 5000,
 	LEAVE_WAIT_MS = 3000,
@@ -132,7 +133,8 @@ open_sink(struct worker *worker, struct err *e)
 	o->wake_fd = worker->wake_fd;
 	producer_opts_init(&o->producer);
 	o->producer.delivery_timeout_ms = OUTAGE_MS;
-	o->producer.txn_timeout_ms = TXN_TIMEOUT_MS;
+	o->producer.txn_timeout_ms = (int)MIN(TXN_TIMEOUT_MS + 2 * app->plan->settings.commit_ms,
+		TXN_TIMEOUT_MAX_MS);
 	if (app->plan->settings.guarantee == PLAN_EXACTLY_ONCE) {
 		struct buf b = BUF_INIT;
 		buf_printf(&b, "%s-%s-%d", app->id, app->state.process_id, worker->number);

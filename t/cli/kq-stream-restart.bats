@@ -279,3 +279,12 @@ compare() {
 		compare whole "parts$i"
 	done
 }
+
+@test "commits may be rarer than transactions last by default" {
+	kq-topic create in -p 1
+	echo '{"k":"a"}' | kq-produce in
+	begin -a rare --commit-interval 12s from in then by .k then agg n=count then to out
+	local until=$((SECONDS + kq_patience + 24))
+	until [ "$(all out 2>/dev/null | wc -l)" -eq 1 ]; do [ "$SECONDS" -lt "$until" ]; sleep 0.3; done
+	stop TERM
+}
