@@ -80,6 +80,15 @@ tables_of(const struct opt_command *command, const struct opt_verb *verb)
 		command->opts ? command->opts : none } };
 }
 
+static const struct opt_verb *
+find_verb(const struct opt_verb *verb, const char *name)
+{
+	for (; verb->name; verb++)
+		if (strcmp(verb->name, name) == 0 || (verb->alias && strcmp(verb->alias, name) == 0))
+			return verb;
+	return NULL;
+}
+
 #define EACH_OPT(opt_, tables_) \
 	for (int opt_##_i = 0; opt_##_i < 2; opt_##_i++) \
 		for (const struct opt *opt_ = (tables_)->v[opt_##_i]; opt_->kind != OPT_KIND_END; opt_++)
@@ -102,12 +111,33 @@ find_name(const struct tables *tables, const char *name, size_t n)
 	return NULL;
 }
 
-static const struct opt_verb *
-find_verb(const struct opt_verb *verb, const char *name)
+/* Is the next argument the value of this one, which begins with '-'? */
+static bool
+takes_next(const struct tables *tables, const char *arg)
 {
-	for (; verb->name; verb++)
-		if (strcmp(verb->name, name) == 0 || (verb->alias && strcmp(verb->alias, name) == 0))
+	const struct opt *opt;
+	if (arg[1] == '-') {
+		opt = find_name(tables, arg + 2, strlen(arg + 2));
+		return opt && opt->kind != OPT_KIND_BOOL;
+	}
+	for (arg++; *arg; arg++) {
+		opt = find_letter(tables, *arg);
+		if (opt && opt->kind != OPT_KIND_BOOL)
+			return arg[1] == 0;
+	}
+	return false;
+}
+
+/* The verb of argv, so that its options may stand before it; or NULL. */
+static const struct opt_verb *
+verb_ahead(const struct opt_command *command, int argc, char **argv)
+{
+	for (int i = 1; i < argc && command->verbs && strcmp(argv[i], "--") != 0; i++) {
+		const struct opt_verb *verb = find_verb(command->verbs, argv[i]);
+		struct tables tables = tables_of(command, verb);
+		if (verb && (i == 1 || argv[i - 1][0] != '-' || !takes_next(&tables, argv[i - 1])))
 			return verb;
+	}
 	return NULL;
 }
 
@@ -535,23 +565,6 @@ print_help_verb(const struct opt_command *command, const char *name)
 	print_help(command, name ? find_verb(command->verbs, name) : NULL);
 }
 
-/* Is the next argument the value of this one, which begins with '-'? */
-static bool
-takes_next(const struct tables *tables, const char *arg)
-{
-	const struct opt *opt;
-	if (arg[1] == '-') {
-		opt = find_name(tables, arg + 2, strlen(arg + 2));
-		return opt && opt->kind != OPT_KIND_BOOL;
-	}
-	for (arg++; *arg; arg++) {
-		opt = find_letter(tables, *arg);
-		if (opt && opt->kind != OPT_KIND_BOOL)
-			return arg[1] == 0;
-	}
-	return false;
-}
-
 /* A first pass for --help and --version alone, so that help is printed whatever else is
  * wrong with the line.  Returns 1 if something was printed. */
 static int
@@ -579,8 +592,9 @@ int
 opt_parse(const struct opt_command *command, int argc, char **argv, struct opt_result *result,
 	struct err *e)
 {
-	struct opt_parser parser = { .command = command, .tables = tables_of(command, NULL),
-		.argc = argc, .at = 1, .argv = argv, .result = result };
+	struct opt_parser parser = { .command = command,
+		.tables = tables_of(command, verb_ahead(command, argc, argv)), .argc = argc, .at = 1,
+		.argv = argv, .result = result };
 	*result = (struct opt_result){ .argv = argv };
 	if (handle_help(command, argc, argv))
 		return 1;

@@ -10,7 +10,7 @@
  *   	OPT_END
  *   };
  *
- * Options and operands may be mixed; "--" ends the options.  A value follows its
+ * Options, operands and the verb may be mixed; "--" ends the options.  A value follows its
  * option, or is attached to it: after '=' (long) or directly (-p4).  Every program
  * also has -h, --help (and its forms =words and =mdoc) and --version; a program with
  * verbs also has the verb help: "help VERB" is "VERB --help".

@@ -254,6 +254,12 @@ test_opt__a_verb_has_options_of_its_own(void)
 	say_init("kq-example");
 	check_int(parse(&with_verbs, "x -j create --if-not-exists a b -p 2"), 0);
 	check(r.verb == &verbs[0] && r.argc == 2 && is(r.argv[1], "b") && is_quiet && is_json);
+	check_int(parse(&with_verbs, "x --if-not-exists -p 2 create list"), 0);
+	check(r.verb == &verbs[0] && r.argc == 1 && is_quiet && is(r.argv[0], "list"));
+	check_int(parse(&with_verbs, "x -p 2 -t list create"), 0);
+	check(r.verb == &verbs[0] && r.argc == 0);
+	check(refused(&with_verbs, "x --if-not-exists list -p 2",
+		"option '--if-not-exists' is not known; see kq-example --help"));
 	check_int(parse(&with_verbs, "x list"), 0);
 	check_int(parse(&with_verbs, "x ls"), 0);
 	check(r.verb == &verbs[1] && r.argc == 0);
