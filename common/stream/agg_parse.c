@@ -195,6 +195,23 @@ agg_read_int(struct agg_reader *from)
 	return number;
 }
 
+/* The quote that ends the string whose text begins at p; or end. */
+static const uint8_t *
+find_quote(const uint8_t *p, const uint8_t *end)
+{
+	for (const uint8_t *from = p, *at; from < end; from = at + 1) {
+		at = memchr(from, '"', (size_t)(end - from));
+		if (!at)
+			break;
+		const uint8_t *back = at;
+		while (back > p && back[-1] == '\\')
+			back--;
+		if ((at - back) % 2 == 0)
+			return at;
+	}
+	return end;
+}
+
 struct str
 agg_read_json(struct agg_reader *from)
 {
@@ -208,8 +225,7 @@ agg_read_json(struct agg_reader *from)
 		else if (*p == ']' || *p == '}')
 			depth--;
 		else if (*p == '"')
-			for (p++; p < from->end && *p != '"'; p++)
-				p += *p == '\\';
+			p = find_quote(p + 1, from->end);
 	}
 	struct str json = { from->p, (int32_t)(p - from->p) };
 	if (from->is_bad || p >= from->end || depth || json.n == 0) {
