@@ -374,6 +374,8 @@ int
 store_changes(struct store *store, store_change_fn *fn, void *arg, struct err *e)
 {
 	for (size_t i = store->nclean; i < store->nchange; i++) {
+		if (i + AHEAD < store->nchange && store->change[i + AHEAD])
+			__builtin_prefetch(store->change[i + AHEAD]);
 		struct store_rec *rec = store->change[i];
 		if (!rec || (rec->flags & (REC_GONE | REC_LOGGED)) == REC_GONE)
 			continue;

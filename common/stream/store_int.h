@@ -337,7 +337,15 @@ void store_cursor_close(struct store_cursor *cursor);
 int store_check_file(int fd, struct err *e);
 uint32_t store_sum(struct str key, struct str data);
 
+/* ---- order (store_sort.c) ---- */
+
+struct store_sort {
+	uint64_t head;         /* of the key; set by the sort */
+	struct store_rec *rec;
+};
+
 void store_sort(struct store_rec **v, size_t n); /* by key */
+void store_sort_heads(struct store_sort *v, size_t n);
 
 /* ---- which keys may be on disk (store_filter.c) ---- */
 

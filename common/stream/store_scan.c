@@ -4,13 +4,6 @@
  */
 #include "stream/store_int.h"
 
-#include <stdlib.h>
-
-struct store_sort {
-	uint64_t head;
-	struct store_rec *rec;
-};
-
 struct store_iter {
 	struct store *store;
 	bool is_back;
@@ -32,73 +25,6 @@ struct store_iter {
 	bool has_disk;
 };
 
-/* ---- sorting ---- */
-
-static int
-compare(const void *x, const void *y)
-{
-	const struct store_sort *left = x, *right = y;
-	return str_cmp(rec_key(left->rec), rec_key(right->rec));
-}
-
-/* By heads, byte by byte from the last one; bytes that are equal in all are left out. */
-static void
-sort_heads(struct store_sort *v, size_t n)
-{
-	struct store_sort *from = v, *to = mem_alloc(n * sizeof *v);
-	for (int shift = 0; shift < 64; shift += 8) {
-		size_t at[256] = { 0 }, sum = 0;
-		for (size_t i = 0; i < n; i++)
-			at[from[i].head >> shift & 255]++;
-		if (at[from[0].head >> shift & 255] == n)
-			continue;
-		for (int i = 0; i < 256; i++) {
-			size_t count = at[i];
-			at[i] = sum;
-			sum += count;
-		}
-		for (size_t i = 0; i < n; i++)
-			to[at[from[i].head >> shift & 255]++] = from[i];
-		struct store_sort *swap = from;
-		from = to;
-		to = swap;
-	}
-	if (from != v)
-		memcpy(v, from, n * sizeof *v);
-	mem_free(from == v ? to : from);
-}
-
-/* How many of the first n bytes the keys share. */
-static size_t
-shared_of(const struct store_rec *x, const struct store_rec *y, size_t n)
-{
-	size_t i = 0, end = MIN(n, (size_t)y->key_n);
-	for (; i + 8 <= end && memcmp(x->key + i, y->key + i, 8) == 0; i += 8)
-		;
-	while (i < end && x->key[i] == y->key[i])
-		i++;
-	return i;
-}
-
-/* Sort by the 8 bytes after the `shared` ones of all keys, then runs of equal ones by all. */
-static void
-sort(struct store_sort *v, size_t n, size_t shared)
-{
-	for (size_t i = 0; i < n; i++)
-		v[i].head = rec_head(v[i].rec, shared);
-	if (n < 64) {
-		qsort(v, n, sizeof *v, compare);
-		return;
-	}
-	sort_heads(v, n);
-	for (size_t i = 0, j; i < n; i = j) {
-		for (j = i + 1; j < n && v[j].head == v[i].head; j++)
-			;
-		if (j - i > 1)
-			qsort(v + i, j - i, sizeof *v, compare);
-	}
-}
-
 /* ---- memory, hashed ---- */
 
 static bool
@@ -111,7 +37,6 @@ is_inside(const struct store_iter *it, struct str key)
 static void
 list_seg(struct store_iter *it, const struct store_seg *seg)
 {
-	size_t shared = SIZE_MAX;
 	mem_free(it->v);
 	it->v = mem_alloc((size_t)seg->hash.n * sizeof *it->v);
 	it->n = it->i = 0;
@@ -120,11 +45,10 @@ list_seg(struct store_iter *it, const struct store_seg *seg)
 			if (rec->flags & (REC_OUT | REC_GONE) || !is_inside(it, rec_key(rec)))
 				continue;
 			it->v[it->n++].rec = rec;
-			shared = shared_of(it->v[0].rec, rec, shared);
 		}
 	}
 	assert(it->n <= (size_t)seg->hash.n);
-	sort(it->v, it->n, shared);
+	store_sort_heads(it->v, it->n);
 	for (size_t i = 0, j = it->n; it->is_back && i + 1 < j; i++) {
 		struct store_sort swap = it->v[i];
 		it->v[i] = it->v[--j];

@@ -10,21 +10,6 @@
 
 #include <stdlib.h>
 
-/* ---- order ---- */
-
-static int
-compare(const void *x, const void *y)
-{
-	return str_cmp(rec_key(*(struct store_rec *const *)x), rec_key(*(struct store_rec *const *)y));
-}
-
-void
-store_sort(struct store_rec **v, size_t n)
-{
-	if (n)
-		qsort(v, n, sizeof *v, compare);
-}
-
 /* ---- writing records ---- */
 
 struct write {
@@ -117,6 +102,8 @@ write_changes(struct store_db *db, MDB_txn *txn, struct write *write)
 {
 	int rc = 0;
 	for (size_t i = 0; i < write->n && !rc; i++) {
+		if (i + AHEAD < write->n)
+			__builtin_prefetch(write->v[i + AHEAD]);
 		encode(write, write->v[i]);
 		MDB_val key = db_val(buf_str(&write->key));
 		if (!(write->v[i]->flags & REC_GONE))
@@ -190,6 +177,8 @@ forget_changes(struct write *write)
 {
 	struct store *store = write->store;
 	for (size_t i = 0; i < write->n; i++) {
+		if (i + AHEAD < write->n)
+			__builtin_prefetch(write->v[i + AHEAD], 1);
 		struct store_rec *rec = write->v[i];
 		rec->flags |= REC_ON_DISK;
 		rec->flags &= ~(uint32_t)REC_STALE & 127;

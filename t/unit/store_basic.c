@@ -118,3 +118,39 @@ test_store__each_change_is_listed_once_and_as_it_is_now(void)
 		store_set_free(set);
 	}
 }
+
+/* Keys that share much, with zeroes, and of which some begin with others. */
+void
+test_store__scans_sort_keys_that_share_their_beginnings(void)
+{
+	static const char *const begin[] = { "", "p", "p23456789", "p2345678912345678" };
+	struct store_set *set;
+	struct store *store = open_store(STORE_HASH, &set);
+	uint32_t seed = 1;
+	for (int i = 0; i < 20000; i++) {
+		struct buf key = BUF_INIT;
+		buf_puts(&key, begin[i % 4]);
+		int n = i % 97 == 0 ? 200 : i % 29;
+		for (int j = 0; j < n; j++) {
+			seed = seed * 1664525 + 1013904223;
+			buf_putc(&key, "\0\0\0a"[seed >> 30]);
+		}
+		store_put(store, buf_str(&key), STR("v"), i);
+		buf_release(&key);
+	}
+	struct store_iter *it = store_scan(store, STR_NULL, STR_NULL);
+	struct store_entry entry;
+	struct buf last = BUF_INIT;
+	int64_t n = 0;
+	while (store_iter_next(it, &entry)) {
+		if (n++ > 0)
+			check(str_cmp(buf_str(&last), entry.key) < 0);
+		buf_reset(&last);
+		buf_put_str(&last, entry.key);
+	}
+	check(n > 5000);
+	check_int(n, store_count(store));
+	store_iter_free(it);
+	buf_release(&last);
+	store_set_free(set);
+}
