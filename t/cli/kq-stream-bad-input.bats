@@ -220,3 +220,26 @@ numbers() { # N
 	stream -a c from in then by .k then agg n='sum(.v + 1)' then to out
 	[ "$(all out | tail -n 1)" = '{"n":6}' ]
 }
+
+@test "a full disk under the state: a checkpoint fails and the run goes on, a spill ends it" {
+	mkdir small
+	mount -t tmpfs -o size=700k tmpfs small 2>/dev/null || skip "no right to mount"
+	kq-topic create in -p 1
+	seq 60000 | awk '{ print "{\"k\":" $1 "}" }' | kq-produce in
+	local app=(--state-dir small from in then by .k then agg n=count then to)
+	local code=0
+	timeout "$((kq_patience * 2))" kq-stream --until-end -a a "${app[@]}" out1 2>err || code=$?
+	rm -r small/*
+	timeout "$((kq_patience * 2))" kq-stream --until-end -m 1MiB -a b "${app[@]}" out2 2>err2 || code=$code,$?
+	umount small
+	told "cannot write 'small/a/1_0/state.mdb'"
+	told 'the next start restores more from the changelog'
+	[ "$(all out1 | wc -l)" -eq 60000 ]
+	[ "$code" = 0,1 ] || { echo "$code"; cat err2; return 1; }
+	grep -q 'small/b/1_0' err2
+	# the rest is done once there is room
+	stream -a b --state-dir large from in then by .k then agg n=count then to out2
+	all out2 | sort | uniq -c >got
+	grep -qx ' *60000 {"n":1}' got
+	[ "$(wc -l <got)" -eq 1 ]
+}
