@@ -119,7 +119,9 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 			NAMED("start", COUNT, "MS", "unlimited: its start, in ms since 1970 (default 0)") } },
 	[STEP_AGG] = { "agg", STEP_AGG, "aggregate the records of each key",
 		"  kq-stream from - then by .city then agg total='sum(.amount)' n=count then to -\n",
-		NULL, {
+		"AGGREGATOR: count, count(E), sum(E), avg(E), min(E), max(E), first(E), last(E),\n"
+		"collect(E; N), distinct(E; N), distinct_approx(E), quantile(E; P).  E is an expression\n"
+		"of . and $key, N the largest number of values (default 1000), P from 0 to 1.\n", {
 			FIRST("agg", PAIRS, "NAME=AGGREGATOR...", "members of the result"),
 			STORE } },
 	[STEP_TOP] = { "top", STEP_TOP, "keep the N highest records of each key",
