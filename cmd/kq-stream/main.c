@@ -61,17 +61,17 @@ static const struct opt_verb verbs[] = {
 	OPT_VERB("run", "FILE", "run the application of a YAML file", from_opts, run_file),
 	OPT_VERB("explain", "FILE [WORD...]", "show the plan of a YAML file, or of the words of from",
 		explain_opts, run_explain),
-	OPT_VERB("test", "FILE", "run given records, and compare what comes out with expected ones",
+	OPT_VERB("test", "FILE", "compare what given records give with what is expected",
 		NULL, run_test),
-	OPT_VERB("ps", "", "list the applications that run here", ps_options, run_ps),
-	OPT_VERB("describe", "APPLICATION", "show its processes and tasks: lag, stream time, state, "
-		"late and dropped records", ps_options, run_describe),
-	OPT_VERB("query", "APPLICATION [STORE [KEY]]", "show rows of a store of an application that "
-		"runs here; without STORE, the stores", query_options, run_query),
+	OPT_VERB("ps", "", "list the applications that run on this machine", ps_options, run_ps),
+	OPT_VERB("describe", "APPLICATION", "show its tasks: lag, stream time, state, late records",
+		ps_options, run_describe),
+	OPT_VERB("query", "APPLICATION [STORE [KEY]]", "show rows of a store, or its stores",
+		query_options, run_query),
 	OPT_VERB("stop", "APPLICATION [PID]", "end it cleanly, and wait until it has ended",
 		stop_options, run_stop),
-	OPT_VERB("reset", "APPLICATION", "remove its group, internal topics and local state: it begins "
-		"again", reset_options, run_reset),
+	OPT_VERB("reset", "APPLICATION", "remove its group, internal topics and local state",
+		reset_options, run_reset),
 	OPT_VERB_END
 };
 

@@ -168,8 +168,8 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 			NAMED("full", CHOICE, "ACTION", "when more would wait (default emit: the oldest)",
 				"emit|stop") } },
 	[STEP_LATE] = { "late", STEP_LATE, "send the late records of an aggregation or join to a topic",
-		"  kq-stream from orders time .ts then by .city then window tumbling 1m then agg n=count "
-		"then late to late-orders then to counts\n", NULL, {
+		"  kq-stream from hits then by .page then window tumbling 1m then agg n=count "
+		"then late to late then to -\n", NULL, {
 			NAMED("to", TOPIC, "TOPIC", "topic, or - for stdout; required") } },
 	[STEP_JOIN] = { "join", STEP_JOIN, "join with another stream or table",
 		"  kq-stream from clicks then join left users on .user then to enriched\n"
