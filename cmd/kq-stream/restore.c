@@ -85,13 +85,20 @@ begin_all(struct restorer *restorer, struct task_run *task, struct err *e)
 	return 0;
 }
 
+/* What is restored is in the changelogs; so is what is made of it. */
 static void
-complete(struct task_run *task)
+clean(struct task_run *task)
 {
 	const struct flow_store *v;
 	int n = flow_task_stores(task->flow, &v);
-	for (int i = 0; i < n; i++) /* also those that are made from others */
+	for (int i = 0; i < n; i++)
 		store_clean(v[i].store);
+}
+
+static void
+complete(struct task_run *task)
+{
+	clean(task);
 	task_run_begin(task);
 }
 
@@ -210,8 +217,8 @@ restore_chunk(struct restorer *restorer, struct task_log *log, struct fetched *c
 	}
 	if (task->state == TASK_RESTORING && log->store)
 		running_count(&task->app->counts.restored, n);
-	if (log->store)
-		store_clean(log->store->store); /* what is restored is in the changelog */
+	if (log->store) /* else the task may be running */
+		clean(task);
 	return rc < 0 || store_set_is_failed(task->set, e) ? -1 : 0;
 }
 

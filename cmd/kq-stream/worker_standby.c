@@ -184,9 +184,13 @@ begin_copy(struct worker *worker, int part, int number, struct err *e)
 		task_run_free(task);
 		return e->class == ERR_LIMIT ? 0 : -1;
 	}
+	if (restore_follow(&worker->restorer, task, e) < 0) {
+		task_run_free(task);
+		return -1;
+	}
 	worker->task = mem_realloc(worker->task, (size_t)(worker->ntask + 1) * sizeof *worker->task);
 	worker->task[worker->ntask++] = task;
-	return restore_follow(&worker->restorer, task, e);
+	return 0;
 }
 
 static int

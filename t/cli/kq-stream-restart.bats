@@ -280,6 +280,33 @@ compare() {
 	done
 }
 
+@test "copies of windows, sessions, what is suppressed and joined take over, too" {
+	write_app whole
+	write_app copied
+	local i second
+	for i in 1 2 3 4 5 6 7 8; do
+		chunk $i whole
+	done
+	sed 's/^application: .*/application: whole/; s/-copied$/-whole/' app.yaml >whole.yaml
+	to_end run whole.yaml
+	begin run --standby 1 --state-dir one app.yaml
+	for i in 1 2 3 4; do chunk $i copied; done
+	await_taken copied
+	kq-stream run --standby 1 --state-dir two app.yaml 2>err2 3>&- &
+	second=$!
+	await_copies two 1
+	chunk 5 copied
+	await_taken copied
+	stop KILL
+	job=$second
+	for i in 6 7 8; do chunk $i copied; done
+	await_taken copied
+	stop TERM
+	cat err2
+	to_end run --state-dir two app.yaml
+	compare whole copied
+}
+
 @test "commits may be rarer than transactions last by default" {
 	kq-topic create in -p 1
 	echo '{"k":"a"}' | kq-produce in
