@@ -169,7 +169,7 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 				"emit|stop") } },
 	[STEP_LATE] = { "late", STEP_LATE, "send the late records of an aggregation or join to a topic",
 		"  kq-stream from hits then by .page then window tumbling 1m then agg n=count "
-		"then late to late then to -\n", NULL, {
+		"then late to old then to -\n", NULL, {
 			NAMED("to", TOPIC, "TOPIC", "topic, or - for stdout; required") } },
 	[STEP_JOIN] = { "join", STEP_JOIN, "join with another stream or table",
 		"  kq-stream from clicks then join left users on .user then to enriched\n"
