@@ -168,7 +168,7 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 			NAMED("full", CHOICE, "ACTION", "when more would wait (default emit: the oldest)",
 				"emit|stop") } },
 	[STEP_LATE] = { "late", STEP_LATE, "send the late records of an aggregation or join to a topic",
-		"  kq-stream from hits then by .page then window tumbling 1m then agg n=count "
+		"  kq-stream from x then by .url then window tumbling 1m then agg n=count "
 		"then late to old then to -\n", NULL, {
 			NAMED("to", TOPIC, "TOPIC", "topic, or - for stdout; required") } },
 	[STEP_JOIN] = { "join", STEP_JOIN, "join with another stream or table",
