@@ -321,6 +321,8 @@ worker_commit(struct worker *worker, struct err *e)
 	worker_keep(worker, false);
 	int rc = is_exact(worker) ? commit_exactly(worker, is_idle, e)
 		: commit_at_least(worker, is_idle, e);
+	/* From its end: if a commit takes long, there is still time for records between two. */
+	worker->commit_at_ms = clock_mono_ms() + worker->app->plan->settings.commit_ms;
 	if (rc == 0)
 		worker_purge(worker, false);
 	return rc;

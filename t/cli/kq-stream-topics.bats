@@ -63,6 +63,25 @@ orders() {
 	[ "$(all out | wc -l)" -eq 200 ]
 }
 
+# switches PID  How often the threads of the process have waited.
+switches() {
+	cat "/proc/$1"/task/*/status | awk '/^voluntary_ctxt_switches/ { n += $2 } END { print n }'
+}
+
+@test "an idle application wakes up for little more than heartbeats" {
+	kq-topic create in -p 2
+	orders 1 10 | kq-produce in
+	kq-stream -a i --protocol classic from in then by .k then agg n=count then to out 2>err &
+	local job=$! until=$((SECONDS + kq_patience)) before
+	until [ "$(all out 2>/dev/null | wc -l)" -eq 10 ]; do [ "$SECONDS" -lt "$until" ]; sleep 0.1; done
+	sleep 5 # the waits for records get longer
+	before=$(switches $job)
+	sleep 6 # two heartbeats and three answers without records; with waits of 500 ms, 12 more
+	[ $(($(switches $job) - before)) -le 10 ]
+	kill $job
+	wait $job || [ $? -eq 143 ]
+}
+
 @test "a suppressed result that waits survives a restart, and comes out once at the end" {
 	kq-topic create in -p 1
 	local app=(-a s from in time .ts then by .k then window tumbling 1m then agg n=count then emit final then to out)
