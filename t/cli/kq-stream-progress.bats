@@ -19,7 +19,10 @@ setup() {
 	chmod +x more
 	mux new-session -d -x 70 -y 10 'PS1="$ " bash --norc'
 }
-teardown() { mux kill-server 2>/dev/null || :; }
+teardown() {
+	mux kill-server 2>/dev/null || :
+	if [ -n "${broker_pid-}" ]; then end_broker; fi
+}
 
 mux() { tmux -L "kq-$BATS_TEST_NUMBER-$$" "$@" 3>&-; }
 keys() { mux send-keys "$@"; }
@@ -74,5 +77,4 @@ sees() {
 	kq-stream stop app
 	sees '^20 records in, 20 out$'
 	[ "$(screen | grep -c 'stream time')" -eq 0 ]
-	end_broker
 }
