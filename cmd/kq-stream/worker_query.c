@@ -228,6 +228,8 @@ worker_tell_rows(struct worker *worker, struct worker_ask *ask)
 		if (strcmp(task->name, query->task) != 0 || task->state == TASK_STANDBY)
 			continue;
 		ask->is_found = true;
+		if (task->flow)
+			flow_task_settle(task->flow);
 		int store = task->state == TASK_RUNNING ? find_store(task, query->store) : 0;
 		if (task->state != TASK_RUNNING)
 			snprintf(ask->error, sizeof ask->error, "task %s is not running yet: its state is "
