@@ -90,6 +90,10 @@ join_take(struct flow_node *node, int port, const struct flow_rec *rec, struct e
 		out.ts_ms = MAX(rec->ts_ms, other_ms);
 		other = arena_str(flow_node_arena(node), found);
 	}
+	/* A window that is no longer looked into deletes nothing: its row stays as it was sent. */
+	if (!is_self && rec->value.n >= 0 && other.n < 0
+			&& !has_row(node->spec->kind, port == LEFT, port == RIGHT))
+		return 0;
 	struct str sides[2][2] = { { rec->old, rec->old }, { rec->value, rec->value } };
 	if (!is_self)
 		sides[0][!port] = sides[1][!port] = other;
