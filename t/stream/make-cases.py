@@ -465,13 +465,12 @@ class Case:
     # ---- the rest of a case ----
 
     def sinks(self):
-        one = self.rng.random() < 0.2
         for at in list(self.places):
             if at.kind not in "ST" or (at.is_used and self.rng.random() < 0.85):
                 continue
             if at.kind == "T":
                 at = self.add("to_stream", "S", at.type, from_=at.name, keys=at.window)
-            self.add("to", from_=at.name, topic="out" if one else "out%d" % (len(self.nodes) + 1))
+            self.add("to", from_=at.name, topic="out%d" % (len(self.nodes) + 1))
 
     def finish(self):
         for node in self.nodes:
