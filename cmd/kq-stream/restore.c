@@ -85,20 +85,22 @@ begin_all(struct restorer *restorer, struct task_run *task, struct err *e)
 	return 0;
 }
 
-/* What is restored is in the changelogs; so is what is made of it. */
+/* What is restored is in the changelogs; so is what is made of it.  Rows of a global table go
+ * to no changelog; beside them a task may be running, whose changes are to be logged. */
 static void
-clean(struct task_run *task)
+clean(struct task_run *task, bool is_global)
 {
 	const struct flow_store *v;
 	int n = flow_task_stores(task->flow, &v);
 	for (int i = 0; i < n; i++)
-		store_clean(v[i].store);
+		if (!is_global || !v[i].is_logged)
+			store_clean(v[i].store);
 }
 
 static void
 complete(struct task_run *task)
 {
-	clean(task);
+	clean(task, false);
 	task_run_begin(task);
 }
 
@@ -217,8 +219,7 @@ restore_chunk(struct restorer *restorer, struct task_log *log, struct fetched *c
 	}
 	if (task->state == TASK_RESTORING && log->store)
 		running_count(&task->app->counts.restored, n);
-	if (log->store) /* else the task may be running */
-		clean(task);
+	clean(task, !log->store);
 	return rc < 0 || store_set_is_failed(task->set, e) ? -1 : 0;
 }
 

@@ -307,6 +307,33 @@ compare() {
 	compare whole copied
 }
 
+# Rows of a global table come to a task between its commits, and to a copy of it.
+@test "a task that looks into a global table is checkpointed, and its copies are" {
+	kq-topic create in -p 2
+	kq-topic create rows -p 1
+	printf 'a\t{"x":1}\n' | kq-produce -K '\t' rows
+	printf '{"r":"%s"}\n' a b c | kq-produce in
+	local app=(-a g --standby 1 from in then by .r then agg n=count 'r=last(.r)' then stream
+		then join rows as global on .r then to out) first i
+	begin --state-dir one "${app[@]}"
+	await_taken g
+	first=$job
+	begin --state-dir two "${app[@]}"
+	await_copies two 1
+	for i in $(seq 16); do # copies have a checkpoint every few seconds
+		printf 'b%d\t{"x":2}\n' "$i" | kq-produce -K '\t' rows
+		sleep 0.3
+	done
+	stop TERM
+	kill -0 "$first"
+	printf 'c\t{"x":2}\n' | kq-produce -K '\t' rows # the last commit is before it
+	sleep 1
+	job=$first
+	stop TERM
+	! grep Assertion err
+	[ "$(find one -name state.mdb -size +0 | wc -l)" -eq 2 ]
+}
+
 @test "commits may be rarer than transactions last by default" {
 	kq-topic create in -p 1
 	echo '{"k":"a"}' | kq-produce in
