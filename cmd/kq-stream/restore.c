@@ -213,10 +213,13 @@ restore_chunk(struct restorer *restorer, struct task_log *log, struct fetched *c
 		struct flow_change change = { .key = rec.key, .value = rec.value, .headers = rec.headers,
 			.nheader = rec.nheader, .ts_ms = rec.timestamp_ms };
 		if ((log->store ? flow_task_restore(task->flow, log->store, &change, e)
-				: take_row(log, &rec, e)) < 0)
+				: take_row(log, &rec, e)) < 0) {
+			task->is_dirty = true; /* no checkpoint: it would be behind this record */
 			return blame_entry(log, rec.offset, e);
+		}
 		n++;
 	}
+	task->is_dirty |= rc < 0;
 	if (task->state == TASK_RESTORING && log->store)
 		running_count(&task->app->counts.restored, n);
 	clean(task, !log->store);

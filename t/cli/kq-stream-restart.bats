@@ -334,6 +334,21 @@ compare() {
 	[ "$(find one -name state.mdb -size +0 | wc -l)" -eq 2 ]
 }
 
+@test "a copy stops at a changelog record that is none, at each start" {
+	kq-topic create in -p 1
+	local app=(-a c --standby 1 from in then by .k then agg n=count then to out) i
+	printf '{"k":1}\n' | kq-produce in
+	begin --state-dir one "${app[@]}"
+	await_taken c
+	printf '2\t{"n":1}\n3\tgarbage\n4\t{"n":1}\n' |
+		kq-produce -K '\t' c-KSTREAM-AGGREGATE-STATE-STORE-0000000002-changelog
+	for i in 1 2; do
+		run -1 --separate-stderr timeout "$kq_patience" kq-stream --state-dir two "${app[@]}"
+		[[ $stderr == *'the changelog entry is not of these columns'* ]]
+	done
+	kill "$job" 2>/dev/null || : # the last one may have handed its task over, as it was
+}
+
 @test "commits may be rarer than transactions last by default" {
 	kq-topic create in -p 1
 	echo '{"k":"a"}' | kq-produce in
