@@ -81,6 +81,15 @@ read_facts(struct store_disk *disk, struct store_set *set, struct err *e)
 	buf_release(&b);
 	if (rc < 0 || check_identity(disk, e) < 0)
 		return -1;
+	b = (struct buf)BUF_INIT;
+	rc = read_fact(&disk->base, "ids", NULL, &b, e);
+	if (rc >= 0 && b.n != sizeof disk->next_id)
+		rc = err_set(e, ERR_CORRUPT, "it says not which ids its stores have");
+	if (rc >= 0)
+		disk->next_id = load_be16(b.p);
+	buf_release(&b);
+	if (rc < 0)
+		return -1;
 	rc = read_fact(&disk->base, "text", NULL, &disk->text, e);
 	if (rc == 0)
 		return err_set(e, ERR_CORRUPT, "it has no text");
@@ -231,11 +240,6 @@ store_disk_add(struct store *store, struct err *e)
 		store->set->is_cold |= store->is_cold;
 		return 0;
 	}
-	b = (struct buf)BUF_INIT;
-	if (rc == 0 && disk->base.env && !disk->next_id
-		&& (rc = read_fact(&disk->base, "ids", NULL, &b, e)) > 0)
-		disk->next_id = load_be16(b.p);
-	buf_release(&b);
 	if (rc >= 0 && disk->next_id == UINT16_MAX)
 		rc = err_set(e, ERR_LIMIT, "the folder '%s' has too many stores: reset it", disk->dir);
 	store->id = disk->next_id++;

@@ -99,3 +99,31 @@ test_store__a_tree_that_spills_equals_the_model(void)
 {
 	run_all(STORE_TREE);
 }
+
+void
+test_store__a_store_that_is_added_later_shares_nothing_with_the_others(void)
+{
+	const char *const names[] = { "a", "b", "c" };
+	struct err e;
+	struct store_entry entry;
+	/* The second process only finds stores; the third one has a new one. */
+	const int n[] = { 2, 2, 3 };
+	for (size_t i = 0; i < ARRAY_LEN(n); i++) {
+		struct store_set *set = open_set(0);
+		for (int k = 0; k < n[i]; k++) {
+			struct store *store = store_open(set, names[k], STORE_HASH, &e);
+			check_int(store_count(store), i > 0 && k < 2);
+			store_put(store, STR("key"), str_of(names[k]), 1);
+			store_clean(store);
+		}
+		must_checkpoint(set, "text");
+		store_set_free(set);
+	}
+	struct store_set *set = open_set(0);
+	for (int k = 0; k < 3; k++) {
+		struct store *store = store_open(set, names[k], STORE_HASH, &e);
+		check(store_get(store, STR("key"), &entry));
+		check(str_eq(entry.value, str_of(names[k])));
+	}
+	store_set_free(set);
+}
