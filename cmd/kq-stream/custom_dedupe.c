@@ -10,6 +10,7 @@ struct dedupe {
 	int64_t within_ms;
 	struct store *seen, *index;
 	struct buf key;
+	char *index_name;
 	int64_t *stream_ms;
 };
 
@@ -23,17 +24,19 @@ dedupe_open(struct flow_node *node, struct err *e)
 	op->within_ms = planned->interval_ms;
 	op->stream_ms = flow_node_number(node, "time");
 	buf_printf(&op->key, "%s-index", node->plan->store[0]);
-	struct str name = arena_str(flow_node_arena(node), buf_str(&op->key));
+	op->index_name = mem_strndup(buf_str(&op->key));
 	if (flow_node_store(node, node->plan->store[0], STORE_HASH, &logged, &op->seen, e) < 0)
 		return -1;
-	return flow_node_store(node, (const char *)name.p, STORE_TREE, &derived, &op->index, e) < 0
+	return flow_node_store(node, op->index_name, STORE_TREE, &derived, &op->index, e) < 0
 		? -1 : 0;
 }
 
 static void
 dedupe_close(struct flow_node *node)
 {
-	buf_release(&((struct dedupe *)node)->key);
+	struct dedupe *op = (struct dedupe *)node;
+	buf_release(&op->key);
+	mem_free(op->index_name);
 }
 
 static struct str
