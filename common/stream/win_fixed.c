@@ -278,7 +278,8 @@ take_ahead(struct win_fixed *op, const struct flow_rec *rec, int64_t first_ms, i
 	return rc;
 }
 
-/* A state of a fixed size, changed in place. */
+/* A state of a fixed size, changed in place: 0; 1: a function failed, and the record is left
+ * out; -1. */
 static int
 take_slot(struct win_fixed *op, struct flow_agg *adder, const struct flow_rec *rec,
 	int64_t start_ms, struct err *e)
@@ -297,7 +298,7 @@ take_slot(struct win_fixed *op, struct flow_agg *adder, const struct flow_rec *r
 			|| adder->add(adder, &args, &state, NULL, e)) {
 		if (is_new)
 			store_remove(win->store, key);
-		return flow_node_failed(&win->node, rec, e);
+		return flow_node_failed(&win->node, rec, e) ? -1 : 1;
 	}
 	if (*ts_ms < rec->ts_ms)
 		*ts_ms = rec->ts_ms;
@@ -305,7 +306,7 @@ take_slot(struct win_fixed *op, struct flow_agg *adder, const struct flow_rec *r
 		return 0;
 	int64_t at_ms = *ts_ms;
 	if (win_value(win, state, &value, e))
-		return flow_node_failed(&win->node, rec, e);
+		return flow_node_failed(&win->node, rec, e) ? -1 : 1;
 	return win_send(win, rec, start_ms, end_of(op, start_ms), value, old, at_ms, e);
 }
 
@@ -333,10 +334,10 @@ take_windows(struct win_fixed *op, int port, const struct flow_rec *rec, int64_t
 	if (rc)
 		return MIN(rc, 0);
 	win_ahead_flush(&op->ahead);
-	for (int64_t i = 0; i < nopen; i++)
-		if (take_slot(op, adder, rec, first_ms + i * op->step_ms, e))
-			return -1;
-	return 0;
+	rc = 0;
+	for (int64_t i = 0; i < nopen && rc == 0; i++) /* what fails for one fails for all */
+		rc = take_slot(op, adder, rec, first_ms + i * op->step_ms, e);
+	return MIN(rc, 0);
 }
 
 static int

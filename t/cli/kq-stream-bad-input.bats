@@ -158,6 +158,20 @@ k|{"n":1}' ]
 	[ "$(all out2)" = '{"r":"a","x":1}' ]
 }
 
+@test "a record that an aggregate refuses is one dead letter, however many windows it is in" {
+	kq-topic create in -p 1
+	printf '{"k":"a","ts":60,"v":1}\n{"k":"a","ts":61,"v":"x"}\n' | kq-produce in
+	local aggs=("t=sum(.v)" "t=sum(.v) f=first(.v)") n=0 agg
+	for agg in "${aggs[@]}"; do
+		n=$((n + 1))
+		set -f
+		stream -a "w$n" --dead-letter "dead$n" from in time .ts then by .k then window hopping 1m every 20s then agg $agg then to "out$n"
+		set +f
+		[ "$(all "dead$n")" = '{"k":"a","ts":61,"v":"x"}' ]
+		[ "$(all "out$n" | wc -l)" -eq 3 ]
+	done
+}
+
 # ---- state ----
 
 numbers() { # N
