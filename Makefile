@@ -41,7 +41,8 @@ kq_cflags = -std=c11 -D_GNU_SOURCE -DKQ_VERSION='"$(VERSION)"' -pthread \
             -Icommon -Icmd -I$(B)/gen -It/unit $(WARN) \
             $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 kq_ldflags = -Wl,--as-needed
-kq_libs  ?= -lyaml -ljansson -lisal -llz4 -lzstd -lsnappy -lz -luring -ljq -lonig -llmdb -lm
+# libc stands before Oniguruma, which has functions of the same names: regcomp, regexec.
+kq_libs  ?= -lyaml -ljansson -lisal -llz4 -lzstd -lsnappy -lz -luring -lc -ljq -lonig -llmdb -lm
 Q        := $(if $(V),,@)
 say       = $(if $(V),,@printf '  %-4s %s\n' $(1) $(patsubst $(B)/%,%,$@);)
 
