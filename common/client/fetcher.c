@@ -84,6 +84,11 @@ fetcher_add(struct fetcher *f, struct cluster_topic *t, int32_t index,
 	part->bytes_max = f->opts.partition_bytes;
 	part->is_done = offset >= stop;
 	f->wait_ms = f->opts.max_wait_ms;
+	LIST_EACH(it, &f->part) {
+		struct fetcher_part *other = CONTAINER_OF(it, struct fetcher_part, link);
+		if (other->topic == t && other->index == index)
+			other->has_twin = part->has_twin = true;
+	}
 	list_append(&f->part, &part->link);
 	f->npart++;
 	f->ndone += part->is_done;
@@ -253,6 +258,27 @@ fill(const struct fetcher_request *req, struct fetch_request *q, struct arena *a
 	}
 }
 
+/* Does the request have the partition already? */
+static bool
+has_twin(const struct fetcher_request *req, const struct fetcher_part *part)
+{
+	for (int i = 0; part->has_twin && i < req->npart; i++)
+		if (req->part[i]->topic == part->topic && req->part[i]->index == part->index)
+			return true;
+	return false;
+}
+
+/* Let the others of their kind be asked for next time. */
+static void
+take_turns(struct fetcher *f, const struct fetcher_request *req)
+{
+	for (int i = 0; i < req->npart; i++)
+		if (req->part[i]->has_twin) {
+			list_unlink(&req->part[i]->link);
+			list_append(&f->part, &req->part[i]->link);
+		}
+}
+
 /* Send a Fetch for all partitions that the node leads and that may be asked for.  The
  * broker fills the response in their order.  That is fair, since take_records moves a
  * partition that got records to the end. */
@@ -264,12 +290,13 @@ ask_node(struct fetcher *f, int32_t node, struct conn *c, int64_t now_ms)
 	bool has_ids = true;
 	LIST_EACH(it, &f->part) {
 		struct fetcher_part *part = CONTAINER_OF(it, struct fetcher_part, link);
-		if (leader_of(part) != node || !may_ask(part, now_ms))
+		if (leader_of(part) != node || !may_ask(part, now_ms) || has_twin(req, part))
 			continue;
 		part->is_asked = true;
 		req->part[req->npart++] = part;
 		has_ids = has_ids && !uuid_is_zero(&part->topic->id);
 	}
+	take_turns(f, req);
 	struct err e;
 	int version = conn_version(c, api, has_ids ? INT16_MAX : FETCH_TOPIC_ID_VERSION - 1, &e);
 	if (version < 0) {

@@ -63,6 +63,7 @@ struct fetcher_part {
 	void *owner;
 	bool is_removed;         /* by fetcher_remove, while a request still refers to it */
 	bool is_asked;           /* in a request under way */
+	bool has_twin;           /* the partition may be there twice: see fetcher_add */
 	bool is_paused;          /* out of range, or the topic is new: until fetcher_seek */
 	bool is_done;            /* offset has reached stop */
 	size_t bytes_max;        /* partition_max_bytes of the next request */
@@ -117,7 +118,9 @@ void fetcher_init(struct fetcher *f, struct cluster *cl,
 /* After cluster_close, or with no request under way. */
 void fetcher_release(struct fetcher *f);
 
-/* Read a partition from offset to stop, exclusive.  It is owned by the fetcher. */
+/* Read a partition from offset to stop, exclusive.  It is owned by the fetcher.  One that is
+ * added several times is read as often, in turns, since Kafka's broker answers a partition
+ * once in a request. */
 struct fetcher_part *fetcher_add(struct fetcher *f, struct cluster_topic *t,
 	int32_t index, int64_t offset, int64_t stop);
 

@@ -623,6 +623,40 @@ test_producer__gives_up_when_the_broker_stays_away(void)
 	close_producer(&s);
 }
 
+/* Kafka's broker answers a partition once in a request, so that two readers need two. */
+void
+test_fetcher__readers_of_one_partition_take_turns(void)
+{
+	add_batch(0, 3, 0);
+	start_peer();
+	struct cluster cl;
+	struct fetcher f;
+	struct fetcher_opts o;
+	struct fetcher_part *part[3];
+	bool was_asked[3] = { 0 };
+	struct err e;
+	fetcher_opts_init(&o);
+	struct cluster_opts co = { .brokers = "unix:s", .connect_timeout_ms = 2000 };
+	check_int(cluster_open(&cl, &co, &e), 0);
+	struct cluster_topic *t = cluster_topic(&cl, "t", false, &e);
+	fetcher_init(&f, &cl, &o);
+	for (int i = 0; i < 3; i++)
+		part[i] = fetcher_add(&f, t, 0, 0, INT64_MAX);
+	for (int n = 0; n < 200 && !(was_asked[0] && was_asked[1] && was_asked[2]); n++) {
+		fetcher_wait(&f, -1, 0, 20);
+		check(part[0]->is_asked + part[1]->is_asked + part[2]->is_asked <= 1);
+		for (int i = 0; i < 3; i++)
+			was_asked[i] |= part[i]->is_asked;
+		for (struct fetched *chunk; (chunk = fetcher_take(&f));)
+			fetcher_give_back(&f, chunk);
+	}
+	check(was_asked[0] && was_asked[1] && was_asked[2]);
+	cluster_close(&cl);
+	fetcher_release(&f);
+	stop_peer();
+	buf_release(&the_log);
+}
+
 void
 test_fetcher__a_held_partition_is_not_asked_for(void)
 {
