@@ -32,6 +32,7 @@ struct join_side {
 	int64_t keep_ms;      /* a partner may come while stream time <= time + this */
 	int64_t *number;      /* of the last record: makes equal keys and times distinct */
 	int64_t restored;     /* the highest number that came from the changelog */
+	int64_t first_segment; /* earlier ones are forgotten */
 	bool is_outer;        /* without a partner, a record comes out alone */
 };
 
@@ -65,6 +66,7 @@ open_side(struct join_stream *join, int port, struct err *e)
 	};
 	struct join_side *side = &join->side[port];
 	side->number = flow_node_number(node, port == LEFT ? "left" : "right");
+	side->first_segment = INT64_MIN;
 	return flow_node_store(node, node->plan->store[port], STORE_TREE, &about, &side->store, e);
 }
 
@@ -341,25 +343,30 @@ keep(struct join_stream *join, int port, const struct flow_rec *rec)
 
 /* ---- taking ---- */
 
-/* Stream time goes on to ms: what cannot have partners any more is forgotten, and what is
- * due comes out. */
-static int
-move_time(struct join_stream *join, const struct flow_rec *rec, struct err *e)
+/* What cannot have partners any more at this stream time. */
+static void
+forget_old(struct join_stream *join)
 {
-	int64_t was_ms = *join->stream_ms;
-	if (rec->ts_ms <= was_ms)
-		return 0;
-	*join->stream_ms = rec->ts_ms;
 	for (int port = LEFT; port <= RIGHT; port++) {
-		const struct join_side *side = &join->side[port];
-		int64_t segment = segment_of(join, minus(rec->ts_ms, side->keep_ms));
-		if (was_ms != INT64_MIN
-			&& segment == segment_of(join, minus(was_ms, side->keep_ms)))
+		struct join_side *side = &join->side[port];
+		int64_t segment = segment_of(join, minus(*join->stream_ms, side->keep_ms));
+		if (segment <= side->first_segment)
 			continue;
+		side->first_segment = segment;
 		buf_reset(&join->from);
 		keys_put_time(&join->from, segment);
 		store_forget_before(side->store, buf_str(&join->from));
 	}
+}
+
+/* Stream time goes on to that of the record: what is due comes out. */
+static int
+move_time(struct join_stream *join, const struct flow_rec *rec, struct err *e)
+{
+	if (rec->ts_ms <= *join->stream_ms)
+		return 0;
+	*join->stream_ms = rec->ts_ms;
+	forget_old(join);
 	return join->waiting ? send_due(join, rec->ts_ms, rec, e) : 0;
 }
 
@@ -512,12 +519,16 @@ join_restore(struct flow_node *node, int store, const struct flow_change *change
 		return err_set(e, ERR_CORRUPT, "the key is no key, time and number");
 	const uint8_t *p = rest.p + rest.n - 12;
 	int64_t ms = (int64_t)load_be64(p);
+	side->restored = MAX(side->restored, (int64_t)load_be32(p + 8));
+	if (*join->stream_ms != INT64_MIN)
+		forget_old(join); /* as the task elsewhere that the store may follow */
+	if (segment_of(join, ms) < side->first_segment)
+		return 0;
 	buf_reset(&join->from);
 	keys_put_time(&join->from, segment_of(join, ms));
 	keys_put(&join->from, &key);
 	keys_put_time(&join->from, ms);
 	buf_put(&join->from, p + 8, NUMBER_SIZE);
-	side->restored = MAX(side->restored, (int64_t)load_be32(p + 8));
 	if (change->value.n < 0) {
 		store_remove(side->store, buf_str(&join->from));
 		return 0;

@@ -288,6 +288,16 @@ play_restart(bool keeps_numbers)
 		store_clean(stores[i].store);
 }
 
+/* As a copy learns the stream time of the task that it follows. */
+HELPS void
+play_set_time(int64_t ms)
+{
+	const struct flow_number *v;
+	for (int i = flow_task_numbers(play.task, &v); i-- > 0;)
+		if (strstr(v[i].name, ".time"))
+			flow_task_set_number(play.task, str_of(v[i].name), ms);
+}
+
 /* Restoring this record is refused (ERR_CORRUPT). */
 HELPS void
 check_refused(const char *store, struct str key, struct str value)

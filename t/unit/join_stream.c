@@ -89,6 +89,33 @@ test_join_stream__a_restart_changes_nothing(void)
 }
 
 void
+test_join_stream__a_copy_forgets_what_the_task_has_forgotten(void)
+{
+	struct err e;
+	start(FLOW_INNER, 5, 5, 0);
+	for (int i = 0; i < 1000; i++)
+		take("l", "a", "x", i * 1000);
+	int64_t most = store_count(find_store(THIS)->store);
+	check(most < 5);
+	/* A second task follows the changelog. */
+	for (int i = 0; i < 1000; i++) {
+		take("l", "a", "x", (1000 + i) * 1000);
+		play_log();
+	}
+	check_int(store_count(find_store(THIS)->store), most);
+	play_close();
+	play_open();
+	check(play.nchange >= 1000);
+	for (int i = 0; i < play.nchange; i++) {
+		play_set_time(play.change[i].change.ts_ms);
+		check_int(flow_task_restore(play.task, find_store(play.change[i].store),
+			&play.change[i].change, &e), 0);
+		check(store_count(find_store(THIS)->store) <= most);
+	}
+	play_stop();
+}
+
+void
 test_join_stream__a_record_is_never_overwritten_after_a_restart(void)
 {
 	/* Kafka counts from 1 again, and loses the first one. */
