@@ -160,14 +160,14 @@ end_remove(struct versioned *table, int64_t end_ms, const struct flow_key *key, 
 }
 
 /* Forget what ended before the history.  It must be in the changelog first: a reader that
- * lacks a deletion takes the version before it for the newest. */
+ * lacks a deletion takes the version before it for the newest.  is_restored: all is. */
 static void
-expire(struct versioned *table)
+expire(struct versioned *table, bool is_restored)
 {
 	int64_t oldest_ms = minus(*table->newest_ms, table->node.spec->history_ms);
 	struct store_entry entry;
 	while (store_first(table->ends, STR_NULL, &entry) && entry.ts_ms <= oldest_ms
-		&& is_logged(table, entry.value)) {
+		&& (is_restored || is_logged(table, entry.value))) {
 		buf_reset(&table->key);
 		buf_put_str(&table->key, entry.key);
 		store_remove(table->ends, buf_str(&table->key));
@@ -227,7 +227,7 @@ versioned_take(struct flow_node *node, int port, const struct flow_rec *rec, str
 	out.is_stale = !put_version(table, &rec->key, rec->value, rec->ts_ms);
 	if (rec->ts_ms > *table->newest_ms) {
 		*table->newest_ms = rec->ts_ms;
-		expire(table);
+		expire(table, false);
 	}
 	return out.value.n < 0 && out.old.n < 0 ? flow_node_send_blank(node, &out, e)
 		: flow_node_send(node, &out, e);
@@ -302,10 +302,8 @@ versioned_restore(struct flow_node *node, int store, const struct flow_change *c
 	if (!keys_take_topic(change->key, node->plan->window, &key))
 		return err_set(e, ERR_CORRUPT, "the key has no window");
 	put_version(table, &key, change->value, change->ts_ms);
-	if (change->ts_ms > *table->newest_ms) {
-		*table->newest_ms = change->ts_ms;
-		expire(table);
-	}
+	*table->newest_ms = MAX(*table->newest_ms, change->ts_ms);
+	expire(table, true);
 	return 0;
 }
 

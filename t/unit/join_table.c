@@ -143,6 +143,32 @@ test_versioned__versions_that_have_ended_are_forgotten(void)
 }
 
 void
+test_versioned__a_copy_forgets_versions_that_have_ended(void)
+{
+	struct err e;
+	start(100, -1);
+	for (int i = 0; i < 1000; i++) {
+		take("t", "a", i % 10 == 9 ? NULL : "x", i * 1000);
+		if (i % 10 == 9)
+			take("t", "a", "late", i * 1000 - 50);
+		play_log();
+	}
+	int64_t most = store_count(find_store(TABLE)->store);
+	check(most < 5);
+	play_close();
+	play_open();
+	for (int i = 0; i < play.nchange; i++) {
+		play_set_time(play.change[i].change.ts_ms);
+		check_int(flow_task_restore(play.task, find_store(play.change[i].store),
+			&play.change[i].change, &e), 0);
+		check(store_count(find_store(TABLE)->store) < 5);
+	}
+	take("s", "a", "1", 999000);
+	check_out("out a 1, @999000\n");
+	play_stop();
+}
+
+void
 test_versioned__late_updates_are_dropped_beyond_the_history(void)
 {
 	start(100, -1);
