@@ -160,14 +160,17 @@ program_take(struct program *program, const struct plan_source *source,
 {
 	struct program_int *in = program->in;
 	flow_fns_next(in->fns);
-	in->is_taken = true;
+	in->is_taken = false; /* a record that fails is not begun */
 	*rec = (struct flow_rec){ .key.bytes = raw->key, .old = STR_NULL, .ts_ms = raw->ts_ms,
 		.headers = raw->headers, .nheader = raw->nheader };
 	if (take_value(in, source, raw->value, &rec->value, e) < 0
 		|| take_key(in, source, raw->key, e) < 0)
 		return -1;
 	/* A deletion has nothing to take a time from. */
-	return rec->value.n < 0 ? 0 : take_time(in, source, rec, e);
+	if (rec->value.n >= 0 && take_time(in, source, rec, e) < 0)
+		return -1;
+	in->is_taken = true;
+	return 0;
 }
 
 /* ---- records out ---- */

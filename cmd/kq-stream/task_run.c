@@ -413,8 +413,9 @@ first_time(struct task_input *input)
 	struct err ignored;
 	if (!input->plan || !input->plan->time.text || input->task->ninput == 1)
 		return in->timestamp_ms;
-	return program_take(input->task->program, input->plan, &raw, &rec, &ignored) < 0
-		? in->timestamp_ms : rec.ts_ms;
+	int rc = program_take(input->task->program, input->plan, &raw, &rec, &ignored);
+	program_next(input->task->program); /* another record may come first */
+	return rc < 0 ? in->timestamp_ms : rec.ts_ms;
 }
 
 /* Find the next first record.  Returns 0, or -1. */
