@@ -75,6 +75,10 @@ int
 state_dir_open(struct state_dir *state, const char *dir, const char *application, struct err *e)
 {
 	*state = (struct state_dir){ .fd = -1, .lock_fd = -1 };
+	if (!*application || strchr(application, '/') || strcmp(application, ".") == 0
+		|| strcmp(application, "..") == 0)
+		return err_set(e, ERR_USAGE, "application '%.60s' names no folder for its state",
+			application);
 	state->path = default_path(dir, application, e);
 	if (!state->path)
 		return -1;

@@ -163,6 +163,18 @@ switches() {
 	[ "$(all out | wc -l)" -eq 20 ]
 }
 
+@test "reset removes nothing outside of the folder of states" {
+	mkdir -p elsewhere/1_0 state
+	touch elsewhere/precious elsewhere/1_0/precious
+	local id
+	for id in ../elsewhere "$PWD/elsewhere" . .. ''; do
+		run -2 --separate-stderr kq-stream reset --execute "$id"
+		[[ $stderr == *"names no folder for its state"* ]]
+	done
+	[ -e elsewhere/precious ]
+	[ -e elsewhere/1_0/precious ]
+}
+
 @test "a running application is not reset" {
 	kq-topic create in -p 1
 	kq-stream -a runs from in then by .k then agg n=count then to out 2>err &
