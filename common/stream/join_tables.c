@@ -4,8 +4,9 @@
  * The row of a key is the result of the rows that both sides have of it: an update of one
  * side is joined with the other side's row as it is.  The old result is that of the row that
  * was there before, so nothing is kept here, unless one update may reach both sides
- * (plan->keeps_rows): then a store has what was sent.  A result has the higher of the times
- * of the update and of the other side's row.
+ * (plan->keeps_rows): then a store has what was sent.  A materialized join has that store,
+ * too, and is looked up there: it has an update's result only once the update has come here.
+ * A result has the higher of the times of the update and of the other side's row.
  */
 #include "stream/ops.h"
 
@@ -108,10 +109,23 @@ join_take(struct flow_node *node, int port, const struct flow_rec *rec, struct e
 }
 
 static bool
+get_sent(struct join_tables *join, const struct flow_key *key, struct str *value, int64_t *ts_ms)
+{
+	struct store_entry entry;
+	if (!store_get(join->sent, flow_row(&join->row, key), &entry))
+		return false;
+	*value = arena_str(flow_node_arena(&join->node), entry.value);
+	*ts_ms = entry.ts_ms;
+	return true;
+}
+
+static bool
 join_get(struct flow_node *node, const struct flow_key *key, struct str *value, int64_t *ts_ms)
 {
 	struct str side[2] = { STR_NULL, STR_NULL };
 	struct err e;
+	if (node->spec->is_materialized)
+		return get_sent(CONTAINER_OF(node, struct join_tables, node), key, value, ts_ms);
 	*ts_ms = INT64_MIN;
 	for (int port = LEFT; port <= RIGHT; port++) {
 		struct flow_node *table = node->from[port];

@@ -197,9 +197,9 @@ const struct flow_node_ops flow_table_map_values_ops = {
 /* ---- filter and map_values with rows of their own ---- */
 
 /*
- * Below a versioned table they are an ordinary one: the last update that came is the row,
- * whatever its time.  (Below others it makes no difference: there the rows follow from those
- * above.)
+ * They are an ordinary table: the last update that came is the row, below a versioned table
+ * whatever its time.  One that is looked up has an update only once it has come here, while
+ * the table above has it before it is sent to anyone.
  */
 static int
 table_step_take(struct flow_node *node, int port, const struct flow_rec *rec, struct err *e)

@@ -124,7 +124,7 @@ struct flow_spec {
 	struct flow_join_window join_window;
 	int64_t join_grace_ms;              /* stream_table_join with a versioned table; -1: none */
 	int64_t history_ms;                 /* versioned tables; 0: none */
-	bool is_materialized;               /* filter, map_values below a versioned table: an
+	bool is_materialized;               /* filter, map_values of a table, table_table_join: an
 	                                     * ordinary table with rows of its own */
 	struct flow_suppress suppress;
 	int32_t npart;                      /* FLOW_REPARTITION: partitions; 0: automatic */
@@ -161,8 +161,9 @@ struct topology_node {
 	bool wants_get;                     /* ... or at single rows? */
 	bool wants_all;                     /* ... or at deletions of rows that were not there? */
 	bool takes_null_keys;               /* repartition sink: null keys pass */
-	bool keeps_rows;                    /* table-table join: one update may reach it by both
-	                                     * sides, so it must know what it sent */
+	bool keeps_rows;                    /* table-table join: it has rows of its own, or one
+	                                     * update may reach it by both sides, so it must know
+	                                     * what it sent */
 };
 
 struct topology;

@@ -235,7 +235,7 @@ build_plain(struct topology *topo, const struct flow_spec *spec, struct topology
 	case FLOW_FILTER:
 	case FLOW_FILTER_NOT:
 	case FLOW_MAP_VALUES:
-		if (spec->is_materialized && topology_history(topo, from->node)) {
+		if (spec->is_materialized && from->kind == FLOW_KIND_TABLE) {
 			topo->node[id->node].op = FLOW_TABLE_STEP;
 			topo->node[id->node].store[0] = with_suffix(topo, name, "-STATE-STORE");
 		}
@@ -488,6 +488,7 @@ build_table_join(struct topology *topo, const struct flow_spec *spec,
 	topology_edge_add(topo, from[0]->node, node);
 	topology_edge_add(topo, from[1]->node, node);
 	topo->node[node].store[0] = with_suffix(topo, name, "-STATE-STORE");
+	topo->node[node].keeps_rows = spec->is_materialized;
 	set_window(topo, topology_id_add(topo, spec->id, FLOW_KIND_TABLE, node), from[0]->window);
 }
 

@@ -136,7 +136,8 @@ mark_above(const struct topology *topo, int i, uint8_t *mark, uint8_t row, uint8
 	mark[i] |= row | update;
 	for (; i >= 0; i--) {
 		const struct topology_node *node = &topo->node[i];
-		bool looks_above = passes_get(node) || node->op == FLOW_TABLE_TABLE_JOIN;
+		bool looks_above = passes_get(node)
+			|| (node->op == FLOW_TABLE_TABLE_JOIN && !node->spec->is_materialized);
 		for (int j = 0; j < node->nfrom; j++)
 			mark[node->from[j]] |= (mark[i] & update) | (looks_above ? mark[i] & row : 0);
 	}
