@@ -69,7 +69,8 @@ sees() {
 	kq-topic create in -p 2
 	export KQ_STREAM_STATE=$PWD/state XDG_RUNTIME_DIR=$PWD
 	mux kill-server
-	mux new-session -d -x 90 -y 10 'PS1="$ " bash --norc'
+	# The old server may still hold the socket.
+	until mux new-session -d -x 90 -y 10 'PS1="$ " bash --norc'; do sleep 0.1; done
 	./more | head -20 | kq-produce in
 	keys "clear; kq-stream -a app from in time .ts then by .c then agg n=count then to out" Enter
 	sees '^[0-9]+ records in, [0-9]+/s; 20 out; stream time 1970-01-01T00:00:20.000Z; lag 0$'
