@@ -118,7 +118,8 @@ topology_find_wants(struct topology *topo)
 				node->wants_old = true;
 		for (int j = 0; looks_at_rows(node) && j < node->nfrom; j++)
 			topo->node[node->from[j]].wants_get = true;
-		if (node->op == FLOW_TABLE_STEP || node->wants_all)
+		if (node->wants_all || (node->op == FLOW_TABLE_STEP
+				&& topology_history(topo, node->from[0])))
 			for (int j = 0; j < node->nfrom; j++)
 				topo->node[node->from[j]].wants_all = true;
 	}
