@@ -14,7 +14,7 @@ enum { LEFT, RIGHT };
 
 struct join_tables {
 	struct flow_node node;
-	struct store *sent; /* NULL: not needed */
+	struct store *sent; /* the rows; NULL: not needed */
 	struct buf row;
 };
 
@@ -23,7 +23,8 @@ join_open(struct flow_node *node, struct err *e)
 {
 	struct join_tables *join = CONTAINER_OF(node, struct join_tables, node);
 	const struct flow_store about = { .is_compacted = true, .is_logged = true };
-	return node->plan->keeps_rows && flow_node_store(node, node->plan->store[0], STORE_HASH,
+	bool has_store = node->plan->keeps_rows || node->spec->is_materialized;
+	return has_store && flow_node_store(node, node->plan->store[0], STORE_HASH,
 		&about, &join->sent, e) < 0 ? -1 : 0;
 }
 
@@ -92,7 +93,7 @@ join_take(struct flow_node *node, int port, const struct flow_rec *rec, struct e
 		other = arena_str(flow_node_arena(node), found);
 	}
 	/* A window that is no longer looked into deletes nothing: its row stays as it was sent. */
-	if (!is_self && rec->value.n >= 0 && other.n < 0
+	if (!is_self && (rec->value.n >= 0 || !node->plan->keeps_rows) && other.n < 0
 			&& !has_row(node->spec->kind, port == LEFT, port == RIGHT))
 		return 0;
 	struct str sides[2][2] = { { rec->old, rec->old }, { rec->value, rec->value } };

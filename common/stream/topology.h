@@ -161,9 +161,8 @@ struct topology_node {
 	bool wants_get;                     /* ... or at single rows? */
 	bool wants_all;                     /* ... or at deletions of rows that were not there? */
 	bool takes_null_keys;               /* repartition sink: null keys pass */
-	bool keeps_rows;                    /* table-table join: it has rows of its own, or one
-	                                     * update may reach it by both sides, so it must know
-	                                     * what it sent */
+	bool keeps_rows;                    /* table-table join: one update may reach it by both
+	                                     * sides, so it must know what it sent */
 };
 
 struct topology;

@@ -488,7 +488,6 @@ build_table_join(struct topology *topo, const struct flow_spec *spec,
 	topology_edge_add(topo, from[0]->node, node);
 	topology_edge_add(topo, from[1]->node, node);
 	topo->node[node].store[0] = with_suffix(topo, name, "-STATE-STORE");
-	topo->node[node].keeps_rows = spec->is_materialized;
 	set_window(topo, topology_id_add(topo, spec->id, FLOW_KIND_TABLE, node), from[0]->window);
 }
 
