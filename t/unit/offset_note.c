@@ -33,7 +33,7 @@ see(void *arg, struct str name, int64_t value)
 {
 	struct seen *seen = arg;
 	seen->n++;
-	seen->sum += value;
+	seen->sum = (int64_t)((uint64_t)seen->sum + (uint64_t)value); /* it may wrap around */
 	check(name.n < 16);
 	memcpy(seen->last, name.p, (size_t)name.n);
 	seen->last[name.n] = 0;
