@@ -121,7 +121,8 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 		"  kq-stream from - then by .city then agg total='sum(.amount)' n=count then to -\n",
 		"AGGREGATOR: count, count(E), sum(E), avg(E), min(E), max(E), first(E), last(E),\n"
 		"collect(E; N), distinct(E; N), distinct_approx(E), quantile(E; P).  E is an expression\n"
-		"of . and $key, N the largest number of values (default 1000), P from 0 to 1.\n", {
+		"of . and $key, N the largest number of values (default 1000; one more is an error),\n"
+		"P from 0 to 1.  distinct_approx is off by 1.6 % on average, quantile by 1 % at most.\n", {
 			FIRST("agg", PAIRS, "NAME=AGGREGATOR...", "members of the result"),
 			STORE } },
 	[STEP_TOP] = { "top", STEP_TOP, "keep the N highest records of each key",
