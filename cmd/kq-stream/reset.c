@@ -38,7 +38,56 @@ is_internal(struct str name, const char *application)
 		&& memcmp(name.p + name.n - 6, "-topic", 6) == 0;
 }
 
-/* The internal topics, in the run's memory.  Returns their number, or -1 after a report. */
+/* The names of all groups whose ID begins with the application's and '-': their topics look
+ * like its own. */
+struct neighbours {
+	struct str *v;
+	int n;
+};
+
+/* Add those of one broker.  Returns 0, or -1 after a report. */
+static int
+add_neighbours(struct run *run, int32_t node, const char *application, struct neighbours *to)
+{
+	struct list_groups_request q;
+	struct list_groups_response r;
+	struct str prefix = str_of(application);
+	wire_defaults(&list_groups_request_desc, &q);
+	if (run_call(run, node, API_LIST_GROUPS, &q, &r) < 0)
+		return -1;
+	if (r.error_code) {
+		struct err e;
+		cluster_peer_err(&e, r.error_code, STR_NULL);
+		err_wrap(&e, "cannot list the groups of broker %d", node);
+		run_failed(run, &e);
+		return -1;
+	}
+	struct str *v = arena_alloc(&run->arena,
+		((size_t)to->n + (size_t)MAX(r.groups.n, 0) + 1) * sizeof *v);
+	if (to->n > 0)
+		memcpy(v, to->v, (size_t)to->n * sizeof *v);
+	to->v = v;
+	for (int32_t i = 0; i < r.groups.n; i++) {
+		struct str id = r.groups.v[i].group_id;
+		if (id.n > prefix.n + 1 && str_has_prefix(id, prefix) && id.p[prefix.n] == '-')
+			to->v[to->n++] = id;
+	}
+	return 0;
+}
+
+static bool
+is_neighbours(const struct neighbours *neighbours, struct str topic)
+{
+	for (int i = 0; i < neighbours->n; i++) {
+		struct str id = neighbours->v[i];
+		if (topic.n > id.n && str_has_prefix(topic, id) && topic.p[id.n] == '-')
+			return true;
+	}
+	return false;
+}
+
+/* The internal topics, in the run's memory, without those of an application with a longer
+ * ID.  Returns their number, or -1 after a report. */
 static int
 list_topics(struct run *run, const char *application, struct str **names)
 {
@@ -49,9 +98,14 @@ list_topics(struct run *run, const char *application, struct str **names)
 	if (run_call(run, CLUSTER_ANY, API_METADATA, &q, &r) < 0)
 		return -1;
 	int n = 0;
+	struct neighbours neighbours = { NULL, 0 };
+	for (int32_t i = 0; i < r.brokers.n; i++)
+		if (add_neighbours(run, r.brokers.v[i].node_id, application, &neighbours) < 0)
+			return -1;
 	*names = arena_alloc(&run->arena, ((size_t)MAX(r.topics.n, 0) + 1) * sizeof **names);
 	for (int32_t i = 0; i < r.topics.n; i++)
-		if (r.topics.v[i].name.n > 0 && is_internal(r.topics.v[i].name, application))
+		if (r.topics.v[i].name.n > 0 && is_internal(r.topics.v[i].name, application)
+			&& !is_neighbours(&neighbours, r.topics.v[i].name))
 			(*names)[n++] = r.topics.v[i].name;
 	return n;
 }

@@ -240,3 +240,15 @@ switches() {
 	run -75 --separate-stderr timeout "$kq_patience" kq-stream -b "unix:$PWD/nowhere" from - then to out <line
 	[[ $stderr == *nowhere* ]]
 }
+
+@test "reset leaves the topics of an application with a longer ID" {
+	kq-topic create in
+	orders 1 20 | kq-produce in
+	stream -a orders from in then by .k then agg n=count then to a
+	stream -a orders-eu from in then by .k then agg n=count then to b
+	kq-topic list >before
+	kq-stream reset --execute orders
+	kq-topic list >after
+	[ "$(grep -c '^orders-eu-' after)" -eq "$(grep -c '^orders-eu-' before)" ]
+	[ "$(grep -c '^orders-KSTREAM-' after)" -eq 0 ]
+}
