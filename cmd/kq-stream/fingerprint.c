@@ -57,6 +57,15 @@ put_node(const struct topology_node *node, struct buf *out)
 	buf_putc(out, '\n');
 }
 
+/* The expression of new keys: others put other rows under the names of the old ones. */
+static void
+put_key(const struct topology_node *node, struct buf *out)
+{
+	const struct plan_node *planned = node->spec ? node->spec->tag : NULL;
+	if (planned && (planned->use == PLAN_KEY || planned->use == PLAN_ROW_KEY))
+		buf_printf(out, "by %s\n", planned->fn.text);
+}
+
 int64_t
 fingerprint_of(const struct topology *topo)
 {
@@ -69,6 +78,8 @@ fingerprint_of(const struct topology *topo)
 			put_node(&v[i], &text);
 	if (text.n == 0)
 		return 0;
+	for (int i = 0; i < n; i++)
+		put_key(&v[i], &text);
 	murmur3(buf_str(&text), hash);
 	buf_release(&text);
 	return (int64_t)load_be64(hash);

@@ -1,8 +1,9 @@
 /*
  * What the state of an application depends on: the names of its stores and internal topics,
- * the kind and size of windows, the format of keys, and what aggregations keep.  Expressions,
- * graces and steps without state may change between two starts; with any of these changed,
- * what is in the changelogs, or was committed, would be taken for something else.
+ * the kind and size of windows, the format of keys and the expressions that make them, and
+ * what aggregations keep.  Other expressions, graces and steps without state may change
+ * between two starts; with any of these changed, what is in the changelogs, or was committed,
+ * would be taken for something else.
  *
  * Uses: plan; common/stream.  Pure; any thread.
  */

@@ -252,3 +252,14 @@ switches() {
 	[ "$(grep -c '^orders-eu-' after)" -eq "$(grep -c '^orders-eu-' before)" ]
 	[ "$(grep -c '^orders-KSTREAM-' after)" -eq 0 ]
 }
+
+@test "other keys under the same ID are refused" {
+	kq-topic create in
+	orders 1 20 | kq-produce in
+	stream -a keys from in then by .k then agg n=count then to out
+	orders 21 30 | kq-produce in
+	run -2 timeout "$kq_patience" kq-stream --until-end -a keys from in then by .v then agg n=count then to out
+	[[ $output == *"kq-stream reset keys"* ]]
+	stream -a keys from in then by .k then agg n=count then to out
+	[ "$(all -K ' ' out | awk '$1 == "k1"' | tail -1)" = 'k1 {"n":6}' ]
+}
