@@ -5,6 +5,21 @@
 /* What follows the bytes of a key in a window store's changelog. */
 enum { START_SIZE = 8, NUMBER_SIZE = 4 };
 
+/* The header of a window that the end of the input sent: "sent", without a value. */
+#define SENT_HEADER STR("\x08sent\x00")
+
+/* A store whose name is that of the first one and a suffix. */
+static int
+open_index(struct win *win, const char *suffix, enum store_order order, char **name,
+	struct store **store, struct err *e)
+{
+	struct flow_store about = { .is_logged = false };
+	buf_reset(&win->plain);
+	buf_printf(&win->plain, "%s.%s", win->node.plan->store[0], suffix);
+	*name = mem_strndup(buf_str(&win->plain));
+	return flow_node_store(&win->node, *name, order, &about, store, e) < 0 ? -1 : 0;
+}
+
 int
 win_open(struct win *win, enum store_order order, bool has_index, int64_t retention_ms,
 	struct err *e)
@@ -12,29 +27,32 @@ win_open(struct win *win, enum store_order order, bool has_index, int64_t retent
 	struct flow_node *node = &win->node;
 	struct flow_store about = { .retention_ms = retention_ms, .is_compacted = true,
 		.is_logged = true };
-	struct flow_store about_index = { .is_logged = false };
 	node->stream_ms = win->time_ms = flow_node_number(node, "time");
 	win->close_at_ms = INT64_MIN;
 	for (int i = 0; i < node->nuser; i++)
 		win->is_seen |= node->user[i].node->plan->op != FLOW_TO;
-	if (flow_node_store(node, node->plan->store[0], order, &about, &win->store, e) < 0)
+	if (flow_node_store(node, node->plan->store[0], order, &about, &win->store, e) < 0
+			|| (has_index && open_index(win, "times", STORE_TREE, &win->index_name,
+				&win->index, e)))
 		return -1;
-	if (!has_index)
+	if (!node->spec->emits_on_close || flow_node_logs(node) == UINT64_MAX)
 		return 0;
-	buf_printf(&win->plain, "%s.times", node->plan->store[0]);
-	win->index_name = mem_strndup(buf_str(&win->plain));
-	return flow_node_store(node, win->index_name, STORE_TREE, &about_index, &win->index, e) < 0
-		? -1 : 0;
+	if (open_index(win, "sent", order, &win->sent_name, &win->sent, e))
+		return -1;
+	win->has_sent = store_count(win->sent) > 0; /* of a checkpoint */
+	return 0;
 }
 
 void
 win_close(struct flow_node *node)
 {
 	struct win *win = (struct win *)node;
-	struct buf *v[] = { &win->key, &win->row, &win->to, &win->state, &win->value, &win->plain };
+	struct buf *v[] = { &win->key, &win->row, &win->to, &win->state, &win->value, &win->plain,
+		&win->headers };
 	for (size_t i = 0; i < ARRAY_LEN(v); i++)
 		buf_release(v[i]);
 	mem_free(win->index_name);
+	mem_free(win->sent_name);
 }
 
 /* ---- aggregates ---- */
@@ -181,6 +199,51 @@ win_final(struct win *win, const struct flow_rec *rec, const struct flow_key *ke
 	return out.value.n < 0 ? 0 : flow_node_send(&win->node, &out, e);
 }
 
+/* ---- final results at the end of the input ---- */
+
+bool
+win_was_sent(struct win *win, struct str at)
+{
+	struct store_entry entry;
+	return win->has_sent && store_get(win->sent, at, &entry);
+}
+
+void
+win_mark(struct win *win, struct str at)
+{
+	if (!win->sent)
+		return;
+	store_put(win->sent, at, STR(""), 0);
+	win->has_sent = true;
+}
+
+void
+win_forgot(struct win *win)
+{
+	win->has_sent = win->has_sent && store_count(win->sent) > 0;
+}
+
+int
+win_final_at_end(struct win *win, const struct flow_key *key, struct str at,
+	const struct store_entry *entry, struct str state, struct err *e)
+{
+	if (win_was_sent(win, at))
+		return 0;
+	if (!win->sent)
+		return win_final(win, NULL, key, state, entry->ts_ms, e);
+	buf_reset(&win->plain);
+	buf_put_str(&win->plain, at);
+	buf_reset(&win->state);
+	buf_put_str(&win->state, entry->value);
+	int64_t ts_ms = entry->ts_ms;
+	if (win_final(win, NULL, key, state, ts_ms, e))
+		return -1;
+	/* It counts as changed: the changelog gets the mark. */
+	store_put(win->store, buf_str(&win->plain), buf_str(&win->state), ts_ms);
+	win_mark(win, buf_str(&win->plain));
+	return 0;
+}
+
 int
 win_late(struct win *win, const struct flow_rec *rec, int64_t nlate, bool is_lost,
 	struct err *e)
@@ -235,6 +298,30 @@ win_unpack(struct win *win, struct str packed, struct str *state, struct err *e)
 		return err_set(e, ERR_CORRUPT, "an aggregate in the changelog of '%s' has %d bytes",
 			win->node.plan->name, state->n);
 	return 0;
+}
+
+void
+win_log_mark(struct win *win, struct str at, struct flow_change *out)
+{
+	buf_reset(&win->headers);
+	if (!win_was_sent(win, at))
+		return;
+	buf_put_str(&win->headers, SENT_HEADER);
+	out->headers = buf_str(&win->headers);
+	out->nheader = 1;
+}
+
+bool
+win_restore_mark(struct flow_change *change)
+{
+	struct str mark = SENT_HEADER;
+	if (change->nheader < 1 || change->headers.n < mark.n
+			|| memcmp(change->headers.p, mark.p, (size_t)mark.n))
+		return false;
+	change->headers.p += mark.n;
+	change->headers.n -= mark.n;
+	change->nheader--;
+	return true;
 }
 
 void

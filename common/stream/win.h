@@ -7,6 +7,12 @@
  * it; so a restart neither sends a final result again (spec->emits_on_close) nor takes a
  * record that was refused before.
  *
+ * The end of the input sends the final results of windows that are still open, but the
+ * application may be started again and read on.  So such a window is marked: its result is
+ * sent again, when it closes or at the next end, only if a record has changed it since.  The
+ * mark is an entry of a store of its own, by the same key; in the changelog, it is a header
+ * of the window's record.
+ *
  * States that are computed anew are in the task's arena, as are the values made from them.
  *
  * Uses: node.
@@ -20,6 +26,9 @@ struct win {
 	struct flow_node node;
 	struct store *store;
 	struct store *index;     /* the windows by time; NULL: the store is ordered by it */
+	struct store *sent;      /* windows whose result the end of the input sent; NULL: that is
+	                          * not to be known */
+	bool has_sent;           /* sent may have entries */
 	int64_t *time_ms;        /* stream time; INT64_MIN: none yet */
 	int64_t close_at_ms;     /* no window closes before this stream time */
 	struct buf key;          /* of the store */
@@ -27,7 +36,8 @@ struct win {
 	struct buf to;           /* the end of a scan */
 	struct buf state, value; /* of functions */
 	struct buf plain;        /* a key of the store, as bytes */
-	char *index_name;
+	struct buf headers;      /* of a record of the changelog */
+	char *index_name, *sent_name;
 	bool is_seen;            /* do users do more with a result than write it to a topic? */
 };
 
@@ -84,6 +94,25 @@ int win_send(struct win *win, const struct flow_rec *rec, int64_t start_ms, int6
 int win_final(struct win *win, const struct flow_rec *rec, const struct flow_key *key,
 	struct str state, int64_t ts_ms, struct err *e);
 
+/* The final result of an open window, which has the key at in the store, at the end of the
+ * input: it is sent and marked, unless it is marked already. */
+int win_final_at_end(struct win *win, const struct flow_key *key, struct str at,
+	const struct store_entry *entry, struct str state, struct err *e);
+
+/* Was the window's result, as it is now, sent when the input ended? */
+bool win_was_sent(struct win *win, struct str at);
+
+/* A record changes the window. */
+static inline void
+win_changed(struct win *win, struct str at)
+{
+	if (unlikely(win->has_sent))
+		store_remove(win->sent, at);
+}
+
+/* Windows were forgotten, and their marks. */
+void win_forgot(struct win *win);
+
 /* A record came too late for nlate windows; with is_lost for all. */
 int win_late(struct win *win, const struct flow_rec *rec, int64_t nlate, bool is_lost,
 	struct err *e);
@@ -102,6 +131,15 @@ int win_unpack(struct win *win, struct str packed, struct str *state, struct err
 void win_put_key(struct buf *b, struct str bytes, int64_t start_ms);
 int win_take_key(struct win *win, struct str key, struct str *bytes, int64_t *start_ms,
 	struct err *e);
+
+/* Put the mark of the window at the key into the headers of its record, which are those of
+ * win->headers, the first of them. */
+void win_log_mark(struct win *win, struct str at, struct flow_change *out);
+
+/* Take the mark from the headers of such a record: was it there?  win_mark puts it into the
+ * store again, once the window is there. */
+bool win_restore_mark(struct flow_change *change);
+void win_mark(struct win *win, struct str at);
 
 /* A window in the changelog ends beyond 2^63 - 1: -1. */
 int win_beyond_last(struct win *win, struct err *e);

@@ -136,7 +136,10 @@ send_finals(struct win_fixed *op, const struct flow_rec *rec, int64_t after_ms, 
 		struct flow_key key = { .bytes = entry.key, .is_windowed = true };
 		key.start_ms = keys_take_time(&key.bytes);
 		key.end_ms = end_of(op, key.start_ms);
-		rc = win_final(win, rec, &key, entry.value, entry.ts_ms, e);
+		if (!rec)
+			rc = win_final_at_end(win, &key, entry.key, &entry, entry.value, e);
+		else if (!win_was_sent(win, entry.key))
+			rc = win_final(win, rec, &key, entry.value, entry.ts_ms, e);
 	}
 	store_iter_free(it);
 	return rc;
@@ -153,7 +156,11 @@ forget(struct win_fixed *op)
 	if (upto_ms < 0 || upto_ms < op->forgot_ms)
 		return;
 	op->forgot_ms = upto_ms + 1;
-	store_forget_before(win->store, key_of(&win->row, STR(""), op->forgot_ms));
+	struct str to = key_of(&win->row, STR(""), op->forgot_ms);
+	store_forget_before(win->store, to);
+	if (win->has_sent)
+		store_forget_before(win->sent, to);
+	win_forgot(win);
 }
 
 /* Stream time has moved. */
@@ -205,6 +212,7 @@ static void
 put(struct win_fixed *op, const struct flow_rec *rec, const struct win_update *update)
 {
 	struct str key = key_of(&op->win.key, rec->key.bytes, update->start_ms);
+	win_changed(&op->win, key);
 	if (update->state.n >= 0)
 		store_put(op->win.store, key, update->state, update->ts_ms);
 	else if (update->was_there)
@@ -271,10 +279,11 @@ take_ahead(struct win_fixed *op, const struct flow_rec *rec, int64_t first_ms, i
 	int rc = agg->read(agg, &args, op->numbers, e);
 	if (rc < 0)
 		return flow_node_failed(&win->node, rec, e) ? -1 : 1;
-	for (int64_t i = 0; i < n && rc; i++)
-		win_ahead_put(&op->ahead,
-			key_of(&win->key, rec->key.bytes, first_ms + i * op->step_ms), op->numbers,
-			rec->ts_ms);
+	for (int64_t i = 0; i < n && rc; i++) {
+		struct str key = key_of(&win->key, rec->key.bytes, first_ms + i * op->step_ms);
+		win_changed(win, key);
+		win_ahead_put(&op->ahead, key, op->numbers, rec->ts_ms);
+	}
 	return rc;
 }
 
@@ -300,6 +309,7 @@ take_slot(struct win_fixed *op, struct flow_agg *adder, const struct flow_rec *r
 			store_remove(win->store, key);
 		return flow_node_failed(&win->node, rec, e) ? -1 : 1;
 	}
+	win_changed(win, key);
 	if (*ts_ms < rec->ts_ms)
 		*ts_ms = rec->ts_ms;
 	if (!sends)
@@ -391,6 +401,8 @@ fixed_log(struct flow_node *node, int store, const struct store_entry *entry,
 	buf_reset(&win->key);
 	win_put_key(&win->key, bytes, start_ms);
 	out->key = buf_str(&win->key);
+	if (entry->value.n >= 0)
+		win_log_mark(win, entry->key, out);
 	return win_pack(win, entry->value, &out->value, e);
 }
 
@@ -411,10 +423,14 @@ fixed_restore(struct flow_node *node, int store, const struct flow_change *chang
 	if (start_ms < op->forgot_ms)
 		return 0;
 	struct str key = key_of(&op->win.key, bytes, start_ms);
+	struct flow_change marked = *change;
+	win_changed(&op->win, key);
 	if (state.n >= 0)
 		store_put(op->win.store, key, state, change->ts_ms);
 	else
 		store_remove(op->win.store, key);
+	if (state.n >= 0 && win_restore_mark(&marked))
+		win_mark(&op->win, key);
 	forget(op);
 	return 0;
 }

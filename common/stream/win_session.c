@@ -90,7 +90,9 @@ put(struct win_session *op, struct str bytes, const struct win_span *session)
 {
 	struct win *win = &op->win;
 	int64_t start_ms = session->start_ms, end_ms = session->end_ms;
-	store_put(win->store, key_of(&win->key, bytes, start_ms, end_ms), session->state, end_ms);
+	struct str key = key_of(&win->key, bytes, start_ms, end_ms);
+	win_changed(win, key);
+	store_put(win->store, key, session->state, end_ms);
 	store_put(win->index, row_of(&win->row, bytes, start_ms, end_ms), STR(""), end_ms);
 	win->close_at_ms = MIN(win->close_at_ms,
 		plus(plus(end_ms, op->gap_ms), plus(win->node.spec->window.grace_ms, 1)));
@@ -101,7 +103,9 @@ remove_session(struct win_session *op, struct str bytes, int64_t start_ms, int64
 	int64_t ts_ms)
 {
 	struct win *win = &op->win;
-	store_remove_at(win->store, key_of(&win->key, bytes, start_ms, end_ms), ts_ms);
+	struct str key = key_of(&win->key, bytes, start_ms, end_ms);
+	win_changed(win, key);
+	store_remove_at(win->store, key, ts_ms);
 	store_remove(win->index, row_of(&win->row, bytes, start_ms, end_ms));
 }
 
@@ -142,10 +146,12 @@ send_final(struct win_session *op, const struct flow_rec *rec, const struct flow
 {
 	struct win *win = &op->win;
 	struct store_entry entry;
-	bool is_there = store_get(win->store,
-		key_of(&win->key, key->bytes, key->start_ms, key->end_ms), &entry);
+	struct str at = key_of(&win->key, key->bytes, key->start_ms, key->end_ms);
+	bool is_there = store_get(win->store, at, &entry);
 	assert(is_there);
-	return win_final(win, rec, key, entry.value, entry.ts_ms, e);
+	if (!rec)
+		return win_final_at_end(win, key, at, &entry, entry.value, e);
+	return win_was_sent(win, at) ? 0 : win_final(win, rec, key, entry.value, entry.ts_ms, e);
 }
 
 /* A store that follows the changelog of a task elsewhere forgets, too. */
@@ -183,6 +189,7 @@ close_sessions(struct win_session *op, const struct flow_rec *rec, int64_t close
 				&& send_final(op, rec, &key, e))
 			return -1;
 		remove_session(op, key.bytes, key.start_ms, key.end_ms, rec->ts_ms);
+		win_forgot(win);
 	}
 	return 0;
 }
@@ -325,6 +332,8 @@ session_log(struct flow_node *node, int store, const struct store_entry *entry,
 	buf_reset(&win->key);
 	keys_put_windowed(&win->key, &key, true);
 	out->key = buf_str(&win->key);
+	if (entry->value.n >= 0)
+		win_log_mark(win, entry->key, out);
 	return win_pack(win, entry->value, &out->value, e);
 }
 
@@ -346,8 +355,12 @@ session_restore(struct flow_node *node, int store, const struct flow_change *cha
 	forget(op);
 	if (session.state.n < 0)
 		remove_session(op, key.bytes, key.start_ms, key.end_ms, change->ts_ms);
-	else if (key.end_ms >= open_from(op, *op->win.time_ms))
+	else if (key.end_ms >= open_from(op, *op->win.time_ms)) {
+		struct flow_change marked = *change;
 		put(op, key.bytes, &session);
+		if (win_restore_mark(&marked))
+			win_mark(&op->win, key_of(&op->win.key, key.bytes, key.start_ms, key.end_ms));
+	}
 	return 0;
 }
 

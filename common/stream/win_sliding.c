@@ -53,7 +53,6 @@ struct win_sliding {
 	int64_t newest_ms;             /* highest start of a window that was sent, ever */
 	struct sliding_window *around; /* windows of a key, around a record, by start */
 	int n, max;
-	struct buf headers;
 };
 
 struct sliding_head {
@@ -86,7 +85,6 @@ sliding_close(struct flow_node *node)
 {
 	struct win_sliding *op = (struct win_sliding *)node;
 	mem_free(op->around);
-	buf_release(&op->headers);
 	win_close(node);
 }
 
@@ -127,11 +125,12 @@ put(struct win_sliding *op, struct str bytes, const struct sliding_window *windo
 	struct win *win = &op->win;
 	struct sliding_head head = { .last_ms = window->last_ms, .has_state = window->state.n >= 0,
 		.is_hidden = window->is_hidden };
+	struct str key = key_of(&win->key, bytes, window->start_ms);
 	buf_reset(&win->value);
 	buf_put(&win->value, &head, sizeof head);
 	buf_put_str(&win->value, window->state);
-	store_put(win->store, key_of(&win->key, bytes, window->start_ms), buf_str(&win->value),
-		window->ts_ms);
+	win_changed(win, key);
+	store_put(win->store, key, buf_str(&win->value), window->ts_ms);
 	store_put(win->index, row_of(&win->row, bytes, window->start_ms), STR(""), window->start_ms);
 	if (!window->is_hidden)
 		op->newest_ms = MAX(op->newest_ms, window->start_ms);
@@ -199,6 +198,14 @@ key_at(const struct win_sliding *op, struct str row)
 	return key;
 }
 
+static int
+send_final(struct win *win, const struct flow_rec *rec, const struct flow_key *key,
+	struct str at, const struct sliding_window *window, struct err *e)
+{
+	return win_was_sent(win, at) ? 0
+		: win_final(win, rec, key, window->state, window->ts_ms, e);
+}
+
 /* Send the final results of the windows that start in [from_ms, to_ms), or, without a record
  * that moves the time, from from_ms on. */
 static int
@@ -215,12 +222,13 @@ send_finals(struct win_sliding *op, const struct flow_rec *rec, int64_t from_ms,
 	struct store_iter *it = store_scan(win->index, from, to);
 	while (!rc && store_iter_next(it, &entry)) {
 		struct flow_key key = key_at(op, entry.key);
-		bool is_there = store_get(win->store, key_of(&win->key, key.bytes, key.start_ms),
-			&entry);
+		struct str at = key_of(&win->key, key.bytes, key.start_ms);
+		bool is_there = store_get(win->store, at, &entry);
 		assert(is_there);
 		struct sliding_window window = window_of(key.start_ms, &entry);
 		if (window.state.n >= 0)
-			rc = win_final(win, rec, &key, window.state, window.ts_ms, e);
+			rc = rec ? send_final(win, rec, &key, at, &window, e)
+				: win_final_at_end(win, &key, at, &entry, window.state, e);
 	}
 	store_iter_free(it);
 	return rc;
@@ -240,8 +248,11 @@ forget(struct win_sliding *op)
 			win->close_at_ms = plus(*win->time_ms, key.start_ms - from_ms + 1);
 			return;
 		}
-		store_remove(win->store, key_of(&win->key, key.bytes, key.start_ms));
+		struct str at = key_of(&win->key, key.bytes, key.start_ms);
+		win_changed(win, at);
+		store_remove(win->store, at);
 		store_remove(win->index, row_of(&win->row, key.bytes, key.start_ms));
+		win_forgot(win);
 	}
 }
 
@@ -434,7 +445,6 @@ static const struct str last_name = { (const uint8_t *)"last", 4 };
 static struct str
 put_header(struct buf *b, int64_t last_ms)
 {
-	buf_reset(b);
 	uint8_t *p = buf_grow(b, 2 + (size_t)last_name.n + sizeof last_ms);
 	p = varint_put(p, last_name.n);
 	memcpy(p, last_name.p, (size_t)last_name.n);
@@ -463,8 +473,7 @@ sliding_log(struct flow_node *node, int store, const struct store_entry *entry,
 	struct flow_change *out, struct err *e)
 {
 	(void)store;
-	struct win_sliding *op = (struct win_sliding *)node;
-	struct win *win = &op->win;
+	struct win *win = (struct win *)node;
 	struct str row = entry->key;
 	if (entry->value.n < 0)
 		return FLOW_LOG_NOTHING; /* forgotten: the changelog's retention does the same */
@@ -473,9 +482,10 @@ sliding_log(struct flow_node *node, int store, const struct store_entry *entry,
 	buf_reset(&win->key);
 	win_put_key(&win->key, bytes, window.start_ms);
 	out->key = buf_str(&win->key);
+	win_log_mark(win, entry->key, out);
 	if (window.state.n < 0 || window.last_ms != window.ts_ms) {
-		out->headers = put_header(&op->headers, window.last_ms);
-		out->nheader = 1;
+		out->headers = put_header(&win->headers, window.last_ms);
+		out->nheader++;
 	}
 	return win_pack(win, window.state, &out->value, e);
 }
@@ -494,7 +504,8 @@ sliding_restore(struct flow_node *node, int store, const struct flow_change *cha
 		return -1;
 	if (window.start_ms > INT64_MAX - op->diff_ms)
 		return win_beyond_last(win, e);
-	bool has_last = take_header(change, &window.last_ms);
+	struct flow_change bare = *change;
+	bool was_sent = win_restore_mark(&bare), has_last = take_header(&bare, &window.last_ms);
 	if (*win->time_ms != INT64_MIN && *win->time_ms >= win->close_at_ms) {
 		forget(op); /* as the task elsewhere that the store may follow */
 		win->close_at_ms = plus(*win->time_ms, 1);
@@ -503,9 +514,13 @@ sliding_restore(struct flow_node *node, int store, const struct flow_change *cha
 		return 0;
 	if (window.state.n >= 0 || has_last) {
 		put(op, bytes, &window);
+		if (was_sent)
+			win_mark(win, key_of(&win->key, bytes, window.start_ms));
 		return 0;
 	}
-	store_remove(win->store, key_of(&win->key, bytes, window.start_ms));
+	struct str key = key_of(&win->key, bytes, window.start_ms);
+	win_changed(win, key);
+	store_remove(win->store, key);
 	store_remove(win->index, row_of(&win->row, bytes, window.start_ms));
 	return 0;
 }

@@ -357,3 +357,32 @@ compare() {
 	until [ "$(all out 2>/dev/null | wc -l)" -eq 1 ]; do [ "$SECONDS" -lt "$until" ]; sleep 0.3; done
 	stop TERM
 }
+
+@test "what is open at the end comes out once, and again only if a record changes it" {
+	local n k
+	kq-topic create in -p 2
+	for k in a b c d; do printf '{"k":"%s","ts":1700000010}\n' $k; done | kq-produce in
+	final() {
+		to_end -a "fin$1" from in time .ts then by .k then window "${@:2}" then agg n=count \
+			then emit final then to "out$1"
+	}
+	every() {
+		final 0 tumbling 1m grace 1h
+		final 1 sliding 1m grace 1h
+		final 2 session 1m grace 1h
+	}
+	every
+	every            # from the checkpoint
+	rm -r state
+	every            # from the changelog
+	for n in 0 1 2; do
+		[ "$(all "out$n")" = "$(printf '{"n":1}\n%.0s' 1 2 3 4)" ]
+	done
+	printf '{"k":"b","ts":1700000010}\n' | kq-produce in
+	every
+	rm -r state
+	every
+	for n in 0 1 2; do
+		[ "$(all "out$n" | sort | uniq -c | tr -s ' ' | tr '\n' ,)" = ' 4 {"n":1}, 1 {"n":2},' ]
+	done
+}

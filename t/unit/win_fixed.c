@@ -129,3 +129,37 @@ test_win_fixed__many_keys_close_in_order(void)
 	buf_release(&key);
 	play_stop();
 }
+
+/* Started again after the end, with or without records: a final result comes once, and again
+ * if a record has changed it. */
+void
+test_win_fixed__what_the_end_sent_is_sent_again_only_if_it_changed(void)
+{
+	struct flow_agg *aggs[] = { &text_agg, &count_agg };
+	for (size_t i = 0; i < ARRAY_LEN(aggs); i++) {
+		bool varies = i == 0;
+		win_start(aggs[i], &tumbling, true);
+		take("in", "a", "1", 1);
+		take("in", "b", "1", 2);
+		play_end();
+		check_out(varies ? "out a[0,10] +1 @1\nout b[0,10] +1 @2\n"
+			: "out a[0,10] 1 @1\nout b[0,10] 1 @2\n");
+		for (int n = 0; n < 2; n++) {
+			play_restart(true);
+			play_end();
+			check_out("");
+		}
+		play_restart(true);
+		take("in", "a", "2", 3);
+		play_end();
+		check_out(varies ? "out a[0,10] +1+2 @3\n" : "out a[0,10] 2 @3\n");
+		play_restart(true);
+		take("in", "b", "2", 4);
+		take("in", "c", "1", 16); /* closes the window */
+		check_out(varies ? "out b[0,10] +1+2 @4\n" : "out b[0,10] 2 @4\n");
+		play_restart(true);
+		play_end();
+		check_out(varies ? "out c[10,20] +1 @16\n" : "out c[10,20] 1 @16\n");
+		play_stop();
+	}
+}

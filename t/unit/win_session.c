@@ -62,7 +62,7 @@ test_win_session__closed_sessions_are_forgotten(void)
 		for (int64_t ms = 0; ms < 100000; ms += 20)
 			take("in", "a", "1", ms);
 		int n = flow_task_stores(play.task, &stores);
-		check_int(n, 2);
+		check_int(n, 2 + is_final);
 		for (int i = 0; i < n; i++)
 			check(store_count(stores[i].store) <= 2);
 		play_stop();
@@ -80,5 +80,32 @@ test_win_session__a_failed_record_changes_nothing(void)
 	check_changes("");
 	play_end();
 	check_out("out a[20,20] +1 @20\n");
+	play_stop();
+}
+
+void
+test_win_session__what_the_end_sent_is_sent_again_only_if_it_changed(void)
+{
+	win_start(&text_agg, &session, true);
+	take("in", "a", "1", 20);
+	take("in", "b", "1", 21);
+	play_end();
+	check_out("out a[20,20] +1 @20\nout b[21,21] +1 @21\n");
+	for (int n = 0; n < 2; n++) {
+		play_restart(true);
+		play_end();
+		check_out("");
+	}
+	play_restart(true);
+	take("in", "a", "2", 20); /* the session stays as long as it was */
+	play_restart(true);
+	play_end();
+	check_out("out a[20,20] (|+1)+2 @20\n");
+	take("in", "b", "2", 22);
+	take("in", "c", "1", 1000);
+	check_out("out b[21,22] (|+1)+2 @22\n");
+	play_restart(true);
+	play_end();
+	check_out("out c[1000,1000] +1 @1000\n");
 	play_stop();
 }

@@ -68,7 +68,7 @@ test_win_sliding__old_windows_are_forgotten(void)
 		for (int64_t ms = 0; ms < 5000; ms++)
 			take("in", "a", "1", ms);
 		int n = flow_task_stores(play.task, &stores);
-		check_int(n, 2);
+		check_int(n, 2 + is_final);
 		for (int i = 0; i < n; i++)
 			check(store_count(stores[i].store) < 60);
 		play_stop();
@@ -87,5 +87,32 @@ test_win_sliding__a_failed_record_changes_nothing(void)
 	check_out("out a[10,20] +1 @20\n"
 		"out a[16,26] +1+2 @26\n"
 		"out a[21,31] +2 @26\n");
+	play_stop();
+}
+
+void
+test_win_sliding__what_the_end_sent_is_sent_again_only_if_it_changed(void)
+{
+	win_start(&text_agg, &sliding, true);
+	take("in", "a", "1", 20);
+	take("in", "b", "1", 21);
+	play_end();
+	check_out("out a[10,20] +1 @20\nout b[11,21] +1 @21\n");
+	for (int n = 0; n < 2; n++) {
+		play_restart(true);
+		play_end();
+		check_out("");
+	}
+	play_restart(true);
+	take("in", "a", "2", 18); /* the window's last record is newer than its result's cause */
+	play_restart(true);
+	play_end();
+	check_out("out a[8,18] +2 @18\nout a[10,20] +1+2 @20\nout a[19,29] +1 @20\n");
+	take("in", "b", "2", 21);
+	take("in", "c", "1", 1000);
+	check_out("out b[11,21] +1+2 @21\n");
+	play_restart(true);
+	play_end();
+	check_out("out c[990,1000] +1 @1000\n");
 	play_stop();
 }
