@@ -265,6 +265,7 @@ link_parts(struct worker *worker)
 			continue;
 		struct task_input *input = task_run_input(need_task(worker, part), part->topic);
 		input->part = part;
+		part->is_in_use = true;
 		if (part->owner && input->reader != part->owner)
 			task_run_attach(input, &worker->fetcher, part->owner);
 	}

@@ -177,8 +177,15 @@ await_offset(struct member *m, struct member_part *part)
 	part->committed = part->position = part->sent = -1;
 	part->position_epoch = -1;
 	member_annotate(part, STR_NULL);
-	part->is_asked = false;
+	part->is_asked = part->is_in_use = false;
 	part->owner = NULL;
+}
+
+/* Is it the owner's until member_give_back? */
+static bool
+is_owned(const struct member_part *part)
+{
+	return part->state == MEMBER_HELD || (part->state == MEMBER_GAINED && part->is_in_use);
 }
 
 /* The partition's topic was created again.  Classic assignments name topics, so the new
@@ -194,7 +201,7 @@ regain(struct member *m, struct member_part *part)
 	return true;
 }
 
-/* Take partitions away.  Those that the owner has not accepted are removed. */
+/* Take partitions away.  Those that the owner has neither accepted nor in use are removed. */
 static void
 take_away(struct member *m, enum member_part_state as, bool all)
 {
@@ -202,10 +209,10 @@ take_away(struct member *m, enum member_part_state as, bool all)
 		struct member_part *part = m->part[i];
 		if (!all && part->is_target)
 			continue;
-		if (part->state == MEMBER_WAITING || part->state == MEMBER_GAINED)
-			remove_part(m, i);
-		else if (part->state == MEMBER_HELD || as == MEMBER_LOST)
+		if (is_owned(part) || (part->state == MEMBER_REVOKED && as == MEMBER_LOST))
 			set_state(m, part, as);
+		else if (part->state == MEMBER_WAITING || part->state == MEMBER_GAINED)
+			remove_part(m, i);
 	}
 }
 
@@ -218,7 +225,7 @@ lose_old_topics(struct member *m)
 		struct member_part *part = m->part[i];
 		if (member_is_current(part) || part->state == MEMBER_LOST)
 			continue;
-		if (part->state == MEMBER_HELD || part->state == MEMBER_REVOKED)
+		if (is_owned(part) || part->state == MEMBER_REVOKED)
 			set_state(m, part, MEMBER_LOST);
 		else if (!regain(m, part))
 			remove_part(m, i);

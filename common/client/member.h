@@ -89,6 +89,9 @@ struct member_part {
 	int32_t position_epoch;      /* leader epoch of the record before position; -1 */
 	char *position_text;         /* metadata to commit with position; or NULL */
 	int64_t sent;                /* offset in the OffsetCommit under way; -1 */
+	bool is_in_use;              /* set by an owner that refers to it before it accepts it: it
+	                              * is then REVOKED or LOST like one that is read, else it is
+	                              * freed when it is taken away */
 	bool is_target;              /* scratch: in the new assignment */
 	bool is_asked;               /* in the OffsetFetch under way */
 	void *owner;                 /* for the owner's use */

@@ -615,3 +615,33 @@ test_member__the_old_way_when_the_new_one_is_refused(void)
 	check_int(held(&s.m), 1);
 	end(&s);
 }
+
+/* The owner has begun with partition 1, but has not accepted it, when it is taken away. */
+void
+test_member__what_is_in_use_is_revoked_and_not_freed(void)
+{
+	static const struct step steps[] = {
+		{ FIND, 0, 0, NULL }, { BEAT848, 0, 1, "01" }, { OFFSETS, 0, 0, NULL },
+		{ BEAT848, 0, 1, NULL }, { BEAT848, 0, 1, "0" }, { BEAT848, 0, 2, NULL },
+	};
+	struct setup s;
+	knows_848 = true;
+	start_peer(steps, ARRAY_LEN(steps));
+	begin(&s, MEMBER_AUTO, NULL);
+	int64_t until = clock_mono_ms() + 10000;
+	while (s.m.nrevoked == 0) {
+		check(clock_mono_ms() < until);
+		member_work(&s.m);
+		for (int i = 0; i < s.m.npart; i++)
+			s.m.part[i]->is_in_use |= s.m.part[i]->state == MEMBER_GAINED;
+		cluster_wait(&s.cl, -1, 0, member_timeout(&s.m));
+	}
+	check_int(s.m.npart, 2);
+	struct member_part *part = member_next(&s.m);
+	check_int(part->index, 1);
+	check_int(part->state, MEMBER_REVOKED);
+	run(&s);
+	check_int(held(&s.m), 1);
+	check_int(s.nrevoked, 1);
+	end(&s);
+}
