@@ -189,26 +189,31 @@ take_number(void *arg, struct str name, int64_t value)
 	struct task_run *task = arg;
 	const struct flow_number *v;
 	int n = flow_task_numbers(task->flow, &v);
-	if (str_eq(name, STR(OFFSET_NOTE_FINGERPRINT)))
-		task->noted_fingerprint = value;
 	for (int i = 0; i < n; i++)
 		if (str_eq(str_of(v[i].name), name) && value > v[i].value)
 			flow_task_set_number(task->flow, name, value);
 }
 
-/* Restoring depends on the numbers, so they come first. */
+static void
+take_fingerprint(void *arg, struct str name, int64_t value)
+{
+	int64_t *fingerprint = arg;
+	if (str_eq(name, STR(OFFSET_NOTE_FINGERPRINT)))
+		*fingerprint = value;
+}
+
+/* ERR_USAGE: the notes are of another topology. */
 static int
-read_notes(struct task_run *task, struct err *e)
+check_notes(struct task_run *task, struct err *e)
 {
 	for (int i = 0; i < task->ninput; i++) {
 		struct task_input *input = &task->input[i];
+		int64_t fingerprint = 0;
 		input->time_ms = INT64_MIN;
-		task->noted_fingerprint = 0;
 		if (input->note.n > 0 && offset_note_read(buf_str(&input->note), &input->time_ms,
-				take_number, task, e) < 0)
+				take_fingerprint, &fingerprint, e) < 0)
 			return err_wrap(e, "partition %d of '%s'", task->number, input->from->name);
-		if (task->noted_fingerprint
-			&& task->noted_fingerprint != task->program->fingerprint)
+		if (fingerprint && fingerprint != task->program->fingerprint)
 			return err_set(e, ERR_USAGE, "the state of application '%s' is that of another "
 				"topology: windows, what is aggregated, keys or the order of steps have changed; "
 				"'kq-stream reset %s' begins again, or give the changed application another ID",
@@ -217,10 +222,22 @@ read_notes(struct task_run *task, struct err *e)
 	return 0;
 }
 
+/* Restoring depends on the numbers, so they come first. */
+static int
+read_notes(struct task_run *task, struct err *e)
+{
+	int rc = check_notes(task, e);
+	for (int i = 0; rc == 0 && i < task->ninput; i++)
+		task_run_take_note(task, buf_str(&task->input[i].note));
+	return rc;
+}
+
 int
 task_run_open(struct task_run *task, struct err *e)
 {
 	assert(task->state == TASK_WAITING);
+	if (check_notes(task, e) < 0) /* its sentence says more than that of the state's folder */
+		return -1;
 	task->set = open_set(task, e);
 	if (!task->set)
 		return -1;

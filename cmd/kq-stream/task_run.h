@@ -79,7 +79,6 @@ struct task_run {
 	struct program *program;
 	void *owner;
 	int part, number;
-	int64_t noted_fingerprint;   /* with the committed offsets; 0: none */
 	char name[TASK_NAME_SIZE];   /* PART_NUMBER */
 	enum task_state state;
 	struct store_set *set;
