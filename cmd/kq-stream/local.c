@@ -36,6 +36,7 @@ struct local_task {
 	struct local_topics topics;
 	struct progress progress;
 	int wake_fd;
+	int reader_fd;           /* stdout, if somebody may stop reading it; or -1 */
 	int64_t nline, nresult;
 	int64_t nlate, nlate_kept, nnull, nskipped;
 	int64_t stream_ms;       /* highest time */
@@ -222,20 +223,25 @@ wait_ms(struct local_task *local)
 	return (int)MIN(ms, INT32_MAX);
 }
 
-/* Wait until stdin is readable.  Returns 1; 0: a signal or a tick came first; -1. */
+/* Wait until stdin is readable.  Returns 1; 0: a signal or a tick came first; -1, with
+ * out.is_closed if the reader of stdout is gone. */
 static int
 wait_input(struct local_task *local, struct err *e)
 {
-	struct pollfd fds[] = { { local->in.fd, POLLIN, 0 }, { local->wake_fd, POLLIN, 0 } };
+	struct pollfd fds[] = { { local->in.fd, POLLIN, 0 }, { local->wake_fd, POLLIN, 0 },
+		{ local->reader_fd, 0, 0 } };
 	if (!local->in.is_pollable)
 		return 1;
-	int n = poll(fds, 2, 0);
+	int n = poll(fds, ARRAY_LEN(fds), 0);
 	if (n == 0) {
 		/* Nothing to do: let the results so far be seen. */
 		if (output_flush(&local->out, e) < 0 || local_topics_flush(&local->topics, e) < 0)
 			return -1;
-		n = poll(fds, 2, wait_ms(local));
+		n = poll(fds, ARRAY_LEN(fds), wait_ms(local));
 	}
+	local->out.is_closed = fds[2].revents != 0;
+	if (local->out.is_closed)
+		return -1;
 	if (n < 0 && errno != EINTR)
 		return err_sys(e, "cannot wait for stdin");
 	return n > 0 && fds[0].revents != 0 && !sig_is_stopped;
@@ -381,6 +387,7 @@ local_run(struct program *program, const struct cluster_opts *cluster, struct er
 	local.in.record_max = RECORD_MAX;
 	input_begin(&local.in, STDIN_FILENO, "stdin");
 	output_init(&local.out, STDOUT_FILENO, false);
+	local.reader_fd = plan_prints(local.plan) && output_is_pipe(&local.out) ? local.out.fd : -1;
 	progress_init(&local.progress);
 	if (isatty(STDOUT_FILENO))
 		local.progress.is_on = false; /* it would stand between the results */

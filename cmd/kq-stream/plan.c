@@ -17,6 +17,15 @@ plan_free(struct plan *plan)
 }
 
 bool
+plan_prints(const struct plan *plan)
+{
+	for (int i = 0; i < plan->nsink; i++)
+		if (plan->sink[i].is_stdout)
+			return true;
+	return false;
+}
+
+bool
 plan_is_local(const struct plan *plan)
 {
 	for (int i = 0; i < plan->nsource; i++)

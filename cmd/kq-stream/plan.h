@@ -146,6 +146,9 @@ void plan_free(struct plan *plan); /* NULL: no effect */
 /* Does it read or write a topic? */
 bool plan_needs_broker(const struct plan *plan);
 
+/* Does it write to stdout? */
+bool plan_prints(const struct plan *plan);
+
 /* Does it read nothing but stdin? */
 bool plan_is_local(const struct plan *plan);
 

@@ -129,26 +129,20 @@ run_thread(void *arg)
 	return NULL;
 }
 
-/* Wait for a signal, the end of a thread, or someone who asks to stop. */
+/* Wait for a signal, the end of a thread, someone who asks to stop, or until the reader of
+ * stdout is gone. */
 static void
 await_end(struct running *app, const struct topics_opts *o, int done_fd,
 	struct progress *progress)
 {
-	struct pollfd fds[2] = { { o->cluster.wake_fd, POLLIN, 0 }, { done_fd, POLLIN, 0 } };
-	while (!sig_is_stopped && !fds[1].revents) {
-		poll(fds, 2, progress_timeout(progress));
+	struct output out = { .fd = STDOUT_FILENO };
+	int reader = plan_prints(app->plan) && output_is_pipe(&out) ? out.fd : -1;
+	struct pollfd fds[] = { { o->cluster.wake_fd, POLLIN, 0 }, { done_fd, POLLIN, 0 },
+		{ reader, 0, 0 } };
+	while (!sig_is_stopped && !fds[1].revents && !fds[2].revents) {
+		poll(fds, ARRAY_LEN(fds), progress_timeout(progress));
 		running_show(app, progress);
 	}
-}
-
-/* Results on the terminal would stand between lines of progress. */
-static bool
-prints_to_terminal(const struct plan *plan)
-{
-	for (int i = 0; i < plan->nsink; i++)
-		if (plan->sink[i].is_stdout && isatty(STDOUT_FILENO))
-			return true;
-	return false;
 }
 
 static void
@@ -183,7 +177,8 @@ run_threads(struct running *app, const struct topics_opts *o, struct topics_thre
 	if (done_fd < 0)
 		return err_sys(e, "cannot create an event descriptor");
 	progress_init(&progress);
-	progress.is_on &= !prints_to_terminal(app->plan);
+	if (plan_prints(app->plan) && isatty(STDOUT_FILENO))
+		progress.is_on = false; /* results would stand between the lines */
 	app->shows_progress = progress.is_on;
 	for (; rc == 0 && nstarted < app->nthread; nstarted++) {
 		thread[nstarted].done_fd = done_fd;
@@ -200,7 +195,7 @@ run_threads(struct running *app, const struct topics_opts *o, struct topics_thre
 	control_close(control);
 	for (int i = 0; i < nstarted; i++) {
 		pthread_join(thread[i].id, NULL);
-		if (thread[i].rc < 0 && rc == 0) {
+		if (thread[i].rc < 0 && rc == 0 && !thread[i].worker.print.is_closed) {
 			*e = thread[i].err;
 			rc = -1;
 		}

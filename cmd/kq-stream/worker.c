@@ -159,7 +159,8 @@ client_id(const struct worker *worker)
 int
 worker_open(struct worker *worker, struct running *app, int number, struct err *e)
 {
-	*worker = (struct worker){ .app = app, .number = number, .dead_letters = -1 };
+	*worker = (struct worker){ .app = app, .number = number, .dead_letters = -1,
+		.print = { .fd = STDOUT_FILENO } };
 	pthread_mutex_init(&worker->ask_lock, NULL);
 	pthread_cond_init(&worker->ask_done, NULL);
 	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -227,7 +228,7 @@ worker_close(struct worker *worker)
 	for (int i = 0; i < worker->nkeep; i++)
 		mem_free(worker->keep[i].topic);
 	mem_free(worker->keep);
-	buf_release(&worker->print);
+	output_release(&worker->print);
 }
 
 void

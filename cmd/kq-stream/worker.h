@@ -24,6 +24,7 @@
 #include "client/txn_sink.h"
 #include "kq-stream/restore.h"
 #include "kq-stream/task_run.h"
+#include "tool/output.h"
 
 #include <pthread.h>
 
@@ -74,7 +75,7 @@ struct worker {
 	struct worker_target *target; /* of each node of the topology */
 	int dead_letters;            /* topic of the sink; -1: not looked up yet */
 	bool is_begun;               /* a transaction has begun */
-	struct buf print;            /* lines for stdout */
+	struct output print;         /* lines for stdout */
 	struct producer_offset *offset;
 	int noffset;
 	int64_t commit_at_ms, idle_commit_at_ms;
@@ -114,7 +115,8 @@ void worker_answer_no_more(struct worker *worker);
 /* Fill the callbacks of a task (worker_emit.c). */
 void worker_set_env(struct worker *worker, struct task_run *task);
 
-/* Write what was printed to stdout.  Returns 0, or -1. */
+/* Write what was printed to stdout.  Returns 0; or -1, with print.is_closed if its reader
+ * has closed it: the application is then to end, which is no failure. */
 int worker_flush_print(struct worker *worker, struct err *e);
 
 /* Commit what tasks did since the last commit, if they did anything (worker_commit.c).

@@ -192,7 +192,7 @@ rewind_all(struct worker *worker)
 			task_run_attach(input, &worker->fetcher, old);
 		}
 	}
-	buf_reset(&worker->print);
+	buf_reset(&worker->print.buf);
 	worker->is_begun = false;
 }
 
@@ -307,7 +307,7 @@ worker_commit(struct worker *worker, struct err *e)
 {
 	int64_t now = clock_mono_ms();
 	bool is_idle = now >= worker->idle_commit_at_ms;
-	bool has_any = worker->is_begun || worker->print.n > 0;
+	bool has_any = worker->is_begun || worker->print.buf.n > 0;
 	for (int i = 0; i < worker->ntask && !has_any; i++)
 		has_any = is_due(worker->task[i], is_idle);
 	worker->commit_at_ms = now + worker->app->plan->settings.commit_ms;

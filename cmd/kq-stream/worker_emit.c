@@ -8,7 +8,6 @@
 
 #include <pthread.h>
 #include <stdio.h>
-#include <unistd.h>
 
 enum { PRINT_MAX = 64 << 10 };
 
@@ -27,19 +26,11 @@ int
 worker_flush_print(struct worker *worker, struct err *e)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the threads */
-	int rc = 0;
-	if (worker->print.n == 0)
+	if (worker->print.buf.n == 0)
 		return 0;
 	pthread_mutex_lock(&lock);
-	for (size_t at = 0; rc == 0 && at < worker->print.n;) {
-		ssize_t n = write(STDOUT_FILENO, worker->print.p + at, worker->print.n - at);
-		if (n < 0)
-			rc = err_sys(e, "cannot write to stdout");
-		else
-			at += (size_t)n;
-	}
+	int rc = output_flush(&worker->print, e);
 	pthread_mutex_unlock(&lock);
-	buf_reset(&worker->print);
 	return rc;
 }
 
@@ -86,10 +77,10 @@ send(struct worker *worker, const struct flow_out *out, bool *is_bad, struct err
 	if (unlikely(target->topic < 0) && find_target(worker, out, target, e) < 0)
 		return -1;
 	if (target->sink && target->sink->is_stdout) {
-		*is_bad = program_print(worker->program, target->sink, rec, &worker->print, e) < 0;
+		*is_bad = program_print(worker->program, target->sink, rec, &worker->print.buf, e) < 0;
 		if (*is_bad)
 			return -1;
-		return worker->print.n < PRINT_MAX ? 0 : worker_flush_print(worker, e);
+		return worker->print.buf.n < PRINT_MAX ? 0 : worker_flush_print(worker, e);
 	}
 	if (target->sink) {
 		*is_bad = program_put(worker->program, target->sink, rec, &key, &value, &part, e) < 0;

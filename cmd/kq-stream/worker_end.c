@@ -25,7 +25,7 @@ static bool
 is_quiet(const struct worker *worker)
 {
 	const struct member *m = &worker->reader.member;
-	if (!member_is_stable(m) || worker->is_begun || worker->print.n > 0)
+	if (!member_is_stable(m) || worker->is_begun || worker->print.buf.n > 0)
 		return false;
 	for (int i = 0; i < worker->ntask; i++) {
 		const struct task_run *task = worker->task[i];

@@ -378,3 +378,13 @@ gives() {
 	[ "$(head -n 1 got)" = '{"id":1,"amount":150}' ]
 	tail -n +2 got | diff expected -
 }
+
+@test "the end of the reader of stdout is the end of the process, though stdin stays open" {
+	set -o pipefail
+	mkfifo in
+	exec {hold}<>in
+	echo 1 >in
+	timeout 20 kq-stream from - then to - <in {hold}>&- | head -n 1 >got
+	exec {hold}>&-
+	[ "$(cat got)" = 1 ]
+}

@@ -263,3 +263,25 @@ switches() {
 	stream -a keys from in then by .k then agg n=count then to out
 	[ "$(all -K ' ' out | awk '$1 == "k1"' | tail -1)" = 'k1 {"n":6}' ]
 }
+
+@test "the end of the reader of stdout is the end of the application, and no failure" {
+	kq-topic create in -p 2
+	orders 1 5000 | kq-produce in
+	set -o pipefail
+	local option
+	for option in '--guarantee exactly-once' '--guarantee at-least-once' '--threads 2'; do
+		# shellcheck disable=SC2086
+		timeout "$kq_patience" kq-stream -a "many${option##*[- ]}" $option from in then to - 2>err |
+			head -n 1 >got || { cat err; return 1; } # while there is more to write
+		[ "$(wc -l <got)" -eq 1 ]
+		! grep -i 'pipe' err
+	done
+	# shellcheck disable=SC2094
+	timeout "$kq_patience" kq-stream -a few from in then filter '.id == 7' then to - 2>err |
+		head -n 1 >got || { cat err; return 1; } # after all was written
+	[ "$(wc -l <got)" -eq 1 ]
+	! grep -i 'pipe' err
+	# the records that nobody read are there for the next start
+	stream -a "manyonce" from in then to - >got
+	[ "$(wc -l <got)" -gt 0 ]
+}
