@@ -79,6 +79,7 @@ program_free(struct program *program)
 	buf_release(&in->out_value);
 	buf_release(&in->part);
 	arena_release(&in->arena);
+	arena_release(&in->pool.arena);
 	mem_free(in);
 	mem_free(program);
 }
@@ -253,16 +254,39 @@ program_put(struct program *program, const struct plan_sink *sink, const struct 
 
 /* ---- stdout ---- */
 
-/* Append the value's members, or the value under "value", and end the object. */
-static void
-print_members(struct str value, struct buf *out)
+static const uint8_t *
+skip_space(const uint8_t *p, const uint8_t *end)
 {
-	const uint8_t *p = value.p, *end = value.p + MAX(value.n, 0);
 	while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'))
 		p++;
-	if (p < end && *p == '{') {
-		for (p++; *p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'; p++)
-			;
+	return p;
+}
+
+/* Has the object a member with a name that the result has already? */
+static bool
+has_name_of_result(struct program_int *in, struct str object, bool is_windowed)
+{
+	struct val_iter iter;
+	struct val name, value;
+	bool has = false;
+	val_iter_init(&iter, val_of_text(object));
+	while (!has && val_iter_next(&iter, &name, &value)) {
+		struct str s = val_string(&in->pool, name);
+		has = str_eq(s, STR("key"))
+			|| (is_windowed && (str_eq(s, STR("start")) || str_eq(s, STR("end"))));
+	}
+	val_pool_reset(&in->pool);
+	return has;
+}
+
+/* Append the value's members, or the value under "value", and end the object. */
+static void
+print_members(struct program_int *in, struct str value, bool is_windowed, struct buf *out)
+{
+	const uint8_t *end = value.p + MAX(value.n, 0), *p = skip_space(value.p, end);
+	struct str trimmed = { p, (int32_t)(end - p) };
+	if (p < end && *p == '{' && !has_name_of_result(in, trimmed, is_windowed)) {
+		p = skip_space(p + 1, end);
 		if (*p != '}')
 			buf_putc(out, ',');
 		buf_put(out, p, (size_t)(end - p));
@@ -274,7 +298,8 @@ print_members(struct str value, struct buf *out)
 }
 
 static void
-print_result(const struct plan_sink *sink, const struct flow_rec *rec, struct buf *out)
+print_result(struct program_int *in, const struct plan_sink *sink, const struct flow_rec *rec,
+	struct buf *out)
 {
 	struct flow_key plain = { .bytes = rec->key.bytes, .inner = rec->key.inner };
 	buf_puts(out, "{\"key\":");
@@ -285,7 +310,7 @@ print_result(const struct plan_sink *sink, const struct flow_rec *rec, struct bu
 		buf_puts(out, ",\"end\":");
 		buf_put_int(out, rec->key.end_ms);
 	}
-	print_members(rec->value, out);
+	print_members(in, rec->value, rec->key.is_windowed, out);
 }
 
 int
@@ -295,7 +320,7 @@ program_print(struct program *program, const struct plan_sink *sink,
 	struct str value;
 	size_t from = out->n;
 	if (sink->is_table) {
-		print_result(sink, rec, out);
+		print_result(program->in, sink, rec, out);
 	} else {
 		if (put_value(program->in, sink, rec->value, &value, e) < 0)
 			return -1;

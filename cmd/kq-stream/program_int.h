@@ -6,6 +6,7 @@
 #ifndef KQ_STREAM_CMD_PROGRAM_INT_H
 #define KQ_STREAM_CMD_PROGRAM_INT_H
 
+#include "json/value.h"
 #include "kq-stream/program.h"
 #include "stream/fn_expr.h"
 
@@ -17,6 +18,7 @@ struct program_int {
 	struct expr **time;      /* of the plan's sources; NULL: none */
 	struct flow_spec *spec;  /* of the plan's nodes, with functions */
 	bool is_taken;           /* program_take has begun the record */
+	struct val_pool pool;    /* names of members, while a result is printed */
 	struct buf value, key, out_key, out_value, part;
 	struct arena arena;      /* functions, for the program's life */
 };

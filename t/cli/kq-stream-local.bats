@@ -388,3 +388,20 @@ gives() {
 	exec {hold}>&-
 	[ "$(cat got)" = 1 ]
 }
+
+@test "a result with a member named key, start or end stands under value" {
+	printf '{"c":"a","key":1,"start":2}\n' >in
+	timeout 20 kq-stream from - then by .c then agg key='last(.key)' n=count then to - <in >got
+	timeout 20 kq-stream from - then by .c then agg start='last(.start)' then to - <in >>got
+	timeout 20 kq-stream from - then by .c then window unlimited then agg n=count end='last(.start)' \
+		then to - <in >>got
+	printf '{"c":"a", "\\u006bey":{"key":1}}\n{"c":"b", "x":{"key":1}}\n' |
+		timeout 20 kq-stream from - then by .c then table then to - >>got
+	diff - got <<-'END'
+		{"key":"a","value":{"key":1,"n":1}}
+		{"key":"a","start":2}
+		{"key":"a","start":0,"end":9223372036854775807,"value":{"n":1,"end":2}}
+		{"key":"a","value":{"c":"a", "\u006bey":{"key":1}}}
+		{"key":"b","c":"b", "x":{"key":1}}
+	END
+}
