@@ -223,7 +223,7 @@ put_changelogs(const struct program *program, int part, struct buf *out, struct 
 	struct store_set *set = store_set_new(&none, e);
 	if (!set)
 		return -1;
-	struct flow_task *task = flow_task_new(program->topo, part, false, &env, set, e);
+	struct flow_task *task = flow_task_new(program->topo, part, false, &env, set, NULL, e);
 	const struct flow_store *stores;
 	int n = task ? flow_task_stores(task, &stores) : 0;
 	for (int i = 0; i < n; i++)

@@ -392,7 +392,7 @@ local_run(struct program *program, const struct cluster_opts *cluster, struct er
 	if (isatty(STDOUT_FILENO))
 		local.progress.is_on = false; /* it would stand between the results */
 	local.env.now_ms = clock_ms();
-	local.task = flow_task_new(program->topo, 0, true, &local.env, set, e);
+	local.task = flow_task_new(program->topo, 0, true, &local.env, set, NULL, e);
 	int rc = local.task ? 0 : -1;
 	if (rc == 0 && plan_needs_broker(program->plan))
 		rc = local_topics_open(&local.topics, program, cluster, e);

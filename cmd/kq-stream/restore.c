@@ -85,22 +85,20 @@ begin_all(struct restorer *restorer, struct task_run *task, struct err *e)
 	return 0;
 }
 
-/* What is restored is in the changelogs; so is what is made of it.  Rows of a global table go
- * to no changelog; beside them a task may be running, whose changes are to be logged. */
+/* What is restored is in the changelogs; so is what is made of it. */
 static void
-clean(struct task_run *task, bool is_global)
+clean(struct task_run *task)
 {
 	const struct flow_store *v;
 	int n = flow_task_stores(task->flow, &v);
 	for (int i = 0; i < n; i++)
-		if (!is_global || !v[i].is_logged)
-			store_clean(v[i].store);
+		store_clean(v[i].store);
 }
 
 static void
 complete(struct task_run *task)
 {
-	clean(task, false);
+	clean(task);
 	task_run_begin(task);
 }
 
@@ -222,7 +220,8 @@ restore_chunk(struct restorer *restorer, struct task_log *log, struct fetched *c
 	task->is_dirty |= rc < 0;
 	if (task->state == TASK_RESTORING && log->store)
 		running_count(&task->app->counts.restored, n);
-	clean(task, !log->store);
+	if (log->store)
+		clean(task);
 	return rc < 0 || store_set_is_failed(task->set, e) ? -1 : 0;
 }
 

@@ -53,6 +53,19 @@ task_run_has_stores(const struct topology *topo, int part)
 	return false;
 }
 
+/* Does the sub-topology look into a global table? */
+static bool
+has_globals(const struct topology *topo, int part)
+{
+	const struct topology_node *v;
+	int n = topology_nodes(topo, &v);
+	for (int i = 0; i < n; i++)
+		for (int k = 0; v[i].part == part && k < v[i].nfrom; k++)
+			if (v[v[i].from[k]].kind == FLOW_KIND_GLOBAL)
+				return true;
+	return false;
+}
+
 struct task_run *
 task_run_new(struct running *app, struct program *program, struct cluster *cl, int part, int number)
 {
@@ -65,6 +78,7 @@ task_run_new(struct running *app, struct program *program, struct cluster *cl, i
 	task->lock_fd = -1;
 	task->until_ms = INT64_MAX;
 	task->has_stores = task_run_has_stores(program->topo, part);
+	task->has_globals = has_globals(program->topo, part);
 	snprintf(task->name, sizeof task->name, "%d_%d", part, number);
 	task->input = mem_alloc((size_t)app->layout.nsource * sizeof *task->input);
 	for (int i = 0; i < app->layout.nsource; i++) {
@@ -89,17 +103,25 @@ put_stores(const struct topology *topo, int part, struct buf *b)
 			buf_printf(b, " %s", v[i].store[k]);
 }
 
+/* Lock the task's folder, if what it keeps needs one. */
+static int
+take_folder(struct task_run *task, struct err *e)
+{
+	struct running *app = task->app;
+	bool must_spill = task->has_globals && app->plan->settings.memory_max;
+	if ((!task->has_stores && !must_spill) || !app->state.path || task->lock_fd >= 0)
+		return 0;
+	task->lock_fd = state_dir_task(&app->state, task->name, &task->dir, e);
+	return task->lock_fd < 0 ? -1 : 0;
+}
+
 static struct store_set *
-open_set(struct task_run *task, struct err *e)
+open_set(struct task_run *task, size_t memory_max, struct err *e)
 {
 	struct running *app = task->app;
 	struct store_set_opts o = { .dir = NULL };
-	if (!task->has_stores || !app->state.path)
+	if (!task->has_stores || !task->dir)
 		return store_set_new(&o, e);
-	if (task->lock_fd < 0)
-		task->lock_fd = state_dir_task(&app->state, task->name, &task->dir, e);
-	if (task->lock_fd < 0)
-		return NULL;
 	struct buf identity = BUF_INIT;
 	buf_printf(&identity, "cluster %s, application %s, task %s, topology %016llx, stores",
 		app->cluster_id, app->id, task->name, (unsigned long long)task->program->fingerprint);
@@ -107,12 +129,45 @@ open_set(struct task_run *task, struct err *e)
 	buf_putc(&identity, 0);
 	o.dir = task->dir;
 	o.identity = (const char *)identity.p;
-	o.memory_max = (size_t)app->plan->settings.memory_max / (size_t)app->nthread;
+	o.memory_max = memory_max;
 	struct store_set *set = store_set_new(&o, e);
 	buf_release(&identity);
 	if (set && store_set_notice(set))
 		say_error("task %s: %s", task->name, store_set_notice(set));
 	return set;
+}
+
+/* The rows of global tables.  Each start reads them from the beginning of their topics: a
+ * checkpoint would have rows that are not there any more. */
+static struct store_set *
+open_globals(struct task_run *task, size_t memory_max, struct err *e)
+{
+	struct store_set_opts o = { .is_plain = true };
+	struct buf dir = BUF_INIT;
+	if (task->dir && memory_max) {
+		buf_printf(&dir, "%s-globals", task->dir);
+		buf_putc(&dir, 0);
+		o.dir = (const char *)dir.p;
+		o.memory_max = memory_max;
+	}
+	struct store_set *set = store_set_new(&o, e);
+	buf_release(&dir);
+	return set;
+}
+
+static int
+open_sets(struct task_run *task, struct err *e)
+{
+	size_t memory_max = (size_t)task->app->plan->settings.memory_max
+		/ (size_t)task->app->nthread;
+	if (take_folder(task, e) < 0)
+		return -1;
+	if (task->has_stores && task->has_globals)
+		memory_max /= 2;
+	task->set = open_set(task, memory_max, e);
+	if (task->set && task->has_globals)
+		task->globals = open_globals(task, memory_max, e);
+	return !task->set || (task->has_globals && !task->globals) ? -1 : 0;
 }
 
 /* The changelog's offset in the checkpoint's text, lines "STORE OFFSET"; -1: none. */
@@ -238,11 +293,10 @@ task_run_open(struct task_run *task, struct err *e)
 	assert(task->state == TASK_WAITING);
 	if (check_notes(task, e) < 0) /* its sentence says more than that of the state's folder */
 		return -1;
-	task->set = open_set(task, e);
-	if (!task->set)
-		return -1;
 	task->env.partition = task->number;
-	task->flow = flow_task_new(task->program->topo, task->part, false, &task->env, task->set, e);
+	if (open_sets(task, e) == 0)
+		task->flow = flow_task_new(task->program->topo, task->part, false, &task->env, task->set,
+			task->globals, e);
 	if (!task->flow) {
 		task_run_close(task, false);
 		return -1;
@@ -300,7 +354,7 @@ task_run_checkpoint(struct task_run *task, struct err *e)
 	struct buf text = BUF_INIT;
 	assert(!task->is_dirty);
 	task->checkpoint_at_ms = clock_mono_ms() + CHECKPOINT_MS;
-	if (!task->dir || task->nlog == 0)
+	if (!task->dir || !task->has_stores)
 		return 0;
 	for (int i = 0; i < task->nlog; i++) {
 		if (!task->log[i].store)
@@ -338,8 +392,10 @@ task_run_close(struct task_run *task, bool keeps)
 	flow_task_free(task->flow);
 	if (task->set)
 		store_set_free(task->set);
+	if (task->globals)
+		store_set_free(task->globals);
 	task->flow = NULL;
-	task->set = NULL;
+	task->set = task->globals = NULL;
 	task->is_dirty = false;
 	fs_close(task->lock_fd);
 	task->lock_fd = -1;

@@ -82,10 +82,11 @@ struct task_run {
 	char name[TASK_NAME_SIZE];   /* PART_NUMBER */
 	enum task_state state;
 	struct store_set *set;
+	struct store_set *globals;   /* rows of global tables, in no checkpoint; NULL: none */
 	struct flow_task *flow;
 	char *dir;
 	int lock_fd;
-	bool has_stores;
+	bool has_stores, has_globals;
 	struct task_input *input;
 	int ninput;
 	struct merge merge;

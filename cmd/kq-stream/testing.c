@@ -439,7 +439,7 @@ run_test(struct testing *testing, int number, const struct ytree_item *item, str
 	struct store_set *set = output ? store_set_new(&none, e) : NULL;
 	if (!set)
 		return -1;
-	testing->task = flow_task_new(testing->program->topo, 0, true, &testing->env, set, e);
+	testing->task = flow_task_new(testing->program->topo, 0, true, &testing->env, set, NULL, e);
 	int rc = testing->task ? feed_all(testing, item->value, e) : -1;
 	flow_task_free(testing->task);
 	store_set_free(set);

@@ -53,7 +53,8 @@ list_changelogs(struct running *app, struct program *program, int part, struct i
 	struct flow_env env = { .emit = NULL };
 	const struct flow_store *store;
 	struct store_set *set = store_set_new(&o, e);
-	struct flow_task *task = set ? flow_task_new(program->topo, part, false, &env, set, e) : NULL;
+	struct flow_task *task = set
+		? flow_task_new(program->topo, part, false, &env, set, NULL, e) : NULL;
 	int nstore = task ? flow_task_stores(task, &store) : 0;
 	for (int i = 0; i < nstore; i++) {
 		struct buf name = BUF_INIT;

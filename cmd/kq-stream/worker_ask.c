@@ -137,6 +137,13 @@ count_rows(const struct task_run *task)
 	return rows;
 }
 
+static int64_t
+memory_of(const struct task_run *task)
+{
+	size_t n = task->set ? store_set_memory(task->set) : 0;
+	return (int64_t)(n + (task->globals ? store_set_memory(task->globals) : 0));
+}
+
 static void
 put_task(const struct worker *worker, const struct task_run *task, struct buf *b)
 {
@@ -153,7 +160,7 @@ put_task(const struct worker *worker, const struct task_run *task, struct buf *b
 	if (task->state == TASK_RESTORING)
 		put_number(b, "to_restore", to_restore(task), true);
 	put_number(b, "rows", count_rows(task), true);
-	put_number(b, "state_bytes", task->set ? (int64_t)store_set_memory(task->set) : 0, true);
+	put_number(b, "state_bytes", memory_of(task), true);
 	put_number(b, "in", task->counts.in, true);
 	put_number(b, "out", task->counts.out, true);
 	put_number(b, "late", task->counts.late, true);

@@ -53,7 +53,8 @@ flow_node_store(struct flow_node *node, const char *name, enum store_order order
 	const struct flow_store *about, struct store **store, struct err *e)
 {
 	struct flow_task *task = node->task;
-	*store = store_open(task->set, name, order, e);
+	bool is_global = node->plan->kind == FLOW_KIND_GLOBAL;
+	*store = store_open(is_global ? task->globals : task->set, name, order, e);
 	if (!*store)
 		return -1;
 	int number = 0;

@@ -392,6 +392,8 @@ store_changes(struct store *store, store_change_fn *fn, void *arg, struct err *e
 void
 store_clean(struct store *store)
 {
+	if (store->set->is_plain)
+		return;
 	for (size_t i = store->nclean; i < store->nchange; i++) {
 		if (i + AHEAD < store->nchange && store->change[i + AHEAD])
 			__builtin_prefetch(store->change[i + AHEAD], 1);

@@ -125,12 +125,12 @@ add_source(struct flow_task *task, struct flow_node *node)
 
 struct flow_task *
 flow_task_new(struct topology *topo, int part, bool is_local, struct flow_env *env,
-	struct store_set *set, struct err *e)
+	struct store_set *set, struct store_set *globals, struct err *e)
 {
 	const struct topology_node *plans;
 	struct flow_task *task = NEW(struct flow_task);
 	*task = (struct flow_task){ .topo = topo, .part = part, .is_local = is_local, .env = env,
-		.set = set };
+		.set = set, .globals = globals ? globals : set };
 	task->nnode = topology_nodes(topo, &plans);
 	task->node = mem_alloc(sizeof(struct flow_node *) * (size_t)task->nnode);
 	for (int i = 0; i < task->nnode; i++)
@@ -218,7 +218,15 @@ settle(struct flow_task *task, struct err *e)
 {
 	if (run_queues(task, e))
 		return -1;
-	return store_set_is_failed(task->set, e) ? -1 : 0;
+	return store_set_is_failed(task->set, e) || store_set_is_failed(task->globals, e) ? -1 : 0;
+}
+
+static void
+trim(struct flow_task *task)
+{
+	store_set_trim(task->set);
+	if (task->globals != task->set)
+		store_set_trim(task->globals);
 }
 
 static void
@@ -227,7 +235,7 @@ begin(struct flow_task *task)
 	if (task->arena.used)
 		arena_reset(&task->arena);
 	task->input = STR_NULL;
-	store_set_trim(task->set);
+	trim(task);
 	task->env->next(task->env);
 }
 
@@ -360,7 +368,7 @@ flow_task_restore(struct flow_task *task, const struct flow_store *store,
 	const struct flow_change *change, struct err *e)
 {
 	const struct task_store *of = &task->store_of[store - task->store];
-	store_set_trim(task->set);
+	trim(task);
 	assert(store >= task->store && store < task->store + task->nstore);
 	return of->node->ops->restore(of->node, of->store, change, e);
 }

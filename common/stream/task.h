@@ -43,9 +43,10 @@ struct flow_env {
 	int32_t partition;    /* of the task's topics: answers of foreign-key joins come to it */
 };
 
-/* The task's stores are opened in set.  It owns neither env nor set nor topo. */
+/* The task's stores are opened in set; with globals, a plain set, those of global tables are
+ * opened there, since they have no changelog.  It owns neither env nor the sets nor topo. */
 struct flow_task *flow_task_new(struct topology *topo, int part, bool is_local,
-	struct flow_env *env, struct store_set *set, struct err *e);
+	struct flow_env *env, struct store_set *set, struct store_set *globals, struct err *e);
 void flow_task_free(struct flow_task *task);
 
 /* A record of a source topic or, if the task is not local, of an internal one; rec->old is

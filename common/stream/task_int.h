@@ -37,7 +37,7 @@ struct flow_task {
 	int part;
 	bool is_local;
 	struct flow_env *env;
-	struct store_set *set;
+	struct store_set *set, *globals; /* may be one */
 	struct flow_node **node;   /* by index in the topology; NULL: not in this task */
 	int nnode;
 	struct task_source *source;

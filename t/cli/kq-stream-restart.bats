@@ -386,3 +386,34 @@ compare() {
 		[ "$(all "out$n" | sort | uniq -c | tr -s ' ' | tr '\n' ,)" = ' 4 {"n":1}, 1 {"n":2},' ]
 	done
 }
+
+@test "rows that are gone from a global table's topic are gone after a restart, and none is on disk" {
+	kq-topic create in -p 1
+	kq-topic create rows -p 1
+	printf '%s\t{"x":1}\n' a b | kq-produce -K '\t' rows
+	printf '{"r":"%s"}\n' a b | kq-produce in
+	local app=(-a gone from in then by .r then agg n=count then stream
+		then join left rows as global on '$key' then map '{n,x}' then to out)
+	to_end "${app[@]}"
+	[ "$(all out | sort | uniq -c | tr -s ' ')" = ' 2 {"n":1,"x":1}' ]
+	[ "$(find state -name state.mdb -size +0 | wc -l)" -eq 1 ]
+	kq-topic delete --yes rows
+	kq-topic create rows -p 1
+	printf 'b\t{"x":2}\n' | kq-produce -K '\t' rows
+	printf '{"r":"%s"}\n' a b | kq-produce in
+	to_end "${app[@]}"
+	[ "$(all out | tail -n 2 | sort | tr '\n' ' ')" = '{"n":2,"x":2} {"n":2,"x":null} ' ]
+}
+
+@test "rows of a global table beyond the memory are on disk, where the task has no other state" {
+	kq-topic create in -p 1
+	kq-topic create rows -p 1
+	seq 30000 | awk '{ printf "k%d\t{\"x\":%d,\"pad\":\"%0200d\"}\n", $1, $1, 0 }' | kq-produce -K '\t' rows
+	printf '{"r":"k%d"}\n' 1 15000 30000 | kq-produce in
+	begin -a spill --memory 1M from in then join rows as global on .r then map .x then to out
+	await_taken spill
+	[ "$(all out | tr '\n' ' ')" = '1 15000 30000 ' ]
+	kq-stream describe spill --json >told
+	stop TERM
+	[ "$(jq '[.tasks[].state_bytes] | add' told)" -lt 3000000 ]
+}

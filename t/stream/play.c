@@ -223,7 +223,7 @@ open_part(struct player *player, struct part *part, struct err *e)
 	if (!part->set)
 		return -1;
 	part->task = flow_task_new(player->topo, (int)(part - player->part), !player->o->is_split,
-		&player->env, part->set, e);
+		&player->env, part->set, NULL, e);
 	return part->task ? 0 : -1;
 }
 

@@ -137,7 +137,7 @@ play_open(void)
 	struct err e = { 0 };
 	play.set = store_set_new(&(struct store_set_opts){ .is_plain = play.is_plain }, &e);
 	play.task = flow_task_new(play.topo, MAX(play.part, 0), play.part < 0, &play.env, play.set,
-		&e);
+		NULL, &e);
 	if (!play.task)
 		tap_fail(__FILE__, __LINE__, "%s", e.msg);
 }

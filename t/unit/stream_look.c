@@ -66,7 +66,7 @@ open_counts(struct bench *bench, struct flow_window window)
 	add(bench, &(struct flow_spec){ .id = "out", .op = FLOW_TO, .from = { "n" }, .topic = "out" });
 	must(topology_finish(bench->topo, &e), &e);
 	bench->set = store_set_new(&o, &e);
-	bench->task = flow_task_new(bench->topo, 0, true, &bench->env, bench->set, &e);
+	bench->task = flow_task_new(bench->topo, 0, true, &bench->env, bench->set, NULL, &e);
 	must(!bench->task, &e);
 }
 
@@ -270,7 +270,7 @@ test_look__a_versioned_table_shows_its_newest_rows(void)
 	add(&bench, &(struct flow_spec){ .id = "out", .op = FLOW_TO, .from = { "t" }, .topic = "out" });
 	must(topology_finish(bench.topo, &e), &e);
 	bench.set = store_set_new(&o, &e);
-	bench.task = flow_task_new(bench.topo, 0, true, &bench.env, bench.set, &e);
+	bench.task = flow_task_new(bench.topo, 0, true, &bench.env, bench.set, NULL, &e);
 	must(!bench.task, &e);
 	static const struct { const char *key, *value; int64_t ts_ms; } v[] = { { "a", "1", 10 },
 		{ "b", "2", 11 }, { "a", "3", 20 }, { "a", "4", 15 }, { "c", "5", 30 }, { "c", NULL, 40 } };

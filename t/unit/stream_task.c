@@ -89,7 +89,7 @@ bench_open(struct bench *bench, int part, bool is_local)
 	struct err e;
 	struct store_set_opts o = { 0 };
 	bench->set = store_set_new(&o, &e);
-	bench->task = flow_task_new(bench->topo, part, is_local, &bench->env, bench->set, &e);
+	bench->task = flow_task_new(bench->topo, part, is_local, &bench->env, bench->set, NULL, &e);
 	must(!bench->task, &e);
 }
 
