@@ -107,7 +107,7 @@ struct plan_sink {
 	int node;
 };
 
-enum { PLAN_APPLICATION_MAX = 150 };
+enum { PLAN_APPLICATION_MAX = 150, PLAN_INSTANCE_MAX = 200 };
 
 /* The time limit of 'emit end': longer than any input, in ms. */
 #define PLAN_FOREVER_MS INT64_C(1000000000000000)
@@ -126,6 +126,7 @@ struct plan_settings {
 	int64_t idle_ms;             /* max.task.idle.ms; -1: do not wait */
 	const char *state_dir;       /* NULL: the default */
 	const char *protocol;        /* of the group: auto, classic, consumer */
+	const char *instance;        /* group.instance.id, but for the thread's number; NULL: none */
 	int64_t session_ms;          /* classic: session timeout; 0: the default */
 };
 

@@ -155,8 +155,8 @@ delete_group(struct run *run, const char *group)
 		return -1;
 	int16_t code = r.results.n == 1 ? r.results.v->error_code : KERR_UNKNOWN_SERVER_ERROR;
 	if (code == KERR_NON_EMPTY_GROUP) {
-		say_error("application '%s' is running: stop it first (one that was killed still counts "
-			"until its session is over)", group);
+		say_error("application '%s' is running: stop it first (one that was "
+			"killed, or has an --instance, still counts until its session is over)", group);
 		run->nfailed++;
 		return -1;
 	}

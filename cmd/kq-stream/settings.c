@@ -6,7 +6,7 @@ enum { NOT_GIVEN = -2 };
 
 static struct {
 	const char *application, *guarantee, *errors, *dead_letter, *window_key, *state_dir,
-		*protocol;
+		*protocol, *instance;
 	int64_t nthread, nstandby, commit_ms, memory_max, idle_ms, session_ms;
 	bool until_end;
 } given = { .nthread = NOT_GIVEN, .nstandby = NOT_GIVEN, .commit_ms = NOT_GIVEN,
@@ -38,6 +38,9 @@ const struct opt settings_opts[] = {
 		"where state is kept on disk (default ~/.local/state/kq-stream)"),
 	OPT_CHOICE(0, "protocol", &given.protocol, "NAME", "auto|classic|consumer",
 		"protocol of the group (default auto: consumer, if the broker has it)"),
+	OPT_STRING(0, "instance", &given.instance, "ID",
+		"be a static member of the group, with this ID (group.instance.id); thread N adds -N",
+		.max = PLAN_INSTANCE_MAX),
 	OPT_DURATION(0, "session", &given.session_ms, "TIME", 1, INT32_MAX,
 		"session timeout of the classic protocol: a process silent for longer loses its tasks"),
 	OPT_END
@@ -97,6 +100,8 @@ settings_get(struct plan_settings *settings, struct err *e)
 			"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")]))
 		return err_set(e, ERR_USAGE, "application '%.60s': letters, digits, '.', '_' and '-' make "
 			"an ID", given.application);
+	if (given.instance && !*given.instance)
+		return err_set(e, ERR_USAGE, "instance: the ID is empty");
 	*settings = (struct plan_settings){
 		.application = given.application,
 		.guarantee = given.guarantee && strcmp(given.guarantee, "at-least-once") == 0
@@ -112,6 +117,7 @@ settings_get(struct plan_settings *settings, struct err *e)
 		.memory_max = given.memory_max < 0 ? 0 : given.memory_max,
 		.idle_ms = given.idle_ms < 0 ? 0 : given.idle_ms,
 		.state_dir = given.state_dir,
+		.instance = given.instance,
 		.protocol = given.protocol ? given.protocol : "auto",
 		.session_ms = given.session_ms < 0 ? 0 : given.session_ms,
 	};

@@ -96,6 +96,19 @@ set_protocol(const struct running *app, struct member_opts *o, struct err *e)
 	return 0;
 }
 
+/* With --instance: each thread is a member, with an id made as Kafka Streams makes it. */
+static char *
+instance_id(const struct worker *worker)
+{
+	const char *instance = worker->app->plan->settings.instance;
+	struct buf b = BUF_INIT;
+	if (!instance)
+		return NULL;
+	buf_printf(&b, "%s-%d", instance, worker->number);
+	buf_putc(&b, 0);
+	return (char *)b.p;
+}
+
 static int
 open_reader(struct worker *worker, struct err *e)
 {
@@ -105,6 +118,7 @@ open_reader(struct worker *worker, struct err *e)
 	member_opts_init(&o->member);
 	o->has_stop = app->plan->settings.until_end;
 	o->member.group = app->id;
+	o->member.instance = worker->instance = instance_id(worker);
 	if (set_protocol(app, &o->member, e) < 0)
 		return -1;
 	o->member.retry_timeout_ms = OUTAGE_MS;
@@ -224,6 +238,7 @@ worker_close(struct worker *worker)
 	mem_free(worker->task);
 	mem_free(worker->txn_id);
 	mem_free(worker->client_id);
+	mem_free(worker->instance);
 	mem_free(worker->offset);
 	for (int i = 0; i < worker->nkeep; i++)
 		mem_free(worker->keep[i].topic);

@@ -71,7 +71,7 @@ struct worker {
 	/* output */
 	struct txn_sink sink;
 	struct txn_sink_opts sink_opts;
-	char *txn_id, *client_id;
+	char *txn_id, *client_id, *instance;
 	struct worker_target *target; /* of each node of the topology */
 	int dead_letters;            /* topic of the sink; -1: not looked up yet */
 	bool is_begun;               /* a transaction has begun */

@@ -121,6 +121,7 @@ member_release(struct member *m)
 	mem_free(m->topic);
 	mem_free(m->member_id);
 	mem_free(m->server_assignor);
+	mem_free(m->predecessor);
 	mem_free(m->last);
 	mem_free(m->goal);
 }
@@ -264,7 +265,7 @@ member_handle_error(struct member *m, int16_t code, struct str msg)
 	case KERR_COORDINATOR_NOT_AVAILABLE:
 		m->coordinator = -1;
 		break;
-	case KERR_UNRELEASED_INSTANCE_ID: /* until the previous member times out */
+	case KERR_UNRELEASED_INSTANCE_ID: /* until it is taken over */
 	case KERR_STALE_MEMBER_EPOCH:
 		why.class = ERR_RETRY;
 		break;
@@ -273,8 +274,8 @@ member_handle_error(struct member *m, int16_t code, struct str msg)
 			kerr_info(code)->name);
 		break;
 	case KERR_FENCED_INSTANCE_ID:
-		err_set(&why, ERR_PEER, "another process has taken the place of instance '%s'",
-			m->opts.instance ? m->opts.instance : "");
+		err_set(&why, ERR_PEER, "another process has taken the place of instance '%s'; each "
+			"process needs an instance ID of its own", m->opts.instance ? m->opts.instance : "");
 		break;
 	}
 	why.kafka = code;

@@ -39,7 +39,8 @@
  * Handled without a report: a coordinator that moves, loads or restarts, lost
  * connections, and removal from the group (the partitions are then LOST, and the
  * member joins again).  Failures for good: errors that a retry cannot cure, another
- * process with the same group.instance.id, and retry_timeout_ms without success.
+ * process that took over our group.instance.id, and retry_timeout_ms without success.
+ * A new member takes an instance id over from whoever has it, in both protocols.
  *
  * Uses: cluster, assign.  One thread.
  */
@@ -191,6 +192,8 @@ struct member {
 	bool must_report;              /* the next heartbeat lists the owned partitions */
 	bool must_report_all;          /* the next heartbeat has all fields */
 	bool was_member;               /* the broker has accepted us at least once */
+	bool must_take_over;           /* another member has our instance id */
+	char *predecessor;             /* its member id, to be released; or NULL */
 };
 
 /* Nothing is sent yet.  The topics' pointers are copied.  Returns 0, or -1

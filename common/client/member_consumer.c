@@ -3,6 +3,13 @@
  * join, to stay and to leave.  The broker assigns the partitions and sends each member
  * its assignment.  The member gives up the others and reports that in a heartbeat;
  * then the broker assigns them to the members that wait for them.
+ *
+ * A static member that was killed still has its instance id.  Unlike in the classic
+ * protocol, the broker refuses a successor (UNRELEASED_INSTANCE_ID) until the session
+ * is over, or until the predecessor has left.  So the successor asks for the id of the
+ * predecessor (ConsumerGroupDescribe), and leaves in its name, for a while: then it joins,
+ * and keeps the assignment.  If the predecessor still lives, its next heartbeat is
+ * refused (FENCED_INSTANCE_ID), as in the classic protocol.
  */
 #include "client/member_int.h"
 
@@ -56,6 +63,7 @@ heartbeat_done(struct call *call, const struct reply *reply)
 	}
 	if (r.error_code) {
 		m->must_report_all = true;
+		m->must_take_over = r.error_code == KERR_UNRELEASED_INSTANCE_ID;
 		if (!turns_classic(m, r.error_code))
 			member_handle_error(m, r.error_code, r.error_message);
 		arena_release(&a);
@@ -154,6 +162,82 @@ heartbeat(struct member *m, int64_t now_ms)
 	arena_release(&a);
 }
 
+/* ---- taking over an instance id ---- */
+
+/* In any case the next step is to join again. */
+static void
+released(struct call *call, const struct reply *reply)
+{
+	struct member *m = CONTAINER_OF(call, struct member_call, call)->member;
+	struct arena a = { .size_max = MEMBER_ARENA_MAX };
+	struct consumer_group_heartbeat_response r;
+	member_take_reply(call, reply, &a, &r);
+	arena_release(&a);
+	mem_free(m->predecessor);
+	m->predecessor = NULL;
+}
+
+static void
+release_predecessor(struct member *m)
+{
+	struct consumer_group_heartbeat_request q;
+	struct conn *c = member_conn(m);
+	if (!c)
+		return;
+	fill_name(m, &q);
+	q.member_id = str_of(m->predecessor);
+	q.member_epoch = EPOCH_LEAVE_STATIC;
+	member_send(m, &m->control, c, API_CONSUMER_GROUP_HEARTBEAT, INT16_MAX, &q,
+		m->opts.request_timeout_ms, released);
+}
+
+/* The id of the member that has our instance id; null: none has it any more. */
+static struct str
+find_predecessor(const struct member *m, const struct consumer_group_describe_response_group *group)
+{
+	for (int32_t i = 0; i < group->members.n; i++)
+		if (str_eq(group->members.v[i].instance_id, str_of(m->opts.instance)))
+			return group->members.v[i].member_id;
+	return STR_NULL;
+}
+
+static void
+described(struct call *call, const struct reply *reply)
+{
+	struct member *m = CONTAINER_OF(call, struct member_call, call)->member;
+	struct arena a = { .size_max = MEMBER_ARENA_MAX };
+	struct consumer_group_describe_response r;
+	if (member_take_reply(call, reply, &a, &r)) {
+		int16_t code = r.groups.n == 1 ? r.groups.v[0].error_code : KERR_UNKNOWN_SERVER_ERROR;
+		struct str id = code ? STR_NULL : find_predecessor(m, &r.groups.v[0]);
+		m->must_take_over = false;
+		if (code && code != KERR_GROUP_ID_NOT_FOUND)
+			member_handle_error(m, code, r.groups.n == 1 ? r.groups.v[0].error_message : STR_NULL);
+		else if (id.n >= 0 && m->was_member && !str_eq(id, str_of(m->member_id)))
+			member_handle_error(m, KERR_FENCED_INSTANCE_ID, STR_NULL); /* it took our place */
+		else if (id.n >= 0)
+			m->predecessor = mem_strndup(id);
+	}
+	arena_release(&a);
+}
+
+static void
+describe(struct member *m)
+{
+	struct consumer_group_describe_request q;
+	struct str group = str_of(m->opts.group);
+	struct conn *c = member_conn(m);
+	if (!c)
+		return;
+	wire_defaults(&consumer_group_describe_request_desc, &q);
+	q.group_ids.v = &group;
+	q.group_ids.n = 1;
+	member_send(m, &m->control, c, API_CONSUMER_GROUP_DESCRIBE, INT16_MAX, &q,
+		m->opts.request_timeout_ms, described);
+}
+
+/* ---- the assignment ---- */
+
 static struct cluster_topic *
 own_topic(const struct member *m, const struct uuid *id)
 {
@@ -201,7 +285,12 @@ void
 member_consumer_work(struct member *m, int64_t now_ms)
 {
 	if (m->stage == MEMBER_OUT) {
-		heartbeat(m, now_ms);
+		if (m->predecessor)
+			release_predecessor(m);
+		else if (m->must_take_over)
+			describe(m);
+		else
+			heartbeat(m, now_ms);
 		return;
 	}
 	if (m->has_goal && m->nrevoked == 0)

@@ -116,6 +116,7 @@ is_of_group(int16_t code)
 	case KERR_UNKNOWN_MEMBER_ID:
 	case KERR_FENCED_MEMBER_EPOCH:
 	case KERR_STALE_MEMBER_EPOCH:
+	case KERR_FENCED_INSTANCE_ID: /* the member's next heartbeat tells it */
 	case KERR_REBALANCE_IN_PROGRESS:
 	case KERR_UNKNOWN_TOPIC_ID: /* a topic was deleted, and may have been recreated */
 		return true;

@@ -23,13 +23,14 @@ struct step {
 	int16_t key, error;
 	int32_t generation;  /* OffsetFetch: the error of each partition */
 	const char *parts;   /* SyncGroup, ConsumerGroupHeartbeat: "01"; NULL: none
+	                      * ConsumerGroupDescribe: the member with our instance id; NULL: none
 	                      * JoinGroup: not NULL: we are the leader, and alone */
 };
 
 enum { /* short names for the scripts below */
 	COMMIT = API_OFFSET_COMMIT, OFFSETS = API_OFFSET_FETCH, FIND = API_FIND_COORDINATOR,
 	JOIN = API_JOIN_GROUP, BEAT = API_HEARTBEAT, LEAVE = API_LEAVE_GROUP, SYNC = API_SYNC_GROUP,
-	BEAT848 = API_CONSUMER_GROUP_HEARTBEAT,
+	BEAT848 = API_CONSUMER_GROUP_HEARTBEAT, DESCRIBE = API_CONSUMER_GROUP_DESCRIBE,
 };
 
 static const struct step *script;
@@ -41,6 +42,7 @@ static struct shared {
 	char text[16];      /* committed with it */
 	int32_t epoch;
 	char owned[8];
+	char released[16];  /* the member in whose name a static one left */
 } *shared;
 /* 0: none.  This step comes while the step before it is under way, and its answer while
  * the member refreshes the metadata. */
@@ -56,10 +58,10 @@ answer_versions(struct api_versions_response *r)
 {
 	static struct api_versions_response_api keys[] = {
 		{ 3, 0, 12 }, { 8, 2, 9 }, { 9, 1, 9 }, { 10, 0, 4 }, { 11, 0, 9 }, { 12, 0, 4 },
-		{ 13, 0, 5 }, { 14, 0, 5 }, { 68, 0, 1 },
+		{ 13, 0, 5 }, { 14, 0, 5 }, { 68, 0, 1 }, { 69, 0, 1 },
 	};
 	r->api_keys.v = keys;
-	r->api_keys.n = ARRAY_LEN(keys) - !knows_848;
+	r->api_keys.n = ARRAY_LEN(keys) - (knows_848 ? 0 : 2);
 }
 
 static void
@@ -94,6 +96,8 @@ answer_beat(const struct step *s, const void *in, void *out, struct arena *a)
 	const struct consumer_group_heartbeat_request *q = in;
 	struct consumer_group_heartbeat_response *r = out;
 	shared->epoch = q->member_epoch;
+	if (q->member_epoch == -2)
+		snprintf(shared->released, sizeof shared->released, "%.*s", STR_ARG(q->member_id));
 	if (q->topic_partitions.n >= 0) {
 		int n = 0;
 		for (int i = 0; q->topic_partitions.n > 0 && i < q->topic_partitions.v->partitions.n; i++)
@@ -169,6 +173,23 @@ answer_commit(const struct step *s, const void *in, void *out)
 	r->topics.n = 1;
 }
 
+static void
+answer_describe(const struct step *s, struct consumer_group_describe_response *r,
+	struct arena *a)
+{
+	r->groups.v = arena_alloc(a, sizeof *r->groups.v);
+	r->groups.n = 1;
+	wire_defaults(&consumer_group_describe_response_group_desc, r->groups.v);
+	r->groups.v->error_code = s->error;
+	if (!s->parts)
+		return;
+	r->groups.v->members.v = arena_alloc(a, sizeof *r->groups.v->members.v);
+	r->groups.v->members.n = 1;
+	wire_defaults(&consumer_group_describe_response_member_desc, r->groups.v->members.v);
+	r->groups.v->members.v->member_id = str_of(s->parts);
+	r->groups.v->members.v->instance_id = STR("one");
+}
+
 /* Fill the response of the step. */
 static void
 answer(const struct step *s, const void *in, void *out, struct arena *a, struct buf *scratch)
@@ -220,6 +241,9 @@ answer(const struct step *s, const void *in, void *out, struct arena *a, struct 
 		return;
 	case BEAT848:
 		answer_beat(s, in, out, a);
+		return;
+	case DESCRIBE:
+		answer_describe(s, out, a);
 		return;
 	case OFFSETS:
 		answer_offsets(s, in, out);
@@ -643,5 +667,48 @@ test_member__what_is_in_use_is_revoked_and_not_freed(void)
 	run(&s);
 	check_int(held(&s.m), 1);
 	check_int(s.nrevoked, 1);
+	end(&s);
+}
+
+void
+test_member__a_new_process_takes_over_an_instance_id(void)
+{
+	static const struct step steps[] = {
+		{ FIND, 0, 0, NULL }, { BEAT848, KERR_UNRELEASED_INSTANCE_ID, 0, NULL },
+		{ DESCRIBE, 0, 0, "killed" }, { BEAT848, 0, -2, NULL },
+		{ BEAT848, KERR_UNRELEASED_INSTANCE_ID, 0, NULL }, /* it came back at once */
+		{ DESCRIBE, 0, 0, NULL },                          /* and has left */
+		{ BEAT848, 0, 1, "01" }, { OFFSETS, 0, 0, NULL }, { BEAT848, 0, 1, NULL },
+	};
+	struct setup s;
+	knows_848 = true;
+	start_peer(steps, ARRAY_LEN(steps));
+	begin(&s, MEMBER_CONSUMER, NULL);
+	s.m.opts.instance = "one";
+	run(&s);
+	check(!s.m.is_failed);
+	check_int(held(&s.m), 3);
+	check(strcmp(shared->released, "killed") == 0);
+	end(&s);
+}
+
+/* It was removed from the group, and finds another process in its place. */
+void
+test_member__an_instance_id_is_not_taken_back(void)
+{
+	static const struct step steps[] = {
+		{ FIND, 0, 0, NULL }, { BEAT848, 0, 1, "0" }, { OFFSETS, 0, 0, NULL },
+		{ BEAT848, 0, 1, NULL }, { BEAT848, KERR_UNKNOWN_MEMBER_ID, 0, NULL },
+		{ BEAT848, KERR_UNRELEASED_INSTANCE_ID, 0, NULL }, { DESCRIBE, 0, 0, "another" },
+	};
+	struct setup s;
+	knows_848 = true;
+	start_peer(steps, ARRAY_LEN(steps));
+	begin(&s, MEMBER_CONSUMER, NULL);
+	s.m.opts.instance = "one";
+	run(&s);
+	check(s.m.is_failed);
+	check(strstr(s.m.err.msg, "another process has taken the place of instance 'one'"));
+	check(!*shared->released);
 	end(&s);
 }
