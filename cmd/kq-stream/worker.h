@@ -140,7 +140,8 @@ int worker_standby(struct worker *worker, struct err *e);
 int worker_ntask(const struct worker *worker);
 
 /* Tell the group's committed offsets of a source, and what goes with them; -1: none
- * (worker_committed.c).  Returns 0, or -1. */
+ * (worker_committed.c).  Returns 0, or -1 (ERR_RETRY: they are not known now), before any was
+ * told. */
 typedef void worker_committed_fn(void *arg, int32_t partition, int64_t offset, struct str note);
 int worker_committed(struct worker *worker, const struct layout_source *source,
 	worker_committed_fn *fn, void *arg, struct err *e);

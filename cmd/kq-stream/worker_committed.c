@@ -7,6 +7,26 @@ enum {
 	FLAT_VERSION = 7,      /* last version of OffsetFetch with only one group */
 };
 
+/* Errors first: what is told is all of the answer. */
+static int
+read_answer(const struct offset_fetch_response *r, const struct layout_source *source,
+	worker_committed_fn *fn, void *arg, struct err *e)
+{
+	int16_t code = r->error_code;
+	if (!code && r->topics.n != 1)
+		code = KERR_UNKNOWN_SERVER_ERROR;
+	for (int32_t i = 0; !code && i < r->topics.v->partitions.n; i++)
+		code = r->topics.v->partitions.v[i].error_code;
+	if (code)
+		return cluster_peer_err(e, code, STR_NULL);
+	for (int32_t i = 0; i < r->topics.v->partitions.n; i++) {
+		const struct offset_fetch_response_partition *part = &r->topics.v->partitions.v[i];
+		if (part->partition_index >= 0 && part->partition_index < source->npart)
+			fn(arg, part->partition_index, part->committed_offset, part->metadata);
+	}
+	return 0;
+}
+
 int
 worker_committed(struct worker *worker, const struct layout_source *source,
 	worker_committed_fn *fn, void *arg, struct err *e)
@@ -29,12 +49,8 @@ worker_committed(struct worker *worker, const struct layout_source *source,
 	int rc = cluster_call_upto(&worker->cluster, worker->reader.member.coordinator,
 		API_OFFSET_FETCH, FLAT_VERSION, worker->reader.member.opts.request_timeout_ms, &q, &r, &a,
 		e);
-	for (int32_t i = 0; rc >= 0 && r.topics.n == 1 && i < r.topics.v->partitions.n; i++) {
-		const struct offset_fetch_response_partition *part = &r.topics.v->partitions.v[i];
-		if (part->partition_index >= 0 && part->partition_index < source->npart)
-			fn(arg, part->partition_index, part->error_code ? -1 : part->committed_offset,
-				part->error_code ? STR_NULL : part->metadata);
-	}
+	if (rc >= 0)
+		rc = read_answer(&r, source, fn, arg, e);
 	arena_release(&a);
 	return rc < 0 ? -1 : 0;
 }

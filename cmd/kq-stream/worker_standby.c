@@ -267,19 +267,19 @@ take_notes(struct worker *worker, struct err *e)
 	return 0;
 }
 
-static int
-save_copies(struct worker *worker, struct err *e)
+static void
+save_copies(struct worker *worker)
 {
+	struct err e;
 	int64_t now = clock_mono_ms();
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];
 		if (task->state != TASK_STANDBY || now < task->checkpoint_at_ms)
 			continue;
 		task_run_keep_positions(task);
-		if (task_run_checkpoint(task, e) < 0)
-			say_error("%s", e->msg);
+		if (task_run_checkpoint(task, &e) < 0)
+			say_error("%s", e.msg);
 	}
-	return 0;
 }
 
 int
@@ -298,10 +298,11 @@ worker_standby(struct worker *worker, struct err *e)
 		rc = place_all(worker, &peers, e);
 	if (rc == 0)
 		rc = take_notes(worker, e);
-	if (rc == 0)
-		rc = save_copies(worker, e);
 	arena_release(&peers.arena);
-	return rc < 0 && e->class == ERR_RETRY ? 0 : rc;
+	if (rc < 0 && e->class != ERR_RETRY)
+		return -1;
+	save_copies(worker);
+	return 0;
 }
 
 int
