@@ -603,7 +603,10 @@ def main():
         rng = random.Random(f"{seed}.{i}")
         family = names[i % len(names)]
         case = make(rng, f"{family}-{seed}.{i}", family)
-        result = model.play(case)
+        try:
+            result = model.play(case)
+        except model.TooMuch:
+            continue
         if len(result["output"]) < 5000:
             print(model.text({**case, **result}))
 

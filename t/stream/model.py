@@ -18,6 +18,13 @@ from nodes import (Aggregate, Branch, FixedWindows, ForeignKeyJoin, GlobalJoin, 
                    StreamTableJoin, Suppress, Table, TableJoin, TableSource, TableStep, To,
                    ToStream, VersionedSource)
 
+WORK_MAX = 100_000
+
+
+class TooMuch(Exception):
+    """Joins of joins made more records than are worth the time."""
+
+
 # ---- a case ----
 
 class Queue:
@@ -68,9 +75,15 @@ class Run:
     def __init__(self, case):
         self.queue, self.output, self.by, self.sent = Queue(), [], [], []
         self.nodes, self.sources, self.topics, self.times = {}, {}, {}, {}
+        self.work = 0
         self.policy = (case.get("config") or {}).get("invalid_timestamp", "fail")
         for spec in case["topology"]:
             self.build(spec)
+
+    def count_work(self):
+        self.work += 1
+        if self.work > WORK_MAX:
+            raise TooMuch
 
     def emit(self, topic, key, value, ts):
         self.sent.append([topic, key, value, ts])

@@ -45,6 +45,7 @@ class Node:
     HAS_STATE = False
 
     def send(self, *record):
+        self.run.count_work()
         for node, port in self.users:
             node.take(port, *record)
 
@@ -419,17 +420,20 @@ class WindowAggregate(Aggregate):
             self.waiting[final_order(name)] = (name, value, ts)
 
     def get(self, key):
-        """A join sees what is within the retention."""
-        size = self.size
-        span = {"tumbling": "size", "hopping": "size", "sliding": "diff", "session": "gap"}
         row = self.waiting.get(final_order(key), (None, None))[1:] if self.is_final else None
         row = super().get(key) if row in (None, (None,)) else row
-        if row is None or self.kind == "unlimited":
-            return row
+        return None if self.forgets(key) else row
+
+    def forgets(self, key):
+        """A join sees what is within the retention."""
+        if self.kind == "unlimited":
+            return False
+        size = self.size
+        span = {"tumbling": "size", "hopping": "size", "sliding": "diff", "session": "gap"}
         keeps = size[span[self.kind]] * (2 if self.kind == "sliding" else 1) + self.grace
         if self.kind == "session":      # R3: what still takes a record is there
-            return row if key["end"] >= self.newest - keeps else None
-        return row if key["start"] > self.newest - keeps else None
+            return key["end"] < self.newest - keeps
+        return key["start"] <= self.newest - keeps
 
 
 class FixedWindows(WindowAggregate):
@@ -643,9 +647,10 @@ class TableJoin(Table):
             self.change(key, self.result(row, row), ts)
             return
         other = self.sides[1 - side].get(key)
-        if value is not None and other is None and (
-                self.kind == "inner" or (self.kind == "left" and side)):
-            return
+        if other is None and (self.kind == "inner" or (self.kind == "left" and side)):
+            window = self.sides[1 - side].window
+            if value is not None or (window and window.forgets(key)):
+                return
         ends = (other, row) if side else (row, other)
         self.change(key, self.result(*ends), max(ts, other[1]) if other else ts)
 

@@ -1,6 +1,7 @@
 /* A case's input through a local task, or one for each sub-topology; with restarts if they
  * are wanted. */
 #include "case.h"
+#include "stream/task_int.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -14,18 +15,6 @@ struct kept {
 	const char *store;
 	bool keeps_all;       /* compaction may not remove older records of a key */
 	struct flow_change change;
-};
-
-/* A record in an internal topic. */
-struct queued {
-	struct queued *next;
-	struct flow_rec rec;
-};
-
-struct queue {
-	const char *topic;
-	struct queued *head, **tail;
-	int turn;             /* when its first record came to the head */
 };
 
 struct part {
@@ -45,23 +34,25 @@ struct player {
 	int out_max;
 	int by;
 	const json_t *input;
+	int64_t *time_ms;     /* of each input record that was taken; -1: it was left out */
 	struct topology *topo;
 	struct part *part;
 	int npart;
-	struct queue *queue;
-	int nqueue, turn;
+	struct task_source *queue; /* the internal topics of split tasks */
+	int nqueue;
+	struct flow_task order;    /* only its heap is used: as in a local task */
 	uint64_t random;
 };
 
 /* ---- what a task calls ---- */
 
-static struct queue *
+static struct task_source *
 queue_of(struct player *player, const char *topic)
 {
 	for (int i = 0; i < player->nqueue; i++)
 		if (!strcmp(player->queue[i].topic, topic))
 			return &player->queue[i];
-	struct queue *queue = &player->queue[player->nqueue++];
+	struct task_source *queue = &player->queue[player->nqueue++];
 	queue->topic = topic;
 	return queue;
 }
@@ -70,19 +61,20 @@ static void
 put_internal(struct player *player, const struct flow_out *from)
 {
 	struct arena *arena = player->arena;
-	struct queue *queue = queue_of(player, from->topic);
-	struct queued *queued = arena_alloc(arena, sizeof *queued);
+	struct task_source *queue = queue_of(player, from->topic);
+	struct task_queued *queued = arena_alloc(arena, sizeof *queued);
 	queued->rec = *from->rec;
 	queued->rec.key = (struct flow_key){ .bytes = arena_str(arena, from->rec->key.bytes) };
 	queued->rec.value = arena_str(arena, from->rec->value);
 	queued->rec.headers = arena_str(arena, from->rec->headers);
 	queued->rec.old = STR_NULL;
-	if (!queue->head) {
+	bool is_empty = !queue->head;
+	if (is_empty)
 		queue->tail = &queue->head;
-		queue->turn = player->turn++;
-	}
 	*queue->tail = queued;
 	queue->tail = &queued->next;
+	if (is_empty)
+		task_ready_put(&player->order, queue);
 }
 
 static int
@@ -277,6 +269,7 @@ read_globals(struct player *player, struct part *part, struct err *e)
 			if (nodes[j].kind != FLOW_KIND_GLOBAL || strcmp(nodes[j].topic, topic))
 				continue;
 			struct flow_rec in = record_of(player, rec);
+			in.ts_ms = player->time_ms[i];
 			if (in.ts_ms >= 0 && flow_task_take(part->task, topic, &in, e))
 				return -1;
 		}
@@ -329,31 +322,18 @@ give(struct player *player, const char *topic, const struct flow_rec *rec, struc
 	return 0;
 }
 
-/* The order in which a local task reads its internal topics. */
-static struct queue *
-next_queue(struct player *player)
-{
-	struct queue *best = NULL;
-	for (int i = 0; i < player->nqueue; i++) {
-		struct queue *queue = &player->queue[i];
-		if (queue->head && (!best || queue->head->rec.ts_ms < best->head->rec.ts_ms
-				|| (queue->head->rec.ts_ms == best->head->rec.ts_ms
-					&& queue->turn < best->turn)))
-			best = queue;
-	}
-	return best;
-}
-
 /* A record, and all that it causes in the internal topics. */
 static int
 take(struct player *player, const char *topic, const struct flow_rec *rec, struct err *e)
 {
 	if (give(player, topic, rec, e))
 		return -1;
-	for (struct queue *queue; (queue = next_queue(player));) {
+	while (player->order.nready) {
+		struct task_source *queue = task_ready_take(&player->order);
 		const struct flow_rec *next = &queue->head->rec;
 		queue->head = queue->head->next;
-		queue->turn = player->turn++;
+		if (queue->head)
+			task_ready_put(&player->order, queue);
 		if (give(player, queue->topic, next, e))
 			return -1;
 	}
@@ -399,6 +379,8 @@ take_all(struct player *player, const json_t *kase, struct err *e)
 		sizeof *partitions * (json_array_size(input) + 1));
 	int npartition = 0;
 	size_t i;
+	player->time_ms = arena_alloc(player->arena,
+		sizeof *player->time_ms * (json_array_size(input) + 1));
 	json_array_foreach(input, i, rec) {
 		const char *topic = json_string_value(json_array_get(rec, 0));
 		struct flow_rec in = record_of(player, rec);
@@ -406,6 +388,7 @@ take_all(struct player *player, const json_t *kase, struct err *e)
 		player->by = (int)i;
 		int rc = check_time(rule ? rule : "fail",
 			partition_of(partitions, &npartition, topic), &in.ts_ms, e);
+		player->time_ms[i] = rc > 0 ? in.ts_ms : -1;
 		if (rc < 0 || (rc && take(player, topic, &in, e))) {
 			player->result->nout = nout;
 			return -1;
@@ -480,5 +463,6 @@ case_play(struct case_fns *fns, const json_t *kase, const struct case_opts *o,
 		if (player.part[i].dir)
 			remove_dir(player.part[i].dir);
 	}
+	mem_free(player.order.ready);
 	topology_free(player.topo);
 }

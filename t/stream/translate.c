@@ -249,6 +249,8 @@ translate_node(struct case_fns *fns, const json_t *node, const struct topology *
 		.topic = text_of(node, "topic"), .join_grace_ms = -1 };
 	if (json_array_size(from) > FLOW_FROM_MAX)
 		return err_set(e, ERR_CORRUPT, "too many inputs");
+	if (spec->op == FLOW_GROUP_BY || spec->op == FLOW_GROUP_BY_KEY)
+		spec->name = spec->id; /* as in the reference: its aggregations share a topic */
 	if (json_is_string(from))
 		spec->from[0] = json_string_value(from);
 	for (size_t j = 0; j < json_array_size(from); j++)
