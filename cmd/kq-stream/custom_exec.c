@@ -11,12 +11,15 @@ struct exec_node {
 	bool is_open;
 };
 
+/* The command is started for the first record: 'explain', a copy of a task that is elsewhere,
+ * and who only lists the stores open the node, too. */
 static int
-exec_open(struct flow_node *node, struct err *e)
+start(struct exec_node *op, struct err *e)
 {
-	struct exec_node *op = (struct exec_node *)node;
-	const struct plan_node *planned = node->spec->tag;
+	const struct plan_node *planned = op->node.spec->tag;
 	int timeout_ms = (int)MIN(planned->interval_ms, INT32_MAX);
+	if (op->is_open)
+		return 0;
 	if (coprocess_open(&op->coproc, planned->command, COFRAME_LINE, timeout_ms, e) < 0)
 		return -1;
 	op->coproc.timeout_name = "timeout";
@@ -50,6 +53,8 @@ exec_take(struct flow_node *node, int port, const struct flow_rec *rec, struct e
 	struct exec_node *op = (struct exec_node *)node;
 	struct flow_rec out = *rec;
 	struct str key, record;
+	if (start(op, e) < 0)
+		return -1;
 	coprocess_begin(&op->coproc);
 	if (coprocess_put(&op->coproc, STR_NULL, rec->value.n < 0 ? STR("null") : rec->value, e) < 0)
 		return flow_node_failed(node, rec, e);
@@ -75,10 +80,10 @@ static int
 exec_end(struct flow_node *node, struct err *e)
 {
 	struct exec_node *op = (struct exec_node *)node;
-	return coprocess_close(&op->coproc, op->coproc.timeout_ms, e);
+	return op->is_open ? coprocess_close(&op->coproc, op->coproc.timeout_ms, e) : 0;
 }
 
 const struct flow_node_ops custom_exec_ops = {
-	.name = "exec", .size = sizeof(struct exec_node), .open = exec_open, .close = exec_close,
-	.take = exec_take, .end = exec_end,
+	.name = "exec", .size = sizeof(struct exec_node), .close = exec_close, .take = exec_take,
+	.end = exec_end,
 };

@@ -124,3 +124,10 @@ refuses() {
 	refuses "aggregate: sessions merge: 'merge EXPR' is missing, of \$left and \$right" \
 		from - then by .a then window session 1m then aggregate '$acc' then to -
 }
+
+@test "explain starts no command of exec" {
+	kq-stream explain from in then exec "touch '$BATS_TEST_TMPDIR/started'; cat" then by .k \
+		then agg n=count then to out >"$BATS_TEST_TMPDIR/plan"
+	[ ! -e "$BATS_TEST_TMPDIR/started" ]
+	grep -q 'changelog$' "$BATS_TEST_TMPDIR/plan"
+}
