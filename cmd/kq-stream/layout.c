@@ -251,6 +251,15 @@ layout_find(const struct layout *layout, const char *name)
 }
 
 bool
+layout_writes(const struct layout *layout, int part)
+{
+	for (int i = 0; i < layout->nsource; i++)
+		if (layout->source[i].is_internal && layout->source[i].writer == part)
+			return true;
+	return false;
+}
+
+bool
 layout_is_even(const struct layout *layout, int part)
 {
 	for (int i = 0; i < layout->nsource; i++)

@@ -55,6 +55,9 @@ int layout_solve(struct layout *layout, struct err *e);
 /* The source of the sub-topology that is read from the topic of the cluster; or NULL. */
 struct layout_source *layout_find(const struct layout *layout, const char *name);
 
+/* Does the sub-topology write an internal topic? */
+bool layout_writes(const struct layout *layout, int part);
+
 /* Have all inputs of the sub-topology as many partitions as it has tasks? */
 bool layout_is_even(const struct layout *layout, int part);
 

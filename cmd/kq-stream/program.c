@@ -90,7 +90,7 @@ program_next(struct program *program)
 	struct program_int *in = program->in;
 	if (!in->is_taken)
 		flow_fns_next(in->fns);
-	in->is_taken = false;
+	in->is_taken = in->is_peeked = false;
 }
 
 /* ---- records in ---- */
@@ -160,8 +160,14 @@ program_take(struct program *program, const struct plan_source *source,
 	const struct program_raw *raw, struct flow_rec *rec, struct err *e)
 {
 	struct program_int *in = program->in;
+	if (in->is_peeked && raw->value.p == in->peeked_raw.p && raw->value.n == in->peeked_raw.n) {
+		*rec = in->peeked;
+		in->is_peeked = false;
+		in->is_taken = true;
+		return 0;
+	}
 	flow_fns_next(in->fns);
-	in->is_taken = false; /* a record that fails is not begun */
+	in->is_taken = in->is_peeked = false; /* a record that fails is not begun */
 	*rec = (struct flow_rec){ .key.bytes = raw->key, .old = STR_NULL, .ts_ms = raw->ts_ms,
 		.headers = raw->headers, .nheader = raw->nheader };
 	if (take_value(in, source, raw->value, &rec->value, e) < 0
@@ -171,6 +177,22 @@ program_take(struct program *program, const struct plan_source *source,
 	if (rec->value.n >= 0 && take_time(in, source, rec, e) < 0)
 		return -1;
 	in->is_taken = true;
+	return 0;
+}
+
+int
+program_peek(struct program *program, const struct plan_source *source,
+	const struct program_raw *raw, int64_t *ts_ms, struct err *e)
+{
+	struct program_int *in = program->in;
+	struct flow_rec rec;
+	if (program_take(program, source, raw, &rec, e) < 0)
+		return -1;
+	in->is_taken = false;
+	in->is_peeked = raw->value.n > 0;
+	in->peeked_raw = raw->value;
+	in->peeked = rec;
+	*ts_ms = rec.ts_ms;
 	return 0;
 }
 

@@ -54,6 +54,11 @@ struct program_raw {
 int program_take(struct program *program, const struct plan_source *source,
 	const struct program_raw *raw, struct flow_rec *rec, struct err *e);
 
+/* Only the time of the record that program_take would make.  If that is called next, for the
+ * same bytes, it is cheap; if the bytes go before, program_next is to be called. */
+int program_peek(struct program *program, const struct plan_source *source,
+	const struct program_raw *raw, int64_t *ts_ms, struct err *e);
+
 /* The sink of a record that leaves, by flow_out.node. */
 const struct plan_sink *program_sink(const struct program *program, int node);
 

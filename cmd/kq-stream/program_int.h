@@ -18,6 +18,9 @@ struct program_int {
 	struct expr **time;      /* of the plan's sources; NULL: none */
 	struct flow_spec *spec;  /* of the plan's nodes, with functions */
 	bool is_taken;           /* program_take has begun the record */
+	bool is_peeked;          /* program_peek has: of this value, with this result */
+	struct str peeked_raw;
+	struct flow_rec peeked;
 	struct val_pool pool;    /* names of members, while a result is printed */
 	struct buf value, key, out_key, out_value, part;
 	struct arena arena;      /* functions, for the program's life */

@@ -449,6 +449,7 @@ drop_fetched(struct task_input *input, struct fetcher *f)
 {
 	if (has_first(input))
 		merge_empty(&input->task->merge, index_of(input));
+	program_next(input->task->program);
 	if (input->chunk)
 		fetcher_give_back(f, input->chunk);
 	input->chunk = NULL;
@@ -482,13 +483,13 @@ first_time(struct task_input *input)
 {
 	const struct record *in = &input->first;
 	struct program_raw raw = { in->key, in->value, in->headers, in->nheader, in->timestamp_ms };
-	struct flow_rec rec;
+	int64_t ts_ms;
 	struct err ignored;
-	if (!input->plan || !input->plan->time.text || input->task->ninput == 1)
+	if (!input->plan || !input->plan->time.text
+			|| (input->task->ninput == 1 && !input->task->needs_time))
 		return in->timestamp_ms;
-	int rc = program_take(input->task->program, input->plan, &raw, &rec, &ignored);
-	program_next(input->task->program); /* another record may come first */
-	return rc < 0 ? in->timestamp_ms : rec.ts_ms;
+	return program_peek(input->task->program, input->plan, &raw, &ts_ms, &ignored) < 0
+		? in->timestamp_ms : ts_ms;
 }
 
 /* Find the next first record.  Returns 0, or -1. */
@@ -646,18 +647,58 @@ look_behind(struct task_run *task)
 	}
 }
 
-static int
-run_some(struct task_run *task, struct fetcher *f, int nmax, struct err *e)
+void
+task_run_need_time(struct task_run *task)
+{
+	task->needs_time = true;
+	for (int i = 0; i < task->ninput; i++)
+		if (task->merge.in[i].has_first)
+			merge_step(&task->merge, i, first_time(&task->input[i]));
+}
+
+bool
+task_run_next(struct task_run *task, int64_t now, int64_t *time_ms, bool *is_behind,
+	bool *has_ended)
+{
+	assert(task->state == TASK_RUNNING);
+	int i = merge_next(&task->merge, now, &task->until_ms);
+	if (i >= 0) {
+		*time_ms = task->merge.in[i].first_ms;
+		return true;
+	}
+	*is_behind = task->merge.nfirst > 0; /* it waits for another one */
+	*has_ended = !*is_behind;
+	for (i = 0; i < task->ninput; i++) {
+		*is_behind |= task->merge.in[i].is_behind;
+		*has_ended &= task->merge.in[i].has_ended;
+	}
+	return false;
+}
+
+void
+task_run_begin_some(struct task_run *task)
+{
+	task->env.now_ms = clock_ms();
+	look_behind(task);
+}
+
+void
+task_run_end_some(struct task_run *task)
+{
+	task->current = NULL;
+	tell_counts(task);
+}
+
+int
+task_run_upto(struct task_run *task, struct fetcher *f, int nmax, int64_t limit_ms, int64_t now,
+	struct err *e)
 {
 	int n = 0;
 	assert(task->state == TASK_RUNNING);
-	task->env.now_ms = clock_ms();
-	int64_t now = clock_mono_ms();
-	look_behind(task);
 	while (n < nmax) {
 		int i = task->ninput == 1 ? task->merge.nfirst - 1
 			: merge_next(&task->merge, now, &task->until_ms);
-		if (i < 0)
+		if (i < 0 || task->merge.in[i].first_ms > limit_ms)
 			break;
 		struct task_input *input = &task->input[i];
 		if (take_first(input, e) < 0)
@@ -669,15 +710,15 @@ run_some(struct task_run *task, struct fetcher *f, int nmax, struct err *e)
 		if (unlikely(!has_first(input)))
 			look_behind(task);
 	}
-	task->current = NULL;
 	return n;
 }
 
 int
 task_run_some(struct task_run *task, struct fetcher *f, int nmax, struct err *e)
 {
-	int n = run_some(task, f, nmax, e);
-	tell_counts(task);
+	task_run_begin_some(task);
+	int n = task_run_upto(task, f, nmax, INT64_MAX, clock_mono_ms(), e);
+	task_run_end_some(task);
 	return n;
 }
 

@@ -90,6 +90,7 @@ struct task_run {
 	struct task_input *input;
 	int ninput;
 	struct merge merge;
+	bool needs_time;             /* merge is told event times also of the only input */
 	struct task_log *log;
 	int nlog, nrestoring;
 	bool is_dirty;               /* records or ticks since the last commit */
@@ -150,6 +151,28 @@ int task_run_feed(struct task_input *input, struct fetcher *f, struct fetched *c
 
 /* Process at most nmax records.  Returns their number, or -1: the task has failed. */
 int task_run_some(struct task_run *task, struct fetcher *f, int nmax, struct err *e);
+
+/*
+ * The same in turns with other tasks, by the times of records, after task_run_need_time:
+ *
+ *	task_run_begin_some(task);          each task
+ *	while (...) {
+ *		task_run_next(...);             each task that may have changed
+ *		task_run_upto(task, ...);       the one with the lowest time
+ *	}
+ *	task_run_end_some(task);            each task
+ *
+ * task_run_next: has the task a record to take now (*time_ms is its time)?  False:
+ * *is_behind, one is on its way; *has_ended, none will come.
+ * task_run_upto: no record with a time above limit_ms.
+ */
+void task_run_need_time(struct task_run *task);
+void task_run_begin_some(struct task_run *task);
+bool task_run_next(struct task_run *task, int64_t now, int64_t *time_ms, bool *is_behind,
+	bool *has_ended);
+int task_run_upto(struct task_run *task, struct fetcher *f, int nmax, int64_t limit_ms,
+	int64_t now, struct err *e);
+void task_run_end_some(struct task_run *task);
 
 /* Let operators work that wait for the wall clock.  Returns 0, or -1. */
 int task_run_tick(struct task_run *task, int64_t wall_ms, struct err *e);

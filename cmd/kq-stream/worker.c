@@ -186,6 +186,7 @@ worker_open(struct worker *worker, struct running *app, int number, struct err *
 		return -1;
 	const struct topology_node *v;
 	int n = topology_nodes(worker->program->topo, &v);
+	worker_order_init(worker);
 	worker->target = mem_alloc(((size_t)n + 1) * sizeof *worker->target);
 	for (int i = 0; i < n; i++)
 		worker->target[i].topic = -1;
@@ -234,6 +235,7 @@ worker_close(struct worker *worker)
 	pthread_mutex_destroy(&worker->ask_lock);
 	pthread_cond_destroy(&worker->ask_done);
 	program_free(worker->program);
+	worker_order_release(worker);
 	mem_free(worker->target);
 	mem_free(worker->task);
 	mem_free(worker->txn_id);
@@ -499,11 +501,21 @@ process(struct worker *worker, struct err *e)
 	int has_more = 0;
 	if (!member_has_place(&worker->reader.member))
 		return 0;
+	for (int part = 0; part < worker->app->layout.nsub; part++) {
+		int n = 0;
+		if (layout_writes(&worker->app->layout, part))
+			n = worker_take_in_order(worker, part, SLICE, e);
+		if (n < 0)
+			return -1;
+		has_more |= n == SLICE;
+	}
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];
+		int n = 0;
 		if (task->state != TASK_RUNNING)
 			continue;
-		int n = task_run_some(task, &worker->fetcher, SLICE, e);
+		if (!layout_writes(&worker->app->layout, task->part))
+			n = task_run_some(task, &worker->fetcher, SLICE, e);
 		if (n < 0 || task_run_tick(task, wall_ms, e) < 0)
 			return -1;
 		has_more |= n == SLICE;
@@ -517,7 +529,9 @@ static int
 time_left(struct worker *worker)
 {
 	int64_t now = clock_mono_ms(), wall_ms = clock_ms();
-	int64_t left = member_timeout(&worker->reader.member);
+	int64_t left = member_timeout(&worker->reader.member), until_ms = worker_order_until(worker);
+	if (until_ms != INT64_MAX)
+		left = MIN(left, MAX(until_ms - now, 0));
 	if (worker->app->plan->settings.until_end) /* other threads do not wake this one */
 		left = MIN(left, LOOK_MS);
 	for (int i = 0; i < worker->ntask; i++) {

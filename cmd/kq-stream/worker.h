@@ -29,6 +29,7 @@
 #include <pthread.h>
 
 struct worker_ask;
+struct worker_order;
 
 struct worker_target {
 	int topic;                   /* number of txn_sink_topic; -1: not looked up yet */
@@ -67,6 +68,7 @@ struct worker {
 	struct restorer restorer;
 	struct task_run **task;
 	int ntask;
+	struct worker_order *order;  /* of each sub-topology (worker_order.c) */
 
 	/* output */
 	struct txn_sink sink;
@@ -118,6 +120,13 @@ void worker_set_env(struct worker *worker, struct task_run *task);
 /* Write what was printed to stdout.  Returns 0; or -1, with print.is_closed if its reader
  * has closed it: the application is then to end, which is no failure. */
 int worker_flush_print(struct worker *worker, struct err *e);
+
+/* Take at most nmax records of the sub-topology's tasks, in order of time across them
+ * (worker_order.c).  Returns their number, or -1. */
+int worker_take_in_order(struct worker *worker, int part, int nmax, struct err *e);
+void worker_order_init(struct worker *worker);
+void worker_order_release(struct worker *worker);
+int64_t worker_order_until(const struct worker *worker); /* as task_run.until_ms, for all */
 
 /* Commit what tasks did since the last commit, if they did anything (worker_commit.c).
  * Returns 0; or -1.  If the commit is refused, the tasks go back. */

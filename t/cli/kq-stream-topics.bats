@@ -285,3 +285,14 @@ switches() {
 	stream -a "manyonce" from in then to - >got
 	[ "$(wc -l <got)" -gt 0 ]
 }
+
+@test "partitions that are read from the beginning are taken in order of time before a repartition" {
+	kq-topic create in -p 4
+	seq 40000 | awk '{ printf "%d\t{\"k\":\"k%d\",\"ts\":%d}\n", $1 % 16, $1 % 7, 1700000000 + $1 }' |
+		kq-produce -K '\t' in
+	[ "$(kq-topic offsets --json --at end in | jq -s 'map(select(.offset > 2000)) | length')" -ge 3 ]
+	stream -a order from in time .ts then by .k then window tumbling 1m then agg n=count \
+		then emit final then to out
+	! grep -i late err
+	[ "$(all out | jq -s 'map(.n) | add')" -eq 40000 ]
+}
