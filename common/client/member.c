@@ -178,6 +178,7 @@ await_offset(struct member *m, struct member_part *part)
 	part->committed = part->position = part->sent = -1;
 	part->position_epoch = -1;
 	member_annotate(part, STR_NULL);
+	part->text_stored = part->text_number;
 	part->is_asked = part->is_in_use = false;
 	part->owner = NULL;
 }
@@ -550,8 +551,11 @@ member_ask_again(struct member *m, struct member_part *part)
 void
 member_annotate(struct member_part *part, struct str text)
 {
+	if (str_eq(str_of(part->position_text), text.n > 0 ? text : STR_NULL))
+		return;
 	mem_free(part->position_text);
 	part->position_text = text.n > 0 ? mem_strndup(text) : NULL;
+	part->text_number++;
 }
 
 void

@@ -89,6 +89,8 @@ struct member_part {
 	int64_t position;            /* offset to commit: the next record of the owner; -1 */
 	int32_t position_epoch;      /* leader epoch of the record before position; -1 */
 	char *position_text;         /* metadata to commit with position; or NULL */
+	uint32_t text_number;        /* which metadata that is */
+	uint32_t text_sent, text_stored; /* of the OffsetCommit under way; of the last one */
 	int64_t sent;                /* offset in the OffsetCommit under way; -1 */
 	bool is_in_use;              /* set by an owner that refers to it before it accepts it: it
 	                              * is then REVOKED or LOST like one that is read, else it is
@@ -260,8 +262,8 @@ member_note_stored(struct member_part *part, int64_t offset, int32_t leader_epoc
 	part->committed = offset;
 }
 
-/* Commit all positions that differ from the committed offsets.  member_work sends
- * the request and repeats it as needed. */
+/* Commit all positions that differ from the committed offsets, or whose metadata has changed.
+ * member_work sends the request and repeats it as needed. */
 void member_commit(struct member *m);
 
 /* Wait until the commit is done.  Returns false if it was not done within

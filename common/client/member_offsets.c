@@ -156,7 +156,8 @@ static bool
 must_commit(const struct member_part *part)
 {
 	return (part->state == MEMBER_HELD || part->state == MEMBER_REVOKED) && member_is_current(part)
-		&& part->position >= 0 && part->position != part->committed;
+		&& part->position >= 0
+		&& (part->position != part->committed || part->text_number != part->text_stored);
 }
 
 /* Take the result of one partition.  Returns an error code to be handled, or 0. */
@@ -173,6 +174,7 @@ take_committed(struct member *m, struct str topic, int32_t index, int16_t error)
 	case KERR_UNKNOWN_TOPIC_OR_PARTITION: /* deleted: there is nothing to commit */
 	case KERR_UNKNOWN_TOPIC_ID:
 		part->committed = sent;
+		part->text_stored = part->text_sent;
 		return 0;
 	}
 	return error;
@@ -239,6 +241,7 @@ fill_topic(struct member *m, struct cluster_topic *t, struct offset_commit_reque
 		wire_defaults(&offset_commit_request_partition_desc, &v[n]);
 		v[n].partition_index = part->index;
 		v[n].committed_offset = part->sent = part->position;
+		part->text_sent = part->text_number;
 		v[n].committed_leader_epoch = part->position_epoch;
 		v[n++].committed_metadata = str_of(part->position_text ? part->position_text : "");
 	}

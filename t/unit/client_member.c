@@ -456,7 +456,7 @@ test_member__a_commit_is_repeated_until_it_is_taken(void)
 		{ FIND, 0, 0, NULL }, { JOIN, 0, 3, NULL }, { SYNC, 0, 0, "0" }, { OFFSETS, 0, 0, NULL },
 		{ COMMIT, KERR_COORDINATOR_LOAD_IN_PROGRESS, 0, NULL },
 		{ COMMIT, KERR_NOT_COORDINATOR, 0, NULL }, { FIND, 0, 0, NULL }, { COMMIT, 0, 0, NULL },
-		{ LEAVE, 0, 0, NULL },
+		{ COMMIT, 0, 0, NULL }, { LEAVE, 0, 0, NULL },
 	};
 	struct setup s;
 	start_peer(steps, ARRAY_LEN(steps));
@@ -476,8 +476,17 @@ test_member__a_commit_is_repeated_until_it_is_taken(void)
 	member_commit(&s.m); /* no new offsets: nothing is sent */
 	check(member_flush(&s.m, 5000));
 	check_int(shared->at, 8);
+	member_annotate(s.m.part[0], STR("is"));
+	member_commit(&s.m); /* nor new metadata */
+	check(member_flush(&s.m, 5000));
+	check_int(shared->at, 8);
+	member_annotate(s.m.part[0], STR("more"));
+	member_commit(&s.m);
+	check(member_flush(&s.m, 5000));
+	check(strcmp(shared->text, "more") == 0);
+	check_int(shared->committed, 123);
 	member_leave(&s.m, 5000);
-	check_int(shared->at, 9);
+	check_int(shared->at, 10);
 	end(&s);
 }
 
