@@ -281,9 +281,12 @@ void
 restore_cancel(struct restorer *restorer, struct task_run *task)
 {
 	for (int i = 0; i < task->nlog; i++) {
-		if (task->log[i].reader)
-			fetcher_remove(&restorer->fetcher, task->log[i].reader);
-		task->log[i].reader = NULL;
+		struct task_log *log = &task->log[i];
+		if (!log->reader)
+			continue;
+		log->offset = log->reader->deliver;
+		fetcher_remove(&restorer->fetcher, log->reader);
+		log->reader = NULL;
 	}
 	task->nrestoring = 0;
 }

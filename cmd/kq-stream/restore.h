@@ -36,7 +36,7 @@ int restore_take_over(struct restorer *restorer, struct task_run *task, struct e
 /* Do what can be done without waiting.  Tasks that are complete begin.  Returns 0, or -1. */
 int restore_work(struct restorer *restorer, struct err *e);
 
-/* Forget the task; before it is closed. */
+/* Read nothing for the task any more, and note how far its stores are; before it is closed. */
 void restore_cancel(struct restorer *restorer, struct task_run *task);
 
 void restore_close(struct restorer *restorer);

@@ -384,8 +384,7 @@ void
 task_run_close(struct task_run *task, bool keeps)
 {
 	struct err e;
-	bool is_whole = task->state == TASK_RUNNING || task->state == TASK_SUSPENDED
-		|| task->state == TASK_STANDBY;
+	bool is_whole = task->state == TASK_RUNNING || task->state == TASK_STANDBY;
 	if (keeps && is_whole && !task->is_dirty && task_run_checkpoint(task, &e) < 0)
 		say_error("%s; the next start restores more from the changelog", e.msg);
 	close_logs(task);

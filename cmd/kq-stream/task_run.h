@@ -8,7 +8,6 @@
  *	                 (restore.h)
  *	TASK_RUNNING
  *	TASK_STANDBY     another process has the task; the stores follow its changelogs
- *	TASK_SUSPENDED   its partitions were revoked; if they come back unchanged, it goes on
  *
  * What is between two commits can be lost: the task is then closed, and opened again from
  * what is committed.
@@ -25,8 +24,7 @@
 #include "kq-stream/program.h"
 #include "stream/merge.h"
 
-enum task_state { TASK_WAITING, TASK_RESTORING, TASK_RUNNING, TASK_SUSPENDED,
-	TASK_STANDBY };
+enum task_state { TASK_WAITING, TASK_RESTORING, TASK_RUNNING, TASK_STANDBY };
 
 enum { TASK_NAME_SIZE = 32 };
 
@@ -46,7 +44,6 @@ struct task_input {
 	struct record first;         /* if merge has one */
 	int64_t stop;                /* with --until-end: it ends there; INT64_MAX: never */
 	int64_t time_ms;             /* highest timestamp taken; INT64_MIN: none */
-	int64_t suspended_offset;    /* committed when the task was suspended */
 	int64_t purged;              /* of an internal topic: we have deleted what is before it */
 	struct buf note, next_note;  /* of the last commit, and of the one under way (offset_note.h) */
 };
@@ -117,7 +114,7 @@ int task_run_take_over(struct task_run *task, struct err *e);
 /* The numbers of a copy, by a note of the task that is elsewhere. */
 void task_run_take_note(struct task_run *task, struct str note);
 
-/* Note how far the stores of a copy are; before its readers go, and before a checkpoint. */
+/* Note how far the stores of a copy are; before a checkpoint. */
 void task_run_keep_positions(struct task_run *task);
 
 /* Have tasks of the sub-topology state? */

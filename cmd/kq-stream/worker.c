@@ -214,7 +214,6 @@ worker_close(struct worker *worker)
 {
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];
-		task_run_keep_positions(task);
 		restore_cancel(&worker->restorer, task);
 		for (int k = 0; k < task->ninput; k++)
 			task_run_detach(&task->input[k], &worker->fetcher);
@@ -315,16 +314,6 @@ take_notes(struct task_run *task)
 	}
 }
 
-/* Has no one else processed anything since the task was suspended? */
-static bool
-is_unchanged(const struct task_run *task)
-{
-	for (int i = 0; i < task->ninput; i++)
-		if (task->input[i].part->committed != task->input[i].suspended_offset)
-			return false;
-	return true;
-}
-
 static int
 open_task(struct worker *worker, struct task_run *task, struct err *e)
 {
@@ -333,12 +322,6 @@ open_task(struct worker *worker, struct task_run *task, struct err *e)
 		return task_run_take_over(task, e) < 0 ? -1
 			: restore_take_over(&worker->restorer, task, e);
 	}
-	if (task->state == TASK_SUSPENDED && is_unchanged(task)) {
-		task->state = TASK_RUNNING;
-		return 0;
-	}
-	if (task->state == TASK_SUSPENDED)
-		task_run_close(task, false);
 	take_notes(task);
 	if (task_run_open(task, e) < 0) {
 		task->until_ms = clock_mono_ms() + RETRY_MS;
@@ -353,8 +336,7 @@ open_tasks(struct worker *worker, struct err *e)
 	int64_t now = clock_mono_ms();
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];
-		bool is_closed = task->state == TASK_WAITING || task->state == TASK_SUSPENDED
-			|| task->state == TASK_STANDBY;
+		bool is_closed = task->state == TASK_WAITING || task->state == TASK_STANDBY;
 		if (!is_closed || !has_all_parts(task)
 			|| (task->state == TASK_WAITING && task->until_ms > now && task->until_ms != INT64_MAX))
 			continue;
@@ -364,7 +346,7 @@ open_tasks(struct worker *worker, struct err *e)
 	return 0;
 }
 
-/* Let the partitions of running tasks be read, also after worker_rewind. */
+/* Let the partitions of running tasks be read, also after rewind_all (worker_commit.c). */
 static void
 release_inputs(struct worker *worker)
 {
@@ -376,7 +358,7 @@ release_inputs(struct worker *worker)
 	}
 }
 
-/* Remove tasks that were suspended and have not come back, once the assignment is known. */
+/* Remove tasks whose partitions have not come back, once the assignment is known. */
 static void
 remove_tasks(struct worker *worker)
 {
@@ -397,16 +379,15 @@ remove_tasks(struct worker *worker)
 
 /* ---- giving back ---- */
 
-/* Stop the task; its other partitions, if it keeps some, are read again from what is
- * committed. */
+/* Close the task, since another process may have it meanwhile; its other partitions, if it
+ * keeps some, are read again from what is committed. */
 static void
-suspend(struct worker *worker, struct task_run *task, bool is_lost)
+give_back_task(struct worker *worker, struct task_run *task, bool is_lost)
 {
 	restore_cancel(&worker->restorer, task);
 	bool is_whole = task->state == TASK_RUNNING && !task->is_dirty && !is_lost;
 	for (int i = 0; i < task->ninput; i++) {
 		struct task_input *input = &task->input[i];
-		input->suspended_offset = input->part ? input->part->committed : -1;
 		struct fetcher_part *reader = input->reader;
 		if (!reader)
 			continue;
@@ -415,13 +396,10 @@ suspend(struct worker *worker, struct task_run *task, bool is_lost)
 		if (input->part && input->part->state == MEMBER_HELD)
 			input->part->owner = fetcher_rewind(&worker->fetcher, reader, input->part->position);
 	}
-	if (is_whole)
-		task->state = TASK_SUSPENDED;
-	else if (task->state != TASK_SUSPENDED)
-		task_run_close(task, false);
+	task_run_close(task, is_whole);
 }
 
-/* Give back revoked and lost partitions: their tasks are suspended, or closed. */
+/* Give back revoked and lost partitions, and close their tasks. */
 static int
 give_back(struct worker *worker, struct err *e)
 {
@@ -442,7 +420,7 @@ give_back(struct worker *worker, struct err *e)
 		struct task_input *input = task ? task_run_input(task, part->topic) : NULL;
 		if (!input || !input->part)
 			continue;
-		suspend(worker, task, part->state == MEMBER_LOST);
+		give_back_task(worker, task, part->state == MEMBER_LOST);
 	}
 	for (int i = 0; i < m->npart; i++) {
 		struct member_part *part = m->part[i];

@@ -149,7 +149,7 @@ put_task(const struct worker *worker, const struct task_run *task, struct buf *b
 {
 	static const char *const states[] = { [TASK_WAITING] = "waiting",
 		[TASK_RESTORING] = "restoring", [TASK_RUNNING] = "running",
-		[TASK_SUSPENDED] = "suspended", [TASK_STANDBY] = "following" };
+		[TASK_STANDBY] = "following" };
 	int64_t lag = task_run_lag(task), time_ms = task_run_time(task);
 	buf_printf(b, "{\"task\":\"%s\",\"partition\":%d,\"thread\":%d,\"role\":\"%s\","
 		"\"state\":\"%s\",", task->name, task->number, worker->number,

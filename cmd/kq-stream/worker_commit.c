@@ -166,8 +166,7 @@ note_committed(struct worker *worker, bool is_idle)
 static bool
 is_idle_task(const struct task_run *task)
 {
-	return task->state == TASK_SUSPENDED || task->state == TASK_WAITING
-		|| task->state == TASK_STANDBY;
+	return task->state == TASK_WAITING || task->state == TASK_STANDBY;
 }
 
 /* All tasks go back to what is committed. */

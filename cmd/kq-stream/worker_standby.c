@@ -162,7 +162,6 @@ static void
 end_copy(struct worker *worker, int i)
 {
 	struct task_run *task = worker->task[i];
-	task_run_keep_positions(task);
 	restore_cancel(&worker->restorer, task);
 	task_run_free(task); /* with a checkpoint */
 	worker->task[i] = worker->task[--worker->ntask];

@@ -417,3 +417,60 @@ compare() {
 	stop TERM
 	[ "$(jq '[.tasks[].state_bytes] | add' told)" -lt 3000000 ]
 }
+
+# await_json APP FILTER  Wait until the description of the application is so.
+await_json() {
+	local until=$((SECONDS + kq_patience))
+	until kq-stream describe "$1" --json 2>/dev/null | jq -e "$2" >/dev/null; do
+		[ "$SECONDS" -lt "$until" ] || { kq-stream describe "$1" --json; return 1; }
+		sleep 0.1
+	done
+}
+
+# step WORD  Let t/lib/stall.py go on, and wait for its word.
+step() {
+	local word
+	[ "$1" = in ] || echo >&"${STALL[1]}"
+	read -r -t "$kq_patience" word <&"${STALL[0]}"
+	[ "$word" = "$1" ]
+}
+
+# An instance is stopped between two assignments, when it has given its tasks back; meanwhile
+# another one has them, and changes their state without taking a record.
+@test "a task that comes back does not go on with old state, and follows its global table" {
+	kq-topic create in -p 1
+	kq-topic create rows -p 1
+	printf 'a\t{"x":1}\n' | kq-produce -K '\t' rows
+	local app=(-a a --protocol classic --session 1500ms from in time .ts then by .k
+		then window tumbling 1m then agg n=count 'k=last(.k)' then emit final then stream
+		then join left rows as global on .k then map '{n,x}' then to out) i
+	printf '{"k":"a","ts":1700000000}\n' | kq-produce in
+	begin "${app[@]}"
+	await_taken a
+	for i in 1 2; do
+		coproc STALL { exec python3 "$kq_lib/stall.py" a 3>&-; }
+		step in
+		await_json a '[.tasks[].state] == ["running", "running"]'
+		step held
+		await_json a '[.tasks[].state] == ["waiting", "waiting"]'
+		if [ $i -eq 1 ]; then # nobody has them meanwhile: they go on
+			printf 'b\t{"x":2}\n' | kq-produce -K '\t' rows
+			step left
+			wait "$STALL_PID"
+			await_json a '[.tasks[].state] == ["running", "running"]'
+			printf '{"k":"%s","ts":%d}\n' b 1700000000 c 1700000100 | kq-produce in
+			await_taken a
+			[ "$(all out | sort | tr '\n' ' ')" = '{"n":1,"x":1} {"n":1,"x":2} ' ]
+		fi
+	done
+	kill -STOP "$job"
+	step left
+	wait "$STALL_PID"
+	kq-stream --until-end --state-dir two "${app[@]}" 2>>err # window c comes out
+	[ "$(all out | tail -n 1)" = '{"n":1,"x":null}' ]
+	kill -CONT "$job"
+	printf '{"k":"a","ts":1700000900}\n' | kq-produce in
+	await_taken a
+	[ "$(all out | wc -l)" -eq 3 ]
+	stop TERM
+}
