@@ -631,6 +631,17 @@ take_first(struct task_input *input, struct err *e)
 	return flow_task_take_at(task->flow, input->source, &rec, e);
 }
 
+/* Has the broker records that have not come yet, or has it not said whether it does?  What one
+ * transaction of this application sent to several internal topics becomes readable topic by
+ * topic, so there, records of an open transaction count: they are the next ones. */
+static bool
+is_behind(const struct task_input *input)
+{
+	const struct fetcher_part *reader = input->reader;
+	return !reader || reader->end < 0
+		|| reader->offset < (input->from->is_internal ? reader->high : reader->end);
+}
+
 /* Tell merge what the brokers have. */
 static void
 look_behind(struct task_run *task)
@@ -640,8 +651,7 @@ look_behind(struct task_run *task)
 		const struct fetcher_part *reader = input->reader;
 		if (task->merge.in[i].has_first)
 			continue;
-		merge_set_behind(&task->merge, i,
-			!reader || reader->end < 0 || reader->offset < reader->end);
+		merge_set_behind(&task->merge, i, is_behind(input));
 		task->merge.in[i].has_ended = reader && has_ended(input);
 	}
 }

@@ -78,7 +78,7 @@ fetcher_add(struct fetcher *f, struct cluster_topic *t, int32_t index,
 	part->index = index;
 	part->generation = t->generation;
 	part->offset = part->deliver = offset;
-	part->end = -1;
+	part->end = part->high = -1;
 	part->stop = stop;
 	part->epoch = -1;
 	part->bytes_max = f->opts.partition_bytes;

@@ -46,7 +46,7 @@ struct fetcher_opts {
 /* Fill with the defaults. */
 void fetcher_opts_init(struct fetcher_opts *o);
 
-/* Owners read topic, index, offset, deliver, end, stop, epoch and is_done, and set owner
+/* Owners read topic, index, offset, deliver, end, high, stop, epoch and is_done, and set owner
  * and is_held. */
 struct fetcher_part {
 	struct list link;        /* in fetcher.part; recently read ones are last */
@@ -57,6 +57,8 @@ struct fetcher_part {
 	int64_t deliver;         /* next offset to hand out; at most offset */
 	int64_t end;             /* what the last response told: records before it can be read
 	                          * (with is_committed: the last stable offset); -1: unknown */
+	int64_t high;            /* the high watermark in it: what open transactions wrote is
+	                          * before it, too; -1: unknown */
 	int64_t stop;            /* where reading ends, exclusive; INT64_MAX: never */
 	int32_t epoch;           /* leader epoch of the record before deliver; -1: unknown */
 	bool is_held;            /* request nothing more: the owner has enough */

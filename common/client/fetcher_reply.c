@@ -170,6 +170,7 @@ take_answer(struct fetcher_request *req, const struct fetch_response *in,
 			if (part->failing_since_ms)
 				cluster_say_accepted(f->cluster, &f->refusal);
 			part->failing_since_ms = 0;
+			part->high = one->high_watermark;
 			part->end = f->opts.is_committed && one->last_stable_offset >= 0
 				? one->last_stable_offset : one->high_watermark;
 			take_records(f, part, one, from);

@@ -7,9 +7,11 @@ setup() {
 	start_broker -o group.consumer.session.timeout.ms=2000 -o group.consumer.heartbeat.interval.ms=300
 	cd "$BATS_TEST_TMPDIR"
 	export KQ_STREAM_STATE=$PWD/state
+	job=
 }
 
 teardown() {
+	[ -z "$job" ] || kill -KILL "$job" 2>/dev/null || :
 	end_broker
 }
 
@@ -72,7 +74,8 @@ switches() {
 	kq-topic create in -p 2
 	orders 1 10 | kq-produce in
 	kq-stream -a i --protocol classic from in then by .k then agg n=count then to out 2>err &
-	local job=$! until=$((SECONDS + kq_patience)) before
+	job=$!
+	local until=$((SECONDS + kq_patience)) before
 	until [ "$(all out 2>/dev/null | wc -l)" -eq 10 ]; do [ "$SECONDS" -lt "$until" ]; sleep 0.1; done
 	sleep 5 # the waits for records get longer
 	before=$(switches $job)
@@ -87,7 +90,8 @@ switches() {
 	local app=(-a s from in time .ts then by .k then window tumbling 1m then agg n=count then emit final then to out)
 	orders 1 300 | kq-produce in
 	kq-stream "${app[@]}" 2>err &
-	local job=$! until=$((SECONDS + kq_patience))
+	job=$!
+	local until=$((SECONDS + kq_patience))
 	until [ "$(all out 2>/dev/null | wc -l)" -ge 20 ]; do [ "$SECONDS" -lt "$until" ]; sleep 0.1; done
 	kill -KILL $job
 	wait $job || :
@@ -145,6 +149,49 @@ switches() {
 	[[ $stderr == *"topic 'a' has 3 partitions and 'b' has 2"* ]]
 }
 
+@test "a record that an open transaction wrote to an internal topic is waited for" {
+	local topic=w-KSTREAM-KEY-SELECT-0000000003-repartition until
+	kq-topic create left -p 1
+	kq-topic create right -p 1
+	cat >app.yaml <<-END
+	application: w
+	streams:
+	  l:
+	    - from: left
+	      time: .ts
+	    - by: .k
+	  r:
+	    - from: right
+	      time: .ts
+	    - by: .k
+	  joined:
+	    - use: l
+	    - join: r
+	      within: 5s
+	    - to: out
+	END
+	echo '{"k":"b","r":0,"ts":1700000000}' | kq-produce right
+	echo '{"k":"b","l":0,"ts":1700000000}' | kq-produce left
+	stream run app.yaml
+	[ "$(all out)" = '{"k":"b","l":0,"ts":1700000000,"r":0}' ]
+	# the right side is there before the left one, but cannot be read yet
+	mkfifo more
+	kq-produce --txn other -J $topic <more 3>&- &
+	exec 4>more
+	echo '{"key":"\"a\"","value":"{\"k\":\"a\",\"r\":1}","timestamp":1700000002000}' >&4
+	until=$((SECONDS + kq_patience))
+	until kq-consume --uncommitted -o beginning --end $topic | grep -q '"a"'; do [ "$SECONDS" -lt "$until" ]; sleep 0.1; done
+	printf '{"k":"%s","l":1,"ts":%d}\n' a 1700000001 c 1700000100 | kq-produce left
+	kq-stream run app.yaml 2>>err 3>&- 4>&- &
+	job=$!
+	sleep 2
+	exec 4>&-
+	until=$((SECONDS + kq_patience))
+	until all out | grep '"a"'; do [ "$SECONDS" -lt "$until" ]; sleep 0.1; done
+	kill "$job"
+	wait "$job" || [ $? -eq 143 ]
+}
+
 @test "a source that has grown is refused where there is state, with the way out" {
 	kq-topic create in -p 2
 	orders 1 10 | kq-produce in
@@ -178,7 +225,8 @@ switches() {
 @test "a running application is not reset" {
 	kq-topic create in -p 1
 	kq-stream -a runs from in then by .k then agg n=count then to out 2>err &
-	local job=$! until=$((SECONDS + kq_patience))
+	job=$!
+	local until=$((SECONDS + kq_patience))
 	until kq-group describe runs 2>/dev/null | grep -q 'members  *1'; do [ "$SECONDS" -lt "$until" ]; sleep 0.1; done
 	run -1 --separate-stderr kq-stream reset --execute runs
 	[[ $stderr == *"application 'runs' is running"* ]]
