@@ -257,8 +257,12 @@ int
 restore_work(struct restorer *restorer, struct err *e)
 {
 	struct fetched *chunk;
-	if (!restorer->is_open || restorer->fetcher.npart == 0)
+	if (!restorer->is_open)
 		return 0;
+	if (restorer->fetcher.npart == 0) { /* nobody would see that a connection has ended */
+		restore_close(restorer);
+		return 0;
+	}
 	fetcher_wait(&restorer->fetcher, -1, 0, 0);
 	while ((chunk = fetcher_take(&restorer->fetcher))) {
 		struct task_log *log = chunk->part->owner;

@@ -33,7 +33,8 @@ int restore_follow(struct restorer *restorer, struct task_run *task, struct err 
  * restored.  Returns 0, or -1. */
 int restore_take_over(struct restorer *restorer, struct task_run *task, struct err *e);
 
-/* Do what can be done without waiting.  Tasks that are complete begin.  Returns 0, or -1. */
+/* Do what can be done without waiting.  Tasks that are complete begin; when nothing is read
+ * any more, the connections are closed until there is.  Returns 0, or -1. */
 int restore_work(struct restorer *restorer, struct err *e);
 
 /* Read nothing for the task any more, and note how far its stores are; before it is closed. */

@@ -85,6 +85,27 @@ switches() {
 	wait $job || [ $? -eq 143 ]
 }
 
+# ticks PID  The CPU time that a process has used, in 1/100 s.
+ticks() {
+	awk '{ print $14 + $15 }' "/proc/$1/stat"
+}
+
+@test "an application that has restored its state waits for a broker that has gone" {
+	local app=(-a w from in then by .k then agg n=count then to out) before until=$((SECONDS + kq_patience))
+	kq-topic create in -p 1
+	orders 1 10 | kq-produce in
+	stream "${app[@]}"
+	rm -r state
+	kq-stream "${app[@]}" 2>>err 3>&- &
+	job=$!
+	orders 1 10 | kq-produce in
+	until [ "$(all out | wc -l)" -eq 20 ]; do [ "$SECONDS" -lt "$until" ]; sleep 0.1; done
+	kill_broker
+	before=$(ticks $job)
+	sleep 3
+	[ $(($(ticks $job) - before)) -le 20 ] # a loop takes 300, or what a busy machine leaves
+}
+
 @test "a suppressed result that waits survives a restart, and comes out once at the end" {
 	kq-topic create in -p 1
 	local app=(-a s from in time .ts then by .k then window tumbling 1m then agg n=count then emit final then to out)
