@@ -13,18 +13,12 @@
  */
 #include "kq-stream/internal_topics.h"
 #include "kq-stream/offset_note.h"
+#include "kq-stream/topic_setting.h"
 #include "kq-stream/worker.h"
 #include "sys/clock.h"
 #include "text/say.h"
 
-#include "proto.h"
-
-#include <stdio.h>
-
 enum {
-	RESOURCE_TOPIC = 2,
-	OP_SET = 0,
-	TIMEOUT_MS = 10000,
 	BEHIND_MS = 12 * 3600 * 1000, /* half of the day that topics keep beyond the store */
 	CLOSE_MS = BEHIND_MS / 2,     /* not behind any more */
 	LOOK_MS = 60000,
@@ -94,65 +88,13 @@ is_any_behind(struct worker *worker, struct err *e)
 
 /* ---- the topic's setting ---- */
 
-static int
-get(struct worker *worker, const char *topic, struct buf *value, struct err *e)
-{
-	struct arena a = ARENA_INIT;
-	struct describe_configs_request q;
-	struct describe_configs_response r;
-	struct describe_configs_request_resource resource = { .resource_type = RESOURCE_TOPIC,
-		.resource_name = str_of(topic) };
-	struct str key = str_of(setting);
-	wire_defaults(&describe_configs_request_desc, &q);
-	q.resources.v = &resource;
-	q.resources.n = 1;
-	resource.configuration_keys.v = &key;
-	resource.configuration_keys.n = 1;
-	int rc = cluster_call_upto(&worker->sink.cluster, CLUSTER_ANY, API_DESCRIBE_CONFIGS, INT16_MAX,
-		TIMEOUT_MS, &q, &r, &a, e);
-	if (rc >= 0 && (r.results.n != 1 || r.results.v->error_code))
-		rc = cluster_peer_err(e, r.results.n == 1 ? r.results.v->error_code
-			: KERR_UNKNOWN_SERVER_ERROR, r.results.n == 1 ? r.results.v->error_message : STR_NULL);
-	for (int32_t i = 0; rc >= 0 && i < r.results.v->configs.n; i++)
-		if (str_eq(r.results.v->configs.v[i].name, key))
-			buf_put(value, r.results.v->configs.v[i].value.p,
-				(size_t)MAX(r.results.v->configs.v[i].value.n, 0));
-	arena_release(&a);
-	return rc < 0 ? -1 : 0;
-}
-
-static int
-set(struct worker *worker, const char *topic, int64_t value, struct err *e)
-{
-	struct arena a = ARENA_INIT;
-	char text[24];
-	struct incremental_alter_configs_request q;
-	struct incremental_alter_configs_response r;
-	struct incremental_alter_configs_request_config config = { .name = str_of(setting),
-		.config_operation = OP_SET };
-	struct incremental_alter_configs_request_resource resource = { .resource_type = RESOURCE_TOPIC,
-		.resource_name = str_of(topic), .configs = { &config, 1 } };
-	snprintf(text, sizeof text, "%lld", (long long)value);
-	config.value = str_of(text);
-	wire_defaults(&incremental_alter_configs_request_desc, &q);
-	q.resources.v = &resource;
-	q.resources.n = 1;
-	int rc = cluster_call_upto(&worker->sink.cluster, CLUSTER_ANY, API_INCREMENTAL_ALTER_CONFIGS,
-		INT16_MAX, TIMEOUT_MS, &q, &r, &a, e);
-	if (rc >= 0 && (r.responses.n != 1 || r.responses.v->error_code))
-		rc = cluster_peer_err(e, r.responses.n == 1 ? r.responses.v->error_code
-			: KERR_UNKNOWN_SERVER_ERROR,
-			r.responses.n == 1 ? r.responses.v->error_message : STR_NULL);
-	arena_release(&a);
-	return rc < 0 ? -1 : 0;
-}
-
 /* Let the topic keep everything; or as long as it should, if it kept everything. */
 static int
 ensure(struct worker *worker, struct worker_keep *keep, bool all, struct err *e)
 {
 	struct buf now = BUF_INIT;
-	int rc = get(worker, keep->topic, &now, e);
+	struct cluster *cl = &worker->sink.cluster;
+	int rc = topic_setting_get(cl, keep->topic, setting, &now, e);
 	bool has_all = rc == 0 && str_eq(buf_str(&now), str_of("-1"));
 	buf_release(&now);
 	if (rc == 0 && !all && has_all) {
@@ -161,7 +103,7 @@ ensure(struct worker *worker, struct worker_keep *keep, bool all, struct err *e)
 		rc = any < 0 ? -1 : 0;
 	}
 	if (rc == 0 && has_all != all)
-		rc = set(worker, keep->topic, all ? -1 : keep->keep_ms, e);
+		rc = topic_setting_set(cl, keep->topic, setting, all ? -1 : keep->keep_ms, e);
 	if (rc == 0)
 		keep->state = all ? WORKER_KEEPS_ALL : WORKER_KEEPS_SOME;
 	return rc;
