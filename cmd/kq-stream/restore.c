@@ -2,10 +2,19 @@
 
 #include "client/gap.h"
 #include "client/offsets.h"
+#include "kq-stream/topic_setting.h"
 #include "sys/clock.h"
 #include "text/say.h"
+#include "text/units.h"
 
-enum { PARTITION_BYTES = 4 << 20, FETCH_BYTES = 16 << 20 };
+enum {
+	PARTITION_BYTES = 4 << 20,
+	FETCH_BYTES = 16 << 20,
+	DELETE_RETENTION_MS = 86400000, /* brokers' default */
+};
+
+/* What take_chunk returns besides 0 and -1: local state does not fit its changelog. */
+enum { REBUILD = 1 };
 
 static int
 open_restorer(struct restorer *restorer, const struct running *app, struct err *e)
@@ -44,6 +53,33 @@ ask(struct restorer *restorer, struct cluster_topic *t, int number, int64_t whic
 	return rc;
 }
 
+/* Can the state that ends at the log's offset be brought up to date?  ERR_CORRUPT: no, rows that
+ * were deleted meanwhile would live on: the changelog was cut, or records between are gone, or
+ * the state is older than deletions are kept in a compacted topic. */
+static int
+check_local(struct restorer *restorer, const struct task_log *log, int64_t begin, struct err *e)
+{
+	const struct task_run *task = log->task;
+	const char *topic = log->topic;
+	char age[UNITS_TEXT_SIZE], keep[UNITS_TEXT_SIZE];
+	if (log->offset > log->end)
+		return err_set(e, ERR_CORRUPT, "the local state of task %s has offset %lld of '%s', which "
+			"ends at %lld", task->name, (long long)log->offset, topic, (long long)log->end);
+	if (log->offset < 0 || log->offset == log->end || !log->store || !log->store->is_compacted)
+		return 0;
+	if (log->offset < begin && log->store->retention_ms == 0)
+		return err_set(e, ERR_CORRUPT, "the local state of task %s has offset %lld of '%s', which "
+			"begins at %lld", task->name, (long long)log->offset, topic, (long long)begin);
+	int64_t age_ms = clock_ms() - task->checkpoint_ms;
+	int64_t keep_ms = topic_setting_number(&restorer->cluster, topic, "delete.retention.ms",
+		DELETE_RETENTION_MS);
+	if (age_ms <= keep_ms)
+		return 0;
+	return err_set(e, ERR_CORRUPT, "the local state of task %s is %s old, and '%s' keeps deletions "
+		"for %s", task->name, units_format_duration(age_ms, age), topic,
+		units_format_duration(keep_ms, keep));
+}
+
 static int
 begin_log(struct restorer *restorer, struct task_log *log, struct err *e)
 {
@@ -60,9 +96,8 @@ begin_log(struct restorer *restorer, struct task_log *log, struct err *e)
 	if (ask(restorer, t, log->partition, OFFSETS_EARLIEST, &begin, e) < 0
 		|| ask(restorer, t, log->partition, OFFSETS_LATEST, &log->end, e) < 0)
 		return -1;
-	if (log->offset > log->end)
-		return err_set(e, ERR_CORRUPT, "the local state of task %s has offset %lld of '%s', which "
-			"ends at %lld", task->name, (long long)log->offset, log->topic, (long long)log->end);
+	if (check_local(restorer, log, begin, e) < 0)
+		return -1;
 	log->offset = MAX(log->offset, begin);
 	bool is_copy = task->state == TASK_STANDBY;
 	log->is_restoring = !is_copy && log->offset < log->end;
@@ -102,6 +137,18 @@ complete(struct task_run *task)
 	task_run_begin(task);
 }
 
+/* Local state does not fit, by *e: it is left behind. */
+static int
+forget_local(struct task_run *task, struct err *e)
+{
+	say_error("%s; the state is rebuilt from the changelogs", e->msg);
+	if (store_set_reset(task->set, e) < 0)
+		return -1;
+	for (int i = 0; i < task->nlog; i++)
+		task->log[i].offset = -1;
+	return 0;
+}
+
 /* As begin_all; local state that does not fit is left behind. */
 static int
 begin_anew(struct restorer *restorer, struct task_run *task, struct err *e)
@@ -111,12 +158,7 @@ begin_anew(struct restorer *restorer, struct task_run *task, struct err *e)
 		rc = begin_all(restorer, task, e);
 	if (rc == 0 || e->class != ERR_CORRUPT)
 		return rc;
-	say_error("%s; the state is rebuilt from the changelogs", e->msg);
-	if (store_set_reset(task->set, e) < 0)
-		return -1;
-	for (int i = 0; i < task->nlog; i++)
-		task->log[i].offset = -1;
-	return begin_all(restorer, task, e);
+	return forget_local(task, e) < 0 ? -1 : begin_all(restorer, task, e);
 }
 
 int
@@ -138,6 +180,21 @@ restore_follow(struct restorer *restorer, struct task_run *task, struct err *e)
 	return begin_anew(restorer, task, e);
 }
 
+/* What was read does not fit, by *e, while it is brought up to date: the owner opens the task
+ * again, without it. */
+static int
+rebuild(struct restorer *restorer, struct task_log *log, struct err *e)
+{
+	struct task_run *task = log->task;
+	restore_cancel(restorer, task);
+	if (!log->store)
+		say_error("%s; the global table is read again", e->msg);
+	else if (forget_local(task, e) < 0)
+		return -1;
+	task_run_close(task, false);
+	return 0;
+}
+
 /* What the copy's store has not, up to where the changelog ends now. */
 static int
 take_over_log(struct restorer *restorer, struct task_log *log, struct err *e)
@@ -145,6 +202,10 @@ take_over_log(struct restorer *restorer, struct task_log *log, struct err *e)
 	struct cluster_topic *t = cluster_topic(&restorer->cluster, log->topic, false, e);
 	if (!t || ask(restorer, t, log->partition, OFFSETS_LATEST, &log->end, e) < 0)
 		return -1;
+	if (log->store && log->reader->deliver > log->end)
+		return err_set(e, ERR_CORRUPT, "the copy of task %s has offset %lld of '%s', which ends at "
+			"%lld", log->task->name, (long long)log->reader->deliver, log->topic,
+			(long long)log->end);
 	log->is_restoring = log->reader->deliver < log->end;
 	log->task->nrestoring += log->is_restoring;
 	if (log->is_restoring || !log->store)
@@ -160,7 +221,7 @@ restore_take_over(struct restorer *restorer, struct task_run *task, struct err *
 	assert(task->state == TASK_RESTORING);
 	for (int i = 0; i < task->nlog; i++)
 		if (take_over_log(restorer, &task->log[i], e) < 0)
-			return -1;
+			return e->class == ERR_CORRUPT ? rebuild(restorer, &task->log[i], e) : -1;
 	if (task->nrestoring == 0)
 		complete(task);
 	return 0;
@@ -225,13 +286,32 @@ restore_chunk(struct restorer *restorer, struct task_log *log, struct fetched *c
 	return rc < 0 || store_set_is_failed(task->set, e) ? -1 : 0;
 }
 
+/* The next offset is before the first one, or past the end.  Old records of windows may go:
+ * stores have forgotten such windows, too. */
+static int
+take_gap(struct restorer *restorer, struct fetched *chunk, struct err *e)
+{
+	struct task_log *log = chunk->part->owner;
+	char text[GAP_TEXT_SIZE];
+	int64_t at = chunk->part->deliver, end;
+	if (ask(restorer, chunk->part->topic, log->partition, OFFSETS_LATEST, &end, e) < 0)
+		return -1;
+	if (log->store && log->store->retention_ms > 0 && at <= end)
+		return gap_skip(&restorer->fetcher, chunk->part, OFFSETS_EARLIEST, text, e);
+	err_set(e, ERR_CORRUPT, "offset %lld of partition %d of '%s', which task %s has read up to, "
+		"is not there any more", (long long)at, log->partition, log->topic, log->task->name);
+	if (log->task->state != TASK_RUNNING)
+		return REBUILD;
+	e->class = ERR_PEER; /* of a global table: its rows were deleted before they were read */
+	return err_wrap(e, "start again, to read the table from its beginning");
+}
+
 static int
 take_chunk(struct restorer *restorer, struct fetched *chunk, struct err *e)
 {
 	struct task_log *log = chunk->part->owner;
-	char text[GAP_TEXT_SIZE];
 	if (chunk->is_out_of_range)
-		return gap_skip(&restorer->fetcher, chunk->part, OFFSETS_EARLIEST, text, e);
+		return take_gap(restorer, chunk, e);
 	if (chunk->is_new_topic)
 		return err_set(e, ERR_PEER, "topic '%s' was deleted and created again while task %s was "
 			"restored from it", log->topic, log->task->name);
@@ -268,8 +348,10 @@ restore_work(struct restorer *restorer, struct err *e)
 		struct task_log *log = chunk->part->owner;
 		int rc = take_chunk(restorer, chunk, e);
 		fetcher_give_back(&restorer->fetcher, chunk);
-		if (rc < 0)
+		if (rc < 0 || (rc == REBUILD && rebuild(restorer, log, e) < 0))
 			return -1;
+		if (rc == REBUILD)
+			continue;
 		end_log(restorer, log);
 		if (log->task->state == TASK_RESTORING && log->task->nrestoring == 0)
 			complete(log->task);

@@ -15,6 +15,8 @@ enum {
 	BAD_MAX = 500,             /* bytes of a source's name in messages */
 };
 
+#define CHECKPOINT_TIME "@"    /* no name of a store */
+
 /* ---- opening ---- */
 
 static const struct plan_source *
@@ -170,11 +172,12 @@ open_sets(struct task_run *task, struct err *e)
 	return !task->set || (task->has_globals && !task->globals) ? -1 : 0;
 }
 
-/* The changelog's offset in the checkpoint's text, lines "STORE OFFSET"; -1: none. */
+/* What the checkpoint's text has behind a name: lines "STORE OFFSET", where the store has all
+ * before it, and "@ TIME", when the checkpoint was written (wall clock, ms).  -1: none. */
 static int64_t
-checkpoint_offset(struct str text, const char *store)
+checkpoint_number(struct str text, const char *of)
 {
-	struct str name = str_of(store);
+	struct str name = str_of(of);
 	for (int32_t at = 0; at < text.n;) {
 		const uint8_t *end = memchr(text.p + at, '\n', (size_t)(text.n - at));
 		int32_t n = end ? (int32_t)(end - text.p) - at : text.n - at;
@@ -222,6 +225,7 @@ open_logs(struct task_run *task)
 	const struct flow_store *v;
 	int n = flow_task_stores(task->flow, &v);
 	struct str text = store_set_checkpoint_text(task->set);
+	task->checkpoint_ms = text.n > 0 ? checkpoint_number(text, CHECKPOINT_TIME) : -1;
 	int nmore = count_globals(task);
 	task->log = mem_alloc((size_t)(n + nmore + 1) * sizeof *task->log);
 	for (int i = 0; i < n; i++) {
@@ -232,7 +236,7 @@ open_logs(struct task_run *task)
 		buf_putc(&topic, 0);
 		task->log[task->nlog++] = (struct task_log){ .task = task, .store = &v[i],
 			.topic = (char *)topic.p, .sink = -1, .partition = task->number,
-			.offset = text.n > 0 ? checkpoint_offset(text, v[i].name) : -1 };
+			.offset = text.n > 0 ? checkpoint_number(text, v[i].name) : -1 };
 	}
 	add_globals(task);
 }
@@ -356,6 +360,7 @@ task_run_checkpoint(struct task_run *task, struct err *e)
 	task->checkpoint_at_ms = clock_mono_ms() + CHECKPOINT_MS;
 	if (!task->dir || !task->has_stores)
 		return 0;
+	buf_printf(&text, CHECKPOINT_TIME " %lld\n", (long long)clock_ms());
 	for (int i = 0; i < task->nlog; i++) {
 		if (!task->log[i].store)
 			continue; /* read from its beginning by each start */

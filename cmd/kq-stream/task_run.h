@@ -91,6 +91,8 @@ struct task_run {
 	struct task_log *log;
 	int nlog, nrestoring;
 	bool is_dirty;               /* records or ticks since the last commit */
+	int64_t checkpoint_ms;       /* when the checkpoint that was opened was written (wall clock);
+	                              * -1: there was none */
 	int64_t until_ms;            /* to be asked again then (monotonic); INT64_MAX: never */
 	int64_t checkpoint_at_ms;
 	struct task_input *current;  /* whose record is being processed; or NULL */

@@ -474,3 +474,76 @@ step() {
 	[ "$(all out | wc -l)" -eq 3 ]
 	stop TERM
 }
+
+# put KEY...  A record for each.
+put() {
+	printf '{"k":"%s"}\n' "$@" | kq-produce in
+}
+
+@test "local state that its changelog does not reach back to is rebuilt" {
+	kq-topic create in -p 1
+	local app=(-a r from in then by .k then agg n=count name st then to out)
+	put a b
+	to_end "${app[@]}"
+	cp -r state old
+	put b c
+	to_end "${app[@]}"
+	kq-topic alter r-st-changelog -c cleanup.policy=delete # compacted topics are not trimmed
+	kq-topic trim --yes --before end r-st-changelog
+	rm -r state
+	mv old state
+	put a
+	: >err
+	to_end "${app[@]}"
+	grep -q "task 1_0 has offset [0-9]* of 'r-st-changelog', which begins at [0-9]*; the state is rebuilt" err
+	[ "$(all out | tail -n 1)" = '{"n":1}' ] # the old state has a row, the changelog none
+}
+
+@test "a copy whose changelog was trimmed before it came so far is rebuilt" {
+	kq-topic create in -p 2
+	local app=(-a r --standby 1 from in then by .k then agg n=count name st then to out) first i
+	put a b c d e f g h
+	begin --state-dir one "${app[@]}"
+	await_taken r
+	first=$job
+	begin --state-dir two "${app[@]}"
+	await_copies two 1
+	kill -STOP "$job"
+	for i in 1 2 3; do
+		put a b c d e f g h
+		await_taken r
+	done
+	kq-topic alter r-st-changelog -c cleanup.policy=delete
+	kq-topic trim --yes --before end r-st-changelog
+	kill -CONT "$job"
+	local until=$((SECONDS + kq_patience))
+	until grep -q "is not there any more; the state is rebuilt" err; do
+		[ "$SECONDS" -lt "$until" ]
+		sleep 0.1
+	done
+	put d
+	await_taken r
+	kill -0 "$job"
+	stop TERM
+	job=$first
+	stop TERM
+}
+
+@test "local state is rebuilt that is older than its changelog keeps deletions" {
+	kq-topic create in -p 1
+	local app=(-a old from in then by .k then agg n=count name st then to out)
+	put a b c
+	to_end "${app[@]}"
+	kq-topic alter old-st-changelog -c delete.retention.ms=60000
+	put a
+	: >err
+	to_end "${app[@]}"
+	! grep 'rebuilt\|restored' err
+	kq-topic alter old-st-changelog -c delete.retention.ms=500
+	sleep 1
+	put a
+	to_end "${app[@]}"
+	grep -q "the local state of task 1_0 is .* old, and 'old-st-changelog' keeps deletions for 500 ms; the state is rebuilt" err
+	grep -qx '4 records restored from changelogs' err
+	[ "$(all out | tail -n 1)" = '{"n":3}' ]
+}
