@@ -76,7 +76,10 @@ refuse(struct local_task *local, struct err *why)
 {
 	if (local->plan->settings.errors != PLAN_SKIP)
 		return blame_line(local, why);
-	local->nskipped++;
+	if (local->nskipped++ == 0) {
+		blame_line(local, why);
+		say_error("%s (skipped; further ones are only counted)", why->msg);
+	}
 	return 0;
 }
 

@@ -57,12 +57,13 @@ static const struct opt query_options[] = {
 
 static const struct opt_verb verbs[] = {
 	OPT_VERB("from", "TOPIC [WORD]...", "process the records of topics, or of stdin (-)", from_opts,
-		run_from),
-	OPT_VERB("run", "FILE", "run the application of a YAML file", from_opts, run_file),
+		run_from, .shared = settings_opts),
+	OPT_VERB("run", "FILE", "run the application of a YAML file", from_opts, run_file,
+		.shared = settings_opts),
 	OPT_VERB("explain", "FILE [WORD...]", "show the plan of a YAML file, or of the words of from",
-		explain_opts, run_explain),
+		explain_opts, run_explain, .shared = settings_opts),
 	OPT_VERB("test", "FILE", "compare what given records give with what is expected",
-		NULL, run_test),
+		NULL, run_test, .shared = settings_opts),
 	OPT_VERB("ps", "", "list the applications that run on this machine", ps_options, run_ps),
 	OPT_VERB("describe", "APPLICATION", "show its tasks: lag, stream time, state, late records",
 		ps_options, run_describe),
@@ -85,7 +86,6 @@ static struct opt_command command = {
 		"  zcat access.json.gz | kq-stream from - time .ts then by .status \\\n"
 		"    then window hopping 5m every 1m then agg n=count then to -\n"
 		"  kq-stream from clicks then join left users on .user then to enriched\n",
-	.opts = settings_opts,
 	.verbs = verbs,
 };
 

@@ -82,6 +82,7 @@ struct plan_node {
 	enum plan_format key_fn_format; /* of the table in which key_fn's result is looked up */
 	bool is_windowed;            /* the keys that it sends have a window */
 	bool is_session;             /* ... of a session */
+	bool is_keyless;             /* its records are lines of stdin, still without keys */
 	const char *where;           /* for messages, as that of a plan_expr */
 	int index;                   /* in plan's nodes */
 	int source, sink;            /* its index in plan's, or -1 */
@@ -114,7 +115,7 @@ enum { PLAN_APPLICATION_MAX = 150, PLAN_INSTANCE_MAX = 200 };
 
 struct plan_settings {
 	const char *application;     /* id: the group, and the prefix of internal topics; NULL, in
-	                              * what plan_new gets: to be made from the names of topics */
+	                              * what plan_new gets: to be made (resolve.c) */
 	enum plan_guarantee guarantee;
 	enum plan_errors errors;
 	const char *dead_letter;     /* topic; with PLAN_DEAD_LETTER */
@@ -133,6 +134,7 @@ struct plan_settings {
 struct plan {
 	const char *name;            /* of the file, or "command line" */
 	struct plan_settings settings;
+	bool has_default_id;         /* settings.application was not given */
 	struct plan_node **node;     /* in the order of their declaration */
 	int nnode;
 	struct plan_source *source;

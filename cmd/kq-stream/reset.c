@@ -43,6 +43,7 @@ is_internal(struct str name, const char *application)
 struct neighbours {
 	struct str *v;
 	int n;
+	bool has_own; /* the application's group is there */
 };
 
 /* Add those of one broker.  Returns 0, or -1 after a report. */
@@ -69,6 +70,7 @@ add_neighbours(struct run *run, int32_t node, const char *application, struct ne
 	to->v = v;
 	for (int32_t i = 0; i < r.groups.n; i++) {
 		struct str id = r.groups.v[i].group_id;
+		to->has_own |= str_eq(id, prefix);
 		if (id.n > prefix.n + 1 && str_has_prefix(id, prefix) && id.p[prefix.n] == '-')
 			to->v[to->n++] = id;
 	}
@@ -87,9 +89,9 @@ is_neighbours(const struct neighbours *neighbours, struct str topic)
 }
 
 /* The internal topics, in the run's memory, without those of an application with a longer
- * ID.  Returns their number, or -1 after a report. */
+ * ID, and whether there is a group.  Returns their number, or -1 after a report. */
 static int
-list_topics(struct run *run, const char *application, struct str **names)
+list_topics(struct run *run, const char *application, struct str **names, bool *has_group)
 {
 	struct metadata_request q;
 	struct metadata_response r;
@@ -98,10 +100,11 @@ list_topics(struct run *run, const char *application, struct str **names)
 	if (run_call(run, CLUSTER_ANY, API_METADATA, &q, &r) < 0)
 		return -1;
 	int n = 0;
-	struct neighbours neighbours = { NULL, 0 };
+	struct neighbours neighbours = { NULL, 0, false };
 	for (int32_t i = 0; i < r.brokers.n; i++)
 		if (add_neighbours(run, r.brokers.v[i].node_id, application, &neighbours) < 0)
 			return -1;
+	*has_group = neighbours.has_own;
 	*names = arena_alloc(&run->arena, ((size_t)MAX(r.topics.n, 0) + 1) * sizeof **names);
 	for (int32_t i = 0; i < r.topics.n; i++)
 		if (r.topics.v[i].name.n > 0 && is_internal(r.topics.v[i].name, application)
@@ -212,43 +215,68 @@ remove_state(struct run *run, struct state_dir *state)
 /* ---- the verb ---- */
 
 static void
-print_plan(const char *application, const struct str *names, int n, const char *state)
+print_plan(const char *verb, const char *application, const struct str *names, int n,
+	const char *state)
 {
-	const char *verb = reset_opts.executes ? "removing" : "would remove";
 	printf("%s group %s with its committed offsets\n", verb, application);
 	for (int i = 0; i < n; i++)
 		printf("%s topic %.*s\n", verb, STR_ARG(names[i]));
 	printf("%s the state in %s\n", verb, state);
-	if (!reset_opts.executes)
-		printf("--execute does it; results in other topics stay\n");
 	fflush(stdout);
+}
+
+/* Nothing is said to be removed before it is. */
+static int
+execute(struct run *run, const char *application, struct str *names, int n, struct err *e)
+{
+	struct state_dir state;
+	if (state_dir_open(&state, reset_opts.state_dir, application, e) < 0)
+		return -1;
+	if (delete_group(run, application) == 0) {
+		delete_topics(run, names, n);
+		if (!run->nfailed)
+			remove_state(run, &state);
+		if (!run->nfailed)
+			print_plan("removed", application, names, n, state.path);
+	}
+	state_dir_close(&state);
+	return 0;
+}
+
+static int
+reset(struct run *run, const char *application, const char *path, bool has_state, struct err *e)
+{
+	struct str *names;
+	bool has_group;
+	int n = list_topics(run, application, &names, &has_group);
+	if (n < 0)
+		return 0; /* reported */
+	if (n == 0 && !has_group && !has_state)
+		return err_set(e, ERR_PEER, "nothing is known of an application '%.100s': there are no "
+			"group, no internal topics and no folder '%.100s'", application, path);
+	if (reset_opts.executes)
+		return execute(run, application, names, n, e);
+	print_plan("would remove", application, names, n, path);
+	printf("--execute does it; results in other topics stay\n");
+	return 0;
 }
 
 int
 run_reset(int argc, char **argv)
 {
 	struct run run;
-	struct state_dir state;
-	struct str *names;
 	struct err e;
+	char *path;
 	(void)argc;
+	int has_state = state_dir_exists(reset_opts.state_dir, argv[0], &path, &e);
+	if (has_state < 0)
+		return say_err(&e, false);
 	int code = run_open(&run, &reset_opts.run, "kq-stream");
-	if (code)
-		return code;
-	int n = list_topics(&run, argv[0], &names);
-	if (n < 0)
-		return run_close(&run);
-	if (state_dir_open(&state, reset_opts.state_dir, argv[0], &e) < 0) {
-		code = say_err(&e, false);
-		return run_end(&run, code);
+	if (code == 0) {
+		code = reset(&run, argv[0], path, has_state, &e) < 0 ? say_err(&e, false) : 0;
+		run.ndone++;
+		code = run_end(&run, code);
 	}
-	print_plan(argv[0], names, n, state.path);
-	if (reset_opts.executes && delete_group(&run, argv[0]) == 0) {
-		delete_topics(&run, names, n);
-		if (!run.nfailed)
-			remove_state(&run, &state);
-	}
-	run.ndone++;
-	state_dir_close(&state);
-	return run_close(&run);
+	mem_free(path);
+	return code;
 }

@@ -1,6 +1,11 @@
 #include "kq-stream/resolve_int.h"
 
-enum { EXEC_TIMEOUT_MS = 60000 };
+#include "base/murmur2.h"
+
+enum {
+	EXEC_TIMEOUT_MS = 60000,
+	STEPS_SIZE = 9, /* of put_steps */
+};
 
 /* ---- steps ---- */
 
@@ -37,7 +42,7 @@ step_from(struct resolve *rs, const struct step *step, struct err *e)
 	}
 	if (merge)
 		rs->at = resolve_end_of(merge);
-	return 0;
+	return op == FLOW_TABLE ? resolve_need_key(&rs->at, step, e) : 0;
 }
 
 static int
@@ -145,7 +150,7 @@ step_by(struct resolve *rs, const struct step *step)
 	node->use = is_table ? PLAN_ROW_KEY : PLAN_KEY;
 	node->fn = resolve_expr(step, step_value(step, "by"));
 	node->key_format = (enum plan_format)resolve_choice(step, "key", PLAN_JSON);
-	node->is_windowed = false;
+	node->is_windowed = node->is_keyless = false;
 	rs->at = resolve_end_of(node);
 }
 
@@ -183,7 +188,10 @@ find_simple(enum step_kind kind)
 static int
 step_simple(struct resolve *rs, const struct step *step, const struct simple *how, struct err *e)
 {
-	if (resolve_need(rs, step, how->takes, e) < 0)
+	bool by_key = how->gives == PLAN_TABLE || how->use == PLAN_EVERY
+		|| (how->use == PLAN_DEDUPE && !step_value(step, "dedupe"));
+	if (resolve_need(rs, step, how->takes, e) < 0
+		|| (by_key && resolve_need_key(&rs->at, step, e) < 0))
 		return -1;
 	struct plan_node *node = resolve_add(rs, step, how->op, &rs->at);
 	node->use = how->use;
@@ -344,11 +352,33 @@ put_name(struct buf *b, const char *name, size_t n)
 	}
 }
 
-/* Where no ID is given: the file's name without .yaml, or "orders-to-totals". */
+/* Eight digits that other steps do not have. */
+static void
+put_steps(const struct steps *steps, struct buf *b)
+{
+	struct buf text = BUF_INIT;
+	for (int i = 0; i < steps->nchain; i++)
+		for (int k = 0; k < steps->chain[i].nstep; k++) {
+			const struct step *step = &steps->chain[i].step[k];
+			buf_printf(&text, "%s\n", step->verb->name);
+			for (int j = 0; j < STEP_ARGS_MAX; j++)
+				if (step->value[j])
+					buf_printf(&text, "%d %s\n", j, step->value[j]);
+			for (int j = 0; j < step->npair; j++)
+				buf_printf(&text, "%s=%s\n", step->pair[j].name, step->pair[j].text);
+		}
+	buf_printf(b, "-%08x", murmur2(buf_str(&text)));
+	buf_release(&text);
+}
+
+/* Where no ID is given: the file's name without .yaml, or "orders-to-totals".  What prints
+ * its results is asked in many ways of one topic: each has an ID of its own,
+ * "orders-to-stdout-1a2b3c4d".  (One that writes to a topic may be changed and go on.) */
 static const char *
-name_application(struct plan *plan, const char *file)
+name_application(struct plan *plan, const struct steps *steps)
 {
 	struct buf b = BUF_INIT;
+	const char *file = steps->file;
 	if (file) {
 		const char *slash = strrchr(file, '/');
 		const char *base = slash ? slash + 1 : file;
@@ -363,7 +393,10 @@ name_application(struct plan *plan, const char *file)
 		buf_puts(&b, i ? "-" : "-to-");
 		put_name(&b, topic, strlen(topic));
 	}
-	b.n = MIN(b.n, (size_t)PLAN_APPLICATION_MAX);
+	bool has_steps = !file && plan_prints(plan);
+	b.n = MIN(b.n, (size_t)PLAN_APPLICATION_MAX - (has_steps ? STEPS_SIZE : 0));
+	if (has_steps)
+		put_steps(steps, &b);
 	const char *name = (const char *)arena_str(&plan->arena, buf_str(&b)).p;
 	buf_release(&b);
 	return *name ? name : "kq-stream";
@@ -381,8 +414,10 @@ plan_new(const struct steps *steps, const struct plan_settings *settings, struct
 	if (rc == 0)
 		rc = check_ends(&rs, e);
 	mem_free(rs.name);
-	if (rc == 0 && !settings->application)
-		rs.plan->settings.application = name_application(rs.plan, steps->file);
+	if (rc == 0 && !settings->application) {
+		rs.plan->has_default_id = true;
+		rs.plan->settings.application = name_application(rs.plan, steps);
+	}
 	if (rc == 0)
 		return rs.plan;
 	plan_free(rs.plan);

@@ -112,6 +112,8 @@ group(struct resolve *rs, const struct step *step, struct err *e)
 			"stream", rs->window->where);
 	if (rs->at.kind != PLAN_STREAM)
 		return 0;
+	if (resolve_need_key(&rs->at, step, e) < 0)
+		return -1;
 	struct plan_node *node = resolve_add(rs, step, FLOW_GROUP_BY_KEY, &rs->at);
 	node->kind = PLAN_GROUPED;
 	rs->at = resolve_end_of(node);
@@ -156,6 +158,8 @@ resolve_cogroup(struct resolve *rs, const struct step *step, struct err *e)
 		if (!found || found->end.kind != PLAN_STREAM)
 			return err_set(e, ERR_USAGE, "%s: there is no stream '%.60s' before it", step->where,
 				step->pair[i].name);
+		if (resolve_need_key(&found->end, step, e) < 0)
+			return -1;
 		found->is_used = true;
 		ends[i] = resolve_recode(rs, step, &found->end, i ? ends[0].key_format
 			: found->end.key_format);
@@ -247,7 +251,7 @@ resolve_late(struct resolve *rs, const struct step *step, struct err *e)
 	if (at->spec.late_id)
 		return err_set(e, ERR_USAGE, "%s: the late records go to a topic already", step->where);
 	at->spec.late_id = arena_printf(&rs->plan->arena, "%s.late", at->spec.id);
-	struct resolve_end end = { at->index, at->spec.late_id, PLAN_STREAM, at->in_key_format, false,
-		false };
+	struct resolve_end end = { .node = at->index, .id = at->spec.late_id, .kind = PLAN_STREAM,
+		.key_format = at->in_key_format };
 	return resolve_to(rs, step, topic, &end, e);
 }

@@ -14,7 +14,7 @@ struct resolve_end {
 	const char *id;       /* whose records continue: a node's, or a branch's */
 	enum plan_kind kind;
 	enum plan_format key_format;
-	bool is_windowed, is_session;
+	bool is_windowed, is_session, is_keyless;
 };
 
 /* A stream of the file that has a name. */
@@ -71,6 +71,9 @@ struct resolve_end resolve_recode(struct resolve *rs, const struct step *step,
 
 /* Where the chain is must be one of these kinds: bits 1 << PLAN_STREAM ... */
 int resolve_need(const struct resolve *rs, const struct step *step, int kinds, struct err *e);
+
+/* Lines of stdin that got no key have nothing to be grouped by. */
+int resolve_need_key(const struct resolve_end *end, const struct step *step, struct err *e);
 
 /* The steps with more to them.  0 or -1. */
 int resolve_aggregate(struct resolve *rs, const struct step *step, struct err *e);

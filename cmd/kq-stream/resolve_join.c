@@ -9,7 +9,8 @@ take_right(struct resolve *rs, const struct step *step, struct resolve_end *righ
 	bool has_window = step_value(step, "within") || step_value(step, "before")
 		|| step_value(step, "after");
 	if (found) {
-		static const char *const of_topics[] = { "as", "format", "key", "history" };
+		static const char *const of_topics[] = { "as", "time", "format", "key",
+			"history" };
 		for (size_t i = 0; i < ARRAY_LEN(of_topics); i++)
 			if (step_value(step, of_topics[i]))
 				return err_set(e, ERR_USAGE, "%s: '%s' is for topics, but '%.60s' is a stream "
@@ -23,6 +24,7 @@ take_right(struct resolve *rs, const struct step *step, struct resolve_end *righ
 	struct plan_node *node = resolve_add_source(rs, step, op, name, e);
 	if (!node)
 		return -1;
+	rs->plan->source[node->source].time = resolve_expr(step, step_value(step, "time"));
 	*right = resolve_end_of(node);
 	return 0;
 }
@@ -93,7 +95,7 @@ take_left(struct resolve *rs, const struct step *step, const struct resolve_end 
 		node->use = PLAN_KEY;
 		node->fn = resolve_expr(step, on);
 		node->key_format = right->key_format;
-		node->is_windowed = false;
+		node->is_windowed = node->is_keyless = false;
 		*left = resolve_end_of(node);
 	}
 	*left = resolve_recode(rs, step, left, right->key_format);
@@ -120,6 +122,9 @@ resolve_join(struct resolve *rs, const struct step *step, struct err *e)
 	struct resolve_end left, right;
 	if (take_right(rs, step, &right, e) < 0 || check_kinds(rs, step, &right, e) < 0
 		|| take_left(rs, step, &right, &left, e) < 0)
+		return -1;
+	if (right.kind != PLAN_GLOBAL
+		&& (resolve_need_key(&left, step, e) < 0 || resolve_need_key(&right, step, e) < 0))
 		return -1;
 	const char *on = step_value(step, "on"), *with = step_value(step, "with");
 	enum flow_op op = op_of(left.kind, right.kind, on != NULL);

@@ -25,6 +25,7 @@ resolve_add(struct resolve *rs, const struct step *step, enum flow_op op,
 		node->in_key_format = node->key_format = from->key_format;
 		node->is_windowed = from->is_windowed;
 		node->is_session = from->is_session;
+		node->is_keyless = from->is_keyless;
 		node->kind = from->kind;
 	}
 	plan->node[plan->nnode] = node;
@@ -42,6 +43,7 @@ resolve_add_from(struct plan_node *node, const struct resolve_end *from,
 	if (n == FLOW_FROM_MAX)
 		return err_set(e, ERR_USAGE, "%s: more than %d inputs", step->where, FLOW_FROM_MAX);
 	node->spec.from[n] = from->id;
+	node->is_keyless = node->is_keyless && from->is_keyless;
 	return 0;
 }
 
@@ -49,7 +51,7 @@ struct resolve_end
 resolve_end_of(const struct plan_node *node)
 {
 	return (struct resolve_end){ node->index, node->spec.id, node->kind, node->key_format,
-		node->is_windowed, node->is_session };
+		node->is_windowed, node->is_session, node->is_keyless };
 }
 
 struct plan_expr
@@ -149,6 +151,13 @@ resolve_need(const struct resolve *rs, const struct step *step, int kinds, struc
 	return err_set(e, ERR_USAGE, "%s: it does not fit %s", step->where, is[rs->at.kind]);
 }
 
+int
+resolve_need_key(const struct resolve_end *end, const struct step *step, struct err *e)
+{
+	return !end->is_keyless ? 0 : err_set(e, ERR_USAGE, "%s: lines of stdin have no key: put "
+		"'by EXPR' before it (by '\"all\"' gives all of them one key)", step->where);
+}
+
 /* ---- sources and sinks ---- */
 
 static int
@@ -201,6 +210,7 @@ resolve_add_source(struct resolve *rs, const struct step *step, enum flow_op op,
 	node->key_format = (enum plan_format)resolve_choice(step, "key", is_stdin ? PLAN_JSON
 		: PLAN_TEXT);
 	node->in_key_format = node->key_format;
+	node->is_keyless = is_stdin;
 	node->source = plan->nsource;
 	plan->source[plan->nsource++] = (struct plan_source){
 		.topic = topic,

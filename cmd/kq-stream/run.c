@@ -171,6 +171,14 @@ tell_counts(const struct topics_counts *counts)
 	tell_count(counts->failed, "could not be processed");
 }
 
+/* Whoever has run the same before may wonder. */
+static void
+tell_way_on(const char *id)
+{
+	fprintf(stderr, "application %s takes no record twice: -a ID begins another one, and "
+		"'kq-stream reset %s' this one again\n", id, id);
+}
+
 static int
 run_on_topics(struct app *app)
 {
@@ -186,6 +194,8 @@ run_on_topics(struct app *app)
 	int rc = topics_run(app->plan, &o, &counts, &e);
 	int code = rc < 0 ? say_err(&e, false) : EXIT_DONE;
 	tell_counts(&counts);
+	if (rc == 0 && counts.in == 0 && app->plan->has_default_id)
+		tell_way_on(app->plan->settings.application);
 	return code;
 }
 

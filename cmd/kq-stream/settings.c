@@ -15,7 +15,8 @@ static struct {
 const struct opt settings_opts[] = {
 	OPT_STRING('a', "application", &given.application, "ID",
 		"application ID: the consumer group, and the prefix of internal topics (default: made "
-		"from the name of the YAML file, or from the topics)", .max = PLAN_APPLICATION_MAX),
+		"from the name of the YAML file, or from the topics; with stdout from the steps, "
+		"too)", .max = PLAN_APPLICATION_MAX),
 	OPT_CHOICE(0, "guarantee", &given.guarantee, "NAME", "exactly-once|at-least-once",
 		"for results in topics (default exactly-once)"),
 	OPT_CHOICE('e', "errors", &given.errors, "ACTION", "fail|skip|dead-letter",

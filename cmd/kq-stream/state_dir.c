@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { PROCESSES_MAX = 1000, MODE = 0700 };
 
@@ -71,15 +72,29 @@ take_slot(struct state_dir *state, struct err *e)
 		state->path);
 }
 
+/* The folder's path; NULL: the application names none. */
+static char *
+path_of(const char *dir, const char *application, struct err *e)
+{
+	if (*application && !strchr(application, '/') && strcmp(application, ".") != 0
+		&& strcmp(application, "..") != 0)
+		return default_path(dir, application, e);
+	err_set(e, ERR_USAGE, "application '%.60s' names no folder for its state", application);
+	return NULL;
+}
+
+int
+state_dir_exists(const char *dir, const char *application, char **path, struct err *e)
+{
+	*path = path_of(dir, application, e);
+	return !*path ? -1 : access(*path, F_OK) == 0;
+}
+
 int
 state_dir_open(struct state_dir *state, const char *dir, const char *application, struct err *e)
 {
 	*state = (struct state_dir){ .fd = -1, .lock_fd = -1 };
-	if (!*application || strchr(application, '/') || strcmp(application, ".") == 0
-		|| strcmp(application, "..") == 0)
-		return err_set(e, ERR_USAGE, "application '%.60s' names no folder for its state",
-			application);
-	state->path = default_path(dir, application, e);
+	state->path = path_of(dir, application, e);
 	if (!state->path)
 		return -1;
 	if (fs_mkdir(AT_FDCWD, state->path, MODE, e) == 0

@@ -28,6 +28,9 @@ struct state_dir {
  * else $XDG_STATE_HOME/kq-stream, else ~/.local/state/kq-stream.  Returns 0, or -1. */
 int state_dir_open(struct state_dir *state, const char *dir, const char *application,
 	struct err *e);
+
+/* Is there such a folder?  1 or 0, or -1; *path is its path (mem_free). */
+int state_dir_exists(const char *dir, const char *application, char **path, struct err *e);
 void state_dir_close(struct state_dir *state); /* also of a zeroed one */
 
 /* Lock the folder of a task, and create it.  Its path is stored in *path (mem_free).

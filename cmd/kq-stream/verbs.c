@@ -174,11 +174,15 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 			NAMED("to", TOPIC, "TOPIC", "topic, or - for stdout; required") } },
 	[STEP_JOIN] = { "join", STEP_JOIN, "join with another stream or table",
 		"  kq-stream from clicks then join left users on .user then to enriched\n"
-		"  kq-stream from orders time .ts then by .id then join payments within 5m then to paid\n"
+		"  kq-stream from orders time .ts then by .id \\\n"
+		"    then join payments time .ts within 5m then to paid\n"
 		"  kq-stream from clicks then join countries as global on .country then to -\n",
 		"With within, before or after, TOPIC is read as a stream, and records whose times differ\n"
 		"by at most so much are joined; otherwise it is a table.  'on' gives the key that is\n"
-		"looked up: a stream gets it as its new key, a table is joined by a foreign key.\n", {
+		"looked up: a stream gets it as its new key, a table is joined by a foreign key.\n"
+		"The keys of TOPIC's records are those that they have in the topic.  A record of a stream\n"
+		"meets the row that the table has by the record's time: inputs are read in order of time,\n"
+		"so a left join has no partner in a row that is younger.\n", {
 			MAYBE("kind", CHOICE, "KIND", "which side may lack a partner (default inner: none)",
 				"inner|left|outer"),
 			FIRST("join", TOPIC, "TOPIC", "the right side: a stream of the file, or a topic"),
@@ -190,6 +194,7 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 			NAMED("after", DURATION, "TIME", "the right record may be so much younger"),
 			NAMED("grace", DURATION, "TIME", "how late a record may come (default 0)"),
 			NAMED("as", CHOICE, "KIND", "what TOPIC is", "stream|table|global"),
+			NAMED("time", EXPR, "EXPR", "timestamps of TOPIC's records (default: their own)"),
 			NAMED("history", DURATION, "TIME", "look up the row as of the record's time"),
 			NAMED("format", CHOICE, "FORMAT", "of TOPIC's values (default json)", KEY_FORMATS),
 			NAMED("key", CHOICE, "FORMAT", "of TOPIC's keys (default text)", KEY_FORMATS),

@@ -67,9 +67,10 @@ refuse_word(const char *what, const char *text, const char *const *words, const 
 
 /* ---- finding ---- */
 
-/* The tables to search: the verb's, then the command's. */
+/* The tables to search: the verb's, what it shares with others, then the command's. */
+enum { NTABLE = 3 };
 struct tables {
-	const struct opt *v[2];
+	const struct opt *v[NTABLE];
 };
 
 static struct tables
@@ -77,7 +78,7 @@ tables_of(const struct opt_command *command, const struct opt_verb *verb)
 {
 	static const struct opt none[] = { OPT_END };
 	return (struct tables){ { verb && verb->opts ? verb->opts : none,
-		command->opts ? command->opts : none } };
+		verb && verb->shared ? verb->shared : none, command->opts ? command->opts : none } };
 }
 
 static const struct opt_verb *
@@ -90,7 +91,7 @@ find_verb(const struct opt_verb *verb, const char *name)
 }
 
 #define EACH_OPT(opt_, tables_) \
-	for (int opt_##_i = 0; opt_##_i < 2; opt_##_i++) \
+	for (int opt_##_i = 0; opt_##_i < NTABLE; opt_##_i++) \
 		for (const struct opt *opt_ = (tables_)->v[opt_##_i]; opt_->kind != OPT_KIND_END; opt_++)
 
 static const struct opt *
@@ -128,14 +129,32 @@ takes_next(const struct tables *tables, const char *arg)
 	return false;
 }
 
+/* The table that some verbs share; or NULL. */
+static const struct opt *
+shared_of(const struct opt_command *command)
+{
+	const struct opt_verb *verb = command->verbs;
+	while (verb && verb->name && !verb->shared)
+		verb++;
+	return verb ? verb->shared : NULL;
+}
+
+/* Is the verb the value of the option before it, rather? */
+static bool
+takes_verb(const struct opt_command *command, const struct opt_verb *verb, const char *arg)
+{
+	const struct opt_verb any = { .shared = shared_of(command) };
+	struct tables tables = tables_of(command, verb), others = tables_of(command, &any);
+	return takes_next(&tables, arg) || takes_next(&others, arg);
+}
+
 /* The verb of argv, so that its options may stand before it; or NULL. */
 static const struct opt_verb *
 verb_ahead(const struct opt_command *command, int argc, char **argv)
 {
 	for (int i = 1; i < argc && command->verbs && strcmp(argv[i], "--") != 0; i++) {
 		const struct opt_verb *verb = find_verb(command->verbs, argv[i]);
-		struct tables tables = tables_of(command, verb);
-		if (verb && (i == 1 || argv[i - 1][0] != '-' || !takes_next(&tables, argv[i - 1])))
+		if (verb && (i == 1 || argv[i - 1][0] != '-' || !takes_verb(command, verb, argv[i - 1])))
 			return verb;
 	}
 	return NULL;
@@ -284,6 +303,24 @@ answer_foreign(const struct opt_command *command, const char *option)
 	return NULL;
 }
 
+/* An option that other verbs have. */
+static int
+refuse_of_others(const struct opt_parser *parser, const char *shown, struct err *e)
+{
+	const char *verb = parser->result->verb ? parser->result->verb->name : "";
+	return err_set(e, ERR_USAGE, "option '%s' is not for '%s'; see %s %s --help", shown, verb,
+		say_name(), verb);
+}
+
+static bool
+is_of_others(const struct opt_parser *parser, char letter, const char *name, size_t n)
+{
+	const struct opt_verb any = { .shared = shared_of(parser->command) };
+	struct tables others = tables_of(parser->command, &any);
+	return parser->result->verb
+		&& (name ? find_name(&others, name, n) : find_letter(&others, letter));
+}
+
 static int
 refuse_long(const struct opt_parser *parser, const char *name, size_t n, struct err *e)
 {
@@ -300,6 +337,8 @@ refuse_long(const struct opt_parser *parser, const char *name, size_t n, struct 
 	const char *answer = answer_foreign(parser->command, shown);
 	if (answer)
 		return err_set(e, ERR_USAGE, "option '%s' is not known: %s", shown, answer);
+	if (is_of_others(parser, 0, name, n))
+		return refuse_of_others(parser, shown, e);
 	memmove(shown, shown + 2, strlen(shown) - 1);
 	/* handle_help has handled them, unless the value is wrong. */
 	if (strcmp(shown, "help") == 0 || strcmp(shown, "version") == 0)
@@ -334,6 +373,8 @@ take_short(struct opt_parser *parser, char *arg, struct err *e)
 		const char *answer = opt ? NULL : answer_foreign(parser->command, shown);
 		if (answer)
 			return err_set(e, ERR_USAGE, "option '%s' is not known: %s", shown, answer);
+		if (!opt && is_of_others(parser, *letter, NULL, 0))
+			return refuse_of_others(parser, shown, e);
 		if (!opt)
 			return err_set(e, ERR_USAGE, "option '-%c' is not known; see %s --help", *letter,
 				say_name());
@@ -432,6 +473,20 @@ print_verbs(const struct opt_verb *verbs)
 			verb->alias ? " (also: " : "", verb->alias ? verb->alias : "", verb->alias ? ")" : "");
 }
 
+/* Print the names of the verbs that have the shared table. */
+static void
+print_sharers(const char *before, const struct opt_command *command, const char *behind)
+{
+	printf("%s", before);
+	const char *comma = "";
+	for (const struct opt_verb *verb = command->verbs; verb->name; verb++)
+		if (verb->shared) {
+			printf("%s%s", comma, verb->name);
+			comma = ", ";
+		}
+	printf("%s", behind);
+}
+
 static void
 print_help(const struct opt_command *command, const struct opt_verb *verb)
 {
@@ -444,12 +499,18 @@ print_help(const struct opt_command *command, const struct opt_verb *verb)
 	if (!verb && command->verbs)
 		print_verbs(command->verbs);
 	printf("\nOptions:\n");
-	if (verb)
+	if (verb) {
 		print_opts(verb->opts);
+		print_opts(verb->shared);
+	}
 	print_opts(command->opts);
 	printf("  -h, --help                   show this%s\n"
 		"      --version                show the version\n",
 		!verb && command->verbs ? "; VERB --help shows a verb's own options" : "");
+	if (!verb && shared_of(command)) {
+		print_sharers("\nOptions of ", command, ":\n");
+		print_opts(shared_of(command));
+	}
 	if (!verb && command->notes)
 		printf("\n%s", command->notes);
 }
@@ -482,6 +543,7 @@ print_all_words(const struct opt_command *command)
 	print_words("", command->opts);
 	for (const struct opt_verb *verb = command->verbs; verb && verb->name; verb++) {
 		print_words(verb->name, verb->opts);
+		print_words(verb->name, verb->shared);
 		if (verb->alias)
 			print_words(verb->alias, verb->opts);
 	}
@@ -534,7 +596,11 @@ print_mdoc(const struct opt_command *command)
 		print_mdoc_sentence(verb->phrase, NULL);
 		print_mdoc_opts(verb->opts);
 	}
-	if (command->verbs)
+	if (shared_of(command)) {
+		print_sharers(".Ss Options of ", command, "\n");
+		print_mdoc_opts(shared_of(command));
+	}
+	if (command->verbs && command->opts)
 		printf(".Ss Options of every verb\n");
 	print_mdoc_opts(command->opts);
 }
@@ -571,7 +637,7 @@ static int
 handle_help(const struct opt_command *command, int argc, char **argv)
 {
 	const struct opt_verb *verb = NULL;
-	struct tables tables = tables_of(command, NULL);
+	struct tables tables = tables_of(command, verb_ahead(command, argc, argv));
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		const char *arg = strcmp(argv[i], "-h") == 0 ? "--help" : argv[i];
 		if (print_requested(command, verb, arg))

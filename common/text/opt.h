@@ -113,6 +113,7 @@ struct opt_verb {
 	int (*run)(int argc, char **argv); /* takes the operands; returns the exit code */
 	const char *alias;    /* a second, shorter name; or NULL */
 	bool is_silent;       /* prints nothing: stdout may be closed */
+	const struct opt *shared; /* more, which some verbs have, all the same table; or NULL */
 };
 #define OPT_VERB(name_, operands_, phrase_, opts_, run_, ...) \
 	{ .name = name_, .operands = operands_, .phrase = phrase_, .opts = opts_, .run = run_, \

@@ -296,7 +296,8 @@ gives() {
 	run -0 --separate-stderr timeout 20 kq-stream -e skip from - then map .a then to - <in
 	[ "$output" = '1
 2' ]
-	[ "$stderr" = 'kq-stream: 2 records could not be processed and were skipped' ]
+	[[ $stderr == 'kq-stream: line 2: '*' (skipped; further ones are only counted)
+kq-stream: 2 records could not be processed and were skipped' ]]
 }
 
 @test "an expression that fails on a record stops it, or the record is skipped" {
@@ -307,7 +308,8 @@ gives() {
 	run -0 --separate-stderr timeout 20 kq-stream --errors skip from - then map '.a + 1' then to - <in
 	[ "$output" = '2
 3' ]
-	[ "$stderr" = 'kq-stream: 1 record could not be processed and was skipped' ]
+	[[ $stderr == 'kq-stream: line 2: map: '*' (skipped; further ones are only counted)
+kq-stream: 1 record could not be processed and was skipped' ]]
 }
 
 @test "a record whose time cannot be read is an error" {

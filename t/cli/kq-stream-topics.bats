@@ -224,7 +224,8 @@ ticks() {
 	kq-stream reset grown >plan
 	grep -q 'would remove topic grown-KSTREAM-AGGREGATE-STATE-STORE-0000000002-changelog' plan
 	kq-topic list | grep -q ^grown-
-	kq-stream reset --execute grown
+	kq-stream reset --execute grown >done
+	grep -q 'removed topic grown-KSTREAM-AGGREGATE-STATE-STORE-0000000002-changelog' done
 	! kq-topic list | grep -q ^grown-
 	[ -z "$(ls state/grown)" ]
 	stream -a grown from in then by .k then agg n=count then to out
@@ -251,9 +252,40 @@ ticks() {
 	until kq-group describe runs 2>/dev/null | grep -q 'members  *1'; do [ "$SECONDS" -lt "$until" ]; sleep 0.1; done
 	run -1 --separate-stderr kq-stream reset --execute runs
 	[[ $stderr == *"application 'runs' is running"* ]]
+	[ -z "$output" ]
 	kq-topic list | grep -q ^runs-
 	kill -TERM $job
 	wait $job || [ $? -eq 143 ]
+}
+
+@test "an application that is not known is not reset" {
+	run -1 --separate-stderr kq-stream reset grwon
+	[ -z "$output" ]
+	[[ $stderr == *"nothing is known of an application 'grwon': there are no group, no internal topics and no folder"* ]]
+	run -1 kq-stream reset --execute grwon
+	[ ! -e state/grwon ]
+}
+
+@test "the same query asked again takes no record twice, and says how it does; another one begins" {
+	kq-topic create in -p 1
+	orders 1 10 | kq-produce in
+	stream from in then filter '.v > 2' then to - >got
+	[ "$(wc -l <got)" -gt 2 ]
+	stream from in then filter '.v > 3' then to - >got2
+	[ "$(wc -l <got2)" -gt 2 ]
+	! grep 'takes no record twice' err
+	stream from in then filter '.v > 2' then to - >got
+	[ ! -s got ]
+	grep -q "^application in-to-stdout-[0-9a-f]* takes no record twice: -a ID begins another one, and 'kq-stream reset in" err
+}
+
+@test "the right topic of a join gets times by an expression" {
+	kq-topic create orders -p 1
+	kq-topic create payments -p 1
+	printf '%s\t{"id":%s,"ts":"2020-01-01T10:0%s:00Z"}\n' 1 1 1 2 2 2 | kq-produce -K '\t' orders
+	printf '%s\t{"paid":%s,"at":"2020-01-01T10:0%s:00Z"}\n' 1 1 3 2 2 9 | kq-produce -K '\t' payments
+	stream -a t from orders time .ts then join payments time .at within 5m with '[$left.id, $right.paid]' then to - >got
+	[ "$(cat got)" = '[1,1]' ]
 }
 
 @test "the state of another cluster is refused" {

@@ -125,6 +125,29 @@ refuses() {
 		from - then by .a then window session 1m then aggregate '$acc' then to -
 }
 
+@test "lines of stdin have no key: nothing that needs one follows them at once" {
+	local say="lines of stdin have no key: put 'by EXPR' before it (by '\"all\"' gives all of them one key)"
+	refuses "agg: $say" from - then map .a then agg n=count then to -
+	refuses "top: $say" from - then top 3 .a then to -
+	refuses "from: $say" from - as table then to -
+	refuses "table: $say" from - then table then to -
+	refuses "every: $say" from - then every 1m then to -
+	refuses "dedupe: $say" from - then dedupe within 1m then to -
+	echo '{"a":1}' | kq-stream from - then dedupe .a within 1m then by .a then agg n=count then to -
+	echo '{"a":1}' | kq-stream from - then by '"all"' then agg n=count then to -
+}
+
+@test "the default ID of what is printed depends on its steps, of what goes to a topic on the topics" {
+	id() { kq-stream explain from "$@" | sed -n 's/^The application ID is \([^;]*\);.*/\1/p'; }
+	[ "$(id orders then filter .a then to out)" = orders-to-out ]
+	[ "$(id orders then filter .b then to out)" = orders-to-out ]
+	[[ $(id orders then filter .a then to -) =~ ^orders-to-stdout-[0-9a-f]{8}$ ]]
+	[ "$(id orders then filter .a then to -)" = "$(id orders then filter .a then to -)" ]
+	[ "$(id orders then filter .a then to -)" != "$(id orders then filter .b then to -)" ]
+	[ "$(id orders then by .a then agg n=count then to -)" != "$(id orders then by .a then agg m=count then to -)" ]
+	[ "$(id orders then by .a then agg n=count then to - | wc -c)" -le 150 ]
+}
+
 @test "explain starts no command of exec" {
 	kq-stream explain from in then exec "touch '$BATS_TEST_TMPDIR/started'; cat" then by .k \
 		then agg n=count then to out >"$BATS_TEST_TMPDIR/plan"

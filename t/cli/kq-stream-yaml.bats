@@ -232,7 +232,7 @@ It needs no broker, and creates no topics.' ]
 		    - use: v1.5
 		    - dedupe: .id
 		      within: 10m
-		    - every: 1m
+		    - sample: 2
 		    - exec: cat
 		    - to: '-'
 	END
@@ -245,7 +245,7 @@ It needs no broker, and creates no topics.' ]
    |     `- to stdout
    |- v1.5: .a > 1
    |  `- dedupe .id within 10 min  [store KSTREAM-PROCESSVALUES-0000000007-store]
-   |     `- every 1 min  [store KSTREAM-PROCESSVALUES-0000000008-store]
+   |     `- sample 2
    |        `- exec '"'cat'"'
    |           `- to stdout
    `- rest: the others

@@ -69,6 +69,20 @@ static const struct opt_command with_verbs = {
 	.verbs = verbs,
 };
 
+static const struct opt_verb verbs_that_share[] = {
+	{ "make", "NAME", "make a topic", create_opts, NULL, .shared = opts },
+	{ "fill", "NAME", "fill a topic", NULL, NULL, .shared = opts },
+	{ "list", "[NAME]", "list topics", NULL, NULL },
+	{ NULL, NULL, NULL, NULL, NULL }
+};
+
+static const struct opt_command with_shared = {
+	.operands = "VERB ...",
+	.phrase = "an example with shared options",
+	.examples = "  kq-example make one\n",
+	.verbs = verbs_that_share,
+};
+
 static struct opt_result r;
 static struct err e;
 
@@ -294,6 +308,24 @@ test_opt__a_verb_s_operands_are_counted(void)
 			check_int(counts(cases[i].operands, n), n >= cases[i].least && n <= cases[i].most);
 	check(!counts("NAME...", 0) && is(e.msg, "which topic? see kq-example seek --help"));
 	check(!counts("NAME", 2) && is(e.msg, "unexpected operand 'b'; see kq-example seek --help"));
+}
+
+void
+test_opt__some_verbs_share_options_that_others_do_not_have(void)
+{
+	check_int(parse(&with_shared, "x make -p 3 --if-not-exists a"), 0);
+	check_int(npartition, 3);
+	check_int(parse(&with_shared, "x --topic list fill a"), 0); /* a value, not the verb */
+	check(is(topic, "list") && is(r.verb->name, "fill"));
+	check_int(parse(&with_shared, "x list -t a"), -1);
+	check(strstr(e.msg, "option '-t' is not for 'list'; see "));
+	check_int(parse(&with_shared, "x list --topic=a"), -1);
+	check(strstr(e.msg, "option '--topic' is not for 'list'; see "));
+	check(!strstr(printed(&with_shared, "x list --help"), "--topic"));
+	check(strstr(printed(&with_shared, "x fill --help"), "--topic"));
+	check(strstr(printed(&with_shared, "x --help"), "\nOptions of make, fill:\n  -j, --json"));
+	check(strstr(printed(&with_shared, "x --help=words"), "fill\t--topic\tTOPIC\t\ta topic\n"));
+	check(strstr(printed(&with_shared, "x --help=mdoc"), ".Ss Options of make, fill\n.Bl"));
 }
 
 void
