@@ -20,7 +20,7 @@ enum {
 	RETRY_MS = 100,
 	LOOK_MS = 10,
 	SLICE = 2000,                /* records of a task, before others are looked after */
-	IDLE_WAIT_MS = 2000,         /* of a Fetch, while nothing comes */
+	IDLE_WAIT_MS = 30000,        /* of a Fetch, while nothing comes */
 	END_WAIT_MS = 20,            /* the same with --until-end: other calls wait behind it */
 	PARTITION_BYTES = 1 << 20,
 	FETCH_BYTES = 8 << 20,

@@ -105,11 +105,46 @@ goes_through_socket(const struct cluster *cl)
 	return addr->kind == NET_UNIX && count_nodes(cl) == 1;
 }
 
+/* Give up the connection if a call on it is parked, since what is to be sent now would wait
+ * behind it.  This may be within a callback, so cluster_wait closes it. */
+static void
+give_up_parked(struct cluster *cl, struct conn *c)
+{
+	struct err why;
+	if (!c || c->is_broken || !conn_is_parked(c))
+		return;
+	err_set(&why, ERR_RETRY, "given up for another request");
+	conn_abort(c, &why);
+	c->is_given_up = true;
+	for (int i = 0; i < cl->nnode; i++)
+		if (cl->node[i]->conn == c)
+			cl->node[i]->conn = NULL;
+	if (cl->first == c)
+		cl->first = NULL;
+	c->next_given_up = cl->given_up;
+	cl->given_up = c;
+}
+
+/* Close the connections that were given up: were there any? */
+static bool
+close_given_up(struct cluster *cl)
+{
+	bool were_there = cl->given_up != NULL;
+	while (cl->given_up) {
+		struct conn *c = cl->given_up;
+		struct err why = c->err;
+		cl->given_up = c->next_given_up;
+		conn_free(c, &why);
+	}
+	return were_there;
+}
+
 /* A connection to any node: the one to a bootstrap address, opened if there is none; else
  * an open one; else a new one. */
 static struct conn *
 any_conn(struct cluster *cl, struct err *e)
 {
+	give_up_parked(cl, cl->first);
 	if (cl->first) {
 		if (!cl->first->is_broken)
 			return cl->first;
@@ -124,6 +159,7 @@ any_conn(struct cluster *cl, struct err *e)
 			return NULL; /* another user's socket: do not fall back to TCP */
 	}
 	for (int i = 0; i < cl->nnode; i++) {
+		give_up_parked(cl, cl->node[i]->conn);
 		struct conn *c = cl->node[i]->conn;
 		if (c && !c->is_broken)
 			return c;
@@ -228,6 +264,7 @@ cluster_disconnect(struct cluster *cl)
 	}
 	if (cl->first)
 		drop(cl, cl->first, &why);
+	close_given_up(cl);
 }
 
 void
@@ -299,6 +336,7 @@ cluster_conn(struct cluster *cl, int32_t id, struct err *e)
 		err_set(e, ERR_RETRY, "node %d is not known", id);
 		return NULL;
 	}
+	give_up_parked(cl, node->conn);
 	if (node->conn) {
 		if (!node->conn->is_broken)
 			return node->conn;
@@ -314,6 +352,14 @@ cluster_conn(struct cluster *cl, int32_t id, struct err *e)
 	}
 	node->conn = connect_node(cl, node, e);
 	return note_attempt(cl, node, node->conn, e);
+}
+
+void
+cluster_give_up_parked(struct cluster *cl, int32_t id)
+{
+	struct cluster_node *node = cluster_node(cl, id);
+	if (node)
+		give_up_parked(cl, node->conn);
 }
 
 /* Open a separate connection to a node; through the socket if it is reached so. */
@@ -437,6 +483,8 @@ int
 cluster_wait_fds(struct cluster *cl, struct pollfd *fds, int nfd, int timeout_ms)
 {
 	int cap = 2 * cl->nnode + 2 + nfd;
+	if (close_given_up(cl))
+		timeout_ms = 0;
 	if (cap > cl->poll_cap) {
 		cl->poll = mem_realloc(cl->poll, (size_t)cap * sizeof *cl->poll);
 		cl->poll_cap = cap;

@@ -103,6 +103,7 @@ struct cluster {
 	struct net_addr *boot;   /* bootstrap addresses */
 	int nboot;
 	struct conn *first;      /* connection to a bootstrap address; or NULL */
+	struct conn *given_up;   /* connections that cluster_wait closes */
 	struct cluster_node **node;
 	int nnode;
 	struct cluster_topic **topic;
@@ -181,13 +182,18 @@ void cluster_pause(struct cluster *cl, int ms);
 struct cluster_node *cluster_node(struct cluster *cl, int32_t id);
 
 /* The connection to a node, opened if there is none.  Returns NULL on failure, at
- * once during the node's back-off.  Valid until the next cluster_ call that waits. */
+ * once during the node's back-off.  Valid until the next cluster_ call that waits.
+ * If a call on it is parked (call.is_parked), a new connection takes its place: that call
+ * fails in the next cluster_wait, which does not wait, and can be sent again. */
 struct conn *cluster_conn(struct cluster *cl, int32_t id, struct err *e);
 
 /* The same, but the node's second connection.  A broker answers the requests of one
  * connection in order, so requests that must not wait behind a long Fetch, or that
  * themselves block others (JoinGroup), use this one. */
 struct conn *cluster_conn_second(struct cluster *cl, int32_t id, struct err *e);
+
+/* Give up the connection to a node if a call on it is parked, as cluster_conn does. */
+void cluster_give_up_parked(struct cluster *cl, int32_t id);
 
 /* Report that a broker refuses a request that the owner retries: once, after some
  * time; and, after that report, that it was accepted. */

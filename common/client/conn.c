@@ -43,6 +43,7 @@ queue(struct conn *c, struct call *call, int timeout_ms, call_done_fn *done)
 	c->correlation_id = (c->correlation_id + 1) & 0x7fffffff;
 	call->deadline_ms = clock_mono_ms() + timeout_ms;
 	call->late_ms = 0;
+	call->is_parked = false;
 	call->done = done;
 	list_append(&c->out, &call->link);
 	c->nwaiting++;
@@ -149,6 +150,17 @@ conn_deadline(const struct conn *c)
 			first = MIN(first, call->deadline_ms);
 		}
 	return first;
+}
+
+bool
+conn_is_parked(const struct conn *c)
+{
+	const struct list *lists[] = { &c->out, &c->waiting };
+	for (int i = 0; i < 2; i++)
+		LIST_EACH(it, lists[i])
+			if (CONTAINER_OF(it, struct call, link)->is_parked)
+				return true;
+	return false;
 }
 
 void

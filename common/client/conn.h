@@ -55,6 +55,7 @@ struct call {
 	int32_t correlation_id;
 	int64_t deadline_ms;
 	int64_t late_ms;     /* when the response counts as late; 0: never.  Set after sending */
+	bool is_parked;      /* the broker may hold the response back for long.  Set after sending */
 	struct buf buf;      /* the frame, or the parts of it that the call owns */
 	struct iovec *iov;   /* what remains to be written */
 	int niov;
@@ -82,6 +83,8 @@ struct conn {
 	size_t in_at;               /* number of them already processed */
 	bool is_in_kept;            /* conn_keep_reply took the buffer */
 	bool is_broken;             /* by err; conn_work will fail the calls */
+	bool is_given_up;           /* so that another request need not wait */
+	struct conn *next_given_up; /* in cluster.given_up */
 	struct err err;
 	struct { int16_t min, max; } range[CONN_KEYS]; /* broker's versions; max -1: unsupported */
 	int16_t txn_level;          /* feature level of transaction.version; 0: none */
@@ -141,6 +144,9 @@ short conn_events(const struct conn *c);
 /* The earliest deadline of a call; INT64_MAX: none; 0: conn_work has something
  * to do now. */
 int64_t conn_deadline(const struct conn *c);
+
+/* Would a further request wait behind one that is parked? */
+bool conn_is_parked(const struct conn *c);
 
 /* Lower *late_ms to the time at which the first response counts as late; then
  * *deadline_ms is that call's deadline. */

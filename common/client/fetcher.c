@@ -293,6 +293,7 @@ ask_node(struct fetcher *f, int32_t node, struct conn *c, int64_t now_ms)
 		if (leader_of(part) != node || !may_ask(part, now_ms) || has_twin(req, part))
 			continue;
 		part->is_asked = true;
+		part->is_parked = f->wait_ms > f->opts.max_wait_ms;
 		req->part[req->npart++] = part;
 		has_ids = has_ids && !uuid_is_zero(&part->topic->id);
 	}
@@ -309,19 +310,28 @@ ask_node(struct fetcher *f, int32_t node, struct conn *c, int64_t now_ms)
 	conn_send(c, &req->call, api, version, &q,
 		f->opts.request_timeout_ms + f->wait_ms, fetcher_done);
 	req->call.late_ms = now_ms + f->wait_ms + LATE_MS;
+	req->call.is_parked = f->wait_ms > f->opts.max_wait_ms;
 	conn_flush(c);
 	arena_release(&a);
 }
 
+/* Is a request to the partition's node under way?  A parked one is given up for a partition
+ * that it has not (of twins, it has one), so that all are asked for together. */
 static bool
-is_asked(const struct fetcher *f, int32_t node)
+is_node_asked(struct fetcher *f, const struct fetcher_part *part)
 {
+	bool is_asked = false, is_parked = true;
 	LIST_EACH(it, &f->part) {
-		struct fetcher_part *part = CONTAINER_OF(it, struct fetcher_part, link);
-		if (part->is_asked && leader_of(part) == node)
-			return true;
+		const struct fetcher_part *other = CONTAINER_OF(it, struct fetcher_part, link);
+		if (!other->is_asked || leader_of(other) != leader_of(part))
+			continue;
+		is_asked = true;
+		is_parked &= other->is_parked
+			&& !(other->topic == part->topic && other->index == part->index);
 	}
-	return false;
+	if (is_asked && is_parked)
+		cluster_give_up_parked(f->cluster, leader_of(part));
+	return is_asked;
 }
 
 /* Would a Fetch wait at the broker for new records, while a held partition of the same node
@@ -377,7 +387,8 @@ step(struct fetcher *f)
 		struct fetcher_part *part = CONTAINER_OF(it, struct fetcher_part, link);
 		next = it->next;
 		int32_t node = leader_of(part);
-		if (!may_ask(part, now) || (node >= 0 && (is_asked(f, node) || would_block(f, node, now))))
+		if (!may_ask(part, now)
+			|| (node >= 0 && (is_node_asked(f, part) || would_block(f, node, now))))
 			continue;
 		if (node < 0) {
 			err_set(&e, ERR_RETRY, "no leader");

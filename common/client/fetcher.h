@@ -29,8 +29,9 @@
 struct fetcher_opts {
 	int max_wait_ms;         /* how long a broker may wait for min_bytes */
 	int idle_wait_ms;        /* the same while nothing comes: each answer without records
-	                          * doubles the wait up to this; 0: max_wait_ms.  A call over the
-	                          * same connection waits as long, and so does a new partition */
+	                          * doubles the wait up to this; 0: max_wait_ms.  Such a Fetch is
+	                          * given up for a call over the same connection (call.is_parked),
+	                          * and for a partition that it has not */
 	int min_bytes;
 	int request_timeout_ms;
 	int retry_timeout_ms, retry_backoff_ms;
@@ -65,6 +66,7 @@ struct fetcher_part {
 	void *owner;
 	bool is_removed;         /* by fetcher_remove, while a request still refers to it */
 	bool is_asked;           /* in a request under way */
+	bool is_parked;          /* that request waits for longer than max_wait_ms */
 	bool has_twin;           /* the partition may be there twice: see fetcher_add */
 	bool is_paused;          /* out of range, or the topic is new: until fetcher_seek */
 	bool is_done;            /* offset has reached stop */

@@ -203,11 +203,11 @@ request_end(struct fetcher_request *req, const struct err *why)
 	request_recycle(req);
 }
 
-/* Let the broker wait longer for records while none come. */
+/* Let the broker wait longer for records while none come, and nothing fails. */
 static void
 adapt_wait(struct fetcher *f, bool has_records)
 {
-	f->wait_ms = has_records ? f->opts.max_wait_ms
+	f->wait_ms = has_records || f->needs_refresh ? f->opts.max_wait_ms
 		: MAX(MIN(2 * f->wait_ms, f->opts.idle_wait_ms), f->opts.max_wait_ms);
 }
 
@@ -220,7 +220,7 @@ fetcher_done(struct call *call, const struct reply *reply)
 		struct err why = *reply->err;
 		if (why.class == ERR_CORRUPT)
 			why.class = ERR_RETRY; /* another connection may work */
-		request_end(req, &why);
+		request_end(req, reply->conn->is_given_up ? NULL : &why);
 		return;
 	}
 	struct fetcher_reply *from = reply_new(f);
