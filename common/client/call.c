@@ -47,7 +47,7 @@ cluster_call_upto(struct cluster *cl, int32_t node, int16_t api_key,
 	call_init(&sync.call);
 	conn_send(c, &sync.call, api, version, req, timeout_ms, done);
 	while (!sync.is_done) {
-		cluster_wait(cl, -1, 0, -1);
+		cluster_await(cl, -1, 0, -1);
 		if (cl->is_woken && !sync.is_done) { /* the call is on our stack */
 			struct err why;
 			err_set(&why, ERR_RETRY, "interrupted");

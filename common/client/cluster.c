@@ -207,7 +207,8 @@ cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e)
 	cl->conn_opts = (struct conn_opts){ .client_id = cl->opts.client_id,
 		.connect_timeout_ms = cl->opts.connect_timeout_ms,
 		.request_timeout_ms = cl->opts.request_timeout_ms,
-		.reply_max = cl->opts.reply_max, .wake_fd = o->wake_fd };
+		.reply_max = cl->opts.reply_max, .wake_fd = o->wake_fd,
+		.meanwhile = o->meanwhile, .meanwhile_arg = o->meanwhile_arg };
 	int64_t since_ms = clock_mono_ms();
 	const char *text = named_brokers(cl);
 	int rc = text ? parse_brokers(cl, text, e) : add_default_brokers(cl, e);
@@ -467,6 +468,19 @@ cluster_wait(struct cluster *cl, int fd, short events, int timeout_ms)
 	struct pollfd one = { fd, events, 0 };
 	cluster_wait_fds(cl, &one, 1, timeout_ms);
 	return one.revents;
+}
+
+short
+cluster_await(struct cluster *cl, int fd, short events, int timeout_ms)
+{
+	if (!cl->opts.meanwhile || timeout_ms == 0)
+		return cluster_wait(cl, fd, events, timeout_ms);
+	short got = cluster_wait(cl, fd, events, timeout_ms < 0 ? CONN_MEANWHILE_MS
+		: MIN(timeout_ms, CONN_MEANWHILE_MS));
+	bool is_woken = cl->is_woken;
+	cl->opts.meanwhile(cl->opts.meanwhile_arg);
+	cl->is_woken |= is_woken;
+	return got;
 }
 
 int

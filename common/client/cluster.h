@@ -54,6 +54,11 @@ struct cluster_opts {
 	void (*say)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 	bool is_quiet;           /* another cluster of this process reports lost brokers */
 	int retry_timeout_ms;    /* how long the owner retries, for the reports; 0: not reported */
+	/* Called now and then (CONN_MEANWHILE_MS) while a call waits for a broker, for an owner that
+	 * must keep something going (member_beat).  It may serve clusters, this one, too, but not
+	 * wait for a call itself.  NULL: nothing is. */
+	void (*meanwhile)(void *arg);
+	void *meanwhile_arg;
 };
 
 /* A failure that repeats, and whether it was reported. */
@@ -212,6 +217,10 @@ short cluster_wait(struct cluster *cl, int fd, short events, int timeout_ms);
 /* The same with any number of descriptors, whose revents are set.  Returns how many have
  * some. */
 int cluster_wait_fds(struct cluster *cl, struct pollfd *fds, int nfd, int timeout_ms);
+
+/* As cluster_wait, in a call that waits for a broker and looks then whether it is done: calls
+ * opts.meanwhile, and returns earlier if there is one. */
+short cluster_await(struct cluster *cl, int fd, short events, int timeout_ms);
 
 /* The descriptors of this cluster's connections, at most n and CLUSTER_FDS_MAX, for an
  * owner that waits in another cluster's cluster_wait_fds; then call cluster_wait with a

@@ -95,7 +95,12 @@ struct conn_opts {
 	int connect_timeout_ms, request_timeout_ms;
 	size_t reply_max;           /* longest response in bytes; 0: CONN_REPLY_MAX */
 	int wake_fd;                /* readable: conn_open fails with ERR_RETRY; 0: none */
+	/* Called now and then while a broker is waited for: see cluster.h.  NULL: nothing is. */
+	void (*meanwhile)(void *arg);
+	void *meanwhile_arg;
 };
+
+enum { CONN_MEANWHILE_MS = 100 }; /* the longest time between two of these calls */
 
 /* Connect and learn the broker's API versions.  Blocks for at most
  * connect_timeout_ms for each step.  Returns NULL on failure: ERR_RETRY if a

@@ -70,16 +70,19 @@ done(struct call *call, const struct reply *reply)
 
 /* Serve the connection until the call is done or wake_fd is readable. */
 static void
-run(struct conn *c, int wake_fd, struct hello *hello)
+run(struct conn *c, const struct conn_opts *o, struct hello *hello)
 {
-	struct pollfd fds[2] = { { c->stream.fd }, { wake_fd > 0 ? wake_fd : -1, POLLIN } };
+	struct pollfd fds[2] = { { c->stream.fd }, { o->wake_fd > 0 ? o->wake_fd : -1, POLLIN } };
+	int64_t most = o->meanwhile ? CONN_MEANWHILE_MS : 1 << 30;
 	while (!hello->is_done) {
 		conn_flush(c);
 		int64_t now = clock_mono_ms(), left = conn_deadline(c) - now;
 		fds[0].events = conn_events(c);
-		if (left > 0 && poll(fds, 2, (int)MIN(left, 1 << 30)) < 0 && errno != EINTR)
+		if (left > 0 && poll(fds, 2, (int)MIN(left, most)) < 0 && errno != EINTR)
 			break;
 		conn_work(c, clock_mono_ms());
+		if (o->meanwhile)
+			o->meanwhile(o->meanwhile_arg);
 		if (!hello->is_done && fds[1].revents) {
 			err_set(&hello->err, ERR_RETRY, "interrupted");
 			break;
@@ -101,7 +104,7 @@ ask_versions(struct conn *c, int version, const struct conn_opts *o, struct hell
 	hello->err.class = ERR_NONE;
 	conn_send(c, &hello->call, api, MIN(version, api->max), &q,
 		o->connect_timeout_ms, done);
-	run(c, o->wake_fd, hello);
+	run(c, o, hello);
 	return hello->err.class == ERR_NONE ? 0 : -1;
 }
 

@@ -209,6 +209,11 @@ void member_release(struct member *m);
 /* Do what is due.  Call it each time cluster_wait has returned. */
 void member_work(struct member *m);
 
+/* Send a heartbeat if it is due, and nothing else: for an owner that waits for something else
+ * (cluster_opts.meanwhile).  What the answer says, the next member_work does.  May wait while
+ * the cluster connects. */
+void member_beat(struct member *m);
+
 /* How long the caller may wait before the next member_work, in ms. */
 int member_timeout(const struct member *m);
 

@@ -335,8 +335,8 @@ heartbeat_done(struct call *call, const struct reply *reply)
 	arena_release(&a);
 }
 
-static void
-heartbeat(struct member *m, int64_t now_ms)
+void
+member_classic_beat(struct member *m, int64_t now_ms)
 {
 	struct heartbeat_request q;
 	struct conn *c = member_conn(m);
@@ -377,7 +377,7 @@ work_in(struct member *m, int64_t now_ms)
 	if (m->wants_rejoin && m->nrevoked == 0)
 		join(m);
 	else if (now_ms >= m->heartbeat_at_ms)
-		heartbeat(m, now_ms);
+		member_classic_beat(m, now_ms);
 }
 
 void

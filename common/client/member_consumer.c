@@ -127,8 +127,8 @@ fill_name(const struct member *m, struct consumer_group_heartbeat_request *q)
 	q->instance_id = str_of(m->opts.instance);
 }
 
-static void
-heartbeat(struct member *m, int64_t now_ms)
+void
+member_consumer_beat(struct member *m, int64_t now_ms)
 {
 	struct consumer_group_heartbeat_request q;
 	struct arena a = ARENA_INIT;
@@ -290,14 +290,14 @@ member_consumer_work(struct member *m, int64_t now_ms)
 		else if (m->must_take_over)
 			describe(m);
 		else
-			heartbeat(m, now_ms);
+			member_consumer_beat(m, now_ms);
 		return;
 	}
 	if (m->has_goal && m->nrevoked == 0)
 		apply_goal(m);
 	bool is_due = (m->must_report && m->nrevoked == 0) || now_ms >= m->heartbeat_at_ms;
 	if (m->stage == MEMBER_IN && !m->is_failed && is_due)
-		heartbeat(m, now_ms);
+		member_consumer_beat(m, now_ms);
 }
 
 int

@@ -46,6 +46,10 @@ struct member_part *member_find(struct member *m, struct str topic, int32_t inde
 void member_classic_work(struct member *m, int64_t now_ms);
 void member_consumer_work(struct member *m, int64_t now_ms);
 
+/* The member is IN: send a heartbeat. */
+void member_classic_beat(struct member *m, int64_t now_ms);
+void member_consumer_beat(struct member *m, int64_t now_ms);
+
 /* Send OffsetFetch and OffsetCommit if they are due. */
 void member_offsets_work(struct member *m, int64_t now_ms);
 

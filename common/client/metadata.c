@@ -229,7 +229,7 @@ cluster_pause(struct cluster *cl, int ms)
 {
 	int64_t until = clock_mono_ms() + ms, now;
 	while ((now = clock_mono_ms()) < until && !cl->is_woken)
-		cluster_wait(cl, -1, 0, (int)(until - now));
+		cluster_await(cl, -1, 0, (int)(until - now));
 }
 
 static int

@@ -406,7 +406,7 @@ producer_wait(struct producer *producer, int fd, short events, int timeout_ms)
 	if (timeout_ms >= 0)
 		at = MIN(at, now_ms + timeout_ms);
 	int left = at == INT64_MAX ? -1 : (int)MIN(MAX(at - clock_mono_ms(), 0), 1 << 30);
-	short got = cluster_wait(producer->cluster, fd, events, left);
+	short got = cluster_await(producer->cluster, fd, events, left);
 	if (left != 0)
 		step(producer, clock_mono_ms());
 	return got;

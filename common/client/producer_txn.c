@@ -323,7 +323,7 @@ producer_abort(struct producer *producer, struct err *e)
 		return 0;
 	cluster_wait(producer->cluster, -1, 0, 0); /* refreshes is_woken */
 	while (producer->nrequest > 0 && !producer->cluster->is_woken)
-		cluster_wait(producer->cluster, -1, 0, -1);
+		cluster_await(producer->cluster, -1, 0, -1);
 	if (producer->nrequest > 0)
 		return err_set(e, ERR_RETRY, "interrupted");
 	producer_drop_all(producer);
