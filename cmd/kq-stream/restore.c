@@ -17,12 +17,12 @@ enum {
 enum { REBUILD = 1 };
 
 static int
-open_restorer(struct restorer *restorer, const struct running *app, struct err *e)
+open_restorer(struct restorer *restorer, struct err *e)
 {
 	struct fetcher_opts o;
 	if (restorer->is_open)
 		return 0;
-	struct cluster_opts co = app->cluster;
+	struct cluster_opts co = restorer->opts;
 	co.is_quiet = true;
 	co.wake_fd = 0;
 	if (cluster_open(&restorer->cluster, &co, e) < 0)
@@ -153,7 +153,7 @@ forget_local(struct task_run *task, struct err *e)
 static int
 begin_anew(struct restorer *restorer, struct task_run *task, struct err *e)
 {
-	int rc = task->nlog > 0 ? open_restorer(restorer, task->app, e) : 0;
+	int rc = task->nlog > 0 ? open_restorer(restorer, e) : 0;
 	if (rc == 0)
 		rc = begin_all(restorer, task, e);
 	if (rc == 0 || e->class != ERR_CORRUPT)

@@ -15,6 +15,7 @@
 #include "kq-stream/task_run.h"
 
 struct restorer {
+	struct cluster_opts opts;    /* set by the owner */
 	struct cluster cluster;      /* its own: no request waits behind a long Fetch */
 	bool is_open;
 	struct fetcher fetcher;

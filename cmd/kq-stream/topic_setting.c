@@ -8,7 +8,7 @@
 enum {
 	RESOURCE_TOPIC = 2,
 	OP_SET = 0,
-	TIMEOUT_MS = 10000,
+	TIMEOUT_MS = 5000, /* processing waits */
 };
 
 int

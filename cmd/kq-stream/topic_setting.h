@@ -1,7 +1,7 @@
 /*
  * One setting of a topic of the cluster.
  *
- * Uses: client.  Both functions wait for a broker, at most 10 s.  One thread.
+ * Uses: client.  They wait for a broker, at most 5 s.  One thread.
  */
 #ifndef KQ_STREAM_CMD_TOPIC_SETTING_H
 #define KQ_STREAM_CMD_TOPIC_SETTING_H

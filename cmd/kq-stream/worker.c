@@ -137,12 +137,40 @@ open_reader(struct worker *worker, struct err *e)
 	return rc;
 }
 
+/* While the thread waits for a broker, whichever it is: stay in the group.  A commit that is on
+ * its way goes on in the group's new generation, as long as all partitions are ours. */
+static void
+meanwhile(void *arg)
+{
+	struct worker *worker = arg;
+	struct member *m = &worker->reader.member;
+	int64_t now = clock_mono_ms();
+	if (worker->is_beating || !m->cluster || now < worker->beat_at_ms)
+		return;
+	worker->is_beating = true;
+	cluster_wait(&worker->cluster, -1, 0, 0);
+	member_beat(m);
+	if (member_has_place(m) && m->nlost == 0)
+		worker->group.generation = m->generation;
+	worker->beat_at_ms = now + CONN_MEANWHILE_MS / 2;
+	worker->is_beating = false;
+}
+
+static struct cluster_opts
+cluster_opts(struct worker *worker)
+{
+	struct cluster_opts co = worker->app->cluster;
+	co.meanwhile = meanwhile;
+	co.meanwhile_arg = worker;
+	return co;
+}
+
 static int
 open_sink(struct worker *worker, struct err *e)
 {
 	struct running *app = worker->app;
 	struct txn_sink_opts *o = &worker->sink_opts;
-	o->cluster = app->cluster;
+	o->cluster = cluster_opts(worker);
 	o->cluster.is_quiet = true;
 	o->wake_fd = worker->wake_fd;
 	producer_opts_init(&o->producer);
@@ -190,7 +218,7 @@ worker_open(struct worker *worker, struct running *app, int number, struct err *
 	worker->target = mem_alloc(((size_t)n + 1) * sizeof *worker->target);
 	for (int i = 0; i < n; i++)
 		worker->target[i].topic = -1;
-	struct cluster_opts co = app->cluster;
+	struct cluster_opts co = cluster_opts(worker);
 	co.client_id = worker->client_id = client_id(worker);
 	if (open_sink(worker, e) < 0 || cluster_open(&worker->cluster, &co, e) < 0)
 		return -1;
@@ -206,6 +234,7 @@ worker_open(struct worker *worker, struct running *app, int number, struct err *
 		fo.max_wait_ms = fo.idle_wait_ms = END_WAIT_MS;
 	fo.retry_timeout_ms = OUTAGE_MS;
 	fetcher_init(&worker->fetcher, &worker->cluster, &fo);
+	worker->restorer.opts = cluster_opts(worker);
 	return open_reader(worker, e);
 }
 
@@ -239,6 +268,7 @@ worker_close(struct worker *worker)
 	mem_free(worker->task);
 	mem_free(worker->txn_id);
 	mem_free(worker->client_id);
+	mem_free(worker->member_id);
 	mem_free(worker->instance);
 	mem_free(worker->offset);
 	for (int i = 0; i < worker->nkeep; i++)

@@ -66,6 +66,8 @@ struct worker {
 	struct group_reader reader;
 	struct group_reader_opts reader_opts;
 	struct restorer restorer;
+	bool is_beating;             /* a heartbeat is being sent while the thread waits */
+	int64_t beat_at_ms;          /* next look whether one is due then */
 	struct task_run **task;
 	int ntask;
 	struct worker_order *order;  /* of each sub-topology (worker_order.c) */
@@ -78,6 +80,8 @@ struct worker {
 	int dead_letters;            /* topic of the sink; -1: not looked up yet */
 	bool is_begun;               /* a transaction has begun */
 	struct output print;         /* lines for stdout */
+	struct producer_group group; /* of the commit on its way; the member id is member_id */
+	char *member_id;
 	struct producer_offset *offset;
 	int noffset;
 	int64_t commit_at_ms, idle_commit_at_ms;

@@ -259,7 +259,10 @@ static int
 commit_exactly(struct worker *worker, bool is_idle, struct err *e)
 {
 	struct member *m = &worker->reader.member;
-	struct producer_group group = { m->opts.group, m->member_id, m->opts.instance, m->generation };
+	mem_free(worker->member_id);
+	worker->member_id = mem_strdup(m->member_id); /* it may change while brokers are waited for */
+	worker->group = (struct producer_group){ m->opts.group, worker->member_id, m->opts.instance,
+		m->generation };
 	int rc = TXN_SINK_DONE;
 	if (!worker->is_begun)
 		rc = txn_sink_begin(&worker->sink, e);
@@ -271,7 +274,7 @@ commit_exactly(struct worker *worker, bool is_idle, struct err *e)
 	if (rc == TXN_SINK_DONE)
 		rc = worker_flush_print(worker, e);
 	if (rc == TXN_SINK_DONE)
-		rc = txn_sink_offsets(&worker->sink, &group, worker->offset, worker->noffset, e);
+		rc = txn_sink_offsets(&worker->sink, &worker->group, worker->offset, worker->noffset, e);
 	if (rc == TXN_SINK_DONE)
 		rc = txn_sink_commit(&worker->sink, e);
 	worker->is_begun = false;

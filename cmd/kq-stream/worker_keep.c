@@ -145,6 +145,7 @@ worker_keep(struct worker *worker, bool is_last)
 {
 	int64_t now = clock_mono_ms(), wall_ms = clock_ms();
 	bool is_due = is_last || now >= worker->keep_at_ms;
+	bool fails = false; /* then no other topic is asked for: a broker may hang */
 	struct err e;
 	for (int i = 0; i < worker->nkeep; i++) {
 		worker->keep[i].is_behind = false;
@@ -159,7 +160,10 @@ worker_keep(struct worker *worker, bool is_last)
 			|| keep->state == WORKER_KEEPS_SOME);
 		bool may_lower = keep->is_close && (keep->state == WORKER_KEEP_UNKNOWN
 			|| (is_due && keep->state != WORKER_KEEPS_SOME));
-		if ((!must_raise && !may_lower) || ensure(worker, keep, must_raise, &e) == 0)
+		if (!must_raise && !may_lower)
+			continue;
+		fails = fails || ensure(worker, keep, must_raise, &e) < 0;
+		if (!fails)
 			continue;
 		if (must_raise && !keep->has_failed)
 			say_error("the retention of topic '%s' cannot be set while its records are old: %s; "

@@ -15,7 +15,7 @@
 enum {
 	PURGE_MS = 30000,
 	PURGE_MIN = 1000,   /* fewer records are not worth a request */
-	TIMEOUT_MS = 10000,
+	TIMEOUT_MS = 5000, /* processing waits */
 };
 
 static bool

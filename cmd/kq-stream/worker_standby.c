@@ -12,7 +12,7 @@
 
 enum {
 	LOOK_MS = 3000,
-	TIMEOUT_MS = 10000,
+	TIMEOUT_MS = 5000, /* processing waits */
 	ANSWER_MAX = 64 << 20,
 };
 

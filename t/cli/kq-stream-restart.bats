@@ -547,3 +547,26 @@ put() {
 	grep -qx '4 records restored from changelogs' err
 	[ "$(all out | tail -n 1)" = '{"n":3}' ]
 }
+
+# The broker holds back what asks for the retention of a changelog, for longer than the session.
+@test "a member stays in its group while a broker does not answer" {
+	kq-topic create in -p 1
+	local app=(-a beat --protocol classic --session 1500ms from in time .ts then by .k
+		then window tumbling 1d then agg n=count then to out) word until
+	coproc HOLD { exec python3 "$kq_lib/hold.py" 32 3>&-; }
+	read -r -t "$kq_patience" word <&"${HOLD[0]}"
+	begin -b "$word" "${app[@]}"
+	printf '{"k":"a","ts":1599955200}\n' | kq-produce in
+	read -r -t "$kq_patience" word <&"${HOLD[0]}"
+	[ "$word" = held ]
+	sleep 3
+	kq-group describe beat | grep -q '^state  *Stable'
+	until=$((SECONDS + kq_patience))
+	until [ "$(all out 2>/dev/null | wc -l)" -eq 1 ]; do
+		[ "$SECONDS" -lt "$until" ]
+		sleep 0.1
+	done
+	grep -q 'the retention of topic .* cannot be set' err
+	stop KILL
+	kill "$HOLD_PID"
+}
