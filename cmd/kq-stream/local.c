@@ -20,6 +20,9 @@
 
 enum { RECORD_MAX = 128 << 20 };
 
+/* U+FEFF, with which some programs begin a text. */
+#define BYTE_ORDER_MARK STR("\xef\xbb\xbf")
+
 struct local_task {
 	struct flow_env env;
 	struct program *program;
@@ -161,13 +164,27 @@ on_next(struct flow_env *env)
 
 /* ---- lines ---- */
 
+static bool
+is_blank(struct str line)
+{
+	int32_t i = 0;
+	while (i < line.n && (line.p[i] == ' ' || line.p[i] == '\t'))
+		i++;
+	return i == line.n;
+}
+
 static int
 take_line(struct local_task *local, struct str line, struct err *e)
 {
 	struct flow_rec rec;
 	struct program_raw raw = { .key = STR_NULL, .value = line, .ts_ms = local->env.now_ms };
-	local->nline++;
-	if (local->source->value_format == PLAN_CSV) {
+	enum plan_format format = local->source->value_format;
+	bool is_bytes = format == PLAN_BYTES || format == PLAN_TEXT;
+	if (local->nline++ == 0 && !is_bytes && str_has_prefix(line, BYTE_ORDER_MARK)) {
+		raw.value.p += BYTE_ORDER_MARK.n;
+		raw.value.n -= BYTE_ORDER_MARK.n;
+	}
+	if (format == PLAN_CSV) {
 		int rc = csv_in_line(&local->csv_in, raw.value, &raw.value, e);
 		if (rc < 0)
 			return local->csv_in.is_unusable ? blame_line(local, e) : refuse(local, e);
@@ -176,8 +193,8 @@ take_line(struct local_task *local, struct str line, struct err *e)
 	} else if (line.n > 0 && line.p[line.n - 1] == '\r') {
 		raw.value.n--;
 	}
-	if (raw.value.n == 0 && local->source->value_format == PLAN_JSON)
-		return 0; /* an empty line is no record */
+	if (format == PLAN_JSON && is_blank(raw.value))
+		return 0; /* no record */
 	if (program_take(local->program, local->source, &raw, &rec, e) < 0)
 		return refuse(local, e);
 	if (rec.ts_ms > local->stream_ms)

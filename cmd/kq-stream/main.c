@@ -151,6 +151,14 @@ main(int argc, char **argv)
 	}
 	if (argc == 2 && strcmp(argv[1], "--help=words") == 0)
 		step_print_words();
+	step = argc > 1 ? find_step(argv[1]) : NULL;
+	if (step && step->kind != STEP_FROM) {
+		struct err e;
+		say_init(argv[0]);
+		err_set(&e, ERR_USAGE, "'%s' is a step: kq-stream from TOPIC then %s ...; see kq-stream %s "
+			"--help", step->name, step->name, step->name);
+		return say_err(&e, false);
+	}
 	char *notes = make_notes();
 	command.notes = notes;
 	int code = opt_main(&command, argc, argv, check);

@@ -193,7 +193,8 @@ run_on_topics(struct app *app)
 	struct topics_opts o = { .cluster = cluster(wake_fd) };
 	int rc = topics_run(app->plan, &o, &counts, &e);
 	int code = rc < 0 ? say_err(&e, false) : EXIT_DONE;
-	tell_counts(&counts);
+	if (rc == 0 || counts.in > 0 || counts.failed > 0)
+		tell_counts(&counts);
 	if (rc == 0 && counts.in == 0 && app->plan->has_default_id)
 		tell_way_on(app->plan->settings.application);
 	return code;
@@ -262,6 +263,9 @@ run_explain(int argc, char **argv)
 		code = say_err(&e, false);
 	} else {
 		code = is_words ? app_from_words(&app, argc - 1, argv + 1) : app_from_file(&app, argv[0]);
+		if (!is_words && code && access(argv[0], F_OK) < 0)
+			fprintf(stderr, "the steps of a command line begin with from: kq-stream explain from "
+				"%s ...\n", argv[0]);
 	}
 	if (code == 0)
 		code = explain(&app);
@@ -281,9 +285,10 @@ beside(struct app *app, const char *file, const char *path)
 	return arena_printf(&app->steps.arena, "%.*s/%s", (int)(slash - file), file, path);
 }
 
-/* Read the application of a file of tests.  The tests, or NULL after reporting why not. */
+/* Read the application of a file of tests.  The tests; or NULL with the exit code, after
+ * reporting why not. */
 static const struct ytree *
-read_tests(struct app *app, const char *file)
+read_tests(struct app *app, const char *file, int *code)
 {
 	static const char *const others[] = { "tests", NULL };
 	struct err e;
@@ -297,7 +302,7 @@ read_tests(struct app *app, const char *file)
 		application = yaml_open(&app->steps, beside(app, file, run->text), &e);
 	}
 	if (!application || yaml_take(&app->steps, application, others, &e) < 0) {
-		say_err(&e, false);
+		*code = say_err(&e, false);
 		return NULL;
 	}
 	static const struct ytree none = { .kind = YTREE_TEXT };
@@ -311,8 +316,10 @@ run_test(int argc, char **argv)
 	(void)argc;
 	struct app app = { .plan = NULL };
 	struct err e;
-	const struct ytree *tests = read_tests(&app, argv[0]);
-	int code = tests ? app_make(&app) : EXIT_USAGE;
+	int code;
+	const struct ytree *tests = read_tests(&app, argv[0], &code);
+	if (tests)
+		code = app_make(&app);
 	if (code == 0) {
 		int nfailed = testing_run(app.program, argv[0], tests, &e);
 		code = nfailed < 0 ? say_err(&e, false) : nfailed > 0 ? EXIT_FAILED : EXIT_DONE;

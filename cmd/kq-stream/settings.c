@@ -50,11 +50,11 @@ const struct opt settings_opts[] = {
 static const struct opt *
 find(const char *name, struct err *e)
 {
-	const char *words[ARRAY_LEN(settings_opts)] = { NULL };
+	const char *words[ARRAY_LEN(settings_opts) + 1] = { "streams" };
 	for (size_t i = 0; settings_opts[i].kind != OPT_KIND_END; i++) {
 		if (strcmp(settings_opts[i].name, name) == 0)
 			return &settings_opts[i];
-		words[i] = settings_opts[i].name;
+		words[i + 1] = settings_opts[i].name;
 	}
 	const char *near = opt_suggest(name, words);
 	if (near)
@@ -70,6 +70,12 @@ is_given(const struct opt *opt)
 {
 	return opt->kind == OPT_KIND_BOOL ? *opt->to_bool
 		: opt->kind == OPT_KIND_STRING ? *opt->to_string != NULL : *opt->to_int != NOT_GIVEN;
+}
+
+int
+settings_check(const char *name, struct err *e)
+{
+	return find(name, e) ? 0 : -1;
 }
 
 int

@@ -17,6 +17,9 @@ extern const struct opt settings_opts[];
  * unknown name, with a suggestion, or a wrong value.  The text must outlive the plan. */
 int settings_set(const char *name, const char *text, struct err *e);
 
+/* Is there a setting of this name?  0, or -1 (ERR_USAGE), with a suggestion. */
+int settings_check(const char *name, struct err *e);
+
 /* Check the settings against each other, and store them.  Returns 0, or -1 (ERR_USAGE). */
 int settings_get(struct plan_settings *settings, struct err *e);
 

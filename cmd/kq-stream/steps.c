@@ -197,7 +197,9 @@ put_arg(const struct step_arg *arg, struct buf *out)
 	switch (arg->place) {
 	case STEP_ARG_FIRST: buf_puts(out, shown); break;
 	case STEP_ARG_MAYBE: buf_printf(out, "[%s]", shown); break;
-	case STEP_ARG_NAMED: buf_printf(out, "[%s %s]", arg->name, shown); break;
+	case STEP_ARG_NAMED:
+		buf_printf(out, arg->is_needed ? "%s %s" : "[%s %s]", arg->name, shown);
+		break;
 	}
 }
 

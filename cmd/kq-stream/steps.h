@@ -47,7 +47,7 @@ enum step_arg_kind {
 enum step_arg_place {
 	STEP_ARG_FIRST,     /* follows the verb, without its name */
 	STEP_ARG_MAYBE,     /* likewise, but may be absent; a choice: if the word is one of them */
-	STEP_ARG_NAMED,     /* after its name, in any order; may be absent */
+	STEP_ARG_NAMED,     /* after its name, in any order; may be absent unless is_needed */
 };
 
 struct step_arg {
@@ -57,6 +57,7 @@ struct step_arg {
 	const char *shown;   /* in --help: "EXPR" */
 	const char *phrase;
 	const char *choices; /* "inner|left"; or NULL */
+	bool is_needed;      /* in --help; who takes it says what is missing */
 };
 
 enum { STEP_ARGS_MAX = 14, STEP_PAIRS_MAX = 64, STEP_STEPS_MAX = 500, STEP_CHAINS_MAX = 100,

@@ -597,6 +597,19 @@ tell_counts(struct task_run *task)
 	tell_one(&all->failed, task->counts.failed, &task->told.failed);
 }
 
+void
+task_run_keep_counts(struct task_run *task)
+{
+	task->kept = task->counts;
+}
+
+void
+task_run_discard_counts(struct task_run *task)
+{
+	task->counts = task->kept;
+	tell_counts(task);
+}
+
 /* The record cannot be read.  Returns 0: it is skipped, or -1. */
 static int
 refuse(struct task_input *input, struct err *why, struct err *e)

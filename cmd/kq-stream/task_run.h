@@ -98,6 +98,7 @@ struct task_run {
 	struct task_input *current;  /* whose record is being processed; or NULL */
 	struct task_counts counts;
 	struct task_counts told;     /* of these, what is in app->counts */
+	struct task_counts kept;     /* of these, what is committed */
 };
 
 /* A new task, in TASK_WAITING.  Its inputs are the topics that have such a partition. */
@@ -131,6 +132,10 @@ void task_run_close(struct task_run *task, bool keeps);
 
 /* Close, and free. */
 void task_run_free(struct task_run *task);
+
+/* What was counted is committed; or is discarded, and was never done. */
+void task_run_keep_counts(struct task_run *task);
+void task_run_discard_counts(struct task_run *task);
 
 /* Write a checkpoint of a task that has nothing uncommitted.  Returns 0, or -1. */
 int task_run_checkpoint(struct task_run *task, struct err *e);

@@ -472,6 +472,8 @@ testing_run(struct program *program, const char *file, const struct ytree *tests
 	for (int i = 0; i < tests->n && rc >= 0; i++) {
 		rc = run_test(&testing, i + 1, &tests->item[i], e);
 		nfailed += rc > 0;
+		if (rc < 0)
+			printf("Bail out! %s\n", e->msg);
 	}
 	expr_set_free(testing.exprs);
 	arena_release(&testing.arena);

@@ -20,7 +20,9 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 		"  kq-stream from - format csv then by .city then agg n=count then to -\n",
 		"Without 'time', a record of a topic has its own timestamp, and a line of stdin the\n"
 		"time at which it was read.  A number below 10^11 is taken as seconds, a larger one as\n"
-		"milliseconds, a string as ISO 8601.\n", {
+		"milliseconds, a string as ISO 8601.\n"
+		"A line of CSV is an object with the names of the header.  A field without quotes that\n"
+		"looks like 1 or -2.5 is a number; others are strings (007, 1e3, true, empty ones).\n", {
 			FIRST("from", TOPICS, "TOPIC[,TOPIC]...", "topics to read, or - for stdin"),
 			NAMED("time", EXPR, "EXPR", "a record's timestamp (default: its own)"),
 			NAMED("format", CHOICE, "FORMAT", "of values (default json)", FORMATS),
@@ -43,7 +45,8 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 		"It follows 'from', and is the same as its argument 'time'.\n", {
 			FIRST("time", EXPR, "EXPR", "seconds or milliseconds since 1970, or ISO 8601") } },
 	[STEP_FILTER] = { "filter", STEP_FILTER, "keep the records for which EXPR is true",
-		"  kq-stream from orders then filter '.amount > 100' then to big-orders\n", NULL, {
+		"  kq-stream from orders then filter '.amount > 100' then to big-orders\n",
+		"Of several results of EXPR the first one counts; none is false.\n", {
 			FIRST("filter", EXPR, "EXPR", "a test of . and $key; null is false") } },
 	[STEP_FILTER_NOT] = { "filter-not", STEP_FILTER_NOT, "drop the records for which EXPR is true",
 		"  kq-stream from orders then filter-not '.test' then to real-orders\n", NULL, {
@@ -73,7 +76,7 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 		"A record is dropped if one with the same key, or the same result of EXPR, was let\n"
 		"through at most TIME before it, in event time.\n", {
 			MAYBE("dedupe", EXPR, "EXPR", "what to compare (default: the key)"),
-			NAMED("within", DURATION, "TIME", "how long a record is remembered; required"),
+			NAMED("within", DURATION, "TIME", "how long a record is remembered", .is_needed = true),
 			STORE } },
 	[STEP_MERGE] = { "merge", STEP_MERGE, "join the records of several streams into one",
 		"  - merge: web, shop\n", NULL, {
@@ -91,7 +94,8 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 	[STEP_EXEC] = { "exec", STEP_EXEC, "take the values through a command, a line each",
 		"  kq-stream from lines then exec 'sed -u s/a/b/' then to -\n",
 		"COMMAND gets a line of JSON and an empty line, and answers with any number of lines of\n"
-		"JSON and an empty line, at once (sed -u, grep --line-buffered).\n", {
+		"JSON and an empty line, at once (sed -u, grep --line-buffered).  A command that answers\n"
+		"no empty line to one, as jq, is waited for until the timeout ends the application.\n", {
 			FIRST("exec", TEXT, "COMMAND", "run by sh, as long as the task runs"),
 			NAMED("timeout", DURATION, "TIME", "an answer takes no longer (default 60s)") } },
 	[STEP_EVERY] = { "every", STEP_EVERY, "send the latest value of each key at intervals",
@@ -122,7 +126,10 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 		"AGGREGATOR: count, count(E), sum(E), avg(E), min(E), max(E), first(E), last(E),\n"
 		"collect(E; N), distinct(E; N), distinct_approx(E), quantile(E; P).  E is an expression\n"
 		"of . and $key, N the largest number of values (default 1000; one more is an error),\n"
-		"P from 0 to 1.  distinct_approx is off by 1.6 % on average, quantile by 1 % at most.\n", {
+		"P from 0 to 1.  collect gives an array of all values, nulls too; distinct the number of\n"
+		"different ones; count(E) that of those that are not null, over which the others pass.\n"
+		"  distinct_approx is off by 1.6 % on average, quantile by 1 % at most;\n"
+		"quantile(E; 0) and quantile(E; 1) of a stream are exact.\n", {
 			FIRST("agg", PAIRS, "NAME=AGGREGATOR...", "members of the result"),
 			STORE } },
 	[STEP_TOP] = { "top", STEP_TOP, "keep the N highest records of each key",
@@ -171,7 +178,7 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 	[STEP_LATE] = { "late", STEP_LATE, "send the late records of an aggregation or join to a topic",
 		"  kq-stream from x then by .url then window tumbling 1m then agg n=count "
 		"then late to old then to -\n", NULL, {
-			NAMED("to", TOPIC, "TOPIC", "topic, or - for stdout; required") } },
+			NAMED("to", TOPIC, "TOPIC", "topic, or - for stdout", .is_needed = true) } },
 	[STEP_JOIN] = { "join", STEP_JOIN, "join with another stream or table",
 		"  kq-stream from clicks then join left users on .user then to enriched\n"
 		"  kq-stream from orders time .ts then by .id \\\n"

@@ -667,6 +667,8 @@ finish(struct worker *worker, int rc, struct err *e)
 	} else if (worker->is_begun && worker->sink.o->producer.txn_id) {
 		txn_sink_abort(&worker->sink, TXN_SINK_FAILED, &why);
 	}
+	for (int i = 0; rc < 0 && worker->sink.o->producer.txn_id && i < worker->ntask; i++)
+		task_run_discard_counts(worker->task[i]);
 	if (rc == 0 && worker->app->plan->settings.guarantee == PLAN_AT_LEAST_ONCE)
 		member_flush(m, STORE_WAIT_MS);
 	if (rc == 0 && !m->is_failed)

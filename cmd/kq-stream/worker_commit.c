@@ -155,6 +155,7 @@ note_committed(struct worker *worker, bool is_idle)
 		for (int k = 0; k < task->nlog; k++)
 			note_log(worker, &task->log[k]);
 		task->is_dirty = false;
+		task_run_keep_counts(task);
 		if (now >= task->checkpoint_at_ms && task_run_checkpoint(task, &e) < 0)
 			say_error("%s", e.msg);
 	}
@@ -175,6 +176,7 @@ rewind_all(struct worker *worker)
 {
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];
+		task_run_discard_counts(task);
 		if (is_idle_task(task))
 			continue;
 		restore_cancel(&worker->restorer, task);

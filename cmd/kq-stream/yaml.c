@@ -219,6 +219,8 @@ yaml_take(struct steps *steps, const struct ytree *map, const char *const *other
 				return -1;
 			continue;
 		}
+		if (item->value->kind != YTREE_TEXT && settings_check(item->key, e) < 0)
+			return err_wrap(e, "%s:%d", steps->file, item->line);
 		if (item->value->kind != YTREE_TEXT)
 			return fail(steps, item->line, "the setting is a text or a number", e);
 		if (settings_set(item->key, item->value->text, e) < 0)
@@ -249,7 +251,7 @@ print_step(const struct step *step, struct buf *out)
 	if (own >= 0 && verb->arg[own].kind == STEP_ARG_PAIRS) {
 		buf_printf(out, "%s:\n", verb->name);
 		for (int i = 0; i < step->npair; i++) {
-			buf_printf(out, "%*s", 10, "");
+			buf_printf(out, "%*s", 8, "");
 			ytree_put_text(str_of(step->pair[i].name), out);
 			buf_puts(out, ": ");
 			ytree_put_text(str_of(step->pair[i].text), out);

@@ -303,6 +303,12 @@ add_part(struct agg_columns *cols, const struct agg_column *column,
 	struct buf b = BUF_INIT;
 	if (agg_parse(cols->fns, column->spec, part, e) < 0)
 		return err_wrap(e, "%.*s", STR_ARG(column->name));
+	if (part->kind == &agg_quantile && !place->is_table) { /* the ends need no buckets */
+		if (part->param == 0)
+			part->kind = &agg_min;
+		else if (part->param == 1)
+			part->kind = &agg_max;
+	}
 	if (place->is_table && !part->kind->sub)
 		return err_set(e, ERR_USAGE, "%.*s: %s cannot be told when a row of the table changes "
 			"or goes; aggregate by an expression that can", STR_ARG(column->name),

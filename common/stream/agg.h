@@ -13,7 +13,8 @@
  *	                     (1000 if it is left out), one more is an error
  *	distinct(E; N)       how many different values there are; N: at most so many (1000)
  *	distinct_approx(E)   the same by HyperLogLog: standard error 1.6 %, in 4 KiB
- *	quantile(E; P)       of numbers: a value at most 1 % from the one of rank ceil(P * n)
+ *	quantile(E; P)       of numbers: a value at most 1 % from the one of rank ceil(P * n);
+ *	                     with P 0 or 1, except of a grouped table, it is min(E) or max(E)
  *
  * All but count and collect pass over null, and a missing result.  E of a record that is
  * no number where one is wanted, or is beyond the largest double, is an error, as is a sum

@@ -115,6 +115,10 @@ agg_parse(struct flow_fns *fns, struct str spec, struct agg_part *part, struct e
 	if (end == to || spec.p[end] != '(')
 		return err_set(e, ERR_USAGE, "column %d: %s wants an expression: %s(.amount)",
 			end + 1, part->kind->name, part->kind->name);
+	const uint8_t *close = memrchr(spec.p + end, ')', (size_t)(to - end));
+	if (close && close != spec.p + to - 1)
+		return err_set(e, ERR_USAGE, "column %d: a column is one aggregator; compute with columns "
+			"in a later step: then stream then map '.a / .b'", (int)(close - spec.p) + 2);
 	if (spec.p[to - 1] != ')')
 		return err_set(e, ERR_USAGE, "column %d: '(' is not closed", end + 1);
 	to--;

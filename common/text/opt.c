@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { WORDS_MAX = 200, WORD_SIZE_MAX = 63 };
+enum { WORDS_MAX = 200, WORD_SIZE_MAX = 63, MIB = 1 << 20 };
 
 /* ---- suggestions ---- */
 
@@ -196,6 +196,9 @@ take_amount(const struct opt *opt, const char *value, struct err *e)
 		return -1;
 	if ((opt->kind == OPT_KIND_SIZE ? units_parse_size : units_parse_duration)(value, &v, e) < 0)
 		return -1;
+	if (v < opt->min && opt->max == INT64_MAX && opt->min % MIB == 0)
+		return err_set(e, ERR_USAGE, "'%s' is less than %lldMiB", value,
+			(long long)(opt->min / MIB));
 	if ((opt->min || opt->max) && (v < opt->min || v > opt->max))
 		return err_set(e, ERR_USAGE, "'%s' is not between %lld and %lld%s", value,
 			(long long)opt->min, (long long)opt->max, opt->kind == OPT_KIND_SIZE ? "" : " ms");

@@ -92,13 +92,38 @@ units_plural(int64_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* The bytes of "1d" in "1d12h"; of all of "1d". */
+static size_t
+first_part(const char *text)
+{
+	size_t n = strspn(text, "0123456789.");
+	return n + strspn(text + n, "abcdefghijklmnopqrstuvwxyz");
+}
+
 int
 units_parse_duration(const char *text, int64_t *ms, struct err *e)
 {
 	static const struct unit unit[] = { { "", 1 }, { "ms", 1 }, { "s", 1000 },
 		{ "m", 60000 }, { "min", 60000 }, { "h", 3600000 }, { "d", 86400000 },
-		{ NULL, 0 } };
-	return parse_with_unit(text, unit, "a duration such as 250ms, 5s, 2m, 1h or 7d", ms, e);
+		{ "w", 604800000 }, { NULL, 0 } };
+	static const char example[] = "a duration such as 250ms, 5s, 2m, 1h, 7d or 1d12h";
+	size_t n = first_part(text);
+	char part[UNITS_TEXT_SIZE];
+	int64_t sum = 0, v;
+	if (n == 0 || !text[n])
+		return parse_with_unit(text, unit, example, ms, e);
+	for (const char *p = text; *p; p += n) {
+		n = first_part(p);
+		if (n == 0 || n >= sizeof part || is_digit(p[n - 1]) || p[n - 1] == '.')
+			return err_set(e, ERR_USAGE, "'%s' is not %s", text, example);
+		snprintf(part, sizeof part, "%.*s", (int)n, p);
+		if (parse_with_unit(part, unit, example, &v, e) < 0)
+			return -1;
+		if (__builtin_add_overflow(sum, v, &sum))
+			return err_set(e, ERR_USAGE, "'%s' is too large", text);
+	}
+	*ms = sum;
+	return 0;
 }
 
 /* Take exactly n digits.  Returns false if there are others. */

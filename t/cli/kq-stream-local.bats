@@ -391,6 +391,15 @@ kq-stream: 1 record could not be processed and was skipped' ]]
 	[ "$(cat got)" = 1 ]
 }
 
+@test "blank lines and a byte order mark are no part of records" {
+	printf '\xef\xbb\xbf{"a":1}\n  \t\n\n \r\n{"a":2}\n' >in
+	run -0 timeout 20 kq-stream from - then map .a then to - <in
+	[ "$output" = $'1\n2' ]
+	printf '\xef\xbb\xbfa,b\n1,007\n' >in
+	run -0 timeout 20 kq-stream from - format csv then to - <in
+	[ "$output" = '{"a":1,"b":"007"}' ]
+}
+
 @test "a result with a member named key, start or end stands under value" {
 	printf '{"c":"a","key":1,"start":2}\n' >in
 	timeout 20 kq-stream from - then by .c then agg key='last(.key)' n=count then to - <in >got

@@ -258,6 +258,17 @@ ticks() {
 	wait $job || [ $? -eq 143 ]
 }
 
+@test "what an aborted transaction took is not counted" {
+	kq-topic create in -p 1
+	{ orders 1 9; echo 'no JSON'; } | kq-produce in
+	run -1 --separate-stderr kq-stream --until-end -a bad from in then by .k then agg n=count then to out
+	[[ $stderr != *' out'* ]]
+	run -0 --separate-stderr kq-stream --until-end -e skip -a bad from in then to out
+	[[ $stderr == *'10 records in, 9 out'* ]]
+	run -75 --separate-stderr kq-stream -b 127.0.0.1:1 -a none from in then to out
+	[[ $stderr != *' out'* ]] || { echo "$stderr"; false; }
+}
+
 @test "an application that is not known is not reset" {
 	run -1 --separate-stderr kq-stream reset grwon
 	[ -z "$output" ]

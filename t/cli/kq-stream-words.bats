@@ -125,6 +125,29 @@ refuses() {
 		from - then by .a then window session 1m then aggregate '$acc' then to -
 }
 
+@test "what a newcomer writes first is answered with the way" {
+	run -2 kq-stream filter .a
+	[ "$output" = "kq-stream: 'filter' is a step: kq-stream from TOPIC then filter ...; see kq-stream filter --help" ]
+	run -2 kq-stream -m 10k from - then to -
+	[[ $output == *"option '-m': '10k' is less than 1MiB"* ]]
+	refuses "agg: s: column 8: a column is one aggregator; compute with columns in a later step: then stream then map '.a / .b'" \
+		from - then by .a then agg 's=sum(.a)/count' then to -
+	printf 'stream:\n  a:\n    - from: x\n' >"$BATS_TEST_TMPDIR/a.yaml"
+	run -2 kq-stream run "$BATS_TEST_TMPDIR/a.yaml"
+	[[ $output == *"a.yaml:1: key 'stream' is not known; did you mean 'streams'?"* ]]
+	run -0 kq-stream dedupe --help
+	[[ $output == *'Usage: dedupe [EXPR] within TIME [name NAME]'* ]]
+	run -2 kq-stream ps --until-end
+	[[ $output == *"option '--until-end' is not for 'ps'"* ]]
+	run -2 kq-stream query -a x
+	[[ $output == *"option '-a' is not for 'query'"* ]]
+	[ "$(kq-stream reset --help | grep -c state-dir)" -eq 1 ]
+	echo '{"a":1,"ts":0}' | kq-stream from - time .ts then by .a then window tumbling 1w then agg n=count then to - |
+		grep -q '"end":604800000,'
+	echo '{"a":1,"ts":0}' | kq-stream from - time .ts then by .a then window tumbling 1d12h then agg n=count then to - |
+		grep -q '"end":129600000,'
+}
+
 @test "lines of stdin have no key: nothing that needs one follows them at once" {
 	local say="lines of stdin have no key: put 'by EXPR' before it (by '\"all\"' gives all of them one key)"
 	refuses "agg: $say" from - then map .a then agg n=count then to -

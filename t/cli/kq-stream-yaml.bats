@@ -337,6 +337,11 @@ not ok 1 - counts by city
 		    input: [{topic: z, value: 1}]
 		    output: []
 	END
+	[ "$output" = $'1..1\nBail out! t.yaml:4: the application does not read this topic' ]
+	run -1 --separate-stderr kq-stream test nosuch.yaml
+	run -1 --separate-stderr kq-stream run nosuch.yaml
+	run -1 --separate-stderr kq-stream explain orders
+	[[ $stderr == *'begin with from: kq-stream explain from orders ...' ]]
 	{
 		echo "$app"
 		printf 'tests: {one: {input: [{value: {a: "x"}}], output: []}}\n'

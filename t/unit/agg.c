@@ -184,6 +184,8 @@ test_agg__each_aggregator(void)
 	wants_one("distinct(.s)", v, "{\"c0\":2}", "{\"c0\":{\"values\":[[\"b\",2],[\"a\",1]]}}");
 	wants_one("quantile(.x; 0.5)", v, "{\"c0\":2.982}",
 		"{\"c0\":{\"buckets\":[[-1048598,1],[1048634,1],[1048698,1]]}}");
+	wants_one("quantile(.x; 0)", v, "{\"c0\":-1.5}", NULL); /* exactly */
+	wants_one("quantile(.x; 1)", v, "{\"c0\":10}", NULL);
 }
 
 void
@@ -197,7 +199,8 @@ test_agg__of_nothing(void)
 	wants_one("first(.x)", v, "{\"c0\":null}", NULL);
 	wants_one("collect(.x | select(. != null))", v, "{\"c0\":[null]}", NULL);
 	wants_one("distinct(.x)", v, "{\"c0\":0}", "{\"c0\":{\"values\":[]}}");
-	wants_one("quantile(.x; 1)", v, "{\"c0\":null}", "{\"c0\":{\"buckets\":[]}}");
+	wants_one("quantile(.x; 0.9)", v, "{\"c0\":null}", "{\"c0\":{\"buckets\":[]}}");
+	wants_one("quantile(.x; 1)", v, "{\"c0\":null}", NULL);
 }
 
 void

@@ -252,8 +252,8 @@ test_opt__mistakes_are_told_in_one_sentence(void)
 	check(refused(&plain, "x -p 99999999999999999999",
 		"option '-p': '99999999999999999999' is not between 1 and 100"));
 	check(refused(&plain, "x --size 2M", "option '--size': '2M' is not between 1 and 1048576"));
-	check(refused(&plain, "x --wait 5w",
-		"option '--wait': '5w' is not a duration such as 250ms, 5s, 2m, 1h or 7d"));
+	check(refused(&plain, "x --wait 5y",
+		"option '--wait': '5y' is not a duration such as 250ms, 5s, 2m, 1h, 7d or 1d12h"));
 	check(refused(&plain, "x --wait 5",
 		"option '--wait': '5' needs a unit: 5ms, 5s, 5m, 5h or 5d"));
 	check_int(parse(&plain, "x --wait 0"), 0);

@@ -94,7 +94,14 @@ test_units__durations_are_in_milliseconds(void)
 	check_int(parsed(units_parse_duration, "2m"), 120000);
 	check_int(parsed(units_parse_duration, "1h"), 3600000);
 	check_int(parsed(units_parse_duration, "7d"), 604800000);
-	check_int(parsed(units_parse_duration, "7w"), -1);
+	check_int(parsed(units_parse_duration, "7w"), 4233600000);
+	check_int(parsed(units_parse_duration, "1d12h"), 129600000);
+	check_int(parsed(units_parse_duration, "1h30m1.5s"), 5401500);
+	check_int(parsed(units_parse_duration, "7y"), -1);
+	check_int(parsed(units_parse_duration, "1d12"), -1);
+	check_int(parsed(units_parse_duration, "12.d1h"), -1);
+	check_int(parsed(units_parse_duration, "1h-5m"), -1);
+	check_int(parsed(units_parse_duration, "106751991167d1w"), -1);
 	check_int(parsed(units_parse_duration, "1.5"), -1);
 	check_int(parsed(units_parse_duration, "1.5ms"), -1);
 	check_int(parsed(units_parse_duration, "-5s"), -1);
