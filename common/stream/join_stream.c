@@ -313,7 +313,8 @@ join_partners(struct join_stream *join, int port, const struct flow_rec *rec, st
 		MIN(plus(rec->ts_ms, side->bound_ms), *join->stream_ms),
 	};
 	int64_t n = 0;
-	if (bound_ms[0] > bound_ms[1])
+	bool is_past_all = side->back_ms < 0 && rec->ts_ms > INT64_MAX + side->back_ms;
+	if (is_past_all || bound_ms[0] > bound_ms[1])
 		return 0;
 	int64_t to = segment_of(join, bound_ms[1]);
 	for (int64_t i = segment_of(join, bound_ms[0]); i <= to; i++) {

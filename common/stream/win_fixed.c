@@ -327,7 +327,11 @@ take_windows(struct win_fixed *op, int port, const struct flow_rec *rec, int64_t
 {
 	struct flow_agg *adder = win_adder(&op->win, port);
 	int64_t nopen = n;
-	if (!op->is_unlimited && op->closed_ms >= 0) {
+	if (op->is_unlimited && *op->win.time_ms == INT64_MAX) { /* at its end even it is closed */
+		nopen = 0;
+		if (win_late(&op->win, rec, 1, true, e))
+			return -1;
+	} else if (!op->is_unlimited && op->closed_ms >= 0) {
 		/* Of the starts last, last - step, ... those > closed. */
 		nopen = last_ms <= op->closed_ms ? 0
 			: MIN(n, (last_ms - op->closed_ms - 1) / op->step_ms + 1);

@@ -14,6 +14,7 @@ import model
 from functions import fn
 
 NUM, STR, ANY = "number", "string", "any"
+LAST = 2**63 - 1
 
 
 class Place:
@@ -29,6 +30,8 @@ class Case:
     def __init__(self, rng, name):
         self.rng, self.name, self.nodes, self.places, self.topics = rng, name, [], [], {}
         self.size = rng.choice([1, 2, 3, 5, 10, 10, 30, 100, 1000, 60000])
+        if rng.random() < 0.03:
+            self.size = rng.choice([10**12, 2**40])
         self.config = None
 
     def add(self, op, kind=None, type_=ANY, **rest):
@@ -60,7 +63,7 @@ class Case:
 
     def topic(self, role, type_=None):
         name = "t%d" % (len(self.topics) + 1)
-        self.topics[name] = (role, type_ or self.rng.choice([NUM, NUM, STR]))
+        self.topics[name] = (role, type_ or self.rng.choice([NUM] * 8 + [STR] * 4 + [ANY]))
         return name
 
     def stream(self, type_=None):
@@ -204,7 +207,7 @@ class Case:
         if type_ == STR:
             names += [("add", STR)]
         if not init_too:
-            names += [("plus_text", STR), ("keyed_text", STR)] * (type_ == STR)
+            names += [("plus_text", STR)] * (type_ == STR)
             name, type_ = self.rng.choice(names)
             return {"fn": fn(name)}, type_
         init = self.rng.choice(inits)
@@ -465,12 +468,14 @@ class Case:
     # ---- the rest of a case ----
 
     def sinks(self):
+        is_one = self.rng.random() < 0.2
         for at in list(self.places):
             if at.kind not in "ST" or (at.is_used and self.rng.random() < 0.85):
                 continue
             if at.kind == "T":
                 at = self.add("to_stream", "S", at.type, from_=at.name, keys=at.window)
-            self.add("to", from_=at.name, topic="out%d" % (len(self.nodes) + 1))
+            topic = "out" if is_one else "out%d" % (len(self.nodes) + 1)
+            self.add("to", from_=at.name, topic=topic)
 
     def finish(self):
         for node in self.nodes:
@@ -485,9 +490,13 @@ class Case:
     def input(self):
         r, size = self.rng, self.size
         keys = r.choice([["a", "b", "c"], ["a", "aa", "b", "c"], ["a"], ["a", "b", "k0", "k1", "x"],
-                         [9, 10, 100, "a"]])
+                         [9, 10, 100, "a"], ["a", [], ["a", 1], [10], [9]], list(range(40))])
         texts = r.choice([["x", "y", "z", "xa", "yb"], ["a", "b", "k0", "", "\u00e4x"]])
         base = r.choice([0, 0, 0, 1, size, 1000 * size, 1700000000000])
+        last = 2**53 if self.computes_times() else LAST
+        if r.random() < 0.05:
+            base = last - r.choice([1, 3, 20, 100]) * size
+        base = min(max(0, base), last)
         now, step = base, r.choice([1, 2, 1 + size // 5, size, 3 * size])
         nulls = r.choice([0.0, 0.03, 0.15])
         negative = r.random() < 0.06
@@ -496,10 +505,11 @@ class Case:
                                     {"invalid_timestamp": "partition_time"},
                                     {"invalid_timestamp": "fail"}])
         out = []
-        for _ in range(r.choice([4, 10, 25, 25, 50])):
+        for _ in range(r.choice([4, 10, 25, 25, 50, 120 if len(keys) > 9 else 25])):
             p = r.random()
             now += 0 if p < 0.25 else r.randint(0, step) if p < 0.93 else r.randint(0, 20 * step) \
                 if p < 0.995 else 70000 * size
+            now = min(now, last)
             ts = now if r.random() < 0.65 else max(0, now - r.randint(0, r.choice(
                 [2, step, 3 * size, 20 * size])))
             if negative and r.random() < 0.15:
@@ -510,10 +520,26 @@ class Case:
             if role == "global":
                 key = None if r.random() < nulls else r.choice(keys + texts + [1, 2, "k0", "a1"])
             null = 0.25 if role != "stream" else nulls
-            value = None if r.random() < null else r.choice(texts) if type_ == STR \
-                else r.randint(-1, 6)
+            value = None if r.random() < null else self.value(type_, texts)
             out.append([topic, key, value, ts])
         return out
+
+    def computes_times(self):
+        """Are times of windows values of expressions?  jq 1.6 knows them up to 2^53 exactly."""
+        names = {node[k]["name"].partition(":")[0] for node in self.nodes
+                 for k in ("fn", "key_fn") if k in node}
+        names |= {g["fn"]["name"] for node in self.nodes for g in node.get("groups", [])}
+        return any(p.window for p in self.places) and not names.isdisjoint({
+            "with_key", "key_suffix", "plain_key", "window_start", "key_pair", "plain_pair",
+            "start_pair", "swap", "twice", "up_to", "keyed_text", "key_joiner"})
+
+    def value(self, type_, texts):
+        r = self.rng
+        if type_ == ANY:
+            type_ = r.choice([NUM, STR, ANY])
+        if type_ == ANY:
+            return r.choice([[], ["x"], [1, None], [[1], "y"]])
+        return r.choice(texts) if type_ == STR else r.randint(-1, 6)
 
 
 # ---- families ----

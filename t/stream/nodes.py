@@ -394,7 +394,7 @@ class WindowAggregate(Aggregate):
 
     def is_open(self, end):
         if self.kind in FIXED:
-            return self.time < end + self.grace or self.kind == "unlimited"
+            return self.time < end + self.grace
         return self.time <= end + self.grace + self.size.get("gap", 0)
 
     def take(self, port, key, value, ts):
@@ -683,16 +683,18 @@ class ForeignKeyJoin(Table):
             self.run.queue.put((self, "ask"), ts, self.registration, was, key, value, ts, False,
                                is_nothing)
         if not (is_nothing and was is not None):
-            self.run.queue.put((self, "ask"), ts, self.registration, name, key, value, ts, True, True)
+            only_row = self.kind == "inner" and was is None
+            self.run.queue.put((self, "ask"), ts, self.registration, name, key, value, ts, True,
+                               True, only_row)
 
-    def registration(self, name, key, value, ts, stays, is_answered):
+    def registration(self, name, key, value, ts, stays, is_answered, only_row=False):
         at, row = (text(name), text(key)), None
         if name is not None:
             row = self.sides[1].get(name)
             self.subscribed[at] = (name, key, value)
             if not stays:
                 del self.subscribed[at]
-        if is_answered:
+        if is_answered and (row or not only_row):
             self.answer(key, value, row[0] if row and stays else None,
                         max(ts, row[1]) if row else ts)
 
