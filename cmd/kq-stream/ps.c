@@ -29,14 +29,17 @@ get_text(const json_t *object, const char *name)
 	return text ? text : "-";
 }
 
-/* The sum over the tasks; -1: not known of one. */
+/* Of all tasks, without copies of other processes' tasks; -1: not known of one. */
 static int64_t
-sum_tasks(const json_t *facts, const char *name)
+sum_lag(const json_t *facts)
 {
 	const json_t *tasks = json_object_get(facts, "tasks");
 	int64_t sum = 0;
 	for (size_t i = 0; i < json_array_size(tasks); i++) {
-		int64_t n = get(json_array_get(tasks, i), name);
+		const json_t *task = json_array_get(tasks, i);
+		int64_t n = get(task, "lag");
+		if (strcmp(get_text(task, "role"), "standby") == 0)
+			continue;
 		if (n < 0)
 			return -1;
 		sum += n;
@@ -120,7 +123,7 @@ print_process_json(const struct apps_process *process)
 	const json_t *tasks = json_object_get(process->facts, "tasks");
 	if (process->facts) {
 		json_object_set_new(object, "tasks", json_integer((json_int_t)json_array_size(tasks)));
-		json_object_set_new(object, "lag", json_known(sum_tasks(process->facts, "lag")));
+		json_object_set_new(object, "lag", json_known(sum_lag(process->facts)));
 	}
 	for (size_t i = 0; process->facts && i < ARRAY_LEN(kept); i++)
 		json_object_set(object, kept[i], json_object_get(process->facts, kept[i]));
@@ -146,7 +149,7 @@ print_processes(const struct apps *apps)
 			put_uptime(&a, get(facts, "uptime_ms")), put_known(&a, get(facts, "in")),
 			put_known(&a, get(facts, "out")),
 			facts ? arena_printf(&a, "%.0f", rate) : "-",
-			put_known(&a, facts ? sum_tasks(facts, "lag") : -1) });
+			put_known(&a, facts ? sum_lag(facts) : -1) });
 	}
 	table_print(&table);
 	table_release(&table);

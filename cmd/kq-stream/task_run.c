@@ -545,10 +545,26 @@ task_run_position(const struct task_input *input)
 	return has_first(input) ? input->first.offset : input->reader->deliver;
 }
 
+/* Of a copy: behind the changelogs, as the last answers told them. */
+static int64_t
+lag_of_copy(const struct task_run *task)
+{
+	int64_t lag = 0;
+	for (int i = 0; i < task->nlog; i++) {
+		const struct fetcher_part *reader = task->log[i].reader;
+		if (!reader || reader->end < 0)
+			return -1;
+		lag += MAX(reader->end - reader->deliver, 0);
+	}
+	return lag;
+}
+
 int64_t
 task_run_lag(const struct task_run *task)
 {
 	int64_t lag = 0;
+	if (task->state == TASK_STANDBY)
+		return lag_of_copy(task);
 	for (int i = 0; i < task->ninput; i++) {
 		const struct fetcher_part *reader = task->input[i].reader;
 		if (!reader || reader->end < 0)

@@ -184,7 +184,8 @@ int task_run_tick(struct task_run *task, int64_t wall_ms, struct err *e);
 /* The input has ended: what is still open comes out.  Returns 0, or -1. */
 int task_run_end(struct task_run *task, struct err *e);
 
-/* Records that the brokers have, from the next one to take on; -1: not known. */
+/* Records that the brokers have, from the next one to take on; of a copy, in changelogs.
+ * -1: not known. */
 int64_t task_run_lag(const struct task_run *task);
 
 /* The highest time of the records taken; INT64_MIN: there were none. */

@@ -593,6 +593,8 @@ tell_progress(struct worker *worker)
 	struct running_thread *mine = &worker->app->thread[worker->number - 1];
 	int64_t time_ms = INT64_MIN, sum = 0;
 	for (int i = 0; i < worker->ntask; i++) {
+		if (worker->task[i]->state == TASK_STANDBY)
+			continue;
 		int64_t lag = task_run_lag(worker->task[i]);
 		sum = lag < 0 || sum < 0 ? -1 : sum + lag;
 		time_ms = MAX(time_ms, task_run_time(worker->task[i]));
