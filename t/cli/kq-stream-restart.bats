@@ -5,17 +5,18 @@ load ../lib/kq
 bats_require_minimum_version 1.5.0
 
 setup() {
-	start_broker -o group.consumer.session.timeout.ms=1500 \
+	start_broker -o group.consumer.session.timeout.ms=3000 \
 		-o group.consumer.heartbeat.interval.ms=300 -o group.min.session.timeout.ms=1000 \
 		-o transaction.abort.timed.out.transaction.cleanup.interval.ms=500
 	cd "$BATS_TEST_TMPDIR"
-	export KQ_STREAM_STATE=$PWD/state
-	job=
+	export KQ_STREAM_STATE=$PWD/state XDG_RUNTIME_DIR=$PWD/run
+	mkdir -m 700 run
+	job= jobs=()
 }
 
 teardown() {
 	[ "${BATS_TEST_COMPLETED-}" = 1 ] || head -v -n 20 err 2>/dev/null || :
-	[ -z "$job" ] || kill -KILL "$job" 2>/dev/null || :
+	[ ${#jobs[@]} -eq 0 ] || kill -KILL "${jobs[@]}" 2>/dev/null || :
 	end_broker
 }
 
@@ -23,22 +24,24 @@ teardown() {
 begin() {
 	kq-stream "$@" 2>>err 3>&- &
 	job=$!
+	jobs+=("$job")
 }
 
-# await_taken GROUP  Wait until the group has committed all of its input.
+# await_taken GROUP  Wait until the group has committed all of its input, in internal topics, too.
 await_taken() {
 	local until=$((SECONDS + kq_patience))
-	until kq-group describe "$1" 2>/dev/null | grep -q '^lag  *0$'; do
+	until kq-group describe --json "$1" 2>/dev/null | jq -se '[.[].offsets[] | select(.end > 0)]
+			| length > 0 and all(.committed == .end)' >/dev/null; do
 		[ "$SECONDS" -lt "$until" ] || { kq-group describe "$1"; return 1; }
 		sleep 0.1
 	done
 }
 
-# stop SIGNAL  End the instance.
+# stop SIGNAL [PID]  End the instance, or another one.
 stop() {
-	kill -"$1" "$job"
-	wait "$job" || [ $? -gt 128 ]
-	job=
+	local pid=${2-$job}
+	kill -"$1" "$pid"
+	wait "$pid" || [ $? -gt 128 ]
 }
 
 # to_end ARG...  Run to the end of the input.
@@ -108,14 +111,19 @@ retention() {
 	[ "$(all -K ' ' out | awk '{ last[$1] = $2 } END { for (k in last) print last[k] }' | sort | uniq -c | tr -s ' ' | tr '\n' ',')" = ' 4993 {"n":1}, 6 {"n":2}, 1 {"n":3},' ]
 }
 
-# await_copies DIR N  Wait until checkpoints of N copies were written there: that is done at
-# the second look, and for an instance's own tasks only after a minute.
-await_copies() {
+# await_tasks APPLICATION FILTER  Wait until the jq expression holds for the list of its tasks.
+await_tasks() {
 	local until=$((SECONDS + kq_patience))
-	until [ "$(find "$1" -name state.mdb -size +0 2>/dev/null | wc -l)" -ge "$2" ]; do
-		[ "$SECONDS" -lt "$until" ] || { find "$1"; cat err*; return 1; }
+	until kq-stream describe -J "$1" 2>/dev/null | jq -se "[.[].tasks[]] | $2" >/dev/null; do
+		[ "$SECONDS" -lt "$until" ] || { kq-stream describe "$1"; cat err; return 1; }
 		sleep 0.1
 	done
+}
+
+# await_warm APPLICATION N  Wait until N copies have all of their changelogs, and all tasks run.
+await_warm() {
+	await_tasks "$1" "([.[] | select(.role == \"standby\" and .lag == 0)] | length == $2)
+		and all(.role == \"standby\" or .state == \"running\")"
 }
 
 # take_over OPTION...  Two instances with warm copies; the first one is killed: the second
@@ -123,30 +131,28 @@ await_copies() {
 take_over() {
 	kq-topic create in -p 4
 	kq-topic create out -p 2
-	local app=(-a warm --standby 1 "$@" from in then by .k then agg n=count then to out) second until
+	local app=(-a warm --standby 1 "$@" from in then by .k then agg n=count then to out) until
 	seq 5000 | awk '{ printf "{\"k\":\"k%d\"}\n", $1 }' | kq-produce in
 	begin --state-dir one "${app[@]}"
 	await_taken warm
 	local first=$job
-	kq-stream --state-dir two "${app[@]}" 2>err2 3>&- &
-	second=$!
-	await_copies two 2
-	await_taken warm
-	kill -KILL "$first"
-	wait "$first" || :
+	: >err
+	begin --state-dir two "${app[@]}"
+	await_warm warm 4
+	until=$((SECONDS + kq_patience))
+	until kq-stream ps -J | jq -se 'length == 2 and all(.lag == 0)'; do [ "$SECONDS" -lt "$until" ]; sleep 0.1; done
+	stop KILL "$first"
 	seq 5000 | awk '{ printf "{\"k\":\"k%d\"}\n", $1 }' | kq-produce in
 	until=$((SECONDS + kq_patience))
 	until [ "$(all out 2>/dev/null | wc -l)" -eq 10000 ]; do
-		[ "$SECONDS" -lt "$until" ] || { kq-group describe warm; cat err2; return 1; }
+		[ "$SECONDS" -lt "$until" ] || { kq-group describe warm; cat err; return 1; }
 		sleep 0.1
 	done
-	kill -TERM "$second"
-	wait "$second" || [ $? -gt 128 ]
-	job=
-	cat err2
+	stop TERM
+	cat err
 	# half of the state was moved to the second one when it came, at most; nothing later
 	local n
-	n=$(sed -n 's/ records restored.*//p' err2)
+	n=$(sed -n 's/ records restored.*//p' err)
 	[ "${n:-0}" -le 3000 ]
 	[ "$(all -K ' ' out | awk '{ last[$1] = $2 } END { for (k in last) print last[k] }' | sort | uniq -c | tr -s ' ')" = ' 5000 {"n":2}' ]
 }
@@ -156,7 +162,7 @@ take_over() {
 }
 
 @test "the same with the classic protocol, and threads" {
-	take_over --protocol classic --session 1500ms --threads 2
+	take_over --protocol classic --session 3s --threads 2
 }
 
 # write_app ID  An application with most operators that keep a stream time or a counter.
@@ -238,14 +244,28 @@ lines() {
 	tr , '\n' <<<"$1" | awk '{ printf "{\"k\":\"%s\",\"v\":%d,\"ts\":%d}\n", $2, $3, 1700000000 + $1 }'
 }
 
+# run_whole  The application 'whole' takes the same parts, without a restart.  Order between
+# topics is only certain if a part is taken before the next one comes.
+run_whole() {
+	local i
+	write_app whole
+	begin run app.yaml
+	for i in 1 2 3 4 5 6 7 8; do
+		chunk $i whole
+		await_taken whole
+	done
+	stop TERM
+	to_end run app.yaml
+}
+
 # restart_often ID FIRST  The input in parts, with a restart after each: clean or killed, with
-# the local state or without, in turn.
+# the local state or without, in turn.  A static member comes back at once.
 restart_often() {
 	local i
 	write_app "$1"
 	for i in 1 2 3 4 5 6 7 8; do
 		chunk $i "$1"
-		begin run app.yaml
+		begin run --instance i app.yaml
 		await_taken "$1"
 		case $(((i + $2) % 4)) in
 		0) stop TERM ;;
@@ -254,7 +274,7 @@ restart_often() {
 		3) stop KILL; rm -r state ;;
 		esac
 	done
-	to_end run app.yaml
+	to_end run --instance i app.yaml
 }
 
 # compare A B  Do all results of two applications equal each other?
@@ -269,9 +289,7 @@ compare() {
 }
 
 @test "restarts change no result: nothing comes twice, and what was late stays late" {
-	write_app whole
-	for i in 1 2 3 4 5 6 7 8; do chunk $i whole; done
-	to_end run app.yaml
+	run_whole
 	grep -q 'came too late' err
 	local i
 	for i in 0 3; do
@@ -281,29 +299,25 @@ compare() {
 }
 
 @test "copies of windows, sessions, what is suppressed and joined take over, too" {
-	write_app whole
+	local i first second active
+	run_whole
 	write_app copied
-	local i second
-	for i in 1 2 3 4 5 6 7 8; do
-		chunk $i whole
-	done
-	sed 's/^application: .*/application: whole/; s/-copied$/-whole/' app.yaml >whole.yaml
-	to_end run whole.yaml
 	begin run --standby 1 --state-dir one app.yaml
+	first=$job
 	for i in 1 2 3 4; do chunk $i copied; done
 	await_taken copied
-	kq-stream run --standby 1 --state-dir two app.yaml 2>err2 3>&- &
-	second=$!
-	await_copies two 1
+	begin run --standby 1 --state-dir two app.yaml
+	second=$job
+	await_warm copied 6
 	chunk 5 copied
 	await_taken copied
-	stop KILL
-	job=$second
+	# one of the two has all tasks, and the other one all copies
+	active=$(kq-stream describe -J copied | jq 'select(any(.tasks[]; .role == "active")).pid')
+	stop KILL "$active"
 	for i in 6 7 8; do chunk $i copied; done
 	await_taken copied
-	stop TERM
-	cat err2
-	to_end run --state-dir two app.yaml
+	stop TERM $((first + second - active))
+	to_end run --state-dir "$([ "$active" -eq "$first" ] && echo two || echo one)" app.yaml
 	compare whole copied
 }
 
@@ -319,17 +333,17 @@ compare() {
 	await_taken g
 	first=$job
 	begin --state-dir two "${app[@]}"
-	await_copies two 1
+	await_warm g 2
 	for i in $(seq 16); do # copies have a checkpoint every few seconds
 		printf 'b%d\t{"x":2}\n' "$i" | kq-produce -K '\t' rows
 		sleep 0.3
 	done
 	stop TERM
 	kill -0 "$first"
+	await_tasks g 'length == 4 and all(.role == "active" and .state == "running")'
 	printf 'c\t{"x":2}\n' | kq-produce -K '\t' rows # the last commit is before it
 	sleep 1
-	job=$first
-	stop TERM
+	stop TERM "$first"
 	! grep Assertion err
 	[ "$(find one -name state.mdb -size +0 | wc -l)" -eq 2 ]
 }
@@ -418,15 +432,6 @@ compare() {
 	[ "$(jq '[.tasks[].state_bytes] | add' told)" -lt 3000000 ]
 }
 
-# await_json APP FILTER  Wait until the description of the application is so.
-await_json() {
-	local until=$((SECONDS + kq_patience))
-	until kq-stream describe "$1" --json 2>/dev/null | jq -e "$2" >/dev/null; do
-		[ "$SECONDS" -lt "$until" ] || { kq-stream describe "$1" --json; return 1; }
-		sleep 0.1
-	done
-}
-
 # step WORD  Let t/lib/stall.py go on, and wait for its word.
 step() {
 	local word
@@ -441,7 +446,7 @@ step() {
 	kq-topic create in -p 1
 	kq-topic create rows -p 1
 	printf 'a\t{"x":1}\n' | kq-produce -K '\t' rows
-	local app=(-a a --protocol classic --session 1500ms from in time .ts then by .k
+	local app=(-a a --protocol classic --session 3s from in time .ts then by .k
 		then window tumbling 1m then agg n=count 'k=last(.k)' then emit final then stream
 		then join left rows as global on .k then map '{n,x}' then to out) i
 	printf '{"k":"a","ts":1700000000}\n' | kq-produce in
@@ -450,14 +455,14 @@ step() {
 	for i in 1 2; do
 		coproc STALL { exec python3 "$kq_lib/stall.py" a 3>&-; }
 		step in
-		await_json a '[.tasks[].state] == ["running", "running"]'
+		await_tasks a 'map(.state) == ["running", "running"]'
 		step held
-		await_json a '[.tasks[].state] == ["waiting", "waiting"]'
+		await_tasks a 'map(.state) == ["waiting", "waiting"]'
 		if [ $i -eq 1 ]; then # nobody has them meanwhile: they go on
 			printf 'b\t{"x":2}\n' | kq-produce -K '\t' rows
 			step left
 			wait "$STALL_PID"
-			await_json a '[.tasks[].state] == ["running", "running"]'
+			await_tasks a 'map(.state) == ["running", "running"]'
 			printf '{"k":"%s","ts":%d}\n' b 1700000000 c 1700000100 | kq-produce in
 			await_taken a
 			[ "$(all out | sort | tr '\n' ' ')" = '{"n":1,"x":1} {"n":1,"x":2} ' ]
@@ -551,7 +556,7 @@ put() {
 # The broker holds back what asks for the retention of a changelog, for longer than the session.
 @test "a member stays in its group while a broker does not answer" {
 	kq-topic create in -p 1
-	local app=(-a beat --protocol classic --session 1500ms from in time .ts then by .k
+	local app=(-a beat --protocol classic --session 3s from in time .ts then by .k
 		then window tumbling 1d then agg n=count then to out) word until
 	coproc HOLD { exec python3 "$kq_lib/hold.py" 32 3>&-; }
 	read -r -t "$kq_patience" word <&"${HOLD[0]}"
