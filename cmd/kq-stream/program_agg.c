@@ -138,8 +138,9 @@ add_top(struct program_int *in, const struct plan_node *node, struct flow_spec *
 	const struct plan_expr *own = &node->fn;
 	if (check_exprs(in, &own, 1, e) < 0)
 		return -1;
-	const char *keep = arena_printf(&in->arena, "sort_by(-(%s)) | .[:%lld]", own->text,
-		(long long)node->count);
+	const char *keep = arena_printf(&in->arena, "try (sort_by(-(%s)) | .[:%lld]) catch "
+		"error(if type == \"string\" then sub(\" cannot be negated$\"; "
+		"\" is no number to order by\") else . end)", own->text, (long long)node->count);
 	struct agg_exprs exprs = {
 		.add = str_of(arena_printf(&in->arena, "($acc // []) + [.] | %s", keep)),
 		.merge = str_of(arena_printf(&in->arena, "$left + $right | %s", keep)),

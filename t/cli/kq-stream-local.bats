@@ -185,6 +185,13 @@ gives() {
 	END
 }
 
+@test "top orders by numbers only, and says so" {
+	printf '{"c":1,"a":3}\n{"c":1,"a":"x\\n"}\n' >in
+	run -1 --separate-stderr timeout 20 kq-stream from - then by .c then top 2 .a then to - <in
+	[ "$output" = '{"key":1,"value":[{"c":1,"a":3}]}' ]
+	[[ $stderr == 'kq-stream: line 2: top: string ("x\n") is no number to order by' ]] || { echo "$stderr"; false; }
+}
+
 @test "a table grouped again takes its former rows out" {
 	gives orders then by .city then agg n=count then by '.n > 1' then agg cities=count then to - \
 		3<<-'END'
