@@ -416,12 +416,10 @@ knows_coordinator(struct member *m)
 	return false;
 }
 
-void
-member_work(struct member *m)
+static void
+work(struct member *m)
 {
 	int64_t now = clock_mono_ms();
-	if (m->is_failed)
-		return;
 	lose_old_topics(m);
 	if (m->coordinator < 0) {
 		if (!m->control.is_busy && now >= m->retry_at_ms)
@@ -442,10 +440,20 @@ member_work(struct member *m)
 }
 
 void
+member_work(struct member *m)
+{
+	if (m->is_failed)
+		return;
+	m->is_at_work = true;
+	work(m);
+	m->is_at_work = false;
+}
+
+void
 member_beat(struct member *m)
 {
 	int64_t now = clock_mono_ms();
-	if (m->is_failed || m->stage != MEMBER_IN || m->coordinator < 0 || m->control.is_busy
+	if (m->is_at_work || m->is_failed || m->stage != MEMBER_IN || m->coordinator < 0 || m->control.is_busy
 		|| m->is_leaving || m->nlost > 0 || now < MAX(m->heartbeat_at_ms, m->retry_at_ms)
 		|| !cluster_node(m->cluster, m->coordinator))
 		return;

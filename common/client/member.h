@@ -166,6 +166,7 @@ struct member {
 	int32_t generation;            /* or member epoch; -1 (classic), 0 (consumer): none */
 	int heartbeat_ms;
 	bool is_leaving;
+	bool is_at_work;               /* in member_work, which may wait */
 
 	/* partitions */
 	struct member_part **part;
@@ -210,8 +211,8 @@ void member_release(struct member *m);
 void member_work(struct member *m);
 
 /* Send a heartbeat if it is due, and nothing else: for an owner that waits for something else
- * (cluster_opts.meanwhile).  What the answer says, the next member_work does.  May wait while
- * the cluster connects. */
+ * (cluster_opts.meanwhile).  What the answer says, the next member_work does; in one that waits
+ * itself, nothing is sent.  May wait while the cluster connects. */
 void member_beat(struct member *m);
 
 /* How long the caller may wait before the next member_work, in ms. */
