@@ -24,8 +24,9 @@
  * Keys: store  key bytes (keys_put_bytes) | start;  index  start | key bytes.
  * Value: struct sliding_head | state.  The entry's time is that of the result: it forgets
  * records before the aggregate was last null.
- * Changelog: as Kafka's; where the last record is newer than the result, or the aggregate is
- * null, the header "last" has the time of the last record, 8 bytes.
+ * Changelog: as Kafka's; where the last record is newer than the result, the aggregate is
+ * null, or the window was closed when it was made, the header "last" has the time of the last
+ * record, 8 bytes, and in the last case a byte 1.
  *
  * Sources: KStreamSlidingWindowAggregate.java; the rules in t/stream/README.md.
  */
@@ -443,27 +444,35 @@ static const struct str last_name = { (const uint8_t *)"last", 4 };
 
 /* As in a batch: length of the name, name, length of the value, value. */
 static struct str
-put_header(struct buf *b, int64_t last_ms)
+put_header(struct buf *b, int64_t last_ms, bool is_hidden)
 {
-	uint8_t *p = buf_grow(b, 2 + (size_t)last_name.n + sizeof last_ms);
+	uint8_t *p = buf_grow(b, 2 + (size_t)last_name.n + sizeof last_ms + is_hidden);
 	p = varint_put(p, last_name.n);
 	memcpy(p, last_name.p, (size_t)last_name.n);
-	p = varint_put(p + last_name.n, sizeof last_ms);
+	p = varint_put(p + last_name.n, (int64_t)sizeof last_ms + is_hidden);
 	store_be64(p, (uint64_t)last_ms);
+	if (is_hidden)
+		p[sizeof last_ms] = 1;
 	return buf_str(b);
 }
 
-/* The time in such a header, the only one; false: it is none. */
+/* Take such a header, the only one; false: it is none. */
 static bool
-take_header(const struct flow_change *change, int64_t *last_ms)
+take_header(const struct flow_change *change, struct sliding_window *window)
 {
 	struct buf like = BUF_INIT;
-	put_header(&like, 0);
-	size_t n = like.n - sizeof *last_ms;
-	bool is_it = change->nheader == 1 && change->headers.n == (int32_t)like.n
-		&& !memcmp(change->headers.p, like.p, n);
-	if (is_it)
-		*last_ms = (int64_t)load_be64(change->headers.p + n);
+	bool is_it = false;
+	for (int hidden = 0; hidden < 2 && !is_it; hidden++) {
+		buf_reset(&like);
+		put_header(&like, 0, hidden);
+		size_t n = like.n - sizeof window->last_ms - (size_t)hidden;
+		is_it = change->nheader == 1 && change->headers.n == (int32_t)like.n
+			&& !memcmp(change->headers.p, like.p, n);
+		if (!is_it)
+			continue;
+		window->last_ms = (int64_t)load_be64(change->headers.p + n);
+		window->is_hidden = hidden;
+	}
 	buf_release(&like);
 	return is_it;
 }
@@ -483,8 +492,8 @@ sliding_log(struct flow_node *node, int store, const struct store_entry *entry,
 	win_put_key(&win->key, bytes, window.start_ms);
 	out->key = buf_str(&win->key);
 	win_log_mark(win, entry->key, out);
-	if (window.state.n < 0 || window.last_ms != window.ts_ms) {
-		out->headers = put_header(&win->headers, window.last_ms);
+	if (window.state.n < 0 || window.last_ms != window.ts_ms || window.is_hidden) {
+		out->headers = put_header(&win->headers, window.last_ms, window.is_hidden);
 		out->nheader++;
 	}
 	return win_pack(win, window.state, &out->value, e);
@@ -505,7 +514,7 @@ sliding_restore(struct flow_node *node, int store, const struct flow_change *cha
 	if (window.start_ms > INT64_MAX - op->diff_ms)
 		return win_beyond_last(win, e);
 	struct flow_change bare = *change;
-	bool was_sent = win_restore_mark(&bare), has_last = take_header(&bare, &window.last_ms);
+	bool was_sent = win_restore_mark(&bare), has_last = take_header(&bare, &window);
 	if (*win->time_ms != INT64_MIN && *win->time_ms >= win->close_at_ms) {
 		forget(op); /* as the task elsewhere that the store may follow */
 		win->close_at_ms = plus(*win->time_ms, 1);

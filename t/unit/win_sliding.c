@@ -1,6 +1,8 @@
 /* stream/win_sliding: what the cases do not show. */
 #include "win_help.h"
 
+#include "stream/task_int.h"
+
 static const struct flow_window sliding = { .type = FLOW_SLIDING, .size_ms = 10, .grace_ms = 5 };
 
 void
@@ -114,5 +116,37 @@ test_win_sliding__what_the_end_sent_is_sent_again_only_if_it_changed(void)
 	play_restart(true);
 	play_end();
 	check_out("out c[990,1000] +1 @1000\n");
+	play_stop();
+}
+
+/* Is the row of key a there, for those who look into the table? */
+static bool
+has_row(int64_t start_ms)
+{
+	struct flow_key key = { .bytes = STR("a"), .is_windowed = true, .start_ms = start_ms,
+		.end_ms = start_ms + sliding.size_ms };
+	for (int i = 0; i < play.task->nnode; i++) {
+		struct flow_node *node = play.task->node[i];
+		struct str value;
+		int64_t ts_ms;
+		if (node && node->ops->rows == FLOW_ROWS_SLIDING)
+			return node->ops->get(node, &key, &value, &ts_ms);
+	}
+	tap_fail(__FILE__, __LINE__, "there is no such table");
+}
+
+void
+test_win_sliding__a_window_that_was_closed_when_it_was_made_is_never_seen(void)
+{
+	win_start(&text_agg, &sliding, false);
+	take("in", "b", "1", 40);
+	take("in", "a", "1", 30); /* its own window begins before 25 */
+	take("in", "a", "2", 37);
+	check_out("out b[30,40] +1 @40\nout a[27,37] +1+2 @37\nout a[31,41] +2 @37\n");
+	for (int n = 0; n < 3; n++) {
+		check(!has_row(20));
+		check(has_row(27));
+		play_restart(true);
+	}
 	play_stop();
 }
