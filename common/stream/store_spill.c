@@ -396,13 +396,26 @@ has_dirty(const struct store_set *set)
 	return false;
 }
 
+/* From the largest store; or, if all of that is dirty, from the others.  Returns the bytes, or
+ * -1. */
+static int64_t
+evict_some(struct store_set *set, size_t wanted, struct err *e)
+{
+	struct store *first = largest(set);
+	int64_t freed = evict_from(first, wanted, true, e);
+	for (struct store *store = set->stores; store && freed == 0; store = store->next)
+		if (store != first)
+			freed = evict_from(store, wanted, true, e);
+	return freed;
+}
+
 /* Make memory three quarters of the limit.  A second round takes what was used before. */
 static int
 make_room(struct store_set *set, struct err *e)
 {
 	size_t target = set->memory_max / 4 * 3;
 	for (int round = 0, idle = 0; set->pool.used > target && idle < 3 && round < 64; round++) {
-		int64_t freed = evict_from(largest(set), set->pool.used - target, true, e);
+		int64_t freed = evict_some(set, set->pool.used - target, e);
 		if (freed < 0)
 			return -1;
 		idle = freed ? 0 : idle + 1;
