@@ -53,9 +53,10 @@ store_db_open(struct store_db *db, struct err *e)
 		rc = mdb_dbi_open(txn, NULL, 0, &db->dbi);
 	if (txn)
 		mdb_txn_abort(txn);
-	if (!rc)
-		return db->is_nameless ? fs_remove(AT_FDCWD, db->path, e) : 0;
-	store_db_err(db, rc, "open", e);
+	if (rc)
+		store_db_err(db, rc, "open", e);
+	else if (!db->is_nameless || fs_remove(AT_FDCWD, db->path, e) == 0)
+		return 0;
 	store_db_close(db);
 	return -1;
 }
