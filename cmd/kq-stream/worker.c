@@ -204,7 +204,11 @@ worker_open(struct worker *worker, struct running *app, int number, struct err *
 	*worker = (struct worker){ .app = app, .number = number, .dead_letters = -1,
 		.print = { .fd = STDOUT_FILENO } };
 	pthread_mutex_init(&worker->ask_lock, NULL);
-	pthread_cond_init(&worker->ask_done, NULL);
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&worker->ask_done, &attr);
+	pthread_condattr_destroy(&attr);
 	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	worker->ask_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (worker->wake_fd < 0 || worker->ask_fd < 0)

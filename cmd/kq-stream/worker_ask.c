@@ -23,12 +23,13 @@ worker_post(struct worker *worker, struct worker_ask *ask)
 	(void)n; /* fails only when it is full, thus readable */
 }
 
-/* Wait until the answer is there, for at most ms.  Under the lock. */
+/* Wait until the answer is there, for at most ms.  Under the lock.  The condition has the
+ * monotonic clock (worker_open). */
 static void
 wait_done(struct worker *worker, const struct worker_ask *ask, int64_t ms)
 {
 	struct timespec until;
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += ms / 1000;
 	until.tv_nsec += ms % 1000 * 1000000;
 	if (until.tv_nsec >= 1000000000) {
