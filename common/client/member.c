@@ -455,7 +455,8 @@ member_beat(struct member *m)
 	int64_t now = clock_mono_ms();
 	if (m->is_at_work || m->is_failed || m->stage != MEMBER_IN || m->coordinator < 0
 		|| m->control.is_busy || m->is_leaving || m->nlost > 0
-		|| now < MAX(m->heartbeat_at_ms, m->retry_at_ms) || !cluster_node(m->cluster, m->coordinator))
+		|| now < MAX(m->heartbeat_at_ms, m->retry_at_ms)
+		|| !cluster_node(m->cluster, m->coordinator))
 		return;
 	if (m->protocol == MEMBER_CLASSIC)
 		member_classic_beat(m, now);
