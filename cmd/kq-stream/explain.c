@@ -127,8 +127,14 @@ put_label(const struct program *program, const struct topology_node *node, struc
 	const char *application = topology_application(program->topo);
 	const struct plan_node *planned = node->spec ? node->spec->tag : NULL;
 	switch (node->op) {
-	case FLOW_REPARTITION_SINK: buf_printf(out, "to %s-%s", application, node->topic); return;
-	case FLOW_REPARTITION_SOURCE: buf_printf(out, "from %s-%s", application, node->topic); return;
+	case FLOW_REPARTITION_SINK:
+	case FLOW_REPARTITION_SOURCE:
+		buf_puts(out, node->op == FLOW_REPARTITION_SINK ? "to " : "from ");
+		if (plan_is_local(program->plan))
+			buf_puts(out, "memory");
+		else
+			buf_printf(out, "%s-%s", application, node->topic);
+		return;
 	case FLOW_FK_LEFT: buf_printf(out, "subscribe by %s", planned->key_fn.text); return;
 	case FLOW_FK_RIGHT: buf_puts(out, "answer subscriptions"); return;
 	case FLOW_LATE: buf_puts(out, "late records"); return;
@@ -144,7 +150,7 @@ put_label(const struct program *program, const struct topology_node *node, struc
 struct tree {
 	const struct program *program;
 	const struct topology_node *node;
-	int nnode;
+	int nnode, nedge;
 	bool *is_shown;
 	struct buf *out;
 };
@@ -157,6 +163,36 @@ is_stateless(const struct topology_node *node)
 {
 	const struct plan_node *planned = node->spec ? node->spec->tag : NULL;
 	return planned && (planned->use == PLAN_EACH || planned->use == PLAN_EXEC);
+}
+
+/* The node that reads the internal topic that this one writes; -1: it writes none. */
+static int
+find_reader(const struct tree *tree, const struct topology_node *writer)
+{
+	for (int i = 0; i < tree->nnode; i++)
+		if (writer->topic && writer->op != FLOW_TO && writer->nfrom > 0
+				&& tree->node[i].op == FLOW_REPARTITION_SOURCE
+				&& strcmp(tree->node[i].topic, writer->topic) == 0)
+			return i;
+	return -1;
+}
+
+/* Add the nodes below a node.  Without a broker there are no internal topics: those that
+ * would read one are below what would write it. */
+static void
+add_below(const struct tree *tree, int at, int *below, int *n)
+{
+	bool is_local = plan_is_local(tree->program->plan);
+	int reader = is_local ? find_reader(tree, &tree->node[at]) : -1;
+	for (int i = 0; i < tree->node[at].nuser; i++) {
+		int user = tree->node[at].user[i].node;
+		if (is_local && tree->node[user].op == FLOW_REPARTITION_SINK)
+			add_below(tree, user, below, n);
+		else
+			below[(*n)++] = user;
+	}
+	if (reader >= 0)
+		add_below(tree, reader, below, n);
 }
 
 /* The node and those below it.  Each depth is one node of the plan, whose number is
@@ -176,25 +212,30 @@ put_tree(struct tree *tree, int at, char *indent, int depth)
 		return;
 	tree->is_shown[at] = true;
 	size_t n = strlen(indent);
-	for (int i = 0; i < node->nuser; i++) {
-		bool is_last = i == node->nuser - 1;
+	int *below = mem_alloc(((size_t)tree->nedge + 1) * sizeof *below), nbelow = 0;
+	add_below(tree, at, below, &nbelow);
+	for (int i = 0; i < nbelow; i++) {
+		bool is_last = i == nbelow - 1;
 		buf_printf(tree->out, "%s%s", indent, is_last ? last : branch);
 		snprintf(indent + n, INDENT_MAX - n, "%s", is_last ? "   " : "|  ");
-		put_tree(tree, node->user[i].node, indent, depth + 1);
+		put_tree(tree, below[i], indent, depth + 1);
 		indent[n] = 0;
 	}
+	mem_free(below);
 }
 
 static void
 put_parts(struct tree *tree)
 {
 	char *indent = mem_alloc(INDENT_MAX);
+	bool is_local = plan_is_local(tree->program->plan);
 	int nparts = topology_parts(tree->program->topo);
 	for (int part = -1; part < nparts; part++)
 		for (int i = 0, n = 0; i < tree->nnode; i++) {
-			if (tree->node[i].part != part || tree->node[i].nfrom > 0)
+			if (tree->node[i].part != part || tree->node[i].nfrom > 0
+					|| (is_local && tree->node[i].op == FLOW_REPARTITION_SOURCE))
 				continue;
-			if (n++ == 0 && part >= 0 && nparts > 1)
+			if (n++ == 0 && part >= 0 && nparts > 1 && !is_local)
 				buf_printf(tree->out, "%ssub-topology %d\n", tree->out->n ? "\n" : "", part);
 			put_tree(tree, i, indent, 0);
 		}
@@ -269,6 +310,8 @@ explain_text(const struct program *program, struct buf *out, struct err *e)
 {
 	struct tree tree = { .program = program, .out = out };
 	tree.nnode = topology_nodes(program->topo, &tree.node);
+	for (int i = 0; i < tree.nnode; i++)
+		tree.nedge += tree.node[i].nuser;
 	tree.is_shown = mem_alloc((size_t)tree.nnode + 1);
 	put_parts(&tree);
 	mem_free(tree.is_shown);

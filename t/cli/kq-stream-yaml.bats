@@ -215,6 +215,41 @@ The application ID is shop; -a ID sets another one.' ]
 It needs no broker, and creates no topics.' ]
 }
 
+@test "explain of what needs no broker names no topics" {
+	run -0 kq-stream explain from - then by .a then agg n=count then by .n then agg m=count then to -
+	echo "$output"
+	[ "$output" = 'from stdin
+`- by .a
+   `- agg n=count  [store KSTREAM-AGGREGATE-STATE-STORE-0000000002]
+      `- by .n
+         `- agg m=count  [store KTABLE-AGGREGATE-STATE-STORE-0000000008]
+            `- to stdout
+
+It needs no broker, and creates no topics.' ]
+	cat >app.yaml <<-'END'
+		streams:
+		  all:
+		    - from: '-'
+		  left:
+		    - use: all
+		    - by: .a
+		    - table:
+		  right:
+		    - use: all
+		    - by: .b
+		    - table:
+		  out:
+		    - use: left
+		    - join: right
+		      on: .b
+		    - to: '-'
+	END
+	kq-stream explain app.yaml >plan
+	kq-stream explain --dot app.yaml >>plan
+	[ "$(grep -c 'answer subscriptions' plan)" -eq 3 ]
+	! grep -i 'repartition\|-topic\|sub-topology' plan
+}
+
 @test "explain shows branches with their tests, and what has several inputs once" {
 	cat >app.yaml <<-'END'
 		streams:
