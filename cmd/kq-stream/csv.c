@@ -42,11 +42,12 @@ take_field(struct csv_in *csv, struct str *line, bool *is_quoted, struct err *e)
 		if (p == end)
 			return err_set(e, ERR_CORRUPT, "a quote is not closed");
 		p++;
-		if (p < end && *p != ',')
-			return err_set(e, ERR_CORRUPT, "a comma is missing after a field in quotes");
+		if (p < end && *p != csv->separator)
+			return err_set(e, ERR_CORRUPT, "a separator is missing after a field in quotes");
 	} else {
-		const uint8_t *comma = memchr(p, ',', (size_t)(end - p));
-		const uint8_t *to = comma ? comma : end;
+		const uint8_t *to = memchr(p, csv->separator, (size_t)(end - p));
+		if (!to)
+			to = end;
 		buf_put(&csv->field, p, (size_t)(to - p));
 		p = to;
 	}
@@ -256,7 +257,7 @@ take_member(const uint8_t **at, const uint8_t *end, struct csv_member *member)
 
 /* Append the field of a JSON text. */
 static int
-put_field(struct str json, struct buf *out, struct err *e)
+put_field(const struct csv_out *csv, struct str json, struct buf *out, struct err *e)
 {
 	struct buf plain = BUF_INIT;
 	if (json.n < 0 || str_eq(json, STR("null")))
@@ -265,7 +266,8 @@ put_field(struct str json, struct buf *out, struct err *e)
 	struct str text = buf_str(&plain);
 	bool needs_quotes = false;
 	for (int32_t i = 0; i < text.n && !needs_quotes; i++)
-		needs_quotes = strchr(",\"\r\n", text.p[i]) && text.p[i];
+		needs_quotes = text.p[i] == csv->separator
+			|| (strchr("\"\r\n", text.p[i]) && text.p[i]);
 	if (needs_quotes)
 		buf_putc(out, '"');
 	for (int32_t i = 0; i < text.n; i++) {
@@ -286,10 +288,10 @@ put_header(struct csv_out *csv, struct str json, struct buf *out, struct err *e)
 	struct csv_member member;
 	while (take_member(&at, end, &member)) {
 		if (csv->nname++)
-			buf_putc(out, ',');
+			buf_putc(out, csv->separator);
 		buf_put_str(&csv->names, member.name);
 		buf_putc(&csv->names, 0);
-		if (put_field(member.name, out, e) < 0)
+		if (put_field(csv, member.name, out, e) < 0)
 			return -1;
 	}
 	buf_putc(out, '\n');
@@ -340,8 +342,8 @@ csv_out_put(struct csv_out *csv, struct str json, struct buf *out, struct err *e
 	const char *name = (const char *)csv->names.p;
 	for (int i = 0; i < csv->nname; i++, name += strlen(name) + 1) {
 		if (i)
-			buf_putc(out, ',');
-		if (put_field(find_value(json, str_of(name)), out, e) < 0)
+			buf_putc(out, csv->separator);
+		if (put_field(csv, find_value(json, str_of(name)), out, e) < 0)
 			return -1;
 	}
 	buf_putc(out, '\n');

@@ -17,6 +17,7 @@
 /* ---- in ---- */
 
 struct csv_in {
+	char separator;      /* of fields: the caller sets it */
 	struct buf names;    /* of the columns: JSON strings, each with its colon */
 	int32_t *name_end;   /* where each ends */
 	int nname;
@@ -39,6 +40,7 @@ void csv_in_release(struct csv_in *csv);
 /* ---- out ---- */
 
 struct csv_out {
+	char separator;      /* of fields: the caller sets it */
 	struct buf names;    /* JSON strings of the header, each ended by NUL */
 	int nname;
 };

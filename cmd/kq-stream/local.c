@@ -305,6 +305,8 @@ find_sinks(struct local_task *local)
 	int n = topology_nodes(local->program->topo, &nodes);
 	local->sink = mem_alloc((size_t)n * sizeof *local->sink);
 	local->csv_out = mem_alloc((size_t)(local->plan->nsink + 1) * sizeof *local->csv_out);
+	for (int i = 0; i < local->plan->nsink; i++)
+		local->csv_out[i].separator = local->plan->sink[i].separator;
 	for (int i = 0; i < n; i++) {
 		const struct plan_node *node = nodes[i].spec->tag;
 		if (node && node->sink >= 0)
@@ -403,6 +405,7 @@ local_run(struct program *program, const struct cluster_opts *cluster, struct er
 	if (!set)
 		return -1;
 	find_sinks(&local);
+	local.csv_in.separator = local.source->separator;
 	local.in.delimiter = STR("\n");
 	local.in.record_max = RECORD_MAX;
 	input_begin(&local.in, STDIN_FILENO, "stdin");

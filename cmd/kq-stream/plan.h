@@ -93,6 +93,7 @@ struct plan_source {
 	const char *topic;           /* "-": stdin */
 	bool is_stdin;
 	enum plan_format key_format, value_format;
+	char separator;              /* of fields of CSV */
 	struct plan_expr time;       /* of '.' and $key; none: the record's own */
 	int node;
 };
@@ -105,6 +106,7 @@ struct plan_sink {
 	bool is_session;             /* windowed keys have those of sessions */
 	enum plan_format key_format, value_format;
 	enum plan_format in_key_format; /* of the keys that come */
+	char separator;              /* of fields of CSV */
 	int node;
 };
 

@@ -182,15 +182,36 @@ check_format(const struct step *step, bool is_standard, struct err *e)
 		"topic has json, text or bytes", step->where);
 }
 
+/* The separator of CSV. */
+static int
+take_separator(const struct step *step, char *separator, struct err *e)
+{
+	const char *text = step_find_arg(step->verb, "separator") < 0 ? NULL
+		: step_value(step, "separator"), *format = text ? step_value(step, "format") : NULL;
+	*separator = ',';
+	if (!text)
+		return 0;
+	if (!format || strcmp(format, "csv") != 0)
+		return err_set(e, ERR_USAGE, "%s: 'separator' belongs to 'format csv'", step->where);
+	bool is_tab = strcmp(text, "tab") == 0 || strcmp(text, "\\t") == 0;
+	*separator = is_tab ? '\t' : *text;
+	bool is_plain = strlen(text) == 1 && *text > ' ' && *text <= '~' && *text != '"';
+	if (is_tab || is_plain || strcmp(text, "\t") == 0 || strcmp(text, " ") == 0)
+		return 0;
+	return err_set(e, ERR_USAGE, "%s: separator '%.20s' is not one character, such as ';' or tab",
+		step->where, text);
+}
+
 struct plan_node *
 resolve_add_source(struct resolve *rs, const struct step *step, enum flow_op op,
 	const char *topic, struct err *e)
 {
 	struct plan *plan = rs->plan;
 	bool is_stdin = strcmp(topic, "-") == 0;
+	char separator;
 	if (is_stdin && check_stdin(rs, step, op, e) < 0)
 		return NULL;
-	if (check_format(step, is_stdin, e) < 0)
+	if (check_format(step, is_stdin, e) < 0 || take_separator(step, &separator, e) < 0)
 		return NULL;
 	for (int i = 0; i < plan->nsource; i++)
 		if (strcmp(plan->source[i].topic, topic) == 0) {
@@ -217,6 +238,7 @@ resolve_add_source(struct resolve *rs, const struct step *step, enum flow_op op,
 		.is_stdin = is_stdin,
 		.key_format = node->key_format,
 		.value_format = (enum plan_format)resolve_choice(step, "format", PLAN_JSON),
+		.separator = separator,
 		.node = node->index,
 	};
 	return node;
@@ -228,11 +250,14 @@ resolve_to(struct resolve *rs, const struct step *step, const char *topic,
 {
 	struct plan *plan = rs->plan;
 	bool is_stdout = strcmp(topic, "-") == 0, is_to = step->verb->kind == STEP_TO;
+	char separator;
 	for (int i = 0; i < plan->nsource; i++)
 		if (!is_stdout && strcmp(plan->source[i].topic, topic) == 0)
 			return err_set(e, ERR_USAGE, "%s: topic '%.100s' is read and written, which never ends",
 				step->where, topic);
 	if (is_to && check_format(step, is_stdout, e) < 0)
+		return -1;
+	if (take_separator(step, &separator, e) < 0)
 		return -1;
 	if (plan->nsink == rs->nsink_cap) {
 		rs->nsink_cap = rs->nsink_cap ? rs->nsink_cap * 2 : 8;
@@ -250,6 +275,7 @@ resolve_to(struct resolve *rs, const struct step *step, const char *topic,
 		.value_format = is_to ? (enum plan_format)resolve_choice(step, "format", PLAN_JSON)
 			: PLAN_JSON,
 		.in_key_format = from->key_format,
+		.separator = separator,
 		.node = node->index,
 	};
 	return 0;

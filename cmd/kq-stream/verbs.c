@@ -27,6 +27,7 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 			NAMED("time", EXPR, "EXPR", "a record's timestamp (default: its own)"),
 			NAMED("format", CHOICE, "FORMAT", "of values (default json)", FORMATS),
 			NAMED("key", CHOICE, "FORMAT", "of keys (default text)", KEY_FORMATS),
+			NAMED("separator", TEXT, "CHAR", "of fields of CSV (default ,), or tab"),
 			NAMED("as", CHOICE, "KIND", "what the records are (default stream)",
 				"stream|table|global"),
 			NAMED("history", DURATION, "TIME", "of a table: keep former values this long"),
@@ -218,5 +219,6 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 		"  kq-stream from orders then filter '.amount > 100' then to big-orders\n", NULL, {
 			FIRST("to", TOPIC, "TOPIC", "topic to write, or - for stdout"),
 			NAMED("format", CHOICE, "FORMAT", "of values (default json)", FORMATS),
+			NAMED("separator", TEXT, "CHAR", "of fields of CSV (default ,), or tab"),
 			NAMED("key", CHOICE, "FORMAT", "of keys (default text)", KEY_FORMATS) } },
 };

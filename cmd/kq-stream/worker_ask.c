@@ -134,7 +134,7 @@ count_rows(const struct task_run *task)
 	int64_t rows = 0;
 	int n = task->flow ? flow_task_stores(task->flow, &v) : 0;
 	for (int i = 0; i < n; i++)
-		rows += store_count(v[i].store);
+		rows += v[i].is_logged ? store_count(v[i].store) : 0; /* without indexes */
 	return rows;
 }
 

@@ -29,10 +29,10 @@ is() {
 
 @test "bash: verbs, steps, arguments, and their values" {
 	is "from" kq-stream fr
-	is "then time format key as history name orders odd" kq-stream from ""
+	is "then time format key separator as history name orders odd" kq-stream from ""
 	is "orders odd" kq-stream from o
 	is "time top table to" kq-stream from orders then t
-	is "then time format key as history name" kq-stream from orders time .ts ""
+	is "then time format key separator as history name" kq-stream from orders time .ts ""
 	is "json text bytes csv" kq-stream from - format ""
 	is "tumbling" kq-stream from - then window tu
 	is "grace" kq-stream from - then by .a then window tumbling 1m gr

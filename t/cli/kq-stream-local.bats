@@ -228,6 +228,22 @@ gives() {
 	END
 }
 
+@test "CSV with another separator, in and out" {
+	printf 'a;b\n1;"x;y"\n2;p,q\n' >in
+	run -0 timeout 20 kq-stream from - format csv separator ';' then to - <in
+	[ "$output" = '{"a":1,"b":"x;y"}
+{"a":2,"b":"p,q"}' ]
+	timeout 20 kq-stream from - format csv separator ';' then to - format csv separator ';' <in | cmp - in
+	timeout 20 kq-stream from - format csv separator ';' then to - format csv separator tab <in >got
+	printf 'a\tb\n1\tx;y\n2\tp,q\n' | cmp - got
+	timeout 20 kq-stream from - format csv separator tab then to - format csv <got >got2
+	printf 'a,b\n1,x;y\n2,"p,q"\n' | cmp - got2
+	run -2 timeout 20 kq-stream from - separator ';' then to - <in
+	[ "$output" = "kq-stream: from: 'separator' belongs to 'format csv'" ]
+	run -2 timeout 20 kq-stream from - format csv separator '"' then to - <in
+	[ "$output" = "kq-stream: from: separator '\"' is not one character, such as ';' or tab" ]
+}
+
 @test "a quote in CSV that is never closed ends at a limit" {
 	{
 		printf 'a,b\n1,"\n'
@@ -253,7 +269,7 @@ gives() {
 	printf 'a,b\n1\n' | refused 'line 2: fields are missing: 1 of 2'
 	printf 'a,b\n1,2,3\n' | refused "line 2: more fields than the header's 2"
 	printf 'a,b\n1,"2\n3' | refused 'line 3: a quote is not closed'
-	printf 'a,b\n1,"2"3\n' | refused 'line 2: a comma is missing after a field in quotes'
+	printf 'a,b\n1,"2"3\n' | refused 'line 2: a separator is missing after a field in quotes'
 	printf 'a,b,a\n1,2,3\n' | refused "line 1: the header of the CSV: two columns are named 'a'"
 	printf '{"a":1}\n{"b":1}\n' >in
 	run -1 --separate-stderr timeout 20 kq-stream from - then to - format csv <in
