@@ -11,6 +11,7 @@ setup() {
 }
 
 teardown() {
+	! mountpoint -q small || umount -l small
 	end_broker
 }
 
