@@ -45,7 +45,7 @@ teardown() {
 
 # begin I  Start instance I, with a state folder of its own.
 begin() {
-	kq-stream run --state-dir "state$1" "${options[@]}" app.yaml 2>>"err$1" 3>&- &
+	kq-stream run --state-dir "state$1" ${static:+--instance "i$1"} "${options[@]}" app.yaml 2>>"err$1" 3>&- &
 	jobs[$1]=$!
 }
 
@@ -109,8 +109,17 @@ await_taken() {
 	done
 }
 
+# await_threads N  Wait until the group has N members, each a thread.
+await_threads() {
+	local until=$((SECONDS + kq_patience))
+	until kq-group describe --json app | jq -se ".[0].member_count == $1" >/dev/null; do
+		[ "$SECONDS" -lt "$until" ] || { kq-group describe app; return 1; }
+		sleep 0.1
+	done
+}
+
 # kill_often N  Kill random ones of the instances and start them again.  Before each kill
-# the application must have got on with its work.
+# the application must have got on with its work.  Sometimes the other one takes over.
 kill_often() {
 	local i n
 	RANDOM=7
@@ -120,7 +129,7 @@ kill_often() {
 		i=$((RANDOM % 2 + 1))
 		kill -KILL "${jobs[i]}" || { cat "err$i"; return 1; }
 		wait "${jobs[i]}" || :
-		[ $((RANDOM % 3)) -ne 0 ] || sleep 2 # the other one takes over
+		[ $((RANDOM % 3)) -ne 0 ] || await_threads "${nthread-1}"
 		begin $i
 	done
 }
@@ -154,8 +163,13 @@ storm() {
 }
 
 @test "the same with the classic protocol, and threads" {
-	kills=$(((kills + 1) / 2))
+	kills=$(((kills + 1) / 2)) nthread=2
 	storm --protocol classic --session 1500ms --threads 2
+}
+
+@test "the same with static members" {
+	kills=$(((kills + 1) / 2)) static=yes
+	storm
 }
 
 @test "the same with little memory, the rest of the state on disk, and warm copies" {
@@ -172,7 +186,7 @@ storm() {
 	local i from
 	for i in 1 2 1; do
 		kill -STOP "${jobs[i]}"
-		sleep 2.5 # its session is 1.5 s
+		await_threads 1
 		from=$(taken)
 		await_taken "$from"
 		kill -CONT "${jobs[i]}"
