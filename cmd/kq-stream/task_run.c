@@ -12,6 +12,7 @@ enum {
 	QUEUE_MAX = 2,             /* chunks of an input behind the one at work */
 	STALL_MS = 30000,          /* a broker that has records and does not send them */
 	CHECKPOINT_MS = 60000,
+	AGAIN_MS = 1000,           /* a checkpoint could not be written yet */
 	BAD_MAX = 500,             /* bytes of a source's name in messages */
 };
 
@@ -364,7 +365,8 @@ task_run_checkpoint(struct task_run *task, struct err *e)
 	for (int i = 0; i < task->nlog; i++) {
 		if (!task->log[i].store)
 			continue; /* read from its beginning by each start */
-		if (task->log[i].offset < 0) { /* a later commit will tell it */
+		if (task->log[i].offset < 0) { /* a later commit will tell it, or the copy's reader */
+			task->checkpoint_at_ms = clock_mono_ms() + AGAIN_MS;
 			buf_release(&text);
 			return 0;
 		}

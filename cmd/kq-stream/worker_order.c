@@ -146,7 +146,9 @@ worker_take_in_order(struct worker *worker, int part, int nmax, struct err *e)
 		return 0;
 	for (int i = 0; i < order->n; i++) {
 		struct task_run *task = order->task[i];
-		if (order->n > 1 && !task->needs_time)
+		if (order->n == 1)
+			task->needs_time = false;
+		else if (!task->needs_time)
 			task_run_need_time(task);
 		if (task->state == TASK_RUNNING)
 			task_run_begin_some(task);
