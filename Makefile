@@ -127,9 +127,14 @@ $(filter-out %/fuzz-live,$(helper)): $(B)/t/lib/%: $(B)/t/lib/%.o $(B)/libkq.a $
 $(cases): $(patsubst %.c,$(B)/%.o,$(wildcard t/stream/*.c)) $(B)/libkq.a $(B)/.flags
 	$(link) $(LDLIBS)
 
-# The corpora of the fuzz targets, run as ordinary tests.
-$(fuzz:%=$(B)/t/fuzz-%): $(B)/t/fuzz-%: $(B)/t/fuzz/%.o $(B)/t/fuzz/main.o $(B)/libkq.a $(B)/.flags
-	$(link) $(LDLIBS)
+# The corpora of the fuzz targets, run as ordinary tests.  A target that is named as a command
+# has the command's files, but for main.c.
+fuzz_cmd = $(filter-out %/main.o,$(patsubst %.c,$(B)/%.o,$(wildcard cmd/$(1)/*.c)))
+define link_fuzz
+$(B)/t/fuzz-$(1): $(B)/t/fuzz/$(1).o $(B)/t/fuzz/main.o $(call fuzz_cmd,$(1)) $(B)/libkq.a $(B)/.flags
+	$$(link) $$(LDLIBS)
+endef
+$(foreach f,$(fuzz),$(eval $(call link_fuzz,$(f))))
 
 # The fuzz target that sends requests to a live broker.
 $(B)/t/lib/fuzz-live: $(B)/t/fuzz/live.o $(B)/t/fuzz/live_make.o $(B)/libkq.a $(B)/.flags
@@ -169,9 +174,10 @@ fuzz: deps
 	  T=t/cli/hostile-groups.bats check-cli
 	$(Q)$(MAKE) --no-print-directory build/t/expr_pairs
 	$(Q)KQ_PAIRS=$(FUZZ_PAIRS) KQ_SEED=$$(date +%s) build/t/expr_pairs
-fuzz-run: $(lib_obj)
+fuzz-run: $(lib_obj) $(foreach f,$(fuzz),$(call fuzz_cmd,$(f)))
 	$(Q)for f in $(fuzz); do \
-	  $(FUZZ_CC) $(subst $(comma)fuzzer-no-link,,$(kq_cflags)) $(CFLAGS) -fsanitize=fuzzer -o $(B)/fuzz-$$f t/fuzz/$$f.c $(lib_obj) $(kq_libs) && \
+	  $(FUZZ_CC) $(subst $(comma)fuzzer-no-link,,$(kq_cflags)) $(CFLAGS) -fsanitize=fuzzer -o $(B)/fuzz-$$f t/fuzz/$$f.c \
+	    $$(ls $(B)/cmd/$$f/*.o 2>/dev/null | grep -v /main.o) $(lib_obj) $(kq_libs) && \
 	  mkdir -p $(B)/corpus/$$f && \
 	  $(B)/fuzz-$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 	    -artifact_prefix=$(B)/fuzz-$$f- $(B)/corpus/$$f $$(ls -d t/fuzz/corpus/$$f 2>/dev/null) || exit 1; done

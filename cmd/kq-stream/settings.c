@@ -93,6 +93,19 @@ settings_set(const char *name, const char *text, struct err *e)
 	return 0;
 }
 
+void
+settings_forget(void)
+{
+	for (const struct opt *opt = settings_opts; opt->kind != OPT_KIND_END; opt++) {
+		if (opt->kind == OPT_KIND_BOOL)
+			*opt->to_bool = false;
+		else if (opt->kind == OPT_KIND_STRING)
+			*opt->to_string = NULL;
+		else
+			*opt->to_int = NOT_GIVEN;
+	}
+}
+
 int
 settings_get(struct plan_settings *settings, struct err *e)
 {

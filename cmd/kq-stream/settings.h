@@ -20,6 +20,9 @@ int settings_set(const char *name, const char *text, struct err *e);
 /* Is there a setting of this name?  0, or -1 (ERR_USAGE), with a suggestion. */
 int settings_check(const char *name, struct err *e);
 
+/* Let none be given, as at the start. */
+void settings_forget(void);
+
 /* Check the settings against each other, and store them.  Returns 0, or -1 (ERR_USAGE). */
 int settings_get(struct plan_settings *settings, struct err *e);
 

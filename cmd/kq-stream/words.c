@@ -1,5 +1,6 @@
 #include "kq-stream/steps.h"
 
+#include "base/utf8.h"
 #include "text/opt.h"
 
 #include <stdio.h>
@@ -151,6 +152,9 @@ steps_parse_words(struct steps *steps, int argc, char **argv, struct err *e)
 {
 	struct words words = { argc, argv };
 	struct step_chain *chain = steps_add_chain(steps, "main", "command line");
+	for (int i = 0; i < argc; i++)
+		if (!utf8_is_valid(str_of(argv[i])))
+			return err_set(e, ERR_USAGE, "word %d, '%.60s', is not UTF-8", i + 1, argv[i]);
 	for (;;) {
 		if (take_step(steps, chain, &words, e) < 0)
 			return -1;

@@ -62,12 +62,12 @@ take_list(struct steps *steps, struct step *step, int arg, const struct ytree *v
 	return rc;
 }
 
-/* An expression after | ends with a line feed. */
+/* An expression after | ends with a line feed.  In quotes, all that stands there is meant. */
 static struct str
-trimmed(const char *text)
+trimmed(const struct ytree *value)
 {
-	struct str s = str_of(text);
-	while (s.n > 0 && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == ' '))
+	struct str s = str_of(value->text);
+	while (value->is_block && s.n > 0 && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == ' '))
 		s.n--;
 	return s;
 }
@@ -83,7 +83,7 @@ take_pairs(struct steps *steps, struct step *step, const struct ytree *value, st
 		if (text->kind != YTREE_TEXT)
 			return err_set(e, ERR_USAGE, "%s:%d: %.60s: a text is expected; " QUOTE_HINT,
 				steps->file, text->line, value->item[i].key);
-		if (steps_add_pair(steps, step, str_of(value->item[i].key), trimmed(text->text), e) < 0)
+		if (steps_add_pair(steps, step, str_of(value->item[i].key), trimmed(text), e) < 0)
 			return -1;
 	}
 	return 0;
@@ -110,7 +110,7 @@ take_arg(struct steps *steps, struct step *step, int i, const struct ytree *valu
 	if (value->kind != YTREE_TEXT)
 		return err_set(e, ERR_USAGE, "%s: %s%sa text is expected; " QUOTE_HINT, step->where,
 			value_name(step, arg), *value_name(step, arg) ? ": " : "");
-	struct str text = trimmed(value->text);
+	struct str text = trimmed(value);
 	return steps_set(steps, step, i, (const char *)arena_str(&steps->arena, text).p, e);
 }
 

@@ -87,6 +87,8 @@ take_text(struct ytree_walk *walk)
 	}
 	node->text = (const char *)arena_str(walk->a, text).p;
 	node->is_plain = walk->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	node->is_block = walk->event.data.scalar.style == YAML_LITERAL_SCALAR_STYLE
+		|| walk->event.data.scalar.style == YAML_FOLDED_SCALAR_STYLE;
 	return node;
 }
 

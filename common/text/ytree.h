@@ -22,6 +22,7 @@ struct ytree {
 	int line, column;      /* from 1 */
 	const char *text;      /* of a text; no NUL is in it */
 	bool is_plain;         /* without quotes or | */
+	bool is_block;         /* after | or > */
 	struct ytree_item *item; /* of a list or a map, in order */
 	int n;
 };

@@ -171,6 +171,11 @@ refuses() {
 	[ "$(id orders then by .a then agg n=count then to - | wc -c)" -le 150 ]
 }
 
+@test "a word that is not UTF-8 is refused" {
+	run -2 --separate-stderr kq-stream from in then filter $'.a == "\xd6"' then to out
+	[[ $stderr == *"word 5, "*" is not UTF-8" ]]
+}
+
 @test "explain starts no command of exec" {
 	kq-stream explain from in then exec "touch '$BATS_TEST_TMPDIR/started'; cat" then by .k \
 		then agg n=count then to out >"$BATS_TEST_TMPDIR/plan"

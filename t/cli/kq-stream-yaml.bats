@@ -385,3 +385,11 @@ not ok 1 - counts by city
 	[[ ${lines[1]} == 'not ok 1 - one' ]]
 	[[ ${lines[2]} == '#  input record 1: t.yaml:1: map: '*'cannot be added' ]]
 }
+
+@test "what stands in quotes keeps its spaces at the end, a block loses its line feed" {
+	kq-stream from - then exec 'echo x ' then map '"a"' then to - --print-yaml >a.yaml
+	grep -qF "exec: 'echo x '" a.yaml
+	kq-stream run --print-yaml a.yaml | cmp - a.yaml
+	printf 'streams:\n  main:\n    - from: "-"\n    - map: |\n        .a\n    - to: "-"\n' >b.yaml
+	kq-stream run --print-yaml b.yaml | grep -qxF '    - map: .a'
+}
