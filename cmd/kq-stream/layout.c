@@ -131,12 +131,12 @@ highest(const struct layout *layout, int part)
 	return most;
 }
 
-/* The count of a group: that of a known member, else the highest that its members would
- * have; 0: not known yet. */
+/* The count of a group: that of a known member, else that of one that exists, else the
+ * highest that its members would have; 0: not known yet. */
 static int32_t
 count_of(const struct layout *layout, int group)
 {
-	int32_t most = 0;
+	int32_t most = 0, existing = 0;
 	bool all = true;
 	for (int i = 0; i < layout->nsource; i++) {
 		const struct layout_source *source = &layout->source[i];
@@ -144,11 +144,12 @@ count_of(const struct layout *layout, int group)
 			continue;
 		if (source->npart > 0)
 			return source->npart;
+		existing = existing ? existing : source->existing;
 		int32_t n = highest(layout, source->writer);
 		all = all && n > 0;
 		most = MAX(most, n);
 	}
-	return all ? most : 0;
+	return existing ? existing : all ? most : 0;
 }
 
 /* Does the sub-topology `from` write, through any others, to `to`? */

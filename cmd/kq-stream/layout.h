@@ -3,13 +3,14 @@
  * how many partitions the internal topics get.
  *
  *	layout_init(&layout, topo, application);
- *	for each source that is not internal: source->npart = ... what the cluster has
+ *	for each source: source->npart, or existing if it is internal, = ... what the cluster has
  *	layout_solve(&layout, &e);
  *
  * A task is one partition number of all topics that a sub-topology reads.  Inputs of a join,
  * or of an operator with several grouped inputs, must have equal counts, since equal keys
  * must meet: a repartition topic among them gets the count of the others.  Any other
- * repartition topic gets the highest count of what the sub-topology that writes it reads.
+ * repartition topic keeps the count that it has, however its inputs have grown; a new one
+ * gets the highest count of what the sub-topology that writes it reads.
  *
  * Source: CopartitionedTopicsEnforcer and RepartitionTopics of Kafka Streams.
  *
@@ -28,7 +29,9 @@ struct layout_source {
 	bool is_internal;
 	int writer;          /* of an internal one: the sub-topology that writes it */
 	int32_t asked;       /* partitions that the user asked for; 0: none */
+	int32_t existing;    /* of an internal one: that the cluster has already; 0: none */
 	int32_t npart;       /* 0: not known yet */
+	int64_t id;          /* made of the topic's id, unless it is internal; 0: not known */
 	int group;           /* sources of equal numbers need equal counts */
 	int64_t *stop;       /* with --until-end, of each partition: the first offset not to be
 	                      * taken; or NULL */

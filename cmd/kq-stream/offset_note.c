@@ -29,19 +29,15 @@ put_number(struct buf *out, struct str name, int64_t value)
 }
 
 void
-offset_note_put(struct buf *out, int64_t time_ms, int64_t fingerprint, const struct flow_number *v,
-	int n)
+offset_note_put(struct buf *out, int64_t time_ms, const struct flow_number *v, int n)
 {
-	int nmore = fingerprint != 0;
 	struct buf plain = BUF_INIT;
 	buf_putc(&plain, VERSION);
 	put_be64(&plain, (uint64_t)(time_ms == INT64_MIN ? TIME_NONE : time_ms));
-	if (n + nmore > 0)
-		put_be32(&plain, (uint32_t)(n + nmore));
+	if (n > 0)
+		put_be32(&plain, (uint32_t)n);
 	for (int i = 0; i < n; i++)
 		put_number(&plain, str_of(v[i].name), v[i].value);
-	if (nmore)
-		put_number(&plain, str_of(OFFSET_NOTE_FINGERPRINT), fingerprint);
 	json_put_base64(buf_str(&plain), out);
 	buf_release(&plain);
 }

@@ -8,9 +8,9 @@
  *	  length 4, name      UTF-8
  *	  value 8
  *
- * in big-endian.  The numbers are those of the task (flow_task_numbers): the same with each
- * of its partitions.  Source: TopicPartitionMetadata.java and ProcessorMetadata.java of
- * Kafka Streams.
+ * in big-endian.  The numbers are those of the task (flow_task_numbers), and of what its state
+ * depends on (running_fact): the same with each of its partitions.  Source:
+ * TopicPartitionMetadata.java and ProcessorMetadata.java of Kafka Streams.
  *
  * Uses: base, text/jsonput, common/stream.  Pure; any thread.
  */
@@ -22,12 +22,8 @@
 /* The longest note that brokers take by default (offset.metadata.max.bytes). */
 enum { OFFSET_NOTE_MAX = 4096 };
 
-/* The name of a number that is not the task's: what its state depends on (fingerprint.h). */
-#define OFFSET_NOTE_FINGERPRINT "fingerprint"
-
-/* Append a note.  time_ms INT64_MIN: no record was taken; fingerprint 0: none. */
-void offset_note_put(struct buf *out, int64_t time_ms, int64_t fingerprint,
-	const struct flow_number *v, int n);
+/* Append a note.  time_ms INT64_MIN: no record was taken. */
+void offset_note_put(struct buf *out, int64_t time_ms, const struct flow_number *v, int n);
 
 /* A number found in a note; the name points into the bytes that were decoded. */
 typedef void offset_note_fn(void *arg, struct str name, int64_t value);

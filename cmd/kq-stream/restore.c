@@ -130,11 +130,35 @@ clean(struct task_run *task)
 		store_clean(v[i].store);
 }
 
-static void
-complete(struct task_run *task)
+/* Exactly once, state and offsets are committed together: state of inputs that have no
+ * offsets any more is that of other topics, or of records that would be taken twice. */
+static int
+check_offsets(const struct task_run *task, struct err *e)
+{
+	const struct flow_store *v;
+	bool has_rows = false;
+	int n = flow_task_stores(task->flow, &v);
+	for (int i = 0; i < n; i++)
+		has_rows |= v[i].is_logged && store_count(v[i].store) > 0;
+	for (int i = 0; i < task->ninput; i++)
+		if (!task->input[i].part || task->input[i].part->committed >= 0)
+			return 0;
+	if (!has_rows || task->app->plan->settings.guarantee != PLAN_EXACTLY_ONCE)
+		return 0;
+	return err_set(e, ERR_USAGE, "task %s has state, but the group has no offsets of partition %d "
+		"of '%.100s': the topic was deleted and created again, or the offsets have expired; "
+		"'kq-stream reset %s' begins again", task->name, task->number,
+		task->input[0].from->name, task->app->id);
+}
+
+static int
+complete(struct task_run *task, struct err *e)
 {
 	clean(task);
+	if (check_offsets(task, e) < 0)
+		return -1;
 	task_run_begin(task);
+	return 0;
 }
 
 /* Local state does not fit, by *e: it is left behind. */
@@ -166,9 +190,7 @@ restore_begin(struct restorer *restorer, struct task_run *task, struct err *e)
 {
 	assert(task->state == TASK_RESTORING);
 	int rc = begin_anew(restorer, task, e);
-	if (rc == 0 && task->nrestoring == 0)
-		complete(task);
-	return rc;
+	return rc == 0 && task->nrestoring == 0 ? complete(task, e) : rc;
 }
 
 int
@@ -222,9 +244,7 @@ restore_take_over(struct restorer *restorer, struct task_run *task, struct err *
 	for (int i = 0; i < task->nlog; i++)
 		if (take_over_log(restorer, &task->log[i], e) < 0)
 			return e->class == ERR_CORRUPT ? rebuild(restorer, &task->log[i], e) : -1;
-	if (task->nrestoring == 0)
-		complete(task);
-	return 0;
+	return task->nrestoring == 0 ? complete(task, e) : 0;
 }
 
 /* A record of a global table.  One that cannot be read fails the task, or is left out: each
@@ -353,8 +373,9 @@ restore_work(struct restorer *restorer, struct err *e)
 		if (rc == REBUILD)
 			continue;
 		end_log(restorer, log);
-		if (log->task->state == TASK_RESTORING && log->task->nrestoring == 0)
-			complete(log->task);
+		if (log->task->state == TASK_RESTORING && log->task->nrestoring == 0
+			&& complete(log->task, e) < 0)
+			return -1;
 	}
 	if (restorer->fetcher.is_failed) {
 		*e = restorer->fetcher.err;

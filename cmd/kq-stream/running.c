@@ -1,5 +1,7 @@
 #include "kq-stream/running.h"
 
+#include "kq-stream/offset_note.h"
+#include "stream/murmur3.h"
 #include "sys/clock.h"
 #include "text/units.h"
 
@@ -40,6 +42,75 @@ running_get_rate(struct running *app, int64_t now_ms)
 	int64_t ms = now_ms - rate->at_ms[i];
 	pthread_mutex_unlock(&rate->lock);
 	return (double)n * 1e3 / (double)MAX(ms, 1);
+}
+
+/* ---- facts ---- */
+
+static void
+add_fact(struct running *app, const char *topic, int64_t value)
+{
+	struct running_fact *fact = &app->fact[app->nfact++];
+	uint8_t hash[MURMUR3_SIZE];
+	*fact = (struct running_fact){ { fact->name, value }, topic, "fingerprint" };
+	if (!topic)
+		return;
+	murmur3(str_of(topic), hash); /* names may be long, and what can be noted is limited */
+	snprintf(fact->name, sizeof fact->name, "topic-%08x", load_be32(hash));
+}
+
+void
+running_set_facts(struct running *app, int64_t fingerprint)
+{
+	app->fact = mem_alloc((size_t)(app->layout.nsource + 1) * sizeof *app->fact);
+	add_fact(app, NULL, fingerprint);
+	for (int i = 0; fingerprint && i < app->layout.nsource; i++) {
+		const struct layout_source *source = &app->layout.source[i];
+		if (source->part >= 0 && source->id != 0)
+			add_fact(app, source->name, source->id);
+	}
+}
+
+struct facts {
+	const struct running *app;
+	const struct running_fact *changed; /* since they were noted; or NULL */
+};
+
+static void
+compare_fact(void *arg, struct str name, int64_t value)
+{
+	struct facts *facts = arg;
+	const struct running_fact *fact = facts->app->fact;
+	for (int i = 0; i < facts->app->nfact && !facts->changed; i++)
+		if (str_eq(name, str_of(fact[i].name)) && value != fact[i].number.value)
+			facts->changed = &fact[i];
+}
+
+static int
+refuse_state(const struct running_fact *changed, const char *id, struct err *e)
+{
+	if (changed->topic)
+		return err_set(e, ERR_USAGE, "topic '%s' was deleted and created again: the state of "
+			"application '%s' is that of the old one; 'kq-stream reset %s' begins again",
+			changed->topic, id, id);
+	return err_set(e, ERR_USAGE, "the state of application '%s' is that of another topology: "
+		"windows, what is aggregated, keys or the order of steps have changed; "
+		"'kq-stream reset %s' begins again, or give the changed application another ID", id, id);
+}
+
+int
+running_read_note(const struct running *app, struct str note, int64_t *time_ms, struct err *e)
+{
+	struct facts facts = { .app = app };
+	if (offset_note_read(note, time_ms, compare_fact, &facts, e) < 0)
+		return -1;
+	return facts.changed ? refuse_state(facts.changed, app->id, e) : 0;
+}
+
+void
+running_end(struct running *app)
+{
+	pthread_mutex_destroy(&app->rate.lock);
+	mem_free(app->fact);
 }
 
 /* ---- progress ---- */

@@ -1,7 +1,7 @@
 /*
  * What the threads of a running application share: facts that do not change, and counters.
  *
- * Uses: layout, state_dir, plan; client.  Any thread.
+ * Uses: layout, state_dir, offset_note, plan; client; common/stream.  Any thread.
  */
 #ifndef KQ_STREAM_CMD_RUNNING_H
 #define KQ_STREAM_CMD_RUNNING_H
@@ -10,6 +10,7 @@
 #include "kq-stream/layout.h"
 #include "kq-stream/plan.h"
 #include "kq-stream/state_dir.h"
+#include "stream/task.h"
 #include "tool/progress.h"
 
 #include <pthread.h>
@@ -24,6 +25,15 @@ struct running_counts {
 struct running_rate {
 	pthread_mutex_t lock;
 	int64_t at_ms[2], n[2];      /* monotonic; the newer one is first */
+};
+
+/* A number that is noted with committed offsets beside those of the task: its state fits no
+ * other one.  They are the fingerprint of the topology (fingerprint.h), and the ids of the
+ * topics that are read: one that was created again has other records. */
+struct running_fact {
+	struct flow_number number;
+	const char *topic;           /* NULL: the fingerprint; 0: nothing has state */
+	char name[24];
 };
 
 struct running_thread {
@@ -42,6 +52,8 @@ struct running {
 	struct layout layout;
 	struct state_dir state;      /* path NULL: nothing is kept */
 	char *cluster_id;
+	struct running_fact *fact;   /* the first one is the fingerprint */
+	int nfact;
 	int nthread;
 	int64_t start_ms;            /* wall clock */
 	bool shows_progress;
@@ -59,6 +71,16 @@ struct running {
 
 /* Begin counting, now. */
 void running_begin(struct running *app);
+
+/* List the facts, of the layout's topics; running_end frees them.  fingerprint 0: no state. */
+void running_set_facts(struct running *app, int64_t fingerprint);
+void running_end(struct running *app);
+
+/* Read the time of a note, as offset_note_read does.  Returns 0; or -1: ERR_CORRUPT: it is
+ * none; ERR_USAGE: it has other facts, so that what is noted is the state of another topology,
+ * or of a topic that is no more. */
+int running_read_note(const struct running *app, struct str note, int64_t *time_ms,
+	struct err *e);
 
 /* Print the line of progress, if it is due. */
 void running_show(struct running *app, struct progress *progress);

@@ -254,30 +254,18 @@ take_number(void *arg, struct str name, int64_t value)
 			flow_task_set_number(task->flow, name, value);
 }
 
-static void
-take_fingerprint(void *arg, struct str name, int64_t value)
-{
-	int64_t *fingerprint = arg;
-	if (str_eq(name, STR(OFFSET_NOTE_FINGERPRINT)))
-		*fingerprint = value;
-}
-
-/* ERR_USAGE: the notes are of another topology. */
+/* ERR_USAGE: the notes are of another topology, or of topics that are no more. */
 static int
 check_notes(struct task_run *task, struct err *e)
 {
 	for (int i = 0; i < task->ninput; i++) {
 		struct task_input *input = &task->input[i];
-		int64_t fingerprint = 0;
 		input->time_ms = INT64_MIN;
-		if (input->note.n > 0 && offset_note_read(buf_str(&input->note), &input->time_ms,
-				take_fingerprint, &fingerprint, e) < 0)
-			return err_wrap(e, "partition %d of '%s'", task->number, input->from->name);
-		if (fingerprint && fingerprint != task->program->fingerprint)
-			return err_set(e, ERR_USAGE, "the state of application '%s' is that of another "
-				"topology: windows, what is aggregated, keys or the order of steps have changed; "
-				"'kq-stream reset %s' begins again, or give the changed application another ID",
-				task->app->id, task->app->id);
+		if (input->note.n == 0
+			|| running_read_note(task->app, buf_str(&input->note), &input->time_ms, e) == 0)
+			continue;
+		return e->class == ERR_CORRUPT
+			? err_wrap(e, "partition %d of '%s'", task->number, input->from->name) : -1;
 	}
 	return 0;
 }

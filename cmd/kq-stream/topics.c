@@ -22,18 +22,31 @@ struct topics_thread {
 
 /* ---- topics ---- */
 
+/* An internal topic may not exist yet. */
+static int
+look_up_internal(struct layout_source *source, struct cluster *cl, struct err *e)
+{
+	struct cluster_topic *t = cluster_topic(cl, source->name, false, e);
+	source->existing = t ? t->npart : 0;
+	return t || e->kafka == KERR_UNKNOWN_TOPIC_OR_PARTITION ? 0 : -1;
+}
+
 /* The partitions of the topics that are read. */
 static int
 look_up(struct running *app, struct cluster *cl, struct err *e)
 {
 	for (int i = 0; i < app->layout.nsource; i++) {
 		struct layout_source *source = &app->layout.source[i];
-		if (source->is_internal)
+		if (source->is_internal) {
+			if (look_up_internal(source, cl, e) < 0)
+				return -1;
 			continue;
+		}
 		struct cluster_topic *t = cluster_topic(cl, source->name, false, e);
 		if (!t)
 			return -1;
 		source->npart = t->npart;
+		source->id = (int64_t)(load_be64(t->id.bytes) ^ load_be64(t->id.bytes + 8));
 		if (!app->plan->settings.until_end || source->part < 0)
 			continue;
 		source->stop = mem_alloc((size_t)t->npart * sizeof *source->stop);
@@ -111,6 +124,8 @@ prepare(struct running *app, struct err *e)
 			rc = look_up(app, &cl, e);
 		if (rc == 0)
 			rc = make_internal(app, program, &cl, e);
+		if (rc == 0)
+			running_set_facts(app, program->fingerprint);
 		cluster_close(&cl);
 	}
 	program_free(program);
@@ -246,6 +261,7 @@ topics_run(const struct plan *plan, const struct topics_opts *o, struct topics_c
 		.restored = app.counts.restored };
 	state_dir_close(&app.state);
 	layout_release(&app.layout);
+	running_end(&app);
 	mem_free(app.worker);
 	mem_free(app.thread);
 	mem_free(app.cluster_id);

@@ -19,6 +19,7 @@ enum {
 	LEAVE_WAIT_MS = 3000,
 	RETRY_MS = 100,
 	LOOK_MS = 10,
+	GONE_LOOK_MS = 500,
 	SLICE = 2000,                /* records of a task, before others are looked after */
 	IDLE_WAIT_MS = 30000,        /* of a Fetch, while nothing comes */
 	END_WAIT_MS = 20,            /* the same with --until-end: other calls wait behind it */
@@ -36,9 +37,9 @@ place(void *arg, struct cluster_topic *t, int32_t n, const bool *wants, bool is_
 	struct worker *worker = arg;
 	const struct layout_source *source = layout_find(&worker->app->layout, t->name);
 	(void)is_new;
-	for (int32_t i = 0; source->stop && i < MIN(n, source->npart); i++)
+	for (int32_t i = 0; source->stop && i < n; i++)
 		if (wants[i])
-			stop[i] = source->stop[i];
+			stop[i] = i < source->npart ? source->stop[i] : 0; /* new: not to be read */
 	return offsets_list(&worker->cluster, t, n, OFFSETS_EARLIEST, wants, begin, e);
 }
 
@@ -275,6 +276,7 @@ worker_close(struct worker *worker)
 	mem_free(worker->member_id);
 	mem_free(worker->instance);
 	mem_free(worker->offset);
+	mem_free(worker->noted);
 	for (int i = 0; i < worker->nkeep; i++)
 		mem_free(worker->keep[i].topic);
 	mem_free(worker->keep);
@@ -433,6 +435,20 @@ give_back_task(struct worker *worker, struct task_run *task, bool is_lost)
 	task_run_close(task, is_whole);
 }
 
+/* A topic of which we have no partition any more may have been deleted: its metadata is
+ * looked at soon.  (Not in each rebalance: the request may wait behind a Fetch.) */
+static void
+note_missing(struct worker *worker)
+{
+	const struct member *m = &worker->reader.member;
+	for (int i = 0; i < m->ntopic; i++) {
+		bool has_any = false;
+		for (int k = 0; k < m->npart; k++)
+			has_any |= m->part[k]->topic == m->topic[i];
+		worker->must_look |= !has_any;
+	}
+}
+
 /* Give back revoked and lost partitions, and close their tasks. */
 static int
 give_back(struct worker *worker, struct err *e)
@@ -463,6 +479,7 @@ give_back(struct worker *worker, struct err *e)
 			task_run_input(task, part->topic)->part = NULL;
 	}
 	group_reader_drop(&worker->reader);
+	note_missing(worker);
 	return 0;
 }
 
@@ -472,10 +489,6 @@ static int
 take_event(struct worker *worker, struct fetched *chunk, struct err *e)
 {
 	char text[GAP_TEXT_SIZE];
-	if (chunk->is_new_topic)
-		return err_set(e, ERR_PEER, "topic '%s' was deleted and created again: its offsets and "
-			"the state do not fit any more; 'kq-stream reset %s' begins again",
-			chunk->part->topic->name, worker->app->id);
 	if (gap_skip(&worker->fetcher, chunk->part, OFFSETS_EARLIEST, text, e) < 0)
 		return -1;
 	say_error("%s", text);
@@ -495,7 +508,7 @@ distribute(struct worker *worker, struct err *e)
 				return -1;
 			continue;
 		}
-		if (chunk->is_out_of_range || chunk->is_new_topic)
+		if (chunk->is_out_of_range) /* of a new topic worker_check_sources tells */
 			rc = take_event(worker, chunk, e);
 		fetcher_give_back(&worker->fetcher, chunk);
 		if (rc < 0)
@@ -546,6 +559,8 @@ time_left(struct worker *worker)
 		left = MIN(left, MAX(until_ms - now, 0));
 	if (worker->app->plan->settings.until_end) /* other threads do not wake this one */
 		left = MIN(left, LOOK_MS);
+	if (worker->cluster.is_incomplete) /* for worker_check_sources */
+		left = MIN(left, GONE_LOOK_MS);
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];
 		if (task->is_dirty || worker->is_begun)
@@ -568,9 +583,17 @@ wait(struct worker *worker, bool has_more)
 	if (worker->restorer.is_open)
 		n += cluster_fds(&worker->restorer.cluster, fds + n, CLUSTER_FDS_MAX);
 	int wait_ms = has_more ? 0 : time_left(worker);
-	if (fetcher_is_done(&worker->fetcher)) /* it would not wait */
-		return cluster_wait_fds(&worker->cluster, fds, n, wait_ms);
-	return fetcher_wait_fds(&worker->fetcher, fds, n, wait_ms);
+	struct err ignored;
+	bool must_look = worker->must_look;
+	worker->must_look = false;
+	if (!fetcher_is_done(&worker->fetcher)) {
+		worker->fetcher.needs_refresh |= must_look;
+		return fetcher_wait_fds(&worker->fetcher, fds, n, wait_ms);
+	}
+	if (must_look)
+		cluster_refresh(&worker->cluster, &ignored);
+	cluster_keep_fresh(&worker->cluster);
+	return cluster_wait_fds(&worker->cluster, fds, n, wait_ms);
 }
 
 /* ---- the loop ---- */
@@ -586,7 +609,7 @@ check(struct worker *worker, struct err *e)
 	else if (worker->sink.producer.is_failed && !worker->sink.o->producer.txn_id)
 		*e = worker->sink.producer.err;
 	else
-		return 0;
+		return worker_check_sources(worker, e);
 	return -1;
 }
 

@@ -82,8 +82,11 @@ struct worker {
 	struct output print;         /* lines for stdout */
 	struct producer_group group; /* of the commit on its way; the member id is member_id */
 	char *member_id;
+	struct flow_number *noted;   /* scratch of a commit */
 	struct producer_offset *offset;
 	int noffset;
+	bool must_look;              /* at the metadata: a topic may be gone */
+	int32_t npart_checked;       /* partitions of all topics at the last look at them */
 	int64_t commit_at_ms, idle_commit_at_ms;
 	int64_t refused_since_ms;    /* commits have been refused since; 0: were not */
 	int64_t others_since_ms;     /* --until-end: idle without some of the tasks since; 0: not so */
@@ -131,6 +134,10 @@ int worker_take_in_order(struct worker *worker, int part, int nmax, struct err *
 void worker_order_init(struct worker *worker);
 void worker_order_release(struct worker *worker);
 int64_t worker_order_until(const struct worker *worker); /* as task_run.until_ms, for all */
+
+/* Are the topics still those that there were at the start, as far as it matters
+ * (worker_sources.c)?  Returns 0, or -1. */
+int worker_check_sources(struct worker *worker, struct err *e);
 
 /* Commit what tasks did since the last commit, if they did anything (worker_commit.c).
  * Returns 0; or -1.  If the commit is refused, the tasks go back. */

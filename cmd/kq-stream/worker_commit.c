@@ -43,19 +43,34 @@ is_due(const struct task_run *task, bool is_idle)
 	return task->state == TASK_RUNNING && (task->is_dirty || (is_idle && has_moved(task)));
 }
 
+/* List what is noted with the task's offsets, in worker->noted. */
+static int
+list_numbers(struct worker *worker, struct task_run *task)
+{
+	const struct running *app = worker->app;
+	const struct flow_number *v;
+	int n = flow_task_numbers(task->flow, &v);
+	int nfact = app->fact[0].number.value ? app->nfact : 0;
+	worker->noted = mem_realloc(worker->noted,
+		(size_t)(n + nfact + 1) * sizeof *worker->noted);
+	for (int i = 0; i < n; i++)
+		worker->noted[i] = v[i];
+	for (int i = 0; i < nfact; i++)
+		worker->noted[n + i] = app->fact[i].number;
+	return n + nfact;
+}
+
 /* Add the offsets of the task's inputs. */
 static int
 add_offsets(struct worker *worker, struct task_run *task, struct err *e)
 {
-	const struct flow_number *v;
-	int n = flow_task_numbers(task->flow, &v);
+	int n = list_numbers(worker, task);
 	for (int i = 0; i < task->ninput; i++) {
 		struct task_input *input = &task->input[i];
 		if (!is_ours(input))
 			continue;
 		buf_reset(&input->next_note);
-		offset_note_put(&input->next_note, input->time_ms, task->program->fingerprint,
-			v, n);
+		offset_note_put(&input->next_note, input->time_ms, worker->noted, n);
 		if (input->next_note.n > OFFSET_NOTE_MAX)
 			return err_set(e, ERR_LIMIT, "task %s has %d numbers to keep with its offsets, which "
 				"are more than the %d bytes that brokers take: split the topology", task->name, n,
