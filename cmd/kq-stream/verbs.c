@@ -128,8 +128,9 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 		"collect(E; N), distinct(E; N), distinct_approx(E), quantile(E; P).  E is an expression\n"
 		"of . and $key, N the largest number of values (default 1000; one more is an error),\n"
 		"P from 0 to 1.  collect gives an array of all values, nulls too; distinct the number of\n"
-		"different ones; count(E) that of those that are not null, over which the others pass.\n"
-		"  distinct_approx is off by 1.6 % on average, quantile by 1 % at most;\n"
+		"different ones; count(E) that of those that are not null, over which the others pass;\n"
+		"sum, avg, min, max and quantile are of numbers, and anything else is an error.\n"
+		"distinct_approx is off by 1.6 % on average, quantile by 1 % at most;\n"
 		"quantile(E; 0) and quantile(E; 1) of a stream are exact.\n", {
 			FIRST("agg", PAIRS, "NAME=AGGREGATOR...", "members of the result"),
 			STORE } },
