@@ -512,7 +512,7 @@ put() {
 	await_taken r
 	first=$job
 	begin --state-dir two "${app[@]}"
-	await_copies two 1
+	await_warm r 2
 	kill -STOP "$job"
 	for i in 1 2 3; do
 		put a b c d e f g h
