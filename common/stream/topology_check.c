@@ -242,6 +242,8 @@ topology_check(const struct topology *topo, const struct flow_spec *spec,
 {
 	if (check_ids(topo, spec, e) || check_name(spec, e) || check_inputs(spec, from, e))
 		return -1;
+	if (spec->history_ms < 0)
+		return err_set(e, ERR_USAGE, "'%s': the history is negative", spec->id);
 	switch (spec->op) {
 	case FLOW_AGGREGATE:
 	case FLOW_COGROUP:

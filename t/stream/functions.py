@@ -153,6 +153,11 @@ FUNCTIONS = {
 }
 
 
+def bare(key):
+    """A key as a value: one of a window is no more than an object."""
+    return {k: bare(v) for k, v in key.items()} if isinstance(key, dict) else key
+
+
 def function(fn):
     """fn of a case as f(value, key=, acc=, left=, right=)."""
     word, _, param = fn["name"].partition(":")
@@ -160,7 +165,7 @@ def function(fn):
     param = param if word == "key_suffix" or not param else json.loads(param)
 
     def call(value=None, key=None, acc=None, left=None, right=None):
-        key = dict(key) if isinstance(key, dict) else key
+        key = bare(key)
         return work(value, key, acc, left, right, param)
     return call
 

@@ -253,6 +253,10 @@ class Case:
                 rest["emit"] = "on_window_close"
         return self.fold(at, rest)
 
+    def aggregate_windowed(self):
+        return self.aggregate(self.rng.choice(["tumbling", "hopping", "sliding", "session",
+                                               "unlimited"]))
+
     def keys_of(self, window, inner):
         if not window:
             return inner
@@ -351,12 +355,13 @@ class Case:
         at = self.pick("S")
         if at:
             return self.add("to_table", "T", at.type, from_=at.name, keys=at.window,
-                            materialized=self.materialized())
+                            materialized=self.materialized(), closes=at.closes)
 
     def to_stream(self):
         at = self.pick("T")
         if at:
-            return self.add("to_stream", "S", at.type, from_=at.name, keys=at.window)
+            return self.add("to_stream", "S", at.type, from_=at.name, keys=at.window,
+                            closes=at.closes)
 
     def suppress(self, closes=None):
         r = self.rng
@@ -464,6 +469,16 @@ class Case:
         return self.add("foreign_key_join", "T", type_, how=self.rng.choice(["inner", "left"]),
                         left=left.name, right=right.name, key_fn=fn(self.rng.choice(names)), fn=new,
                         materialized=self.materialized(), keys=left.window)
+
+    def spoil(self):
+        """A number that may make no sense: the topology is refused, or runs with it."""
+        r = self.rng
+        node = r.choice([n for n in self.nodes if "window" in n or "history" in n])
+        at, names = node.get("window", node), sorted(node.get("window", ["history"]))
+        name = r.choice([k for k in names if k != "type"])
+        at[name] = r.choice([-1, 2 * at[name] + 1] + [0] * ("history" not in node))
+        if r.random() < 0.2 and node["op"] in ("count", "reduce", "aggregate"):
+            node["emit"] = "on_window_close"
 
     # ---- the rest of a case ----
 
@@ -579,6 +594,7 @@ FAMILIES = {
     "merge": (["stream", "branch", "merge", "aggregate"], ANYTHING),
     "wjoin": (["stream", "stream", "twin"], ANYTHING),
     "any": (["stream", "table"], ANYTHING),
+    "refused": (["stream", "stream", "versioned", "spoilt"], []),
 }
 
 
@@ -590,6 +606,11 @@ def step(case, word):
         return case.aggregate(kind, 1 if word == "final" else 0)
     if word == "suppress_closes":
         return case.suppress(True)
+    if word == "spoilt":
+        out = case.rng.choice([case.aggregate_windowed, case.stream_stream_join,
+                               case.stream_table_join])()
+        case.spoil()
+        return out
     if word == "versioned":
         return case.table(1)
     if word == "self_join":
@@ -615,7 +636,7 @@ def make(rng, name, family):
     first, more = FAMILIES[family]
     for word in first:
         step(case, word)
-    for _ in range(rng.choice([0, 0, 1, 1, 2, 3, 4, 6, 8])):
+    for _ in range(rng.choice([0, 0, 1, 1, 2, 3, 4, 6, 8]) if more else 0):
         step(case, rng.choice(more))
     return case.finish()
 

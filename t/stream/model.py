@@ -112,6 +112,7 @@ class Run:
             return node
         node = StreamStep(self, spec).after(parent)
         node.is_rekeyed = parent.is_rekeyed or spec["op"] in ("select_key", "map", "flat_map")
+        node.window = None if node.is_rekeyed else parent.window
         return node
 
     def build_branch(self, spec):
@@ -174,10 +175,15 @@ class Run:
         return self.source(spec, TableSource(self, spec))
 
     def build_to_table(self, spec):
-        return TableSource(self, spec).after(self.nodes[spec["from"]])
+        return self.below(TableSource(self, spec), spec)
 
     def build_to_stream(self, spec):
-        return ToStream(self, spec).after(self.nodes[spec["from"]])
+        return self.below(ToStream(self, spec), spec)
+
+    def below(self, node, spec):
+        parent = self.nodes[spec["from"]]
+        node.window = parent.window
+        return node.after(parent)
 
     def build_suppress(self, spec):
         parent = self.nodes[spec["from"]]

@@ -30,6 +30,8 @@ def order(key):
 class Node:
     """A node gets (port, record) by take and sends on by send."""
 
+    window = None       # the aggregation whose windows are in the keys
+
     def __init__(self, run, spec):
         self.run, self.spec, self.users, self.parents = run, spec, [], []
         self.is_rekeyed = False
@@ -116,7 +118,6 @@ class Table(Node):
     """rows: what was sent last of each key and not deleted since: (value, ts)."""
 
     history = None
-    window = None       # the aggregation whose windows are in the keys
 
     def __init__(self, run, spec):
         super().__init__(run, spec)
@@ -153,6 +154,8 @@ class VersionedSource(Table):
     def __init__(self, run, spec):
         super().__init__(run, spec)
         self.history, self.time, self.versions = spec["history"], -1, {}
+        if self.history < 0:
+            raise Refused
 
     def find(self, key, ts):
         """The version of a key that is valid at ts, and whether it is the newest."""
@@ -387,7 +390,10 @@ class WindowAggregate(Aggregate):
         self.check()
 
     def check(self):
-        if self.kind == "hopping" and not 0 < self.size["advance"] <= self.size["size"]:
+        size = self.size
+        if min(self.grace, size.get("diff", 0), size.get("gap", 0), size.get("start", 0)) < 0:
+            raise Refused
+        if size.get("size", 1) <= 0 or not 0 < size.get("advance", 1) <= size.get("size", 1):
             raise Refused
         if self.kind == "unlimited" and self.is_final:
             raise Refused
@@ -649,8 +655,8 @@ class TableJoin(Table):
         other = self.sides[1 - side].get(key)
         if other is None and (self.kind == "inner" or (self.kind == "left" and side)):
             window = self.sides[1 - side].window
-            if value is not None or (window and window.forgets(key)):
-                return
+            if value is not None or (window and (window.is_final or window.forgets(key))):
+                return      # else one update took both rows away
         ends = (other, row) if side else (row, other)
         self.change(key, self.result(*ends), max(ts, other[1]) if other else ts)
 

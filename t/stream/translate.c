@@ -133,6 +133,8 @@ translate_suppress(const json_t *node, struct flow_spec *spec)
 		.max_records = ms_of(buffer, "max_records", 0),
 		.shuts_down = when_full && !strcmp(when_full, "shut_down"),
 	};
+	if (json_object_get(buffer, "max_records") && !spec->suppress.max_records)
+		spec->suppress.max_bytes = 1; /* nothing may wait: of records, 0 is no bound */
 }
 
 static int
