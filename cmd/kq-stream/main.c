@@ -19,6 +19,8 @@ static const struct opt from_opts[] = {
 };
 
 static const struct opt explain_opts[] = {
+	RUN_OPT_BROKERS(&run_flags.brokers),
+	RUN_OPT_WAIT(&run_flags.wait_ms),
 	OPT_BOOL(0, "svg", &run_flags.draws_svg, "print SVG, drawn by Graphviz's dot"),
 	OPT_BOOL(0, "dot", &run_flags.prints_dot, "print the graph for dot"),
 	OPT_END

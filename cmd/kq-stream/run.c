@@ -1,6 +1,7 @@
 #include "kq-stream/run.h"
 
 #include "kq-stream/explain.h"
+#include "kq-stream/explain_topics.h"
 #include "kq-stream/local.h"
 #include "kq-stream/resolve.h"
 #include "kq-stream/settings.h"
@@ -245,7 +246,12 @@ explain(const struct app *app)
 		explain_dot(app->program, &b);
 	else
 		rc = explain_text(app->program, &b, &e);
-	if (b.n > 0 && rc == 0)
+	bool is_text = !run_flags.draws_svg && !run_flags.prints_dot;
+	struct cluster_opts o = cluster(0);
+	bool is_drawn = rc == 0;
+	if (is_drawn && is_text && !plan_is_local(app->plan))
+		rc = explain_topics(app->program, run_flags.brokers ? &o : NULL, &b, &e);
+	if (b.n > 0 && is_drawn)
 		fwrite(b.p, 1, b.n, stdout);
 	buf_release(&b);
 	return rc < 0 ? say_err(&e, false) : say_flush_stdout();

@@ -218,6 +218,28 @@ ticks() {
 	wait "$job" || [ $? -eq 143 ]
 }
 
+@test "explain tells the counts of topics, and warns where those of a join are unequal" {
+	kq-topic create a -p 3
+	kq-topic create b -p 2
+	kq-topic create c -p 3
+	kq-stream -a x explain from a then join b then to out >plan
+	grep -qx 'Not checked without --brokers: these are joined, and need equal numbers of partitions: a, b' plan
+	kq-stream -a x explain -b "$KQ_BROKERS" from a then join b then to out >plan
+	grep -qx '  a: 3 partitions' plan
+	grep -q "^Warning: topic 'a' has 3 partitions and 'b' has 2, and they are joined: equal keys would not meet" plan
+	kq-stream -a x explain -b "$KQ_BROKERS" from a then by .k then join b then to out >plan
+	! grep Warning plan
+	grep -qx '  x-.*-repartition: 2 partitions, to be created' plan
+	kq-stream -a x explain -b "$KQ_BROKERS" from a then join c then to out >plan
+	! grep -e Warning -e 'Not checked' plan
+	kq-stream -a x explain -b "$KQ_BROKERS" from a then join none then to out >plan
+	grep -qx '  none: does not exist' plan
+	# the plan is drawn before the brokers are asked
+	run -75 --separate-stderr kq-stream -a x explain -b "unix:$PWD/nowhere" from a then join b then to out
+	[[ $output == *"to out"* ]]
+	[[ $stderr == *"cannot connect"* ]]
+}
+
 @test "a source that has grown is refused where there is state, with the way out" {
 	kq-topic create in -p 2
 	orders 1 10 | sed 's/.*"k":"\([^"]*\)/\1\t&/' | kq-produce -K '\t' in
