@@ -121,14 +121,29 @@ take_record(struct csv_in *csv, struct str line, struct err *e)
 	return 1;
 }
 
-/* An odd number of quotes opens or closes a field. */
+/* Does the line end within a field in quotes?  is_open: it begins there.  As in take_field, a
+ * quote opens a field only as its first byte. */
 static bool
-is_odd(struct str line)
+ends_open(struct str line, char separator, bool is_open)
 {
-	bool is = false;
-	for (int32_t i = 0; i < line.n; i++)
-		is ^= line.p[i] == '"';
-	return is;
+	const uint8_t *p = line.p, *end = p + line.n;
+	for (;;) {
+		if (!is_open && p < end && *p == '"') {
+			is_open = true;
+			p++;
+		}
+		while (is_open && p < end) { /* two quotes stand for one */
+			bool is_quote = *p++ == '"';
+			if (is_quote && p < end && *p == '"')
+				p++;
+			else if (is_quote)
+				is_open = false;
+		}
+		p = is_open ? NULL : memchr(p, separator, (size_t)(end - p));
+		if (!p)
+			return is_open;
+		p++;
+	}
 }
 
 /* Without the header nothing that follows can be read. */
@@ -147,7 +162,7 @@ csv_in_line(struct csv_in *csv, struct str line, struct str *json, struct err *e
 	assert(!csv->is_unusable);
 	if (!was_open && (line.n == 0 || str_eq(line, STR("\r"))))
 		return 0;
-	csv->is_open ^= is_odd(line);
+	csv->is_open = ends_open(line, csv->separator, was_open);
 	if (was_open || csv->is_open) {
 		buf_put_str(&csv->open, line);
 		if (csv->is_open && csv->open.n <= OPEN_MAX) {
@@ -340,12 +355,15 @@ csv_out_put(struct csv_out *csv, struct str json, struct buf *out, struct err *e
 	if (check_names(csv, json, e) < 0)
 		return -1;
 	const char *name = (const char *)csv->names.p;
+	size_t before = out->n;
 	for (int i = 0; i < csv->nname; i++, name += strlen(name) + 1) {
 		if (i)
 			buf_putc(out, csv->separator);
 		if (put_field(csv, find_value(json, str_of(name)), out, e) < 0)
 			return -1;
 	}
+	if (out->n == before) /* readers would skip an empty line */
+		buf_puts(out, "\"\"");
 	buf_putc(out, '\n');
 	return 0;
 }

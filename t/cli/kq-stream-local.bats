@@ -244,6 +244,32 @@ gives() {
 	[ "$output" = "kq-stream: from: separator '\"' is not one character, such as ';' or tab" ]
 }
 
+@test "a quote within a field of CSV is a character like others" {
+	printf 'what,n\nbolt 5",1\n5" nut,2\n"5"" ""nut""",3\n,"a ""\n"" b"\n' >in
+	gives in format csv then to - 3<<-'END'
+		{"what":"bolt 5\"","n":1}
+		{"what":"5\" nut","n":2}
+		{"what":"5\" \"nut\"","n":3}
+		{"what":"","n":"a \"\n\" b"}
+	END
+}
+
+@test "a line of CSV with one empty field is not an empty line" {
+	printf '{"a":""}\n{"a":1}\n{"a":null}\n' >in
+	gives in then to - format csv 3<<-'END'
+		a
+		""
+		1
+		""
+	END
+	mv got again
+	gives again format csv then to - 3<<-'END'
+		{"a":""}
+		{"a":1}
+		{"a":""}
+	END
+}
+
 @test "a quote in CSV that is never closed ends at a limit" {
 	{
 		printf 'a,b\n1,"\n'
