@@ -169,10 +169,8 @@ arena_release(struct arena *a)
 }
 
 void
-buf_reserve(struct buf *b, size_t n)
+buf_enlarge(struct buf *b, size_t n)
 {
-	if (b->p && b->cap - b->n >= n)
-		return; /* an empty one gets memory even for n = 0: p must be valid */
 	if (unlikely(n > PTRDIFF_MAX / 2 - b->n))
 		must(NULL); /* the doubling would overflow */
 	size_t cap = b->cap ? b->cap * 2 : 256;
@@ -182,38 +180,10 @@ buf_reserve(struct buf *b, size_t n)
 	b->cap = cap;
 }
 
-uint8_t *
-buf_grow(struct buf *b, size_t n)
-{
-	buf_reserve(b, n);
-	b->n += n;
-	return b->p + b->n - n;
-}
-
-void
-buf_put(struct buf *b, const void *p, size_t n)
-{
-	if (n)
-		memcpy(buf_grow(b, n), p, n);
-}
-
-void
-buf_put_str(struct buf *b, struct str s)
-{
-	if (s.n > 0)
-		memcpy(buf_grow(b, (size_t)s.n), s.p, (size_t)s.n);
-}
-
 void
 buf_puts(struct buf *b, const char *z)
 {
 	buf_put(b, z, strlen(z));
-}
-
-void
-buf_putc(struct buf *b, char c)
-{
-	*buf_grow(b, 1) = (uint8_t)c;
 }
 
 void

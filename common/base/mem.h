@@ -57,12 +57,47 @@ struct buf {
 };
 #define BUF_INIT { NULL, 0, 0 }
 
-uint8_t *buf_grow(struct buf *b, size_t n); /* append n bytes of any content; returns them */
-void buf_reserve(struct buf *b, size_t n);  /* make room for n more bytes; b->n stays */
-void buf_put(struct buf *b, const void *p, size_t n);
-void buf_put_str(struct buf *b, struct str s); /* null: no effect */
+/* Make room for n more bytes, for buf_reserve. */
+void buf_enlarge(struct buf *b, size_t n);
+
+/* Make room for n more bytes; b->n stays, and b->p is valid, also for n = 0. */
+static inline void
+buf_reserve(struct buf *b, size_t n)
+{
+	if (unlikely(!b->p || b->cap - b->n < n))
+		buf_enlarge(b, n);
+}
+
+/* Append n bytes of any content; returns them. */
+static inline uint8_t *
+buf_grow(struct buf *b, size_t n)
+{
+	buf_reserve(b, n);
+	b->n += n;
+	return b->p + b->n - n;
+}
+
+static inline void
+buf_put(struct buf *b, const void *p, size_t n)
+{
+	if (n)
+		memcpy(buf_grow(b, n), p, n);
+}
+
+static inline void
+buf_put_str(struct buf *b, struct str s) /* null: no effect */
+{
+	if (s.n > 0)
+		memcpy(buf_grow(b, (size_t)s.n), s.p, (size_t)s.n);
+}
+
+static inline void
+buf_putc(struct buf *b, char c)
+{
+	*buf_grow(b, 1) = (uint8_t)c;
+}
+
 void buf_puts(struct buf *b, const char *z);
-void buf_putc(struct buf *b, char c);
 void buf_put_int(struct buf *b, int64_t n); /* as %lld, ten times as fast */
 void buf_printf(struct buf *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
