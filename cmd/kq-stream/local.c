@@ -1,6 +1,7 @@
 #include "kq-stream/local.h"
 
 #include "kq-stream/csv.h"
+#include "kq-stream/local_tables.h"
 #include "kq-stream/local_topics.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
@@ -392,14 +393,23 @@ open_set(const struct plan *plan, char **dir, struct err *e)
 	return set;
 }
 
+static const struct plan_source *
+find_stdin(const struct plan *plan)
+{
+	const struct plan_source *source = plan->source;
+	while (!source->is_stdin)
+		source++;
+	return source;
+}
+
 int
 local_run(struct program *program, const struct cluster_opts *cluster, struct err *e)
 {
 	struct local_task local = { .program = program, .plan = program->plan,
 		.wake_fd = cluster->wake_fd,
-		.source = &program->plan->source[0], .stream_ms = -1,
+		.source = find_stdin(program->plan), .stream_ms = -1,
 		.env = { on_emit, on_failed, on_dropped, on_next, 0 } };
-	assert(plan_is_local(program->plan) && program->plan->nsource == 1);
+	assert(plan_is_local(program->plan));
 	char *dir;
 	struct store_set *set = open_set(program->plan, &dir, e);
 	if (!set)
@@ -419,6 +429,8 @@ local_run(struct program *program, const struct cluster_opts *cluster, struct er
 	int rc = local.task ? 0 : -1;
 	if (rc == 0 && plan_needs_broker(program->plan))
 		rc = local_topics_open(&local.topics, program, cluster, e);
+	if (rc == 0)
+		rc = local_tables_load(program, local.task, cluster, &local.nskipped, e);
 	if (rc == 0)
 		rc = run_task(&local, e);
 	local_topics_close(&local.topics);

@@ -1,6 +1,7 @@
 /*
  * A program that reads stdin: one task, nothing to commit.  Results go to stdout, and to
- * topics (local_topics.h); without topics it needs no broker.
+ * topics (local_topics.h); rows of global tables come from topics (local_tables.h).  Without
+ * topics it needs no broker.
  *
  * Lines of stdin are records; their time is that of 'time', or of the clock.  At the end
  * of stdin what is still open comes out.  SIGINT and SIGTERM end it in the same way.

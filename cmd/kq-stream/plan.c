@@ -28,16 +28,20 @@ plan_prints(const struct plan *plan)
 bool
 plan_is_local(const struct plan *plan)
 {
-	for (int i = 0; i < plan->nsource; i++)
-		if (!plan->source[i].is_stdin)
+	bool has_stdin = false;
+	for (int i = 0; i < plan->nsource; i++) {
+		const struct plan_source *source = &plan->source[i];
+		if (!source->is_stdin && plan->node[source->node]->kind != PLAN_GLOBAL)
 			return false;
-	return true;
+		has_stdin |= source->is_stdin;
+	}
+	return has_stdin;
 }
 
 bool
 plan_needs_broker(const struct plan *plan)
 {
-	if (!plan_is_local(plan))
+	if (!plan_is_local(plan) || plan->nsource > 1)
 		return true;
 	for (int i = 0; i < plan->nsink; i++)
 		if (!plan->sink[i].is_stdout)

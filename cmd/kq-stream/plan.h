@@ -154,7 +154,7 @@ bool plan_needs_broker(const struct plan *plan);
 /* Does it write to stdout? */
 bool plan_prints(const struct plan *plan);
 
-/* Does it read nothing but stdin? */
+/* Does it read stdin, and topics only as global tables? */
 bool plan_is_local(const struct plan *plan);
 
 /* "json", "text", ... */

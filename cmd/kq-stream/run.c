@@ -148,8 +148,8 @@ check_topics(const struct plan *plan, struct err *e)
 {
 	for (int i = 0; i < plan->nsource; i++)
 		if (plan->source[i].is_stdin)
-			return err_set(e, ERR_USAGE, "stdin cannot be read together with topics; put it into a "
-				"topic first, with kq-produce");
+			return err_set(e, ERR_USAGE, "stdin cannot be read together with topics, except "
+				"global tables (as global); put it into a topic first, with kq-produce");
 	return 0;
 }
 

@@ -218,6 +218,30 @@ ticks() {
 	wait "$job" || [ $? -eq 143 ]
 }
 
+@test "stdin's records are joined with global tables of topics, and with no others" {
+	kq-topic create rows -p 3
+	kq-topic create empty -p 1
+	for i in 0 1 2 3 4; do printf 'k%d\t{"land":"l%d"}\n' $i $i; done | kq-produce -K '\t' rows
+	printf 'k1\t{"land":"new"}\n' | kq-produce -K '\t' rows
+	printf '%s\n' '{"k":"k1"}' '{"k":"k9"}' '{"k":"k4"}' >lines
+	timeout "$kq_patience" kq-stream from - then join rows as global on .k then to - <lines >got
+	[ "$(cat got)" = '{"k":"k1","land":"new"}
+{"k":"k4","land":"l4"}' ]
+	timeout "$kq_patience" kq-stream from - then join left rows as global on .k then join left empty as global on .k then by .land then agg n=count then to out <lines
+	[ "$(all -K ' ' out)" = 'new {"n":1}
+l4 {"n":1}' ]
+	# what is in a table is known before the first line, and a bad row fails or is left out
+	printf 'k2\t{\n' | kq-produce -K '\t' rows
+	run -1 --separate-stderr timeout "$kq_patience" kq-stream from - then join rows as global on .k then to - <lines
+	[[ $stderr == *"of 'rows': "* ]]
+	timeout "$kq_patience" kq-stream -e skip from - then join rows as global on .k then to - <lines 2>err | cmp - got
+	grep -q 'the row is left out' err
+	run -75 --separate-stderr timeout "$kq_patience" kq-stream -b "unix:$PWD/nowhere" from - then join rows as global on .k then to - <lines
+	[[ $stderr == *nowhere* ]]
+	run -2 --separate-stderr kq-stream from - then by .k then join rows then to - <lines
+	[[ $stderr == *"stdin cannot be read together with topics, except global tables (as global)"* ]]
+}
+
 @test "explain tells the counts of topics, and warns where those of a join are unequal" {
 	kq-topic create a -p 3
 	kq-topic create b -p 2
