@@ -201,11 +201,7 @@ class Run:
 
     def build_stream_stream_join(self, spec):
         node, kind = StreamJoin(self, spec), spec["kind"]
-        left = self.nodes[spec["left"]]
-        if spec["left"] == spec["right"] and left.is_rekeyed:
-            left = Later(self, kind != "inner").after(left)
-            return node.after(left, 0).after(left, 1)
-        node.after(left, 0, kind != "inner")
+        node.after(self.nodes[spec["left"]], 0, kind != "inner")
         return node.after(self.nodes[spec["right"]], 1, kind == "outer")
 
     def build_stream_table_join(self, spec):

@@ -39,12 +39,22 @@ class Node:
     def after(self, parent, port=0, lets_null=False):
         """Behind a change of key, what is sent to an operator with state comes later."""
         if parent.is_rekeyed and self.HAS_STATE:
-            parent = Later(self.run, lets_null).after(parent)
+            parent = self.topic_below(parent)
+            parent.lets_null |= lets_null
         self.parents.append(parent)
         parent.users.append((self, port))
         return self
 
     HAS_STATE = False
+    SHARES_TOPIC = False    # as joins of one stream do
+    topic = None
+
+    def topic_below(self, parent):
+        topic = parent.topic if self.SHARES_TOPIC else None
+        topic = topic or Later(self.run).after(parent)
+        if self.SHARES_TOPIC:
+            parent.topic = topic
+        return topic
 
     def send(self, *record):
         self.run.count_work()
@@ -524,7 +534,7 @@ class Sessions(WindowAggregate):
 class StreamJoin(Node):
     """R4, R5, R16."""
 
-    HAS_STATE = True
+    HAS_STATE = SHARES_TOPIC = True
 
     def __init__(self, run, spec):
         super().__init__(run, spec)
@@ -580,7 +590,7 @@ class StreamJoin(Node):
 class StreamTableJoin(Node):
     """The table's port is not used: a lookup goes to the table itself."""
 
-    HAS_STATE = True
+    HAS_STATE = SHARES_TOPIC = True
 
     def __init__(self, run, spec):
         super().__init__(run, spec)
