@@ -9,23 +9,11 @@ enum {
 };
 
 static void
-put_be32(struct buf *out, uint32_t n)
-{
-	store_be32(buf_grow(out, 4), n);
-}
-
-static void
-put_be64(struct buf *out, uint64_t n)
-{
-	store_be64(buf_grow(out, 8), n);
-}
-
-static void
 put_number(struct buf *out, struct str name, int64_t value)
 {
-	put_be32(out, (uint32_t)name.n);
+	buf_put_be32(out, (uint32_t)name.n);
 	buf_put_str(out, name);
-	put_be64(out, (uint64_t)value);
+	buf_put_be64(out, (uint64_t)value);
 }
 
 void
@@ -33,9 +21,9 @@ offset_note_put(struct buf *out, int64_t time_ms, const struct flow_number *v, i
 {
 	struct buf plain = BUF_INIT;
 	buf_putc(&plain, VERSION);
-	put_be64(&plain, (uint64_t)(time_ms == INT64_MIN ? TIME_NONE : time_ms));
+	buf_put_be64(&plain, (uint64_t)(time_ms == INT64_MIN ? TIME_NONE : time_ms));
 	if (n > 0)
-		put_be32(&plain, (uint32_t)n);
+		buf_put_be32(&plain, (uint32_t)n);
 	for (int i = 0; i < n; i++)
 		put_number(&plain, str_of(v[i].name), v[i].value);
 	json_put_base64(buf_str(&plain), out);

@@ -103,6 +103,25 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void buf_release(struct buf *b); /* free; back to BUF_INIT */
 
+/* Big-endian. */
+static inline void
+buf_put_be16(struct buf *b, uint16_t v)
+{
+	store_be16(buf_grow(b, sizeof v), v);
+}
+
+static inline void
+buf_put_be32(struct buf *b, uint32_t v)
+{
+	store_be32(buf_grow(b, sizeof v), v);
+}
+
+static inline void
+buf_put_be64(struct buf *b, uint64_t v)
+{
+	store_be64(buf_grow(b, sizeof v), v);
+}
+
 static inline void
 buf_reset(struct buf *b)
 {

@@ -98,13 +98,13 @@ assign_order(struct assign *assign)
 static void
 put_i16(struct buf *b, int16_t v)
 {
-	store_be16(buf_grow(b, 2), (uint16_t)v);
+	buf_put_be16(b, (uint16_t)v);
 }
 
 static void
 put_i32(struct buf *b, int32_t v)
 {
-	store_be32(buf_grow(b, 4), (uint32_t)v);
+	buf_put_be32(b, (uint32_t)v);
 }
 
 /* [topic string, partitions [i32]] */

@@ -86,15 +86,9 @@ apply(struct local *store, struct str key, struct str value, int64_t revision)
 /* ---- frames ---- */
 
 static void
-put_be32(struct buf *b, uint32_t v)
-{
-	store_be32(buf_grow(b, 4), v);
-}
-
-static void
 put_bytes(struct buf *b, struct str s)
 {
-	put_be32(b, (uint32_t)s.n);
+	buf_put_be32(b, (uint32_t)s.n);
 	buf_put_str(b, s);
 }
 
@@ -103,8 +97,8 @@ frame_begin(struct buf *b, int64_t revision, uint32_t count)
 {
 	size_t at = b->n;
 	buf_grow(b, FRAME_HEADER);
-	store_be64(buf_grow(b, 8), (uint64_t)revision);
-	put_be32(b, count);
+	buf_put_be64(b, (uint64_t)revision);
+	buf_put_be32(b, count);
 	return at;
 }
 

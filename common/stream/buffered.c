@@ -6,32 +6,20 @@
 enum { IS_NULL = -1, IS_PRIOR = -2 };
 
 static void
-put_be32(struct buf *b, int32_t v)
-{
-	store_be32(buf_grow(b, 4), (uint32_t)v);
-}
-
-static void
-put_be64(struct buf *b, int64_t v)
-{
-	store_be64(buf_grow(b, 8), (uint64_t)v);
-}
-
-static void
 put_bytes(struct buf *b, struct str s)
 {
-	put_be32(b, s.n < 0 ? IS_NULL : s.n);
+	buf_put_be32(b, (uint32_t)(s.n < 0 ? IS_NULL : s.n));
 	buf_put_str(b, s);
 }
 
 void
 buffered_put(struct buf *b, const struct buffered *in)
 {
-	put_be64(b, in->ts_ms);
-	put_be64(b, -1);
+	buf_put_be64(b, (uint64_t)in->ts_ms);
+	buf_put_be64(b, UINT64_MAX);
 	put_bytes(b, STR(""));
-	put_be32(b, -1);
-	put_be32(b, in->nheader);
+	buf_put_be32(b, UINT32_MAX);
+	buf_put_be32(b, (uint32_t)in->nheader);
 	struct str rest = in->headers, name, value;
 	for (int32_t i = 0; i < in->nheader && header_next(&rest, &name, &value); i++) {
 		put_bytes(b, name);
@@ -39,11 +27,11 @@ buffered_put(struct buf *b, const struct buffered *in)
 	}
 	put_bytes(b, in->prior);
 	if (in->old.n >= 0 && str_eq(in->old, in->prior))
-		put_be32(b, IS_PRIOR);
+		buf_put_be32(b, (uint32_t)IS_PRIOR);
 	else
 		put_bytes(b, in->old);
 	put_bytes(b, in->value);
-	put_be64(b, in->place);
+	buf_put_be64(b, (uint64_t)in->place);
 }
 
 /* ---- reading: a cursor that remembers its failure ---- */

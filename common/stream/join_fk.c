@@ -168,7 +168,7 @@ static struct str
 subscription_key(struct fk_right *right, struct str foreign, struct str left_key)
 {
 	buf_reset(&right->key);
-	store_be32(buf_grow(&right->key, 4), (uint32_t)foreign.n);
+	buf_put_be32(&right->key, (uint32_t)foreign.n);
 	buf_put_str(&right->key, foreign);
 	buf_put_str(&right->key, left_key);
 	return buf_str(&right->key);

@@ -168,7 +168,7 @@ wait_for_partner(struct join_stream *join, int port, const struct flow_rec *rec)
 	} else {
 		buf_put(list, "\1\0\0\0\1", 5);
 	}
-	store_be32(buf_grow(list, 4), (uint32_t)rec->value.n + 1);
+	buf_put_be32(list, (uint32_t)rec->value.n + 1);
 	buf_putc(list, side_sign(port));
 	buf_put_str(list, rec->value);
 	store_put(join->waiting, key, buf_str(list), rec->ts_ms);
@@ -445,13 +445,13 @@ join_log(struct flow_node *node, int store, const struct store_entry *entry,
 		ms = keys_take_time(&rest);
 		bool is_key = keys_take(&rest, window, &join->plain, &key);
 		assert(is_key);
-		store_be64(buf_grow(&join->from, 8), (uint64_t)ms);
+		buf_put_be64(&join->from, (uint64_t)ms);
 		buf_putc(&join->from, (char)sign);
 		keys_put_topic(&join->from, &key, window);
 	} else {
 		take_side_key(join, &rest, &key, &ms);
 		keys_put_topic(&join->from, &key, window);
-		store_be64(buf_grow(&join->from, 8), (uint64_t)ms);
+		buf_put_be64(&join->from, (uint64_t)ms);
 		buf_put_str(&join->from, rest);
 		if (entry->value.n >= 0) {
 			struct held held = held_get(entry->value);

@@ -210,7 +210,7 @@ join_log(struct flow_node *node, int store, const struct store_entry *entry,
 	take_waiting_key(join, entry->key, &key, &ms, &number);
 	buf_reset(&join->key);
 	buf_putc(&join->key, 0); /* in order of time */
-	store_be64(buf_grow(&join->key, 8), (uint64_t)ms);
+	buf_put_be64(&join->key, (uint64_t)ms);
 	keys_put_topic(&join->key, &key, node->plan->window);
 	store_be32(buf_grow(&join->key, NUMBER_SIZE), number);
 	*out = (struct flow_change){ .key = buf_str(&join->key), .value = STR_NULL,

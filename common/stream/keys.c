@@ -1,11 +1,5 @@
 #include "stream/keys.h"
 
-static void
-put_be64(struct buf *b, int64_t v)
-{
-	store_be64(buf_grow(b, 8), (uint64_t)v);
-}
-
 /* ---- order of stores ---- */
 
 void
@@ -98,8 +92,8 @@ keys_put_windowed(struct buf *b, const struct flow_key *key, bool is_session)
 	assert(key->is_windowed);
 	buf_put_str(b, key->bytes);
 	if (is_session)
-		put_be64(b, key->end_ms);
-	put_be64(b, key->start_ms);
+		buf_put_be64(b, (uint64_t)key->end_ms);
+	buf_put_be64(b, (uint64_t)key->start_ms);
 }
 
 void

@@ -148,7 +148,7 @@ store_db_key(struct buf *b, const struct store *store, struct str key)
 	put_head(b, store, 0);
 	put_start(b, key);
 	if (key.n >= DISK_KEY_MAX)
-		store_be64(buf_grow(b, 8), store_hash_of(store->set->seed, key));
+		buf_put_be64(b, store_hash_of(store->set->seed, key));
 }
 
 void
@@ -178,7 +178,7 @@ store_db_fact(struct buf *b, const char *name, const char *of)
 	if (!of)
 		return;
 	/* A name may be longer than a key: its hash is enough. */
-	store_be64(buf_grow(b, 8), store_hash_of(2, str_of(of)));
+	buf_put_be64(b, store_hash_of(2, str_of(of)));
 }
 
 /* ---- values ---- */
@@ -193,7 +193,7 @@ store_db_data(struct buf *b, struct str db_key, const struct store_on_disk *entr
 	memcpy(p + 5, &entry->ts_ms, sizeof entry->ts_ms);
 	if (is_cut) {
 		struct str rest = { entry->key.p + DISK_KEY_MAX, entry->key.n - DISK_KEY_MAX };
-		store_be32(buf_grow(b, 4), (uint32_t)rest.n);
+		buf_put_be32(b, (uint32_t)rest.n);
 		buf_put_str(b, rest);
 	}
 	buf_put_str(b, entry->value);

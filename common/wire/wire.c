@@ -539,6 +539,6 @@ wire_data_encode(const struct wire_data *data, int16_t version, const void *msg,
 	struct buf *b)
 {
 	assert(version >= data->min && version <= data->max);
-	store_be16(buf_grow(b, 2), (uint16_t)version);
+	buf_put_be16(b, (uint16_t)version);
 	wire_encode(data->desc, version, version >= data->flex, msg, b);
 }

@@ -207,7 +207,7 @@ put_run(struct buf *out, struct str in)
 {
 	struct buf run = BUF_INIT;
 	codec_compress(CODEC_SNAPPY, in, &run);
-	store_be32(buf_grow(out, 4), (uint32_t)run.n);
+	buf_put_be32(out, (uint32_t)run.n);
 	buf_put(out, run.p, run.n);
 	buf_release(&run);
 }

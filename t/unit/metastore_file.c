@@ -75,8 +75,8 @@ test_metastore_file__the_bytes_are_as_described(void)
 	struct buf want = BUF_INIT, log = read_log();
 	for (size_t i = 0; i < 2; i++) {
 		size_t n = sizeof body[i] - i;
-		store_be32(buf_grow(&want, 4), (uint32_t)n);
-		store_be32(buf_grow(&want, 4), crc32c(body[i], n));
+		buf_put_be32(&want, (uint32_t)n);
+		buf_put_be32(&want, crc32c(body[i], n));
 		buf_put(&want, body[i], n);
 	}
 	check(str_eq(buf_str(&log), buf_str(&want)));
@@ -172,8 +172,8 @@ test_metastore_file__a_wrong_body_of_a_good_sum_is_refused(void)
 		struct buf b = BUF_INIT;
 		char place[40];
 		buf_put_str(&b, buf_str(&h.log));
-		store_be32(buf_grow(&b, 4), (uint32_t)body[i].n);
-		store_be32(buf_grow(&b, 4), crc32c(body[i].p, (size_t)body[i].n));
+		buf_put_be32(&b, (uint32_t)body[i].n);
+		buf_put_be32(&b, crc32c(body[i].p, (size_t)body[i].n));
 		buf_put_str(&b, body[i]);
 		write_log(buf_str(&b));
 		check(metastore_open_local(here(), &e) == NULL);
