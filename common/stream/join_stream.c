@@ -61,7 +61,7 @@ open_side(struct join_stream *join, int port, struct err *e)
 	struct flow_node *node = &join->node;
 	const struct flow_join_window *window = &node->spec->join_window;
 	struct flow_store about = {
-		.retention_ms = plus(plus(window->before_ms, window->after_ms), window->grace_ms),
+		.retention_ms = ms_plus(ms_plus(window->before_ms, window->after_ms), window->grace_ms),
 		.is_logged = true,
 	};
 	struct join_side *side = &join->side[port];
@@ -82,8 +82,8 @@ join_open(struct flow_node *node, struct err *e)
 	left->back_ms = right->bound_ms = window->before_ms;
 	left->bound_ms = right->back_ms = window->after_ms;
 	/* The oldest partner of a record that is not late. */
-	left->keep_ms = plus(plus(MAX(right->bound_ms, 0), join->grace_ms), left->bound_ms);
-	right->keep_ms = plus(plus(MAX(left->bound_ms, 0), join->grace_ms), right->bound_ms);
+	left->keep_ms = ms_plus(ms_plus(MAX(right->bound_ms, 0), join->grace_ms), left->bound_ms);
+	right->keep_ms = ms_plus(ms_plus(MAX(left->bound_ms, 0), join->grace_ms), right->bound_ms);
 	left->is_outer = spec->kind != FLOW_INNER;
 	right->is_outer = spec->kind == FLOW_OUTER;
 	join->segment_ms = MAX(MAX(left->keep_ms, right->keep_ms), SEGMENT_MIN_MS);
@@ -151,7 +151,7 @@ waiting_key(struct join_stream *join, int port, const struct flow_key *key, int6
 static int64_t
 due_after(const struct join_stream *join, int port, int64_t ms)
 {
-	return plus(plus(ms, join->side[port].bound_ms), join->grace_ms);
+	return ms_plus(ms_plus(ms, join->side[port].bound_ms), join->grace_ms);
 }
 
 /* Add the value to those that wait with this key and time. */
@@ -305,12 +305,12 @@ static int64_t
 join_partners(struct join_stream *join, int port, const struct flow_rec *rec, struct err *e)
 {
 	const struct join_side *side = &join->side[port];
-	int64_t oldest_ms = minus(*join->stream_ms, join->side[!port].keep_ms);
+	int64_t oldest_ms = ms_minus(*join->stream_ms, join->side[!port].keep_ms);
 	/* No older one can be a partner of a record that is not late, and none is newer than
 	 * stream time: so there are few segments however wide the window is. */
 	const int64_t bound_ms[2] = {
-		MAX(minus(rec->ts_ms, side->back_ms), oldest_ms),
-		MIN(plus(rec->ts_ms, side->bound_ms), *join->stream_ms),
+		MAX(ms_minus(rec->ts_ms, side->back_ms), oldest_ms),
+		MIN(ms_plus(rec->ts_ms, side->bound_ms), *join->stream_ms),
 	};
 	int64_t n = 0;
 	bool is_past_all = side->back_ms < 0 && rec->ts_ms > INT64_MAX + side->back_ms;
@@ -350,7 +350,7 @@ forget_old(struct join_stream *join)
 {
 	for (int port = LEFT; port <= RIGHT; port++) {
 		struct join_side *side = &join->side[port];
-		int64_t segment = segment_of(join, minus(*join->stream_ms, side->keep_ms));
+		int64_t segment = segment_of(join, ms_minus(*join->stream_ms, side->keep_ms));
 		if (segment <= side->first_segment)
 			continue;
 		side->first_segment = segment;
@@ -380,7 +380,7 @@ join_take(struct flow_node *node, int port, const struct flow_rec *rec, struct e
 
 	if (rec->value.n < 0 || (!has_key && !side->is_outer))
 		return flow_node_drop(node, rec, false, e);
-	if (plus(plus(rec->ts_ms, MAX(side->bound_ms, 0)), join->grace_ms) < *join->stream_ms)
+	if (ms_plus(ms_plus(rec->ts_ms, MAX(side->bound_ms, 0)), join->grace_ms) < *join->stream_ms)
 		return flow_node_drop(node, rec, true, e);
 	if (move_time(join, rec, e))
 		return -1;

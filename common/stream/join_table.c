@@ -145,7 +145,7 @@ static int
 take_with_grace(struct join_table *join, const struct flow_rec *rec, struct err *e)
 {
 	int64_t grace_ms = join->node.spec->join_grace_ms;
-	if (rec->ts_ms < minus(*join->stream_ms, grace_ms))
+	if (rec->ts_ms < ms_minus(*join->stream_ms, grace_ms))
 		return look_up(join, rec, &rec->key, e);
 	int64_t number = (MAX(MAX(*join->number, join->restored), 0) + 1) & NUMBER_MASK;
 	*join->number = join->restored = number;
@@ -154,7 +154,7 @@ take_with_grace(struct join_table *join, const struct flow_rec *rec, struct err 
 	held_put(&join->value, &(struct held){ rec->value, rec->headers, rec->nheader });
 	store_put(join->waiting, buf_str(&join->key), buf_str(&join->value), rec->ts_ms);
 	*join->stream_ms = MAX(*join->stream_ms, rec->ts_ms);
-	return join_waiting(join, minus(*join->stream_ms, grace_ms), INT_MAX, e) < 0 ? -1 : 0;
+	return join_waiting(join, ms_minus(*join->stream_ms, grace_ms), INT_MAX, e) < 0 ? -1 : 0;
 }
 
 static int

@@ -32,13 +32,13 @@ take_key(const struct flow_node *node, struct str at, struct buf *plain, struct 
 	case FLOW_ROWS_FIXED:
 		key->start_ms = keys_take_time(&at);
 		key->end_ms = window->type == FLOW_UNLIMITED ? INT64_MAX
-			: plus(key->start_ms, window->size_ms);
+			: ms_plus(key->start_ms, window->size_ms);
 		key->bytes = at;
 		break;
 	case FLOW_ROWS_SLIDING:
 		key->bytes = keys_take_bytes(&at, plain);
 		key->start_ms = keys_take_time(&at);
-		key->end_ms = plus(key->start_ms, window->size_ms);
+		key->end_ms = ms_plus(key->start_ms, window->size_ms);
 		break;
 	case FLOW_ROWS_SESSION:
 		key->bytes = keys_take_bytes(&at, plain);
@@ -90,7 +90,7 @@ is_looked_for(const struct flow_look *look, const struct flow_key *key)
 		return true;
 	/* A window of one time (a session) has that time. */
 	return look->start_ms < look->end_ms && key->start_ms < look->end_ms
-		&& MAX(key->end_ms, plus(key->start_ms, 1)) > look->start_ms;
+		&& MAX(key->end_ms, ms_plus(key->start_ms, 1)) > look->start_ms;
 }
 
 /* The row at the entry.  True, and its value and time. */

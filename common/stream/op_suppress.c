@@ -217,10 +217,10 @@ suppress_close(struct flow_node *node)
 static int64_t
 closed_at(const struct flow_window *window, int64_t stream_ms)
 {
-	int64_t ms = minus(stream_ms, window->grace_ms);
+	int64_t ms = ms_minus(stream_ms, window->grace_ms);
 	if (window->type == FLOW_SESSION)
-		ms = minus(ms, window->size_ms);
-	return window->type == FLOW_SESSION || window->type == FLOW_SLIDING ? minus(ms, 1) : ms;
+		ms = ms_minus(ms, window->size_ms);
+	return window->type == FLOW_SESSION || window->type == FLOW_SLIDING ? ms_minus(ms, 1) : ms;
 }
 
 /* The last window end that is closed by all aggregations above.  If a topic is between, by
@@ -271,7 +271,7 @@ suppress_take(struct flow_node *node, int port, const struct flow_rec *rec, stru
 	if (op->time_ms)
 		*op->time_ms = MAX(*op->time_ms, rec->ts_ms);
 	int64_t upto_ms = waits_for_close(op) ? closed_ms(op)
-		: minus(*op->time_ms, node->spec->suppress.limit_ms);
+		: ms_minus(*op->time_ms, node->spec->suppress.limit_ms);
 	if (send_upto(op, upto_ms, e))
 		return -1;
 	return is_full(op) ? make_room(op, e) : 0;

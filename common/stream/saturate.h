@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 static inline int64_t
-plus(int64_t a, int64_t b)
+ms_plus(int64_t a, int64_t b)
 {
 	int64_t sum;
 	if (__builtin_add_overflow(a, b, &sum))
@@ -18,7 +18,7 @@ plus(int64_t a, int64_t b)
 }
 
 static inline int64_t
-minus(int64_t a, int64_t b)
+ms_minus(int64_t a, int64_t b)
 {
 	int64_t rest;
 	if (__builtin_sub_overflow(a, b, &rest))

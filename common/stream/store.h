@@ -5,7 +5,7 @@
  * (keys.h).  A value is never null; an absent key has none.
  *
  * A failure (the disk under the store is full) is kept: the store then behaves as if it
- * were empty, and the task looks at store_set.is_failed after each record, before anything
+ * were empty, and the task asks store_set_is_failed after each record, before anything
  * is committed.  So operators need not check.
  *
  * Changes since the last store_clean are kept as a list of dirty keys, for the changelog:

@@ -175,7 +175,7 @@ check_join(const struct topology *topo, const struct flow_spec *spec,
 {
 	const struct flow_join_window *window = &spec->join_window;
 	if (spec->op == FLOW_STREAM_STREAM_JOIN) {
-		if (window->grace_ms < 0 || plus(window->before_ms, window->after_ms) < 0)
+		if (window->grace_ms < 0 || ms_plus(window->before_ms, window->after_ms) < 0)
 			return err_set(e, ERR_USAGE, "'%s': the join's window ends before it starts",
 				spec->id);
 	} else if (spec->kind == FLOW_OUTER && spec->op != FLOW_TABLE_TABLE_JOIN) {

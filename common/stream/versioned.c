@@ -164,7 +164,7 @@ end_remove(struct versioned *table, int64_t end_ms, const struct flow_key *key, 
 static void
 expire(struct versioned *table, bool is_restored)
 {
-	int64_t oldest_ms = minus(*table->newest_ms, table->node.spec->history_ms);
+	int64_t oldest_ms = ms_minus(*table->newest_ms, table->node.spec->history_ms);
 	struct store_entry entry;
 	while (store_first(table->ends, STR_NULL, &entry) && entry.ts_ms <= oldest_ms
 		&& (is_restored || is_logged(table, entry.value))) {
@@ -217,7 +217,7 @@ versioned_take(struct flow_node *node, int port, const struct flow_rec *rec, str
 	struct versioned *table = CONTAINER_OF(node, struct versioned, node);
 	if (rec->key.bytes.n < 0)
 		return flow_node_drop(node, rec, false, e);
-	if (rec->ts_ms < minus(*table->newest_ms, node->spec->history_ms))
+	if (rec->ts_ms < ms_minus(*table->newest_ms, node->spec->history_ms))
 		return flow_node_drop(node, rec, true, e);
 	struct flow_rec out = *rec;
 	struct version was;
@@ -244,7 +244,7 @@ versioned_get_at(struct flow_node *node, const struct flow_key *key, int64_t as_
 	*ts_ms = found.ms;
 	*value = arena_str(flow_node_arena(node), found.value);
 	/* Of what lies before the history only newest versions are found. */
-	return as_of_ms >= minus(*table->newest_ms, node->spec->history_ms)
+	return as_of_ms >= ms_minus(*table->newest_ms, node->spec->history_ms)
 		|| !version_after(table, key, found.ms, &after);
 }
 

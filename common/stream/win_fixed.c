@@ -47,7 +47,7 @@ fixed_open(struct flow_node *node, struct err *e)
 	op->is_unlimited = window->type == FLOW_UNLIMITED;
 	op->size_ms = op->is_unlimited ? INT64_MAX : window->size_ms;
 	op->step_ms = window->type == FLOW_HOPPING ? window->advance_ms : op->size_ms;
-	op->span_ms = plus(op->size_ms, window->grace_ms);
+	op->span_ms = ms_plus(op->size_ms, window->grace_ms);
 	op->closed_ms = op->newest_ms = op->forgot_ms = INT64_MIN;
 	op->last_ms = op->is_unlimited ? window->start_ms : 0;
 	if (win_open(&op->win, STORE_SEGMENTS, false, op->span_ms, e))
@@ -103,7 +103,7 @@ end_of(const struct win_fixed *op, int64_t start_ms)
 static int64_t
 closed_by(const struct win_fixed *op, int64_t ms)
 {
-	return minus(minus(ms, op->size_ms), op->win.node.spec->window.grace_ms);
+	return ms_minus(ms_minus(ms, op->size_ms), op->win.node.spec->window.grace_ms);
 }
 
 /* The stream time at which the next window closes that is open now. */
@@ -111,8 +111,8 @@ static int64_t
 next_close(const struct win_fixed *op)
 {
 	int64_t start_ms = op->closed_ms < 0 ? 0
-		: plus(op->closed_ms / op->step_ms * op->step_ms, op->step_ms);
-	return op->is_unlimited ? INT64_MAX : plus(start_ms, op->span_ms);
+		: ms_plus(op->closed_ms / op->step_ms * op->step_ms, op->step_ms);
+	return op->is_unlimited ? INT64_MAX : ms_plus(start_ms, op->span_ms);
 }
 
 /* Send the final results of the windows that start in (after_ms, upto_ms]. */

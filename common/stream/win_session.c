@@ -35,7 +35,8 @@ session_open(struct flow_node *node, struct err *e)
 	struct win_session *op = (struct win_session *)node;
 	op->gap_ms = node->spec->window.size_ms;
 	op->closed_ms = INT64_MIN;
-	return win_open(&op->win, STORE_TREE, true, plus(op->gap_ms, node->spec->window.grace_ms), e);
+	return win_open(&op->win, STORE_TREE, true,
+		ms_plus(op->gap_ms, node->spec->window.grace_ms), e);
 }
 
 static void
@@ -82,7 +83,7 @@ key_at(struct str row)
 static int64_t
 open_from(const struct win_session *op, int64_t time_ms)
 {
-	return minus(minus(time_ms, op->gap_ms), op->win.node.spec->window.grace_ms);
+	return ms_minus(ms_minus(time_ms, op->gap_ms), op->win.node.spec->window.grace_ms);
 }
 
 static void
@@ -95,7 +96,7 @@ put(struct win_session *op, struct str bytes, const struct win_span *session)
 	store_put(win->store, key, session->state, end_ms);
 	store_put(win->index, row_of(&win->row, bytes, start_ms, end_ms), STR(""), end_ms);
 	win->close_at_ms = MIN(win->close_at_ms,
-		plus(plus(end_ms, op->gap_ms), plus(win->node.spec->window.grace_ms, 1)));
+		ms_plus(ms_plus(end_ms, op->gap_ms), ms_plus(win->node.spec->window.grace_ms, 1)));
 }
 
 static void
@@ -115,7 +116,8 @@ meet(struct win_session *op, struct str bytes, int64_t ts_ms)
 {
 	struct win *win = &op->win;
 	struct store_entry entry;
-	int64_t from_ms = MAX(minus(ts_ms, op->gap_ms), op->closed_ms), to_ms = plus(ts_ms, op->gap_ms);
+	int64_t from_ms = MAX(ms_minus(ts_ms, op->gap_ms), op->closed_ms);
+	int64_t to_ms = ms_plus(ts_ms, op->gap_ms);
 	op->n = 0;
 	key_of(&win->to, bytes, INT64_MAX, INT64_MAX);
 	buf_putc(&win->to, 0); /* that one included */
@@ -182,7 +184,7 @@ close_sessions(struct win_session *op, const struct flow_rec *rec, int64_t close
 	while (store_first(win->index, STR_NULL, &entry)) {
 		struct flow_key key = key_at(entry.key);
 		if (key.end_ms >= op->closed_ms) {
-			win->close_at_ms = plus(*win->time_ms, key.end_ms - op->closed_ms + 1);
+			win->close_at_ms = ms_plus(*win->time_ms, key.end_ms - op->closed_ms + 1);
 			return 0;
 		}
 		if (win->node.spec->emits_on_close && key.end_ms >= closed_before_ms

@@ -70,7 +70,7 @@ sliding_open(struct flow_node *node, struct err *e)
 	struct win_sliding *op = (struct win_sliding *)node;
 	op->diff_ms = node->spec->window.size_ms;
 	op->closed_ms = op->newest_ms = INT64_MIN;
-	op->span_ms = plus(plus(op->diff_ms, op->diff_ms), node->spec->window.grace_ms);
+	op->span_ms = ms_plus(ms_plus(op->diff_ms, op->diff_ms), node->spec->window.grace_ms);
 	if (win_open(&op->win, STORE_TREE, true, op->span_ms, e))
 		return -1;
 	struct store_entry entry; /* of a checkpoint */
@@ -157,9 +157,9 @@ load(struct win_sliding *op, struct str bytes, int64_t ts_ms)
 {
 	struct win *win = &op->win;
 	struct store_entry entry;
-	int64_t from_ms = minus(minus(ts_ms, op->diff_ms), plus(op->diff_ms, 1));
+	int64_t from_ms = ms_minus(ms_minus(ts_ms, op->diff_ms), ms_plus(op->diff_ms, 1));
 	op->n = 0;
-	key_of(&win->to, bytes, plus(ts_ms, 1));
+	key_of(&win->to, bytes, ms_plus(ts_ms, 1));
 	buf_putc(&win->to, 0); /* that one included */
 	struct store_iter *it = store_scan(win->store, key_of(&win->key, bytes, MAX(from_ms, 0)),
 		buf_str(&win->to));
@@ -178,7 +178,7 @@ load(struct win_sliding *op, struct str bytes, int64_t ts_ms)
 static int64_t
 open_from(const struct win_sliding *op, int64_t time_ms)
 {
-	return minus(minus(time_ms, op->diff_ms), op->win.node.spec->window.grace_ms);
+	return ms_minus(ms_minus(time_ms, op->diff_ms), op->win.node.spec->window.grace_ms);
 }
 
 /* Windows that start before this are needed no more: a record that is accepted is at most
@@ -186,7 +186,7 @@ open_from(const struct win_sliding *op, int64_t time_ms)
 static int64_t
 needed_from(const struct win_sliding *op, int64_t time_ms)
 {
-	return minus(minus(open_from(op, time_ms), op->diff_ms), plus(op->diff_ms, 1));
+	return ms_minus(ms_minus(open_from(op, time_ms), op->diff_ms), ms_plus(op->diff_ms, 1));
 }
 
 /* The window of an entry of the index. */
@@ -246,7 +246,7 @@ forget(struct win_sliding *op)
 	while (store_first(win->index, STR_NULL, &entry)) {
 		struct flow_key key = key_at(op, entry.key);
 		if (key.start_ms >= from_ms) {
-			win->close_at_ms = plus(*win->time_ms, key.start_ms - from_ms + 1);
+			win->close_at_ms = ms_plus(*win->time_ms, key.start_ms - from_ms + 1);
 			return;
 		}
 		struct str at = key_of(&win->key, key.bytes, key.start_ms);
@@ -426,7 +426,7 @@ sliding_get(struct flow_node *node, const struct flow_key *key, struct str *valu
 	struct win_sliding *op = (struct win_sliding *)node;
 	struct store_entry entry;
 	struct err ignored; /* it did not fail when the row was sent */
-	if (key->start_ms <= minus(op->newest_ms, op->span_ms)
+	if (key->start_ms <= ms_minus(op->newest_ms, op->span_ms)
 			|| !store_get(op->win.store, key_of(&op->win.key, key->bytes, key->start_ms), &entry))
 		return false;
 	struct sliding_window window = window_of(key->start_ms, &entry);
@@ -517,7 +517,7 @@ sliding_restore(struct flow_node *node, int store, const struct flow_change *cha
 	bool was_sent = win_restore_mark(&bare), has_last = take_header(&bare, &window);
 	if (*win->time_ms != INT64_MIN && *win->time_ms >= win->close_at_ms) {
 		forget(op); /* as the task elsewhere that the store may follow */
-		win->close_at_ms = plus(*win->time_ms, 1);
+		win->close_at_ms = ms_plus(*win->time_ms, 1);
 	}
 	if (window.start_ms < needed_from(op, *win->time_ms))
 		return 0;
