@@ -103,16 +103,6 @@ dedupe_take(struct flow_node *node, int port, const struct flow_rec *rec, struct
 }
 
 static int
-dedupe_log(struct flow_node *node, int store, const struct store_entry *entry,
-	struct flow_change *out, struct err *e)
-{
-	(void)node, (void)store, (void)e;
-	*out = (struct flow_change){ .key = entry->key, .value = entry->value,
-		.ts_ms = entry->ts_ms };
-	return 0;
-}
-
-static int
 dedupe_restore(struct flow_node *node, int store, const struct flow_change *change,
 	struct err *e)
 {
@@ -132,5 +122,5 @@ dedupe_restore(struct flow_node *node, int store, const struct flow_change *chan
 
 const struct flow_node_ops custom_dedupe_ops = {
 	.name = "dedupe", .size = sizeof(struct dedupe), .open = dedupe_open, .close = dedupe_close,
-	.take = dedupe_take, .log = dedupe_log, .restore = dedupe_restore,
+	.take = dedupe_take, .log = flow_entry_log, .restore = dedupe_restore,
 };

@@ -77,16 +77,6 @@ every_end(struct flow_node *node, struct err *e)
 }
 
 static int
-every_log(struct flow_node *node, int store, const struct store_entry *entry,
-	struct flow_change *out, struct err *e)
-{
-	(void)node, (void)store, (void)e;
-	*out = (struct flow_change){ .key = entry->key, .value = entry->value,
-		.ts_ms = entry->ts_ms };
-	return 0;
-}
-
-static int
 every_restore(struct flow_node *node, int store, const struct flow_change *change, struct err *e)
 {
 	(void)store, (void)e;
@@ -100,5 +90,5 @@ every_restore(struct flow_node *node, int store, const struct flow_change *chang
 
 const struct flow_node_ops custom_every_ops = {
 	.name = "every", .size = sizeof(struct every), .open = every_open, .take = every_take,
-	.tick = every_tick, .end = every_end, .log = every_log, .restore = every_restore,
+	.tick = every_tick, .end = every_end, .log = flow_entry_log, .restore = every_restore,
 };

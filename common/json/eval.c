@@ -29,13 +29,6 @@ eval_caught(struct eval *eval, const struct tree_node *tree)
 
 /* ---- nodes of one result ---- */
 
-/* rc: of the argument.  An error of the node itself is none with '?'. */
-static int
-optional(const struct eval *eval, const struct tree_node *tree, int rc)
-{
-	return rc < 0 && tree->is_optional && !eval->pool.is_full ? 0 : rc;
-}
-
 /* The member of what is an object, or null. */
 static int
 member(struct eval *eval, const struct tree_node *tree, struct val of, struct val *out)
@@ -45,7 +38,7 @@ member(struct eval *eval, const struct tree_node *tree, struct val of, struct va
 	else if (of.kind == VAL_NULL)
 		*out = of;
 	else
-		return optional(eval, tree, -1);
+		return eval_optional(eval, tree, -1);
 	return 1;
 }
 
@@ -60,7 +53,7 @@ slot(struct eval *eval, const struct tree_node *tree, struct val dot, struct val
 			return rc;
 	}
 	if (parent.kind != VAL_OBJECT && parent.kind != VAL_NULL)
-		return optional(eval, tree, -1);
+		return eval_optional(eval, tree, -1);
 	*out = eval->doc->slot[tree->index];
 	return 1;
 }
@@ -298,14 +291,14 @@ eval_one(struct eval *eval, const struct tree_node *tree, struct val dot, struct
 		return rc <= 0 ? rc : member(eval, tree, x, out);
 	case TREE_INDEX:
 		rc = two(eval, tree, dot, &x, &y);
-		return rc <= 0 ? rc : optional(eval, tree, eval_index(eval, x, y, out));
+		return rc <= 0 ? rc : eval_optional(eval, tree, eval_index(eval, x, y, out));
 	case TREE_SLICE:
 		rc = eval_one(eval, tree->arg[1], dot, &x);
 		if (rc > 0)
 			rc = eval_one(eval, tree->arg[2], dot, &y);
 		if (rc > 0)
 			rc = eval_one(eval, tree->arg[0], dot, &v);
-		return rc <= 0 ? rc : optional(eval, tree, eval_slice(eval, v, x, y, out));
+		return rc <= 0 ? rc : eval_optional(eval, tree, eval_slice(eval, v, x, y, out));
 	case TREE_PIPE:
 		rc = eval_one(eval, tree->arg[0], dot, &x);
 		return rc <= 0 ? rc : eval_one(eval, tree->arg[1], x, out);

@@ -64,6 +64,13 @@ eval_ask(struct eval *eval)
 	return -1;
 }
 
+/* rc: of the argument.  An error of the node itself is none with '?'. */
+static inline int
+eval_optional(const struct eval *eval, const struct tree_node *tree, int rc)
+{
+	return rc < 0 && tree->is_optional && !eval->pool.is_full ? 0 : rc;
+}
+
 /* Append; false: the pool is full. */
 bool val_list_add(struct val_pool *pool, struct val_list *list, struct val v);
 

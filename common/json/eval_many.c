@@ -28,12 +28,6 @@ add_rc(struct eval *eval, int rc, struct val v, struct val_list *out)
 	return rc <= 0 ? rc : add(eval, v, out);
 }
 
-static int
-optional(const struct eval *eval, const struct tree_node *tree, int rc)
-{
-	return rc < 0 && tree->is_optional && !eval->pool.is_full ? 0 : rc;
-}
-
 /* ---- a result for each argument ---- */
 
 /* One argument: f(v) for each v. */
@@ -45,14 +39,14 @@ each_of(struct eval *eval, const struct tree_node *tree, struct val dot, struct 
 		struct val result = val_of_kind(VAL_NULL);
 		int rc = 0;
 		if (tree->op == TREE_EACH)
-			rc = optional(eval, tree, eval_each(eval, v.list.v[i], out));
+			rc = eval_optional(eval, tree, eval_each(eval, v.list.v[i], out));
 		else if (tree->op == TREE_NEGATE)
 			rc = add_rc(eval, eval_negate(v.list.v[i], &result), result, out);
 		else if (tree->op == TREE_CALL)
 			rc = add_rc(eval, eval_call(eval, (enum tree_call)tree->call, dot, v.list.v[i],
 				&result), result, out);
 		else
-			rc = add_rc(eval, optional(eval, tree, eval_index(eval, v.list.v[i], tree->value,
+			rc = add_rc(eval, eval_optional(eval, tree, eval_index(eval, v.list.v[i], tree->value,
 				&result)), result, out);
 		if (rc < 0)
 			return rc;
@@ -71,7 +65,7 @@ each_of_two(struct eval *eval, const struct tree_node *tree, struct val dot, str
 		for (int j = 0; j < left.list.n; j++) {
 			struct val v;
 			int rc = tree->op == TREE_INDEX
-				? optional(eval, tree, eval_index(eval, left.list.v[j], right.list.v[i], &v))
+				? eval_optional(eval, tree, eval_index(eval, left.list.v[j], right.list.v[i], &v))
 				: eval_operator(eval, (enum tree_op)tree->op, left.list.v[j], right.list.v[i],
 					&v);
 			if (add_rc(eval, rc, v, out) < 0)
@@ -96,7 +90,7 @@ slices(struct eval *eval, const struct tree_node *tree, struct val dot, struct v
 		return rc;
 	struct results of = results_of(eval, tree->arg[0], dot);
 	for (int i = 0; i < of.list.n; i++) {
-		rc = optional(eval, tree, eval_slice(eval, of.list.v[i], from, to, &v));
+		rc = eval_optional(eval, tree, eval_slice(eval, of.list.v[i], from, to, &v));
 		if (add_rc(eval, rc, v, out) < 0)
 			return -1;
 	}

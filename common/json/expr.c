@@ -174,12 +174,6 @@ expr_uses(const struct expr *expr, enum expr_var var)
 	return expr->lex.uses[var];
 }
 
-bool
-expr_is_compiled(const struct expr *expr)
-{
-	return expr->compiled != NULL;
-}
-
 /* ---- runs by libjq ---- */
 
 static int

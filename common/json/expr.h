@@ -66,9 +66,6 @@ struct expr *expr_add(struct expr_set *set, struct str text, struct err *e);
 /* Does the program read this? */
 bool expr_uses(const struct expr *expr, enum expr_var var);
 
-/* Does it run compiled? */
-bool expr_is_compiled(const struct expr *expr);
-
 /*
  * All runs return -1 when the program raises an error (ERR_USAGE), when its input is not
  * one JSON text (ERR_CORRUPT), and when it runs longer than timeout_ms, takes more than 512

@@ -149,6 +149,16 @@ flow_row_restore(struct flow_node *node, int store, const struct flow_change *ch
 	return 0;
 }
 
+int
+flow_entry_log(struct flow_node *node, int store, const struct store_entry *entry,
+	struct flow_change *out, struct err *e)
+{
+	(void)node, (void)store, (void)e;
+	*out = (struct flow_change){ .key = entry->key, .value = entry->value,
+		.ts_ms = entry->ts_ms };
+	return 0;
+}
+
 int64_t *
 flow_node_number(struct flow_node *node, const char *name)
 {

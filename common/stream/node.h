@@ -165,6 +165,10 @@ int flow_row_log(struct flow_node *node, int store, const struct store_entry *en
 int flow_row_restore(struct flow_node *node, int store, const struct flow_change *change,
 	struct err *e);
 
+/* log of a store whose entries are the records of its changelog. */
+int flow_entry_log(struct flow_node *node, int store, const struct store_entry *entry,
+	struct flow_change *out, struct err *e);
+
 /* A number of the node that a restart knows again: INT64_MIN at the first start.  Valid as
  * long as the task. */
 int64_t *flow_node_number(struct flow_node *node, const char *name);
