@@ -107,9 +107,10 @@ tell_process(struct control *control, struct control_conn *conn, const json_t *r
 		atomic_load(&app->is_stopping) ? "true" : "false", (long long)app->start_ms,
 		(long long)(clock_ms() - app->start_ms));
 	buf_printf(out, "\"in\":%lld,\"out\":%lld,\"late\":%lld,\"dropped\":%lld,\"failed\":%lld,"
-		"\"rate\":%.0f,", (long long)atomic_load(&app->counts.in),
+		"\"restored\":%lld,\"rate\":%.0f,", (long long)atomic_load(&app->counts.in),
 		(long long)atomic_load(&app->counts.out), (long long)atomic_load(&app->counts.late),
 		(long long)atomic_load(&app->counts.dropped), (long long)atomic_load(&app->counts.failed),
+		(long long)atomic_load(&app->counts.restored),
 		running_get_rate(app, clock_mono_ms()));
 	put_told(control, "tasks", out);
 }
