@@ -41,14 +41,17 @@ load_4(const uint8_t *p)
 	return v;
 }
 
-/* Folded products of the key's words, by odd constants (digits of pi). */
+/* Folded products of the key's words, by odd constants (digits of pi) that the seed changes:
+ * a word equal to its constant makes a product 0 whatever the other one is, so who chooses
+ * keys must not know the constants, or all his keys would have one hash. */
 uint64_t
 store_hash_of(uint64_t seed, struct str key)
 {
-	const uint64_t one = 0x243f6a8885a308d3, two = 0x13198a2e03707345;
+	const uint64_t one = 0x243f6a8885a308d3 ^ seed;
+	const uint64_t two = 0x13198a2e03707345 ^ (seed << 32 | seed >> 32);
 	const uint8_t *p = key.p;
 	size_t n = (size_t)key.n;
-	uint64_t hash = seed ^ one, x = 0, y = 0;
+	uint64_t hash = one, x = 0, y = 0;
 	for (; n > 16; n -= 16, p += 16)
 		hash = mix(load_8(p) ^ two, load_8(p + 8) ^ hash);
 	if (n >= 8) {

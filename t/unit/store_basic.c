@@ -1,5 +1,5 @@
 /* What one store does, in memory: entries, scans, changes. */
-#include "stream/store.h"
+#include "stream/store_int.h"
 #include "tap.h"
 
 #define check_text(a, b) check(strcmp(a, b) == 0)
@@ -153,4 +153,21 @@ test_store__scans_sort_keys_that_share_their_beginnings(void)
 	store_iter_free(it);
 	buf_release(&last);
 	store_set_free(set);
+}
+
+/* Keys of 16 and 24 bytes that begin with a constant of the hash, and differ behind it. */
+void
+test_store__no_keys_have_one_hash_whatever_the_seed_is(void)
+{
+	static const uint64_t constants[] = { 0x243f6a8885a308d3, 0x13198a2e03707345 };
+	for (size_t i = 0; i < ARRAY_LEN(constants); i++)
+		for (int32_t n = 16; n <= 24; n += 8) {
+			uint8_t key[24] = { 0 };
+			struct str s = { key, n };
+			memcpy(key, &constants[i], sizeof constants[i]);
+			uint64_t one = store_hash_of(1234567, s), other = store_hash_of(7654321, s);
+			key[8] = 1;
+			check(one != other);
+			check(store_hash_of(1234567, s) != one);
+		}
 }
