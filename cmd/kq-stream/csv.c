@@ -200,166 +200,119 @@ csv_in_release(struct csv_in *csv)
 
 /* ---- out ---- */
 
-static const uint8_t *
-skip_space(const uint8_t *p, const uint8_t *end)
-{
-	while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
-		p++;
-	return p;
-}
-
-/* Behind the string that begins at p. */
-static const uint8_t *
-skip_string(const uint8_t *p, const uint8_t *end)
-{
-	for (p++; p < end && *p != '"'; p++)
-		p += *p == '\\';
-	return p + 1;
-}
-
-/* Behind the value that begins at p, in a text that is JSON. */
-static const uint8_t *
-skip_value(const uint8_t *p, const uint8_t *end)
-{
-	int depth = 0;
-	while (p < end) {
-		if (*p == '"') {
-			p = skip_string(p, end);
-		} else if (*p == '{' || *p == '[') {
-			depth++;
-			p++;
-		} else if (*p == '}' || *p == ']') {
-			if (depth == 0)
-				return p;
-			depth--;
-			p++;
-		} else if (*p == ',' && depth == 0) {
-			return p;
-		} else {
-			p++;
-		}
-		if (depth == 0 && (p[-1] == '"' || p[-1] == '}' || p[-1] == ']'))
-			return p;
-	}
-	return p;
-}
-
-struct csv_member {
-	struct str name, value;  /* JSON texts */
+/* A column, and what the record at work has for it. */
+struct csv_column {
+	struct str name;
+	struct val value;
 };
 
-/* Take the next member of an object; at begins after the '{'. */
-static bool
-take_member(const uint8_t **at, const uint8_t *end, struct csv_member *member)
+/* The index of a column, which is looked for from `at` on; -1: there is none. */
+static int
+find_column(const struct csv_out *csv, struct str name, int at)
 {
-	const uint8_t *p = skip_space(*at, end);
-	if (p < end && *p == ',')
-		p = skip_space(p + 1, end);
-	if (p >= end || *p != '"')
-		return false;
-	const uint8_t *name_end = skip_string(p, end);
-	member->name = (struct str){ p, (int32_t)(name_end - p) };
-	p = skip_space(name_end, end);
-	p = skip_space(p + 1, end); /* ':' */
-	const uint8_t *to = skip_value(p, end);
-	int32_t n = (int32_t)(to - p);
-	while (n > 0 && skip_space(p + n - 1, p + n) == p + n)
-		n--;
-	member->value = (struct str){ p, n };
-	*at = to;
-	return true;
+	for (int k = 0; k < csv->ncolumn; k++) {
+		int i = (at + k) % csv->ncolumn;
+		if (str_eq(csv->column[i].name, name))
+			return i;
+	}
+	return -1;
 }
 
-/* Append the field of a JSON text. */
+/* The columns are the members of the first object. */
 static int
-put_field(const struct csv_out *csv, struct str json, struct buf *out, struct err *e)
+take_columns(struct csv_out *csv, struct val object, struct err *e)
 {
-	struct buf plain = BUF_INIT;
-	if (json.n < 0 || str_eq(json, STR("null")))
-		return 0;
-	int rc = flow_key_parse_json(json, FLOW_KEY_TEXT, &plain, e);
-	struct str text = buf_str(&plain);
+	struct val_iter iter;
+	struct val key, value;
+	csv->ncolumn = 0;
+	val_iter_init(&iter, object);
+	while (val_iter_next(&iter, &key, &value)) {
+		struct str name = val_string(&csv->pool, key);
+		if (find_column(csv, name, 0) >= 0)
+			continue;
+		if (csv->ncolumn == COLUMNS_MAX)
+			return err_set(e, ERR_CORRUPT, "a line of CSV has at most %d columns", COLUMNS_MAX);
+		csv->column = mem_realloc(csv->column,
+			(size_t)(csv->ncolumn + 1) * sizeof *csv->column);
+		csv->column[csv->ncolumn++].name = arena_str(&csv->names, name);
+	}
+	return csv->ncolumn > 0 ? 0
+		: err_set(e, ERR_CORRUPT, "the first object has no members, which name the columns of CSV");
+}
+
+/* A member that the header lacks would be lost.  Of one that comes twice the last counts. */
+static int
+take_values(struct csv_out *csv, struct val object, struct err *e)
+{
+	struct val_iter iter;
+	struct val key, value;
+	int at = 0;
+	for (int i = 0; i < csv->ncolumn; i++)
+		csv->column[i].value = val_of_kind(VAL_NULL);
+	val_iter_init(&iter, object);
+	while (val_iter_next(&iter, &key, &value)) {
+		int i = find_column(csv, val_string(&csv->pool, key), at);
+		if (i < 0)
+			return err_set(e, ERR_CORRUPT, "the header of the CSV has no column for member %.*s",
+				MIN(key.n, NAME_SHOWN_MAX), (const char *)key.p);
+		csv->column[i].value = value;
+		at = i + 1;
+	}
+	return csv->pool.is_full ? err_set(e, ERR_CORRUPT, "the names of its members are too long") : 0;
+}
+
+static void
+put_field(const struct csv_out *csv, struct str text, struct buf *out)
+{
 	bool needs_quotes = false;
 	for (int32_t i = 0; i < text.n && !needs_quotes; i++)
-		needs_quotes = text.p[i] == csv->separator
-			|| (strchr("\"\r\n", text.p[i]) && text.p[i]);
-	if (needs_quotes)
-		buf_putc(out, '"');
+		needs_quotes = text.p[i] == csv->separator || text.p[i] == '"' || text.p[i] == '\r'
+			|| text.p[i] == '\n';
+	if (!needs_quotes) {
+		buf_put_str(out, text);
+		return;
+	}
+	buf_putc(out, '"');
 	for (int32_t i = 0; i < text.n; i++) {
 		buf_putc(out, (char)text.p[i]);
 		if (text.p[i] == '"')
 			buf_putc(out, '"');
 	}
-	if (needs_quotes)
-		buf_putc(out, '"');
-	buf_release(&plain);
-	return rc;
+	buf_putc(out, '"');
 }
 
 static int
-put_header(struct csv_out *csv, struct str json, struct buf *out, struct err *e)
+put_value(struct csv_out *csv, struct val value, struct buf *out, struct err *e)
 {
-	const uint8_t *at = json.p + 1, *end = json.p + json.n;
-	struct csv_member member;
-	while (take_member(&at, end, &member)) {
-		if (csv->nname++)
-			buf_putc(out, csv->separator);
-		buf_put_str(&csv->names, member.name);
-		buf_putc(&csv->names, 0);
-		if (put_field(csv, member.name, out, e) < 0)
-			return -1;
-	}
-	buf_putc(out, '\n');
+	if (value.kind == VAL_NULL)
+		return 0;
+	buf_reset(&csv->text);
+	if (flow_key_parse_json((struct str){ value.p, value.n }, FLOW_KEY_TEXT, &csv->text, e) < 0)
+		return -1;
+	put_field(csv, buf_str(&csv->text), out);
 	return 0;
 }
 
-static struct str
-find_value(struct str json, struct str name)
-{
-	const uint8_t *at = json.p + 1, *end = json.p + json.n;
-	struct csv_member member;
-	while (take_member(&at, end, &member))
-		if (str_eq(member.name, name))
-			return member.value;
-	return STR_NULL;
-}
-
-/* A member that the header lacks would be lost. */
 static int
-check_names(const struct csv_out *csv, struct str json, struct err *e)
+put_record(struct csv_out *csv, struct val object, struct buf *out, struct err *e)
 {
-	const uint8_t *at = json.p + 1, *end = json.p + json.n;
-	struct csv_member member;
-	while (take_member(&at, end, &member)) {
-		bool is_known = false;
-		const char *name = (const char *)csv->names.p;
-		for (int i = 0; i < csv->nname && !is_known; i++, name += strlen(name) + 1)
-			is_known = str_eq(str_of(name), member.name);
-		if (!is_known)
-			return err_set(e, ERR_CORRUPT, "the header of the CSV has no column for member %.*s",
-				MIN(member.name.n, 60), (const char *)member.name.p);
-	}
-	return 0;
-}
-
-int
-csv_out_put(struct csv_out *csv, struct str json, struct buf *out, struct err *e)
-{
-	const uint8_t *p = skip_space(json.p, json.p + MAX(json.n, 0));
-	json.n -= (int32_t)(p - json.p);
-	json.p = p;
-	if (json.n < 2 || *p != '{')
-		return err_set(e, ERR_CORRUPT, "a line of CSV needs an object; use map '{name: ...}'");
-	if (!csv->nname && put_header(csv, json, out, e) < 0)
+	if (!csv->has_header && take_columns(csv, object, e) < 0)
 		return -1;
-	if (check_names(csv, json, e) < 0)
+	if (take_values(csv, object, e) < 0)
 		return -1;
-	const char *name = (const char *)csv->names.p;
-	size_t before = out->n;
-	for (int i = 0; i < csv->nname; i++, name += strlen(name) + 1) {
+	for (int i = 0; i < csv->ncolumn && !csv->has_header; i++) {
 		if (i)
 			buf_putc(out, csv->separator);
-		if (put_field(csv, find_value(json, str_of(name)), out, e) < 0)
+		put_field(csv, csv->column[i].name, out);
+	}
+	if (!csv->has_header)
+		buf_putc(out, '\n');
+	csv->has_header = true;
+	size_t before = out->n;
+	for (int i = 0; i < csv->ncolumn; i++) {
+		if (i)
+			buf_putc(out, csv->separator);
+		if (put_value(csv, csv->column[i].value, out, e) < 0)
 			return -1;
 	}
 	if (out->n == before) /* readers would skip an empty line */
@@ -368,8 +321,25 @@ csv_out_put(struct csv_out *csv, struct str json, struct buf *out, struct err *e
 	return 0;
 }
 
+int
+csv_out_put(struct csv_out *csv, struct str json, struct buf *out, struct err *e)
+{
+	while (json.n > 0 && (*json.p == ' ' || *json.p == '\t' || *json.p == '\r')) {
+		json.p++;
+		json.n--;
+	}
+	if (json.n < 2 || *json.p != '{')
+		return err_set(e, ERR_CORRUPT, "a line of CSV needs an object; use map '{name: ...}'");
+	int rc = put_record(csv, val_of_text(json), out, e);
+	val_pool_reset(&csv->pool);
+	return rc;
+}
+
 void
 csv_out_release(struct csv_out *csv)
 {
-	buf_release(&csv->names);
+	mem_free(csv->column);
+	arena_release(&csv->names);
+	arena_release(&csv->pool.arena);
+	buf_release(&csv->text);
 }

@@ -3,16 +3,17 @@
  *
  * In: the first line has the names.  A field without quotes that is a JSON number of at
  * most 15 digits becomes a number; any other one becomes a string, as it stands.
- * Out: the names are the members of the first object.  Strings are written as they are,
- * null as an empty field, any other value as JSON; in quotes where necessary.
+ * Out: the names are the members of the first object; of those with one name, the last one
+ * counts.  Strings are written as they are, null as an empty field, any other value as JSON;
+ * in quotes where necessary.
  *
- * Uses: base, text/jsonput.
+ * Uses: json/value.h, stream/fn_expr.h, text/jsonput.
  */
 #ifndef KQ_STREAM_CMD_CSV_H
 #define KQ_STREAM_CMD_CSV_H
 
 #include "base/err.h"
-#include "base/mem.h"
+#include "json/value.h"
 
 /* ---- in ---- */
 
@@ -41,12 +42,17 @@ void csv_in_release(struct csv_in *csv);
 
 struct csv_out {
 	char separator;      /* of fields: the caller sets it */
-	struct buf names;    /* JSON strings of the header, each ended by NUL */
-	int nname;
+	struct csv_column *column; /* in order */
+	int ncolumn;
+	bool has_header;     /* it was written */
+	struct arena names;
+	struct val_pool pool;
+	struct buf text;
 };
 
 /* Append the object's line, and before the first one the header.  Returns 0, or -1
- * (ERR_CORRUPT): it is no object, or has a member that the header lacks. */
+ * (ERR_CORRUPT): it is no object, has a member that the header lacks, or would be the first
+ * and has none. */
 int csv_out_put(struct csv_out *csv, struct str json, struct buf *out, struct err *e);
 void csv_out_release(struct csv_out *csv);
 

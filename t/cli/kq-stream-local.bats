@@ -286,6 +286,40 @@ gives() {
 	END
 }
 
+@test "columns of CSV are found by their names, however these are escaped" {
+	printf '{"\\u0061":1,"b":2}\n{"b":4,"a":3}\n{}\n{"b":5,"a":6,"b":7}\n' >in
+	gives in then to - format csv 3<<-'END'
+		a,b
+		1,2
+		3,4
+		,
+		6,7
+	END
+	printf '{"a":1,"a":2}\n' >in
+	gives in then to - format csv 3<<-'END'
+		a
+		2
+	END
+	printf '{}\n{"a":1}\n' >in
+	run -1 --separate-stderr timeout 20 kq-stream from - then to - format csv <in
+	[[ $stderr == *'line 1: the first object has no members, which name the columns of CSV' ]]
+	run -0 --separate-stderr timeout 20 kq-stream --errors skip from - then to - format csv <in
+	[ "$output" = 'a
+1' ]
+}
+
+@test "a line of CSV with thousands of columns takes no time by their square" {
+	awk 'BEGIN {
+		for (i = 0; i < 9000; i++)
+			line = line (i ? "," : "{") "\"c" i "\":" i
+		for (i = 0; i < 300; i++)
+			print line "}"
+	}' >in
+	timeout 20 kq-stream from - then to - format csv <in >got
+	[ "$(wc -l <got)" -eq 301 ]
+	[ "$(tail -n 1 got | tr ',' '\n' | wc -l)" -eq 9000 ]
+}
+
 @test "CSV that is broken is refused by line" {
 	refused() { # MESSAGE
 		run -1 --separate-stderr timeout 20 kq-stream from - format csv then to -
