@@ -1,5 +1,6 @@
 #include "kq-stream/query.h"
 
+#include "base/utf8.h"
 #include "kq-stream/apps.h"
 #include "sys/clock.h"
 #include "text/opt.h"
@@ -251,6 +252,14 @@ query_all(struct query *query, struct err *e)
 
 /* ---- the verb ---- */
 
+/* Requests are JSON. */
+static int
+check_key(const char *key, struct err *e)
+{
+	return !key || utf8_is_valid(str_of(key)) ? 0
+		: err_set(e, ERR_USAGE, "key '%.60s' is not UTF-8", key);
+}
+
 static int
 parse_window(struct query *query, struct err *e)
 {
@@ -313,6 +322,9 @@ run_query(int argc, char **argv)
 	struct query query = { .nrow = 0 };
 	struct err e;
 	int rc = parse_window(&query, &e);
+	if (rc == 0 && (check_key(argc > 2 ? argv[2] : NULL, &e) < 0
+		|| check_key(query_opts.range[0], &e) < 0 || check_key(query_opts.range[1], &e) < 0))
+		rc = -1;
 	if (rc == 0 && argc > 2 && query_opts.range[0])
 		rc = err_set(&e, ERR_USAGE, "a key and --range exclude each other");
 	if (rc == 0 && argc == 1 && (query_opts.range[0] || query_opts.window[0]))

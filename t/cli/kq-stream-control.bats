@@ -131,6 +131,10 @@ total() { # FIELD: sum over all tasks of the application "app"
 	[ "$stderr" == "kq-stream: there is no store 'count'; did you mean 'counts'?" ]
 	run -1 --separate-stderr kq-stream query orders counts nobody
 	[ "$stderr" == "kq-stream: store 'counts' has no row of key 'nobody'" ]
+	run -2 --separate-stderr kq-stream query orders counts $'k\xff'
+	[[ $stderr == "kq-stream: key 'k"*"' is not UTF-8" ]]
+	run -2 --separate-stderr kq-stream query orders counts --range a $'\xff'
+	[[ $stderr == *"is not UTF-8" ]]
 	run -2 --separate-stderr kq-stream query orders counts --window 0 1
 	[ "$stderr" == "kq-stream: store 'counts' is a table: it has no windows" ]
 	run -2 --separate-stderr kq-stream query orders counts k1 --range a b
