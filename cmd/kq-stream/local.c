@@ -42,7 +42,7 @@ struct local_task {
 	int wake_fd;
 	int reader_fd;           /* stdout, if somebody may stop reading it; or -1 */
 	int64_t nline, nresult;
-	int64_t nlate, nlate_kept, nnull, nskipped;
+	int64_t nlate, nlate_partly, nlate_kept, nnull, nskipped;
 	int64_t stream_ms;       /* highest time */
 };
 
@@ -143,18 +143,20 @@ on_failed(struct flow_env *env, int node, const struct flow_rec *rec, struct err
 }
 
 static void
-on_dropped(struct flow_env *env, int node, const struct flow_rec *rec, bool is_late)
+on_dropped(struct flow_env *env, int node, const struct flow_rec *rec, enum flow_drop why)
 {
 	(void)rec;
 	struct local_task *local = local_of(env);
 	const struct topology_node *nodes;
 	topology_nodes(local->program->topo, &nodes);
-	if (is_late && nodes[node].spec->late_id)
-		local->nlate_kept++;
-	else if (is_late)
-		local->nlate++;
-	else
+	if (why == FLOW_DROP_NULL)
 		local->nnull++;
+	else if (why == FLOW_DROP_PARTLY)
+		local->nlate_partly++;
+	else if (nodes[node].spec->late_id)
+		local->nlate_kept++;
+	else
+		local->nlate++;
 }
 
 static void
@@ -320,6 +322,7 @@ tell_counts(const struct local_task *local)
 {
 	const struct { int64_t n; const char *what; } counts[] = {
 		{ local->nlate, "came too late and %s dropped" },
+		{ local->nlate_partly, "came too late for some of the windows, and %s counted in others" },
 		{ local->nlate_kept, "came too late and %s sent on by 'late'" },
 		{ local->nnull, "had no key, or no value, where one is needed and %s dropped" },
 		{ local->nskipped, "could not be processed and %s skipped" },

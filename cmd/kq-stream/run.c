@@ -167,6 +167,7 @@ tell_counts(const struct topics_counts *counts)
 		units_plural(counts->in), (long long)counts->out);
 	tell_count(counts->restored, "restored from changelogs");
 	tell_count(counts->late, "came too late, dropped");
+	tell_count(counts->late_partly, "came too late for some of the windows");
 	tell_count(counts->late_kept, "came too late, sent on by 'late'");
 	tell_count(counts->dropped, "without a key, or value, where one is needed, dropped");
 	tell_count(counts->failed, "could not be processed");

@@ -18,7 +18,7 @@
 
 /* Numbers of records, since the start; in and out: of topics that are not internal. */
 struct running_counts {
-	_Atomic int64_t in, out, late, late_kept, dropped, failed, restored;
+	_Atomic int64_t in, out, late, late_partly, late_kept, dropped, failed, restored;
 };
 
 /* For the current rate: records taken by the times of the last two notes. */

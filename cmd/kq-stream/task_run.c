@@ -598,6 +598,7 @@ tell_counts(struct task_run *task)
 	tell_one(&all->in, task->counts.in - task->counts.internal_in, &task->told.in);
 	tell_one(&all->out, task->counts.out - task->counts.internal_out, &task->told.out);
 	tell_one(&all->late, task->counts.late, &task->told.late);
+	tell_one(&all->late_partly, task->counts.late_partly, &task->told.late_partly);
 	tell_one(&all->late_kept, task->counts.late_kept, &task->told.late_kept);
 	tell_one(&all->dropped, task->counts.dropped, &task->told.dropped);
 	tell_one(&all->failed, task->counts.failed, &task->told.failed);

@@ -66,7 +66,7 @@ struct task_log {
 
 /* Numbers of records, since the task was assigned to this thread. */
 struct task_counts {
-	int64_t in, out, late, late_kept, dropped, failed;
+	int64_t in, out, late, late_partly, late_kept, dropped, failed;
 	int64_t internal_in, internal_out; /* of these: from and to internal topics */
 };
 

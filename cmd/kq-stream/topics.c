@@ -256,7 +256,8 @@ topics_run(const struct plan *plan, const struct topics_opts *o, struct topics_c
 	if (rc == 0)
 		rc = run_workers(&app, o, e);
 	*counts = (struct topics_counts){ .in = app.counts.in, .out = app.counts.out,
-		.late = app.counts.late, .late_kept = app.counts.late_kept,
+		.late = app.counts.late, .late_partly = app.counts.late_partly,
+		.late_kept = app.counts.late_kept,
 		.dropped = app.counts.dropped, .failed = app.counts.failed,
 		.restored = app.counts.restored };
 	state_dir_close(&app.state);

@@ -16,6 +16,7 @@ struct topics_opts {
 
 struct topics_counts {
 	int64_t in, out, late, dropped, failed;
+	int64_t late_partly; /* for some of their windows */
 	int64_t late_kept;   /* sent on by late */
 	int64_t restored;    /* records of changelogs */
 };

@@ -198,14 +198,16 @@ emit(struct flow_env *env, const struct flow_out *out, struct err *e)
 }
 
 static void
-dropped(struct flow_env *env, int node, const struct flow_rec *rec, bool is_late)
+dropped(struct flow_env *env, int node, const struct flow_rec *rec, enum flow_drop why)
 {
 	struct task_run *task = CONTAINER_OF(env, struct task_run, env);
 	const struct topology_node *nodes;
 	topology_nodes(task->program->topo, &nodes);
 	(void)rec;
-	if (!is_late)
+	if (why == FLOW_DROP_NULL)
 		task->counts.dropped++;
+	else if (why == FLOW_DROP_PARTLY)
+		task->counts.late_partly++;
 	else if (nodes[node].spec->late_id)
 		task->counts.late_kept++;
 	else

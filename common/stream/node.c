@@ -34,7 +34,7 @@ int
 flow_node_drop(struct flow_node *node, const struct flow_rec *rec, bool is_late, struct err *e)
 {
 	struct flow_env *env = node->task->env;
-	env->dropped(env, node->index, rec, is_late);
+	env->dropped(env, node->index, rec, is_late ? FLOW_DROP_LATE : FLOW_DROP_NULL);
 	for (int i = 0; is_late && i < node->nlate; i++)
 		if (node->late[i].take(node->late[i].node, node->late[i].port, rec, e))
 			return -1;
@@ -42,10 +42,10 @@ flow_node_drop(struct flow_node *node, const struct flow_rec *rec, bool is_late,
 }
 
 void
-flow_node_late_window(struct flow_node *node, const struct flow_rec *rec)
+flow_node_drop_partly(struct flow_node *node, const struct flow_rec *rec)
 {
 	struct flow_env *env = node->task->env;
-	env->dropped(env, node->index, rec, true);
+	env->dropped(env, node->index, rec, FLOW_DROP_PARTLY);
 }
 
 int

@@ -142,8 +142,8 @@ int flow_node_failed(struct flow_node *node, const struct flow_rec *rec, struct 
 int flow_node_drop(struct flow_node *node, const struct flow_rec *rec, bool is_late,
 	struct err *e);
 
-/* Count a window for which the record came too late, while others took it. */
-void flow_node_late_window(struct flow_node *node, const struct flow_rec *rec);
+/* Count a record that came too late for some windows, while others take it. */
+void flow_node_drop_partly(struct flow_node *node, const struct flow_rec *rec);
 
 /* Open a store of the node; returns the `store` of log and restore: 0 for the node's first
  * one, and so on; -1: failed.  about has all but name and store. */

@@ -29,14 +29,22 @@ struct flow_out {
 	int32_t partition;    /* -1: by the key's bytes without its window */
 };
 
+/* Why a node leaves a record out. */
+enum flow_drop {
+	FLOW_DROP_NULL,   /* a null key, or value, where one is needed */
+	FLOW_DROP_LATE,   /* it came too late */
+	FLOW_DROP_PARTLY, /* it came too late for some of its windows; others took it */
+};
+
 struct flow_env {
 	/* A record goes out.  Returns 0, or -1: the task fails. */
 	int (*emit)(struct flow_env *env, const struct flow_out *out, struct err *e);
 	/* A record is not processed further at a node, because a function failed with *why.
 	 * Returns 0: the rest of its way is skipped; -1: the task fails, by *why. */
 	int (*failed)(struct flow_env *env, int node, const struct flow_rec *rec, struct err *why);
-	/* A record, or one of its windows, came too late at a node, or had a null key. */
-	void (*dropped)(struct flow_env *env, int node, const struct flow_rec *rec, bool is_late);
+	/* A record is left out at a node. */
+	void (*dropped)(struct flow_env *env, int node, const struct flow_rec *rec,
+		enum flow_drop why);
 	/* A new input record begins: results of functions may be freed (expr_set_next). */
 	void (*next)(struct flow_env *env);
 	int64_t now_ms;       /* wall clock, for operators by wall time; set by the owner */

@@ -245,15 +245,10 @@ win_final_at_end(struct win *win, const struct flow_key *key, struct str at,
 }
 
 int
-win_late(struct win *win, const struct flow_rec *rec, int64_t nlate, bool is_lost,
-	struct err *e)
+win_late(struct win *win, const struct flow_rec *rec, struct err *e)
 {
 	const struct flow_window *inner = win->node.spec->window.inner;
 	struct flow_rec out = *rec;
-	for (int64_t i = is_lost; i < nlate; i++)
-		flow_node_late_window(&win->node, rec);
-	if (!is_lost)
-		return 0;
 	if (inner && !keys_take_topic(rec->key.bytes, inner, &out.key))
 		assert(!"a key without the window that it had");
 	return flow_node_drop(&win->node, &out, true, e);

@@ -113,9 +113,8 @@ win_changed(struct win *win, struct str at)
 /* Windows were forgotten, and their marks. */
 void win_forgot(struct win *win);
 
-/* A record came too late for nlate windows; with is_lost for all. */
-int win_late(struct win *win, const struct flow_rec *rec, int64_t nlate, bool is_lost,
-	struct err *e);
+/* A record came too late for all windows. */
+int win_late(struct win *win, const struct flow_rec *rec, struct err *e);
 
 /* A window of the record has an end beyond 2^63 - 1. */
 int win_beyond(struct win *win, const struct flow_rec *rec, struct err *e);

@@ -329,14 +329,16 @@ take_windows(struct win_fixed *op, int port, const struct flow_rec *rec, int64_t
 	int64_t nopen = n;
 	if (op->is_unlimited && *op->win.time_ms == INT64_MAX) { /* at its end even it is closed */
 		nopen = 0;
-		if (win_late(&op->win, rec, 1, true, e))
+		if (win_late(&op->win, rec, e))
 			return -1;
 	} else if (!op->is_unlimited && op->closed_ms >= 0) {
 		/* Of the starts last, last - step, ... those > closed. */
 		nopen = last_ms <= op->closed_ms ? 0
 			: MIN(n, (last_ms - op->closed_ms - 1) / op->step_ms + 1);
-		if (nopen < n && win_late(&op->win, rec, n - nopen, nopen == 0, e))
+		if (nopen == 0 && win_late(&op->win, rec, e))
 			return -1;
+		if (nopen > 0 && nopen < n)
+			flow_node_drop_partly(&op->win.node, rec);
 	}
 	if (nopen == 0)
 		return 0;

@@ -268,7 +268,7 @@ take_session(struct win_session *op, int port, const struct flow_rec *rec, struc
 		made.end_ms = MAX(made.end_ms, op->met[i].end_ms);
 	}
 	if (made.end_ms < op->closed_ms)
-		return win_late(&op->win, rec, 1, true, e);
+		return win_late(&op->win, rec, e);
 	if (compute(op, port, rec, &made, &same, e))
 		return flow_node_failed(&op->win.node, rec, e);
 	for (int i = 0; i < op->n; i++)

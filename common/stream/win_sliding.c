@@ -384,22 +384,22 @@ static int
 take_windows(struct win_sliding *op, int port, const struct flow_rec *rec, struct err *e)
 {
 	struct flow_agg *adder = win_adder(&op->win, port);
-	int64_t nlate = 0;
+	bool is_partly_late = false;
 	load(op, rec->key.bytes, rec->ts_ms);
 	if (!make_windows(op, rec->ts_ms))
 		return win_beyond(&op->win, rec, e);
 	for (int i = 0; i < op->n; i++) {
 		struct sliding_window *window = &op->around[i];
 		bool is_held = holds(op, window->start_ms, rec->ts_ms);
-		nlate += is_held && window->start_ms < op->closed_ms;
+		is_partly_late |= is_held && window->start_ms < op->closed_ms;
 		if ((is_held || window->is_changed) && compute(op, adder, rec, window, e))
 			return flow_node_failed(&op->win.node, rec, e);
 	}
 	for (int i = 0; i < op->n; i++)
 		if (op->around[i].is_changed)
 			put(op, rec->key.bytes, &op->around[i]);
-	if (nlate && win_late(&op->win, rec, nlate, false, e))
-		return -1;
+	if (is_partly_late)
+		flow_node_drop_partly(&op->win.node, rec);
 	return win_sends(&op->win) ? send_updates(op, rec, e) : 0;
 }
 
@@ -413,7 +413,7 @@ sliding_take(struct flow_node *node, int port, const struct flow_rec *rec, struc
 	*time_ms = MAX(before_ms, rec->ts_ms);
 	op->closed_ms = open_from(op, *time_ms);
 	if (rec->ts_ms < op->closed_ms)
-		return win_late(&op->win, rec, 1, true, e);
+		return win_late(&op->win, rec, e);
 	if (take_windows(op, port, rec, e))
 		return -1;
 	return *time_ms > before_ms ? moved(op, rec, open_from(op, before_ms), e) : 0;

@@ -126,6 +126,17 @@ gives() {
 	[ "$(cat err)" = "kq-stream: 1 record came too late and was sent on by 'late'" ]
 }
 
+@test "a record that is late for some of its windows is told as that, and only once" {
+	printf '{"c":"a","ts":%s}\n' 0 350 110 0 >in.partly
+	kq-stream from - time .ts then by .c then window hopping 5m every 1m then agg n=count \
+		then late to - then emit final then to - <in.partly >out 2>err
+	[ "$(grep '"ts"' out)" = '{"c":"a","ts":0}' ]
+	diff err - <<-END
+	kq-stream: 1 record came too late for some of the windows, and was counted in others
+	kq-stream: 1 record came too late and was sent on by 'late'
+	END
+}
+
 @test "hopping, sliding, session and unlimited windows" {
 	gives window hopping 2m every 1m then agg n=count then emit final then to - 3<<-'END'
 		{"key":"a","start":0,"end":120000,"n":3}

@@ -118,12 +118,12 @@ on_failed(struct flow_env *env, int node, const struct flow_rec *rec, struct err
 }
 
 static void
-on_dropped(struct flow_env *env, int node, const struct flow_rec *rec, bool is_late)
+on_dropped(struct flow_env *env, int node, const struct flow_rec *rec, enum flow_drop why)
 {
 	(void)env;
 	(void)node;
 	(void)rec;
-	(void)is_late;
+	(void)why;
 }
 
 static void

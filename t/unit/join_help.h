@@ -115,13 +115,13 @@ on_failed(struct flow_env *env, int node, const struct flow_rec *rec, struct err
 }
 
 static void
-on_dropped(struct flow_env *env, int node, const struct flow_rec *rec, bool is_late)
+on_dropped(struct flow_env *env, int node, const struct flow_rec *rec, enum flow_drop why)
 {
 	(void)env;
 	(void)node;
 	(void)rec;
 	play.ndropped++;
-	play.nlate += is_late;
+	play.nlate += why == FLOW_DROP_LATE;
 }
 
 static void

@@ -31,9 +31,9 @@ on_emit(struct flow_env *env, const struct flow_out *out, struct err *e)
 }
 
 static void
-on_dropped(struct flow_env *env, int node, const struct flow_rec *rec, bool is_late)
+on_dropped(struct flow_env *env, int node, const struct flow_rec *rec, enum flow_drop why)
 {
-	(void)env, (void)node, (void)rec, (void)is_late;
+	(void)env, (void)node, (void)rec, (void)why;
 }
 
 static void

@@ -61,11 +61,11 @@ on_failed(struct flow_env *env, int node, const struct flow_rec *rec, struct err
 }
 
 static void
-on_dropped(struct flow_env *env, int node, const struct flow_rec *rec, bool is_late)
+on_dropped(struct flow_env *env, int node, const struct flow_rec *rec, enum flow_drop why)
 {
 	(void)node;
 	(void)rec;
-	(void)is_late;
+	(void)why;
 	CONTAINER_OF(env, struct bench, env)->ndropped++;
 }
 
