@@ -173,6 +173,7 @@ store_empty(struct store *store)
 	buf_reset(&store->warm);
 	buf_reset(&store->base_low);
 	buf_reset(&store->spill_low);
+	store_gaps_release(store);
 	if (store->order != STORE_SEGMENTS)
 		add_seg(store, 0);
 }
@@ -516,6 +517,8 @@ set_value(struct store *store, struct store_place *place, struct store_rec *old,
 		store_relink(store, place, old, rec);
 	if ((rec->flags & (REC_GONE | REC_LOGGED)) == REC_GONE)
 		unlist(store, rec); /* it begins anew */
+	if (unlikely(is_new && store->gaps))
+		store_gaps_add(store, rec_key(rec));
 	store->count += is_new;
 	rec->flags &= ~(uint32_t)REC_GONE & 127;
 	touch(store, rec);

@@ -174,6 +174,18 @@ void store_hash_prefetch_rec(const struct store_hash *hash, uint64_t at);
 /* All records, in no order; v has room for hash->n. */
 void store_hash_list(const struct store_hash *hash, struct store_rec **v);
 
+/* ---- places without entries (store_gap.c) ---- */
+
+/* Move *from to the end of a gap in which it is.  false: there is nothing from there on. */
+bool store_gaps_skip(const struct store *store, struct str *from);
+
+/* There is no entry from `from` (null: the first) to before `to` (null: the end).  `from` is
+ * what the caller asked for, before it was moved: so gaps grow together. */
+void store_gaps_note(struct store *store, struct str from, struct str to);
+
+void store_gaps_add(struct store *store, struct str key); /* an entry; with gaps only */
+void store_gaps_release(struct store *store);
+
 /* ---- trees (store_tree.c) ---- */
 
 struct store_tree {
@@ -242,6 +254,7 @@ struct store {
 	bool is_cold;              /* it becomes whole bit by bit: all keys < warm are there */
 	struct buf warm;
 	struct buf base_low, spill_low; /* smaller keys on disk are forgotten; empty: none */
+	struct store_gaps *gaps;   /* NULL: none is known */
 
 	struct { uint64_t seg, hash; } ahead[AHEAD]; /* of keys to come */
 	uint32_t nahead;

@@ -250,30 +250,39 @@ store_iter_free(struct store_iter *it)
 
 /* The first entry of a tree that is all in memory. */
 static bool
-first_in_tree(struct store *store, struct str from, struct store_entry *out)
+first_in_tree(struct store *store, struct str from, struct str start, struct store_entry *out)
 {
 	struct store_at at;
-	struct store_rec *rec = store_tree_seek(&store->tree, from, false, &at);
-	while (rec && rec->flags & REC_GONE)
+	struct store_rec *rec = store_tree_seek(&store->tree, start, false, &at);
+	int ngone = 0;
+	for (; rec && rec->flags & REC_GONE; ngone++)
 		rec = store_tree_next(&at);
-	if (!rec || store->set->is_failed)
+	if (store->set->is_failed)
 		return false;
-	*out = rec_entry(rec);
-	return true;
+	if (ngone)
+		store_gaps_note(store, from, rec ? rec_key(rec) : STR_NULL);
+	if (rec)
+		*out = rec_entry(rec);
+	return rec;
 }
 
 bool
 store_first(struct store *store, struct str from, struct store_entry *out)
 {
+	struct str start = from;
+	if (!store_gaps_skip(store, &start))
+		return false;
 	if (store->order == STORE_TREE && store->is_whole)
-		return first_in_tree(store, from, out);
+		return first_in_tree(store, from, start, out);
 	/* What the scan returned goes with it: look the entry up, by a copy of its key. */
 	struct buf *b = &store->set->scratch;
-	struct store_iter *it = store_scan(store, from, STR_NULL);
+	struct store_iter *it = store_scan(store, start, STR_NULL);
 	bool is_found = store_iter_next(it, out);
 	buf_reset(b);
 	if (is_found)
 		buf_put_str(b, out->key);
 	store_iter_free(it);
+	if (!store->set->is_failed)
+		store_gaps_note(store, from, is_found ? buf_str(b) : STR_NULL);
 	return is_found && store_get(store, buf_str(b), out);
 }

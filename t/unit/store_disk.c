@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct store_set *
@@ -126,4 +127,51 @@ test_store__a_store_that_is_added_later_shares_nothing_with_the_others(void)
 		check(str_eq(entry.value, str_of(names[k])));
 	}
 	store_set_free(set);
+}
+
+/* n entries are taken from the front, one by one; no checkpoint comes between. */
+static void
+drain(bool is_on_disk, uint64_t n)
+{
+	struct err e;
+	struct store_entry entry;
+	struct store_set *set = open_set(0);
+	struct store *store = store_open(set, "queue", STORE_TREE, &e);
+	uint8_t key[8];
+	for (uint64_t i = 0; i < n; i++) {
+		store_be64(key, i);
+		store_put(store, (struct str){ key, sizeof key }, STR("value"), 1);
+	}
+	store_clean(store);
+	must_checkpoint(set, "text");
+	if (is_on_disk) {
+		store_set_free(set);
+		set = open_set(0);
+		store = store_open(set, "queue", STORE_TREE, &e);
+	}
+	clock_t before = clock();
+	for (uint64_t i = 0; i < n; i++) {
+		check(store_first(store, STR_NULL, &entry));
+		check(load_be64(entry.key.p) == i);
+		store_be64(key, i);
+		store_remove(store, (struct str){ key, sizeof key });
+	}
+	check(!store_first(store, STR_NULL, &entry));
+	/* Far less than a second, if what is gone is not walked through again and again. */
+	check((clock() - before) / CLOCKS_PER_SEC < 6);
+	store_put(store, STR("a"), STR("value"), 1);
+	check(store_first(store, STR_NULL, &entry) && str_eq(entry.key, STR("a")));
+	store_set_free(set);
+}
+
+void
+test_store__a_long_queue_on_disk_is_drained_in_time(void)
+{
+	drain(true, 40000);
+}
+
+void
+test_store__a_long_queue_in_memory_is_drained_in_time(void)
+{
+	drain(false, 200000);
 }

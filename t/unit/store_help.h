@@ -387,6 +387,24 @@ history_look_first(struct history *history, struct str key)
 	check(!is_found);
 }
 
+/* As a queue: some of the first ones from the key on go. */
+static inline void
+history_take_first(struct history *history, struct str key)
+{
+	struct store_entry entry;
+	uint8_t first[sizeof history->key];
+	for (uint32_t n = history_rand(history, 20); n > 0; n--) {
+		history_look_first(history, key);
+		if (!store_first(history->store, key, &entry))
+			break;
+		struct str copy = { first, entry.key.n };
+		check((size_t)entry.key.n <= sizeof first);
+		memcpy(first, entry.key.p, (size_t)entry.key.n);
+		store_remove(history->store, copy);
+		model_remove(&history->model, copy);
+	}
+}
+
 static inline void
 history_change(struct history *history, uint32_t what, struct str key)
 {
@@ -414,8 +432,10 @@ history_step(struct history *history)
 	} else if (what < 85) {
 		store_prefetch(history->store, key);
 		history_look(history, key);
-	} else if (what < 90) {
+	} else if (what < 88) {
 		history_look_first(history, key);
+	} else if (what < 90) {
+		history_take_first(history, history_rand(history, 2) ? key : STR_NULL);
 	} else if (what < 95) {
 		check_scan(history->store, &history->model, key,
 			history_key(history, history->to), history_rand(history, 2));
