@@ -545,10 +545,11 @@ print_all_words(const struct opt_command *command)
 	}
 	print_words("", command->opts);
 	for (const struct opt_verb *verb = command->verbs; verb && verb->name; verb++) {
-		print_words(verb->name, verb->opts);
-		print_words(verb->name, verb->shared);
-		if (verb->alias)
-			print_words(verb->alias, verb->opts);
+		const char *names[] = { verb->name, verb->alias };
+		for (int i = 0; i < 2 && names[i]; i++) {
+			print_words(names[i], verb->opts);
+			print_words(names[i], verb->shared);
+		}
 	}
 	printf("\t--help\t\t\tshow help\n\t-h\t\t\tshow help\n\t--version\t\t\tshow the version\n");
 }

@@ -71,7 +71,7 @@ static const struct opt_command with_verbs = {
 
 static const struct opt_verb verbs_that_share[] = {
 	{ "make", "NAME", "make a topic", create_opts, NULL, .shared = opts },
-	{ "fill", "NAME", "fill a topic", NULL, NULL, .shared = opts },
+	{ "fill", "NAME", "fill a topic", NULL, NULL, .shared = opts, .alias = "f" },
 	{ "list", "[NAME]", "list topics", NULL, NULL },
 	{ NULL, NULL, NULL, NULL, NULL }
 };
@@ -325,6 +325,7 @@ test_opt__some_verbs_share_options_that_others_do_not_have(void)
 	check(strstr(printed(&with_shared, "x fill --help"), "--topic"));
 	check(strstr(printed(&with_shared, "x --help"), "\nOptions of make, fill:\n  -j, --json"));
 	check(strstr(printed(&with_shared, "x --help=words"), "fill\t--topic\tTOPIC\t\ta topic\n"));
+	check(strstr(printed(&with_shared, "x --help=words"), "\nf\t--topic\tTOPIC\t\ta topic\n"));
 	check(strstr(printed(&with_shared, "x --help=mdoc"), ".Ss Options of make, fill\n.Bl"));
 }
 
