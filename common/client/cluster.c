@@ -231,10 +231,13 @@ cluster_open(struct cluster *cl, const struct cluster_opts *o, struct err *e)
 	return -1;
 }
 
-/* Remove and free a broken connection; its nodes back off. */
+/* Remove and free a broken connection; its nodes back off.  One that was given up has been
+ * removed, and close_given_up frees it. */
 static void
 drop(struct cluster *cl, struct conn *c, const struct err *why)
 {
+	if (c->is_given_up)
+		return;
 	for (int i = 0; i < cl->nnode; i++) {
 		struct cluster_node *node = cl->node[i];
 		if (node->conn != c && node->second != c)

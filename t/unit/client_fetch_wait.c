@@ -131,11 +131,10 @@ serve_until_parked(struct fetcher *f, const struct fetcher_part *part)
 		fetcher_wait(f, -1, 0, 10);
 }
 
-void
-test_fetcher__a_parked_request_makes_nobody_wait(void)
+/* Fetch partition 1, which has nothing, until the Fetch is parked. */
+static struct fetcher_part *
+open_parked(struct cluster *cl, struct fetcher *f)
 {
-	struct cluster cl;
-	struct fetcher f;
 	struct fetcher_opts o;
 	struct err e;
 	add_batch(0, 3, 0);
@@ -147,11 +146,31 @@ test_fetcher__a_parked_request_makes_nobody_wait(void)
 	o.retry_timeout_ms = 1;
 	struct cluster_opts co = { .brokers = "unix:s", .connect_timeout_ms = 2000,
 		.request_timeout_ms = 5000 };
-	check_int(cluster_open(&cl, &co, &e), 0);
-	struct cluster_topic *t = cluster_topic(&cl, "t", false, &e);
-	fetcher_init(&f, &cl, &o);
-	struct fetcher_part *part = fetcher_add(&f, t, 1, 0, INT64_MAX);
-	serve_until_parked(&f, part);
+	check_int(cluster_open(cl, &co, &e), 0);
+	struct cluster_topic *t = cluster_topic(cl, "t", false, &e);
+	fetcher_init(f, cl, &o);
+	struct fetcher_part *part = fetcher_add(f, t, 1, 0, INT64_MAX);
+	serve_until_parked(f, part);
+	return part;
+}
+
+static void
+close_parked(struct cluster *cl, struct fetcher *f)
+{
+	cluster_close(cl);
+	fetcher_release(f);
+	stop_peer();
+	parks_ms = 0;
+	buf_release(&the_log);
+}
+
+void
+test_fetcher__a_parked_request_makes_nobody_wait(void)
+{
+	struct cluster cl;
+	struct fetcher f;
+	struct err e;
+	struct fetcher_part *part = open_parked(&cl, &f);
 	/* a call to the node */
 	check_int(cluster_refresh(&cl, &e), 0);
 	part->is_parked = false;
@@ -159,16 +178,55 @@ test_fetcher__a_parked_request_makes_nobody_wait(void)
 	check(!f.is_failed);
 	check(!part->failing_since_ms);
 	/* another partition */
-	struct fetcher_part *other = fetcher_add(&f, t, 0, 0, INT64_MAX);
+	struct fetcher_part *other = fetcher_add(&f, part->topic, 0, 0, INT64_MAX);
 	while (!fetcher_has_ready(&f))
 		fetcher_wait(&f, -1, 0, 100);
 	check(!f.is_failed);
 	struct fetched *ch = fetcher_take(&f);
 	check(ch->part == other);
 	fetcher_give_back(&f, ch);
-	cluster_close(&cl);
-	fetcher_release(&f);
-	stop_peer();
-	parks_ms = 0;
-	buf_release(&the_log);
+	close_parked(&cl, &f);
+}
+
+/* A call whose callback gives up its own connection. */
+struct giver {
+	struct call call;
+	struct cluster *cluster;
+	int32_t node;
+	bool is_done;
+};
+
+static void
+give_up(struct call *call, const struct reply *reply)
+{
+	struct giver *giver = CONTAINER_OF(call, struct giver, call);
+	check(reply->body != NULL);
+	check(conn_is_parked(reply->conn));
+	cluster_give_up_parked(giver->cluster, giver->node);
+	giver->is_done = true;
+}
+
+void
+test_fetcher__a_connection_may_be_given_up_in_a_callback_of_its_own(void)
+{
+	struct cluster cl;
+	struct fetcher f;
+	struct err e;
+	struct metadata_request q;
+	struct fetcher_part *part = open_parked(&cl, &f);
+	struct giver giver = { .cluster = &cl,
+		.node = part->topic->part[part->index].leader };
+	struct conn *c = cluster_conn(&cl, giver.node, &e); /* in place of the parked one */
+	check(c != NULL);
+	cluster_wait(&cl, -1, 0, 0);
+	call_init(&giver.call);
+	wire_defaults(&metadata_request_desc, &q);
+	conn_send(c, &giver.call, wire_api_find(API_METADATA), 9, &q, 5000, give_up);
+	while (!giver.is_done) /* the Fetch is sent behind the call */
+		fetcher_wait(&f, -1, 0, 100);
+	fetcher_wait(&f, -1, 0, 10);
+	serve_until_parked(&f, part);
+	check(!f.is_failed);
+	call_release(&giver.call);
+	close_parked(&cl, &f);
 }
