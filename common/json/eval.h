@@ -64,6 +64,29 @@ eval_ask(struct eval *eval)
 	return -1;
 }
 
+/* One result: 1. */
+static inline int
+eval_give(struct val *out, struct val v)
+{
+	*out = v;
+	return 1;
+}
+
+/* The same of one that was made: -1 if the pool is full. */
+static inline int
+eval_give_made(const struct eval *eval, struct val *out, struct val v)
+{
+	*out = v;
+	return eval->pool.is_full ? -1 : 1;
+}
+
+static inline int
+eval_give_list(const struct eval *eval, struct val *out, const struct val_list *list)
+{
+	return eval_give_made(eval, out,
+		(struct val){ .kind = VAL_ARRAY, .n = list->n, .item = list->v });
+}
+
 /* rc: of the argument.  An error of the node itself is none with '?'. */
 static inline int
 eval_optional(const struct eval *eval, const struct tree_node *tree, int rc)

@@ -6,26 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static int
-give(struct val *out, struct val v)
-{
-	*out = v;
-	return 1;
-}
-
-static int
-give_made(struct eval *eval, struct val *out, struct val v)
-{
-	*out = v;
-	return eval->pool.is_full ? -1 : 1;
-}
-
-static int
-give_list(struct eval *eval, struct val *out, const struct val_list *list)
-{
-	return give_made(eval, out, (struct val){ .kind = VAL_ARRAY, .n = list->n, .item = list->v });
-}
-
 /* ---- any value ---- */
 
 /* The value's text as a string. */
@@ -53,13 +33,13 @@ tonumber(struct eval *eval, struct val v, struct val *out)
 {
 	struct number number;
 	if (v.kind == VAL_NUMBER)
-		return give(out, v);
+		return eval_give(out, v);
 	if (v.kind != VAL_STRING)
 		return -1;
 	struct str s = val_string(&eval->pool, v);
 	if (number_scan(s.p, s.p + s.n, &number) != s.p + s.n)
 		return eval_ask(eval);
-	return give(out, val_of_number(number_value(&number, s)));
+	return eval_give(out, val_of_number(number_value(&number, s)));
 }
 
 static int
@@ -68,7 +48,7 @@ length(struct eval *eval, struct val v, struct val *out)
 	int64_t n = 0;
 	switch ((enum val_kind)v.kind) {
 	case VAL_NULL: break;
-	case VAL_NUMBER: return give(out, val_of_number(fabs(val_number(v))));
+	case VAL_NUMBER: return eval_give(out, val_of_number(fabs(val_number(v))));
 	case VAL_STRING: {
 		struct str s = val_string(&eval->pool, v);
 		for (int32_t i = 0; i < s.n; i++)
@@ -78,7 +58,7 @@ length(struct eval *eval, struct val v, struct val *out)
 	case VAL_ARRAY: case VAL_OBJECT: n = val_length(&eval->pool, v); break;
 	default: return -1;
 	}
-	return give_made(eval, out, val_of_number((double)n));
+	return eval_give_made(eval, out, val_of_number((double)n));
 }
 
 static int
@@ -86,7 +66,7 @@ type(struct val v, struct val *out)
 {
 	static const char *const names[] = { "null", "boolean", "boolean", "number", "string",
 		"array", "object" };
-	return give(out, val_of_string(str_of(names[v.kind])));
+	return eval_give(out, val_of_string(str_of(names[v.kind])));
 }
 
 /* By enum tree_call: the kinds of values that the function lets through. */
@@ -115,7 +95,7 @@ change_case(struct eval *eval, struct val v, char first, struct val *out)
 		return -1;
 	for (int32_t i = 0; i < s.n; i++)
 		p[i] = (uint8_t)(s.p[i] - first) < 26 ? s.p[i] ^ 0x20 : s.p[i];
-	return give(out, val_of_string((struct str){ p, s.n }));
+	return eval_give(out, val_of_string((struct str){ p, s.n }));
 }
 
 static bool
@@ -131,7 +111,7 @@ has_end(struct eval *eval, enum tree_call call, struct val v, struct val arg, st
 	if (v.kind != VAL_STRING || arg.kind != VAL_STRING)
 		return -1;
 	struct str s = val_string(&eval->pool, v), part = val_string(&eval->pool, arg);
-	return give(out, val_of_bool(call == CALL_STARTSWITH ? str_has_prefix(s, part)
+	return eval_give(out, val_of_bool(call == CALL_STARTSWITH ? str_has_prefix(s, part)
 		: has_suffix(s, part)));
 }
 
@@ -140,14 +120,14 @@ static int
 trim(struct eval *eval, enum tree_call call, struct val v, struct val arg, struct val *out)
 {
 	if (v.kind != VAL_STRING || arg.kind != VAL_STRING)
-		return give(out, v);
+		return eval_give(out, v);
 	struct str s = val_string(&eval->pool, v), part = val_string(&eval->pool, arg);
 	if (call == CALL_LTRIMSTR && str_has_prefix(s, part))
 		s.p += part.n;
 	else if (call == CALL_LTRIMSTR || !has_suffix(s, part))
-		return give(out, v);
+		return eval_give(out, v);
 	s.n -= part.n;
-	return give(out, val_of_string(s));
+	return eval_give(out, val_of_string(s));
 }
 
 static int
@@ -174,7 +154,7 @@ split(struct eval *eval, struct val v, struct val arg, struct val *out)
 		if (p == end && by.n > 0 && !val_list_add(&eval->pool, &list, val_of_string(STR(""))))
 			return -1;
 	}
-	return give_list(eval, out, &list);
+	return eval_give_list(eval, out, &list);
 }
 
 static int
@@ -195,7 +175,7 @@ join(struct eval *eval, struct val v, struct val arg, struct val *out)
 		if (eval_operator(eval, TREE_ADD, sum, item, &sum) < 0)
 			return -1;
 	}
-	return give(out, sum);
+	return eval_give(out, sum);
 }
 
 /* ---- containment ---- */
@@ -271,7 +251,7 @@ has(struct eval *eval, struct val v, struct val key, struct val *out)
 	} else if (v.kind != VAL_NULL) {
 		return -1;
 	}
-	return give_made(eval, out, val_of_bool(found));
+	return eval_give_made(eval, out, val_of_bool(found));
 }
 
 static int
@@ -296,7 +276,7 @@ keys(struct eval *eval, struct val v, bool is_sorted, struct val *out)
 	}
 	if (v.kind == VAL_OBJECT && is_sorted && list.n > 1)
 		qsort(list.v, (size_t)list.n, sizeof *list.v, string_cmp);
-	return give_list(eval, out, &list);
+	return eval_give_list(eval, out, &list);
 }
 
 static int
@@ -316,7 +296,7 @@ to_entries(struct eval *eval, struct val v, struct val *out)
 			(struct val){ .kind = VAL_OBJECT, .n = 2, .member = member }))
 			return -1;
 	}
-	return give_list(eval, out, &list);
+	return eval_give_list(eval, out, &list);
 }
 
 static int
@@ -329,7 +309,7 @@ add(struct eval *eval, struct val v, struct val *out)
 	for (int i = 0; i < list.n; i++)
 		if (eval_operator(eval, TREE_ADD, sum, list.v[i], &sum) < 0)
 			return -1;
-	return give(out, sum);
+	return eval_give(out, sum);
 }
 
 static int
@@ -355,7 +335,7 @@ any(struct eval *eval, struct val v, bool is_any, struct val *out)
 		return -1;
 	while (i < list.n && val_is_true(list.v[i]) != is_any)
 		i++;
-	return give(out, val_of_bool((i < list.n) == is_any));
+	return eval_give(out, val_of_bool((i < list.n) == is_any));
 }
 
 static int
@@ -368,7 +348,7 @@ reverse(struct eval *eval, struct val v, struct val *out)
 	for (int32_t i = v.n; i-- > 0;)
 		if (!val_list_add(&eval->pool, &list, v.item[i]))
 			return -1;
-	return give_list(eval, out, &list);
+	return eval_give_list(eval, out, &list);
 }
 
 /* ---- all ---- */
@@ -376,7 +356,7 @@ reverse(struct eval *eval, struct val v, struct val *out)
 static int
 real(struct val v, double (*of)(double), struct val *out)
 {
-	return v.kind == VAL_NUMBER ? give(out, val_of_number(of(val_number(v)))) : -1;
+	return v.kind == VAL_NUMBER ? eval_give(out, val_of_number(of(val_number(v)))) : -1;
 }
 
 static int
@@ -389,7 +369,7 @@ call_with(struct eval *eval, enum tree_call call, struct val dot, struct val arg
 	case CALL_CONTAINS:
 		if (dot.kind != arg.kind)
 			return -1;
-		return give_made(eval, out, val_of_bool(contains(eval, dot, arg)));
+		return eval_give_made(eval, out, val_of_bool(contains(eval, dot, arg)));
 	case CALL_SPLIT: return split(eval, dot, arg, out);
 	case CALL_JOIN: return join(eval, dot, arg, out);
 	case CALL_HAS: return has(eval, dot, arg, out);
@@ -403,12 +383,12 @@ eval_call(struct eval *eval, enum tree_call call, struct val dot, struct val arg
 {
 	switch (call) {
 	case CALL_EMPTY: return 0;
-	case CALL_NOT: return give(out, val_of_bool(!val_is_true(dot)));
+	case CALL_NOT: return eval_give(out, val_of_bool(!val_is_true(dot)));
 	case CALL_LENGTH: return length(eval, dot, out);
 	case CALL_TYPE: return type(dot, out);
-	case CALL_TOSTRING: return give_made(eval, out, eval_tostring(eval, dot));
+	case CALL_TOSTRING: return eval_give_made(eval, out, eval_tostring(eval, dot));
 	case CALL_TONUMBER: return tonumber(eval, dot, out);
-	case CALL_TOJSON: return give_made(eval, out, text_of(eval, dot));
+	case CALL_TOJSON: return eval_give_made(eval, out, text_of(eval, dot));
 	case CALL_DOWNCASE: return change_case(eval, dot, 'A', out);
 	case CALL_UPCASE: return change_case(eval, dot, 'a', out);
 	case CALL_KEYS: return keys(eval, dot, true, out);
@@ -429,6 +409,6 @@ eval_call(struct eval *eval, enum tree_call call, struct val dot, struct val arg
 	default: break;
 	}
 	if (call <= CALL_VALUES)
-		return (call_kinds[call] >> dot.kind & 1) != 0 ? give(out, dot) : 0;
+		return (call_kinds[call] >> dot.kind & 1) != 0 ? eval_give(out, dot) : 0;
 	return call_with(eval, call, dot, arg, out);
 }

@@ -4,20 +4,6 @@
 #include <limits.h>
 #include <math.h>
 
-static int
-give(struct val *out, struct val v)
-{
-	*out = v;
-	return 1;
-}
-
-static int
-give_made(struct eval *eval, struct val *out, struct val v)
-{
-	*out = v;
-	return eval->pool.is_full ? -1 : 1;
-}
-
 /* ---- + ---- */
 
 static int
@@ -31,7 +17,7 @@ concat(struct eval *eval, struct val x, struct val y, struct val *out)
 		return -1;
 	memcpy(p, a.p, (size_t)a.n);
 	memcpy(p + a.n, b.p, (size_t)b.n);
-	return give(out, val_of_string((struct str){ p, a.n + b.n }));
+	return eval_give(out, val_of_string((struct str){ p, a.n + b.n }));
 }
 
 static int
@@ -46,7 +32,7 @@ append(struct eval *eval, struct val x, struct val y, struct val *out)
 		memcpy(items, x.item, (size_t)x.n * sizeof *items);
 	if (y.n > 0)
 		memcpy(items + x.n, y.item, (size_t)y.n * sizeof *items);
-	return give(out, (struct val){ .kind = VAL_ARRAY, .n = x.n + y.n, .item = items });
+	return eval_give(out, (struct val){ .kind = VAL_ARRAY, .n = x.n + y.n, .item = items });
 }
 
 static bool
@@ -81,20 +67,20 @@ merge(struct eval *eval, struct val x, struct val y, bool is_deep, struct val *o
 			return -1;
 		}
 	}
-	return give(out, (struct val){ .kind = VAL_OBJECT, .n = n, .member = v });
+	return eval_give(out, (struct val){ .kind = VAL_OBJECT, .n = n, .member = v });
 }
 
 static int
 plus(struct eval *eval, struct val x, struct val y, struct val *out)
 {
 	if (x.kind == VAL_NULL)
-		return give(out, y);
+		return eval_give(out, y);
 	if (y.kind == VAL_NULL)
-		return give(out, x);
+		return eval_give(out, x);
 	if (x.kind != y.kind)
 		return -1;
 	switch (x.kind) {
-	case VAL_NUMBER: return give(out, val_of_number(val_number(x) + val_number(y)));
+	case VAL_NUMBER: return eval_give(out, val_of_number(val_number(x) + val_number(y)));
 	case VAL_STRING: return concat(eval, x, y, out);
 	case VAL_ARRAY: return append(eval, x, y, out);
 	case VAL_OBJECT: return merge(eval, x, y, false, out);
@@ -118,14 +104,14 @@ without(struct eval *eval, struct val x, struct val y, struct val *out)
 		if (j == y.n && !val_list_add(&eval->pool, &list, x.item[i]))
 			return -1;
 	}
-	return give_made(eval, out, (struct val){ .kind = VAL_ARRAY, .n = list.n, .item = list.v });
+	return eval_give_list(eval, out, &list);
 }
 
 static int
 minus(struct eval *eval, struct val x, struct val y, struct val *out)
 {
 	if (x.kind == VAL_NUMBER && y.kind == VAL_NUMBER)
-		return give(out, val_of_number(val_number(x) - val_number(y)));
+		return eval_give(out, val_of_number(val_number(x) - val_number(y)));
 	return x.kind == VAL_ARRAY && y.kind == VAL_ARRAY ? without(eval, x, y, out) : -1;
 }
 
@@ -133,7 +119,7 @@ static int
 times(struct eval *eval, struct val x, struct val y, struct val *out)
 {
 	if (x.kind == VAL_NUMBER && y.kind == VAL_NUMBER)
-		return give(out, val_of_number(val_number(x) * val_number(y)));
+		return eval_give(out, val_of_number(val_number(x) * val_number(y)));
 	if (x.kind == VAL_OBJECT && y.kind == VAL_OBJECT)
 		return merge(eval, x, y, true, out);
 	return eval_ask(eval); /* a string times a number: what jq does depends on its patches */
@@ -146,7 +132,7 @@ divide(struct eval *eval, struct val x, struct val y, struct val *out)
 		return eval_call(eval, CALL_SPLIT, x, y, out);
 	if (x.kind != VAL_NUMBER || y.kind != VAL_NUMBER || val_number(y) == 0)
 		return -1;
-	return give(out, val_of_number(val_number(x) / val_number(y)));
+	return eval_give(out, val_of_number(val_number(x) / val_number(y)));
 }
 
 /* Of integers: what is behind the point does not count. */
@@ -160,7 +146,7 @@ modulo(struct eval *eval, struct val x, struct val y, struct val *out)
 		return eval_ask(eval);
 	if ((int64_t)right == 0)
 		return -1;
-	return give(out, val_of_number((double)((int64_t)left % (int64_t)right)));
+	return eval_give(out, val_of_number((double)((int64_t)left % (int64_t)right)));
 }
 
 static int
@@ -169,7 +155,7 @@ compare(struct eval *eval, enum tree_op op, struct val x, struct val y, struct v
 	int rc = val_cmp(&eval->pool, x, y);
 	bool is_true = op == TREE_LT ? rc < 0 : op == TREE_LE ? rc <= 0 : op == TREE_GT ? rc > 0
 		: rc >= 0;
-	return give_made(eval, out, val_of_bool(is_true));
+	return eval_give_made(eval, out, val_of_bool(is_true));
 }
 
 int
@@ -181,8 +167,8 @@ eval_operator(struct eval *eval, enum tree_op op, struct val x, struct val y, st
 	case TREE_MUL: return times(eval, x, y, out);
 	case TREE_DIV: return divide(eval, x, y, out);
 	case TREE_MOD: return modulo(eval, x, y, out);
-	case TREE_EQ: return give_made(eval, out, val_of_bool(val_is_equal(&eval->pool, x, y)));
-	case TREE_NE: return give_made(eval, out, val_of_bool(!val_is_equal(&eval->pool, x, y)));
+	case TREE_EQ: return eval_give_made(eval, out, val_of_bool(val_is_equal(&eval->pool, x, y)));
+	case TREE_NE: return eval_give_made(eval, out, val_of_bool(!val_is_equal(&eval->pool, x, y)));
 	default: return compare(eval, op, x, y, out);
 	}
 }
@@ -190,7 +176,7 @@ eval_operator(struct eval *eval, enum tree_op op, struct val x, struct val y, st
 int
 eval_negate(struct val v, struct val *out)
 {
-	return v.kind == VAL_NUMBER ? give(out, val_of_number(-val_number(v))) : -1;
+	return v.kind == VAL_NUMBER ? eval_give(out, val_of_number(-val_number(v))) : -1;
 }
 
 /* ---- indexes ---- */
@@ -199,16 +185,16 @@ int
 eval_index(struct eval *eval, struct val v, struct val key, struct val *out)
 {
 	if (v.kind == VAL_OBJECT && key.kind == VAL_STRING)
-		return give_made(eval, out,
+		return eval_give_made(eval, out,
 			val_member(&eval->pool, v, val_string(&eval->pool, key), NULL));
 	if (v.kind == VAL_ARRAY && key.kind == VAL_NUMBER) {
 		double at = val_number(key);
 		if (!(at >= INT_MIN && at <= INT_MAX) || at != (double)(int)at)
-			return give(out, val_of_kind(VAL_NULL));
-		return give(out, val_item(v, (int64_t)at));
+			return eval_give(out, val_of_kind(VAL_NULL));
+		return eval_give(out, val_item(v, (int64_t)at));
 	}
 	if (v.kind == VAL_NULL && (key.kind == VAL_STRING || key.kind == VAL_NUMBER))
-		return give(out, v);
+		return eval_give(out, v);
 	/* Objects are slices, and arrays are searched for. */
 	return key.kind >= VAL_ARRAY ? eval_ask(eval) : -1;
 }
@@ -240,7 +226,7 @@ int
 eval_slice(struct eval *eval, struct val v, struct val from, struct val to, struct val *out)
 {
 	if (v.kind == VAL_NULL)
-		return give(out, v);
+		return eval_give(out, v);
 	if ((v.kind != VAL_ARRAY && v.kind != VAL_STRING)
 		|| (from.kind != VAL_NULL && from.kind != VAL_NUMBER)
 		|| (to.kind != VAL_NULL && to.kind != VAL_NUMBER))
@@ -257,7 +243,7 @@ eval_slice(struct eval *eval, struct val v, struct val from, struct val to, stru
 	first = first < 0 ? 0 : first > n ? n : floor(first);
 	last = last > n ? n : ceil(last);
 	last = last < first ? first : last;
-	return give_made(eval, out, part_of(eval, v, (int32_t)first, (int32_t)last));
+	return eval_give_made(eval, out, part_of(eval, v, (int32_t)first, (int32_t)last));
 }
 
 int
