@@ -2,7 +2,6 @@
 
 #include "text/units.h"
 
-
 /* ---- nodes ---- */
 
 struct plan_node *

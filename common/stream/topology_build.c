@@ -464,7 +464,7 @@ build_look_join(struct topology *topo, const struct flow_spec *spec,
 	int left = is_global ? from[0]->node
 		: by_key(topo, spec, from[0],
 			spec->name ? spec->name : topo->node[from[0]->node].name, is_left);
-	const char *name = own_name(topo, spec, 
+	const char *name = own_name(topo, spec,
 		is_left || is_global ? "KSTREAM-LEFTJOIN-" : "KSTREAM-JOIN-");
 	int node = topology_node_add(topo, spec->op, FLOW_KIND_STREAM, spec, name);
 	topology_edge_add(topo, left, node);
