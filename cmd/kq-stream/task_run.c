@@ -70,10 +70,10 @@ has_globals(const struct topology *topo, int part)
 }
 
 struct task_run *
-task_run_new(struct running *app, struct program *program, struct cluster *cl, int part, int number)
+task_run_new(struct running *app, struct program *program, const struct cluster *cl, int part,
+	int number)
 {
 	struct task_run *task = NEW(struct task_run);
-	struct err e;
 	task->app = app;
 	task->program = program;
 	task->part = part;
@@ -86,8 +86,7 @@ task_run_new(struct running *app, struct program *program, struct cluster *cl, i
 	task->input = mem_alloc((size_t)app->layout.nsource * sizeof *task->input);
 	for (int i = 0; i < app->layout.nsource; i++) {
 		struct layout_source *from = &app->layout.source[i];
-		struct cluster_topic *t = from->part == part ? cluster_topic(cl, from->name, false, &e)
-			: NULL;
+		struct cluster_topic *t = from->part == part ? cluster_known_topic(cl, from->name) : NULL;
 		if (t && number < t->npart)
 			add_input(task, from, t);
 	}

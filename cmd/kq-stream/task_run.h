@@ -101,9 +101,10 @@ struct task_run {
 	struct task_counts kept;     /* of these, what is committed */
 };
 
-/* A new task, in TASK_WAITING.  Its inputs are the topics that have such a partition. */
-struct task_run *task_run_new(struct running *app, struct program *program, struct cluster *cl,
-	int part, int number);
+/* A new task, in TASK_WAITING.  Its inputs are the topics that have such a partition,
+ * of those that the cluster knows: a partition may be without a leader for a while. */
+struct task_run *task_run_new(struct running *app, struct program *program,
+	const struct cluster *cl, int part, int number);
 
 /* Open the operators on the stores, in TASK_RESTORING: the numbers are those of the inputs'
  * notes; log[] is filled, with the offsets of the local checkpoint or -1.  Returns 0; or -1:

@@ -41,8 +41,8 @@ compare_layouts(struct worker *worker, struct layout *now, struct err *e)
 	const char *id = worker->app->id;
 	for (int i = 0; i < was->nsource; i++) {
 		const struct layout_source *source = &was->source[i];
-		struct cluster_topic *t = source->is_internal || source->part < 0 ? NULL
-			: cluster_topic(&worker->cluster, source->name, false, e);
+		const struct cluster_topic *t = source->is_internal || source->part < 0 ? NULL
+			: cluster_known_topic(&worker->cluster, source->name);
 		now->source[i].npart = source->is_internal ? 0 : t ? t->npart : source->npart;
 		now->source[i].existing = source->is_internal ? source->npart : 0;
 	}
@@ -80,17 +80,14 @@ check_grown(struct worker *worker, const struct cluster_topic *t, int32_t npart,
 static int
 check_global(const struct worker *worker, const struct layout_source *source, struct err *e)
 {
-	const struct cluster *cl = &worker->restorer.cluster;
-	for (int i = 0; worker->restorer.is_open && i < cl->ntopic; i++) {
-		const struct cluster_topic *t = cl->topic[i];
-		if (strcmp(t->name, source->name) != 0)
-			continue;
-		if (t->npart > source->npart)
-			return err_set(e, ERR_RETRY, "topic '%s' has %d partitions now, and had %d; start the "
-				"application again, which reads the whole table", t->name, t->npart, source->npart);
-		return check_there(worker, t, e);
-	}
-	return 0;
+	const struct cluster_topic *t = worker->restorer.is_open
+		? cluster_known_topic(&worker->restorer.cluster, source->name) : NULL;
+	if (!t)
+		return 0;
+	if (t->npart > source->npart)
+		return err_set(e, ERR_RETRY, "topic '%s' has %d partitions now, and had %d; start the "
+			"application again, which reads the whole table", t->name, t->npart, source->npart);
+	return check_there(worker, t, e);
 }
 
 int

@@ -168,6 +168,10 @@ int cluster_peer_err(struct err *e, int16_t code, struct str msg);
 struct cluster_topic *cluster_topic(struct cluster *cl, const char *name,
 	bool may_create, struct err *e);
 
+/* The same topic, once cluster_topic has returned it, with whatever leaders it has now; NULL:
+ * it has not.  Does not wait. */
+struct cluster_topic *cluster_known_topic(const struct cluster *cl, const char *name);
+
 /* Fetch metadata of the nodes, the controller and the cached topics.  Returns 0, or
  * -1 if no node answers. */
 int cluster_refresh(struct cluster *cl, struct err *e);

@@ -33,7 +33,7 @@ take_node(struct cluster *cl, int32_t id, struct str host, int32_t port)
 }
 
 static struct cluster_topic *
-find_topic(struct cluster *cl, struct str name)
+find_topic(const struct cluster *cl, struct str name)
 {
 	for (int i = 0; i < cl->ntopic; i++)
 		if (str_eq(str_of(cl->topic[i]->name), name))
@@ -245,6 +245,12 @@ topic_err(const struct cluster_topic *t, struct err *e)
 		return err_wrap(e, "topic '%s'", t->name);
 	}
 	return err_set(e, ERR_RETRY, "topic '%s' has partitions without a leader", t->name);
+}
+
+struct cluster_topic *
+cluster_known_topic(const struct cluster *cl, const char *name)
+{
+	return find_topic(cl, str_of(name));
 }
 
 struct cluster_topic *
