@@ -662,7 +662,7 @@ loop(struct worker *worker, struct err *e)
 		if (distribute(worker, e) < 0)
 			return -1;
 		int has_more = process(worker, e);
-		if (has_more < 0)
+		if (has_more < 0 && (has_more = worker_recover(worker, e)) < 0)
 			return -1;
 		bool is_due = clock_mono_ms() >= worker->commit_at_ms || wants_commit(worker);
 		if (is_due && worker_commit(worker, e) < 0)

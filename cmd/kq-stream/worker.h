@@ -174,4 +174,8 @@ int worker_end(struct worker *worker, struct err *e);
  * Returns 0, or -1. */
 int worker_discard(struct worker *worker, struct err *e);
 
+/* Processing failed with *e.  Returns 0 if that was for a transaction that the broker aborted,
+ * or lost a part of: the tasks go back to the last commit; else -1. */
+int worker_recover(struct worker *worker, struct err *e);
+
 #endif

@@ -226,6 +226,27 @@ on_fenced(struct worker *worker)
 	return 0;
 }
 
+/* The transaction failed with rc and *e.  Returns 0 if it can be done again, or -1. */
+static int
+undo(struct worker *worker, int rc, struct err *e)
+{
+	bool is_failed = rc == TXN_SINK_FAILED;
+	rc = txn_sink_abort(&worker->sink, rc, e);
+	worker->is_begun = false;
+	if (rc != TXN_SINK_FENCED)
+		return -1;
+	if (is_failed)
+		say_error("%s; what was done since the last commit is done again", e->msg);
+	return on_fenced(worker);
+}
+
+int
+worker_recover(struct worker *worker, struct err *e)
+{
+	bool is_of_txn = is_exact(worker) && worker->is_begun && worker->sink.producer.is_failed;
+	return is_of_txn ? undo(worker, TXN_SINK_FAILED, e) : -1;
+}
+
 int
 worker_discard(struct worker *worker, struct err *e)
 {
@@ -300,11 +321,7 @@ commit_exactly(struct worker *worker, bool is_idle, struct err *e)
 		return find_out(worker, e);
 	}
 	if (rc != TXN_SINK_DONE)
-		rc = txn_sink_abort(&worker->sink, rc, e);
-	if (rc == TXN_SINK_FENCED)
-		return on_fenced(worker);
-	if (rc != TXN_SINK_DONE)
-		return -1;
+		return undo(worker, rc, e);
 	note_committed(worker, is_idle);
 	return 0;
 }

@@ -165,6 +165,16 @@ txn_sink_reopen(struct txn_sink *sink, struct err *e)
 	return open_producer(sink, e);
 }
 
+/* Does the broker not expect a sequence number?  It may know only the last of several batches
+ * that it stored before it was started again.  Nothing of the transaction is visible, so that
+ * it can be done again. */
+static bool
+is_out_of_sequence(const struct producer *producer)
+{
+	return producer->is_failed && (producer->err.kafka == KERR_OUT_OF_ORDER_SEQUENCE_NUMBER
+		|| producer->err.kafka == KERR_UNKNOWN_PRODUCER_ID);
+}
+
 int
 txn_sink_abort(struct txn_sink *sink, int rc, struct err *e)
 {
@@ -173,6 +183,7 @@ txn_sink_abort(struct txn_sink *sink, int rc, struct err *e)
 	int aborted;
 	/* Was the transaction open for too long, or did another process take over? */
 	bool is_old = producer_is_timed_out(producer);
+	bool is_void = is_out_of_sequence(producer);
 	if (sink->is_unknown) {
 		err_wrap(e, "it is not known whether the last batch is committed; "
 			"the next start will find out");
@@ -182,9 +193,11 @@ txn_sink_abort(struct txn_sink *sink, int rc, struct err *e)
 	do
 		aborted = producer_abort(producer, &why);
 	while (aborted < 0 && is_interrupted(sink));
+	if (aborted == 0 && is_void)
+		return TXN_SINK_FENCED;
 	if (aborted == 0 || (producer->is_fenced && !is_old))
 		return rc;
-	if (rc == TXN_SINK_FAILED && !is_old)
+	if (rc == TXN_SINK_FAILED && !is_old && !is_void)
 		return rc; /* report the first failure; the broker aborts after the timeout */
 	if (txn_sink_reopen(sink, &why) == 0)
 		return TXN_SINK_FENCED;

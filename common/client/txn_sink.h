@@ -85,7 +85,8 @@ int txn_sink_commit(struct txn_sink *sink, struct err *e);
 
 /* Abort the transaction, after a call failed with rc and *e, or for the caller's own
  * reason (rc is TXN_SINK_FAILED or TXN_SINK_FENCED).  The sink can then be used again.
- * Returns rc; or TXN_SINK_FAILED if it cannot be used again. */
+ * Returns rc; TXN_SINK_FENCED also if a failed one was open for too long or out of sequence,
+ * and can be done again; or TXN_SINK_FAILED if the sink cannot be used again. */
 int txn_sink_abort(struct txn_sink *sink, int rc, struct err *e);
 
 /* Connect again after any failure, and end the transaction: it is then either committed or
