@@ -94,8 +94,12 @@ dedupe_take(struct flow_node *node, int port, const struct flow_rec *rec, struct
 	}
 	if (is_repeated(op, id, rec->ts_ms))
 		return 0;
+	/* The newest one is remembered: older ones equal no record that is not late, too. */
 	struct store_entry before;
-	if (store_get(op->seen, id, &before))
+	bool is_seen = store_get(op->seen, id, &before);
+	if (is_seen && before.ts_ms > rec->ts_ms)
+		return flow_node_send(node, rec, e);
+	if (is_seen)
 		store_remove(op->index, index_key(op, before.ts_ms, id));
 	store_put(op->seen, id, STR("1"), rec->ts_ms);
 	store_put(op->index, index_key(op, rec->ts_ms, id), STR(""), rec->ts_ms);

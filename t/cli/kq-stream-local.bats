@@ -102,6 +102,16 @@ gives() {
 	END
 }
 
+@test "dedupe still knows a record after one that is far older" {
+	printf '{"id":1,"ts":%s}\n' 20 3 21 3 32 >in
+	gives in time .ts then dedupe .id within 10s then map .ts then to - 3<<-'END'
+		20
+		3
+		3
+		32
+	END
+}
+
 @test "every sends the latest value of each key at intervals, and the rest at the end" {
 	cat >in <<-'END'
 		{"k":"b","v":1,"ts":1}
