@@ -8,7 +8,7 @@
 
 enum {
 	TIMEOUT_MS = 30000,
-	SETTINGS_MAX = 4,
+	SETTINGS_MAX = 5,
 	DAY_MS = 86400000,           /* added to retentions: clocks of producers may be ahead */
 	SEGMENT_BYTES = 52428800,
 };
@@ -47,14 +47,19 @@ set(struct create_topics_request_topic *t, struct arena *a, const char *name, co
 	t->configs.v[k].value = str_of(value);
 }
 
-/* The settings that Kafka Streams gives. */
+/* The settings that Kafka Streams gives; and one for times of events that are ahead of the
+ * clock, of which brokers since 3.6 refuse those of more than an hour.  Older ones do not know
+ * it. */
 static void
-set_all(struct create_topics_request_topic *t, const struct internal_topic *in, struct arena *a)
+set_all(struct create_topics_request_topic *t, const struct internal_topic *in, bool is_old,
+	struct arena *a)
 {
 	int64_t keep_ms = add_day(in->keep_ms);
 	t->configs.v = arena_alloc(a, SETTINGS_MAX * sizeof *t->configs.v);
 	t->configs.n = 0;
 	set(t, a, "message.timestamp.type", "CreateTime", 0);
+	if (!is_old)
+		set(t, a, "message.timestamp.after.max.ms", "%lld", INT64_MAX);
 	switch (in->kind) {
 	case INTERNAL_REPARTITION:
 		set(t, a, "cleanup.policy", "delete", 0);
@@ -80,7 +85,7 @@ set_all(struct create_topics_request_topic *t, const struct internal_topic *in, 
 }
 
 static int
-create(struct cluster *cl, const struct internal_topic *in, struct err *e)
+create(struct cluster *cl, const struct internal_topic *in, bool is_old, struct err *e)
 {
 	struct arena a = ARENA_INIT;
 	struct create_topics_request q;
@@ -94,7 +99,7 @@ create(struct cluster *cl, const struct internal_topic *in, struct err *e)
 	t.name = str_of(in->name);
 	t.num_partitions = in->npart;
 	t.replication_factor = -1;
-	set_all(&t, in, &a);
+	set_all(&t, in, is_old, &a);
 	int rc = cluster_call_upto(cl, CLUSTER_CONTROLLER, API_CREATE_TOPICS, INT16_MAX, TIMEOUT_MS,
 		&q, &r, &a, e);
 	if (rc >= 0) {
@@ -127,7 +132,10 @@ internal_topics_make(struct cluster *cl, const char *application, const struct i
 		struct cluster_topic *t = cluster_topic(cl, v[i].name, false, e);
 		if (!t && e->kafka != KERR_UNKNOWN_TOPIC_OR_PARTITION)
 			return -1;
-		if (!t && create(cl, &v[i], e) < 0)
+		int rc = t ? 0 : create(cl, &v[i], false, e);
+		if (rc < 0 && e->kafka == KERR_INVALID_CONFIG)
+			rc = create(cl, &v[i], true, e);
+		if (rc < 0)
 			return -1;
 		int64_t until = clock_mono_ms() + TIMEOUT_MS;
 		while (!t && clock_mono_ms() < until) { /* until the metadata has it */

@@ -49,10 +49,13 @@ local_topics_put(struct local_topics *topics, const struct plan_sink *sink,
 		return -1;
 	if (part.n >= 0 && part.p != key.p)
 		partition = partition_for_key(part, topic->topic->nlive);
-	if (txn_sink_put(&topics->sink, number, partition, rec->ts_ms, key, value, rec->headers,
-		rec->nheader, e) == 0)
-		return 0;
-	*is_bad = e->kafka == KERR_MESSAGE_TOO_LARGE;
+	*is_bad = producer_check_time(topic->topic, rec->ts_ms, e) < 0;
+	if (!*is_bad) {
+		if (txn_sink_put(&topics->sink, number, partition, rec->ts_ms, key, value, rec->headers,
+			rec->nheader, e) == 0)
+			return 0;
+		*is_bad = e->kafka == KERR_MESSAGE_TOO_LARGE;
+	}
 	return err_wrap(e, "topic '%s'", topic->name);
 }
 

@@ -90,10 +90,14 @@ send(struct worker *worker, const struct flow_out *out, bool *is_bad, struct err
 			partition = partition_for_key(part,
 				worker->sink.topic[target->topic].topic->nlive);
 	}
-	if (put(worker, target, partition, rec->ts_ms, key, value, rec, e) == 0)
-		return 0;
-	*is_bad = e->kafka == KERR_MESSAGE_TOO_LARGE;
-	return err_wrap(e, "topic '%s'", worker->sink.topic[target->topic].topic->meta->name);
+	struct producer_topic *topic = worker->sink.topic[target->topic].topic;
+	*is_bad = producer_check_time(topic, rec->ts_ms, e) < 0;
+	if (!*is_bad) {
+		if (put(worker, target, partition, rec->ts_ms, key, value, rec, e) == 0)
+			return 0;
+		*is_bad = e->kafka == KERR_MESSAGE_TOO_LARGE;
+	}
+	return err_wrap(e, "topic '%s'", topic->meta->name);
 }
 
 /* ---- failures ---- */

@@ -441,6 +441,20 @@ too_large(struct producer_topic *t, size_t size, struct err *e)
 }
 
 int
+producer_check_time(struct producer_topic *t, int64_t timestamp_ms, struct err *e)
+{
+	if (likely(timestamp_ms <= t->ahead_ms))
+		return 0;
+	int64_t now = clock_ms();
+	t->ahead_ms = t->ahead_max_ms > INT64_MAX - now ? INT64_MAX : now + t->ahead_max_ms;
+	if (timestamp_ms <= t->ahead_ms)
+		return 0;
+	return err_set(e, ERR_LIMIT, "the record's time, %lld ms, is ahead of the clock by more than "
+		"the topic's message.timestamp.after.max.ms, %lld", (long long)timestamp_ms,
+		(long long)t->ahead_max_ms);
+}
+
+int
 producer_put(struct producer_topic *t, int32_t partition,
 	int64_t timestamp_ms, struct str key, struct str value,
 	struct str headers, int32_t nheader, struct err *e)

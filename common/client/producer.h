@@ -118,6 +118,8 @@ struct producer_topic {
 	int32_t sticky;          /* partition of records without a key, for now */
 	size_t batch_bytes;      /* lower of the option and message_max */
 	size_t message_max;      /* the topic's max.message.bytes; 0: unknown */
+	int64_t ahead_max_ms;    /* its message.timestamp.after.max.ms; INT64_MAX: none, unknown */
+	int64_t ahead_ms;        /* the latest timestamp known to be within that */
 };
 
 /* Owners read cluster, opts, nput, nacked, ncommitted, is_failed, err, is_in_txn,
@@ -186,6 +188,10 @@ int producer_start(struct producer *producer, struct err *e);
  * NULL on failure.  Owned by the producer; the same for the same name. */
 struct producer_topic *producer_topic(struct producer *producer, const char *name,
 	struct err *e);
+
+/* Does the topic take the timestamp, or is it too far ahead of the clock?  (producer_put leaves
+ * that to the broker, whose refusal fails the producer.)  Returns 0, or -1 (ERR_LIMIT). */
+int producer_check_time(struct producer_topic *t, int64_t timestamp_ms, struct err *e);
 
 /* Put one record.  partition -1: chosen by the key's hash; without a key, the topic's
  * sticky partition, which changes with every batch.  Copies the bytes.  Waits, serving

@@ -14,39 +14,47 @@ enum {
 	GONE_QUIET_MS = 1000, /* a topic that is created again by then is not reported as deleted */
 };
 
-/* The topic's max.message.bytes; 0 if it cannot be read: an old broker, no
- * permission. */
-static size_t
-ask_message_max(struct cluster *cl, const char *name)
+/* Read those of the topic's settings that refuse records; they stay as they are if they
+ * cannot be read: an old broker, no permission. */
+static void
+ask_settings(struct cluster *cl, const char *name, struct producer_topic *t)
 {
 	struct arena a = { .size_max = 4 << 20 };
 	struct describe_configs_request q;
 	struct describe_configs_response r;
 	struct err ignored;
-	struct str key = STR("max.message.bytes");
-	size_t max = 0;
+	struct str key[] = { STR("max.message.bytes"), STR("message.timestamp.after.max.ms"),
+		STR("message.timestamp.type") };
+	bool is_checked = true;
 	const struct wire_api *api = wire_api_find(API_DESCRIBE_CONFIGS);
 	wire_defaults(api->request, &q);
 	q.resources.n = 1;
 	q.resources.v = arena_alloc(&a, sizeof *q.resources.v);
 	q.resources.v->resource_type = RESOURCE_TOPIC;
 	q.resources.v->resource_name = str_of(name);
-	q.resources.v->configuration_keys.n = 1;
-	q.resources.v->configuration_keys.v = &key;
+	q.resources.v->configuration_keys.n = ARRAY_LEN(key);
+	q.resources.v->configuration_keys.v = key;
 	if (cluster_call_upto(cl, CLUSTER_ANY, API_DESCRIBE_CONFIGS, INT16_MAX,
 		DESCRIBE_TIMEOUT_MS, &q, &r, &a, &ignored) >= 0 && r.results.n == 1)
 		for (int32_t i = 0; i < r.results.v->configs.n; i++) {
+			struct str name_at = r.results.v->configs.v[i].name;
 			struct str v = r.results.v->configs.v[i].value;
 			char text[24];
-			if (!str_eq(r.results.v->configs.v[i].name, key) || v.n <= 0
-				|| v.n >= (int32_t)sizeof text)
+			if (v.n <= 0 || v.n >= (int32_t)sizeof text)
 				continue;
 			memcpy(text, v.p, (size_t)v.n);
 			text[v.n] = 0;
-			max = (size_t)strtoull(text, NULL, 10);
+			if (str_eq(name_at, key[0]))
+				t->message_max = (size_t)strtoull(text, NULL, 10);
+			else if (str_eq(name_at, key[1]))
+				t->ahead_max_ms = strtoll(text, NULL, 10);
+			else if (str_eq(name_at, key[2]))
+				is_checked = str_eq(v, STR("CreateTime"));
 		}
+	if (!is_checked)
+		t->ahead_max_ms = INT64_MAX;
+	t->ahead_ms = t->ahead_max_ms == INT64_MAX ? INT64_MAX : INT64_MIN;
 	arena_release(&a);
-	return max;
 }
 
 /* Add the partitions that are new in the metadata. */
@@ -100,7 +108,8 @@ producer_topic(struct producer *producer, const char *name, struct err *e)
 	t->generation = meta->generation;
 	add_parts(t);
 	t->sticky = (int32_t)((uint64_t)clock_mono_ns() / 1000 % (uint64_t)t->npart);
-	t->message_max = ask_message_max(producer->cluster, name);
+	t->ahead_max_ms = INT64_MAX;
+	ask_settings(producer->cluster, name, t);
 	t->batch_bytes = producer->opts.batch_bytes;
 	if (t->message_max)
 		t->batch_bytes = MIN(t->batch_bytes, t->message_max);

@@ -133,6 +133,21 @@ k|{"n":1}' ]
 	told '4 records came too late, dropped'
 }
 
+@test "a time far ahead of the clock is processed; a topic that does not take it refuses the record" {
+	kq-topic create in -p 1
+	kq-topic create any -c message.timestamp.after.max.ms=9223372036854775807
+	for t in 1 4000000000 2; do echo "{\"k\":1,\"ts\":$t}"; done | kq-produce in
+	# through a repartition topic and a changelog
+	stream -a any from in time .ts then by .k then agg n=count then to any
+	[ "$(all -K ' ' any | tail -n 1)" = '1 {"n":3}' ]
+	fails 1 -a bad from in time .ts then map .ts then to out
+	told "offset 1 of partition 0 of 'in': topic 'out': the record's time, 4000000000000 ms, is ahead"
+	stream -a bad --errors skip from in time .ts then map .ts then to out
+	[ "$(all out | tr '\n' ' ')" = '1 2 ' ]
+	all in | fails 1 from - time .ts then map .ts then to out2
+	told "message.timestamp.after.max.ms"
+}
+
 @test "an expression that never ends is bounded, and its record refused" {
 	kq-topic create in -p 1
 	printf '1\n2\n3\n' | kq-produce in
