@@ -17,8 +17,9 @@ store_db_err(const struct store_db *db, int rc, const char *what, struct err *e)
 	if (rc == DB_COLLISION)
 		return err_set(e, ERR_LIMIT, "cannot %s '%s': two long keys have one hash", what,
 			db->path);
+	/* For LMDB a short write, which a full disk causes, is EIO, too. */
 	err_set(e, rc > 0 ? ERR_SYS : ERR_CORRUPT, "cannot %s '%s': %s", what, db->path,
-		mdb_strerror(rc));
+		rc == EIO ? "the disk is full, or fails" : mdb_strerror(rc));
 	e->sys = rc > 0 ? rc : 0;
 	return -1;
 }

@@ -266,7 +266,7 @@ numbers() { # N
 	told 'the next start restores more from the changelog'
 	[ "$(all out1 | wc -l)" -eq 60000 ]
 	[ "$code" = 0,1 ] || { echo "$code"; cat err2; return 1; }
-	grep -q 'small/b/1_0' err2
+	grep -Eq 'small/b/1_0.*(the disk is full|No space left)' err2
 	# the rest is done once there is room
 	stream -a b --state-dir large from in then by .k then agg n=count then to out2
 	all out2 | sort | uniq -c >got
