@@ -14,7 +14,8 @@
 extern const struct flow_node_ops custom_each_ops;
 
 /* Drop a record if one with the same key, or the same result of fn.value, was let through
- * whose time differs by at most interval_ms.  Null results are let through. */
+ * whose time differs by at most interval_ms.  A record that is behind stream time by more than
+ * that may be let through all the same.  Null results are let through. */
 extern const struct flow_node_ops custom_dedupe_ops;
 
 /* Keep the latest value of each key, and send what is new at each multiple of interval_ms

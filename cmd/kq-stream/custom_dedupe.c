@@ -1,9 +1,15 @@
 /*
  * What was let through is in a store (identity -> its time, as a changelog keeps it), and
  * in an index (time, identity), by which it is forgotten.
+ *
+ * A record that is late by at most `within` may repeat one that is older than it by as much:
+ * so both together is how far behind stream time one is remembered.  Of several with the same
+ * identity the newest one is enough: a record that repeats an older one, and is not later
+ * than that, is at most `within` from the newest one, too.
  */
 #include "kq-stream/custom.h"
 #include "stream/keys.h"
+#include "stream/saturate.h"
 
 struct dedupe {
 	struct flow_node node;
@@ -48,15 +54,16 @@ index_key(struct dedupe *op, int64_t ts_ms, struct str id)
 	return buf_str(&op->key);
 }
 
-/* Forget what no record that is not far too late can equal any more. */
+/* Forget what no record that is late by at most `within` can repeat any more. */
 static void
 forget(struct dedupe *op)
 {
 	struct store_entry first;
+	int64_t oldest_ms = ms_minus(ms_minus(*op->stream_ms, op->within_ms), op->within_ms);
 	while (store_first(op->index, STR_NULL, &first)) {
 		struct str rest = first.key;
 		int64_t ts_ms = keys_take_time(&rest);
-		if (ts_ms >= *op->stream_ms - op->within_ms)
+		if (ts_ms >= oldest_ms)
 			return;
 		buf_reset(&op->key);
 		buf_put_str(&op->key, first.key);
@@ -72,8 +79,7 @@ is_repeated(struct dedupe *op, struct str id, int64_t ts_ms)
 	struct store_entry entry;
 	if (!store_get(op->seen, id, &entry))
 		return false;
-	int64_t apart_ms = ts_ms > entry.ts_ms ? ts_ms - entry.ts_ms : entry.ts_ms - ts_ms;
-	return apart_ms <= op->within_ms;
+	return ms_minus(MAX(ts_ms, entry.ts_ms), MIN(ts_ms, entry.ts_ms)) <= op->within_ms;
 }
 
 static int
@@ -94,7 +100,6 @@ dedupe_take(struct flow_node *node, int port, const struct flow_rec *rec, struct
 	}
 	if (is_repeated(op, id, rec->ts_ms))
 		return 0;
-	/* The newest one is remembered: older ones equal no record that is not late, too. */
 	struct store_entry before;
 	bool is_seen = store_get(op->seen, id, &before);
 	if (is_seen && before.ts_ms > rec->ts_ms)

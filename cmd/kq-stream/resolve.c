@@ -212,8 +212,8 @@ step_simple(struct resolve *rs, const struct step *step, const struct simple *ho
 		break;
 	case STEP_DEDUPE:
 		if (!step_value(step, "within"))
-			return err_set(e, ERR_USAGE, "%s: 'within TIME' is missing: how long a record is "
-				"remembered", step->where);
+			return err_set(e, ERR_USAGE, "%s: 'within TIME' is missing: greatest "
+				"difference of time", step->where);
 		node->interval_ms = resolve_ms(step, "within", 0);
 		break;
 	case STEP_EVERY:

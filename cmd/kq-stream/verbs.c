@@ -75,9 +75,12 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 	[STEP_DEDUPE] = { "dedupe", STEP_DEDUPE, "drop repeated records",
 		"  kq-stream from clicks time .ts then dedupe .id within 10m then to -\n",
 		"A record is dropped if one with the same key, or the same result of EXPR, was let\n"
-		"through at most TIME before it, in event time.\n", {
+		"through whose time is at most TIME before or after its own.  This holds for records\n"
+		"that are late by at most TIME, behind the newest one of their partition.  A repeated\n"
+		"record that is later may be let through.  A record whose key or result is null is\n"
+		"always let through.\n", {
 			MAYBE("dedupe", EXPR, "EXPR", "what to compare (default: the key)"),
-			NAMED("within", DURATION, "TIME", "how long a record is remembered", .is_needed = true),
+			NAMED("within", DURATION, "TIME", "greatest difference of time", .is_needed = true),
 			STORE } },
 	[STEP_MERGE] = { "merge", STEP_MERGE, "join the records of several streams into one",
 		"  - merge: web, shop\n", NULL, {

@@ -112,6 +112,26 @@ gives() {
 	END
 }
 
+@test "dedupe is exact for records that are late by at most its time" {
+	printf '{"id":%s,"ts":%s}\n' 1 100 2 111 1 105 1 101 1 110 3 120 1 110 1 111 >in
+	gives in time .ts then dedupe .id within 10s then map '[.id, .ts]' then to - 3<<-'END'
+		[1,100]
+		[2,111]
+		[3,120]
+		[1,111]
+	END
+}
+
+@test "dedupe drops a record that is older by at most its time than one that was let through" {
+	printf '{"id":%s,"ts":%s}\n' 1 100 1 91 1 90 1 89 2 200 1 100 >in
+	gives in time .ts then dedupe .id within 10s then map '[.id, .ts]' then to - 3<<-'END'
+		[1,100]
+		[1,89]
+		[2,200]
+		[1,100]
+	END
+}
+
 @test "every sends the latest value of each key at intervals, and the rest at the end" {
 	cat >in <<-'END'
 		{"k":"b","v":1,"ts":1}

@@ -74,7 +74,7 @@ refuses() {
 	refuses "from: 'time' needs a value: EXPR" from - time
 	refuses "the results lead nowhere: end with 'then to TOPIC', or 'then to -' for stdout" \
 		from - then filter .a
-	refuses "dedupe: 'within TIME' is missing: how long a record is remembered" \
+	refuses "dedupe: 'within TIME' is missing: greatest difference of time" \
 		from - then dedupe .id then to -
 	refuses "window: a size is missing: window tumbling 1m" \
 		from - then by .a then window tumbling then agg n=count then to -
