@@ -56,6 +56,14 @@ purge(struct worker *worker, struct task_input *input, struct err *e)
 	return 0;
 }
 
+/* At the end other threads have ended, too, and wake this one: TIMEOUT_MS bounds the wait. */
+static void
+ignore_wakes(struct worker *worker)
+{
+	cluster_set_wake_fd(&worker->sink.cluster, -1);
+	cluster_take_woken(&worker->sink.cluster);
+}
+
 void
 worker_purge(struct worker *worker, bool is_last)
 {
@@ -64,12 +72,16 @@ worker_purge(struct worker *worker, bool is_last)
 	if (!is_last && now < worker->purge_at_ms)
 		return;
 	worker->purge_at_ms = now + PURGE_MS;
+	if (is_last)
+		ignore_wakes(worker);
 	for (int i = 0; i < worker->ntask; i++) {
 		struct task_run *task = worker->task[i];
 		for (int k = 0; k < task->ninput; k++) {
 			struct task_input *input = &task->input[k];
 			if (!is_due(input) || purge(worker, input, &e) == 0)
 				continue;
+			if (worker->sink.cluster.is_woken)
+				return; /* it is to stop, and then deletes the rest */
 			if (!worker->has_purge_failed)
 				say_error("records of topic '%s' that were taken cannot be deleted, and stay: %s",
 					input->from->name, e.msg);

@@ -141,6 +141,18 @@ ticks() {
 	[ "$(all out | wc -l)" -eq 2600 ]
 }
 
+@test "the threads of a run to the end delete all that was taken" {
+	kq-topic create four -p 4
+	orders 1 40000 | kq-produce four
+	local i
+	for i in 1 2 3; do
+		stream -a "t$i" --threads 4 from four then by .k then agg n=count name st then to out
+		kq-topic offsets --json --at beginning "t$i-st-repartition" >begin
+		[ "$(jq -s 'map(.offset) | add' begin)" -ge 40000 ]
+	done
+	! grep 'cannot be deleted' err
+}
+
 @test "streams are joined with a table, and with a global one" {
 	kq-topic create in -p 3
 	kq-topic create users -p 3
