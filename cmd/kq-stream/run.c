@@ -195,9 +195,12 @@ run_on_topics(struct app *app)
 	struct topics_opts o = { .cluster = cluster(wake_fd) };
 	int rc = topics_run(app->plan, &o, &counts, &e);
 	int code = rc < 0 ? say_err(&e, false) : EXIT_DONE;
-	if (rc == 0 || counts.in > 0 || counts.failed > 0)
+	if ((rc == 0 && !counts.is_reader_gone) || counts.in > 0 || counts.failed > 0)
 		tell_counts(&counts);
-	if (rc == 0 && counts.in == 0 && app->plan->has_default_id)
+	if (counts.is_reader_gone)
+		fprintf(stderr, "the reader of stdout is gone: records that are not committed come again "
+			"with the next start\n");
+	else if (rc == 0 && counts.in == 0 && app->plan->has_default_id)
 		tell_way_on(app->plan->settings.application);
 	return code;
 }

@@ -146,8 +146,8 @@ run_thread(void *arg)
 }
 
 /* Wait for a signal, the end of a thread, someone who asks to stop, or until the reader of
- * stdout is gone. */
-static void
+ * stdout is gone; returns whether it is. */
+static bool
 await_end(struct running *app, const struct topics_opts *o, int done_fd,
 	struct progress *progress)
 {
@@ -159,6 +159,7 @@ await_end(struct running *app, const struct topics_opts *o, int done_fd,
 		poll(fds, ARRAY_LEN(fds), progress_timeout(progress));
 		running_show(app, progress);
 	}
+	return fds[2].revents && !fds[1].revents;
 }
 
 static void
@@ -186,7 +187,7 @@ open_control(struct running *app, struct topics_thread *thread, int stop_fd)
 /* Run the threads.  The first one that fails ends the others. */
 static int
 run_threads(struct running *app, const struct topics_opts *o, struct topics_thread *thread,
-	struct err *e)
+	bool *is_reader_gone, struct err *e)
 {
 	struct progress progress;
 	int nstarted = 0, rc = 0, done_fd = eventfd(0, EFD_CLOEXEC);
@@ -204,13 +205,13 @@ run_threads(struct running *app, const struct topics_opts *o, struct topics_thre
 		}
 	}
 	struct control *control = rc == 0 ? open_control(app, thread, done_fd) : NULL;
-	if (rc == 0)
-		await_end(app, o, done_fd, &progress);
+	*is_reader_gone = rc == 0 && await_end(app, o, done_fd, &progress);
 	progress_end(&progress);
 	stop_all(app, thread, nstarted);
 	control_close(control);
 	for (int i = 0; i < nstarted; i++) {
 		pthread_join(thread[i].id, NULL);
+		*is_reader_gone |= thread[i].worker.print.is_closed;
 		if (thread[i].rc < 0 && rc == 0 && !thread[i].worker.print.is_closed) {
 			*e = thread[i].err;
 			rc = -1;
@@ -221,7 +222,7 @@ run_threads(struct running *app, const struct topics_opts *o, struct topics_thre
 }
 
 static int
-run_workers(struct running *app, const struct topics_opts *o, struct err *e)
+run_workers(struct running *app, const struct topics_opts *o, bool *is_reader_gone, struct err *e)
 {
 	struct topics_thread *thread = mem_alloc((size_t)app->nthread * sizeof *thread);
 	int nopen = 0, rc = 0;
@@ -230,7 +231,7 @@ run_workers(struct running *app, const struct topics_opts *o, struct err *e)
 		nopen++;
 	}
 	if (rc == 0)
-		rc = run_threads(app, o, thread, e);
+		rc = run_threads(app, o, thread, is_reader_gone, e);
 	for (int i = 0; i < nopen; i++)
 		worker_close(&thread[i].worker);
 	mem_free(thread);
@@ -250,16 +251,17 @@ topics_run(const struct plan *plan, const struct topics_opts *o, struct topics_c
 		atomic_init(&app.thread[i].lag, -1);
 	}
 	app.cluster.wake_fd = 0; /* signals reach the threads by worker_stop */
+	bool is_reader_gone = false;
 	int rc = prepare(&app, e);
 	if (rc == 0)
 		rc = state_dir_open(&app.state, plan->settings.state_dir, app.id, e);
 	if (rc == 0)
-		rc = run_workers(&app, o, e);
+		rc = run_workers(&app, o, &is_reader_gone, e);
 	*counts = (struct topics_counts){ .in = app.counts.in, .out = app.counts.out,
 		.late = app.counts.late, .late_partly = app.counts.late_partly,
 		.late_kept = app.counts.late_kept,
 		.dropped = app.counts.dropped, .failed = app.counts.failed,
-		.restored = app.counts.restored };
+		.restored = app.counts.restored, .is_reader_gone = is_reader_gone };
 	state_dir_close(&app.state);
 	layout_release(&app.layout);
 	running_end(&app);

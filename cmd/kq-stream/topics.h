@@ -19,6 +19,7 @@ struct topics_counts {
 	int64_t late_partly; /* for some of their windows */
 	int64_t late_kept;   /* sent on by late */
 	int64_t restored;    /* records of changelogs */
+	bool is_reader_gone; /* of stdout: the run ended by that */
 };
 
 /* Run until a signal, or with --until-end until the end of the input.  What the topics got

@@ -450,7 +450,13 @@ l4 {"n":1}' ]
 			head -n 1 >got || { cat err; return 1; } # while there is more to write
 		[ "$(wc -l <got)" -eq 1 ]
 		! grep -i 'pipe' err
+		! grep '^0 records in' err
+		grep -qx 'the reader of stdout is gone: records that are not committed come again with the next start' err
 	done
+	# also under an ID that was not given: nothing was taken for good
+	timeout "$kq_patience" kq-stream from in then to - 2>err | head -n 1 >got || { cat err; return 1; }
+	grep -q 'the reader of stdout is gone' err
+	! grep 'takes no record twice' err
 	# shellcheck disable=SC2094
 	timeout "$kq_patience" kq-stream -a few from in then filter '.id == 7' then to - 2>err |
 		head -n 1 >got || { cat err; return 1; } # after all was written
