@@ -3,6 +3,7 @@
 #include "kq-stream/when.h"
 #include "stream/fn_expr.h"
 #include "text/jsonput.h"
+#include "text/opt.h"
 
 #include <stdio.h>
 
@@ -258,6 +259,23 @@ make_bytes(const struct testing *testing, const struct ytree *node, enum plan_fo
 	return rc < 0 ? err_wrap(e, "%s:%d", testing->file, node->line) : 0;
 }
 
+static int
+refuse_topic(const struct testing *testing, const struct ytree *topic, struct err *e)
+{
+	const struct plan *plan = testing->program->plan;
+	const char **words = mem_alloc(((size_t)plan->nsource + 1) * sizeof *words);
+	for (int i = 0; i < plan->nsource; i++)
+		words[i] = plan->source[i].topic;
+	words[plan->nsource] = NULL;
+	const char *near = opt_suggest(topic->text, words);
+	mem_free(words);
+	if (near)
+		return err_set(e, ERR_USAGE, "%s:%d: the application does not read topic '%.249s'; did you "
+			"mean '%s'?", testing->file, topic->line, topic->text, near);
+	return err_set(e, ERR_USAGE, "%s:%d: the application does not read topic '%.249s'",
+		testing->file, topic->line, topic->text);
+}
+
 /* Let the task take a record.  0; or -1 with *e if the test makes no sense, or with *why if
  * the application failed. */
 static int
@@ -270,8 +288,8 @@ feed(struct testing *testing, const struct ytree *record, struct err *e)
 	const struct plan_source *source = topic ? find_source(plan, topic->text)
 		: plan->nsource == 1 ? &plan->source[0] : NULL;
 	if (!source)
-		return fail(testing, record->line, topic ? "the application does not read this topic"
-			: "the topic is missing", e);
+		return topic ? refuse_topic(testing, topic, e)
+			: fail(testing, record->line, "the topic is missing", e);
 	if (time && take_time(testing, time, &testing->now_ms, e) < 0)
 		return -1;
 	struct program_raw raw = { .ts_ms = testing->now_ms };

@@ -351,7 +351,7 @@ not ok 1 - counts by city
 }
 
 @test "test refuses what makes no sense" {
-	app="streams: {a: [{from: x}, {map: .a + 1}, {to: y}]}"
+	app="streams: {a: [{from: orders}, {map: .a + 1}, {to: y}]}"
 	refused() { # MESSAGE
 		{
 			echo "$app"
@@ -366,13 +366,19 @@ not ok 1 - counts by city
 		tests:
 		  one: {inputs: []}
 	END
-	refused "t.yaml:4: the application does not read this topic" <<-'END'
+	refused "t.yaml:4: the application does not read topic 'orderz'; did you mean 'orders'?" <<-'END'
+		tests:
+		  one:
+		    input: [{topic: orderz, value: 1}]
+		    output: []
+	END
+	refused "t.yaml:4: the application does not read topic 'z'" <<-'END'
 		tests:
 		  one:
 		    input: [{topic: z, value: 1}]
 		    output: []
 	END
-	[ "$output" = $'1..1\nBail out! t.yaml:4: the application does not read this topic' ]
+	[ "$output" = $'1..1\nBail out! t.yaml:4: the application does not read topic \'z\'' ]
 	run -1 --separate-stderr kq-stream test nosuch.yaml
 	run -1 --separate-stderr kq-stream run nosuch.yaml
 	run -1 --separate-stderr kq-stream explain orders
