@@ -63,16 +63,18 @@ get_text(const json_t *object, const char *name)
 			for (const json_t *store_ = json_array_get((query_)->stores[each_i], each_k); store_; \
 				store_ = NULL)
 
-/* The store of this name, or else the only one whose node or step has it.  NULL: none, or
- * several steps. */
+/* The store of this name, or else the only one whose node or step has it, or whose name begins
+ * so.  NULL: none, or several. */
 static const json_t *
 find_store(const struct query *query, const char *name)
 {
-	static const char *const names[] = { "store", "node", "id", "step" };
+	static const char *const names[] = { "store", "node", "id", "step", "store" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		bool is_begin = i == ARRAY_LEN(names) - 1;
+		size_t n = is_begin ? strlen(name) : SIZE_MAX;
 		const json_t *found = NULL;
 		EACH_STORE(store, query) {
-			if (strcmp(get_text(store, names[i]), name) != 0)
+			if (n == 0 || strncmp(get_text(store, names[i]), name, n) != 0)
 				continue;
 			if (found && strcmp(get_text(found, "store"), get_text(store, "store")) != 0)
 				return NULL;

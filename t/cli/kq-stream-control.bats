@@ -127,8 +127,9 @@ total() { # FIELD: sum over all tasks of the application "app"
 	[ "$stderr" == "kq-stream: application 'order' does not run here; did you mean 'orders'?" ]
 	run -1 --separate-stderr kq-stream stop shop
 	[ "$stderr" == "kq-stream: application 'shop' does not run here; running: orders" ]
-	run -1 --separate-stderr kq-stream query orders count
-	[ "$stderr" == "kq-stream: there is no store 'count'; did you mean 'counts'?" ]
+	run -1 --separate-stderr kq-stream query orders cuonts
+	[ "$stderr" == "kq-stream: there is no store 'cuonts'; did you mean 'counts'?" ]
+	kq-stream query orders coun k1 | grep -q '"n":2' # the beginning of a name, if it is the only one
 	run -1 --separate-stderr kq-stream query orders counts nobody
 	[ "$stderr" == "kq-stream: store 'counts' has no row of key 'nobody'" ]
 	run -2 --separate-stderr kq-stream query orders counts $'k\xff'
