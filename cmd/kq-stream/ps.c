@@ -8,7 +8,6 @@
 #include "text/units.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 struct ps_opts ps_opts = { .wait_ms = 60000 };
@@ -317,13 +316,16 @@ refuse_choice(const struct apps *apps, const char *pid, struct err *e)
 static int
 stop_chosen(struct apps *apps, const char *pid, struct err *e)
 {
+	int64_t number = 0;
+	if (pid && units_parse_int(pid, 1, INT32_MAX, &number, e) < 0)
+		return err_set(e, ERR_USAGE, "'%.20s' is no process ID", pid);
 	int n = 0, wake_fd = sig_catch(true, e);
 	if (wake_fd < 0)
 		return -1;
 	if (!pid && !ps_opts.all && apps->n > 1)
 		return refuse_choice(apps, NULL, e);
 	for (int i = 0; i < apps->n; i++) {
-		if (pid && apps->v[i]->pid != strtol(pid, NULL, 10))
+		if (pid && apps->v[i]->pid != number)
 			continue;
 		n++;
 		if (stop_one(apps->v[i], wake_fd, e) < 0)

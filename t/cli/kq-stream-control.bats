@@ -166,6 +166,11 @@ total() { # FIELD: sum over all tasks of the application "app"
 	[[ $stderr == "kq-stream: 2 processes run application 'app': name one ("*"), or --all" ]]
 	run -1 --separate-stderr kq-stream stop app 1
 	[[ $stderr == "kq-stream: process 1 does not run application 'app'; those that do: "* ]]
+	local pid
+	for pid in "${pids[1]}abc" 0x1 ' ' -1; do
+		run -2 --separate-stderr kq-stream stop app -- "$pid"
+		[ "$stderr" == "kq-stream: '$pid' is no process ID" ]
+	done
 	kq-stream stop app "${pids[1]}"
 	wait "${pids[1]}"
 	becomes 1 eval 'kq-stream ps -J | wc -l'
