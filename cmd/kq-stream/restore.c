@@ -146,9 +146,9 @@ check_offsets(const struct task_run *task, struct err *e)
 	if (!has_rows || task->app->plan->settings.guarantee != PLAN_EXACTLY_ONCE)
 		return 0;
 	return err_set(e, ERR_USAGE, "task %s has state, but the group has no offsets of partition %d "
-		"of '%.100s': the topic was deleted and created again, or the offsets have expired; "
-		"'kq-stream reset %s' begins again", task->name, task->number,
-		task->input[0].from->name, task->app->id);
+		"of '%.100s': the topic was deleted and created again, it is not the one that the "
+		"application read before, or the offsets have expired; 'kq-stream reset %s' begins again",
+		task->name, task->number, task->input[0].from->name, task->app->id);
 }
 
 static int
