@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#define FINGERPRINT "fingerprint" /* its name in notes */
+
 enum { NOTE_MS = 1000 };
 
 void
@@ -51,7 +53,7 @@ add_fact(struct running *app, const char *topic, int64_t value)
 {
 	struct running_fact *fact = &app->fact[app->nfact++];
 	uint8_t hash[MURMUR3_SIZE];
-	*fact = (struct running_fact){ { fact->name, value }, topic, "fingerprint" };
+	*fact = (struct running_fact){ { fact->name, value }, topic, FINGERPRINT };
 	if (!topic)
 		return;
 	murmur3(str_of(topic), hash); /* names may be long, and what can be noted is limited */
@@ -94,7 +96,9 @@ refuse_state(const struct running_fact *changed, const char *id, struct err *e)
 			changed->topic, id, id);
 	return err_set(e, ERR_USAGE, "the state of application '%s' is that of another topology: "
 		"windows, what is aggregated, keys or the order of steps have changed; "
-		"'kq-stream reset %s' begins again, or give the changed application another ID", id, id);
+		"'kq-stream reset %s' begins again, or give the changed application another ID; "
+		"a step with a name (agg n=count name counts) keeps its state when steps without any are "
+		"added", id, id);
 }
 
 int
@@ -104,6 +108,22 @@ running_read_note(const struct running *app, struct str note, int64_t *time_ms, 
 	if (offset_note_read(note, time_ms, compare_fact, &facts, e) < 0)
 		return -1;
 	return facts.changed ? refuse_state(facts.changed, app->id, e) : 0;
+}
+
+static void
+take_fingerprint(void *arg, struct str name, int64_t value)
+{
+	if (str_eq(name, STR(FINGERPRINT)))
+		*(int64_t *)arg = value;
+}
+
+int
+running_check_unread(const struct running *app, struct str note, struct err *e)
+{
+	int64_t time_ms, noted = 0, own = app->fact[0].number.value;
+	if (offset_note_read(note, &time_ms, take_fingerprint, &noted, e) < 0)
+		return 0; /* another program's */
+	return noted && own && noted != own ? refuse_state(&app->fact[0], app->id, e) : 0;
 }
 
 void

@@ -82,6 +82,10 @@ void running_end(struct running *app);
 int running_read_note(const struct running *app, struct str note, int64_t *time_ms,
 	struct err *e);
 
+/* The same for a topic that the application does not read: only the state of another topology
+ * is refused (ERR_USAGE).  Without state, now or then, nothing is taken for something else. */
+int running_check_unread(const struct running *app, struct str note, struct err *e);
+
 /* Print the line of progress, if it is due. */
 void running_show(struct running *app, struct progress *progress);
 

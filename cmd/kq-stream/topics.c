@@ -1,6 +1,7 @@
 #include "kq-stream/topics.h"
 
 #include "client/offsets.h"
+#include "kq-stream/admit.h"
 #include "kq-stream/control.h"
 #include "kq-stream/internal_topics.h"
 #include "kq-stream/worker.h"
@@ -122,10 +123,12 @@ prepare(struct running *app, struct err *e)
 		app->cluster_id = mem_strdup(rc == 0 && cl.cluster_id ? cl.cluster_id : "");
 		if (rc == 0)
 			rc = look_up(app, &cl, e);
+		if (rc == 0) {
+			running_set_facts(app, program->fingerprint);
+			rc = admit_check(app, &cl, e);
+		}
 		if (rc == 0)
 			rc = make_internal(app, program, &cl, e);
-		if (rc == 0)
-			running_set_facts(app, program->fingerprint);
 		cluster_close(&cl);
 	}
 	program_free(program);

@@ -439,6 +439,50 @@ l4 {"n":1}' ]
 	[ "$(all -K ' ' out | awk '$1 == "k1"' | tail -1)" = 'k1 {"n":6}' ]
 }
 
+@test "a step with a name keeps its state when a step without state is added" {
+	kq-topic create in -p 1
+	orders 1 10 | kq-produce in
+	stream -a named from in then by .k then agg n=count name counts then to out
+	orders 11 20 | kq-produce in
+	stream -a named from in then filter '.id > 0' then by .k then agg n=count name counts then to out
+	[ "$(all -K ' ' out | awk '$1 == "k1"' | tail -1)" = 'k1 {"n":4}' ]
+}
+
+@test "other steps under the ID of an application that runs are refused before they write" {
+	kq-topic create in -p 1
+	kq-topic create other -p 1
+	kq-topic create third -p 1
+	orders 1 20 | kq-produce in
+	orders 1 500 | kq-produce other
+	kq-stream -a runs from in then by .k then agg n=count then to out 2>>err 3>&- &
+	job=$!
+	local until=$((SECONDS + kq_patience)) repartition=runs-KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition
+	until kq-group describe runs | grep -q '^lag  *0$' && [ "$(all out 2>/dev/null | wc -l)" -eq 20 ]; do
+		[ "$SECONDS" -lt "$until" ]
+		sleep 0.1
+	done
+	kq-topic list >before
+	# steps with an internal topic of the same name, and of another one; state without one
+	local steps
+	for steps in 'by .id then agg n=count' 'filter .v then by .id then agg n=count' 'agg n=count'; do
+		# shellcheck disable=SC2086
+		run -2 --separate-stderr timeout "$kq_patience" kq-stream -a runs --until-end --state-dir state2 \
+			from other then $steps then to out2
+		[[ $stderr == *"the state of application 'runs' is that of another topology"*"agg n=count name counts"* ]]
+	done
+	kq-topic list | cmp - before
+	[ "$(kq-topic offsets --json --at end $repartition | jq .offset)" -lt 100 ]
+	orders 21 30 | kq-produce in
+	until=$((SECONDS + kq_patience))
+	until [ "$(all out | wc -l)" -eq 30 ]; do [ "$SECONDS" -lt "$until" ]; sleep 0.1; done
+	kill "$job"
+	wait "$job" || [ $? -eq 143 ]
+	# the same steps go on, and without state another topic may be read
+	stream -a runs from in then by .k then agg n=count then to out
+	[ "$(all out | wc -l)" -eq 30 ]
+	stream -a runs from third then to out2
+}
+
 @test "the end of the reader of stdout is the end of the application, and no failure" {
 	kq-topic create in -p 2
 	orders 1 5000 | kq-produce in
