@@ -171,6 +171,9 @@ tell_counts(const struct topics_counts *counts)
 	tell_count(counts->late_kept, "came too late, sent on by 'late'");
 	tell_count(counts->dropped, "without a key, or value, where one is needed, dropped");
 	tell_count(counts->failed, "could not be processed");
+	if (counts->late > 0)
+		fprintf(stderr, "'grace' lets windows wait for late records, --idle waits for partitions "
+			"that get theirs later, 'late' sends them on\n");
 }
 
 /* Whoever has run the same before may wonder. */

@@ -32,7 +32,8 @@ const struct opt settings_opts[] = {
 	OPT_DURATION(0, "commit-interval", &given.commit_ms, "TIME", 1, 600000,
 		"commit this often (default 100ms)"),
 	OPT_DURATION(0, "idle", &given.idle_ms, "TIME", 0, INT32_MAX,
-		"wait so long for a partition without records, to take records in order of time"),
+		"wait so long for a partition without records, to take records in order of time "
+		"(default 0: only for what the brokers have)"),
 	OPT_SIZE('m', "memory", &given.memory_max, "SIZE", 1 << 20, INT64_MAX,
 		"state in memory; what is beyond it is on disk (default: no limit)"),
 	OPT_STRING(0, "state-dir", &given.state_dir, "DIR",

@@ -17,7 +17,11 @@
 const struct step_verb step_verbs[STEP_NKIND] = {
 	[STEP_FROM] = { "from", STEP_FROM, "read topics, or stdin (-)",
 		"  kq-stream from orders time .ts then filter '.amount > 100' then to big-orders\n"
-		"  kq-stream from - format csv then by .city then agg n=count then to -\n",
+		"  kq-stream from - format csv then by .city then agg n=count then to -\n"
+		"  kq-stream from - format text \\\n"
+		"    time 'split(\" \")[3][1:] | strptime(\"%d/%b/%Y:%H:%M:%S\") | mktime' \\\n"
+		"    then map 'split(\" \") | {url: .[6], status: .[8]}' then to -\n",
+		"The third one reads an access log of Apache, whose times it takes as UTC.\n"
 		"Without 'time', a record of a topic has its own timestamp, and a line of stdin the\n"
 		"time at which it was read.  A number below 10^11 is taken as seconds, a larger one as\n"
 		"milliseconds, a string as ISO 8601.\n"
@@ -62,7 +66,9 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 	[STEP_BY] = { "by", STEP_BY, "make a new key; what follows is grouped by it",
 		"  kq-stream from orders then by .customer then agg n=count then to counts\n",
 		"A string becomes a key as it is where keys are text (in topics unless 'to' says\n"
-		"otherwise), and JSON where they are json.\n", {
+		"otherwise), and JSON where they are json.  The order of members matters: {x,y} and {y,x}\n"
+		"make different keys.  Integers above 2^53 lose digits, as in all expressions: take\n"
+		"strings for such IDs.\n", {
 			FIRST("by", EXPR, "EXPR", "the new key, of . and $key"),
 			NAMED("key", CHOICE, "FORMAT", "of the new keys (default json)", KEY_FORMATS) } },
 	[STEP_PEEK] = { "peek", STEP_PEEK, "print records to stderr as they pass",
@@ -138,8 +144,13 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 			FIRST("agg", PAIRS, "NAME=AGGREGATOR...", "members of the result"),
 			STORE } },
 	[STEP_TOP] = { "top", STEP_TOP, "keep the N highest records of each key",
-		"  kq-stream from - then by .city then top 3 .amount then to -\n",
-		"The result is the array of the records' values, the highest first.\n", {
+		"  kq-stream from - then by .city then top 3 .amount then to -\n"
+		"  kq-stream from - then by .url then agg n=count then emit end then stream \\\n"
+		"    then map '{url: $key, n}' then by '\"all\"' then top 10 .n then emit end \\\n"
+		"    then to -\n",
+		"The result is the array of the records' values, the highest first.  The second example\n"
+		"gives the ten URLs with the highest counts: top is of final counts, since it would take\n"
+		"each change of a count as a record of its own.\n", {
 			FIRST("top", COUNT, "N", "number of records"),
 			FIRST("of", EXPR, "EXPR", "the number by which they are ordered"),
 			STORE } },
@@ -194,7 +205,10 @@ const struct step_verb step_verbs[STEP_NKIND] = {
 		"looked up: a stream gets it as its new key, a table is joined by a foreign key.\n"
 		"The keys of TOPIC's records are those that they have in the topic.  A record of a stream\n"
 		"meets the row that the table has by the record's time: inputs are read in order of time,\n"
-		"so a left join has no partner in a row that is younger.\n", {
+		"so a row that is younger than the record is no partner of it.  Old records thus do not\n"
+		"meet rows that were written now: 'as global' looks rows up whatever their times, and\n"
+		"'time' gives TOPIC's records other times.  Where TOPIC's records come later than those\n"
+		"that are to meet them, --idle TIME waits for them.\n", {
 			MAYBE("kind", CHOICE, "KIND", "which side may lack a partner (default inner: none)",
 				"inner|left|outer"),
 			FIRST("join", TOPIC, "TOPIC", "the right side: a stream of the file, or a topic"),

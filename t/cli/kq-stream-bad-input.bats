@@ -131,6 +131,7 @@ k|{"n":1}' ]
 	[ "$(all out2 | wc -l)" -eq 6 ]
 	stream -a o3 "${app[@]}" then agg n=count then to out3
 	told '4 records came too late, dropped'
+	told "'grace' lets windows wait for late records, --idle waits for partitions that get theirs later"
 }
 
 @test "a time far ahead of the clock is processed; a topic that does not take it refuses the record" {

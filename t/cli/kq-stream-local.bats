@@ -215,6 +215,24 @@ gives() {
 	END
 }
 
+# As in the manual page.
+@test "the URLs with the highest counts of each minute, of an access log" {
+	cat >access.log <<-'END'
+		10.0.0.1 - - [24/Nov/2026:10:00:05 +0000] "GET /b HTTP/1.1" 200 512 "-" "A [b] c"
+		10.0.0.1 - - [24/Nov/2026:10:00:06 +0000] "GET /a?x=1 HTTP/1.1" 200 512
+		10.0.0.2 - joe [24/Nov/2026:10:00:07 +0000] "GET /b HTTP/1.1" 404 12
+		10.0.0.2 - joe [24/Nov/2026:10:01:00 +0000] "GET /c HTTP/1.1" 404 12
+	END
+	run -0 --separate-stderr env TZ=Asia/Tokyo kq-stream from - format text \
+		time 'split(" ")[3][1:] | strptime("%d/%b/%Y:%H:%M:%S") | mktime' \
+		then map 'split(" ") | {url: .[6]}' then by .url \
+		then window tumbling 1m grace 10s then agg n=count then emit final \
+		then stream then map '{url: $key.key, n}' then by '$key.start' \
+		then top 10 .n then emit end then to - <access.log
+	[ "$output" = '{"key":1795514400000,"value":[{"url":"/b","n":2},{"url":"/a?x=1","n":1}]}
+{"key":1795514460000,"value":[{"url":"/c","n":1}]}' ]
+}
+
 @test "top orders by numbers only, and says so" {
 	printf '{"c":1,"a":3}\n{"c":1,"a":"x\\n"}\n' >in
 	run -1 --separate-stderr timeout 20 kq-stream from - then by .c then top 2 .a then to - <in
