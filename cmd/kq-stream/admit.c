@@ -63,7 +63,9 @@ check_topic(const struct running *app, const struct offset_fetch_response_topic 
 	return 0;
 }
 
-/* Without require_stable: transactions under way belong to members that were admitted. */
+/* Without require_stable: transactions under way belong to members that were admitted.
+ * librdkafka's mock broker answers with null where all topics are to be listed: there, only
+ * the tasks compare, each the notes of its inputs. */
 static int
 ask(const struct running *app, struct cluster *cl, struct err *e)
 {
@@ -78,12 +80,13 @@ ask(const struct running *app, struct cluster *cl, struct err *e)
 	q.topics.n = -1; /* null: all */
 	int rc = cluster_call_upto(cl, node, API_OFFSET_FETCH, FLAT_VERSION,
 		cl->opts.request_timeout_ms, &q, &r, &a, e);
+	bool cannot_list = rc < 0 && e->class == ERR_CORRUPT;
 	if (rc >= 0 && r.error_code && r.error_code != KERR_GROUP_ID_NOT_FOUND)
 		rc = cluster_peer_err(e, r.error_code, STR_NULL);
 	for (int32_t i = 0; rc >= 0 && i < r.topics.n; i++)
 		rc = check_topic(app, &r.topics.v[i], e);
 	arena_release(&a);
-	return rc < 0 ? -1 : 0;
+	return rc < 0 && !cannot_list ? -1 : 0;
 }
 
 int
