@@ -46,6 +46,29 @@ running_get_rate(struct running *app, int64_t now_ms)
 	return (double)n * 1e3 / (double)MAX(ms, 1);
 }
 
+/* ---- the end ---- */
+
+static bool
+is_busy(const struct running *app, int part)
+{
+	const struct layout *layout = &app->layout;
+	for (int i = 0; i < app->nthread; i++)
+		if (atomic_load(&app->thread[i].is_busy[part]))
+			return true;
+	for (int i = 0; i < layout->nsource; i++)
+		if (layout->source[i].part == part && running_is_fed(app, &layout->source[i]))
+			return true;
+	return false;
+}
+
+bool
+running_is_fed(const struct running *app, const struct layout_source *source)
+{
+	const int *level = app->layout.level;
+	return source->is_internal && level[source->writer] < level[source->part]
+		&& is_busy(app, source->writer);
+}
+
 /* ---- facts ---- */
 
 static void

@@ -40,6 +40,8 @@ struct running_thread {
 	/* --until-end: a thread that found all its input taken */
 	_Atomic int64_t idle_at;     /* running.nchange + 1 then; 0: it is not idle */
 	_Atomic int ntask;
+	atomic_bool *is_busy;        /* of each sub-topology: the thread has records of it to take
+	                              * or to commit */
 	/* for the line of progress, if running.shows_progress */
 	_Atomic int64_t stream_ms;   /* highest time of a record; INT64_MIN: none */
 	_Atomic int64_t lag;         /* records that the brokers have beyond; -1: not known */
@@ -85,6 +87,10 @@ int running_read_note(const struct running *app, struct str note, int64_t *time_
 /* The same for a topic that the application does not read: only the state of another topology
  * is refused (ERR_USAGE).  Without state, now or then, nothing is taken for something else. */
 int running_check_unread(const struct running *app, struct str note, struct err *e);
+
+/* --until-end: has a thread work of the sub-topology that writes this internal topic, or of those
+ * that it reads from?  False for the topics of a circle. */
+bool running_is_fed(const struct running *app, const struct layout_source *source);
 
 /* Print the line of progress, if it is due. */
 void running_show(struct running *app, struct progress *progress);

@@ -12,6 +12,7 @@ enum {
 	QUEUE_MAX = 2,             /* chunks of an input behind the one at work */
 	STALL_MS = 30000,          /* a broker that has records and does not send them */
 	CHECKPOINT_MS = 60000,
+	FED_MS = 100,              /* until what another task committed is seen here */
 	AGAIN_MS = 1000,           /* a checkpoint could not be written yet */
 	BAD_MAX = 500,             /* bytes of a source's name in messages */
 };
@@ -666,10 +667,24 @@ is_behind(const struct task_input *input)
 		|| reader->offset < (input->from->is_internal ? reader->high : reader->end);
 }
 
+/* With --until-end: does another task still write the topic, or did it a moment ago?  What it
+ * committed is seen some time later. */
+static bool
+is_fed(struct task_input *input, int64_t now)
+{
+	const struct running *app = input->task->app;
+	if (!app->plan->settings.until_end)
+		return false;
+	if (running_is_fed(app, input->from))
+		input->fed_until_ms = now + FED_MS;
+	return now < input->fed_until_ms;
+}
+
 /* Tell merge what the brokers have. */
 static void
 look_behind(struct task_run *task)
 {
+	int64_t now = clock_mono_ms();
 	for (int i = 0; i < task->ninput; i++) {
 		struct task_input *input = &task->input[i];
 		const struct fetcher_part *reader = input->reader;
@@ -677,7 +692,30 @@ look_behind(struct task_run *task)
 			continue;
 		merge_set_behind(&task->merge, i, is_behind(input));
 		task->merge.in[i].has_ended = reader && has_ended(input);
+		if (is_fed(input, now))
+			merge_set_fed(&task->merge, i);
 	}
+}
+
+bool
+task_run_is_fed(const struct task_run *task)
+{
+	int64_t now = clock_mono_ms();
+	for (int i = 0; i < task->ninput; i++)
+		if (!task->merge.in[i].has_first && now < task->input[i].fed_until_ms)
+			return true;
+	return false;
+}
+
+bool
+task_run_is_busy(const struct task_run *task)
+{
+	if (task->state != TASK_RUNNING)
+		return task->state != TASK_STANDBY;
+	bool is_busy = task->is_dirty || task->merge.nfirst > 0;
+	for (int i = 0; i < task->ninput; i++)
+		is_busy |= !has_ended(&task->input[i]) && is_behind(&task->input[i]);
+	return is_busy;
 }
 
 void

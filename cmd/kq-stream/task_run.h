@@ -44,6 +44,7 @@ struct task_input {
 	struct record first;         /* if merge has one */
 	int64_t stop;                /* with --until-end: it ends there; INT64_MAX: never */
 	int64_t time_ms;             /* highest timestamp taken; INT64_MIN: none */
+	int64_t fed_until_ms;        /* with --until-end: records may be on their way until then */
 	int64_t purged;              /* of an internal topic: we have deleted what is before it */
 	struct buf note, next_note;  /* of the last commit, and of the one under way (offset_note.h) */
 };
@@ -156,6 +157,12 @@ int task_run_feed(struct task_input *input, struct fetcher *f, struct fetched *c
 
 /* Process at most nmax records.  Returns their number, or -1: the task has failed. */
 int task_run_some(struct task_run *task, struct fetcher *f, int nmax, struct err *e);
+
+/* Has it records to take or to commit, or will it have some soon? */
+bool task_run_is_busy(const struct task_run *task);
+
+/* Is an input of it empty that another task is about to write? */
+bool task_run_is_fed(const struct task_run *task);
 
 /*
  * The same in turns with other tasks, by the times of records, after task_run_need_time:

@@ -256,6 +256,11 @@ topics_run(const struct plan *plan, const struct topics_opts *o, struct topics_c
 	app.cluster.wake_fd = 0; /* signals reach the threads by worker_stop */
 	bool is_reader_gone = false;
 	int rc = prepare(&app, e);
+	for (int i = 0; rc == 0 && i < app.nthread; i++) {
+		app.thread[i].is_busy = mem_alloc((size_t)app.layout.nsub * sizeof(atomic_bool));
+		for (int part = 0; part < app.layout.nsub; part++)
+			atomic_init(&app.thread[i].is_busy[part], true); /* until the thread knows */
+	}
 	if (rc == 0)
 		rc = state_dir_open(&app.state, plan->settings.state_dir, app.id, e);
 	if (rc == 0)
@@ -269,6 +274,8 @@ topics_run(const struct plan *plan, const struct topics_opts *o, struct topics_c
 	layout_release(&app.layout);
 	running_end(&app);
 	mem_free(app.worker);
+	for (int i = 0; i < app.nthread; i++)
+		mem_free(app.thread[i].is_busy);
 	mem_free(app.thread);
 	mem_free(app.cluster_id);
 	return rc;

@@ -110,6 +110,20 @@ instance_id(const struct worker *worker)
 	return (char *)b.p;
 }
 
+/* With --until-end, what is read of a long past goes into repartition topics by one thread,
+ * which takes all partitions in order of time: threads are not in step, and windows behind
+ * the topics would take most of it as late.  Other threads have the tasks behind these. */
+static bool
+may_read(const struct worker *worker, const struct layout_source *source)
+{
+	const struct layout *layout = &worker->app->layout;
+	bool has_last = false; /* a foreign-key join is a circle: all of it may write */
+	for (int part = 0; part < layout->nsub; part++)
+		has_last |= !layout_writes(layout, part);
+	return worker->number == 1 || !worker->app->plan->settings.until_end || !has_last
+		|| !is_even(worker->app) || !layout_writes(layout, source->part);
+}
+
 static int
 open_reader(struct worker *worker, struct err *e)
 {
@@ -127,7 +141,7 @@ open_reader(struct worker *worker, struct err *e)
 	int n = 0, rc = 0;
 	for (int i = 0; rc == 0 && i < app->layout.nsource; i++) {
 		const struct layout_source *source = &app->layout.source[i];
-		if (source->part < 0)
+		if (source->part < 0 || !may_read(worker, source))
 			continue;
 		topic[n] = cluster_topic(&worker->cluster, source->name, false, e);
 		rc = topic[n++] ? 0 : -1;
@@ -524,6 +538,7 @@ process(struct worker *worker, struct err *e)
 {
 	int64_t wall_ms = clock_ms();
 	int has_more = 0;
+	worker_tell_busy(worker);
 	if (!member_has_place(&worker->reader.member))
 		return 0;
 	for (int part = 0; part < worker->app->layout.nsub; part++) {

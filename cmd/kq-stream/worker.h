@@ -166,6 +166,10 @@ typedef void worker_committed_fn(void *arg, int32_t partition, int64_t offset, s
 int worker_committed(struct worker *worker, const struct layout_source *source,
 	worker_committed_fn *fn, void *arg, struct err *e);
 
+/* With --until-end: let the tasks of all threads know which sub-topologies this thread works
+ * for, so that they wait for what these will write (running_is_fed). */
+void worker_tell_busy(struct worker *worker);
+
 /* With --until-end, to be called when there is nothing to do: let the tasks end whose input
  * has ended (worker_end.c).  Returns 1: all have, and this thread may end; 0; or -1. */
 int worker_end(struct worker *worker, struct err *e);

@@ -148,6 +148,19 @@ end_level(struct worker *worker, int level, struct err *e)
 	return 0;
 }
 
+void
+worker_tell_busy(struct worker *worker)
+{
+	struct running *app = worker->app;
+	struct running_thread *mine = &app->thread[worker->number - 1];
+	for (int part = 0; app->plan->settings.until_end && part < app->layout.nsub; part++) {
+		bool is_busy = false;
+		for (int i = 0; i < worker->ntask; i++)
+			is_busy |= worker->task[i]->part == part && task_run_is_busy(worker->task[i]);
+		atomic_store(&mine->is_busy[part], is_busy);
+	}
+}
+
 int
 worker_end(struct worker *worker, struct err *e)
 {

@@ -107,6 +107,8 @@ look(struct worker_order *order, int i, int64_t now)
 		merge_empty(merge, i);
 	merge_set_behind(merge, i, is_behind);
 	merge->in[i].has_ended = has_ended;
+	if (task->state == TASK_RUNNING && task_run_is_fed(task))
+		merge_set_fed(merge, i);
 }
 
 /* The lowest time of the other tasks' next records. */

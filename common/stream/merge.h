@@ -75,6 +75,15 @@ merge_set_behind(struct merge *merge, int i, bool is_behind)
 	merge->in[i].is_behind = is_behind;
 }
 
+/* The input's records are being made: it is waited for without a limit, until the caller no
+ * longer says so. */
+static inline void
+merge_set_fed(struct merge *merge, int i)
+{
+	merge->in[i].is_behind = true;
+	merge->in[i].stalled_ms = 0;
+}
+
 /* No more records come after those that the input has. */
 static inline void
 merge_set_ended(struct merge *merge, int i)

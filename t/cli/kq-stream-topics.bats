@@ -160,7 +160,7 @@ ticks() {
 	for i in 0 1 2 3 4; do printf 'k%d\t{"name":"n%d"}\n' $i $i; done | kq-produce -K '\t' users
 	for i in 0 1 2 3 4; do printf 'k%d\t{"land":"l%d"}\n' $i $i; done | kq-produce -K '\t' countries
 	orders 1 100 | kq-produce in
-	stream -a j from in time .ts then by .k then join users then to out
+	stream -a j from in then by .k then join users then to out
 	[ "$(all out | jq -r '.k + .name' | grep -c 'k\(.\)n\1')" -eq 100 ]
 	stream -a g --threads 2 from in then join countries as global on .k then to out2
 	[ "$(all out2 | jq -r '.k + .land' | grep -c 'k\(.\)l\1')" -eq 100 ]
@@ -520,4 +520,24 @@ l4 {"n":1}' ]
 		then emit final then to out
 	! grep -i late err
 	[ "$(all out | jq -s 'map(.n) | add')" -eq 40000 ]
+	# also by several threads
+	stream -a threads --threads 3 from in time .ts then by .k then window tumbling 1m \
+		then agg n=count then emit final then to out3
+	! grep -i late err
+	[ "$(all out3 | jq -s 'map(.n) | add')" -eq 40000 ]
+}
+
+@test "a join waits for what still goes through a repartition topic, at the end of the input" {
+	kq-topic create orders -p 2
+	kq-topic create paid -p 2
+	seq 5000 | awk '{ printf "{\"id\":\"n%d\",\"ts\":%d}\n", $1, 1700000000 + $1 }' | kq-produce orders
+	seq 5000 | awk '$1 % 4 { printf "n%d\t{\"paid\":1,\"ts\":%d}\n", $1, 1700000010 + $1 }' |
+		kq-produce -K '\t' paid
+	local n
+	for n in 1 2; do
+		stream -a "join$n" --threads "$n" from orders time .ts then by .id key text \
+			then join left paid time .ts within 1m grace 10s with '[$right.paid]' then to "out$n"
+		! grep -i late err
+		[ "$(all "out$n" | sort | uniq -c | tr -s ' ' | tr '\n' ,)" = ' 3750 [1], 1250 [null],' ]
+	done
 }
