@@ -165,10 +165,11 @@ await() {
 	[[ $stderr != *OUT_OF_ORDER* ]]
 	local n
 	n=$(sed -n 's/^\([0-9]*\) records acknowledged.*/\1/p' <<<"$stderr")
+	cat /dev/zero >mnt/filler2 2>/dev/null || : # what a refused batch left free
 	tail -n +"$((n + 1))" in | kq-produce t 2>err 3>&- &
 	local pid=$!
 	await 'KAFKA_STORAGE_ERROR' err
-	rm mnt/filler
+	rm mnt/filler mnt/filler2
 	wait "$pid"
 	await 'continuing after' err
 	cmp <(kq-consume -e t) in
