@@ -12,7 +12,6 @@ enum {
 	QUEUE_MAX = 2,             /* chunks of an input behind the one at work */
 	STALL_MS = 30000,          /* a broker that has records and does not send them */
 	CHECKPOINT_MS = 60000,
-	FED_MS = 100,              /* until what another task committed is seen here */
 	AGAIN_MS = 1000,           /* a checkpoint could not be written yet */
 	BAD_MAX = 500,             /* bytes of a source's name in messages */
 };
@@ -529,12 +528,6 @@ task_run_feed(struct task_input *input, struct fetcher *f, struct fetched *chunk
 	return has_first(input) ? 0 : advance(input, f, e);
 }
 
-int64_t
-task_run_position(const struct task_input *input)
-{
-	return has_first(input) ? input->first.offset : input->reader->deliver;
-}
-
 /* Of a copy: behind the changelogs, as the last answers told them. */
 static int64_t
 lag_of_copy(const struct task_run *task)
@@ -571,13 +564,6 @@ task_run_time(const struct task_run *task)
 	for (int i = 0; i < task->ninput; i++)
 		time_ms = MAX(time_ms, task->input[i].time_ms);
 	return time_ms;
-}
-
-static bool
-has_ended(const struct task_input *input)
-{
-	return input->stop != INT64_MAX && input->reader
-		&& task_run_position(input) >= input->stop;
 }
 
 /* ---- processing ---- */
@@ -656,68 +642,6 @@ take_first(struct task_input *input, struct err *e)
 	return flow_task_take_at(task->flow, input->source, &rec, e);
 }
 
-/* Has the broker records that have not come yet, or has it not said whether it does?  What one
- * transaction of this application sent to several internal topics becomes readable topic by
- * topic, so there, records of an open transaction count: they are the next ones. */
-static bool
-is_behind(const struct task_input *input)
-{
-	const struct fetcher_part *reader = input->reader;
-	return !reader || reader->end < 0
-		|| reader->offset < (input->from->is_internal ? reader->high : reader->end);
-}
-
-/* With --until-end: does another task still write the topic, or did it a moment ago?  What it
- * committed is seen some time later. */
-static bool
-is_fed(struct task_input *input, int64_t now)
-{
-	const struct running *app = input->task->app;
-	if (!app->plan->settings.until_end)
-		return false;
-	if (running_is_fed(app, input->from))
-		input->fed_until_ms = now + FED_MS;
-	return now < input->fed_until_ms;
-}
-
-/* Tell merge what the brokers have. */
-static void
-look_behind(struct task_run *task)
-{
-	int64_t now = clock_mono_ms();
-	for (int i = 0; i < task->ninput; i++) {
-		struct task_input *input = &task->input[i];
-		const struct fetcher_part *reader = input->reader;
-		if (task->merge.in[i].has_first)
-			continue;
-		merge_set_behind(&task->merge, i, is_behind(input));
-		task->merge.in[i].has_ended = reader && has_ended(input);
-		if (is_fed(input, now))
-			merge_set_fed(&task->merge, i);
-	}
-}
-
-bool
-task_run_is_fed(const struct task_run *task)
-{
-	int64_t now = clock_mono_ms();
-	for (int i = 0; i < task->ninput; i++)
-		if (!task->merge.in[i].has_first && now < task->input[i].fed_until_ms)
-			return true;
-	return false;
-}
-
-bool
-task_run_is_busy(const struct task_run *task)
-{
-	if (task->state != TASK_RUNNING)
-		return task->state != TASK_STANDBY;
-	bool is_busy = task->is_dirty || task->merge.nfirst > 0;
-	for (int i = 0; i < task->ninput; i++)
-		is_busy |= !has_ended(&task->input[i]) && is_behind(&task->input[i]);
-	return is_busy;
-}
-
 void
 task_run_need_time(struct task_run *task)
 {
@@ -750,7 +674,7 @@ void
 task_run_begin_some(struct task_run *task)
 {
 	task->env.now_ms = clock_ms();
-	look_behind(task);
+	task_run_look_behind(task);
 }
 
 void
@@ -779,7 +703,7 @@ task_run_upto(struct task_run *task, struct fetcher *f, int nmax, int64_t limit_
 		if (advance(input, f, e) < 0)
 			return -1;
 		if (unlikely(!has_first(input)))
-			look_behind(task);
+			task_run_look_behind(task);
 	}
 	return n;
 }

@@ -158,6 +158,9 @@ int task_run_feed(struct task_input *input, struct fetcher *f, struct fetched *c
 /* Process at most nmax records.  Returns their number, or -1: the task has failed. */
 int task_run_some(struct task_run *task, struct fetcher *f, int nmax, struct err *e);
 
+/* Tell the task's merge what its inputs without a record wait for (task_behind.c). */
+void task_run_look_behind(struct task_run *task);
+
 /* Has it records to take or to commit, or will it have some soon? */
 bool task_run_is_busy(const struct task_run *task);
 
