@@ -2,6 +2,7 @@
 #include "tap.h"
 
 #include "kq-stream/task_run.c"
+#include "kq-stream/task_behind.c"
 
 /* ---- what a new task does not call ---- */
 
@@ -39,6 +40,13 @@ running_read_note(const struct running *app, struct str text, int64_t *time_ms, 
 {
 	(void)app, (void)text, (void)time_ms, (void)e;
 	return -1;
+}
+
+bool
+running_is_fed(const struct running *app, const struct layout_source *source)
+{
+	(void)app, (void)source;
+	return false;
 }
 
 int
