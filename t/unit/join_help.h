@@ -20,7 +20,7 @@ struct play {
 	struct store_set *set;
 	struct arena arena;
 	struct buf out;     /* what came out since the last play_out */
-	int nlate, ndropped;
+	int nlate, npartly, ndropped;
 	struct {
 		const char *store;
 		struct flow_change change;
@@ -122,6 +122,7 @@ on_dropped(struct flow_env *env, int node, const struct flow_rec *rec, enum flow
 	(void)rec;
 	play.ndropped++;
 	play.nlate += why == FLOW_DROP_LATE;
+	play.npartly += why == FLOW_DROP_PARTLY;
 }
 
 static void

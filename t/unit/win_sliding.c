@@ -52,7 +52,8 @@ test_win_sliding__a_restart_changes_nothing(void)
 	take("in", "a", "2", 10);
 	check_out("late a 2 @10\n");
 	take("in", "a", "3", 16); /* its own window and that of 20 are closed */
-	check_int(play.nlate, 3);
+	check_int(play.nlate, 1);
+	check_int(play.npartly, 1);
 	check_out("");
 	play_restart(true);
 	play_end();
