@@ -129,7 +129,7 @@ count=(then by .k then agg n=count then to)
 		run -2 --separate-stderr timeout "$kq_patience" kq-stream --until-end -a repartitioned from in "${count[@]}" out2
 		[[ $stderr == *"topic 'in' was deleted and created again: the state of application 'repartitioned' is that of the old one; 'kq-stream reset repartitioned' begins again"* ]]
 		run -2 --separate-stderr timeout "$kq_patience" kq-stream --until-end -a direct from in "${direct[@]}" out3
-		[[ $stderr == *"has state, but the group has no offsets of partition "*" of 'in': the topic was deleted and created again, or the offsets have expired; 'kq-stream reset direct' begins again"* ]]
+		[[ $stderr == *"has state, but the group has no offsets of partition "*" of 'in': the topic was deleted and created again, it is not the one that the application read before, or the offsets have expired; 'kq-stream reset direct' begins again"* ]]
 		rm -r state # from the changelogs
 	done
 	kq-stream reset --execute repartitioned
