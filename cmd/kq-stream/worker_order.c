@@ -5,6 +5,7 @@
  * would go through one after another, and most records would come too late.
  *
  * It holds within a thread: what other threads and processes write meanwhile comes between.
+ * With --until-end, one thread of a process has all these tasks (may_read in worker.c).
  * Tasks wait for each other as the inputs of one task do (stream/merge.h).
  */
 #include "kq-stream/worker.h"
